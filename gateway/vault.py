@@ -33,7 +33,7 @@ class SealBroken(Exception):
 _SELECT = "SELECT subject, key_id, wrapped, wrapped_by FROM data_keys WHERE subject"
 _FEW = 8  # subjects that are looked for one by one
 _ENVELOPES, _FORMERLY = "envelope/", "order/"
-"""Envelopes about a subject were once sealed under the second name: they open by it, and both names end together."""
+"""What was sealed under the second name before opens by the first one, and ends with it."""
 
 
 @dataclass(frozen=True)
@@ -124,7 +124,7 @@ def index_of(tx: Transaction, kind: str, value: str) -> str:
 
 def key_ids_of(tx: Transaction, subjects: Sequence[str]) -> list[str]:
     """The ids of the keys of subjects, of those that have one."""
-    names = _ending_with(subjects)
+    names = _names(subjects)
     found = (tx.first(str, "SELECT key_id FROM data_keys WHERE subject = :subject", subject=each) for each in names)
     return [key_id for key_id in found if key_id is not None]
 
@@ -134,7 +134,7 @@ def destroy(tx: Transaction, subjects: Sequence[str]) -> list[str]:
     tx.subject_keys.clear()
     destroyed = key_ids_of(tx, subjects)
     if destroyed:
-        ended = [{"subject": each} for each in _ending_with(subjects)]
+        ended = [{"subject": each} for each in _names(subjects)]
         tx.execute_many("DELETE FROM data_keys WHERE subject = :subject", ended)
         tx.publish(Destroyed())
     return destroyed
@@ -184,14 +184,10 @@ def count_wrapped(tx: Transaction) -> dict[str, int]:
     return dict(tx.all(_count, "SELECT wrapped_by, COUNT(*) FROM data_keys GROUP BY wrapped_by"))
 
 
-def _ending_with(subjects: Sequence[str]) -> list[str]:
-    """Subjects, each once, with what ends with them: what is done about an order, and the envelopes about it."""
-    names: dict[str, None] = {}
-    for subject in subjects:
-        prefix, slash, name = subject.partition("/")
-        ends = (_ENVELOPES, _FORMERLY) if prefix + slash in (_ENVELOPES, _FORMERLY) else (prefix + slash,)
-        names.update(dict.fromkeys(end + name for end in ends))
-    return list(names)
+def _names(subjects: Sequence[str]) -> list[str]:
+    """Subjects, each once, with what they were called before."""
+    former = (_FORMERLY + each.removeprefix(_ENVELOPES) for each in subjects if each.startswith(_ENVELOPES))
+    return list(dict.fromkeys([*subjects, *former]))
 
 
 def _count(key_id: str, keys: int) -> tuple[str, int]:

@@ -25,8 +25,9 @@ from gateway.relay.transport import Transport
 from gateway.relay.workers import Workers
 from gateway.starting import persistently
 from gateway.store.port import Store, Transaction
-from gateway.timers import Scheduler, TimerHandler
+from gateway.timers import Scheduler, Timer, TimerHandler
 from gateway.tracing import Tracing
+from region_node.app import registered
 from region_node.business.billing.relayed import BillingEnvelopes
 from region_node.business.billing.runs import BillingRuns
 from region_node.business.orders import home, intake, promises, steps
@@ -42,7 +43,6 @@ from region_node.care.complaints import giving
 from region_node.care.complaints.accepted import REMEDY_TIMER
 from region_node.care.complaints.attachment_contents import AttachmentDesk
 from region_node.care.complaints.desk import ComplaintDesk
-from region_node.care.complaints.ended import ENDED_TIMER
 from region_node.care.complaints.handling import escalation_is_due
 from region_node.care.complaints.joining_relayed import JoiningEnvelopes
 from region_node.care.complaints.owner import ESCALATION_TIMER
@@ -65,14 +65,11 @@ from region_node.customers.verification.relayed import VerificationEnvelopes
 from region_node.customers.verification.rules import PASSWORD_COST
 from region_node.lifecycle.erasure.of_numbers import NUMBER_TIMER, number_is_due
 from region_node.lifecycle.erasure.relayed import ERASURE_TIMER, ErasureEnvelopes, erasure_is_due
-from region_node.lifecycle.erasure.standing_told import (
-    FORGET_TIMER,
-    StandingEnvelopes,
-    complaint_has_ended,
-    forget_envelopes,
-)
+from region_node.lifecycle.erasure.standing_told import StandingEnvelopes, forget_envelopes, record_has_ended
+from region_node.lifecycle.holds.relayed import HoldEnvelopes
+from region_node.lifecycle.registry import Registry
 from region_node.lifecycle.retention.purge import PURGE_TIMER, ensure_purge, purge
-from region_node.lifecycle.retention.relayed import HoldEnvelopes
+from region_node.network.agreements.announced import PLANNED_TIMER, planned_is_told
 from region_node.network.agreements.of_measurements import CONFORMANCE_TIMER, conformance_is_due, ensure_conformance
 from region_node.network.agreements.outages import CORRECTION_TIMER
 from region_node.network.agreements.relayed import OutageEnvelopes
@@ -83,18 +80,15 @@ from region_node.network.agreements.statements import (
     statements_are_due,
 )
 from region_node.network.faults.desk import FaultDesk
-from region_node.network.faults.ended import fault_has_ended
 from region_node.network.faults.owner import REPAIR_TIMER, limit_has_passed
 from region_node.network.faults.relayed import FaultEnvelopes
-from region_node.network.faults.rows import ENDED_TIMER as FAULT_ENDED_TIMER
-from region_node.network.planned_outages.notices import PLANNED_TIMER, planned_is_told
 from region_node.network.problems.following import PROBLEM_TIMER, tell_customers
 from region_node.network.support.desk import SupportDesk
-from region_node.network.support.ended import support_has_ended
 from region_node.network.support.relayed import SupportEnvelopes
-from region_node.network.support.rows import ENDED_TIMER as SUPPORT_ENDED_TIMER
 from region_node.node.context import RegionContext
 from region_node.node.witnessing.relayed import WitnessEnvelopes
+from region_node.records.forgetting import FORGET_TIMER
+from region_node.records.kinds import RecordKind
 from region_node.requests.changes import Changes
 from region_node.requests.questions import Questions
 
@@ -141,12 +135,13 @@ class RegionCore:
 
     def __init__(self, ports: CorePorts) -> None:
         border = ports.context.border
+        self.registry = registered.registry(ports.context)
         self.verification = VerificationDesk(_verification_ports(ports))
         asker = Asker(border, ports.transport, ports.clock, ports.source)
         self.contents = ContentDesk(ports.context, ports.store, ports.clock, asker)
         self.register = RegisterDesk(ports.context, ports.store, ports.clock, ports.questions)
         attachments = AttachmentDesk(ports.context, ports.store, asker)
-        kinds = _kinds(ports.orders, self.verification, self.contents, attachments)
+        kinds = _kinds(self.registry, ports.orders, self.verification, self.contents, attachments)
         relay = RelayPorts(border, kinds, ports.store, ports.clock, ports.tracing, ports.workers)
         settler = Settler(relay)
         self._ports = ports
@@ -161,7 +156,7 @@ class RegionCore:
         self.complaints = ComplaintDesk(ports.context, ports.store, ports.clock, self.changes)
         self.faults = FaultDesk(ports.context, ports.store, ports.clock, self.changes)
         self.support = SupportDesk(ports.context, ports.store, ports.clock, self.changes)
-        self._scheduler = Scheduler(ports.store, ports.clock, _timer_handlers(ports.orders))
+        self._scheduler = Scheduler(ports.store, ports.clock, _timer_handlers(self.registry, ports.orders))
         self._billing = BillingRuns(ports.context, ports.store, ports.clock)
         self.tellings = [
             EscalationTelling(ports.store, ports.clock, name, sink, ports.source) for name, sink in ports.sinks.items()
@@ -241,7 +236,11 @@ def _worker(ports: CorePorts, provider: FulfilmentProvider) -> FulfilmentWorker:
 
 
 def _kinds(
-    orders: OrderContext, verification: VerificationDesk, contents: ContentDesk, attachments: AttachmentDesk
+    registry: Registry,
+    orders: OrderContext,
+    verification: VerificationDesk,
+    contents: ContentDesk,
+    attachments: AttachmentDesk,
 ) -> Kinds:
     """What the region does with each kind of envelope."""
     context = orders.node
@@ -250,9 +249,9 @@ def _kinds(
         **BillingEnvelopes(context).kinds(),
         **ProfileEnvelopes(context).kinds(),
         **VerificationEnvelopes(verification).kinds(),
-        **ErasureEnvelopes(context).kinds(),
-        **StandingEnvelopes(context).kinds(),
-        **HoldEnvelopes(context).kinds(),
+        **ErasureEnvelopes(registry).kinds(),
+        **StandingEnvelopes(registry).kinds(),
+        **HoldEnvelopes(registry).kinds(),
         **SharingEnvelopes(context).kinds(),
         **DocumentEnvelopes(context, contents).kinds(),
         **WitnessEnvelopes(context.border).kinds(),
@@ -276,9 +275,10 @@ def _verification_ports(ports: CorePorts) -> VerificationPorts:
     )
 
 
-def _timer_handlers(orders: OrderContext) -> Mapping[str, TimerHandler]:
+def _timer_handlers(registry: Registry, orders: OrderContext) -> Mapping[str, TimerHandler]:
     context = orders.node
     return {
+        **{kind.ended_timer: partial(_ended, registry, kind) for kind in registry.kinds},
         steps.STEP_TIMER: lambda tx, timer, now: home.step_is_due(tx, orders, timer, now),
         steps.ANSWER_TIMER: lambda tx, timer, now: home.answer_is_overdue(tx, orders, timer, now),
         intake.HELD_TIMER: lambda tx, timer, now: intake.hold_is_over(tx, orders, timer, now),
@@ -286,20 +286,21 @@ def _timer_handlers(orders: OrderContext) -> Mapping[str, TimerHandler]:
         REMEDY_TIMER: lambda tx, timer, now: giving.order_is_due(tx, orders, timer, now),
         FOLLOW_TIMER: lambda tx, timer, now: giving.order_changed(tx, context, timer, now),
         ESCALATION_TIMER: lambda tx, timer, now: escalation_is_due(tx, context, timer, now),
-        ENDED_TIMER: lambda tx, timer, now: complaint_has_ended(tx, context, timer, now),
         REPAIR_TIMER: lambda tx, timer, now: limit_has_passed(tx, context, timer, now),
-        FAULT_ENDED_TIMER: lambda tx, timer, now: fault_has_ended(tx, context, timer, now),
-        SUPPORT_ENDED_TIMER: lambda tx, timer, now: support_has_ended(tx, context, timer, now),
-        ERASURE_TIMER: lambda tx, timer, now: erasure_is_due(tx, context, timer, now),
-        NUMBER_TIMER: lambda tx, timer, now: number_is_due(tx, context, timer, now),
-        FORGET_TIMER: lambda tx, timer, now: forget_envelopes(tx, context, timer, now),
+        ERASURE_TIMER: lambda tx, timer, now: erasure_is_due(tx, registry, timer, now),
+        NUMBER_TIMER: lambda tx, timer, now: number_is_due(tx, registry, timer, now),
+        FORGET_TIMER: lambda tx, timer, now: forget_envelopes(tx, registry, timer, now),
         SUSPENSION_TIMER: suspension_has_ended,
         UPLOAD_TIMER: abandon,
         PROBLEM_TIMER: lambda tx, timer, now: tell_customers(tx, context, timer, now),
         REMINDER_TIMER: lambda tx, timer, now: remind(tx, context.border, timer, now),
-        PURGE_TIMER: lambda tx, timer, now: purge(tx, context, timer, now),
+        PURGE_TIMER: lambda tx, timer, now: purge(tx, registry, timer, now),
         STATEMENT_TIMER: lambda tx, timer, now: statements_are_due(tx, context, timer, now),
         PLANNED_TIMER: lambda tx, timer, now: planned_is_told(tx, context, timer, now),
         CONFORMANCE_TIMER: lambda tx, timer, now: conformance_is_due(tx, context, timer, now),
         CORRECTION_TIMER: lambda tx, timer, now: correction_is_due(tx, context, timer, now),
     }
+
+
+def _ended(registry: Registry, kind: RecordKind, tx: Transaction, timer: Timer, now: datetime) -> None:
+    record_has_ended(tx, registry, kind, timer, now)

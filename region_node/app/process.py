@@ -6,6 +6,7 @@ import logging
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 
 from opentelemetry.metrics import Meter
@@ -28,13 +29,15 @@ from gateway.rotation import KeyFile, Rotation
 from gateway.server import Server, run_until_stopped, stop_tasks
 from gateway.signing import Signer, TrustedKeys
 from gateway.starting import persistently
-from gateway.store.port import Store
+from gateway.store.port import Store, Transaction
 from gateway.store.schema import migrations_of
 from gateway.telemetry import Telemetry
 from gateway.tls import CredentialsUnusable, server_credentials
 from gateway.tracing import Tracing
 from gateway.trail import Trail
+from region_node.app import registered
 from region_node.app.core import CorePorts, RegionCore
+from region_node.app.sealing import seal_what_is_clear
 from region_node.app.services import ServicePorts
 from region_node.app.services import services as node_services
 from region_node.business.orders.business import load_rules
@@ -49,10 +52,11 @@ from region_node.customers.documents.reuse import measure_reuse
 from region_node.customers.notices.port import Notifier
 from region_node.customers.notices.provider import ProviderNotifier
 from region_node.lifecycle.erasure.keeping import ErasedKeysKeeper
-from region_node.lifecycle.erasure.remembered import ERASED_KEYS, ErasedKeyFile, ErasedKeys
-from region_node.lifecycle.sealing import seal_what_is_clear
+from region_node.lifecycle.erasure.operations import apply_erased
+from region_node.lifecycle.registry import Registry
 from region_node.network.problems.telling import Coordinators, ProblemTelling
 from region_node.node.context import RegionContext
+from region_node.node.erased_keys import ERASED_KEYS, ErasedKeyFile, ErasedKeys
 from region_node.node.membership.client import FederationClient
 from region_node.node.membership.node import MembershipPorts, Node
 from region_node.node.provider_client import ProviderClient, ProviderPorts, provider_name
@@ -105,7 +109,9 @@ class RegionNode:
             telemetry = Telemetry.of(SERVICE_NAME, settings.region)
             stack.callback(telemetry.shutdown)
             ports = await _open(settings, clock, telemetry, stack)
-            keeper = ErasedKeysKeeper(ports.erased_keys, ports.store, clock)
+            core_ports, questions = _core_ports(ports)
+            registry = registered.registry(core_ports.context)
+            keeper = ErasedKeysKeeper(registry, ports.store, clock)
             await persistently(keeper.start)
             rotation = Rotation(ports.key_file, ports.store)
             rotation.observe(telemetry.meter)
@@ -113,7 +119,6 @@ class RegionNode:
             client = _membership(ports)
             stack.push_async_callback(client.close)
             client.load()
-            core_ports, questions = _core_ports(ports)
             core = RegionCore(core_ports)
             await core.start()
             stack.push_async_callback(core.stop)
@@ -137,7 +142,7 @@ class RegionNode:
             stack.callback(core.changes.close)
             endpoint = settings.endpoint(port)
             loop = asyncio.get_running_loop()
-            telling = Telling(TellingPorts(ports.border, ports.store, ports.transport, clock, ports.source))
+            telling = _witness_telling(ports, registry)
             cases = CaseTelling(ports.store, client.tell_case)
             tellers = Coordinators(client.tell_event, client.tell_affected)
             problems = ProblemTelling(core_ports.context, ports.store, tellers)
@@ -262,6 +267,13 @@ def _membership(ports: _Ports) -> FederationClient:
         settings.coordinators,
     )
     return FederationClient(node, settings.data, MembershipPorts(ports.dialer, ports.store, ports.clock, ports.source))
+
+
+def _witness_telling(ports: _Ports, registry: Registry) -> Telling:
+    def destroy_again(tx: Transaction, key_ids: Sequence[str], now: datetime) -> int:
+        return apply_erased(tx, registry, key_ids, now)
+
+    return Telling(TellingPorts(ports.border, ports.store, ports.transport, ports.clock, ports.source, destroy_again))
 
 
 def _core_ports(ports: _Ports) -> tuple[CorePorts, Questions]:

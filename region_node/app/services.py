@@ -73,6 +73,7 @@ from gateway.relay.service import RelayService
 from gateway.server import Service
 from gateway.store.port import Store
 from region_node.app.core import RegionCore
+from region_node.app.registered import PROBLEMS
 from region_node.business.billing.service import BillingService
 from region_node.business.catalogue.service import CatalogueService
 from region_node.business.orders.events_service import OrderEventService
@@ -251,12 +252,12 @@ def _of_records(ports: ServicePorts) -> list[Service]:
         Service.of(
             erasure_service_pb2.DESCRIPTOR.services_by_name["ErasureService"],
             add_ErasureServiceServicer_to_server,
-            ErasureService(context, store, clock),
+            ErasureService(core.registry, store, clock),
         ),
         Service.of(
             retention_service_pb2.DESCRIPTOR.services_by_name["RetentionService"],
             add_RetentionServiceServicer_to_server,
-            RetentionService(context, store, clock),
+            RetentionService(core.registry, store, clock),
         ),
     ]
 
@@ -288,7 +289,7 @@ def _of_the_federation(ports: ServicePorts) -> list[Service]:
         Service.of(
             problem_service_pb2.DESCRIPTOR.services_by_name["ProblemService"],
             add_ProblemServiceServicer_to_server,
-            ProblemService(context, store, ports.clock),
+            ProblemService(context, store, ports.clock, PROBLEMS),
         ),
         Service.of(
             audit_service_pb2.DESCRIPTOR.services_by_name["AuditService"],

@@ -411,3 +411,17 @@ def _read(row: _LineAtRest, content: bytes) -> Line:
         row.card_kind,
         product.address,
     )
+
+
+def indexes_of_customer(tx: Transaction, customer_id: str) -> list[str]:
+    """The indexes of the numbers of a customer's lines, also of one who was erased."""
+    return tx.all(str, "SELECT number FROM products WHERE customer_id = :id AND number IS NOT NULL", id=customer_id)
+
+
+def remove_of_lines(tx: Transaction, table: str, customer_id: str) -> None:
+    """Removes the rows of a table, by its column `product_id`, of a customer's lines."""
+    tx.execute(
+        f"DELETE FROM {table} WHERE product_id IN"  # noqa: S608 - a name of the caller's module
+        " (SELECT product_id FROM products WHERE customer_id = :id)",
+        id=customer_id,
+    )

@@ -8,7 +8,7 @@ from gateway.api.region.v1.order_pb2 import Order
 from gateway.federation.catalogue import Federation
 from gateway.relay.border import Border
 from gateway.store.port import Transaction
-from region_node.lifecycle.erasure.remembered import ErasedKeys, ErasedKeysInMemory
+from region_node.node.erased_keys import ErasedKeys, ErasedKeysInMemory
 
 
 class OrdersUnderWay(Protocol):

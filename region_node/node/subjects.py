@@ -1,6 +1,7 @@
 """Under whose key personal data is sealed, and by what index it is found."""
 
 from gateway import vault
+from gateway.relay.at_rest import envelope_subject
 from gateway.store.port import Transaction
 
 NUMBER = "number"
@@ -23,8 +24,8 @@ def indexed_number_subject(index: str) -> str:
 
 
 def order_subject(order_id: str) -> str:
-    """Of an order: what was asked and done. The vault has the key of the envelopes about it end with it."""
-    return f"order/{order_id}"
+    """Of an order: what was asked and done, under the key of the envelopes about it, in which it travels."""
+    return envelope_subject(order_id)
 
 
 def improvement_subject(action_id: str) -> str:

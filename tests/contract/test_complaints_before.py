@@ -13,7 +13,9 @@ from gateway.clock import to_microseconds, to_timestamp
 from gateway.store.port import Transaction, Value
 from gateway.store.schema import Migration
 from region_node.care.complaints.headers import HeaderFilter, list_headers
+from region_node.care.complaints.keeping import change_complaint
 from region_node.care.complaints.private_notes import private_notes
+from region_node.care.complaints.purging import Complaints
 from region_node.care.complaints.rows import (
     case_of,
     complaint_subject,
@@ -21,15 +23,12 @@ from region_node.care.complaints.rows import (
     find_complaint,
     last_event,
     next_docket_number,
-    update_complaint,
 )
-from region_node.lifecycle.retention.holds import held_now
-from region_node.lifecycle.retention.port import Cut
-from region_node.lifecycle.retention.purging_complaints import Complaints
+from region_node.lifecycle.holds.operations import held_now
 from region_node.node.subjects import number_index
+from region_node.records.purging.port import Cut
 from tests.contract.programs import REGION_NODE, Installation
 from tests.sealing import Sealing
-from tests.unit.purging import archive
 
 FIRST = "0020_complaints.sql"
 DOCKET, NUMBER = "sichuan/20251101-7", "+8619851000001"
@@ -166,14 +165,14 @@ def test_a_complaint_of_before_is_read_listed_and_carried_on(database: Sealing, 
         assert (next_docket_number(tx), last_event(tx)) == (8, 2)
         assert [note.text for note in private_notes(tx, DOCKET)] == (["he was angry"] if version >= "0024" else [])
         row.complaint.version = 3
-        update_complaint(tx, row.complaint, NOW)
+        change_complaint(tx, row.complaint, NOW)
         assert last_event(tx) == 3
         assert tx.first(int, "SELECT COUNT(*) FROM complaint_figures WHERE docket = :docket", docket=DOCKET) == 1
 
 
 def test_a_complaint_of_before_is_purged_and_its_number_is_not_given_again(database: Sealing) -> None:
-    with archive() as kept, database.transaction() as tx:
-        cut = Cut(to_microseconds(THEN + timedelta(days=1)), held_now(tx, NOW), 10, kept.context, NOW)
+    with database.transaction() as tx:
+        cut = Cut(to_microseconds(THEN + timedelta(days=1)), held_now(tx, (), NOW), 10, NOW)
         page = Complaints().page(tx, cut, "")
         assert page.removed == 1
         if page.place:

@@ -22,6 +22,7 @@ from gateway.federation.files import load
 from gateway.relay.border import Border
 from gateway.store.port import Store, Transaction
 from gateway.store.schema import migrations_of
+from region_node.app.registered import PROBLEMS
 from region_node.network.problems import rows
 from region_node.network.problems.following import follow
 from region_node.network.problems.telling import Coordinators, ProblemTelling, tell_event
@@ -148,8 +149,8 @@ def test_a_count_is_told_once_for_each_version_and_again_when_lines_are_bound(ad
         coordinator = Coordinator()
         async with adapter.open(migrations_of(*PACKAGES)) as store:
             telling = ProblemTelling(CONTEXT, store, coordinator.port)
-            assert await store.write(lambda tx: follow(tx, CONTEXT, header(), NOON))
-            assert not await store.write(lambda tx: follow(tx, CONTEXT, header(), NOON))
+            assert await store.write(lambda tx: follow(tx, CONTEXT, PROBLEMS.evidence, header(), NOON))
+            assert not await store.write(lambda tx: follow(tx, CONTEXT, PROBLEMS.evidence, header(), NOON))
             coordinator.failures = [Refused(Reason.REASON_REGISTRY_UNAVAILABLE)]
             assert not await telling.tell_all()
             assert await telling.tell_all()
@@ -159,7 +160,7 @@ def test_a_count_is_told_once_for_each_version_and_again_when_lines_are_bound(ad
                 ("problem-1", 0, 1),
             ]
             await store.write(rows.count_again)
-            await store.write(lambda tx: follow(tx, CONTEXT, header(2), NOON))
+            await store.write(lambda tx: follow(tx, CONTEXT, PROBLEMS.evidence, header(2), NOON))
             assert await telling.tell_all()
             assert coordinator.counts[-1].problem_version == 2
             assert await store.read(lambda tx: rows.problems_to_count(tx, 10)) == []
@@ -191,7 +192,7 @@ def test_the_parts_of_a_problem_are_known_also_those_of_its_parts_and_forgotten_
     async def scenario() -> None:
         async with adapter.open(migrations_of(*PACKAGES)) as store:
             for each in (part("problem-3", "problem-2"), part("problem-2", "problem-1"), header()):
-                await store.write(lambda tx, each=each: follow(tx, CONTEXT, each, NOON))  # type: ignore[misc]
+                await store.write(lambda tx, each=each: follow(tx, CONTEXT, PROBLEMS.evidence, each, NOON))  # type: ignore[misc]
             parts = await store.read(lambda tx: rows.merged_problems(tx, "problem-1"))
             assert sorted(parts) == ["problem-2", "problem-3"]
             await store.write(lambda tx: rows.forget_followed(tx, NOON + timedelta(seconds=1)))

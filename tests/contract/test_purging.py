@@ -16,23 +16,23 @@ from gateway.api.region.v1.sharing_service_pb2 import ConsentEvidence
 from gateway.api.region.v1.support_request_pb2 import SupportInquiry, SupportRequest, SupportState
 from gateway.clock import to_microseconds, to_timestamp
 from gateway.store.port import Transaction
+from region_node.app.registered import KINDS
 from region_node.customers.documents.files import REGISTERED, StoredFile, insert_file
+from region_node.customers.documents.purging import Documents
 from region_node.customers.operations import keep_customer, keep_line
 from region_node.customers.rows import CustomerRow
+from region_node.customers.sharing.purging import Consents
 from region_node.customers.sharing.rows import SharingRequest, insert_grant, insert_request
 from region_node.customers.sharing.rules import Decided
 from region_node.customers.standing import ACTIVE, ERASED, standing_of
-from region_node.lifecycle.erasure.rows import mark_erased
-from region_node.lifecycle.retention.holds import held_now, hold
-from region_node.lifecycle.retention.port import Cut, Page, Purger
-from region_node.lifecycle.retention.purging_agreements import Agreements
-from region_node.lifecycle.retention.purging_consents import Consents
+from region_node.lifecycle.erasure.destroying import mark_erased
+from region_node.lifecycle.holds.operations import held_now, hold
+from region_node.lifecycle.registry import Registry
 from region_node.lifecycle.retention.purging_customers import EndedCustomers
-from region_node.lifecycle.retention.purging_faults import Faults
-from region_node.lifecycle.retention.purging_orders import Envelopes, Requests
-from region_node.lifecycle.retention.purging_shared import Documents
-from region_node.lifecycle.retention.purging_support import SupportRequests
+from region_node.lifecycle.retention.purging_envelopes import Envelopes, Requests
+from region_node.network.agreements.purging import Agreements
 from region_node.network.agreements.rows import end_agreement, insert_agreement, insert_statement
+from region_node.network.faults.purging import Faults
 from region_node.network.faults.rows import (
     FaultFilter,
     FaultRow,
@@ -44,6 +44,7 @@ from region_node.network.faults.rows import (
 )
 from region_node.network.faults.rules import CANCELLED, CLOSED, IN_PROGRESS
 from region_node.network.support import rules as support_rules
+from region_node.network.support.purging import SupportRequests
 from region_node.network.support.rows import (
     SupportFilter,
     SupportRow,
@@ -52,6 +53,7 @@ from region_node.network.support.rows import (
     next_support_number,
     support_requests_about,
 )
+from region_node.records.purging.port import Cut, Page, Purger
 from region_node.requests.auditing import AuditedCall
 from tests.contract.programs import REGION_NODE, Installation
 from tests.sealing import Sealing
@@ -77,16 +79,22 @@ def a_transaction(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Tr
         yield tx
 
 
+@pytest.fixture
+def registry() -> Iterator[Registry]:
+    """Of a region that has every kind of record."""
+    with archive() as kept:
+        yield kept.registry
+
+
 def purge(tx: Transaction, purger: Purger, *, limit: int = 10) -> Page:
     """Everything of one class that ended more than a hundred days ago; the first page after which none follows."""
     removed = held = 0
     place, before = "", to_microseconds(NOW - 100 * DAY)
-    with archive() as kept:
-        while True:
-            page = purger.page(tx, Cut(before, held_now(tx, NOW), limit, kept.context, NOW), place)
-            removed, held, place = removed + page.removed, held + page.held, page.place
-            if not place:
-                return Page(removed, held, "")
+    while True:
+        page = purger.page(tx, Cut(before, held_now(tx, KINDS, NOW), limit, NOW), place)
+        removed, held, place = removed + page.removed, held + page.held, page.place
+        if not place:
+            return Page(removed, held, "")
 
 
 def decide(tx: Transaction, grant_id: str, when: datetime, end: datetime | None = None) -> None:
@@ -105,7 +113,7 @@ def test_decisions_go_in_order_whatever_the_size_of_a_page(tx: Transaction, limi
     assert Consents().oldest(tx) == to_microseconds(OLD)
 
 
-def test_only_customers_whose_last_line_ended_long_ago_are_erased(tx: Transaction) -> None:
+def test_only_customers_whose_last_line_ended_long_ago_are_erased(tx: Transaction, registry: Registry) -> None:
     lines: dict[str, list[datetime | None]] = {
         "old": [OLD],
         "both": [OLD, OLD + DAY],
@@ -120,15 +128,15 @@ def test_only_customers_whose_last_line_ended_long_ago_are_erased(tx: Transactio
             keep_line(tx, line, OLD - DAY)
             if end is not None:
                 keep_line(tx, replace(line, status=ProductStatus.PRODUCT_STATUS_TERMINATED), end)
-    assert EndedCustomers().oldest(tx) == to_microseconds(OLD)
-    assert purge(tx, EndedCustomers(), limit=1).removed == 2
+    assert EndedCustomers(registry).oldest(tx) == to_microseconds(OLD)
+    assert purge(tx, EndedCustomers(registry), limit=1).removed == 2
     assert {name: standing_of(tx, name) for name in lines} == {
         "old": ERASED,
         "both": ERASED,
         "lately": ACTIVE,
         "in service": ACTIVE,
     }
-    assert purge(tx, EndedCustomers()).removed == 0
+    assert purge(tx, EndedCustomers(registry)).removed == 0
 
 
 def test_content_that_has_not_expired_stays(tx: Transaction) -> None:
@@ -188,9 +196,9 @@ def test_statements_go_by_age_and_agreements_when_none_is_left_unless_they_are_h
     assert purge(tx, Agreements(), limit=limit).removed == 0
 
 
-def test_of_an_erased_customer_no_agreement_is_left(tx: Transaction) -> None:
+def test_of_an_erased_customer_no_agreement_is_left(tx: Transaction, registry: Registry) -> None:
     agree(tx, "gone", None, [OLD])
-    mark_erased(tx, ["customer/customer-gone"])
+    mark_erased(tx, registry, ["customer/customer-gone"])
     assert tx.all(str, "SELECT agreement_id FROM agreements") == []
     assert tx.all(str, "SELECT agreement_id FROM agreement_statements") == []
 
@@ -198,8 +206,8 @@ def test_of_an_erased_customer_no_agreement_is_left(tx: Transaction) -> None:
 def test_the_ids_of_requests_about_sharing_go_with_the_others(tx: Transaction) -> None:
     for name, when in (("old", OLD), ("new", NOW)):
         insert_request(tx, name, SharingRequest("d", None, None), when)
-    assert purge(tx, Requests(), limit=1).removed == 1
-    assert purge(tx, Envelopes()).removed == 0
+    assert purge(tx, Requests(KINDS), limit=1).removed == 1
+    assert purge(tx, Envelopes(KINDS)).removed == 0
     assert tx.all(str, "SELECT subject FROM sharing_requests") == ["new"]
 
 

@@ -26,6 +26,7 @@ from gateway.relay.pouches import Act, PouchTransport
 from gateway.relay.transport import Carrier
 from gateway.tracing import Tracing
 from region_node.app.core import CorePorts, RegionCore
+from region_node.app.registered import PROBLEMS
 from region_node.business.orders.business import load_rules
 from region_node.business.orders.context import OrderContext
 from region_node.business.orders.rows import orders_under_way
@@ -189,7 +190,7 @@ class Region:
         return Node(
             core,
             store,
-            ProblemService(core.context, store, clock),
+            ProblemService(core.context, store, clock, PROBLEMS),
             AgreementService(core.context, store, clock),
             PlannedOutageService(core.context, store, clock, coordinators.hold_window),
         )

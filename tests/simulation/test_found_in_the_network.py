@@ -23,6 +23,7 @@ from gateway.relay.envelopes import Answer, seal_receipt
 from gateway.relay.outbox import close_answered
 from gateway.store.port import Store, Transaction
 from gateway.timers import Timer
+from region_node.app.registered import PROBLEMS
 from region_node.business.orders.context import OrderContext
 from region_node.customers.accounts import ledger
 from region_node.customers.accounts.rules import REFUNDS_DUE
@@ -199,7 +200,7 @@ def test_a_region_that_knows_no_network_yet_is_told_of_problems_later(desk: Desk
     header = ProblemHeader(id="problem-1", state=PROBLEM_STATE_IN_PROGRESS, version=1, start_time=to_timestamp(START))
     request, caller = FollowProblemRequest(header=header), operator("guangdong", "counter")
     with contextlib.closing(VirtualLoop()) as loop:
-        service = ProblemService(desk.context, cast("Store", None), NodeClock(WallTime(loop, START)))
+        service = ProblemService(desk.context, cast("Store", None), NodeClock(WallTime(loop, START)), PROBLEMS)
         with pytest.raises(Refused) as refused:
             loop.run_until_complete(served(service.FollowProblem, caller, request))
     assert refused.value.reason == Reason.REASON_CONFIGURATION_MISSING

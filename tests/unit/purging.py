@@ -17,13 +17,14 @@ from gateway.store.schema import migrations_of
 from gateway.store.sqlite import SqliteTransaction
 from gateway.store.sqlite_schema import apply
 from gateway.timers import Timer, due_timers, fire
+from region_node.app.registered import registry
 from region_node.business.orders.home import UPDATE_LIFETIME
 from region_node.business.orders.rows import OrderRow, insert_order
 from region_node.customers.rows import CustomerRow, insert_customer
 from region_node.lifecycle.retention import purge
 from region_node.lifecycle.retention.purge import PURGE_TIMER
-from region_node.lifecycle.retention.reports import purges_before
 from region_node.node.context import RegionContext
+from region_node.records.purging.reports import purges_before
 from region_node.requests.rows import RequestKey, insert_request
 from tests.keys import region_keys
 from tests.simulation.world import keys
@@ -42,6 +43,7 @@ class Archive:
         shared = keys()
         border = Border("sichuan", shared.signers["sichuan"], shared.trusted, current)
         self.context = RegionContext(border)
+        self.registry = registry(self.context)
         self.connection = connection
         self.tx = SqliteTransaction(connection, region_keys())
         purge.ensure_purge(self.tx, NOW)
@@ -105,7 +107,7 @@ class Archive:
         return pages
 
     def _purge(self, tx: object, timer: Timer, now: datetime) -> None:
-        purge.purge(self.tx, self.context, timer, now)
+        purge.purge(self.tx, self.registry, timer, now)
 
     def report(self) -> dict[str, Purge]:
         """What the last night did, by class."""

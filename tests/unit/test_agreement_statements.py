@@ -36,6 +36,7 @@ from region_node.customers.accounts.rules import COMPENSATION, REFUNDS_DUE
 from region_node.customers.operations import keep_customer, keep_line
 from region_node.customers.rows import CustomerRow
 from region_node.network.agreements import operations
+from region_node.network.agreements.announced import PLANNED_TIMER, planned_is_told
 from region_node.network.agreements.conformance import note_conformance
 from region_node.network.agreements.of_measurements import (
     CONFORMANCE_TIMER,
@@ -56,7 +57,6 @@ from region_node.network.agreements.statements import (
 from region_node.network.measurements.measurement_rows import add_totals
 from region_node.network.measurements.thresholds import DELAY, LOSS, THROUGHPUT, strictest
 from region_node.network.measurements.totals import Totals
-from region_node.network.planned_outages.notices import PLANNED_TIMER, planned_is_told
 from region_node.node.context import RegionContext
 from tests.keys import region_keys
 from tests.simulation.world import keys

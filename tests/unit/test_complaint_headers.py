@@ -16,12 +16,11 @@ from region_node.care.complaints import rules
 from region_node.care.complaints.deadlines import meet
 from region_node.care.complaints.figure_rows import counted_page
 from region_node.care.complaints.headers import HeaderFilter, header_of, list_headers
+from region_node.care.complaints.keeping import add_complaint, change_complaint
 from region_node.care.complaints.rows import (
     ComplaintRow,
     complaint_subject,
     find_complaint,
-    insert_complaint,
-    update_complaint,
 )
 from region_node.schema import PACKAGES
 from tests.keys import region_keys
@@ -44,7 +43,7 @@ def kept(tx: SqliteTransaction, number: int, *, hours: float = 24, category: str
     found.docket = f"guangdong/{number}"
     found.request.category, found.request.number = category, "+8613800000000"
     found.department.zh_cn, found.department.en = "计费账务部", "Billing"
-    insert_complaint(tx, ComplaintRow(found, ""), number, NOW)
+    add_complaint(tx, ComplaintRow(found, ""), number, NOW)
     return found
 
 
@@ -58,7 +57,7 @@ def test_columns_tell_what_the_complaint_itself_does(tx: SqliteTransaction) -> N
     meet(found, (rules.RESOLVE,), NOW)
     found.owner_region, found.version, found.level = "henan", 2, 3
     found.request.category = "NET_SPEED"
-    update_complaint(tx, found, NOW)
+    change_complaint(tx, found, NOW)
     assert list_headers(tx, HeaderFilter(NOW), 10) == [header_of(found)]
     assert not header_of(found).HasField("due")
 
@@ -81,11 +80,11 @@ def test_lists_are_narrowed_by_time_category_level_and_end(tx: SqliteTransaction
     ]
     assert dockets(tx, HeaderFilter(NOW, unclassified=True)) == [unclassified.docket]
     ended.state = rules.CANCELLED
-    update_complaint(tx, ended, NOW)
+    change_complaint(tx, ended, NOW)
     assert ended.docket not in dockets(tx, HeaderFilter(NOW))
     assert ended.docket in dockets(tx, HeaderFilter(NOW, include_ended=True))
     soon.level = 4
-    update_complaint(tx, soon, NOW)
+    change_complaint(tx, soon, NOW)
     assert [dockets(tx, HeaderFilter(NOW, level=level)) for level in (2, 4, 5)] == [[soon.docket], [soon.docket], []]
     assert len(dockets(tx, HeaderFilter(NOW, level=1))) == 3
     assert dockets(tx, HeaderFilter(NOW, category="BILL_WRONG")) == [soon.docket, late.docket]

@@ -25,19 +25,21 @@ from gateway.errors import Refused
 from gateway.numberplan import NumberPlan
 from gateway.relay.border import Command
 from gateway.timers import due_timers, fire
-from region_node.care.complaints.ended import ENDED_TIMER
 from region_node.care.complaints.index_rows import keep_indexed
-from region_node.care.complaints.rows import ComplaintRow, complaint_subject, insert_complaint
+from region_node.care.complaints.keeping import add_complaint
+from region_node.care.complaints.kind import COMPLAINTS
+from region_node.care.complaints.rows import ComplaintRow, complaint_subject
 from region_node.customers.documents.files import REGISTERED, StoredFile, insert_file
 from region_node.customers.notices.rows import Notice, tell
 from region_node.lifecycle.erasure.destroying import destroy
 from region_node.lifecycle.erasure.of_numbers import NUMBER_TIMER, number_is_due
 from region_node.lifecycle.erasure.relayed import ERASURE_TIMER, ErasureEnvelopes, erasure_is_due
-from region_node.lifecycle.erasure.standing_told import FORGET_TIMER, StandingEnvelopes, complaint_has_ended
-from region_node.lifecycle.retention.relayed import HoldEnvelopes
+from region_node.lifecycle.erasure.standing_told import StandingEnvelopes, record_has_ended
+from region_node.lifecycle.holds.relayed import HoldEnvelopes
 from region_node.network.faults.rows import FaultRow, insert_fault
 from region_node.network.support.rows import SupportRow, insert_support_request
 from region_node.node.subjects import number_index, number_subject, order_subject
+from region_node.records.forgetting import FORGET_TIMER
 from tests.unit.purging import NOW, Archive, archive
 from tests.unit.situations import LINE
 
@@ -73,15 +75,15 @@ def complaint(kept: Archive, docket: str, owner: str, **changes: object) -> None
     row.handling_region, row.request.number = docket.partition("/")[0], THEIRS
     row.creation_date.CopyFrom(to_timestamp(NOW))
     row.MergeFrom(Complaint(**changes))  # type: ignore[arg-type]
-    insert_complaint(kept.tx, ComplaintRow(row, ""), 0, NOW)
+    add_complaint(kept.tx, ComplaintRow(row, ""), 0, NOW)
 
 
 def say(kept: Archive, origin: str, subject: str, payload: Message) -> None:
     """A region says something to this one. Raises Refused."""
     kinds = {
-        OrderErasure: (ErasureEnvelopes(kept.context).kinds(), EnvelopeKind.ENVELOPE_KIND_ERASURE),
-        StandingTold: (StandingEnvelopes(kept.context).kinds(), EnvelopeKind.ENVELOPE_KIND_STANDING),
-        HoldUpdate: (HoldEnvelopes(kept.context).kinds(), EnvelopeKind.ENVELOPE_KIND_LEGAL_HOLD),
+        OrderErasure: (ErasureEnvelopes(kept.registry).kinds(), EnvelopeKind.ENVELOPE_KIND_ERASURE),
+        StandingTold: (StandingEnvelopes(kept.registry).kinds(), EnvelopeKind.ENVELOPE_KIND_STANDING),
+        HoldUpdate: (HoldEnvelopes(kept.registry).kinds(), EnvelopeKind.ENVELOPE_KIND_LEGAL_HOLD),
     }
     known, kind = kinds[type(payload)]
     command = known[kind]
@@ -105,11 +107,11 @@ def hold(kept: Archive, subject: str, version: int, end: datetime | None = None)
 
 def later(kept: Archive, now: datetime) -> None:
     """Fires the timers that are due, once each."""
-    context = kept.context
+    registry = kept.registry
     handlers = {
-        ERASURE_TIMER: lambda tx, timer, now: erasure_is_due(tx, context, timer, now),
-        NUMBER_TIMER: lambda tx, timer, now: number_is_due(tx, context, timer, now),
-        ENDED_TIMER: lambda tx, timer, now: complaint_has_ended(tx, context, timer, now),
+        ERASURE_TIMER: lambda tx, timer, now: erasure_is_due(tx, registry, timer, now),
+        NUMBER_TIMER: lambda tx, timer, now: number_is_due(tx, registry, timer, now),
+        COMPLAINTS.ended_timer: lambda tx, timer, now: record_has_ended(tx, registry, COMPLAINTS, timer, now),
         FORGET_TIMER: lambda tx, timer, now: None,
     }
     for timer in due_timers(kept.tx, now):
@@ -136,7 +138,7 @@ def test_a_region_erases_what_hangs_on_its_own_numbers_alone(kept: Archive) -> N
 
 
 def test_a_word_by_a_number_plan_that_is_not_known_yet_is_taken_up_when_it_is(kept: Archive) -> None:
-    command = StandingEnvelopes(kept.context).kinds()[EnvelopeKind.ENVELOPE_KIND_STANDING]
+    command = StandingEnvelopes(kept.registry).kinds()[EnvelopeKind.ENVELOPE_KIND_STANDING]
     assert isinstance(command, Command)
     revision = kept.context.border.current.revision + 1
     payload = told(THEIRS).SerializeToString()
@@ -200,7 +202,7 @@ def test_the_region_that_leads_a_case_erases_nothing_of_which_the_home_region_ha
     say(kept, "henan", "henan/1/1", OrderErasure())
     later(kept, NOW + DAY)
     assert has_key(kept, complaint_subject("henan/1/1"))
-    kept.tx.execute("DELETE FROM timers WHERE kind = :kind", kind=ENDED_TIMER)
+    kept.tx.execute("DELETE FROM timers WHERE kind = :kind", kind=COMPLAINTS.ended_timer)
     say(kept, "guangdong", "standing/1", told(THEIRS))
     later(kept, NOW + 2 * DAY)
     assert not has_key(kept, complaint_subject("henan/1/1"))
@@ -236,7 +238,7 @@ def test_the_index_of_a_number_is_found_nowhere_once_everything_about_it_is_eras
     keep_indexed(kept.tx, noted, "")
     assert found_in(kept, index) >= {"orders", "complaints", "faults", "support_requests", "document_files", "notices"}
     subjects = [order_subject(order_id), complaint_subject("sichuan/1"), "fault/sichuan/F1", "support/sichuan/S1"]
-    destroy(kept.tx, kept.context, [*subjects, subject], NOW)
+    destroy(kept.tx, kept.registry, [*subjects, subject], NOW)
     assert found_in(kept, index) == set()
 
 

@@ -18,10 +18,11 @@ from gateway.clock import from_timestamp, to_timestamp
 from gateway.errors import Refused
 from gateway.pages import dated_place
 from gateway.timers import due_timers
+from region_node.app.registered import PROBLEMS
 from region_node.customers.accounts import ledger
 from region_node.customers.accounts.rules import EntryKind, earned
 from region_node.customers.rows import insert_line
-from region_node.lifecycle.retention import holds
+from region_node.lifecycle.holds import operations as holds
 from region_node.network.faults import handling, owner, repair
 from region_node.network.faults.owner import REPAIR_TIMER
 from region_node.network.faults.rows import (
@@ -345,7 +346,7 @@ def test_a_fault_of_a_problem_takes_over_its_cause_only_where_one_is_claimed(nod
     header.root_cause.id = "chengdu-guangzhou-1"
     for confidence, cause in ((0, ""), (80, "chengdu-guangzhou-1")):
         header.confidence = confidence
-        assert follow(node.tx, node.context, header, START + HOUR)
+        assert follow(node.tx, node.context, PROBLEMS.evidence, header, START + HOUR)
         known = require_fault(node.tx, fault.id).fault
         assert (known.problem, known.root_cause) == ("P-1", cause)
         header.version += 1

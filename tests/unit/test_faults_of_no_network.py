@@ -27,6 +27,7 @@ from gateway.api.region.v1.fault_pb2 import (
 from gateway.api.region.v1.fault_service_pb2 import WorkOnFaultRequest as Step
 from gateway.clock import to_timestamp
 from gateway.federation.catalogue import Federation
+from region_node.app.registered import PROBLEMS
 from region_node.network.faults import handling, owner
 from region_node.network.faults.rows import fault_subject, require_fault
 from region_node.network.measurements import alarms
@@ -251,10 +252,10 @@ def test_a_fault_that_belongs_to_a_problem_no_more_names_none() -> None:
         fault = reported(node)
         header = ProblemHeader(id="P-1", version=1, state=rules.IN_PROGRESS)
         header.children.append(told(node)[0].id)
-        follow(node.tx, node.context, header, START)
+        follow(node.tx, node.context, PROBLEMS.evidence, header, START)
         assert require_fault(node.tx, fault.id).fault.problem == "P-1"
         header.version, header.state = 2, rules.CANCELLED
-        follow(node.tx, node.context, header, START)
+        follow(node.tx, node.context, PROBLEMS.evidence, header, START)
         assert require_fault(node.tx, fault.id).fault.problem == ""
 
 

@@ -18,9 +18,9 @@ from gateway.federation.rules import problems
 from gateway.federation.witnesses import witnesses_of
 from region_node.customers.documents.files import REGISTERED, StoredFile, insert_file
 from region_node.customers.rows import insert_line
-from region_node.lifecycle.retention import holds
+from region_node.lifecycle.holds import operations as holds
 from region_node.lifecycle.retention.classes import purgers
-from region_node.lifecycle.retention.rules import cutoff, next_purge
+from region_node.records.purging.rules import cutoff, next_purge
 from region_node.requests.auditing import AuditedCall
 from tests.unit.purging import LONG_AGO, NOW, Archive, archive
 from tests.unit.situations import LINE
@@ -111,10 +111,10 @@ def test_a_rule_that_must_not_be_is_told(breaks: Break, told: str) -> None:
     assert any(told in each for each in problems(configuration)), problems(configuration)
 
 
-def test_everything_that_can_be_purged_has_a_rule_in_what_is_shipped() -> None:
+def test_everything_that_can_be_purged_has_a_rule_in_what_is_shipped(kept: Archive) -> None:
     assert not problems(SHIPPED)
     ruled = {rule.data_class for rule in SHIPPED.retention_rules}
-    assert set(purgers()) <= ruled
+    assert set(purgers(kept.registry)) <= ruled
     assert ruled == {value for value in DataClass.values() if value}
 
 

@@ -17,12 +17,12 @@ from gateway.clock import to_microseconds, to_timestamp
 from gateway.relay.at_rest import envelope_subject
 from region_node.care.complaints.import_rows import NewComplaint, insert_complaints
 from region_node.care.complaints.index_rows import keep_indexed
+from region_node.care.complaints.keeping import add_complaint
 from region_node.care.complaints.private_notes import add_private_note
 from region_node.care.complaints.rows import (
     ComplaintRow,
     complaint_subject,
     find_complaint,
-    insert_complaint,
     next_docket_number,
     note_escalations,
 )
@@ -43,7 +43,7 @@ from region_node.customers.sharing.rows import (
 from region_node.customers.sharing.rules import Decided
 from region_node.customers.standing import ACTIVE, ERASED, keep_standing, standing_of
 from region_node.lifecycle.erasure.rows import erasure_of
-from region_node.lifecycle.retention import holds
+from region_node.lifecycle.holds import operations as holds
 from region_node.lifecycle.retention.purge import PAGE
 from region_node.node.subjects import customer_subject, import_subject, number_index, number_subject
 from region_node.requests.auditing import AuditedCall
@@ -80,7 +80,7 @@ def complain(
     )
     complaint.request.number, complaint.request.description = LINE.number, "no signal"
     complaint.creation_date.CopyFrom(to_timestamp(OLD))
-    insert_complaint(kept.tx, ComplaintRow(complaint, ""), 0 if parent else number, ended)
+    add_complaint(kept.tx, ComplaintRow(complaint, ""), 0 if parent else number, ended)
     reached = complaint.escalations.add(level=2, trigger=EscalationTrigger.ESCALATION_TRIGGER_HALF_USED)
     reached.due.CopyFrom(to_timestamp(OLD))
     reached.time.CopyFrom(to_timestamp(OLD))

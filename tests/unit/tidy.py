@@ -95,7 +95,7 @@ WRITERS = frozenset(
     {
         "gateway/files.py",
         "gateway/store/sqlite.py",
-        "region_node/lifecycle/erasure/remembered.py",
+        "region_node/node/erased_keys.py",
         "region_node/care/escalations/file.py",
     }
 )

@@ -39,7 +39,8 @@ from region_node.customers.accounts.rules import EntryKind
 from region_node.customers.notices.rows import tell
 from region_node.customers.rows import Line
 from region_node.node.context import RegionContext
-from region_node.records.removed import night_of, note_removed
+from region_node.records.purging.reports import note_removed
+from region_node.records.purging.rules import night_of
 
 SETTLES = timedelta(hours=1)  # after a month's end: orders that waited for the next cycle have been carried out by then
 PAGE = 25  # accounts in one transaction, for which everything else of the region waits

@@ -8,8 +8,8 @@ from gateway.store.port import Transaction
 from gateway.timers import set_timer
 from region_node.care.complaints import remedy
 from region_node.care.complaints.limits import refund
-from region_node.care.improvements import operations
 from region_node.node.context import RegionContext
+from region_node.tickets.improvements import note_repeat
 
 REMEDY_TIMER = "complaint-remedy"  # the money of a complaint is to be ordered
 
@@ -26,7 +26,7 @@ def accepted(tx: Transaction, context: RegionContext, complaint: Complaint, now:
         if deadline is not None:
             complaint.deadlines.append(deadline)
         order_soon(tx, complaint, now)
-    operations.note_repeat(tx, context.region, complaint, now)
+    note_repeat(tx, context.region, complaint, now)
     failpoints.reach("complaint-accepted.before-commit")
 
 

@@ -14,9 +14,10 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.store.port import Transaction
 from region_node.care.complaints import cases, escalation, handling, joining, leading, owner, rules, told
+from region_node.care.complaints.keeping import change_complaint
 from region_node.care.complaints.limits import change_deadlines
 from region_node.care.complaints.proposing import note_setting
-from region_node.care.complaints.rows import ComplaintRow, require_complaint, update_complaint
+from region_node.care.complaints.rows import ComplaintRow, require_complaint
 from region_node.care.complaints.sending import has_customers_command_under_way, send_to_region
 from region_node.node.context import RegionContext
 
@@ -47,7 +48,7 @@ def classify(tx: Transaction, context: RegionContext, wanted: Classification, no
     note_setting(complaint.classification, wanted.category, wanted.set_by, wanted.author, now)
     if not complaint.version:
         _route(tx, context, row, wanted.category, now)
-        update_complaint(tx, complaint, now)
+        change_complaint(tx, complaint, now)
     else:
         _change(tx, context, row, wanted.category, now)
     told.tell_classified(tx, context, complaint, now)

@@ -20,14 +20,13 @@ from gateway.identity import Identity
 from gateway.store.port import Transaction
 from gateway.timers import Timer
 from region_node.care.complaints import cases, escalation, joining, leading, owner, proposing, rules, told
+from region_node.care.complaints.keeping import add_complaint, change_complaint
 from region_node.care.complaints.limits import set_deadlines
 from region_node.care.complaints.rows import (
     ComplaintRow,
     find_complaint,
-    insert_complaint,
     next_docket_number,
     require_complaint,
-    update_complaint,
 )
 from region_node.care.complaints.sending import send_to_region
 from region_node.care.complaints.taxonomy import Concerned, concerned
@@ -75,7 +74,7 @@ def file(
     else:
         _hold(tx, context, complaint, now)
         told.tell_unclassified(tx, complaint, now)
-    insert_complaint(tx, row, number, now)
+    add_complaint(tx, row, number, now)
     insert_request(tx, key, complaint.docket, settled=True, now=now)
     note(tx, caller, "FileComplaint", complaint.docket, now)
     return complaint
@@ -212,7 +211,7 @@ def adopt(tx: Transaction, context: RegionContext, snapshot: Complaint, now: dat
         told.tell_changed(tx, known, complaint, now)
     if not known.version:  # what was due here before the other region had it, and no timer here has come to
         owner.note_reached(tx, context, complaint, known.level, now)
-    update_complaint(tx, complaint, now)
+    change_complaint(tx, complaint, now)
     joining.note_withdrawn(tx, context, ComplaintRow(complaint, row.traceparent), known, now)
     leading.follow(tx, context, complaint, now)
 
@@ -233,7 +232,7 @@ def _keep_what_was_said(
         return
     complaint.notes.extend(fresh)
     complaint.version += 1
-    update_complaint(tx, complaint, now)
+    change_complaint(tx, complaint, now)
     leading.follow(tx, context, complaint, now)
 
 
@@ -288,7 +287,7 @@ def keep(tx: Transaction, context: RegionContext, docket: str, refused: Refused,
     leading.refused_by_node(complaint, other, refused, now)
     leading.lead(context, complaint, now)
     told.tell_led(tx, context, complaint, now)
-    update_complaint(tx, complaint, now)
+    change_complaint(tx, complaint, now)
     _spread_led(tx, context, row, other, now)
 
 
@@ -308,7 +307,7 @@ def escalation_is_due(tx: Transaction, context: RegionContext, timer: Timer, now
         asked = ComplaintCommand(docket=complaint.docket)
         asked.raised.escalation.CopyFrom(reached[-1])
         send_to_region(tx, context, row, f"{complaint.docket}#raised{complaint.level}", asked, now)
-        update_complaint(tx, complaint, now)
+        change_complaint(tx, complaint, now)
     owner.watch(tx, context, complaint)
 
 
@@ -331,7 +330,7 @@ def raise_for_administrator(
     asked.raised.escalation.CopyFrom(reached[-1])
     asked.raised.administrator, asked.raised.reason = wanted.administrator, wanted.reason
     send_to_region(tx, context, row, f"{complaint.docket}#raised{complaint.level}", asked, now)
-    update_complaint(tx, complaint, now)
+    change_complaint(tx, complaint, now)
     owner.watch(tx, context, complaint)
     return complaint
 

@@ -40,9 +40,9 @@ from region_node.care.complaints.proposing import category_set, classification, 
 from region_node.care.complaints.rows import ComplaintRow, next_docket_number
 from region_node.care.complaints.taxonomy import owner_of
 from region_node.customers.told_standings import ToldStanding, require_takes_complaints, standings_of
-from region_node.lifecycle.retention.rules import cutoff
 from region_node.node.context import RegionContext
 from region_node.node.subjects import number_index
+from region_node.records.purging.rules import cutoff
 from region_node.requests.auditing import AuditedCall
 from region_node.requests.checks import invalid, require_length
 from region_node.requests.importing.progress import Rejection, Taken

@@ -15,9 +15,9 @@ from region_node.care.complaints import joining, rules
 from region_node.care.complaints.index_rows import keep_indexed
 from region_node.care.complaints.rows import find_complaint
 from region_node.customers.told_standings import OWN, erased_by
-from region_node.lifecycle.erasure.standing_told import forget_later
 from region_node.node.context import RegionContext
 from region_node.node.payloads import parse, received
+from region_node.records.forgetting import forget_later
 from region_node.requests.checks import require_length
 
 

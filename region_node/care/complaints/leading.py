@@ -23,8 +23,9 @@ from gateway.errors import Refused, text
 from gateway.store.port import Transaction
 from region_node.care.complaints import cases, escalation, owner, rules, told
 from region_node.care.complaints.deadlines import meet
+from region_node.care.complaints.keeping import add_complaint, change_complaint
 from region_node.care.complaints.limits import set_deadlines
-from region_node.care.complaints.rows import ComplaintRow, find_complaint, insert_complaint, update_complaint
+from region_node.care.complaints.rows import ComplaintRow, find_complaint
 from region_node.care.complaints.sending import send_to_region
 from region_node.care.complaints.taxonomy import Concerned
 from region_node.node.context import RegionContext
@@ -106,7 +107,7 @@ def open_item(
     else:
         send_to_region(tx, context, filed, f"{complaint.docket}#file", ComplaintFiling(complaint=complaint), now)
         owner.watch(tx, context, complaint)
-    insert_complaint(tx, filed, 0, now)
+    add_complaint(tx, filed, 0, now)
     item = case.items.add(
         number=number,
         docket=complaint.docket,
@@ -165,7 +166,7 @@ def refuse_item(tx: Transaction, context: RegionContext, complaint: Complaint, r
     refused_by_node(complaint, complaint.owner_region, refused, now)
     rules.enter(complaint, rules.CANCELLED, now=now, region=context.region, reason="given back")
     owner.forget(tx, complaint)
-    update_complaint(tx, complaint, now)
+    change_complaint(tx, complaint, now)
     follow(tx, context, complaint, now)
 
 
@@ -193,7 +194,7 @@ def follow(
     if case.SerializeToString(deterministic=True) != before:
         case.version += 1
         owner.watch(tx, context, case)
-        update_complaint(tx, case, now)
+        change_complaint(tx, case, now)
 
 
 def settle(

@@ -22,6 +22,7 @@ from region_node.care.complaints.accepted import accepted
 from region_node.care.complaints.deadlines import Pause, meet, promised, reopen, resume
 from region_node.care.complaints.groups import find_group, group_rule
 from region_node.care.complaints.index_rows import filing_of, known_around
+from region_node.care.complaints.keeping import change_complaint
 from region_node.care.complaints.limits import haste, set_deadlines
 from region_node.care.complaints.parties import require_other_party
 from region_node.care.complaints.remedy import BUSINESS
@@ -32,7 +33,6 @@ from region_node.care.complaints.rows import (
     note_escalations,
     remove_escalations,
     require_complaint,
-    update_complaint,
 )
 from region_node.care.escalations.rows import forgo, tell_above
 from region_node.customers.rows import is_number_in_use
@@ -155,7 +155,7 @@ def apply_command(tx: Transaction, context: RegionContext, command: ComplaintCom
     rules.count_decision(complaint)
     watch(tx, context, complaint)
     note_reached(tx, context, complaint, known, now)
-    update_complaint(tx, complaint, now)
+    change_complaint(tx, complaint, now)
     return complaint
 
 
@@ -424,7 +424,7 @@ def keep_and_tell(tx: Transaction, context: RegionContext, row: ComplaintRow, be
     rules.count_decision(complaint)
     watch(tx, context, complaint)
     note_reached(tx, context, complaint, before.level, now)
-    update_complaint(tx, complaint, now)
+    change_complaint(tx, complaint, now)
     if complaint.handling_region == context.region:
         if not complaint.parent:
             told.tell_changed(tx, before, complaint, now)

@@ -13,7 +13,8 @@ from gateway.relay.envelopes import Answer
 from gateway.store.port import Transaction
 from region_node.care.complaints import attaching, cases, handling, joining, owner, rules
 from region_node.care.complaints.attachment_contents import KIND, AttachmentDesk
-from region_node.care.complaints.rows import ComplaintRow, find_complaint, insert_complaint
+from region_node.care.complaints.keeping import add_complaint
+from region_node.care.complaints.rows import ComplaintRow, find_complaint
 from region_node.care.complaints.taxonomy import owner_of
 from region_node.node.context import RegionContext
 from region_node.node.payloads import parse, received, refusal_of
@@ -52,7 +53,7 @@ class ComplaintEnvelopes:
         rules.require_room(complaint, 0)
         owner.take_up(tx, self._context, complaint, now)
         row = ComplaintRow(complaint, content.traceparent)
-        insert_complaint(tx, row, 0, now)
+        add_complaint(tx, row, 0, now)
         joining.spread(tx, self._context, row, now)
         return _accepted(complaint)
 

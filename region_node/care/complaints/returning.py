@@ -14,7 +14,8 @@ from gateway.clock import to_timestamp
 from gateway.errors import Refused
 from gateway.store.port import Transaction
 from region_node.care.complaints import cases, handling, leading, owner, rules, told
-from region_node.care.complaints.rows import find_complaint, update_complaint
+from region_node.care.complaints.keeping import change_complaint
+from region_node.care.complaints.rows import find_complaint
 from region_node.care.complaints.taxonomy import Concerned
 from region_node.node.context import RegionContext
 from region_node.requests.rows import RequestKey, insert_request
@@ -101,7 +102,7 @@ def assign(tx: Transaction, context: RegionContext, asked: Assignment, now: date
         told.tell_assigned(tx, context, case, now)
     case.version += 1
     owner.watch(tx, context, case)
-    update_complaint(tx, case, now)
+    change_complaint(tx, case, now)
     insert_request(tx, asked.key, case.docket, settled=True, now=now)
     audit.append(
         tx,

@@ -14,14 +14,11 @@ from gateway.pages import sequence_after
 from gateway.store.port import Transaction, Value
 from region_node.care.complaints import remedy, rules
 from region_node.care.complaints.deadlines import due_of, find, is_met
-from region_node.care.complaints.ended import look_at_ended
-from region_node.care.complaints.figure_rows import keep_figures
-from region_node.care.complaints.telling_rows import note_to_tell
-from region_node.customers.told_standings import NOT_RESTRICTED, erased_by
-from region_node.network.problems.rows import note_complaint
+from region_node.customers.told_standings import NOT_RESTRICTED
 from region_node.node.subjects import number_index
 from region_node.records.listing import Page, Selection, Stored
 
+KIND = "complaint"
 COMPLAINT_SUBJECTS = "complaint/"
 _PLACE = "complaints"
 _COLUMNS = "docket, creation_date, traceparent, body"
@@ -270,11 +267,6 @@ def events_after(tx: Transaction, sequence: int, docket: str, limit: int) -> lis
 
 
 def _note_change(tx: Transaction, complaint: Complaint, now: datetime) -> None:
-    """The event, what counts, and of a case that coordinators are to be told: only who leads one knows its items."""
-    keep_figures(tx, complaint)
-    note_complaint(tx, number_index(tx, complaint.request.number))
-    if complaint.items:
-        note_to_tell(tx, complaint.docket, complaint.version)
     tx.execute(
         "INSERT INTO complaint_events (sequence, docket, version, state, level, time)"
         " SELECT COALESCE(MAX(sequence), 0) + 1, :docket, :version, :state, :level, :time FROM complaint_events",
@@ -284,8 +276,6 @@ def _note_change(tx: Transaction, complaint: Complaint, now: datetime) -> None:
         level=complaint.level,
         time=to_microseconds(now),
     )
-    if rules.is_final(complaint) and erased_by(tx, complaint.request.number):
-        look_at_ended(tx, complaint.docket, now)
     changed = ComplaintChanged(complaint.docket)
     tx.publish(changed, about=changed.about)
 

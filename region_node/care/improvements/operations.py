@@ -3,25 +3,17 @@
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
-from gateway import audit
 from gateway.api.region.v1 import improvement_service_pb2 as api
-from gateway.api.region.v1.complaint_pb2 import Complaint
 from gateway.api.region.v1.improvement_service_pb2 import ImprovementAction
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.clock import from_timestamp, to_timestamp
+from gateway.clock import to_timestamp
 from gateway.errors import Refused
 from gateway.store.port import Transaction
 from region_node.care.complaints import rules
 from region_node.care.complaints.rows import require_complaint
-from region_node.care.improvements.rows import (
-    count_repeat,
-    finish_action,
-    insert_action,
-    next_action_number,
-    require_action,
-)
 from region_node.node.context import RegionContext
 from region_node.requests.checks import require_length, require_name
+from region_node.tickets.improvements import finish_action, insert_action, next_action_number, require_action
 
 
 def today(context: RegionContext, now: datetime) -> date:
@@ -88,16 +80,3 @@ def finish(tx: Transaction, action_id: str, staff_id: str, outcome: str, now: da
     action.finish_time.CopyFrom(to_timestamp(now))
     finish_action(tx, action)
     return action
-
-
-def note_repeat(tx: Transaction, region: str, complaint: Complaint, now: datetime) -> None:
-    """Counts a complaint that is closed now for the older actions against its cause."""
-    for action_id in count_repeat(tx, complaint, from_timestamp(complaint.creation_date)):
-        audit.append(
-            tx,
-            now=now,
-            actor=f"region/{region}",
-            action="FlagImprovementAction",
-            subject=action_id,
-            detail=f"ineffective: {complaint.docket}",
-        )

@@ -17,12 +17,12 @@ from gateway.store.port import Store, Transaction
 from gateway.tracing import current_traceparent
 from region_node.care.complaints import rules
 from region_node.care.improvements import operations
-from region_node.care.improvements.rows import list_actions, require_action
 from region_node.node.context import RegionContext
 from region_node.requests.auditing import audited_call
 from region_node.requests.caller import Caller, done_before, note
 from region_node.requests.checks import require_length, require_request_id
 from region_node.requests.rows import insert_request
+from region_node.tickets.improvements import list_actions, require_action
 
 _PAGE = "improvement actions"
 Decide = Callable[[Transaction, str, datetime], ImprovementAction]

@@ -8,8 +8,9 @@ from functools import partial
 from gateway.clock import Clock, from_microseconds
 from gateway.errors import Refused
 from gateway.store.port import Store
-from region_node.lifecycle.erasure.operations import apply_erased, erased_since
-from region_node.lifecycle.erasure.remembered import ErasedKeys
+from region_node.lifecycle.erasure.operations import apply_erased
+from region_node.lifecycle.registry import Registry
+from region_node.node.erased_key_rows import erased_after
 
 _PAGE = 500  # ids in one transaction
 _LOOK_SECONDS = 5.0  # between two looks at what other processes have erased
@@ -21,8 +22,9 @@ _log = logging.getLogger(__name__)
 class ErasedKeysKeeper:
     """Holds a process's own memory of destroyed keys against its database, in both directions."""
 
-    def __init__(self, remembered: ErasedKeys, store: Store, clock: Clock) -> None:
-        self._remembered = remembered
+    def __init__(self, registry: Registry, store: Store, clock: Clock) -> None:
+        self._registry = registry
+        self._remembered = registry.context.erased_keys
         self._store = store
         self._clock = clock
         self._seen = _BEGINNING
@@ -33,7 +35,7 @@ class ErasedKeysKeeper:
         destroyed = 0
         for begin in range(0, len(remembered), _PAGE):
             page, now = remembered[begin : begin + _PAGE], self._clock.now()
-            destroyed += await self._store.write(partial(apply_erased, key_ids=page, now=now))
+            destroyed += await self._store.write(partial(apply_erased, registry=self._registry, key_ids=page, now=now))
         if destroyed:
             _log.warning("%d keys of erased data had come back with an older database, and are destroyed", destroyed)
         await self._follow()
@@ -49,6 +51,6 @@ class ErasedKeysKeeper:
 
     async def _follow(self) -> None:
         after = max(_BEGINNING, (self._seen[0] - _OVERLAP, "")) if self._seen != _BEGINNING else _BEGINNING
-        while found := await self._store.read(partial(erased_since, after=after, limit=_PAGE)):
+        while found := await self._store.read(partial(erased_after, after=after, limit=_PAGE)):
             self._remembered.add(each.key_id for each in found)
             after = self._seen = (found[-1].time, found[-1].key_id)

@@ -17,7 +17,7 @@ from region_node.customers.standing import ACTIVE, RESTRICTED
 from region_node.customers.taking_over import NAME_LIMIT
 from region_node.lifecycle.erasure import operations
 from region_node.lifecycle.erasure.operations import Named, Request
-from region_node.node.context import RegionContext
+from region_node.lifecycle.registry import Registry
 from region_node.requests.auditing import audited_call
 from region_node.requests.checks import require_length, require_request_id
 
@@ -27,8 +27,8 @@ _Naming: TypeAlias = api.EraseCustomerRequest | api.RestrictCustomerRequest | ap
 class ErasureService(ErasureServiceServicer):
     """See the contract."""
 
-    def __init__(self, context: RegionContext, store: Store, clock: Clock) -> None:
-        self._context = context
+    def __init__(self, registry: Registry, store: Store, clock: Clock) -> None:
+        self._registry = registry
         self._store = store
         self._clock = clock
 
@@ -51,7 +51,7 @@ class ErasureService(ErasureServiceServicer):
             reason=request.reason,
             channel=request.requester.channel,
         )
-        row = await self._store.write(lambda tx: operations.erase(tx, self._context, asked, call))
+        row = await self._store.write(lambda tx: operations.erase(tx, self._registry, asked, call))
         return api.EraseCustomerResponse(erasure=row.message())
 
     async def GetErasure(
@@ -79,7 +79,7 @@ class ErasureService(ErasureServiceServicer):
         _require_reason(request.reason)
         customer = _named(request)
         customer_id = await self._store.write(
-            lambda tx: operations.restrict(tx, self._context, customer, request.reason, call)
+            lambda tx: operations.restrict(tx, self._registry, customer, request.reason, call)
         )
         return api.RestrictCustomerResponse(customer_id=customer_id, standing=RESTRICTED)
 
@@ -91,7 +91,7 @@ class ErasureService(ErasureServiceServicer):
         """See the contract."""
         call = audited_call(request.requester, self._clock)
         customer = _named(request)
-        customer_id = await self._store.write(lambda tx: operations.lift(tx, self._context, customer, call))
+        customer_id = await self._store.write(lambda tx: operations.lift(tx, self._registry, customer, call))
         return api.LiftRestrictionResponse(customer_id=customer_id, standing=ACTIVE)
 
 

@@ -12,14 +12,13 @@ from gateway.clock import to_microseconds
 from gateway.errors import Refused
 from gateway.store.port import Transaction
 from gateway.timers import Timer, is_set, set_timer
+from region_node.lifecycle.holds.operations import held_now
+from region_node.lifecycle.holds.telling import tell_holds
+from region_node.lifecycle.registry import Registry
 from region_node.lifecycle.retention.classes import purgers
-from region_node.lifecycle.retention.elsewhere import tell_holds
-from region_node.lifecycle.retention.holds import held_now
-from region_node.lifecycle.retention.port import Cut, Page, Purger
-from region_node.lifecycle.retention.reports import note_complete
-from region_node.lifecycle.retention.rules import cutoff, next_purge
-from region_node.node.context import RegionContext
-from region_node.records.removed import night_of, note_removed
+from region_node.records.purging.port import Cut, Page, Purger
+from region_node.records.purging.reports import note_complete, note_removed
+from region_node.records.purging.rules import cutoff, next_purge, night_of
 
 PURGE_TIMER = "purge"
 PAGE = 200  # rows in one transaction, for which everything else of the region waits
@@ -33,15 +32,15 @@ def ensure_purge(tx: Transaction, now: datetime) -> None:
         set_timer(tx, PURGE_TIMER, kind=PURGE_TIMER, subject="wait", due=now)
 
 
-def purge(tx: Transaction, context: RegionContext, timer: Timer, now: datetime) -> None:
+def purge(tx: Transaction, registry: Registry, timer: Timer, now: datetime) -> None:
     """Does one page and comes back for the next; after the last one, in the next night.
 
     The subject of the timer is `wait`, or empty at the beginning of a night, or the night, the number of the class and
     the place in it.
     """
     try:
-        federation = context.federation
-        zone = ZoneInfo(context.time_zone)
+        federation = registry.context.federation
+        zone = ZoneInfo(registry.context.time_zone)
     except Refused:  # no configuration yet
         _come_back(tx, timer.subject, now + _RETRY)
         return
@@ -49,9 +48,9 @@ def purge(tx: Transaction, context: RegionContext, timer: Timer, now: datetime) 
         _come_back(tx, "", next_purge(now, zone))
         return
     if not timer.subject:
-        tell_holds(tx, context, now)
+        tell_holds(tx, registry, now)
     night, data_class, place = _place(timer.subject) if timer.subject else (f"{night_of(now, zone)}", 0, "")
-    known = purgers()
+    known = purgers(registry)
     classes = [each for each in known if federation.retention_rule(each) is not None]
     if data_class == 0 and classes:
         data_class = classes[0]
@@ -60,7 +59,7 @@ def purge(tx: Transaction, context: RegionContext, timer: Timer, now: datetime) 
     rule = federation.retention_rule(current)
     purger = known.get(current)
     if rule is not None and purger is not None:
-        page = _page(tx, context, rule, purger, place, now)
+        page = _page(tx, registry, rule, purger, place, now)
         note_removed(tx, night, current, removed=page.removed, held=page.held)
         failpoints.reach("purge.before-commit")
         if page.place:
@@ -74,13 +73,11 @@ def purge(tx: Transaction, context: RegionContext, timer: Timer, now: datetime) 
         _come_back(tx, "", next_purge(now, zone))
 
 
-def _page(
-    tx: Transaction, context: RegionContext, rule: RetentionRule, purger: Purger, place: str, now: datetime
-) -> Page:
+def _page(tx: Transaction, registry: Registry, rule: RetentionRule, purger: Purger, place: str, now: datetime) -> Page:
     if rule.WhichOneof("kept") == "policy":
         return Page(0, 0, "")
-    before = cutoff(rule, now, ZoneInfo(context.time_zone))
-    return purger.page(tx, Cut(to_microseconds(before), held_now(tx, now), PAGE, context, now), place)
+    before = cutoff(rule, now, ZoneInfo(registry.context.time_zone))
+    return purger.page(tx, Cut(to_microseconds(before), held_now(tx, registry.kinds, now), PAGE, now), place)
 
 
 def _finish(tx: Transaction, night: str, data_class: DataClass.ValueType, purger: Purger, now: datetime) -> None:

@@ -6,7 +6,8 @@ from gateway.api.region.v1.customer_service_pb2 import ProductStatus
 from gateway.store.port import Transaction
 from region_node.customers.standing import ERASED
 from region_node.lifecycle.erasure.operations import retire
-from region_node.lifecycle.retention.port import Cut, Page
+from region_node.lifecycle.registry import Registry
+from region_node.records.purging.port import Cut, Page
 
 _TERMINATED = ProductStatus.PRODUCT_STATUS_TERMINATED
 _PAGE = 10  # customers in one transaction: each takes along what is kept of it in every table
@@ -37,6 +38,9 @@ class EndedCustomers:
     known end nothing is forgotten.
     """
 
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
+
     def page(self, tx: Transaction, cut: Cut, place: str) -> Page:
         """See Purger. A place is the id of the last customer that was looked at."""
         limit = min(cut.limit, _PAGE)
@@ -49,7 +53,7 @@ class EndedCustomers:
             limit=limit,
         )
         old = [each.customer_id for each in found if each.ended is not None and each.ended < cut.before]
-        removed = sum(retire(tx, cut.context, each, cut.now) for each in old if each not in cut.held.customers)
+        removed = sum(retire(tx, self._registry, each, cut.now) for each in old if each not in cut.held.customers)
         held = sum(each in cut.held.customers for each in old)
         return Page(removed, held, found[-1].customer_id if len(found) == limit else "")
 

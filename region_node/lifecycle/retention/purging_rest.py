@@ -1,55 +1,9 @@
-"""Purges what is about no order: notices, imports, verification, impact records. Says what is forgotten elsewhere."""
-
-from dataclasses import dataclass, field
+"""Purges imports and impact records, and says how old the audit trail is."""
 
 from gateway.store.port import Transaction
 from gateway.vault import destroy
-from region_node.lifecycle.retention.port import Cut, Page, place_of
 from region_node.node.subjects import import_subject
-
-
-@dataclass(frozen=True)
-class _Notice:
-    notice_id: str
-    number: str = field(repr=False)
-    delivery_time: int
-
-
-@dataclass(frozen=True)
-class _Mark:
-    number: str = field(repr=False)
-    time: int
-
-
-class Notices:
-    """Notices that were delivered. What waits is kept, however long."""
-
-    def page(self, tx: Transaction, cut: Cut, place: str) -> Page:
-        """See Purger. A place is the instant and the id of the last notice that was looked at."""
-        instant, key = place_of(place)
-        found = tx.all(
-            _Notice,
-            "SELECT notice_id, number, delivery_time FROM notices WHERE delivery_time IS NOT NULL"
-            " AND delivery_time < :before AND (delivery_time, notice_id) > (:after, :key)"
-            " ORDER BY delivery_time, notice_id LIMIT :limit",
-            before=cut.before,
-            after=instant,
-            key=key,
-            limit=cut.limit,
-        )
-        gone = [each for each in found if each.number not in cut.held.numbers]
-        tx.execute_many(
-            "DELETE FROM notices WHERE notice_id = :notice_id", [{"notice_id": each.notice_id} for each in gone]
-        )
-        last = found[-1] if len(found) == cut.limit else None
-        place = f"{last.delivery_time} {last.notice_id}" if last is not None else ""
-        return Page(len(gone), len(found) - len(gone), place)
-
-    def oldest(self, tx: Transaction) -> int | None:
-        """See Purger."""
-        return tx.first(
-            int, "SELECT delivery_time FROM notices WHERE delivery_time IS NOT NULL ORDER BY delivery_time LIMIT 1"
-        )
+from region_node.records.purging.port import Cut, Page
 
 
 class Imports:
@@ -74,58 +28,6 @@ class Imports:
         return tx.first(int, "SELECT time FROM imports ORDER BY time LIMIT 1")
 
 
-class Verification:
-    """Failures that count no more, then codes whose time is over."""
-
-    def page(self, tx: Transaction, cut: Cut, place: str) -> Page:
-        """See Purger. A place is the table, the instant and the number of the last row that was looked at."""
-        if place.startswith("codes "):
-            return self._codes(tx, cut, place.removeprefix("codes "))
-        return self._failures(tx, cut, place.removeprefix("failures "))
-
-    def oldest(self, tx: Transaction) -> int | None:
-        """See Purger."""
-        return tx.first(
-            int,
-            "SELECT time FROM (SELECT MIN(time) AS time FROM wrong_answers"
-            " UNION ALL SELECT MIN(expire_time) FROM asked_codes) AS both_tables"
-            " WHERE time IS NOT NULL ORDER BY time LIMIT 1",
-        )
-
-    def _failures(self, tx: Transaction, cut: Cut, place: str) -> Page:
-        found, gone = self._found(tx, cut, place, "wrong_answers", "time")
-        tx.execute_many(
-            "DELETE FROM wrong_answers WHERE number = :number AND time = :time",
-            [{"number": each.number, "time": each.time} for each in gone],
-        )
-        last = found[-1] if len(found) == cut.limit else None
-        place = f"failures {last.time} {last.number}" if last is not None else "codes "
-        return Page(len(gone), len(found) - len(gone), place)
-
-    def _codes(self, tx: Transaction, cut: Cut, place: str) -> Page:
-        found, gone = self._found(tx, cut, place, "asked_codes", "expire_time")
-        tx.execute_many(
-            "DELETE FROM asked_codes WHERE number = :number AND expire_time = :time",
-            [{"number": each.number, "time": each.time} for each in gone],
-        )
-        last = found[-1] if len(found) == cut.limit else None
-        return Page(len(gone), len(found) - len(gone), f"codes {last.time} {last.number}" if last is not None else "")
-
-    def _found(self, tx: Transaction, cut: Cut, place: str, table: str, column: str) -> tuple[list[_Mark], list[_Mark]]:
-        """The next rows of a table, and those of them that may go."""
-        instant, key = place_of(place)
-        found = tx.all(
-            _Mark,
-            f"SELECT number, {column} FROM {table} WHERE {column} < :before"  # noqa: S608 - names of this module
-            f" AND ({column}, number) > (:after, :key) ORDER BY {column}, number LIMIT :limit",
-            before=cut.before,
-            after=instant,
-            key=key,
-            limit=cut.limit,
-        )
-        return found, [each for each in found if each.number not in cut.held.numbers]
-
-
 class ImpactRecords:
     """Assessments."""
 
@@ -142,18 +44,6 @@ class ImpactRecords:
     def oldest(self, tx: Transaction) -> int | None:
         """See Purger."""
         return tx.first(int, "SELECT recorded FROM impact_records ORDER BY recorded LIMIT 1")
-
-
-class UsageAndBills:
-    """Forgotten by the billing run, as it bills a month; the report says how much that was."""
-
-    def page(self, tx: Transaction, cut: Cut, place: str) -> Page:
-        """See Purger."""
-        return Page(0, 0, "")
-
-    def oldest(self, tx: Transaction) -> int | None:
-        """See Purger. One of the oldest month."""
-        return tx.first(int, "SELECT usage_date FROM usage_records ORDER BY month LIMIT 1")
 
 
 class AuditTrail:

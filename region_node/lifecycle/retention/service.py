@@ -15,10 +15,12 @@ from gateway.clock import Clock, from_timestamp, to_timestamp
 from gateway.errors import Refused
 from gateway.pages import decode_token, encode_token, key_number, page_size
 from gateway.store.port import Store, Transaction
-from region_node.lifecycle.retention import holds, impact, reports
-from region_node.lifecycle.retention.elsewhere import tell_hold
-from region_node.lifecycle.retention.holds import Hold
-from region_node.node.context import RegionContext
+from region_node.lifecycle.holds import operations as holds
+from region_node.lifecycle.holds.operations import Hold
+from region_node.lifecycle.holds.telling import tell_hold
+from region_node.lifecycle.registry import Registry
+from region_node.lifecycle.retention import impact
+from region_node.records.purging import reports
 from region_node.requests.auditing import AuditedCall
 from region_node.requests.checks import require_length, require_name
 
@@ -33,8 +35,8 @@ _SEPARATOR = "\0"
 class RetentionService(RetentionServiceServicer):
     """See the contract."""
 
-    def __init__(self, context: RegionContext, store: Store, clock: Clock) -> None:
-        self._context = context
+    def __init__(self, registry: Registry, store: Store, clock: Clock) -> None:
+        self._registry = registry
         self._store = store
         self._clock = clock
 
@@ -68,7 +70,7 @@ class RetentionService(RetentionServiceServicer):
 
         def held(tx: Transaction) -> Hold:
             kept = holds.hold(tx, request.customer_id, request.reference, until, call)
-            tell_hold(tx, self._context, request.customer_id, call.now)
+            tell_hold(tx, self._registry, request.customer_id, call.now)
             return kept
 
         kept = await self._store.write(held)
@@ -85,7 +87,7 @@ class RetentionService(RetentionServiceServicer):
 
         def ended(tx: Transaction) -> Hold:
             kept = holds.release(tx, request.customer_id, request.reference, call)
-            tell_hold(tx, self._context, request.customer_id, call.now)
+            tell_hold(tx, self._registry, request.customer_id, call.now)
             return kept
 
         released = await self._store.write(ended)

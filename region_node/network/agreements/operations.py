@@ -15,6 +15,7 @@ from region_node.business.billing.rules import Month
 from region_node.customers.operations import own_line
 from region_node.customers.rows import Line
 from region_node.customers.standing import require_readable
+from region_node.network.agreements.announced import tell_announced
 from region_node.network.agreements.outages import note_outage
 from region_node.network.agreements.rows import (
     end_agreement,
@@ -23,7 +24,6 @@ from region_node.network.agreements.rows import (
     next_agreement_number,
     require_agreement,
 )
-from region_node.network.planned_outages.notices import tell_announced
 from region_node.node.context import RegionContext
 
 MOST_MINOR_UNITS = 10**12  # of one month's charge

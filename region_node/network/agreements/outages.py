@@ -21,9 +21,9 @@ from gateway.relay.outbox import send
 from gateway.store.port import Transaction
 from gateway.timers import Timer, set_timers
 from region_node.business.billing.rules import Month
+from region_node.network.agreements.announced import tell_planned_soon
 from region_node.network.agreements.rules import Outage
 from region_node.network.agreements.spans import Span
-from region_node.network.planned_outages.notices import tell_planned_soon
 from region_node.node.context import RegionContext
 
 CORRECTION_TIMER = "agreement-correction"

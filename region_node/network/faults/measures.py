@@ -6,8 +6,8 @@ from gateway.api.region.v1.fault_pb2 import Fault, FaultCause
 from gateway.api.region.v1.improvement_service_pb2 import ImprovementAction
 from gateway.clock import to_timestamp
 from gateway.store.port import Transaction
-from region_node.care.improvements.rows import insert_action, next_action_number
 from region_node.node.context import RegionContext
+from region_node.tickets.improvements import insert_action, next_action_number
 
 CATEGORY = "FAULT"
 """In the place of a category of complaints, by which actions are listed."""

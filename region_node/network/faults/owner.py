@@ -17,10 +17,10 @@ from gateway.store.port import Transaction
 from gateway.timers import Timer, cancel_timer, set_timer
 from region_node.network.agreements.of_faults import note_outages_of
 from region_node.network.faults import outages, parts, rules, told, waiver
+from region_node.network.faults.evidence import tell_fault
 from region_node.network.faults.following import followed
 from region_node.network.faults.rows import FaultRow, find_fault, require_fault, update_fault
 from region_node.network.faults.sending import send_update
-from region_node.network.problems.faults import tell_fault
 from region_node.node.context import RegionContext
 
 _log = logging.getLogger(__name__)

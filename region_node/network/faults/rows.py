@@ -12,14 +12,14 @@ from gateway.errors import Refused
 from gateway.masking import masked_number, prints_masked
 from gateway.pages import sequence_after
 from gateway.store.port import Transaction, Value
-from gateway.timers import set_timer
 from region_node.customers.told_standings import NOT_RESTRICTED, erased_by
 from region_node.network.faults import outages, rules
 from region_node.node.subjects import number_index
+from region_node.records.kinds import look_at_ended
 from region_node.records.listing import Page, Selection, Stored
 
 FAULT_SUBJECTS = "fault/"
-ENDED_TIMER = "fault-ended"  # one about a customer who was erased has ended
+KIND = "fault"
 _PLACE = "faults"
 _COLUMNS = "fault_id, creation_date, traceparent, body"
 
@@ -223,11 +223,6 @@ def events_after(tx: Transaction, sequence: int, fault_id: str, limit: int) -> l
     )
 
 
-def look_at_ended(tx: Transaction, fault_id: str, now: datetime) -> None:
-    """Has a fault of a customer who was erased made unreadable, once it has ended."""
-    set_timer(tx, f"{ENDED_TIMER}/{fault_id}", kind=ENDED_TIMER, subject=fault_id, due=now)
-
-
 def forget_waivers(tx: Transaction, fault_id: str) -> None:
     """Removes the rows of what was given back for a fault; the postings stay."""
     tx.execute("DELETE FROM fault_waivers WHERE fault_id = :id", id=fault_id)
@@ -243,7 +238,7 @@ def _note_change(tx: Transaction, fault: Fault, now: datetime) -> None:
         time=to_microseconds(now),
     )
     if rules.is_ended(fault) and erased_by(tx, fault.report.number):
-        look_at_ended(tx, fault.id, now)
+        look_at_ended(tx, KIND, fault.id, now)
     changed = FaultChanged(fault.id)
     tx.publish(changed, about=changed.about)
 

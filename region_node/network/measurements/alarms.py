@@ -27,11 +27,11 @@ from region_node.network.measurements.alarm_rows import (
     open_alarm,
     require_alarm,
 )
+from region_node.network.measurements.evidence import tell_alarm
 from region_node.network.measurements.measurement_rows import keep_standings, standings_of
 from region_node.network.measurements.objects import affected_services, key_of, object_of, require_own
 from region_node.network.measurements.streams import Piece, Rejected
 from region_node.network.measurements.thresholds import ALL, AVAILABILITY, Bound, Crossing
-from region_node.network.problems.alarms import tell_alarm
 from region_node.node.context import RegionContext
 from region_node.requests.checks import invalid, require_name
 

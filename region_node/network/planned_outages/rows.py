@@ -1,15 +1,12 @@
-"""Planned outages of this region's network, as stored, and whom those of all regions concern."""
+"""Planned outages of this region's network, as stored."""
 
 from datetime import datetime
 
-from gateway.api.region.v1.customer_service_pb2 import ProductStatus
 from gateway.api.region.v1.planned_outage_service_pb2 import PlannedOutage, PlannedOutageState
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.clock import from_timestamp, to_microseconds
 from gateway.errors import Refused
 from gateway.store.port import Transaction
-from region_node.network.agreements.spans import Span
-from region_node.network.problems.rows import AffectedCustomer
 
 CANCELLED = PlannedOutageState.PLANNED_OUTAGE_STATE_CANCELLED
 
@@ -54,29 +51,4 @@ def list_planned(
         id=outage_id,
         limit=limit,
         **({} if since is None else {"since": to_microseconds(since)}),
-    )
-
-
-def customers_after(tx: Transaction, service: str, span: Span, after: str, limit: int) -> list[AffectedCustomer]:
-    """At most so many customers whose data may be used and whom a stretch without a service concerns, by id, after one.
-
-    Each once: who has an agreement on it that runs then, and whose active line uses it.
-    """
-    return tx.all(
-        AffectedCustomer,
-        "SELECT lines.customer_id, MIN(lines.product_id) FROM"
-        " (SELECT customer_id, product_id FROM agreements WHERE service = :service AND start_time < :end"
-        " AND (end_time IS NULL OR end_time > :start)"
-        " UNION SELECT products.customer_id, products.product_id FROM line_services"
-        " JOIN products ON products.product_id = line_services.product_id"
-        " WHERE line_services.service = :service AND products.status = :active) AS lines"
-        " JOIN customers ON customers.customer_id = lines.customer_id"
-        " WHERE customers.standing = 1 AND lines.customer_id > :after"
-        " GROUP BY lines.customer_id ORDER BY lines.customer_id LIMIT :limit",
-        service=service,
-        start=span.start,
-        end=span.end,
-        active=ProductStatus.PRODUCT_STATUS_ACTIVE,
-        after=after,
-        limit=limit,
     )

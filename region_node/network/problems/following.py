@@ -20,9 +20,8 @@ from gateway.store.port import Transaction
 from gateway.timers import Timer, set_timer
 from region_node.customers.notices.rows import Notice, tell, told_at
 from region_node.customers.rows import line_of
-from region_node.network.faults.owner import follow_problem, leave_problem
 from region_node.network.problems import rows
-from region_node.network.problems.faults import fault_of
+from region_node.network.problems.port import Evidence, record_of
 from region_node.network.problems.rows import AffectedCustomer, find_followed
 from region_node.node.context import RegionContext
 
@@ -33,10 +32,12 @@ _MOST_TIMES = 5  # that a customer is told that one problem begins, and as often
 _KEPT_AFTER_END = timedelta(days=92)
 
 
-def follow(tx: Transaction, context: RegionContext, header: ProblemHeader, now: datetime) -> bool:
+def follow(
+    tx: Transaction, context: RegionContext, evidence: Mapping[str, Evidence], header: ProblemHeader, now: datetime
+) -> bool:
     """Takes over how a problem stands; False where a version as high is followed already.
 
-    The region's own faults that belong to it follow it; those that do no more are of no problem.
+    The region's own records that belong to it follow it, by kind; those that do no more are of no problem.
     """
     before = find_followed(tx, header.id)
     if before is not None and before.header.version >= header.version:
@@ -48,11 +49,13 @@ def follow(tx: Transaction, context: RegionContext, header: ProblemHeader, now: 
     elif _is_over(header):
         _set_timer(tx, _ENDED, header.id, "", now)
     if header.state != PROBLEM_STATE_CANCELLED:
-        for fault in filter(None, map(fault_of, header.children)):
-            cause = header.root_cause.id if is_cause_known(header) else ""
-            follow_problem(tx, context, fault, header.id, cause, now)
-    for fault in map(fault_of, _left(before.header, header) if before is not None else ()):
-        leave_problem(tx, context, fault, header.id, now)
+        cause = header.root_cause.id if is_cause_known(header) else ""
+        for kind, record in map(record_of, header.children):
+            if kind in evidence:
+                evidence[kind].follow(tx, context, record, header.id, cause, now)
+    for kind, record in map(record_of, _left(before.header, header) if before is not None else ()):
+        if kind in evidence:
+            evidence[kind].leave(tx, context, record, header.id, now)
     return True
 
 

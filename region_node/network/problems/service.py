@@ -14,10 +14,10 @@ from gateway.pages import page_size
 from gateway.store.port import Store, Transaction
 from region_node.customers.rows import Line, find_line
 from region_node.customers.standing import require_readable
-from region_node.network.planned_outages.notices import tell_announced
 from region_node.network.problems import rows
 from region_node.network.problems.complaints import categories_about_network
 from region_node.network.problems.following import follow
+from region_node.network.problems.port import ProblemPorts
 from region_node.node.context import RegionContext
 from region_node.requests.auditing import audited_call
 from region_node.requests.checks import require_length
@@ -32,8 +32,9 @@ _SLASHES = 2  # of `<region>/<fault or alarm>/<key>`
 class ProblemService(ProblemServiceServicer):
     """See the contract."""
 
-    def __init__(self, context: RegionContext, store: Store, clock: Clock) -> None:
+    def __init__(self, context: RegionContext, store: Store, clock: Clock, ports: ProblemPorts) -> None:
         self._context = context
+        self._ports = ports
         self._store = store
         self._clock = clock
 
@@ -51,7 +52,7 @@ class ProblemService(ProblemServiceServicer):
                 raise Refused(Reason.REASON_REQUEST_INVALID, field="header.children", problem="no event")
         if not 0 < header.version <= _LARGEST or not header.state or not header.HasField("start_time"):
             raise Refused(Reason.REASON_REQUEST_INVALID, field="header", problem="no problem")
-        await self._store.write(lambda tx: follow(tx, self._context, header, now))
+        await self._store.write(lambda tx: follow(tx, self._context, self._ports.evidence, header, now))
         failpoints.reach("problem-followed.after-commit")
         return api.FollowProblemResponse()
 
@@ -73,7 +74,7 @@ class ProblemService(ProblemServiceServicer):
                 if rows.bind(tx, line.product_id, service):
                     bound += 1
                     if line.status == ProductStatus.PRODUCT_STATUS_ACTIVE:
-                        tell_announced(tx, self._context, service, line, now, now)
+                        self._ports.line_bound(tx, self._context, service, line, now, now)
             asked.record_each(tx, "BindLines", sorted({line.customer_id for line in lines}))
             if bound:
                 rows.count_again(tx)

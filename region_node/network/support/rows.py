@@ -11,14 +11,14 @@ from gateway.clock import from_timestamp, to_microseconds
 from gateway.errors import Refused
 from gateway.masking import masked_number, prints_masked
 from gateway.store.port import Transaction, Value
-from gateway.timers import set_timer
 from region_node.customers.told_standings import NOT_RESTRICTED, erased_by
 from region_node.network.support import rules
 from region_node.node.subjects import number_index
+from region_node.records.kinds import look_at_ended
 from region_node.records.listing import Page, Selection, Stored
 
 SUPPORT_SUBJECTS = "support/"
-ENDED_TIMER = "support-ended"  # one about a customer who was erased is closed
+KIND = "support"
 _PLACE = "support_requests"
 _COLUMNS = "support_id, creation_date, traceparent, body"
 
@@ -148,14 +148,9 @@ def list_support_requests(
     return listed.page(tx, lambda rows: [_request(tx, each) for each in rows], before, limit)
 
 
-def look_at_ended(tx: Transaction, support_id: str, now: datetime) -> None:
-    """Has a support request of a customer who was erased made unreadable, once it is closed."""
-    set_timer(tx, f"{ENDED_TIMER}/{support_id}", kind=ENDED_TIMER, subject=support_id, due=now)
-
-
 def _look_if_erased(tx: Transaction, request: SupportRequest, now: datetime) -> None:
     if rules.is_ended(request) and erased_by(tx, request.inquiry.number):
-        look_at_ended(tx, request.id, now)
+        look_at_ended(tx, KIND, request.id, now)
 
 
 def _changeable(tx: Transaction, request: SupportRequest, now: datetime) -> Mapping[str, Value]:

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -23,8 +23,7 @@ from gateway.relay.queries import Asker
 from gateway.relay.transport import Transport
 from gateway.signing import AUDIT_HEAD, WITNESSED_HEAD
 from gateway.store.port import Store, Transaction
-from region_node.lifecycle.erasure.operations import apply_erased
-from region_node.lifecycle.erasure.rows import NumberedKey, erased_after_number
+from region_node.node.erased_key_rows import NumberedKey, erased_after_number
 from region_node.node.witnessing import rows
 from region_node.node.witnessing.keeping import IDS_AT_ONCE, witnessed_bytes
 from region_node.node.witnessing.rows import WitnessRow
@@ -46,6 +45,8 @@ class TellingPorts:
     transport: Transport
     clock: Clock
     source: random.Random
+    destroy_again: Callable[[Transaction, Sequence[str], datetime], int]
+    """Destroys the keys with the given ids where an older database brought them back."""
 
 
 @dataclass(frozen=True)
@@ -131,7 +132,7 @@ class Telling:
             return
         if answer.contradicted and not before.contradicted:
             self._alarm(tx, before.witness, head, now)
-        apply_erased(tx, list(answer.destroyed_key_ids), now)
+        self._ports.destroy_again(tx, list(answer.destroyed_key_ids), now)
         # A witness that was set up anew holds less than it has told before: everything is told to it again.
         lost = answer.held < before.heard
         acknowledged = told.erased[-1].sequence if told.erased else before.erased

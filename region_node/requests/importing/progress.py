@@ -15,7 +15,7 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.clock import to_microseconds
 from gateway.errors import Refused
 from gateway.store.port import Transaction
-from region_node.node.subjects import import_subject, number_subject
+from region_node.node.subjects import import_subject, indexed_number_subject, number_subject
 from region_node.requests.auditing import AuditedCall
 
 FIRST_LINE = 2  # the first line of data: the header is line 1
@@ -207,3 +207,10 @@ def _place(sha256: bytes, line: int) -> str:
 def _rejection(row: _AtRest, parameters: bytes | None) -> Rejection:
     """The parameters are empty where the number that they told was erased."""
     return Rejection(row.number, row.reason, cast("dict[str, str]", json.loads(parameters or b"{}")))
+
+
+def forget_rejections(tx: Transaction, index: str) -> None:
+    """What was rejected about the number with an index is found by it no more."""
+    tx.execute(
+        "UPDATE import_rejections SET subject = '' WHERE subject = :subject", subject=indexed_number_subject(index)
+    )
