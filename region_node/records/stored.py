@@ -39,11 +39,22 @@ class Records(Generic[M, R]):
 
     def find(self, tx: Transaction, name: str) -> R | None:
         """The record with an id; None also where it was made unreadable."""
-        columns = f"{self.key}, {self.dated}, traceparent, body"
-        sql = f"SELECT {columns} FROM {self.table} WHERE {self.key} = :name"  # noqa: S608 - names of modules
-        stored = tx.first(Stored, sql, name=name)
-        (message,) = self._messages(tx, [stored]) if stored is not None else (None,)
+        stored = self._stored(tx, name)
+        message = self._message(tx, stored)
         return None if stored is None or message is None else self.row(message, stored.traceparent)
+
+    def read(self, tx: Transaction, name: str) -> M | None:
+        """The message of the record with an id; None also where it was made unreadable."""
+        return self._message(tx, self._stored(tx, name))
+
+    def text(self, tx: Transaction, name: str, column: str) -> str | None:
+        """A column of the record with an id, also of one that was made unreadable; None where there is no record."""
+        sql = f"SELECT {column} FROM {self.table} WHERE {self.key} = :name"  # noqa: S608 - names of modules
+        return tx.first(str, sql, name=name)
+
+    def is_known(self, tx: Transaction, name: str) -> bool:
+        """Whether there is a record with an id, also one that was made unreadable."""
+        return self.text(tx, name, self.key) is not None
 
     def require(self, tx: Transaction, name: str) -> R:
         """The record with an id. Raises Refused as `not_found` says."""
@@ -55,9 +66,15 @@ class Records(Generic[M, R]):
     def insert(self, tx: Transaction, name: str, message: M, columns: Mapping[str, Value]) -> None:
         """Adds a record with its columns."""
         values = self._values(tx, name, message, columns)
-        names = ", ".join(values)
-        places = ", ".join(f":{each}" for each in values)
-        tx.execute(f"INSERT INTO {self.table} ({names}) VALUES ({places})", **values)  # noqa: S608 - names of modules
+        tx.execute(f"INSERT INTO {self.table} {_columns_and_values(values)}", **values)
+
+    def insert_all(self, tx: Transaction, rows: Sequence[tuple[str, M, Mapping[str, Value]]]) -> None:
+        """Adds records by their ids, messages and columns, in few statements."""
+        bodies = vault.seal_many(tx, [self.sealing(name, each.SerializeToString()) for name, each, _ in rows])
+        found = zip(rows, bodies, strict=True)
+        values = [{self.key: name, **columns, "body": body} for (name, _, columns), body in found]
+        if values:
+            tx.execute_many(f"INSERT INTO {self.table} {_columns_and_values(values[0])}", values)
 
     def update(self, tx: Transaction, name: str, message: M, columns: Mapping[str, Value]) -> None:
         """Stores a changed record, with those of its columns that change."""
@@ -78,6 +95,14 @@ class Records(Generic[M, R]):
         """The body of the record with an id, sealed or to be sealed."""
         return vault.Sealing(self.subject(name), self.table, content)
 
+    def _stored(self, tx: Transaction, name: str) -> Stored | None:
+        columns = f"{self.key}, {self.dated}, traceparent, body"
+        sql = f"SELECT {columns} FROM {self.table} WHERE {self.key} = :name"  # noqa: S608 - names of modules
+        return tx.first(Stored, sql, name=name)
+
+    def _message(self, tx: Transaction, stored: Stored | None) -> M | None:
+        return None if stored is None else self._messages(tx, [stored])[0]
+
     def _values(self, tx: Transaction, name: str, message: M, columns: Mapping[str, Value]) -> Mapping[str, Value]:
         body = vault.seal(tx, self.subject(name), self.table, message.SerializeToString())
         return {self.key: name, **columns, "body": body}
@@ -85,6 +110,10 @@ class Records(Generic[M, R]):
     def _messages(self, tx: Transaction, stored: Sequence[Stored]) -> list[M | None]:
         bodies = vault.open_many(tx, [self.sealing(each.name, each.body) for each in stored])
         return [None if body is None else self.message.FromString(body) for body in bodies]
+
+
+def _columns_and_values(values: Mapping[str, Value]) -> str:
+    return f"({', '.join(values)}) VALUES ({', '.join(f':{each}' for each in values)})"
 
 
 @dataclass(frozen=True)
@@ -111,6 +140,13 @@ class Events:
             f" SELECT COALESCE(MAX(sequence), 0) + 1, {places} FROM {self.table}",
             **values,
         )
+
+    def note_all(self, tx: Transaction, changes: Sequence[tuple[str, Mapping[str, Value]]]) -> None:
+        """Adds changes of records by their ids, in order."""
+        numbered = enumerate(changes, self.last(tx) + 1)
+        values = [{"sequence": sequence, self.key: name, **columns} for sequence, (name, columns) in numbered]
+        if values:
+            tx.execute_many(f"INSERT INTO {self.table} {_columns_and_values(values[0])}", values)
 
     def last(self, tx: Transaction) -> int:
         """The sequence number of the last event; 0 before the first."""

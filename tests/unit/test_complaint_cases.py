@@ -24,6 +24,7 @@ from gateway.federation.files import load
 from region_node.care.complaints import ledger, rules
 from region_node.care.complaints.deadlines import meet, starting
 from region_node.care.complaints.taxonomy import concerned, owner_of
+from region_node.tickets.border import require_plausible
 from tests.unit.complaint_scene import DAY, HOUR, MOMENTS, at, complaint, duration, hours
 from tests.unit.test_federation_rules import SHIPPED
 
@@ -175,14 +176,13 @@ def test_a_resolution_says_what_the_cause_and_what_the_customer_gets(resolution:
 def test_a_filing_of_another_region_was_filed_at_some_time() -> None:
     start = at("2026-03-02 10:00")
     good = complaint(start)
-    rules.require_plausible(good, start + DAY)
-    for spoiled in (
-        Complaint(creation_date=to_timestamp(start + HOUR)),
-        Complaint(),
-        Complaint(creation_date=to_timestamp(start), level=9),
-    ):
+    require_plausible(good.creation_date, start + DAY)
+    rules.require_level(good)
+    for spoiled in (to_timestamp(start + HOUR), Complaint().creation_date):
         with pytest.raises(Refused):
-            rules.require_plausible(spoiled, start)
+            require_plausible(spoiled, start)
+    with pytest.raises(Refused):
+        rules.require_level(Complaint(level=9))
 
 
 def test_no_deadline_is_without_a_term() -> None:

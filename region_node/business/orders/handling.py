@@ -1,6 +1,5 @@
 """What the handling region does with an order that it took in: passes on commands, keeps the newest version it sees."""
 
-import logging
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
@@ -28,12 +27,12 @@ from region_node.business.orders.rows import (
     require_order,
     update_order,
 )
+from region_node.business.orders.ticket import ORDER
 from region_node.customers.documents.rules import require_materials
 from region_node.requests.caller import Caller, note, settle_asked
 from region_node.requests.rows import insert_request
 
 COMMAND_LIFETIME = timedelta(days=7)  # as long as the shipped catalogue lets an order be executed
-_log = logging.getLogger(__name__)
 
 
 def command(
@@ -82,18 +81,17 @@ def command(
     return order
 
 
-def adopt(tx: Transaction, context: OrderContext, snapshot: Order, now: datetime) -> bool:
-    """Takes over the home region's word on an order. False where nothing new came with it."""
-    row = require_order(tx, snapshot.id)
+def adopt(tx: Transaction, context: OrderContext, snapshot: Order, now: datetime, *, again: bool = True) -> bool:
+    """Takes over the home region's word on an order. False where nothing new came with it.
+
+    The answer to a command may bring the known version `again`: it undoes what this region has noted meanwhile.
+    """
+    row = find_order(tx, snapshot.id)
+    order = None if row is None else ORDER.next_version(context.node.region, row.order, snapshot, again=again)
+    if row is None or order is None:
+        return False
     known = row.order
-    if snapshot.version < known.version:
-        return False
-    if rules.is_final(known) and snapshot.state != known.state:
-        _log.error("order %s is final here; another word of %s on it is not taken", known.id, snapshot.home_region)
-        return False
     own_alerts = [alert for alert in known.jeopardy_alerts if alert.region == context.node.region]
-    order = Order()
-    order.CopyFrom(snapshot)
     order.jeopardy_alerts.extend(alert for alert in own_alerts if alert not in order.jeopardy_alerts)
     if order == known:
         return False
@@ -104,8 +102,8 @@ def adopt(tx: Transaction, context: OrderContext, snapshot: Order, now: datetime
 
 def reject(tx: Transaction, context: OrderContext, order_id: str, refused: Refused, now: datetime) -> None:
     """The home region refused the submission. One that its own cancellation overtook is cancelled already."""
-    row = require_order(tx, order_id)
-    if rules.is_final(row.order):
+    row = find_order(tx, order_id)
+    if row is None or rules.is_final(row.order):
         return
     known, order = row.order, Order()
     order.CopyFrom(known)
@@ -128,16 +126,19 @@ def settle_command(
     if snapshot is not None:
         adopt(tx, context, snapshot, now)
     else:
-        order = require_order(tx, envelope_id.partition("#")[0]).order
-        if order.state == rules.ASSESSING_CANCELLATION:
-            before = order.state_changes[-2].state
+        row = find_order(tx, envelope_id.partition("#")[0])
+        if row is not None and row.order.state == rules.ASSESSING_CANCELLATION:
+            order, before = row.order, row.order.state_changes[-2].state
             rules.enter(order, before, now=now, region=order.home_region, reason="cancellation not granted")
             update_order(tx, order, now)
 
 
 def redirect_command(tx: Transaction, context: OrderContext, content: EnvelopeContent, now: datetime) -> None:
     """The order has left the region that a command was sent to; the command follows it to where it is now."""
-    row = require_order(tx, content.subject)
+    row = find_order(tx, content.subject)
+    if row is None:
+        settle_asked(tx, content.id, Refused(Reason.REASON_ORDER_NOT_FOUND, order=content.subject))
+        return
     order = row.order
     if order.state == rules.HELD or order.home_region == context.node.region:
         _command_here(tx, context, order, content, now)

@@ -30,7 +30,14 @@ from region_node.business.orders.books import book_intake, close_books, take_bac
 from region_node.business.orders.context import OrderContext, require_amounts
 from region_node.business.orders.owner import owner_of
 from region_node.business.orders.promises import forget_promise, watch_promise
-from region_node.business.orders.rows import OrderRow, insert_order, known_request, require_order, update_order
+from region_node.business.orders.rows import (
+    OrderRow,
+    find_order,
+    insert_order,
+    known_request,
+    require_order,
+    update_order,
+)
 from region_node.customers.documents.rules import require_documents, require_materials, require_reusable
 from region_node.requests.caller import Submitter, note
 from region_node.requests.checks import require_size
@@ -116,7 +123,9 @@ def submit(
 
 def reroute(tx: Transaction, context: OrderContext, order_id: str, moved_to: str, now: datetime) -> None:
     """A signed MOVED releases the order from the region that it was sealed for: it is sealed anew."""
-    row = require_order(tx, order_id)
+    row = find_order(tx, order_id)
+    if row is None:  # made unreadable since
+        return
     row.order.home_region = moved_to
     if moved_to == context.node.region:
         _decide_taken_in(tx, context, row, now)

@@ -56,7 +56,7 @@ class OrderChanged:
         return about_order(self.order.id)
 
 
-_RECORDS = Records(
+ORDER_RECORDS = Records(
     table="orders",
     key="order_id",
     dated="order_date",
@@ -71,12 +71,12 @@ EVENTS = Events("order_events", "order_id")
 
 def find_order(tx: Transaction, order_id: str) -> OrderRow | None:
     """The order as this region has it; None also where it was erased."""
-    return _RECORDS.find(tx, order_id)
+    return ORDER_RECORDS.find(tx, order_id)
 
 
 def order_sealing(order_id: str, body: bytes) -> vault.Sealing:
     """The content of an order, sealed or to be sealed."""
-    return _RECORDS.sealing(order_id, body)
+    return ORDER_RECORDS.sealing(order_id, body)
 
 
 def find_erased(tx: Transaction, order_id: str) -> Order | None:
@@ -90,7 +90,7 @@ def find_erased(tx: Transaction, order_id: str) -> Order | None:
 
 def require_order(tx: Transaction, order_id: str) -> OrderRow:
     """The order as this region has it. Raises Refused with ORDER_NOT_FOUND."""
-    return _RECORDS.require(tx, order_id)
+    return ORDER_RECORDS.require(tx, order_id)
 
 
 def known_request(tx: Transaction, key: RequestKey) -> Order | None:
@@ -116,7 +116,7 @@ def insert_order(tx: Transaction, row: OrderRow, now: datetime) -> None:
         "traceparent": row.traceparent,
         "is_sealed": 1,
     }
-    _RECORDS.insert(tx, order.id, order, columns)
+    ORDER_RECORDS.insert(tx, order.id, order, columns)
     if order.state == COMPLETED:
         note_completed(tx, order, now)
     _note_event(tx, order, now)
@@ -126,7 +126,7 @@ def update_order(tx: Transaction, order: Order, now: datetime) -> None:
     """Stores a changed order and notes the event."""
     if order.state == COMPLETED and not _is_completed(tx, order.id):
         note_completed(tx, order, now)
-    _RECORDS.update(tx, order.id, order, _changing(order))
+    ORDER_RECORDS.update(tx, order.id, order, _changing(order))
     _note_event(tx, order, now)
 
 
@@ -152,7 +152,7 @@ def list_orders(tx: Transaction, wanted: OrderFilter, before: tuple[int, str] | 
 
     Those that were erased are left out.
     """
-    listed = _RECORDS.listed(shown="erased = 0")
+    listed = ORDER_RECORDS.listed(shown="erased = 0")
     if wanted.operator:  # whoever sees all needs no condition: a node stores only orders that it handles or owns
         listed.only(
             "(home_region = :region OR (handling_region = :region AND operator = :operator))",
@@ -166,7 +166,7 @@ def list_orders(tx: Transaction, wanted: OrderFilter, before: tuple[int, str] | 
         listed.by("business = :business", business=wanted.business)
     if wanted.awaiting:
         listed.only("awaiting = :awaiting", awaiting=wanted.awaiting)
-    return _RECORDS.page(tx, listed, before, limit)
+    return ORDER_RECORDS.page(tx, listed, before, limit)
 
 
 def orders_under_way(tx: Transaction, region: str, number: str) -> Sequence[Order]:

@@ -3,7 +3,6 @@
 It keeps the customer's contact to the end, whichever region is responsible.
 """
 
-import logging
 from collections.abc import Sequence
 from datetime import datetime
 from zoneinfo import ZoneInfo
@@ -30,6 +29,7 @@ from region_node.care.complaints.rows import (
 )
 from region_node.care.complaints.sending import send_to_region
 from region_node.care.complaints.taxonomy import Concerned, concerned
+from region_node.care.complaints.ticket import COMPLAINT
 from region_node.customers.told_standings import require_takes_complaints, require_unrestricted, standings_of
 from region_node.node.context import RegionContext
 from region_node.requests.caller import Caller, done_before, note, settle_asked
@@ -40,7 +40,6 @@ _SAID = ("respond", "attach")  # by the customer: who waits for the customer wai
 _OUTLASTING = ("respond", "accept", "refuse", "withdraw", "expedite", "ask_for_regulator", "repeats")
 # How a region answers that has returned the complaint, has heard that it was recalled, or never took it up.
 _NOT_THERE = (Reason.REASON_COMPLAINT_NOT_RESPONSIBLE, Reason.REASON_COMPLAINT_NOT_FOUND)
-_log = logging.getLogger(__name__)
 
 
 def file(
@@ -177,24 +176,15 @@ def pass_on(
 def adopt(tx: Transaction, context: RegionContext, snapshot: Complaint, now: datetime) -> None:
     """Takes over the responsible region's word on a complaint, and has the customer told what is new."""
     row = find_complaint(tx, snapshot.docket)
-    if row is None or snapshot.version <= row.complaint.version:  # made unreadable since, or nothing new
+    if row is None:  # made unreadable since
         return
     known = row.complaint
     if known.owner_region == context.region:  # returned or recalled meanwhile, and led here
         _keep_what_was_said(tx, context, known, snapshot, now)
         return
-    if rules.is_final(known) and snapshot.state != known.state:  # what is new of one that ended is its money
-        _log.error("complaint %s is final here; another word on it is not taken", known.docket)
+    complaint = COMPLAINT.next_version(context.region, known, snapshot)
+    if complaint is None:
         return
-    complaint = Complaint()
-    complaint.CopyFrom(snapshot)
-    # Who is told what, and by whom it was filed, is the word of the first contact alone.
-    complaint.request.CopyFrom(known.request)
-    complaint.handling_region, complaint.operator = known.handling_region, known.operator
-    complaint.owner_region, complaint.parent = known.owner_region, known.parent
-    complaint.ClearField("classification")
-    if known.HasField("classification"):
-        complaint.classification.CopyFrom(known.classification)
     del complaint.items[:]  # a case is led here, or is none
     # What was raised here while that region could not be reached may be on its way there.
     own = [each for each in known.escalations if each.region == context.region and each.level > snapshot.level]
@@ -228,7 +218,8 @@ def _keep_what_was_said(
 ) -> None:
     """A region to which a complaint was sent had taken it up before it heard that it was recalled."""
     fresh = cases.unknown_notes(complaint, snapshot.notes)
-    if not fresh or snapshot.owner_region != context.region or rules.is_final(complaint):
+    is_new = snapshot.version > complaint.version and snapshot.owner_region == context.region
+    if not fresh or not is_new or rules.is_final(complaint):
         return
     complaint.notes.extend(fresh)
     complaint.version += 1

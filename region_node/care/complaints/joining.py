@@ -22,10 +22,12 @@ from region_node.care.complaints.index_rows import Indexed, find_indexed, known_
 from region_node.care.complaints.repeats import Filing, repeated_by, repeating
 from region_node.care.complaints.rows import ComplaintRow, find_complaint
 from region_node.care.complaints.sending import send_to_region
+from region_node.care.complaints.ticket import facts
 from region_node.customers.disclosures.noting import note_sent
 from region_node.customers.disclosures.rows import DisclosureRow
 from region_node.customers.told_standings import is_restricted
 from region_node.node.context import RegionContext
+from region_node.tickets.sending import send_about
 
 _LIFETIME = timedelta(days=3650)  # it is joined however long the home region was away
 
@@ -169,16 +171,17 @@ def _note_at_home(
 ) -> None:
     complaint = row.complaint
     step = "withdrawn" if noted.withdrawn else f"noted{noted.setting}"
-    letter = Letter(
-        envelope_id=f"{complaint.docket}#{step}>{complaint.home_region}",
-        destination=complaint.home_region,
-        kind=EnvelopeKind.ENVELOPE_KIND_COMPLAINT_NOTED,
-        payload=noted.SerializeToString(),
-        subject=complaint.docket,
-        operator=complaint.operator,
-        lifetime=_LIFETIME,
+    send_about(
+        tx,
+        context,
+        facts(complaint),
+        EnvelopeKind.ENVELOPE_KIND_COMPLAINT_NOTED,
+        noted,
+        now,
+        envelope_id=f"{complaint.docket}#{step}",
+        region=complaint.home_region,
+        traceparent=row.traceparent,
     )
-    send(tx, context.border, letter, now=now, traceparent=row.traceparent)
 
 
 def _note_for_customer(

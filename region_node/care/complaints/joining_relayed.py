@@ -4,7 +4,6 @@ from datetime import datetime
 
 from gateway import failpoints
 from gateway.api.region.v1.complaint_envelopes_pb2 import ComplaintNoted, ComplaintRepeats
-from gateway.api.region.v1.complaint_pb2 import Complaint
 from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, EnvelopeKind, Outcome, ReceiptContent
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
@@ -14,11 +13,13 @@ from gateway.store.port import Transaction
 from region_node.care.complaints import joining, rules
 from region_node.care.complaints.index_rows import keep_indexed
 from region_node.care.complaints.rows import find_complaint
+from region_node.care.complaints.ticket import COMPLAINT
 from region_node.customers.told_standings import OWN, erased_by
 from region_node.node.context import RegionContext
 from region_node.node.payloads import parse, received
 from region_node.records.forgetting import forget_later
 from region_node.requests.checks import require_length
+from region_node.tickets import border
 
 
 class JoiningEnvelopes:
@@ -37,11 +38,10 @@ class JoiningEnvelopes:
     def _noted(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
         """A region of first contact tells of a complaint about a number of this region."""
         noted = received(ComplaintNoted, content.payload)
-        if noted.docket != content.subject or not noted.docket.startswith(f"{content.origin}/"):
-            raise Refused(Reason.REASON_ENVELOPE_KIND_NOT_ALLOWED)
+        border.require_origin(COMPLAINT, noted.docket, content)
         rules.require_docket(noted.docket)
         require_length("category", noted.category, rules.CODE_LIMIT, required=True)
-        rules.require_plausible(Complaint(creation_date=noted.creation_date), now)
+        border.require_plausible(noted.creation_date, now)
         self._require_home(noted.number)
         if OWN in erased_by(tx, noted.number):
             forget_later(tx, content.subject, now)

@@ -12,8 +12,6 @@ from gateway.api.relay.v1.relay_pb2 import EnvelopeKind
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.clock import from_timestamp, to_timestamp
 from gateway.errors import Refused
-from gateway.relay.envelopes import Letter
-from gateway.relay.outbox import send
 from gateway.store.port import Transaction
 from gateway.timers import cancel_timer, set_timer
 from region_node.business.orders.context import require_amounts
@@ -34,9 +32,11 @@ from region_node.care.complaints.rows import (
     remove_escalations,
     require_complaint,
 )
+from region_node.care.complaints.ticket import facts
 from region_node.care.escalations.rows import forgo, tell_above
 from region_node.customers.rows import is_number_in_use
 from region_node.node.context import RegionContext
+from region_node.tickets.sending import send_about
 
 ESCALATION_TIMER = "complaint-escalation"  # what raises a complaint next is due
 # What a case says to its items, and first contact where nobody is to work on it here any more.
@@ -44,7 +44,6 @@ _OF_THE_CASE = ("share", "reopen", "conclude", "recall")
 # How long those above are not told of what a region finds as it takes a complaint up: behind the filing comes what an
 # administrator has raised at the first contact meanwhile, who has told of it.
 _HEARD_BEHIND = timedelta(minutes=1)
-UPDATE_LIFETIME = timedelta(days=3650)  # the word of what happened does not expire
 
 
 def take_up(tx: Transaction, context: RegionContext, complaint: Complaint, now: datetime) -> None:
@@ -429,16 +428,17 @@ def keep_and_tell(tx: Transaction, context: RegionContext, row: ComplaintRow, be
         if not complaint.parent:
             told.tell_changed(tx, before, complaint, now)
         return
-    letter = Letter(
-        envelope_id=f"{complaint.docket}@{complaint.version}>{complaint.handling_region}",
-        destination=complaint.handling_region,
-        kind=EnvelopeKind.ENVELOPE_KIND_COMPLAINT_UPDATE,
-        payload=ComplaintUpdate(complaint=complaint).SerializeToString(),
-        subject=complaint.docket,
-        operator=complaint.operator,
-        lifetime=UPDATE_LIFETIME,
+    send_about(
+        tx,
+        context,
+        facts(complaint),
+        EnvelopeKind.ENVELOPE_KIND_COMPLAINT_UPDATE,
+        ComplaintUpdate(complaint=complaint),
+        now,
+        envelope_id=f"{complaint.docket}@{complaint.version}",
+        region=complaint.handling_region,
+        traceparent=row.traceparent,
     )
-    send(tx, context.border, letter, now=now, traceparent=row.traceparent)
 
 
 def _author(complaint: Complaint, command: ComplaintCommand) -> str:

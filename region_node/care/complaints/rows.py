@@ -10,27 +10,16 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.clock import from_timestamp, to_microseconds
 from gateway.errors import Refused
 from gateway.masking import masked_number, prints_masked
-from gateway.pages import sequence_after
 from gateway.store.port import Transaction, Value
 from region_node.care.complaints import remedy, rules
 from region_node.care.complaints.deadlines import due_of, find, is_met
 from region_node.customers.told_standings import NOT_RESTRICTED
 from region_node.node.subjects import number_index
-from region_node.records.listing import Page, Selection, Stored
+from region_node.records.listing import Page
+from region_node.records.stored import Events, Records
 
 KIND = "complaint"
 COMPLAINT_SUBJECTS = "complaint/"
-_PLACE = "complaints"
-_COLUMNS = "docket, creation_date, traceparent, body"
-INSERT = (
-    "INSERT INTO complaints (docket, docket_number, handling_region, owner_region, operator, category,"
-    " number_index, severity, state, level, version, creation_date, due, traceparent, parent,"
-    " external_index, group_id, body)"
-    " VALUES (:docket, :docket_number, :handling_region, :owner_region, :operator, :category,"
-    " :number_index, :severity, :state, :level, :version, :creation_date, :due, :traceparent, :parent,"
-    " :external_index, :group_id, :body)"
-)
-"""Adds a complaint with `inserted_values`."""
 _ABOUT = "docket, state, handling_region, owner_region, due, traceparent, parent"
 
 
@@ -59,12 +48,17 @@ class ComplaintChanged:
         return complaint_subject(self.docket)
 
 
-@dataclass(frozen=True)
-class Event:
-    """One change of a complaint."""
-
-    sequence: int
-    docket: str
+COMPLAINT_RECORDS = Records(
+    table="complaints",
+    key="docket",
+    dated="creation_date",
+    message=Complaint,
+    row=ComplaintRow,
+    subject=complaint_subject,
+    not_found=lambda docket: Refused(Reason.REASON_COMPLAINT_NOT_FOUND, complaint=docket),
+)
+COMPLAINT_EVENTS = Events("complaint_events", "docket")
+"""The changes of complaints."""
 
 
 @prints_masked(number=masked_number)
@@ -130,34 +124,24 @@ def next_docket_number(tx: Transaction) -> int:
 
 def find_complaint(tx: Transaction, docket: str) -> ComplaintRow | None:
     """The complaint as this region has it; None also where it was made unreadable."""
-    stored = tx.first(
-        Stored,
-        f"SELECT {_COLUMNS} FROM complaints WHERE docket = :docket",  # noqa: S608 - no values
-        docket=docket,
-    )
-    return None if stored is None else _opened(tx, stored)
+    return COMPLAINT_RECORDS.find(tx, docket)
 
 
 def require_complaint(tx: Transaction, docket: str) -> ComplaintRow:
     """The complaint as this region has it. Raises Refused with COMPLAINT_NOT_FOUND."""
-    row = find_complaint(tx, docket)
-    if row is None:
-        raise Refused(Reason.REASON_COMPLAINT_NOT_FOUND, complaint=docket)
-    return row
+    return COMPLAINT_RECORDS.require(tx, docket)
 
 
 def insert_complaint(tx: Transaction, row: ComplaintRow, docket_number: int, now: datetime) -> None:
     """Adds a complaint and its first event."""
     complaint = row.complaint
     index = number_index(tx, complaint.request.number)
-    tx.execute(INSERT, **inserted_values(row, docket_number, index, None, _body(tx, complaint)))
+    COMPLAINT_RECORDS.insert(tx, complaint.docket, complaint, inserted_columns(row, docket_number, index, None))
     _note_change(tx, complaint, now)
 
 
-def inserted_values(
-    row: ComplaintRow, docket_number: int, number: str, reference: str | None, body: bytes
-) -> Mapping[str, Value]:
-    """What INSERT stores of a complaint: `number` and `reference` are indexes, `body` is sealed."""
+def inserted_columns(row: ComplaintRow, docket_number: int, number: str, reference: str | None) -> Mapping[str, Value]:
+    """The columns of a new complaint: `number` and `reference` are indexes."""
     complaint = row.complaint
     return {
         "docket_number": docket_number,
@@ -168,18 +152,23 @@ def inserted_values(
         "traceparent": row.traceparent,
         "parent": complaint.parent,
         "external_index": reference,
-        **_changeable(complaint, body),
+        **_changing(complaint),
+    }
+
+
+def event_columns(complaint: Complaint, time: datetime) -> Mapping[str, Value]:
+    """The columns of the event of a change at some time."""
+    return {
+        "version": complaint.version,
+        "state": complaint.state,
+        "level": complaint.level,
+        "time": to_microseconds(time),
     }
 
 
 def update_complaint(tx: Transaction, complaint: Complaint, now: datetime) -> None:
     """Stores a changed complaint and notes the event."""
-    tx.execute(
-        "UPDATE complaints SET owner_region = :owner_region, category = :category, severity = :severity,"
-        " state = :state, level = :level, version = :version, due = :due, group_id = :group_id, body = :body"
-        " WHERE docket = :docket",
-        **_changeable(complaint, _body(tx, complaint)),
-    )
+    COMPLAINT_RECORDS.update(tx, complaint.docket, complaint, _changing(complaint))
     _note_change(tx, complaint, now)
 
 
@@ -226,7 +215,7 @@ def list_complaints(
 
     Those of restricted customers are left out.
     """
-    listed = Selection("complaints", "docket", shown=NOT_RESTRICTED)
+    listed = COMPLAINT_RECORDS.listed(shown=NOT_RESTRICTED)
     if wanted.operator:
         listed.only(
             "(owner_region = :region OR (operator = :operator AND parent = ''))",
@@ -240,58 +229,22 @@ def list_complaints(
     if wanted.unclassified:
         listed.only("docket IN (SELECT docket FROM complaint_figures WHERE category = '')")
     listed.due_before(wanted.due_before)
-    return listed.page(tx, lambda rows: [_complaint(tx, each) for each in rows], before, limit)
-
-
-def last_event(tx: Transaction) -> int:
-    """The sequence number of the last event; 0 before the first."""
-    return tx.first(int, "SELECT COALESCE(MAX(sequence), 0) FROM complaint_events") or 0
-
-
-def resumed_after(tx: Transaction, key: str) -> int:
-    """The sequence number in the key of a token. Raises Refused with TOKEN_INVALID for what no stream has told."""
-    return sequence_after(key, last_event(tx))
-
-
-def events_after(tx: Transaction, sequence: int, docket: str, limit: int) -> list[Event]:
-    """At most `limit` events after a sequence number, in order: of one complaint, or of all for an empty docket."""
-    only = " AND docket = :docket" if docket else ""
-    return tx.all(
-        Event,
-        f"SELECT sequence, docket FROM complaint_events WHERE sequence > :after{only}"  # noqa: S608 - no values
-        " ORDER BY sequence LIMIT :limit",
-        after=sequence,
-        limit=limit,
-        **({"docket": docket} if docket else {}),
-    )
+    return COMPLAINT_RECORDS.page(tx, listed, before, limit)
 
 
 def _note_change(tx: Transaction, complaint: Complaint, now: datetime) -> None:
-    tx.execute(
-        "INSERT INTO complaint_events (sequence, docket, version, state, level, time)"
-        " SELECT COALESCE(MAX(sequence), 0) + 1, :docket, :version, :state, :level, :time FROM complaint_events",
-        docket=complaint.docket,
-        version=complaint.version,
-        state=complaint.state,
-        level=complaint.level,
-        time=to_microseconds(now),
-    )
+    COMPLAINT_EVENTS.note(tx, complaint.docket, event_columns(complaint, now))
     changed = ComplaintChanged(complaint.docket)
     tx.publish(changed, about=changed.about)
 
 
 def complaint_sealing(docket: str, content: bytes) -> vault.Sealing:
     """The content of a complaint, sealed or to be sealed."""
-    return vault.Sealing(complaint_subject(docket), _PLACE, content)
+    return COMPLAINT_RECORDS.sealing(docket, content)
 
 
-def _body(tx: Transaction, complaint: Complaint) -> bytes:
-    return vault.seal(tx, complaint_subject(complaint.docket), _PLACE, complaint.SerializeToString())
-
-
-def _changeable(complaint: Complaint, body: bytes) -> Mapping[str, Value]:
+def _changing(complaint: Complaint) -> Mapping[str, Value]:
     return {
-        "docket": complaint.docket,
         "owner_region": complaint.owner_region,
         "category": complaint.request.category,
         "severity": complaint.severity,
@@ -300,7 +253,6 @@ def _changeable(complaint: Complaint, body: bytes) -> Mapping[str, Value]:
         "version": complaint.version,
         "due": _due(complaint),
         "group_id": complaint.group_id,
-        "body": body,
     }
 
 
@@ -312,16 +264,3 @@ def _due(complaint: Complaint) -> int | None:
     if each is None or is_met(each) or rules.is_final(complaint) or complaint.HasField("returned"):
         return None
     return to_microseconds(due_of(each))
-
-
-def _opened(tx: Transaction, stored: Stored) -> ComplaintRow | None:
-    try:
-        content = vault.open_sealed(tx, complaint_subject(stored.name), _PLACE, stored.body)
-    except vault.KeyDestroyed:
-        return None
-    return ComplaintRow(Complaint.FromString(content), stored.traceparent)
-
-
-def _complaint(tx: Transaction, stored: Stored) -> Complaint | None:
-    row = _opened(tx, stored)
-    return None if row is None else row.complaint

@@ -1,20 +1,18 @@
 """How a filing or a command leaves for the region that answers."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from gateway.api.region.v1.complaint_envelopes_pb2 import ComplaintCommand, ComplaintFiling
 from gateway.api.region.v1.complaint_pb2 import Complaint
 from gateway.api.region.v1.sharing_service_pb2 import DisclosureKind, DisclosureParticulars
 from gateway.api.relay.v1.relay_pb2 import EnvelopeKind
-from gateway.relay.envelopes import Letter
-from gateway.relay.outbox import send
 from gateway.store.port import Transaction
 from region_node.care.complaints.rows import ComplaintRow
+from region_node.care.complaints.ticket import facts
 from region_node.customers.disclosures.noting import note_sent
 from region_node.customers.disclosures.rows import DisclosureRow
 from region_node.node.context import RegionContext
-
-_LIFETIME = timedelta(days=3650)  # a complaint is answered however long the responsible region was away
+from region_node.tickets.sending import send_about
 
 
 def send_to_region(
@@ -28,20 +26,20 @@ def send_to_region(
     region: str = "",
 ) -> None:
     """Sends a filing or a command to the responsible region, or to the one that is named."""
-    files, complaint = isinstance(message, ComplaintFiling), row.complaint
-    destination = region or complaint.owner_region
-    letter = Letter(
-        envelope_id=f"{envelope_id}>{destination}",
-        destination=destination,
-        kind=EnvelopeKind.ENVELOPE_KIND_COMPLAINT_FILED if files else EnvelopeKind.ENVELOPE_KIND_COMPLAINT_COMMAND,
-        payload=message.SerializeToString(),
-        subject=complaint.docket,
-        operator=complaint.operator,
-        lifetime=_LIFETIME,
+    files, destination = isinstance(message, ComplaintFiling), region or row.complaint.owner_region
+    send_about(
+        tx,
+        context,
+        facts(row.complaint),
+        EnvelopeKind.ENVELOPE_KIND_COMPLAINT_FILED if files else EnvelopeKind.ENVELOPE_KIND_COMPLAINT_COMMAND,
+        message,
+        now,
+        envelope_id=envelope_id,
+        region=destination,
+        traceparent=row.traceparent,
     )
-    send(tx, context.border, letter, now=now, traceparent=row.traceparent)
     if files:
-        _note_for_customer(tx, complaint, destination, now)
+        _note_for_customer(tx, row.complaint, destination, now)
 
 
 def _note_for_customer(tx: Transaction, complaint: Complaint, region: str, now: datetime) -> None:

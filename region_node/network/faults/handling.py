@@ -24,12 +24,12 @@ from region_node.network.faults.rows import (
     FaultRow,
     find_fault,
     insert_fault,
-    is_known,
     next_fault_number,
     require_fault,
     update_fault,
 )
 from region_node.network.faults.sending import send_to_owner
+from region_node.network.faults.ticket import FAULT
 from region_node.node.context import RegionContext
 from region_node.requests.caller import Caller, Submitter, done_before, note, settle_asked
 from region_node.requests.rows import RequestKey, insert_request
@@ -96,32 +96,26 @@ def command(tx: Transaction, context: RegionContext, caller: Caller, asked: Faul
     return fault
 
 
-def adopt(tx: Transaction, context: RegionContext, snapshot: Fault, traceparent: str, now: datetime) -> Fault | None:
+def adopt(tx: Transaction, context: RegionContext, snapshot: Fault, traceparent: str, now: datetime) -> Fault:
     """Takes over the word on a fault of the region in which it is; returns the fault as it stands here then.
 
-    None where it was made unreadable since. The home region learns of it by this.
+    The home region learns of a fault by this. The border has checked that the row is readable or absent.
     """
     row = find_fault(tx, snapshot.id)
     if row is None:
-        if is_known(tx, snapshot.id):
-            return None
-        fault = _copy(snapshot)
+        fault = FAULT.copy(snapshot)
         followed(tx, context, Fault(), fault, now)
         insert_fault(tx, FaultRow(fault, traceparent), 0, now)
         return fault
-    known = row.fault
-    if snapshot.version <= known.version or known.owner_region == context.region:
-        return known
-    fault = _copy(snapshot)
-    # Who is told what, by whom it was reported and where it is: none of it changes by what is told of it.
-    fault.report.CopyFrom(known.report)
-    fault.handling_region, fault.operator = known.handling_region, known.operator
-    fault.home_region, fault.owner_region = _home(context, known, snapshot), known.owner_region
-    followed(tx, context, known, fault, now)
-    if fault.handling_region == context.region:
-        owner.watch(tx, context, fault)
-    update_fault(tx, fault, now)
-    return fault
+    following = FAULT.next_version(context.region, row.fault, snapshot)
+    if following is None:
+        return row.fault
+    following.home_region = _home(context, row.fault, snapshot)
+    followed(tx, context, row.fault, following, now)
+    if following.handling_region == context.region:
+        owner.watch(tx, context, following)
+    update_fault(tx, following, now)
+    return following
 
 
 def _home(context: RegionContext, known: Fault, snapshot: Fault) -> str:
@@ -226,9 +220,3 @@ def _new_fault(
 def _require_unrestricted(tx: Transaction, fault: Fault) -> None:
     if fault.report.number:
         require_unrestricted(tx, fault.report.number)
-
-
-def _copy(fault: Fault) -> Fault:
-    copy = Fault()
-    copy.CopyFrom(fault)
-    return copy

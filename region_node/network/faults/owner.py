@@ -21,7 +21,9 @@ from region_node.network.faults.evidence import tell_fault
 from region_node.network.faults.following import followed
 from region_node.network.faults.rows import FaultRow, find_fault, require_fault, update_fault
 from region_node.network.faults.sending import send_update
+from region_node.network.faults.ticket import facts
 from region_node.node.context import RegionContext
+from region_node.tickets.sending import followers
 
 _log = logging.getLogger(__name__)
 
@@ -46,7 +48,7 @@ def taken_up(
     """Sets going what follows once it is stored: the limit is watched, and who follows it is told, but `informed`."""
     watch(tx, context, row.fault)
     changed(tx, context, Fault(), row.fault, now)
-    for region in followers(row.fault):
+    for region in followers(facts(row.fault), row.fault.home_region):
         if region not in informed:
             send_update(tx, context, row, region, now)
 
@@ -199,12 +201,6 @@ def require_owned(tx: Transaction, context: RegionContext, fault_id: str) -> Fau
     return row
 
 
-def followers(fault: Fault) -> Sequence[str]:
-    """The regions that are told of each change, each once."""
-    follow = (fault.handling_region, fault.home_region)
-    return [each for each in dict.fromkeys(follow) if each not in ("", fault.owner_region)]
-
-
 def expect(fault: Fault) -> None:
     """The limit is what the customer is told, until somebody estimates."""
     fault.expected_resolution_date.CopyFrom(fault.outages[-1].due)
@@ -239,7 +235,7 @@ def keep_and_tell(
     followed(tx, context, before, fault, now)
     changed(tx, context, before, fault, now)
     update_fault(tx, fault, now)
-    for region in followers(fault):
+    for region in followers(facts(fault), fault.home_region):
         if region not in informed:
             send_update(tx, context, row, region, now)
 

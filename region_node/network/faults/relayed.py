@@ -12,10 +12,12 @@ from gateway.relay.border import Command, Kinds
 from gateway.relay.envelopes import Answer
 from gateway.store.port import Transaction
 from region_node.network.faults import handling, outages, owner, places, rules, waiver
-from region_node.network.faults.rows import FaultRow, find_fault, insert_fault, is_known
+from region_node.network.faults.rows import FaultRow, find_fault, insert_fault
+from region_node.network.faults.ticket import FAULT
 from region_node.network.faults.waiver import without_amounts
 from region_node.node.context import RegionContext
 from region_node.node.payloads import parse, received, refusal_of
+from region_node.tickets import border
 
 
 class FaultEnvelopes:
@@ -35,15 +37,11 @@ class FaultEnvelopes:
     def _reported(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
         """Another region hands in a fault that is here."""
         fault = received(FaultFiling, content.payload).fault
-        _require_reporter(fault.id, fault.handling_region, content)
-        # Only a new one: decisions that it brought along would be this region's own.
-        if fault.version or fault.state != rules.ACKNOWLEDGED or fault.notes or fault.steps or fault.repair.ByteSize():
-            raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="a report is only acknowledged yet")
-        rules.require_plausible(fault, now)
+        is_untouched = not (fault.notes or fault.steps or fault.repair.ByteSize())
+        border.require_filing(FAULT, fault, content, now, is_untouched=is_untouched)
         rules.require_report(fault.report)
         self._require_here(fault)
-        if is_known(tx, fault.id):
-            raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="the fault is known")
+        border.require_unknown(FAULT, tx, fault)
         rules.require_room(fault, 0)
         number = fault.report.number
         fault.home_region = (self._context.federation.number_plan.home_of(number) or "") if number else ""
@@ -51,56 +49,41 @@ class FaultEnvelopes:
         row = FaultRow(fault, content.traceparent)
         insert_fault(tx, row, 0, now)
         owner.taken_up(tx, self._context, row, now, informed=(fault.handling_region,))
-        return _accepted(fault)
+        return border.accepted(_told(fault))
 
     def _report_answered(
         self, tx: Transaction, content: EnvelopeContent, receipt: ReceiptContent, now: datetime
     ) -> None:
         failpoints.reach("fault-answered.before-commit")
-        if receipt.outcome == Outcome.OUTCOME_ACCEPTED:
-            handling.adopt(tx, self._context, parse(Fault, receipt.result), content.traceparent, now)
-        else:
+        if receipt.outcome != Outcome.OUTCOME_ACCEPTED:
             handling.keep(tx, self._context, content.subject, refusal_of(receipt), now)
+        elif (snapshot := border.answered(FAULT, tx, content, receipt)) is not None:
+            handling.adopt(tx, self._context, snapshot, content.traceparent, now)
 
     def _commanded(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
         """The region in which a fault was reported passes on what the customer says."""
         command = received(FaultCommand, content.payload)
-        row = find_fault(tx, command.id)
-        if row is None or row.fault.owner_region != self._context.region:
-            raise Refused(Reason.REASON_FAULT_NOT_FOUND, fault=command.id)
-        _require_reporter(command.id, row.fault.handling_region, content)
-        known = _accepted(row.fault).result
-        try:
-            return _accepted(owner.apply_command(tx, self._context, command, now))
-        except Refused as refused:
-            return Answer(Outcome.OUTCOME_REFUSED, result=known, reason=refused.reason, parameters=refused.parameters)
+        known = border.commanded(FAULT, tx, self._context.region, command.id, content)
+        border.require_author(command.requester.staff_id, is_required=True)
+        return border.decided(known, lambda: owner.apply_command(tx, self._context, command, now), _told)
 
     def _command_answered(
         self, tx: Transaction, content: EnvelopeContent, receipt: ReceiptContent, now: datetime
     ) -> None:
         refused = None if receipt.outcome == Outcome.OUTCOME_ACCEPTED else refusal_of(receipt)
-        snapshot = parse(Fault, receipt.result) if receipt.result else None
+        snapshot = border.answered(FAULT, tx, content, receipt)
         handling.settle_command(tx, self._context, content.id, snapshot, refused, now)
         failpoints.reach("fault-command-answered.before-commit")
 
     def _updated(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
         """The region in which a fault is has a new version of it: reported here, or of a number of this region."""
         snapshot = received(FaultUpdate, content.payload).fault
-        if snapshot.id != content.subject or snapshot.owner_region != content.origin or not snapshot.version:
-            raise Refused(Reason.REASON_ENVELOPE_KIND_NOT_ALLOWED)
-        row = find_fault(tx, snapshot.id)
-        if row is not None and row.fault.owner_region != content.origin:
-            raise Refused(Reason.REASON_ENVELOPE_KIND_NOT_ALLOWED)
-        if row is None and not is_known(tx, snapshot.id):
-            self._require_own_customer(snapshot)
-        if row is not None and row.fault.creation_date != snapshot.creation_date:
-            raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="it was reported at another time")
-        rules.require_plausible(snapshot, now)
+        if not border.updated(FAULT, tx, snapshot, content, now, self._require_own_customer):
+            return Answer(Outcome.OUTCOME_ACCEPTED, result=FaultWaived().SerializeToString())
         outages.require_plausible(snapshot, now)
         fault = handling.adopt(tx, self._context, snapshot, content.traceparent, now)
         failpoints.reach("fault-updated.before-commit")
-        is_home = fault is not None and fault.home_region == self._context.region
-        told = waiver.said(fault) if fault is not None and is_home else FaultWaived()
+        told = waiver.said(fault) if fault.home_region == self._context.region else FaultWaived()
         return Answer(Outcome.OUTCOME_ACCEPTED, result=told.SerializeToString())
 
     def _update_answered(
@@ -139,14 +122,6 @@ class FaultEnvelopes:
             raise Refused(Reason.REASON_ENVELOPE_KIND_NOT_ALLOWED)
 
 
-def _require_reporter(fault_id: str, handling_region: str, content: EnvelopeContent) -> None:
-    """Only the region in which a fault was reported speaks for its customer, and the id names that region."""
-    own = handling_region == content.origin and fault_id.startswith(f"{content.origin}/F")
-    if not own or fault_id != content.subject:
-        raise Refused(Reason.REASON_ENVELOPE_KIND_NOT_ALLOWED)
-
-
-def _accepted(fault: Fault) -> Answer:
+def _told(fault: Fault) -> Fault:
     """The fault for the region in which it was reported."""
-    told = fault if fault.handling_region == fault.home_region else without_amounts(fault)
-    return Answer(Outcome.OUTCOME_ACCEPTED, result=told.SerializeToString())
+    return fault if fault.handling_region == fault.home_region else without_amounts(fault)

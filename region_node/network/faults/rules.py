@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 
 from gateway.api.region.v1.fault_pb2 import (
     Fault,
@@ -60,8 +60,6 @@ HIGHEST_MARK = 5
 FAULT_LIMIT = 48 * 1024  # bytes of a fault: three quarters of what an envelope holds
 TALK_LIMIT = 32 * 1024  # bytes of one to which somebody still adds something: what ends it must always find room
 _MEASURES_LIMIT = 6 * 1024  # bytes of a review
-_CLOCK_ERROR = timedelta(seconds=31)  # between two members whose clocks are trusted
-_OLDEST = timedelta(days=3650)  # as long as a report may travel
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
 
@@ -113,13 +111,6 @@ def record(fault: Fault, author: str, done: FaultStep, now: datetime, limit: int
     done.time.CopyFrom(to_timestamp(now))
     require_room(fault, done.ByteSize(), limit)
     fault.steps.append(done)
-
-
-def require_plausible(fault: Fault, now: datetime) -> None:
-    """Raises Refused with ENVELOPE_INVALID for what another region says was reported at no time."""
-    age = now.timestamp() - fault.creation_date.seconds
-    if not -_CLOCK_ERROR.total_seconds() <= age <= _OLDEST.total_seconds():
-        raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="no time of reporting")
 
 
 def require_report(report: FaultReport) -> None:

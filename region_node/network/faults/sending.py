@@ -1,21 +1,20 @@
 """How what is said of a fault leaves for other regions."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from gateway.api.region.v1.fault_envelopes_pb2 import FaultCommand, FaultFiling, FaultUpdate
 from gateway.api.region.v1.fault_pb2 import Fault
 from gateway.api.region.v1.sharing_service_pb2 import DisclosureKind, DisclosureParticulars
 from gateway.api.relay.v1.relay_pb2 import EnvelopeKind
-from gateway.relay.envelopes import Letter
-from gateway.relay.outbox import send
 from gateway.store.port import Transaction
 from region_node.customers.disclosures.noting import note_sent
 from region_node.customers.disclosures.rows import DisclosureRow
 from region_node.network.faults.rows import FaultRow
+from region_node.network.faults.ticket import facts
 from region_node.network.faults.waiver import without_amounts
 from region_node.node.context import RegionContext
+from region_node.tickets.sending import send_about
 
-_LIFETIME = timedelta(days=3650)  # a report waits however long the region in which the fault is was away
 _KINDS = {
     FaultFiling: EnvelopeKind.ENVELOPE_KIND_FAULT_REPORTED,
     FaultCommand: EnvelopeKind.ENVELOPE_KIND_FAULT_COMMAND,
@@ -53,16 +52,17 @@ def _send(
     message: FaultFiling | FaultCommand | FaultUpdate,
     now: datetime,
 ) -> None:
-    letter = Letter(
-        envelope_id=f"{envelope_id}>{region}",
-        destination=region,
-        kind=_KINDS[type(message)],
-        payload=message.SerializeToString(),
-        subject=row.fault.id,
-        operator=row.fault.operator,
-        lifetime=_LIFETIME,
+    send_about(
+        tx,
+        context,
+        facts(row.fault),
+        _KINDS[type(message)],
+        message,
+        now,
+        envelope_id=envelope_id,
+        region=region,
+        traceparent=row.traceparent,
     )
-    send(tx, context.border, letter, now=now, traceparent=row.traceparent)
 
 
 def _note_for_customer(tx: Transaction, fault: Fault, now: datetime) -> None:

@@ -20,12 +20,12 @@ from region_node.network.support.rows import (
     SupportRow,
     find_support_request,
     insert_support_request,
-    is_known,
     next_support_number,
     require_support_request,
     update_support_request,
 )
 from region_node.network.support.sending import send_command, send_updates
+from region_node.network.support.ticket import SUPPORT
 from region_node.node.context import RegionContext
 from region_node.requests.caller import Caller, done_before, note, settle_asked
 from region_node.requests.rows import RequestKey, insert_request
@@ -123,24 +123,19 @@ def work(
 def adopt(
     tx: Transaction, context: RegionContext, snapshot: SupportRequest, now: datetime, traceparent: str = ""
 ) -> None:
-    """Takes over the word of the region at fault, where it is newer than what is known. The home region learns of it
-    by this."""
+    """Takes over the word of the region at fault, where it is newer than the known one.
+
+    The home region learns of a support request by this. The border has checked that the row is readable or absent.
+    """
     row = find_support_request(tx, snapshot.id)
-    if row is None and snapshot.home_region == context.region and not is_known(tx, snapshot.id):
+    if row is None:
         insert_support_request(tx, SupportRow(snapshot, traceparent), 0, now)
         return
-    if row is None or snapshot.version <= row.request.version or row.request.owner_region == context.region:
+    request = SUPPORT.next_version(context.region, row.request, snapshot)
+    if request is None:
         return
-    known, request = row.request, SupportRequest()
-    request.CopyFrom(snapshot)
-    # What was asked, by whom, and why of that region: none of it changes by what that region says.
-    request.inquiry.CopyFrom(known.inquiry)
-    request.finding.CopyFrom(known.finding)
-    request.creation_date.CopyFrom(known.creation_date)
-    request.opening_region, request.operator = known.opening_region, known.operator
-    request.owner_region, request.home_region = known.owner_region, known.home_region
     if request.opening_region == context.region:
-        told.tell_changed(tx, known, request, now)
+        told.tell_changed(tx, row.request, request, now)
     update_support_request(tx, request, now)
 
 

@@ -13,11 +13,13 @@ from gateway.relay.envelopes import Answer
 from gateway.store.port import Transaction
 from region_node.network.support import handling, owner, registry, rules
 from region_node.network.support.measured import measured_here
-from region_node.network.support.rows import SupportRow, find_support_request, insert_support_request, is_known
+from region_node.network.support.rows import SupportRow, insert_support_request
 from region_node.network.support.sending import send_updates
+from region_node.network.support.ticket import SUPPORT
 from region_node.node.context import RegionContext
 from region_node.node.payloads import parse, received, refusal_of
-from region_node.requests.checks import require_length, require_name
+from region_node.requests.checks import require_length
+from region_node.tickets import border
 
 
 class SupportEnvelopes:
@@ -37,50 +39,43 @@ class SupportEnvelopes:
     def _commanded(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
         """The opening region hands in a support request, or says something of it."""
         command = received(SupportCommand, content.payload)
-        if command.id != content.subject or not command.id.startswith(f"{content.origin}/S"):
-            raise Refused(Reason.REASON_ENVELOPE_KIND_NOT_ALLOWED)
-        require_name("staff_id", command.staff_id)
         if command.HasField("open"):
-            return self._opened(tx, command.open, content, now)
-        row = find_support_request(tx, command.id)
-        if row is None or row.request.owner_region != self._context.region:
-            raise Refused(Reason.REASON_SUPPORT_REQUEST_NOT_FOUND, request=command.id)
-        known = _accepted(row.request).result
-        try:
-            _require_text(command)
-            return _accepted(owner.apply_command(tx, self._context, command, now))
-        except Refused as refused:
-            return Answer(Outcome.OUTCOME_REFUSED, result=known, reason=refused.reason, parameters=refused.parameters)
+            return self._opened(tx, command, content, now)
+        known = border.commanded(SUPPORT, tx, self._context.region, command.id, content)
+        border.require_author(command.staff_id, is_required=True)
+        return border.decided(known, lambda: self._decide(tx, command, now))
 
-    def _opened(self, tx: Transaction, request: SupportRequest, content: EnvelopeContent, now: datetime) -> Answer:
+    def _decide(self, tx: Transaction, command: SupportCommand, now: datetime) -> SupportRequest:
+        _require_text(command)
+        return owner.apply_command(tx, self._context, command, now)
+
+    def _opened(self, tx: Transaction, command: SupportCommand, content: EnvelopeContent, now: datetime) -> Answer:
         """A new one. Only what was opened: decisions that it brought along would be this region's own."""
-        if (request.id, request.opening_region) != (content.subject, content.origin):
-            raise Refused(Reason.REASON_ENVELOPE_KIND_NOT_ALLOWED)
-        is_new = request.state == rules.ACKNOWLEDGED and len(request.state_changes) == 1
-        if request.version or not is_new or request.notes or request.resolution:
-            raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="it is not only opened")
-        rules.require_plausible(request, now)
+        request = command.open
+        is_untouched = len(request.state_changes) == 1 and not request.notes and not request.resolution
+        border.require_origin(SUPPORT, command.id, content)
+        border.require_filing(SUPPORT, request, content, now, is_untouched=is_untouched)
+        border.require_author(command.staff_id, is_required=True)
         rules.require_inquiry(request.inquiry)
         rules.require_room(request, 0, rules.OPENING_LIMIT)
         finding = rules.at_fault(self._context.federation.network, request.inquiry)
         if finding.region != self._context.region:
             raise Refused(Reason.REASON_SUPPORT_NOT_RESPONSIBLE, region=finding.region)
-        if is_known(tx, request.id):
-            raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="it is known")
+        border.require_unknown(SUPPORT, tx, request)
         request.finding.CopyFrom(finding)
         request.home_region = self._context.federation.number_plan.home_of(request.inquiry.number) or ""
         owner.take(self._context, request)
         row = SupportRow(request, content.traceparent)
         insert_support_request(tx, row, 0, now)
         send_updates(tx, self._context, row, now, informed=(request.opening_region,))
-        return _accepted(request)
+        return border.accepted(request)
 
     def _command_answered(
         self, tx: Transaction, content: EnvelopeContent, receipt: ReceiptContent, now: datetime
     ) -> None:
         failpoints.reach("support-answered.before-commit")
         refused = None if receipt.outcome == Outcome.OUTCOME_ACCEPTED else refusal_of(receipt)
-        snapshot = parse(SupportRequest, receipt.result) if receipt.result else None
+        snapshot = border.answered(SUPPORT, tx, content, receipt)
         if not parse(SupportCommand, content.payload).HasField("open"):
             handling.settle_command(tx, self._context, content.id, snapshot, refused, now)
         elif refused is not None:
@@ -91,20 +86,12 @@ class SupportEnvelopes:
     def _updated(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
         """The region at fault has a new version of a support request: opened here, or of a number of this region."""
         snapshot = received(SupportUpdate, content.payload).request
-        if snapshot.id != content.subject or snapshot.owner_region != content.origin or not snapshot.version:
-            raise Refused(Reason.REASON_ENVELOPE_KIND_NOT_ALLOWED)
-        row = find_support_request(tx, snapshot.id)
-        if row is None and is_known(tx, snapshot.id):  # made unreadable since
-            return Answer(Outcome.OUTCOME_ACCEPTED)
-        if row is None:
-            self._require_own_customer(snapshot, now)
-        elif row.request.owner_region != content.origin:
-            raise Refused(Reason.REASON_ENVELOPE_KIND_NOT_ALLOWED)
-        handling.adopt(tx, self._context, snapshot, now, content.traceparent)
+        if border.updated(SUPPORT, tx, snapshot, content, now, self._require_own_customer):
+            handling.adopt(tx, self._context, snapshot, now, content.traceparent)
         failpoints.reach("support-updated.before-commit")
         return Answer(Outcome.OUTCOME_ACCEPTED)
 
-    def _require_own_customer(self, snapshot: SupportRequest, now: datetime) -> None:
+    def _require_own_customer(self, snapshot: SupportRequest) -> None:
         """The first that this region hears of a support request: of a number of its own, by who may have it.
 
         That is the region at fault by the rule, or the one that has kept it as that did not take it. Raises Refused.
@@ -113,7 +100,6 @@ class SupportEnvelopes:
         home = federation.number_plan.home_of(snapshot.inquiry.number)
         if (home, snapshot.home_region) != (self._context.region, self._context.region):
             raise Refused(Reason.REASON_ENVELOPE_KIND_NOT_ALLOWED)
-        rules.require_plausible(snapshot, now)
         rules.require_inquiry(snapshot.inquiry)
         may_have_it = {rules.at_fault(federation.network, snapshot.inquiry).region, opening}
         if snapshot.owner_region not in may_have_it or snapshot.opening_region != opening:
@@ -137,7 +123,3 @@ def _require_text(command: SupportCommand) -> None:
         require_length("note", command.note.text, rules.TEXT_LIMIT, required=True)
     if command.HasField("reopen"):
         require_length("reopen", command.reopen.reason, rules.TEXT_LIMIT, required=True)
-
-
-def _accepted(request: SupportRequest) -> Answer:
-    return Answer(Outcome.OUTCOME_ACCEPTED, result=request.SerializeToString())

@@ -1,7 +1,7 @@
 """The life of a support request, what one must bring, and which region is at fault. Pure."""
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from fractions import Fraction
 
 from gateway.api.federation.v1.network_pb2 import Link, QualityClass
@@ -42,8 +42,6 @@ HIGHEST_FIGURE = 1_000_000_000  # microseconds, or all packets
 REQUEST_LIMIT = 32 * 1024  # bytes of a support request: half of what an envelope holds
 TALK_LIMIT = 26 * 1024  # bytes of one that is still talked about: what ends it must always find room
 OPENING_LIMIT = 20 * 1024  # bytes of a new one, so that both regions find room for what they say
-_CLOCK_ERROR = timedelta(seconds=31)  # between two members whose clocks are trusted
-_OLDEST = timedelta(days=3650)  # as long as a support request may travel
 
 
 def state_name(state: SupportState.ValueType) -> str:
@@ -82,13 +80,6 @@ def note(request: SupportRequest, author: str, text: str, now: datetime) -> None
     require_state(request, "note", ACKNOWLEDGED, IN_PROGRESS, RESOLVED)
     require_room(request, len(text.encode()))
     request.notes.add(author=author, time=to_timestamp(now), text=text)
-
-
-def require_plausible(request: SupportRequest, now: datetime) -> None:
-    """Raises Refused with ENVELOPE_INVALID for what another region says was opened at no time."""
-    age = now.timestamp() - request.creation_date.seconds
-    if not -_CLOCK_ERROR.total_seconds() <= age <= _OLDEST.total_seconds():
-        raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="no time of opening")
 
 
 def require_inquiry(inquiry: SupportInquiry) -> None:

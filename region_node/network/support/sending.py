@@ -1,29 +1,36 @@
 """How what is said of a support request leaves for the other region."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from gateway.api.region.v1.sharing_service_pb2 import DisclosureKind, DisclosureParticulars
 from gateway.api.region.v1.support_envelopes_pb2 import SupportCommand, SupportUpdate
 from gateway.api.region.v1.support_request_pb2 import SupportRequest
 from gateway.api.relay.v1.relay_pb2 import EnvelopeKind
-from gateway.relay.envelopes import Letter
-from gateway.relay.outbox import send
 from gateway.store.port import Transaction
 from region_node.customers.disclosures.noting import note_sent
 from region_node.customers.disclosures.rows import DisclosureRow
 from region_node.network.support.rows import SupportRow
+from region_node.network.support.ticket import facts
 from region_node.node.context import RegionContext
-
-_LIFETIME = timedelta(days=3650)  # it waits however long the region at fault was away
+from region_node.tickets.sending import followers, send_about
 
 
 def send_command(
     tx: Transaction, context: RegionContext, row: SupportRow, envelope_id: str, asked: SupportCommand, now: datetime
 ) -> None:
     """Sends a support request, or what the opening region says of it, to the region at fault."""
-    region, kind = row.request.owner_region, EnvelopeKind.ENVELOPE_KIND_SUPPORT_COMMAND
-    _send(tx, context, row, f"{envelope_id}>{region}", region, kind, asked, now)
+    send_about(
+        tx,
+        context,
+        facts(row.request),
+        EnvelopeKind.ENVELOPE_KIND_SUPPORT_COMMAND,
+        asked,
+        now,
+        envelope_id=envelope_id,
+        region=row.request.owner_region,
+        traceparent=row.traceparent,
+    )
     if asked.HasField("open"):
         _note_for_customer(tx, row.request, now)
 
@@ -33,32 +40,19 @@ def send_updates(
 ) -> None:
     """Tells the regions that follow a support request how it stands, but those `informed`."""
     request = row.request
-    kind = EnvelopeKind.ENVELOPE_KIND_SUPPORT_UPDATE
-    for region in sorted({request.opening_region, request.home_region} - {"", request.owner_region, *informed}):
-        envelope_id = f"{request.id}@{request.version}>{region}"
-        _send(tx, context, row, envelope_id, region, kind, SupportUpdate(request=request), now)
-
-
-def _send(
-    tx: Transaction,
-    context: RegionContext,
-    row: SupportRow,
-    envelope_id: str,
-    region: str,
-    kind: EnvelopeKind.ValueType,
-    message: SupportCommand | SupportUpdate,
-    now: datetime,
-) -> None:
-    letter = Letter(
-        envelope_id=envelope_id,
-        destination=region,
-        kind=kind,
-        payload=message.SerializeToString(),
-        subject=row.request.id,
-        operator=row.request.operator,
-        lifetime=_LIFETIME,
-    )
-    send(tx, context.border, letter, now=now, traceparent=row.traceparent)
+    for region in followers(facts(request), request.home_region):
+        if region not in informed:
+            send_about(
+                tx,
+                context,
+                facts(request),
+                EnvelopeKind.ENVELOPE_KIND_SUPPORT_UPDATE,
+                SupportUpdate(request=request),
+                now,
+                envelope_id=f"{request.id}@{request.version}",
+                region=region,
+                traceparent=row.traceparent,
+            )
 
 
 def _note_for_customer(tx: Transaction, request: SupportRequest, now: datetime) -> None:

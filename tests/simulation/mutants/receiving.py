@@ -128,9 +128,11 @@ def older_versions_adopted(patch: pytest.MonkeyPatch) -> None:
     """The handling region shows whatever came last, not the highest version."""
     adopt = handling.adopt
 
-    def adopt_anything(tx: Transaction, context: OrderContext, snapshot: Order, now: datetime) -> bool:
+    def adopt_anything(
+        tx: Transaction, context: OrderContext, snapshot: Order, now: datetime, *, again: bool = True
+    ) -> bool:
         if snapshot.version >= require_order(tx, snapshot.id).order.version:
-            return adopt(tx, context, snapshot, now)
+            return adopt(tx, context, snapshot, now, again=again)
         update_order(tx, snapshot, now)
         return True
 

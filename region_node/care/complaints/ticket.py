@@ -1,0 +1,39 @@
+"""A complaint as a ticket: the region of first contact is the origin, the responsible region is the owner."""
+
+from gateway.api.region.v1.complaint_pb2 import Complaint
+from region_node.care.complaints import rules
+from region_node.care.complaints.rows import COMPLAINT_RECORDS
+from region_node.tickets.ticket import Facts, Ticket
+
+
+def facts(complaint: Complaint) -> Facts:
+    """Who has a part in a complaint."""
+    return Facts(
+        name=complaint.docket,
+        origin=complaint.handling_region,
+        owner=complaint.owner_region,
+        operator=complaint.operator,
+        version=complaint.version,
+        state=complaint.state,
+        created=complaint.creation_date,
+    )
+
+
+COMPLAINT = Ticket(
+    records=COMPLAINT_RECORDS,
+    facts=facts,
+    prefix="",
+    first=rules.ACKNOWLEDGED,
+    final=rules.FINAL,
+    fixed=(
+        "docket",
+        "request",
+        "classification",
+        "creation_date",
+        "handling_region",
+        "operator",
+        "owner_region",
+        "home_region",
+        "parent",
+    ),
+)

@@ -1,0 +1,29 @@
+"""A fault as a ticket: the region in which it was reported is the origin, the region in which it is owns it."""
+
+from gateway.api.region.v1.fault_pb2 import Fault
+from region_node.network.faults import rules
+from region_node.network.faults.rows import FAULT_RECORDS
+from region_node.tickets.ticket import Facts, Ticket
+
+
+def facts(fault: Fault) -> Facts:
+    """Who has a part in a fault."""
+    return Facts(
+        name=fault.id,
+        origin=fault.handling_region,
+        owner=fault.owner_region,
+        operator=fault.operator,
+        version=fault.version,
+        state=fault.state,
+        created=fault.creation_date,
+    )
+
+
+FAULT = Ticket(
+    records=FAULT_RECORDS,
+    facts=facts,
+    prefix="F",
+    first=rules.ACKNOWLEDGED,
+    final=rules.FINAL,
+    fixed=("id", "report", "creation_date", "handling_region", "operator", "owner_region", "home_region"),
+)

@@ -1,0 +1,38 @@
+"""A support request as a ticket: the region that opened it is the origin, the region at fault is the owner."""
+
+from gateway.api.region.v1.support_request_pb2 import SupportRequest
+from region_node.network.support import rules
+from region_node.network.support.rows import SUPPORT_RECORDS
+from region_node.tickets.ticket import Facts, Ticket
+
+
+def facts(request: SupportRequest) -> Facts:
+    """Who has a part in a support request."""
+    return Facts(
+        name=request.id,
+        origin=request.opening_region,
+        owner=request.owner_region,
+        operator=request.operator,
+        version=request.version,
+        state=request.state,
+        created=request.creation_date,
+    )
+
+
+SUPPORT = Ticket(
+    records=SUPPORT_RECORDS,
+    facts=facts,
+    prefix="S",
+    first=rules.ACKNOWLEDGED,
+    final=frozenset({rules.CLOSED}),
+    fixed=(
+        "id",
+        "inquiry",
+        "finding",
+        "creation_date",
+        "opening_region",
+        "operator",
+        "owner_region",
+        "home_region",
+    ),
+)

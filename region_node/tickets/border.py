@@ -1,0 +1,152 @@
+"""The checks of everything that arrives about a ticket: the same for every kind.
+
+The border of the relay has checked the signature: `content.origin` is the sender.
+"""
+
+import logging
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, Outcome, ReceiptContent
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.errors import Refused
+from gateway.relay.envelopes import Answer
+from gateway.store.port import Transaction
+from region_node.node.payloads import parse
+from region_node.requests.checks import require_name
+from region_node.tickets.ticket import M, R, Ticket
+
+_CLOCK_ERROR = timedelta(seconds=31)  # between two members whose clocks are trusted
+_OLDEST = timedelta(days=3650)  # as long as a filing may travel
+_log = logging.getLogger(__name__)
+
+
+def require_origin(ticket: Ticket[M, R], name: str, content: EnvelopeContent) -> None:
+    """The id is the envelope's subject, and names the sender. Raises Refused with ENVELOPE_KIND_NOT_ALLOWED."""
+    if name != content.subject or not name.startswith(f"{content.origin}/{ticket.prefix}"):
+        raise Refused(Reason.REASON_ENVELOPE_KIND_NOT_ALLOWED)
+
+
+def require_filing(
+    ticket: Ticket[M, R], filed: M, content: EnvelopeContent, now: datetime, *, is_untouched: bool
+) -> None:
+    """The origin hands in a ticket of its own that carries no decision; `is_untouched` is the word of the kind on that.
+
+    Raises Refused with ENVELOPE_KIND_NOT_ALLOWED, ENVELOPE_INVALID.
+    """
+    facts = ticket.facts(filed)
+    require_origin(ticket, facts.name, content)
+    if facts.origin != content.origin:
+        raise Refused(Reason.REASON_ENVELOPE_KIND_NOT_ALLOWED)
+    if facts.version or facts.state != ticket.first or not is_untouched:
+        raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="a filing is only acknowledged yet")
+    require_plausible(facts.created, now)
+
+
+def require_unknown(ticket: Ticket[M, R], tx: Transaction, filed: M) -> None:
+    """Raises Refused with ENVELOPE_INVALID for a ticket that this region has, also one that was made unreadable."""
+    if _owner(ticket, tx, ticket.facts(filed).name) is not None:
+        raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="it is known")
+
+
+def require_plausible(created: Timestamp, now: datetime) -> None:
+    """Raises Refused with ENVELOPE_INVALID for a time at which no ticket was taken in that arrives now."""
+    age = now.timestamp() - created.seconds
+    if not -_CLOCK_ERROR.total_seconds() <= age <= _OLDEST.total_seconds():
+        raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="no time of filing")
+
+
+def commanded(ticket: Ticket[M, R], tx: Transaction, region: str, name: str, content: EnvelopeContent) -> M:
+    """The ticket of this region about which its origin says something.
+
+    Raises Refused with ENVELOPE_KIND_NOT_ALLOWED to any other sender; as the records do for a ticket that is unknown,
+    unreadable, or decided elsewhere.
+    """
+    require_origin(ticket, name, content)
+    known = ticket.records.read(tx, name)
+    if known is None or ticket.facts(known).owner != region:
+        raise ticket.records.not_found(name)
+    if ticket.facts(known).origin != content.origin:
+        raise Refused(Reason.REASON_ENVELOPE_KIND_NOT_ALLOWED)
+    return known
+
+
+def require_author(staff_id: str, *, is_required: bool = False) -> None:
+    """Raises Refused with REQUEST_INVALID for an author that is no name; none is needed of what a node says itself."""
+    if staff_id or is_required:
+        require_name("staff_id", staff_id)
+
+
+def decided(known: M, decide: Callable[[], M], told: Callable[[M], M] = lambda each: each) -> Answer:
+    """The answer to a command: the ticket as `decide` leaves it, or why that refused and the ticket as it is.
+
+    `told` makes of a ticket the part that its origin may see.
+    """
+    before = told(known).SerializeToString()
+    try:
+        return accepted(told(decide()))
+    except Refused as refused:
+        return Answer(Outcome.OUTCOME_REFUSED, result=before, reason=refused.reason, parameters=refused.parameters)
+
+
+def accepted(ticket: M) -> Answer:
+    """The answer that carries a ticket."""
+    return Answer(Outcome.OUTCOME_ACCEPTED, result=ticket.SerializeToString())
+
+
+def updated(
+    ticket: Ticket[M, R],
+    tx: Transaction,
+    told: M,
+    content: EnvelopeContent,
+    now: datetime,
+    first_word: Callable[[M], None] | None = None,
+) -> bool:
+    """Whether a version that another region tells concerns a ticket that can be stored here.
+
+    Only the owner tells it, of a ticket whose origin named that owner. False for one that was made unreadable: the
+    sender is told that it arrived. `first_word` raises Refused where this region may not begin to follow an unknown
+    ticket. Raises Refused with ENVELOPE_KIND_NOT_ALLOWED, ENVELOPE_INVALID.
+    """
+    facts = ticket.facts(told)
+    if (facts.name, facts.owner) != (content.subject, content.origin) or not facts.version:
+        raise Refused(Reason.REASON_ENVELOPE_KIND_NOT_ALLOWED)
+    owner = _owner(ticket, tx, facts.name)
+    if owner is None and first_word is not None and facts.name.startswith(f"{facts.origin}/{ticket.prefix}"):
+        first_word(told)
+        require_plausible(facts.created, now)
+        return True
+    if owner != content.origin:
+        raise Refused(Reason.REASON_ENVELOPE_KIND_NOT_ALLOWED)
+    known = ticket.records.read(tx, facts.name)
+    if known is not None and ticket.facts(known).created != facts.created:
+        raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="it was filed at another time")
+    return known is not None
+
+
+def answered(ticket: Ticket[M, R], tx: Transaction, content: EnvelopeContent, receipt: ReceiptContent) -> M | None:
+    """The version that a receipt carries; None for none, and for one that its sender had no right to tell.
+
+    The receipt is about the subject of its envelope, by the region to which that went. That region owns the ticket, or
+    has given it back to this one.
+    """
+    if not receipt.result:
+        return None
+    try:
+        told = parse(ticket.records.message, receipt.result)
+    except Refused:
+        _log.error("the answer of %s about %s is unreadable", content.destination, content.subject)
+        return None
+    facts, owners = ticket.facts(told), (content.destination, content.origin)
+    owner = _owner(ticket, tx, content.subject)
+    if owner is None or (facts.name == content.subject and facts.owner in owners and owner in owners):
+        return told if owner is not None else None
+    _log.error("the answer of %s about %s is not taken: it is not theirs", content.destination, content.subject)
+    return None
+
+
+def _owner(ticket: Ticket[M, R], tx: Transaction, name: str) -> str | None:
+    """The owner of a ticket that this region has, also of one that was made unreadable."""
+    return ticket.records.text(tx, name, ticket.owner_column)
