@@ -28,9 +28,11 @@ from region_node.care.complaints.figures import Tally
 from region_node.care.complaints.headers import HeaderFilter, header_of, list_headers
 from region_node.care.complaints.history import history
 from region_node.care.complaints.rows import require_complaint
+from region_node.care.complaints.ticket import COMPLAINT
 from region_node.node.context import RegionContext
 from region_node.requests.checks import require_length, require_request_id
 from region_node.requests.rows import RequestKey, insert_request
+from region_node.tickets.requested import known_request
 
 _ADMINISTRATOR = re.compile(r"admin/[A-Za-z0-9._-]{1,64}", re.ASCII)
 _PAGE = 500  # complaints counted before others are let in
@@ -165,7 +167,7 @@ class _Decided:
     def once(self, tx: Transaction, now: datetime, decide: Callable[[], Complaint], detail: str) -> Complaint:
         """The complaint as it stands then. Raises Refused, also for the same id with other content."""
         key = RequestKey(self.administrator, self.request_id, hashlib.sha256(self.content.encode()).digest())
-        if (known := handling.known_request(tx, key)) is not None:
+        if (known := known_request(COMPLAINT, tx, key)) is not None:
             return known
         complaint = decide()
         insert_request(tx, key, complaint.docket, settled=True, now=now)

@@ -117,32 +117,38 @@ def updated(
     if owner is None and first_word is not None and facts.name.startswith(f"{facts.origin}/{ticket.prefix}"):
         first_word(told)
         require_plausible(facts.created, now)
+        ticket.require_plausible(told, now)
         return True
     if owner != content.origin:
         raise Refused(Reason.REASON_ENVELOPE_KIND_NOT_ALLOWED)
     known = ticket.records.read(tx, facts.name)
     if known is not None and ticket.facts(known).created != facts.created:
         raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="it was filed at another time")
+    if known is not None:
+        ticket.require_plausible(told, now)
     return known is not None
 
 
-def answered(ticket: Ticket[M, R], tx: Transaction, content: EnvelopeContent, receipt: ReceiptContent) -> M | None:
+def answered(
+    ticket: Ticket[M, R], tx: Transaction, content: EnvelopeContent, receipt: ReceiptContent, now: datetime
+) -> M | None:
     """The version that a receipt carries; None for none, and for one that its sender had no right to tell.
 
     The receipt is about the subject of its envelope, by the region to which that went. That region owns the ticket, or
-    has given it back to this one.
+    has given it back to this one. None also for a ticket that this region has no more, or cannot read any more.
     """
-    if not receipt.result:
+    known = ticket.records.read(tx, content.subject)
+    if known is None or not receipt.result:
         return None
     try:
         told = parse(ticket.records.message, receipt.result)
+        ticket.require_plausible(told, now)
     except Refused:
-        _log.error("the answer of %s about %s is unreadable", content.destination, content.subject)
+        _log.error("the answer of %s about %s is unreadable, or not plausible", content.destination, content.subject)
         return None
     facts, owners = ticket.facts(told), (content.destination, content.origin)
-    owner = _owner(ticket, tx, content.subject)
-    if owner is None or (facts.name == content.subject and facts.owner in owners and owner in owners):
-        return told if owner is not None else None
+    if facts.name == content.subject and facts.owner in owners and ticket.facts(known).owner in owners:
+        return told
     _log.error("the answer of %s about %s is not taken: it is not theirs", content.destination, content.subject)
     return None
 

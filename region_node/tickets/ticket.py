@@ -7,6 +7,7 @@ the owner tells.
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Generic, TypeVar
 
 from google.protobuf.message import Message
@@ -34,6 +35,10 @@ class Facts:
     created: Timestamp
 
 
+def _anything(told: Message, now: datetime) -> None:
+    """Every version is plausible."""
+
+
 @dataclass(frozen=True)
 class Ticket(Generic[M, R]):
     """How a kind of ticket is owned and followed."""
@@ -48,6 +53,8 @@ class Ticket(Generic[M, R]):
     """The states that no version leaves."""
     fixed: tuple[str, ...]
     """The fields of the message that the origin sets, and no version of the owner changes."""
+    require_plausible: Callable[[M, datetime], None] = _anything
+    """Raises Refused with ENVELOPE_INVALID for content that no owner tells at this time."""
     owner_column: str = "owner_region"
 
     def copy(self, message: M) -> M:

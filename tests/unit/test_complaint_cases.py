@@ -177,12 +177,12 @@ def test_a_filing_of_another_region_was_filed_at_some_time() -> None:
     start = at("2026-03-02 10:00")
     good = complaint(start)
     require_plausible(good.creation_date, start + DAY)
-    rules.require_level(good)
+    rules.require_level(good, start)
     for spoiled in (to_timestamp(start + HOUR), Complaint().creation_date):
         with pytest.raises(Refused):
             require_plausible(spoiled, start)
     with pytest.raises(Refused):
-        rules.require_level(Complaint(level=9))
+        rules.require_level(Complaint(level=9), start)
 
 
 def test_no_deadline_is_without_a_term() -> None:

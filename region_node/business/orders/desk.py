@@ -25,11 +25,13 @@ from region_node.business.orders import handling, home, intake, rules
 from region_node.business.orders.context import OrderContext
 from region_node.business.orders.decisions import Decisions, is_decided
 from region_node.business.orders.rows import find_order, held_orders, require_order
+from region_node.business.orders.ticket import ORDER
 from region_node.customers.documents.on_file import RegisterDesk
 from region_node.customers.documents.rules import require_materials
-from region_node.requests.caller import Caller, done_before, require_accepted
+from region_node.requests.caller import Caller, done_before
 from region_node.requests.changes import Changes
 from region_node.requests.rows import RequestKey, insert_request
+from region_node.tickets.requested import answered_request
 
 LONGEST_LANE = 50_000  # envelopes waiting for one region before new orders for it are turned away
 _log = logging.getLogger(__name__)
@@ -118,7 +120,7 @@ class OrderDesk:
         )
         deciding = writing if parcel is None else self._decided_on(parcel, writing)
         order = await self._ports.changes.answered(caller, deciding, wait)
-        return await self._ports.store.read(lambda tx: _answered(tx, caller, order.id))
+        return await self._ports.store.read(lambda tx: answered_request(ORDER, tx, caller, order))
 
     async def review(self, reviewer: Identity, request: ReviewOrderRequest) -> Order:
         """A member of the home region's staff decides."""
@@ -177,12 +179,6 @@ class OrderDesk:
         owner = self._ports.context.node.federation.number_plan.home_of(request.number)
         if owner and owner != self._ports.context.node.region and len(self._ports.lanes.to(owner)) > LONGEST_LANE:
             raise Refused(Reason.REASON_TOO_BUSY)
-
-
-def _answered(tx: Transaction, caller: Caller, order_id: str) -> Order:
-    """The order after a command. Raises Refused where the home region refused the command."""
-    require_accepted(tx, caller)
-    return require_order(tx, order_id).order
 
 
 def _review(

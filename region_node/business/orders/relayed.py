@@ -61,7 +61,7 @@ class OrderEnvelopes:
             intake.reroute(tx, self._context, content.subject, receipt.moved_to, now)
         elif receipt.outcome != Outcome.OUTCOME_ACCEPTED:
             handling.reject(tx, self._context, content.subject, _refusal(receipt), now)
-        elif (snapshot := border.answered(ORDER, tx, content, receipt)) is not None:
+        elif (snapshot := border.answered(ORDER, tx, content, receipt, now)) is not None:
             handling.adopt(tx, self._context, snapshot, now)
 
     def _commanded(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
@@ -100,7 +100,7 @@ class OrderEnvelopes:
             handling.redirect_command(tx, self._context, content, now)
             return
         refused = _refusal(receipt) if receipt.outcome == Outcome.OUTCOME_REFUSED else None
-        snapshot = border.answered(ORDER, tx, content, receipt)
+        snapshot = border.answered(ORDER, tx, content, receipt, now)
         if snapshot is not None and not snapshot.request.business:
             snapshot = self._buried(tx, snapshot)
         handling.settle_command(tx, self._context, content.id, snapshot, refused, now)

@@ -30,11 +30,13 @@ from region_node.care.complaints.classifying import Classification, classify
 from region_node.care.complaints.past import levels_at
 from region_node.care.complaints.private_notes import add_private_note, private_notes
 from region_node.care.complaints.rows import COMPLAINT_SUBJECTS, ComplaintChanged, find_complaint, require_complaint
+from region_node.care.complaints.ticket import COMPLAINT
 from region_node.network.problems.complaints import problems_of
 from region_node.node.context import RegionContext
-from region_node.requests.caller import Caller, note, require_accepted
+from region_node.requests.caller import Caller, note
 from region_node.requests.changes import Changes
 from region_node.requests.rows import RequestKey, insert_request
+from region_node.tickets.requested import answered_request, known_request
 
 Decide = Callable[[Transaction, datetime], Complaint]
 
@@ -87,7 +89,7 @@ class ComplaintDesk:
         now = self._clock.now()
         writing = self._store.write(lambda tx: handling.command(tx, self._context, caller, asked, now))
         complaint = await self._changes.answered(caller, writing, wait)
-        return await self._store.read(lambda tx: _answered(tx, caller, complaint))
+        return await self._store.read(lambda tx: answered_request(COMPLAINT, tx, caller, complaint))
 
     async def respond(self, caller: Caller, docket: str, text: str, *, asks: bool, asks_region: str = "") -> Complaint:
         """Staff of the responsible region answer, or ask the customer or another region."""
@@ -193,7 +195,7 @@ class ComplaintDesk:
 
         def once(tx: Transaction) -> Complaint:
             handling.require_readable(tx, docket)
-            if (known := handling.known_request(tx, key)) is not None:
+            if (known := known_request(COMPLAINT, tx, key)) is not None:
                 return known
             complaint = decide(tx, now)
             leading.follow(tx, self._context, complaint, now)
@@ -213,13 +215,3 @@ class ComplaintDesk:
             event.set()
         if any(subject.startswith(COMPLAINT_SUBJECTS) for subject in committed.subjects):
             self._changes.wake_watchers()
-
-
-def _answered(tx: Transaction, caller: Caller, written: Complaint) -> Complaint:
-    """The complaint after a command: as it was written then, where its end has made it unreadable since.
-
-    Raises Refused where the responsible region refused the command.
-    """
-    require_accepted(tx, caller)
-    row = find_complaint(tx, written.docket)
-    return written if row is None else row.complaint

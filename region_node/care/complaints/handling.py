@@ -32,8 +32,9 @@ from region_node.care.complaints.taxonomy import Concerned, concerned
 from region_node.care.complaints.ticket import COMPLAINT
 from region_node.customers.told_standings import require_takes_complaints, require_unrestricted, standings_of
 from region_node.node.context import RegionContext
-from region_node.requests.caller import Caller, done_before, note, settle_asked
-from region_node.requests.rows import RequestKey, insert_request
+from region_node.requests.caller import Caller, note, settle_asked
+from region_node.requests.rows import insert_request
+from region_node.tickets.requested import known_request
 
 _SAID = ("respond", "attach")  # by the customer: who waits for the customer waits no longer
 # What is done here where the other region has not had the complaint any more.
@@ -53,7 +54,7 @@ def file(
     """
     key = caller.key(request.SerializeToString(deterministic=True))
     require_unrestricted(tx, request.number)
-    if (known := known_request(tx, key)) is not None:
+    if (known := known_request(COMPLAINT, tx, key)) is not None:
         return known
     if request.location_region:
         context.federation.region(request.location_region)
@@ -140,7 +141,7 @@ def command(
     """
     key = caller.key(asked.SerializeToString(deterministic=True))
     require_readable(tx, asked.docket)
-    if (known := known_request(tx, key)) is not None:
+    if (known := known_request(COMPLAINT, tx, key)) is not None:
         return known
     complaint = find_for(tx, asked.docket, caller.identity)
     if complaint.parent:
@@ -353,12 +354,6 @@ def is_visible(complaint: Complaint, identity: Identity) -> bool:
     filed_it = complaint.operator == identity.name and not complaint.parent
     is_own = identity.role == Role.ROLE_STAFF or filed_it
     return complaint.owner_region == identity.region or (complaint.handling_region == identity.region and is_own)
-
-
-def known_request(tx: Transaction, key: RequestKey) -> Complaint | None:
-    """The complaint of a request that was made before. Raises Refused as it was, or for other content."""
-    known = done_before(tx, key)
-    return None if known is None else require_complaint(tx, known).complaint
 
 
 def _new_complaint(

@@ -42,7 +42,7 @@ class ComplaintEnvelopes:
         """A region of first contact hands in a complaint for which this region is responsible."""
         complaint = received(ComplaintFiling, content.payload).complaint
         border.require_filing(COMPLAINT, complaint, content, now, is_untouched=not complaint.HasField("resolution"))
-        rules.require_level(complaint)
+        rules.require_level(complaint, now)
         if complaint.parent:
             _require_item(self._context, complaint)
         else:
@@ -61,7 +61,7 @@ class ComplaintEnvelopes:
         failpoints.reach("complaint-answered.before-commit")
         if receipt.outcome != Outcome.OUTCOME_ACCEPTED:
             handling.keep(tx, self._context, content.subject, refusal_of(receipt), now)
-        elif (snapshot := border.answered(COMPLAINT, tx, content, receipt)) is not None:
+        elif (snapshot := border.answered(COMPLAINT, tx, content, receipt, now)) is not None:
             handling.adopt(tx, self._context, snapshot, now)
 
     def _commanded(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
@@ -75,7 +75,7 @@ class ComplaintEnvelopes:
         self, tx: Transaction, content: EnvelopeContent, receipt: ReceiptContent, now: datetime
     ) -> None:
         refused = None if receipt.outcome == Outcome.OUTCOME_ACCEPTED else refusal_of(receipt)
-        snapshot = border.answered(COMPLAINT, tx, content, receipt)
+        snapshot = border.answered(COMPLAINT, tx, content, receipt, now)
         asked = parse(ComplaintCommand, content.payload)
         handling.settle_command(tx, self._context, content.id, asked, snapshot, refused, now)
         if asked.HasField("attach"):

@@ -13,12 +13,14 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.clock import to_timestamp
 from gateway.errors import Refused
 from gateway.store.port import Transaction
-from region_node.care.complaints import cases, handling, leading, owner, rules, told
+from region_node.care.complaints import cases, leading, owner, rules, told
 from region_node.care.complaints.keeping import change_complaint
 from region_node.care.complaints.rows import find_complaint
 from region_node.care.complaints.taxonomy import Concerned
+from region_node.care.complaints.ticket import COMPLAINT
 from region_node.node.context import RegionContext
 from region_node.requests.rows import RequestKey, insert_request
+from region_node.tickets.requested import known_request
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,7 @@ def assign(tx: Transaction, context: RegionContext, asked: Assignment, now: date
     Raises Refused with COMPLAINT_NOT_FOUND, COMPLAINT_NOT_AWAITING_COORDINATOR, REGION_UNKNOWN, DEPARTMENT_UNKNOWN or
     REQUEST_ID_REUSED.
     """
-    if (known := handling.known_request(tx, asked.key)) is not None:
+    if (known := known_request(COMPLAINT, tx, asked.key)) is not None:
         return known
     docket, number = cases.parent_of(asked.docket)
     row = find_complaint(tx, docket)

@@ -173,8 +173,8 @@ def require_room_for(known: int, more: int, limit: int) -> None:
         raise Refused(Reason.REASON_MESSAGE_TOO_LARGE, limit=str(limit))
 
 
-def require_level(complaint: Complaint) -> None:
-    """Raises Refused with ENVELOPE_INVALID for a complaint of another region that was raised too high."""
+def require_level(complaint: Complaint, now: datetime) -> None:
+    """Raises Refused with ENVELOPE_INVALID for a complaint of another region that is higher than any level, ever."""
     if complaint.level > _HIGHEST_LEVEL:
         raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="no level")
 

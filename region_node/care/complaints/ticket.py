@@ -25,6 +25,7 @@ COMPLAINT = Ticket(
     prefix="",
     first=rules.ACKNOWLEDGED,
     final=rules.FINAL,
+    require_plausible=rules.require_level,
     fixed=(
         "docket",
         "request",

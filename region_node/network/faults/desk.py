@@ -11,11 +11,13 @@ from gateway.clock import Clock
 from gateway.errors import Refused
 from gateway.store.port import CommittedElsewhere, Store, Transaction
 from region_node.network.faults import handling, repair
-from region_node.network.faults.rows import FAULT_SUBJECTS, FaultChanged, find_fault
+from region_node.network.faults.rows import FAULT_SUBJECTS, FaultChanged
+from region_node.network.faults.ticket import FAULT
 from region_node.node.context import RegionContext
-from region_node.requests.caller import Caller, note, require_accepted
+from region_node.requests.caller import Caller, note
 from region_node.requests.changes import Changes
 from region_node.requests.rows import RequestKey, insert_request
+from region_node.tickets.requested import answered_request, known_request
 
 
 class FaultDesk:
@@ -44,7 +46,7 @@ class FaultDesk:
         now = self._clock.now()
         writing = self._store.write(lambda tx: handling.command(tx, self._context, caller, asked, now))
         fault = await self._changes.answered(caller, writing, wait)
-        return await self._store.read(lambda tx: _answered(tx, caller, fault))
+        return await self._store.read(lambda tx: answered_request(FAULT, tx, caller, fault))
 
     async def work(self, caller: Caller, request: WorkOnFaultRequest) -> Fault:
         """Does once what a member of staff does about a fault."""
@@ -53,7 +55,7 @@ class FaultDesk:
 
         def once(tx: Transaction) -> Fault:
             handling.require_readable(tx, request.id)
-            if (known := handling.known_request(tx, key)) is not None:
+            if (known := known_request(FAULT, tx, key)) is not None:
                 return known
             fault = repair.work(tx, self._context, request, caller.identity.name, now)
             insert_request(tx, key, fault.id, settled=True, now=now)
@@ -67,13 +69,3 @@ class FaultDesk:
     def _committed_elsewhere(self, committed: CommittedElsewhere) -> None:
         if any(subject.startswith(FAULT_SUBJECTS) for subject in committed.subjects):
             self._changes.wake_watchers()
-
-
-def _answered(tx: Transaction, caller: Caller, written: Fault) -> Fault:
-    """The fault after a command: as it was written then, where it was made unreadable since.
-
-    Raises Refused where the region in which it is refused the command.
-    """
-    require_accepted(tx, caller)
-    row = find_fault(tx, written.id)
-    return written if row is None else row.fault

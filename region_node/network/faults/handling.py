@@ -25,14 +25,14 @@ from region_node.network.faults.rows import (
     find_fault,
     insert_fault,
     next_fault_number,
-    require_fault,
     update_fault,
 )
 from region_node.network.faults.sending import send_to_owner
 from region_node.network.faults.ticket import FAULT
 from region_node.node.context import RegionContext
-from region_node.requests.caller import Caller, Submitter, done_before, note, settle_asked
-from region_node.requests.rows import RequestKey, insert_request
+from region_node.requests.caller import Caller, Submitter, note, settle_asked
+from region_node.requests.rows import insert_request
+from region_node.tickets.requested import known_request
 
 _log = logging.getLogger(__name__)
 
@@ -45,7 +45,7 @@ def report(tx: Transaction, context: RegionContext, caller: Submitter, reported:
     key = caller.key(reported.SerializeToString(deterministic=True))
     if reported.number:
         require_unrestricted(tx, reported.number)
-    if (known := known_request(tx, key)) is not None:
+    if (known := known_request(FAULT, tx, key)) is not None:
         return known
     settled = completed(tx, context.federation.network, reported)
     rules.require_report(settled)
@@ -80,7 +80,7 @@ def command(tx: Transaction, context: RegionContext, caller: Caller, asked: Faul
     """
     key = caller.key(asked.SerializeToString(deterministic=True))
     require_readable(tx, asked.id)
-    if (known := known_request(tx, key)) is not None:
+    if (known := known_request(FAULT, tx, key)) is not None:
         return known
     fault = find_for(tx, asked.id, caller.identity)
     if fault.handling_region != context.region:
@@ -187,12 +187,6 @@ def is_visible(fault: Fault, identity: Identity) -> bool:
         return True
     is_own = identity.role == Role.ROLE_STAFF or fault.operator == identity.name
     return fault.handling_region == identity.region and is_own
-
-
-def known_request(tx: Transaction, key: RequestKey) -> Fault | None:
-    """The fault of a request that was made before. Raises Refused as it was, or for other content."""
-    known = done_before(tx, key)
-    return None if known is None else require_fault(tx, known).fault
 
 
 def _new_fault(

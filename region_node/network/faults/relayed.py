@@ -11,7 +11,7 @@ from gateway.errors import Refused
 from gateway.relay.border import Command, Kinds
 from gateway.relay.envelopes import Answer
 from gateway.store.port import Transaction
-from region_node.network.faults import handling, outages, owner, places, rules, waiver
+from region_node.network.faults import handling, owner, places, rules, waiver
 from region_node.network.faults.rows import FaultRow, find_fault, insert_fault
 from region_node.network.faults.ticket import FAULT
 from region_node.network.faults.waiver import without_amounts
@@ -57,7 +57,7 @@ class FaultEnvelopes:
         failpoints.reach("fault-answered.before-commit")
         if receipt.outcome != Outcome.OUTCOME_ACCEPTED:
             handling.keep(tx, self._context, content.subject, refusal_of(receipt), now)
-        elif (snapshot := border.answered(FAULT, tx, content, receipt)) is not None:
+        elif (snapshot := border.answered(FAULT, tx, content, receipt, now)) is not None:
             handling.adopt(tx, self._context, snapshot, content.traceparent, now)
 
     def _commanded(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
@@ -71,7 +71,7 @@ class FaultEnvelopes:
         self, tx: Transaction, content: EnvelopeContent, receipt: ReceiptContent, now: datetime
     ) -> None:
         refused = None if receipt.outcome == Outcome.OUTCOME_ACCEPTED else refusal_of(receipt)
-        snapshot = border.answered(FAULT, tx, content, receipt)
+        snapshot = border.answered(FAULT, tx, content, receipt, now)
         handling.settle_command(tx, self._context, content.id, snapshot, refused, now)
         failpoints.reach("fault-command-answered.before-commit")
 
@@ -80,7 +80,6 @@ class FaultEnvelopes:
         snapshot = received(FaultUpdate, content.payload).fault
         if not border.updated(FAULT, tx, snapshot, content, now, self._require_own_customer):
             return Answer(Outcome.OUTCOME_ACCEPTED, result=FaultWaived().SerializeToString())
-        outages.require_plausible(snapshot, now)
         fault = handling.adopt(tx, self._context, snapshot, content.traceparent, now)
         failpoints.reach("fault-updated.before-commit")
         told = waiver.said(fault) if fault.home_region == self._context.region else FaultWaived()

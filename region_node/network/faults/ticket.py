@@ -1,7 +1,7 @@
 """A fault as a ticket: the region in which it was reported is the origin, the region in which it is owns it."""
 
 from gateway.api.region.v1.fault_pb2 import Fault
-from region_node.network.faults import rules
+from region_node.network.faults import outages, rules
 from region_node.network.faults.rows import FAULT_RECORDS
 from region_node.tickets.ticket import Facts, Ticket
 
@@ -25,5 +25,6 @@ FAULT = Ticket(
     prefix="F",
     first=rules.ACKNOWLEDGED,
     final=rules.FINAL,
+    require_plausible=outages.require_plausible,
     fixed=("id", "report", "creation_date", "handling_region", "operator", "owner_region", "home_region"),
 )

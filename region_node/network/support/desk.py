@@ -6,12 +6,13 @@ from gateway.api.region.v1.support_service_pb2 import WorkOnSupportRequestReques
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.clock import Clock
 from gateway.errors import Refused
-from gateway.store.port import Store, Transaction
+from gateway.store.port import Store
 from region_node.network.support import handling
-from region_node.network.support.rows import find_support_request
+from region_node.network.support.ticket import SUPPORT
 from region_node.node.context import RegionContext
-from region_node.requests.caller import Caller, require_accepted
+from region_node.requests.caller import Caller
 from region_node.requests.changes import Changes
+from region_node.tickets.requested import answered_request
 
 
 class SupportDesk:
@@ -40,20 +41,10 @@ class SupportDesk:
     async def work(self, caller: Caller, asked: WorkOnSupportRequestRequest, wait: float) -> SupportRequest:
         """Does what a member of staff does; raises Refused where the region at fault has refused it."""
         done = await self._changes.answered(caller, self._worked(caller, asked), wait)
-        return await self._store.read(lambda tx: _answered(tx, caller, done))
+        return await self._store.read(lambda tx: answered_request(SUPPORT, tx, caller, done))
 
     async def _worked(self, caller: Caller, asked: WorkOnSupportRequestRequest) -> SupportRequest:
         now = self._clock.now()
         done = await self._store.write(lambda tx: handling.work(tx, self._context, caller, asked, now))
         failpoints.reach("support-worked.after-commit")
         return done
-
-
-def _answered(tx: Transaction, caller: Caller, written: SupportRequest) -> SupportRequest:
-    """The support request after a step: as it was written then, where it was made unreadable since.
-
-    Raises Refused where the region at fault refused the step.
-    """
-    require_accepted(tx, caller)
-    row = find_support_request(tx, written.id)
-    return written if row is None else row.request

@@ -21,14 +21,14 @@ from region_node.network.support.rows import (
     find_support_request,
     insert_support_request,
     next_support_number,
-    require_support_request,
     update_support_request,
 )
 from region_node.network.support.sending import send_command, send_updates
 from region_node.network.support.ticket import SUPPORT
 from region_node.node.context import RegionContext
-from region_node.requests.caller import Caller, done_before, note, settle_asked
-from region_node.requests.rows import RequestKey, insert_request
+from region_node.requests.caller import Caller, note, settle_asked
+from region_node.requests.rows import insert_request
+from region_node.tickets.requested import known_request
 
 _log = logging.getLogger(__name__)
 
@@ -50,7 +50,7 @@ def open_request(
     content = inquiry if unmeasured is None else unmeasured
     key = caller.key(content.SerializeToString(deterministic=True) + (b"" if unmeasured is None else b"\0measure"))
     require_unrestricted(tx, inquiry.number)
-    if (known := known_request(tx, key)) is not None:
+    if (known := known_request(SUPPORT, tx, key)) is not None:
         return known
     finding = rules.at_fault(context.federation.network, inquiry)
     home = context.federation.number_plan.home_of(inquiry.number)
@@ -98,7 +98,7 @@ def work(
     content.ClearField("wait")
     key = caller.key(b"work\0" + content.SerializeToString(deterministic=True))
     request = find_for(tx, asked.id, caller.identity)
-    if (known := known_request(tx, key)) is not None:
+    if (known := known_request(SUPPORT, tx, key)) is not None:
         return known
     step, is_own = asked.WhichOneof("step"), request.owner_region == context.region
     command = _command_of(asked, caller.identity.name)
@@ -181,12 +181,6 @@ def find_for(tx: Transaction, support_id: str, identity: Identity) -> SupportReq
         raise Refused(Reason.REASON_SUPPORT_REQUEST_NOT_FOUND, request=support_id)
     require_unrestricted(tx, row.request.inquiry.number)
     return row.request
-
-
-def known_request(tx: Transaction, key: RequestKey) -> SupportRequest | None:
-    """The support request of a request that was made before. Raises Refused as it was, or for other content."""
-    known = done_before(tx, key)
-    return None if known is None else require_support_request(tx, known).request
 
 
 def _has_opened(request: SupportRequest, identity: Identity) -> bool:

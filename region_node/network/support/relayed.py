@@ -75,7 +75,7 @@ class SupportEnvelopes:
     ) -> None:
         failpoints.reach("support-answered.before-commit")
         refused = None if receipt.outcome == Outcome.OUTCOME_ACCEPTED else refusal_of(receipt)
-        snapshot = border.answered(SUPPORT, tx, content, receipt)
+        snapshot = border.answered(SUPPORT, tx, content, receipt, now)
         if not parse(SupportCommand, content.payload).HasField("open"):
             handling.settle_command(tx, self._context, content.id, snapshot, refused, now)
         elif refused is not None:
