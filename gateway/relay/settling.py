@@ -7,6 +7,7 @@ from datetime import datetime
 
 from gateway import audit, failpoints
 from gateway.api.relay.v1.relay_pb2 import EnvelopeKind, Outcome, ReceiptContent
+from gateway.choices import UnknownChoice
 from gateway.errors import Refused, is_temporary, reason_name
 from gateway.relay import outbox
 from gateway.relay.border import Command
@@ -111,7 +112,9 @@ def _is_away(error: object) -> bool:
 
 def _is_kept(receipt: ReceiptContent, error: object) -> bool:
     """Whether a receipt was committed; if it was not, says why."""
-    if isinstance(error, Exception):
+    if isinstance(error, UnknownChoice):
+        _log.warning("the answer to %s waits until this region is upgraded: %s", receipt.envelope_id, error)
+    elif isinstance(error, Exception):
         _log.error("the receipt of %s cannot be kept", receipt.envelope_id, exc_info=error)
     elif isinstance(error, BaseException):
         raise error
