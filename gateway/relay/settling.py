@@ -1,6 +1,7 @@
 """What the origin does with the answer to its envelope: one transaction, once."""
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Awaitable, Sequence
 from datetime import datetime
@@ -47,8 +48,24 @@ class Settler:
             for index, error in zip(away, again, strict=True):
                 errors[index] = error
         failpoints.reach("S12.after-commit")
+        await self._keep_why_not_taken(batch)
         outcomes = iter(errors)
         return [receipt is not None and _is_kept(receipt, next(outcomes)) for receipt in opened]
+
+    async def _keep_why_not_taken(self, batch: Sequence[Delivered]) -> None:
+        """Keeps the reasons that are news. While the store is away, the next attempt tells them again."""
+        news = [each for each in batch if each.result.not_delivered.reason != each.parcel.not_taken]
+        if not news:
+            return
+
+        def keep(tx: Transaction) -> None:
+            for each in news:
+                outbox.note_not_taken(tx, each.parcel.envelope_id, each.result.not_delivered.reason)
+
+        with contextlib.suppress(Refused):
+            await self._ports.store.write(keep)
+            for each in news:
+                each.parcel.not_taken = each.result.not_delivered.reason
 
     async def _commit_all(self, answered: Sequence[tuple[Delivered, ReceiptContent]]) -> list[object]:
         """What each of the commits raised, or None."""
