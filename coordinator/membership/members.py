@@ -33,7 +33,6 @@ def member_of(facts: RegionFacts) -> Member:
         member.heartbeat_time.CopyFrom(to_timestamp(facts.last.time))
         member.federation_revision = facts.last.federation_revision
         member.clock_error.CopyFrom(clock_error)
-        member.report.CopyFrom(facts.last.report)
     return member
 
 

@@ -90,6 +90,15 @@ class RegionFacts:
         """What the processes of the region can read; of a silent region, what the last could."""
         return [each.capabilities for each in self.live.values()] or [self.capabilities]
 
+    def report(self) -> NodeReport:
+        """What a process last reported, with what any process that lives cannot read."""
+        report = NodeReport()
+        if self.last is not None:
+            report.CopyFrom(self.last.report)
+        lagging = [each.report.unreadable for each in self.live.values() if each.report.unreadable]
+        report.unreadable = lagging[0] if lagging else report.unreadable
+        return report
+
     def change_since(self, before: "RegionFacts | None") -> str:
         """What the audit chain calls it that this follows after `before`."""
         if before is None:

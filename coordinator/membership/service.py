@@ -296,8 +296,11 @@ class MembershipService(MembershipServiceServicer):
     ) -> administration_pb2.ListRegionsResponse:
         """See the administration_pb2."""
         snapshot = self._registry.snapshot()
+        members = members_of(snapshot)
+        for region, member in members.items():
+            member.report.CopyFrom(snapshot.facts(region).report())
         return administration_pb2.ListRegionsResponse(
-            members=members_of(snapshot).values(),
+            members=members.values(),
             replicas=_told(snapshot.replicas.values()),
             registry_time=to_timestamp(self._registry.answered()),
         )

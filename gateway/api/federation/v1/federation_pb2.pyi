@@ -440,7 +440,7 @@ class Member(_message.Message):
 
     @_builtins.property
     def report(self) -> Global___NodeReport:
-        """What its node last reported."""
+        """What its node last reported; told to administrators alone."""
 
     def __init__(
         self,
