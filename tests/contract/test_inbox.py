@@ -173,11 +173,14 @@ def test_a_temporary_refusal_is_no_answer_and_the_same_envelope_succeeds_later(t
     play(tmp_path, scenario)
 
 
-def test_what_this_version_cannot_read_is_no_answer_and_is_acted_on_after_the_upgrade(tmp_path: Path) -> None:
+def test_what_this_version_cannot_read_is_no_answer_and_is_acted_on_after_the_upgrade(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     async def scenario(scene: Scene) -> None:
         scene.desk.before_effect = UnknownChoice(Choice("command", "OrderCommand.command", 7))
         sent = scene.pair.seal()
-        [result] = await scene.deliver(sent.envelope)
+        result, _ = await scene.deliver(sent.envelope, sent.envelope)
+        assert caplog.text.count(f"upgrade this node for {ORIGIN}: UPGRADE_REQUIRED") == 1
         assert result.not_delivered.reason == Reason.REASON_UPGRADE_REQUIRED
         assert dict(result.not_delivered.reason_parameters) == {"region": DESTINATION, "field": "command = 7"}
         assert await scene.inbox_size() == 0
