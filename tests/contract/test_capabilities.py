@@ -5,15 +5,18 @@ from pathlib import Path
 import pytest
 
 from coordinator.registry.port import Registry
+from deploy.local.federation import FEDERATION_FILES
 from gateway.api.coordinator.v1.administration_pb2 import ApplyConfigurationRequest
 from gateway.api.coordinator.v1.administration_pb2_grpc import ConfigurationServiceStub
 from gateway.api.federation.v1.configuration_pb2 import Configuration, DataClass
+from gateway.api.federation.v1.federation_pb2 import Capabilities
 from gateway.channels import invoke
 from gateway.errors import Refused, reason_name
 from gateway.federation.capabilities import own_capabilities
 from tests.contract.coordinators import ADMIN, PATIENCE_S, federation, join_request, keys_of, refused
 from tests.contract.registries import EmbeddedRegistries, EtcdRegistries, Registries, heartbeat, run
 from tests.contract.small_federation import CONFIGURATION, Certificates
+from tests.contract.test_coordinator_cli import command
 from tests.later_version import LATER_VALUE
 
 
@@ -27,6 +30,14 @@ def opened_on_one_state(request: pytest.FixtureRequest, tmp_path: Path) -> Regis
 @pytest.fixture(name="certificates")
 def certificates_of_a_federation(tmp_path: Path) -> Certificates:
     return Certificates(tmp_path / "certificates")
+
+
+def without(number: int) -> Capabilities:
+    """What a version can read that has all but one class of data."""
+    capabilities = own_capabilities()
+    (told,) = (each for each in capabilities.capabilities if each.name == DataClass.DESCRIPTOR.full_name)
+    told.numbers.remove(number)
+    return capabilities
 
 
 def test_what_the_processes_of_a_region_can_read_is_known_and_kept_when_it_is_silent(opened: Registries) -> None:
@@ -53,7 +64,7 @@ def test_what_the_processes_of_a_region_can_read_is_known_and_kept_when_it_is_si
 def test_what_a_member_cannot_read_is_not_applied_before_it_is_upgraded(
     certificates: Certificates, tmp_path: Path
 ) -> None:
-    kind, before = DataClass.DESCRIPTOR.full_name, Configuration()
+    before = Configuration()
     before.CopyFrom(CONFIGURATION)
     number = before.retention_rules.pop().data_class
 
@@ -63,10 +74,8 @@ def test_what_a_member_cannot_read_is_not_applied_before_it_is_upgraded(
             stub = ConfigurationServiceStub(it.as_(ADMIN))
             await it.apply(before)
             older, newer = join_request(sichuan), join_request(sichuan)
-            for request in (older, newer):
-                request.capabilities.CopyFrom(own_capabilities())
-            (told,) = (each for each in older.capabilities.capabilities if each.name == kind)
-            told.numbers.remove(number)
+            older.capabilities.CopyFrom(without(number))
+            newer.capabilities.CopyFrom(own_capabilities())
             await it.join(sichuan, older)
             wanted = ApplyConfigurationRequest(configuration=CONFIGURATION, expected_revision=1)
             for wanted.validate_only in (True, False):
@@ -90,6 +99,28 @@ def test_what_a_member_cannot_read_is_not_applied_before_it_is_upgraded(
             "REGION_JOINED",
             "CAPABILITIES_CHANGED",
         ]
+
+    run(scenario())
+
+
+def test_an_administrator_is_told_whom_to_upgrade_and_may_apply_it_all_the_same(tmp_path: Path) -> None:
+    certificates, before = Certificates(tmp_path / "certificates"), Configuration()
+    before.CopyFrom(CONFIGURATION)
+    number = before.retention_rules.pop().data_class
+    apply = ("federation", "apply", str(FEDERATION_FILES))
+
+    async def scenario() -> None:
+        sichuan = keys_of(certificates, "sichuan")
+        async with federation(certificates, tmp_path / "data") as it:
+            await it.apply(before)
+            request = join_request(sichuan)
+            request.capabilities.CopyFrom(without(number))
+            await it.join(sichuan, request)
+            code, _, errors = await command(certificates, it.endpoint, *apply)
+            assert (code, errors.split(": ")[1]) == (1, "CONFIGURATION_UNREADABLE")
+            assert "sichuan runs a version that cannot read this configuration" in errors
+            code, out, _ = await command(certificates, it.endpoint, *apply, "--allow-unreadable")
+            assert (code, "revision 2 is in force" in out) == (0, True)
 
     run(scenario())
 

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from gateway.api.region.v1.complaint_pb2 import Complaint, LedgerEntry, TimeReason
 from gateway.clock import to_timestamp
+from region_node.care.complaints import rules
 from region_node.cli.complaints.complaint_view import happened, print_ledger, print_list, print_told
-from region_node.complaints import rules
 from tests.unit.complaint_scene import at, complaint
 
 LENGTHS = st.lists(st.integers(1, 10**6), min_size=1, max_size=6)

@@ -34,8 +34,8 @@ from gateway.terminal import print_table
 from gateway.terms import category_name, cause_name, region_name
 from gateway.times import told_time
 from gateway.words import word
+from region_node.care.complaints.rules import is_on_its_way, is_unclassified, is_with_nobody
 from region_node.cli.network.problem_view import told_cause
-from region_node.complaints.rules import is_on_its_way, is_unclassified, is_with_nobody
 
 _STATE = "COMPLAINT_STATE_"
 _NO_ANSWER_DUE = frozenset(

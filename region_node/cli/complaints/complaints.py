@@ -18,6 +18,7 @@ from gateway.api.region.v1.complaint_pb2 import (
 from gateway.api.region.v1.complaint_service_pb2_grpc import ComplaintServiceStub
 from gateway.api.types.v1.types_pb2 import Money
 from gateway.languages import translated
+from region_node.care.complaints.rules import NOT_SAID, state_name
 from region_node.cli.asking import answer_of
 from region_node.cli.complaints.complaint_desk import category_and_description
 from region_node.cli.complaints.complaint_view import print_complaint, print_list, print_told
@@ -33,7 +34,6 @@ from region_node.cli.options import (
     requester_of,
     staff_option,
 )
-from region_node.complaints.rules import NOT_SAID, state_name
 
 T = TypeVar("T")
 

@@ -26,7 +26,7 @@ from region_node.cli.options import (
     requester_of,
     staff_option,
 )
-from region_node.faults.rules import state_name
+from region_node.network.faults.rules import state_name
 
 T = TypeVar("T")
 

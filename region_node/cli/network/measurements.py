@@ -24,7 +24,7 @@ from region_node.cli.connection import Target, connection_options, patience_opti
 from region_node.cli.network.network_file import NetworkFile, NetworkFileUnusable
 from region_node.cli.network.network_import import Kind, run_import, source_option
 from region_node.cli.options import json_option, print_message, summary_json_option
-from region_node.measurements.capacity import trend
+from region_node.network.measurements.capacity import trend
 
 _CALL_SECONDS = 30.0
 _PERIODS = [each.removeprefix("QUALITY_PERIOD_").lower() for each in QualityPeriod.keys()[1:]]

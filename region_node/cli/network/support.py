@@ -18,7 +18,7 @@ from region_node.cli.asking import answer_of
 from region_node.cli.connection import Target, connection_options
 from region_node.cli.network.support_view import print_list, print_request, print_told, print_unanswered
 from region_node.cli.options import json_option, print_message, request_id_of, request_option, staff_option
-from region_node.support.rules import state_name
+from region_node.network.support.rules import state_name
 
 T = TypeVar("T")
 
