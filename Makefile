@@ -47,12 +47,13 @@ test: setup ## run all tests; TESTS=path narrows them
 test-other: ## run all tests on another interpreter: PYTHON=… VENV=…
 	@$(MAKE) --no-print-directory test
 
-check: setup ## ruff, mypy, buf, generated code fresh, tidy
+check: setup ## ruff, mypy, buf, the contract as of the last release, generated code fresh, tidy
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/buf lint
 	$(BIN)/buf format --diff --exit-code
+	$(BIN)/python -m deploy.releases
 	$(BIN)/python protos/generate.py --check
 	$(BIN)/python -m deploy.texts --check
 	$(BIN)/python -m pytest -q tests/unit/test_tidy.py

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from coordinator.cli.output import why_not_taken
 from gateway.api.coordinator.v1.administration_pb2 import TraceOrderResponse
 from gateway.api.region.v1.order_pb2 import OrderState, StateChange
 from gateway.api.region.v1.oversight_service_pb2 import EnvelopeTrace
@@ -34,14 +35,21 @@ def timeline(response: TraceOrderResponse) -> list[Hop]:
 def unanswered_envelopes(response: TraceOrderResponse) -> list[str]:
     """The envelopes that wait for their receipt, in words."""
     return [
-        translated(
-            "{envelope}: no receipt yet; whether and how often it was sent is known only with the receipt",
-            envelope=_about(envelope),
-        )
+        _waiting(envelope)
         for region in response.traces
         for envelope in region.trace.envelopes
         if not envelope.journey.stamps
     ]
+
+
+def _waiting(envelope: EnvelopeTrace) -> str:
+    if envelope.not_taken_reason:
+        why = why_not_taken(envelope.not_taken_reason, envelope.destination)
+        return translated("{envelope}: not taken so far: {why}", envelope=_about(envelope), why=why)
+    return translated(
+        "{envelope}: no receipt yet; whether and how often it was sent is known only with the receipt",
+        envelope=_about(envelope),
+    )
 
 
 def seconds_between(hops: Sequence[Hop]) -> list[float | None]:

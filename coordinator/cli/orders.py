@@ -17,6 +17,7 @@ from coordinator.cli.output import (
     tell_unanswered,
     told,
     told_age,
+    told_reason,
     told_span,
 )
 from gateway.api.coordinator.v1 import administration_pb2 as contract
@@ -25,8 +26,7 @@ from gateway.api.region.v1.order_pb2 import OrderState, Party
 from gateway.api.region.v1.oversight_service_pb2 import OrderSummary
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.channels import invoke
-from gateway.errors import Refused, reason_name
-from gateway.languages import refusal, translated
+from gateway.languages import translated
 from gateway.terms import region_name
 from gateway.times import show_times_of, told_if_set, told_time
 
@@ -166,8 +166,7 @@ def _why(order: OrderSummary) -> str:
     """The reason with its text, as far as the summary knows what the text speaks of."""
     if order.reason == Reason.REASON_UNSPECIFIED:
         return ""
-    told = refusal(Refused(order.reason, region=region_name(order.home_region), number=order.number_prefix))
-    return reason_name(order.reason) if "{" in told else told
+    return told_reason(order.reason, region=region_name(order.home_region), number=order.number_prefix)
 
 
 def _print_trace(order_id: str, response: contract.TraceOrderResponse) -> None:

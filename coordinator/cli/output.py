@@ -12,8 +12,9 @@ from rich.text import Text
 
 from gateway import terminal
 from gateway.api.coordinator.v1.administration_pb2 import UnansweredRegion
+from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.clock import from_timestamp
-from gateway.errors import Refused
+from gateway.errors import Refused, reason_name
 from gateway.languages import refusal, translated
 from gateway.terms import region_name
 from gateway.times import shown_zone_name
@@ -73,6 +74,20 @@ def told_age(timestamp: Timestamp, now: datetime) -> str:
         return ""
     span = told_span(max(0.0, (now - from_timestamp(timestamp)).total_seconds())).lstrip("+")
     return translated("{span} ago", span=span)
+
+
+def why_not_taken(reason: Reason.ValueType, destination: str) -> str:
+    """Why a destination has not taken an envelope."""
+    region = region_name(destination)
+    if reason == Reason.REASON_UPGRADE_REQUIRED:
+        return translated("it waits until {region} is upgraded", region=region)
+    return told_reason(reason, region=region)
+
+
+def told_reason(reason: Reason.ValueType, **known: str) -> str:
+    """A reason with its text; by its name alone where the text speaks of more than is known."""
+    told = refusal(Refused(reason, **known))
+    return reason_name(reason) if "{" in told else told
 
 
 def tell_unanswered(unanswered: Sequence[UnansweredRegion]) -> None:

@@ -167,11 +167,11 @@ class LocalFederation:
         authority = Authority.load(self.directory / "authority")
         return self.issue(authority, Identity(FEDERATION, Role.ROLE_STAFF, region, name), f"{region}-{name}")
 
-    def start(self, environment: Mapping[str, str] | None = None) -> None:
-        """Starts everything, applies the shipped configuration, and returns when all regions have joined."""
+    def start(self, environment: Mapping[str, str] | None = None, configuration: Path = FEDERATION_FILES) -> None:
+        """Starts everything, applies a configuration, and returns when all regions have joined."""
         self.start_stores()
         self.start_coordinator(environment)
-        asyncio.run(self.apply_configuration(FEDERATION_FILES))
+        asyncio.run(self.apply_configuration(configuration))
         for region in self.regions:
             self.launch_region(region, environment)
         for region in self.regions:

@@ -6,6 +6,7 @@ from gateway.api.region.v1 import oversight_service_pb2 as api
 from gateway.api.region.v1.order_pb2 import Order
 from gateway.api.region.v1.oversight_service_pb2_grpc import OversightServiceServicer
 from gateway.api.relay.v1.relay_pb2 import EnvelopeKind, Journey
+from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.numberplan import number_prefix
 from gateway.pages import dated_place, decode_token, encode_token, page_size
 from gateway.relay.outbox import OutboxRow, rows_about
@@ -63,6 +64,7 @@ class OversightService(OversightServiceServicer):
             attempts=row.attempts,
             journey=Journey.FromString(row.journey or b""),
             traceparent=row.traceparent,
+            not_taken_reason=Reason.ValueType(row.not_taken),
         )
 
 

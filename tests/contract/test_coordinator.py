@@ -208,6 +208,8 @@ def test_a_region_that_the_configuration_does_not_name_cannot_join(certificates:
         lambda request: setattr(request.audit_head, "hash", b"short"),
         lambda request: setattr(request.sealing_key, "time", 1),
         lambda request: setattr(request.sealing_key, "key", bytes(32)),
+        lambda request: request.capabilities.capabilities.add(name="#" * 16384),
+        lambda request: setattr(request.report, "unreadable", "#" * 16384),
     ],
     ids=[
         "no endpoint",
@@ -219,6 +221,8 @@ def test_a_region_that_the_configuration_does_not_name_cannot_join(certificates:
         "short hash",
         "other time",
         "other key",
+        "large capabilities",
+        "large report",
     ],
 )
 def test_a_heartbeat_that_makes_no_sense_is_refused(certificates: Certificates, data: Path, spoil: object) -> None:

@@ -17,6 +17,7 @@ from gateway.api.relay.v1.relay_pb2 import (
     Outcome,
 )
 from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.choices import Choice, UnknownChoice
 from gateway.clock import from_timestamp, to_microseconds
 from gateway.errors import Refused
 from gateway.relay.border import Moved
@@ -164,6 +165,24 @@ def test_a_temporary_refusal_is_no_answer_and_the_same_envelope_succeeds_later(t
         scene.desk.before_effect = Refused(Reason.REASON_CONFIGURATION_MISSING)
         sent = scene.pair.seal()
         assert await refusal(scene.receive(sent)) == "CONFIGURATION_MISSING"
+        assert await scene.inbox_size() == 0
+        scene.desk.before_effect = None
+        assert scene.opened(await scene.receive(sent), sent).outcome == Outcome.OUTCOME_ACCEPTED
+        assert await scene.effects() == ["one"]
+
+    play(tmp_path, scenario)
+
+
+def test_what_this_version_cannot_read_is_no_answer_and_is_acted_on_after_the_upgrade(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def scenario(scene: Scene) -> None:
+        scene.desk.before_effect = UnknownChoice(Choice("command", "OrderCommand.command", 7))
+        sent = scene.pair.seal()
+        result, _ = await scene.deliver(sent.envelope, sent.envelope)
+        assert caplog.text.count(f"upgrade this node for {ORIGIN}: UPGRADE_REQUIRED") == 1
+        assert result.not_delivered.reason == Reason.REASON_UPGRADE_REQUIRED
+        assert dict(result.not_delivered.reason_parameters) == {"region": DESTINATION, "field": "command = 7"}
         assert await scene.inbox_size() == 0
         scene.desk.before_effect = None
         assert scene.opened(await scene.receive(sent), sent).outcome == Outcome.OUTCOME_ACCEPTED

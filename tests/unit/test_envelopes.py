@@ -13,7 +13,7 @@ from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.authority import Authority
 from gateway.clock import from_timestamp
-from gateway.errors import Refused
+from gateway.errors import Refused, is_temporary
 from gateway.identity import Identity
 from gateway.relay.envelopes import (
     CONTENT_LIMIT,
@@ -152,12 +152,12 @@ def test_an_envelope_without_what_names_it_is_refused(field: str) -> None:
     assert refusal.value.reason == INVALID
 
 
-def test_a_kind_that_is_not_known_is_refused() -> None:
-    content = EnvelopeContent()
-    content.CopyFrom(COMPLETE)
-    content.kind = EnvelopeKind.ValueType(9999)
-    with pytest.raises(Refused, match="unknown kind"):
-        read_content(Envelope(content=content.SerializeToString()))
+def test_a_kind_of_a_later_version_waits_for_an_upgrade(regions: Regions) -> None:
+    sealed = regions.seal(replace(LETTER, kind=EnvelopeKind.ValueType(9999)))
+    with pytest.raises(Refused, match=r"sichuan runs an older version, which cannot read kind = 9999") as refusal:
+        regions.open(sealed.envelope)
+    assert refusal.value.reason == Reason.REASON_UPGRADE_REQUIRED
+    assert is_temporary(refusal.value.reason)
 
 
 def test_more_than_an_envelope_holds_is_neither_sealed_nor_read(regions: Regions) -> None:

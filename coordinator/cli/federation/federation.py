@@ -126,14 +126,26 @@ def diff(connection: Connection, directory: Path, as_json: bool) -> None:
 @_directory
 @click.option("--dry-run", is_flag=True, help="Only let the coordinator check.")
 @click.option("--replace-number-plan", is_flag=True, help="Also where most prefixes in force would be gone.")
+@click.option(
+    "--allow-unreadable", is_flag=True, help="Also where members cannot read it: they keep the revision before."
+)
 @connected
 @json_option
-def apply(connection: Connection, directory: Path, dry_run: bool, replace_number_plan: bool, as_json: bool) -> None:
+def apply(
+    connection: Connection,
+    directory: Path,
+    dry_run: bool,
+    replace_number_plan: bool,
+    allow_unreadable: bool,
+    as_json: bool,
+) -> None:
     """Put the configuration in DIRECTORY in force, as a whole.
 
     Refused if it is not valid, or if somebody else applied one meanwhile. A directory without `number_plan` keeps the
     number plan in force. One whose number plan lacks more than half of the prefixes in force is refused: it is most
     likely not meant to replace a plan that was imported.
+
+    One that a member's version cannot read is refused, and names the member: upgrade it first.
 
     \b
     Example:
@@ -143,7 +155,13 @@ def apply(connection: Connection, directory: Path, dry_run: bool, replace_number
     wanted = _wanted(directory, before.configuration)
     if not replace_number_plan:
         _require_most_prefixes(before.configuration, wanted)
-    response = put_in_force(connection, wanted, expected_revision=before.federation_revision, dry_run=dry_run)
+    response = put_in_force(
+        connection,
+        wanted,
+        expected_revision=before.federation_revision,
+        dry_run=dry_run,
+        allow_unreadable=allow_unreadable,
+    )
     if as_json:
         print_json(response)
         return

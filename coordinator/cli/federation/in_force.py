@@ -23,7 +23,12 @@ def in_force(connection: Connection) -> contract.GetConfigurationResponse:
 
 
 def put_in_force(
-    connection: Connection, wanted: Configuration, *, expected_revision: int, dry_run: bool
+    connection: Connection,
+    wanted: Configuration,
+    *,
+    expected_revision: int,
+    dry_run: bool,
+    allow_unreadable: bool = False,
 ) -> contract.ApplyConfigurationResponse:
     """Puts a configuration in force, or has it only checked. Raises NotDone or CannotReach."""
     if (size := wanted.ByteSize()) > MAX_MESSAGE_BYTES - _ROOM_BYTES:
@@ -37,7 +42,10 @@ def put_in_force(
             ]
         )
     request = contract.ApplyConfigurationRequest(
-        configuration=wanted, expected_revision=expected_revision, validate_only=dry_run
+        configuration=wanted,
+        expected_revision=expected_revision,
+        validate_only=dry_run,
+        allow_unreadable=allow_unreadable,
     )
     return connection.ask(
         lambda channel: invoke(ConfigurationServiceStub(channel).ApplyConfiguration, request, _APPLY_SECONDS)

@@ -1,6 +1,6 @@
 """`coordinator regions`."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
 import click
@@ -9,7 +9,7 @@ from rich.text import Text
 
 from coordinator.cli.connection import TIMEOUT, Connection, connected
 from coordinator.cli.exits import EPILOG, NotDone
-from coordinator.cli.output import json_option, print_json, print_table, told, told_age, told_span
+from coordinator.cli.output import json_option, print_json, print_table, told, told_age, told_span, why_not_taken
 from gateway.api.coordinator.v1 import administration_pb2 as contract
 from gateway.api.coordinator.v1.administration_pb2_grpc import MembershipServiceStub
 from gateway.api.federation.v1.federation_pb2 import Member, MemberState
@@ -17,6 +17,7 @@ from gateway.channels import invoke
 from gateway.clock import from_timestamp
 from gateway.languages import translated
 from gateway.terminal import error_output
+from gateway.terms import region_name
 from gateway.times import told_if_set
 
 SUSPEND_TIMEOUT = 15.0  # seconds: coordinators are given twelve of them to confirm
@@ -59,6 +60,8 @@ def list_regions(connection: Connection, as_json: bool) -> None:
         (translated("coordinator"), translated("endpoint")),
         [(each.name, each.endpoint) for each in response.replicas],
     )
+    for line in _waiting_lines(ordered):
+        click.echo(line)
     if (now - from_timestamp(response.registry_time)).total_seconds() > SILENT_AFTER:
         warning = Text(
             translated(
@@ -132,6 +135,23 @@ def reinstate(connection: Connection, region: str, as_json: bool) -> None:
     else:
         state = told(MemberState.Name(response.member.state), _PREFIX)
         click.echo(translated("{region} is {state}", region=region, state=state))
+
+
+def _waiting_lines(members: Sequence[Member]) -> Iterator[str]:
+    """Which configuration members cannot read, and which envelopes wait at their origin, with the reason."""
+    for member in members:
+        region, report = region_name(member.region), member.report
+        if report.unreadable:
+            yield translated("{region} has to be upgraded: {problem}", region=region, problem=report.unreadable)
+        for each in report.waiting:
+            yield translated(
+                "{count} envelopes from {origin} to {destination} wait, the oldest since {time}: {why}",
+                count=each.count,
+                origin=region,
+                destination=region_name(each.destination),
+                time=told_if_set(each.create_time),
+                why=why_not_taken(each.reason, each.destination),
+            )
 
 
 def _columns() -> Sequence[str]:

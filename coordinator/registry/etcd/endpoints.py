@@ -114,7 +114,9 @@ class EtcdEndpoints:
             if facts == known:
                 return Change({key: put})
             first_joined = before.first_joined if before is not None else to_microseconds(now)
-            value = values.encode_joined(values.Joined(first_joined, facts.signing_certificate, facts.sealing_key))
+            value = values.encode_joined(
+                values.Joined(first_joined, facts.signing_certificate, facts.sealing_key, facts.capabilities)
+            )
             action = facts.change_since(known)
             return Change({joined: Put(value), key: put}, noted=Noted(f"region/{region}", action, f"region/{region}"))
 

@@ -28,7 +28,7 @@ class Node:
 
 @dataclass(frozen=True)
 class MembershipPorts:
-    """The world around. `store` is read for the end of the audit chain only."""
+    """The world around. `store` is read for the end of the audit chain, and for what is not taken."""
 
     dialer: Dialer
     store: Store
