@@ -122,7 +122,7 @@ def test_an_administrator_is_told_whom_to_upgrade_and_may_apply_it_all_the_same(
             code, out, _ = await command(certificates, it.endpoint, *apply, "--allow-unreadable")
             assert (code, "revision 2 is in force" in out) == (0, True)
 
-    run(scenario())
+    run(scenario(), PATIENCE_S)
 
 
 def test_a_coordinator_applies_nothing_that_it_cannot_read_itself(certificates: Certificates, tmp_path: Path) -> None:
