@@ -1,7 +1,8 @@
 """Personal data at rest: sealed under the key of its subject, which the region's key wraps.
 
-A subject is whatever is to become unreadable by itself: a customer, a number, what was done about one order. Sealed
-bytes say which key they need; once the subject's row is destroyed, nobody can read them again, wherever a copy is.
+A subject is whatever is to become unreadable by itself: a customer, a number, what envelopes say about one thing.
+Sealed bytes say which key they need. Once the subject's row is destroyed, nobody can read them again, wherever a copy
+is.
 """
 
 import hmac
@@ -31,6 +32,8 @@ class SealBroken(Exception):
 
 _SELECT = "SELECT subject, key_id, wrapped, wrapped_by FROM data_keys WHERE subject"
 _FEW = 8  # subjects that are looked for one by one
+_ENVELOPES, _FORMERLY = "envelope/", "order/"
+"""What was sealed under the second name before opens by the first one, and ends with it."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +88,9 @@ def open_sealed(tx: Transaction, subject: str, place: str, sealed: bytes) -> byt
         raise SealBroken(f"what is stored in {place} is not sealed")
     key_id = sealed[len(_VERSION) : len(_VERSION) + _ID_BYTES].hex()
     key = _find(tx, subject)
+    if (key is None or key.id != key_id) and subject.startswith(_ENVELOPES):
+        subject = _FORMERLY + subject.removeprefix(_ENVELOPES)
+        key = _find(tx, subject)
     if key is None or key.id != key_id:
         raise KeyDestroyed(f"the key {key_id} is gone")
     nonce = sealed[len(_VERSION) + _ID_BYTES : _HEAD]
@@ -118,7 +124,8 @@ def index_of(tx: Transaction, kind: str, value: str) -> str:
 
 def key_ids_of(tx: Transaction, subjects: Sequence[str]) -> list[str]:
     """The ids of the keys of subjects, of those that have one."""
-    found = (tx.first(str, "SELECT key_id FROM data_keys WHERE subject = :subject", subject=each) for each in subjects)
+    names = _names(subjects)
+    found = (tx.first(str, "SELECT key_id FROM data_keys WHERE subject = :subject", subject=each) for each in names)
     return [key_id for key_id in found if key_id is not None]
 
 
@@ -127,7 +134,8 @@ def destroy(tx: Transaction, subjects: Sequence[str]) -> list[str]:
     tx.subject_keys.clear()
     destroyed = key_ids_of(tx, subjects)
     if destroyed:
-        tx.execute_many("DELETE FROM data_keys WHERE subject = :subject", [{"subject": each} for each in subjects])
+        ended = [{"subject": each} for each in _names(subjects)]
+        tx.execute_many("DELETE FROM data_keys WHERE subject = :subject", ended)
         tx.publish(Destroyed())
     return destroyed
 
@@ -174,6 +182,12 @@ def wrapped_by(tx: Transaction, key_id: str) -> int:
 def count_wrapped(tx: Transaction) -> dict[str, int]:
     """How many keys each of the region's keys wraps, by its id; none where it wraps nothing."""
     return dict(tx.all(_count, "SELECT wrapped_by, COUNT(*) FROM data_keys GROUP BY wrapped_by"))
+
+
+def _names(subjects: Sequence[str]) -> list[str]:
+    """Subjects, each once, with what they were called before."""
+    former = (_FORMERLY + each.removeprefix(_ENVELOPES) for each in subjects if each.startswith(_ENVELOPES))
+    return list(dict.fromkeys([*subjects, *former]))
 
 
 def _count(key_id: str, keys: int) -> tuple[str, int]:

@@ -77,7 +77,7 @@ async def answer_slowly(store: Store, border: Border, query: SlowQuery, sealed: 
 def find(tx: Transaction, origin: str, envelope_id: str) -> InboxRow | None:
     """The command of that id, if it was acted on.
 
-    Raises Refused with ORDER_NOT_FOUND where it was, and the key of what it was about was destroyed since.
+    Raises Refused with ENVELOPE_CONTENT_DESTROYED where it was, and the key of what it was about was destroyed since.
     """
     row = tx.first(
         _SealedRow,
@@ -92,7 +92,7 @@ def find(tx: Transaction, origin: str, envelope_id: str) -> InboxRow | None:
     content = open_signed(tx, row.subject, INBOX, key, row.content)
     receipt = open_signed(tx, row.subject, INBOX_RECEIPT, key, row.receipt_content)
     if content is None or receipt is None:
-        raise Refused(Reason.REASON_ORDER_NOT_FOUND, order=row.subject)
+        raise Refused(Reason.REASON_ENVELOPE_CONTENT_DESTROYED)
     return InboxRow(content, receipt, row.receipt_signature)
 
 
@@ -144,7 +144,7 @@ def _decide(tx: Transaction, kind: Command | Query, sealed: Sealed, now: datetim
 
 def _require_in_time(sealed: Sealed, now: datetime) -> None:
     if now > from_timestamp(sealed.content.not_after):
-        raise Refused(Reason.REASON_ORDER_EXPIRED)
+        raise Refused(Reason.REASON_ENVELOPE_EXPIRED)
 
 
 def _require_not_forgotten(tx: Transaction, sealed: Sealed) -> None:

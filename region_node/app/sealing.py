@@ -16,10 +16,10 @@ from gateway.relay import at_rest
 from gateway.store.port import Store, Transaction, Value
 from region_node.business.billing.usage import seal_other_number
 from region_node.business.orders.provisioning_rows import PROBLEM, RESULTS, seal_told
-from region_node.business.orders.rows import BODY
+from region_node.business.orders.rows import order_sealing
 from region_node.customers.notices.rows import seal_notice
 from region_node.customers.rows import CustomerRow, customer_sealing, line_of, product_sealing
-from region_node.node.subjects import number_index, order_subject
+from region_node.node.subjects import number_index
 from region_node.requests.importing.progress import rejection_sealing
 from region_node.requests.rows import keyed_digest, seal_parameters
 
@@ -97,7 +97,7 @@ class _ClearOrder:
 def _orders(tx: Transaction, limit: int) -> int:
     sql = "SELECT order_id, number, body FROM orders WHERE is_sealed = 0 ORDER BY order_id LIMIT :limit"
     rows = tx.all(_ClearOrder, sql, limit=limit)
-    sealed = vault.seal_many(tx, [vault.Sealing(order_subject(row.order_id), BODY, row.body) for row in rows])
+    sealed = vault.seal_many(tx, [order_sealing(row.order_id, row.body) for row in rows])
     return _update(
         tx,
         "UPDATE orders SET body = :body, number = :number, is_sealed = 1 WHERE order_id = :key",

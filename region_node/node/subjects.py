@@ -24,7 +24,7 @@ def indexed_number_subject(index: str) -> str:
 
 
 def order_subject(order_id: str) -> str:
-    """Of an order: what was asked and done, and every envelope about it."""
+    """Of an order: what was asked and done, under the key of the envelopes about it, in which it travels."""
     return envelope_subject(order_id)
 
 

@@ -104,7 +104,8 @@ def note(tx: Transaction, caller: Submitter, action: str, subject: str, now: dat
     audit.append(tx, now=now, actor=caller.path, action=action, subject=subject)
 
 
-def is_settled(tx: Transaction, caller: Caller) -> bool:
-    """Whether the other region has answered a request."""
+def require_accepted(tx: Transaction, caller: Caller) -> None:
+    """Raises Refused where the other region has refused a request."""
     request = find_request(tx, caller.operator, caller.request_id)
-    return request is not None and request.settled
+    if request is not None and request.refused is not None:
+        raise request.refused

@@ -1,14 +1,15 @@
 """Who waits for what: woken by what this process commits, and by what another one on the same database does."""
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import TypeVar
 
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.identity import Identity
 from gateway.store.port import CommittedElsewhere, OutcomeLost, Store, Transaction
+from region_node.requests.caller import Caller
 from region_node.requests.rows import RequestSettled, find_request, request_subject
 
 T = TypeVar("T")
@@ -33,14 +34,18 @@ class Changes:
         store.subscribe(CommittedElsewhere, self._committed_elsewhere)
         store.subscribe(OutcomeLost, lambda _: self._committed_elsewhere(CommittedElsewhere(frozenset())))
 
-    @contextmanager
-    def answer_to(self, caller: str, request_id: str) -> Iterator[asyncio.Event]:
-        """An event that is set once the home region has answered. Entered before the request is stored."""
-        event, key = asyncio.Event(), (caller, request_id)
+    async def answered(self, caller: Caller, writing: Awaitable[T], wait: float) -> T:
+        """What `writing` gives, once the other region has answered the request that it stores, or `wait` s are over."""
+        event, key = asyncio.Event(), (caller.operator, caller.request_id)
         waiting = self._requests.setdefault(key, set())
         waiting.add(event)
         try:
-            yield event
+            written = await writing
+            if wait and not await self._store.read(lambda tx: _settled(tx, [key])):
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(wait):
+                        await event.wait()
+            return written
         finally:
             waiting.discard(event)
             if not waiting:

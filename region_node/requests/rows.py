@@ -9,11 +9,11 @@ from gateway import vault
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.clock import to_microseconds
 from gateway.errors import Refused
+from gateway.relay.at_rest import envelope_subject
 from gateway.store.port import Transaction
-from region_node.node.subjects import order_subject
 
 PARAMETERS = "requests"
-"""The place of what is sealed under the key of a request's subject."""
+"""The place of what is sealed under the key of the envelopes about a request's subject."""
 
 
 def request_subject(caller: str, request_id: str) -> str:
@@ -114,13 +114,13 @@ def settle_request(tx: Transaction, caller: str, request_id: str, refused: Refus
 
 def seal_parameters(tx: Transaction, subject: str, parameters: str) -> bytes:
     """The parameters of a refusal, JSON, for their row: they may tell a number, or what was wrong with an address."""
-    return vault.seal(tx, order_subject(subject), PARAMETERS, parameters.encode())
+    return vault.seal(tx, envelope_subject(subject), PARAMETERS, parameters.encode())
 
 
 def _request_row(tx: Transaction, row: _RequestAtRest) -> RequestRow:
     parameters: Mapping[str, str] = {}
     if row.sealed is not None:
-        opened = vault.open_if_kept(tx, order_subject(row.subject), PARAMETERS, row.sealed)
+        opened = vault.open_if_kept(tx, envelope_subject(row.subject), PARAMETERS, row.sealed)
         parameters = json.loads(opened) if opened is not None else {}
     refused = Refused(Reason.ValueType(row.reason), **parameters) if row.reason else None
     return RequestRow(row.digest, row.subject, bool(row.settled), refused)

@@ -199,7 +199,7 @@ def test_what_arrives_after_its_time_is_never_executed_late(
         receipt = scene.opened(await scene.receive(sent), sent)
         assert receipt.outcome == outcome
         if late_by:
-            assert receipt.reason == Reason.REASON_ORDER_EXPIRED
+            assert receipt.reason == Reason.REASON_ENVELOPE_EXPIRED
             assert await scene.effects() == []
 
     play(tmp_path, scenario)

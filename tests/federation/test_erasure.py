@@ -82,8 +82,8 @@ async def test_once_erased_nothing_of_a_customer_is_read_at_home_nor_where_the_o
 ) -> None:
     number, order = await left(guangdong, sichuan, reviewer)
     home, handling = federation.sealing("sichuan"), federation.sealing("guangdong")
-    at_home = [f"customer/{customer_of(number)}", home.number_subject(number), f"order/{order.id}"]
-    at_handling = [handling.number_subject(number), f"order/{order.id}"]
+    at_home = [f"customer/{customer_of(number)}", home.number_subject(number), f"envelope/{order.id}"]
+    at_handling = [handling.number_subject(number), f"envelope/{order.id}"]
     sealed = [(home, subject, home.seal(subject, SECRET)) for subject in at_home]
     sealed += [(handling, subject, handling.seal(subject, SECRET)) for subject in at_handling]
     neighbour = await sichuan.new_customer()
@@ -147,12 +147,12 @@ async def test_only_the_home_region_has_an_order_erased_and_only_one_that_is_fin
 ) -> None:
     number = await sichuan.new_customer()
     done, under_way = await guangdong.order("PAY", number), await guangdong.order("TERMINATE", number)
-    sealed = federation.sealing("guangdong").seal(f"order/{done.id}", SECRET)
+    sealed = federation.sealing("guangdong").seal(f"envelope/{done.id}", SECRET)
     forged = Forger(federation, "henan").seal("guangdong", ERASURE, OrderErasure(), done.id)
     assert refused(await Forger(federation, "henan").deliver(forged, "guangdong")) == "ENVELOPE_KIND_NOT_ALLOWED"
     early = Forger(federation, "sichuan").seal("guangdong", ERASURE, OrderErasure(), under_way.id)
     assert refused(await Forger(federation, "sichuan").deliver(early, "guangdong")) == "ORDER_STATE_FORBIDS"
-    assert federation.sealing("guangdong").opens(f"order/{done.id}", sealed)
+    assert federation.sealing("guangdong").opens(f"envelope/{done.id}", sealed)
     for order in (done, under_way):
         assert (await guangdong.get(order.id)).request.number == number
 
@@ -392,7 +392,7 @@ async def test_a_restored_older_database_does_not_bring_an_erased_customer_back(
         guangdong, sichuan = Counter(federation, "guangdong"), Counter(federation, "sichuan")
         number, order = await left(guangdong, sichuan, Reviewer(federation, "sichuan"))
         home, subject = federation.sealing("sichuan"), f"customer/{customer_of(number)}"
-        sealed = {each: home.seal(each, SECRET) for each in (subject, f"order/{order.id}")}
+        sealed = {each: home.seal(each, SECRET) for each in (subject, f"envelope/{order.id}")}
         await federation.stop_node("sichuan")
         restore = federation.back_up("sichuan")
         await federation.start_node("sichuan")

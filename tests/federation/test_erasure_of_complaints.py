@@ -92,11 +92,11 @@ async def test_a_region_destroys_what_the_home_region_never_saw_and_takes_in_not
     assert (await desk.get(others.docket)).request.number == neighbour
     await until_answered(federation, over.docket, still_open.docket)
     await federation.advance(DAY + HOUR)
-    subjects = [f"{kind}/{each}" for kind in ("complaint", "order") for each in (over.docket, still_open.docket)]
+    subjects = [f"{kind}/{each}" for kind in ("complaint", "envelope") for each in (over.docket, still_open.docket)]
 
     async def is_forgotten() -> bool:
         told = federation.database("guangdong").rows(
-            "SELECT subject FROM data_keys WHERE subject LIKE 'order/standing/%'"
+            "SELECT subject FROM data_keys WHERE subject LIKE 'envelope/standing/%'"
         )
         return keys(federation, "guangdong", *subjects) == [] and told == []
 
@@ -133,7 +133,8 @@ async def test_a_region_from_which_a_complaint_was_recalled_keeps_nothing_readab
     await until_told(federation, number, "henan")
     await until_answered(federation, filed.docket, item)
     await federation.advance(DAY + HOUR)
-    kept = [(region, f"{kind}/{filed.docket}") for region in ("guangdong", "henan") for kind in ("complaint", "order")]
+    kinds = ("complaint", "envelope")
+    kept = [(region, f"{kind}/{filed.docket}") for region in ("guangdong", "henan") for kind in kinds]
     kept.append(("sichuan", f"complaint/{item}"))
 
     async def is_gone() -> bool:
@@ -173,17 +174,17 @@ async def test_what_the_home_region_was_told_of_complaints_elsewhere_goes_with_i
         return told() == [(0,)]
 
     await until(is_known, "the home region knows of it")
-    assert keys(federation, "sichuan", f"order/{docket}") != []
+    assert keys(federation, "sichuan", f"envelope/{docket}") != []
     end_line(federation, number)
     await sichuan.erase(number)
-    assert (told(), keys(federation, "sichuan", f"order/{docket}")) == ([], [])
+    assert (told(), keys(federation, "sichuan", f"envelope/{docket}")) == ([], [])
     await desk.withdraw(docket)
     await until_unreadable(desk, docket)
     await until_answered(federation, docket)
     await federation.advance(DAY + HOUR)
 
     async def is_forgotten() -> bool:
-        return not any(keys(federation, region, f"order/{docket}") for region in ("sichuan", "guangdong"))
+        return not any(keys(federation, region, f"envelope/{docket}") for region in ("sichuan", "guangdong"))
 
     await until(is_forgotten, "nor can what was said afterwards be read")
     assert told() == []

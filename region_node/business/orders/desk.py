@@ -1,7 +1,6 @@
 """The order desk: what the services do, without gRPC. The simulation works at the same desk."""
 
 import asyncio
-import contextlib
 import hashlib
 import logging
 from collections.abc import Awaitable, Sequence
@@ -28,9 +27,9 @@ from region_node.business.orders.decisions import Decisions, is_decided
 from region_node.business.orders.rows import find_order, held_orders, require_order
 from region_node.customers.documents.on_file import RegisterDesk
 from region_node.customers.documents.rules import require_materials
-from region_node.requests.caller import Caller, done_before, is_settled
+from region_node.requests.caller import Caller, done_before, require_accepted
 from region_node.requests.changes import Changes
-from region_node.requests.rows import RequestKey, find_request, insert_request
+from region_node.requests.rows import RequestKey, insert_request
 
 LONGEST_LANE = 50_000  # envelopes waiting for one region before new orders for it are turned away
 _log = logging.getLogger(__name__)
@@ -114,15 +113,11 @@ class OrderDesk:
         on_file = await self._on_file_for(caller, asked)
         context, now = self._ports.context, self._ports.clock.now()
         parcel = await self._take_back(asked.order_id) if asked.HasField("cancel") else None
-        with self._ports.changes.answer_to(caller.operator, caller.request_id) as answer:
-            writing = self._ports.store.write(
-                lambda tx: handling.command(tx, context, caller, asked, parcel is not None, now, on_file)
-            )
-            order = await (writing if parcel is None else self._decided_on(parcel, writing))
-            if wait and not await self._ports.store.read(lambda tx: is_settled(tx, caller)):
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(wait):
-                        await answer.wait()
+        writing = self._ports.store.write(
+            lambda tx: handling.command(tx, context, caller, asked, parcel is not None, now, on_file)
+        )
+        deciding = writing if parcel is None else self._decided_on(parcel, writing)
+        order = await self._ports.changes.answered(caller, deciding, wait)
         return await self._ports.store.read(lambda tx: _answered(tx, caller, order.id))
 
     async def review(self, reviewer: Identity, request: ReviewOrderRequest) -> Order:
@@ -186,9 +181,7 @@ class OrderDesk:
 
 def _answered(tx: Transaction, caller: Caller, order_id: str) -> Order:
     """The order after a command. Raises Refused where the home region refused the command."""
-    request = find_request(tx, caller.operator, caller.request_id)
-    if request is not None and request.refused is not None:
-        raise request.refused
+    require_accepted(tx, caller)
     return require_order(tx, order_id).order
 
 

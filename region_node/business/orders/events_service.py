@@ -11,7 +11,7 @@ from gateway.calls import current_call
 from gateway.pages import decode_token, encode_token
 from gateway.store.port import Store, Transaction
 from region_node.business.orders.events import order_events
-from region_node.business.orders.rows import first_event, last_event, resumed_after
+from region_node.business.orders.rows import EVENTS
 from region_node.records.watches import SharedReads
 from region_node.requests.changes import Changes
 
@@ -52,5 +52,5 @@ def _message(events: Sequence[api.OrderEvent], sequence: int) -> api.StreamOrder
 def _start(tx: Transaction, token: str) -> tuple[int, int]:
     """After which event the stream begins, and the last event that there is. Raises Refused as `resumed_after`."""
     key = decode_token(_FEED, token)
-    last = last_event(tx)
-    return (resumed_after(tx, key) if key else max(0, first_event(tx) - 1)), last
+    last = EVENTS.last(tx)
+    return (EVENTS.resumed_after(tx, key) if key else max(0, EVENTS.first(tx) - 1)), last

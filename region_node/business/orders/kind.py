@@ -14,6 +14,8 @@ from region_node.node.context import RegionContext
 from region_node.node.subjects import number_index, order_subject
 from region_node.records.kinds import Customer, ErasurePort, HoldPort, Kept, RecordKind, RetentionPort, Table, ToErase
 
+_SUBJECTS = ("envelope", "order")  # the kinds of an order's subject: the second one of what a version before sealed
+
 
 def _about(tx: Transaction, customer: Customer) -> Sequence[AboutCustomer]:
     return orders_about(tx, customer.numbers, customer.lines)
@@ -64,7 +66,9 @@ def _is_open(tx: Transaction, order_id: str) -> bool:
 
 ORDERS = RecordKind(
     "order",
-    ErasurePort(require_erasable=_require_erasable, kept_of=_kept_of, forget={"order": _forget}, told=_told),
+    ErasurePort(
+        require_erasable=_require_erasable, kept_of=_kept_of, forget=dict.fromkeys(_SUBJECTS, _forget), told=_told
+    ),
     HoldPort(
         held="SELECT held.subject, number FROM held"
         " JOIN orders ON order_id = held.subject AND home_region = held.origin",

@@ -59,7 +59,7 @@ class OrderEnvelopes:
         elif receipt.outcome == Outcome.OUTCOME_MOVED:
             intake.reroute(tx, self._context, content.subject, receipt.moved_to, now)
         else:
-            handling.reject(tx, self._context, content.subject, refusal_of(receipt), now)
+            handling.reject(tx, self._context, content.subject, _refusal(receipt), now)
 
     def _commanded(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
         """A handling region asks something about an order that it handles."""
@@ -101,7 +101,7 @@ class OrderEnvelopes:
         if receipt.outcome == Outcome.OUTCOME_MOVED:
             handling.redirect_command(tx, self._context, content, now)
             return
-        refused = refusal_of(receipt) if receipt.outcome == Outcome.OUTCOME_REFUSED else None
+        refused = _refusal(receipt) if receipt.outcome == Outcome.OUTCOME_REFUSED else None
         snapshot = parse(Order, receipt.result) if receipt.result else None
         if snapshot is not None and not snapshot.request.business:
             snapshot = self._buried(tx, snapshot)
@@ -135,6 +135,13 @@ def _require_owner(order_id: str, handling_region: str, content: EnvelopeContent
     own = handling_region == content.origin and order_id.startswith(f"{content.origin}/")
     if not own or order_id != content.subject:
         raise Refused(Reason.REASON_ENVELOPE_KIND_NOT_ALLOWED)
+
+
+def _refusal(receipt: ReceiptContent) -> Refused:
+    """Why the home region refused: of an envelope that came too late, that the time of the order has passed."""
+    if receipt.reason == Reason.REASON_ENVELOPE_EXPIRED:
+        return Refused(Reason.REASON_ORDER_EXPIRED)
+    return refusal_of(receipt)
 
 
 def _accepted(order: Order) -> Answer:

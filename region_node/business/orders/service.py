@@ -24,12 +24,10 @@ from region_node.business.orders import handling, rules
 from region_node.business.orders.bulk import answer_orders
 from region_node.business.orders.desk import OrderDesk
 from region_node.business.orders.rows import (
+    EVENTS,
     OrderFilter,
-    events_after,
     find_order,
-    last_event,
     list_orders,
-    resumed_after,
 )
 from region_node.records.listing import Page
 from region_node.records.watches import Change, Feed, Follower
@@ -55,7 +53,7 @@ class OrderService(OrderServiceServicer):
         self._desk = desk
         self._store = store
         self._changes = changes
-        self._follower = Follower(store, changes, Feed(_changes_after, last_event))
+        self._follower = Follower(store, changes, Feed(_changes_after, EVENTS.last))
         self._clock = clock
 
     async def SubmitOrder(
@@ -252,8 +250,8 @@ def _changes_after(tx: Transaction, sequence: int, _name: str) -> list[Change[Or
 
     Every event of an order reads the same row: only its last one here tells it.
     """
-    events = events_after(tx, sequence, _EVENTS_AT_ONCE)
-    last = {event.order_id: event.sequence for event in events}
+    events = EVENTS.after(tx, sequence, "", _EVENTS_AT_ONCE)
+    last = {event.name: event.sequence for event in events}
     found = [(each, find_order(tx, order_id)) for order_id, each in sorted(last.items(), key=lambda item: item[1])]
     return [Change(each, "", row.order if row is not None else None) for each, row in found]
 
@@ -261,4 +259,4 @@ def _changes_after(tx: Transaction, sequence: int, _name: str) -> list[Change[Or
 def _watch_start(tx: Transaction, token: str) -> int:
     """Where a watch resumes. Raises Refused as `resumed_after`."""
     key = decode_token(_WATCH, token)
-    return resumed_after(tx, key) if key else last_event(tx)
+    return EVENTS.resumed_after(tx, key) if key else EVENTS.last(tx)

@@ -32,9 +32,9 @@ from region_node.care.complaints.private_notes import add_private_note, private_
 from region_node.care.complaints.rows import COMPLAINT_SUBJECTS, ComplaintChanged, find_complaint, require_complaint
 from region_node.network.problems.complaints import problems_of
 from region_node.node.context import RegionContext
-from region_node.requests.caller import Caller, is_settled, note
+from region_node.requests.caller import Caller, note, require_accepted
 from region_node.requests.changes import Changes
-from region_node.requests.rows import RequestKey, find_request, insert_request
+from region_node.requests.rows import RequestKey, insert_request
 
 Decide = Callable[[Transaction, datetime], Complaint]
 
@@ -85,12 +85,8 @@ class ComplaintDesk:
     async def command(self, caller: Caller, asked: ComplaintCommand, wait: float) -> Complaint:
         """Passes on what the customer says; raises Refused where the responsible region has refused it."""
         now = self._clock.now()
-        with self._changes.answer_to(caller.operator, caller.request_id) as answer:
-            complaint = await self._store.write(lambda tx: handling.command(tx, self._context, caller, asked, now))
-            if wait and not await self._store.read(lambda tx: is_settled(tx, caller)):
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(wait):
-                        await answer.wait()
+        writing = self._store.write(lambda tx: handling.command(tx, self._context, caller, asked, now))
+        complaint = await self._changes.answered(caller, writing, wait)
         return await self._store.read(lambda tx: _answered(tx, caller, complaint))
 
     async def respond(self, caller: Caller, docket: str, text: str, *, asks: bool, asks_region: str = "") -> Complaint:
@@ -224,8 +220,6 @@ def _answered(tx: Transaction, caller: Caller, written: Complaint) -> Complaint:
 
     Raises Refused where the responsible region refused the command.
     """
-    request = find_request(tx, caller.operator, caller.request_id)
-    if request is not None and request.refused is not None:
-        raise request.refused
+    require_accepted(tx, caller)
     row = find_complaint(tx, written.docket)
     return written if row is None else row.complaint

@@ -1,7 +1,5 @@
 """The fault desk: what the service does, without gRPC."""
 
-import asyncio
-import contextlib
 import hashlib
 
 from gateway import failpoints
@@ -15,9 +13,9 @@ from gateway.store.port import CommittedElsewhere, Store, Transaction
 from region_node.network.faults import handling, repair
 from region_node.network.faults.rows import FAULT_SUBJECTS, FaultChanged, find_fault
 from region_node.node.context import RegionContext
-from region_node.requests.caller import Caller, is_settled, note
+from region_node.requests.caller import Caller, note, require_accepted
 from region_node.requests.changes import Changes
-from region_node.requests.rows import RequestKey, find_request, insert_request
+from region_node.requests.rows import RequestKey, insert_request
 
 
 class FaultDesk:
@@ -44,12 +42,8 @@ class FaultDesk:
     async def command(self, caller: Caller, asked: FaultCommand, wait: float) -> Fault:
         """Passes on what the customer says; raises Refused where the region in which the fault is has refused it."""
         now = self._clock.now()
-        with self._changes.answer_to(caller.operator, caller.request_id) as answer:
-            fault = await self._store.write(lambda tx: handling.command(tx, self._context, caller, asked, now))
-            if wait and not await self._store.read(lambda tx: is_settled(tx, caller)):
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(wait):
-                        await answer.wait()
+        writing = self._store.write(lambda tx: handling.command(tx, self._context, caller, asked, now))
+        fault = await self._changes.answered(caller, writing, wait)
         return await self._store.read(lambda tx: _answered(tx, caller, fault))
 
     async def work(self, caller: Caller, request: WorkOnFaultRequest) -> Fault:
@@ -80,8 +74,6 @@ def _answered(tx: Transaction, caller: Caller, written: Fault) -> Fault:
 
     Raises Refused where the region in which it is refused the command.
     """
-    request = find_request(tx, caller.operator, caller.request_id)
-    if request is not None and request.refused is not None:
-        raise request.refused
+    require_accepted(tx, caller)
     row = find_fault(tx, written.id)
     return written if row is None else row.fault

@@ -1,8 +1,5 @@
 """The support desk: what the service does, without gRPC."""
 
-import asyncio
-import contextlib
-
 from gateway import failpoints
 from gateway.api.region.v1.support_request_pb2 import SupportInquiry, SupportRequest
 from gateway.api.region.v1.support_service_pb2 import WorkOnSupportRequestRequest
@@ -13,9 +10,8 @@ from gateway.store.port import Store, Transaction
 from region_node.network.support import handling
 from region_node.network.support.rows import find_support_request
 from region_node.node.context import RegionContext
-from region_node.requests.caller import Caller, is_settled
+from region_node.requests.caller import Caller, require_accepted
 from region_node.requests.changes import Changes
-from region_node.requests.rows import find_request
 
 
 class SupportDesk:
@@ -43,15 +39,14 @@ class SupportDesk:
 
     async def work(self, caller: Caller, asked: WorkOnSupportRequestRequest, wait: float) -> SupportRequest:
         """Does what a member of staff does; raises Refused where the region at fault has refused it."""
-        now = self._clock.now()
-        with self._changes.answer_to(caller.operator, caller.request_id) as answer:
-            done = await self._store.write(lambda tx: handling.work(tx, self._context, caller, asked, now))
-            failpoints.reach("support-worked.after-commit")
-            if wait and not await self._store.read(lambda tx: is_settled(tx, caller)):
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(wait):
-                        await answer.wait()
+        done = await self._changes.answered(caller, self._worked(caller, asked), wait)
         return await self._store.read(lambda tx: _answered(tx, caller, done))
+
+    async def _worked(self, caller: Caller, asked: WorkOnSupportRequestRequest) -> SupportRequest:
+        now = self._clock.now()
+        done = await self._store.write(lambda tx: handling.work(tx, self._context, caller, asked, now))
+        failpoints.reach("support-worked.after-commit")
+        return done
 
 
 def _answered(tx: Transaction, caller: Caller, written: SupportRequest) -> SupportRequest:
@@ -59,8 +54,6 @@ def _answered(tx: Transaction, caller: Caller, written: SupportRequest) -> Suppo
 
     Raises Refused where the region at fault refused the step.
     """
-    request = find_request(tx, caller.operator, caller.request_id)
-    if request is not None and request.refused is not None:
-        raise request.refused
+    require_accepted(tx, caller)
     row = find_support_request(tx, written.id)
     return written if row is None else row.request

@@ -143,7 +143,7 @@ def expiry_before_the_stored_receipt(patch: pytest.MonkeyPatch) -> None:
 
     def receive_late(tx: Transaction, border: Border, kinds: Kinds, sealed: Sealed, now: datetime) -> Receipt:
         if now > from_timestamp(sealed.content.not_after) and isinstance(kinds[sealed.content.kind], Command):
-            answer = Answer(Outcome.OUTCOME_REFUSED, reason=Reason.REASON_ORDER_EXPIRED)
+            answer = Answer(Outcome.OUTCOME_REFUSED, reason=Reason.REASON_ENVELOPE_EXPIRED)
             return seal_receipt(sealed, answer, border.signer, now=now, revision=border.current.revision)
         return receive(tx, border, kinds, sealed, now)
 

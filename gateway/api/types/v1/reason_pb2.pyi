@@ -405,6 +405,10 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """Wait until one of the calls ends, or end one, and call again; let one connection do one thing after the other."""
     REASON_REQUEST_NOT_SENT: _Reason.ValueType  # 266
     """Send the request as soon as the call is opened."""
+    REASON_ENVELOPE_CONTENT_DESTROYED: _Reason.ValueType  # 269
+    """Nothing is to be done: it was acted on once."""
+    REASON_ENVELOPE_EXPIRED: _Reason.ValueType  # 270
+    """Ask anew where it is still wanted."""
 
 class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
     """The reasons. They are stable: programs may decide on them. They travel as the reason of google.rpc.ErrorInfo, without the prefix."""
@@ -789,6 +793,10 @@ REASON_CALLS_TOO_MANY: Reason.ValueType  # 265
 """Wait until one of the calls ends, or end one, and call again; let one connection do one thing after the other."""
 REASON_REQUEST_NOT_SENT: Reason.ValueType  # 266
 """Send the request as soon as the call is opened."""
+REASON_ENVELOPE_CONTENT_DESTROYED: Reason.ValueType  # 269
+"""Nothing is to be done: it was acted on once."""
+REASON_ENVELOPE_EXPIRED: Reason.ValueType  # 270
+"""Ask anew where it is still wanted."""
 Global___Reason: _TypeAlias = Reason  # noqa: Y015
 
 @_typing.final
