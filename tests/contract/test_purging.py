@@ -34,6 +34,7 @@ from region_node.lifecycle.retention.purging_envelopes import Envelopes, Request
 from region_node.network.agreements.purging import Agreements
 from region_node.network.agreements.rows import end_agreement, insert_agreement, insert_statement
 from region_node.network.faults.kind import FAULTS
+from region_node.network.faults.rows import EVENTS as FAULT_EVENTS
 from region_node.network.faults.rows import (
     FaultFilter,
     FaultRow,
