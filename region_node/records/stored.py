@@ -54,17 +54,20 @@ class Records(Generic[M, R]):
 
     def insert(self, tx: Transaction, name: str, message: M, columns: Mapping[str, Value]) -> None:
         """Adds a record with its columns."""
-        values = self._values(tx, name, message, columns)
-        names = ", ".join(values)
-        places = ", ".join(f":{each}" for each in values)
-        tx.execute(f"INSERT INTO {self.table} ({names}) VALUES ({places})", **values)  # noqa: S608 - names of modules
+        (row,) = self._rows(tx, [(name, message, columns)])
+        tx.execute(_insert(self.table, row), **row)
+
+    def insert_all(self, tx: Transaction, new: Sequence[tuple[str, M, Mapping[str, Value]]]) -> None:
+        """Adds records, of which each has the same columns."""
+        rows = self._rows(tx, new)
+        tx.execute_many(_insert(self.table, rows[0]), rows)
 
     def update(self, tx: Transaction, name: str, message: M, columns: Mapping[str, Value]) -> None:
         """Stores a changed record, with those of its columns that change."""
-        values = self._values(tx, name, message, columns)
-        changed = ", ".join(f"{each} = :{each}" for each in values if each != self.key)
+        body = vault.seal(tx, self.subject(name), self.table, message.SerializeToString())
+        changed = ", ".join(f"{each} = :{each}" for each in (*columns, "body"))
         sql = f"UPDATE {self.table} SET {changed} WHERE {self.key} = :{self.key}"  # noqa: S608 - names of modules
-        tx.execute(sql, **values)
+        tx.execute(sql, **{self.key: name, **columns, "body": body})
 
     def listed(self, shown: str) -> Selection:
         """All of which a condition in SQL holds, to be restricted further."""
@@ -78,9 +81,11 @@ class Records(Generic[M, R]):
         """The body of the record with an id, sealed or to be sealed."""
         return vault.Sealing(self.subject(name), self.table, content)
 
-    def _values(self, tx: Transaction, name: str, message: M, columns: Mapping[str, Value]) -> Mapping[str, Value]:
-        body = vault.seal(tx, self.subject(name), self.table, message.SerializeToString())
-        return {self.key: name, **columns, "body": body}
+    def _rows(
+        self, tx: Transaction, new: Sequence[tuple[str, M, Mapping[str, Value]]]
+    ) -> Sequence[Mapping[str, Value]]:
+        sealed = vault.seal_many(tx, [self.sealing(name, each.SerializeToString()) for name, each, _ in new])
+        return [{self.key: name, **columns, "body": body} for (name, _, columns), body in zip(new, sealed, strict=True)]
 
     def _messages(self, tx: Transaction, stored: Sequence[Stored]) -> list[M | None]:
         bodies = vault.open_many(tx, [self.sealing(each.name, each.body) for each in stored])
@@ -112,6 +117,12 @@ class Events:
             **values,
         )
 
+    def note_all(self, tx: Transaction, changes: Sequence[tuple[str, Mapping[str, Value]]]) -> None:
+        """Adds changes, of which each has the same columns."""
+        first = self.last(tx) + 1
+        rows = [{"sequence": place, self.key: name, **columns} for place, (name, columns) in enumerate(changes, first)]
+        tx.execute_many(_insert(self.table, rows[0]), rows)
+
     def last(self, tx: Transaction) -> int:
         """The sequence number of the last event; 0 before the first."""
         return tx.first(int, f"SELECT COALESCE(MAX(sequence), 0) FROM {self.table}") or 0  # noqa: S608
@@ -141,3 +152,8 @@ class Events:
             limit=limit,
             **({"name": name} if name else {}),
         )
+
+
+def _insert(table: str, row: Mapping[str, Value]) -> str:
+    """The statement that adds such a row; its columns are named by modules."""
+    return f"INSERT INTO {table} ({', '.join(row)}) VALUES ({', '.join(f':{each}' for each in row)})"  # noqa: S608

@@ -7,10 +7,12 @@ from functools import partial
 from typing import Generic, TypeVar
 
 from gateway.store.port import Store, Transaction
+from region_node.records.stored import Events
 from region_node.requests.changes import Changes
 
 P = TypeVar("P")
 T = TypeVar("T")
+_EVENTS_AT_ONCE = 100
 
 
 class SharedReads(Generic[P]):
@@ -52,6 +54,17 @@ class Change(Generic[T]):
     sequence: int
     name: str
     now: T | None
+
+
+def changes_after(
+    tx: Transaction, events: Events, sequence: int, name: str, now: Callable[[str], T | None]
+) -> Sequence[Change[T]]:
+    """Some of what happened after a sequence number, of one record or of all for an empty id: each as it is `now`.
+
+    Every event of a record reads the same row: only its last one here tells it.
+    """
+    last = {event.name: event.sequence for event in events.after(tx, sequence, name, _EVENTS_AT_ONCE)}
+    return [Change(each, of, now(of)) for of, each in sorted(last.items(), key=lambda item: item[1])]
 
 
 @dataclass(frozen=True)

@@ -17,11 +17,11 @@ from region_node.care.complaints.keeping import change_complaint
 from region_node.care.complaints.private_notes import private_notes
 from region_node.care.complaints.purging import Complaints
 from region_node.care.complaints.rows import (
+    EVENTS,
     case_of,
     complaint_subject,
     complaints_about,
     find_complaint,
-    last_event,
     next_docket_number,
 )
 from region_node.lifecycle.holds.operations import held_now
@@ -162,11 +162,11 @@ def test_a_complaint_of_before_is_read_listed_and_carried_on(database: Sealing, 
         assert [each.docket for each in case_of(tx, DOCKET)] == [DOCKET]
         (header,) = list_headers(tx, HeaderFilter(NOW, include_ended=True), 10)
         assert (header.docket, header.category, header.owner_region) == (DOCKET, "BILL_WRONG", "sichuan")
-        assert (next_docket_number(tx), last_event(tx)) == (8, 2)
+        assert (next_docket_number(tx), EVENTS.last(tx)) == (8, 2)
         assert [note.text for note in private_notes(tx, DOCKET)] == (["he was angry"] if version >= "0024" else [])
         row.complaint.version = 3
         change_complaint(tx, row.complaint, NOW)
-        assert last_event(tx) == 3
+        assert EVENTS.last(tx) == 3
         assert tx.first(int, "SELECT COUNT(*) FROM complaint_figures WHERE docket = :docket", docket=DOCKET) == 1
 
 

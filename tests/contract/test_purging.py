@@ -34,10 +34,10 @@ from region_node.lifecycle.retention.purging_envelopes import Envelopes, Request
 from region_node.network.agreements.purging import Agreements
 from region_node.network.agreements.rows import end_agreement, insert_agreement, insert_statement
 from region_node.network.faults.kind import FAULTS
+from region_node.network.faults.rows import EVENTS as FAULT_EVENTS
 from region_node.network.faults.rows import (
     FaultFilter,
     FaultRow,
-    events_after,
     faults_about,
     insert_fault,
     list_faults,
@@ -240,7 +240,7 @@ def test_faults_that_ended_long_ago_go_and_their_numbers_are_not_given_again(tx:
     filters = FaultFilter("sichuan", "counter", (IN_PROGRESS, CLOSED), LINE.number, NOW)
     assert [each.id[-1] for each in list_faults(tx, filters, None, 10).items] == ["2"]
     assert next_fault_number(tx) == 5
-    assert [each.fault_id[-1] for each in events_after(tx, 0, "", 10)] == ["2", "4"]
+    assert [each.name[-1] for each in FAULT_EVENTS.after(tx, 0, "", 10)] == ["2", "4"]
 
 
 def asked(number: int, state: SupportState.ValueType, when: datetime) -> SupportRequest:

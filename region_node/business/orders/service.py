@@ -30,7 +30,7 @@ from region_node.business.orders.rows import (
     list_orders,
 )
 from region_node.records.listing import Page
-from region_node.records.watches import Change, Feed, Follower
+from region_node.records.watches import Change, Feed, Follower, changes_after
 from region_node.requests.auditing import audited_call
 from region_node.requests.caller import Caller
 from region_node.requests.changes import Changes
@@ -43,7 +43,6 @@ from region_node.requests.checks import (
 )
 
 _PAGE, _WATCH = "orders", "order-events"
-_EVENTS_AT_ONCE = 100
 
 
 class OrderService(OrderServiceServicer):
@@ -245,15 +244,14 @@ def _wait(wait: Duration) -> float:
     return current_call().patience(wait_seconds(wait.seconds + wait.nanos / 1e9))
 
 
-def _changes_after(tx: Transaction, sequence: int, _name: str) -> list[Change[Order]]:
-    """What happened after a sequence number: each order as it stands now.
+def _changes_after(tx: Transaction, sequence: int, name: str) -> Sequence[Change[Order]]:
+    """What happened after a sequence number: each order as it stands."""
 
-    Every event of an order reads the same row: only its last one here tells it.
-    """
-    events = EVENTS.after(tx, sequence, "", _EVENTS_AT_ONCE)
-    last = {event.name: event.sequence for event in events}
-    found = [(each, find_order(tx, order_id)) for order_id, each in sorted(last.items(), key=lambda item: item[1])]
-    return [Change(each, "", row.order if row is not None else None) for each, row in found]
+    def now(order_id: str) -> Order | None:
+        row = find_order(tx, order_id)
+        return None if row is None else row.order
+
+    return changes_after(tx, EVENTS, sequence, name, now)
 
 
 def _watch_start(tx: Transaction, token: str) -> int:

@@ -6,21 +6,22 @@ from datetime import datetime
 
 from gateway import vault
 from gateway.api.region.v1.complaint_pb2 import Complaint
-from gateway.clock import from_microseconds, to_microseconds
+from gateway.clock import from_microseconds
 from gateway.store.among import rows_among
 from gateway.store.port import Transaction
 from region_node.care.complaints import rules
 from region_node.care.complaints.figure_rows import keep_figures_of
 from region_node.care.complaints.past import Earlier
 from region_node.care.complaints.rows import (
-    INSERT,
+    EVENTS,
     ComplaintChanged,
     ComplaintRow,
     complaint_sealing,
     escalation_values,
+    event_columns,
+    insert_all,
     insert_escalations,
-    inserted_values,
-    last_event,
+    inserted_columns,
 )
 
 _REFERENCE = "complaint reference"  # the kind of index
@@ -98,29 +99,13 @@ def insert_complaints(tx: Transaction, new: Sequence[NewComplaint], now: datetim
     The event is of when the complaint ended, or of now.
     """
     complaints = [each.row.complaint for each in new]
-    bodies = vault.seal_many(tx, [complaint_sealing(each.docket, each.SerializeToString()) for each in complaints])
-    rows = [
-        inserted_values(each.row, each.docket_number, each.number, each.reference, body)
-        for each, body in zip(new, bodies, strict=True)
-    ]
-    tx.execute_many(INSERT, rows)
+    insert_all(
+        tx, [(each.row, inserted_columns(each.row, each.docket_number, each.number, each.reference)) for each in new]
+    )
     keep_figures_of(tx, complaints)
     insert_escalations(tx, [row for each in complaints for row in escalation_values(each.docket, each.escalations)])
-    first = last_event(tx) + 1
-    tx.execute_many(
-        "INSERT INTO complaint_events (sequence, docket, version, state, level, time)"
-        " VALUES (:sequence, :docket, :version, :state, :level, :time)",
-        [
-            {
-                "sequence": sequence,
-                "docket": each.row.complaint.docket,
-                "version": each.row.complaint.version,
-                "state": each.row.complaint.state,
-                "level": each.row.complaint.level,
-                "time": to_microseconds(each.closed or now),
-            }
-            for sequence, each in enumerate(new, first)
-        ],
+    EVENTS.note_all(
+        tx, [(each.docket, event_columns(each, one.closed or now)) for each, one in zip(complaints, new, strict=True)]
     )
     changed = ComplaintChanged(complaints[-1].docket)  # whoever watches looks for all events
     tx.publish(changed, about=changed.about)

@@ -10,27 +10,16 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.clock import from_timestamp, to_microseconds
 from gateway.errors import Refused
 from gateway.masking import masked_number, prints_masked
-from gateway.pages import sequence_after
 from gateway.store.port import Transaction, Value
 from region_node.care.complaints import remedy, rules
 from region_node.care.complaints.deadlines import due_of, find, is_met
 from region_node.customers.told_standings import NOT_RESTRICTED
 from region_node.node.subjects import number_index
-from region_node.records.listing import Page, Selection, Stored
+from region_node.records.listing import Page
+from region_node.records.stored import Events, Records
 
 KIND = "complaint"
 COMPLAINT_SUBJECTS = "complaint/"
-_PLACE = "complaints"
-_COLUMNS = "docket, creation_date, traceparent, body"
-INSERT = (
-    "INSERT INTO complaints (docket, docket_number, handling_region, owner_region, operator, category,"
-    " number_index, severity, state, level, version, creation_date, due, traceparent, parent,"
-    " external_index, group_id, body)"
-    " VALUES (:docket, :docket_number, :handling_region, :owner_region, :operator, :category,"
-    " :number_index, :severity, :state, :level, :version, :creation_date, :due, :traceparent, :parent,"
-    " :external_index, :group_id, :body)"
-)
-"""Adds a complaint with `inserted_values`."""
 _ABOUT = "docket, state, handling_region, owner_region, due, traceparent, parent"
 
 
@@ -57,14 +46,6 @@ class ComplaintChanged:
     def about(self) -> str:
         """What other processes on the same database are told."""
         return complaint_subject(self.docket)
-
-
-@dataclass(frozen=True)
-class Event:
-    """One change of a complaint."""
-
-    sequence: int
-    docket: str
 
 
 @prints_masked(number=masked_number)
@@ -99,6 +80,19 @@ class AboutNumber:
         return self.state not in rules.FINAL or self.due is not None
 
 
+_RECORDS = Records(
+    table="complaints",
+    key="docket",
+    dated="creation_date",
+    message=Complaint,
+    row=ComplaintRow,
+    subject=complaint_subject,
+    not_found=lambda docket: Refused(Reason.REASON_COMPLAINT_NOT_FOUND, complaint=docket),
+)
+EVENTS = Events("complaint_events", "docket")
+"""What happened to complaints."""
+
+
 def complaints_about(tx: Transaction, number: str) -> list[AboutNumber]:
     """The complaints about a number that this region has."""
     return tx.all(
@@ -130,34 +124,29 @@ def next_docket_number(tx: Transaction) -> int:
 
 def find_complaint(tx: Transaction, docket: str) -> ComplaintRow | None:
     """The complaint as this region has it; None also where it was made unreadable."""
-    stored = tx.first(
-        Stored,
-        f"SELECT {_COLUMNS} FROM complaints WHERE docket = :docket",  # noqa: S608 - no values
-        docket=docket,
-    )
-    return None if stored is None else _opened(tx, stored)
+    return _RECORDS.find(tx, docket)
 
 
 def require_complaint(tx: Transaction, docket: str) -> ComplaintRow:
     """The complaint as this region has it. Raises Refused with COMPLAINT_NOT_FOUND."""
-    row = find_complaint(tx, docket)
-    if row is None:
-        raise Refused(Reason.REASON_COMPLAINT_NOT_FOUND, complaint=docket)
-    return row
+    return _RECORDS.require(tx, docket)
 
 
 def insert_complaint(tx: Transaction, row: ComplaintRow, docket_number: int, now: datetime) -> None:
     """Adds a complaint and its first event."""
     complaint = row.complaint
     index = number_index(tx, complaint.request.number)
-    tx.execute(INSERT, **inserted_values(row, docket_number, index, None, _body(tx, complaint)))
+    insert_all(tx, [(row, inserted_columns(row, docket_number, index, None))])
     _note_change(tx, complaint, now)
 
 
-def inserted_values(
-    row: ComplaintRow, docket_number: int, number: str, reference: str | None, body: bytes
-) -> Mapping[str, Value]:
-    """What INSERT stores of a complaint: `number` and `reference` are indexes, `body` is sealed."""
+def insert_all(tx: Transaction, new: Sequence[tuple[ComplaintRow, Mapping[str, Value]]]) -> None:
+    """Adds complaints with their `inserted_columns`, and no events."""
+    _RECORDS.insert_all(tx, [(each.complaint.docket, each.complaint, columns) for each, columns in new])
+
+
+def inserted_columns(row: ComplaintRow, docket_number: int, number: str, reference: str | None) -> Mapping[str, Value]:
+    """The columns of a complaint: `number` and `reference` are indexes."""
     complaint = row.complaint
     return {
         "docket_number": docket_number,
@@ -168,18 +157,13 @@ def inserted_values(
         "traceparent": row.traceparent,
         "parent": complaint.parent,
         "external_index": reference,
-        **_changeable(complaint, body),
+        **_changing(complaint),
     }
 
 
 def update_complaint(tx: Transaction, complaint: Complaint, now: datetime) -> None:
     """Stores a changed complaint and notes the event."""
-    tx.execute(
-        "UPDATE complaints SET owner_region = :owner_region, category = :category, severity = :severity,"
-        " state = :state, level = :level, version = :version, due = :due, group_id = :group_id, body = :body"
-        " WHERE docket = :docket",
-        **_changeable(complaint, _body(tx, complaint)),
-    )
+    _RECORDS.update(tx, complaint.docket, complaint, _changing(complaint))
     _note_change(tx, complaint, now)
 
 
@@ -226,7 +210,7 @@ def list_complaints(
 
     Those of restricted customers are left out.
     """
-    listed = Selection("complaints", "docket", shown=NOT_RESTRICTED)
+    listed = _RECORDS.listed(shown=NOT_RESTRICTED)
     if wanted.operator:
         listed.only(
             "(owner_region = :region OR (operator = :operator AND parent = ''))",
@@ -240,58 +224,32 @@ def list_complaints(
     if wanted.unclassified:
         listed.only("docket IN (SELECT docket FROM complaint_figures WHERE category = '')")
     listed.due_before(wanted.due_before)
-    return listed.page(tx, lambda rows: [_complaint(tx, each) for each in rows], before, limit)
-
-
-def last_event(tx: Transaction) -> int:
-    """The sequence number of the last event; 0 before the first."""
-    return tx.first(int, "SELECT COALESCE(MAX(sequence), 0) FROM complaint_events") or 0
-
-
-def resumed_after(tx: Transaction, key: str) -> int:
-    """The sequence number in the key of a token. Raises Refused with TOKEN_INVALID for what no stream has told."""
-    return sequence_after(key, last_event(tx))
-
-
-def events_after(tx: Transaction, sequence: int, docket: str, limit: int) -> list[Event]:
-    """At most `limit` events after a sequence number, in order: of one complaint, or of all for an empty docket."""
-    only = " AND docket = :docket" if docket else ""
-    return tx.all(
-        Event,
-        f"SELECT sequence, docket FROM complaint_events WHERE sequence > :after{only}"  # noqa: S608 - no values
-        " ORDER BY sequence LIMIT :limit",
-        after=sequence,
-        limit=limit,
-        **({"docket": docket} if docket else {}),
-    )
+    return _RECORDS.page(tx, listed, before, limit)
 
 
 def _note_change(tx: Transaction, complaint: Complaint, now: datetime) -> None:
-    tx.execute(
-        "INSERT INTO complaint_events (sequence, docket, version, state, level, time)"
-        " SELECT COALESCE(MAX(sequence), 0) + 1, :docket, :version, :state, :level, :time FROM complaint_events",
-        docket=complaint.docket,
-        version=complaint.version,
-        state=complaint.state,
-        level=complaint.level,
-        time=to_microseconds(now),
-    )
+    EVENTS.note(tx, complaint.docket, event_columns(complaint, now))
     changed = ComplaintChanged(complaint.docket)
     tx.publish(changed, about=changed.about)
 
 
 def complaint_sealing(docket: str, content: bytes) -> vault.Sealing:
     """The content of a complaint, sealed or to be sealed."""
-    return vault.Sealing(complaint_subject(docket), _PLACE, content)
+    return _RECORDS.sealing(docket, content)
 
 
-def _body(tx: Transaction, complaint: Complaint) -> bytes:
-    return vault.seal(tx, complaint_subject(complaint.docket), _PLACE, complaint.SerializeToString())
-
-
-def _changeable(complaint: Complaint, body: bytes) -> Mapping[str, Value]:
+def event_columns(complaint: Complaint, time: datetime) -> Mapping[str, Value]:
+    """The columns of the event that a complaint was stored as it is."""
     return {
-        "docket": complaint.docket,
+        "version": complaint.version,
+        "state": complaint.state,
+        "level": complaint.level,
+        "time": to_microseconds(time),
+    }
+
+
+def _changing(complaint: Complaint) -> Mapping[str, Value]:
+    return {
         "owner_region": complaint.owner_region,
         "category": complaint.request.category,
         "severity": complaint.severity,
@@ -300,7 +258,6 @@ def _changeable(complaint: Complaint, body: bytes) -> Mapping[str, Value]:
         "version": complaint.version,
         "due": _due(complaint),
         "group_id": complaint.group_id,
-        "body": body,
     }
 
 
@@ -312,16 +269,3 @@ def _due(complaint: Complaint) -> int | None:
     if each is None or is_met(each) or rules.is_final(complaint) or complaint.HasField("returned"):
         return None
     return to_microseconds(due_of(each))
-
-
-def _opened(tx: Transaction, stored: Stored) -> ComplaintRow | None:
-    try:
-        content = vault.open_sealed(tx, complaint_subject(stored.name), _PLACE, stored.body)
-    except vault.KeyDestroyed:
-        return None
-    return ComplaintRow(Complaint.FromString(content), stored.traceparent)
-
-
-def _complaint(tx: Transaction, stored: Stored) -> Complaint | None:
-    row = _opened(tx, stored)
-    return None if row is None else row.complaint

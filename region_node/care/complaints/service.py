@@ -31,23 +31,20 @@ from region_node.care.complaints import handling, rules
 from region_node.care.complaints.desk import ComplaintDesk
 from region_node.care.complaints.private_notes import private_notes
 from region_node.care.complaints.rows import (
+    EVENTS,
     ComplaintFilter,
-    events_after,
     find_complaint,
-    last_event,
     list_complaints,
-    resumed_after,
 )
 from region_node.customers.told_standings import is_restricted
 from region_node.records.listing import Page
-from region_node.records.watches import Change, Feed, Follower
+from region_node.records.watches import Change, Feed, Follower, changes_after
 from region_node.requests.auditing import audited_call
 from region_node.requests.caller import Caller
 from region_node.requests.changes import Changes
 from region_node.requests.checks import instant_within, require_length, require_reader, require_request_id, wait_seconds
 
 _PAGE, _WATCH = "complaints", "complaint-events"
-_EVENTS_AT_ONCE = 100
 
 
 class ComplaintService(ComplaintServiceServicer):
@@ -57,7 +54,7 @@ class ComplaintService(ComplaintServiceServicer):
         self._desk = desk
         self._store = store
         self._changes = changes
-        self._follower = Follower(store, changes, Feed(_changes_after, last_event))
+        self._follower = Follower(store, changes, Feed(_changes_after, EVENTS.last))
         self._clock = clock
 
     async def FileComplaint(
@@ -260,7 +257,7 @@ class ComplaintService(ComplaintServiceServicer):
         def start(tx: Transaction) -> int:
             if request.docket:
                 handling.find_for(tx, request.docket, identity)
-            sequence = resumed_after(tx, key) if key else last_event(tx)
+            sequence = EVENTS.resumed_after(tx, key) if key else EVENTS.last(tx)
             reading.record(tx, "WatchComplaint", request.docket or "-")
             return sequence
 
@@ -319,16 +316,11 @@ def _wait(wait: Duration) -> float:
     return current_call().patience(wait_seconds(wait.seconds + wait.nanos / 1e9))
 
 
-def _changes_after(tx: Transaction, sequence: int, docket: str) -> list[Change[Complaint]]:
-    """What happened after a sequence number: each complaint as it stands; None of a restricted customer.
+def _changes_after(tx: Transaction, sequence: int, name: str) -> Sequence[Change[Complaint]]:
+    """What happened after a sequence number: each complaint as it stands; None of a restricted customer."""
 
-    Every event of a complaint reads the same row: only its last one here tells it.
-    """
-    events = events_after(tx, sequence, docket, _EVENTS_AT_ONCE)
-    last = {event.docket: event.sequence for event in events}
-    seen: list[Change[Complaint]] = []
-    for name, each in sorted(last.items(), key=lambda item: item[1]):
-        row = find_complaint(tx, name)
-        is_shown = row is not None and not is_restricted(tx, row.complaint.request.number)
-        seen.append(Change(each, name, row.complaint if row is not None and is_shown else None))
-    return seen
+    def now(found: str) -> Complaint | None:
+        row = find_complaint(tx, found)
+        return None if row is None or is_restricted(tx, row.complaint.request.number) else row.complaint
+
+    return changes_after(tx, EVENTS, sequence, name, now)

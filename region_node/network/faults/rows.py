@@ -4,24 +4,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from gateway import vault
 from gateway.api.region.v1.fault_pb2 import Fault, FaultState
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.clock import from_timestamp, to_microseconds
 from gateway.errors import Refused
 from gateway.masking import masked_number, prints_masked
-from gateway.pages import sequence_after
 from gateway.store.port import Transaction, Value
 from region_node.customers.told_standings import NOT_RESTRICTED, erased_by
 from region_node.network.faults import outages, rules
 from region_node.node.subjects import number_index
 from region_node.records.kinds import look_at_ended
-from region_node.records.listing import Page, Selection, Stored
+from region_node.records.listing import Page
+from region_node.records.stored import Events, Records
 
 FAULT_SUBJECTS = "fault/"
 KIND = "fault"
-_PLACE = "faults"
-_COLUMNS = "fault_id, creation_date, traceparent, body"
 
 
 def fault_subject(fault_id: str) -> str:
@@ -49,12 +46,17 @@ class FaultChanged:
         return fault_subject(self.fault_id)
 
 
-@dataclass(frozen=True)
-class FaultEvent:
-    """One change of a fault."""
-
-    sequence: int
-    fault_id: str
+_RECORDS = Records(
+    table="faults",
+    key="fault_id",
+    dated="creation_date",
+    message=Fault,
+    row=FaultRow,
+    subject=fault_subject,
+    not_found=lambda fault_id: Refused(Reason.REASON_FAULT_NOT_FOUND, fault=fault_id),
+)
+EVENTS = Events("fault_events", "fault_id")
+"""What happened to faults."""
 
 
 @dataclass(frozen=True)
@@ -104,20 +106,12 @@ def is_known(tx: Transaction, fault_id: str) -> bool:
 
 def find_fault(tx: Transaction, fault_id: str) -> FaultRow | None:
     """The fault as this region has it; None also where it was made unreadable."""
-    stored = tx.first(
-        Stored,
-        f"SELECT {_COLUMNS} FROM faults WHERE fault_id = :id",  # noqa: S608 - no values
-        id=fault_id,
-    )
-    return None if stored is None else _opened(tx, stored)
+    return _RECORDS.find(tx, fault_id)
 
 
 def require_fault(tx: Transaction, fault_id: str) -> FaultRow:
     """The fault as this region has it. Raises Refused with FAULT_NOT_FOUND."""
-    row = find_fault(tx, fault_id)
-    if row is None:
-        raise Refused(Reason.REASON_FAULT_NOT_FOUND, fault=fault_id)
-    return row
+    return _RECORDS.require(tx, fault_id)
 
 
 def faults_about(tx: Transaction, number: str) -> list[FaultOfNumber]:
@@ -155,30 +149,23 @@ def is_reported_again(tx: Transaction, fault: Fault) -> bool:
 def insert_fault(tx: Transaction, row: FaultRow, fault_number: int, now: datetime) -> None:
     """Adds a fault and its first event."""
     fault = row.fault
-    tx.execute(
-        "INSERT INTO faults (fault_id, fault_number, handling_region, owner_region, home_region, operator,"
-        " number_index, severity, state, version, creation_date, due, problem, traceparent, body)"
-        " VALUES (:fault_id, :fault_number, :handling_region, :owner_region, :home_region, :operator,"
-        " :number_index, :severity, :state, :version, :creation_date, :due, :problem, :traceparent, :body)",
-        fault_number=fault_number,
-        handling_region=fault.handling_region,
-        home_region=fault.home_region,
-        operator=fault.operator,
-        number_index=number_index(tx, fault.report.number),
-        creation_date=to_microseconds(from_timestamp(fault.creation_date)),
-        traceparent=row.traceparent,
-        **_changeable(tx, fault),
-    )
+    columns: dict[str, Value] = {
+        **_changing(fault),
+        "fault_number": fault_number,
+        "handling_region": fault.handling_region,
+        "home_region": fault.home_region,
+        "operator": fault.operator,
+        "number_index": number_index(tx, fault.report.number),
+        "creation_date": to_microseconds(from_timestamp(fault.creation_date)),
+        "traceparent": row.traceparent,
+    }
+    _RECORDS.insert(tx, fault.id, fault, columns)
     _note_change(tx, fault, now)
 
 
 def update_fault(tx: Transaction, fault: Fault, now: datetime) -> None:
     """Stores a changed fault and notes the event."""
-    tx.execute(
-        "UPDATE faults SET owner_region = :owner_region, severity = :severity, state = :state, version = :version,"
-        " due = :due, problem = :problem, body = :body WHERE fault_id = :fault_id",
-        **_changeable(tx, fault),
-    )
+    _RECORDS.update(tx, fault.id, fault, _changing(fault))
     _note_change(tx, fault, now)
 
 
@@ -187,7 +174,7 @@ def list_faults(tx: Transaction, wanted: FaultFilter, before: tuple[int, str] | 
 
     Those of restricted customers are left out.
     """
-    listed = Selection("faults", "fault_id", shown=NOT_RESTRICTED)
+    listed = _RECORDS.listed(shown=NOT_RESTRICTED)
     if wanted.operator:
         listed.only(
             "(:region IN (owner_region, home_region) OR operator = :operator)",
@@ -197,30 +184,7 @@ def list_faults(tx: Transaction, wanted: FaultFilter, before: tuple[int, str] | 
     listed.in_states(wanted.states)
     listed.of_number(tx, wanted.number)
     listed.due_before(wanted.due_before)
-    return listed.page(tx, lambda rows: [_fault(tx, each) for each in rows], before, limit)
-
-
-def last_event(tx: Transaction) -> int:
-    """The sequence number of the last event; 0 before the first."""
-    return tx.first(int, "SELECT COALESCE(MAX(sequence), 0) FROM fault_events") or 0
-
-
-def resumed_after(tx: Transaction, key: str) -> int:
-    """The sequence number in the key of a token. Raises Refused with TOKEN_INVALID for what no stream has told."""
-    return sequence_after(key, last_event(tx))
-
-
-def events_after(tx: Transaction, sequence: int, fault_id: str, limit: int) -> list[FaultEvent]:
-    """At most `limit` events after a sequence number, in order: of one fault, or of all for an empty id."""
-    only = " AND fault_id = :fault_id" if fault_id else ""
-    return tx.all(
-        FaultEvent,
-        f"SELECT sequence, fault_id FROM fault_events WHERE sequence > :after{only}"  # noqa: S608 - no values
-        " ORDER BY sequence LIMIT :limit",
-        after=sequence,
-        limit=limit,
-        **({"fault_id": fault_id} if fault_id else {}),
-    )
+    return _RECORDS.page(tx, listed, before, limit)
 
 
 def forget_waivers(tx: Transaction, fault_id: str) -> None:
@@ -229,42 +193,20 @@ def forget_waivers(tx: Transaction, fault_id: str) -> None:
 
 
 def _note_change(tx: Transaction, fault: Fault, now: datetime) -> None:
-    tx.execute(
-        "INSERT INTO fault_events (sequence, fault_id, version, state, time)"
-        " SELECT COALESCE(MAX(sequence), 0) + 1, :fault_id, :version, :state, :time FROM fault_events",
-        fault_id=fault.id,
-        version=fault.version,
-        state=fault.state,
-        time=to_microseconds(now),
-    )
+    EVENTS.note(tx, fault.id, {"version": fault.version, "state": fault.state, "time": to_microseconds(now)})
     if rules.is_ended(fault) and erased_by(tx, fault.report.number):
         look_at_ended(tx, KIND, fault.id, now)
     changed = FaultChanged(fault.id)
     tx.publish(changed, about=changed.about)
 
 
-def _changeable(tx: Transaction, fault: Fault) -> Mapping[str, Value]:
+def _changing(fault: Fault) -> Mapping[str, Value]:
     due = outages.due_of(fault)
     return {
-        "fault_id": fault.id,
         "owner_region": fault.owner_region,
         "severity": fault.severity,
         "state": fault.state,
         "version": fault.version,
         "due": None if due is None else to_microseconds(due),
         "problem": fault.problem,
-        "body": vault.seal(tx, fault_subject(fault.id), _PLACE, fault.SerializeToString()),
     }
-
-
-def _opened(tx: Transaction, stored: Stored) -> FaultRow | None:
-    try:
-        content = vault.open_sealed(tx, fault_subject(stored.name), _PLACE, stored.body)
-    except vault.KeyDestroyed:
-        return None
-    return FaultRow(Fault.FromString(content), stored.traceparent)
-
-
-def _fault(tx: Transaction, stored: Stored) -> Fault | None:
-    row = _opened(tx, stored)
-    return None if row is None else row.fault

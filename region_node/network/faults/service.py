@@ -23,23 +23,20 @@ from region_node.customers.told_standings import is_restricted
 from region_node.network.faults import handling, places, rules
 from region_node.network.faults.desk import FaultDesk
 from region_node.network.faults.rows import (
+    EVENTS,
     FaultFilter,
-    events_after,
     find_fault,
-    last_event,
     list_faults,
-    resumed_after,
 )
 from region_node.node.context import RegionContext
 from region_node.records.listing import Page
-from region_node.records.watches import Change, Feed, Follower
+from region_node.records.watches import Change, Feed, Follower, changes_after
 from region_node.requests.auditing import audited_call
 from region_node.requests.caller import Caller
 from region_node.requests.changes import Changes
 from region_node.requests.checks import instant_within, require_length, require_reader, require_request_id, wait_seconds
 
 _PAGE, _WATCH = "faults", "fault-events"
-_EVENTS_AT_ONCE = 100
 
 
 class FaultService(FaultServiceServicer):
@@ -50,7 +47,7 @@ class FaultService(FaultServiceServicer):
         self._desk = desk
         self._store = store
         self._changes = changes
-        self._follower = Follower(store, changes, Feed(_changes_after, last_event))
+        self._follower = Follower(store, changes, Feed(_changes_after, EVENTS.last))
         self._clock = clock
 
     async def ReportFault(
@@ -114,7 +111,7 @@ class FaultService(FaultServiceServicer):
         def start(tx: Transaction) -> int:
             if request.id:
                 handling.find_for(tx, request.id, identity)
-            sequence = resumed_after(tx, key) if key else last_event(tx)
+            sequence = EVENTS.resumed_after(tx, key) if key else EVENTS.last(tx)
             reading.record(tx, "WatchFaults", request.id or "-")
             return sequence
 
@@ -223,16 +220,11 @@ def _wait(wait: Duration) -> float:
     return current_call().patience(wait_seconds(wait.seconds + wait.nanos / 1e9))
 
 
-def _changes_after(tx: Transaction, sequence: int, fault_id: str) -> list[Change[Fault]]:
-    """What happened after a sequence number: each fault as it stands; None of a restricted customer.
+def _changes_after(tx: Transaction, sequence: int, name: str) -> Sequence[Change[Fault]]:
+    """What happened after a sequence number: each fault as it stands; None of a restricted customer."""
 
-    Every event of a fault reads the same row: only its last one here tells it.
-    """
-    events = events_after(tx, sequence, fault_id, _EVENTS_AT_ONCE)
-    last = {event.fault_id: event.sequence for event in events}
-    seen: list[Change[Fault]] = []
-    for name, each in sorted(last.items(), key=lambda item: item[1]):
-        row = find_fault(tx, name)
-        is_shown = row is not None and not is_restricted(tx, row.fault.report.number)
-        seen.append(Change(each, name, row.fault if row is not None and is_shown else None))
-    return seen
+    def now(found: str) -> Fault | None:
+        row = find_fault(tx, found)
+        return None if row is None or is_restricted(tx, row.fault.report.number) else row.fault
+
+    return changes_after(tx, EVENTS, sequence, name, now)

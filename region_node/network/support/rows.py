@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from gateway import vault
 from gateway.api.region.v1.support_request_pb2 import SupportRequest, SupportState
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.clock import from_timestamp, to_microseconds
@@ -15,12 +14,11 @@ from region_node.customers.told_standings import NOT_RESTRICTED, erased_by
 from region_node.network.support import rules
 from region_node.node.subjects import number_index
 from region_node.records.kinds import look_at_ended
-from region_node.records.listing import Page, Selection, Stored
+from region_node.records.listing import Page
+from region_node.records.stored import Records
 
 SUPPORT_SUBJECTS = "support/"
 KIND = "support"
-_PLACE = "support_requests"
-_COLUMNS = "support_id, creation_date, traceparent, body"
 
 
 def support_subject(support_id: str) -> str:
@@ -34,6 +32,17 @@ class SupportRow:
 
     request: SupportRequest = field(repr=False)
     traceparent: str
+
+
+_RECORDS = Records(
+    table="support_requests",
+    key="support_id",
+    dated="creation_date",
+    message=SupportRequest,
+    row=SupportRow,
+    subject=support_subject,
+    not_found=lambda support_id: Refused(Reason.REASON_SUPPORT_REQUEST_NOT_FOUND, request=support_id),
+)
 
 
 @dataclass(frozen=True)
@@ -78,20 +87,12 @@ def is_known(tx: Transaction, support_id: str) -> bool:
 
 def find_support_request(tx: Transaction, support_id: str) -> SupportRow | None:
     """The support request as this region has it; None also where it was made unreadable."""
-    stored = tx.first(
-        Stored,
-        f"SELECT {_COLUMNS} FROM support_requests WHERE support_id = :id",  # noqa: S608 - no values
-        id=support_id,
-    )
-    return None if stored is None else _opened(tx, stored)
+    return _RECORDS.find(tx, support_id)
 
 
 def require_support_request(tx: Transaction, support_id: str) -> SupportRow:
     """The support request as this region has it. Raises Refused with SUPPORT_REQUEST_NOT_FOUND."""
-    row = find_support_request(tx, support_id)
-    if row is None:
-        raise Refused(Reason.REASON_SUPPORT_REQUEST_NOT_FOUND, request=support_id)
-    return row
+    return _RECORDS.require(tx, support_id)
 
 
 def support_requests_about(tx: Transaction, number: str) -> list[SupportOfNumber]:
@@ -107,29 +108,22 @@ def support_requests_about(tx: Transaction, number: str) -> list[SupportOfNumber
 def insert_support_request(tx: Transaction, row: SupportRow, support_number: int, now: datetime) -> None:
     """Adds a support request."""
     request = row.request
-    tx.execute(
-        "INSERT INTO support_requests (support_id, support_number, opening_region, owner_region, operator,"
-        " number_index, state, version, creation_date, changed, traceparent, body)"
-        " VALUES (:support_id, :support_number, :opening_region, :owner_region, :operator,"
-        " :number_index, :state, :version, :creation_date, :changed, :traceparent, :body)",
-        support_number=support_number,
-        opening_region=request.opening_region,
-        operator=request.operator,
-        number_index=number_index(tx, request.inquiry.number),
-        creation_date=to_microseconds(from_timestamp(request.creation_date)),
-        traceparent=row.traceparent,
-        **_changeable(tx, request, now),
-    )
+    columns: dict[str, Value] = {
+        **_changing(request, now),
+        "support_number": support_number,
+        "opening_region": request.opening_region,
+        "operator": request.operator,
+        "number_index": number_index(tx, request.inquiry.number),
+        "creation_date": to_microseconds(from_timestamp(request.creation_date)),
+        "traceparent": row.traceparent,
+    }
+    _RECORDS.insert(tx, request.id, request, columns)
     _look_if_erased(tx, request, now)
 
 
 def update_support_request(tx: Transaction, request: SupportRequest, now: datetime) -> None:
     """Stores a changed support request. One of a customer who was erased meanwhile is looked at once it is closed."""
-    tx.execute(
-        "UPDATE support_requests SET owner_region = :owner_region, state = :state, version = :version,"
-        " changed = :changed, body = :body WHERE support_id = :support_id",
-        **_changeable(tx, request, now),
-    )
+    _RECORDS.update(tx, request.id, request, _changing(request, now))
     _look_if_erased(tx, request, now)
 
 
@@ -140,12 +134,12 @@ def list_support_requests(
 
     Those of restricted customers are left out.
     """
-    listed = Selection("support_requests", "support_id", shown=NOT_RESTRICTED)
+    listed = _RECORDS.listed(shown=NOT_RESTRICTED)
     if wanted.operator:
         listed.only("operator = :operator AND support_number > 0", operator=wanted.operator)
     listed.in_states(wanted.states)
     listed.of_number(tx, wanted.number)
-    return listed.page(tx, lambda rows: [_request(tx, each) for each in rows], before, limit)
+    return _RECORDS.page(tx, listed, before, limit)
 
 
 def _look_if_erased(tx: Transaction, request: SupportRequest, now: datetime) -> None:
@@ -153,25 +147,10 @@ def _look_if_erased(tx: Transaction, request: SupportRequest, now: datetime) -> 
         look_at_ended(tx, KIND, request.id, now)
 
 
-def _changeable(tx: Transaction, request: SupportRequest, now: datetime) -> Mapping[str, Value]:
+def _changing(request: SupportRequest, now: datetime) -> Mapping[str, Value]:
     return {
-        "support_id": request.id,
         "owner_region": request.owner_region,
         "state": request.state,
         "version": request.version,
         "changed": to_microseconds(now),
-        "body": vault.seal(tx, support_subject(request.id), _PLACE, request.SerializeToString()),
     }
-
-
-def _opened(tx: Transaction, stored: Stored) -> SupportRow | None:
-    try:
-        content = vault.open_sealed(tx, support_subject(stored.name), _PLACE, stored.body)
-    except vault.KeyDestroyed:
-        return None
-    return SupportRow(SupportRequest.FromString(content), stored.traceparent)
-
-
-def _request(tx: Transaction, stored: Stored) -> SupportRequest | None:
-    row = _opened(tx, stored)
-    return None if row is None else row.request
