@@ -20,7 +20,8 @@ from region_node.records.kinds import (
     RetentionPort,
     Table,
 )
-from region_node.records.purging.port import Cut, Page, place_of
+from region_node.records.purging.aged import aged
+from region_node.records.purging.port import Cut, Page
 
 
 @prints_masked(number=masked_number)
@@ -90,25 +91,15 @@ class Tickets:
 
     def page(self, tx: Transaction, cut: Cut, place: str) -> Page:
         """See Purger. A place is the instant and the id of the last ticket that was looked at."""
-        instant, after = place_of(place)
         key, states = self.table.key, ", ".join(str(state) for state in sorted(self.ended_states))
-        found = tx.all(
-            _Dated,
-            f"SELECT {key}, creation_date, {self.table.index} FROM {self.table.name}"  # noqa: S608 - names and states
-            f" WHERE creation_date < :before AND state IN ({states})"
-            f" AND (creation_date, {key}) > (:instant, :after) ORDER BY creation_date, {key} LIMIT :limit",
-            before=cut.before,
-            instant=instant,
-            after=after,
-            limit=cut.limit,
-        )
-        free = [each.ticket_id for each in found if each.index not in cut.held.numbers]
+        select = f"SELECT {key}, creation_date, {self.table.index} FROM {self.table.name}"  # noqa: S608 - names
+        where = f"state IN ({states})"
+        found = aged(tx, _Dated, select, cut, place, time="creation_date", key=key, where=where)
+        free = [each.ticket_id for each in found.rows if each.index not in cut.held.numbers]
         gone = [each for each in free if not _waits(tx, each) and not self.has_changed(tx, each, cut.before)]
         for ticket_id in gone:
             self._remove(tx, ticket_id)
-        last = found[-1] if len(found) == cut.limit else None
-        place = f"{last.creation_date} {last.ticket_id}" if last is not None else ""
-        return Page(len(gone), len(found) - len(free), place)
+        return Page(len(gone), len(found.rows) - len(free), found.behind)
 
     def oldest(self, tx: Transaction) -> int | None:
         """See Purger."""

@@ -10,10 +10,10 @@ from gateway.clock import from_timestamp, to_microseconds
 from gateway.errors import Refused
 from gateway.masking import masked_number, prints_masked
 from gateway.store.port import Transaction, Value
-from region_node.customers.told_standings import NOT_RESTRICTED, erased_by
+from region_node.customers.erased_numbers import look_if_erased
+from region_node.customers.told_standings import NOT_RESTRICTED
 from region_node.network.faults import outages, rules
 from region_node.node.subjects import number_index
-from region_node.records.kinds import look_at_ended
 from region_node.records.listing import Page
 from region_node.records.stored import Events, Records
 
@@ -194,8 +194,8 @@ def forget_waivers(tx: Transaction, fault_id: str) -> None:
 
 def _note_change(tx: Transaction, fault: Fault, now: datetime) -> None:
     EVENTS.note(tx, fault.id, {"version": fault.version, "state": fault.state, "time": to_microseconds(now)})
-    if rules.is_ended(fault) and erased_by(tx, fault.report.number):
-        look_at_ended(tx, KIND, fault.id, now)
+    if rules.is_ended(fault):
+        look_if_erased(tx, KIND, fault.id, fault.report.number, now)
     changed = FaultChanged(fault.id)
     tx.publish(changed, about=changed.about)
 

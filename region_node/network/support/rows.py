@@ -10,10 +10,10 @@ from gateway.clock import from_timestamp, to_microseconds
 from gateway.errors import Refused
 from gateway.masking import masked_number, prints_masked
 from gateway.store.port import Transaction, Value
-from region_node.customers.told_standings import NOT_RESTRICTED, erased_by
+from region_node.customers.erased_numbers import look_if_erased
+from region_node.customers.told_standings import NOT_RESTRICTED
 from region_node.network.support import rules
 from region_node.node.subjects import number_index
-from region_node.records.kinds import look_at_ended
 from region_node.records.listing import Page
 from region_node.records.stored import Records
 
@@ -143,8 +143,8 @@ def list_support_requests(
 
 
 def _look_if_erased(tx: Transaction, request: SupportRequest, now: datetime) -> None:
-    if rules.is_ended(request) and erased_by(tx, request.inquiry.number):
-        look_at_ended(tx, KIND, request.id, now)
+    if rules.is_ended(request):
+        look_if_erased(tx, KIND, request.id, request.inquiry.number, now)
 
 
 def _changing(request: SupportRequest, now: datetime) -> Mapping[str, Value]:
