@@ -127,6 +127,7 @@ def test_a_table_says_what_was_compared(node: Installation) -> None:
     assert "audit chain: the same on both sides; rows: 5" in told.stdout
 
 
+@pytest.mark.slow
 def test_on_a_terminal_it_shows_how_far_it_is(node: Installation) -> None:
     terminal, other_end = pty.openpty()
     process = node.start("move-to-postgresql", errors=other_end)
@@ -160,6 +161,7 @@ def test_nobody_serves_the_old_state_by_mistake(installed: Installation) -> None
     assert "was moved to PostgreSQL" in refused.stderr
 
 
+@pytest.mark.slow
 def test_a_second_move_says_that_it_was_moved_before(node: Installation) -> None:
     assert node.run("move-to-postgresql").exit_code == 0
     before = data_of(node.place)
