@@ -9,7 +9,6 @@ import pytest
 from coordinator.membership.rules import standing
 from coordinator.registry.port import Replica
 from gateway import audit
-from gateway.api.federation.v1.configuration_pb2 import Configuration
 from gateway.api.federation.v1.federation_pb2 import MemberState
 from gateway.api.region.v1.case_service_pb2 import CaseHeader
 from gateway.api.region.v1.complaint_pb2 import WorkItem
@@ -58,9 +57,7 @@ def test_a_registry_without_history_is_empty(opened: Registries) -> None:
 
 @in_two_sizes
 def test_a_large_number_plan_is_kept_and_a_change_of_the_rest_keeps_it(opened: Registries, count: int) -> None:
-    large = with_segments(count)
-    renamed = Configuration()
-    renamed.CopyFrom(large)
+    large, renamed = with_segments(count), with_segments(count)
     renamed.regions[0].name.en = "Another name"
 
     async def scenario() -> None:
