@@ -147,7 +147,6 @@ def test_a_server_that_was_restarted_while_nobody_asked_takes_the_next_write_and
     run(scenario())
 
 
-@pytest.mark.slow
 def test_a_frozen_server_is_not_waited_for_for_ever(own: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(postgresql, "ANSWER_SECONDS", 0.5)
     monkeypatch.setattr(postgresql_connection, "OUTCOME_SECONDS", 0.5)
@@ -440,7 +439,6 @@ def test_a_process_that_freezes_in_a_transaction_stops_nobody_and_recovers_when_
     assert database.notes() == ["frozen 1", *(f"meanwhile {number}" for number in range(5))]
 
 
-@pytest.mark.slow
 def test_a_server_without_free_connections_refuses_and_does_not_hang(
     own: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
