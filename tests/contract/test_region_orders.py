@@ -206,6 +206,7 @@ def test_it_goes_on_by_itself_when_streams_are_cut_and_asks_again_what_passes(tm
     at_the_counter(tmp_path, story)
 
 
+@pytest.mark.guarantee("G13")
 def test_where_the_node_stays_away_the_open_lines_are_told_and_it_ends_with_3(tmp_path: Path) -> None:
     async def story(counter: Counterside) -> None:
         report = str(counter.directory / "report.jsonl")

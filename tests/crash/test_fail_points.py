@@ -227,6 +227,7 @@ ELSEWHERE = """
 """
 
 
+@pytest.mark.guarantee("G2", "G4")
 @pytest.mark.parametrize("story", STORIES, ids=lambda story: story.__name__)
 def test_whoever_is_killed_wherever_everything_is_done_once(story: Story) -> None:
     unbroken, wrong = play(story), []

@@ -7,6 +7,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from deploy.local.federation import COORDINATOR
 from deploy.local.process import wait_until
 from gateway.api.region.v1.order_pb2 import OrderState
@@ -63,6 +65,7 @@ def all_closed(scene: Scene, requests: Sequence[SubmitOrderRequest]) -> bool:
     return ids.isdisjoint(scene.handling.column("SELECT subject FROM outbox WHERE closed IS NULL"))
 
 
+@pytest.mark.guarantee("G12")
 def test_orders_for_a_dead_home_region_are_sent_within_bounds_and_done_soon_after_it_is_back(
     scene: Scene, tmp_path: Path
 ) -> None:

@@ -18,6 +18,7 @@ FEW = 12  # seeds: most kinds of fault happen
 PART = 50  # seeds in one test: enough for every kind of fault to happen
 
 
+@pytest.mark.guarantee("G2", "G3", "G4", "G7", "G10")
 @pytest.mark.long("each seed is a federation that lives through a minute of faults")
 def test_every_guarantee_holds_in_the_first_seeds() -> None:
     summary = run_seeds(range(FEW), 1, lambda _: None)

@@ -91,6 +91,7 @@ def enter(order: Order, state: OrderState.ValueType) -> None:
     rules.enter(order, state, now=NOW, region="sichuan", reason="test")
 
 
+@pytest.mark.guarantee("G7")
 def test_an_order_goes_where_the_diagram_has_an_arrow_and_nowhere_else() -> None:
     wrong = []
     for before, after, version in product(STATES, STATES, (0, 1)):
