@@ -403,7 +403,14 @@ def test_a_coordinator_starts_with_the_last_good_copy_and_catches_up_by_itself(
     run(scenario(), 60)
 
 
-@pytest.mark.parametrize("content", [None, b"", b"x" * 100])
+@pytest.mark.parametrize(
+    "content",
+    [
+        None,
+        pytest.param(b"", marks=pytest.mark.slow, id="empty"),
+        pytest.param(b"x" * 100, marks=pytest.mark.slow, id="garbled"),
+    ],
+)
 def test_without_etcd_and_a_good_copy_a_coordinator_does_not_start(
     opened: EtcdRegistries, proxies: list[FaultProxy], tmp_path: Path, content: bytes | None
 ) -> None:

@@ -15,7 +15,7 @@ from gateway.identity import Identity
 from tests.crash.regions import HANDLING
 from tests.crash.scene import Scene
 
-PATIENCE = 30.0
+PATIENCE = 100.0
 MODULES = {HANDLING: "region_node.cli.main", COORDINATOR: "coordinator.cli.main"}
 
 

@@ -43,6 +43,7 @@ def test_s13_a_status_whose_answer_gets_lost_is_given_again(scene: Scene) -> Non
 
 
 @pytest.mark.guarantee("G8")
+@pytest.mark.long("an agreed time has to come while the node is cut off")
 def test_s13_a_node_that_is_cut_off_gives_the_last_known_version_with_its_age_and_never_an_older_one(
     scene: Scene,
 ) -> None:

@@ -66,10 +66,16 @@ class Calm:
             region.learn(self._coordinator.knowledge())
             await region.start()
         self._tasks.append(self._loop.create_task(self._coordinator.tell()))
-        await story(self)
-        await self.become_quiet()
-        for task in self._tasks:
-            task.cancel()
+        try:
+            await story(self)
+            await self.become_quiet()
+        finally:
+            for task in self._tasks:
+                task.cancel()
+            for region in self.regions.values():
+                region.kill()
+            self._coordinator.kill()
+            await asyncio.sleep(0.1)
 
     def line(self, region: str) -> Line:
         """How somebody calls a region: again and again, with the same id, until there is an answer."""
@@ -109,11 +115,9 @@ class Calm:
         raise Killed
 
     def close(self) -> None:
-        """Lets go of processes and databases."""
+        """Lets go of the databases."""
         for region in self.regions.values():
-            region.kill()
             region.ports.disk.close()
-        self._coordinator.kill()
 
     def _fork(self) -> random.Random:
         return random.Random(self._source.getrandbits(64))
