@@ -134,7 +134,12 @@ def add(tx: Transaction, table: str, **columns: Value) -> None:
     tx.execute(f"INSERT INTO {table} ({names}) VALUES ({', '.join(':' + each for each in columns)})", **columns)
 
 
-@pytest.fixture(params=list(versions()), name="version")
+@pytest.fixture(
+    params=[
+        pytest.param(version, marks=pytest.mark.slow if each % 10 else ()) for each, version in enumerate(versions())
+    ],
+    name="version",
+)
 def one_version(request: pytest.FixtureRequest) -> str:
     name: str = request.param
     return name

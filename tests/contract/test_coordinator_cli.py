@@ -391,10 +391,13 @@ def commands(group: click.Group, path: str = "coordinator") -> Iterator[str]:
             yield f"{path} {name}"
 
 
-@pytest.mark.parametrize("words", sorted(commands(main.whole())))
-def test_the_help_of_every_command_gives_an_example(words: str) -> None:
-    text = CliRunner().invoke(main, [*words.split()[1:], "--help"]).stdout
-    assert words in text.partition("Example")[2]
+def test_the_help_of_every_command_gives_an_example() -> None:
+    silent = []
+    for words in commands(main.whole()):
+        text = CliRunner().invoke(main, [*words.split()[1:], "--help"]).stdout
+        if words not in text.partition("Example")[2]:
+            silent.append(words)
+    assert not silent
 
 
 async def command(certificates: Certificates, endpoint: str, *words: str) -> tuple[int, str, str]:

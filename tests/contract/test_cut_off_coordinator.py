@@ -102,6 +102,7 @@ def test_while_etcd_answers_others_it_routes_nothing_and_sends_nodes_to_them(
         asyncio.run(scenario(other))
 
 
+@pytest.mark.slow
 def test_while_etcd_answers_nobody_it_routes_on_by_the_last_good_copy(
     certificates: Certificates, tmp_path: Path, etcd_cluster: LocalEtcd, lines: Sequence[FaultProxy]
 ) -> None:

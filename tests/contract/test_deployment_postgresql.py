@@ -121,6 +121,7 @@ def test_each_role_gets_into_its_own_database_by_its_certificate_and_nowhere_els
             server.connect(role, database, owner)
 
 
+@pytest.mark.slow
 def test_what_was_written_is_there_when_the_container_is_started_again(server: ImageServer) -> None:
     server.start()
     with server.connect("guangdong", "guangdong", "guangdong") as connection:

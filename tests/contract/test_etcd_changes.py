@@ -179,6 +179,7 @@ def test_a_change_that_was_overtaken_while_its_outcome_was_unknown_is_decided_an
     run(scenario())
 
 
+@pytest.mark.slow
 def test_where_the_outcome_cannot_be_found_out_that_is_what_is_said(etcd_cluster: LocalEtcd) -> None:
     async def scenario() -> None:
         async with scene(etcd_cluster) as etcd:

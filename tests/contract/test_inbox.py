@@ -31,6 +31,7 @@ from tests.contract.relay_scene import Scene, play, refusal
 JOINED, SUSPENDED = MemberState.MEMBER_STATE_JOINED, MemberState.MEMBER_STATE_SUSPENDED
 
 
+@pytest.mark.guarantee("G10", "G14")
 def test_a_command_is_acted_on_and_its_receipt_signed_and_audited_in_one_transaction(tmp_path: Path) -> None:
     async def scenario(scene: Scene) -> None:
         sent = scene.pair.seal()
@@ -46,6 +47,7 @@ def test_a_command_is_acted_on_and_its_receipt_signed_and_audited_in_one_transac
     play(tmp_path, scenario)
 
 
+@pytest.mark.guarantee("G3")
 def test_the_same_command_gets_the_same_bytes_and_has_no_second_effect(tmp_path: Path) -> None:
     async def scenario(scene: Scene) -> None:
         sent = scene.pair.seal()
@@ -97,6 +99,7 @@ def test_what_is_the_same_however_often_it_is_done_is_done_however_old(tmp_path:
     play(tmp_path, scenario)
 
 
+@pytest.mark.guarantee("G2")
 @pytest.mark.parametrize("copies", [2, 20])
 def test_copies_that_arrive_together_have_one_effect_and_one_receipt(tmp_path: Path, copies: int) -> None:
     async def scenario(scene: Scene) -> None:
@@ -109,6 +112,7 @@ def test_copies_that_arrive_together_have_one_effect_and_one_receipt(tmp_path: P
     play(tmp_path, scenario)
 
 
+@pytest.mark.guarantee("G3")
 def test_the_same_id_with_other_bytes_is_refused_and_does_nothing(tmp_path: Path) -> None:
     async def scenario(scene: Scene) -> None:
         await scene.receive(scene.pair.seal())

@@ -347,6 +347,7 @@ def test_the_other_batch_is_awaited_before_the_lane_probes() -> None:
     run(scenario)
 
 
+@pytest.mark.guarantee("G12")
 def test_orders_of_a_long_outage_are_sent_once_after_it(caplog: pytest.LogCaptureFixture) -> None:
     """G12: an outage does not multiply what is sent, however long it is and however much is waiting."""
     count = 2_000

@@ -212,6 +212,7 @@ def test_what_cannot_be_sent_ends_with_2_and_says_what_there_is(
     at_the_counter(tmp_path, story)
 
 
+@pytest.mark.guarantee("G13")
 def test_an_outcome_that_is_not_known_ends_with_3_and_says_how_to_ask_again(tmp_path: Path) -> None:
     async def story(shell: Shell, orders: Orders) -> None:
         orders.is_silent = True

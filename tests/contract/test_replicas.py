@@ -385,6 +385,7 @@ def test_a_call_is_offered_to_two_replicas_at_most(certificates: Certificates) -
     asyncio.run(scenario())
 
 
+@pytest.mark.slow
 def test_a_member_pings_more_often_than_a_client_and_no_server_minds(
     certificates: Certificates, two: tuple[CoordinatorProcess, ...]
 ) -> None:

@@ -98,6 +98,7 @@ def test_a_receipt_closes_its_envelope_once_with_its_journey_and_its_effect(tmp_
     play(tmp_path, scenario)
 
 
+@pytest.mark.guarantee("G11")
 def test_a_second_and_different_receipt_raises_an_alarm_and_never_overwrites_the_first(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -404,6 +404,7 @@ def parties_of(delivered: Delivered) -> set[str]:
     return {stamp.party for stamp in Journey.FromString(delivered.journey).stamps}
 
 
+@pytest.mark.slow
 def test_a_node_stays_joined_and_hears_of_changes_whichever_coordinator_freezes(
     certificates: Certificates, tmp_path: Path, etcd: EtcdSettings
 ) -> None:

@@ -191,6 +191,7 @@ REFUSED_CLIENTS: dict[str, Callable[[Files], grpc.ChannelCredentials]] = {
 }
 
 
+@pytest.mark.guarantee("G14")
 @pytest.mark.parametrize("which", REFUSED_CLIENTS)
 def test_a_wrong_client_is_refused_where_the_right_one_passes(files: Files, which: str) -> None:
     async def scenario() -> None:

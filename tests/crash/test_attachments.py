@@ -15,6 +15,8 @@ from tests.crash.regions import CALL_SECONDS, CLERK, HANDLING, HOME, number_of
 from tests.crash.scene import Scene
 from tests.crash.test_complaints import complaint_of, file_complaint, filing, stored, version
 
+pytestmark = pytest.mark.slow
+
 PATIENCE = 60.0
 NUMBER = number_of(903)  # of no other complaint
 CONTENT = b"\x89PNG\r\n\x1a\n" + bytes(2 * CHUNK)

@@ -24,6 +24,8 @@ from tests.crash.test_import import ON_POSTGRESQL, PATIENCE, SLOW
 from tests.faults.background import Background
 from tests.faults.proxy import FaultProxy
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 MAP = ROOT / "deploy" / "import" / "old-complaints.yaml"
 REGION = "sichuan"

@@ -20,6 +20,8 @@ from tests.contract.coordinators import eventually, federation, join_request, ke
 from tests.contract.registries import ADMIN, EtcdRegistries, audit_rows, changed, configuration, heartbeat, run, state
 from tests.contract.small_federation import Certificates
 
+pytestmark = pytest.mark.slow
+
 PATIENCE_S = 90.0  # elections and starts of members on a busy machine
 MEMBERS = range(3)
 TEMPORARY = frozenset({Reason.REASON_REGISTRY_UNAVAILABLE, Reason.REASON_OUTCOME_UNKNOWN})

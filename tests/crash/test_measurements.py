@@ -26,6 +26,8 @@ from tests.faults.background import Background
 from tests.faults.proxy import FaultProxy
 from tests.measurements_kept import measurements_of
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 REGION = "sichuan"
 LINES = 20_000

@@ -21,6 +21,8 @@ from tests.crash.records import Records
 from tests.crash.regions import CALL_SECONDS, HANDLING, HOME
 from tests.crash.scene import Scene
 
+pytestmark = pytest.mark.slow
+
 STAFF = "liu"
 LINK, SERVICE = "chengdu-guangzhou-1", "lines-chengdu-guangzhou"
 HOUR = timedelta(hours=1)

@@ -48,7 +48,7 @@ def state(path: Path) -> tuple[int, str, int]:
     return int(left), str(place), int(removed)
 
 
-@pytest.mark.parametrize("done", [0, 6, 7])
+@pytest.mark.parametrize("done", [6, *(pytest.param(each, marks=pytest.mark.slow) for each in (0, 7))])
 def test_a_purge_killed_before_a_commit_goes_on_where_it_was(tmp_path: Path, done: int) -> None:
     path = tmp_path / "node.sqlite"
     filled(path)

@@ -15,6 +15,8 @@ from gateway.store.sqlite_schema import apply
 from tests import preloaded
 from tests.crash.statement_pages import AGREEMENTS
 
+pytestmark = pytest.mark.slow
+
 
 def do(path: Path, command: str, *points: str) -> int:
     """A command by a process of its own, which dies where it reaches one of the points; how it ended."""

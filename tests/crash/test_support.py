@@ -16,6 +16,8 @@ from tests.crash.records import Records
 from tests.crash.regions import CALL_SECONDS, CLERK, HANDLING, number_of
 from tests.crash.scene import Scene
 
+pytestmark = pytest.mark.slow
+
 NUMBER = number_of(930)  # of no order in these tests
 MEASURED_AT = datetime(2026, 1, 1, tzinfo=UTC)
 STAFF = "zhou"

@@ -35,7 +35,7 @@ _UNANSWERED = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED, grpc.Stat
 RECEIVED = "SELECT envelope_id FROM inbox ORDER BY envelope_id"
 _AWAY = {"STORE_UNAVAILABLE", "OUTCOME_UNKNOWN", "TOO_BUSY"}
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
 
 class Shape(TwoRegions):

@@ -175,6 +175,7 @@ def test_the_largest_envelope_travels(regions: Regions) -> None:
     assert regions.open(largest.envelope) == largest
 
 
+@pytest.mark.guarantee("G11")
 def test_a_receipt_tells_the_answer_and_binds_it_to_the_bytes_that_were_sent(regions: Regions) -> None:
     sent = regions.seal()
     refusal = Answer(Outcome.OUTCOME_REFUSED, reason=Reason.REASON_LINE_CLOSED, parameters={"state": "terminated"})

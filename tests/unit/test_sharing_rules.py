@@ -177,6 +177,7 @@ def answer(asked: Reading, values: dict[Field, SharedValue]) -> object:
     return found.grant_id, told_values(found, NUMBER, values)
 
 
+@pytest.mark.guarantee("G9")
 @pytest.mark.parametrize(
     ("asked", "ends"),
     [

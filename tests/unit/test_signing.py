@@ -121,6 +121,7 @@ def test_bytes_that_are_no_signature_do_not_verify(
     assert not trusted.verify("sichuan", ENVELOPE, CONTENT, signature)
 
 
+@pytest.mark.guarantee("G14")
 def test_a_region_without_an_accepted_key_signs_nothing(authority: Authority, trusted: TrustedKeys) -> None:
     assert not trusted.verify("sichuan", ENVELOPE, CONTENT, signer(signing(authority)).sign(ENVELOPE, CONTENT))
 

@@ -134,7 +134,7 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     REASON_TOKEN_INVALID: _Reason.ValueType  # 53
     """Start again without a token."""
     REASON_TOKEN_EXPIRED: _Reason.ValueType  # 54
-    """List the orders and watch from now."""
+    """List anew, and watch from now."""
     REASON_CUSTOMER_NOT_FOUND: _Reason.ValueType  # 55
     """Only the region's own customers can be read."""
     REASON_CUSTOMER_EXISTS: _Reason.ValueType  # 56
@@ -526,7 +526,7 @@ REASON_REGION_UNKNOWN: Reason.ValueType  # 52
 REASON_TOKEN_INVALID: Reason.ValueType  # 53
 """Start again without a token."""
 REASON_TOKEN_EXPIRED: Reason.ValueType  # 54
-"""List the orders and watch from now."""
+"""List anew, and watch from now."""
 REASON_CUSTOMER_NOT_FOUND: Reason.ValueType  # 55
 """Only the region's own customers can be read."""
 REASON_CUSTOMER_EXISTS: Reason.ValueType  # 56
