@@ -2,15 +2,42 @@
 
 import asyncio
 import inspect
+import shutil
 from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 import uvloop
 
+from gateway import timers
+from region_node.business.billing import runs
+from region_node.business.providers import worker
+from region_node.node.witnessing import telling
 from tests.both_engines import runs_on_both
 from tests.federation.counter import Counter, Reviewer
 from tests.federation.databases import Databases
 from tests.federation.running import Federation
+
+SOON = 0.1  # seconds
+ROOM = 2**31  # bytes free in memory, of which databases of all workers take a tenth
+
+
+@pytest.fixture(scope="session")
+def fast_disk() -> Path | None:
+    """The file system in memory, where there is one with room.
+
+    No test here takes the power away: what a commit waits for on a disk shows nothing.
+    """
+    memory = Path("/dev/shm")
+    return memory if memory.is_dir() and shutil.disk_usage(memory).free > ROOM else None
+
+
+@pytest.fixture
+def tmp_path(fast_disk: Path | None) -> Iterator[Path]:
+    """A directory that a test has for itself, and that goes with it."""
+    with TemporaryDirectory(prefix="crossregion-", dir=fast_disk, ignore_cleanup_errors=True) as name:
+        yield Path(name)
 
 
 @pytest.fixture(scope="session")
@@ -37,6 +64,17 @@ def _on_the_loop(runner: asyncio.Runner) -> None:
     """Every test has the loop at hand."""
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _a_moved_clock_is_noticed_soon() -> Iterator[None]:
+    """Whatever waits for a time looks at the clock again soon: tests move it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(timers, "LONGEST_SLEEP", SOON)
+        patch.setattr(runs, "LOOK_AGAIN", SOON)
+        patch.setattr(telling, "LOOK_AGAIN", SOON)
+        patch.setattr(worker, "LONGEST_SLEEP", SOON)
+        yield
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Runs tests that have databases on each engine, or on the one that is enough."""
     if "databases" in metafunc.fixturenames:
@@ -58,18 +96,17 @@ def databases(request: pytest.FixtureRequest) -> Databases:
 
 
 @pytest.fixture(scope="module")
-def federation(
-    runner: asyncio.Runner, databases: Databases, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Federation]:
+def federation(runner: asyncio.Runner, databases: Databases, fast_disk: Path | None) -> Iterator[Federation]:
     """A federation that the tests of a file share. They bring their own customers and leave its members as they were.
 
     Other files have one of their own: what was set going there, by months that passed, would go on here.
     """
-    federation = Federation(tmp_path_factory.mktemp("federation"), databases)
-    runner.run(federation.start())
-    yield federation
-    runner.run(federation.stop())
-    federation.give_back_databases()
+    with TemporaryDirectory(prefix="crossregion-", dir=fast_disk) as name:
+        federation = Federation(Path(name), databases)
+        runner.run(federation.start())
+        yield federation
+        runner.run(federation.stop())
+        federation.give_back_databases()
 
 
 @pytest.fixture
