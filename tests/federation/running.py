@@ -53,7 +53,7 @@ NO_PREFIX = "+8619999"  # of no region
 MESSAGING = "messaging"  # the name of the system by which a region sends texts
 CALL_SECONDS = 40.0
 PATIENCE = 40.0  # seconds that a condition may take to come true
-_LOOK = 0.01
+_LOOK, _LONGEST_LOOK = 0.005, 0.04  # seconds between looks, most of which ask a member
 
 
 @functools.cache
@@ -232,10 +232,10 @@ class Federation:
             credentials=self.certificates.credentials(f"region/{region}"),
             signing=self.certificates.signing(f"region/{region}"),
             keys=self.certificates.keys(f"region/{region}"),
-            number=int(number or 0),
             providers=self.providers.get(region, self._own_systems(region)),
         )
-        return replace(settings, postgresql=self._database(region, "region_node", settings.database.file))
+        postgresql = self._database(region, "region_node", settings.database.file)
+        return replace(settings, postgresql=postgresql, number=int(number or 0))
 
     def take_database(self, region: str, former: "Federation") -> None:
         """Gives a region, before its node starts, what it had in another federation, which has stopped."""
@@ -398,10 +398,10 @@ async def until(holds: Callable[[], Awaitable[bool]], what: str, patience: float
     """Returns once a condition holds. Raises TimeoutError naming it where it does not in time."""
     try:
         async with asyncio.timeout(patience):
-            while True:
-                if await holds():
-                    return
-                await asyncio.sleep(_LOOK)
+            pause = _LOOK
+            while not await holds():
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, _LONGEST_LOOK)
     except TimeoutError:
         raise TimeoutError(f"waited in vain until {what}") from None
 
