@@ -46,6 +46,8 @@ _UNCOMPRESSED = 1 << 0
 # After an outage of a minute the default back-off waits another 16 s; these bounds, half a second.
 _RECONNECT_MIN_MS = 200
 _RECONNECT_MAX_MS = _SECOND_MS
+# gRPC gives an attempt up after this shortest time between two: within it, a busy server or one far away proves itself.
+_CONNECT_MS = _SECOND_MS
 
 
 class CredentialsUnusable(Exception):
@@ -241,7 +243,7 @@ def _channel_options(name: str, keepalive_ms: int, timeout_ms: int) -> ChannelOp
         *_common_options(keepalive_ms, timeout_ms),
         ("grpc.ssl_target_name_override", name),
         ("grpc.initial_reconnect_backoff_ms", _RECONNECT_MIN_MS),
-        ("grpc.min_reconnect_backoff_ms", _RECONNECT_MIN_MS),
+        ("grpc.min_reconnect_backoff_ms", _CONNECT_MS),
         ("grpc.max_reconnect_backoff_ms", _RECONNECT_MAX_MS),
         # Zero would also switch off the transparent retries of calls that never left; ours are in the relay.
         ("grpc.enable_retries", 1),

@@ -12,7 +12,7 @@ from tests.federation.databases import Database
 from tests.federation.running import REGIONS, Federation, until
 
 _AT_ONCE = 200
-_MINUTES, _PATIENCE = 8, 10.0
+_MINUTES, _PATIENCE = 40, 1.0
 _TEXTS = ("actor", "action", "subject", "detail")
 
 

@@ -438,6 +438,6 @@ async def test_what_the_customer_has_said_to_a_region_is_answered_before_its_com
     federation: Federation, desk: Complainant, classifier: Complainant
 ) -> None:
     filed = await desk.file("BILL_WRONG", federation.next_number(NOT_JOINED))
-    await desk.withdraw(filed.docket)
+    await desk.withdraw(filed.docket, wait=0)
     told = await refusal(classifier.classify(filed.docket, "NET_SPEED", "是网速问题"))
     assert (told.reason, told.parameters) == ("COMPLAINT_ANSWER_AWAITED", {"region": NOT_JOINED})
