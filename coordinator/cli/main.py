@@ -5,7 +5,7 @@ from typing import Final
 
 import click
 
-from coordinator.cli.exits import EPILOG
+from coordinator.cli.connection import EPILOG
 from gateway.completion import completion_command
 from gateway.languages import SpeakingGroup, speaking
 from gateway.times import utc_option, zone_option

@@ -7,8 +7,7 @@ import click
 from rich.text import Text
 
 from coordinator.cli.completing import complete_regions
-from coordinator.cli.connection import TIMEOUT, Connection, connected
-from coordinator.cli.exits import EPILOG, CannotReach
+from coordinator.cli.connection import EPILOG, TIMEOUT, Connection, connected
 from coordinator.cli.order_timeline import seconds_between, timeline, unanswered_envelopes
 from coordinator.cli.output import (
     json_option,
@@ -25,6 +24,7 @@ from gateway.api.region.v1.order_pb2 import OrderState, Party
 from gateway.api.region.v1.oversight_service_pb2 import OrderSummary
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.channels import invoke
+from gateway.cli.exits import CannotReach
 from gateway.errors import Refused, reason_name
 from gateway.languages import refusal, translated
 from gateway.terms import region_name

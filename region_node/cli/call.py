@@ -11,9 +11,9 @@ from click.shell_completion import CompletionItem
 from google.protobuf import json_format
 from google.protobuf.message import Message
 
+from gateway.cli.exits import leave
 from gateway.languages import offering, translated
 from region_node.cli.connection import Target, connection_options
-from region_node.cli.exits import leave
 from region_node.cli.methods import Method, operator_methods
 from region_node.cli.outcome import Failure, Teller
 
@@ -88,7 +88,7 @@ def call(target: Target, method: str, content: str, timeout: float | None) -> No
             )
         )
     request = _request(found, content)
-    teller = Teller(target, found, request)
+    teller = Teller(target.server, found, request)
     try:
         failure = asyncio.run(_Session(target, found, teller).run(request, timeout))
     except KeyboardInterrupt:

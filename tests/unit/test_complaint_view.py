@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from gateway.api.region.v1.complaint_pb2 import Complaint, LedgerEntry, TimeReason
 from gateway.clock import to_timestamp
-from region_node.cli.complaints.complaint_view import happened, print_ledger, print_list, print_told
+from region_node.cli.complaints.complaint_view import COMPLAINTS, happened, print_ledger, print_told
 from region_node.complaints import rules
 from tests.unit.complaint_scene import at, complaint
 
@@ -49,7 +49,7 @@ def test_the_parts_of_a_bar_are_the_whole_bar(lengths: list[int]) -> None:
     assert sum(line.count("█") for line in lines) == 28
 
 
-@pytest.mark.parametrize("show", [print_told, lambda found: print_list([found])])
+@pytest.mark.parametrize("show", [print_told, COMPLAINTS.show_one])
 def test_what_nobody_has_yet_is_said_to_be_with_nobody(
     capsys: pytest.CaptureFixture[str], show: Callable[[Complaint], None]
 ) -> None:

@@ -8,8 +8,7 @@ import click
 from rich.text import Text
 
 from coordinator.cli.completing import complete_regions
-from coordinator.cli.connection import TIMEOUT, Connection, connected
-from coordinator.cli.exits import EPILOG
+from coordinator.cli.connection import EPILOG, TIMEOUT, Connection, connected
 from coordinator.cli.output import json_option, print_json, print_table, told, told_age
 from gateway.api.coordinator.v1 import case_service_pb2 as contract
 from gateway.api.coordinator.v1.case_service_pb2_grpc import CaseServiceStub

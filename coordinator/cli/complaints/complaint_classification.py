@@ -14,10 +14,10 @@ from rich.text import Text
 from coordinator.cli.complaints.classification_rules import DESK, Measured, measured
 from coordinator.cli.complaints.labelled_file import Labelled, read_labelled
 from coordinator.cli.completing import complete_regions
-from coordinator.cli.connection import Connection, connected_if_told
-from coordinator.cli.exits import EPILOG, NotDone
+from coordinator.cli.connection import EPILOG, Connection, connected_if_told
 from coordinator.cli.federation.in_force import in_force
 from coordinator.cli.output import console, json_option
+from gateway.cli.exits import NotDone
 from gateway.errors import Refused
 from gateway.federation.catalogue import Federation
 from gateway.federation.complaint_classifier import Proposal

@@ -8,12 +8,12 @@ import click
 
 from coordinator.cli.complaints.complaint_view import print_groups, print_headers, print_history
 from coordinator.cli.completing import complete_categories, complete_regions
-from coordinator.cli.connection import TIMEOUT, Connection, connected
-from coordinator.cli.exits import EPILOG, CannotReach
+from coordinator.cli.connection import EPILOG, TIMEOUT, Connection, connected
 from coordinator.cli.output import json_option, print_json, tell_unanswered
 from gateway.api.coordinator.v1 import complaint_oversight_service_pb2 as contract
 from gateway.api.coordinator.v1.complaint_oversight_service_pb2_grpc import ComplaintOversightServiceStub
 from gateway.channels import invoke
+from gateway.cli.exits import CannotReach
 from gateway.languages import translated
 from gateway.terms import region_name
 from gateway.times import show_times_of

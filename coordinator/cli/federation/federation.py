@@ -8,14 +8,14 @@ from pathlib import Path
 import click
 from rich.text import Text
 
-from coordinator.cli.connection import Connection, connected
-from coordinator.cli.exits import EPILOG, NotDone
+from coordinator.cli.connection import EPILOG, Connection, connected
 from coordinator.cli.federation.calendars import import_calendar
 from coordinator.cli.federation.in_force import in_force, put_in_force
 from coordinator.cli.federation.number_plan import import_number_plan
 from coordinator.cli.federation.number_plan_file import owners_of
 from coordinator.cli.output import console, json_option, print_json
 from gateway.api.federation.v1.configuration_pb2 import Configuration
+from gateway.cli.exits import NotDone
 from gateway.clock import SystemClock
 from gateway.federation.calendar_rules import calendar_warnings
 from gateway.federation.files import ConfigurationError, dump, load

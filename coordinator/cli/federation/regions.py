@@ -7,13 +7,13 @@ import click
 import grpc
 from rich.text import Text
 
-from coordinator.cli.connection import TIMEOUT, Connection, connected
-from coordinator.cli.exits import EPILOG, NotDone
+from coordinator.cli.connection import EPILOG, TIMEOUT, Connection, connected
 from coordinator.cli.output import json_option, print_json, print_table, told, told_age, told_span
 from gateway.api.coordinator.v1 import administration_pb2 as contract
 from gateway.api.coordinator.v1.administration_pb2_grpc import MembershipServiceStub
 from gateway.api.federation.v1.federation_pb2 import Member, MemberState
 from gateway.channels import invoke
+from gateway.cli.exits import NotDone
 from gateway.clock import from_timestamp
 from gateway.languages import translated
 from gateway.terminal import error_output

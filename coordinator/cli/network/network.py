@@ -7,8 +7,7 @@ from pathlib import Path
 import click
 
 from coordinator.cli.completing import complete_regions
-from coordinator.cli.connection import Connection, connected
-from coordinator.cli.exits import EPILOG, NotDone
+from coordinator.cli.connection import EPILOG, Connection, connected
 from coordinator.cli.federation.in_force import in_force
 from coordinator.cli.network.matrix_page import page
 from coordinator.cli.network.network_view import print_matrix, print_ways
@@ -17,6 +16,7 @@ from gateway.api.coordinator.v1 import path_service_pb2 as contract
 from gateway.api.coordinator.v1.path_service_pb2_grpc import PathServiceStub
 from gateway.api.federation.v1.network_pb2 import Link
 from gateway.channels import invoke
+from gateway.cli.exits import NotDone
 from gateway.federation.files import ConfigurationError, load_file
 from gateway.files import replace_file
 from gateway.languages import current_language, offering, translated

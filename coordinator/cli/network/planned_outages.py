@@ -3,8 +3,7 @@
 import click
 
 from coordinator.cli.completing import complete_regions
-from coordinator.cli.connection import TIMEOUT, Connection, connected
-from coordinator.cli.exits import EPILOG
+from coordinator.cli.connection import EPILOG, TIMEOUT, Connection, connected
 from coordinator.cli.output import json_option, print_json, print_table
 from gateway.api.coordinator.v1 import planned_outage_service_pb2 as contract
 from gateway.api.coordinator.v1.planned_outage_service_pb2_grpc import PlannedOutageServiceStub

@@ -8,8 +8,7 @@ from rich.text import Text
 from rich.tree import Tree
 
 from coordinator.cli.completing import complete_regions
-from coordinator.cli.connection import TIMEOUT, Connection, connected
-from coordinator.cli.exits import EPILOG
+from coordinator.cli.connection import EPILOG, TIMEOUT, Connection, connected
 from coordinator.cli.output import console, json_option, print_json, print_table, told, told_age
 from gateway.api.coordinator.v1 import problem_service_pb2 as contract
 from gateway.api.coordinator.v1.problem_service_pb2 import (

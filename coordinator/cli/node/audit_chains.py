@@ -8,12 +8,12 @@ import grpc
 from google.protobuf.json_format import MessageToDict
 
 from coordinator.cli.connection import Connection
-from coordinator.cli.exits import CannotReach, NotDone
 from coordinator.cli.output import print_table
 from gateway.api.coordinator.v1.administration_pb2 import ChainVerdict, Sighting, VerifyChainsRequest
 from gateway.api.coordinator.v1.administration_pb2_grpc import AuditServiceStub
 from gateway.api.region.v1.audit_service_pb2 import ChainProblem, ChainProblemKind
 from gateway.audit import problem_text
+from gateway.cli.exits import CannotReach, NotDone
 from gateway.clock import from_timestamp, to_microseconds
 from gateway.errors import Refused, from_rpc_error
 from gateway.languages import refusal, translated

@@ -2,9 +2,9 @@
 
 from typing import NoReturn
 
-from coordinator.cli.exits import NotDone
 from coordinator.cli.node.config import load_settings, settings_options
 from coordinator.schema import PACKAGES
+from gateway.cli.exits import NotDone
 from gateway.settings import Sources
 from gateway.store.commands import DatabaseProgram, migrate_command
 from gateway.store.opening import DatabasePlace

@@ -10,6 +10,7 @@ from gateway.api.region.v1 import attachment_service_pb2 as api
 from gateway.api.region.v1.attachment_service_pb2_grpc import AttachmentServiceStub
 from gateway.api.region.v1.document_service_pb2 import UploadState
 from gateway.api.types.v1.types_pb2 import Channel, Requester
+from gateway.cli.exits import REFUSED, leave
 from gateway.languages import in_language, translated
 from region_node.cli.connection import Target, connection_options, patience_option
 from region_node.cli.customers.document_transfer import (
@@ -20,7 +21,6 @@ from region_node.cli.customers.document_transfer import (
     media_type_of,
     request_id_of,
 )
-from region_node.cli.exits import REFUSED, leave
 from region_node.cli.options import staff_option
 from region_node.cli.progress import byte_progress
 

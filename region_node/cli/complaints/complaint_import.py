@@ -18,12 +18,12 @@ from gateway.api.region.v1.complaint_import_service_pb2 import (
 from gateway.api.region.v1.complaint_import_service_pb2_grpc import ComplaintImportServiceStub
 from gateway.api.region.v1.customer_service_pb2 import ImportFile
 from gateway.api.types.v1.types_pb2 import Channel, Requester
+from gateway.cli.exits import REFUSED
 from gateway.clock import to_timestamp
 from region_node.cli.complaints.complaint_file import ComplaintFile
 from region_node.cli.complaints.complaint_map import ComplaintMap
 from region_node.cli.connection import Target, connection_options, patience_option
 from region_node.cli.customers.line_file import Line, LineFileUnusable
-from region_node.cli.exits import REFUSED
 from region_node.cli.imports.column_map import MapUnusable
 from region_node.cli.imports.import_command import run_import
 from region_node.cli.imports.import_report import ImportReport

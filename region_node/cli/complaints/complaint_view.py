@@ -12,9 +12,12 @@ from gateway.api.federation.v1.problem_pb2 import ProblemHeader, ProblemState
 from gateway.api.region.v1.complaint_pb2 import (
     ClassifiedBy,
     Complaint,
+    ComplaintAttachment,
+    ComplaintCandidate,
     ComplaintClassification,
     ComplaintNote,
     ComplaintState,
+    Deadline,
     DeadlineKind,
     EscalationTrigger,
     LedgerEntry,
@@ -27,12 +30,13 @@ from gateway.api.region.v1.complaint_pb2 import (
     WorkItemState,
 )
 from gateway.api.region.v1.complaint_service_pb2 import GetComplaintResponse
+from gateway.cli.table import Table, TableColumn, show_timeline
 from gateway.clock import from_timestamp
 from gateway.languages import in_language, translated
 from gateway.money import in_major_units
 from gateway.terminal import print_table
 from gateway.terms import category_name, cause_name, region_name
-from gateway.times import told_time
+from gateway.times import told_if_set, told_time
 from gateway.words import word
 from region_node.cli.network.problem_view import told_cause
 from region_node.complaints.rules import is_on_its_way, is_unclassified, is_with_nobody
@@ -51,32 +55,37 @@ _COLOURS = ("green", "yellow", "cyan", "magenta", "blue", "red")
 _HOUR = timedelta(hours=1)
 
 
-def print_list(complaints: Sequence[Complaint]) -> None:
-    """One line for each complaint."""
-    columns = [
-        translated("docket"),
-        translated("category"),
-        translated("state"),
-        translated("level"),
-        translated("responsible"),
-        translated("due"),
-    ]
-    print_table(
-        columns,
-        [
-            (
-                each.docket,
-                category_name(each.request.category) or translated("not classified"),
-                word(ComplaintState.Name(each.state), _STATE),
-                _level(each.level),
-                translated("nobody yet")
-                if is_with_nobody(each)
-                else f"{region_name(each.owner_region)} {in_language(each.department)}",
-                told_time(each.expected_resolution_date),
-            )
-            for each in complaints
-        ],
-    )
+COMPLAINTS = Table[Complaint](
+    TableColumn("docket", lambda each: each.docket),
+    TableColumn("category", lambda each: category_name(each.request.category) or translated("not classified")),
+    TableColumn("state", lambda each: _state(each.state)),
+    TableColumn("level", lambda each: f"L{each.level}"),
+    TableColumn("responsible", lambda each: translated("nobody yet") if is_with_nobody(each) else _owner(each)),
+    TableColumn("due", lambda each: told_time(each.expected_resolution_date)),
+)
+"""One line for each complaint."""
+_ITEMS = Table[tuple[Complaint, WorkItem]](
+    TableColumn("work item", lambda each: each[1].docket or f"{each[0].docket}/{each[1].number}"),
+    TableColumn("responsible", lambda each: _item_owner(each[1])),
+    TableColumn("state", lambda each: _item_state(each[1])),
+    TableColumn("since", lambda each: told_time(each[1].state_time)),
+)
+_DEADLINES = Table[Deadline](
+    TableColumn("deadline", lambda each: word(DeadlineKind.Name(each.kind), "DEADLINE_KIND_")),
+    TableColumn("due", lambda each: told_time(each.due)),
+    TableColumn("met", lambda each: told_if_set(each.met_time) or "-"),
+)
+_ATTACHMENTS = Table[ComplaintAttachment](
+    TableColumn("attachment", lambda each: each.id),
+    TableColumn("known as", lambda each: each.name),
+    TableColumn("type", lambda each: each.media_type),
+    TableColumn("bytes", lambda each: str(each.size)),
+)
+_CANDIDATES = Table[ComplaintCandidate](
+    TableColumn("category", lambda each: category_name(each.category)),
+    TableColumn("confidence", lambda each: f"{each.confidence:.1%}"),
+    TableColumn("words", lambda each: " ".join(word.text for word in each.words)),
+)
 
 
 def _network_problem(header: ProblemHeader) -> str:
@@ -96,7 +105,7 @@ def print_told(complaint: Complaint) -> None:
         told = translated(
             "{docket}: {state}, L{level}; not classified: the desk of {region} says what it is about",
             docket=complaint.docket,
-            state=word(ComplaintState.Name(complaint.state), _STATE),
+            state=_state(complaint.state),
             level=complaint.level,
             region=region_name(complaint.owner_region),
         )
@@ -105,7 +114,7 @@ def print_told(complaint: Complaint) -> None:
         return
     stands = {
         "docket": complaint.docket,
-        "state": word(ComplaintState.Name(complaint.state), _STATE),
+        "state": _state(complaint.state),
         "level": complaint.level,
         "region": region_name(complaint.owner_region),
         "department": in_language(complaint.department),
@@ -165,21 +174,17 @@ def print_complaint(told: GetComplaintResponse) -> None:
         late = told.remedy_lateness.ToTimedelta()
         click.echo(translated("The money is late by {time}.", time=length_of(late)))
     if complaint.items:
-        columns = [translated("work item"), translated("responsible"), translated("state"), translated("since")]
-        print_table(columns, [_item(complaint, each) for each in complaint.items])
-    print_table([translated("deadline"), translated("due"), translated("met")], [*_deadlines(complaint)])
+        _ITEMS.show([(complaint, each) for each in complaint.items])
+    _DEADLINES.show(complaint.deadlines)
     click.echo()
     private = [
         (from_timestamp(each.time), each.author, translated("private: {text}", text=each.text))
         for each in told.private_notes
     ]
-    timeline = sorted([*happened(complaint), *private], key=lambda row: row[0])
-    columns = [translated("time"), translated("who"), translated("what")]
-    print_table(columns, [(told_time(time), who, what) for time, who, what in timeline])
+    show_timeline([*happened(complaint), *private])
     click.echo()
     if complaint.attachments:
-        columns = [translated("attachment"), translated("known as"), translated("type"), translated("bytes")]
-        print_table(columns, [(each.id, each.name, each.media_type, str(each.size)) for each in complaint.attachments])
+        _ATTACHMENTS.show(complaint.attachments)
         click.echo()
     print_ledger(told.ledger)
     if told.HasField("lateness"):
@@ -193,12 +198,7 @@ def print_proposal(classification: ComplaintClassification) -> None:
         return
     proposed = category_name(classification.proposed_category) or translated("none clearly enough")
     click.echo(translated("Proposed by its words: {category}", category=proposed))
-    columns = [translated("category"), translated("confidence"), translated("words")]
-    rows = [
-        (category_name(each.category), f"{each.confidence:.1%}", " ".join(word.text for word in each.words))
-        for each in classification.candidates
-    ]
-    print_table(columns, rows)
+    _CANDIDATES.show(classification.candidates)
 
 
 def print_remedy(complaint: Complaint) -> None:
@@ -245,15 +245,21 @@ def _party(entry: LedgerEntry) -> str:
     return region_name(entry.region) or translated("the customer")
 
 
-def _item(case: Complaint, item: WorkItem) -> tuple[str, str, str, str]:
-    whose = (
+def _owner(complaint: Complaint) -> str:
+    return f"{region_name(complaint.owner_region)} {in_language(complaint.department)}"
+
+
+def _item_owner(item: WorkItem) -> str:
+    return (
         f"{region_name(item.region)} {in_language(item.department.name)}" if item.region else translated("nobody yet")
     )
+
+
+def _item_state(item: WorkItem) -> str:
     state = word(WorkItemState.Name(item.state), "WORK_ITEM_STATE_")
     if item.returned.reason:
         state = f"{state} ({word(ReturnReason.Name(item.returned.reason), 'RETURN_REASON_')})"
-    docket = item.docket or f"{case.docket}/{item.number}"
-    return docket, whose, state, told_time(item.state_time)
+    return state
 
 
 def _widths(amounts: Sequence[timedelta], whole: timedelta) -> list[int]:
@@ -263,13 +269,6 @@ def _widths(amounts: Sequence[timedelta], whole: timedelta) -> list[int]:
         passed += amount
         ends.append(round(_BAR * (passed / whole)) if whole else 0)
     return [end - start for start, end in pairwise(ends)]
-
-
-def _deadlines(complaint: Complaint) -> Iterator[tuple[str, str, str]]:
-    for each in complaint.deadlines:
-        name = word(DeadlineKind.Name(each.kind), "DEADLINE_KIND_")
-        met = told_time(each.met_time) if each.HasField("met_time") else "-"
-        yield name, told_time(each.due), met
 
 
 def happened(complaint: Complaint) -> Iterator[tuple[datetime, str, str]]:
@@ -295,7 +294,7 @@ def happened(complaint: Complaint) -> Iterator[tuple[datetime, str, str]]:
         reason = translated(change.reason)
         if change.estimated:
             reason = translated("{reason}; the time is an estimate", reason=reason)
-        entered = f"{word(ComplaintState.Name(change.state), _STATE)} ({reason})"
+        entered = f"{_state(change.state)} ({reason})"
         yield from_timestamp(change.time), region_name(change.region), entered
     if complaint.HasField("returned"):
         returned = complaint.returned
@@ -303,7 +302,7 @@ def happened(complaint: Complaint) -> Iterator[tuple[datetime, str, str]]:
         yield from_timestamp(returned.time), returned.author, translated("returned: {reason}", reason=reason)
     for raised in complaint.escalations:
         trigger = word(EscalationTrigger.Name(raised.trigger), "ESCALATION_TRIGGER_")
-        yield from_timestamp(raised.time), region_name(raised.region), f"{_level(raised.level)}: {trigger}"
+        yield from_timestamp(raised.time), region_name(raised.region), f"L{raised.level}: {trigger}"
     for note in complaint.notes:
         yield from_timestamp(note.time), note.author, _said(note)
     for attachment in complaint.attachments:
@@ -346,8 +345,8 @@ def reason_of(reason: TimeReason.ValueType) -> str:
     return word(TimeReason.Name(reason), "TIME_REASON_")
 
 
-def _level(level: int) -> str:
-    return f"L{level}"
+def _state(state: ComplaintState.ValueType) -> str:
+    return word(ComplaintState.Name(state), _STATE)
 
 
 def length_of(amount: timedelta) -> str:

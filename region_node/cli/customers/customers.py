@@ -9,6 +9,7 @@ import click
 
 from gateway.api.region.v1.customer_service_pb2 import Customer, ImportCustomersResponse
 from gateway.api.types.v1.types_pb2 import Channel, Requester
+from gateway.cli.exits import REFUSED
 from gateway.languages import translated
 from region_node.cli.connection import Target, connection_options, patience_option
 from region_node.cli.customers.customer_file import CustomerFile
@@ -16,7 +17,6 @@ from region_node.cli.customers.customer_import import CustomersToImport
 from region_node.cli.customers.line_file import LineFileUnusable
 from region_node.cli.customers.number_ranges import parse_range
 from region_node.cli.customers.standing import erase, release, restrict
-from region_node.cli.exits import REFUSED
 from region_node.cli.imports.column_map import ColumnMap, MapUnusable
 from region_node.cli.imports.import_command import run_import
 from region_node.cli.imports.import_report import ImportReport

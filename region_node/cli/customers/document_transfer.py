@@ -26,12 +26,12 @@ from gateway.api.region.v1.document_service_pb2 import (
     UploadState,
 )
 from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.cli.exits import NOT_KNOWN, REFUSED, leave
 from gateway.errors import from_rpc_error
 from gateway.federation.documents import MEDIA_TYPES
 from gateway.files import go_on_private
 from gateway.languages import translated
 from region_node.cli.connection import Target
-from region_node.cli.exits import NOT_KNOWN, REFUSED, leave
 from region_node.cli.imports.reconnecting import Note, keep_trying
 from region_node.cli.outcome import Stalled, may_pass, told_by
 
@@ -172,7 +172,7 @@ def carried_out(target: Target, carry_out: Callable[[grpc.aio.Channel, Tell], Aw
     again = translated("Run the same command again.")
 
     def tell(error: grpc.aio.AioRpcError) -> None:
-        click.echo(translated("{problem}; trying again", problem=told_by(error, target)), err=True)
+        click.echo(translated("{problem}; trying again", problem=told_by(error, target.server)), err=True)
 
     async def run() -> T:
         async with target.channel() as channel:
@@ -182,7 +182,7 @@ def carried_out(target: Target, carry_out: Callable[[grpc.aio.Channel, Tell], Aw
         return asyncio.run(run())
     except grpc.aio.AioRpcError as error:
         if may_pass(error):
-            leave(f"{told_by(error, target)}\n{again}", NOT_KNOWN)
-        leave(translated("Refused: {problem}", problem=told_by(error, target)), REFUSED)
+            leave(f"{told_by(error, target.server)}\n{again}", NOT_KNOWN)
+        leave(translated("Refused: {problem}", problem=told_by(error, target.server)), REFUSED)
     except KeyboardInterrupt:
         leave(again, NOT_KNOWN)

@@ -17,22 +17,19 @@ _TIMEOUT = 30.0  # seconds for one answer
 
 @dataclass(frozen=True)
 class Proof:
-    """Whom it is about, and how it is proved: by a way, or on a paper that was seen."""
+    """Whom it is about, and how it is proved."""
 
     number: str
     way: str
-    paper: str
     request_id: str
-    requester: Requester
+    requester: Requester | None
 
 
 async def prove(channel: grpc.aio.Channel, proof: Proof) -> list[Document]:
-    """What the home region has verified for this request; nothing where there is a paper.
+    """What the home region has verified for this request. What the customer says is asked for and never shown.
 
-    What the customer says is asked for and never shown. Raises AioRpcError.
+    Raises AioRpcError.
     """
-    if proof.paper:
-        return []
     stub = VerificationServiceStub(channel)
     request = VerifyRequest(request_id=proof.request_id, number=proof.number, requester=proof.requester)
     if proof.way == "code":

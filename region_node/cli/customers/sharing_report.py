@@ -4,45 +4,19 @@ from collections.abc import Iterable
 
 import click
 
-from gateway.api.federation.v1.configuration_pb2 import ConsentMethod, LegalBasis, SharedField, WithoutGrant
+from gateway.api.federation.v1.configuration_pb2 import ConsentMethod, LegalBasis, Purpose, SharedField, WithoutGrant
 from gateway.api.region.v1 import sharing_service_pb2 as api
 from gateway.api.region.v1.sharing_service_pb2 import DisclosureKind, GrantState, MaskReason
+from gateway.cli.table import Table, TableColumn
 from gateway.errors import reason_name
 from gateway.languages import in_language, translated
 from gateway.money import in_major_units
-from gateway.terminal import print_table
 from gateway.terms import region_name
 from gateway.times import told_if_set
 from gateway.words import word
 
 # Fields whose texts are values of an enum of the contract.
 _ENUMS = {SharedField.SHARED_FIELD_STATUS: "PRODUCT_STATUS_", SharedField.SHARED_FIELD_LINE_KIND: "LINE_KIND_"}
-
-
-def print_purposes(answer: api.ListPurposesResponse) -> None:
-    """What records are shared for."""
-    columns = [
-        translated("purpose"),
-        translated("what people call it"),
-        translated("fields"),
-        translated("legal basis"),
-        translated("without a grant"),
-        translated("days at most"),
-        translated("legal source"),
-    ]
-    rows = [
-        [
-            each.name,
-            in_language(each.title),
-            _fields(each.fields),
-            ", ".join(word(LegalBasis.Name(basis), "LEGAL_BASIS_") for basis in each.legal_bases),
-            word(WithoutGrant.Name(each.without_grant), "WITHOUT_GRANT_"),
-            str(each.longest_grant.ToTimedelta().days) if each.HasField("longest_grant") else "",
-            each.source,
-        ]
-        for each in answer.purposes
-    ]
-    print_table(columns, rows)
 
 
 def print_record(answer: api.ReadSharedCustomerResponse) -> None:
@@ -66,12 +40,7 @@ def print_record(answer: api.ReadSharedCustomerResponse) -> None:
             grant=record.grant_id or translated("none"),
         )
     )
-    columns = [translated("field"), translated("value"), translated("why it is masked")]
-    rows = [
-        [word(SharedField.Name(each.field), "SHARED_FIELD_"), _value(each), word_of_mask(each.masked)]
-        for each in record.values
-    ]
-    print_table(columns, rows)
+    _VALUES.show(record.values)
 
 
 def print_consent(answer: api.GiveConsentResponse) -> None:
@@ -91,66 +60,6 @@ def print_withdrawal(answer: api.WithdrawConsentResponse) -> None:
     click.echo(translated("Withdrawn at {time}", time=told_if_set(answer.withdraw_time)))
     for grant_id in answer.grant_ids:
         click.echo(f"  {grant_id}")
-
-
-def print_grants(answer: api.ListGrantsResponse) -> None:
-    """What a customer decided."""
-    columns = [
-        translated("recorded"),
-        translated("region"),
-        translated("purpose"),
-        translated("state"),
-        translated("until"),
-        translated("fields"),
-        translated("given"),
-        translated("grant"),
-    ]
-    rows = [
-        [
-            told_if_set(each.record_time),
-            each.reader,
-            in_language(each.purpose_title),
-            word(GrantState.Name(each.state), "GRANT_STATE_"),
-            told_if_set(each.end_time),
-            _fields(each.fields),
-            _given(each.evidence),
-            each.id,
-        ]
-        for each in answer.grants
-    ]
-    print_table(columns, rows)
-
-
-def print_disclosures(answer: api.ListDisclosuresResponse) -> None:
-    """Who saw what of a customer."""
-    columns = [
-        translated("time"),
-        translated("what"),
-        translated("region"),
-        translated("who"),
-        translated("purpose"),
-        translated("legal basis"),
-        translated("seen"),
-        translated("seen masked"),
-        translated("refused"),
-        translated("grant"),
-    ]
-    rows = [
-        [
-            told_if_set(each.time),
-            _what(each),
-            region_name(each.region),
-            _who(each),
-            in_language(each.purpose_title),
-            _basis(each),
-            _fields(each.shown),
-            _fields(each.masked),
-            reason_name(each.refused) if each.refused else "",
-            each.grant_id,
-        ]
-        for each in answer.disclosures
-    ]
-    print_table(columns, rows)
 
 
 def word_of_mask(mask: MaskReason.ValueType) -> str:
@@ -184,7 +93,7 @@ def _who(disclosure: api.Disclosure) -> str:
 
 def _basis(disclosure: api.Disclosure) -> str:
     """By what right, and what it rests on."""
-    basis, particulars = word(LegalBasis.Name(disclosure.legal_basis), "LEGAL_BASIS_"), disclosure.particulars
+    basis, particulars = _basis_word(disclosure.legal_basis), disclosure.particulars
     ground = particulars.reference or particulars.order_id
     return f"{basis}: {ground}" if basis and ground else basis
 
@@ -196,3 +105,52 @@ def _fields(fields: Iterable[SharedField.ValueType]) -> str:
 def _given(evidence: api.ConsentEvidence) -> str:
     how = evidence.paper or "+".join(evidence.verified)
     return f"{word(ConsentMethod.Name(evidence.method), 'CONSENT_METHOD_')}: {how}"
+
+
+def _basis_word(basis: LegalBasis.ValueType) -> str:
+    return word(LegalBasis.Name(basis), "LEGAL_BASIS_")
+
+
+def _days(purpose: Purpose) -> str:
+    return str(purpose.longest_grant.ToTimedelta().days) if purpose.HasField("longest_grant") else ""
+
+
+PURPOSES = Table[Purpose](
+    TableColumn("purpose", lambda each: each.name),
+    TableColumn("what people call it", lambda each: in_language(each.title)),
+    TableColumn("fields", lambda each: _fields(each.fields)),
+    TableColumn("legal basis", lambda each: ", ".join(_basis_word(basis) for basis in each.legal_bases)),
+    TableColumn("without a grant", lambda each: word(WithoutGrant.Name(each.without_grant), "WITHOUT_GRANT_")),
+    TableColumn("days at most", _days),
+    TableColumn("legal source", lambda each: each.source),
+)
+"""What records are shared for."""
+GRANTS = Table[api.Grant](
+    TableColumn("recorded", lambda each: told_if_set(each.record_time)),
+    TableColumn("region", lambda each: each.reader),
+    TableColumn("purpose", lambda each: in_language(each.purpose_title)),
+    TableColumn("state", lambda each: word(GrantState.Name(each.state), "GRANT_STATE_")),
+    TableColumn("until", lambda each: told_if_set(each.end_time)),
+    TableColumn("fields", lambda each: _fields(each.fields)),
+    TableColumn("given", lambda each: _given(each.evidence)),
+    TableColumn("grant", lambda each: each.id),
+)
+"""What a customer decided."""
+DISCLOSURES = Table[api.Disclosure](
+    TableColumn("time", lambda each: told_if_set(each.time)),
+    TableColumn("what", _what),
+    TableColumn("region", lambda each: region_name(each.region)),
+    TableColumn("who", _who),
+    TableColumn("purpose", lambda each: in_language(each.purpose_title)),
+    TableColumn("legal basis", _basis),
+    TableColumn("seen", lambda each: _fields(each.shown)),
+    TableColumn("seen masked", lambda each: _fields(each.masked)),
+    TableColumn("refused", lambda each: reason_name(each.refused) if each.refused else ""),
+    TableColumn("grant", lambda each: each.grant_id),
+)
+"""Who saw what of a customer."""
+_VALUES = Table[api.SharedValue](
+    TableColumn("field", lambda each: word(SharedField.Name(each.field), "SHARED_FIELD_")),
+    TableColumn("value", _value),
+    TableColumn("why it is masked", lambda each: word_of_mask(each.masked)),
+)

@@ -5,10 +5,10 @@ from collections.abc import Callable
 
 import grpc
 
+from gateway.cli.exits import NOT_KNOWN, REFUSED
 from gateway.languages import translated
 from region_node.cli.connection import Target
 from region_node.cli.customers.line_file import LineFile, LineFileUnusable
-from region_node.cli.exits import NOT_KNOWN, REFUSED
 from region_node.cli.imports.import_report import ImportReport, M, R
 from region_node.cli.imports.import_stream import FileImport, LinesToImport, Q
 from region_node.cli.outcome import may_pass, told_by
@@ -25,7 +25,7 @@ def run_import(
     again = translated("Run the same command again: it goes on after the last line that is done.")
 
     def tell_away(error: grpc.aio.AioRpcError) -> None:
-        report.interrupted(told_by(error, target))
+        report.interrupted(told_by(error, target.server))
 
     async def run() -> None:
         async with target.channel() as channel:
@@ -36,7 +36,7 @@ def run_import(
     except LineFileUnusable as error:
         return f"{error}\n{again}", NOT_KNOWN
     except grpc.aio.AioRpcError as error:
-        problem = told_by(error, target)
+        problem = told_by(error, target.server)
         if may_pass(error):
             return f"{problem}\n{again}", NOT_KNOWN
         return translated("Refused: {problem}", problem=problem), REFUSED

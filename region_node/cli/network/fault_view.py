@@ -1,6 +1,6 @@
 """How faults are shown to people: lists, how one stands, its limits and its timeline."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import datetime
 
 import click
@@ -18,10 +18,10 @@ from gateway.api.region.v1.fault_pb2 import (
     RepairPart,
 )
 from gateway.api.region.v1.fault_service_pb2 import FoundPlace
+from gateway.cli.table import Table, TableColumn, show_timeline
 from gateway.clock import from_timestamp
 from gateway.languages import in_language, translated
 from gateway.money import in_major_units
-from gateway.terminal import print_table
 from gateway.terms import region_name
 from gateway.times import told_if_set, told_time
 from gateway.words import word
@@ -29,37 +29,6 @@ from region_node.faults.outages import due_of
 from region_node.faults.rules import UNREPAIRED
 
 _STATE = "FAULT_STATE_"
-
-
-def print_list(faults: Sequence[Fault]) -> None:
-    """One line for each fault."""
-    columns = [
-        translated("fault"),
-        translated("place"),
-        translated("severity"),
-        translated("state"),
-        translated("region"),
-        translated("due"),
-    ]
-    rows = [
-        (each.id, _place(each), _severity(each), _state(each), region_name(each.owner_region), _still_due(each))
-        for each in faults
-    ]
-    print_table(columns, rows)
-
-
-def print_places(places: Sequence[FoundPlace]) -> None:
-    """One line for each."""
-    columns = [translated("kind"), translated("id"), translated("known as"), translated("region"), ""]
-    rows = []
-    for each in places:
-        about, kind = each.object, each.object.WhichOneof("object") or ""
-        kinds = {"site": translated("site"), "link": translated("link"), "service": translated("service")}
-        name, rural = in_language(each.name), translated("in the countryside") if each.rural else ""
-        rows.append(
-            (kinds.get(kind, ""), about.site or about.link or about.service, name, region_name(each.region), rural)
-        )
-    print_table(columns, rows)
 
 
 def print_told(fault: Fault) -> None:
@@ -104,18 +73,9 @@ def print_fault(fault: Fault) -> None:
         cause = word(FaultCause.Name(fault.cause), "FAULT_CAUSE_")
         click.echo(translated("Cause: {cause}. {text}", cause=cause, text=fault.resolution))
     _print_repair(fault)
-    columns = [
-        translated("not repaired since"),
-        translated("due"),
-        translated("late"),
-        translated("repaired"),
-        translated("rent given back"),
-    ]
-    print_table(columns, [_outage(each) for each in fault.outages])
+    _OUTAGES.show(fault.outages)
     click.echo()
-    columns = [translated("time"), translated("who"), translated("what")]
-    timeline = sorted(_happened(fault), key=lambda row: row[0])
-    print_table(columns, [(told_time(time), who, what) for time, who, what in timeline])
+    show_timeline(_happened(fault))
     for each in fault.review.measures:
         click.echo(
             translated("Measure: {what}; {owner}, by {date}", what=each.what, owner=each.owner, date=each.due_date)
@@ -133,8 +93,7 @@ def _print_repair(fault: Fault) -> None:
         start, end = (told_time(each) for each in (last.start_time, last.end_time))
         click.echo(translated("Appointment: {start} to {end}", start=start, end=end))
     if repair.parts:
-        columns = [translated("part"), translated("known as"), translated("price"), translated("decision"), ""]
-        print_table(columns, [_part(each) for each in repair.parts])
+        _PARTS.show(repair.parts)
     if fault.HasField("evaluation"):
         said = fault.evaluation
         told = translated(
@@ -147,27 +106,24 @@ def _print_repair(fault: Fault) -> None:
         click.echo(told)
 
 
-def _part(part: RepairPart) -> tuple[str, str, str, str, str]:
-    price = in_major_units(part.price.minor_units, part.price.currency)
-    decision = word(QuoteState.Name(part.quote), "QUOTE_STATE_")
+def _put_in(part: RepairPart) -> str:
+    """When a part was put in, and whether the customer pays for it."""
     put_in = told_if_set(part.install_time)
     if put_in and part.quote == QuoteState.QUOTE_STATE_ACCEPTED:
         put_in += f" {translated('charged') if part.charged else translated('not charged: ask for the money')}"
-    return str(part.number), part.name, price, decision, put_in
+    return put_in
 
 
-def _outage(outage: FaultOutage) -> tuple[str, str, str, str, str]:
-    given = ""
-    if outage.HasField("waiver"):
-        known, amount = outage.waiver.HasField("amount"), outage.waiver.amount
-        given = in_major_units(amount.minor_units, amount.currency) if known else translated("yes")
-    return (
-        told_time(outage.start_time),
-        _due(outage),
-        translated("yes") if outage.HasField("breach_time") else "",
-        told_if_set(outage.end_time),
-        given,
-    )
+def _given_back(outage: FaultOutage) -> str:
+    if not outage.HasField("waiver"):
+        return ""
+    known, amount = outage.waiver.HasField("amount"), outage.waiver.amount
+    return in_major_units(amount.minor_units, amount.currency) if known else translated("yes")
+
+
+def _kind(place: FoundPlace) -> str:
+    kinds = {"site": translated("site"), "link": translated("link"), "service": translated("service")}
+    return kinds.get(place.object.WhichOneof("object") or "", "")
 
 
 def _happened(fault: Fault) -> Iterator[tuple[datetime, str, str]]:
@@ -250,10 +206,6 @@ def _state(fault: Fault) -> str:
     return word(FaultState.Name(fault.state), _STATE)
 
 
-def _due(outage: FaultOutage) -> str:
-    return told_time(outage.due)
-
-
 def _still_due(fault: Fault) -> str:
     """By when it is to be repaired; nothing for what is repaired, and for what the law sets no limit for."""
     due = due_of(fault)
@@ -261,3 +213,36 @@ def _still_due(fault: Fault) -> str:
         return ""
     is_late = fault.outages[-1].HasField("breach_time")
     return f"{told_time(due)} {translated('late')}" if is_late else told_time(due)
+
+
+FAULTS = Table[Fault](
+    TableColumn("fault", lambda each: each.id),
+    TableColumn("place", _place),
+    TableColumn("severity", _severity),
+    TableColumn("state", _state),
+    TableColumn("region", lambda each: region_name(each.owner_region)),
+    TableColumn("due", _still_due),
+)
+"""One line for each fault."""
+PLACES = Table[FoundPlace](
+    TableColumn("kind", _kind),
+    TableColumn("id", lambda each: each.object.site or each.object.link or each.object.service),
+    TableColumn("known as", lambda each: in_language(each.name)),
+    TableColumn("region", lambda each: region_name(each.region)),
+    TableColumn("", lambda each: translated("in the countryside") if each.rural else ""),
+)
+"""One line for each place that a report may name."""
+_OUTAGES = Table[FaultOutage](
+    TableColumn("not repaired since", lambda each: told_time(each.start_time)),
+    TableColumn("due", lambda each: told_time(each.due)),
+    TableColumn("late", lambda each: translated("yes") if each.HasField("breach_time") else ""),
+    TableColumn("repaired", lambda each: told_if_set(each.end_time)),
+    TableColumn("rent given back", _given_back),
+)
+_PARTS = Table[RepairPart](
+    TableColumn("part", lambda each: str(each.number)),
+    TableColumn("known as", lambda each: each.name),
+    TableColumn("price", lambda each: in_major_units(each.price.minor_units, each.price.currency)),
+    TableColumn("decision", lambda each: word(QuoteState.Name(each.quote), "QUOTE_STATE_")),
+    TableColumn("", _put_in),
+)

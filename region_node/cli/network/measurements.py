@@ -15,22 +15,21 @@ from gateway.api.region.v1.measurement_service_pb2 import (
     SendMeasurementsResponse,
 )
 from gateway.api.region.v1.measurement_service_pb2_grpc import MeasurementServiceStub
+from gateway.cli.table import Table, TableColumn
 from gateway.clock import from_timestamp, to_timestamp
 from gateway.languages import translated
-from gateway.terminal import print_table
 from gateway.times import told_time
-from region_node.cli.asking import answer_of
-from region_node.cli.connection import Target, connection_options, patience_option
-from region_node.cli.network.network_file import NetworkFile, NetworkFileUnusable
-from region_node.cli.network.network_import import Kind, run_import, source_option
-from region_node.cli.options import json_option, print_message, summary_json_option
+from region_node.cli.asking import Asking, reads
+from region_node.cli.network.network_file import NetworkFile
+from region_node.cli.network.network_import import Kind, import_options, run_import
 from region_node.measurements.capacity import trend
 
-_CALL_SECONDS = 30.0
 _PERIODS = [each.removeprefix("QUALITY_PERIOD_").lower() for each in QualityPeriod.keys()[1:]]
 _LENGTHS = {"hour": timedelta(hours=1), "day": timedelta(days=1), "month": timedelta(days=31)}
 _BARS = "▁▂▃▄▅▆▇█"
 _DELAY = QualityFigure.QUALITY_FIGURE_DELAY
+_VARIATION = QualityFigure.QUALITY_FIGURE_DELAY_VARIATION
+_LOSS = QualityFigure.QUALITY_FIGURE_LOSS
 _THROUGHPUT = QualityFigure.QUALITY_FIGURE_THROUGHPUT
 _service_option = click.option("--service", "is_service", is_flag=True, help="It is a service and not a link.")
 _KIND: Kind[Measurement, SendMeasurementsRequest, SendMeasurementsResponse] = Kind(
@@ -48,17 +47,8 @@ def measurements() -> None:
 
 
 @measurements.command("import")
-@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
-@connection_options
-@click.option(
-    "--rejects",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="Write the lines that were not taken here, as CSV: line, reason, why, and the line.",
-)
-@source_option
-@summary_json_option
-@patience_option
-def import_file(target: Target, file: Path, rejects: Path | None, source: str, as_json: bool, patience: float) -> None:
+@import_options
+def import_file(asking: Asking, file: Path, rejects: Path | None, source: str, patience: float) -> None:
     """Send the measurements of FILE to the running node: CSV with a header, or a JSON object in each line.
 
     Columns, or names, are link or service, start_time (2026-11-01T09:00:00+08:00), window_seconds, and of delay_us,
@@ -70,25 +60,17 @@ def import_file(target: Target, file: Path, rejects: Path | None, source: str, a
     Examples:
       region-node measurements import probes.csv --rejects rejected.csv
       region-node measurements import growing.csv --source probe-chengdu
-
-    \b
-    Exit codes: as of `alarms import`
     """
-    try:
-        opened = NetworkFile(file, Measurement, source)
-    except NetworkFileUnusable as error:
-        raise click.UsageError(str(error)) from error
-    run_import(target, opened, _KIND, rejects, patience, as_json=as_json)
+    run_import(asking, NetworkFile(file, Measurement, source), _KIND, rejects, patience)
 
 
 @measurements.command()
+@reads()
 @click.argument("name", metavar="LINK")
-@connection_options
 @_service_option
 @click.option("--by", type=click.Choice(_PERIODS), default="hour", show_default=True, help="In what steps.")
 @click.option("--last", type=click.IntRange(1, 900), default=24, show_default=True, help="So many of them.")
-@json_option
-def show(target: Target, name: str, is_service: bool, by: str, last: int, as_json: bool) -> None:
+def show(asking: Asking, name: str, is_service: bool, by: str, last: int) -> None:
     """Show what the measurements of LINK come to, hour by hour, day by day or month by month, in UTC.
 
     \b
@@ -96,31 +78,14 @@ def show(target: Target, name: str, is_service: bool, by: str, last: int, as_jso
       region-node measurements show chengdu-guangzhou-1
       region-node measurements show broadband-chengdu --service --by day --last 30
     """
-    found = _quality(target, name, is_service=is_service, by=by, last=last)
-    if as_json:
-        print_message(found)
-        return
-    columns = [
-        translated("begins"),
-        translated("windows"),
-        translated("delay, ms (95 %)"),
-        translated("variation, ms (95 %)"),
-        translated("loss, % (95 %)"),
-        translated("throughput, Mbit/s (95 %)"),
-        translated("availability, %"),
-    ]
-    print_table(columns, [_row(each) for each in found.summaries])
-    means = [figure.mean for each in found.summaries for figure in each.figures if figure.figure == _DELAY]
-    if means:
-        click.echo(translated("delay: {line}", line=sparkline(means)))
+    asking.tell(_quality(asking, name, is_service=is_service, by=by, last=last), _print_summaries)
 
 
 @measurements.command()
+@reads()
 @click.argument("link")
-@connection_options
 @click.option("--months", type=click.IntRange(2, 60), default=12, show_default=True, help="Of so many months.")
-@json_option
-def capacity(target: Target, link: str, months: int, as_json: bool) -> None:
+def capacity(asking: Asking, link: str, months: int) -> None:
     """Show how much of LINK is used, month by month, and when it will be full if that goes on as it did.
 
     Of each month what 95 of 100 windows did not pass is held against the capacity. The month that it is now counts as
@@ -130,10 +95,17 @@ def capacity(target: Target, link: str, months: int, as_json: bool) -> None:
     Examples:
       region-node measurements capacity chengdu-guangzhou-1 --months 24
     """
-    found = _quality(target, link, is_service=False, by="month", last=months)
-    if as_json:
-        print_message(found)
-        return
+    asking.tell(_quality(asking, link, is_service=False, by="month", last=months), _print_capacity)
+
+
+def _print_summaries(found: api.ListQualityResponse) -> None:
+    _SUMMARIES.show(found.summaries)
+    means = [figure.mean for each in found.summaries for figure in each.figures if figure.figure == _DELAY]
+    if means:
+        click.echo(translated("delay: {line}", line=sparkline(means)))
+
+
+def _print_capacity(found: api.ListQualityResponse) -> None:
     full = found.capacity_mbps * 1000
     used = [
         (from_timestamp(each.start_time), figure.percentile_95)
@@ -141,11 +113,12 @@ def capacity(target: Target, link: str, months: int, as_json: bool) -> None:
         for figure in each.figures
         if figure.figure == _THROUGHPUT
     ]
-    columns = [translated("month"), translated("throughput, Mbit/s (95 %)"), translated("of the capacity")]
-    print_table(
-        columns,
-        [(f"{month:%Y-%m}", f"{carried / 1000:.1f}", f"{carried * 100 / full:.1f} %") for month, carried in used],
+    table = Table[tuple[datetime, int]](
+        TableColumn("month", lambda each: f"{each[0]:%Y-%m}"),
+        TableColumn("throughput, Mbit/s (95 %)", lambda each: f"{each[1] / 1000:.1f}"),
+        TableColumn("of the capacity", lambda each: f"{each[1] * 100 / full:.1f} %"),
     )
+    table.show(used)
     click.echo(_prospect([(month.year * 12 + month.month, carried) for month, carried in used], full))
 
 
@@ -168,7 +141,7 @@ def _prospect(months: Sequence[tuple[int, int]], full: int) -> str:
     return grows + " " + translated("By that it is full in {count} months.", count=found.months_left)
 
 
-def _quality(target: Target, name: str, *, is_service: bool, by: str, last: int) -> api.ListQualityResponse:
+def _quality(asking: Asking, name: str, *, is_service: bool, by: str, last: int) -> api.ListQualityResponse:
     now = datetime.now(UTC)
     request = api.ListQualityRequest(
         object=NetworkObject(service=name) if is_service else NetworkObject(link=name),
@@ -176,25 +149,26 @@ def _quality(target: Target, name: str, *, is_service: bool, by: str, last: int)
         start_time=to_timestamp(now - _LENGTHS[by] * (last - 1)),
         end_time=to_timestamp(now),
     )
-    return answer_of(
-        target, lambda channel: MeasurementServiceStub(channel).ListQuality(request, timeout=_CALL_SECONDS)
-    )
+    return asking.ask(lambda channel: MeasurementServiceStub(channel).ListQuality, request)
 
 
-def _row(summary: api.QualitySummary) -> list[str]:
-    figures = {each.figure: each for each in summary.figures}
+def _both(summary: api.QualitySummary, figure: QualityFigure.ValueType, unit: float, digits: int) -> str:
+    """The mean of a figure, and what 95 of 100 windows did not pass."""
+    told = next((each for each in summary.figures if each.figure == figure), None)
+    return f"{told.mean / unit:.{digits}f} ({told.percentile_95 / unit:.{digits}f})" if told is not None else ""
 
-    def both(figure: QualityFigure.ValueType, unit: float, digits: int) -> str:
-        told = figures.get(figure)
-        return f"{told.mean / unit:.{digits}f} ({told.percentile_95 / unit:.{digits}f})" if told is not None else ""
 
-    available = figures.get(QualityFigure.QUALITY_FIGURE_AVAILABILITY)
-    return [
-        told_time(summary.start_time),
-        str(max(each.count for each in summary.figures)),
-        both(_DELAY, 1_000, 3),
-        both(QualityFigure.QUALITY_FIGURE_DELAY_VARIATION, 1_000, 3),
-        both(QualityFigure.QUALITY_FIGURE_LOSS, 10_000_000, 5),
-        both(_THROUGHPUT, 1_000, 1),
-        f"{available.mean / 10_000:.3f}" if available is not None else "",
-    ]
+def _availability(summary: api.QualitySummary) -> str:
+    told = [each for each in summary.figures if each.figure == QualityFigure.QUALITY_FIGURE_AVAILABILITY]
+    return f"{told[0].mean / 10_000:.3f}" if told else ""
+
+
+_SUMMARIES = Table[api.QualitySummary](
+    TableColumn("begins", lambda each: told_time(each.start_time)),
+    TableColumn("windows", lambda each: str(max(figure.count for figure in each.figures))),
+    TableColumn("delay, ms (95 %)", lambda each: _both(each, _DELAY, 1_000, 3)),
+    TableColumn("variation, ms (95 %)", lambda each: _both(each, _VARIATION, 1_000, 3)),
+    TableColumn("loss, % (95 %)", lambda each: _both(each, _LOSS, 10_000_000, 5)),
+    TableColumn("throughput, Mbit/s (95 %)", lambda each: _both(each, _THROUGHPUT, 1_000, 1)),
+    TableColumn("availability, %", _availability),
+)

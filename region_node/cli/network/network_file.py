@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Generic, TypeVar, cast
 
+import click
 from google.protobuf.json_format import ParseDict, ParseError
 from google.protobuf.message import Message
 
@@ -20,7 +21,7 @@ _Row = tuple[int, str, Mapping[str, object] | None]
 _OBJECTS = ("site", "link", "service")
 
 
-class NetworkFileUnusable(Exception):
+class NetworkFileUnusable(click.UsageError):
     """The file as a whole cannot be read; the text says why."""
 
 

@@ -9,27 +9,41 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Generic, Protocol, TypeVar
+from typing import Concatenate, Generic, Protocol, TypeVar
 
 import click
 import grpc
 
 from gateway.api.region.v1.alarm_service_pb2 import RejectedItem
+from gateway.cli.asking import exit_codes
+from gateway.cli.exits import NOT_KNOWN, REFUSED
 from gateway.errors import reason_name
 from gateway.files import open_private
 from gateway.languages import in_language, translated
 from gateway.plain_text import spreadsheet_row
-from region_node.cli.connection import Target
-from region_node.cli.exits import NOT_KNOWN, REFUSED
+from region_node.cli.asking import NODE, Asking
+from region_node.cli.connection import Target, patience_option
 from region_node.cli.imports.import_report import require_other_file
 from region_node.cli.imports.reconnecting import Note, keep_trying
 from region_node.cli.network.network_file import Item, M, NetworkFile, NetworkFileUnusable
+from region_node.cli.options import summary_json_option
 from region_node.cli.outcome import Stalled, may_pass, told_by
 
-source_option = click.option(
+_rejects_option = click.option(
+    "--rejects",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write the lines that were not taken here, as CSV: line, reason, why, and the line.",
+)
+_source_option = click.option(
     "--source",
     default="",
     help="Known to the node by this name and not by its content: a file to which lines are added goes on where it was.",
+)
+_EXITS = exit_codes(
+    "all lines were taken",
+    "some lines were not taken, or it was refused; the text says why",
+    "the command line, the credentials or the file cannot be used",
+    "the node went away before the end: run it again",
 )
 _SHOWN = 10  # lines that were not taken and are shown; the file of rejects has them all
 
@@ -165,23 +179,24 @@ class _Import(Generic[M, Q, A]):
         self._report.done = answer.last_sequence
 
 
+def import_options(command: Callable[Concatenate[Asking, Path, ...], None]) -> Callable[..., None]:
+    """What the commands take that send a file: FILE, what to do with lines that were not taken, and patience."""
+    options = (_rejects_option, _source_option, summary_json_option, patience_option)
+    file_argument = click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+    return NODE.asking(*options, exits=_EXITS, with_json=False)(file_argument(command))
+
+
 def run_import(
-    target: Target,
-    file: NetworkFile[M],
-    kind: Kind[M, Q, A],
-    rejects: Path | None,
-    patience: float,
-    *,
-    as_json: bool,
+    asking: Asking, file: NetworkFile[M], kind: Kind[M, Q, A], rejects: Path | None, patience: float
 ) -> None:
     """Sends a file and says what became of it. Ends the command where it did not come to its end, or lines were not
     taken."""
     require_other_file(rejects, file.path)
     report = Report(file.path, file.count)
-    failure, code = _run(target, _Import(file, kind, report), patience)
+    failure, code = _run(asking.link, _Import(file, kind, report), patience)
     if rejects is not None:
         _write_rejects(rejects, report)
-    click.echo(json.dumps(report.plain(), ensure_ascii=False) if as_json else report.summary())
+    click.echo(json.dumps(report.plain(), ensure_ascii=False) if asking.as_json else report.summary())
     if failure:
         click.echo(failure, err=True)
     if code or report.rejected:
@@ -194,7 +209,8 @@ def _run(target: Target, work: _Import[M, Q, A], patience: float) -> tuple[str, 
 
     def away(error: grpc.aio.AioRpcError) -> None:
         click.echo(
-            translated("The node is away, it is tried again: {problem}", problem=told_by(error, target)), err=True
+            translated("The node is away, it is tried again: {problem}", problem=told_by(error, target.server)),
+            err=True,
         )
 
     async def run() -> None:
@@ -203,14 +219,12 @@ def _run(target: Target, work: _Import[M, Q, A], patience: float) -> tuple[str, 
 
     try:
         asyncio.run(run())
-    except NetworkFileUnusable as error:
-        raise click.UsageError(str(error)) from error
     except (OSError, ValueError) as error:
         return f"{error}\n{again}", NOT_KNOWN
     except grpc.aio.AioRpcError as error:
         if may_pass(error):
-            return f"{told_by(error, target)}\n{again}", NOT_KNOWN
-        return translated("Refused: {problem}", problem=told_by(error, target)), REFUSED
+            return f"{told_by(error, target.server)}\n{again}", NOT_KNOWN
+        return translated("Refused: {problem}", problem=told_by(error, target.server)), REFUSED
     except KeyboardInterrupt:
         return again, NOT_KNOWN
     return "", 0

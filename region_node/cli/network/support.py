@@ -1,29 +1,26 @@
 """`region-node support`: open support requests about network services, and work on them with the region at fault."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from typing import TypeVar
 
 import click
 from google.protobuf.duration_pb2 import Duration
 
 from gateway.api.region.v1 import support_service_pb2 as api
-from gateway.api.region.v1.support_request_pb2 import SupportInquiry, SupportMeasurement, SupportRequest, SupportState
+from gateway.api.region.v1.support_request_pb2 import SupportInquiry, SupportMeasurement, SupportState
 from gateway.api.region.v1.support_service_pb2_grpc import SupportServiceStub
-from gateway.api.types.v1.types_pb2 import Channel, Requester
+from gateway.cli.asking import limit_option
 from gateway.clock import to_timestamp
 from gateway.languages import translated
-from gateway.terminal import tell_more
 from gateway.times import instant_of
-from region_node.cli.asking import answer_of
-from region_node.cli.connection import Target, connection_options
-from region_node.cli.network.support_view import print_list, print_request, print_told, print_unanswered
-from region_node.cli.options import json_option, print_message, request_id_of, request_option, staff_option
+from region_node.cli.asking import Asking, reads, writes
+from region_node.cli.network.support_view import SUPPORT_REQUESTS, print_request, print_told, print_unanswered
+from region_node.cli.options import staff_option
 from region_node.support.rules import state_name
 
 T = TypeVar("T")
 
-_CALL_SECONDS = 30.0
-_WAIT_SECONDS = 10  # for the region at fault
+_WAIT = Duration(seconds=10)  # for the region at fault
 _STATES = {state_name(state): state for state in SupportState.values()[1:]}
 _PARTS = 6  # of a measurement on the command line
 
@@ -34,8 +31,8 @@ def support() -> None:
 
 
 @support.command("open")
+@writes(staff_option)
 @click.argument("subject")
-@connection_options
 @click.option("--description", required=True, help="What happens.")
 @click.option("--number", required=True, help="The customer's line.")
 @click.option("--service", required=True, help="A service of the registry of the network.")
@@ -48,20 +45,8 @@ def support() -> None:
 @click.option(
     "--measure", is_flag=True, help="Add what the regions have measured of the links of the service that are not named."
 )
-@staff_option
-@request_option
-@json_option
 def open_command(
-    target: Target,
-    subject: str,
-    description: str,
-    number: str,
-    service: str,
-    measured: tuple[str, ...],
-    measure: bool,
-    staff_id: str,
-    request_id: str,
-    as_json: bool,
+    asking: Asking, subject: str, description: str, number: str, service: str, measured: tuple[str, ...], measure: bool
 ) -> None:
     """Open a support request with SUBJECT, and print which region is at fault.
 
@@ -80,81 +65,63 @@ def open_command(
         service=service,
         measurements=[_measurement(each) for each in measured],
     )
-    request = api.OpenSupportRequestRequest(
-        request_id=request_id_of(request_id), inquiry=inquiry, requester=_requester(staff_id), measure=measure
-    )
-    answer = _ask(target, lambda node: node.OpenSupportRequest(request, timeout=_CALL_SECONDS), request.request_id)
-    _tell(answer.request, as_json)
+    request = api.OpenSupportRequestRequest(inquiry=inquiry, measure=measure)
+    answer = asking.ask(lambda channel: SupportServiceStub(channel).OpenSupportRequest, request)
+    asking.tell(answer.request, print_told)
     print_unanswered(answer.unanswered)
 
 
 @support.command("list")
-@connection_options
+@reads(limit_option(), staff_option)
 @click.option("--number", default="", help="Only those about this number.")
 @click.option("--state", "states", multiple=True, type=click.Choice(tuple(_STATES)), help="Only those in these states.")
-@click.option("--limit", type=click.IntRange(1, 500), default=50, show_default=True, help="At most so many.")
-@staff_option
-@json_option
-def list_command(target: Target, number: str, states: Sequence[str], limit: int, staff_id: str, as_json: bool) -> None:
+def list_command(asking: Asking, number: str, states: Sequence[str]) -> None:
     """List support requests, newest first.
 
     \b
     Examples:
       region-node support list --state inProgress
     """
-    request = api.ListSupportRequestsRequest(
-        page_size=limit, requester=_requester(staff_id), states=[_STATES[each] for each in states], number=number
-    )
-    found = _ask(target, lambda node: node.ListSupportRequests(request, timeout=_CALL_SECONDS))
-    if as_json:
-        print_message(found)
-    else:
-        print_list(found.requests)
-        tell_more(found.next_page_token)
+    request = api.ListSupportRequestsRequest(states=[_STATES[each] for each in states], number=number)
+    found = asking.ask(lambda channel: SupportServiceStub(channel).ListSupportRequests, request)
+    asking.show(found, SUPPORT_REQUESTS, found.requests)
 
 
 @support.command()
+@reads(staff_option)
 @click.argument("support_request")
-@connection_options
-@staff_option
-@json_option
-def show(target: Target, support_request: str, staff_id: str, as_json: bool) -> None:
+def show(asking: Asking, support_request: str) -> None:
     """Show a support request: why that region is at fault, what was measured, and what both regions wrote down.
 
     \b
     Examples:
       region-node support show guangdong/S20261210-17 --staff-id 4711
     """
-    request = api.GetSupportRequestRequest(id=support_request, requester=_requester(staff_id))
-    told = _ask(target, lambda node: node.GetSupportRequest(request, timeout=_CALL_SECONDS)).request
-    if as_json:
-        print_message(told)
-    else:
-        print_request(told)
+    request = api.GetSupportRequestRequest(
+        id=support_request,
+    )
+    told = asking.ask(lambda channel: SupportServiceStub(channel).GetSupportRequest, request).request
+    asking.tell(told, print_request)
 
 
 @support.command()
+@writes()
 @click.argument("support_request")
 @click.argument("text")
-@connection_options
-@request_option
-@json_option
-def note(target: Target, support_request: str, text: str, request_id: str, as_json: bool) -> None:
+def note(asking: Asking, support_request: str, text: str) -> None:
     """Write something down for the staff of both regions.
 
     \b
     Examples:
       region-node support note guangdong/S20261210-17 "the amplifier at the border runs hot"
     """
-    _work(target, support_request, api.WorkOnSupportRequestRequest(note=text), request_id, as_json)
+    _work(asking, support_request, api.WorkOnSupportRequestRequest(note=text))
 
 
 @support.command("take-up")
+@writes()
 @click.argument("support_request")
-@connection_options
-@request_option
-@json_option
-def take_up(target: Target, support_request: str, request_id: str, as_json: bool) -> None:
+def take_up(asking: Asking, support_request: str) -> None:
     """Work on a support request from now on, as staff of the region at fault.
 
     \b
@@ -162,31 +129,27 @@ def take_up(target: Target, support_request: str, request_id: str, as_json: bool
       region-node support take-up guangdong/S20261210-17
     """
     step = api.WorkOnSupportRequestRequest(take_up=api.WorkOnSupportRequestRequest.TakeUp())
-    _work(target, support_request, step, request_id, as_json)
+    _work(asking, support_request, step)
 
 
 @support.command()
+@writes()
 @click.argument("support_request")
 @click.argument("text")
-@connection_options
-@request_option
-@json_option
-def resolve(target: Target, support_request: str, text: str, request_id: str, as_json: bool) -> None:
+def resolve(asking: Asking, support_request: str, text: str) -> None:
     """Say what was done, as staff of the region at fault.
 
     \b
     Examples:
       region-node support resolve guangdong/S20261210-17 "replaced the amplifier"
     """
-    _work(target, support_request, api.WorkOnSupportRequestRequest(resolve=text), request_id, as_json)
+    _work(asking, support_request, api.WorkOnSupportRequestRequest(resolve=text))
 
 
 @support.command()
+@writes()
 @click.argument("support_request")
-@connection_options
-@request_option
-@json_option
-def close(target: Target, support_request: str, request_id: str, as_json: bool) -> None:
+def close(asking: Asking, support_request: str) -> None:
     """Close a support request that is resolved, as staff of the region that opened it.
 
     \b
@@ -194,32 +157,28 @@ def close(target: Target, support_request: str, request_id: str, as_json: bool) 
       region-node support close guangdong/S20261210-17
     """
     step = api.WorkOnSupportRequestRequest(close=api.WorkOnSupportRequestRequest.Close())
-    _work(target, support_request, step, request_id, as_json)
+    _work(asking, support_request, step)
 
 
 @support.command()
+@writes()
 @click.argument("support_request")
 @click.argument("reason")
-@connection_options
-@request_option
-@json_option
-def reopen(target: Target, support_request: str, reason: str, request_id: str, as_json: bool) -> None:
+def reopen(asking: Asking, support_request: str, reason: str) -> None:
     """Say that it is not resolved after all, as staff of the region that opened it.
 
     \b
     Examples:
       region-node support reopen guangdong/S20261210-17 "it still breaks up"
     """
-    _work(target, support_request, api.WorkOnSupportRequestRequest(reopen=reason), request_id, as_json)
+    _work(asking, support_request, api.WorkOnSupportRequestRequest(reopen=reason))
 
 
-def _work(
-    target: Target, support_request: str, step: api.WorkOnSupportRequestRequest, request_id: str, as_json: bool
-) -> None:
-    step.id, step.request_id = support_request, request_id_of(request_id)
-    step.wait.CopyFrom(Duration(seconds=_WAIT_SECONDS))
-    answer = _ask(target, lambda node: node.WorkOnSupportRequest(step, timeout=_CALL_SECONDS), step.request_id)
-    _tell(answer.request, as_json)
+def _work(asking: Asking, support_request: str, step: api.WorkOnSupportRequestRequest) -> None:
+    step.id = support_request
+    step.wait.CopyFrom(_WAIT)
+    answer = asking.ask(lambda channel: SupportServiceStub(channel).WorkOnSupportRequest, step)
+    asking.tell(answer.request, print_told)
 
 
 def _measurement(told: str) -> SupportMeasurement:
@@ -244,18 +203,3 @@ def _measurement(told: str) -> SupportMeasurement:
         start_time=to_timestamp(start),
         end_time=to_timestamp(end),
     )
-
-
-def _requester(staff_id: str) -> Requester:
-    return Requester(staff_id=staff_id, channel=Channel.CHANNEL_COUNTER)
-
-
-def _ask(target: Target, call: Callable[[SupportServiceStub], Awaitable[T]], request_id: str = "") -> T:
-    return answer_of(target, lambda channel: call(SupportServiceStub(channel)), request_id)
-
-
-def _tell(request: SupportRequest, as_json: bool) -> None:
-    if as_json:
-        print_message(request)
-    else:
-        print_told(request)

@@ -6,38 +6,47 @@ from datetime import datetime
 import click
 
 from gateway.api.region.v1.support_registry_service_pb2 import Expert, Spare, SupportUnanswered
-from gateway.api.region.v1.support_request_pb2 import SupportFigure, SupportRequest, SupportState
+from gateway.api.region.v1.support_request_pb2 import SupportFigure, SupportMeasurement, SupportRequest, SupportState
+from gateway.cli.table import Table, TableColumn, show_timeline
 from gateway.clock import from_timestamp
 from gateway.errors import reason_name
 from gateway.languages import translated
-from gateway.terminal import print_table
 from gateway.terms import region_name
 from gateway.times import told_time
 from gateway.words import word
 
-
-def print_list(requests: Sequence[SupportRequest]) -> None:
-    """One line for each support request."""
-    columns = [
-        translated("support request"),
-        translated("service"),
-        translated("state"),
-        translated("region at fault"),
-        translated("opened"),
-        translated("subject"),
-    ]
-    rows = [
-        (
-            each.id,
-            each.inquiry.service,
-            _state(each.state),
-            region_name(each.owner_region),
-            told_time(each.creation_date),
-            each.inquiry.subject,
-        )
-        for each in requests
-    ]
-    print_table(columns, rows)
+SUPPORT_REQUESTS = Table[SupportRequest](
+    TableColumn("support request", lambda each: each.id),
+    TableColumn("service", lambda each: each.inquiry.service),
+    TableColumn("state", lambda each: _state(each.state)),
+    TableColumn("region at fault", lambda each: region_name(each.owner_region)),
+    TableColumn("opened", lambda each: told_time(each.creation_date)),
+    TableColumn("subject", lambda each: each.inquiry.subject),
+)
+"""One line for each support request."""
+EXPERTS = Table[Expert](
+    TableColumn("region", lambda each: region_name(each.region)),
+    TableColumn("staff id", lambda each: each.staff_id),
+    TableColumn("skills", lambda each: " ".join(each.skills)),
+    TableColumn("sites", lambda each: " ".join(each.sites) or "-"),
+)
+"""One line for each expert."""
+SPARES = Table[Spare](
+    TableColumn("region", lambda each: region_name(each.region)),
+    TableColumn("site", lambda each: each.site),
+    TableColumn("part number", lambda each: each.part_number),
+    TableColumn("model", lambda each: each.model),
+    TableColumn("count", lambda each: str(each.count)),
+)
+"""One line for each part at a site."""
+_MEASUREMENTS = Table[SupportMeasurement](
+    TableColumn("link", lambda each: each.link),
+    TableColumn("delay (us)", lambda each: str(each.delay_us)),
+    TableColumn("variation (us)", lambda each: str(each.delay_variation_us)),
+    TableColumn("loss (of 1,000,000,000)", lambda each: str(each.loss_ppb)),
+    TableColumn("begins", lambda each: told_time(each.start_time)),
+    TableColumn("to", lambda each: told_time(each.end_time)),
+)
 
 
 def print_told(request: SupportRequest) -> None:
@@ -59,57 +68,11 @@ def print_request(request: SupportRequest) -> None:
     click.echo(inquiry.description)
     click.echo(_why(request))
     if inquiry.measurements:
-        columns = [
-            translated("link"),
-            translated("delay (us)"),
-            translated("variation (us)"),
-            translated("loss (of 1,000,000,000)"),
-            translated("begins"),
-            translated("to"),
-        ]
-        rows = [
-            (
-                each.link,
-                str(each.delay_us),
-                str(each.delay_variation_us),
-                str(each.loss_ppb),
-                told_time(each.start_time),
-                told_time(each.end_time),
-            )
-            for each in inquiry.measurements
-        ]
-        print_table(columns, rows)
+        _MEASUREMENTS.show(inquiry.measurements)
     if request.resolution:
         click.echo(translated("Resolution: {text}", text=request.resolution))
     click.echo()
-    columns = [translated("time"), translated("who"), translated("what")]
-    timeline = sorted(_happened(request), key=lambda row: row[0])
-    print_table(columns, [(told_time(time), who, what) for time, who, what in timeline])
-
-
-def print_experts(experts: Sequence[Expert]) -> None:
-    """One line for each expert."""
-    columns = [translated("region"), translated("staff id"), translated("skills"), translated("sites")]
-    rows = [
-        (region_name(each.region), each.staff_id, " ".join(each.skills), " ".join(each.sites) or "-")
-        for each in experts
-    ]
-    print_table(columns, rows)
-
-
-def print_spares(spares: Sequence[Spare]) -> None:
-    """One line for each part at a site."""
-    columns = [
-        translated("region"),
-        translated("site"),
-        translated("part number"),
-        translated("model"),
-        translated("count"),
-    ]
-    print_table(
-        columns,
-        [(region_name(each.region), each.site, each.part_number, each.model, str(each.count)) for each in spares],
-    )
+    show_timeline(_happened(request))
 
 
 def print_unanswered(unanswered: Sequence[SupportUnanswered]) -> None:

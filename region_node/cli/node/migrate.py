@@ -2,10 +2,10 @@
 
 from typing import NoReturn
 
+from gateway.cli.exits import REFUSED, leave
 from gateway.settings import Sources
 from gateway.store.commands import DatabaseProgram, migrate_command
 from gateway.store.opening import DatabasePlace
-from region_node.cli.exits import REFUSED, leave
 from region_node.cli.node.config import load_settings, settings_options
 from region_node.schema import PACKAGES
 

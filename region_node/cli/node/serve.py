@@ -3,13 +3,13 @@
 import click
 
 from gateway import logs
+from gateway.cli.exits import REFUSED, leave
 from gateway.region_keys import RegionKeysUnusable
 from gateway.server import PortInUse, run_process
 from gateway.settings import Sources
 from gateway.store.port import StoreUnusable
 from gateway.store.schema import SchemaOutdated
 from gateway.tls import CredentialsUnusable
-from region_node.cli.exits import REFUSED, leave
 from region_node.cli.node.config import load_settings, settings_options
 
 

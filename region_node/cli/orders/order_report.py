@@ -6,10 +6,10 @@ from collections import Counter
 from pathlib import Path
 from types import TracebackType
 
+from gateway.cli.exits import NOT_KNOWN, REFUSED
 from gateway.files import open_private
 from gateway.languages import in_language, translated
 from gateway.plain_text import visible
-from region_node.cli.exits import NOT_KNOWN, REFUSED
 from region_node.cli.orders.order_file import OrderFile
 from region_node.cli.orders.order_submission import ACCEPTED, INVALID, NOT_SENT, UNKNOWN, Outcome
 from region_node.cli.orders.order_submission import REFUSED as REFUSED_LINE

@@ -13,10 +13,10 @@ from gateway.api.region.v1.order_event_service_pb2 import StreamOrderEventsReque
 from gateway.api.region.v1.order_event_service_pb2_grpc import OrderEventServiceStub
 from gateway.api.region.v1.order_service_pb2_grpc import OrderServiceStub
 from gateway.api.types.v1.types_pb2 import Channel, Requester
+from gateway.cli.exits import NOT_KNOWN, REFUSED, leave
 from gateway.files import replace_file
 from gateway.languages import translated
 from region_node.cli.connection import CHANNELS, Target, connection_options, patience_option
-from region_node.cli.exits import NOT_KNOWN, REFUSED, leave
 from region_node.cli.imports.reconnecting import Note, keep_trying
 from region_node.cli.options import staff_id_option, summary_json_option
 from region_node.cli.orders.order_file import Format, OrderFile, OrderFileUnusable, Reading
@@ -115,13 +115,13 @@ def _run_submission(target: Target, file: OrderFile, told: OrderReport, patience
     async def run() -> None:
         async with target.channel() as channel:
             submissions.append(Submission(file, OrderServiceStub(channel), told.add))
-            await submissions[0].run(patience, lambda error: told.interrupted(told_by(error, target)))
+            await submissions[0].run(patience, lambda error: told.interrupted(told_by(error, target.server)))
 
     problem = ""
     try:
         asyncio.run(run())
     except grpc.aio.AioRpcError as error:
-        problem = told_by(error, target)
+        problem = told_by(error, target.server)
         told.is_denied = not may_pass(error)
         problem = translated("Refused: {problem}", problem=problem) if told.is_denied else f"{problem}\n{again}"
     except KeyboardInterrupt:
@@ -162,7 +162,7 @@ def events(target: Target, token_file: Path, only_past: bool, patience: float) -
     """
 
     def tell_away(error: grpc.aio.AioRpcError) -> None:
-        problem = told_by(error, target)
+        problem = told_by(error, target.server)
         click.echo(translated("The node is away, it is tried again: {problem}", problem=problem), err=True)
 
     async def run() -> None:
@@ -181,7 +181,7 @@ def events(target: Target, token_file: Path, only_past: bool, patience: float) -
     except (OSError, UnicodeError) as error:
         raise click.UsageError(f"{token_file}: {error}") from error
     except grpc.aio.AioRpcError as error:
-        leave(told_by(error, target), NOT_KNOWN if may_pass(error) else REFUSED)
+        leave(told_by(error, target.server), NOT_KNOWN if may_pass(error) else REFUSED)
     except KeyboardInterrupt:
         return
 

@@ -1,17 +1,12 @@
-"""How commands end: 0 done, 1 refused or not possible, 2 wrong usage or settings, 3 no coordinator answers."""
+"""How commands end: 0 done, 1 refused or not possible, 2 wrong usage or settings, 3 no server answers."""
 
+import sys
 from collections.abc import Iterable
+from typing import NoReturn
 
 import click
 
-REFUSED = 1
-USAGE = 2
-UNREACHABLE = 3
-
-EPILOG = (
-    "Exit codes: 0 done, 1 refused or not possible, 2 wrong usage or settings, 3 the coordinator, or every region"
-    " asked, cannot be reached."
-)
+REFUSED, USAGE, NOT_KNOWN = 1, 2, 3
 
 
 class NotDone(click.ClickException):
@@ -32,4 +27,10 @@ class SettingsUnusable(NotDone):
 class CannotReach(click.ClickException):
     """Nobody answered: whether anything was done is not known. Ask again."""
 
-    exit_code = UNREACHABLE
+    exit_code = NOT_KNOWN
+
+
+def leave(text: str, exit_code: int) -> NoReturn:
+    """Ends the process with a text on standard error."""
+    click.echo(text, err=True)
+    sys.exit(exit_code)
