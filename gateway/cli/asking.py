@@ -184,6 +184,7 @@ class Commands(Generic[L]):
 def _with_asking(command: Callable[Concatenate[Asking[L], ...], None], exits: str) -> Callable[..., None]:
     def run(
         link: L,
+        /,
         staff_id: str | None = None,
         channel: str = "counter",
         request_id: str | None = None,

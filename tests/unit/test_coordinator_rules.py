@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from coordinator.cli.order_timeline import Hop, seconds_between, timeline
-from coordinator.cli.output import told, told_age, told_span
+from coordinator.cli.output import told_age, told_span
 from coordinator.membership.rules import (
     Heartbeat,
     Lease,
@@ -26,6 +26,7 @@ from gateway.api.region.v1.oversight_service_pb2 import EnvelopeTrace, GetOrderT
 from gateway.api.relay.v1.relay_pb2 import EnvelopeKind, HopStamp, Journey
 from gateway.clock import to_timestamp
 from gateway.errors import Refused, reason_name
+from gateway.words import word
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 BEAT = Heartbeat("127.0.0.1:1", NOW, 1, timedelta(0), b"certificate")
@@ -179,5 +180,5 @@ def test_what_a_clock_ahead_of_ours_has_stamped_is_no_age_below_nothing() -> Non
 
 
 def test_enum_values_are_told_in_words() -> None:
-    assert told("ORDER_STATE_IN_PROGRESS", "ORDER_STATE_") == "in progress"
-    assert told("PARTY_UNSPECIFIED", "PARTY_") == ""
+    assert word("ORDER_STATE_IN_PROGRESS", "ORDER_STATE_") == "in progress"
+    assert word("PARTY_UNSPECIFIED", "PARTY_") == ""

@@ -13,6 +13,7 @@ from typing import NoReturn, TextIO
 import click
 from rich.progress import Progress
 
+from coordinator.cli.asking import json_option
 from coordinator.cli.connection import EPILOG, Connection, connected
 from coordinator.cli.federation.in_force import in_force, put_in_force
 from coordinator.cli.federation.number_plan_file import (
@@ -26,7 +27,6 @@ from coordinator.cli.federation.number_plan_file import (
     regions_by_name,
     rejected_rows,
 )
-from coordinator.cli.output import json_option
 from gateway.api.federation.v1.configuration_pb2 import Configuration
 from gateway.cli.exits import NotDone
 from gateway.federation.rules import problems

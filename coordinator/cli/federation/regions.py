@@ -7,17 +7,20 @@ import click
 import grpc
 from rich.text import Text
 
-from coordinator.cli.connection import EPILOG, TIMEOUT, Connection, connected
-from coordinator.cli.output import json_option, print_json, print_table, told, told_age, told_span
+from coordinator.cli.asking import Asking, asks
+from coordinator.cli.connection import EPILOG, TIMEOUT
+from coordinator.cli.output import titled, told_age, told_span
 from gateway.api.coordinator.v1 import administration_pb2 as contract
 from gateway.api.coordinator.v1.administration_pb2_grpc import MembershipServiceStub
 from gateway.api.federation.v1.federation_pb2 import Member, MemberState
 from gateway.channels import invoke
 from gateway.cli.exits import NotDone
+from gateway.cli.table import Table, TableColumn
 from gateway.clock import from_timestamp
 from gateway.languages import translated
 from gateway.terminal import error_output
 from gateway.times import told_if_set
+from gateway.words import word
 
 SUSPEND_TIMEOUT = 15.0  # seconds: coordinators are given twelve of them to confirm
 SILENT_AFTER = 10.0  # seconds without an answer of the registry, which has to be told loudly: a lease by default
@@ -35,9 +38,8 @@ def regions() -> None:
 
 
 @regions.command("list", epilog=EPILOG)
-@connected
-@json_option
-def list_regions(connection: Connection, as_json: bool) -> None:
+@asks()
+def list_regions(asking: Asking) -> None:
     """List all regions of the configuration and how they stand, those that never joined last; and the coordinators.
 
     \b
@@ -45,20 +47,15 @@ def list_regions(connection: Connection, as_json: bool) -> None:
       coordinator regions list --coordinator 127.0.0.1:7000 --credentials admin \\
         --federation crossregion.example
     """
-    response = connection.ask(
-        lambda channel: invoke(MembershipServiceStub(channel).ListRegions, contract.ListRegionsRequest(), TIMEOUT)
-    )
-    if as_json:
-        print_json(response)
-        return
+    response = asking.ask(lambda channel: MembershipServiceStub(channel).ListRegions, contract.ListRegionsRequest())
+    asking.tell(response, _print_regions)
+
+
+def _print_regions(response: contract.ListRegionsResponse) -> None:
     now = datetime.now(UTC)
     ordered = sorted(response.members, key=lambda member: member.state == MemberState.MEMBER_STATE_ABSENT)
-    print_table(translated("Regions"), _columns(), [_row(member, now) for member in ordered])
-    print_table(
-        translated("Coordinators"),
-        (translated("coordinator"), translated("endpoint")),
-        [(each.name, each.endpoint) for each in response.replicas],
-    )
+    _members(now).show(ordered, titled(translated("Regions")))
+    _REPLICAS.show(response.replicas, titled(translated("Coordinators")))
     if (now - from_timestamp(response.registry_time)).total_seconds() > SILENT_AFTER:
         warning = Text(
             translated(
@@ -73,11 +70,10 @@ def list_regions(connection: Connection, as_json: bool) -> None:
 
 
 @regions.command(epilog=EPILOG)
+@asks()
 @click.argument("region")
 @click.option("--note", required=True, help="Why; shown to everybody.")
-@connected
-@json_option
-def suspend(connection: Connection, region: str, note: str, as_json: bool) -> None:
+def suspend(asking: Asking, region: str, note: str) -> None:
     """Suspend REGION: nothing is routed to it or taken from it.
 
     Done once every coordinator that lives has confirmed that it acts by it. Where some have not, they are named, and
@@ -95,18 +91,11 @@ def suspend(connection: Connection, region: str, note: str, as_json: bool) -> No
         living = await invoke(stub.ListRegions, contract.ListRegionsRequest(), TIMEOUT)
         return response, [each.name for each in living.replicas]
 
-    response, living = connection.ask(ask)
+    response, living = asking.link.ask(ask)
     unconfirmed = [
         translated("{name} at {endpoint}", name=each.name, endpoint=each.endpoint) for each in response.unconfirmed
     ]
-    if as_json:
-        print_json(response)
-    else:
-        note = response.member.state_note
-        click.echo(translated("{region} is suspended: {note}", region=region, note=note))
-        confirmed = sorted(set(living) - {each.name for each in response.unconfirmed})
-        names = ", ".join(confirmed) or translated("no coordinator")
-        click.echo(translated("confirmed by {names}", names=names))
+    asking.tell(response, lambda _: _print_suspended(response, living))
     if unconfirmed:
         names = ", ".join(unconfirmed)
         raise NotDone(
@@ -115,10 +104,9 @@ def suspend(connection: Connection, region: str, note: str, as_json: bool) -> No
 
 
 @regions.command(epilog=EPILOG)
+@asks()
 @click.argument("region")
-@connected
-@json_option
-def reinstate(connection: Connection, region: str, as_json: bool) -> None:
+def reinstate(asking: Asking, region: str) -> None:
     """End the suspension of REGION.
 
     \b
@@ -126,36 +114,45 @@ def reinstate(connection: Connection, region: str, as_json: bool) -> None:
       coordinator regions reinstate henan
     """
     request = contract.ReinstateRegionRequest(region=region)
-    response = connection.ask(lambda channel: invoke(MembershipServiceStub(channel).ReinstateRegion, request, TIMEOUT))
-    if as_json:
-        print_json(response)
-    else:
-        state = told(MemberState.Name(response.member.state), _PREFIX)
-        click.echo(translated("{region} is {state}", region=region, state=state))
+    response = asking.ask(lambda channel: MembershipServiceStub(channel).ReinstateRegion, request)
+    state = word(MemberState.Name(response.member.state), _PREFIX)
+    asking.say(response, lambda: translated("{region} is {state}", region=region, state=state))
 
 
-def _columns() -> Sequence[str]:
-    return (
-        translated("region"),
-        translated("state"),
-        translated("since"),
-        translated("endpoints"),
-        translated("heartbeat"),
-        translated("revision"),
-        translated("clock"),
-        translated("note"),
+def _print_suspended(response: contract.SuspendRegionResponse, living: Sequence[str]) -> None:
+    member = response.member
+    click.echo(translated("{region} is suspended: {note}", region=member.region, note=member.state_note))
+    confirmed = sorted(set(living) - {each.name for each in response.unconfirmed})
+    names = ", ".join(confirmed) or translated("no coordinator")
+    click.echo(translated("confirmed by {names}", names=names))
+
+
+def _members(now: datetime) -> Table[Member]:
+    return Table(
+        TableColumn("region", lambda each: each.region),
+        TableColumn("state", _state),
+        TableColumn("since", lambda each: told_if_set(each.state_time)),
+        TableColumn("endpoints", lambda each: ", ".join(each.endpoints)),
+        TableColumn("heartbeat", lambda each: told_age(each.heartbeat_time, now)),
+        TableColumn("revision", lambda each: str(each.federation_revision) if _has_beaten(each) else ""),
+        TableColumn("clock", lambda each: _clock(each) if _has_beaten(each) else ""),
+        TableColumn("note", lambda each: each.state_note),
     )
 
 
-def _row(member: Member, now: datetime) -> list[str | Text]:
-    beaten = member.HasField("heartbeat_time")
-    return [
-        member.region,
-        Text(told(MemberState.Name(member.state), _PREFIX), style=_STYLES.get(member.state, "dim")),
-        told_if_set(member.state_time),
-        ", ".join(member.endpoints),
-        told_age(member.heartbeat_time, now),
-        str(member.federation_revision) if beaten else "",
-        told_span(member.clock_error.ToTimedelta().total_seconds()) if beaten else "",
-        member.state_note,
-    ]
+def _state(member: Member) -> Text:
+    return Text(word(MemberState.Name(member.state), _PREFIX), style=_STYLES.get(member.state, "dim"))
+
+
+def _has_beaten(member: Member) -> bool:
+    return member.HasField("heartbeat_time")
+
+
+def _clock(member: Member) -> str:
+    return told_span(member.clock_error.ToTimedelta().total_seconds())
+
+
+_REPLICAS = Table[contract.Replica](
+    TableColumn("coordinator", lambda each: each.name),
+    TableColumn("endpoint", lambda each: each.endpoint),
+)

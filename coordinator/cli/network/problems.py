@@ -7,9 +7,10 @@ import click
 from rich.text import Text
 from rich.tree import Tree
 
+from coordinator.cli.asking import Asking, asks
 from coordinator.cli.completing import complete_regions
-from coordinator.cli.connection import EPILOG, TIMEOUT, Connection, connected
-from coordinator.cli.output import console, json_option, print_json, print_table, told, told_age
+from coordinator.cli.connection import EPILOG
+from coordinator.cli.output import titled, told_age
 from gateway.api.coordinator.v1 import problem_service_pb2 as contract
 from gateway.api.coordinator.v1.problem_service_pb2 import (
     AccidentGrade,
@@ -29,15 +30,16 @@ from gateway.api.federation.v1.problem_pb2 import (
     ProblemHeader,
     ProblemState,
 )
-from gateway.channels import invoke
+from gateway.cli.asking import limit_option
+from gateway.cli.table import Table, TableColumn
 from gateway.clock import from_timestamp
 from gateway.federation.problems import is_cause_known, was_down
 from gateway.languages import translated
-from gateway.terminal import tell_more
+from gateway.terminal import output
 from gateway.terms import region_name
 from gateway.times import show_times_of, told_if_set, told_time
+from gateway.words import word
 
-_LARGEST_PAGE = 500
 _KINDS = {each.removeprefix("REPORT_KIND_").lower(): ReportKind.Value(each) for each in ReportKind.keys()[1:]}
 _PROBLEM = click.argument("problem", metavar="ID")
 
@@ -48,21 +50,11 @@ def problems() -> None:
 
 
 @problems.command("list", epilog=EPILOG)
+@asks(limit_option("At most so many, newest first."))
 @click.option("--region", default="", shell_complete=complete_regions, help="Only problems that concern this region.")
 @click.option("--all", "with_ended", is_flag=True, help="Also those that have ended, for 92 days.")
 @click.option("--reports", "with_reports", is_flag=True, help="Only those with a report that is still to be made.")
-@click.option(
-    "--limit",
-    type=click.IntRange(1, _LARGEST_PAGE),
-    default=50,
-    show_default=True,
-    help="At most so many, newest first.",
-)
-@connected
-@json_option
-def list_problems(
-    connection: Connection, region: str, with_ended: bool, with_reports: bool, limit: int, as_json: bool
-) -> None:
+def list_problems(asking: Asking, region: str, with_ended: bool, with_reports: bool) -> None:
     """List problems of the network: probable cause, services, customers, grade, and the next report.
 
     A terminal of less than 140 columns is not shown the severity, services, regions and complaints, and told so.
@@ -73,28 +65,16 @@ def list_problems(
       coordinator problems list --reports --json
     """
     show_times_of(region)
-    request = contract.ListProblemsRequest(
-        region=region, with_ended=with_ended, with_open_reports=with_reports, page_size=limit
-    )
-    response = connection.ask(lambda channel: invoke(ProblemServiceStub(channel).ListProblems, request, TIMEOUT))
-    if as_json:
-        print_json(response)
-        return
-    now = datetime.now(UTC)
-    if not response.problems:
-        click.echo(translated("There is none."))
-        return
-    columns = list_columns(response.problems, now)
-    rows = list(zip(*columns.values(), strict=True))
-    print_table(translated("Problems of the network"), list(columns), rows, only_wide=only_wide())
-    tell_more(response.next_page_token)
+    request = contract.ListProblemsRequest(region=region, with_ended=with_ended, with_open_reports=with_reports)
+    response = asking.ask(lambda channel: ProblemServiceStub(channel).ListProblems, request)
+    title = titled(translated("Problems of the network"))
+    asking.show(response, problems_table(datetime.now(UTC)), response.problems, title)
 
 
 @problems.command(epilog=EPILOG)
+@asks()
 @_PROBLEM
-@connected
-@json_option
-def show(connection: Connection, problem: str, as_json: bool) -> None:
+def show(asking: Asking, problem: str) -> None:
     """Show one problem: its cause, what belongs to it, whom it affects, its grade and reports, and how it went.
 
     \b
@@ -102,19 +82,15 @@ def show(connection: Connection, problem: str, as_json: bool) -> None:
       coordinator problems show problem-20261210-1f0c3a5b
     """
     request = contract.ShowProblemRequest(problem=problem)
-    response = connection.ask(lambda channel: invoke(ProblemServiceStub(channel).ShowProblem, request, TIMEOUT))
-    if as_json:
-        print_json(response)
-    else:
-        _print_problem(response.problem, response.events)
+    response = asking.ask(lambda channel: ProblemServiceStub(channel).ShowProblem, request)
+    asking.tell(response, _print_problem)
 
 
 @problems.command("report-made", epilog=EPILOG)
+@asks()
 @_PROBLEM
 @click.option("--kind", type=click.Choice(list(_KINDS)), required=True, help="Which report was made.")
-@connected
-@json_option
-def report_made(connection: Connection, problem: str, kind: str, as_json: bool) -> None:
+def report_made(asking: Asking, problem: str, kind: str) -> None:
     """Note that a report of an accident was made to the authority, now and by you.
 
     \b
@@ -122,17 +98,13 @@ def report_made(connection: Connection, problem: str, kind: str, as_json: bool) 
       coordinator problems report-made problem-20261210-1f0c3a5b --kind oral
     """
     request = contract.NoteReportRequest(problem=problem, kind=_KINDS[kind])
-    response = connection.ask(lambda channel: invoke(ProblemServiceStub(channel).NoteReport, request, TIMEOUT))
-    if as_json:
-        print_json(response)
-    else:
-        _print_reports(response.problem)
+    response = asking.ask(lambda channel: ProblemServiceStub(channel).NoteReport, request)
+    asking.tell(response, lambda _: _print_reports(response.problem))
 
 
 @click.command(epilog=EPILOG)
-@connected
-@json_option
-def outages(connection: Connection, as_json: bool) -> None:
+@asks()
+def outages(asking: Asking) -> None:
     """List what is down now, for a problem or as planned, and what is degraded: causes, and network services that have
     no way left, or no good one, the longest first.
 
@@ -141,68 +113,49 @@ def outages(connection: Connection, as_json: bool) -> None:
       coordinator outages
     """
     request = contract.ListOutagesRequest()
-    response = connection.ask(lambda channel: invoke(ProblemServiceStub(channel).ListOutages, request, TIMEOUT))
-    if as_json:
-        print_json(response)
-        return
+    response = asking.ask(lambda channel: ProblemServiceStub(channel).ListOutages, request)
+    asking.tell(response, _print_outages)
+
+
+def _print_outages(response: contract.ListOutagesResponse) -> None:
+    table = _outages(datetime.now(UTC))
     down = [each for each in response.outages if each.condition != NetworkCondition.NETWORK_CONDITION_DEGRADED]
     degraded = [each for each in response.outages if each not in down]
     if down:
-        _print_outages(translated("Down now"), down)
+        table.show(down, titled(translated("Down now")))
     else:
         click.echo(translated("Nothing is down."))
     if degraded:
-        _print_outages(translated("Degraded now"), degraded)
+        table.show(degraded, titled(translated("Degraded now")))
 
 
-def _print_outages(title: str, found: Sequence[Outage]) -> None:
-    now = datetime.now(UTC)
-    columns = (
-        translated("what"),
-        translated("region"),
-        translated("since"),
-        translated("problem or planned outage"),
-        translated("cause"),
-        translated("customers"),
-        translated("planned until"),
+def _outages(now: datetime) -> Table[Outage]:
+    return Table(
+        TableColumn("what", lambda each: _element(each.element)),
+        TableColumn("region", lambda each: region_name(each.region)),
+        TableColumn("since", lambda each: told_age(each.start_time, now)),
+        TableColumn("problem or planned outage", lambda each: each.problem or each.planned_outage),
+        TableColumn("cause", lambda each: translated("yes") if each.is_root_cause else ""),
+        TableColumn("customers", lambda each: str(each.customers) if each.problem else ""),
+        TableColumn("planned until", lambda each: told_if_set(each.planned_end_time)),
     )
-    rows = [
-        [
-            _element(each.element),
-            region_name(each.region),
-            told_age(each.start_time, now),
-            each.problem or each.planned_outage,
-            translated("yes") if each.is_root_cause else "",
-            str(each.customers) if each.problem else "",
-            told_if_set(each.planned_end_time),
-        ]
-        for each in found
-    ]
-    print_table(title, columns, rows)
 
 
-def list_columns(found: Sequence[Problem], now: datetime) -> dict[str, list[str | Text]]:
-    """What a list shows of problems, by title."""
-    headers = [each.header for each in found]
-    severities = [PerceivedSeverity.Name(each.severity) for each in headers]
-    return {
-        translated("problem"): [each.id for each in headers],
-        translated("state"): [_state(each) for each in found],
-        translated("severity"): [told(each, "PERCEIVED_SEVERITY_") for each in severities],
-        translated("cause"): [_cause(each) for each in headers],
-        translated("services"): [", ".join(each.services) for each in headers],
-        translated("regions"): [", ".join(each.regions) for each in headers],
-        translated("since"): [told_age(each.start_time, now) for each in headers],
-        translated("customers"): [str(_customers(each)) for each in found],
-        translated("complaints"): [str(_complaints(each)) for each in found],
-        translated("grade"): [_grade(each) for each in found],
-        translated("report due"): [_due(each, now) for each in found],
-    }
-
-
-def only_wide() -> list[str]:
-    """The columns that one problem is shown with, and a list on a narrow terminal is not."""
-    return [translated("severity"), translated("services"), translated("regions"), translated("complaints")]
+def problems_table(now: datetime) -> Table[Problem]:
+    """One line for each problem of the network."""
+    return Table(
+        TableColumn("problem", lambda each: each.header.id),
+        TableColumn("state", _state),
+        TableColumn("severity", lambda each: _severity(each.header.severity), only_wide=True),
+        TableColumn("cause", lambda each: _cause(each.header)),
+        TableColumn("services", lambda each: ", ".join(each.header.services), only_wide=True),
+        TableColumn("regions", lambda each: ", ".join(each.header.regions), only_wide=True),
+        TableColumn("since", lambda each: told_age(each.header.start_time, now)),
+        TableColumn("customers", lambda each: str(_customers(each))),
+        TableColumn("complaints", lambda each: str(_complaints(each)), only_wide=True),
+        TableColumn("grade", _grade),
+        TableColumn("report due", lambda each: _due(each, now)),
+    )
 
 
 def _due(problem: Problem, now: datetime) -> Text:
@@ -214,8 +167,8 @@ def _due(problem: Problem, now: datetime) -> Text:
     return Text(f"{_kind(due)} {told_if_set(due.due)}", style="red" if from_timestamp(due.due) < now else "")
 
 
-def _print_problem(problem: Problem, events: Sequence[NetworkEvent]) -> None:
-    header = problem.header
+def _print_problem(response: contract.ShowProblemResponse) -> None:
+    problem, events, header = response.problem, response.events, response.problem.header
     if len(header.regions) == 1:
         show_times_of(header.regions[0])
     tree = Tree(Text(f"{header.id}: {_cause(header)} ({_state(problem)})"))
@@ -224,40 +177,21 @@ def _print_problem(problem: Problem, events: Sequence[NetworkEvent]) -> None:
     for each in events:
         if each.id != header.parent:
             branch.add(Text(_event(each)))
-    console().print(tree)
-    affected = [
-        [region_name(each.region), str(each.customers), str(each.complaints), told_if_set(each.count_time)]
-        for each in problem.affected
-        if each.customers or each.complaints
-    ]
-    counted = (translated("region"), translated("customers"), translated("complaints"), translated("counted"))
-    print_table(_affected(problem), counted, affected)
+    output().print(tree)
+    affected = [each for each in problem.affected if each.customers or each.complaints]
+    _AFFECTED.show(affected, titled(_affected(problem)))
     _print_reports(problem)
-    steps = sorted(_steps(problem, events))
-    columns = (translated("time"), translated("what"))
-    rows = [[told_time(when, timespec="seconds"), what] for when, what in steps]
-    print_table(translated("How it went"), columns, rows)
+    _STEPS.show(sorted(_steps(problem, events)), titled(translated("How it went")))
 
 
 def _print_reports(problem: Problem) -> None:
-    columns = (
-        translated("report"),
-        translated("grade"),
-        translated("due"),
-        translated("made"),
-        translated("administrator"),
-    )
-    rows = [
-        [_kind(each), _grade_word(each.grade), told_if_set(each.due), told_if_set(each.make_time), each.administrator]
-        for each in problem.reports
-    ]
     if not problem.grades and not was_down(problem.header):
         click.echo(translated("It is no accident: nothing was down."))
         return
     if not problem.grades:
         click.echo(translated("It is no accident: no customer is known to be affected."))
         return
-    print_table(translated("Grade: {grade}", grade=_grade(problem)), columns, rows)
+    _REPORTS.show(problem.reports, titled(translated("Grade: {grade}", grade=_grade(problem))))
 
 
 def _steps(problem: Problem, events: Sequence[NetworkEvent]) -> Iterator[tuple[datetime, str]]:
@@ -283,19 +217,19 @@ def _over(event: NetworkEvent) -> str:
 
 
 def _event(event: NetworkEvent) -> str:
-    kind = told(NetworkEventKind.Name(event.kind), "NETWORK_EVENT_KIND_")
-    severity = told(PerceivedSeverity.Name(event.severity), "PERCEIVED_SEVERITY_")
+    kind = word(NetworkEventKind.Name(event.kind), "NETWORK_EVENT_KIND_")
+    severity = _severity(event.severity)
     if event.condition:
-        severity = f"{severity}, {told(NetworkCondition.Name(event.condition), 'NETWORK_CONDITION_')}"
+        severity = f"{severity}, {word(NetworkCondition.Name(event.condition), 'NETWORK_CONDITION_')}"
     where = ", ".join([*event.links, *event.sites, *event.services])
     until = f" – {told_if_set(event.clear_time)}" if event.HasField("clear_time") else ""
     return f"{event.id}: {kind}, {severity}, {where}, {told_if_set(event.raise_time)}{until}"
 
 
 def _state(problem: Problem) -> str:
-    state = told(ProblemState.Name(problem.header.state), "PROBLEM_STATE_")
+    state = word(ProblemState.Name(problem.header.state), "PROBLEM_STATE_")
     if problem.header.state == ProblemState.PROBLEM_STATE_IN_PROGRESS and problem.header.condition:
-        state = f"{state}, {told(NetworkCondition.Name(problem.header.condition), 'NETWORK_CONDITION_')}"
+        state = f"{state}, {word(NetworkCondition.Name(problem.header.condition), 'NETWORK_CONDITION_')}"
     return f"{state} → {problem.header.merged_into}" if problem.header.merged_into else state
 
 
@@ -308,11 +242,15 @@ def _cause(header: ProblemHeader) -> str:
 
 
 def _element(element: NetworkElement) -> str:
-    return f"{told(NetworkElementKind.Name(element.kind), 'NETWORK_ELEMENT_KIND_')} {element.id}"
+    return f"{word(NetworkElementKind.Name(element.kind), 'NETWORK_ELEMENT_KIND_')} {element.id}"
+
+
+def _severity(severity: PerceivedSeverity.ValueType) -> str:
+    return word(PerceivedSeverity.Name(severity), "PERCEIVED_SEVERITY_")
 
 
 def _kind(report: AccidentReport) -> str:
-    return told(ReportKind.Name(report.kind), "REPORT_KIND_")
+    return word(ReportKind.Name(report.kind), "REPORT_KIND_")
 
 
 def _grade(problem: Problem) -> str:
@@ -320,7 +258,7 @@ def _grade(problem: Problem) -> str:
 
 
 def _grade_word(grade: AccidentGrade.ValueType) -> str:
-    return told(AccidentGrade.Name(grade), "ACCIDENT_GRADE_")
+    return word(AccidentGrade.Name(grade), "ACCIDENT_GRADE_")
 
 
 def _affected(problem: Problem) -> str:
@@ -337,3 +275,22 @@ def _complaints(problem: Problem) -> int:
 
 def _customers(problem: Problem) -> int:
     return sum(each.customers for each in problem.affected)
+
+
+_AFFECTED = Table[contract.AffectedCount](
+    TableColumn("region", lambda each: region_name(each.region)),
+    TableColumn("customers", lambda each: str(each.customers)),
+    TableColumn("complaints", lambda each: str(each.complaints)),
+    TableColumn("counted", lambda each: told_if_set(each.count_time)),
+)
+_REPORTS = Table[AccidentReport](
+    TableColumn("report", _kind),
+    TableColumn("grade", lambda each: _grade_word(each.grade)),
+    TableColumn("due", lambda each: told_if_set(each.due)),
+    TableColumn("made", lambda each: told_if_set(each.make_time)),
+    TableColumn("administrator", lambda each: each.administrator),
+)
+_STEPS = Table[tuple[datetime, str]](
+    TableColumn("time", lambda each: told_time(each[0], timespec="seconds")),
+    TableColumn("what", lambda each: each[1]),
+)

@@ -10,11 +10,11 @@ from pathlib import Path
 import click
 from click.core import ParameterSource
 
+from coordinator.cli.asking import json_option
 from coordinator.cli.completing import complete_regions
 from coordinator.cli.connection import EPILOG, Connection, optionally_connected
 from coordinator.cli.node.audit_chains import verify_federation
 from coordinator.cli.node.config import load_settings, settings_options
-from coordinator.cli.output import json_option
 from coordinator.registry.etcd.registry import EtcdRegistry, RegistryUnreachable
 from coordinator.settings import CoordinatorSettings
 from gateway.audit import ChainBroken, Head, Seen, Walk, rows, verify

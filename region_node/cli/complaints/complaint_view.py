@@ -1,16 +1,12 @@
 """How complaints are shown to people: lists, the timeline of one, and who held it how long."""
 
-from collections.abc import Iterator, Sequence
-from datetime import datetime, timedelta
-from itertools import pairwise
+from collections.abc import Iterator
+from datetime import timedelta
 
 import click
-from rich.text import Text
 
-from gateway.api.federation.v1.configuration_pb2 import ComplaintSeverity
 from gateway.api.federation.v1.problem_pb2 import ProblemHeader, ProblemState
 from gateway.api.region.v1.complaint_pb2 import (
-    ClassifiedBy,
     Complaint,
     ComplaintAttachment,
     ComplaintCandidate,
@@ -19,29 +15,25 @@ from gateway.api.region.v1.complaint_pb2 import (
     ComplaintState,
     Deadline,
     DeadlineKind,
-    EscalationTrigger,
-    LedgerEntry,
     Remedy,
     RemedyState,
     Resolution,
     ReturnReason,
-    TimeReason,
     WorkItem,
     WorkItemState,
 )
 from gateway.api.region.v1.complaint_service_pb2 import GetComplaintResponse
-from gateway.cli.table import Table, TableColumn, show_timeline
+from gateway.cli.complaints import entered, filing, is_at_filing, raised, show_ledger, state_word
+from gateway.cli.table import Happening, Table, TableColumn, show_timeline
 from gateway.clock import from_timestamp
 from gateway.languages import in_language, translated
 from gateway.money import in_major_units
-from gateway.terminal import print_table
 from gateway.terms import category_name, cause_name, region_name
 from gateway.times import told_if_set, told_time
 from gateway.words import word
 from region_node.cli.network.problem_view import told_cause
 from region_node.complaints.rules import is_on_its_way, is_unclassified, is_with_nobody
 
-_STATE = "COMPLAINT_STATE_"
 _NO_ANSWER_DUE = frozenset(
     {
         ComplaintState.COMPLAINT_STATE_REJECTED,
@@ -50,15 +42,13 @@ _NO_ANSWER_DUE = frozenset(
         ComplaintState.COMPLAINT_STATE_CLOSED,
     }
 )
-_BAR = 28  # characters of the whole time
-_COLOURS = ("green", "yellow", "cyan", "magenta", "blue", "red")
 _HOUR = timedelta(hours=1)
 
 
 COMPLAINTS = Table[Complaint](
     TableColumn("docket", lambda each: each.docket),
     TableColumn("category", lambda each: category_name(each.request.category) or translated("not classified")),
-    TableColumn("state", lambda each: _state(each.state)),
+    TableColumn("state", lambda each: state_word(each.state)),
     TableColumn("level", lambda each: f"L{each.level}"),
     TableColumn("responsible", lambda each: translated("nobody yet") if is_with_nobody(each) else _owner(each)),
     TableColumn("due", lambda each: told_time(each.expected_resolution_date)),
@@ -105,7 +95,7 @@ def print_told(complaint: Complaint) -> None:
         told = translated(
             "{docket}: {state}, L{level}; not classified: the desk of {region} says what it is about",
             docket=complaint.docket,
-            state=_state(complaint.state),
+            state=state_word(complaint.state),
             level=complaint.level,
             region=region_name(complaint.owner_region),
         )
@@ -114,7 +104,7 @@ def print_told(complaint: Complaint) -> None:
         return
     stands = {
         "docket": complaint.docket,
-        "state": _state(complaint.state),
+        "state": state_word(complaint.state),
         "level": complaint.level,
         "region": region_name(complaint.owner_region),
         "department": in_language(complaint.department),
@@ -186,7 +176,7 @@ def print_complaint(told: GetComplaintResponse) -> None:
     if complaint.attachments:
         _ATTACHMENTS.show(complaint.attachments)
         click.echo()
-    print_ledger(told.ledger)
+    show_ledger(told.ledger, length_of)
     if told.HasField("lateness"):
         late = told.lateness.ToTimedelta()
         click.echo(translated("Late by {time}; the time above says with whom it was.", time=length_of(late)))
@@ -223,28 +213,6 @@ def print_remedy(complaint: Complaint) -> None:
         click.echo(translated("Settled by {author}: {note}", author=money.author, note=money.note))
 
 
-def print_ledger(ledger: Sequence[LedgerEntry]) -> None:
-    """A bar of who held a complaint how long, and the same in figures; the whole is the time from filing on."""
-    amounts = [each.duration.ToTimedelta() for each in ledger]
-    whole = sum(amounts, timedelta())
-    bars = _widths(amounts, whole)
-    rows: list[Sequence[str | Text]] = []
-    before = 0
-    for number, (each, amount, width) in enumerate(zip(ledger, amounts, bars, strict=True)):
-        bar = Text(" " * before + "█" * width, style=_COLOURS[number % len(_COLOURS)])
-        before += width
-        share = f"{amount / whole:.0%}" if whole else ""
-        rows.append((_party(each), reason_of(each.reason), length_of(amount), share, bar))
-    rows.append((translated("together"), "", length_of(whole), "", ""))
-    print_table([translated("who"), translated("for"), translated("time taken"), translated("share"), ""], rows)
-
-
-def _party(entry: LedgerEntry) -> str:
-    if entry.reason == TimeReason.TIME_REASON_WAITING_FOR_COORDINATOR:
-        return translated("the coordinator")
-    return region_name(entry.region) or translated("the customer")
-
-
 def _owner(complaint: Complaint) -> str:
     return f"{region_name(complaint.owner_region)} {in_language(complaint.department)}"
 
@@ -262,47 +230,22 @@ def _item_state(item: WorkItem) -> str:
     return state
 
 
-def _widths(amounts: Sequence[timedelta], whole: timedelta) -> list[int]:
-    """How wide each part of the bar is: together the whole bar, whatever was rounded."""
-    ends, passed = [0], timedelta()
-    for amount in amounts:
-        passed += amount
-        ends.append(round(_BAR * (passed / whole)) if whole else 0)
-    return [end - start for start, end in pairwise(ends)]
-
-
-def happened(complaint: Complaint) -> Iterator[tuple[datetime, str, str]]:
+def happened(complaint: Complaint) -> Iterator[Happening]:
     """When, who, what."""
-    severity = word(ComplaintSeverity.Name(complaint.severity), "COMPLAINT_SEVERITY_")
     settings = complaint.classification.settings
-    category = complaint.request.category
-    if complaint.HasField("classification") and not any(_at_filing(each) for each in settings):
-        filed = translated("filed without a category")
-    else:
-        first = settings[0].category if settings else category
-        filed = translated("filed as {category}, {severity}", category=category_name(first), severity=severity)
-    yield from_timestamp(complaint.creation_date), region_name(complaint.handling_region), filed
-    for each in settings:
-        if not _at_filing(each):
-            by = word(ClassifiedBy.Name(each.set_by), "CLASSIFIED_BY_")
-            told = translated("classified as {category}: {by}", category=category_name(each.category), by=by)
-            yield from_timestamp(each.time), region_name(each.author), told
+    category = settings[0].category if settings else complaint.request.category
+    if complaint.HasField("classification") and not any(map(is_at_filing, settings)):
+        category = ""
+    yield from filing(complaint.creation_date, complaint.handling_region, category, complaint.severity, settings)
     if proposed := _proposed(complaint.resolution):
         # Before the states, of which it may share the instant: what was closed was proposed before.
         yield from_timestamp(complaint.resolution.time), region_name(complaint.resolution.author), proposed
-    for change in complaint.state_changes:
-        reason = translated(change.reason)
-        if change.estimated:
-            reason = translated("{reason}; the time is an estimate", reason=reason)
-        entered = f"{_state(change.state)} ({reason})"
-        yield from_timestamp(change.time), region_name(change.region), entered
+    yield from entered(complaint.state_changes)
     if complaint.HasField("returned"):
         returned = complaint.returned
         reason = word(ReturnReason.Name(returned.reason), "RETURN_REASON_")
         yield from_timestamp(returned.time), returned.author, translated("returned: {reason}", reason=reason)
-    for raised in complaint.escalations:
-        trigger = word(EscalationTrigger.Name(raised.trigger), "ESCALATION_TRIGGER_")
-        yield from_timestamp(raised.time), region_name(raised.region), f"L{raised.level}: {trigger}"
+    yield from raised(complaint.escalations)
     for note in complaint.notes:
         yield from_timestamp(note.time), note.author, _said(note)
     for attachment in complaint.attachments:
@@ -322,10 +265,6 @@ def _proposed(resolution: Resolution) -> str:
     return translated("proposed: {text}", text=text) if text else ""
 
 
-def _at_filing(setting: ComplaintClassification.Setting) -> bool:
-    return setting.set_by == ClassifiedBy.CLASSIFIED_BY_FILING
-
-
 def _said(note: ComplaintNote) -> str:
     if not note.asks_region:
         return note.text
@@ -338,15 +277,6 @@ def _said(note: ComplaintNote) -> str:
             text=note.text,
         )
     return translated("asks {region}, not answered yet: {text}", region=region_name(note.asks_region), text=note.text)
-
-
-def reason_of(reason: TimeReason.ValueType) -> str:
-    """To what somebody's time was given, in words."""
-    return word(TimeReason.Name(reason), "TIME_REASON_")
-
-
-def _state(state: ComplaintState.ValueType) -> str:
-    return word(ComplaintState.Name(state), _STATE)
 
 
 def length_of(amount: timedelta) -> str:
