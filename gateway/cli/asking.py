@@ -123,6 +123,13 @@ class Asking(Generic[L]):
         """As `tell`, for an answer that people are told in a text."""
         self.tell(answer, lambda _: click.echo(line()))
 
+    def say_each(self, answer: Message, lines: Sequence[str], nothing: str) -> None:
+        """As `tell`, in a line for each item, or in the text that there is none; JSON names all fields."""
+        if self.as_json:
+            print_message(answer, defaults=True)
+        else:
+            click.echo("\n".join(lines or [nothing]))
+
     def show(self, answer: Message, table: Table[R], rows: Sequence[R], title: str = "") -> None:
         """As `tell`, for a list: a table of its rows, and on standard error that the list goes on, where it does."""
 

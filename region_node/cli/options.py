@@ -56,6 +56,7 @@ def not_an_amount(written: str) -> str:
 
 
 staff_option = staff_id_option("Who asks; required of an operator system, members of staff need not say so.")
+recorded_staff_option = staff_id_option("Who asks, recorded beside your certificate; required where several share it.")
 required_staff_option = staff_id_option("Who asks.", required=True)
 channel_option = click.option(
     "--channel", type=click.Choice(CHANNELS), default="counter", show_default=True, help="How the customer came."

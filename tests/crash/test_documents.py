@@ -17,7 +17,7 @@ from gateway.api.region.v1.document_service_pb2 import (
 )
 from gateway.api.region.v1.document_service_pb2_grpc import DocumentServiceStub
 from gateway.clock import to_timestamp
-from region_node.cli.customers.document_transfer import CHUNK, Uploading, request_id_of
+from region_node.cli.imports.file_transfer import CHUNK, Uploading, request_id_of
 from tests.crash.regions import CALL_SECONDS, CLERK, HANDLING, HOME, number_of
 from tests.crash.scene import Scene
 

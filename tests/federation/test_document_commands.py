@@ -11,7 +11,7 @@ import pytest
 
 from gateway.api.region.v1 import document_service_pb2 as api
 from gateway.clock import to_timestamp
-from region_node.cli.customers.document_transfer import request_id_of
+from region_node.cli.imports.file_transfer import request_id_of
 from tests.federation.archive import CHUNK, Archive, scan
 from tests.federation.commands import as_caller, run_command
 from tests.federation.counter import REQUESTER, Counter

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coordinator.cli.order_timeline import Hop, seconds_between, timeline
+from coordinator.cli.orders.order_timeline import Hop, seconds_between, timeline
 from coordinator.cli.output import told_age, told_span
 from coordinator.membership.rules import (
     Heartbeat,

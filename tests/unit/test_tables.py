@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from coordinator.cli.network import problems
+from coordinator.cli import problems
 from gateway import terminal
 from gateway.api.coordinator.v1.problem_service_pb2 import AffectedCount, Problem
 from gateway.api.federation.v1.problem_pb2 import (

@@ -13,7 +13,7 @@ from gateway.api.types.v1.types_pb2 import Channel, Requester
 from gateway.cli.exits import REFUSED, leave
 from gateway.languages import in_language, translated
 from region_node.cli.connection import Target, connection_options, patience_option
-from region_node.cli.customers.document_transfer import (
+from region_node.cli.imports.file_transfer import (
     Downloading,
     Tell,
     Uploading,

@@ -22,14 +22,14 @@ from gateway.cli.exits import REFUSED
 from gateway.clock import to_timestamp
 from region_node.cli.complaints.complaint_file import ComplaintFile
 from region_node.cli.complaints.complaint_map import ComplaintMap
+from region_node.cli.complaints.replay_report import ReplayReport
 from region_node.cli.connection import Target, connection_options, patience_option
-from region_node.cli.customers.line_file import Line, LineFileUnusable
 from region_node.cli.imports.column_map import MapUnusable
 from region_node.cli.imports.import_command import run_import
 from region_node.cli.imports.import_report import ImportReport
 from region_node.cli.imports.import_stream import LinesToImport
+from region_node.cli.imports.line_file import Line, LineFileUnusable
 from region_node.cli.options import channel_option, required_staff_option, summary_json_option
-from region_node.cli.orders.replay_report import ReplayReport
 from region_node.cli.times import InstantType
 
 

@@ -24,6 +24,7 @@ from gateway.api.region.v1.complaint_pb2 import (
 )
 from gateway.api.region.v1.complaint_service_pb2 import GetComplaintResponse
 from gateway.cli.complaints import entered, filing, is_at_filing, raised, show_ledger, state_word
+from gateway.cli.problems import told_cause
 from gateway.cli.table import Happening, Table, TableColumn, show_timeline
 from gateway.clock import from_timestamp
 from gateway.languages import in_language, translated
@@ -31,7 +32,6 @@ from gateway.money import in_major_units
 from gateway.terms import category_name, cause_name, region_name
 from gateway.times import told_if_set, told_time
 from gateway.words import word
-from region_node.cli.network.problem_view import told_cause
 from region_node.complaints.rules import is_on_its_way, is_unclassified, is_with_nobody
 
 _NO_ANSWER_DUE = frozenset(

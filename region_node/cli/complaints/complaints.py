@@ -18,8 +18,13 @@ from gateway.api.types.v1.types_pb2 import Money
 from gateway.cli.asking import limit_option
 from gateway.languages import translated
 from region_node.cli.asking import Asking, reads, writes
-from region_node.cli.complaints.complaint_desk import category_and_description
+from region_node.cli.complaints.attachments import attach, attachment
+from region_node.cli.complaints.complaint_desk import category_and_description, classify
+from region_node.cli.complaints.complaint_import import import_file
+from region_node.cli.complaints.complaint_levels import escalations
 from region_node.cli.complaints.complaint_view import COMPLAINTS, print_complaint, print_told
+from region_node.cli.complaints.dossier import dossier
+from region_node.cli.complaints.improvement import actions
 from region_node.cli.completing import complete_categories, complete_causes
 from region_node.cli.options import AmountType, channel_option, staff_option
 from region_node.complaints.rules import NOT_SAID, state_name
@@ -320,3 +325,7 @@ def settle(asking: Asking, docket: str, again: bool, otherwise: str) -> None:
     else:
         request.otherwise = otherwise
     asking.tell(asking.ask(lambda channel: ComplaintServiceStub(channel).SettleRemedy, request).complaint, print_told)
+
+
+for _command in (actions, attach, attachment, classify, dossier, escalations, import_file):
+    complaints.add_command(_command)

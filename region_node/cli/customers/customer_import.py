@@ -17,8 +17,8 @@ from gateway.api.region.v1.customer_service_pb2 import (
 from gateway.api.region.v1.customer_service_pb2_grpc import CustomerServiceStub
 from gateway.api.types.v1.types_pb2 import Requester
 from region_node.cli.customers.customer_file import CustomerFile
-from region_node.cli.customers.line_file import Line
 from region_node.cli.imports.import_stream import LinesToImport
+from region_node.cli.imports.line_file import Line
 
 _CALL_SECONDS = 10.0
 _PLANS = 500  # in a page

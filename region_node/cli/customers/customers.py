@@ -14,12 +14,13 @@ from gateway.languages import translated
 from region_node.cli.connection import Target, connection_options, patience_option
 from region_node.cli.customers.customer_file import CustomerFile
 from region_node.cli.customers.customer_import import CustomersToImport
-from region_node.cli.customers.line_file import LineFileUnusable
-from region_node.cli.customers.number_ranges import parse_range
+from region_node.cli.customers.holds import hold, list_holds, release_hold
 from region_node.cli.customers.standing import erase, release, restrict
 from region_node.cli.imports.column_map import ColumnMap, MapUnusable
 from region_node.cli.imports.import_command import run_import
 from region_node.cli.imports.import_report import ImportReport
+from region_node.cli.imports.line_file import LineFileUnusable
+from region_node.cli.imports.number_ranges import parse_range
 from region_node.cli.options import channel_option, required_staff_option, summary_json_option
 
 
@@ -28,9 +29,8 @@ def customers() -> None:
     """Take over customers from a file, restrict them and erase them, or keep everything of one for an authority."""
 
 
-customers.add_command(erase)
-customers.add_command(restrict)
-customers.add_command(release)
+for _command in (erase, restrict, release, hold, release_hold, list_holds):
+    customers.add_command(_command)
 
 
 @customers.command("import")

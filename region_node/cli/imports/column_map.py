@@ -21,7 +21,7 @@ from gateway.api.region.v1 import customer_service_pb2 as api
 from gateway.api.types.v1.types_pb2 import Money
 from gateway.clock import to_timestamp
 from gateway.languages import translated
-from region_node.cli.customers.number_ranges import NumberRange, RangeExhausted
+from region_node.cli.imports.number_ranges import NumberRange, RangeExhausted
 from region_node.terms import add_months, term_end
 
 _MINOR_DIGITS = 2

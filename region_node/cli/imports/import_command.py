@@ -8,9 +8,9 @@ import grpc
 from gateway.cli.exits import NOT_KNOWN, REFUSED
 from gateway.languages import translated
 from region_node.cli.connection import Target
-from region_node.cli.customers.line_file import LineFile, LineFileUnusable
 from region_node.cli.imports.import_report import ImportReport, M, R
 from region_node.cli.imports.import_stream import FileImport, LinesToImport, Q
+from region_node.cli.imports.line_file import LineFile, LineFileUnusable
 from region_node.cli.outcome import may_pass, told_by
 
 

@@ -17,8 +17,8 @@ from gateway.errors import reason_name, text
 from gateway.files import open_private
 from gateway.languages import in_language, translated
 from gateway.plain_text import spreadsheet_row
-from region_node.cli.customers.line_file import Line, LineFile
 from region_node.cli.imports.column_map import Problem
+from region_node.cli.imports.line_file import Line, LineFile
 from region_node.cli.progress import line_progress
 
 _SHOWN = 10  # lines that were not taken and are shown with their reasons; the file of rejects has them all

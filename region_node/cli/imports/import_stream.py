@@ -11,8 +11,8 @@ import grpc
 
 from gateway.api.region.v1.customer_service_pb2 import RejectedLine
 from gateway.languages import translated
-from region_node.cli.customers.line_file import Line, LineFile, LineFileUnusable
 from region_node.cli.imports.import_report import ImportReport, M, R
+from region_node.cli.imports.line_file import Line, LineFile, LineFileUnusable
 from region_node.cli.imports.reconnecting import Note, keep_trying
 from region_node.cli.outcome import Stalled
 

@@ -19,8 +19,8 @@ from gateway.languages import translated
 from gateway.terminal import print_table
 from gateway.times import region_zone, told_time
 from gateway.words import word
-from region_node.cli.customers.line_file import Line, LineFile
 from region_node.cli.imports.import_report import ImportReport
+from region_node.cli.imports.line_file import Line, LineFile
 
 _LEVELS = 6  # L0 to L5
 _SHOWN_FROM = 2  # every complaint reaches the levels below when it is filed

@@ -1,7 +1,6 @@
 """`region-node faults`: report a fault, follow it, repair it, close it."""
 
 from datetime import timedelta
-from typing import TypeVar
 
 import click
 from google.protobuf.duration_pb2 import Duration
@@ -13,15 +12,13 @@ from gateway.cli.asking import limit_option
 from gateway.languages import translated
 from region_node.cli.asking import Asking, reads, watch, writes
 from region_node.cli.completing import complete_regions
-from region_node.cli.network.fault_step import STEPS, step_of, steps_told
-from region_node.cli.network.fault_view import FAULTS, PLACES, print_done, print_fault, print_told
+from region_node.cli.faults.fault_step import STEPS, step_of, steps_told
+from region_node.cli.faults.fault_view import FAULTS, PLACES, print_done, print_fault, print_told
 from region_node.cli.options import (
     channel_option,
     staff_option,
 )
 from region_node.faults.rules import state_name
-
-T = TypeVar("T")
 
 _WAIT = Duration(seconds=10)  # for the region in which the fault is
 _SEVERITIES = tuple(name.removeprefix("FAULT_SEVERITY_").lower() for name in FaultSeverity.keys()[1:])

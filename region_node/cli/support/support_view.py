@@ -5,7 +5,7 @@ from datetime import datetime
 
 import click
 
-from gateway.api.region.v1.support_registry_service_pb2 import Expert, Spare, SupportUnanswered
+from gateway.api.region.v1.support_registry_service_pb2 import SupportUnanswered
 from gateway.api.region.v1.support_request_pb2 import SupportFigure, SupportMeasurement, SupportRequest, SupportState
 from gateway.cli.table import Table, TableColumn, show_timeline
 from gateway.clock import from_timestamp
@@ -24,21 +24,6 @@ SUPPORT_REQUESTS = Table[SupportRequest](
     TableColumn("subject", lambda each: each.inquiry.subject),
 )
 """One line for each support request."""
-EXPERTS = Table[Expert](
-    TableColumn("region", lambda each: region_name(each.region)),
-    TableColumn("staff id", lambda each: each.staff_id),
-    TableColumn("skills", lambda each: " ".join(each.skills)),
-    TableColumn("sites", lambda each: " ".join(each.sites) or "-"),
-)
-"""One line for each expert."""
-SPARES = Table[Spare](
-    TableColumn("region", lambda each: region_name(each.region)),
-    TableColumn("site", lambda each: each.site),
-    TableColumn("part number", lambda each: each.part_number),
-    TableColumn("model", lambda each: each.model),
-    TableColumn("count", lambda each: str(each.count)),
-)
-"""One line for each part at a site."""
 _MEASUREMENTS = Table[SupportMeasurement](
     TableColumn("link", lambda each: each.link),
     TableColumn("delay (us)", lambda each: str(each.delay_us)),

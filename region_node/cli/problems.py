@@ -4,28 +4,23 @@ import csv
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
 
 import click
 import grpc
 
-from gateway.api.federation.v1.problem_pb2 import NetworkCondition, PerceivedSeverity, ProblemHeader, ProblemState
 from gateway.api.region.v1 import problem_service_pb2 as api
 from gateway.api.region.v1.problem_service_pb2_grpc import ProblemServiceStub
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.cli.asking import limit_option
 from gateway.cli.exits import REFUSED, leave
+from gateway.cli.problems import told_cause, told_severity, told_state
 from gateway.cli.table import Table, TableColumn
 from gateway.errors import from_rpc_error
 from gateway.languages import translated
 from gateway.times import told_if_set, told_time
-from gateway.words import word
 from region_node.cli.asking import NODE, Asking, reads, repeats
-from region_node.cli.network.problem_view import told_cause
 from region_node.cli.options import channel_option, staff_option
 from region_node.cli.outcome import may_pass, told_by
-
-T = TypeVar("T")
 
 _CALL_SECONDS = 30.0
 _AT_ONCE = 500  # bindings in one request
@@ -35,8 +30,8 @@ _SHOWN = 3  # dockets
 
 _PROBLEMS = Table[api.FollowedProblem](
     TableColumn("problem", lambda each: each.header.id),
-    TableColumn("state", lambda each: _state(each.header)),
-    TableColumn("severity", lambda each: word(PerceivedSeverity.Name(each.header.severity), "PERCEIVED_SEVERITY_")),
+    TableColumn("state", lambda each: told_state(each.header)),
+    TableColumn("severity", lambda each: told_severity(each.header.severity)),
     TableColumn("cause", lambda each: told_cause(each.header)),
     TableColumn("services", lambda each: ", ".join(each.header.services)),
     TableColumn("since", lambda each: told_time(each.header.start_time, timespec="seconds")),
@@ -182,13 +177,6 @@ def _read(file: Path) -> Sequence[_Row]:
     except (KeyError, UnicodeError, csv.Error) as error:
         problem = translated("{file}: it is no CSV file with the columns number and service", file=file)
         raise click.UsageError(problem) from error
-
-
-def _state(header: ProblemHeader) -> str:
-    state = word(ProblemState.Name(header.state), "PROBLEM_STATE_")
-    if header.state == ProblemState.PROBLEM_STATE_IN_PROGRESS and header.condition:
-        state = f"{state}, {word(NetworkCondition.Name(header.condition), 'NETWORK_CONDITION_')}"
-    return f"{state} → {header.merged_into}" if header.merged_into else state
 
 
 def _complaints(dockets: Sequence[str]) -> str:

@@ -24,8 +24,8 @@ from gateway.plain_text import spreadsheet_row
 from region_node.cli.asking import NODE, Asking
 from region_node.cli.connection import Target, patience_option
 from region_node.cli.imports.import_report import require_other_file
+from region_node.cli.imports.network_file import Item, M, NetworkFile, NetworkFileUnusable
 from region_node.cli.imports.reconnecting import Note, keep_trying
-from region_node.cli.network.network_file import Item, M, NetworkFile, NetworkFileUnusable
 from region_node.cli.options import summary_json_option
 from region_node.cli.outcome import Stalled, may_pass, told_by
 

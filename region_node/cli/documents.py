@@ -22,7 +22,7 @@ from gateway.terms import region_name
 from gateway.times import told_if_set, told_time
 from region_node.cli.asking import NODE, Asking, json_option, reads, repeats
 from region_node.cli.connection import patience_option
-from region_node.cli.customers.document_transfer import (
+from region_node.cli.imports.file_transfer import (
     Downloading,
     Tell,
     Uploading,

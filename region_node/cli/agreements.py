@@ -1,7 +1,6 @@
 """`region-node agreements`: what customers were promised about the service of a line, and what a month came to."""
 
 from datetime import datetime
-from typing import TypeVar
 
 import click
 
@@ -28,8 +27,6 @@ from region_node.cli.options import (
     staff_id_option,
 )
 from region_node.cli.times import InstantType
-
-T = TypeVar("T")
 
 _KIND = "STATEMENT_LINE_KIND_"
 _PPM_OF_A_PERCENT = 10_000

@@ -1,10 +1,10 @@
-"""`region-node migrate`."""
+"""`region-node migrate` and `move-to-postgresql`."""
 
 from typing import NoReturn
 
 from gateway.cli.exits import REFUSED, leave
 from gateway.settings import Sources
-from gateway.store.commands import DatabaseProgram, migrate_command
+from gateway.store.commands import DatabaseProgram, migrate_command, move_command
 from gateway.store.opening import DatabasePlace
 from region_node.cli.node.config import load_settings, settings_options
 from region_node.schema import PACKAGES
@@ -18,6 +18,7 @@ def _refuse(text: str) -> NoReturn:
     leave(text, REFUSED)
 
 
-PROGRAM = DatabaseProgram("region-node", settings_options, _place_of, PACKAGES, _refuse)
+_PROGRAM = DatabaseProgram("region-node", settings_options, _place_of, PACKAGES, _refuse)
 
-migrate = migrate_command(PROGRAM)
+migrate = migrate_command(_PROGRAM)
+move_to_postgresql = move_command(_PROGRAM)

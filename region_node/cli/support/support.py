@@ -1,7 +1,6 @@
 """`region-node support`: open support requests about network services, and work on them with the region at fault."""
 
 from collections.abc import Sequence
-from typing import TypeVar
 
 import click
 from google.protobuf.duration_pb2 import Duration
@@ -14,11 +13,9 @@ from gateway.clock import to_timestamp
 from gateway.languages import translated
 from gateway.times import instant_of
 from region_node.cli.asking import Asking, reads, writes
-from region_node.cli.network.support_view import SUPPORT_REQUESTS, print_request, print_told, print_unanswered
 from region_node.cli.options import staff_option
+from region_node.cli.support.support_view import SUPPORT_REQUESTS, print_request, print_told, print_unanswered
 from region_node.support.rules import state_name
-
-T = TypeVar("T")
 
 _WAIT = Duration(seconds=10)  # for the region at fault
 _STATES = {state_name(state): state for state in SupportState.values()[1:]}

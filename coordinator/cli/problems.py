@@ -1,4 +1,4 @@
-"""`coordinator problems` and `coordinator outages`."""
+"""`coordinator problems`."""
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
@@ -17,20 +17,16 @@ from gateway.api.coordinator.v1.problem_service_pb2 import (
     AccidentReport,
     NetworkEvent,
     NetworkEventKind,
-    Outage,
     Problem,
     ReportKind,
 )
 from gateway.api.coordinator.v1.problem_service_pb2_grpc import ProblemServiceStub
 from gateway.api.federation.v1.problem_pb2 import (
     NetworkCondition,
-    NetworkElement,
-    NetworkElementKind,
-    PerceivedSeverity,
     ProblemHeader,
-    ProblemState,
 )
 from gateway.cli.asking import limit_option
+from gateway.cli.problems import told_cause, told_severity, told_state
 from gateway.cli.table import Table, TableColumn
 from gateway.clock import from_timestamp
 from gateway.federation.problems import is_cause_known, was_down
@@ -102,51 +98,12 @@ def report_made(asking: Asking, problem: str, kind: str) -> None:
     asking.tell(response, lambda _: _print_reports(response.problem))
 
 
-@click.command(epilog=EPILOG)
-@asks()
-def outages(asking: Asking) -> None:
-    """List what is down now, for a problem or as planned, and what is degraded: causes, and network services that have
-    no way left, or no good one, the longest first.
-
-    \b
-    Examples:
-      coordinator outages
-    """
-    request = contract.ListOutagesRequest()
-    response = asking.ask(lambda channel: ProblemServiceStub(channel).ListOutages, request)
-    asking.tell(response, _print_outages)
-
-
-def _print_outages(response: contract.ListOutagesResponse) -> None:
-    table = _outages(datetime.now(UTC))
-    down = [each for each in response.outages if each.condition != NetworkCondition.NETWORK_CONDITION_DEGRADED]
-    degraded = [each for each in response.outages if each not in down]
-    if down:
-        table.show(down, titled(translated("Down now")))
-    else:
-        click.echo(translated("Nothing is down."))
-    if degraded:
-        table.show(degraded, titled(translated("Degraded now")))
-
-
-def _outages(now: datetime) -> Table[Outage]:
-    return Table(
-        TableColumn("what", lambda each: _element(each.element)),
-        TableColumn("region", lambda each: region_name(each.region)),
-        TableColumn("since", lambda each: told_age(each.start_time, now)),
-        TableColumn("problem or planned outage", lambda each: each.problem or each.planned_outage),
-        TableColumn("cause", lambda each: translated("yes") if each.is_root_cause else ""),
-        TableColumn("customers", lambda each: str(each.customers) if each.problem else ""),
-        TableColumn("planned until", lambda each: told_if_set(each.planned_end_time)),
-    )
-
-
 def problems_table(now: datetime) -> Table[Problem]:
     """One line for each problem of the network."""
     return Table(
         TableColumn("problem", lambda each: each.header.id),
-        TableColumn("state", _state),
-        TableColumn("severity", lambda each: _severity(each.header.severity), only_wide=True),
+        TableColumn("state", lambda each: told_state(each.header)),
+        TableColumn("severity", lambda each: told_severity(each.header.severity), only_wide=True),
         TableColumn("cause", lambda each: _cause(each.header)),
         TableColumn("services", lambda each: ", ".join(each.header.services), only_wide=True),
         TableColumn("regions", lambda each: ", ".join(each.header.regions), only_wide=True),
@@ -171,7 +128,7 @@ def _print_problem(response: contract.ShowProblemResponse) -> None:
     problem, events, header = response.problem, response.events, response.problem.header
     if len(header.regions) == 1:
         show_times_of(header.regions[0])
-    tree = Tree(Text(f"{header.id}: {_cause(header)} ({_state(problem)})"))
+    tree = Tree(Text(f"{header.id}: {_cause(header)} ({told_state(header)})"))
     parent = next((each for each in events if each.id == header.parent), None)
     branch = tree.add(Text(_event(parent) if parent is not None else header.parent))
     for each in events:
@@ -218,7 +175,7 @@ def _over(event: NetworkEvent) -> str:
 
 def _event(event: NetworkEvent) -> str:
     kind = word(NetworkEventKind.Name(event.kind), "NETWORK_EVENT_KIND_")
-    severity = _severity(event.severity)
+    severity = told_severity(event.severity)
     if event.condition:
         severity = f"{severity}, {word(NetworkCondition.Name(event.condition), 'NETWORK_CONDITION_')}"
     where = ", ".join([*event.links, *event.sites, *event.services])
@@ -226,27 +183,10 @@ def _event(event: NetworkEvent) -> str:
     return f"{event.id}: {kind}, {severity}, {where}, {told_if_set(event.raise_time)}{until}"
 
 
-def _state(problem: Problem) -> str:
-    state = word(ProblemState.Name(problem.header.state), "PROBLEM_STATE_")
-    if problem.header.state == ProblemState.PROBLEM_STATE_IN_PROGRESS and problem.header.condition:
-        state = f"{state}, {word(NetworkCondition.Name(problem.header.condition), 'NETWORK_CONDITION_')}"
-    return f"{state} → {problem.header.merged_into}" if problem.header.merged_into else state
-
-
 def _cause(header: ProblemHeader) -> str:
     """The root cause and how sure it is; where none is claimed, what the events have in common."""
-    element = _element(header.root_cause)
-    if not is_cause_known(header):
-        return translated("unknown, near {element}", element=element)
-    return f"{element} ({header.confidence} %)" if header.HasField("confidence") else element
-
-
-def _element(element: NetworkElement) -> str:
-    return f"{word(NetworkElementKind.Name(element.kind), 'NETWORK_ELEMENT_KIND_')} {element.id}"
-
-
-def _severity(severity: PerceivedSeverity.ValueType) -> str:
-    return word(PerceivedSeverity.Name(severity), "PERCEIVED_SEVERITY_")
+    is_sure = is_cause_known(header) and header.HasField("confidence")
+    return f"{told_cause(header)} ({header.confidence} %)" if is_sure else told_cause(header)
 
 
 def _kind(report: AccidentReport) -> str:

@@ -1,4 +1,4 @@
-"""`coordinator migrate`."""
+"""`coordinator migrate` and `move-to-postgresql`."""
 
 from typing import NoReturn
 
@@ -6,7 +6,7 @@ from coordinator.cli.node.config import load_settings, settings_options
 from coordinator.schema import PACKAGES
 from gateway.cli.exits import NotDone
 from gateway.settings import Sources
-from gateway.store.commands import DatabaseProgram, migrate_command
+from gateway.store.commands import DatabaseProgram, migrate_command, move_command
 from gateway.store.opening import DatabasePlace
 
 
@@ -18,6 +18,7 @@ def _refuse(text: str) -> NoReturn:
     raise NotDone([text])
 
 
-PROGRAM = DatabaseProgram("coordinator", settings_options, _place_of, PACKAGES, _refuse)
+_PROGRAM = DatabaseProgram("coordinator", settings_options, _place_of, PACKAGES, _refuse)
 
-migrate = migrate_command(PROGRAM)
+migrate = migrate_command(_PROGRAM)
+move_to_postgresql = move_command(_PROGRAM)

@@ -11,13 +11,14 @@ from gateway.api.region.v1.alarm_pb2 import Alarm, AlarmAckState, AlarmState, Ne
 from gateway.api.region.v1.alarm_service_pb2 import AlarmReport, SendAlarmsRequest, SendAlarmsResponse
 from gateway.api.region.v1.alarm_service_pb2_grpc import AlarmServiceStub
 from gateway.cli.asking import limit_option
+from gateway.cli.problems import told_severity
 from gateway.cli.table import Table, TableColumn
 from gateway.languages import translated
 from gateway.times import told_if_set, told_time
 from gateway.words import word
 from region_node.cli.asking import Asking, reads, repeats, watch
-from region_node.cli.network.network_file import NetworkFile
-from region_node.cli.network.network_import import Kind, import_options, run_import
+from region_node.cli.imports.network_file import NetworkFile
+from region_node.cli.imports.network_import import Kind, import_options, run_import
 
 _ACKNOWLEDGED = AlarmAckState.ALARM_ACK_STATE_ACKNOWLEDGED
 _SEVERITIES = [each.removeprefix("PERCEIVED_SEVERITY_").lower() for each in PerceivedSeverity.keys()[1:]]
@@ -33,7 +34,7 @@ _KIND: Kind[AlarmReport, SendAlarmsRequest, SendAlarmsResponse] = Kind(
 _ALARMS = Table[Alarm](
     TableColumn("alarm", lambda each: each.id),
     TableColumn("object", lambda each: _object(each.alarmed_object)),
-    TableColumn("severity", lambda each: word(PerceivedSeverity.Name(each.perceived_severity), "PERCEIVED_SEVERITY_")),
+    TableColumn("severity", lambda each: told_severity(each.perceived_severity)),
     TableColumn("cause", lambda each: each.probable_cause),
     TableColumn("state", lambda each: word(AlarmState.Name(each.state), "ALARM_STATE_")),
     TableColumn("since", lambda each: told_time(each.raise_time, timespec="seconds")),

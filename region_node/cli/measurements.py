@@ -20,8 +20,8 @@ from gateway.clock import from_timestamp, to_timestamp
 from gateway.languages import translated
 from gateway.times import told_time
 from region_node.cli.asking import Asking, reads
-from region_node.cli.network.network_file import NetworkFile
-from region_node.cli.network.network_import import Kind, import_options, run_import
+from region_node.cli.imports.network_file import NetworkFile
+from region_node.cli.imports.network_import import Kind, import_options, run_import
 from region_node.measurements.capacity import trend
 
 _PERIODS = [each.removeprefix("QUALITY_PERIOD_").lower() for each in QualityPeriod.keys()[1:]]

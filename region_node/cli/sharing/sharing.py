@@ -16,8 +16,9 @@ from gateway.clock import to_timestamp
 from gateway.languages import translated
 from region_node.cli.asking import Asking, reads, writes
 from region_node.cli.completing import complete_purposes, complete_regions
-from region_node.cli.customers.sharing_proof import WAYS, Proof, prove
-from region_node.cli.customers.sharing_report import (
+from region_node.cli.options import channel_option, required_staff_option
+from region_node.cli.sharing.sharing_proof import WAYS, Proof, prove
+from region_node.cli.sharing.sharing_report import (
     DISCLOSURES,
     GRANTS,
     PURPOSES,
@@ -25,7 +26,6 @@ from region_node.cli.customers.sharing_report import (
     print_record,
     print_withdrawal,
 )
-from region_node.cli.options import channel_option, required_staff_option
 from region_node.cli.times import DayOrInstantType, ending
 
 P = ParamSpec("P")

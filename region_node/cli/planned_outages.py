@@ -1,7 +1,6 @@
 """`region-node planned-outages`: when the region works on its network."""
 
 from datetime import datetime
-from typing import TypeVar
 
 import click
 
@@ -16,8 +15,6 @@ from gateway.times import told_time
 from gateway.words import word
 from region_node.cli.asking import Asking, reads, writes
 from region_node.cli.times import InstantType
-
-T = TypeVar("T")
 
 _STATE = "PLANNED_OUTAGE_STATE_"
 _start_option = click.option("--start", type=InstantType(), required=True, help="From when, as 2026-12-24T01:00+08:00.")
