@@ -8,7 +8,6 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 import click
-import grpc
 
 from gateway.api.region.v1 import document_service_pb2 as api
 from gateway.api.region.v1.document_service_pb2_grpc import DocumentServiceStub
@@ -23,15 +22,15 @@ from gateway.times import told_if_set, told_time
 from region_node.cli.asking import NODE, Asking, json_option, reads, repeats
 from region_node.cli.connection import patience_option
 from region_node.cli.imports.file_transfer import (
-    Downloading,
-    Tell,
-    Uploading,
-    carried_out,
+    content_of,
+    content_request_id,
+    download,
+    download_exits,
     media_type_of,
-    request_id_of,
+    upload,
+    upload_exits,
 )
 from region_node.cli.options import channel_option, required_staff_option
-from region_node.cli.progress import byte_progress
 from region_node.cli.times import DayOrInstantType, InstantType, ending
 
 _APPLICANTS = ("holder", "agent", "enterprise")
@@ -48,8 +47,15 @@ def documents() -> None:
     """
 
 
-@documents.command()
-@NODE.asking(required_staff_option, channel_option, json_option, patience_option, with_json=False)
+@documents.command("upload")
+@NODE.asking(
+    required_staff_option,
+    channel_option,
+    json_option,
+    patience_option,
+    exits=upload_exits("it is on file, or will be once the home region can be reached"),
+    with_json=False,
+)
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 @_number
 @click.option("--code", required=True, help="The material of the catalogue, for example ID_ORIG.")
@@ -61,7 +67,7 @@ def documents() -> None:
 @click.option("--expires", type=DayOrInstantType(), help="Its last day, as 2030-01-31, or a time as above.")
 @click.option("--identity-number", default="", help="The number that stands on an identity document.")
 @click.option("--request-id", default="", help="An id of your own; made of the content and the options unless given.")
-def upload(
+def upload_command(
     asking: Asking,
     file: Path,
     number: str,
@@ -79,18 +85,9 @@ def upload(
     Examples:
       region-node documents upload id.jpg --number +8613800138000 --code ID_ORIG --staff-id 4711
       region-node documents upload poa.pdf --number +8613800138000 --code POA --expires 2027-01-31 --staff-id 4711
-
-    \b
-    Exit codes:
-      0  it is on file, or will be once the home region can be reached
-      1  refused; the text says why
-      2  the command line, the file or the credentials cannot be used; nothing was sent
-      3  not known how far the node got, or it is away: run the same command again
     """
-    try:
-        content, written = file.read_bytes(), datetime.fromtimestamp(file.stat().st_mtime, UTC)
-    except OSError as error:
-        raise click.UsageError(f"{file}: {error.strerror}") from error
+    content = content_of(file)
+    written = datetime.fromtimestamp(file.stat().st_mtime, UTC)
     named = api.DocumentUpload(
         number=number,
         code=code,
@@ -102,17 +99,11 @@ def upload(
         requester=asking.requester,
         expire_time=None if expires is None else to_timestamp(ending(asking.link, expires)),
     )
-    named.request_id = asking.given_request_id or request_id_of(named)
-
-    with byte_progress() as progress:
-        task = progress.add_task(file.name, total=len(content))
-
-        async def send(channel: grpc.aio.Channel, tell: Tell) -> api.UploadDocumentResponse:
-            call, first = DocumentServiceStub(channel).UploadDocument, api.UploadDocumentRequest(document=named)
-            sending = Uploading(call, first, content, lambda done: progress.update(task, completed=done))
-            return await sending.run(patience, tell)
-
-        answer = carried_out(asking.link, send)
+    named.request_id = asking.given_request_id or content_request_id(named)
+    first = api.UploadDocumentRequest(document=named)
+    answer = upload(
+        asking.link, lambda channel: DocumentServiceStub(channel).UploadDocument, first, file, content, patience
+    )
     if answer.state == _REFUSED:
         problem, reason = in_language(answer.refused.message), reason_name(answer.refused.reason)
         leave(translated("Refused: {problem} ({reason})", problem=problem, reason=reason), REFUSED)
@@ -137,7 +128,13 @@ def list_documents(asking: Asking, number: str) -> None:
 
 
 @documents.command()
-@NODE.asking(required_staff_option, channel_option, patience_option, with_json=False)
+@NODE.asking(
+    required_staff_option,
+    channel_option,
+    patience_option,
+    exits=download_exits("refused, or the content is not what was registered; the text says why"),
+    with_json=False,
+)
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 @_number
 @click.option("--document", "register_id", required=True, help="The document, as `list` names it.")
@@ -151,31 +148,11 @@ def get(asking: Asking, file: Path, number: str, register_id: str, patience: flo
     \b
     Example:
       region-node documents get id.jpg --number +8613800138000 --document henan/crm/R17 --staff-id 4711
-
-    \b
-    Exit codes:
-      0  done
-      1  refused, or the content is not what was registered; the text says why
-      2  the command line, the file or the credentials cannot be used; nothing was sent
-      3  the node or another region is away: run the same command again
     """
     request = asking.filled(api.GetDocumentContentRequest(number=number, register_id=register_id))
-    with byte_progress() as progress:
-        task = progress.add_task(file.name, total=None)
-
-        async def fetch(channel: grpc.aio.Channel, tell: Tell) -> bool:
-            def progressed(done: int) -> None:
-                progress.update(task, completed=done, total=fetching.size)
-
-            call = DocumentServiceStub(channel).GetDocumentContent
-            fetching = Downloading(call, request, file, progressed)
-            return await fetching.run(patience, tell)
-
-        try:
-            is_whole = carried_out(asking.link, fetch)
-        except OSError as error:
-            raise click.UsageError(f"{file}: {error.strerror}") from error
-    if not is_whole:
+    if not download(
+        asking.link, lambda channel: DocumentServiceStub(channel).GetDocumentContent, request, file, patience
+    ):
         leave(translated("The content is not what was registered; nothing was kept."), REFUSED)
     click.echo(str(file))
 

@@ -1,7 +1,7 @@
 """Which levels the complaints of a file would have reached, when, and why."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -14,9 +14,9 @@ from gateway.api.region.v1.complaint_import_service_pb2 import (
     ReplayedComplaint,
 )
 from gateway.api.region.v1.complaint_pb2 import EscalationTrigger
+from gateway.cli.table import Table, TableColumn
 from gateway.clock import from_timestamp
 from gateway.languages import translated
-from gateway.terminal import print_table
 from gateway.times import region_zone, told_time
 from gateway.words import word
 from region_node.cli.imports.import_report import ImportReport
@@ -36,6 +36,23 @@ class _Reached:
     level: int
     trigger: EscalationTrigger.ValueType
     due: datetime
+
+
+_Group = tuple[str, str]
+"""A category, and the month of filing."""
+_GROUP = (
+    TableColumn[_Group]("category", lambda each: each[0]),
+    TableColumn[_Group]("month of filing", lambda each: each[1]),
+)
+_REACHED = Table[_Reached](
+    TableColumn("line", lambda each: str(each.row)),
+    TableColumn("docket before", lambda each: each.reference),
+    TableColumn("category", lambda each: each.category),
+    TableColumn("filed", lambda each: told_time(each.filed)),
+    TableColumn("level", lambda each: f"L{each.level}"),
+    TableColumn("why", lambda each: word(EscalationTrigger.Name(each.trigger), _PREFIX)),
+    TableColumn("due", lambda each: told_time(each.due)),
+)
 
 
 class ReplayReport(ImportReport[ImportedComplaint, ImportComplaintsResponse]):
@@ -78,45 +95,22 @@ class ReplayReport(ImportReport[ImportedComplaint, ImportComplaintsResponse]):
                 )
 
     def show(self) -> None:
-        """Prints what was reached from level 2 on, in the order in which it was, and how often each level was."""
+        """See ImportReport. First what was reached from level 2 on, in that order, and how often each level was."""
         reached = sorted(self._reached, key=lambda each: (each.due, each.row, each.level))
-        print_table(
-            [
-                translated("line"),
-                translated("docket before"),
-                translated("category"),
-                translated("filed"),
-                translated("level"),
-                translated("why"),
-                translated("due"),
-            ],
-            [
-                (
-                    str(each.row),
-                    each.reference,
-                    each.category,
-                    told_time(each.filed),
-                    _level(each.level),
-                    word(EscalationTrigger.Name(each.trigger), _PREFIX),
-                    told_time(each.due),
-                )
-                for each in reached[: self._rows]
-            ],
-        )
+        _REACHED.show(reached[: self._rows])
         if len(reached) > self._rows:
             click.echo(
                 translated("and {count} more: --rows shows more, --json all", count=f"{len(reached) - self._rows:,}")
             )
         click.echo()
         groups = sorted({(category, month) for category, month, _ in self._levels})
-        print_table(
-            [translated("category"), translated("month of filing"), *map(_level, range(_LEVELS))],
-            [
-                (category, month, *(f"{self._levels[category, month, level]:,}" for level in range(_LEVELS)))
-                for category, month in groups
-            ],
-        )
+        levels = (TableColumn[_Group](f"L{level}", self._count_of(level)) for level in range(_LEVELS))
+        Table(*_GROUP, *levels).show(groups)
         click.echo()
+        super().show()
+
+    def _count_of(self, level: int) -> Callable[[_Group], str]:
+        return lambda group: f"{self._levels[*group, level]:,}"
 
     def plain(self) -> dict[str, object]:
         """See ImportReport; with every level that was reached from 2 on, and the counts of all; nothing is stored."""
@@ -146,7 +140,3 @@ class ReplayReport(ImportReport[ImportedComplaint, ImportComplaintsResponse]):
     def _taken(self) -> Sequence[str]:
         """See ImportReport: nothing is stored, so nothing is new."""
         return (translated("looked at: {count}", count=f"{self._created:,}"),)
-
-
-def _level(level: int) -> str:
-    return f"L{level}"

@@ -28,7 +28,7 @@ class CustomersToImport(LinesToImport[Customer, ImportCustomersRequest, ImportCu
     """The customers of one file, for one node; `validate_only` changes nothing there."""
 
     def __init__(
-        self, channel: grpc.aio.Channel, file: CustomerFile, requester: Requester, *, validate_only: bool
+        self, channel: grpc.aio.Channel, file: CustomerFile, requester: Requester | None, *, validate_only: bool
     ) -> None:
         self._customers = CustomerServiceStub(channel)
         self._catalogue = CatalogueServiceStub(channel)

@@ -26,18 +26,20 @@ from gateway.api.region.v1.document_service_pb2 import (
     UploadState,
 )
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.cli.exits import NOT_KNOWN, REFUSED, leave
+from gateway.cli.asking import exit_codes
+from gateway.cli.exits import leave
 from gateway.errors import from_rpc_error
 from gateway.federation.documents import MEDIA_TYPES
 from gateway.files import go_on_private
 from gateway.languages import translated
 from region_node.cli.connection import Target
-from region_node.cli.imports.reconnecting import Note, keep_trying
-from region_node.cli.outcome import Stalled, may_pass, told_by
+from region_node.cli.imports.reconnecting import Note, ended, keep_trying, telling_away
+from region_node.cli.outcome import Stalled
+from region_node.cli.progress import byte_progress
 
 CHUNK = 64 * 1024
+_UNUSABLE = "the command line, the file or the credentials cannot be used; nothing was sent"
 Tell = Callable[[grpc.aio.AioRpcError], None]
-T = TypeVar("T")
 Progressed = Callable[[int], None]
 """Told how many bytes are there."""
 
@@ -47,7 +49,7 @@ def media_type_of(content: bytes) -> str:
     return next((name for name, magic in MEDIA_TYPES.items() if content.startswith(magic)), "application/octet-stream")
 
 
-def request_id_of(named: DocumentUpload | AttachmentUpload) -> str:
+def content_request_id(named: DocumentUpload | AttachmentUpload) -> str:
     """The same file named in the same way has the same id. Nobody can find what was named by trying: the content's hash
     is a part of it."""
     return hashlib.sha256(named.SerializeToString(deterministic=True)).hexdigest()[:32]
@@ -167,22 +169,76 @@ class Downloading(Generic[R, S]):
             raise Stalled(translated("the node sends no bytes")) from None
 
 
-def carried_out(target: Target, carry_out: Callable[[grpc.aio.Channel, Tell], Awaitable[T]]) -> T:
-    """What something on a channel to the node returns; leaves where it does not come to its end."""
-    again = translated("Run the same command again.")
-
-    def tell(error: grpc.aio.AioRpcError) -> None:
-        click.echo(translated("{problem}; trying again", problem=told_by(error, target.server)), err=True)
-
-    async def run() -> T:
-        async with target.channel() as channel:
-            return await carry_out(channel, tell)
-
+def content_of(file: Path) -> bytes:
+    """What a file holds. Raises UsageError."""
     try:
-        return asyncio.run(run())
-    except grpc.aio.AioRpcError as error:
-        if may_pass(error):
-            leave(f"{told_by(error, target.server)}\n{again}", NOT_KNOWN)
-        leave(translated("Refused: {problem}", problem=told_by(error, target.server)), REFUSED)
-    except KeyboardInterrupt:
-        leave(again, NOT_KNOWN)
+        return file.read_bytes()
+    except OSError as error:
+        raise click.UsageError(f"{file}: {error.strerror}") from error
+
+
+def upload(
+    target: Target,
+    rpc: Callable[[grpc.aio.Channel], "grpc.aio.StreamStreamMultiCallable[Q, A]"],
+    first: Q,
+    file: Path,
+    content: bytes,
+    patience: float,
+) -> A:
+    """Brings a file to the node; its last answer. Ends the command where the node does not take it, or is away."""
+    answers: list[A] = []
+    with byte_progress() as progress:
+        task = progress.add_task(file.name, total=len(content))
+
+        async def send(channel: grpc.aio.Channel) -> None:
+            sending = Uploading(rpc(channel), first, content, lambda done: progress.update(task, completed=done))
+            answers.append(await sending.run(patience, telling_away(target)))
+
+        _leave_unless_done(target, send)
+    return answers[0]
+
+
+def download(
+    target: Target,
+    rpc: Callable[[grpc.aio.Channel], "grpc.aio.UnaryStreamMultiCallable[R, S]"],
+    request: R,
+    file: Path,
+    patience: float,
+) -> bool:
+    """Fetches a file; False where its hash differs. Ends the command where the node does not give it, or is away."""
+    is_whole = False
+    with byte_progress() as progress:
+        task = progress.add_task(file.name, total=None)
+
+        async def fetch(channel: grpc.aio.Channel) -> None:
+            nonlocal is_whole
+
+            def progressed(done: int) -> None:
+                progress.update(task, completed=done, total=fetching.size)
+
+            fetching: Downloading[R, S] = Downloading(rpc(channel), request, file, progressed)
+            is_whole = await fetching.run(patience, telling_away(target))
+
+        try:
+            _leave_unless_done(target, fetch)
+        except OSError as error:
+            raise click.UsageError(f"{file}: {error.strerror}") from error
+    return is_whole
+
+
+def _leave_unless_done(target: Target, work: Callable[[grpc.aio.Channel], Awaitable[None]]) -> None:
+    failure, exit_code = ended(target, work, translated("Run the same command again."))
+    if exit_code:
+        leave(failure, exit_code)
+
+
+def upload_exits(done: str) -> str:
+    """The exit codes of a command that brings a file to the node."""
+    away = "not known how far the node got, or it is away: run the same command again"
+    return exit_codes(done, "refused; the text says why", _UNUSABLE, away)
+
+
+def download_exits(differs: str) -> str:
+    """The exit codes of a command that fetches a file."""
+    away = "the node or another region is away: run the same command again"
+    return exit_codes("done", differs, _UNUSABLE, away)

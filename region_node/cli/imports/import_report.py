@@ -68,7 +68,7 @@ class ImportReport(Generic[M, R]):
     """Takes in what a node answers: shows a bar on a terminal, writes the file of rejects, and counts."""
 
     def __init__(self, file: LineFile, rejects: Path | None) -> None:
-        """Raises OSError where the file of rejects cannot be written, UsageError where it is the file itself."""
+        """Raises UsageError where the file of rejects cannot be written, or is the file itself."""
         require_other_file(rejects, file.path)
         self.rejected = 0
         self._file = file
@@ -78,8 +78,11 @@ class ImportReport(Generic[M, R]):
         self._shown: list[str] = []
         self._rejects: IO[str] | None = None
         if rejects is not None:
-            # With a mark of its encoding, which spreadsheets need for Chinese.
-            self._rejects = open_private(rejects, encoding="utf-8-sig", newline="")
+            try:
+                # With a mark of its encoding, which spreadsheets need for Chinese.
+                self._rejects = open_private(rejects, encoding="utf-8-sig", newline="")
+            except OSError as error:
+                raise click.UsageError(f"{rejects}: {error.strerror}") from error
         self._started = self._ended = time.monotonic()
         self._progress = line_progress()
         self._task = self._progress.add_task(file.path.name, total=file.count)
@@ -155,6 +158,10 @@ class ImportReport(Generic[M, R]):
             "seconds": round(self._ended - self._started, 3),
             "per_second": None if (rate := self._rate()) is None else round(rate, 1),
         }
+
+    def show(self) -> None:
+        """Prints what became of the lines, for people."""
+        click.echo(self.summary())
 
     def summary(self) -> str:
         """The summary for people."""

@@ -16,18 +16,18 @@ import grpc
 
 from gateway.api.region.v1.alarm_service_pb2 import RejectedItem
 from gateway.cli.asking import exit_codes
-from gateway.cli.exits import NOT_KNOWN, REFUSED
+from gateway.cli.exits import REFUSED
 from gateway.errors import reason_name
 from gateway.files import open_private
 from gateway.languages import in_language, translated
 from gateway.plain_text import spreadsheet_row
 from region_node.cli.asking import NODE, Asking
-from region_node.cli.connection import Target, patience_option
+from region_node.cli.connection import patience_option
 from region_node.cli.imports.import_report import require_other_file
 from region_node.cli.imports.network_file import Item, M, NetworkFile, NetworkFileUnusable
-from region_node.cli.imports.reconnecting import Note, keep_trying
+from region_node.cli.imports.reconnecting import Note, ended, keep_trying, telling_away
 from region_node.cli.options import summary_json_option
-from region_node.cli.outcome import Stalled, may_pass, told_by
+from region_node.cli.outcome import Stalled
 
 _rejects_option = click.option(
     "--rejects",
@@ -193,7 +193,13 @@ def run_import(
     taken."""
     require_other_file(rejects, file.path)
     report = Report(file.path, file.count)
-    failure, code = _run(asking.link, _Import(file, kind, report), patience)
+    work = _Import(file, kind, report)
+    again = translated("Run the same command again: it goes on after the last line that is done.")
+
+    async def run(channel: grpc.aio.Channel) -> None:
+        await keep_trying(lambda note: work.attempt(channel, patience, note), patience, telling_away(asking.link))
+
+    failure, code = ended(asking.link, run, again, OSError, ValueError)
     if rejects is not None:
         _write_rejects(rejects, report)
     click.echo(json.dumps(report.plain(), ensure_ascii=False) if asking.as_json else report.summary())
@@ -201,33 +207,6 @@ def run_import(
         click.echo(failure, err=True)
     if code or report.rejected:
         sys.exit(code or REFUSED)
-
-
-def _run(target: Target, work: _Import[M, Q, A], patience: float) -> tuple[str, int]:
-    """Why it did not come to its end, and the exit code."""
-    again = translated("Run the same command again: it goes on after the last line that is done.")
-
-    def away(error: grpc.aio.AioRpcError) -> None:
-        click.echo(
-            translated("The node is away, it is tried again: {problem}", problem=told_by(error, target.server)),
-            err=True,
-        )
-
-    async def run() -> None:
-        async with target.channel() as channel:
-            await keep_trying(lambda note: work.attempt(channel, patience, note), patience, away)
-
-    try:
-        asyncio.run(run())
-    except (OSError, ValueError) as error:
-        return f"{error}\n{again}", NOT_KNOWN
-    except grpc.aio.AioRpcError as error:
-        if may_pass(error):
-            return f"{told_by(error, target.server)}\n{again}", NOT_KNOWN
-        return translated("Refused: {problem}", problem=told_by(error, target.server)), REFUSED
-    except KeyboardInterrupt:
-        return again, NOT_KNOWN
-    return "", 0
 
 
 def _write_rejects(path: Path, report: Report) -> None:

@@ -17,7 +17,7 @@ from gateway.cli.exits import NOT_KNOWN, REFUSED, leave
 from gateway.files import replace_file
 from gateway.languages import translated
 from region_node.cli.connection import CHANNELS, Target, connection_options, patience_option
-from region_node.cli.imports.reconnecting import Note, keep_trying
+from region_node.cli.imports.reconnecting import Note, ended, keep_trying, telling_away
 from region_node.cli.options import staff_id_option, summary_json_option
 from region_node.cli.orders.order_file import Format, OrderFile, OrderFileUnusable, Reading
 from region_node.cli.orders.order_report import OrderReport
@@ -112,20 +112,12 @@ def _run_submission(target: Target, file: OrderFile, told: OrderReport, patience
     again = translated("Run the same command again: what is done already is not done twice.")
     submissions: list[Submission] = []
 
-    async def run() -> None:
-        async with target.channel() as channel:
-            submissions.append(Submission(file, OrderServiceStub(channel), told.add))
-            await submissions[0].run(patience, lambda error: told.interrupted(told_by(error, target.server)))
+    async def run(channel: grpc.aio.Channel) -> None:
+        submissions.append(Submission(file, OrderServiceStub(channel), told.add))
+        await submissions[0].run(patience, lambda error: told.interrupted(told_by(error, target.server)))
 
-    problem = ""
-    try:
-        asyncio.run(run())
-    except grpc.aio.AioRpcError as error:
-        problem = told_by(error, target.server)
-        told.is_denied = not may_pass(error)
-        problem = translated("Refused: {problem}", problem=problem) if told.is_denied else f"{problem}\n{again}"
-    except KeyboardInterrupt:
-        problem = again
+    problem, exit_code = ended(target, run, again)
+    told.is_denied = exit_code == REFUSED
     for submission in submissions:
         submission.leave()
     return problem
@@ -161,10 +153,6 @@ def events(target: Target, token_file: Path, only_past: bool, patience: float) -
       3  the node is away; run the same command again
     """
 
-    def tell_away(error: grpc.aio.AioRpcError) -> None:
-        problem = told_by(error, target.server)
-        click.echo(translated("The node is away, it is tried again: {problem}", problem=problem), err=True)
-
     async def run() -> None:
         async with target.channel() as channel:
             feed = OrderEventServiceStub(channel)
@@ -172,7 +160,7 @@ def events(target: Target, token_file: Path, only_past: bool, patience: float) -
             async def attempt(note: Note) -> None:
                 await _print_events(feed, token_file, only_past, note)
 
-            await keep_trying(attempt, patience, tell_away)
+            await keep_trying(attempt, patience, telling_away(target))
 
     try:
         asyncio.run(run())
