@@ -21,10 +21,7 @@ from gateway.api.coordinator.v1.problem_service_pb2 import (
     ReportKind,
 )
 from gateway.api.coordinator.v1.problem_service_pb2_grpc import ProblemServiceStub
-from gateway.api.federation.v1.problem_pb2 import (
-    NetworkCondition,
-    ProblemHeader,
-)
+from gateway.api.federation.v1.problem_pb2 import NetworkCondition, ProblemHeader
 from gateway.cli.asking import limit_option
 from gateway.cli.problems import told_cause, told_severity, told_state
 from gateway.cli.table import Table, TableColumn
@@ -231,6 +228,5 @@ _REPORTS = Table[AccidentReport](
     TableColumn("administrator", lambda each: each.administrator),
 )
 _STEPS = Table[tuple[datetime, str]](
-    TableColumn("time", lambda each: told_time(each[0], timespec="seconds")),
-    TableColumn("what", lambda each: each[1]),
+    TableColumn("time", lambda each: told_time(each[0], timespec="seconds")), TableColumn("what", lambda each: each[1])
 )

@@ -153,6 +153,5 @@ def _clock(member: Member) -> str:
 
 
 _REPLICAS = Table[contract.Replica](
-    TableColumn("coordinator", lambda each: each.name),
-    TableColumn("endpoint", lambda each: each.endpoint),
+    TableColumn("coordinator", lambda each: each.name), TableColumn("endpoint", lambda each: each.endpoint)
 )

@@ -22,10 +22,7 @@ from gateway.money import in_major_units
 from gateway.times import told_if_set, told_time
 from gateway.words import word
 from region_node.cli.asking import Asking, reads, writes
-from region_node.cli.options import (
-    AmountType,
-    staff_id_option,
-)
+from region_node.cli.options import AmountType, staff_id_option
 from region_node.cli.times import InstantType
 
 _KIND = "STATEMENT_LINE_KIND_"
@@ -80,12 +77,7 @@ def create(asking: Asking, number: str, service: str, template: str, charge: int
       region-node agreements create +8619844000001 --service lines-chengdu-guangzhou --template leased-line
     """
     money = None if charge is None else Money(minor_units=charge, currency=currency)
-    request = api.CreateAgreementRequest(
-        number=number,
-        service=service,
-        template=template,
-        monthly_charge=money,
-    )
+    request = api.CreateAgreementRequest(number=number, service=service, template=template, monthly_charge=money)
     answer = asking.ask(lambda channel: AgreementServiceStub(channel).CreateAgreement, request)
     asking.tell(answer.agreement, _AGREEMENTS.show_one)
 
@@ -149,10 +141,7 @@ def list_command(asking: Asking, number: str, service: str) -> None:
     Example:
       region-node agreements list --service lines-chengdu-guangzhou
     """
-    request = api.ListAgreementsRequest(
-        number=number,
-        service=service,
-    )
+    request = api.ListAgreementsRequest(number=number, service=service)
     answer = asking.ask(lambda channel: AgreementServiceStub(channel).ListAgreements, request)
     asking.show(answer, _AGREEMENTS, answer.agreements)
 
@@ -169,11 +158,7 @@ def statement(asking: Asking, agreement_id: str, month: str, revision: int) -> N
     Example:
       region-node agreements statement guangdong/agreement-3 2026-11
     """
-    request = api.GetStatementRequest(
-        agreement_id=agreement_id,
-        month=month,
-        revision=revision,
-    )
+    request = api.GetStatementRequest(agreement_id=agreement_id, month=month, revision=revision)
     found = asking.ask(lambda channel: AgreementServiceStub(channel).GetStatement, request).statement
     asking.tell(found, _print_statement)
 

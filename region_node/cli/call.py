@@ -49,12 +49,7 @@ def _complete(_: click.Context, __: click.Parameter, incomplete: str) -> list[Co
     "without it, with Ctrl-C.",
 )
 @click.option(
-    "--list",
-    is_flag=True,
-    expose_value=False,
-    is_eager=True,
-    callback=_print_list,
-    help="List the methods and leave.",
+    "--list", is_flag=True, expose_value=False, is_eager=True, callback=_print_list, help="List the methods and leave."
 )
 def call(target: Target, method: str, content: str, timeout: float | None) -> None:
     """Call SERVICE.METHOD of a region node and print the answer as JSON.

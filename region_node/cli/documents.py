@@ -120,9 +120,7 @@ def list_documents(asking: Asking, number: str) -> None:
     Example:
       region-node documents list --number +8613800138000 --staff-id 4711
     """
-    request = api.ListDocumentsRequest(
-        number=number,
-    )
+    request = api.ListDocumentsRequest(number=number)
     answer = asking.ask(lambda channel: DocumentServiceStub(channel).ListDocuments, request)
     asking.show(answer, _DOCUMENTS, answer.documents)
 
@@ -203,9 +201,7 @@ def withdraw(asking: Asking, document: str) -> None:
     Example:
       region-node documents withdraw henan/crm/R17 --staff-id 4711
     """
-    request = api.WithdrawDocumentRequest(
-        register_id=document,
-    )
+    request = api.WithdrawDocumentRequest(register_id=document)
     answer = asking.ask(lambda channel: DocumentServiceStub(channel).WithdrawDocument, request)
     asking.say(answer, lambda: translated("Withdrawn since {time}.", time=told_time(answer.withdraw_time)))
 

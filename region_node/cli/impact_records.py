@@ -39,9 +39,7 @@ def record_impact(asking: Asking, file: TextIO) -> None:
     except (ParseError, UnicodeDecodeError) as error:
         raise click.UsageError(str(error)) from error
     told.assessor = told.assessor or asking.staff_id
-    request = api.RecordImpactRequest(
-        record=told,
-    )
+    request = api.RecordImpactRequest(record=told)
     response = asking.ask(lambda channel: RetentionServiceStub(channel).RecordImpact, request)
     click.echo(_record_line(response.record))
 

@@ -27,12 +27,7 @@ class _StaffOption(click.Option):
 def staff_id_option(help_text: str, *, required: bool = False) -> Callable[[Decorated], Decorated]:
     """The option that says which member of staff asks; without `required` it may be empty."""
     option = partial(
-        click.option,
-        "--staff-id",
-        cls=_StaffOption,
-        envvar="CROSSREGION_STAFF_ID",
-        show_envvar=True,
-        help=help_text,
+        click.option, "--staff-id", cls=_StaffOption, envvar="CROSSREGION_STAFF_ID", show_envvar=True, help=help_text
     )
     return option(required=True) if required else option(default="")
 

@@ -55,11 +55,7 @@ def announce(
         --end 2026-12-24T05:00+08:00
     """
     request = api.AnnouncePlannedOutageRequest(
-        sites=sites,
-        links=links,
-        start_time=to_timestamp(start),
-        end_time=to_timestamp(end),
-        emergency=emergency,
+        sites=sites, links=links, start_time=to_timestamp(start), end_time=to_timestamp(end), emergency=emergency
     )
     answer = asking.ask(lambda channel: PlannedOutageServiceStub(channel).AnnouncePlannedOutage, request)
     asking.show(answer, _PLANNED_OUTAGES, [answer.planned_outage])
@@ -79,9 +75,7 @@ def change(asking: Asking, outage_id: str, start: datetime, end: datetime) -> No
         --end 2026-12-25T05:00+08:00
     """
     request = api.ChangePlannedOutageRequest(
-        planned_outage_id=outage_id,
-        start_time=to_timestamp(start),
-        end_time=to_timestamp(end),
+        planned_outage_id=outage_id, start_time=to_timestamp(start), end_time=to_timestamp(end)
     )
     answer = asking.ask(lambda channel: PlannedOutageServiceStub(channel).ChangePlannedOutage, request)
     asking.show(answer, _PLANNED_OUTAGES, [answer.planned_outage])

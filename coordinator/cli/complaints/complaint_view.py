@@ -10,10 +10,7 @@ from rich.text import Text
 from coordinator.cli.output import titled, told_due
 from gateway.api.federation.v1.configuration_pb2 import ComplaintSeverity
 from gateway.api.region.v1.complaint_oversight_service_pb2 import ComplaintHeader, ComplaintHistory
-from gateway.api.region.v1.complaint_pb2 import (
-    Deadline,
-    DeadlineKind,
-)
+from gateway.api.region.v1.complaint_pb2 import Deadline, DeadlineKind
 from gateway.cli.complaints import entered, filing, in_minutes, is_at_filing, raised, show_ledger, state_word, whole_of
 from gateway.cli.table import Happening, Table, TableColumn, show_timeline
 from gateway.clock import from_timestamp

@@ -111,10 +111,7 @@ def diff(asking: Asking, directory: Path) -> None:
     wanted = _wanted(directory, response.configuration)
     changes = difference(response.configuration, wanted)
     if asking.as_json:
-        told = {
-            "federation_revision": response.federation_revision,
-            "changes": [asdict(change) for change in changes],
-        }
+        told = {"federation_revision": response.federation_revision, "changes": [asdict(change) for change in changes]}
         click.echo(json.dumps(told, ensure_ascii=False, indent=2))
         return
     _print_changes(changes)

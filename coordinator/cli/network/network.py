@@ -163,11 +163,7 @@ def matrix(
 
 
 def _basis(
-    connection: Connection,
-    quality_class: str,
-    down: Sequence[str],
-    changes: Sequence[_Change],
-    links: Path | None,
+    connection: Connection, quality_class: str, down: Sequence[str], changes: Sequence[_Change], links: Path | None
 ) -> contract.PathBasis:
     changed = {each.id: each for each in _links_of(links)} if links is not None else {}
     if changes:

@@ -51,10 +51,7 @@ def audit_group() -> None:
 @optionally_connected
 @settings_options
 @click.option(
-    "--seen",
-    type=_HeadType(),
-    metavar="ROW:HASH",
-    help="A head printed earlier; finds a tail that was cut since.",
+    "--seen", type=_HeadType(), metavar="ROW:HASH", help="A head printed earlier; finds a tail that was cut since."
 )
 @click.option(
     "--registry-seen",

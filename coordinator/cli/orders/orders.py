@@ -50,8 +50,7 @@ def list_orders(asking: Asking, states: tuple[str, ...], region: str) -> None:
     """
     show_times_of(region)
     request = contract.ListOrdersRequest(
-        states=[OrderState.Value(_STATE + state.upper().replace("-", "_")) for state in states],
-        region=region,
+        states=[OrderState.Value(_STATE + state.upper().replace("-", "_")) for state in states], region=region
     )
     _list(asking, request, translated("Orders"))
 

@@ -6,13 +6,7 @@ import click
 from google.protobuf.duration_pb2 import Duration
 
 from gateway.api.region.v1 import complaint_service_pb2 as api
-from gateway.api.region.v1.complaint_pb2 import (
-    ComplaintChannel,
-    ComplaintRequest,
-    ComplaintState,
-    Remedy,
-    ReturnReason,
-)
+from gateway.api.region.v1.complaint_pb2 import ComplaintChannel, ComplaintRequest, ComplaintState, Remedy, ReturnReason
 from gateway.api.region.v1.complaint_service_pb2_grpc import ComplaintServiceStub
 from gateway.api.types.v1.types_pb2 import Money
 from gateway.cli.asking import limit_option
@@ -102,10 +96,7 @@ def list_command(
       region-node complaints list --state pending --json
     """
     request = api.ListComplaintsRequest(
-        states=[_STATES[each] for each in states],
-        category=category,
-        number=number,
-        unclassified=unclassified,
+        states=[_STATES[each] for each in states], category=category, number=number, unclassified=unclassified
     )
     if due_within is not None:
         request.due_within.FromTimedelta(timedelta(hours=due_within))
@@ -123,9 +114,7 @@ def show(asking: Asking, docket: str) -> None:
     Examples:
       region-node complaints show guangdong/20261210-17 --staff-id 4711
     """
-    request = api.GetComplaintRequest(
-        docket=docket,
-    )
+    request = api.GetComplaintRequest(docket=docket)
     told = asking.ask(lambda channel: ComplaintServiceStub(channel).GetComplaint, request)
     asking.tell(told, print_complaint)
 
@@ -146,11 +135,7 @@ def respond(asking: Asking, docket: str, text: str, ask: bool, ask_region: str) 
       region-node complaints respond guangdong/20261210-17 "please send the receipt" --ask-region guangdong
     """
     request = api.RespondToComplaintRequest(
-        docket=docket,
-        text=text,
-        ask_customer=ask,
-        ask_region=ask_region,
-        wait=_WAIT,
+        docket=docket, text=text, ask_customer=ask, ask_region=ask_region, wait=_WAIT
     )
     asking.tell(
         asking.ask(lambda channel: ComplaintServiceStub(channel).RespondToComplaint, request).complaint, print_told
@@ -214,9 +199,7 @@ def return_command(asking: Asking, docket: str, reason: str, text: str) -> None:
       region-node complaints return guangdong/20261210-17/1 not-here "the line was never in our network"
     """
     request = api.ReturnComplaintRequest(
-        docket=docket,
-        reason=ReturnReason.Value(f"RETURN_REASON_{reason.upper().replace('-', '_')}"),
-        text=text,
+        docket=docket, reason=ReturnReason.Value(f"RETURN_REASON_{reason.upper().replace('-', '_')}"), text=text
     )
     asking.tell(
         asking.ask(lambda channel: ComplaintServiceStub(channel).ReturnComplaint, request).complaint, print_told
@@ -234,11 +217,7 @@ def accept(asking: Asking, docket: str, rating: int | None) -> None:
     Examples:
       region-node complaints accept guangdong/20261210-17 --rating 5 --staff-id 4711
     """
-    request = api.AcceptResolutionRequest(
-        docket=docket,
-        rating=rating or 0,
-        wait=_WAIT,
-    )
+    request = api.AcceptResolutionRequest(docket=docket, rating=rating or 0, wait=_WAIT)
     asking.tell(
         asking.ask(lambda channel: ComplaintServiceStub(channel).AcceptResolution, request).complaint, print_told
     )
@@ -256,12 +235,7 @@ def refuse(asking: Asking, docket: str, reason: str, to_regulator: bool) -> None
     Examples:
       region-node complaints refuse guangdong/20261210-17 "too little" --staff-id 4711
     """
-    request = api.RefuseResolutionRequest(
-        docket=docket,
-        reason=reason,
-        to_regulator=to_regulator,
-        wait=_WAIT,
-    )
+    request = api.RefuseResolutionRequest(docket=docket, reason=reason, to_regulator=to_regulator, wait=_WAIT)
     asking.tell(
         asking.ask(lambda channel: ComplaintServiceStub(channel).RefuseResolution, request).complaint, print_told
     )
@@ -278,11 +252,7 @@ def withdraw(asking: Asking, docket: str, reason: str) -> None:
     Examples:
       region-node complaints withdraw guangdong/20261210-17 "it was a mistake" --staff-id 4711
     """
-    request = api.WithdrawComplaintRequest(
-        docket=docket,
-        reason=reason,
-        wait=_WAIT,
-    )
+    request = api.WithdrawComplaintRequest(docket=docket, reason=reason, wait=_WAIT)
     asking.tell(
         asking.ask(lambda channel: ComplaintServiceStub(channel).WithdrawComplaint, request).complaint, print_told
     )

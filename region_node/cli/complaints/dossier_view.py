@@ -6,12 +6,7 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from gateway.api.region.v1.complaint_pb2 import ComplaintChannel, DeadlineKind, EscalationTrigger, Remedy
-from gateway.api.region.v1.dossier_service_pb2 import (
-    Dossier,
-    DossierConditionKind,
-    DossierFinding,
-    DossierVerdict,
-)
+from gateway.api.region.v1.dossier_service_pb2 import Dossier, DossierConditionKind, DossierFinding, DossierVerdict
 from gateway.cli.complaints import time_reason_word, whole_of
 from gateway.clock import from_timestamp, time_in
 from gateway.languages import in_language, translated
@@ -153,13 +148,7 @@ def _levels(dossier: Dossier) -> Iterator[str]:
         )
         for each in dossier.complaint.escalations
     ]
-    columns = (
-        translated("level"),
-        translated("trigger"),
-        translated("who"),
-        translated("due"),
-        translated("time"),
-    )
+    columns = (translated("level"), translated("trigger"), translated("who"), translated("due"), translated("time"))
     yield from _table(columns, rows)
 
 

@@ -54,10 +54,7 @@ def release_hold(asking: Asking, customer_id: str, reference: str) -> None:
     Example:
       region-node customers release-hold C-1 --reference court/2026-17
     """
-    request = api.ReleaseHoldRequest(
-        customer_id=customer_id,
-        reference=reference,
-    )
+    request = api.ReleaseHoldRequest(customer_id=customer_id, reference=reference)
     response = asking.ask(lambda channel: RetentionServiceStub(channel).ReleaseHold, request)
     click.echo(_hold_line(response.hold))
 

@@ -14,10 +14,7 @@ from region_node.cli.asking import Asking, reads, watch, writes
 from region_node.cli.completing import complete_regions
 from region_node.cli.faults.fault_step import STEPS, step_of, steps_told
 from region_node.cli.faults.fault_view import FAULTS, PLACES, print_done, print_fault, print_told
-from region_node.cli.options import (
-    channel_option,
-    staff_option,
-)
+from region_node.cli.options import channel_option, staff_option
 from region_node.faults.rules import state_name
 
 _WAIT = Duration(seconds=10)  # for the region in which the fault is
@@ -121,10 +118,7 @@ def list_command(asking: Asking, number: str, states: tuple[str, ...], due_withi
       region-node faults list --due-within 8
       region-node faults list --state inProgress --json
     """
-    request = api.ListFaultsRequest(
-        states=[_STATES[each] for each in states],
-        number=number,
-    )
+    request = api.ListFaultsRequest(states=[_STATES[each] for each in states], number=number)
     if due_within is not None:
         request.due_within.FromTimedelta(timedelta(hours=due_within))
     found = asking.ask(lambda channel: FaultServiceStub(channel).ListFaults, request)
@@ -141,9 +135,7 @@ def show(asking: Asking, fault: str) -> None:
     Examples:
       region-node faults show guangdong/F20261210-17 --staff-id 4711
     """
-    request = api.GetFaultRequest(
-        id=fault,
-    )
+    request = api.GetFaultRequest(id=fault)
     told = asking.ask(lambda channel: FaultServiceStub(channel).GetFault, request).fault
     asking.tell(told, print_fault)
 
@@ -159,10 +151,7 @@ def watch_command(asking: Asking, fault: str, token: str) -> None:
     Examples:
       region-node faults watch --staff-id 4711
     """
-    request = api.WatchFaultsRequest(
-        id=fault,
-        token=token,
-    )
+    request = api.WatchFaultsRequest(id=fault, token=token)
 
     def tell(change: api.WatchFaultsResponse) -> None:
         if change.HasField("fault"):
@@ -182,11 +171,7 @@ def cancel(asking: Asking, fault: str, reason: str) -> None:
     Examples:
       region-node faults cancel guangdong/F20261210-17 "it works again" --staff-id 4711
     """
-    request = api.CancelFaultRequest(
-        id=fault,
-        reason=reason,
-        wait=_WAIT,
-    )
+    request = api.CancelFaultRequest(id=fault, reason=reason, wait=_WAIT)
     answer = asking.ask(lambda channel: FaultServiceStub(channel).CancelFault, request)
     asking.tell(answer.fault, print_told)
 
@@ -216,10 +201,7 @@ def respond(
       region-node faults respond guangdong/F20261210-17 --accept-part 1 --staff-id 4711
       region-node faults respond guangdong/F20261210-17 --rate 5 4 5 --staff-id 4711
     """
-    request = api.RespondToFaultRequest(
-        id=fault,
-        wait=_WAIT,
-    )
+    request = api.RespondToFaultRequest(id=fault, wait=_WAIT)
     said = [bool(text) and not rate, accept_part is not None, refuse_part is not None, bool(not_repaired), bool(rate)]
     if sum(said) != 1:
         raise click.UsageError(translated("Say one of --text, --accept-part, --refuse-part, --not-repaired, --rate."))

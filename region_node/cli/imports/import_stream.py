@@ -79,11 +79,7 @@ class _Stream(Generic[M, Q, R]):
     """One connection's worth of an import."""
 
     def __init__(
-        self,
-        file: LineFile,
-        work: LinesToImport[M, Q, R],
-        lines: Iterator[Line[M]],
-        report: ImportReport[M, R],
+        self, file: LineFile, work: LinesToImport[M, Q, R], lines: Iterator[Line[M]], report: ImportReport[M, R]
     ) -> None:
         self._file = file
         self._work = work

@@ -61,10 +61,7 @@ def telling_away(target: Target) -> Callable[[grpc.aio.AioRpcError], None]:
 
 
 def ended(
-    target: Target,
-    work: Callable[[grpc.aio.Channel], Awaitable[None]],
-    again: str,
-    *unreadable: type[Exception],
+    target: Target, work: Callable[[grpc.aio.Channel], Awaitable[None]], again: str, *unreadable: type[Exception]
 ) -> tuple[str, int]:
     """Runs a stream to its end: why it did not come there, and the exit code; the empty text and 0 where it did.
 

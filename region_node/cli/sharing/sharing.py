@@ -202,14 +202,7 @@ def consent(
 @person_options
 @_PAPER
 def withdraw(
-    asking: Asking,
-    number: str,
-    grant_id: str,
-    reader: str,
-    purpose: str,
-    verify: str,
-    applicant: str,
-    paper: str,
+    asking: Asking, number: str, grant_id: str, reader: str, purpose: str, verify: str, applicant: str, paper: str
 ) -> None:
     """Withdraw the consent of the customer with NUMBER: all of it, or what the options name.
 
@@ -244,10 +237,7 @@ def grants(asking: Asking, number: str, verify: str, applicant: str) -> None:
       region-node sharing grants +8619851000001 --staff-id 4711
     """
     request = api.ListGrantsRequest(
-        number=number,
-        applicant=_applicant(applicant),
-        documents=_proven(asking, number, verify),
-        page_size=_PAGE,
+        number=number, applicant=_applicant(applicant), documents=_proven(asking, number, verify), page_size=_PAGE
     )
     answer = asking.ask_all(lambda channel: SharingServiceStub(channel).ListGrants, request)
     asking.show(answer, GRANTS, answer.grants)
@@ -267,10 +257,7 @@ def disclosures(asking: Asking, number: str, verify: str, applicant: str) -> Non
       region-node sharing disclosures +8619851000001 --staff-id 4711 --verify password
     """
     request = api.ListDisclosuresRequest(
-        number=number,
-        applicant=_applicant(applicant),
-        documents=_proven(asking, number, verify),
-        page_size=_PAGE,
+        number=number, applicant=_applicant(applicant), documents=_proven(asking, number, verify), page_size=_PAGE
     )
     answer = asking.ask_all(lambda channel: SharingServiceStub(channel).ListDisclosures, request)
     asking.show(answer, DISCLOSURES, answer.disclosures)

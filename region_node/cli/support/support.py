@@ -94,9 +94,7 @@ def show(asking: Asking, support_request: str) -> None:
     Examples:
       region-node support show guangdong/S20261210-17 --staff-id 4711
     """
-    request = api.GetSupportRequestRequest(
-        id=support_request,
-    )
+    request = api.GetSupportRequestRequest(id=support_request)
     told = asking.ask(lambda channel: SupportServiceStub(channel).GetSupportRequest, request).request
     asking.tell(told, print_request)
 
