@@ -26,7 +26,8 @@ def planned_outages(asking: Asking, region: str) -> None:
     show_times_of(region)
     request = contract.ListWindowsRequest(region=region)
     response = asking.ask(lambda channel: PlannedOutageServiceStub(channel).ListWindows, request)
-    asking.show(response, _WINDOWS, response.windows, titled(translated("Planned outages")))
+    title = titled(translated("Planned outages")) if response.windows else ""
+    asking.show(response, _WINDOWS, response.windows, title)
 
 
 _WINDOWS = Table[contract.PlannedWindow](

@@ -60,7 +60,7 @@ def list_problems(asking: Asking, region: str, with_ended: bool, with_reports: b
     show_times_of(region)
     request = contract.ListProblemsRequest(region=region, with_ended=with_ended, with_open_reports=with_reports)
     response = asking.ask(lambda channel: ProblemServiceStub(channel).ListProblems, request)
-    title = titled(translated("Problems of the network"))
+    title = titled(translated("Problems of the network")) if response.problems else ""
     asking.show(response, problems_table(datetime.now(UTC)), response.problems, title)
 
 

@@ -2,7 +2,7 @@
 
 import inspect
 import uuid
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Concatenate, Generic, Protocol, TypeVar
 
@@ -13,7 +13,6 @@ from google.protobuf.message import Message
 
 from gateway.api.types.v1.types_pb2 import Channel, Requester
 from gateway.cli.table import Table
-from gateway.languages import translated
 from gateway.pages import LARGEST_PAGE_SIZE
 from gateway.terminal import tell_more
 
@@ -130,14 +129,11 @@ class Asking(Generic[L]):
         else:
             click.echo("\n".join(lines or [nothing]))
 
-    def show(self, answer: Message, table: Table[R], rows: Sequence[R], title: str = "") -> None:
+    def show(self, answer: Message, table: Table[R], rows: Iterable[R], title: str = "") -> None:
         """As `tell`, for a list: a table of its rows, and on standard error that the list goes on, where it does."""
 
         def show(page: Message) -> None:
-            if rows:
-                table.show(rows, title)
-            else:
-                click.echo(translated("There is none."))
+            table.show(rows, title)
             tell_more(getattr(page, "next_page_token", ""))
 
         self.tell(answer, show)
