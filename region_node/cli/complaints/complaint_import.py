@@ -1,6 +1,6 @@
 """`region-node complaints import`: complaints of another system from a file, or the clock replayed over them."""
 
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -15,7 +15,6 @@ from gateway.api.region.v1.complaint_import_service_pb2 import (
 )
 from gateway.api.region.v1.complaint_import_service_pb2_grpc import ComplaintImportServiceStub
 from gateway.api.region.v1.customer_service_pb2 import ImportFile
-from gateway.api.types.v1.types_pb2 import Requester
 from gateway.clock import to_timestamp
 from region_node.cli.asking import NODE, Asking
 from region_node.cli.complaints.complaint_file import ComplaintFile
@@ -29,46 +28,7 @@ from region_node.cli.imports.line_file import Line
 from region_node.cli.options import channel_option, required_staff_option, summary_json_option
 from region_node.cli.times import InstantType
 
-
-class ComplaintsToImport(LinesToImport[ImportedComplaint, ImportComplaintsRequest, ImportComplaintsResponse]):
-    """The complaints of one file, for one node."""
-
-    def __init__(
-        self,
-        channel: grpc.aio.Channel,
-        file: ComplaintFile,
-        requester: Requester | None,
-        *,
-        validate_only: bool,
-        as_of: datetime | None,
-    ) -> None:
-        self._service = ComplaintImportServiceStub(channel)
-        self._file = file
-        self._first = ImportComplaintsRequest(
-            file=ImportFile(sha256=file.sha256, lines=file.count, requester=requester, validate_only=validate_only),
-            as_of=to_timestamp(as_of) if as_of is not None else None,
-        )
-
-    @property
-    def first(self) -> ImportComplaintsRequest:
-        """See LinesToImport."""
-        return self._first
-
-    async def lines(self) -> Iterator[Line[ImportedComplaint]]:
-        """See LinesToImport."""
-        return self._file.lines()
-
-    def request(self, lines: Sequence[Line[ImportedComplaint]]) -> ImportComplaintsRequest:
-        """See LinesToImport."""
-        return ImportComplaintsRequest(
-            lines=[ComplaintLine(number=each.number, complaint=each.content) for each in lines]
-        )
-
-    def call(self, requests: AsyncIterator[ImportComplaintsRequest]) -> AsyncIterator[ImportComplaintsResponse]:
-        """See LinesToImport."""
-        return aiter(self._service.ImportComplaints(requests))
-
-
+_Work = LinesToImport[ImportedComplaint, ImportComplaintsRequest, ImportComplaintsResponse]
 _as_of_option = click.option(
     "--as-of",
     metavar="INSTANT",
@@ -148,12 +108,23 @@ def import_file(
         opened = ComplaintFile(file, ComplaintMap(map_file))
     is_replay = as_of is not None
     report = ReplayReport(opened, rejects, rows) if is_replay else ImportReport(opened, rejects)
-    is_dry, requester = dry_run or is_replay, asking.requester
-    run_import(
-        asking,
-        opened,
-        lambda channel: ComplaintsToImport(channel, opened, requester, validate_only=is_dry, as_of=as_of),
-        report,
-        patience,
-        is_dry=is_dry,
-    )
+    is_dry = dry_run or is_replay
+    named = ImportFile(sha256=opened.sha256, lines=opened.count, requester=asking.requester, validate_only=is_dry)
+    first = ImportComplaintsRequest(file=named, as_of=to_timestamp(as_of) if as_of is not None else None)
+
+    async def lines() -> Iterator[Line[ImportedComplaint]]:
+        return opened.lines()
+
+    def work(channel: grpc.aio.Channel) -> _Work:
+        return LinesToImport(
+            first,
+            lines,
+            _request,
+            lambda requests: aiter(ComplaintImportServiceStub(channel).ImportComplaints(requests)),
+        )
+
+    run_import(asking, opened, work, report, patience, is_dry=is_dry)
+
+
+def _request(lines: Sequence[Line[ImportedComplaint]]) -> ImportComplaintsRequest:
+    return ImportComplaintsRequest(lines=[ComplaintLine(number=each.number, complaint=each.content) for each in lines])

@@ -10,7 +10,7 @@ from gateway.languages import translated
 from region_node.cli.asking import NODE, Asking
 from region_node.cli.connection import patience_option
 from region_node.cli.customers.customer_file import CustomerFile
-from region_node.cli.customers.customer_import import CustomersToImport
+from region_node.cli.customers.customer_import import customers_to_import
 from region_node.cli.customers.holds import hold, list_holds, release_hold
 from region_node.cli.customers.standing import erase, release, restrict
 from region_node.cli.imports.column_map import ColumnMap
@@ -96,7 +96,7 @@ def import_file(
     run_import(
         asking,
         opened,
-        lambda channel: CustomersToImport(channel, opened, asking.requester, validate_only=dry_run),
+        lambda channel: customers_to_import(channel, opened, asking.requester, validate_only=dry_run),
         ImportReport[Customer, ImportCustomersResponse](opened, rejects),
         patience,
         is_dry=dry_run,
