@@ -23,6 +23,7 @@ from gateway.api.coordinator.v1.problem_service_pb2 import (
 from gateway.api.coordinator.v1.problem_service_pb2_grpc import ProblemServiceStub
 from gateway.api.federation.v1.problem_pb2 import NetworkCondition, ProblemHeader
 from gateway.cli.asking import limit_option
+from gateway.cli.choices import choices
 from gateway.cli.problems import told_cause, told_severity, told_state
 from gateway.cli.table import Table, TableColumn
 from gateway.clock import from_timestamp
@@ -33,7 +34,7 @@ from gateway.terms import region_name
 from gateway.times import show_times_of, told_if_set, told_time
 from gateway.words import word
 
-_KINDS = {each.removeprefix("REPORT_KIND_").lower(): ReportKind.Value(each) for each in ReportKind.keys()[1:]}
+_KINDS = choices(ReportKind.items())
 _PROBLEM = click.argument("problem", metavar="ID")
 
 

@@ -11,6 +11,7 @@ from gateway.api.region.v1.alarm_pb2 import Alarm, AlarmAckState, AlarmState, Ne
 from gateway.api.region.v1.alarm_service_pb2 import AlarmReport, SendAlarmsRequest, SendAlarmsResponse
 from gateway.api.region.v1.alarm_service_pb2_grpc import AlarmServiceStub
 from gateway.cli.asking import limit_option
+from gateway.cli.choices import choices
 from gateway.cli.problems import told_severity
 from gateway.cli.table import Table, TableColumn
 from gateway.languages import translated
@@ -21,7 +22,7 @@ from region_node.cli.imports.network_file import NetworkFile
 from region_node.cli.imports.network_import import Kind, import_options, run_import
 
 _ACKNOWLEDGED = AlarmAckState.ALARM_ACK_STATE_ACKNOWLEDGED
-_SEVERITIES = [each.removeprefix("PERCEIVED_SEVERITY_").lower() for each in PerceivedSeverity.keys()[1:]]
+_SEVERITIES = choices(PerceivedSeverity.items())
 _KIND: Kind[AlarmReport, SendAlarmsRequest, SendAlarmsResponse] = Kind(
     piece=200,
     opening=lambda source: SendAlarmsRequest(source=source),
@@ -54,7 +55,7 @@ def alarms() -> None:
 @reads(limit_option())
 @click.option("--all", "with_cleared", is_flag=True, help="Also those that are over.")
 @click.option("--unacknowledged", is_flag=True, help="Only those that nobody has seen.")
-@click.option("--severity", type=click.Choice(_SEVERITIES), help="Only those at least so bad.")
+@click.option("--severity", type=click.Choice(list(_SEVERITIES)), help="Only those at least so bad.")
 @click.option("--link", default="", help="Only those of this link.")
 @click.option("--site", default="", help="Only those of this site.")
 @click.option("--service", default="", help="Only those of this service.")
@@ -75,7 +76,7 @@ def list_command(
         include_cleared=with_cleared,
         unacknowledged=unacknowledged,
         alarmed_object=NetworkObject(**named) if named else None,
-        least_severity=PerceivedSeverity.Value(f"PERCEIVED_SEVERITY_{(severity or 'unspecified').upper()}"),
+        least_severity=_SEVERITIES.get(severity or "", PerceivedSeverity.PERCEIVED_SEVERITY_UNSPECIFIED),
     )
     found = asking.ask(lambda channel: AlarmServiceStub(channel).ListAlarms, request)
     asking.show(found, _ALARMS, found.alarms)

@@ -11,7 +11,7 @@ import click
 
 from gateway.api.region.v1 import document_service_pb2 as api
 from gateway.api.region.v1.document_service_pb2_grpc import DocumentServiceStub
-from gateway.api.types.v1.types_pb2 import Applicant, Document
+from gateway.api.types.v1.types_pb2 import Document
 from gateway.cli.exits import REFUSED, leave
 from gateway.cli.table import Table, TableColumn
 from gateway.clock import from_timestamp, to_timestamp
@@ -30,10 +30,9 @@ from region_node.cli.imports.file_transfer import (
     upload,
     upload_exits,
 )
-from region_node.cli.options import channel_option, required_staff_option
+from region_node.cli.options import APPLICANTS, channel_option, required_staff_option
 from region_node.cli.times import DayOrInstantType, InstantType, ending
 
-_APPLICANTS = ("holder", "agent", "enterprise")
 _REFUSED = api.UploadState.UPLOAD_STATE_REFUSED
 
 _number = click.option("--number", required=True, help="The customer's number, in any region.")
@@ -159,7 +158,7 @@ def get(asking: Asking, file: Path, number: str, register_id: str, patience: flo
 @NODE.asking(required_staff_option, channel_option)
 @click.argument("business")
 @_number
-@click.option("--applicant", type=click.Choice(_APPLICANTS), default="holder", show_default=True, help="For whom.")
+@click.option("--applicant", type=click.Choice(list(APPLICANTS)), default="holder", show_default=True, help="For whom.")
 @click.option("--brings", multiple=True, metavar="CODE", help="What the applicant brings. May be given several times.")
 def check(asking: Asking, business: str, number: str, applicant: str, brings: Sequence[str]) -> None:
     """Say which documents BUSINESS needs, which of those on file count and until when, and which are missing.
@@ -180,7 +179,7 @@ def check(asking: Asking, business: str, number: str, applicant: str, brings: Se
     request = api.CheckDocumentsRequest(
         business=business,
         number=number,
-        applicant=Applicant.Value(f"APPLICANT_{applicant.upper()}"),
+        applicant=APPLICANTS[applicant],
         documents=[
             Document(code=code, verifier=asking.staff_id, verify_time=now, keyed_hash=bytes(32)) for code in brings
         ],

@@ -15,6 +15,7 @@ from gateway.api.region.v1.measurement_service_pb2 import (
     SendMeasurementsResponse,
 )
 from gateway.api.region.v1.measurement_service_pb2_grpc import MeasurementServiceStub
+from gateway.cli.choices import choices
 from gateway.cli.table import Table, TableColumn
 from gateway.clock import from_timestamp, to_timestamp
 from gateway.languages import translated
@@ -24,7 +25,7 @@ from region_node.cli.imports.network_file import NetworkFile
 from region_node.cli.imports.network_import import Kind, import_options, run_import
 from region_node.measurements.capacity import trend
 
-_PERIODS = [each.removeprefix("QUALITY_PERIOD_").lower() for each in QualityPeriod.keys()[1:]]
+_PERIODS = choices(QualityPeriod.items())
 _LENGTHS = {"hour": timedelta(hours=1), "day": timedelta(days=1), "month": timedelta(days=31)}
 _BARS = "▁▂▃▄▅▆▇█"
 _DELAY = QualityFigure.QUALITY_FIGURE_DELAY
@@ -68,7 +69,7 @@ def import_file(asking: Asking, file: Path, rejects: Path | None, source: str, p
 @reads()
 @click.argument("name", metavar="LINK")
 @_service_option
-@click.option("--by", type=click.Choice(_PERIODS), default="hour", show_default=True, help="In what steps.")
+@click.option("--by", type=click.Choice(list(_PERIODS)), default="hour", show_default=True, help="In what steps.")
 @click.option("--last", type=click.IntRange(1, 900), default=24, show_default=True, help="So many of them.")
 def show(asking: Asking, name: str, is_service: bool, by: str, last: int) -> None:
     """Show what the measurements of LINK come to, hour by hour, day by day or month by month, in UTC.
@@ -145,7 +146,7 @@ def _quality(asking: Asking, name: str, *, is_service: bool, by: str, last: int)
     now = datetime.now(UTC)
     request = api.ListQualityRequest(
         object=NetworkObject(service=name) if is_service else NetworkObject(link=name),
-        period=QualityPeriod.Value(f"QUALITY_PERIOD_{by.upper()}"),
+        period=_PERIODS[by],
         start_time=to_timestamp(now - _LENGTHS[by] * (last - 1)),
         end_time=to_timestamp(now),
     )

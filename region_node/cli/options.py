@@ -6,6 +6,7 @@ from typing import TypeVar
 
 import click
 
+from gateway.api.types.v1.types_pb2 import Applicant
 from gateway.languages import translated
 from gateway.money import minor_units_of
 from gateway.settings.page import text_in
@@ -57,3 +58,9 @@ channel_option = click.option(
     "--channel", type=click.Choice(CHANNELS), default="counter", show_default=True, help="How the customer came."
 )
 summary_json_option = click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
+APPLICANTS = {
+    "holder": Applicant.APPLICANT_HOLDER,
+    "agent": Applicant.APPLICANT_AGENT,
+    "enterprise": Applicant.APPLICANT_ENTERPRISE,
+}
+"""Who may stand at a counter."""

@@ -15,6 +15,7 @@ from gateway.api.region.v1.order_pb2 import Awaiting, OrderState, Party
 from gateway.api.region.v1.oversight_service_pb2 import OrderSummary
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.cli.asking import limit_option
+from gateway.cli.choices import choices
 from gateway.cli.exits import CannotReach
 from gateway.cli.table import Table, TableColumn
 from gateway.errors import Refused, reason_name
@@ -24,7 +25,7 @@ from gateway.times import show_times_of, told_if_set, told_time
 from gateway.words import word
 
 _STATE = "ORDER_STATE_"
-_STATES = [name.removeprefix(_STATE).lower().replace("_", "-") for name in OrderState.keys() if OrderState.Value(name)]
+_STATES = choices(OrderState.items())
 
 _region_option = click.option(
     "--region", default="", shell_complete=complete_regions, help="Only orders that this region handles or owns."
@@ -39,7 +40,7 @@ def orders() -> None:
 
 @orders.command("list", epilog=EPILOG)
 @asks(_limit_option)
-@click.option("--state", "states", type=click.Choice(_STATES), multiple=True, help="May be repeated.")
+@click.option("--state", "states", type=click.Choice(list(_STATES)), multiple=True, help="May be repeated.")
 @_region_option
 def list_orders(asking: Asking, states: tuple[str, ...], region: str) -> None:
     """List orders: who holds the ball, since when, until when.
@@ -49,9 +50,7 @@ def list_orders(asking: Asking, states: tuple[str, ...], region: str) -> None:
       coordinator orders list --state pending --state in-progress --region sichuan
     """
     show_times_of(region)
-    request = contract.ListOrdersRequest(
-        states=[OrderState.Value(_STATE + state.upper().replace("-", "_")) for state in states], region=region
-    )
+    request = contract.ListOrdersRequest(states=[_STATES[state] for state in states], region=region)
     _list(asking, request, translated("Orders"))
 
 

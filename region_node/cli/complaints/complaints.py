@@ -10,6 +10,7 @@ from gateway.api.region.v1.complaint_pb2 import ComplaintChannel, ComplaintReque
 from gateway.api.region.v1.complaint_service_pb2_grpc import ComplaintServiceStub
 from gateway.api.types.v1.types_pb2 import Money
 from gateway.cli.asking import limit_option
+from gateway.cli.choices import choices
 from gateway.languages import translated
 from region_node.cli.asking import Asking, reads, writes
 from region_node.cli.complaints.attachments import attach, attachment
@@ -25,13 +26,9 @@ from region_node.complaints.rules import NOT_SAID, state_name
 
 _WAIT = Duration(seconds=10)  # for the responsible region
 _TAKEN_UP = Duration(seconds=3)  # for it to say at filing whether the number has a customer
-_CAME_BY = tuple(name.removeprefix("COMPLAINT_CHANNEL_").lower() for name in ComplaintChannel.keys()[1:])
-_REMEDIES = tuple(name.removeprefix("REMEDY_").lower() for name in Remedy.keys()[1:])
-_RETURNS = tuple(
-    name.removeprefix("RETURN_REASON_").lower().replace("_", "-")
-    for name, value in ReturnReason.items()
-    if value not in NOT_SAID
-)
+_CAME_BY = choices(ComplaintChannel.items())
+_REMEDIES = choices(Remedy.items())
+_RETURNS = {name: value for name, value in choices(ReturnReason.items()).items() if value not in NOT_SAID}
 _STATES = {state_name(state): state for state in ComplaintState.values()[1:]}
 
 
@@ -45,9 +42,9 @@ def complaints() -> None:
 @click.argument("number")
 @click.argument("words", nargs=-1, required=True, metavar="[CATEGORY] DESCRIPTION")
 @click.option(
-    "--remedy", type=click.Choice(_REMEDIES), default="explanation", show_default=True, help="What is sought."
+    "--remedy", type=click.Choice(list(_REMEDIES)), default="explanation", show_default=True, help="What is sought."
 )
-@click.option("--by", type=click.Choice(_CAME_BY), default="counter", show_default=True, help="How it came in.")
+@click.option("--by", type=click.Choice(list(_CAME_BY)), default="counter", show_default=True, help="How it came in.")
 @click.option("--contact", default="", help="The number on which the customer is told; NUMBER unless given.")
 @click.option("--location", default="", help="The region in which it happened.")
 @click.option("--rural", is_flag=True, help="It happened in the countryside, where some limits are longer.")
@@ -68,8 +65,8 @@ def file(
         number=number,
         contact_number=contact,
         description=description,
-        remedy_sought=Remedy.Value(f"REMEDY_{remedy.upper()}"),
-        channel=ComplaintChannel.Value(f"COMPLAINT_CHANNEL_{by.upper()}"),
+        remedy_sought=_REMEDIES[remedy],
+        channel=_CAME_BY[by],
         location_region=location,
         rural_area=rural,
         requester=asking.requester,
@@ -163,7 +160,9 @@ def note(asking: Asking, docket: str, text: str) -> None:
 @click.argument("docket")
 @click.argument("cause", shell_complete=complete_causes)
 @click.argument("text")
-@click.option("--remedy", type=click.Choice(_REMEDIES), default="explanation", show_default=True, help="What is given.")
+@click.option(
+    "--remedy", type=click.Choice(list(_REMEDIES)), default="explanation", show_default=True, help="What is given."
+)
 @click.option("--amount", type=AmountType(), help="Of a refund or a credit: 1200 is in fen, 12.00 in yuan.")
 @click.option("--currency", default="CNY", show_default=True, help="Of the amount.")
 def propose(asking: Asking, docket: str, cause: str, text: str, remedy: str, amount: int | None, currency: str) -> None:
@@ -178,7 +177,7 @@ def propose(asking: Asking, docket: str, cause: str, text: str, remedy: str, amo
         docket=docket,
         text=text,
         cause_code=cause,
-        remedy=Remedy.Value(f"REMEDY_{remedy.upper()}"),
+        remedy=_REMEDIES[remedy],
         amount=None if amount is None else Money(minor_units=amount, currency=currency),
     )
     asking.tell(
@@ -189,7 +188,7 @@ def propose(asking: Asking, docket: str, cause: str, text: str, remedy: str, amo
 @complaints.command("return")
 @writes()
 @click.argument("docket")
-@click.argument("reason", type=click.Choice(_RETURNS))
+@click.argument("reason", type=click.Choice(list(_RETURNS)))
 @click.argument("text")
 def return_command(asking: Asking, docket: str, reason: str, text: str) -> None:
     """Give a complaint, or a work item, back to the coordinator, as staff of the responsible region.
@@ -198,9 +197,7 @@ def return_command(asking: Asking, docket: str, reason: str, text: str) -> None:
     Examples:
       region-node complaints return guangdong/20261210-17/1 not-here "the line was never in our network"
     """
-    request = api.ReturnComplaintRequest(
-        docket=docket, reason=ReturnReason.Value(f"RETURN_REASON_{reason.upper().replace('-', '_')}"), text=text
-    )
+    request = api.ReturnComplaintRequest(docket=docket, reason=_RETURNS[reason], text=text)
     asking.tell(
         asking.ask(lambda channel: ComplaintServiceStub(channel).ReturnComplaint, request).complaint, print_told
     )

@@ -6,19 +6,19 @@ import click
 
 from gateway.api.region.v1 import erasure_service_pb2 as api
 from gateway.api.region.v1.erasure_service_pb2_grpc import ErasureServiceStub
+from gateway.cli.choices import choices
 from gateway.languages import translated
 from region_node.cli.asking import Asking, repeats
 from region_node.cli.options import channel_option, required_staff_option
 
 _SECONDS = 35.0  # for one answer
-_PREFIX = "ERASURE_REASON_"
-_REASONS = tuple(name.removeprefix(_PREFIX).lower().replace("_", "-") for name in api.ErasureReason.keys()[1:])
+_REASONS = choices(api.ErasureReason.items())
 
 Naming = api.EraseCustomerRequest | api.RestrictCustomerRequest | api.LiftRestrictionRequest
 
 _number = click.option("--number", default="", help="The customer, by the number of a line.")
 _customer_id = click.option("--customer-id", default="", help="The customer, by the region's id.")
-_reason = click.option("--reason", type=click.Choice(_REASONS), required=True, help="Why the data has to go.")
+_reason = click.option("--reason", type=click.Choice(list(_REASONS)), required=True, help="Why the data has to go.")
 
 _request_id = click.option(
     "--request-id", default="", help="The same id is done once; made from customer and reason unless given."
@@ -45,7 +45,7 @@ def erase(asking: Asking, number: str, customer_id: str, reason: str, yes: bool)
     if not yes:
         click.confirm(translated("Erase the customer {named} for good?", named=number or customer_id), abort=True)
     fallback = f"erase-{hashlib.sha256(f'{number} {customer_id} {reason}'.encode()).hexdigest()[:24]}"
-    request = api.EraseCustomerRequest(request_id=asking.given_request_id or fallback, reason=_reason_of(reason))
+    request = api.EraseCustomerRequest(request_id=asking.given_request_id or fallback, reason=_REASONS[reason])
     _name(request, number, customer_id)
     answer = asking.ask(lambda channel: ErasureServiceStub(channel).EraseCustomer, request, _SECONDS)
     asking.say(
@@ -73,7 +73,7 @@ def restrict(asking: Asking, number: str, customer_id: str, reason: str) -> None
     Example:
       region-node customers restrict --number +8619851000001 --reason consent-withdrawn --staff-id 4711
     """
-    request = api.RestrictCustomerRequest(reason=_reason_of(reason))
+    request = api.RestrictCustomerRequest(reason=_REASONS[reason])
     _name(request, number, customer_id)
     answer = asking.ask(lambda channel: ErasureServiceStub(channel).RestrictCustomer, request, _SECONDS)
     told = translated("{customer} is restricted: stored, and nothing else.", customer=answer.customer_id)
@@ -109,7 +109,3 @@ def _name(request: Naming, number: str, customer_id: str) -> None:
         request.number = number
     else:
         request.customer_id = customer_id
-
-
-def _reason_of(reason: str) -> api.ErasureReason.ValueType:
-    return api.ErasureReason.Value(_PREFIX + reason.upper().replace("-", "_"))

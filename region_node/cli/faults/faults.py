@@ -9,6 +9,7 @@ from gateway.api.region.v1 import fault_service_pb2 as api
 from gateway.api.region.v1.fault_pb2 import FaultEvaluation, FaultPlace, FaultReport, FaultSeverity, FaultState
 from gateway.api.region.v1.fault_service_pb2_grpc import FaultServiceStub
 from gateway.cli.asking import limit_option
+from gateway.cli.choices import choices
 from gateway.languages import translated
 from region_node.cli.asking import Asking, reads, watch, writes
 from region_node.cli.completing import complete_regions
@@ -18,7 +19,7 @@ from region_node.cli.options import channel_option, staff_option
 from region_node.faults.rules import state_name
 
 _WAIT = Duration(seconds=10)  # for the region in which the fault is
-_SEVERITIES = tuple(name.removeprefix("FAULT_SEVERITY_").lower() for name in FaultSeverity.keys()[1:])
+_SEVERITIES = choices(FaultSeverity.items())
 _STATES = {state_name(state): state for state in FaultState.values()[1:]}
 
 
@@ -44,7 +45,7 @@ def faults() -> None:
 @click.option("--address", default="", help="Where it is, in words.")
 @click.option("--in-region", default="", shell_complete=complete_regions, help="The region in which the address is.")
 @click.option("--rural", is_flag=True, help="The address is in the countryside, where a repair has a longer limit.")
-@click.option("--severity", type=click.Choice(_SEVERITIES), help="How bad it is; minor, or as the alarm says.")
+@click.option("--severity", type=click.Choice(list(_SEVERITIES)), help="How bad it is; minor, or as the alarm says.")
 @click.option(
     "--service", "services", multiple=True, help="A service that it affects; those on the place unless given."
 )
@@ -78,7 +79,7 @@ def report(
         contact_number=contact,
         description=description,
         place=FaultPlace(site=site, link=link, address=address, region=in_region, rural=rural),
-        severity=FaultSeverity.Value(f"FAULT_SEVERITY_{(severity or 'unspecified').upper()}"),
+        severity=_SEVERITIES.get(severity or "", FaultSeverity.FAULT_SEVERITY_UNSPECIFIED),
         services=services,
         alarm=alarm,
         terminal_caused=terminal,

@@ -60,7 +60,7 @@ def run_import(
     again = translated("Run the same command again: it goes on after the last line that is done.")
 
     def tell_away(error: grpc.aio.AioRpcError) -> None:
-        report.interrupted(told_by(error, asking.link.server))
+        report.progress.interrupted(told_by(error, asking.link.server))
 
     async def run(channel: grpc.aio.Channel) -> None:
         await FileImport(file, work(channel), report).run(patience, tell_away)

@@ -1,11 +1,9 @@
 """How far an import is, and which lines were not taken."""
 
 import csv
-import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import IO, Generic, Protocol, Self, TypeVar
 
 import click
@@ -19,7 +17,7 @@ from gateway.languages import in_language, translated
 from gateway.plain_text import spreadsheet_row
 from region_node.cli.imports.column_map import Problem
 from region_node.cli.imports.line_file import Line, LineFile
-from region_node.cli.progress import line_progress
+from region_node.cli.progress import LineProgress
 
 _SHOWN = 10  # lines that were not taken and are shown with their reasons; the file of rejects has them all
 _COLUMNS = ("line", "reason", "zh_cn", "en")
@@ -83,19 +81,14 @@ class ImportReport(Generic[M, R]):
                 self._rejects = open_private(rejects, encoding="utf-8-sig", newline="")
             except OSError as error:
                 raise click.UsageError(f"{rejects}: {error.strerror}") from error
-        self._started = self._ended = time.monotonic()
-        self._progress = line_progress()
-        self._task = self._progress.add_task(file.path.name, total=file.count)
+        self.progress = LineProgress(file.path.name, file.count)
 
     def __enter__(self) -> Self:
-        self._progress.start()
+        self.progress.__enter__()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._ended = time.monotonic()
-        self._progress.stop()
+    def __exit__(self, *_: object) -> None:
+        self.progress.__exit__()
         if self._rejects is not None:
             self._rejects.close()
 
@@ -116,7 +109,7 @@ class ImportReport(Generic[M, R]):
         """Takes in how far the node is."""
         self._last_line = answer.last_line
         self._created, self._existing, self.rejected = answer.created, answer.existing, answer.rejected_total
-        self._progress.update(self._task, completed=max(self._last_line - 1, 0))
+        self.progress.reached(max(self._last_line - 1, 0))
 
     def accept(self, line: Line[M]) -> None:
         """Takes in a line that was taken, in the order of the file."""
@@ -139,11 +132,6 @@ class ImportReport(Generic[M, R]):
         """The cells of a row without what an import wrote in front of it that has rejected it before."""
         return cells[len(_COLUMNS) :] if tuple(self._file.header[: len(_COLUMNS)]) == _COLUMNS else cells
 
-    def interrupted(self, problem: str) -> None:
-        """Tells that the node is away and that it goes on by itself."""
-        told = translated("The node is away, it is tried again: {problem}", problem=problem)
-        self._progress.console.print(told, markup=False, highlight=False, soft_wrap=True)
-
     def plain(self) -> dict[str, object]:
         """The summary for programs."""
         return {
@@ -155,7 +143,7 @@ class ImportReport(Generic[M, R]):
             "existing": self._existing,
             "rejected": self.rejected,
             "reasons": dict(self._reasons),
-            "seconds": round(self._ended - self._started, 3),
+            "seconds": round(self.progress.seconds, 3),
             "per_second": None if (rate := self._rate()) is None else round(rate, 1),
         }
 
@@ -191,7 +179,7 @@ class ImportReport(Generic[M, R]):
         }
         if (rate := self._rate()) is None:
             return translated("{file}: {done} of {lines} lines, all of them done by an earlier run", **done)
-        seconds = f"{self._ended - self._started:.1f}"
+        seconds = f"{self.progress.seconds:.1f}"
         if round(rate) < 1:
             return translated("{file}: {done} of {lines} lines, in {seconds} s", **done, seconds=seconds)
         return translated(
@@ -206,7 +194,7 @@ class ImportReport(Generic[M, R]):
         before = max(self._began_at, 1)
         if 1 < before == self._last_line:
             return None
-        return max(self._last_line - before, 0) / max(self._ended - self._started, 0.001)
+        return max(self._last_line - before, 0) / max(self.progress.seconds, 0.001)
 
 
 def _text(problem: Problem) -> LocalizedText:

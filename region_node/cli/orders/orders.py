@@ -112,7 +112,7 @@ def _run_submission(target: Target, file: OrderFile, told: OrderReport, patience
 
     async def run(channel: grpc.aio.Channel) -> None:
         submissions.append(Submission(file, OrderServiceStub(channel), told.add))
-        await submissions[0].run(patience, lambda error: told.interrupted(told_by(error, target.server)))
+        await submissions[0].run(patience, lambda error: told.progress.interrupted(told_by(error, target.server)))
 
     problem, exit_code = ended(target, run, again)
     told.is_denied = exit_code == REFUSED

@@ -9,14 +9,15 @@ import click
 from gateway.api.federation.v1.configuration_pb2 import LegalBasis, SharedField
 from gateway.api.region.v1 import sharing_service_pb2 as api
 from gateway.api.region.v1.sharing_service_pb2_grpc import SharingServiceStub
-from gateway.api.types.v1.types_pb2 import Applicant, Document
+from gateway.api.types.v1.types_pb2 import Document
 from gateway.cli.asking import request_option
+from gateway.cli.choices import choices
 from gateway.cli.exits import REFUSED
 from gateway.clock import to_timestamp
 from gateway.languages import translated
 from region_node.cli.asking import Asking, reads, writes
 from region_node.cli.completing import complete_purposes, complete_regions
-from region_node.cli.options import channel_option, required_staff_option
+from region_node.cli.options import APPLICANTS, channel_option, required_staff_option
 from region_node.cli.sharing.sharing_proof import WAYS, Proof, prove
 from region_node.cli.sharing.sharing_report import (
     DISCLOSURES,
@@ -29,9 +30,8 @@ from region_node.cli.sharing.sharing_report import (
 from region_node.cli.times import DayOrInstantType, ending
 
 P = ParamSpec("P")
-_BASES = tuple(name.removeprefix("LEGAL_BASIS_").lower().replace("_", "-") for name in LegalBasis.keys()[1:])
-_FIELDS = tuple(name.removeprefix("SHARED_FIELD_").lower().replace("_", "-") for name in SharedField.keys()[1:])
-_APPLICANTS = ("holder", "agent", "enterprise")
+_BASES = choices(LegalBasis.items())
+_FIELDS = choices(SharedField.items())
 _PAGE = 200
 
 
@@ -44,7 +44,9 @@ _PERSON = (
         help="How the customer proves to be the customer: a code is sent, a password is asked for; "
         "what the customer says is read from the terminal or from standard input.",
     ),
-    click.option("--applicant", type=click.Choice(_APPLICANTS), default="holder", show_default=True, help="Who it is."),
+    click.option(
+        "--applicant", type=click.Choice(list(APPLICANTS)), default="holder", show_default=True, help="Who it is."
+    ),
 )
 
 
@@ -64,7 +66,11 @@ _SIGNED = click.option(
 )
 _PAPER = click.option("--paper", callback=_filled, help="Instead: where the signed paper is filed that you have seen.")
 _FIELD = click.option(
-    "--field", "fields", multiple=True, type=click.Choice(_FIELDS), help="Only this field. May be given several times."
+    "--field",
+    "fields",
+    multiple=True,
+    type=click.Choice(list(_FIELDS)),
+    help="Only this field. May be given several times.",
 )
 
 
@@ -103,7 +109,7 @@ def purposes(asking: Asking) -> None:
     shell_complete=complete_purposes,
     help="What for: the name of a purpose of the federation.",
 )
-@click.option("--basis", type=click.Choice(_BASES), default="consent", show_default=True, help="By what right.")
+@click.option("--basis", type=click.Choice(list(_BASES)), default="consent", show_default=True, help="By what right.")
 @click.option("--order-id", default="", help="For contract-necessity: the order about NUMBER that is in progress.")
 @click.option("--reference", default="", help="For legal-duty: the file number of what obliges.")
 @_FIELD
@@ -126,10 +132,10 @@ def read(
     request = api.ReadSharedCustomerRequest(
         number=number,
         purpose=purpose,
-        legal_basis=LegalBasis.Value(f"LEGAL_BASIS_{_enum(basis)}"),
+        legal_basis=_BASES[basis],
         order_id=order_id,
         reference=reference,
-        fields=_fields(fields),
+        fields=[_FIELDS[each] for each in fields],
     )
     answer = asking.ask(lambda channel: SharingServiceStub(channel).ReadSharedCustomer, request)
     asking.tell(answer, print_record)
@@ -184,9 +190,9 @@ def consent(
         reader=reader,
         purpose=purpose,
         decision=declined if decline else granted,
-        fields=_fields(fields),
+        fields=[_FIELDS[each] for each in fields],
         end_time=None if until is None else to_timestamp(ending(asking.link, until)),
-        applicant=_applicant(applicant),
+        applicant=APPLICANTS[applicant],
         documents=_proven(asking, number, verify, paper),
         paper=paper,
     )
@@ -218,7 +224,7 @@ def withdraw(
         grant_id=grant_id,
         reader=reader,
         purpose=purpose,
-        applicant=_applicant(applicant),
+        applicant=APPLICANTS[applicant],
         documents=_proven(asking, number, verify, paper),
         paper=paper,
     )
@@ -237,7 +243,7 @@ def grants(asking: Asking, number: str, verify: str, applicant: str) -> None:
       region-node sharing grants +8619851000001 --staff-id 4711
     """
     request = api.ListGrantsRequest(
-        number=number, applicant=_applicant(applicant), documents=_proven(asking, number, verify), page_size=_PAGE
+        number=number, applicant=APPLICANTS[applicant], documents=_proven(asking, number, verify), page_size=_PAGE
     )
     answer = asking.ask_all(lambda channel: SharingServiceStub(channel).ListGrants, request)
     asking.show(answer, GRANTS, answer.grants)
@@ -257,7 +263,7 @@ def disclosures(asking: Asking, number: str, verify: str, applicant: str) -> Non
       region-node sharing disclosures +8619851000001 --staff-id 4711 --verify password
     """
     request = api.ListDisclosuresRequest(
-        number=number, applicant=_applicant(applicant), documents=_proven(asking, number, verify), page_size=_PAGE
+        number=number, applicant=APPLICANTS[applicant], documents=_proven(asking, number, verify), page_size=_PAGE
     )
     answer = asking.ask_all(lambda channel: SharingServiceStub(channel).ListDisclosures, request)
     asking.show(answer, DISCLOSURES, answer.disclosures)
@@ -269,15 +275,3 @@ def _proven(asking: Asking, number: str, way: str, paper: str = "") -> Sequence[
         return []
     proof = Proof(number, way, asking.request_id, asking.requester)
     return asking.link.ask(lambda channel: prove(channel, proof), asking.request_id)
-
-
-def _enum(option: str) -> str:
-    return option.upper().replace("-", "_")
-
-
-def _fields(fields: Sequence[str]) -> list[SharedField.ValueType]:
-    return [SharedField.Value(f"SHARED_FIELD_{_enum(each)}") for each in fields]
-
-
-def _applicant(applicant: str) -> Applicant.ValueType:
-    return Applicant.Value(f"APPLICANT_{applicant.upper()}")
