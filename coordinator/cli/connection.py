@@ -147,18 +147,11 @@ def connected_if_told(command: Callable[Concatenate[Connection | None, P], None]
 def optionally_connected(command: Callable[..., None]) -> Callable[..., None]:
     """As `connected_if_told`, by the name `connection`: for a command whose first argument are settings."""
 
-    @_options(required=False)
     @functools.wraps(command)
-    def connect(
-        endpoints: tuple[str, ...] | None,
-        credentials: Path | None,
-        federation: str | None,
-        *args: object,
-        **kwargs: object,
-    ) -> None:
-        command(*args, connection=_connection(endpoints, credentials, federation), **kwargs)
+    def give(connection: Connection | None, /, *args: object, **kwargs: object) -> None:
+        command(*args, connection=connection, **kwargs)
 
-    return connect
+    return connected_if_told(give)
 
 
 def _with_options(command: Callable[Concatenate[Connection | None, P], None], *, required: bool) -> Callable[..., None]:
