@@ -7,7 +7,7 @@ import click
 
 from gateway.languages import translated
 from gateway.terms import learned
-from gateway.times import instant_of, region_zone, show_times_of
+from gateway.times import instant_of, region_zone
 from region_node.cli.connection import Target, learn_terms
 
 _A_DAY = re.compile(r"\d{4}-\d\d-\d\d")
@@ -52,7 +52,6 @@ def ending(target: Target, told: date) -> datetime:
     if isinstance(told, datetime):
         return told
     if not learned().regions:
-        show_times_of(target.region)
         target.ask(learn_terms)
     return end_of_day(told, region_zone())
 
