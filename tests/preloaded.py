@@ -27,7 +27,7 @@ import coordinator.cli
 import region_node.cli
 from deploy.local.process import Program, Started
 
-_PROGRAMS = ("coordinator.app", "deploy.provider.server", "region_node.app")
+_PROGRAMS = ("coordinator.app", "deploy.provider.server", "region_node.app.process")
 _COMMANDS = (coordinator.cli, region_node.cli)
 
 

@@ -12,7 +12,7 @@ from gateway.store.opening import DatabasePlace
 from gateway.store.port import Transaction
 from gateway.store.postgresql_connection import PostgresqlTransaction, connect
 from gateway.store.sqlite import SqliteTransaction
-from region_node.subjects import number_subject
+from region_node.node.subjects import number_subject
 
 _PLACE = "test"  # where nothing of the node itself is sealed
 

@@ -20,8 +20,8 @@ from gateway.api.region.v1.complaint_pb2 import (
 from gateway.api.region.v1.order_service_pb2 import ReviewDecision
 from gateway.api.types.v1.types_pb2 import Money
 from gateway.money import in_major_units
-from region_node.complaints import escalation
-from region_node.complaints.rules import state_name
+from region_node.care.complaints import escalation
+from region_node.care.complaints.rules import state_name
 
 _CATEGORY = "BILL_ROAM"  # the work of the home region and of the one that was visited
 _OFFERED, _CHARGED = 2_880, 5_760  # minor units

@@ -30,7 +30,7 @@ from gateway.clock import from_timestamp
 from gateway.federation.catalogue import Federation
 from gateway.federation.files import load
 from gateway.settings import load as load_settings
-from region_node.settings import RegionSettings
+from region_node.node.settings import RegionSettings
 
 STAFF = {"guangdong": "chen.jing", "sichuan": "zhao.min", "henan": "liu.yang"}
 REVIEWER = "li.na"  # of Sichuan: whoever proposed a resolution does not also book its money

@@ -12,7 +12,7 @@ from gateway.api.region.v1.complaint_pb2 import Complaint, Escalation, Escalatio
 from gateway.clock import from_timestamp
 from gateway.money import in_major_units
 from gateway.words import english
-from region_node.billing.rules import EntryKind
+from region_node.business.billing.rules import EntryKind
 from region_node.cli.complaints.complaint_view import length_of
 
 _BAR = 40  # characters of the whole time

@@ -29,8 +29,8 @@ from gateway.api.region.v1.fault_service_pb2 import WorkOnFaultRequest
 from gateway.api.region.v1.notice_service_pb2 import Notice
 from gateway.api.types.v1.types_pb2 import Money
 from gateway.clock import from_timestamp
-from region_node.billing.rules import EntryKind
-from region_node.faults.rules import state_name
+from region_node.business.billing.rules import EntryKind
+from region_node.network.faults.rules import state_name
 
 _LINK, _SERVICE, _TEMPLATE = "chengdu-guangzhou-1", "lines-chengdu-guangzhou", "leased-line"
 _CHARGE = 2_000_000  # minor units a month

@@ -11,7 +11,7 @@ from gateway import audit
 from gateway.api.region.v1.order_pb2 import OrderState
 from gateway.money import in_major_units
 from gateway.settings import load
-from region_node.settings import RegionSettings
+from region_node.node.settings import RegionSettings
 
 _AMOUNT = 5_000  # minor units
 REQUEST = "pay-2"

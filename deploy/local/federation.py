@@ -36,7 +36,7 @@ from gateway.region_keys import REGION_KEYS, KeySet
 from gateway.settings import load as load_settings
 from gateway.store.opening import DatabasePlace
 from gateway.tls import Credentials
-from region_node.settings import RegionSettings
+from region_node.node.settings import RegionSettings
 
 FEDERATION_FILES = Path(__file__).parents[1] / "federation"
 FEDERATION = "crossregion.example"  # as in the shipped files

@@ -23,7 +23,7 @@ from gateway.times import told_time
 from region_node.cli.asking import Asking, reads
 from region_node.cli.imports.network_file import NetworkFile
 from region_node.cli.imports.network_import import Kind, import_options, run_import
-from region_node.measurements.capacity import trend
+from region_node.network.measurements.capacity import trend
 
 _PERIODS = choices(QualityPeriod.items())
 _LENGTHS = {"hour": timedelta(hours=1), "day": timedelta(days=1), "month": timedelta(days=31)}

@@ -12,9 +12,8 @@ from gateway.federation.catalogue import Federation
 from gateway.relay.border import Moved
 from gateway.store.port import Transaction
 from gateway.timers import Timer, cancel_timer, set_timer
-from region_node.auditing import AuditedCall
-from region_node.billing import ledger
-from region_node.billing.rules import OPENING, EntryKind, Posting, transfer
+from region_node.business.billing import ledger
+from region_node.business.billing.rules import OPENING, EntryKind, Posting, transfer
 from region_node.customers.rows import (
     CustomerRow,
     Line,
@@ -35,6 +34,7 @@ from region_node.customers.standing import require_readable
 from region_node.customers.states import note_state
 from region_node.customers.subscriptions import Subscription, insert_subscriptions, subscriptions_of
 from region_node.customers.taking_over import NewCustomer, Registered
+from region_node.node.auditing import AuditedCall
 
 SUSPENSION_TIMER = "suspension-end"
 

@@ -7,16 +7,16 @@ from gateway.api.region.v1.order_pb2 import Order, OrderRequest
 from gateway.api.types.v1.types_pb2 import Money
 from gateway.masking import masked_name
 from gateway.store.port import Transaction
-from region_node.auditing import AuditedCall
-from region_node.context import RegionContext
+from region_node.business.orders.preconditions import require_preconditions
+from region_node.customers.documents.register import with_file
 from region_node.customers.messages import product_message
 from region_node.customers.rows import find_customer
 from region_node.customers.standing import require_readable
 from region_node.customers.subscriptions import subscriptions_of
 from region_node.customers.verified import QRY_PROFILE, verified_line
-from region_node.documents.register import with_file
-from region_node.orders.preconditions import require_preconditions
-from region_node.requests import Questioner, require_requester
+from region_node.node.auditing import AuditedCall
+from region_node.node.context import RegionContext
+from region_node.requests.checks import Questioner, require_requester
 
 
 def read_profile(

@@ -8,12 +8,12 @@ from gateway.errors import Refused
 from gateway.numberplan import normalize
 from gateway.relay.border import Moved
 from gateway.store.port import Store
-from region_node.context import RegionContext
+from region_node.business.orders import rules
 from region_node.customers.profiles import read_profile
 from region_node.customers.verified import QRY_PROFILE
-from region_node.orders import rules
-from region_node.questions import Questions
-from region_node.requests import require_request_id, require_requester
+from region_node.node.context import RegionContext
+from region_node.requests.checks import require_request_id, require_requester
+from region_node.requests.questions import Questions
 
 
 class ProfileDesk:

@@ -11,8 +11,8 @@ from gateway.errors import Refused
 from gateway.relay.border import Border
 from gateway.store.port import Transaction
 from gateway.timers import Timer, is_set, set_timer
+from region_node.customers.notices.rows import Notice, tell
 from region_node.customers.rows import Line, lines_ending
-from region_node.notices.rows import Notice, tell
 
 REMINDER_TIMER = "contract-reminders"
 REMINDERS = ("renewal-reminder-first", "renewal-reminder-second", "renewal-reminder-last")

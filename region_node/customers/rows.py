@@ -21,8 +21,8 @@ from gateway.clock import from_microseconds, to_microseconds
 from gateway.masking import masked_address, masked_email, masked_name, masked_number, masked_text, prints_masked
 from gateway.store.among import rows_among
 from gateway.store.port import Transaction, Value
-from region_node.readable import readable_page
-from region_node.subjects import customer_subject, number_index
+from region_node.node.subjects import customer_subject, number_index
+from region_node.records.readable import readable_page
 
 _LINE_COLUMNS = (
     "product_id, customer_id, account_id, status, plan_id, start_date, contract_end, binding, sim_replaced,"

@@ -13,15 +13,15 @@ from gateway.errors import Refused
 from gateway.numberplan import normalize
 from gateway.pages import decode_token, encode_token, page_size
 from gateway.store.port import Store
-from region_node.auditing import audited_call
-from region_node.context import RegionContext
 from region_node.customers import imports, operations
 from region_node.customers.messages import product_message
 from region_node.customers.operations import KnownCustomer
 from region_node.customers.profiles_asked import ProfileDesk
 from region_node.customers.taking_over import NAME_LIMIT, new_customer
-from region_node.importing.stream import ImportStream
-from region_node.requests import require_length
+from region_node.node.auditing import audited_call
+from region_node.node.context import RegionContext
+from region_node.requests.checks import require_length
+from region_node.requests.importing.stream import ImportStream
 
 _PAGE = "customers"
 _SEPARATOR = "\0"  # between the ids of a customer and a line: neither holds it

@@ -16,7 +16,7 @@ from gateway.errors import Refused
 from gateway.federation.catalogue import Federation
 from gateway.numberplan import normalize
 from gateway.store.port import Transaction
-from region_node.billing.rules import is_of_the_books
+from region_node.business.billing.rules import is_of_the_books
 from region_node.customers.rows import (
     CustomerRow,
     Line,
@@ -28,7 +28,7 @@ from region_node.customers.rows import (
     taken_over_content,
 )
 from region_node.customers.subscriptions import Subscription
-from region_node.requests import invalid, require_length
+from region_node.requests.checks import invalid, require_length
 
 NAME_LIMIT = 100  # characters of a name, an id or an address of mail
 _ADDRESS_LIMIT = 200  # characters

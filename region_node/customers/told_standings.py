@@ -9,7 +9,7 @@ from gateway.errors import Refused
 from gateway.store.among import rows_among
 from gateway.store.port import Transaction
 from region_node.customers.standing import ACTIVE, ERASED, RESTRICTED
-from region_node.subjects import number_index
+from region_node.node.subjects import number_index
 
 OWN = ""
 """In the place of a region: this one."""

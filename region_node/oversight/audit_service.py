@@ -11,7 +11,7 @@ from gateway.audit import GENESIS, AuditRow, ChainBroken, Head, Walk
 from gateway.clock import from_microseconds, to_timestamp
 from gateway.errors import Refused
 from gateway.store.port import Store
-from region_node.witnessing.keeping import witnessed_heads
+from region_node.node.witnessing.keeping import witnessed_heads
 
 _LARGEST = 2**63 - 1
 _MOST_ROWS = 100_000

@@ -19,18 +19,18 @@ from gateway.errors import Refused
 from gateway.months import require_month
 from gateway.pages import page_size
 from gateway.store.port import Store, Transaction
-from region_node.billing.rules import Month
-from region_node.complaints import handling, rules
-from region_node.complaints.classifying import Classification, classify
-from region_node.complaints.escalation import REGULATOR, AdministratorsWish
-from region_node.complaints.figure_rows import count_customers, counted_page
-from region_node.complaints.figures import Tally
-from region_node.complaints.headers import HeaderFilter, header_of, list_headers
-from region_node.complaints.history import history
-from region_node.complaints.rows import require_complaint
-from region_node.context import RegionContext
-from region_node.orders.rows import RequestKey, insert_request
-from region_node.requests import require_length, require_request_id
+from region_node.business.billing.rules import Month
+from region_node.business.orders.rows import RequestKey, insert_request
+from region_node.care.complaints import handling, rules
+from region_node.care.complaints.classifying import Classification, classify
+from region_node.care.complaints.escalation import REGULATOR, AdministratorsWish
+from region_node.care.complaints.figure_rows import count_customers, counted_page
+from region_node.care.complaints.figures import Tally
+from region_node.care.complaints.headers import HeaderFilter, header_of, list_headers
+from region_node.care.complaints.history import history
+from region_node.care.complaints.rows import require_complaint
+from region_node.node.context import RegionContext
+from region_node.requests.checks import require_length, require_request_id
 
 _ADMINISTRATOR = re.compile(r"admin/[A-Za-z0-9._-]{1,64}", re.ASCII)
 _PAGE = 500  # complaints counted before others are let in

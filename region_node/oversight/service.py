@@ -10,8 +10,8 @@ from gateway.numberplan import number_prefix
 from gateway.pages import dated_place, decode_token, encode_token, page_size
 from gateway.relay.outbox import OutboxRow, rows_about
 from gateway.store.port import Store, Transaction
-from region_node.orders import rules
-from region_node.orders.rows import OrderFilter, list_orders, require_order
+from region_node.business.orders import rules
+from region_node.business.orders.rows import OrderFilter, list_orders, require_order
 
 _PAGE = "summaries"
 

@@ -30,7 +30,7 @@ from gateway.identity import server_name
 from gateway.server import Service
 from gateway.store.port import Transaction
 from gateway.store.schema import migrations_of
-from region_node.catalogue.service import CatalogueService
+from region_node.business.catalogue.service import CatalogueService
 from region_node.schema import PACKAGES
 from tests.contract.small_federation import CLOCK, CONFIGURATION, FEDERATION, Certificates, serving
 from tests.contract.stores import SqliteAdapter

@@ -12,9 +12,9 @@ from gateway.api.region.v1.complaint_pb2 import Complaint, ComplaintNote, Compla
 from gateway.clock import to_microseconds, to_timestamp
 from gateway.store.port import Transaction, Value
 from gateway.store.schema import Migration
-from region_node.complaints.headers import HeaderFilter, list_headers
-from region_node.complaints.private_notes import private_notes
-from region_node.complaints.rows import (
+from region_node.care.complaints.headers import HeaderFilter, list_headers
+from region_node.care.complaints.private_notes import private_notes
+from region_node.care.complaints.rows import (
     case_of,
     complaint_subject,
     complaints_about,
@@ -23,10 +23,10 @@ from region_node.complaints.rows import (
     next_docket_number,
     update_complaint,
 )
-from region_node.retention.holds import held_now
-from region_node.retention.port import Cut
-from region_node.retention.purging_complaints import Complaints
-from region_node.subjects import number_index
+from region_node.lifecycle.retention.holds import held_now
+from region_node.lifecycle.retention.port import Cut
+from region_node.lifecycle.retention.purging_complaints import Complaints
+from region_node.node.subjects import number_index
 from tests.contract.programs import REGION_NODE, Installation
 from tests.sealing import Sealing
 from tests.unit.purging import archive

@@ -16,7 +16,7 @@ from coordinator.settings import CoordinatorSettings
 from deploy.local.process import LocalProcess, Program
 from gateway.region_keys import REGION_KEYS, KeySet
 from gateway.settings.entries import entries_of
-from region_node.settings import RegionSettings
+from region_node.node.settings import RegionSettings
 from tests.contract.small_federation import FEDERATION, NOTHING_LISTENS, Certificates
 
 

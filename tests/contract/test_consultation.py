@@ -20,8 +20,8 @@ from gateway.channels import invoke
 from gateway.clock import from_timestamp, to_timestamp
 from gateway.store.port import Transaction
 from gateway.store.sqlite import SqliteTransaction
+from region_node.business.orders.rows import OrderRow, insert_order, update_order
 from region_node.customers.rows import CustomerRow, insert_customer, insert_line
-from region_node.orders.rows import OrderRow, insert_order, update_order
 from tests.contract.small_federation import CONFIGURATION
 from tests.contract.test_catalogue_service import TIMEOUT, asked, refusal
 from tests.unit.situations import LINE

@@ -12,10 +12,10 @@ from gateway.api.federation.v1.configuration_pb2 import ComplaintSeverity
 from gateway.api.provider.v1.raised_complaint_pb2 import RaisedComplaint
 from gateway.api.region.v1.complaint_pb2 import ComplaintState, EscalationTrigger, TimeReason
 from gateway.relay.transport import Unreachable
+from region_node.care.escalations.file import FileSink
+from region_node.care.escalations.webhook import Webhook
 from region_node.cli.node.escalation_checks import check_escalations
-from region_node.escalations.file import FileSink
-from region_node.escalations.webhook import Webhook
-from region_node.settings import EscalationSettings, RegionSettings, WebhookSettings
+from region_node.node.settings import EscalationSettings, RegionSettings, WebhookSettings
 from tests.unit.test_region_settings import GOOD, settings_of
 from tests.webhook import serving
 

@@ -19,10 +19,10 @@ from gateway.relay.transport import Unreachable
 from gateway.store.port import Store, Transaction
 from gateway.store.schema import migrations_of
 from gateway.store.sqlite import SqliteStore
-from region_node import outgoing
-from region_node.context import RegionContext
-from region_node.escalations.rows import forgo, next_due, tell_above, waiting_sinks
-from region_node.escalations.telling import EscalationTelling
+from region_node.care.escalations.rows import forgo, next_due, tell_above, waiting_sinks
+from region_node.care.escalations.telling import EscalationTelling
+from region_node.node import outgoing
+from region_node.node.context import RegionContext
 from region_node.schema import PACKAGES
 from tests.contract.relay_pair import NOW, FixedClock
 from tests.keys import region_keys
@@ -120,7 +120,7 @@ def test_each_sink_is_told_of_every_level_from_its_lowest_on_once(tmp_path: Path
 def test_a_sink_that_is_away_is_tried_again_until_it_takes_it_and_holds_up_no_other(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("region_node.escalations.telling._REMINDER", 0.0)
+    monkeypatch.setattr("region_node.care.escalations.telling._REMINDER", 0.0)
     caplog.set_level(logging.WARNING)
 
     async def scenario() -> None:

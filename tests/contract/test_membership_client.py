@@ -17,7 +17,7 @@ from gateway.identity import parse
 from gateway.region_keys import KeySet
 from gateway.sealing_keys import published
 from gateway.signing import Signer
-from region_node.membership.last_good import FILE_NAME
+from region_node.node.membership.last_good import FILE_NAME
 from tests.contract.membership_node import eventually, node, running, signer_of
 from tests.contract.small_federation import (
     CLOCK,

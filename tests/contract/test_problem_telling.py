@@ -23,10 +23,10 @@ from gateway.relay.border import Border
 from gateway.relay.transport import Unreachable
 from gateway.store.port import Store, Transaction
 from gateway.store.schema import migrations_of
-from region_node.context import RegionContext
-from region_node.problems import rows
-from region_node.problems.following import follow
-from region_node.problems.telling import Coordinators, ProblemTelling, tell_event
+from region_node.network.problems import rows
+from region_node.network.problems.following import follow
+from region_node.network.problems.telling import Coordinators, ProblemTelling, tell_event
+from region_node.node.context import RegionContext
 from region_node.schema import PACKAGES
 from tests.contract.stores import ADAPTERS, Adapter, adapter_for, run
 from tests.simulation.world import keys

@@ -16,14 +16,24 @@ from gateway.api.region.v1.sharing_service_pb2 import ConsentEvidence
 from gateway.api.region.v1.support_request_pb2 import SupportInquiry, SupportRequest, SupportState
 from gateway.clock import to_microseconds, to_timestamp
 from gateway.store.port import Transaction
-from region_node.agreements.rows import end_agreement, insert_agreement, insert_statement
-from region_node.auditing import AuditedCall
+from region_node.customers.documents.files import REGISTERED, StoredFile, insert_file
 from region_node.customers.operations import keep_customer, keep_line
 from region_node.customers.rows import CustomerRow
+from region_node.customers.sharing.rows import SharingRequest, insert_grant, insert_request
+from region_node.customers.sharing.rules import Decided
 from region_node.customers.standing import ACTIVE, ERASED, standing_of
-from region_node.documents.files import REGISTERED, StoredFile, insert_file
-from region_node.erasure.rows import mark_erased
-from region_node.faults.rows import (
+from region_node.lifecycle.erasure.rows import mark_erased
+from region_node.lifecycle.retention.holds import held_now, hold
+from region_node.lifecycle.retention.port import Cut, Page, Purger
+from region_node.lifecycle.retention.purging_agreements import Agreements
+from region_node.lifecycle.retention.purging_consents import Consents
+from region_node.lifecycle.retention.purging_customers import EndedCustomers
+from region_node.lifecycle.retention.purging_faults import Faults
+from region_node.lifecycle.retention.purging_orders import Envelopes, Requests
+from region_node.lifecycle.retention.purging_shared import Documents
+from region_node.lifecycle.retention.purging_support import SupportRequests
+from region_node.network.agreements.rows import end_agreement, insert_agreement, insert_statement
+from region_node.network.faults.rows import (
     FaultFilter,
     FaultRow,
     events_after,
@@ -32,20 +42,9 @@ from region_node.faults.rows import (
     list_faults,
     next_fault_number,
 )
-from region_node.faults.rules import CANCELLED, CLOSED, IN_PROGRESS
-from region_node.retention.holds import held_now, hold
-from region_node.retention.port import Cut, Page, Purger
-from region_node.retention.purging_agreements import Agreements
-from region_node.retention.purging_consents import Consents
-from region_node.retention.purging_customers import EndedCustomers
-from region_node.retention.purging_faults import Faults
-from region_node.retention.purging_orders import Envelopes, Requests
-from region_node.retention.purging_shared import Documents
-from region_node.retention.purging_support import SupportRequests
-from region_node.sharing.rows import SharingRequest, insert_grant, insert_request
-from region_node.sharing.rules import Decided
-from region_node.support import rules as support_rules
-from region_node.support.rows import (
+from region_node.network.faults.rules import CANCELLED, CLOSED, IN_PROGRESS
+from region_node.network.support import rules as support_rules
+from region_node.network.support.rows import (
     SupportFilter,
     SupportRow,
     insert_support_request,
@@ -53,6 +52,7 @@ from region_node.support.rows import (
     next_support_number,
     support_requests_about,
 )
+from region_node.node.auditing import AuditedCall
 from tests.contract.programs import REGION_NODE, Installation
 from tests.sealing import Sealing
 from tests.unit.purging import archive

@@ -11,14 +11,14 @@ from gateway.api.region.v1.alarm_pb2 import Alarm, AlarmState, NetworkObject, Qu
 from gateway.api.region.v1.measurement_service_pb2 import Measurement, QualityPeriod
 from gateway.clock import to_microseconds, to_timestamp
 from gateway.store.port import Transaction
-from region_node.measurements.alarm_rows import AlarmFilter, keep, list_alarms
-from region_node.measurements.measurement_rows import DAY, HOUR, add_totals, insert_piece
-from region_node.measurements.quality import summaries
-from region_node.measurements.streams import Piece, position, take_once
-from region_node.measurements.totals import Totals
-from region_node.retention.holds import held_now
-from region_node.retention.port import Cut, Purger
-from region_node.retention.purging_network import Alarms, MeasurementDays, MeasurementHours, Measurements
+from region_node.lifecycle.retention.holds import held_now
+from region_node.lifecycle.retention.port import Cut, Purger
+from region_node.lifecycle.retention.purging_network import Alarms, MeasurementDays, MeasurementHours, Measurements
+from region_node.network.measurements.alarm_rows import AlarmFilter, keep, list_alarms
+from region_node.network.measurements.measurement_rows import DAY, HOUR, add_totals, insert_piece
+from region_node.network.measurements.quality import summaries
+from region_node.network.measurements.streams import Piece, position, take_once
+from region_node.network.measurements.totals import Totals
 from tests.contract.programs import REGION_NODE, Installation
 from tests.measurements_kept import measurements_of
 from tests.sealing import Sealing

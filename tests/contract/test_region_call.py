@@ -32,7 +32,7 @@ from gateway.federation.catalogue import Federation
 from gateway.federation.current import CurrentFederation
 from gateway.server import Service
 from gateway.store.schema import migrations_of
-from region_node.catalogue.service import CatalogueService
+from region_node.business.catalogue.service import CatalogueService
 from region_node.schema import PACKAGES
 from tests import preloaded
 from tests.completing import completed, completed_at_last

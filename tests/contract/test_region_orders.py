@@ -30,7 +30,7 @@ from gateway.api.region.v1.order_service_pb2_grpc import OrderServiceServicer, a
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.server import Service
-from region_node.orders.rules import error_of
+from region_node.business.orders.rules import error_of
 from tests import preloaded
 from tests.contract.small_federation import FEDERATION, NOTHING_LISTENS, Certificates, serving
 from tests.preloaded import Ended

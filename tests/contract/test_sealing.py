@@ -12,14 +12,14 @@ from gateway.relay import inbox
 from gateway.relay.outbox import receipt_content
 from gateway.store.port import Transaction
 from gateway.store.schema import migrations_of
-from region_node import sealing
+from region_node.business.orders.provisioning_rows import find_task
+from region_node.business.orders.rows import OrderFilter, RequestKey, find_request, list_orders
+from region_node.customers.notices.rows import notices_after
 from region_node.customers.rows import CustomerRow, find_customer, find_line
-from region_node.importing.progress import rejections_between
-from region_node.notices.rows import notices_after
-from region_node.orders.provisioning_rows import find_task
-from region_node.orders.rows import OrderFilter, RequestKey, find_request, list_orders
+from region_node.lifecycle import sealing
+from region_node.lifecycle.sealing import seal_what_is_clear
+from region_node.requests.importing.progress import rejections_between
 from region_node.schema import PACKAGES
-from region_node.sealing import seal_what_is_clear
 from tests.at_rest import open_envelopes
 from tests.contract.stores import ADAPTERS, Adapter, adapter_for, run
 

@@ -11,7 +11,7 @@ from gateway.api.region.v1.customer_service_pb2 import ProductStatus
 from gateway.api.region.v1.order_pb2 import Order, OrderState
 from gateway.api.region.v1.order_service_pb2 import CancelOrderRequest, SubmitOrderRequest
 from gateway.errors import from_rpc_error, reason_name
-from region_node.orders.rules import is_final
+from region_node.business.orders.rules import is_final
 from tests.crash.regions import AMOUNT, HANDLING, HOME, SETTLED_SECONDS, TwoRegions, account_of, order_id_of
 
 COMPLETED = OrderState.ORDER_STATE_COMPLETED

@@ -13,8 +13,8 @@ from gateway.store.port import Transaction
 from gateway.store.schema import migrations_of
 from gateway.store.sqlite import SqliteStore
 from gateway.timers import Timer, due_timers, fire
-from region_node.context import RegionContext
-from region_node.retention.purge import PURGE_TIMER, ensure_purge, purge
+from region_node.lifecycle.retention.purge import PURGE_TIMER, ensure_purge, purge
+from region_node.node.context import RegionContext
 from tests.simulation.world import keys
 
 NIGHT = timedelta(hours=3)

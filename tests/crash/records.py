@@ -16,8 +16,8 @@ from gateway.region_keys import KeySet, RegionKeys
 from gateway.store.opening import DatabasePlace
 from gateway.store.port import Transaction
 from gateway.store.postgresql_connection import PostgresqlTransaction, connect
+from region_node.business.orders.rows import find_order
 from region_node.customers.rows import find_line
-from region_node.orders.rows import find_order
 from tests import at_rest
 
 Row = tuple[object, ...]

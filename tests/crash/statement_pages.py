@@ -23,17 +23,17 @@ from gateway.store.port import Transaction
 from gateway.store.schema import migrations_of
 from gateway.store.sqlite import SqliteStore
 from gateway.timers import TimerHandler, due_timers, fire
-from region_node.agreements import operations
-from region_node.agreements.outages import CORRECTION_TIMER, note_outage
-from region_node.agreements.statements import (
+from region_node.customers.operations import keep_customer, keep_line
+from region_node.customers.rows import CustomerRow
+from region_node.network.agreements import operations
+from region_node.network.agreements.outages import CORRECTION_TIMER, note_outage
+from region_node.network.agreements.statements import (
     STATEMENT_TIMER,
     correction_is_due,
     ensure_statements,
     statements_are_due,
 )
-from region_node.context import RegionContext
-from region_node.customers.operations import keep_customer, keep_line
-from region_node.customers.rows import CustomerRow
+from region_node.node.context import RegionContext
 from tests.simulation.world import keys
 from tests.unit.situations import LINE
 

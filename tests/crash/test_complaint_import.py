@@ -17,7 +17,7 @@ from deploy.local.process import wait_until
 from deploy.local.profiles import EMBEDDED, Engine
 from deploy.old_complaints import COLUMNS, rows
 from gateway.failpoints import VARIABLE
-from region_node.complaints.rows import require_complaint
+from region_node.care.complaints.rows import require_complaint
 from tests import preloaded
 from tests.crash.records import Records
 from tests.crash.test_import import ON_POSTGRESQL, PATIENCE, SLOW

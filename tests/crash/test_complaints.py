@@ -24,9 +24,9 @@ from gateway.api.region.v1.order_service_pb2 import ReviewDecision, ReviewOrderR
 from gateway.api.region.v1.order_service_pb2_grpc import OrderServiceStub
 from gateway.api.types.v1.types_pb2 import Money
 from gateway.settings import load
-from region_node.complaints.remedy import BOOKED
-from region_node.complaints.rows import require_complaint
-from region_node.settings import RegionSettings
+from region_node.care.complaints.remedy import BOOKED
+from region_node.care.complaints.rows import require_complaint
+from region_node.node.settings import RegionSettings
 from tests.crash.records import Records
 from tests.crash.regions import CALL_SECONDS, CLERK, HANDLING, HOME, account_of, number_of
 from tests.crash.scene import Scene

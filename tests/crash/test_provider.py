@@ -12,7 +12,7 @@ from deploy.local.process import wait_until
 from deploy.provider.server import WORKS
 from gateway.api.region.v1.customer_service_pb2 import ProductStatus
 from gateway.api.region.v1.order_pb2 import OrderState
-from region_node.orders.provisioning_rows import Phase
+from region_node.business.orders.provisioning_rows import Phase
 from tests.crash.outcome import require_one_effect
 from tests.crash.regions import HOME, SETTLED_SECONDS, order_id_of
 from tests.crash.scene import SYSTEM, Scene

@@ -23,9 +23,9 @@ from gateway.relay.workers import InlineWorkers
 from gateway.signing import Signer, TrustedKeys
 from gateway.store.schema import migrations_of
 from gateway.tracing import Tracing
-from region_node.context import RegionContext
-from region_node.orders.business import load_rules
-from region_node.orders.relayed import OrderEnvelopes
+from region_node.business.orders.business import load_rules
+from region_node.business.orders.relayed import OrderEnvelopes
+from region_node.node.context import RegionContext
 from tests.crash.outcome import require_cancelled_once, require_one_effect, require_unanswered
 from tests.crash.regions import HANDLING, HOME, order_id_of
 from tests.crash.scene import Scene

@@ -11,7 +11,7 @@ from gateway.api.region.v1.support_request_pb2 import SupportInquiry, SupportMea
 from gateway.api.region.v1.support_service_pb2 import OpenSupportRequestRequest, WorkOnSupportRequestRequest
 from gateway.api.region.v1.support_service_pb2_grpc import SupportServiceStub
 from gateway.clock import to_timestamp
-from region_node.support.rows import require_support_request
+from region_node.network.support.rows import require_support_request
 from tests.crash.records import Records
 from tests.crash.regions import CALL_SECONDS, CLERK, HANDLING, number_of
 from tests.crash.scene import Scene

@@ -11,7 +11,7 @@ from gateway.api.region.v1.order_pb2 import Order, OrderRequest
 from gateway.api.types.v1.types_pb2 import Applicant, Document
 from gateway.clock import from_timestamp
 from gateway.federation.documents import parse_alternatives
-from region_node.verification.rules import CHECKED_AT_HOME, attest
+from region_node.customers.verification.rules import CHECKED_AT_HOME, attest
 from tests.federation.business_cases import BALANCE, BusinessCase
 from tests.federation.counter import REQUESTER, Counter, Reviewer
 from tests.federation.running import Federation, until

@@ -16,7 +16,7 @@ from gateway.region_keys import KeySet, RegionKeys
 from gateway.store.opening import DatabasePlace, PostgresqlSettings
 from gateway.store.port import Transaction
 from gateway.store.schema import migrations_of
-from region_node.subjects import number_index
+from region_node.node.subjects import number_index
 from tests import at_rest
 
 Cell = int | str | bytes | None

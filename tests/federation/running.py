@@ -40,8 +40,8 @@ from gateway.errors import from_rpc_error
 from gateway.federation.files import load
 from gateway.identity import server_name
 from gateway.store.opening import PostgresqlSettings
-from region_node.app import RegionNode
-from region_node.settings import NotificationSettings, ProviderSettings, RegionSettings
+from region_node.app.process import RegionNode
+from region_node.node.settings import NotificationSettings, ProviderSettings, RegionSettings
 from tests.federation.certificates import FEDERATION, Certificates
 from tests.federation.databases import Database, Databases
 from tests.sealing import Sealing

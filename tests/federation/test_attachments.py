@@ -241,7 +241,7 @@ async def test_what_the_responsible_region_does_not_take_loses_its_bytes(
         raise Refused(Reason.REASON_MESSAGE_TOO_LARGE, limit="24576")
 
     docket = (await taken_up(federation, desk)).docket
-    monkeypatch.setattr("region_node.complaints.rules.attach", full)
+    monkeypatch.setattr("region_node.care.complaints.rules.attach", full)
     folder, content = Folder(desk, docket), scan()
     named = folder.named(content)
     answer = await folder.send(named, content)
@@ -258,7 +258,7 @@ async def test_what_the_responsible_region_does_not_take_loses_its_bytes(
 async def test_what_waits_behind_a_filing_that_is_refused_is_attached_by_the_region_that_leads_then(
     federation: Federation, desk: Complainant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("region_node.complaints.relayed.owner_of", lambda *_, **__: "henan")
+    monkeypatch.setattr("region_node.care.complaints.relayed.owner_of", lambda *_, **__: "henan")
     await federation.stop_node("sichuan")
     try:
         docket, content = (await desk.file("BILL_WRONG", federation.next_number("sichuan"))).docket, scan()

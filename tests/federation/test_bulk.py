@@ -12,7 +12,7 @@ from gateway.api.region.v1.order_pb2 import OrderRequest, OrderState
 from gateway.api.region.v1.order_service_pb2 import SubmitOrdersRequest, SubmitOrdersResponse
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Applicant
-from region_node.orders import desk
+from region_node.business.orders import desk
 from tests.federation.counter import REQUESTER, Counter
 from tests.federation.databases import Databases
 from tests.federation.refusals import read

@@ -409,7 +409,7 @@ async def test_an_item_whose_filing_a_region_refuses_awaits_the_coordinator(
         raise Refused(Reason.REASON_COMPLAINT_CATEGORY_UNKNOWN, category="BILL_ROAM")
 
     # As if the revision there were an older one that does not know the category.
-    monkeypatch.setattr("region_node.complaints.relayed._require_item", refuse)
+    monkeypatch.setattr("region_node.care.complaints.relayed._require_item", refuse)
     filed = await desk.file("BILL_ROAM", federation.next_number("sichuan"), location_region="henan")
     waiting = ["AWAITING_COORDINATOR"] * 2
     case = await desk.follows(filed.docket, lambda found: states(found) == waiting, "both wait")

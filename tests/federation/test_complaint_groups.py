@@ -9,7 +9,7 @@ import pytest
 from gateway.api.coordinator.v1 import complaint_oversight_service_pb2 as api
 from gateway.api.region.v1.complaint_oversight_service_pb2 import ComplaintHeader
 from gateway.api.region.v1.complaint_pb2 import Complaint, ComplaintState
-from region_node.complaints.groups import SIZE_POLICY
+from region_node.care.complaints.groups import SIZE_POLICY
 from tests.federation.complainant import Complainant
 from tests.federation.running import CALL_SECONDS, Federation
 from tests.federation.test_catalogue_changes import put_in_force

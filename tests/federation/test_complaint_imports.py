@@ -16,7 +16,7 @@ from gateway.api.region.v1.complaint_pb2 import ClassifiedBy, Complaint, Complai
 from gateway.api.region.v1.customer_service_pb2 import ImportFile
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.clock import from_timestamp, to_microseconds, to_timestamp
-from region_node.complaints.deadlines import find
+from region_node.care.complaints.deadlines import find
 from tests.federation.complainant import Complainant
 from tests.federation.complaint_import import OldSystem, levels
 from tests.federation.counter import REQUESTER

@@ -181,7 +181,7 @@ async def test_a_region_that_is_not_competent_passes_nothing_on_and_the_first_co
     federation: Federation, desk: Complainant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # As if the taxonomy there named another region: revisions of two regions may differ for a moment.
-    monkeypatch.setattr("region_node.complaints.relayed.owner_of", lambda *_, **__: "henan")
+    monkeypatch.setattr("region_node.care.complaints.relayed.owner_of", lambda *_, **__: "henan")
     filed = await desk.file("BILL_WRONG", federation.next_number("sichuan"))
     assert filed.owner_region == "sichuan"
     kept = await desk.reaches(filed.docket, IN_PROGRESS)

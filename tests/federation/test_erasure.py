@@ -15,9 +15,9 @@ from gateway.api.region.v1.order_envelopes_pb2 import OrderErasure
 from gateway.api.region.v1.order_pb2 import Order, OrderState
 from gateway.api.region.v1.order_service_pb2 import ListOrdersRequest, WatchOrdersRequest
 from gateway.errors import from_rpc_error, reason_name
-from region_node.erasure import operations
-from region_node.erasure.remembered import ERASED_KEYS
-from region_node.retention.holds import Hold
+from region_node.lifecycle.erasure import operations
+from region_node.lifecycle.erasure.remembered import ERASED_KEYS
+from region_node.lifecycle.retention.holds import Hold
 from tests.federation.archive import Archive
 from tests.federation.commands import as_caller, run_command
 from tests.federation.complainant import Complainant
@@ -293,7 +293,7 @@ async def test_what_is_sealed_under_a_destroyed_key_is_told_as_erased_and_never_
     request_id = federation.next_id()
     documents = await guangdong.verify(number, request_id, code=await guangdong.receive_code(number, request_id))
     assert (await refusal(profile(guangdong, number, request_id, documents))).reason == "SUBSCRIPTION_NOT_FOUND"
-    monkeypatch.setattr("region_node.orders.service._watch_start", destroyed)
+    monkeypatch.setattr("region_node.business.orders.service._watch_start", destroyed)
     watch = guangdong.orders.WatchOrders(WatchOrdersRequest(requester=REQUESTER), timeout=CALL_SECONDS)
     assert (await refusal(watch.read())).reason == "CUSTOMER_ERASED"
 

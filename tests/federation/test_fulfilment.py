@@ -20,7 +20,7 @@ from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.channels import Dialer
 from gateway.identity import server_name
-from region_node.settings import FulfilmentSettings, ProviderSettings
+from region_node.node.settings import FulfilmentSettings, ProviderSettings
 from tests.federation.certificates import FEDERATION
 from tests.federation.counter import Counter, Reviewer
 from tests.federation.databases import Databases

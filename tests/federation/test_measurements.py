@@ -14,7 +14,7 @@ from gateway.api.region.v1.alarm_service_pb2_grpc import AlarmServiceStub
 from gateway.api.region.v1.measurement_service_pb2 import QualityPeriod
 from gateway.clock import from_timestamp, to_timestamp
 from gateway.errors import from_rpc_error, reason_name
-from region_node.measurements.thresholds import CLEAR_AFTER, RAISE_AFTER
+from region_node.network.measurements.thresholds import CLEAR_AFTER, RAISE_AFTER
 from tests.federation.probe import LINK, MINUTE, Probe, measured, minutes, rejected, told_of
 from tests.federation.running import CALL_SECONDS, Federation, until
 from tests.measurements_kept import measurements_of

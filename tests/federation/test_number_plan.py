@@ -7,7 +7,7 @@ from pathlib import Path
 
 from gateway.api.region.v1.order_pb2 import OrderState
 from gateway.api.types.v1.reason_pb2 import Reason
-from region_node.membership.last_good import LastGood
+from region_node.node.membership.last_good import LastGood
 from tests.contract.large_number_plan import segments
 from tests.federation.commands import as_administrator, run_command
 from tests.federation.counter import Counter

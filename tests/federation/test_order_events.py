@@ -17,7 +17,7 @@ from gateway.api.region.v1.order_service_pb2 import ReviewDecision
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.clock import from_timestamp
 from gateway.pages import encode_token
-from region_node.orders.events import EVENTS_AT_ONCE
+from region_node.business.orders.events import EVENTS_AT_ONCE
 from tests.federation.counter import Counter, Reviewer
 from tests.federation.databases import Databases
 from tests.federation.refusals import refusal

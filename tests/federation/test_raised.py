@@ -19,8 +19,8 @@ from deploy.local.etcd import LocalEtcd
 from gateway.api.federation.v1.federation_pb2 import MemberState
 from gateway.api.region.v1.complaint_pb2 import Complaint, ComplaintState, DeadlineKind
 from gateway.clock import SystemClock, from_timestamp
-from region_node.complaints.deadlines import due_of, find
-from region_node.settings import EscalationSettings, RegionSettings, WebhookSettings
+from region_node.care.complaints.deadlines import due_of, find
+from region_node.node.settings import EscalationSettings, RegionSettings, WebhookSettings
 from tests.federation.certificates import FEDERATION
 from tests.federation.complainant import Complainant
 from tests.federation.databases import Databases

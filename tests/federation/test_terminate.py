@@ -8,7 +8,7 @@ from gateway.api.region.v1.customer_service_pb2 import ProductStatus
 from gateway.api.region.v1.order_pb2 import Order, OrderState, Party
 from gateway.api.region.v1.order_service_pb2 import ReviewDecision
 from gateway.api.types.v1.reason_pb2 import Reason
-from region_node.orders.rules import ORDER_LIMIT
+from region_node.business.orders.rules import ORDER_LIMIT
 from tests.federation.counter import Counter, Reviewer
 from tests.federation.refusals import refusal
 from tests.federation.running import Federation

@@ -26,7 +26,7 @@ from gateway.api.types.v1.types_pb2 import Applicant, Channel, Document, Money, 
 from gateway.clock import to_timestamp
 from gateway.errors import Refused, from_rpc_error
 from gateway.relay.transport import Unreachable
-from region_node.orders.rules import is_final
+from region_node.business.orders.rules import is_final
 from tests.rolling.callers import DEADLINE, Call, Caller, Journal, hindrance
 
 AMOUNT = 1_000  # fen of every payment

@@ -6,12 +6,12 @@ from gateway.api.region.v1.order_pb2 import Order
 from gateway.errors import Refused
 from gateway.store.port import Operation, Transaction
 from gateway.timers import set_timer
-from region_node.billing import ledger
-from region_node.billing.rules import OPENING, Entry, EntryKind, Posting
+from region_node.business.billing import ledger
+from region_node.business.billing.rules import OPENING, Entry, EntryKind, Posting
+from region_node.business.orders.rows import OrderFilter, list_orders
 from region_node.customers.operations import SUSPENSION_TIMER
 from region_node.customers.rows import find_customer, find_line, insert_customer, insert_line
 from region_node.customers.subscriptions import keep_subscription, subscriptions_of
-from region_node.orders.rows import OrderFilter, list_orders
 from tests.simulation.batch import run_batch
 from tests.simulation.coordinator import Coordinator
 from tests.simulation.region import Region

@@ -7,7 +7,7 @@ from gateway.api.federation.v1.configuration_pb2 import Configuration, NumberExc
 from gateway.api.federation.v1.federation_pb2 import Member, MemberState
 from gateway.federation.catalogue import Federation
 from gateway.store.port import Operation
-from region_node.context import RegionContext
+from region_node.node.context import RegionContext
 from tests.simulation.batch import run_batch
 from tests.simulation.disk import Disk
 from tests.simulation.world import REGIONS, configuration

@@ -15,9 +15,9 @@ from gateway.api.types.v1.types_pb2 import Document
 from gateway.clock import from_timestamp
 from gateway.errors import Refused, is_temporary, reason_name
 from gateway.store.port import Transaction
-from region_node.orders import handling
-from region_node.orders.caller import Caller
-from region_node.orders.rows import OrderFilter, list_orders
+from region_node.business.orders import handling
+from region_node.business.orders.rows import OrderFilter, list_orders
+from region_node.requests.caller import Caller
 from tests.simulation import world
 from tests.simulation.history import History
 from tests.simulation.plans import Errand, documents

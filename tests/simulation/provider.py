@@ -10,8 +10,8 @@ from collections import Counter
 from gateway.api.provider.v1.fulfilment_service_pb2 import Work
 from gateway.api.types.v1.types_pb2 import LocalizedText
 from gateway.relay.transport import Unreachable
-from region_node.orders.provisioning_answers import Answer
-from region_node.orders.provisioning_rows import Phase
+from region_node.business.orders.provisioning_answers import Answer
+from region_node.business.orders.provisioning_rows import Phase
 from tests.simulation.businesses import LINE_OPENING, PROVIDER_REGION, number_pool
 from tests.simulation.history import History
 from tests.simulation.virtual_time import Process

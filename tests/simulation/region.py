@@ -25,16 +25,16 @@ from gateway.relay.envelopes import read_content
 from gateway.relay.pouches import Act, PouchTransport
 from gateway.relay.transport import Carrier
 from gateway.tracing import Tracing
-from region_node.agreements.service import AgreementService
-from region_node.context import RegionContext
-from region_node.core import CorePorts, RegionCore
-from region_node.notices.port import Notifier
-from region_node.orders.business import load_rules
-from region_node.planned_outages.service import PlannedOutageService
-from region_node.problems.service import ProblemService
-from region_node.problems.telling import Coordinators as Telling
-from region_node.problems.telling import ProblemTelling
-from region_node.providers.fulfilment import FulfilmentProvider
+from region_node.app.core import CorePorts, RegionCore
+from region_node.business.orders.business import load_rules
+from region_node.business.providers.fulfilment import FulfilmentProvider
+from region_node.customers.notices.port import Notifier
+from region_node.network.agreements.service import AgreementService
+from region_node.network.planned_outages.service import PlannedOutageService
+from region_node.network.problems.service import ProblemService
+from region_node.network.problems.telling import Coordinators as Telling
+from region_node.network.problems.telling import ProblemTelling
+from region_node.node.context import RegionContext
 from tests.simulation.businesses import PROVISIONED
 from tests.simulation.calls import served
 from tests.simulation.disk import Disk, SimulatedStore

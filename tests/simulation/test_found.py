@@ -18,17 +18,17 @@ from gateway.relay.border import Border, Command
 from gateway.relay.envelopes import Answer, seal_receipt
 from gateway.relay.outbox import close_answered
 from gateway.store.port import Transaction
-from region_node.billing import ledger
-from region_node.billing.rules import CASH, IN_TRANSIT
-from region_node.context import RegionContext
+from region_node.business.billing import ledger
+from region_node.business.billing.rules import CASH, IN_TRANSIT
+from region_node.business.orders import handling, intake
+from region_node.business.orders.business import load_rules
+from region_node.business.orders.provisioning_answers import Answer as Told
+from region_node.business.orders.provisioning_answers import Asked, answered, take
+from region_node.business.orders.relayed import OrderEnvelopes
+from region_node.business.orders.rows import find_request, require_order
 from region_node.customers.rows import find_line
-from region_node.orders import handling, intake
-from region_node.orders.business import load_rules
-from region_node.orders.caller import Caller
-from region_node.orders.provisioning_answers import Answer as Told
-from region_node.orders.provisioning_answers import Asked, answered, take
-from region_node.orders.relayed import OrderEnvelopes
-from region_node.orders.rows import find_request, require_order
+from region_node.node.context import RegionContext
+from region_node.requests.caller import Caller
 from tests.at_rest import open_envelopes
 from tests.simulation.coordinator import Coordinator, ToCoordinator
 from tests.simulation.disk import Disk

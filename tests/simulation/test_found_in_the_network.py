@@ -23,16 +23,16 @@ from gateway.relay.envelopes import Answer, seal_receipt
 from gateway.relay.outbox import close_answered
 from gateway.store.port import Store, Transaction
 from gateway.timers import Timer
-from region_node.billing import ledger
-from region_node.billing.rules import REFUNDS_DUE
-from region_node.context import RegionContext
+from region_node.business.billing import ledger
+from region_node.business.billing.rules import REFUNDS_DUE
+from region_node.business.orders.business import load_rules
 from region_node.customers.rows import find_line
-from region_node.faults import handling, owner, repair
-from region_node.faults.relayed import FaultEnvelopes
-from region_node.faults.rows import require_fault
-from region_node.orders.business import load_rules
-from region_node.orders.caller import Caller
-from region_node.problems.service import ProblemService
+from region_node.network.faults import handling, owner, repair
+from region_node.network.faults.relayed import FaultEnvelopes
+from region_node.network.faults.rows import require_fault
+from region_node.network.problems.service import ProblemService
+from region_node.node.context import RegionContext
+from region_node.requests.caller import Caller
 from tests.at_rest import open_envelopes
 from tests.simulation.calls import served
 from tests.simulation.disk import Disk

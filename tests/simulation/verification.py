@@ -10,8 +10,8 @@ from gateway.api.types.v1.types_pb2 import Channel, Document, Requester
 from gateway.errors import Refused, reason_name
 from gateway.relay.border import Moved
 from gateway.relay.transport import Unreachable
-from region_node.notices.port import Message
-from region_node.requests import Questioner
+from region_node.customers.notices.port import Message
+from region_node.requests.checks import Questioner
 from tests.simulation.people import Line
 from tests.simulation.plans import Errand
 from tests.simulation.region import NoAnswer, Node

@@ -18,18 +18,18 @@ from gateway.store.port import Transaction
 from gateway.store.schema import migrations_of
 from gateway.store.sqlite import SqliteDatabase
 from gateway.store.sqlite_schema import apply
-from region_node.auditing import AuditedCall
-from region_node.billing import ledger
-from region_node.billing.bills import BillLineRow, BillRow, insert_bill
-from region_node.billing.rating import Charge
-from region_node.billing.rules import EntryKind, Month, charge
+from region_node.business.billing import ledger
+from region_node.business.billing.bills import BillLineRow, BillRow, insert_bill
+from region_node.business.billing.rating import Charge
+from region_node.business.billing.rules import EntryKind, Month, charge
 from region_node.customers import operations
 from region_node.customers.rows import CustomerRow, Line
 from region_node.customers.subscriptions import Subscription
 from region_node.customers.taking_over import NewCustomer
-from region_node.problems.rows import bind
-from region_node.verification.rows import keep_password
-from region_node.verification.rules import SALT_BYTES, hash_password
+from region_node.customers.verification.rows import keep_password
+from region_node.customers.verification.rules import SALT_BYTES, hash_password
+from region_node.network.problems.rows import bind
+from region_node.node.auditing import AuditedCall
 from tests.simulation.batch import run_batch
 
 START = datetime(2026, 3, 28, 3, 0, tzinfo=UTC)  # three days before a billing cycle in Asia/Shanghai

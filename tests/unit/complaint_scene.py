@@ -16,8 +16,8 @@ from gateway.api.region.v1.complaint_pb2 import (
 from gateway.calendars import WorkingDays
 from gateway.clock import to_timestamp
 from gateway.working_time import WorkingHours
-from region_node.complaints import escalation, rules
-from region_node.complaints.deadlines import Limit, due_of, find, starting
+from region_node.care.complaints import escalation, rules
+from region_node.care.complaints.deadlines import Limit, due_of, find, starting
 
 CHINA = ZoneInfo("Asia/Shanghai")
 DAYS = WorkingDays(

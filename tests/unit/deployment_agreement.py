@@ -23,7 +23,7 @@ from gateway.server import DRAIN_SECONDS
 from gateway.settings import Page, SettingsError, Sources, load_page
 from gateway.settings.showing import shown
 from gateway.tls import CredentialsUnusable
-from region_node.settings import RegionSettings
+from region_node.node.settings import RegionSettings
 from tests.unit import deployed_compose, deployed_image, deployed_kubernetes, deployed_systemd
 from tests.unit.deployed import KINDS, Mounted, Process, serving
 from tests.unit.deployment_rules import unknown_command

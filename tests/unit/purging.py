@@ -17,14 +17,14 @@ from gateway.store.schema import migrations_of
 from gateway.store.sqlite import SqliteTransaction
 from gateway.store.sqlite_schema import apply
 from gateway.timers import Timer, due_timers, fire
-from region_node.context import RegionContext
+from region_node.business.orders.business import load_rules
+from region_node.business.orders.home import UPDATE_LIFETIME
+from region_node.business.orders.rows import OrderRow, RequestKey, insert_order, insert_request
 from region_node.customers.rows import CustomerRow, insert_customer
-from region_node.orders.business import load_rules
-from region_node.orders.home import UPDATE_LIFETIME
-from region_node.orders.rows import OrderRow, RequestKey, insert_order, insert_request
-from region_node.retention import purge
-from region_node.retention.purge import PURGE_TIMER
-from region_node.retention.reports import purges_before
+from region_node.lifecycle.retention import purge
+from region_node.lifecycle.retention.purge import PURGE_TIMER
+from region_node.lifecycle.retention.reports import purges_before
+from region_node.node.context import RegionContext
 from tests.keys import region_keys
 from tests.simulation.world import keys
 from tests.unit.situations import FEDERATION, LINE

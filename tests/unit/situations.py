@@ -11,14 +11,14 @@ from gateway.api.types.v1.types_pb2 import Document
 from gateway.clock import to_timestamp
 from gateway.federation import files
 from gateway.federation.catalogue import Federation
-from region_node.billing.cycle import LineMonth, charges_of, postings, total_of
-from region_node.billing.rating import Volume
-from region_node.billing.rules import EntryKind, Month, Posting
+from region_node.business.billing.cycle import LineMonth, charges_of, postings, total_of
+from region_node.business.billing.rating import Volume
+from region_node.business.billing.rules import EntryKind, Month, Posting
+from region_node.business.orders.business import Situation
+from region_node.business.orders.rules import Value
 from region_node.customers.rows import CustomerRow, Line
 from region_node.customers.states import LineState
 from region_node.customers.subscriptions import Subscription
-from region_node.orders.business import Situation
-from region_node.orders.rules import Value
 
 FEDERATION = Federation(1, files.load(Path(__file__).parents[2] / "deploy" / "federation"))
 NOW = datetime(2030, 6, 15, 4, 0, tzinfo=UTC)  # noon in China

@@ -16,10 +16,10 @@ from gateway.api.region.v1.agreement_pb2 import OutageCause, StatementLineKind
 from gateway.clock import to_microseconds
 from gateway.federation.agreement_rules import template_problems
 from gateway.federation.files import load
-from region_node.agreements import rules
-from region_node.agreements.rules import Line, Measured, Outage, Result, Situation
-from region_node.agreements.spans import Span, length, union, without
-from region_node.billing.rules import Month
+from region_node.business.billing.rules import Month
+from region_node.network.agreements import rules
+from region_node.network.agreements.rules import Line, Measured, Outage, Result, Situation
+from region_node.network.agreements.spans import Span, length, union, without
 from tests.unit.situations import FEDERATION
 
 SECOND = 1_000_000

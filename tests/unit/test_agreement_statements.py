@@ -31,28 +31,33 @@ from gateway.store.schema import migrations_of
 from gateway.store.sqlite import SqliteTransaction
 from gateway.store.sqlite_schema import apply
 from gateway.timers import Timer, TimerHandler, due_timers, fire
-from region_node.agreements import operations
-from region_node.agreements.conformance import note_conformance
-from region_node.agreements.of_measurements import CONFORMANCE_TIMER, conformance_is_due, ensure_conformance, keeps
-from region_node.agreements.outages import CORRECTION_TIMER, keep_outage, note_outage, note_waiver
-from region_node.agreements.rows import find_agreement, find_statement
-from region_node.agreements.spans import Span
-from region_node.agreements.statements import (
+from region_node.business.billing import ledger
+from region_node.business.billing.rules import COMPENSATION, REFUNDS_DUE
+from region_node.customers.operations import keep_customer, keep_line
+from region_node.customers.rows import CustomerRow
+from region_node.network.agreements import operations
+from region_node.network.agreements.conformance import note_conformance
+from region_node.network.agreements.of_measurements import (
+    CONFORMANCE_TIMER,
+    conformance_is_due,
+    ensure_conformance,
+    keeps,
+)
+from region_node.network.agreements.outages import CORRECTION_TIMER, keep_outage, note_outage, note_waiver
+from region_node.network.agreements.rows import find_agreement, find_statement
+from region_node.network.agreements.spans import Span
+from region_node.network.agreements.statements import (
     PAGE,
     STATEMENT_TIMER,
     correction_is_due,
     ensure_statements,
     statements_are_due,
 )
-from region_node.billing import ledger
-from region_node.billing.rules import COMPENSATION, REFUNDS_DUE
-from region_node.context import RegionContext
-from region_node.customers.operations import keep_customer, keep_line
-from region_node.customers.rows import CustomerRow
-from region_node.measurements.measurement_rows import add_totals
-from region_node.measurements.thresholds import DELAY, LOSS, THROUGHPUT, strictest
-from region_node.measurements.totals import Totals
-from region_node.planned_outages.notices import PLANNED_TIMER, planned_is_told
+from region_node.network.measurements.measurement_rows import add_totals
+from region_node.network.measurements.thresholds import DELAY, LOSS, THROUGHPUT, strictest
+from region_node.network.measurements.totals import Totals
+from region_node.network.planned_outages.notices import PLANNED_TIMER, planned_is_told
+from region_node.node.context import RegionContext
 from tests.keys import region_keys
 from tests.simulation.world import keys
 from tests.unit.situations import FEDERATION, LINE

@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from gateway.api.region.v1.customer_service_pb2 import ProductStatus, SuspensionKind
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
-from region_node.billing.rules import EntryKind, require_balanced
+from region_node.business.billing.rules import EntryKind, require_balanced
+from region_node.business.orders.business import Situation, load_rules
+from region_node.business.orders.records import StoredRecords
+from region_node.business.orders.rules import Value
 from region_node.customers.rows import Line
 from region_node.customers.subscriptions import Subscription
-from region_node.orders.business import Situation, load_rules
-from region_node.orders.records import StoredRecords
-from region_node.orders.rules import Value
 from tests.unit.billing_scene import books
 from tests.unit.situations import FEDERATION, LINE, NOW, Records, situation, with_status
 

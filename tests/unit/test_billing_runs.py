@@ -13,14 +13,14 @@ from hypothesis import strategies as st
 from gateway.api.region.v1.customer_service_pb2 import ProductStatus, RatingType, SuspensionKind
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
-from region_node.auditing import AuditedCall
-from region_node.billing import ledger
-from region_node.billing.charging import final_charges
-from region_node.billing.debts import overdue
-from region_node.billing.rules import balance_of
-from region_node.billing.usage import NewUsage, UsageRow, record_usage
+from region_node.business.billing import ledger
+from region_node.business.billing.charging import final_charges
+from region_node.business.billing.debts import overdue
+from region_node.business.billing.rules import balance_of
+from region_node.business.billing.usage import NewUsage, UsageRow, record_usage
+from region_node.customers.notices.rows import notices_after
 from region_node.customers.rows import Line
-from region_node.notices.rows import notices_after
+from region_node.node.auditing import AuditedCall
 from tests.unit.billing_scene import CALL, DATA, MESSAGE, Books, books
 from tests.unit.situations import LINE
 

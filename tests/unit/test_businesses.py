@@ -13,9 +13,9 @@ from gateway.api.region.v1.customer_service_pb2 import ProductStatus, Suspension
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.clock import from_timestamp
 from gateway.errors import Refused
-from region_node.billing.rules import Posting, require_balanced
-from region_node.orders.business import BusinessRule, Situation, load_rules
-from region_node.orders.rules import require_offered
+from region_node.business.billing.rules import Posting, require_balanced
+from region_node.business.orders.business import BusinessRule, Situation, load_rules
+from region_node.business.orders.rules import require_offered
 from tests.unit.situations import FEDERATION, LINE, NOW, situation, with_status
 
 RULES = load_rules()

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from region_node.measurements.capacity import Trend, trend
+from region_node.network.measurements.capacity import Trend, trend
 
 
 def test_a_link_that_grows_by_ten_a_month_is_full_when_the_rest_is_used_up() -> None:

@@ -18,7 +18,7 @@ from gateway.api.region.v1.complaint_pb2 import (
 )
 from gateway.clock import to_timestamp
 from gateway.errors import Refused, reason_name
-from region_node.complaints import cases, rules
+from region_node.care.complaints import cases, rules
 from tests.unit.complaint_scene import DAY, at, complaint
 
 LEADS = "guangdong"

@@ -15,7 +15,7 @@ from gateway.api.types.v1.types_pb2 import Money
 from gateway.clock import from_timestamp
 from region_node.cli.imports.column_map import ColumnMap, Customers, LineInvalid, MapUnusable, Surroundings
 from region_node.cli.imports.number_ranges import NumberRange, parse_range
-from region_node.terms import add_months, term_end
+from region_node.node.terms import add_months, term_end
 
 ANY, BROADBAND = LineKind.LINE_KIND_UNSPECIFIED, LineKind.LINE_KIND_BROADBAND
 DAYS = st.dates(date(1990, 1, 1), date(2090, 12, 31))

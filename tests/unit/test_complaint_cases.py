@@ -21,9 +21,9 @@ from gateway.clock import from_timestamp, to_timestamp
 from gateway.errors import Refused
 from gateway.federation.catalogue import Federation
 from gateway.federation.files import load
-from region_node.complaints import ledger, rules
-from region_node.complaints.deadlines import meet, starting
-from region_node.complaints.taxonomy import concerned, owner_of
+from region_node.care.complaints import ledger, rules
+from region_node.care.complaints.deadlines import meet, starting
+from region_node.care.complaints.taxonomy import concerned, owner_of
 from tests.unit.complaint_scene import DAY, HOUR, MOMENTS, at, complaint, duration, hours
 from tests.unit.test_federation_rules import SHIPPED
 

@@ -11,9 +11,20 @@ from gateway.api.region.v1.complaint_pb2 import Complaint, ComplaintRequest
 from gateway.clock import from_timestamp
 from gateway.federation.catalogue import Federation
 from gateway.federation.files import load
-from region_node.complaints import rules
-from region_node.complaints.deadlines import Limit, Pause, due_of, find, marks, meet, promised, reopen, resume, starting
-from region_node.complaints.limits import set_deadlines
+from region_node.care.complaints import rules
+from region_node.care.complaints.deadlines import (
+    Limit,
+    Pause,
+    due_of,
+    find,
+    marks,
+    meet,
+    promised,
+    reopen,
+    resume,
+    starting,
+)
+from region_node.care.complaints.limits import set_deadlines
 from tests.unit.complaint_scene import HOUR, LIMITS, MOMENTS, at, complaint, due, duration, hours, working
 from tests.unit.test_federation_rules import SHIPPED
 

@@ -14,9 +14,9 @@ from gateway.api.region.v1.complaint_pb2 import (
     WorkItemState,
 )
 from gateway.clock import from_timestamp
-from region_node.complaints import cases, escalation, rules
-from region_node.complaints.deadlines import Limit, Pause, meet, resume, starting
-from region_node.complaints.groups import Alike, Group, made
+from region_node.care.complaints import cases, escalation, rules
+from region_node.care.complaints.deadlines import Limit, Pause, meet, resume, starting
+from region_node.care.complaints.groups import Alike, Group, made
 from tests.unit.complaint_scene import DAY, HALF_USED, HOUR, LIMITS, MOMENTS, at, complaint, due, duration, fired, hours
 
 ALL = (

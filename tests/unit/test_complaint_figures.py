@@ -24,10 +24,10 @@ from gateway.months import month_before, months_between, require_month
 from gateway.store.schema import migrations_of
 from gateway.store.sqlite import SqliteTransaction
 from gateway.store.sqlite_schema import apply
-from region_node.billing.rules import Month
-from region_node.complaints import rules
-from region_node.complaints.figure_rows import counted_page, keep_figures
-from region_node.complaints.figures import Tally
+from region_node.business.billing.rules import Month
+from region_node.care.complaints import rules
+from region_node.care.complaints.figure_rows import counted_page, keep_figures
+from region_node.care.complaints.figures import Tally
 from region_node.schema import PACKAGES
 
 START = datetime(2026, 9, 1, 0, 0, tzinfo=UTC)

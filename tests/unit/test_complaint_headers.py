@@ -12,11 +12,11 @@ from gateway.clock import from_timestamp, to_microseconds, to_timestamp
 from gateway.store.schema import migrations_of
 from gateway.store.sqlite import SqliteTransaction
 from gateway.store.sqlite_schema import apply
-from region_node.complaints import rules
-from region_node.complaints.deadlines import meet
-from region_node.complaints.figure_rows import counted_page
-from region_node.complaints.headers import HeaderFilter, header_of, list_headers
-from region_node.complaints.rows import (
+from region_node.care.complaints import rules
+from region_node.care.complaints.deadlines import meet
+from region_node.care.complaints.figure_rows import counted_page
+from region_node.care.complaints.headers import HeaderFilter, header_of, list_headers
+from region_node.care.complaints.rows import (
     ComplaintRow,
     complaint_subject,
     find_complaint,

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from gateway.api.federation.v1.configuration_pb2 import ComplaintSeverity, TimeLimit
 from gateway.api.region.v1.complaint_pb2 import Complaint, ComplaintState
 from gateway.clock import from_timestamp, to_timestamp
-from region_node.complaints import escalation, rules
-from region_node.complaints.deadlines import Limit, meet, starting
-from region_node.complaints.past import Earlier, Past, levels_at, relive
+from region_node.care.complaints import escalation, rules
+from region_node.care.complaints.deadlines import Limit, meet, starting
+from region_node.care.complaints.past import Earlier, Past, levels_at, relive
 from tests.unit.complaint_scene import DAY, HOUR, LIMITS, MOMENTS, at, duration, fired, hours
 
 KINDS = (rules.ACKNOWLEDGE, rules.FIRST_RESPONSE, rules.RESOLVE, rules.LEGAL)

@@ -14,12 +14,12 @@ from gateway.federation.complaint_rules import CONFIDENCE
 from gateway.federation.current import CurrentFederation
 from gateway.federation.files import load
 from gateway.relay.border import Border
-from region_node.complaints import cases, escalation, rules
-from region_node.complaints.deadlines import Pause, find, is_met, meet, resume
-from region_node.complaints.limits import change_deadlines, haste, set_deadlines
-from region_node.complaints.proposing import category_set, classification
-from region_node.context import RegionContext
-from region_node.orders.business import load_rules
+from region_node.business.orders.business import load_rules
+from region_node.care.complaints import cases, escalation, rules
+from region_node.care.complaints.deadlines import Pause, find, is_met, meet, resume
+from region_node.care.complaints.limits import change_deadlines, haste, set_deadlines
+from region_node.care.complaints.proposing import category_set, classification
+from region_node.node.context import RegionContext
 from tests.simulation.world import keys
 from tests.unit.complaint_scene import HOUR, at, complaint, due, duration, fired, hours
 from tests.unit.test_federation_rules import SHIPPED

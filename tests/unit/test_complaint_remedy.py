@@ -13,12 +13,12 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Money
 from gateway.clock import to_timestamp
 from gateway.errors import Refused
-from region_node.billing.rules import require_balanced
-from region_node.complaints import remedy, rules
-from region_node.complaints.deadlines import Limit, due_of, find, starting
-from region_node.complaints.ledger import remedy_lateness
-from region_node.orders.business import Situation, load_rules
-from region_node.orders.rules import TEXT_LIMIT
+from region_node.business.billing.rules import require_balanced
+from region_node.business.orders.business import Situation, load_rules
+from region_node.business.orders.rules import TEXT_LIMIT
+from region_node.care.complaints import remedy, rules
+from region_node.care.complaints.deadlines import Limit, due_of, find, starting
+from region_node.care.complaints.ledger import remedy_lateness
 from tests.unit.complaint_scene import DAY, HOUR, at, complaint, duration, hours
 from tests.unit.situations import LINE, Records, situation, with_status
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from region_node.complaints.repeats import Filing, repeated_by, repeating
+from region_node.care.complaints.repeats import Filing, repeated_by, repeating
 
 DAY = timedelta(days=1) // timedelta(microseconds=1)
 FIRST = Filing("guangdong/20260301-9", 40 * DAY)

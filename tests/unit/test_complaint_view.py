@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from gateway.api.region.v1.complaint_pb2 import Complaint, LedgerEntry, TimeReason
 from gateway.cli.complaints import show_ledger
 from gateway.clock import to_timestamp
+from region_node.care.complaints import rules
 from region_node.cli.complaints.complaint_view import COMPLAINTS, happened, length_of, print_told
-from region_node.complaints import rules
 from tests.unit.complaint_scene import at, complaint
 
 LENGTHS = st.lists(st.integers(1, 10**6), min_size=1, max_size=6)

@@ -17,7 +17,6 @@ from gateway.store.schema import migrations_of
 from gateway.store.sqlite import SqliteDatabase
 from gateway.store.sqlite_schema import apply
 from gateway.timers import due_timers, fire
-from region_node.auditing import AuditedCall
 from region_node.customers.operations import (
     SUSPENSION_TIMER,
     change,
@@ -28,6 +27,7 @@ from region_node.customers.operations import (
 )
 from region_node.customers.rows import CustomerRow, Line, find_line
 from region_node.customers.taking_over import NewCustomer, new_customer
+from region_node.node.auditing import AuditedCall
 from tests.keys import region_keys
 
 NOW = datetime(2026, 3, 14, 9, 0, tzinfo=UTC)

@@ -16,7 +16,7 @@ from gateway.clock import to_timestamp
 from gateway.errors import Refused
 from gateway.federation import rules as federation_rules
 from gateway.federation.catalogue import Federation
-from region_node.documents import rules
+from region_node.customers.documents import rules
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)

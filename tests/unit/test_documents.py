@@ -15,7 +15,7 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Applicant, Document
 from gateway.clock import to_timestamp
 from gateway.errors import Refused
-from region_node.orders import rules
+from region_node.business.orders import rules
 
 NOW = datetime(2030, 6, 15, 4, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)

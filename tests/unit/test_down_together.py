@@ -5,9 +5,9 @@ from hypothesis import strategies as st
 
 from gateway.api.region.v1.agreement_pb2 import OutageCause
 from gateway.federation.network_ways import Parts, is_down
-from region_node.agreements.rules import Outage
-from region_node.agreements.spans import Span
-from region_node.agreements.together import PartsOut, down_together
+from region_node.network.agreements.rules import Outage
+from region_node.network.agreements.spans import Span
+from region_node.network.agreements.together import PartsOut, down_together
 from tests.unit.situations import FEDERATION
 
 NETWORK = FEDERATION.network

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from gateway.api.region.v1.customer_service_pb2 import ProductStatus
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
-from region_node.erasure.remembered import ErasedKeyFile
-from region_node.erasure.rules import require_erasable
+from region_node.lifecycle.erasure.remembered import ErasedKeyFile
+from region_node.lifecycle.erasure.rules import require_erasable
 
 ENDED, ACTIVE = ProductStatus.PRODUCT_STATUS_TERMINATED, ProductStatus.PRODUCT_STATUS_ACTIVE
 IDS = [f"{each:024x}" for each in range(4)]

@@ -25,19 +25,19 @@ from gateway.errors import Refused
 from gateway.numberplan import NumberPlan
 from gateway.relay.border import Command
 from gateway.timers import due_timers, fire
-from region_node.complaints.ended import ENDED_TIMER
-from region_node.complaints.index_rows import keep_indexed
-from region_node.complaints.rows import ComplaintRow, complaint_subject, insert_complaint
-from region_node.documents.files import REGISTERED, StoredFile, insert_file
-from region_node.erasure.destroying import destroy
-from region_node.erasure.of_numbers import NUMBER_TIMER, number_is_due
-from region_node.erasure.relayed import ERASURE_TIMER, ErasureEnvelopes, erasure_is_due
-from region_node.erasure.standing_told import FORGET_TIMER, StandingEnvelopes, complaint_has_ended
-from region_node.faults.rows import FaultRow, insert_fault
-from region_node.notices.rows import Notice, tell
-from region_node.retention.relayed import HoldEnvelopes
-from region_node.subjects import number_index, number_subject, order_subject
-from region_node.support.rows import SupportRow, insert_support_request
+from region_node.care.complaints.ended import ENDED_TIMER
+from region_node.care.complaints.index_rows import keep_indexed
+from region_node.care.complaints.rows import ComplaintRow, complaint_subject, insert_complaint
+from region_node.customers.documents.files import REGISTERED, StoredFile, insert_file
+from region_node.customers.notices.rows import Notice, tell
+from region_node.lifecycle.erasure.destroying import destroy
+from region_node.lifecycle.erasure.of_numbers import NUMBER_TIMER, number_is_due
+from region_node.lifecycle.erasure.relayed import ERASURE_TIMER, ErasureEnvelopes, erasure_is_due
+from region_node.lifecycle.erasure.standing_told import FORGET_TIMER, StandingEnvelopes, complaint_has_ended
+from region_node.lifecycle.retention.relayed import HoldEnvelopes
+from region_node.network.faults.rows import FaultRow, insert_fault
+from region_node.network.support.rows import SupportRow, insert_support_request
+from region_node.node.subjects import number_index, number_subject, order_subject
 from tests.unit.purging import NOW, Archive, archive
 from tests.unit.situations import LINE
 

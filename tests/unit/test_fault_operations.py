@@ -18,13 +18,13 @@ from gateway.clock import from_timestamp, to_timestamp
 from gateway.errors import Refused
 from gateway.pages import dated_place
 from gateway.timers import due_timers
-from region_node.auditing import AuditedCall
-from region_node.billing import ledger
-from region_node.billing.rules import EntryKind, earned
+from region_node.business.billing import ledger
+from region_node.business.billing.rules import EntryKind, earned
 from region_node.customers.rows import insert_line
-from region_node.faults import handling, owner, repair
-from region_node.faults.owner import REPAIR_TIMER
-from region_node.faults.rows import (
+from region_node.lifecycle.retention import holds
+from region_node.network.faults import handling, owner, repair
+from region_node.network.faults.owner import REPAIR_TIMER
+from region_node.network.faults.rows import (
     FaultFilter,
     fault_subject,
     find_fault,
@@ -32,11 +32,11 @@ from region_node.faults.rows import (
     next_fault_number,
     require_fault,
 )
-from region_node.faults.rules import MINOR, RESOLVED
-from region_node.orders.caller import OwnNode
-from region_node.problems.following import follow
-from region_node.retention import holds
-from region_node.subjects import number_index
+from region_node.network.faults.rules import MINOR, RESOLVED
+from region_node.network.problems.following import follow
+from region_node.node.auditing import AuditedCall
+from region_node.node.subjects import number_index
+from region_node.requests.caller import OwnNode
 from tests.unit.purging import LONG_AGO, Archive, archive
 from tests.unit.purging import NOW as TONIGHT
 from tests.unit.situations import LINE

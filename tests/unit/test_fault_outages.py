@@ -13,7 +13,7 @@ from gateway.clock import from_timestamp, to_timestamp
 from gateway.errors import Refused, reason_name
 from gateway.federation.catalogue import Federation
 from gateway.federation.files import load
-from region_node.faults import outages, rules
+from region_node.network.faults import outages, rules
 
 SHIPPED = Federation(1, load(FEDERATION_FILES))
 START = datetime(2026, 12, 10, 4, 0, tzinfo=UTC)

@@ -27,14 +27,14 @@ from gateway.api.region.v1.fault_pb2 import (
 from gateway.api.region.v1.fault_service_pb2 import WorkOnFaultRequest as Step
 from gateway.clock import to_timestamp
 from gateway.federation.catalogue import Federation
-from region_node.faults import handling, owner
-from region_node.faults.rows import fault_subject, require_fault
-from region_node.measurements import alarms
-from region_node.measurements.streams import Piece
-from region_node.orders.caller import OwnNode
-from region_node.problems import rows
-from region_node.problems.following import follow
-from region_node.problems.telling import retract
+from region_node.network.faults import handling, owner
+from region_node.network.faults.rows import fault_subject, require_fault
+from region_node.network.measurements import alarms
+from region_node.network.measurements.streams import Piece
+from region_node.network.problems import rows
+from region_node.network.problems.following import follow
+from region_node.network.problems.telling import retract
+from region_node.requests.caller import OwnNode
 from tests.unit.network_events import MINOR
 from tests.unit.network_events import event as alarm
 from tests.unit.purging import Archive, archive

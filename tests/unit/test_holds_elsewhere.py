@@ -17,15 +17,15 @@ from gateway.clock import to_timestamp
 from gateway.errors import Refused
 from gateway.numberplan import NumberPlan
 from gateway.relay.border import Command
-from region_node.auditing import AuditedCall
-from region_node.complaints.index_rows import keep_indexed
-from region_node.complaints.rows import ComplaintRow, insert_complaint
+from region_node.care.complaints.index_rows import keep_indexed
+from region_node.care.complaints.rows import ComplaintRow, insert_complaint
+from region_node.customers.documents.files import REGISTERED, StoredFile, insert_file
 from region_node.customers.rows import insert_line
-from region_node.documents.files import REGISTERED, StoredFile, insert_file
-from region_node.retention import holds
-from region_node.retention.elsewhere import tell_hold, tell_holds
-from region_node.retention.relayed import HoldEnvelopes
-from region_node.subjects import number_index
+from region_node.lifecycle.retention import holds
+from region_node.lifecycle.retention.elsewhere import tell_hold, tell_holds
+from region_node.lifecycle.retention.relayed import HoldEnvelopes
+from region_node.node.auditing import AuditedCall
+from region_node.node.subjects import number_index
 from tests.unit.purging import LONG_AGO, NOW, Archive, archive
 from tests.unit.situations import LINE
 

@@ -11,9 +11,9 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import LocalizedText, Requester
 from gateway.clock import to_timestamp
 from gateway.errors import Refused, text
-from region_node.complaints import ledger, past, rules
-from region_node.complaints.history import history
-from region_node.complaints.imports import Asked, Imported, candidate
+from region_node.care.complaints import ledger, past, rules
+from region_node.care.complaints.history import history
+from region_node.care.complaints.imports import Asked, Imported, candidate
 from tests.unit.complaint_scene import DAY, at, hours
 from tests.unit.test_complaint_proposing import region
 

@@ -18,24 +18,24 @@ from gateway.api.region.v1.fault_service_pb2 import WorkOnFaultRequest
 from gateway.api.region.v1.order_pb2 import Order, OrderState
 from gateway.api.types.v1.types_pb2 import Applicant, Channel, Document, LocalizedText, Money, Requester
 from gateway.clock import to_timestamp
-from region_node.agreements import operations as agreements
-from region_node.agreements.outages import note_outage
-from region_node.agreements.statements import settle
-from region_node.auditing import AuditedCall
-from region_node.billing import ledger
-from region_node.billing.operations import read_bill
-from region_node.billing.rules import CHARGES, COMPENSATION, SETTLING, EntryKind, Month, earned, transfer
+from region_node.business.billing import ledger
+from region_node.business.billing.operations import read_bill
+from region_node.business.billing.rules import CHARGES, COMPENSATION, SETTLING, EntryKind, Month, earned, transfer
+from region_node.business.orders import books as order_books
+from region_node.business.orders.owner import line_to_open
+from region_node.business.orders.rules import Value
+from region_node.business.orders.steps import carry_out
 from region_node.customers import operations as customers
 from region_node.customers.rows import CustomerRow
 from region_node.customers.subscriptions import Subscription
 from region_node.customers.taking_over import NewCustomer
-from region_node.faults import handling, owner, repair
-from region_node.orders import books as order_books
-from region_node.orders.caller import OwnNode
-from region_node.orders.owner import line_to_open
-from region_node.orders.rules import Value
-from region_node.orders.steps import carry_out
-from region_node.requests import Questioner
+from region_node.network.agreements import operations as agreements
+from region_node.network.agreements.outages import note_outage
+from region_node.network.agreements.statements import settle
+from region_node.network.faults import handling, owner, repair
+from region_node.node.auditing import AuditedCall
+from region_node.requests.caller import OwnNode
+from region_node.requests.checks import Questioner
 from tests.unit.billing_scene import CALL, DATA, MESSAGE, Books, books
 from tests.unit.situations import LINE
 

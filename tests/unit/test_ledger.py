@@ -15,8 +15,8 @@ from gateway.errors import Refused
 from gateway.store.schema import migrations_of
 from gateway.store.sqlite import SqliteTransaction
 from gateway.store.sqlite_schema import apply
-from region_node.billing import ledger
-from region_node.billing.rules import (
+from region_node.business.billing import ledger
+from region_node.business.billing.rules import (
     Entry,
     EntryKind,
     Posting,

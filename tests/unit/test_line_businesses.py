@@ -13,10 +13,10 @@ from gateway.api.region.v1.customer_service_pb2 import ProductStatus, Suspension
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Applicant, Document
 from gateway.errors import Refused
+from region_node.business.orders.business import Situation, load_rules
+from region_node.business.orders.rules import Value
 from region_node.customers.rows import CustomerRow, Line
 from region_node.customers.subscriptions import Subscription
-from region_node.orders.business import Situation, load_rules
-from region_node.orders.rules import Value
 from tests.unit.situations import LINE, NOW, Records, situation
 
 RULES = load_rules()

@@ -14,13 +14,13 @@ from gateway.api.region.v1.order_pb2 import OrderState
 from gateway.api.region.v1.support_request_pb2 import SupportRequest, SupportState
 from gateway.clock import to_timestamp
 from gateway.pages import dated_place
-from region_node import listing
-from region_node.complaints.rows import ComplaintFilter, ComplaintRow, insert_complaint, list_complaints
-from region_node.faults.rows import FaultFilter, FaultRow, insert_fault, list_faults
-from region_node.measurements import alarm_rows
-from region_node.measurements.alarm_rows import AlarmFilter, list_alarms
-from region_node.orders.rows import OrderFilter, list_orders
-from region_node.support.rows import SupportFilter, SupportRow, insert_support_request, list_support_requests
+from region_node.business.orders.rows import OrderFilter, list_orders
+from region_node.care.complaints.rows import ComplaintFilter, ComplaintRow, insert_complaint, list_complaints
+from region_node.network.faults.rows import FaultFilter, FaultRow, insert_fault, list_faults
+from region_node.network.measurements import alarm_rows
+from region_node.network.measurements.alarm_rows import AlarmFilter, list_alarms
+from region_node.network.support.rows import SupportFilter, SupportRow, insert_support_request, list_support_requests
+from region_node.records import listing
 from tests.unit.purging import NOW, Archive, archive
 
 BUDGET = 20

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from gateway.api.federation.v1.problem_pb2 import PerceivedSeverity
 from gateway.federation.catalogue import Federation
 from gateway.federation.files import load
-from region_node.measurements.thresholds import (
+from region_node.network.measurements.thresholds import (
     AVAILABILITY,
     CLEAR_AFTER,
     DELAY,

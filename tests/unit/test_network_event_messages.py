@@ -10,8 +10,8 @@ from gateway.api.region.v1.fault_pb2 import Fault, FaultOutage, FaultPlace, Faul
 from gateway.clock import to_timestamp
 from gateway.federation.catalogue import Federation
 from gateway.federation.files import load
-from region_node.faults.places import settle
-from region_node.problems import alarms, faults
+from region_node.network.faults.places import settle
+from region_node.network.problems import alarms, faults
 from tests.unit.network_events import NOON
 
 NETWORK = Federation(1, load(Path(__file__).parents[2] / "deploy" / "federation")).network

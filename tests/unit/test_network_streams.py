@@ -14,7 +14,7 @@ from gateway.errors import Refused
 from gateway.store.schema import migrations_of
 from gateway.store.sqlite import SqliteTransaction
 from gateway.store.sqlite_schema import apply
-from region_node.measurements.streams import COMPARED, Piece, Rejected, position, take_once
+from region_node.network.measurements.streams import COMPARED, Piece, Rejected, position, take_once
 
 STREAM = "measurements probe s1"
 

@@ -13,11 +13,11 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Applicant, Document
 from gateway.clock import from_timestamp, to_timestamp
 from gateway.errors import Refused
-from region_node.billing.rules import late_compensation
+from region_node.business.billing.rules import late_compensation
+from region_node.business.orders.business import Situation, load_rules
+from region_node.business.orders.owner import line_to_open, owner_of
+from region_node.business.orders.rules import Value
 from region_node.customers.rows import CustomerRow
-from region_node.orders.business import Situation, load_rules
-from region_node.orders.owner import line_to_open, owner_of
-from region_node.orders.rules import Value
 from tests.unit.situations import FEDERATION, NOW, Records, situation
 
 RULES = load_rules()

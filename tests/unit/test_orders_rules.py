@@ -21,8 +21,8 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Requester
 from gateway.clock import from_timestamp
 from gateway.errors import Refused
-from region_node.orders import rules
-from region_node.orders.rules import (
+from region_node.business.orders import rules
+from region_node.business.orders.rules import (
     ACKNOWLEDGED,
     ASSESSING_CANCELLATION,
     CANCELLED,

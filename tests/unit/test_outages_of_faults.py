@@ -8,7 +8,7 @@ from gateway.clock import to_timestamp
 from gateway.federation import files
 from gateway.federation.catalogue import Federation
 from gateway.federation.current import CurrentFederation
-from region_node.agreements.of_faults import note_outages_of
+from region_node.network.agreements.of_faults import note_outages_of
 from tests.unit.test_agreement_statements import HOUR, JUNE, Desk, desk
 
 DIRECT = "chengdu-zhengzhou-1"

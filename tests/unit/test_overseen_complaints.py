@@ -16,10 +16,10 @@ from gateway.api.region.v1.complaint_oversight_service_pb2 import (
 from gateway.api.region.v1.complaint_pb2 import Complaint, ComplaintState, TimeReason
 from gateway.clock import to_timestamp
 from gateway.errors import Refused
-from region_node.complaints import escalation, rules
-from region_node.complaints.deadlines import meet
-from region_node.complaints.escalation import AdministratorsWish
-from region_node.complaints.history import history
+from region_node.care.complaints import escalation, rules
+from region_node.care.complaints.deadlines import meet
+from region_node.care.complaints.escalation import AdministratorsWish
+from region_node.care.complaints.history import history
 from tests.unit.complaint_scene import DAY, HOUR, at, complaint, due, duration, fired, hours
 
 START = datetime(2026, 11, 24, 12, tzinfo=UTC)

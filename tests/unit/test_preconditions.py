@@ -12,8 +12,8 @@ from gateway.api.federation.v1.configuration_pb2 import Precondition
 from gateway.api.region.v1.customer_service_pb2 import ProductStatus
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
-from region_node.orders.business import Situation
-from region_node.orders.preconditions import CHECKS, require_preconditions, status_name
+from region_node.business.orders.business import Situation
+from region_node.business.orders.preconditions import CHECKS, require_preconditions, status_name
 from tests.unit.situations import LINE, NOW, situation, with_status
 
 ACTIVE = ProductStatus.PRODUCT_STATUS_ACTIVE

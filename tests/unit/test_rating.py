@@ -14,10 +14,10 @@ from gateway.api.federation.v1.configuration_pb2 import Allowance, Offering, Off
 from gateway.api.region.v1.billing_service_pb2 import UsageKind
 from gateway.api.region.v1.customer_service_pb2 import ProductStatus, RatingType, SuspensionKind
 from gateway.api.types.v1.types_pb2 import Money
-from region_node.billing.arrears import Move, Standing, late_fee, next_move
-from region_node.billing.cycle import Item, LineMonth, charges_of, in_advance, is_abnormal, postings, total_of
-from region_node.billing.rating import Tariff, Volume, itemise, rate, volume_of
-from region_node.billing.rules import CHARGES, EntryKind, Month, late_compensation, require_balanced
+from region_node.business.billing.arrears import Move, Standing, late_fee, next_move
+from region_node.business.billing.cycle import Item, LineMonth, charges_of, in_advance, is_abnormal, postings, total_of
+from region_node.business.billing.rating import Tariff, Volume, itemise, rate, volume_of
+from region_node.business.billing.rules import CHARGES, EntryKind, Month, late_compensation, require_balanced
 from region_node.customers.states import LineState
 
 CHINA = ZoneInfo("Asia/Shanghai")

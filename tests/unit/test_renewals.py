@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
+from region_node.business.orders.business import load_rules
+from region_node.business.orders.contracts import contract_end
 from region_node.customers.reminders import next_look, reminder_due
-from region_node.orders.business import load_rules
-from region_node.orders.contracts import contract_end
 from tests.unit.situations import LINE, NOW, situation
 
 RULE = load_rules()["RENEW"]

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Channel, Requester
 from gateway.errors import Refused
-from region_node import requests
+from region_node.requests import checks as requests
 
 GOOD_NAMES = st.from_regex(r"[A-Za-z0-9._-]{1,64}", fullmatch=True)
 ANY_TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=70)

@@ -16,12 +16,12 @@ from gateway.clock import to_microseconds
 from gateway.federation.files import load
 from gateway.federation.rules import problems
 from gateway.federation.witnesses import witnesses_of
-from region_node.auditing import AuditedCall
+from region_node.customers.documents.files import REGISTERED, StoredFile, insert_file
 from region_node.customers.rows import insert_line
-from region_node.documents.files import REGISTERED, StoredFile, insert_file
-from region_node.retention import holds
-from region_node.retention.classes import purgers
-from region_node.retention.rules import cutoff, next_purge
+from region_node.lifecycle.retention import holds
+from region_node.lifecycle.retention.classes import purgers
+from region_node.lifecycle.retention.rules import cutoff, next_purge
+from region_node.node.auditing import AuditedCall
 from tests.unit.purging import LONG_AGO, NOW, Archive, archive
 from tests.unit.situations import LINE
 

@@ -15,13 +15,12 @@ from gateway.api.region.v1.sharing_service_pb2 import ConsentEvidence
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.clock import to_microseconds, to_timestamp
 from gateway.relay.at_rest import envelope_subject
-from region_node.auditing import AuditedCall
-from region_node.billing import ledger
-from region_node.billing.rules import EntryKind, transfer
-from region_node.complaints.import_rows import NewComplaint, insert_complaints
-from region_node.complaints.index_rows import keep_indexed
-from region_node.complaints.private_notes import add_private_note
-from region_node.complaints.rows import (
+from region_node.business.billing import ledger
+from region_node.business.billing.rules import EntryKind, transfer
+from region_node.care.complaints.import_rows import NewComplaint, insert_complaints
+from region_node.care.complaints.index_rows import keep_indexed
+from region_node.care.complaints.private_notes import add_private_note
+from region_node.care.complaints.rows import (
     ComplaintRow,
     complaint_subject,
     find_complaint,
@@ -29,18 +28,26 @@ from region_node.complaints.rows import (
     next_docket_number,
     note_escalations,
 )
-from region_node.complaints.telling_rows import note_to_tell
+from region_node.care.complaints.telling_rows import note_to_tell
+from region_node.customers.documents.files import COMPLETE, REGISTERED, StoredFile, insert_file, note_withdrawal
 from region_node.customers.operations import keep_line
 from region_node.customers.rows import Line, find_customer, insert_line
+from region_node.customers.sharing.rows import (
+    SharingRequest,
+    decisions_of,
+    insert_grant,
+    insert_request,
+    is_paper_used,
+    withdraw,
+)
+from region_node.customers.sharing.rules import Decided
 from region_node.customers.standing import ACTIVE, ERASED, keep_standing, standing_of
-from region_node.documents.files import COMPLETE, REGISTERED, StoredFile, insert_file, note_withdrawal
-from region_node.erasure.rows import erasure_of
-from region_node.importing.progress import Rejection, Taken, rejections_between, take_once
-from region_node.retention import holds
-from region_node.retention.purge import PAGE
-from region_node.sharing.rows import SharingRequest, decisions_of, insert_grant, insert_request, is_paper_used, withdraw
-from region_node.sharing.rules import Decided
-from region_node.subjects import customer_subject, import_subject, number_index, number_subject
+from region_node.lifecycle.erasure.rows import erasure_of
+from region_node.lifecycle.retention import holds
+from region_node.lifecycle.retention.purge import PAGE
+from region_node.node.auditing import AuditedCall
+from region_node.node.subjects import customer_subject, import_subject, number_index, number_subject
+from region_node.requests.importing.progress import Rejection, Taken, rejections_between, take_once
 from tests.unit.purging import LONG_AGO, NOW, Archive, archive
 from tests.unit.situations import LINE
 

@@ -16,7 +16,7 @@ from gateway.sealing_keys import published
 from gateway.signing import Signer
 from gateway.tls import Credentials
 from region_node.cli.node.sealing_checks import check_sealing_key
-from region_node.settings import RegionSettings, SigningFiles
+from region_node.node.settings import RegionSettings, SigningFiles
 
 NOW = datetime(2031, 11, 24, 12, tzinfo=UTC)
 FEDERATION = "crossregion.example"

@@ -23,17 +23,17 @@ from gateway.store.port import Transaction
 from gateway.store.schema import migrations_of
 from gateway.store.sqlite import SqliteTransaction
 from gateway.store.sqlite_schema import apply
-from region_node.context import RegionContext
+from region_node.business.orders.business import load_rules
+from region_node.customers.documents.rows import DocumentRow, insert_document
 from region_node.customers.operations import keep_customer
 from region_node.customers.rows import CustomerRow, insert_line
+from region_node.customers.sharing import rows
+from region_node.customers.sharing.consents import give_consent
+from region_node.customers.sharing.operations import read_shared
 from region_node.customers.standing import ERASED, RESTRICTED, keep_standing
-from region_node.documents.rows import DocumentRow, insert_document
-from region_node.orders.business import load_rules
-from region_node.requests import Questioner
-from region_node.sharing import rows
-from region_node.sharing.consents import give_consent
-from region_node.sharing.operations import read_shared
-from region_node.subjects import customer_subject
+from region_node.node.context import RegionContext
+from region_node.node.subjects import customer_subject
+from region_node.requests.checks import Questioner
 from tests.simulation.world import keys
 from tests.unit.situations import FEDERATION, LINE, NOW
 

@@ -22,7 +22,7 @@ from gateway.api.types.v1.types_pb2 import LocalizedText, Money
 from gateway.clock import to_timestamp
 from gateway.errors import Refused, reason_name
 from gateway.federation.files import load
-from region_node.sharing.rules import (
+from region_node.customers.sharing.rules import (
     CLEAR,
     Decided,
     Denied,

@@ -10,9 +10,9 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.federation.current import CurrentFederation
 from gateway.timers import Timer
-from region_node.orders.home import step_is_due
-from region_node.orders.rows import OrderRow, insert_order, require_order
-from region_node.orders.steps import STEP_TIMER
+from region_node.business.orders.home import step_is_due
+from region_node.business.orders.rows import OrderRow, insert_order, require_order
+from region_node.business.orders.steps import STEP_TIMER
 from tests.unit.billing_scene import books
 
 NOW = datetime(2030, 6, 1, 2, tzinfo=UTC)

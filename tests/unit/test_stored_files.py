@@ -6,7 +6,7 @@ import sqlite3
 from gateway.store.schema import migrations_of
 from gateway.store.sqlite import SqliteTransaction
 from gateway.store.sqlite_schema import apply
-from region_node.documents.files import REGISTERED, find_file, find_upload
+from region_node.customers.documents.files import REGISTERED, find_file, find_upload
 from tests.keys import region_keys
 
 

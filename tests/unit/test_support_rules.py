@@ -17,7 +17,7 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.clock import to_timestamp
 from gateway.errors import Refused
 from gateway.federation.network import NetworkRegistry
-from region_node.support import rules
+from region_node.network.support import rules
 
 NOW = datetime(2026, 12, 10, 9, tzinfo=UTC)
 HOUR = timedelta(hours=1)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Document
 from gateway.errors import Refused
-from region_node.verification.rules import (
+from region_node.customers.verification.rules import (
     CODES,
     OTP,
     PWD,

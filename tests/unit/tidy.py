@@ -83,7 +83,9 @@ PURE_GATEWAY = frozenset(
     }
 )
 # The parts of a region that a rule may lean on, besides other rules.
-PURE_REGION = frozenset({"region_node.agreements.spans", "region_node.requests", "region_node.terms"})
+PURE_REGION = frozenset(
+    {"region_node.network.agreements.spans", "region_node.requests.checks", "region_node.node.terms"}
+)
 CLOCK_READS = frozenset({"now", "utcnow", "today"})
 IMPURE_BUILTINS = frozenset({"open", "print", "input", "exec", "eval", "__import__"})
 
@@ -93,8 +95,8 @@ WRITERS = frozenset(
     {
         "gateway/files.py",
         "gateway/store/sqlite.py",
-        "region_node/erasure/remembered.py",
-        "region_node/escalations/file.py",
+        "region_node/lifecycle/erasure/remembered.py",
+        "region_node/care/escalations/file.py",
     }
 )
 WRITING_MODE = re.compile(r"[rb+]*[wax+][bt+]*")

@@ -32,7 +32,7 @@ from gateway.money import in_major_units
 from gateway.terms import category_name, cause_name, region_name
 from gateway.times import told_if_set, told_time
 from gateway.words import word
-from region_node.complaints.rules import is_on_its_way, is_unclassified, is_with_nobody
+from region_node.care.complaints.rules import is_on_its_way, is_unclassified, is_with_nobody
 
 _NO_ANSWER_DUE = frozenset(
     {

@@ -12,6 +12,7 @@ from gateway.api.types.v1.types_pb2 import Money
 from gateway.cli.asking import limit_option
 from gateway.cli.choices import choices
 from gateway.languages import translated
+from region_node.care.complaints.rules import NOT_SAID, state_name
 from region_node.cli.asking import Asking, reads, writes
 from region_node.cli.complaints.attachments import attach, attachment
 from region_node.cli.complaints.complaint_desk import category_and_description, classify
@@ -22,7 +23,6 @@ from region_node.cli.complaints.dossier import dossier
 from region_node.cli.complaints.improvement import actions
 from region_node.cli.completing import complete_categories, complete_causes
 from region_node.cli.options import AmountType, channel_option, staff_option
-from region_node.complaints.rules import NOT_SAID, state_name
 
 _WAIT = Duration(seconds=10)  # for the responsible region
 _TAKEN_UP = Duration(seconds=3)  # for it to say at filing whether the number has a customer

@@ -25,8 +25,8 @@ from gateway.money import in_major_units
 from gateway.terms import region_name
 from gateway.times import told_if_set, told_time
 from gateway.words import word
-from region_node.faults.outages import due_of
-from region_node.faults.rules import UNREPAIRED
+from region_node.network.faults.outages import due_of
+from region_node.network.faults.rules import UNREPAIRED
 
 _STATE = "FAULT_STATE_"
 

@@ -16,7 +16,7 @@ from region_node.cli.completing import complete_regions
 from region_node.cli.faults.fault_step import STEPS, step_of, steps_told
 from region_node.cli.faults.fault_view import FAULTS, PLACES, print_done, print_fault, print_told
 from region_node.cli.options import channel_option, staff_option
-from region_node.faults.rules import state_name
+from region_node.network.faults.rules import state_name
 
 _WAIT = Duration(seconds=10)  # for the region in which the fault is
 _SEVERITIES = choices(FaultSeverity.items())

@@ -22,7 +22,7 @@ from gateway.api.types.v1.types_pb2 import Money
 from gateway.clock import to_timestamp
 from gateway.languages import translated
 from region_node.cli.imports.number_ranges import NumberRange, RangeExhausted
-from region_node.terms import add_months, term_end
+from region_node.node.terms import add_months, term_end
 
 _MINOR_DIGITS = 2
 _ENUMS: Mapping[str, tuple[str, Mapping[str, int]]] = {

@@ -23,8 +23,8 @@ from gateway.tls import CredentialsUnusable
 from region_node.cli.node.audit_export import Proof, Wanted, export, is_known, written
 from region_node.cli.node.audit_witnesses import NoWitness, Testimony, Witnesses
 from region_node.cli.node.config import load_settings, settings_options
-from region_node.membership.last_good import LastGood
-from region_node.settings import RegionSettings
+from region_node.node.membership.last_good import LastGood
+from region_node.node.settings import RegionSettings
 
 _DAY = timedelta(days=1)
 

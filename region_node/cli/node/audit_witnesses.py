@@ -31,9 +31,9 @@ from gateway.relay.queries import Asker
 from gateway.relay.transport import BeforeAttempt, Unreachable
 from gateway.sealing_keys import SealingKeys
 from gateway.signing import AUDIT_HEAD, WITNESSED_HEAD, Signer, TrustedKeys
-from region_node.membership.last_good import LastGood
-from region_node.settings import RegionSettings
-from region_node.witnessing.keeping import witnessed_bytes
+from region_node.node.membership.last_good import LastGood
+from region_node.node.settings import RegionSettings
+from region_node.node.witnessing.keeping import witnessed_bytes
 
 _TIMEOUT = 5.0  # seconds for the answer of a coordinator, or of a region through one
 _LIFETIME = timedelta(seconds=30)

@@ -3,7 +3,7 @@
 from gateway.cli.exits import USAGE, leave
 from gateway.settings import Page, SettingsError, Sources, load_page
 from gateway.settings.commands import config_commands, sources_options
-from region_node.settings import RegionSettings
+from region_node.node.settings import RegionSettings
 
 _PREFIX = "REGION_NODE_"
 

@@ -29,12 +29,12 @@ from gateway.settings import Sources
 from gateway.store.schema import migrations_of
 from gateway.tls import CredentialsUnusable
 from gateway.words import word
+from region_node.business.providers.client import provider_name
 from region_node.cli.node.config import load_settings, settings_options
 from region_node.cli.node.escalation_checks import check_escalations
 from region_node.cli.node.sealing_checks import check_sealing_key, sealing_name
-from region_node.providers.client import provider_name
+from region_node.node.settings import FulfilmentSettings, NotificationSettings, RegionSettings
 from region_node.schema import PACKAGES
-from region_node.settings import FulfilmentSettings, NotificationSettings, RegionSettings
 
 _PROGRAM = "region-node"
 _HIGHEST_REVISION = 2**63 - 1  # one that needs no configuration to be sent

@@ -7,8 +7,8 @@ from urllib.parse import urlsplit
 from gateway.doctor.findings import Finding, bad, good
 from gateway.doctor.peers import ANSWER_SECONDS
 from gateway.languages import translated
-from region_node.escalations.webhook import connect, headers
-from region_node.settings import RegionSettings, WebhookSettings
+from region_node.care.escalations.webhook import connect, headers
+from region_node.node.settings import RegionSettings, WebhookSettings
 
 
 def check_escalations(settings: RegionSettings) -> list[Finding]:

@@ -15,7 +15,7 @@ from gateway.settings import Sources
 from gateway.store.port import StoreUnusable
 from gateway.terminal import print_table
 from region_node.cli.node.config import load_settings, settings_options
-from region_node.settings import RegionSettings
+from region_node.node.settings import RegionSettings
 
 _SETTLED_SECONDS = 5.0  # within which every process on the same file has looked at it
 

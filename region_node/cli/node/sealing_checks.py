@@ -10,7 +10,7 @@ from gateway.languages import translated
 from gateway.region_keys import KeySet, RegionKeysUnusable
 from gateway.sealing_keys import is_proven
 from gateway.signing import TrustedKeys
-from region_node.settings import RegionSettings
+from region_node.node.settings import RegionSettings
 
 
 def sealing_name(endpoint: str) -> str:

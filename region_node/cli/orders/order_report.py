@@ -8,11 +8,11 @@ from gateway.cli.exits import NOT_KNOWN, REFUSED
 from gateway.files import open_private
 from gateway.languages import in_language, translated
 from gateway.plain_text import visible
+from region_node.business.orders.rules import REJECTED, state_name
 from region_node.cli.orders.order_file import OrderFile
 from region_node.cli.orders.order_submission import ACCEPTED, INVALID, NOT_SENT, UNKNOWN, Outcome
 from region_node.cli.orders.order_submission import REFUSED as REFUSED_LINE
 from region_node.cli.progress import LineProgress
-from region_node.orders.rules import REJECTED, state_name
 
 _REJECTED = state_name(REJECTED)
 _SHOWN = 10  # lines that were not taken in and are shown with their reasons; the report has them all

@@ -15,7 +15,7 @@ from gateway.times import instant_of
 from region_node.cli.asking import Asking, reads, writes
 from region_node.cli.options import staff_option
 from region_node.cli.support.support_view import SUPPORT_REQUESTS, print_request, print_told, print_unanswered
-from region_node.support.rules import state_name
+from region_node.network.support.rules import state_name
 
 _WAIT = Duration(seconds=10)  # for the region at fault
 _STATES = {state_name(state): state for state in SupportState.values()[1:]}

@@ -7,8 +7,8 @@ from datetime import timedelta
 from gateway.api.region.v1.fault_pb2 import Fault, FaultCause
 from gateway.clock import from_microseconds, from_timestamp
 from gateway.errors import reason_name
-from region_node.faults.outages import Span, rent_of, without
-from region_node.faults.owner import followers
+from region_node.network.faults.outages import Span, rent_of, without
+from region_node.network.faults.owner import followers
 from tests.simulation import fault_status
 from tests.simulation.evidence import Evidence
 from tests.simulation.fault_status import FaultObserver

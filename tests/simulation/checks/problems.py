@@ -9,8 +9,8 @@ from gateway.api.coordinator.v1.problem_service_pb2 import NetworkEvent, Problem
 from gateway.api.region.v1.fault_pb2 import Fault
 from gateway.federation.network import NetworkRegistry
 from gateway.federation.problems import is_cause_known
-from region_node.problems.faults import event_of, fault_of
-from region_node.problems.rows import find_followed
+from region_node.network.problems.faults import event_of, fault_of
+from region_node.network.problems.rows import find_followed
 from tests.simulation import fault_status
 from tests.simulation.evidence import Evidence
 from tests.simulation.world import NETWORK_SERVICES, REGIONS, configuration, subscribers

@@ -6,15 +6,15 @@ import pytest
 
 from gateway.api.region.v1.order_pb2 import Order
 from gateway.store.port import Transaction
-from region_node.billing import ledger
-from region_node.billing.rules import FEES, EntryKind, transfer
-from region_node.context import RegionContext
+from region_node.business.billing import ledger
+from region_node.business.billing.rules import FEES, EntryKind, transfer
+from region_node.business.orders import provisioning, provisioning_answers, steps
+from region_node.business.orders.business import Effects, Situation
+from region_node.business.orders.provisioning_rows import Task
+from region_node.business.orders.rows import require_order
+from region_node.business.providers import worker
 from region_node.customers.rows import line_of
-from region_node.orders import provisioning, provisioning_answers, steps
-from region_node.orders.business import Effects, Situation
-from region_node.orders.provisioning_rows import Task
-from region_node.orders.rows import require_order
-from region_node.providers import worker
+from region_node.node.context import RegionContext
 
 
 def effects_before_the_provider_has_done_it(patch: pytest.MonkeyPatch) -> None:

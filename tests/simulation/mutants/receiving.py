@@ -16,10 +16,10 @@ from gateway.relay.envelopes import Answer, Sealed, seal_receipt
 from gateway.signing import RECEIPT
 from gateway.store.port import Operation, Transaction
 from gateway.store.sqlite import SqliteDatabase
-from region_node.context import RegionContext
-from region_node.core import RegionCore
-from region_node.orders import handling, home
-from region_node.orders.rows import OrderRow, insert_order, require_order, update_order
+from region_node.app.core import RegionCore
+from region_node.business.orders import handling, home
+from region_node.business.orders.rows import OrderRow, insert_order, require_order, update_order
+from region_node.node.context import RegionContext
 from tests.simulation import federation
 from tests.simulation.world import new_database
 

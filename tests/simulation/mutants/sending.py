@@ -15,9 +15,9 @@ from gateway.relay.fair_queue import FairQueue, Parcel
 from gateway.relay.lanes import Lane
 from gateway.signing import ENVELOPE
 from gateway.store.port import Transaction
-from region_node.orders import handling, home, intake, rules
-from region_node.orders.businesses import pay
-from region_node.orders.desk import OrderDesk
+from region_node.business.orders import handling, home, intake, rules
+from region_node.business.orders.businesses import pay
+from region_node.business.orders.desk import OrderDesk
 from tests.at_rest import orders
 from tests.simulation.world import keys
 

@@ -11,10 +11,10 @@ from gateway import timers
 from gateway.api.region.v1.order_pb2 import Order, OrderRequest
 from gateway.store.port import Operation, Transaction
 from gateway.timers import Scheduler, Timer, TimerHandler
-from region_node.orders import handling, intake
-from region_node.orders.caller import Caller, note
-from region_node.orders.desk import OrderDesk
-from region_node.orders.rows import RequestKey
+from region_node.business.orders import handling, intake
+from region_node.business.orders.desk import OrderDesk
+from region_node.business.orders.rows import RequestKey
+from region_node.requests.caller import Caller, note
 from tests.simulation.disk import Disk
 
 _DELAY = 0.5  # seconds by which a commit comes too late

@@ -16,16 +16,16 @@ from gateway.relay.envelopes import Letter
 from gateway.relay.outbox import send
 from gateway.store.port import Transaction
 from gateway.timers import cancel_timer
-from region_node.agreements import outages as service_outages
-from region_node.agreements import rules, statements
-from region_node.billing.rules import Posting
-from region_node.context import RegionContext
+from region_node.business.billing.rules import Posting
+from region_node.customers.notices.rows import Notice
 from region_node.customers.rows import Line
-from region_node.faults import following, handling, outages, owner, told
-from region_node.faults.outages import Span
-from region_node.notices.rows import Notice
-from region_node.problems import following as problem_following
-from region_node.problems import rows as problem_rows
+from region_node.network.agreements import outages as service_outages
+from region_node.network.agreements import rules, statements
+from region_node.network.faults import following, handling, outages, owner, told
+from region_node.network.faults.outages import Span
+from region_node.network.problems import following as problem_following
+from region_node.network.problems import rows as problem_rows
+from region_node.node.context import RegionContext
 
 
 def rent_given_back_twice_for_two_faults(patch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,246 @@
+"""What the handling region does with an order that it took in: passes on commands, keeps the newest version it sees."""
+
+import logging
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from gateway.api.region.v1.order_envelopes_pb2 import OrderCommand
+from gateway.api.region.v1.order_pb2 import Order, Party
+from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, EnvelopeKind
+from gateway.api.types.v1.access_pb2 import Role
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.api.types.v1.types_pb2 import Document
+from gateway.clock import from_timestamp
+from gateway.errors import Refused
+from gateway.identity import Identity
+from gateway.relay.envelopes import Letter
+from gateway.relay.outbox import drop_unsent, send
+from gateway.store.port import Transaction
+from region_node.business.orders import home, rules
+from region_node.business.orders.books import close_books
+from region_node.business.orders.intake import submission_id, unhold
+from region_node.business.orders.rows import (
+    OrderRow,
+    RequestSettled,
+    find_erased,
+    find_order,
+    insert_request,
+    require_order,
+    settle_request,
+    update_order,
+)
+from region_node.node.context import RegionContext
+from region_node.requests.caller import Caller, known_request, note
+
+COMMAND_LIFETIME = timedelta(days=7)  # as long as the shipped catalogue lets an order be executed
+_log = logging.getLogger(__name__)
+
+
+def command(
+    tx: Transaction,
+    context: RegionContext,
+    caller: Caller,
+    asked: OrderCommand,
+    taken_back: bool,
+    now: datetime,
+    on_file: Sequence[Document] = (),
+) -> Order:
+    """Cancels, supplements, confirms or expedites an order that this region handles.
+
+    `taken_back`: the submission was taken back from the lane of this process, through which it never left. `on_file`:
+    documents of the register, besides those that a supplement brings. Raises Refused; for a request that was asked
+    before, what the home region answered then.
+    """
+    key = caller.key(asked.SerializeToString(deterministic=True))
+    if (known := known_request(tx, key)) is not None:
+        return known
+    if on_file:
+        asked = _with_documents(asked, on_file)
+    rules.require_materials(context.federation.material_codes, asked.supplement.documents)
+    row = require_order(tx, asked.order_id)
+    order = row.order
+    if (order.handling_region, order.operator) != (context.region, caller.operator):
+        raise Refused(Reason.REASON_ORDER_NOT_FOUND, order=asked.order_id)
+    name = asked.WhichOneof("command") or ""
+    if rules.is_final(order) and not (name == "cancel" and order.state == rules.CANCELLED):
+        raise _too_late(order, name)
+    settled = True
+    if order.home_region == context.region:
+        order = home.apply_command(tx, context, asked, now)
+    elif name == "cancel" and (
+        order.state in (rules.HELD, rules.CANCELLED)
+        or (taken_back and drop_unsent(tx, context.border, submission_id(order), now))
+    ):
+        _cancel_here(tx, context, order, asked.cancel.reason, now)
+    elif order.version == 0 and name != "cancel":
+        raise Refused(Reason.REASON_ORDER_STATE_FORBIDS, state=rules.state_name(order.state), action=name)
+    else:
+        settled = False
+        _send_command(tx, context, row, caller, asked, now)
+    insert_request(tx, key, order.id, settled=settled, now=now)
+    note(tx, caller, name, order.id, now)
+    return order
+
+
+def adopt(tx: Transaction, context: RegionContext, snapshot: Order, now: datetime) -> bool:
+    """Takes over the home region's word on an order. False where nothing new came with it."""
+    row = require_order(tx, snapshot.id)
+    known = row.order
+    if snapshot.version < known.version:
+        return False
+    if rules.is_final(known) and snapshot.state != known.state:
+        _log.error("order %s is final here; another word of %s on it is not taken", known.id, snapshot.home_region)
+        return False
+    own_alerts = [alert for alert in known.jeopardy_alerts if alert.region == context.region]
+    order = Order()
+    order.CopyFrom(snapshot)
+    order.jeopardy_alerts.extend(alert for alert in own_alerts if alert not in order.jeopardy_alerts)
+    if order == known:
+        return False
+    close_books(tx, context, known, order, now)
+    update_order(tx, order, now)
+    return True
+
+
+def reject(tx: Transaction, context: RegionContext, order_id: str, refused: Refused, now: datetime) -> None:
+    """The home region refused the submission. One that its own cancellation overtook is cancelled already."""
+    row = require_order(tx, order_id)
+    if rules.is_final(row.order):
+        return
+    known, order = row.order, Order()
+    order.CopyFrom(known)
+    rules.note_error(order, refused)
+    rules.enter(order, rules.REJECTED, now=now, region=order.home_region, reason="check failed")
+    close_books(tx, context, known, order, now)
+    update_order(tx, order, now)
+
+
+def settle_command(
+    tx: Transaction,
+    context: RegionContext,
+    envelope_id: str,
+    snapshot: Order | None,
+    refused: Refused | None,
+    now: datetime,
+) -> None:
+    """The home region answered a command: its word on the request and, if it knows the order, on the order."""
+    order_id, _, rest = envelope_id.partition("#")
+    operator, _, request_id = rest.partition(">")[0].partition("/")
+    settle_request(tx, operator, request_id, refused)
+    if snapshot is not None:
+        adopt(tx, context, snapshot, now)
+    else:
+        order = require_order(tx, order_id).order
+        if order.state == rules.ASSESSING_CANCELLATION:
+            before = order.state_changes[-2].state
+            rules.enter(order, before, now=now, region=order.home_region, reason="cancellation not granted")
+            update_order(tx, order, now)
+    settled = RequestSettled(operator, request_id)
+    tx.publish(settled, about=settled.about)
+
+
+def redirect_command(tx: Transaction, context: RegionContext, content: EnvelopeContent, now: datetime) -> None:
+    """The order has left the region that a command was sent to; the command follows it to where it is now."""
+    row = require_order(tx, content.subject)
+    order = row.order
+    if order.state == rules.HELD or order.home_region == context.region:
+        _command_here(tx, context, order, content, now)
+        return
+    letter = Letter(
+        envelope_id=f"{content.id.rpartition('>')[0]}>{order.home_region}",
+        destination=order.home_region,
+        kind=content.kind,
+        payload=content.payload,
+        subject=content.subject,
+        operator=content.operator,
+        lifetime=from_timestamp(content.not_after) - from_timestamp(content.create_time),
+    )
+    send(tx, context.border, letter, now=now, traceparent=content.traceparent)
+
+
+def find_for(tx: Transaction, order_id: str, identity: Identity) -> Order:
+    """The order, for whoever may see it.
+
+    Raises Refused with ORDER_NOT_FOUND, also for those who may not; with CUSTOMER_ERASED where it was erased.
+    """
+    erased = find_erased(tx, order_id)
+    if erased is not None and is_visible(erased, identity):
+        raise Refused(Reason.REASON_CUSTOMER_ERASED)
+    row = find_order(tx, order_id)
+    if row is None or not is_visible(row.order, identity):
+        raise Refused(Reason.REASON_ORDER_NOT_FOUND, order=order_id)
+    return row.order
+
+
+def is_visible(order: Order, identity: Identity) -> bool:
+    """An order is seen by the operator that submitted it, by its region's staff, and by all of its home region."""
+    is_own = identity.role == Role.ROLE_STAFF or order.operator == identity.name
+    return order.home_region == identity.region or (order.handling_region == identity.region and is_own)
+
+
+def _command_here(
+    tx: Transaction, context: RegionContext, order: Order, content: EnvelopeContent, now: datetime
+) -> None:
+    """Only a cancellation is sent before the home region has decided; it has found its order here again."""
+    command, refused = OrderCommand.FromString(content.payload), None
+    try:
+        if order.state == rules.HELD:
+            _cancel_here(tx, context, order, command.cancel.reason, now)
+        else:
+            home.apply_command(tx, context, command, now)
+    except Refused as refusal:
+        refused = refusal
+    settle_command(tx, context, content.id, require_order(tx, order.id).order, refused, now)
+
+
+def _cancel_here(tx: Transaction, context: RegionContext, order: Order, reason: str, now: datetime) -> None:
+    """The order never left: it is cancelled at once."""
+    if order.state == rules.CANCELLED:
+        return
+    unhold(tx, order)
+    before = Order()
+    before.CopyFrom(order)
+    rules.cancel(order, reason=reason, now=now, region=context.region)
+    close_books(tx, context, before, order, now)
+    update_order(tx, order, now)
+
+
+def _send_command(
+    tx: Transaction, context: RegionContext, row: OrderRow, caller: Caller, asked: OrderCommand, now: datetime
+) -> None:
+    order = row.order
+    if asked.HasField("cancel") and order.state not in (rules.ASSESSING_CANCELLATION, rules.PENDING_CANCELLATION):
+        rules.enter(
+            order, rules.ASSESSING_CANCELLATION, now=now, region=context.region, reason="cancellation requested"
+        )
+        rules.wait_for(
+            order,
+            Party.PARTY_HOME_REGION,
+            "decide on the cancellation",
+            now=now,
+            due=from_timestamp(order.expected_completion_date),
+        )
+        update_order(tx, order, now)
+    letter = Letter(
+        envelope_id=f"{order.id}#{caller.operator}/{caller.request_id}>{order.home_region}",
+        destination=order.home_region,
+        kind=EnvelopeKind.ENVELOPE_KIND_ORDER_COMMAND,
+        payload=asked.SerializeToString(),
+        subject=order.id,
+        operator=order.operator,
+        lifetime=COMMAND_LIFETIME,
+    )
+    send(tx, context.border, letter, now=now, traceparent=caller.traceparent)
+
+
+def _with_documents(asked: OrderCommand, on_file: Sequence[Document]) -> OrderCommand:
+    more = OrderCommand()
+    more.CopyFrom(asked)
+    more.supplement.documents.extend(on_file)
+    return more
+
+
+def _too_late(order: Order, name: str) -> Refused:
+    if name == "cancel":
+        return Refused(Reason.REASON_ORDER_TOO_LATE_TO_CANCEL, state=rules.state_name(order.state))
+    return Refused(Reason.REASON_ORDER_STATE_FORBIDS, state=rules.state_name(order.state), action=name)

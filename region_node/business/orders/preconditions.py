@@ -1,0 +1,102 @@
+"""The preconditions that the catalogue names, as checks of a situation at the home region. Pure."""
+
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from zoneinfo import ZoneInfo
+
+from gateway.api.federation.v1.configuration_pb2 import Precondition
+from gateway.api.region.v1.customer_service_pb2 import CardKind, ProductStatus, SuspensionKind
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.errors import Refused
+from gateway.money import in_major_units
+from region_node.business.orders.business import Situation
+
+ACTIVE = ProductStatus.PRODUCT_STATUS_ACTIVE
+SUSPENDED = ProductStatus.PRODUCT_STATUS_SUSPENDED
+TERMINATED = ProductStatus.PRODUCT_STATUS_TERMINATED
+
+
+def require_preconditions(situation: Situation) -> None:
+    """Raises Refused with the reason of the first precondition that does not hold."""
+    for precondition in situation.business.preconditions:
+        CHECKS[precondition](situation)
+
+
+def status_name(status: ProductStatus.ValueType) -> str:
+    """The TMF637 name of a status, for example `suspended`."""
+    return ProductStatus.Name(status).removeprefix("PRODUCT_STATUS_").lower().replace("_", " ")
+
+
+def _line_active(situation: Situation) -> None:
+    _line_not_closed(situation)
+    if situation.line.status != ACTIVE:
+        raise Refused(Reason.REASON_LINE_NOT_ACTIVE, status=status_name(situation.line.status))
+
+
+def _line_suspended(situation: Situation) -> None:
+    _line_not_closed(situation)
+    if situation.line.status != SUSPENDED:
+        raise Refused(Reason.REASON_LINE_NOT_SUSPENDED, status=status_name(situation.line.status))
+
+
+def _line_in_service(situation: Situation) -> None:
+    _line_not_closed(situation)
+    if situation.line.status not in (ACTIVE, SUSPENDED):
+        raise Refused(Reason.REASON_LINE_NOT_ACTIVE, status=status_name(situation.line.status))
+
+
+def _line_not_closed(situation: Situation) -> None:
+    if situation.line.status == TERMINATED:
+        raise Refused(Reason.REASON_LINE_CLOSED)
+
+
+def _line_active_or_lost(situation: Situation) -> None:
+    _line_not_closed(situation)
+    lost = situation.line.suspension_kind == SuspensionKind.SUSPENSION_KIND_LOST
+    if situation.line.status != ACTIVE and not lost:
+        raise Refused(Reason.REASON_LINE_NOT_ACTIVE, status=status_name(situation.line.status))
+
+
+def _card_ordinary(situation: Situation) -> None:
+    if not situation.line.is_mobile or situation.line.card_kind == CardKind.CARD_KIND_SPECIAL:
+        raise Refused(Reason.REASON_CARD_NOT_ORDINARY)
+
+
+def _no_arrears(situation: Situation) -> None:
+    if situation.balance < 0:
+        raise Refused(Reason.REASON_IN_ARREARS, amount=in_major_units(-situation.balance, situation.currency))
+
+
+def _no_contract(situation: Situation) -> None:
+    end = situation.line.contract_end
+    if end is not None and end > situation.now:
+        local = end.astimezone(ZoneInfo(situation.time_zone))
+        raise Refused(Reason.REASON_UNDER_CONTRACT, until=local.date().isoformat())
+
+
+def _no_binding(situation: Situation) -> None:
+    if situation.line.binding:
+        raise Refused(Reason.REASON_LINE_BOUND, binding=situation.line.binding)
+
+
+def _sim_settled(situation: Situation) -> None:
+    replaced = situation.line.sim_replaced
+    if replaced is None:
+        return
+    hours = situation.federation.figure("sim-settles", situation.regions)
+    if situation.now - replaced < timedelta(hours=hours):
+        raise Refused(Reason.REASON_SIM_TOO_NEW, hours=str(hours))
+
+
+CHECKS: Mapping[Precondition.ValueType, Callable[[Situation], None]] = {
+    Precondition.PRECONDITION_LINE_ACTIVE: _line_active,
+    Precondition.PRECONDITION_LINE_SUSPENDED: _line_suspended,
+    Precondition.PRECONDITION_LINE_IN_SERVICE: _line_in_service,
+    Precondition.PRECONDITION_LINE_NOT_CLOSED: _line_not_closed,
+    Precondition.PRECONDITION_NO_ARREARS: _no_arrears,
+    Precondition.PRECONDITION_NO_CONTRACT: _no_contract,
+    Precondition.PRECONDITION_NO_BINDING: _no_binding,
+    Precondition.PRECONDITION_SIM_SETTLED: _sim_settled,
+    Precondition.PRECONDITION_LINE_ACTIVE_OR_LOST: _line_active_or_lost,
+    Precondition.PRECONDITION_CARD_ORDINARY: _card_ordinary,
+}

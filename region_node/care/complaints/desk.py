@@ -1,0 +1,231 @@
+"""The complaint desk: what the service does, without gRPC."""
+
+import asyncio
+import contextlib
+import hashlib
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from itertools import chain
+
+from gateway import failpoints
+from gateway.api.federation.v1.problem_pb2 import ProblemHeader
+from gateway.api.region.v1.complaint_envelopes_pb2 import ComplaintCommand
+from gateway.api.region.v1.complaint_pb2 import (
+    ClassifiedBy,
+    Complaint,
+    ComplaintNote,
+    ComplaintRequest,
+    LedgerEntry,
+    Resolution,
+    ReturnReason,
+)
+from gateway.api.region.v1.complaint_service_pb2 import GetComplaintResponse, ReachedLevels, SettleRemedyRequest
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.clock import Clock, from_timestamp
+from gateway.errors import Refused
+from gateway.identity import Identity
+from gateway.store.port import CommittedElsewhere, Store, Transaction
+from region_node.business.orders.rows import RequestKey, find_request, insert_request
+from region_node.care.complaints import giving, handling, leading, ledger, owner, returning, rules
+from region_node.care.complaints.classifying import Classification, classify
+from region_node.care.complaints.past import levels_at
+from region_node.care.complaints.private_notes import add_private_note, private_notes
+from region_node.care.complaints.rows import COMPLAINT_SUBJECTS, ComplaintChanged, find_complaint, require_complaint
+from region_node.network.problems.complaints import problems_of
+from region_node.node.context import RegionContext
+from region_node.requests.caller import Caller, is_settled, note
+from region_node.requests.changes import Changes
+
+Decide = Callable[[Transaction, datetime], Complaint]
+
+
+class ComplaintDesk:
+    """Takes in complaints and what is said to them, waits for the responsible region where asked to."""
+
+    def __init__(self, context: RegionContext, store: Store, clock: Clock, changes: Changes) -> None:
+        self._context = context
+        self._store = store
+        self._clock = clock
+        self._changes = changes
+        self._filing: dict[str, set[asyncio.Event]] = {}
+        store.subscribe(ComplaintChanged, self._changed)
+        store.subscribe(CommittedElsewhere, self._committed_elsewhere)
+
+    async def file(self, caller: Caller, request: ComplaintRequest, wait: float = 0.0) -> Complaint:
+        """Takes in a complaint; waits so many seconds until another region that is responsible has taken it up."""
+        self._context.border.current.require_trusted_clock()
+        if not self._store.accepts_new_work():
+            raise Refused(Reason.REASON_STORE_UNAVAILABLE)
+        now = self._clock.now()
+        complaint = await self._store.write(lambda tx: handling.file(tx, self._context, caller, request, now))
+        failpoints.reach("complaint-filed.after-commit")
+        if wait and rules.is_on_its_way(complaint):
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(wait):
+                    return await self._taken_up(complaint.docket)
+        return complaint
+
+    async def _taken_up(self, docket: str) -> Complaint:
+        """A complaint once the responsible region has taken it up, or refused it."""
+        changed = asyncio.Event()
+        waiting = self._filing.setdefault(docket, set())
+        waiting.add(changed)
+        try:
+            while True:
+                changed.clear()
+                row = await self._store.read(lambda tx: find_complaint(tx, docket))
+                if row is not None and not rules.is_on_its_way(row.complaint):
+                    return row.complaint
+                await changed.wait()
+        finally:
+            waiting.discard(changed)
+            if not waiting:
+                self._filing.pop(docket, None)
+
+    async def command(self, caller: Caller, asked: ComplaintCommand, wait: float) -> Complaint:
+        """Passes on what the customer says; raises Refused where the responsible region has refused it."""
+        now = self._clock.now()
+        with self._changes.answer_to(caller.operator, caller.request_id) as answer:
+            complaint = await self._store.write(lambda tx: handling.command(tx, self._context, caller, asked, now))
+            if wait and not await self._store.read(lambda tx: is_settled(tx, caller)):
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(wait):
+                        await answer.wait()
+        return await self._store.read(lambda tx: _answered(tx, caller, complaint))
+
+    async def respond(self, caller: Caller, docket: str, text: str, *, asks: bool, asks_region: str = "") -> Complaint:
+        """Staff of the responsible region answer, or ask the customer or another region."""
+
+        def decide(tx: Transaction, now: datetime) -> Complaint:
+            staff_id = caller.identity.name
+            return owner.respond(tx, self._context, docket, staff_id, text, now, asks=asks, asks_region=asks_region)
+
+        content = f"respond\0{docket}\0{text}\0{asks}" + (f"\0{asks_region}" if asks_region else "")
+        return await self._decide(caller, docket, content.encode(), "RespondToComplaint", decide)
+
+    def levels_at(self, complaints: Sequence[Complaint], until: datetime) -> list[ReachedLevels]:
+        """The levels that complaints have reached by an instant, or will have; without those that were filed later."""
+        now, hours = self._clock.now(), self._context.federation.working_hours
+        return [
+            ReachedLevels(docket=each.docket, escalations=levels_at(each, hours, until, now))
+            for each in complaints
+            if from_timestamp(each.creation_date) <= until
+        ]
+
+    async def note_privately(self, caller: Caller, docket: str, text: str) -> Sequence[ComplaintNote]:
+        """Staff write down what only this region's staff see; returns all of that."""
+
+        def decide(tx: Transaction, now: datetime) -> Complaint:
+            complaint = handling.find_for(tx, docket, caller.identity)
+            author = f"{self._context.region}/{caller.identity.name}"
+            add_private_note(tx, docket, author, text, now)
+            return complaint
+
+        await self._decide(caller, docket, f"note\0{docket}\0{text}".encode(), "AddPrivateNote", decide)
+        return await self._store.read(lambda tx: private_notes(tx, docket))
+
+    async def propose(self, caller: Caller, docket: str, resolution: Resolution) -> Complaint:
+        """Staff of the responsible region propose a resolution."""
+        content = f"propose\0{docket}\0".encode() + resolution.SerializeToString(deterministic=True)
+
+        def decide(tx: Transaction, now: datetime) -> Complaint:
+            return owner.propose(tx, self._context, docket, caller.identity.name, resolution, now)
+
+        complaint = await self._decide(caller, docket, content, "ProposeResolution", decide)
+        failpoints.reach("complaint-proposed.after-commit")
+        return complaint
+
+    async def settle_remedy(self, caller: Caller, request: SettleRemedyRequest) -> Complaint:
+        """Staff of the responsible region settle money that the home region has refused."""
+        content = b"settle\0" + request.SerializeToString(deterministic=True)
+
+        def decide(tx: Transaction, now: datetime) -> Complaint:
+            if request.HasField("again"):
+                return giving.order_again(tx, self._context, request.docket, now)
+            name = caller.identity.name
+            return giving.settle_otherwise(tx, self._context, request.docket, name, request.otherwise, now)
+
+        return await self._decide(caller, request.docket, content, "SettleRemedy", decide)
+
+    async def give_back(self, caller: Caller, docket: str, reason: ReturnReason.ValueType, text: str) -> Complaint:
+        """Staff of the responsible region return what is not their work."""
+
+        def decide(tx: Transaction, now: datetime) -> Complaint:
+            return returning.give_back(tx, self._context, docket, caller.identity.name, reason, text, now)
+
+        content = f"return\0{docket}\0{reason}\0{text}".encode()
+        complaint = await self._decide(caller, docket, content, "ReturnComplaint", decide)
+        failpoints.reach("complaint-returned.after-commit")
+        return complaint
+
+    async def classify(self, caller: Caller, docket: str, category: str, reason: str) -> Complaint:
+        """Staff of the region of first contact say what a complaint is about."""
+        author = f"{self._context.region}/{caller.identity.name}"
+        wanted = Classification(docket, category, reason, author, ClassifiedBy.CLASSIFIED_BY_DESK)
+
+        def decide(tx: Transaction, now: datetime) -> Complaint:
+            return classify(tx, self._context, wanted, now)
+
+        content = f"classify\0{docket}\0{category}\0{reason}".encode()
+        complaint = await self._decide(caller, docket, content, "ClassifyComplaint", decide)
+        failpoints.reach("complaint-classified.after-commit")
+        return complaint
+
+    async def owner_of(self, docket: str, identity: Identity) -> str:
+        """The responsible region. Raises Refused with COMPLAINT_NOT_FOUND, also for those who may not see it."""
+        return (await self._store.read(lambda tx: handling.find_for(tx, docket, identity))).owner_region
+
+    def told(self, complaint: Complaint, now: datetime) -> GetComplaintResponse:
+        """A complaint with the ledger of its time."""
+        entries: list[LedgerEntry] = list(ledger.entries(complaint, now, self._context.federation.working_hours))
+        response = GetComplaintResponse(complaint=complaint, ledger=entries)
+        late = ledger.lateness(complaint, now)
+        if late is not None:
+            response.lateness.FromTimedelta(late)
+        money_late = ledger.remedy_lateness(complaint, now)
+        if money_late is not None:
+            response.remedy_lateness.FromTimedelta(money_late)
+        return response
+
+    def network_problems(self, tx: Transaction, complaint: Complaint) -> Sequence[ProblemHeader]:
+        """The problems of the network that a complaint belongs to, the newest first."""
+        return problems_of(tx, self._context, complaint)
+
+    async def _decide(self, caller: Caller, docket: str, content: bytes, action: str, decide: Decide) -> Complaint:
+        """Does once what a member of staff asks about a complaint."""
+        now, key = self._clock.now(), RequestKey(caller.operator, caller.request_id, hashlib.sha256(content).digest())
+
+        def once(tx: Transaction) -> Complaint:
+            handling.require_readable(tx, docket)
+            if (known := handling.known_request(tx, key)) is not None:
+                return known
+            complaint = decide(tx, now)
+            leading.follow(tx, self._context, complaint, now)
+            insert_request(tx, key, complaint.docket, settled=True, now=now)
+            note(tx, caller, action, complaint.docket, now)
+            return require_complaint(tx, complaint.docket).complaint
+
+        return await self._store.write(once)
+
+    def _changed(self, changed: ComplaintChanged) -> None:
+        self._changes.wake_watchers()
+        for event in self._filing.get(changed.docket, ()):
+            event.set()
+
+    def _committed_elsewhere(self, committed: CommittedElsewhere) -> None:
+        for event in chain.from_iterable(self._filing.values()):
+            event.set()
+        if any(subject.startswith(COMPLAINT_SUBJECTS) for subject in committed.subjects):
+            self._changes.wake_watchers()
+
+
+def _answered(tx: Transaction, caller: Caller, written: Complaint) -> Complaint:
+    """The complaint after a command: as it was written then, where its end has made it unreadable since.
+
+    Raises Refused where the responsible region refused the command.
+    """
+    request = find_request(tx, caller.operator, caller.request_id)
+    if request is not None and request.refused is not None:
+        raise request.refused
+    row = find_complaint(tx, written.docket)
+    return written if row is None else row.complaint

@@ -1,0 +1,126 @@
+"""Imported complaints, many in few statements."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from gateway import vault
+from gateway.api.region.v1.complaint_pb2 import Complaint
+from gateway.clock import from_microseconds, to_microseconds
+from gateway.store.among import rows_among
+from gateway.store.port import Transaction
+from region_node.care.complaints import rules
+from region_node.care.complaints.figure_rows import keep_figures_of
+from region_node.care.complaints.past import Earlier
+from region_node.care.complaints.rows import (
+    INSERT,
+    ComplaintChanged,
+    ComplaintRow,
+    complaint_sealing,
+    escalation_values,
+    insert_escalations,
+    inserted_values,
+    last_event,
+)
+
+_REFERENCE = "complaint reference"  # the kind of index
+
+
+@dataclass(frozen=True)
+class NewComplaint:
+    """A complaint to insert; `number` and `reference` are the indexes of its number and of its docket before.
+
+    `closed` is when it ended, from which on it is kept; None for one that is open.
+    """
+
+    row: ComplaintRow = field(repr=False)
+    docket_number: int
+    number: str = field(repr=False)
+    reference: str = field(repr=False)
+    closed: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Known:
+    """A complaint that was imported before; without a digest where it was made unreadable since."""
+
+    docket: str
+    digest: bytes | None
+
+
+@dataclass(frozen=True)
+class _Stored:
+    docket: str
+    external_index: str
+    body: bytes = field(repr=False)
+
+
+def reference_index(tx: Transaction, reference: str) -> str:
+    """What stands in the database in the place of a docket of another system."""
+    return vault.index_of(tx, _REFERENCE, reference)
+
+
+def imported_among(tx: Transaction, references: Sequence[str]) -> Mapping[str, Known]:
+    """Those of the references whose complaints were imported before."""
+    indexes = {reference_index(tx, each): each for each in references}
+    rows = rows_among(
+        tx, _Stored, "SELECT docket, external_index, body FROM complaints WHERE external_index", list(indexes)
+    )
+    opened = vault.open_many(tx, [complaint_sealing(row.docket, row.body) for row in rows])
+    return {
+        indexes[row.external_index]: Known(
+            row.docket, None if content is None else Complaint.FromString(content).imported_digest
+        )
+        for row, content in zip(rows, opened, strict=True)
+    }
+
+
+def earlier_about(tx: Transaction, numbers: Sequence[str]) -> Earlier:
+    """What this region has about numbers, by the numbers' indexes."""
+    found = Earlier()
+
+    def take(number: str, category: str, filed: int, docket: str) -> None:
+        found.add(number, category, from_microseconds(filed), docket)
+
+    rows_among(
+        tx,
+        take,
+        "SELECT number_index, category, creation_date, CASE WHEN parent = '' THEN docket ELSE parent END"  # noqa: S608 - a number only
+        f" FROM complaints WHERE state <> {rules.CANCELLED} AND number_index",
+        numbers,
+    )
+    return found
+
+
+def insert_complaints(tx: Transaction, new: Sequence[NewComplaint], now: datetime) -> None:
+    """Adds complaints with one event each, what counts of them, and the levels that they have reached by now.
+
+    The event is of when the complaint ended, or of now.
+    """
+    complaints = [each.row.complaint for each in new]
+    bodies = vault.seal_many(tx, [complaint_sealing(each.docket, each.SerializeToString()) for each in complaints])
+    rows = [
+        inserted_values(each.row, each.docket_number, each.number, each.reference, body)
+        for each, body in zip(new, bodies, strict=True)
+    ]
+    tx.execute_many(INSERT, rows)
+    keep_figures_of(tx, complaints)
+    insert_escalations(tx, [row for each in complaints for row in escalation_values(each.docket, each.escalations)])
+    first = last_event(tx) + 1
+    tx.execute_many(
+        "INSERT INTO complaint_events (sequence, docket, version, state, level, time)"
+        " VALUES (:sequence, :docket, :version, :state, :level, :time)",
+        [
+            {
+                "sequence": sequence,
+                "docket": each.row.complaint.docket,
+                "version": each.row.complaint.version,
+                "state": each.row.complaint.state,
+                "level": each.row.complaint.level,
+                "time": to_microseconds(each.closed or now),
+            }
+            for sequence, each in enumerate(new, first)
+        ],
+    )
+    changed = ComplaintChanged(complaints[-1].docket)  # whoever watches looks for all events
+    tx.publish(changed, about=changed.about)

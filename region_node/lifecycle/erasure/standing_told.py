@@ -1,0 +1,168 @@
+"""How a customer stands, told to every region: what these keep about the customer's numbers follows.
+
+A region may have taken in or answered a complaint that the home region never saw: so all of them are told, and each
+looks for itself.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from gateway import vault
+from gateway.api.federation.v1.federation_pb2 import MemberState
+from gateway.api.region.v1.erasure_service_pb2 import CustomerStanding
+from gateway.api.region.v1.standing_envelopes_pb2 import StandingTold
+from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, EnvelopeKind, Outcome, ReceiptContent
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.clock import to_microseconds
+from gateway.errors import Refused
+from gateway.relay.at_rest import envelope_subject
+from gateway.relay.border import Command, Kinds
+from gateway.relay.envelopes import Answer, Letter
+from gateway.relay.outbox import rows_about, send
+from gateway.store.port import Transaction
+from gateway.timers import Timer, set_timer
+from region_node.care.complaints.ended import look_at_ended
+from region_node.care.complaints.rows import case_of, complaint_subject, complaints_about, find_complaint
+from region_node.customers.standing import ACTIVE, ERASED
+from region_node.customers.told_standings import keep_told, standings_of
+from region_node.lifecycle.erasure.destroying import destroy
+from region_node.lifecycle.erasure.of_numbers import forget_number, is_erased, is_held, look_again
+from region_node.network.faults.rows import faults_about
+from region_node.network.faults.rows import look_at_ended as look_at_ended_fault
+from region_node.network.support.rows import look_at_ended as look_at_ended_support
+from region_node.network.support.rows import support_requests_about
+from region_node.node.context import RegionContext
+from region_node.node.payloads import received
+from region_node.node.subjects import customer_subject, number_index
+
+FORGET_TIMER = "envelopes-forgotten"  # what was sent about a subject has had its answers
+_ANSWERED_WITHIN = timedelta(days=1)
+_LIFETIME = timedelta(days=3650)  # the word that something is erased does not expire
+_SUBJECTS = "standing/"
+
+
+def tell_standing(
+    tx: Transaction,
+    context: RegionContext,
+    key_id: str,
+    numbers: Sequence[str],
+    standing: CustomerStanding.ValueType,
+    now: datetime,
+) -> None:
+    """Tells every other region that ever joined how the customer of numbers stands; in the order in which it was said.
+
+    `key_id` is that of the customer's key, which tells nothing of the person and is no other customer's.
+    """
+    if not key_id or not numbers:
+        return
+    payload = StandingTold(numbers=sorted(set(numbers)), standing=standing).SerializeToString()
+    state = context.border.current.state()
+    regions = (each.id for each in context.federation.configuration.regions if each.id != context.region)
+    for region in sorted(each for each in regions if state.member_state(each) != MemberState.MEMBER_STATE_ABSENT):
+        subject = f"{_SUBJECTS}{key_id}>{region}"
+        letter = Letter(
+            envelope_id=f"{subject}#{len(rows_about(tx, subject))}-{to_microseconds(now)}",
+            destination=region,
+            kind=EnvelopeKind.ENVELOPE_KIND_STANDING,
+            payload=payload,
+            subject=subject,
+            operator="",
+            lifetime=_LIFETIME,
+            bulk=True,
+        )
+        send(tx, context.border, letter, now=now, traceparent="")
+
+
+def customer_key(tx: Transaction, customer_id: str) -> str:
+    """The id of a customer's key; empty where nothing of the customer is sealed."""
+    return next(iter(vault.key_ids_of(tx, [customer_subject(customer_id)])), "")
+
+
+class StandingEnvelopes:
+    """The kind of envelope by which home regions tell how their customers stand."""
+
+    def __init__(self, context: RegionContext) -> None:
+        self._context = context
+
+    def kinds(self) -> Kinds:
+        """What it does here, and what its receipt does."""
+        return {EnvelopeKind.ENVELOPE_KIND_STANDING: Command(self._told, self._answered)}
+
+    def _told(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
+        """Another region's word on its own customers alone; of other numbers nothing is done.
+
+        A region whose number has moved speaks of what was filed while it was the home, and takes back its own word.
+        """
+        told = received(StandingTold, content.payload)
+        self._context.border.require_known_revision(content)
+        said = [each for each in told.numbers if self._may_say(tx, each, content.origin, told.standing)]
+        if told.numbers and not said:
+            raise Refused(Reason.REASON_ENVELOPE_KIND_NOT_ALLOWED)
+        for number in said:
+            keep_told(tx, number, content.origin, told.standing)
+            if told.standing != ERASED:
+                continue
+            for each in complaints_about(tx, number):
+                look_at_ended(tx, each.docket, now)
+            for request in support_requests_about(tx, number):
+                look_at_ended_support(tx, request.support_id, now)
+            for fault in faults_about(tx, number):
+                look_at_ended_fault(tx, fault.fault_id, now)
+            if self._home_of(number) == content.origin:
+                forget_number(tx, self._context, content.origin, number_index(tx, number), now)
+        forget_later(tx, content.subject, now)
+        return Answer(Outcome.OUTCOME_ACCEPTED)
+
+    def _home_of(self, number: str) -> str | None:
+        return self._context.federation.number_plan.home_of(number)
+
+    def _may_say(self, tx: Transaction, number: str, origin: str, standing: CustomerStanding.ValueType) -> bool:
+        if self._home_of(number) == origin:
+            return True
+        if standing == ERASED:
+            filed = (find_complaint(tx, each.docket) for each in complaints_about(tx, number))
+            return any(row is not None and row.complaint.home_region == origin for row in filed) or any(
+                each.home_region == origin for each in faults_about(tx, number)
+            )
+        return standing == ACTIVE and any(each.region == origin for each in standings_of(tx, [number]))
+
+    def _answered(self, tx: Transaction, content: EnvelopeContent, receipt: ReceiptContent, now: datetime) -> None:
+        forget_later(tx, content.subject, now)
+
+
+def complaint_has_ended(tx: Transaction, context: RegionContext, timer: Timer, now: datetime) -> None:
+    """Destroys the keys of a complaint about an erased customer, with those of its case, once all of that has ended.
+
+    What was sent about it is forgotten when it has had its answers: of a key that is gone nobody can give one again.
+    """
+    row = find_complaint(tx, timer.subject)
+    if row is None:
+        return
+    number, case = row.complaint.request.number, row.complaint.parent or row.complaint.docket
+    whole = case_of(tx, case)
+    if any(each.is_open for each in whole) or not is_erased(tx, context, number, row.complaint.home_region):
+        return
+    index = number_index(tx, number)
+    if any(is_held(tx, each.docket, index, now) for each in whole):
+        look_again(tx, timer.kind, timer.subject, now)
+        return
+    destroy(tx, context, [complaint_subject(each.docket) for each in whole], now)
+    home = context.federation.number_plan.home_of(number)
+    if home is not None and is_erased(tx, context, number):
+        forget_number(tx, context, home, index, now)
+    forget_later(tx, case, now)
+
+
+def forget_envelopes(tx: Transaction, context: RegionContext, timer: Timer, now: datetime) -> None:
+    """Destroys the keys of the envelopes about a subject, and about all of a case, unless one waits for its answer."""
+    subjects = {timer.subject, *(each.docket for each in case_of(tx, timer.subject))}
+    waiting = "SELECT 1 FROM outbox WHERE subject = :subject AND closed IS NULL"
+    if any(tx.first(int, waiting, subject=each) for each in subjects):
+        forget_later(tx, timer.subject, now)
+        return
+    destroy(tx, context, sorted(envelope_subject(each) for each in subjects), now)
+
+
+def forget_later(tx: Transaction, subject: str, now: datetime) -> None:
+    """Has the envelopes about a subject forgotten in a day, once they have had their answers."""
+    set_timer(tx, f"{FORGET_TIMER}/{subject}", kind=FORGET_TIMER, subject=subject, due=now + _ANSWERED_WITHIN)

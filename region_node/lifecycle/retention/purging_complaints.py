@@ -1,0 +1,161 @@
+"""Purges complaints that have ended, and all that there is about each; what is counted of them stays."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from gateway.relay.at_rest import envelope_subject
+from gateway.store.port import Transaction
+from gateway.vault import destroy
+from region_node.care.complaints.private_notes import remove_private_notes
+from region_node.care.complaints.rows import AboutNumber, case_of, complaint_subject
+from region_node.care.complaints.rules import FINAL
+from region_node.customers.documents.files import remove_files_of
+from region_node.lifecycle.retention.port import Cut, Page, place_of
+
+_INDEX = "index "  # how a place begins that is none of complaints
+_FINAL = ", ".join(str(state) for state in sorted(FINAL))
+
+
+@dataclass(frozen=True)
+class _Ended:
+    docket: str
+    creation_date: int
+    number_index: str
+    parent: str
+
+
+@dataclass(frozen=True)
+class _Indexed:
+    docket: str
+    creation_date: int
+    number_index: str
+
+
+class Complaints:
+    """Complaints that are final, whose money is settled and of which everybody was told. A case goes as a whole.
+
+    What other regions have told of complaints about this region's numbers goes by when those were filed.
+
+    The row of what is counted (`complaint_figures`) stays: without the complaint it hangs on nobody, unless money was
+    paid, of which the ledger keeps account and docket for ever. So do the improvement actions, which are about a cause.
+    """
+
+    def page(self, tx: Transaction, cut: Cut, place: str) -> Page:
+        """See Purger. A place is the instant and the docket of the last complaint that was looked at; the index follows
+        behind all of them."""
+        if place.startswith(_INDEX):
+            return _index_page(tx, cut, place.removeprefix(_INDEX))
+        instant, key = place_of(place)
+        found = tx.all(
+            _Ended,
+            "SELECT docket, creation_date, number_index, parent FROM complaints"  # noqa: S608 - numbers of states
+            f" WHERE creation_date < :before AND state IN ({_FINAL}) AND due IS NULL"
+            " AND (creation_date, docket) > (:after, :key) ORDER BY creation_date, docket LIMIT :limit",
+            before=cut.before,
+            after=instant,
+            key=key,
+            limit=cut.limit,
+        )
+        held = [each for each in found if each.number_index in cut.held.numbers]
+        removed = sum(self._remove(tx, each, cut.before) for each in found if each not in held)
+        last = found[-1] if len(found) == cut.limit else None
+        return Page(removed, len(held), f"{last.creation_date} {last.docket}" if last is not None else _behind(tx, cut))
+
+    def oldest(self, tx: Transaction) -> int | None:
+        """See Purger."""
+        return tx.first(int, "SELECT creation_date FROM complaints ORDER BY creation_date LIMIT 1")
+
+    def _remove(self, tx: Transaction, ended: _Ended, before: int) -> int:
+        """Removes a complaint with its work items, if all of it has ended; a work item goes with its case."""
+        whole = case_of(tx, ended.parent or ended.docket)
+        if ended.parent and any(each.docket == ended.parent for each in whole):
+            return 0
+        if not whole or not all(_has_ended(tx, each, before) for each in whole):
+            return 0
+        dockets = [each.docket for each in whole]
+        _note_numbers(tx, dockets)
+        # The last of all stays, because the next one is numbered after it.
+        tx.execute_many(
+            "DELETE FROM complaint_events WHERE docket = :docket"
+            " AND sequence < (SELECT MAX(sequence) FROM complaint_events)",
+            [{"docket": each} for each in dockets],
+        )
+        for table in ("complaint_escalations", "complaint_tellings", "cases_to_tell", "complaints"):
+            tx.execute_many(
+                f"DELETE FROM {table} WHERE docket = :docket",  # noqa: S608 - names from above
+                [{"docket": each} for each in dockets],
+            )
+        for docket in dockets:
+            remove_files_of(tx, docket)
+            remove_private_notes(tx, docket)
+        destroy(tx, [subject for each in dockets for subject in (complaint_subject(each), envelope_subject(each))])
+        return len(dockets)
+
+
+def _behind(tx: Transaction, cut: Cut) -> str:
+    """Where the page after all complaints begins; empty where the index has nothing as old."""
+    old = tx.first(int, "SELECT 1 FROM complaint_index WHERE creation_date < :before LIMIT 1", before=cut.before)
+    return "" if old is None else _INDEX
+
+
+def _index_page(tx: Transaction, cut: Cut, place: str) -> Page:
+    """Removes what other regions have told of complaints of long ago."""
+    instant, key = place_of(place)
+    found = tx.all(
+        _Indexed,
+        "SELECT docket, creation_date, number_index FROM complaint_index"
+        " WHERE creation_date < :before AND (creation_date, docket) > (:after, :key)"
+        " ORDER BY creation_date, docket LIMIT :limit",
+        before=cut.before,
+        after=instant,
+        key=key,
+        limit=cut.limit,
+    )
+    held = [each for each in found if each.number_index in cut.held.numbers]
+    removed = [each.docket for each in found if each not in held and not _is_needed(tx, each.docket)]
+    tx.execute_many("DELETE FROM complaint_index WHERE docket = :docket", [{"docket": each} for each in removed])
+    destroy(tx, [envelope_subject(each) for each in removed])
+    last = found[-1] if len(found) == cut.limit else None
+    return Page(len(removed), len(held), f"{_INDEX}{last.creation_date} {last.docket}" if last is not None else "")
+
+
+def _is_needed(tx: Transaction, docket: str) -> bool:
+    """Whether what was said of a complaint is still kept, or itself: what was told of it overrules that."""
+    kept = tx.first(
+        int,
+        "SELECT 1 FROM outbox WHERE subject = :docket UNION ALL SELECT 1 FROM inbox WHERE subject = :docket"
+        " UNION ALL SELECT 1 FROM complaints WHERE :docket IN (docket, parent) LIMIT 1",
+        docket=docket,
+    )
+    return kept is not None
+
+
+def _has_ended(tx: Transaction, each: AboutNumber, before: int) -> bool:
+    """Whether a complaint ended before an instant, and nothing about it waits or has still to be known."""
+    if each.is_open:
+        return False
+    waiting = tx.first(
+        int,
+        "SELECT 1 FROM outbox WHERE subject = :docket UNION ALL SELECT 1 FROM inbox WHERE subject = :docket"
+        " UNION ALL SELECT 1 FROM complaint_tellings WHERE docket = :docket AND told_time IS NULL"
+        " UNION ALL SELECT 1 FROM cases_to_tell WHERE docket = :docket LIMIT 1",
+        docket=each.docket,
+    )
+    later = tx.first(
+        int,
+        "SELECT 1 FROM complaint_events WHERE docket = :docket AND time >= :before LIMIT 1",
+        docket=each.docket,
+        before=before,
+    )
+    return waiting is None and later is None
+
+
+def _note_numbers(tx: Transaction, dockets: Sequence[str]) -> None:
+    """Keeps the highest number, from which the next complaint is numbered."""
+    tx.execute_many(
+        "INSERT INTO purged_dockets (id, docket_number) SELECT 1, docket_number FROM complaints"
+        " WHERE docket = :docket ON CONFLICT (id) DO UPDATE SET docket_number = CASE"
+        " WHEN excluded.docket_number > purged_dockets.docket_number THEN excluded.docket_number"
+        " ELSE purged_dockets.docket_number END",
+        [{"docket": each} for each in dockets],
+    )

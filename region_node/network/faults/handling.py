@@ -1,0 +1,234 @@
+"""What the region in which a fault is reported does: takes it in, passes on what is said, keeps what it is told.
+
+It keeps the customer's contact to the end, wherever the fault is. The home region of the number follows as well.
+"""
+
+import logging
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from gateway import failpoints
+from gateway.api.region.v1.fault_envelopes_pb2 import FaultCommand, FaultFiling
+from gateway.api.region.v1.fault_pb2 import Fault, FaultReport
+from gateway.api.types.v1.access_pb2 import Role
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.clock import to_timestamp
+from gateway.errors import Refused, text
+from gateway.identity import Identity
+from gateway.store.port import Transaction
+from region_node.business.orders.rows import RequestKey, insert_request
+from region_node.customers.told_standings import require_takes_complaints, require_unrestricted, standings_of
+from region_node.network.faults import outages, owner, places, rules, told
+from region_node.network.faults.following import followed
+from region_node.network.faults.of_alarms import completed, raised_by_alarm
+from region_node.network.faults.rows import (
+    FaultRow,
+    find_fault,
+    insert_fault,
+    is_known,
+    next_fault_number,
+    require_fault,
+    update_fault,
+)
+from region_node.network.faults.sending import send_to_owner
+from region_node.node.context import RegionContext
+from region_node.requests.caller import Caller, Submitter, done_before, note, settle_asked
+
+_log = logging.getLogger(__name__)
+
+
+def report(tx: Transaction, context: RegionContext, caller: Submitter, reported: FaultReport, now: datetime) -> Fault:
+    """Takes in a fault, and has the customer told. The same request again gives the fault as it stands now.
+
+    Raises Refused, also with REQUEST_ID_REUSED for the same id with other content.
+    """
+    key = caller.key(reported.SerializeToString(deterministic=True))
+    if reported.number:
+        require_unrestricted(tx, reported.number)
+    if (known := known_request(tx, key)) is not None:
+        return known
+    settled = completed(tx, context.federation.network, reported)
+    rules.require_report(settled)
+    places.settle(context.federation, settled)
+    home = context.federation.number_plan.home_of(settled.number) if settled.number else None
+    if settled.number:
+        require_takes_complaints(home, standings_of(tx, [settled.number]))
+    number = next_fault_number(tx)
+    fault = _new_fault(context, caller, settled, home or "", number, now)
+    row = FaultRow(fault, caller.traceparent)
+    raised_by_alarm(tx, context, fault, now)
+    failpoints.reach("fault-reported.before-commit")
+    is_own = fault.owner_region == context.region
+    if is_own:
+        owner.take_up(context, fault, now)
+    insert_fault(tx, row, number, now)
+    if is_own:
+        owner.taken_up(tx, context, row, now)
+    else:
+        owner.watch(tx, context, fault)
+        send_to_owner(tx, context, row, f"{fault.id}#report", FaultFiling(fault=fault), now)
+    told.tell_reported(tx, context, fault, now)
+    insert_request(tx, key, fault.id, settled=True, now=now)
+    note(tx, caller, "ReportFault", fault.id, now)
+    return fault
+
+
+def command(tx: Transaction, context: RegionContext, caller: Caller, asked: FaultCommand, now: datetime) -> Fault:
+    """What the customer says to a fault that was reported here.
+
+    Raises Refused; for a request that was asked before, what the region in which it is answered then.
+    """
+    key = caller.key(asked.SerializeToString(deterministic=True))
+    require_readable(tx, asked.id)
+    if (known := known_request(tx, key)) is not None:
+        return known
+    fault = find_for(tx, asked.id, caller.identity)
+    if fault.handling_region != context.region:
+        raise Refused(Reason.REASON_FAULT_NOT_REPORTED_HERE, region=fault.handling_region)
+    is_own = fault.owner_region == context.region
+    if is_own:
+        fault = owner.apply_command(tx, context, asked, now)
+    else:
+        row = FaultRow(fault, caller.traceparent)
+        send_to_owner(tx, context, row, f"{fault.id}#{caller.operator}/{caller.request_id}", asked, now)
+    insert_request(tx, key, fault.id, settled=is_own, now=now)
+    note(tx, caller, asked.WhichOneof("command") or "", fault.id, now)
+    return fault
+
+
+def adopt(tx: Transaction, context: RegionContext, snapshot: Fault, traceparent: str, now: datetime) -> Fault | None:
+    """Takes over the word on a fault of the region in which it is; returns the fault as it stands here then.
+
+    None where it was made unreadable since. The home region learns of it by this.
+    """
+    row = find_fault(tx, snapshot.id)
+    if row is None:
+        if is_known(tx, snapshot.id):
+            return None
+        fault = _copy(snapshot)
+        followed(tx, context, Fault(), fault, now)
+        insert_fault(tx, FaultRow(fault, traceparent), 0, now)
+        return fault
+    known = row.fault
+    if snapshot.version <= known.version or known.owner_region == context.region:
+        return known
+    fault = _copy(snapshot)
+    # Who is told what, by whom it was reported and where it is: none of it changes by what is told of it.
+    fault.report.CopyFrom(known.report)
+    fault.handling_region, fault.operator = known.handling_region, known.operator
+    fault.home_region, fault.owner_region = _home(context, known, snapshot), known.owner_region
+    followed(tx, context, known, fault, now)
+    if fault.handling_region == context.region:
+        owner.watch(tx, context, fault)
+    update_fault(tx, fault, now)
+    return fault
+
+
+def _home(context: RegionContext, known: Fault, snapshot: Fault) -> str:
+    """The home region, which stays what it was but for the first word of the region in which the fault is.
+
+    Where the number moves between the report and its arrival, the two go by different plans, and only one region may
+    act as the home region: the one that is told how the fault stands. None becomes it by another's word.
+    """
+    told, number = snapshot.home_region, known.report.number
+    if known.version or not number:
+        return known.home_region
+    is_own = told != context.region or context.federation.number_plan.home_of(number) == context.region
+    return told if is_own else known.home_region
+
+
+def settle_command(
+    tx: Transaction,
+    context: RegionContext,
+    envelope_id: str,
+    snapshot: Fault | None,
+    refused: Refused | None,
+    now: datetime,
+) -> None:
+    """The region in which a fault is answered a command: its word on the request and, if it knows it, on the fault."""
+    if snapshot is not None:
+        adopt(tx, context, snapshot, "", now)
+    settle_asked(tx, envelope_id, refused)
+
+
+def keep(tx: Transaction, context: RegionContext, fault_id: str, refused: Refused, now: datetime) -> None:
+    """The other region does not take the fault, by the configuration that it has: it is not lost, and kept here.
+
+    What is known of why is noted for staff, who see to it.
+    """
+    row = find_fault(tx, fault_id)
+    if row is None or row.fault.version:
+        return
+    fault, other, why = row.fault, row.fault.owner_region, text(refused.reason, refused.parameters)
+    _log.error("the region %s has refused the fault %s, which is kept here: %s", other, fault_id, why.en)
+    owner.take_up(context, fault, now)
+    rules.note(fault, other, f"{why.zh_cn} {why.en}"[: rules.TEXT_LIMIT], now)
+    update_fault(tx, fault, now)
+    owner.taken_up(tx, context, row, now)
+
+
+def find_for(tx: Transaction, fault_id: str, identity: Identity) -> Fault:
+    """The fault, for whoever may see it.
+
+    Raises Refused with FAULT_NOT_FOUND, also for those who may not, and with CUSTOMER_RESTRICTED.
+    """
+    row = find_fault(tx, fault_id)
+    if row is None or not is_visible(row.fault, identity):
+        raise Refused(Reason.REASON_FAULT_NOT_FOUND, fault=fault_id)
+    _require_unrestricted(tx, row.fault)
+    return row.fault
+
+
+def require_readable(tx: Transaction, fault_id: str) -> None:
+    """Raises Refused with CUSTOMER_RESTRICTED where the customer of a fault is stored and nothing else."""
+    row = find_fault(tx, fault_id)
+    if row is not None:
+        _require_unrestricted(tx, row.fault)
+
+
+def is_visible(fault: Fault, identity: Identity) -> bool:
+    """It is seen by the operator that reported it and its region's staff, and by all of the region in which it is, and
+    of the home region of the number."""
+    if identity.region in (fault.owner_region, fault.home_region):
+        return True
+    is_own = identity.role == Role.ROLE_STAFF or fault.operator == identity.name
+    return fault.handling_region == identity.region and is_own
+
+
+def known_request(tx: Transaction, key: RequestKey) -> Fault | None:
+    """The fault of a request that was made before. Raises Refused as it was, or for other content."""
+    known = done_before(tx, key)
+    return None if known is None else require_fault(tx, known).fault
+
+
+def _new_fault(
+    context: RegionContext, caller: Submitter, reported: FaultReport, home: str, number: int, now: datetime
+) -> Fault:
+    """The fault as it was reported, with the limit that the customer is promised."""
+    day = now.astimezone(ZoneInfo(context.time_zone))
+    fault = Fault(
+        id=f"{context.region}/F{day:%Y%m%d}-{number}",
+        report=reported,
+        handling_region=context.region,
+        operator=caller.operator,
+        home_region=home,
+        owner_region=reported.place.region,
+        severity=reported.severity or rules.MINOR,
+        terminal_caused=reported.terminal_caused,
+        creation_date=to_timestamp(now),
+    )
+    rules.enter(fault, rules.ACKNOWLEDGED, now=now, region=context.region, reason="reported")
+    outages.set_first(context.federation, fault)
+    owner.expect(fault)
+    return fault
+
+
+def _require_unrestricted(tx: Transaction, fault: Fault) -> None:
+    if fault.report.number:
+        require_unrestricted(tx, fault.report.number)
+
+
+def _copy(fault: Fault) -> Fault:
+    copy = Fault()
+    copy.CopyFrom(fault)
+    return copy

@@ -1,0 +1,66 @@
+"""The support desk: what the service does, without gRPC."""
+
+import asyncio
+import contextlib
+
+from gateway import failpoints
+from gateway.api.region.v1.support_request_pb2 import SupportInquiry, SupportRequest
+from gateway.api.region.v1.support_service_pb2 import WorkOnSupportRequestRequest
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.clock import Clock
+from gateway.errors import Refused
+from gateway.store.port import Store, Transaction
+from region_node.business.orders.rows import find_request
+from region_node.network.support import handling
+from region_node.network.support.rows import find_support_request
+from region_node.node.context import RegionContext
+from region_node.requests.caller import Caller, is_settled
+from region_node.requests.changes import Changes
+
+
+class SupportDesk:
+    """Takes in support requests and what staff do, waits for the region at fault where asked to."""
+
+    def __init__(self, context: RegionContext, store: Store, clock: Clock, changes: Changes) -> None:
+        self._context = context
+        self._store = store
+        self._clock = clock
+        self._changes = changes
+
+    async def open(
+        self, caller: Caller, inquiry: SupportInquiry, unmeasured: SupportInquiry | None = None
+    ) -> SupportRequest:
+        """Takes in a support request. `unmeasured` is the inquiry as it came, where measurements were added to it."""
+        self._context.border.current.require_trusted_clock()
+        if not self._store.accepts_new_work():
+            raise Refused(Reason.REASON_STORE_UNAVAILABLE)
+        now = self._clock.now()
+        opened = await self._store.write(
+            lambda tx: handling.open_request(tx, self._context, caller, inquiry, now, unmeasured=unmeasured)
+        )
+        failpoints.reach("support-opened.after-commit")
+        return opened
+
+    async def work(self, caller: Caller, asked: WorkOnSupportRequestRequest, wait: float) -> SupportRequest:
+        """Does what a member of staff does; raises Refused where the region at fault has refused it."""
+        now = self._clock.now()
+        with self._changes.answer_to(caller.operator, caller.request_id) as answer:
+            done = await self._store.write(lambda tx: handling.work(tx, self._context, caller, asked, now))
+            failpoints.reach("support-worked.after-commit")
+            if wait and not await self._store.read(lambda tx: is_settled(tx, caller)):
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(wait):
+                        await answer.wait()
+        return await self._store.read(lambda tx: _answered(tx, caller, done))
+
+
+def _answered(tx: Transaction, caller: Caller, written: SupportRequest) -> SupportRequest:
+    """The support request after a step: as it was written then, where it was made unreadable since.
+
+    Raises Refused where the region at fault refused the step.
+    """
+    request = find_request(tx, caller.operator, caller.request_id)
+    if request is not None and request.refused is not None:
+        raise request.refused
+    row = find_support_request(tx, written.id)
+    return written if row is None else row.request

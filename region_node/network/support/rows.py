@@ -1,0 +1,182 @@
+"""Support requests, as stored."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from gateway import vault
+from gateway.api.region.v1.support_request_pb2 import SupportRequest, SupportState
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.clock import from_timestamp, to_microseconds
+from gateway.errors import Refused
+from gateway.masking import masked_number, prints_masked
+from gateway.store.port import Transaction, Value
+from gateway.timers import set_timer
+from region_node.customers.told_standings import erased_by
+from region_node.network.support import rules
+from region_node.node.subjects import number_index
+from region_node.records.listing import Page, Selection, Stored
+
+SUPPORT_SUBJECTS = "support/"
+ENDED_TIMER = "support-ended"  # one about a customer who was erased is closed
+_PLACE = "support_requests"
+_COLUMNS = "support_id, creation_date, traceparent, body"
+
+
+def support_subject(support_id: str) -> str:
+    """Under whose key a support request is sealed."""
+    return SUPPORT_SUBJECTS + support_id
+
+
+@dataclass(frozen=True)
+class SupportRow:
+    """A support request and the trace to which all its envelopes belong."""
+
+    request: SupportRequest = field(repr=False)
+    traceparent: str
+
+
+@dataclass(frozen=True)
+class SupportOfNumber:
+    """A support request of a number."""
+
+    support_id: str
+    state: SupportState.ValueType
+    opening_region: str
+    owner_region: str
+
+    @property
+    def is_ended(self) -> bool:
+        """Whether nobody works on it any more."""
+        return self.state == rules.CLOSED
+
+
+@prints_masked(number=masked_number)
+@dataclass(frozen=True)
+class SupportFilter:
+    """Which support requests are listed; empty values restrict nothing. `operator` sees those that it opened."""
+
+    operator: str = ""
+    states: Sequence[SupportState.ValueType] = ()
+    number: str = ""
+
+
+def next_support_number(tx: Transaction) -> int:
+    """The number of the next support request that is opened here."""
+    known = tx.first(
+        int,
+        "SELECT COALESCE(MAX(support_number), 0) FROM (SELECT MAX(support_number) AS support_number"
+        " FROM support_requests UNION ALL SELECT support_number FROM purged_support_requests) AS numbers",
+    )
+    return (known or 0) + 1
+
+
+def is_known(tx: Transaction, support_id: str) -> bool:
+    """Whether this region has a support request, also one that was made unreadable."""
+    return tx.first(int, "SELECT 1 FROM support_requests WHERE support_id = :id", id=support_id) is not None
+
+
+def find_support_request(tx: Transaction, support_id: str) -> SupportRow | None:
+    """The support request as this region has it; None also where it was made unreadable."""
+    stored = tx.first(
+        Stored,
+        f"SELECT {_COLUMNS} FROM support_requests WHERE support_id = :id",  # noqa: S608 - no values
+        id=support_id,
+    )
+    return None if stored is None else _opened(tx, stored)
+
+
+def require_support_request(tx: Transaction, support_id: str) -> SupportRow:
+    """The support request as this region has it. Raises Refused with SUPPORT_REQUEST_NOT_FOUND."""
+    row = find_support_request(tx, support_id)
+    if row is None:
+        raise Refused(Reason.REASON_SUPPORT_REQUEST_NOT_FOUND, request=support_id)
+    return row
+
+
+def support_requests_about(tx: Transaction, number: str) -> list[SupportOfNumber]:
+    """The support requests of a number that this region has."""
+    return tx.all(
+        SupportOfNumber,
+        "SELECT support_id, state, opening_region, owner_region FROM support_requests"
+        " WHERE number_index = :number AND number_index <> '' ORDER BY support_id",
+        number=number_index(tx, number),
+    )
+
+
+def insert_support_request(tx: Transaction, row: SupportRow, support_number: int, now: datetime) -> None:
+    """Adds a support request."""
+    request = row.request
+    tx.execute(
+        "INSERT INTO support_requests (support_id, support_number, opening_region, owner_region, operator,"
+        " number_index, state, version, creation_date, changed, traceparent, body)"
+        " VALUES (:support_id, :support_number, :opening_region, :owner_region, :operator,"
+        " :number_index, :state, :version, :creation_date, :changed, :traceparent, :body)",
+        support_number=support_number,
+        opening_region=request.opening_region,
+        operator=request.operator,
+        number_index=number_index(tx, request.inquiry.number),
+        creation_date=to_microseconds(from_timestamp(request.creation_date)),
+        traceparent=row.traceparent,
+        **_changeable(tx, request, now),
+    )
+    _look_if_erased(tx, request, now)
+
+
+def update_support_request(tx: Transaction, request: SupportRequest, now: datetime) -> None:
+    """Stores a changed support request. One of a customer who was erased meanwhile is looked at once it is closed."""
+    tx.execute(
+        "UPDATE support_requests SET owner_region = :owner_region, state = :state, version = :version,"
+        " changed = :changed, body = :body WHERE support_id = :support_id",
+        **_changeable(tx, request, now),
+    )
+    _look_if_erased(tx, request, now)
+
+
+def list_support_requests(
+    tx: Transaction, wanted: SupportFilter, before: tuple[int, str] | None, limit: int
+) -> Page[SupportRequest]:
+    """At most `limit` support requests, newest first, older than `before` (creation date in microseconds, id).
+
+    Those of restricted customers are left out.
+    """
+    listed = Selection("support_requests", "support_id")
+    if wanted.operator:
+        listed.only("operator = :operator AND support_number > 0", operator=wanted.operator)
+    listed.in_states(wanted.states)
+    listed.of_number(tx, wanted.number)
+    return listed.page(tx, lambda rows: [_request(tx, each) for each in rows], before, limit)
+
+
+def look_at_ended(tx: Transaction, support_id: str, now: datetime) -> None:
+    """Has a support request of a customer who was erased made unreadable, once it is closed."""
+    set_timer(tx, f"{ENDED_TIMER}/{support_id}", kind=ENDED_TIMER, subject=support_id, due=now)
+
+
+def _look_if_erased(tx: Transaction, request: SupportRequest, now: datetime) -> None:
+    if rules.is_ended(request) and erased_by(tx, request.inquiry.number):
+        look_at_ended(tx, request.id, now)
+
+
+def _changeable(tx: Transaction, request: SupportRequest, now: datetime) -> Mapping[str, Value]:
+    return {
+        "support_id": request.id,
+        "owner_region": request.owner_region,
+        "state": request.state,
+        "version": request.version,
+        "changed": to_microseconds(now),
+        "body": vault.seal(tx, support_subject(request.id), _PLACE, request.SerializeToString()),
+    }
+
+
+def _opened(tx: Transaction, stored: Stored) -> SupportRow | None:
+    try:
+        content = vault.open_sealed(tx, support_subject(stored.name), _PLACE, stored.body)
+    except vault.KeyDestroyed:
+        return None
+    return SupportRow(SupportRequest.FromString(content), stored.traceparent)
+
+
+def _request(tx: Transaction, stored: Stored) -> SupportRequest | None:
+    row = _opened(tx, stored)
+    return None if row is None else row.request
