@@ -2,11 +2,13 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass
 
 import click
 import grpc
 from click.shell_completion import CompletionItem, get_completion_class
 
+from gateway.api.federation.v1.terms_pb2 import Terms
 from gateway.reaching import Server
 from gateway.tls import CredentialsUnusable
 
@@ -19,6 +21,15 @@ Ask = Callable[[grpc.aio.Channel], Awaitable[Iterable[str]]]
 """Asks a server for all names of one kind."""
 FindServer = Callable[[Mapping[str, object]], Server | None]
 """The server that the options and the environment name; None where they do not."""
+
+
+@dataclass(frozen=True)
+class TermsCompletions:
+    """How options are completed whose values are names of the federation."""
+
+    regions: Complete
+    categories: Complete
+    causes: Complete
 
 
 def completing(find: FindServer, ask: Ask) -> Complete:
@@ -37,6 +48,22 @@ def completing(find: FindServer, ask: Ask) -> Complete:
         return [CompletionItem(each) for each in sorted(set(known)) if each.startswith(incomplete)]
 
     return complete
+
+
+def completing_terms(find: FindServer, terms: Callable[[grpc.aio.Channel], Awaitable[Terms]]) -> TermsCompletions:
+    """Completes by what a federation calls things, as `terms` asks a server for it."""
+
+    def by(names: Callable[[Terms], Iterable[str]]) -> Complete:
+        async def ask(channel: grpc.aio.Channel) -> Iterable[str]:
+            return names(await terms(channel))
+
+        return completing(find, ask)
+
+    return TermsCompletions(
+        regions=by(lambda told: [each.region for each in told.regions]),
+        categories=by(lambda told: [each.code for each in told.complaint_categories]),
+        causes=by(lambda told: [each.code for each in told.resolution_causes]),
+    )
 
 
 def completion_command(program: str) -> click.Command:

@@ -104,8 +104,8 @@ class SpeakingGroup(click.Group):
     """A program's tree of commands, with help and messages in the language that was asked for.
 
     `texts` holds its catalogues; `options` makes what each command takes besides its own. `places` says where a
-    command is, by its words: `"orders"` at `"package.module:name"`. It is imported
-    when it is asked for, so that nobody who calls one waits for all.
+    command is, by its name: `"orders"` at `"package.module:name"`. It is imported when it is asked for, so that nobody
+    who calls one waits for all.
     """
 
     context_class = HelpContext
@@ -124,7 +124,7 @@ class SpeakingGroup(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """See click."""
-        return sorted({*super().list_commands(ctx), *(name for name in self.places if " " not in name)})
+        return sorted({*super().list_commands(ctx), *self.places})
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """See click."""
@@ -139,13 +139,9 @@ class SpeakingGroup(click.Group):
             raise _with_nearest(error) from error
 
     def _find(self, name: str) -> None:
-        if name in self.commands or name not in self.places or " " in name:
+        if name in self.commands or name not in self.places:
             return
         command = _imported(self.places[name])
-        for words, place in self.places.items():
-            group, _, below = words.partition(" ")
-            if below and group == name and isinstance(command, click.Group):
-                command.add_command(_imported(place), below)
         self.add_command(command, name)
         _add_options(command, self.options)
         _offer_choices(command)

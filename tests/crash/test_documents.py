@@ -17,7 +17,7 @@ from gateway.api.region.v1.document_service_pb2 import (
 )
 from gateway.api.region.v1.document_service_pb2_grpc import DocumentServiceStub
 from gateway.clock import to_timestamp
-from region_node.cli.customers.document_transfer import CHUNK, Uploading, request_id_of
+from region_node.cli.imports.file_transfer import CHUNK, Uploading, content_request_id
 from tests.crash.regions import CALL_SECONDS, CLERK, HANDLING, HOME, number_of
 from tests.crash.scene import Scene
 
@@ -43,7 +43,7 @@ class Scan:
             verify_time=to_timestamp(datetime.now(UTC)),
             requester=CLERK,
         )
-        self._named.request_id = request_id_of(self._named)
+        self._named.request_id = content_request_id(self._named)
         self.register_id = f"{HANDLING}/{OPERATOR}/{self._named.request_id}"
 
     def start(self) -> "Future[UploadDocumentResponse]":

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from coordinator.cli.federation.certificates import certificates
+from coordinator.cli.certificates import certificates
 from gateway.authority import Authority, Issued
 from gateway.identity import Identity, parse
 from gateway.signing import TrustedKeys

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coordinator.cli.order_timeline import Hop, seconds_between, timeline
-from coordinator.cli.output import told, told_age, told_span
+from coordinator.cli.orders.order_timeline import Hop, seconds_between, timeline
+from coordinator.cli.output import told_age, told_span
 from coordinator.membership.rules import require_route, standing
 from coordinator.oversight.rules import concerns, handling_region, merged
 from coordinator.registry.rules import Heartbeat, Lease, RegionFacts, Suspension, expired, next_expiry
@@ -19,6 +19,7 @@ from gateway.api.region.v1.oversight_service_pb2 import EnvelopeTrace, GetOrderT
 from gateway.api.relay.v1.relay_pb2 import EnvelopeKind, HopStamp, Journey
 from gateway.clock import to_timestamp
 from gateway.errors import Refused, reason_name
+from gateway.words import word
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 BEAT = Heartbeat("127.0.0.1:1", NOW, 1, timedelta(0), b"certificate")
@@ -172,8 +173,8 @@ def test_what_a_clock_ahead_of_ours_has_stamped_is_no_age_below_nothing() -> Non
 
 
 def test_enum_values_are_told_in_words() -> None:
-    assert told("ORDER_STATE_IN_PROGRESS", "ORDER_STATE_") == "in progress"
-    assert told("PARTY_UNSPECIFIED", "PARTY_") == ""
+    assert word("ORDER_STATE_IN_PROGRESS", "ORDER_STATE_") == "in progress"
+    assert word("PARTY_UNSPECIFIED", "PARTY_") == ""
 
 
 def test_a_region_lags_behind_while_any_of_its_processes_does() -> None:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from coordinator.cli.exits import NotDone
+from gateway.cli.exits import NotDone
 from gateway.languages import translated
 
 _TEXT, _CATEGORY = "text", "category"

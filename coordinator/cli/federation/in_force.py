@@ -1,11 +1,11 @@
 """The configuration in force, as administrators' commands ask for it and replace it."""
 
 from coordinator.cli.connection import TIMEOUT, Connection
-from coordinator.cli.exits import NotDone
 from gateway.api.coordinator.v1 import administration_pb2 as contract
 from gateway.api.coordinator.v1.administration_pb2_grpc import ConfigurationServiceStub
 from gateway.api.federation.v1.configuration_pb2 import Configuration
 from gateway.channels import invoke
+from gateway.cli.exits import NotDone
 from gateway.languages import translated
 from gateway.tls import MAX_MESSAGE_BYTES
 

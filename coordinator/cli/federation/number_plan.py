@@ -13,8 +13,8 @@ from typing import NoReturn, TextIO
 import click
 from rich.progress import Progress
 
-from coordinator.cli.connection import Connection, connected
-from coordinator.cli.exits import EPILOG, NotDone
+from coordinator.cli.asking import json_option
+from coordinator.cli.connection import EPILOG, Connection, connected
 from coordinator.cli.federation.in_force import in_force, put_in_force
 from coordinator.cli.federation.number_plan_file import (
     Columns,
@@ -27,8 +27,8 @@ from coordinator.cli.federation.number_plan_file import (
     regions_by_name,
     rejected_rows,
 )
-from coordinator.cli.output import json_option
 from gateway.api.federation.v1.configuration_pb2 import Configuration
+from gateway.cli.exits import NotDone
 from gateway.federation.rules import problems
 from gateway.files import replace_file
 from gateway.languages import translated

@@ -10,15 +10,15 @@ from pathlib import Path
 import click
 from click.core import ParameterSource
 
+from coordinator.cli.asking import json_option
 from coordinator.cli.completing import complete_regions
-from coordinator.cli.connection import Connection, optionally_connected
-from coordinator.cli.exits import EPILOG, NotDone
+from coordinator.cli.connection import EPILOG, Connection, optionally_connected
 from coordinator.cli.node.audit_chains import verify_federation
 from coordinator.cli.node.config import load_settings, settings_options
-from coordinator.cli.output import json_option
 from coordinator.registry.etcd.registry import EtcdRegistry, RegistryUnreachable
 from coordinator.settings import CoordinatorSettings
 from gateway.audit import ChainBroken, Head, Seen, Walk, rows, verify
+from gateway.cli.exits import NotDone
 from gateway.clock import SystemClock
 from gateway.errors import Refused
 from gateway.languages import refusal, translated
@@ -51,10 +51,7 @@ def audit_group() -> None:
 @optionally_connected
 @settings_options
 @click.option(
-    "--seen",
-    type=_HeadType(),
-    metavar="ROW:HASH",
-    help="A head printed earlier; finds a tail that was cut since.",
+    "--seen", type=_HeadType(), metavar="ROW:HASH", help="A head printed earlier; finds a tail that was cut since."
 )
 @click.option(
     "--registry-seen",

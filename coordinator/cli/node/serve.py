@@ -2,10 +2,11 @@
 
 import click
 
-from coordinator.cli.exits import EPILOG, NotDone
+from coordinator.cli.connection import EPILOG
 from coordinator.cli.node.config import load_settings, settings_options
 from coordinator.registry.etcd.registry import RegistryUnreachable
 from gateway import logs
+from gateway.cli.exits import NotDone
 from gateway.server import PortInUse, run_process
 from gateway.settings import Sources
 from gateway.store.port import StoreUnusable

@@ -15,7 +15,6 @@ from gateway.errors import from_rpc_error
 from gateway.files import replace_file
 from gateway.languages import LANGUAGES, in_each_language, translated
 from gateway.plain_text import visible
-from region_node.cli.asking import answer_of
 from region_node.cli.complaints.dossier_view import document, open_points, verdict_of
 from region_node.cli.connection import Target, connection_options
 
@@ -124,7 +123,7 @@ def _exported(target: Target, request: api.ExportDossierRequest) -> api.Dossier:
             await _ask_for_regulator(node, request.docket)
         return (await node.ExportDossier(request, timeout=_CALL_SECONDS)).dossier
 
-    return answer_of(target, export)
+    return target.ask(export)
 
 
 async def _ask_for_regulator(node: "DossierServiceStub", docket: str) -> None:

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 import click
 
 from gateway import audit as chain
+from gateway.cli.exits import NOT_KNOWN, REFUSED, USAGE, leave
 from gateway.clock import from_microseconds
 from gateway.files import open_private
 from gateway.languages import translated
@@ -19,7 +20,6 @@ from gateway.signing import Signer
 from gateway.store.port import StoreUnusable
 from gateway.times import show_times_in, told_time
 from gateway.tls import CredentialsUnusable
-from region_node.cli.exits import NOT_KNOWN, REFUSED, USAGE, leave
 from region_node.cli.node.audit_export import Proof, Wanted, export, is_known, written
 from region_node.cli.node.audit_witnesses import NoWitness, Testimony, Witnesses
 from region_node.cli.node.config import load_settings, settings_options
