@@ -4,7 +4,7 @@ import signal
 
 import pytest
 
-from gateway.languages import VARIABLE
+from gateway.wording.languages import VARIABLE
 
 pytest_plugins = ["tests.engines", "tests.durations"]
 
