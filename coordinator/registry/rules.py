@@ -1,10 +1,10 @@
 """What is known of a region, by the heartbeats of its processes, and which of those count as live. Pure."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from gateway.api.federation.v1.federation_pb2 import SealingKey
+from gateway.api.federation.v1.federation_pb2 import Capabilities, NodeReport, SealingKey
 
 
 @dataclass(frozen=True)
@@ -23,12 +23,15 @@ class Heartbeat:
     """Verified, the PEM as encoded anew; empty of one whose region has a newer one."""
     sealing_key: SealingKey = field(default_factory=SealingKey)
     """What batches for the region are to be sealed to, verified; empty of one that told none."""
+    capabilities: Capabilities = field(default_factory=Capabilities)
+    """What it can read of a configuration; empty of one that told none."""
+    report: NodeReport = field(default_factory=NodeReport)
 
     def brings_news_after(self, known: "Heartbeat | None") -> bool:
-        """Whether the process is new, or tells another certificate or key than it did before."""
+        """Whether the process is new, or tells another certificate, key or capabilities than it did before."""
         if known is None or self.signing_certificate not in (b"", known.signing_certificate):
             return True
-        return known.sealing_key.key != self.sealing_key.key
+        return (known.sealing_key.key, known.capabilities) != (self.sealing_key.key, self.capabilities)
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,8 @@ class RegionFacts:
     """PEM; kept when the region is silent."""
     sealing_key: SealingKey = field(default_factory=SealingKey)
     """Kept when the region is silent, too."""
+    capabilities: Capabilities = field(default_factory=Capabilities)
+    """Kept when the region is silent, too."""
     live: Mapping[str, Heartbeat] = field(default_factory=dict)
     """The last heartbeat of each process whose lease has not run out, by endpoint."""
     last: Heartbeat | None = None
@@ -64,21 +69,41 @@ class RegionFacts:
         While certificates or keys are replaced, the processes of a region differ.
         """
         certificate = heartbeat.signing_certificate or self.signing_certificate
-        if certificate == self.signing_certificate and not self.is_sealed_otherwise_by(heartbeat):
+        if certificate == self.signing_certificate and not self.is_told_otherwise_by(heartbeat):
             return replace(self, ever_joined=True)
-        told = heartbeat.sealing_key if heartbeat.sealing_key.key else self.sealing_key
-        return replace(self, ever_joined=True, signing_certificate=certificate, sealing_key=told)
+        return replace(
+            self,
+            ever_joined=True,
+            signing_certificate=certificate,
+            sealing_key=heartbeat.sealing_key if heartbeat.sealing_key.key else self.sealing_key,
+            capabilities=heartbeat.capabilities if heartbeat.capabilities.capabilities else self.capabilities,
+        )
 
-    def is_sealed_otherwise_by(self, heartbeat: Heartbeat) -> bool:
-        """Whether a process tells another sealing key than the one that counts."""
-        return heartbeat.sealing_key.key not in (b"", self.sealing_key.key)
+    def is_told_otherwise_by(self, heartbeat: Heartbeat) -> bool:
+        """Whether a process tells another sealing key, or other capabilities, than those that count."""
+        is_sealed_otherwise = heartbeat.sealing_key.key not in (b"", self.sealing_key.key)
+        return is_sealed_otherwise or heartbeat.capabilities not in (Capabilities(), self.capabilities)
+
+    def versions(self) -> Sequence[Capabilities]:
+        """What the processes of the region can read; of a silent region, what the last could."""
+        return [each.capabilities for each in self.live.values()] or [self.capabilities]
+
+    def report(self) -> NodeReport:
+        """What a process last reported, with what any process that lives cannot read."""
+        report = NodeReport()
+        if self.last is not None:
+            report.CopyFrom(self.last.report)
+        lagging = [each.report.unreadable for each in self.live.values() if each.report.unreadable]
+        report.unreadable = lagging[0] if lagging else report.unreadable
+        return report
 
     def change_since(self, before: "RegionFacts | None") -> str:
         """What the audit chain calls it that this follows after `before`."""
         if before is None:
             return "REGION_JOINED"
-        is_certificate = before.signing_certificate != self.signing_certificate
-        return "SIGNING_CERTIFICATE_CHANGED" if is_certificate else "SEALING_KEY_CHANGED"
+        if before.signing_certificate != self.signing_certificate:
+            return "SIGNING_CERTIFICATE_CHANGED"
+        return "SEALING_KEY_CHANGED" if before.sealing_key.key != self.sealing_key.key else "CAPABILITIES_CHANGED"
 
 
 @dataclass(frozen=True)

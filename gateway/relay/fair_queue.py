@@ -7,6 +7,7 @@ from collections import OrderedDict, deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.relay.envelopes import Sealed
 
 
@@ -17,6 +18,8 @@ class Parcel:
     sealed: Sealed
     attempts: int = 0
     withdrawn: bool = False
+    not_taken: Reason.ValueType = Reason.REASON_UNSPECIFIED
+    """Why the destination has not taken it, as far as that is kept."""
 
     @property
     def envelope_id(self) -> str:

@@ -3,12 +3,16 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from gateway.api.federation.v1.federation_pb2 import WaitingEnvelopes
 from gateway.api.relay.v1.relay_pb2 import Envelope, EnvelopeContent, Receipt
-from gateway.clock import to_microseconds
+from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.relay.at_rest import OUTBOX, OUTBOX_RECEIPT, open_signed, seal_signed
 from gateway.relay.border import Border
 from gateway.relay.envelopes import Letter, Sealed, seal
 from gateway.store.port import Transaction
+from gateway.time.clock import from_microseconds, to_microseconds, to_timestamp
+
+_MOST_WAITING = 100  # destinations and reasons in one report
 
 
 @dataclass(frozen=True)
@@ -41,6 +45,7 @@ class OutboxRow:
     traceparent: str
     attempts: int
     journey: bytes | None
+    not_taken: int
 
 
 def send(tx: Transaction, border: Border, letter: Letter, *, now: datetime, traceparent: str) -> None:
@@ -114,6 +119,25 @@ def close_answered(
     )
 
 
+def note_not_taken(tx: Transaction, envelope_id: str, reason: Reason.ValueType) -> None:
+    """Keeps why the destination has not taken an envelope, for people who look."""
+    tx.execute(
+        "UPDATE outbox SET not_taken = :reason WHERE envelope_id = :envelope_id AND closed IS NULL",
+        reason=reason,
+        envelope_id=envelope_id,
+    )
+
+
+def not_taken(tx: Transaction) -> list[WaitingEnvelopes]:
+    """The open envelopes that destinations have not taken so far, by destination and reason."""
+    return tx.all(
+        _waiting,
+        "SELECT destination, not_taken, COUNT(*), MIN(created) FROM outbox WHERE closed IS NULL AND not_taken <> 0"
+        " GROUP BY destination, not_taken ORDER BY destination, not_taken LIMIT :limit",
+        limit=_MOST_WAITING,
+    )
+
+
 def was_sent(tx: Transaction, envelope_id: str) -> bool:
     """Whether an envelope with an id was queued before, as far as that is kept."""
     return tx.first(int, "SELECT 1 FROM outbox WHERE envelope_id = :envelope_id", envelope_id=envelope_id) is not None
@@ -161,7 +185,7 @@ def rows_about(tx: Transaction, subject: str) -> list[OutboxRow]:
     """What was sent about a subject, oldest first."""
     return tx.all(
         OutboxRow,
-        "SELECT envelope_id, kind, destination, traceparent, attempts, journey FROM outbox"
+        "SELECT envelope_id, kind, destination, traceparent, attempts, journey, not_taken FROM outbox"
         " WHERE subject = :subject ORDER BY created, envelope_id",
         subject=subject,
     )
@@ -170,3 +194,12 @@ def rows_about(tx: Transaction, subject: str) -> list[OutboxRow]:
 def sealed_from(content: bytes, signature: bytes) -> Sealed:
     """An envelope of the bytes that were signed."""
     return Sealed(Envelope(content=content, signature=signature), EnvelopeContent.FromString(content))
+
+
+def _waiting(destination: str, reason: int, count: int, oldest: int) -> WaitingEnvelopes:
+    return WaitingEnvelopes(
+        destination=destination,
+        reason=Reason.ValueType(reason),
+        count=count,
+        create_time=to_timestamp(from_microseconds(oldest)),
+    )

@@ -7,21 +7,24 @@ from google.protobuf.message import DecodeError, Message
 from gateway.api.relay.v1.relay_pb2 import ReceiptContent
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
-from gateway.message_checks import require_plain
+from gateway.rpc.message_checks import require_plain
+from gateway.values.choices import require_known
 
 M = TypeVar("M", bound=Message)
 
 
 def parse(message: type[M], payload: bytes) -> M:
-    """The message of a payload. Raises Refused with ENVELOPE_INVALID."""
+    """The message of a payload. Raises Refused with ENVELOPE_INVALID, or UnknownChoice for one of a later version."""
     try:
-        return message.FromString(payload)
+        parsed = message.FromString(payload)
     except DecodeError:
         raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="unreadable payload") from None
+    require_known(parsed)
+    return parsed
 
 
 def received(message: type[M], payload: bytes) -> M:
-    """What another region asks or tells. Raises Refused with ENVELOPE_INVALID, or CHARACTER_NOT_ALLOWED."""
+    """What another region asks or tells. Raises as `parse`, and Refused with CHARACTER_NOT_ALLOWED."""
     told = parse(message, payload)
     require_plain(told)
     return told

@@ -9,9 +9,9 @@ from datetime import datetime
 from typing import TypeAlias
 
 from gateway.api.federation.v1.configuration_pb2 import DataClass
-from gateway.masking import masked_number, prints_masked
 from gateway.store.port import Transaction
-from gateway.timers import set_timer
+from gateway.store.timers import set_timer
+from gateway.wording.masking import masked_number, prints_masked
 from region_node.node.context import RegionContext
 from region_node.records.purging.port import Purger
 
@@ -95,61 +95,25 @@ Forget: TypeAlias = Callable[[Transaction, str], None]
 """Removes what is stored beside sealed content, of a subject by the text after its first slash."""
 
 
-def _allows(tx: Transaction, context: RegionContext, customer: Customer) -> None:
-    """Nothing stands against erasing a customer."""
-
-
-def _keeps_nothing(tx: Transaction, customer: Customer) -> Sequence[Kept]:
-    return ()
-
-
-def _erases_nothing(tx: Transaction, context: RegionContext, origin: str, record_id: str) -> ToErase | None:
-    return None
-
-
-def _nothing_about(tx: Transaction, number: str) -> Sequence[AboutNumber]:
-    return ()
-
-
-def _never_ends(tx: Transaction, record_id: str) -> Ended | None:
-    return None
-
-
-def _alone(tx: Transaction, record_id: str) -> Sequence[str]:
-    return ()
-
-
-def _of_nobody_else(tx: Transaction, index: str, home: str) -> bool:
-    return False
-
-
 @dataclass(frozen=True)
 class ErasurePort:
     """What erasing customers asks of a kind."""
 
-    require_erasable: Callable[[Transaction, RegionContext, Customer], None] = _allows
+    require_erasable: Callable[[Transaction, RegionContext, Customer], None] = lambda tx, context, customer: None
     """Raises Refused while a record stands against erasing the customer."""
-    kept_of: Callable[[Transaction, Customer], Sequence[Kept]] = _keeps_nothing
+    kept_of: Callable[[Transaction, Customer], Sequence[Kept]] = lambda tx, customer: ()
     forget: Mapping[str, Forget] = field(default_factory=dict)
     """By the first word of the subject whose key is destroyed, as `customer`, `number`, or a word of the kind."""
-    told: Callable[[Transaction, RegionContext, str, str], ToErase | None] = _erases_nothing
+    told: Callable[[Transaction, RegionContext, str, str], ToErase | None] = lambda tx, context, origin, record_id: None
     """What the region `origin` may have destroyed of a record; None for no such record. Raises Refused."""
-    about: Callable[[Transaction, str], Sequence[AboutNumber]] = _nothing_about
+    about: Callable[[Transaction, str], Sequence[AboutNumber]] = lambda tx, number: ()
     """The records about a number of another region's customer, E.164, that are destroyed once they have ended."""
-    ended: Callable[[Transaction, str], Ended | None] = _never_ends
+    ended: Callable[[Transaction, str], Ended | None] = lambda tx, record_id: None
     """None for a record that is open, gone, or unreadable."""
-    case: Callable[[Transaction, str], Sequence[str]] = _alone
+    case: Callable[[Transaction, str], Sequence[str]] = lambda tx, record_id: ()
     """The ids of the records that belong to a case."""
-    is_of_another: Callable[[Transaction, str, str], bool] = _of_nobody_else
+    is_of_another: Callable[[Transaction, str, str], bool] = lambda tx, index, home: False
     """Whether a record hangs on the number with an index whose customer is not one of the region `home`."""
-
-
-def _no_owner(tx: Transaction, context: RegionContext, origin: str, record_id: str) -> bool | None:
-    return None
-
-
-def _nowhere(tx: Transaction, context: RegionContext, origin: str, record_id: str) -> Sequence[Elsewhere]:
-    return ()
 
 
 @dataclass(frozen=True)
@@ -158,9 +122,13 @@ class HoldPort:
 
     held: str = ""
     """Selects of the table `held` (subject, origin), each subject that is here, and the index of its number."""
-    may_hold: Callable[[Transaction, RegionContext, str, str], bool | None] = _no_owner
+    may_hold: Callable[[Transaction, RegionContext, str, str], bool | None] = lambda tx, context, origin, record_id: (
+        None
+    )
     """Whether the region `origin` may hold a record; None for no such record."""
-    elsewhere: Callable[[Transaction, RegionContext, str, str], Sequence[Elsewhere]] = _nowhere
+    elsewhere: Callable[[Transaction, RegionContext, str, str], Sequence[Elsewhere]] = (
+        lambda tx, context, origin, record_id: ()
+    )
     """The regions, besides `origin`, to which this one passes on a hold of a record."""
     early: str = ""
     """The beginning of the ids of which a hold may arrive before the record; empty for none."""
@@ -177,10 +145,6 @@ class Table:
     """The column of the index of the number."""
 
 
-def _is_closed(tx: Transaction, record_id: str) -> bool:
-    return False
-
-
 @dataclass(frozen=True)
 class RetentionPort:
     """What the nightly purge asks of a kind."""
@@ -188,7 +152,7 @@ class RetentionPort:
     purgers: Mapping[DataClass.ValueType, Purger] = field(default_factory=dict)
     """By class, in the order in which they run."""
     table: Table | None = None
-    is_open: Callable[[Transaction, str], bool] = _is_closed
+    is_open: Callable[[Transaction, str], bool] = lambda tx, record_id: False
     """Whether a record of the kind, by its id, can still change."""
 
 

@@ -9,10 +9,10 @@ from typing import Generic, TypeVar
 
 from google.protobuf.message import Message
 
-from gateway import vault
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
-from gateway.pages import sequence_after
+from gateway.rpc.pages import sequence_after
+from gateway.store import vault
 from gateway.store.port import Transaction, Value
 from region_node.records.listing import Page, Selection, Stored
 
@@ -65,23 +65,20 @@ class Records(Generic[M, R]):
 
     def insert(self, tx: Transaction, name: str, message: M, columns: Mapping[str, Value]) -> None:
         """Adds a record with its columns."""
-        values = self._values(tx, name, message, columns)
-        tx.execute(f"INSERT INTO {self.table} {_columns_and_values(values)}", **values)
+        (row,) = self._rows(tx, [(name, message, columns)])
+        tx.execute(_insert(self.table, row), **row)
 
-    def insert_all(self, tx: Transaction, rows: Sequence[tuple[str, M, Mapping[str, Value]]]) -> None:
-        """Adds records by their ids, messages and columns, in few statements."""
-        bodies = vault.seal_many(tx, [self.sealing(name, each.SerializeToString()) for name, each, _ in rows])
-        found = zip(rows, bodies, strict=True)
-        values = [{self.key: name, **columns, "body": body} for (name, _, columns), body in found]
-        if values:
-            tx.execute_many(f"INSERT INTO {self.table} {_columns_and_values(values[0])}", values)
+    def insert_all(self, tx: Transaction, new: Sequence[tuple[str, M, Mapping[str, Value]]]) -> None:
+        """Adds records, of which each has the same columns."""
+        rows = self._rows(tx, new)
+        tx.execute_many(_insert(self.table, rows[0]), rows)
 
     def update(self, tx: Transaction, name: str, message: M, columns: Mapping[str, Value]) -> None:
         """Stores a changed record, with those of its columns that change."""
-        values = self._values(tx, name, message, columns)
-        changed = ", ".join(f"{each} = :{each}" for each in values if each != self.key)
+        body = vault.seal(tx, self.subject(name), self.table, message.SerializeToString())
+        changed = ", ".join(f"{each} = :{each}" for each in (*columns, "body"))
         sql = f"UPDATE {self.table} SET {changed} WHERE {self.key} = :{self.key}"  # noqa: S608 - names of modules
-        tx.execute(sql, **values)
+        tx.execute(sql, **{self.key: name, **columns, "body": body})
 
     def listed(self, shown: str) -> Selection:
         """All of which a condition in SQL holds, to be restricted further."""
@@ -103,17 +100,15 @@ class Records(Generic[M, R]):
     def _message(self, tx: Transaction, stored: Stored | None) -> M | None:
         return None if stored is None else self._messages(tx, [stored])[0]
 
-    def _values(self, tx: Transaction, name: str, message: M, columns: Mapping[str, Value]) -> Mapping[str, Value]:
-        body = vault.seal(tx, self.subject(name), self.table, message.SerializeToString())
-        return {self.key: name, **columns, "body": body}
+    def _rows(
+        self, tx: Transaction, new: Sequence[tuple[str, M, Mapping[str, Value]]]
+    ) -> Sequence[Mapping[str, Value]]:
+        sealed = vault.seal_many(tx, [self.sealing(name, each.SerializeToString()) for name, each, _ in new])
+        return [{self.key: name, **columns, "body": body} for (name, _, columns), body in zip(new, sealed, strict=True)]
 
     def _messages(self, tx: Transaction, stored: Sequence[Stored]) -> list[M | None]:
         bodies = vault.open_many(tx, [self.sealing(each.name, each.body) for each in stored])
         return [None if body is None else self.message.FromString(body) for body in bodies]
-
-
-def _columns_and_values(values: Mapping[str, Value]) -> str:
-    return f"({', '.join(values)}) VALUES ({', '.join(f':{each}' for each in values)})"
 
 
 @dataclass(frozen=True)
@@ -142,11 +137,10 @@ class Events:
         )
 
     def note_all(self, tx: Transaction, changes: Sequence[tuple[str, Mapping[str, Value]]]) -> None:
-        """Adds changes of records by their ids, in order."""
-        numbered = enumerate(changes, self.last(tx) + 1)
-        values = [{"sequence": sequence, self.key: name, **columns} for sequence, (name, columns) in numbered]
-        if values:
-            tx.execute_many(f"INSERT INTO {self.table} {_columns_and_values(values[0])}", values)
+        """Adds changes, of which each has the same columns."""
+        first = self.last(tx) + 1
+        rows = [{"sequence": place, self.key: name, **columns} for place, (name, columns) in enumerate(changes, first)]
+        tx.execute_many(_insert(self.table, rows[0]), rows)
 
     def last(self, tx: Transaction) -> int:
         """The sequence number of the last event; 0 before the first."""
@@ -177,3 +171,8 @@ class Events:
             limit=limit,
             **({"name": name} if name else {}),
         )
+
+
+def _insert(table: str, row: Mapping[str, Value]) -> str:
+    """The statement that adds such a row; its columns are named by modules."""
+    return f"INSERT INTO {table} ({', '.join(row)}) VALUES ({', '.join(f':{each}' for each in row)})"  # noqa: S608

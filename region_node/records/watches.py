@@ -10,9 +10,9 @@ from gateway.store.port import Store, Transaction
 from region_node.records.stored import Events
 from region_node.requests.changes import Changes
 
-_EVENTS_AT_ONCE = 100
 P = TypeVar("P")
 T = TypeVar("T")
+_EVENTS_AT_ONCE = 100
 
 
 class SharedReads(Generic[P]):
@@ -56,6 +56,17 @@ class Change(Generic[T]):
     now: T | None
 
 
+def changes_after(
+    tx: Transaction, events: Events, sequence: int, name: str, now: Callable[[str], T | None]
+) -> Sequence[Change[T]]:
+    """Some of what happened after a sequence number, of one record or of all for an empty id: each as it is `now`.
+
+    Every event of a record reads the same row: only its last one here tells it.
+    """
+    last = {event.name: event.sequence for event in events.after(tx, sequence, name, _EVENTS_AT_ONCE)}
+    return [Change(each, of, now(of)) for of, each in sorted(last.items(), key=lambda item: item[1])]
+
+
 @dataclass(frozen=True)
 class Feed(Generic[T]):
     """How the changes of one kind are read."""
@@ -64,19 +75,6 @@ class Feed(Generic[T]):
     """Some that follow a sequence number, in order: of one thing by its name, or of all for an empty one."""
     last: Callable[[Transaction], int]
     """The sequence number of the last change."""
-
-
-def feed_of(events: Events, read: Callable[[Transaction, str], T | None]) -> Feed[T]:
-    """The changes of records, each as it stands by `read`, which gives None of a record that nobody may see.
-
-    Every event of a record reads the same row: only its last one on a page tells it.
-    """
-
-    def after(tx: Transaction, sequence: int, name: str) -> list[Change[T]]:
-        last = {event.name: event.sequence for event in events.after(tx, sequence, name, _EVENTS_AT_ONCE)}
-        return [Change(each, known, read(tx, known)) for known, each in sorted(last.items(), key=lambda item: item[1])]
-
-    return Feed(after, events.last)
 
 
 class Follower(Generic[T]):

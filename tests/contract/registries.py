@@ -1,7 +1,7 @@
 """The adapters of the registry port, each on durable state that outlives the registries opened on it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,12 +16,12 @@ from coordinator.registry.port import Registry
 from coordinator.registry.rules import Heartbeat
 from deploy.local.etcd import MINIMUM_LEASE_SECONDS, LocalEtcd
 from gateway.api.federation.v1.configuration_pb2 import Configuration, Region
-from gateway.api.federation.v1.federation_pb2 import MemberState, SealingKey
-from gateway.audit import AuditRow, Head
-from gateway.audit_heads import KeptHead
-from gateway.clock import SystemClock
+from gateway.api.federation.v1.federation_pb2 import Capabilities, Capability, MemberState, NodeReport, SealingKey
+from gateway.auditing.audit import AuditRow, Head
+from gateway.auditing.audit_heads import KeptHead
 from gateway.store.schema import migrations_of
 from gateway.store.sqlite import SqliteStore
+from gateway.time.clock import SystemClock
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 LONG = timedelta(minutes=10)
@@ -112,8 +112,19 @@ def heartbeat(
     revision: int = 1,
     later: timedelta = timedelta(),
     key: bytes = b"",
+    reads: Sequence[int] = (),
 ) -> Heartbeat:
-    return Heartbeat(endpoint, NOW + later, revision, timedelta(milliseconds=3), certificate, SealingKey(key=key))
+    """`reads`: the values of the one enum of which the process tells what it can read."""
+    return Heartbeat(
+        endpoint,
+        NOW + later,
+        revision,
+        timedelta(milliseconds=3),
+        certificate,
+        SealingKey(key=key),
+        Capabilities(capabilities=[Capability(name="Enum", numbers=reads)] if reads else []),
+        NodeReport(unreadable="revision 2"),
+    )
 
 
 def configuration(*regions: str) -> Configuration:

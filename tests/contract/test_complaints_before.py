@@ -7,17 +7,17 @@ from pathlib import Path
 import pytest
 
 from deploy.local.postgresql import LocalPostgresql
-from gateway import vault
 from gateway.api.region.v1.complaint_pb2 import Complaint, ComplaintNote, ComplaintState
-from gateway.clock import to_microseconds, to_timestamp
+from gateway.store import vault
 from gateway.store.port import Transaction, Value
 from gateway.store.schema import Migration
+from gateway.time.clock import to_microseconds, to_timestamp
 from region_node.care.complaints.headers import HeaderFilter, list_headers
 from region_node.care.complaints.keeping import change_complaint
 from region_node.care.complaints.private_notes import private_notes
 from region_node.care.complaints.purging import Complaints
 from region_node.care.complaints.rows import (
-    COMPLAINT_EVENTS,
+    EVENTS,
     case_of,
     complaint_subject,
     complaints_about,
@@ -134,7 +134,12 @@ def add(tx: Transaction, table: str, **columns: Value) -> None:
     tx.execute(f"INSERT INTO {table} ({names}) VALUES ({', '.join(':' + each for each in columns)})", **columns)
 
 
-@pytest.fixture(params=list(versions()), name="version")
+@pytest.fixture(
+    params=[
+        pytest.param(version, marks=pytest.mark.slow if each % 10 else ()) for each, version in enumerate(versions())
+    ],
+    name="version",
+)
 def one_version(request: pytest.FixtureRequest) -> str:
     name: str = request.param
     return name
@@ -162,11 +167,11 @@ def test_a_complaint_of_before_is_read_listed_and_carried_on(database: Sealing, 
         assert [each.docket for each in case_of(tx, DOCKET)] == [DOCKET]
         (header,) = list_headers(tx, HeaderFilter(NOW, include_ended=True), 10)
         assert (header.docket, header.category, header.owner_region) == (DOCKET, "BILL_WRONG", "sichuan")
-        assert (next_docket_number(tx), COMPLAINT_EVENTS.last(tx)) == (8, 2)
+        assert (next_docket_number(tx), EVENTS.last(tx)) == (8, 2)
         assert [note.text for note in private_notes(tx, DOCKET)] == (["he was angry"] if version >= "0024" else [])
         row.complaint.version = 3
         change_complaint(tx, row.complaint, NOW)
-        assert COMPLAINT_EVENTS.last(tx) == 3
+        assert EVENTS.last(tx) == 3
         assert tx.first(int, "SELECT COUNT(*) FROM complaint_figures WHERE docket = :docket", docket=DOCKET) == 1
 
 

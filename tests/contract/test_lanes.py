@@ -19,11 +19,11 @@ from gateway.api.relay.v1.relay_pb2 import (
     Receipt,
 )
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.clock import SystemClock
 from gateway.errors import Refused, Unreachable
 from gateway.relay.envelopes import BATCH_LIMIT, CONTENT_LIMIT, Sealed
 from gateway.relay.lanes import BATCH_BYTES, BATCHES_IN_FLIGHT, Delivered, Lane, LanePorts, Lanes
 from gateway.relay.transport import BeforeAttempt
+from gateway.time.clock import SystemClock
 
 # Reached only where a test fails.
 PATIENCE_S = 20.0
@@ -347,6 +347,7 @@ def test_the_other_batch_is_awaited_before_the_lane_probes() -> None:
     run(scenario)
 
 
+@pytest.mark.guarantee("G12")
 def test_orders_of_a_long_outage_are_sent_once_after_it(caplog: pytest.LogCaptureFixture) -> None:
     """G12: an outage does not multiply what is sent, however long it is and however much is waiting."""
     count = 2_000

@@ -25,9 +25,18 @@ def one_program(request: pytest.FixtureRequest) -> str:
     return name
 
 
-@pytest.fixture(params=["postgresql", "sqlite"], name="installed")
-def one_installation(request: pytest.FixtureRequest, tmp_path: Path, name: str) -> Installation:
-    if request.param == "sqlite":
+@pytest.fixture(
+    params=[
+        pytest.param(("postgresql", REGION_NODE), id=f"postgresql-{REGION_NODE}"),
+        pytest.param(("sqlite", COORDINATOR), id=f"sqlite-{COORDINATOR}"),
+        pytest.param(("postgresql", COORDINATOR), id=f"postgresql-{COORDINATOR}", marks=pytest.mark.slow),
+        pytest.param(("sqlite", REGION_NODE), id=f"sqlite-{REGION_NODE}", marks=pytest.mark.slow),
+    ],
+    name="installed",
+)
+def one_installation(request: pytest.FixtureRequest, tmp_path: Path) -> Installation:
+    engine, name = request.param
+    if engine == "sqlite":
         return Installation.make(name, tmp_path)
     server: LocalPostgresql = request.getfixturevalue("postgresql_server")
     return Installation.make(name, tmp_path, server.conninfo(request.getfixturevalue("postgresql_database")))

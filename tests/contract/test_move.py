@@ -13,8 +13,8 @@ import psycopg
 import pytest
 
 from deploy.local.postgresql import LocalPostgresql
-from gateway import audit
-from gateway.failpoints import VARIABLE
+from gateway.auditing import audit
+from gateway.process.failpoints import VARIABLE
 from gateway.store.opening import DatabasePlace, moved_file
 from gateway.store.sqlite import SqliteTransaction
 from tests.contract.programs import COORDINATOR, REGION_NODE, Installation, ended, tables_of
@@ -127,6 +127,7 @@ def test_a_table_says_what_was_compared(node: Installation) -> None:
     assert "audit chain: the same on both sides; rows: 5" in told.stdout
 
 
+@pytest.mark.slow
 def test_on_a_terminal_it_shows_how_far_it_is(node: Installation) -> None:
     terminal, other_end = pty.openpty()
     process = node.start("move-to-postgresql", errors=other_end)
@@ -160,6 +161,7 @@ def test_nobody_serves_the_old_state_by_mistake(installed: Installation) -> None
     assert "was moved to PostgreSQL" in refused.stderr
 
 
+@pytest.mark.slow
 def test_a_second_move_says_that_it_was_moved_before(node: Installation) -> None:
     assert node.run("move-to-postgresql").exit_code == 0
     before = data_of(node.place)
@@ -217,10 +219,10 @@ def test_a_database_with_other_rows_is_left_alone(node: Installation) -> None:
     "change",
     [
         "UPDATE customers SET name = '李 '",
-        "DELETE FROM timers WHERE timer_id = 'z''quoted\\'",
-        "INSERT INTO timers VALUES ('one more', '', '', 1)",
+        pytest.param("DELETE FROM timers WHERE timer_id = 'z''quoted\\'", marks=pytest.mark.slow),
+        pytest.param("INSERT INTO timers VALUES ('one more', '', '', 1)", marks=pytest.mark.slow),
         "UPDATE inbox SET content = content || '\\x00' WHERE envelope_id = '2499#Ä'",
-        "UPDATE products SET suspension_end = NULL",
+        pytest.param("UPDATE products SET suspension_end = NULL", marks=pytest.mark.slow),
     ],
 )
 def test_a_single_difference_is_found_wherever_it_is(node: Installation, change: str) -> None:

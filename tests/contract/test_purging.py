@@ -8,14 +8,15 @@ from pathlib import Path
 import pytest
 
 from deploy.local.postgresql import LocalPostgresql
+from gateway.api.federation.v1.configuration_pb2 import DataClass
 from gateway.api.region.v1.agreement_pb2 import Agreement, AgreementStatement
 from gateway.api.region.v1.customer_service_pb2 import ProductStatus
 from gateway.api.region.v1.document_service_pb2 import DocumentUpload
 from gateway.api.region.v1.fault_pb2 import Fault, FaultReport, FaultState
 from gateway.api.region.v1.sharing_service_pb2 import ConsentEvidence
 from gateway.api.region.v1.support_request_pb2 import SupportInquiry, SupportRequest, SupportState
-from gateway.clock import to_microseconds, to_timestamp
 from gateway.store.port import Transaction
+from gateway.time.clock import to_microseconds, to_timestamp
 from region_node.app.registered import KINDS
 from region_node.customers.documents.files import REGISTERED, StoredFile, insert_file
 from region_node.customers.documents.purging import Documents
@@ -32,9 +33,9 @@ from region_node.lifecycle.retention.purging_customers import EndedCustomers
 from region_node.lifecycle.retention.purging_envelopes import Envelopes, Requests
 from region_node.network.agreements.purging import Agreements
 from region_node.network.agreements.rows import end_agreement, insert_agreement, insert_statement
-from region_node.network.faults.purging import Faults
+from region_node.network.faults.kind import FAULTS
+from region_node.network.faults.rows import EVENTS as FAULT_EVENTS
 from region_node.network.faults.rows import (
-    FAULT_EVENTS,
     FaultFilter,
     FaultRow,
     faults_about,
@@ -44,7 +45,7 @@ from region_node.network.faults.rows import (
 )
 from region_node.network.faults.rules import CANCELLED, CLOSED, IN_PROGRESS
 from region_node.network.support import rules as support_rules
-from region_node.network.support.purging import SupportRequests
+from region_node.network.support.kind import SUPPORT_REQUESTS
 from region_node.network.support.rows import (
     SupportFilter,
     SupportRow,
@@ -61,6 +62,8 @@ from tests.unit.purging import archive
 from tests.unit.situations import LINE
 
 OLD = datetime(2025, 11, 1, 8, tzinfo=UTC)
+PURGES_FAULTS = FAULTS.retention.purgers[DataClass.DATA_CLASS_FAULTS]
+PURGES_SUPPORT = SUPPORT_REQUESTS.retention.purgers[DataClass.DATA_CLASS_SUPPORT_REQUESTS]
 DAY = timedelta(days=1)
 NOW = OLD + 400 * DAY
 
@@ -231,8 +234,8 @@ def fault_of(number: int, state: FaultState.ValueType, when: datetime) -> Fault:
 def test_faults_that_ended_long_ago_go_and_their_numbers_are_not_given_again(tx: Transaction, limit: int) -> None:
     for number, state, when in ((1, CLOSED, OLD), (2, IN_PROGRESS, OLD), (3, CANCELLED, OLD), (4, CLOSED, NOW)):
         insert_fault(tx, FaultRow(fault_of(number, state, when), ""), number, when)
-    assert Faults().oldest(tx) == to_microseconds(OLD)
-    assert purge(tx, Faults(), limit=limit).removed == 2
+    assert PURGES_FAULTS.oldest(tx) == to_microseconds(OLD)
+    assert purge(tx, PURGES_FAULTS, limit=limit).removed == 2
     assert [each.fault_id[-1] for each in faults_about(tx, LINE.number)] == ["2", "4"]
     filters = FaultFilter("sichuan", "counter", (IN_PROGRESS, CLOSED), LINE.number, NOW)
     assert [each.id[-1] for each in list_faults(tx, filters, None, 10).items] == ["2"]
@@ -261,8 +264,8 @@ def test_support_requests_that_were_closed_long_ago_go_and_their_numbers_are_not
     closed, resolved = support_rules.CLOSED, support_rules.RESOLVED
     for number, state, when in ((1, closed, OLD), (2, resolved, OLD), (3, closed, OLD), (4, closed, NOW)):
         insert_support_request(tx, SupportRow(asked(number, state, when), ""), number, when)
-    assert SupportRequests().oldest(tx) == to_microseconds(OLD)
-    assert purge(tx, SupportRequests(), limit=limit).removed == 2
+    assert PURGES_SUPPORT.oldest(tx) == to_microseconds(OLD)
+    assert purge(tx, PURGES_SUPPORT, limit=limit).removed == 2
     assert [each.support_id[-1] for each in support_requests_about(tx, LINE.number)] == ["2", "4"]
     filters = SupportFilter("counter", (resolved, closed), LINE.number)
     newest, oldest = list_support_requests(tx, filters, None, 10).items

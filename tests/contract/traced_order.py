@@ -11,8 +11,8 @@ from gateway.api.region.v1.oversight_service_pb2 import EnvelopeTrace, OrderSumm
 from gateway.api.region.v1.oversight_service_pb2_grpc import OversightServiceServicer
 from gateway.api.relay.v1.relay_pb2 import EnvelopeKind, HopStamp, Journey
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.clock import to_timestamp
 from gateway.errors import Refused
+from gateway.time.clock import to_timestamp
 
 SERVICE = contract.DESCRIPTOR.services_by_name["OversightService"]
 START = datetime(2026, 11, 24, 4, tzinfo=UTC)
@@ -47,6 +47,7 @@ def held_order() -> OrderSummary:
 def trace() -> contract.GetOrderTraceResponse:
     """States and hops, not in the order of time."""
     submit, cancel = EnvelopeKind.ENVELOPE_KIND_ORDER_SUBMIT, EnvelopeKind.ENVELOPE_KIND_ORDER_COMMAND
+    update = EnvelopeKind.ENVELOPE_KIND_ORDER_UPDATE
     stamps = [("henan", "sent", 5), ("coordinator/0", "received", 10), ("sichuan", "committed", 15)]
     return contract.GetOrderTraceResponse(
         order=pending_order(),
@@ -69,6 +70,10 @@ def trace() -> contract.GetOrderTraceResponse:
             ),
             EnvelopeTrace(
                 envelope_id=f"{ORDER_ID}#cancel", kind=cancel, origin="henan", destination="sichuan", attempts=3
+            ),
+            *(
+                EnvelopeTrace(kind=update, origin="henan", destination="sichuan", not_taken_reason=reason)
+                for reason in (Reason.REASON_UPGRADE_REQUIRED, Reason.REASON_REGION_SUSPENDED)
             ),
         ],
     )

@@ -3,11 +3,12 @@
 from collections.abc import Coroutine
 from concurrent.futures import Future
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any, TypeVar
 
 import grpc
 
-from deploy.local.federation import FEDERATION, OPERATOR, LocalFederation
+from deploy.local.federation import FEDERATION, FEDERATION_FILES, OPERATOR, LocalFederation
 from gateway.api.region.v1.customer_service_pb2 import (
     BatchCreateCustomersRequest,
     BillingAccount,
@@ -19,15 +20,16 @@ from gateway.api.region.v1.customer_service_pb2_grpc import CustomerServiceStub
 from gateway.api.region.v1.order_pb2 import Order, OrderRequest
 from gateway.api.region.v1.order_service_pb2 import (
     CancelOrderRequest,
+    ExpediteOrderRequest,
     GetOrderRequest,
     SubmitOrderRequest,
 )
 from gateway.api.region.v1.order_service_pb2_grpc import OrderServiceStub
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.types_pb2 import Applicant, Channel, Document, Money, Requester
-from gateway.clock import SystemClock, to_timestamp
-from gateway.identity import server_name
-from gateway.tls import Credentials, client_credentials, client_options
+from gateway.security.identity import server_name
+from gateway.security.tls import Credentials, client_credentials, client_options
+from gateway.time.clock import SystemClock, to_timestamp
 from tests.crash.records import Records
 from tests.faults.background import Background
 
@@ -67,11 +69,11 @@ class TwoRegions:
         """What the home region has in its database."""
         return self._records[1]
 
-    def start(self) -> None:
+    def start(self, configuration: Path = FEDERATION_FILES) -> None:
         """Starts the prepared federation and takes over the home region's customers."""
         nodes = self.federation.nodes
         self._records = [Records.of(self.federation, nodes[region][0].name) for region in (HANDLING, HOME)]
-        self.federation.start()
+        self.federation.start(configuration=configuration)
         self.run(self._create_customers())
 
     def open_counters(self, *endpoints: str) -> None:
@@ -126,6 +128,10 @@ class TwoRegions:
     def start_cancel(self, request: CancelOrderRequest) -> "Future[Order]":
         """Asks to cancel an order."""
         return self.background.start(self._cancel(request))
+
+    def expedite(self, order_id: str) -> Order:
+        """Reminds the home region of an order, and does not wait for what it says. Raises AioRpcError."""
+        return self.run(self._expedite(ExpediteOrderRequest(request_id=self._next_id("expedite"), order_id=order_id)))
 
     def cancel_request(self, order_id: str) -> CancelOrderRequest:
         """A request to cancel an order, with an id of its own."""
@@ -192,6 +198,10 @@ class TwoRegions:
 
     async def _cancel(self, request: CancelOrderRequest) -> Order:
         return (await self._counters[0].CancelOrder(request, timeout=CALL_SECONDS, wait_for_ready=self._waits())).order
+
+    async def _expedite(self, request: ExpediteOrderRequest) -> Order:
+        request.requester.CopyFrom(CLERK)
+        return (await self._counters[0].ExpediteOrder(request, timeout=CALL_SECONDS)).order
 
     async def _create_customers(self) -> None:
         customers = [

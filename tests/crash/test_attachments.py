@@ -10,10 +10,12 @@ from deploy.local.process import wait_until
 from gateway.api.region.v1.attachment_service_pb2 import AttachFileRequest, AttachFileResponse, AttachmentUpload
 from gateway.api.region.v1.attachment_service_pb2_grpc import AttachmentServiceStub
 from gateway.api.region.v1.document_service_pb2 import UploadState
-from region_node.cli.customers.document_transfer import CHUNK, Uploading
+from region_node.cli.imports.file_transfer import CHUNK, Uploading
 from tests.crash.regions import CALL_SECONDS, CLERK, HANDLING, HOME, number_of
 from tests.crash.scene import Scene
 from tests.crash.test_complaints import complaint_of, file_complaint, filing, stored, version
+
+pytestmark = pytest.mark.slow
 
 PATIENCE = 60.0
 NUMBER = number_of(903)  # of no other complaint

@@ -13,6 +13,8 @@ from deploy.local.process import ChildProcess, wait_until
 from tests.crash.regions import AMOUNT, HANDLING, HOME, SETTLED_SECONDS, account_of, number_of
 from tests.crash.scene import Scene
 
+pytestmark = pytest.mark.slow
+
 LINES = 400
 IN_THE_MIDDLE = 60  # orders that are stored when something is killed
 PATIENCE = 60.0  # seconds

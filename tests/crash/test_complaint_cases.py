@@ -15,6 +15,8 @@ from tests.crash.regions import CALL_SECONDS, HANDLING, HOME, number_of
 from tests.crash.scene import Scene
 from tests.crash.test_complaints import complaint_of, file_complaint, filing, version
 
+pytestmark = pytest.mark.slow
+
 NUMBER = number_of(902)  # of no order in these tests
 BOTH, COORDINATED, SINGLE = "PRIV_SHARE", "NET_CROSS_PATH", "BILL_WRONG"
 STAFF = "wang"

@@ -12,6 +12,8 @@ from tests.crash.scene import Scene
 from tests.crash.test_complaint_cases import items_of
 from tests.crash.test_complaints import complaint_of, file_complaint, filing, raised, version
 
+pytestmark = pytest.mark.slow
+
 STAFF = "wang"
 ONE_DEPARTMENT, TWO_DEPARTMENTS = "BILL_WRONG", "BILL_VAS"  # of the home region
 

@@ -16,13 +16,15 @@ from deploy.local.federation import FEDERATION, OPERATOR, LocalFederation
 from deploy.local.process import wait_until
 from deploy.local.profiles import EMBEDDED, Engine
 from deploy.old_complaints import COLUMNS, rows
-from gateway.failpoints import VARIABLE
+from gateway.process.failpoints import VARIABLE
 from region_node.care.complaints.rows import require_complaint
 from tests import preloaded
 from tests.crash.records import Records
 from tests.crash.test_import import ON_POSTGRESQL, PATIENCE, SLOW
 from tests.faults.background import Background
 from tests.faults.proxy import FaultProxy
+
+pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
 MAP = ROOT / "deploy" / "import" / "old-complaints.yaml"

@@ -19,6 +19,8 @@ from tests.crash.scene import Scene
 from tests.crash.test_complaint_cases import file, give_back
 from tests.crash.test_complaints import complaint_of, version
 
+pytestmark = pytest.mark.slow
+
 Say = Callable[[Scene, str, str], Coroutine[Any, Any, Complaint]]
 CANCELLED = ComplaintState.COMPLAINT_STATE_CANCELLED
 POINTS = [

@@ -11,6 +11,8 @@ from tests.crash.regions import CALL_SECONDS, HANDLING, HOME, number_of
 from tests.crash.scene import Scene
 from tests.crash.test_complaints import file_complaint, filing, raised, stored
 
+pytestmark = pytest.mark.slow
+
 CATEGORY = "SVC_ATTITUDE"  # whoever takes it in answers it
 
 

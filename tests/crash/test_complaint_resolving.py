@@ -12,6 +12,8 @@ from tests.crash.regions import CALL_SECONDS, HANDLING, HOME, number_of
 from tests.crash.scene import Scene
 from tests.crash.test_complaints import complaint_of, file_complaint, filing, stored, version
 
+pytestmark = pytest.mark.slow
+
 NUMBER = number_of(904)  # of no other complaint
 SINGLE, BOTH = "BILL_WRONG", "PRIV_SHARE"
 STAFF = "zhou"

@@ -95,7 +95,10 @@ def raised(records: Records, docket: str) -> list[object]:
     return records.column("SELECT level FROM complaint_escalations WHERE docket = ? ORDER BY level", docket)
 
 
-@pytest.mark.parametrize("point", ["complaint-filed.before-commit", "complaint-filed.after-commit"])
+@pytest.mark.parametrize(
+    "point",
+    [pytest.param("complaint-filed.before-commit", marks=pytest.mark.slow), "complaint-filed.after-commit"],
+)
 def test_a_complaint_whose_node_dies_as_it_is_filed_is_taken_in_once(scene: Scene, point: str) -> None:
     request = filing(scene, point)
     known = scene.handling.count("SELECT COUNT(*) FROM complaints")
@@ -116,6 +119,7 @@ def test_a_complaint_whose_node_dies_as_it_is_filed_is_taken_in_once(scene: Scen
     assert raised(scene.handling, filed.docket) == [0, 1]
 
 
+@pytest.mark.slow
 def test_a_filing_whose_answer_dies_with_the_node_is_taken_up_once(scene: Scene) -> None:
     scene.arm(HANDLING, "complaint-answered.before-commit")
     filed = scene.run(file_complaint(scene, filing(scene, "answered")))
@@ -127,6 +131,7 @@ def test_a_filing_whose_answer_dies_with_the_node_is_taken_up_once(scene: Scene)
     assert scene.home.count(events, filed.docket) == 1
 
 
+@pytest.mark.slow
 def test_a_level_that_comes_while_its_node_is_killed_is_reached_once(hasty: Scene) -> None:
     hasty.arm(HOME, "complaint-raised.before-commit")
     hasty.run(hasty.federation.wait_joined((HANDLING, HOME)))
@@ -145,6 +150,7 @@ def test_a_level_that_comes_while_its_node_is_killed_is_reached_once(hasty: Scen
     assert [each.level for each in hasty.run(complaint_of(hasty, filed.docket)).escalations] == [0, 1, 2]
 
 
+@pytest.mark.slow
 def test_a_level_whose_node_dies_once_it_was_told_is_told_again_under_the_same_id(scene: Scene) -> None:
     request = filing(scene, "told", number_of(902))
     scene.arm(HANDLING, "complaint-told.before-commit")
@@ -192,6 +198,7 @@ def stored(records: Records, docket: str) -> Complaint:
         return require_complaint(tx, docket).complaint
 
 
+@pytest.mark.slow
 def test_money_for_a_complaint_is_booked_once_whoever_is_killed_from_the_acceptance_to_the_end(scene: Scene) -> None:
     federation, engine = scene.federation, scene.engine.value
     clerk, reviewer = f"zhao-{engine}", f"qian-{engine}"

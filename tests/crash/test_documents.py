@@ -16,8 +16,8 @@ from gateway.api.region.v1.document_service_pb2 import (
     UploadState,
 )
 from gateway.api.region.v1.document_service_pb2_grpc import DocumentServiceStub
-from gateway.clock import to_timestamp
-from region_node.cli.customers.document_transfer import CHUNK, Uploading, request_id_of
+from gateway.time.clock import to_timestamp
+from region_node.cli.imports.file_transfer import CHUNK, Uploading, content_request_id
 from tests.crash.regions import CALL_SECONDS, CLERK, HANDLING, HOME, number_of
 from tests.crash.scene import Scene
 
@@ -43,7 +43,7 @@ class Scan:
             verify_time=to_timestamp(datetime.now(UTC)),
             requester=CLERK,
         )
-        self._named.request_id = request_id_of(self._named)
+        self._named.request_id = content_request_id(self._named)
         self.register_id = f"{HANDLING}/{OPERATOR}/{self._named.request_id}"
 
     def start(self) -> "Future[UploadDocumentResponse]":
@@ -105,6 +105,7 @@ def require_once(scene: Scene, scan: Scan, upload: "Future[UploadDocumentRespons
     scene.home.verify_chain()
 
 
+@pytest.mark.slow
 def test_d0_a_node_killed_in_the_middle_of_an_upload_has_what_it_said_and_goes_on_there(scene: Scene) -> None:
     scan = Scan(scene, "D0")
     scene.arm(HANDLING, "D0.after-commit")
@@ -128,6 +129,7 @@ def test_d1_a_node_killed_before_it_completes_has_told_nobody_and_tells_once_aft
     require_once(scene, scan, upload)
 
 
+@pytest.mark.slow
 def test_d1_a_node_killed_once_it_has_completed_tells_the_home_region_all_the_same(scene: Scene) -> None:
     scan = Scan(scene, "D1 after")
     scene.arm(HANDLING, "D1.after-commit")
@@ -138,6 +140,7 @@ def test_d1_a_node_killed_once_it_has_completed_tells_the_home_region_all_the_sa
     require_once(scene, scan, upload)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("point", ["D2.before-commit", "S9.after-commit"])
 def test_d2_a_home_region_killed_about_its_commit_registers_once(scene: Scene, point: str) -> None:
     scan = Scan(scene, point)
@@ -151,6 +154,7 @@ def test_d2_a_home_region_killed_about_its_commit_registers_once(scene: Scene, p
     require_once(scene, scan, upload)
 
 
+@pytest.mark.slow
 def test_d3_a_node_killed_while_it_settles_the_registration_settles_it_once(scene: Scene) -> None:
     scan = Scan(scene, "D3")
     scene.arm(HANDLING, "D3.before-commit")

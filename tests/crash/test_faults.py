@@ -18,6 +18,8 @@ from tests.crash.regions import CALL_SECONDS, CLERK, HANDLING, HOME, account_of,
 from tests.crash.scene import Scene
 from tests.crash.test_complaints import await_revision
 
+pytestmark = pytest.mark.slow
+
 NUMBER, LATE_NUMBER, PAID_NUMBER = number_of(920), number_of(921), number_of(922)  # of no order in these tests
 SITES = {HANDLING: "guangzhou", HOME: "chengdu"}
 SOON = "4s"  # until it must be repaired, instead of 48 hours

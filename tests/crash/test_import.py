@@ -36,7 +36,10 @@ TABLES = {
     "imports": "sha256, lines, last_line, created, existing, rejected",
 }
 
-pytestmark = pytest.mark.skipif(not FILE.exists(), reason=f"the public sample is not there: {FILE}")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not FILE.exists(), reason=f"the public sample is not there: {FILE}"),
+]
 
 
 @dataclass(frozen=True)

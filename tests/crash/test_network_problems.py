@@ -19,6 +19,8 @@ from tests.crash.regions import CALL_SECONDS, CLERK, HOME, number_of
 from tests.crash.scene import Scene
 from tests.unit.network_events import event
 
+pytestmark = pytest.mark.slow
+
 NUMBER = number_of(903)  # of no order in these tests
 SERVICE = "broadband-xichang"  # no other test has faults at its site
 STAFF = "wang"

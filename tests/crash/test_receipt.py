@@ -10,9 +10,8 @@ from deploy.local.process import wait_until
 from gateway.api.region.v1.order_pb2 import OrderState
 from gateway.api.relay.v1.relay_pb2 import DeliverResult, Outcome, Receipt
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.clock import SystemClock
 from gateway.federation.current import CurrentFederation
-from gateway.region_keys import KeySet, RegionKeys
+from gateway.process.tracing import Tracing
 from gateway.relay.border import Border
 from gateway.relay.envelopes import Answer, Sealed, read_content, seal_receipt
 from gateway.relay.fair_queue import Parcel
@@ -20,9 +19,10 @@ from gateway.relay.lanes import Delivered
 from gateway.relay.ports import RelayPorts
 from gateway.relay.settling import Settler
 from gateway.relay.workers import InlineWorkers
-from gateway.signing import Signer, TrustedKeys
+from gateway.security.region_keys import KeySet, RegionKeys
+from gateway.security.signing import Signer, TrustedKeys
 from gateway.store.schema import migrations_of
-from gateway.tracing import Tracing
+from gateway.time.clock import SystemClock
 from region_node.business.orders.business import load_rules
 from region_node.business.orders.context import OrderContext
 from region_node.business.orders.relayed import OrderEnvelopes
@@ -31,7 +31,7 @@ from tests.crash.outcome import require_cancelled_once, require_one_effect, requ
 from tests.crash.regions import HANDLING, HOME, order_id_of
 from tests.crash.scene import Scene
 
-BUSINESSES = ("PAY", "SUSPEND")
+BUSINESSES = ("PAY", pytest.param("SUSPEND", marks=pytest.mark.slow))
 COMPLETED = OrderState.ORDER_STATE_COMPLETED
 
 
@@ -69,6 +69,7 @@ def test_s12_a_node_killed_after_it_committed_a_receipt_has_it_and_asks_for_noth
     require_one_effect(scene, request)
 
 
+@pytest.mark.slow
 def test_s12_an_answer_that_gets_lost_after_the_receipt_was_committed_is_given_again(scene: Scene) -> None:
     request, order_id = scene.pay(), ""
     scene.coordinator_to_home.hold()
@@ -88,6 +89,7 @@ def test_s12_an_answer_that_gets_lost_after_the_receipt_was_committed_is_given_a
     require_one_effect(scene, request)
 
 
+@pytest.mark.slow
 def test_s12_a_receipt_is_committed_though_the_caller_was_cut_off(scene: Scene) -> None:
     request, link = scene.suspend(), scene.counter_to_handling
     scene.coordinator_to_home.hold()
@@ -124,6 +126,7 @@ def test_s12_an_equal_receipt_changes_nothing_and_a_different_one_is_an_alarm_an
     require_one_effect(scene, request)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("point", ["S12.before-commit", "S12.after-commit"])
 def test_s12_the_receipt_of_a_cancellation_survives_a_kill(scene: Scene, point: str) -> None:
     request = scene.suspend(start=scene.in_a_week())

@@ -60,6 +60,7 @@ def test_the_writing_connection_syncs_every_commit_and_keeps_a_write_ahead_log(t
     database.close()
 
 
+@pytest.mark.guarantee("G1")
 @pytest.mark.files
 def test_every_order_is_synced_before_its_caller_is_told(scene: Scene, tmp_path: Path) -> None:
     scene.handling_to_coordinator.cut()  # so that no receipt is committed meanwhile

@@ -189,14 +189,14 @@ class Complainant:
         )
         return (await self.service.RefuseResolution(request, timeout=CALL_SECONDS)).complaint
 
-    async def withdraw(self, docket: str) -> Complaint:
+    async def withdraw(self, docket: str, *, wait: float = WAIT) -> Complaint:
         """The customer withdraws it."""
         request = api.WithdrawComplaintRequest(
             request_id=self.federation.next_id(),
             docket=docket,
             requester=REQUESTER,
             reason="误会",
-            wait=seconds(WAIT),
+            wait=seconds(wait),
         )
         return (await self.service.WithdrawComplaint(request, timeout=CALL_SECONDS)).complaint
 

@@ -13,7 +13,7 @@ from gateway.api.federation.v1.configuration_pb2 import ComplaintSeverity
 from gateway.api.federation.v1.federation_pb2 import MemberState
 from gateway.api.region.v1.complaint_oversight_service_pb2 import ComplaintHeader
 from gateway.api.region.v1.complaint_pb2 import ClassifiedBy, Complaint, ComplaintState, DeadlineKind, ReturnReason
-from gateway.clock import from_timestamp
+from gateway.time.clock import from_timestamp
 from tests.federation.complainant import Complainant
 from tests.federation.counter import Counter
 from tests.federation.refusals import refusal
@@ -438,6 +438,6 @@ async def test_what_the_customer_has_said_to_a_region_is_answered_before_its_com
     federation: Federation, desk: Complainant, classifier: Complainant
 ) -> None:
     filed = await desk.file("BILL_WRONG", federation.next_number(NOT_JOINED))
-    await desk.withdraw(filed.docket)
+    await desk.withdraw(filed.docket, wait=0)
     told = await refusal(classifier.classify(filed.docket, "NET_SPEED", "是网速问题"))
     assert (told.reason, told.parameters) == ("COMPLAINT_ANSWER_AWAITED", {"region": NOT_JOINED})

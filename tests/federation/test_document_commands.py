@@ -10,8 +10,8 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from gateway.api.region.v1 import document_service_pb2 as api
-from gateway.clock import to_timestamp
-from region_node.cli.customers.document_transfer import request_id_of
+from gateway.time.clock import to_timestamp
+from region_node.cli.imports.file_transfer import content_request_id
 from tests.federation.archive import CHUNK, Archive, scan
 from tests.federation.commands import as_caller, run_command
 from tests.federation.counter import REQUESTER, Counter
@@ -106,7 +106,7 @@ async def test_an_upload_that_was_cut_off_goes_on_where_the_node_is(
     named.request_id = ""
     seen = verified(federation)
     named.verify_time.FromDatetime(datetime.fromisoformat(seen))
-    named.request_id = request_id_of(named)
+    named.request_id = content_request_id(named)
     half = await archive.send(named, content, until_byte=2 * CHUNK)
     assert half.received == 2 * CHUNK
     put = await henan.run("upload", str(file), "--number", number, "--code", "ID_ORIG", "--verified", seen)

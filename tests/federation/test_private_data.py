@@ -3,9 +3,8 @@
 import stat
 from pathlib import Path
 
-import pytest
-
-from tests.federation.running import REGIONS, Federation
+from tests.federation.databases import Databases
+from tests.federation.running import running
 
 
 def modes(directory: Path) -> dict[str, int]:
@@ -13,18 +12,15 @@ def modes(directory: Path) -> dict[str, int]:
     return {path.name: stat.S_IMODE(path.stat().st_mode) for path in (directory, *directory.iterdir())}
 
 
-@pytest.mark.files
-async def test_the_data_of_nodes_and_of_the_coordinator_can_be_read_by_their_owner_alone(
-    federation: Federation,
-) -> None:
-    for region in REGIONS:
-        found = modes(federation.region_settings(region).data)
+async def test_the_data_of_nodes_and_of_the_coordinator_can_be_read_by_their_owner_alone(tmp_path: Path) -> None:
+    async with running(tmp_path, Databases(None, made_by_members=True), ["guangdong"]) as federation:
+        found = modes(federation.region_settings("guangdong").data)
         assert {"region-node.sqlite", "region-node.sqlite-wal", "region-node.sqlite-shm", "federation.bin"} <= set(
             found
         )
-        assert found.pop(region) == 0o700
+        assert found.pop("guangdong") == 0o700
         assert set(found.values()) == {0o600}
-    found = modes(federation.coordinator_database.path.parent)
-    assert {"coordinator.db", "coordinator.db-wal", "coordinator.db-shm"} <= set(found)
-    assert found.pop("coordinator") == 0o700
-    assert set(found.values()) == {0o600}
+        found = modes(federation.coordinator_database.path.parent)
+        assert {"coordinator.db", "coordinator.db-wal", "coordinator.db-shm"} <= set(found)
+        assert found.pop("coordinator") == 0o700
+        assert set(found.values()) == {0o600}

@@ -34,16 +34,17 @@ from gateway.api.region.v1.witnessing_pb2 import WitnessStatement
 from gateway.api.relay.v1.relay_pb2 import EnvelopeKind, Outcome, ReceiptContent
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Applicant
-from gateway.clock import to_timestamp
+from gateway.time.clock import to_timestamp
 from tests.federation import test_complaint_envelopes, test_fault_envelopes
 from tests.federation.archive import Archive, scan
 from tests.federation.complainant import Complainant
 from tests.federation.counter import REQUESTER, Counter
 from tests.federation.fault_reporter import FaultReporter
 from tests.federation.folder import Folder
-from tests.federation.forger import Forger, cancellation
+from tests.federation.forger import Forger, cancellation, not_delivered
 from tests.federation.running import Federation
 from tests.federation.support_staff import LINK, SERVICE, SupportStaff
+from tests.later_version import with_later_choice
 
 KIND_NOT_ALLOWED, INVALID = "ENVELOPE_KIND_NOT_ALLOWED", "ENVELOPE_INVALID"
 LIAR = "henan"
@@ -60,6 +61,9 @@ class Forged:
     subject: str
     answer: str = KIND_NOT_ALLOWED
 
+
+# A question that is none stands for this kind in its table.
+LATER = {EnvelopeKind.ENVELOPE_KIND_SUPPORT_SEARCH: support_api.SupportSearch()}
 
 Table = Mapping[EnvelopeKind.ValueType, Forged]
 
@@ -318,5 +322,11 @@ async def test_no_kind_of_envelope_is_believed_of_a_region_that_may_not_say_it(
             answer = Reason.Name(receipt.reason).removeprefix("REASON_")
         if answer != lie.answer or receipt.result:
             wrong.append(f"{EnvelopeKind.Name(kind)}: {answer}, only {lie.who}")
+        later = with_later_choice(LATER.get(kind, lie.payload))
+        if later is None:
+            continue
+        result = await henan.deliver(henan.seal(lie.destination, kind, later, lie.subject), lie.destination)
+        if not result.HasField("not_delivered") or not_delivered(result) != "UPGRADE_REQUIRED":
+            wrong.append(f"{EnvelopeKind.Name(kind)}: what a later version says is not left to an upgrade: {result}")
     assert wrong == []
     assert await kept_of(scene) == before

@@ -32,6 +32,7 @@ class Provider:
         self._asked: set[tuple[str, Phase]] = set()
         self._forbidden: set[str] = set()
         self.is_troubled = False
+        self.refuses = _REFUSES
         self.standing: dict[str, dict[str, str]] = {}
         """What is done and not undone: what came out of each order."""
         self.done: Counter[str] = Counter()
@@ -65,7 +66,7 @@ class Provider:
             return Answer(True, results=self.standing[order_id])
         if (order_id, phase) not in self._asked:
             self._asked.add((order_id, phase))
-            if self._source.random() < _REFUSES:
+            if self._source.random() < self.refuses:
                 self._history.count("refusals of the provider")
                 return _NO
         if phase == Phase.UNDO:

@@ -77,6 +77,11 @@ class Process:
 _process: contextvars.ContextVar[Process | None] = contextvars.ContextVar("process", default=None)
 
 
+def running_process() -> Process | None:
+    """The process whose code runs now; None for what stands outside of all processes."""
+    return _process.get()
+
+
 class VirtualLoop(asyncio.SelectorEventLoop):
     """An event loop whose time jumps to the next timer whenever nothing else is left to do."""
 

@@ -101,6 +101,7 @@ def _listens(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
+@pytest.mark.slow
 def test_on_the_production_shape_one_of_each_kind_is_killed_and_the_story_goes_as_expected(tmp_path: Path) -> None:
     require_engine(ETCD)
     require_engine(POSTGRESQL)
@@ -125,6 +126,7 @@ def test_on_the_production_shape_one_of_each_kind_is_killed_and_the_story_goes_a
     assert not (directory / "pids").exists()
 
 
+@pytest.mark.long("the demo is a story of a minute, and every line of the README is pasted")
 def test_the_story_goes_as_expected_and_kept_running_it_does_what_it_prints_and_stops_when_told(tmp_path: Path) -> None:
     directory = tmp_path / "demo"
     with demo(directory, KEEP="1") as process:
@@ -159,6 +161,7 @@ def test_the_story_goes_as_expected_and_kept_running_it_does_what_it_prints_and_
         assert (directory / "data" / "sichuan" / "region-node.sqlite").is_file()
 
 
+@pytest.mark.slow
 def test_interrupted_it_stops_what_it_started(tmp_path: Path) -> None:
     with demo(tmp_path / "demo") as process:
         assert process.stdout is not None

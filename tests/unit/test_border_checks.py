@@ -9,7 +9,6 @@ from typing import cast
 import pytest
 from google.protobuf.message import Message
 
-from gateway import vault
 from gateway.api.region.v1 import complaint_envelopes_pb2 as complaints
 from gateway.api.region.v1 import fault_envelopes_pb2 as faults
 from gateway.api.region.v1 import order_envelopes_pb2 as orders
@@ -21,22 +20,26 @@ from gateway.api.region.v1.support_request_pb2 import SupportInquiry, SupportMea
 from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, EnvelopeKind, Outcome, ReceiptContent
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Applicant, Requester
-from gateway.clock import to_timestamp
 from gateway.errors import Refused
 from gateway.relay.border import Command, Kinds
 from gateway.relay.queries import Asker
+from gateway.store import vault
 from gateway.store.port import Store, Transaction
+from gateway.time.clock import to_timestamp
+from region_node.business.orders import rows as order_rows
 from region_node.business.orders.context import OrderContext
 from region_node.business.orders.relayed import OrderEnvelopes
-from region_node.business.orders.rows import EVENTS, OrderRow, insert_order
+from region_node.business.orders.rows import OrderRow, insert_order
 from region_node.business.orders.ticket import ORDER
+from region_node.care.complaints import rows as complaint_rows
 from region_node.care.complaints.attachment_contents import AttachmentDesk
 from region_node.care.complaints.keeping import add_complaint
 from region_node.care.complaints.relayed import ComplaintEnvelopes
-from region_node.care.complaints.rows import COMPLAINT_EVENTS, ComplaintRow
+from region_node.care.complaints.rows import ComplaintRow
 from region_node.care.complaints.ticket import COMPLAINT
+from region_node.network.faults import rows as fault_rows
 from region_node.network.faults.relayed import FaultEnvelopes
-from region_node.network.faults.rows import FAULT_EVENTS, FaultRow, insert_fault
+from region_node.network.faults.rows import FaultRow, insert_fault
 from region_node.network.faults.ticket import FAULT
 from region_node.network.support.relayed import SupportEnvelopes
 from region_node.network.support.rows import SupportRow, insert_support_request
@@ -211,7 +214,7 @@ def all_kinds() -> Iterator[Kind]:
             ),
         ),
         (EnvelopeKind.ENVELOPE_KIND_FAULT_UPDATE, lambda each: faults.FaultUpdate(fault=cast(Fault, each))),
-        events=FAULT_EVENTS,
+        events=fault_rows.EVENTS,
     )
     yield Kind(
         "complaint",
@@ -242,7 +245,7 @@ def all_kinds() -> Iterator[Kind]:
             lambda each: complaints.ComplaintUpdate(complaint=cast(Complaint, each)),
         ),
         key="docket",
-        events=COMPLAINT_EVENTS,
+        events=complaint_rows.EVENTS,
     )
     yield Kind(
         "order",
@@ -266,7 +269,7 @@ def all_kinds() -> Iterator[Kind]:
             ),
         ),
         (EnvelopeKind.ENVELOPE_KIND_ORDER_UPDATE, lambda each: orders.OrderUpdate(order=cast(Order, each))),
-        events=EVENTS,
+        events=order_rows.EVENTS,
     )
 
 

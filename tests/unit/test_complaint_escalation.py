@@ -13,7 +13,7 @@ from gateway.api.region.v1.complaint_pb2 import (
     ComplaintState,
     WorkItemState,
 )
-from gateway.clock import from_timestamp
+from gateway.time.clock import from_timestamp
 from region_node.care.complaints import cases, escalation, rules
 from region_node.care.complaints.deadlines import Limit, Pause, meet, resume, starting
 from region_node.care.complaints.groups import Alike, Group, made
@@ -49,6 +49,7 @@ def test_levels_come_one_after_the_other_as_their_times_come() -> None:
     assert escalation.next_due(found, hours) is None
 
 
+@pytest.mark.guarantee("G5")
 def test_half_of_the_time_raises_only_where_nobody_has_answered() -> None:
     start = at("2026-03-02 10:00")
     silent = complaint(start, (rules.FIRST_RESPONSE, duration(20)), (rules.RESOLVE, duration(24)))
@@ -119,6 +120,7 @@ def test_nothing_is_raised_once_it_is_resolved(state: ComplaintState.ValueType) 
     assert advanced(found, start + 1000 * DAY) == []
 
 
+@pytest.mark.guarantee("G5", "G6")
 @settings(deadline=None, max_examples=60)
 @given(
     MOMENTS,

@@ -11,10 +11,7 @@ from hypothesis import strategies as st
 from gateway.api.relay.v1.relay_pb2 import Envelope, EnvelopeContent, EnvelopeKind, Outcome, Receipt, ReceiptContent
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.authority import Authority
-from gateway.clock import from_timestamp
-from gateway.errors import Refused
-from gateway.identity import Identity
+from gateway.errors import Refused, is_temporary
 from gateway.relay.envelopes import (
     CONTENT_LIMIT,
     Answer,
@@ -27,8 +24,11 @@ from gateway.relay.envelopes import (
     seal,
     seal_receipt,
 )
-from gateway.sealing import Route
-from gateway.signing import RECEIPT, Signer, TrustedKeys
+from gateway.security.authority import Authority
+from gateway.security.identity import Identity
+from gateway.security.sealing import Route
+from gateway.security.signing import RECEIPT, Signer, TrustedKeys
+from gateway.time.clock import from_timestamp
 
 FEDERATION = "demo.example"
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -152,12 +152,12 @@ def test_an_envelope_without_what_names_it_is_refused(field: str) -> None:
     assert refusal.value.reason == INVALID
 
 
-def test_a_kind_that_is_not_known_is_refused() -> None:
-    content = EnvelopeContent()
-    content.CopyFrom(COMPLETE)
-    content.kind = EnvelopeKind.ValueType(9999)
-    with pytest.raises(Refused, match="unknown kind"):
-        read_content(Envelope(content=content.SerializeToString()))
+def test_a_kind_of_a_later_version_waits_for_an_upgrade(regions: Regions) -> None:
+    sealed = regions.seal(replace(LETTER, kind=EnvelopeKind.ValueType(9999)))
+    with pytest.raises(Refused, match=r"sichuan runs an older version, which cannot read kind = 9999") as refusal:
+        regions.open(sealed.envelope)
+    assert refusal.value.reason == Reason.REASON_UPGRADE_REQUIRED
+    assert is_temporary(refusal.value.reason)
 
 
 def test_more_than_an_envelope_holds_is_neither_sealed_nor_read(regions: Regions) -> None:
@@ -175,6 +175,7 @@ def test_the_largest_envelope_travels(regions: Regions) -> None:
     assert regions.open(largest.envelope) == largest
 
 
+@pytest.mark.guarantee("G11")
 def test_a_receipt_tells_the_answer_and_binds_it_to_the_bytes_that_were_sent(regions: Regions) -> None:
     sent = regions.seal()
     refusal = Answer(Outcome.OUTCOME_REFUSED, reason=Reason.REASON_LINE_CLOSED, parameters={"state": "terminated"})

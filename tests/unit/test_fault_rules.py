@@ -18,7 +18,7 @@ from gateway.api.region.v1.fault_pb2 import (
 from gateway.api.region.v1.fault_service_pb2 import WorkOnFaultRequest
 from gateway.api.types.v1.types_pb2 import Money
 from gateway.errors import Refused, reason_name
-from region_node.cli.network.fault_step import STEPS, step_of, steps_told
+from region_node.cli.faults.fault_step import STEPS, step_of, steps_told
 from region_node.network.faults import parts, rules
 
 NOW = datetime(2026, 12, 10, tzinfo=UTC)

@@ -7,7 +7,7 @@ import pytest
 from gateway.api.federation.v1.problem_pb2 import PERCEIVED_SEVERITY_CRITICAL
 from gateway.api.region.v1.alarm_pb2 import AlarmState, AlarmType
 from gateway.api.region.v1.alarm_service_pb2 import AlarmReport
-from region_node.cli.network.network_file import Item, NetworkFile
+from region_node.cli.imports.network_file import Item, NetworkFile
 
 TIME = "2026-11-01T09:00:00+08:00"
 

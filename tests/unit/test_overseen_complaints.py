@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coordinator.cli.complaints.complaint_view import length, print_groups, print_headers, print_history
+from coordinator.cli.complaints.complaint_view import complaint_headers, length, print_groups, print_history
 from coordinator.oversight.complaint_rules import concerns, first_contact, merged
 from gateway.api.region.v1.complaint_oversight_service_pb2 import (
     ComplaintHeader,
@@ -14,8 +14,8 @@ from gateway.api.region.v1.complaint_oversight_service_pb2 import (
     ListComplaintHeadersResponse,
 )
 from gateway.api.region.v1.complaint_pb2 import Complaint, ComplaintState, TimeReason
-from gateway.clock import to_timestamp
 from gateway.errors import Refused
+from gateway.time.clock import to_timestamp
 from region_node.care.complaints import escalation, rules
 from region_node.care.complaints.deadlines import meet
 from region_node.care.complaints.escalation import AdministratorsWish
@@ -110,8 +110,8 @@ def test_the_rows_of_why_late_sum_to_the_whole_as_they_are_shown(seconds: list[i
     shown: list[tuple[str, ...]] = []
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(
-            "coordinator.cli.complaints.complaint_view.print_table",
-            lambda title, _, rows: shown.extend(rows) if title == "Why it is late" else None,
+            "gateway.cli.table.print_table",
+            lambda _, rows, title, **__: shown.extend(rows) if title.startswith("Why it is late") else None,
         )
         seen = ComplaintHistory(header=header(1))
         seen.lateness.FromTimedelta(HOUR)
@@ -152,11 +152,11 @@ def minutes(shown: str) -> int:
 
 
 def test_a_list_tells_how_much_time_is_left(capsys: pytest.CaptureFixture[str]) -> None:
-    print_headers([header(1, due_in=1), header(2, due_in=-3)], START)
+    complaint_headers(START).show([header(1, due_in=1), header(2, due_in=-3)])
     lines = capsys.readouterr().out.splitlines()
-    assert lines[2].split()[-1] == "1:00"
-    assert lines[3].split()[-1] == "-3:00"
-    assert "not classified" in lines[2]
+    assert lines[1].split()[-1] == "1:00"
+    assert lines[2].split()[-1] == "-3:00"
+    assert "not classified" in lines[1]
     assert length(timedelta(days=2, hours=3, minutes=4, seconds=59)) == "2 d 03:04"
 
 

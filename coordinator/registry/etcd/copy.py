@@ -145,6 +145,7 @@ class _Draft:
             ever_joined=joined.ever_joined,
             signing_certificate=joined.signing_certificate,
             sealing_key=joined.sealing_key,
+            capabilities=joined.capabilities,
         )
         self._put(before, after, is_change=after != before)
 

@@ -2,13 +2,14 @@
 
 from dataclasses import dataclass, field
 
-from gateway.clock import from_timestamp, to_microseconds
 from gateway.store.port import Transaction
-from gateway.vault import destroy
+from gateway.store.vault import destroy
+from gateway.time.clock import from_timestamp, to_microseconds
 from region_node.business.orders.rows import find_order
 from region_node.business.orders.rules import FINAL
 from region_node.node.subjects import order_subject
-from region_node.records.purging.port import Cut, Page, place_of
+from region_node.records.purging.aged import aged
+from region_node.records.purging.port import Cut, Page
 
 _FINAL = ", ".join(str(state) for state in sorted(FINAL))
 
@@ -18,22 +19,13 @@ class Orders:
 
     def page(self, tx: Transaction, cut: Cut, place: str) -> Page:
         """See Purger. A place is the date and the id of the last order that was looked at."""
-        after, key = place_of(place)
-        found = tx.all(
-            _Dated,
-            f"SELECT order_id, order_date, number FROM orders WHERE state IN ({_FINAL}) AND order_date < :before"  # noqa: S608
-            " AND (order_date, order_id) > (:after, :key) ORDER BY order_date, order_id LIMIT :limit",
-            before=cut.before,
-            after=after,
-            key=key,
-            limit=cut.limit,
-        )
-        held = [each for each in found if each.number in cut.held.numbers]
-        gone = [each.order_id for each in found if each not in held and _has_ended(tx, each, cut.before)]
+        select, where = "SELECT order_id, order_date, number FROM orders", f"state IN ({_FINAL})"
+        found = aged(tx, _Dated, select, cut, place, time="order_date", key="order_id", where=where)
+        held = [each for each in found.rows if each.number in cut.held.numbers]
+        gone = [each.order_id for each in found.rows if each not in held and _has_ended(tx, each, cut.before)]
         tx.execute_many("DELETE FROM orders WHERE order_id = :order_id", [{"order_id": each} for each in gone])
         destroy(tx, [order_subject(order_id) for order_id in gone])
-        last = found[-1] if len(found) == cut.limit else None
-        return Page(len(gone), len(held), f"{last.order_date} {last.order_id}" if last is not None else "")
+        return Page(len(gone), len(held), found.behind)
 
     def oldest(self, tx: Transaction) -> int | None:
         """See Purger."""

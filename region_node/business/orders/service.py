@@ -13,13 +13,13 @@ from gateway.api.region.v1.order_service_pb2_grpc import OrderServiceServicer
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Requester
-from gateway.calls import current_call
-from gateway.clock import Clock
 from gateway.errors import Refused
-from gateway.numberplan import normalize
-from gateway.pages import dated_place, decode_token, encode_token, page_size
+from gateway.federation.numberplan import normalize
+from gateway.process.tracing import current_traceparent
+from gateway.rpc.calls import current_call
+from gateway.rpc.pages import dated_place, decode_token, encode_token, page_size
 from gateway.store.port import Store, Transaction
-from gateway.tracing import current_traceparent
+from gateway.time.clock import Clock
 from region_node.business.orders import handling, rules
 from region_node.business.orders.bulk import answer_orders
 from region_node.business.orders.desk import OrderDesk
@@ -30,7 +30,7 @@ from region_node.business.orders.rows import (
     list_orders,
 )
 from region_node.records.listing import Page
-from region_node.records.watches import Follower, feed_of
+from region_node.records.watches import Change, Feed, Follower, changes_after
 from region_node.requests.auditing import audited_call
 from region_node.requests.caller import Caller
 from region_node.requests.changes import Changes
@@ -52,7 +52,7 @@ class OrderService(OrderServiceServicer):
         self._desk = desk
         self._store = store
         self._changes = changes
-        self._follower = Follower(store, changes, feed_of(EVENTS, _shown))
+        self._follower = Follower(store, changes, Feed(_changes_after, EVENTS.last))
         self._clock = clock
 
     async def SubmitOrder(
@@ -244,10 +244,14 @@ def _wait(wait: Duration) -> float:
     return current_call().patience(wait_seconds(wait.seconds + wait.nanos / 1e9))
 
 
-def _shown(tx: Transaction, order_id: str) -> Order | None:
-    """The order as it stands."""
-    row = find_order(tx, order_id)
-    return None if row is None else row.order
+def _changes_after(tx: Transaction, sequence: int, name: str) -> Sequence[Change[Order]]:
+    """What happened after a sequence number: each order as it stands."""
+
+    def now(order_id: str) -> Order | None:
+        row = find_order(tx, order_id)
+        return None if row is None else row.order
+
+    return changes_after(tx, EVENTS, sequence, name, now)
 
 
 def _watch_start(tx: Transaction, token: str) -> int:

@@ -4,22 +4,22 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from gateway import vault
 from gateway.api.region.v1.complaint_pb2 import Complaint
-from gateway.clock import from_microseconds
+from gateway.store import vault
 from gateway.store.among import rows_among
-from gateway.store.port import Transaction, Value
+from gateway.store.port import Transaction
+from gateway.time.clock import from_microseconds
 from region_node.care.complaints import rules
 from region_node.care.complaints.figure_rows import keep_figures_of
 from region_node.care.complaints.past import Earlier
 from region_node.care.complaints.rows import (
-    COMPLAINT_EVENTS,
-    COMPLAINT_RECORDS,
+    EVENTS,
     ComplaintChanged,
     ComplaintRow,
     complaint_sealing,
     escalation_values,
     event_columns,
+    insert_all,
     insert_escalations,
     inserted_columns,
 )
@@ -99,15 +99,13 @@ def insert_complaints(tx: Transaction, new: Sequence[NewComplaint], now: datetim
     The event is of when the complaint ended, or of now.
     """
     complaints = [each.row.complaint for each in new]
-    rows = [(each.row.complaint.docket, each.row.complaint, _columns(each)) for each in new]
-    COMPLAINT_RECORDS.insert_all(tx, rows)
+    insert_all(
+        tx, [(each.row, inserted_columns(each.row, each.docket_number, each.number, each.reference)) for each in new]
+    )
     keep_figures_of(tx, complaints)
     insert_escalations(tx, [row for each in complaints for row in escalation_values(each.docket, each.escalations)])
-    changes = [(each.row.complaint, each.closed or now) for each in new]
-    COMPLAINT_EVENTS.note_all(tx, [(each.docket, event_columns(each, time)) for each, time in changes])
+    EVENTS.note_all(
+        tx, [(each.docket, event_columns(each, one.closed or now)) for each, one in zip(complaints, new, strict=True)]
+    )
     changed = ComplaintChanged(complaints[-1].docket)  # whoever watches looks for all events
     tx.publish(changed, about=changed.about)
-
-
-def _columns(new: NewComplaint) -> Mapping[str, Value]:
-    return inserted_columns(new.row, new.docket_number, new.number, new.reference)

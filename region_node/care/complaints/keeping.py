@@ -8,10 +8,9 @@ from region_node.care.complaints import rules
 from region_node.care.complaints.figure_rows import keep_figures
 from region_node.care.complaints.rows import KIND, ComplaintRow, insert_complaint, update_complaint
 from region_node.care.complaints.telling_rows import note_to_tell
-from region_node.customers.told_standings import erased_by
+from region_node.customers.erased_numbers import look_if_erased
 from region_node.network.problems.rows import note_complaint
 from region_node.node.subjects import number_index
-from region_node.records.kinds import look_at_ended
 
 
 def add_complaint(tx: Transaction, row: ComplaintRow, docket_number: int, now: datetime) -> None:
@@ -35,5 +34,5 @@ def _follow(tx: Transaction, complaint: Complaint, now: datetime) -> None:
     note_complaint(tx, number_index(tx, complaint.request.number))
     if complaint.items:
         note_to_tell(tx, complaint.docket, complaint.version)
-    if rules.is_final(complaint) and erased_by(tx, complaint.request.number):
-        look_at_ended(tx, KIND, complaint.docket, now)
+    if rules.is_final(complaint):
+        look_if_erased(tx, KIND, complaint.docket, complaint.request.number, now)

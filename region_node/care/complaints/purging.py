@@ -5,12 +5,13 @@ from dataclasses import dataclass
 
 from gateway.relay.at_rest import envelope_subject
 from gateway.store.port import Transaction
-from gateway.vault import destroy
+from gateway.store.vault import destroy
 from region_node.care.complaints.private_notes import remove_private_notes
 from region_node.care.complaints.rows import AboutNumber, case_of, complaint_subject
 from region_node.care.complaints.rules import FINAL
 from region_node.customers.documents.files import remove_files_of
-from region_node.records.purging.port import Cut, Page, place_of
+from region_node.records.purging.aged import aged
+from region_node.records.purging.port import Cut, Page
 
 _INDEX = "index "  # how a place begins that is none of complaints
 _FINAL = ", ".join(str(state) for state in sorted(FINAL))
@@ -45,21 +46,19 @@ class Complaints:
         behind all of them."""
         if place.startswith(_INDEX):
             return _index_page(tx, cut, place.removeprefix(_INDEX))
-        instant, key = place_of(place)
-        found = tx.all(
+        found = aged(
+            tx,
             _Ended,
-            "SELECT docket, creation_date, number_index, parent FROM complaints"  # noqa: S608 - numbers of states
-            f" WHERE creation_date < :before AND state IN ({_FINAL}) AND due IS NULL"
-            " AND (creation_date, docket) > (:after, :key) ORDER BY creation_date, docket LIMIT :limit",
-            before=cut.before,
-            after=instant,
-            key=key,
-            limit=cut.limit,
+            "SELECT docket, creation_date, number_index, parent FROM complaints",
+            cut,
+            place,
+            time="creation_date",
+            key="docket",
+            where=f"state IN ({_FINAL}) AND due IS NULL",
         )
-        held = [each for each in found if each.number_index in cut.held.numbers]
-        removed = sum(self._remove(tx, each, cut.before) for each in found if each not in held)
-        last = found[-1] if len(found) == cut.limit else None
-        return Page(removed, len(held), f"{last.creation_date} {last.docket}" if last is not None else _behind(tx, cut))
+        held = [each for each in found.rows if each.number_index in cut.held.numbers]
+        removed = sum(self._remove(tx, each, cut.before) for each in found.rows if each not in held)
+        return Page(removed, len(held), found.behind or _behind(tx, cut))
 
     def oldest(self, tx: Transaction) -> int | None:
         """See Purger."""
@@ -100,23 +99,13 @@ def _behind(tx: Transaction, cut: Cut) -> str:
 
 def _index_page(tx: Transaction, cut: Cut, place: str) -> Page:
     """Removes what other regions have told of complaints of long ago."""
-    instant, key = place_of(place)
-    found = tx.all(
-        _Indexed,
-        "SELECT docket, creation_date, number_index FROM complaint_index"
-        " WHERE creation_date < :before AND (creation_date, docket) > (:after, :key)"
-        " ORDER BY creation_date, docket LIMIT :limit",
-        before=cut.before,
-        after=instant,
-        key=key,
-        limit=cut.limit,
-    )
-    held = [each for each in found if each.number_index in cut.held.numbers]
-    removed = [each.docket for each in found if each not in held and not _is_needed(tx, each.docket)]
+    select = "SELECT docket, creation_date, number_index FROM complaint_index"
+    found = aged(tx, _Indexed, select, cut, place, time="creation_date", key="docket")
+    held = [each for each in found.rows if each.number_index in cut.held.numbers]
+    removed = [each.docket for each in found.rows if each not in held and not _is_needed(tx, each.docket)]
     tx.execute_many("DELETE FROM complaint_index WHERE docket = :docket", [{"docket": each} for each in removed])
     destroy(tx, [envelope_subject(each) for each in removed])
-    last = found[-1] if len(found) == cut.limit else None
-    return Page(len(removed), len(held), f"{_INDEX}{last.creation_date} {last.docket}" if last is not None else "")
+    return Page(len(removed), len(held), _INDEX + found.behind if found.behind else "")
 
 
 def _is_needed(tx: Transaction, docket: str) -> bool:

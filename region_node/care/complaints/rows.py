@@ -4,13 +4,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from gateway import vault
 from gateway.api.region.v1.complaint_pb2 import Complaint, ComplaintState, Escalation
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.clock import from_timestamp, to_microseconds
 from gateway.errors import Refused
-from gateway.masking import masked_number, prints_masked
+from gateway.store import vault
 from gateway.store.port import Transaction, Value
+from gateway.time.clock import from_timestamp, to_microseconds
+from gateway.wording.masking import masked_number, prints_masked
 from region_node.care.complaints import remedy, rules
 from region_node.care.complaints.deadlines import due_of, find, is_met
 from region_node.customers.told_standings import NOT_RESTRICTED
@@ -48,19 +48,6 @@ class ComplaintChanged:
         return complaint_subject(self.docket)
 
 
-COMPLAINT_RECORDS = Records(
-    table="complaints",
-    key="docket",
-    dated="creation_date",
-    message=Complaint,
-    row=ComplaintRow,
-    subject=complaint_subject,
-    not_found=lambda docket: Refused(Reason.REASON_COMPLAINT_NOT_FOUND, complaint=docket),
-)
-COMPLAINT_EVENTS = Events("complaint_events", "docket")
-"""The changes of complaints."""
-
-
 @prints_masked(number=masked_number)
 @dataclass(frozen=True)
 class ComplaintFilter:
@@ -91,6 +78,19 @@ class AboutNumber:
     def is_open(self) -> bool:
         """Whether something is still to happen: also to one that is closed, while its money is due."""
         return self.state not in rules.FINAL or self.due is not None
+
+
+COMPLAINT_RECORDS = Records(
+    table="complaints",
+    key="docket",
+    dated="creation_date",
+    message=Complaint,
+    row=ComplaintRow,
+    subject=complaint_subject,
+    not_found=lambda docket: Refused(Reason.REASON_COMPLAINT_NOT_FOUND, complaint=docket),
+)
+EVENTS = Events("complaint_events", "docket")
+"""What happened to complaints."""
 
 
 def complaints_about(tx: Transaction, number: str) -> list[AboutNumber]:
@@ -136,12 +136,17 @@ def insert_complaint(tx: Transaction, row: ComplaintRow, docket_number: int, now
     """Adds a complaint and its first event."""
     complaint = row.complaint
     index = number_index(tx, complaint.request.number)
-    COMPLAINT_RECORDS.insert(tx, complaint.docket, complaint, inserted_columns(row, docket_number, index, None))
+    insert_all(tx, [(row, inserted_columns(row, docket_number, index, None))])
     _note_change(tx, complaint, now)
 
 
+def insert_all(tx: Transaction, new: Sequence[tuple[ComplaintRow, Mapping[str, Value]]]) -> None:
+    """Adds complaints with their `inserted_columns`, and no events."""
+    COMPLAINT_RECORDS.insert_all(tx, [(each.complaint.docket, each.complaint, columns) for each, columns in new])
+
+
 def inserted_columns(row: ComplaintRow, docket_number: int, number: str, reference: str | None) -> Mapping[str, Value]:
-    """The columns of a new complaint: `number` and `reference` are indexes."""
+    """The columns of a complaint: `number` and `reference` are indexes."""
     complaint = row.complaint
     return {
         "docket_number": docket_number,
@@ -153,16 +158,6 @@ def inserted_columns(row: ComplaintRow, docket_number: int, number: str, referen
         "parent": complaint.parent,
         "external_index": reference,
         **_changing(complaint),
-    }
-
-
-def event_columns(complaint: Complaint, time: datetime) -> Mapping[str, Value]:
-    """The columns of the event of a change at some time."""
-    return {
-        "version": complaint.version,
-        "state": complaint.state,
-        "level": complaint.level,
-        "time": to_microseconds(time),
     }
 
 
@@ -233,7 +228,7 @@ def list_complaints(
 
 
 def _note_change(tx: Transaction, complaint: Complaint, now: datetime) -> None:
-    COMPLAINT_EVENTS.note(tx, complaint.docket, event_columns(complaint, now))
+    EVENTS.note(tx, complaint.docket, event_columns(complaint, now))
     changed = ComplaintChanged(complaint.docket)
     tx.publish(changed, about=changed.about)
 
@@ -241,6 +236,16 @@ def _note_change(tx: Transaction, complaint: Complaint, now: datetime) -> None:
 def complaint_sealing(docket: str, content: bytes) -> vault.Sealing:
     """The content of a complaint, sealed or to be sealed."""
     return COMPLAINT_RECORDS.sealing(docket, content)
+
+
+def event_columns(complaint: Complaint, time: datetime) -> Mapping[str, Value]:
+    """The columns of the event that a complaint was stored as it is."""
+    return {
+        "version": complaint.version,
+        "state": complaint.state,
+        "level": complaint.level,
+        "time": to_microseconds(time),
+    }
 
 
 def _changing(complaint: Complaint) -> Mapping[str, Value]:

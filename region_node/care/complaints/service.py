@@ -20,25 +20,25 @@ from gateway.api.region.v1.complaint_service_pb2_grpc import ComplaintServiceSer
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Requester
-from gateway.calls import current_call
-from gateway.clock import Clock, from_timestamp
 from gateway.errors import Refused
-from gateway.numberplan import normalize
-from gateway.pages import dated_place, decode_token, encode_token, page_size
+from gateway.federation.numberplan import normalize
+from gateway.process.tracing import current_traceparent
+from gateway.rpc.calls import current_call
+from gateway.rpc.pages import dated_place, decode_token, encode_token, page_size
 from gateway.store.port import Store, Transaction
-from gateway.tracing import current_traceparent
+from gateway.time.clock import Clock, from_timestamp
 from region_node.care.complaints import handling, rules
 from region_node.care.complaints.desk import ComplaintDesk
 from region_node.care.complaints.private_notes import private_notes
 from region_node.care.complaints.rows import (
-    COMPLAINT_EVENTS,
+    EVENTS,
     ComplaintFilter,
     find_complaint,
     list_complaints,
 )
 from region_node.customers.told_standings import is_restricted
 from region_node.records.listing import Page
-from region_node.records.watches import Follower, feed_of
+from region_node.records.watches import Change, Feed, Follower, changes_after
 from region_node.requests.auditing import audited_call
 from region_node.requests.caller import Caller
 from region_node.requests.changes import Changes
@@ -54,7 +54,7 @@ class ComplaintService(ComplaintServiceServicer):
         self._desk = desk
         self._store = store
         self._changes = changes
-        self._follower = Follower(store, changes, feed_of(COMPLAINT_EVENTS, _shown))
+        self._follower = Follower(store, changes, Feed(_changes_after, EVENTS.last))
         self._clock = clock
 
     async def FileComplaint(
@@ -257,7 +257,7 @@ class ComplaintService(ComplaintServiceServicer):
         def start(tx: Transaction) -> int:
             if request.docket:
                 handling.find_for(tx, request.docket, identity)
-            sequence = COMPLAINT_EVENTS.resumed_after(tx, key) if key else COMPLAINT_EVENTS.last(tx)
+            sequence = EVENTS.resumed_after(tx, key) if key else EVENTS.last(tx)
             reading.record(tx, "WatchComplaint", request.docket or "-")
             return sequence
 
@@ -316,7 +316,11 @@ def _wait(wait: Duration) -> float:
     return current_call().patience(wait_seconds(wait.seconds + wait.nanos / 1e9))
 
 
-def _shown(tx: Transaction, docket: str) -> Complaint | None:
-    """The complaint as it stands; None of a restricted customer."""
-    row = find_complaint(tx, docket)
-    return None if row is None or is_restricted(tx, row.complaint.request.number) else row.complaint
+def _changes_after(tx: Transaction, sequence: int, name: str) -> Sequence[Change[Complaint]]:
+    """What happened after a sequence number: each complaint as it stands; None of a restricted customer."""
+
+    def now(found: str) -> Complaint | None:
+        row = find_complaint(tx, found)
+        return None if row is None or is_restricted(tx, row.complaint.request.number) else row.complaint
+
+    return changes_after(tx, EVENTS, sequence, name, now)

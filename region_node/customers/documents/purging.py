@@ -3,18 +3,19 @@
 from dataclasses import dataclass
 
 from gateway.api.region.v1.document_service_pb2 import DocumentUpload
-from gateway.clock import from_timestamp, to_microseconds
 from gateway.store.port import Transaction
-from gateway.vault import KeyDestroyed
+from gateway.store.vault import KeyDestroyed
+from gateway.time.clock import from_timestamp, to_microseconds
 from region_node.customers.documents.files import RECEIVING, find_file, remove_file
-from region_node.records.purging.port import Cut, Page, place_of
+from region_node.records.purging.aged import aged
+from region_node.records.purging.port import Cut, Page
 
 
 @dataclass(frozen=True)
 class _Shared:
     key: str
-    owner: str
     time: int
+    owner: str
 
 
 # What a document has ended by: it was found false, it has expired, or it is as old as its verification. For its content
@@ -41,43 +42,30 @@ class Documents:
         )
 
     def _register(self, tx: Transaction, cut: Cut, place: str) -> Page:
-        instant, key = place_of(place)
-        found = tx.all(
-            _Shared,
-            f"SELECT register_id, customer_id, {_ENDED} FROM documents WHERE {_ENDED} < :before"  # noqa: S608
-            f" AND ({_ENDED}, register_id) > (:after, :key) ORDER BY {_ENDED}, register_id LIMIT :limit",
-            before=cut.before,
-            after=instant,
-            key=key,
-            limit=cut.limit,
-        )
-        gone = [each for each in found if each.owner not in cut.held.customers]
+        select = f"SELECT register_id, {_ENDED}, customer_id FROM documents"  # noqa: S608 - names of this module
+        found = aged(tx, _Shared, select, cut, place, time=_ENDED, key="register_id")
+        gone = [each for each in found.rows if each.owner not in cut.held.customers]
         tx.execute_many("DELETE FROM documents WHERE register_id = :id", [{"id": each.key} for each in gone])
-        last = found[-1] if len(found) == cut.limit else None
-        return Page(
-            len(gone), len(found) - len(gone), f"register {last.time} {last.key}" if last is not None else "files "
-        )
+        place = f"register {found.behind}" if found.behind else "files "
+        return Page(len(gone), len(found.rows) - len(gone), place)
 
     def _files(self, tx: Transaction, cut: Cut, place: str) -> Page:
-        instant, key = place_of(place)
-        found = tx.all(
+        found = aged(
+            tx,
             _Shared,
-            "SELECT register_id, number_hash, create_time FROM document_files WHERE create_time < :before"
-            " AND (withdraw_time IS NULL OR withdraw_time < :before)"
-            " AND docket = '' AND state <> :receiving AND (create_time, register_id) > (:after, :key)"
-            " ORDER BY create_time, register_id LIMIT :limit",
-            before=cut.before,
+            "SELECT register_id, create_time, number_hash FROM document_files",
+            cut,
+            place,
+            time="create_time",
+            key="register_id",
+            where="(withdraw_time IS NULL OR withdraw_time < :before) AND docket = '' AND state <> :receiving",
             receiving=RECEIVING,
-            after=instant,
-            key=key,
-            limit=cut.limit,
         )
-        ended = [each for each in found if _has_expired(tx, each.key, cut.before)]
+        ended = [each for each in found.rows if _has_expired(tx, each.key, cut.before)]
         gone = [each for each in ended if each.owner not in cut.held.numbers]
         for each in gone:
             remove_file(tx, each.key)
-        last = found[-1] if len(found) == cut.limit else None
-        return Page(len(gone), len(ended) - len(gone), f"files {last.time} {last.key}" if last is not None else "")
+        return Page(len(gone), len(ended) - len(gone), f"files {found.behind}" if found.behind else "")
 
 
 def _has_expired(tx: Transaction, register_id: str, before: int) -> bool:

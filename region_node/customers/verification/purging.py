@@ -1,9 +1,10 @@
 """Purges what is remembered of verifications."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from gateway.store.port import Transaction
-from region_node.records.purging.port import Cut, Page, place_of
+from region_node.records.purging.aged import aged
+from region_node.records.purging.port import Cut, Page
 
 
 @dataclass(frozen=True)
@@ -31,34 +32,19 @@ class Verification:
         )
 
     def _failures(self, tx: Transaction, cut: Cut, place: str) -> Page:
-        found, gone = self._found(tx, cut, place, "wrong_answers", "time")
-        tx.execute_many(
-            "DELETE FROM wrong_answers WHERE number = :number AND time = :time",
-            [{"number": each.number, "time": each.time} for each in gone],
-        )
-        last = found[-1] if len(found) == cut.limit else None
-        place = f"failures {last.time} {last.number}" if last is not None else "codes "
-        return Page(len(gone), len(found) - len(gone), place)
+        page = self._purged(tx, cut, place, "wrong_answers", "time")
+        return replace(page, place=f"failures {page.place}" if page.place else "codes ")
 
     def _codes(self, tx: Transaction, cut: Cut, place: str) -> Page:
-        found, gone = self._found(tx, cut, place, "asked_codes", "expire_time")
+        page = self._purged(tx, cut, place, "asked_codes", "expire_time")
+        return replace(page, place=f"codes {page.place}" if page.place else "")
+
+    def _purged(self, tx: Transaction, cut: Cut, place: str, table: str, column: str) -> Page:
+        select = f"SELECT number, {column} FROM {table}"  # noqa: S608 - names of this module
+        found = aged(tx, _Mark, select, cut, place, time=column, key="number")
+        gone = [each for each in found.rows if each.number not in cut.held.numbers]
         tx.execute_many(
-            "DELETE FROM asked_codes WHERE number = :number AND expire_time = :time",
+            f"DELETE FROM {table} WHERE number = :number AND {column} = :time",  # noqa: S608 - names of this module
             [{"number": each.number, "time": each.time} for each in gone],
         )
-        last = found[-1] if len(found) == cut.limit else None
-        return Page(len(gone), len(found) - len(gone), f"codes {last.time} {last.number}" if last is not None else "")
-
-    def _found(self, tx: Transaction, cut: Cut, place: str, table: str, column: str) -> tuple[list[_Mark], list[_Mark]]:
-        """The next rows of a table, and those of them that may go."""
-        instant, key = place_of(place)
-        found = tx.all(
-            _Mark,
-            f"SELECT number, {column} FROM {table} WHERE {column} < :before"  # noqa: S608 - names of this module
-            f" AND ({column}, number) > (:after, :key) ORDER BY {column}, number LIMIT :limit",
-            before=cut.before,
-            after=instant,
-            key=key,
-            limit=cut.limit,
-        )
-        return found, [each for each in found if each.number not in cut.held.numbers]
+        return Page(len(gone), len(found.rows) - len(gone), found.behind)

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from gateway.api.relay.v1.relay_pb2 import EnvelopeContent
-from gateway.clock import from_microseconds, from_timestamp, to_microseconds
 from gateway.errors import Refused
 from gateway.relay import inbox
 from gateway.store.port import Transaction
+from gateway.time.clock import from_microseconds, from_timestamp, to_microseconds
 from region_node.records.kinds import RecordKind, Table
+from region_node.records.purging.aged import aged
 from region_node.records.purging.port import Cut, Held, Page, place_of
 
 _SEEN_SINCE = timedelta(days=1)
@@ -19,8 +20,8 @@ _SEEN_SINCE = timedelta(days=1)
 @dataclass(frozen=True)
 class _Sent:
     envelope_id: str
-    subject: str
     closed: int
+    subject: str
 
 
 @dataclass(frozen=True)
@@ -57,24 +58,15 @@ class Envelopes:
         )
 
     def _outbox(self, tx: Transaction, cut: Cut, place: str) -> Page:
-        after, key = place_of(place)
-        found = tx.all(
-            _Sent,
-            "SELECT envelope_id, subject, closed FROM outbox WHERE closed IS NOT NULL AND closed < :before"
-            " AND (closed, envelope_id) > (:after, :key) ORDER BY closed, envelope_id LIMIT :limit",
-            before=cut.before,
-            after=after,
-            key=key,
-            limit=cut.limit,
-        )
-        held = [each for each in found if self._is_held(tx, cut.held, each.subject)]
-        gone = [each for each in found if each not in held and not self._is_open(tx, each.subject)]
+        select = "SELECT envelope_id, closed, subject FROM outbox"
+        found = aged(tx, _Sent, select, cut, place, time="closed", key="envelope_id", where="closed IS NOT NULL")
+        held = [each for each in found.rows if self._is_held(tx, cut.held, each.subject)]
+        gone = [each for each in found.rows if each not in held and not self._is_open(tx, each.subject)]
         tx.execute_many(
             "DELETE FROM outbox WHERE envelope_id = :envelope_id",
             [{"envelope_id": each.envelope_id} for each in gone],
         )
-        is_last = len(found) < cut.limit
-        return Page(len(gone), len(held), "inbox " if is_last else f"outbox {found[-1].closed} {found[-1].envelope_id}")
+        return Page(len(gone), len(held), f"outbox {found.behind}" if found.behind else "inbox ")
 
     def _inbox(self, tx: Transaction, cut: Cut, place: str) -> Page:
         after, key = place_of(place)
@@ -154,21 +146,12 @@ class Requests:
         return Page(len(gone), 0, place)
 
     def _sharing(self, tx: Transaction, cut: Cut, place: str) -> Page:
-        after, key = place_of(place)
-        found = tx.all(
-            _Shared,
-            "SELECT subject, request_time FROM sharing_requests WHERE request_time < :before"
-            " AND (request_time, subject) > (:after, :key) ORDER BY request_time, subject LIMIT :limit",
-            before=cut.before,
-            after=after,
-            key=key,
-            limit=cut.limit,
-        )
+        select = "SELECT subject, request_time FROM sharing_requests"
+        found = aged(tx, _Shared, select, cut, place, time="request_time", key="subject")
         tx.execute_many(
-            "DELETE FROM sharing_requests WHERE subject = :subject", [{"subject": each.subject} for each in found]
+            "DELETE FROM sharing_requests WHERE subject = :subject", [{"subject": each.subject} for each in found.rows]
         )
-        last = found[-1] if len(found) == cut.limit else None
-        return Page(len(found), 0, f"sharing {last.time} {last.subject}" if last is not None else "")
+        return Page(len(found.rows), 0, f"sharing {found.behind}" if found.behind else "")
 
     def oldest(self, tx: Transaction) -> int | None:
         """See Purger."""

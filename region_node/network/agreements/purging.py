@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from gateway.clock import from_microseconds, to_microseconds
 from gateway.store.port import Transaction, Value
+from gateway.time.clock import from_microseconds, to_microseconds
+from region_node.records.purging.aged import aged
 from region_node.records.purging.port import Cut, Page, place_of
 
 
@@ -83,24 +84,14 @@ def _statements(tx: Transaction, cut: Cut, after: str) -> Page:
 
 
 def _agreements(tx: Transaction, cut: Cut, after: str) -> Page:
-    instant, key = place_of(after)
-    found = tx.all(
-        _Agreement,
-        "SELECT agreement_id, end_time, customer_id FROM agreements WHERE end_time IS NOT NULL"
-        " AND end_time < :before AND (end_time, agreement_id) > (:instant, :key)"
-        " ORDER BY end_time, agreement_id LIMIT :limit",
-        before=cut.before,
-        instant=instant,
-        key=key,
-        limit=cut.limit,
-    )
-    free = [each for each in found if each.customer_id not in cut.held.customers]
+    select = "SELECT agreement_id, end_time, customer_id FROM agreements"
+    found = aged(tx, _Agreement, select, cut, after, time="end_time", key="agreement_id", where="end_time IS NOT NULL")
+    free = [each for each in found.rows if each.customer_id not in cut.held.customers]
     stated = "SELECT 1 FROM agreement_statements WHERE agreement_id = :id LIMIT 1"
     gone = [each for each in free if tx.first(int, stated, id=each.agreement_id) is None]
     tx.execute_many("DELETE FROM agreements WHERE agreement_id = :id", [{"id": each.agreement_id} for each in gone])
-    is_last = len(found) < cut.limit
-    place = "outages" if is_last else f"agreements {found[-1].end_time} {found[-1].agreement_id}"
-    return Page(len(gone), len(found) - len(free), place)
+    place = f"agreements {found.behind}" if found.behind else "outages"
+    return Page(len(gone), len(found.rows) - len(free), place)
 
 
 def _outages(tx: Transaction, cut: Cut) -> Page:

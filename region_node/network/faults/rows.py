@@ -6,14 +6,14 @@ from datetime import datetime
 
 from gateway.api.region.v1.fault_pb2 import Fault, FaultState
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.clock import from_timestamp, to_microseconds
 from gateway.errors import Refused
-from gateway.masking import masked_number, prints_masked
 from gateway.store.port import Transaction, Value
-from region_node.customers.told_standings import NOT_RESTRICTED, erased_by
+from gateway.time.clock import from_timestamp, to_microseconds
+from gateway.wording.masking import masked_number, prints_masked
+from region_node.customers.erased_numbers import look_if_erased
+from region_node.customers.told_standings import NOT_RESTRICTED
 from region_node.network.faults import outages, rules
 from region_node.node.subjects import number_index
-from region_node.records.kinds import look_at_ended
 from region_node.records.listing import Page
 from region_node.records.stored import Events, Records
 
@@ -55,8 +55,8 @@ FAULT_RECORDS = Records(
     subject=fault_subject,
     not_found=lambda fault_id: Refused(Reason.REASON_FAULT_NOT_FOUND, fault=fault_id),
 )
-FAULT_EVENTS = Events("fault_events", "fault_id")
-"""The changes of faults."""
+EVENTS = Events("fault_events", "fault_id")
+"""What happened to faults."""
 
 
 @dataclass(frozen=True)
@@ -145,6 +145,7 @@ def insert_fault(tx: Transaction, row: FaultRow, fault_number: int, now: datetim
     """Adds a fault and its first event."""
     fault = row.fault
     columns: dict[str, Value] = {
+        **_changing(fault),
         "fault_number": fault_number,
         "handling_region": fault.handling_region,
         "home_region": fault.home_region,
@@ -152,7 +153,6 @@ def insert_fault(tx: Transaction, row: FaultRow, fault_number: int, now: datetim
         "number_index": number_index(tx, fault.report.number),
         "creation_date": to_microseconds(from_timestamp(fault.creation_date)),
         "traceparent": row.traceparent,
-        **_changing(fault),
     }
     FAULT_RECORDS.insert(tx, fault.id, fault, columns)
     _note_change(tx, fault, now)
@@ -188,10 +188,9 @@ def forget_waivers(tx: Transaction, fault_id: str) -> None:
 
 
 def _note_change(tx: Transaction, fault: Fault, now: datetime) -> None:
-    columns: dict[str, Value] = {"version": fault.version, "state": fault.state, "time": to_microseconds(now)}
-    FAULT_EVENTS.note(tx, fault.id, columns)
-    if rules.is_ended(fault) and erased_by(tx, fault.report.number):
-        look_at_ended(tx, KIND, fault.id, now)
+    EVENTS.note(tx, fault.id, {"version": fault.version, "state": fault.state, "time": to_microseconds(now)})
+    if rules.is_ended(fault):
+        look_if_erased(tx, KIND, fault.id, fault.report.number, now)
     changed = FaultChanged(fault.id)
     tx.publish(changed, about=changed.about)
 

@@ -12,25 +12,25 @@ from gateway.api.region.v1.fault_service_pb2_grpc import FaultServiceServicer
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Requester
-from gateway.calls import current_call
-from gateway.clock import Clock
 from gateway.errors import Refused
-from gateway.numberplan import normalize
-from gateway.pages import dated_place, decode_token, encode_token, page_size
+from gateway.federation.numberplan import normalize
+from gateway.process.tracing import current_traceparent
+from gateway.rpc.calls import current_call
+from gateway.rpc.pages import dated_place, decode_token, encode_token, page_size
 from gateway.store.port import Store, Transaction
-from gateway.tracing import current_traceparent
+from gateway.time.clock import Clock
 from region_node.customers.told_standings import is_restricted
 from region_node.network.faults import handling, places, rules
 from region_node.network.faults.desk import FaultDesk
 from region_node.network.faults.rows import (
-    FAULT_EVENTS,
+    EVENTS,
     FaultFilter,
     find_fault,
     list_faults,
 )
 from region_node.node.context import RegionContext
 from region_node.records.listing import Page
-from region_node.records.watches import Follower, feed_of
+from region_node.records.watches import Change, Feed, Follower, changes_after
 from region_node.requests.auditing import audited_call
 from region_node.requests.caller import Caller
 from region_node.requests.changes import Changes
@@ -47,7 +47,7 @@ class FaultService(FaultServiceServicer):
         self._desk = desk
         self._store = store
         self._changes = changes
-        self._follower = Follower(store, changes, feed_of(FAULT_EVENTS, _shown))
+        self._follower = Follower(store, changes, Feed(_changes_after, EVENTS.last))
         self._clock = clock
 
     async def ReportFault(
@@ -111,7 +111,7 @@ class FaultService(FaultServiceServicer):
         def start(tx: Transaction) -> int:
             if request.id:
                 handling.find_for(tx, request.id, identity)
-            sequence = FAULT_EVENTS.resumed_after(tx, key) if key else FAULT_EVENTS.last(tx)
+            sequence = EVENTS.resumed_after(tx, key) if key else EVENTS.last(tx)
             reading.record(tx, "WatchFaults", request.id or "-")
             return sequence
 
@@ -220,7 +220,11 @@ def _wait(wait: Duration) -> float:
     return current_call().patience(wait_seconds(wait.seconds + wait.nanos / 1e9))
 
 
-def _shown(tx: Transaction, fault_id: str) -> Fault | None:
-    """The fault as it stands; None of a restricted customer."""
-    row = find_fault(tx, fault_id)
-    return None if row is None or is_restricted(tx, row.fault.report.number) else row.fault
+def _changes_after(tx: Transaction, sequence: int, name: str) -> Sequence[Change[Fault]]:
+    """What happened after a sequence number: each fault as it stands; None of a restricted customer."""
+
+    def now(found: str) -> Fault | None:
+        row = find_fault(tx, found)
+        return None if row is None or is_restricted(tx, row.fault.report.number) else row.fault
+
+    return changes_after(tx, EVENTS, sequence, name, now)

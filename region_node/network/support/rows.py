@@ -6,14 +6,14 @@ from datetime import datetime
 
 from gateway.api.region.v1.support_request_pb2 import SupportRequest, SupportState
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.clock import from_timestamp, to_microseconds
 from gateway.errors import Refused
-from gateway.masking import masked_number, prints_masked
 from gateway.store.port import Transaction, Value
-from region_node.customers.told_standings import NOT_RESTRICTED, erased_by
+from gateway.time.clock import from_timestamp, to_microseconds
+from gateway.wording.masking import masked_number, prints_masked
+from region_node.customers.erased_numbers import look_if_erased
+from region_node.customers.told_standings import NOT_RESTRICTED
 from region_node.network.support import rules
 from region_node.node.subjects import number_index
-from region_node.records.kinds import look_at_ended
 from region_node.records.listing import Page
 from region_node.records.stored import Records
 
@@ -104,13 +104,13 @@ def insert_support_request(tx: Transaction, row: SupportRow, support_number: int
     """Adds a support request."""
     request = row.request
     columns: dict[str, Value] = {
+        **_changing(request, now),
         "support_number": support_number,
         "opening_region": request.opening_region,
         "operator": request.operator,
         "number_index": number_index(tx, request.inquiry.number),
         "creation_date": to_microseconds(from_timestamp(request.creation_date)),
         "traceparent": row.traceparent,
-        **_changing(request, now),
     }
     SUPPORT_RECORDS.insert(tx, request.id, request, columns)
     _look_if_erased(tx, request, now)
@@ -138,8 +138,8 @@ def list_support_requests(
 
 
 def _look_if_erased(tx: Transaction, request: SupportRequest, now: datetime) -> None:
-    if rules.is_ended(request) and erased_by(tx, request.inquiry.number):
-        look_at_ended(tx, KIND, request.id, now)
+    if rules.is_ended(request):
+        look_if_erased(tx, KIND, request.id, request.inquiry.number, now)
 
 
 def _changing(request: SupportRequest, now: datetime) -> Mapping[str, Value]:

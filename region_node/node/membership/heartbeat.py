@@ -6,15 +6,17 @@ from datetime import timedelta
 
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_never
 
-from gateway import audit
-from gateway.api.federation.v1.federation_pb2 import AuditHead, JoinRequest, JoinResponse
+from gateway.api.federation.v1.federation_pb2 import AuditHead, JoinRequest, JoinResponse, NodeReport
 from gateway.api.federation.v1.federation_pb2_grpc import FederationServiceStub
-from gateway.channels import Replica, Replicas, invoke
-from gateway.clock import from_timestamp, to_timestamp
+from gateway.auditing import audit
 from gateway.errors import Refused, Unreachable
+from gateway.federation.capabilities import own_capabilities
+from gateway.relay import outbox
 from gateway.relay.retry import FullJitter
-from gateway.sealing_keys import published
-from gateway.signing import AUDIT_HEAD
+from gateway.rpc.channels import Replica, Replicas, invoke
+from gateway.security.sealing_keys import published
+from gateway.security.signing import AUDIT_HEAD
+from gateway.time.clock import from_timestamp, to_timestamp
 from region_node.node.membership.node import MembershipPorts, Node
 from region_node.node.membership.standing import Standing
 
@@ -32,6 +34,7 @@ class Heartbeat:
         self._node = node
         self._coordinators = coordinators
         self._ports = ports
+        self._capabilities = own_capabilities()
         self._standings: dict[str, Standing] = {}
         self._clock_errors: dict[str, timedelta] = {}
 
@@ -119,7 +122,7 @@ class Heartbeat:
 
     async def _request(self, endpoint: str, *, leaving: bool) -> JoinRequest:
         border, now = self._node.border, self._ports.clock.now()
-        head = await self._ports.store.read(audit.head)
+        head, waiting = await self._ports.store.read(lambda tx: (audit.head(tx), outbox.not_taken(tx)))
         signature = border.signer.sign(AUDIT_HEAD, head.signed_bytes())
         return JoinRequest(
             endpoint=endpoint,
@@ -130,4 +133,6 @@ class Heartbeat:
             leaving=leaving,
             # Signed each time: a key that was signed by a clock that was wrong is followed by one that counts.
             sealing_key=published(self._node.keys.set, border.signer, now),
+            capabilities=self._capabilities,
+            report=NodeReport(unreadable=border.current.unreadable, waiting=waiting),
         )

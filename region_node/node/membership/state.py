@@ -5,11 +5,12 @@ import logging
 from collections.abc import Iterable
 
 from gateway.api.federation.v1.federation_pb2 import Member, WatchResponse
-from gateway.clock import Clock
 from gateway.errors import Refused
 from gateway.federation.catalogue import Federation
 from gateway.federation.rules import problems
-from gateway.last_good import LastGoodBroken
+from gateway.process.last_good import LastGoodBroken
+from gateway.time.clock import Clock
+from gateway.values.choices import first_unknown
 from region_node.node.membership.last_good import LastGood
 from region_node.node.membership.node import Node
 
@@ -18,6 +19,10 @@ _log = logging.getLogger(__name__)
 
 class StateUnusable(Exception):
     """A federation state that is not taken over; the text says why. The one in force stays."""
+
+
+class StateUnreadable(StateUnusable):
+    """The configuration makes a choice that this version does not have."""
 
 
 class StateKeeper:
@@ -34,6 +39,7 @@ class StateKeeper:
         self._refused_certificates: dict[str, bytes] = {}
         self._refused_sealing_keys: dict[str, bytes] = {}
         self._cannot_save = False
+        self._unreadable_revision = 0
         self.told = asyncio.Event()
         """Set once a coordinator's state is in force."""
 
@@ -53,14 +59,20 @@ class StateKeeper:
         _log.info("working by revision %d of the configuration, as last kept on disk", federation.revision)
 
     async def take(self, response: WatchResponse) -> None:
-        """Puts the state of a coordinator in force.
+        """Puts the state of a coordinator in force; with the configuration of before where this version cannot read it.
 
-        Raises StateUnusable for a lower revision than the one in force, or for a configuration that is not valid.
+        Raises StateUnusable for a lower revision than the one in force, for a configuration that is not valid, or for
+        one that cannot be read where there is none of before.
         """
         federation = self._held(response)
         if federation is None:
-            # Half a million prefixes take seconds: beside the event loop, which has orders to take in.
-            federation = await asyncio.to_thread(self._built, response)
+            try:
+                # Half a million prefixes take seconds: beside the event loop, which has orders to take in.
+                federation = await asyncio.to_thread(self._built, response)
+            except StateUnreadable as unreadable:
+                federation = self._kept_instead(response.federation_revision, unreadable)
+            else:
+                self._unreadable_revision, self._current.unreadable = 0, ""
         members = self._trusted(response.members)
         if (federation.revision, members) != self._saved:
             await self._save(federation, members)
@@ -72,7 +84,15 @@ class StateKeeper:
         revision, held = state.federation_revision, self._current.revision
         if revision < held:
             raise StateUnusable(f"it is at revision {revision}, this node already at {held}")
-        return self._current.federation if revision == held > 0 else None
+        return self._current.federation if revision in (held, self._unreadable_revision) and held else None
+
+    def _kept_instead(self, revision: int, unreadable: "StateUnreadable") -> Federation:
+        """The configuration in force, by which the node goes on until it is upgraded."""
+        if not self._current.revision:
+            raise unreadable
+        self._unreadable_revision, self._current.unreadable = revision, str(unreadable)
+        _log.error("%s: this node works by revision %d until it is upgraded", unreadable, self._current.revision)
+        return self._current.federation
 
     def _built(self, state: WatchResponse) -> Federation:
         revision = state.federation_revision
@@ -80,6 +100,8 @@ class StateKeeper:
             raise StateUnusable(f"revision {revision} came without its configuration")
         if state.configuration.federation != self._federation:
             raise StateUnusable(f"it is of the federation {state.configuration.federation!r}")
+        if (unknown := first_unknown(state.configuration)) is not None:
+            raise StateUnreadable(f"revision {revision} has {unknown}, which this version cannot read")
         found = problems(state.configuration)
         if found:
             raise StateUnusable(f"revision {revision} is not valid: {found[0]} ({len(found)} in all)")

@@ -33,7 +33,7 @@ from gateway.api.types.v1 import reason_pb2 as gateway_dot_api_dot_types_dot_v1_
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n/gateway/api/coordinator/v1/administration.proto\x12\x1agateway.api.coordinator.v1\x1a-gateway/api/federation/v1/configuration.proto\x1a*gateway/api/federation/v1/federation.proto\x1a%gateway/api/federation/v1/terms.proto\x1a)gateway/api/region/v1/audit_service.proto\x1a!gateway/api/region/v1/order.proto\x1a-gateway/api/region/v1/oversight_service.proto\x1a!gateway/api/types/v1/access.proto\x1a!gateway/api/types/v1/reason.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x14\n\x12ListRegionsRequest\"\xb3\x01\n\x13ListRegionsResponse\x12\x32\n\x07members\x18\x01 \x03(\x0b\x32!.gateway.api.federation.v1.Member\x12\x35\n\x08replicas\x18\x02 \x03(\x0b\x32#.gateway.api.coordinator.v1.Replica\x12\x31\n\rregistry_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\")\n\x07Replica\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08\x65ndpoint\x18\x02 \x01(\t\"4\n\x14SuspendRegionRequest\x12\x0e\n\x06region\x18\x01 \x01(\t\x12\x0c\n\x04note\x18\x02 \x01(\t\"\x84\x01\n\x15SuspendRegionResponse\x12\x31\n\x06member\x18\x01 \x01(\x0b\x32!.gateway.api.federation.v1.Member\x12\x38\n\x0bunconfirmed\x18\x02 \x03(\x0b\x32#.gateway.api.coordinator.v1.Replica\"(\n\x16ReinstateRegionRequest\x12\x0e\n\x06region\x18\x01 \x01(\t\"L\n\x17ReinstateRegionResponse\x12\x31\n\x06member\x18\x01 \x01(\x0b\x32!.gateway.api.federation.v1.Member\"\x19\n\x17GetConfigurationRequest\"x\n\x18GetConfigurationResponse\x12\x1b\n\x13\x66\x65\x64\x65ration_revision\x18\x01 \x01(\x04\x12?\n\rconfiguration\x18\x02 \x01(\x0b\x32(.gateway.api.federation.v1.Configuration\"\x8e\x01\n\x19\x41pplyConfigurationRequest\x12?\n\rconfiguration\x18\x01 \x01(\x0b\x32(.gateway.api.federation.v1.Configuration\x12\x19\n\x11\x65xpected_revision\x18\x02 \x01(\x04\x12\x15\n\rvalidate_only\x18\x03 \x01(\x08\"9\n\x1a\x41pplyConfigurationResponse\x12\x1b\n\x13\x66\x65\x64\x65ration_revision\x18\x01 \x01(\x04\"i\n\x11ListOrdersRequest\x12\x31\n\x06states\x18\x01 \x03(\x0e\x32!.gateway.api.region.v1.OrderState\x12\x0e\n\x06region\x18\x02 \x01(\t\x12\x11\n\tpage_size\x18\x03 \x01(\x05\"\x8b\x01\n\x12ListOrdersResponse\x12\x33\n\x06orders\x18\x01 \x03(\x0b\x32#.gateway.api.region.v1.OrderSummary\x12@\n\nunanswered\x18\x02 \x03(\x0b\x32,.gateway.api.coordinator.v1.UnansweredRegion\"P\n\x10UnansweredRegion\x12\x0e\n\x06region\x18\x01 \x01(\t\x12,\n\x06reason\x18\x02 \x01(\x0e\x32\x1c.gateway.api.types.v1.Reason\"%\n\x11TraceOrderRequest\x12\x10\n\x08order_id\x18\x01 \x01(\t\"\x8f\x01\n\x12TraceOrderResponse\x12\x37\n\x06traces\x18\x01 \x03(\x0b\x32\'.gateway.api.coordinator.v1.RegionTrace\x12@\n\nunanswered\x18\x02 \x03(\x0b\x32,.gateway.api.coordinator.v1.UnansweredRegion\"Z\n\x0bRegionTrace\x12\x0e\n\x06region\x18\x01 \x01(\t\x12;\n\x05trace\x18\x02 \x01(\x0b\x32,.gateway.api.region.v1.GetOrderTraceResponse\"%\n\x13VerifyChainsRequest\x12\x0e\n\x06region\x18\x01 \x01(\t\"Q\n\x14VerifyChainsResponse\x12\x39\n\x07verdict\x18\x01 \x01(\x0b\x32(.gateway.api.coordinator.v1.ChainVerdict\"\x83\x02\n\x0c\x43hainVerdict\x12\x0e\n\x06region\x18\x01 \x01(\t\x12\x32\n\x04head\x18\x02 \x01(\x0b\x32$.gateway.api.federation.v1.AuditHead\x12\x37\n\tsightings\x18\x03 \x03(\x0b\x32$.gateway.api.coordinator.v1.Sighting\x12\x35\n\x08problems\x18\x04 \x03(\x0b\x32#.gateway.api.region.v1.ChainProblem\x12,\n\x06reason\x18\x05 \x01(\x0e\x32\x1c.gateway.api.types.v1.Reason\x12\x11\n\twitnesses\x18\x06 \x03(\t\"\x89\x01\n\x08Sighting\x12\x0f\n\x07witness\x18\x01 \x01(\t\x12\x32\n\x04head\x18\x02 \x01(\x0b\x32$.gateway.api.federation.v1.AuditHead\x12(\n\x04time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06\x61grees\x18\x04 \x01(\x08\"\x11\n\x0fGetTermsRequest\"C\n\x10GetTermsResponse\x12/\n\x05terms\x18\x01 \x01(\x0b\x32 .gateway.api.federation.v1.Terms2\x94\x03\n\x11MembershipService\x12x\n\x0bListRegions\x12..gateway.api.coordinator.v1.ListRegionsRequest\x1a/.gateway.api.coordinator.v1.ListRegionsResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x05\x12~\n\rSuspendRegion\x12\x30.gateway.api.coordinator.v1.SuspendRegionRequest\x1a\x31.gateway.api.coordinator.v1.SuspendRegionResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x05\x12\x84\x01\n\x0fReinstateRegion\x12\x32.gateway.api.coordinator.v1.ReinstateRegionRequest\x1a\x33.gateway.api.coordinator.v1.ReinstateRegionResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x05\x32\xa8\x03\n\x14\x43onfigurationService\x12\x87\x01\n\x10GetConfiguration\x12\x33.gateway.api.coordinator.v1.GetConfigurationRequest\x1a\x34.gateway.api.coordinator.v1.GetConfigurationResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x05\x12o\n\x08GetTerms\x12+.gateway.api.coordinator.v1.GetTermsRequest\x1a,.gateway.api.coordinator.v1.GetTermsResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x05\x12\x94\x01\n\x12\x41pplyConfiguration\x12\x35.gateway.api.coordinator.v1.ApplyConfigurationRequest\x1a\x36.gateway.api.coordinator.v1.ApplyConfigurationResponse\"\x0f\x90\x02\x02\xaa\xbb\x18\x01\x05\xc0\xbb\x18\x80\x80\x80\x08\x32\x80\x02\n\x10OversightService\x12u\n\nListOrders\x12-.gateway.api.coordinator.v1.ListOrdersRequest\x1a..gateway.api.coordinator.v1.ListOrdersResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x05\x12u\n\nTraceOrder\x12-.gateway.api.coordinator.v1.TraceOrderRequest\x1a..gateway.api.coordinator.v1.TraceOrderResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x05\x32\x8d\x01\n\x0c\x41uditService\x12}\n\x0cVerifyChains\x12/.gateway.api.coordinator.v1.VerifyChainsRequest\x1a\x30.gateway.api.coordinator.v1.VerifyChainsResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x05\x30\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n/gateway/api/coordinator/v1/administration.proto\x12\x1agateway.api.coordinator.v1\x1a-gateway/api/federation/v1/configuration.proto\x1a*gateway/api/federation/v1/federation.proto\x1a%gateway/api/federation/v1/terms.proto\x1a)gateway/api/region/v1/audit_service.proto\x1a!gateway/api/region/v1/order.proto\x1a-gateway/api/region/v1/oversight_service.proto\x1a!gateway/api/types/v1/access.proto\x1a!gateway/api/types/v1/reason.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x14\n\x12ListRegionsRequest\"\xb3\x01\n\x13ListRegionsResponse\x12\x32\n\x07members\x18\x01 \x03(\x0b\x32!.gateway.api.federation.v1.Member\x12\x35\n\x08replicas\x18\x02 \x03(\x0b\x32#.gateway.api.coordinator.v1.Replica\x12\x31\n\rregistry_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\")\n\x07Replica\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08\x65ndpoint\x18\x02 \x01(\t\"4\n\x14SuspendRegionRequest\x12\x0e\n\x06region\x18\x01 \x01(\t\x12\x0c\n\x04note\x18\x02 \x01(\t\"\x84\x01\n\x15SuspendRegionResponse\x12\x31\n\x06member\x18\x01 \x01(\x0b\x32!.gateway.api.federation.v1.Member\x12\x38\n\x0bunconfirmed\x18\x02 \x03(\x0b\x32#.gateway.api.coordinator.v1.Replica\"(\n\x16ReinstateRegionRequest\x12\x0e\n\x06region\x18\x01 \x01(\t\"L\n\x17ReinstateRegionResponse\x12\x31\n\x06member\x18\x01 \x01(\x0b\x32!.gateway.api.federation.v1.Member\"\x19\n\x17GetConfigurationRequest\"x\n\x18GetConfigurationResponse\x12\x1b\n\x13\x66\x65\x64\x65ration_revision\x18\x01 \x01(\x04\x12?\n\rconfiguration\x18\x02 \x01(\x0b\x32(.gateway.api.federation.v1.Configuration\"\xa8\x01\n\x19\x41pplyConfigurationRequest\x12?\n\rconfiguration\x18\x01 \x01(\x0b\x32(.gateway.api.federation.v1.Configuration\x12\x19\n\x11\x65xpected_revision\x18\x02 \x01(\x04\x12\x15\n\rvalidate_only\x18\x03 \x01(\x08\x12\x18\n\x10\x61llow_unreadable\x18\x04 \x01(\x08\"9\n\x1a\x41pplyConfigurationResponse\x12\x1b\n\x13\x66\x65\x64\x65ration_revision\x18\x01 \x01(\x04\"i\n\x11ListOrdersRequest\x12\x31\n\x06states\x18\x01 \x03(\x0e\x32!.gateway.api.region.v1.OrderState\x12\x0e\n\x06region\x18\x02 \x01(\t\x12\x11\n\tpage_size\x18\x03 \x01(\x05\"\x8b\x01\n\x12ListOrdersResponse\x12\x33\n\x06orders\x18\x01 \x03(\x0b\x32#.gateway.api.region.v1.OrderSummary\x12@\n\nunanswered\x18\x02 \x03(\x0b\x32,.gateway.api.coordinator.v1.UnansweredRegion\"P\n\x10UnansweredRegion\x12\x0e\n\x06region\x18\x01 \x01(\t\x12,\n\x06reason\x18\x02 \x01(\x0e\x32\x1c.gateway.api.types.v1.Reason\"%\n\x11TraceOrderRequest\x12\x10\n\x08order_id\x18\x01 \x01(\t\"\x8f\x01\n\x12TraceOrderResponse\x12\x37\n\x06traces\x18\x01 \x03(\x0b\x32\'.gateway.api.coordinator.v1.RegionTrace\x12@\n\nunanswered\x18\x02 \x03(\x0b\x32,.gateway.api.coordinator.v1.UnansweredRegion\"Z\n\x0bRegionTrace\x12\x0e\n\x06region\x18\x01 \x01(\t\x12;\n\x05trace\x18\x02 \x01(\x0b\x32,.gateway.api.region.v1.GetOrderTraceResponse\"%\n\x13VerifyChainsRequest\x12\x0e\n\x06region\x18\x01 \x01(\t\"Q\n\x14VerifyChainsResponse\x12\x39\n\x07verdict\x18\x01 \x01(\x0b\x32(.gateway.api.coordinator.v1.ChainVerdict\"\x83\x02\n\x0c\x43hainVerdict\x12\x0e\n\x06region\x18\x01 \x01(\t\x12\x32\n\x04head\x18\x02 \x01(\x0b\x32$.gateway.api.federation.v1.AuditHead\x12\x37\n\tsightings\x18\x03 \x03(\x0b\x32$.gateway.api.coordinator.v1.Sighting\x12\x35\n\x08problems\x18\x04 \x03(\x0b\x32#.gateway.api.region.v1.ChainProblem\x12,\n\x06reason\x18\x05 \x01(\x0e\x32\x1c.gateway.api.types.v1.Reason\x12\x11\n\twitnesses\x18\x06 \x03(\t\"\x89\x01\n\x08Sighting\x12\x0f\n\x07witness\x18\x01 \x01(\t\x12\x32\n\x04head\x18\x02 \x01(\x0b\x32$.gateway.api.federation.v1.AuditHead\x12(\n\x04time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06\x61grees\x18\x04 \x01(\x08\"\x11\n\x0fGetTermsRequest\"C\n\x10GetTermsResponse\x12/\n\x05terms\x18\x01 \x01(\x0b\x32 .gateway.api.federation.v1.Terms2\x94\x03\n\x11MembershipService\x12x\n\x0bListRegions\x12..gateway.api.coordinator.v1.ListRegionsRequest\x1a/.gateway.api.coordinator.v1.ListRegionsResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x05\x12~\n\rSuspendRegion\x12\x30.gateway.api.coordinator.v1.SuspendRegionRequest\x1a\x31.gateway.api.coordinator.v1.SuspendRegionResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x05\x12\x84\x01\n\x0fReinstateRegion\x12\x32.gateway.api.coordinator.v1.ReinstateRegionRequest\x1a\x33.gateway.api.coordinator.v1.ReinstateRegionResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x05\x32\xa8\x03\n\x14\x43onfigurationService\x12\x87\x01\n\x10GetConfiguration\x12\x33.gateway.api.coordinator.v1.GetConfigurationRequest\x1a\x34.gateway.api.coordinator.v1.GetConfigurationResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x05\x12o\n\x08GetTerms\x12+.gateway.api.coordinator.v1.GetTermsRequest\x1a,.gateway.api.coordinator.v1.GetTermsResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x05\x12\x94\x01\n\x12\x41pplyConfiguration\x12\x35.gateway.api.coordinator.v1.ApplyConfigurationRequest\x1a\x36.gateway.api.coordinator.v1.ApplyConfigurationResponse\"\x0f\x90\x02\x02\xaa\xbb\x18\x01\x05\xc0\xbb\x18\x80\x80\x80\x08\x32\x80\x02\n\x10OversightService\x12u\n\nListOrders\x12-.gateway.api.coordinator.v1.ListOrdersRequest\x1a..gateway.api.coordinator.v1.ListOrdersResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x05\x12u\n\nTraceOrder\x12-.gateway.api.coordinator.v1.TraceOrderRequest\x1a..gateway.api.coordinator.v1.TraceOrderResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x05\x32\x8d\x01\n\x0c\x41uditService\x12}\n\x0cVerifyChains\x12/.gateway.api.coordinator.v1.VerifyChainsRequest\x1a\x30.gateway.api.coordinator.v1.VerifyChainsResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x05\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -77,39 +77,39 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETCONFIGURATIONRESPONSE']._serialized_start=1020
   _globals['_GETCONFIGURATIONRESPONSE']._serialized_end=1140
   _globals['_APPLYCONFIGURATIONREQUEST']._serialized_start=1143
-  _globals['_APPLYCONFIGURATIONREQUEST']._serialized_end=1285
-  _globals['_APPLYCONFIGURATIONRESPONSE']._serialized_start=1287
-  _globals['_APPLYCONFIGURATIONRESPONSE']._serialized_end=1344
-  _globals['_LISTORDERSREQUEST']._serialized_start=1346
-  _globals['_LISTORDERSREQUEST']._serialized_end=1451
-  _globals['_LISTORDERSRESPONSE']._serialized_start=1454
-  _globals['_LISTORDERSRESPONSE']._serialized_end=1593
-  _globals['_UNANSWEREDREGION']._serialized_start=1595
-  _globals['_UNANSWEREDREGION']._serialized_end=1675
-  _globals['_TRACEORDERREQUEST']._serialized_start=1677
-  _globals['_TRACEORDERREQUEST']._serialized_end=1714
-  _globals['_TRACEORDERRESPONSE']._serialized_start=1717
-  _globals['_TRACEORDERRESPONSE']._serialized_end=1860
-  _globals['_REGIONTRACE']._serialized_start=1862
-  _globals['_REGIONTRACE']._serialized_end=1952
-  _globals['_VERIFYCHAINSREQUEST']._serialized_start=1954
-  _globals['_VERIFYCHAINSREQUEST']._serialized_end=1991
-  _globals['_VERIFYCHAINSRESPONSE']._serialized_start=1993
-  _globals['_VERIFYCHAINSRESPONSE']._serialized_end=2074
-  _globals['_CHAINVERDICT']._serialized_start=2077
-  _globals['_CHAINVERDICT']._serialized_end=2336
-  _globals['_SIGHTING']._serialized_start=2339
-  _globals['_SIGHTING']._serialized_end=2476
-  _globals['_GETTERMSREQUEST']._serialized_start=2478
-  _globals['_GETTERMSREQUEST']._serialized_end=2495
-  _globals['_GETTERMSRESPONSE']._serialized_start=2497
-  _globals['_GETTERMSRESPONSE']._serialized_end=2564
-  _globals['_MEMBERSHIPSERVICE']._serialized_start=2567
-  _globals['_MEMBERSHIPSERVICE']._serialized_end=2971
-  _globals['_CONFIGURATIONSERVICE']._serialized_start=2974
-  _globals['_CONFIGURATIONSERVICE']._serialized_end=3398
-  _globals['_OVERSIGHTSERVICE']._serialized_start=3401
-  _globals['_OVERSIGHTSERVICE']._serialized_end=3657
-  _globals['_AUDITSERVICE']._serialized_start=3660
-  _globals['_AUDITSERVICE']._serialized_end=3801
+  _globals['_APPLYCONFIGURATIONREQUEST']._serialized_end=1311
+  _globals['_APPLYCONFIGURATIONRESPONSE']._serialized_start=1313
+  _globals['_APPLYCONFIGURATIONRESPONSE']._serialized_end=1370
+  _globals['_LISTORDERSREQUEST']._serialized_start=1372
+  _globals['_LISTORDERSREQUEST']._serialized_end=1477
+  _globals['_LISTORDERSRESPONSE']._serialized_start=1480
+  _globals['_LISTORDERSRESPONSE']._serialized_end=1619
+  _globals['_UNANSWEREDREGION']._serialized_start=1621
+  _globals['_UNANSWEREDREGION']._serialized_end=1701
+  _globals['_TRACEORDERREQUEST']._serialized_start=1703
+  _globals['_TRACEORDERREQUEST']._serialized_end=1740
+  _globals['_TRACEORDERRESPONSE']._serialized_start=1743
+  _globals['_TRACEORDERRESPONSE']._serialized_end=1886
+  _globals['_REGIONTRACE']._serialized_start=1888
+  _globals['_REGIONTRACE']._serialized_end=1978
+  _globals['_VERIFYCHAINSREQUEST']._serialized_start=1980
+  _globals['_VERIFYCHAINSREQUEST']._serialized_end=2017
+  _globals['_VERIFYCHAINSRESPONSE']._serialized_start=2019
+  _globals['_VERIFYCHAINSRESPONSE']._serialized_end=2100
+  _globals['_CHAINVERDICT']._serialized_start=2103
+  _globals['_CHAINVERDICT']._serialized_end=2362
+  _globals['_SIGHTING']._serialized_start=2365
+  _globals['_SIGHTING']._serialized_end=2502
+  _globals['_GETTERMSREQUEST']._serialized_start=2504
+  _globals['_GETTERMSREQUEST']._serialized_end=2521
+  _globals['_GETTERMSRESPONSE']._serialized_start=2523
+  _globals['_GETTERMSRESPONSE']._serialized_end=2590
+  _globals['_MEMBERSHIPSERVICE']._serialized_start=2593
+  _globals['_MEMBERSHIPSERVICE']._serialized_end=2997
+  _globals['_CONFIGURATIONSERVICE']._serialized_start=3000
+  _globals['_CONFIGURATIONSERVICE']._serialized_end=3424
+  _globals['_OVERSIGHTSERVICE']._serialized_start=3427
+  _globals['_OVERSIGHTSERVICE']._serialized_end=3683
+  _globals['_AUDITSERVICE']._serialized_start=3686
+  _globals['_AUDITSERVICE']._serialized_end=3827
 # @@protoc_insertion_point(module_scope)

@@ -215,6 +215,7 @@ class EnvelopeTrace(_message.Message):
     ATTEMPTS_FIELD_NUMBER: _builtins.int
     JOURNEY_FIELD_NUMBER: _builtins.int
     TRACEPARENT_FIELD_NUMBER: _builtins.int
+    NOT_TAKEN_REASON_FIELD_NUMBER: _builtins.int
     envelope_id: _builtins.str
     """The envelope id."""
     kind: _relay_pb2.EnvelopeKind.ValueType
@@ -227,6 +228,8 @@ class EnvelopeTrace(_message.Message):
     """How often it was sent; 0 until the receipt is in, because it is not known before."""
     traceparent: _builtins.str
     """The W3C traceparent, to find it in the tracing system."""
+    not_taken_reason: _reason_pb2.Reason.ValueType
+    """Why the destination has not taken it, by its last answer; it is kept and sent again. Unset where the destination has said nothing."""
     @_builtins.property
     def journey(self) -> _relay_pb2.Journey:
         """Every hop there and back; empty until the receipt is in."""
@@ -241,10 +244,11 @@ class EnvelopeTrace(_message.Message):
         attempts: _builtins.int = ...,
         journey: _relay_pb2.Journey | None = ...,
         traceparent: _builtins.str = ...,
+        not_taken_reason: _reason_pb2.Reason.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["journey", b"journey"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "destination", b"destination", "envelope_id", b"envelope_id", "journey", b"journey", "kind", b"kind", "origin", b"origin", "traceparent", b"traceparent"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "destination", b"destination", "envelope_id", b"envelope_id", "journey", b"journey", "kind", b"kind", "not_taken_reason", b"not_taken_reason", "origin", b"origin", "traceparent", b"traceparent"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

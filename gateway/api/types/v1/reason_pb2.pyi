@@ -134,7 +134,7 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     REASON_TOKEN_INVALID: _Reason.ValueType  # 53
     """Start again without a token."""
     REASON_TOKEN_EXPIRED: _Reason.ValueType  # 54
-    """List the orders and watch from now."""
+    """List anew, and watch from now."""
     REASON_CUSTOMER_NOT_FOUND: _Reason.ValueType  # 55
     """Only the region's own customers can be read."""
     REASON_CUSTOMER_EXISTS: _Reason.ValueType  # 56
@@ -405,6 +405,10 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """Wait until one of the calls ends, or end one, and call again; let one connection do one thing after the other."""
     REASON_REQUEST_NOT_SENT: _Reason.ValueType  # 266
     """Send the request as soon as the call is opened."""
+    REASON_UPGRADE_REQUIRED: _Reason.ValueType  # 267
+    """Upgrade the region; the envelope is kept meanwhile, is sent again, and is acted on once it can be read."""
+    REASON_CONFIGURATION_UNREADABLE: _Reason.ValueType  # 268
+    """Upgrade that member first; or apply with `allow_unreadable`, and it goes on by the revision before until it is upgraded."""
     REASON_ENVELOPE_CONTENT_DESTROYED: _Reason.ValueType  # 269
     """Nothing is to be done: it was acted on once."""
     REASON_ENVELOPE_EXPIRED: _Reason.ValueType  # 270
@@ -522,7 +526,7 @@ REASON_REGION_UNKNOWN: Reason.ValueType  # 52
 REASON_TOKEN_INVALID: Reason.ValueType  # 53
 """Start again without a token."""
 REASON_TOKEN_EXPIRED: Reason.ValueType  # 54
-"""List the orders and watch from now."""
+"""List anew, and watch from now."""
 REASON_CUSTOMER_NOT_FOUND: Reason.ValueType  # 55
 """Only the region's own customers can be read."""
 REASON_CUSTOMER_EXISTS: Reason.ValueType  # 56
@@ -793,6 +797,10 @@ REASON_CALLS_TOO_MANY: Reason.ValueType  # 265
 """Wait until one of the calls ends, or end one, and call again; let one connection do one thing after the other."""
 REASON_REQUEST_NOT_SENT: Reason.ValueType  # 266
 """Send the request as soon as the call is opened."""
+REASON_UPGRADE_REQUIRED: Reason.ValueType  # 267
+"""Upgrade the region; the envelope is kept meanwhile, is sent again, and is acted on once it can be read."""
+REASON_CONFIGURATION_UNREADABLE: Reason.ValueType  # 268
+"""Upgrade that member first; or apply with `allow_unreadable`, and it goes on by the revision before until it is upgraded."""
 REASON_ENVELOPE_CONTENT_DESTROYED: Reason.ValueType  # 269
 """Nothing is to be done: it was acted on once."""
 REASON_ENVELOPE_EXPIRED: Reason.ValueType  # 270
