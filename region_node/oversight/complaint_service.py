@@ -25,10 +25,10 @@ from region_node.care.complaints.classifying import Classification, classify
 from region_node.care.complaints.escalation import REGULATOR, AdministratorsWish
 from region_node.care.complaints.figure_rows import count_customers, counted_page
 from region_node.care.complaints.figures import Tally
+from region_node.care.complaints.followed import COMPLAINT
 from region_node.care.complaints.headers import HeaderFilter, header_of, list_headers
 from region_node.care.complaints.history import history
 from region_node.care.complaints.rows import require_complaint
-from region_node.care.complaints.ticket import COMPLAINT
 from region_node.node.context import RegionContext
 from region_node.requests.checks import require_length, require_request_id
 from region_node.requests.rows import RequestKey, insert_request

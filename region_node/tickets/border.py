@@ -16,38 +16,38 @@ from gateway.relay.envelopes import Answer
 from gateway.store.port import Transaction
 from region_node.node.payloads import parse
 from region_node.requests.checks import require_name
-from region_node.tickets.ticket import M, R, Ticket
+from region_node.tickets.followed import Followed, M, R
 
 _CLOCK_ERROR = timedelta(seconds=31)  # between two members whose clocks are trusted
 _OLDEST = timedelta(days=3650)  # as long as a filing may travel
 _log = logging.getLogger(__name__)
 
 
-def require_origin(ticket: Ticket[M, R], name: str, content: EnvelopeContent) -> None:
+def require_origin(kind: Followed[M, R], name: str, content: EnvelopeContent) -> None:
     """The id is the envelope's subject, and names the sender. Raises Refused with ENVELOPE_KIND_NOT_ALLOWED."""
-    if name != content.subject or not name.startswith(f"{content.origin}/{ticket.prefix}"):
+    if name != content.subject or not name.startswith(f"{content.origin}/{kind.prefix}"):
         raise Refused(Reason.REASON_ENVELOPE_KIND_NOT_ALLOWED)
 
 
 def require_filing(
-    ticket: Ticket[M, R], filed: M, content: EnvelopeContent, now: datetime, *, is_untouched: bool
+    kind: Followed[M, R], filed: M, content: EnvelopeContent, now: datetime, *, is_untouched: bool
 ) -> None:
     """The origin hands in a ticket of its own that carries no decision; `is_untouched` is the word of the kind on that.
 
     Raises Refused with ENVELOPE_KIND_NOT_ALLOWED, ENVELOPE_INVALID.
     """
-    facts = ticket.facts(filed)
-    require_origin(ticket, facts.name, content)
+    facts = kind.facts(filed)
+    require_origin(kind, facts.name, content)
     if facts.origin != content.origin:
         raise Refused(Reason.REASON_ENVELOPE_KIND_NOT_ALLOWED)
-    if facts.version or facts.state != ticket.first or not is_untouched:
+    if facts.version or facts.state != kind.first or not is_untouched:
         raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="a filing is only acknowledged yet")
     require_plausible(facts.created, now)
 
 
-def require_unknown(ticket: Ticket[M, R], tx: Transaction, filed: M) -> None:
+def require_unknown(kind: Followed[M, R], tx: Transaction, filed: M) -> None:
     """Raises Refused with ENVELOPE_INVALID for a ticket that this region has, also one that was made unreadable."""
-    if _owner(ticket, tx, ticket.facts(filed).name) is not None:
+    if _owner(kind, tx, kind.facts(filed).name) is not None:
         raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="it is known")
 
 
@@ -58,17 +58,17 @@ def require_plausible(created: Timestamp, now: datetime) -> None:
         raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="no time of filing")
 
 
-def commanded(ticket: Ticket[M, R], tx: Transaction, region: str, name: str, content: EnvelopeContent) -> M:
+def commanded(kind: Followed[M, R], tx: Transaction, region: str, name: str, content: EnvelopeContent) -> M:
     """The ticket of this region about which its origin says something.
 
     Raises Refused with ENVELOPE_KIND_NOT_ALLOWED to any other sender; as the records do for a ticket that is unknown,
     unreadable, or decided elsewhere.
     """
-    require_origin(ticket, name, content)
-    known = ticket.records.read(tx, name)
-    if known is None or ticket.facts(known).owner != region:
-        raise ticket.records.not_found(name)
-    if ticket.facts(known).origin != content.origin:
+    require_origin(kind, name, content)
+    known = kind.records.read(tx, name)
+    if known is None or kind.facts(known).owner != region:
+        raise kind.records.not_found(name)
+    if kind.facts(known).origin != content.origin:
         raise Refused(Reason.REASON_ENVELOPE_KIND_NOT_ALLOWED)
     return known
 
@@ -97,7 +97,7 @@ def accepted(ticket: M) -> Answer:
 
 
 def updated(
-    ticket: Ticket[M, R],
+    kind: Followed[M, R],
     tx: Transaction,
     told: M,
     content: EnvelopeContent,
@@ -110,49 +110,49 @@ def updated(
     sender is told that it arrived. `first_word` raises Refused where this region may not begin to follow an unknown
     ticket. Raises Refused with ENVELOPE_KIND_NOT_ALLOWED, ENVELOPE_INVALID.
     """
-    facts = ticket.facts(told)
+    facts = kind.facts(told)
     if (facts.name, facts.owner) != (content.subject, content.origin) or not facts.version:
         raise Refused(Reason.REASON_ENVELOPE_KIND_NOT_ALLOWED)
-    owner = _owner(ticket, tx, facts.name)
-    if owner is None and first_word is not None and facts.name.startswith(f"{facts.origin}/{ticket.prefix}"):
+    owner = _owner(kind, tx, facts.name)
+    if owner is None and first_word is not None and facts.name.startswith(f"{facts.origin}/{kind.prefix}"):
         first_word(told)
         require_plausible(facts.created, now)
-        ticket.require_plausible(told, now)
+        kind.require_plausible(told, now)
         return True
     if owner != content.origin:
         raise Refused(Reason.REASON_ENVELOPE_KIND_NOT_ALLOWED)
-    known = ticket.records.read(tx, facts.name)
-    if known is not None and ticket.facts(known).created != facts.created:
+    known = kind.records.read(tx, facts.name)
+    if known is not None and kind.facts(known).created != facts.created:
         raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="it was filed at another time")
     if known is not None:
-        ticket.require_plausible(told, now)
+        kind.require_plausible(told, now)
     return known is not None
 
 
 def answered(
-    ticket: Ticket[M, R], tx: Transaction, content: EnvelopeContent, receipt: ReceiptContent, now: datetime
+    kind: Followed[M, R], tx: Transaction, content: EnvelopeContent, receipt: ReceiptContent, now: datetime
 ) -> M | None:
     """The version that a receipt carries; None for none, and for one that its sender had no right to tell.
 
     The receipt is about the subject of its envelope, by the region to which that went. That region owns the ticket, or
     has given it back to this one. None also for a ticket that this region has no more, or cannot read any more.
     """
-    known = ticket.records.read(tx, content.subject)
+    known = kind.records.read(tx, content.subject)
     if known is None or not receipt.result:
         return None
     try:
-        told = parse(ticket.records.message, receipt.result)
-        ticket.require_plausible(told, now)
+        told = parse(kind.records.message, receipt.result)
+        kind.require_plausible(told, now)
     except Refused:
         _log.error("the answer of %s about %s is unreadable, or not plausible", content.destination, content.subject)
         return None
-    facts, owners = ticket.facts(told), (content.destination, content.origin)
-    if facts.name == content.subject and facts.owner in owners and ticket.facts(known).owner in owners:
+    facts, owners = kind.facts(told), (content.destination, content.origin)
+    if facts.name == content.subject and facts.owner in owners and kind.facts(known).owner in owners:
         return told
     _log.error("the answer of %s about %s is not taken: it is not theirs", content.destination, content.subject)
     return None
 
 
-def _owner(ticket: Ticket[M, R], tx: Transaction, name: str) -> str | None:
+def _owner(kind: Followed[M, R], tx: Transaction, name: str) -> str | None:
     """The owner of a ticket that this region has, also of one that was made unreadable."""
-    return ticket.records.text(tx, name, ticket.owner_column)
+    return kind.records.text(tx, name, kind.owner_column)

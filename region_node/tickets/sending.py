@@ -10,7 +10,7 @@ from gateway.relay.envelopes import Letter
 from gateway.relay.outbox import send
 from gateway.store.port import Transaction
 from region_node.node.context import RegionContext
-from region_node.tickets.ticket import Facts
+from region_node.tickets.followed import Facts
 
 _LIFETIME = timedelta(days=3650)  # it waits however long the other region was away
 

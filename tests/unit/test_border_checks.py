@@ -15,11 +15,11 @@ from gateway.errors import Refused
 from gateway.relay.border import Command
 from gateway.store import vault
 from gateway.time.clock import to_timestamp
-from region_node.business.orders.ticket import ORDER
-from region_node.care.complaints.ticket import COMPLAINT
-from region_node.network.faults.ticket import FAULT
-from region_node.network.support.ticket import SUPPORT
-from region_node.tickets.ticket import M, R, Ticket
+from region_node.business.orders.followed import ORDER
+from region_node.care.complaints.followed import COMPLAINT
+from region_node.network.faults.followed import FAULT
+from region_node.network.support.followed import SUPPORT
+from region_node.tickets.followed import Followed, M, R
 from tests.unit.border_kinds import HERE, ORIGIN, OWNER, Kind, all_kinds
 from tests.unit.purging import NOW, Archive, archive
 
@@ -354,7 +354,7 @@ def test_a_watch_that_has_missed_changes_says_so_of_every_kind(borders: Sequence
 
 
 def test_the_fields_of_the_origin_are_fields_of_the_message() -> None:
-    def unknown(ticket: Ticket[M, R]) -> set[str]:
+    def unknown(ticket: Followed[M, R]) -> set[str]:
         return set(ticket.fixed) - set(ticket.records.message.DESCRIPTOR.fields_by_name)
 
     assert (unknown(SUPPORT), unknown(FAULT), unknown(COMPLAINT), unknown(ORDER)) == (set(), set(), set(), set())

@@ -24,8 +24,8 @@ from gateway.time.clock import Clock
 from region_node.business.orders import handling, home, intake, rules
 from region_node.business.orders.context import OrderContext
 from region_node.business.orders.decisions import Decisions, is_decided
+from region_node.business.orders.followed import ORDER
 from region_node.business.orders.rows import find_order, held_orders, require_order
-from region_node.business.orders.ticket import ORDER
 from region_node.customers.documents.on_file import RegisterDesk
 from region_node.customers.documents.rules import require_materials
 from region_node.requests.caller import Caller, done_before

@@ -18,6 +18,7 @@ from gateway.time.clock import from_timestamp
 from region_node.business.orders import home, rules
 from region_node.business.orders.books import close_books
 from region_node.business.orders.context import OrderContext
+from region_node.business.orders.followed import ORDER
 from region_node.business.orders.intake import submission_id, unhold
 from region_node.business.orders.rows import (
     OrderRow,
@@ -27,7 +28,6 @@ from region_node.business.orders.rows import (
     require_order,
     update_order,
 )
-from region_node.business.orders.ticket import ORDER
 from region_node.customers.documents.rules import require_materials
 from region_node.requests.caller import Caller, note, settle_asked
 from region_node.requests.rows import insert_request

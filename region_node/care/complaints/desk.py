@@ -27,10 +27,10 @@ from gateway.store.port import CommittedElsewhere, Store, Transaction
 from gateway.time.clock import Clock, from_timestamp
 from region_node.care.complaints import giving, handling, leading, ledger, owner, returning, rules
 from region_node.care.complaints.classifying import Classification, classify
+from region_node.care.complaints.followed import COMPLAINT
 from region_node.care.complaints.past import levels_at
 from region_node.care.complaints.private_notes import add_private_note, private_notes
 from region_node.care.complaints.rows import COMPLAINT_SUBJECTS, ComplaintChanged, find_complaint, require_complaint
-from region_node.care.complaints.ticket import COMPLAINT
 from region_node.network.problems.complaints import problems_of
 from region_node.node.context import RegionContext
 from region_node.requests.caller import Caller, note

@@ -19,6 +19,7 @@ from gateway.store.port import Transaction
 from gateway.store.timers import Timer
 from gateway.time.clock import from_timestamp, to_timestamp
 from region_node.care.complaints import cases, escalation, joining, leading, owner, proposing, rules, told
+from region_node.care.complaints.followed import COMPLAINT
 from region_node.care.complaints.keeping import add_complaint, change_complaint
 from region_node.care.complaints.limits import set_deadlines
 from region_node.care.complaints.rows import (
@@ -29,7 +30,6 @@ from region_node.care.complaints.rows import (
 )
 from region_node.care.complaints.sending import send_to_region
 from region_node.care.complaints.taxonomy import Concerned, concerned
-from region_node.care.complaints.ticket import COMPLAINT
 from region_node.customers.told_standings import require_takes_complaints, require_unrestricted, standings_of
 from region_node.node.context import RegionContext
 from region_node.requests.caller import Caller, note, settle_asked

@@ -11,9 +11,9 @@ from gateway.relay.border import Command, Kinds, Moved
 from gateway.relay.envelopes import Answer
 from gateway.store.port import Transaction
 from region_node.care.complaints import joining, rules
+from region_node.care.complaints.followed import COMPLAINT
 from region_node.care.complaints.index_rows import keep_indexed
 from region_node.care.complaints.rows import find_complaint
-from region_node.care.complaints.ticket import COMPLAINT
 from region_node.customers.told_standings import OWN, erased_by
 from region_node.node.context import RegionContext
 from region_node.node.payloads import parse, received

@@ -19,6 +19,7 @@ from region_node.business.orders.context import require_amounts
 from region_node.care.complaints import cases, escalation, items, rules, told
 from region_node.care.complaints.accepted import accepted
 from region_node.care.complaints.deadlines import Pause, meet, promised, reopen, resume
+from region_node.care.complaints.followed import facts
 from region_node.care.complaints.groups import find_group, group_rule
 from region_node.care.complaints.index_rows import filing_of, known_around
 from region_node.care.complaints.keeping import change_complaint
@@ -33,7 +34,6 @@ from region_node.care.complaints.rows import (
     remove_escalations,
     require_complaint,
 )
-from region_node.care.complaints.ticket import facts
 from region_node.care.escalations.rows import forgo, tell_above
 from region_node.customers.rows import is_number_in_use
 from region_node.node.context import RegionContext

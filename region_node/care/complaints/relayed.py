@@ -13,10 +13,10 @@ from gateway.relay.envelopes import Answer
 from gateway.store.port import Transaction
 from region_node.care.complaints import attaching, cases, handling, joining, owner, rules
 from region_node.care.complaints.attachment_contents import KIND, AttachmentDesk
+from region_node.care.complaints.followed import COMPLAINT
 from region_node.care.complaints.keeping import add_complaint
 from region_node.care.complaints.rows import ComplaintRow
 from region_node.care.complaints.taxonomy import owner_of
-from region_node.care.complaints.ticket import COMPLAINT
 from region_node.node.context import RegionContext
 from region_node.node.payloads import parse, received, refusal_of
 from region_node.tickets import border

@@ -7,8 +7,8 @@ from gateway.api.region.v1.complaint_pb2 import Complaint
 from gateway.api.region.v1.sharing_service_pb2 import DisclosureKind, DisclosureParticulars
 from gateway.api.relay.v1.relay_pb2 import EnvelopeKind
 from gateway.store.port import Transaction
+from region_node.care.complaints.followed import facts
 from region_node.care.complaints.rows import ComplaintRow
-from region_node.care.complaints.ticket import facts
 from region_node.customers.disclosures.noting import note_sent
 from region_node.customers.disclosures.rows import DisclosureRow
 from region_node.node.context import RegionContext

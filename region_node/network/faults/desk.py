@@ -11,8 +11,8 @@ from gateway.process import failpoints
 from gateway.store.port import CommittedElsewhere, Store, Transaction
 from gateway.time.clock import Clock
 from region_node.network.faults import handling, repair
+from region_node.network.faults.followed import FAULT
 from region_node.network.faults.rows import FAULT_SUBJECTS, FaultChanged
-from region_node.network.faults.ticket import FAULT
 from region_node.node.context import RegionContext
 from region_node.requests.caller import Caller, note
 from region_node.requests.changes import Changes

@@ -18,6 +18,7 @@ from gateway.store.port import Transaction
 from gateway.time.clock import to_timestamp
 from region_node.customers.told_standings import require_takes_complaints, require_unrestricted, standings_of
 from region_node.network.faults import outages, owner, places, rules, told
+from region_node.network.faults.followed import FAULT
 from region_node.network.faults.following import followed
 from region_node.network.faults.of_alarms import completed, raised_by_alarm
 from region_node.network.faults.rows import (
@@ -28,7 +29,6 @@ from region_node.network.faults.rows import (
     update_fault,
 )
 from region_node.network.faults.sending import send_to_owner
-from region_node.network.faults.ticket import FAULT
 from region_node.node.context import RegionContext
 from region_node.requests.caller import Caller, Submitter, note, settle_asked
 from region_node.requests.rows import insert_request

@@ -8,7 +8,7 @@ from gateway.process import failpoints
 from gateway.store.port import Store
 from gateway.time.clock import Clock
 from region_node.network.support import handling
-from region_node.network.support.ticket import SUPPORT
+from region_node.network.support.followed import SUPPORT
 from region_node.node.context import RegionContext
 from region_node.requests.caller import Caller
 from region_node.requests.changes import Changes

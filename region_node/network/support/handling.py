@@ -16,6 +16,7 @@ from gateway.store.port import Transaction
 from gateway.time.clock import to_timestamp
 from region_node.customers.told_standings import require_takes_complaints, require_unrestricted, standings_of
 from region_node.network.support import owner, rules, told
+from region_node.network.support.followed import SUPPORT
 from region_node.network.support.rows import (
     SupportRow,
     find_support_request,
@@ -24,7 +25,6 @@ from region_node.network.support.rows import (
     update_support_request,
 )
 from region_node.network.support.sending import send_command, send_updates
-from region_node.network.support.ticket import SUPPORT
 from region_node.node.context import RegionContext
 from region_node.requests.caller import Caller, note, settle_asked
 from region_node.requests.rows import insert_request

@@ -12,10 +12,10 @@ from gateway.relay.border import Command, Kinds, Query
 from gateway.relay.envelopes import Answer
 from gateway.store.port import Transaction
 from region_node.network.support import handling, owner, registry, rules
+from region_node.network.support.followed import SUPPORT
 from region_node.network.support.measured import measured_here
 from region_node.network.support.rows import SupportRow, insert_support_request
 from region_node.network.support.sending import send_updates
-from region_node.network.support.ticket import SUPPORT
 from region_node.node.context import RegionContext
 from region_node.node.payloads import parse, received, refusal_of
 from region_node.requests.checks import require_length

@@ -10,8 +10,8 @@ from gateway.api.relay.v1.relay_pb2 import EnvelopeKind
 from gateway.store.port import Transaction
 from region_node.customers.disclosures.noting import note_sent
 from region_node.customers.disclosures.rows import DisclosureRow
+from region_node.network.support.followed import facts
 from region_node.network.support.rows import SupportRow
-from region_node.network.support.ticket import facts
 from region_node.node.context import RegionContext
 from region_node.tickets.sending import followers, send_about
 

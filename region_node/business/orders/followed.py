@@ -1,9 +1,9 @@
-"""An order at the border: the handling region is the origin, the home region is the owner."""
+"""An order across regions: the handling region is its origin, the home region of its customer owns it."""
 
 from gateway.api.region.v1.order_pb2 import Order
 from region_node.business.orders import rules
 from region_node.business.orders.rows import ORDER_RECORDS, OrderRow
-from region_node.tickets.ticket import Facts, Ticket
+from region_node.tickets.followed import Facts, Followed
 
 
 def facts(order: Order) -> Facts:
@@ -19,7 +19,7 @@ def facts(order: Order) -> Facts:
     )
 
 
-ORDER: Ticket[Order, OrderRow] = Ticket(
+ORDER: Followed[Order, OrderRow] = Followed(
     records=ORDER_RECORDS,
     facts=facts,
     prefix="",

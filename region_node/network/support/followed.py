@@ -1,9 +1,9 @@
-"""A support request as a ticket: the region that opened it is the origin, the region at fault is the owner."""
+"""A support request across regions: the region that opened it is its origin, the region at fault owns it."""
 
 from gateway.api.region.v1.support_request_pb2 import SupportRequest
 from region_node.network.support import rules
 from region_node.network.support.rows import SUPPORT_RECORDS
-from region_node.tickets.ticket import Facts, Ticket
+from region_node.tickets.followed import Facts, Followed
 
 
 def facts(request: SupportRequest) -> Facts:
@@ -19,7 +19,7 @@ def facts(request: SupportRequest) -> Facts:
     )
 
 
-SUPPORT = Ticket(
+SUPPORT = Followed(
     records=SUPPORT_RECORDS,
     facts=facts,
     prefix="S",

@@ -40,7 +40,7 @@ def _anything(told: Message, now: datetime) -> None:
 
 
 @dataclass(frozen=True)
-class Ticket(Generic[M, R]):
+class Followed(Generic[M, R]):
     """How a kind of ticket is owned and followed."""
 
     records: Records[M, R]

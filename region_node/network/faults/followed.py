@@ -1,9 +1,9 @@
-"""A fault as a ticket: the region in which it was reported is the origin, the region in which it is owns it."""
+"""A fault across regions: the region that reports it is its origin, the region in which it is owns it."""
 
 from gateway.api.region.v1.fault_pb2 import Fault
 from region_node.network.faults import outages, rules
 from region_node.network.faults.rows import FAULT_RECORDS
-from region_node.tickets.ticket import Facts, Ticket
+from region_node.tickets.followed import Facts, Followed
 
 
 def facts(fault: Fault) -> Facts:
@@ -19,7 +19,7 @@ def facts(fault: Fault) -> Facts:
     )
 
 
-FAULT = Ticket(
+FAULT = Followed(
     records=FAULT_RECORDS,
     facts=facts,
     prefix="F",

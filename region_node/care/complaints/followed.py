@@ -1,9 +1,9 @@
-"""A complaint as a ticket: the region of first contact is the origin, the responsible region is the owner."""
+"""A complaint across regions: the region of first contact is its origin, the responsible region owns it."""
 
 from gateway.api.region.v1.complaint_pb2 import Complaint
 from region_node.care.complaints import rules
 from region_node.care.complaints.rows import COMPLAINT_RECORDS
-from region_node.tickets.ticket import Facts, Ticket
+from region_node.tickets.followed import Facts, Followed
 
 
 def facts(complaint: Complaint) -> Facts:
@@ -19,7 +19,7 @@ def facts(complaint: Complaint) -> Facts:
     )
 
 
-COMPLAINT = Ticket(
+COMPLAINT = Followed(
     records=COMPLAINT_RECORDS,
     facts=facts,
     prefix="",
