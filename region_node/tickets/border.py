@@ -14,9 +14,10 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.relay.envelopes import Answer
 from gateway.store.port import Transaction
+from region_node.node.context import RegionContext
 from region_node.node.payloads import parse
 from region_node.requests.checks import require_name
-from region_node.tickets.followed import Followed, M, R
+from region_node.tickets.followed import Facts, Followed, M, R
 
 _CLOCK_ERROR = timedelta(seconds=31)  # between two members whose clocks are trusted
 _OLDEST = timedelta(days=3650)  # as long as a filing may travel
@@ -127,6 +128,19 @@ def updated(
     if known is not None:
         kind.require_plausible(told, now)
     return known is not None
+
+
+def require_own_customer(
+    context: RegionContext, facts: Facts, number: str, home: str, responsible: Callable[[], str]
+) -> None:
+    """The first that this region hears of a ticket: of a number of its own, by the region that may own the ticket.
+
+    That is the `responsible` region, or the origin where that refused it. `home` is what the owner takes for the home
+    region. Raises Refused with ENVELOPE_KIND_NOT_ALLOWED, and as `responsible`.
+    """
+    own = context.federation.number_plan.home_of(number) if number else None
+    if (own, home) != (context.region, context.region) or facts.owner not in (facts.origin, responsible()):
+        raise Refused(Reason.REASON_ENVELOPE_KIND_NOT_ALLOWED)
 
 
 def answered(

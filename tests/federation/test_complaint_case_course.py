@@ -119,7 +119,7 @@ async def returned_unheard(federation: Federation, desk: Complainant, monkeypatc
     await clerk.reaches(filed.docket, IN_PROGRESS)
     await desk.reaches(filed.docket, IN_PROGRESS)
     with monkeypatch.context() as held:
-        held.setattr("region_node.care.complaints.owner.send", lambda *_, **__: None)
+        held.setattr("region_node.care.complaints.owner.send_about", lambda *_, **__: None)
         await clerk.give_back(filed.docket)
     return filed
 

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from gateway.api.federation.v1.federation_pb2 import MemberState
 from gateway.api.region.v1.complaint_envelopes_pb2 import ComplaintCommand, ComplaintNoted, ComplaintRepeats
 from gateway.api.region.v1.complaint_pb2 import Complaint
-from gateway.api.region.v1.sharing_service_pb2 import DisclosureKind, DisclosureParticulars
+from gateway.api.region.v1.sharing_service_pb2 import DisclosureKind
 from gateway.api.relay.v1.relay_pb2 import EnvelopeKind
 from gateway.relay.envelopes import Letter
 from gateway.relay.outbox import send, was_sent
@@ -23,8 +23,7 @@ from region_node.care.complaints.index_rows import Indexed, find_indexed, known_
 from region_node.care.complaints.repeats import Filing, repeated_by, repeating
 from region_node.care.complaints.rows import ComplaintRow, find_complaint
 from region_node.care.complaints.sending import send_to_region
-from region_node.customers.disclosures.noting import note_sent
-from region_node.customers.disclosures.rows import DisclosureRow
+from region_node.customers.disclosures.noting import Sent, note_sent
 from region_node.customers.told_standings import is_restricted
 from region_node.node.context import RegionContext
 from region_node.tickets.sending import send_about
@@ -188,12 +187,5 @@ def _note_for_customer(
     tx: Transaction, number: str, region: str, operator: str, told: ComplaintRepeats, now: datetime
 ) -> None:
     """Has a customer of this region see that another one was told of an earlier complaint of theirs."""
-    row = DisclosureRow(
-        kind=DisclosureKind.DISCLOSURE_KIND_REPEAT_TOLD,
-        time=now,
-        region=region,
-        operator=operator,
-        purpose="",
-        particulars=DisclosureParticulars(record=told.repeat_of),
-    )
-    note_sent(tx, number, row)
+    sent = Sent(DisclosureKind.DISCLOSURE_KIND_REPEAT_TOLD, told.repeat_of, region, operator)
+    note_sent(tx, number, sent, now)

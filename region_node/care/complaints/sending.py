@@ -3,14 +3,12 @@
 from datetime import datetime
 
 from gateway.api.region.v1.complaint_envelopes_pb2 import ComplaintCommand, ComplaintFiling
-from gateway.api.region.v1.complaint_pb2 import Complaint
-from gateway.api.region.v1.sharing_service_pb2 import DisclosureKind, DisclosureParticulars
+from gateway.api.region.v1.sharing_service_pb2 import DisclosureKind
 from gateway.api.relay.v1.relay_pb2 import EnvelopeKind
 from gateway.store.port import Transaction
 from region_node.care.complaints.followed import facts
 from region_node.care.complaints.rows import ComplaintRow
-from region_node.customers.disclosures.noting import note_sent
-from region_node.customers.disclosures.rows import DisclosureRow
+from region_node.customers.disclosures.noting import Sent, note_sent
 from region_node.node.context import RegionContext
 from region_node.tickets.sending import send_about
 
@@ -39,20 +37,8 @@ def send_to_region(
         traceparent=row.traceparent,
     )
     if files:
-        _note_for_customer(tx, row.complaint, destination, now)
-
-
-def _note_for_customer(tx: Transaction, complaint: Complaint, region: str, now: datetime) -> None:
-    """Has a customer of this region see that another one was told of their complaint."""
-    row = DisclosureRow(
-        kind=DisclosureKind.DISCLOSURE_KIND_COMPLAINT_SENT,
-        time=now,
-        region=region,
-        operator=complaint.operator,
-        purpose="",
-        particulars=DisclosureParticulars(record=complaint.docket),
-    )
-    note_sent(tx, complaint.request.number, row)
+        complaint, sent = row.complaint, DisclosureKind.DISCLOSURE_KIND_COMPLAINT_SENT
+        note_sent(tx, complaint.request.number, Sent(sent, complaint.docket, destination, complaint.operator), now)
 
 
 def has_customers_command_under_way(tx: Transaction, docket: str) -> bool:

@@ -1,10 +1,12 @@
 """What other regions ask of a customer besides the shared record: noted for the customer with the answer itself."""
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from datetime import datetime
 
 from google.protobuf.message import Message
 
+from gateway.api.region.v1.sharing_service_pb2 import DisclosureKind, DisclosureParticulars
 from gateway.api.relay.v1.relay_pb2 import Outcome
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused, is_temporary, reason_name
@@ -61,11 +63,30 @@ def agreed_answer(
     return noted_answer(tx, number, asked, read_if_agreed)
 
 
-def note_sent(tx: Transaction, number: str, row: DisclosureRow) -> None:
-    """Adds a row for the customer with a number, if there is one here: something of theirs left this region."""
+@dataclass(frozen=True)
+class Sent:
+    """A record about a customer that leaves this region: its id, who sends it where."""
+
+    kind: DisclosureKind.ValueType
+    record: str
+    region: str
+    operator: str
+
+
+def note_sent(tx: Transaction, number: str, sent: Sent, now: datetime) -> None:
+    """Has the customer with a number, if there is one here, see that something of theirs left this region."""
     line = find_line(tx, number)
-    if line is not None:
-        note_disclosure(tx, line, row)
+    if line is None:
+        return
+    row = DisclosureRow(
+        kind=sent.kind,
+        time=now,
+        region=sent.region,
+        operator=sent.operator,
+        purpose="",
+        particulars=DisclosureParticulars(record=sent.record),
+    )
+    note_disclosure(tx, line, row)
 
 
 def note(tx: Transaction, number: str, row: DisclosureRow) -> None:

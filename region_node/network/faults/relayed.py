@@ -12,7 +12,7 @@ from gateway.relay.border import Command, Kinds
 from gateway.relay.envelopes import Answer
 from gateway.store.port import Transaction
 from region_node.network.faults import handling, owner, places, rules, waiver
-from region_node.network.faults.followed import FAULT
+from region_node.network.faults.followed import FAULT, facts
 from region_node.network.faults.rows import FaultRow, find_fault, insert_fault
 from region_node.network.faults.waiver import without_amounts
 from region_node.node.context import RegionContext
@@ -107,18 +107,13 @@ class FaultEnvelopes:
             raise Refused(Reason.REASON_FAULT_NOT_RESPONSIBLE, region=found)
 
     def _require_own_customer(self, snapshot: Fault) -> None:
-        """The first that this region hears of a fault: of a number of its own, by who may have it. Raises Refused.
+        """This region may begin to follow a fault. Raises Refused."""
+        context, report = self._context, snapshot.report
 
-        That is the region in which it is by the registry, or the one that has kept it as that did not take it.
-        """
-        federation, number = self._context.federation, snapshot.report.number
-        home = federation.number_plan.home_of(number) if number else None
-        reporter = snapshot.id.partition("/")[0]
-        may_have_it = {places.owner_of(federation, snapshot.report.place), reporter}
-        if (home, snapshot.home_region) != (self._context.region, self._context.region):
-            raise Refused(Reason.REASON_ENVELOPE_KIND_NOT_ALLOWED)
-        if snapshot.owner_region not in may_have_it or snapshot.handling_region != reporter:
-            raise Refused(Reason.REASON_ENVELOPE_KIND_NOT_ALLOWED)
+        def responsible() -> str:
+            return places.owner_of(context.federation, report.place)
+
+        border.require_own_customer(context, facts(snapshot), report.number, snapshot.home_region, responsible)
 
 
 def _told(fault: Fault) -> Fault:

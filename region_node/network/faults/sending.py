@@ -3,12 +3,10 @@
 from datetime import datetime
 
 from gateway.api.region.v1.fault_envelopes_pb2 import FaultCommand, FaultFiling, FaultUpdate
-from gateway.api.region.v1.fault_pb2 import Fault
-from gateway.api.region.v1.sharing_service_pb2 import DisclosureKind, DisclosureParticulars
+from gateway.api.region.v1.sharing_service_pb2 import DisclosureKind
 from gateway.api.relay.v1.relay_pb2 import EnvelopeKind
 from gateway.store.port import Transaction
-from region_node.customers.disclosures.noting import note_sent
-from region_node.customers.disclosures.rows import DisclosureRow
+from region_node.customers.disclosures.noting import Sent, note_sent
 from region_node.network.faults.followed import facts
 from region_node.network.faults.rows import FaultRow
 from region_node.network.faults.waiver import without_amounts
@@ -33,7 +31,8 @@ def send_to_owner(
     """Sends a report, or what the customer says to it, to the region in which the fault is."""
     _send(tx, context, row, envelope_id, row.fault.owner_region, message, now)
     if isinstance(message, FaultFiling) and row.fault.report.number:
-        _note_for_customer(tx, row.fault, now)
+        fault, kind = row.fault, DisclosureKind.DISCLOSURE_KIND_FAULT_SENT
+        note_sent(tx, fault.report.number, Sent(kind, fault.id, fault.owner_region, fault.operator), now)
 
 
 def send_update(tx: Transaction, context: RegionContext, row: FaultRow, region: str, now: datetime) -> None:
@@ -63,16 +62,3 @@ def _send(
         region=region,
         traceparent=row.traceparent,
     )
-
-
-def _note_for_customer(tx: Transaction, fault: Fault, now: datetime) -> None:
-    """Has a customer of this region see that another one was told of their fault."""
-    row = DisclosureRow(
-        kind=DisclosureKind.DISCLOSURE_KIND_FAULT_SENT,
-        time=now,
-        region=fault.owner_region,
-        operator=fault.operator,
-        purpose="",
-        particulars=DisclosureParticulars(record=fault.id),
-    )
-    note_sent(tx, fault.report.number, row)

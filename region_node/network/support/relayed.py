@@ -12,7 +12,7 @@ from gateway.relay.border import Command, Kinds, Query
 from gateway.relay.envelopes import Answer
 from gateway.store.port import Transaction
 from region_node.network.support import handling, owner, registry, rules
-from region_node.network.support.followed import SUPPORT
+from region_node.network.support.followed import SUPPORT, facts
 from region_node.network.support.measured import measured_here
 from region_node.network.support.rows import SupportRow, insert_support_request
 from region_node.network.support.sending import send_updates
@@ -92,18 +92,14 @@ class SupportEnvelopes:
         return Answer(Outcome.OUTCOME_ACCEPTED)
 
     def _require_own_customer(self, snapshot: SupportRequest) -> None:
-        """The first that this region hears of a support request: of a number of its own, by who may have it.
+        """This region may begin to follow a support request. Raises Refused."""
+        context, inquiry = self._context, snapshot.inquiry
 
-        That is the region at fault by the rule, or the one that has kept it as that did not take it. Raises Refused.
-        """
-        federation, opening = self._context.federation, snapshot.id.partition("/")[0]
-        home = federation.number_plan.home_of(snapshot.inquiry.number)
-        if (home, snapshot.home_region) != (self._context.region, self._context.region):
-            raise Refused(Reason.REASON_ENVELOPE_KIND_NOT_ALLOWED)
-        rules.require_inquiry(snapshot.inquiry)
-        may_have_it = {rules.at_fault(federation.network, snapshot.inquiry).region, opening}
-        if snapshot.owner_region not in may_have_it or snapshot.opening_region != opening:
-            raise Refused(Reason.REASON_ENVELOPE_KIND_NOT_ALLOWED)
+        def responsible() -> str:
+            rules.require_inquiry(inquiry)
+            return rules.at_fault(context.federation.network, inquiry).region
+
+        border.require_own_customer(context, facts(snapshot), inquiry.number, snapshot.home_region, responsible)
 
     def _searched(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
         """Staff of another region look for experts or spares, or for what was measured of links."""

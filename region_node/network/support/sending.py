@@ -3,13 +3,11 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from gateway.api.region.v1.sharing_service_pb2 import DisclosureKind, DisclosureParticulars
+from gateway.api.region.v1.sharing_service_pb2 import DisclosureKind
 from gateway.api.region.v1.support_envelopes_pb2 import SupportCommand, SupportUpdate
-from gateway.api.region.v1.support_request_pb2 import SupportRequest
 from gateway.api.relay.v1.relay_pb2 import EnvelopeKind
 from gateway.store.port import Transaction
-from region_node.customers.disclosures.noting import note_sent
-from region_node.customers.disclosures.rows import DisclosureRow
+from region_node.customers.disclosures.noting import Sent, note_sent
 from region_node.network.support.followed import facts
 from region_node.network.support.rows import SupportRow
 from region_node.node.context import RegionContext
@@ -32,7 +30,8 @@ def send_command(
         traceparent=row.traceparent,
     )
     if asked.HasField("open"):
-        _note_for_customer(tx, row.request, now)
+        request, kind = row.request, DisclosureKind.DISCLOSURE_KIND_SUPPORT_SENT
+        note_sent(tx, request.inquiry.number, Sent(kind, request.id, request.owner_region, request.operator), now)
 
 
 def send_updates(
@@ -53,16 +52,3 @@ def send_updates(
                 region=region,
                 traceparent=row.traceparent,
             )
-
-
-def _note_for_customer(tx: Transaction, request: SupportRequest, now: datetime) -> None:
-    """Has a customer of this region see that another one was told of their request."""
-    row = DisclosureRow(
-        kind=DisclosureKind.DISCLOSURE_KIND_SUPPORT_SENT,
-        time=now,
-        region=request.owner_region,
-        operator=request.operator,
-        purpose="",
-        particulars=DisclosureParticulars(record=request.id),
-    )
-    note_sent(tx, request.inquiry.number, row)

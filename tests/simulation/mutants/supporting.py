@@ -26,6 +26,7 @@ from region_node.network.faults.outages import Span
 from region_node.network.problems import following as problem_following
 from region_node.network.problems import rows as problem_rows
 from region_node.node.context import RegionContext
+from region_node.tickets.followed import Facts
 
 
 def rent_given_back_twice_for_two_faults(patch: pytest.MonkeyPatch) -> None:
@@ -53,8 +54,8 @@ def limit_forgotten_after_the_first_step(patch: pytest.MonkeyPatch) -> None:
 def home_region_not_told(patch: pytest.MonkeyPatch) -> None:
     """Only the region in which a fault was reported hears how it goes on."""
 
-    def only_reporter(fault: Fault) -> Sequence[str]:
-        return [each for each in (fault.handling_region,) if each != fault.owner_region]
+    def only_reporter(facts: Facts, home: str) -> Sequence[str]:
+        return [each for each in (facts.origin,) if each != facts.owner]
 
     patch.setattr(owner, "followers", only_reporter)
 
