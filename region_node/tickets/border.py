@@ -4,7 +4,7 @@ The border of the relay has checked the signature: `content.origin` is the sende
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -16,7 +16,7 @@ from gateway.relay.envelopes import Answer
 from gateway.store.port import Transaction
 from region_node.node.context import RegionContext
 from region_node.node.payloads import parse
-from region_node.requests.checks import require_name
+from region_node.requests.checks import require_length, require_name
 from region_node.tickets.followed import Facts, Followed, M, R
 
 _CLOCK_ERROR = timedelta(seconds=31)  # between two members whose clocks are trusted
@@ -78,6 +78,15 @@ def require_author(staff_id: str, *, is_required: bool = False) -> None:
     """Raises Refused with REQUEST_INVALID for an author that is no name; none is needed of what a node says itself."""
     if staff_id or is_required:
         require_name("staff_id", staff_id)
+
+
+def require_text(said: str | None, texts: Mapping[str, str], limit: int, *, is_required: bool = False) -> None:
+    """Raises Refused with REQUEST_INVALID for a command whose text is longer than `limit` characters.
+
+    `said` is what the command is, `texts` are the texts by that. Where `is_required`, none of them is empty.
+    """
+    if said is not None and said in texts:
+        require_length(said, texts[said], limit, required=is_required)
 
 
 def decided(known: M, decide: Callable[[], M], told: Callable[[M], M] = lambda each: each) -> Answer:

@@ -65,8 +65,8 @@ class Kind:
     read: Callable[[Transaction, str], Message | None]
     subject: Callable[[str], str]
     filing: tuple[EnvelopeKind.ValueType, Callable[[Message], Message]]
-    command: tuple[EnvelopeKind.ValueType, Callable[[str, str], Message]]
-    """What the origin says, by the id and the author."""
+    command: tuple[EnvelopeKind.ValueType, Callable[[str, str, str], Message]]
+    """What the origin says, by the id, the author and the text."""
     update: tuple[EnvelopeKind.ValueType, Callable[[Message], Message]]
     key: str = "id"
     events: Events | None = None
@@ -178,8 +178,8 @@ def _of_support() -> Kind:
         ),
         (
             EnvelopeKind.ENVELOPE_KIND_SUPPORT_COMMAND,
-            lambda name, author: support.SupportCommand(
-                id=name, staff_id=author, note=support.SupportCommand.Note(text="still slow")
+            lambda name, author, text: support.SupportCommand(
+                id=name, staff_id=author, note=support.SupportCommand.Note(text=text)
             ),
         ),
         (
@@ -205,8 +205,8 @@ def _of_faults() -> Kind:
         (EnvelopeKind.ENVELOPE_KIND_FAULT_REPORTED, lambda each: faults.FaultFiling(fault=cast(Fault, each))),
         (
             EnvelopeKind.ENVELOPE_KIND_FAULT_COMMAND,
-            lambda name, author: faults.FaultCommand(
-                id=name, requester=Requester(staff_id=author), respond=faults.FaultCommand.Respond(text="still so")
+            lambda name, author, text: faults.FaultCommand(
+                id=name, requester=Requester(staff_id=author), respond=faults.FaultCommand.Respond(text=text)
             ),
         ),
         (EnvelopeKind.ENVELOPE_KIND_FAULT_UPDATE, lambda each: faults.FaultUpdate(fault=cast(Fault, each))),
@@ -233,10 +233,10 @@ def _of_complaints() -> Kind:
         ),
         (
             EnvelopeKind.ENVELOPE_KIND_COMPLAINT_COMMAND,
-            lambda name, author: complaints.ComplaintCommand(
+            lambda name, author, text: complaints.ComplaintCommand(
                 docket=name,
                 requester=Requester(staff_id=author),
-                respond=complaints.ComplaintCommand.Respond(text="still so"),
+                respond=complaints.ComplaintCommand.Respond(text=text),
             ),
         ),
         (
@@ -264,10 +264,10 @@ def _of_orders() -> Kind:
         (EnvelopeKind.ENVELOPE_KIND_ORDER_SUBMIT, lambda each: orders.OrderSubmission(order=cast(Order, each))),
         (
             EnvelopeKind.ENVELOPE_KIND_ORDER_COMMAND,
-            lambda name, author: orders.OrderCommand(
+            lambda name, author, text: orders.OrderCommand(
                 order_id=name,
                 requester=Requester(staff_id=author),
-                confirm=orders.OrderCommand.Confirm(agreed=True),
+                confirm=orders.OrderCommand.Confirm(agreed=True, note=text),
             ),
         ),
         (EnvelopeKind.ENVELOPE_KIND_ORDER_UPDATE, lambda each: orders.OrderUpdate(order=cast(Order, each))),

@@ -55,11 +55,11 @@ class Border:
         kind, wrap = self.kind.filing
         return self.arrives(kind, wrap(filed), subject or self.name(ORIGIN), sender)
 
-    def commanded(self, sender: str = ORIGIN, subject: str = "", name: str = "", author: str = "4711") -> str:
+    def commanded(self, sender: str = ORIGIN, subject: str = "", author: str = "4711", text: str = "so") -> str:
         """The answer to what Guangdong says of its own."""
-        name = name or self.name(ORIGIN)
+        name = self.name(ORIGIN)
         kind, command = self.kind.command
-        return self.arrives(kind, command(name, author), subject or name, sender)
+        return self.arrives(kind, command(name, author, text), subject or name, sender)
 
     def told(self, spoil: Callable[[Message], None], sender: str = OWNER, subject: str = "") -> str:
         """The answer to a next version of what Henan owns and this region took in."""
@@ -71,7 +71,7 @@ class Border:
         name = self.name(HERE)
         sent = EnvelopeContent(id=f"{name}#counter/R1>{OWNER}", origin=HERE, destination=OWNER, subject=name, kind=kind)
         if kind == self.kind.command[0]:
-            sent.payload = self.kind.command[1](name, "4711").SerializeToString()
+            sent.payload = self.kind.command[1](name, "4711", "so").SerializeToString()
         receipt = ReceiptContent(outcome=Outcome.OUTCOME_ACCEPTED, result=result)
         self._command(kind).answered(self.node.tx, sent, receipt, NOW)
 
@@ -211,6 +211,7 @@ def test_a_forged_command_is_refused_alike_of_every_kind(borders: Sequence[Borde
         ("about what is unreadable", owned(unreadable), NOT_FOUND),
         ("about what another region decides", owned(lambda each: each.commanded(), OWNER), NOT_FOUND),
         ("by nobody with a name", owned(lambda each: each.commanded(author="no name")), "REQUEST_INVALID"),
+        ("with a text that is too long", owned(lambda each: each.commanded(text="x" * 9_000)), "REQUEST_INVALID"),
         ("about what has ended", ended, "STATE_FORBIDS"),
         ("no message", lambda each: each.arrives(each.kind.command[0], b"\xff", each.name(ORIGIN), ORIGIN), INVALID),
     )

@@ -69,6 +69,10 @@ class OrderEnvelopes:
         command = received(OrderCommand, content.payload)
         border.require_origin(ORDER, command.order_id, content)
         border.require_author(command.requester.staff_id)
+        said = command.WhichOneof("command")
+        notes = {"supplement": command.supplement.note, "confirm": command.confirm.note}
+        border.require_text(said, {"cancel": command.cancel.reason}, rules.TEXT_LIMIT)
+        border.require_text(said, notes, rules.NOTE_LIMIT)
         if not ORDER_RECORDS.is_known(tx, command.order_id):
             return self._commanded_unknown(tx, content, command, now)
         known = border.commanded(ORDER, tx, self._context.node.region, command.order_id, content)

@@ -69,7 +69,16 @@ class ComplaintEnvelopes:
         command = received(ComplaintCommand, content.payload)
         known = border.commanded(COMPLAINT, tx, self._context.region, command.docket, content)
         border.require_author(command.requester.staff_id)
-        return border.decided(known, lambda: owner.apply_command(tx, self._context, command, now))
+        return border.decided(known, lambda: self._decide(tx, command, now))
+
+    def _decide(self, tx: Transaction, command: ComplaintCommand, now: datetime) -> Complaint:
+        texts = {
+            "respond": command.respond.text,
+            "refuse": command.refuse.reason,
+            "withdraw": command.withdraw.reason,
+        }
+        border.require_text(command.WhichOneof("command"), texts, rules.NOTE_LIMIT)
+        return owner.apply_command(tx, self._context, command, now)
 
     def _command_answered(
         self, tx: Transaction, content: EnvelopeContent, receipt: ReceiptContent, now: datetime

@@ -65,7 +65,16 @@ class FaultEnvelopes:
         command = received(FaultCommand, content.payload)
         known = border.commanded(FAULT, tx, self._context.region, command.id, content)
         border.require_author(command.requester.staff_id, is_required=True)
-        return border.decided(known, lambda: owner.apply_command(tx, self._context, command, now), _told)
+        return border.decided(known, lambda: self._decide(tx, command, now), _told)
+
+    def _decide(self, tx: Transaction, command: FaultCommand, now: datetime) -> Fault:
+        texts = {
+            "respond": command.respond.text,
+            "cancel": command.cancel.reason,
+            "reopen": command.reopen.reason,
+        }
+        border.require_text(command.WhichOneof("command"), texts, rules.TEXT_LIMIT, is_required=True)
+        return owner.apply_command(tx, self._context, command, now)
 
     def _command_answered(
         self, tx: Transaction, content: EnvelopeContent, receipt: ReceiptContent, now: datetime

@@ -18,7 +18,6 @@ from region_node.network.support.rows import SupportRow, insert_support_request
 from region_node.network.support.sending import send_updates
 from region_node.node.context import RegionContext
 from region_node.node.payloads import parse, received, refusal_of
-from region_node.requests.checks import require_length
 from region_node.tickets import border
 
 
@@ -46,7 +45,8 @@ class SupportEnvelopes:
         return border.decided(known, lambda: self._decide(tx, command, now))
 
     def _decide(self, tx: Transaction, command: SupportCommand, now: datetime) -> SupportRequest:
-        _require_text(command)
+        texts = {"note": command.note.text, "reopen": command.reopen.reason}
+        border.require_text(command.WhichOneof("command"), texts, rules.TEXT_LIMIT, is_required=True)
         return owner.apply_command(tx, self._context, command, now)
 
     def _opened(self, tx: Transaction, command: SupportCommand, content: EnvelopeContent, now: datetime) -> Answer:
@@ -112,10 +112,3 @@ class SupportEnvelopes:
 
 def _nothing(tx: Transaction, content: EnvelopeContent, receipt: ReceiptContent, now: datetime) -> None:
     """The opening region has it, or has no use for it."""
-
-
-def _require_text(command: SupportCommand) -> None:
-    if command.HasField("note"):
-        require_length("note", command.note.text, rules.TEXT_LIMIT, required=True)
-    if command.HasField("reopen"):
-        require_length("reopen", command.reopen.reason, rules.TEXT_LIMIT, required=True)
