@@ -109,7 +109,7 @@ async def until_witnessed(federation: Federation, region: str) -> None:
 
     for _ in range(_MINUTES):
         # A minute in which clocks are not trusted yet is lost, as one in which the witness is away.
-        federation.clock.advance(timedelta(seconds=61))
+        await federation.advance(timedelta(seconds=61))
         with contextlib.suppress(TimeoutError):
             await until(holds, f"the witnesses of {region} keep its head", _PATIENCE)
             return
