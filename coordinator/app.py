@@ -36,7 +36,6 @@ from coordinator.routing.router import Router, RouterPorts
 from coordinator.routing.service import RoutingService
 from coordinator.schema import PACKAGES
 from coordinator.settings import CoordinatorSettings
-from gateway.access import AccessRules
 from gateway.api.coordinator.v1 import (
     administration_pb2,
     case_service_pb2,
@@ -64,18 +63,19 @@ from gateway.api.federation.v1 import federation_pb2
 from gateway.api.federation.v1.federation_pb2_grpc import add_FederationServiceServicer_to_server
 from gateway.api.relay.v1 import relay_pb2
 from gateway.api.relay.v1.relay_pb2_grpc import add_RelayServiceServicer_to_server
-from gateway.channels import Dialer
-from gateway.clock import Clock, SystemClock
-from gateway.files import replace_file
-from gateway.interceptor import BorderInterceptor, BorderPorts
-from gateway.server import Server, Service, run_until_stopped, stop_tasks
-from gateway.signing import TrustedKeys
-from gateway.starting import persistently
+from gateway.auditing.trail import Trail
+from gateway.process.files import replace_file
+from gateway.process.starting import persistently
+from gateway.process.telemetry import Telemetry
+from gateway.rpc.access import AccessRules
+from gateway.rpc.channels import Dialer
+from gateway.rpc.interceptor import BorderInterceptor, BorderPorts
+from gateway.rpc.server import Server, Service, run_until_stopped, stop_tasks
+from gateway.security.signing import TrustedKeys
+from gateway.security.tls import server_credentials
 from gateway.store.port import Store
 from gateway.store.schema import migrations_of
-from gateway.telemetry import Telemetry
-from gateway.tls import server_credentials
-from gateway.trail import Trail
+from gateway.time.clock import Clock, SystemClock
 
 SERVICE_NAME = "coordinator"
 _log = logging.getLogger(__name__)

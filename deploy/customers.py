@@ -13,7 +13,7 @@ from gateway.api.region.v1.customer_service_pb2 import (
     RatingType,
 )
 from gateway.api.types.v1.types_pb2 import Money
-from gateway.clock import to_timestamp
+from gateway.time.clock import to_timestamp
 
 MOBILE = "+86198"  # the made-up mobile prefixes of the sample number plan begin with this
 NUMBER_LENGTH = len("+8613800138000")

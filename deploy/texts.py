@@ -22,8 +22,8 @@ from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po, write_po
 
 from coordinator.cli.main import main as coordinator
-from gateway.languages import SpeakingGroup, help_texts, helped
-from gateway.words import words
+from gateway.wording.languages import SpeakingGroup, help_texts, helped
+from gateway.wording.words import words
 from region_node.cli.main import main as region_node
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -12,7 +12,7 @@ from google.rpc import error_details_pb2, status_pb2
 from gateway.api.types.v1 import reason_pb2
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import LocalizedText
-from gateway.nearest import nearest, suggested
+from gateway.values.nearest import nearest, suggested
 
 DOMAIN = "crossregion"
 _PREFIX = "REASON_"

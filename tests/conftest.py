@@ -5,7 +5,7 @@ import signal
 import pytest
 from hypothesis import settings
 
-from gateway.languages import VARIABLE
+from gateway.wording.languages import VARIABLE
 
 pytest_plugins = ["tests.engines", "tests.durations"]
 

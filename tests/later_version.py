@@ -4,7 +4,7 @@ from typing import TypeVar
 
 from google.protobuf.message import Message
 
-from gateway.choices import known_of
+from gateway.values.choices import known_of
 
 M = TypeVar("M", bound=Message)
 

@@ -14,8 +14,8 @@ from gateway.api.relay.v1.relay_pb2 import (
     Envelope,
     Journey,
 )
-from gateway.region_keys import KeySet, RegionKeys
-from gateway.sealing import KEY_BYTES, Received, Route, Sent
+from gateway.security.region_keys import KeySet, RegionKeys
+from gateway.security.sealing import KEY_BYTES, Received, Route, Sent
 
 
 class Pouch:

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from gateway import vault
-from gateway.region_keys import KeySet, RegionKeys
+from gateway.security.region_keys import KeySet, RegionKeys
+from gateway.store import vault
 from gateway.store.opening import DatabasePlace
 from gateway.store.port import Transaction
 from gateway.store.postgresql_connection import PostgresqlTransaction, connect

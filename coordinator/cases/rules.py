@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 from gateway.api.federation.v1.configuration_pb2 import Configuration
 from gateway.api.region.v1.case_service_pb2 import CaseHeader
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.clock import from_timestamp, to_microseconds
 from gateway.errors import Refused, unknown
+from gateway.time.clock import from_timestamp, to_microseconds
 
 # A complaint of the same number and category within thirty days is a repeat: whoever looks at that still sees the case.
 KEPT_AFTER_END = timedelta(days=30)

@@ -15,11 +15,11 @@ from gateway.api.coordinator.v1.case_service_pb2_grpc import CaseServiceServicer
 from gateway.api.region.v1 import case_service_pb2 as region_contract
 from gateway.api.region.v1.case_service_pb2_grpc import CaseServiceStub
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.calls import current_call
-from gateway.channels import invoke
-from gateway.clock import Clock, from_timestamp
 from gateway.errors import Refused, Unreachable
-from gateway.pages import dated_key, dated_place, decode_token, encode_token, page_size
+from gateway.rpc.calls import current_call
+from gateway.rpc.channels import invoke
+from gateway.rpc.pages import dated_key, dated_place, decode_token, encode_token, page_size
+from gateway.time.clock import Clock, from_timestamp
 
 _PAGE = "cases"
 _ANSWER_SECONDS = 10.0  # for the region that leads the case, which only writes

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import click
 
-from gateway.authority import Authority
-from gateway.identity import parse
-from gateway.languages import translated
+from gateway.security.authority import Authority
+from gateway.security.identity import parse
+from gateway.wording.languages import translated
 
 _DIRECTORY = click.Path(path_type=Path, file_okay=False)
 # A certificate that begins now would be refused by a peer whose clock is a little behind.

@@ -16,16 +16,16 @@ from gateway.api.coordinator.v1.administration_pb2 import GetTermsRequest
 from gateway.api.coordinator.v1.administration_pb2_grpc import ConfigurationServiceStub
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.authority import AUTHORITY_CERTIFICATE, TLS_CERTIFICATE, TLS_KEY
-from gateway.channels import invoke
 from gateway.cli.asking import Rpc
 from gateway.cli.exits import CannotReach, NotDone
+from gateway.cli.reaching import Choices, EndpointType, Server, credentials_advice, credentials_in, for_whom
 from gateway.errors import Refused, Unreachable
-from gateway.identity import server_name
-from gateway.languages import refusal, translated
-from gateway.reaching import Choices, EndpointType, Server, credentials_advice, credentials_in, for_whom
-from gateway.terms import learn
-from gateway.tls import Credentials, CredentialsUnusable
+from gateway.rpc.channels import invoke
+from gateway.security.authority import AUTHORITY_CERTIFICATE, TLS_CERTIFICATE, TLS_KEY
+from gateway.security.identity import server_name
+from gateway.security.tls import Credentials, CredentialsUnusable
+from gateway.wording.languages import refusal, translated
+from gateway.wording.terms import learn
 
 TIMEOUT = 10.0  # seconds for one call
 _TERMS_SECONDS = 2.0

@@ -6,9 +6,9 @@ from typing import Final
 import click
 
 from coordinator.cli.connection import EPILOG
-from gateway.completion import completion_command
-from gateway.languages import SpeakingGroup, speaking
-from gateway.times import utc_option, zone_option
+from gateway.cli.completion import completion_command
+from gateway.wording.languages import SpeakingGroup, speaking
+from gateway.wording.times import utc_option, zone_option
 
 _PLACES: Final = {
     "serve": "coordinator.cli.node.serve:serve",

@@ -13,9 +13,9 @@ from gateway.api.coordinator.v1.problem_service_pb2_grpc import ProblemServiceSt
 from gateway.api.federation.v1.problem_pb2 import NetworkCondition
 from gateway.cli.problems import told_element
 from gateway.cli.table import Table, TableColumn
-from gateway.languages import translated
-from gateway.terms import region_name
-from gateway.times import told_if_set
+from gateway.wording.languages import translated
+from gateway.wording.terms import region_name
+from gateway.wording.times import told_if_set
 
 
 @click.command(epilog=EPILOG)

@@ -9,11 +9,11 @@ from rich.text import Text
 
 from gateway.api.coordinator.v1.administration_pb2 import UnansweredRegion
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.clock import from_timestamp
 from gateway.errors import Refused, reason_name
-from gateway.languages import refusal, translated
-from gateway.terms import region_name
-from gateway.times import shown_zone_name, told_if_set
+from gateway.time.clock import from_timestamp
+from gateway.wording.languages import refusal, translated
+from gateway.wording.terms import region_name
+from gateway.wording.times import shown_zone_name, told_if_set
 
 
 def titled(title: str) -> str:

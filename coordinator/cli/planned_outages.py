@@ -9,8 +9,8 @@ from coordinator.cli.output import titled
 from gateway.api.coordinator.v1 import planned_outage_service_pb2 as contract
 from gateway.api.coordinator.v1.planned_outage_service_pb2_grpc import PlannedOutageServiceStub
 from gateway.cli.table import Table, TableColumn
-from gateway.languages import translated
-from gateway.times import show_times_of, told_if_set
+from gateway.wording.languages import translated
+from gateway.wording.times import show_times_of, told_if_set
 
 
 @click.command("planned-outages", epilog=EPILOG)

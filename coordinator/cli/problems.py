@@ -26,13 +26,13 @@ from gateway.cli.asking import limit_option
 from gateway.cli.choices import choices
 from gateway.cli.problems import told_cause, told_severity, told_state
 from gateway.cli.table import Table, TableColumn
-from gateway.clock import from_timestamp
+from gateway.cli.terminal import output
 from gateway.federation.problems import is_cause_known, was_down
-from gateway.languages import translated
-from gateway.terminal import output
-from gateway.terms import region_name
-from gateway.times import show_times_of, told_if_set, told_time
-from gateway.words import word
+from gateway.time.clock import from_timestamp
+from gateway.wording.languages import translated
+from gateway.wording.terms import region_name
+from gateway.wording.times import show_times_of, told_if_set, told_time
+from gateway.wording.words import word
 
 _KINDS = choices(ReportKind.items())
 _PROBLEM = click.argument("problem", metavar="ID")

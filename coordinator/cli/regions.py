@@ -13,15 +13,15 @@ from coordinator.cli.output import titled, told_age, told_span, why_not_taken
 from gateway.api.coordinator.v1 import administration_pb2 as contract
 from gateway.api.coordinator.v1.administration_pb2_grpc import MembershipServiceStub
 from gateway.api.federation.v1.federation_pb2 import Member, MemberState
-from gateway.channels import invoke
 from gateway.cli.exits import NotDone
 from gateway.cli.table import Table, TableColumn
-from gateway.clock import from_timestamp
-from gateway.languages import translated
-from gateway.terminal import error_output
-from gateway.terms import region_name
-from gateway.times import told_if_set
-from gateway.words import word
+from gateway.cli.terminal import error_output
+from gateway.rpc.channels import invoke
+from gateway.time.clock import from_timestamp
+from gateway.wording.languages import translated
+from gateway.wording.terms import region_name
+from gateway.wording.times import told_if_set
+from gateway.wording.words import word
 
 SUSPEND_TIMEOUT = 15.0  # seconds: coordinators are given twelve of them to confirm
 SILENT_AFTER = 10.0  # seconds without an answer of the registry, which has to be told loudly: a lease by default

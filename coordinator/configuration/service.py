@@ -9,12 +9,12 @@ from gateway.api.coordinator.v1 import administration_pb2 as contract
 from gateway.api.coordinator.v1.administration_pb2_grpc import ConfigurationServiceServicer
 from gateway.api.federation.v1.configuration_pb2 import Configuration
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.calls import current_call
-from gateway.choices import Choice, first_unknown
 from gateway.errors import Refused
 from gateway.federation.capabilities import first_unreadable
 from gateway.federation.rules import difference, problems
 from gateway.federation.terms import terms_of
+from gateway.rpc.calls import current_call
+from gateway.values.choices import Choice, first_unknown
 
 _TOLD_PROBLEMS = 20  # a status travels in headers, which have a limit; `federation validate` shows all
 

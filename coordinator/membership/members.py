@@ -9,7 +9,7 @@ from coordinator.membership.rules import standing
 from coordinator.registry.port import Registry, Snapshot
 from coordinator.registry.rules import RegionFacts
 from gateway.api.federation.v1.federation_pb2 import Member, MemberState
-from gateway.clock import to_timestamp
+from gateway.time.clock import to_timestamp
 
 _LOGGED = 3  # endpoints of a region in one line
 _log = logging.getLogger(__name__)

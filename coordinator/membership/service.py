@@ -23,16 +23,16 @@ from gateway.api.federation.v1 import federation_pb2
 from gateway.api.federation.v1.federation_pb2 import Member
 from gateway.api.federation.v1.federation_pb2_grpc import FederationServiceServicer
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.audit import GENESIS, Head
-from gateway.audit_heads import KeptHead
-from gateway.calls import current_call
-from gateway.clock import Clock, from_timestamp, to_timestamp
+from gateway.auditing.audit import GENESIS, Head
+from gateway.auditing.audit_heads import KeptHead
+from gateway.auditing.trail import Trail
 from gateway.errors import Refused
 from gateway.federation.current import MAX_CLOCK_ERROR
-from gateway.rates import Rate
-from gateway.sealing_keys import is_proven
-from gateway.signing import AUDIT_HEAD, TrustedKeys
-from gateway.trail import Trail
+from gateway.rpc.calls import current_call
+from gateway.rpc.rates import Rate
+from gateway.security.sealing_keys import is_proven
+from gateway.security.signing import AUDIT_HEAD, TrustedKeys
+from gateway.time.clock import Clock, from_timestamp, to_timestamp
 
 _ENDPOINT = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):[1-9][0-9]{0,4}", re.ASCII)
 _ENDPOINT_LENGTH = 255

@@ -13,8 +13,8 @@ from coordinator.routing.channels import RegionChannels
 from gateway.api.coordinator.v1.administration_pb2 import UnansweredRegion
 from gateway.api.federation.v1.federation_pb2 import MemberState
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.calls import current_call
 from gateway.errors import Refused, Unreachable
+from gateway.rpc.calls import current_call
 
 ANSWER_SECONDS = 5.0  # for one region: a region that hangs must not keep the answers of all others back
 

@@ -15,11 +15,11 @@ from gateway.api.federation.v1.configuration_pb2 import Configuration
 from gateway.api.region.v1 import complaint_oversight_service_pb2 as region_contract
 from gateway.api.region.v1.complaint_oversight_service_pb2_grpc import ComplaintOversightServiceStub
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.calls import current_call
-from gateway.channels import invoke
 from gateway.errors import Refused
-from gateway.months import months_between, require_month
-from gateway.pages import page_size
+from gateway.rpc.calls import current_call
+from gateway.rpc.channels import invoke
+from gateway.rpc.pages import page_size
+from gateway.time.months import months_between, require_month
 
 COUNT_SECONDS = 30.0  # for one region to count its months: years of complaints, page by page beside its other work
 _NOT_FOUND = Reason.REASON_COMPLAINT_NOT_FOUND

@@ -9,9 +9,9 @@ from gateway.api.coordinator.v1.administration_pb2_grpc import OversightServiceS
 from gateway.api.region.v1 import oversight_service_pb2 as region_contract
 from gateway.api.region.v1.oversight_service_pb2_grpc import OversightServiceStub
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.channels import invoke
 from gateway.errors import Refused
-from gateway.pages import page_size
+from gateway.rpc.channels import invoke
+from gateway.rpc.pages import page_size
 
 
 class OversightService(OversightServiceServicer):

@@ -19,9 +19,9 @@ from coordinator.registry.problem_port import Book, Decision
 from gateway.api.coordinator.v1 import problem_service_pb2 as contract
 from gateway.api.coordinator.v1.problem_service_pb2 import NetworkEvent, Problem
 from gateway.api.federation.v1.problem_pb2 import PerceivedSeverity, ProblemHeader
-from gateway.clock import from_microseconds, from_timestamp, to_microseconds
 from gateway.federation.network import NetworkRegistry
 from gateway.federation.problems import is_cause_known
+from gateway.time.clock import from_microseconds, from_timestamp, to_microseconds
 
 _MOST_CHILDREN = 10_000  # whose ids one problem keeps: more is not kept at once
 

@@ -19,8 +19,8 @@ from coordinator.registry.port import Registry
 from coordinator.registry.problem_port import Book, Decision
 from gateway.api.coordinator.v1.problem_service_pb2 import Problem
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.clock import Clock
 from gateway.errors import Refused
+from gateway.time.clock import Clock
 
 LOOK = 5.0  # seconds: in which a grade may have risen, or another coordinator died with an event to look at
 Listener = Callable[[Mapping[str, Problem]], None]

@@ -9,9 +9,9 @@ from gateway.api.coordinator.v1.problem_service_pb2 import NetworkEvent, Problem
 from gateway.api.federation.v1 import problem_pb2
 from gateway.api.federation.v1.problem_pb2 import ProblemHeader
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.clock import from_timestamp, to_microseconds
 from gateway.errors import Refused
 from gateway.federation.network import NetworkRegistry
+from gateway.time.clock import from_timestamp, to_microseconds
 
 IN_PROGRESS = problem_pb2.PROBLEM_STATE_IN_PROGRESS
 RESOLVED = problem_pb2.PROBLEM_STATE_RESOLVED

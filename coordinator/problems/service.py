@@ -12,15 +12,15 @@ from coordinator.problems.outages import outages_now
 from coordinator.problems.reports import kind_name
 from coordinator.registry.port import Registry
 from coordinator.registry.problem_port import Administered, Book, Decision
-from gateway import failpoints
 from gateway.api.coordinator.v1 import problem_service_pb2 as contract
 from gateway.api.coordinator.v1.problem_service_pb2 import AccidentReport, NetworkEvent, Problem
 from gateway.api.coordinator.v1.problem_service_pb2_grpc import ProblemServiceServicer
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.calls import current_call
-from gateway.clock import Clock, from_timestamp, to_timestamp
 from gateway.errors import Refused
-from gateway.pages import decode_token, encode_token, key_number, page_size
+from gateway.process import failpoints
+from gateway.rpc.calls import current_call
+from gateway.rpc.pages import decode_token, encode_token, key_number, page_size
+from gateway.time.clock import Clock, from_timestamp, to_timestamp
 
 _PAGE = "problems"
 _LARGEST = 2**63 - 1

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from gateway.api.region.v1.case_service_pb2 import CaseHeader
-from gateway.clock import from_timestamp, to_microseconds
 from gateway.store.port import Transaction
+from gateway.time.clock import from_timestamp, to_microseconds
 
 
 def keep_case(tx: Transaction, header: CaseHeader) -> None:

@@ -4,15 +4,15 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from coordinator.registry.rules import RegionFacts, Suspension
-from gateway import audit
 from gateway.api.federation.v1.configuration_pb2 import Configuration
 from gateway.api.federation.v1.federation_pb2 import Capabilities, SealingKey
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.audit import Head
-from gateway.audit_heads import Continuation, KeptHead, continuation
-from gateway.clock import from_microseconds, to_microseconds
+from gateway.auditing import audit
+from gateway.auditing.audit import Head
+from gateway.auditing.audit_heads import Continuation, KeptHead, continuation
 from gateway.errors import Refused
 from gateway.store.port import Transaction
+from gateway.time.clock import from_microseconds, to_microseconds
 
 _JOINED = "SELECT region, signing_certificate, sealing_key, capabilities FROM joined_regions"
 

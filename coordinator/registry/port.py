@@ -18,8 +18,8 @@ from coordinator.registry.rules import Heartbeat, RegionFacts
 from gateway.api.coordinator.v1.planned_outage_service_pb2 import PlannedWindow
 from gateway.api.federation.v1.configuration_pb2 import Configuration
 from gateway.api.region.v1.case_service_pb2 import CaseHeader
-from gateway.audit import AuditRow
-from gateway.audit_heads import KeptHead
+from gateway.auditing.audit import AuditRow
+from gateway.auditing.audit_heads import KeptHead
 
 
 @dataclass(frozen=True)
@@ -137,7 +137,7 @@ class Registry(Protocol):
         """Keeps a head that is further than the one kept.
 
         False, and nothing changed, for a head that contradicts the kept one: the chain was cut or rewritten.
-        `gateway.audit_heads` has the rule.
+        `gateway.auditing.audit_heads` has the rule.
         """
         ...
 

@@ -8,7 +8,7 @@ from deploy.demo.world import World
 from gateway.api.region.v1.customer_service_pb2 import Customer
 from gateway.api.region.v1.order_pb2 import Order
 from gateway.api.region.v1.order_service_pb2 import ReviewDecision
-from gateway.money import in_major_units
+from gateway.values.money import in_major_units
 
 PAYMENT = 10_000  # minor units
 WAITS_FOR_REVIEW = "sichuan/counter/terminate-2"  # the order that is left for a colleague

@@ -36,7 +36,7 @@ from gateway.api.region.v1.oversight_service_pb2 import OrderSummary
 from gateway.api.region.v1.sharing_service_pb2_grpc import SharingServiceStub
 from gateway.api.region.v1.verification_service_pb2_grpc import VerificationServiceStub
 from gateway.api.types.v1.types_pb2 import Applicant, Channel, Document, Requester
-from gateway.clock import to_timestamp
+from gateway.time.clock import to_timestamp
 
 CLERK = "wang.fang"  # the staff id at the counter, where the story names no other
 _WAIT = 10.0  # seconds that a call may wait for the home region

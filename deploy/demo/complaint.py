@@ -19,7 +19,7 @@ from gateway.api.region.v1.complaint_pb2 import (
 )
 from gateway.api.region.v1.order_service_pb2 import ReviewDecision
 from gateway.api.types.v1.types_pb2 import Money
-from gateway.money import in_major_units
+from gateway.values.money import in_major_units
 from region_node.care.complaints import escalation
 from region_node.care.complaints.rules import state_name
 

@@ -26,10 +26,10 @@ from gateway.api.region.v1.complaint_service_pb2_grpc import ComplaintServiceStu
 from gateway.api.region.v1.notice_service_pb2 import ListNoticesRequest, Notice
 from gateway.api.region.v1.notice_service_pb2_grpc import NoticeServiceStub
 from gateway.api.types.v1.types_pb2 import Channel, Requester
-from gateway.clock import from_timestamp
 from gateway.federation.catalogue import Federation
 from gateway.federation.files import load
 from gateway.settings import load as load_settings
+from gateway.time.clock import from_timestamp
 from region_node.node.settings import RegionSettings
 
 STAFF = {"guangdong": "chen.jing", "sichuan": "zhao.min", "henan": "liu.yang"}

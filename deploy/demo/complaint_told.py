@@ -9,9 +9,9 @@ from deploy.demo import wording
 from deploy.demo.complaint_cast import Elsewhen
 from deploy.demo.stage import Stage
 from gateway.api.region.v1.complaint_pb2 import Complaint, Escalation, EscalationTrigger, LedgerEntry, TimeReason
-from gateway.clock import from_timestamp
-from gateway.money import in_major_units
-from gateway.words import english
+from gateway.time.clock import from_timestamp
+from gateway.values.money import in_major_units
+from gateway.wording.words import english
 from region_node.cli.complaints.complaint_view import length_of
 from region_node.customers.accounts.rules import EntryKind
 

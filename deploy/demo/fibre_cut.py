@@ -28,7 +28,7 @@ from gateway.api.region.v1.fault_pb2 import (
 from gateway.api.region.v1.fault_service_pb2 import WorkOnFaultRequest
 from gateway.api.region.v1.notice_service_pb2 import Notice
 from gateway.api.types.v1.types_pb2 import Money
-from gateway.clock import from_timestamp
+from gateway.time.clock import from_timestamp
 from region_node.customers.accounts.rules import EntryKind
 from region_node.network.faults.rules import state_name
 

@@ -34,8 +34,8 @@ from gateway.api.region.v1.notice_service_pb2_grpc import NoticeServiceStub
 from gateway.api.region.v1.problem_service_pb2_grpc import ProblemServiceStub as FollowedServiceStub
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Channel, Requester
-from gateway.clock import to_timestamp
 from gateway.errors import Refused, Unreachable
+from gateway.time.clock import to_timestamp
 
 T = TypeVar("T")
 

@@ -18,10 +18,10 @@ from gateway.api.federation.v1.configuration_pb2 import Configuration
 from gateway.api.federation.v1.federation_pb2 import MemberState
 from gateway.api.region.v1.customer_service_pb2 import Customer, ProductStatus
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.channels import Replicas
-from gateway.clock import from_timestamp
 from gateway.errors import Refused
 from gateway.federation.files import load
+from gateway.rpc.channels import Replicas
+from gateway.time.clock import from_timestamp
 
 CUSTOMERS = 1000  # in each region
 _SEED = 20240601

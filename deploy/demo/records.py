@@ -18,9 +18,9 @@ from gateway.api.region.v1 import sharing_service_pb2 as sharing
 from gateway.api.region.v1.order_pb2 import PaperUse
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Applicant, Document
-from gateway.clock import to_timestamp
 from gateway.errors import reason_name
-from gateway.words import english
+from gateway.time.clock import to_timestamp
+from gateway.wording.words import english
 
 _PURPOSE = "installation"
 _SCAN = b"\x89PNG\r\n\x1a\n" + hashlib.shake_256(b"an identity card").digest(40_000)

@@ -10,9 +10,9 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from gateway.api.region.v1.customer_service_pb2 import ProductStatus
 from gateway.api.region.v1.order_pb2 import Order, OrderState, Party
 from gateway.api.types.v1.types_pb2 import LocalizedText, Money
-from gateway.clock import from_timestamp
 from gateway.errors import Refused, Unreachable, reason_name, status_code, text
-from gateway.money import in_major_units
+from gateway.time.clock import from_timestamp
+from gateway.values.money import in_major_units
 
 ZONE = ZoneInfo("Asia/Shanghai")  # of every region of the shipped configuration
 _DONE = {

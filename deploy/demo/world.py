@@ -11,7 +11,7 @@ from deploy.local.federation import LocalFederation
 from gateway.api.federation.v1.configuration_pb2 import Configuration
 from gateway.api.region.v1.customer_service_pb2 import Customer, ProductStatus, RatingType
 from gateway.api.types.v1.types_pb2 import Document
-from gateway.clock import from_timestamp
+from gateway.time.clock import from_timestamp
 
 REGIONS = ("guangdong", "sichuan", "henan")
 REVIEWERS = ("zhao.min", "li.na")  # staff of Sichuan

@@ -27,15 +27,15 @@ from gateway.api.coordinator.v1.administration_pb2 import (
 from gateway.api.coordinator.v1.administration_pb2_grpc import ConfigurationServiceStub, MembershipServiceStub
 from gateway.api.federation.v1.federation_pb2 import MemberState
 from gateway.api.types.v1.access_pb2 import Role
-from gateway.authority import Authority, CertificateSet
-from gateway.channels import Dialer, Replicas
-from gateway.clock import SystemClock
 from gateway.federation.files import load
-from gateway.identity import Identity, server_name
-from gateway.region_keys import REGION_KEYS, KeySet
+from gateway.rpc.channels import Dialer, Replicas
+from gateway.security.authority import Authority, CertificateSet
+from gateway.security.identity import Identity, server_name
+from gateway.security.region_keys import REGION_KEYS, KeySet
+from gateway.security.tls import Credentials
 from gateway.settings import load as load_settings
 from gateway.store.opening import DatabasePlace
-from gateway.tls import Credentials
+from gateway.time.clock import SystemClock
 from region_node.node.settings import RegionSettings
 
 FEDERATION_FILES = Path(__file__).parents[1] / "federation"

@@ -10,8 +10,8 @@ import coordinator.app
 import region_node.app.process
 from coordinator.settings import CoordinatorSettings
 from deploy.local.driven_clock import DrivenClock
-from gateway import logs
-from gateway.server import run_process
+from gateway.process import logs
+from gateway.rpc.server import run_process
 from gateway.settings import load
 from region_node.node.settings import RegionSettings
 

@@ -13,8 +13,8 @@ from google.protobuf.message import Message
 
 from gateway.api.types.v1.types_pb2 import Channel, Requester
 from gateway.cli.table import Table
-from gateway.pages import LARGEST_PAGE_SIZE
-from gateway.terminal import tell_more
+from gateway.cli.terminal import tell_more
+from gateway.rpc.pages import LARGEST_PAGE_SIZE
 
 T = TypeVar("T")
 R = TypeVar("R")

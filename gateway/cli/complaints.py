@@ -20,10 +20,10 @@ from gateway.api.region.v1.complaint_pb2 import (
     TimeReason,
 )
 from gateway.cli.table import Happening, Table, TableColumn
-from gateway.clock import from_timestamp
-from gateway.languages import translated
-from gateway.terms import category_name, region_name
-from gateway.words import word
+from gateway.time.clock import from_timestamp
+from gateway.wording.languages import translated
+from gateway.wording.terms import category_name, region_name
+from gateway.wording.words import word
 
 _BAR = 28  # characters of the whole time
 _COLOURS = ("green", "yellow", "cyan", "magenta", "blue", "red")

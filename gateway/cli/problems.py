@@ -9,8 +9,8 @@ from gateway.api.federation.v1.problem_pb2 import (
     ProblemState,
 )
 from gateway.federation.problems import is_cause_known
-from gateway.languages import translated
-from gateway.words import word
+from gateway.wording.languages import translated
+from gateway.wording.words import word
 
 
 def told_element(element: NetworkElement) -> str:

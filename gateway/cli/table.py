@@ -7,9 +7,9 @@ from typing import Generic, TypeVar
 
 from rich.text import Text
 
-from gateway.languages import translated
-from gateway.terminal import print_table
-from gateway.times import told_time
+from gateway.cli.terminal import print_table
+from gateway.wording.languages import translated
+from gateway.wording.times import told_time
 
 R = TypeVar("R")
 Happening = tuple[datetime, str, str]

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from gateway.api.federation.v1.configuration_pb2 import Configuration
 from gateway.api.federation.v1.federation_pb2 import Capabilities, Capability
-from gateway.choices import Choice, first_outside, known_of
+from gateway.values.choices import Choice, first_outside, known_of
 
 
 def own_capabilities() -> Capabilities:

@@ -24,7 +24,6 @@ from gateway.api.federation.v1.configuration_pb2 import (
     TimeLimit,
 )
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.calendars import WorkingDays, years_without_calendar
 from gateway.errors import Refused, unknown
 from gateway.federation.agreements import agreement_holds
 from gateway.federation.complaint_classifier import Classifier, Proposal
@@ -32,9 +31,10 @@ from gateway.federation.complaint_limits import resolution_promises
 from gateway.federation.complaint_rules import CONFIDENCE, LEAD, severity_policy
 from gateway.federation.documents import parse_alternatives
 from gateway.federation.network import NetworkRegistry
+from gateway.federation.numberplan import NumberPlan
 from gateway.federation.policies import Due, Promise, promises, strictest_figure
-from gateway.numberplan import NumberPlan
-from gateway.working_time import WorkingHours, deadline
+from gateway.time.calendars import WorkingDays, years_without_calendar
+from gateway.time.working_time import WorkingHours, deadline
 
 FAULT_REPAIR_URBAN, FAULT_REPAIR_RURAL = "fault-repair-urban", "fault-repair-rural"
 """The policies of how long the repair of a fault may take (Telecommunications Regulations, art. 32)."""

@@ -1,1 +1,1 @@
-"""Work of an administrator on a database: to bring it up to the schema of a version, and to move it to PostgreSQL."""
+"""The work of an administrator on one member: its diagnosis, its schema, its move to PostgreSQL, its keys."""

@@ -8,13 +8,13 @@ from typing import Concatenate, NoReturn
 import click
 from rich.progress import Progress as Bar
 
-from gateway.languages import translated
+from gateway.cli.terminal import error_output, print_table
 from gateway.maintenance.moving import Moved, move
 from gateway.settings import Sources
 from gateway.store.opening import DatabasePlace
 from gateway.store.port import StoreUnusable
 from gateway.store.schema import Migration, migrations_of
-from gateway.terminal import error_output, print_table
+from gateway.wording.languages import translated
 
 _SHOWN_OF_CHECKSUM = 12  # characters in a table
 

@@ -17,14 +17,15 @@ from typing import Protocol, TypeVar
 import psycopg
 from psycopg import sql
 
-from gateway import audit, failpoints
-from gateway.languages import translated
+from gateway.auditing import audit
+from gateway.process import failpoints
 from gateway.store import postgresql_schema, sqlite_schema
 from gateway.store.opening import DatabasePlace, DatabaseUnreachable, moved_file
 from gateway.store.port import DatabaseInUse, StoreUnusable, Transaction
 from gateway.store.postgresql_connection import Connection, PostgresqlTransaction, connect
 from gateway.store.schema import Applied, Migration, SchemaMismatch, SchemaOutdated, pending
 from gateway.store.sqlite import FileLock, SqliteTransaction
+from gateway.wording.languages import translated
 
 _CHUNK = 1000  # rows between two signs of progress
 # What each engine has for itself, and which is nobody's data.

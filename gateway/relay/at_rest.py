@@ -6,7 +6,7 @@ is destroyed, nobody can say any more what was sent, and that something was sent
 
 from dataclasses import dataclass, field
 
-from gateway import vault
+from gateway.store import vault
 from gateway.store.port import Transaction
 
 OUTBOX, OUTBOX_RECEIPT = "outbox", "outbox.receipt"

@@ -12,12 +12,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
-from gateway import vault
 from gateway.errors import Refused
 from gateway.relay.at_rest import OUTBOX, envelope_subject
 from gateway.relay.envelopes import Sealed
 from gateway.relay.lanes import Lanes
 from gateway.relay.outbox import HandedOver, handed_over_to, sealed_from
+from gateway.store import vault
 from gateway.store.port import CommittedElsewhere, OutcomeLost, Store, Transaction
 
 BEAT_SECONDS = 1.0  # between two signs of life

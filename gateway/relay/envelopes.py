@@ -20,12 +20,12 @@ from gateway.api.relay.v1.relay_pb2 import (
     ReceiptContent,
 )
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.choices import UnknownChoice, require_known
-from gateway.clock import to_timestamp
 from gateway.errors import Refused
-from gateway.message_checks import require_plain
-from gateway.sealing import Route
-from gateway.signing import ENVELOPE, RECEIPT, Signer, TrustedKeys
+from gateway.rpc.message_checks import require_plain
+from gateway.security.sealing import Route
+from gateway.security.signing import ENVELOPE, RECEIPT, Signer, TrustedKeys
+from gateway.time.clock import to_timestamp
+from gateway.values.choices import UnknownChoice, require_known
 
 CONTENT_LIMIT = 64 * 1024  # bytes of an envelope's content: an order is about 1 KiB, documents do not travel here
 BATCH_LIMIT = 256  # envelopes in one delivery

@@ -4,17 +4,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from gateway import audit, failpoints
 from gateway.api.federation.v1.federation_pb2 import MemberState
 from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, EnvelopeKind, Outcome, Receipt
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.clock import from_timestamp, to_microseconds
+from gateway.auditing import audit
 from gateway.errors import Refused, is_temporary
+from gateway.process import failpoints
 from gateway.relay.at_rest import INBOX, INBOX_RECEIPT, inbox_key, open_signed, seal_signed
 from gateway.relay.border import Border, Command, Kinds, Moved, Query, SlowQuery
 from gateway.relay.envelopes import Answer, Sealed, seal_receipt, until_upgraded
 from gateway.store.port import Store, Transaction, WriteAfterRefusal
-from gateway.vault import KeyDestroyed
+from gateway.store.vault import KeyDestroyed
+from gateway.time.clock import from_timestamp, to_microseconds
 
 
 @dataclass(frozen=True)

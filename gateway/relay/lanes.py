@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from functools import partial
 
 from gateway.api.relay.v1.relay_pb2 import Batch, DeliverResult, HopStamp, Journey
-from gateway.clock import Clock, to_timestamp
 from gateway.errors import Refused, Unreachable, reason_name
 from gateway.relay.envelopes import BATCH_LIMIT, Sealed
 from gateway.relay.fair_queue import FairQueue, Parcel
 from gateway.relay.retry import FullJitter, RetryBudget, probe_until_answered
 from gateway.relay.transport import Transport
+from gateway.time.clock import Clock, to_timestamp
 
 BATCHES_IN_FLIGHT = 2  # one travels while the other is worked on; more would only split what one could carry
 BATCH_BYTES = 2 * 1024 * 1024  # contents in one delivery: half of what a server takes, since signatures come on top

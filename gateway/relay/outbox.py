@@ -6,11 +6,11 @@ from datetime import datetime
 from gateway.api.federation.v1.federation_pb2 import WaitingEnvelopes
 from gateway.api.relay.v1.relay_pb2 import Envelope, EnvelopeContent, Receipt
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.clock import from_microseconds, to_microseconds, to_timestamp
 from gateway.relay.at_rest import OUTBOX, OUTBOX_RECEIPT, open_signed, seal_signed
 from gateway.relay.border import Border
 from gateway.relay.envelopes import Letter, Sealed, seal
 from gateway.store.port import Transaction
+from gateway.time.clock import from_microseconds, to_microseconds, to_timestamp
 
 _MOST_WAITING = 100  # destinations and reasons in one report
 

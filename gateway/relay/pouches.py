@@ -13,10 +13,10 @@ from gateway.api.federation.v1.federation_pb2 import MemberState
 from gateway.api.relay.v1.relay_pb2 import Batch, BatchAnswer, DeliverRequest, DeliverResponse
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
-from gateway.region_keys import RegionKeys
 from gateway.relay.border import Border
 from gateway.relay.transport import BeforeAttempt, Carrier
-from gateway.sealing import KEY_BYTES, KeyUnknown, KeyUnusable, Received, Route, Sent, Unreadable
+from gateway.security.region_keys import RegionKeys
+from gateway.security.sealing import KEY_BYTES, KeyUnknown, KeyUnusable, Received, Route, Sent, Unreadable
 
 Act = Callable[[Batch, str], Awaitable[BatchAnswer]]
 

@@ -7,12 +7,12 @@ from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt
 
 from gateway.api.relay.v1.relay_pb2 import Batch, DeliverResult, HopStamp, Journey, Outcome
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.clock import Clock, to_timestamp
 from gateway.errors import Refused, Unreachable
 from gateway.relay.border import Border
 from gateway.relay.envelopes import Letter, Sealed, open_receipt, seal
 from gateway.relay.retry import FullJitter
 from gateway.relay.transport import Transport
+from gateway.time.clock import Clock, to_timestamp
 
 ATTEMPTS = 2  # a question has no effect, so it may be asked again once; the person at the counter decides after that
 

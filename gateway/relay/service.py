@@ -8,7 +8,6 @@ from functools import partial
 
 import grpc
 
-from gateway import failpoints
 from gateway.api.relay.v1.relay_pb2 import (
     Batch,
     BatchAnswer,
@@ -25,16 +24,17 @@ from gateway.api.relay.v1.relay_pb2 import (
 from gateway.api.relay.v1.relay_pb2_grpc import RelayServiceServicer
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.calls import current_call
-from gateway.clock import to_timestamp
+from gateway.auditing.trail import Trail
 from gateway.errors import Refused, reason_name
+from gateway.process import failpoints
 from gateway.relay.border import Command, SlowQuery
 from gateway.relay.envelopes import BATCH_LIMIT, Sealed, open_envelope
 from gateway.relay.inbox import answer_slowly, receive
 from gateway.relay.ports import RelayPorts
 from gateway.relay.pouches import PouchReceiver
-from gateway.sealing import Route
-from gateway.trail import Trail
+from gateway.rpc.calls import current_call
+from gateway.security.sealing import Route
+from gateway.time.clock import to_timestamp
 
 _MOST_TOLD = 100  # different parts of later versions that the log names
 _log = logging.getLogger(__name__)

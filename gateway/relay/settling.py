@@ -6,16 +6,17 @@ import logging
 from collections.abc import Awaitable, Sequence
 from datetime import datetime
 
-from gateway import audit, failpoints
 from gateway.api.relay.v1.relay_pb2 import EnvelopeKind, Outcome, ReceiptContent
-from gateway.choices import UnknownChoice
+from gateway.auditing import audit
 from gateway.errors import Refused, is_temporary, reason_name
+from gateway.process import failpoints
 from gateway.relay import outbox
 from gateway.relay.border import Command
 from gateway.relay.envelopes import open_receipt
 from gateway.relay.lanes import Delivered
 from gateway.relay.ports import RelayPorts
 from gateway.store.port import Transaction
+from gateway.values.choices import UnknownChoice
 
 KEEP_AGAIN = 0.25  # seconds before receipts that the store could not keep are committed again
 _log = logging.getLogger(__name__)

@@ -9,7 +9,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from gateway.plain_text import visible
+from gateway.values.plain_text import visible
 
 _SHARED = Path(__file__).parent / "templates"
 _LANGUAGE_TAGS = {"en": "en", "zh": "zh-CN"}  # BCP 47
@@ -31,7 +31,7 @@ class HtmlPages:
         self._environment.filters["pixels"] = _pixels
 
     def written(self, template: str, title: str, language: str, page: object) -> str:
-        """The HTML of a page: its template has `page`. `language` is one of `gateway.languages.LANGUAGES`.
+        """The HTML of a page: its template has `page`. `language` is one of `gateway.wording.languages.LANGUAGES`.
 
         Raises jinja2.UndefinedError where the template names what the page does not have.
         """

@@ -9,10 +9,10 @@ from datetime import datetime
 from functools import partial
 from secrets import SystemRandom
 
-from gateway.clock import Clock
 from gateway.errors import Refused
 from gateway.federation.current import FederationState
-from gateway.region_keys import RegionKeys
+from gateway.process.starting import persistently
+from gateway.process.tracing import Tracing
 from gateway.relay.border import Kinds
 from gateway.relay.claims import Claims
 from gateway.relay.lanes import LanePorts, Lanes
@@ -23,10 +23,10 @@ from gateway.relay.service import Receiver
 from gateway.relay.settling import Settler
 from gateway.relay.transport import Transport
 from gateway.relay.workers import Workers
-from gateway.starting import persistently
+from gateway.security.region_keys import RegionKeys
 from gateway.store.port import Store, Transaction
-from gateway.timers import Scheduler, Timer, TimerHandler
-from gateway.tracing import Tracing
+from gateway.store.timers import Scheduler, Timer, TimerHandler
+from gateway.time.clock import Clock
 from region_node.app import registered
 from region_node.business.billing.relayed import BillingEnvelopes
 from region_node.business.billing.runs import BillingRuns

@@ -11,30 +11,30 @@ from functools import partial
 
 from opentelemetry.metrics import Meter
 
-from gateway.access import AccessRules
 from gateway.api.types.v1.access_pb2 import Role
-from gateway.channels import Dialer, Replicas
-from gateway.clock import Clock, SystemClock
+from gateway.auditing.trail import Trail
 from gateway.federation.current import CurrentFederation
-from gateway.files import replace_file
-from gateway.identity import server_name
-from gateway.interceptor import BorderInterceptor, BorderPorts
-from gateway.metrics import observe
+from gateway.maintenance.rotation import KeyFile, Rotation
+from gateway.process.files import replace_file
+from gateway.process.metrics import observe
+from gateway.process.starting import persistently
+from gateway.process.telemetry import Telemetry
+from gateway.process.tracing import Tracing
 from gateway.relay.border import Border
 from gateway.relay.grpc_carrier import GrpcCarrier
 from gateway.relay.pouches import PouchTransport
 from gateway.relay.queries import Asker
 from gateway.relay.workers import ThreadWorkers
-from gateway.rotation import KeyFile, Rotation
-from gateway.server import Server, run_until_stopped, stop_tasks
-from gateway.signing import Signer, TrustedKeys
-from gateway.starting import persistently
+from gateway.rpc.access import AccessRules
+from gateway.rpc.channels import Dialer, Replicas
+from gateway.rpc.interceptor import BorderInterceptor, BorderPorts
+from gateway.rpc.server import Server, run_until_stopped, stop_tasks
+from gateway.security.identity import server_name
+from gateway.security.signing import Signer, TrustedKeys
+from gateway.security.tls import CredentialsUnusable, server_credentials
 from gateway.store.port import Store, Transaction
 from gateway.store.schema import migrations_of
-from gateway.telemetry import Telemetry
-from gateway.tls import CredentialsUnusable, server_credentials
-from gateway.tracing import Tracing
-from gateway.trail import Trail
+from gateway.time.clock import Clock, SystemClock
 from region_node.app import registered
 from region_node.app.core import CorePorts, RegionCore
 from region_node.app.sealing import seal_what_is_clear

@@ -9,10 +9,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
-from gateway import vault
 from gateway.api.region.v1.customer_service_pb2 import Product
 from gateway.api.types.v1.types_pb2 import LocalizedText
 from gateway.relay import at_rest
+from gateway.store import vault
 from gateway.store.port import Store, Transaction, Value
 from region_node.business.billing.usage import seal_other_number
 from region_node.business.orders.provisioning_rows import PROBLEM, RESULTS, seal_told

@@ -68,10 +68,10 @@ from gateway.api.region.v1.support_service_pb2_grpc import add_SupportServiceSer
 from gateway.api.region.v1.verification_service_pb2_grpc import add_VerificationServiceServicer_to_server
 from gateway.api.relay.v1 import relay_pb2
 from gateway.api.relay.v1.relay_pb2_grpc import add_RelayServiceServicer_to_server
-from gateway.clock import Clock
 from gateway.relay.service import RelayService
-from gateway.server import Service
+from gateway.rpc.server import Service
 from gateway.store.port import Store
+from gateway.time.clock import Clock
 from region_node.app.core import RegionCore
 from region_node.app.registered import PROBLEMS
 from region_node.business.billing.service import BillingService

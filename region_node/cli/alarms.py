@@ -14,9 +14,9 @@ from gateway.cli.asking import limit_option
 from gateway.cli.choices import choices
 from gateway.cli.problems import told_severity
 from gateway.cli.table import Table, TableColumn
-from gateway.languages import translated
-from gateway.times import told_if_set, told_time
-from gateway.words import word
+from gateway.wording.languages import translated
+from gateway.wording.times import told_if_set, told_time
+from gateway.wording.words import word
 from region_node.cli.asking import Asking, reads, repeats, watch
 from region_node.cli.imports.network_file import NetworkFile
 from region_node.cli.imports.network_import import Kind, import_options, run_import

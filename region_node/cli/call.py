@@ -12,7 +12,7 @@ from google.protobuf import json_format
 from google.protobuf.message import Message
 
 from gateway.cli.exits import leave
-from gateway.languages import offering, translated
+from gateway.wording.languages import offering, translated
 from region_node.cli.connection import Target, connection_options
 from region_node.cli.methods import Method, operator_methods
 from region_node.cli.outcome import Failure, Teller

@@ -19,12 +19,12 @@ from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.types_pb2 import Channel
 from gateway.cli.asking import Rpc
 from gateway.cli.exits import NOT_KNOWN, REFUSED, leave
-from gateway.identity import server_name
-from gateway.languages import translated
-from gateway.reaching import Choices, EndpointType, Server, credentials_advice, credentials_in
-from gateway.terms import learn
-from gateway.times import show_times_of
-from gateway.tls import CredentialsUnusable
+from gateway.cli.reaching import Choices, EndpointType, Server, credentials_advice, credentials_in
+from gateway.security.identity import server_name
+from gateway.security.tls import CredentialsUnusable
+from gateway.wording.languages import translated
+from gateway.wording.terms import learn
+from gateway.wording.times import show_times_of
 from region_node.cli.outcome import may_pass, told_by
 
 P = ParamSpec("P")

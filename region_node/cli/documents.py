@@ -14,11 +14,11 @@ from gateway.api.region.v1.document_service_pb2_grpc import DocumentServiceStub
 from gateway.api.types.v1.types_pb2 import Document
 from gateway.cli.exits import REFUSED, leave
 from gateway.cli.table import Table, TableColumn
-from gateway.clock import from_timestamp, to_timestamp
 from gateway.errors import reason_name
-from gateway.languages import in_language, translated
-from gateway.terms import region_name
-from gateway.times import told_if_set, told_time
+from gateway.time.clock import from_timestamp, to_timestamp
+from gateway.wording.languages import in_language, translated
+from gateway.wording.terms import region_name
+from gateway.wording.times import told_if_set, told_time
 from region_node.cli.asking import NODE, Asking, json_option, reads, repeats
 from region_node.cli.connection import patience_option
 from region_node.cli.imports.file_transfer import (

@@ -8,8 +8,8 @@ from google.protobuf.json_format import Parse, ParseError
 from gateway.api.region.v1 import retention_service_pb2 as api
 from gateway.api.region.v1.retention_service_pb2_grpc import RetentionServiceStub
 from gateway.cli.asking import limit_option
-from gateway.languages import translated
-from gateway.times import told_time
+from gateway.wording.languages import translated
+from gateway.wording.times import told_time
 from region_node.cli.asking import Asking, reads, repeats
 from region_node.cli.options import recorded_staff_option
 

@@ -5,9 +5,9 @@ from typing import Final
 
 import click
 
-from gateway.completion import completion_command
-from gateway.languages import SpeakingGroup, speaking
-from gateway.times import utc_option
+from gateway.cli.completion import completion_command
+from gateway.wording.languages import SpeakingGroup, speaking
+from gateway.wording.times import utc_option
 
 _PLACES: Final = {
     "serve": "region_node.cli.node.serve:serve",

@@ -17,9 +17,9 @@ from gateway.api.region.v1.measurement_service_pb2 import (
 from gateway.api.region.v1.measurement_service_pb2_grpc import MeasurementServiceStub
 from gateway.cli.choices import choices
 from gateway.cli.table import Table, TableColumn
-from gateway.clock import from_timestamp, to_timestamp
-from gateway.languages import translated
-from gateway.times import told_time
+from gateway.time.clock import from_timestamp, to_timestamp
+from gateway.wording.languages import translated
+from gateway.wording.times import told_time
 from region_node.cli.asking import Asking, reads
 from region_node.cli.imports.network_file import NetworkFile
 from region_node.cli.imports.network_import import Kind, import_options, run_import

@@ -7,10 +7,10 @@ from typing import TypeVar
 import click
 
 from gateway.api.types.v1.types_pb2 import Applicant
-from gateway.languages import translated
-from gateway.money import minor_units_of
 from gateway.settings.page import text_in
 from gateway.settings.sources import Sources
+from gateway.values.money import minor_units_of
+from gateway.wording.languages import translated
 from region_node.cli.connection import CHANNELS
 
 Decorated = TypeVar("Decorated", bound=Callable[..., object])

@@ -8,9 +8,9 @@ from google.protobuf.message import Message
 
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.cli.exits import NOT_KNOWN, REFUSED
+from gateway.cli.reaching import Server, for_whom
 from gateway.errors import from_rpc_error, is_temporary, reason_name, text
-from gateway.languages import in_language, translated
-from gateway.reaching import Server, for_whom
+from gateway.wording.languages import in_language, translated
 from region_node.cli.methods import Method
 
 # With these the node itself says that it does not know whether the call took effect.

@@ -16,8 +16,8 @@ from gateway.cli.exits import REFUSED, leave
 from gateway.cli.problems import told_cause, told_severity, told_state
 from gateway.cli.table import Table, TableColumn
 from gateway.errors import from_rpc_error
-from gateway.languages import translated
-from gateway.times import told_if_set, told_time
+from gateway.wording.languages import translated
+from gateway.wording.times import told_if_set, told_time
 from region_node.cli.asking import NODE, Asking, reads, repeats
 from region_node.cli.options import channel_option, staff_option
 from region_node.cli.outcome import may_pass, told_by

@@ -17,8 +17,8 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from gateway.languages import translated
-from gateway.terminal import error_output
+from gateway.cli.terminal import error_output
+from gateway.wording.languages import translated
 
 
 class _Rate(ProgressColumn):

@@ -6,9 +6,9 @@ from gateway.api.federation.v1.configuration_pb2 import DataClass
 from gateway.api.region.v1 import retention_service_pb2 as api
 from gateway.api.region.v1.retention_service_pb2_grpc import RetentionServiceStub
 from gateway.cli.asking import limit_option
-from gateway.languages import translated
-from gateway.times import told_time
-from gateway.words import word
+from gateway.wording.languages import translated
+from gateway.wording.times import told_time
+from gateway.wording.words import word
 from region_node.cli.asking import Asking, reads
 
 

@@ -5,9 +5,9 @@ from datetime import UTC, date, datetime, time, timedelta, tzinfo
 
 import click
 
-from gateway.languages import translated
-from gateway.terms import learned
-from gateway.times import instant_of, region_zone
+from gateway.wording.languages import translated
+from gateway.wording.terms import learned
+from gateway.wording.times import instant_of, region_zone
 from region_node.cli.connection import Target, learn_terms
 
 _A_DAY = re.compile(r"\d{4}-\d\d-\d\d")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from gateway.api.region.v1 import customer_service_pb2 as api
 from gateway.errors import Refused
 from gateway.federation.catalogue import Federation
-from gateway.message_checks import require_plain
+from gateway.rpc.message_checks import require_plain
 from gateway.store.port import Transaction
 from region_node.customers.operations import take_over
 from region_node.customers.taking_over import NewCustomer, Registered, new_customer, require_ours

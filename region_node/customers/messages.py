@@ -6,7 +6,7 @@ from datetime import datetime
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from gateway.api.region.v1 import customer_service_pb2 as api
-from gateway.clock import to_timestamp
+from gateway.time.clock import to_timestamp
 from region_node.customers.rows import Line
 from region_node.customers.subscriptions import Subscription
 

@@ -4,14 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from gateway import audit
 from gateway.api.region.v1.customer_service_pb2 import ProductStatus
 from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.auditing import audit
 from gateway.errors import Refused
 from gateway.federation.catalogue import Federation
 from gateway.relay.border import Moved
 from gateway.store.port import Transaction
-from gateway.timers import Timer, cancel_timer, set_timer
+from gateway.store.timers import Timer, cancel_timer, set_timer
 from region_node.customers.accounts import ledger
 from region_node.customers.accounts.rules import OPENING, EntryKind, Posting, transfer
 from region_node.customers.rows import (

@@ -10,8 +10,8 @@ from gateway.api.region.v1.customer_service_pb2 import CardKind, ProductStatus, 
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.federation.catalogue import Federation
-from gateway.money import in_major_units
 from gateway.store.port import Transaction
+from gateway.values.money import in_major_units
 from region_node.customers.accounts import ledger
 from region_node.customers.rows import Line
 from region_node.node.context import RegionContext

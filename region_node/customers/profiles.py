@@ -5,8 +5,8 @@ from datetime import datetime
 from gateway.api.region.v1.customer_service_pb2 import Profile, QueryProfileRequest
 from gateway.api.region.v1.order_pb2 import OrderRequest
 from gateway.api.types.v1.types_pb2 import Money
-from gateway.masking import masked_name
 from gateway.store.port import Transaction
+from gateway.wording.masking import masked_name
 from region_node.customers.documents.register import with_file
 from region_node.customers.messages import product_message
 from region_node.customers.preconditions import line_situation, require_preconditions

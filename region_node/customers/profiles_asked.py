@@ -3,11 +3,11 @@
 from gateway.api.region.v1.customer_service_pb2 import Profile, QueryProfileRequest
 from gateway.api.relay.v1.relay_pb2 import EnvelopeKind
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.clock import Clock
 from gateway.errors import Refused
-from gateway.numberplan import normalize
+from gateway.federation.numberplan import normalize
 from gateway.relay.border import Moved
 from gateway.store.port import Store
+from gateway.time.clock import Clock
 from region_node.customers.profiles import read_profile
 from region_node.customers.verified import QRY_PROFILE
 from region_node.node.context import RegionContext

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from gateway import vault
 from gateway.api.federation.v1.configuration_pb2 import LineKind
 from gateway.api.region.v1.customer_service_pb2 import (
     CardKind,
@@ -17,10 +16,11 @@ from gateway.api.region.v1.customer_service_pb2 import (
     RatingType,
     SuspensionKind,
 )
-from gateway.clock import from_microseconds, to_microseconds
-from gateway.masking import masked_address, masked_email, masked_name, masked_number, masked_text, prints_masked
+from gateway.store import vault
 from gateway.store.among import rows_among
 from gateway.store.port import Transaction, Value
+from gateway.time.clock import from_microseconds, to_microseconds
+from gateway.wording.masking import masked_address, masked_email, masked_name, masked_number, masked_text, prints_masked
 from region_node.node.subjects import customer_subject, number_index
 from region_node.records.readable import readable_page
 

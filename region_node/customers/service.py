@@ -8,11 +8,11 @@ from gateway.api.region.v1 import customer_service_pb2 as api
 from gateway.api.region.v1.customer_service_pb2_grpc import CustomerServiceServicer
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Money
-from gateway.clock import Clock
 from gateway.errors import Refused
-from gateway.numberplan import normalize
-from gateway.pages import decode_token, encode_token, page_size
+from gateway.federation.numberplan import normalize
+from gateway.rpc.pages import decode_token, encode_token, page_size
 from gateway.store.port import Store
+from gateway.time.clock import Clock
 from region_node.customers import imports, operations
 from region_node.customers.messages import product_message
 from region_node.customers.operations import KnownCustomer

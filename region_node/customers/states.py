@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from gateway.api.region.v1.customer_service_pb2 import ProductStatus, SuspensionKind
-from gateway.clock import from_microseconds, to_microseconds
 from gateway.store.port import Transaction, Value
+from gateway.time.clock import from_microseconds, to_microseconds
 from region_node.customers.rows import Line
 
 

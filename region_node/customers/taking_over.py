@@ -11,11 +11,11 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from gateway.api.federation.v1.configuration_pb2 import LineKind
 from gateway.api.region.v1 import customer_service_pb2 as api
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.clock import from_timestamp
 from gateway.errors import Refused
 from gateway.federation.catalogue import Federation
-from gateway.numberplan import normalize
+from gateway.federation.numberplan import normalize
 from gateway.store.port import Transaction
+from gateway.time.clock import from_timestamp
 from region_node.customers.accounts.rules import is_of_the_books
 from region_node.customers.rows import (
     CustomerRow,

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from gateway.clock import from_microseconds, to_microseconds
 from gateway.store.port import Transaction
+from gateway.time.clock import from_microseconds, to_microseconds
 
 
 @dataclass(frozen=True)

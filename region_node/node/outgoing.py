@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Generic, TypeVar
 
-from gateway.clock import Clock
 from gateway.errors import Refused
 from gateway.store.port import CommittedElsewhere, Operation, Store, Transaction
+from gateway.time.clock import Clock
 
 LONGEST_SLEEP = 60.0  # seconds: a clock may be set
 REST = 1.0  # seconds after the store refused, or nothing of a batch was taken

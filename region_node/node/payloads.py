@@ -6,9 +6,9 @@ from google.protobuf.message import DecodeError, Message
 
 from gateway.api.relay.v1.relay_pb2 import ReceiptContent
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.choices import require_known
 from gateway.errors import Refused
-from gateway.message_checks import require_plain
+from gateway.rpc.message_checks import require_plain
+from gateway.values.choices import require_known
 
 M = TypeVar("M", bound=Message)
 

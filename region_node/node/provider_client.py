@@ -10,11 +10,11 @@ import grpc
 from opentelemetry.trace import SpanKind
 
 from gateway.api.types.v1.access_pb2 import Role
-from gateway.channels import Dialer, Replica, Replicas, invoke
 from gateway.errors import Refused, Unreachable, status_code
-from gateway.identity import server_name
-from gateway.metrics import CallMetrics
-from gateway.tracing import Tracing
+from gateway.process.metrics import CallMetrics
+from gateway.process.tracing import Tracing
+from gateway.rpc.channels import Dialer, Replica, Replicas, invoke
+from gateway.security.identity import server_name
 from region_node.node.settings import FulfilmentSettings, NotificationSettings
 
 Request = TypeVar("Request")

@@ -1,7 +1,7 @@
 """Under whose key personal data is sealed, and by what index it is found."""
 
-from gateway import vault
 from gateway.relay.at_rest import envelope_subject
+from gateway.store import vault
 from gateway.store.port import Transaction
 
 NUMBER = "number"

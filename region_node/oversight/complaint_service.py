@@ -8,17 +8,17 @@ from datetime import datetime
 
 import grpc
 
-from gateway import audit
 from gateway.api.region.v1 import complaint_oversight_service_pb2 as api
 from gateway.api.region.v1.complaint_oversight_service_pb2_grpc import ComplaintOversightServiceServicer
 from gateway.api.region.v1.complaint_pb2 import ClassifiedBy, Complaint
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.calls import current_call
-from gateway.clock import Clock, to_microseconds
+from gateway.auditing import audit
 from gateway.errors import Refused
-from gateway.months import require_month
-from gateway.pages import page_size
+from gateway.rpc.calls import current_call
+from gateway.rpc.pages import page_size
 from gateway.store.port import Store, Transaction
+from gateway.time.clock import Clock, to_microseconds
+from gateway.time.months import require_month
 from region_node.business.billing.rules import Month
 from region_node.care.complaints import handling, rules
 from region_node.care.complaints.classifying import Classification, classify

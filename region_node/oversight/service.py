@@ -7,9 +7,9 @@ from gateway.api.region.v1.order_pb2 import Order
 from gateway.api.region.v1.oversight_service_pb2_grpc import OversightServiceServicer
 from gateway.api.relay.v1.relay_pb2 import EnvelopeKind, Journey
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.numberplan import number_prefix
-from gateway.pages import dated_place, decode_token, encode_token, page_size
+from gateway.federation.numberplan import number_prefix
 from gateway.relay.outbox import OutboxRow, rows_about
+from gateway.rpc.pages import dated_place, decode_token, encode_token, page_size
 from gateway.store.port import Store, Transaction
 from region_node.business.orders import rules
 from region_node.business.orders.rows import OrderFilter, list_orders, require_order

@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 
 from gateway.store.port import Transaction
-from gateway.timers import set_timer
+from gateway.store.timers import set_timer
 
 FORGET_TIMER = "envelopes-forgotten"
 _ANSWERED_WITHIN = timedelta(days=1)

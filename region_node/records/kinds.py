@@ -9,9 +9,9 @@ from datetime import datetime
 from typing import TypeAlias
 
 from gateway.api.federation.v1.configuration_pb2 import DataClass
-from gateway.masking import masked_number, prints_masked
 from gateway.store.port import Transaction
-from gateway.timers import set_timer
+from gateway.store.timers import set_timer
+from gateway.wording.masking import masked_number, prints_masked
 from region_node.node.context import RegionContext
 from region_node.records.purging.port import Purger
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Generic, TypeVar
 
-from gateway.clock import from_microseconds, to_microseconds
-from gateway.pages import dated_key
+from gateway.rpc.pages import dated_key
 from gateway.store.port import Transaction, Value
+from gateway.time.clock import from_microseconds, to_microseconds
 from region_node.node.subjects import number_index
 from region_node.records.readable import readable_page
 

@@ -9,10 +9,10 @@ from typing import Generic, TypeVar
 
 from google.protobuf.message import Message
 
-from gateway import vault
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
-from gateway.pages import sequence_after
+from gateway.rpc.pages import sequence_after
+from gateway.store import vault
 from gateway.store.port import Transaction, Value
 from region_node.records.listing import Page, Selection, Stored
 

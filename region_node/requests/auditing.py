@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from gateway import audit
 from gateway.api.types.v1.types_pb2 import Requester
-from gateway.calls import current_call
-from gateway.clock import Clock
+from gateway.auditing import audit
+from gateway.rpc.calls import current_call
 from gateway.store.port import Transaction
+from gateway.time.clock import Clock
 from region_node.requests.checks import require_reader
 
 

@@ -4,11 +4,11 @@ import hashlib
 from dataclasses import dataclass
 from datetime import datetime
 
-from gateway import audit
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.auditing import audit
 from gateway.errors import Refused
-from gateway.identity import Identity
+from gateway.security.identity import Identity
 from gateway.store.port import Transaction
 from region_node.requests.checks import NODE_OPERATOR
 from region_node.requests.rows import RequestKey, RequestSettled, find_request, settle_request

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
-from gateway.identity import Identity
+from gateway.security.identity import Identity
 from gateway.store.port import CommittedElsewhere, OutcomeLost, Store, Transaction
 from region_node.requests.caller import Caller
 from region_node.requests.rows import RequestSettled, find_request, request_subject

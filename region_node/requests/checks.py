@@ -11,7 +11,7 @@ from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Channel, Requester
 from gateway.errors import Refused, text
-from gateway.identity import Identity
+from gateway.security.identity import Identity
 
 LONGEST_WAIT = 30.0  # seconds that a caller may ask to wait for the home region
 NODE_OPERATOR = "node/complaints"  # of what a node orders by itself: no certificate has a name with a slash

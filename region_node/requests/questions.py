@@ -7,12 +7,12 @@ from google.protobuf.message import Message
 from gateway.api.relay.v1.relay_pb2 import EnvelopeKind
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.calls import current_call
 from gateway.errors import Refused
-from gateway.numberplan import number_prefix
+from gateway.federation.numberplan import number_prefix
+from gateway.process.tracing import current_traceparent
 from gateway.relay.envelopes import Letter
 from gateway.relay.queries import ATTEMPTS, Asker
-from gateway.tracing import current_traceparent
+from gateway.rpc.calls import current_call
 from region_node.node.context import RegionContext
 from region_node.requests.checks import Questioner
 

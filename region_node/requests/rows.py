@@ -5,12 +5,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from gateway import vault
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.clock import to_microseconds
 from gateway.errors import Refused
 from gateway.relay.at_rest import envelope_subject
+from gateway.store import vault
 from gateway.store.port import Transaction
+from gateway.time.clock import to_microseconds
 
 PARAMETERS = "requests"
 """The place of what is sealed under the key of the envelopes about a request's subject."""

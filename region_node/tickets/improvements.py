@@ -3,13 +3,14 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from gateway import audit, vault
 from gateway.api.region.v1.complaint_pb2 import Complaint
 from gateway.api.region.v1.improvement_service_pb2 import ImprovementAction, ListImprovementActionsRequest
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.clock import from_microseconds, from_timestamp, to_microseconds, to_timestamp
+from gateway.auditing import audit
 from gateway.errors import Refused
+from gateway.store import vault
 from gateway.store.port import Transaction, Value
+from gateway.time.clock import from_microseconds, from_timestamp, to_microseconds, to_timestamp
 from region_node.node.subjects import improvement_subject
 
 _PLACE = "improvement_actions"

@@ -4,10 +4,10 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 from gateway.api.federation.v1.configuration_pb2 import DataClass
-from gateway.masking import masked_number, prints_masked
 from gateway.relay.at_rest import envelope_subject
 from gateway.store.port import Transaction
-from gateway.vault import destroy
+from gateway.store.vault import destroy
+from gateway.wording.masking import masked_number, prints_masked
 from region_node.node.context import RegionContext
 from region_node.records.kinds import (
     AboutNumber,

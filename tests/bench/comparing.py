@@ -5,7 +5,7 @@ from pathlib import Path
 
 from deploy.local.federation import FEDERATION, LocalFederation
 from gateway.api.types.v1.access_pb2 import Role
-from gateway.identity import server_name
+from gateway.security.identity import server_name
 from tests.bench.load import LoadClient
 from tests.bench.orders import HANDLING
 from tests.bench.report import Level, Round

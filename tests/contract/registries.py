@@ -17,11 +17,11 @@ from coordinator.registry.rules import Heartbeat
 from deploy.local.etcd import MINIMUM_LEASE_SECONDS, LocalEtcd
 from gateway.api.federation.v1.configuration_pb2 import Configuration, Region
 from gateway.api.federation.v1.federation_pb2 import Capabilities, Capability, MemberState, NodeReport, SealingKey
-from gateway.audit import AuditRow, Head
-from gateway.audit_heads import KeptHead
-from gateway.clock import SystemClock
+from gateway.auditing.audit import AuditRow, Head
+from gateway.auditing.audit_heads import KeptHead
 from gateway.store.schema import migrations_of
 from gateway.store.sqlite import SqliteStore
+from gateway.time.clock import SystemClock
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 LONG = timedelta(minutes=10)

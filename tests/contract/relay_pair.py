@@ -12,17 +12,17 @@ from gateway.api.federation.v1.configuration_pb2 import Configuration, Region
 from gateway.api.federation.v1.federation_pb2 import Member, MemberState
 from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, EnvelopeKind, Outcome, ReceiptContent
 from gateway.api.types.v1.access_pb2 import Role
-from gateway.authority import Authority
-from gateway.choices import Choice, UnknownChoice
 from gateway.federation.catalogue import Federation
 from gateway.federation.current import CurrentFederation
-from gateway.identity import Identity
 from gateway.relay.border import Border, Command, Kinds, Query
 from gateway.relay.envelopes import Answer, Letter, Sealed, seal
-from gateway.signing import Signer, TrustedKeys
+from gateway.security.authority import Authority
+from gateway.security.identity import Identity
+from gateway.security.signing import Signer, TrustedKeys
 from gateway.store.port import Store, Transaction
 from gateway.store.schema import Migration, migrations_of
 from gateway.store.sqlite import SqliteStore
+from gateway.values.choices import Choice, UnknownChoice
 from tests.keys import region_keys
 
 FEDERATION = "demo.example"

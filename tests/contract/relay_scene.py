@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 from opentelemetry.trace import NoOpTracer
 
-from gateway import audit
 from gateway.api.relay.v1.relay_pb2 import (
     Batch,
     DeliverResult,
@@ -20,7 +19,9 @@ from gateway.api.relay.v1.relay_pb2 import (
     ReceiptContent,
 )
 from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.auditing import audit
 from gateway.errors import Refused
+from gateway.process.tracing import Tracing
 from gateway.relay import outbox
 from gateway.relay.envelopes import Answer, Letter, Sealed, open_receipt, seal_receipt
 from gateway.relay.fair_queue import Parcel
@@ -32,7 +33,6 @@ from gateway.relay.service import Receiver
 from gateway.relay.settling import Settler
 from gateway.relay.workers import InlineWorkers
 from gateway.store.port import Store
-from gateway.tracing import Tracing
 from tests.contract.relay_pair import (
     DESTINATION,
     LETTER,

@@ -10,9 +10,9 @@ from gateway.api.coordinator.v1.administration_pb2 import ApplyConfigurationRequ
 from gateway.api.coordinator.v1.administration_pb2_grpc import ConfigurationServiceStub
 from gateway.api.federation.v1.configuration_pb2 import Configuration, DataClass
 from gateway.api.federation.v1.federation_pb2 import Capabilities
-from gateway.channels import invoke
 from gateway.errors import Refused, reason_name
 from gateway.federation.capabilities import own_capabilities
+from gateway.rpc.channels import invoke
 from tests.contract.coordinators import ADMIN, PATIENCE_S, federation, join_request, keys_of, refused
 from tests.contract.registries import EmbeddedRegistries, EtcdRegistries, Registries, heartbeat, run
 from tests.contract.small_federation import CONFIGURATION, Certificates

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from deploy.local.postgresql import LocalPostgresql
-from gateway import vault
 from gateway.api.region.v1.complaint_pb2 import Complaint, ComplaintNote, ComplaintState
-from gateway.clock import to_microseconds, to_timestamp
+from gateway.store import vault
 from gateway.store.port import Transaction, Value
 from gateway.store.schema import Migration
+from gateway.time.clock import to_microseconds, to_timestamp
 from region_node.care.complaints.headers import HeaderFilter, list_headers
 from region_node.care.complaints.keeping import change_complaint
 from region_node.care.complaints.private_notes import private_notes

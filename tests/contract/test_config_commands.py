@@ -14,7 +14,7 @@ import coordinator.cli.main
 import region_node.cli.main
 from coordinator.settings import CoordinatorSettings
 from deploy.local.process import LocalProcess, Program
-from gateway.region_keys import REGION_KEYS, KeySet
+from gateway.security.region_keys import REGION_KEYS, KeySet
 from gateway.settings.entries import entries_of
 from region_node.node.settings import RegionSettings
 from tests.contract.small_federation import FEDERATION, NOTHING_LISTENS, Certificates

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from gateway import audit
 from gateway.api.federation.v1.configuration_pb2 import Allowance, Configuration, Offering, OfferingKind
 from gateway.api.region.v1 import catalogue_service_pb2 as api
 from gateway.api.region.v1.billing_service_pb2 import UsageKind
@@ -16,10 +15,11 @@ from gateway.api.region.v1.catalogue_service_pb2_grpc import CatalogueServiceStu
 from gateway.api.region.v1.order_pb2 import Order, OrderRequest, OrderState
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Channel, LocalizedText, Money, Requester
-from gateway.channels import invoke
-from gateway.clock import from_timestamp, to_timestamp
+from gateway.auditing import audit
+from gateway.rpc.channels import invoke
 from gateway.store.port import Transaction
 from gateway.store.sqlite import SqliteTransaction
+from gateway.time.clock import from_timestamp, to_timestamp
 from region_node.business.orders.rows import OrderRow, insert_order, update_order
 from region_node.customers.rows import CustomerRow, insert_customer, insert_line
 from tests.contract.small_federation import CONFIGURATION

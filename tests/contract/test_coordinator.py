@@ -19,12 +19,12 @@ from gateway.api.coordinator.v1.administration_pb2_grpc import ConfigurationServ
 from gateway.api.federation.v1.configuration_pb2 import Configuration
 from gateway.api.federation.v1.federation_pb2 import GetAuditHeadRequest, MemberState
 from gateway.api.federation.v1.federation_pb2_grpc import FederationServiceStub
-from gateway.channels import invoke
-from gateway.clock import to_timestamp
 from gateway.errors import Refused, reason_name
-from gateway.sealing_keys import published
-from gateway.server import PortInUse
+from gateway.rpc.channels import invoke
+from gateway.rpc.server import PortInUse
+from gateway.security.sealing_keys import published
 from gateway.store.port import DatabaseInUse
+from gateway.time.clock import to_timestamp
 from tests.contract.coordinators import (
     ADMIN,
     PATIENCE_S,

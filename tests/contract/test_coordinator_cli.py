@@ -18,7 +18,7 @@ from deploy.local.process import LocalProcess, Program
 from gateway.api.region.v1.oversight_service_pb2_grpc import add_OversightServiceServicer_to_server
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.federation.files import load
-from gateway.server import Service
+from gateway.rpc.server import Service
 from tests import preloaded
 from tests.contract.coordinators import federation, join_request, keys_of, run
 from tests.contract.small_federation import CONFIGURATION, FEDERATION, NOTHING_LISTENS, Certificates, serving

@@ -20,10 +20,10 @@ from gateway.api.coordinator.v1.problem_service_pb2 import TellAffectedRequest, 
 from gateway.api.coordinator.v1.problem_service_pb2_grpc import ProblemServiceStub
 from gateway.api.federation.v1.configuration_pb2 import Configuration
 from gateway.api.federation.v1.federation_pb2 import MemberState
-from gateway.channels import invoke
 from gateway.errors import Refused, from_rpc_error, reason_name
-from gateway.identity import parse
-from gateway.sealing_keys import published
+from gateway.rpc.channels import invoke
+from gateway.security.identity import parse
+from gateway.security.sealing_keys import published
 from tests.contract.coordinators import (
     ADMIN,
     PATIENCE_S,

@@ -27,10 +27,10 @@ from gateway.api.region.v1.oversight_service_pb2_grpc import (
     add_OversightServiceServicer_to_server,
 )
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.channels import invoke
-from gateway.clock import to_timestamp
 from gateway.errors import Refused, reason_name
-from gateway.server import Service
+from gateway.rpc.channels import invoke
+from gateway.rpc.server import Service
+from gateway.time.clock import to_timestamp
 from tests.contract.coordinators import (
     ADMIN,
     PATIENCE_S,

@@ -35,24 +35,24 @@ from gateway.api.relay.v1.relay_pb2_grpc import (
     RelayServiceStub,
     add_RelayServiceServicer_to_server,
 )
-from gateway.channels import Dialer, Replica, invoke
 from gateway.errors import Unreachable, reason_name
 from gateway.federation.catalogue import Federation as Catalogue
 from gateway.federation.current import CurrentFederation
-from gateway.metrics import CallMetrics
+from gateway.process.metrics import CallMetrics
+from gateway.process.tracing import Tracing
 from gateway.relay.border import Border, Command
 from gateway.relay.envelopes import BATCH_LIMIT, Answer, Letter, Sealed, open_receipt, seal
 from gateway.relay.ports import RelayPorts
 from gateway.relay.pouches import PouchReceiver
 from gateway.relay.service import Receiver, RelayService
 from gateway.relay.workers import InlineWorkers
-from gateway.sealing import Route as SealingRoute
-from gateway.server import Service
-from gateway.signing import TrustedKeys
+from gateway.rpc.channels import Dialer, Replica, invoke
+from gateway.rpc.server import Service
+from gateway.security.sealing import Route as SealingRoute
+from gateway.security.signing import TrustedKeys
 from gateway.store.port import Transaction
 from gateway.store.schema import migrations_of
 from gateway.store.sqlite import SqliteStore
-from gateway.tracing import Tracing
 from tests.contract.coordinators import (
     ADMIN,
     PATIENCE_S,

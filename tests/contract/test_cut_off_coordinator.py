@@ -12,8 +12,8 @@ from coordinator.registry.etcd.settings import EtcdSettings
 from deploy.local.etcd import LocalEtcd
 from gateway.api.federation.v1.federation_pb2 import MemberState, WatchRequest
 from gateway.api.federation.v1.federation_pb2_grpc import FederationServiceStub
-from gateway.channels import invoke
 from gateway.errors import Refused, from_rpc_error, reason_name
+from gateway.rpc.channels import invoke
 from tests.contract.coordinator_process import CoordinatorProcess, coordinator_process
 from tests.contract.coordinators import PATIENCE_S, Watching, join_request, keys_of, refused
 from tests.contract.small_federation import Certificates

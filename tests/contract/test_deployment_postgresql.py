@@ -16,7 +16,7 @@ from deploy.local import postgresql
 from deploy.local.certificates import StoreAuthority
 from deploy.local.ports import HeldPort
 from deploy.local.process import START_SECONDS, ChildProcess, wait_until
-from gateway.tls import Credentials
+from gateway.security.tls import Credentials
 from tests.engines import POSTGRESQL, require_engine
 
 IMAGE = Path(__file__).parents[2] / "deploy" / "image"

@@ -25,14 +25,14 @@ from deploy.local.federation import FEDERATION, FEDERATION_FILES, LocalFederatio
 from gateway.api.coordinator.v1.administration_pb2 import ApplyConfigurationRequest
 from gateway.api.coordinator.v1.administration_pb2_grpc import ConfigurationServiceStub
 from gateway.api.types.v1.access_pb2 import Role
-from gateway.authority import Authority, CertificateSet
-from gateway.channels import Dialer
-from gateway.clock import SystemClock
 from gateway.federation.files import load
-from gateway.identity import Identity, server_name
+from gateway.rpc.channels import Dialer
+from gateway.security.authority import Authority, CertificateSet
+from gateway.security.identity import Identity, server_name
+from gateway.security.tls import Credentials
 from gateway.store.opening import moved_file
 from gateway.store.sqlite import WATERMARK_BYTES
-from gateway.tls import Credentials
+from gateway.time.clock import SystemClock
 from tests.contract.small_federation import NOTHING_LISTENS
 
 REGION, OTHER = "sichuan", "henan"

@@ -14,11 +14,11 @@ from click.testing import Result
 from deploy.local.certificates import StoreAuthority
 from deploy.local.etcd import LocalEtcd
 from deploy.local.postgresql import ADMINISTRATOR, LocalPostgresql
-from gateway import audit
-from gateway.doctor.database import check_database
+from gateway.auditing import audit
+from gateway.maintenance.doctor.database import check_database
+from gateway.security.tls import Credentials
 from gateway.store.opening import DatabasePlace
 from gateway.store.port import Transaction
-from gateway.tls import Credentials
 from tests.contract.programs import COORDINATOR, REGION_NODE, Installation
 from tests.contract.small_federation import CLOCK
 from tests.contract.stores import run

@@ -12,13 +12,13 @@ import pytest
 
 from gateway.api.provider.v1.raised_complaint_pb2 import RaisedComplaint
 from gateway.api.region.v1.complaint_pb2 import Escalation
-from gateway.clock import to_timestamp
 from gateway.errors import Unreachable
 from gateway.federation.current import CurrentFederation
 from gateway.relay.border import Border
 from gateway.store.port import Store, Transaction
 from gateway.store.schema import migrations_of
 from gateway.store.sqlite import SqliteStore
+from gateway.time.clock import to_timestamp
 from region_node.care.escalations.rows import forgo, next_due, tell_above, waiting_sinks
 from region_node.care.escalations.telling import EscalationTelling
 from region_node.node import outgoing

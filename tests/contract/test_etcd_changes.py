@@ -25,10 +25,10 @@ from coordinator.registry.etcd.client import (
 from coordinator.registry.etcd.keys import KeyRange, Keys
 from coordinator.registry.etcd.settings import EtcdSettings
 from deploy.local.etcd import LocalEtcd
-from gateway import audit
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.clock import SystemClock
+from gateway.auditing import audit
 from gateway.errors import Refused
+from gateway.time.clock import SystemClock
 from tests.contract.registries import run
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)

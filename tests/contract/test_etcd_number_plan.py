@@ -11,8 +11,8 @@ from coordinator.registry.etcd.keys import KeyRange
 from coordinator.registry.etcd.settings import EtcdSettings
 from deploy.local.etcd import LocalEtcd
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.clock import SystemClock
 from gateway.errors import Refused
+from gateway.time.clock import SystemClock
 from tests.contract.large_number_plan import SEGMENTS, in_two_sizes, with_segments
 from tests.contract.registries import ADMIN, EtcdRegistries, changed, configuration, run
 from tests.contract.small_federation import NOTHING_LISTENS

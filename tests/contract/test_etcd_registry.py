@@ -21,11 +21,11 @@ from coordinator.registry.etcd.registry import EtcdRegistry, RegistryUnreachable
 from coordinator.registry.etcd.settings import EtcdSettings
 from deploy.local.certificates import StoreAuthority
 from deploy.local.etcd import LocalEtcd
-from gateway import audit
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.clock import SystemClock
+from gateway.auditing import audit
 from gateway.errors import Refused
-from gateway.tls import Credentials
+from gateway.security.tls import Credentials
+from gateway.time.clock import SystemClock
 from tests.contract.coordinators import eventually
 from tests.contract.registries import (
     ADMIN,

@@ -16,9 +16,9 @@ from coordinator.cli.federation.number_plan_file import owners_of
 from coordinator.cli.main import main
 from coordinator.registry.etcd.settings import EtcdSettings
 from deploy.local.etcd import LocalEtcd
-from gateway.authority import AUTHORITY_CERTIFICATE, TLS_CERTIFICATE, TLS_KEY
 from gateway.federation.files import dump
-from gateway.tls import Credentials
+from gateway.security.authority import AUTHORITY_CERTIFICATE, TLS_CERTIFICATE, TLS_KEY
+from gateway.security.tls import Credentials
 from tests.contract.coordinator_process import coordinator_process
 from tests.contract.large_number_plan import in_two_sizes, segments
 from tests.contract.small_federation import CONFIGURATION, FEDERATION, Certificates

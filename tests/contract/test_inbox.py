@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from gateway import failpoints
 from gateway.api.federation.v1.federation_pb2 import MemberState
 from gateway.api.relay.v1.relay_pb2 import (
     Batch,
@@ -17,14 +16,15 @@ from gateway.api.relay.v1.relay_pb2 import (
     Outcome,
 )
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.choices import Choice, UnknownChoice
-from gateway.clock import from_timestamp, to_microseconds
 from gateway.errors import Refused
+from gateway.process import failpoints
 from gateway.relay.border import Moved
 from gateway.relay.envelopes import BATCH_LIMIT, Sealed, seal
 from gateway.relay.inbox import find, forget
 from gateway.store.port import WriteAfterRefusal
-from gateway.vault import KeyDestroyed
+from gateway.store.vault import KeyDestroyed
+from gateway.time.clock import from_timestamp, to_microseconds
+from gateway.values.choices import Choice, UnknownChoice
 from tests.contract.relay_pair import DESTINATION, HOUR, LETTER, NOW, ORIGIN, QUERY
 from tests.contract.relay_scene import Scene, play, refusal
 

@@ -10,7 +10,7 @@ from click.testing import CliRunner, Result
 
 import region_node.cli.main
 from deploy.local.process import wait_until
-from gateway.region_keys import KeySet
+from gateway.security.region_keys import KeySet
 from tests.contract.programs import PATIENCE_S, REGION_NODE, Installation
 from tests.sealing import Sealing
 

@@ -19,11 +19,11 @@ from gateway.api.relay.v1.relay_pb2 import (
     Receipt,
 )
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.clock import SystemClock
 from gateway.errors import Refused, Unreachable
 from gateway.relay.envelopes import BATCH_LIMIT, CONTENT_LIMIT, Sealed
 from gateway.relay.lanes import BATCH_BYTES, BATCHES_IN_FLIGHT, Delivered, Lane, LanePorts, Lanes
 from gateway.relay.transport import BeforeAttempt
+from gateway.time.clock import SystemClock
 
 # Reached only where a test fails.
 PATIENCE_S = 20.0

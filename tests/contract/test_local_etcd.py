@@ -21,7 +21,7 @@ from google.protobuf.message import Message
 from deploy.local.certificates import HOST_NAME
 from deploy.local.etcd import MINIMUM_LEASE_SECONDS, LocalEtcd
 from deploy.local.process import state_of
-from gateway.tls import Credentials, client_credentials, client_options
+from gateway.security.tls import Credentials, client_credentials, client_options
 from tests.engines import ETCD, require_engine
 
 ANSWER_SECONDS = 10

@@ -11,12 +11,12 @@ import pytest
 
 from gateway.api.federation.v1.configuration_pb2 import Configuration, DataClass
 from gateway.api.federation.v1.federation_pb2 import Member, MemberState
-from gateway.authority import CertificateSet
 from gateway.federation.current import CurrentFederation
-from gateway.identity import parse
-from gateway.region_keys import KeySet
-from gateway.sealing_keys import published
-from gateway.signing import Signer
+from gateway.security.authority import CertificateSet
+from gateway.security.identity import parse
+from gateway.security.region_keys import KeySet
+from gateway.security.sealing_keys import published
+from gateway.security.signing import Signer
 from region_node.node.membership.last_good import FILE_NAME
 from tests.contract.membership_node import ENDPOINT, eventually, node, running, signer_of
 from tests.contract.small_federation import (

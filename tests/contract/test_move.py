@@ -13,8 +13,8 @@ import psycopg
 import pytest
 
 from deploy.local.postgresql import LocalPostgresql
-from gateway import audit
-from gateway.failpoints import VARIABLE
+from gateway.auditing import audit
+from gateway.process.failpoints import VARIABLE
 from gateway.store.opening import DatabasePlace, moved_file
 from gateway.store.sqlite import SqliteTransaction
 from tests.contract.programs import COORDINATOR, REGION_NODE, Installation, ended, tables_of

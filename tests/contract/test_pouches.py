@@ -22,13 +22,13 @@ from gateway.api.relay.v1.relay_pb2 import (
 )
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused, is_temporary, reason_name
-from gateway.region_keys import RegionKeys
 from gateway.relay.envelopes import Answer, Sealed, seal_receipt
 from gateway.relay.lanes import Delivered, LanePorts, Lanes
 from gateway.relay.pouches import PouchReceiver, PouchTransport
 from gateway.relay.queries import Asker
-from gateway.sealing import ID_BYTES, KEY_BYTES, Route, Sent
-from gateway.sealing_keys import SealingKeys, published
+from gateway.security.region_keys import RegionKeys
+from gateway.security.sealing import ID_BYTES, KEY_BYTES, Route, Sent
+from gateway.security.sealing_keys import SealingKeys, published
 from tests.contract.relay_pair import DESTINATION, LETTER, NOW, ORIGIN, QUERY, FixedClock, Pair
 from tests.keys import region_keys
 from tests.pouches import Pouch

@@ -21,14 +21,14 @@ from coordinator.registry.rules import Suspension
 from coordinator.routing.deliveries import Deliveries
 from gateway.api.federation.v1.federation_pb2 import MemberState, WatchRequest, WatchResponse
 from gateway.api.types.v1.access_pb2 import Role
-from gateway.authority import Authority
-from gateway.calls import Call, enter
-from gateway.clock import SystemClock, from_timestamp
-from gateway.identity import Identity
-from gateway.signing import TrustedKeys
+from gateway.auditing.trail import Trail
+from gateway.rpc.calls import Call, enter
+from gateway.security.authority import Authority
+from gateway.security.identity import Identity
+from gateway.security.signing import TrustedKeys
 from gateway.store.schema import migrations_of
 from gateway.store.sqlite import SqliteStore
-from gateway.trail import Trail
+from gateway.time.clock import SystemClock, from_timestamp
 from tests.contract.registries import ADMIN, LONG, NOW, configuration, heartbeat
 from tests.contract.small_federation import FEDERATION
 

@@ -14,7 +14,6 @@ from gateway.api.federation.v1.problem_pb2 import (
     ProblemHeader,
 )
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.clock import to_timestamp
 from gateway.errors import Refused, Unreachable
 from gateway.federation.catalogue import Federation
 from gateway.federation.current import CurrentFederation
@@ -22,6 +21,7 @@ from gateway.federation.files import load
 from gateway.relay.border import Border
 from gateway.store.port import Store, Transaction
 from gateway.store.schema import migrations_of
+from gateway.time.clock import to_timestamp
 from region_node.app.registered import PROBLEMS
 from region_node.network.problems import rows
 from region_node.network.problems.following import follow

@@ -14,7 +14,7 @@ from gateway.api.coordinator.v1 import problem_service_pb2 as api
 from gateway.api.coordinator.v1.problem_service_pb2 import NetworkEvent
 from gateway.api.coordinator.v1.problem_service_pb2_grpc import ProblemServiceStub
 from gateway.api.federation.v1.problem_pb2 import ProblemHeader
-from gateway.channels import invoke
+from gateway.rpc.channels import invoke
 from tests.contract.coordinators import ADMIN, PATIENCE_S, Federation, federation, run
 from tests.contract.small_federation import CLOCK, Certificates
 from tests.contract.test_several_coordinators import empty

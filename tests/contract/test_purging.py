@@ -15,8 +15,8 @@ from gateway.api.region.v1.document_service_pb2 import DocumentUpload
 from gateway.api.region.v1.fault_pb2 import Fault, FaultReport, FaultState
 from gateway.api.region.v1.sharing_service_pb2 import ConsentEvidence
 from gateway.api.region.v1.support_request_pb2 import SupportInquiry, SupportRequest, SupportState
-from gateway.clock import to_microseconds, to_timestamp
 from gateway.store.port import Transaction
+from gateway.time.clock import to_microseconds, to_timestamp
 from region_node.app.registered import KINDS
 from region_node.customers.documents.files import REGISTERED, StoredFile, insert_file
 from region_node.customers.documents.purging import Documents

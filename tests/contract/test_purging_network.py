@@ -9,8 +9,8 @@ import pytest
 from deploy.local.postgresql import LocalPostgresql
 from gateway.api.region.v1.alarm_pb2 import Alarm, AlarmState, NetworkObject, QualityFigure
 from gateway.api.region.v1.measurement_service_pb2 import Measurement, QualityPeriod
-from gateway.clock import to_microseconds, to_timestamp
 from gateway.store.port import Transaction
+from gateway.time.clock import to_microseconds, to_timestamp
 from region_node.lifecycle.holds.operations import held_now
 from region_node.network.measurements.alarm_rows import AlarmFilter, keep, list_alarms
 from region_node.network.measurements.measurement_rows import DAY, HOUR, add_totals, insert_piece

@@ -30,7 +30,7 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.federation.catalogue import Federation
 from gateway.federation.current import CurrentFederation
-from gateway.server import Service
+from gateway.rpc.server import Service
 from gateway.store.schema import migrations_of
 from region_node.business.catalogue.service import CatalogueService
 from region_node.schema import PACKAGES

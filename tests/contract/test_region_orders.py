@@ -29,7 +29,7 @@ from gateway.api.region.v1.order_service_pb2 import SubmitOrdersRequest, SubmitO
 from gateway.api.region.v1.order_service_pb2_grpc import OrderServiceServicer, add_OrderServiceServicer_to_server
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
-from gateway.server import Service
+from gateway.rpc.server import Service
 from region_node.requests.checks import error_of
 from tests import preloaded
 from tests.contract.small_federation import FEDERATION, NOTHING_LISTENS, Certificates, serving

@@ -8,14 +8,14 @@ import pytest
 
 from coordinator.membership.rules import standing
 from coordinator.registry.port import Replica
-from gateway import audit
 from gateway.api.federation.v1.federation_pb2 import MemberState
 from gateway.api.region.v1.case_service_pb2 import CaseHeader
 from gateway.api.region.v1.complaint_pb2 import WorkItem
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.clock import to_timestamp
+from gateway.auditing import audit
 from gateway.errors import Refused
 from gateway.federation.current import MAX_CLOCK_ERROR
+from gateway.time.clock import to_timestamp
 from tests.contract.coordinators import eventually
 from tests.contract.large_number_plan import in_two_sizes, with_segments
 from tests.contract.registries import (

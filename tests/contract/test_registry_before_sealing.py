@@ -10,10 +10,10 @@ from coordinator.registry.embedded import EmbeddedRegistry
 from coordinator.registry.etcd import values
 from coordinator.schema import PACKAGES
 from gateway.api.federation.v1.federation_pb2 import Capabilities, Capability, SealingKey
-from gateway.clock import SystemClock, to_microseconds
 from gateway.store.schema import Migration, migrations_of
 from gateway.store.sqlite import SqliteDatabase, SqliteStore
 from gateway.store.sqlite_schema import apply
+from gateway.time.clock import SystemClock, to_microseconds
 from tests.contract.registries import NOW, heartbeat
 
 LEASE = timedelta(minutes=10)

@@ -12,7 +12,6 @@ import grpc
 import pytest
 from opentelemetry import metrics, trace
 
-from gateway import channels
 from gateway.api.coordinator.v1.administration_pb2 import GetConfigurationRequest
 from gateway.api.coordinator.v1.administration_pb2_grpc import ConfigurationServiceStub
 from gateway.api.federation.v1.federation_pb2 import WatchRequest
@@ -22,13 +21,14 @@ from gateway.api.relay.v1.relay_pb2 import DeliverRequest, DeliverResponse, HopS
 from gateway.api.relay.v1.relay_pb2_grpc import RelayServiceServicer, add_RelayServiceServicer_to_server
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.channels import CHECK_TIMEOUT, SILENCE, Dialer, Replica, Replicas, invoke
 from gateway.errors import Refused, Unreachable
-from gateway.identity import server_name
-from gateway.metrics import CallMetrics
+from gateway.process.metrics import CallMetrics
+from gateway.process.tracing import Tracing
 from gateway.relay.grpc_carrier import GrpcCarrier
-from gateway.server import Service
-from gateway.tracing import Tracing
+from gateway.rpc import channels
+from gateway.rpc.channels import CHECK_TIMEOUT, SILENCE, Dialer, Replica, Replicas, invoke
+from gateway.rpc.server import Service
+from gateway.security.identity import server_name
 from tests.contract.coordinator_process import CoordinatorProcess, coordinator_process
 from tests.contract.small_federation import CLOCK, FEDERATION, NOTHING_LISTENS, Certificates, serving
 

@@ -12,12 +12,12 @@ import pytest
 
 from gateway.api.relay.v1.relay_pb2 import DeliverResult, Journey, NotDelivered, Outcome, Receipt
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.clock import from_timestamp
 from gateway.errors import Refused
 from gateway.relay import outbox, settling
 from gateway.relay.envelopes import Answer, Sealed
 from gateway.relay.outbox import Enqueued
 from gateway.store.port import Operation, Store, Transaction
+from gateway.time.clock import from_timestamp
 from tests.at_rest import open_envelopes
 from tests.contract.relay_pair import COMMAND, DESTINATION, LETTER, NOW, ORIGIN, Desk, FixedClock, Pair, open_store
 from tests.contract.relay_scene import Scene, play

@@ -24,7 +24,6 @@ from coordinator.registry.etcd.settings import EtcdSettings
 from coordinator.registry.etcd.watch import Follower
 from coordinator.settings import CoordinatorSettings
 from deploy.local.etcd import LocalEtcd
-from gateway import server
 from gateway.api.coordinator.v1.administration_pb2 import (
     ListRegionsRequest,
     ListRegionsResponse,
@@ -52,20 +51,21 @@ from gateway.api.relay.v1.relay_pb2_grpc import (
     add_RelayServiceServicer_to_server,
 )
 from gateway.api.types.v1.access_pb2 import Role
-from gateway.channels import Dialer, Replicas, invoke
 from gateway.errors import Refused, Unreachable, reason_name
 from gateway.federation.current import CurrentFederation
-from gateway.identity import server_name
-from gateway.metrics import CallMetrics
+from gateway.process.metrics import CallMetrics
+from gateway.process.tracing import Tracing
 from gateway.relay.border import Border
 from gateway.relay.envelopes import Sealed
 from gateway.relay.grpc_carrier import GrpcCarrier
 from gateway.relay.lanes import Delivered, LanePorts, Lanes
 from gateway.relay.pouches import PouchTransport
-from gateway.sealing_keys import published
-from gateway.server import Service
-from gateway.signing import TrustedKeys
-from gateway.tracing import Tracing
+from gateway.rpc import server
+from gateway.rpc.channels import Dialer, Replicas, invoke
+from gateway.rpc.server import Service
+from gateway.security.identity import server_name
+from gateway.security.sealing_keys import published
+from gateway.security.signing import TrustedKeys
 from tests.contract.coordinator_process import CoordinatorProcess, coordinator_process
 from tests.contract.coordinators import (
     ADMIN,

@@ -11,8 +11,8 @@ from gateway.api.region.v1.oversight_service_pb2 import EnvelopeTrace, OrderSumm
 from gateway.api.region.v1.oversight_service_pb2_grpc import OversightServiceServicer
 from gateway.api.relay.v1.relay_pb2 import EnvelopeKind, HopStamp, Journey
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.clock import to_timestamp
 from gateway.errors import Refused
+from gateway.time.clock import to_timestamp
 
 SERVICE = contract.DESCRIPTOR.services_by_name["OversightService"]
 START = datetime(2026, 11, 24, 4, tzinfo=UTC)

@@ -4,7 +4,6 @@ import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from gateway.clock import from_microseconds
 from gateway.federation.catalogue import Federation
 from gateway.federation.current import CurrentFederation
 from gateway.federation.files import load
@@ -12,7 +11,8 @@ from gateway.relay.border import Border
 from gateway.store.port import Transaction
 from gateway.store.schema import migrations_of
 from gateway.store.sqlite import SqliteStore
-from gateway.timers import Timer, due_timers, fire
+from gateway.store.timers import Timer, due_timers, fire
+from gateway.time.clock import from_microseconds
 from region_node.app.registered import registry
 from region_node.lifecycle.retention.purge import PURGE_TIMER, ensure_purge, purge
 from region_node.node.context import RegionContext

@@ -9,10 +9,10 @@ from typing import Protocol, cast
 import psycopg
 
 from deploy.local.federation import LocalFederation
-from gateway import audit
 from gateway.api.region.v1.order_pb2 import Order
 from gateway.api.relay.v1.relay_pb2 import Envelope, Receipt
-from gateway.region_keys import KeySet, RegionKeys
+from gateway.auditing import audit
+from gateway.security.region_keys import KeySet, RegionKeys
 from gateway.store.opening import DatabasePlace
 from gateway.store.port import Transaction
 from gateway.store.postgresql_connection import PostgresqlTransaction, connect

@@ -27,9 +27,9 @@ from gateway.api.region.v1.order_service_pb2 import (
 from gateway.api.region.v1.order_service_pb2_grpc import OrderServiceStub
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.types_pb2 import Applicant, Channel, Document, Money, Requester
-from gateway.clock import SystemClock, to_timestamp
-from gateway.identity import server_name
-from gateway.tls import Credentials, client_credentials, client_options
+from gateway.security.identity import server_name
+from gateway.security.tls import Credentials, client_credentials, client_options
+from gateway.time.clock import SystemClock, to_timestamp
 from tests.crash.records import Records
 from tests.faults.background import Background
 

@@ -9,14 +9,14 @@ from deploy.local.federation import COORDINATOR, FEDERATION, PROVIDER, LocalFede
 from deploy.local.postgresql import LocalPostgresql
 from deploy.local.process import wait_until
 from deploy.local.profiles import Engine, Placement, Profile
-from gateway import failpoints
 from gateway.api.region.v1.order_pb2 import OrderState
 from gateway.api.region.v1.order_service_pb2 import SubmitOrderRequest
 from gateway.api.relay.v1.relay_pb2 import DeliverResult, Envelope
 from gateway.api.relay.v1.relay_pb2_grpc import RelayServiceStub
 from gateway.api.types.v1.access_pb2 import Role
-from gateway.identity import server_name
-from gateway.sealing import Route
+from gateway.process import failpoints
+from gateway.security.identity import server_name
+from gateway.security.sealing import Route
 from tests import preloaded
 from tests.crash.records import Records
 from tests.crash.regions import CALL_SECONDS, HANDLING, HOME, TwoRegions

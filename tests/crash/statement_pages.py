@@ -13,16 +13,16 @@ from pathlib import Path
 from gateway.api.region.v1.agreement_pb2 import OutageCause, ServiceOutage
 from gateway.api.region.v1.agreement_service_pb2 import CreateAgreementRequest
 from gateway.api.types.v1.types_pb2 import Money
-from gateway.clock import to_timestamp
 from gateway.federation.catalogue import Federation
 from gateway.federation.current import CurrentFederation
 from gateway.federation.files import load
-from gateway.region_keys import KeySet, RegionKeys
 from gateway.relay.border import Border
+from gateway.security.region_keys import KeySet, RegionKeys
 from gateway.store.port import Transaction
 from gateway.store.schema import migrations_of
 from gateway.store.sqlite import SqliteStore
-from gateway.timers import TimerHandler, due_timers, fire
+from gateway.store.timers import TimerHandler, due_timers, fire
+from gateway.time.clock import to_timestamp
 from region_node.customers.operations import keep_customer, keep_line
 from region_node.customers.rows import CustomerRow
 from region_node.network.agreements import operations

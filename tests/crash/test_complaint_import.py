@@ -16,7 +16,7 @@ from deploy.local.federation import FEDERATION, OPERATOR, LocalFederation
 from deploy.local.process import wait_until
 from deploy.local.profiles import EMBEDDED, Engine
 from deploy.old_complaints import COLUMNS, rows
-from gateway.failpoints import VARIABLE
+from gateway.process.failpoints import VARIABLE
 from region_node.care.complaints.rows import require_complaint
 from tests import preloaded
 from tests.crash.records import Records

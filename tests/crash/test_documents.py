@@ -16,7 +16,7 @@ from gateway.api.region.v1.document_service_pb2 import (
     UploadState,
 )
 from gateway.api.region.v1.document_service_pb2_grpc import DocumentServiceStub
-from gateway.clock import to_timestamp
+from gateway.time.clock import to_timestamp
 from region_node.cli.imports.file_transfer import CHUNK, Uploading, content_request_id
 from tests.crash.regions import CALL_SECONDS, CLERK, HANDLING, HOME, number_of
 from tests.crash.scene import Scene

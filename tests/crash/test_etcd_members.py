@@ -10,12 +10,12 @@ import pytest
 from coordinator.registry.etcd.registry import EtcdRegistry
 from coordinator.registry.etcd.settings import EtcdSettings
 from deploy.local.etcd import LocalEtcd
-from gateway import audit
 from gateway.api.federation.v1.federation_pb2 import AuditHead, GetAuditHeadRequest
 from gateway.api.federation.v1.federation_pb2_grpc import FederationServiceStub
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.channels import invoke
+from gateway.auditing import audit
 from gateway.errors import Refused
+from gateway.rpc.channels import invoke
 from tests.contract.coordinators import eventually, federation, join_request, keys_of
 from tests.contract.registries import ADMIN, EtcdRegistries, audit_rows, changed, configuration, heartbeat, run, state
 from tests.contract.small_federation import Certificates

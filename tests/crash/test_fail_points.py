@@ -31,8 +31,8 @@ from gateway.api.region.v1.order_service_pb2 import ReviewDecision, ReviewOrderR
 from gateway.api.region.v1.support_request_pb2 import SupportInquiry, SupportMeasurement
 from gateway.api.region.v1.support_service_pb2 import WorkOnSupportRequestRequest
 from gateway.api.types.v1.types_pb2 import Applicant, Channel, Money, Requester
-from gateway.clock import to_timestamp
 from gateway.store.port import Transaction
+from gateway.time.clock import to_timestamp
 from region_node.business.orders.rows import OrderFilter, list_orders
 from region_node.requests.caller import Caller
 from tests.simulation.kills import Calm, Story, play

@@ -15,7 +15,7 @@ import pytest
 from deploy.local.federation import FEDERATION, OPERATOR, LocalFederation
 from deploy.local.process import wait_until
 from deploy.local.profiles import EMBEDDED, Engine
-from gateway.failpoints import VARIABLE
+from gateway.process.failpoints import VARIABLE
 from region_node.network.measurements.measurement_rows import totals_since
 from region_node.network.measurements.taking import BEFORE_COMMIT
 from region_node.network.measurements.thresholds import DELAY

@@ -20,7 +20,7 @@ from deploy.releases import extract, releases
 from gateway.api.coordinator.v1.administration_pb2 import ListRegionsRequest
 from gateway.api.coordinator.v1.administration_pb2_grpc import MembershipServiceStub
 from gateway.api.region.v1.order_pb2 import OrderState
-from gateway.channels import invoke
+from gateway.rpc.channels import invoke
 from tests import preloaded
 from tests.crash.regions import CALL_SECONDS, HANDLING, HOME, TwoRegions
 

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from gateway import audit
-from gateway.clock import to_microseconds
-from gateway.failpoints import VARIABLE
+from gateway.auditing import audit
+from gateway.process.failpoints import VARIABLE
 from gateway.store.schema import migrations_of
 from gateway.store.sqlite import SqliteTransaction
 from gateway.store.sqlite_schema import apply
+from gateway.time.clock import to_microseconds
 from tests import preloaded
 from tests.crash.purge_pages import NOW
 

@@ -10,9 +10,8 @@ from deploy.local.process import wait_until
 from gateway.api.region.v1.order_pb2 import OrderState
 from gateway.api.relay.v1.relay_pb2 import DeliverResult, Outcome, Receipt
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.clock import SystemClock
 from gateway.federation.current import CurrentFederation
-from gateway.region_keys import KeySet, RegionKeys
+from gateway.process.tracing import Tracing
 from gateway.relay.border import Border
 from gateway.relay.envelopes import Answer, Sealed, read_content, seal_receipt
 from gateway.relay.fair_queue import Parcel
@@ -20,9 +19,10 @@ from gateway.relay.lanes import Delivered
 from gateway.relay.ports import RelayPorts
 from gateway.relay.settling import Settler
 from gateway.relay.workers import InlineWorkers
-from gateway.signing import Signer, TrustedKeys
+from gateway.security.region_keys import KeySet, RegionKeys
+from gateway.security.signing import Signer, TrustedKeys
 from gateway.store.schema import migrations_of
-from gateway.tracing import Tracing
+from gateway.time.clock import SystemClock
 from region_node.business.orders.business import load_rules
 from region_node.business.orders.context import OrderContext
 from region_node.business.orders.relayed import OrderEnvelopes

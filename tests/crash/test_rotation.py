@@ -4,7 +4,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from deploy.local.process import wait_until
-from gateway.region_keys import KeySet
+from gateway.security.region_keys import KeySet
 from region_node.cli.main import main
 from tests.crash.regions import HOME
 from tests.crash.scene import Scene

@@ -10,8 +10,8 @@ import pytest
 from deploy.local.federation import COORDINATOR, FEDERATION
 from deploy.local.profiles import Engine
 from gateway.api.types.v1.access_pb2 import Role
-from gateway.authority import Authority
-from gateway.identity import Identity
+from gateway.security.authority import Authority
+from gateway.security.identity import Identity
 from tests.crash.regions import HANDLING
 from tests.crash.scene import Scene
 

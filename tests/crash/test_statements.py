@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.failpoints import VARIABLE
-from gateway.region_keys import KeySet
+from gateway.process.failpoints import VARIABLE
+from gateway.security.region_keys import KeySet
 from gateway.store.schema import migrations_of
 from gateway.store.sqlite_schema import apply
 from tests import preloaded

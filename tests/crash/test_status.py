@@ -4,7 +4,7 @@ import pytest
 
 from deploy.local.process import wait_until
 from gateway.api.region.v1.order_pb2 import OrderState
-from gateway.clock import from_timestamp
+from gateway.time.clock import from_timestamp
 from tests.crash.outcome import require_one_effect, require_unanswered
 from tests.crash.regions import HANDLING
 from tests.crash.scene import Scene

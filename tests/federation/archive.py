@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from gateway.api.region.v1 import document_service_pb2 as api
 from gateway.api.types.v1.types_pb2 import Applicant, Document
-from gateway.clock import to_timestamp
+from gateway.time.clock import to_timestamp
 from tests.federation.counter import REQUESTER, Counter
 from tests.federation.running import CALL_SECONDS, until
 

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import grpc
 
-from gateway.authority import Authority, Issued
-from gateway.identity import parse
-from gateway.region_keys import KeySet
-from gateway.tls import Credentials, client_options
+from gateway.security.authority import Authority, Issued
+from gateway.security.identity import parse
+from gateway.security.region_keys import KeySet
+from gateway.security.tls import Credentials, client_options
 from region_node.node.settings import SigningFiles
 
 FEDERATION = "crossregion.example"  # as in the shipped files

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from gateway.api.region.v1.audit_service_pb2 import ChainProblemKind
-from gateway.audit import GENESIS, AuditRow
+from gateway.auditing.audit import GENESIS, AuditRow
 from gateway.federation.witnesses import witnesses_of
 from tests.federation.databases import Database
 from tests.federation.running import REGIONS, Federation, until

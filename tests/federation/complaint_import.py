@@ -14,7 +14,7 @@ from gateway.api.region.v1.complaint_import_service_pb2 import (
 from gateway.api.region.v1.complaint_import_service_pb2_grpc import ComplaintImportServiceStub
 from gateway.api.region.v1.complaint_pb2 import Complaint, ComplaintChannel, ComplaintRequest, Remedy
 from gateway.api.region.v1.customer_service_pb2 import ImportFile
-from gateway.clock import from_timestamp, to_timestamp
+from gateway.time.clock import from_timestamp, to_timestamp
 from tests.federation.complainant import Complainant
 from tests.federation.counter import REQUESTER
 from tests.federation.running import CALL_SECONDS, Federation

@@ -11,9 +11,9 @@ from tempfile import TemporaryDirectory
 import pytest
 import uvloop
 
-from gateway import timers
 from gateway.relay import lanes
 from gateway.relay.retry import FullJitter
+from gateway.store import timers
 from region_node.business.billing import runs
 from region_node.business.providers import worker
 from region_node.node.membership import heartbeat, watch

@@ -23,7 +23,7 @@ from gateway.api.region.v1.order_pb2 import Order, OrderRequest, OrderState
 from gateway.api.region.v1.order_service_pb2_grpc import OrderServiceStub
 from gateway.api.region.v1.verification_service_pb2_grpc import VerificationServiceStub
 from gateway.api.types.v1.types_pb2 import Applicant, Channel, Document, Money, Requester
-from gateway.clock import to_timestamp
+from gateway.time.clock import to_timestamp
 from tests.federation.running import CALL_SECONDS, Federation, until
 
 ACTIVE = customer_api.ProductStatus.PRODUCT_STATUS_ACTIVE

@@ -9,8 +9,8 @@ from gateway.api.federation.v1.configuration_pb2 import Business, DocumentRequir
 from gateway.api.region.v1.billing_service_pb2 import UsageKind
 from gateway.api.region.v1.order_pb2 import Order, OrderRequest
 from gateway.api.types.v1.types_pb2 import Applicant, Document
-from gateway.clock import from_timestamp
 from gateway.federation.documents import parse_alternatives
+from gateway.time.clock import from_timestamp
 from region_node.customers.verification.rules import CHECKED_AT_HOME, attest
 from tests.federation.business_cases import BALANCE, BusinessCase
 from tests.federation.counter import REQUESTER, Counter, Reviewer

@@ -14,7 +14,7 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
 from deploy.local.postgresql import LocalPostgresql
-from gateway.region_keys import KeySet, RegionKeys
+from gateway.security.region_keys import KeySet, RegionKeys
 from gateway.store.opening import DatabasePlace, PostgresqlSettings
 from gateway.store.port import Transaction
 from gateway.store.schema import migrations_of

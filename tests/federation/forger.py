@@ -20,8 +20,8 @@ from gateway.api.relay.v1.relay_pb2_grpc import RelayServiceStub
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import reason_name
 from gateway.relay.envelopes import Letter, seal
-from gateway.sealing import Route
-from gateway.signing import Signer
+from gateway.security.sealing import Route
+from gateway.security.signing import Signer
 from tests import at_rest
 from tests.federation.running import CALL_SECONDS, Federation
 from tests.pouches import Pouch, sealing_key

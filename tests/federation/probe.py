@@ -12,8 +12,8 @@ from gateway.api.region.v1 import measurement_service_pb2 as api
 from gateway.api.region.v1.alarm_pb2 import Alarm, AlarmState, AlarmType, NetworkObject
 from gateway.api.region.v1.alarm_service_pb2_grpc import AlarmServiceStub
 from gateway.api.region.v1.measurement_service_pb2_grpc import MeasurementServiceStub
-from gateway.clock import to_timestamp
 from gateway.errors import reason_name
+from gateway.time.clock import to_timestamp
 from tests.federation.running import CALL_SECONDS, Federation
 
 LINK = "chengdu-guangzhou-1"

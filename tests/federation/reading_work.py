@@ -10,7 +10,7 @@ from gateway.api.region.v1 import support_service_pb2 as support_api
 from gateway.api.region.v1.complaint_service_pb2_grpc import ComplaintServiceStub
 from gateway.api.region.v1.fault_service_pb2_grpc import FaultServiceStub
 from gateway.api.region.v1.support_service_pb2_grpc import SupportServiceStub
-from gateway.pages import encode_token
+from gateway.rpc.pages import encode_token
 from tests.federation.counter import REQUESTER
 from tests.federation.running import CALL_SECONDS
 

@@ -34,12 +34,12 @@ from gateway.api.region.v1.billing_service_pb2_grpc import BillingServiceStub
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Applicant, Channel, Document, Requester
-from gateway.channels import Dialer
-from gateway.clock import to_timestamp
 from gateway.errors import from_rpc_error
 from gateway.federation.files import load
-from gateway.identity import server_name
+from gateway.rpc.channels import Dialer
+from gateway.security.identity import server_name
 from gateway.store.opening import PostgresqlSettings
+from gateway.time.clock import to_timestamp
 from region_node.app.process import RegionNode
 from region_node.node.settings import NotificationSettings, ProviderSettings, RegionSettings
 from tests.federation.certificates import FEDERATION, Certificates

@@ -12,7 +12,7 @@ from gateway.api.region.v1.support_registry_service_pb2_grpc import SupportRegis
 from gateway.api.region.v1.support_request_pb2 import SupportInquiry, SupportMeasurement, SupportRequest, SupportState
 from gateway.api.region.v1.support_service_pb2 import WorkOnSupportRequestRequest
 from gateway.api.region.v1.support_service_pb2_grpc import SupportServiceStub
-from gateway.clock import to_timestamp
+from gateway.time.clock import to_timestamp
 from tests.federation.counter import REQUESTER, WAIT, seconds
 from tests.federation.refusals import read
 from tests.federation.running import CALL_SECONDS, Federation, until

@@ -42,7 +42,7 @@ from gateway.api.region.v1 import (
 from gateway.api.relay.v1 import relay_pb2
 from gateway.api.types.v1 import access_pb2
 from gateway.api.types.v1.access_pb2 import Role
-from gateway.identity import parse
+from gateway.security.identity import parse
 from tests.federation.certificates import FEDERATION
 from tests.federation.counter import Counter
 from tests.federation.refusals import Told, read

@@ -11,7 +11,7 @@ from gateway.api.region.v1.agreement_pb2 import OutageCause, PartOutage, Service
 from gateway.api.region.v1.agreement_pb2 import StatementLineKind as Kind
 from gateway.api.region.v1.outage_envelopes_pb2 import ConformanceTold, OutageTold, PartOutageTold
 from gateway.api.relay.v1.relay_pb2 import EnvelopeKind, Outcome, ReceiptContent
-from gateway.clock import to_timestamp
+from gateway.time.clock import to_timestamp
 from tests.federation.agreements import CHARGE, OPERATOR, SERVICE, Agreements, month_of
 from tests.federation.counter import REQUESTER, Counter
 from tests.federation.databases import Databases

@@ -9,7 +9,7 @@ from gateway.api.federation.v1.problem_pb2 import PerceivedSeverity
 from gateway.api.region.v1 import alarm_service_pb2 as api
 from gateway.api.region.v1.alarm_pb2 import AlarmAckState, AlarmState, NetworkObject
 from gateway.api.region.v1.alarm_service_pb2_grpc import AlarmServiceStub
-from gateway.clock import from_timestamp
+from gateway.time.clock import from_timestamp
 from tests.federation.probe import LINK, MINUTE, Probe, cleared, raised, rejected, told_of
 from tests.federation.refusals import read
 from tests.federation.running import CALL_SECONDS, Federation

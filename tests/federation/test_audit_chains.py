@@ -10,15 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from gateway import audit
 from gateway.api.coordinator.v1.administration_pb2 import ChainVerdict, VerifyChainsRequest
 from gateway.api.coordinator.v1.administration_pb2_grpc import AuditServiceStub
 from gateway.api.federation.v1.federation_pb2 import AuditHead
 from gateway.api.region.v1.audit_service_pb2 import ChainProblemKind, VerifyChainRequest
 from gateway.api.region.v1.audit_service_pb2_grpc import AuditServiceStub as RegionAuditServiceStub
+from gateway.auditing import audit
 from gateway.federation.witnesses import witnesses_of
-from gateway.region_keys import KeySet, RegionKeys
-from gateway.signing import Signer
+from gateway.security.region_keys import KeySet, RegionKeys
+from gateway.security.signing import Signer
 from region_node.cli.node import audit_witnesses
 from region_node.cli.node.audit_export import Proof, Wanted, export, written
 from tests.federation.certificates import FEDERATION

@@ -15,7 +15,7 @@ from gateway.api.region.v1 import customer_service_pb2 as customer_api
 from gateway.api.region.v1 import order_service_pb2 as order_api
 from gateway.api.region.v1.order_pb2 import OrderRequest
 from gateway.api.types.v1.types_pb2 import Applicant, Channel, Document
-from gateway.pages import encode_token
+from gateway.rpc.pages import encode_token
 from tests.federation.counter import REQUESTER, Counter, Reviewer, seconds
 from tests.federation.databases import Row
 from tests.federation.refusals import refusal

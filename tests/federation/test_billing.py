@@ -11,7 +11,7 @@ from gateway.api.region.v1.billing_service_pb2 import RecordUsageRequest, Usage,
 from gateway.api.region.v1.customer_service_pb2 import ProductStatus, SuspensionKind
 from gateway.api.region.v1.order_pb2 import OrderState
 from gateway.api.types.v1.types_pb2 import Applicant
-from gateway.clock import from_timestamp, to_timestamp
+from gateway.time.clock import from_timestamp, to_timestamp
 from tests.federation.counter import REQUESTER, Counter
 from tests.federation.databases import Databases
 from tests.federation.refusals import refusal

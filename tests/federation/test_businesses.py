@@ -17,10 +17,10 @@ from gateway.api.region.v1.customer_service_pb2 import CardKind, ProductStatus
 from gateway.api.region.v1.order_pb2 import Order, OrderState
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Applicant
-from gateway.calendars import WorkingDays, due_time
-from gateway.clock import from_timestamp
 from gateway.federation.documents import is_ordered_by_nodes, parse_alternatives
 from gateway.federation.files import load
+from gateway.time.calendars import WorkingDays, due_time
+from gateway.time.clock import from_timestamp
 from tests.federation.business_cases import BALANCE, CASES
 from tests.federation.counter import Counter
 from tests.federation.counterparts import HOLDER, Handling, requirement_of, usual_codes

@@ -9,7 +9,7 @@ from gateway.api.federation.v1.configuration_pb2 import Business, Configuration,
 from gateway.api.region.v1.order_pb2 import Order, OrderState
 from gateway.api.region.v1.order_service_pb2 import ReviewDecision
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.clock import from_timestamp
+from gateway.time.clock import from_timestamp
 from tests.federation.counter import Counter, Reviewer
 from tests.federation.databases import Databases
 from tests.federation.refusals import refusal

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from gateway.api.region.v1.complaint_pb2 import Complaint, ComplaintState, DeadlineKind, Remedy
-from gateway.clock import from_timestamp
+from gateway.time.clock import from_timestamp
 from tests.federation.complainant import Complainant
 from tests.federation.refusals import refusal
 from tests.federation.running import Federation

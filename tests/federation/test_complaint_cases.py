@@ -18,8 +18,8 @@ from gateway.api.region.v1.complaint_pb2 import (
     WorkItemState,
 )
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.clock import from_timestamp
 from gateway.errors import Refused
+from gateway.time.clock import from_timestamp
 from tests.federation.complainant import Complainant
 from tests.federation.counter import Counter
 from tests.federation.refusals import refusal

@@ -13,7 +13,7 @@ from gateway.api.federation.v1.configuration_pb2 import ComplaintSeverity
 from gateway.api.federation.v1.federation_pb2 import MemberState
 from gateway.api.region.v1.complaint_oversight_service_pb2 import ComplaintHeader
 from gateway.api.region.v1.complaint_pb2 import ClassifiedBy, Complaint, ComplaintState, DeadlineKind, ReturnReason
-from gateway.clock import from_timestamp
+from gateway.time.clock import from_timestamp
 from tests.federation.complainant import Complainant
 from tests.federation.counter import Counter
 from tests.federation.refusals import refusal

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from gateway.api.region.v1.complaint_pb2 import ComplaintState, WorkItemState
-from gateway.clock import from_timestamp
+from gateway.time.clock import from_timestamp
 from tests.federation.archive import CHUNK, scan
 from tests.federation.commands import as_administrator, as_caller, run_command
 from tests.federation.complainant import Complainant

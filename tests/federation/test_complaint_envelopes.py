@@ -7,7 +7,7 @@ import pytest
 from gateway.api.region.v1.complaint_envelopes_pb2 import ComplaintCommand, ComplaintFiling, ComplaintUpdate
 from gateway.api.region.v1.complaint_pb2 import Complaint, ComplaintState, WorkItemState
 from gateway.api.relay.v1.relay_pb2 import EnvelopeKind
-from gateway.clock import to_timestamp
+from gateway.time.clock import to_timestamp
 from tests.federation.complainant import Complainant
 from tests.federation.forger import Forger, not_delivered, refused
 from tests.federation.running import Federation, until

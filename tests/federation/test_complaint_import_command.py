@@ -11,7 +11,7 @@ import pytest
 
 from deploy.old_complaints import COLUMNS, rows
 from gateway.api.region.v1.complaint_pb2 import EscalationTrigger
-from gateway.clock import from_microseconds
+from gateway.time.clock import from_microseconds
 from tests.federation.commands import as_caller, run_command
 from tests.federation.running import Federation
 from tests.preloaded import Ended

@@ -15,7 +15,7 @@ from gateway.api.region.v1.complaint_import_service_pb2_grpc import ComplaintImp
 from gateway.api.region.v1.complaint_pb2 import ClassifiedBy, Complaint, ComplaintState, DeadlineKind
 from gateway.api.region.v1.customer_service_pb2 import ImportFile
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.clock import from_timestamp, to_microseconds, to_timestamp
+from gateway.time.clock import from_timestamp, to_microseconds, to_timestamp
 from region_node.care.complaints.deadlines import find
 from tests.federation.complainant import Complainant
 from tests.federation.complaint_import import OldSystem, levels

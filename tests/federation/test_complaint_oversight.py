@@ -10,9 +10,9 @@ from gateway.api.coordinator.v1 import complaint_oversight_service_pb2 as api
 from gateway.api.federation.v1.federation_pb2 import MemberState
 from gateway.api.region.v1.complaint_oversight_service_pb2 import ComplaintHeader
 from gateway.api.region.v1.complaint_pb2 import ComplaintState, EscalationTrigger, LedgerEntry
-from gateway.clock import from_timestamp
 from gateway.errors import reason_name
-from gateway.months import month_before
+from gateway.time.clock import from_timestamp
+from gateway.time.months import month_before
 from tests.federation.commands import as_administrator, run_command
 from tests.federation.complainant import Complainant
 from tests.federation.refusals import refusal

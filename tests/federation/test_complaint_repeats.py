@@ -10,7 +10,7 @@ from gateway.api.region.v1.complaint_envelopes_pb2 import ComplaintNoted, Compla
 from gateway.api.region.v1.complaint_pb2 import Complaint, ComplaintState
 from gateway.api.region.v1.sharing_service_pb2 import DisclosureKind
 from gateway.api.relay.v1.relay_pb2 import EnvelopeKind
-from gateway.clock import to_timestamp
+from gateway.time.clock import to_timestamp
 from tests.federation.complainant import Complainant
 from tests.federation.counter import Counter
 from tests.federation.forger import Forger, refused

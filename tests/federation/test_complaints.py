@@ -19,7 +19,7 @@ from gateway.api.region.v1.complaint_pb2 import (
     TimeReason,
     WorkItemState,
 )
-from gateway.clock import from_timestamp
+from gateway.time.clock import from_timestamp
 from tests.federation.complainant import Complainant
 from tests.federation.counter import REQUESTER, Counter
 from tests.federation.databases import Databases

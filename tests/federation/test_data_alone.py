@@ -12,7 +12,7 @@ from gateway.api.region.v1.order_pb2 import Order, OrderState, Party
 from gateway.api.region.v1.order_service_pb2 import ReviewDecision
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Applicant, LocalizedText, Money
-from gateway.clock import from_timestamp
+from gateway.time.clock import from_timestamp
 from region_node.business.orders.business import load_rules
 from tests.federation.counter import Counter, Reviewer
 from tests.federation.refusals import refusal

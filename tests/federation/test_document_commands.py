@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from gateway.api.region.v1 import document_service_pb2 as api
-from gateway.clock import to_timestamp
+from gateway.time.clock import to_timestamp
 from region_node.cli.imports.file_transfer import content_request_id
 from tests.federation.archive import CHUNK, Archive, scan
 from tests.federation.commands import as_caller, run_command

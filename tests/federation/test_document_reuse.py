@@ -8,7 +8,7 @@ from gateway.api.region.v1 import document_service_pb2 as api
 from gateway.api.region.v1.order_envelopes_pb2 import OrderSubmission
 from gateway.api.region.v1.order_pb2 import Order, OrderState, PaperUse
 from gateway.api.region.v1.order_service_pb2 import ReviewDecision, SubmitOrderRequest
-from gateway.clock import from_timestamp, to_timestamp
+from gateway.time.clock import from_timestamp, to_timestamp
 from tests.federation.archive import Archive, scan
 from tests.federation.counter import REQUESTER, Counter, Reviewer
 from tests.federation.forger import SUBMIT, Forger, refused

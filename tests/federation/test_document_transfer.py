@@ -10,7 +10,7 @@ from gateway.api.region.v1 import document_service_pb2 as api
 from gateway.api.region.v1.document_envelopes_pb2 import DocumentContentQuestion, DocumentNotification
 from gateway.api.region.v1.order_pb2 import OrderState
 from gateway.api.relay.v1.relay_pb2 import EnvelopeKind, Outcome, ReceiptContent
-from gateway.clock import to_timestamp
+from gateway.time.clock import to_timestamp
 from region_node.customers.documents.rules import attested
 from tests.federation.archive import CHUNK, REGISTERED, Archive, scan
 from tests.federation.counter import Counter

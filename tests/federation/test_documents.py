@@ -13,7 +13,7 @@ from gateway.api.region.v1.order_pb2 import Order, OrderState, Party
 from gateway.api.region.v1.order_service_pb2 import ReviewDecision, SubmitOrderRequest, SupplementOrderRequest
 from gateway.api.relay.v1.relay_pb2 import EnvelopeKind
 from gateway.api.types.v1.types_pb2 import Applicant, Document
-from gateway.clock import to_timestamp
+from gateway.time.clock import to_timestamp
 from tests.federation.counter import REQUESTER, Counter, Reviewer
 from tests.federation.forger import COMMAND, SUBMIT, Forger, refused
 from tests.federation.refusals import refusal

@@ -8,7 +8,7 @@ from gateway.api.region.v1.order_envelopes_pb2 import OrderSubmission, OrderUpda
 from gateway.api.region.v1.order_pb2 import Order, OrderState
 from gateway.api.relay.v1.relay_pb2 import Envelope, EnvelopeContent
 from gateway.api.types.v1.types_pb2 import Applicant
-from gateway.clock import to_timestamp
+from gateway.time.clock import to_timestamp
 from tests.federation.counter import Counter
 from tests.federation.forger import (
     COMMAND,

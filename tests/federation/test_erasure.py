@@ -7,14 +7,15 @@ from pathlib import Path
 import grpc
 import pytest
 
-from gateway import audit, vault
 from gateway.api.region.v1 import erasure_service_pb2 as api
 from gateway.api.region.v1.complaint_pb2 import ComplaintState
 from gateway.api.region.v1.customer_service_pb2 import ListCustomersRequest, ProductStatus
 from gateway.api.region.v1.order_envelopes_pb2 import OrderErasure
 from gateway.api.region.v1.order_pb2 import Order, OrderState
 from gateway.api.region.v1.order_service_pb2 import ListOrdersRequest, WatchOrdersRequest
+from gateway.auditing import audit
 from gateway.errors import from_rpc_error, reason_name
+from gateway.store import vault
 from region_node.lifecycle.erasure import operations
 from region_node.lifecycle.holds.operations import Hold
 from region_node.node.erased_keys import ERASED_KEYS

@@ -8,7 +8,7 @@ import pytest
 from gateway.api.region.v1.fault_envelopes_pb2 import FaultCommand, FaultFiling, FaultUpdate
 from gateway.api.region.v1.fault_pb2 import Fault, FaultPlace, FaultState
 from gateway.api.relay.v1.relay_pb2 import EnvelopeKind
-from gateway.clock import from_timestamp, to_timestamp
+from gateway.time.clock import from_timestamp, to_timestamp
 from tests.federation.counter import Counter
 from tests.federation.fault_reporter import FaultReporter
 from tests.federation.forger import Forger, refused

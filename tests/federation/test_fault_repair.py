@@ -8,7 +8,7 @@ from gateway.api.region.v1.fault_pb2 import Fault, FaultEvaluation, FaultState, 
 from gateway.api.region.v1.fault_service_pb2 import WorkOnFaultRequest
 from gateway.api.region.v1.sharing_service_pb2 import DisclosureKind
 from gateway.api.types.v1.types_pb2 import Money
-from gateway.clock import from_timestamp, to_timestamp
+from gateway.time.clock import from_timestamp, to_timestamp
 from tests.federation.counter import Counter
 from tests.federation.fault_reporter import CLOSED, IN_PROGRESS, RESOLVED, FaultReporter
 from tests.federation.refusals import refusal

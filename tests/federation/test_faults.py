@@ -8,7 +8,7 @@ import pytest
 from gateway.api.region.v1.alarm_pb2 import NetworkObject
 from gateway.api.region.v1.fault_pb2 import Fault, FaultCause, FaultPlace, FaultReport, FaultSeverity, FaultState
 from gateway.api.region.v1.fault_service_pb2 import WatchFaultsRequest, WorkOnFaultRequest
-from gateway.clock import from_timestamp
+from gateway.time.clock import from_timestamp
 from tests.federation.counter import REQUESTER, Counter
 from tests.federation.fault_reporter import CLOSED, IN_PROGRESS, RESOLVED, REVIEW, FaultReporter
 from tests.federation.probe import Probe, raised

@@ -18,8 +18,8 @@ from gateway.api.region.v1.order_pb2 import Order, OrderState, Party
 from gateway.api.region.v1.order_service_pb2 import ListOrdersRequest, ReviewDecision
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.channels import Dialer
-from gateway.identity import server_name
+from gateway.rpc.channels import Dialer
+from gateway.security.identity import server_name
 from region_node.node.settings import FulfilmentSettings, ProviderSettings
 from tests.federation.certificates import FEDERATION
 from tests.federation.counter import Counter, Reviewer

@@ -4,7 +4,7 @@ import pytest
 
 from gateway.api.region.v1 import catalogue_service_pb2 as api
 from gateway.api.region.v1.order_pb2 import OrderState
-from gateway.clock import from_timestamp
+from gateway.time.clock import from_timestamp
 from tests.federation.counter import Counter
 from tests.federation.running import CALL_SECONDS, Federation
 

@@ -11,8 +11,8 @@ from gateway.api.region.v1.customer_service_pb2 import ProductStatus, Suspension
 from gateway.api.region.v1.order_pb2 import Order, OrderState
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Applicant
-from gateway.clock import from_timestamp
 from gateway.federation.files import load
+from gateway.time.clock import from_timestamp
 from tests.federation.business_cases import CASES
 from tests.federation.counter import Counter, Reviewer
 from tests.federation.counterparts import Handling

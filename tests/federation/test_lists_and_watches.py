@@ -14,7 +14,7 @@ from gateway.api.region.v1.order_service_pb2 import (
     WatchOrdersRequest,
     WatchOrdersResponse,
 )
-from gateway.pages import encode_token
+from gateway.rpc.pages import encode_token
 from tests.federation.counter import REQUESTER, Counter, Reviewer
 from tests.federation.databases import Databases
 from tests.federation.refusals import refusal

@@ -12,8 +12,8 @@ from gateway.api.region.v1.alarm_pb2 import AlarmState, NetworkObject, QualityFi
 from gateway.api.region.v1.alarm_service_pb2 import ClearAlarmsRequest
 from gateway.api.region.v1.alarm_service_pb2_grpc import AlarmServiceStub
 from gateway.api.region.v1.measurement_service_pb2 import QualityPeriod
-from gateway.clock import from_timestamp, to_timestamp
 from gateway.errors import from_rpc_error, reason_name
+from gateway.time.clock import from_timestamp, to_timestamp
 from region_node.network.measurements.thresholds import CLEAR_AFTER, RAISE_AFTER
 from tests.federation.probe import LINK, MINUTE, Probe, measured, minutes, rejected, told_of
 from tests.federation.running import CALL_SECONDS, Federation, until

@@ -13,7 +13,7 @@ from gateway.api.federation.v1 import problem_pb2
 from gateway.api.region.v1 import problem_service_pb2 as region_api
 from gateway.api.region.v1.fault_pb2 import FaultSeverity
 from gateway.api.region.v1.problem_service_pb2_grpc import ProblemServiceStub as RegionStub
-from gateway.clock import to_timestamp
+from gateway.time.clock import to_timestamp
 from tests.federation.complainant import Complainant
 from tests.federation.counter import REQUESTER, Counter
 from tests.federation.fault_reporter import FaultReporter

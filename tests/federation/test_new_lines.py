@@ -12,7 +12,7 @@ from gateway.api.region.v1.customer_service_pb2 import ProductStatus
 from gateway.api.region.v1.order_pb2 import OrderRequest, OrderState, Party
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Applicant
-from gateway.clock import from_timestamp
+from gateway.time.clock import from_timestamp
 from tests.federation.counter import Counter, Reviewer
 from tests.federation.running import Federation, until
 

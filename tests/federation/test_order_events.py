@@ -15,8 +15,8 @@ from gateway.api.region.v1.order_event_service_pb2_grpc import OrderEventService
 from gateway.api.region.v1.order_pb2 import Order, OrderState, Party
 from gateway.api.region.v1.order_service_pb2 import ReviewDecision
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.clock import from_timestamp
-from gateway.pages import encode_token
+from gateway.rpc.pages import encode_token
+from gateway.time.clock import from_timestamp
 from region_node.business.orders.events import EVENTS_AT_ONCE
 from tests.federation.counter import Counter, Reviewer
 from tests.federation.databases import Databases

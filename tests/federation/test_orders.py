@@ -8,7 +8,7 @@ from gateway.api.region.v1.customer_service_pb2 import Customer, ProductStatus
 from gateway.api.region.v1.order_pb2 import Order, OrderState, Party
 from gateway.api.region.v1.order_service_pb2 import SubmitOrderRequest
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.clock import from_timestamp
+from gateway.time.clock import from_timestamp
 from tests.federation.counter import Counter, seconds
 from tests.federation.refusals import refusal
 from tests.federation.running import CALL_SECONDS, NOT_JOINED, Federation

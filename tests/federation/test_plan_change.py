@@ -7,7 +7,7 @@ import pytest
 
 from gateway.api.region.v1.order_pb2 import OrderState, Party
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.clock import from_timestamp
+from gateway.time.clock import from_timestamp
 from tests.federation.counter import Counter
 from tests.federation.refusals import refusal
 from tests.federation.running import Federation

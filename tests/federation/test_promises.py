@@ -8,7 +8,7 @@ import pytest
 from gateway.api.region.v1.order_pb2 import OrderState
 from gateway.api.region.v1.order_service_pb2 import SubmitOrderRequest
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.clock import from_timestamp
+from gateway.time.clock import from_timestamp
 from tests.federation.counter import Counter, seconds
 from tests.federation.databases import Databases
 from tests.federation.running import Federation, running, until

@@ -18,7 +18,7 @@ from coordinator.settings import CoordinatorSettings
 from deploy.local.etcd import LocalEtcd
 from gateway.api.federation.v1.federation_pb2 import MemberState
 from gateway.api.region.v1.complaint_pb2 import Complaint, ComplaintState, DeadlineKind
-from gateway.clock import SystemClock, from_timestamp
+from gateway.time.clock import SystemClock, from_timestamp
 from region_node.care.complaints.deadlines import due_of, find
 from region_node.node.settings import EscalationSettings, RegionSettings, WebhookSettings
 from tests.federation.certificates import FEDERATION

@@ -8,7 +8,7 @@ from google.protobuf.json_format import MessageToJson
 from gateway.api.federation.v1.configuration_pb2 import DataClass
 from gateway.api.region.v1 import retention_service_pb2 as api
 from gateway.api.region.v1.retention_service_pb2_grpc import RetentionServiceStub
-from gateway.clock import to_microseconds, to_timestamp
+from gateway.time.clock import to_microseconds, to_timestamp
 from tests.federation.archive import Archive as Documents
 from tests.federation.certificates import FEDERATION
 from tests.federation.commands import run_command

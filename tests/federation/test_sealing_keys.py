@@ -3,7 +3,7 @@
 import pytest
 
 from gateway.api.region.v1.order_pb2 import OrderState
-from gateway.region_keys import KeySet
+from gateway.security.region_keys import KeySet
 from tests.federation.counter import Counter
 from tests.federation.forger import Forger, key_of, sent_about
 from tests.federation.refusals import refusal

@@ -6,7 +6,7 @@ import pytest
 
 from gateway.api.region.v1 import support_registry_service_pb2 as registry_api
 from gateway.api.region.v1.support_request_pb2 import SupportFigure, SupportInquiry
-from gateway.clock import from_timestamp
+from gateway.time.clock import from_timestamp
 from tests.federation.counter import Counter
 from tests.federation.probe import Probe, measured
 from tests.federation.refusals import refusal

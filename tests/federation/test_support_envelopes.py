@@ -7,7 +7,7 @@ import pytest
 from gateway.api.region.v1.support_envelopes_pb2 import SupportCommand, SupportUpdate
 from gateway.api.region.v1.support_request_pb2 import SupportRequest
 from gateway.api.relay.v1.relay_pb2 import EnvelopeKind
-from gateway.clock import to_timestamp
+from gateway.time.clock import to_timestamp
 from tests.federation.forger import Forger, refused
 from tests.federation.running import Federation
 from tests.federation.support_staff import ACKNOWLEDGED, CLOSED, LINK, RESOLVED, SERVICE, SupportStaff

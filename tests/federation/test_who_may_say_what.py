@@ -34,7 +34,7 @@ from gateway.api.region.v1.witnessing_pb2 import WitnessStatement
 from gateway.api.relay.v1.relay_pb2 import EnvelopeKind, Outcome, ReceiptContent
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Applicant
-from gateway.clock import to_timestamp
+from gateway.time.clock import to_timestamp
 from tests.federation import test_complaint_envelopes, test_fault_envelopes
 from tests.federation.archive import Archive, scan
 from tests.federation.complainant import Complainant

@@ -39,7 +39,7 @@ from gateway.api.types.v1 import access_pb2
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.types_pb2 import Document
 from gateway.errors import from_rpc_error, reason_name
-from gateway.identity import server_name
+from gateway.security.identity import server_name
 from tests.federation.agreements import Agreements, calls_about_agreements
 from tests.federation.archive import Archive, scan
 from tests.federation.certificates import FEDERATION, new_authority

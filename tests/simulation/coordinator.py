@@ -14,9 +14,9 @@ from gateway.api.federation.v1.federation_pb2 import Member, MemberState
 from gateway.api.relay.v1.relay_pb2 import DeliverRequest, DeliverResponse
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.federation.catalogue import Federation
-from gateway.identity import Identity
 from gateway.relay.transport import BeforeAttempt, Carrier
-from gateway.sealing_keys import published
+from gateway.security.identity import Identity
+from gateway.security.sealing_keys import published
 from tests.simulation.history import History
 from tests.simulation.network import Network
 from tests.simulation.network_support import Exchange, NetworkSupport

@@ -6,9 +6,9 @@ from datetime import timedelta
 
 from gateway.api.region.v1.fault_pb2 import Fault, FaultCause, FaultMeasure, FaultReview, FaultSeverity, FaultState
 from gateway.api.region.v1.fault_service_pb2 import WorkOnFaultRequest
-from gateway.clock import from_timestamp, to_timestamp
 from gateway.errors import Refused, reason_name
 from gateway.store.port import Transaction
+from gateway.time.clock import from_timestamp, to_timestamp
 from region_node.network.faults.rows import FaultFilter, list_faults
 from region_node.requests.caller import Caller
 from tests.simulation import fault_status, world

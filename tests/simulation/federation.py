@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 from gateway.api.federation.v1.federation_pb2 import MemberState
 from gateway.api.region.v1.order_pb2 import OrderState
-from gateway.clock import from_microseconds
+from gateway.time.clock import from_microseconds
 from region_node.network.problems.rows import find_followed
 from tests.simulation import checks
 from tests.simulation.businesses import PROVIDER_REGION

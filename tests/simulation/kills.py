@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from unittest import mock
 
-from gateway import failpoints
 from gateway.api.federation.v1.federation_pb2 import MemberState
+from gateway.process import failpoints
 from gateway.store.port import Transaction
 from tests.simulation.businesses import PROVIDER_REGION
 from tests.simulation.coordinator import Coordinator, ToCoordinator

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from gateway.api.region.v1.order_pb2 import Order
 from gateway.errors import Refused
 from gateway.store.port import Operation, Transaction
-from gateway.timers import set_timer
+from gateway.store.timers import set_timer
 from region_node.business.orders.rows import OrderFilter, list_orders
 from region_node.customers.accounts import ledger
 from region_node.customers.accounts.rules import OPENING, Entry, EntryKind, Posting

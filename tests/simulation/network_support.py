@@ -18,9 +18,9 @@ from coordinator.routing.channels import RegionChannels
 from gateway.api.coordinator.v1.planned_outage_service_pb2 import HoldWindowRequest
 from gateway.api.coordinator.v1.problem_service_pb2 import AccidentReport, TellAffectedRequest, TellEventRequest
 from gateway.api.federation.v1.federation_pb2 import Member
-from gateway.channels import Attempt, Replica
-from gateway.clock import Clock
-from gateway.identity import Identity
+from gateway.rpc.channels import Attempt, Replica
+from gateway.security.identity import Identity
+from gateway.time.clock import Clock
 from tests.simulation.calls import served
 from tests.simulation.registry import SimulatedRegistry
 

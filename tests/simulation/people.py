@@ -12,9 +12,9 @@ from gateway.api.region.v1.order_pb2 import Order, OrderRequest, OrderState, Par
 from gateway.api.region.v1.order_service_pb2 import ReviewDecision, ReviewOrderRequest
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Document
-from gateway.clock import from_timestamp
 from gateway.errors import Refused, is_temporary, reason_name
 from gateway.store.port import Transaction
+from gateway.time.clock import from_timestamp
 from region_node.business.orders import handling
 from region_node.business.orders.rows import OrderFilter, list_orders
 from region_node.requests.caller import Caller

@@ -18,13 +18,13 @@ from gateway.api.relay.v1.relay_pb2 import Batch, BatchAnswer, DeliverRequest, D
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.federation.catalogue import Federation
 from gateway.federation.current import CurrentFederation
-from gateway.identity import Identity
-from gateway.region_keys import RegionKeys
+from gateway.process.tracing import Tracing
 from gateway.relay.border import Border
 from gateway.relay.envelopes import read_content
 from gateway.relay.pouches import Act, PouchTransport
 from gateway.relay.transport import Carrier
-from gateway.tracing import Tracing
+from gateway.security.identity import Identity
+from gateway.security.region_keys import RegionKeys
 from region_node.app.core import CorePorts, RegionCore
 from region_node.app.registered import PROBLEMS
 from region_node.business.orders.business import load_rules

@@ -15,14 +15,14 @@ from gateway.api.region.v1.fault_service_pb2 import WorkOnFaultRequest
 from gateway.api.region.v1.problem_service_pb2 import FollowProblemRequest
 from gateway.api.relay.v1.relay_pb2 import EnvelopeKind, Outcome, ReceiptContent
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.clock import to_microseconds, to_timestamp
 from gateway.errors import Refused
 from gateway.federation.current import CurrentFederation
 from gateway.relay.border import Border, Command
 from gateway.relay.envelopes import Answer, seal_receipt
 from gateway.relay.outbox import close_answered
 from gateway.store.port import Store, Transaction
-from gateway.timers import Timer
+from gateway.store.timers import Timer
+from gateway.time.clock import to_microseconds, to_timestamp
 from region_node.app.registered import PROBLEMS
 from region_node.business.orders.context import OrderContext
 from region_node.customers.accounts import ledger

@@ -9,11 +9,11 @@ from pathlib import Path
 from gateway.api.federation.v1.configuration_pb2 import Configuration
 from gateway.api.region.v1.customer_service_pb2 import ProductStatus
 from gateway.api.types.v1.access_pb2 import Role
-from gateway.authority import Authority
 from gateway.federation.files import load
-from gateway.identity import Identity
-from gateway.region_keys import KeySet, RegionKeys
-from gateway.signing import Signer, TrustedKeys
+from gateway.security.authority import Authority
+from gateway.security.identity import Identity
+from gateway.security.region_keys import KeySet, RegionKeys
+from gateway.security.signing import Signer, TrustedKeys
 from gateway.store.port import Transaction
 from gateway.store.schema import migrations_of
 from gateway.store.sqlite import SqliteDatabase

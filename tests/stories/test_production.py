@@ -19,8 +19,8 @@ from gateway.api.relay.v1.relay_pb2 import DeliverResult, Envelope
 from gateway.api.relay.v1.relay_pb2_grpc import RelayServiceStub
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.errors import from_rpc_error, reason_name
-from gateway.identity import server_name
-from gateway.sealing import Route
+from gateway.security.identity import server_name
+from gateway.security.sealing import Route
 from tests.crash.outcome import COMPLETED, is_settled, require_one_effect, require_unanswered
 from tests.crash.regions import HANDLING, HOME, TwoRegions, order_id_of
 from tests.engines import ETCD, POSTGRESQL, require_engine

@@ -13,9 +13,9 @@ from gateway.api.region.v1.complaint_pb2 import (
     DeadlineKind,
     EscalationTrigger,
 )
-from gateway.calendars import WorkingDays
-from gateway.clock import to_timestamp
-from gateway.working_time import WorkingHours
+from gateway.time.calendars import WorkingDays
+from gateway.time.clock import to_timestamp
+from gateway.time.working_time import WorkingHours
 from region_node.care.complaints import escalation, rules
 from region_node.care.complaints.deadlines import Limit, due_of, find, starting
 

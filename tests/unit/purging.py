@@ -9,14 +9,14 @@ from gateway.api.federation.v1.configuration_pb2 import DataClass
 from gateway.api.region.v1.order_pb2 import Order, OrderState
 from gateway.api.region.v1.retention_service_pb2 import Purge
 from gateway.api.relay.v1.relay_pb2 import EnvelopeContent
-from gateway.clock import to_microseconds, to_timestamp
 from gateway.federation.current import CurrentFederation
 from gateway.relay.at_rest import INBOX, INBOX_RECEIPT, inbox_key, seal_signed
 from gateway.relay.border import Border
 from gateway.store.schema import migrations_of
 from gateway.store.sqlite import SqliteTransaction
 from gateway.store.sqlite_schema import apply
-from gateway.timers import Timer, due_timers, fire
+from gateway.store.timers import Timer, due_timers, fire
+from gateway.time.clock import to_microseconds, to_timestamp
 from region_node.app.registered import registry
 from region_node.business.orders.home import UPDATE_LIFETIME
 from region_node.business.orders.rows import OrderRow, insert_order

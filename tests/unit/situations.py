@@ -8,9 +8,9 @@ from pathlib import Path
 from gateway.api.region.v1.customer_service_pb2 import ProductStatus
 from gateway.api.region.v1.order_pb2 import Order, OrderRequest
 from gateway.api.types.v1.types_pb2 import Document
-from gateway.clock import to_timestamp
 from gateway.federation import files
 from gateway.federation.catalogue import Federation
+from gateway.time.clock import to_timestamp
 from region_node.business.billing.cycle import LineMonth, charges_of, postings, total_of
 from region_node.business.billing.rating import Volume
 from region_node.business.billing.rules import Month

@@ -23,9 +23,9 @@ from coordinator.problems.grades import (
 from coordinator.problems.reports import ReportTelling
 from gateway.api.coordinator.v1.problem_service_pb2 import AccidentGrade, AccidentReport, AffectedCount, Problem
 from gateway.api.federation.v1.problem_pb2 import ProblemHeader
-from gateway.clock import from_timestamp, to_timestamp
 from gateway.federation.catalogue import Federation
 from gateway.federation.files import load
+from gateway.time.clock import from_timestamp, to_timestamp
 from tests.unit.network_events import NOON
 
 THRESHOLDS = thresholds_of(Federation(1, load(Path(__file__).parents[2] / "deploy" / "federation")))

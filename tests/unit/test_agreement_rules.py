@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from gateway.api.federation.v1.agreement_pb2 import AgreementTemplate
 from gateway.api.federation.v1.configuration_pb2 import Configuration
 from gateway.api.region.v1.agreement_pb2 import OutageCause, StatementLineKind
-from gateway.clock import to_microseconds
 from gateway.federation.agreement_rules import template_problems
 from gateway.federation.files import load
+from gateway.time.clock import to_microseconds
 from region_node.business.billing.rules import Month
 from region_node.network.agreements import rules
 from region_node.network.agreements.rules import Line, Measured, Outage, Result, Situation

@@ -11,7 +11,6 @@ from zoneinfo import ZoneInfo
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway import vault
 from gateway.api.region.v1.agreement_pb2 import (
     Agreement,
     AgreementStatement,
@@ -23,14 +22,15 @@ from gateway.api.region.v1.agreement_pb2 import StatementLineKind as Kind
 from gateway.api.region.v1.agreement_service_pb2 import CreateAgreementRequest, EndAgreementRequest
 from gateway.api.region.v1.customer_service_pb2 import ProductStatus
 from gateway.api.types.v1.types_pb2 import Money
-from gateway.clock import to_microseconds, to_timestamp
 from gateway.federation.current import CurrentFederation
 from gateway.relay.border import Border
+from gateway.store import vault
 from gateway.store.port import Transaction
 from gateway.store.schema import migrations_of
 from gateway.store.sqlite import SqliteTransaction
 from gateway.store.sqlite_schema import apply
-from gateway.timers import Timer, TimerHandler, due_timers, fire
+from gateway.store.timers import Timer, TimerHandler, due_timers, fire
+from gateway.time.clock import to_microseconds, to_timestamp
 from region_node.customers.accounts import ledger
 from region_node.customers.accounts.rules import COMPENSATION, REFUNDS_DUE
 from region_node.customers.operations import keep_customer, keep_line

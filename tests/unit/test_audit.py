@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway import audit
-from gateway.audit import GENESIS, AuditRow, ChainBroken, Head, Seen
+from gateway.auditing import audit
+from gateway.auditing.audit import GENESIS, AuditRow, ChainBroken, Head, Seen
 from gateway.store.schema import migrations_of
 from gateway.store.sqlite import SqliteDatabase, SqliteTransaction
 from gateway.store.sqlite_schema import apply

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from gateway.api.federation.v1.configuration_pb2 import Step
 from gateway.api.region.v1.customer_service_pb2 import ProductStatus, SuspensionKind
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.clock import from_timestamp
 from gateway.errors import Refused
+from gateway.time.clock import from_timestamp
 from region_node.business.orders.business import BusinessRule, Situation, load_rules
 from region_node.business.orders.rules import require_offered
 from region_node.customers.accounts.rules import Posting, require_balanced

@@ -16,8 +16,8 @@ from gateway.api.region.v1.complaint_pb2 import (
     WorkItem,
     WorkItemState,
 )
-from gateway.clock import to_timestamp
 from gateway.errors import Refused, reason_name
+from gateway.time.clock import to_timestamp
 from region_node.care.complaints import cases, rules
 from tests.unit.complaint_scene import DAY, at, complaint
 

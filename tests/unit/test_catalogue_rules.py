@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from gateway.api.federation.v1.configuration_pb2 import Allowance, Calendar, OpeningHours, Plan, Rates, ServicePoint
 from gateway.api.types.v1.types_pb2 import Money
-from gateway.calendars import WorkingDays
+from gateway.time.calendars import WorkingDays
 from region_node.business.catalogue.comparing import cheapest_first, cost_of
 from region_node.business.catalogue.rules import opening, time_taken
 from region_node.business.catalogue.search import words_of

@@ -7,7 +7,7 @@ from gateway.api.region.v1.order_envelopes_pb2 import OrderCommand, OrderUpdate
 from gateway.api.region.v1.order_pb2 import OrderState
 from gateway.api.relay.v1.relay_pb2 import ReceiptContent
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.choices import UnknownChoice, first_outside, first_unknown, known_of, require_known
+from gateway.values.choices import UnknownChoice, first_outside, first_unknown, known_of, require_known
 from tests.later_version import LATER_ARM, LATER_VALUE, choose_later_arm
 
 

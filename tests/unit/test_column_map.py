@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from gateway.api.federation.v1.configuration_pb2 import LineKind, Plan
 from gateway.api.region.v1.customer_service_pb2 import Customer, ProductStatus
 from gateway.api.types.v1.types_pb2 import Money
-from gateway.clock import from_timestamp
+from gateway.time.clock import from_timestamp
 from region_node.cli.imports.column_map import ColumnMap, Customers, LineInvalid, MapUnusable, Surroundings
 from region_node.cli.imports.number_ranges import NumberRange, parse_range
 from region_node.node.terms import add_months, term_end

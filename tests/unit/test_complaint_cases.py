@@ -17,10 +17,10 @@ from gateway.api.region.v1.complaint_pb2 import (
     TimeReason,
 )
 from gateway.api.types.v1.types_pb2 import Money
-from gateway.clock import from_timestamp, to_timestamp
 from gateway.errors import Refused
 from gateway.federation.catalogue import Federation
 from gateway.federation.files import load
+from gateway.time.clock import from_timestamp, to_timestamp
 from region_node.care.complaints import ledger, rules
 from region_node.care.complaints.deadlines import meet, starting
 from region_node.care.complaints.taxonomy import concerned, owner_of

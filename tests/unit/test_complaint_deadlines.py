@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from gateway.api.federation.v1.configuration_pb2 import ComplaintCategory, ComplaintSeverity, TimeLimit
 from gateway.api.region.v1.complaint_pb2 import Complaint, ComplaintRequest
-from gateway.clock import from_timestamp
 from gateway.federation.catalogue import Federation
 from gateway.federation.files import load
+from gateway.time.clock import from_timestamp
 from region_node.care.complaints import rules
 from region_node.care.complaints.deadlines import (
     Limit,

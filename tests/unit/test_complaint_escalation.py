@@ -13,7 +13,7 @@ from gateway.api.region.v1.complaint_pb2 import (
     ComplaintState,
     WorkItemState,
 )
-from gateway.clock import from_timestamp
+from gateway.time.clock import from_timestamp
 from region_node.care.complaints import cases, escalation, rules
 from region_node.care.complaints.deadlines import Limit, Pause, meet, resume, starting
 from region_node.care.complaints.groups import Alike, Group, made

@@ -18,12 +18,12 @@ from gateway.api.coordinator.v1.complaint_oversight_service_pb2 import (
 )
 from gateway.api.region.v1.complaint_oversight_service_pb2 import CountComplaintsResponse
 from gateway.api.region.v1.complaint_pb2 import Complaint, ComplaintState
-from gateway.clock import to_microseconds, to_timestamp
 from gateway.errors import Refused
-from gateway.months import month_before, months_between, require_month
 from gateway.store.schema import migrations_of
 from gateway.store.sqlite import SqliteTransaction
 from gateway.store.sqlite_schema import apply
+from gateway.time.clock import to_microseconds, to_timestamp
+from gateway.time.months import month_before, months_between, require_month
 from region_node.business.billing.rules import Month
 from region_node.care.complaints import rules
 from region_node.care.complaints.figure_rows import counted_page, keep_figures

@@ -6,12 +6,12 @@ from datetime import timedelta
 
 import pytest
 
-from gateway import vault
 from gateway.api.region.v1.complaint_pb2 import Complaint
-from gateway.clock import from_timestamp, to_microseconds, to_timestamp
+from gateway.store import vault
 from gateway.store.schema import migrations_of
 from gateway.store.sqlite import SqliteTransaction
 from gateway.store.sqlite_schema import apply
+from gateway.time.clock import from_timestamp, to_microseconds, to_timestamp
 from region_node.care.complaints import rules
 from region_node.care.complaints.deadlines import meet
 from region_node.care.complaints.figure_rows import counted_page

@@ -11,7 +11,7 @@ import yaml
 from deploy.old_complaints import COLUMNS, rows
 from gateway.api.region.v1.complaint_import_service_pb2 import ImportedComplaint
 from gateway.api.region.v1.complaint_pb2 import ComplaintChannel, ComplaintState, Remedy
-from gateway.clock import from_timestamp
+from gateway.time.clock import from_timestamp
 from region_node.cli.complaints.complaint_file import ComplaintFile
 from region_node.cli.complaints.complaint_map import ComplaintMap
 from region_node.cli.imports.column_map import LineInvalid, MapUnusable

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from gateway.api.federation.v1.configuration_pb2 import ComplaintSeverity, TimeLimit
 from gateway.api.region.v1.complaint_pb2 import Complaint, ComplaintState
-from gateway.clock import from_timestamp, to_timestamp
+from gateway.time.clock import from_timestamp, to_timestamp
 from region_node.care.complaints import escalation, rules
 from region_node.care.complaints.deadlines import Limit, meet, starting
 from region_node.care.complaints.past import Earlier, Past, levels_at, relive

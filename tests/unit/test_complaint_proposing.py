@@ -7,13 +7,13 @@ import pytest
 from gateway.api.federation.v1.configuration_pb2 import UNIT_PERCENT, Figure, RegionalPolicy
 from gateway.api.region.v1.complaint_pb2 import ClassifiedBy, Complaint, ComplaintRequest
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.clock import to_timestamp
 from gateway.errors import Refused
 from gateway.federation.catalogue import Federation
 from gateway.federation.complaint_rules import CONFIDENCE
 from gateway.federation.current import CurrentFederation
 from gateway.federation.files import load
 from gateway.relay.border import Border
+from gateway.time.clock import to_timestamp
 from region_node.care.complaints import cases, escalation, rules
 from region_node.care.complaints.deadlines import Pause, find, is_met, meet, resume
 from region_node.care.complaints.limits import change_deadlines, haste, set_deadlines

@@ -11,8 +11,8 @@ from gateway.api.region.v1.customer_service_pb2 import ProductStatus, Suspension
 from gateway.api.region.v1.order_pb2 import Awaiting, Order, OrderError, OrderState, Party
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Money
-from gateway.clock import to_timestamp
 from gateway.errors import Refused
+from gateway.time.clock import to_timestamp
 from region_node.business.orders.business import Situation, load_rules
 from region_node.business.orders.rules import TEXT_LIMIT
 from region_node.care.complaints import remedy, rules

@@ -31,8 +31,8 @@ from gateway.api.coordinator.v1.complaint_oversight_service_pb2 import (
 from gateway.api.region.v1.complaint_oversight_service_pb2 import ComplaintCount, CountComplaintsResponse
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import LocalizedText
-from gateway.languages import speak
 from gateway.web.charts import Bar, Caption, Line, bars, lines
+from gateway.wording.languages import speak
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 MONTHS = ["2026-09", "2026-10", "2026-11"]

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from gateway.api.region.v1.complaint_pb2 import Complaint, LedgerEntry, TimeReason
 from gateway.cli.complaints import show_ledger
-from gateway.clock import to_timestamp
+from gateway.time.clock import to_timestamp
 from region_node.care.complaints import rules
 from region_node.cli.complaints.complaint_view import COMPLAINTS, happened, length_of, print_told
 from tests.unit.complaint_scene import at, complaint

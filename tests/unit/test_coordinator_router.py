@@ -11,9 +11,9 @@ from coordinator.routing.router import Router, RouterPorts
 from gateway.api.federation.v1.federation_pb2 import Member, MemberState
 from gateway.api.relay.v1.relay_pb2 import DeliverRequest, DeliverResponse
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.clock import SystemClock
 from gateway.errors import Refused, Unreachable, is_temporary
 from gateway.relay.transport import BeforeAttempt, Carrier
+from gateway.time.clock import SystemClock
 
 MEMBERS = {
     region: Member(region=region, state=MemberState.MEMBER_STATE_JOINED, endpoints=["127.0.0.1:1"])

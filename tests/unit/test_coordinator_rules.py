@@ -17,9 +17,9 @@ from gateway.api.federation.v1.federation_pb2 import Capabilities, Capability, M
 from gateway.api.region.v1.order_pb2 import OrderState, StateChange
 from gateway.api.region.v1.oversight_service_pb2 import EnvelopeTrace, GetOrderTraceResponse, OrderSummary
 from gateway.api.relay.v1.relay_pb2 import EnvelopeKind, HopStamp, Journey
-from gateway.clock import to_timestamp
 from gateway.errors import Refused, reason_name
-from gateway.words import word
+from gateway.time.clock import to_timestamp
+from gateway.wording.words import word
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 BEAT = Heartbeat("127.0.0.1:1", NOW, 1, timedelta(0), b"certificate")

@@ -16,7 +16,7 @@ from gateway.store.port import Transaction
 from gateway.store.schema import migrations_of
 from gateway.store.sqlite import SqliteDatabase
 from gateway.store.sqlite_schema import apply
-from gateway.timers import due_timers, fire
+from gateway.store.timers import due_timers, fire
 from region_node.customers.operations import (
     SUSPENSION_TIMER,
     change,

@@ -8,9 +8,9 @@ import pytest
 from deploy.customers import generate
 from gateway.api.federation.v1.configuration_pb2 import Configuration
 from gateway.api.region.v1.customer_service_pb2 import Customer, ProductStatus
-from gateway.clock import from_timestamp
 from gateway.federation.files import load
-from gateway.numberplan import NumberPlan, normalize
+from gateway.federation.numberplan import NumberPlan, normalize
+from gateway.time.clock import from_timestamp
 
 CONFIGURATION = load(Path(__file__).parents[2] / "deploy" / "federation")
 AS_OF = datetime(2026, 3, 14, 9, 26, 53, tzinfo=UTC)

@@ -12,10 +12,10 @@ from gateway.api.region.v1.document_service_pb2 import DocumentUpload, Registere
 from gateway.api.region.v1.order_pb2 import Order, OrderRequest, PaperUse
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Applicant, Channel, Document, LocalizedText, Requester
-from gateway.clock import to_timestamp
 from gateway.errors import Refused
 from gateway.federation import rules as federation_rules
 from gateway.federation.catalogue import Federation
+from gateway.time.clock import to_timestamp
 from region_node.customers.documents import rules
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)

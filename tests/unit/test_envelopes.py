@@ -11,10 +11,7 @@ from hypothesis import strategies as st
 from gateway.api.relay.v1.relay_pb2 import Envelope, EnvelopeContent, EnvelopeKind, Outcome, Receipt, ReceiptContent
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.authority import Authority
-from gateway.clock import from_timestamp
 from gateway.errors import Refused, is_temporary
-from gateway.identity import Identity
 from gateway.relay.envelopes import (
     CONTENT_LIMIT,
     Answer,
@@ -27,8 +24,11 @@ from gateway.relay.envelopes import (
     seal,
     seal_receipt,
 )
-from gateway.sealing import Route
-from gateway.signing import RECEIPT, Signer, TrustedKeys
+from gateway.security.authority import Authority
+from gateway.security.identity import Identity
+from gateway.security.sealing import Route
+from gateway.security.signing import RECEIPT, Signer, TrustedKeys
+from gateway.time.clock import from_timestamp
 
 FEDERATION = "demo.example"
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)

@@ -20,11 +20,11 @@ from gateway.api.region.v1.support_request_pb2 import SupportInquiry, SupportReq
 from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, EnvelopeKind
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import LocalizedText
-from gateway.clock import to_timestamp
 from gateway.errors import Refused
-from gateway.numberplan import NumberPlan
+from gateway.federation.numberplan import NumberPlan
 from gateway.relay.border import Command
-from gateway.timers import due_timers, fire
+from gateway.store.timers import due_timers, fire
+from gateway.time.clock import to_timestamp
 from region_node.care.complaints.index_rows import keep_indexed
 from region_node.care.complaints.keeping import add_complaint
 from region_node.care.complaints.kind import COMPLAINTS

@@ -24,8 +24,8 @@ from coordinator.registry.etcd.values import Applied, Joined, Living, Unreadable
 from coordinator.registry.port import Replica
 from coordinator.registry.rules import Heartbeat, Suspension
 from gateway.api.federation.v1.configuration_pb2 import Configuration, Region
-from gateway.audit import AuditRow, Head
-from gateway.audit_heads import KeptHead
+from gateway.auditing.audit import AuditRow, Head
+from gateway.auditing.audit_heads import KeptHead
 from tests.contract.small_federation import CONFIGURATION
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)

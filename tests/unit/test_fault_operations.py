@@ -7,17 +7,17 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from gateway import vault
 from gateway.api.federation.v1.problem_pb2 import ProblemHeader
 from gateway.api.region.v1.fault_envelopes_pb2 import FaultCommand
 from gateway.api.region.v1.fault_pb2 import Fault, FaultCause, FaultPlace, FaultReport
 from gateway.api.region.v1.fault_service_pb2 import WorkOnFaultRequest
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Money, Requester
-from gateway.clock import from_timestamp, to_timestamp
 from gateway.errors import Refused
-from gateway.pages import dated_place
-from gateway.timers import due_timers
+from gateway.rpc.pages import dated_place
+from gateway.store import vault
+from gateway.store.timers import due_timers
+from gateway.time.clock import from_timestamp, to_timestamp
 from region_node.app.registered import PROBLEMS
 from region_node.customers.accounts import ledger
 from region_node.customers.accounts.rules import EntryKind, earned

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 
 from deploy.local.federation import FEDERATION_FILES
 from gateway.api.region.v1.fault_pb2 import Fault, FaultCause, FaultPlace, FaultReport
-from gateway.clock import from_timestamp, to_timestamp
 from gateway.errors import Refused, reason_name
 from gateway.federation.catalogue import Federation
 from gateway.federation.files import load
+from gateway.time.clock import from_timestamp, to_timestamp
 from region_node.network.faults import outages, rules
 
 SHIPPED = Federation(1, load(FEDERATION_FILES))

@@ -8,7 +8,6 @@ from coordinator.problems import grades, rules
 from coordinator.problems.book import View, correlated
 from coordinator.problems.topology import Topology
 from coordinator.registry.problem_port import Book
-from gateway import vault
 from gateway.api.coordinator.v1.problem_service_pb2 import AffectedCount, NetworkEvent, Problem
 from gateway.api.federation.v1.configuration_pb2 import Configuration
 from gateway.api.federation.v1.problem_pb2 import PERCEIVED_SEVERITY_CRITICAL, ProblemHeader
@@ -25,8 +24,9 @@ from gateway.api.region.v1.fault_pb2 import (
     FaultSeverity,
 )
 from gateway.api.region.v1.fault_service_pb2 import WorkOnFaultRequest as Step
-from gateway.clock import to_timestamp
 from gateway.federation.catalogue import Federation
+from gateway.store import vault
+from gateway.time.clock import to_timestamp
 from region_node.app.registered import PROBLEMS
 from region_node.network.faults import handling, owner
 from region_node.network.faults.rows import fault_subject, require_fault

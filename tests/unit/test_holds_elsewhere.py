@@ -13,10 +13,10 @@ from gateway.api.region.v1.order_pb2 import OrderState
 from gateway.api.region.v1.retention_envelopes_pb2 import HoldUpdate
 from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, EnvelopeKind, Outcome, ReceiptContent
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.clock import to_timestamp
 from gateway.errors import Refused
-from gateway.numberplan import NumberPlan
+from gateway.federation.numberplan import NumberPlan
 from gateway.relay.border import Command
+from gateway.time.clock import to_timestamp
 from region_node.care.complaints.index_rows import keep_indexed
 from region_node.care.complaints.keeping import add_complaint
 from region_node.care.complaints.rows import ComplaintRow

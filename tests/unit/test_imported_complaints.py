@@ -9,8 +9,8 @@ from gateway.api.region.v1.complaint_import_service_pb2 import ComplaintLine, Im
 from gateway.api.region.v1.complaint_pb2 import ClassifiedBy, Complaint, ComplaintChannel, ComplaintRequest, Remedy
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import LocalizedText, Requester
-from gateway.clock import to_timestamp
 from gateway.errors import Refused, text
+from gateway.time.clock import to_timestamp
 from region_node.care.complaints import ledger, past, rules
 from region_node.care.complaints.history import history
 from region_node.care.complaints.imports import Asked, Imported, candidate

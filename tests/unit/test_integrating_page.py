@@ -8,7 +8,7 @@ import grpc
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import is_temporary, status_code
-from gateway.identity import parse, server_name
+from gateway.security.identity import parse, server_name
 
 PAGE = (Path(__file__).parents[2] / "docs" / "integrating.md").read_text("utf-8")
 FEDERATION = "crossregion.example"

@@ -6,7 +6,6 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from gateway import vault
 from gateway.api.federation.v1 import configuration_pb2
 from gateway.api.federation.v1.configuration_pb2 import DataClass
 from gateway.api.region.v1.complaint_pb2 import Complaint
@@ -18,12 +17,13 @@ from gateway.api.region.v1.standing_envelopes_pb2 import StandingTold
 from gateway.api.relay.v1.relay_pb2 import EnvelopeContent
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Channel
-from gateway.clock import to_microseconds, to_timestamp
 from gateway.errors import Refused
-from gateway.numberplan import NumberPlan
+from gateway.federation.numberplan import NumberPlan
 from gateway.relay.border import Command, Kinds
+from gateway.store import vault
 from gateway.store.port import Transaction
-from gateway.timers import due_timers, fire
+from gateway.store.timers import due_timers, fire
+from gateway.time.clock import to_microseconds, to_timestamp
 from region_node.app.registered import KINDS
 from region_node.care.complaints.keeping import add_complaint
 from region_node.care.complaints.rows import ComplaintRow

@@ -17,7 +17,7 @@ from gateway.api.region.v1.fault_pb2 import FaultCause, FaultPlace, FaultReport
 from gateway.api.region.v1.fault_service_pb2 import WorkOnFaultRequest
 from gateway.api.region.v1.order_pb2 import Order, OrderState
 from gateway.api.types.v1.types_pb2 import Applicant, Channel, Document, LocalizedText, Money, Requester
-from gateway.clock import to_timestamp
+from gateway.time.clock import to_timestamp
 from region_node.business.billing.operations import read_bill
 from region_node.business.billing.rules import Month
 from region_node.business.orders import books as order_books

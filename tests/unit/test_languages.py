@@ -18,8 +18,8 @@ from coordinator.cli.main import main as coordinator
 from deploy import texts
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
-from gateway.help_wrapping import columns, folded
-from gateway.languages import (
+from gateway.wording.help_wrapping import columns, folded
+from gateway.wording.languages import (
     LANGUAGES,
     VARIABLE,
     SpeakingGroup,
@@ -30,7 +30,7 @@ from gateway.languages import (
     refusal,
     speaking,
 )
-from gateway.words import word
+from gateway.wording.words import word
 from region_node.cli.main import main as region_node
 
 PROGRAMS = {"region-node": region_node, "coordinator": coordinator}
@@ -288,7 +288,7 @@ SPOKEN = [
     for pattern in (
         "region_node/cli/**/*.py",
         "coordinator/cli/**/*.py",
-        "gateway/doctor/*.py",
+        "gateway/maintenance/doctor/*.py",
         "gateway/*/commands.py",
     )
     for path in ROOT.glob(pattern)

@@ -12,8 +12,8 @@ from gateway.api.region.v1.complaint_pb2 import Complaint, ComplaintState
 from gateway.api.region.v1.fault_pb2 import Fault, FaultState
 from gateway.api.region.v1.order_pb2 import OrderState
 from gateway.api.region.v1.support_request_pb2 import SupportRequest, SupportState
-from gateway.clock import to_timestamp
-from gateway.pages import dated_place
+from gateway.rpc.pages import dated_place
+from gateway.time.clock import to_timestamp
 from region_node.business.orders.rows import OrderFilter, list_orders
 from region_node.care.complaints.rows import ComplaintFilter, ComplaintRow, insert_complaint, list_complaints
 from region_node.network.faults.rows import FaultFilter, FaultRow, insert_fault, list_faults

@@ -7,9 +7,9 @@ from gateway.api.federation.v1 import problem_pb2
 from gateway.api.federation.v1.problem_pb2 import PerceivedSeverity
 from gateway.api.region.v1.alarm_pb2 import Alarm, AlarmType, NetworkObject
 from gateway.api.region.v1.fault_pb2 import Fault, FaultOutage, FaultPlace, FaultReport, FaultSeverity, FaultState
-from gateway.clock import to_timestamp
 from gateway.federation.catalogue import Federation
 from gateway.federation.files import load
+from gateway.time.clock import to_timestamp
 from region_node.network.faults import evidence as faults
 from region_node.network.faults.places import settle
 from region_node.network.measurements import evidence as alarms

@@ -11,8 +11,8 @@ from gateway.api.federation.v1.configuration_pb2 import LineKind
 from gateway.api.region.v1.customer_service_pb2 import ProductStatus, RatingType
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Applicant, Document
-from gateway.clock import from_timestamp, to_timestamp
 from gateway.errors import Refused
+from gateway.time.clock import from_timestamp, to_timestamp
 from region_node.business.billing.rules import late_compensation
 from region_node.business.orders.business import Situation, load_rules
 from region_node.business.orders.owner import line_to_open, owner_of

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from gateway.api.federation.v1 import configuration_pb2
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
-from gateway.numberplan import NumberPlan, normalize, normalize_prefix, number_prefix
+from gateway.federation.numberplan import NumberPlan, normalize, normalize_prefix, number_prefix
 from tests.bench.numberplan import measure_lookups
 from tests.contract.large_number_plan import segments, with_segments
 

@@ -19,8 +19,8 @@ from gateway.api.federation.v1.configuration_pb2 import (
 from gateway.api.region.v1.order_pb2 import Order, OrderRequest, OrderState, Party
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Requester
-from gateway.clock import from_timestamp
 from gateway.errors import Refused
+from gateway.time.clock import from_timestamp
 from region_node.business.orders import rules
 from region_node.business.orders.rules import (
     ACKNOWLEDGED,

@@ -14,8 +14,8 @@ from gateway.api.region.v1.complaint_oversight_service_pb2 import (
     ListComplaintHeadersResponse,
 )
 from gateway.api.region.v1.complaint_pb2 import Complaint, ComplaintState, TimeReason
-from gateway.clock import to_timestamp
 from gateway.errors import Refused
+from gateway.time.clock import to_timestamp
 from region_node.care.complaints import escalation, rules
 from region_node.care.complaints.deadlines import meet
 from region_node.care.complaints.escalation import AdministratorsWish

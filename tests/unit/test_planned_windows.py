@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from coordinator.planned_outages.rules import LONGEST, held_with, listed, require_window
 from gateway.api.coordinator.v1.planned_outage_service_pb2 import PlannedWindow
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.clock import to_timestamp
 from gateway.errors import Refused
 from gateway.federation.catalogue import Federation
 from gateway.federation.files import load
 from gateway.federation.network_ways import Parts, cut_together, services_down
+from gateway.time.clock import to_timestamp
 
 NETWORK = Federation(1, load(Path(__file__).parents[2] / "deploy" / "federation")).network
 NOW = datetime(2026, 12, 1, tzinfo=UTC)

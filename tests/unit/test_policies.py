@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 
 from gateway.api.federation.v1.configuration_pb2 import Figure, Policy, RegionalPolicy, Stricter, TimeLimit
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.calendars import WorkingDays, due_time
 from gateway.errors import Refused
 from gateway.federation.catalogue import Federation
 from gateway.federation.files import load
 from gateway.federation.policies import Promise, promises, strictest_figure
+from gateway.time.calendars import WorkingDays, due_time
 
 FEDERATION = Federation(1, load(Path(__file__).parents[2] / "deploy" / "federation"))
 CHINA = "Asia/Shanghai"

@@ -21,10 +21,10 @@ from gateway.api.federation.v1.problem_pb2 import (
     NetworkElement,
     ProblemHeader,
 )
-from gateway.clock import from_microseconds, to_timestamp
 from gateway.federation.catalogue import Federation
 from gateway.federation.files import load
 from gateway.federation.problems import is_cause_known
+from gateway.time.clock import from_microseconds, to_timestamp
 from tests.bench.storms import Weather, storm
 from tests.unit.network_events import CRITICAL, MINOR, NOON, cut, event
 

@@ -17,8 +17,8 @@ from gateway.api.coordinator.v1 import path_service_pb2 as contract
 from gateway.api.coordinator.v1.complaint_oversight_service_pb2 import ComplaintDimension, ReportComplaintsResponse
 from gateway.api.types.v1.types_pb2 import LocalizedText
 from gateway.federation.files import load
-from gateway.languages import current_language, in_each_language
 from gateway.web.charts import Bar, Caption, Chart, Label, Line, bars, lines
+from gateway.wording.languages import current_language, in_each_language
 from tests.unit.test_complaint_report import MONTHS, TEXTS, report
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)

@@ -13,8 +13,8 @@ from gateway.api.federation.v1.configuration_pb2 import Business, DocumentRequir
 from gateway.api.region.v1.order_pb2 import OrderRequest
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Applicant, Document
-from gateway.clock import to_timestamp
 from gateway.errors import Refused
+from gateway.time.clock import to_timestamp
 from region_node.customers.documents.rules import require_documents, require_fresh, require_materials
 
 NOW = datetime(2030, 6, 15, 4, 0, tzinfo=UTC)

@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway import audit
 from gateway.api.federation.v1.configuration_pb2 import Configuration, DataClass, RetentionRule, RetentionStart
 from gateway.api.region.v1.order_pb2 import OrderState
-from gateway.clock import to_microseconds
+from gateway.auditing import audit
 from gateway.federation.files import load
 from gateway.federation.rules import problems
 from gateway.federation.witnesses import witnesses_of
+from gateway.time.clock import to_microseconds
 from region_node.customers.documents.files import REGISTERED, StoredFile, insert_file
 from region_node.customers.rows import insert_line
 from region_node.lifecycle.holds import operations as holds

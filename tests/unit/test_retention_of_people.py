@@ -6,15 +6,16 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from gateway import audit, vault
 from gateway.api.region.v1.complaint_envelopes_pb2 import ComplaintNoted
 from gateway.api.region.v1.complaint_pb2 import Complaint, ComplaintState, EscalationTrigger
 from gateway.api.region.v1.customer_service_pb2 import ImportFile, ProductStatus
 from gateway.api.region.v1.document_service_pb2 import DocumentUpload
 from gateway.api.region.v1.sharing_service_pb2 import ConsentEvidence
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.clock import to_microseconds, to_timestamp
+from gateway.auditing import audit
 from gateway.relay.at_rest import envelope_subject
+from gateway.store import vault
+from gateway.time.clock import to_microseconds, to_timestamp
 from region_node.care.complaints.import_rows import NewComplaint, insert_complaints
 from region_node.care.complaints.index_rows import keep_indexed
 from region_node.care.complaints.keeping import add_complaint

@@ -8,21 +8,22 @@ from datetime import timedelta
 
 import pytest
 
-from gateway import audit, vault
 from gateway.api.federation.v1.configuration_pb2 import LegalBasis, SharedField
 from gateway.api.region.v1 import sharing_service_pb2 as api
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Channel, Requester
-from gateway.clock import to_microseconds
+from gateway.auditing import audit
 from gateway.errors import Refused
 from gateway.federation.current import CurrentFederation
 from gateway.federation.sharing_rules import CONSENT_PAPER
-from gateway.region_keys import KeySet, RegionKeys
 from gateway.relay.border import Border
+from gateway.security.region_keys import KeySet, RegionKeys
+from gateway.store import vault
 from gateway.store.port import Transaction
 from gateway.store.schema import migrations_of
 from gateway.store.sqlite import SqliteTransaction
 from gateway.store.sqlite_schema import apply
+from gateway.time.clock import to_microseconds
 from region_node.business.orders.rows import orders_under_way
 from region_node.customers.disclosures.rows import DisclosureRow, disclosures_page, note_disclosure, was_noted
 from region_node.customers.documents.rows import DocumentRow, insert_document

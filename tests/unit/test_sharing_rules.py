@@ -19,9 +19,9 @@ from gateway.api.federation.v1.configuration_pb2 import (
 from gateway.api.region.v1.sharing_service_pb2 import GrantState, MaskReason, SharedValue
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import LocalizedText, Money
-from gateway.clock import to_timestamp
 from gateway.errors import Refused, reason_name
 from gateway.federation.files import load
+from gateway.time.clock import to_timestamp
 from region_node.customers.sharing.rules import (
     CLEAR,
     Decided,

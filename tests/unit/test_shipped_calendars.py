@@ -11,12 +11,12 @@ from click.testing import CliRunner, Result
 from coordinator.cli.federation.calendars import FILE, calendar_of, calendars_text, import_calendar, known_years
 from coordinator.cli.federation.federation import validate
 from gateway.api.federation.v1.configuration_pb2 import Calendar, Configuration, TimeLimit
-from gateway.calendars import WorkingDays
 from gateway.federation.calendar_rules import calendar_warnings
 from gateway.federation.catalogue import Federation
 from gateway.federation.current import CurrentFederation
 from gateway.federation.files import dump, load, load_file
 from gateway.federation.rules import problems
+from gateway.time.calendars import WorkingDays
 
 SHIPPED = Path(__file__).parents[2] / "deploy" / "federation"
 SHIPPED_YEARS = (2024, 2025, 2026)

@@ -9,7 +9,7 @@ from gateway.api.region.v1.order_pb2 import Order, OrderRequest, OrderState
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.federation.current import CurrentFederation
-from gateway.timers import Timer
+from gateway.store.timers import Timer
 from region_node.business.orders.home import step_is_due
 from region_node.business.orders.rows import OrderRow, insert_order, require_order
 from region_node.business.orders.steps import STEP_TIMER

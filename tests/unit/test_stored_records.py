@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from gateway import vault
 from gateway.api.region.v1.order_pb2 import Order
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
-from gateway.region_keys import KeySet, RegionKeys
+from gateway.security.region_keys import KeySet, RegionKeys
+from gateway.store import vault
 from gateway.store.schema import migrations_of
 from gateway.store.sqlite import SqliteTransaction
 from gateway.store.sqlite_schema import apply

@@ -14,9 +14,9 @@ from gateway.api.region.v1.support_request_pb2 import (
     SupportRequest,
 )
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.clock import to_timestamp
 from gateway.errors import Refused
 from gateway.federation.network import NetworkRegistry
+from gateway.time.clock import to_timestamp
 from region_node.network.support import rules
 
 NOW = datetime(2026, 12, 10, 9, tzinfo=UTC)

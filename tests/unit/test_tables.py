@@ -5,7 +5,6 @@ from datetime import timedelta
 import pytest
 
 from coordinator.cli import problems
-from gateway import terminal
 from gateway.api.coordinator.v1.problem_service_pb2 import AffectedCount, Problem
 from gateway.api.federation.v1.problem_pb2 import (
     NETWORK_ELEMENT_KIND_LINK,
@@ -13,7 +12,8 @@ from gateway.api.federation.v1.problem_pb2 import (
     NetworkElement,
     ProblemHeader,
 )
-from gateway.clock import to_timestamp
+from gateway.cli import terminal
+from gateway.time.clock import to_timestamp
 from tests.unit.network_events import NOON
 
 NAME = "problem-20261210-1f0c3a5b"

@@ -6,8 +6,8 @@ from contextlib import closing
 
 import pytest
 
-from gateway import vault
-from gateway.region_keys import KeySet, RegionKeys, RegionKeysUnusable
+from gateway.security.region_keys import KeySet, RegionKeys, RegionKeysUnusable
+from gateway.store import vault
 from gateway.store.schema import migrations_of
 from gateway.store.sqlite import SqliteTransaction
 from gateway.store.sqlite_schema import apply

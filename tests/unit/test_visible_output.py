@@ -15,12 +15,12 @@ from click.testing import CliRunner
 from rich.text import Text
 from rich.tree import Tree
 
-from gateway import terminal
-from gateway.languages import SpeakingGroup, speaking
-from gateway.logs import OneLine
-from gateway.plain_text import spreadsheet_row, typed_cell
+from gateway.cli import terminal
+from gateway.process.logs import OneLine
+from gateway.values.plain_text import spreadsheet_row, typed_cell
 from gateway.web.html_pages import HtmlPages
 from gateway.web.tables import Cell, Table
+from gateway.wording.languages import SpeakingGroup, speaking
 
 ROOT = Path(__file__).resolve().parents[2]
 TEXTS = ROOT / "region_node" / "texts"
@@ -94,7 +94,7 @@ def test_consoles_and_rows_of_csv_are_made_in_one_way() -> None:
     others = [
         f"{path}: {ast.unparse(call)}"
         for path, call, name in calls()
-        if (name == "Console" and path != Path("gateway/terminal.py"))
+        if (name == "Console" and path != Path("gateway/cli/terminal.py"))
         or (name.endswith((".writerow", ".writerows")) and "spreadsheet_row" not in ast.unparse(call))
         or (name.endswith("DictWriter"))
     ]

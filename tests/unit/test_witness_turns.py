@@ -8,9 +8,9 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from gateway import audit
-from gateway.audit import Head
-from gateway.region_keys import KeySet, RegionKeys
+from gateway.auditing import audit
+from gateway.auditing.audit import Head
+from gateway.security.region_keys import KeySet, RegionKeys
 from gateway.store.port import Transaction
 from gateway.store.schema import migrations_of
 from gateway.store.sqlite import SqliteTransaction

@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.api.federation.v1.configuration_pb2 import Calendar, OpeningHours, TimeLimit
-from gateway.calendars import WorkingDays, years_without_calendar
-from gateway.working_time import NeverOpen, WorkingHours, deadline
+from gateway.time.calendars import WorkingDays, years_without_calendar
+from gateway.time.working_time import NeverOpen, WorkingHours, deadline
 
 CHINA, LONDON, NEW_YORK = "Asia/Shanghai", "Europe/London", "America/New_York"
 # Lord Howe moves its clocks by half an hour, Havana at midnight, the Azores and London on the same day.

@@ -15,10 +15,10 @@ from gateway.api.region.v1.case_service_pb2 import CaseHeader
 from gateway.api.region.v1.complaint_pb2 import ComplaintState, TimeReason, WorkItem, WorkItemState
 from gateway.cli.asking import limit_option, request_option
 from gateway.cli.table import Table, TableColumn
-from gateway.languages import translated
-from gateway.terms import category_name, region_name
-from gateway.times import show_times_of, told_if_set
-from gateway.words import word
+from gateway.wording.languages import translated
+from gateway.wording.terms import category_name, region_name
+from gateway.wording.times import show_times_of, told_if_set
+from gateway.wording.words import word
 
 
 @click.command(epilog=EPILOG)

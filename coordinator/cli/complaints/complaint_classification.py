@@ -18,13 +18,13 @@ from coordinator.cli.completing import complete_regions
 from coordinator.cli.connection import EPILOG, Connection, connected_if_told
 from coordinator.cli.federation.in_force import in_force
 from gateway.cli.exits import NotDone
+from gateway.cli.terminal import error_output, output
 from gateway.errors import Refused
 from gateway.federation.catalogue import Federation
 from gateway.federation.complaint_classifier import Proposal
 from gateway.federation.files import ConfigurationError, load
 from gateway.federation.rules import problems
-from gateway.languages import refusal, translated
-from gateway.terminal import error_output, output
+from gateway.wording.languages import refusal, translated
 
 _SHOWN = 40  # characters of a text in a table
 

@@ -13,11 +13,11 @@ from gateway.api.region.v1.complaint_oversight_service_pb2 import ComplaintHeade
 from gateway.api.region.v1.complaint_pb2 import Deadline, DeadlineKind
 from gateway.cli.complaints import entered, filing, in_minutes, is_at_filing, raised, show_ledger, state_word, whole_of
 from gateway.cli.table import Happening, Table, TableColumn, show_timeline
-from gateway.clock import from_timestamp
-from gateway.languages import in_language, translated
-from gateway.terms import category_name, region_name
-from gateway.times import told_if_set
-from gateway.words import word
+from gateway.time.clock import from_timestamp
+from gateway.wording.languages import in_language, translated
+from gateway.wording.terms import category_name, region_name
+from gateway.wording.times import told_if_set
+from gateway.wording.words import word
 
 _MINUTE, _HOUR, _DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 _HIGH = 3  # the level from which those above the regions have it

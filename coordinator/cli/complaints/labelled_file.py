@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gateway.cli.exits import NotDone
-from gateway.languages import translated
+from gateway.wording.languages import translated
 
 _TEXT, _CATEGORY = "text", "category"
 _LONGEST = 10_000  # characters of a text, as a node takes them

@@ -14,9 +14,9 @@ from gateway.api.coordinator.v1 import complaint_oversight_service_pb2 as contra
 from gateway.api.coordinator.v1.complaint_oversight_service_pb2_grpc import ComplaintOversightServiceStub
 from gateway.cli.asking import limit_option, request_option
 from gateway.cli.exits import CannotReach
-from gateway.languages import translated
-from gateway.terms import region_name
-from gateway.times import show_times_of
+from gateway.wording.languages import translated
+from gateway.wording.terms import region_name
+from gateway.wording.times import show_times_of
 
 _LONGEST_HOURS = 10_000
 

@@ -14,11 +14,11 @@ from gateway.api.coordinator.v1.complaint_oversight_service_pb2 import (
     ComplaintTable,
     ReportComplaintsResponse,
 )
-from gateway.languages import in_language, translated
-from gateway.times import told_time
 from gateway.web.charts import Bar, Caption, Chart, Figure, Line, bars, lines
 from gateway.web.html_pages import HtmlPages
 from gateway.web.tables import Cell, Table
+from gateway.wording.languages import in_language, translated
+from gateway.wording.times import told_time
 
 _REGION = ComplaintDimension.COMPLAINT_DIMENSION_REGION
 _MONTH = ComplaintDimension.COMPLAINT_DIMENSION_MONTH

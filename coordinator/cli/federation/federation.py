@@ -17,12 +17,12 @@ from coordinator.cli.federation.number_plan_file import owners_of
 from gateway.api.coordinator.v1 import administration_pb2 as contract
 from gateway.api.federation.v1.configuration_pb2 import Configuration
 from gateway.cli.exits import NotDone
-from gateway.clock import SystemClock
+from gateway.cli.terminal import output
 from gateway.federation.calendar_rules import calendar_warnings
 from gateway.federation.files import ConfigurationError, dump, load
 from gateway.federation.rules import Change, difference, problems
-from gateway.languages import translated
-from gateway.terminal import output
+from gateway.time.clock import SystemClock
+from gateway.wording.languages import translated
 
 _directory = click.argument("directory", type=click.Path(path_type=Path, exists=True, file_okay=False))
 

@@ -4,10 +4,10 @@ from coordinator.cli.connection import TIMEOUT, Connection
 from gateway.api.coordinator.v1 import administration_pb2 as contract
 from gateway.api.coordinator.v1.administration_pb2_grpc import ConfigurationServiceStub
 from gateway.api.federation.v1.configuration_pb2 import Configuration
-from gateway.channels import invoke
 from gateway.cli.exits import NotDone
-from gateway.languages import translated
-from gateway.tls import MAX_MESSAGE_BYTES
+from gateway.rpc.channels import invoke
+from gateway.security.tls import MAX_MESSAGE_BYTES
+from gateway.wording.languages import translated
 
 _APPLY_SECONDS = 60.0  # for a large number plan on a busy machine
 _ROOM_BYTES = 1024 * 1024  # for what travels beside the configuration, such as the members

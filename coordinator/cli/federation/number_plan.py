@@ -29,11 +29,11 @@ from coordinator.cli.federation.number_plan_file import (
 )
 from gateway.api.federation.v1.configuration_pb2 import Configuration
 from gateway.cli.exits import NotDone
+from gateway.cli.terminal import error_output
 from gateway.federation.rules import problems
-from gateway.files import replace_file
-from gateway.languages import translated
-from gateway.plain_text import spreadsheet_row
-from gateway.terminal import error_output
+from gateway.process.files import replace_file
+from gateway.values.plain_text import spreadsheet_row
+from gateway.wording.languages import translated
 
 _file = click.Path(path_type=Path, dir_okay=False)
 

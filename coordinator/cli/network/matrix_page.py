@@ -9,10 +9,10 @@ from pathlib import Path
 from coordinator.cli.network.network_view import told_delay, told_left, told_loss, told_verdict
 from coordinator.cli.output import unanswered_line
 from gateway.api.coordinator.v1 import path_service_pb2 as contract
-from gateway.languages import in_language, translated
-from gateway.times import told_time
 from gateway.web.html_pages import HtmlPages
 from gateway.web.tables import Cell, Table
+from gateway.wording.languages import in_language, translated
+from gateway.wording.times import told_time
 
 _STEPS = 8  # of colour, from the least delay to the most
 

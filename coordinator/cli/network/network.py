@@ -18,9 +18,9 @@ from gateway.api.coordinator.v1.path_service_pb2_grpc import PathServiceStub
 from gateway.api.federation.v1.network_pb2 import Link
 from gateway.cli.exits import NotDone
 from gateway.federation.files import ConfigurationError, load_file
-from gateway.files import replace_file
-from gateway.languages import current_language, offering, translated
-from gateway.times import show_times_of
+from gateway.process.files import replace_file
+from gateway.wording.languages import current_language, offering, translated
+from gateway.wording.times import show_times_of
 
 _SECONDS = 20.0  # regions are given five of them to tell what they measure
 _FIGURES = ("capacity_mbps", "delay_us", "delay_variation_us", "loss_ppb")

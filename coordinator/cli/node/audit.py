@@ -17,14 +17,14 @@ from coordinator.cli.node.audit_chains import verify_federation
 from coordinator.cli.node.config import load_settings, settings_options
 from coordinator.registry.etcd.registry import EtcdRegistry, RegistryUnreachable
 from coordinator.settings import CoordinatorSettings
-from gateway.audit import ChainBroken, Head, Seen, Walk, rows, verify
+from gateway.auditing.audit import ChainBroken, Head, Seen, Walk, rows, verify
 from gateway.cli.exits import NotDone
-from gateway.clock import SystemClock
 from gateway.errors import Refused
-from gateway.languages import refusal, translated
+from gateway.security.tls import CredentialsUnusable
 from gateway.settings import Sources
 from gateway.store.port import StoreUnusable
-from gateway.tls import CredentialsUnusable
+from gateway.time.clock import SystemClock
+from gateway.wording.languages import refusal, translated
 
 _HEAD = re.compile(r"(?P<sequence>[0-9]{1,18}):(?P<hash>[0-9a-f]{64})")
 

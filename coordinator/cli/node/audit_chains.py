@@ -12,13 +12,13 @@ from coordinator.cli.output import titled
 from gateway.api.coordinator.v1.administration_pb2 import ChainVerdict, Sighting, VerifyChainsRequest
 from gateway.api.coordinator.v1.administration_pb2_grpc import AuditServiceStub
 from gateway.api.region.v1.audit_service_pb2 import ChainProblem, ChainProblemKind
-from gateway.audit import problem_text
+from gateway.auditing.audit import problem_text
 from gateway.cli.exits import CannotReach, NotDone
 from gateway.cli.table import Table, TableColumn
-from gateway.clock import from_timestamp, to_microseconds
 from gateway.errors import Refused, Unreachable, from_rpc_error
-from gateway.languages import refusal, translated
-from gateway.times import show_times_of, told_if_set
+from gateway.time.clock import from_timestamp, to_microseconds
+from gateway.wording.languages import refusal, translated
+from gateway.wording.times import show_times_of, told_if_set
 
 _PATIENCE = 3600.0  # seconds: a chain of many millions of rows is walked beside all other work of its region
 _HASH_SHOWN = 16  # digits of a hash in a table

@@ -3,8 +3,8 @@
 from coordinator.cli.connection import EPILOG
 from coordinator.settings import CoordinatorSettings
 from gateway.cli.exits import SettingsUnusable
+from gateway.cli.settings_commands import config_commands, sources_options
 from gateway.settings import Page, SettingsError, Sources, load_page
-from gateway.settings.commands import config_commands, sources_options
 
 _PREFIX = "COORDINATOR_"
 

@@ -10,10 +10,10 @@ from gateway.api.coordinator.v1.administration_pb2 import TraceOrderResponse
 from gateway.api.region.v1.order_pb2 import OrderState, StateChange
 from gateway.api.region.v1.oversight_service_pb2 import EnvelopeTrace
 from gateway.api.relay.v1.relay_pb2 import EnvelopeKind
-from gateway.clock import from_timestamp
-from gateway.languages import translated
-from gateway.terms import region_name
-from gateway.words import word
+from gateway.time.clock import from_timestamp
+from gateway.wording.languages import translated
+from gateway.wording.terms import region_name
+from gateway.wording.words import word
 
 
 @dataclass(frozen=True)

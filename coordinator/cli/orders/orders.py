@@ -18,10 +18,10 @@ from gateway.cli.asking import limit_option
 from gateway.cli.choices import choices
 from gateway.cli.exits import CannotReach
 from gateway.cli.table import Table, TableColumn
-from gateway.languages import translated
-from gateway.terms import region_name
-from gateway.times import show_times_of, told_if_set, told_time
-from gateway.words import word
+from gateway.wording.languages import translated
+from gateway.wording.terms import region_name
+from gateway.wording.times import show_times_of, told_if_set, told_time
+from gateway.wording.words import word
 
 _STATE = "ORDER_STATE_"
 _STATES = choices(OrderState.items())

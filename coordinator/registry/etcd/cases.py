@@ -8,7 +8,7 @@ from coordinator.registry.etcd.changes import Change, Changes, Found, Put
 from coordinator.registry.etcd.copy import Entry
 from coordinator.registry.etcd.keys import Keys
 from gateway.api.region.v1.case_service_pb2 import CaseHeader
-from gateway.clock import from_timestamp
+from gateway.time.clock import from_timestamp
 
 
 class EtcdCases:

@@ -15,8 +15,8 @@ from coordinator.registry.etcd.leases import Leases, lease_of
 from coordinator.registry.etcd.watch import Follower
 from coordinator.registry.rules import Heartbeat, RegionFacts
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.clock import Clock, to_microseconds
 from gateway.errors import Refused
+from gateway.time.clock import Clock, to_microseconds
 
 _RENEWAL_SECONDS = 1.0  # for a heartbeat of a process that is known to live: it counts in any case
 _log = logging.getLogger(__name__)

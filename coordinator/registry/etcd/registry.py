@@ -34,12 +34,12 @@ from gateway.api.coordinator.v1.planned_outage_service_pb2 import PlannedWindow
 from gateway.api.federation.v1.configuration_pb2 import Configuration
 from gateway.api.region.v1.case_service_pb2 import CaseHeader
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.audit import AuditRow
-from gateway.audit_heads import Continuation, KeptHead, continuation
-from gateway.clock import Clock, to_microseconds
+from gateway.auditing.audit import AuditRow
+from gateway.auditing.audit_heads import Continuation, KeptHead, continuation
 from gateway.errors import Refused
 from gateway.federation.rules import difference
-from gateway.last_good import LastGoodBroken
+from gateway.process.last_good import LastGoodBroken
+from gateway.time.clock import Clock, to_microseconds
 
 _ROWS_AT_ONCE = 1000
 _CONTAIN_SECONDS = 1.0  # in which the watch tells of a change that was made; then everything is listed

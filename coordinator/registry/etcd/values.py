@@ -21,9 +21,9 @@ from gateway.api.coordinator.v1.problem_service_pb2 import NetworkEvent, Problem
 from gateway.api.federation.v1.configuration_pb2 import Configuration
 from gateway.api.federation.v1.federation_pb2 import Capabilities, NodeReport, SealingKey
 from gateway.api.region.v1.case_service_pb2 import CaseHeader
-from gateway.audit import AuditRow, Head
-from gateway.audit_heads import KeptHead
-from gateway.clock import from_microseconds, to_microseconds
+from gateway.auditing.audit import AuditRow, Head
+from gateway.auditing.audit_heads import KeptHead
+from gateway.time.clock import from_microseconds, to_microseconds
 
 VERSION = 1
 _VERSION_APART = 2

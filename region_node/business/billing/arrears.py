@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum, auto
 
-from gateway.money import share_half_up
+from gateway.values.money import share_half_up
 
 NOTICE = timedelta(hours=24)
 NOTICE_BEFORE = timedelta(days=2)  # a run that comes some seconds earlier than the day before still keeps to NOTICE

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from gateway.api.federation.v1.configuration_pb2 import Plan
-from gateway.clock import to_microseconds
 from gateway.errors import Refused
 from gateway.federation.catalogue import Federation
 from gateway.store.port import Transaction
+from gateway.time.clock import to_microseconds
 from region_node.business.billing.bills import find_bill
 from region_node.business.billing.cycle import Item, LineMonth, charges_of, postings, total_of
 from region_node.business.billing.rating import Charge, Volume

@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 
 from gateway.api.federation.v1.configuration_pb2 import Offering, OfferingKind, Plan
 from gateway.api.region.v1.customer_service_pb2 import ProductStatus, RatingType
-from gateway.money import share_half_up
+from gateway.values.money import share_half_up
 from region_node.business.billing.rating import Charge, Tariff, Volume, rate
 from region_node.business.billing.rules import Month
 from region_node.customers.accounts.rules import CHARGES, EntryKind, Posting, charge

@@ -2,8 +2,8 @@
 
 from datetime import datetime
 
-from gateway.clock import to_microseconds
 from gateway.store.port import Transaction
+from gateway.time.clock import to_microseconds
 from region_node.business.billing.arrears import unpaid
 from region_node.business.billing.bills import BillRow, open_bills
 from region_node.business.billing.rules import Month

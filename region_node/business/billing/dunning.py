@@ -8,11 +8,11 @@ from collections.abc import Callable, Sequence
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from gateway import audit
 from gateway.api.region.v1.customer_service_pb2 import ProductStatus, SuspensionKind
-from gateway.clock import from_microseconds, to_microseconds
-from gateway.money import in_major_units
+from gateway.auditing import audit
 from gateway.store.port import Transaction
+from gateway.time.clock import from_microseconds, to_microseconds
+from gateway.values.money import in_major_units
 from region_node.business.billing import wording
 from region_node.business.billing.arrears import Move, Standing, late_fee, next_move
 from region_node.business.billing.bills import accounts_with_open_bills, open_bills, settle_bill

@@ -10,9 +10,9 @@ from zoneinfo import ZoneInfo
 
 from gateway.api.federation.v1.configuration_pb2 import DataClass
 from gateway.api.region.v1.customer_service_pb2 import ProductStatus, RatingType
-from gateway.clock import to_microseconds
-from gateway.money import in_major_units
 from gateway.store.port import Transaction
+from gateway.time.clock import to_microseconds
+from gateway.values.money import in_major_units
 from region_node.business.billing import wording
 from region_node.business.billing.bills import BillLineRow, BillRow, find_bill, forget_before, insert_bill
 from region_node.business.billing.charging import (

@@ -5,9 +5,9 @@ from datetime import datetime
 from gateway.api.region.v1.billing_service_pb2 import Bill, BillLine, QueryBillRequest, Settlement
 from gateway.api.region.v1.order_pb2 import OrderRequest
 from gateway.api.types.v1.types_pb2 import LocalizedText, Money
-from gateway.clock import from_microseconds, to_timestamp
-from gateway.money import in_major_units
 from gateway.store.port import Transaction
+from gateway.time.clock import from_microseconds, to_timestamp
+from gateway.values.money import in_major_units
 from region_node.business.billing.bills import BillLineRow, find_bill, lines_of_bill
 from region_node.business.billing.rating import Charge
 from region_node.business.billing.rules import Month, month_bounds

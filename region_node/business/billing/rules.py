@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
-from gateway.money import share_half_up
+from gateway.values.money import share_half_up
 
 _MONTH = re.compile(r"(?!0000)\d{4}-(0[1-9]|1[0-2])", re.ASCII)
 

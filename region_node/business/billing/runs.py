@@ -5,8 +5,8 @@ import contextlib
 import logging
 from datetime import datetime
 
-from gateway.clock import Clock
 from gateway.store.port import Store, Transaction
+from gateway.time.clock import Clock
 from region_node.business.billing import dunning, monthly
 from region_node.business.billing.charging import CYCLE, progress_of
 from region_node.node.context import RegionContext

@@ -9,11 +9,11 @@ from gateway.api.region.v1 import billing_service_pb2 as api
 from gateway.api.region.v1.billing_service_pb2_grpc import BillingServiceServicer
 from gateway.api.relay.v1.relay_pb2 import EnvelopeKind
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.clock import Clock
 from gateway.errors import Refused
-from gateway.numberplan import normalize
+from gateway.federation.numberplan import normalize
 from gateway.relay.border import Moved
 from gateway.store.port import Store
+from gateway.time.clock import Clock
 from region_node.business.billing.bulk import answer_bills
 from region_node.business.billing.operations import QRY_BILL, read_bill, settlements
 from region_node.business.billing.usage import BATCH_LIMIT, read_usage, record_usage

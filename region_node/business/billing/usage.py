@@ -4,16 +4,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from gateway import vault
 from gateway.api.region.v1.billing_service_pb2 import Usage, UsageKind
 from gateway.api.region.v1.customer_service_pb2 import ProductStatus, RatingType
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Money
-from gateway.clock import from_microseconds, from_timestamp, to_microseconds, to_timestamp
 from gateway.errors import Refused
-from gateway.masking import masked_number, prints_masked
-from gateway.numberplan import normalize
+from gateway.federation.numberplan import normalize
+from gateway.store import vault
 from gateway.store.port import Transaction
+from gateway.time.clock import from_microseconds, from_timestamp, to_microseconds, to_timestamp
+from gateway.wording.masking import masked_number, prints_masked
 from region_node.business.billing.bills import find_bill
 from region_node.business.billing.charging import Tariffs, line_month, lines_of_account
 from region_node.business.billing.cycle import tariff_of

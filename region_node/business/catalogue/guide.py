@@ -5,8 +5,8 @@ from datetime import datetime
 
 from gateway.api.federation.v1.configuration_pb2 import Policy, Step
 from gateway.api.region.v1.catalogue_service_pb2 import GetBusinessGuideResponse, LimitInForce
-from gateway.clock import to_timestamp
 from gateway.federation.catalogue import Federation
+from gateway.time.clock import to_timestamp
 from region_node.business.billing.rules import next_cycle
 
 

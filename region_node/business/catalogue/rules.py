@@ -7,9 +7,9 @@ from datetime import datetime, timedelta
 from gateway.api.federation.v1.configuration_pb2 import Allowance, ServicePoint
 from gateway.api.region.v1.catalogue_service_pb2 import TimeTaken
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.calendars import WorkingDays
 from gateway.errors import Refused
-from gateway.working_time import WorkingHours
+from gateway.time.calendars import WorkingDays
+from gateway.time.working_time import WorkingHours
 
 MOST_USAGE = 10_000_000  # of minutes, messages or mebibytes in a month
 _LOOK_AHEAD = timedelta(days=40)  # no holiday is as long: what stays open for so long never closes

@@ -6,7 +6,6 @@ from typing import TypeVar
 
 import grpc
 
-from gateway import pages
 from gateway.api.federation.v1.configuration_pb2 import Allowance, Business, Reach
 from gateway.api.region.v1.catalogue_service_pb2 import (
     ComparePlansRequest,
@@ -37,14 +36,15 @@ from gateway.api.region.v1.catalogue_service_pb2_grpc import CatalogueServiceSer
 from gateway.api.region.v1.complaint_pb2 import ComplaintCandidate
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Money
-from gateway.clock import Clock, to_timestamp
 from gateway.errors import Refused
 from gateway.federation.current import CurrentFederation
 from gateway.federation.documents import is_ordered_by_nodes
+from gateway.federation.numberplan import normalize
 from gateway.federation.terms import terms_of
-from gateway.numberplan import normalize
 from gateway.relay.border import Moved
+from gateway.rpc import pages
 from gateway.store.port import Store, Transaction
+from gateway.time.clock import Clock, to_timestamp
 from region_node.business.catalogue.comparing import cheapest_first
 from region_node.business.catalogue.guide import fill_promises
 from region_node.business.catalogue.rules import opening, require_usage, time_taken

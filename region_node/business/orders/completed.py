@@ -3,8 +3,8 @@
 from datetime import datetime, timedelta
 
 from gateway.api.region.v1.order_pb2 import Order
-from gateway.clock import from_timestamp, to_microseconds
 from gateway.store.port import Transaction
+from gateway.time.clock import from_timestamp, to_microseconds
 from region_node.customers.documents.reuse import count_reuse
 
 DAYS_COUNTED = 30

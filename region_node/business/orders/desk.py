@@ -8,19 +8,19 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 
-from gateway import failpoints
 from gateway.api.region.v1.order_envelopes_pb2 import OrderCommand
 from gateway.api.region.v1.order_pb2 import Order, OrderRequest
 from gateway.api.region.v1.order_service_pb2 import ReviewOrderRequest
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Document
-from gateway.clock import Clock
 from gateway.errors import Refused, is_temporary
-from gateway.identity import Identity
+from gateway.process import failpoints
 from gateway.relay.fair_queue import Parcel
 from gateway.relay.lanes import Lanes
 from gateway.relay.outbox import Enqueued
+from gateway.security.identity import Identity
 from gateway.store.port import Store, Transaction
+from gateway.time.clock import Clock
 from region_node.business.orders import handling, home, intake, rules
 from region_node.business.orders.context import OrderContext
 from region_node.business.orders.decisions import Decisions, is_decided

@@ -6,8 +6,8 @@ from datetime import datetime
 
 from gateway.api.region.v1.order_event_service_pb2 import OrderEvent
 from gateway.api.region.v1.order_pb2 import Order, OrderState
-from gateway.clock import from_microseconds, to_timestamp
 from gateway.store.port import Transaction
+from gateway.time.clock import from_microseconds, to_timestamp
 
 EVENTS_AT_ONCE = 500  # the contract's limit of one message
 

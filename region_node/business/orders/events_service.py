@@ -7,8 +7,8 @@ import grpc
 
 from gateway.api.region.v1 import order_event_service_pb2 as api
 from gateway.api.region.v1.order_event_service_pb2_grpc import OrderEventServiceServicer
-from gateway.calls import current_call
-from gateway.pages import decode_token, encode_token
+from gateway.rpc.calls import current_call
+from gateway.rpc.pages import decode_token, encode_token
 from gateway.store.port import Store, Transaction
 from region_node.business.orders.events import order_events
 from region_node.business.orders.rows import EVENTS

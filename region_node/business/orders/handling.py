@@ -10,12 +10,12 @@ from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, EnvelopeKind
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Document
-from gateway.clock import from_timestamp
 from gateway.errors import Refused
-from gateway.identity import Identity
 from gateway.relay.envelopes import Letter
 from gateway.relay.outbox import drop_unsent, send
+from gateway.security.identity import Identity
 from gateway.store.port import Transaction
+from gateway.time.clock import from_timestamp
 from region_node.business.orders import home, rules
 from region_node.business.orders.books import close_books
 from region_node.business.orders.context import OrderContext

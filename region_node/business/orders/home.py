@@ -3,19 +3,20 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from gateway import audit, failpoints
 from gateway.api.region.v1.order_envelopes_pb2 import OrderCommand, OrderUpdate
 from gateway.api.region.v1.order_pb2 import Order, OrderState, Party
 from gateway.api.region.v1.order_service_pb2 import ReviewDecision
 from gateway.api.relay.v1.relay_pb2 import EnvelopeKind
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.clock import from_timestamp, to_timestamp
+from gateway.auditing import audit
 from gateway.errors import Refused, is_temporary
-from gateway.identity import Identity
+from gateway.process import failpoints
 from gateway.relay.envelopes import Letter
 from gateway.relay.outbox import send
+from gateway.security.identity import Identity
 from gateway.store.port import Transaction
-from gateway.timers import Timer, cancel_timer, set_timer
+from gateway.store.timers import Timer, cancel_timer, set_timer
+from gateway.time.clock import from_timestamp, to_timestamp
 from region_node.business.orders import provisioning, rules
 from region_node.business.orders.context import OrderContext
 from region_node.business.orders.rows import OrderRow, insert_order, require_order, update_order

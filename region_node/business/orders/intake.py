@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from gateway import failpoints
 from gateway.api.federation.v1.configuration_pb2 import Business, Step
 from gateway.api.federation.v1.federation_pb2 import MemberState
 from gateway.api.region.v1.order_envelopes_pb2 import OrderSubmission
@@ -16,14 +15,15 @@ from gateway.api.region.v1.order_pb2 import Order, OrderRequest, Party
 from gateway.api.relay.v1.relay_pb2 import EnvelopeKind
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Document
-from gateway.clock import from_timestamp, to_timestamp
 from gateway.errors import Refused
-from gateway.numberplan import number_prefix
+from gateway.federation.numberplan import number_prefix
+from gateway.process import failpoints
 from gateway.relay.border import Moved
 from gateway.relay.envelopes import Letter
 from gateway.relay.outbox import is_answered, send
 from gateway.store.port import Transaction
-from gateway.timers import Timer, cancel_timer, set_timer
+from gateway.store.timers import Timer, cancel_timer, set_timer
+from gateway.time.clock import from_timestamp, to_timestamp
 from region_node.business.billing.rules import next_cycle
 from region_node.business.orders import home, rules
 from region_node.business.orders.books import book_intake, close_books, take_back

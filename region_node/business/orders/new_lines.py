@@ -8,7 +8,7 @@ from gateway.api.region.v1.customer_service_pb2 import ProductStatus, RatingType
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Applicant, Document
 from gateway.errors import Refused
-from gateway.numberplan import normalize
+from gateway.federation.numberplan import normalize
 from region_node.business.orders.business import Effects, Situation
 from region_node.business.orders.contracts import contract_of, contract_subscription
 from region_node.customers.rows import CustomerRow

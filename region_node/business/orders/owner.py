@@ -7,9 +7,9 @@ from gateway.api.federation.v1.configuration_pb2 import Business
 from gateway.api.region.v1.customer_service_pb2 import ProductStatus
 from gateway.api.region.v1.order_pb2 import Order, OrderRequest
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.clock import from_timestamp
 from gateway.errors import Refused
 from gateway.federation.catalogue import Federation
+from gateway.time.clock import from_timestamp
 from region_node.business.orders.rules import Value, read_characteristics
 from region_node.customers.rows import Line
 

@@ -1,8 +1,8 @@
 """From when to when something is to hold, as a customer has agreed it. Pure."""
 
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.clock import from_timestamp
 from gateway.errors import Refused
+from gateway.time.clock import from_timestamp
 from region_node.business.orders.business import Situation
 
 

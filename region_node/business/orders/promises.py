@@ -3,9 +3,9 @@
 from datetime import datetime
 
 from gateway.api.region.v1.order_pb2 import Order
-from gateway.clock import from_timestamp, to_timestamp
 from gateway.store.port import Transaction
-from gateway.timers import Timer, cancel_timer, set_timer
+from gateway.store.timers import Timer, cancel_timer, set_timer
+from gateway.time.clock import from_timestamp, to_timestamp
 from region_node.business.orders import rules
 from region_node.business.orders.context import OrderContext
 from region_node.business.orders.rows import require_order, update_order

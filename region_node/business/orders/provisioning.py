@@ -10,9 +10,9 @@ from typing import Final
 from gateway.api.region.v1.order_pb2 import Order, Party
 from gateway.api.region.v1.order_service_pb2 import ReviewDecision
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.clock import from_timestamp
 from gateway.errors import Refused
 from gateway.store.port import Transaction
+from gateway.time.clock import from_timestamp
 from region_node.business.orders import rules
 from region_node.business.orders.context import OrderContext
 from region_node.business.orders.provisioning_rows import Phase, Task, add_task, enter_phase, find_task, remove_task

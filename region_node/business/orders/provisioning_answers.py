@@ -12,10 +12,10 @@ from gateway.api.provider.v1.fulfilment_service_pb2 import Work
 from gateway.api.region.v1.order_pb2 import Order
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import LocalizedText
-from gateway.clock import to_timestamp
 from gateway.errors import Refused, is_temporary, text
-from gateway.plain_text import acting_character, visible
 from gateway.store.port import Transaction
+from gateway.time.clock import to_timestamp
+from gateway.values.plain_text import acting_character, visible
 from region_node.business.orders import provisioning, rules
 from region_node.business.orders.context import OrderContext
 from region_node.business.orders.home import keep_and_tell

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import IntEnum
 
-from gateway import vault
-from gateway.clock import to_microseconds
-from gateway.plain_text import visible
+from gateway.store import vault
 from gateway.store.port import Transaction
+from gateway.time.clock import to_microseconds
+from gateway.values.plain_text import visible
 from region_node.node.subjects import order_subject
 
 # As long as a call may take, and its answer to be committed: then the system is asked again, by whichever process.

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass, field
 
-from gateway.clock import from_timestamp, to_microseconds
 from gateway.store.port import Transaction
-from gateway.vault import destroy
+from gateway.store.vault import destroy
+from gateway.time.clock import from_timestamp, to_microseconds
 from region_node.business.orders.rows import find_order
 from region_node.business.orders.rules import FINAL
 from region_node.node.subjects import order_subject

@@ -4,14 +4,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from gateway import vault
 from gateway.api.region.v1.order_pb2 import Order, OrderState, Party
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.clock import from_timestamp, to_microseconds
 from gateway.errors import Refused
-from gateway.masking import masked_number, prints_masked
+from gateway.store import vault
 from gateway.store.port import Transaction, Value
-from gateway.timers import set_timer
+from gateway.store.timers import set_timer
+from gateway.time.clock import from_timestamp, to_microseconds
+from gateway.wording.masking import masked_number, prints_masked
 from region_node.business.orders.completed import note_completed
 from region_node.business.orders.events import event_of
 from region_node.business.orders.rules import FINAL

@@ -25,10 +25,10 @@ from gateway.api.region.v1.order_pb2 import (
 )
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Applicant
-from gateway.clock import from_timestamp, to_timestamp
 from gateway.errors import Refused
-from gateway.money import in_major_units
-from gateway.numberplan import normalize
+from gateway.federation.numberplan import normalize
+from gateway.time.clock import from_timestamp, to_timestamp
+from gateway.values.money import in_major_units
 from region_node.requests.checks import NODE_OPERATOR, error_of
 
 ACKNOWLEDGED = OrderState.ORDER_STATE_ACKNOWLEDGED

@@ -13,13 +13,13 @@ from gateway.api.region.v1.order_service_pb2_grpc import OrderServiceServicer
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Requester
-from gateway.calls import current_call
-from gateway.clock import Clock
 from gateway.errors import Refused
-from gateway.numberplan import normalize
-from gateway.pages import dated_place, decode_token, encode_token, page_size
+from gateway.federation.numberplan import normalize
+from gateway.process.tracing import current_traceparent
+from gateway.rpc.calls import current_call
+from gateway.rpc.pages import dated_place, decode_token, encode_token, page_size
 from gateway.store.port import Store, Transaction
-from gateway.tracing import current_traceparent
+from gateway.time.clock import Clock
 from region_node.business.orders import handling, rules
 from region_node.business.orders.bulk import answer_orders
 from region_node.business.orders.desk import OrderDesk

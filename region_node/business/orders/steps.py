@@ -6,11 +6,11 @@ from datetime import datetime
 from gateway.api.federation.v1.configuration_pb2 import Step
 from gateway.api.region.v1.order_pb2 import Order, Party
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.clock import from_timestamp
 from gateway.errors import Refused
-from gateway.money import in_major_units
 from gateway.store.port import Transaction
-from gateway.timers import cancel_timer, set_timer
+from gateway.store.timers import cancel_timer, set_timer
+from gateway.time.clock import from_timestamp
+from gateway.values.money import in_major_units
 from region_node.business.billing.rules import next_cycle
 from region_node.business.orders import provisioning, rules
 from region_node.business.orders.business import Effects, Situation

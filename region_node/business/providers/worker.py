@@ -10,12 +10,12 @@ from functools import partial
 
 from opentelemetry.trace import SpanKind
 
-from gateway import failpoints
-from gateway.clock import Clock, from_microseconds
 from gateway.errors import Refused, Unreachable
+from gateway.process import failpoints
+from gateway.process.tracing import Tracing
 from gateway.relay.retry import FullJitter
 from gateway.store.port import Store
-from gateway.tracing import Tracing
+from gateway.time.clock import Clock, from_microseconds
 from region_node.business.orders.context import OrderContext
 from region_node.business.orders.provisioning_answers import Asked, answered, take, unanswered
 from region_node.business.orders.provisioning_rows import LONGEST_WAIT, TaskDue, ask_at_once, next_due

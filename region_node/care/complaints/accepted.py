@@ -2,10 +2,10 @@
 
 from datetime import datetime
 
-from gateway import failpoints
 from gateway.api.region.v1.complaint_pb2 import Complaint
+from gateway.process import failpoints
 from gateway.store.port import Transaction
-from gateway.timers import set_timer
+from gateway.store.timers import set_timer
 from region_node.care.complaints import remedy
 from region_node.care.complaints.limits import refund
 from region_node.node.context import RegionContext

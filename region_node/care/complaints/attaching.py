@@ -10,10 +10,10 @@ from gateway.api.region.v1.complaint_pb2 import Complaint, ComplaintAttachment
 from gateway.api.region.v1.document_service_pb2 import UploadState
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.clock import to_timestamp
 from gateway.errors import Refused
-from gateway.identity import Identity
+from gateway.security.identity import Identity
 from gateway.store.port import Transaction
+from gateway.time.clock import to_timestamp
 from region_node.care.complaints import handling, leading, owner, rules
 from region_node.care.complaints.rows import ComplaintRow, complaint_subject, find_complaint
 from region_node.customers.documents.files import COMPLETE, RECEIVING, REGISTERED, StoredFile, find_file

@@ -16,9 +16,9 @@ from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, EnvelopeKind, Outcom
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Requester
 from gateway.errors import Refused, reason_name
-from gateway.identity import Identity
 from gateway.relay.envelopes import Answer, Letter
 from gateway.relay.queries import Asker
+from gateway.security.identity import Identity
 from gateway.store.port import Store, Transaction
 from region_node.care.complaints import handling, rules
 from region_node.care.complaints.cases import are_of_one

@@ -8,12 +8,12 @@ from gateway.api.region.v1 import attachment_service_pb2 as api
 from gateway.api.region.v1.attachment_service_pb2_grpc import AttachmentServiceServicer
 from gateway.api.region.v1.document_service_pb2 import DocumentChunk
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.calls import current_call
-from gateway.clock import Clock
 from gateway.errors import Refused
 from gateway.federation.complaint_rules import ATTACHMENT_SIZE
+from gateway.process.tracing import current_traceparent
+from gateway.rpc.calls import current_call
 from gateway.store.port import Store
-from gateway.tracing import current_traceparent
+from gateway.time.clock import Clock
 from region_node.care.complaints import rules
 from region_node.care.complaints.attaching import MATERIAL, Attaching
 from region_node.care.complaints.attachment_contents import AttachmentReading

@@ -2,11 +2,11 @@
 
 import grpc
 
-from gateway import failpoints
 from gateway.api.region.v1 import case_service_pb2 as api
 from gateway.api.region.v1.case_service_pb2_grpc import CaseServiceServicer
-from gateway.clock import Clock
+from gateway.process import failpoints
 from gateway.store.port import Store
+from gateway.time.clock import Clock
 from region_node.care.complaints.cases import header
 from region_node.care.complaints.returning import Assignment, assign
 from region_node.node.context import RegionContext

@@ -6,8 +6,8 @@ from datetime import datetime
 from gateway.api.region.v1.case_service_pb2 import CaseHeader
 from gateway.api.region.v1.complaint_pb2 import Complaint, ComplaintNote, TimeReason, WorkItem, WorkItemState
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.clock import to_timestamp
 from gateway.errors import Refused
+from gateway.time.clock import to_timestamp
 from region_node.care.complaints import rules
 
 AWAITING_REGION = WorkItemState.WORK_ITEM_STATE_AWAITING_REGION

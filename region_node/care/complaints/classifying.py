@@ -7,11 +7,11 @@ from it (Measures on complaints to market regulators, art. 37): that region retu
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from gateway import failpoints
 from gateway.api.region.v1.complaint_envelopes_pb2 import ComplaintCommand
 from gateway.api.region.v1.complaint_pb2 import ClassifiedBy, Complaint
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
+from gateway.process import failpoints
 from gateway.store.port import Transaction
 from region_node.care.complaints import cases, escalation, handling, joining, leading, owner, rules, told
 from region_node.care.complaints.keeping import change_complaint

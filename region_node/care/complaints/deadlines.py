@@ -11,8 +11,8 @@ from zoneinfo import ZoneInfo
 
 from gateway.api.federation.v1.configuration_pb2 import TimeLimit
 from gateway.api.region.v1.complaint_pb2 import Complaint, Deadline, DeadlineKind
-from gateway.clock import from_timestamp, to_timestamp
-from gateway.working_time import WorkingHours, deadline
+from gateway.time.clock import from_timestamp, to_timestamp
+from gateway.time.working_time import WorkingHours, deadline
 from region_node.care.complaints import rules
 
 Hours = Callable[[str], WorkingHours]

@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from itertools import chain
 
-from gateway import failpoints
 from gateway.api.federation.v1.problem_pb2 import ProblemHeader
 from gateway.api.region.v1.complaint_envelopes_pb2 import ComplaintCommand
 from gateway.api.region.v1.complaint_pb2 import (
@@ -21,10 +20,11 @@ from gateway.api.region.v1.complaint_pb2 import (
 )
 from gateway.api.region.v1.complaint_service_pb2 import GetComplaintResponse, ReachedLevels, SettleRemedyRequest
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.clock import Clock, from_timestamp
 from gateway.errors import Refused
-from gateway.identity import Identity
+from gateway.process import failpoints
+from gateway.security.identity import Identity
 from gateway.store.port import CommittedElsewhere, Store, Transaction
+from gateway.time.clock import Clock, from_timestamp
 from region_node.care.complaints import giving, handling, leading, ledger, owner, returning, rules
 from region_node.care.complaints.classifying import Classification, classify
 from region_node.care.complaints.past import levels_at

@@ -21,8 +21,8 @@ from gateway.api.federation.v1.configuration_pb2 import ComplaintSeverity
 from gateway.api.region.v1.complaint_envelopes_pb2 import ComplaintRepeats
 from gateway.api.region.v1.complaint_pb2 import Complaint, Deadline, Escalation, EscalationTrigger
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.clock import to_timestamp
 from gateway.errors import Refused
+from gateway.time.clock import to_timestamp
 from region_node.care.complaints import cases, rules
 from region_node.care.complaints.deadlines import Hours, due_of, find, is_met, marks, told_at
 

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from gateway.api.region.v1.complaint_pb2 import Complaint
-from gateway.clock import from_timestamp, to_microseconds
 from gateway.store.port import Transaction, Value
+from gateway.time.clock import from_timestamp, to_microseconds
 from region_node.care.complaints import rules
 from region_node.care.complaints.deadlines import due_of, find, is_met
 from region_node.care.complaints.ledger import is_estimated

@@ -6,11 +6,12 @@ region books the money once, whatever is killed or sent again.
 
 from datetime import datetime
 
-from gateway import audit, failpoints
 from gateway.api.region.v1.complaint_pb2 import Complaint
+from gateway.auditing import audit
 from gateway.errors import Refused, is_temporary
+from gateway.process import failpoints
 from gateway.store.port import Transaction
-from gateway.timers import Timer
+from gateway.store.timers import Timer
 from region_node.business.orders import intake
 from region_node.business.orders.context import OrderContext
 from region_node.business.orders.rows import find_order

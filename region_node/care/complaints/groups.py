@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from gateway.api.region.v1.complaint_pb2 import Complaint
-from gateway.clock import from_timestamp, to_microseconds
 from gateway.errors import Refused
 from gateway.federation.catalogue import Federation
 from gateway.store.port import Transaction, Value
+from gateway.time.clock import from_timestamp, to_microseconds
 from region_node.care.complaints import rules
 
 SIZE_POLICY, WINDOW_POLICY = "complaint-group-size", "complaint-group-window"

@@ -8,17 +8,17 @@ from collections.abc import Sequence
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from gateway import failpoints
 from gateway.api.federation.v1.configuration_pb2 import ComplaintCategory
 from gateway.api.region.v1.complaint_envelopes_pb2 import ComplaintCommand, ComplaintFiling
 from gateway.api.region.v1.complaint_pb2 import Complaint, ComplaintRequest
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.clock import from_timestamp, to_timestamp
 from gateway.errors import Refused
-from gateway.identity import Identity
+from gateway.process import failpoints
+from gateway.security.identity import Identity
 from gateway.store.port import Transaction
-from gateway.timers import Timer
+from gateway.store.timers import Timer
+from gateway.time.clock import from_timestamp, to_timestamp
 from region_node.care.complaints import cases, escalation, joining, leading, owner, proposing, rules, told
 from region_node.care.complaints.keeping import add_complaint, change_complaint
 from region_node.care.complaints.limits import set_deadlines

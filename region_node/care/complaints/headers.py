@@ -11,8 +11,8 @@ from gateway.api.federation.v1.configuration_pb2 import ComplaintSeverity
 from gateway.api.region.v1.complaint_oversight_service_pb2 import ComplaintHeader
 from gateway.api.region.v1.complaint_pb2 import Complaint, ComplaintState
 from gateway.api.types.v1.types_pb2 import LocalizedText
-from gateway.clock import from_microseconds, to_microseconds, to_timestamp
 from gateway.store.port import Transaction, Value
+from gateway.time.clock import from_microseconds, to_microseconds, to_timestamp
 from region_node.care.complaints import rules
 from region_node.care.complaints.deadlines import due_of, find, is_met
 

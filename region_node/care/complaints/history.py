@@ -5,7 +5,7 @@ from datetime import datetime
 
 from gateway.api.region.v1.complaint_oversight_service_pb2 import ComplaintHistory
 from gateway.api.region.v1.complaint_pb2 import Complaint, LedgerEntry
-from gateway.clock import from_timestamp
+from gateway.time.clock import from_timestamp
 from region_node.care.complaints import ledger, rules
 from region_node.care.complaints.deadlines import Hours, find
 from region_node.care.complaints.escalation import ADMINISTRATORS

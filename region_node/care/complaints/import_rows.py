@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from gateway import vault
 from gateway.api.region.v1.complaint_pb2 import Complaint
-from gateway.clock import from_microseconds
+from gateway.store import vault
 from gateway.store.among import rows_among
 from gateway.store.port import Transaction
+from gateway.time.clock import from_microseconds
 from region_node.care.complaints import rules
 from region_node.care.complaints.figure_rows import keep_figures_of
 from region_node.care.complaints.past import Earlier

@@ -9,11 +9,11 @@ from gateway.api.region.v1 import complaint_import_service_pb2 as api
 from gateway.api.region.v1.complaint_import_service_pb2_grpc import ComplaintImportServiceServicer
 from gateway.api.region.v1.customer_service_pb2 import ImportFile
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.calls import current_call
-from gateway.clock import Clock, from_timestamp
 from gateway.errors import Refused
+from gateway.process.tracing import current_traceparent
+from gateway.rpc.calls import current_call
 from gateway.store.port import Store
-from gateway.tracing import current_traceparent
+from gateway.time.clock import Clock, from_timestamp
 from region_node.care.complaints import imports
 from region_node.care.complaints.imports import Asked, Candidate
 from region_node.care.complaints.past import Earlier

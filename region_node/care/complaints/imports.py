@@ -12,18 +12,18 @@ from zoneinfo import ZoneInfo
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from gateway import failpoints
 from gateway.api.federation.v1.configuration_pb2 import DataClass
 from gateway.api.region.v1 import complaint_import_service_pb2 as api
 from gateway.api.region.v1.complaint_pb2 import ClassifiedBy, Complaint, ComplaintClassification, ComplaintRequest
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Requester
-from gateway.clock import from_timestamp, to_microseconds
 from gateway.errors import Refused
-from gateway.message_checks import require_plain
-from gateway.numberplan import normalize
+from gateway.federation.numberplan import normalize
+from gateway.process import failpoints
+from gateway.rpc.message_checks import require_plain
 from gateway.store.port import Transaction
-from gateway.timers import Timer, set_timers
+from gateway.store.timers import Timer, set_timers
+from gateway.time.clock import from_timestamp, to_microseconds
 from region_node.care.complaints import past, rules
 from region_node.care.complaints.import_rows import (
     Known,

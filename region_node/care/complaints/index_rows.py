@@ -6,8 +6,8 @@ from datetime import datetime
 
 from gateway.api.region.v1.complaint_envelopes_pb2 import ComplaintNoted
 from gateway.api.region.v1.complaint_pb2 import Complaint
-from gateway.clock import from_timestamp, to_microseconds
 from gateway.store.port import Transaction
+from gateway.time.clock import from_timestamp, to_microseconds
 from region_node.care.complaints import rules
 from region_node.care.complaints.repeats import REPEAT_WITHIN, Filing
 from region_node.node.subjects import number_index

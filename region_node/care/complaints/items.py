@@ -2,11 +2,11 @@
 
 from datetime import datetime
 
-from gateway import failpoints
 from gateway.api.region.v1.complaint_envelopes_pb2 import ComplaintCommand
 from gateway.api.region.v1.complaint_pb2 import Complaint, ComplaintAttachment, Resolution
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
+from gateway.process import failpoints
 from region_node.care.complaints import cases, escalation, rules
 from region_node.node.context import RegionContext
 

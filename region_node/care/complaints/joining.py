@@ -13,10 +13,10 @@ from gateway.api.region.v1.complaint_envelopes_pb2 import ComplaintCommand, Comp
 from gateway.api.region.v1.complaint_pb2 import Complaint
 from gateway.api.region.v1.sharing_service_pb2 import DisclosureKind, DisclosureParticulars
 from gateway.api.relay.v1.relay_pb2 import EnvelopeKind
-from gateway.clock import from_timestamp, to_microseconds
 from gateway.relay.envelopes import Letter
 from gateway.relay.outbox import send, was_sent
 from gateway.store.port import Transaction
+from gateway.time.clock import from_timestamp, to_microseconds
 from region_node.care.complaints import escalation, owner, rules
 from region_node.care.complaints.index_rows import Indexed, find_indexed, known_around
 from region_node.care.complaints.repeats import Filing, repeated_by, repeating

@@ -8,7 +8,6 @@ import contextlib
 from collections.abc import Sequence
 from datetime import datetime
 
-from gateway import failpoints
 from gateway.api.federation.v1.configuration_pb2 import Department
 from gateway.api.region.v1.complaint_envelopes_pb2 import ComplaintCommand, ComplaintFiling
 from gateway.api.region.v1.complaint_pb2 import (
@@ -18,9 +17,10 @@ from gateway.api.region.v1.complaint_pb2 import (
     ReturnReason,
     WorkItem,
 )
-from gateway.clock import to_timestamp
 from gateway.errors import Refused, text
+from gateway.process import failpoints
 from gateway.store.port import Transaction
+from gateway.time.clock import to_timestamp
 from region_node.care.complaints import cases, escalation, owner, rules, told
 from region_node.care.complaints.deadlines import meet
 from region_node.care.complaints.keeping import add_complaint, change_complaint

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from gateway.api.region.v1.complaint_pb2 import Complaint, LedgerEntry, TimeReason
-from gateway.clock import from_timestamp
+from gateway.time.clock import from_timestamp
 from region_node.care.complaints import rules
 from region_node.care.complaints.deadlines import Hours, due_of, find
 

@@ -5,10 +5,10 @@ from datetime import datetime
 
 from gateway.api.federation.v1.configuration_pb2 import ComplaintCategory, RegionalLimit, RegionalPolicy, TimeLimit
 from gateway.api.region.v1.complaint_pb2 import Complaint, Deadline, DeadlineKind
-from gateway.clock import from_timestamp, to_timestamp
 from gateway.federation.catalogue import Federation
 from gateway.federation.complaint_limits import resolution_limit, resolution_policy
 from gateway.federation.complaint_rules import EXPEDITE, LEGAL_CAP, STAGES, severity_policy
+from gateway.time.clock import from_timestamp, to_timestamp
 from region_node.care.complaints import rules
 from region_node.care.complaints.deadlines import Limit, due_of, promised, starting
 

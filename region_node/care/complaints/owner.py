@@ -5,17 +5,18 @@ One transaction each. Whatever raises Refused does so before the first write.
 
 from datetime import datetime, timedelta
 
-from gateway import audit, failpoints
 from gateway.api.region.v1.complaint_envelopes_pb2 import ComplaintCommand, ComplaintUpdate
 from gateway.api.region.v1.complaint_pb2 import Complaint, ComplaintAttachment, EscalationTrigger, Resolution
 from gateway.api.relay.v1.relay_pb2 import EnvelopeKind
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.clock import from_timestamp, to_timestamp
+from gateway.auditing import audit
 from gateway.errors import Refused
+from gateway.process import failpoints
 from gateway.relay.envelopes import Letter
 from gateway.relay.outbox import send
 from gateway.store.port import Transaction
-from gateway.timers import cancel_timer, set_timer
+from gateway.store.timers import cancel_timer, set_timer
+from gateway.time.clock import from_timestamp, to_timestamp
 from region_node.business.orders.context import require_amounts
 from region_node.care.complaints import cases, escalation, items, rules, told
 from region_node.care.complaints.accepted import accepted

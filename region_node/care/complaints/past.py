@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from gateway.api.region.v1.complaint_pb2 import Complaint, ComplaintState, Escalation
-from gateway.clock import from_timestamp, to_timestamp
+from gateway.time.clock import from_timestamp, to_timestamp
 from region_node.care.complaints import escalation, rules
 from region_node.care.complaints.deadlines import Hours, meet
 from region_node.care.complaints.repeats import REPEAT_WITHIN

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from gateway import vault
 from gateway.api.region.v1.complaint_pb2 import ComplaintNote
-from gateway.clock import to_timestamp
+from gateway.store import vault
 from gateway.store.port import Transaction
+from gateway.time.clock import to_timestamp
 from region_node.care.complaints import rules
 from region_node.care.complaints.rows import complaint_subject
 

@@ -13,7 +13,7 @@ from gateway.api.region.v1.complaint_pb2 import (
     ComplaintRequest,
 )
 from gateway.api.types.v1.types_pb2 import LocalizedText
-from gateway.clock import to_timestamp
+from gateway.time.clock import to_timestamp
 from region_node.node.context import RegionContext
 
 DESK = LocalizedText(zh_cn="投诉归类岗", en="Classification desk")

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from gateway.relay.at_rest import envelope_subject
 from gateway.store.port import Transaction
-from gateway.vault import destroy
+from gateway.store.vault import destroy
 from region_node.care.complaints.private_notes import remove_private_notes
 from region_node.care.complaints.rows import AboutNumber, case_of, complaint_subject
 from region_node.care.complaints.rules import FINAL

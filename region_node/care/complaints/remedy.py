@@ -6,8 +6,8 @@ from gateway.api.region.v1.complaint_pb2 import Complaint, Remedy, RemedyState
 from gateway.api.region.v1.order_pb2 import Order, OrderError, OrderRequest, Party
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Applicant, Requester
-from gateway.clock import from_timestamp, to_timestamp
 from gateway.errors import Refused
+from gateway.time.clock import from_timestamp, to_timestamp
 from region_node.business.orders.rules import COMPLETED, TEXT_LIMIT, is_final
 from region_node.care.complaints import rules
 from region_node.care.complaints.deadlines import due_of, find, is_met, meet

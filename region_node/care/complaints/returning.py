@@ -7,12 +7,13 @@ import hashlib
 from dataclasses import dataclass
 from datetime import datetime
 
-from gateway import audit, failpoints
 from gateway.api.region.v1.complaint_pb2 import Complaint, ComplaintReturn, ReturnReason
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.clock import to_timestamp
+from gateway.auditing import audit
 from gateway.errors import Refused
+from gateway.process import failpoints
 from gateway.store.port import Transaction
+from gateway.time.clock import to_timestamp
 from region_node.care.complaints import cases, handling, leading, owner, rules, told
 from region_node.care.complaints.keeping import change_complaint
 from region_node.care.complaints.rows import find_complaint

@@ -4,13 +4,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from gateway import vault
 from gateway.api.region.v1.complaint_pb2 import Complaint, ComplaintState, Escalation
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.clock import from_timestamp, to_microseconds
 from gateway.errors import Refused
-from gateway.masking import masked_number, prints_masked
+from gateway.store import vault
 from gateway.store.port import Transaction, Value
+from gateway.time.clock import from_timestamp, to_microseconds
+from gateway.wording.masking import masked_number, prints_masked
 from region_node.care.complaints import remedy, rules
 from region_node.care.complaints.deadlines import due_of, find, is_met
 from region_node.customers.told_standings import NOT_RESTRICTED

@@ -18,8 +18,8 @@ from gateway.api.region.v1.complaint_pb2 import (
     TimeReason,
 )
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.clock import from_timestamp, to_timestamp
 from gateway.errors import Refused
+from gateway.time.clock import from_timestamp, to_timestamp
 from region_node.requests.checks import invalid, require_length
 
 ACKNOWLEDGED = ComplaintState.COMPLAINT_STATE_ACKNOWLEDGED

@@ -5,8 +5,8 @@ from zoneinfo import ZoneInfo
 
 from gateway.api.region.v1.complaint_pb2 import Complaint, Remedy
 from gateway.api.types.v1.types_pb2 import LocalizedText
-from gateway.clock import time_in
 from gateway.store.port import Transaction
+from gateway.time.clock import time_in
 from region_node.care.complaints import remedy, rules
 from region_node.customers.notices.rows import Notice, tell
 from region_node.node.context import RegionContext

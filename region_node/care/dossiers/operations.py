@@ -8,10 +8,10 @@ from zoneinfo import ZoneInfo
 from gateway.api.region.v1.complaint_pb2 import Complaint, LedgerEntry
 from gateway.api.region.v1.dossier_service_pb2 import Appellant, Dossier, ExportDossierRequest
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.clock import from_timestamp, to_timestamp
 from gateway.errors import Refused
-from gateway.identity import Identity
+from gateway.security.identity import Identity
 from gateway.store.port import Transaction
+from gateway.time.clock import from_timestamp, to_timestamp
 from region_node.care.complaints import handling, ledger
 from region_node.care.dossiers import rules
 from region_node.customers.rows import find_customer, find_line

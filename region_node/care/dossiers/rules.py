@@ -22,9 +22,9 @@ from gateway.api.region.v1.dossier_service_pb2 import (
 )
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import LocalizedText
-from gateway.clock import from_timestamp, time_in
 from gateway.errors import Refused
 from gateway.federation.complaint_rules import APPEAL_OF_CHARGES, APPEAL_OF_OTHERS
+from gateway.time.clock import from_timestamp, time_in
 from region_node.care.complaints import rules as complaint_rules
 from region_node.node.terms import add_months
 from region_node.requests.checks import require_length

@@ -6,11 +6,11 @@ from gateway.api.region.v1 import dossier_service_pb2 as api
 from gateway.api.region.v1.complaint_envelopes_pb2 import ComplaintCommand
 from gateway.api.region.v1.dossier_service_pb2_grpc import DossierServiceServicer
 from gateway.api.types.v1.types_pb2 import Requester
-from gateway.calls import current_call
-from gateway.clock import Clock
+from gateway.process.tracing import current_traceparent
+from gateway.rpc.calls import current_call
 from gateway.store.port import Store, Transaction
-from gateway.tracing import current_traceparent
-from gateway.words import english
+from gateway.time.clock import Clock
+from gateway.wording.words import english
 from region_node.care.complaints.desk import ComplaintDesk
 from region_node.care.dossiers.operations import Exporter, export
 from region_node.node.context import RegionContext

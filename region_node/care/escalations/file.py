@@ -9,8 +9,8 @@ from google.protobuf import json_format
 
 from gateway.api.provider.v1.raised_complaint_pb2 import RaisedComplaint
 from gateway.errors import Unreachable
-from gateway.files import make_private
-from gateway.plain_text import visible
+from gateway.process.files import make_private
+from gateway.values.plain_text import visible
 
 _NEWLINE = b"\n"
 

@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 
 from gateway.api.provider.v1.raised_complaint_pb2 import RaisedComplaint
 from gateway.api.region.v1.complaint_pb2 import Complaint, Escalation
-from gateway.clock import from_microseconds, to_microseconds
 from gateway.store.port import Transaction, Value
+from gateway.time.clock import from_microseconds, to_microseconds
 from region_node.node.context import RegionContext
 
 ABOUT = "tellings"  # what other processes are told of

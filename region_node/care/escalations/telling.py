@@ -8,11 +8,11 @@ from datetime import datetime, timedelta
 from functools import partial
 from itertools import groupby
 
-from gateway import failpoints
-from gateway.clock import Clock
 from gateway.errors import Unreachable
+from gateway.process import failpoints
 from gateway.relay.retry import FullJitter
 from gateway.store.port import Store, Transaction
+from gateway.time.clock import Clock
 from region_node.care.escalations.port import Sink
 from region_node.care.escalations.rows import ABOUT, Telling, TellingAdded, claim, next_due, note_told, postpone
 from region_node.node.outgoing import Outgoing, Queue

@@ -6,9 +6,9 @@ from zoneinfo import ZoneInfo
 from gateway.api.region.v1 import improvement_service_pb2 as api
 from gateway.api.region.v1.improvement_service_pb2 import ImprovementAction
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.clock import to_timestamp
 from gateway.errors import Refused
 from gateway.store.port import Transaction
+from gateway.time.clock import to_timestamp
 from region_node.care.complaints import rules
 from region_node.care.complaints.rows import require_complaint
 from region_node.node.context import RegionContext

@@ -9,7 +9,7 @@ from gateway.api.region.v1 import attachment_service_pb2 as api
 from gateway.api.region.v1.attachment_service_pb2_grpc import AttachmentServiceStub
 from gateway.api.region.v1.document_service_pb2 import UploadState
 from gateway.cli.exits import REFUSED, leave
-from gateway.languages import in_language, translated
+from gateway.wording.languages import in_language, translated
 from region_node.cli.asking import NODE, Asking
 from region_node.cli.connection import patience_option
 from region_node.cli.imports.file_transfer import (

@@ -6,7 +6,7 @@ import click
 
 from gateway.api.region.v1.complaint_service_pb2 import ClassifyComplaintRequest
 from gateway.api.region.v1.complaint_service_pb2_grpc import ComplaintServiceStub
-from gateway.languages import translated
+from gateway.wording.languages import translated
 from region_node.cli.asking import Asking, writes
 from region_node.cli.complaints.complaint_view import print_told
 from region_node.cli.completing import complete_categories

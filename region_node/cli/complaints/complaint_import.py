@@ -15,7 +15,7 @@ from gateway.api.region.v1.complaint_import_service_pb2 import (
 )
 from gateway.api.region.v1.complaint_import_service_pb2_grpc import ComplaintImportServiceStub
 from gateway.api.region.v1.customer_service_pb2 import ImportFile
-from gateway.clock import to_timestamp
+from gateway.time.clock import to_timestamp
 from region_node.cli.asking import NODE, Asking
 from region_node.cli.complaints.complaint_file import ComplaintFile
 from region_node.cli.complaints.complaint_map import ComplaintMap

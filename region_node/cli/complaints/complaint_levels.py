@@ -12,11 +12,11 @@ from gateway.api.region.v1.complaint_service_pb2 import ListComplaintsRequest, L
 from gateway.api.region.v1.complaint_service_pb2_grpc import ComplaintServiceStub
 from gateway.cli.asking import limit_option
 from gateway.cli.table import Table, TableColumn
-from gateway.clock import from_timestamp, to_timestamp
-from gateway.languages import translated
-from gateway.terms import category_name, region_name
-from gateway.times import told_time
-from gateway.words import word
+from gateway.time.clock import from_timestamp, to_timestamp
+from gateway.wording.languages import translated
+from gateway.wording.terms import category_name, region_name
+from gateway.wording.times import told_time
+from gateway.wording.words import word
 from region_node.cli.asking import Asking, reads
 from region_node.cli.completing import complete_categories
 from region_node.cli.options import staff_option

@@ -10,8 +10,8 @@ from typing import TypeVar
 
 from gateway.api.region.v1.complaint_import_service_pb2 import ImportedComplaint
 from gateway.api.region.v1.complaint_pb2 import ComplaintChannel, ComplaintRequest, ComplaintState, Remedy
-from gateway.clock import to_timestamp
-from gateway.languages import translated
+from gateway.time.clock import to_timestamp
+from gateway.wording.languages import translated
 from region_node.cli.imports.column_map import (
     Cells,
     Compiler,

@@ -26,12 +26,12 @@ from gateway.api.region.v1.complaint_service_pb2 import GetComplaintResponse
 from gateway.cli.complaints import entered, filing, is_at_filing, raised, show_ledger, state_word
 from gateway.cli.problems import told_cause
 from gateway.cli.table import Happening, Table, TableColumn, show_timeline
-from gateway.clock import from_timestamp
-from gateway.languages import in_language, translated
-from gateway.money import in_major_units
-from gateway.terms import category_name, cause_name, region_name
-from gateway.times import told_if_set, told_time
-from gateway.words import word
+from gateway.time.clock import from_timestamp
+from gateway.values.money import in_major_units
+from gateway.wording.languages import in_language, translated
+from gateway.wording.terms import category_name, cause_name, region_name
+from gateway.wording.times import told_if_set, told_time
+from gateway.wording.words import word
 from region_node.care.complaints.rules import is_on_its_way, is_unclassified, is_with_nobody
 
 _NO_ANSWER_DUE = frozenset(

@@ -11,7 +11,7 @@ from gateway.api.region.v1.complaint_service_pb2_grpc import ComplaintServiceStu
 from gateway.api.types.v1.types_pb2 import Money
 from gateway.cli.asking import limit_option
 from gateway.cli.choices import choices
-from gateway.languages import translated
+from gateway.wording.languages import translated
 from region_node.care.complaints.rules import NOT_SAID, state_name
 from region_node.cli.asking import Asking, reads, writes
 from region_node.cli.complaints.attachments import attach, attachment

@@ -12,9 +12,9 @@ from gateway.api.region.v1 import dossier_service_pb2 as api
 from gateway.api.region.v1.dossier_service_pb2_grpc import DossierServiceStub
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import from_rpc_error
-from gateway.files import replace_file
-from gateway.languages import LANGUAGES, in_each_language, translated
-from gateway.plain_text import visible
+from gateway.process.files import replace_file
+from gateway.values.plain_text import visible
+from gateway.wording.languages import LANGUAGES, in_each_language, translated
 from region_node.cli.complaints.dossier_view import document, open_points, verdict_of
 from region_node.cli.connection import Target, connection_options
 

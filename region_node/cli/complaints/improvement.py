@@ -7,8 +7,8 @@ from gateway.api.region.v1.improvement_service_pb2 import ImprovementAction
 from gateway.api.region.v1.improvement_service_pb2_grpc import ImprovementServiceStub
 from gateway.cli.asking import limit_option
 from gateway.cli.table import Table, TableColumn
-from gateway.languages import translated
-from gateway.terms import category_name, cause_name
+from gateway.wording.languages import translated
+from gateway.wording.terms import category_name, cause_name
 from region_node.cli.asking import Asking, reads, writes
 from region_node.cli.completing import complete_categories, complete_causes
 

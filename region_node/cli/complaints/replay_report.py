@@ -15,10 +15,10 @@ from gateway.api.region.v1.complaint_import_service_pb2 import (
 )
 from gateway.api.region.v1.complaint_pb2 import EscalationTrigger
 from gateway.cli.table import Table, TableColumn
-from gateway.clock import from_timestamp
-from gateway.languages import translated
-from gateway.times import region_zone, told_time
-from gateway.words import word
+from gateway.time.clock import from_timestamp
+from gateway.wording.languages import translated
+from gateway.wording.times import region_zone, told_time
+from gateway.wording.words import word
 from region_node.cli.imports.import_report import ImportReport
 from region_node.cli.imports.line_file import Line, LineFile
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from gateway.api.region.v1.customer_service_pb2 import Customer, ImportCustomersResponse
-from gateway.languages import translated
+from gateway.wording.languages import translated
 from region_node.cli.asking import NODE, Asking
 from region_node.cli.connection import patience_option
 from region_node.cli.customers.customer_file import CustomerFile

@@ -7,9 +7,9 @@ import click
 from gateway.api.region.v1 import retention_service_pb2 as api
 from gateway.api.region.v1.retention_service_pb2_grpc import RetentionServiceStub
 from gateway.cli.asking import limit_option
-from gateway.clock import to_timestamp
-from gateway.languages import translated
-from gateway.times import told_time
+from gateway.time.clock import to_timestamp
+from gateway.wording.languages import translated
+from gateway.wording.times import told_time
 from region_node.cli.asking import Asking, reads, repeats
 from region_node.cli.options import recorded_staff_option
 from region_node.cli.times import DayOrInstantType, ending

@@ -7,7 +7,7 @@ import click
 from gateway.api.region.v1 import erasure_service_pb2 as api
 from gateway.api.region.v1.erasure_service_pb2_grpc import ErasureServiceStub
 from gateway.cli.choices import choices
-from gateway.languages import translated
+from gateway.wording.languages import translated
 from region_node.cli.asking import Asking, repeats
 from region_node.cli.options import channel_option, required_staff_option
 

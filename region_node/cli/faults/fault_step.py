@@ -7,9 +7,9 @@ from google.protobuf.descriptor import EnumDescriptor, FieldDescriptor
 
 from gateway.api.region.v1.fault_pb2 import FaultMeasure, FaultReview
 from gateway.api.region.v1.fault_service_pb2 import WorkOnFaultRequest
-from gateway.languages import offering, translated
-from gateway.money import minor_units_of
-from gateway.times import instant_of
+from gateway.values.money import minor_units_of
+from gateway.wording.languages import offering, translated
+from gateway.wording.times import instant_of
 
 _FIELDS: Mapping[str, FieldDescriptor] = {
     field.name.replace("_", "-"): field for field in WorkOnFaultRequest.DESCRIPTOR.oneofs_by_name["step"].fields

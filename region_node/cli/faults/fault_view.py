@@ -19,12 +19,12 @@ from gateway.api.region.v1.fault_pb2 import (
 )
 from gateway.api.region.v1.fault_service_pb2 import FoundPlace
 from gateway.cli.table import Table, TableColumn, show_timeline
-from gateway.clock import from_timestamp
-from gateway.languages import in_language, translated
-from gateway.money import in_major_units
-from gateway.terms import region_name
-from gateway.times import told_if_set, told_time
-from gateway.words import word
+from gateway.time.clock import from_timestamp
+from gateway.values.money import in_major_units
+from gateway.wording.languages import in_language, translated
+from gateway.wording.terms import region_name
+from gateway.wording.times import told_if_set, told_time
+from gateway.wording.words import word
 from region_node.network.faults.outages import due_of
 from region_node.network.faults.rules import UNREPAIRED
 

@@ -10,7 +10,7 @@ from gateway.api.region.v1.fault_pb2 import FaultEvaluation, FaultPlace, FaultRe
 from gateway.api.region.v1.fault_service_pb2_grpc import FaultServiceStub
 from gateway.cli.asking import limit_option
 from gateway.cli.choices import choices
-from gateway.languages import translated
+from gateway.wording.languages import translated
 from region_node.cli.asking import Asking, reads, watch, writes
 from region_node.cli.completing import complete_regions
 from region_node.cli.faults.fault_step import STEPS, step_of, steps_told

@@ -19,8 +19,8 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from gateway.api.federation.v1.configuration_pb2 import LineKind, Plan
 from gateway.api.region.v1 import customer_service_pb2 as api
 from gateway.api.types.v1.types_pb2 import Money
-from gateway.clock import to_timestamp
-from gateway.languages import translated
+from gateway.time.clock import to_timestamp
+from gateway.wording.languages import translated
 from region_node.cli.imports.number_ranges import NumberRange, RangeExhausted
 from region_node.node.terms import add_months, term_end
 

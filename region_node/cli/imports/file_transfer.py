@@ -30,8 +30,8 @@ from gateway.cli.asking import exit_codes
 from gateway.cli.exits import leave
 from gateway.errors import from_rpc_error
 from gateway.federation.documents import MEDIA_TYPES
-from gateway.files import go_on_private
-from gateway.languages import translated
+from gateway.process.files import go_on_private
+from gateway.wording.languages import translated
 from region_node.cli.connection import Target
 from region_node.cli.imports.reconnecting import Note, ended, keep_trying, telling_away
 from region_node.cli.outcome import Stalled

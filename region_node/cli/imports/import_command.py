@@ -11,7 +11,7 @@ import grpc
 
 from gateway.cli.asking import Option
 from gateway.cli.exits import REFUSED
-from gateway.languages import translated
+from gateway.wording.languages import translated
 from region_node.cli.asking import Asking
 from region_node.cli.imports.column_map import MapUnusable
 from region_node.cli.imports.import_report import ImportReport, M, R

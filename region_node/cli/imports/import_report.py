@@ -12,9 +12,9 @@ from gateway.api.region.v1.customer_service_pb2 import RejectedLine
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import LocalizedText
 from gateway.errors import reason_name, text
-from gateway.files import open_private
-from gateway.languages import in_language, translated
-from gateway.plain_text import spreadsheet_row
+from gateway.process.files import open_private
+from gateway.values.plain_text import spreadsheet_row
+from gateway.wording.languages import in_language, translated
 from region_node.cli.imports.column_map import Problem
 from region_node.cli.imports.line_file import Line, LineFile
 from region_node.cli.progress import LineProgress

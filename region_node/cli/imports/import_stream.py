@@ -10,7 +10,7 @@ from typing import Generic, TypeVar
 import grpc
 
 from gateway.api.region.v1.customer_service_pb2 import RejectedLine
-from gateway.languages import translated
+from gateway.wording.languages import translated
 from region_node.cli.imports.import_report import ImportReport, M, R
 from region_node.cli.imports.line_file import Line, LineFile, LineFileUnusable
 from region_node.cli.imports.reconnecting import Note, keep_trying

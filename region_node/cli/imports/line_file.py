@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from gateway.languages import translated
-from gateway.plain_text import typed_cell
+from gateway.values.plain_text import typed_cell
+from gateway.wording.languages import translated
 from region_node.cli.imports.column_map import Problem
 
 M = TypeVar("M")

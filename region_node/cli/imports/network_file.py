@@ -14,7 +14,7 @@ import click
 from google.protobuf.json_format import ParseDict, ParseError
 from google.protobuf.message import Message
 
-from gateway.languages import translated
+from gateway.wording.languages import translated
 
 M = TypeVar("M", bound=Message)
 _Row = tuple[int, str, Mapping[str, object] | None]

@@ -18,9 +18,9 @@ from gateway.api.region.v1.alarm_service_pb2 import RejectedItem
 from gateway.cli.asking import exit_codes
 from gateway.cli.exits import REFUSED
 from gateway.errors import reason_name
-from gateway.files import open_private
-from gateway.languages import in_language, translated
-from gateway.plain_text import spreadsheet_row
+from gateway.process.files import open_private
+from gateway.values.plain_text import spreadsheet_row
+from gateway.wording.languages import in_language, translated
 from region_node.cli.asking import NODE, Asking
 from region_node.cli.connection import patience_option
 from region_node.cli.imports.import_report import require_other_file

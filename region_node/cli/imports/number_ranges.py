@@ -3,8 +3,8 @@
 from dataclasses import dataclass, field
 
 from gateway.errors import Refused
-from gateway.languages import refusal, translated
-from gateway.numberplan import normalize
+from gateway.federation.numberplan import normalize
+from gateway.wording.languages import refusal, translated
 
 UNNAMED = "line"
 

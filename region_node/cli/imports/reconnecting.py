@@ -7,7 +7,7 @@ import click
 import grpc
 
 from gateway.cli.exits import NOT_KNOWN, REFUSED
-from gateway.languages import translated
+from gateway.wording.languages import translated
 from region_node.cli.connection import Target
 from region_node.cli.outcome import may_pass, told_by
 

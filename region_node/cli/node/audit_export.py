@@ -11,12 +11,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from gateway import audit
-from gateway.audit import AuditRow, Head, Walk
-from gateway.clock import to_microseconds
-from gateway.plain_text import visible
-from gateway.signing import AUDIT_HEAD, Signer
+from gateway.auditing import audit
+from gateway.auditing.audit import AuditRow, Head, Walk
+from gateway.security.signing import AUDIT_HEAD, Signer
 from gateway.store.port import Transaction
+from gateway.time.clock import to_microseconds
+from gateway.values.plain_text import visible
 from region_node.cli.node.audit_witnesses import Countersigned
 
 FORMAT = "crossregion-audit-export/1"

@@ -12,22 +12,30 @@ from gateway.api.federation.v1.federation_pb2 import MemberState, WatchRequest, 
 from gateway.api.federation.v1.federation_pb2_grpc import FederationServiceStub
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.clock import Clock, SystemClock, from_timestamp
-from gateway.doctor.certificates import check_credentials, check_signing
-from gateway.doctor.commands import doctor_command
-from gateway.doctor.database import check_database
-from gateway.doctor.findings import Finding, bad, good, not_checked, warning
-from gateway.doctor.machine import check_data
-from gateway.doctor.peers import ANSWER_SECONDS, check_port, clock_finding, health, peer, status_name, unreached
-from gateway.doctor.region_keys import check_region_keys
+from gateway.cli.reaching import Server
 from gateway.errors import Refused, Unreachable, from_rpc_error
-from gateway.identity import Identity, server_name
-from gateway.languages import translated
-from gateway.reaching import Server
+from gateway.maintenance.doctor.certificates import check_credentials, check_signing
+from gateway.maintenance.doctor.commands import doctor_command
+from gateway.maintenance.doctor.database import check_database
+from gateway.maintenance.doctor.findings import Finding, bad, good, not_checked, warning
+from gateway.maintenance.doctor.machine import check_data
+from gateway.maintenance.doctor.peers import (
+    ANSWER_SECONDS,
+    check_port,
+    clock_finding,
+    health,
+    peer,
+    status_name,
+    unreached,
+)
+from gateway.maintenance.doctor.region_keys import check_region_keys
+from gateway.security.identity import Identity, server_name
+from gateway.security.tls import CredentialsUnusable
 from gateway.settings import Sources
 from gateway.store.schema import migrations_of
-from gateway.tls import CredentialsUnusable
-from gateway.words import word
+from gateway.time.clock import Clock, SystemClock, from_timestamp
+from gateway.wording.languages import translated
+from gateway.wording.words import word
 from region_node.cli.node.config import load_settings, settings_options
 from region_node.cli.node.escalation_checks import check_escalations
 from region_node.cli.node.sealing_checks import check_sealing_key, sealing_name

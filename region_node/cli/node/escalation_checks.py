@@ -4,9 +4,9 @@ import os
 import ssl
 from urllib.parse import urlsplit
 
-from gateway.doctor.findings import Finding, bad, good
-from gateway.doctor.peers import ANSWER_SECONDS
-from gateway.languages import translated
+from gateway.maintenance.doctor.findings import Finding, bad, good
+from gateway.maintenance.doctor.peers import ANSWER_SECONDS
+from gateway.wording.languages import translated
 from region_node.care.escalations.webhook import connect, headers
 from region_node.node.settings import RegionSettings, WebhookSettings
 

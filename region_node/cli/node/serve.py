@@ -2,14 +2,14 @@
 
 import click
 
-from gateway import logs
 from gateway.cli.exits import REFUSED, leave
-from gateway.region_keys import RegionKeysUnusable
-from gateway.server import PortInUse, run_process
+from gateway.process import logs
+from gateway.rpc.server import PortInUse, run_process
+from gateway.security.region_keys import RegionKeysUnusable
+from gateway.security.tls import CredentialsUnusable
 from gateway.settings import Sources
 from gateway.store.port import StoreUnusable
 from gateway.store.schema import SchemaOutdated
-from gateway.tls import CredentialsUnusable
 from region_node.cli.node.config import load_settings, settings_options
 
 

@@ -14,7 +14,7 @@ from google.protobuf import json_format
 
 from gateway.api.region.v1.order_pb2 import OrderRequest
 from gateway.api.types.v1.types_pb2 import Applicant, Channel, LocalizedText, Requester
-from gateway.languages import translated
+from gateway.wording.languages import translated
 
 _COLUMN = re.compile(
     r"business|number|applicant|request_id|requester\.(staff_id|channel)|characteristics\.[^.]+"

@@ -5,9 +5,9 @@ from collections import Counter
 from pathlib import Path
 
 from gateway.cli.exits import NOT_KNOWN, REFUSED
-from gateway.files import open_private
-from gateway.languages import in_language, translated
-from gateway.plain_text import visible
+from gateway.process.files import open_private
+from gateway.values.plain_text import visible
+from gateway.wording.languages import in_language, translated
 from region_node.business.orders.rules import REJECTED, state_name
 from region_node.cli.orders.order_file import OrderFile
 from region_node.cli.orders.order_submission import ACCEPTED, INVALID, NOT_SENT, UNKNOWN, Outcome

@@ -12,7 +12,7 @@ from gateway.api.region.v1.order_service_pb2 import SubmitOrdersRequest, SubmitO
 from gateway.api.region.v1.order_service_pb2_grpc import OrderServiceStub
 from gateway.api.types.v1.types_pb2 import LocalizedText
 from gateway.errors import is_temporary, reason_name
-from gateway.languages import translated
+from gateway.wording.languages import translated
 from region_node.business.orders.rules import state_name
 from region_node.cli.imports.reconnecting import Note, keep_trying
 from region_node.cli.orders.order_file import Line, OrderFile

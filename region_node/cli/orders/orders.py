@@ -14,8 +14,8 @@ from gateway.api.region.v1.order_event_service_pb2_grpc import OrderEventService
 from gateway.api.region.v1.order_service_pb2_grpc import OrderServiceStub
 from gateway.api.types.v1.types_pb2 import Requester
 from gateway.cli.exits import NOT_KNOWN, REFUSED, leave
-from gateway.files import replace_file
-from gateway.languages import translated
+from gateway.process.files import replace_file
+from gateway.wording.languages import translated
 from region_node.cli.asking import NODE, Asking
 from region_node.cli.connection import CHANNELS, Target, connection_options, patience_option
 from region_node.cli.imports.reconnecting import Note, ended, keep_trying, telling_away

@@ -13,8 +13,8 @@ from gateway.api.types.v1.types_pb2 import Document
 from gateway.cli.asking import request_option
 from gateway.cli.choices import choices
 from gateway.cli.exits import REFUSED
-from gateway.clock import to_timestamp
-from gateway.languages import translated
+from gateway.time.clock import to_timestamp
+from gateway.wording.languages import translated
 from region_node.cli.asking import Asking, reads, writes
 from region_node.cli.completing import complete_purposes, complete_regions
 from region_node.cli.options import APPLICANTS, channel_option, required_staff_option

@@ -9,7 +9,7 @@ import grpc
 from gateway.api.region.v1.verification_service_pb2 import SendCodeRequest, VerifyRequest
 from gateway.api.region.v1.verification_service_pb2_grpc import VerificationServiceStub
 from gateway.api.types.v1.types_pb2 import Document, Requester
-from gateway.languages import translated
+from gateway.wording.languages import translated
 
 WAYS = ("code", "password")
 _TIMEOUT = 30.0  # seconds for one answer

@@ -9,11 +9,11 @@ from gateway.api.region.v1 import sharing_service_pb2 as api
 from gateway.api.region.v1.sharing_service_pb2 import DisclosureKind, GrantState, MaskReason
 from gateway.cli.table import Table, TableColumn
 from gateway.errors import reason_name
-from gateway.languages import in_language, translated
-from gateway.money import in_major_units
-from gateway.terms import region_name
-from gateway.times import told_if_set
-from gateway.words import word
+from gateway.values.money import in_major_units
+from gateway.wording.languages import in_language, translated
+from gateway.wording.terms import region_name
+from gateway.wording.times import told_if_set
+from gateway.wording.words import word
 
 # Fields whose texts are values of an enum of the contract.
 _ENUMS = {SharedField.SHARED_FIELD_STATUS: "PRODUCT_STATUS_", SharedField.SHARED_FIELD_LINE_KIND: "LINE_KIND_"}

@@ -5,7 +5,7 @@ import click
 from gateway.api.region.v1 import support_registry_service_pb2 as api
 from gateway.api.region.v1.support_registry_service_pb2_grpc import SupportRegistryServiceStub
 from gateway.cli.table import Table, TableColumn
-from gateway.terms import region_name
+from gateway.wording.terms import region_name
 from region_node.cli.asking import Asking, reads, repeats
 from region_node.cli.options import staff_option
 from region_node.cli.support.support_view import print_unanswered

@@ -9,9 +9,9 @@ from gateway.api.region.v1 import support_service_pb2 as api
 from gateway.api.region.v1.support_request_pb2 import SupportInquiry, SupportMeasurement, SupportState
 from gateway.api.region.v1.support_service_pb2_grpc import SupportServiceStub
 from gateway.cli.asking import limit_option
-from gateway.clock import to_timestamp
-from gateway.languages import translated
-from gateway.times import instant_of
+from gateway.time.clock import to_timestamp
+from gateway.wording.languages import translated
+from gateway.wording.times import instant_of
 from region_node.cli.asking import Asking, reads, writes
 from region_node.cli.options import staff_option
 from region_node.cli.support.support_view import SUPPORT_REQUESTS, print_request, print_told, print_unanswered

@@ -8,12 +8,12 @@ import click
 from gateway.api.region.v1.support_registry_service_pb2 import SupportUnanswered
 from gateway.api.region.v1.support_request_pb2 import SupportFigure, SupportMeasurement, SupportRequest, SupportState
 from gateway.cli.table import Table, TableColumn, show_timeline
-from gateway.clock import from_timestamp
 from gateway.errors import reason_name
-from gateway.languages import translated
-from gateway.terms import region_name
-from gateway.times import told_time
-from gateway.words import word
+from gateway.time.clock import from_timestamp
+from gateway.wording.languages import translated
+from gateway.wording.terms import region_name
+from gateway.wording.times import told_time
+from gateway.wording.words import word
 
 SUPPORT_REQUESTS = Table[SupportRequest](
     TableColumn("support request", lambda each: each.id),

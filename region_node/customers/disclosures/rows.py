@@ -7,9 +7,9 @@ from datetime import datetime
 from gateway.api.federation.v1.configuration_pb2 import LegalBasis, SharedField
 from gateway.api.region.v1.sharing_service_pb2 import DisclosureKind, DisclosureParticulars
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.clock import from_microseconds, to_microseconds
 from gateway.store.port import Transaction
-from gateway.vault import KeyDestroyed, open_sealed, seal
+from gateway.store.vault import KeyDestroyed, open_sealed, seal
+from gateway.time.clock import from_microseconds, to_microseconds
 from region_node.customers.rows import Line
 from region_node.node.subjects import customer_subject
 

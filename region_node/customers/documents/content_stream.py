@@ -7,14 +7,14 @@ from gateway.api.region.v1.document_envelopes_pb2 import DocumentContentQuestion
 from gateway.api.region.v1.document_service_pb2 import GetDocumentContentRequest, GetDocumentContentResponse
 from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, EnvelopeKind, Outcome
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.clock import Clock
 from gateway.errors import Refused
-from gateway.numberplan import normalize
+from gateway.federation.numberplan import normalize
+from gateway.process.tracing import current_traceparent
 from gateway.relay.border import Moved
 from gateway.relay.envelopes import Answer, Letter
 from gateway.relay.queries import Asker
 from gateway.store.port import Store
-from gateway.tracing import current_traceparent
+from gateway.time.clock import Clock
 from region_node.customers.documents import contents, rules
 from region_node.customers.documents.contents import Elsewhere
 from region_node.customers.documents.pieces import checked_pieces

@@ -24,7 +24,7 @@ from gateway.api.types.v1.types_pb2 import Requester
 from gateway.errors import Refused, reason_name
 from gateway.relay.border import Moved
 from gateway.store.port import Transaction
-from gateway.vault import index_of
+from gateway.store.vault import index_of
 from region_node.customers.disclosures.rows import DisclosureRow, note_disclosure, was_noted
 from region_node.customers.documents import rules
 from region_node.customers.documents.files import COMPLETE, REGISTERED, StoredFile, find_file

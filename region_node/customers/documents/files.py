@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import cast
 
-from gateway import vault
 from gateway.api.region.v1.document_service_pb2 import UploadState
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.clock import from_microseconds, to_microseconds
 from gateway.errors import Refused
+from gateway.store import vault
 from gateway.store.port import Transaction
+from gateway.time.clock import from_microseconds, to_microseconds
 
 RECEIVING = UploadState.UPLOAD_STATE_RECEIVING
 COMPLETE = UploadState.UPLOAD_STATE_COMPLETE

@@ -9,10 +9,10 @@ from gateway.api.region.v1.order_pb2 import Order, OrderRequest
 from gateway.api.relay.v1.relay_pb2 import EnvelopeKind
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Document
-from gateway.clock import Clock
 from gateway.errors import Refused
 from gateway.relay.border import Moved
 from gateway.store.port import Store
+from gateway.time.clock import Clock
 from region_node.customers.documents import register, rules
 from region_node.node.context import RegionContext
 from region_node.requests.auditing import AuditedCall

@@ -9,7 +9,7 @@ from gateway.api.region.v1.document_service_pb2 import DocumentUpload
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.store.port import Transaction
-from gateway.vault import KeyDestroyed
+from gateway.store.vault import KeyDestroyed
 from region_node.customers.documents.files import COMPLETE, REGISTERED, StoredFile, read_from
 from region_node.customers.documents.rules import PIECE_LIMIT
 

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 
 from gateway.api.region.v1.document_service_pb2 import DocumentUpload
-from gateway.clock import from_timestamp, to_microseconds
 from gateway.store.port import Transaction
-from gateway.vault import KeyDestroyed
+from gateway.store.vault import KeyDestroyed
+from gateway.time.clock import from_timestamp, to_microseconds
 from region_node.customers.documents.files import RECEIVING, find_file, remove_file
 from region_node.records.purging.aged import aged
 from region_node.records.purging.port import Cut, Page

@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import ClassVar
 
-from gateway import audit, failpoints
 from gateway.api.region.v1.document_service_pb2 import DocumentChunk, UploadState
 from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.auditing import audit
 from gateway.errors import Refused, reason_name
+from gateway.process import failpoints
 from gateway.store.port import Transaction
-from gateway.timers import Timer, cancel_timer, set_timer
-from gateway.vault import index_of
+from gateway.store.timers import Timer, cancel_timer, set_timer
+from gateway.store.vault import index_of
 from region_node.customers.documents.files import (
     RECEIVING,
     REFUSED,

@@ -7,14 +7,14 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 from functools import partial
 
-from gateway import failpoints
 from gateway.api.region.v1.document_service_pb2 import DocumentChunk
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.calls import current_call
-from gateway.clock import Clock
 from gateway.errors import Refused
+from gateway.process import failpoints
 from gateway.relay.border import Moved
+from gateway.rpc.calls import current_call
 from gateway.store.port import Store, Transaction
+from gateway.time.clock import Clock
 from region_node.customers.documents import receiving, rules
 from region_node.customers.documents.files import COMPLETE, RECEIVING, StoredFile, read_from
 from region_node.customers.documents.receiving import Incoming, UploadSettled, require_upload

@@ -9,11 +9,11 @@ from gateway.api.region.v1.document_service_pb2 import RegisteredDocument
 from gateway.api.region.v1.order_pb2 import OrderRequest
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Document
-from gateway.clock import from_timestamp, to_microseconds
 from gateway.errors import Refused
 from gateway.federation.documents import documents_missing
 from gateway.store.port import Transaction
-from gateway.vault import index_of
+from gateway.store.vault import index_of
+from gateway.time.clock import from_timestamp, to_microseconds
 from region_node.customers.documents import rules
 from region_node.customers.documents.rows import (
     DocumentRow,

@@ -2,12 +2,12 @@
 
 from datetime import datetime
 
-from gateway import failpoints
 from gateway.api.region.v1.document_envelopes_pb2 import DocumentListQuestion, DocumentNotification
 from gateway.api.region.v1.document_service_pb2 import ListDocumentsResponse
 from gateway.api.region.v1.sharing_service_pb2 import DisclosureKind, DisclosureParticulars
 from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, EnvelopeKind, Outcome, ReceiptContent
 from gateway.api.types.v1.types_pb2 import Requester
+from gateway.process import failpoints
 from gateway.relay.border import Command, Kinds, Query, SlowQuery
 from gateway.relay.envelopes import Answer
 from gateway.store.port import Transaction

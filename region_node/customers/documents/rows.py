@@ -6,8 +6,8 @@ from datetime import datetime
 
 from gateway.api.region.v1.document_service_pb2 import RegisteredDocument
 from gateway.api.types.v1.types_pb2 import Document
-from gateway.clock import from_microseconds, to_microseconds, to_timestamp
 from gateway.store.port import Transaction
+from gateway.time.clock import from_microseconds, to_microseconds, to_timestamp
 
 LIST_LIMIT = 200
 """Documents of one customer that are told at once: far more than anybody has."""

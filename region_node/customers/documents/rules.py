@@ -11,10 +11,10 @@ from gateway.api.region.v1.document_service_pb2 import DocumentChunk, DocumentUp
 from gateway.api.region.v1.order_pb2 import Order, OrderRequest, PaperUse
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Document
-from gateway.clock import from_timestamp
 from gateway.errors import Refused
 from gateway.federation.catalogue import Federation
 from gateway.federation.documents import MATERIALS_OF_THE_MOMENT, MEDIA_TYPES, documents_missing, parse_alternatives
+from gateway.time.clock import from_timestamp
 from region_node.requests.checks import require_length, require_name, require_request_id, require_requester
 
 CHUNK_LIMIT = 64 * 1024

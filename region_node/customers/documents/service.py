@@ -9,13 +9,13 @@ from gateway.api.region.v1 import document_service_pb2 as api
 from gateway.api.region.v1.document_service_pb2_grpc import DocumentServiceServicer
 from gateway.api.region.v1.order_pb2 import OrderRequest
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.calls import current_call
-from gateway.clock import Clock, from_timestamp, to_timestamp
 from gateway.errors import Refused
-from gateway.numberplan import normalize
+from gateway.federation.numberplan import normalize
+from gateway.process.tracing import current_traceparent
 from gateway.relay.border import Moved
+from gateway.rpc.calls import current_call
 from gateway.store.port import Store, Transaction
-from gateway.tracing import current_traceparent
+from gateway.time.clock import Clock, from_timestamp, to_timestamp
 from region_node.customers.documents import rules, uploads
 from region_node.customers.documents.content_stream import ContentDesk, Reading
 from region_node.customers.documents.on_file import RegisterDesk

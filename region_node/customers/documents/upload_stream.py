@@ -10,12 +10,12 @@ from gateway.api.region.v1.document_service_pb2 import (
     UploadDocumentResponse,
 )
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.calls import current_call
-from gateway.clock import Clock
 from gateway.errors import Refused
-from gateway.numberplan import normalize, number_prefix
+from gateway.federation.numberplan import normalize, number_prefix
+from gateway.process.tracing import current_traceparent
+from gateway.rpc.calls import current_call
 from gateway.store.port import Store
-from gateway.tracing import current_traceparent
+from gateway.time.clock import Clock
 from region_node.customers.documents import rules
 from region_node.customers.documents.files import StoredFile
 from region_node.customers.documents.receiving_stream import ReceivingDesk

@@ -4,18 +4,18 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import ClassVar
 
-from gateway import failpoints
 from gateway.api.region.v1.document_envelopes_pb2 import DocumentNotification
 from gateway.api.region.v1.document_service_pb2 import DocumentUpload, UploadState
 from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, EnvelopeKind, Outcome, ReceiptContent
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.clock import to_timestamp
 from gateway.errors import Refused
+from gateway.process import failpoints
 from gateway.relay.border import Moved
 from gateway.relay.envelopes import Letter
 from gateway.relay.outbox import send
 from gateway.store.port import Transaction
-from gateway.vault import index_of
+from gateway.store.vault import index_of
+from gateway.time.clock import to_timestamp
 from region_node.customers.documents import register, rules
 from region_node.customers.documents.files import (
     COMPLETE,

@@ -3,9 +3,9 @@
 import logging
 from datetime import timedelta
 
-from gateway.clock import Clock
 from gateway.errors import Unreachable
 from gateway.store.port import Store
+from gateway.time.clock import Clock
 from region_node.customers.notices.port import Message, Notifier
 from region_node.customers.notices.rows import ABOUT, Claimed, NoticeAdded, claim, next_due, note_delivered, postpone
 from region_node.node.outgoing import Outgoing, Queue

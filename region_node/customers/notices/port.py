@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from gateway.api.types.v1.types_pb2 import LocalizedText
-from gateway.masking import masked_number, prints_masked
+from gateway.wording.masking import masked_number, prints_masked
 
 
 @prints_masked(number=masked_number)

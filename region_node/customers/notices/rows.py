@@ -4,12 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from gateway import vault
 from gateway.api.region.v1 import notice_service_pb2 as api
 from gateway.api.types.v1.types_pb2 import LocalizedText
-from gateway.clock import from_microseconds, to_microseconds, to_timestamp
-from gateway.masking import masked_number, prints_masked
+from gateway.store import vault
 from gateway.store.port import Transaction
+from gateway.time.clock import from_microseconds, to_microseconds, to_timestamp
+from gateway.wording.masking import masked_number, prints_masked
 from region_node.node.subjects import indexed_number_subject, number_index
 from region_node.records.readable import readable_page
 

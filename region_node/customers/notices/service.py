@@ -4,10 +4,10 @@ import grpc
 
 from gateway.api.region.v1 import notice_service_pb2 as api
 from gateway.api.region.v1.notice_service_pb2_grpc import NoticeServiceServicer
-from gateway.clock import Clock, from_timestamp
-from gateway.numberplan import normalize
-from gateway.pages import dated_key, dated_place, decode_token, encode_token, page_size
+from gateway.federation.numberplan import normalize
+from gateway.rpc.pages import dated_key, dated_place, decode_token, encode_token, page_size
 from gateway.store.port import Store, Transaction
+from gateway.time.clock import Clock, from_timestamp
 from region_node.customers.notices.rows import notices_after
 from region_node.customers.rows import find_line
 from region_node.requests.auditing import AuditedCall, audited_call

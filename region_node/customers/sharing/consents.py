@@ -11,11 +11,11 @@ from gateway.api.region.v1 import sharing_service_pb2 as api
 from gateway.api.region.v1.sharing_service_pb2 import ConsentDecision, DisclosureKind
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import LocalizedText
-from gateway.clock import from_timestamp, time_in, to_timestamp
 from gateway.errors import Refused
 from gateway.federation.sharing_rules import CONSENT_PAPER
 from gateway.store.port import Transaction
-from gateway.vault import index_of
+from gateway.store.vault import index_of
+from gateway.time.clock import from_timestamp, time_in, to_timestamp
 from region_node.customers.disclosures.rows import DisclosureRow, note_disclosure
 from region_node.customers.documents.rows import find_document
 from region_node.customers.documents.rules import require_good

@@ -11,11 +11,11 @@ from gateway.api.region.v1.sharing_envelopes_pb2 import SharingQuery
 from gateway.api.relay.v1.relay_pb2 import EnvelopeKind
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.clock import Clock
 from gateway.errors import Refused, reason_name
-from gateway.numberplan import normalize
+from gateway.federation.numberplan import normalize
 from gateway.relay.border import Moved
 from gateway.store.port import Store
+from gateway.time.clock import Clock
 from region_node.customers.sharing.forms import Asked, require_claimant, require_form
 from region_node.customers.sharing.operations import Call, refusal_of, said_basis
 from region_node.customers.sharing.relayed import answer_query

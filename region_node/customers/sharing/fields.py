@@ -4,8 +4,8 @@ from pathlib import Path
 
 from gateway.api.federation.v1.configuration_pb2 import SharedField
 from gateway.api.types.v1.types_pb2 import LocalizedText
-from gateway.languages import in_both_languages
-from gateway.words import english
+from gateway.wording.languages import in_both_languages
+from gateway.wording.words import english
 from region_node.customers.sharing.rules import Field
 
 _TEXTS = Path(__file__).parents[2] / "texts"

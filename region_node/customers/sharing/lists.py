@@ -9,10 +9,10 @@ from typing import TypeVar
 from gateway.api.region.v1 import sharing_service_pb2 as api
 from gateway.api.region.v1.sharing_service_pb2 import DisclosureKind
 from gateway.api.types.v1.types_pb2 import LocalizedText
-from gateway.clock import to_timestamp
 from gateway.errors import Refused
-from gateway.pages import decode_token, encode_token, key_number, page_size
+from gateway.rpc.pages import decode_token, encode_token, key_number, page_size
 from gateway.store.port import Transaction
+from gateway.time.clock import to_timestamp
 from region_node.customers.disclosures.rows import DisclosureRow, disclosures_page
 from region_node.customers.rows import Line
 from region_node.customers.sharing import rows

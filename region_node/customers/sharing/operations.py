@@ -11,10 +11,10 @@ from gateway.api.region.v1 import sharing_service_pb2 as api
 from gateway.api.region.v1.customer_service_pb2 import ProductStatus
 from gateway.api.region.v1.sharing_service_pb2 import DisclosureKind, SharedValue
 from gateway.api.types.v1.types_pb2 import Money
-from gateway.clock import to_timestamp
 from gateway.errors import Refused, reason_name, text
 from gateway.relay.border import Moved
 from gateway.store.port import Transaction
+from gateway.time.clock import to_timestamp
 from region_node.customers.accounts import ledger
 from region_node.customers.disclosures.rows import DisclosureRow, note_disclosure
 from region_node.customers.rows import Line, find_customer, find_line

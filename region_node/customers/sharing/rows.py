@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from gateway.api.region.v1.sharing_service_pb2 import ConsentEvidence
-from gateway.clock import from_microseconds, to_microseconds
 from gateway.store.port import Transaction
-from gateway.vault import seal
+from gateway.store.vault import seal
+from gateway.time.clock import from_microseconds, to_microseconds
 from region_node.customers.disclosures.rows import FROM_NEWEST, fields_read, fields_written, opened
 from region_node.customers.rows import Line
 from region_node.customers.sharing.rules import Decided

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import TypeAlias
 
-from gateway import masking
 from gateway.api.federation.v1.configuration_pb2 import (
     ConsentMethod,
     LegalBasis,
@@ -18,8 +17,9 @@ from gateway.api.federation.v1.configuration_pb2 import (
 )
 from gateway.api.region.v1.sharing_service_pb2 import GrantState, MaskReason, SharedValue
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.clock import time_in
 from gateway.errors import Refused
+from gateway.time.clock import time_in
+from gateway.wording import masking
 
 Field: TypeAlias = SharedField.ValueType
 Mask: TypeAlias = MaskReason.ValueType

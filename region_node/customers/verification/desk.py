@@ -8,11 +8,11 @@ from typing import TypeVar
 from gateway.api.region.v1 import verification_service_pb2 as api
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import LocalizedText
-from gateway.clock import Clock, to_microseconds, to_timestamp
 from gateway.errors import Refused, Unreachable
-from gateway.masking import masked_number
 from gateway.relay.workers import Workers
 from gateway.store.port import Store, Transaction
+from gateway.time.clock import Clock, to_microseconds, to_timestamp
+from gateway.wording.masking import masked_number
 from region_node.customers.notices.port import Message, Notifier
 from region_node.customers.verification import operations
 from region_node.customers.verification.forms import Asked, require_form

@@ -11,10 +11,10 @@ from zoneinfo import ZoneInfo
 from gateway.api.region.v1.customer_service_pb2 import ProductStatus
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Document, LocalizedText
-from gateway.clock import time_in, to_microseconds
 from gateway.errors import Refused, reason_name
-from gateway.masking import masked_number, prints_masked
 from gateway.store.port import Transaction
+from gateway.time.clock import time_in, to_microseconds
+from gateway.wording.masking import masked_number, prints_masked
 from region_node.customers.notices.rows import Notice, tell
 from region_node.customers.operations import own_line
 from region_node.customers.rows import Line

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from gateway.clock import from_microseconds, to_microseconds
 from gateway.store.port import Transaction
+from gateway.time.clock import from_microseconds, to_microseconds
 from region_node.customers.verification.rules import HashedPassword
 
 _KEY = "verification"

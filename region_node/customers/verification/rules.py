@@ -10,8 +10,8 @@ from itertools import pairwise
 
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Document
-from gateway.clock import from_timestamp, to_microseconds, to_timestamp
 from gateway.errors import Refused
+from gateway.time.clock import from_timestamp, to_microseconds, to_timestamp
 
 OTP = "OTP"
 PWD = "PWD"  # noqa: S105 - a material of the catalogue

@@ -10,7 +10,7 @@ from gateway.api.region.v1.verification_service_pb2_grpc import VerificationServ
 from gateway.api.relay.v1.relay_pb2 import EnvelopeKind
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
-from gateway.numberplan import normalize
+from gateway.federation.numberplan import normalize
 from gateway.relay.border import Moved
 from gateway.relay.queries import ATTEMPTS
 from region_node.customers.verification.desk import VerificationDesk

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from gateway import vault
+from gateway.store import vault
 from gateway.store.port import Transaction
 from region_node.customers.standing import ERASED, keep_standing
 from region_node.lifecycle.registry import Registry

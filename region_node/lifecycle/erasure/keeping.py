@@ -5,9 +5,9 @@ import logging
 from datetime import timedelta
 from functools import partial
 
-from gateway.clock import Clock, from_microseconds
 from gateway.errors import Refused
 from gateway.store.port import Store
+from gateway.time.clock import Clock, from_microseconds
 from region_node.lifecycle.erasure.operations import apply_erased
 from region_node.lifecycle.registry import Registry
 from region_node.node.erased_key_rows import erased_after

@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 
 from gateway.store.port import Transaction
-from gateway.timers import Timer, set_timer
+from gateway.store.timers import Timer, set_timer
 from region_node.lifecycle.erasure.destroying import destroy
 from region_node.lifecycle.holds.operations import held_now
 from region_node.lifecycle.registry import Registry

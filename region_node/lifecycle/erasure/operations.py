@@ -4,13 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from gateway import audit, vault
 from gateway.api.region.v1 import erasure_service_pb2 as api
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Channel
-from gateway.clock import to_microseconds
+from gateway.auditing import audit
 from gateway.errors import Refused
+from gateway.store import vault
 from gateway.store.port import Transaction
+from gateway.time.clock import to_microseconds
 from region_node.customers.rows import customer_numbered, lines_of_customer
 from region_node.customers.standing import ACTIVE, ERASED, RESTRICTED, keep_standing, standing_of
 from region_node.lifecycle.customers import customer_of

@@ -10,7 +10,7 @@ from gateway.relay.border import Command, Kinds
 from gateway.relay.envelopes import Answer, Letter
 from gateway.relay.outbox import send
 from gateway.store.port import Transaction
-from gateway.timers import Timer
+from gateway.store.timers import Timer
 from region_node.customers.erased_numbers import is_erased
 from region_node.lifecycle.erasure.destroying import destroy
 from region_node.lifecycle.erasure.of_numbers import forget_number, is_held, look_again

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from gateway.api.region.v1 import erasure_service_pb2 as api
 from gateway.api.types.v1.types_pb2 import Channel, Requester
-from gateway.clock import from_microseconds, to_timestamp
 from gateway.store.port import Transaction
+from gateway.time.clock import from_microseconds, to_timestamp
 
 _COLUMNS = "caller, request_id, digest, customer_id, reason, staff_id, channel, time, keys_destroyed, orders_erased"
 

@@ -8,11 +8,11 @@ import grpc
 from gateway.api.region.v1 import erasure_service_pb2 as api
 from gateway.api.region.v1.erasure_service_pb2_grpc import ErasureServiceServicer
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.calls import current_call
-from gateway.clock import Clock
 from gateway.errors import Refused
-from gateway.numberplan import normalize
+from gateway.federation.numberplan import normalize
+from gateway.rpc.calls import current_call
 from gateway.store.port import Store
+from gateway.time.clock import Clock
 from region_node.customers.standing import ACTIVE, RESTRICTED
 from region_node.customers.taking_over import NAME_LIMIT
 from region_node.lifecycle.erasure import operations

@@ -7,20 +7,20 @@ looks for itself.
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from gateway import vault
 from gateway.api.federation.v1.federation_pb2 import MemberState
 from gateway.api.region.v1.erasure_service_pb2 import CustomerStanding
 from gateway.api.region.v1.standing_envelopes_pb2 import StandingTold
 from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, EnvelopeKind, Outcome, ReceiptContent
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.clock import to_microseconds
 from gateway.errors import Refused
 from gateway.relay.at_rest import envelope_subject
 from gateway.relay.border import Command, Kinds
 from gateway.relay.envelopes import Answer, Letter
 from gateway.relay.outbox import rows_about, send
+from gateway.store import vault
 from gateway.store.port import Transaction
-from gateway.timers import Timer
+from gateway.store.timers import Timer
+from gateway.time.clock import to_microseconds
 from region_node.customers.erased_numbers import is_erased
 from region_node.customers.standing import ACTIVE, ERASED
 from region_node.customers.told_standings import keep_told, standings_of

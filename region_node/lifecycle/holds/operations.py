@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.clock import from_microseconds, to_microseconds
 from gateway.errors import Refused
 from gateway.store.port import Transaction
+from gateway.time.clock import from_microseconds, to_microseconds
 from region_node.customers.rows import find_customer, lines_of_customer
 from region_node.node.subjects import number_index
 from region_node.records.kinds import RecordKind

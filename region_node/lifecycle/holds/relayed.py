@@ -5,11 +5,11 @@ from datetime import datetime
 from gateway.api.region.v1.retention_envelopes_pb2 import HoldUpdate
 from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, EnvelopeKind, Outcome, ReceiptContent
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.clock import from_timestamp, to_microseconds
 from gateway.errors import Refused
 from gateway.relay.border import Command, Kinds
 from gateway.relay.envelopes import Answer
 from gateway.store.port import Transaction
+from gateway.time.clock import from_timestamp, to_microseconds
 from region_node.lifecycle.holds.telling import HOLD_SUBJECTS, forget_telling, tell_until
 from region_node.lifecycle.registry import Registry
 from region_node.node.payloads import received

@@ -6,10 +6,10 @@ from datetime import datetime, timedelta
 
 from gateway.api.region.v1.retention_envelopes_pb2 import HoldUpdate
 from gateway.api.relay.v1.relay_pb2 import EnvelopeKind
-from gateway.clock import from_microseconds, to_microseconds, to_timestamp
 from gateway.relay.envelopes import Letter
 from gateway.relay.outbox import send
 from gateway.store.port import Transaction
+from gateway.time.clock import from_microseconds, to_microseconds, to_timestamp
 from region_node.lifecycle.customers import customer_of
 from region_node.lifecycle.holds.operations import held_customers, holds_of
 from region_node.lifecycle.registry import Registry

@@ -5,9 +5,9 @@ Personal Information Protection Law, art. 55 (3) and 56.
 
 from gateway.api.region.v1.retention_service_pb2 import ImpactRecord
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.clock import to_microseconds, to_timestamp
 from gateway.errors import Refused
 from gateway.store.port import Transaction
+from gateway.time.clock import to_microseconds, to_timestamp
 from region_node.requests.auditing import AuditedCall
 
 

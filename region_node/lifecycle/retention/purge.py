@@ -6,12 +6,13 @@ A timer carries the place, so that any process goes on where one was stopped, an
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from gateway import audit, failpoints
 from gateway.api.federation.v1.configuration_pb2 import DataClass, RetentionRule
-from gateway.clock import to_microseconds
+from gateway.auditing import audit
 from gateway.errors import Refused
+from gateway.process import failpoints
 from gateway.store.port import Transaction
-from gateway.timers import Timer, is_set, set_timer
+from gateway.store.timers import Timer, is_set, set_timer
+from gateway.time.clock import to_microseconds
 from region_node.lifecycle.holds.operations import held_now
 from region_node.lifecycle.holds.telling import tell_holds
 from region_node.lifecycle.registry import Registry

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from gateway.api.relay.v1.relay_pb2 import EnvelopeContent
-from gateway.clock import from_microseconds, from_timestamp, to_microseconds
 from gateway.errors import Refused
 from gateway.relay import inbox
 from gateway.store.port import Transaction
+from gateway.time.clock import from_microseconds, from_timestamp, to_microseconds
 from region_node.records.kinds import RecordKind, Table
 from region_node.records.purging.aged import aged
 from region_node.records.purging.port import Cut, Held, Page, place_of

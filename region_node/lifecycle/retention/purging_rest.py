@@ -1,7 +1,7 @@
 """Purges imports and impact records, and says how old the audit trail is."""
 
 from gateway.store.port import Transaction
-from gateway.vault import destroy
+from gateway.store.vault import destroy
 from region_node.node.subjects import import_subject
 from region_node.records.purging.port import Cut, Page
 

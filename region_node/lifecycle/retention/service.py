@@ -10,11 +10,11 @@ from gateway.api.region.v1 import retention_service_pb2 as api
 from gateway.api.region.v1.retention_service_pb2_grpc import RetentionServiceServicer
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Requester
-from gateway.calls import current_call
-from gateway.clock import Clock, from_timestamp, to_timestamp
 from gateway.errors import Refused
-from gateway.pages import decode_token, encode_token, key_number, page_size
+from gateway.rpc.calls import current_call
+from gateway.rpc.pages import decode_token, encode_token, key_number, page_size
 from gateway.store.port import Store, Transaction
+from gateway.time.clock import Clock, from_timestamp, to_timestamp
 from region_node.lifecycle.holds import operations as holds
 from region_node.lifecycle.holds.operations import Hold
 from region_node.lifecycle.holds.telling import tell_hold

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from gateway import failpoints
 from gateway.api.region.v1.agreement_pb2 import OutageCause
 from gateway.api.region.v1.customer_service_pb2 import ProductStatus
 from gateway.api.types.v1.types_pb2 import LocalizedText
-from gateway.clock import from_microseconds, time_in, to_microseconds
+from gateway.process import failpoints
 from gateway.store.port import Transaction
-from gateway.timers import Timer, set_timer
+from gateway.store.timers import Timer, set_timer
+from gateway.time.clock import from_microseconds, time_in, to_microseconds
 from region_node.customers.notices.rows import Notice, is_told, tell
 from region_node.customers.rows import Line, line_of
 from region_node.network.agreements.spans import Span

@@ -6,11 +6,11 @@ from gateway.api.region.v1.agreement_pb2 import ServiceConformance
 from gateway.api.region.v1.outage_envelopes_pb2 import ConformanceTold
 from gateway.api.relay.v1.relay_pb2 import EnvelopeKind
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.clock import to_microseconds
 from gateway.errors import Refused
 from gateway.federation.network import NetworkRegistry
-from gateway.months import require_month
 from gateway.store.port import Transaction
+from gateway.time.clock import to_microseconds
+from gateway.time.months import require_month
 from region_node.business.billing.rules import Month
 from region_node.network.agreements.outages import correct_soon, tell_every_region
 from region_node.network.agreements.rules import Measured

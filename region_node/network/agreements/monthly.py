@@ -6,9 +6,9 @@ there is a configuration.
 
 from datetime import datetime, timedelta
 
-from gateway.clock import from_microseconds, to_microseconds
 from gateway.store.port import Transaction
-from gateway.timers import is_set, set_timer
+from gateway.store.timers import is_set, set_timer
+from gateway.time.clock import from_microseconds, to_microseconds
 from region_node.business.billing.rules import Month
 
 RETRY = timedelta(minutes=1)

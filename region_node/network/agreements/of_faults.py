@@ -4,9 +4,9 @@ from datetime import datetime
 
 from gateway.api.region.v1.agreement_pb2 import OutageCause, PartOutage
 from gateway.api.region.v1.fault_pb2 import Fault, FaultCause, FaultOutage, FaultSeverity, FaultState
-from gateway.clock import from_timestamp
 from gateway.federation.network_ways import Parts, services_down
 from gateway.store.port import Transaction
+from gateway.time.clock import from_timestamp
 from region_node.network.agreements.noting import note, withdraw
 from region_node.network.agreements.outages import LONGEST
 from region_node.node.context import RegionContext

@@ -10,11 +10,11 @@ from datetime import datetime, timedelta
 
 from gateway.api.region.v1.agreement_pb2 import ServiceConformance
 from gateway.api.region.v1.alarm_pb2 import QualityFigure
-from gateway.clock import to_microseconds
 from gateway.errors import Refused
 from gateway.federation.network import NetworkRegistry
 from gateway.store.port import Transaction
-from gateway.timers import Timer
+from gateway.store.timers import Timer
+from gateway.time.clock import to_microseconds
 from region_node.business.billing.rules import Month
 from region_node.network.agreements.conformance import note_conformance
 from region_node.network.agreements.monthly import RETRY, come_back, ensure_monthly, place_of

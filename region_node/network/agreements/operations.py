@@ -7,10 +7,10 @@ from gateway.api.region.v1.agreement_pb2 import Agreement, OutageCause, ServiceO
 from gateway.api.region.v1.customer_service_pb2 import ProductStatus
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Money
-from gateway.clock import from_timestamp, to_timestamp
 from gateway.errors import Refused
 from gateway.relay.border import Moved
 from gateway.store.port import Transaction
+from gateway.time.clock import from_timestamp, to_timestamp
 from region_node.business.billing.rules import Month
 from region_node.customers.operations import own_line
 from region_node.customers.rows import Line

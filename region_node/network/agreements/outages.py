@@ -13,13 +13,13 @@ from gateway.api.region.v1.agreement_pb2 import OutageCause, PartOutage, Service
 from gateway.api.region.v1.outage_envelopes_pb2 import OutageTold
 from gateway.api.relay.v1.relay_pb2 import EnvelopeKind
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.clock import from_microseconds, from_timestamp, to_microseconds, to_timestamp
 from gateway.errors import Refused
 from gateway.federation.network import NetworkRegistry
 from gateway.relay.envelopes import Letter
 from gateway.relay.outbox import send
 from gateway.store.port import Transaction
-from gateway.timers import Timer, set_timers
+from gateway.store.timers import Timer, set_timers
+from gateway.time.clock import from_microseconds, from_timestamp, to_microseconds, to_timestamp
 from region_node.business.billing.rules import Month
 from region_node.network.agreements.announced import tell_planned_soon
 from region_node.network.agreements.rules import Outage

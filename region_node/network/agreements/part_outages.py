@@ -11,11 +11,11 @@ from gateway.api.region.v1.agreement_pb2 import OutageCause, PartOutage
 from gateway.api.region.v1.outage_envelopes_pb2 import PartOutageTold
 from gateway.api.relay.v1.relay_pb2 import EnvelopeKind
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.clock import from_microseconds, to_timestamp
 from gateway.errors import Refused
 from gateway.federation.network import NetworkRegistry
 from gateway.federation.network_ways import Parts, services_on
 from gateway.store.port import Transaction
+from gateway.time.clock import from_microseconds, to_timestamp
 from region_node.network.agreements.outages import (
     OF_A_SERVICE,
     SUBJECTS,

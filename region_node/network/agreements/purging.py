@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from gateway.clock import from_microseconds, to_microseconds
 from gateway.store.port import Transaction, Value
+from gateway.time.clock import from_microseconds, to_microseconds
 from region_node.records.purging.aged import aged
 from region_node.records.purging.port import Cut, Page, place_of
 

@@ -4,13 +4,13 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import TypeVar
 
-from gateway import failpoints
 from gateway.api.region.v1.agreement_pb2 import ServiceOutage
 from gateway.api.region.v1.outage_envelopes_pb2 import ConformanceTold, OutageTold, PartOutageTold
 from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, EnvelopeKind, Outcome, ReceiptContent
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.federation.network import NetworkRegistry
+from gateway.process import failpoints
 from gateway.relay.border import Command, Kinds
 from gateway.relay.envelopes import Answer
 from gateway.store.port import Transaction

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from gateway import vault
 from gateway.api.region.v1.agreement_pb2 import Agreement, AgreementStatement
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.clock import from_timestamp, to_microseconds
 from gateway.errors import Refused
+from gateway.store import vault
 from gateway.store.port import Transaction, Value
+from gateway.time.clock import from_timestamp, to_microseconds
 from region_node.node.subjects import customer_subject
 
 _COLUMNS = "agreement_id, agreement_number, customer_id, body"

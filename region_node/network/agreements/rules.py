@@ -15,7 +15,7 @@ from datetime import timedelta
 
 from gateway.api.federation.v1.agreement_pb2 import AgreementTemplate
 from gateway.api.region.v1.agreement_pb2 import OutageCause, StatementLineKind
-from gateway.money import share_half_up
+from gateway.values.money import share_half_up
 from region_node.network.agreements.spans import Span, length, union, without
 
 MILLION = 1_000_000

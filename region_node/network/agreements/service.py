@@ -11,14 +11,14 @@ from gateway.api.region.v1 import agreement_service_pb2 as api
 from gateway.api.region.v1.agreement_pb2 import Agreement, AgreementStatement, ServiceOutage
 from gateway.api.region.v1.agreement_service_pb2_grpc import AgreementServiceServicer
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.calls import current_call
-from gateway.clock import Clock
 from gateway.errors import Refused
-from gateway.months import require_month
-from gateway.numberplan import normalize
-from gateway.pages import decode_token, encode_token, key_number, page_size
+from gateway.federation.numberplan import normalize
+from gateway.process.tracing import current_traceparent
+from gateway.rpc.calls import current_call
+from gateway.rpc.pages import decode_token, encode_token, key_number, page_size
 from gateway.store.port import Store, Transaction
-from gateway.tracing import current_traceparent
+from gateway.time.clock import Clock
+from gateway.time.months import require_month
 from region_node.customers.rows import find_line
 from region_node.customers.standing import require_readable
 from region_node.network.agreements import operations

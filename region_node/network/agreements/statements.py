@@ -7,16 +7,16 @@ difference.
 
 from datetime import datetime, timedelta
 
-from gateway import failpoints
 from gateway.api.region.v1.agreement_pb2 import Agreement, AgreementStatement, OutageCause, StatementLine
 from gateway.api.region.v1.agreement_pb2 import StatementLineKind as Kind
 from gateway.api.region.v1.customer_service_pb2 import ProductStatus
 from gateway.api.types.v1.types_pb2 import LocalizedText, Money
-from gateway.clock import from_microseconds, from_timestamp, to_microseconds, to_timestamp
 from gateway.errors import Refused
-from gateway.money import in_major_units
+from gateway.process import failpoints
 from gateway.store.port import Transaction
-from gateway.timers import Timer, set_timer
+from gateway.store.timers import Timer, set_timer
+from gateway.time.clock import from_microseconds, from_timestamp, to_microseconds, to_timestamp
+from gateway.values.money import in_major_units
 from region_node.business.billing.rules import Month
 from region_node.customers.accounts import ledger
 from region_node.customers.accounts.rules import COMPENSATION, REFUNDS_DUE, EntryKind, Posting, transfer

@@ -7,8 +7,8 @@ people, who see that it was not charged. That a part was put in is noted once, i
 
 from datetime import datetime
 
-from gateway import audit
 from gateway.api.region.v1.fault_pb2 import Fault, RepairPart
+from gateway.auditing import audit
 from gateway.store.port import Transaction
 from region_node.customers.accounts import ledger
 from region_node.customers.accounts.rules import EntryKind, charge

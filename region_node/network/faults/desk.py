@@ -2,14 +2,14 @@
 
 import hashlib
 
-from gateway import failpoints
 from gateway.api.region.v1.fault_envelopes_pb2 import FaultCommand
 from gateway.api.region.v1.fault_pb2 import Fault, FaultReport
 from gateway.api.region.v1.fault_service_pb2 import WorkOnFaultRequest
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.clock import Clock
 from gateway.errors import Refused
+from gateway.process import failpoints
 from gateway.store.port import CommittedElsewhere, Store, Transaction
+from gateway.time.clock import Clock
 from region_node.network.faults import handling, repair
 from region_node.network.faults.rows import FAULT_SUBJECTS, FaultChanged, find_fault
 from region_node.node.context import RegionContext

@@ -6,9 +6,9 @@ from gateway.api.coordinator.v1 import problem_service_pb2 as contract
 from gateway.api.coordinator.v1.problem_service_pb2 import NetworkEvent
 from gateway.api.federation.v1 import problem_pb2
 from gateway.api.region.v1.fault_pb2 import Fault, FaultSeverity
-from gateway.clock import to_timestamp
 from gateway.federation.network import NetworkRegistry
 from gateway.store.port import Transaction
+from gateway.time.clock import to_timestamp
 from region_node.network.faults import rules
 from region_node.network.faults.rows import KIND, is_reported_again
 from region_node.network.problems.port import event_id

@@ -7,15 +7,15 @@ import logging
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from gateway import failpoints
 from gateway.api.region.v1.fault_envelopes_pb2 import FaultCommand, FaultFiling
 from gateway.api.region.v1.fault_pb2 import Fault, FaultReport
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.clock import to_timestamp
 from gateway.errors import Refused, text
-from gateway.identity import Identity
+from gateway.process import failpoints
+from gateway.security.identity import Identity
 from gateway.store.port import Transaction
+from gateway.time.clock import to_timestamp
 from region_node.customers.told_standings import require_takes_complaints, require_unrestricted, standings_of
 from region_node.network.faults import outages, owner, places, rules, told
 from region_node.network.faults.following import followed

@@ -4,8 +4,8 @@ from datetime import datetime
 
 from gateway.api.region.v1.fault_pb2 import Fault, FaultCause
 from gateway.api.region.v1.improvement_service_pb2 import ImprovementAction
-from gateway.clock import to_timestamp
 from gateway.store.port import Transaction
+from gateway.time.clock import to_timestamp
 from region_node.node.context import RegionContext
 from region_node.tickets.improvements import insert_action, next_action_number
 

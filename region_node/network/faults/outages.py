@@ -18,10 +18,10 @@ from fractions import Fraction
 from gateway.api.federation.v1.configuration_pb2 import TimeLimit
 from gateway.api.region.v1.fault_pb2 import Fault, FaultOutage
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.clock import from_timestamp, to_microseconds, to_timestamp
 from gateway.errors import Refused
 from gateway.federation.catalogue import Federation
-from gateway.money import share_half_up
+from gateway.time.clock import from_timestamp, to_microseconds, to_timestamp
+from gateway.values.money import share_half_up
 from region_node.business.billing.rules import Month
 from region_node.network.faults import rules
 

@@ -7,14 +7,15 @@ import logging
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from gateway import audit, failpoints
 from gateway.api.region.v1.fault_envelopes_pb2 import FaultCommand, FaultWaived
 from gateway.api.region.v1.fault_pb2 import Fault, FaultCause, FaultStep
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.clock import to_timestamp
+from gateway.auditing import audit
 from gateway.errors import Refused
+from gateway.process import failpoints
 from gateway.store.port import Transaction
-from gateway.timers import Timer, cancel_timer, set_timer
+from gateway.store.timers import Timer, cancel_timer, set_timer
+from gateway.time.clock import to_timestamp
 from region_node.network.agreements.of_faults import note_outages_of
 from region_node.network.faults import outages, parts, rules, told, waiver
 from region_node.network.faults.evidence import tell_fault

@@ -6,8 +6,8 @@ from gateway.api.region.v1.fault_pb2 import Fault, QuoteState, RepairPart
 from gateway.api.region.v1.fault_service_pb2 import WorkOnFaultRequest
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Money
-from gateway.clock import to_timestamp
 from gateway.errors import Refused
+from gateway.time.clock import to_timestamp
 from region_node.network.faults import rules
 from region_node.requests.checks import require_length
 

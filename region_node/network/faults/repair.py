@@ -6,7 +6,6 @@ from datetime import datetime, timedelta
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from gateway import failpoints
 from gateway.api.region.v1.fault_pb2 import (
     Fault,
     FaultAssessment,
@@ -19,9 +18,10 @@ from gateway.api.region.v1.fault_pb2 import (
 )
 from gateway.api.region.v1.fault_service_pb2 import WorkOnFaultRequest
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.clock import from_timestamp, to_timestamp
 from gateway.errors import Refused
+from gateway.process import failpoints
 from gateway.store.port import Transaction
+from gateway.time.clock import from_timestamp, to_timestamp
 from region_node.network.faults import outages, owner, parts, rules
 from region_node.network.faults.charging import charge_parts
 from region_node.network.faults.measures import note_measures

@@ -6,10 +6,10 @@ from datetime import datetime
 
 from gateway.api.region.v1.fault_pb2 import Fault, FaultState
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.clock import from_timestamp, to_microseconds
 from gateway.errors import Refused
-from gateway.masking import masked_number, prints_masked
 from gateway.store.port import Transaction, Value
+from gateway.time.clock import from_timestamp, to_microseconds
+from gateway.wording.masking import masked_number, prints_masked
 from region_node.customers.erased_numbers import look_if_erased
 from region_node.customers.told_standings import NOT_RESTRICTED
 from region_node.network.faults import outages, rules

@@ -15,8 +15,8 @@ from gateway.api.region.v1.fault_pb2 import (
     FaultStep,
 )
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.clock import to_timestamp
 from gateway.errors import Refused
+from gateway.time.clock import to_timestamp
 from region_node.requests.checks import require_length, require_name
 
 ACKNOWLEDGED = FaultState.FAULT_STATE_ACKNOWLEDGED

@@ -8,9 +8,9 @@ from zoneinfo import ZoneInfo
 
 from gateway.api.region.v1.fault_pb2 import Fault, QuoteState, RepairPart
 from gateway.api.types.v1.types_pb2 import LocalizedText
-from gateway.clock import time_in
-from gateway.money import in_major_units
 from gateway.store.port import Transaction
+from gateway.time.clock import time_in
+from gateway.values.money import in_major_units
 from region_node.customers.notices.rows import Notice, tell
 from region_node.network.faults import rules
 from region_node.node.context import RegionContext

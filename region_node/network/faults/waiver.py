@@ -9,14 +9,15 @@ regions nothing is settled for it. A row of `fault_waivers` and the id of the po
 from dataclasses import dataclass
 from datetime import datetime
 
-from gateway import audit, failpoints
 from gateway.api.region.v1.customer_service_pb2 import ProductStatus
 from gateway.api.region.v1.fault_envelopes_pb2 import FaultWaived
 from gateway.api.region.v1.fault_pb2 import Fault
 from gateway.api.types.v1.types_pb2 import Money
-from gateway.clock import from_microseconds, to_microseconds, to_timestamp
+from gateway.auditing import audit
 from gateway.errors import Refused
+from gateway.process import failpoints
 from gateway.store.port import Transaction
+from gateway.time.clock import from_microseconds, to_microseconds, to_timestamp
 from region_node.customers.accounts import ledger
 from region_node.customers.accounts.rules import REFUNDS_DUE, EntryKind, earned, transfer
 from region_node.customers.rows import Line, find_line

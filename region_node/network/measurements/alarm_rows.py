@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from gateway.api.federation.v1.problem_pb2 import PerceivedSeverity
 from gateway.api.region.v1.alarm_pb2 import Alarm, AlarmAckState, AlarmState
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.clock import from_timestamp, to_microseconds
 from gateway.errors import Refused
 from gateway.store.port import Transaction, Value
+from gateway.time.clock import from_timestamp, to_microseconds
 from region_node.network.measurements.objects import LINK, SITE, key_of
 from region_node.records.listing import SCANNED, Page
 

@@ -12,11 +12,11 @@ from gateway.api.region.v1.alarm_service_pb2 import AlarmReport
 from gateway.api.region.v1.alarm_service_pb2_grpc import AlarmServiceServicer
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Requester
-from gateway.calls import current_call
-from gateway.clock import Clock
 from gateway.errors import Refused
-from gateway.pages import decode_token, encode_token, key_number, page_size
+from gateway.rpc.calls import current_call
+from gateway.rpc.pages import decode_token, encode_token, key_number, page_size
 from gateway.store.port import CommittedElsewhere, Store, Transaction
+from gateway.time.clock import Clock
 from region_node.network.measurements import alarms
 from region_node.network.measurements.alarm_rows import (
     ALARMS,

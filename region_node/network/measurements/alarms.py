@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from gateway import failpoints
 from gateway.api.federation.v1.problem_pb2 import PerceivedSeverity
 from gateway.api.region.v1.alarm_pb2 import (
     Alarm,
@@ -15,9 +14,10 @@ from gateway.api.region.v1.alarm_pb2 import (
 )
 from gateway.api.region.v1.alarm_service_pb2 import AlarmReport
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.clock import from_microseconds, from_timestamp, to_timestamp
 from gateway.errors import Refused
+from gateway.process import failpoints
 from gateway.store.port import Transaction
+from gateway.time.clock import from_microseconds, from_timestamp, to_timestamp
 from region_node.network.measurements.alarm_rows import (
     external_key,
     find_alarm,

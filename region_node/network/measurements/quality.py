@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 from gateway.api.region.v1 import measurement_service_pb2 as api
 from gateway.api.region.v1.measurement_service_pb2 import QualityPeriod
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.clock import from_microseconds, from_timestamp, to_microseconds, to_timestamp
 from gateway.errors import Refused
 from gateway.federation.network import NetworkRegistry
 from gateway.store.port import Transaction
+from gateway.time.clock import from_microseconds, from_timestamp, to_microseconds, to_timestamp
 from region_node.network.measurements.alarm_rows import objects_down
 from region_node.network.measurements.measurement_rows import DAY, HOUR, totals_between, totals_since
 from region_node.network.measurements.objects import LINK, SITE

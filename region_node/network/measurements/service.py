@@ -8,10 +8,10 @@ from gateway.api.region.v1 import measurement_service_pb2 as api
 from gateway.api.region.v1.measurement_service_pb2 import Measurement
 from gateway.api.region.v1.measurement_service_pb2_grpc import MeasurementServiceServicer
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.calls import current_call
-from gateway.clock import Clock
 from gateway.errors import Refused
+from gateway.rpc.calls import current_call
 from gateway.store.port import Store, Transaction
+from gateway.time.clock import Clock
 from region_node.network.measurements import quality
 from region_node.network.measurements.objects import LINK, SITE, require_own
 from region_node.network.measurements.streams import (

@@ -10,9 +10,9 @@ from google.protobuf.message import Message
 
 from gateway.api.region.v1.alarm_service_pb2 import RejectedItem
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.clock import Clock, to_microseconds
 from gateway.errors import Refused, text
 from gateway.store.port import Store, Transaction
+from gateway.time.clock import Clock, to_microseconds
 from region_node.requests.checks import require_name
 
 COMPARED = 10_000  # items of a stream whose content is remembered: those of some pieces before the last answer

@@ -5,13 +5,13 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from weakref import WeakKeyDictionary
 
-from gateway import failpoints
 from gateway.api.region.v1.alarm_pb2 import QualityFigure
 from gateway.api.region.v1.measurement_service_pb2 import Measurement
-from gateway.clock import to_microseconds
 from gateway.errors import Refused
 from gateway.federation.network import NetworkRegistry
+from gateway.process import failpoints
 from gateway.store.port import Transaction
+from gateway.time.clock import to_microseconds
 from region_node.network.measurements import alarms
 from region_node.network.measurements.measurement_rows import (
     HOUR,

@@ -9,10 +9,10 @@ from gateway.api.region.v1 import planned_outage_service_pb2 as api
 from gateway.api.region.v1.agreement_pb2 import OutageCause, PartOutage
 from gateway.api.region.v1.planned_outage_service_pb2 import PlannedOutage, PlannedOutageState
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.clock import from_timestamp, to_microseconds, to_timestamp
 from gateway.errors import Refused
 from gateway.federation.network_ways import Parts, services_down
 from gateway.store.port import Transaction
+from gateway.time.clock import from_timestamp, to_microseconds, to_timestamp
 from region_node.network.agreements.noting import note, withdraw
 from region_node.network.agreements.statements import NOTICE_POLICY
 from region_node.network.planned_outages.rows import CANCELLED, keep_planned, require_planned

@@ -4,9 +4,9 @@ from datetime import datetime
 
 from gateway.api.region.v1.planned_outage_service_pb2 import PlannedOutage, PlannedOutageState
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.clock import from_timestamp, to_microseconds
 from gateway.errors import Refused
 from gateway.store.port import Transaction
+from gateway.time.clock import from_timestamp, to_microseconds
 
 CANCELLED = PlannedOutageState.PLANNED_OUTAGE_STATE_CANCELLED
 

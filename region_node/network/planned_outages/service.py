@@ -9,18 +9,18 @@ from collections.abc import Awaitable, Callable
 
 import grpc
 
-from gateway import failpoints
 from gateway.api.coordinator.v1.planned_outage_service_pb2 import PlannedWindow
 from gateway.api.region.v1 import planned_outage_service_pb2 as api
 from gateway.api.region.v1.planned_outage_service_pb2 import PlannedOutage
 from gateway.api.region.v1.planned_outage_service_pb2_grpc import PlannedOutageServiceServicer
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.calls import current_call
-from gateway.clock import Clock, from_timestamp
 from gateway.errors import Refused, Unreachable, is_temporary
-from gateway.pages import dated_key, dated_place, decode_token, encode_token, page_size
+from gateway.process import failpoints
+from gateway.process.tracing import current_traceparent
+from gateway.rpc.calls import current_call
+from gateway.rpc.pages import dated_key, dated_place, decode_token, encode_token, page_size
 from gateway.store.port import Store, Transaction
-from gateway.tracing import current_traceparent
+from gateway.time.clock import Clock, from_timestamp
 from region_node.network.planned_outages import operations
 from region_node.network.planned_outages.rows import CANCELLED, list_planned, require_planned
 from region_node.node.context import RegionContext

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from gateway.api.federation.v1.configuration_pb2 import ComplaintClass
 from gateway.api.federation.v1.problem_pb2 import ProblemHeader
 from gateway.api.region.v1.complaint_pb2 import Complaint
-from gateway.clock import from_timestamp
 from gateway.store.port import Transaction
+from gateway.time.clock import from_timestamp
 from region_node.network.problems import rows
 from region_node.node.context import RegionContext
 from region_node.node.subjects import number_index

@@ -17,7 +17,7 @@ from gateway.api.federation.v1.problem_pb2 import (
 from gateway.api.types.v1.types_pb2 import LocalizedText
 from gateway.federation.problems import is_cause_known
 from gateway.store.port import Transaction
-from gateway.timers import Timer, set_timer
+from gateway.store.timers import Timer, set_timer
 from region_node.customers.notices.rows import Notice, tell, told_at
 from region_node.customers.rows import line_of
 from region_node.network.problems import rows

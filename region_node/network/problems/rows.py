@@ -7,8 +7,8 @@ from datetime import datetime
 from gateway.api.coordinator.v1.problem_service_pb2 import NetworkEvent
 from gateway.api.federation.v1.problem_pb2 import PROBLEM_STATE_CANCELLED, ProblemHeader
 from gateway.api.region.v1.customer_service_pb2 import ProductStatus
-from gateway.clock import from_microseconds, from_timestamp, to_microseconds
 from gateway.store.port import Transaction, Value
+from gateway.time.clock import from_microseconds, from_timestamp, to_microseconds
 
 ABOUT = "network-problems"  # what other processes are told of
 _ACTIVE = ProductStatus.PRODUCT_STATUS_ACTIVE

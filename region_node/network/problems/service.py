@@ -2,16 +2,16 @@
 
 import grpc
 
-from gateway import failpoints
 from gateway.api.region.v1 import problem_service_pb2 as api
 from gateway.api.region.v1.customer_service_pb2 import ProductStatus
 from gateway.api.region.v1.problem_service_pb2_grpc import ProblemServiceServicer
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.clock import Clock, to_timestamp
 from gateway.errors import Refused
-from gateway.numberplan import normalize
-from gateway.pages import page_size
+from gateway.federation.numberplan import normalize
+from gateway.process import failpoints
+from gateway.rpc.pages import page_size
 from gateway.store.port import Store, Transaction
+from gateway.time.clock import Clock, to_timestamp
 from region_node.customers.rows import Line, find_line
 from region_node.customers.standing import require_readable
 from region_node.network.problems import rows

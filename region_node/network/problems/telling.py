@@ -7,13 +7,13 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from gateway import failpoints
 from gateway.api.coordinator.v1.problem_service_pb2 import NetworkEvent, TellAffectedRequest
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.clock import to_timestamp
 from gateway.errors import Refused, Unreachable
 from gateway.federation.network import NetworkRegistry
+from gateway.process import failpoints
 from gateway.store.port import CommittedElsewhere, Store, Transaction
+from gateway.time.clock import to_timestamp
 from region_node.network.problems import rows
 from region_node.network.problems.complaints import categories_about_network
 from region_node.network.problems.rows import Followed, ToldNews

@@ -1,12 +1,12 @@
 """The support desk: what the service does, without gRPC."""
 
-from gateway import failpoints
 from gateway.api.region.v1.support_request_pb2 import SupportInquiry, SupportRequest
 from gateway.api.region.v1.support_service_pb2 import WorkOnSupportRequestRequest
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.clock import Clock
 from gateway.errors import Refused
+from gateway.process import failpoints
 from gateway.store.port import Store, Transaction
+from gateway.time.clock import Clock
 from region_node.network.support import handling
 from region_node.network.support.rows import find_support_request
 from region_node.node.context import RegionContext

@@ -4,16 +4,16 @@ import logging
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from gateway import failpoints
 from gateway.api.region.v1.support_envelopes_pb2 import SupportCommand
 from gateway.api.region.v1.support_request_pb2 import SupportInquiry, SupportRequest
 from gateway.api.region.v1.support_service_pb2 import WorkOnSupportRequestRequest
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.clock import to_timestamp
 from gateway.errors import Refused, text
-from gateway.identity import Identity
+from gateway.process import failpoints
+from gateway.security.identity import Identity
 from gateway.store.port import Transaction
+from gateway.time.clock import to_timestamp
 from region_node.customers.told_standings import require_takes_complaints, require_unrestricted, standings_of
 from region_node.network.support import owner, rules, told
 from region_node.network.support.rows import (

@@ -9,10 +9,10 @@ from gateway.api.region.v1.support_registry_service_pb2 import SupportUnanswered
 from gateway.api.region.v1.support_request_pb2 import SupportInquiry, SupportMeasurement
 from gateway.api.relay.v1.relay_pb2 import EnvelopeKind
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.clock import from_microseconds, to_microseconds, to_timestamp
 from gateway.errors import Refused
 from gateway.federation.network import NetworkRegistry
 from gateway.store.port import Store, Transaction
+from gateway.time.clock import from_microseconds, to_microseconds, to_timestamp
 from region_node.network.measurements.measurement_rows import HOUR, totals_since
 from region_node.network.measurements.objects import LINK
 from region_node.network.measurements.thresholds import DELAY, LOSS, VARIATION

@@ -15,9 +15,9 @@ from gateway.api.region.v1.support_registry_service_pb2 import (
     SpareSearch,
 )
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.clock import to_microseconds
 from gateway.errors import Refused
 from gateway.store.port import Transaction
+from gateway.time.clock import to_microseconds
 from region_node.node.context import RegionContext
 from region_node.requests.checks import require_length, require_name
 

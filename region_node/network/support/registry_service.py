@@ -12,9 +12,9 @@ from gateway.api.region.v1.support_registry_service_pb2 import SupportUnanswered
 from gateway.api.region.v1.support_registry_service_pb2_grpc import SupportRegistryServiceServicer
 from gateway.api.relay.v1.relay_pb2 import EnvelopeKind
 from gateway.api.types.v1.types_pb2 import Requester
-from gateway.clock import Clock
 from gateway.errors import Refused
 from gateway.store.port import Store, Transaction
+from gateway.time.clock import Clock
 from region_node.network.support import registry
 from region_node.node.context import RegionContext
 from region_node.requests.auditing import audited_call

@@ -14,9 +14,9 @@ from gateway.api.region.v1.support_request_pb2 import (
     SupportState,
 )
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.clock import from_timestamp, to_timestamp
 from gateway.errors import Refused
 from gateway.federation.network import NetworkRegistry
+from gateway.time.clock import from_timestamp, to_timestamp
 from region_node.requests.checks import require_length
 
 ACKNOWLEDGED = SupportState.SUPPORT_STATE_ACKNOWLEDGED

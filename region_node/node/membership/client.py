@@ -12,8 +12,8 @@ from gateway.api.coordinator.v1.problem_service_pb2 import NetworkEvent, TellAff
 from gateway.api.coordinator.v1.problem_service_pb2_grpc import ProblemServiceStub
 from gateway.api.region.v1.case_service_pb2 import CaseHeader
 from gateway.api.types.v1.access_pb2 import Role
-from gateway.channels import Replicas, invoke
-from gateway.identity import server_name
+from gateway.rpc.channels import Replicas, invoke
+from gateway.security.identity import server_name
 from region_node.node.membership.heartbeat import Heartbeat
 from region_node.node.membership.last_good import LastGood
 from region_node.node.membership.node import MembershipPorts, Node

@@ -6,17 +6,17 @@ from datetime import timedelta
 
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_never
 
-from gateway import audit
 from gateway.api.federation.v1.federation_pb2 import AuditHead, JoinRequest, JoinResponse, NodeReport
 from gateway.api.federation.v1.federation_pb2_grpc import FederationServiceStub
-from gateway.channels import Replica, Replicas, invoke
-from gateway.clock import from_timestamp, to_timestamp
+from gateway.auditing import audit
 from gateway.errors import Refused, Unreachable
 from gateway.federation.capabilities import own_capabilities
 from gateway.relay import outbox
 from gateway.relay.retry import FullJitter
-from gateway.sealing_keys import published
-from gateway.signing import AUDIT_HEAD
+from gateway.rpc.channels import Replica, Replicas, invoke
+from gateway.security.sealing_keys import published
+from gateway.security.signing import AUDIT_HEAD
+from gateway.time.clock import from_timestamp, to_timestamp
 from region_node.node.membership.node import MembershipPorts, Node
 from region_node.node.membership.standing import Standing
 

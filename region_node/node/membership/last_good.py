@@ -6,7 +6,7 @@ It holds a WatchResponse that carries its configuration.
 from pathlib import Path
 
 from gateway.api.federation.v1.federation_pb2 import WatchResponse
-from gateway.last_good import load_last_good, save_last_good
+from gateway.process.last_good import load_last_good, save_last_good
 
 FILE_NAME = "federation.bin"
 

@@ -5,11 +5,11 @@ import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from gateway.channels import Dialer
-from gateway.clock import Clock
-from gateway.region_keys import RegionKeys
 from gateway.relay.border import Border
+from gateway.rpc.channels import Dialer
+from gateway.security.region_keys import RegionKeys
 from gateway.store.port import Store
+from gateway.time.clock import Clock
 
 
 @dataclass(frozen=True)

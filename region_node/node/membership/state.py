@@ -5,12 +5,12 @@ import logging
 from collections.abc import Iterable
 
 from gateway.api.federation.v1.federation_pb2 import Member, WatchResponse
-from gateway.choices import first_unknown
-from gateway.clock import Clock
 from gateway.errors import Refused
 from gateway.federation.catalogue import Federation
 from gateway.federation.rules import problems
-from gateway.last_good import LastGoodBroken
+from gateway.process.last_good import LastGoodBroken
+from gateway.time.clock import Clock
+from gateway.values.choices import first_unknown
 from region_node.node.membership.last_good import LastGood
 from region_node.node.membership.node import Node
 

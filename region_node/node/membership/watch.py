@@ -7,10 +7,10 @@ from tenacity import AsyncRetrying, retry_if_exception_type, stop_never
 
 from gateway.api.federation.v1.federation_pb2 import WatchRequest
 from gateway.api.federation.v1.federation_pb2_grpc import FederationServiceStub
-from gateway.channels import Replica, Replicas
 from gateway.errors import Refused, Unreachable, from_rpc_error
 from gateway.federation.current import CurrentFederation
 from gateway.relay.retry import FullJitter
+from gateway.rpc.channels import Replica, Replicas
 from region_node.node.membership.node import MembershipPorts
 from region_node.node.membership.standing import Standing
 from region_node.node.membership.state import StateKeeper, StateUnusable

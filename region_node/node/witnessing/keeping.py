@@ -4,18 +4,18 @@ import logging
 from collections.abc import Sequence
 from datetime import datetime
 
-from gateway import audit
 from gateway.api.federation.v1.federation_pb2 import AuditHead
 from gateway.api.region.v1.audit_service_pb2 import WitnessedHead
 from gateway.api.region.v1.witnessing_pb2 import WitnessAnswer, WitnessStatement
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.audit import GENESIS, Head
-from gateway.audit_heads import Continuation, KeptHead, continuation
-from gateway.clock import from_microseconds, to_microseconds, to_timestamp
+from gateway.auditing import audit
+from gateway.auditing.audit import GENESIS, Head
+from gateway.auditing.audit_heads import Continuation, KeptHead, continuation
 from gateway.errors import Refused
 from gateway.relay.border import Border
-from gateway.signing import AUDIT_HEAD, WITNESSED_HEAD
+from gateway.security.signing import AUDIT_HEAD, WITNESSED_HEAD
 from gateway.store.port import Transaction
+from gateway.time.clock import from_microseconds, to_microseconds, to_timestamp
 
 IDS_AT_ONCE = 1000  # destroyed keys in one statement or answer: far below what an envelope holds
 _ID_LENGTH = 64

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from gateway.audit import GENESIS, Head
-from gateway.clock import from_microseconds, to_microseconds
+from gateway.auditing.audit import GENESIS, Head
 from gateway.store.port import Transaction
+from gateway.time.clock import from_microseconds, to_microseconds
 
 INTERVAL = timedelta(seconds=60)  # between two statements of a region to one witness (guarantee G10)
 AGAIN = timedelta(seconds=1)  # between those to a witness that answers and keeps no row yet

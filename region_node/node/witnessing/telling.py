@@ -9,20 +9,20 @@ from datetime import datetime, timedelta
 
 from google.protobuf.message import DecodeError
 
-from gateway import audit
 from gateway.api.federation.v1.federation_pb2 import AuditHead
 from gateway.api.region.v1.witnessing_pb2 import WitnessAnswer, WitnessStatement
 from gateway.api.relay.v1.relay_pb2 import EnvelopeKind
-from gateway.audit import Head
-from gateway.clock import Clock, from_microseconds, from_timestamp
+from gateway.auditing import audit
+from gateway.auditing.audit import Head
 from gateway.errors import Refused
 from gateway.federation.witnesses import may_witness, witnesses_of
 from gateway.relay.border import Border
 from gateway.relay.envelopes import Letter
 from gateway.relay.queries import Asker
 from gateway.relay.transport import Transport
-from gateway.signing import AUDIT_HEAD, WITNESSED_HEAD
+from gateway.security.signing import AUDIT_HEAD, WITNESSED_HEAD
 from gateway.store.port import Store, Transaction
+from gateway.time.clock import Clock, from_microseconds, from_timestamp
 from region_node.node.erased_key_rows import NumberedKey, erased_after_number
 from region_node.node.witnessing import rows
 from region_node.node.witnessing.keeping import IDS_AT_ONCE, witnessed_bytes

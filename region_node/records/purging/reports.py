@@ -2,8 +2,8 @@
 
 from gateway.api.federation.v1.configuration_pb2 import DataClass
 from gateway.api.region.v1.retention_service_pb2 import Purge
-from gateway.clock import from_microseconds, to_timestamp
 from gateway.store.port import Transaction, Value
+from gateway.time.clock import from_microseconds, to_timestamp
 
 
 def note_removed(tx: Transaction, night: str, data_class: DataClass.ValueType, *, removed: int, held: int = 0) -> None:

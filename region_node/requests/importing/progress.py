@@ -9,12 +9,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, cast
 
-from gateway import vault
 from gateway.api.region.v1.customer_service_pb2 import ImportFile
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.clock import to_microseconds
 from gateway.errors import Refused
+from gateway.store import vault
 from gateway.store.port import Transaction
+from gateway.time.clock import to_microseconds
 from region_node.node.subjects import import_subject, indexed_number_subject, number_subject
 from region_node.requests.auditing import AuditedCall
 

@@ -8,9 +8,9 @@ from typing import Generic, TypeVar
 
 from gateway.api.region.v1.customer_service_pb2 import ImportFile, RejectedLine
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.clock import Clock
 from gateway.errors import Refused, text
 from gateway.store.port import Store, Transaction
+from gateway.time.clock import Clock
 from region_node.requests.auditing import AuditedCall
 from region_node.requests.importing import progress
 from region_node.requests.importing.progress import PIECE_LIMIT, Done, Numbered, Progress, Rejection, Taken, take_once

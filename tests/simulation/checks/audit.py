@@ -2,8 +2,8 @@
 
 from collections import Counter
 
-from gateway import audit
 from gateway.api.relay.v1.relay_pb2 import EnvelopeKind
+from gateway.auditing import audit
 from tests.simulation.evidence import Evidence
 
 AUDIT = "audit"

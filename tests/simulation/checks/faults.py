@@ -5,8 +5,8 @@ from collections.abc import Iterator, Sequence
 from datetime import timedelta
 
 from gateway.api.region.v1.fault_pb2 import Fault, FaultCause
-from gateway.clock import from_microseconds, from_timestamp
 from gateway.errors import reason_name
+from gateway.time.clock import from_microseconds, from_timestamp
 from region_node.network.faults.outages import Span, rent_of, without
 from region_node.network.faults.owner import followers
 from tests.simulation import fault_status

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from gateway.api.federation.v1.configuration_pb2 import Step
 from gateway.api.region.v1.order_pb2 import Order, OrderState
-from gateway.clock import from_microseconds, from_timestamp
+from gateway.time.clock import from_microseconds, from_timestamp
 from tests.simulation.businesses import LINE_OPENING, described
 from tests.simulation.checks.effects import completed
 from tests.simulation.evidence import Evidence, StoredOrder

@@ -6,8 +6,8 @@ from datetime import timedelta
 from gateway.api.federation.v1.configuration_pb2 import Step
 from gateway.api.region.v1.order_pb2 import Order, OrderState, Party
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.clock import from_timestamp
 from gateway.errors import reason_name
+from gateway.time.clock import from_timestamp
 from tests.simulation.businesses import PROVIDER_REGION, PROVISIONED, described, has_step
 from tests.simulation.evidence import Evidence, StoredOrder
 from tests.simulation.plans import Errand

@@ -9,13 +9,13 @@ import pytest
 from gateway.api.region.v1.order_pb2 import Order
 from gateway.api.relay.v1.relay_pb2 import Outcome, Receipt, ReceiptContent
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.clock import from_timestamp, to_timestamp
 from gateway.relay import inbox, service
 from gateway.relay.border import Border, Command, Kinds
 from gateway.relay.envelopes import Answer, Sealed, seal_receipt
-from gateway.signing import RECEIPT
+from gateway.security.signing import RECEIPT
 from gateway.store.port import Operation, Transaction
 from gateway.store.sqlite import SqliteDatabase
+from gateway.time.clock import from_timestamp, to_timestamp
 from region_node.app.core import RegionCore
 from region_node.business.orders import handling, home
 from region_node.business.orders.context import OrderContext

@@ -13,7 +13,7 @@ from gateway.relay.border import Border
 from gateway.relay.envelopes import Letter, Sealed
 from gateway.relay.fair_queue import FairQueue, Parcel
 from gateway.relay.lanes import Lane
-from gateway.signing import ENVELOPE
+from gateway.security.signing import ENVELOPE
 from gateway.store.port import Transaction
 from region_node.business.orders import handling, home, intake, rules
 from region_node.business.orders.businesses import pay

@@ -7,10 +7,10 @@ from functools import partial
 
 import pytest
 
-from gateway import timers
 from gateway.api.region.v1.order_pb2 import Order, OrderRequest
+from gateway.store import timers
 from gateway.store.port import Operation, Transaction
-from gateway.timers import Scheduler, Timer, TimerHandler
+from gateway.store.timers import Scheduler, Timer, TimerHandler
 from region_node.business.orders import handling, intake
 from region_node.business.orders.desk import OrderDesk
 from region_node.requests.caller import Caller, note

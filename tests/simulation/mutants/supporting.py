@@ -15,7 +15,7 @@ from gateway.relay.border import Border
 from gateway.relay.envelopes import Letter
 from gateway.relay.outbox import send
 from gateway.store.port import Transaction
-from gateway.timers import cancel_timer
+from gateway.store.timers import cancel_timer
 from region_node.customers.accounts.rules import Posting
 from region_node.customers.notices.rows import Notice
 from region_node.customers.rows import Line

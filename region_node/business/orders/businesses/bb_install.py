@@ -10,8 +10,8 @@ from typing import ClassVar
 from gateway.api.federation.v1.configuration_pb2 import LineKind
 from gateway.api.region.v1.order_pb2 import Quote
 from gateway.api.types.v1.types_pb2 import LocalizedText, Money
-from gateway.clock import from_timestamp
-from gateway.money import in_major_units
+from gateway.time.clock import from_timestamp
+from gateway.values.money import in_major_units
 from region_node.business.billing.rules import late_compensation
 from region_node.business.orders.business import BusinessRule, Effects, Situation
 from region_node.business.orders.contracts import contract_of

@@ -7,7 +7,7 @@ from gateway.api.region.v1.order_pb2 import Quote
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import LocalizedText, Money
 from gateway.errors import Refused
-from gateway.money import in_major_units
+from gateway.values.money import in_major_units
 from region_node.business.billing.charging import correction_id
 from region_node.business.billing.rules import Month
 from region_node.business.orders.business import BusinessRule, Effects, Situation

@@ -5,7 +5,7 @@ from typing import ClassVar
 from gateway.api.federation.v1.configuration_pb2 import LineKind
 from gateway.api.region.v1.order_pb2 import Quote
 from gateway.api.types.v1.types_pb2 import LocalizedText
-from gateway.money import in_major_units
+from gateway.values.money import in_major_units
 from region_node.business.orders.business import BusinessRule, Effects, Situation
 from region_node.business.orders.contracts import contract_of
 from region_node.business.orders.new_lines import number_for, opened, plan_of, require_below_card_limit

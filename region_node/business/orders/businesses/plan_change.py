@@ -6,9 +6,9 @@ from gateway.api.federation.v1.configuration_pb2 import LineKind, Plan
 from gateway.api.region.v1.order_pb2 import Quote
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import LocalizedText
-from gateway.clock import to_timestamp
 from gateway.errors import Refused
-from gateway.money import in_major_units
+from gateway.time.clock import to_timestamp
+from gateway.values.money import in_major_units
 from region_node.business.billing.rules import next_cycle
 from region_node.business.orders.business import BusinessRule, Effects, Situation
 

@@ -4,7 +4,7 @@ from gateway.api.region.v1.order_pb2 import Quote
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import LocalizedText, Money
 from gateway.errors import Refused
-from gateway.money import in_major_units
+from gateway.values.money import in_major_units
 from region_node.business.orders.business import BusinessRule, Effects, Situation
 from region_node.customers.accounts.rules import REFUNDS_DUE, EntryKind, Posting, balance_of, transfer
 
