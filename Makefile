@@ -4,7 +4,8 @@ VENV ?= .venv
 SEEDS ?= 200
 JOBS ?= 2
 TESTS ?= tests
-RUN_TESTS = $(BIN)/python -m pytest -n $(JOBS) --dist loadgroup --no-loadscope-reorder $(TESTS)
+# Modules are compiled once for all the processes that tests start, whatever the machine says of bytecode.
+RUN_TESTS = PYTHONDONTWRITEBYTECODE= PYTHONPYCACHEPREFIX=$(CURDIR)/build/pycache $(BIN)/python -m pytest -n $(JOBS) --dist loadgroup --no-loadscope-reorder $(TESTS)
 ENGINES ?=
 PROFILE ?= embedded
 SECONDS ?= 60

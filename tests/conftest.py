@@ -3,6 +3,7 @@
 import signal
 
 import pytest
+from hypothesis import settings
 
 from gateway.wording.languages import VARIABLE
 
@@ -10,7 +11,12 @@ pytest_plugins = ["tests.engines", "tests.durations"]
 
 
 def pytest_configure() -> None:
-    """A run in the background ignores interrupts, and so would every process that a test interrupts."""
+    """Makes tests the same on a busy machine and in the background.
+
+    A run in the background ignores interrupts, and so would every process that a test interrupts.
+    """
+    settings.register_profile("unhurried", settings(), deadline=None)
+    settings.load_profile("unhurried")
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 

@@ -1,1 +1,1 @@
-"""Money, near words, plain text, and the choices of a message: pure, without an import of the fabric but its contract."""
+"""Money, near words, plain text, and the choices of a message: pure, of the contract alone."""

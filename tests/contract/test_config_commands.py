@@ -156,7 +156,7 @@ def test_show_prints_a_table_for_people(command: Command, tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("conninfo", ["host=h password=secret", "postgresql://u:secret@h/d?sslpassword=secret"])
-@pytest.mark.parametrize("form", [(), ("--json",)])
+@pytest.mark.parametrize("form", [(), pytest.param(("--json",), marks=pytest.mark.slow)])
 def test_no_command_shows_a_password(command: Command, tmp_path: Path, conninfo: str, form: tuple[str, ...]) -> None:
     file = example(command, tmp_path, everything=False)
     given = ("--settings", str(file), "--set", f"postgresql.conninfo={conninfo}")

@@ -296,6 +296,7 @@ def test_what_serves_but_is_no_coordinator_is_found_out(doctor: Doctor) -> None:
     assert "correct the names in the settings" in todo
 
 
+@pytest.mark.slow
 def test_somebody_who_listens_and_says_nothing_does_not_hold_it_up(doctor: Doctor) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         endpoint = f"127.0.0.1:{silent.getsockname()[1]}"
@@ -390,6 +391,7 @@ def test_a_clock_that_is_off_is_told(doctor: Doctor, tmp_path: Path, seconds: in
     assert told.exit_code == (1 if state == "bad" else 0)
 
 
+@pytest.mark.slow
 def test_a_federation_without_a_configuration_is_told(doctor: Doctor, tmp_path: Path) -> None:
     with coordinator_with(doctor, Shifted(timedelta(0)), tmp_path / "data", configured=False) as endpoint:
         found = checks(doctor.region("--json", coordinators=endpoint))

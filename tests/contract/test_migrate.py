@@ -19,7 +19,7 @@ TYPES = {"bigint": "INTEGER", "bytea": "BLOB", "text": "TEXT"}
 OF_ONE_ENGINE = {"store_writers"}
 
 
-@pytest.fixture(params=[REGION_NODE, COORDINATOR], name="name")
+@pytest.fixture(params=[REGION_NODE, pytest.param(COORDINATOR, marks=pytest.mark.slow)], name="name")
 def one_program(request: pytest.FixtureRequest) -> str:
     name: str = request.param
     return name

@@ -171,7 +171,10 @@ def test_a_second_move_says_that_it_was_moved_before(node: Installation) -> None
     assert data_of(node.place) == before
 
 
-@pytest.mark.parametrize("point", ["move.copying", "move.compared", "move.committed"])
+@pytest.mark.parametrize(
+    "point",
+    ["move.copying", *(pytest.param(f"move.{each}", marks=pytest.mark.slow) for each in ("compared", "committed"))],
+)
 def test_a_move_that_was_killed_has_lost_nothing_and_can_be_run_again(node: Installation, point: str) -> None:
     before = data_of(embedded(node))
     code, out, _ = ended(node.start("move-to-postgresql", environment={VARIABLE: point}))

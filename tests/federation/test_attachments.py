@@ -259,6 +259,7 @@ async def test_what_waits_behind_a_filing_that_is_refused_is_attached_by_the_reg
     federation: Federation, desk: Complainant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("region_node.care.complaints.relayed.owner_of", lambda *_, **__: "henan")
+    monkeypatch.setattr("region_node.customers.documents.receiving_stream.REGISTRATION_SECONDS", 0.1)  # nobody answers
     await federation.stop_node("sichuan")
     try:
         docket, content = (await desk.file("BILL_WRONG", federation.next_number("sichuan"))).docket, scan()

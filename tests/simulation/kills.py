@@ -48,6 +48,7 @@ class Calm:
         self.history = History(loop)
         self._loop = loop
         self._point, self._time = point, time
+        self.has_killed = False
         self._source = random.Random("calm")
         self.wall = WallTime(loop, START)
         self._network = Network(self.history, self._fork())
@@ -102,7 +103,7 @@ class Calm:
         self.reached[name] += 1
         if name != self._point or self.reached[name] != self._time:
             return
-        process = running_process()
+        process, self.has_killed = running_process(), True
         for region in self.regions.values():
             if region.process is process:
                 region.kill()
@@ -148,10 +149,11 @@ class Calm:
 
 @dataclass(frozen=True)
 class Played:
-    """What became of a story: how often each fail point was reached, and what each region has in the end."""
+    """What became of a story: how often each fail point was reached, what each region has, and if a kill was in it."""
 
     reached: Counter[str]
     left: dict[str, Left]
+    has_killed: bool
 
 
 def play(story: Story, point: str = "", time: int = 1) -> Played:
@@ -164,7 +166,7 @@ def play(story: Story, point: str = "", time: int = 1) -> Played:
             loop.run_until_complete(calm.run(story))
             left = {name: region.ports.disk.read(_left) for name, region in calm.regions.items()}
         assert not defects, defects
-        return Played(calm.reached, left)
+        return Played(calm.reached, left, calm.has_killed)
 
 
 async def _started_again(region: Region) -> None:

@@ -7,7 +7,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.api.federation.v1.agreement_pb2 import AgreementTemplate
@@ -182,14 +182,12 @@ _outages = st.builds(
 _many = st.lists(_outages, max_size=12)
 
 
-@settings(deadline=None)
 @given(_many, _spans)
 def test_more_downtime_never_lowers_the_credit(outages: list[Outage], span: Span) -> None:
     more = [*outages, Outage("guangdong/fault/9", span, OPERATOR)]
     assert rules.compute(situation(more)).credit >= rules.compute(situation(outages)).credit
 
 
-@settings(deadline=None)
 @given(_many, _spans, st.sampled_from([PLANNED, *EXCLUDED]))
 def test_what_is_excluded_never_raises_the_credit(
     outages: list[Outage], span: Span, cause: OutageCause.ValueType
@@ -198,14 +196,12 @@ def test_what_is_excluded_never_raises_the_credit(
     assert rules.compute(situation(more)).credit <= rules.compute(situation(outages)).credit
 
 
-@settings(deadline=None)
 @given(_many.flatmap(lambda outages: st.tuples(st.just(outages), st.permutations(outages))))
 def test_the_order_of_outages_makes_no_difference(both: tuple[list[Outage], list[Outage]]) -> None:
     outages, mixed = both
     assert rules.compute(situation(outages)) == rules.compute(situation(mixed))
 
 
-@settings(deadline=None)
 @given(_many, st.integers(0, 10**9), st.builds(Measured, st.just(100), st.integers(0, 100)))
 def test_the_lines_sum_to_the_result(outages: list[Outage], charge: int, measured: Measured) -> None:
     result = rules.compute(replace(situation(outages), charge=charge, measured=measured))
@@ -218,7 +214,6 @@ def test_the_lines_sum_to_the_result(outages: list[Outage], charge: int, measure
     assert 0 <= result.credit <= charge
 
 
-@settings(deadline=None)
 @given(st.lists(_spans, max_size=10), _spans)
 def test_a_union_holds_each_moment_once(spans: list[Span], taken: Span) -> None:
     hours = {hour for each in spans for hour in range(each.start // HOUR, each.end // HOUR)}

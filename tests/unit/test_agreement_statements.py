@@ -348,7 +348,7 @@ _told = st.lists(
 )
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(_told, st.sets(st.integers(1, 12), max_size=6))
 def test_whatever_is_told_when_and_broken_where_the_sum_is_what_all_of_it_gives(
     told: list[tuple[int, int, int, str]], broken: set[int]

@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.api.region.v1.customer_service_pb2 import ProductStatus, SuspensionKind
@@ -104,7 +104,6 @@ def test_what_was_not_ordered_is_named_and_was_there() -> None:
     RULE.check(dispute({**said, "offering": RINGING.offering_id}))
 
 
-@settings(deadline=None)
 @given(st.integers(1, 10**9), st.sampled_from(["offset", "refund"]), st.sampled_from(["calls", "rent", "late-fee"]))
 @pytest.mark.clause("4.4 end")
 def test_the_account_has_more_after_an_offset_and_the_same_after_a_refund(

@@ -144,7 +144,7 @@ def bills_of(found: Books) -> list[tuple[object, ...]]:
     return found.rows("SELECT account_id, month, total, abnormal FROM bills ORDER BY 1, 2")
 
 
-@settings(deadline=None, max_examples=12)
+@settings(max_examples=12)
 @given(accounts)
 @pytest.mark.clause("4.2.1")
 def test_months_cost_what_a_second_reckoning_says(lived: list[tuple[RatingType.ValueType, list[Event]]]) -> None:
@@ -166,7 +166,7 @@ def test_months_cost_what_a_second_reckoning_says(lived: list[tuple[RatingType.V
         assert sum(balances.values()) == 0
 
 
-@settings(deadline=None, max_examples=10)
+@settings(max_examples=10)
 @given(accounts, st.lists(st.integers(1, 4), max_size=3, unique=True))
 def test_a_run_that_is_stopped_anywhere_bills_nothing_twice(
     lived: list[tuple[RatingType.ValueType, list[Event]]], stops: list[int]
@@ -178,7 +178,7 @@ def test_a_run_that_is_stopped_anywhere_bills_nothing_twice(
         assert bills_of(stopped) == bills_of(smooth)
 
 
-@settings(deadline=None, max_examples=10)
+@settings(max_examples=10)
 @given(accounts)
 def test_a_node_that_was_off_for_months_catches_up_to_the_same_books(
     lived: list[tuple[RatingType.ValueType, list[Event]]],
@@ -333,7 +333,7 @@ def test_usage_and_paid_bills_are_kept_for_five_months_and_the_ledger_for_ever()
 # Termination agrees with the cycle.
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(st.sampled_from([PREPAID, POSTPAID]), st.integers(0, 89 * 24), st.booleans())
 def test_a_termination_charges_what_the_cycle_then_leaves_as_it_is(
     rating_type: RatingType.ValueType, hours: int, billed: bool
@@ -390,7 +390,7 @@ def _late_fees(found: Books) -> int:
 # Arrears.
 
 
-@settings(deadline=None, max_examples=12)
+@settings(max_examples=12)
 @given(st.lists(st.tuples(st.integers(0, 85), st.integers(1, 6000)), max_size=5).map(sorted), st.integers(1, 9))
 def test_late_fees_are_what_a_count_day_by_day_says_in_time_and_late(
     payments: list[tuple[int, int]], every: int

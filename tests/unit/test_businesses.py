@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.api.federation.v1.configuration_pb2 import Step
@@ -63,7 +63,6 @@ def test_only_a_payment_moves_money_at_the_handling_region(business: str) -> Non
 # PAY
 
 
-@settings(deadline=None)
 @given(amounts, st.integers(-(10**12), 10**12))
 def test_a_foreign_payment_is_due_from_the_region_that_took_it(amount: int, balance: int) -> None:
     effects = RULES["PAY"].fulfil(situation("PAY", {"amount": amount}, balance=balance))
@@ -72,14 +71,12 @@ def test_a_foreign_payment_is_due_from_the_region_that_took_it(amount: int, bala
     assert effects.line == LINE
 
 
-@settings(deadline=None)
 @given(amounts)
 def test_a_payment_at_home_is_cash(amount: int) -> None:
     effects = RULES["PAY"].fulfil(situation("PAY", {"amount": amount}, handling_region="sichuan"))
     assert sums(effects.postings) == {"account-1": amount, "cash": -amount}
 
 
-@settings(deadline=None)
 @given(amounts)
 def test_what_was_taken_is_handed_on_or_given_back_to_the_last_fen(amount: int) -> None:
     rule, order = RULES["PAY"], situation("PAY", {"amount": amount}).order
@@ -214,7 +211,6 @@ def test_the_rent_is_due_by_days_up_to_today_in_the_home_region(now: datetime, r
     assert (raised.value.reason, raised.value.parameters) == (Reason.REASON_IN_ARREARS, {"amount": "0.01 CNY"})
 
 
-@settings(deadline=None)
 @given(st.integers(5900, 10**12), st.datetimes(datetime(2029, 1, 1), datetime(2033, 1, 1)))  # noqa: DTZ001 - made aware
 def test_a_termination_empties_the_account_and_pays_out_what_the_quote_said(balance: int, moment: datetime) -> None:
     rule, asked = RULES["TERMINATE"], situation("TERMINATE", balance=balance, now=moment.replace(tzinfo=UTC))

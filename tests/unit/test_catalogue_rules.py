@@ -64,7 +64,7 @@ def test_opening_hours_are_those_of_the_regions_time_zone() -> None:
     assert opening(point, noon, "Europe/London", DAYS).is_open
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(
     st.integers(0, 50 * 24 * 60),
     st.lists(

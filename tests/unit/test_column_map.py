@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.api.federation.v1.configuration_pb2 import LineKind, Plan
@@ -90,7 +90,6 @@ def test_a_cell_that_no_table_knows_rejects_its_line_and_an_empty_one_may_be_tol
     assert one(directory, "7,x,", product__binding=told).product.binding == "family-1"
 
 
-@settings(deadline=None)
 @given(minor=st.integers(-(10**12), 10**12), digits=st.integers(0, 2))
 def test_an_amount_is_the_same_to_the_last_digit(directory: Path, minor: int, digits: int) -> None:
     minor -= minor % 10 ** (2 - digits)
@@ -167,7 +166,6 @@ def test_a_contract_ends_with_the_term_that_runs(directory: Path) -> None:
     assert ends("30", "") == ""
 
 
-@settings(deadline=None)
 @given(day=DAYS, months=st.integers(-600, 600))
 def test_months_later_is_the_same_day_or_the_last_of_a_shorter_month(day: date, months: int) -> None:
     later = add_months(day, months)
@@ -177,7 +175,6 @@ def test_months_later_is_the_same_day_or_the_last_of_a_shorter_month(day: date, 
     )
 
 
-@settings(deadline=None)
 @given(start=DAYS, months=st.integers(1, 60), as_of=DAYS)
 def test_the_running_term_is_the_first_that_ends_later(start: date, months: int, as_of: date) -> None:
     ends = (add_months(start, count * months) for count in range(1, 1300))

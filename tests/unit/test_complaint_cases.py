@@ -61,7 +61,7 @@ HOLDERS = st.sampled_from(
 )
 
 
-@settings(deadline=None, max_examples=80)
+@settings(max_examples=80)
 @given(MOMENTS, st.lists(st.tuples(HOLDERS, st.integers(-60, 5000)), max_size=8), st.integers(0, 5000))
 def test_every_second_is_booked_once_and_the_ledger_sums_to_the_whole(
     start: datetime, turns: Sequence[tuple[tuple[str, TimeReason.ValueType], int]], rest: int

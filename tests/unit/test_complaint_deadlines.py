@@ -157,7 +157,7 @@ def test_a_reopened_complaint_is_still_to_be_resolved() -> None:
     assert not any(each.HasField("met_time") for each in found.deadlines)
 
 
-@settings(deadline=None, max_examples=80)
+@settings(max_examples=80)
 @given(LIMITS, MOMENTS, st.integers(0, 9000), st.integers(0, 9000), st.sampled_from(["sichuan", "night"]))
 def test_a_pause_in_two_parts_moves_a_deadline_as_one_does_and_never_forward(
     limit: TimeLimit, start: datetime, first: int, second: int, region: str
@@ -176,7 +176,7 @@ def test_a_pause_in_two_parts_moves_a_deadline_as_one_does_and_never_forward(
         assert counted(begins, known) == counted(ends, due(whole))
 
 
-@settings(deadline=None, max_examples=80)
+@settings(max_examples=80)
 @given(LIMITS, MOMENTS, st.sampled_from([0.25, 0.5, 0.75]))
 def test_no_mark_of_a_limit_in_days_or_working_time_falls_into_closed_hours(
     limit: TimeLimit, start: datetime, fraction: float

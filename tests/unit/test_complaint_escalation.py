@@ -121,7 +121,7 @@ def test_nothing_is_raised_once_it_is_resolved(state: ComplaintState.ValueType) 
 
 
 @pytest.mark.guarantee("G5", "G6")
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     MOMENTS,
     st.lists(LIMITS, min_size=4, max_size=4),

@@ -181,7 +181,7 @@ def came_again(each: Filed) -> bool:
     return bool(each.refusals or each.asked or each.hastened)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.lists(filings(), max_size=25), st.integers(1, 4), st.sets(st.sampled_from(DIMENSIONS)))
 @pytest.mark.clause("12.2")
 def test_figures_are_what_the_plain_list_of_complaints_says(

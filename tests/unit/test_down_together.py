@@ -1,6 +1,6 @@
 """Services that several outages of parts leave without a way only together."""
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.api.region.v1.agreement_pb2 import OutageCause
@@ -94,7 +94,6 @@ OUTAGES = st.builds(
 )
 
 
-@settings(deadline=None)
 @given(st.lists(OUTAGES, max_size=6))
 def test_moment_by_moment_it_is_down_where_all_together_cut_it_and_none_alone(found: list[PartsOut]) -> None:
     outages = down_together(NETWORK, LINES, found)

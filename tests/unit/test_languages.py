@@ -11,7 +11,7 @@ import click
 import pytest
 from click.shell_completion import ShellComplete
 from click.testing import CliRunner
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from coordinator.cli.main import main as coordinator
@@ -151,7 +151,6 @@ def test_a_language_that_is_not_spoken_is_refused() -> None:
     assert "'fr' is not one of" in said("coordinator", "regions", "list", "--lang", "fr")
 
 
-@settings(deadline=None)
 @given(st.lists(st.sampled_from(["--lang", "zh", "en", "--lang=zh", "--lang=en", "fr", "call"]), max_size=5))
 def test_any_command_line_asks_for_a_language_that_is_spoken(arguments: list[str]) -> None:
     assert asked_language(arguments, {}) in LANGUAGES

@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.api.federation.v1.configuration_pb2 import LineKind
@@ -151,7 +151,6 @@ def profile_upd(line: Line = LINE, /, **values: Value) -> Situation:
     return with_documents(situation("PROFILE_UPD", values, line=line), "FACE", "ID_ORIG", "BIZ_LIC")
 
 
-@settings(deadline=None)
 @given(st.dictionaries(st.sampled_from(["name", "email"]), st.text(min_size=1, max_size=10)))
 def test_only_what_the_request_names_is_corrected(changes: dict[str, str]) -> None:
     effects = RULES["PROFILE_UPD"].fulfil(profile_upd(**changes))
@@ -259,7 +258,6 @@ def test_a_broadband_access_does_not_roam() -> None:
 moments = st.none() | st.integers(1, 6).map(lambda hours: NOW + hours * HOUR)
 
 
-@settings(deadline=None)
 @given(st.integers(-3, 6), st.none() | st.integers(1, 4), moments, moments)
 def test_a_line_never_has_roaming_twice_at_the_same_time(
     other_start: int, other_hours: int | None, start: datetime | None, end: datetime | None

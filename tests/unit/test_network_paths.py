@@ -7,7 +7,7 @@ from fractions import Fraction
 from pathlib import Path as File
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from coordinator.network.paths import (
@@ -137,7 +137,6 @@ def shared(way: Sequence[Link], other: Sequence[Link]) -> tuple[int, int]:
     return len(links), len(passed(way) & passed(other))
 
 
-@settings(deadline=None)
 @given(small_networks)
 @pytest.mark.clause("5.3.3")
 def test_the_best_way_is_the_best_of_all_and_the_alternative_shares_the_fewest_links(links: list[Link]) -> None:
@@ -163,7 +162,6 @@ def test_the_best_way_is_the_best_of_all_and_the_alternative_shares_the_fewest_l
     assert (len(ways.shared_links), len(ways.shared_sites)) == least[:2]
 
 
-@settings(deadline=None)
 @given(small_networks)
 def test_no_two_ways_share_less_than_those_that_are_found(links: list[Link]) -> None:
     whole = Network(sites=[Site(id=site) for site in SITES], links=links)
@@ -190,7 +188,6 @@ def test_no_two_ways_share_less_than_those_that_are_found(links: list[Link]) -> 
         assert (len(ways.shared_links), len(ways.shared_sites)) == min(delays)[:2]
 
 
-@settings(deadline=None)
 @given(small_networks, st.data())
 def test_two_windows_conflict_where_they_leave_no_path_that_each_of_them_alone_leaves(
     links: list[Link], data: st.DataObject

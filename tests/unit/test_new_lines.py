@@ -86,7 +86,7 @@ def test_an_opened_line_has_a_number_of_the_region_s_pool_and_a_new_customer() -
     assert effects.results["number"] == effects.line.number
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(st.sets(st.integers(0, 99_999), max_size=50), st.text("0123456789abcdef", min_size=1, max_size=8))
 def test_a_number_that_is_taken_is_never_given_out(taken: set[int], request_id: str) -> None:
     first = asked("NEW_LINE", NEW_LINE, request_id=request_id)
@@ -182,7 +182,6 @@ def test_fact_5_each_day_of_lateness_is_worth_one_per_cent_of_the_installation_f
     }
 
 
-@settings(deadline=None)
 @given(st.integers(0, 10**9), st.integers(-1000, 1000))
 def test_lateness_costs_nothing_in_time_and_never_less_for_a_day_more(amount: int, days: int) -> None:
     paid = late_compensation(amount, days, 10)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from itertools import pairwise, product
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.api.federation.v1.configuration_pb2 import (
@@ -110,7 +110,6 @@ def test_an_order_goes_where_the_diagram_has_an_arrow_and_nowhere_else() -> None
     assert not wrong
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(states, versions), max_size=12))
 def test_whatever_is_tried_the_states_noted_are_a_way_through_the_diagram(
     attempts: list[tuple[OrderState.ValueType, int]],
@@ -208,7 +207,6 @@ def test_a_reminder_waits_a_full_hour_after_the_last(after: timedelta, allowed: 
     assert len(order.expedites) == 1
 
 
-@settings(deadline=None)
 @given(st.lists(st.integers(0, 90), max_size=20))
 def test_however_often_somebody_reminds_two_reminders_are_an_hour_apart(minutes: list[int]) -> None:
     order, now = order_in(PENDING), NOW
@@ -237,7 +235,6 @@ def test_only_the_awaited_action_is_possible() -> None:
     assert raised.value.parameters == {"state": "pending", "action": "supplement"}
 
 
-@settings(deadline=None)
 @given(st.sampled_from(["guangdong", "sichuan"]), st.sampled_from(["chen", "wang"]))
 def test_nobody_reviews_what_they_took_in_and_a_namesake_elsewhere_may(region: str, name: str) -> None:
     order = Order(handling_region="guangdong", request=OrderRequest(requester=Requester(staff_id="chen")))
@@ -353,7 +350,6 @@ def test_a_name_that_the_business_does_not_know_is_refused(name: str) -> None:
     assert reason_of({"reason": "x", name: "y"}) == "CHARACTERISTIC_INVALID"
 
 
-@settings(deadline=None)
 @given(st.text(UNICODE, min_size=1, max_size=300).filter(lambda text: "\0" not in text))
 def test_a_text_may_have_256_characters(text: str) -> None:
     if len(text) <= 256:
@@ -362,7 +358,6 @@ def test_a_text_may_have_256_characters(text: str) -> None:
         assert reason_of({"reason": text}) == "CHARACTERISTIC_INVALID"
 
 
-@settings(deadline=None)
 @given(st.integers(-(10**14), 10**14))
 def test_an_amount_is_a_positive_whole_number_up_to_a_bound(amount: int) -> None:
     written = {"reason": "x", "amount": str(amount)}
@@ -372,7 +367,6 @@ def test_an_amount_is_a_positive_whole_number_up_to_a_bound(amount: int) -> None
         assert reason_of(written) == "CHARACTERISTIC_INVALID"
 
 
-@settings(deadline=None)
 @given(st.text(UNICODE, min_size=1, max_size=20).filter(lambda text: not (text.isascii() and text.isdigit())))
 def test_what_is_no_number_is_no_amount(text: str) -> None:
     assert reason_of({"reason": "x", "amount": text}) == "CHARACTERISTIC_INVALID"
@@ -381,7 +375,6 @@ def test_what_is_no_number_is_no_amount(text: str) -> None:
 offsets = st.integers(-14 * 60, 14 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes)))
 
 
-@settings(deadline=None)
 @given(st.datetimes(datetime(1971, 1, 1), datetime(2999, 12, 30)), offsets)  # noqa: DTZ001 - local times
 def test_a_time_with_its_offset_is_an_instant(local: datetime, zone: timezone) -> None:
     instant = local.replace(tzinfo=zone)
@@ -391,13 +384,11 @@ def test_a_time_with_its_offset_is_an_instant(local: datetime, zone: timezone) -
     assert value.tzinfo is UTC
 
 
-@settings(deadline=None)
 @given(st.datetimes())
 def test_a_time_without_an_offset_is_refused(local: datetime) -> None:
     assert reason_of({"reason": "x", "start": local.isoformat()}) == "CHARACTERISTIC_INVALID"
 
 
-@settings(deadline=None)
 @given(st.text(UNICODE, max_size=40))
 def test_any_text_at_all_is_a_time_or_refused(text: str) -> None:
     try:

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from coordinator.planned_outages.rules import LONGEST, held_with, listed, require_window
@@ -126,7 +126,6 @@ _parts = st.builds(
 )
 
 
-@settings(deadline=None)
 @given(_parts, _parts)
 def test_who_comes_first_makes_no_difference_and_nothing_is_cut_by_one_alone(one: Parts, other: Parts) -> None:
     assert list(cut_together(NETWORK, one, other)) == list(cut_together(NETWORK, other, one))
@@ -134,7 +133,6 @@ def test_who_comes_first_makes_no_difference_and_nothing_is_cut_by_one_alone(one
     assert list(cut_together(NETWORK, one, Parts())) == []
 
 
-@settings(deadline=None)
 @given(_parts, _parts)
 def test_what_more_is_out_never_brings_a_service_back(one: Parts, other: Parts) -> None:
     assert services_down(NETWORK, one) <= services_down(NETWORK, one | other)

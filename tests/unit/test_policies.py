@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.api.federation.v1.configuration_pb2 import Figure, Policy, RegionalPolicy, Stricter, TimeLimit
@@ -97,7 +97,6 @@ def told(national: TimeLimit, overrides: dict[str, TimeLimit], regions: tuple[st
     return promises(national, regional, regions, due)
 
 
-@settings(deadline=None)
 @given(LIMITS, OVERRIDES, PAIRS, st.sampled_from(REGIONS), LIMITS)
 def test_an_override_never_makes_a_due_date_later(
     national: TimeLimit, overrides: dict[str, TimeLimit], regions: tuple[str, str], region: str, limit: TimeLimit
@@ -107,7 +106,6 @@ def test_an_override_never_makes_a_due_date_later(
     assert after[0].due <= before[0].due <= due(national, regions[1])
 
 
-@settings(deadline=None)
 @given(LIMITS, OVERRIDES, PAIRS)
 def test_the_first_promise_is_the_earliest_of_those_that_count(
     national: TimeLimit, overrides: dict[str, TimeLimit], regions: tuple[str, str]
@@ -118,7 +116,6 @@ def test_the_first_promise_is_the_earliest_of_those_that_count(
     assert found[0].due == told(national, overrides, (regions[1], regions[0]))[0].due
 
 
-@settings(deadline=None)
 @given(
     st.integers(0, 20),
     st.dictionaries(st.sampled_from(REGIONS), st.integers(0, 20)),

@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.api.federation.v1.configuration_pb2 import Precondition
@@ -61,7 +61,6 @@ def test_a_refusal_says_how_the_line_stands() -> None:
     assert [status_name(status) for status in STATUSES] == ["active", "suspended", "pending terminate", "terminated"]
 
 
-@settings(deadline=None)
 @given(st.integers(-(10**15), 10**15))
 def test_arrears_begin_below_zero_and_are_told_in_major_units(balance: int) -> None:
     reason, parameters = refusal(Precondition.PRECONDITION_NO_ARREARS, situation("SUSPEND", balance=balance))
@@ -124,7 +123,6 @@ def test_the_first_precondition_that_does_not_hold_is_the_one_that_is_told() -> 
     assert raised.value.reason == Reason.REASON_UNDER_CONTRACT
 
 
-@settings(deadline=None)
 @given(st.sampled_from(STATUSES), st.integers(-5, 5), st.booleans(), st.booleans())
 def test_a_situation_is_possible_exactly_where_every_precondition_holds(
     status: ProductStatus.ValueType, balance: int, bound: bool, under_contract: bool

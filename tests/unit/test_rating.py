@@ -69,7 +69,7 @@ def used(found: Sequence[tuple[UsageKind.ValueType, int]]) -> list[Volume]:
     return [volume_of(kind, 1 if kind == KINDS[1] else quantity) for kind, quantity in found]
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(uses, st.integers(0, 2))
 @pytest.mark.clause("4.1.1(3)")
 def test_usage_costs_what_a_count_use_by_use_says(found: list[tuple[UsageKind.ValueType, int]], packs: int) -> None:
@@ -106,7 +106,7 @@ changes = st.lists(
 MAY = datetime(2030, 5, 1, tzinfo=CHINA).astimezone(UTC)
 
 
-@settings(deadline=None, max_examples=80)
+@settings(max_examples=80)
 @given(changes, st.none() | st.integers(1, 61 * 24))
 @pytest.mark.clause("4.1.1(1)")
 def test_rent_is_due_for_the_days_on_which_the_line_was_in_service_at_some_hour(
@@ -193,7 +193,6 @@ def test_only_prepaid_lines_pay_rent_in_advance() -> None:
     assert in_advance(replace(line, rating_type=POSTPAID), JUNE, JUNE.start + HOUR, PLANS.get) == ()
 
 
-@settings(deadline=None)
 @given(*[st.dictionaries(st.sampled_from(CHARGES), st.integers(-1000, 1000))] * 2)
 def test_what_is_booked_makes_up_for_what_is_missing(due: dict[EntryKind, int], charged: dict[EntryKind, int]) -> None:
     found = postings("account-1", JUNE, due, charged)
@@ -219,7 +218,6 @@ def test_fact_4_a_bill_is_abnormal_by_five_times_the_mean_of_three_months_and_th
     assert is_abnormal(total, [50, 100, 150], 5, at_the_edge=at_the_edge) is abnormal
 
 
-@settings(deadline=None)
 @given(st.integers(-100, 10**6), st.lists(st.integers(0, 10**5), max_size=3), st.booleans())
 def test_a_mean_needs_three_months_and_is_not_rounded(total: int, before: list[int], edge: bool) -> None:
     found = is_abnormal(total, before, 5, at_the_edge=edge)
@@ -233,14 +231,12 @@ def test_a_mean_needs_three_months_and_is_not_rounded(total: int, before: list[i
 # Fact 5.
 
 
-@settings(deadline=None)
 @given(st.integers(0, 10**9), st.integers(-3, 400))
 @pytest.mark.clause("F5.1")
 def test_fact_5_a_late_installation_costs_one_per_cent_a_day(fee: int, days: int) -> None:
     assert late_compensation(fee, days, 10) == half_up(Fraction(fee * max(days, 0), 100))
 
 
-@settings(deadline=None)
 @given(st.integers(0, 10**9))
 @pytest.mark.clause("F5.2")
 def test_fact_5_a_late_fee_is_three_per_mille_a_day_rounded_half_up(principal: int) -> None:

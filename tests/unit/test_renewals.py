@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.api.types.v1.reason_pb2 import Reason
@@ -64,7 +64,6 @@ def test_the_quote_says_from_when_to_when_and_what_it_takes_off_the_rent() -> No
     assert quote.HasField("effective_date")
 
 
-@settings(deadline=None)
 @given(st.dates(date(2000, 1, 1), date(2100, 1, 1)), st.integers(1, 60))
 def test_a_contract_ends_on_the_same_day_of_the_month_or_the_last_one_there_is(start: date, months: int) -> None:
     noon = datetime(start.year, start.month, start.day, 12, tzinfo=CHINA)

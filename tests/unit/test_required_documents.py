@@ -6,7 +6,7 @@ from typing import Literal
 
 import pytest
 from google.protobuf.duration_pb2 import Duration
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.api.federation.v1.configuration_pb2 import Business, DocumentRequirement
@@ -37,7 +37,6 @@ def papers(*codes: str, age: timedelta = HOUR) -> list[Document]:
     return [Document(code=code, verifier="clerk-7", verify_time=verified, keyed_hash=bytes(32)) for code in codes]
 
 
-@settings(deadline=None)
 @given(st.sets(st.sampled_from(CODES)))
 def test_one_of_the_alternatives_of_every_line_is_needed(codes: set[str]) -> None:
     request = OrderRequest(applicant=Applicant.APPLICANT_HOLDER, documents=papers(*sorted(codes)))
@@ -84,7 +83,6 @@ def test_a_document_counts_as_long_as_the_business_says_give_or_take_the_clocks(
     )
 
 
-@settings(deadline=None)
 @given(st.integers(-(2**63), 2**63 - 1), st.integers(-(2**31), 2**31 - 1))
 def test_any_time_that_a_message_can_hold_is_fresh_or_stale(seconds: int, nanos: int) -> None:
     (document,) = papers("ID_ORIG")

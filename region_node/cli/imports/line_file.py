@@ -11,8 +11,6 @@ from gateway.values.plain_text import typed_cell
 from gateway.wording.languages import translated
 from region_node.cli.imports.column_map import Problem
 
-_PIECE = 1024 * 1024  # bytes
-
 M = TypeVar("M")
 
 
@@ -78,8 +76,6 @@ class LineFile:
                     yield [typed_cell(cell) for cell in row]
 
     def _hash(self, map_content: bytes, settings: str) -> bytes:
-        digest = hashlib.sha256()
         with self.path.open("rb") as file:
-            while piece := file.read(_PIECE):
-                digest.update(piece)
-        return hashlib.sha256(digest.digest() + hashlib.sha256(map_content).digest() + settings.encode()).digest()
+            content = hashlib.file_digest(file, "sha256").digest()
+        return hashlib.sha256(content + hashlib.sha256(map_content).digest() + settings.encode()).digest()

@@ -31,7 +31,7 @@ def serve(sources: Sources) -> None:
     \b
     Exit codes: 0 stopped as told, 1 cannot serve, 2 wrong usage or settings.
     """
-    from region_node.app.process import serve as serve_until_stopped  # noqa: PLC0415 - a whole node, for this command alone
+    from region_node.app.process import serve as serve_until_stopped  # noqa: PLC0415 - a whole node
 
     settings = load_settings(sources)
     logs.configure()
