@@ -200,12 +200,18 @@ def test_a_forged_command_is_refused_alike_of_every_kind(borders: Sequence[Borde
         border.destroyed(border.name(ORIGIN))
         return border.commanded()
 
+    def of_another_origin(border: Border) -> str:
+        name, (kind, command) = border.name(STRANGER), border.kind.command
+        border.has(name, ORIGIN, HERE)
+        return border.arrives(kind, command(name, "4711", "so"), name, STRANGER)
+
     def ended(border: Border) -> str:
         return owned(lambda each: each.commanded(), state=border.kind.final)(border)
 
     table: Sequence[Row] = (
         ("the subject is not the id", owned(lambda each: each.commanded(subject=f"{ORIGIN}/other")), NOT_ALLOWED),
         ("of a stranger", owned(lambda each: each.commanded(STRANGER)), NOT_ALLOWED),
+        ("of the region in the id, which is not the origin", of_another_origin, NOT_ALLOWED),
         ("of a stranger about nothing", lambda each: each.commanded(STRANGER), NOT_ALLOWED),
         ("about nothing", lambda each: each.commanded(), NOT_FOUND),
         ("about what is unreadable", owned(unreadable), NOT_FOUND),
