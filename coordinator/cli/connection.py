@@ -18,7 +18,7 @@ from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.cli.asking import Rpc
 from gateway.cli.exits import CannotReach, NotDone
-from gateway.cli.reaching import Choices, EndpointType, Server, credentials_advice, credentials_in, for_whom
+from gateway.cli.reachability import Choices, EndpointType, Server, credentials_advice, credentials_in, for_whom
 from gateway.errors import Refused, Unreachable
 from gateway.rpc.channels import invoke
 from gateway.security.authority import AUTHORITY_CERTIFICATE, TLS_CERTIFICATE, TLS_KEY

@@ -75,8 +75,8 @@ def show(asking: Asking, problem: str) -> None:
     Examples:
       coordinator problems show problem-20261210-1f0c3a5b
     """
-    request = contract.ShowProblemRequest(problem=problem)
-    response = asking.ask(lambda channel: ProblemServiceStub(channel).ShowProblem, request)
+    request = contract.GetProblemRequest(problem=problem)
+    response = asking.ask(lambda channel: ProblemServiceStub(channel).GetProblem, request)
     asking.tell(response, _print_problem)
 
 
@@ -91,8 +91,8 @@ def report_made(asking: Asking, problem: str, kind: str) -> None:
     Examples:
       coordinator problems report-made problem-20261210-1f0c3a5b --kind oral
     """
-    request = contract.NoteReportRequest(problem=problem, kind=_KINDS[kind])
-    response = asking.ask(lambda channel: ProblemServiceStub(channel).NoteReport, request)
+    request = contract.RecordReportRequest(problem=problem, kind=_KINDS[kind])
+    response = asking.ask(lambda channel: ProblemServiceStub(channel).RecordReport, request)
     asking.tell(response, lambda _: _print_reports(response.problem))
 
 
@@ -122,7 +122,7 @@ def _due(problem: Problem, now: datetime) -> Text:
     return Text(f"{_kind(due)} {told_if_set(due.due)}", style="red" if from_timestamp(due.due) < now else "")
 
 
-def _print_problem(response: contract.ShowProblemResponse) -> None:
+def _print_problem(response: contract.GetProblemResponse) -> None:
     problem, events, header = response.problem, response.events, response.problem.header
     if len(header.regions) == 1:
         show_times_of(header.regions[0])

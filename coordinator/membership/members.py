@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from google.protobuf.duration_pb2 import Duration
 
-from coordinator.membership.rules import standing
+from coordinator.membership.rules import membership_of
 from coordinator.registry.port import Registry, Snapshot
 from coordinator.registry.rules import RegionFacts
 from gateway.api.federation.v1.federation_pb2 import Member, MemberState
@@ -17,7 +17,7 @@ _log = logging.getLogger(__name__)
 
 def member_of(facts: RegionFacts) -> Member:
     """One region as the contract tells it."""
-    found = standing(facts)
+    found = membership_of(facts)
     member = Member(
         region=facts.region,
         state=found.state,

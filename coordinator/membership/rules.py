@@ -11,7 +11,7 @@ from gateway.errors import Refused, unknown
 
 
 @dataclass(frozen=True)
-class Standing:
+class Membership:
     """How a region stands, since when, and why."""
 
     state: MemberState.ValueType
@@ -19,16 +19,16 @@ class Standing:
     note: str = ""
 
 
-def standing(facts: RegionFacts) -> Standing:
+def membership_of(facts: RegionFacts) -> Membership:
     """How a region stands by what is known of it. A suspension counts before everything else."""
     if facts.suspension is not None:
         note = f"{facts.suspension.note} (by {facts.suspension.actor})"
-        return Standing(MemberState.MEMBER_STATE_SUSPENDED, facts.suspension.since, note)
+        return Membership(MemberState.MEMBER_STATE_SUSPENDED, facts.suspension.since, note)
     if facts.live:
-        return Standing(MemberState.MEMBER_STATE_JOINED, facts.presence_since)
+        return Membership(MemberState.MEMBER_STATE_JOINED, facts.presence_since)
     if facts.ever_joined:
-        return Standing(MemberState.MEMBER_STATE_LOST, facts.presence_since)
-    return Standing(MemberState.MEMBER_STATE_ABSENT, None)
+        return Membership(MemberState.MEMBER_STATE_LOST, facts.presence_since)
+    return Membership(MemberState.MEMBER_STATE_ABSENT, None)
 
 
 def require_route(members: Mapping[str, Member], sender: str, destination: str) -> None:

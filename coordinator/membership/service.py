@@ -25,7 +25,7 @@ from gateway.api.federation.v1.federation_pb2_grpc import FederationServiceServi
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.auditing.audit import GENESIS, Head
 from gateway.auditing.audit_heads import KeptHead
-from gateway.auditing.trail import Trail
+from gateway.auditing.denial_log import DenialLog
 from gateway.errors import Refused
 from gateway.federation.current import MAX_CLOCK_ERROR
 from gateway.rpc.calls import current_call
@@ -63,7 +63,7 @@ class FederationPorts:
     registry: Registry
     members: CurrentMembers
     keys: TrustedKeys
-    trail: Trail
+    denial_log: DenialLog
     clock: Clock
     interval: timedelta
 
@@ -253,7 +253,7 @@ class FederationService(FederationServiceServicer):
             _log.info("an audit head of %s is not kept: %s", region, refused)
             return
         if not continues:
-            await self._ports.trail.alarm(
+            await self._ports.denial_log.alarm(
                 f"region/{region}",
                 "AUDIT_HEAD_CONTRADICTED",
                 f"region/{region}",
@@ -272,7 +272,7 @@ class FederationService(FederationServiceServicer):
         self._wrong_clocks[region] = known
         newest = self._ports.registry.snapshot().revision
         if heartbeat.federation_revision > newest:
-            await self._ports.trail.alarm(
+            await self._ports.denial_log.alarm(
                 f"region/{region}",
                 "REVISION_UNKNOWN",
                 "configuration",

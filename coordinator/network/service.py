@@ -9,7 +9,7 @@ import grpc
 
 from coordinator.network.figures import down_links, measured_links
 from coordinator.network.paths import LinkGraph, Measured, Path, Quality, Ways, budget, main_sites, upgraded
-from coordinator.oversight.asking import Answers, Regions
+from coordinator.oversight.region_queries import Answers, Regions
 from coordinator.registry.port import Registry
 from gateway.api.coordinator.v1 import path_service_pb2 as contract
 from gateway.api.coordinator.v1.administration_pb2 import UnansweredRegion

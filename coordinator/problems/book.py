@@ -187,7 +187,7 @@ def _header(name: str, cluster: Cluster, members: Sequence[NetworkEvent], view: 
         header.end_time.CopyFrom(max((each.clear_time for each in members), key=_instant))
     _set_condition(header, spoken)
     owner = region_of(view.network, cluster.cause)
-    regions = {rules.telling_region(each.id) for each in members} | ({owner} if owner else set())
+    regions = {rules.reporting_region(each.id) for each in members} | ({owner} if owner else set())
     header.regions.extend(sorted(regions))
     return header
 

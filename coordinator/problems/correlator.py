@@ -14,7 +14,7 @@ from coordinator.problems.book import View, correlated, past
 from coordinator.problems.current import CurrentNetwork
 from coordinator.problems.elements import element_of, region_of
 from coordinator.problems.grades import duration_of, graded, thresholds_of
-from coordinator.problems.reports import ReportTelling
+from coordinator.problems.reports import ReportNotifier
 from coordinator.registry.port import Registry
 from coordinator.registry.problem_port import Book, Decision
 from gateway.api.coordinator.v1.problem_service_pb2 import Problem
@@ -35,7 +35,7 @@ class CorrelatorPorts:
     registry: Registry
     current: CurrentNetwork
     clock: Clock
-    reports: ReportTelling
+    reports: ReportNotifier
 
 
 class Correlator:

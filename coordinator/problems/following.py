@@ -111,5 +111,5 @@ def header_for(region: str, header: ProblemHeader) -> ProblemHeader:
     told = ProblemHeader()
     told.CopyFrom(header)
     del told.children[:]
-    told.children.extend(each for each in header.children if rules.telling_region(each) == region)
+    told.children.extend(each for each in header.children if rules.reporting_region(each) == region)
     return told

@@ -41,7 +41,7 @@ class LogSink:
         )
 
 
-class ReportTelling:
+class ReportNotifier:
     """What waits, as last seen. The deadlines themselves are in the registry, with their problems."""
 
     def __init__(self, sink: ReportSink) -> None:

@@ -150,7 +150,7 @@ class Registry(Protocol):
         ...
 
     async def cases(self) -> Sequence[CaseHeader]:
-        """All cases that are kept, by docket."""
+        """All cases that are kept, by ticket id."""
         ...
 
     async def forget_cases(self, before: datetime) -> None:

@@ -113,7 +113,7 @@ async def _dispute(world: World, rows: list[list[str | Text]]) -> None:
         id="never-made-1",
         number=who.product.number,
         kind=UsageKind.USAGE_KIND_CALL,
-        usage_date=to_timestamp(now),
+        usage_time=to_timestamp(now),
         quantity=_LONG_CALL,
         other_number="+8619844000000",
     )

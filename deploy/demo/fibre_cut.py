@@ -179,7 +179,7 @@ async def _attached(affected: _Affected, problem: Problem) -> Fault:
         "the complaint's problem",
     )
     attached = {each.header.id: ", ".join(each.complaints) for each in seen}
-    stage.check("and a complaint, attached at home", filed.docket, attached.get(problem.header.id, "none"))
+    stage.check("and a complaint, attached at home", filed.ticket_id, attached.get(problem.header.id, "none"))
     counted = await until(
         watch.problems, lambda found: any(_complaints(each) for each in found), "the count of complaints"
     )

@@ -161,7 +161,7 @@ async def _until_configured(counter: Counter) -> None:
 def _remarks(customers: Sequence[Customer], now: datetime) -> str:
     arrears = sum(each.billing_account.balance.minor_units < 0 for each in customers)
     contract = sum(
-        each.product.HasField("contract_end_date") and from_timestamp(each.product.contract_end_date) > now
+        each.product.HasField("contract_end_time") and from_timestamp(each.product.contract_end_time) > now
         for each in customers
     )
     suspended = sum(each.product.status == ProductStatus.PRODUCT_STATUS_SUSPENDED for each in customers)

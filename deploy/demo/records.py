@@ -38,7 +38,7 @@ async def one_paper(world: World) -> None:
         " and a keyed hash.",
     )
     answer = await henan.put_on_file(_identity_document(number), _pieces())
-    stage.check("Henan puts the identity card on file", "registered", _state(answer.state), answer.register_id)
+    stage.check("Henan puts the identity card on file", "registered", _state(answer.state), answer.document_id)
     (listed,) = await world.here.documents_of(number)
     stage.check("Guangdong sees in the register", "ID_ORIG of henan", f"{listed.code} of {listed.region}")
     request = world.here.request("no-paper-1", "SUSPEND", number, {"reason": "travels"}, papers=())

@@ -95,6 +95,6 @@ def _is_free(customer: Customer) -> bool:
         _is_active(customer)
         and customer.billing_account.balance.minor_units >= _COMFORTABLE
         and not product.binding
-        and not (product.HasField("contract_end_date") and from_timestamp(product.contract_end_date) > now)
-        and not (product.HasField("sim_replace_date") and now - from_timestamp(product.sim_replace_date) < _SIM_SETTLES)
+        and not (product.HasField("contract_end_time") and from_timestamp(product.contract_end_time) > now)
+        and not (product.HasField("sim_replace_time") and now - from_timestamp(product.sim_replace_time) < _SIM_SETTLES)
     )

@@ -9,7 +9,7 @@ import grpc
 from click.shell_completion import CompletionItem, get_completion_class
 
 from gateway.api.federation.v1.terms_pb2 import Terms
-from gateway.cli.reaching import Server
+from gateway.cli.reachability import Server
 from gateway.security.tls import CredentialsUnusable
 
 SHELLS = ("bash", "zsh", "fish")

@@ -198,7 +198,7 @@ class Federation:
     def policy_due(self, name: str, start: datetime, regions: Sequence[str]) -> datetime:
         """When a policy that is a time ends, in UTC, the strictest of the national one and of those of the regions.
 
-        `regions` are the handling and the home region. Raises `Refused` with CONFIGURATION_INVALID or REGION_UNKNOWN.
+        `regions` are the origin and the home region. Raises `Refused` with CONFIGURATION_INVALID or REGION_UNKNOWN.
         """
         policy = self.policy(name)
         return promises(policy.limit, policy.regional, regions, self._due_from(start))[0].due
@@ -250,7 +250,7 @@ class Federation:
     ) -> list[Promise]:
         """The limits of a severity for a stage (`STAGES`) of a complaint of `start`, strictest first, in UTC.
 
-        `regions` are the handling and the home region. Raises `Refused` with CONFIGURATION_INVALID or REGION_UNKNOWN.
+        `regions` are the origin and the home region. Raises `Refused` with CONFIGURATION_INVALID or REGION_UNKNOWN.
         """
         policy = self.policy(severity_policy(severity, stage))
         return promises(policy.limit, policy.regional, regions, self._due_from(start))
@@ -267,7 +267,7 @@ class Federation:
         """Until when a complaint of `start` is to be resolved, strictest first, in UTC.
 
         The limit of the category beats that of the severity; the answer that the law asks for caps both. `regions` are
-        the handling and the home region. Raises `Refused` with CONFIGURATION_INVALID or REGION_UNKNOWN.
+        the origin and the home region. Raises `Refused` with CONFIGURATION_INVALID or REGION_UNKNOWN.
         """
         return resolution_promises(
             category,
@@ -294,7 +294,7 @@ class Federation:
     def promises(self, business: Business, start: datetime, regions: Sequence[str]) -> list[Promise]:
         """The limits of a business that was taken in at `start`, strictest first, in UTC.
 
-        `regions` are the handling and the home region. Raises `Refused` with REGION_UNKNOWN.
+        `regions` are the origin and the home region. Raises `Refused` with REGION_UNKNOWN.
         """
         return promises(business.limit, business.regional_limits, regions, self._due_from(start))
 

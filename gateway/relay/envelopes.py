@@ -32,7 +32,7 @@ BATCH_LIMIT = 256  # envelopes in one delivery
 
 
 @dataclass(frozen=True)
-class Letter:
+class OutgoingEnvelope:
     """What an operation wants to send: an envelope before it is sealed."""
 
     envelope_id: str
@@ -65,7 +65,7 @@ class Answer:
 
 
 def seal(
-    letter: Letter,
+    outgoing: OutgoingEnvelope,
     origin: str,
     signer: Signer,
     *,
@@ -73,28 +73,28 @@ def seal(
     revision: int,
     traceparent: str,
 ) -> Sealed:
-    """Signs a letter in the name of the region `origin`.
+    """Signs an outgoing envelope in the name of the region `origin`.
 
     Raises ValueError for more than an envelope holds: a defect, since what is taken in is far smaller. Sent, it would
     be refused for ever and stop its lane.
     """
     content = EnvelopeContent(
-        id=letter.envelope_id,
+        id=outgoing.envelope_id,
         origin=origin,
-        destination=letter.destination,
-        kind=letter.kind,
-        payload=letter.payload,
+        destination=outgoing.destination,
+        kind=outgoing.kind,
+        payload=outgoing.payload,
         create_time=to_timestamp(now),
-        not_after=to_timestamp(now + letter.lifetime),
+        expire_time=to_timestamp(now + outgoing.lifetime),
         traceparent=traceparent,
         federation_revision=revision,
-        subject=letter.subject,
-        operator=letter.operator,
-        bulk=letter.bulk,
+        subject=outgoing.subject,
+        operator=outgoing.operator,
+        bulk=outgoing.bulk,
     )
     data = content.SerializeToString()
     if len(data) > CONTENT_LIMIT:
-        raise ValueError(f"the envelope {letter.envelope_id} is larger than {CONTENT_LIMIT} bytes")
+        raise ValueError(f"the envelope {outgoing.envelope_id} is larger than {CONTENT_LIMIT} bytes")
     return Sealed(Envelope(content=data, signature=signer.sign(ENVELOPE, data)), content)
 
 

@@ -147,7 +147,7 @@ def _decide(tx: Transaction, kind: Command | Query, sealed: Sealed, now: datetim
 
 
 def _require_in_time(sealed: Sealed, now: datetime) -> None:
-    if now > from_timestamp(sealed.content.not_after):
+    if now > from_timestamp(sealed.content.expire_time):
         raise Refused(Reason.REASON_ENVELOPE_EXPIRED)
 
 

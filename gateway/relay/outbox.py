@@ -8,7 +8,7 @@ from gateway.api.relay.v1.relay_pb2 import Envelope, EnvelopeContent, Receipt
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.relay.at_rest import OUTBOX, OUTBOX_RECEIPT, open_signed, seal_signed
 from gateway.relay.border import Border
-from gateway.relay.envelopes import Letter, Sealed, seal
+from gateway.relay.envelopes import OutgoingEnvelope, Sealed, seal
 from gateway.store.port import Transaction
 from gateway.time.clock import from_microseconds, to_microseconds, to_timestamp
 
@@ -48,15 +48,15 @@ class OutboxRow:
     not_taken: int
 
 
-def send(tx: Transaction, border: Border, letter: Letter, *, now: datetime, traceparent: str) -> None:
-    """Seals a letter and queues it in this transaction; it leaves after the commit.
+def send(tx: Transaction, border: Border, outgoing: OutgoingEnvelope, *, now: datetime, traceparent: str) -> None:
+    """Seals an outgoing envelope and queues it in this transaction; it leaves after the commit.
 
-    It leaves through the process that has the open envelopes of its subject, so that they leave in their order, and
-    through this one where there are none. The same id can be queued once only: a second time is a defect and fails
+    The process that holds the open envelopes of its subject sends it, which keeps their order. Without open
+    envelopes, this process does. The same id can be queued once only: a second time is a defect and fails
     the transaction.
     """
     sealed = seal(
-        letter,
+        outgoing,
         border.region,
         border.signer,
         now=now,
@@ -75,11 +75,11 @@ def send(tx: Transaction, border: Border, letter: Letter, *, now: datetime, trac
         " FROM (SELECT COALESCE((SELECT claimed_by FROM outbox"
         " WHERE subject = :subject AND closed IS NULL ORDER BY created, envelope_id LIMIT 1), :number) AS claimant)"
         " AS chosen RETURNING claimed_by, handed_over",
-        envelope_id=letter.envelope_id,
-        destination=letter.destination,
-        kind=letter.kind,
-        subject=letter.subject,
-        content=seal_signed(tx, letter.subject, OUTBOX, letter.envelope_id, sealed.envelope.content),
+        envelope_id=outgoing.envelope_id,
+        destination=outgoing.destination,
+        kind=outgoing.kind,
+        subject=outgoing.subject,
+        content=seal_signed(tx, outgoing.subject, OUTBOX, outgoing.envelope_id, sealed.envelope.content),
         signature=sealed.envelope.signature,
         traceparent=traceparent,
         created=to_microseconds(now),

@@ -24,14 +24,14 @@ from gateway.api.relay.v1.relay_pb2 import (
 from gateway.api.relay.v1.relay_pb2_grpc import RelayServiceServicer
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.auditing.trail import Trail
+from gateway.auditing.denial_log import DenialLog
 from gateway.errors import Refused, reason_name
 from gateway.process import failpoints
 from gateway.relay.border import Command, SlowQuery
 from gateway.relay.envelopes import BATCH_LIMIT, Sealed, open_envelope
 from gateway.relay.inbox import answer_slowly, receive
 from gateway.relay.ports import RelayPorts
-from gateway.relay.pouches import PouchReceiver
+from gateway.relay.sealed_batches import SealedBatchReceiver
 from gateway.rpc.calls import current_call
 from gateway.security.sealing import Route
 from gateway.time.clock import to_timestamp
@@ -45,7 +45,7 @@ class Receiver:
 
     def __init__(self, ports: RelayPorts) -> None:
         self._ports = ports
-        self._trail = Trail(ports.store, ports.clock)
+        self._denial_log = DenialLog(ports.store, ports.clock)
         self._told: set[str] = set()
 
     async def deliver(self, batch: Batch, origin: str) -> BatchAnswer:
@@ -76,7 +76,7 @@ class Receiver:
         """Leaves an audit row where a region spoke in the name of another."""
         for each in opened:
             if isinstance(each, Refused) and each.reason == Reason.REASON_ENVELOPE_SENDER_WRONG:
-                await self._trail.note(f"region/{origin}", "DENIED", "Deliver", reason_name(each.reason))
+                await self._denial_log.note(f"region/{origin}", "DENIED", "Deliver", reason_name(each.reason))
                 return
 
     def _tell_of_upgrade(self, origin: str, answers: Sequence[object]) -> None:
@@ -130,7 +130,7 @@ def _defect(error: BaseException) -> Refused:
 class RelayService(RelayServiceServicer):
     """The gRPC face. Only coordinators bring envelopes to a region."""
 
-    def __init__(self, receiver: PouchReceiver) -> None:
+    def __init__(self, receiver: SealedBatchReceiver) -> None:
         self._receiver = receiver
 
     async def Deliver(

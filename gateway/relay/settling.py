@@ -55,18 +55,18 @@ class Settler:
 
     async def _keep_why_not_taken(self, batch: Sequence[Delivered]) -> None:
         """Keeps the reasons that are news. While the store is away, the next attempt tells them again."""
-        news = [each for each in batch if each.result.not_delivered.reason != each.parcel.not_taken]
+        news = [each for each in batch if each.result.not_delivered.reason != each.queued.not_taken]
         if not news:
             return
 
         def keep(tx: Transaction) -> None:
             for each in news:
-                outbox.note_not_taken(tx, each.parcel.envelope_id, each.result.not_delivered.reason)
+                outbox.note_not_taken(tx, each.queued.envelope_id, each.result.not_delivered.reason)
 
         with contextlib.suppress(Refused):
             await self._ports.store.write(keep)
             for each in news:
-                each.parcel.not_taken = each.result.not_delivered.reason
+                each.queued.not_taken = each.result.not_delivered.reason
 
     async def _commit_all(self, answered: Sequence[tuple[Delivered, ReceiptContent]]) -> list[object]:
         """What each of the commits raised, or None."""
@@ -75,19 +75,19 @@ class Settler:
 
     def _open(self, delivered: Delivered) -> ReceiptContent | None:
         """The receipt, if there is one and it is good."""
-        content = delivered.parcel.sealed.content
+        content = delivered.queued.sealed.content
         if delivered.result.HasField("not_delivered"):
             reason = delivered.result.not_delivered.reason
             _log.warning("%s was not taken by %s: %s", content.id, content.destination, reason_name(reason))
             return None
         try:
-            return open_receipt(delivered.result.receipt, self._ports.border.keys, delivered.parcel.sealed)
+            return open_receipt(delivered.result.receipt, self._ports.border.keys, delivered.queued.sealed)
         except Refused as refused:
             _log.error("the receipt of %s is not good: %s", content.id, refused)
             return None
 
     def _commit(self, delivered: Delivered, receipt: ReceiptContent) -> Awaitable[None]:
-        content, now = delivered.parcel.sealed.content, self._ports.clock.now()
+        content, now = delivered.queued.sealed.content, self._ports.clock.now()
         return self._ports.tracing.around(
             self._ports.store.write(lambda tx: self._record(tx, delivered, receipt, now)),
             f"settle {EnvelopeKind.Name(content.kind)}",
@@ -96,13 +96,13 @@ class Settler:
         )
 
     def _record(self, tx: Transaction, delivered: Delivered, receipt: ReceiptContent, now: datetime) -> None:
-        sent = delivered.parcel.sealed.content
+        sent = delivered.queued.sealed.content
         kept = outbox.close_answered(
             tx,
             sent.id,
             delivered.result.receipt,
             journey=delivered.journey,
-            attempts=delivered.parcel.attempts,
+            attempts=delivered.queued.attempts,
             now=now,
         )
         if not kept:

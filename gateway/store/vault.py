@@ -13,7 +13,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from gateway.security.region_keys import KEY_BYTES, RegionKeys, SubjectKey
-from gateway.store.among import rows_among
+from gateway.store.batched_lookup import rows_among
 from gateway.store.port import Destroyed, Transaction, Value
 
 _VERSION = b"\x01"

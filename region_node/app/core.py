@@ -17,8 +17,8 @@ from gateway.relay.border import Kinds
 from gateway.relay.claims import Claims
 from gateway.relay.lanes import LanePorts, Lanes
 from gateway.relay.ports import RelayPorts
-from gateway.relay.pouches import PouchReceiver
 from gateway.relay.queries import Asker
+from gateway.relay.sealed_batches import SealedBatchReceiver
 from gateway.relay.service import Receiver
 from gateway.relay.settling import Settler
 from gateway.relay.transport import Transport
@@ -31,27 +31,27 @@ from region_node.app import registered
 from region_node.business.billing.relayed import BillingEnvelopes
 from region_node.business.billing.runs import BillingRuns
 from region_node.business.orders import home, intake, promises, steps
+from region_node.business.orders.application import OrderApplication, OrderApplicationPorts
 from region_node.business.orders.context import OrderContext
 from region_node.business.orders.decisions import Decisions
-from region_node.business.orders.desk import DeskPorts, OrderDesk
 from region_node.business.orders.provisioning_rows import next_due
 from region_node.business.orders.relayed import OrderEnvelopes
 from region_node.business.orders.rows import FOLLOW_TIMER
 from region_node.business.providers.fulfilment import FulfilmentProvider
 from region_node.business.providers.worker import FulfilmentWorker, WorkerPorts
-from region_node.care.complaints import giving
+from region_node.care.complaints import remedy_orders
 from region_node.care.complaints.accepted import REMEDY_TIMER
-from region_node.care.complaints.attachment_contents import AttachmentDesk
-from region_node.care.complaints.desk import ComplaintDesk
+from region_node.care.complaints.application import ComplaintApplication
+from region_node.care.complaints.attachment_contents import AttachmentApplication
 from region_node.care.complaints.handling import escalation_is_due
-from region_node.care.complaints.joining_relayed import JoiningEnvelopes
 from region_node.care.complaints.owner import ESCALATION_TIMER
 from region_node.care.complaints.relayed import ComplaintEnvelopes
+from region_node.care.complaints.remote_repeats_relayed import JoiningEnvelopes
+from region_node.care.escalations.notifier import EscalationNotifier
 from region_node.care.escalations.port import Sink
 from region_node.care.escalations.rows import waiting_sinks
-from region_node.care.escalations.telling import EscalationTelling
-from region_node.customers.documents.content_stream import ContentDesk
-from region_node.customers.documents.on_file import RegisterDesk
+from region_node.customers.documents.content_stream import ContentApplication
+from region_node.customers.documents.on_file import RegisterApplication
 from region_node.customers.documents.receiving import UPLOAD_TIMER, abandon
 from region_node.customers.documents.relayed import DocumentEnvelopes
 from region_node.customers.notices.delivery import NoticeDelivery
@@ -60,12 +60,12 @@ from region_node.customers.operations import SUSPENSION_TIMER, suspension_has_en
 from region_node.customers.profiles_relayed import ProfileEnvelopes
 from region_node.customers.reminders import REMINDER_TIMER, ensure_reminders, remind
 from region_node.customers.sharing.relayed import SharingEnvelopes
-from region_node.customers.verification.desk import VerificationDesk, VerificationPorts
+from region_node.customers.verification.application import VerificationApplication, VerificationPorts
 from region_node.customers.verification.relayed import VerificationEnvelopes
 from region_node.customers.verification.rules import PASSWORD_COST
 from region_node.lifecycle.erasure.of_numbers import NUMBER_TIMER, number_is_due
 from region_node.lifecycle.erasure.relayed import ERASURE_TIMER, ErasureEnvelopes, erasure_is_due
-from region_node.lifecycle.erasure.standing_told import StandingEnvelopes, forget_envelopes, record_has_ended
+from region_node.lifecycle.erasure.status_envelopes import CustomerStatusEnvelopes, forget_envelopes, record_has_ended
 from region_node.lifecycle.holds.relayed import HoldEnvelopes
 from region_node.lifecycle.registry import Registry
 from region_node.lifecycle.retention.purge import PURGE_TIMER, ensure_purge, purge
@@ -79,11 +79,11 @@ from region_node.network.agreements.statements import (
     ensure_statements,
     statements_are_due,
 )
-from region_node.network.faults.desk import FaultDesk
+from region_node.network.faults.application import FaultApplication
 from region_node.network.faults.owner import REPAIR_TIMER, limit_has_passed
 from region_node.network.faults.relayed import FaultEnvelopes
 from region_node.network.problems.following import PROBLEM_TIMER, tell_customers
-from region_node.network.support.desk import SupportDesk
+from region_node.network.support.application import SupportApplication
 from region_node.network.support.relayed import SupportEnvelopes
 from region_node.node.context import RegionContext
 from region_node.node.witnessing.relayed import WitnessEnvelopes
@@ -113,7 +113,7 @@ class CorePorts:
     notifier: Notifier | None = None
     """The region's own system that sends texts to customers. Without one, notices wait and no code can be sent."""
     sinks: Mapping[str, Sink] = field(default_factory=dict)
-    """Where those above are told of the levels of complaints: what the context names."""
+    """Where the escalation recipients are told of the levels of complaints: what the context names."""
     secret_source: random.Random = field(default_factory=SystemRandom)
     """What codes, keys and salts are drawn from."""
     password_cost: int = PASSWORD_COST
@@ -128,7 +128,8 @@ class CorePorts:
 
 
 class RegionCore:
-    """The desk, the receiver, the lanes and the scheduler of one region. Made on the event loop that will use it.
+    """The application service, the receiver, the lanes and the scheduler of one region. Made on the event loop that
+    will use it.
 
     `loops` run as long as the region does: one that ends is a defect, and the process should end with it.
     """
@@ -136,30 +137,32 @@ class RegionCore:
     def __init__(self, ports: CorePorts) -> None:
         border = ports.context.border
         self.registry = registered.registry(ports.context)
-        self.verification = VerificationDesk(_verification_ports(ports))
+        self.verification = VerificationApplication(_verification_ports(ports))
         asker = Asker(border, ports.transport, ports.clock, ports.source)
-        self.contents = ContentDesk(ports.context, ports.store, ports.clock, asker)
-        self.register = RegisterDesk(ports.context, ports.store, ports.clock, ports.questions)
-        attachments = AttachmentDesk(ports.context, ports.store, asker)
+        self.contents = ContentApplication(ports.context, ports.store, ports.clock, asker)
+        self.register = RegisterApplication(ports.context, ports.store, ports.clock, ports.questions)
+        attachments = AttachmentApplication(ports.context, ports.store, asker)
         kinds = _kinds(self.registry, ports.orders, self.verification, self.contents, attachments)
         relay = RelayPorts(border, kinds, ports.store, ports.clock, ports.tracing, ports.workers)
         settler = Settler(relay)
         self._ports = ports
         self.context = ports.context
-        self.receiver = PouchReceiver(border, ports.keys, Receiver(relay).deliver)
+        self.receiver = SealedBatchReceiver(border, ports.keys, Receiver(relay).deliver)
         self.lanes = Lanes(LanePorts(border.region, ports.transport, settler.settle, ports.clock, ports.source))
         self.changes = Changes(ports.store)
         decisions = Decisions(ports.store, self.changes)
-        self.desk = OrderDesk(
-            DeskPorts(ports.orders, ports.store, ports.clock, self.lanes, self.changes, decisions, self.register)
+        self.application = OrderApplication(
+            OrderApplicationPorts(
+                ports.orders, ports.store, ports.clock, self.lanes, self.changes, decisions, self.register
+            )
         )
-        self.complaints = ComplaintDesk(ports.context, ports.store, ports.clock, self.changes)
-        self.faults = FaultDesk(ports.context, ports.store, ports.clock, self.changes)
-        self.support = SupportDesk(ports.context, ports.store, ports.clock, self.changes)
+        self.complaints = ComplaintApplication(ports.context, ports.store, ports.clock, self.changes)
+        self.faults = FaultApplication(ports.context, ports.store, ports.clock, self.changes)
+        self.support = SupportApplication(ports.context, ports.store, ports.clock, self.changes)
         self._scheduler = Scheduler(ports.store, ports.clock, _timer_handlers(self.registry, ports.orders))
         self._billing = BillingRuns(ports.context, ports.store, ports.clock)
-        self.tellings = [
-            EscalationTelling(ports.store, ports.clock, name, sink, ports.source) for name, sink in ports.sinks.items()
+        self.notifiers = [
+            EscalationNotifier(ports.store, ports.clock, name, sink, ports.source) for name, sink in ports.sinks.items()
         ]
         self._claims = Claims(ports.store, border.number, self.lanes)
         self._state_changed = asyncio.Event()
@@ -187,7 +190,7 @@ class RegionCore:
         for name in waits.sinks:
             if name not in self._ports.sinks:
                 _log.error("escalations wait for the sink %s, and the settings name none: escalations.%s", name, name)
-        self.loops.extend(loop.create_task(telling.run()) for telling in self.tellings)
+        self.loops.extend(loop.create_task(notifier.run()) for notifier in self.notifiers)
         if self._ports.store.is_shared:
             self.loops.append(loop.create_task(self._claims.run()))
 
@@ -212,7 +215,7 @@ class RegionCore:
             self._state_changed.clear()
             if self._ports.context.border.current.revision:
                 try:
-                    await self.desk.release_held()
+                    await self.application.release_held()
                 except Refused as refused:
                     _log.warning("held orders are looked at again soon: %s", refused)
                     await asyncio.sleep(HELD_AGAIN)
@@ -238,9 +241,9 @@ def _worker(ports: CorePorts, provider: FulfilmentProvider) -> FulfilmentWorker:
 def _kinds(
     registry: Registry,
     orders: OrderContext,
-    verification: VerificationDesk,
-    contents: ContentDesk,
-    attachments: AttachmentDesk,
+    verification: VerificationApplication,
+    contents: ContentApplication,
+    attachments: AttachmentApplication,
 ) -> Kinds:
     """What the region does with each kind of envelope."""
     context = orders.node
@@ -250,7 +253,7 @@ def _kinds(
         **ProfileEnvelopes(context).kinds(),
         **VerificationEnvelopes(verification).kinds(),
         **ErasureEnvelopes(registry).kinds(),
-        **StandingEnvelopes(registry).kinds(),
+        **CustomerStatusEnvelopes(registry).kinds(),
         **HoldEnvelopes(registry).kinds(),
         **SharingEnvelopes(context).kinds(),
         **DocumentEnvelopes(context, contents).kinds(),
@@ -283,8 +286,8 @@ def _timer_handlers(registry: Registry, orders: OrderContext) -> Mapping[str, Ti
         steps.ANSWER_TIMER: lambda tx, timer, now: home.answer_is_overdue(tx, orders, timer, now),
         intake.HELD_TIMER: lambda tx, timer, now: intake.hold_is_over(tx, orders, timer, now),
         promises.JEOPARDY_TIMER: lambda tx, timer, now: promises.promise_is_due(tx, orders, timer, now),
-        REMEDY_TIMER: lambda tx, timer, now: giving.order_is_due(tx, orders, timer, now),
-        FOLLOW_TIMER: lambda tx, timer, now: giving.order_changed(tx, context, timer, now),
+        REMEDY_TIMER: lambda tx, timer, now: remedy_orders.order_is_due(tx, orders, timer, now),
+        FOLLOW_TIMER: lambda tx, timer, now: remedy_orders.order_changed(tx, context, timer, now),
         ESCALATION_TIMER: lambda tx, timer, now: escalation_is_due(tx, context, timer, now),
         REPAIR_TIMER: lambda tx, timer, now: limit_has_passed(tx, context, timer, now),
         ERASURE_TIMER: lambda tx, timer, now: erasure_is_due(tx, registry, timer, now),

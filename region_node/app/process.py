@@ -12,7 +12,7 @@ from functools import partial
 from opentelemetry.metrics import Meter
 
 from gateway.api.types.v1.access_pb2 import Role
-from gateway.auditing.trail import Trail
+from gateway.auditing.denial_log import DenialLog
 from gateway.federation.current import CurrentFederation
 from gateway.maintenance.rotation import KeyFile, Rotation
 from gateway.process.files import replace_file
@@ -22,8 +22,8 @@ from gateway.process.telemetry import Telemetry
 from gateway.process.tracing import Tracing
 from gateway.relay.border import Border
 from gateway.relay.grpc_carrier import GrpcCarrier
-from gateway.relay.pouches import PouchTransport
 from gateway.relay.queries import Asker
+from gateway.relay.sealed_batches import SealedBatchTransport
 from gateway.relay.workers import ThreadWorkers
 from gateway.rpc.access import AccessRules
 from gateway.rpc.channels import Dialer, Replicas
@@ -44,24 +44,24 @@ from region_node.business.orders.business import load_rules
 from region_node.business.orders.context import OrderContext
 from region_node.business.orders.rows import orders_under_way
 from region_node.business.providers.fulfilment import FulfilmentProvider, GrpcFulfilment
-from region_node.care.complaints.telling import CaseTelling
+from region_node.care.complaints.case_notifier import CaseNotifier
 from region_node.care.escalations.file import FileSink
 from region_node.care.escalations.port import LOWEST_LEVEL, Sink
 from region_node.care.escalations.webhook import Webhook
 from region_node.customers.documents.reuse import measure_reuse
 from region_node.customers.notices.port import Notifier
 from region_node.customers.notices.provider import ProviderNotifier
-from region_node.lifecycle.erasure.keeping import ErasedKeysKeeper
 from region_node.lifecycle.erasure.operations import apply_erased
+from region_node.lifecycle.erasure.repeated_erasure import ErasedKeysKeeper
 from region_node.lifecycle.registry import Registry
-from region_node.network.problems.telling import Coordinators, ProblemTelling
+from region_node.network.problems.notifier import Coordinators, ProblemNotifier
 from region_node.node.context import RegionContext
 from region_node.node.erased_keys import ERASED_KEYS, ErasedKeyFile, ErasedKeys
 from region_node.node.membership.client import FederationClient
 from region_node.node.membership.node import MembershipPorts, Node
 from region_node.node.provider_client import ProviderClient, ProviderPorts, provider_name
 from region_node.node.settings import RegionSettings
-from region_node.node.witnessing.telling import Telling, TellingPorts
+from region_node.node.witnessing.notifier import WitnessNotifier, WitnessNotifierPorts
 from region_node.requests.questions import Questions
 from region_node.schema import PACKAGES
 
@@ -82,7 +82,7 @@ class _Ports:
     border: Border
     source: random.Random
     tracing: Tracing
-    transport: PouchTransport
+    transport: SealedBatchTransport
     workers: ThreadWorkers
     provider: FulfilmentProvider | None
     notifier: Notifier | None
@@ -123,9 +123,9 @@ class RegionNode:
             await core.start()
             stack.push_async_callback(core.stop)
             _observe_lanes(telemetry.meter, core)
-            _observe_tellings(telemetry.meter, core)
+            _observe_notifiers(telemetry.meter, core)
             measure_reuse(telemetry.meter, ports.store)
-            trail = Trail(ports.store, clock)
+            denial_log = DenialLog(ports.store, clock)
             services = node_services(ServicePorts(core, ports.store, ports.clock, questions, client.hold_window))
             border = BorderInterceptor(
                 BorderPorts(
@@ -133,7 +133,7 @@ class RegionNode:
                     access=AccessRules((service.descriptor for service in services), own_region=settings.region),
                     tracing=telemetry.tracing,
                     metrics=telemetry.calls,
-                    denied=trail.denied,
+                    denied=denial_log.denied,
                 )
             )
             server = Server(services, border, reflects=settings.reflection)
@@ -142,16 +142,16 @@ class RegionNode:
             stack.callback(core.changes.close)
             endpoint = settings.endpoint(port)
             loop = asyncio.get_running_loop()
-            telling = _witness_telling(ports, registry)
-            cases = CaseTelling(ports.store, client.tell_case)
+            notifier = _witness_telling(ports, registry)
+            cases = CaseNotifier(ports.store, client.tell_case)
             tellers = Coordinators(client.tell_event, client.tell_affected)
-            problems = ProblemTelling(core_ports.context, ports.store, tellers)
+            problems = ProblemNotifier(core_ports.context, ports.store, tellers)
             running = (
                 client.follow(),
                 _join(client, endpoint),
                 rotation.run(),
                 keeper.run(),
-                telling.run(),
+                notifier.run(),
                 cases.run(),
                 problems.run(),
             )
@@ -204,7 +204,7 @@ async def _open(
     stack.push_async_callback(coordinators.close)
     workers = ThreadWorkers()
     stack.callback(workers.close)
-    transport = PouchTransport(border, GrpcCarrier(coordinators, telemetry.tracing, telemetry.calls))
+    transport = SealedBatchTransport(border, GrpcCarrier(coordinators, telemetry.tracing, telemetry.calls))
     calling = ProviderPorts(dialer, source, telemetry.tracing, telemetry.calls)
     return _Ports(
         settings=settings,
@@ -269,11 +269,13 @@ def _membership(ports: _Ports) -> FederationClient:
     return FederationClient(node, settings.data, MembershipPorts(ports.dialer, ports.store, ports.clock, ports.source))
 
 
-def _witness_telling(ports: _Ports, registry: Registry) -> Telling:
+def _witness_telling(ports: _Ports, registry: Registry) -> WitnessNotifier:
     def destroy_again(tx: Transaction, key_ids: Sequence[str], now: datetime) -> int:
         return apply_erased(tx, registry, key_ids, now)
 
-    return Telling(TellingPorts(ports.border, ports.store, ports.transport, ports.clock, ports.source, destroy_again))
+    return WitnessNotifier(
+        WitnessNotifierPorts(ports.border, ports.store, ports.transport, ports.clock, ports.source, destroy_again)
+    )
 
 
 def _core_ports(ports: _Ports) -> tuple[CorePorts, Questions]:
@@ -305,7 +307,7 @@ def _core_ports(ports: _Ports) -> tuple[CorePorts, Questions]:
 
 
 def _sinks(settings: RegionSettings) -> dict[str, tuple[int, Sink]]:
-    """Where those above are told of complaints, by name, with the lowest level that each is told of."""
+    """Where the escalation recipients are told of complaints, by name, with the lowest level that each is told of."""
     found: dict[str, tuple[int, Sink]] = {"file": (LOWEST_LEVEL, FileSink(settings.escalation_file))}
     webhook = settings.escalations.webhook
     if webhook is not None:
@@ -329,17 +331,17 @@ def _observe_lanes(meter: Meter, core: RegionCore) -> None:
     )
 
 
-def _observe_tellings(meter: Meter, core: RegionCore) -> None:
+def _observe_notifiers(meter: Meter, core: RegionCore) -> None:
     """What was told of levels of complaints, and for how long a sink has taken nothing."""
     observe(
         meter,
         "crossregion.escalation.told",
         "{escalation}",
-        lambda: [(each.told, {"sink": each.name}) for each in core.tellings],
+        lambda: [(each.told, {"sink": each.name}) for each in core.notifiers],
     )
     observe(
         meter,
         "crossregion.escalation.failing",
         "s",
-        lambda: [(each.failing(), {"sink": each.name}) for each in core.tellings],
+        lambda: [(each.failing(), {"sink": each.name}) for each in core.notifiers],
     )

@@ -28,7 +28,7 @@ from gateway.api.region.v1 import (
     problem_service_pb2,
     retention_service_pb2,
     sharing_service_pb2,
-    support_registry_service_pb2,
+    support_resource_service_pb2,
     support_service_pb2,
     verification_service_pb2,
 )
@@ -56,13 +56,13 @@ from gateway.api.region.v1.measurement_service_pb2_grpc import add_MeasurementSe
 from gateway.api.region.v1.notice_service_pb2_grpc import add_NoticeServiceServicer_to_server
 from gateway.api.region.v1.order_event_service_pb2_grpc import add_OrderEventServiceServicer_to_server
 from gateway.api.region.v1.order_service_pb2_grpc import add_OrderServiceServicer_to_server
-from gateway.api.region.v1.oversight_service_pb2_grpc import add_OversightServiceServicer_to_server
+from gateway.api.region.v1.oversight_service_pb2_grpc import add_OrderOversightServiceServicer_to_server
 from gateway.api.region.v1.planned_outage_service_pb2_grpc import add_PlannedOutageServiceServicer_to_server
 from gateway.api.region.v1.problem_service_pb2_grpc import add_ProblemServiceServicer_to_server
 from gateway.api.region.v1.retention_service_pb2_grpc import add_RetentionServiceServicer_to_server
 from gateway.api.region.v1.sharing_service_pb2_grpc import add_SharingServiceServicer_to_server
-from gateway.api.region.v1.support_registry_service_pb2_grpc import (
-    add_SupportRegistryServiceServicer_to_server,
+from gateway.api.region.v1.support_resource_service_pb2_grpc import (
+    add_SupportResourceServiceServicer_to_server,
 )
 from gateway.api.region.v1.support_service_pb2_grpc import add_SupportServiceServicer_to_server
 from gateway.api.region.v1.verification_service_pb2_grpc import add_VerificationServiceServicer_to_server
@@ -86,9 +86,9 @@ from region_node.care.dossiers.service import DossierService
 from region_node.care.improvements.service import ImprovementService
 from region_node.customers.documents.service import DocumentPorts, DocumentService
 from region_node.customers.notices.service import NoticeService
-from region_node.customers.profiles_asked import ProfileDesk
+from region_node.customers.profiles_asked import ProfileApplication
 from region_node.customers.service import CustomerService
-from region_node.customers.sharing.desk import SharingDesk
+from region_node.customers.sharing.application import SharingApplication
 from region_node.customers.sharing.service import SharingService
 from region_node.customers.verification.service import VerificationService
 from region_node.lifecycle.erasure.service import ErasureService
@@ -99,11 +99,11 @@ from region_node.network.measurements.alarm_service import AlarmService
 from region_node.network.measurements.service import MeasurementService
 from region_node.network.planned_outages.service import Hold, PlannedOutageService
 from region_node.network.problems.service import ProblemService
-from region_node.network.support.registry_service import SupportRegistryService
+from region_node.network.support.registry_service import SupportResourceService
 from region_node.network.support.service import SupportService
 from region_node.oversight.audit_service import AuditService
 from region_node.oversight.complaint_service import ComplaintOversightService
-from region_node.oversight.service import OversightService
+from region_node.oversight.service import OrderOversightService
 from region_node.requests.questions import Questions
 
 
@@ -132,7 +132,7 @@ def _of_business(ports: ServicePorts) -> list[Service]:
         Service.of(
             order_service_pb2.DESCRIPTOR.services_by_name["OrderService"],
             add_OrderServiceServicer_to_server,
-            OrderService(core.desk, store, core.changes, clock),
+            OrderService(core.application, store, core.changes, clock),
         ),
         Service.of(
             order_event_service_pb2.DESCRIPTOR.services_by_name["OrderEventService"],
@@ -142,7 +142,7 @@ def _of_business(ports: ServicePorts) -> list[Service]:
         Service.of(
             customer_service_pb2.DESCRIPTOR.services_by_name["CustomerService"],
             add_CustomerServiceServicer_to_server,
-            CustomerService(context, store, clock, ProfileDesk(context, store, questions, clock)),
+            CustomerService(context, store, clock, ProfileApplication(context, store, questions, clock)),
         ),
         Service.of(
             billing_service_pb2.DESCRIPTOR.services_by_name["BillingService"],
@@ -227,9 +227,9 @@ def _of_the_network(ports: ServicePorts) -> list[Service]:
             SupportService(core.context, core.support, store, ports.questions, clock),
         ),
         Service.of(
-            support_registry_service_pb2.DESCRIPTOR.services_by_name["SupportRegistryService"],
-            add_SupportRegistryServiceServicer_to_server,
-            SupportRegistryService(core.context, store, ports.questions, clock),
+            support_resource_service_pb2.DESCRIPTOR.services_by_name["SupportResourceService"],
+            add_SupportResourceServiceServicer_to_server,
+            SupportResourceService(core.context, store, ports.questions, clock),
         ),
     ]
 
@@ -247,7 +247,7 @@ def _of_records(ports: ServicePorts) -> list[Service]:
         Service.of(
             sharing_service_pb2.DESCRIPTOR.services_by_name["SharingService"],
             add_SharingServiceServicer_to_server,
-            SharingService(SharingDesk(context, store, questions, clock)),
+            SharingService(SharingApplication(context, store, questions, clock)),
         ),
         Service.of(
             erasure_service_pb2.DESCRIPTOR.services_by_name["ErasureService"],
@@ -272,9 +272,9 @@ def _of_the_federation(ports: ServicePorts) -> list[Service]:
             RelayService(core.receiver),
         ),
         Service.of(
-            oversight_service_pb2.DESCRIPTOR.services_by_name["OversightService"],
-            add_OversightServiceServicer_to_server,
-            OversightService(store, context.region),
+            oversight_service_pb2.DESCRIPTOR.services_by_name["OrderOversightService"],
+            add_OrderOversightServiceServicer_to_server,
+            OrderOversightService(store, context.region),
         ),
         Service.of(
             case_service_pb2.DESCRIPTOR.services_by_name["CaseService"],

@@ -19,7 +19,7 @@ from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.types_pb2 import Channel
 from gateway.cli.asking import Rpc
 from gateway.cli.exits import NOT_KNOWN, REFUSED, leave
-from gateway.cli.reaching import Choices, EndpointType, Server, credentials_advice, credentials_in
+from gateway.cli.reachability import Choices, EndpointType, Server, credentials_advice, credentials_in
 from gateway.security.identity import server_name
 from gateway.security.tls import CredentialsUnusable
 from gateway.wording.languages import translated

@@ -134,8 +134,8 @@ def list_documents(asking: Asking, number: str) -> None:
 )
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 @_number
-@click.option("--document", "register_id", required=True, help="The document, as `list` names it.")
-def get(asking: Asking, file: Path, number: str, register_id: str, patience: float) -> None:
+@click.option("--document", "document_id", required=True, help="The document, as `list` names it.")
+def get(asking: Asking, file: Path, number: str, document_id: str, patience: float) -> None:
     """Fetch the content of a document to FILE; it is there when it is whole and has its hash.
 
     Of a customer of another region it is given only while an order about the number is under way that needs the
@@ -146,7 +146,7 @@ def get(asking: Asking, file: Path, number: str, register_id: str, patience: flo
     Example:
       region-node documents get id.jpg --number +8613800138000 --document henan/crm/R17 --staff-id 4711
     """
-    request = asking.filled(api.GetDocumentContentRequest(number=number, register_id=register_id))
+    request = asking.filled(api.GetDocumentContentRequest(number=number, document_id=document_id))
     if not download(
         asking.link, lambda channel: DocumentServiceStub(channel).GetDocumentContent, request, file, patience
     ):
@@ -200,7 +200,7 @@ def withdraw(asking: Asking, document: str) -> None:
     Example:
       region-node documents withdraw henan/crm/R17 --staff-id 4711
     """
-    request = api.WithdrawDocumentRequest(register_id=document)
+    request = api.WithdrawDocumentRequest(document_id=document)
     answer = asking.ask(lambda channel: DocumentServiceStub(channel).WithdrawDocument, request)
     asking.say(answer, lambda: translated("Withdrawn since {time}.", time=told_time(answer.withdraw_time)))
 
@@ -232,9 +232,9 @@ def reuse(asking: Asking) -> None:
 
 def _print_upload(answer: api.UploadDocumentResponse) -> None:
     if answer.state == api.UploadState.UPLOAD_STATE_REGISTERED:
-        click.echo(translated("On file as {id}.", id=answer.register_id))
+        click.echo(translated("On file as {id}.", id=answer.document_id))
     else:
-        click.echo(translated("Taken in as {id}; the home region is being told.", id=answer.register_id))
+        click.echo(translated("Taken in as {id}; the home region is being told.", id=answer.document_id))
 
 
 def _print_counting(answer: api.CheckDocumentsResponse) -> None:
@@ -254,7 +254,7 @@ def _state(document: api.RegisteredDocument) -> str:
 
 
 def _origin(counting: api.CountingDocument) -> str:
-    if counting.document.register_id:
+    if counting.document.document_id:
         return translated("on file, {region}", region=region_name(counting.region))
     return translated("brought")
 
@@ -264,7 +264,7 @@ def _share(part: int, whole: int) -> str:
 
 
 _DOCUMENTS = Table[api.RegisteredDocument](
-    TableColumn("register id", lambda each: each.register_id),
+    TableColumn("register id", lambda each: each.document_id),
     TableColumn("material", lambda each: each.code),
     TableColumn("verified by", lambda each: f"{each.region}/{each.verifier}"),
     TableColumn("verified", lambda each: told_time(each.verify_time)),
@@ -275,7 +275,7 @@ _COUNTING = Table[api.CountingDocument](
     TableColumn("material", lambda each: each.document.code),
     TableColumn("from", _origin),
     TableColumn("verified", lambda each: f"{told_time(each.document.verify_time)} ({each.document.verifier})"),
-    TableColumn("counts until", lambda each: told_time(each.counts_until)),
+    TableColumn("counts until", lambda each: told_time(each.expire_time)),
 )
 _REUSE = Table[tuple[str, list[int]]](
     TableColumn("business", lambda each: each[0]),

@@ -8,7 +8,7 @@ from google.protobuf.message import Message
 
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.cli.exits import NOT_KNOWN, REFUSED
-from gateway.cli.reaching import Server, for_whom
+from gateway.cli.reachability import Server, for_whom
 from gateway.errors import from_rpc_error, is_temporary, reason_name, text
 from gateway.wording.languages import in_language, translated
 from region_node.cli.methods import Method

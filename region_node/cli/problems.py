@@ -25,7 +25,7 @@ from region_node.cli.outcome import may_pass, told_by
 _CALL_SECONDS = 30.0
 _AT_ONCE = 500  # bindings in one request
 _MOST_REFUSED = 100  # lines of a file, after which it is likely the wrong file
-_SHOWN = 3  # dockets
+_SHOWN = 3  # ticket ids
 
 
 _PROBLEMS = Table[api.FollowedProblem](
@@ -179,8 +179,8 @@ def _read(file: Path) -> Sequence[_Row]:
         raise click.UsageError(problem) from error
 
 
-def _complaints(dockets: Sequence[str]) -> str:
-    """Some of the dockets by name; --json names them all."""
-    shown = ", ".join(dockets[:_SHOWN])
-    more = len(dockets) - _SHOWN
+def _complaints(ticket_ids: Sequence[str]) -> str:
+    """Some of the ticket ids by name; --json names them all."""
+    shown = ", ".join(ticket_ids[:_SHOWN])
+    more = len(ticket_ids) - _SHOWN
     return translated("{some} and {count} more", some=shown, count=more) if more > 0 else shown

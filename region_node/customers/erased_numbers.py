@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from gateway.store.port import Transaction
-from region_node.customers.told_standings import OWN, erased_by
+from region_node.customers.known_statuses import OWN, erased_by
 from region_node.node.context import RegionContext
 from region_node.records.kinds import look_at_ended
 

@@ -30,8 +30,8 @@ from region_node.customers.rows import (
     update_customer,
     update_line,
 )
-from region_node.customers.standing import require_readable
 from region_node.customers.states import note_state
+from region_node.customers.status import require_readable
 from region_node.customers.subscriptions import Subscription, insert_subscriptions, subscriptions_of
 from region_node.customers.taking_over import NewCustomer, Registered
 from region_node.requests.auditing import AuditedCall

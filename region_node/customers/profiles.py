@@ -11,7 +11,7 @@ from region_node.customers.documents.register import with_file
 from region_node.customers.messages import product_message
 from region_node.customers.preconditions import line_situation, require_preconditions
 from region_node.customers.rows import find_customer
-from region_node.customers.standing import require_readable
+from region_node.customers.status import require_readable
 from region_node.customers.subscriptions import subscriptions_of
 from region_node.customers.verified import QRY_PROFILE, verified_line
 from region_node.node.context import RegionContext

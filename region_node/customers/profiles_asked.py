@@ -15,7 +15,7 @@ from region_node.requests.checks import require_request_id, require_requester, r
 from region_node.requests.questions import Questions
 
 
-class ProfileDesk:
+class ProfileApplication:
     """Finds the home region and asks it."""
 
     def __init__(self, context: RegionContext, store: Store, questions: Questions, clock: Clock) -> None:

@@ -8,7 +8,7 @@ from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, EnvelopeKind
 from gateway.relay.border import Kinds, Query
 from gateway.relay.envelopes import Answer
 from gateway.store.port import Transaction
-from region_node.customers.disclosures.noting import agreed_answer
+from region_node.customers.disclosures.recording import agreed_answer
 from region_node.customers.disclosures.rows import DisclosureRow
 from region_node.customers.profiles import read_profile
 from region_node.customers.verified import QRY_PROFILE

@@ -16,7 +16,7 @@ from gateway.time.clock import Clock
 from region_node.customers import imports, operations
 from region_node.customers.messages import product_message
 from region_node.customers.operations import KnownCustomer
-from region_node.customers.profiles_asked import ProfileDesk
+from region_node.customers.profiles_asked import ProfileApplication
 from region_node.customers.taking_over import NAME_LIMIT, new_customer
 from region_node.node.context import RegionContext
 from region_node.requests.auditing import audited_call
@@ -32,7 +32,7 @@ _CHANGEABLE = frozenset({"name", "email"})
 class CustomerService(CustomerServiceServicer):
     """See the contract."""
 
-    def __init__(self, context: RegionContext, store: Store, clock: Clock, profiles: ProfileDesk) -> None:
+    def __init__(self, context: RegionContext, store: Store, clock: Clock, profiles: ProfileApplication) -> None:
         self._context = context
         self._store = store
         self._clock = clock

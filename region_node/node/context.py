@@ -33,7 +33,9 @@ class RegionContext:
     erased_keys: ErasedKeys = field(default_factory=ErasedKeysInMemory)
     """Where the ids of destroyed keys are remembered, apart from the database."""
     sinks: Mapping[str, int] = field(default_factory=dict)
-    """Where those above are told of levels of complaints, by name, each with the lowest level that it is told of."""
+    """Where the escalation recipients are told of levels of complaints, by name, each with the lowest level that it
+    is told of.
+    """
 
     @property
     def region(self) -> str:

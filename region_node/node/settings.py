@@ -107,7 +107,7 @@ class WebhookSettings:
 
 @dataclass(frozen=True)
 class EscalationSettings:
-    """Where those above are told of the levels that complaints reach."""
+    """Where the escalation recipients are told of the levels that complaints reach."""
 
     file: Path | None = field(default=None, metadata=example(Path("escalations.jsonl")))
     """The file that gets a line of JSON for each level from 1 on; without it, `escalations.jsonl` in `data`."""
@@ -163,7 +163,7 @@ class RegionSettings:
     )
     """The region's own systems that the node calls."""
     escalations: EscalationSettings = field(default_factory=EscalationSettings, metadata=example(_ESCALATIONS))
-    """Where those above are told of complaints that were raised."""
+    """Where the escalation recipients are told of complaints that were raised."""
 
     def __post_init__(self) -> None:
         with naming("federation"):

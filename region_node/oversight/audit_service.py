@@ -11,7 +11,7 @@ from gateway.auditing.audit import GENESIS, AuditRow, ChainBroken, Head, Walk
 from gateway.errors import Refused
 from gateway.store.port import Store
 from gateway.time.clock import from_microseconds, to_timestamp
-from region_node.node.witnessing.keeping import witnessed_heads
+from region_node.node.witnessing.witness import witnessed_heads
 
 _LARGEST = 2**63 - 1
 _MOST_ROWS = 100_000

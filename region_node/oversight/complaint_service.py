@@ -63,15 +63,15 @@ class ComplaintOversightService(ComplaintOversightServiceServicer):
         context: grpc.aio.ServicerContext[api.GetComplaintHistoryRequest, api.GetComplaintHistoryResponse],
     ) -> api.GetComplaintHistoryResponse:
         """See the contract."""
-        complaint = await self._store.read(lambda tx: require_complaint(tx, request.docket).complaint)
+        complaint = await self._store.read(lambda tx: require_complaint(tx, request.ticket_id).complaint)
         told = history(complaint, self._clock.now(), self._context.federation.working_hours)
         return api.GetComplaintHistoryResponse(complaint=told)
 
-    async def RaiseComplaint(  # noqa: N802 - named by the contract
+    async def EscalateComplaint(  # noqa: N802 - named by the contract
         self,
-        request: api.RaiseComplaintRequest,
-        context: grpc.aio.ServicerContext[api.RaiseComplaintRequest, api.RaiseComplaintResponse],
-    ) -> api.RaiseComplaintResponse:
+        request: api.EscalateComplaintRequest,
+        context: grpc.aio.ServicerContext[api.EscalateComplaintRequest, api.EscalateComplaintResponse],
+    ) -> api.EscalateComplaintResponse:
         """See the contract."""
         require_request_id(request.request_id)
         require_length("reason", request.reason, rules.NOTE_LIMIT, required=True)
@@ -80,7 +80,7 @@ class ComplaintOversightService(ComplaintOversightServiceServicer):
         _require_administrator(request.administrator)
         through = current_call().identity.path
         complaint = await self._store.write(lambda tx: self._raised(tx, request, through))
-        return api.RaiseComplaintResponse(complaint=header_of(complaint))
+        return api.EscalateComplaintResponse(complaint=header_of(complaint))
 
     async def ReclassifyComplaint(  # noqa: N802 - named by the contract
         self,
@@ -113,7 +113,7 @@ class ComplaintOversightService(ComplaintOversightServiceServicer):
             tally.take(found)
             if len(found) < _PAGE:
                 break
-            after = (found[-1].creation_date, found[-1].docket)
+            after = (found[-1].create_time, found[-1].ticket_id)
         customers = await self._store.read(count_customers)
         return api.CountComplaintsResponse(customers=customers, counts=tally.counts())
 
@@ -134,23 +134,23 @@ class ComplaintOversightService(ComplaintOversightServiceServicer):
             include_ended=request.include_ended,
         )
 
-    def _raised(self, tx: Transaction, request: api.RaiseComplaintRequest, through: str) -> Complaint:
+    def _raised(self, tx: Transaction, request: api.EscalateComplaintRequest, through: str) -> Complaint:
         """Raises a complaint once."""
-        now, content = self._clock.now(), f"raise\0{request.docket}\0{request.level}\0{request.reason}"
+        now, content = self._clock.now(), f"raise\0{request.ticket_id}\0{request.level}\0{request.reason}"
         wanted = AdministratorsWish(request.level, request.reason, request.administrator)
-        decided = _Decided(request.administrator, request.request_id, content, "RaiseComplaint")
+        decided = _Decided(request.administrator, request.request_id, content, "EscalateComplaint")
         return decided.once(
             tx,
             now,
-            lambda: handling.raise_for_administrator(tx, self._context, request.docket, wanted, now),
+            lambda: handling.raise_for_administrator(tx, self._context, request.ticket_id, wanted, now),
             f"level {request.level}, through {through}",
         )
 
     def _reclassified(self, tx: Transaction, request: api.ReclassifyComplaintRequest, through: str) -> Complaint:
         """Says once what a complaint is about."""
-        now, content = self._clock.now(), f"classify\0{request.docket}\0{request.category}\0{request.reason}"
+        now, content = self._clock.now(), f"classify\0{request.ticket_id}\0{request.category}\0{request.reason}"
         by = ClassifiedBy.CLASSIFIED_BY_ADMINISTRATOR
-        wanted = Classification(request.docket, request.category, request.reason, request.administrator, by)
+        wanted = Classification(request.ticket_id, request.category, request.reason, request.administrator, by)
         decided = _Decided(request.administrator, request.request_id, content, "ReclassifyComplaint")
         return decided.once(tx, now, lambda: classify(tx, self._context, wanted, now), f"through {through}")
 
@@ -170,8 +170,10 @@ class _Decided:
         if (known := known_request(COMPLAINT, tx, key)) is not None:
             return known
         complaint = decide()
-        insert_request(tx, key, complaint.docket, settled=True, now=now)
-        audit.append(tx, now=now, actor=self.administrator, action=self.action, subject=complaint.docket, detail=detail)
+        insert_request(tx, key, complaint.ticket_id, settled=True, now=now)
+        audit.append(
+            tx, now=now, actor=self.administrator, action=self.action, subject=complaint.ticket_id, detail=detail
+        )
         return complaint
 
 

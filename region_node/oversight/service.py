@@ -1,10 +1,10 @@
-"""OversightService: orders without personal data, and the ways of their envelopes, for the coordinator."""
+"""OrderOversightService: orders without personal data, and the ways of their envelopes, for the coordinator."""
 
 import grpc
 
 from gateway.api.region.v1 import oversight_service_pb2 as api
 from gateway.api.region.v1.order_pb2 import Order
-from gateway.api.region.v1.oversight_service_pb2_grpc import OversightServiceServicer
+from gateway.api.region.v1.oversight_service_pb2_grpc import OrderOversightServiceServicer
 from gateway.api.relay.v1.relay_pb2 import EnvelopeKind, Journey
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.federation.numberplan import number_prefix
@@ -17,7 +17,7 @@ from region_node.business.orders.rows import OrderFilter, list_orders, require_o
 _PAGE = "summaries"
 
 
-class OversightService(OversightServiceServicer):
+class OrderOversightService(OrderOversightServiceServicer):
     """See the contract."""
 
     def __init__(self, store: Store, region: str) -> None:
@@ -76,10 +76,10 @@ def summary(order: Order) -> api.OrderSummary:
         business=order.request.business,
         state=order.state,
         version=order.version,
-        handling_region=order.handling_region,
+        origin_region=order.origin_region,
         home_region=order.home_region,
         awaiting=order.awaiting if order.HasField("awaiting") else None,
         reason=order.error.reason,
-        order_date=order.order_date,
+        create_time=order.create_time,
         number_prefix=number_prefix(order.request.number) if held else "",
     )

@@ -50,7 +50,7 @@ class _Place:
 class Selection:
     """Which rows of a table are listed."""
 
-    def __init__(self, table: str, key: str, *, shown: str, dated: str = "creation_date") -> None:
+    def __init__(self, table: str, key: str, *, shown: str, dated: str = "create_time") -> None:
         """`key` is the column of what rows are called by, `dated` that of their date; both are indexed in this order.
 
         `shown` is a condition in SQL that holds of all that is listed.

@@ -1,4 +1,4 @@
-"""Who asks something of the handling region, and what it was told the first time."""
+"""Who asks something of the origin region, and what it was told the first time."""
 
 import hashlib
 from dataclasses import dataclass

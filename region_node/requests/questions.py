@@ -10,7 +10,7 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.federation.numberplan import number_prefix
 from gateway.process.tracing import current_traceparent
-from gateway.relay.envelopes import Letter
+from gateway.relay.envelopes import OutgoingEnvelope
 from gateway.relay.queries import ATTEMPTS, Asker
 from gateway.rpc.calls import current_call
 from region_node.node.context import RegionContext
@@ -20,7 +20,7 @@ ANSWER_SECONDS = 10.0  # the promise of the catalogue for what is answered at on
 
 
 class Questions:
-    """What the services of a handling region ask with."""
+    """What the services of an origin region ask with."""
 
     def __init__(self, context: RegionContext, asker: Asker) -> None:
         self._context = context
@@ -54,7 +54,7 @@ class Questions:
         Raises Refused as that region does, and with REGION_UNREACHABLE.
         """
         questioner = self.questioner
-        letter = Letter(
+        outgoing = OutgoingEnvelope(
             envelope_id=questioner.subject(subject),
             destination=owner,
             kind=kind,
@@ -64,4 +64,4 @@ class Questions:
             lifetime=lifetime,
         )
         seconds = current_call().seconds_left(ANSWER_SECONDS)
-        return await self._asker.ask(letter, seconds, current_traceparent(), attempts)
+        return await self._asker.ask(outgoing, seconds, current_traceparent(), attempts)

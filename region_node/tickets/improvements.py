@@ -15,7 +15,7 @@ from region_node.node.subjects import improvement_subject
 
 _PLACE = "improvement_actions"
 _COLUMNS = (
-    "action_id, action_number, docket, category, cause_code, owner, due_date, author, create_time, finisher,"
+    "action_id, action_number, ticket_id, category, cause_code, owner, due_date, author, create_time, finisher,"
     " finish_time, repeats, last_repeat, ineffective, body"
 )
 
@@ -24,7 +24,7 @@ _COLUMNS = (
 class _Stored:
     action_id: str
     action_number: int
-    docket: str
+    ticket_id: str
     category: str
     cause_code: str
     owner: str
@@ -48,11 +48,11 @@ def insert_action(tx: Transaction, action: ImprovementAction, number: int) -> No
     """Adds an action that is open."""
     tx.execute(
         f"INSERT INTO improvement_actions ({_COLUMNS})"  # noqa: S608 - column names only
-        " VALUES (:action_id, :action_number, :docket, :category, :cause_code, :owner, :due_date, :author,"
+        " VALUES (:action_id, :action_number, :ticket_id, :category, :cause_code, :owner, :due_date, :author,"
         " :create_time, '', NULL, 0, '', 0, :body)",
         action_id=action.id,
         action_number=number,
-        docket=action.docket,
+        ticket_id=action.ticket_id,
         category=action.category,
         cause_code=action.cause_code,
         owner=action.owner,
@@ -114,14 +114,14 @@ def list_actions(
 
 def note_repeat(tx: Transaction, region: str, complaint: Complaint, now: datetime) -> None:
     """Counts a complaint that is closed now for the older actions against its cause."""
-    for action_id in _count_repeat(tx, complaint, from_timestamp(complaint.creation_date)):
+    for action_id in _count_repeat(tx, complaint, from_timestamp(complaint.create_time)):
         audit.append(
             tx,
             now=now,
             actor=f"region/{region}",
             action="FlagImprovementAction",
             subject=action_id,
-            detail=f"ineffective: {complaint.docket}",
+            detail=f"ineffective: {complaint.ticket_id}",
         )
 
 
@@ -143,9 +143,9 @@ def _count_repeat(tx: Transaction, complaint: Complaint, filed: datetime) -> lis
         **told,
     )
     tx.execute(
-        f"UPDATE improvement_actions SET repeats = repeats + 1, last_repeat = :docket,"  # noqa: S608 - no values
+        f"UPDATE improvement_actions SET repeats = repeats + 1, last_repeat = :ticket_id,"  # noqa: S608 - no values
         f" ineffective = CASE WHEN finish_time < :filed THEN 1 ELSE ineffective END WHERE {where}",
-        docket=complaint.docket,
+        ticket_id=complaint.ticket_id,
         **told,
     )
     return useless
@@ -160,7 +160,7 @@ def _opened(tx: Transaction, stored: _Stored) -> ImprovementAction:
     action = ImprovementAction.FromString(
         vault.open_sealed(tx, improvement_subject(stored.action_id), _PLACE, stored.body)
     )
-    action.id, action.docket = stored.action_id, stored.docket
+    action.id, action.ticket_id = stored.action_id, stored.ticket_id
     action.category, action.cause_code = stored.category, stored.cause_code
     action.owner, action.due_date, action.author = stored.owner, stored.due_date, stored.author
     action.create_time.CopyFrom(to_timestamp(from_microseconds(stored.create_time)))

@@ -41,13 +41,13 @@ class Ticket:
 @dataclass(frozen=True)
 class _Dated:
     ticket_id: str
-    creation_date: int
+    create_time: int
     index: str
 
 
 @dataclass(frozen=True)
 class Tickets:
-    """One kind of ticket. Its table has the columns `state` and `creation_date`; `<name>/<id>` is what seals a ticket.
+    """One kind of ticket. Its table has the columns `state` and `create_time`; `<name>/<id>` is what seals a ticket.
 
     An open ticket of a customer who was erased is destroyed once it has ended, in every region by the standing of the
     customer. A ticket is purged once it ended before the term, and every region was told.
@@ -92,9 +92,9 @@ class Tickets:
     def page(self, tx: Transaction, cut: Cut, place: str) -> Page:
         """See Purger. A place is the instant and the id of the last ticket that was looked at."""
         key, states = self.table.key, ", ".join(str(state) for state in sorted(self.ended_states))
-        select = f"SELECT {key}, creation_date, {self.table.index} FROM {self.table.name}"  # noqa: S608 - names
+        select = f"SELECT {key}, create_time, {self.table.index} FROM {self.table.name}"  # noqa: S608 - names
         where = f"state IN ({states})"
-        found = aged(tx, _Dated, select, cut, place, time="creation_date", key=key, where=where)
+        found = aged(tx, _Dated, select, cut, place, time="create_time", key=key, where=where)
         free = [each.ticket_id for each in found.rows if each.index not in cut.held.numbers]
         gone = [each for each in free if not _waits(tx, each) and not self.has_changed(tx, each, cut.before)]
         for ticket_id in gone:
@@ -103,7 +103,7 @@ class Tickets:
 
     def oldest(self, tx: Transaction) -> int | None:
         """See Purger."""
-        return tx.first(int, f"SELECT creation_date FROM {self.table.name} ORDER BY creation_date LIMIT 1")  # noqa: S608
+        return tx.first(int, f"SELECT create_time FROM {self.table.name} ORDER BY create_time LIMIT 1")  # noqa: S608
 
     def _remove(self, tx: Transaction, ticket_id: str) -> None:
         tx.execute(

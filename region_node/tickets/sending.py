@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from google.protobuf.message import Message
 
 from gateway.api.relay.v1.relay_pb2 import EnvelopeKind
-from gateway.relay.envelopes import Letter
+from gateway.relay.envelopes import OutgoingEnvelope
 from gateway.relay.outbox import send
 from gateway.store.port import Transaction
 from region_node.node.context import RegionContext
@@ -28,7 +28,7 @@ def send_about(
     traceparent: str,
 ) -> None:
     """Sends a message about a ticket to a region; the envelope has the id `<envelope_id>><region>`."""
-    letter = Letter(
+    outgoing = OutgoingEnvelope(
         envelope_id=f"{envelope_id}>{region}",
         destination=region,
         kind=kind,
@@ -37,7 +37,7 @@ def send_about(
         operator=facts.operator,
         lifetime=_LIFETIME,
     )
-    send(tx, context.border, letter, now=now, traceparent=traceparent)
+    send(tx, context.border, outgoing, now=now, traceparent=traceparent)
 
 
 def followers(facts: Facts, home: str = "") -> Sequence[str]:

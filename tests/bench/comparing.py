@@ -46,7 +46,7 @@ async def in_turns(base: Way, measured: Way, rounds: int) -> Sequence[tuple[floa
 
 
 def order_client(federation: LocalFederation, log: Path) -> LoadClient:
-    """A client that submits orders at the handling region's first process.
+    """A client that submits orders at the origin region's first process.
 
     The servers whose processor time it counts are the coordinators and nodes, not etcd and PostgreSQL.
     """

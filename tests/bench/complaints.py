@@ -127,7 +127,7 @@ def _lines(region: str, numbers: range) -> Sequence[api.ComplaintLine]:
         api.ComplaintLine(
             number=line,
             complaint=api.ImportedComplaint(
-                external_reference=f"OLD-{number}",
+                external_id=f"OLD-{number}",
                 request=ComplaintRequest(
                     category="BILL_WRONG",
                     number=_NUMBER[region].format(number - number % 100 if number % 100 == 1 else number),

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Protocol
 from uuid import uuid4
 
-from coordinator.membership.rules import standing
+from coordinator.membership.rules import membership_of
 from coordinator.registry.embedded import EmbeddedRegistry
 from coordinator.registry.etcd.registry import EtcdRegistry
 from coordinator.registry.etcd.settings import EtcdSettings
@@ -136,7 +136,7 @@ def kept(sequence: int, filler: bytes = b"a", later: timedelta = timedelta()) ->
 
 
 def state(registry: Registry, region: str) -> str:
-    return MemberState.Name(standing(registry.snapshot().facts(region)).state).removeprefix("MEMBER_STATE_")
+    return MemberState.Name(membership_of(registry.snapshot().facts(region)).state).removeprefix("MEMBER_STATE_")
 
 
 def changes(registry: Registry) -> list[int]:

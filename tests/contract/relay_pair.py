@@ -15,7 +15,7 @@ from gateway.api.types.v1.access_pb2 import Role
 from gateway.federation.catalogue import Federation
 from gateway.federation.current import CurrentFederation
 from gateway.relay.border import Border, Command, Kinds, Query
-from gateway.relay.envelopes import Answer, Letter, Sealed, seal
+from gateway.relay.envelopes import Answer, OutgoingEnvelope, Sealed, seal
 from gateway.security.authority import Authority
 from gateway.security.identity import Identity
 from gateway.security.signing import Signer, TrustedKeys
@@ -32,7 +32,7 @@ HOUR = timedelta(hours=1)
 COMMAND = EnvelopeKind.ENVELOPE_KIND_ORDER_SUBMIT
 QUERY = EnvelopeKind.ENVELOPE_KIND_BILL_QUERY
 EFFECTS = Migration("effects", "0001_effects.sql", "CREATE TABLE effects (effect TEXT NOT NULL);")
-LETTER = Letter(
+OUTGOING = OutgoingEnvelope(
     envelope_id="1",
     destination=DESTINATION,
     kind=COMMAND,
@@ -84,9 +84,9 @@ class Pair:
         for border in self.borders.values():
             border.current.update(Federation(revision, configuration), members)
 
-    def seal(self, letter: Letter = LETTER, **changes: object) -> Sealed:
+    def seal(self, outgoing: OutgoingEnvelope = OUTGOING, **changes: object) -> Sealed:
         """An envelope of Guangdong's."""
-        changed = replace(letter, **changes)  # type: ignore[arg-type]  # of the fields' types
+        changed = replace(outgoing, **changes)  # type: ignore[arg-type]  # of the fields' types
         return seal(changed, ORIGIN, self.borders[ORIGIN].signer, now=NOW, revision=7, traceparent="")
 
 

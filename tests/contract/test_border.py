@@ -35,7 +35,7 @@ CASES = case_api.DESCRIPTOR.services_by_name["CaseService"]
 RELAY = relay_pb2.DESCRIPTOR.services_by_name["RelayService"]
 SUBMIT, SUBMIT_MANY = ORDERS.methods_by_name["SubmitOrder"], ORDERS.methods_by_name["SubmitOrders"]
 WATCH_ORDERS = f"/{ORDERS.full_name}/WatchOrders"
-TELL, DELIVER = CASES.methods_by_name["TellCase"], RELAY.methods_by_name["Deliver"]
+TELL, DELIVER = CASES.methods_by_name["ReportCase"], RELAY.methods_by_name["Deliver"]
 # Where a request has elements.
 HOLDERS = (("order", "documents"), ("header", "items"), ("journey", "stamps"))
 PIECE = 1024

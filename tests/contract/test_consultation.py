@@ -96,7 +96,7 @@ def use(tx: Transaction, *months: str) -> None:
         uses = ((UsageKind.USAGE_KIND_CALL, 61), (UsageKind.USAGE_KIND_CALL, 60), (UsageKind.USAGE_KIND_DATA, 1025))
         for number, (kind, quantity) in enumerate(uses):
             tx.execute(
-                "INSERT INTO usage_records (usage_id, product_id, account_id, month, kind, usage_date, quantity,"
+                "INSERT INTO usage_records (usage_id, product_id, account_id, month, kind, usage_time, quantity,"
                 " other_number) VALUES (:id, :product, :account, :month, :kind, 0, :quantity, '')",
                 id=f"{month}-{number}",
                 product=GUANGDONG_LINE.product_id,
@@ -201,7 +201,7 @@ def test_offerings_are_listed_by_region_and_page(tmp_path: Path) -> None:
 
 def order(number: int, took: timedelta) -> tuple[Order, datetime]:
     intake = NOW - timedelta(days=2)
-    made = Order(id=f"guangdong/crm/R{number}", order_date=to_timestamp(intake), state=OrderState.ORDER_STATE_PENDING)
+    made = Order(id=f"guangdong/crm/R{number}", create_time=to_timestamp(intake), state=OrderState.ORDER_STATE_PENDING)
     made.request.CopyFrom(OrderRequest(business="SUSPEND"))
     return made, intake + took
 
@@ -243,7 +243,7 @@ def test_the_guide_gives_the_limits_of_both_regions_and_the_policies_with_their_
     told = guide(tmp_path, "RESUME", "0371-60000001")
     assert told.home_region == "henan"
     assert {limit.region for limit in told.limits} == {"", "henan"}
-    assert from_timestamp(told.expected_completion_date) == NOW + timedelta(hours=24)
+    assert from_timestamp(told.expected_completion_time) == NOW + timedelta(hours=24)
     assert [policy.name for policy in told.policies] == ["resume-after-payment"]
     assert [each.region for each in told.policies[0].regional] == ["henan"]
     assert not told.calendar_missing
@@ -257,4 +257,4 @@ def test_the_guide_gives_the_limits_of_both_regions_and_the_policies_with_their_
 def test_the_guide_says_where_a_calendar_was_missing(tmp_path: Path) -> None:
     told = guide(tmp_path, "TERMINATE", NUMBER, datetime(2030, 9, 30, 3, 0, tzinfo=UTC))
     assert told.calendar_missing
-    assert from_timestamp(told.expected_completion_date) == datetime(2030, 10, 3, 16, 0, tzinfo=UTC)
+    assert from_timestamp(told.expected_completion_time) == datetime(2030, 10, 3, 16, 0, tzinfo=UTC)

@@ -15,7 +15,7 @@ from click.testing import CliRunner, Result
 
 from coordinator.cli.main import main
 from deploy.local.process import LocalProcess, Program
-from gateway.api.region.v1.oversight_service_pb2_grpc import add_OversightServiceServicer_to_server
+from gateway.api.region.v1.oversight_service_pb2_grpc import add_OrderOversightServiceServicer_to_server
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.federation.files import load
 from gateway.rpc.server import Service
@@ -416,7 +416,7 @@ def test_orders_are_listed_and_followed_hop_by_hop(tmp_path: Path) -> None:
     async def scenario() -> None:
         certificates = Certificates(tmp_path / "certificates")
         region = Region()
-        service = Service(SERVICE, functools.partial(add_OversightServiceServicer_to_server, region))
+        service = Service(SERVICE, functools.partial(add_OrderOversightServiceServicer_to_server, region))
         async with (
             federation(certificates, tmp_path / "data") as it,
             serving(certificates, "region/henan", [service], "henan") as endpoint,

@@ -25,7 +25,7 @@ from gateway.store.port import WriteAfterRefusal
 from gateway.store.vault import KeyDestroyed
 from gateway.time.clock import from_timestamp, to_microseconds
 from gateway.values.choices import Choice, UnknownChoice
-from tests.contract.relay_pair import DESTINATION, HOUR, LETTER, NOW, ORIGIN, QUERY
+from tests.contract.relay_pair import DESTINATION, HOUR, NOW, ORIGIN, OUTGOING, QUERY
 from tests.contract.relay_scene import Scene, play, refusal
 
 JOINED, SUSPENDED = MemberState.MEMBER_STATE_JOINED, MemberState.MEMBER_STATE_SUSPENDED
@@ -329,7 +329,7 @@ def test_a_batch_is_answered_in_its_order_each_envelope_by_itself(tmp_path: Path
         other = scene.pair.seal(envelope_id="3", destination="henan")
         last = scene.pair.seal(envelope_id="4", payload=b"four")
         borrowed = seal(
-            LETTER, "henan", scene.pair.borders[ORIGIN].signer, now=NOW, revision=7, traceparent=""
+            OUTGOING, "henan", scene.pair.borders[ORIGIN].signer, now=NOW, revision=7, traceparent=""
         ).envelope
         batch = (good.envelope, forged, other.envelope, Envelope(), last.envelope, borrowed)
         results = await scene.deliver(*batch)

@@ -75,7 +75,7 @@ def fill(installed: Installation) -> None:
         if installed.name == REGION_NODE:
             file.execute("INSERT INTO customers (customer_id, name, email) VALUES ('c1', '李', 'li@example.org')")
             file.execute(
-                "INSERT INTO products (product_id, customer_id, account_id, number, status, plan_id, start_date,"
+                "INSERT INTO products (product_id, customer_id, account_id, number, status, plan_id, start_time,"
                 " binding, suspension_reason, suspension_end, kind, rating_type)"
                 " VALUES ('p1', 'c1', 'a1', '+8619851000001', 1, 'plan', 0, '', '', 7, 1, 2)"
             )

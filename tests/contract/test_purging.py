@@ -25,7 +25,7 @@ from region_node.customers.rows import CustomerRow
 from region_node.customers.sharing.purging import Consents
 from region_node.customers.sharing.rows import SharingRequest, insert_grant, insert_request
 from region_node.customers.sharing.rules import Decided
-from region_node.customers.standing import ACTIVE, ERASED, standing_of
+from region_node.customers.status import ACTIVE, ERASED, status_of
 from region_node.lifecycle.erasure.destroying import mark_erased
 from region_node.lifecycle.holds.operations import held_now, hold
 from region_node.lifecycle.registry import Registry
@@ -133,7 +133,7 @@ def test_only_customers_whose_last_line_ended_long_ago_are_erased(tx: Transactio
                 keep_line(tx, replace(line, status=ProductStatus.PRODUCT_STATUS_TERMINATED), end)
     assert EndedCustomers(registry).oldest(tx) == to_microseconds(OLD)
     assert purge(tx, EndedCustomers(registry), limit=1).removed == 2
-    assert {name: standing_of(tx, name) for name in lines} == {
+    assert {name: status_of(tx, name) for name in lines} == {
         "old": ERASED,
         "both": ERASED,
         "lately": ACTIVE,
@@ -148,7 +148,7 @@ def test_content_that_has_not_expired_stays(tx: Transaction) -> None:
         file = StoredFile(name, "customer/c1", "", "", 1, 1, REGISTERED, "sichuan")
         insert_file(tx, file, named.SerializeToString(), OLD)
     assert purge(tx, Documents(), limit=1).removed == 1
-    assert tx.all(str, "SELECT register_id FROM document_files") == ["good"]
+    assert tx.all(str, "SELECT document_id FROM document_files") == ["good"]
 
 
 def agree(tx: Transaction, name: str, ended: datetime | None, stated: Sequence[datetime]) -> None:
@@ -221,10 +221,10 @@ def fault_of(number: int, state: FaultState.ValueType, when: datetime) -> Fault:
         state=state,
         version=1,
         report=FaultReport(number=LINE.number),
-        handling_region="sichuan",
+        origin_region="sichuan",
         owner_region="sichuan",
         home_region="sichuan",
-        creation_date=to_timestamp(when),
+        create_time=to_timestamp(when),
     )
     fault.outages.add(start_time=to_timestamp(when), due=to_timestamp(when + 2 * DAY))
     return fault
@@ -250,10 +250,10 @@ def asked(number: int, state: SupportState.ValueType, when: datetime) -> Support
         state=state,
         version=1,
         inquiry=SupportInquiry(number=LINE.number),
-        opening_region="sichuan",
+        origin_region="sichuan",
         owner_region="sichuan",
         operator="counter",
-        creation_date=to_timestamp(when),
+        create_time=to_timestamp(when),
     )
 
 

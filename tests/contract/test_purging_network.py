@@ -92,7 +92,7 @@ def test_alarms_go_once_they_are_over_for_long_enough_and_never_while_they_are_t
     for number in range(20):
         alarm = Alarm(
             id=f"sichuan/alarm-{number}",
-            external_alarm_id=str(number),
+            external_id=str(number),
             alarmed_object=NetworkObject(link="chengdu-guangzhou-1"),
             state=AlarmState.ALARM_STATE_RAISED,
         )

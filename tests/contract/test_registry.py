@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from coordinator.membership.rules import standing
+from coordinator.membership.rules import membership_of
 from coordinator.registry.port import Replica
 from gateway.api.federation.v1.federation_pb2 import MemberState
 from gateway.api.region.v1.case_service_pb2 import CaseHeader
@@ -320,7 +320,7 @@ def test_a_suspension_outlives_heartbeats_and_restarts_until_it_is_ended(opened:
             assert state(registry, "sichuan") == "SUSPENDED"
             await registry.leave("sichuan", "127.0.0.1:1")
         async with opened() as registry:
-            found = standing(registry.snapshot().facts("sichuan"))
+            found = membership_of(registry.snapshot().facts("sichuan"))
             assert found.state == MemberState.MEMBER_STATE_SUSPENDED
             assert found.note == "key under suspicion (by admin/root)"
             await registry.reinstate("sichuan", actor=ADMIN)
@@ -335,12 +335,12 @@ def test_a_second_suspension_changes_the_note_and_not_the_time(opened: Registrie
     async def scenario() -> None:
         async with opened() as registry:
             await registry.suspend("sichuan", note="first", actor=ADMIN)
-            first = standing(registry.snapshot().facts("sichuan"))
+            first = membership_of(registry.snapshot().facts("sichuan"))
             seen = changes(registry)
             await registry.suspend("sichuan", note="first", actor=ADMIN)
             assert not seen
             await registry.suspend("sichuan", note="second", actor="admin/li")
-            second = standing(registry.snapshot().facts("sichuan"))
+            second = membership_of(registry.snapshot().facts("sichuan"))
             assert (second.since, second.note) == (first.since, "second (by admin/li)")
 
     run(scenario())
@@ -463,8 +463,8 @@ def test_a_registry_that_answers_may_be_acted_on(opened: Registries) -> None:
     run(scenario())
 
 
-def case(docket: str, version: int, ended: timedelta | None = None) -> CaseHeader:
-    header = CaseHeader(docket=docket, version=version, items=[WorkItem(number=1, region="henan")])
+def case(ticket_id: str, version: int, ended: timedelta | None = None) -> CaseHeader:
+    header = CaseHeader(ticket_id=ticket_id, version=version, items=[WorkItem(number=1, region="henan")])
     if ended is not None:
         header.end_time.CopyFrom(to_timestamp(NOW + ended))
     return header

@@ -47,7 +47,7 @@ def fill(tx: Transaction) -> None:
             id=f"c{index}",
         )
         tx.execute(
-            "INSERT INTO products (product_id, customer_id, account_id, number, status, plan_id, start_date, binding,"
+            "INSERT INTO products (product_id, customer_id, account_id, number, status, plan_id, start_time, binding,"
             " suspension_reason, address) VALUES (:id, :customer, 'a', :number, 1, 'plan', 0, '', 'posted to Lhasa',"
             " '1777 Tongzilin')",
             id=f"p{index}",
@@ -55,8 +55,8 @@ def fill(tx: Transaction) -> None:
             number=number,
         )
     tx.execute(
-        "INSERT INTO orders (order_id, handling_region, home_region, operator, business, number, state, version,"
-        " awaiting, order_date, traceparent, body)"
+        "INSERT INTO orders (order_id, origin_region, home_region, operator, business, number, state, version,"
+        " awaiting, create_time, traceparent, body)"
         " VALUES ('guangdong/counter/R1', 'guangdong', 'sichuan', 'counter', 'PAY', :number, 1, 1, 0, 0, '', :body)",
         number=NUMBER,
         body=ORDER,
@@ -74,7 +74,7 @@ def fill(tx: Transaction) -> None:
         number=NUMBER,
     )
     tx.execute(
-        "INSERT INTO usage_records (usage_id, product_id, account_id, month, kind, usage_date, quantity, other_number)"
+        "INSERT INTO usage_records (usage_id, product_id, account_id, month, kind, usage_time, quantity, other_number)"
         " VALUES ('u1', 'p0', 'a', '2026-03', 1, 0, 1, :other)",
         other=OTHER,
     )

@@ -19,7 +19,7 @@ from gateway.relay.outbox import Enqueued
 from gateway.store.port import Operation, Store, Transaction
 from gateway.time.clock import from_timestamp
 from tests.at_rest import open_envelopes
-from tests.contract.relay_pair import COMMAND, DESTINATION, LETTER, NOW, ORIGIN, Desk, FixedClock, Pair, open_store
+from tests.contract.relay_pair import COMMAND, DESTINATION, NOW, ORIGIN, OUTGOING, Desk, FixedClock, Pair, open_store
 from tests.contract.relay_scene import Scene, play
 
 T = TypeVar("T")
@@ -42,7 +42,7 @@ def test_an_envelope_of_a_transaction_that_failed_never_leaves(tmp_path: Path) -
         border = scene.pair.borders[ORIGIN]
 
         def send_and_break(tx: Transaction) -> None:
-            outbox.send(tx, border, LETTER, now=NOW, traceparent="")
+            outbox.send(tx, border, OUTGOING, now=NOW, traceparent="")
             raise ZeroDivisionError
 
         with pytest.raises(ZeroDivisionError):

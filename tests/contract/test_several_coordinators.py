@@ -59,7 +59,7 @@ from gateway.relay.border import Border
 from gateway.relay.envelopes import Sealed
 from gateway.relay.grpc_carrier import GrpcCarrier
 from gateway.relay.lanes import Delivered, LanePorts, Lanes
-from gateway.relay.pouches import PouchTransport
+from gateway.relay.sealed_batches import SealedBatchTransport
 from gateway.rpc import server
 from gateway.rpc.channels import Dialer, Replicas, invoke
 from gateway.rpc.server import Service
@@ -82,7 +82,7 @@ from tests.contract.membership_node import ENDPOINT, eventually, node, running
 from tests.contract.small_federation import CLOCK, FEDERATION, Certificates, serving
 from tests.contract.test_coordinator_cli import command
 from tests.keys import region_keys
-from tests.pouches import Inlet
+from tests.sealed_batches import Inlet
 
 HENAN, SICHUAN = "henan", "sichuan"
 SERVICE = relay_pb2.DESCRIPTOR.services_by_name["RelayService"]
@@ -365,7 +365,7 @@ def test_a_lane_goes_on_through_another_coordinator_while_one_is_frozen(
             assert border.sealing_keys.accept(
                 SICHUAN, published(region_keys(SICHUAN).set, signer, CLOCK.now()), lambda *_: True
             )
-            transport = PouchTransport(border, GrpcCarrier(replicas, tracing, calls))
+            transport = SealedBatchTransport(border, GrpcCarrier(replicas, tracing, calls))
             lanes = Lanes(LanePorts(HENAN, transport, settle, CLOCK, random.Random(1)))
             at.closing.push_async_callback(lanes.close)
             lane = lanes.to(SICHUAN)
@@ -383,7 +383,7 @@ def test_a_lane_goes_on_through_another_coordinator_while_one_is_frozen(
                 await send(number)
             other.thaw()
             assert lane.counts.trips == 0
-            assert max(each.parcel.attempts for each in delivered) == 2
+            assert max(each.queued.attempts for each in delivered) == 2
             assert lane.counts.repeated == 1
             through = {"coordinator/0", "coordinator/1"}
             while parties_of(delivered[-1]) & through != {"coordinator/1"}:

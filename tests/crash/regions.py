@@ -61,7 +61,7 @@ class TwoRegions:
 
     @property
     def handling(self) -> Records:
-        """What the handling region has in its database."""
+        """What the origin region has in its database."""
         return self._records[0]
 
     @property
@@ -77,7 +77,7 @@ class TwoRegions:
         self.run(self._create_customers())
 
     def open_counters(self, *endpoints: str) -> None:
-        """The counter reaches the processes of the handling region there."""
+        """The counter reaches the processes of the origin region there."""
         name = server_name(Role.ROLE_REGION, HANDLING, FEDERATION)
         self._counters = [
             OrderServiceStub(self._dial(f"{HANDLING}-{OPERATOR}", endpoint, name)) for endpoint in endpoints
@@ -118,7 +118,7 @@ class TwoRegions:
         return self.background.start(self._submit(request, wait, at))
 
     def get(self, order_id: str, at: int = 0) -> Order:
-        """Reads an order at a process of the handling region. Raises AioRpcError."""
+        """Reads an order at a process of the origin region. Raises AioRpcError."""
         return self.background.run(self._get(order_id, at))
 
     def start_get(self, order_id: str) -> "Future[Order]":

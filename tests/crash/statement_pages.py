@@ -49,9 +49,9 @@ def make(tx: Transaction, context: RegionContext) -> None:
     ensure_statements(tx, BEGAN)
     for each in range(AGREEMENTS):
         named = replace(LINE, product_id=f"p{each}", customer_id=f"c{each}", account_id=f"a{each}")
-        line = replace(named, number=f"+8619851{each:06d}", start_date=BEGAN - timedelta(days=400))
+        line = replace(named, number=f"+8619851{each:06d}", start_time=BEGAN - timedelta(days=400))
         keep_customer(tx, CustomerRow(line.customer_id, "王芳", ""))
-        keep_line(tx, line, line.start_date)
+        keep_line(tx, line, line.start_time)
         charge = Money(minor_units=100_000, currency="CNY")
         asked = CreateAgreementRequest(
             number=line.number, service=SERVICE, template="leased-line", monthly_charge=charge

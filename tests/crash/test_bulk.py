@@ -32,7 +32,7 @@ def write_file(path: Path, run: str) -> list[str]:
 
 
 class Submitting:
-    """The command, at the counter of the handling region."""
+    """The command, at the counter of the origin region."""
 
     def __init__(self, scene: Scene, file: Path, name: str) -> None:
         self.report = file.with_suffix(f".{name}.jsonl")
@@ -93,7 +93,7 @@ def balance(scene: Scene) -> int:
 
 
 def stored(scene: Scene, orders: list[str]) -> int:
-    """How many of the orders are stored at the handling region."""
+    """How many of the orders are stored at the origin region."""
     pattern = f"{orders[0].rpartition('-')[0]}-%"
     return scene.handling.count("SELECT COUNT(*) FROM orders WHERE order_id LIKE ?", pattern)
 

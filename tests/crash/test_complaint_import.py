@@ -69,12 +69,10 @@ class Site:
 
     def require_whole(self) -> None:
         """Asserts that every line is one complaint, with its events, figures, levels and timer."""
-        dockets = [str(docket) for (docket,) in self.records.rows("SELECT docket FROM complaints")]
+        ticket_ids = [str(ticket_id) for (ticket_id,) in self.records.rows("SELECT ticket_id FROM complaints")]
         with self.records.database.look() as tx:
-            complaints = [require_complaint(tx, docket).complaint for docket in dockets]
-        assert sorted(each.external_reference for each in complaints) == [
-            f"GD{number:08d}" for number in range(1, LINES + 1)
-        ]
+            complaints = [require_complaint(tx, ticket_id).complaint for ticket_id in ticket_ids]
+        assert sorted(each.external_id for each in complaints) == [f"GD{number:08d}" for number in range(1, LINES + 1)]
         count = self.records.count
         for table in ("complaint_events", "complaint_figures"):
             assert count(f"SELECT COUNT(*) FROM {table}") == LINES

@@ -28,7 +28,7 @@ REGISTERED = UploadState.UPLOAD_STATE_REGISTERED
 
 
 class Scan:
-    """A document that is brought to the handling region, as the command brings it."""
+    """A document that is brought to the origin region, as the command brings it."""
 
     def __init__(self, scene: Scene, mark: str) -> None:
         self._scene = scene
@@ -44,31 +44,31 @@ class Scan:
             requester=CLERK,
         )
         self._named.request_id = content_request_id(self._named)
-        self.register_id = f"{HANDLING}/{OPERATOR}/{self._named.request_id}"
+        self.document_id = f"{HANDLING}/{OPERATOR}/{self._named.request_id}"
 
     def start(self) -> "Future[UploadDocumentResponse]":
         """Brings it, again and again while the node is away."""
         return self._scene.background.start(self._upload())
 
     def read(self) -> bytes:
-        """What the handling region gives back."""
+        """What the origin region gives back."""
         return self._scene.background.run(self._read())
 
     def chunks(self) -> int:
         """How many pieces are stored."""
         return self._scene.handling.count(
-            "SELECT COUNT(*) FROM document_chunks WHERE register_id = ?", self.register_id
+            "SELECT COUNT(*) FROM document_chunks WHERE document_id = ?", self.document_id
         )
 
     def state(self) -> int:
         """How the upload stands; 0 where there is none."""
         return self._scene.handling.count(
-            "SELECT COALESCE(MAX(state), 0) FROM document_files WHERE register_id = ?", self.register_id
+            "SELECT COALESCE(MAX(state), 0) FROM document_files WHERE document_id = ?", self.document_id
         )
 
     def registered(self) -> int:
         """How many rows the home region's register has of it."""
-        return self._scene.home.count("SELECT COUNT(*) FROM documents WHERE register_id = ?", self.register_id)
+        return self._scene.home.count("SELECT COUNT(*) FROM documents WHERE document_id = ?", self.document_id)
 
     async def _upload(self) -> UploadDocumentResponse:
         async with self._scene.federation.dial_region(HANDLING, f"{HANDLING}-{OPERATOR}") as channel:
@@ -81,7 +81,7 @@ class Scan:
             return await uploading.run(PATIENCE, lambda _: None)
 
     async def _read(self) -> bytes:
-        request = GetDocumentContentRequest(number=NUMBER, register_id=self.register_id, requester=CLERK)
+        request = GetDocumentContentRequest(number=NUMBER, document_id=self.document_id, requester=CLERK)
         async with self._scene.federation.dial_region(HANDLING, f"{HANDLING}-{OPERATOR}") as channel:
             call = DocumentServiceStub(channel).GetDocumentContent(request, timeout=CALL_SECONDS)
             return b"".join([piece.data async for piece in call])
@@ -95,12 +95,12 @@ def require_once(scene: Scene, scan: Scan, upload: "Future[UploadDocumentRespons
     assert scan.chunks() == CHUNKS
     assert scan.read() == scan.content
     done = "SELECT COUNT(*) FROM audit WHERE action = 'UploadDocument' AND subject = ?"
-    assert scene.handling.count(done, scan.register_id) == 1
+    assert scene.handling.count(done, scan.document_id) == 1
     noted = "SELECT COUNT(*) FROM audit WHERE action = 'RegisterDocument' AND detail LIKE ?"
-    assert scene.home.count(noted, f"%{scan.register_id}%") == 1
+    assert scene.home.count(noted, f"%{scan.document_id}%") == 1
     envelopes = "SELECT COUNT(*) FROM outbox WHERE subject = ?"
-    assert scene.handling.count(envelopes, f"document/{scan.register_id}") == 1
-    assert scene.handling.count("SELECT COUNT(*) FROM timers WHERE subject = ?", scan.register_id) == 0
+    assert scene.handling.count(envelopes, f"document/{scan.document_id}") == 1
+    assert scene.handling.count("SELECT COUNT(*) FROM timers WHERE subject = ?", scan.document_id) == 0
     scene.handling.verify_chain()
     scene.home.verify_chain()
 
@@ -123,7 +123,7 @@ def test_d1_a_node_killed_before_it_completes_has_told_nobody_and_tells_once_aft
     scene.require_killed(HANDLING)
     assert (scan.chunks(), scan.state()) == (CHUNKS, UploadState.UPLOAD_STATE_RECEIVING)
     envelopes = "SELECT COUNT(*) FROM outbox WHERE subject = ?"
-    assert scene.handling.count(envelopes, f"document/{scan.register_id}") == 0
+    assert scene.handling.count(envelopes, f"document/{scan.document_id}") == 0
     assert scan.registered() == 0
     scene.restart(HANDLING)
     require_once(scene, scan, upload)

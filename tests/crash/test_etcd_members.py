@@ -162,7 +162,7 @@ def test_a_leader_that_is_frozen_for_longer_than_a_lease_costs_no_region_its_pla
             await asyncio.to_thread(cluster.await_member, frozen)
             await a.beat("sichuan", heartbeat())
             await insist(b, "henan", "the last note")
-            await changed(a, lambda: standing_note(a) == "the last note")
+            await changed(a, lambda: suspension_note(a) == "the last note")
             assert (state(a, "sichuan"), state(b, "sichuan")) == ("JOINED", "JOINED")
             await changed(b, lambda: b.snapshot().replicas.keys() == {"coordinator/0", "coordinator/1"})
             chain = await audit_rows(a)
@@ -171,7 +171,7 @@ def test_a_leader_that_is_frozen_for_longer_than_a_lease_costs_no_region_its_pla
     run(scenario(), PATIENCE_S)
 
 
-def standing_note(registry: EtcdRegistry) -> str:
+def suspension_note(registry: EtcdRegistry) -> str:
     suspension = registry.snapshot().facts("henan").suspension
     return suspension.note if suspension is not None else ""
 

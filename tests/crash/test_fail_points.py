@@ -52,7 +52,7 @@ def number(index: int) -> str:
 
 
 def counter(request_id: str) -> Caller:
-    """The operator system at the handling region's counter."""
+    """The operator system at the origin region's counter."""
     return Caller(operator(HANDLING, "crm"), request_id, "")
 
 
@@ -89,21 +89,21 @@ async def review_all(calm: Calm) -> None:
 
 
 async def reviewed(node: Node, request: ReviewOrderRequest) -> Order:
-    return await node.core.desk.review(staff(HOME, "qian"), request)
+    return await node.core.application.review(staff(HOME, "qian"), request)
 
 
 async def orders(calm: Calm) -> None:
     """A payment, a suspension, and one that is agreed for later and cancelled before."""
     line = calm.line(HANDLING)
     pay = ordered(calm, "PAY", 0, (), amount="1000")
-    await line.insist(lambda node: node.core.desk.submit(counter("pay"), pay, 5.0))
+    await line.insist(lambda node: node.core.application.submit(counter("pay"), pay, 5.0))
     suspend = ordered(calm, "SUSPEND", 1, ("ID_ORIG",), reason="travels")
-    await line.insist(lambda node: node.core.desk.submit(counter("suspend"), suspend, 0.0))
+    await line.insist(lambda node: node.core.application.submit(counter("suspend"), suspend, 0.0))
     later = (calm.wall.now() + timedelta(days=7)).isoformat()
     agreed = ordered(calm, "SUSPEND", 2, ("ID_ORIG",), reason="travels", start=later)
-    order = await line.insist(lambda node: node.core.desk.submit(counter("later"), agreed, 5.0))
+    order = await line.insist(lambda node: node.core.application.submit(counter("later"), agreed, 5.0))
     cancel = OrderCommand(order_id=order.id, requester=CLERK, cancel=OrderCommand.Cancel(reason="changed plans"))
-    cancelled = await line.insist(lambda node: node.core.desk.command(counter("cancel"), cancel, 5.0))
+    cancelled = await line.insist(lambda node: node.core.application.command(counter("cancel"), cancel, 5.0))
     assert cancelled.state == OrderState.ORDER_STATE_CANCELLED
 
 
@@ -111,7 +111,7 @@ async def provided(calm: Calm) -> None:
     """What the home region's own system carries out."""
     line = calm.line(HANDLING)
     lost = ordered(calm, "LOSS_REPORT", 0, ("ID_ORIG",))
-    await line.insist(lambda node: node.core.desk.submit(counter("lost"), lost, 5.0))
+    await line.insist(lambda node: node.core.application.submit(counter("lost"), lost, 5.0))
 
 
 def complaint(category: str, index: int, description: str = "charged twice") -> ComplaintRequest:
@@ -126,16 +126,16 @@ def complaint(category: str, index: int, description: str = "charged twice") -> 
 
 
 async def complaints(calm: Calm) -> None:
-    """One that the home region answers, and one that the handling region pays for."""
+    """One that the home region answers, and one that the origin region pays for."""
     line, home = calm.line(HANDLING), calm.line(HOME)
     filed: Complaint = await line.insist(
         lambda node: node.core.complaints.file(counter("late"), complaint("BILL_WRONG", 0), 5.0)
     )
-    expedite = ComplaintCommand(docket=filed.docket, requester=CLERK, expedite=ComplaintCommand.Expedite())
+    expedite = ComplaintCommand(ticket_id=filed.ticket_id, requester=CLERK, expedite=ComplaintCommand.Expedite())
     await line.insist(lambda node: node.core.complaints.command(counter("hurry"), expedite, 5.0))
     await calm.pass_time(timedelta(days=2))
     answer = Resolution(text="sorry", cause_code="manners", remedy=Remedy.REMEDY_APOLOGY)
-    await home.insist(lambda node: node.core.complaints.propose(worker(HOME, "say"), filed.docket, copy(answer)))
+    await home.insist(lambda node: node.core.complaints.propose(worker(HOME, "say"), filed.ticket_id, copy(answer)))
 
     rude = complaint("SVC_ATTITUDE", 1)
     paid = await line.insist(lambda node: node.core.complaints.file(counter("rude"), rude, 5.0))
@@ -145,8 +145,8 @@ async def complaints(calm: Calm) -> None:
         remedy=Remedy.REMEDY_CREDIT,
         amount=Money(minor_units=1_200, currency="CNY"),
     )
-    await line.insist(lambda node: node.core.complaints.propose(worker(HANDLING, "pay"), paid.docket, copy(money)))
-    accept = ComplaintCommand(docket=paid.docket, requester=CLERK, accept=ComplaintCommand.Accept())
+    await line.insist(lambda node: node.core.complaints.propose(worker(HANDLING, "pay"), paid.ticket_id, copy(money)))
+    accept = ComplaintCommand(ticket_id=paid.ticket_id, requester=CLERK, accept=ComplaintCommand.Accept())
     await line.insist(lambda node: node.core.complaints.command(counter("accept"), accept, 5.0))
     await calm.become_quiet()
     await review_all(calm)
@@ -158,13 +158,15 @@ async def cases(calm: Calm) -> None:
     vague = complaint("", 2, "please call me")
     unclear = await line.insist(lambda node: node.core.complaints.file(counter("unclear"), vague, 5.0))
     classifier = worker(HANDLING, "classify")
-    await line.insist(lambda node: node.core.complaints.classify(classifier, unclear.docket, "BILL_VAS", ""))
+    await line.insist(lambda node: node.core.complaints.classify(classifier, unclear.ticket_id, "BILL_VAS", ""))
     filed = await line.insist(lambda node: node.core.complaints.file(counter("alien"), complaint("BILL_WRONG", 3), 5.0))
     await calm.become_quiet()
     alien, returner = ReturnReason.RETURN_REASON_NOT_COMPETENT, worker(HOME, "return")
-    await home.insist(lambda node: node.core.complaints.give_back(returner, filed.docket, alien, "not ours"))
+    await home.insist(lambda node: node.core.complaints.give_back(returner, filed.ticket_id, alien, "not ours"))
     await calm.become_quiet()
-    answer = ComplaintCommand(docket=filed.docket, requester=CLERK, respond=ComplaintCommand.Respond(text="well?"))
+    answer = ComplaintCommand(
+        ticket_id=filed.ticket_id, requester=CLERK, respond=ComplaintCommand.Respond(text="well?")
+    )
     await line.insist(lambda node: node.core.complaints.command(counter("well"), answer, 5.0))
 
 

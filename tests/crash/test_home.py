@@ -118,7 +118,7 @@ def test_s10_s11_a_receipt_that_gets_lost_in_silence_comes_again(scene: Scene, n
     link.drop_answers()
     scene.submit(request)
     require_receipt_on(scene, link, request, "the receipt is lost")
-    wait_until(lambda: scene.log_of(HANDLING).count("stops sending") > stops, 20, "the handling region notices")
+    wait_until(lambda: scene.log_of(HANDLING).count("stops sending") > stops, 20, "the origin region notices")
     link.heal()
     require_one_effect(scene, request)
     require_attempts(scene, [request])

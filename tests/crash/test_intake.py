@@ -1,4 +1,4 @@
-"""Crash points S1 to S4: a request on its way to the handling region, checked, committed, answered."""
+"""Crash points S1 to S4: a request on its way to the origin region, checked, committed, answered."""
 
 import pytest
 

@@ -16,8 +16,8 @@ from deploy.local.federation import FEDERATION, OPERATOR, LocalFederation
 from deploy.local.process import wait_until
 from deploy.local.profiles import EMBEDDED, Engine
 from gateway.process.failpoints import VARIABLE
+from region_node.network.measurements.intake import BEFORE_COMMIT
 from region_node.network.measurements.measurement_rows import totals_since
-from region_node.network.measurements.taking import BEFORE_COMMIT
 from region_node.network.measurements.thresholds import DELAY
 from tests import preloaded
 from tests.crash.records import Records

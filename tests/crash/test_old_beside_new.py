@@ -43,7 +43,7 @@ class OldBesideNew(TwoRegions):
         process.start()
 
     def waiting(self) -> list[dict[str, object]]:
-        """The envelopes of the handling region that wait, as an administrator is told."""
+        """The envelopes of the origin region that wait, as an administrator is told."""
         return self.run(self._waiting())
 
     def _launch(self, program: Program, environment: Mapping[str, str], log: IO[bytes]) -> Started:

@@ -1,4 +1,4 @@
-"""Crash points S5 to S8: an envelope on its way from the handling region over the coordinator to the home region."""
+"""Crash points S5 to S8: an envelope on its way from the origin region over the coordinator to the home region."""
 
 import pytest
 

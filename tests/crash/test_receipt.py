@@ -1,4 +1,4 @@
-"""Crash point S12: the handling region commits the receipt."""
+"""Crash point S12: the origin region commits the receipt."""
 
 import logging
 
@@ -14,7 +14,7 @@ from gateway.federation.current import CurrentFederation
 from gateway.process.tracing import Tracing
 from gateway.relay.border import Border
 from gateway.relay.envelopes import Answer, Sealed, read_content, seal_receipt
-from gateway.relay.fair_queue import Parcel
+from gateway.relay.fair_queue import QueuedEnvelope
 from gateway.relay.lanes import Delivered
 from gateway.relay.ports import RelayPorts
 from gateway.relay.settling import Settler
@@ -140,7 +140,7 @@ def test_s12_the_receipt_of_a_cancellation_survives_a_kill(scene: Scene, point: 
 
 
 class _Settling:
-    """The relay's own settling of receipts, on the database of the handling region while its process is stopped.
+    """The relay's own settling of receipts, on the database of the origin region while its process is stopped.
 
     Over the wire a receipt comes twice only if its first copy was not committed, so the second copy is handed in here.
     """
@@ -173,7 +173,9 @@ class _Settling:
         kinds = OrderEnvelopes(OrderContext(RegionContext(self._border), load_rules())).kinds()
         settler = Settler(RelayPorts(self._border, kinds, store, self._clock, Tracing(NoOpTracer()), InlineWorkers()))
         try:
-            (kept,) = await settler.settle([Delivered(Parcel(self._sealed, 1), DeliverResult(receipt=receipt), b"")])
+            (kept,) = await settler.settle(
+                [Delivered(QueuedEnvelope(self._sealed, 1), DeliverResult(receipt=receipt), b"")]
+            )
             return kept
         finally:
             await store.close()

@@ -34,7 +34,7 @@ def cannot_trace(why: str) -> NoReturn:
 
 @contextmanager
 def traced(scene: Scene, directory: Path, *options: str) -> Iterator[Path]:
-    """Traces the syncs of the handling region's node into files `trace.<thread>` of a directory."""
+    """Traces the syncs of the origin region's node into files `trace.<thread>` of a directory."""
     program = shutil.which("strace")
     if program is None:
         cannot_trace("strace is not there")

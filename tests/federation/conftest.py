@@ -17,7 +17,7 @@ from gateway.store import timers
 from region_node.business.billing import runs
 from region_node.business.providers import worker
 from region_node.node.membership import heartbeat, watch
-from region_node.node.witnessing import telling
+from region_node.node.witnessing import notifier
 from tests.both_engines import runs_on_both
 from tests.federation.counter import Counter, Reviewer
 from tests.federation.databases import Databases
@@ -78,7 +78,7 @@ def _all_is_noticed_soon() -> Iterator[None]:
             patch.setattr(module, "FullJitter", quick)
         patch.setattr(timers, "LONGEST_SLEEP", SOON)
         patch.setattr(runs, "LOOK_AGAIN", SOON)
-        patch.setattr(telling, "LOOK_AGAIN", SOON)
+        patch.setattr(notifier, "LOOK_AGAIN", SOON)
         patch.setattr(worker, "LONGEST_SLEEP", SOON)
         yield
 

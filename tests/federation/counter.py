@@ -285,7 +285,7 @@ class Counter:
             number=number,
             status=ACTIVE,
             plan_id=f"{self.region}-{'39' if self.region == 'guangdong' else '29'}",
-            start_date=to_timestamp(self.federation.clock.now() - timedelta(days=400)),
+            start_time=to_timestamp(self.federation.clock.now() - timedelta(days=400)),
         )
         for field, value in product.items():
             if isinstance(value, datetime):
@@ -323,7 +323,7 @@ class Counter:
             id=usage_id or self.federation.next_id(),
             number=number,
             kind=kind,
-            usage_date=to_timestamp(self.federation.clock.now()),
+            usage_time=to_timestamp(self.federation.clock.now()),
             quantity=quantity,
             other_number="" if kind == billing_api.UsageKind.USAGE_KIND_DATA else other_number,
         )

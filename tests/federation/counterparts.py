@@ -56,7 +56,7 @@ class Handling:
         customer = self.at_home.customer(number, balance=balance, name="王芳", **fields)
         for offering in self.case.subscriptions:
             customer.product.subscriptions.add(
-                id=f"{customer.product.id}/{offering}", offering_id=offering, start_date=customer.product.start_date
+                id=f"{customer.product.id}/{offering}", offering_id=offering, start_time=customer.product.start_time
             )
         await self.at_home.create(customer)
         if self.case.call_seconds:

@@ -64,10 +64,10 @@ async def first_change_of_a_fault(stub: FaultServiceStub, fault_id: str) -> byte
     return b""
 
 
-async def first_change(stub: ComplaintServiceStub, docket: str) -> bytes:
+async def first_change(stub: ComplaintServiceStub, ticket_id: str) -> bytes:
     """The first change of a complaint since the oldest that is kept."""
     request = complaint_api.WatchComplaintRequest(
-        docket=docket, token=encode_token("complaint-events", "0"), requester=REQUESTER
+        ticket_id=ticket_id, token=encode_token("complaint-events", "0"), requester=REQUESTER
     )
     changes = stub.WatchComplaint(request, timeout=CALL_SECONDS)
     async for change in changes:

@@ -24,7 +24,7 @@ from gateway.api.coordinator.v1 import administration_pb2 as admin_api
 from gateway.api.coordinator.v1.administration_pb2_grpc import (
     ConfigurationServiceStub,
     MembershipServiceStub,
-    OversightServiceStub,
+    OrderOversightServiceStub,
 )
 from gateway.api.coordinator.v1.complaint_oversight_service_pb2_grpc import ComplaintOversightServiceStub
 from gateway.api.federation.v1.configuration_pb2 import Configuration
@@ -140,7 +140,7 @@ class Federation:
         await self.apply(shipped_configuration())
         await asyncio.gather(*(self._start_messaging(region) for region in regions))
         await asyncio.gather(*(self.start_node(region) for region in regions))
-        await self.until_standing(dict.fromkeys(regions, MemberState.MEMBER_STATE_JOINED))
+        await self.until_members(dict.fromkeys(regions, MemberState.MEMBER_STATE_JOINED))
         await asyncio.gather(*(self._until_known(*pair) for pair in itertools.permutations(regions, 2)))
 
     async def _until_known(self, asking: str, asked: str) -> None:
@@ -288,9 +288,9 @@ class Federation:
         return MembershipServiceStub(self.dial_coordinator("admin/root"))
 
     @property
-    def oversight(self) -> OversightServiceStub:
+    def oversight(self) -> OrderOversightServiceStub:
         """What an administrator sees of orders."""
-        return OversightServiceStub(self.dial_coordinator("admin/root"))
+        return OrderOversightServiceStub(self.dial_coordinator("admin/root"))
 
     @property
     def complaint_oversight(self) -> ComplaintOversightServiceStub:
@@ -330,14 +330,14 @@ class Federation:
         listed = await self.membership.ListRegions(admin_api.ListRegionsRequest(), timeout=CALL_SECONDS)
         return {member.region: member for member in listed.members}
 
-    async def until_standing(self, standing: dict[str, MemberState.ValueType]) -> None:
+    async def until_members(self, wanted: dict[str, MemberState.ValueType]) -> None:
         """Returns when the coordinator and all nodes know regions to stand so."""
 
         async def holds() -> bool:
             members = await self.members()
-            return all(members[region].state == state for region, state in standing.items())
+            return all(members[region].state == state for region, state in wanted.items())
 
-        await until(holds, f"regions stand as {standing}")
+        await until(holds, f"regions stand as {wanted}")
 
     async def advance(self, step: timedelta) -> None:
         """Moves everybody's clock forward, and returns when heartbeats have found again that all clocks agree."""

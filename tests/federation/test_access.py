@@ -35,7 +35,7 @@ from gateway.api.region.v1 import (
     problem_service_pb2,
     retention_service_pb2,
     sharing_service_pb2,
-    support_registry_service_pb2,
+    support_resource_service_pb2,
     support_service_pb2,
     verification_service_pb2,
 )
@@ -79,7 +79,7 @@ FILES = (
     relay_pb2,
     sharing_service_pb2,
     retention_service_pb2,
-    support_registry_service_pb2,
+    support_resource_service_pb2,
     support_service_pb2,
     verification_service_pb2,
 )
@@ -91,7 +91,7 @@ OF_COORDINATORS = {
     "gateway.api.coordinator.v1.ComplaintOversightService",
     "gateway.api.coordinator.v1.ConfigurationService",
     "gateway.api.coordinator.v1.MembershipService",
-    "gateway.api.coordinator.v1.OversightService",
+    "gateway.api.coordinator.v1.OrderOversightService",
     "gateway.api.coordinator.v1.ProblemService",
     "gateway.api.coordinator.v1.PathService",
     "gateway.api.coordinator.v1.PlannedOutageService",

@@ -302,7 +302,7 @@ def _customer_faults(counter: Counter) -> Iterator[tuple[str, customer_api.Custo
     customer.billing_account.balance.currency = "EUR"
     yield "REQUEST_INVALID", customer
     customer = counter.customer(counter.federation.next_number(counter.region))
-    customer.product.start_date.seconds = 2**61
+    customer.product.start_time.seconds = 2**61
     yield "REQUEST_INVALID", customer
     customer = counter.customer(counter.federation.next_number(counter.region))
     customer.name = "x" * 101

@@ -39,9 +39,9 @@ VIOLATIONS: Mapping[Precondition.ValueType, tuple[Mapping[str, object], str]] = 
     Precondition.PRECONDITION_LINE_SUSPENDED: ({"status": ProductStatus.PRODUCT_STATUS_ACTIVE}, "LINE_NOT_SUSPENDED"),
     Precondition.PRECONDITION_LINE_NOT_CLOSED: ({"status": ProductStatus.PRODUCT_STATUS_TERMINATED}, "LINE_CLOSED"),
     Precondition.PRECONDITION_NO_ARREARS: ({"balance": -1}, "IN_ARREARS"),
-    Precondition.PRECONDITION_NO_CONTRACT: ({"contract_end_date": timedelta(days=90)}, "UNDER_CONTRACT"),
+    Precondition.PRECONDITION_NO_CONTRACT: ({"contract_end_time": timedelta(days=90)}, "UNDER_CONTRACT"),
     Precondition.PRECONDITION_NO_BINDING: ({"binding": "family-4"}, "LINE_BOUND"),
-    Precondition.PRECONDITION_SIM_SETTLED: ({"sim_replace_date": timedelta(hours=-71)}, "SIM_TOO_NEW"),
+    Precondition.PRECONDITION_SIM_SETTLED: ({"sim_replace_time": timedelta(hours=-71)}, "SIM_TOO_NEW"),
     Precondition.PRECONDITION_LINE_IN_SERVICE: (
         {"status": ProductStatus.PRODUCT_STATUS_PENDING_TERMINATE},
         "LINE_NOT_ACTIVE",
@@ -82,7 +82,7 @@ async def goes_through(handling: Handling, order: Order) -> None:
 
 
 async def refused(submitting: Awaitable[Order]) -> tuple[str, Mapping[str, str]]:
-    """Why a request is refused, by the handling region or by the home region's word, and the parameters."""
+    """Why a request is refused, by the origin region or by the home region's word, and the parameters."""
     try:
         order = await submitting
     except grpc.aio.AioRpcError as error:
@@ -253,12 +253,12 @@ async def test_the_promised_date_is_the_strictest_limit_of_the_catalogue(handlin
     for code, business in ELSEWHERE.items():
         handling = handlings.of(code)
         order = await handling.submit(await handling.new_customer())
-        begins = from_timestamp(order.order_date)
+        begins = from_timestamp(order.create_time)
         if Step.STEP_NEXT_CYCLE in business.steps:
-            begins = from_timestamp(order.quote.effective_date)
-        between = (order.handling_region, order.home_region)
+            begins = from_timestamp(order.quote.effective_time)
+        between = (order.origin_region, order.home_region)
         limits = [business.limit, *(each.limit for each in business.regional_limits if each.region in between)]
-        promised = from_timestamp(order.expected_completion_date)
+        promised = from_timestamp(order.expected_completion_time)
         if promised != min(ends(limit, begins) for limit in limits):
             wrong.append((code, begins, promised))
     assert wrong == []

@@ -118,7 +118,7 @@ async def test_a_card_that_was_just_replaced_keeps_a_line_from_being_transferred
         assert replaced.state == COMPLETED
         refused = await hand_in(guangdong, "TRANSFER", number)
         assert (refused.state, refused.error.reason) == (REJECTED, Reason.REASON_SIM_TOO_NEW)
-        settles = from_timestamp((await sichuan.read(number)).product.sim_replace_date) + SETTLES
+        settles = from_timestamp((await sichuan.read(number)).product.sim_replace_time) + SETTLES
         await federation.advance(settles - federation.clock.now())
         assert (await hand_in(guangdong, "TRANSFER", number)).state == COMPLETED
 

@@ -125,11 +125,11 @@ async def test_the_home_region_takes_no_incomplete_document_from_another_region(
             id=f"guangdong/counter/{federation.next_id()}",
             state=OrderState.ORDER_STATE_ACKNOWLEDGED,
             request=guangdong.request("SUSPEND", number, papers=["ID_ORIG", "SIM"]),
-            handling_region="guangdong",
+            origin_region="guangdong",
             operator="counter",
             home_region="sichuan",
-            order_date=now,
-            expected_completion_date=now,
+            create_time=now,
+            expected_completion_time=now,
         )
         spoil(order.request.documents[1])
         envelope = forger.seal("sichuan", SUBMIT, OrderSubmission(order=order), order.id)

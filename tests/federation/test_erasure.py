@@ -226,35 +226,35 @@ async def test_a_customers_complaints_end_with_the_customer_and_an_open_one_keep
     end_line(federation, number)
     complaint = await desk.file("BILL_WRONG", number)
     told = await refusal(sichuan.erase(number))
-    assert (told.reason, told.parameters["complaint"]) == ("CUSTOMER_HAS_COMPLAINTS", complaint.docket)
-    await desk.withdraw(complaint.docket)
+    assert (told.reason, told.parameters["complaint"]) == ("CUSTOMER_HAS_COMPLAINTS", complaint.ticket_id)
+    await desk.withdraw(complaint.ticket_id)
     await sichuan.erase(number)
-    assert (await refusal(desk.get(complaint.docket))).reason == "COMPLAINT_NOT_FOUND"
+    assert (await refusal(desk.get(complaint.ticket_id))).reason == "COMPLAINT_NOT_FOUND"
 
 
 async def test_what_other_regions_keep_of_a_customer_ends_too(federation: Federation, sichuan: Counter) -> None:
     number = await sichuan.new_customer(balance=0)
     henan, desk = Archive(Counter(federation, "henan")), Complainant(federation, "guangdong")
-    register_id = await henan.put(number)
+    document_id = await henan.put(number)
     complaint = await desk.file("BILL_WRONG", number)
-    await desk.withdraw(complaint.docket)
+    await desk.withdraw(complaint.ticket_id)
 
     async def is_withdrawn() -> bool:
         staff = Complainant(federation, "sichuan", "staff/wang")
-        return (await staff.get(complaint.docket)).state == ComplaintState.COMPLAINT_STATE_CANCELLED
+        return (await staff.get(complaint.ticket_id)).state == ComplaintState.COMPLAINT_STATE_CANCELLED
 
     await until(is_withdrawn, "the home region knows that it was withdrawn")
     end_line(federation, number)
-    assert await henan.content(number, register_id)
+    assert await henan.content(number, document_id)
     await sichuan.erase(number)
-    assert await reason_of(anext(aiter(henan.pieces(number, register_id)))) == "DOCUMENT_CONTENT_DENIED"
+    assert await reason_of(anext(aiter(henan.pieces(number, document_id)))) == "DOCUMENT_CONTENT_DENIED"
 
     async def is_gone() -> bool:
-        files = federation.database("henan").rows("SELECT 1 FROM document_files WHERE register_id = ?", register_id)
-        return not files and await reason_of(desk.get(complaint.docket)) == "COMPLAINT_NOT_FOUND"
+        files = federation.database("henan").rows("SELECT 1 FROM document_files WHERE document_id = ?", document_id)
+        return not files and await reason_of(desk.get(complaint.ticket_id)) == "COMPLAINT_NOT_FOUND"
 
     await until(is_gone, "content and complaint are gone")
-    assert federation.database("henan").rows("SELECT 1 FROM document_chunks WHERE register_id = ?", register_id) == []
+    assert federation.database("henan").rows("SELECT 1 FROM document_chunks WHERE document_id = ?", document_id) == []
     assert list(await henan.list(number)) == []
 
 
@@ -354,7 +354,7 @@ async def test_of_a_restricted_customer_nothing_is_read_and_nothing_goes_on_unti
     number, request_id = await sichuan.new_customer(), federation.next_id()
     documents = await guangdong.verify(number, request_id, code=await guangdong.receive_code(number, request_id))
     under_way = await guangdong.order("TERMINATE", number)
-    assert (await sichuan.restrict(number)).standing == api.CustomerStanding.CUSTOMER_STANDING_RESTRICTED
+    assert (await sichuan.restrict(number)).status == api.CustomerStatus.CUSTOMER_STATUS_RESTRICTED
     await sichuan.restrict(number)
     calls = (
         sichuan.read(number),
@@ -372,7 +372,7 @@ async def test_of_a_restricted_customer_nothing_is_read_and_nothing_goes_on_unti
         order = await counter.order("SUSPEND", number)
         assert (order.state, "restricted" in order.error.message.en) == (REJECTED, True)
 
-    assert (await sichuan.release(number)).standing == api.CustomerStanding.CUSTOMER_STANDING_ACTIVE
+    assert (await sichuan.release(number)).status == api.CustomerStatus.CUSTOMER_STATUS_ACTIVE
     await sichuan.release(number)
     assert customer_of(number) in await listed(sichuan)
     assert (await guangdong.order("SUSPEND", number)).state == COMPLETED
@@ -448,19 +448,19 @@ async def test_of_a_case_nothing_is_left_at_any_region_that_had_a_part_in_it(
     number, desk = await sichuan.new_customer(balance=0), Complainant(federation, "guangdong")
     end_line(federation, number)
     case = await desk.file("BILL_ROAM", number, location_region="henan")
-    first, second = (each.docket for each in case.items)
+    first, second = (each.ticket_id for each in case.items)
     home, other = (Complainant(federation, region, "staff/wang") for region in ("sichuan", "henan"))
     await home.reaches(first, ComplaintState.COMPLAINT_STATE_IN_PROGRESS)
     await home.give_back(first)
     told = await refusal(sichuan.erase(number))
     assert (told.reason, told.parameters["complaint"]) == ("CUSTOMER_HAS_COMPLAINTS", first)
     await other.reaches(second, ComplaintState.COMPLAINT_STATE_IN_PROGRESS)
-    await desk.withdraw(case.docket)
+    await desk.withdraw(case.ticket_id)
     await home.reaches(first, ComplaintState.COMPLAINT_STATE_CANCELLED)
     await sichuan.erase(number)
 
     async def is_gone() -> bool:
-        asked = (desk.get(case.docket), home.get(first), other.get(second))
+        asked = (desk.get(case.ticket_id), home.get(first), other.get(second))
         return [await reason_of(each) for each in asked] == ["COMPLAINT_NOT_FOUND"] * 3
 
     await until(is_gone, "the case and its items are gone")

@@ -128,7 +128,7 @@ async def test_what_is_known_of_a_fault_of_an_erased_customer_is_destroyed_every
     await engineers.resolves(still_open.id)
     await engineers.closes(still_open.id)
     await until(lambda: are_gone(still_open.id), "nobody can read the other one any more")
-    assert from_timestamp(ended.creation_date) <= from_timestamp(still_open.creation_date)
+    assert from_timestamp(ended.create_time) <= from_timestamp(still_open.create_time)
 
 
 async def test_no_fault_of_a_restricted_customer_is_shown_or_taken_in(

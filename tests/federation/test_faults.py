@@ -63,8 +63,8 @@ async def test_a_fault_goes_to_where_it_is_and_all_regions_concerned_follow_it_t
     number, engineers, home = federation.next_number("sichuan"), staff(federation, place), staff(federation, "sichuan")
     filed = await desk.report(number, site=SITES[place])
     assert filed.id.startswith("guangdong/F")
-    assert (filed.owner_region, filed.home_region, filed.handling_region) == (place, "sichuan", "guangdong")
-    assert from_timestamp(filed.expected_resolution_date) - from_timestamp(filed.creation_date) == timedelta(hours=48)
+    assert (filed.owner_region, filed.home_region, filed.origin_region) == (place, "sichuan", "guangdong")
+    assert from_timestamp(filed.expected_resolution_time) - from_timestamp(filed.create_time) == timedelta(hours=48)
     assert (await engineers.is_taken(filed.id)).state == FaultState.FAULT_STATE_ACKNOWLEDGED
     assert (await engineers.takes_up(filed.id)).state == IN_PROGRESS
     await engineers.resolves(filed.id)
@@ -115,7 +115,7 @@ async def test_a_fault_in_the_countryside_is_late_after_72_hours_and_not_after_4
 ) -> None:
     number, engineers = await sichuan.new_customer(balance=0), staff(federation, "sichuan")
     filed = await desk.report(number, site=RURAL_SITE)
-    assert from_timestamp(filed.expected_resolution_date) - from_timestamp(filed.creation_date) == timedelta(hours=72)
+    assert from_timestamp(filed.expected_resolution_time) - from_timestamp(filed.create_time) == timedelta(hours=72)
     await engineers.is_taken(filed.id)
     await engineers.takes_up(filed.id)
     await federation.advance(timedelta(hours=URBAN_HOURS + 20))
@@ -272,7 +272,7 @@ async def test_a_major_fault_of_a_link_is_closed_with_a_review_and_its_measures(
     closed = await engineers.closes(filed.id, REVIEW)
     assert closed.review.measures[0].owner == "li"
     assert closed.review.author == "sichuan/wang"
-    actions = "SELECT category, cause_code, owner, due_date FROM improvement_actions WHERE docket = ?"
+    actions = "SELECT category, cause_code, owner, due_date FROM improvement_actions WHERE ticket_id = ?"
     assert federation.database("sichuan").rows(actions, filed.id) == [("FAULT", "cable", "li", "2030-01-31")]
 
 

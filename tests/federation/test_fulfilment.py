@@ -163,7 +163,7 @@ async def test_while_the_system_works_the_order_says_so_until_its_promise(networ
     order = await network.suspension(handling)
     assert (order.state, order.awaiting.party) == (OrderState.ORDER_STATE_IN_PROGRESS, Party.PARTY_HOME_REGION)
     assert order.awaiting.action == "provision"
-    assert order.awaiting.due == order.expected_completion_date
+    assert order.awaiting.due == order.expected_completion_time
     await Counter(network.federation, handling).reaches(order.id, COMPLETED)
 
 

@@ -26,11 +26,11 @@ async def test_a_guide_for_a_customer_of_henan_tells_henans_promise_and_the_orde
     assert {limit.region for limit in told.limits} == {"", "henan"}
     dues = [from_timestamp(limit.due) for limit in told.limits]
     assert dues == sorted(dues)
-    assert from_timestamp(told.expected_completion_date) == dues[0]
+    assert from_timestamp(told.expected_completion_time) == dues[0]
     for business in ("SUSPEND", "RESUME"):
-        promised = from_timestamp((await guide(guangdong, business, number)).expected_completion_date)
+        promised = from_timestamp((await guide(guangdong, business, number)).expected_completion_time)
         order = await guangdong.order(business, number)
-        later = from_timestamp(order.expected_completion_date) - promised
+        later = from_timestamp(order.expected_completion_time) - promised
         assert 0 <= later.total_seconds() < CALL_SECONDS
 
 
@@ -42,7 +42,7 @@ async def test_every_business_has_a_guide_with_a_promise_in_every_region(federat
         for code in codes:
             told = await guide(Counter(federation, region), code, number)
             assert told.limits
-            assert told.HasField("expected_completion_date")
+            assert told.HasField("expected_completion_time")
             assert {policy.name for policy in told.policies} == set(told.business.policies)
 
 

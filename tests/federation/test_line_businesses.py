@@ -45,7 +45,7 @@ async def test_a_lost_line_is_resumed_by_the_identity_document_and_not_by_the_pa
     assert (await between(guangdong, at_home, "LOSS_REPORT").submit(number)).state == COMPLETED
     product = (await at_home.read(number)).product
     assert (product.status, product.suspension_kind, product.emergency_calls_allowed) == (SUSPENDED, LOST, True)
-    assert not product.HasField("suspension_end_date")
+    assert not product.HasField("suspension_end_time")
 
     resume = between(guangdong, at_home, "RESUME")
     refused = await resume.submit(number, codes=["PWD"])
@@ -76,7 +76,7 @@ async def test_for_72_hours_after_a_lost_card_was_replaced_no_bill_is_shown(
     replaced = await between(guangdong, at_home, "SIM_REPLACE").submit(number)
     assert replaced.state == COMPLETED
     product = (await at_home.read(number)).product
-    settles = from_timestamp(product.sim_replace_date) + timedelta(hours=72)
+    settles = from_timestamp(product.sim_replace_time) + timedelta(hours=72)
     assert (product.status, product.suspension_reason) == (ACTIVE, "")
     assert replaced.results["settles"] == settles.isoformat(timespec="seconds")
 
@@ -174,9 +174,9 @@ async def test_a_cancelled_service_has_ended_and_is_not_cancelled_twice(guangdon
     cancel = between(guangdong, sichuan, "VAS_CANCEL")
     number = await cancel.new_customer()
     order = await cancel.submit(number)
-    ended = [each for each in (await sichuan.read(number)).product.subscriptions if each.HasField("end_date")]
+    ended = [each for each in (await sichuan.read(number)).product.subscriptions if each.HasField("end_time")]
     assert [each.offering_id for each in ended] == ["sichuan-ring-tones"]
-    assert from_timestamp(order.order_date) <= from_timestamp(ended[0].end_date) <= sichuan.federation.clock.now()
+    assert from_timestamp(order.create_time) <= from_timestamp(ended[0].end_time) <= sichuan.federation.clock.now()
     assert told(await cancel.submit(number)) == (REJECTED, Reason.REASON_NOT_SUBSCRIBED)
 
 
@@ -203,13 +203,13 @@ async def test_roaming_begins_and_ends_at_the_agreed_times(
     agreed = {**roam.case.characteristics, "start": start.isoformat(), "end": end.isoformat()}
     order = await roam.submit(number, characteristics=agreed)
     assert order.awaiting.action == "agreed-time"
-    assert from_timestamp(order.expected_completion_date) == start + timedelta(hours=1)
+    assert from_timestamp(order.expected_completion_time) == start + timedelta(hours=1)
     assert not (await sichuan.read(number)).product.subscriptions
     await federation.advance(timedelta(hours=2))
     await guangdong.reaches(order.id, COMPLETED)
     (subscription,) = (await sichuan.read(number)).product.subscriptions
-    assert from_timestamp(subscription.start_date) >= start
-    assert from_timestamp(subscription.end_date) == end
+    assert from_timestamp(subscription.start_time) >= start
+    assert from_timestamp(subscription.end_time) == end
 
     later = {**agreed, "start": end.isoformat(), "end": (end + timedelta(hours=1)).isoformat()}
     overlapping = {**later, "start": (end - timedelta(seconds=1)).isoformat()}

@@ -96,7 +96,7 @@ async def test_staff_of_the_home_region_list_what_waits_for_them(
     assert await ids(reviewer, waiting) == []
 
 
-async def test_staff_of_the_handling_region_read_and_list_what_their_region_handles(
+async def test_staff_of_the_origin_region_read_and_list_what_their_region_handles(
     federation: Federation, app: Counter, sichuan: Counter
 ) -> None:
     order = await app.order("SUSPEND", await sichuan.new_customer())

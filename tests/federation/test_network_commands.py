@@ -85,7 +85,7 @@ async def test_alarms_of_lines_of_json_are_taken_over_listed_and_seen(shell: She
     now = shell.federation.clock.now().isoformat()
     lines = [
         {
-            "external_alarm_id": "cut-1",
+            "external_id": "cut-1",
             "state": "raised",
             "time": now,
             "link": LINK,
@@ -94,8 +94,8 @@ async def test_alarms_of_lines_of_json_are_taken_over_listed_and_seen(shell: She
             "probable_cause": "lossOfSignal",
             "service_affecting": True,
         },
-        {"external_alarm_id": "cut-2", "state": "cleared", "time": now},
-        {"external_alarm_id": "cut-3", "colour": "red"},
+        {"external_id": "cut-2", "state": "cleared", "time": now},
+        {"external_id": "cut-3", "colour": "red"},
     ]
     file = shell.directory / "alarms.jsonl"
     file.write_text("".join(f"{json.dumps(each)}\n" for each in lines), "utf-8")
@@ -105,7 +105,7 @@ async def test_alarms_of_lines_of_json_are_taken_over_listed_and_seen(shell: She
     assert "colour" in done.stdout
     listed = await shell.run("alarms", "list", "--link", LINK, "--json")
     (alarm,) = json.loads(listed.stdout)["alarms"]
-    assert alarm["external_alarm_id"] == "cut-1"
+    assert alarm["external_id"] == "cut-1"
     seen = await shell.run("alarms", "ack", alarm["id"], by="staff/wang")
     assert seen.exit_code == 0
     assert "wang" in seen.stdout

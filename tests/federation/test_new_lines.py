@@ -60,7 +60,7 @@ async def test_a_line_is_opened_in_the_region_that_the_customer_chose_and_handed
     assert customer.name == "赵敏"
     assert customer.product.status == ProductStatus.PRODUCT_STATUS_ACTIVE
     assert customer.product.plan_id == "sichuan-29"
-    assert customer.product.HasField("contract_end_date")
+    assert customer.product.HasField("contract_end_time")
     done = await guangdong.confirm(order.id, agreed=True, note="voice mail and roaming explained")
     assert done.state == COMPLETED
     assert [note.text for note in done.notes] == ["voice mail and roaming explained"]
@@ -175,7 +175,7 @@ async def test_a_late_installation_pays_one_per_cent_a_day(
 ) -> None:
     order = await guangdong.submit(broadband(guangdong))
     await federation.advance(
-        from_timestamp(order.expected_completion_date) + timedelta(hours=1) - federation.clock.now()
+        from_timestamp(order.expected_completion_time) + timedelta(hours=1) - federation.clock.now()
     )
     await Reviewer(federation, "sichuan").approve(order.id)
     await guangdong.reaches(order.id, PENDING)
@@ -188,13 +188,13 @@ async def test_a_contract_is_renewed_from_another_region(
     federation: Federation, guangdong: Counter, sichuan: Counter
 ) -> None:
     end = federation.clock.now() + timedelta(days=20)
-    number = await sichuan.new_customer(contract_end_date=end)
+    number = await sichuan.new_customer(contract_end_time=end)
     order = await guangdong.submit(
         guangdong.request("RENEW", number, papers=("ID_ORIG",), contract="sichuan-contract-12")
     )
     assert order.awaiting.action == "confirm"
     assert (await guangdong.confirm(order.id)).state == COMPLETED
-    renewed = from_timestamp((await sichuan.read(number)).product.contract_end_date)
+    renewed = from_timestamp((await sichuan.read(number)).product.contract_end_time)
     assert timedelta(days=364) <= renewed - end <= timedelta(days=366)
 
 
@@ -204,7 +204,7 @@ async def test_a_customer_is_reminded_thirty_fifteen_and_three_days_before_a_con
 ) -> None:
     zone = ZoneInfo("Asia/Shanghai")
     end = federation.clock.now() + timedelta(days=40)
-    number = await sichuan.new_customer(contract_end_date=end)
+    number = await sichuan.new_customer(contract_end_time=end)
 
     def told() -> list[int]:
         database = federation.database("sichuan")

@@ -34,7 +34,7 @@ async def test_local_and_foreign_customers_take_the_same_calls(
     for order in (suspended, resumed):
         assert await guangdong.get(order.id) == order
         assert order.id == f"guangdong/counter/{order.id.rpartition('/')[2]}"
-        assert from_timestamp(order.completion_date) >= from_timestamp(order.order_date)
+        assert from_timestamp(order.completion_time) >= from_timestamp(order.create_time)
         assert order.state_changes[0].state == OrderState.ORDER_STATE_ACKNOWLEDGED
         assert order.state_changes[-1].state == COMPLETED
         assert not order.HasField("awaiting")

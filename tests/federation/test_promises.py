@@ -34,13 +34,13 @@ async def test_a_missed_promise_is_alerted_where_it_was_given_and_the_order_goes
         number = await sichuan.new_customer()
         await federation.stop_node("sichuan")
         order = await guangdong.submit(guangdong.request("SUSPEND", number), wait=0)
-        promised = from_timestamp(order.expected_completion_date)
-        assert promised - from_timestamp(order.order_date) == timedelta(hours=24)
+        promised = from_timestamp(order.expected_completion_time)
+        assert promised - from_timestamp(order.create_time) == timedelta(hours=24)
         await federation.advance(promised - federation.clock.now())
         await until_alerted(guangdong, order.id)
         alerted = await guangdong.get(order.id)
         assert [alert.region for alert in alerted.jeopardy_alerts] == ["guangdong"]
-        assert from_timestamp(alerted.jeopardy_alerts[0].alert_date) >= promised
+        assert from_timestamp(alerted.jeopardy_alerts[0].alert_time) >= promised
         await federation.start_node("sichuan")
         done = await guangdong.reaches(order.id, COMPLETED)
         assert list(done.jeopardy_alerts) == list(alerted.jeopardy_alerts)
@@ -51,7 +51,7 @@ async def test_a_review_that_takes_too_long_is_alerted(
     federation: Federation, guangdong: Counter, sichuan: Counter
 ) -> None:
     order = await guangdong.order("TERMINATE", await sichuan.new_customer())
-    await federation.advance(from_timestamp(order.expected_completion_date) - federation.clock.now())
+    await federation.advance(from_timestamp(order.expected_completion_time) - federation.clock.now())
     await until_alerted(guangdong, order.id)
     assert (await guangdong.get(order.id)).state == order.state
 

@@ -28,7 +28,7 @@ from gateway.time.clock import to_timestamp
 from tests.federation.counter import Counter
 from tests.federation.databases import Databases
 from tests.federation.running import CALL_SECONDS, Federation, running, until
-from tests.pouches import Inlet
+from tests.sealed_batches import Inlet
 
 Forge = Callable[[Federation, Sealed], DeliverResult]
 

@@ -49,7 +49,7 @@ async def age(federation: Federation, region: str, order_id: str) -> None:
     database, then = federation.database(region), to_microseconds(federation.clock.now() - LONG_AGO)
     database.change(f"UPDATE outbox SET created = {then}, closed = {then} WHERE subject = '{order_id}'")
     database.change(f"UPDATE inbox SET received = {then} WHERE subject = '{order_id}'")
-    database.change(f"UPDATE orders SET order_date = {then} WHERE order_id = '{order_id}'")
+    database.change(f"UPDATE orders SET create_time = {then} WHERE order_id = '{order_id}'")
 
 
 def rows_about(federation: Federation, region: str, order_id: str) -> int:
@@ -129,7 +129,7 @@ async def test_a_hold_of_the_home_region_keeps_what_another_region_has_of_the_cu
         await until(has_heard, "Guangdong has heard of it")
 
     def left() -> set[str]:
-        found = database.rows("SELECT register_id FROM document_files")
+        found = database.rows("SELECT document_id FROM document_files")
         return {str(each) for (each,) in found} & set(papers)
 
     hold = api.HoldCustomerRequest(customer_id=customer_of(held_number), reference="court/2026-18")
@@ -137,7 +137,7 @@ async def test_a_hold_of_the_home_region_keeps_what_another_region_has_of_the_cu
     await heard(1)
     then = to_microseconds(federation.clock.now() - LONG_AGO)
     for each in papers:
-        database.change(f"UPDATE document_files SET create_time = {then} WHERE register_id = '{each}'")
+        database.change(f"UPDATE document_files SET create_time = {then} WHERE document_id = '{each}'")
     await purged(federation, "guangdong")
     assert left() == {papers[1]}
     release = api.ReleaseHoldRequest(customer_id=customer_of(held_number), reference="court/2026-18")

@@ -8,7 +8,7 @@ from tests.federation.counter import Counter
 from tests.federation.forger import Forger, key_of, sent_about
 from tests.federation.refusals import refusal
 from tests.federation.running import Federation, until
-from tests.pouches import sealing_key
+from tests.sealed_batches import sealing_key
 
 COMPLETED = OrderState.ORDER_STATE_COMPLETED
 

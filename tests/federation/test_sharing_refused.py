@@ -236,9 +236,9 @@ async def test_a_consent_on_paper_needs_a_paper_of_that_customer_that_the_same_r
         "no consent": await Archive(south.counter).put(number),
         "of nobody": "guangdong/counter/none",
     }
-    for register_id in wrong.values():
-        answer = await refusal(south.give(south.decision(number, "guangdong", paper=register_id)))
-        assert (answer.reason, answer.parameters) == ("DOCUMENT_NOT_ON_FILE", {"document": register_id})
+    for document_id in wrong.values():
+        answer = await refusal(south.give(south.decision(number, "guangdong", paper=document_id)))
+        assert (answer.reason, answer.parameters) == ("DOCUMENT_NOT_ON_FILE", {"document": document_id})
     answer = await refusal(south.give(south.decision(number, "guangdong", paper="archive 2026-44")))
     assert (answer.reason, answer.parameters["field"]) == ("REQUEST_INVALID", "paper")
     assert masks(await south.read(number)) == {"NOT_GRANTED"}

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from gateway.api.region.v1 import support_registry_service_pb2 as registry_api
+from gateway.api.region.v1 import support_resource_service_pb2 as registry_api
 from gateway.api.region.v1.support_request_pb2 import SupportFigure, SupportInquiry
 from gateway.time.clock import from_timestamp
 from tests.federation.counter import Counter
@@ -43,7 +43,7 @@ async def test_a_support_request_goes_to_the_region_at_fault_which_resolves_it_a
     number = federation.next_number("guangdong")
     opened = await south.open(number, link=LINK)
     assert opened.id.startswith("guangdong/S")
-    assert (opened.owner_region, opened.opening_region, opened.state) == ("sichuan", "guangdong", ACKNOWLEDGED)
+    assert (opened.owner_region, opened.origin_region, opened.state) == ("sichuan", "guangdong", ACKNOWLEDGED)
     finding = opened.finding
     assert (finding.region, finding.link, finding.figure) == ("sichuan", LINK, SupportFigure.SUPPORT_FIGURE_DELAY)
     assert (finding.measured, finding.share) == (250_000, 100_000)
@@ -114,7 +114,7 @@ async def test_the_home_region_of_the_number_follows_whoever_opens_it_and_whoeve
     number, home = federation.next_number("henan"), SupportStaff(federation, "henan")
     opened = await south.open(number, link=LINK)
     known = await home.is_taken(opened.id)
-    assert (known.home_region, known.owner_region, known.opening_region) == ("henan", "sichuan", "guangdong")
+    assert (known.home_region, known.owner_region, known.origin_region) == ("henan", "sichuan", "guangdong")
     await west.takes_up(opened.id)
     await west.notes(opened.id, "光模块过热")
     await south.follows(opened.id, lambda each: len(each.notes) == 1, "the note of the region at fault")

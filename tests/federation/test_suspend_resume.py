@@ -46,19 +46,19 @@ async def test_a_suspension_begins_and_ends_at_the_agreed_times_by_itself(
         Party.PARTY_HOME_REGION,
     )
     assert from_timestamp(order.awaiting.due) == start
-    assert from_timestamp(order.expected_completion_date) == start + timedelta(hours=24)
+    assert from_timestamp(order.expected_completion_time) == start + timedelta(hours=24)
     assert (await at_home.read(number)).product.status == ACTIVE
 
     await federation.advance(timedelta(hours=2))
     done = await guangdong.reaches(order.id, COMPLETED)
-    assert from_timestamp(done.completion_date) >= start
+    assert from_timestamp(done.completion_time) >= start
     product = (await at_home.read(number)).product
-    assert (product.status, from_timestamp(product.suspension_end_date)) == (SUSPENDED, end)
+    assert (product.status, from_timestamp(product.suspension_end_time)) == (SUSPENDED, end)
 
     await federation.advance(timedelta(hours=1))
     await until_status(at_home, number, ACTIVE)
     product = (await at_home.read(number)).product
-    assert (product.suspension_reason, product.HasField("suspension_end_date")) == ("", False)
+    assert (product.suspension_reason, product.HasField("suspension_end_time")) == ("", False)
 
 
 async def test_resuming_early_voids_the_agreed_end(
@@ -67,7 +67,7 @@ async def test_resuming_early_voids_the_agreed_end(
     number, end = await sichuan.new_customer(), federation.clock.now() + timedelta(hours=1)
     await guangdong.order("SUSPEND", number, end=written(end))
     assert (await guangdong.order("RESUME", number)).state == COMPLETED
-    assert not (await sichuan.read(number)).product.HasField("suspension_end_date")
+    assert not (await sichuan.read(number)).product.HasField("suspension_end_time")
     again = await guangdong.order("SUSPEND", number)
     assert again.state == COMPLETED
     other = await sichuan.new_customer()

@@ -49,7 +49,7 @@ async def test_from_review_over_return_and_supplement_to_the_refund(
     returned = await reviewer.decide(order.id, RETURN, documents=["SIM"], note="the SIM card is not the line's")
     assert returned.state == PENDING
     seen = await guangdong.reaches(order.id, PENDING)
-    assert (seen.awaiting.party, seen.awaiting.action) == (Party.PARTY_HANDLING_REGION, "supplement")
+    assert (seen.awaiting.party, seen.awaiting.action) == (Party.PARTY_ORIGIN_REGION, "supplement")
     assert list(seen.documents_requested) == ["SIM"]
     assert seen.notes[0].author == "sichuan/reviewer-1"
 
@@ -145,7 +145,7 @@ async def test_a_namesake_of_the_submitter_in_the_home_region_may_review(
     assert (await namesake.approve(order.id)).state == PENDING
 
 
-async def test_staff_of_the_handling_region_do_not_review(
+async def test_staff_of_the_origin_region_do_not_review(
     federation: Federation, guangdong: Counter, sichuan: Counter
 ) -> None:
     order = await guangdong.order("TERMINATE", await sichuan.new_customer())

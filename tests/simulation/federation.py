@@ -131,7 +131,7 @@ class Simulation:
         )
         self.history.counts["orders"] += len(evidence.handled)
         self.history.counts["orders that crossed a border"] += sum(
-            order.home_region != order.handling_region for order in evidence.handled.values()
+            order.home_region != order.origin_region for order in evidence.handled.values()
         )
         for order in evidence.handled.values():
             if order.state == OrderState.ORDER_STATE_COMPLETED:

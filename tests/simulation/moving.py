@@ -37,7 +37,7 @@ def is_possible(move: Move) -> bool:
 
 
 def is_delicate(move: Move, regions: list[Region]) -> bool:
-    """Whether the region that it leaves has done something that a handling region does not know of yet."""
+    """Whether the region that it leaves has done something that an origin region does not know of yet."""
     done = {order.id for order in _orders_at(move.source, move.number)}
     return any(
         order.version == 0 and order.id in done

@@ -33,7 +33,7 @@ class Provider:
         self._forbidden: set[str] = set()
         self.is_troubled = False
         self.refuses = _REFUSES
-        self.standing: dict[str, dict[str, str]] = {}
+        self.provisioned: dict[str, dict[str, str]] = {}
         """What is done and not undone: what came out of each order."""
         self.done: Counter[str] = Counter()
         """How often each order was done."""
@@ -62,8 +62,8 @@ class Provider:
         order_id = work.order_id
         if phase in (Phase.CHECK, Phase.PROVISION) and order_id in self._forbidden:
             return _NO
-        if order_id in self.standing and phase == Phase.PROVISION:
-            return Answer(True, results=self.standing[order_id])
+        if order_id in self.provisioned and phase == Phase.PROVISION:
+            return Answer(True, results=self.provisioned[order_id])
         if (order_id, phase) not in self._asked:
             self._asked.add((order_id, phase))
             if self._source.random() < self.refuses:
@@ -71,12 +71,12 @@ class Provider:
                 return _NO
         if phase == Phase.UNDO:
             self._forbidden.add(order_id)
-            if self.standing.pop(order_id, None) is not None:
+            if self.provisioned.pop(order_id, None) is not None:
                 self._history.count("orders undone by the provider")
         if phase == Phase.PROVISION:
             self.done[order_id] += 1
-            self.standing[order_id] = self._results(work)
-            return Answer(True, results=self.standing[order_id])
+            self.provisioned[order_id] = self._results(work)
+            return Answer(True, results=self.provisioned[order_id])
         return Answer(True)
 
     def _results(self, work: Work) -> dict[str, str]:

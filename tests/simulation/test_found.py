@@ -174,7 +174,7 @@ def test_a_submission_that_its_cancellation_overtook_is_refused_and_the_order_st
     order = counter.pay(THEIRS)
     counter.cancel(order)
     tombstone = Order(id=order.id, version=1, state=OrderState.ORDER_STATE_CANCELLED, home_region="sichuan")
-    tombstone.handling_region = "guangdong"
+    tombstone.origin_region = "guangdong"
     buried = Answer(Outcome.OUTCOME_ACCEPTED, result=tombstone.SerializeToString())
     counter.answer(order, COMMAND, buried)
     counter.answer(order, SUBMIT, Answer(Outcome.OUTCOME_REFUSED, reason=Reason.REASON_ORDER_CANCELLED_BEFORE))

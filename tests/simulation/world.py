@@ -224,7 +224,7 @@ def _customer(subscriber: Subscriber) -> NewCustomer:
         number=subscriber.number,
         status=status,
         plan_id=PLANS[subscriber.region][0],
-        start_date=START - timedelta(days=300),
+        start_time=START - timedelta(days=300),
         contract_end=START + timedelta(days=200) if "contract" in subscriber.traits else None,
         binding="",
         sim_replaced=None,
@@ -232,7 +232,7 @@ def _customer(subscriber: Subscriber) -> NewCustomer:
         suspension_end=None,
     )
     services = tuple(
-        Subscription(f"{line.product_id}/{each}", line.product_id, f"{subscriber.region}-{each}", line.start_date, None)
+        Subscription(f"{line.product_id}/{each}", line.product_id, f"{subscriber.region}-{each}", line.start_time, None)
         for each in SERVICES
     )
     return NewCustomer(customer, line, subscriber.balance + sum(FEBRUARY.values()), services)

@@ -56,7 +56,7 @@ TOLD = (
     r"✓ the refund, booked at home once +57\.60 CNY",
     r"✓ its time sums to the whole",
     r"✓ the bill of the month, after the refund +Money for a complaint 57\.60 CNY, Balance paid out -57\.60 CNY",
-    r"✓ those above were told of each level +each once",
+    r"✓ the escalation recipients were told of each level +each once",
     r"and is late by \d",
     r"✓ the coordinator finds what it is +1 problem of 2 alarms, link chengdu-guangzhou-1",
     r"✓ home regions count their customers +guangdong 1, sichuan 1",

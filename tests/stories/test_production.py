@@ -24,7 +24,7 @@ from gateway.security.sealing import Route
 from tests.crash.outcome import COMPLETED, is_settled, require_one_effect, require_unanswered
 from tests.crash.regions import HANDLING, HOME, TwoRegions, order_id_of
 from tests.engines import ETCD, POSTGRESQL, require_engine
-from tests.pouches import Pouch, sealing_key
+from tests.sealed_batches import SealedBatch, sealing_key
 
 REGIONS = (HANDLING, HOME, "henan")
 PAIR = (f"{HANDLING}-0", f"{HANDLING}-1")
@@ -107,18 +107,18 @@ class Shape(TwoRegions):
         )
 
     def relay_of(self, number: int) -> RelayServiceStub:
-        """A coordinator, as the handling region's node reaches it, with more patience than that has."""
+        """A coordinator, as the origin region's node reaches it, with more patience than that has."""
         name = server_name(Role.ROLE_COORDINATOR, "", FEDERATION)
         return RelayServiceStub(self._dial(PAIR[0], self.federation.coordinators[number].endpoint, name))
 
     def start_deliver(self, relay: RelayServiceStub, envelope: Envelope) -> "Future[list[DeliverResult]]":
         """Brings an envelope for the home region."""
-        pouch = Pouch(Route(HANDLING, HOME), sealing_key(self.federation.keys_file(HOME)), envelope)
-        return self.background.start(_deliver(relay, pouch))
+        sealed_batch = SealedBatch(Route(HANDLING, HOME), sealing_key(self.federation.keys_file(HOME)), envelope)
+        return self.background.start(_deliver(relay, sealed_batch))
 
 
-async def _deliver(relay: RelayServiceStub, pouch: Pouch) -> list[DeliverResult]:
-    return pouch.opened(await relay.Deliver(pouch.request, timeout=PATIENCE))
+async def _deliver(relay: RelayServiceStub, sealed_batch: SealedBatch) -> list[DeliverResult]:
+    return sealed_batch.opened(await relay.Deliver(sealed_batch.request, timeout=PATIENCE))
 
 
 def is_worth_another_try(failure: BaseException) -> bool:

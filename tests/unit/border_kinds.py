@@ -27,7 +27,7 @@ from region_node.business.orders.followed import ORDER
 from region_node.business.orders.relayed import OrderEnvelopes
 from region_node.business.orders.rows import OrderRow, insert_order
 from region_node.care.complaints import rows as complaint_rows
-from region_node.care.complaints.attachment_contents import AttachmentDesk
+from region_node.care.complaints.attachment_contents import AttachmentApplication
 from region_node.care.complaints.followed import COMPLAINT
 from region_node.care.complaints.keeping import add_complaint
 from region_node.care.complaints.relayed import ComplaintEnvelopes
@@ -85,13 +85,13 @@ def new_support(name: str, origin: str, owner: str) -> SupportRequest:
             measurements=[slow],
             staff_id="wang",
         ),
-        opening_region=origin,
+        origin_region=origin,
         owner_region=owner,
         operator="counter",
-        creation_date=to_timestamp(NOW),
+        create_time=to_timestamp(NOW),
         state=SupportState.SUPPORT_STATE_ACKNOWLEDGED,
     )
-    found.state_changes.add(state=found.state, time=found.creation_date, author=f"{origin}/wang")
+    found.state_changes.add(state=found.state, time=found.create_time, author=f"{origin}/wang")
     return found
 
 
@@ -100,26 +100,26 @@ def new_fault(name: str, origin: str, owner: str) -> Fault:
     found = Fault(
         id=name,
         report=FaultReport(number=LINE.number, description="no signal", place=place, requester=STAFF),
-        handling_region=origin,
+        origin_region=origin,
         owner_region=owner,
         home_region=ORIGIN,
         operator="counter",
-        creation_date=to_timestamp(NOW),
+        create_time=to_timestamp(NOW),
         state=FaultState.FAULT_STATE_ACKNOWLEDGED,
     )
-    found.outages.add(start_time=found.creation_date, due=to_timestamp(NOW + timedelta(days=2)))
+    found.outages.add(start_time=found.create_time, due=to_timestamp(NOW + timedelta(days=2)))
     return found
 
 
 def new_complaint(name: str, origin: str, owner: str) -> Complaint:
     return Complaint(
-        docket=name,
+        ticket_id=name,
         request=ComplaintRequest(category="BILL_WRONG", number=LINE.number, description="too high"),
-        handling_region=origin,
+        origin_region=origin,
         owner_region=owner,
         home_region=HERE,
         operator="counter",
-        creation_date=to_timestamp(NOW),
+        create_time=to_timestamp(NOW),
         state=ComplaintState.COMPLAINT_STATE_ACKNOWLEDGED,
     )
 
@@ -128,10 +128,10 @@ def new_order(name: str, origin: str, owner: str) -> Order:
     return Order(
         id=name,
         request=OrderRequest(business="SUSPEND", number=LINE.number, applicant=Applicant.APPLICANT_HOLDER),
-        handling_region=origin,
+        origin_region=origin,
         home_region=owner,
         operator="counter",
-        order_date=to_timestamp(NOW),
+        create_time=to_timestamp(NOW),
         state=OrderState.ORDER_STATE_ACKNOWLEDGED,
     )
 
@@ -153,7 +153,7 @@ def store_order(tx: Transaction, message: Message) -> None:
 
 
 def complaint_envelopes(context: RegionContext) -> Kinds:
-    nothing_attached = AttachmentDesk(context, cast(Store, None), cast(Asker, None))
+    nothing_attached = AttachmentApplication(context, cast(Store, None), cast(Asker, None))
     return ComplaintEnvelopes(context, nothing_attached).kinds()
 
 
@@ -161,9 +161,9 @@ def _of_support() -> Kind:
     return Kind(
         "support",
         new_support,
-        "opening_region",
+        "origin_region",
         "owner_region",
-        "creation_date",
+        "create_time",
         SUPPORT.fixed,
         SupportState.SUPPORT_STATE_CLOSED,
         lambda context: SupportEnvelopes(context).kinds(),
@@ -193,9 +193,9 @@ def _of_faults() -> Kind:
     return Kind(
         "fault",
         new_fault,
-        "handling_region",
+        "origin_region",
         "owner_region",
-        "creation_date",
+        "create_time",
         FAULT.fixed,
         FaultState.FAULT_STATE_CANCELLED,
         lambda context: FaultEnvelopes(context).kinds(),
@@ -218,9 +218,9 @@ def _of_complaints() -> Kind:
     return Kind(
         "complaint",
         new_complaint,
-        "handling_region",
+        "origin_region",
         "owner_region",
-        "creation_date",
+        "create_time",
         COMPLAINT.fixed,
         ComplaintState.COMPLAINT_STATE_CLOSED,
         complaint_envelopes,
@@ -234,7 +234,7 @@ def _of_complaints() -> Kind:
         (
             EnvelopeKind.ENVELOPE_KIND_COMPLAINT_COMMAND,
             lambda name, author, text: complaints.ComplaintCommand(
-                docket=name,
+                ticket_id=name,
                 requester=Requester(staff_id=author),
                 respond=complaints.ComplaintCommand.Respond(text=text),
             ),
@@ -243,7 +243,7 @@ def _of_complaints() -> Kind:
             EnvelopeKind.ENVELOPE_KIND_COMPLAINT_UPDATE,
             lambda each: complaints.ComplaintUpdate(complaint=cast(Complaint, each)),
         ),
-        key="docket",
+        key="ticket_id",
         events=complaint_rows.EVENTS,
     )
 
@@ -252,9 +252,9 @@ def _of_orders() -> Kind:
     return Kind(
         "order",
         new_order,
-        "handling_region",
+        "origin_region",
         "home_region",
-        "order_date",
+        "create_time",
         ORDER.fixed,
         OrderState.ORDER_STATE_CANCELLED,
         lambda context: OrderEnvelopes(OrderContext(context, {})).kinds(),

@@ -56,12 +56,12 @@ def complaint(
 ) -> Complaint:
     """A complaint at work in a region since `start`, with deadlines that run from there."""
     found = Complaint(
-        docket="guangdong/1",
+        ticket_id="guangdong/1",
         version=version,
         state=rules.IN_PROGRESS if version else rules.ACKNOWLEDGED,
-        handling_region="guangdong",
+        origin_region="guangdong",
         owner_region=region,
-        creation_date=to_timestamp(start),
+        create_time=to_timestamp(start),
         severity=ComplaintSeverity.COMPLAINT_SEVERITY_S3,
         request=ComplaintRequest(category="BILL_WRONG"),
     )

@@ -50,9 +50,9 @@ class Archive:
 
     def order(self, name: str, when: datetime, state: OrderState.ValueType) -> str:
         """An order of long ago, its request, and the envelope by which it came."""
-        order = Order(id=f"guangdong/counter/{name}", handling_region="guangdong", home_region="sichuan", state=state)
+        order = Order(id=f"guangdong/counter/{name}", origin_region="guangdong", home_region="sichuan", state=state)
         order.request.number = LINE.number
-        order.order_date.CopyFrom(to_timestamp(when))
+        order.create_time.CopyFrom(to_timestamp(when))
         order.state_changes.add(state=state, time=to_timestamp(when))
         insert_order(self.tx, OrderRow(order, ""), when)
         insert_request(self.tx, RequestKey("counter", name, b"d"), order.id, settled=True, now=when)
@@ -62,7 +62,7 @@ class Archive:
         """A command of Guangdong about an order, that was acted on; it is good for as long as an update is."""
         content = EnvelopeContent(id=f"{order_id}#submit", origin="guangdong", subject=order_id)
         content.create_time.CopyFrom(to_timestamp(made or when))
-        content.not_after.CopyFrom(to_timestamp(when + UPDATE_LIFETIME))
+        content.expire_time.CopyFrom(to_timestamp(when + UPDATE_LIFETIME))
         self.tx.execute(
             "INSERT INTO inbox (origin, envelope_id, subject, content, signature, receipt_content, receipt_signature,"
             " received) VALUES ('guangdong', :id, :subject, :content, :blob, :receipt, :blob, :received)",

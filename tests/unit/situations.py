@@ -30,7 +30,7 @@ LINE = Line(
     number="+8619851000001",
     status=ProductStatus.PRODUCT_STATUS_ACTIVE,
     plan_id="sichuan-59",
-    start_date=NOW - timedelta(days=400),
+    start_time=NOW - timedelta(days=400),
     contract_end=None,
     binding="",
     sim_replaced=None,
@@ -74,7 +74,7 @@ class Records:
     def final_charges(self, line: Line, now: datetime) -> Sequence[Posting]:
         month = Month.at(now, "Asia/Shanghai")
         state = LineState(
-            min(line.start_date, month.start), ProductStatus.PRODUCT_STATUS_ACTIVE, line.suspension_kind, line.plan_id
+            min(line.start_time, month.start), ProductStatus.PRODUCT_STATUS_ACTIVE, line.suspension_kind, line.plan_id
         )
         lived = LineMonth(line.product_id, line.rating_type, [state], (), Volume())
         due = total_of(charges_of(lived, month, now, FEDERATION.plan))
@@ -91,20 +91,20 @@ def situation(
     line: Line = LINE,
     balance: int = 20_000,
     now: datetime = NOW,
-    handling_region: str = "guangdong",
+    origin_region: str = "guangdong",
     records: "Records | None" = None,
 ) -> Situation:
     """An order of a business about a line of Sichuan; `values` are its characteristics."""
     order = Order(
-        id=f"{handling_region}/counter/R1",
+        id=f"{origin_region}/counter/R1",
         request=OrderRequest(
             business=business,
             number=line.number,
             characteristics={name: str(value) for name, value in (values or {}).items()},
         ),
-        handling_region=handling_region,
+        origin_region=origin_region,
         home_region="sichuan",
-        order_date=to_timestamp(NOW),
+        create_time=to_timestamp(NOW),
     )
     return Situation(
         order=order,

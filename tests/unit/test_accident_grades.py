@@ -20,7 +20,7 @@ from coordinator.problems.grades import (
     graded,
     thresholds_of,
 )
-from coordinator.problems.reports import ReportTelling
+from coordinator.problems.reports import ReportNotifier
 from gateway.api.coordinator.v1.problem_service_pb2 import AccidentGrade, AccidentReport, AffectedCount, Problem
 from gateway.api.federation.v1.problem_pb2 import ProblemHeader
 from gateway.federation.catalogue import Federation
@@ -133,9 +133,9 @@ def test_each_report_is_told_once_when_it_is_to_be_made_and_once_when_it_is_over
         def tell(self, problem: str, report: AccidentReport, *, overdue: bool) -> None:
             told.append((problem, report.kind, overdue))
 
-    telling, special = ReportTelling(Sink()), at(problem(600_000), NOON + HOUR + SECOND)
+    notifier, special = ReportNotifier(Sink()), at(problem(600_000), NOON + HOUR + SECOND)
     for now in (NOON + HOUR, NOON + HOUR, NOON + 2 * HOUR, NOON + 6 * HOUR, NOON + 7 * HOUR):
-        telling.take([special], now)
+        notifier.take([special], now)
     assert told == [
         ("problem-1", ORAL, False),
         ("problem-1", WRITTEN, False),

@@ -88,7 +88,7 @@ class Desk:
         """A customer with a line and an agreement from now on."""
         each = next(self._ids)
         line = replace(LINE, product_id=f"p{each}", customer_id=f"c{each}", account_id=f"a{each}")
-        line = replace(line, number=f"+8619851{each:06d}", start_date=now - 400 * DAY)
+        line = replace(line, number=f"+8619851{each:06d}", start_time=now - 400 * DAY)
         keep_customer(self.tx, CustomerRow(line.customer_id, "王芳", ""))
         keep_line(self.tx, line, now - 400 * DAY)
         asked = CreateAgreementRequest(
@@ -238,7 +238,7 @@ def test_what_is_ended_or_closed_is_measured_until_then_and_owed_where_there_are
         ending = EndAgreementRequest(agreement_id=ended.id)
         operations.end(node.tx, node.context, ending, JUNE + 10 * DAY)
         line = replace(LINE, product_id="p2", customer_id="c2", account_id="a2", number="+8619851000002")
-        line = replace(line, status=ProductStatus.PRODUCT_STATUS_TERMINATED, start_date=JUNE - 400 * DAY)
+        line = replace(line, status=ProductStatus.PRODUCT_STATUS_TERMINATED, start_time=JUNE - 400 * DAY)
         keep_line(node.tx, line, JUNE + 20 * DAY)
         node.note(JUNE + 25 * DAY, 48 * HOUR, JUNE + 28 * DAY)
         node.run(JULY)
@@ -256,7 +256,7 @@ def test_a_line_that_was_suspended_could_not_be_used_and_gets_nothing_for_it() -
     with desk() as node:
         agreement = node.agree(JUNE)
         line = replace(LINE, product_id="p1", customer_id="c1", account_id="a1", number="+8619851000001")
-        line = replace(line, start_date=JUNE - 400 * DAY)
+        line = replace(line, start_time=JUNE - 400 * DAY)
         suspended = replace(line, status=ProductStatus.PRODUCT_STATUS_SUSPENDED)
         keep_line(node.tx, suspended, JUNE + DAY)
         keep_line(node.tx, line, JUNE + 3 * DAY)

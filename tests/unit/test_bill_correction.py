@@ -125,8 +125,8 @@ def test_the_account_has_more_after_an_offset_and_the_same_after_a_refund(
 @pytest.mark.clause("4.4(2)")
 def test_a_service_that_was_not_ordered_ends_where_it_runs() -> None:
     asked = dispute({"category": "not-ordered", "charge": "value-added", "offering": RINGING.offering_id})
-    assert RULE.fulfil(asked).subscriptions == (replace(RINGING, end_date=NOW),)
-    ended = replace(RINGING, end_date=NOW - timedelta(days=1))
+    assert RULE.fulfil(asked).subscriptions == (replace(RINGING, end_time=NOW),)
+    ended = replace(RINGING, end_time=NOW - timedelta(days=1))
     records = Records(charges={("2030-05", EntryKind.VALUE_ADDED): 500}, subscribed=[ended])
     assert RULE.fulfil(replace(asked, records=records)).subscriptions == ()
     assert RULE.fulfil(dispute()).subscriptions == ()

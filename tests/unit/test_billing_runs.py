@@ -45,7 +45,7 @@ def line_of(index: int, rating_type: RatingType.ValueType = POSTPAID) -> Line:
         account_id=f"a{index}",
         number=f"+8619851{index:06}",
         rating_type=rating_type,
-        start_date=BEGAN - 400 * DAY,
+        start_time=BEGAN - 400 * DAY,
     )
 
 

@@ -73,7 +73,7 @@ def test_a_foreign_payment_is_due_from_the_region_that_took_it(amount: int, bala
 
 @given(amounts)
 def test_a_payment_at_home_is_cash(amount: int) -> None:
-    effects = RULES["PAY"].fulfil(situation("PAY", {"amount": amount}, handling_region="sichuan"))
+    effects = RULES["PAY"].fulfil(situation("PAY", {"amount": amount}, origin_region="sichuan"))
     assert sums(effects.postings) == {"account-1": amount, "cash": -amount}
 
 
@@ -175,7 +175,7 @@ def test_a_plan_must_be_another_of_the_home_region() -> None:
 def test_the_quote_shows_name_rent_and_the_next_cycle(now: datetime, begins: datetime) -> None:
     quote = RULES["PLAN_CHANGE"].quote(situation("PLAN_CHANGE", {"plan": "sichuan-99"}, now=now))
     assert (quote.amount.minor_units, quote.amount.currency) == (9900, "CNY")
-    assert from_timestamp(quote.effective_date) == begins
+    assert from_timestamp(quote.effective_time) == begins
     for text in (quote.description.zh_cn, quote.description.en):
         assert "99.00" in text
 
@@ -244,9 +244,9 @@ def test_fact_7_numbers_of_resale_satellite_and_things_are_never_ported(segment:
 
 @pytest.mark.clause("F7.3")
 def test_fact_7_a_number_is_ported_120_days_after_it_was_opened() -> None:
-    young = replace(LINE, start_date=NOW - timedelta(days=120) + HOUR)
+    young = replace(LINE, start_time=NOW - timedelta(days=120) + HOUR)
     check_refuses(situation("MNP_IN", line=young), Reason.REASON_PORTED_RECENTLY)
-    RULES["MNP_IN"].check(situation("MNP_IN", line=replace(LINE, start_date=NOW - timedelta(days=120))))
+    RULES["MNP_IN"].check(situation("MNP_IN", line=replace(LINE, start_time=NOW - timedelta(days=120))))
 
 
 @pytest.mark.clause("F7.4")

@@ -176,9 +176,9 @@ def test_a_resolution_says_what_the_cause_and_what_the_customer_gets(resolution:
 def test_a_filing_of_another_region_was_filed_at_some_time() -> None:
     start = at("2026-03-02 10:00")
     good = complaint(start)
-    require_plausible(good.creation_date, start + DAY)
+    require_plausible(good.create_time, start + DAY)
     rules.require_level(good, start)
-    for spoiled in (to_timestamp(start + HOUR), Complaint().creation_date):
+    for spoiled in (to_timestamp(start + HOUR), Complaint().create_time):
         with pytest.raises(Refused):
             require_plausible(spoiled, start)
     with pytest.raises(Refused):

@@ -57,17 +57,17 @@ def test_fact_1_a_complaint_of_the_tenth_of_february_2026_is_answered_in_time(li
 @pytest.mark.clause("F2.2")
 def test_fact_2_of_the_two_regions_limits_by_law_the_strictest_holds(handling: str, home: str, last: str) -> None:
     federation = Federation(1, load(SHIPPED))
-    found = Complaint(handling_region=handling, home_region=home, owner_region=home, severity=S4)
+    found = Complaint(origin_region=handling, home_region=home, owner_region=home, severity=S4)
     set_deadlines(federation, found, federation.complaint_category("SUGGESTION"), at("2026-02-10 15:00"))
     assert due(found, rules.LEGAL) == at(last)
     # No promise to a customer is later than the law's limit, whatever the category or the severity says.
-    assert from_timestamp(found.expected_resolution_date) == min(due(found), at(last))
+    assert from_timestamp(found.expected_resolution_time) == min(due(found), at(last))
 
 
 def test_the_categorys_limit_goes_before_that_of_its_severity() -> None:
     federation, start = Federation(1, load(SHIPPED)), at("2026-03-02 10:00")
     found = Complaint(
-        handling_region="guangdong",
+        origin_region="guangdong",
         home_region="sichuan",
         owner_region="sichuan",
         severity=S2,
@@ -94,7 +94,7 @@ def test_in_the_countryside_the_limits_for_it_hold(
     for is_rural, expected in ((False, hours_there), (True, hours_in_the_countryside)):
         found = Complaint(
             request=ComplaintRequest(rural_area=is_rural),
-            handling_region="guangdong",
+            origin_region="guangdong",
             home_region="sichuan",
             owner_region="sichuan",
             severity=severity,
@@ -107,7 +107,7 @@ def test_what_a_category_promises_to_tell_in_the_meantime_is_a_first_response_wh
     federation, start = Federation(1, load(SHIPPED)), at("2026-03-02 10:00")
     for limit, expected in ((TimeLimit(days=3), 24 * HOUR), (working(2), 2 * HOUR)):
         category = ComplaintCategory(interim_limit=limit)
-        found = Complaint(handling_region="guangdong", home_region="guangdong", owner_region="guangdong", severity=S3)
+        found = Complaint(origin_region="guangdong", home_region="guangdong", owner_region="guangdong", severity=S3)
         set_deadlines(federation, found, category, start)
         assert due(found, rules.FIRST_RESPONSE) == start + expected
 

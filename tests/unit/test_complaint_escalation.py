@@ -159,8 +159,8 @@ def test_levels_ascend_and_each_is_reached_once_whatever_happens(
     assert times == sorted(times)
 
 
-def alike(*dockets: str) -> list[Alike]:
-    return [Alike(docket, docket.partition("!")[0] if "!" in docket else "") for docket in dockets]
+def alike(*ticket_ids: str) -> list[Alike]:
+    return [Alike(ticket_id, ticket_id.partition("!")[0] if "!" in ticket_id else "") for ticket_id in ticket_ids]
 
 
 def test_so_many_complaints_make_a_group_that_is_named_by_the_first_of_them() -> None:

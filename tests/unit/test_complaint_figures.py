@@ -67,13 +67,13 @@ class Filed:
     def department(self) -> str:
         return DEPARTMENTS[self.category]
 
-    def complaint(self, docket: str) -> Complaint:
+    def complaint(self, ticket_id: str) -> Complaint:
         found = Complaint(
-            docket=f"{docket}/1" if self.is_item else docket,
+            ticket_id=f"{ticket_id}/1" if self.is_item else ticket_id,
             state=self.state,
             owner_region=self.region,
-            handling_region="guangdong",
-            creation_date=to_timestamp(moment(self.filed)),
+            origin_region="guangdong",
+            create_time=to_timestamp(moment(self.filed)),
             level=self.level,
             repeats=self.repeats,
             refusals=self.refusals,
@@ -138,7 +138,7 @@ def counted(tx: SqliteTransaction, region: str, name: str, size: int) -> CountCo
     while page := counted_page(tx, region, start, end, after, size):
         assert len(page) <= size
         tally.take(page)
-        after = (page[-1].creation_date, page[-1].docket)
+        after = (page[-1].create_time, page[-1].ticket_id)
     return CountComplaintsResponse(customers=1000 if region == "sichuan" else 500, counts=tally.counts())
 
 
@@ -189,8 +189,8 @@ def test_figures_are_what_the_plain_list_of_complaints_says(
 ) -> None:
     tx.execute("DELETE FROM complaint_figures")
     for number, each in enumerate(found):
-        before = Complaint(docket=each.complaint(f"guangdong/{number}").docket, owner_region="henan")
-        before.creation_date.CopyFrom(to_timestamp(moment(each.filed)))
+        before = Complaint(ticket_id=each.complaint(f"guangdong/{number}").ticket_id, owner_region="henan")
+        before.create_time.CopyFrom(to_timestamp(moment(each.filed)))
         keep_figures(tx, before)
         keep_figures(tx, each.complaint(f"guangdong/{number}"))
     counts = {region: {month: counted(tx, region, month, page) for month in MONTHS} for region in REGIONS}

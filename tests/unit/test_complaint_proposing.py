@@ -100,7 +100,7 @@ def test_what_has_no_category_is_raised_as_the_work_of_the_desk_and_its_decision
 def test_another_category_keeps_what_has_happened_what_was_promised_and_the_pauses() -> None:
     federation = Federation(1, load(SHIPPED))
     found = Complaint(
-        handling_region="guangdong", home_region="guangdong", owner_region="guangdong", creation_date=to_timestamp(NOW)
+        origin_region="guangdong", home_region="guangdong", owner_region="guangdong", create_time=to_timestamp(NOW)
     )
     found.severity = federation.complaint_category("SVC_PORTING").severity
     set_deadlines(federation, found, federation.complaint_category("SVC_PORTING"), NOW)  # 48 hours
@@ -119,7 +119,7 @@ def test_another_category_keeps_what_has_happened_what_was_promised_and_the_paus
     change_deadlines(federation, found, federation.complaint_category("OTHER"))  # 15 days
     assert due(found) == NOW + 27 * HOUR, "the customer was promised that"
     assert due(found, rules.LEGAL) == legal
-    assert found.expected_resolution_date.ToDatetime(NOW.tzinfo) - NOW == timedelta(hours=27)
+    assert found.expected_resolution_time.ToDatetime(NOW.tzinfo) - NOW == timedelta(hours=27)
 
 
 def test_a_case_is_classified_anew_only_where_no_department_has_an_open_item() -> None:

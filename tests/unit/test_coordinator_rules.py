@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from coordinator.cli.orders.order_timeline import Hop, seconds_between, timeline
 from coordinator.cli.output import told_age, told_span
-from coordinator.membership.rules import require_route, standing
-from coordinator.oversight.rules import concerns, handling_region, merged
+from coordinator.membership.rules import membership_of, require_route
+from coordinator.oversight.rules import concerns, merged, origin_region
 from coordinator.registry.rules import Heartbeat, Lease, RegionFacts, Suspension, expired, next_expiry
 from gateway.api.coordinator.v1.administration_pb2 import RegionTrace, TraceOrderResponse
 from gateway.api.federation.v1.federation_pb2 import Capabilities, Capability, Member, MemberState, NodeReport
@@ -46,7 +46,7 @@ def test_every_region_stands_in_exactly_one_way(known: RegionFacts) -> None:
         if known.ever_joined
         else MemberState.MEMBER_STATE_ABSENT
     )
-    assert standing(known).state == expected
+    assert membership_of(known).state == expected
 
 
 @given(st.lists(st.floats(0, 1000), max_size=8), st.floats(0, 1000))
@@ -103,9 +103,9 @@ def order(number: int, version: int = 0, home: str = "") -> OrderSummary:
     return OrderSummary(
         id=f"henan/counter/R{number}",
         version=version,
-        handling_region="henan",
+        origin_region="henan",
         home_region=home,
-        order_date=to_timestamp(NOW + timedelta(seconds=number)),
+        create_time=to_timestamp(NOW + timedelta(seconds=number)),
     )
 
 
@@ -130,9 +130,9 @@ def test_an_order_concerns_the_regions_that_handle_and_own_it() -> None:
 
 @pytest.mark.parametrize("order_id", ["", "R1", "henan/R1", "henan//R1", "henan/counter/R1/2", "/counter/R1"])
 def test_an_order_id_names_region_operator_and_request(order_id: str) -> None:
-    assert handling_region("henan/counter/R1") == "henan"
+    assert origin_region("henan/counter/R1") == "henan"
     with pytest.raises(Refused):
-        handling_region(order_id)
+        origin_region(order_id)
 
 
 def test_a_timeline_tells_each_event_once_in_the_order_of_time() -> None:

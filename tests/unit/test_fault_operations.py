@@ -53,7 +53,7 @@ MONTH_HOURS = 31 * 24  # of December
 def a_region_with_a_customer() -> Iterator[Archive]:
     with archive() as found:
         found.customer()
-        insert_line(found.tx, replace(LINE, start_date=datetime(2020, 1, 1, tzinfo=UTC)))
+        insert_line(found.tx, replace(LINE, start_time=datetime(2020, 1, 1, tzinfo=UTC)))
         yield found
 
 
@@ -333,7 +333,7 @@ def test_a_fault_follows_its_problem_and_takes_over_the_estimated_end(node: Arch
         owner.follow_problem(node.tx, node.context, fault.id, "P-1", "link x", START + HOUR, estimated_end=end)
     known = require_fault(node.tx, fault.id).fault
     assert (known.problem, known.root_cause, known.version) == ("P-1", "link x", fault.version + 1)
-    assert from_timestamp(known.expected_resolution_date) == end
+    assert from_timestamp(known.expected_resolution_time) == end
     owner.follow_problem(node.tx, node.context, "sichuan/F1-1", "P-1", "link x", START)
     resolved(node, fault, START + 8 * HOUR)
     owner.follow_problem(node.tx, node.context, fault.id, "P-2", "", START + 9 * HOUR)

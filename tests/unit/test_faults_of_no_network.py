@@ -34,7 +34,7 @@ from region_node.network.measurements import alarms
 from region_node.network.measurements.streams import Piece
 from region_node.network.problems import rows
 from region_node.network.problems.following import follow
-from region_node.network.problems.telling import retract
+from region_node.network.problems.notifier import retract
 from region_node.requests.caller import OwnNode
 from tests.unit.network_events import MINOR
 from tests.unit.network_events import event as alarm
@@ -283,7 +283,7 @@ def test_an_alarm_that_turns_out_to_be_of_a_planned_outage_takes_its_problem_bac
 
         def report(*, planned: bool, at: datetime, state: AlarmState.ValueType) -> None:
             said = AlarmReport(
-                external_alarm_id="a",
+                external_id="a",
                 state=state,
                 alarmed_object=NetworkObject(link=LINK),
                 alarm_type=AlarmType.ALARM_TYPE_COMMUNICATIONS,

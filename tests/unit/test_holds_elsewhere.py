@@ -100,7 +100,7 @@ def test_a_complaint_that_another_region_took_in_is_held_there_and_where_it_is_a
 ) -> None:
     customer = kept.customer()
     insert_line(kept.tx, LINE)
-    noted = ComplaintNoted(docket="guangdong/1", number=LINE.number, category="OTHER", creation_date=to_timestamp(NOW))
+    noted = ComplaintNoted(ticket_id="guangdong/1", number=LINE.number, category="OTHER", create_time=to_timestamp(NOW))
     keep_indexed(kept.tx, noted, "")
     holds.hold(kept.tx, customer, "court/1", None, STAFF)
     tell_hold(kept.tx, kept.registry, customer, NOW)
@@ -111,9 +111,9 @@ def test_a_complaint_that_another_region_took_in_is_held_there_and_where_it_is_a
     )
     monkeypatch.setattr(kept.context.federation, "number_plan", NumberPlan(plan))
     for handling, owner in (("sichuan", "henan"), ("henan", "sichuan")):
-        complaint = Complaint(docket=f"{handling}/2", handling_region=handling, owner_region=owner, version=1)
+        complaint = Complaint(ticket_id=f"{handling}/2", origin_region=handling, owner_region=owner, version=1)
         complaint.request.number = theirs
-        complaint.creation_date.CopyFrom(to_timestamp(NOW))
+        complaint.create_time.CopyFrom(to_timestamp(NOW))
         add_complaint(kept.tx, ComplaintRow(complaint, ""), int(handling == "sichuan"), NOW)
     say(kept, "sichuan/2")
     assert told(kept)[1:] == ["legal-hold/sichuan/2#1>henan"], "of which the home region does not know"
@@ -189,18 +189,18 @@ def test_the_region_that_leads_a_case_tells_those_that_have_a_part_of_it(
         exceptions=[configuration_pb2.NumberException(number=number, region="guangdong")]
     )
     monkeypatch.setattr(kept.context.federation, "number_plan", NumberPlan(plan))
-    for docket, parent, owner in (("sichuan/1", "", "sichuan"), ("sichuan/1/1", "sichuan/1", "henan")):
+    for ticket_id, parent, owner in (("sichuan/1", "", "sichuan"), ("sichuan/1/1", "sichuan/1", "henan")):
         complaint = Complaint(
-            docket=docket,
+            ticket_id=ticket_id,
             parent=parent,
-            handling_region="sichuan",
+            origin_region="sichuan",
             owner_region=owner,
             version=1,
             state=ComplaintState.COMPLAINT_STATE_IN_PROGRESS,
-            items=[] if parent else [WorkItem(docket="sichuan/1/1", region="henan")],
+            items=[] if parent else [WorkItem(ticket_id="sichuan/1/1", region="henan")],
         )
         complaint.request.number = number
-        complaint.creation_date.CopyFrom(to_timestamp(NOW))
+        complaint.create_time.CopyFrom(to_timestamp(NOW))
         add_complaint(kept.tx, ComplaintRow(complaint, ""), 0 if parent else 1, NOW)
     for version in (1, 2):
         say(kept, "sichuan/1", version)

@@ -10,10 +10,10 @@ from gateway.api.federation.v1 import configuration_pb2
 from gateway.api.federation.v1.configuration_pb2 import DataClass
 from gateway.api.region.v1.complaint_pb2 import Complaint
 from gateway.api.region.v1.customer_service_pb2 import ProductStatus
-from gateway.api.region.v1.erasure_service_pb2 import CustomerStanding, ErasureReason
+from gateway.api.region.v1.customer_status_envelopes_pb2 import CustomerStatusNotice
+from gateway.api.region.v1.erasure_service_pb2 import CustomerStatus, ErasureReason
 from gateway.api.region.v1.order_pb2 import OrderState
 from gateway.api.region.v1.retention_envelopes_pb2 import HoldUpdate
-from gateway.api.region.v1.standing_envelopes_pb2 import StandingTold
 from gateway.api.relay.v1.relay_pb2 import EnvelopeContent
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Channel
@@ -32,7 +32,7 @@ from region_node.customers.accounts.rules import Entry, EntryKind, Posting
 from region_node.customers.rows import insert_line, update_line
 from region_node.lifecycle.erasure.operations import Named, Request, erase
 from region_node.lifecycle.erasure.relayed import ErasureEnvelopes
-from region_node.lifecycle.erasure.standing_told import StandingEnvelopes, record_has_ended
+from region_node.lifecycle.erasure.status_envelopes import CustomerStatusEnvelopes, record_has_ended
 from region_node.lifecycle.holds import operations as holds
 from region_node.lifecycle.holds.relayed import HoldEnvelopes
 from region_node.lifecycle.holds.telling import tell_hold
@@ -209,8 +209,8 @@ def test_a_kind_that_registers_is_erased_by_number_once_it_has_ended_unless_it_i
     held = visit(kept, "held", "+8613900000008")
     say(kept, HoldEnvelopes(kept.registry).kinds(), "legal-hold/held", HoldUpdate(version=1).SerializeToString())
     assert "legal-hold/held#1>henan" in kept.tx.all(str, "SELECT envelope_id FROM outbox"), "the hold is passed on"
-    told = StandingTold(numbers=[THEIRS], standing=CustomerStanding.CUSTOMER_STANDING_ERASED).SerializeToString()
-    say(kept, StandingEnvelopes(kept.registry).kinds(), "standing/1", told)
+    told = CustomerStatusNotice(numbers=[THEIRS], status=CustomerStatus.CUSTOMER_STATUS_ERASED).SerializeToString()
+    say(kept, CustomerStatusEnvelopes(kept.registry).kinds(), "status/1", told)
     later(kept, NOW)
     assert [bool(vault.key_ids_of(kept.tx, [each])) for each in subjects] == [False, True]
     erasures = ErasureEnvelopes(kept.registry).kinds()
@@ -246,7 +246,7 @@ def test_whatever_stands_against_erasing_a_customer_is_told_in_the_order_of_the_
         kept.customer()
         insert_line(kept.tx, LINE)
         order_id = kept.order("1", NOW, OrderState.ORDER_STATE_IN_PROGRESS)
-        complaint = Complaint(docket="sichuan/1", version=1, creation_date=to_timestamp(NOW))
+        complaint = Complaint(ticket_id="sichuan/1", version=1, create_time=to_timestamp(NOW))
         complaint.request.number = LINE.number
         add_complaint(kept.tx, ComplaintRow(complaint, ""), 1, NOW)
         _post(kept.tx, "fee", -1)
@@ -254,7 +254,7 @@ def test_whatever_stands_against_erasing_a_customer_is_told_in_the_order_of_the_
         expected = (
             (Reason.REASON_CUSTOMER_HAS_LINES, lambda: update_line(kept.tx, replace(LINE, status=TERMINATED))),
             (Reason.REASON_CUSTOMER_HAS_ORDERS, lambda: _delete(kept.tx, "orders", "order_id", order_id)),
-            (Reason.REASON_CUSTOMER_HAS_COMPLAINTS, lambda: _delete(kept.tx, "complaints", "docket", "sichuan/1")),
+            (Reason.REASON_CUSTOMER_HAS_COMPLAINTS, lambda: _delete(kept.tx, "complaints", "ticket_id", "sichuan/1")),
             (Reason.REASON_CUSTOMER_HAS_BALANCE, lambda: _post(kept.tx, "paid", 1)),
             (Reason.REASON_CUSTOMER_ON_HOLD, lambda: holds.release(kept.tx, LINE.customer_id, "court/1", CALL)),
         )

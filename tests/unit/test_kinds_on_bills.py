@@ -96,13 +96,13 @@ def month_of_use(node: Books) -> None:
 
 def ordered(node: Books, business: str, told: dict[str, Value], now: datetime) -> None:
     """An order of Guangdong about the line that is carried out now, as it would be late by then."""
-    order = Order(id=f"guangdong/counter/{business}", handling_region="guangdong", home_region="sichuan")
+    order = Order(id=f"guangdong/counter/{business}", origin_region="guangdong", home_region="sichuan")
     order.request.business = business
     order.request.applicant = Applicant.APPLICANT_HOLDER
     order.request.documents.append(paper(now))
     order.request.characteristics.update({name: str(value) for name, value in told.items()})
-    order.order_date.CopyFrom(to_timestamp(now - 60 * DAY))
-    order.expected_completion_date.CopyFrom(to_timestamp(now - 3 * DAY))
+    order.create_time.CopyFrom(to_timestamp(now - 60 * DAY))
+    order.expected_completion_time.CopyFrom(to_timestamp(now - 3 * DAY))
     context = node.orders
     opens = context.rules[business].opens_line
     order.request.number = "" if opens else LINE.number
@@ -116,7 +116,7 @@ def money_of_orders(node: Books, now: datetime) -> None:
     ordered(node, "PAY", {"amount": 10**6}, now)
     disputed: dict[str, Value] = {"month": "2030-06", "charge": "calls", "category": "wrong-charge", "amount": 5}
     ordered(node, "BILL_CORRECTION", {**disputed, "settlement": "offset"}, now + DAY)
-    given: dict[str, Value] = {"docket": "guangdong/1", "cause": "x", "amount": 1200, "reason": "x"}
+    given: dict[str, Value] = {"ticket_id": "guangdong/1", "cause": "x", "amount": 1200, "reason": "x"}
     ordered(node, "COMPLAINT_REMEDY", {**given, "settlement": "refund"}, now + 2 * DAY)
     access: dict[str, Value] = {
         "region": "sichuan",
@@ -126,7 +126,7 @@ def money_of_orders(node: Books, now: datetime) -> None:
     }
     ordered(node, "BB_INSTALL", access, now + 3 * DAY)
     for business, state in (("PAY", COMPLETED), ("PAY", FAILED), ("COMPLAINT_REMEDY", COMPLETED)):
-        before = Order(id=f"sichuan/counter/{business}-{state}", handling_region="sichuan", home_region="henan")
+        before = Order(id=f"sichuan/counter/{business}-{state}", origin_region="sichuan", home_region="henan")
         before.request.business, before.request.characteristics["amount"] = business, "700"
         after = Order()
         after.CopyFrom(before)

@@ -83,7 +83,7 @@ def test_help_is_as_it_is_written_once_all_commands_are_there_whatever_was_spoke
         (
             "coordinator",
             "complaints assign",
-            ["DOCKET", "--coordinator", "--credentials", "--federation", "--department"],
+            ["TICKET_ID", "--coordinator", "--credentials", "--federation", "--department"],
         ),
     ],
 )
@@ -273,7 +273,7 @@ def help_paragraphs() -> dict[str, list[str]]:
 
 def test_the_chinese_help_of_an_import_names_its_fields_and_options_whole() -> None:
     told = said("region-node", "complaints", "import", "--help", "--lang", "zh")
-    names = ["external_reference", "category", "first_response_time", "2026-11-01T09:00:00+08:00。"]
+    names = ["external_id", "category", "first_response_time", "2026-11-01T09:00:00+08:00。"]
     assert [name for name in names if name not in told] == []
 
 

@@ -60,22 +60,22 @@ def orders(kept: Archive, key: str) -> tuple[list[str], str]:
 
 def add_complaint(kept: Archive, number: int, is_wanted: bool) -> None:
     state = ComplaintState.COMPLAINT_STATE_HELD if is_wanted else ComplaintState.COMPLAINT_STATE_CLOSED
-    complaint = Complaint(docket=f"sichuan/{number:04}", state=state, version=1)
-    complaint.creation_date.CopyFrom(to_timestamp(NOW + timedelta(seconds=number // 2)))
+    complaint = Complaint(ticket_id=f"sichuan/{number:04}", state=state, version=1)
+    complaint.create_time.CopyFrom(to_timestamp(NOW + timedelta(seconds=number // 2)))
     insert_complaint(kept.tx, ComplaintRow(complaint, ""), number, NOW)
 
 
 def complaints(kept: Archive, key: str) -> tuple[list[str], str]:
     wanted = ComplaintFilter(region="sichuan", states=[ComplaintState.COMPLAINT_STATE_HELD])
     page = list_complaints(kept.tx, wanted, dated_place(key), PAGE)
-    return [each.docket for each in page.items], page.following
+    return [each.ticket_id for each in page.items], page.following
 
 
 def add_fault(kept: Archive, number: int, is_wanted: bool) -> None:
     state = FaultState.FAULT_STATE_PENDING if is_wanted else FaultState.FAULT_STATE_CLOSED
     fault = Fault(id=f"sichuan/F{number:04}", state=state, version=1)
-    fault.creation_date.CopyFrom(to_timestamp(NOW + timedelta(seconds=number // 2)))
-    fault.outages.add(start_time=fault.creation_date, end_time=fault.creation_date)
+    fault.create_time.CopyFrom(to_timestamp(NOW + timedelta(seconds=number // 2)))
+    fault.outages.add(start_time=fault.create_time, end_time=fault.create_time)
     insert_fault(kept.tx, FaultRow(fault, ""), number, NOW)
 
 
@@ -88,7 +88,7 @@ def faults(kept: Archive, key: str) -> tuple[list[str], str]:
 def add_support(kept: Archive, number: int, is_wanted: bool) -> None:
     state = SupportState.SUPPORT_STATE_RESOLVED if is_wanted else SupportState.SUPPORT_STATE_CLOSED
     asked = SupportRequest(id=f"sichuan/S{number:04}", state=state, version=1)
-    asked.creation_date.CopyFrom(to_timestamp(NOW + timedelta(seconds=number // 2)))
+    asked.create_time.CopyFrom(to_timestamp(NOW + timedelta(seconds=number // 2)))
     insert_support_request(kept.tx, SupportRow(asked, ""), number, NOW)
 
 

@@ -32,7 +32,7 @@ def fault(**changed: object) -> Fault:
             place=FaultPlace(site="chengdu"),
             services=["broadband-chengdu", "broadband-shenzhen"],
         ),
-        creation_date=to_timestamp(NOON),
+        create_time=to_timestamp(NOON),
         outages=[FaultOutage(start_time=to_timestamp(NOON))],
     )
     for name, value in changed.items():

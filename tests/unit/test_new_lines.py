@@ -40,7 +40,7 @@ def asked(
     found = situation(business, values, records=records, balance=0)
     found.order.id = f"guangdong/counter/{request_id}"
     found.order.request.number = ""
-    found.order.expected_completion_date.CopyFrom(to_timestamp(NOW + DAY))
+    found.order.expected_completion_time.CopyFrom(to_timestamp(NOW + DAY))
     found.order.request.applicant = Applicant.APPLICANT_HOLDER
     found.order.request.documents.append(PAPER)
     return replace(found, line=line_to_open(found.order))
@@ -79,7 +79,7 @@ def test_an_opened_line_has_a_number_of_the_region_s_pool_and_a_new_customer() -
     assert "+8619851900000" <= effects.line.number <= "+8619851999999"
     assert effects.line.status == ProductStatus.PRODUCT_STATUS_ACTIVE
     assert effects.line.plan_id == "sichuan-59"
-    assert effects.line.start_date == NOW
+    assert effects.line.start_time == NOW
     assert effects.line.rating_type == RatingType.RATING_TYPE_POSTPAID
     assert effects.customer == CustomerRow(effects.line.customer_id, "赵敏", "")
     assert effects.identity == PAPER
@@ -174,7 +174,7 @@ def test_a_mobile_plan_opens_no_broadband_line() -> None:
 
 def test_fact_5_each_day_of_lateness_is_worth_one_per_cent_of_the_installation_fee() -> None:
     found = asked("BB_INSTALL", BROADBAND)
-    found.order.expected_completion_date.CopyFrom(to_timestamp(NOW - 3 * DAY))
+    found.order.expected_completion_time.CopyFrom(to_timestamp(NOW - 3 * DAY))
     (posting,) = RULES["BB_INSTALL"].fulfil(found).postings
     assert {entry.account: entry.amount for entry in posting.entries} == {
         "compensation": -300,
@@ -190,7 +190,7 @@ def test_lateness_costs_nothing_in_time_and_never_less_for_a_day_more(amount: in
 
 
 def test_the_rural_installation_follows_the_same_rule_with_a_later_promise() -> None:
-    begun = from_timestamp(asked("BB_INSTALL", BROADBAND).order.order_date)
+    begun = from_timestamp(asked("BB_INSTALL", BROADBAND).order.create_time)
     regions = ("guangdong", "sichuan")
     urban, rural = (FEDERATION.business(code) for code in ("BB_INSTALL", "BB_INSTALL_RURAL"))
     assert FEDERATION.promised(rural, begun, regions) > FEDERATION.promised(urban, begun, regions)

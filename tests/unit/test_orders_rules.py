@@ -65,7 +65,7 @@ ARROWS = {
     (ASSESSING_CANCELLATION, HELD),
     (PENDING_CANCELLATION, CANCELLED),
 }
-# What besides these a handling region may say before the home region has decided.
+# What besides these an origin region may say before the home region has decided.
 BEFORE_A_DECISION = {
     (ACKNOWLEDGED, HELD),
     (ACKNOWLEDGED, REJECTED),
@@ -142,7 +142,7 @@ def test_entering_a_state_notes_when_where_and_why() -> None:
     rules.enter(order, COMPLETED, now=NOW, region="sichuan", reason="fulfilled")
     (change,) = order.state_changes
     assert (change.state, change.region, change.reason) == (COMPLETED, "sichuan", "fulfilled")
-    assert from_timestamp(change.time) == from_timestamp(order.completion_date) == NOW
+    assert from_timestamp(change.time) == from_timestamp(order.completion_time) == NOW
     assert not order.HasField("awaiting")
 
 
@@ -163,7 +163,7 @@ def test_a_decided_order_is_cancelled_by_way_of_assessing_and_granting(state: Or
     noted = [change.state for change in order.state_changes]
     assert noted == (way[1:] if state == ASSESSING_CANCELLATION else way)
     assert (order.state, order.cancellation_reason) == (CANCELLED, "changed my mind")
-    assert from_timestamp(order.cancellation_date) == NOW
+    assert from_timestamp(order.cancellation_time) == NOW
 
 
 @pytest.mark.parametrize("state", [ACKNOWLEDGED, HELD, ASSESSING_CANCELLATION])
@@ -237,7 +237,7 @@ def test_only_the_awaited_action_is_possible() -> None:
 
 @given(st.sampled_from(["guangdong", "sichuan"]), st.sampled_from(["chen", "wang"]))
 def test_nobody_reviews_what_they_took_in_and_a_namesake_elsewhere_may(region: str, name: str) -> None:
-    order = Order(handling_region="guangdong", request=OrderRequest(requester=Requester(staff_id="chen")))
+    order = Order(origin_region="guangdong", request=OrderRequest(requester=Requester(staff_id="chen")))
     if (region, name) != ("guangdong", "chen"):
         rules.require_other_reviewer(order, region, name)
         return

@@ -27,11 +27,11 @@ START = datetime(2026, 11, 24, 12, tzinfo=UTC)
 
 def header(number: int, *, version: int = 1, owner: str = "sichuan", due_in: int = 0) -> ComplaintHeader:
     found = ComplaintHeader(
-        docket=f"guangdong/{number}",
+        ticket_id=f"guangdong/{number}",
         version=version,
-        handling_region="guangdong",
+        origin_region="guangdong",
         owner_region=owner,
-        creation_date=to_timestamp(START + timedelta(minutes=number)),
+        create_time=to_timestamp(START + timedelta(minutes=number)),
     )
     if due_in:
         found.due.CopyFrom(to_timestamp(START + timedelta(hours=due_in)))
@@ -64,11 +64,11 @@ def test_complaints_are_ordered_by_what_was_asked() -> None:
     assert not concerns(soon, "henan")
 
 
-@pytest.mark.parametrize("docket", ["", "guangdong", "/1", "guangdong/", "guangdong//1"])
-def test_a_docket_names_its_first_contact(docket: str) -> None:
+@pytest.mark.parametrize("ticket_id", ["", "guangdong", "/1", "guangdong/", "guangdong//1"])
+def test_a_ticket_id_names_its_first_contact(ticket_id: str) -> None:
     assert first_contact("guangdong/20261124-1") == first_contact("guangdong/20261124-1/2") == "guangdong"
     with pytest.raises(Refused):
-        first_contact(docket)
+        first_contact(ticket_id)
 
 
 # How one went.

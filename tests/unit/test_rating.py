@@ -14,7 +14,7 @@ from gateway.api.federation.v1.configuration_pb2 import Allowance, Offering, Off
 from gateway.api.region.v1.billing_service_pb2 import UsageKind
 from gateway.api.region.v1.customer_service_pb2 import ProductStatus, RatingType, SuspensionKind
 from gateway.api.types.v1.types_pb2 import Money
-from region_node.business.billing.arrears import Move, Standing, late_fee, next_move
+from region_node.business.billing.arrears import ArrearsState, Move, late_fee, next_move
 from region_node.business.billing.cycle import Item, LineMonth, charges_of, in_advance, is_abnormal, postings, total_of
 from region_node.business.billing.rating import Tariff, Volume, itemise, rate, volume_of
 from region_node.business.billing.rules import Month, late_compensation
@@ -246,23 +246,23 @@ def test_fact_5_a_late_fee_is_three_per_mille_a_day_rounded_half_up(principal: i
 DAY = timedelta(days=1)
 
 
-def move(standing: Standing, days: float) -> Move:
-    return next_move(standing, MAY, MAY + days * DAY, suspension_days=30, termination_days=60)
+def move(state: ArrearsState, days: float) -> Move:
+    return next_move(state, MAY, MAY + days * DAY, suspension_days=30, termination_days=60)
 
 
 @pytest.mark.clause("F5.3")
 def test_fact_5_a_line_is_suspended_only_after_30_days_and_told_24_hours_before() -> None:
-    assert move(Standing(), 27.9) == Move.NOTHING
-    assert move(Standing(), 28) == Move.WARN
-    warned = Standing(warned=MAY + 28 * DAY)
+    assert move(ArrearsState(), 27.9) == Move.NOTHING
+    assert move(ArrearsState(), 28) == Move.WARN
+    warned = ArrearsState(warned=MAY + 28 * DAY)
     assert (move(warned, 29.9), move(warned, 30)) == (Move.NOTHING, Move.SUSPEND)
-    late = Standing(warned=MAY + 45 * DAY)
+    late = ArrearsState(warned=MAY + 45 * DAY)
     assert (move(late, 45.9), move(late, 46)) == (Move.NOTHING, Move.SUSPEND)
 
 
 @pytest.mark.clause("F5.4")
 def test_fact_5_a_line_is_terminated_only_after_60_more_days_and_told_24_hours_before() -> None:
-    suspended = Standing(MAY + 28 * DAY, MAY + 30 * DAY)
+    suspended = ArrearsState(MAY + 28 * DAY, MAY + 30 * DAY)
     assert (move(suspended, 87.9), move(suspended, 88)) == (Move.NOTHING, Move.WARN_LAST)
     told = replace(suspended, last_warned=MAY + 88 * DAY)
     assert (move(told, 89.9), move(told, 90)) == (Move.NOTHING, Move.TERMINATE)

@@ -61,7 +61,7 @@ def test_the_quote_says_from_when_to_when_and_what_it_takes_off_the_rent() -> No
     quote = RULE.quote(situation("RENEW", CONTRACT, line=replace(LINE, contract_end=NOW + 10 * DAY)))
     assert "2030-06-25" in quote.description.zh_cn
     assert "2031-06-25" in quote.description.en
-    assert quote.HasField("effective_date")
+    assert quote.HasField("effective_time")
 
 
 @given(st.dates(date(2000, 1, 1), date(2100, 1, 1)), st.integers(1, 60))

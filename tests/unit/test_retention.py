@@ -208,9 +208,9 @@ def test_the_audit_chain_is_never_cut(kept: Archive) -> None:
 
 
 def test_what_is_attached_to_a_complaint_does_not_go_with_the_documents(kept: Archive) -> None:
-    for docket in ("", "guangdong/20250101-1"):
+    for ticket_id in ("", "guangdong/20250101-1"):
         file = StoredFile(
-            register_id=f"sichuan/counter/{docket[-1:]}",
+            document_id=f"sichuan/counter/{ticket_id[-1:]}",
             subject="customer/c1",
             number_hash="",
             named_hash="",
@@ -218,9 +218,9 @@ def test_what_is_attached_to_a_complaint_does_not_go_with_the_documents(kept: Ar
             received=1,
             state=REGISTERED,
             home="sichuan",
-            docket=docket,
+            ticket_id=ticket_id,
         )
         insert_file(kept.tx, file, b"", NOW - LONG_AGO)
     kept.night(TOMORROW)
-    assert kept.connection.execute("SELECT docket FROM document_files").fetchall() == [("guangdong/20250101-1",)]
+    assert kept.connection.execute("SELECT ticket_id FROM document_files").fetchall() == [("guangdong/20250101-1",)]
     assert kept.report()["DATA_CLASS_DOCUMENTS"].removed == 1

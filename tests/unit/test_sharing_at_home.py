@@ -32,7 +32,7 @@ from region_node.customers.rows import CustomerRow, insert_line
 from region_node.customers.sharing import rows
 from region_node.customers.sharing.consents import give_consent
 from region_node.customers.sharing.operations import read_shared
-from region_node.customers.standing import ERASED, RESTRICTED, keep_standing
+from region_node.customers.status import ERASED, RESTRICTED, keep_status
 from region_node.node.context import RegionContext
 from region_node.node.subjects import customer_subject
 from region_node.requests.checks import Questioner
@@ -64,7 +64,7 @@ def sichuan() -> RegionContext:
 def signed(tx: Transaction, name: str, **changes: object) -> str:
     """A consent that the customer has signed in Guangdong, on file; returns its register id."""
     row = DocumentRow(
-        register_id=f"guangdong/counter/{name}",
+        document_id=f"guangdong/counter/{name}",
         customer_id=LINE.customer_id,
         code=CONSENT_PAPER,
         region="guangdong",
@@ -79,7 +79,7 @@ def signed(tx: Transaction, name: str, **changes: object) -> str:
         register_time=to_microseconds(NOW),
     )
     insert_document(tx, replace(row, **changes))  # type: ignore[arg-type]
-    return row.register_id
+    return row.document_id
 
 
 def consent(tx: Transaction, number: str = LINE.number, request_id: str = "C1") -> str:
@@ -113,19 +113,19 @@ def read(tx: Transaction, number: str = LINE.number) -> api.ReadSharedCustomerRe
 def test_a_restricted_record_is_told_to_nobody_who_could_read_it(tx: Transaction) -> None:
     consent(tx)
     assert read(tx).record.values[0].texts == ["王芳"]
-    keep_standing(tx, LINE.customer_id, RESTRICTED)
+    keep_status(tx, LINE.customer_id, RESTRICTED)
     assert read(tx).refusal.reason == Reason.REASON_SHARING_RESTRICTED
 
 
 def test_a_stranger_does_not_learn_that_a_record_is_restricted(tx: Transaction) -> None:
-    keep_standing(tx, LINE.customer_id, RESTRICTED)
+    keep_status(tx, LINE.customer_id, RESTRICTED)
     assert read(tx) == read(tx, NOBODYS)
 
 
 def test_of_an_erased_customer_nothing_is_told_and_nothing_new_is_kept(tx: Transaction) -> None:
     consent(tx)
     vault.destroy(tx, [customer_subject(LINE.customer_id)])
-    keep_standing(tx, LINE.customer_id, ERASED)
+    keep_status(tx, LINE.customer_id, ERASED)
     before = disclosures_page(tx, LINE, 0, 10)
     assert read(tx) == read(tx, NOBODYS)
     with pytest.raises(Refused) as raised:

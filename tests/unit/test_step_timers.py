@@ -24,7 +24,7 @@ def test_a_process_without_a_configuration_yet_leaves_an_order_as_it_is() -> Non
         request=OrderRequest(business="SUSPEND", number="+8619851000001"),
         state=OrderState.ORDER_STATE_IN_PROGRESS,
         version=1,
-        handling_region="guangdong",
+        origin_region="guangdong",
         home_region="sichuan",
     )
     with books(NOW) as found:

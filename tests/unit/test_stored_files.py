@@ -16,7 +16,7 @@ def test_a_document_of_a_database_of_before_is_one_still_and_no_attachment() -> 
     with contextlib.closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
         apply(connection, before)
         connection.execute(
-            "INSERT INTO document_files (register_id, subject, number_hash, named, named_hash, size, received, state,"
+            "INSERT INTO document_files (document_id, subject, number_hash, named, named_hash, size, received, state,"
             " home, reason, parameters, withdraw_time, create_time)"
             " VALUES ('henan/counter/1', 'customer/c1', '', X'00', '', 1, 1, ?, 'henan', 0, '', NULL, 0)",
             (REGISTERED,),
@@ -25,6 +25,6 @@ def test_a_document_of_a_database_of_before_is_one_still_and_no_attachment() -> 
         tx = SqliteTransaction(connection, region_keys())
         found = find_file(tx, "henan/counter/1")
         assert found is not None
-        assert (found.docket, found.state) == ("", REGISTERED)
+        assert (found.ticket_id, found.state) == ("", REGISTERED)
         assert find_file(tx, "henan/counter/1", "guangdong/20260101-1") is None
         assert find_upload(tx, "henan/counter/1") == found

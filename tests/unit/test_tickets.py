@@ -37,12 +37,12 @@ class Dispute:
 def facts(dispute: Order) -> Facts:
     return Facts(
         name=dispute.id,
-        origin=dispute.handling_region,
+        origin=dispute.origin_region,
         owner=dispute.home_region,
         operator=dispute.operator,
         version=dispute.version,
         state=dispute.state,
-        created=dispute.order_date,
+        created=dispute.create_time,
     )
 
 
@@ -60,7 +60,7 @@ DISPUTE = Followed(
     prefix="P",
     first=OPEN,
     final=frozenset({ENDED}),
-    fixed=("id", "handling_region", "home_region", "operator", "order_date", "request"),
+    fixed=("id", "origin_region", "home_region", "operator", "create_time", "request"),
     owner_column="owner",
 )
 
@@ -78,10 +78,10 @@ def tx() -> Iterator[SqliteTransaction]:
 def new(version: int = 0, state: OrderState.ValueType = OPEN) -> Order:
     return Order(
         id="guangdong/P1",
-        handling_region="guangdong",
+        origin_region="guangdong",
         home_region="sichuan",
         operator="counter",
-        order_date=to_timestamp(NOW),
+        create_time=to_timestamp(NOW),
         version=version,
         state=state,
     )

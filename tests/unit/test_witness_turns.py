@@ -16,7 +16,7 @@ from gateway.store.schema import migrations_of
 from gateway.store.sqlite import SqliteTransaction
 from gateway.store.sqlite_schema import apply
 from region_node.node.witnessing import rows
-from region_node.node.witnessing.telling import is_due
+from region_node.node.witnessing.notifier import is_due
 from tests.unit.situations import NOW
 
 SECOND = timedelta(seconds=1)

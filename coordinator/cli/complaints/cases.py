@@ -43,25 +43,25 @@ def cases(asking: Asking, region: str, with_ended: bool) -> None:
 
 @click.command(epilog=EPILOG)
 @asks(request_option)
-@click.argument("docket")
+@click.argument("ticket_id")
 @click.option("--region", required=True, shell_complete=complete_regions, help="The region that is to answer.")
 @click.option("--department", required=True, metavar="CODE", help="Its department, for example BILLING.")
-def assign(asking: Asking, docket: str, region: str, department: str) -> None:
-    """Say whose work it is: in the case DOCKET the first item that waits for it, or the one of DOCKET/NUMBER.
+def assign(asking: Asking, ticket_id: str, region: str, department: str) -> None:
+    """Say whose work it is: in the case TICKET_ID the first item that waits for it, or the one of TICKET_ID/NUMBER.
 
     \b
     Examples:
       coordinator complaints assign guangdong/20261210-17 --region henan --department SETTLEMENT
     """
-    show_times_of(docket)
-    request = contract.AssignComplaintRequest(docket=docket, region=region, department=department)
+    show_times_of(ticket_id)
+    request = contract.AssignComplaintRequest(ticket_id=ticket_id, region=region, department=department)
     response = asking.ask(lambda channel: CaseServiceStub(channel).AssignComplaint, request)
     asking.show(response, _cases(datetime.now(UTC)), [response.header], titled(translated("Cases")))
 
 
 def _cases(now: datetime) -> Table[CaseHeader]:
     return Table(
-        TableColumn("docket", lambda each: each.docket),
+        TableColumn("ticket id", lambda each: each.ticket_id),
         TableColumn("category", lambda each: category_name(each.category)),
         TableColumn("state", lambda each: word(ComplaintState.Name(each.state), "COMPLAINT_STATE_")),
         TableColumn("level", lambda each: f"L{each.level}"),

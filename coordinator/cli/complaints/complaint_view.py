@@ -20,20 +20,20 @@ from gateway.wording.times import told_if_set
 from gateway.wording.words import word
 
 _MINUTE, _HOUR, _DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
-_HIGH = 3  # the level from which those above the regions have it
+_HIGH = 3  # the level from which the escalation recipients have it
 
 
 def complaint_headers(now: datetime) -> Table[ComplaintHeader]:
     """One line for each complaint."""
     return Table(
-        TableColumn("docket", lambda each: each.docket),
+        TableColumn("ticket id", lambda each: each.ticket_id),
         TableColumn("category", lambda each: category_name(each.category) or translated("not classified")),
         TableColumn("severity", lambda each: word(ComplaintSeverity.Name(each.severity), "COMPLAINT_SEVERITY_")),
         TableColumn("state", lambda each: state_word(each.state)),
         TableColumn("level", lambda each: Text(f"L{each.level}", style="red" if each.level >= _HIGH else "")),
-        TableColumn("from", lambda each: region_name(each.handling_region)),
+        TableColumn("from", lambda each: region_name(each.origin_region)),
         TableColumn("responsible", _responsible),
-        TableColumn("taken in", lambda each: told_if_set(each.creation_date)),
+        TableColumn("taken in", lambda each: told_if_set(each.create_time)),
         TableColumn("due", lambda each: told_due(each.due, now)),
         TableColumn("time left", lambda each: _left(each, now)),
     )
@@ -49,7 +49,7 @@ def print_history(history: ComplaintHistory, told_by: str) -> None:
     """All that is known of a complaint without its texts."""
     header = history.header
     stands = {
-        "docket": header.docket,
+        "ticket_id": header.ticket_id,
         "state": state_word(header.state),
         "level": header.level,
         "version": header.version,
@@ -57,12 +57,12 @@ def print_history(history: ComplaintHistory, told_by: str) -> None:
     }
     if header.category and not header.department.en:
         found = translated(
-            "{docket}: {state}, L{level}; nobody has it yet: see `complaints cases`; version {version} of {told_by}",
+            "{ticket_id}: {state}, L{level}; nobody has it yet: see `complaints cases`; version {version} of {told_by}",
             **stands,
         )
     else:
         found = translated(
-            "{docket}: {state}, L{level}; {region} {department} is responsible; version {version} of {told_by}",
+            "{ticket_id}: {state}, L{level}; {region} {department} is responsible; version {version} of {told_by}",
             **stands,
             region=region_name(header.owner_region),
             department=in_language(header.department),
@@ -71,7 +71,7 @@ def print_history(history: ComplaintHistory, told_by: str) -> None:
     if header.group_id:
         click.echo(translated("It belongs to the group {group}.", group=header.group_id))
     if history.repeat_of:
-        click.echo(translated("It repeats {docket}.", docket=history.repeat_of))
+        click.echo(translated("It repeats {ticket_id}.", ticket_id=history.repeat_of))
     _deadlines(history).show(history.deadlines, titled(translated("Deadlines")))
     show_timeline(_happened(history), titled(translated("Timeline")), timespec="seconds")
     if not history.HasField("lateness"):
@@ -132,11 +132,11 @@ def _happened(history: ComplaintHistory) -> Iterator[Happening]:
     header, settings = history.header, history.categories
     first = settings[0].category if settings else header.category
     category = "" if settings and not is_at_filing(settings[0]) else first
-    yield from filing(header.creation_date, header.handling_region, category, header.severity, settings)
+    yield from filing(header.create_time, header.origin_region, category, header.severity, settings)
     yield from entered(history.state_changes)
     yield from raised(history.escalations)
     for said in history.utterances:
         what = translated("asked the customer") if said.asks_customer else translated("said something")
         yield from_timestamp(said.time), region_name(said.region), what
     for time in history.expedite_times:
-        yield from_timestamp(time), region_name(header.handling_region), translated("haste asked for")
+        yield from_timestamp(time), region_name(header.origin_region), translated("haste asked for")

@@ -94,9 +94,9 @@ def list_complaints(
 
 @click.command(epilog=EPILOG)
 @asks()
-@click.argument("docket")
-def show(asking: Asking, docket: str) -> None:
-    """Show how the complaint DOCKET went: deadlines, timeline, who had it how long, and why it is late.
+@click.argument("ticket_id")
+def show(asking: Asking, ticket_id: str) -> None:
+    """Show how the complaint TICKET_ID went: deadlines, timeline, who had it how long, and why it is late.
 
     The times of the last table sum to the whole: what it was allowed to take, and how late it is. Nothing here says
     who complains, or what was said.
@@ -105,23 +105,23 @@ def show(asking: Asking, docket: str) -> None:
     Example:
       coordinator complaints show guangdong/20261124-17
     """
-    show_times_of(docket)
-    request = contract.ShowComplaintRequest(docket=docket)
+    show_times_of(ticket_id)
+    request = contract.ShowComplaintRequest(ticket_id=ticket_id)
     response = asking.ask(lambda channel: ComplaintOversightServiceStub(channel).ShowComplaint, request)
     if asking.as_json or response.HasField("complaint"):
         asking.tell(response, lambda _: print_history(response.complaint, response.told_by))
     tell_unanswered(response.unanswered)
     if not response.HasField("complaint"):
-        raise CannotReach(translated("no region that may know {docket} could be asked", docket=docket))
+        raise CannotReach(translated("no region that may know {ticket_id} could be asked", ticket_id=ticket_id))
 
 
 @click.command("raise", epilog=EPILOG)
 @asks()
-@click.argument("docket")
+@click.argument("ticket_id")
 @click.option("--level", type=click.IntRange(1, 5), required=True, help="To what level, higher than it is.")
 @click.option("--reason", required=True, help="Why; the regions concerned keep it as a note of yours.")
-def raise_complaint(asking: Asking, docket: str, level: int, reason: str) -> None:
-    """Raise the complaint DOCKET to a level: it goes through those between, and never down again.
+def raise_complaint(asking: Asking, ticket_id: str, level: int, reason: str) -> None:
+    """Raise the complaint TICKET_ID to a level: it goes through those between, and never down again.
 
     What is resolved is not raised. Your name stands in the audit chain of the region. The same command again changes
     nothing more: repeat it where no answer came.
@@ -130,15 +130,15 @@ def raise_complaint(asking: Asking, docket: str, level: int, reason: str) -> Non
     Example:
       coordinator complaints raise guangdong/20261124-17 --level 4 --reason 'in the newspapers'
     """
-    content = "\0".join((docket, str(level), reason))
-    request = contract.RaiseComplaintRequest(
-        request_id=hashlib.sha256(content.encode()).hexdigest()[:32], docket=docket, level=level, reason=reason
+    content = "\0".join((ticket_id, str(level), reason))
+    request = contract.EscalateComplaintRequest(
+        request_id=hashlib.sha256(content.encode()).hexdigest()[:32], ticket_id=ticket_id, level=level, reason=reason
     )
-    response = asking.ask(lambda channel: ComplaintOversightServiceStub(channel).RaiseComplaint, request)
+    response = asking.ask(lambda channel: ComplaintOversightServiceStub(channel).EscalateComplaint, request)
     raised = response.complaint
     line = translated(
-        "{docket} is at level {level}; {region} is responsible",
-        docket=raised.docket,
+        "{ticket_id} is at level {level}; {region} is responsible",
+        ticket_id=raised.ticket_id,
         level=raised.level,
         region=region_name(raised.owner_region),
     )
@@ -147,13 +147,13 @@ def raise_complaint(asking: Asking, docket: str, level: int, reason: str) -> Non
 
 @click.command(epilog=EPILOG)
 @asks(request_option)
-@click.argument("docket")
+@click.argument("ticket_id")
 @click.option(
     "--category", required=True, shell_complete=complete_categories, help="What it is about, by the category's code."
 )
 @click.option("--reason", required=True, help="Why; the regions concerned keep it as a note of yours.")
-def reclassify(asking: Asking, docket: str, category: str, reason: str) -> None:
-    """Say what the complaint DOCKET is about: it goes where that makes it go, and the customer is told.
+def reclassify(asking: Asking, ticket_id: str, category: str, reason: str) -> None:
+    """Say what the complaint TICKET_ID is about: it goes where that makes it go, and the customer is told.
 
     Its time runs from filing on. What a region other than that of first contact has, is returned by that region first,
     as wrongly classified. Your name stands in the audit chain of the region. Where no answer came,
@@ -164,11 +164,11 @@ def reclassify(asking: Asking, docket: str, category: str, reason: str) -> None:
       coordinator complaints list --unclassified
       coordinator complaints reclassify guangdong/20261124-17 --category NET_SPEED --reason 'it is not about the bill'
     """
-    request = contract.ReclassifyComplaintRequest(docket=docket, category=category, reason=reason)
+    request = contract.ReclassifyComplaintRequest(ticket_id=ticket_id, category=category, reason=reason)
     response = asking.ask(lambda channel: ComplaintOversightServiceStub(channel).ReclassifyComplaint, request)
     line = translated(
-        "{docket} is of the category {category}; {region} is responsible",
-        docket=response.complaint.docket,
+        "{ticket_id} is of the category {category}; {region} is responsible",
+        ticket_id=response.complaint.ticket_id,
         category=response.complaint.category,
         region=region_name(response.complaint.owner_region),
     )

@@ -12,7 +12,7 @@ from etcd3.etcdrpc import rpc_pb2
 from google.protobuf.message import Message
 
 from coordinator.registry.etcd.settings import EtcdSettings
-from gateway.cli.reaching import Diagnosis
+from gateway.cli.reachability import Diagnosis
 from gateway.errors import Unreachable
 from gateway.maintenance.doctor.findings import Finding, bad, good, not_checked, warning
 from gateway.maintenance.doctor.peers import ANSWER_SECONDS, peer

@@ -10,7 +10,7 @@ from coordinator.cli.connection import EPILOG
 from coordinator.cli.orders.order_timeline import Hop, seconds_between, timeline, unanswered_envelopes
 from coordinator.cli.output import tell_unanswered, titled, told_age, told_due, told_reason, told_span
 from gateway.api.coordinator.v1 import administration_pb2 as contract
-from gateway.api.coordinator.v1.administration_pb2_grpc import OversightServiceStub
+from gateway.api.coordinator.v1.administration_pb2_grpc import OrderOversightServiceStub
 from gateway.api.region.v1.order_pb2 import Awaiting, OrderState, Party
 from gateway.api.region.v1.oversight_service_pb2 import OrderSummary
 from gateway.api.types.v1.reason_pb2 import Reason
@@ -83,7 +83,7 @@ def trace(asking: Asking, order_id: str) -> None:
     """
     show_times_of(order_id)
     request = contract.TraceOrderRequest(order_id=order_id)
-    response = asking.ask(lambda channel: OversightServiceStub(channel).TraceOrder, request)
+    response = asking.ask(lambda channel: OrderOversightServiceStub(channel).TraceOrder, request)
     asking.tell(response, lambda _: _print_trace(order_id, response))
     tell_unanswered(response.unanswered)
     if not response.traces:
@@ -91,7 +91,7 @@ def trace(asking: Asking, order_id: str) -> None:
 
 
 def _list(asking: Asking, request: contract.ListOrdersRequest, title: str) -> None:
-    response = asking.ask(lambda channel: OversightServiceStub(channel).ListOrders, request)
+    response = asking.ask(lambda channel: OrderOversightServiceStub(channel).ListOrders, request)
     asking.show(response, _orders(datetime.now(UTC)), response.orders, titled(title))
     tell_unanswered(response.unanswered)
 
@@ -101,9 +101,9 @@ def _orders(now: datetime) -> Table[OrderSummary]:
         TableColumn("order", lambda each: each.id),
         TableColumn("business", lambda each: each.business),
         TableColumn("state", lambda each: word(OrderState.Name(each.state), _STATE)),
-        TableColumn("from", lambda each: region_name(each.handling_region)),
+        TableColumn("from", lambda each: region_name(each.origin_region)),
         TableColumn("to", lambda each: region_name(each.home_region) or each.number_prefix),
-        TableColumn("taken in", lambda each: told_if_set(each.order_date)),
+        TableColumn("taken in", lambda each: told_if_set(each.create_time)),
         TableColumn("waits for", lambda each: _waits_for(each.awaiting)),
         TableColumn("since", lambda each: told_age(each.awaiting.since, now)),
         TableColumn("until", lambda each: told_due(each.awaiting.due, now)),

@@ -243,7 +243,7 @@ def decode_kept_head(value: bytes) -> KeptHead:
 
 def encode_case(header: CaseHeader) -> bytes:
     """The value of a case."""
-    return _encode({"docket": header.docket}, header.SerializeToString(deterministic=True))
+    return _encode({"ticket_id": header.ticket_id}, header.SerializeToString(deterministic=True))
 
 
 def decode_case(value: bytes) -> CaseHeader:

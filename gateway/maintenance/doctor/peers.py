@@ -6,7 +6,7 @@ from datetime import timedelta
 import grpc
 from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 
-from gateway.cli.reaching import Choices, Server
+from gateway.cli.reachability import Choices, Server
 from gateway.errors import Refused, Unreachable
 from gateway.federation.current import MAX_CLOCK_ERROR
 from gateway.maintenance.doctor.findings import Finding, bad, good, not_checked, warning

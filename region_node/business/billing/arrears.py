@@ -17,7 +17,7 @@ NOTICE_BEFORE = timedelta(days=2)  # a run that comes some seconds earlier than 
 
 
 @dataclass(frozen=True)
-class Standing:
+class ArrearsState:
     """How far the procedure has come: when the customer was told or the lines were suspended; None where not yet."""
 
     warned: datetime | None = None
@@ -51,15 +51,15 @@ def unpaid(balance_then: int, credits_since: int) -> int:
 
 
 def next_move(
-    standing: Standing, overdue_since: datetime, now: datetime, *, suspension_days: int, termination_days: int
+    state: ArrearsState, overdue_since: datetime, now: datetime, *, suspension_days: int, termination_days: int
 ) -> Move:
     """What is to be done about an account that is overdue; the days are policies."""
-    if standing.suspended is None:
+    if state.suspended is None:
         begins = overdue_since + timedelta(days=suspension_days)
-        if standing.warned is None:
+        if state.warned is None:
             return Move.WARN if now >= begins - NOTICE_BEFORE else Move.NOTHING
-        return Move.SUSPEND if now >= max(begins, standing.warned + NOTICE) else Move.NOTHING
-    ends = standing.suspended + timedelta(days=termination_days)
-    if standing.last_warned is None:
+        return Move.SUSPEND if now >= max(begins, state.warned + NOTICE) else Move.NOTHING
+    ends = state.suspended + timedelta(days=termination_days)
+    if state.last_warned is None:
         return Move.WARN_LAST if now >= ends - NOTICE_BEFORE else Move.NOTHING
-    return Move.TERMINATE if now >= max(ends, standing.last_warned + NOTICE) else Move.NOTHING
+    return Move.TERMINATE if now >= max(ends, state.last_warned + NOTICE) else Move.NOTHING

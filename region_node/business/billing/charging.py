@@ -73,7 +73,7 @@ class Tariffs:
                 offering = self._federation.offering(each.offering_id)
             except Refused:
                 continue
-            yield Item(offering, each.start_date, each.end_date)
+            yield Item(offering, each.start_time, each.end_time)
 
 
 def line_month(tx: Transaction, tariffs: Tariffs, line: Line, month: Month) -> LineMonth:

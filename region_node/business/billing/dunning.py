@@ -14,7 +14,7 @@ from gateway.store.port import Transaction
 from gateway.time.clock import from_microseconds, to_microseconds
 from gateway.values.money import in_major_units
 from region_node.business.billing import wording
-from region_node.business.billing.arrears import Move, Standing, late_fee, next_move
+from region_node.business.billing.arrears import ArrearsState, Move, late_fee, next_move
 from region_node.business.billing.bills import accounts_with_open_bills, open_bills, settle_bill
 from region_node.business.billing.charging import final_charges, lines_of_account, progress_of
 from region_node.business.billing.debts import overdue, unpaid_of
@@ -88,7 +88,7 @@ def _proceed(tx: Transaction, context: RegionContext, account: str, lines: Seque
     if since is None or all(line.status == _TERMINATED for line in lines):
         return
     is_barred = any(line.suspension_kind == SuspensionKind.SUSPENSION_KIND_ARREARS for line in lines)
-    if not is_barred and _standing_of(tx, account).came_before(since):
+    if not is_barred and _state_of(tx, account).came_before(since):
         _begin_anew(tx, account)  # a payment has ended it on the day on which the next bill fell due
     procedure = _Procedure(tx, context, account, lines, since, now)
     move = procedure.next_move()
@@ -127,13 +127,13 @@ class _Procedure:
         self._lines = lines
         self._since = since
         self._now = now
-        self._standing = _standing_of(tx, account)
+        self._state = _state_of(tx, account)
 
     def next_move(self) -> Move:
         """What comes next."""
         federation, regions = self._context.federation, (self._context.region, self._context.region)
         return next_move(
-            self._standing,
+            self._state,
             self._since,
             self._now,
             suspension_days=federation.figure("arrears-suspension", regions),
@@ -152,14 +152,14 @@ class _Procedure:
                 self._tell(wording.suspended)
             case Move.WARN_LAST:
                 self._note("last_warned")
-                self._tell(wording.termination_ahead, self._day("arrears-termination", self._standing.suspended))
+                self._tell(wording.termination_ahead, self._day("arrears-termination", self._state.suspended))
             case Move.TERMINATE:
                 self._terminate()
                 self._tell(wording.terminated)
 
     def suspend_again(self) -> None:
         """A line whose suspension at wish has ended meanwhile is still one in arrears."""
-        if self._standing.suspended is not None:
+        if self._state.suspended is not None:
             self._suspend()
 
     def _suspend(self) -> None:
@@ -206,13 +206,13 @@ class _Procedure:
         tell(self._tx, notice(self._account, since, self._lines[0].number, amount, *more), self._now)
 
 
-def _standing_of(tx: Transaction, account: str) -> Standing:
+def _state_of(tx: Transaction, account: str) -> ArrearsState:
     found = tx.first(
-        _standing, "SELECT warned, suspended, last_warned FROM arrears WHERE account_id = :account", account=account
+        _state, "SELECT warned, suspended, last_warned FROM arrears WHERE account_id = :account", account=account
     )
-    return found or Standing()
+    return found or ArrearsState()
 
 
-def _standing(*times: int | None) -> Standing:
+def _state(*times: int | None) -> ArrearsState:
     warned, suspended, last_warned = (None if each is None else from_microseconds(each) for each in times)
-    return Standing(warned, suspended, last_warned)
+    return ArrearsState(warned, suspended, last_warned)

@@ -18,7 +18,7 @@ from region_node.customers.documents.register import require_on_file, with_file
 from region_node.customers.documents.rules import require_documents, require_materials
 from region_node.customers.operations import own_line
 from region_node.customers.preconditions import line_situation, require_preconditions
-from region_node.customers.standing import require_readable
+from region_node.customers.status import require_readable
 from region_node.customers.verification.rows import find_key
 from region_node.customers.verification.rules import require_verified
 from region_node.node.context import RegionContext
@@ -63,7 +63,7 @@ def read_bill(
         bill.total.CopyFrom(_money(context, row.total))
         bill.abnormal = row.abnormal
         if row.payment_due is not None:
-            bill.payment_due_date.CopyFrom(to_timestamp(row.payment_due))
+            bill.payment_due_time.CopyFrom(to_timestamp(row.payment_due))
     return bill
 
 

@@ -13,4 +13,4 @@ class UsageAndBills:
 
     def oldest(self, tx: Transaction) -> int | None:
         """See Purger. One of the oldest month."""
-        return tx.first(int, "SELECT usage_date FROM usage_records ORDER BY month LIMIT 1")
+        return tx.first(int, "SELECT usage_time FROM usage_records ORDER BY month LIMIT 1")

@@ -10,7 +10,7 @@ from gateway.relay.envelopes import Answer
 from gateway.store.port import Transaction
 from region_node.business.billing.operations import QRY_BILL, read_bill
 from region_node.business.billing.rules import is_month
-from region_node.customers.disclosures.noting import agreed_answer
+from region_node.customers.disclosures.recording import agreed_answer
 from region_node.customers.disclosures.rows import DisclosureRow
 from region_node.node.context import RegionContext
 from region_node.node.payloads import received

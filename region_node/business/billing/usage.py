@@ -42,7 +42,7 @@ class UsageRow:
 
     usage_id: str
     kind: UsageKind.ValueType
-    usage_date: datetime
+    usage_time: datetime
     quantity: int
     other_number: str
 
@@ -68,9 +68,9 @@ def read_usage(usage: Usage, index: int) -> NewUsage:
     if usage.kind == UsageKind.USAGE_KIND_MESSAGE and usage.quantity != 1:
         raise Refused(Reason.REASON_REQUEST_INVALID, field=f"{field}.quantity", problem="a message is 1")
     try:
-        began = from_timestamp(usage.usage_date)
+        began = from_timestamp(usage.usage_time)
     except OverflowError:
-        raise Refused(Reason.REASON_REQUEST_INVALID, field=f"{field}.usage_date", problem="out of range") from None
+        raise Refused(Reason.REASON_REQUEST_INVALID, field=f"{field}.usage_time", problem="out of range") from None
     row = UsageRow(usage.id, usage.kind, began, usage.quantity, usage.other_number)
     return NewUsage(normalize(usage.number), row)
 
@@ -122,19 +122,19 @@ def list_usage(tx: Transaction, context: RegionContext, account: str, month: Mon
                 id=row.usage_id,
                 number=line.number,
                 kind=row.kind,
-                usage_date=to_timestamp(row.usage_date),
+                usage_time=to_timestamp(row.usage_time),
                 quantity=row.quantity,
                 other_number=row.other_number,
                 amount=Money(minor_units=amount, currency=context.currency),
             )
             for row, amount in zip(rows, amounts, strict=True)
         ]
-    return sorted(found, key=lambda each: (each.usage_date.ToMicroseconds(), each.id))
+    return sorted(found, key=lambda each: (each.usage_time.ToMicroseconds(), each.id))
 
 
 def _place(tx: Transaction, context: RegionContext, new: NewUsage, now: datetime) -> tuple[Line, Month]:
     """The line, and the month that charges it. Raises Refused."""
-    line, began = find_line(tx, new.number), new.row.usage_date
+    line, began = find_line(tx, new.number), new.row.usage_time
     if line is None:
         raise Refused(Reason.REASON_SUBSCRIPTION_NOT_FOUND)
     if line.status == ProductStatus.PRODUCT_STATUS_TERMINATED:
@@ -142,7 +142,7 @@ def _place(tx: Transaction, context: RegionContext, new: NewUsage, now: datetime
     running, kept = Month.at(now, context.time_zone), (context.region, context.region)
     oldest = running.before(context.federation.figure("bills-kept", kept))
     if not oldest.start <= began <= now + _AHEAD:
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="usage_date", problem="in the future, or not kept any more")
+        raise Refused(Reason.REASON_REQUEST_INVALID, field="usage_time", problem="in the future, or not kept any more")
     month = Month.at(began, context.time_zone)
     while find_bill(tx, line.account_id, month.name) is not None:
         month = month.next()
@@ -175,7 +175,7 @@ def _recorded(tx: Transaction, told: NewUsage) -> NewUsage | None:
     """What is recorded under the id of some usage; what was erased of it since is taken to be as it is told."""
     found = tx.first(
         _Recorded,
-        "SELECT usage_id, kind, usage_date, quantity, sealed, product_id FROM usage_records WHERE usage_id = :id",
+        "SELECT usage_id, kind, usage_time, quantity, sealed, product_id FROM usage_records WHERE usage_id = :id",
         id=told.row.usage_id,
     )
     if found is None:
@@ -188,21 +188,21 @@ def _recorded(tx: Transaction, told: NewUsage) -> NewUsage | None:
     if other is None:
         other = told.row.other_number
     return NewUsage(
-        number, UsageRow(found.usage_id, found.kind, from_microseconds(found.usage_date), found.quantity, other)
+        number, UsageRow(found.usage_id, found.kind, from_microseconds(found.usage_time), found.quantity, other)
     )
 
 
 def _insert(tx: Transaction, row: UsageRow, line: Line, month: Month) -> None:
     tx.execute(
         "INSERT INTO usage_records"
-        " (usage_id, product_id, account_id, month, kind, usage_date, quantity, other_number, sealed)"
-        " VALUES (:usage_id, :product_id, :account_id, :month, :kind, :usage_date, :quantity, '', :sealed)",
+        " (usage_id, product_id, account_id, month, kind, usage_time, quantity, other_number, sealed)"
+        " VALUES (:usage_id, :product_id, :account_id, :month, :kind, :usage_time, :quantity, '', :sealed)",
         usage_id=row.usage_id,
         product_id=line.product_id,
         account_id=line.account_id,
         month=month.name,
         kind=row.kind,
-        usage_date=to_microseconds(row.usage_date),
+        usage_time=to_microseconds(row.usage_time),
         quantity=row.quantity,
         sealed=seal_other_number(tx, line.number, row.usage_id, row.other_number) if row.other_number else None,
     )
@@ -217,7 +217,7 @@ def seal_other_number(tx: Transaction, number: str, usage_id: str, other_number:
 class _AtRest:
     usage_id: str
     kind: UsageKind.ValueType
-    usage_date: int
+    usage_time: int
     quantity: int
     sealed: bytes | None
 
@@ -231,15 +231,15 @@ def _rows(tx: Transaction, line: Line, month: Month) -> list[UsageRow]:
     """The uses of a line. Whom it called is empty where the line's number was erased."""
     found = tx.all(
         _AtRest,
-        "SELECT usage_id, kind, usage_date, quantity, sealed FROM usage_records"
-        " WHERE product_id = :product AND month = :month ORDER BY usage_date, usage_id LIMIT :limit",
+        "SELECT usage_id, kind, usage_time, quantity, sealed FROM usage_records"
+        " WHERE product_id = :product AND month = :month ORDER BY usage_time, usage_id LIMIT :limit",
         product=line.product_id,
         month=month.name,
         limit=LISTED_LIMIT + 1,
     )
     subject = number_subject(tx, line.number)
     return [
-        UsageRow(row.usage_id, row.kind, from_microseconds(row.usage_date), row.quantity, _other(tx, subject, row))
+        UsageRow(row.usage_id, row.kind, from_microseconds(row.usage_time), row.quantity, _other(tx, subject, row))
         for row in found
     ]
 

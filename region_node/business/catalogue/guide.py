@@ -1,4 +1,4 @@
-"""What a guide promises: the limits and policies in force between the handling and the home region. Pure."""
+"""What a guide promises: the limits and policies in force between the origin and the home region. Pure."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -13,7 +13,7 @@ from region_node.business.billing.rules import next_cycle
 def fill_promises(
     response: GetBusinessGuideResponse, federation: Federation, regions: Sequence[str], now: datetime
 ) -> None:
-    """Adds limits, policies and the due date of `response.business`; `regions`: the handling and the home region."""
+    """Adds limits, policies and the due date of `response.business`; `regions`: the origin and the home region."""
     business, home = response.business, regions[-1]
     response.limits.extend(
         LimitInForce(region=each.region, limit=each.limit, due=to_timestamp(each.due))
@@ -23,7 +23,7 @@ def fill_promises(
     # As for an order: what changes with the next billing cycle is promised from there.
     begins = next_cycle(now, federation.region(home).time_zone) if Step.STEP_NEXT_CYCLE in business.steps else now
     strictest = federation.promises(business, begins, regions)[0]
-    response.expected_completion_date.CopyFrom(to_timestamp(strictest.due))
+    response.expected_completion_time.CopyFrom(to_timestamp(strictest.due))
     response.calendar_missing = bool(federation.years_without_calendar(strictest, begins, home))
 
 

@@ -53,7 +53,7 @@ from region_node.business.catalogue.usage import mean_usage
 from region_node.business.orders.completed import times_taken
 from region_node.customers.operations import own_line
 from region_node.customers.rows import Line
-from region_node.customers.standing import require_readable
+from region_node.customers.status import require_readable
 from region_node.requests.auditing import audited_call
 from region_node.requests.checks import require_length
 

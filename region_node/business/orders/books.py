@@ -1,4 +1,4 @@
-"""What the handling region books for orders of other regions' customers: at intake, and when they end."""
+"""What the origin region books for orders of other regions' customers: at intake, and when they end."""
 
 from datetime import datetime
 

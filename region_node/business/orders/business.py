@@ -59,8 +59,8 @@ class Situation:
 
     @property
     def regions(self) -> tuple[str, str]:
-        """The handling and the home region: of their policies the stricter one holds."""
-        return self.order.handling_region, self.region
+        """The origin and the home region: of their policies the stricter one holds."""
+        return self.order.origin_region, self.region
 
     @property
     def of_line(self) -> LineSituation:
@@ -118,15 +118,15 @@ class BusinessRule:
         raise NotImplementedError(f"{situation.business.code} has no effect")
 
     def taken_in(self, order: Order) -> tuple[Posting, ...]:
-        """What the handling region books when it takes the order in for another region."""
+        """What the origin region books when it takes the order in for another region."""
         return ()
 
     def done_elsewhere(self, order: Order) -> tuple[Posting, ...]:
-        """What the handling region books when the home region has completed the order."""
+        """What the origin region books when the home region has completed the order."""
         return ()
 
     def given_up(self, order: Order) -> tuple[Posting, ...]:
-        """What the handling region books when the order ended without effect."""
+        """What the origin region books when the order ended without effect."""
         return ()
 
 

@@ -24,7 +24,7 @@ def note_completed(tx: Transaction, order: Order, now: datetime) -> None:
     """Counts an order that has just been completed; days that are counted no more are forgotten."""
     count_reuse(tx, order)
     business, day = order.request.business, to_microseconds(now) // _DAY
-    took = rounded_up(now - from_timestamp(order.order_date))
+    took = rounded_up(now - from_timestamp(order.create_time))
     counted = tx.execute(
         "UPDATE completed_orders SET orders = orders + 1 WHERE business = :business AND day = :day AND took = :took",
         business=business,

@@ -15,7 +15,7 @@ class AboutCustomer:
     """An order about a customer's line."""
 
     order_id: str
-    handling_region: str
+    origin_region: str
     state: OrderState.ValueType
     waiting: int
     """How many envelopes about it are still on their way."""
@@ -28,7 +28,7 @@ class AboutCustomer:
 
 
 _ABOUT = (
-    "SELECT order_id, handling_region, state,"
+    "SELECT order_id, origin_region, state,"
     " (SELECT COUNT(*) FROM outbox WHERE outbox.subject = orders.order_id AND closed IS NULL), traceparent"
     " FROM orders WHERE erased = 0 AND "
 )

@@ -23,7 +23,7 @@ def event_of(order: Order, now: datetime) -> OrderEvent:
         version=order.version,
         business=order.request.business,
         state=order.state,
-        handling_region=order.handling_region,
+        origin_region=order.origin_region,
         home_region=order.home_region,
         operator=order.operator,
         awaiting=order.awaiting.party,
@@ -31,10 +31,10 @@ def event_of(order: Order, now: datetime) -> OrderEvent:
         reason=order.error.reason,
         steps_done=order.steps_done,
     )
-    if order.HasField("order_date"):
-        event.order_date.CopyFrom(order.order_date)
-    if order.HasField("expected_completion_date"):
-        event.expected_completion_date.CopyFrom(order.expected_completion_date)
+    if order.HasField("create_time"):
+        event.create_time.CopyFrom(order.create_time)
+    if order.HasField("expected_completion_time"):
+        event.expected_completion_time.CopyFrom(order.expected_completion_time)
     return event
 
 
@@ -47,7 +47,7 @@ class _Row:
     time: int
     body: bytes | None = field(repr=False)
     business: str | None
-    order_date: int | None
+    create_time: int | None
 
 
 def order_events(tx: Transaction, after: int) -> Sequence[OrderEvent]:
@@ -55,7 +55,7 @@ def order_events(tx: Transaction, after: int) -> Sequence[OrderEvent]:
     rows = tx.all(
         _Row,
         "SELECT event.sequence, event.order_id, event.version, event.state, event.time, event.body,"
-        " orders.business, orders.order_date FROM order_events AS event"
+        " orders.business, orders.create_time FROM order_events AS event"
         " LEFT JOIN orders ON event.body IS NULL AND orders.order_id = event.order_id"
         " WHERE event.sequence > :after ORDER BY event.sequence LIMIT :limit",
         after=after,
@@ -74,7 +74,7 @@ def _event(row: _Row) -> OrderEvent:
 
 def _known_of(row: _Row) -> OrderEvent:
     """What an event without a body tells, with what never changes of its order."""
-    handling_region, operator, _ = row.order_id.split("/", 2)
+    origin_region, operator, _ = row.order_id.split("/", 2)
     event = OrderEvent(
         sequence=row.sequence,
         event_time=to_timestamp(from_microseconds(row.time)),
@@ -82,9 +82,9 @@ def _known_of(row: _Row) -> OrderEvent:
         version=row.version,
         business=row.business or "",
         state=OrderState.ValueType(row.state),
-        handling_region=handling_region,
+        origin_region=origin_region,
         operator=operator,
     )
-    if row.order_date is not None:
-        event.order_date.CopyFrom(to_timestamp(from_microseconds(row.order_date)))
+    if row.create_time is not None:
+        event.create_time.CopyFrom(to_timestamp(from_microseconds(row.create_time)))
     return event

@@ -1,4 +1,4 @@
-"""An order across regions: the handling region is its origin, the home region of its customer owns it."""
+"""An order across regions: the origin region is its origin, the home region of its customer owns it."""
 
 from gateway.api.region.v1.order_pb2 import Order
 from region_node.business.orders import rules
@@ -10,12 +10,12 @@ def facts(order: Order) -> Facts:
     """Who has a part in an order."""
     return Facts(
         name=order.id,
-        origin=order.handling_region,
+        origin=order.origin_region,
         owner=order.home_region,
         operator=order.operator,
         version=order.version,
         state=order.state,
-        created=order.order_date,
+        created=order.create_time,
     )
 
 
@@ -25,6 +25,6 @@ ORDER: Followed[Order, OrderRow] = Followed(
     prefix="",
     first=rules.ACKNOWLEDGED,
     final=rules.FINAL,
-    fixed=("id", "handling_region", "operator", "order_date", "home_region"),
+    fixed=("id", "origin_region", "operator", "create_time", "home_region"),
     owner_column="home_region",
 )

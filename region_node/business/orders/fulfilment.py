@@ -35,8 +35,8 @@ class OwnRecords:
             ledger.post(tx, posting, situation.currency, situation.now)
         for notice in effects.notices:
             tell(tx, notice, situation.now)
-        if effects.identity is not None and not effects.identity.register_id:
-            attester = situation.order.handling_region
+        if effects.identity is not None and not effects.identity.document_id:
+            attester = situation.order.origin_region
             note_identity(tx, attester, effects.identity.keyed_hash, effects.line.customer_id)
         if effects.forgets_password:
             forget_password(tx, effects.line.product_id)

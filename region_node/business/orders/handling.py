@@ -1,4 +1,4 @@
-"""What the handling region does with an order that it took in: passes on commands, keeps the newest version it sees."""
+"""What the origin region does with an order that it took in: passes on commands, keeps the newest version it sees."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -10,7 +10,7 @@ from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Document
 from gateway.errors import Refused
-from gateway.relay.envelopes import Letter
+from gateway.relay.envelopes import OutgoingEnvelope
 from gateway.relay.outbox import drop_unsent, send
 from gateway.security.identity import Identity
 from gateway.store.port import Transaction
@@ -58,7 +58,7 @@ def command(
     require_materials(context.node.federation.material_codes, asked.supplement.documents)
     row = require_order(tx, asked.order_id)
     order = row.order
-    if (order.handling_region, order.operator) != (context.node.region, caller.operator):
+    if (order.origin_region, order.operator) != (context.node.region, caller.operator):
         raise Refused(Reason.REASON_ORDER_NOT_FOUND, order=asked.order_id)
     name = asked.WhichOneof("command") or ""
     if rules.is_final(order) and not (name == "cancel" and order.state == rules.CANCELLED):
@@ -143,16 +143,16 @@ def redirect_command(tx: Transaction, context: OrderContext, content: EnvelopeCo
     if order.state == rules.HELD or order.home_region == context.node.region:
         _command_here(tx, context, order, content, now)
         return
-    letter = Letter(
+    outgoing = OutgoingEnvelope(
         envelope_id=f"{content.id.rpartition('>')[0]}>{order.home_region}",
         destination=order.home_region,
         kind=content.kind,
         payload=content.payload,
         subject=content.subject,
         operator=content.operator,
-        lifetime=from_timestamp(content.not_after) - from_timestamp(content.create_time),
+        lifetime=from_timestamp(content.expire_time) - from_timestamp(content.create_time),
     )
-    send(tx, context.node.border, letter, now=now, traceparent=content.traceparent)
+    send(tx, context.node.border, outgoing, now=now, traceparent=content.traceparent)
 
 
 def find_for(tx: Transaction, order_id: str, identity: Identity) -> Order:
@@ -172,7 +172,7 @@ def find_for(tx: Transaction, order_id: str, identity: Identity) -> Order:
 def is_visible(order: Order, identity: Identity) -> bool:
     """An order is seen by the operator that submitted it, by its region's staff, and by all of its home region."""
     is_own = identity.role == Role.ROLE_STAFF or order.operator == identity.name
-    return order.home_region == identity.region or (order.handling_region == identity.region and is_own)
+    return order.home_region == identity.region or (order.origin_region == identity.region and is_own)
 
 
 def _command_here(
@@ -215,10 +215,10 @@ def _send_command(
             Party.PARTY_HOME_REGION,
             "decide on the cancellation",
             now=now,
-            due=from_timestamp(order.expected_completion_date),
+            due=from_timestamp(order.expected_completion_time),
         )
         update_order(tx, order, now)
-    letter = Letter(
+    outgoing = OutgoingEnvelope(
         envelope_id=f"{order.id}#{caller.operator}/{caller.request_id}>{order.home_region}",
         destination=order.home_region,
         kind=EnvelopeKind.ENVELOPE_KIND_ORDER_COMMAND,
@@ -227,7 +227,7 @@ def _send_command(
         operator=order.operator,
         lifetime=COMMAND_LIFETIME,
     )
-    send(tx, context.node.border, letter, now=now, traceparent=caller.traceparent)
+    send(tx, context.node.border, outgoing, now=now, traceparent=caller.traceparent)
 
 
 def _with_documents(asked: OrderCommand, on_file: Sequence[Document]) -> OrderCommand:

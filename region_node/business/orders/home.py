@@ -11,7 +11,7 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.auditing import audit
 from gateway.errors import Refused, is_temporary
 from gateway.process import failpoints
-from gateway.relay.envelopes import Letter
+from gateway.relay.envelopes import OutgoingEnvelope
 from gateway.relay.outbox import send
 from gateway.security.identity import Identity
 from gateway.store.port import Transaction
@@ -45,7 +45,7 @@ def decide(tx: Transaction, context: OrderContext, order: Order, now: datetime) 
     `order` is changed in place; the caller stores it. Raises Refused or Moved before the first write.
     """
     business = context.node.federation.business(order.request.business)
-    rules.require_offered(business, at_home=order.handling_region == context.node.region)
+    rules.require_offered(business, at_home=order.origin_region == context.node.region)
     require_documents(business, order.request, now)
     require_verified(find_key(tx), order.id, order.request.number, order.request.documents)
     situation = first_situation(tx, context, order, now)
@@ -69,7 +69,7 @@ def refuse(context: OrderContext, order: Order, refused: Refused, now: datetime)
 
 
 def apply_command(tx: Transaction, context: OrderContext, command: OrderCommand, now: datetime) -> Order:
-    """Does what the handling region asks about an order of this region. Raises Refused before the first write."""
+    """Does what the origin region asks about an order of this region. Raises Refused before the first write."""
     row = require_order(tx, command.order_id)
     order = row.order
     match command.WhichOneof("command"):
@@ -97,10 +97,10 @@ def bury(tx: Transaction, context: OrderContext, command: OrderCommand, origin: 
         id=command.order_id,
         version=1,
         state=rules.CANCELLED,
-        handling_region=origin,
+        origin_region=origin,
         home_region=context.node.region,
-        order_date=to_timestamp(now),
-        cancellation_date=to_timestamp(now),
+        create_time=to_timestamp(now),
+        cancellation_time=to_timestamp(now),
         cancellation_reason=command.cancel.reason,
     )
     insert_order(tx, OrderRow(order, ""), now)
@@ -122,7 +122,7 @@ def _supplement(tx: Transaction, context: OrderContext, order: Order, command: O
     order.request.documents.extend(command.supplement.documents)
     order.paper_use = paper_use(context.node.federation, order.request.documents)
     if command.supplement.note:
-        author = f"{order.handling_region}/{command.requester.staff_id}"
+        author = f"{order.origin_region}/{command.requester.staff_id}"
         order.notes.add(author=author, time=to_timestamp(now), text=command.supplement.note)
     del order.documents_requested[:]
     cancel_timer(tx, f"{ANSWER_TIMER}/{order.id}")
@@ -139,7 +139,7 @@ def _confirm(tx: Transaction, context: OrderContext, order: Order, command: Orde
         rules.require_awaiting(order, "confirm")
         _take_up(tx, context, order, command.confirm.agreed, now)
     if command.confirm.note:
-        author = f"{order.handling_region}/{command.requester.staff_id}"
+        author = f"{order.origin_region}/{command.requester.staff_id}"
         order.notes.add(author=author, time=to_timestamp(now), text=command.confirm.note)
 
 
@@ -149,7 +149,7 @@ def _take_over(tx: Transaction, context: OrderContext, order: Order, agreed: boo
         accept(tx, context, order, now)
         return
     cancel_timer(tx, f"{ANSWER_TIMER}/{order.id}")
-    due = from_timestamp(order.expected_completion_date)
+    due = from_timestamp(order.expected_completion_time)
     rules.enter(order, rules.IN_PROGRESS, now=now, region=context.node.region, reason="not accepted")
     rules.wait_for(order, Party.PARTY_HOME_STAFF, "adjust", now=now, due=max(due, now))
 
@@ -204,7 +204,7 @@ def review(
         due = now + business.answer_within.ToTimedelta()
         order.documents_requested[:] = documents
         rules.enter(order, rules.PENDING, now=now, region=context.node.region, reason="review returned")
-        rules.wait_for(order, Party.PARTY_HANDLING_REGION, "supplement", now=now, due=due)
+        rules.wait_for(order, Party.PARTY_ORIGIN_REGION, "supplement", now=now, due=due)
         set_timer(tx, f"{ANSWER_TIMER}/{order.id}", kind=ANSWER_TIMER, subject=order.id, due=due)
     else:
         rules.note_error(order, Refused(Reason.REASON_REVIEW_REJECTED, note=note))
@@ -261,15 +261,15 @@ def answer_is_overdue(tx: Transaction, context: OrderContext, timer: Timer, now:
 
 
 def keep_and_tell(tx: Transaction, context: OrderContext, row: OrderRow, now: datetime) -> None:
-    """Stores a decision that nobody is waiting for in a receipt, and tells the handling region."""
+    """Stores a decision that nobody is waiting for in a receipt, and tells the origin region."""
     order = row.order
     order.version += 1
     update_order(tx, order, now)
-    if order.handling_region == context.node.region:
+    if order.origin_region == context.node.region:
         return
-    letter = Letter(
-        envelope_id=f"{order.id}@{order.version}>{order.handling_region}",
-        destination=order.handling_region,
+    outgoing = OutgoingEnvelope(
+        envelope_id=f"{order.id}@{order.version}>{order.origin_region}",
+        destination=order.origin_region,
         kind=EnvelopeKind.ENVELOPE_KIND_ORDER_UPDATE,
         payload=OrderUpdate(order=order).SerializeToString(),
         subject=order.id,
@@ -277,4 +277,4 @@ def keep_and_tell(tx: Transaction, context: OrderContext, row: OrderRow, now: da
         lifetime=UPDATE_LIFETIME,
         bulk=order.request.bulk,
     )
-    send(tx, context.node.border, letter, now=now, traceparent=row.traceparent)
+    send(tx, context.node.border, outgoing, now=now, traceparent=row.traceparent)

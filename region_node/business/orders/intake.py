@@ -1,4 +1,4 @@
-"""Taking in: the handling region checks what it can, decides for its own customers, sends the rest home or holds it.
+"""Taking in: the origin region checks what it can, decides for its own customers, sends the rest home or holds it.
 
 For its own customers the home region's operations run here in the same transaction, and the border falls away.
 """
@@ -19,7 +19,7 @@ from gateway.errors import Refused
 from gateway.federation.numberplan import number_prefix
 from gateway.process import failpoints
 from gateway.relay.border import Moved
-from gateway.relay.envelopes import Letter
+from gateway.relay.envelopes import OutgoingEnvelope
 from gateway.relay.outbox import is_answered, send
 from gateway.store.port import Transaction
 from gateway.store.timers import Timer, cancel_timer, set_timer
@@ -184,15 +184,15 @@ def _new_order(
     order = Order(
         id=caller.subject(context.node.region),
         request=request,
-        handling_region=context.node.region,
+        origin_region=context.node.region,
         operator=caller.operator,
         home_region=checked.owner or "",
-        order_date=to_timestamp(now),
+        create_time=to_timestamp(now),
     )
     business = context.node.federation.business(request.business)
     regions = (context.node.region, checked.owner or context.node.region)
     begins = _begins(context, business, checked, now)
-    order.expected_completion_date.CopyFrom(to_timestamp(context.node.federation.promised(business, begins, regions)))
+    order.expected_completion_time.CopyFrom(to_timestamp(context.node.federation.promised(business, begins, regions)))
     rules.enter(order, rules.ACKNOWLEDGED, now=now, region=context.node.region, reason="taken in")
     return order
 
@@ -249,7 +249,7 @@ def _forget_former_home(tx: Transaction, order: Order) -> None:
 def _send_or_hold(tx: Transaction, context: OrderContext, order: Order, traceparent: str, now: datetime) -> None:
     """Seals the submission for its home region, or holds it with the reason why that cannot be done."""
     business = context.node.federation.business(order.request.business)
-    expires = from_timestamp(order.order_date) + business.executable_within.ToTimedelta()
+    expires = from_timestamp(order.create_time) + business.executable_within.ToTimedelta()
     obstacle = _obstacle(context, order)
     if obstacle is not None:
         rules.note_error(order, obstacle.refused)
@@ -260,9 +260,9 @@ def _send_or_hold(tx: Transaction, context: OrderContext, order: Order, tracepar
     unhold(tx, order)
     order.ClearField("error")
     rules.enter(order, rules.ACKNOWLEDGED, now=now, region=context.node.region, reason="released")
-    due = from_timestamp(order.expected_completion_date)
+    due = from_timestamp(order.expected_completion_time)
     rules.wait_for(order, Party.PARTY_HOME_REGION, "decide", now=now, due=due)
-    letter = Letter(
+    outgoing = OutgoingEnvelope(
         envelope_id=submission_id(order),
         destination=order.home_region,
         kind=EnvelopeKind.ENVELOPE_KIND_ORDER_SUBMIT,
@@ -272,7 +272,7 @@ def _send_or_hold(tx: Transaction, context: OrderContext, order: Order, tracepar
         lifetime=expires - now,
         bulk=order.request.bulk,
     )
-    send(tx, context.node.border, letter, now=now, traceparent=traceparent)
+    send(tx, context.node.border, outgoing, now=now, traceparent=traceparent)
 
 
 def _obstacle(context: OrderContext, order: Order) -> Obstacle | None:

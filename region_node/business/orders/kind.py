@@ -29,7 +29,7 @@ def _require_erasable(tx: Transaction, context: RegionContext, customer: Custome
 
 def _kept_of(tx: Transaction, customer: Customer) -> Sequence[Kept]:
     return [
-        Kept(each.order_id, [order_subject(each.order_id)], [each.handling_region], each.traceparent)
+        Kept(each.order_id, [order_subject(each.order_id)], [each.origin_region], each.traceparent)
         for each in _about(tx, customer)
     ]
 
@@ -45,7 +45,7 @@ def _told(tx: Transaction, context: RegionContext, origin: str, order_id: str) -
     if row is None:
         return None
     order = row.order
-    if order.home_region != origin or order.handling_region != context.region:
+    if order.home_region != origin or order.origin_region != context.region:
         raise Refused(Reason.REASON_ENVELOPE_KIND_NOT_ALLOWED)
     if not rules.is_final(order):
         raise Refused(Reason.REASON_ORDER_STATE_FORBIDS, state=rules.state_name(order.state), action="erase")

@@ -49,7 +49,7 @@ def number_for(situation: Situation, kind: LineKind.ValueType) -> str:
 def require_below_card_limit(situation: Situation) -> None:
     """Raises Refused with CARD_LIMIT_REACHED for a person with as many lines here as allowed (Anti-fraud Law, art. 10).
 
-    A person is known by an identity document on file, whichever region saw it, or by one that the same handling region
+    A person is known by an identity document on file, whichever region saw it, or by one that the same origin region
     has attested before. Companies have no such limit.
     """
     if situation.order.request.applicant == Applicant.APPLICANT_ENTERPRISE:
@@ -61,9 +61,9 @@ def require_below_card_limit(situation: Situation) -> None:
 
 
 def known_customer(situation: Situation) -> str:
-    """The id of the customer whom the identity document shows: one on file, or one that the handling region has seen
+    """The id of the customer whom the identity document shows: one on file, or one that the origin region has seen
     before; empty for a new one."""
-    return situation.records.customer_known_by(situation.order.handling_region, holder_document(situation))
+    return situation.records.customer_known_by(situation.order.origin_region, holder_document(situation))
 
 
 def holder_document(situation: Situation) -> Document:
@@ -84,7 +84,7 @@ def opened(situation: Situation, kind: LineKind.ValueType, number: str) -> Effec
         number=number,
         status=ProductStatus.PRODUCT_STATUS_ACTIVE,
         plan_id=situation.text("plan"),
-        start_date=situation.now,
+        start_time=situation.now,
         kind=kind,
         rating_type=RatingType.RATING_TYPE_PREPAID if prepaid else RatingType.RATING_TYPE_POSTPAID,
         address=situation.text("address"),
@@ -92,7 +92,7 @@ def opened(situation: Situation, kind: LineKind.ValueType, number: str) -> Effec
     subscriptions: tuple[Subscription, ...] = ()
     if contract is not None:
         bound = contract_subscription(situation, contract, line.product_id, situation.now)
-        line, subscriptions = replace(line, contract_end=bound.end_date), (bound,)
+        line, subscriptions = replace(line, contract_end=bound.end_time), (bound,)
     new = CustomerRow(line.customer_id, situation.text("name"), situation.text("email"))
     return Effects(
         line,

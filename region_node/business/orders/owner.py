@@ -54,7 +54,7 @@ def line_to_open(order: Order) -> Line:
         number="",
         status=ProductStatus.PRODUCT_STATUS_CREATED,
         plan_id="",
-        start_date=from_timestamp(order.order_date),
+        start_time=from_timestamp(order.create_time),
         contract_end=None,
         binding="",
         sim_replaced=None,

@@ -15,7 +15,7 @@ def require_period(situation: Situation) -> None:
     end = situation.time("end")
     if end is None:
         return
-    if end <= (situation.time("start") or from_timestamp(situation.order.order_date)):
+    if end <= (situation.time("start") or from_timestamp(situation.order.create_time)):
         raise Refused(Reason.REASON_CHARACTERISTIC_INVALID, name="end", problem="not after the start")
     if end <= situation.now:
         raise Refused(Reason.REASON_ORDER_EXPIRED)

@@ -1,4 +1,4 @@
-"""Promises: the handling region watches the date that it gave, also when the home region is silent."""
+"""Promises: the origin region watches the date that it gave, also when the home region is silent."""
 
 from datetime import datetime
 
@@ -16,7 +16,7 @@ JEOPARDY_TIMER = "order-jeopardy"  # the promised date has come
 def watch_promise(tx: Transaction, order: Order) -> None:
     """Sets the timer of an order that is not final."""
     if not rules.is_final(order):
-        due = from_timestamp(order.expected_completion_date)
+        due = from_timestamp(order.expected_completion_time)
         set_timer(tx, f"{JEOPARDY_TIMER}/{order.id}", kind=JEOPARDY_TIMER, subject=order.id, due=due)
 
 
@@ -32,7 +32,7 @@ def promise_is_due(tx: Transaction, context: OrderContext, timer: Timer, now: da
     if rules.is_final(order):
         return
     order.jeopardy_alerts.add(
-        alert_date=to_timestamp(now),
+        alert_time=to_timestamp(now),
         region=context.node.region,
         message=f"promised date missed; {order.awaiting.action}",
     )

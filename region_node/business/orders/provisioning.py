@@ -91,5 +91,5 @@ def give_to_staff(order: Order, action: str, now: datetime) -> None:
 
 
 def _wait(order: Order, party: Party.ValueType, action: str, now: datetime) -> None:
-    due = from_timestamp(order.expected_completion_date)
+    due = from_timestamp(order.expected_completion_time)
     rules.wait_for(order, party, action, now=now, due=max(due, now))

@@ -101,7 +101,7 @@ def unanswered(
         row = require_order(tx, task.order_id)
         told = text(Reason.REASON_PROVIDER_UNAVAILABLE, {})
         row.order.jeopardy_alerts.add(
-            alert_date=to_timestamp(now), region=context.node.region, message=f"{told.zh_cn} {told.en}"
+            alert_time=to_timestamp(now), region=context.node.region, message=f"{told.zh_cn} {told.en}"
         )
         keep_and_tell(tx, context, row, now)
 

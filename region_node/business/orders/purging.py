@@ -19,8 +19,8 @@ class Orders:
 
     def page(self, tx: Transaction, cut: Cut, place: str) -> Page:
         """See Purger. A place is the date and the id of the last order that was looked at."""
-        select, where = "SELECT order_id, order_date, number FROM orders", f"state IN ({_FINAL})"
-        found = aged(tx, _Dated, select, cut, place, time="order_date", key="order_id", where=where)
+        select, where = "SELECT order_id, create_time, number FROM orders", f"state IN ({_FINAL})"
+        found = aged(tx, _Dated, select, cut, place, time="create_time", key="order_id", where=where)
         held = [each for each in found.rows if each.number in cut.held.numbers]
         gone = [each.order_id for each in found.rows if each not in held and _has_ended(tx, each, cut.before)]
         tx.execute_many("DELETE FROM orders WHERE order_id = :order_id", [{"order_id": each} for each in gone])
@@ -29,7 +29,7 @@ class Orders:
 
     def oldest(self, tx: Transaction) -> int | None:
         """See Purger."""
-        return tx.first(int, "SELECT order_date FROM orders ORDER BY order_date LIMIT 1")
+        return tx.first(int, "SELECT create_time FROM orders ORDER BY create_time LIMIT 1")
 
 
 class OrderEvents:
@@ -63,7 +63,7 @@ class OrderEvents:
 @dataclass(frozen=True)
 class _Dated:
     order_id: str
-    order_date: int
+    create_time: int
     number: str = field(repr=False)
 
 

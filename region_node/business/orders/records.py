@@ -14,7 +14,7 @@ from region_node.customers.accounts.rules import EntryKind, Posting
 from region_node.customers.documents.rows import holder_of
 from region_node.customers.identities import customer_known_by, lines_held
 from region_node.customers.rows import CustomerRow, Line, find_customer, is_number_in_use
-from region_node.customers.standing import require_readable
+from region_node.customers.status import require_readable
 from region_node.customers.subscriptions import Subscription, subscriptions_of
 
 

@@ -36,7 +36,7 @@ class OrderEnvelopes:
         }
 
     def _submitted(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
-        """A handling region hands in an order of one of our customers."""
+        """An origin region hands in an order of one of our customers."""
         order = received(OrderSubmission, content.payload).order
         # Steps said to be done, or a result said to be there, would let an order pass the home region's review.
         is_untouched = not order.steps_done and not order.product_id
@@ -65,7 +65,7 @@ class OrderEnvelopes:
             handling.adopt(tx, self._context, snapshot, now)
 
     def _commanded(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
-        """A handling region asks something about an order that it handles."""
+        """An origin region asks something about an order that it handles."""
         command = received(OrderCommand, content.payload)
         border.require_origin(ORDER, command.order_id, content)
         border.require_author(command.requester.staff_id)
@@ -126,7 +126,7 @@ class OrderEnvelopes:
     def _update_answered(
         self, tx: Transaction, content: EnvelopeContent, receipt: ReceiptContent, now: datetime
     ) -> None:
-        """The handling region has it."""
+        """The origin region has it."""
 
 
 def _refusal(receipt: ReceiptContent) -> Refused:

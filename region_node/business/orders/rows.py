@@ -59,7 +59,7 @@ class OrderChanged:
 ORDER_RECORDS = Records(
     table="orders",
     key="order_id",
-    dated="order_date",
+    dated="create_time",
     message=Order,
     row=OrderRow,
     subject=order_subject,
@@ -83,7 +83,7 @@ def find_erased(tx: Transaction, order_id: str) -> Order | None:
     """Who had handed in an order that was erased, and where; None for one that was not."""
     return tx.first(
         _erased_order,
-        "SELECT order_id, handling_region, home_region, operator FROM orders WHERE order_id = :id AND erased = 1",
+        "SELECT order_id, origin_region, home_region, operator FROM orders WHERE order_id = :id AND erased = 1",
         id=order_id,
     )
 
@@ -108,11 +108,11 @@ def insert_order(tx: Transaction, row: OrderRow, now: datetime) -> None:
     order = row.order
     columns: dict[str, Value] = {
         **_changing(order),
-        "handling_region": order.handling_region,
+        "origin_region": order.origin_region,
         "operator": order.operator,
         "business": order.request.business,
         "number": number_index(tx, order.request.number),
-        "order_date": to_microseconds(from_timestamp(order.order_date)),
+        "create_time": to_microseconds(from_timestamp(order.create_time)),
         "traceparent": row.traceparent,
         "is_sealed": 1,
     }
@@ -155,7 +155,7 @@ def list_orders(tx: Transaction, wanted: OrderFilter, before: tuple[int, str] | 
     listed = ORDER_RECORDS.listed(shown="erased = 0")
     if wanted.operator:  # whoever sees all needs no condition: a node stores only orders that it handles or owns
         listed.only(
-            "(home_region = :region OR (handling_region = :region AND operator = :operator))",
+            "(home_region = :region OR (origin_region = :region AND operator = :operator))",
             region=wanted.region,
             operator=wanted.operator,
         )
@@ -172,13 +172,13 @@ def list_orders(tx: Transaction, wanted: OrderFilter, before: tuple[int, str] | 
 def orders_under_way(tx: Transaction, region: str, number: str) -> Sequence[Order]:
     """The orders of a region about a number that are under way at this home region, the newest first."""
     orders = list_orders(tx, OrderFilter(number=number, states=_UNDER_WAY), None, _ORDERS_SEEN).items
-    return [order for order in orders if order.handling_region == region]
+    return [order for order in orders if order.origin_region == region]
 
 
 def held_orders(tx: Transaction) -> list[str]:
     """The ids of the orders that are held here, oldest first."""
     held = OrderState.ORDER_STATE_HELD
-    return tx.all(str, f"SELECT order_id FROM orders WHERE state = {held} ORDER BY order_date, order_id")  # noqa: S608
+    return tx.all(str, f"SELECT order_id FROM orders WHERE state = {held} ORDER BY create_time, order_id")  # noqa: S608
 
 
 def _note_event(tx: Transaction, order: Order, now: datetime) -> None:
@@ -204,5 +204,5 @@ def _changing(order: Order) -> Mapping[str, Value]:
     }
 
 
-def _erased_order(order_id: str, handling_region: str, home_region: str, operator: str) -> Order:
-    return Order(id=order_id, handling_region=handling_region, home_region=home_region, operator=operator)
+def _erased_order(order_id: str, origin_region: str, home_region: str, operator: str) -> Order:
+    return Order(id=order_id, origin_region=origin_region, home_region=home_region, operator=operator)

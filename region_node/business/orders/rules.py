@@ -1,7 +1,7 @@
 """The life of an order (TMF622 ProductOrder) and what a request must bring. Pure.
 
 The home region owns an order and takes it through TRANSITIONS. Until it has decided for the first time (version 0)
-the handling region's word is provisional and follows INTAKE_TRANSITIONS.
+the origin region's word is provisional and follows INTAKE_TRANSITIONS.
 """
 
 import re
@@ -55,7 +55,7 @@ TRANSITIONS: Mapping[OrderState.ValueType, frozenset[OrderState.ValueType]] = {
     PENDING_CANCELLATION: frozenset({CANCELLED}),
 }
 
-# What the handling region may say before the home region has decided: it may have to wait for the region, may take
+# What the origin region may say before the home region has decided: it may have to wait for the region, may take
 # back what was never sent, and learns of a rejection only after it has acknowledged.
 INTAKE_TRANSITIONS: Mapping[OrderState.ValueType, frozenset[OrderState.ValueType]] = {
     ACKNOWLEDGED: frozenset({HELD, REJECTED, CANCELLED, ASSESSING_CANCELLATION}),
@@ -107,9 +107,9 @@ def enter(order: Order, state: OrderState.ValueType, *, now: datetime, region: s
     if state in FINAL:
         order.ClearField("awaiting")
     if state == COMPLETED:
-        order.completion_date.CopyFrom(time)
+        order.completion_time.CopyFrom(time)
     if state == CANCELLED:
-        order.cancellation_date.CopyFrom(time)
+        order.cancellation_time.CopyFrom(time)
 
 
 def wait_for(order: Order, party: Party.ValueType, action: str, *, now: datetime, due: datetime) -> None:
@@ -168,7 +168,7 @@ def expedite(order: Order, staff_id: str, now: datetime) -> None:
 
 def require_other_reviewer(order: Order, reviewer_region: str, reviewer: str) -> None:
     """Four eyes: raises Refused with REVIEWER_IS_SUBMITTER where the reviewer took the order in."""
-    if (order.handling_region, order.request.requester.staff_id) == (reviewer_region, reviewer):
+    if (order.origin_region, order.request.requester.staff_id) == (reviewer_region, reviewer):
         raise Refused(Reason.REASON_REVIEWER_IS_SUBMITTER)
 
 

@@ -1,4 +1,4 @@
-"""OrderService: gRPC in and out of the order desk."""
+"""OrderService: gRPC in and out of the order application service."""
 
 from collections.abc import AsyncIterator, Awaitable, Sequence
 from contextlib import aclosing
@@ -21,8 +21,8 @@ from gateway.rpc.pages import dated_place, decode_token, encode_token, page_size
 from gateway.store.port import Store, Transaction
 from gateway.time.clock import Clock
 from region_node.business.orders import handling, rules
+from region_node.business.orders.application import OrderApplication
 from region_node.business.orders.bulk import answer_orders
-from region_node.business.orders.desk import OrderDesk
 from region_node.business.orders.rows import (
     EVENTS,
     OrderFilter,
@@ -46,10 +46,10 @@ _PAGE, _WATCH = "orders", "order-events"
 
 
 class OrderService(OrderServiceServicer):
-    """See the contract. Every method checks the form of its request and calls the desk."""
+    """See the contract. Every method checks the form of its request and calls the application service."""
 
-    def __init__(self, desk: OrderDesk, store: Store, changes: Changes, clock: Clock) -> None:
-        self._desk = desk
+    def __init__(self, application: OrderApplication, store: Store, changes: Changes, clock: Clock) -> None:
+        self._application = application
         self._store = store
         self._changes = changes
         self._follower = Follower(store, changes, Feed(_changes_after, EVENTS.last))
@@ -63,9 +63,11 @@ class OrderService(OrderServiceServicer):
         """See the contract."""
         order, wait = _normalised(request.order), _wait(request.wait)
         if request.validate_only:
-            await self._desk.check(Caller(current_call().identity, request.request_id, current_traceparent()), order)
+            await self._application.check(
+                Caller(current_call().identity, request.request_id, current_traceparent()), order
+            )
             return api.SubmitOrderResponse()
-        return api.SubmitOrderResponse(order=await self._desk.submit(_caller(request.request_id), order, wait))
+        return api.SubmitOrderResponse(order=await self._application.submit(_caller(request.request_id), order, wait))
 
     async def SubmitOrders(
         self,
@@ -75,7 +77,7 @@ class OrderService(OrderServiceServicer):
         """See the contract."""
 
         def take_in(request_id: str, order: OrderRequest) -> Awaitable[Order]:
-            return self._desk.submit(_caller(request_id), _normalised(order), wait=0)
+            return self._application.submit(_caller(request_id), _normalised(order), wait=0)
 
         async with aclosing(answer_orders(take_in, request_iterator)) as responses:
             async for response in responses:
@@ -131,7 +133,7 @@ class OrderService(OrderServiceServicer):
         require_length("reason", request.reason, rules.TEXT_LIMIT, required=True)
         asked = _command(request.order_id, request.requester)
         asked.cancel.reason = request.reason
-        order = await self._desk.command(_caller(request.request_id), asked, _wait(request.wait))
+        order = await self._application.command(_caller(request.request_id), asked, _wait(request.wait))
         return api.CancelOrderResponse(order=order)
 
     async def SupplementOrder(
@@ -145,7 +147,7 @@ class OrderService(OrderServiceServicer):
         asked.supplement.documents.extend(request.documents)
         asked.supplement.note = request.note
         require_size(asked.ByteSize())
-        order = await self._desk.command(_caller(request.request_id), asked, _wait(request.wait))
+        order = await self._application.command(_caller(request.request_id), asked, _wait(request.wait))
         return api.SupplementOrderResponse(order=order)
 
     async def ConfirmOrder(
@@ -158,7 +160,7 @@ class OrderService(OrderServiceServicer):
         asked = _command(request.order_id, request.requester)
         asked.confirm.agreed = request.agreed
         asked.confirm.note = request.note
-        order = await self._desk.command(_caller(request.request_id), asked, _wait(request.wait))
+        order = await self._application.command(_caller(request.request_id), asked, _wait(request.wait))
         return api.ConfirmOrderResponse(order=order)
 
     async def ExpediteOrder(
@@ -169,7 +171,7 @@ class OrderService(OrderServiceServicer):
         """See the contract."""
         asked = _command(request.order_id, request.requester)
         asked.expedite.SetInParent()
-        order = await self._desk.command(_caller(request.request_id), asked, _wait(request.wait))
+        order = await self._application.command(_caller(request.request_id), asked, _wait(request.wait))
         return api.ExpediteOrderResponse(order=order)
 
     async def ReviewOrder(
@@ -187,7 +189,7 @@ class OrderService(OrderServiceServicer):
             raise Refused(Reason.REASON_REQUEST_INVALID, field="documents", problem=problem)
         approves = request.decision == api.ReviewDecision.REVIEW_DECISION_APPROVE
         require_length("note", request.note, rules.NOTE_LIMIT, required=not approves)
-        return api.ReviewOrderResponse(order=await self._desk.review(current_call().identity, request))
+        return api.ReviewOrderResponse(order=await self._application.review(current_call().identity, request))
 
     async def WatchOrders(
         self,

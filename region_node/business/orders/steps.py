@@ -20,7 +20,7 @@ from region_node.customers.accounts.rules import FEES, EntryKind, transfer
 from region_node.customers.operations import own_line
 from region_node.customers.preconditions import require_preconditions
 from region_node.customers.rows import Line, line_of
-from region_node.customers.standing import require_readable
+from region_node.customers.status import require_readable
 
 STEP_TIMER = "order-step"  # the agreed time has come
 ANSWER_TIMER = "order-answer"  # nobody answered in time
@@ -33,9 +33,9 @@ def first_situation(tx: Transaction, context: OrderContext, order: Order, now: d
     """
     business = context.node.federation.business(order.request.business)
     values = rules.read_characteristics(business, order.request)
-    require_amounts(context.node, business, values, (order.handling_region, context.node.region))
+    require_amounts(context.node, business, values, (order.origin_region, context.node.region))
     if not context.rule(business).opens_line:
-        number, asking = order.request.number, order.handling_region
+        number, asking = order.request.number, order.origin_region
         line = own_line(tx, context.node.federation, context.node.region, number, asking=asking)
         require_readable(tx, line.customer_id)
     elif chosen_region(context.node.federation, business, values) == context.node.region:
@@ -113,7 +113,7 @@ def _waits(tx: Transaction, context: OrderContext, situation: Situation, step: S
     """Begins a step; False where there is nothing to wait for."""
     order, business, now = situation.order, situation.business, situation.now
     if step == Step.STEP_REVIEW:
-        due = from_timestamp(order.expected_completion_date)
+        due = from_timestamp(order.expected_completion_time)
         rules.enter(order, rules.IN_PROGRESS, now=now, region=context.node.region, reason="review")
         rules.wait_for(order, Party.PARTY_HOME_STAFF, "review", now=now, due=due)
         return True

@@ -32,5 +32,5 @@ def accepted(tx: Transaction, context: RegionContext, complaint: Complaint, now:
 
 def order_soon(tx: Transaction, complaint: Complaint, now: datetime) -> None:
     """Has the money of a complaint ordered at once; if the process dies before, by the next one."""
-    timer_id = f"{REMEDY_TIMER}/{complaint.docket}"
-    set_timer(tx, timer_id, kind=REMEDY_TIMER, subject=complaint.docket, due=now)
+    timer_id = f"{REMEDY_TIMER}/{complaint.ticket_id}"
+    set_timer(tx, timer_id, kind=REMEDY_TIMER, subject=complaint.ticket_id, due=now)

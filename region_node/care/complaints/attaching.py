@@ -14,7 +14,7 @@ from gateway.errors import Refused
 from gateway.security.identity import Identity
 from gateway.store.port import Transaction
 from gateway.time.clock import to_timestamp
-from region_node.care.complaints import handling, leading, owner, rules
+from region_node.care.complaints import case_lead, handling, owner, rules
 from region_node.care.complaints.rows import ComplaintRow, complaint_subject, find_complaint
 from region_node.customers.documents.files import COMPLETE, RECEIVING, REGISTERED, StoredFile, find_file
 from region_node.customers.documents.receiving import Incoming, settle
@@ -44,22 +44,22 @@ class Attaching(Incoming):
     @property
     def about(self) -> str:
         """See Incoming."""
-        return self.named.docket
+        return self.named.ticket_id
 
     def begun(self, tx: Transaction, named_hash: str) -> StoredFile:
         """See Incoming. Raises Refused where nothing can be attached to the complaint by whoever asks."""
         complaint = self._complaint(tx)
         rules.require_attachable(complaint)
         return StoredFile(
-            register_id=self.register_id,
-            subject=complaint_subject(complaint.docket),
+            document_id=self.document_id,
+            subject=complaint_subject(complaint.ticket_id),
             number_hash="",
             named_hash=named_hash,
             size=self.named.size,
             received=0,
             state=RECEIVING,
             home=complaint.owner_region,
-            docket=complaint.docket,
+            ticket_id=complaint.ticket_id,
         )
 
     def require_content(self, head: bytes, sha256: bytes) -> None:
@@ -72,26 +72,26 @@ class Attaching(Incoming):
         complaint, told, now = self._complaint(tx), self._told(), self.asked.now
         rules.require_attachable(complaint)
         if self._is_department(complaint):
-            attached = owner.attach(tx, self.context, complaint.docket, told, now)
-            leading.follow(tx, self.context, attached, now)
+            attached = owner.attach(tx, self.context, complaint.ticket_id, told, now)
+            case_lead.follow(tx, self.context, attached, now)
             return REGISTERED, self.context.region
-        asked = ComplaintCommand(docket=complaint.docket, requester=self.named.requester)
+        asked = ComplaintCommand(ticket_id=complaint.ticket_id, requester=self.named.requester)
         asked.requester.staff_id = self.asked.staff_id
         asked.attach.attachment.CopyFrom(told)
         row = ComplaintRow(complaint, self.traceparent)
-        handling.pass_on(tx, self.context, row, asked, f"attach/{self.register_id}", now)
+        handling.pass_on(tx, self.context, row, asked, f"attach/{self.document_id}", now)
         is_own = complaint.owner_region == self.context.region
         return REGISTERED if is_own else COMPLETE, complaint.owner_region
 
     def what(self, file: StoredFile) -> str:
         """See Incoming."""
-        return f"{file.register_id}, {super().what(file)}"
+        return f"{file.document_id}, {super().what(file)}"
 
     def _complaint(self, tx: Transaction) -> Complaint:
         """The complaint. Raises Refused for operators of a region that is not in contact with the customer."""
-        complaint = handling.find_for(tx, self.named.docket, self.identity)
-        if not self._is_department(complaint) and complaint.handling_region != self.context.region:
-            raise Refused(Reason.REASON_COMPLAINT_NOT_FIRST_CONTACT, region=complaint.handling_region)
+        complaint = handling.find_for(tx, self.named.ticket_id, self.identity)
+        if not self._is_department(complaint) and complaint.origin_region != self.context.region:
+            raise Refused(Reason.REASON_COMPLAINT_NOT_FIRST_CONTACT, region=complaint.origin_region)
         return complaint
 
     def _is_department(self, complaint: Complaint) -> bool:
@@ -99,7 +99,7 @@ class Attaching(Incoming):
 
     def _told(self) -> ComplaintAttachment:
         return ComplaintAttachment(
-            id=self.register_id,
+            id=self.document_id,
             name=self.named.name,
             media_type=self.named.media_type,
             size=self.named.size,
@@ -118,9 +118,9 @@ def answered(
     Where it was not competent, and this region answers for the complaint meanwhile, it is added here.
     """
     attachment_id = asked.attach.attachment.id
-    if find_file(tx, attachment_id, asked.docket) is None:  # erased since
+    if find_file(tx, attachment_id, asked.ticket_id) is None:  # erased since
         return
-    row = find_complaint(tx, asked.docket)
+    row = find_complaint(tx, asked.ticket_id)
     home = row.complaint.owner_region if row is not None else context.region
     if refused is not None and row is not None and home == context.region:
         try:

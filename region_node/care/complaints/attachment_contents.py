@@ -16,7 +16,7 @@ from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, EnvelopeKind, Outcom
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Requester
 from gateway.errors import Refused, reason_name
-from gateway.relay.envelopes import Answer, Letter
+from gateway.relay.envelopes import Answer, OutgoingEnvelope
 from gateway.relay.queries import Asker
 from gateway.security.identity import Identity
 from gateway.store.port import Store, Transaction
@@ -28,8 +28,8 @@ from region_node.customers.disclosures.rows import DisclosureRow, note_disclosur
 from region_node.customers.documents.contents import READING_LASTS
 from region_node.customers.documents.files import StoredFile, find_upload
 from region_node.customers.documents.pieces import checked_pieces, not_on_file, piece_of
+from region_node.customers.known_statuses import is_restricted
 from region_node.customers.rows import find_line
-from region_node.customers.told_standings import is_restricted
 from region_node.node.context import RegionContext
 from region_node.node.payloads import received
 from region_node.requests.auditing import AuditedCall
@@ -49,7 +49,7 @@ class Elsewhere:
     region: str
 
 
-class AttachmentDesk:
+class AttachmentApplication:
     """Answers other regions for what is here, and, of a case that this region leads, for what another region has.
 
     Who may read is looked up for each piece. The region that has the bytes gives them to the leading region alone.
@@ -68,9 +68,9 @@ class AttachmentDesk:
         asked = received(AttachmentQuestion, content.payload)
         require_name("staff_id", asked.staff_id)
         require_name("operator", content.operator)
-        rules.require_docket(asked.docket)
-        if asked.docket != content.subject:
-            raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="the subject is not the docket")
+        rules.require_ticket_id(asked.ticket_id)
+        if asked.ticket_id != content.subject:
+            raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="the subject is not the ticket id")
         if asked.reading_region:
             self._context.federation.region(asked.reading_region)
         found = await self._store.write(lambda tx: _noted_piece(tx, self._context.region, content, asked, now))
@@ -84,16 +84,16 @@ class AttachmentDesk:
         question = AttachmentQuestion()
         question.CopyFrom(asked)
         question.reading_region = content.origin
-        letter = Letter(
+        outgoing = OutgoingEnvelope(
             envelope_id=f"{asked.attachment_id}#content@{asked.offset}",
             destination=region,
             kind=KIND,
             payload=question.SerializeToString(),
-            subject=asked.docket,
+            subject=asked.ticket_id,
             operator=content.operator,
             lifetime=timedelta(seconds=ANSWER_SECONDS),
         )
-        return DocumentPiece.FromString(await self._asker.ask(letter, FETCH_SECONDS, content.traceparent))
+        return DocumentPiece.FromString(await self._asker.ask(outgoing, FETCH_SECONDS, content.traceparent))
 
 
 def _noted_piece(
@@ -107,7 +107,7 @@ def _noted_piece(
     if refused or not asked.offset:
         told = reason_name(refused) if refused else asked.attachment_id
         reader = f" for {asked.reading_region}" if asked.reading_region else ""
-        AuditedCall(f"region/{content.origin}", asked.staff_id, now).record(tx, _ACTION, asked.docket, told + reader)
+        AuditedCall(f"region/{content.origin}", asked.staff_id, now).record(tx, _ACTION, asked.ticket_id, told + reader)
     return found
 
 
@@ -131,7 +131,7 @@ def _note_for_customer(
         purpose="",
         refused=refused,
         particulars=DisclosureParticulars(
-            requester=Requester(staff_id=asked.staff_id), record=f"{asked.docket} {asked.attachment_id}"
+            requester=Requester(staff_id=asked.staff_id), record=f"{asked.ticket_id} {asked.attachment_id}"
         ),
     )
     if refused or not asked.offset or not was_noted(tx, line, row, now - READING_LASTS):
@@ -151,8 +151,10 @@ class AttachmentReading:
     ) -> AsyncIterator[GetAttachmentContentResponse]:
         """The content as `checked_pieces` has it. Raises Refused with COMPLAINT_NOT_FOUND for whoever may not see the
         complaint, with DOCUMENT_NOT_ON_FILE for what it does not name, and as the region that has it."""
-        rules.require_docket(request.docket)
-        asked = AttachmentQuestion(docket=request.docket, attachment_id=request.attachment_id, staff_id=call.staff_id)
+        rules.require_ticket_id(request.ticket_id)
+        asked = AttachmentQuestion(
+            ticket_id=request.ticket_id, attachment_id=request.attachment_id, staff_id=call.staff_id
+        )
         region = await self._store.write(lambda tx: _giver(tx, self._context.region, request, identity, call))
         if isinstance(region, Refused):
             raise region
@@ -160,7 +162,7 @@ class AttachmentReading:
         async def piece(offset: int) -> DocumentPiece:
             asked.offset = offset
             if region != self._context.region:
-                return DocumentPiece.FromString(await self._questions.ask(region, KIND, asked.docket, asked))
+                return DocumentPiece.FromString(await self._questions.ask(region, KIND, asked.ticket_id, asked))
             found = await self._store.read(lambda tx: _piece(tx, asked))
             if isinstance(found, Refused):
                 raise found
@@ -182,25 +184,25 @@ def _giver(
     """The region that gives an attachment to whoever may see the complaint: the one that has it to the first contact,
     to others the first contact. Audited either way."""
     try:
-        complaint = handling.find_for(tx, request.docket, identity)
+        complaint = handling.find_for(tx, request.ticket_id, identity)
         found = next((each for each in complaint.attachments if each.id == request.attachment_id), None)
         if found is None:
             raise not_on_file(request.attachment_id)
         if found.region != here and not may_read(complaint, here):
-            raise Refused(Reason.REASON_COMPLAINT_NOT_FOUND, complaint=request.docket)
+            raise Refused(Reason.REASON_COMPLAINT_NOT_FOUND, complaint=request.ticket_id)
     except Refused as refused:
-        call.record(tx, _ACTION, request.docket, reason_name(refused.reason))
+        call.record(tx, _ACTION, request.ticket_id, reason_name(refused.reason))
         return refused
-    call.record(tx, _ACTION, request.docket, f"{found.id} from byte {request.offset}")
-    return found.region if here in (found.region, complaint.handling_region) else complaint.handling_region
+    call.record(tx, _ACTION, request.ticket_id, f"{found.id} from byte {request.offset}")
+    return found.region if here in (found.region, complaint.origin_region) else complaint.origin_region
 
 
 def _asked_about(tx: Transaction, asked: AttachmentQuestion) -> ComplaintRow | None:
     """The complaint that is asked about; where that is a part of the case that is not here, the one to which the file
     was attached here."""
-    row = find_complaint(tx, asked.docket)
+    row = find_complaint(tx, asked.ticket_id)
     file = _file(tx, asked) if row is None else None
-    return find_complaint(tx, file.docket) if file is not None else row
+    return find_complaint(tx, file.ticket_id) if file is not None else row
 
 
 def _piece_for(
@@ -208,12 +210,12 @@ def _piece_for(
 ) -> DocumentPiece | Elsewhere | Refused:
     """A piece for a region that may read it. Only the first contact asks for another one."""
     complaint = row.complaint if row is not None else Complaint()
-    asks_itself = asked.reading_region in ("", asker) or asker == complaint.handling_region
+    asks_itself = asked.reading_region in ("", asker) or asker == complaint.origin_region
     if row is None or not may_read(complaint, asker) or not asks_itself:
-        return Refused(Reason.REASON_COMPLAINT_NOT_FOUND, complaint=asked.docket)
+        return Refused(Reason.REASON_COMPLAINT_NOT_FOUND, complaint=asked.ticket_id)
     if is_restricted(tx, complaint.request.number):
         return Refused(Reason.REASON_CUSTOMER_RESTRICTED)
-    if complaint.handling_region != here:
+    if complaint.origin_region != here:
         return _piece(tx, asked)
     case = find_complaint(tx, complaint.parent) if complaint.parent else row
     known = case.complaint.attachments if case is not None else ()
@@ -221,7 +223,7 @@ def _piece_for(
     if named is not None and named.region not in (here, asker):
         return Elsewhere(named.region)
     file = _file(tx, asked)
-    if named is None and file is not None and file.docket not in (complaint.docket, complaint.parent):
+    if named is None and file is not None and file.ticket_id not in (complaint.ticket_id, complaint.parent):
         return not_on_file(asked.attachment_id)
     return _piece(tx, asked)
 
@@ -235,4 +237,4 @@ def _piece(tx: Transaction, asked: AttachmentQuestion) -> DocumentPiece | Refuse
 def _file(tx: Transaction, asked: AttachmentQuestion) -> StoredFile | None:
     """What was attached here to the complaint, or to another part of its case."""
     file = find_upload(tx, asked.attachment_id)
-    return file if file is not None and file.docket and are_of_one(file.docket, asked.docket) else None
+    return file if file is not None and file.ticket_id and are_of_one(file.ticket_id, asked.ticket_id) else None

@@ -18,7 +18,7 @@ from region_node.care.complaints import rules
 from region_node.care.complaints.attaching import MATERIAL, Attaching
 from region_node.care.complaints.attachment_contents import AttachmentReading
 from region_node.customers.documents.files import StoredFile
-from region_node.customers.documents.receiving_stream import ReceivingDesk
+from region_node.customers.documents.receiving_stream import ReceivingApplication
 from region_node.customers.documents.rules import MEBIBYTE, require_file
 from region_node.node.context import RegionContext
 from region_node.requests.auditing import audited_call
@@ -35,7 +35,7 @@ class AttachmentService(AttachmentServiceServicer):
     def __init__(self, context: RegionContext, store: Store, clock: Clock, questions: Questions) -> None:
         self._context = context
         self._clock = clock
-        self._receiving = ReceivingDesk(store, clock)
+        self._receiving = ReceivingApplication(store, clock)
         self._reading = AttachmentReading(context, store, questions)
 
     async def AttachFile(  # noqa: N802 - named by the contract
@@ -65,12 +65,12 @@ class AttachmentService(AttachmentServiceServicer):
         """The file that the first message names. Raises Refused, which is audited, for one that is not taken."""
         asked, identity = audited_call(named.requester, self._clock), current_call().identity
         require_request_id(named.request_id)
-        rules.require_docket(named.docket)
+        rules.require_ticket_id(named.ticket_id)
         caller = Caller(identity, named.request_id, current_traceparent())
         told = api.AttachmentUpload()
         told.CopyFrom(named)
         attaching = Attaching(
-            register_id=f"{self._context.region}/{caller.operator}/{named.request_id}",
+            document_id=f"{self._context.region}/{caller.operator}/{named.request_id}",
             asked=asked,
             context=self._context,
             named=told,
@@ -99,7 +99,7 @@ async def _chunks(requests: Requests) -> AsyncIterator[DocumentChunk]:
 
 
 def _answer(file: StoredFile) -> api.AttachFileResponse:
-    answer = api.AttachFileResponse(attachment_id=file.register_id, received=file.received, state=file.state)
+    answer = api.AttachFileResponse(attachment_id=file.document_id, received=file.received, state=file.state)
     if file.refused is not None:
         answer.refused.CopyFrom(error_of(file.refused))
     return answer

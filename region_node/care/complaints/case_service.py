@@ -12,7 +12,7 @@ from region_node.care.complaints.returning import Assignment, assign
 from region_node.node.context import RegionContext
 from region_node.requests.checks import require_length, require_request_id
 
-_NAME_LIMIT = 128  # characters of a docket, a code, a name
+_NAME_LIMIT = 128  # characters of a ticket id, a code, a name
 
 
 class CaseService(CaseServiceServicer):
@@ -30,10 +30,10 @@ class CaseService(CaseServiceServicer):
     ) -> api.AssignComplaintResponse:
         """See the contract."""
         require_request_id(request.request_id)
-        for field in ("docket", "region", "department", "administrator"):
+        for field in ("ticket_id", "region", "department", "administrator"):
             require_length(field, getattr(request, field), _NAME_LIMIT, required=True)
         asked = Assignment(
-            request.request_id, request.docket, request.region, request.department, request.administrator
+            request.request_id, request.ticket_id, request.region, request.department, request.administrator
         )
         now = self._clock.now()
         case = await self._store.write(lambda tx: assign(tx, self._context, asked, now))

@@ -27,14 +27,14 @@ Holder = tuple[str, TimeReason.ValueType]
 """A region, or none for the customer and the coordinator, and what it takes its time for."""
 
 
-def docket_of(parent: str, number: int) -> str:
-    """The docket of a work item."""
+def ticket_id_of(parent: str, number: int) -> str:
+    """The ticket id of a work item."""
     return f"{parent}/{number}"
 
 
-def parent_of(docket: str) -> tuple[str, int]:
-    """The docket of the case, and the number of the work item; 0 where the docket is that of the case."""
-    region, _, rest = docket.partition("/")
+def parent_of(ticket_id: str) -> tuple[str, int]:
+    """The ticket id of the case, and the number of the work item; 0 where the ticket id is that of the case."""
+    region, _, rest = ticket_id.partition("/")
     day, _, number = rest.partition("/")
     return f"{region}/{day}", int(number) if number.isascii() and number.isdecimal() else 0
 
@@ -61,9 +61,9 @@ def require_returned(case: Complaint) -> None:
         raise Refused(Reason.REASON_COMPLAINT_ITEMS_TAKEN, items=", ".join(_named(each) for each in found))
 
 
-def find_item(case: Complaint, docket: str) -> WorkItem | None:
-    """The work item whose complaint has this docket."""
-    return next((each for each in case.items if each.docket == docket), None)
+def find_item(case: Complaint, ticket_id: str) -> WorkItem | None:
+    """The work item whose complaint has this ticket id."""
+    return next((each for each in case.items if each.ticket_id == ticket_id), None)
 
 
 def to_assign(case: Complaint, number: int) -> WorkItem | None:
@@ -131,14 +131,14 @@ def unknown_notes(complaint: Complaint, told: Iterable[ComplaintNote]) -> list[C
 def header(case: Complaint) -> CaseHeader:
     """What coordinators hold of a case: nobody's words, and no person."""
     found = CaseHeader(
-        docket=case.docket,
+        ticket_id=case.ticket_id,
         version=case.version,
         category=case.request.category,
         severity=case.severity,
         state=case.state,
         level=case.level,
-        creation_date=case.creation_date,
-        due=case.expected_resolution_date,
+        create_time=case.create_time,
+        due=case.expected_resolution_time,
         custody=case.custody[-1],
         items=case.items,
     )
@@ -180,9 +180,9 @@ def take_attachments(case: Complaint, item: Complaint) -> bool:
     return bool(fresh)
 
 
-def are_of_one(docket: str, other: str) -> bool:
-    """Whether two dockets are of one case, or of one complaint."""
-    return parent_of(docket)[0] == parent_of(other)[0]
+def are_of_one(ticket_id: str, other: str) -> bool:
+    """Whether two ticket ids are of one case, or of one complaint."""
+    return parent_of(ticket_id)[0] == parent_of(other)[0]
 
 
 def _named(item: WorkItem) -> str:

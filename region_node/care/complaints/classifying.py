@@ -1,6 +1,6 @@
 """Somebody says what a complaint is about, where its text did not say so clearly, or where what was said is wrong.
 
-Only the region of first contact does: it leads whatever nobody else has. What another region has taken up is not taken
+Only the origin region does: it leads whatever nobody else has. What another region has taken up is not taken
 from it (Measures on complaints to market regulators, art. 37): that region returns it first.
 """
 
@@ -13,7 +13,7 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.process import failpoints
 from gateway.store.port import Transaction
-from region_node.care.complaints import cases, escalation, handling, joining, leading, owner, rules, told
+from region_node.care.complaints import case_lead, cases, escalation, handling, notices, owner, remote_repeats, rules
 from region_node.care.complaints.keeping import change_complaint
 from region_node.care.complaints.limits import change_deadlines
 from region_node.care.complaints.proposing import note_setting
@@ -26,7 +26,7 @@ from region_node.node.context import RegionContext
 class Classification:
     """What somebody says a complaint is about, and why."""
 
-    docket: str
+    ticket_id: str
     category: str
     reason: str = field(repr=False)
     author: str
@@ -39,7 +39,7 @@ def classify(tx: Transaction, context: RegionContext, wanted: Classification, no
 
     Deadlines run from filing on: the time that was used stays used. Raises Refused.
     """
-    row = require_complaint(tx, wanted.docket)
+    row = require_complaint(tx, wanted.ticket_id)
     complaint = row.complaint
     context.federation.complaint_category(wanted.category)
     require_classifiable(tx, context, complaint, wanted)
@@ -51,7 +51,7 @@ def classify(tx: Transaction, context: RegionContext, wanted: Classification, no
         change_complaint(tx, complaint, now)
     else:
         _change(tx, context, row, wanted.category, now)
-    told.tell_classified(tx, context, complaint, now)
+    notices.tell_classified(tx, context, complaint, now)
     failpoints.reach("complaint-classified.before-commit")
     return complaint
 
@@ -60,8 +60,8 @@ def require_classifiable(tx: Transaction, context: RegionContext, complaint: Com
     """Raises Refused for what this region cannot classify, with what is to be done before."""
     if complaint.parent:
         raise Refused(Reason.REASON_COMPLAINT_IS_WORK_ITEM, complaint=complaint.parent)
-    if complaint.handling_region != context.region:
-        raise Refused(Reason.REASON_COMPLAINT_NOT_FIRST_CONTACT, region=complaint.handling_region)
+    if complaint.origin_region != context.region:
+        raise Refused(Reason.REASON_COMPLAINT_NOT_FIRST_CONTACT, region=complaint.origin_region)
     rules.require_open(complaint, "classify")
     if complaint.request.category == wanted.category:
         raise Refused(Reason.REASON_COMPLAINT_CATEGORY_UNCHANGED, category=wanted.category)
@@ -82,7 +82,7 @@ def _require_recallable(tx: Transaction, complaint: Complaint) -> None:
     """Raises Refused where another region has taken it up, or is about to hear what the customer says."""
     if complaint.version:
         raise Refused(Reason.REASON_COMPLAINT_WITH_REGION, region=complaint.owner_region)
-    if has_customers_command_under_way(tx, complaint.docket):
+    if has_customers_command_under_way(tx, complaint.ticket_id):
         raise Refused(Reason.REASON_COMPLAINT_ANSWER_AWAITED, region=complaint.owner_region)
 
 
@@ -90,13 +90,13 @@ def _route(tx: Transaction, context: RegionContext, row: ComplaintRow, code: str
     """Gives what nobody is known to have taken up to whoever's work it is.
 
     A region to which it was sent before may take it up yet: it is told to leave it, behind the filing, and whoever has
-    to do something by the new category gets a work item, which has a docket of its own.
+    to do something by the new category gets a work item, which has a ticket id of its own.
     """
     complaint = row.complaint
     was_sent = complaint.owner_region != context.region
     if was_sent:
-        recall = ComplaintCommand(docket=complaint.docket, recall=ComplaintCommand.Recall())
-        send_to_region(tx, context, row, f"{complaint.docket}#recall", recall, now)
+        recall = ComplaintCommand(ticket_id=complaint.ticket_id, recall=ComplaintCommand.Recall())
+        send_to_region(tx, context, row, f"{complaint.ticket_id}#recall", recall, now)
     handling.route(tx, context, row, code, now, leads=was_sent)
 
 
@@ -111,9 +111,9 @@ def _change(tx: Transaction, context: RegionContext, row: ComplaintRow, code: st
     escalation.repeated(complaint, now, context.region)
     owner.join_group(tx, context, complaint, now)
     if complaint.items:
-        leading.assign_anew(tx, context, row, whose, now)
+        case_lead.assign_anew(tx, context, row, whose, now)
     elif [each.region for each in whose] != [context.region]:
-        leading.open_case(tx, context, row, whose, now)
+        case_lead.open_case(tx, context, row, whose, now)
     escalation.raise_due(complaint, context.federation.working_hours, now, context.region)
     owner.keep_and_tell(tx, context, row, before, now)
-    joining.spread(tx, context, row, now)
+    remote_repeats.spread(tx, context, row, now)

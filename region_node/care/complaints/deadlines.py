@@ -117,7 +117,9 @@ def marks(each: Deadline, fractions: Sequence[float], hours: Hours) -> list[date
 
 
 def told_at(each: Deadline, hours: Hours) -> datetime:
-    """When those above are told that a deadline has passed: at once, or where days are counted, when work begins."""
+    """When the escalation recipients are told that a deadline has passed: at once, or where days are counted, when
+    work begins.
+    """
     last = min(each.terms, key=lambda term: from_timestamp(term.end_time))
     due = from_timestamp(last.end_time)
     return hours(last.region).next_open(due) if _counts_days(last.limit) else due

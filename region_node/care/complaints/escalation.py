@@ -76,9 +76,10 @@ def classified(complaint: Complaint, now: datetime, region: str) -> None:
 def raised_on_the_way(complaint: Complaint, hours: Hours, now: datetime) -> None:
     """What the first contact has raised a complaint to, of its own accord, until this region hears of it.
 
-    Its timers ran by what the filing says: each level is that region's, which tells those above, and no other's.
+    Its timers ran by what the filing says: each level is that region's, which tells the escalation recipients, and
+    no other's.
     """
-    first_contact = complaint.handling_region
+    first_contact = complaint.origin_region
     while (following := steps(complaint, hours)) and following[0].due <= now:
         raise_to(complaint, following[0], following[0].due, first_contact)
 

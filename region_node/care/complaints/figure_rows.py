@@ -9,10 +9,10 @@ from gateway.time.clock import from_timestamp, to_microseconds
 from region_node.care.complaints import rules
 from region_node.care.complaints.deadlines import due_of, find, is_met
 from region_node.care.complaints.ledger import is_estimated
-from region_node.customers.standing import ERASED
+from region_node.customers.status import ERASED
 
 _COLUMNS = (
-    "docket, category, department_zh, department_en, creation_date, state, due, resolved, level, repeats, refusals,"
+    "ticket_id, category, department_zh, department_en, create_time, state, due, resolved, level, repeats, refusals,"
     " contacts, rating"
 )
 _KEPT = ", ".join(
@@ -33,11 +33,11 @@ _KEPT = ", ".join(
     )
 )
 _KEEP = (
-    "INSERT INTO complaint_figures (docket, owner_region, category, department_zh, department_en, is_item,"  # noqa: S608 - column names only
-    " creation_date, state, due, resolved, level, repeats, refusals, contacts, rating)"
-    " VALUES (:docket, :owner_region, :category, :department_zh, :department_en, :is_item,"
-    " :creation_date, :state, :due, :resolved, :level, :repeats, :refusals, :contacts, :rating)"
-    f" ON CONFLICT (docket) DO UPDATE SET {_KEPT}"
+    "INSERT INTO complaint_figures (ticket_id, owner_region, category, department_zh, department_en, is_item,"  # noqa: S608 - column names only
+    " create_time, state, due, resolved, level, repeats, refusals, contacts, rating)"
+    " VALUES (:ticket_id, :owner_region, :category, :department_zh, :department_en, :is_item,"
+    " :create_time, :state, :due, :resolved, :level, :repeats, :refusals, :contacts, :rating)"
+    f" ON CONFLICT (ticket_id) DO UPDATE SET {_KEPT}"
 )
 
 
@@ -45,11 +45,11 @@ _KEEP = (
 class Counted:
     """What counts of one complaint; instants in microseconds."""
 
-    docket: str
+    ticket_id: str
     category: str
     department_zh: str
     department_en: str
-    creation_date: int
+    create_time: int
     state: int
     due: int | None
     resolved: int | None
@@ -75,14 +75,14 @@ def _values(complaint: Complaint) -> Mapping[str, Value]:
     # An estimate is no measurement: it counts neither as a duration nor as in time or late.
     is_resolved = each is not None and is_met(each) and not is_estimated(complaint)
     return {
-        "docket": complaint.docket,
-        # What a region has returned is led, and counted, by the region of first contact.
-        "owner_region": complaint.handling_region if complaint.HasField("returned") else complaint.owner_region,
+        "ticket_id": complaint.ticket_id,
+        # What a region has returned is led, and counted, by the origin region.
+        "owner_region": complaint.origin_region if complaint.HasField("returned") else complaint.owner_region,
         "category": complaint.request.category,
         "department_zh": complaint.department.zh_cn,
         "department_en": complaint.department.en,
-        "is_item": int(complaint.docket.count("/") > 1),
-        "creation_date": to_microseconds(from_timestamp(complaint.creation_date)),
+        "is_item": int(complaint.ticket_id.count("/") > 1),
+        "create_time": to_microseconds(from_timestamp(complaint.create_time)),
         "state": complaint.state,
         "due": to_microseconds(due_of(each)) if each is not None else None,
         "resolved": to_microseconds(from_timestamp(each.met_time)) if each is not None and is_resolved else None,
@@ -99,26 +99,26 @@ def counted_page(
 ) -> list[Counted]:
     """At most `limit` complaints of a responsible region that were filed in [start, end), microseconds, in order.
 
-    `after` is the time of filing and the docket of the last one of the page before; (start, "") for the first page.
+    `after` is the time of filing and the ticket id of the last one of the page before; (start, "") for the first page.
     """
     return tx.all(
         Counted,
         f"SELECT {_COLUMNS} FROM complaint_figures"  # noqa: S608 - column names only
-        " WHERE owner_region = :region AND is_item = 0 AND creation_date >= :after_date AND creation_date < :end"
-        " AND creation_date >= :start AND (creation_date > :after_date OR docket > :after_docket)"
-        " ORDER BY creation_date, docket LIMIT :limit",
+        " WHERE owner_region = :region AND is_item = 0 AND create_time >= :after_date AND create_time < :end"
+        " AND create_time >= :start AND (create_time > :after_date OR ticket_id > :after_ticket_id)"
+        " ORDER BY create_time, ticket_id LIMIT :limit",
         region=region,
         start=start,
         end=end,
         after_date=after[0],
-        after_docket=after[1],
+        after_ticket_id=after[1],
         limit=limit,
     )
 
 
 def count_customers(tx: Transaction) -> int:
     """How many customers the region has now, without those who were erased."""
-    return tx.first(int, "SELECT COUNT(*) FROM customers WHERE standing <> :erased", erased=ERASED) or 0
+    return tx.first(int, "SELECT COUNT(*) FROM customers WHERE status <> :erased", erased=ERASED) or 0
 
 
 def _contacts(complaint: Complaint) -> int:

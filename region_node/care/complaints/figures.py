@@ -45,7 +45,7 @@ class _Group:
             self.timed += 1
             self.in_time += each.due is None or each.resolved <= each.due
             self.first_contact += not each.contacts
-            self.minutes.append(max(0, -((each.creation_date - each.resolved) // _MINUTE)))
+            self.minutes.append(max(0, -((each.create_time - each.resolved) // _MINUTE)))
         elif each.state not in rules.FINAL and each.due is not None and each.due < now:
             self.timed += 1
 

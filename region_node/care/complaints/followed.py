@@ -1,4 +1,4 @@
-"""A complaint across regions: the region of first contact is its origin, the responsible region owns it."""
+"""A complaint across regions: the origin region is its origin, the responsible region owns it."""
 
 from gateway.api.region.v1.complaint_pb2 import Complaint
 from region_node.care.complaints import rules
@@ -9,13 +9,13 @@ from region_node.tickets.followed import Facts, Followed
 def facts(complaint: Complaint) -> Facts:
     """Who has a part in a complaint."""
     return Facts(
-        name=complaint.docket,
-        origin=complaint.handling_region,
+        name=complaint.ticket_id,
+        origin=complaint.origin_region,
         owner=complaint.owner_region,
         operator=complaint.operator,
         version=complaint.version,
         state=complaint.state,
-        created=complaint.creation_date,
+        created=complaint.create_time,
     )
 
 
@@ -27,11 +27,11 @@ COMPLAINT = Followed(
     final=rules.FINAL,
     require_plausible=rules.require_level,
     fixed=(
-        "docket",
+        "ticket_id",
         "request",
         "classification",
-        "creation_date",
-        "handling_region",
+        "create_time",
+        "origin_region",
         "operator",
         "owner_region",
         "home_region",

@@ -17,8 +17,8 @@ from region_node.care.complaints import rules
 SIZE_POLICY, WINDOW_POLICY = "complaint-group-size", "complaint-group-window"
 _AT_WORK = ", ".join(str(state) for state in (rules.IN_PROGRESS, rules.PENDING))
 _ALIKE = (  # another one that is at work here, about the same, filed within a time
-    "owner_region = :region AND category = :category AND creation_date BETWEEN :since AND :until"
-    f" AND state IN ({_AT_WORK}) AND :own_case NOT IN (docket, parent)"
+    "owner_region = :region AND category = :category AND create_time BETWEEN :since AND :until"
+    f" AND state IN ({_AT_WORK}) AND :own_case NOT IN (ticket_id, parent)"
 )
 
 
@@ -32,7 +32,7 @@ class GroupRule:
 
 @dataclass(frozen=True)
 class Group:
-    """A group that a complaint belongs to, and what belongs to it only since that complaint came, by docket."""
+    """A group that a complaint belongs to, and what belongs to it only since that complaint came, by ticket id."""
 
     group_id: str
     others: Sequence[str] = ()
@@ -42,7 +42,7 @@ class Group:
 class Alike:
     """A complaint, or a work item of the case `parent`, that is at work in the same region about the same."""
 
-    docket: str
+    ticket_id: str
     parent: str
 
 
@@ -60,18 +60,18 @@ def find_group(tx: Transaction, complaint: Complaint, rule: GroupRule) -> Group 
 
     Only what is at work counts: what was resolved, returned or has ended does not.
     """
-    filed = from_timestamp(complaint.creation_date)
+    filed = from_timestamp(complaint.create_time)
     known = tx.first(
         str,
         f"SELECT group_id FROM complaints WHERE {_ALIKE} AND group_id <> ''"  # noqa: S608 - no values
-        " ORDER BY creation_date DESC LIMIT 1",
+        " ORDER BY create_time DESC LIMIT 1",
         **_about(complaint, filed - rule.window, filed + rule.window),
     )
     if known is not None:
         return Group(known)
     before = tx.all(
         Alike,
-        f"SELECT docket, parent FROM complaints WHERE {_ALIKE} ORDER BY creation_date, docket",  # noqa: S608 - no values
+        f"SELECT ticket_id, parent FROM complaints WHERE {_ALIKE} ORDER BY create_time, ticket_id",  # noqa: S608 - no values
         **_about(complaint, filed - rule.window, filed),
     )
     return made(complaint, before, rule.size)
@@ -82,18 +82,18 @@ def made(complaint: Complaint, before: Sequence[Alike], size: int) -> Group | No
 
     None while they are fewer than `size`. A case counts once, with all its work items.
     """
-    cases = [*dict.fromkeys(each.parent or each.docket for each in before), complaint.parent or complaint.docket]
+    cases = [*dict.fromkeys(each.parent or each.ticket_id for each in before), complaint.parent or complaint.ticket_id]
     if len(cases) < size:
         return None
     group_id = f"{complaint.owner_region}/{complaint.request.category}/{cases[0]}"
-    return Group(group_id, [each.docket for each in before])
+    return Group(group_id, [each.ticket_id for each in before])
 
 
 def _about(complaint: Complaint, since: datetime, until: datetime) -> dict[str, Value]:
     return {
         "region": complaint.owner_region,
         "category": complaint.request.category,
-        "own_case": complaint.parent or complaint.docket,
+        "own_case": complaint.parent or complaint.ticket_id,
         "since": to_microseconds(since),
         "until": to_microseconds(until),
     }

@@ -1,4 +1,4 @@
-"""What the region of first contact does: takes complaints in, passes on what the customer says, keeps what it is told.
+"""What the origin region does: takes complaints in, passes on what the customer says, keeps what it is told.
 
 It keeps the customer's contact to the end, whichever region is responsible.
 """
@@ -18,19 +18,19 @@ from gateway.security.identity import Identity
 from gateway.store.port import Transaction
 from gateway.store.timers import Timer
 from gateway.time.clock import from_timestamp, to_timestamp
-from region_node.care.complaints import cases, escalation, joining, leading, owner, proposing, rules, told
+from region_node.care.complaints import case_lead, cases, escalation, notices, owner, proposing, remote_repeats, rules
 from region_node.care.complaints.followed import COMPLAINT
 from region_node.care.complaints.keeping import add_complaint, change_complaint
 from region_node.care.complaints.limits import set_deadlines
 from region_node.care.complaints.rows import (
     ComplaintRow,
     find_complaint,
-    next_docket_number,
+    next_ticket_number,
     require_complaint,
 )
 from region_node.care.complaints.sending import send_to_region
 from region_node.care.complaints.taxonomy import Concerned, concerned
-from region_node.customers.told_standings import require_takes_complaints, require_unrestricted, standings_of
+from region_node.customers.known_statuses import require_takes_complaints, require_unrestricted, statuses_of
 from region_node.node.context import RegionContext
 from region_node.requests.caller import Caller, note, settle_asked
 from region_node.requests.rows import insert_request
@@ -59,9 +59,9 @@ def file(
     if request.location_region:
         context.federation.region(request.location_region)
     home = context.federation.number_plan.home_of(request.number)
-    require_takes_complaints(home, standings_of(tx, [request.number]))
+    require_takes_complaints(home, statuses_of(tx, [request.number]))
     classification = proposing.classification(context, request, home, now)
-    number = next_docket_number(tx)
+    number = next_ticket_number(tx)
     complaint = _new_complaint(context, caller, request, home or "", number, now)
     complaint.classification.CopyFrom(classification)
     owner.note_unassigned(tx, context, complaint)
@@ -70,13 +70,13 @@ def file(
     failpoints.reach("complaint-filed.before-commit")
     if category := proposing.category_set(classification):
         route(tx, context, row, category, now, known=-1)
-        told.tell_filed(tx, context, complaint, now)
+        notices.tell_filed(tx, context, complaint, now)
     else:
         _hold(tx, context, complaint, now)
-        told.tell_unclassified(tx, complaint, now)
+        notices.tell_unclassified(tx, complaint, now)
     add_complaint(tx, row, number, now)
-    insert_request(tx, key, complaint.docket, settled=True, now=now)
-    note(tx, caller, "FileComplaint", complaint.docket, now)
+    insert_request(tx, key, complaint.ticket_id, settled=True, now=now)
+    note(tx, caller, "FileComplaint", complaint.ticket_id, now)
     return complaint
 
 
@@ -90,7 +90,7 @@ def set_category(context: RegionContext, complaint: Complaint, code: str) -> Seq
     complaint.repeat_of, complaint.repeats = "", 0  # those of another category
     complaint.department.CopyFrom(category.departments[0].name)
     home = complaint.home_region or None
-    return concerned(category, complaint.request, handling=complaint.handling_region, home=home)
+    return concerned(category, complaint.request, handling=complaint.origin_region, home=home)
 
 
 def route(
@@ -106,16 +106,16 @@ def route(
     """Gives a complaint that nobody has taken up yet to whoever's work it is by a category.
 
     It is taken up here, sent to the responsible region, or is a case, which is led here. Its deadlines run from filing
-    on. `known` is the level that those above know; that of the complaint where it is not said. Where this region is to
-    lead whatever others have to do, `leads`, they get work items. It is changed in place; the caller stores it. Raises
-    Refused before the first write.
+    on. `known` is the level that the escalation recipients know; that of the complaint where it is not said. Where
+    this region is to lead whatever others have to do, `leads`, they get work items. It is changed in place; the
+    caller stores it. Raises Refused before the first write.
     """
     complaint = row.complaint
     known = complaint.level if known is None else known
     whose = set_category(context, complaint, code)
     complaint.owner_region = whose[0].region if len(whose) == 1 and not leads else context.region
     category = context.federation.complaint_category(code)
-    set_deadlines(context.federation, complaint, category, from_timestamp(complaint.creation_date))
+    set_deadlines(context.federation, complaint, category, from_timestamp(complaint.create_time))
     escalation.classified(complaint, now, context.region)
     is_own = complaint.owner_region == context.region
     rules.hand_over(complaint, complaint.owner_region, rules.WORKING if is_own else rules.WAITING_FOR_REGION, now)
@@ -123,13 +123,13 @@ def route(
     if is_own:
         owner.take_up(tx, context, complaint, now)
         if [each.region for each in whose] != [context.region]:
-            leading.open_case(tx, context, row, whose, now)
+            case_lead.open_case(tx, context, row, whose, now)
     else:
         if complaint.home_region == context.region:
             owner.note_earlier(tx, complaint)
-        send_to_region(tx, context, row, f"{complaint.docket}#file", ComplaintFiling(complaint=complaint), now)
+        send_to_region(tx, context, row, f"{complaint.ticket_id}#file", ComplaintFiling(complaint=complaint), now)
         owner.watch(tx, context, complaint)
-    joining.spread(tx, context, row, now)
+    remote_repeats.spread(tx, context, row, now)
 
 
 def command(
@@ -140,19 +140,19 @@ def command(
     Raises Refused; for a request that was asked before, what the responsible region answered then.
     """
     key = caller.key(asked.SerializeToString(deterministic=True))
-    require_readable(tx, asked.docket)
+    require_readable(tx, asked.ticket_id)
     if (known := known_request(COMPLAINT, tx, key)) is not None:
         return known
-    complaint = find_for(tx, asked.docket, caller.identity)
+    complaint = find_for(tx, asked.ticket_id, caller.identity)
     if complaint.parent:
         raise Refused(Reason.REASON_COMPLAINT_IS_WORK_ITEM, complaint=complaint.parent)
-    if complaint.handling_region != context.region:
-        raise Refused(Reason.REASON_COMPLAINT_NOT_FIRST_CONTACT, region=complaint.handling_region)
+    if complaint.origin_region != context.region:
+        raise Refused(Reason.REASON_COMPLAINT_NOT_FIRST_CONTACT, region=complaint.origin_region)
     settled = complaint.owner_region == context.region
     row = ComplaintRow(complaint, caller.traceparent)
     complaint = pass_on(tx, context, row, asked, f"{caller.operator}/{caller.request_id}", now)
-    insert_request(tx, key, complaint.docket, settled=settled, now=now)
-    note(tx, caller, asked.WhichOneof("command") or "", complaint.docket, now)
+    insert_request(tx, key, complaint.ticket_id, settled=settled, now=now)
+    note(tx, caller, asked.WhichOneof("command") or "", complaint.ticket_id, now)
     return complaint
 
 
@@ -163,20 +163,20 @@ def pass_on(
     complaint as it stands. Raises Refused."""
     known = row.complaint
     if known.owner_region != context.region:
-        send_to_region(tx, context, row, f"{known.docket}#{step}", asked, now)
+        send_to_region(tx, context, row, f"{known.ticket_id}#{step}", asked, now)
         return known
     complaint = owner.apply_command(tx, context, asked, now)
     if not complaint.parent:
-        told.tell_changed(tx, known, complaint, now)
-    joining.note_withdrawn(tx, context, ComplaintRow(complaint, row.traceparent), known, now)
+        notices.tell_changed(tx, known, complaint, now)
+    remote_repeats.note_withdrawn(tx, context, ComplaintRow(complaint, row.traceparent), known, now)
     by_customer = asked.WhichOneof("command") in _SAID and not asked.respond.asks_region
-    leading.follow(tx, context, complaint, now, by_customer=by_customer)
-    return require_complaint(tx, complaint.docket).complaint
+    case_lead.follow(tx, context, complaint, now, by_customer=by_customer)
+    return require_complaint(tx, complaint.ticket_id).complaint
 
 
 def adopt(tx: Transaction, context: RegionContext, snapshot: Complaint, now: datetime) -> None:
     """Takes over the responsible region's word on a complaint, and has the customer told what is new."""
-    row = find_complaint(tx, snapshot.docket)
+    row = find_complaint(tx, snapshot.ticket_id)
     if row is None:  # made unreadable since
         return
     known = row.complaint
@@ -192,26 +192,26 @@ def adopt(tx: Transaction, context: RegionContext, snapshot: Complaint, now: dat
     complaint.escalations.extend(own)
     complaint.level = max([snapshot.level, *(each.level for each in own)])
     if complaint.HasField("returned") and complaint.state == rules.HELD and not complaint.parent:
-        leading.lead(context, complaint, now)
+        case_lead.lead(context, complaint, now)
         complaint.version += 1
         owner.watch(tx, context, complaint)
         _spread_led(tx, context, ComplaintRow(complaint, row.traceparent), known.owner_region, now)
     else:
         owner.forget(tx, complaint)
     if not complaint.parent:
-        told.tell_changed(tx, known, complaint, now)
+        notices.tell_changed(tx, known, complaint, now)
     if not known.version:  # what was due here before the other region had it, and no timer here has come to
         owner.note_reached(tx, context, complaint, known.level, now)
     change_complaint(tx, complaint, now)
-    joining.note_withdrawn(tx, context, ComplaintRow(complaint, row.traceparent), known, now)
-    leading.follow(tx, context, complaint, now)
+    remote_repeats.note_withdrawn(tx, context, ComplaintRow(complaint, row.traceparent), known, now)
+    case_lead.follow(tx, context, complaint, now)
 
 
 def _spread_led(tx: Transaction, context: RegionContext, row: ComplaintRow, other: str, now: datetime) -> None:
     """A complaint is led here that another region has returned or refused: if that was the home region, it is told what
     it has not been told yet."""
     if other == row.complaint.home_region:
-        joining.spread(tx, context, row, now)
+        remote_repeats.spread(tx, context, row, now)
 
 
 def _keep_what_was_said(
@@ -225,7 +225,7 @@ def _keep_what_was_said(
     complaint.notes.extend(fresh)
     complaint.version += 1
     change_complaint(tx, complaint, now)
-    leading.follow(tx, context, complaint, now)
+    case_lead.follow(tx, context, complaint, now)
 
 
 def settle_command(
@@ -253,7 +253,7 @@ def _do_here(
     tx: Transaction, context: RegionContext, asked: ComplaintCommand, refused: Refused, now: datetime
 ) -> Refused | None:
     """Does what the customer said; returns why not, `refused` where this region does not answer for the complaint."""
-    row = find_complaint(tx, asked.docket)
+    row = find_complaint(tx, asked.ticket_id)
     if row is None or row.complaint.owner_region != context.region:
         return refused
     try:
@@ -264,21 +264,21 @@ def _do_here(
     return None
 
 
-def keep(tx: Transaction, context: RegionContext, docket: str, refused: Refused, now: datetime) -> None:
+def keep(tx: Transaction, context: RegionContext, ticket_id: str, refused: Refused, now: datetime) -> None:
     """The node of the other region has refused the filing, and passes nothing on: the region that received it first
     leads a case, which awaits the coordinator and says why, and the customer is told who has it now."""
-    row = find_complaint(tx, docket)
+    row = find_complaint(tx, ticket_id)
     if row is None or row.complaint.version:
         return
     complaint = row.complaint
     if complaint.parent:
-        leading.refuse_item(tx, context, complaint, refused, now)
+        case_lead.refuse_item(tx, context, complaint, refused, now)
         return
     other = complaint.owner_region
     owner.take_up(tx, context, complaint, now)
-    leading.refused_by_node(complaint, other, refused, now)
-    leading.lead(context, complaint, now)
-    told.tell_led(tx, context, complaint, now)
+    case_lead.refused_by_node(complaint, other, refused, now)
+    case_lead.lead(context, complaint, now)
+    notices.tell_led(tx, context, complaint, now)
     change_complaint(tx, complaint, now)
     _spread_led(tx, context, row, other, now)
 
@@ -296,21 +296,21 @@ def escalation_is_due(tx: Transaction, context: RegionContext, timer: Timer, now
     reached = escalation.raise_due(complaint, context.federation.working_hours, now, context.region)
     if reached:
         owner.note_reached(tx, context, complaint, known, now)
-        asked = ComplaintCommand(docket=complaint.docket)
+        asked = ComplaintCommand(ticket_id=complaint.ticket_id)
         asked.raised.escalation.CopyFrom(reached[-1])
-        send_to_region(tx, context, row, f"{complaint.docket}#raised{complaint.level}", asked, now)
+        send_to_region(tx, context, row, f"{complaint.ticket_id}#raised{complaint.level}", asked, now)
         change_complaint(tx, complaint, now)
     owner.watch(tx, context, complaint)
 
 
 def raise_for_administrator(
-    tx: Transaction, context: RegionContext, docket: str, wanted: escalation.AdministratorsWish, now: datetime
+    tx: Transaction, context: RegionContext, ticket_id: str, wanted: escalation.AdministratorsWish, now: datetime
 ) -> Complaint:
     """An administrator of the federation raises a complaint: of this region, or one that nobody has taken up yet.
 
     Raises Refused, with COMPLAINT_NOT_RESPONSIBLE where another region has it.
     """
-    row = require_complaint(tx, docket)
+    row = require_complaint(tx, ticket_id)
     complaint, known = row.complaint, row.complaint.level
     if complaint.owner_region == context.region:
         return owner.raise_for_administrator(tx, context, row, wanted, now)
@@ -318,30 +318,30 @@ def raise_for_administrator(
         raise Refused(Reason.REASON_COMPLAINT_NOT_RESPONSIBLE, region=complaint.owner_region)
     reached = escalation.raise_for_administrator(complaint, wanted, now, context.region)
     owner.note_reached(tx, context, complaint, known, now)
-    asked = ComplaintCommand(docket=complaint.docket)
+    asked = ComplaintCommand(ticket_id=complaint.ticket_id)
     asked.raised.escalation.CopyFrom(reached[-1])
     asked.raised.administrator, asked.raised.reason = wanted.administrator, wanted.reason
-    send_to_region(tx, context, row, f"{complaint.docket}#raised{complaint.level}", asked, now)
+    send_to_region(tx, context, row, f"{complaint.ticket_id}#raised{complaint.level}", asked, now)
     change_complaint(tx, complaint, now)
     owner.watch(tx, context, complaint)
     return complaint
 
 
-def find_for(tx: Transaction, docket: str, identity: Identity) -> Complaint:
+def find_for(tx: Transaction, ticket_id: str, identity: Identity) -> Complaint:
     """The complaint, for whoever may see it.
 
     Raises Refused with COMPLAINT_NOT_FOUND, also for those who may not, and with CUSTOMER_RESTRICTED.
     """
-    row = find_complaint(tx, docket)
+    row = find_complaint(tx, ticket_id)
     if row is None or not is_visible(row.complaint, identity):
-        raise Refused(Reason.REASON_COMPLAINT_NOT_FOUND, complaint=docket)
+        raise Refused(Reason.REASON_COMPLAINT_NOT_FOUND, complaint=ticket_id)
     require_unrestricted(tx, row.complaint.request.number)
     return row.complaint
 
 
-def require_readable(tx: Transaction, docket: str) -> None:
+def require_readable(tx: Transaction, ticket_id: str) -> None:
     """Raises Refused with CUSTOMER_RESTRICTED where the customer of a complaint is stored and nothing else."""
-    row = find_complaint(tx, docket)
+    row = find_complaint(tx, ticket_id)
     if row is not None:
         require_unrestricted(tx, row.complaint.request.number)
 
@@ -353,7 +353,7 @@ def is_visible(complaint: Complaint, identity: Identity) -> bool:
     """
     filed_it = complaint.operator == identity.name and not complaint.parent
     is_own = identity.role == Role.ROLE_STAFF or filed_it
-    return complaint.owner_region == identity.region or (complaint.handling_region == identity.region and is_own)
+    return complaint.owner_region == identity.region or (complaint.origin_region == identity.region and is_own)
 
 
 def _new_complaint(
@@ -367,13 +367,13 @@ def _new_complaint(
     """The complaint as it was received."""
     day = now.astimezone(ZoneInfo(context.time_zone))
     complaint = Complaint(
-        docket=f"{context.region}/{day:%Y%m%d}-{number}",
+        ticket_id=f"{context.region}/{day:%Y%m%d}-{number}",
         request=request,
-        handling_region=context.region,
+        origin_region=context.region,
         operator=caller.operator,
         home_region=home,
         owner_region=context.region,
-        creation_date=to_timestamp(now),
+        create_time=to_timestamp(now),
     )
     rules.enter(complaint, rules.ACKNOWLEDGED, now=now, region=context.region, reason="received")
     return complaint

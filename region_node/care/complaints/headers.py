@@ -42,12 +42,13 @@ class HeaderFilter:
 def list_headers(tx: Transaction, wanted: HeaderFilter, limit: int) -> Sequence[ComplaintHeader]:
     """At most `limit` complaints: where their time is asked about, those that are due first, else the newest first."""
     conditions, parameters = _conditions(wanted)
-    order = "c.due, c.docket" if wanted.is_about_time else "c.creation_date DESC, c.docket DESC"
+    order = "c.due, c.ticket_id" if wanted.is_about_time else "c.create_time DESC, c.ticket_id DESC"
     return tx.all(
         _header,
-        "SELECT c.docket, c.version, c.state, c.level, c.severity, COALESCE(f.category, c.category), c.handling_region,"  # noqa: S608 - no values
+        "SELECT c.ticket_id, c.version, c.state, c.level, c.severity, COALESCE(f.category,"  # noqa: S608 - no values
+        " c.category), c.origin_region,"
         " COALESCE(f.owner_region, c.owner_region), COALESCE(f.department_zh, ''), COALESCE(f.department_en, ''),"
-        " c.creation_date, c.due, c.group_id FROM complaints c LEFT JOIN complaint_figures f ON f.docket = c.docket"
+        " c.create_time, c.due, c.group_id FROM complaints c LEFT JOIN complaint_figures f ON f.ticket_id = c.ticket_id"
         f" WHERE {' AND '.join(conditions)} ORDER BY {order} LIMIT :limit",
         limit=limit,
         **parameters,
@@ -59,16 +60,16 @@ def header_of(complaint: Complaint) -> ComplaintHeader:
     each = find(complaint, rules.RESOLVE)
     is_due = each is not None and not is_met(each) and not rules.is_final(complaint)
     return ComplaintHeader(
-        docket=complaint.docket,
+        ticket_id=complaint.ticket_id,
         version=complaint.version,
         state=complaint.state,
         level=complaint.level,
         severity=complaint.severity,
         category=complaint.request.category,
-        handling_region=complaint.handling_region,
+        origin_region=complaint.origin_region,
         owner_region=complaint.owner_region,
         department=None if rules.is_with_nobody(complaint) else complaint.department,
-        creation_date=complaint.creation_date,
+        create_time=complaint.create_time,
         group_id=complaint.group_id,
         due=to_timestamp(due_of(each)) if each is not None and is_due else None,
     )
@@ -86,7 +87,7 @@ def _conditions(wanted: HeaderFilter) -> tuple[list[str], dict[str, Value]]:
         conditions.append("c.due >= :now AND c.due < :soon")
         parameters |= {"now": now, "soon": to_microseconds(wanted.now + wanted.due_within)}
     if wanted.unclassified:
-        conditions.append("c.docket IN (SELECT docket FROM complaint_figures WHERE category = '')")
+        conditions.append("c.ticket_id IN (SELECT ticket_id FROM complaint_figures WHERE category = '')")
     if wanted.level:
         conditions.append(
             "c.level >= :level" if wanted.level < _RAISED else f"c.level >= {_RAISED} AND c.level >= :level"
@@ -102,31 +103,31 @@ def _conditions(wanted: HeaderFilter) -> tuple[list[str], dict[str, Value]]:
 
 
 def _header(
-    docket: str,
+    ticket_id: str,
     version: int,
     state: int,
     level: int,
     severity: int,
     category: str,
-    handling_region: str,
+    origin_region: str,
     owner_region: str,
     department_zh: str,
     department_en: str,
-    creation_date: int,
+    create_time: int,
     due: int | None,
     group_id: str,
 ) -> ComplaintHeader:
     return ComplaintHeader(
-        docket=docket,
+        ticket_id=ticket_id,
         version=version,
         state=ComplaintState.ValueType(state),
         level=level,
         severity=ComplaintSeverity.ValueType(severity),
         category=category,
-        handling_region=handling_region,
+        origin_region=origin_region,
         owner_region=owner_region,
         department=LocalizedText(zh_cn=department_zh, en=department_en),
-        creation_date=to_timestamp(from_microseconds(creation_date)),
+        create_time=to_timestamp(from_microseconds(create_time)),
         due=to_timestamp(from_microseconds(due)) if due is not None else None,
         group_id=group_id,
     )

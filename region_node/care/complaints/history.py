@@ -13,7 +13,7 @@ from region_node.care.complaints.headers import header_of
 
 
 def history(complaint: Complaint, now: datetime, hours: Hours) -> ComplaintHistory:
-    """A complaint as those above see it at `now`."""
+    """A complaint as the escalation recipients see it at `now`."""
     told = ComplaintHistory(
         header=header_of(complaint),
         deadlines=complaint.deadlines,

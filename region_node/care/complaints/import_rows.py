@@ -6,12 +6,12 @@ from datetime import datetime
 
 from gateway.api.region.v1.complaint_pb2 import Complaint
 from gateway.store import vault
-from gateway.store.among import rows_among
+from gateway.store.batched_lookup import rows_among
 from gateway.store.port import Transaction
 from gateway.time.clock import from_microseconds
 from region_node.care.complaints import rules
 from region_node.care.complaints.figure_rows import keep_figures_of
-from region_node.care.complaints.past import Earlier
+from region_node.care.complaints.replay import Earlier
 from region_node.care.complaints.rows import (
     EVENTS,
     ComplaintChanged,
@@ -29,13 +29,13 @@ _REFERENCE = "complaint reference"  # the kind of index
 
 @dataclass(frozen=True)
 class NewComplaint:
-    """A complaint to insert; `number` and `reference` are the indexes of its number and of its docket before.
+    """A complaint to insert; `number` and `reference` are the indexes of its number and of its ticket id before.
 
     `closed` is when it ended, from which on it is kept; None for one that is open.
     """
 
     row: ComplaintRow = field(repr=False)
-    docket_number: int
+    ticket_number: int
     number: str = field(repr=False)
     reference: str = field(repr=False)
     closed: datetime | None = None
@@ -45,19 +45,19 @@ class NewComplaint:
 class Known:
     """A complaint that was imported before; without a digest where it was made unreadable since."""
 
-    docket: str
+    ticket_id: str
     digest: bytes | None
 
 
 @dataclass(frozen=True)
 class _Stored:
-    docket: str
+    ticket_id: str
     external_index: str
     body: bytes = field(repr=False)
 
 
 def reference_index(tx: Transaction, reference: str) -> str:
-    """What stands in the database in the place of a docket of another system."""
+    """What stands in the database in the place of a ticket id of another system."""
     return vault.index_of(tx, _REFERENCE, reference)
 
 
@@ -65,12 +65,12 @@ def imported_among(tx: Transaction, references: Sequence[str]) -> Mapping[str, K
     """Those of the references whose complaints were imported before."""
     indexes = {reference_index(tx, each): each for each in references}
     rows = rows_among(
-        tx, _Stored, "SELECT docket, external_index, body FROM complaints WHERE external_index", list(indexes)
+        tx, _Stored, "SELECT ticket_id, external_index, body FROM complaints WHERE external_index", list(indexes)
     )
-    opened = vault.open_many(tx, [complaint_sealing(row.docket, row.body) for row in rows])
+    opened = vault.open_many(tx, [complaint_sealing(row.ticket_id, row.body) for row in rows])
     return {
         indexes[row.external_index]: Known(
-            row.docket, None if content is None else Complaint.FromString(content).imported_digest
+            row.ticket_id, None if content is None else Complaint.FromString(content).imported_digest
         )
         for row, content in zip(rows, opened, strict=True)
     }
@@ -80,13 +80,13 @@ def earlier_about(tx: Transaction, numbers: Sequence[str]) -> Earlier:
     """What this region has about numbers, by the numbers' indexes."""
     found = Earlier()
 
-    def take(number: str, category: str, filed: int, docket: str) -> None:
-        found.add(number, category, from_microseconds(filed), docket)
+    def take(number: str, category: str, filed: int, ticket_id: str) -> None:
+        found.add(number, category, from_microseconds(filed), ticket_id)
 
     rows_among(
         tx,
         take,
-        "SELECT number_index, category, creation_date, CASE WHEN parent = '' THEN docket ELSE parent END"  # noqa: S608 - a number only
+        "SELECT number_index, category, create_time, CASE WHEN parent = '' THEN ticket_id ELSE parent END"  # noqa: S608 - a number only
         f" FROM complaints WHERE state <> {rules.CANCELLED} AND number_index",
         numbers,
     )
@@ -100,12 +100,13 @@ def insert_complaints(tx: Transaction, new: Sequence[NewComplaint], now: datetim
     """
     complaints = [each.row.complaint for each in new]
     insert_all(
-        tx, [(each.row, inserted_columns(each.row, each.docket_number, each.number, each.reference)) for each in new]
+        tx, [(each.row, inserted_columns(each.row, each.ticket_number, each.number, each.reference)) for each in new]
     )
     keep_figures_of(tx, complaints)
-    insert_escalations(tx, [row for each in complaints for row in escalation_values(each.docket, each.escalations)])
+    insert_escalations(tx, [row for each in complaints for row in escalation_values(each.ticket_id, each.escalations)])
     EVENTS.note_all(
-        tx, [(each.docket, event_columns(each, one.closed or now)) for each, one in zip(complaints, new, strict=True)]
+        tx,
+        [(each.ticket_id, event_columns(each, one.closed or now)) for each, one in zip(complaints, new, strict=True)],
     )
-    changed = ComplaintChanged(complaints[-1].docket)  # whoever watches looks for all events
+    changed = ComplaintChanged(complaints[-1].ticket_id)  # whoever watches looks for all events
     tx.publish(changed, about=changed.about)

@@ -16,7 +16,7 @@ from gateway.store.port import Store
 from gateway.time.clock import Clock, from_timestamp
 from region_node.care.complaints import imports
 from region_node.care.complaints.imports import Asked, Candidate
-from region_node.care.complaints.past import Earlier
+from region_node.care.complaints.replay import Earlier
 from region_node.node.context import RegionContext
 from region_node.requests.auditing import AuditedCall, audited_call
 from region_node.requests.importing.progress import FIRST_LINE, Done, Progress, Rejection, require_next

@@ -24,7 +24,7 @@ from gateway.rpc.message_checks import require_plain
 from gateway.store.port import Transaction
 from gateway.store.timers import Timer, set_timers
 from gateway.time.clock import from_timestamp, to_microseconds
-from region_node.care.complaints import past, rules
+from region_node.care.complaints import replay, rules
 from region_node.care.complaints.import_rows import (
     Known,
     NewComplaint,
@@ -35,11 +35,11 @@ from region_node.care.complaints.import_rows import (
 )
 from region_node.care.complaints.limits import set_deadlines
 from region_node.care.complaints.owner import ESCALATION_TIMER
-from region_node.care.complaints.past import Earlier, Past
 from region_node.care.complaints.proposing import category_set, classification, note_setting
-from region_node.care.complaints.rows import ComplaintRow, next_docket_number
+from region_node.care.complaints.replay import Earlier, Past
+from region_node.care.complaints.rows import ComplaintRow, next_ticket_number
 from region_node.care.complaints.taxonomy import owner_of
-from region_node.customers.told_standings import ToldStanding, require_takes_complaints, standings_of
+from region_node.customers.known_statuses import KnownStatus, require_takes_complaints, statuses_of
 from region_node.node.context import RegionContext
 from region_node.node.subjects import number_index
 from region_node.records.purging.rules import cutoff
@@ -93,8 +93,8 @@ def importing(context: RegionContext, traceparent: str) -> Work[Candidate]:
 
     def take(tx: Transaction, piece: Sequence[Candidate], asked: AuditedCall) -> Taken:
         new, rejections = _sorted_out(tx, context, piece)
-        dockets = _take_over(tx, context, new, traceparent, asked.now)
-        asked.record_each(tx, "ImportComplaint", dockets)
+        ticket_ids = _take_over(tx, context, new, traceparent, asked.now)
+        asked.record_each(tx, "ImportComplaint", ticket_ids)
         failpoints.reach("complaints-imported.before-commit")
         return Taken(len(new), rejections)
 
@@ -129,12 +129,12 @@ def replayed(
             continue
         complaint, life = each.imported.complaint, each.imported.past
         _find_repeats(earlier, complaint.request.number, complaint, life, str(each.number))
-        past.relive(complaint, life, context.federation.working_hours, until)
+        replay.relive(complaint, life, context.federation.working_hours, until)
         found.append(
             api.ReplayedComplaint(
                 number=each.number,
                 category=complaint.request.category,
-                filed_time=complaint.creation_date,
+                filed_time=complaint.create_time,
                 escalations=complaint.escalations,
             )
         )
@@ -143,7 +143,7 @@ def replayed(
 
 def _imported(context: RegionContext, told: api.ImportedComplaint, asked: Asked) -> Imported:
     """Raises Refused for what the contract does not allow, and for what another region answers for."""
-    require_length("external_reference", told.external_reference, _REFERENCE_LIMIT, required=True)
+    require_length("external_id", told.external_id, _REFERENCE_LIMIT, required=True)
     rules.require_filing(told.request)
     life = _life(told, asked)
     _require_outcome(told, life)
@@ -170,18 +170,18 @@ def _imported(context: RegionContext, told: api.ImportedComplaint, asked: Asked)
         raise Refused(Reason.REASON_COMPLAINT_IMPORT_ELSEWHERE, region=owner)
     complaint = Complaint(
         request=request,
-        handling_region=context.region,
+        origin_region=context.region,
         operator=asked.operator,
         home_region=home or "",
         owner_region=context.region,
         department=category.departments[0].name,
         severity=category.severity,
-        creation_date=told.filed_time,
+        create_time=told.filed_time,
         classification=classified,
-        external_reference=told.external_reference,
+        external_id=told.external_id,
         imported_digest=digest,
     )
-    if life.ended_as not in past.WITHOUT_RESOLUTION and (life.resolved or life.closed):
+    if life.ended_as not in replay.WITHOUT_RESOLUTION and (life.resolved or life.closed):
         complaint.resolution.text, complaint.resolution.cause_code = told.resolution, told.cause_code
     set_deadlines(context.federation, complaint, category, life.filed)
     return Imported(complaint, life, told.rating, digest, _over(context, life, asked.now))
@@ -311,27 +311,27 @@ def _sorted_out(
 ) -> tuple[list[Imported], list[Rejection]]:
     """The complaints of a piece that are new, and the lines that cannot be taken."""
     complaints = [each.imported.complaint for each in piece if isinstance(each.imported, Imported)]
-    known = imported_among(tx, [each.external_reference for each in complaints])
+    known = imported_among(tx, [each.external_id for each in complaints])
     taken = dict(known)
-    standings: dict[str, list[ToldStanding]] = {}
-    for standing in standings_of(tx, [each.request.number for each in complaints]):
-        standings.setdefault(standing.number_index, []).append(standing)
+    statuses: dict[str, list[KnownStatus]] = {}
+    for status in statuses_of(tx, [each.request.number for each in complaints]):
+        statuses.setdefault(status.number_index, []).append(status)
     new: list[Imported] = []
     rejections: list[Rejection] = []
     for each in piece:
         try:
             if isinstance(each.imported, Refused):
                 raise each.imported
-            reference, digest = each.imported.complaint.external_reference, each.imported.digest
+            reference, digest = each.imported.complaint.external_id, each.imported.digest
             if (before := taken.get(reference)) is None:
                 number, home = each.imported.complaint.request.number, each.imported.complaint.home_region
-                require_takes_complaints(home, standings.get(number_index(tx, number), ()) if standings else ())
+                require_takes_complaints(home, statuses.get(number_index(tx, number), ()) if statuses else ())
                 if each.imported.over:
                     raise Refused(Reason.REASON_COMPLAINT_RETENTION_OVER, ended=each.imported.over)
                 taken[reference] = Known(reference, digest)
                 new.append(each.imported)
             elif before.digest not in (digest, None):
-                raise Refused(Reason.REASON_COMPLAINT_IMPORTED_OTHERWISE, complaint=before.docket)
+                raise Refused(Reason.REASON_COMPLAINT_IMPORTED_OTHERWISE, complaint=before.ticket_id)
         except Refused as refused:
             about = each.imported.complaint.request.number if isinstance(each.imported, Imported) else ""
             rejections.append(Rejection(each.number, refused.reason, refused.parameters, about))
@@ -343,7 +343,7 @@ def _take_over(
 ) -> list[str]:
     """Stores complaints with their life until now; those that are open are raised from now on by their timers.
 
-    Returns their dockets.
+    Returns their ticket ids.
     """
     if not new:
         return []
@@ -352,29 +352,29 @@ def _take_over(
     earlier = earlier_about(tx, list(indexes.values()))
     rows: list[NewComplaint] = []
     timers: list[Timer] = []
-    for docket_number, each in enumerate(new, next_docket_number(tx)):
+    for ticket_number, each in enumerate(new, next_ticket_number(tx)):
         complaint = Complaint()
         complaint.CopyFrom(each.complaint)
-        complaint.docket = f"{context.region}/{each.past.filed.astimezone(zone):%Y%m%d}-{docket_number}"
+        complaint.ticket_id = f"{context.region}/{each.past.filed.astimezone(zone):%Y%m%d}-{ticket_number}"
         index = indexes[complaint.request.number]
-        _find_repeats(earlier, index, complaint, each.past, complaint.docket)
-        due = past.relive(complaint, each.past, hours, now)
+        _find_repeats(earlier, index, complaint, each.past, complaint.ticket_id)
+        due = replay.relive(complaint, each.past, hours, now)
         complaint.rating = each.rating
         if due is not None:
-            timer_id = f"{ESCALATION_TIMER}/{complaint.docket}"
-            timers.append(Timer(timer_id, ESCALATION_TIMER, complaint.docket, to_microseconds(due)))
-        reference = reference_index(tx, complaint.external_reference)
+            timer_id = f"{ESCALATION_TIMER}/{complaint.ticket_id}"
+            timers.append(Timer(timer_id, ESCALATION_TIMER, complaint.ticket_id, to_microseconds(due)))
+        reference = reference_index(tx, complaint.external_id)
         row = ComplaintRow(complaint, traceparent)
-        rows.append(NewComplaint(row, docket_number, index, reference, each.past.closed))
+        rows.append(NewComplaint(row, ticket_number, index, reference, each.past.closed))
     insert_complaints(tx, rows, now)
     set_timers(tx, timers)
-    return [each.row.complaint.docket for each in rows]
+    return [each.row.complaint.ticket_id for each in rows]
 
 
-def _find_repeats(earlier: Earlier, number: str, complaint: Complaint, life: Past, docket: str) -> None:
+def _find_repeats(earlier: Earlier, number: str, complaint: Complaint, life: Past, ticket_id: str) -> None:
     """Notes what a complaint repeats, and that later ones may repeat it, unless it was withdrawn."""
-    filed, category = from_timestamp(complaint.creation_date), complaint.request.category
-    dockets = earlier.before(number, category, filed)
-    complaint.repeat_of, complaint.repeats = (dockets[0] if dockets else ""), len(dockets)
+    filed, category = from_timestamp(complaint.create_time), complaint.request.category
+    ticket_ids = earlier.before(number, category, filed)
+    complaint.repeat_of, complaint.repeats = (ticket_ids[0] if ticket_ids else ""), len(ticket_ids)
     if life.ended_as != rules.CANCELLED:
-        earlier.add(number, category, filed, docket)
+        earlier.add(number, category, filed, ticket_id)

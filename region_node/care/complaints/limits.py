@@ -49,7 +49,7 @@ def set_deadlines(
     others = [each for each in complaint.deadlines if each.kind not in kinds]
     del complaint.deadlines[:]
     complaint.deadlines.extend([*found, *others])
-    complaint.expected_resolution_date.CopyFrom(to_timestamp(promised(complaint)))
+    complaint.expected_resolution_time.CopyFrom(to_timestamp(promised(complaint)))
 
 
 def change_deadlines(federation: Federation, complaint: Complaint, category: ComplaintCategory) -> None:
@@ -64,12 +64,12 @@ def change_deadlines(federation: Federation, complaint: Complaint, category: Com
         for each in before
         if each.kind in _STAGES
     }
-    set_deadlines(federation, complaint, category, from_timestamp(complaint.creation_date), starts)
+    set_deadlines(federation, complaint, category, from_timestamp(complaint.create_time), starts)
     for each in complaint.deadlines:
         for known in before:
             if known.kind == each.kind and known.kind in (*_STAGES, rules.LEGAL):
                 _keep(each, known)
-    complaint.expected_resolution_date.CopyFrom(to_timestamp(promised(complaint)))
+    complaint.expected_resolution_time.CopyFrom(to_timestamp(promised(complaint)))
 
 
 def _keep(each: Deadline, known: Deadline) -> None:
@@ -112,6 +112,6 @@ def _limits(federation: Federation, name: str, complaint: Complaint) -> list[Lim
 
 def _of(national: TimeLimit, regional: Iterable[RegionalLimit | RegionalPolicy], complaint: Complaint) -> list[Limit]:
     """The national limit by the calendar of the responsible region, and those of the regions that are stricter."""
-    concerned = {complaint.handling_region, complaint.home_region, complaint.owner_region}
+    concerned = {complaint.origin_region, complaint.home_region, complaint.owner_region}
     stricter = (Limit(each.region, each.limit) for each in regional if each.region in concerned)
     return [Limit(complaint.owner_region, national), *stricter]

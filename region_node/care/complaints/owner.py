@@ -16,7 +16,7 @@ from gateway.store.port import Transaction
 from gateway.store.timers import cancel_timer, set_timer
 from gateway.time.clock import from_timestamp, to_timestamp
 from region_node.business.orders.context import require_amounts
-from region_node.care.complaints import cases, escalation, items, rules, told
+from region_node.care.complaints import cases, escalation, items, notices, rules
 from region_node.care.complaints.accepted import accepted
 from region_node.care.complaints.deadlines import Pause, meet, promised, reopen, resume
 from region_node.care.complaints.followed import facts
@@ -34,7 +34,7 @@ from region_node.care.complaints.rows import (
     remove_escalations,
     require_complaint,
 )
-from region_node.care.escalations.rows import forgo, tell_above
+from region_node.care.escalations.rows import forgo, notify_recipients
 from region_node.customers.rows import is_number_in_use
 from region_node.node.context import RegionContext
 from region_node.tickets.sending import send_about
@@ -42,18 +42,18 @@ from region_node.tickets.sending import send_about
 ESCALATION_TIMER = "complaint-escalation"  # what raises a complaint next is due
 # What a case says to its items, and first contact where nobody is to work on it here any more.
 _OF_THE_CASE = ("share", "reopen", "conclude", "recall")
-# How long those above are not told of what a region finds as it takes a complaint up: behind the filing comes what an
-# administrator has raised at the first contact meanwhile, who has told of it.
+# How long the escalation recipients are not told of what a region finds as it takes a complaint up: behind the
+# filing comes what an administrator has raised at the first contact meanwhile, who has told of it.
 _HEARD_BEHIND = timedelta(minutes=1)
 
 
 def take_up(tx: Transaction, context: RegionContext, complaint: Complaint, now: datetime) -> None:
     """The responsible region takes a complaint up. `complaint` is changed in place; the caller stores it."""
     category = context.federation.complaint_category(complaint.request.category)
-    if complaint.handling_region != context.region:
+    if complaint.origin_region != context.region:
         escalation.raised_on_the_way(complaint, context.federation.working_hours, now)
     complaint.severity = category.severity
-    set_deadlines(context.federation, complaint, category, from_timestamp(complaint.creation_date))
+    set_deadlines(context.federation, complaint, category, from_timestamp(complaint.create_time))
     if not complaint.parent:  # otherwise that is the business of the case, and the item names its department
         note_earlier(tx, complaint)
         complaint.department.CopyFrom(category.departments[0].name)  # the first of them leads
@@ -67,7 +67,7 @@ def take_up(tx: Transaction, context: RegionContext, complaint: Complaint, now: 
     join_group(tx, context, complaint, now)
     escalation.raise_due(complaint, context.federation.working_hours, now, context.region)
     watch(tx, context, complaint)
-    is_heard_of = complaint.handling_region == context.region
+    is_heard_of = complaint.origin_region == context.region
     note_reached(tx, context, complaint, known, now, wait=timedelta() if is_heard_of else _HEARD_BEHIND)
 
 
@@ -88,8 +88,8 @@ def join_group(tx: Transaction, context: RegionContext, complaint: Complaint, no
     if group is None:
         return
     escalation.grouped(complaint, group.group_id, now, context.region)
-    for docket in group.others:
-        row = find_complaint(tx, docket)
+    for ticket_id in group.others:
+        row = find_complaint(tx, ticket_id)
         if row is not None:  # otherwise made unreadable since
             before = _copy(row.complaint)
             escalation.grouped(row.complaint, group.group_id, now, context.region)
@@ -102,19 +102,19 @@ def note_earlier(tx: Transaction, complaint: Complaint) -> None:
     The home region of the number, where that took it in, may know more of them than this one.
     """
     number, category = complaint.request.number, complaint.request.category
-    known = known_around(tx, number, category, from_timestamp(complaint.creation_date), complaint.docket)
+    known = known_around(tx, number, category, from_timestamp(complaint.create_time), complaint.ticket_id)
     earlier = repeated_by(filing_of(complaint), known)
     if len(earlier) > complaint.repeats:
         complaint.repeat_of, complaint.repeats = earlier[0], len(earlier)
 
 
 def apply_command(tx: Transaction, context: RegionContext, command: ComplaintCommand, now: datetime) -> Complaint:
-    """Does what the region of first contact asks. Raises Refused before the first write."""
-    row = require_complaint(tx, command.docket)
+    """Does what the origin region asks. Raises Refused before the first write."""
+    row = require_complaint(tx, command.ticket_id)
     complaint, known = row.complaint, row.complaint.level
     what = command.WhichOneof("command")
     if complaint.HasField("returned") and what not in _OF_THE_CASE:  # the region that leads it has it by now
-        raise Refused(Reason.REASON_COMPLAINT_NOT_RESPONSIBLE, region=complaint.handling_region)
+        raise Refused(Reason.REASON_COMPLAINT_NOT_RESPONSIBLE, region=complaint.origin_region)
     talks = what in ("respond", "attach")
     rules.require_room(complaint, command.ByteSize(), rules.TALK_LIMIT if talks else 0)
     match what:
@@ -132,7 +132,7 @@ def apply_command(tx: Transaction, context: RegionContext, command: ComplaintCom
             rules.note(complaint, _author(complaint, command), command.withdraw.reason, now)
             rules.enter(complaint, rules.CANCELLED, now=now, region=context.region, reason="withdrawn by the customer")
         case "attach":
-            rules.attach(complaint, command.attach.attachment, complaint.handling_region, now)
+            rules.attach(complaint, command.attach.attachment, complaint.origin_region, now)
             _customer_has_answered(context, complaint, now)
         case "expedite":
             rules.require_expeditable(complaint, now)
@@ -162,7 +162,7 @@ def apply_command(tx: Transaction, context: RegionContext, command: ComplaintCom
 def respond(
     tx: Transaction,
     context: RegionContext,
-    docket: str,
+    ticket_id: str,
     staff_id: str,
     text: str,
     now: datetime,
@@ -175,7 +175,7 @@ def respond(
 
     The classification desk may ask the customer, too; nobody is at work yet, and no clock waits.
     """
-    row = require_owned(tx, context, docket)
+    row = require_owned(tx, context, ticket_id)
     complaint, before = row.complaint, _copy(row.complaint)
     if is_with_desk := asks and rules.is_unclassified(complaint):
         rules.require_open(complaint, "respond")
@@ -190,7 +190,7 @@ def respond(
     elif not is_with_desk:
         meet(complaint, (rules.FIRST_RESPONSE, rules.EXPEDITE), now)
     if is_with_desk:
-        told.tell_asked(tx, complaint, now)
+        notices.tell_asked(tx, complaint, now)
     elif asks:
         rules.enter(complaint, rules.PENDING, now=now, region=context.region, reason="customer asked")
         rules.hand_over(complaint, "", rules.WAITING_FOR_CUSTOMER, now)
@@ -199,10 +199,10 @@ def respond(
 
 
 def attach(
-    tx: Transaction, context: RegionContext, docket: str, attachment: ComplaintAttachment, now: datetime
+    tx: Transaction, context: RegionContext, ticket_id: str, attachment: ComplaintAttachment, now: datetime
 ) -> Complaint:
     """The responsible department adds a file."""
-    row = require_owned(tx, context, docket)
+    row = require_owned(tx, context, ticket_id)
     complaint, before = row.complaint, _copy(row.complaint)
     rules.attach(complaint, attachment, context.region, now)
     keep_and_tell(tx, context, row, before, now)
@@ -210,10 +210,10 @@ def attach(
 
 
 def propose(
-    tx: Transaction, context: RegionContext, docket: str, staff_id: str, resolution: Resolution, now: datetime
+    tx: Transaction, context: RegionContext, ticket_id: str, staff_id: str, resolution: Resolution, now: datetime
 ) -> Complaint:
     """The responsible department proposes a resolution, which answers the complaint unless the customer refuses it."""
-    row = require_owned(tx, context, docket)
+    row = require_owned(tx, context, ticket_id)
     complaint, before = row.complaint, _copy(row.complaint)
     rules.require_state(complaint, "propose", rules.IN_PROGRESS, rules.PENDING)
     cases.require_done(complaint)
@@ -232,7 +232,7 @@ def propose(
     rules.enter(complaint, rules.IN_PROGRESS, now=now, region=context.region, reason="no answer needed")
     rules.enter(complaint, rules.RESOLVED, now=now, region=context.region, reason="resolution proposed")
     if complaint.parent:  # the customer is asked about the case, by the region that leads it and when it has all items
-        rules.hand_over(complaint, complaint.handling_region, rules.WAITING_FOR_REGION, now)
+        rules.hand_over(complaint, complaint.origin_region, rules.WAITING_FOR_REGION, now)
     else:
         rules.hand_over(complaint, "", rules.WAITING_FOR_CUSTOMER, now)
     keep_and_tell(tx, context, row, before, now)
@@ -261,9 +261,9 @@ def raise_for_administrator(
     return complaint
 
 
-def require_owned(tx: Transaction, context: RegionContext, docket: str) -> ComplaintRow:
+def require_owned(tx: Transaction, context: RegionContext, ticket_id: str) -> ComplaintRow:
     """A complaint that this region answers for. Raises Refused with COMPLAINT_NOT_FOUND, COMPLAINT_NOT_RESPONSIBLE."""
-    row = require_complaint(tx, docket)
+    row = require_complaint(tx, ticket_id)
     if row.complaint.owner_region != context.region:
         raise Refused(Reason.REASON_COMPLAINT_NOT_RESPONSIBLE, region=row.complaint.owner_region)
     return row
@@ -271,17 +271,17 @@ def require_owned(tx: Transaction, context: RegionContext, docket: str) -> Compl
 
 def watch(tx: Transaction, context: RegionContext, complaint: Complaint) -> None:
     """Sets the timer for the next level, or takes it away where nothing raises the complaint by itself."""
-    timer_id = f"{ESCALATION_TIMER}/{complaint.docket}"
+    timer_id = f"{ESCALATION_TIMER}/{complaint.ticket_id}"
     due = escalation.next_due(complaint, context.federation.working_hours)
     if due is None:
         cancel_timer(tx, timer_id)
     else:
-        set_timer(tx, timer_id, kind=ESCALATION_TIMER, subject=complaint.docket, due=due)
+        set_timer(tx, timer_id, kind=ESCALATION_TIMER, subject=complaint.ticket_id, due=due)
 
 
 def forget(tx: Transaction, complaint: Complaint) -> None:
     """Another region has taken the complaint up, and raises it from now on."""
-    cancel_timer(tx, f"{ESCALATION_TIMER}/{complaint.docket}")
+    cancel_timer(tx, f"{ESCALATION_TIMER}/{complaint.ticket_id}")
 
 
 def note_reached(
@@ -293,19 +293,19 @@ def note_reached(
     *,
     wait: timedelta = timedelta(),
 ) -> None:
-    """Each level that this region has raised the complaint to has one row, and one in the audit chain; those above are
-    told, after a wait.
+    """Each level that this region has raised the complaint to has one row, and one in the audit chain; the
+    escalation recipients are told, after a wait.
     """
     reached = [each for each in complaint.escalations if each.level > known and each.region == context.region]
-    note_escalations(tx, complaint.docket, reached)
-    tell_above(tx, context, complaint, reached, now, due=now + wait)
+    note_escalations(tx, complaint.ticket_id, reached)
+    notify_recipients(tx, context, complaint, reached, now, due=now + wait)
     for each in reached:
         audit.append(
             tx,
             now=now,
             actor=f"region/{context.region}",
             action="EscalateComplaint",
-            subject=complaint.docket,
+            subject=complaint.ticket_id,
             detail=f"level {each.level}, {EscalationTrigger.Name(each.trigger)}",
         )
 
@@ -317,7 +317,7 @@ def _customer_says(context: RegionContext, complaint: Complaint, command: Compla
     rules.require_open(complaint, "respond")
     said = command.respond
     if said.asks_region:
-        require_other_party(complaint, said.asks_region, complaint.handling_region)
+        require_other_party(complaint, said.asks_region, complaint.origin_region)
     rules.note(complaint, _author(complaint, command), said.text, now, asks_region=said.asks_region)
     if not said.asks_region:
         _customer_has_answered(context, complaint, now)
@@ -359,12 +359,12 @@ def _first_contact_says(context: RegionContext, complaint: Complaint, command: C
 
 
 def _recalled(context: RegionContext, complaint: Complaint, now: datetime) -> None:
-    """It is about something else: the region of first contact has it, and counts it."""
+    """It is about something else: the origin region has it, and counts it."""
     rules.require_open(complaint, "recall")
     if complaint.state in (rules.HELD, rules.RESOLVED):  # from where TMF621 leads back to work only
         rules.enter(complaint, rules.IN_PROGRESS, now=now, region=context.region, reason="classified anew")
     rules.enter(complaint, rules.CANCELLED, now=now, region=context.region, reason="classified anew")
-    complaint.owner_region = complaint.handling_region
+    complaint.owner_region = complaint.origin_region
 
 
 def _refuse(context: RegionContext, complaint: Complaint, command: ComplaintCommand, now: datetime) -> None:
@@ -389,19 +389,19 @@ def end_pause(context: RegionContext, complaint: Complaint, now: datetime) -> No
     waited = last.reason == rules.WAITING_FOR_CUSTOMER or complaint.state == rules.RESOLVED
     if waited and now > start:
         resume(complaint, Pause(start, now), context.federation.working_hours)
-        complaint.expected_resolution_date.CopyFrom(to_timestamp(promised(complaint)))
+        complaint.expected_resolution_time.CopyFrom(to_timestamp(promised(complaint)))
 
 
 def _raised_elsewhere(tx: Transaction, context: RegionContext, complaint: Complaint, command: ComplaintCommand) -> None:
-    """The region of first contact has raised it while this one could not be reached; it has told those above.
+    """The origin region has raised it while this one could not be reached; it has told the escalation recipients.
 
     What this region has found too, and has told nobody of yet, is that region's: each level is told of by one.
     """
     raised = command.raised
     if raised.reason:
         rules.note(complaint, raised.administrator, raised.reason, from_timestamp(raised.escalation.time))
-    theirs = forgo(tx, complaint.docket, raised.escalation.level)
-    remove_escalations(tx, complaint.docket, theirs)
+    theirs = forgo(tx, complaint.ticket_id, raised.escalation.level)
+    remove_escalations(tx, complaint.ticket_id, theirs)
     for each in complaint.escalations:
         is_theirs = each.level in theirs and each.region == context.region
         # When it was raised, and by what, is that region's word.
@@ -425,9 +425,9 @@ def keep_and_tell(tx: Transaction, context: RegionContext, row: ComplaintRow, be
     watch(tx, context, complaint)
     note_reached(tx, context, complaint, before.level, now)
     change_complaint(tx, complaint, now)
-    if complaint.handling_region == context.region:
+    if complaint.origin_region == context.region:
         if not complaint.parent:
-            told.tell_changed(tx, before, complaint, now)
+            notices.tell_changed(tx, before, complaint, now)
         return
     send_about(
         tx,
@@ -436,14 +436,14 @@ def keep_and_tell(tx: Transaction, context: RegionContext, row: ComplaintRow, be
         EnvelopeKind.ENVELOPE_KIND_COMPLAINT_UPDATE,
         ComplaintUpdate(complaint=complaint),
         now,
-        envelope_id=f"{complaint.docket}@{complaint.version}",
-        region=complaint.handling_region,
+        envelope_id=f"{complaint.ticket_id}@{complaint.version}",
+        region=complaint.origin_region,
         traceparent=row.traceparent,
     )
 
 
 def _author(complaint: Complaint, command: ComplaintCommand) -> str:
-    return f"{complaint.handling_region}/{command.requester.staff_id}"
+    return f"{complaint.origin_region}/{command.requester.staff_id}"
 
 
 def _copy(complaint: Complaint) -> Complaint:

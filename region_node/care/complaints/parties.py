@@ -10,12 +10,12 @@ from region_node.care.complaints import cases
 
 def parties(complaint: Complaint) -> Sequence[str]:
     """The regions that a complaint concerns, each once: they may read what was attached, and ask each other."""
-    return tuple(dict.fromkeys((complaint.handling_region, complaint.owner_region)))
+    return tuple(dict.fromkeys((complaint.origin_region, complaint.owner_region)))
 
 
 def may_read(complaint: Complaint, region: str) -> bool:
     """Whether a region may read what was attached: a party, unless it has given its part back since."""
-    has_returned = complaint.HasField("returned") and region != complaint.handling_region
+    has_returned = complaint.HasField("returned") and region != complaint.origin_region
     return region in parties(complaint) and not has_returned
 
 

@@ -19,16 +19,16 @@ _FINAL = ", ".join(str(state) for state in sorted(FINAL))
 
 @dataclass(frozen=True)
 class _Ended:
-    docket: str
-    creation_date: int
+    ticket_id: str
+    create_time: int
     number_index: str
     parent: str
 
 
 @dataclass(frozen=True)
 class _Indexed:
-    docket: str
-    creation_date: int
+    ticket_id: str
+    create_time: int
     number_index: str
 
 
@@ -38,22 +38,23 @@ class Complaints:
     What other regions have told of complaints about this region's numbers goes by when those were filed.
 
     The row of what is counted (`complaint_figures`) stays: without the complaint it hangs on nobody, unless money was
-    paid, of which the ledger keeps account and docket for ever. So do the improvement actions, which are about a cause.
+    paid, of which the ledger keeps account and ticket id for ever. So do the improvement actions, which are about a
+    cause.
     """
 
     def page(self, tx: Transaction, cut: Cut, place: str) -> Page:
-        """See Purger. A place is the instant and the docket of the last complaint that was looked at; the index follows
-        behind all of them."""
+        """See Purger. A place is the instant and the ticket id of the last complaint that was looked at; the index
+        follows behind all of them."""
         if place.startswith(_INDEX):
             return _index_page(tx, cut, place.removeprefix(_INDEX))
         found = aged(
             tx,
             _Ended,
-            "SELECT docket, creation_date, number_index, parent FROM complaints",
+            "SELECT ticket_id, create_time, number_index, parent FROM complaints",
             cut,
             place,
-            time="creation_date",
-            key="docket",
+            time="create_time",
+            key="ticket_id",
             where=f"state IN ({_FINAL}) AND due IS NULL",
         )
         held = [each for each in found.rows if each.number_index in cut.held.numbers]
@@ -62,59 +63,61 @@ class Complaints:
 
     def oldest(self, tx: Transaction) -> int | None:
         """See Purger."""
-        return tx.first(int, "SELECT creation_date FROM complaints ORDER BY creation_date LIMIT 1")
+        return tx.first(int, "SELECT create_time FROM complaints ORDER BY create_time LIMIT 1")
 
     def _remove(self, tx: Transaction, ended: _Ended, before: int) -> int:
         """Removes a complaint with its work items, if all of it has ended; a work item goes with its case."""
-        whole = case_of(tx, ended.parent or ended.docket)
-        if ended.parent and any(each.docket == ended.parent for each in whole):
+        whole = case_of(tx, ended.parent or ended.ticket_id)
+        if ended.parent and any(each.ticket_id == ended.parent for each in whole):
             return 0
         if not whole or not all(_has_ended(tx, each, before) for each in whole):
             return 0
-        dockets = [each.docket for each in whole]
-        _note_numbers(tx, dockets)
+        ticket_ids = [each.ticket_id for each in whole]
+        _note_numbers(tx, ticket_ids)
         # The last of all stays, because the next one is numbered after it.
         tx.execute_many(
-            "DELETE FROM complaint_events WHERE docket = :docket"
+            "DELETE FROM complaint_events WHERE ticket_id = :ticket_id"
             " AND sequence < (SELECT MAX(sequence) FROM complaint_events)",
-            [{"docket": each} for each in dockets],
+            [{"ticket_id": each} for each in ticket_ids],
         )
-        for table in ("complaint_escalations", "complaint_tellings", "cases_to_tell", "complaints"):
+        for table in ("complaint_escalations", "escalation_notices", "cases_to_tell", "complaints"):
             tx.execute_many(
-                f"DELETE FROM {table} WHERE docket = :docket",  # noqa: S608 - names from above
-                [{"docket": each} for each in dockets],
+                f"DELETE FROM {table} WHERE ticket_id = :ticket_id",  # noqa: S608 - names from above
+                [{"ticket_id": each} for each in ticket_ids],
             )
-        for docket in dockets:
-            remove_files_of(tx, docket)
-            remove_private_notes(tx, docket)
-        destroy(tx, [subject for each in dockets for subject in (complaint_subject(each), envelope_subject(each))])
-        return len(dockets)
+        for ticket_id in ticket_ids:
+            remove_files_of(tx, ticket_id)
+            remove_private_notes(tx, ticket_id)
+        destroy(tx, [subject for each in ticket_ids for subject in (complaint_subject(each), envelope_subject(each))])
+        return len(ticket_ids)
 
 
 def _behind(tx: Transaction, cut: Cut) -> str:
     """Where the page after all complaints begins; empty where the index has nothing as old."""
-    old = tx.first(int, "SELECT 1 FROM complaint_index WHERE creation_date < :before LIMIT 1", before=cut.before)
+    old = tx.first(int, "SELECT 1 FROM complaint_index WHERE create_time < :before LIMIT 1", before=cut.before)
     return "" if old is None else _INDEX
 
 
 def _index_page(tx: Transaction, cut: Cut, place: str) -> Page:
     """Removes what other regions have told of complaints of long ago."""
-    select = "SELECT docket, creation_date, number_index FROM complaint_index"
-    found = aged(tx, _Indexed, select, cut, place, time="creation_date", key="docket")
+    select = "SELECT ticket_id, create_time, number_index FROM complaint_index"
+    found = aged(tx, _Indexed, select, cut, place, time="create_time", key="ticket_id")
     held = [each for each in found.rows if each.number_index in cut.held.numbers]
-    removed = [each.docket for each in found.rows if each not in held and not _is_needed(tx, each.docket)]
-    tx.execute_many("DELETE FROM complaint_index WHERE docket = :docket", [{"docket": each} for each in removed])
+    removed = [each.ticket_id for each in found.rows if each not in held and not _is_needed(tx, each.ticket_id)]
+    tx.execute_many(
+        "DELETE FROM complaint_index WHERE ticket_id = :ticket_id", [{"ticket_id": each} for each in removed]
+    )
     destroy(tx, [envelope_subject(each) for each in removed])
     return Page(len(removed), len(held), _INDEX + found.behind if found.behind else "")
 
 
-def _is_needed(tx: Transaction, docket: str) -> bool:
+def _is_needed(tx: Transaction, ticket_id: str) -> bool:
     """Whether what was said of a complaint is still kept, or itself: what was told of it overrules that."""
     kept = tx.first(
         int,
-        "SELECT 1 FROM outbox WHERE subject = :docket UNION ALL SELECT 1 FROM inbox WHERE subject = :docket"
-        " UNION ALL SELECT 1 FROM complaints WHERE :docket IN (docket, parent) LIMIT 1",
-        docket=docket,
+        "SELECT 1 FROM outbox WHERE subject = :ticket_id UNION ALL SELECT 1 FROM inbox WHERE subject = :ticket_id"
+        " UNION ALL SELECT 1 FROM complaints WHERE :ticket_id IN (ticket_id, parent) LIMIT 1",
+        ticket_id=ticket_id,
     )
     return kept is not None
 
@@ -125,26 +128,26 @@ def _has_ended(tx: Transaction, each: AboutNumber, before: int) -> bool:
         return False
     waiting = tx.first(
         int,
-        "SELECT 1 FROM outbox WHERE subject = :docket UNION ALL SELECT 1 FROM inbox WHERE subject = :docket"
-        " UNION ALL SELECT 1 FROM complaint_tellings WHERE docket = :docket AND told_time IS NULL"
-        " UNION ALL SELECT 1 FROM cases_to_tell WHERE docket = :docket LIMIT 1",
-        docket=each.docket,
+        "SELECT 1 FROM outbox WHERE subject = :ticket_id UNION ALL SELECT 1 FROM inbox WHERE subject = :ticket_id"
+        " UNION ALL SELECT 1 FROM escalation_notices WHERE ticket_id = :ticket_id AND told_time IS NULL"
+        " UNION ALL SELECT 1 FROM cases_to_tell WHERE ticket_id = :ticket_id LIMIT 1",
+        ticket_id=each.ticket_id,
     )
     later = tx.first(
         int,
-        "SELECT 1 FROM complaint_events WHERE docket = :docket AND time >= :before LIMIT 1",
-        docket=each.docket,
+        "SELECT 1 FROM complaint_events WHERE ticket_id = :ticket_id AND time >= :before LIMIT 1",
+        ticket_id=each.ticket_id,
         before=before,
     )
     return waiting is None and later is None
 
 
-def _note_numbers(tx: Transaction, dockets: Sequence[str]) -> None:
+def _note_numbers(tx: Transaction, ticket_ids: Sequence[str]) -> None:
     """Keeps the highest number, from which the next complaint is numbered."""
     tx.execute_many(
-        "INSERT INTO purged_dockets (id, docket_number) SELECT 1, docket_number FROM complaints"
-        " WHERE docket = :docket ON CONFLICT (id) DO UPDATE SET docket_number = CASE"
-        " WHEN excluded.docket_number > purged_dockets.docket_number THEN excluded.docket_number"
-        " ELSE purged_dockets.docket_number END",
-        [{"docket": each} for each in dockets],
+        "INSERT INTO purged_tickets (id, ticket_number) SELECT 1, ticket_number FROM complaints"
+        " WHERE ticket_id = :ticket_id ON CONFLICT (id) DO UPDATE SET ticket_number = CASE"
+        " WHEN excluded.ticket_number > purged_tickets.ticket_number THEN excluded.ticket_number"
+        " ELSE purged_tickets.ticket_number END",
+        [{"ticket_id": each} for each in ticket_ids],
     )

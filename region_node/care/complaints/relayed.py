@@ -11,8 +11,8 @@ from gateway.process import failpoints
 from gateway.relay.border import Command, Kinds, SlowQuery
 from gateway.relay.envelopes import Answer
 from gateway.store.port import Transaction
-from region_node.care.complaints import attaching, cases, handling, joining, owner, rules
-from region_node.care.complaints.attachment_contents import KIND, AttachmentDesk
+from region_node.care.complaints import attaching, cases, handling, owner, remote_repeats, rules
+from region_node.care.complaints.attachment_contents import KIND, AttachmentApplication
 from region_node.care.complaints.followed import COMPLAINT
 from region_node.care.complaints.keeping import add_complaint
 from region_node.care.complaints.rows import ComplaintRow
@@ -25,7 +25,7 @@ from region_node.tickets import border
 class ComplaintEnvelopes:
     """The kinds of envelope that complaints use."""
 
-    def __init__(self, context: RegionContext, attachments: AttachmentDesk) -> None:
+    def __init__(self, context: RegionContext, attachments: AttachmentApplication) -> None:
         self._context = context
         self._attachments = attachments
 
@@ -39,7 +39,7 @@ class ComplaintEnvelopes:
         }
 
     def _filed(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
-        """A region of first contact hands in a complaint for which this region is responsible."""
+        """An origin region hands in a complaint for which this region is responsible."""
         complaint = received(ComplaintFiling, content.payload).complaint
         border.require_filing(COMPLAINT, complaint, content, now, is_untouched=not complaint.HasField("resolution"))
         rules.require_level(complaint, now)
@@ -52,7 +52,7 @@ class ComplaintEnvelopes:
         owner.take_up(tx, self._context, complaint, now)
         row = ComplaintRow(complaint, content.traceparent)
         add_complaint(tx, row, 0, now)
-        joining.spread(tx, self._context, row, now)
+        remote_repeats.spread(tx, self._context, row, now)
         return border.accepted(complaint)
 
     def _filing_answered(
@@ -65,9 +65,9 @@ class ComplaintEnvelopes:
             handling.adopt(tx, self._context, snapshot, now)
 
     def _commanded(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
-        """A region of first contact passes on what the customer says."""
+        """An origin region passes on what the customer says."""
         command = received(ComplaintCommand, content.payload)
-        known = border.commanded(COMPLAINT, tx, self._context.region, command.docket, content)
+        known = border.commanded(COMPLAINT, tx, self._context.region, command.ticket_id, content)
         border.require_author(command.requester.staff_id)
         return border.decided(known, lambda: self._decide(tx, command, now))
 
@@ -101,20 +101,20 @@ class ComplaintEnvelopes:
     def _update_answered(
         self, tx: Transaction, content: EnvelopeContent, receipt: ReceiptContent, now: datetime
     ) -> None:
-        """The region of first contact has it."""
+        """The origin region has it."""
 
     def _require_responsible(self, complaint: Complaint) -> None:
         """The taxonomy and the number plan in force name this region. Raises Refused."""
         context = self._context
         category = context.federation.complaint_category(complaint.request.category)
         home = context.federation.number_plan.home_of(complaint.request.number)
-        found = owner_of(category, complaint.request, handling=complaint.handling_region, home=home)
+        found = owner_of(category, complaint.request, handling=complaint.origin_region, home=home)
         if (found, complaint.owner_region) != (context.region, context.region):
             raise Refused(Reason.REASON_COMPLAINT_NOT_RESPONSIBLE, region=found)
 
 
 def _require_item(context: RegionContext, complaint: Complaint) -> None:
     """A work item is where its case says; what region has no business with it returns it. Raises Refused."""
-    parent, number = cases.parent_of(complaint.docket)
+    parent, number = cases.parent_of(complaint.ticket_id)
     if not number or complaint.parent != parent or complaint.owner_region != context.region or complaint.items:
         raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="no work item of that case")

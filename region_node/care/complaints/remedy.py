@@ -45,11 +45,11 @@ def agree(complaint: Complaint, now: datetime) -> None:
 
 def request_id(complaint: Complaint) -> str:
     """The id of the request that orders the money: the same attempt is the same order, however often it is made."""
-    return f"{complaint.docket.replace('/', '.')}.{complaint.remedy.attempt}"
+    return f"{complaint.ticket_id.replace('/', '.')}.{complaint.remedy.attempt}"
 
 
-def docket_of(order_id: str) -> str:
-    """The docket of the complaint for which a node has placed an order; no part of a docket has a dot."""
+def ticket_id_of(order_id: str) -> str:
+    """The ticket id of the complaint for which a node has placed an order; no part of a ticket id has a dot."""
     return order_id.rpartition("/")[2].rpartition(".")[0].replace(".", "/")
 
 
@@ -62,7 +62,7 @@ def order_for(complaint: Complaint) -> OrderRequest:
         number=complaint.request.number,
         applicant=Applicant.APPLICANT_REGION,
         characteristics={
-            "docket": complaint.docket,
+            "ticket_id": complaint.ticket_id,
             "cause": resolution.cause_code,
             "amount": str(money.amount.minor_units),
             "settlement": settlement,
@@ -82,7 +82,7 @@ def follow(complaint: Complaint, order: Order, now: datetime) -> bool:
     money.order_id = order.id
     if order.state == COMPLETED:
         money.ClearField("error")
-        booked = from_timestamp(order.completion_date)
+        booked = from_timestamp(order.completion_time)
         _stand(complaint, BOOKED, booked)
         meet(complaint, (rules.REFUND,), booked)
     elif is_final(order):

@@ -1,7 +1,7 @@
 """Which complaints of one number and category a complaint repeats: those filed in the thirty days before it. Pure.
 
 Regions hear of a complaint in any order; what counts is when each was filed, so that all come to one answer. Of two
-that were filed at the same instant the docket says which is the first.
+that were filed at the same instant the ticket id says which is the first.
 """
 
 from collections.abc import Iterable, Sequence
@@ -16,13 +16,13 @@ _WITHIN = REPEAT_WITHIN // timedelta(microseconds=1)
 class Filing:
     """A complaint, or a case, and when it was filed, in microseconds."""
 
-    docket: str
+    ticket_id: str
     filed: int
 
     @property
     def _place(self) -> tuple[int, int, str]:
         """Where it stands among all: the tenth of a day follows the ninth."""
-        return self.filed, len(self.docket), self.docket
+        return self.filed, len(self.ticket_id), self.ticket_id
 
     def repeats(self, other: "Filing") -> bool:
         """Whether it was filed after the other one, and soon enough."""
@@ -30,9 +30,9 @@ class Filing:
 
 
 def repeated_by(filing: Filing, known: Iterable[Filing]) -> Sequence[str]:
-    """The dockets of those that a complaint repeats, newest first."""
+    """The ticket ids of those that a complaint repeats, newest first."""
     found = [each for each in known if filing.repeats(each)]
-    return [each.docket for each in sorted(found, key=lambda each: each._place, reverse=True)]
+    return [each.ticket_id for each in sorted(found, key=lambda each: each._place, reverse=True)]
 
 
 def repeating(filing: Filing, known: Iterable[Filing]) -> Sequence[Filing]:

@@ -14,7 +14,7 @@ from gateway.errors import Refused
 from gateway.process import failpoints
 from gateway.store.port import Transaction
 from gateway.time.clock import to_timestamp
-from region_node.care.complaints import cases, leading, owner, rules, told
+from region_node.care.complaints import case_lead, cases, notices, owner, rules
 from region_node.care.complaints.followed import COMPLAINT
 from region_node.care.complaints.keeping import change_complaint
 from region_node.care.complaints.rows import find_complaint
@@ -29,7 +29,7 @@ class Assignment:
     """What an administrator says about an item that awaits the coordinator."""
 
     request_id: str
-    docket: str
+    ticket_id: str
     region: str
     department: str
     administrator: str
@@ -38,14 +38,14 @@ class Assignment:
     @property
     def key(self) -> RequestKey:
         """The request's key, with the digest of its content."""
-        content = "\0".join((self.docket, self.region, self.department)).encode()
+        content = "\0".join((self.ticket_id, self.region, self.department)).encode()
         return RequestKey(self.administrator, self.request_id, hashlib.sha256(content).digest())
 
 
 def give_back(
     tx: Transaction,
     context: RegionContext,
-    docket: str,
+    ticket_id: str,
     staff_id: str,
     reason: ReturnReason.ValueType,
     text: str,
@@ -55,11 +55,11 @@ def give_back(
 
     Raises Refused, also with COMPLAINT_IS_CASE: a case is led to its end.
     """
-    row = owner.require_owned(tx, context, docket)
+    row = owner.require_owned(tx, context, ticket_id)
     complaint, before = row.complaint, Complaint()
     before.CopyFrom(complaint)
     if complaint.items:
-        raise Refused(Reason.REASON_COMPLAINT_IS_CASE, complaint=docket)
+        raise Refused(Reason.REASON_COMPLAINT_IS_CASE, complaint=ticket_id)
     rules.require_state(complaint, "return", rules.IN_PROGRESS, rules.PENDING)
     rules.require_room(complaint, len(text.encode()))
     owner.end_pause(context, complaint, now)
@@ -67,8 +67,8 @@ def give_back(
     rules.note(complaint, author, text, now)
     complaint.returned.CopyFrom(ComplaintReturn(reason=reason, author=author, time=to_timestamp(now)))
     rules.enter(complaint, rules.IN_PROGRESS, now=now, region=context.region, reason="given back")
-    if complaint.handling_region == context.region and not complaint.parent:
-        leading.lead(context, complaint, now)
+    if complaint.origin_region == context.region and not complaint.parent:
+        case_lead.lead(context, complaint, now)
     else:
         rules.enter(complaint, rules.HELD, now=now, region=context.region, reason="given back")
         rules.hand_over(complaint, "", rules.WAITING_FOR_COORDINATOR, now)
@@ -85,34 +85,34 @@ def assign(tx: Transaction, context: RegionContext, asked: Assignment, now: date
     """
     if (known := known_request(COMPLAINT, tx, asked.key)) is not None:
         return known
-    docket, number = cases.parent_of(asked.docket)
-    row = find_complaint(tx, docket)
+    ticket_id, number = cases.parent_of(asked.ticket_id)
+    row = find_complaint(tx, ticket_id)
     if row is None:
-        raise Refused(Reason.REASON_COMPLAINT_NOT_FOUND, complaint=asked.docket)
+        raise Refused(Reason.REASON_COMPLAINT_NOT_FOUND, complaint=asked.ticket_id)
     case = row.complaint
     item = None if rules.is_final(case) else cases.to_assign(case, number)
     if item is None:
-        raise Refused(Reason.REASON_COMPLAINT_NOT_AWAITING_COORDINATOR, complaint=asked.docket)
+        raise Refused(Reason.REASON_COMPLAINT_NOT_AWAITING_COORDINATOR, complaint=asked.ticket_id)
     context.federation.region(asked.region)
     department = context.federation.complaint_department(asked.department)
     rules.require_room(case, 0)
     whose, was_with_nobody = Concerned(asked.region, department), rules.was_with_nobody(case)
-    opened = leading.open_item(tx, context, row, whose, now, assigned_by=asked.administrator)
+    opened = case_lead.open_item(tx, context, row, whose, now, assigned_by=asked.administrator)
     cases.move(item, cases.ASSIGNED, now)
     item.assigned_as = opened.number
-    leading.settle(tx, context, row, now)
+    case_lead.settle(tx, context, row, now)
     if was_with_nobody:
-        told.tell_assigned(tx, context, case, now)
+        notices.tell_assigned(tx, context, case, now)
     case.version += 1
     owner.watch(tx, context, case)
     change_complaint(tx, case, now)
-    insert_request(tx, asked.key, case.docket, settled=True, now=now)
+    insert_request(tx, asked.key, case.ticket_id, settled=True, now=now)
     audit.append(
         tx,
         now=now,
         actor=asked.administrator,
         action="AssignComplaint",
-        subject=opened.docket,
+        subject=opened.ticket_id,
         detail=f"{asked.region} {asked.department}",
     )
     failpoints.reach("complaint-assigned.before-commit")

@@ -13,19 +13,19 @@ from gateway.time.clock import from_timestamp, to_microseconds
 from gateway.wording.masking import masked_number, prints_masked
 from region_node.care.complaints import remedy, rules
 from region_node.care.complaints.deadlines import due_of, find, is_met
-from region_node.customers.told_standings import NOT_RESTRICTED
+from region_node.customers.known_statuses import NOT_RESTRICTED
 from region_node.node.subjects import number_index
 from region_node.records.listing import Page
 from region_node.records.stored import Events, Records
 
 KIND = "complaint"
 COMPLAINT_SUBJECTS = "complaint/"
-_ABOUT = "docket, state, handling_region, owner_region, due, traceparent, parent"
+_ABOUT = "ticket_id, state, origin_region, owner_region, due, traceparent, parent"
 
 
-def complaint_subject(docket: str) -> str:
+def complaint_subject(ticket_id: str) -> str:
     """Under whose key a complaint is sealed, and what is told of it to other processes."""
-    return COMPLAINT_SUBJECTS + docket
+    return COMPLAINT_SUBJECTS + ticket_id
 
 
 @dataclass(frozen=True)
@@ -40,12 +40,12 @@ class ComplaintRow:
 class ComplaintChanged:
     """Published when a complaint was stored."""
 
-    docket: str
+    ticket_id: str
 
     @property
     def about(self) -> str:
         """What other processes on the same database are told."""
-        return complaint_subject(self.docket)
+        return complaint_subject(self.ticket_id)
 
 
 @prints_masked(number=masked_number)
@@ -66,9 +66,9 @@ class ComplaintFilter:
 class AboutNumber:
     """A complaint about a number."""
 
-    docket: str
+    ticket_id: str
     state: ComplaintState.ValueType
-    handling_region: str
+    origin_region: str
     owner_region: str
     due: int | None
     traceparent: str
@@ -82,14 +82,14 @@ class AboutNumber:
 
 COMPLAINT_RECORDS = Records(
     table="complaints",
-    key="docket",
-    dated="creation_date",
+    key="ticket_id",
+    dated="create_time",
     message=Complaint,
     row=ComplaintRow,
     subject=complaint_subject,
-    not_found=lambda docket: Refused(Reason.REASON_COMPLAINT_NOT_FOUND, complaint=docket),
+    not_found=lambda ticket_id: Refused(Reason.REASON_COMPLAINT_NOT_FOUND, complaint=ticket_id),
 )
-EVENTS = Events("complaint_events", "docket")
+EVENTS = Events("complaint_events", "ticket_id")
 """What happened to complaints."""
 
 
@@ -98,62 +98,62 @@ def complaints_about(tx: Transaction, number: str) -> list[AboutNumber]:
     return tx.all(
         AboutNumber,
         f"SELECT {_ABOUT} FROM complaints"  # noqa: S608 - no values
-        " WHERE number_index = :number AND number_index <> '' ORDER BY docket",
+        " WHERE number_index = :number AND number_index <> '' ORDER BY ticket_id",
         number=number_index(tx, number),
     )
 
 
-def case_of(tx: Transaction, docket: str) -> list[AboutNumber]:
+def case_of(tx: Transaction, ticket_id: str) -> list[AboutNumber]:
     """A complaint and, where it is a case that this region leads, or an item of one, all that belongs to the case."""
     return tx.all(
         AboutNumber,
-        f"SELECT {_ABOUT} FROM complaints WHERE :docket IN (docket, parent) ORDER BY docket",  # noqa: S608 - no values
-        docket=docket,
+        f"SELECT {_ABOUT} FROM complaints WHERE :ticket_id IN (ticket_id, parent) ORDER BY ticket_id",  # noqa: S608 - no values
+        ticket_id=ticket_id,
     )
 
 
-def next_docket_number(tx: Transaction) -> int:
+def next_ticket_number(tx: Transaction) -> int:
     """The number of the next complaint that this region takes in."""
     known = tx.first(
         int,
-        "SELECT COALESCE(MAX(docket_number), 0) FROM (SELECT MAX(docket_number) AS docket_number FROM complaints"
-        " UNION ALL SELECT docket_number FROM purged_dockets) AS numbers",
+        "SELECT COALESCE(MAX(ticket_number), 0) FROM (SELECT MAX(ticket_number) AS ticket_number FROM complaints"
+        " UNION ALL SELECT ticket_number FROM purged_tickets) AS numbers",
     )
     return (known or 0) + 1
 
 
-def find_complaint(tx: Transaction, docket: str) -> ComplaintRow | None:
+def find_complaint(tx: Transaction, ticket_id: str) -> ComplaintRow | None:
     """The complaint as this region has it; None also where it was made unreadable."""
-    return COMPLAINT_RECORDS.find(tx, docket)
+    return COMPLAINT_RECORDS.find(tx, ticket_id)
 
 
-def require_complaint(tx: Transaction, docket: str) -> ComplaintRow:
+def require_complaint(tx: Transaction, ticket_id: str) -> ComplaintRow:
     """The complaint as this region has it. Raises Refused with COMPLAINT_NOT_FOUND."""
-    return COMPLAINT_RECORDS.require(tx, docket)
+    return COMPLAINT_RECORDS.require(tx, ticket_id)
 
 
-def insert_complaint(tx: Transaction, row: ComplaintRow, docket_number: int, now: datetime) -> None:
+def insert_complaint(tx: Transaction, row: ComplaintRow, ticket_number: int, now: datetime) -> None:
     """Adds a complaint and its first event."""
     complaint = row.complaint
     index = number_index(tx, complaint.request.number)
-    insert_all(tx, [(row, inserted_columns(row, docket_number, index, None))])
+    insert_all(tx, [(row, inserted_columns(row, ticket_number, index, None))])
     _note_change(tx, complaint, now)
 
 
 def insert_all(tx: Transaction, new: Sequence[tuple[ComplaintRow, Mapping[str, Value]]]) -> None:
     """Adds complaints with their `inserted_columns`, and no events."""
-    COMPLAINT_RECORDS.insert_all(tx, [(each.complaint.docket, each.complaint, columns) for each, columns in new])
+    COMPLAINT_RECORDS.insert_all(tx, [(each.complaint.ticket_id, each.complaint, columns) for each, columns in new])
 
 
-def inserted_columns(row: ComplaintRow, docket_number: int, number: str, reference: str | None) -> Mapping[str, Value]:
+def inserted_columns(row: ComplaintRow, ticket_number: int, number: str, reference: str | None) -> Mapping[str, Value]:
     """The columns of a complaint: `number` and `reference` are indexes."""
     complaint = row.complaint
     return {
-        "docket_number": docket_number,
-        "handling_region": complaint.handling_region,
+        "ticket_number": ticket_number,
+        "origin_region": complaint.origin_region,
         "operator": complaint.operator,
         "number_index": number,
-        "creation_date": to_microseconds(from_timestamp(complaint.creation_date)),
+        "create_time": to_microseconds(from_timestamp(complaint.create_time)),
         "traceparent": row.traceparent,
         "parent": complaint.parent,
         "external_index": reference,
@@ -163,28 +163,28 @@ def inserted_columns(row: ComplaintRow, docket_number: int, number: str, referen
 
 def update_complaint(tx: Transaction, complaint: Complaint, now: datetime) -> None:
     """Stores a changed complaint and notes the event."""
-    COMPLAINT_RECORDS.update(tx, complaint.docket, complaint, _changing(complaint))
+    COMPLAINT_RECORDS.update(tx, complaint.ticket_id, complaint, _changing(complaint))
     _note_change(tx, complaint, now)
 
 
-def note_escalations(tx: Transaction, docket: str, reached: Sequence[Escalation]) -> None:
+def note_escalations(tx: Transaction, ticket_id: str, reached: Sequence[Escalation]) -> None:
     """Keeps the levels that this region has raised a complaint to. A level reached twice is a defect, and fails."""
-    insert_escalations(tx, escalation_values(docket, reached))
+    insert_escalations(tx, escalation_values(ticket_id, reached))
 
 
-def remove_escalations(tx: Transaction, docket: str, levels: Iterable[int]) -> None:
+def remove_escalations(tx: Transaction, ticket_id: str, levels: Iterable[int]) -> None:
     """Forgets that this region has raised a complaint to some levels: another one has."""
     tx.execute_many(
-        "DELETE FROM complaint_escalations WHERE docket = :docket AND level = :level",
-        [{"docket": docket, "level": each} for each in levels],
+        "DELETE FROM complaint_escalations WHERE ticket_id = :ticket_id AND level = :level",
+        [{"ticket_id": ticket_id, "level": each} for each in levels],
     )
 
 
-def escalation_values(docket: str, reached: Iterable[Escalation]) -> Sequence[Mapping[str, Value]]:
+def escalation_values(ticket_id: str, reached: Iterable[Escalation]) -> Sequence[Mapping[str, Value]]:
     """What `insert_escalations` stores of the levels of one complaint."""
     return [
         {
-            "docket": docket,
+            "ticket_id": ticket_id,
             "level": each.level,
             "trigger_code": each.trigger,
             "due": to_microseconds(from_timestamp(each.due)),
@@ -197,8 +197,8 @@ def escalation_values(docket: str, reached: Iterable[Escalation]) -> Sequence[Ma
 def insert_escalations(tx: Transaction, rows: Sequence[Mapping[str, Value]]) -> None:
     """Keeps levels, of whatever complaints. A level reached twice is a defect, and fails."""
     tx.execute_many(
-        "INSERT INTO complaint_escalations (docket, level, trigger_code, due, time)"
-        " VALUES (:docket, :level, :trigger_code, :due, :time)",
+        "INSERT INTO complaint_escalations (ticket_id, level, trigger_code, due, time)"
+        " VALUES (:ticket_id, :level, :trigger_code, :due, :time)",
         rows,
     )
 
@@ -206,7 +206,7 @@ def insert_escalations(tx: Transaction, rows: Sequence[Mapping[str, Value]]) -> 
 def list_complaints(
     tx: Transaction, wanted: ComplaintFilter, before: tuple[int, str] | None, limit: int
 ) -> Page[Complaint]:
-    """At most `limit` complaints, newest first, older than `before` (creation date in microseconds, docket).
+    """At most `limit` complaints, newest first, older than `before` (creation date in microseconds, ticket id).
 
     Those of restricted customers are left out.
     """
@@ -222,20 +222,20 @@ def list_complaints(
     if wanted.category:
         listed.by("category = :category", category=wanted.category)
     if wanted.unclassified:
-        listed.only("docket IN (SELECT docket FROM complaint_figures WHERE category = '')")
+        listed.only("ticket_id IN (SELECT ticket_id FROM complaint_figures WHERE category = '')")
     listed.due_before(wanted.due_before)
     return COMPLAINT_RECORDS.page(tx, listed, before, limit)
 
 
 def _note_change(tx: Transaction, complaint: Complaint, now: datetime) -> None:
-    EVENTS.note(tx, complaint.docket, event_columns(complaint, now))
-    changed = ComplaintChanged(complaint.docket)
+    EVENTS.note(tx, complaint.ticket_id, event_columns(complaint, now))
+    changed = ComplaintChanged(complaint.ticket_id)
     tx.publish(changed, about=changed.about)
 
 
-def complaint_sealing(docket: str, content: bytes) -> vault.Sealing:
+def complaint_sealing(ticket_id: str, content: bytes) -> vault.Sealing:
     """The content of a complaint, sealed or to be sealed."""
-    return COMPLAINT_RECORDS.sealing(docket, content)
+    return COMPLAINT_RECORDS.sealing(ticket_id, content)
 
 
 def event_columns(complaint: Complaint, time: datetime) -> Mapping[str, Value]:

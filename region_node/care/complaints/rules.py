@@ -67,7 +67,7 @@ FILE_NAME_LIMIT = 120  # characters
 HIGHEST_RATING = 5
 _HIGHEST_LEVEL = 5
 _ATTACHMENT_BYTES = 1024  # of one attachment's name and the rest: more than any has
-_DOCKET = re.compile(r"[a-z][a-z0-9-]*/[0-9a-zA-Z/-]{1,64}", re.ASCII)
+_TICKET_ID = re.compile(r"[a-z][a-z0-9-]*/[0-9a-zA-Z/-]{1,64}", re.ASCII)
 _CAUSE = re.compile(r"[a-z][a-z0-9-]{0,62}", re.ASCII)
 OF_MONEY = frozenset({Remedy.REMEDY_REFUND, Remedy.REMEDY_CREDIT})
 NOT_SAID = frozenset({ReturnReason.RETURN_REASON_UNSPECIFIED, ReturnReason.RETURN_REASON_REFUSED})  # by people
@@ -91,7 +91,7 @@ def is_with_nobody(complaint: Complaint) -> bool:
 
 def is_on_its_way(complaint: Complaint) -> bool:
     """Whether another region is responsible, and has not said yet that it has it: whose number it is, is not known."""
-    return complaint.state == ACKNOWLEDGED and complaint.owner_region not in ("", complaint.handling_region)
+    return complaint.state == ACKNOWLEDGED and complaint.owner_region not in ("", complaint.origin_region)
 
 
 def was_with_nobody(complaint: Complaint) -> bool:
@@ -230,10 +230,12 @@ def require_attachable(complaint: Complaint) -> None:
     require_room(complaint, _ATTACHMENT_BYTES, TALK_LIMIT)
 
 
-def require_docket(docket: str) -> None:
-    """Raises Refused with REQUEST_INVALID for what cannot be a docket, and must not stand in the audit chain as one."""
-    if not _DOCKET.fullmatch(docket):
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="docket", problem="not <region>/<day>-<number>")
+def require_ticket_id(ticket_id: str) -> None:
+    """Raises Refused with REQUEST_INVALID for what cannot be a ticket id, and must not stand in the audit chain as
+    one.
+    """
+    if not _TICKET_ID.fullmatch(ticket_id):
+        raise Refused(Reason.REASON_REQUEST_INVALID, field="ticket_id", problem="not <region>/<day>-<number>")
 
 
 def require_file_name(field: str, name: str) -> None:

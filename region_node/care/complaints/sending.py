@@ -8,7 +8,7 @@ from gateway.api.relay.v1.relay_pb2 import EnvelopeKind
 from gateway.store.port import Transaction
 from region_node.care.complaints.followed import facts
 from region_node.care.complaints.rows import ComplaintRow
-from region_node.customers.disclosures.noting import Sent, note_sent
+from region_node.customers.disclosures.recording import Sent, note_sent
 from region_node.node.context import RegionContext
 from region_node.tickets.sending import send_about
 
@@ -38,10 +38,10 @@ def send_to_region(
     )
     if files:
         complaint, sent = row.complaint, DisclosureKind.DISCLOSURE_KIND_COMPLAINT_SENT
-        note_sent(tx, complaint.request.number, Sent(sent, complaint.docket, destination, complaint.operator), now)
+        note_sent(tx, complaint.request.number, Sent(sent, complaint.ticket_id, destination, complaint.operator), now)
 
 
-def has_customers_command_under_way(tx: Transaction, docket: str) -> bool:
+def has_customers_command_under_way(tx: Transaction, ticket_id: str) -> bool:
     """Whether something that the customer says, by a request of somebody, has not been answered yet."""
-    sql = "SELECT 1 FROM outbox WHERE subject = :docket AND closed IS NULL AND envelope_id LIKE :request"
-    return tx.first(int, sql, docket=docket, request=f"{docket}#%/%") is not None
+    sql = "SELECT 1 FROM outbox WHERE subject = :ticket_id AND closed IS NULL AND envelope_id LIKE :request"
+    return tx.first(int, sql, ticket_id=ticket_id, request=f"{ticket_id}#%/%") is not None

@@ -1,4 +1,4 @@
-"""ComplaintService: gRPC in and out of the complaint desk."""
+"""ComplaintService: gRPC in and out of the complaint application service."""
 
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
@@ -28,7 +28,7 @@ from gateway.rpc.pages import dated_place, decode_token, encode_token, page_size
 from gateway.store.port import Store, Transaction
 from gateway.time.clock import Clock, from_timestamp
 from region_node.care.complaints import handling, rules
-from region_node.care.complaints.desk import ComplaintDesk
+from region_node.care.complaints.application import ComplaintApplication
 from region_node.care.complaints.private_notes import private_notes
 from region_node.care.complaints.rows import (
     EVENTS,
@@ -36,7 +36,7 @@ from region_node.care.complaints.rows import (
     find_complaint,
     list_complaints,
 )
-from region_node.customers.told_standings import is_restricted
+from region_node.customers.known_statuses import is_restricted
 from region_node.records.listing import Page
 from region_node.records.watches import Change, Feed, Follower, changes_after
 from region_node.requests.auditing import audited_call
@@ -48,10 +48,10 @@ _PAGE, _WATCH = "complaints", "complaint-events"
 
 
 class ComplaintService(ComplaintServiceServicer):
-    """See the contract. Every method checks the form of its request and calls the desk."""
+    """See the contract. Every method checks the form of its request and calls the application service."""
 
-    def __init__(self, desk: ComplaintDesk, store: Store, changes: Changes, clock: Clock) -> None:
-        self._desk = desk
+    def __init__(self, application: ComplaintApplication, store: Store, changes: Changes, clock: Clock) -> None:
+        self._application = application
         self._store = store
         self._changes = changes
         self._follower = Follower(store, changes, Feed(_changes_after, EVENTS.last))
@@ -64,7 +64,7 @@ class ComplaintService(ComplaintServiceServicer):
     ) -> api.FileComplaintResponse:
         """See the contract."""
         filed = _normalised(request.complaint)
-        complaint = await self._desk.file(_caller(request.request_id), filed, _wait(request.wait))
+        complaint = await self._application.file(_caller(request.request_id), filed, _wait(request.wait))
         return api.FileComplaintResponse(complaint=complaint)
 
     async def GetComplaint(
@@ -77,13 +77,13 @@ class ComplaintService(ComplaintServiceServicer):
         is_staff = identity.role == Role.ROLE_STAFF
 
         def read(tx: Transaction) -> tuple[Complaint, Sequence[ComplaintNote], Sequence[ProblemHeader]]:
-            complaint = handling.find_for(tx, request.docket, identity)
-            reading.record(tx, "GetComplaint", complaint.docket)
-            private = private_notes(tx, complaint.docket) if is_staff else ()
-            return complaint, private, self._desk.network_problems(tx, complaint)
+            complaint = handling.find_for(tx, request.ticket_id, identity)
+            reading.record(tx, "GetComplaint", complaint.ticket_id)
+            private = private_notes(tx, complaint.ticket_id) if is_staff else ()
+            return complaint, private, self._application.network_problems(tx, complaint)
 
         complaint, private, problems = await self._store.write(read)
-        response = self._desk.told(complaint, self._clock.now())
+        response = self._application.told(complaint, self._clock.now())
         response.private_notes.extend(private)
         response.network_problems.extend(problems)
         return response
@@ -117,7 +117,7 @@ class ComplaintService(ComplaintServiceServicer):
         token = encode_token(_PAGE, page.following)
         response = api.ListComplaintsResponse(complaints=page.items, next_page_token=token)
         if until is not None:
-            response.levels.extend(self._desk.levels_at(page.items, until))
+            response.levels.extend(self._application.levels_at(page.items, until))
         return response
 
     async def ClassifyComplaint(
@@ -129,7 +129,7 @@ class ComplaintService(ComplaintServiceServicer):
         require_length("category", request.category, rules.CODE_LIMIT, required=True)
         require_length("reason", request.reason, rules.NOTE_LIMIT, required=False)
         caller = _caller(request.request_id)
-        complaint = await self._desk.classify(caller, request.docket, request.category, request.reason)
+        complaint = await self._application.classify(caller, request.ticket_id, request.category, request.reason)
         return api.ClassifyComplaintResponse(complaint=complaint)
 
     async def RespondToComplaint(
@@ -139,20 +139,22 @@ class ComplaintService(ComplaintServiceServicer):
     ) -> api.RespondToComplaintResponse:
         """See the contract."""
         caller = _caller(request.request_id)
-        asked = _command(request.docket, request.requester)
+        asked = _command(request.ticket_id, request.requester)
         require_length("text", request.text, rules.NOTE_LIMIT, required=True)
         if request.ask_customer and request.ask_region:
             raise Refused(Reason.REASON_REQUEST_INVALID, field="ask_region", problem="the customer is asked as well")
-        owner = await self._desk.owner_of(request.docket, caller.identity)
+        owner = await self._application.owner_of(request.ticket_id, caller.identity)
         if caller.identity.role == Role.ROLE_STAFF and owner == caller.identity.region:
-            said = self._desk.respond(
-                caller, request.docket, request.text, asks=request.ask_customer, asks_region=request.ask_region
+            said = self._application.respond(
+                caller, request.ticket_id, request.text, asks=request.ask_customer, asks_region=request.ask_region
             )
             return api.RespondToComplaintResponse(complaint=await said)
         if request.ask_customer:
             raise Refused(Reason.REASON_COMPLAINT_NOT_RESPONSIBLE, region=owner)
         asked.respond.text, asked.respond.asks_region = request.text, request.ask_region
-        return api.RespondToComplaintResponse(complaint=await self._desk.command(caller, asked, _wait(request.wait)))
+        return api.RespondToComplaintResponse(
+            complaint=await self._application.command(caller, asked, _wait(request.wait))
+        )
 
     async def AddPrivateNote(
         self,
@@ -161,7 +163,7 @@ class ComplaintService(ComplaintServiceServicer):
     ) -> api.AddPrivateNoteResponse:
         """See the contract."""
         require_length("text", request.text, rules.NOTE_LIMIT, required=True)
-        noted = self._desk.note_privately(_caller(request.request_id), request.docket, request.text)
+        noted = self._application.note_privately(_caller(request.request_id), request.ticket_id, request.text)
         return api.AddPrivateNoteResponse(private_notes=await noted)
 
     async def ProposeResolution(
@@ -173,7 +175,7 @@ class ComplaintService(ComplaintServiceServicer):
         resolution = Resolution(text=request.text, cause_code=request.cause_code, remedy=request.remedy)
         if request.HasField("amount"):
             resolution.amount.CopyFrom(request.amount)
-        proposing = self._desk.propose(_caller(request.request_id), request.docket, resolution)
+        proposing = self._application.propose(_caller(request.request_id), request.ticket_id, resolution)
         return api.ProposeResolutionResponse(complaint=await proposing)
 
     async def ReturnComplaint(
@@ -184,7 +186,9 @@ class ComplaintService(ComplaintServiceServicer):
         """See the contract."""
         require_length("text", request.text, rules.NOTE_LIMIT, required=True)
         rules.require_return(request.reason)
-        returning = self._desk.give_back(_caller(request.request_id), request.docket, request.reason, request.text)
+        returning = self._application.give_back(
+            _caller(request.request_id), request.ticket_id, request.reason, request.text
+        )
         return api.ReturnComplaintResponse(complaint=await returning)
 
     async def AcceptResolution(
@@ -194,9 +198,9 @@ class ComplaintService(ComplaintServiceServicer):
     ) -> api.AcceptResolutionResponse:
         """See the contract."""
         rules.require_rating(request.rating)
-        asked = _command(request.docket, request.requester)
+        asked = _command(request.ticket_id, request.requester)
         asked.accept.rating = request.rating
-        complaint = await self._desk.command(_caller(request.request_id), asked, _wait(request.wait))
+        complaint = await self._application.command(_caller(request.request_id), asked, _wait(request.wait))
         return api.AcceptResolutionResponse(complaint=complaint)
 
     async def RefuseResolution(
@@ -206,9 +210,9 @@ class ComplaintService(ComplaintServiceServicer):
     ) -> api.RefuseResolutionResponse:
         """See the contract."""
         require_length("reason", request.reason, rules.NOTE_LIMIT, required=True)
-        asked = _command(request.docket, request.requester)
+        asked = _command(request.ticket_id, request.requester)
         asked.refuse.reason, asked.refuse.to_regulator = request.reason, request.to_regulator
-        complaint = await self._desk.command(_caller(request.request_id), asked, _wait(request.wait))
+        complaint = await self._application.command(_caller(request.request_id), asked, _wait(request.wait))
         return api.RefuseResolutionResponse(complaint=complaint)
 
     async def WithdrawComplaint(
@@ -218,9 +222,9 @@ class ComplaintService(ComplaintServiceServicer):
     ) -> api.WithdrawComplaintResponse:
         """See the contract."""
         require_length("reason", request.reason, rules.NOTE_LIMIT, required=True)
-        asked = _command(request.docket, request.requester)
+        asked = _command(request.ticket_id, request.requester)
         asked.withdraw.reason = request.reason
-        complaint = await self._desk.command(_caller(request.request_id), asked, _wait(request.wait))
+        complaint = await self._application.command(_caller(request.request_id), asked, _wait(request.wait))
         return api.WithdrawComplaintResponse(complaint=complaint)
 
     async def ExpediteComplaint(
@@ -229,9 +233,9 @@ class ComplaintService(ComplaintServiceServicer):
         context: grpc.aio.ServicerContext[api.ExpediteComplaintRequest, api.ExpediteComplaintResponse],
     ) -> api.ExpediteComplaintResponse:
         """See the contract."""
-        asked = _command(request.docket, request.requester)
+        asked = _command(request.ticket_id, request.requester)
         asked.expedite.SetInParent()
-        complaint = await self._desk.command(_caller(request.request_id), asked, _wait(request.wait))
+        complaint = await self._application.command(_caller(request.request_id), asked, _wait(request.wait))
         return api.ExpediteComplaintResponse(complaint=complaint)
 
     async def SettleRemedy(
@@ -242,7 +246,7 @@ class ComplaintService(ComplaintServiceServicer):
         """See the contract."""
         if not request.HasField("again"):
             require_length("otherwise", request.otherwise, rules.NOTE_LIMIT, required=True)
-        complaint = await self._desk.settle_remedy(_caller(request.request_id), request)
+        complaint = await self._application.settle_remedy(_caller(request.request_id), request)
         return api.SettleRemedyResponse(complaint=complaint)
 
     async def WatchComplaint(
@@ -255,16 +259,16 @@ class ComplaintService(ComplaintServiceServicer):
         key = decode_token(_WATCH, request.token)
 
         def start(tx: Transaction) -> int:
-            if request.docket:
-                handling.find_for(tx, request.docket, identity)
+            if request.ticket_id:
+                handling.find_for(tx, request.ticket_id, identity)
             sequence = EVENTS.resumed_after(tx, key) if key else EVENTS.last(tx)
-            reading.record(tx, "WatchComplaint", request.docket or "-")
+            reading.record(tx, "WatchComplaint", request.ticket_id or "-")
             return sequence
 
         with self._changes.watch(identity) as changed:
             sequence = await self._store.write(start)
             yield api.WatchComplaintResponse(token=encode_token(_WATCH, str(sequence)))
-            async for change in self._follower.follow(changed, sequence, request.docket):
+            async for change in self._follower.follow(changed, sequence, request.ticket_id):
                 if change.now is not None and handling.is_visible(change.now, identity):
                     token = encode_token(_WATCH, str(change.sequence))
                     yield api.WatchComplaintResponse(token=token, complaint=change.now)
@@ -280,8 +284,8 @@ def _requester(told: Requester) -> Requester:
     return Requester(staff_id=require_reader(current_call().identity, told), channel=told.channel)
 
 
-def _command(docket: str, requester: Requester) -> ComplaintCommand:
-    return ComplaintCommand(docket=docket, requester=_requester(requester))
+def _command(ticket_id: str, requester: Requester) -> ComplaintCommand:
+    return ComplaintCommand(ticket_id=ticket_id, requester=_requester(requester))
 
 
 def _normalised(request: ComplaintRequest) -> ComplaintRequest:

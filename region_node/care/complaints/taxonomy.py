@@ -8,7 +8,7 @@ from gateway.api.federation.v1.configuration_pb2 import ComplaintCategory, Compl
 from gateway.api.region.v1.complaint_pb2 import ComplaintRequest
 
 _HOME, _LOCATION, _HANDLING = "home", "location", "handling"
-# What is missing here is the work of the region of first contact.
+# What is missing here is the work of the origin region.
 _CONCERNED: Mapping[ComplaintOwner.ValueType, Sequence[str]] = {
     contract.COMPLAINT_OWNER_HANDLING: (_HANDLING,),
     contract.COMPLAINT_OWNER_BOTH: (_HANDLING, _HOME),
@@ -36,7 +36,7 @@ def concerned(
 ) -> Sequence[Concerned]:
     """Whose work it is, each once; nobody's where the coordinator says so.
 
-    Where the place is not known, it is that of the region of first contact. Where the home region is needed and not
+    Where the place is not known, it is that of the origin region. Where the home region is needed and not
     known, nobody guesses: it is nobody's, and the coordinator says so.
     """
     needed = _CONCERNED.get(category.owner, (_HANDLING,))

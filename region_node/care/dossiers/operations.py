@@ -1,4 +1,4 @@
-"""The dossier of a complaint, put together by the region of first contact in one transaction."""
+"""The dossier of a complaint, put together by the origin region in one transaction."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from gateway.time.clock import from_timestamp, to_timestamp
 from region_node.care.complaints import handling, ledger
 from region_node.care.dossiers import rules
 from region_node.customers.rows import find_customer, find_line
-from region_node.customers.standing import ACTIVE, standing_of
+from region_node.customers.status import ACTIVE, status_of
 from region_node.node.context import RegionContext
 
 
@@ -33,10 +33,10 @@ def export(tx: Transaction, context: RegionContext, exporter: Exporter, request:
     Raises Refused: the complaint is not there for whoever asks, this region is not its first contact, the regulator is
     not next yet, or what staff say cannot be.
     """
-    complaint, now = handling.find_for(tx, request.docket, exporter.identity), exporter.now
-    if complaint.handling_region != context.region:
-        raise Refused(Reason.REASON_COMPLAINT_NOT_FIRST_CONTACT, region=complaint.handling_region)
-    filed = from_timestamp(complaint.creation_date).astimezone(ZoneInfo(context.time_zone)).date()
+    complaint, now = handling.find_for(tx, request.ticket_id, exporter.identity), exporter.now
+    if complaint.origin_region != context.region:
+        raise Refused(Reason.REASON_COMPLAINT_NOT_FIRST_CONTACT, region=complaint.origin_region)
+    filed = from_timestamp(complaint.create_time).astimezone(ZoneInfo(context.time_zone)).date()
     rules.require_statements(request.statements, request.appellant, filed)
     rules.require_exportable(complaint, now, ZoneInfo(context.time_zone), customer_asks=request.customer_asks)
     federation = context.federation
@@ -44,7 +44,7 @@ def export(tx: Transaction, context: RegionContext, exporter: Exporter, request:
         raise Refused(Reason.REASON_COMPLAINT_UNCLASSIFIED)
     category = federation.complaint_category(complaint.request.category)
     respondents = rules.respondents(complaint)
-    concerned = sorted({complaint.handling_region, complaint.owner_region, *respondents})
+    concerned = sorted({complaint.origin_region, complaint.owner_region, *respondents})
     matter = rules.Matter(
         complaint=complaint,
         complaint_class=category.complaint_class,
@@ -59,7 +59,7 @@ def export(tx: Transaction, context: RegionContext, exporter: Exporter, request:
     found = rules.conditions(matter)
     entries: Sequence[LedgerEntry] = ledger.entries(complaint, now, federation.working_hours)
     dossier = Dossier(
-        docket=complaint.docket,
+        ticket_id=complaint.ticket_id,
         export_time=to_timestamp(now),
         author=f"{context.region}/{exporter.identity.name}",
         time_zone=context.time_zone,
@@ -84,7 +84,7 @@ def _appellant(tx: Transaction, complaint: Complaint, told: Appellant) -> Appell
     """Who appeals: what staff say, else the own records, which know the region's own customers alone."""
     appellant = Appellant(telephone=complaint.request.contact_number or complaint.request.number)
     line = find_line(tx, complaint.request.number)
-    if line is not None and standing_of(tx, line.customer_id) == ACTIVE:
+    if line is not None and status_of(tx, line.customer_id) == ACTIVE:
         customer = find_customer(tx, line.customer_id)
         appellant.name, appellant.address = (customer.name if customer is not None else ""), line.address
     appellant.MergeFrom(told)

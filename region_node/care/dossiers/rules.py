@@ -236,7 +236,7 @@ def _complained_before(matter: Matter) -> DossierCondition:
 def _in_time(matter: Matter) -> DossierCondition:
     """Who complained on a day had the matter by then: where nobody says when it happened, that day is the latest."""
     kind = DossierConditionKind.DOSSIER_CONDITION_KIND_IN_TIME
-    filed = matter.day_of(from_timestamp(matter.complaint.creation_date))
+    filed = matter.day_of(from_timestamp(matter.complaint.create_time))
     told = matter.statements.occurred_on
     last = last_day(date.fromisoformat(told) if told else filed, matter.months)
     if matter.today > last:

@@ -11,7 +11,7 @@ from gateway.rpc.calls import current_call
 from gateway.store.port import Store, Transaction
 from gateway.time.clock import Clock
 from gateway.wording.words import english
-from region_node.care.complaints.desk import ComplaintDesk
+from region_node.care.complaints.application import ComplaintApplication
 from region_node.care.dossiers.operations import Exporter, export
 from region_node.node.context import RegionContext
 from region_node.requests.auditing import audited_call
@@ -22,9 +22,9 @@ from region_node.requests.checks import require_reader, require_request_id, wait
 class DossierService(DossierServiceServicer):
     """See the contract."""
 
-    def __init__(self, context: RegionContext, desk: ComplaintDesk, store: Store, clock: Clock) -> None:
+    def __init__(self, context: RegionContext, application: ComplaintApplication, store: Store, clock: Clock) -> None:
         self._context = context
-        self._desk = desk
+        self._application = application
         self._store = store
         self._clock = clock
 
@@ -38,10 +38,10 @@ class DossierService(DossierServiceServicer):
         call = current_call()
         caller = Caller(call.identity, request.request_id, current_traceparent())
         told = Requester(staff_id=require_reader(call.identity, request.requester), channel=request.requester.channel)
-        asked = ComplaintCommand(docket=request.docket, requester=told)
+        asked = ComplaintCommand(ticket_id=request.ticket_id, requester=told)
         asked.ask_for_regulator.SetInParent()
         wait = call.patience(wait_seconds(request.wait.seconds + request.wait.nanos / 1e9))
-        return api.AskForRegulatorResponse(complaint=await self._desk.command(caller, asked, wait))
+        return api.AskForRegulatorResponse(complaint=await self._application.command(caller, asked, wait))
 
     async def ExportDossier(
         self,
@@ -55,7 +55,7 @@ class DossierService(DossierServiceServicer):
         def read(tx: Transaction) -> api.Dossier:
             dossier = export(tx, self._context, exporter, request)
             told = english(api.DossierVerdict.Name(dossier.verdict), "DOSSIER_VERDICT_")
-            reading.record(tx, "ExportDossier", dossier.docket, told)
+            reading.record(tx, "ExportDossier", dossier.ticket_id, told)
             return dossier
 
         return api.ExportDossierResponse(dossier=await self._store.write(read))

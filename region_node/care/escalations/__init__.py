@@ -1,1 +1,1 @@
-"""Those above are told of the levels that this region has raised complaints to."""
+"""The escalation recipients are told of the levels that this region has raised complaints to."""

@@ -1,4 +1,4 @@
-"""Where those above are told of a level that a complaint has reached, as a port."""
+"""Where the escalation recipients are told of a level that a complaint has reached, as a port."""
 
 from typing import Protocol
 
@@ -8,7 +8,7 @@ LOWEST_LEVEL = 1  # the desk of first contact filed the complaint itself
 
 
 class Sink(Protocol):
-    """Tells those above: a file, a webhook."""
+    """Tells the escalation recipients: a file, a webhook."""
 
     async def tell(self, raised: RaisedComplaint, timeout: float) -> None:
         """Returns once it was taken over for good, within about `timeout` seconds.

@@ -10,11 +10,11 @@ from gateway.store.port import Transaction, Value
 from gateway.time.clock import from_microseconds, to_microseconds
 from region_node.node.context import RegionContext
 
-ABOUT = "tellings"  # what other processes are told of
+ABOUT = "notices"  # what other processes are told of
 
 
 @dataclass(frozen=True)
-class Telling:
+class EscalationNotice:
     """What a sink is to be told, by who claimed it, and how often that was tried before."""
 
     raised: RaisedComplaint = field(repr=False)
@@ -23,11 +23,11 @@ class Telling:
 
 
 @dataclass(frozen=True)
-class TellingAdded:
+class NoticeAdded:
     """Published when something is to be told."""
 
 
-def tell_above(
+def notify_recipients(
     tx: Transaction,
     context: RegionContext,
     complaint: Complaint,
@@ -39,7 +39,7 @@ def tell_above(
     """Has every sink told of the levels that this region has just raised a complaint to: at once, or when it is due."""
     rows: list[dict[str, Value]] = [
         {
-            "docket": complaint.docket,
+            "ticket_id": complaint.ticket_id,
             "level": each.level,
             "sink": sink,
             "content": content,
@@ -54,27 +54,27 @@ def tell_above(
     if not rows:
         return
     tx.execute_many(
-        "INSERT INTO complaint_tellings (docket, level, sink, content, create_time, due, attempts, told_time)"
-        " VALUES (:docket, :level, :sink, :content, :now, :due, 0, NULL)",
+        "INSERT INTO escalation_notices (ticket_id, level, sink, content, create_time, due, attempts, told_time)"
+        " VALUES (:ticket_id, :level, :sink, :content, :now, :due, 0, NULL)",
         rows,
     )
-    tx.publish(TellingAdded(), about=ABOUT)
+    tx.publish(NoticeAdded(), about=ABOUT)
 
 
-def forgo(tx: Transaction, docket: str, highest: int) -> set[int]:
+def forgo(tx: Transaction, ticket_id: str, highest: int) -> set[int]:
     """Has no sink told any more of the levels up to one that no sink was told of or is being told of; returns them."""
     found = set(
         tx.all(
             int,
-            "SELECT level FROM complaint_tellings WHERE docket = :docket AND level <= :highest"
+            "SELECT level FROM escalation_notices WHERE ticket_id = :ticket_id AND level <= :highest"
             " GROUP BY level HAVING MAX(attempts) = 0",
-            docket=docket,
+            ticket_id=ticket_id,
             highest=highest,
         )
     )
     tx.execute_many(
-        "DELETE FROM complaint_tellings WHERE docket = :docket AND level = :level",
-        [{"docket": docket, "level": each} for each in sorted(found)],
+        "DELETE FROM escalation_notices WHERE ticket_id = :ticket_id AND level = :level",
+        [{"ticket_id": ticket_id, "level": each} for each in sorted(found)],
     )
     return found
 
@@ -82,8 +82,8 @@ def forgo(tx: Transaction, docket: str, highest: int) -> set[int]:
 def raised(complaint: Complaint, reached: Escalation) -> RaisedComplaint:
     """What is told of a level: how the complaint stands, nothing that anybody wrote, and nobody's number."""
     return RaisedComplaint(
-        id=f"{complaint.docket}/L{reached.level}",
-        docket=complaint.docket,
+        id=f"{complaint.ticket_id}/L{reached.level}",
+        ticket_id=complaint.ticket_id,
         level=reached.level,
         trigger=reached.trigger,
         due=reached.due,
@@ -92,24 +92,24 @@ def raised(complaint: Complaint, reached: Escalation) -> RaisedComplaint:
         category=complaint.request.category,
         severity=complaint.severity,
         state=complaint.state,
-        handling_region=complaint.handling_region,
+        origin_region=complaint.origin_region,
         owner_region=complaint.owner_region,
         home_region=complaint.home_region,
         custody=complaint.custody[-1] if complaint.custody else None,
-        expected_resolution_date=complaint.expected_resolution_date,
+        expected_resolution_time=complaint.expected_resolution_time,
     )
 
 
-def claim(tx: Transaction, sink: str, now: datetime, limit: int, again: timedelta) -> list[Telling]:
-    """At most so many tellings of a sink that are due, oldest first. Until `again` from now nobody else claims them."""
+def claim(tx: Transaction, sink: str, now: datetime, limit: int, again: timedelta) -> list[EscalationNotice]:
+    """At most so many notices of a sink that are due, oldest first. Until `again` from now nobody else claims them."""
 
-    def telling(content: bytes, attempts: int) -> Telling:
-        return Telling(RaisedComplaint.FromString(content), sink, attempts)
+    def notice(content: bytes, attempts: int) -> EscalationNotice:
+        return EscalationNotice(RaisedComplaint.FromString(content), sink, attempts)
 
     found = tx.all(
-        telling,
-        "SELECT content, attempts FROM complaint_tellings WHERE sink = :sink AND told_time IS NULL AND due <= :now"
-        " ORDER BY due, docket, level LIMIT :limit",
+        notice,
+        "SELECT content, attempts FROM escalation_notices WHERE sink = :sink AND told_time IS NULL AND due <= :now"
+        " ORDER BY due, ticket_id, level LIMIT :limit",
         sink=sink,
         now=to_microseconds(now),
         limit=limit,
@@ -119,40 +119,40 @@ def claim(tx: Transaction, sink: str, now: datetime, limit: int, again: timedelt
     return found
 
 
-def postpone(tx: Transaction, telling: Telling, due: datetime) -> None:
+def postpone(tx: Transaction, notice: EscalationNotice, due: datetime) -> None:
     """It was tried once more, and is tried again then."""
     tx.execute(
-        "UPDATE complaint_tellings SET due = :due, attempts = :attempts"
-        " WHERE docket = :docket AND level = :level AND sink = :sink AND told_time IS NULL",
+        "UPDATE escalation_notices SET due = :due, attempts = :attempts"
+        " WHERE ticket_id = :ticket_id AND level = :level AND sink = :sink AND told_time IS NULL",
         due=to_microseconds(due),
-        attempts=telling.attempts + 1,
-        docket=telling.raised.docket,
-        level=telling.raised.level,
-        sink=telling.sink,
+        attempts=notice.attempts + 1,
+        ticket_id=notice.raised.ticket_id,
+        level=notice.raised.level,
+        sink=notice.sink,
     )
 
 
-def note_told(tx: Transaction, telling: Telling, now: datetime) -> None:
+def note_told(tx: Transaction, notice: EscalationNotice, now: datetime) -> None:
     """The sink has taken it over."""
     tx.execute(
-        "UPDATE complaint_tellings SET told_time = :now"
-        " WHERE docket = :docket AND level = :level AND sink = :sink AND told_time IS NULL",
-        docket=telling.raised.docket,
-        level=telling.raised.level,
-        sink=telling.sink,
+        "UPDATE escalation_notices SET told_time = :now"
+        " WHERE ticket_id = :ticket_id AND level = :level AND sink = :sink AND told_time IS NULL",
+        ticket_id=notice.raised.ticket_id,
+        level=notice.raised.level,
+        sink=notice.sink,
         now=to_microseconds(now),
     )
 
 
 def next_due(tx: Transaction, sink: str) -> datetime | None:
-    """When the next telling of a sink that waits is due."""
+    """When the next notice of a sink that waits is due."""
     return tx.first(
         from_microseconds,
-        "SELECT due FROM complaint_tellings WHERE sink = :sink AND told_time IS NULL ORDER BY due LIMIT 1",
+        "SELECT due FROM escalation_notices WHERE sink = :sink AND told_time IS NULL ORDER BY due LIMIT 1",
         sink=sink,
     )
 
 
 def waiting_sinks(tx: Transaction) -> list[str]:
     """The sinks that still have to be told something, by name."""
-    return tx.all(str, "SELECT DISTINCT sink FROM complaint_tellings WHERE told_time IS NULL ORDER BY sink")
+    return tx.all(str, "SELECT DISTINCT sink FROM escalation_notices WHERE told_time IS NULL ORDER BY sink")

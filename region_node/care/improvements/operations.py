@@ -46,7 +46,7 @@ def add(
     Raises Refused with COMPLAINT_NOT_FOUND, COMPLAINT_NOT_RESPONSIBLE, COMPLAINT_STATE_FORBIDS, and for a day that has
     passed.
     """
-    complaint = require_complaint(tx, asked.docket).complaint
+    complaint = require_complaint(tx, asked.ticket_id).complaint
     if complaint.owner_region != context.region:
         raise Refused(Reason.REASON_COMPLAINT_NOT_RESPONSIBLE, region=complaint.owner_region)
     rules.require_state(complaint, "improve", rules.CLOSED)
@@ -55,7 +55,7 @@ def add(
     number = next_action_number(tx)
     action = ImprovementAction(
         id=f"{context.region}/action-{number}",
-        docket=complaint.docket,
+        ticket_id=complaint.ticket_id,
         category=complaint.request.category,
         cause_code=complaint.resolution.cause_code,
         text=asked.text,

@@ -31,11 +31,11 @@ from region_node.cli.options import staff_option
     exits=upload_exits("it is attached, or will be once the responsible region can be reached"),
     with_json=False,
 )
-@click.argument("docket")
+@click.argument("ticket_id")
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 @click.option("--name", default="", help="What the file is called; as FILE unless given.")
-def attach(asking: Asking, docket: str, file: Path, name: str, patience: float) -> None:
-    """Attach FILE (PDF, JPEG, PNG) to a complaint: in the region of first contact, or as staff of the responsible one.
+def attach(asking: Asking, ticket_id: str, file: Path, name: str, patience: float) -> None:
+    """Attach FILE (PDF, JPEG, PNG) to a complaint: in the origin region, or as staff of the responsible one.
 
     Run the same command again after whatever ended it: it goes on where the node is.
 
@@ -45,7 +45,7 @@ def attach(asking: Asking, docket: str, file: Path, name: str, patience: float) 
     """
     content = content_of(file)
     named = api.AttachmentUpload(
-        docket=docket,
+        ticket_id=ticket_id,
         name=name or file.name,
         media_type=media_type_of(content),
         size=len(content),
@@ -72,12 +72,12 @@ def attach(asking: Asking, docket: str, file: Path, name: str, patience: float) 
     exits=download_exits("refused, or the content is not what was attached; the text says why"),
     with_json=False,
 )
-@click.argument("docket")
+@click.argument("ticket_id")
 @click.argument("attachment_id", metavar="ATTACHMENT")
 @click.option(
     "--out", "file", required=True, type=click.Path(path_type=Path, dir_okay=False), help="The file it goes to."
 )
-def attachment(asking: Asking, docket: str, attachment_id: str, file: Path, patience: float) -> None:
+def attachment(asking: Asking, ticket_id: str, attachment_id: str, file: Path, patience: float) -> None:
     """Fetch what was attached to a complaint, in whichever region; it is in FILE when it is whole and has its hash.
 
     `show` names the attachments of a complaint. Run the same command again after whatever ended it: it goes on with
@@ -87,7 +87,7 @@ def attachment(asking: Asking, docket: str, attachment_id: str, file: Path, pati
     Example:
       region-node complaints attachment guangdong/20261210-17 guangdong/crm/0f3b --out bill.pdf --staff-id 4711
     """
-    request = asking.filled(api.GetAttachmentContentRequest(docket=docket, attachment_id=attachment_id))
+    request = asking.filled(api.GetAttachmentContentRequest(ticket_id=ticket_id, attachment_id=attachment_id))
     if not download(
         asking.link, lambda channel: AttachmentServiceStub(channel).GetAttachmentContent, request, file, patience
     ):

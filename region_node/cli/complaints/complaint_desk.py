@@ -14,13 +14,13 @@ from region_node.cli.completing import complete_categories
 
 @click.command()
 @writes(done="it is of that category, and the customer is told who answers by when")
-@click.argument("docket")
+@click.argument("ticket_id")
 @click.option(
     "--category", required=True, shell_complete=complete_categories, help="What it is about, by the category's code."
 )
 @click.option("--reason", default="", help="Why; needed where it has a category already.")
-def classify(asking: Asking, docket: str, category: str, reason: str) -> None:
-    """Say what a complaint is about, as staff of the region of first contact: it goes where that makes it go.
+def classify(asking: Asking, ticket_id: str, category: str, reason: str) -> None:
+    """Say what a complaint is about, as staff of the origin region: it goes where that makes it go.
 
     What another region has is returned by that region first, as wrongly classified.
 
@@ -30,7 +30,7 @@ def classify(asking: Asking, docket: str, category: str, reason: str) -> None:
       region-node complaints classify guangdong/20261210-17 --category BILL_WRONG
       region-node complaints classify guangdong/20261210-17 --category NET_SPEED --reason "it is not about the bill"
     """
-    request = ClassifyComplaintRequest(docket=docket, category=category, reason=reason)
+    request = ClassifyComplaintRequest(ticket_id=ticket_id, category=category, reason=reason)
     complaint = asking.ask(lambda channel: ComplaintServiceStub(channel).ClassifyComplaint, request).complaint
     asking.tell(complaint, print_told)
 

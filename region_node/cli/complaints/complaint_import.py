@@ -70,11 +70,11 @@ def import_file(
     when they were due, and nobody is told of them; what is open is raised from now on like everything else. Customers
     are told nothing. What is open and another region's work is rejected: import it there.
 
-    The node remembers how far it got, by the content of FILE and map, and knows each complaint by its docket in the old
-    system: run the same command again after whatever ended it, and it goes on there; no complaint comes in twice.
+    The node remembers how far it got, by the content of FILE and map, and knows each complaint by its ticket id in
+    the old system: run the same command again after whatever ended it, and it goes on; no complaint comes in twice.
 
     The map is YAML: time_zone for times without one, encoding, delimiter, and below `complaint` the fields
-    external_reference (the old docket), number, description, channel, remedy_sought and filed_time, and where they
+    external_id (the old ticket id), number, description, channel, remedy_sought and filed_time, and where they
     are known category (else the words of the description have to speak for one clearly), category_otherwise (for what
     names none and is not clear, for example OTHER; without it such a line is rejected), contact_number,
     location_region, area (urban or rural: the countryside has limits of its own), first_response_time, resolved_time,

@@ -29,7 +29,7 @@ _PREFIX = "ESCALATION_TRIGGER_"
 @dataclass(frozen=True)
 class _Reached:
     due: datetime
-    docket: str
+    ticket_id: str
     level: int
     category: str
     trigger: str
@@ -38,7 +38,7 @@ class _Reached:
 
 
 _LEVELS = Table[_Reached](
-    TableColumn("docket", lambda each: each.docket),
+    TableColumn("ticket id", lambda each: each.ticket_id),
     TableColumn("category", lambda each: category_name(each.category) or translated("not classified")),
     TableColumn("level", lambda each: f"L{each.level}"),
     TableColumn("why", lambda each: word(each.trigger, _PREFIX)),
@@ -72,7 +72,7 @@ def escalations(asking: Asking, as_of: datetime, number: str, category: str) -> 
     """
     request = ListComplaintsRequest(category=category, number=number, as_of=to_timestamp(as_of))
     found = asking.ask(lambda channel: ComplaintServiceStub(channel).ListComplaints, request)
-    reached = sorted(_reached(found), key=lambda each: (each.due, each.docket, each.level))
+    reached = sorted(_reached(found), key=lambda each: (each.due, each.ticket_id, each.level))
     if asking.as_json:
         click.echo(json.dumps([_plain(each) for each in reached], ensure_ascii=False))
         return
@@ -82,14 +82,14 @@ def escalations(asking: Asking, as_of: datetime, number: str, category: str) -> 
 
 
 def _reached(found: ListComplaintsResponse) -> Iterator[_Reached]:
-    by_docket = {each.docket: each for each in found.complaints}
+    by_ticket_id = {each.ticket_id: each for each in found.complaints}
     for levels in found.levels:
-        complaint = by_docket[levels.docket]
+        complaint = by_ticket_id[levels.ticket_id]
         for each in levels.escalations:
             if each.level >= _SHOWN_FROM:
                 yield _Reached(
                     from_timestamp(each.due),
-                    levels.docket,
+                    levels.ticket_id,
                     each.level,
                     complaint.request.category,
                     EscalationTrigger.Name(each.trigger),
@@ -100,7 +100,7 @@ def _reached(found: ListComplaintsResponse) -> Iterator[_Reached]:
 
 def _plain(each: _Reached) -> dict[str, object]:
     return {
-        "docket": each.docket,
+        "ticket_id": each.ticket_id,
         "category": each.category,
         "level": each.level,
         "trigger": each.trigger.removeprefix(_PREFIX),

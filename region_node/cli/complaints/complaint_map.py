@@ -44,7 +44,7 @@ _DAYS = "days_after_filing"  # a form of the estimate alone
 _REQUEST = frozenset({"category", "number", "contact_number", "description", "location_region", "area", *_ENUMS})
 _OWN = frozenset(
     {
-        "external_reference",
+        "external_id",
         "cause_code",
         "resolution",
         "rating",
@@ -54,7 +54,7 @@ _OWN = frozenset(
         *_INSTANTS,
     }
 )
-_REQUIRED = ("external_reference", "number", "description", "channel", "remedy_sought", "filed_time")
+_REQUIRED = ("external_id", "number", "description", "channel", "remedy_sought", "filed_time")
 _SETTINGS = frozenset({"time_zone", "encoding", "delimiter", _PLACE})
 _MOST_DIGITS = 4  # of a number of days
 _TABS = frozenset({".tsv", ".tab"})  # suffixes of files whose cells tabs separate
@@ -114,7 +114,7 @@ class Complaints:
             rural_area=_one_of("area", told, _AREAS) or False,
         )
         found = ImportedComplaint(
-            external_reference=told.get("external_reference", ""),
+            external_id=told.get("external_id", ""),
             request=request,
             cause_code=told.get("cause_code", ""),
             resolution=told.get("resolution", ""),

@@ -46,16 +46,16 @@ _HOUR = timedelta(hours=1)
 
 
 COMPLAINTS = Table[Complaint](
-    TableColumn("docket", lambda each: each.docket),
+    TableColumn("ticket id", lambda each: each.ticket_id),
     TableColumn("category", lambda each: category_name(each.request.category) or translated("not classified")),
     TableColumn("state", lambda each: state_word(each.state)),
     TableColumn("level", lambda each: f"L{each.level}"),
     TableColumn("responsible", lambda each: translated("nobody yet") if is_with_nobody(each) else _owner(each)),
-    TableColumn("due", lambda each: told_time(each.expected_resolution_date)),
+    TableColumn("due", lambda each: told_time(each.expected_resolution_time)),
 )
 """One line for each complaint."""
 _ITEMS = Table[tuple[Complaint, WorkItem]](
-    TableColumn("work item", lambda each: each[1].docket or f"{each[0].docket}/{each[1].number}"),
+    TableColumn("work item", lambda each: each[1].ticket_id or f"{each[0].ticket_id}/{each[1].number}"),
     TableColumn("responsible", lambda each: _item_owner(each[1])),
     TableColumn("state", lambda each: _item_state(each[1])),
     TableColumn("since", lambda each: told_time(each[1].state_time)),
@@ -93,8 +93,8 @@ def print_told(complaint: Complaint) -> None:
     """How a complaint stands, in a line: what the customer is told at filing."""
     if is_unclassified(complaint):
         told = translated(
-            "{docket}: {state}, L{level}; not classified: the desk of {region} says what it is about",
-            docket=complaint.docket,
+            "{ticket_id}: {state}, L{level}; not classified: the desk of {region} says what it is about",
+            ticket_id=complaint.ticket_id,
             state=state_word(complaint.state),
             level=complaint.level,
             region=region_name(complaint.owner_region),
@@ -103,26 +103,27 @@ def print_told(complaint: Complaint) -> None:
         _print_about_number(complaint)
         return
     stands = {
-        "docket": complaint.docket,
+        "ticket_id": complaint.ticket_id,
         "state": state_word(complaint.state),
         "level": complaint.level,
         "region": region_name(complaint.owner_region),
         "department": in_language(complaint.department),
     }
     if complaint.state in _NO_ANSWER_DUE:
-        told = translated("{docket}: {state}, L{level}; {region} {department} is responsible", **stands)
+        told = translated("{ticket_id}: {state}, L{level}; {region} {department} is responsible", **stands)
     elif is_with_nobody(complaint):
         told = translated(
-            "{docket}: {state}, L{level}; nobody has it yet: the coordinator says whose work it is", **stands
+            "{ticket_id}: {state}, L{level}; nobody has it yet: the coordinator says whose work it is", **stands
         )
     elif complaint.number_unassigned:
-        told = translated("{docket}: {state}, L{level}; {region} {department} has it", **stands)
+        told = translated("{ticket_id}: {state}, L{level}; {region} {department} has it", **stands)
     else:
-        due = told_time(complaint.expected_resolution_date)
-        told = translated("{docket}: {state}, L{level}; {region} {department} answers by {due}", **stands, due=due)
+        due = told_time(complaint.expected_resolution_time)
+        told = translated("{ticket_id}: {state}, L{level}; {region} {department} answers by {due}", **stands, due=due)
         if is_on_its_way(complaint):
             told = translated(
-                "{docket}: {state}, L{level}; {region} {department} is asked; it answers by {due} if it has the line",
+                "{ticket_id}: {state}, L{level}; {region} {department} is asked; it answers by"
+                " {due} if it has the line",
                 **stands,
                 due=due,
             )
@@ -146,18 +147,16 @@ def print_complaint(told: GetComplaintResponse) -> None:
     print_told(complaint)
     click.echo(complaint.request.description)
     if complaint.parent:
-        click.echo(translated("It is a work item of {docket}.", docket=complaint.parent))
+        click.echo(translated("It is a work item of {ticket_id}.", ticket_id=complaint.parent))
     if complaint.repeat_of:
-        click.echo(translated("It repeats {docket}.", docket=complaint.repeat_of))
+        click.echo(translated("It repeats {ticket_id}.", ticket_id=complaint.repeat_of))
     if complaint.group_id:
         click.echo(translated("It belongs to the group {group}.", group=complaint.group_id))
     for each in told.network_problems:
         click.echo(_network_problem(each))
     print_proposal(complaint.classification)
-    if complaint.external_reference:
-        click.echo(
-            translated("It was imported; its docket before: {reference}.", reference=complaint.external_reference)
-        )
+    if complaint.external_id:
+        click.echo(translated("It was imported; its ticket id before: {reference}.", reference=complaint.external_id))
     if complaint.HasField("remedy"):
         print_remedy(complaint)
     if told.HasField("remedy_lateness"):
@@ -236,7 +235,7 @@ def happened(complaint: Complaint) -> Iterator[Happening]:
     category = settings[0].category if settings else complaint.request.category
     if complaint.HasField("classification") and not any(map(is_at_filing, settings)):
         category = ""
-    yield from filing(complaint.creation_date, complaint.handling_region, category, complaint.severity, settings)
+    yield from filing(complaint.create_time, complaint.origin_region, category, complaint.severity, settings)
     if proposed := _proposed(complaint.resolution):
         # Before the states, of which it may share the instant: what was closed was proposed before.
         yield from_timestamp(complaint.resolution.time), region_name(complaint.resolution.author), proposed
@@ -252,7 +251,7 @@ def happened(complaint: Complaint) -> Iterator[Happening]:
         attached = translated("attached: {name}", name=attachment.name)
         yield from_timestamp(attachment.time), attachment.author, attached
     for haste in complaint.expedites:
-        yield from_timestamp(haste.time), f"{complaint.handling_region}/{haste.staff_id}", translated("haste asked for")
+        yield from_timestamp(haste.time), f"{complaint.origin_region}/{haste.staff_id}", translated("haste asked for")
 
 
 def _proposed(resolution: Resolution) -> str:

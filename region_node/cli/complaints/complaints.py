@@ -51,7 +51,7 @@ def complaints() -> None:
 def file(
     asking: Asking, number: str, words: tuple[str, ...], remedy: str, by: str, contact: str, location: str, rural: bool
 ) -> None:
-    """File a complaint about NUMBER and print its docket number, who is responsible, and by when it is answered.
+    """File a complaint about NUMBER and print its ticket id, who is responsible, and by when it is answered.
 
     Without a category it takes the one that the description speaks for; where that is not clear, a desk sets it.
 
@@ -103,26 +103,26 @@ def list_command(
 
 @complaints.command()
 @reads(staff_option)
-@click.argument("docket")
-def show(asking: Asking, docket: str) -> None:
+@click.argument("ticket_id")
+def show(asking: Asking, ticket_id: str) -> None:
     """Show a complaint: its deadlines, its timeline, and a bar of who held it how long.
 
     \b
     Examples:
       region-node complaints show guangdong/20261210-17 --staff-id 4711
     """
-    request = api.GetComplaintRequest(docket=docket)
+    request = api.GetComplaintRequest(ticket_id=ticket_id)
     told = asking.ask(lambda channel: ComplaintServiceStub(channel).GetComplaint, request)
     asking.tell(told, print_complaint)
 
 
 @complaints.command()
 @writes(staff_option, channel_option)
-@click.argument("docket")
+@click.argument("ticket_id")
 @click.argument("text")
 @click.option("--ask", is_flag=True, help="The customer has to answer first; staff of the responsible region only.")
 @click.option("--ask-region", default="", help="Another region that the complaint concerns, and that has to answer.")
-def respond(asking: Asking, docket: str, text: str, ask: bool, ask_region: str) -> None:
+def respond(asking: Asking, ticket_id: str, text: str, ask: bool, ask_region: str) -> None:
     """Answer a complaint as the responsible department, or pass on what the customer says; or ask another region.
 
     \b
@@ -132,7 +132,7 @@ def respond(asking: Asking, docket: str, text: str, ask: bool, ask_region: str) 
       region-node complaints respond guangdong/20261210-17 "please send the receipt" --ask-region guangdong
     """
     request = api.RespondToComplaintRequest(
-        docket=docket, text=text, ask_customer=ask, ask_region=ask_region, wait=_WAIT
+        ticket_id=ticket_id, text=text, ask_customer=ask, ask_region=ask_region, wait=_WAIT
     )
     asking.tell(
         asking.ask(lambda channel: ComplaintServiceStub(channel).RespondToComplaint, request).complaint, print_told
@@ -141,23 +141,23 @@ def respond(asking: Asking, docket: str, text: str, ask: bool, ask_region: str) 
 
 @complaints.command()
 @writes()
-@click.argument("docket")
+@click.argument("ticket_id")
 @click.argument("text")
-def note(asking: Asking, docket: str, text: str) -> None:
+def note(asking: Asking, ticket_id: str, text: str) -> None:
     """Write down, as staff, what only this region's staff see; it never leaves the region.
 
     \b
     Examples:
       region-node complaints note guangdong/20261210-17 "the third call this week"
     """
-    request = api.AddPrivateNoteRequest(docket=docket, text=text)
+    request = api.AddPrivateNoteRequest(ticket_id=ticket_id, text=text)
     told = asking.ask(lambda channel: ComplaintServiceStub(channel).AddPrivateNote, request)
     asking.say(told, lambda: translated("Noted. Private notes: {count}.", count=len(told.private_notes)))
 
 
 @complaints.command()
 @writes()
-@click.argument("docket")
+@click.argument("ticket_id")
 @click.argument("cause", shell_complete=complete_causes)
 @click.argument("text")
 @click.option(
@@ -165,7 +165,9 @@ def note(asking: Asking, docket: str, text: str) -> None:
 )
 @click.option("--amount", type=AmountType(), help="Of a refund or a credit: 1200 is in fen, 12.00 in yuan.")
 @click.option("--currency", default="CNY", show_default=True, help="Of the amount.")
-def propose(asking: Asking, docket: str, cause: str, text: str, remedy: str, amount: int | None, currency: str) -> None:
+def propose(
+    asking: Asking, ticket_id: str, cause: str, text: str, remedy: str, amount: int | None, currency: str
+) -> None:
     """Propose a resolution as staff of the responsible region; CAUSE is a code of the federation, such as
     billing-error: `region-node call CatalogueService.ListResolutionCauses` lists them.
 
@@ -174,7 +176,7 @@ def propose(asking: Asking, docket: str, cause: str, text: str, remedy: str, amo
       region-node complaints propose guangdong/20261210-17 billing-error "refunded" --remedy refund --amount 1200
     """
     request = api.ProposeResolutionRequest(
-        docket=docket,
+        ticket_id=ticket_id,
         text=text,
         cause_code=cause,
         remedy=_REMEDIES[remedy],
@@ -187,17 +189,17 @@ def propose(asking: Asking, docket: str, cause: str, text: str, remedy: str, amo
 
 @complaints.command("return")
 @writes()
-@click.argument("docket")
+@click.argument("ticket_id")
 @click.argument("reason", type=click.Choice(list(_RETURNS)))
 @click.argument("text")
-def return_command(asking: Asking, docket: str, reason: str, text: str) -> None:
+def return_command(asking: Asking, ticket_id: str, reason: str, text: str) -> None:
     """Give a complaint, or a work item, back to the coordinator, as staff of the responsible region.
 
     \b
     Examples:
       region-node complaints return guangdong/20261210-17/1 not-here "the line was never in our network"
     """
-    request = api.ReturnComplaintRequest(docket=docket, reason=_RETURNS[reason], text=text)
+    request = api.ReturnComplaintRequest(ticket_id=ticket_id, reason=_RETURNS[reason], text=text)
     asking.tell(
         asking.ask(lambda channel: ComplaintServiceStub(channel).ReturnComplaint, request).complaint, print_told
     )
@@ -205,16 +207,16 @@ def return_command(asking: Asking, docket: str, reason: str, text: str) -> None:
 
 @complaints.command()
 @writes(staff_option, channel_option)
-@click.argument("docket")
+@click.argument("ticket_id")
 @click.option("--rating", type=click.IntRange(1, 5), help="How satisfied the customer is.")
-def accept(asking: Asking, docket: str, rating: int | None) -> None:
+def accept(asking: Asking, ticket_id: str, rating: int | None) -> None:
     """The customer accepts the resolution, which closes the complaint.
 
     \b
     Examples:
       region-node complaints accept guangdong/20261210-17 --rating 5 --staff-id 4711
     """
-    request = api.AcceptResolutionRequest(docket=docket, rating=rating or 0, wait=_WAIT)
+    request = api.AcceptResolutionRequest(ticket_id=ticket_id, rating=rating or 0, wait=_WAIT)
     asking.tell(
         asking.ask(lambda channel: ComplaintServiceStub(channel).AcceptResolution, request).complaint, print_told
     )
@@ -222,17 +224,17 @@ def accept(asking: Asking, docket: str, rating: int | None) -> None:
 
 @complaints.command()
 @writes(staff_option, channel_option)
-@click.argument("docket")
+@click.argument("ticket_id")
 @click.argument("reason")
 @click.option("--to-regulator", is_flag=True, help="The customer wants the regulator.")
-def refuse(asking: Asking, docket: str, reason: str, to_regulator: bool) -> None:
+def refuse(asking: Asking, ticket_id: str, reason: str, to_regulator: bool) -> None:
     """The customer refuses the resolution, which opens the complaint again and raises it.
 
     \b
     Examples:
       region-node complaints refuse guangdong/20261210-17 "too little" --staff-id 4711
     """
-    request = api.RefuseResolutionRequest(docket=docket, reason=reason, to_regulator=to_regulator, wait=_WAIT)
+    request = api.RefuseResolutionRequest(ticket_id=ticket_id, reason=reason, to_regulator=to_regulator, wait=_WAIT)
     asking.tell(
         asking.ask(lambda channel: ComplaintServiceStub(channel).RefuseResolution, request).complaint, print_told
     )
@@ -240,16 +242,16 @@ def refuse(asking: Asking, docket: str, reason: str, to_regulator: bool) -> None
 
 @complaints.command()
 @writes(staff_option, channel_option)
-@click.argument("docket")
+@click.argument("ticket_id")
 @click.argument("reason")
-def withdraw(asking: Asking, docket: str, reason: str) -> None:
+def withdraw(asking: Asking, ticket_id: str, reason: str) -> None:
     """The customer withdraws the complaint.
 
     \b
     Examples:
       region-node complaints withdraw guangdong/20261210-17 "it was a mistake" --staff-id 4711
     """
-    request = api.WithdrawComplaintRequest(docket=docket, reason=reason, wait=_WAIT)
+    request = api.WithdrawComplaintRequest(ticket_id=ticket_id, reason=reason, wait=_WAIT)
     asking.tell(
         asking.ask(lambda channel: ComplaintServiceStub(channel).WithdrawComplaint, request).complaint, print_told
     )
@@ -257,15 +259,15 @@ def withdraw(asking: Asking, docket: str, reason: str) -> None:
 
 @complaints.command()
 @writes(staff_option, channel_option)
-@click.argument("docket")
-def expedite(asking: Asking, docket: str) -> None:
+@click.argument("ticket_id")
+def expedite(asking: Asking, ticket_id: str) -> None:
     """The customer asks for haste: at most once an hour, and the answer has a limit of its own.
 
     \b
     Examples:
       region-node complaints expedite guangdong/20261210-17 --staff-id 4711
     """
-    request = api.ExpediteComplaintRequest(docket=docket, wait=_WAIT)
+    request = api.ExpediteComplaintRequest(ticket_id=ticket_id, wait=_WAIT)
     asking.tell(
         asking.ask(lambda channel: ComplaintServiceStub(channel).ExpediteComplaint, request).complaint, print_told
     )
@@ -273,10 +275,10 @@ def expedite(asking: Asking, docket: str) -> None:
 
 @complaints.command()
 @writes()
-@click.argument("docket")
+@click.argument("ticket_id")
 @click.option("--again", is_flag=True, help="Have the home region asked once more.")
 @click.option("--otherwise", default="", help="How the money was given in another way.")
-def settle(asking: Asking, docket: str, again: bool, otherwise: str) -> None:
+def settle(asking: Asking, ticket_id: str, again: bool, otherwise: str) -> None:
     """Settle money that the home region has refused to book, as staff of the responsible region.
 
     \b
@@ -286,7 +288,7 @@ def settle(asking: Asking, docket: str, again: bool, otherwise: str) -> None:
     """
     if again == bool(otherwise):
         raise click.UsageError(translated("Say --again, or --otherwise and how."))
-    request = api.SettleRemedyRequest(docket=docket)
+    request = api.SettleRemedyRequest(ticket_id=ticket_id)
     if again:
         request.again.SetInParent()
     else:

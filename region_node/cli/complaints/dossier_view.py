@@ -61,7 +61,7 @@ def open_points(dossier: Dossier) -> Iterator[str]:
 
 
 def _head(dossier: Dossier) -> Iterator[str]:
-    yield "# " + translated("Dossier for the regulator: complaint {docket}", docket=dossier.docket)
+    yield "# " + translated("Dossier for the regulator: complaint {ticket_id}", ticket_id=dossier.ticket_id)
     yield ""
     exported = _time(dossier, from_timestamp(dossier.export_time))
     yield translated(
@@ -115,8 +115,8 @@ def _request(dossier: Dossier) -> Iterator[str]:
         (translated("sought"), word(Remedy.Name(request.remedy_sought), "REMEDY_")),
         (translated("came by"), word(ComplaintChannel.Name(request.channel), "COMPLAINT_CHANNEL_")),
         (translated("happened on"), dossier.statements.occurred_on),
-        (translated("filed"), _time(dossier, from_timestamp(dossier.complaint.creation_date))),
-        (translated("promised by"), _time(dossier, from_timestamp(dossier.complaint.expected_resolution_date))),
+        (translated("filed"), _time(dossier, from_timestamp(dossier.complaint.create_time))),
+        (translated("promised by"), _time(dossier, from_timestamp(dossier.complaint.expected_resolution_time))),
         (translated("refused by the customer"), str(dossier.complaint.refusals)),
     )
     yield ""

@@ -41,18 +41,18 @@ def list_command(asking: Asking, is_open: bool, ineffective: bool, category: str
 
 @actions.command()
 @writes()
-@click.argument("docket")
+@click.argument("ticket_id")
 @click.argument("text")
 @click.option("--owner", required=True, help="Who sees to it: a staff id or the code of a department.")
 @click.option("--due", required=True, help="By which day, as YYYY-MM-DD.")
-def add(asking: Asking, docket: str, text: str, owner: str, due: str) -> None:
+def add(asking: Asking, ticket_id: str, text: str, owner: str, due: str) -> None:
     """Record what is to be done about the cause of a closed complaint; TEXT names no customer.
 
     \b
     Examples:
       region-node complaints actions add guangdong/20261210-17 "check the import twice" --owner BILLING --due 2027-01-31
     """
-    request = api.AddImprovementActionRequest(docket=docket, text=text, owner=owner, due_date=due)
+    request = api.AddImprovementActionRequest(ticket_id=ticket_id, text=text, owner=owner, due_date=due)
     answer = asking.ask(lambda channel: ImprovementServiceStub(channel).AddImprovementAction, request)
     asking.tell(answer.action, _ACTIONS.show_one)
 
@@ -73,9 +73,9 @@ def finish(asking: Asking, action_id: str, outcome: str) -> None:
     asking.tell(answer.action, _ACTIONS.show_one)
 
 
-def _standing(action: ImprovementAction) -> str:
+def _state(action: ImprovementAction) -> str:
     if action.ineffective:
-        return translated("ineffective: {docket}", docket=action.last_repeat)
+        return translated("ineffective: {ticket_id}", ticket_id=action.last_repeat)
     if action.finisher:
         return translated("finished")
     return translated("overdue") if action.overdue else translated("open")
@@ -87,7 +87,7 @@ _ACTIONS = Table[ImprovementAction](
     TableColumn("cause", lambda each: cause_name(each.cause_code)),
     TableColumn("owner", lambda each: each.owner),
     TableColumn("due", lambda each: each.due_date),
-    TableColumn("state", _standing),
+    TableColumn("state", _state),
     TableColumn("repeats", lambda each: str(each.repeats)),
     TableColumn("what", lambda each: each.outcome or each.text),
 )

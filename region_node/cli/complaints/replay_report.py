@@ -46,7 +46,7 @@ _GROUP = (
 )
 _REACHED = Table[_Reached](
     TableColumn("line", lambda each: str(each.row)),
-    TableColumn("docket before", lambda each: each.reference),
+    TableColumn("ticket id before", lambda each: each.reference),
     TableColumn("category", lambda each: each.category),
     TableColumn("filed", lambda each: told_time(each.filed)),
     TableColumn("level", lambda each: f"L{each.level}"),
@@ -89,7 +89,7 @@ class ReplayReport(ImportReport[ImportedComplaint, ImportComplaintsResponse]):
             self._levels[replayed.category, month, each.level] += 1
             if each.level >= _SHOWN_FROM:
                 due = from_timestamp(each.due)
-                reference = line.content.external_reference
+                reference = line.content.external_id
                 self._reached.append(
                     _Reached(line.row, reference, replayed.category, filed, each.level, each.trigger, due)
                 )
@@ -122,7 +122,7 @@ class ReplayReport(ImportReport[ImportedComplaint, ImportComplaintsResponse]):
             "escalations": [
                 {
                     "line": each.row,
-                    "external_reference": each.reference,
+                    "external_id": each.reference,
                     "category": each.category,
                     "filed": each.filed.isoformat(),
                     "level": each.level,

@@ -12,7 +12,7 @@ from region_node.cli.connection import patience_option
 from region_node.cli.customers.customer_file import CustomerFile
 from region_node.cli.customers.customer_import import customers_to_import
 from region_node.cli.customers.holds import hold, list_holds, release_hold
-from region_node.cli.customers.standing import erase, release, restrict
+from region_node.cli.customers.status import erase, release, restrict
 from region_node.cli.imports.column_map import ColumnMap
 from region_node.cli.imports.import_command import dry_run_option, map_option, opening, rejects_option, run_import
 from region_node.cli.imports.import_report import ImportReport

@@ -48,7 +48,7 @@ def print_told(fault: Fault) -> None:
         state=_state(fault),
         severity=_severity(fault),
         region=region_name(fault.owner_region),
-        due=told_time(fault.expected_resolution_date),
+        due=told_time(fault.expected_resolution_time),
     )
     click.echo(told)
 

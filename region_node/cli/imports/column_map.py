@@ -32,8 +32,8 @@ _ENUMS: Mapping[str, tuple[str, Mapping[str, int]]] = {
     "suspension_kind": ("SUSPENSION_KIND_", dict(api.SuspensionKind.items())),
     "card_kind": ("CARD_KIND_", dict(api.CardKind.items())),
 }
-_INSTANTS = frozenset({"start_date", "contract_end_date", "sim_replace_date", "suspension_end_date"})
-_DEPENDENT = frozenset({"plan_id", "contract_end_date"})  # on the kind of line, and on its start
+_INSTANTS = frozenset({"start_time", "contract_end_time", "sim_replace_time", "suspension_end_time"})
+_DEPENDENT = frozenset({"plan_id", "contract_end_time"})  # on the kind of line, and on its start
 _TEXTS = frozenset({"id", "number", "plan_id", "binding", "suspension_reason", "address"})
 _PRODUCT = _TEXTS | _INSTANTS | frozenset(_ENUMS)
 _CUSTOMER = frozenset({"id", "name", "email"})
@@ -149,7 +149,7 @@ class Customers:
         if name in _ENUMS:
             return enum_value(field, text, *_ENUMS[name])
         if name in _INSTANTS:
-            return to_timestamp(self._compiler.instant(field, text, form, product.get("start_date")))
+            return to_timestamp(self._compiler.instant(field, text, form, product.get("start_time")))
         if form == "nearest_rent":
             return self._compiler.nearest_plan(field, text, product.get("kind"))
         return text

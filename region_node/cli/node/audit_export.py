@@ -55,10 +55,10 @@ def subjects_of(tx: Transaction, customer_id: str) -> frozenset[str]:
     ):
         found |= {line.product_id, line.account_id}
         found.update(tx.all(str, "SELECT order_id FROM orders WHERE number = :number", number=line.number))
-        found.update(tx.all(str, "SELECT docket FROM complaints WHERE number_index = :number", number=line.number))
-        files = "SELECT register_id FROM document_files WHERE number_hash = :number"
+        found.update(tx.all(str, "SELECT ticket_id FROM complaints WHERE number_index = :number", number=line.number))
+        files = "SELECT document_id FROM document_files WHERE number_hash = :number"
         found.update(tx.all(str, files, number=line.number))
-    found.update(tx.all(str, "SELECT register_id FROM documents WHERE customer_id = :id", id=customer_id))
+    found.update(tx.all(str, "SELECT document_id FROM documents WHERE customer_id = :id", id=customer_id))
     return frozenset(found)
 
 

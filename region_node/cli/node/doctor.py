@@ -12,7 +12,7 @@ from gateway.api.federation.v1.federation_pb2 import MemberState, WatchRequest, 
 from gateway.api.federation.v1.federation_pb2_grpc import FederationServiceStub
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.cli.reaching import Server
+from gateway.cli.reachability import Server
 from gateway.errors import Refused, Unreachable, from_rpc_error
 from gateway.maintenance.doctor.certificates import check_credentials, check_signing
 from gateway.maintenance.doctor.commands import doctor_command
@@ -147,7 +147,7 @@ async def _check_coordinator(endpoint: str, settings: RegionSettings, clock: Clo
         ]
     member = next((each for each in response.members if each.region == settings.region), None)
     published = await asyncio.to_thread(check_sealing_key, endpoint, member, settings, clock.now())
-    findings = [_standing(name, response, settings.region)]
+    findings = [_membership(name, response, settings.region)]
     if not response.HasField("time"):
         told = translated("this version of a coordinator does not tell its time")
         return [*findings, not_checked(clock_name, told), published]
@@ -175,7 +175,7 @@ async def _first_state(channel: grpc.aio.Channel) -> WatchResponse | None:
         call.cancel()
 
 
-def _standing(name: str, response: WatchResponse, region: str) -> Finding:
+def _membership(name: str, response: WatchResponse, region: str) -> Finding:
     revision = translated("SERVING, configuration revision {revision}", revision=response.federation_revision)
     state = next((member.state for member in response.members if member.region == region), None)
     if state is None:

@@ -1,4 +1,6 @@
-"""What `region-node doctor` finds about where those above are told of complaints. Nothing is told for it."""
+"""What `region-node doctor` finds about where the escalation recipients are told of complaints. Nothing is told for
+it.
+"""
 
 import os
 import ssl

@@ -2,8 +2,8 @@
 
 import click
 
-from gateway.api.region.v1 import support_registry_service_pb2 as api
-from gateway.api.region.v1.support_registry_service_pb2_grpc import SupportRegistryServiceStub
+from gateway.api.region.v1 import support_resource_service_pb2 as api
+from gateway.api.region.v1.support_resource_service_pb2_grpc import SupportResourceServiceStub
 from gateway.cli.table import Table, TableColumn
 from gateway.wording.terms import region_name
 from region_node.cli.asking import Asking, reads, repeats
@@ -36,7 +36,7 @@ def add(asking: Asking, expert: str, skills: tuple[str, ...], sites: tuple[str, 
       region-node experts add li --skill optical-transport --site chengdu
     """
     request = api.KeepExpertRequest(expert=api.Expert(staff_id=expert, skills=skills, sites=sites))
-    answer = asking.ask(lambda channel: SupportRegistryServiceStub(channel).KeepExpert, request)
+    answer = asking.ask(lambda channel: SupportResourceServiceStub(channel).KeepExpert, request)
     asking.tell(answer.expert, _EXPERTS.show_one)
 
 
@@ -51,7 +51,7 @@ def remove(asking: Asking, expert: str) -> None:
       region-node experts remove li
     """
     request = api.RemoveExpertRequest(staff_id=expert)
-    asking.ask(lambda channel: SupportRegistryServiceStub(channel).RemoveExpert, request)
+    asking.ask(lambda channel: SupportResourceServiceStub(channel).RemoveExpert, request)
 
 
 @experts.command("list")
@@ -82,6 +82,6 @@ def find_experts(asking: Asking, skill: str, site: str) -> None:
 
 
 def _show_experts(asking: Asking, request: api.ListExpertsRequest) -> None:
-    found = asking.ask(lambda channel: SupportRegistryServiceStub(channel).ListExperts, request)
+    found = asking.ask(lambda channel: SupportResourceServiceStub(channel).ListExperts, request)
     asking.show(found, _EXPERTS, found.experts)
     print_unanswered(found.unanswered)

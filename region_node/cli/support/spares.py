@@ -2,8 +2,8 @@
 
 import click
 
-from gateway.api.region.v1 import support_registry_service_pb2 as api
-from gateway.api.region.v1.support_registry_service_pb2_grpc import SupportRegistryServiceStub
+from gateway.api.region.v1 import support_resource_service_pb2 as api
+from gateway.api.region.v1.support_resource_service_pb2_grpc import SupportResourceServiceStub
 from gateway.cli.table import Table, TableColumn
 from gateway.wording.terms import region_name
 from region_node.cli.asking import Asking, reads, repeats
@@ -38,7 +38,7 @@ def add_spares(asking: Asking, part_number: str, model: str, site: str, count: i
       region-node spares add SFP-10G-LR --model "10G optical module" --site chengdu --count 12
     """
     request = api.KeepSpareRequest(spare=api.Spare(part_number=part_number, model=model, site=site, count=count))
-    answer = asking.ask(lambda channel: SupportRegistryServiceStub(channel).KeepSpare, request)
+    answer = asking.ask(lambda channel: SupportResourceServiceStub(channel).KeepSpare, request)
     asking.tell(answer.spare, _SPARES.show_one)
 
 
@@ -54,7 +54,7 @@ def remove_spares(asking: Asking, part_number: str, site: str) -> None:
       region-node spares remove SFP-10G-LR --site chengdu
     """
     request = api.RemoveSpareRequest(part_number=part_number, site=site)
-    asking.ask(lambda channel: SupportRegistryServiceStub(channel).RemoveSpare, request)
+    asking.ask(lambda channel: SupportResourceServiceStub(channel).RemoveSpare, request)
 
 
 @spares.command("list")
@@ -86,6 +86,6 @@ def find_spares(asking: Asking, part_number: str, model: str, site: str) -> None
 
 
 def _show_spares(asking: Asking, request: api.ListSparesRequest) -> None:
-    found = asking.ask(lambda channel: SupportRegistryServiceStub(channel).ListSpares, request)
+    found = asking.ask(lambda channel: SupportResourceServiceStub(channel).ListSpares, request)
     asking.show(found, _SPARES, found.spares)
     print_unanswered(found.unanswered)

@@ -5,8 +5,8 @@ from datetime import datetime
 
 import click
 
-from gateway.api.region.v1.support_registry_service_pb2 import SupportUnanswered
 from gateway.api.region.v1.support_request_pb2 import SupportFigure, SupportMeasurement, SupportRequest, SupportState
+from gateway.api.region.v1.support_resource_service_pb2 import SupportUnanswered
 from gateway.cli.table import Table, TableColumn, show_timeline
 from gateway.errors import reason_name
 from gateway.time.clock import from_timestamp
@@ -20,7 +20,7 @@ SUPPORT_REQUESTS = Table[SupportRequest](
     TableColumn("service", lambda each: each.inquiry.service),
     TableColumn("state", lambda each: _state(each.state)),
     TableColumn("region at fault", lambda each: region_name(each.owner_region)),
-    TableColumn("opened", lambda each: told_time(each.creation_date)),
+    TableColumn("opened", lambda each: told_time(each.create_time)),
     TableColumn("subject", lambda each: each.inquiry.subject),
 )
 """One line for each support request."""

@@ -11,7 +11,7 @@ from gateway.errors import Refused
 from gateway.federation.numberplan import normalize
 from gateway.process.tracing import current_traceparent
 from gateway.relay.border import Moved
-from gateway.relay.envelopes import Answer, Letter
+from gateway.relay.envelopes import Answer, OutgoingEnvelope
 from gateway.relay.queries import Asker
 from gateway.store.port import Store
 from gateway.time.clock import Clock
@@ -30,7 +30,7 @@ FETCH_SECONDS = 5.0
 """For a piece that the home region fetches for another one, which waits for ANSWER_SECONDS."""
 
 
-class ContentDesk:
+class ContentApplication:
     """Answers for what this region has, and fetches what another region has."""
 
     def __init__(self, context: RegionContext, store: Store, clock: Clock, asker: Asker) -> None:
@@ -42,7 +42,7 @@ class ContentDesk:
     async def answer(self, content: EnvelopeContent, now: datetime) -> Answer:
         """A piece for another region. Raises Refused, or Moved."""
         asked = received(DocumentContentQuestion, content.payload)
-        rules.require_register_id(asked.register_id)
+        rules.require_document_id(asked.document_id)
         require_name("operator", content.operator)
         require_name("staff_id", asked.staff_id)
         call = AuditedCall(f"region/{content.origin}", asked.staff_id, now)
@@ -64,16 +64,16 @@ class ContentDesk:
     async def _fetch(
         self, region: str, asked: DocumentContentQuestion, operator: str, traceparent: str
     ) -> DocumentPiece:
-        letter = Letter(
-            envelope_id=f"{asked.register_id}#content@{asked.offset}",
+        outgoing = OutgoingEnvelope(
+            envelope_id=f"{asked.document_id}#content@{asked.offset}",
             destination=region,
             kind=KIND,
             payload=asked.SerializeToString(),
-            subject=document_subject(asked.register_id),
+            subject=document_subject(asked.document_id),
             operator=operator,
             lifetime=timedelta(seconds=ANSWER_SECONDS),
         )
-        return DocumentPiece.FromString(await self._asker.ask(letter, FETCH_SECONDS, traceparent))
+        return DocumentPiece.FromString(await self._asker.ask(outgoing, FETCH_SECONDS, traceparent))
 
 
 class Reading:
@@ -83,8 +83,8 @@ class Reading:
     restricted or erased the customer since. It answers that with a few bytes. Without it nothing is read.
     """
 
-    def __init__(self, desk: ContentDesk, context: RegionContext, questions: Questions) -> None:
-        self._desk = desk
+    def __init__(self, application: ContentApplication, context: RegionContext, questions: Questions) -> None:
+        self._application = application
         self._context = context
         self._questions = questions
 
@@ -92,9 +92,9 @@ class Reading:
         self, request: GetDocumentContentRequest, call: AuditedCall
     ) -> AsyncIterator[GetDocumentContentResponse]:
         """The content, as `checked_pieces` has it."""
-        rules.require_register_id(request.register_id)
+        rules.require_document_id(request.document_id)
         asked = DocumentContentQuestion(
-            register_id=request.register_id,
+            document_id=request.document_id,
             number=normalize(request.number),
             offset=request.offset,
             staff_id=call.staff_id,
@@ -105,7 +105,7 @@ class Reading:
             asked.offset = offset
             return await self._piece(asked, owner, call)
 
-        async for offset, found in checked_pieces(piece, request.register_id, request.offset):
+        async for offset, found in checked_pieces(piece, request.document_id, request.offset):
             yield GetDocumentContentResponse(
                 offset=offset,
                 data=found.data,
@@ -116,10 +116,10 @@ class Reading:
 
     async def _piece(self, asked: DocumentContentQuestion, owner: str, call: AuditedCall) -> DocumentPiece:
         if owner != self._context.region:
-            told = DocumentPiece.FromString(await self._questions.ask(owner, KIND, asked.register_id, asked))
+            told = DocumentPiece.FromString(await self._questions.ask(owner, KIND, asked.document_id, asked))
             if not told.is_with_asker:
                 return told
         try:
-            return await self._desk.piece(asked, self._questions.questioner, call, current_traceparent())
+            return await self._application.piece(asked, self._questions.questioner, call, current_traceparent())
         except Moved as moved:
             raise Refused(Reason.REASON_NOT_HOME, region=moved.region) from None

@@ -1,8 +1,8 @@
 """Pieces of documents: at the region that has the content, and at the home region, which says who may see it.
 
-Another region asks the customer's home region. That one looks for a reason, for each piece in the transaction that
-gives it, lets it be fetched, or lets the asking region read what it has itself; where the content is in a third region
-it asks that, which gives it to the home region alone. The customer can see each reading. What is denied is returned,
+Another region asks the customer's home region. The home region checks the reason for each piece, in the transaction
+that returns it. It returns its own content, fetches it from a third region, or lets the asking region read its own
+copy. A third region answers the home region alone. The customer can see each reading. What is denied is returned,
 not raised: it is written about.
 
 Two things are a reason: an order of the asking region about the number that is under way and asks for that document,
@@ -31,7 +31,7 @@ from region_node.customers.documents.files import COMPLETE, REGISTERED, StoredFi
 from region_node.customers.documents.pieces import not_on_file, piece_of
 from region_node.customers.documents.rows import DocumentRow, find_document
 from region_node.customers.rows import Line, find_line
-from region_node.customers.standing import RESTRICTED, standing_of
+from region_node.customers.status import RESTRICTED, status_of
 from region_node.node.context import RegionContext
 from region_node.node.subjects import NUMBER
 from region_node.requests.auditing import AuditedCall
@@ -75,9 +75,9 @@ def piece_for(
     elif home is not None:
         raise Moved(home)
     else:
-        answer = not_on_file(asked.register_id)
+        answer = not_on_file(asked.document_id)
     told = reason_name(answer.reason) if isinstance(answer, Refused) else f"from byte {asked.offset}"
-    call.record(tx, ACTION, asked.register_id, told)
+    call.record(tx, ACTION, asked.document_id, told)
     return answer
 
 
@@ -87,8 +87,8 @@ def _to_own_operator(
     """What was found false stays readable at home, as evidence."""
     row = _registered(tx, asked, line)
     if row is None:
-        return not_on_file(asked.register_id)
-    if standing_of(tx, row.customer_id) == RESTRICTED:
+        return not_on_file(asked.document_id)
+    if status_of(tx, row.customer_id) == RESTRICTED:
         return Refused(Reason.REASON_CUSTOMER_RESTRICTED)
     return _own_piece(tx, asked) if row.region == context.region else Elsewhere(row.region)
 
@@ -111,7 +111,7 @@ def _to_another_region(
     elif order is None and not has_verified:
         answer = Refused(Reason.REASON_DOCUMENT_CONTENT_DENIED, region=questioner.region)
     elif row is None:
-        answer = not_on_file(asked.register_id)
+        answer = not_on_file(asked.document_id)
     else:
         answer = _with_a_reason(tx, context, asked, row, questioner.region)
     if line is not None:
@@ -125,7 +125,7 @@ def _asking_order(
     """The newest order under way of the asking region that asks for this very document, if there is one."""
     for order in context.orders_under_way(tx, asker, asked.number):
         is_needed = row is not None and rules.asks_for(context.federation, order, row.code)
-        if is_needed or rules.is_named_by(order, asked.register_id):
+        if is_needed or rules.is_named_by(order, asked.document_id):
             return order
     return None
 
@@ -133,7 +133,7 @@ def _asking_order(
 def _with_a_reason(
     tx: Transaction, context: RegionContext, asked: DocumentContentQuestion, row: DocumentRow, asker: str
 ) -> DocumentPiece | Elsewhere | Refused:
-    if standing_of(tx, row.customer_id) == RESTRICTED:
+    if status_of(tx, row.customer_id) == RESTRICTED:
         return Refused(Reason.REASON_CUSTOMER_RESTRICTED)
     if row.withdraw_time is not None:
         return Refused(Reason.REASON_DOCUMENT_WITHDRAWN, document=row.code)
@@ -144,7 +144,7 @@ def _with_a_reason(
 
 def _registered(tx: Transaction, asked: DocumentContentQuestion, line: Line | None) -> DocumentRow | None:
     """The document, if it is of the number's customer."""
-    row = find_document(tx, asked.register_id)
+    row = find_document(tx, asked.document_id)
     return row if row is not None and line is not None and row.customer_id == line.customer_id else None
 
 
@@ -168,7 +168,7 @@ def _disclosure(
         particulars=DisclosureParticulars(
             requester=Requester(staff_id=call.staff_id),
             order_id="" if order is None else order.id,
-            record=asked.register_id,
+            record=asked.document_id,
         ),
     )
 
@@ -187,7 +187,7 @@ def _own_piece(tx: Transaction, asked: DocumentContentQuestion, *, is_evidence: 
     may not have heard of it yet."""
     file = _own_file(tx, asked)
     if file is None:
-        return not_on_file(asked.register_id)
+        return not_on_file(asked.document_id)
     if file.withdraw_time is not None and not is_evidence:
         named = DocumentUpload.FromString(file.opened_name(tx))
         return Refused(Reason.REASON_DOCUMENT_WITHDRAWN, document=named.code)
@@ -196,6 +196,6 @@ def _own_piece(tx: Transaction, asked: DocumentContentQuestion, *, is_evidence: 
 
 def _own_file(tx: Transaction, asked: DocumentContentQuestion) -> StoredFile | None:
     """The whole file that this region has under the id, if it is of the number's customer."""
-    file = find_file(tx, asked.register_id)
+    file = find_file(tx, asked.document_id)
     is_whole = file is not None and file.state in (COMPLETE, REGISTERED)
     return file if is_whole and file is not None and file.number_hash == index_of(tx, NUMBER, asked.number) else None

@@ -19,8 +19,8 @@ REGISTERED = UploadState.UPLOAD_STATE_REGISTERED
 REFUSED = UploadState.UPLOAD_STATE_REFUSED
 _FILES, _CHUNKS = "document_files", "document_chunks"  # the places of what is sealed
 _COLUMNS = (
-    "register_id, subject, number_hash, named, named_hash, size, received, state, home, reason, parameters,"
-    " withdraw_time, create_time, docket"
+    "document_id, subject, number_hash, named, named_hash, size, received, state, home, reason, parameters,"
+    " withdraw_time, create_time, ticket_id"
 )
 
 
@@ -28,10 +28,10 @@ _COLUMNS = (
 class StoredFile:
     """What is kept of one upload besides its pieces. `subject` is whose key seals it, `home` who is told of it.
 
-    A document has the keyed hash of its customer's number, an attachment the docket of its complaint.
+    A document has the keyed hash of its customer's number, an attachment the ticket id of its complaint.
     """
 
-    register_id: str
+    document_id: str
     subject: str
     number_hash: str
     named_hash: str
@@ -39,7 +39,7 @@ class StoredFile:
     received: int
     state: UploadState.ValueType
     home: str
-    docket: str = ""
+    ticket_id: str = ""
     refused: Refused | None = None
     withdraw_time: datetime | None = None
     named: bytes = field(default=b"", repr=False)
@@ -53,28 +53,28 @@ class StoredFile:
         return vault.open_sealed(tx, self.subject, _CHUNKS, content)
 
 
-def find_upload(tx: Transaction, register_id: str) -> StoredFile | None:
+def find_upload(tx: Transaction, document_id: str) -> StoredFile | None:
     """The upload with an id, of whichever kind."""
     return tx.first(
         _file,
-        f"SELECT {_COLUMNS} FROM document_files WHERE register_id = :id",  # noqa: S608 - column names only
-        id=register_id,
+        f"SELECT {_COLUMNS} FROM document_files WHERE document_id = :id",  # noqa: S608 - column names only
+        id=document_id,
     )
 
 
-def find_file(tx: Transaction, register_id: str, docket: str = "") -> StoredFile | None:
+def find_file(tx: Transaction, document_id: str, ticket_id: str = "") -> StoredFile | None:
     """The upload of a document, or of what is attached to a complaint."""
-    file = find_upload(tx, register_id)
-    return file if file is not None and file.docket == docket else None
+    file = find_upload(tx, document_id)
+    return file if file is not None and file.ticket_id == ticket_id else None
 
 
 def insert_file(tx: Transaction, file: StoredFile, named: bytes, now: datetime) -> None:
     """Begins an upload."""
     tx.execute(
         f"INSERT INTO document_files ({_COLUMNS}) VALUES"  # noqa: S608 - column names only
-        " (:register_id, :subject, :number_hash, :named, :named_hash, :size, :received, :state, :home, 0, '',"
-        " NULL, :create_time, :docket)",
-        register_id=file.register_id,
+        " (:document_id, :subject, :number_hash, :named, :named_hash, :size, :received, :state, :home, 0, '',"
+        " NULL, :create_time, :ticket_id)",
+        document_id=file.document_id,
         subject=file.subject,
         number_hash=file.number_hash,
         named=vault.seal(tx, file.subject, _FILES, named),
@@ -84,7 +84,7 @@ def insert_file(tx: Transaction, file: StoredFile, named: bytes, now: datetime) 
         state=file.state,
         home=file.home,
         create_time=to_microseconds(now),
-        docket=file.docket,
+        ticket_id=file.ticket_id,
     )
 
 
@@ -92,16 +92,16 @@ def add_chunk(tx: Transaction, file: StoredFile, data: bytes) -> int:
     """Adds the next piece; returns how many bytes there are then."""
     received = file.received + len(data)
     tx.execute(
-        "INSERT INTO document_chunks (register_id, start, length, content) VALUES (:id, :start, :length, :content)",
-        id=file.register_id,
+        "INSERT INTO document_chunks (document_id, start, length, content) VALUES (:id, :start, :length, :content)",
+        id=file.document_id,
         start=file.received,
         length=len(data),
         content=vault.seal(tx, file.subject, _CHUNKS, data),
     )
     tx.execute(
-        "UPDATE document_files SET received = :received WHERE register_id = :id",
+        "UPDATE document_files SET received = :received WHERE document_id = :id",
         received=received,
-        id=file.register_id,
+        id=file.document_id,
     )
     return received
 
@@ -113,9 +113,9 @@ def read_from(tx: Transaction, file: StoredFile, offset: int, pieces: int) -> by
     """
     found = tx.all(
         _Chunk,
-        "SELECT start, content FROM document_chunks WHERE register_id = :id AND start + length > :offset"
+        "SELECT start, content FROM document_chunks WHERE document_id = :id AND start + length > :offset"
         " ORDER BY start LIMIT :pieces",
-        id=file.register_id,
+        id=file.document_id,
         offset=offset,
         pieces=pieces,
     )
@@ -123,44 +123,46 @@ def read_from(tx: Transaction, file: StoredFile, offset: int, pieces: int) -> by
 
 
 def set_state(
-    tx: Transaction, register_id: str, state: UploadState.ValueType, *, home: str, refused: Refused | None = None
+    tx: Transaction, document_id: str, state: UploadState.ValueType, *, home: str, refused: Refused | None = None
 ) -> None:
     """How an upload stands from now on."""
     tx.execute(
         "UPDATE document_files SET state = :state, home = :home, reason = :reason, parameters = :parameters"
-        " WHERE register_id = :id",
+        " WHERE document_id = :id",
         state=state,
         home=home,
         reason=refused.reason if refused is not None else 0,
         parameters=json.dumps(refused.parameters, ensure_ascii=False) if refused is not None else "",
-        id=register_id,
+        id=document_id,
     )
 
 
-def note_withdrawal(tx: Transaction, register_id: str, now: datetime) -> None:
+def note_withdrawal(tx: Transaction, document_id: str, now: datetime) -> None:
     """The document was found false; the first time stands."""
     tx.execute(
-        "UPDATE document_files SET withdraw_time = :now WHERE register_id = :id AND withdraw_time IS NULL",
+        "UPDATE document_files SET withdraw_time = :now WHERE document_id = :id AND withdraw_time IS NULL",
         now=to_microseconds(now),
-        id=register_id,
+        id=document_id,
     )
 
 
-def remove_chunks(tx: Transaction, register_id: str) -> None:
+def remove_chunks(tx: Transaction, document_id: str) -> None:
     """Removes the content."""
-    tx.execute("DELETE FROM document_chunks WHERE register_id = :id", id=register_id)
+    tx.execute("DELETE FROM document_chunks WHERE document_id = :id", id=document_id)
 
 
-def remove_file(tx: Transaction, register_id: str) -> None:
+def remove_file(tx: Transaction, document_id: str) -> None:
     """Removes all that there is of an upload."""
-    remove_chunks(tx, register_id)
-    tx.execute("DELETE FROM document_files WHERE register_id = :id", id=register_id)
+    remove_chunks(tx, document_id)
+    tx.execute("DELETE FROM document_files WHERE document_id = :id", id=document_id)
 
 
-def remove_files_of(tx: Transaction, docket: str) -> None:
+def remove_files_of(tx: Transaction, ticket_id: str) -> None:
     """Removes all that was attached to a complaint here."""
-    for register_id in tx.all(str, "SELECT register_id FROM document_files WHERE docket = :docket", docket=docket):
-        remove_file(tx, register_id)
+    for document_id in tx.all(
+        str, "SELECT document_id FROM document_files WHERE ticket_id = :ticket_id", ticket_id=ticket_id
+    ):
+        remove_file(tx, document_id)
 
 
 @dataclass(frozen=True)
@@ -170,7 +172,7 @@ class _Chunk:
 
 
 def _file(
-    register_id: str,
+    document_id: str,
     subject: str,
     number_hash: str,
     named: bytes,
@@ -183,13 +185,13 @@ def _file(
     parameters: str,
     withdraw_time: int | None,
     create_time: int,
-    docket: str,
+    ticket_id: str,
 ) -> StoredFile:
     refused = None
     if reason:
         refused = Refused(Reason.ValueType(reason), **cast("dict[str, str]", json.loads(parameters)))
     return StoredFile(
-        register_id=register_id,
+        document_id=document_id,
         subject=subject,
         number_hash=number_hash,
         named_hash=named_hash,
@@ -197,7 +199,7 @@ def _file(
         received=received,
         state=UploadState.ValueType(state),
         home=home,
-        docket=docket,
+        ticket_id=ticket_id,
         refused=refused,
         withdraw_time=None if withdraw_time is None else from_microseconds(withdraw_time),
         named=named,

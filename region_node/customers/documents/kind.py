@@ -17,7 +17,7 @@ from region_node.records.kinds import Customer, ErasurePort, HoldPort, Kept, Rec
 
 
 def _kept_of(tx: Transaction, customer: Customer) -> Sequence[Kept]:
-    found = ((document_subject(each.register_id), each.region) for each in kept_of(tx, customer.customer_id))
+    found = ((document_subject(each.document_id), each.region) for each in kept_of(tx, customer.customer_id))
     return [Kept(subject, [envelope_subject(subject)], [region]) for subject, region in found]
 
 
@@ -42,7 +42,7 @@ def _told(tx: Transaction, context: RegionContext, origin: str, subject: str) ->
         return None
     if file.home != origin:
         raise Refused(Reason.REASON_ENVELOPE_KIND_NOT_ALLOWED)
-    remove = partial(remove_file, register_id=file.register_id)
+    remove = partial(remove_file, document_id=file.document_id)
     return ToErase([envelope_subject(subject)], file.number_hash, remove=remove)
 
 
@@ -71,7 +71,7 @@ DOCUMENTS = RecordKind(
     ),
     HoldPort(
         held="SELECT held.subject, number_hash FROM held"  # noqa: S608 - a beginning of ids
-        f" JOIN document_files ON register_id = SUBSTR(held.subject, {len(DOCUMENT_SUBJECTS) + 1})"
+        f" JOIN document_files ON document_id = SUBSTR(held.subject, {len(DOCUMENT_SUBJECTS) + 1})"
         f" AND home = held.origin WHERE held.subject LIKE '{DOCUMENT_SUBJECTS}%'",
         may_hold=_may_hold,
         early=DOCUMENT_SUBJECTS,

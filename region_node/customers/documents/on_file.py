@@ -21,7 +21,7 @@ from region_node.requests.questions import Questions
 LIST_KIND = EnvelopeKind.ENVELOPE_KIND_DOCUMENT_LIST
 
 
-class RegisterDesk:
+class RegisterApplication:
     """Asks the register of a customer's home region. `questions` is None where no other region can be asked."""
 
     def __init__(self, context: RegionContext, store: Store, clock: Clock, questions: Questions | None) -> None:

@@ -37,15 +37,15 @@ class Documents:
         return tx.first(
             int,
             f"SELECT time FROM (SELECT MIN({_ENDED}) AS time FROM documents"  # noqa: S608 - a name of this module
-            " UNION ALL SELECT MIN(create_time) FROM document_files WHERE docket = '') AS both_tables"
+            " UNION ALL SELECT MIN(create_time) FROM document_files WHERE ticket_id = '') AS both_tables"
             " WHERE time IS NOT NULL ORDER BY time LIMIT 1",
         )
 
     def _register(self, tx: Transaction, cut: Cut, place: str) -> Page:
-        select = f"SELECT register_id, {_ENDED}, customer_id FROM documents"  # noqa: S608 - names of this module
-        found = aged(tx, _Shared, select, cut, place, time=_ENDED, key="register_id")
+        select = f"SELECT document_id, {_ENDED}, customer_id FROM documents"  # noqa: S608 - names of this module
+        found = aged(tx, _Shared, select, cut, place, time=_ENDED, key="document_id")
         gone = [each for each in found.rows if each.owner not in cut.held.customers]
-        tx.execute_many("DELETE FROM documents WHERE register_id = :id", [{"id": each.key} for each in gone])
+        tx.execute_many("DELETE FROM documents WHERE document_id = :id", [{"id": each.key} for each in gone])
         place = f"register {found.behind}" if found.behind else "files "
         return Page(len(gone), len(found.rows) - len(gone), place)
 
@@ -53,12 +53,12 @@ class Documents:
         found = aged(
             tx,
             _Shared,
-            "SELECT register_id, create_time, number_hash FROM document_files",
+            "SELECT document_id, create_time, number_hash FROM document_files",
             cut,
             place,
             time="create_time",
-            key="register_id",
-            where="(withdraw_time IS NULL OR withdraw_time < :before) AND docket = '' AND state <> :receiving",
+            key="document_id",
+            where="(withdraw_time IS NULL OR withdraw_time < :before) AND ticket_id = '' AND state <> :receiving",
             receiving=RECEIVING,
         )
         ended = [each for each in found.rows if _has_expired(tx, each.key, cut.before)]
@@ -68,9 +68,9 @@ class Documents:
         return Page(len(gone), len(ended) - len(gone), f"files {found.behind}" if found.behind else "")
 
 
-def _has_expired(tx: Transaction, register_id: str, before: int) -> bool:
+def _has_expired(tx: Transaction, document_id: str, before: int) -> bool:
     """Whether a document that was verified long ago had expired before an instant, too, or was withdrawn."""
-    file = find_file(tx, register_id)
+    file = find_file(tx, document_id)
     if file is None or file.withdraw_time is not None:
         return True
     try:

@@ -43,7 +43,7 @@ class Incoming(ABC):
     """Under which name it stands in the audit chain."""
     kind: ClassVar[str]
     """The kind of the index of what was named."""
-    register_id: str
+    document_id: str
     asked: AuditedCall
 
     @property
@@ -54,7 +54,7 @@ class Incoming(ABC):
     @property
     def about(self) -> str:
         """What its rows in the audit chain are about."""
-        return self.register_id
+        return self.document_id
 
     @abstractmethod
     def begun(self, tx: Transaction, named_hash: str) -> StoredFile:
@@ -80,7 +80,7 @@ class Incoming(ABC):
 class UploadSettled:
     """Published when the region that was told of a file has answered."""
 
-    register_id: str
+    document_id: str
 
 
 def begin(tx: Transaction, incoming: Incoming) -> StoredFile:
@@ -90,7 +90,7 @@ def begin(tx: Transaction, incoming: Incoming) -> StoredFile:
     """
     named = incoming.content_named
     named_hash = index_of(tx, incoming.kind, named.hex())
-    known = find_upload(tx, incoming.register_id)
+    known = find_upload(tx, incoming.document_id)
     if known is not None:
         if known.named_hash != named_hash:
             raise Refused(Reason.REASON_REQUEST_ID_REUSED)
@@ -114,7 +114,7 @@ def take(tx: Transaction, incoming: Incoming, chunk: DocumentChunk) -> int | Ref
     Raises Refused with DOCUMENT_NOT_ON_FILE for an upload that was removed meanwhile, with REQUEST_INVALID for a chunk
     that does not follow; returns Refused with DOCUMENT_TOO_LARGE, and removes all, where more comes than was named.
     """
-    file = require_upload(tx, incoming.register_id)
+    file = require_upload(tx, incoming.document_id)
     end = chunk.offset + len(chunk.data)
     if file.state != RECEIVING or end <= file.received:
         return file.received
@@ -132,7 +132,7 @@ def complete(tx: Transaction, incoming: Incoming, head: bytes, sha256: bytes) ->
     Does what the file is for. Returns Refused, and removes all, where type or hash is not as it was named, or where it
     is not taken. Raises Refused with DOCUMENT_NOT_ON_FILE where the upload was removed meanwhile.
     """
-    file = require_upload(tx, incoming.register_id)
+    file = require_upload(tx, incoming.document_id)
     if file.state != RECEIVING:
         return file.state
     try:
@@ -141,48 +141,48 @@ def complete(tx: Transaction, incoming: Incoming, head: bytes, sha256: bytes) ->
     except Refused as refused:
         return _remove(tx, incoming, refused)
     failpoints.reach("D1.before-commit")
-    cancel_timer(tx, _timer_id(file.register_id))
-    set_state(tx, file.register_id, state, home=told)
+    cancel_timer(tx, _timer_id(file.document_id))
+    set_state(tx, file.document_id, state, home=told)
     incoming.asked.record(tx, incoming.action, incoming.about, incoming.what(file))
     return state
 
 
-def settle(tx: Transaction, register_id: str, home: str, refused: Refused | None) -> None:
+def settle(tx: Transaction, document_id: str, home: str, refused: Refused | None) -> None:
     """The region that was told of a whole file has it, or does not take it: then the content goes."""
-    set_state(tx, register_id, REGISTERED if refused is None else REFUSED, home=home, refused=refused)
+    set_state(tx, document_id, REGISTERED if refused is None else REFUSED, home=home, refused=refused)
     if refused is not None:
-        remove_chunks(tx, register_id)
-    tx.publish(UploadSettled(register_id))
+        remove_chunks(tx, document_id)
+    tx.publish(UploadSettled(document_id))
 
 
 def abandon(tx: Transaction, timer: Timer, now: datetime) -> None:
     """Nothing came for a day: what there is of an upload is removed."""
     file = find_upload(tx, timer.subject)
     if file is not None and file.state == RECEIVING:
-        remove_file(tx, file.register_id)
-        audit.append(tx, now=now, actor="timer", action="UploadAbandoned", subject=file.docket or file.register_id)
+        remove_file(tx, file.document_id)
+        audit.append(tx, now=now, actor="timer", action="UploadAbandoned", subject=file.ticket_id or file.document_id)
 
 
-def require_upload(tx: Transaction, register_id: str) -> StoredFile:
+def require_upload(tx: Transaction, document_id: str) -> StoredFile:
     """The upload with an id. Raises Refused with DOCUMENT_NOT_ON_FILE."""
-    file = find_upload(tx, register_id)
+    file = find_upload(tx, document_id)
     if file is None:
-        raise Refused(Reason.REASON_DOCUMENT_NOT_ON_FILE, document=register_id)
+        raise Refused(Reason.REASON_DOCUMENT_NOT_ON_FILE, document=document_id)
     return file
 
 
 def _remove(tx: Transaction, incoming: Incoming, refused: Refused) -> Refused:
-    cancel_timer(tx, _timer_id(incoming.register_id))
-    remove_file(tx, incoming.register_id)
+    cancel_timer(tx, _timer_id(incoming.document_id))
+    remove_file(tx, incoming.document_id)
     refuse(tx, incoming, refused)
     return refused
 
 
 def _watch(tx: Transaction, incoming: Incoming) -> None:
     due = incoming.asked.now + ABANDONED
-    register_id = incoming.register_id
-    set_timer(tx, _timer_id(register_id), kind=UPLOAD_TIMER, subject=register_id, due=due)
+    document_id = incoming.document_id
+    set_timer(tx, _timer_id(document_id), kind=UPLOAD_TIMER, subject=document_id, due=due)
 
 
-def _timer_id(register_id: str) -> str:
-    return f"{UPLOAD_TIMER}/{register_id}"
+def _timer_id(document_id: str) -> str:
+    return f"{UPLOAD_TIMER}/{document_id}"

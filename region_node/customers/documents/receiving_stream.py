@@ -25,7 +25,7 @@ _PIECES_AT_ONCE = 16  # of at most 64 KiB: one look at the store while the hash 
 _HEAD = 16  # bytes: more than the longest beginning by which a type is known
 
 
-class ReceivingDesk:
+class ReceivingApplication:
     """Takes in files of whichever kind."""
 
     def __init__(self, store: Store, clock: Clock) -> None:
@@ -70,10 +70,10 @@ class ReceivingDesk:
 
     async def _complete(self, incoming: Incoming) -> StoredFile:
         """Checks what is stored, passes it on, and waits a moment for the region that is told."""
-        register_id = incoming.register_id
-        head, sha256 = await self._contents(register_id)
+        document_id = incoming.document_id
+        head, sha256 = await self._contents(document_id)
         current = self._now(incoming)
-        settled = self._waiting.setdefault(register_id, asyncio.Event())
+        settled = self._waiting.setdefault(document_id, asyncio.Event())
         try:
             state = await self._store.write(lambda tx: receiving.complete(tx, current, head, sha256))
             failpoints.reach("D1.after-commit")
@@ -84,13 +84,13 @@ class ReceivingDesk:
                     async with asyncio.timeout(current_call().patience(REGISTRATION_SECONDS)):
                         await settled.wait()
         finally:
-            self._waiting.pop(register_id, None)
-        return await self._store.read(lambda tx: require_upload(tx, register_id))
+            self._waiting.pop(document_id, None)
+        return await self._store.read(lambda tx: require_upload(tx, document_id))
 
-    async def _contents(self, register_id: str) -> tuple[bytes, bytes]:
+    async def _contents(self, document_id: str) -> tuple[bytes, bytes]:
         """How the stored content begins, and its SHA-256. Pieces that are stored never change."""
         digest, head, offset = hashlib.sha256(), b"", 0
-        while piece := await self._store.read(partial(_piece, register_id=register_id, offset=offset)):
+        while piece := await self._store.read(partial(_piece, document_id=document_id, offset=offset)):
             head = head or piece[:_HEAD]
             digest.update(piece)
             offset += len(piece)
@@ -100,10 +100,10 @@ class ReceivingDesk:
         return replace(incoming, asked=replace(incoming.asked, now=self._clock.now()))
 
     def _settled(self, settled: UploadSettled) -> None:
-        waiting = self._waiting.get(settled.register_id)
+        waiting = self._waiting.get(settled.document_id)
         if waiting is not None:
             waiting.set()
 
 
-def _piece(tx: Transaction, register_id: str, offset: int) -> bytes:
-    return read_from(tx, require_upload(tx, register_id), offset, _PIECES_AT_ONCE)
+def _piece(tx: Transaction, document_id: str, offset: int) -> bytes:
+    return read_from(tx, require_upload(tx, document_id), offset, _PIECES_AT_ONCE)

@@ -25,7 +25,7 @@ from region_node.customers.documents.rows import (
 )
 from region_node.customers.operations import own_line
 from region_node.customers.rows import Line, find_line
-from region_node.customers.standing import RESTRICTED, require_readable, standing_of
+from region_node.customers.status import RESTRICTED, require_readable, status_of
 from region_node.node.context import RegionContext
 from region_node.requests.auditing import AuditedCall
 
@@ -37,17 +37,17 @@ def take_note(tx: Transaction, context: RegionContext, told: DocumentNotificatio
 
     Raises Refused, or Moved where the number belongs to another region, before the first write.
     """
-    if not told.register_id.startswith(f"{region}/"):
+    if not told.document_id.startswith(f"{region}/"):
         raise Refused(Reason.REASON_ENVELOPE_KIND_NOT_ALLOWED)
-    rules.require_register_id(told.register_id)
+    rules.require_document_id(told.document_id)
     line = own_line(tx, context.federation, context.region, told.number, asking=region)
     if told.HasField("registration"):
         _register(tx, context, told, region, line, now)
     elif told.HasField("withdrawal"):
-        known = find_document(tx, told.register_id)
+        known = find_document(tx, told.document_id)
         if known is None or known.customer_id != line.customer_id:
-            raise Refused(Reason.REASON_DOCUMENT_NOT_ON_FILE, document=told.register_id)
-        withdraw_document(tx, told.register_id, from_timestamp(told.withdrawal.withdraw_time))
+            raise Refused(Reason.REASON_DOCUMENT_NOT_ON_FILE, document=told.document_id)
+        withdraw_document(tx, told.document_id, from_timestamp(told.withdrawal.withdraw_time))
     else:
         raise Refused(Reason.REASON_REQUEST_INVALID, field="told", problem="not set")
     return line.customer_id
@@ -79,7 +79,7 @@ def _tells_nothing(tx: Transaction, context: RegionContext, number: str) -> bool
     line = find_line(tx, number)
     if line is None:
         return context.federation.number_plan.home_of(number) == context.region
-    return standing_of(tx, line.customer_id) == RESTRICTED
+    return status_of(tx, line.customer_id) == RESTRICTED
 
 
 def with_file(
@@ -116,9 +116,9 @@ def require_on_file(
     """
     rules.require_reusable(context.federation, documents)
     for document in documents:
-        if not document.register_id:
+        if not document.document_id:
             continue
-        row = find_document(tx, document.register_id)
+        row = find_document(tx, document.document_id)
         is_named_rightly = row is not None and rules.attested(row.message()) == document
         if row is None or not is_named_rightly or not _is_of(tx, row, line):
             raise Refused(Reason.REASON_DOCUMENT_NOT_ON_FILE, document=document.code)
@@ -139,7 +139,7 @@ def _register(
     identity = rules.in_one_form(registration.identity_number) if registration.code in rules.IDENTIFYING else ""
     expire_time = registration.expire_time if registration.HasField("expire_time") else None
     row = DocumentRow(
-        register_id=told.register_id,
+        document_id=told.document_id,
         customer_id=line.customer_id,
         code=registration.code,
         region=region,
@@ -153,7 +153,7 @@ def _register(
         identity_hash=index_of(tx, IDENTITY, identity) if identity else "",
         register_time=to_microseconds(now),
     )
-    known = find_document(tx, told.register_id)
+    known = find_document(tx, told.document_id)
     if known is None:
         insert_document(tx, row)
     elif (known.customer_id, known.content_hash) != (row.customer_id, row.content_hash):

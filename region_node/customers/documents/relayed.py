@@ -11,10 +11,10 @@ from gateway.process import failpoints
 from gateway.relay.border import Command, Kinds, Query, SlowQuery
 from gateway.relay.envelopes import Answer
 from gateway.store.port import Transaction
-from region_node.customers.disclosures.noting import noted_answer
+from region_node.customers.disclosures.recording import noted_answer
 from region_node.customers.disclosures.rows import DisclosureRow
 from region_node.customers.documents import register, uploads
-from region_node.customers.documents.content_stream import KIND, ContentDesk
+from region_node.customers.documents.content_stream import KIND, ContentApplication
 from region_node.customers.documents.on_file import LIST_KIND
 from region_node.node.context import RegionContext
 from region_node.node.payloads import received
@@ -25,7 +25,7 @@ from region_node.requests.checks import require_name
 class DocumentEnvelopes:
     """The kinds of envelope that documents use."""
 
-    def __init__(self, context: RegionContext, contents: ContentDesk) -> None:
+    def __init__(self, context: RegionContext, contents: ContentApplication) -> None:
         self._context = context
         self._contents = contents
 
@@ -44,7 +44,7 @@ class DocumentEnvelopes:
         failpoints.reach("D2.before-commit")
         action = "RegisterDocument" if told.HasField("registration") else "WithdrawDocument"
         staff_id = told.registration.verifier or "-"
-        AuditedCall(f"region/{content.origin}", staff_id, now).record(tx, action, customer_id, told.register_id)
+        AuditedCall(f"region/{content.origin}", staff_id, now).record(tx, action, customer_id, told.document_id)
         return Answer(Outcome.OUTCOME_ACCEPTED)
 
     def _answered(self, tx: Transaction, content: EnvelopeContent, receipt: ReceiptContent, now: datetime) -> None:

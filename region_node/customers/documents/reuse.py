@@ -22,16 +22,16 @@ class CompletedAcross:
 
 def count_reuse(tx: Transaction, order: Order) -> None:
     """Counts an order that has just been completed, if two regions had to do with it."""
-    if not order.home_region or order.home_region == order.handling_region:
+    if not order.home_region or order.home_region == order.origin_region:
         return
     tx.execute(
-        "INSERT INTO document_reuse (business, handling_region, home_region, orders, with_papers, without_handing_in)"
+        "INSERT INTO document_reuse (business, origin_region, home_region, orders, with_papers, without_handing_in)"
         " VALUES (:business, :handling, :home, 1, :with_papers, :without)"
-        " ON CONFLICT (business, handling_region, home_region) DO UPDATE SET orders = document_reuse.orders + 1,"
+        " ON CONFLICT (business, origin_region, home_region) DO UPDATE SET orders = document_reuse.orders + 1,"
         " with_papers = document_reuse.with_papers + excluded.with_papers,"
         " without_handing_in = document_reuse.without_handing_in + excluded.without_handing_in",
         business=order.request.business,
-        handling=order.handling_region,
+        handling=order.origin_region,
         home=order.home_region,
         with_papers=int(order.paper_use != PaperUse.PAPER_USE_UNSPECIFIED),
         without=int(order.paper_use == PaperUse.PAPER_USE_ON_FILE),
@@ -43,8 +43,8 @@ def reuse(tx: Transaction) -> Sequence[DocumentReuse]:
     """The counts, by business, handling and home region."""
     return tx.all(
         _reuse,
-        "SELECT business, handling_region, home_region, orders, with_papers, without_handing_in FROM document_reuse"
-        " ORDER BY business, handling_region, home_region",
+        "SELECT business, origin_region, home_region, orders, with_papers, without_handing_in FROM document_reuse"
+        " ORDER BY business, origin_region, home_region",
     )
 
 
@@ -64,11 +64,11 @@ def measure_reuse(meter: Meter, store: Store) -> None:
 
 
 def _reuse(
-    business: str, handling_region: str, home_region: str, orders: int, with_papers: int, without_handing_in: int
+    business: str, origin_region: str, home_region: str, orders: int, with_papers: int, without_handing_in: int
 ) -> DocumentReuse:
     return DocumentReuse(
         business=business,
-        handling_region=handling_region,
+        origin_region=origin_region,
         home_region=home_region,
         orders=orders,
         with_papers=with_papers,

@@ -12,7 +12,7 @@ from gateway.time.clock import from_microseconds, to_microseconds, to_timestamp
 LIST_LIMIT = 200
 """Documents of one customer that are told at once: far more than anybody has."""
 _COLUMNS = (
-    "register_id, customer_id, code, region, verifier, verify_time, expire_time, withdraw_time, media_type, size,"
+    "document_id, customer_id, code, region, verifier, verify_time, expire_time, withdraw_time, media_type, size,"
     " content_hash, identity_hash, register_time"
 )
 
@@ -20,16 +20,16 @@ _COLUMNS = (
 DOCUMENT_SUBJECTS = "document/"
 
 
-def document_subject(register_id: str) -> str:
+def document_subject(document_id: str) -> str:
     """The subject of the envelopes about a document."""
-    return DOCUMENT_SUBJECTS + register_id
+    return DOCUMENT_SUBJECTS + document_id
 
 
 @dataclass(frozen=True)
 class DocumentRow:
     """A document on file. Times in microseconds; the hashes are this region's, in hexadecimal."""
 
-    register_id: str
+    document_id: str
     customer_id: str
     code: str
     region: str
@@ -46,7 +46,7 @@ class DocumentRow:
     def message(self) -> RegisteredDocument:
         """As the contract tells it."""
         told = RegisteredDocument(
-            register_id=self.register_id,
+            document_id=self.document_id,
             code=self.code,
             region=self.region,
             verifier=self.verifier,
@@ -63,12 +63,12 @@ class DocumentRow:
         return told
 
 
-def find_document(tx: Transaction, register_id: str) -> DocumentRow | None:
+def find_document(tx: Transaction, document_id: str) -> DocumentRow | None:
     """The document with an id."""
     return tx.first(
         DocumentRow,
-        f"SELECT {_COLUMNS} FROM documents WHERE register_id = :id",  # noqa: S608 - column names only
-        id=register_id,
+        f"SELECT {_COLUMNS} FROM documents WHERE document_id = :id",  # noqa: S608 - column names only
+        id=document_id,
     )
 
 
@@ -76,18 +76,18 @@ def insert_document(tx: Transaction, row: DocumentRow) -> None:
     """Adds a document."""
     tx.execute(
         f"INSERT INTO documents ({_COLUMNS}) VALUES"  # noqa: S608 - column names only
-        " (:register_id, :customer_id, :code, :region, :verifier, :verify_time, :expire_time, :withdraw_time,"
+        " (:document_id, :customer_id, :code, :region, :verifier, :verify_time, :expire_time, :withdraw_time,"
         " :media_type, :size, :content_hash, :identity_hash, :register_time)",
         **vars(row),
     )
 
 
-def withdraw_document(tx: Transaction, register_id: str, withdraw_time: datetime) -> None:
+def withdraw_document(tx: Transaction, document_id: str, withdraw_time: datetime) -> None:
     """The document counts no more; the first time stands."""
     tx.execute(
-        "UPDATE documents SET withdraw_time = :time WHERE register_id = :id AND withdraw_time IS NULL",
+        "UPDATE documents SET withdraw_time = :time WHERE document_id = :id AND withdraw_time IS NULL",
         time=to_microseconds(withdraw_time),
-        id=register_id,
+        id=document_id,
     )
 
 
@@ -95,14 +95,14 @@ def withdraw_document(tx: Transaction, register_id: str, withdraw_time: datetime
 class Kept:
     """A document on file, and the region that has its content."""
 
-    register_id: str
+    document_id: str
     region: str
 
 
 def kept_of(tx: Transaction, customer_id: str) -> Sequence[Kept]:
     """All that is on file for a customer."""
     return tx.all(
-        Kept, "SELECT register_id, region FROM documents WHERE customer_id = :id ORDER BY register_id", id=customer_id
+        Kept, "SELECT document_id, region FROM documents WHERE customer_id = :id ORDER BY document_id", id=customer_id
     )
 
 
@@ -111,7 +111,7 @@ def documents_of(tx: Transaction, customer_id: str) -> Sequence[RegisteredDocume
     rows = tx.all(
         DocumentRow,
         f"SELECT {_COLUMNS} FROM documents WHERE customer_id = :customer_id"  # noqa: S608 - column names only
-        " ORDER BY verify_time DESC, register_id LIMIT :limit",
+        " ORDER BY verify_time DESC, document_id LIMIT :limit",
         customer_id=customer_id,
         limit=LIST_LIMIT,
     )
@@ -120,7 +120,7 @@ def documents_of(tx: Transaction, customer_id: str) -> Sequence[RegisteredDocume
 
 def holder_of(tx: Transaction, document: Document) -> str:
     """The id of the customer whose document on file this is; empty for one that is handed in."""
-    row = find_document(tx, document.register_id) if document.register_id else None
+    row = find_document(tx, document.document_id) if document.document_id else None
     return "" if row is None else row.customer_id
 
 

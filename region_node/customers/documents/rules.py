@@ -76,9 +76,9 @@ def require_chunk(chunk: DocumentChunk) -> None:
         raise Refused(Reason.REASON_REQUEST_INVALID, field="chunk.data", problem=f"not 1 to {CHUNK_LIMIT} bytes")
 
 
-def require_register_id(register_id: str, *, field: str = "register_id") -> None:
+def require_document_id(document_id: str, *, field: str = "document_id") -> None:
     """Raises Refused for what cannot be the id of a document."""
-    if not _REGISTER_ID.fullmatch(register_id):
+    if not _REGISTER_ID.fullmatch(document_id):
         problem = "not <region>/<operator>/<request id>"
         raise Refused(Reason.REASON_REQUEST_INVALID, field=field, problem=problem)
 
@@ -110,14 +110,14 @@ def attested(registered: RegisteredDocument) -> Document:
         verifier=registered.verifier,
         verify_time=registered.verify_time,
         keyed_hash=registered.keyed_hash,
-        register_id=registered.register_id,
+        document_id=registered.document_id,
     )
 
 
 def require_reusable(federation: Federation, documents: Sequence[Document]) -> None:
     """Raises Refused with DOCUMENT_NOT_REUSABLE for a document said to be on file that has to be verified anew."""
     for document in documents:
-        if document.register_id and not is_reusable(federation, document.code):
+        if document.document_id and not is_reusable(federation, document.code):
             raise Refused(Reason.REASON_DOCUMENT_NOT_REUSABLE, document=document.code)
 
 
@@ -134,7 +134,7 @@ def require_good(registered: RegisteredDocument, now: datetime) -> None:
         raise Refused(Reason.REASON_DOCUMENT_EXPIRED, document=registered.code)
 
 
-def counts_until(business: Business, verify_time: datetime, expire_time: datetime | None) -> datetime:
+def expire_time(business: Business, verify_time: datetime, expire_time: datetime | None) -> datetime:
     """Until when, inclusively, a document counts for a business: while it is fresh, and before it expires."""
     ends = verify_time + business.document_freshness.ToTimedelta()
     return ends if expire_time is None else min(ends, expire_time)
@@ -221,9 +221,9 @@ def asks_for(federation: Federation, order: Order, code: str) -> bool:
     return any(code in alternative for lines in needed for line in lines for alternative in parse_alternatives(line))
 
 
-def is_named_by(order: Order, register_id: str) -> bool:
+def is_named_by(order: Order, document_id: str) -> bool:
     """Whether an order itself counts on this document on file."""
-    return bool(register_id) and any(each.register_id == register_id for each in order.request.documents)
+    return bool(document_id) and any(each.document_id == document_id for each in order.request.documents)
 
 
 def paper_use(federation: Federation, documents: Sequence[Document]) -> PaperUse.ValueType:
@@ -234,7 +234,7 @@ def paper_use(federation: Federation, documents: Sequence[Document]) -> PaperUse
     papers = [document for document in documents if federation.is_reusable(document.code)]
     if not papers:
         return PaperUse.PAPER_USE_UNSPECIFIED
-    is_on_file = all(document.register_id for document in papers)
+    is_on_file = all(document.document_id for document in papers)
     return PaperUse.PAPER_USE_ON_FILE if is_on_file else PaperUse.PAPER_USE_HANDED_IN
 
 

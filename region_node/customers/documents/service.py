@@ -17,11 +17,11 @@ from gateway.rpc.calls import current_call
 from gateway.store.port import Store, Transaction
 from gateway.time.clock import Clock, from_timestamp, to_timestamp
 from region_node.customers.documents import rules, uploads
-from region_node.customers.documents.content_stream import ContentDesk, Reading
-from region_node.customers.documents.on_file import RegisterDesk
+from region_node.customers.documents.content_stream import ContentApplication, Reading
+from region_node.customers.documents.on_file import RegisterApplication
 from region_node.customers.documents.reuse import reuse
 from region_node.customers.documents.rules import require_attested, require_materials
-from region_node.customers.documents.upload_stream import UploadDesk
+from region_node.customers.documents.upload_stream import UploadApplication
 from region_node.node.context import RegionContext
 from region_node.requests.auditing import AuditedCall, audited_call
 from region_node.requests.checks import require_size
@@ -35,8 +35,8 @@ class DocumentPorts:
     context: RegionContext
     store: Store
     clock: Clock
-    register: RegisterDesk
-    contents: ContentDesk
+    register: RegisterApplication
+    contents: ContentApplication
     questions: Questions
 
 
@@ -45,7 +45,7 @@ class DocumentService(DocumentServiceServicer):
 
     def __init__(self, ports: DocumentPorts) -> None:
         self._ports = ports
-        self._uploads = UploadDesk(ports.context, ports.store, ports.clock)
+        self._uploads = UploadApplication(ports.context, ports.store, ports.clock)
 
     async def UploadDocument(
         self,
@@ -112,12 +112,12 @@ class DocumentService(DocumentServiceServicer):
         codes = {document.code for document in brought}
         found = rules.completed(federation, business, requirement, codes, registered or (), asked.now)
         for document in brought:
-            until = rules.counts_until(business, from_timestamp(document.verify_time), None)
-            answer.counting.add(document=document, region=region, counts_until=to_timestamp(until))
+            until = rules.expire_time(business, from_timestamp(document.verify_time), None)
+            answer.counting.add(document=document, region=region, expire_time=to_timestamp(until))
         for each in found.added:
             expires = from_timestamp(each.expire_time) if each.HasField("expire_time") else None
-            until = rules.counts_until(business, from_timestamp(each.verify_time), expires)
-            answer.counting.add(document=rules.attested(each), region=each.region, counts_until=to_timestamp(until))
+            until = rules.expire_time(business, from_timestamp(each.verify_time), expires)
+            answer.counting.add(document=rules.attested(each), region=each.region, expire_time=to_timestamp(until))
         answer.missing.extend(found.missing)
         return answer
 
@@ -128,11 +128,11 @@ class DocumentService(DocumentServiceServicer):
     ) -> api.WithdrawDocumentResponse:
         """See the contract."""
         ports, asked = self._ports, audited_call(request.requester, self._ports.clock)
-        rules.require_register_id(request.register_id)
+        rules.require_document_id(request.document_id)
         operator, traceparent = current_call().identity.name, current_traceparent()
         try:
             since = await ports.store.write(
-                lambda tx: uploads.withdraw(tx, ports.context, request.register_id, operator, asked, traceparent)
+                lambda tx: uploads.withdraw(tx, ports.context, request.document_id, operator, asked, traceparent)
             )
         except Moved as moved:
             raise Refused(Reason.REASON_NOT_HOME, region=moved.region) from None

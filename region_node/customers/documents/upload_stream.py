@@ -18,7 +18,7 @@ from gateway.store.port import Store
 from gateway.time.clock import Clock
 from region_node.customers.documents import rules
 from region_node.customers.documents.files import StoredFile
-from region_node.customers.documents.receiving_stream import ReceivingDesk
+from region_node.customers.documents.receiving_stream import ReceivingApplication
 from region_node.customers.documents.uploads import Upload
 from region_node.node.context import RegionContext
 from region_node.requests.auditing import audited_call
@@ -27,13 +27,13 @@ from region_node.requests.checks import error_of, require_request_id
 Requests = AsyncIterator[UploadDocumentRequest]
 
 
-class UploadDesk:
+class UploadApplication:
     """Takes in documents that were verified in this region."""
 
     def __init__(self, context: RegionContext, store: Store, clock: Clock) -> None:
         self._context = context
         self._clock = clock
-        self._receiving = ReceivingDesk(store, clock)
+        self._receiving = ReceivingApplication(store, clock)
 
     async def answers(self, requests: Requests) -> AsyncIterator[UploadDocumentResponse]:
         """How far the upload is, then the answer to each chunk. Raises Refused where it cannot go on."""
@@ -48,7 +48,7 @@ class UploadDesk:
         """The upload that the first message names. Raises Refused, which is audited, for one that is not taken."""
         asked, identity = audited_call(named.requester, self._clock), current_call().identity
         require_request_id(named.request_id)
-        register_id = f"{self._context.region}/{identity.name}/{named.request_id}"
+        document_id = f"{self._context.region}/{identity.name}/{named.request_id}"
         told = DocumentUpload()
         told.CopyFrom(named)
         home, refused = "", None
@@ -57,7 +57,7 @@ class UploadDesk:
         except Refused as refusal:
             refused = refusal
         upload = Upload(
-            register_id=register_id,
+            document_id=document_id,
             asked=asked,
             context=self._context,
             named=told,
@@ -90,7 +90,7 @@ async def _chunks(requests: Requests) -> AsyncIterator[DocumentChunk]:
 
 
 def _answer(file: StoredFile) -> UploadDocumentResponse:
-    answer = UploadDocumentResponse(register_id=file.register_id, received=file.received, state=file.state)
+    answer = UploadDocumentResponse(document_id=file.document_id, received=file.received, state=file.state)
     if file.refused is not None:
         answer.refused.CopyFrom(error_of(file.refused))
     return answer

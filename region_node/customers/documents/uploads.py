@@ -11,7 +11,7 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.process import failpoints
 from gateway.relay.border import Moved
-from gateway.relay.envelopes import Letter
+from gateway.relay.envelopes import OutgoingEnvelope
 from gateway.relay.outbox import send
 from gateway.store.port import Transaction
 from gateway.store.vault import index_of
@@ -57,7 +57,7 @@ class Upload(Incoming):
         """See Incoming. Raises Refused as `own_line` for one of this region's own customers; Moved where the number
         has left."""
         return StoredFile(
-            register_id=self.register_id,
+            document_id=self.document_id,
             subject=_subject(tx, self),
             number_hash=index_of(tx, NUMBER, self.named.number),
             named_hash=named_hash,
@@ -90,25 +90,25 @@ class Upload(Incoming):
 
 
 def withdraw(
-    tx: Transaction, context: RegionContext, register_id: str, operator: str, asked: AuditedCall, traceparent: str
+    tx: Transaction, context: RegionContext, document_id: str, operator: str, asked: AuditedCall, traceparent: str
 ) -> datetime:
     """The document, verified here, was found false; returns since when it counts no more. A repeat changes nothing.
 
     Raises Refused with DOCUMENT_NOT_ON_FILE for one that this region has not verified, or not yet.
     """
-    file = find_file(tx, register_id)
+    file = find_file(tx, document_id)
     if file is None or file.state not in (COMPLETE, REGISTERED):
-        raise Refused(Reason.REASON_DOCUMENT_NOT_ON_FILE, document=register_id)
+        raise Refused(Reason.REASON_DOCUMENT_NOT_ON_FILE, document=document_id)
     if file.withdraw_time is not None:
         return file.withdraw_time
-    told = DocumentNotification(register_id=register_id, number=DocumentUpload.FromString(file.opened_name(tx)).number)
+    told = DocumentNotification(document_id=document_id, number=DocumentUpload.FromString(file.opened_name(tx)).number)
     told.withdrawal.withdraw_time.CopyFrom(to_timestamp(asked.now))
     if file.home == context.region:
         register.take_note(tx, context, told, context.region, asked.now)
     else:
         _send(tx, context, told, file.home, "withdraw", operator, traceparent, asked.now)
-    note_withdrawal(tx, register_id, asked.now)
-    asked.record(tx, "WithdrawDocument", register_id)
+    note_withdrawal(tx, document_id, asked.now)
+    asked.record(tx, "WithdrawDocument", document_id)
     return asked.now
 
 
@@ -117,13 +117,13 @@ def answered(
 ) -> None:
     """The home region has taken note, or will not; where the number has moved, its new home is told."""
     told = DocumentNotification.FromString(content.payload)
-    file = find_file(tx, told.register_id)
+    file = find_file(tx, told.document_id)
     if file is None:
         return
     failpoints.reach("D3.before-commit")
     if receipt.outcome == Outcome.OUTCOME_MOVED:
         step = content.id.rpartition("#")[2].partition(">")[0]
-        set_state(tx, told.register_id, file.state, home=receipt.moved_to)
+        set_state(tx, told.document_id, file.state, home=receipt.moved_to)
         if receipt.moved_to == context.region:
             _settle_here(tx, context, told, now)
         else:
@@ -133,7 +133,7 @@ def answered(
         refused = None
         if receipt.outcome == Outcome.OUTCOME_REFUSED:
             refused = Refused(receipt.reason, **dict(receipt.reason_parameters))
-        settle(tx, told.register_id, content.destination, refused)
+        settle(tx, told.document_id, content.destination, refused)
 
 
 def _settle_here(tx: Transaction, context: RegionContext, told: DocumentNotification, now: datetime) -> None:
@@ -145,7 +145,7 @@ def _settle_here(tx: Transaction, context: RegionContext, told: DocumentNotifica
     except Refused as refusal:
         refused = refusal
     if told.HasField("registration"):
-        settle(tx, told.register_id, context.region, refused)
+        settle(tx, told.document_id, context.region, refused)
 
 
 def _subject(tx: Transaction, upload: Upload) -> str:
@@ -158,7 +158,7 @@ def _subject(tx: Transaction, upload: Upload) -> str:
 
 def _registration(upload: Upload) -> DocumentNotification:
     named = upload.named
-    told = DocumentNotification(register_id=upload.register_id, number=named.number)
+    told = DocumentNotification(document_id=upload.document_id, number=named.number)
     told.registration.code = named.code
     told.registration.media_type = named.media_type
     told.registration.size = named.size
@@ -181,13 +181,13 @@ def _send(
     traceparent: str,
     now: datetime,
 ) -> None:
-    letter = Letter(
-        envelope_id=f"{told.register_id}#{step}>{home}",
+    outgoing = OutgoingEnvelope(
+        envelope_id=f"{told.document_id}#{step}>{home}",
         destination=home,
         kind=EnvelopeKind.ENVELOPE_KIND_DOCUMENT,
         payload=told.SerializeToString(),
-        subject=document_subject(told.register_id),
+        subject=document_subject(told.document_id),
         operator=operator,
         lifetime=REGISTRATION_LIFETIME,
     )
-    send(tx, context.border, letter, now=now, traceparent=traceparent)
+    send(tx, context.border, outgoing, now=now, traceparent=traceparent)

@@ -146,7 +146,7 @@ def next_due(tx: Transaction) -> datetime | None:
 
 _READABLE = (
     " AND number NOT IN (SELECT products.number FROM customers JOIN products"
-    " ON products.customer_id = customers.customer_id WHERE customers.standing <> 1)"
+    " ON products.customer_id = customers.customer_id WHERE customers.status <> 1)"
 )
 
 

@@ -100,16 +100,16 @@ def withdraw_consent(
     return api.WithdrawConsentResponse(withdraw_time=to_timestamp(now), grant_ids=told)
 
 
-def _require_paper(tx: Transaction, register_id: str, line: Line | None, questioner: Questioner, now: datetime) -> None:
+def _require_paper(tx: Transaction, document_id: str, line: Line | None, questioner: Questioner, now: datetime) -> None:
     """Raises Refused unless a signed paper of this customer is on file, put there by the region that records the
     consent, and is the ground of no other: one that was withdrawn is not brought back by its old paper."""
-    row = find_document(tx, register_id)
+    row = find_document(tx, document_id)
     is_own = row is not None and line is not None and row.customer_id == line.customer_id
     if row is None or not is_own or row.region != questioner.region or row.code != CONSENT_PAPER:
-        raise Refused(Reason.REASON_DOCUMENT_NOT_ON_FILE, document=register_id)
+        raise Refused(Reason.REASON_DOCUMENT_NOT_ON_FILE, document=document_id)
     require_good(row.message(), now)
-    if rows.is_paper_used(tx, register_id):
-        raise Refused(Reason.REASON_CONSENT_PAPER_USED, document=register_id)
+    if rows.is_paper_used(tx, document_id):
+        raise Refused(Reason.REASON_CONSENT_PAPER_USED, document=document_id)
 
 
 def _fits(decided: Decided, asked: api.WithdrawConsentRequest) -> bool:

@@ -6,7 +6,7 @@ from gateway.api.federation.v1.configuration_pb2 import LegalBasis
 from gateway.api.region.v1 import sharing_service_pb2 as api
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
-from region_node.customers.documents.rules import require_register_id
+from region_node.customers.documents.rules import require_document_id
 from region_node.requests.checks import (
     Questioner,
     require_length,
@@ -73,7 +73,7 @@ def _require_decision(asked: api.GiveConsentRequest) -> None:
         raise Refused(Reason.REASON_REQUEST_INVALID, field="decision", problem="not set")
     _require_one_way(asked)
     if asked.paper and asked.decision == api.ConsentDecision.CONSENT_DECISION_GRANTED:
-        require_register_id(asked.paper, field="paper")
+        require_document_id(asked.paper, field="paper")
 
 
 def _require_one_way(asked: api.GiveConsentRequest | api.WithdrawConsentRequest) -> None:

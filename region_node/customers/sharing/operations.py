@@ -33,7 +33,7 @@ from region_node.customers.sharing.rules import (
     text_version,
     told_values,
 )
-from region_node.customers.standing import RESTRICTED, standing_of
+from region_node.customers.status import RESTRICTED, status_of
 from region_node.customers.subscriptions import subscriptions_of
 from region_node.node.context import RegionContext
 from region_node.requests.auditing import AuditedCall
@@ -143,7 +143,7 @@ def _known(
     return Known(
         decisions=rows.decisions_of(tx, line, questioner.region),
         has_order=_has_order(tx, context, asked, questioner),
-        restricted=standing_of(tx, line.customer_id) == RESTRICTED,
+        restricted=status_of(tx, line.customer_id) == RESTRICTED,
     )
 
 
@@ -201,7 +201,7 @@ def _value(tx: Transaction, context: RegionContext, line: Line, which: Field) ->
             return _text(customer.name if which == SharedField.SHARED_FIELD_NAME else customer.email)
         case SharedField.SHARED_FIELD_SUBSCRIPTIONS:
             held = subscriptions_of(tx, line.product_id)
-            return SharedValue(texts=[each.offering_id for each in held if each.end_date is None])
+            return SharedValue(texts=[each.offering_id for each in held if each.end_time is None])
         case SharedField.SHARED_FIELD_BALANCE:
             balance = ledger.balance(tx, line.account_id)
             return SharedValue(amount=Money(minor_units=balance, currency=context.currency))
@@ -220,7 +220,7 @@ def _line_value(line: Line, which: Field) -> SharedValue:
         SharedField.SHARED_FIELD_SUSPENSION: line.suspension_reason,
     }
     times = {
-        SharedField.SHARED_FIELD_START_DATE: line.start_date,
+        SharedField.SHARED_FIELD_START_DATE: line.start_time,
         SharedField.SHARED_FIELD_CONTRACT_END_DATE: line.contract_end,
         SharedField.SHARED_FIELD_SIM_REPLACE_DATE: line.sim_replaced,
     }

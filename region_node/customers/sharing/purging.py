@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from gateway.store.port import Transaction
 from region_node.customers.sharing.rows import forget_grant
-from region_node.customers.standing import ERASED
+from region_node.customers.status import ERASED
 from region_node.records.purging.port import Cut, Page
 
 # The next decision of the same line about the same reader and purpose, which replaces one.
@@ -20,7 +20,7 @@ _OLDER = (
 # Of a customer who was erased no decision counts.
 _ERASED = (
     "CASE WHEN EXISTS (SELECT 1 FROM customers WHERE customers.customer_id = held.customer_id"  # noqa: S608
-    f" AND customers.standing = {ERASED}) THEN record_time END"
+    f" AND customers.status = {ERASED}) THEN record_time END"
 )
 _ENDED = f"COALESCE({_NEXT}, withdraw_time, end_time, {_ERASED})"
 

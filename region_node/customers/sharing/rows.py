@@ -93,13 +93,13 @@ def insert_grant(tx: Transaction, line: Line, decided: Decided, evidence: Consen
     )
 
 
-def is_paper_used(tx: Transaction, register_id: str) -> bool:
+def is_paper_used(tx: Transaction, document_id: str) -> bool:
     """Whether a grant was given by a paper on file, of whichever line; also one that was withdrawn, or is forgotten."""
     found = tx.first(
         int,
         "SELECT 1 FROM sharing_grants WHERE paper = :paper"
-        " UNION ALL SELECT 1 FROM documents WHERE register_id = :paper AND is_used = 1 LIMIT 1",
-        paper=register_id,
+        " UNION ALL SELECT 1 FROM documents WHERE document_id = :paper AND is_used = 1 LIMIT 1",
+        paper=document_id,
     )
     return found is not None
 
@@ -107,7 +107,7 @@ def is_paper_used(tx: Transaction, register_id: str) -> bool:
 def forget_grant(tx: Transaction, sequence: int) -> None:
     """Removes a decision; the paper by which it was given stays used for as long as it is registered."""
     tx.execute(
-        "UPDATE documents SET is_used = 1 WHERE register_id ="
+        "UPDATE documents SET is_used = 1 WHERE document_id ="
         " (SELECT paper FROM sharing_grants WHERE sequence = :sequence)",
         sequence=sequence,
     )

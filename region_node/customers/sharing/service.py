@@ -8,7 +8,7 @@ import grpc
 from gateway.api.region.v1 import sharing_service_pb2 as api
 from gateway.api.region.v1.sharing_service_pb2_grpc import SharingServiceServicer
 from gateway.errors import Refused
-from region_node.customers.sharing.desk import SharingDesk
+from region_node.customers.sharing.application import SharingApplication
 from region_node.node.answering import answer_each
 from region_node.requests.checks import error_of
 
@@ -18,8 +18,8 @@ AT_ONCE = 16  # readings of one stream under way: each may be a call to another 
 class SharingService(SharingServiceServicer):
     """See the contract."""
 
-    def __init__(self, desk: SharingDesk) -> None:
-        self._desk = desk
+    def __init__(self, application: SharingApplication) -> None:
+        self._application = application
 
     async def ListPurposes(
         self,
@@ -27,7 +27,7 @@ class SharingService(SharingServiceServicer):
         context: grpc.aio.ServicerContext[api.ListPurposesRequest, api.ListPurposesResponse],
     ) -> api.ListPurposesResponse:
         """See the contract."""
-        return api.ListPurposesResponse(purposes=self._desk.purposes)
+        return api.ListPurposesResponse(purposes=self._application.purposes)
 
     async def ReadSharedCustomer(
         self,
@@ -35,7 +35,7 @@ class SharingService(SharingServiceServicer):
         context: grpc.aio.ServicerContext[api.ReadSharedCustomerRequest, api.ReadSharedCustomerResponse],
     ) -> api.ReadSharedCustomerResponse:
         """See the contract."""
-        return await self._desk.read(request)
+        return await self._application.read(request)
 
     async def ReadSharedCustomers(
         self,
@@ -50,7 +50,7 @@ class SharingService(SharingServiceServicer):
     async def _read_one(self, request: api.ReadSharedCustomersRequest) -> api.ReadSharedCustomersResponse:
         response = api.ReadSharedCustomersResponse(id=request.id)
         try:
-            answer = await self._desk.read(request.read)
+            answer = await self._application.read(request.read)
         except Refused as refused:
             response.error.CopyFrom(error_of(refused))
             return response
@@ -66,7 +66,7 @@ class SharingService(SharingServiceServicer):
         context: grpc.aio.ServicerContext[api.GiveConsentRequest, api.GiveConsentResponse],
     ) -> api.GiveConsentResponse:
         """See the contract."""
-        return await self._desk.ask("GiveConsent", request, api.GiveConsentResponse)
+        return await self._application.ask("GiveConsent", request, api.GiveConsentResponse)
 
     async def WithdrawConsent(
         self,
@@ -74,7 +74,7 @@ class SharingService(SharingServiceServicer):
         context: grpc.aio.ServicerContext[api.WithdrawConsentRequest, api.WithdrawConsentResponse],
     ) -> api.WithdrawConsentResponse:
         """See the contract."""
-        return await self._desk.ask("WithdrawConsent", request, api.WithdrawConsentResponse)
+        return await self._application.ask("WithdrawConsent", request, api.WithdrawConsentResponse)
 
     async def ListGrants(
         self,
@@ -82,7 +82,7 @@ class SharingService(SharingServiceServicer):
         context: grpc.aio.ServicerContext[api.ListGrantsRequest, api.ListGrantsResponse],
     ) -> api.ListGrantsResponse:
         """See the contract."""
-        return await self._desk.ask("ListGrants", request, api.ListGrantsResponse)
+        return await self._application.ask("ListGrants", request, api.ListGrantsResponse)
 
     async def ListDisclosures(
         self,
@@ -90,4 +90,4 @@ class SharingService(SharingServiceServicer):
         context: grpc.aio.ServicerContext[api.ListDisclosuresRequest, api.ListDisclosuresResponse],
     ) -> api.ListDisclosuresResponse:
         """See the contract."""
-        return await self._desk.ask("ListDisclosures", request, api.ListDisclosuresResponse)
+        return await self._application.ask("ListDisclosures", request, api.ListDisclosuresResponse)

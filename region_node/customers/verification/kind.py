@@ -11,7 +11,7 @@ from region_node.records.kinds import ErasurePort, RecordKind, RetentionPort
 def _forget_customer(tx: Transaction, customer_id: str) -> None:
     for index in indexes_of_customer(tx, customer_id):
         forget_askers(tx, index)
-    for table in ("passwords", "codes", "verification_failures", "verification_standing"):
+    for table in ("passwords", "codes", "verification_failures", "verification_states"):
         remove_of_lines(tx, table, customer_id)
 
 

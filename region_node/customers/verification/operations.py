@@ -18,7 +18,7 @@ from gateway.wording.masking import masked_number, prints_masked
 from region_node.customers.notices.rows import Notice, tell
 from region_node.customers.operations import own_line
 from region_node.customers.rows import Line
-from region_node.customers.standing import require_readable
+from region_node.customers.status import require_readable
 from region_node.customers.verification import rows
 from region_node.customers.verification.rows import Asker, StoredCode
 from region_node.customers.verification.rules import (

@@ -1,4 +1,4 @@
-"""What handling regions ask about codes and passwords of this region's customers."""
+"""What origin regions ask about codes and passwords of this region's customers."""
 
 from datetime import datetime
 
@@ -10,7 +10,7 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.relay.border import Kinds, SlowQuery
 from gateway.relay.envelopes import Answer
-from region_node.customers.verification.desk import VerificationDesk
+from region_node.customers.verification.application import VerificationApplication
 from region_node.node.payloads import received
 from region_node.requests.checks import Questioner, require_name
 
@@ -18,8 +18,8 @@ from region_node.requests.checks import Questioner, require_name
 class VerificationEnvelopes:
     """The kind of envelope that verification uses. It is answered by more than one transaction, and stored nowhere."""
 
-    def __init__(self, desk: VerificationDesk) -> None:
-        self._desk = desk
+    def __init__(self, application: VerificationApplication) -> None:
+        self._application = application
 
     def kinds(self) -> Kinds:
         """How it is answered here."""
@@ -35,13 +35,13 @@ class VerificationEnvelopes:
         match query.WhichOneof("query"):
             case "send_code":
                 _require_own(questioner, query.subject, query.send_code.request_id)
-                return await self._desk.send_code(questioner, query.send_code)
+                return await self._application.send_code(questioner, query.send_code)
             case "verify":
                 _require_own(questioner, query.subject, query.verify.request_id)
-                return await self._desk.verify(questioner, query.verify)
+                return await self._application.verify(questioner, query.verify)
             case "change_password":
                 _require_own(questioner, query.subject, query.change_password.request_id)
-                return await self._desk.change_password(questioner, query.change_password)
+                return await self._application.change_password(questioner, query.change_password)
             case _:
                 raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="it asks nothing")
 

@@ -13,7 +13,7 @@ from gateway.errors import Refused
 from gateway.federation.numberplan import normalize
 from gateway.relay.border import Moved
 from gateway.relay.queries import ATTEMPTS
-from region_node.customers.verification.desk import VerificationDesk
+from region_node.customers.verification.application import VerificationApplication
 from region_node.customers.verification.forms import require_form
 from region_node.node.context import RegionContext
 from region_node.requests.questions import Questions
@@ -25,9 +25,9 @@ _ONCE = 1  # attempts: a code is used up, and what is wrong counts
 class VerificationService(VerificationServiceServicer):
     """See the contract."""
 
-    def __init__(self, context: RegionContext, desk: VerificationDesk, questions: Questions) -> None:
+    def __init__(self, context: RegionContext, application: VerificationApplication, questions: Questions) -> None:
         self._context = context
-        self._desk = desk
+        self._application = application
         self._questions = questions
 
     async def SendCode(
@@ -41,7 +41,7 @@ class VerificationService(VerificationServiceServicer):
             query = VerificationQuery(send_code=asked)
             return api.SendCodeResponse.FromString(await self._ask(owner, "SendCode", query, ATTEMPTS))
         try:
-            return await self._desk.send_code(self._questions.questioner, asked)
+            return await self._application.send_code(self._questions.questioner, asked)
         except Moved as moved:
             raise _not_home(moved) from None
 
@@ -54,7 +54,7 @@ class VerificationService(VerificationServiceServicer):
             query = VerificationQuery(verify=asked)
             return api.VerifyResponse.FromString(await self._ask(owner, "Verify", query, _ONCE))
         try:
-            return await self._desk.verify(self._questions.questioner, asked)
+            return await self._application.verify(self._questions.questioner, asked)
         except Moved as moved:
             raise _not_home(moved) from None
 
@@ -69,7 +69,7 @@ class VerificationService(VerificationServiceServicer):
             query = VerificationQuery(change_password=asked)
             return api.ChangePasswordResponse.FromString(await self._ask(owner, "ChangePassword", query, _ONCE))
         try:
-            return await self._desk.change_password(self._questions.questioner, asked)
+            return await self._application.change_password(self._questions.questioner, asked)
         except Moved as moved:
             raise _not_home(moved) from None
 

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from gateway.store import vault
 from gateway.store.port import Transaction
-from region_node.customers.standing import ERASED, keep_standing
+from region_node.customers.status import ERASED, keep_status
 from region_node.lifecycle.registry import Registry
 from region_node.node.erased_key_rows import note_erased_keys
 
@@ -31,7 +31,7 @@ def mark_erased(tx: Transaction, registry: Registry, subjects: Sequence[str]) ->
     for subject in subjects:
         word, _, name = subject.partition("/")
         if word == "customer":
-            keep_standing(tx, name, ERASED)
+            keep_status(tx, name, ERASED)
         for kind in registry.kinds:
             if word in kind.erasure.forget:
                 kind.erasure.forget[word](tx, name)

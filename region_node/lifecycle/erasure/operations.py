@@ -13,12 +13,12 @@ from gateway.store import vault
 from gateway.store.port import Transaction
 from gateway.time.clock import to_microseconds
 from region_node.customers.rows import customer_numbered, lines_of_customer
-from region_node.customers.standing import ACTIVE, ERASED, RESTRICTED, keep_standing, standing_of
+from region_node.customers.status import ACTIVE, ERASED, RESTRICTED, keep_status, status_of
 from region_node.lifecycle.customers import customer_of
 from region_node.lifecycle.erasure.destroying import destroy, mark_erased
 from region_node.lifecycle.erasure.relayed import tell_region
 from region_node.lifecycle.erasure.rows import ErasureRow, erasure_asked, erasure_of, insert_erasure
-from region_node.lifecycle.erasure.standing_told import customer_key, tell_standing
+from region_node.lifecycle.erasure.status_envelopes import customer_key, send_status
 from region_node.lifecycle.holds.operations import holds_of
 from region_node.lifecycle.registry import Registry
 from region_node.node.context import RegionContext
@@ -147,7 +147,7 @@ def _erase_all(tx: Transaction, registry: Registry, customer: Customer, now: dat
     for each in kept:
         for region in each.regions if each.is_told else ():
             tell_region(tx, registry.context, Elsewhere(region, each.record_id, each.traceparent), now)
-    tell_standing(tx, registry.context, key_id, customer.numbers, ERASED, now)
+    send_status(tx, registry.context, key_id, customer.numbers, ERASED, now)
     return _Erased(keys_destroyed, len(by_kind.get(_ORDER, ())))
 
 
@@ -171,7 +171,7 @@ def restrict(
     Raises Refused with CUSTOMER_NOT_FOUND or CUSTOMER_ERASED.
     """
     customer_id = _require_there(tx, customer)
-    if standing_of(tx, customer_id) != RESTRICTED:
+    if status_of(tx, customer_id) != RESTRICTED:
         _stand(tx, registry.context, customer_id, RESTRICTED, call.now)
         call.record(tx, "RestrictCustomer", customer_id, _name(reason))
     return customer_id
@@ -180,18 +180,18 @@ def restrict(
 def lift(tx: Transaction, registry: Registry, customer: Named, call: AuditedCall) -> str:
     """Ends a restriction; returns the id of the customer. A repeat changes nothing. Raises Refused as `restrict`."""
     customer_id = _require_there(tx, customer)
-    if standing_of(tx, customer_id) != ACTIVE:
+    if status_of(tx, customer_id) != ACTIVE:
         _stand(tx, registry.context, customer_id, ACTIVE, call.now)
         call.record(tx, "LiftRestriction", customer_id)
     return customer_id
 
 
 def _stand(
-    tx: Transaction, context: RegionContext, customer_id: str, standing: api.CustomerStanding.ValueType, now: datetime
+    tx: Transaction, context: RegionContext, customer_id: str, status: api.CustomerStatus.ValueType, now: datetime
 ) -> None:
     numbers = [line.number for line in lines_of_customer(tx, customer_id)]
-    keep_standing(tx, customer_id, standing)
-    tell_standing(tx, context, customer_key(tx, customer_id), numbers, standing, now)
+    keep_status(tx, customer_id, status)
+    send_status(tx, context, customer_key(tx, customer_id), numbers, status, now)
 
 
 def apply_erased(tx: Transaction, registry: Registry, key_ids: Sequence[str], now: datetime) -> int:
@@ -219,10 +219,10 @@ def apply_erased(tx: Transaction, registry: Registry, key_ids: Sequence[str], no
 def _require_there(tx: Transaction, customer: Named) -> str:
     """The id of a customer who is there and not erased."""
     customer_id = customer.customer_id or customer_numbered(tx, customer.number)
-    standing = standing_of(tx, customer_id) if customer_id else None
-    if customer_id is None or standing is None:
+    status = status_of(tx, customer_id) if customer_id else None
+    if customer_id is None or status is None:
         raise Refused(Reason.REASON_CUSTOMER_NOT_FOUND)
-    if standing == ERASED:
+    if status == ERASED:
         raise Refused(Reason.REASON_CUSTOMER_ERASED)
     return customer_id
 

@@ -7,7 +7,7 @@ from gateway.api.region.v1.order_envelopes_pb2 import OrderErasure
 from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, EnvelopeKind, Outcome, ReceiptContent
 from gateway.errors import Refused
 from gateway.relay.border import Command, Kinds
-from gateway.relay.envelopes import Answer, Letter
+from gateway.relay.envelopes import Answer, OutgoingEnvelope
 from gateway.relay.outbox import send
 from gateway.store.port import Transaction
 from gateway.store.timers import Timer
@@ -29,7 +29,7 @@ def tell_region(tx: Transaction, context: RegionContext, kept: Elsewhere, now: d
     """
     if kept.region == context.region:
         return
-    letter = Letter(
+    outgoing = OutgoingEnvelope(
         envelope_id=f"{kept.record_id}#erase>{kept.region}",
         destination=kept.region,
         kind=EnvelopeKind.ENVELOPE_KIND_ERASURE,
@@ -39,7 +39,7 @@ def tell_region(tx: Transaction, context: RegionContext, kept: Elsewhere, now: d
         lifetime=_LIFETIME,
         bulk=True,
     )
-    send(tx, context.border, letter, now=now, traceparent=kept.traceparent)
+    send(tx, context.border, outgoing, now=now, traceparent=kept.traceparent)
 
 
 class ErasureEnvelopes:

@@ -13,7 +13,7 @@ from gateway.federation.numberplan import normalize
 from gateway.rpc.calls import current_call
 from gateway.store.port import Store
 from gateway.time.clock import Clock
-from region_node.customers.standing import ACTIVE, RESTRICTED
+from region_node.customers.status import ACTIVE, RESTRICTED
 from region_node.customers.taking_over import NAME_LIMIT
 from region_node.lifecycle.erasure import operations
 from region_node.lifecycle.erasure.operations import Named, Request
@@ -81,7 +81,7 @@ class ErasureService(ErasureServiceServicer):
         customer_id = await self._store.write(
             lambda tx: operations.restrict(tx, self._registry, customer, request.reason, call)
         )
-        return api.RestrictCustomerResponse(customer_id=customer_id, standing=RESTRICTED)
+        return api.RestrictCustomerResponse(customer_id=customer_id, status=RESTRICTED)
 
     async def LiftRestriction(
         self,
@@ -92,7 +92,7 @@ class ErasureService(ErasureServiceServicer):
         call = audited_call(request.requester, self._clock)
         customer = _named(request)
         customer_id = await self._store.write(lambda tx: operations.lift(tx, self._registry, customer, call))
-        return api.LiftRestrictionResponse(customer_id=customer_id, standing=ACTIVE)
+        return api.LiftRestrictionResponse(customer_id=customer_id, status=ACTIVE)
 
 
 def _named(request: _Naming) -> Named:

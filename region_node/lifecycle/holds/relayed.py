@@ -10,7 +10,7 @@ from gateway.relay.border import Command, Kinds
 from gateway.relay.envelopes import Answer
 from gateway.store.port import Transaction
 from gateway.time.clock import from_timestamp, to_microseconds
-from region_node.lifecycle.holds.telling import HOLD_SUBJECTS, forget_telling, tell_until
+from region_node.lifecycle.holds.telling import HOLD_SUBJECTS, forget_notice, tell_until
 from region_node.lifecycle.registry import Registry
 from region_node.node.payloads import received
 
@@ -57,7 +57,7 @@ class HoldEnvelopes:
     def _held(self, tx: Transaction, content: EnvelopeContent, receipt: ReceiptContent, now: datetime) -> None:
         """The other region knows; where it has refused, it is told anew in the next night."""
         if receipt.outcome != Outcome.OUTCOME_ACCEPTED:
-            forget_telling(tx, content.subject.removeprefix(HOLD_SUBJECTS), content.destination)
+            forget_notice(tx, content.subject.removeprefix(HOLD_SUBJECTS), content.destination)
 
 
 def _until(update: HoldUpdate) -> int | None:

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from gateway.api.region.v1.retention_envelopes_pb2 import HoldUpdate
 from gateway.api.relay.v1.relay_pb2 import EnvelopeKind
-from gateway.relay.envelopes import Letter
+from gateway.relay.envelopes import OutgoingEnvelope
 from gateway.relay.outbox import send
 from gateway.store.port import Transaction
 from gateway.time.clock import from_microseconds, to_microseconds, to_timestamp
@@ -63,7 +63,7 @@ def tell_until(
     update = HoldUpdate(version=1 if told is None else told.version + 1)
     if until is not None:
         update.end_time.CopyFrom(to_timestamp(from_microseconds(until)))
-    letter = Letter(
+    outgoing = OutgoingEnvelope(
         envelope_id=f"{HOLD_SUBJECTS}{subject}#{update.version}>{region}",
         destination=region,
         kind=EnvelopeKind.ENVELOPE_KIND_LEGAL_HOLD,
@@ -73,9 +73,9 @@ def tell_until(
         lifetime=_LIFETIME,
         bulk=True,
     )
-    send(tx, context.border, letter, now=now, traceparent="")
+    send(tx, context.border, outgoing, now=now, traceparent="")
     tx.execute(
-        "INSERT INTO hold_tellings (subject, region, version, until) VALUES (:subject, :region, :version, :until)"
+        "INSERT INTO hold_notices (subject, region, version, until) VALUES (:subject, :region, :version, :until)"
         " ON CONFLICT (subject, region) DO UPDATE SET version = excluded.version, until = excluded.until",
         subject=subject,
         region=region,
@@ -84,10 +84,10 @@ def tell_until(
     )
 
 
-def forget_telling(tx: Transaction, subject: str, region: str) -> None:
+def forget_notice(tx: Transaction, subject: str, region: str) -> None:
     """A region has not taken what it was told. Its version stays, so that the next word is another one."""
     tx.execute(
-        "UPDATE hold_tellings SET until = 0 WHERE subject = :subject AND region = :region",
+        "UPDATE hold_notices SET until = 0 WHERE subject = :subject AND region = :region",
         subject=subject,
         region=region,
     )
@@ -108,7 +108,7 @@ def _kept_elsewhere(tx: Transaction, registry: Registry, customer_id: str) -> Se
 def _told(tx: Transaction, subject: str, region: str) -> _Told | None:
     return tx.first(
         _Told,
-        "SELECT version, until FROM hold_tellings WHERE subject = :subject AND region = :region",
+        "SELECT version, until FROM hold_notices WHERE subject = :subject AND region = :region",
         subject=subject,
         region=region,
     )

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from gateway.api.region.v1.customer_service_pb2 import ProductStatus
 from gateway.store.port import Transaction
-from region_node.customers.standing import ERASED
+from region_node.customers.status import ERASED
 from region_node.lifecycle.erasure.operations import retire
 from region_node.lifecycle.registry import Registry
 from region_node.records.purging.port import Cut, Page
@@ -19,7 +19,7 @@ _ENDED = (
 _ENDED_LINES = (
     f"SELECT products.customer_id, {_ENDED} AS ended FROM products"  # noqa: S608 - names from above
     " JOIN customers ON customers.customer_id = products.customer_id"
-    f" WHERE products.status = {_TERMINATED} AND customers.standing <> {ERASED} AND NOT EXISTS"
+    f" WHERE products.status = {_TERMINATED} AND customers.status <> {ERASED} AND NOT EXISTS"
     " (SELECT 1 FROM products AS others WHERE others.customer_id = products.customer_id"
     f" AND others.status <> {_TERMINATED})"
 )

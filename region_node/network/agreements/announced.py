@@ -147,7 +147,7 @@ def _customers_after(tx: Transaction, service: str, span: Span, after: str, limi
         " JOIN products ON products.product_id = line_services.product_id"
         " WHERE line_services.service = :service AND products.status = :active) AS lines"
         " JOIN customers ON customers.customer_id = lines.customer_id"
-        " WHERE customers.standing = 1 AND lines.customer_id > :after"
+        " WHERE customers.status = 1 AND lines.customer_id > :after"
         " GROUP BY lines.customer_id ORDER BY lines.customer_id LIMIT :limit",
         service=service,
         start=span.start,

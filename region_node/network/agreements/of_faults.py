@@ -7,8 +7,8 @@ from gateway.api.region.v1.fault_pb2 import Fault, FaultCause, FaultOutage, Faul
 from gateway.federation.network_ways import Parts, services_down
 from gateway.store.port import Transaction
 from gateway.time.clock import from_timestamp
-from region_node.network.agreements.noting import note, withdraw
 from region_node.network.agreements.outages import LONGEST
+from region_node.network.agreements.recording import note, withdraw
 from region_node.node.context import RegionContext
 
 _OF_THE_CUSTOMER = (FaultCause.FAULT_CAUSE_TERMINAL, FaultCause.FAULT_CAUSE_CUSTOMER)

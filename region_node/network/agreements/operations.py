@@ -14,7 +14,7 @@ from gateway.time.clock import from_timestamp, to_timestamp
 from region_node.business.billing.rules import Month
 from region_node.customers.operations import own_line
 from region_node.customers.rows import Line
-from region_node.customers.standing import require_readable
+from region_node.customers.status import require_readable
 from region_node.network.agreements.announced import tell_announced
 from region_node.network.agreements.outages import note_outage
 from region_node.network.agreements.rows import (

@@ -15,7 +15,7 @@ from gateway.api.relay.v1.relay_pb2 import EnvelopeKind
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.federation.network import NetworkRegistry
-from gateway.relay.envelopes import Letter
+from gateway.relay.envelopes import OutgoingEnvelope
 from gateway.relay.outbox import send
 from gateway.store.port import Transaction
 from gateway.store.timers import Timer, set_timers
@@ -196,7 +196,7 @@ def runs_part_of(network: NetworkRegistry, service: str, region: str) -> bool:
     """Whether a region runs the service, or a site or an end of a link that it uses. Raises Refused for no service."""
     found = network.service(service)
     regions = {found.region, *(network.site(each).region for each in found.sites)}
-    return region in regions.union(*(network.regions_telling_of(network.link(each)) for each in found.links))
+    return region in regions.union(*(network.regions_reporting(network.link(each)) for each in found.links))
 
 
 def require_plausible(network: NetworkRegistry, outage: ServiceOutage) -> None:
@@ -246,7 +246,7 @@ def tell_every_region(
     state = context.border.current.state()
     regions = (each.id for each in context.federation.configuration.regions if each.id != context.region)
     for region in sorted(each for each in regions if state.member_state(each) != MemberState.MEMBER_STATE_ABSENT):
-        letter = Letter(
+        outgoing = OutgoingEnvelope(
             envelope_id=f"{subject}/{name}>{region}",
             destination=region,
             kind=kind,
@@ -255,7 +255,7 @@ def tell_every_region(
             operator="",
             lifetime=_LIFETIME,
         )
-        send(tx, context.border, letter, now=now, traceparent="")
+        send(tx, context.border, outgoing, now=now, traceparent="")
 
 
 def span_of(outage: ServiceOutage | PartOutage) -> Span:

@@ -219,4 +219,4 @@ def _is_site_of(network: NetworkRegistry, region: str, site: str) -> bool:
 
 def _is_link_of(network: NetworkRegistry, region: str, link: str) -> bool:
     found = network.links.get(link)
-    return found is not None and region in network.regions_telling_of(found)
+    return found is not None and region in network.regions_reporting(found)

@@ -13,7 +13,7 @@ from gateway.time.clock import from_timestamp, to_microseconds
 from region_node.node.subjects import customer_subject
 
 _COLUMNS = "agreement_id, agreement_number, customer_id, body"
-_READABLE = "customer_id NOT IN (SELECT customer_id FROM customers WHERE standing <> 1)"
+_READABLE = "customer_id NOT IN (SELECT customer_id FROM customers WHERE status <> 1)"
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from gateway.store.port import Store, Transaction
 from gateway.time.clock import Clock
 from gateway.time.months import require_month
 from region_node.customers.rows import find_line
-from region_node.customers.standing import require_readable
+from region_node.customers.status import require_readable
 from region_node.network.agreements import operations
 from region_node.network.agreements.rows import Numbered, find_statement, list_agreements, require_agreement
 from region_node.node.context import RegionContext

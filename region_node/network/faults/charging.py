@@ -13,7 +13,7 @@ from gateway.store.port import Transaction
 from region_node.customers.accounts import ledger
 from region_node.customers.accounts.rules import EntryKind, charge
 from region_node.customers.rows import find_line
-from region_node.network.faults import parts, told
+from region_node.network.faults import notices, parts
 from region_node.node.context import RegionContext
 
 
@@ -32,7 +32,7 @@ def charge_parts(tx: Transaction, context: RegionContext, fault: Fault, now: dat
             part.charged = True
             actor, detail = f"region/{context.region}", f"part {part.number}"
             audit.append(tx, now=now, actor=actor, action="ChargePart", subject=fault.id, detail=detail)
-            told.tell_charged(tx, fault, part, now)
+            notices.tell_charged(tx, fault, part, now)
 
 
 def _is_due(part: RepairPart) -> bool:

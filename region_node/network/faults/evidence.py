@@ -11,8 +11,8 @@ from gateway.store.port import Transaction
 from gateway.time.clock import to_timestamp
 from region_node.network.faults import rules
 from region_node.network.faults.rows import KIND, is_reported_again
+from region_node.network.problems.notifier import retract, tell_event, without_others
 from region_node.network.problems.port import event_id
-from region_node.network.problems.telling import retract, tell_event, without_others
 from region_node.node.context import RegionContext
 
 _SEVERITIES = {
@@ -46,7 +46,7 @@ def event_of(region: str, network: NetworkRegistry, fault: Fault, now: datetime)
         links=[place.link] if place.link else [],
         services=fault.report.services,
         severity=_SEVERITIES.get(fault.severity, problem_pb2.PERCEIVED_SEVERITY_MINOR),
-        raise_time=fault.creation_date,
+        raise_time=fault.create_time,
         version=fault.version,
         problem=fault.problem,
         condition=_CONDITIONS.get(fault.severity, problem_pb2.NETWORK_CONDITION_UNSPECIFIED),

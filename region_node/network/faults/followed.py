@@ -10,12 +10,12 @@ def facts(fault: Fault) -> Facts:
     """Who has a part in a fault."""
     return Facts(
         name=fault.id,
-        origin=fault.handling_region,
+        origin=fault.origin_region,
         owner=fault.owner_region,
         operator=fault.operator,
         version=fault.version,
         state=fault.state,
-        created=fault.creation_date,
+        created=fault.create_time,
     )
 
 
@@ -26,5 +26,5 @@ FAULT = Followed(
     first=rules.ACKNOWLEDGED,
     final=rules.FINAL,
     require_plausible=outages.require_plausible,
-    fixed=("id", "report", "creation_date", "handling_region", "operator", "owner_region", "home_region"),
+    fixed=("id", "report", "create_time", "origin_region", "operator", "owner_region", "home_region"),
 )

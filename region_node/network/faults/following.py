@@ -4,7 +4,7 @@ from datetime import datetime
 
 from gateway.api.region.v1.fault_pb2 import Fault
 from gateway.store.port import Transaction
-from region_node.network.faults import outages, rules, told, waiver
+from region_node.network.faults import notices, outages, rules, waiver
 from region_node.node.context import RegionContext
 
 
@@ -13,19 +13,19 @@ def followed(tx: Transaction, context: RegionContext, before: Fault, fault: Faul
 
     `before` is the fault as this region knew it; empty where it did not.
     """
-    if fault.handling_region == context.region:
-        told.tell_changed(tx, context, before, fault, now)
+    if fault.origin_region == context.region:
+        notices.tell_changed(tx, context, before, fault, now)
     if fault.home_region != context.region:
         return
     for number, each in enumerate(fault.outages):
         # One that is late because it was late before tells nothing new.
         is_told = each.HasField("breach_time") and each.breach_time == each.due
         if is_told and not _was_late(before, number):
-            told.tell_late(tx, fault, number, now)
+            notices.tell_late(tx, fault, number, now)
     waiver.settle(tx, context, fault, now)
     is_repaired = fault.state == rules.RESOLVED != before.state
     if is_repaired and outages.is_late_by_the_customer(fault):
-        told.tell_own_cause(tx, fault, now)
+        notices.tell_own_cause(tx, fault, now)
 
 
 def _was_late(before: Fault, number: int) -> bool:

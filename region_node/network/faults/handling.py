@@ -16,8 +16,8 @@ from gateway.process import failpoints
 from gateway.security.identity import Identity
 from gateway.store.port import Transaction
 from gateway.time.clock import to_timestamp
-from region_node.customers.told_standings import require_takes_complaints, require_unrestricted, standings_of
-from region_node.network.faults import outages, owner, places, rules, told
+from region_node.customers.known_statuses import require_takes_complaints, require_unrestricted, statuses_of
+from region_node.network.faults import notices, outages, owner, places, rules
 from region_node.network.faults.followed import FAULT
 from region_node.network.faults.following import followed
 from region_node.network.faults.of_alarms import completed, raised_by_alarm
@@ -52,7 +52,7 @@ def report(tx: Transaction, context: RegionContext, caller: Submitter, reported:
     places.settle(context.federation, settled)
     home = context.federation.number_plan.home_of(settled.number) if settled.number else None
     if settled.number:
-        require_takes_complaints(home, standings_of(tx, [settled.number]))
+        require_takes_complaints(home, statuses_of(tx, [settled.number]))
     number = next_fault_number(tx)
     fault = _new_fault(context, caller, settled, home or "", number, now)
     row = FaultRow(fault, caller.traceparent)
@@ -67,7 +67,7 @@ def report(tx: Transaction, context: RegionContext, caller: Submitter, reported:
     else:
         owner.watch(tx, context, fault)
         send_to_owner(tx, context, row, f"{fault.id}#report", FaultFiling(fault=fault), now)
-    told.tell_reported(tx, context, fault, now)
+    notices.tell_reported(tx, context, fault, now)
     insert_request(tx, key, fault.id, settled=True, now=now)
     note(tx, caller, "ReportFault", fault.id, now)
     return fault
@@ -83,8 +83,8 @@ def command(tx: Transaction, context: RegionContext, caller: Caller, asked: Faul
     if (known := known_request(FAULT, tx, key)) is not None:
         return known
     fault = find_for(tx, asked.id, caller.identity)
-    if fault.handling_region != context.region:
-        raise Refused(Reason.REASON_FAULT_NOT_REPORTED_HERE, region=fault.handling_region)
+    if fault.origin_region != context.region:
+        raise Refused(Reason.REASON_FAULT_NOT_REPORTED_HERE, region=fault.origin_region)
     is_own = fault.owner_region == context.region
     if is_own:
         fault = owner.apply_command(tx, context, asked, now)
@@ -112,7 +112,7 @@ def adopt(tx: Transaction, context: RegionContext, snapshot: Fault, traceparent:
         return row.fault
     following.home_region = _home(context, row.fault, snapshot)
     followed(tx, context, row.fault, following, now)
-    if following.handling_region == context.region:
+    if following.origin_region == context.region:
         owner.watch(tx, context, following)
     update_fault(tx, following, now)
     return following
@@ -181,12 +181,13 @@ def require_readable(tx: Transaction, fault_id: str) -> None:
 
 
 def is_visible(fault: Fault, identity: Identity) -> bool:
-    """It is seen by the operator that reported it and its region's staff, and by all of the region in which it is, and
-    of the home region of the number."""
+    """Visible to the reporting operator, to staff of the origin, and to everybody in the owner's and the home
+    region.
+    """
     if identity.region in (fault.owner_region, fault.home_region):
         return True
     is_own = identity.role == Role.ROLE_STAFF or fault.operator == identity.name
-    return fault.handling_region == identity.region and is_own
+    return fault.origin_region == identity.region and is_own
 
 
 def _new_fault(
@@ -197,13 +198,13 @@ def _new_fault(
     fault = Fault(
         id=f"{context.region}/F{day:%Y%m%d}-{number}",
         report=reported,
-        handling_region=context.region,
+        origin_region=context.region,
         operator=caller.operator,
         home_region=home,
         owner_region=reported.place.region,
         severity=reported.severity or rules.MINOR,
         terminal_caused=reported.terminal_caused,
-        creation_date=to_timestamp(now),
+        create_time=to_timestamp(now),
     )
     rules.enter(fault, rules.ACKNOWLEDGED, now=now, region=context.region, reason="reported")
     outages.set_first(context.federation, fault)

@@ -15,13 +15,13 @@ def _find(tx: Transaction, fault_id: str) -> Ticket | None:
     if row is None:
         return None
     fault = row.fault
-    regions = (fault.handling_region, fault.owner_region)
+    regions = (fault.origin_region, fault.owner_region)
     return Ticket(fault_id, fault.report.number, regions, rules.is_ended(fault), fault.home_region)
 
 
 def _about(tx: Transaction, number: str) -> Sequence[Ticket]:
     return [
-        Ticket(each.fault_id, number, (each.handling_region, each.owner_region), each.is_ended, each.home_region)
+        Ticket(each.fault_id, number, (each.origin_region, each.owner_region), each.is_ended, each.home_region)
         for each in faults_about(tx, number)
     ]
 

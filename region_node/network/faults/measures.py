@@ -20,7 +20,7 @@ def note_measures(tx: Transaction, context: RegionContext, fault: Fault, staff_i
         number = next_action_number(tx)
         action = ImprovementAction(
             id=f"{context.region}/action-{number}",
-            docket=fault.id,
+            ticket_id=fault.id,
             category=CATEGORY,
             cause_code=cause,
             text=measure.what,

@@ -36,7 +36,7 @@ def begin(federation: Federation, fault: Fault, start: datetime) -> None:
 
     Raises Refused with CONFIGURATION_INVALID where the policy is missing.
     """
-    regions = [each for each in (fault.handling_region, fault.home_region, fault.owner_region) if each]
+    regions = [each for each in (fault.origin_region, fault.home_region, fault.owner_region) if each]
     first = federation.fault_repair(start, regions, rural=fault.report.place.rural)[0]
     _add(fault, start, first.due, first.region, first.limit)
 
@@ -44,7 +44,7 @@ def begin(federation: Federation, fault: Fault, start: datetime) -> None:
 def set_first(federation: Federation, fault: Fault) -> None:
     """The outage since the report, by the limits that the region in charge has in force."""
     del fault.outages[:]
-    begin(federation, fault, from_timestamp(fault.creation_date))
+    begin(federation, fault, from_timestamp(fault.create_time))
 
 
 def due_of(fault: Fault) -> datetime | None:
@@ -149,7 +149,7 @@ def require_plausible(fault: Fault, now: datetime) -> None:
 
     They are since the report, one after the other, late only where the limit had passed, and none ends in the future.
     """
-    last = to_microseconds(from_timestamp(fault.creation_date))
+    last = to_microseconds(from_timestamp(fault.create_time))
     latest = to_microseconds(now) + _CLOCK_ERROR
     for each in fault.outages:
         start, due = (to_microseconds(from_timestamp(time)) for time in (each.start_time, each.due))

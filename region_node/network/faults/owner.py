@@ -17,7 +17,7 @@ from gateway.store.port import Transaction
 from gateway.store.timers import Timer, cancel_timer, set_timer
 from gateway.time.clock import to_timestamp
 from region_node.network.agreements.of_faults import note_outages_of
-from region_node.network.faults import outages, parts, rules, told, waiver
+from region_node.network.faults import notices, outages, parts, rules, waiver
 from region_node.network.faults.evidence import tell_fault
 from region_node.network.faults.followed import facts
 from region_node.network.faults.following import followed
@@ -58,7 +58,7 @@ def apply_command(tx: Transaction, context: RegionContext, asked: FaultCommand, 
     """Does what the customer says. Raises Refused before the first write."""
     row = require_fault(tx, asked.id)
     fault, before, what = row.fault, _copy(row.fault), asked.WhichOneof("command")
-    author = f"{fault.handling_region}/{asked.requester.staff_id}"
+    author = f"{fault.origin_region}/{asked.requester.staff_id}"
     rules.require_room(fault, asked.ByteSize(), rules.FAULT_LIMIT)
     match what:
         case "respond":
@@ -69,7 +69,7 @@ def apply_command(tx: Transaction, context: RegionContext, asked: FaultCommand, 
             rules.require_state(fault, "cancel", *rules.UNREPAIRED)
             outages.repair(fault, now)
             reason = asked.cancel.reason
-            rules.enter(fault, rules.CANCELLED, now=now, region=fault.handling_region, reason=reason)
+            rules.enter(fault, rules.CANCELLED, now=now, region=fault.origin_region, reason=reason)
         case "decide_quote":
             rules.require_state(fault, "decide_quote", *rules.UNREPAIRED)
             part, is_accepted = asked.decide_quote.part, asked.decide_quote.accepted
@@ -78,7 +78,7 @@ def apply_command(tx: Transaction, context: RegionContext, asked: FaultCommand, 
             rules.record(fault, author, decided, now, rules.FAULT_LIMIT)
             _goes_on(context, fault, now)
         case "reopen":
-            reopen(context, fault, fault.handling_region, asked.reopen.reason, now)
+            reopen(context, fault, fault.origin_region, asked.reopen.reason, now)
         case "evaluate":
             rules.require_state(fault, "evaluate", rules.RESOLVED, rules.CLOSED)
             rules.require_evaluation(asked.evaluate)
@@ -95,8 +95,8 @@ def _informed(fault: Fault) -> Sequence[str]:
 
     Not a home region that gives back rent by it: only the answer to an update says for which outages it did.
     """
-    is_waived = fault.home_region == fault.handling_region and outages.to_waive(fault)
-    return () if is_waived else (fault.handling_region,)
+    is_waived = fault.home_region == fault.origin_region and outages.to_waive(fault)
+    return () if is_waived else (fault.origin_region,)
 
 
 def reopen(context: RegionContext, fault: Fault, region: str, reason: str, now: datetime) -> None:
@@ -171,7 +171,7 @@ def follow_problem(
     fault, before = row.fault, _copy(row.fault)
     fault.problem, fault.root_cause = problem_id, root_cause
     if estimated_end is not None:
-        fault.expected_resolution_date.CopyFrom(to_timestamp(estimated_end))
+        fault.expected_resolution_time.CopyFrom(to_timestamp(estimated_end))
     if fault == before:
         return
     keep_and_tell(tx, context, row, before, now)
@@ -204,7 +204,7 @@ def require_owned(tx: Transaction, context: RegionContext, fault_id: str) -> Fau
 
 def expect(fault: Fault) -> None:
     """The limit is what the customer is told, until somebody estimates."""
-    fault.expected_resolution_date.CopyFrom(fault.outages[-1].due)
+    fault.expected_resolution_time.CopyFrom(fault.outages[-1].due)
 
 
 def watch(tx: Transaction, context: RegionContext, fault: Fault) -> None:
@@ -247,7 +247,7 @@ def _nothing_was_heard(tx: Transaction, context: RegionContext, fault: Fault, no
     if due is None or now <= due or fault.outages[-1].HasField("breach_time"):
         return
     _log.warning("the limit of the fault %s has passed without word from the region %s", fault.id, fault.owner_region)
-    told.tell_unheard(tx, context, fault, len(fault.outages) - 1, now)
+    notices.tell_unheard(tx, context, fault, len(fault.outages) - 1, now)
 
 
 def _goes_on(context: RegionContext, fault: Fault, now: datetime) -> None:

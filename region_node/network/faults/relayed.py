@@ -48,7 +48,7 @@ class FaultEnvelopes:
         owner.take_up(self._context, fault, now)
         row = FaultRow(fault, content.traceparent)
         insert_fault(tx, row, 0, now)
-        owner.taken_up(tx, self._context, row, now, informed=(fault.handling_region,))
+        owner.taken_up(tx, self._context, row, now, informed=(fault.origin_region,))
         return border.accepted(_told(fault))
 
     def _report_answered(
@@ -127,4 +127,4 @@ class FaultEnvelopes:
 
 def _told(fault: Fault) -> Fault:
     """The fault for the region in which it was reported."""
-    return fault if fault.handling_region == fault.home_region else without_amounts(fault)
+    return fault if fault.origin_region == fault.home_region else without_amounts(fault)

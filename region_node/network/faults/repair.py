@@ -106,7 +106,7 @@ def _estimate(step: Step) -> None:
     if _instant(step, "estimate.end_time", step.request.estimate.end_time) < step.now:
         raise Refused(Reason.REASON_REQUEST_INVALID, field="estimate.end_time", problem="has passed")
     step.record(FaultStep(estimated=step.request.estimate.end_time))
-    step.fault.expected_resolution_date.CopyFrom(step.request.estimate.end_time)
+    step.fault.expected_resolution_time.CopyFrom(step.request.estimate.end_time)
 
 
 def _assess(step: Step) -> None:

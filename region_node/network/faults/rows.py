@@ -11,7 +11,7 @@ from gateway.store.port import Transaction, Value
 from gateway.time.clock import from_timestamp, to_microseconds
 from gateway.wording.masking import masked_number, prints_masked
 from region_node.customers.erased_numbers import look_if_erased
-from region_node.customers.told_standings import NOT_RESTRICTED
+from region_node.customers.known_statuses import NOT_RESTRICTED
 from region_node.network.faults import outages, rules
 from region_node.node.subjects import number_index
 from region_node.records.listing import Page
@@ -49,7 +49,7 @@ class FaultChanged:
 FAULT_RECORDS = Records(
     table="faults",
     key="fault_id",
-    dated="creation_date",
+    dated="create_time",
     message=Fault,
     row=FaultRow,
     subject=fault_subject,
@@ -65,7 +65,7 @@ class FaultOfNumber:
 
     fault_id: str
     state: FaultState.ValueType
-    handling_region: str
+    origin_region: str
     owner_region: str
     home_region: str
     traceparent: str
@@ -79,8 +79,9 @@ class FaultOfNumber:
 @prints_masked(number=masked_number)
 @dataclass(frozen=True)
 class FaultFilter:
-    """Which faults are listed; empty values restrict nothing. `operator` sees those that it reported, those that are
-    here, and those of this region's numbers."""
+    """Which faults are listed; empty values restrict nothing. `operator` limits the list to faults that it
+    reported, that this region owns, or that concern its numbers.
+    """
 
     region: str
     operator: str = ""
@@ -115,7 +116,7 @@ def faults_about(tx: Transaction, number: str) -> list[FaultOfNumber]:
         return []
     return tx.all(
         FaultOfNumber,
-        "SELECT fault_id, state, handling_region, owner_region, home_region, traceparent FROM faults"
+        "SELECT fault_id, state, origin_region, owner_region, home_region, traceparent FROM faults"
         " WHERE number_index = :number AND number_index <> '' ORDER BY fault_id",
         number=number_index(tx, number),
     )
@@ -126,7 +127,7 @@ def is_reported_again(tx: Transaction, fault: Fault) -> bool:
     states = ", ".join(str(int(state)) for state in sorted(rules.UNREPAIRED))
     before = (
         f"SELECT 1 FROM faults WHERE number_index = :number AND owner_region = :owner AND state IN ({states})"  # noqa: S608
-        " AND fault_id <> :id AND creation_date < :reported LIMIT 1"
+        " AND fault_id <> :id AND create_time < :reported LIMIT 1"
     )
     if not fault.report.number:
         return False
@@ -136,7 +137,7 @@ def is_reported_again(tx: Transaction, fault: Fault) -> bool:
         number=number_index(tx, fault.report.number),
         owner=fault.owner_region,
         id=fault.id,
-        reported=to_microseconds(from_timestamp(fault.creation_date)),
+        reported=to_microseconds(from_timestamp(fault.create_time)),
     )
     return found is not None
 
@@ -147,11 +148,11 @@ def insert_fault(tx: Transaction, row: FaultRow, fault_number: int, now: datetim
     columns: dict[str, Value] = {
         **_changing(fault),
         "fault_number": fault_number,
-        "handling_region": fault.handling_region,
+        "origin_region": fault.origin_region,
         "home_region": fault.home_region,
         "operator": fault.operator,
         "number_index": number_index(tx, fault.report.number),
-        "creation_date": to_microseconds(from_timestamp(fault.creation_date)),
+        "create_time": to_microseconds(from_timestamp(fault.create_time)),
         "traceparent": row.traceparent,
     }
     FAULT_RECORDS.insert(tx, fault.id, fault, columns)

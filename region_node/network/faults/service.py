@@ -1,4 +1,4 @@
-"""FaultService: gRPC in and out of the fault desk."""
+"""FaultService: gRPC in and out of the fault application service."""
 
 from collections.abc import AsyncIterator, Sequence
 
@@ -19,9 +19,9 @@ from gateway.rpc.calls import current_call
 from gateway.rpc.pages import dated_place, decode_token, encode_token, page_size
 from gateway.store.port import Store, Transaction
 from gateway.time.clock import Clock
-from region_node.customers.told_standings import is_restricted
+from region_node.customers.known_statuses import is_restricted
 from region_node.network.faults import handling, places, rules
-from region_node.network.faults.desk import FaultDesk
+from region_node.network.faults.application import FaultApplication
 from region_node.network.faults.rows import (
     EVENTS,
     FaultFilter,
@@ -40,11 +40,13 @@ _PAGE, _WATCH = "faults", "fault-events"
 
 
 class FaultService(FaultServiceServicer):
-    """See the contract. Every method checks the form of its request and calls the desk."""
+    """See the contract. Every method checks the form of its request and calls the application service."""
 
-    def __init__(self, context: RegionContext, desk: FaultDesk, store: Store, changes: Changes, clock: Clock) -> None:
+    def __init__(
+        self, context: RegionContext, application: FaultApplication, store: Store, changes: Changes, clock: Clock
+    ) -> None:
         self._context = context
-        self._desk = desk
+        self._application = application
         self._store = store
         self._changes = changes
         self._follower = Follower(store, changes, Feed(_changes_after, EVENTS.last))
@@ -57,7 +59,7 @@ class FaultService(FaultServiceServicer):
     ) -> api.ReportFaultResponse:
         """See the contract."""
         reported = _normalised(request.report)
-        return api.ReportFaultResponse(fault=await self._desk.report(_caller(request.request_id), reported))
+        return api.ReportFaultResponse(fault=await self._application.report(_caller(request.request_id), reported))
 
     async def GetFault(
         self,
@@ -140,7 +142,7 @@ class FaultService(FaultServiceServicer):
         """See the contract."""
         asked = FaultCommand(id=request.id, requester=_requester(request.requester))
         asked.cancel.reason = _text("reason", request.reason)
-        fault = await self._desk.command(_caller(request.request_id), asked, _wait(request.wait))
+        fault = await self._application.command(_caller(request.request_id), asked, _wait(request.wait))
         return api.CancelFaultResponse(fault=fault)
 
     async def RespondToFault(
@@ -164,7 +166,7 @@ class FaultService(FaultServiceServicer):
                 asked.evaluate.CopyFrom(request.evaluation)
             case _:
                 raise Refused(Reason.REASON_REQUEST_INVALID, field="said", problem="none is set")
-        fault = await self._desk.command(_caller(request.request_id), asked, _wait(request.wait))
+        fault = await self._application.command(_caller(request.request_id), asked, _wait(request.wait))
         return api.RespondToFaultResponse(fault=fault)
 
     async def WorkOnFault(
@@ -173,7 +175,7 @@ class FaultService(FaultServiceServicer):
         context: grpc.aio.ServicerContext[api.WorkOnFaultRequest, api.WorkOnFaultResponse],
     ) -> api.WorkOnFaultResponse:
         """See the contract."""
-        return api.WorkOnFaultResponse(fault=await self._desk.work(_caller(request.request_id), request))
+        return api.WorkOnFaultResponse(fault=await self._application.work(_caller(request.request_id), request))
 
 
 def _caller(request_id: str) -> Caller:

@@ -23,7 +23,7 @@ from region_node.customers.accounts.rules import REFUNDS_DUE, EntryKind, earned,
 from region_node.customers.rows import Line, find_line
 from region_node.network.agreements import spans as microseconds
 from region_node.network.agreements.outages import note_waiver
-from region_node.network.faults import outages, told
+from region_node.network.faults import notices, outages
 from region_node.network.faults.outages import Span
 from region_node.node.context import RegionContext
 from region_node.node.subjects import number_index
@@ -105,7 +105,7 @@ def _give_back(tx: Transaction, context: RegionContext, fault: Fault, number: in
         rent, posting_id = earned(EntryKind.RENT), f"{fault.id}#waived{number}"
         posting = transfer(posting_id, EntryKind.RENT_WAIVED, amount, debit=rent, credit=account)
         ledger.post(tx, posting, context.currency, now)
-        told.tell_waived(tx, fault, number, amount, context.currency, now)
+        notices.tell_waived(tx, fault, number, amount, context.currency, now)
     failpoints.reach("fault-waived.before-commit")
 
 
@@ -122,7 +122,7 @@ def _amount(tx: Transaction, context: RegionContext, line: Line, span: Span) -> 
         start=to_microseconds(span[0]),
         end=to_microseconds(span[1]),
     )
-    counted = (max(span[0], line.start_date), span[1])
+    counted = (max(span[0], line.start_time), span[1])
     spans = outages.without(counted, known) if counted[0] < counted[1] else []
     return outages.rent_of(rent, spans, context.time_zone)
 

@@ -96,7 +96,7 @@ def keep(tx: Transaction, alarm: Alarm) -> None:
         tx.execute(
             "INSERT INTO alarms (alarm_id, external, object, severity, acknowledged, change, clear_time, body) VALUES"
             " (:alarm_id, :external, :object, :severity, :acknowledged, :change, :clear_time, :body)",
-            external=external_key(alarm.operator, alarm.source, alarm.external_alarm_id),
+            external=external_key(alarm.operator, alarm.source, alarm.external_id),
             **told,
         )
     event = AlarmChanged(alarm.id)

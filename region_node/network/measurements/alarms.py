@@ -28,7 +28,7 @@ from region_node.network.measurements.alarm_rows import (
     require_alarm,
 )
 from region_node.network.measurements.evidence import tell_alarm
-from region_node.network.measurements.measurement_rows import keep_standings, standings_of
+from region_node.network.measurements.measurement_rows import keep_threshold_states, threshold_states_of
 from region_node.network.measurements.objects import affected_services, key_of, object_of, require_own
 from region_node.network.measurements.streams import Piece, Rejected
 from region_node.network.measurements.thresholds import ALL, AVAILABILITY, Bound, Crossing
@@ -95,7 +95,7 @@ def cross(
     told = Alarm(
         alarmed_object=object_of(about),
         source=THRESHOLD,
-        external_alarm_id=external_id,
+        external_id=external_id,
         alarm_type=AlarmType.ALARM_TYPE_COMMUNICATIONS if is_down else AlarmType.ALARM_TYPE_QUALITY_OF_SERVICE,
         perceived_severity=bound.severity,
         probable_cause=_CAUSES[figure],
@@ -148,9 +148,9 @@ def clear(
         _clear(tx, context, alarm, now, now)
         if alarm.HasField("crossed_threshold"):
             about = key_of(alarm.alarmed_object)
-            standings = dict(standings_of(tx, [about]).get(about, {}))
-            standings.pop(alarm.crossed_threshold.figure, None)
-            keep_standings(tx, about, standings)
+            states = dict(threshold_states_of(tx, [about]).get(about, {}))
+            states.pop(alarm.crossed_threshold.figure, None)
+            keep_threshold_states(tx, about, states)
     return found
 
 
@@ -158,12 +158,12 @@ def _report(
     tx: Transaction, context: RegionContext, sender: tuple[str, str], report: AlarmReport, now: datetime
 ) -> None:
     """Takes in a report. Raises Refused, before it writes, where it cannot be taken."""
-    require_name("external_alarm_id", report.external_alarm_id)
+    require_name("external_id", report.external_id)
     time = _time(report, now)
-    there = open_alarm(tx, external_key(*sender, report.external_alarm_id))
+    there = open_alarm(tx, external_key(*sender, report.external_id))
     if report.state == CLEARED:
         if there is None:
-            raise Refused(Reason.REASON_ALARM_NOT_FOUND, alarm=report.external_alarm_id)
+            raise Refused(Reason.REASON_ALARM_NOT_FOUND, alarm=report.external_id)
         _clear(tx, context, there, time, now)
         return
     if report.state not in (RAISED, UPDATED):
@@ -201,7 +201,7 @@ def _told(context: RegionContext, report: AlarmReport) -> Alarm:
         require_name("specific_problem", report.specific_problem)
     return Alarm(
         alarmed_object=report.alarmed_object,
-        external_alarm_id=report.external_alarm_id,
+        external_id=report.external_id,
         alarm_type=report.alarm_type,
         perceived_severity=report.perceived_severity,
         probable_cause=report.probable_cause,

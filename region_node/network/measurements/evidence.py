@@ -8,8 +8,8 @@ from gateway.api.federation.v1 import problem_pb2
 from gateway.api.region.v1.alarm_pb2 import Alarm, AlarmType
 from gateway.federation.network import NetworkRegistry
 from gateway.store.port import Transaction
+from region_node.network.problems.notifier import retract, tell_event, without_others
 from region_node.network.problems.port import event_id
-from region_node.network.problems.telling import retract, tell_event, without_others
 from region_node.node.context import RegionContext
 
 _GRAVE = (problem_pb2.PERCEIVED_SEVERITY_CRITICAL, problem_pb2.PERCEIVED_SEVERITY_MAJOR)

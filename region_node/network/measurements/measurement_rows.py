@@ -8,9 +8,9 @@ from typing import Literal, cast
 
 from gateway.api.region.v1.alarm_pb2 import QualityFigure
 from gateway.api.region.v1.measurement_service_pb2 import Measurement, SendMeasurementsRequest
-from gateway.store.among import rows_among
+from gateway.store.batched_lookup import rows_among
 from gateway.store.port import Transaction, Value
-from region_node.network.measurements.thresholds import Standing
+from region_node.network.measurements.thresholds import ThresholdState
 from region_node.network.measurements.totals import Figures, added, decoded, encoded
 
 HOUR = 3_600_000_000  # microseconds
@@ -19,7 +19,7 @@ Table = Literal["measurement_hours", "measurement_days"]
 Period = tuple[str, int]
 """An object, and when an hour or a day of it began, in microseconds."""
 
-Standings = Mapping[QualityFigure.ValueType, Standing]
+ThresholdStates = Mapping[QualityFigure.ValueType, ThresholdState]
 
 
 @dataclass(frozen=True)
@@ -88,27 +88,25 @@ def totals_since(tx: Transaction, first: int) -> dict[str, Figures]:
     return {about: added(parts) for about, parts in found.items()}
 
 
-def standings_of(tx: Transaction, objects: Iterable[str]) -> dict[str, Standings]:
+def threshold_states_of(tx: Transaction, objects: Iterable[str]) -> dict[str, ThresholdStates]:
     """How the figures of objects stand that are not at ease."""
-    query = "SELECT object, standings FROM threshold_standings WHERE object"
+    query = "SELECT object, states FROM threshold_states WHERE object"
     rows = rows_among(tx, lambda about, text: (str(about), str(text)), query, sorted(objects))
-    return {about: _standings(text) for about, text in rows}
+    return {about: _states(text) for about, text in rows}
 
 
-def keep_standings(tx: Transaction, about: str, standings: Standings) -> None:
+def keep_threshold_states(tx: Transaction, about: str, states: ThresholdStates) -> None:
     """Remembers how the figures of an object stand; those at ease are left out."""
-    tx.execute("DELETE FROM threshold_standings WHERE object = :about", about=about)
-    if standings:
-        text = json.dumps(
-            {figure: (e.over, e.under, int(e.is_raised), e.last_start) for figure, e in standings.items()}
-        )
-        tx.execute("INSERT INTO threshold_standings (object, standings) VALUES (:about, :text)", about=about, text=text)
+    tx.execute("DELETE FROM threshold_states WHERE object = :about", about=about)
+    if states:
+        text = json.dumps({figure: (e.over, e.under, int(e.is_raised), e.last_start) for figure, e in states.items()})
+        tx.execute("INSERT INTO threshold_states (object, states) VALUES (:about, :text)", about=about, text=text)
 
 
-def _standings(text: str) -> Standings:
+def _states(text: str) -> ThresholdStates:
     stored = cast("dict[str, tuple[int, int, int, int]]", json.loads(text))
     return {
-        QualityFigure.ValueType(int(figure)): Standing(over, under, bool(is_raised), last)
+        QualityFigure.ValueType(int(figure)): ThresholdState(over, under, bool(is_raised), last)
         for figure, (over, under, is_raised, last) in stored.items()
     }
 

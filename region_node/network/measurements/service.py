@@ -13,6 +13,7 @@ from gateway.rpc.calls import current_call
 from gateway.store.port import Store, Transaction
 from gateway.time.clock import Clock
 from region_node.network.measurements import quality
+from region_node.network.measurements.intake import take
 from region_node.network.measurements.objects import LINK, SITE, require_own
 from region_node.network.measurements.streams import (
     Piece,
@@ -22,7 +23,6 @@ from region_node.network.measurements.streams import (
     require_piece,
     require_source,
 )
-from region_node.network.measurements.taking import take
 from region_node.node.context import RegionContext
 
 PIECE_LIMIT = 5_000  # measurements in one message

@@ -48,7 +48,7 @@ _AVAILABLE = {AVAILABILITY: Bound(ALL - _DOWN, ALL - _UP)}
 
 
 @dataclass(frozen=True)
-class Standing:
+class ThresholdState:
     """How a figure stands against its bound."""
 
     over: int = 0
@@ -80,11 +80,11 @@ class Window(NamedTuple):
 
 @dataclass
 class _Walk:
-    standing: Standing
+    state: ThresholdState
     crossings: list[Crossing] = field(default_factory=list)
 
     def take(self, bound: Bound, window: Window) -> None:
-        now = self.standing
+        now = self.state
         if window.start < now.last_start:  # it came late, and the windows after it were looked at
             return
         is_over, is_under = window.value > bound.raises_over, window.value <= bound.clears_at
@@ -97,23 +97,23 @@ class _Walk:
             is_raised = False
         if is_raised != now.is_raised:
             self.crossings.append(Crossing(is_raised, window.start, window.value))
-        self.standing = Standing(over, under, is_raised, window.start)
+        self.state = ThresholdState(over, under, is_raised, window.start)
 
 
-def stands(bound: Bound, standing: Standing, windows: Sequence[Window]) -> tuple[Standing, Sequence[Crossing]]:
+def stands(bound: Bound, state: ThresholdState, windows: Sequence[Window]) -> tuple[ThresholdState, Sequence[Crossing]]:
     """How a figure stands after more windows, and what they raise or clear, in their order.
 
     Windows are looked at by when they began; one that began before the last that was looked at is passed over.
     """
     ordered = sorted(windows, key=lambda window: window.start)
-    is_calm = not standing.is_raised and max((each.value for each in ordered), default=0) <= bound.raises_over
+    is_calm = not state.is_raised and max((each.value for each in ordered), default=0) <= bound.raises_over
     if is_calm:
-        last = max(standing.last_start, ordered[-1].start) if ordered else standing.last_start
-        return Standing(last_start=last), []
-    walk = _Walk(standing)
+        last = max(state.last_start, ordered[-1].start) if ordered else state.last_start
+        return ThresholdState(last_start=last), []
+    walk = _Walk(state)
     for window in ordered:
         walk.take(bound, window)
-    return walk.standing, walk.crossings
+    return walk.state, walk.crossings
 
 
 def bounds_of(network: NetworkRegistry, kind: str, name: str) -> Bounds:

@@ -32,7 +32,7 @@ def problems_of(tx: Transaction, context: RegionContext, complaint: Complaint) -
     if complaint.parent or complaint.request.category not in categories_about_network(context):
         return ()
     index = number_index(tx, complaint.request.number)
-    found = rows.problems_at(tx, index, from_timestamp(complaint.creation_date))
+    found = rows.problems_at(tx, index, from_timestamp(complaint.create_time))
     for each in found:
         del each.children[:]
     return found

@@ -191,7 +191,7 @@ def count_affected(tx: Transaction, services: Sequence[str]) -> int:
         "SELECT COUNT(DISTINCT products.customer_id) FROM line_services"  # noqa: S608 - names of parameters
         " JOIN products ON products.product_id = line_services.product_id"
         " JOIN customers ON customers.customer_id = products.customer_id"
-        f" WHERE line_services.service IN ({named}) AND products.status = :active AND customers.standing <> 3",
+        f" WHERE line_services.service IN ({named}) AND products.status = :active AND customers.status <> 3",
         active=_ACTIVE,
         **parameters,
     )
@@ -208,7 +208,7 @@ def affected_after(tx: Transaction, services: Sequence[str], after: str, limit: 
         "SELECT products.customer_id, MIN(products.product_id) FROM line_services"  # noqa: S608 - names of parameters
         " JOIN products ON products.product_id = line_services.product_id"
         " JOIN customers ON customers.customer_id = products.customer_id"
-        f" WHERE line_services.service IN ({named}) AND products.status = :active AND customers.standing = 1"
+        f" WHERE line_services.service IN ({named}) AND products.status = :active AND customers.status = 1"
         " AND products.customer_id > :after GROUP BY products.customer_id ORDER BY products.customer_id LIMIT :limit",
         active=_ACTIVE,
         after=after,
@@ -218,14 +218,14 @@ def affected_after(tx: Transaction, services: Sequence[str], after: str, limit: 
 
 
 def complaints_of(tx: Transaction, header: ProblemHeader, categories: Sequence[str], limit: int) -> list[str]:
-    """The dockets of at most so many complaints of these categories that belong to a problem, in their order.
+    """The ticket ids of at most so many complaints of these categories that belong to a problem, in their order.
 
     Those about lines that use an affected service, filed between its begin and its end.
     """
     belonging, parameters = _belonging(header, categories)
     if not belonging:
         return []
-    sql = f"SELECT DISTINCT complaints.docket {belonging} ORDER BY complaints.docket LIMIT :limit"
+    sql = f"SELECT DISTINCT complaints.ticket_id {belonging} ORDER BY complaints.ticket_id LIMIT :limit"
     return tx.all(str, sql, limit=limit, **parameters)
 
 
@@ -234,7 +234,7 @@ def count_complaints(tx: Transaction, header: ProblemHeader, categories: Sequenc
     belonging, parameters = _belonging(header, categories)
     if not belonging:
         return 0
-    return tx.first(int, f"SELECT COUNT(DISTINCT complaints.docket) {belonging}", **parameters) or 0
+    return tx.first(int, f"SELECT COUNT(DISTINCT complaints.ticket_id) {belonging}", **parameters) or 0
 
 
 def services_used(tx: Transaction, customer_id: str, services: Sequence[str]) -> list[str]:
@@ -296,13 +296,13 @@ def _belonging(header: ProblemHeader, categories: Sequence[str]) -> tuple[str, d
     parameters["since"] = to_microseconds(from_timestamp(header.start_time))
     until = ""
     if header.HasField("end_time"):
-        until = " AND complaints.creation_date <= :until"
+        until = " AND complaints.create_time <= :until"
         parameters["until"] = to_microseconds(from_timestamp(header.end_time))
     return (
         "FROM line_services JOIN products ON products.product_id = line_services.product_id"
         " JOIN complaints ON complaints.number_index = products.number"
         f" WHERE line_services.service IN ({services}) AND complaints.category IN ({named}) AND complaints.parent = ''"
-        f" AND complaints.creation_date >= :since{until}",
+        f" AND complaints.create_time >= :since{until}",
         parameters,
     )
 

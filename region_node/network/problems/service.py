@@ -13,7 +13,7 @@ from gateway.rpc.pages import page_size
 from gateway.store.port import Store, Transaction
 from gateway.time.clock import Clock, to_timestamp
 from region_node.customers.rows import Line, find_line
-from region_node.customers.standing import require_readable
+from region_node.customers.status import require_readable
 from region_node.network.problems import rows
 from region_node.network.problems.complaints import categories_about_network
 from region_node.network.problems.following import follow

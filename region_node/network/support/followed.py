@@ -10,12 +10,12 @@ def facts(request: SupportRequest) -> Facts:
     """Who has a part in a support request."""
     return Facts(
         name=request.id,
-        origin=request.opening_region,
+        origin=request.origin_region,
         owner=request.owner_region,
         operator=request.operator,
         version=request.version,
         state=request.state,
-        created=request.creation_date,
+        created=request.create_time,
     )
 
 
@@ -29,8 +29,8 @@ SUPPORT = Followed(
         "id",
         "inquiry",
         "finding",
-        "creation_date",
-        "opening_region",
+        "create_time",
+        "origin_region",
         "operator",
         "owner_region",
         "home_region",

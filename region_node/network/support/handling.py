@@ -14,8 +14,8 @@ from gateway.process import failpoints
 from gateway.security.identity import Identity
 from gateway.store.port import Transaction
 from gateway.time.clock import to_timestamp
-from region_node.customers.told_standings import require_takes_complaints, require_unrestricted, standings_of
-from region_node.network.support import owner, rules, told
+from region_node.customers.known_statuses import require_takes_complaints, require_unrestricted, statuses_of
+from region_node.network.support import notices, owner, rules
 from region_node.network.support.followed import SUPPORT
 from region_node.network.support.rows import (
     SupportRow,
@@ -54,17 +54,17 @@ def open_request(
         return known
     finding = rules.at_fault(context.federation.network, inquiry)
     home = context.federation.number_plan.home_of(inquiry.number)
-    require_takes_complaints(home, standings_of(tx, [inquiry.number]))
+    require_takes_complaints(home, statuses_of(tx, [inquiry.number]))
     number, day = next_support_number(tx), now.astimezone(ZoneInfo(context.time_zone))
     request = SupportRequest(
         id=f"{context.region}/S{day:%Y%m%d}-{number}",
         inquiry=inquiry,
-        opening_region=context.region,
+        origin_region=context.region,
         operator=caller.operator,
         owner_region=finding.region,
         home_region=home or "",
         finding=finding,
-        creation_date=to_timestamp(now),
+        create_time=to_timestamp(now),
     )
     author = f"{context.region}/{inquiry.staff_id}"
     rules.enter(request, rules.ACKNOWLEDGED, now=now, author=author, reason="")
@@ -80,7 +80,7 @@ def open_request(
     else:
         asked = SupportCommand(id=request.id, staff_id=inquiry.staff_id, open=request)
         send_command(tx, context, row, f"{request.id}#open", asked, now)
-    told.tell_opened(tx, request, now)
+    notices.tell_opened(tx, request, now)
     insert_request(tx, key, request.id, settled=True, now=now)
     note(tx, caller, "OpenSupportRequest", request.id, now)
     return request
@@ -102,9 +102,9 @@ def work(
         return known
     step, is_own = asked.WhichOneof("step"), request.owner_region == context.region
     command = _command_of(asked, caller.identity.name)
-    is_opened_here = request.opening_region == context.region
+    is_opened_here = request.origin_region == context.region
     if not is_opened_here and (step in ("close", "reopen") or not is_own):
-        raise Refused(Reason.REASON_SUPPORT_NOT_OPENED_HERE, region=request.opening_region)
+        raise Refused(Reason.REASON_SUPPORT_NOT_OPENED_HERE, region=request.origin_region)
     if is_own and step not in ("close", "reopen"):
         request = owner.work(tx, context, asked, caller.identity.name, now)
     elif command is None:
@@ -134,8 +134,8 @@ def adopt(
     request = SUPPORT.next_version(context.region, row.request, snapshot)
     if request is None:
         return
-    if request.opening_region == context.region:
-        told.tell_changed(tx, row.request, request, now)
+    if request.origin_region == context.region:
+        notices.tell_changed(tx, row.request, request, now)
     update_support_request(tx, request, now)
 
 
@@ -184,7 +184,7 @@ def find_for(tx: Transaction, support_id: str, identity: Identity) -> SupportReq
 
 
 def _has_opened(request: SupportRequest, identity: Identity) -> bool:
-    return (request.opening_region, request.operator) == (identity.region, identity.name)
+    return (request.origin_region, request.operator) == (identity.region, identity.name)
 
 
 def _command_of(asked: WorkOnSupportRequestRequest, staff_id: str) -> SupportCommand | None:

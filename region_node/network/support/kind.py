@@ -15,13 +15,13 @@ def _find(tx: Transaction, support_id: str) -> Ticket | None:
     if row is None:
         return None
     request = row.request
-    regions = (request.opening_region, request.owner_region)
+    regions = (request.origin_region, request.owner_region)
     return Ticket(support_id, request.inquiry.number, regions, rules.is_ended(request))
 
 
 def _about(tx: Transaction, number: str) -> Sequence[Ticket]:
     return [
-        Ticket(each.support_id, number, (each.opening_region, each.owner_region), each.is_ended)
+        Ticket(each.support_id, number, (each.origin_region, each.owner_region), each.is_ended)
         for each in support_requests_about(tx, number)
     ]
 

@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from gateway.api.region.v1.support_envelopes_pb2 import LinksMeasured, SupportSearch
-from gateway.api.region.v1.support_registry_service_pb2 import SupportUnanswered
 from gateway.api.region.v1.support_request_pb2 import SupportInquiry, SupportMeasurement
+from gateway.api.region.v1.support_resource_service_pb2 import SupportUnanswered
 from gateway.api.relay.v1.relay_pb2 import EnvelopeKind
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused

@@ -11,7 +11,7 @@ from gateway.api.region.v1.support_service_pb2 import WorkOnSupportRequestReques
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.store.port import Transaction
-from region_node.network.support import rules, told
+from region_node.network.support import notices, rules
 from region_node.network.support.rows import SupportRow, require_support_request, update_support_request
 from region_node.network.support.sending import send_updates
 from region_node.node.context import RegionContext
@@ -27,7 +27,7 @@ def apply_command(tx: Transaction, context: RegionContext, asked: SupportCommand
     """Does what staff of the opening region say. Raises Refused before the first write."""
     row = require_support_request(tx, asked.id)
     request = row.request
-    author = f"{request.opening_region}/{asked.staff_id}"
+    author = f"{request.origin_region}/{asked.staff_id}"
     match asked.WhichOneof("command"):
         case "note":
             rules.note(request, author, asked.note.text, now)
@@ -43,7 +43,7 @@ def apply_command(tx: Transaction, context: RegionContext, asked: SupportCommand
             raise Refused(Reason.REASON_REQUEST_INVALID, field="command", problem="none is set")
     _keep(tx, request, now)
     # The opening region knows by the answer, as it asked for it.
-    send_updates(tx, context, row, now, informed=(request.opening_region,))
+    send_updates(tx, context, row, now, informed=(request.origin_region,))
     return request
 
 
@@ -68,8 +68,8 @@ def work(
         case _:
             raise Refused(Reason.REASON_REQUEST_INVALID, field="step", problem="none is set")
     _keep(tx, request, now)
-    if request.opening_region == context.region:
-        told.tell_changed(tx, before, request, now)
+    if request.origin_region == context.region:
+        notices.tell_changed(tx, before, request, now)
     send_updates(tx, context, row, now)
     return request
 

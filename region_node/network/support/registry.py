@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from gateway.api.region.v1.support_envelopes_pb2 import SupportSearch
-from gateway.api.region.v1.support_registry_service_pb2 import (
+from gateway.api.region.v1.support_resource_service_pb2 import (
     Expert,
     ExpertSearch,
     ListExpertsResponse,

@@ -1,4 +1,4 @@
-"""SupportRegistryService: gRPC in and out of the experts and spares of all regions."""
+"""SupportResourceService: gRPC in and out of the experts and spares of all regions."""
 
 import asyncio
 from collections.abc import Mapping
@@ -6,10 +6,10 @@ from collections.abc import Mapping
 import grpc
 
 from gateway.api.federation.v1.federation_pb2 import MemberState
-from gateway.api.region.v1 import support_registry_service_pb2 as api
+from gateway.api.region.v1 import support_resource_service_pb2 as api
 from gateway.api.region.v1.support_envelopes_pb2 import SupportSearch
-from gateway.api.region.v1.support_registry_service_pb2 import SupportUnanswered
-from gateway.api.region.v1.support_registry_service_pb2_grpc import SupportRegistryServiceServicer
+from gateway.api.region.v1.support_resource_service_pb2 import SupportUnanswered
+from gateway.api.region.v1.support_resource_service_pb2_grpc import SupportResourceServiceServicer
 from gateway.api.relay.v1.relay_pb2 import EnvelopeKind
 from gateway.api.types.v1.types_pb2 import Requester
 from gateway.errors import Refused
@@ -23,7 +23,7 @@ from region_node.requests.questions import Questions
 _KIND = EnvelopeKind.ENVELOPE_KIND_SUPPORT_SEARCH
 
 
-class SupportRegistryService(SupportRegistryServiceServicer):
+class SupportResourceService(SupportResourceServiceServicer):
     """See the contract."""
 
     def __init__(self, context: RegionContext, store: Store, questions: Questions, clock: Clock) -> None:

@@ -67,7 +67,7 @@ class SupportEnvelopes:
         owner.take(self._context, request)
         row = SupportRow(request, content.traceparent)
         insert_support_request(tx, row, 0, now)
-        send_updates(tx, self._context, row, now, informed=(request.opening_region,))
+        send_updates(tx, self._context, row, now, informed=(request.origin_region,))
         return border.accepted(request)
 
     def _command_answered(

@@ -11,7 +11,7 @@ from gateway.store.port import Transaction, Value
 from gateway.time.clock import from_timestamp, to_microseconds
 from gateway.wording.masking import masked_number, prints_masked
 from region_node.customers.erased_numbers import look_if_erased
-from region_node.customers.told_standings import NOT_RESTRICTED
+from region_node.customers.known_statuses import NOT_RESTRICTED
 from region_node.network.support import rules
 from region_node.node.subjects import number_index
 from region_node.records.listing import Page
@@ -37,7 +37,7 @@ class SupportRow:
 SUPPORT_RECORDS = Records(
     table="support_requests",
     key="support_id",
-    dated="creation_date",
+    dated="create_time",
     message=SupportRequest,
     row=SupportRow,
     subject=support_subject,
@@ -51,7 +51,7 @@ class SupportOfNumber:
 
     support_id: str
     state: SupportState.ValueType
-    opening_region: str
+    origin_region: str
     owner_region: str
 
     @property
@@ -94,7 +94,7 @@ def support_requests_about(tx: Transaction, number: str) -> list[SupportOfNumber
     """The support requests of a number that this region has."""
     return tx.all(
         SupportOfNumber,
-        "SELECT support_id, state, opening_region, owner_region FROM support_requests"
+        "SELECT support_id, state, origin_region, owner_region FROM support_requests"
         " WHERE number_index = :number AND number_index <> '' ORDER BY support_id",
         number=number_index(tx, number),
     )
@@ -106,10 +106,10 @@ def insert_support_request(tx: Transaction, row: SupportRow, support_number: int
     columns: dict[str, Value] = {
         **_changing(request, now),
         "support_number": support_number,
-        "opening_region": request.opening_region,
+        "origin_region": request.origin_region,
         "operator": request.operator,
         "number_index": number_index(tx, request.inquiry.number),
-        "creation_date": to_microseconds(from_timestamp(request.creation_date)),
+        "create_time": to_microseconds(from_timestamp(request.create_time)),
         "traceparent": row.traceparent,
     }
     SUPPORT_RECORDS.insert(tx, request.id, request, columns)

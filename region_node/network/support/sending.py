@@ -7,7 +7,7 @@ from gateway.api.region.v1.sharing_service_pb2 import DisclosureKind
 from gateway.api.region.v1.support_envelopes_pb2 import SupportCommand, SupportUpdate
 from gateway.api.relay.v1.relay_pb2 import EnvelopeKind
 from gateway.store.port import Transaction
-from region_node.customers.disclosures.noting import Sent, note_sent
+from region_node.customers.disclosures.recording import Sent, note_sent
 from region_node.network.support.followed import facts
 from region_node.network.support.rows import SupportRow
 from region_node.node.context import RegionContext

@@ -1,12 +1,12 @@
-"""SupportService: gRPC in and out of the support desk."""
+"""SupportService: gRPC in and out of the support application service."""
 
 from collections.abc import Sequence
 
 import grpc
 
 from gateway.api.region.v1 import support_service_pb2 as api
-from gateway.api.region.v1.support_registry_service_pb2 import SupportUnanswered
 from gateway.api.region.v1.support_request_pb2 import SupportInquiry, SupportRequest, SupportState
+from gateway.api.region.v1.support_resource_service_pb2 import SupportUnanswered
 from gateway.api.region.v1.support_service_pb2_grpc import SupportServiceServicer
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
@@ -18,7 +18,7 @@ from gateway.rpc.pages import dated_place, decode_token, encode_token, page_size
 from gateway.store.port import Store, Transaction
 from gateway.time.clock import Clock
 from region_node.network.support import handling, rules
-from region_node.network.support.desk import SupportDesk
+from region_node.network.support.application import SupportApplication
 from region_node.network.support.measured import with_measurements
 from region_node.network.support.rows import SupportFilter, list_support_requests
 from region_node.node.context import RegionContext
@@ -32,13 +32,13 @@ _PAGE = "support-requests"
 
 
 class SupportService(SupportServiceServicer):
-    """See the contract. Every method checks the form of its request and calls the desk."""
+    """See the contract. Every method checks the form of its request and calls the application service."""
 
     def __init__(
-        self, context: RegionContext, desk: SupportDesk, store: Store, questions: Questions, clock: Clock
+        self, context: RegionContext, application: SupportApplication, store: Store, questions: Questions, clock: Clock
     ) -> None:
         self._context = context
-        self._desk = desk
+        self._application = application
         self._questions = questions
         self._store = store
         self._clock = clock
@@ -58,7 +58,7 @@ class SupportService(SupportServiceServicer):
         unanswered: Sequence[SupportUnanswered] = ()
         if request.measure:
             inquiry, unanswered = await with_measurements(self._context, self._store, self._questions, asked, now)
-        opened = await self._desk.open(caller, inquiry, asked if request.measure else None)
+        opened = await self._application.open(caller, inquiry, asked if request.measure else None)
         return api.OpenSupportRequestResponse(request=opened, unanswered=unanswered)
 
     async def GetSupportRequest(
@@ -112,7 +112,7 @@ class SupportService(SupportServiceServicer):
             text = {"note": request.note, "resolve": request.resolve, "reopen": request.reopen}[step]
             require_length(step, text, rules.TEXT_LIMIT, required=True)
         wait = current_call().patience(wait_seconds(request.wait.seconds + request.wait.nanos / 1e9))
-        return api.WorkOnSupportRequestResponse(request=await self._desk.work(caller, request, wait))
+        return api.WorkOnSupportRequestResponse(request=await self._application.work(caller, request, wait))
 
 
 def _caller(request_id: str) -> Caller:

@@ -4,11 +4,11 @@ import asyncio
 import contextlib
 from pathlib import Path
 
-from gateway.api.coordinator.v1.case_service_pb2 import TellCaseRequest
+from gateway.api.coordinator.v1.case_service_pb2 import ReportCaseRequest
 from gateway.api.coordinator.v1.case_service_pb2_grpc import CaseServiceStub
 from gateway.api.coordinator.v1.planned_outage_service_pb2 import HoldWindowRequest, PlannedWindow
 from gateway.api.coordinator.v1.planned_outage_service_pb2_grpc import PlannedOutageServiceStub
-from gateway.api.coordinator.v1.problem_service_pb2 import NetworkEvent, TellAffectedRequest, TellEventRequest
+from gateway.api.coordinator.v1.problem_service_pb2 import NetworkEvent, ReportAffectedRequest, ReportEventRequest
 from gateway.api.coordinator.v1.problem_service_pb2_grpc import ProblemServiceStub
 from gateway.api.region.v1.case_service_pb2 import CaseHeader
 from gateway.api.types.v1.access_pb2 import Role
@@ -68,24 +68,26 @@ class FederationClient:
 
     async def tell_case(self, header: CaseHeader) -> None:
         """Returns once a coordinator has how a case stands. Raises Refused, or Unreachable where none answers."""
-        request = TellCaseRequest(header=header)
+        request = ReportCaseRequest(header=header)
         await self._coordinators.call(
-            lambda coordinator, seconds: invoke(CaseServiceStub(coordinator.channel).TellCase, request, seconds),
+            lambda coordinator, seconds: invoke(CaseServiceStub(coordinator.channel).ReportCase, request, seconds),
             TELL_SECONDS,
         )
 
     async def tell_event(self, event: NetworkEvent) -> None:
         """Returns once a coordinator has how an alarm or a fault stands. Raises as `tell_case`."""
-        request = TellEventRequest(event=event)
+        request = ReportEventRequest(event=event)
         await self._coordinators.call(
-            lambda coordinator, seconds: invoke(ProblemServiceStub(coordinator.channel).TellEvent, request, seconds),
+            lambda coordinator, seconds: invoke(ProblemServiceStub(coordinator.channel).ReportEvent, request, seconds),
             TELL_SECONDS,
         )
 
-    async def tell_affected(self, request: TellAffectedRequest) -> None:
+    async def tell_affected(self, request: ReportAffectedRequest) -> None:
         """Returns once a coordinator has how many customers a problem affects. Raises as `tell_case`."""
         await self._coordinators.call(
-            lambda coordinator, seconds: invoke(ProblemServiceStub(coordinator.channel).TellAffected, request, seconds),
+            lambda coordinator, seconds: invoke(
+                ProblemServiceStub(coordinator.channel).ReportAffected, request, seconds
+            ),
             TELL_SECONDS,
         )
 

@@ -17,8 +17,8 @@ from gateway.rpc.channels import Replica, Replicas, invoke
 from gateway.security.sealing_keys import published
 from gateway.security.signing import AUDIT_HEAD
 from gateway.time.clock import from_timestamp, to_timestamp
+from region_node.node.membership.contact_state import ContactState
 from region_node.node.membership.node import MembershipPorts, Node
-from region_node.node.membership.standing import Standing
 
 JOIN_TIMEOUT = 2.0  # seconds for a heartbeat at one coordinator: far below any lease, so that the next hears it in time
 LEAVE_TIMEOUT = 2.0  # seconds for the last word: the lease ends by itself where it is not heard
@@ -35,7 +35,7 @@ class Heartbeat:
         self._coordinators = coordinators
         self._ports = ports
         self._capabilities = own_capabilities()
-        self._standings: dict[str, Standing] = {}
+        self._contacts: dict[str, ContactState] = {}
         self._clock_errors: dict[str, timedelta] = {}
 
     async def stay_joined(self, endpoint: str) -> None:
@@ -79,12 +79,12 @@ class Heartbeat:
             response = await self._send(coordinator, request, JOIN_TIMEOUT)
         except _FAILURES as error:
             self._clock_errors.pop(coordinator.endpoint, None)
-            self._standing(coordinator).failed(error)
+            self._contact(coordinator).failed(error)
             raise
         if response.HasField("time"):
             round_trip = timedelta(seconds=loop.time() - started)
             self._note_clock_error(coordinator, request, response, round_trip)
-        self._standing(coordinator).well("joined")
+        self._contact(coordinator).well("joined")
         return response
 
     def _note_clock_error(
@@ -104,9 +104,9 @@ class Heartbeat:
         try:
             await self._send(coordinator, request, LEAVE_TIMEOUT / _GOODBYES)
         except _FAILURES as error:
-            self._standing(coordinator).failed(error)
+            self._contact(coordinator).failed(error)
             return False
-        self._standing(coordinator).well("left")
+        self._contact(coordinator).well("left")
         return True
 
     async def _send(self, coordinator: Replica, request: JoinRequest, timeout: float) -> JoinResponse:
@@ -116,9 +116,9 @@ class Heartbeat:
             self._coordinators.leave_out(coordinator)
             raise
 
-    def _standing(self, coordinator: Replica) -> Standing:
+    def _contact(self, coordinator: Replica) -> ContactState:
         subject = f"heartbeat to coordinator {coordinator.endpoint}"
-        return self._standings.setdefault(coordinator.endpoint, Standing(subject))
+        return self._contacts.setdefault(coordinator.endpoint, ContactState(subject))
 
     async def _request(self, endpoint: str, *, leaving: bool) -> JoinRequest:
         border, now = self._node.border, self._ports.clock.now()

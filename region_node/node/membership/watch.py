@@ -11,8 +11,8 @@ from gateway.errors import Refused, Unreachable, from_rpc_error
 from gateway.federation.current import CurrentFederation
 from gateway.relay.retry import FullJitter
 from gateway.rpc.channels import Replica, Replicas
+from region_node.node.membership.contact_state import ContactState
 from region_node.node.membership.node import MembershipPorts
-from region_node.node.membership.standing import Standing
 from region_node.node.membership.state import StateKeeper, StateUnusable
 
 FIRST_STATE = 10.0  # seconds for the first message, which a coordinator with a configuration has at hand
@@ -29,7 +29,7 @@ class Watcher:
         self._keeper = keeper
         self._current = current
         self._ports = ports
-        self._standings: dict[str, Standing] = {}
+        self._contacts: dict[str, ContactState] = {}
 
     async def follow(self) -> None:
         """Keeps the state up to date until it is cancelled."""
@@ -44,18 +44,18 @@ class Watcher:
     async def _watch_once(self) -> None:
         """Follows one stream to its end. Raises one of `_FAILURES` if it brought nothing, or nothing of use."""
         replica = self._replicas.pick()
-        standing = self._standings.setdefault(
-            replica.endpoint, Standing(f"federation state of coordinator {replica.endpoint}")
+        contact = self._contacts.setdefault(
+            replica.endpoint, ContactState(f"federation state of coordinator {replica.endpoint}")
         )
         try:
-            await self._stream(replica, standing)
+            await self._stream(replica, contact)
         except _FAILURES as error:
-            standing.failed(error)
+            contact.failed(error)
             raise
         finally:
             self._replicas.leave_out(replica)
 
-    async def _stream(self, replica: Replica, standing: Standing) -> None:
+    async def _stream(self, replica: Replica, contact: ContactState) -> None:
         request = WatchRequest(federation_revision=self._current.revision)
         call = FederationServiceStub(replica.channel).Watch(request)
         taken = False
@@ -64,7 +64,7 @@ class Watcher:
                 async for response in call:
                     patience.reschedule(None)
                     await self._keeper.take(response)
-                    standing.well("followed")
+                    contact.well("followed")
                     taken = True
         except TimeoutError:
             raise Unreachable(f"no state within {FIRST_STATE:.0f} s: it hangs, or has no configuration yet") from None

@@ -8,7 +8,7 @@ from gateway.relay.border import Border, Kinds, Query
 from gateway.relay.envelopes import Answer
 from gateway.store.port import Transaction
 from region_node.node.payloads import received
-from region_node.node.witnessing.keeping import keep
+from region_node.node.witnessing.witness import keep
 
 
 class WitnessEnvelopes:

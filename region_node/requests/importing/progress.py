@@ -1,7 +1,7 @@
 """How far the node is with a file: each piece one transaction, with what was done and what was not taken.
 
-A file is known by the hash of its content and of its map. What was done with it stays known, so that a piece whose
-answer was lost is recognised, and whoever begins again goes on after the last line that is done.
+A file is known by the hash of its content and of its map. Its progress is stored: a piece whose answer was lost is
+recognised, and a new start continues after the last finished line.
 """
 
 import json

@@ -63,7 +63,7 @@ def _kept(evidence: Evidence, errand: FaultErrand) -> None:
 def _agree(evidence: Evidence, owner: Fault, stored: dict[str, Fault]) -> None:
     """Whoever follows has the last word of the region in which it is."""
     follow = (
-        {owner.handling_region}
+        {owner.origin_region}
         if owner.report.number in evidence.moved
         else set(followers(facts(owner), owner.home_region))
     )

@@ -110,7 +110,7 @@ def _lateness(order: Order) -> int:
     if Step.STEP_ACCEPT not in order.steps:
         return 0
     done = next(each.time for each in order.state_changes if each.reason == "to be accepted")
-    late = from_timestamp(done) - from_timestamp(order.expected_completion_date)
+    late = from_timestamp(done) - from_timestamp(order.expected_completion_time)
     return max(0, -(-late // timedelta(days=1)))
 
 

@@ -107,7 +107,7 @@ def _right_outcome(evidence: Evidence, errand: Errand, order: Order) -> None:
 
 def _was_executable(order: Order) -> bool:
     """Whether the order could still have been executed when it was cancelled; clocks differ by less than a minute."""
-    age = from_timestamp(order.cancellation_date) - from_timestamp(order.order_date)
+    age = from_timestamp(order.cancellation_time) - from_timestamp(order.create_time)
     return age < described(order.request.business).executable_within.ToTimedelta() - timedelta(minutes=1)
 
 

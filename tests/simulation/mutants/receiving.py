@@ -125,7 +125,7 @@ def tombstone_of_a_cancellation_forgotten(patch: pytest.MonkeyPatch) -> None:
 
 
 def older_versions_adopted(patch: pytest.MonkeyPatch) -> None:
-    """The handling region shows whatever came last, not the highest version."""
+    """The origin region shows whatever came last, not the highest version."""
     adopt = handling.adopt
 
     def adopt_anything(
@@ -144,7 +144,7 @@ def expiry_before_the_stored_receipt(patch: pytest.MonkeyPatch) -> None:
     receive = inbox.receive
 
     def receive_late(tx: Transaction, border: Border, kinds: Kinds, sealed: Sealed, now: datetime) -> Receipt:
-        if now > from_timestamp(sealed.content.not_after) and isinstance(kinds[sealed.content.kind], Command):
+        if now > from_timestamp(sealed.content.expire_time) and isinstance(kinds[sealed.content.kind], Command):
             answer = Answer(Outcome.OUTCOME_REFUSED, reason=Reason.REASON_ENVELOPE_EXPIRED)
             return seal_receipt(sealed, answer, border.signer, now=now, revision=border.current.revision)
         return receive(tx, border, kinds, sealed, now)

@@ -430,7 +430,7 @@ class TraceOrderResponse(_message.Message):
     UNANSWERED_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def traces(self) -> _containers.RepeatedCompositeFieldContainer[Global___RegionTrace]:
-        """One per region that knows the order: the handling region first."""
+        """One per region that knows the order: the origin region first."""
 
     @_builtins.property
     def unanswered(self) -> _containers.RepeatedCompositeFieldContainer[Global___UnansweredRegion]:

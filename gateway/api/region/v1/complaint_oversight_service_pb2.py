@@ -31,55 +31,55 @@ from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n7gateway/api/region/v1/complaint_oversight_service.proto\x12\x15gateway.api.region.v1\x1a-gateway/api/federation/v1/configuration.proto\x1a%gateway/api/region/v1/complaint.proto\x1a!gateway/api/types/v1/access.proto\x1a\"gateway/api/types/v1/privacy.proto\x1a gateway/api/types/v1/types.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa5\x03\n\x0f\x43omplaintHeader\x12\x0e\n\x06\x64ocket\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x04\x12\x34\n\x05state\x18\x03 \x01(\x0e\x32%.gateway.api.region.v1.ComplaintState\x12\r\n\x05level\x18\x04 \x01(\r\x12>\n\x08severity\x18\x05 \x01(\x0e\x32,.gateway.api.federation.v1.ComplaintSeverity\x12\x10\n\x08\x63\x61tegory\x18\x06 \x01(\t\x12\x17\n\x0fhandling_region\x18\x07 \x01(\t\x12\x14\n\x0cowner_region\x18\x08 \x01(\t\x12\x37\n\ndepartment\x18\t \x01(\x0b\x32#.gateway.api.types.v1.LocalizedText\x12\x31\n\rcreation_date\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\'\n\x03\x64ue\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08group_id\x18$ \x01(\tJ\x04\x08\x0c\x10$\"\xd6\x01\n\x1bListComplaintHeadersRequest\x12\x0f\n\x07overdue\x18\x01 \x01(\x08\x12-\n\ndue_within\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x14\n\x0cunclassified\x18\x03 \x01(\x08\x12\r\n\x05level\x18\x04 \x01(\r\x12\x10\n\x08\x63\x61tegory\x18\x05 \x01(\t\x12\x15\n\rinclude_ended\x18\x06 \x01(\x08\x12\x11\n\tpage_size\x18\x07 \x01(\x05\x12\x10\n\x08group_id\x18$ \x01(\tJ\x04\x08\x08\x10$\"l\n\x1cListComplaintHeadersResponse\x12:\n\ncomplaints\x18\x01 \x03(\x0b\x32&.gateway.api.region.v1.ComplaintHeader\x12\x10\n\x08has_more\x18\x02 \x01(\x08\",\n\x1aGetComplaintHistoryRequest\x12\x0e\n\x06\x64ocket\x18\x01 \x01(\t\"Y\n\x1bGetComplaintHistoryResponse\x12:\n\tcomplaint\x18\x01 \x01(\x0b\x32\'.gateway.api.region.v1.ComplaintHistory\"\x8c\x06\n\x10\x43omplaintHistory\x12\x36\n\x06header\x18\x01 \x01(\x0b\x32&.gateway.api.region.v1.ComplaintHeader\x12\x32\n\tdeadlines\x18\x02 \x03(\x0b\x32\x1f.gateway.api.region.v1.Deadline\x12/\n\x07\x63ustody\x18\x03 \x03(\x0b\x32\x1e.gateway.api.region.v1.Custody\x12\x42\n\rstate_changes\x18\x04 \x03(\x0b\x32+.gateway.api.region.v1.ComplaintStateChange\x12\x36\n\x0b\x65scalations\x18\x05 \x03(\x0b\x32!.gateway.api.region.v1.Escalation\x12\x32\n\x0e\x65xpedite_times\x18\x06 \x03(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x45\n\nutterances\x18\x07 \x03(\x0b\x32\x31.gateway.api.region.v1.ComplaintHistory.Utterance\x12\x10\n\x08refusals\x18\x08 \x01(\r\x12\x11\n\trepeat_of\x18\t \x01(\t\x12\x32\n\x06ledger\x18\n \x03(\x0b\x32\".gateway.api.region.v1.LedgerEntry\x12+\n\x08lateness\x18\x0b \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x34\n\x08why_late\x18\x0c \x03(\x0b\x32\".gateway.api.region.v1.LedgerEntry\x12J\n\ncategories\x18\r \x03(\x0b\x32\x36.gateway.api.region.v1.ComplaintClassification.Setting\x1a\\\n\tUtterance\x12(\n\x04time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06region\x18\x02 \x01(\t\x12\x15\n\rasks_customer\x18\x03 \x01(\x08\"w\n\x15RaiseComplaintRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0e\n\x06\x64ocket\x18\x02 \x01(\t\x12\r\n\x05level\x18\x03 \x01(\r\x12\x14\n\x06reason\x18\x04 \x01(\tB\x04\xb8\xbb\x18\x03\x12\x15\n\radministrator\x18\x05 \x01(\t\"S\n\x16RaiseComplaintResponse\x12\x39\n\tcomplaint\x18\x01 \x01(\x0b\x32&.gateway.api.region.v1.ComplaintHeader\"\x7f\n\x1aReclassifyComplaintRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0e\n\x06\x64ocket\x18\x02 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\x03 \x01(\t\x12\x14\n\x06reason\x18\x04 \x01(\tB\x04\xb8\xbb\x18\x03\x12\x15\n\radministrator\x18\x05 \x01(\t\"X\n\x1bReclassifyComplaintResponse\x12\x39\n\tcomplaint\x18\x01 \x01(\x0b\x32&.gateway.api.region.v1.ComplaintHeader\"\'\n\x16\x43ountComplaintsRequest\x12\r\n\x05month\x18\x01 \x01(\t\"c\n\x17\x43ountComplaintsResponse\x12\x11\n\tcustomers\x18\x01 \x01(\x04\x12\x35\n\x06\x63ounts\x18\x02 \x03(\x0b\x32%.gateway.api.region.v1.ComplaintCount\"\x90\x02\n\x0e\x43omplaintCount\x12\x10\n\x08\x63\x61tegory\x18\x01 \x01(\t\x12\x37\n\ndepartment\x18\x02 \x01(\x0b\x32#.gateway.api.types.v1.LocalizedText\x12\x12\n\ncomplaints\x18\x03 \x01(\x04\x12\r\n\x05timed\x18\x04 \x01(\x04\x12\x0f\n\x07in_time\x18\x05 \x01(\x04\x12\x15\n\rfirst_contact\x18\x06 \x01(\x04\x12\x0f\n\x07repeats\x18\x07 \x01(\x04\x12\x10\n\x08reopened\x18\x08 \x01(\x04\x12\x0f\n\x07reached\x18\t \x03(\x04\x12\x0f\n\x07ratings\x18\n \x01(\x04\x12\x12\n\nrating_sum\x18\x0b \x01(\x04\x12\x0f\n\x07minutes\x18\x0c \x03(\r2\xae\x05\n\x19\x43omplaintOversightService\x12\x89\x01\n\x14ListComplaintHeaders\x12\x32.gateway.api.region.v1.ListComplaintHeadersRequest\x1a\x33.gateway.api.region.v1.ListComplaintHeadersResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x04\x12\x86\x01\n\x13GetComplaintHistory\x12\x31.gateway.api.region.v1.GetComplaintHistoryRequest\x1a\x32.gateway.api.region.v1.GetComplaintHistoryResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x04\x12w\n\x0eRaiseComplaint\x12,.gateway.api.region.v1.RaiseComplaintRequest\x1a-.gateway.api.region.v1.RaiseComplaintResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x04\x12\x86\x01\n\x13ReclassifyComplaint\x12\x31.gateway.api.region.v1.ReclassifyComplaintRequest\x1a\x32.gateway.api.region.v1.ReclassifyComplaintResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x04\x12z\n\x0f\x43ountComplaints\x12-.gateway.api.region.v1.CountComplaintsRequest\x1a..gateway.api.region.v1.CountComplaintsResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n7gateway/api/region/v1/complaint_oversight_service.proto\x12\x15gateway.api.region.v1\x1a-gateway/api/federation/v1/configuration.proto\x1a%gateway/api/region/v1/complaint.proto\x1a!gateway/api/types/v1/access.proto\x1a\"gateway/api/types/v1/privacy.proto\x1a gateway/api/types/v1/types.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa4\x03\n\x0f\x43omplaintHeader\x12\x11\n\tticket_id\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x04\x12\x34\n\x05state\x18\x03 \x01(\x0e\x32%.gateway.api.region.v1.ComplaintState\x12\r\n\x05level\x18\x04 \x01(\r\x12>\n\x08severity\x18\x05 \x01(\x0e\x32,.gateway.api.federation.v1.ComplaintSeverity\x12\x10\n\x08\x63\x61tegory\x18\x06 \x01(\t\x12\x15\n\rorigin_region\x18\x07 \x01(\t\x12\x14\n\x0cowner_region\x18\x08 \x01(\t\x12\x37\n\ndepartment\x18\t \x01(\x0b\x32#.gateway.api.types.v1.LocalizedText\x12/\n\x0b\x63reate_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\'\n\x03\x64ue\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08group_id\x18$ \x01(\tJ\x04\x08\x0c\x10$\"\xd6\x01\n\x1bListComplaintHeadersRequest\x12\x0f\n\x07overdue\x18\x01 \x01(\x08\x12-\n\ndue_within\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x14\n\x0cunclassified\x18\x03 \x01(\x08\x12\r\n\x05level\x18\x04 \x01(\r\x12\x10\n\x08\x63\x61tegory\x18\x05 \x01(\t\x12\x15\n\rinclude_ended\x18\x06 \x01(\x08\x12\x11\n\tpage_size\x18\x07 \x01(\x05\x12\x10\n\x08group_id\x18$ \x01(\tJ\x04\x08\x08\x10$\"l\n\x1cListComplaintHeadersResponse\x12:\n\ncomplaints\x18\x01 \x03(\x0b\x32&.gateway.api.region.v1.ComplaintHeader\x12\x10\n\x08has_more\x18\x02 \x01(\x08\"/\n\x1aGetComplaintHistoryRequest\x12\x11\n\tticket_id\x18\x01 \x01(\t\"Y\n\x1bGetComplaintHistoryResponse\x12:\n\tcomplaint\x18\x01 \x01(\x0b\x32\'.gateway.api.region.v1.ComplaintHistory\"\x8c\x06\n\x10\x43omplaintHistory\x12\x36\n\x06header\x18\x01 \x01(\x0b\x32&.gateway.api.region.v1.ComplaintHeader\x12\x32\n\tdeadlines\x18\x02 \x03(\x0b\x32\x1f.gateway.api.region.v1.Deadline\x12/\n\x07\x63ustody\x18\x03 \x03(\x0b\x32\x1e.gateway.api.region.v1.Custody\x12\x42\n\rstate_changes\x18\x04 \x03(\x0b\x32+.gateway.api.region.v1.ComplaintStateChange\x12\x36\n\x0b\x65scalations\x18\x05 \x03(\x0b\x32!.gateway.api.region.v1.Escalation\x12\x32\n\x0e\x65xpedite_times\x18\x06 \x03(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x45\n\nutterances\x18\x07 \x03(\x0b\x32\x31.gateway.api.region.v1.ComplaintHistory.Utterance\x12\x10\n\x08refusals\x18\x08 \x01(\r\x12\x11\n\trepeat_of\x18\t \x01(\t\x12\x32\n\x06ledger\x18\n \x03(\x0b\x32\".gateway.api.region.v1.LedgerEntry\x12+\n\x08lateness\x18\x0b \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x34\n\x08why_late\x18\x0c \x03(\x0b\x32\".gateway.api.region.v1.LedgerEntry\x12J\n\ncategories\x18\r \x03(\x0b\x32\x36.gateway.api.region.v1.ComplaintClassification.Setting\x1a\\\n\tUtterance\x12(\n\x04time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06region\x18\x02 \x01(\t\x12\x15\n\rasks_customer\x18\x03 \x01(\x08\"}\n\x18\x45scalateComplaintRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x11\n\tticket_id\x18\x02 \x01(\t\x12\r\n\x05level\x18\x03 \x01(\r\x12\x14\n\x06reason\x18\x04 \x01(\tB\x04\xb8\xbb\x18\x03\x12\x15\n\radministrator\x18\x05 \x01(\t\"V\n\x19\x45scalateComplaintResponse\x12\x39\n\tcomplaint\x18\x01 \x01(\x0b\x32&.gateway.api.region.v1.ComplaintHeader\"\x82\x01\n\x1aReclassifyComplaintRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x11\n\tticket_id\x18\x02 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\x03 \x01(\t\x12\x14\n\x06reason\x18\x04 \x01(\tB\x04\xb8\xbb\x18\x03\x12\x15\n\radministrator\x18\x05 \x01(\t\"X\n\x1bReclassifyComplaintResponse\x12\x39\n\tcomplaint\x18\x01 \x01(\x0b\x32&.gateway.api.region.v1.ComplaintHeader\"\'\n\x16\x43ountComplaintsRequest\x12\r\n\x05month\x18\x01 \x01(\t\"c\n\x17\x43ountComplaintsResponse\x12\x11\n\tcustomers\x18\x01 \x01(\x04\x12\x35\n\x06\x63ounts\x18\x02 \x03(\x0b\x32%.gateway.api.region.v1.ComplaintCount\"\x90\x02\n\x0e\x43omplaintCount\x12\x10\n\x08\x63\x61tegory\x18\x01 \x01(\t\x12\x37\n\ndepartment\x18\x02 \x01(\x0b\x32#.gateway.api.types.v1.LocalizedText\x12\x12\n\ncomplaints\x18\x03 \x01(\x04\x12\r\n\x05timed\x18\x04 \x01(\x04\x12\x0f\n\x07in_time\x18\x05 \x01(\x04\x12\x15\n\rfirst_contact\x18\x06 \x01(\x04\x12\x0f\n\x07repeats\x18\x07 \x01(\x04\x12\x10\n\x08reopened\x18\x08 \x01(\x04\x12\x0f\n\x07reached\x18\t \x03(\x04\x12\x0f\n\x07ratings\x18\n \x01(\x04\x12\x12\n\nrating_sum\x18\x0b \x01(\x04\x12\x0f\n\x07minutes\x18\x0c \x03(\r2\xb8\x05\n\x19\x43omplaintOversightService\x12\x89\x01\n\x14ListComplaintHeaders\x12\x32.gateway.api.region.v1.ListComplaintHeadersRequest\x1a\x33.gateway.api.region.v1.ListComplaintHeadersResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x04\x12\x86\x01\n\x13GetComplaintHistory\x12\x31.gateway.api.region.v1.GetComplaintHistoryRequest\x1a\x32.gateway.api.region.v1.GetComplaintHistoryResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x04\x12\x80\x01\n\x11\x45scalateComplaint\x12/.gateway.api.region.v1.EscalateComplaintRequest\x1a\x30.gateway.api.region.v1.EscalateComplaintResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x04\x12\x86\x01\n\x13ReclassifyComplaint\x12\x31.gateway.api.region.v1.ReclassifyComplaintRequest\x1a\x32.gateway.api.region.v1.ReclassifyComplaintResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x04\x12z\n\x0f\x43ountComplaints\x12-.gateway.api.region.v1.CountComplaintsRequest\x1a..gateway.api.region.v1.CountComplaintsResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'gateway.api.region.v1.complaint_oversight_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_RAISECOMPLAINTREQUEST'].fields_by_name['reason']._loaded_options = None
-  _globals['_RAISECOMPLAINTREQUEST'].fields_by_name['reason']._serialized_options = b'\270\273\030\003'
+  _globals['_ESCALATECOMPLAINTREQUEST'].fields_by_name['reason']._loaded_options = None
+  _globals['_ESCALATECOMPLAINTREQUEST'].fields_by_name['reason']._serialized_options = b'\270\273\030\003'
   _globals['_RECLASSIFYCOMPLAINTREQUEST'].fields_by_name['reason']._loaded_options = None
   _globals['_RECLASSIFYCOMPLAINTREQUEST'].fields_by_name['reason']._serialized_options = b'\270\273\030\003'
   _globals['_COMPLAINTOVERSIGHTSERVICE'].methods_by_name['ListComplaintHeaders']._loaded_options = None
   _globals['_COMPLAINTOVERSIGHTSERVICE'].methods_by_name['ListComplaintHeaders']._serialized_options = b'\220\002\001\252\273\030\001\004'
   _globals['_COMPLAINTOVERSIGHTSERVICE'].methods_by_name['GetComplaintHistory']._loaded_options = None
   _globals['_COMPLAINTOVERSIGHTSERVICE'].methods_by_name['GetComplaintHistory']._serialized_options = b'\220\002\001\252\273\030\001\004'
-  _globals['_COMPLAINTOVERSIGHTSERVICE'].methods_by_name['RaiseComplaint']._loaded_options = None
-  _globals['_COMPLAINTOVERSIGHTSERVICE'].methods_by_name['RaiseComplaint']._serialized_options = b'\220\002\002\252\273\030\001\004'
+  _globals['_COMPLAINTOVERSIGHTSERVICE'].methods_by_name['EscalateComplaint']._loaded_options = None
+  _globals['_COMPLAINTOVERSIGHTSERVICE'].methods_by_name['EscalateComplaint']._serialized_options = b'\220\002\002\252\273\030\001\004'
   _globals['_COMPLAINTOVERSIGHTSERVICE'].methods_by_name['ReclassifyComplaint']._loaded_options = None
   _globals['_COMPLAINTOVERSIGHTSERVICE'].methods_by_name['ReclassifyComplaint']._serialized_options = b'\220\002\002\252\273\030\001\004'
   _globals['_COMPLAINTOVERSIGHTSERVICE'].methods_by_name['CountComplaints']._loaded_options = None
   _globals['_COMPLAINTOVERSIGHTSERVICE'].methods_by_name['CountComplaints']._serialized_options = b'\220\002\001\252\273\030\001\004'
   _globals['_COMPLAINTHEADER']._serialized_start=339
-  _globals['_COMPLAINTHEADER']._serialized_end=760
-  _globals['_LISTCOMPLAINTHEADERSREQUEST']._serialized_start=763
-  _globals['_LISTCOMPLAINTHEADERSREQUEST']._serialized_end=977
-  _globals['_LISTCOMPLAINTHEADERSRESPONSE']._serialized_start=979
-  _globals['_LISTCOMPLAINTHEADERSRESPONSE']._serialized_end=1087
-  _globals['_GETCOMPLAINTHISTORYREQUEST']._serialized_start=1089
-  _globals['_GETCOMPLAINTHISTORYREQUEST']._serialized_end=1133
-  _globals['_GETCOMPLAINTHISTORYRESPONSE']._serialized_start=1135
-  _globals['_GETCOMPLAINTHISTORYRESPONSE']._serialized_end=1224
-  _globals['_COMPLAINTHISTORY']._serialized_start=1227
-  _globals['_COMPLAINTHISTORY']._serialized_end=2007
-  _globals['_COMPLAINTHISTORY_UTTERANCE']._serialized_start=1915
-  _globals['_COMPLAINTHISTORY_UTTERANCE']._serialized_end=2007
-  _globals['_RAISECOMPLAINTREQUEST']._serialized_start=2009
-  _globals['_RAISECOMPLAINTREQUEST']._serialized_end=2128
-  _globals['_RAISECOMPLAINTRESPONSE']._serialized_start=2130
-  _globals['_RAISECOMPLAINTRESPONSE']._serialized_end=2213
-  _globals['_RECLASSIFYCOMPLAINTREQUEST']._serialized_start=2215
-  _globals['_RECLASSIFYCOMPLAINTREQUEST']._serialized_end=2342
-  _globals['_RECLASSIFYCOMPLAINTRESPONSE']._serialized_start=2344
-  _globals['_RECLASSIFYCOMPLAINTRESPONSE']._serialized_end=2432
-  _globals['_COUNTCOMPLAINTSREQUEST']._serialized_start=2434
-  _globals['_COUNTCOMPLAINTSREQUEST']._serialized_end=2473
-  _globals['_COUNTCOMPLAINTSRESPONSE']._serialized_start=2475
-  _globals['_COUNTCOMPLAINTSRESPONSE']._serialized_end=2574
-  _globals['_COMPLAINTCOUNT']._serialized_start=2577
-  _globals['_COMPLAINTCOUNT']._serialized_end=2849
-  _globals['_COMPLAINTOVERSIGHTSERVICE']._serialized_start=2852
-  _globals['_COMPLAINTOVERSIGHTSERVICE']._serialized_end=3538
+  _globals['_COMPLAINTHEADER']._serialized_end=759
+  _globals['_LISTCOMPLAINTHEADERSREQUEST']._serialized_start=762
+  _globals['_LISTCOMPLAINTHEADERSREQUEST']._serialized_end=976
+  _globals['_LISTCOMPLAINTHEADERSRESPONSE']._serialized_start=978
+  _globals['_LISTCOMPLAINTHEADERSRESPONSE']._serialized_end=1086
+  _globals['_GETCOMPLAINTHISTORYREQUEST']._serialized_start=1088
+  _globals['_GETCOMPLAINTHISTORYREQUEST']._serialized_end=1135
+  _globals['_GETCOMPLAINTHISTORYRESPONSE']._serialized_start=1137
+  _globals['_GETCOMPLAINTHISTORYRESPONSE']._serialized_end=1226
+  _globals['_COMPLAINTHISTORY']._serialized_start=1229
+  _globals['_COMPLAINTHISTORY']._serialized_end=2009
+  _globals['_COMPLAINTHISTORY_UTTERANCE']._serialized_start=1917
+  _globals['_COMPLAINTHISTORY_UTTERANCE']._serialized_end=2009
+  _globals['_ESCALATECOMPLAINTREQUEST']._serialized_start=2011
+  _globals['_ESCALATECOMPLAINTREQUEST']._serialized_end=2136
+  _globals['_ESCALATECOMPLAINTRESPONSE']._serialized_start=2138
+  _globals['_ESCALATECOMPLAINTRESPONSE']._serialized_end=2224
+  _globals['_RECLASSIFYCOMPLAINTREQUEST']._serialized_start=2227
+  _globals['_RECLASSIFYCOMPLAINTREQUEST']._serialized_end=2357
+  _globals['_RECLASSIFYCOMPLAINTRESPONSE']._serialized_start=2359
+  _globals['_RECLASSIFYCOMPLAINTRESPONSE']._serialized_end=2447
+  _globals['_COUNTCOMPLAINTSREQUEST']._serialized_start=2449
+  _globals['_COUNTCOMPLAINTSREQUEST']._serialized_end=2488
+  _globals['_COUNTCOMPLAINTSRESPONSE']._serialized_start=2490
+  _globals['_COUNTCOMPLAINTSRESPONSE']._serialized_end=2589
+  _globals['_COMPLAINTCOUNT']._serialized_start=2592
+  _globals['_COMPLAINTCOUNT']._serialized_end=2864
+  _globals['_COMPLAINTOVERSIGHTSERVICE']._serialized_start=2867
+  _globals['_COMPLAINTOVERSIGHTSERVICE']._serialized_end=3563
 # @@protoc_insertion_point(module_scope)

@@ -32,11 +32,11 @@ class OrderSummary(_message.Message):
     BUSINESS_FIELD_NUMBER: _builtins.int
     STATE_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
-    HANDLING_REGION_FIELD_NUMBER: _builtins.int
+    ORIGIN_REGION_FIELD_NUMBER: _builtins.int
     HOME_REGION_FIELD_NUMBER: _builtins.int
     AWAITING_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
-    ORDER_DATE_FIELD_NUMBER: _builtins.int
+    CREATE_TIME_FIELD_NUMBER: _builtins.int
     NUMBER_PREFIX_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """The order id."""
@@ -46,7 +46,7 @@ class OrderSummary(_message.Message):
     """How it stands."""
     version: _builtins.int
     """The version that this region has."""
-    handling_region: _builtins.str
+    origin_region: _builtins.str
     """Where the customer stands."""
     home_region: _builtins.str
     """Who owns the customer; empty while unknown."""
@@ -59,7 +59,7 @@ class OrderSummary(_message.Message):
         """Whose turn it is, since when, until when."""
 
     @_builtins.property
-    def order_date(self) -> _timestamp_pb2.Timestamp:
+    def create_time(self) -> _timestamp_pb2.Timestamp:
         """When it was taken in."""
 
     def __init__(
@@ -69,16 +69,16 @@ class OrderSummary(_message.Message):
         business: _builtins.str = ...,
         state: _order_pb2.OrderState.ValueType = ...,
         version: _builtins.int = ...,
-        handling_region: _builtins.str = ...,
+        origin_region: _builtins.str = ...,
         home_region: _builtins.str = ...,
         awaiting: _order_pb2.Awaiting | None = ...,
         reason: _reason_pb2.Reason.ValueType = ...,
-        order_date: _timestamp_pb2.Timestamp | None = ...,
+        create_time: _timestamp_pb2.Timestamp | None = ...,
         number_prefix: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["awaiting", b"awaiting", "order_date", b"order_date"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["awaiting", b"awaiting", "create_time", b"create_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["awaiting", b"awaiting", "business", b"business", "handling_region", b"handling_region", "home_region", b"home_region", "id", b"id", "number_prefix", b"number_prefix", "order_date", b"order_date", "reason", b"reason", "state", b"state", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["awaiting", b"awaiting", "business", b"business", "create_time", b"create_time", "home_region", b"home_region", "id", b"id", "number_prefix", b"number_prefix", "origin_region", b"origin_region", "reason", b"reason", "state", b"state", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -53,7 +53,7 @@ class Rule(BusinessRule):
 
 
 def _late_compensation(situation: Situation, account: str) -> tuple[Posting, ...]:
-    lateness = situation.now - from_timestamp(situation.order.expected_completion_date)
+    lateness = situation.now - from_timestamp(situation.order.expected_completion_time)
     days = -(-lateness // timedelta(days=1))  # a day that has begun counts
     per_mille = situation.federation.figure("late-installation", situation.regions)
     amount = late_compensation(situation.business.fee.minor_units, days, per_mille)

@@ -95,4 +95,4 @@ def _ended(situation: Situation) -> tuple[Subscription, ...]:
     if situation.text("category") != NOT_ORDERED:
         return ()
     running = [each for each in _disputed(situation) if each.runs_at(situation.now)]
-    return tuple(replace(each, end_date=situation.now) for each in running)
+    return tuple(replace(each, end_time=situation.now) for each in running)

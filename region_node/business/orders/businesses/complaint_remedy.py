@@ -35,8 +35,8 @@ class Rule(BusinessRule):
     def fulfil(self, situation: Situation) -> Effects:
         """The account is credited; for a refund the money is then owed to the customer."""
         order, account, amount = situation.order, situation.line.account_id, situation.amount("amount")
-        at_home = order.handling_region == situation.region
-        debit = COMPENSATION if at_home else receivable(order.handling_region)
+        at_home = order.origin_region == situation.region
+        debit = COMPENSATION if at_home else receivable(order.origin_region)
         given = transfer(f"{order.id}#remedy", EntryKind.REMEDY, amount, debit=debit, credit=account)
         results = {"given_minor_units": str(amount)}
         if situation.text("settlement") == REFUND:

@@ -31,7 +31,7 @@ class Rule(BusinessRule):
             if national.startswith(segments):
                 raise Refused(Reason.REASON_NUMBER_NOT_PORTABLE, kind_zh_cn=zh_cn, kind_en=en)
         days = situation.federation.figure("porting-wait", situation.regions)
-        possible = situation.line.start_date + timedelta(days=days)
+        possible = situation.line.start_time + timedelta(days=days)
         if situation.now < possible:
             day = possible.astimezone(ZoneInfo(situation.time_zone)).date().isoformat()
             raise Refused(Reason.REASON_PORTED_RECENTLY, days=str(days), **{"from": day})

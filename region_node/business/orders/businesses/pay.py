@@ -12,16 +12,16 @@ def _amount(order: Order) -> int:
 
 
 class Rule(BusinessRule):
-    """The handling region owes what it took, first to the payer, then to the home region."""
+    """The origin region owes what it took, first to the payer, then to the home region."""
 
     def fulfil(self, situation: Situation) -> Effects:
-        """The account is credited, against cash at home or a receivable from the handling region.
+        """The account is credited, against cash at home or a receivable from the origin region.
 
         A line that was suspended for arrears is in service again once nothing is overdue.
         """
         order, amount = situation.order, _amount(situation.order)
-        at_home = order.handling_region == situation.region
-        debit = CASH if at_home else receivable(order.handling_region)
+        at_home = order.origin_region == situation.region
+        debit = CASH if at_home else receivable(order.origin_region)
         posting = transfer(
             f"{order.id}#credit", EntryKind.PAYMENT, amount, debit=debit, credit=situation.line.account_id
         )

@@ -40,7 +40,7 @@ class Rule(BusinessRule):
                 en=f"{plan.name.en}, {rent} a month, from the next billing cycle",
             ),
             amount=plan.monthly_rent,
-            effective_date=to_timestamp(next_cycle(situation.now, situation.time_zone)),
+            effective_time=to_timestamp(next_cycle(situation.now, situation.time_zone)),
         )
 
     def fulfil(self, situation: Situation) -> Effects:

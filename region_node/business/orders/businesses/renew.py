@@ -39,13 +39,13 @@ class Rule(BusinessRule):
                 en=f"{contract.name.en}, from {first} until {last}, {discount} off the rent of each month",
             ),
             amount=contract.price,
-            effective_date=to_timestamp(start) if start > situation.now else None,
+            effective_time=to_timestamp(start) if start > situation.now else None,
         )
 
     def fulfil(self, situation: Situation) -> Effects:
         """The line is bound until the end of the new term."""
         bound = contract_subscription(situation, _contract(situation), situation.line.product_id, _start(situation))
-        line = replace(situation.line, contract_end=bound.end_date)
+        line = replace(situation.line, contract_end=bound.end_time)
         return Effects(line, subscriptions=(bound,))
 
 

@@ -39,8 +39,8 @@ class Rule(BusinessRule):
             subscription_id=f"{situation.line.product_id}/{situation.order.id}#roaming",
             product_id=situation.line.product_id,
             offering_id=chosen_offering(situation).id,
-            start_date=situation.now,
-            end_date=situation.time("end"),
+            start_time=situation.now,
+            end_time=situation.time("end"),
         )
         return Effects(situation.line, subscriptions=(subscription,))
 
@@ -51,4 +51,4 @@ def _is_roaming(situation: Situation, subscription: Subscription) -> bool:
 
 
 def _overlaps(other: Subscription, start: datetime, end: datetime | None) -> bool:
-    return other.start_date < (end or _OPEN) and start < (other.end_date or _OPEN)
+    return other.start_time < (end or _OPEN) and start < (other.end_time or _OPEN)

@@ -29,7 +29,7 @@ class Rule(BusinessRule):
         code = situation.business.code
         if situation.text("delivery") == "post" and not situation.text("address"):
             raise Refused(Reason.REASON_CHARACTERISTIC_MISSING, business=code, name="address")
-        if situation.order.handling_region == situation.region:
+        if situation.order.origin_region == situation.region:
             return
         if situation.order.request.applicant == Applicant.APPLICANT_AGENT:
             raise Refused(Reason.REASON_APPLICANT_NOT_ALLOWED, business=code)

@@ -23,7 +23,7 @@ class Rule(BusinessRule):
 
     def fulfil(self, situation: Situation) -> Effects:
         """It ends at once, whatever end was agreed: the cycle that runs is the last one in which it is charged."""
-        ended = [replace(each, end_date=situation.now) for each in _subscribed(situation)]
+        ended = [replace(each, end_time=situation.now) for each in _subscribed(situation)]
         return Effects(situation.line, subscriptions=tuple(ended))
 
 
