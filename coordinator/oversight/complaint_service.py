@@ -82,18 +82,18 @@ class ComplaintOversightService(ComplaintOversightServiceServicer):
             response.told_by = told_by
         return response
 
-    async def EscalateComplaint(  # noqa: N802 - named by the contract
+    async def RaiseComplaint(  # noqa: N802 - named by the contract
         self,
-        request: contract.EscalateComplaintRequest,
-        context: grpc.aio.ServicerContext[contract.EscalateComplaintRequest, contract.EscalateComplaintResponse],
-    ) -> contract.EscalateComplaintResponse:
+        request: contract.RaiseComplaintRequest,
+        context: grpc.aio.ServicerContext[contract.RaiseComplaintRequest, contract.RaiseComplaintResponse],
+    ) -> contract.RaiseComplaintResponse:
         """See the contract.
 
         The origin region is asked first: it knows whether it has done so already while the complaint was not
         taken up, and else who is responsible.
         """
         contact = self._first_contact(request.ticket_id)
-        asked = region_contract.EscalateComplaintRequest(
+        asked = region_contract.RaiseComplaintRequest(
             request_id=request.request_id,
             ticket_id=request.ticket_id,
             level=request.level,
@@ -106,7 +106,7 @@ class ComplaintOversightService(ComplaintOversightServiceServicer):
             answer = await self._raised(owner, asked) if owner else answer
         if isinstance(answer, Refused):
             raise answer
-        return contract.EscalateComplaintResponse(complaint=answer.complaint)
+        return contract.RaiseComplaintResponse(complaint=answer.complaint)
 
     async def ReclassifyComplaint(  # noqa: N802 - named by the contract
         self,
@@ -171,11 +171,11 @@ class ComplaintOversightService(ComplaintOversightServiceServicer):
         return first | await self._regions.ask(others, _history_of(ticket_id))
 
     async def _raised(
-        self, region: str, asked: region_contract.EscalateComplaintRequest
-    ) -> region_contract.EscalateComplaintResponse | Refused:
+        self, region: str, asked: region_contract.RaiseComplaintRequest
+    ) -> region_contract.RaiseComplaintResponse | Refused:
         answers = await self._regions.ask(
             [region],
-            lambda channel, seconds: invoke(ComplaintOversightServiceStub(channel).EscalateComplaint, asked, seconds),
+            lambda channel, seconds: invoke(ComplaintOversightServiceStub(channel).RaiseComplaint, asked, seconds),
         )
         return answers.by_region[region] if region in answers.by_region else answers.refusals[region]
 

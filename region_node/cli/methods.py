@@ -37,7 +37,7 @@ _SERVICES = (
     "agreement_service",
     "planned_outage_service",
     "support_service",
-    "support_registry_service",
+    "support_resource_service",
     "retention_service",
 )
 _COMMANDS = {

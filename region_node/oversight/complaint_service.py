@@ -67,11 +67,11 @@ class ComplaintOversightService(ComplaintOversightServiceServicer):
         told = history(complaint, self._clock.now(), self._context.federation.working_hours)
         return api.GetComplaintHistoryResponse(complaint=told)
 
-    async def EscalateComplaint(  # noqa: N802 - named by the contract
+    async def RaiseComplaint(  # noqa: N802 - named by the contract
         self,
-        request: api.EscalateComplaintRequest,
-        context: grpc.aio.ServicerContext[api.EscalateComplaintRequest, api.EscalateComplaintResponse],
-    ) -> api.EscalateComplaintResponse:
+        request: api.RaiseComplaintRequest,
+        context: grpc.aio.ServicerContext[api.RaiseComplaintRequest, api.RaiseComplaintResponse],
+    ) -> api.RaiseComplaintResponse:
         """See the contract."""
         require_request_id(request.request_id)
         require_length("reason", request.reason, rules.NOTE_LIMIT, required=True)
@@ -80,7 +80,7 @@ class ComplaintOversightService(ComplaintOversightServiceServicer):
         _require_administrator(request.administrator)
         through = current_call().identity.path
         complaint = await self._store.write(lambda tx: self._raised(tx, request, through))
-        return api.EscalateComplaintResponse(complaint=header_of(complaint))
+        return api.RaiseComplaintResponse(complaint=header_of(complaint))
 
     async def ReclassifyComplaint(  # noqa: N802 - named by the contract
         self,
@@ -134,11 +134,11 @@ class ComplaintOversightService(ComplaintOversightServiceServicer):
             include_ended=request.include_ended,
         )
 
-    def _raised(self, tx: Transaction, request: api.EscalateComplaintRequest, through: str) -> Complaint:
+    def _raised(self, tx: Transaction, request: api.RaiseComplaintRequest, through: str) -> Complaint:
         """Raises a complaint once."""
         now, content = self._clock.now(), f"raise\0{request.ticket_id}\0{request.level}\0{request.reason}"
         wanted = AdministratorsWish(request.level, request.reason, request.administrator)
-        decided = _Decided(request.administrator, request.request_id, content, "EscalateComplaint")
+        decided = _Decided(request.administrator, request.request_id, content, "RaiseComplaint")
         return decided.once(
             tx,
             now,

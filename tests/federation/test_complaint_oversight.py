@@ -50,10 +50,10 @@ async def shown(federation: Federation, ticket_id: str) -> api.ShowComplaintResp
 async def raised(
     federation: Federation, ticket_id: str, level: int, *, reason: str = "媒体关注", request_id: str = ""
 ) -> ComplaintHeader:
-    request = api.EscalateComplaintRequest(
+    request = api.RaiseComplaintRequest(
         request_id=request_id or uuid.uuid4().hex, ticket_id=ticket_id, level=level, reason=reason
     )
-    return (await federation.complaint_oversight.EscalateComplaint(request, timeout=CALL_SECONDS)).complaint
+    return (await federation.complaint_oversight.RaiseComplaint(request, timeout=CALL_SECONDS)).complaint
 
 
 async def reported(
@@ -124,7 +124,7 @@ async def test_an_administrator_raises_a_complaint_once_and_the_region_keeps_who
     assert [(each.level, each.trigger) for each in found.escalations[2:]] == [(2, ADMINISTRATOR), (3, ADMINISTRATOR)]
     assert [(each.author, each.text) for each in found.notes] == [("admin/root", "媒体关注")]
     audited = federation.database("sichuan").rows(
-        "SELECT actor, detail FROM audit WHERE action = 'EscalateComplaint' AND subject = ?", filed.ticket_id
+        "SELECT actor, detail FROM audit WHERE action = 'RaiseComplaint' AND subject = ?", filed.ticket_id
     )
     assert audited == [("admin/root", "level 3, through coordinator/0")]
     told = await refusal(raised(federation, filed.ticket_id, 3))

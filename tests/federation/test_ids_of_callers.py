@@ -42,7 +42,7 @@ ASKED_ONCE: Mapping[str, Fields] = {
         "region": "henan",
         "department": "SETTLEMENT",
     },
-    "coordinator.ComplaintOversightService.EscalateComplaint": {
+    "coordinator.ComplaintOversightService.RaiseComplaint": {
         "ticket_id": "TICKET_ID",
         "level": 4,
         "reason": "other",
@@ -61,7 +61,7 @@ ASKED_ONCE: Mapping[str, Fields] = {
         "department": "SETTLEMENT",
         "administrator": "admin/root",
     },
-    "region.ComplaintOversightService.EscalateComplaint": {
+    "region.ComplaintOversightService.RaiseComplaint": {
         "ticket_id": "TICKET_ID",
         "level": 4,
         "reason": "other",
@@ -408,7 +408,7 @@ async def asked_before(federation: Federation) -> Scene:
     )
     note = METHODS["region.ComplaintService.AddPrivateNote"]
     assert not await scene.told(note, [{"request_id": "USED", "ticket_id": "TICKET_ID", "text": "first"}], {})
-    raised = METHODS["coordinator.ComplaintOversightService.EscalateComplaint"]
+    raised = METHODS["coordinator.ComplaintOversightService.RaiseComplaint"]
 
     async def is_raised() -> bool:
         asked = {"request_id": "USED", "ticket_id": "TICKET_ID", "level": 2, "reason": "first"}

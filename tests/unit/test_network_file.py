@@ -53,6 +53,6 @@ def test_a_line_that_tells_nothing_says_which_words_and_names_there_are(
 
 
 def test_names_may_be_written_as_in_json_of_the_contract(tmp_path: Path) -> None:
-    found = only_line(tmp_path / "a.jsonl", '{"externalAlarmId": "7", "perceivedSeverity": "critical"}').content
+    found = only_line(tmp_path / "a.jsonl", '{"externalId": "7", "perceivedSeverity": "critical"}').content
     assert found is not None
     assert (found.external_id, found.perceived_severity) == ("7", PERCEIVED_SEVERITY_CRITICAL)

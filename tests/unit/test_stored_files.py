@@ -16,7 +16,7 @@ def test_a_document_of_a_database_of_before_is_one_still_and_no_attachment() -> 
     with contextlib.closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
         apply(connection, before)
         connection.execute(
-            "INSERT INTO document_files (document_id, subject, number_hash, named, named_hash, size, received, state,"
+            "INSERT INTO document_files (register_id, subject, number_hash, named, named_hash, size, received, state,"
             " home, reason, parameters, withdraw_time, create_time)"
             " VALUES ('henan/counter/1', 'customer/c1', '', X'00', '', 1, 1, ?, 'henan', 0, '', NULL, 0)",
             (REGISTERED,),

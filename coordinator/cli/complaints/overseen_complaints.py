@@ -131,10 +131,10 @@ def raise_complaint(asking: Asking, ticket_id: str, level: int, reason: str) -> 
       coordinator complaints raise guangdong/20261124-17 --level 4 --reason 'in the newspapers'
     """
     content = "\0".join((ticket_id, str(level), reason))
-    request = contract.EscalateComplaintRequest(
+    request = contract.RaiseComplaintRequest(
         request_id=hashlib.sha256(content.encode()).hexdigest()[:32], ticket_id=ticket_id, level=level, reason=reason
     )
-    response = asking.ask(lambda channel: ComplaintOversightServiceStub(channel).EscalateComplaint, request)
+    response = asking.ask(lambda channel: ComplaintOversightServiceStub(channel).RaiseComplaint, request)
     raised = response.complaint
     line = translated(
         "{ticket_id} is at level {level}; {region} is responsible",

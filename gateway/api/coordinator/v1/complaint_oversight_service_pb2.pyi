@@ -204,7 +204,7 @@ class ShowComplaintResponse(_message.Message):
 Global___ShowComplaintResponse: _TypeAlias = ShowComplaintResponse  # noqa: Y015
 
 @_typing.final
-class EscalateComplaintRequest(_message.Message):
+class RaiseComplaintRequest(_message.Message):
     """What is wanted."""
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -235,10 +235,10 @@ class EscalateComplaintRequest(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___EscalateComplaintRequest: _TypeAlias = EscalateComplaintRequest  # noqa: Y015
+Global___RaiseComplaintRequest: _TypeAlias = RaiseComplaintRequest  # noqa: Y015
 
 @_typing.final
-class EscalateComplaintResponse(_message.Message):
+class RaiseComplaintResponse(_message.Message):
     """The complaint after it."""
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -259,7 +259,7 @@ class EscalateComplaintResponse(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___EscalateComplaintResponse: _TypeAlias = EscalateComplaintResponse  # noqa: Y015
+Global___RaiseComplaintResponse: _TypeAlias = RaiseComplaintResponse  # noqa: Y015
 
 @_typing.final
 class ReclassifyComplaintRequest(_message.Message):

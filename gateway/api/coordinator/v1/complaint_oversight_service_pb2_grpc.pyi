@@ -20,7 +20,7 @@ class ComplaintOversightServiceStub:
     """Lists complaints of all regions, without personal data and texts."""
     ShowComplaint: _aio.UnaryUnaryMultiCallable[_complaint_oversight_service_pb2.ShowComplaintRequest, _complaint_oversight_service_pb2.ShowComplaintResponse]
     """Tells how one complaint went, without texts."""
-    EscalateComplaint: _aio.UnaryUnaryMultiCallable[_complaint_oversight_service_pb2.EscalateComplaintRequest, _complaint_oversight_service_pb2.EscalateComplaintResponse]
+    RaiseComplaint: _aio.UnaryUnaryMultiCallable[_complaint_oversight_service_pb2.RaiseComplaintRequest, _complaint_oversight_service_pb2.RaiseComplaintResponse]
     """Raises a complaint to a level. The same request id with the same content is done once."""
     ReclassifyComplaint: _aio.UnaryUnaryMultiCallable[_complaint_oversight_service_pb2.ReclassifyComplaintRequest, _complaint_oversight_service_pb2.ReclassifyComplaintResponse]
     """Says what a complaint is about, and has it routed by that. The same request id with the same content is done once."""
@@ -47,11 +47,11 @@ class ComplaintOversightServiceServicer(metaclass=_abc_1.ABCMeta):
         """Tells how one complaint went, without texts."""
 
     @_abc_1.abstractmethod
-    def EscalateComplaint(
+    def RaiseComplaint(
         self,
-        request: _complaint_oversight_service_pb2.EscalateComplaintRequest,
-        context: _aio.ServicerContext[_complaint_oversight_service_pb2.EscalateComplaintRequest, _complaint_oversight_service_pb2.EscalateComplaintResponse],
-    ) -> _abc.Awaitable[_complaint_oversight_service_pb2.EscalateComplaintResponse]:
+        request: _complaint_oversight_service_pb2.RaiseComplaintRequest,
+        context: _aio.ServicerContext[_complaint_oversight_service_pb2.RaiseComplaintRequest, _complaint_oversight_service_pb2.RaiseComplaintResponse],
+    ) -> _abc.Awaitable[_complaint_oversight_service_pb2.RaiseComplaintResponse]:
         """Raises a complaint to a level. The same request id with the same content is done once."""
 
     @_abc_1.abstractmethod

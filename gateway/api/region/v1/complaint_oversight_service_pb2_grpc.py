@@ -45,10 +45,10 @@ class ComplaintOversightServiceStub:
                 request_serializer=gateway_dot_api_dot_region_dot_v1_dot_complaint__oversight__service__pb2.GetComplaintHistoryRequest.SerializeToString,
                 response_deserializer=gateway_dot_api_dot_region_dot_v1_dot_complaint__oversight__service__pb2.GetComplaintHistoryResponse.FromString,
                 _registered_method=True)
-        self.EscalateComplaint = channel.unary_unary(
-                '/gateway.api.region.v1.ComplaintOversightService/EscalateComplaint',
-                request_serializer=gateway_dot_api_dot_region_dot_v1_dot_complaint__oversight__service__pb2.EscalateComplaintRequest.SerializeToString,
-                response_deserializer=gateway_dot_api_dot_region_dot_v1_dot_complaint__oversight__service__pb2.EscalateComplaintResponse.FromString,
+        self.RaiseComplaint = channel.unary_unary(
+                '/gateway.api.region.v1.ComplaintOversightService/RaiseComplaint',
+                request_serializer=gateway_dot_api_dot_region_dot_v1_dot_complaint__oversight__service__pb2.RaiseComplaintRequest.SerializeToString,
+                response_deserializer=gateway_dot_api_dot_region_dot_v1_dot_complaint__oversight__service__pb2.RaiseComplaintResponse.FromString,
                 _registered_method=True)
         self.ReclassifyComplaint = channel.unary_unary(
                 '/gateway.api.region.v1.ComplaintOversightService/ReclassifyComplaint',
@@ -80,7 +80,7 @@ class ComplaintOversightServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
-    def EscalateComplaint(self, request, context):
+    def RaiseComplaint(self, request, context):
         """Raises a complaint to a level for an administrator. Asked of the responsible region, or of the first contact while that one has not taken it up. The same request id with the same content is done once.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -114,10 +114,10 @@ def add_ComplaintOversightServiceServicer_to_server(servicer, server):
                     request_deserializer=gateway_dot_api_dot_region_dot_v1_dot_complaint__oversight__service__pb2.GetComplaintHistoryRequest.FromString,
                     response_serializer=gateway_dot_api_dot_region_dot_v1_dot_complaint__oversight__service__pb2.GetComplaintHistoryResponse.SerializeToString,
             ),
-            'EscalateComplaint': grpc.unary_unary_rpc_method_handler(
-                    servicer.EscalateComplaint,
-                    request_deserializer=gateway_dot_api_dot_region_dot_v1_dot_complaint__oversight__service__pb2.EscalateComplaintRequest.FromString,
-                    response_serializer=gateway_dot_api_dot_region_dot_v1_dot_complaint__oversight__service__pb2.EscalateComplaintResponse.SerializeToString,
+            'RaiseComplaint': grpc.unary_unary_rpc_method_handler(
+                    servicer.RaiseComplaint,
+                    request_deserializer=gateway_dot_api_dot_region_dot_v1_dot_complaint__oversight__service__pb2.RaiseComplaintRequest.FromString,
+                    response_serializer=gateway_dot_api_dot_region_dot_v1_dot_complaint__oversight__service__pb2.RaiseComplaintResponse.SerializeToString,
             ),
             'ReclassifyComplaint': grpc.unary_unary_rpc_method_handler(
                     servicer.ReclassifyComplaint,
@@ -196,7 +196,7 @@ class ComplaintOversightService:
             _registered_method=True)
 
     @staticmethod
-    def EscalateComplaint(request,
+    def RaiseComplaint(request,
             target,
             options=(),
             channel_credentials=None,
@@ -209,9 +209,9 @@ class ComplaintOversightService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/gateway.api.region.v1.ComplaintOversightService/EscalateComplaint',
-            gateway_dot_api_dot_region_dot_v1_dot_complaint__oversight__service__pb2.EscalateComplaintRequest.SerializeToString,
-            gateway_dot_api_dot_region_dot_v1_dot_complaint__oversight__service__pb2.EscalateComplaintResponse.FromString,
+            '/gateway.api.region.v1.ComplaintOversightService/RaiseComplaint',
+            gateway_dot_api_dot_region_dot_v1_dot_complaint__oversight__service__pb2.RaiseComplaintRequest.SerializeToString,
+            gateway_dot_api_dot_region_dot_v1_dot_complaint__oversight__service__pb2.RaiseComplaintResponse.FromString,
             options,
             channel_credentials,
             insecure,
