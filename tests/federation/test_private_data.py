@@ -1,20 +1,31 @@
 """What members keep on disk is theirs alone: the directory from its creation, and every file in it."""
 
 import stat
+from contextlib import suppress
 from pathlib import Path
 
 from tests.federation.databases import Databases
-from tests.federation.running import running
+from tests.federation.running import running, until
 
 
 def modes(directory: Path) -> dict[str, int]:
-    """The permissions of a directory and of the files in it."""
-    return {path.name: stat.S_IMODE(path.stat().st_mode) for path in (directory, *directory.iterdir())}
+    """The permissions of a directory and of the files in it, but for a file that gets its name meanwhile."""
+    found = {}
+    for path in (directory, *directory.iterdir()):
+        with suppress(FileNotFoundError):
+            found[path.name] = stat.S_IMODE(path.stat().st_mode)
+    return found
 
 
 async def test_the_data_of_nodes_and_of_the_coordinator_can_be_read_by_their_owner_alone(tmp_path: Path) -> None:
     async with running(tmp_path, Databases(None, made_by_members=True), ["guangdong"]) as federation:
-        found = modes(federation.region_settings("guangdong").data)
+        data = federation.region_settings("guangdong").data
+
+        async def is_kept() -> bool:
+            return "federation.bin" in modes(data)
+
+        await until(is_kept, "the node keeps the configuration")
+        found = modes(data)
         assert {"region-node.sqlite", "region-node.sqlite-wal", "region-node.sqlite-shm", "federation.bin"} <= set(
             found
         )
