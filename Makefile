@@ -4,6 +4,8 @@ VENV ?= .venv
 SEEDS ?= 200
 JOBS ?= 2
 TESTS ?= tests
+# Modules are compiled once for all the processes that tests start, whatever the machine says of bytecode.
+RUN_TESTS = PYTHONDONTWRITEBYTECODE= PYTHONPYCACHEPREFIX=$(CURDIR)/build/pycache $(BIN)/python -m pytest -n $(JOBS) --dist loadgroup --no-loadscope-reorder $(TESTS)
 ENGINES ?=
 PROFILE ?= embedded
 SECONDS ?= 60
@@ -11,7 +13,8 @@ BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
 # KEEP=1 given to make reaches the demo: make hands its own variables on as environment.
-.PHONY: help setup services clients generate texts demo run test test-other check bench simulate rolling lock clean
+.PHONY: help setup services clients generate texts docs demo run test test-all test-other durations check bench simulate \
+	rolling lock clean
 
 
 help: ## print the targets
@@ -32,24 +35,34 @@ generate: setup ## generate gateway/api from protos
 texts: setup ## take new texts of the commands into the Chinese catalogues, and compile them
 	@$(BIN)/python -m deploy.texts
 
+docs: setup ## write the state diagrams of docs/ from the code, and CLAUSES.md from the markers of tests
+	@$(BIN)/python -m deploy.docs
+
 demo: setup ## run the story with real processes; PROFILE=production, KEEP=1 leaves it running
 	@$(BIN)/python -m deploy.demo --profile $(PROFILE)
 
 run: setup ## run a federation until Ctrl-C: PROFILE=embedded or production
 	@$(BIN)/python -m deploy.local --profile $(PROFILE)
 
-test: setup ## run all tests; TESTS=path narrows them
-	@ENGINES=$(ENGINES) $(BIN)/python -m pytest -n $(JOBS) --dist loadgroup --no-loadscope-reorder $(TESTS)
+test: setup ## run the first tier of the tests; TESTS=path narrows them
+	@ENGINES=$(ENGINES) $(RUN_TESTS) -m "not slow"
 
-test-other: ## run all tests on another interpreter: PYTHON=… VENV=…
+test-all: setup ## run all tests, on both engines where they have databases; TESTS=path narrows them
+	@ENGINES=all $(RUN_TESTS)
+
+durations: setup ## run the first tier and record how long its tests take
+	@$(RUN_TESTS) -m "not slow" --record-durations
+
+test-other: ## run the first tier on another interpreter: PYTHON=… VENV=…
 	@$(MAKE) --no-print-directory test
 
-check: setup ## ruff, mypy, buf, generated code fresh, tidy
+check: setup ## ruff, mypy, buf, the contract as of the last release, generated code fresh, tidy
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/buf lint
 	$(BIN)/buf format --diff --exit-code
+	$(BIN)/python -m deploy.releases
 	$(BIN)/python protos/generate.py --check
 	$(BIN)/python -m deploy.texts --check
 	$(BIN)/python -m pytest -q tests/unit/test_tidy.py

@@ -17,14 +17,14 @@ from coordinator.membership.rules import require_not_suspended
 from coordinator.membership.service import FederationPorts, FederationService, MembershipService
 from coordinator.membership.witnesses import Witnesses, tell_of_registry
 from coordinator.network.service import PathService
-from coordinator.oversight.asking import Regions
 from coordinator.oversight.complaint_service import ComplaintOversightService
-from coordinator.oversight.service import OversightService
+from coordinator.oversight.region_queries import Regions
+from coordinator.oversight.service import OrderOversightService
 from coordinator.planned_outages.service import PlannedOutageService
 from coordinator.problems.correlator import Correlator, CorrelatorPorts
 from coordinator.problems.current import CurrentNetwork
 from coordinator.problems.following import Following, FollowingPorts
-from coordinator.problems.reports import LogSink, ReportTelling
+from coordinator.problems.reports import LogSink, ReportNotifier
 from coordinator.problems.service import ProblemPorts, ProblemService
 from coordinator.registry.age import observe_age
 from coordinator.registry.embedded import EmbeddedRegistry
@@ -36,7 +36,6 @@ from coordinator.routing.router import Router, RouterPorts
 from coordinator.routing.service import RoutingService
 from coordinator.schema import PACKAGES
 from coordinator.settings import CoordinatorSettings
-from gateway.access import AccessRules
 from gateway.api.coordinator.v1 import (
     administration_pb2,
     case_service_pb2,
@@ -49,7 +48,7 @@ from gateway.api.coordinator.v1.administration_pb2_grpc import (
     add_AuditServiceServicer_to_server,
     add_ConfigurationServiceServicer_to_server,
     add_MembershipServiceServicer_to_server,
-    add_OversightServiceServicer_to_server,
+    add_OrderOversightServiceServicer_to_server,
 )
 from gateway.api.coordinator.v1.case_service_pb2_grpc import add_CaseServiceServicer_to_server
 from gateway.api.coordinator.v1.complaint_oversight_service_pb2_grpc import (
@@ -64,18 +63,19 @@ from gateway.api.federation.v1 import federation_pb2
 from gateway.api.federation.v1.federation_pb2_grpc import add_FederationServiceServicer_to_server
 from gateway.api.relay.v1 import relay_pb2
 from gateway.api.relay.v1.relay_pb2_grpc import add_RelayServiceServicer_to_server
-from gateway.channels import Dialer
-from gateway.clock import Clock, SystemClock
-from gateway.files import replace_file
-from gateway.interceptor import BorderInterceptor, BorderPorts
-from gateway.server import Server, Service, run_until_stopped, stop_tasks
-from gateway.signing import TrustedKeys
-from gateway.starting import persistently
+from gateway.auditing.denial_log import DenialLog
+from gateway.process.files import replace_file
+from gateway.process.starting import persistently
+from gateway.process.telemetry import Telemetry
+from gateway.rpc.access import AccessRules
+from gateway.rpc.channels import Dialer
+from gateway.rpc.interceptor import BorderInterceptor, BorderPorts
+from gateway.rpc.server import Server, Service, run_until_stopped, stop_tasks
+from gateway.security.signing import TrustedKeys
+from gateway.security.tls import server_credentials
 from gateway.store.port import Store
 from gateway.store.schema import migrations_of
-from gateway.telemetry import Telemetry
-from gateway.tls import server_credentials
-from gateway.trail import Trail
+from gateway.time.clock import Clock, SystemClock
 
 SERVICE_NAME = "coordinator"
 _log = logging.getLogger(__name__)
@@ -92,7 +92,7 @@ class _Parts:
     channels: RegionChannels
     deliveries: Deliveries
     presence: Presence
-    trail: Trail
+    denial_log: DenialLog
     keys: TrustedKeys
     federation: FederationService
     problems: ProblemPorts
@@ -142,7 +142,7 @@ class Coordinator:
                     ),
                     tracing=telemetry.tracing,
                     metrics=telemetry.calls,
-                    denied=parts.trail.denied,
+                    denied=parts.denial_log.denied,
                 )
             )
             server = Server(services, border, reflects=settings.reflection)
@@ -214,25 +214,27 @@ def _parts(
     )
     members.on_change(channels.update)
     channels.update(members.all())  # what a registry knows from before need not change for long
-    trail = Trail(store, clock)
+    denial_log = DenialLog(store, clock)
     keys = TrustedKeys(settings.credentials.authority.read_bytes(), settings.federation)
     federation = FederationService(
         FederationPorts(
             registry,
             members,
             keys,
-            trail,
+            denial_log,
             clock,
             timedelta(seconds=settings.heartbeat_interval),
         )
     )
     presence = Presence(registry, members, deliveries.over)
     problems = _problems(registry, clock, telemetry)
-    return _Parts(settings, clock, registry, members, channels, deliveries, presence, trail, keys, federation, problems)
+    return _Parts(
+        settings, clock, registry, members, channels, deliveries, presence, denial_log, keys, federation, problems
+    )
 
 
 def _problems(registry: Registry, clock: Clock, telemetry: Telemetry) -> ProblemPorts:
-    reports = ReportTelling(LogSink())
+    reports = ReportNotifier(LogSink())
     reports.observe(telemetry.meter)
     current = CurrentNetwork(registry)
     return ProblemPorts(registry, current, Correlator(CorrelatorPorts(registry, current, clock, reports)), clock)
@@ -253,7 +255,7 @@ def _services(parts: _Parts) -> list[Service]:
     membership = MembershipService(parts.registry, parts.presence)
     configuration = ConfigurationService(parts.registry, parts.settings.federation)
     regions = Regions(parts.members, parts.channels)
-    oversight = OversightService(regions)
+    oversight = OrderOversightService(regions)
     complaints = ComplaintOversightService(regions, parts.registry)
     auditing = AuditService(AuditPorts(parts.members, parts.registry, parts.channels, parts.keys, parts.clock))
     admin = administration_pb2.DESCRIPTOR.services_by_name
@@ -279,8 +281,8 @@ def _services(parts: _Parts) -> list[Service]:
             configuration,
         ),
         Service.of(
-            admin["OversightService"],
-            add_OversightServiceServicer_to_server,
+            admin["OrderOversightService"],
+            add_OrderOversightServiceServicer_to_server,
             oversight,
         ),
         Service.of(

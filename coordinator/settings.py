@@ -5,12 +5,12 @@ from pathlib import Path
 
 from coordinator.registry.etcd.settings import EtcdSettings
 from gateway.api.types.v1.access_pb2 import Role
-from gateway.authority import AUTHORITY_CERTIFICATE, TLS_CERTIFICATE, TLS_KEY
-from gateway.identity import Identity
-from gateway.languages import translated
+from gateway.security.authority import AUTHORITY_CERTIFICATE, TLS_CERTIFICATE, TLS_KEY
+from gateway.security.identity import Identity
+from gateway.security.tls import Credentials
 from gateway.settings import example, host_of, naming, on_every_interface, require_address
 from gateway.store.opening import DatabasePlace, PostgresqlSettings
-from gateway.tls import Credentials
+from gateway.wording.languages import translated
 
 _HIGHEST_NUMBER = 99999
 # A node that misses one heartbeat is not lost: at least this many fit into a lease.

@@ -13,7 +13,7 @@ from gateway.api.region.v1.customer_service_pb2 import (
     RatingType,
 )
 from gateway.api.types.v1.types_pb2 import Money
-from gateway.clock import to_timestamp
+from gateway.time.clock import to_timestamp
 
 MOBILE = "+86198"  # the made-up mobile prefixes of the sample number plan begin with this
 NUMBER_LENGTH = len("+8613800138000")
@@ -113,28 +113,28 @@ class _Person:
             number=number,
             status=ProductStatus.PRODUCT_STATUS_ACTIVE,
             plan_id=plan.id,
-            start_date=to_timestamp(self._days_ago(90, 3650)),
+            start_time=to_timestamp(self._days_ago(90, 3650)),
             emergency_calls_allowed=True,
         )
         contract = self._source.random()
         if contract < UNDER_CONTRACT:
-            product.contract_end_date.CopyFrom(to_timestamp(self._days_ago(-720, -2)))
+            product.contract_end_time.CopyFrom(to_timestamp(self._days_ago(-720, -2)))
         elif contract < UNDER_CONTRACT + PAST_CONTRACT:
-            product.contract_end_date.CopyFrom(to_timestamp(self._days_ago(1, 80)))
+            product.contract_end_time.CopyFrom(to_timestamp(self._days_ago(1, 80)))
         if self._chance(SUSPENDED):
             product.status = ProductStatus.PRODUCT_STATUS_SUSPENDED
             product.suspension_reason = self._source.choice(("出国", "号码闲置", "手机丢失"))
             if self._chance(0.5):
-                product.suspension_end_date.CopyFrom(to_timestamp(self._days_ago(-180, -2)))
+                product.suspension_end_time.CopyFrom(to_timestamp(self._days_ago(-180, -2)))
         if self._chance(BOUND):
             product.binding = f"family-{self._source.randrange(10**4):04d}"
         if self._chance(PREPAID):
             product.rating_type = RatingType.RATING_TYPE_PREPAID
         if self._chance(SUBSCRIBED):
             offering = f"{self._region}-ring-tones"
-            product.subscriptions.add(id=f"{product_id}/1", offering_id=offering, start_date=product.start_date)
+            product.subscriptions.add(id=f"{product_id}/1", offering_id=offering, start_time=product.start_time)
         if self._chance(NEW_SIM):
-            product.sim_replace_date.CopyFrom(
+            product.sim_replace_time.CopyFrom(
                 to_timestamp(self._as_of - timedelta(hours=self._source.randrange(1, 48)))
             )
         return product

@@ -22,14 +22,14 @@ from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po, write_po
 
 from coordinator.cli.main import main as coordinator
-from gateway.languages import SpeakingGroup, help_texts, helped
-from gateway.words import words
+from gateway.wording.languages import SpeakingGroup, help_texts, helped
+from gateway.wording.words import words
 from region_node.cli.main import main as region_node
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = "gateway"
 PROGRAMS: Mapping[str, SpeakingGroup] = {"region_node": region_node, "coordinator": coordinator}
-FUNCTION = "translated"
+FUNCTIONS = frozenset({"translated", "TableColumn"})  # their first argument is a text
 _UNDATED = datetime(2000, 1, 1, tzinfo=UTC)  # the same texts are the same file, whenever they are compiled
 _PARAMETER = re.compile(r"\{[^{}]*\}")
 
@@ -61,7 +61,7 @@ def _help_of(group: SpeakingGroup) -> Iterator[str]:
 def _told_in(package: str) -> Iterator[str]:
     for path in sorted((ROOT / package).rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == FUNCTION:
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in FUNCTIONS:
                 yield from _literals(path, node)
 
 
@@ -69,7 +69,7 @@ def _literals(path: Path, call: ast.Call) -> Iterator[str]:
     """The text of a call; one that is not written there cannot be translated beforehand and has to be elsewhere."""
     first = call.args[0]
     if isinstance(first, ast.Constant) and isinstance(first.value, str):
-        yield first.value
+        yield from filter(None, [first.value])
     elif isinstance(first, ast.JoinedStr):
         raise SystemExit(f"texts: {path}:{call.lineno}: an f-string cannot be translated; give parameters")
 

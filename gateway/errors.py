@@ -1,4 +1,4 @@
-"""Refusals and their one mapping to gRPC.
+"""The two failures of a call, a refusal and no answer; and the one mapping of refusals to gRPC.
 
 Every refusal carries a `Reason` of the contract; the status code and the texts stand on the enum value itself.
 """
@@ -12,7 +12,7 @@ from google.rpc import error_details_pb2, status_pb2
 from gateway.api.types.v1 import reason_pb2
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import LocalizedText
-from gateway.nearest import nearest, suggested
+from gateway.values.nearest import nearest, suggested
 
 DOMAIN = "crossregion"
 _PREFIX = "REASON_"
@@ -38,6 +38,17 @@ class Refused(Exception):
 
     def __str__(self) -> str:
         return f"{reason_name(self.reason)}: {text(self.reason, self.parameters).en}"
+
+
+class Unreachable(Exception):
+    """A call had no answer: its outcome is unknown, and the caller may repeat the same request.
+
+    `status` is the name of the gRPC status code that stands for it.
+    """
+
+    def __init__(self, problem: str, status: str = "UNAVAILABLE") -> None:
+        super().__init__(problem)
+        self.status = status
 
 
 def unknown(reason: Reason.ValueType, known: Iterable[str], **named: str) -> Refused:

@@ -3,19 +3,19 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from gateway import vault
 from gateway.api.region.v1.customer_service_pb2 import Customer
 from gateway.api.region.v1.fault_pb2 import Fault
 from gateway.api.region.v1.order_pb2 import Order
 from gateway.relay.at_rest import INBOX, INBOX_RECEIPT, OUTBOX, OUTBOX_RECEIPT, inbox_key, open_signed
 from gateway.relay.envelopes import Sealed
 from gateway.relay.outbox import sealed_from
+from gateway.store import vault
 from gateway.store.port import Transaction
+from region_node.business.orders.rows import find_order
+from region_node.customers.notices.rows import notices_after
 from region_node.customers.rows import find_customer, lines_after
-from region_node.faults.rows import find_fault
-from region_node.notices.rows import notices_after
-from region_node.orders.rows import find_order
-from region_node.subjects import customer_subject
+from region_node.network.faults.rows import find_fault
+from region_node.node.subjects import customer_subject
 
 
 @dataclass(frozen=True)

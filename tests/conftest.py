@@ -1,14 +1,24 @@
-"""What every test may ask for, and how tests are shared out among workers."""
+"""What every test may ask for."""
 
-from collections.abc import Sequence
+import signal
 
 import pytest
+from hypothesis import settings
 
-from gateway.languages import VARIABLE
+from gateway.wording.languages import VARIABLE
 
-pytest_plugins = ["tests.engines"]
+pytest_plugins = ["tests.engines", "tests.durations"]
 
-_ENGINES = ("databases", "running_scene")
+
+def pytest_configure() -> None:
+    """Makes tests the same on a busy machine and in the background.
+
+    A run in the background ignores interrupts, and so would every process that a test interrupts.
+    """
+    settings.register_profile("unhurried", settings(), deadline=None)
+    settings.load_profile("unhurried")
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
@@ -16,13 +26,3 @@ def english(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever language a command was asked for in a test, the tests after it hear English."""
     monkeypatch.delenv(VARIABLE, raising=False)
     monkeypatch.setenv("LANGUAGE", "en")
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:
-    """The tests of a file with one engine go to one worker, which then starts their federation once."""
-    for item in items:
-        called = getattr(item, "callspec", None)
-        engine = next((called.params[name] for name in _ENGINES if name in called.params), "") if called else ""
-        group = f"{item.path.stem}-{engine}" if engine else item.path.stem
-        item.add_marker(pytest.mark.xdist_group(f"{item.path.parent.name}/{group}"))

@@ -2,7 +2,7 @@
 
 import random
 
-from gateway.region_keys import KeySet, RegionKeys
+from gateway.security.region_keys import KeySet, RegionKeys
 
 
 def region_keys(region: str = "sichuan") -> RegionKeys:

@@ -6,6 +6,7 @@ starts or restarts a node. What people start, `tests/stories` and `tests/contrac
 """
 
 import functools
+import gc
 import json
 import multiprocessing
 import os
@@ -27,7 +28,7 @@ import coordinator.cli
 import region_node.cli
 from deploy.local.process import Program, Started
 
-_PROGRAMS = ("coordinator.app", "deploy.provider.server", "region_node.app")
+_PROGRAMS = ("coordinator.app", "deploy.provider.server", "region_node.app.process")
 _COMMANDS = (coordinator.cli, region_node.cli)
 
 
@@ -108,6 +109,7 @@ def _server() -> ForkServerContext:
 
 
 def _serve(module: str, arguments: Sequence[str], environment: Mapping[str, str], files: tuple[str, str, str]) -> None:
+    gc.freeze()  # what was imported before the fork stays: to look it through takes most of a command's time
     os.setsid()
     os.environ.clear()
     os.environ.update(environment)

@@ -6,13 +6,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from gateway import vault
-from gateway.region_keys import KeySet, RegionKeys
+from gateway.security.region_keys import KeySet, RegionKeys
+from gateway.store import vault
 from gateway.store.opening import DatabasePlace
 from gateway.store.port import Transaction
 from gateway.store.postgresql_connection import PostgresqlTransaction, connect
 from gateway.store.sqlite import SqliteTransaction
-from region_node.subjects import number_subject
+from region_node.node.subjects import number_subject
 
 _PLACE = "test"  # where nothing of the node itself is sealed
 

@@ -31,13 +31,12 @@ from gateway.api.region.v1.audit_service_pb2 import (
 )
 from gateway.api.region.v1.audit_service_pb2_grpc import AuditServiceStub
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.audit import Head
-from gateway.channels import invoke
-from gateway.clock import Clock, to_timestamp
-from gateway.errors import Refused
+from gateway.auditing.audit import Head
+from gateway.errors import Refused, Unreachable
 from gateway.federation.witnesses import may_witness, witnesses_of
-from gateway.relay.transport import Unreachable
-from gateway.signing import AUDIT_HEAD, TrustedKeys
+from gateway.rpc.channels import invoke
+from gateway.security.signing import AUDIT_HEAD, TrustedKeys
+from gateway.time.clock import Clock, to_timestamp
 
 ANSWER_SECONDS = 10.0  # for one part of one chain
 _AT_ONCE = 4  # chains that are walked at the same time: they are read beside all other work of their regions

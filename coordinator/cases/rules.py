@@ -7,29 +7,29 @@ from datetime import datetime, timedelta
 from gateway.api.federation.v1.configuration_pb2 import Configuration
 from gateway.api.region.v1.case_service_pb2 import CaseHeader
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.clock import from_timestamp, to_microseconds
 from gateway.errors import Refused, unknown
+from gateway.time.clock import from_timestamp, to_microseconds
 
 # A complaint of the same number and category within thirty days is a repeat: whoever looks at that still sees the case.
 KEPT_AFTER_END = timedelta(days=30)
 
-_DOCKET = re.compile(r"(?P<region>[a-z][a-z0-9-]*)/[A-Za-z0-9._-]{1,64}(?:/[1-9][0-9]{0,3})?", re.ASCII)
+_TICKET_ID = re.compile(r"(?P<region>[a-z][a-z0-9-]*)/[A-Za-z0-9._-]{1,64}(?:/[1-9][0-9]{0,3})?", re.ASCII)
 _HEADER_BYTES = 64 * 1024  # of a case with hundreds of items
 _LARGEST_VERSION = 2**63 - 1
 
 
-def leading_region(docket: str) -> str:
-    """The region in `<region of first contact>/<day>-<number>`, also of a work item. Raises Refused for no docket."""
-    found = _DOCKET.fullmatch(docket)
+def leading_region(ticket_id: str) -> str:
+    """The region in `<origin region>/<day>-<number>`, also of a work item. Raises Refused for no ticket id."""
+    found = _TICKET_ID.fullmatch(ticket_id)
     if found is None:
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="docket", problem="not region/day-number")
+        raise Refused(Reason.REASON_REQUEST_INVALID, field="ticket_id", problem="not region/day-number")
     return found["region"]
 
 
 def require_header(header: CaseHeader, region: str) -> None:
     """Raises Refused for a case that the region does not lead, or that is not one."""
-    if leading_region(header.docket) != region:
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="header.docket", problem="of another region")
+    if leading_region(header.ticket_id) != region:
+        raise Refused(Reason.REASON_REQUEST_INVALID, field="header.ticket_id", problem="of another region")
     if header.ByteSize() > _HEADER_BYTES:
         raise Refused(Reason.REASON_MESSAGE_TOO_LARGE, limit=str(_HEADER_BYTES))
     if not 0 < header.version <= _LARGEST_VERSION or not header.items:
@@ -53,7 +53,7 @@ def listed(
         for each in cases
         if (with_ended or not each.HasField("end_time"))
         and not is_past(each, now)
-        and (not region or region == leading_region(each.docket) or region in [item.region for item in each.items])
+        and (not region or region == leading_region(each.ticket_id) or region in [item.region for item in each.items])
         and (after is None or place(each) > after)
     ]
     return sorted(found, key=place)
@@ -66,4 +66,4 @@ def is_past(header: CaseHeader, now: datetime) -> bool:
 
 def place(header: CaseHeader) -> tuple[int, str]:
     """Where a case stands in lists."""
-    return to_microseconds(from_timestamp(header.due)), header.docket
+    return to_microseconds(from_timestamp(header.due)), header.ticket_id

@@ -15,12 +15,11 @@ from gateway.api.coordinator.v1.case_service_pb2_grpc import CaseServiceServicer
 from gateway.api.region.v1 import case_service_pb2 as region_contract
 from gateway.api.region.v1.case_service_pb2_grpc import CaseServiceStub
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.calls import current_call
-from gateway.channels import invoke
-from gateway.clock import Clock, from_timestamp
-from gateway.errors import Refused
-from gateway.pages import dated_key, dated_place, decode_token, encode_token, page_size
-from gateway.relay.transport import Unreachable
+from gateway.errors import Refused, Unreachable
+from gateway.rpc.calls import current_call
+from gateway.rpc.channels import invoke
+from gateway.rpc.pages import dated_key, dated_place, decode_token, encode_token, page_size
+from gateway.time.clock import Clock, from_timestamp
 
 _PAGE = "cases"
 _ANSWER_SECONDS = 10.0  # for the region that leads the case, which only writes
@@ -44,11 +43,11 @@ class CaseService(CaseServiceServicer):
         self._ports = ports
         self._forgotten: datetime | None = None
 
-    async def TellCase(
+    async def ReportCase(
         self,
-        request: contract.TellCaseRequest,
-        context: grpc.aio.ServicerContext[contract.TellCaseRequest, contract.TellCaseResponse],
-    ) -> contract.TellCaseResponse:
+        request: contract.ReportCaseRequest,
+        context: grpc.aio.ServicerContext[contract.ReportCaseRequest, contract.ReportCaseResponse],
+    ) -> contract.ReportCaseResponse:
         """See the contract."""
         rules.require_header(request.header, current_call().identity.region)
         own = region_contract.CaseHeader()
@@ -56,7 +55,7 @@ class CaseService(CaseServiceServicer):
         own.DiscardUnknownFields()  # what a later version tells was not looked at
         await self._ports.registry.keep_case(own)
         await self._forget()
-        return contract.TellCaseResponse()
+        return contract.ReportCaseResponse()
 
     async def ListCases(
         self,
@@ -81,15 +80,15 @@ class CaseService(CaseServiceServicer):
         context: grpc.aio.ServicerContext[contract.AssignComplaintRequest, contract.AssignComplaintResponse],
     ) -> contract.AssignComplaintResponse:
         """See the contract."""
-        leads, members = rules.leading_region(request.docket), self._ports.members.all()
+        leads, members = rules.leading_region(request.ticket_id), self._ports.members.all()
         if leads not in members:
-            raise Refused(Reason.REASON_COMPLAINT_NOT_FOUND, complaint=request.docket)
+            raise Refused(Reason.REASON_COMPLAINT_NOT_FOUND, complaint=request.ticket_id)
         require_member(members, request.region)
         rules.require_department(self._ports.registry.snapshot().configuration, request.department)
         require_reachable(members, leads)
         asked = region_contract.AssignComplaintRequest(
             request_id=request.request_id,
-            docket=request.docket,
+            ticket_id=request.ticket_id,
             region=request.region,
             department=request.department,
             administrator=current_call().identity.path,
@@ -114,4 +113,4 @@ class CaseService(CaseServiceServicer):
 
 def _page_key(header: region_contract.CaseHeader) -> str:
     """Where the page after this case begins."""
-    return dated_key(from_timestamp(header.due), header.docket)
+    return dated_key(from_timestamp(header.due), header.ticket_id)

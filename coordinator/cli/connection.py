@@ -6,32 +6,39 @@ import functools
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Concatenate, ParamSpec, TypeVar
+from typing import ClassVar, Concatenate, ParamSpec, TypeVar
 
 import click
 import grpc
+from google.protobuf.message import Message
 
-from coordinator.cli.exits import CannotReach, NotDone
 from gateway.api.coordinator.v1.administration_pb2 import GetTermsRequest
 from gateway.api.coordinator.v1.administration_pb2_grpc import ConfigurationServiceStub
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.authority import AUTHORITY_CERTIFICATE, TLS_CERTIFICATE, TLS_KEY
-from gateway.channels import invoke
-from gateway.errors import Refused
-from gateway.identity import server_name
-from gateway.languages import refusal, translated
-from gateway.reaching import Choices, EndpointType, Server, credentials_advice, credentials_in, for_whom
-from gateway.relay.transport import Unreachable
-from gateway.terms import learn
-from gateway.tls import Credentials, CredentialsUnusable
+from gateway.cli.asking import Rpc
+from gateway.cli.exits import CannotReach, NotDone
+from gateway.cli.reachability import Choices, EndpointType, Server, credentials_advice, credentials_in, for_whom
+from gateway.errors import Refused, Unreachable
+from gateway.rpc.channels import invoke
+from gateway.security.authority import AUTHORITY_CERTIFICATE, TLS_CERTIFICATE, TLS_KEY
+from gateway.security.identity import server_name
+from gateway.security.tls import Credentials, CredentialsUnusable
+from gateway.wording.languages import refusal, translated
+from gateway.wording.terms import learn
 
 TIMEOUT = 10.0  # seconds for one call
 _TERMS_SECONDS = 2.0
+EPILOG = (
+    "Exit codes: 0 done, 1 refused or not possible, 2 wrong usage or settings, 3 the coordinator, or every region"
+    " asked, cannot be reached."
+)
 _CHOICES = Choices("--coordinator", "--federation", "--credentials")
 
 P = ParamSpec("P")
 T = TypeVar("T")
+Q = TypeVar("Q", bound=Message)
+A = TypeVar("A", bound=Message)
 
 
 @dataclass(frozen=True)
@@ -43,7 +50,14 @@ class Connection:
     credentials: Credentials
     federation: str
 
-    def ask(self, question: Callable[[grpc.aio.Channel], Awaitable[T]]) -> T:
+    prints_defaults: ClassVar[bool] = True
+    """See Link."""
+
+    def call(self, rpc: "Rpc[Q, A]", request: Q, seconds: float | None = None, request_id: str = "") -> A:
+        """See Link. Raises as `ask`."""
+        return self.ask(lambda channel: invoke(rpc(channel), request, seconds or TIMEOUT), request_id)
+
+    def ask(self, question: Callable[[grpc.aio.Channel], Awaitable[T]], request_id: str = "") -> T:
         """Puts a question over a channel of its own. It may be put twice. Raises NotDone or CannotReach."""
         try:
             return asyncio.run(self._ask(question))
@@ -132,18 +146,11 @@ def connected_if_told(command: Callable[Concatenate[Connection | None, P], None]
 def optionally_connected(command: Callable[..., None]) -> Callable[..., None]:
     """As `connected_if_told`, by the name `connection`: for a command whose first argument are settings."""
 
-    @_options(required=False)
     @functools.wraps(command)
-    def connect(
-        endpoints: tuple[str, ...] | None,
-        credentials: Path | None,
-        federation: str | None,
-        *args: object,
-        **kwargs: object,
-    ) -> None:
-        command(*args, connection=_connection(endpoints, credentials, federation), **kwargs)
+    def give(connection: Connection | None, /, *args: object, **kwargs: object) -> None:
+        command(*args, connection=connection, **kwargs)
 
-    return connect
+    return connected_if_told(give)
 
 
 def _with_options(command: Callable[Concatenate[Connection | None, P], None], *, required: bool) -> Callable[..., None]:

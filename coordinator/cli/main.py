@@ -5,29 +5,29 @@ from typing import Final
 
 import click
 
-from coordinator.cli.exits import EPILOG
-from gateway.completion import completion_command
-from gateway.languages import SpeakingGroup, speaking
-from gateway.times import utc_option, zone_option
+from coordinator.cli.connection import EPILOG
+from gateway.cli.completion import completion_command
+from gateway.wording.languages import SpeakingGroup, speaking
+from gateway.wording.times import utc_option, zone_option
 
 _PLACES: Final = {
     "serve": "coordinator.cli.node.serve:serve",
     "config": "coordinator.cli.node.config:config",
     "doctor": "coordinator.cli.node.doctor:doctor",
-    "migrate": "coordinator.cli.node.migrate:migrate",
-    "move-to-postgresql": "coordinator.cli.node.move:move_to_postgresql",
+    "migrate": "coordinator.cli.node.database:migrate",
+    "move-to-postgresql": "coordinator.cli.node.database:move_to_postgresql",
     "audit": "coordinator.cli.node.audit:audit_group",
-    "certificates": "coordinator.cli.federation.certificates:certificates",
+    "certificates": "coordinator.cli.certificates:certificates",
     "federation": "coordinator.cli.federation.federation:federation",
-    "regions": "coordinator.cli.federation.regions:regions",
-    "orders": "coordinator.cli.orders:orders",
+    "regions": "coordinator.cli.regions:regions",
+    "orders": "coordinator.cli.orders.orders:orders",
     "complaints": "coordinator.cli.complaints.complaints:complaints",
     "network": "coordinator.cli.network.network:network",
-    "outages": "coordinator.cli.network.problems:outages",
-    "problems": "coordinator.cli.network.problems:problems",
-    "planned-outages": "coordinator.cli.network.planned_outages:planned_outages",
+    "outages": "coordinator.cli.outages:outages",
+    "problems": "coordinator.cli.problems:problems",
+    "planned-outages": "coordinator.cli.planned_outages:planned_outages",
 }
-"""Where each command is, by its words."""
+"""The door of each noun."""
 
 
 @click.group(cls=SpeakingGroup, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})

@@ -1,58 +1,24 @@
 """What commands print: tables for people, JSON for programs."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 
 import click
-from google.protobuf.json_format import MessageToJson
-from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
-from rich.console import Console
 from rich.text import Text
 
-from gateway import terminal
 from gateway.api.coordinator.v1.administration_pb2 import UnansweredRegion
-from gateway.clock import from_timestamp
-from gateway.errors import Refused
-from gateway.languages import refusal, translated
-from gateway.terms import region_name
-from gateway.times import shown_zone_name
-from gateway.words import word
-
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.errors import Refused, reason_name
+from gateway.time.clock import from_timestamp
+from gateway.wording.languages import refusal, translated
+from gateway.wording.terms import region_name
+from gateway.wording.times import shown_zone_name, told_if_set
 
 
-def console() -> Console:
-    """Where tables go: standard output as it is now."""
-    return terminal.output()
-
-
-def print_json(message: Message) -> None:
-    """Prints a message as JSON with the names of the contract."""
-    click.echo(
-        MessageToJson(
-            message,
-            preserving_proto_field_name=True,
-            always_print_fields_with_no_presence=True,
-            ensure_ascii=False,
-        )
-    )
-
-
-def print_table(
-    title: str, columns: Sequence[str], rows: Sequence[Sequence[str | Text]], *, only_wide: Collection[str] = ()
-) -> None:
-    """Prints a table under its title, which names the zone of its times.
-
-    Texts of others are shown as they are and never read as markup.
-    """
-    named = translated("{title} (times of {zone})", title=title, zone=shown_zone_name())
-    terminal.print_table(columns, rows, named, only_wide=only_wide)
-
-
-def told(name: str, prefix: str) -> str:
-    """An enum value for people: `ORDER_STATE_IN_PROGRESS` is `in progress`; empty where nothing is said."""
-    return word(name, prefix)
+def titled(title: str) -> str:
+    """The title of a table, with the zone of its times."""
+    return translated("{title} (times of {zone})", title=title, zone=shown_zone_name())
 
 
 def told_span(seconds: float) -> str:
@@ -73,6 +39,26 @@ def told_age(timestamp: Timestamp, now: datetime) -> str:
         return ""
     span = told_span(max(0.0, (now - from_timestamp(timestamp)).total_seconds())).lstrip("+")
     return translated("{span} ago", span=span)
+
+
+def why_not_taken(reason: Reason.ValueType, destination: str) -> str:
+    """Why a destination has not taken an envelope."""
+    region = region_name(destination)
+    if reason == Reason.REASON_UPGRADE_REQUIRED:
+        return translated("it waits until {region} is upgraded", region=region)
+    return told_reason(reason, region=region)
+
+
+def told_reason(reason: Reason.ValueType, **known: str) -> str:
+    """A reason with its text; by its name alone where the text speaks of more than is known."""
+    told = refusal(Refused(reason, **known))
+    return reason_name(reason) if "{" in told else told
+
+
+def told_due(due: Timestamp, now: datetime) -> Text:
+    """By when something is due, red once that has passed; nothing where no time is set."""
+    is_set = bool(due.seconds or due.nanos)
+    return Text(told_if_set(due), style="red" if is_set and from_timestamp(due) < now else "")
 
 
 def tell_unanswered(unanswered: Sequence[UnansweredRegion]) -> None:

@@ -9,10 +9,12 @@ from gateway.api.coordinator.v1 import administration_pb2 as contract
 from gateway.api.coordinator.v1.administration_pb2_grpc import ConfigurationServiceServicer
 from gateway.api.federation.v1.configuration_pb2 import Configuration
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.calls import current_call
 from gateway.errors import Refused
+from gateway.federation.capabilities import first_unreadable
 from gateway.federation.rules import difference, problems
 from gateway.federation.terms import terms_of
+from gateway.rpc.calls import current_call
+from gateway.values.choices import Choice, first_unknown
 
 _TOLD_PROBLEMS = 20  # a status travels in headers, which have a limit; `federation validate` shows all
 
@@ -53,6 +55,8 @@ class ConfigurationService(ConfigurationServiceServicer):
         """See the contract."""
         # Half a million prefixes take seconds: beside the event loop, which has envelopes to forward.
         await asyncio.to_thread(self._require_valid, request.configuration)
+        if not request.allow_unreadable:
+            self._require_readable(request.configuration)
         if request.validate_only:
             revision = await asyncio.to_thread(self._check, request)
             return contract.ApplyConfigurationResponse(federation_revision=revision)
@@ -64,6 +68,8 @@ class ConfigurationService(ConfigurationServiceServicer):
         return contract.ApplyConfigurationResponse(federation_revision=revision)
 
     def _require_valid(self, configuration: Configuration) -> None:
+        if (unknown := first_unknown(configuration)) is not None:
+            raise Refused(Reason.REASON_CONFIGURATION_UNREADABLE, member="coordinator", field=str(unknown))
         found = problems(configuration)
         if configuration.federation != self._federation:
             found.insert(0, f"federation: this coordinator belongs to {self._federation}")
@@ -71,6 +77,24 @@ class ConfigurationService(ConfigurationServiceServicer):
             more = len(found) - _TOLD_PROBLEMS
             told = "; ".join(found[:_TOLD_PROBLEMS]) + (f"; and {more} more" if more > 0 else "")
             raise Refused(Reason.REASON_CONFIGURATION_INVALID, problem=told)
+
+    def _require_readable(self, configuration: Configuration) -> None:
+        """Raises Refused with CONFIGURATION_UNREADABLE where a member of the configuration cannot read it.
+
+        A member that is suspended is not told any. One that cannot read the configuration in force either loses
+        nothing by another.
+        """
+        snapshot, unreadable = self._registry.snapshot(), dict[str, Choice]()
+        for region in sorted(each.id for each in configuration.regions):
+            facts = snapshot.facts(region)
+            versions = facts.versions() if facts.suspension is None else ()
+            if snapshot.configuration is not None and first_unreadable(snapshot.configuration, versions) is not None:
+                continue
+            if (found := first_unreadable(configuration, versions)) is not None:
+                unreadable[region] = found
+        if unreadable:
+            fields = "; ".join(dict.fromkeys(map(str, unreadable.values())))
+            raise Refused(Reason.REASON_CONFIGURATION_UNREADABLE, member=", ".join(unreadable), field=fields)
 
     def _check(self, request: contract.ApplyConfigurationRequest) -> int:
         """The revision in force. Raises Refused where applying would."""

@@ -5,10 +5,11 @@ from collections.abc import Callable, Mapping, Sequence
 
 from google.protobuf.duration_pb2 import Duration
 
-from coordinator.membership.rules import RegionFacts, standing
+from coordinator.membership.rules import membership_of
 from coordinator.registry.port import Registry, Snapshot
+from coordinator.registry.rules import RegionFacts
 from gateway.api.federation.v1.federation_pb2 import Member, MemberState
-from gateway.clock import to_timestamp
+from gateway.time.clock import to_timestamp
 
 _LOGGED = 3  # endpoints of a region in one line
 _log = logging.getLogger(__name__)
@@ -16,7 +17,7 @@ _log = logging.getLogger(__name__)
 
 def member_of(facts: RegionFacts) -> Member:
     """One region as the contract tells it."""
-    found = standing(facts)
+    found = membership_of(facts)
     member = Member(
         region=facts.region,
         state=found.state,

@@ -5,8 +5,8 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 
 from coordinator.membership.members import CurrentMembers
-from coordinator.membership.rules import Suspension
 from coordinator.registry.port import Registry, Replica, Snapshot
+from coordinator.registry.rules import Suspension
 
 
 class Presence:

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from coordinator.registry.port import Registry
 from gateway.errors import Refused
-from gateway.signing import TrustedKeys
+from gateway.security.signing import TrustedKeys
 
 
 def trust_registered(registry: Registry, keys: TrustedKeys, region: str, now: datetime) -> None:

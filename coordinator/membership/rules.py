@@ -1,90 +1,17 @@
-"""How a region stands, and which of its processes live. Pure."""
+"""The state of a member, and the calls that it allows. Pure."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
 
-from gateway.api.federation.v1.federation_pb2 import Member, MemberState, SealingKey
+from coordinator.registry.rules import RegionFacts
+from gateway.api.federation.v1.federation_pb2 import Member, MemberState
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused, unknown
 
 
 @dataclass(frozen=True)
-class Heartbeat:
-    """What a process of a region last said of itself."""
-
-    endpoint: str
-    """`host:port`, where coordinators reach it."""
-    time: datetime
-    """When it came in, by the coordinator's clock."""
-    federation_revision: int
-    """The configuration revision that it works by."""
-    clock_error: timedelta
-    """Its clock minus the coordinator's."""
-    signing_certificate: bytes
-    """Verified, the PEM as encoded anew; empty of one whose region has a newer one."""
-    sealing_key: SealingKey = field(default_factory=SealingKey)
-    """What batches for the region are to be sealed to, verified; empty of one that told none."""
-
-    def brings_news_after(self, known: "Heartbeat | None") -> bool:
-        """Whether the process is new, or tells another certificate or key than it did before."""
-        if known is None or self.signing_certificate not in (b"", known.signing_certificate):
-            return True
-        return known.sealing_key.key != self.sealing_key.key
-
-
-@dataclass(frozen=True)
-class Suspension:
-    """An administrator's decision that nothing is routed to a region or taken from it."""
-
-    since: datetime
-    note: str
-    actor: str
-
-
-@dataclass(frozen=True)
-class RegionFacts:
-    """All that is known of one region."""
-
-    region: str
-    ever_joined: bool = False
-    signing_certificate: bytes = b""
-    """PEM; kept when the region is silent."""
-    sealing_key: SealingKey = field(default_factory=SealingKey)
-    """Kept when the region is silent, too."""
-    live: Mapping[str, Heartbeat] = field(default_factory=dict)
-    """The last heartbeat of each process whose lease has not run out, by endpoint."""
-    last: Heartbeat | None = None
-    """The last heartbeat of any process since the registry started."""
-    presence_since: datetime | None = None
-    """Since when there is a live process, or none any more."""
-    suspension: Suspension | None = None
-
-    def joined_by(self, heartbeat: Heartbeat) -> "RegionFacts":
-        """With what a process that brings news tells of its region: the last that came newly counts.
-
-        While certificates or keys are replaced, the processes of a region differ.
-        """
-        certificate = heartbeat.signing_certificate or self.signing_certificate
-        if certificate == self.signing_certificate and not self.is_sealed_otherwise_by(heartbeat):
-            return replace(self, ever_joined=True)
-        told = heartbeat.sealing_key if heartbeat.sealing_key.key else self.sealing_key
-        return replace(self, ever_joined=True, signing_certificate=certificate, sealing_key=told)
-
-    def is_sealed_otherwise_by(self, heartbeat: Heartbeat) -> bool:
-        """Whether a process tells another sealing key than the one that counts."""
-        return heartbeat.sealing_key.key not in (b"", self.sealing_key.key)
-
-    def change_since(self, before: "RegionFacts | None") -> str:
-        """What the audit chain calls it that this follows after `before`."""
-        if before is None:
-            return "REGION_JOINED"
-        is_certificate = before.signing_certificate != self.signing_certificate
-        return "SIGNING_CERTIFICATE_CHANGED" if is_certificate else "SEALING_KEY_CHANGED"
-
-
-@dataclass(frozen=True)
-class Standing:
+class Membership:
     """How a region stands, since when, and why."""
 
     state: MemberState.ValueType
@@ -92,16 +19,16 @@ class Standing:
     note: str = ""
 
 
-def standing(facts: RegionFacts) -> Standing:
+def membership_of(facts: RegionFacts) -> Membership:
     """How a region stands by what is known of it. A suspension counts before everything else."""
     if facts.suspension is not None:
         note = f"{facts.suspension.note} (by {facts.suspension.actor})"
-        return Standing(MemberState.MEMBER_STATE_SUSPENDED, facts.suspension.since, note)
+        return Membership(MemberState.MEMBER_STATE_SUSPENDED, facts.suspension.since, note)
     if facts.live:
-        return Standing(MemberState.MEMBER_STATE_JOINED, facts.presence_since)
+        return Membership(MemberState.MEMBER_STATE_JOINED, facts.presence_since)
     if facts.ever_joined:
-        return Standing(MemberState.MEMBER_STATE_LOST, facts.presence_since)
-    return Standing(MemberState.MEMBER_STATE_ABSENT, None)
+        return Membership(MemberState.MEMBER_STATE_LOST, facts.presence_since)
+    return Membership(MemberState.MEMBER_STATE_ABSENT, None)
 
 
 def require_route(members: Mapping[str, Member], sender: str, destination: str) -> None:
@@ -139,22 +66,3 @@ def require_member(members: Mapping[str, Member], region: str) -> Member:
     if member.state == MemberState.MEMBER_STATE_ABSENT:
         raise Refused(Reason.REASON_REGION_NOT_JOINED, region=region)
     return member
-
-
-@dataclass(frozen=True)
-class Lease:
-    """The time for which one process counts as live. `expires` is monotonic seconds: no stepped clock moves it."""
-
-    region: str
-    endpoint: str
-    expires: float
-
-
-def expired(leases: Iterable[Lease], now: float) -> list[Lease]:
-    """The leases that have run out."""
-    return [lease for lease in leases if lease.expires <= now]
-
-
-def next_expiry(leases: Iterable[Lease]) -> float | None:
-    """When the next lease runs out; None where there is none."""
-    return min((lease.expires for lease in leases), default=None)

@@ -14,24 +14,25 @@ from google.protobuf.duration_pb2 import Duration
 from coordinator.membership.members import CurrentMembers, member_of, members_of
 from coordinator.membership.presence import Presence
 from coordinator.membership.registered import trust_registered
-from coordinator.membership.rules import Heartbeat, require_configured, require_not_suspended
+from coordinator.membership.rules import require_configured, require_not_suspended
 from coordinator.registry.port import Registry, Replica
+from coordinator.registry.rules import Heartbeat
 from gateway.api.coordinator.v1 import administration_pb2
 from gateway.api.coordinator.v1.administration_pb2_grpc import MembershipServiceServicer
 from gateway.api.federation.v1 import federation_pb2
 from gateway.api.federation.v1.federation_pb2 import Member
 from gateway.api.federation.v1.federation_pb2_grpc import FederationServiceServicer
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.audit import GENESIS, Head
-from gateway.audit_heads import KeptHead
-from gateway.calls import current_call
-from gateway.clock import Clock, from_timestamp, to_timestamp
+from gateway.auditing.audit import GENESIS, Head
+from gateway.auditing.audit_heads import KeptHead
+from gateway.auditing.denial_log import DenialLog
 from gateway.errors import Refused
 from gateway.federation.current import MAX_CLOCK_ERROR
-from gateway.rates import Rate
-from gateway.sealing_keys import is_proven
-from gateway.signing import AUDIT_HEAD, TrustedKeys
-from gateway.trail import Trail
+from gateway.rpc.calls import current_call
+from gateway.rpc.rates import Rate
+from gateway.security.sealing_keys import is_proven
+from gateway.security.signing import AUDIT_HEAD, TrustedKeys
+from gateway.time.clock import Clock, from_timestamp, to_timestamp
 
 _ENDPOINT = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):[1-9][0-9]{0,4}", re.ASCII)
 _ENDPOINT_LENGTH = 255
@@ -40,11 +41,13 @@ WATCHES_PER_REGION = 2 * ENDPOINTS_PER_REGION  # a process that connects anew ma
 # Heartbeats of a region in one interval, and new endpoints of it in so many seconds: twice what all its processes need.
 _BURST = 2 * ENDPOINTS_PER_REGION
 _NEWCOMERS_SECONDS = 60.0
-# Each change of a region's certificate or sealing key is an audit row and goes to every node. People make them.
+# Each change of a region's certificate, sealing key or capabilities is an audit row and goes to every node. People make
+# them.
 KEY_CHANGES = 16  # at once
 _KEY_CHANGES_PER_HOUR = 6
 _LARGEST_SEQUENCE = 2**63 - 1
 _CERTIFICATE_BYTES = 16 * 1024  # it travels to every node with every change
+_TOLD_BYTES = 16 * 1024  # of capabilities, and of a report
 _NOTE_LENGTH = 256
 _LOOK = 0.05  # seconds between looks at whether the registry is as of now
 _LOOK_LONGER = 0.5  # and at whether it answers others only, for as long as nothing changes
@@ -60,7 +63,7 @@ class FederationPorts:
     registry: Registry
     members: CurrentMembers
     keys: TrustedKeys
-    trail: Trail
+    denial_log: DenialLog
     clock: Clock
     interval: timedelta
 
@@ -96,7 +99,7 @@ class FederationService(FederationServiceServicer):
             await self._ports.registry.leave(region, heartbeat.endpoint)
         else:
             self._require_room(region, heartbeat.endpoint)
-            self._require_calm_sealing(region, heartbeat)
+            self._require_calm(region, heartbeat)
             await self._ports.registry.beat(region, heartbeat)
             await self._notice_oddities(region, heartbeat)
         if head is not None:
@@ -219,9 +222,9 @@ class FederationService(FederationServiceServicer):
             return newest or told
         return told if told == newest else b""
 
-    def _require_calm_sealing(self, region: str, heartbeat: Heartbeat) -> None:
+    def _require_calm(self, region: str, heartbeat: Heartbeat) -> None:
         facts = self._ports.registry.snapshot().facts(region)
-        if facts.is_sealed_otherwise_by(heartbeat) and heartbeat.brings_news_after(facts.live.get(heartbeat.endpoint)):
+        if facts.is_told_otherwise_by(heartbeat) and heartbeat.brings_news_after(facts.live.get(heartbeat.endpoint)):
             self._require_rate(self._key_changes, region)
 
     def _require_own_sealing_key(self, region: str, request: federation_pb2.JoinRequest) -> None:
@@ -250,7 +253,7 @@ class FederationService(FederationServiceServicer):
             _log.info("an audit head of %s is not kept: %s", region, refused)
             return
         if not continues:
-            await self._ports.trail.alarm(
+            await self._ports.denial_log.alarm(
                 f"region/{region}",
                 "AUDIT_HEAD_CONTRADICTED",
                 f"region/{region}",
@@ -269,7 +272,7 @@ class FederationService(FederationServiceServicer):
         self._wrong_clocks[region] = known
         newest = self._ports.registry.snapshot().revision
         if heartbeat.federation_revision > newest:
-            await self._ports.trail.alarm(
+            await self._ports.denial_log.alarm(
                 f"region/{region}",
                 "REVISION_UNKNOWN",
                 "configuration",
@@ -294,8 +297,11 @@ class MembershipService(MembershipServiceServicer):
     ) -> administration_pb2.ListRegionsResponse:
         """See the administration_pb2."""
         snapshot = self._registry.snapshot()
+        members = members_of(snapshot)
+        for region, member in members.items():
+            member.report.CopyFrom(snapshot.facts(region).report())
         return administration_pb2.ListRegionsResponse(
-            members=members_of(snapshot).values(),
+            members=members.values(),
             replicas=_told(snapshot.replicas.values()),
             registry_time=to_timestamp(self._registry.answered()),
         )
@@ -377,6 +383,9 @@ def _heartbeat(request: federation_pb2.JoinRequest, now: datetime) -> Heartbeat:
         raise _invalid("time", "is missing")
     if len(request.signing_certificate) > _CERTIFICATE_BYTES:
         raise _invalid("signing_certificate", f"more than {_CERTIFICATE_BYTES} bytes")
+    for field, told in (("capabilities", request.capabilities), ("report", request.report)):
+        if told.ByteSize() > _TOLD_BYTES:
+            raise _invalid(field, f"more than {_TOLD_BYTES} bytes")
     try:
         clock_error = from_timestamp(request.time) - now
     except OverflowError:
@@ -389,4 +398,6 @@ def _heartbeat(request: federation_pb2.JoinRequest, now: datetime) -> Heartbeat:
         request.signing_certificate,
         # Of two keys the one that was signed later counts: one of a clock that is ahead would count for too long.
         request.sealing_key if abs(clock_error) <= MAX_CLOCK_ERROR else federation_pb2.SealingKey(),
+        request.capabilities,
+        request.report,
     )

@@ -8,10 +8,10 @@ from grpc_health.v1.health_pb2 import HealthCheckResponse
 
 from coordinator.registry.port import Registry, Replica
 from gateway.api.types.v1.access_pb2 import Role
-from gateway.channels import Dialer, health_of
-from gateway.identity import server_name
-from gateway.server import Server
-from gateway.tls import CredentialsUnusable
+from gateway.rpc.channels import Dialer, health_of
+from gateway.rpc.server import Server
+from gateway.security.identity import server_name
+from gateway.security.tls import CredentialsUnusable
 
 REGISTRY = "crossregion.registry"  # the name by which the health service tells of the registry
 ASK_SECONDS = 0.5

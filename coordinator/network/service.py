@@ -9,7 +9,7 @@ import grpc
 
 from coordinator.network.figures import down_links, measured_links
 from coordinator.network.paths import LinkGraph, Measured, Path, Quality, Ways, budget, main_sites, upgraded
-from coordinator.oversight.asking import Answers, Regions
+from coordinator.oversight.region_queries import Answers, Regions
 from coordinator.registry.port import Registry
 from gateway.api.coordinator.v1 import path_service_pb2 as contract
 from gateway.api.coordinator.v1.administration_pb2 import UnansweredRegion
@@ -19,10 +19,10 @@ from gateway.api.federation.v1.network_pb2 import Link, Network, QualityClass
 from gateway.api.region.v1.measurement_service_pb2 import ReportLinksRequest, ReportLinksResponse
 from gateway.api.region.v1.measurement_service_pb2_grpc import MeasurementServiceStub
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.channels import invoke
 from gateway.errors import Refused, unknown
 from gateway.federation.network import NetworkRegistry
 from gateway.federation.network_rules import network_problems
+from gateway.rpc.channels import invoke
 
 _MOST_CHANGES = 200  # links in one question
 

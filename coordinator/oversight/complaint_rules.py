@@ -7,11 +7,11 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 
 
-def first_contact(docket: str) -> str:
-    """The region of first contact, with which a docket number begins. Raises Refused with REQUEST_INVALID."""
-    parts = docket.split("/")
+def first_contact(ticket_id: str) -> str:
+    """The origin region, with which a ticket id begins. Raises Refused with REQUEST_INVALID."""
+    parts = ticket_id.split("/")
     if len(parts) < 2 or not all(parts):
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="docket", problem="not a region, a slash and a number")
+        raise Refused(Reason.REASON_REQUEST_INVALID, field="ticket_id", problem="not a region, a slash and a number")
     return parts[0]
 
 
@@ -26,15 +26,15 @@ def merged(reports: Mapping[str, ListComplaintHeadersResponse], *, by_time: bool
     for region, report in reports.items():
         for header in report.complaints:
             rank = (header.owner_region == region, header.version)
-            if header.docket not in chosen or rank > chosen[header.docket]:
-                chosen[header.docket], complaints[header.docket] = rank, header
-    told = [each for docket, each in complaints.items() if chosen[docket][0] or not _is_old(each, reports)]
+            if header.ticket_id not in chosen or rank > chosen[header.ticket_id]:
+                chosen[header.ticket_id], complaints[header.ticket_id] = rank, header
+    told = [each for ticket_id, each in complaints.items() if chosen[ticket_id][0] or not _is_old(each, reports)]
     return sorted(told, key=_due if by_time else _age)
 
 
 def concerns(header: ComplaintHeader, region: str) -> bool:
     """Whether a region is the first contact of a complaint, or responsible."""
-    return region in (header.handling_region, header.owner_region)
+    return region in (header.origin_region, header.owner_region)
 
 
 def _is_old(header: ComplaintHeader, reports: Mapping[str, ListComplaintHeadersResponse]) -> bool:
@@ -44,8 +44,8 @@ def _is_old(header: ComplaintHeader, reports: Mapping[str, ListComplaintHeadersR
 
 
 def _due(header: ComplaintHeader) -> tuple[int, int, str]:
-    return (header.due.seconds, header.due.nanos, header.docket)
+    return (header.due.seconds, header.due.nanos, header.ticket_id)
 
 
 def _age(header: ComplaintHeader) -> tuple[int, int, str]:
-    return (-header.creation_date.seconds, -header.creation_date.nanos, header.docket)
+    return (-header.create_time.seconds, -header.create_time.nanos, header.ticket_id)

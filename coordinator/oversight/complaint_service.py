@@ -5,9 +5,9 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import grpc
 
-from coordinator.oversight.asking import Answers, Ask, Regions
 from coordinator.oversight.complaint_rules import concerns, first_contact, merged
 from coordinator.oversight.figures import MOST_MONTHS, customers_of, require_groupings, table
+from coordinator.oversight.region_queries import Answers, Ask, Regions
 from coordinator.registry.port import Registry
 from gateway.api.coordinator.v1 import complaint_oversight_service_pb2 as contract
 from gateway.api.coordinator.v1.complaint_oversight_service_pb2_grpc import ComplaintOversightServiceServicer
@@ -15,11 +15,11 @@ from gateway.api.federation.v1.configuration_pb2 import Configuration
 from gateway.api.region.v1 import complaint_oversight_service_pb2 as region_contract
 from gateway.api.region.v1.complaint_oversight_service_pb2_grpc import ComplaintOversightServiceStub
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.calls import current_call
-from gateway.channels import invoke
 from gateway.errors import Refused
-from gateway.months import months_between, require_month
-from gateway.pages import page_size
+from gateway.rpc.calls import current_call
+from gateway.rpc.channels import invoke
+from gateway.rpc.pages import page_size
+from gateway.time.months import months_between, require_month
 
 COUNT_SECONDS = 30.0  # for one region to count its months: years of complaints, page by page beside its other work
 _NOT_FOUND = Reason.REASON_COMPLAINT_NOT_FOUND
@@ -73,8 +73,8 @@ class ComplaintOversightService(ComplaintOversightServiceServicer):
         request: contract.ShowComplaintRequest,
         context: grpc.aio.ServicerContext[contract.ShowComplaintRequest, contract.ShowComplaintResponse],
     ) -> contract.ShowComplaintResponse:
-        """See the contract. Where the region of first contact does not answer, all others are asked."""
-        answers = await self._histories(request.docket)
+        """See the contract. Where the origin region does not answer, all others are asked."""
+        answers = await self._histories(request.ticket_id)
         response = contract.ShowComplaintResponse(unanswered=answers.unanswered(_NOT_FOUND))
         told_by = _best(answers.by_region)
         if told_by:
@@ -89,20 +89,20 @@ class ComplaintOversightService(ComplaintOversightServiceServicer):
     ) -> contract.RaiseComplaintResponse:
         """See the contract.
 
-        The region of first contact is asked first: it knows whether it has done so already while the complaint was not
+        The origin region is asked first: it knows whether it has done so already while the complaint was not
         taken up, and else who is responsible.
         """
-        contact = self._first_contact(request.docket)
+        contact = self._first_contact(request.ticket_id)
         asked = region_contract.RaiseComplaintRequest(
             request_id=request.request_id,
-            docket=request.docket,
+            ticket_id=request.ticket_id,
             level=request.level,
             reason=request.reason,
             administrator=current_call().identity.path,
         )
         answer = await self._raised(contact, asked)
         if isinstance(answer, Refused):
-            owner = await self._owner_after(answer, request.docket)
+            owner = await self._owner_after(answer, request.ticket_id)
             answer = await self._raised(owner, asked) if owner else answer
         if isinstance(answer, Refused):
             raise answer
@@ -113,11 +113,11 @@ class ComplaintOversightService(ComplaintOversightServiceServicer):
         request: contract.ReclassifyComplaintRequest,
         context: grpc.aio.ServicerContext[contract.ReclassifyComplaintRequest, contract.ReclassifyComplaintResponse],
     ) -> contract.ReclassifyComplaintResponse:
-        """See the contract. The region of first contact alone says what a complaint is about."""
-        contact = self._first_contact(request.docket)
+        """See the contract. The origin region alone says what a complaint is about."""
+        contact = self._first_contact(request.ticket_id)
         asked = region_contract.ReclassifyComplaintRequest(
             request_id=request.request_id,
-            docket=request.docket,
+            ticket_id=request.ticket_id,
             category=request.category,
             reason=request.reason,
             administrator=current_call().identity.path,
@@ -150,17 +150,17 @@ class ComplaintOversightService(ComplaintOversightServiceServicer):
             unanswered=answers.unanswered(),
         )
 
-    def _first_contact(self, docket: str) -> str:
-        """The region of first contact. Raises Refused with COMPLAINT_NOT_FOUND for one that there is not."""
-        contact = first_contact(docket)
+    def _first_contact(self, ticket_id: str) -> str:
+        """The origin region. Raises Refused with COMPLAINT_NOT_FOUND for one that there is not."""
+        contact = first_contact(ticket_id)
         if not self._regions.is_configured(contact):
-            raise Refused(_NOT_FOUND, complaint=docket)
+            raise Refused(_NOT_FOUND, complaint=ticket_id)
         return contact
 
-    async def _histories(self, docket: str) -> Answers[_History]:
+    async def _histories(self, ticket_id: str) -> Answers[_History]:
         """What regions know of a complaint. Raises Refused with COMPLAINT_NOT_FOUND, as the first contact says."""
-        contact = self._first_contact(docket)
-        first = await self._regions.ask([contact], _history_of(docket))
+        contact = self._first_contact(ticket_id)
+        first = await self._regions.ask([contact], _history_of(ticket_id))
         if contact in first.by_region:
             owner = first.by_region[contact].complaint.header.owner_region
             others = [owner] if owner and owner != contact else []
@@ -168,7 +168,7 @@ class ComplaintOversightService(ComplaintOversightServiceServicer):
             raise first.refusals[contact]
         else:
             others = [region for region in self._regions.joined() if region != contact]
-        return first | await self._regions.ask(others, _history_of(docket))
+        return first | await self._regions.ask(others, _history_of(ticket_id))
 
     async def _raised(
         self, region: str, asked: region_contract.RaiseComplaintRequest
@@ -179,15 +179,15 @@ class ComplaintOversightService(ComplaintOversightServiceServicer):
         )
         return answers.by_region[region] if region in answers.by_region else answers.refusals[region]
 
-    async def _owner_after(self, refused: Refused, docket: str) -> str:
-        """Who is to be asked after the region of first contact has refused; empty where it stays with that."""
+    async def _owner_after(self, refused: Refused, ticket_id: str) -> str:
+        """Who is to be asked after the origin region has refused; empty where it stays with that."""
         if refused.reason == Reason.REASON_COMPLAINT_NOT_RESPONSIBLE:
             return refused.parameters.get("region", "")
         if refused.reason not in (Reason.REASON_REGION_UNREACHABLE, Reason.REASON_REGION_SUSPENDED):
             return ""
-        contact = first_contact(docket)
+        contact = first_contact(ticket_id)
         others = [region for region in self._regions.joined() if region != contact]
-        known = (await self._regions.ask(others, _history_of(docket))).by_region
+        known = (await self._regions.ask(others, _history_of(ticket_id))).by_region
         return next((region for region, each in known.items() if each.complaint.header.owner_region == region), "")
 
 
@@ -201,8 +201,8 @@ def _best(known: Mapping[str, _History]) -> str:
     return max(known, key=rank, default="")
 
 
-def _history_of(docket: str) -> Ask[_History]:
-    question = region_contract.GetComplaintHistoryRequest(docket=docket)
+def _history_of(ticket_id: str) -> Ask[_History]:
+    question = region_contract.GetComplaintHistoryRequest(ticket_id=ticket_id)
     return lambda channel, seconds: invoke(
         ComplaintOversightServiceStub(channel).GetComplaintHistory, question, seconds
     )

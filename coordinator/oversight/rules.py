@@ -9,8 +9,8 @@ from gateway.errors import Refused
 _ID_PARTS = 3
 
 
-def handling_region(order_id: str) -> str:
-    """The region in `<handling region>/<operator>/<request id>`. Raises Refused with REQUEST_INVALID."""
+def origin_region(order_id: str) -> str:
+    """The region in `<origin region>/<operator>/<request id>`. Raises Refused with REQUEST_INVALID."""
     parts = order_id.split("/")
     if len(parts) != _ID_PARTS or not all(parts):
         raise Refused(Reason.REASON_REQUEST_INVALID, field="order_id", problem="not region/operator/request-id")
@@ -34,8 +34,8 @@ def merged(reports: Mapping[str, Iterable[OrderSummary]]) -> list[OrderSummary]:
 
 def concerns(summary: OrderSummary, region: str) -> bool:
     """Whether a region handles or owns an order."""
-    return region in (summary.handling_region, summary.home_region)
+    return region in (summary.origin_region, summary.home_region)
 
 
 def _age(summary: OrderSummary) -> tuple[int, int, str]:
-    return (-summary.order_date.seconds, -summary.order_date.nanos, summary.id)
+    return (-summary.create_time.seconds, -summary.create_time.nanos, summary.id)

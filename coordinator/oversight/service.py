@@ -2,19 +2,19 @@
 
 import grpc
 
-from coordinator.oversight.asking import Ask, Regions
-from coordinator.oversight.rules import concerns, handling_region, merged
+from coordinator.oversight.region_queries import Ask, Regions
+from coordinator.oversight.rules import concerns, merged, origin_region
 from gateway.api.coordinator.v1 import administration_pb2 as contract
-from gateway.api.coordinator.v1.administration_pb2_grpc import OversightServiceServicer
+from gateway.api.coordinator.v1.administration_pb2_grpc import OrderOversightServiceServicer
 from gateway.api.region.v1 import oversight_service_pb2 as region_contract
-from gateway.api.region.v1.oversight_service_pb2_grpc import OversightServiceStub
+from gateway.api.region.v1.oversight_service_pb2_grpc import OrderOversightServiceStub
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.channels import invoke
 from gateway.errors import Refused
-from gateway.pages import page_size
+from gateway.rpc.channels import invoke
+from gateway.rpc.pages import page_size
 
 
-class OversightService(OversightServiceServicer):
+class OrderOversightService(OrderOversightServiceServicer):
     """Asks the nodes."""
 
     def __init__(self, regions: Regions) -> None:
@@ -33,7 +33,7 @@ class OversightService(OversightServiceServicer):
         )
         answers = await self._regions.ask(
             self._regions.joined(),
-            lambda channel, seconds: invoke(OversightServiceStub(channel).ListOrderSummaries, question, seconds),
+            lambda channel, seconds: invoke(OrderOversightServiceStub(channel).ListOrderSummaries, question, seconds),
         )
         orders = merged({region: answer.orders for region, answer in answers.by_region.items()})
         if request.region:
@@ -45,8 +45,8 @@ class OversightService(OversightServiceServicer):
         request: contract.TraceOrderRequest,
         context: grpc.aio.ServicerContext[contract.TraceOrderRequest, contract.TraceOrderResponse],
     ) -> contract.TraceOrderResponse:
-        """See the contract. Where the handling region does not answer, all others are asked for the order."""
-        handling = handling_region(request.order_id)
+        """See the contract. Where the origin region does not answer, all others are asked for the order."""
+        handling = origin_region(request.order_id)
         if not self._regions.is_configured(handling):
             raise Refused(Reason.REASON_ORDER_NOT_FOUND, order=request.order_id)
         first = await self._regions.ask([handling], _trace_of(request.order_id))
@@ -67,4 +67,4 @@ class OversightService(OversightServiceServicer):
 
 def _trace_of(order_id: str) -> Ask[region_contract.GetOrderTraceResponse]:
     question = region_contract.GetOrderTraceRequest(order_id=order_id)
-    return lambda channel, seconds: invoke(OversightServiceStub(channel).GetOrderTrace, question, seconds)
+    return lambda channel, seconds: invoke(OrderOversightServiceStub(channel).GetOrderTrace, question, seconds)

@@ -6,10 +6,10 @@ from datetime import datetime, timedelta
 
 from gateway.api.coordinator.v1.planned_outage_service_pb2 import PlannedWindow
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.clock import from_timestamp
 from gateway.errors import Refused
 from gateway.federation.network import NetworkRegistry
 from gateway.federation.network_ways import Parts, cut_together
+from gateway.time.clock import from_timestamp
 
 LONGEST = timedelta(days=31)
 AHEAD = timedelta(days=366)

@@ -12,9 +12,9 @@ from gateway.api.coordinator.v1 import planned_outage_service_pb2 as contract
 from gateway.api.coordinator.v1.planned_outage_service_pb2 import PlannedWindow
 from gateway.api.coordinator.v1.planned_outage_service_pb2_grpc import PlannedOutageServiceServicer
 from gateway.api.federation.v1.network_pb2 import Network
-from gateway.calls import current_call
-from gateway.clock import Clock
 from gateway.federation.network import NetworkRegistry
+from gateway.rpc.calls import current_call
+from gateway.time.clock import Clock
 
 
 class PlannedOutageService(PlannedOutageServiceServicer):

@@ -19,9 +19,9 @@ from coordinator.registry.problem_port import Book, Decision
 from gateway.api.coordinator.v1 import problem_service_pb2 as contract
 from gateway.api.coordinator.v1.problem_service_pb2 import NetworkEvent, Problem
 from gateway.api.federation.v1.problem_pb2 import PerceivedSeverity, ProblemHeader
-from gateway.clock import from_microseconds, from_timestamp, to_microseconds
 from gateway.federation.network import NetworkRegistry
 from gateway.federation.problems import is_cause_known
+from gateway.time.clock import from_microseconds, from_timestamp, to_microseconds
 
 _MOST_CHILDREN = 10_000  # whose ids one problem keeps: more is not kept at once
 
@@ -187,7 +187,7 @@ def _header(name: str, cluster: Cluster, members: Sequence[NetworkEvent], view: 
         header.end_time.CopyFrom(max((each.clear_time for each in members), key=_instant))
     _set_condition(header, spoken)
     owner = region_of(view.network, cluster.cause)
-    regions = {rules.telling_region(each.id) for each in members} | ({owner} if owner else set())
+    regions = {rules.reporting_region(each.id) for each in members} | ({owner} if owner else set())
     header.regions.extend(sorted(regions))
     return header
 

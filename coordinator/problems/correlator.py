@@ -14,13 +14,13 @@ from coordinator.problems.book import View, correlated, past
 from coordinator.problems.current import CurrentNetwork
 from coordinator.problems.elements import element_of, region_of
 from coordinator.problems.grades import duration_of, graded, thresholds_of
-from coordinator.problems.reports import ReportTelling
+from coordinator.problems.reports import ReportNotifier
 from coordinator.registry.port import Registry
 from coordinator.registry.problem_port import Book, Decision
 from gateway.api.coordinator.v1.problem_service_pb2 import Problem
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.clock import Clock
 from gateway.errors import Refused
+from gateway.time.clock import Clock
 
 LOOK = 5.0  # seconds: in which a grade may have risen, or another coordinator died with an event to look at
 Listener = Callable[[Mapping[str, Problem]], None]
@@ -35,7 +35,7 @@ class CorrelatorPorts:
     registry: Registry
     current: CurrentNetwork
     clock: Clock
-    reports: ReportTelling
+    reports: ReportNotifier
 
 
 class Correlator:

@@ -6,8 +6,8 @@ from gateway.api.coordinator.v1.problem_service_pb2 import NETWORK_EVENT_KIND_FA
 from gateway.api.federation.v1 import problem_pb2
 from gateway.api.federation.v1.network_pb2 import Link, NetworkService, Site
 from gateway.api.federation.v1.problem_pb2 import NetworkElement
-from gateway.clock import from_timestamp, to_microseconds
 from gateway.federation.network import NetworkRegistry
+from gateway.time.clock import from_timestamp, to_microseconds
 
 _KINDS = {
     Kind.LINK: problem_pb2.NETWORK_ELEMENT_KIND_LINK,

@@ -9,15 +9,14 @@ from coordinator.membership.members import CurrentMembers
 from coordinator.problems import rules
 from coordinator.registry.port import Registry
 from coordinator.routing.channels import RegionChannels
-from gateway import failpoints
 from gateway.api.coordinator.v1.problem_service_pb2 import Problem
 from gateway.api.federation.v1.federation_pb2 import MemberState
 from gateway.api.federation.v1.problem_pb2 import ProblemHeader
 from gateway.api.region.v1.problem_service_pb2 import FollowProblemRequest
 from gateway.api.region.v1.problem_service_pb2_grpc import ProblemServiceStub
-from gateway.channels import invoke
-from gateway.errors import Refused
-from gateway.relay.transport import Unreachable
+from gateway.errors import Refused, Unreachable
+from gateway.process import failpoints
+from gateway.rpc.channels import invoke
 
 _AGAIN = 5.0  # seconds until a region is told again that did not answer
 _ANSWER_SECONDS = 10.0  # for a region, which only writes
@@ -112,5 +111,5 @@ def header_for(region: str, header: ProblemHeader) -> ProblemHeader:
     told = ProblemHeader()
     told.CopyFrom(header)
     del told.children[:]
-    told.children.extend(each for each in header.children if rules.telling_region(each) == region)
+    told.children.extend(each for each in header.children if rules.reporting_region(each) == region)
     return told

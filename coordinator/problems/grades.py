@@ -12,9 +12,9 @@ from coordinator.problems import rules
 from gateway.api.coordinator.v1 import problem_service_pb2 as contract
 from gateway.api.coordinator.v1.problem_service_pb2 import AccidentReport, Problem, ReachedGrade
 from gateway.api.federation.v1.problem_pb2 import ProblemHeader
-from gateway.clock import from_timestamp, to_timestamp
 from gateway.federation.catalogue import Federation
 from gateway.federation.problems import was_down
+from gateway.time.clock import from_timestamp, to_timestamp
 
 NONE = contract.ACCIDENT_GRADE_UNSPECIFIED
 ORDINARY = contract.ACCIDENT_GRADE_ORDINARY

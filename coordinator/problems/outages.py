@@ -10,10 +10,10 @@ from coordinator.problems.elements import element_message, element_of, region_of
 from coordinator.problems.topology import Element, Kind, services_down
 from gateway.api.coordinator.v1.planned_outage_service_pb2 import PlannedWindow
 from gateway.api.coordinator.v1.problem_service_pb2 import Outage, Problem
-from gateway.clock import from_timestamp
 from gateway.federation import network_ways
 from gateway.federation.network import NetworkRegistry
 from gateway.federation.network_ways import Parts
+from gateway.time.clock import from_timestamp
 
 
 def outages_now(

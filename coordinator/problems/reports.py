@@ -10,9 +10,9 @@ from opentelemetry.metrics import Meter
 
 from coordinator.problems import rules
 from gateway.api.coordinator.v1.problem_service_pb2 import AccidentGrade, AccidentReport, Problem, ReportKind
-from gateway.clock import from_timestamp
-from gateway.metrics import observe
-from gateway.times import told_time
+from gateway.process.metrics import observe
+from gateway.time.clock import from_timestamp
+from gateway.wording.times import told_time
 
 _log = logging.getLogger(__name__)
 
@@ -41,7 +41,7 @@ class LogSink:
         )
 
 
-class ReportTelling:
+class ReportNotifier:
     """What waits, as last seen. The deadlines themselves are in the registry, with their problems."""
 
     def __init__(self, sink: ReportSink) -> None:

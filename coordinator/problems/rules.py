@@ -9,9 +9,9 @@ from gateway.api.coordinator.v1.problem_service_pb2 import NetworkEvent, Problem
 from gateway.api.federation.v1 import problem_pb2
 from gateway.api.federation.v1.problem_pb2 import ProblemHeader
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.clock import from_timestamp, to_microseconds
 from gateway.errors import Refused
 from gateway.federation.network import NetworkRegistry
+from gateway.time.clock import from_timestamp, to_microseconds
 
 IN_PROGRESS = problem_pb2.PROBLEM_STATE_IN_PROGRESS
 RESOLVED = problem_pb2.PROBLEM_STATE_RESOLVED
@@ -35,7 +35,7 @@ _ELEMENTS = 64  # that one event may name
 _LARGEST = 2**63 - 1
 
 
-def telling_region(event_id: str) -> str:
+def reporting_region(event_id: str) -> str:
     """The region in `<region>/<fault or alarm>/<key>`. Raises Refused for no such id."""
     found = _ID.fullmatch(event_id)
     if found is None:
@@ -50,7 +50,7 @@ def require_event(event: NetworkEvent, region: str, network: NetworkRegistry) ->
     uses. A retracted event names nothing, and is over.
     Raises Refused with SITE_UNKNOWN, LINK_UNKNOWN or NETWORK_SERVICE_UNKNOWN, too.
     """
-    if telling_region(event.id) != region:
+    if reporting_region(event.id) != region:
         raise Refused(Reason.REASON_NETWORK_EVENT_NOT_OWN, element=event.id, region=region)
     named = len(event.sites) + len(event.links) + len(event.services)
     if event.retracted and (named or not event.HasField("clear_time")):
@@ -72,7 +72,7 @@ def require_event(event: NetworkEvent, region: str, network: NetworkRegistry) ->
     for site in event.sites:
         _require_own(site, region, {network.site(site).region})
     for link in event.links:
-        _require_own(link, region, network.regions_telling_of(network.link(link)))
+        _require_own(link, region, network.regions_reporting(network.link(link)))
     for service in event.services:
         _require_own(service, region, network.regions_concerned(network.service(service)))
 

@@ -12,15 +12,15 @@ from coordinator.problems.outages import outages_now
 from coordinator.problems.reports import kind_name
 from coordinator.registry.port import Registry
 from coordinator.registry.problem_port import Administered, Book, Decision
-from gateway import failpoints
 from gateway.api.coordinator.v1 import problem_service_pb2 as contract
 from gateway.api.coordinator.v1.problem_service_pb2 import AccidentReport, NetworkEvent, Problem
 from gateway.api.coordinator.v1.problem_service_pb2_grpc import ProblemServiceServicer
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.calls import current_call
-from gateway.clock import Clock, from_timestamp, to_timestamp
 from gateway.errors import Refused
-from gateway.pages import decode_token, encode_token, key_number, page_size
+from gateway.process import failpoints
+from gateway.rpc.calls import current_call
+from gateway.rpc.pages import decode_token, encode_token, key_number, page_size
+from gateway.time.clock import Clock, from_timestamp, to_timestamp
 
 _PAGE = "problems"
 _LARGEST = 2**63 - 1
@@ -43,11 +43,11 @@ class ProblemService(ProblemServiceServicer):
         self._ports = ports
         self._problems = ports.registry.problems
 
-    async def TellEvent(
+    async def ReportEvent(
         self,
-        request: contract.TellEventRequest,
-        context: grpc.aio.ServicerContext[contract.TellEventRequest, contract.TellEventResponse],
-    ) -> contract.TellEventResponse:
+        request: contract.ReportEventRequest,
+        context: grpc.aio.ServicerContext[contract.ReportEventRequest, contract.ReportEventResponse],
+    ) -> contract.ReportEventResponse:
         """See the contract."""
         rules.require_event(request.event, current_call().identity.region, self._ports.current.federation.network)
         own = NetworkEvent()
@@ -57,13 +57,13 @@ class ProblemService(ProblemServiceServicer):
         await self._problems.keep_event(own)
         failpoints.reach("network-event-kept.after-commit")
         self._ports.correlator.note_event()
-        return contract.TellEventResponse()
+        return contract.ReportEventResponse()
 
-    async def TellAffected(
+    async def ReportAffected(
         self,
-        request: contract.TellAffectedRequest,
-        context: grpc.aio.ServicerContext[contract.TellAffectedRequest, contract.TellAffectedResponse],
-    ) -> contract.TellAffectedResponse:
+        request: contract.ReportAffectedRequest,
+        context: grpc.aio.ServicerContext[contract.ReportAffectedRequest, contract.ReportAffectedResponse],
+    ) -> contract.ReportAffectedResponse:
         """See the contract."""
         for field in ("customers", "complaints"):
             if getattr(request, field) < 0:
@@ -84,7 +84,7 @@ class ProblemService(ProblemServiceServicer):
 
         await self._problems.change(decide)
         self._ports.correlator.note_event()
-        return contract.TellAffectedResponse()
+        return contract.ReportAffectedResponse()
 
     async def ListProblems(
         self,
@@ -104,17 +104,17 @@ class ProblemService(ProblemServiceServicer):
             next_page_token=encode_token(_PAGE, _page_key(found[size - 1])) if more else "",
         )
 
-    async def ShowProblem(
+    async def GetProblem(
         self,
-        request: contract.ShowProblemRequest,
-        context: grpc.aio.ServicerContext[contract.ShowProblemRequest, contract.ShowProblemResponse],
-    ) -> contract.ShowProblemResponse:
+        request: contract.GetProblemRequest,
+        context: grpc.aio.ServicerContext[contract.GetProblemRequest, contract.GetProblemResponse],
+    ) -> contract.GetProblemResponse:
         """See the contract."""
         grade, book = self._grade(), await self._problems.book()
         problem = grade(_require(book, request.problem))
         events = [book.events[each] for each in problem.header.children if each in book.events]
         events.sort(key=lambda each: (from_timestamp(each.raise_time), each.id))
-        return contract.ShowProblemResponse(problem=problem, events=events)
+        return contract.GetProblemResponse(problem=problem, events=events)
 
     async def ListOutages(
         self,
@@ -127,11 +127,11 @@ class ProblemService(ProblemServiceServicer):
         windows = await self._ports.registry.planned_windows()
         return contract.ListOutagesResponse(outages=outages_now(network, problems, windows, self._ports.clock.now()))
 
-    async def NoteReport(
+    async def RecordReport(
         self,
-        request: contract.NoteReportRequest,
-        context: grpc.aio.ServicerContext[contract.NoteReportRequest, contract.NoteReportResponse],
-    ) -> contract.NoteReportResponse:
+        request: contract.RecordReportRequest,
+        context: grpc.aio.ServicerContext[contract.RecordReportRequest, contract.RecordReportResponse],
+    ) -> contract.RecordReportResponse:
         """See the contract."""
         if not request.kind:
             raise Refused(Reason.REASON_REQUEST_INVALID, field="kind", problem="is missing")
@@ -143,7 +143,7 @@ class ProblemService(ProblemServiceServicer):
 
         by = Administered(actor, "REPORT_MADE", f"problem/{request.problem}", kind_name(made))
         book = await self._problems.change(decide, by)
-        return contract.NoteReportResponse(problem=grade(_require(book, request.problem)))
+        return contract.RecordReportResponse(problem=grade(_require(book, request.problem)))
 
     def _grade(self) -> Callable[[Problem], Problem]:
         return grading(self._ports.current, self._ports.clock.now())

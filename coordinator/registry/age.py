@@ -3,8 +3,8 @@
 from opentelemetry.metrics import Meter
 
 from coordinator.registry.port import Registry
-from gateway.clock import Clock
-from gateway.metrics import observe
+from gateway.process.metrics import observe
+from gateway.time.clock import Clock
 
 
 def observe_age(meter: Meter, registry: Registry, clock: Clock) -> None:

@@ -4,17 +4,17 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from gateway.api.region.v1.case_service_pb2 import CaseHeader
-from gateway.clock import from_timestamp, to_microseconds
 from gateway.store.port import Transaction
+from gateway.time.clock import from_timestamp, to_microseconds
 
 
 def keep_case(tx: Transaction, header: CaseHeader) -> None:
     """Keeps how a case stands. See the port."""
     tx.execute(
-        "INSERT INTO cases (docket, version, ended, content) VALUES (:docket, :version, :ended, :content)"
-        " ON CONFLICT (docket) DO UPDATE SET version = excluded.version, ended = excluded.ended,"
+        "INSERT INTO cases (ticket_id, version, ended, content) VALUES (:ticket_id, :version, :ended, :content)"
+        " ON CONFLICT (ticket_id) DO UPDATE SET version = excluded.version, ended = excluded.ended,"
         " content = excluded.content WHERE excluded.version > cases.version",
-        docket=header.docket,
+        ticket_id=header.ticket_id,
         version=header.version,
         ended=to_microseconds(from_timestamp(header.end_time)) if header.HasField("end_time") else None,
         content=header.SerializeToString(),
@@ -22,8 +22,8 @@ def keep_case(tx: Transaction, header: CaseHeader) -> None:
 
 
 def cases(tx: Transaction) -> Sequence[CaseHeader]:
-    """All cases that are kept, by docket."""
-    return tx.all(CaseHeader.FromString, "SELECT content FROM cases ORDER BY docket")
+    """All cases that are kept, by ticket id."""
+    return tx.all(CaseHeader.FromString, "SELECT content FROM cases ORDER BY ticket_id")
 
 
 def forget_cases(tx: Transaction, before: datetime) -> None:

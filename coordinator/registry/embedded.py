@@ -12,20 +12,20 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Final
 
-from coordinator.membership.rules import Heartbeat, Lease, RegionFacts, expired, next_expiry
 from coordinator.registry import case_rows, operations, planned_window_rows
 from coordinator.registry.operations import Revision, SuspensionChanged, Wanted
 from coordinator.registry.port import Replica, Snapshot
 from coordinator.registry.problem_rows import EmbeddedProblems
-from gateway import audit
+from coordinator.registry.rules import Heartbeat, Lease, RegionFacts, expired, next_expiry
 from gateway.api.coordinator.v1.planned_outage_service_pb2 import PlannedWindow
 from gateway.api.federation.v1.configuration_pb2 import Configuration
 from gateway.api.region.v1.case_service_pb2 import CaseHeader
-from gateway.audit import AuditRow
-from gateway.audit_heads import KeptHead
-from gateway.clock import Clock
+from gateway.auditing import audit
+from gateway.auditing.audit import AuditRow
+from gateway.auditing.audit_heads import KeptHead
 from gateway.federation.rules import difference
 from gateway.store.port import Store
+from gateway.time.clock import Clock
 
 _log = logging.getLogger(__name__)
 

@@ -3,18 +3,18 @@
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from coordinator.membership.rules import RegionFacts, Suspension
-from gateway import audit
+from coordinator.registry.rules import RegionFacts, Suspension
 from gateway.api.federation.v1.configuration_pb2 import Configuration
-from gateway.api.federation.v1.federation_pb2 import SealingKey
+from gateway.api.federation.v1.federation_pb2 import Capabilities, SealingKey
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.audit import Head
-from gateway.audit_heads import Continuation, KeptHead, continuation
-from gateway.clock import from_microseconds, to_microseconds
+from gateway.auditing import audit
+from gateway.auditing.audit import Head
+from gateway.auditing.audit_heads import Continuation, KeptHead, continuation
 from gateway.errors import Refused
 from gateway.store.port import Transaction
+from gateway.time.clock import from_microseconds, to_microseconds
 
-_JOINED = "SELECT region, signing_certificate, sealing_key FROM joined_regions"
+_JOINED = "SELECT region, signing_certificate, sealing_key, capabilities FROM joined_regions"
 
 
 @dataclass(frozen=True)
@@ -99,17 +99,19 @@ def regions(tx: Transaction) -> list[RegionFacts]:
 
 
 def keep_joined(tx: Transaction, facts: RegionFacts, now: datetime) -> None:
-    """Keeps that a region has joined, by which certificate it signs now, and what is sealed to it."""
+    """Keeps that a region has joined, by which certificate it signs now, what is sealed to it, and what it can read."""
     region = facts.region
     before = tx.first(_joined, f"{_JOINED} WHERE region = :region", region=region)
     tx.execute(
-        "INSERT INTO joined_regions (region, first_joined, signing_certificate, sealing_key)"
-        " VALUES (:region, :now, :certificate, :sealing_key) ON CONFLICT (region) DO UPDATE SET"
-        " signing_certificate = excluded.signing_certificate, sealing_key = excluded.sealing_key",
+        "INSERT INTO joined_regions (region, first_joined, signing_certificate, sealing_key, capabilities)"
+        " VALUES (:region, :now, :certificate, :sealing_key, :capabilities) ON CONFLICT (region) DO UPDATE SET"
+        " signing_certificate = excluded.signing_certificate, sealing_key = excluded.sealing_key,"
+        " capabilities = excluded.capabilities",
         region=region,
         now=to_microseconds(now),
         certificate=facts.signing_certificate,
         sealing_key=facts.sealing_key.SerializeToString(),
+        capabilities=facts.capabilities.SerializeToString(),
     )
     action = facts.change_since(before)
     audit.append(tx, now=now, actor=f"region/{region}", action=action, subject=f"region/{region}")
@@ -181,9 +183,16 @@ def _suspension(region: str, since: int, note: str, actor: str) -> tuple[str, Su
     return region, Suspension(from_microseconds(since), note, actor)
 
 
-def _joined(region: str, signing_certificate: bytes, sealing_key: bytes | None) -> RegionFacts:
-    told = SealingKey.FromString(sealing_key or b"")
-    return RegionFacts(region, ever_joined=True, signing_certificate=signing_certificate, sealing_key=told)
+def _joined(
+    region: str, signing_certificate: bytes, sealing_key: bytes | None, capabilities: bytes | None
+) -> RegionFacts:
+    return RegionFacts(
+        region,
+        ever_joined=True,
+        signing_certificate=signing_certificate,
+        sealing_key=SealingKey.FromString(sealing_key or b""),
+        capabilities=Capabilities.FromString(capabilities or b""),
+    )
 
 
 def _kept_head(sequence: int, digest: bytes, signature: bytes, handed_in: int) -> KeptHead:

@@ -13,13 +13,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
-from coordinator.membership.rules import Heartbeat, RegionFacts
 from coordinator.registry.problem_port import ProblemRegistry
+from coordinator.registry.rules import Heartbeat, RegionFacts
 from gateway.api.coordinator.v1.planned_outage_service_pb2 import PlannedWindow
 from gateway.api.federation.v1.configuration_pb2 import Configuration
 from gateway.api.region.v1.case_service_pb2 import CaseHeader
-from gateway.audit import AuditRow
-from gateway.audit_heads import KeptHead
+from gateway.auditing.audit import AuditRow
+from gateway.auditing.audit_heads import KeptHead
 
 
 @dataclass(frozen=True)
@@ -136,8 +136,8 @@ class Registry(Protocol):
     async def keep_audit_head(self, region: str, kept: KeptHead) -> bool:
         """Keeps a head that is further than the one kept.
 
-        False, and nothing changed, where it contradicts it: the chain was cut or rewritten. `gateway.audit_heads` says
-        when.
+        False, and nothing changed, for a head that contradicts the kept one: the chain was cut or rewritten.
+        `gateway.auditing.audit_heads` has the rule.
         """
         ...
 
@@ -150,7 +150,7 @@ class Registry(Protocol):
         ...
 
     async def cases(self) -> Sequence[CaseHeader]:
-        """All cases that are kept, by docket."""
+        """All cases that are kept, by ticket id."""
         ...
 
     async def forget_cases(self, before: datetime) -> None:

@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from coordinator.registry.problem_port import Administered, Book, Decide, Decision
-from gateway import audit
 from gateway.api.coordinator.v1.problem_service_pb2 import NetworkEvent, Problem
-from gateway.clock import Clock
+from gateway.auditing import audit
 from gateway.store.port import Store, Transaction
+from gateway.time.clock import Clock
 
 
 @dataclass(frozen=True)

@@ -8,13 +8,13 @@ from typing import TypeVar
 
 from gateway.api.federation.v1.federation_pb2 import Member
 from gateway.api.types.v1.access_pb2 import Role
-from gateway.channels import Attempt, Dialer, Replicas
-from gateway.identity import server_name
-from gateway.metrics import CallMetrics
+from gateway.errors import Unreachable
+from gateway.process.metrics import CallMetrics
+from gateway.process.tracing import Tracing
 from gateway.relay.grpc_carrier import GrpcCarrier
-from gateway.relay.transport import Unreachable
-from gateway.tls import CredentialsUnusable
-from gateway.tracing import Tracing
+from gateway.rpc.channels import Attempt, Dialer, Replicas
+from gateway.security.identity import server_name
+from gateway.security.tls import CredentialsUnusable
 
 _log = logging.getLogger(__name__)
 T = TypeVar("T")

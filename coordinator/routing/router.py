@@ -11,9 +11,9 @@ from coordinator.routing.deliveries import Deliveries
 from gateway.api.federation.v1.federation_pb2 import Member
 from gateway.api.relay.v1.relay_pb2 import DeliverRequest, DeliverResponse, HopStamp
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.clock import Clock, to_timestamp
-from gateway.errors import Refused
-from gateway.relay.transport import BeforeAttempt, Carrier, Unreachable
+from gateway.errors import Refused, Unreachable
+from gateway.relay.transport import BeforeAttempt, Carrier
+from gateway.time.clock import Clock, to_timestamp
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,9 @@ from gateway.api.relay.v1.relay_pb2 import DeliverRequest, DeliverResponse
 from gateway.api.relay.v1.relay_pb2_grpc import RelayServiceServicer
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.calls import current_call
 from gateway.errors import Refused
 from gateway.relay.lanes import DELIVER_TIMEOUT
+from gateway.rpc.calls import current_call
 
 
 class RoutingService(RelayServiceServicer):

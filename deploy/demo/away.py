@@ -8,7 +8,7 @@ from deploy.demo.world import World
 from gateway.api.region.v1.customer_service_pb2 import Customer
 from gateway.api.region.v1.order_pb2 import Order
 from gateway.api.region.v1.order_service_pb2 import ReviewDecision
-from gateway.money import in_major_units
+from gateway.values.money import in_major_units
 
 PAYMENT = 10_000  # minor units
 WAITS_FOR_REVIEW = "sichuan/counter/terminate-2"  # the order that is left for a colleague
@@ -78,10 +78,10 @@ async def _change_plan(world: World, who: Customer) -> None:
     plans = {plan.id: plan for plan in await world.here.plans_of("sichuan")}
     wanted = plans["sichuan-99"]
     order = await _submit(world, "plan-1", "PLAN_CHANGE", number, {"plan": wanted.id})
-    stage.check("PLAN_CHANGE: shown first", "pending, customer: confirm", _standing(order))
+    stage.check("PLAN_CHANGE: shown first", "pending, customer: confirm", _state(order))
     stage.told("the customer is asked", order.quote.description)
     order = await world.here.confirm("plan-1-confirm", order.id)
-    stage.check("PLAN_CHANGE: confirmed", "inProgress, home region: next-cycle", _standing(order))
+    stage.check("PLAN_CHANGE: confirmed", "inProgress, home region: next-cycle", _state(order))
     stage.say(
         f"It stays inProgress until {wording.time(order.awaiting.due)}: Sichuan's node changes the plan by itself when"
         " the next billing cycle begins. Until then it can be cancelled."
@@ -101,12 +101,12 @@ async def leaving_for_good(world: World) -> None:
     order = await _submit(
         world, "terminate-1", "TERMINATE", who.product.number, {"refund_account": "account ending in 4321"}, _LEAVING
     )
-    stage.check("TERMINATE: to be reviewed", "inProgress, home region's staff: review", _standing(order))
+    stage.check("TERMINATE: to be reviewed", "inProgress, home region's staff: review", _state(order))
     reviewer = world.reviewers["zhao.min"]
     await _return_and_supplement(world, reviewer, order.id)
     await reviewer.review("approve-1", order.id, ReviewDecision.REVIEW_DECISION_APPROVE)
     order = await world.here.until(order.id, lambda seen: seen.awaiting.action == "confirm")
-    stage.check(f"{reviewer.name} approves", "pending, customer: confirm", _standing(order))
+    stage.check(f"{reviewer.name} approves", "pending, customer: confirm", _state(order))
     stage.told("the customer is asked", order.quote.description)
     order = await world.here.confirm("terminate-1-confirm", order.id)
     stage.check("TERMINATE: confirmed", "completed", wording.state(order), wording.took(order))
@@ -126,7 +126,7 @@ async def _return_and_supplement(world: World, reviewer: Reviewer, order_id: str
     order = await world.here.until(order_id, lambda seen: seen.awaiting.action == "supplement")
     stage.check(
         f"{reviewer.name} returns it for",
-        "CONTRACT, handling region: supplement",
+        "CONTRACT, origin region: supplement",
         f"{', '.join(order.documents_requested)}, {wording.turn(order)}",
         f"by {wording.time(order.awaiting.due)}",
     )
@@ -155,16 +155,16 @@ async def four_eyes(world: World) -> None:
     )
     order = await world.home.submit(request)
     world.orders.append(order.id)
-    stage.check("a local TERMINATE, taken in by li.na", "inProgress, home region's staff: review", _standing(order))
+    stage.check("a local TERMINATE, taken in by li.na", "inProgress, home region's staff: review", _state(order))
     approve = ReviewDecision.REVIEW_DECISION_APPROVE
     refused = await wording.outcome(world.reviewers["li.na"].review("approve-own", order.id, approve))
     stage.check("li.na reviews it", "PERMISSION_DENIED REVIEWER_IS_SUBMITTER", refused.seen)
     stage.told("she reads", refused.told)
     order = await world.home.order(order.id)
-    stage.check("it waits for a colleague", "inProgress, home region's staff: review", _standing(order))
+    stage.check("it waits for a colleague", "inProgress, home region's staff: review", _state(order))
 
 
-def _standing(order: Order) -> str:
+def _state(order: Order) -> str:
     return f"{wording.state(order)}, {wording.turn(order)}"
 
 

@@ -14,7 +14,7 @@ from gateway.api.coordinator.v1 import administration_pb2 as administration
 from gateway.api.coordinator.v1.administration_pb2_grpc import (
     AuditServiceStub,
     MembershipServiceStub,
-    OversightServiceStub,
+    OrderOversightServiceStub,
 )
 from gateway.api.federation.v1.configuration_pb2 import Plan
 from gateway.api.federation.v1.federation_pb2 import Member
@@ -36,7 +36,7 @@ from gateway.api.region.v1.oversight_service_pb2 import OrderSummary
 from gateway.api.region.v1.sharing_service_pb2_grpc import SharingServiceStub
 from gateway.api.region.v1.verification_service_pb2_grpc import VerificationServiceStub
 from gateway.api.types.v1.types_pb2 import Applicant, Channel, Document, Requester
-from gateway.clock import to_timestamp
+from gateway.time.clock import to_timestamp
 
 CLERK = "wang.fang"  # the staff id at the counter, where the story names no other
 _WAIT = 10.0  # seconds that a call may wait for the home region
@@ -331,7 +331,9 @@ class Administrator:
     async def held(self) -> list[OrderSummary]:
         """The orders that cannot go on, of all regions."""
         request = administration.ListOrdersRequest(states=[OrderState.ORDER_STATE_HELD])
-        return list((await self._client.ask(lambda channel: OversightServiceStub(channel).ListOrders, request)).orders)
+        return list(
+            (await self._client.ask(lambda channel: OrderOversightServiceStub(channel).ListOrders, request)).orders
+        )
 
     async def chains(self) -> list[administration.ChainVerdict]:
         """What is found of the audit chains of all regions, and who keeps their ends."""
@@ -342,7 +344,7 @@ class Administrator:
     async def trace(self, order_id: str) -> administration.TraceOrderResponse:
         """What the regions noted about an order on its way."""
         request = administration.TraceOrderRequest(order_id=order_id)
-        return await self._client.ask(lambda channel: OversightServiceStub(channel).TraceOrder, request)
+        return await self._client.ask(lambda channel: OrderOversightServiceStub(channel).TraceOrder, request)
 
 
 def _requester(staff_id: str) -> Requester:

@@ -10,8 +10,7 @@ from deploy.demo.world import World
 from deploy.local import directory
 from deploy.local.federation import LocalFederation
 from deploy.local.process import ProcessFailed
-from gateway.errors import Refused
-from gateway.relay.transport import Unreachable
+from gateway.errors import Refused, Unreachable
 
 BREAKS_OFF = (Refused, Unreachable, ProcessFailed, TimeoutError)
 """What ends a chapter early."""

@@ -7,8 +7,8 @@ from typing import TypeVar
 import grpc
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_before_delay, wait_random_exponential
 
-from gateway.channels import Replica, Replicas, invoke
-from gateway.relay.transport import Unreachable
+from gateway.errors import Unreachable
+from gateway.rpc.channels import Replica, Replicas, invoke
 
 SECONDS = 15.0  # for one call with all its attempts: more than any wait in the story
 _ATTEMPT = 12.0  # seconds for one attempt: more than a call may wait for the home region

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import timedelta
 
-from deploy.demo import complaint_told, wording
+from deploy.demo import complaint_notices, wording
 from deploy.demo.commands import administrator_command, staff_command
 from deploy.demo.complaint_cast import STAFF, Elsewhen
 from deploy.demo.world import World
@@ -19,9 +19,9 @@ from gateway.api.region.v1.complaint_pb2 import (
 )
 from gateway.api.region.v1.order_service_pb2 import ReviewDecision
 from gateway.api.types.v1.types_pb2 import Money
-from gateway.money import in_major_units
-from region_node.complaints import escalation
-from region_node.complaints.rules import state_name
+from gateway.values.money import in_major_units
+from region_node.care.complaints import escalation
+from region_node.care.complaints.rules import state_name
 
 _CATEGORY = "BILL_ROAM"  # the work of the home region and of the one that was visited
 _OFFERED, _CHARGED = 2_880, 5_760  # minor units
@@ -46,14 +46,14 @@ async def across_three_regions(world: World, there: Elsewhen) -> None:
     case = await _refused_once(world, there, case)
     case = await _raised_by_the_clock(world, there, case)
     case = await _settled(world, there, case)
-    await complaint_told.whole_story(stage, there, case)
-    await complaint_told.billed(stage, there, case, _CHARGED)
-    code = await administrator_command(stage, there.federation, "complaints", "show", case.docket)
+    await complaint_notices.whole_story(stage, there, case)
+    await complaint_notices.billed(stage, there, case, _CHARGED)
+    code = await administrator_command(stage, there.federation, "complaints", "show", case.ticket_id)
     stage.check("the coordinator tells why it was late", "exit 0", f"exit {code}", "and has no word of it")
 
 
 async def _filed(world: World, there: Elsewhen) -> Complaint:
-    """The counter takes it in: two regions are at work at once, and the customer has one docket number."""
+    """The counter takes it in: two regions are at work at once, and the customer has one ticket id."""
     who = world.people.talkative
     await there.counters["sichuan"].take_over([who])
     filed = await there.desk.file(
@@ -67,8 +67,8 @@ async def _filed(world: World, there: Elsewhen) -> Complaint:
             location_region="henan",
         ),
     )
-    case = await there.desk.until(filed.docket, lambda seen: _states(seen) == [_AT_WORK, _AT_WORK])
-    world.stage.check("a case of two work items", "henan, sichuan", ", ".join(_open(case)), case.docket)
+    case = await there.desk.until(filed.ticket_id, lambda seen: _states(seen) == [_AT_WORK, _AT_WORK])
+    world.stage.check("a case of two work items", "henan, sichuan", ", ".join(_open(case)), case.ticket_id)
     notices = await there.desk.notices(who.product.number)
     world.stage.told("the customer reads", notices[-1].text)
     return case
@@ -76,30 +76,30 @@ async def _filed(world: World, there: Elsewhen) -> Complaint:
 
 async def _returned_and_assigned(world: World, there: Elsewhen, case: Complaint) -> Complaint:
     """Sichuan is done; Henan has no business with it and returns it, and the coordinator's administrator decides."""
-    stage, docket, begin = world.stage, case.docket, there.clock.now()
-    sichuan, henan = (each.docket for each in case.items)
+    stage, ticket_id, begin = world.stage, case.ticket_id, there.clock.now()
+    sichuan, henan = (each.ticket_id for each in case.items)
     await there.drive_to(begin + _HOUR)
     await there.staff["sichuan"].propose(_answer("roam-sichuan-1", sichuan, "账单与河南上报一致"))
-    await there.desk.until(docket, lambda seen: _states(seen)[0] == _DONE)
+    await there.desk.until(ticket_id, lambda seen: _states(seen)[0] == _DONE)
     await there.drive_to(begin + 3 * _HOUR)
     arguments = ("complaints", "return", henan, "not-here", "我区无此号码漫游记录 / this number never roamed here")
     code = await staff_command(stage, there.federation, "henan", f"henan-{STAFF['henan']}", *arguments)
-    case = await there.desk.until(docket, lambda seen: _states(seen)[1] == _WITH_COORDINATOR)
+    case = await there.desk.until(ticket_id, lambda seen: _states(seen)[1] == _WITH_COORDINATOR)
     held = case.custody[-1]
-    waits = complaint_told.holder(held.region, held.reason)
+    waits = complaint_notices.holder(held.region, held.reason)
     stage.check("Henan returns it, and passes it to nobody", "exit 0, the coordinator", f"exit {code}, {waits}")
     await there.drive_to(begin + 5 * _HOUR)
     whose = ("--region", "guangdong", "--department", "SETTLEMENT")
-    code = await administrator_command(stage, there.federation, "complaints", "assign", docket, *whose)
-    case = await there.desk.until(docket, lambda seen: len(seen.items) == len(case.items) + 1)
+    code = await administrator_command(stage, there.federation, "complaints", "assign", ticket_id, *whose)
+    case = await there.desk.until(ticket_id, lambda seen: len(seen.items) == len(case.items) + 1)
     item = case.items[-1]
     stage.check(
         "the administrator assigns it",
         "exit 0, guangdong, by admin/root",
         f"exit {code}, {item.region}, by {item.assigned_by}",
-        item.docket,
+        item.ticket_id,
     )
-    said = ("complaints", "respond", docket, "四川已核对，广东正在查 / Sichuan has looked, Guangdong is looking")
+    said = ("complaints", "respond", ticket_id, "四川已核对，广东正在查 / Sichuan has looked, Guangdong is looking")
     code = await staff_command(stage, there.federation, "guangdong", f"guangdong-{STAFF['guangdong']}", *said)
     stage.check("Guangdong, which leads, says so", "exit 0", f"exit {code}", "the case has its first response")
     return case
@@ -107,22 +107,25 @@ async def _returned_and_assigned(world: World, there: Elsewhen, case: Complaint)
 
 async def _refused_once(world: World, there: Elsewhen, case: Complaint) -> Complaint:
     """Guangdong is late to say anything, then offers half; the customer refuses, and both regions are at work again."""
-    stage, docket = world.stage, case.docket
-    item = await _driven_up(there, case.items[-1].docket)
+    stage, ticket_id = world.stage, case.ticket_id
+    item = await _driven_up(there, case.items[-1].ticket_id)
     raised = item.escalations[-1]
     stage.check(
-        "Guangdong says nothing for a day: its item", "L2 within 5 s", complaint_told.reached(raised, _IN_TIME), "once"
+        "Guangdong says nothing for a day: its item",
+        "L2 within 5 s",
+        complaint_notices.reached(raised, _IN_TIME),
+        "once",
     )
     guangdong = there.staff["guangdong"]
-    await guangdong.propose(_answer("roam-guangdong-1", item.docket, "基站边界漫游误判一半"))
-    await guangdong.until(docket, lambda seen: seen.items[-1].state == _DONE)
-    await guangdong.propose(_offer("roam-offer-1", docket, _OFFERED))
-    offered = await there.desk.until(docket, lambda seen: seen.state == ComplaintState.COMPLAINT_STATE_RESOLVED)
+    await guangdong.propose(_answer("roam-guangdong-1", item.ticket_id, "基站边界漫游误判一半"))
+    await guangdong.until(ticket_id, lambda seen: seen.items[-1].state == _DONE)
+    await guangdong.propose(_offer("roam-offer-1", ticket_id, _OFFERED))
+    offered = await there.desk.until(ticket_id, lambda seen: seen.state == ComplaintState.COMPLAINT_STATE_RESOLVED)
     stage.check("half is offered", "resolved, L1", f"{state_name(offered.state)}, L{offered.level}")
     await there.drive_to(there.clock.now() + _HOUR)
-    refused = await there.desk.refuse("roam-refused-1", docket, "一分钟也没有漫游过 / not one minute was roaming")
-    await there.desk.until(docket, lambda seen: _states(seen).count(_AT_WORK) == len(_open(refused)))
-    sichuan = await there.staff["sichuan"].until(case.items[0].docket, lambda seen: seen.refusals == 1)
+    refused = await there.desk.refuse("roam-refused-1", ticket_id, "一分钟也没有漫游过 / not one minute was roaming")
+    await there.desk.until(ticket_id, lambda seen: _states(seen).count(_AT_WORK) == len(_open(refused)))
+    sichuan = await there.staff["sichuan"].until(case.items[0].ticket_id, lambda seen: seen.refusals == 1)
     stage.check(
         "the customer refuses it",
         "inProgress, L2; Sichuan's item inProgress, L2",
@@ -134,35 +137,35 @@ async def _refused_once(world: World, there: Elsewhen, case: Complaint) -> Compl
 
 async def _raised_by_the_clock(world: World, there: Elsewhen, case: Complaint) -> Complaint:
     """Sichuan answers anew, Guangdong does not: the case goes up by itself, until executives have it."""
-    stage, docket = world.stage, case.docket
+    stage, ticket_id = world.stage, case.ticket_id
     await there.drive_to(there.clock.now() + 2 * _HOUR)
-    await there.staff["sichuan"].propose(_answer("roam-sichuan-2", case.items[0].docket, "四川更正清单，退全款"))
-    await there.desk.until(docket, lambda seen: seen.items[0].state == _DONE)
+    await there.staff["sichuan"].propose(_answer("roam-sichuan-2", case.items[0].ticket_id, "四川更正清单，退全款"))
+    await there.desk.until(ticket_id, lambda seen: seen.items[0].state == _DONE)
     for whose, level, what in (
-        (docket, 3, "three quarters of its time are over"),
-        (case.items[-1].docket, 3, "and those of Guangdong's item"),
-        (docket, 4, "its time is over"),
+        (ticket_id, 3, "three quarters of its time are over"),
+        (case.items[-1].ticket_id, 3, "and those of Guangdong's item"),
+        (ticket_id, 4, "its time is over"),
     ):
         raised = (await _driven_up(there, whose)).escalations[-1]
-        stage.check(what, f"L{level} within 5 s", complaint_told.reached(raised, _IN_TIME), "by the clock alone")
-    return (await there.staff["guangdong"].told(docket)).complaint
+        stage.check(what, f"L{level} within 5 s", complaint_notices.reached(raised, _IN_TIME), "by the clock alone")
+    return (await there.staff["guangdong"].told(ticket_id)).complaint
 
 
 async def _settled(world: World, there: Elsewhen, case: Complaint) -> Complaint:
     """All of it is offered and accepted; the home region books it once, however often it is told."""
-    stage, docket, guangdong = world.stage, case.docket, there.staff["guangdong"]
+    stage, ticket_id, guangdong = world.stage, case.ticket_id, there.staff["guangdong"]
     await there.drive_to(there.clock.now() + _HOUR)
-    await guangdong.propose(_answer("roam-guangdong-2", case.items[-1].docket, "全部系误判"))
-    await guangdong.until(docket, lambda seen: not _open(seen))
-    await guangdong.propose(_offer("roam-offer-2", docket, _CHARGED))
-    await there.desk.until(docket, lambda seen: seen.state == ComplaintState.COMPLAINT_STATE_RESOLVED)
-    closed = await there.desk.accept("roam-accepted-1", docket, _RATING)
-    await there.desk.accept("roam-accepted-1", docket, _RATING)  # a clerk who is not sure asks again
+    await guangdong.propose(_answer("roam-guangdong-2", case.items[-1].ticket_id, "全部系误判"))
+    await guangdong.until(ticket_id, lambda seen: not _open(seen))
+    await guangdong.propose(_offer("roam-offer-2", ticket_id, _CHARGED))
+    await there.desk.until(ticket_id, lambda seen: seen.state == ComplaintState.COMPLAINT_STATE_RESOLVED)
+    closed = await there.desk.accept("roam-accepted-1", ticket_id, _RATING)
+    await there.desk.accept("roam-accepted-1", ticket_id, _RATING)  # a clerk who is not sure asks again
     stage.check("accepted, twice by one click", "closed", state_name(closed.state), f"rated {closed.rating} of 5")
-    ordered = await there.desk.until(docket, lambda seen: seen.remedy.awaiting_action == "review")
+    ordered = await there.desk.until(ticket_id, lambda seen: seen.remedy.awaiting_action == "review")
     for _ in range(2):
         await there.reviewer.review("roam-review-1", ordered.remedy.order_id, ReviewDecision.REVIEW_DECISION_APPROVE)
-    given = await there.desk.until(docket, lambda seen: seen.remedy.state == RemedyState.REMEDY_STATE_BOOKED)
+    given = await there.desk.until(ticket_id, lambda seen: seen.remedy.state == RemedyState.REMEDY_STATE_BOOKED)
     owed = (await there.counters["guangdong"].settlement_with("sichuan")).payable
     due = (await there.counters["sichuan"].settlement_with("guangdong")).receivable
     amount = in_major_units(_CHARGED, owed.currency)
@@ -174,28 +177,32 @@ async def _settled(world: World, there: Elsewhen, case: Complaint) -> Complaint:
     return given
 
 
-async def _driven_up(there: Elsewhen, docket: str) -> Complaint:
+async def _driven_up(there: Elsewhen, ticket_id: str) -> Complaint:
     """A complaint that Guangdong has, once the clock has taken it a level up."""
     guangdong = there.staff["guangdong"]
-    before = (await guangdong.told(docket)).complaint
+    before = (await guangdong.told(ticket_id)).complaint
     due = escalation.next_due(before, there.rules.working_hours)
     if due is None:
-        raise TimeoutError(f"{docket}: nothing will ever raise it")
+        raise TimeoutError(f"{ticket_id}: nothing will ever raise it")
     await there.drive_to(max(due - _BEFORE, there.clock.now()))
-    return await guangdong.until(docket, lambda seen: seen.level > before.level)
+    return await guangdong.until(ticket_id, lambda seen: seen.level > before.level)
 
 
-def _answer(request_id: str, docket: str, text: str) -> api.ProposeResolutionRequest:
+def _answer(request_id: str, ticket_id: str, text: str) -> api.ProposeResolutionRequest:
     """How a region has done its part. The money is the word of who leads the case."""
     return api.ProposeResolutionRequest(
-        request_id=request_id, docket=docket, text=text, cause_code="roaming-misread", remedy=Remedy.REMEDY_CORRECTION
+        request_id=request_id,
+        ticket_id=ticket_id,
+        text=text,
+        cause_code="roaming-misread",
+        remedy=Remedy.REMEDY_CORRECTION,
     )
 
 
-def _offer(request_id: str, docket: str, amount: int) -> api.ProposeResolutionRequest:
+def _offer(request_id: str, ticket_id: str, amount: int) -> api.ProposeResolutionRequest:
     return api.ProposeResolutionRequest(
         request_id=request_id,
-        docket=docket,
+        ticket_id=ticket_id,
         text="漫游费误收，退还 / roaming was charged by mistake and is refunded",
         cause_code="roaming-misread",
         remedy=Remedy.REMEDY_REFUND,

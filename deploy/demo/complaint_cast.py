@@ -26,11 +26,11 @@ from gateway.api.region.v1.complaint_service_pb2_grpc import ComplaintServiceStu
 from gateway.api.region.v1.notice_service_pb2 import ListNoticesRequest, Notice
 from gateway.api.region.v1.notice_service_pb2_grpc import NoticeServiceStub
 from gateway.api.types.v1.types_pb2 import Channel, Requester
-from gateway.clock import from_timestamp
 from gateway.federation.catalogue import Federation
 from gateway.federation.files import load
 from gateway.settings import load as load_settings
-from region_node.settings import RegionSettings
+from gateway.time.clock import from_timestamp
+from region_node.node.settings import RegionSettings
 
 STAFF = {"guangdong": "chen.jing", "sichuan": "zhao.min", "henan": "liu.yang"}
 REVIEWER = "li.na"  # of Sichuan: whoever proposed a resolution does not also book its money
@@ -56,41 +56,41 @@ class Desk:
         filed = api.FileComplaintRequest(request_id=request_id, complaint=request)
         return (await self._client.ask(lambda channel: ComplaintServiceStub(channel).FileComplaint, filed)).complaint
 
-    async def told(self, docket: str) -> api.GetComplaintResponse:
+    async def told(self, ticket_id: str) -> api.GetComplaintResponse:
         """The complaint as it stands at this region, with its ledger."""
-        request = api.GetComplaintRequest(docket=docket, requester=self._requester)
+        request = api.GetComplaintRequest(ticket_id=ticket_id, requester=self._requester)
         return await self._client.ask(lambda channel: ComplaintServiceStub(channel).GetComplaint, request)
 
-    async def until(self, docket: str, holds: Callable[[Complaint], bool]) -> Complaint:
+    async def until(self, ticket_id: str, holds: Callable[[Complaint], bool]) -> Complaint:
         """The complaint as soon as something holds of it here. Raises TimeoutError."""
         try:
             async with asyncio.timeout(_PATIENCE):
                 while True:
-                    found = (await self.told(docket)).complaint
+                    found = (await self.told(ticket_id)).complaint
                     if holds(found):
                         return found
                     await asyncio.sleep(_LOOK_AGAIN)
         except TimeoutError:
-            raise TimeoutError(f"{docket}: nothing came of it within {_PATIENCE:.0f} s") from None
+            raise TimeoutError(f"{ticket_id}: nothing came of it within {_PATIENCE:.0f} s") from None
 
     async def propose(self, request: api.ProposeResolutionRequest) -> Complaint:
         """Says how it is to be settled."""
         rpc = ComplaintServiceStub
         return (await self._client.ask(lambda channel: rpc(channel).ProposeResolution, request)).complaint
 
-    async def refuse(self, request_id: str, docket: str, reason: str) -> Complaint:
+    async def refuse(self, request_id: str, ticket_id: str, reason: str) -> Complaint:
         """The customer is not content with that."""
         request = api.RefuseResolutionRequest(
-            request_id=request_id, docket=docket, requester=self._requester, reason=reason
+            request_id=request_id, ticket_id=ticket_id, requester=self._requester, reason=reason
         )
         request.wait.FromMilliseconds(int(_WAIT * 1000))
         rpc = ComplaintServiceStub
         return (await self._client.ask(lambda channel: rpc(channel).RefuseResolution, request)).complaint
 
-    async def accept(self, request_id: str, docket: str, rating: int) -> Complaint:
+    async def accept(self, request_id: str, ticket_id: str, rating: int) -> Complaint:
         """The customer is content."""
         request = api.AcceptResolutionRequest(
-            request_id=request_id, docket=docket, requester=self._requester, rating=rating
+            request_id=request_id, ticket_id=ticket_id, requester=self._requester, rating=rating
         )
         request.wait.FromMilliseconds(int(_WAIT * 1000))
         rpc = ComplaintServiceStub
@@ -138,8 +138,8 @@ class Elsewhen:
                     return
                 await asyncio.sleep(_LOOK_AGAIN)
 
-    async def told_above(self, count: int) -> Sequence[RaisedComplaint]:
-        """What those above were told by all regions, once it is so much. Raises TimeoutError."""
+    async def notified_recipients(self, count: int) -> Sequence[RaisedComplaint]:
+        """What the escalation recipients were told by all regions, once it is so much. Raises TimeoutError."""
         async with asyncio.timeout(_PATIENCE):
             while True:
                 told = [each for region in REGIONS for each in await asyncio.to_thread(self._told_by, region)]

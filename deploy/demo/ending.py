@@ -37,7 +37,7 @@ def _row(order: Order, trace: TraceOrderResponse) -> list[str | Text]:
     home = order.home_region
     return [
         f"{order.id.rpartition('/')[2]}\n{order.request.business}",
-        f"{order.handling_region}\n→ {home}" if home != order.handling_region else f"{home}\n(at home)",
+        f"{order.origin_region}\n→ {home}" if home != order.origin_region else f"{home}\n(at home)",
         Text(state, style=_FINAL.get(state, "yellow")),
         f"{told.zh_cn}\n{told.en}",
         f"{wording.turn(order)}{by}",

@@ -12,9 +12,9 @@ from deploy.demo.world import World
 from gateway.api.region.v1.billing_service_pb2 import Usage, UsageKind
 from gateway.api.region.v1.order_pb2 import Order, OrderState
 from gateway.api.region.v1.order_service_pb2 import ReviewDecision
-from gateway.clock import to_timestamp
 from gateway.federation.documents import is_ordered_by_nodes
-from gateway.money import in_major_units
+from gateway.time.clock import to_timestamp
+from gateway.values.money import in_major_units
 
 _BEFORE = {"SUSPEND", "RESUME", "QRY_BILL", "PAY", "PLAN_CHANGE", "TERMINATE"}  # told by the chapter before
 _AFTER = {"MNP_IN"}  # which is refused in the chapter on limits
@@ -113,7 +113,7 @@ async def _dispute(world: World, rows: list[list[str | Text]]) -> None:
         id="never-made-1",
         number=who.product.number,
         kind=UsageKind.USAGE_KIND_CALL,
-        usage_date=to_timestamp(now),
+        usage_time=to_timestamp(now),
         quantity=_LONG_CALL,
         other_number="+8619844000000",
     )

@@ -28,9 +28,9 @@ from gateway.api.region.v1.fault_pb2 import (
 from gateway.api.region.v1.fault_service_pb2 import WorkOnFaultRequest
 from gateway.api.region.v1.notice_service_pb2 import Notice
 from gateway.api.types.v1.types_pb2 import Money
-from gateway.clock import from_timestamp
-from region_node.billing.rules import EntryKind
-from region_node.faults.rules import state_name
+from gateway.time.clock import from_timestamp
+from region_node.customers.accounts.rules import EntryKind
+from region_node.network.faults.rules import state_name
 
 _LINK, _SERVICE, _TEMPLATE = "chengdu-guangzhou-1", "lines-chengdu-guangzhou", "leased-line"
 _CHARGE = 2_000_000  # minor units a month
@@ -179,7 +179,7 @@ async def _attached(affected: _Affected, problem: Problem) -> Fault:
         "the complaint's problem",
     )
     attached = {each.header.id: ", ".join(each.complaints) for each in seen}
-    stage.check("and a complaint, attached at home", filed.docket, attached.get(problem.header.id, "none"))
+    stage.check("and a complaint, attached at home", filed.ticket_id, attached.get(problem.header.id, "none"))
     counted = await until(
         watch.problems, lambda found: any(_complaints(each) for each in found), "the count of complaints"
     )

@@ -34,9 +34,8 @@ from gateway.api.region.v1.notice_service_pb2_grpc import NoticeServiceStub
 from gateway.api.region.v1.problem_service_pb2_grpc import ProblemServiceStub as FollowedServiceStub
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Channel, Requester
-from gateway.clock import to_timestamp
-from gateway.errors import Refused
-from gateway.relay.transport import Unreachable
+from gateway.errors import Refused, Unreachable
+from gateway.time.clock import to_timestamp
 
 T = TypeVar("T")
 
@@ -155,8 +154,8 @@ class Watch:
         """All problems that coordinators know, also those that are over, with what belongs to them."""
         rpc, ask = ProblemServiceStub, self.there.administrator.ask
         listed = await ask(lambda channel: rpc(channel).ListProblems, problems.ListProblemsRequest(with_ended=True))
-        requests = [problems.ShowProblemRequest(problem=each.header.id) for each in listed.problems]
-        return [(await ask(lambda channel: rpc(channel).ShowProblem, each)).problem for each in requests]
+        requests = [problems.GetProblemRequest(problem=each.header.id) for each in listed.problems]
+        return [(await ask(lambda channel: rpc(channel).GetProblem, each)).problem for each in requests]
 
     async def way(self, start: str, end: str) -> Sequence[str]:
         """The sites of the best way between two regions, over links that are up."""
@@ -183,9 +182,9 @@ async def watch(there: Elsewhen) -> AsyncIterator[Watch]:
 def alarm(link: str, time: datetime, state: AlarmState.ValueType) -> alarms.AlarmReport:
     """That no light comes through a link, or that it does again."""
     if state == AlarmState.ALARM_STATE_CLEARED:
-        return alarms.AlarmReport(external_alarm_id=f"los-{link}", state=state, time=to_timestamp(time))
+        return alarms.AlarmReport(external_id=f"los-{link}", state=state, time=to_timestamp(time))
     return alarms.AlarmReport(
-        external_alarm_id=f"los-{link}",
+        external_id=f"los-{link}",
         state=state,
         time=to_timestamp(time),
         alarmed_object=NetworkObject(link=link),

@@ -18,10 +18,10 @@ from gateway.api.federation.v1.configuration_pb2 import Configuration
 from gateway.api.federation.v1.federation_pb2 import MemberState
 from gateway.api.region.v1.customer_service_pb2 import Customer, ProductStatus
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.channels import Replicas
-from gateway.clock import from_timestamp
 from gateway.errors import Refused
 from gateway.federation.files import load
+from gateway.rpc.channels import Replicas
+from gateway.time.clock import from_timestamp
 
 CUSTOMERS = 1000  # in each region
 _SEED = 20240601
@@ -161,7 +161,7 @@ async def _until_configured(counter: Counter) -> None:
 def _remarks(customers: Sequence[Customer], now: datetime) -> str:
     arrears = sum(each.billing_account.balance.minor_units < 0 for each in customers)
     contract = sum(
-        each.product.HasField("contract_end_date") and from_timestamp(each.product.contract_end_date) > now
+        each.product.HasField("contract_end_time") and from_timestamp(each.product.contract_end_time) > now
         for each in customers
     )
     suspended = sum(each.product.status == ProductStatus.PRODUCT_STATUS_SUSPENDED for each in customers)

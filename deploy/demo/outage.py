@@ -7,11 +7,11 @@ from pathlib import Path
 from deploy.demo import wording
 from deploy.demo.commands import region_command
 from deploy.demo.world import World
-from gateway import audit
 from gateway.api.region.v1.order_pb2 import OrderState
-from gateway.money import in_major_units
+from gateway.auditing import audit
 from gateway.settings import load
-from region_node.settings import RegionSettings
+from gateway.values.money import in_major_units
+from region_node.node.settings import RegionSettings
 
 _AMOUNT = 5_000  # minor units
 REQUEST = "pay-2"

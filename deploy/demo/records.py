@@ -18,9 +18,9 @@ from gateway.api.region.v1 import sharing_service_pb2 as sharing
 from gateway.api.region.v1.order_pb2 import PaperUse
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Applicant, Document
-from gateway.clock import to_timestamp
 from gateway.errors import reason_name
-from gateway.words import english
+from gateway.time.clock import to_timestamp
+from gateway.wording.words import english
 
 _PURPOSE = "installation"
 _SCAN = b"\x89PNG\r\n\x1a\n" + hashlib.shake_256(b"an identity card").digest(40_000)
@@ -38,7 +38,7 @@ async def one_paper(world: World) -> None:
         " and a keyed hash.",
     )
     answer = await henan.put_on_file(_identity_document(number), _pieces())
-    stage.check("Henan puts the identity card on file", "registered", _state(answer.state), answer.register_id)
+    stage.check("Henan puts the identity card on file", "registered", _state(answer.state), answer.document_id)
     (listed,) = await world.here.documents_of(number)
     stage.check("Guangdong sees in the register", "ID_ORIG of henan", f"{listed.code} of {listed.region}")
     request = world.here.request("no-paper-1", "SUSPEND", number, {"reason": "travels"}, papers=())

@@ -11,7 +11,7 @@ from deploy.local.etcd import LocalEtcd
 from deploy.local.postgresql import LocalPostgresql
 from gateway.api.region.v1.order_pb2 import Order, OrderState
 from gateway.errors import Refused, is_temporary
-from gateway.money import in_major_units
+from gateway.values.money import in_major_units
 
 _AMOUNT = 1_000  # minor units, paid during each outage
 _PATIENCE = 30.0  # seconds until a request that should be taken is missed

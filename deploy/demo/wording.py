@@ -10,10 +10,9 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from gateway.api.region.v1.customer_service_pb2 import ProductStatus
 from gateway.api.region.v1.order_pb2 import Order, OrderState, Party
 from gateway.api.types.v1.types_pb2 import LocalizedText, Money
-from gateway.clock import from_timestamp
-from gateway.errors import Refused, reason_name, status_code, text
-from gateway.money import in_major_units
-from gateway.relay.transport import Unreachable
+from gateway.errors import Refused, Unreachable, reason_name, status_code, text
+from gateway.time.clock import from_timestamp
+from gateway.values.money import in_major_units
 
 ZONE = ZoneInfo("Asia/Shanghai")  # of every region of the shipped configuration
 _DONE = {
@@ -50,7 +49,7 @@ _ACCEPTED = LocalizedText(zh_cn="已受理，正送归属地办理", en="Accepte
 _PARTIES = {
     Party.PARTY_UNSPECIFIED: "nobody",
     Party.PARTY_CUSTOMER: "customer",
-    Party.PARTY_HANDLING_REGION: "handling region",
+    Party.PARTY_ORIGIN_REGION: "origin region",
     Party.PARTY_HOME_STAFF: "home region's staff",
     Party.PARTY_HOME_REGION: "home region",
     Party.PARTY_FEDERATION: "federation",
@@ -97,7 +96,7 @@ def time(timestamp: Timestamp) -> str:
 
 def took(order: Order) -> str:
     """How long an order took from its intake here to its completion at home."""
-    time = span(from_timestamp(order.order_date), from_timestamp(order.completion_date))
+    time = span(from_timestamp(order.create_time), from_timestamp(order.completion_time))
     return f"done in {order.home_region.capitalize()} {time} after it was taken in"
 
 

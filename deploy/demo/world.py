@@ -11,7 +11,7 @@ from deploy.local.federation import LocalFederation
 from gateway.api.federation.v1.configuration_pb2 import Configuration
 from gateway.api.region.v1.customer_service_pb2 import Customer, ProductStatus, RatingType
 from gateway.api.types.v1.types_pb2 import Document
-from gateway.clock import from_timestamp
+from gateway.time.clock import from_timestamp
 
 REGIONS = ("guangdong", "sichuan", "henan")
 REVIEWERS = ("zhao.min", "li.na")  # staff of Sichuan
@@ -95,6 +95,6 @@ def _is_free(customer: Customer) -> bool:
         _is_active(customer)
         and customer.billing_account.balance.minor_units >= _COMFORTABLE
         and not product.binding
-        and not (product.HasField("contract_end_date") and from_timestamp(product.contract_end_date) > now)
-        and not (product.HasField("sim_replace_date") and now - from_timestamp(product.sim_replace_date) < _SIM_SETTLES)
+        and not (product.HasField("contract_end_time") and from_timestamp(product.contract_end_time) > now)
+        and not (product.HasField("sim_replace_time") and now - from_timestamp(product.sim_replace_time) < _SIM_SETTLES)
     )

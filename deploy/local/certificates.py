@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from gateway.authority import (
+from gateway.security.authority import (
     AUTHORITY_CERTIFICATE,
     LOOPBACK,
     TLS_CERTIFICATE,
@@ -21,7 +21,7 @@ from gateway.authority import (
     Issued,
     key_usage,
 )
-from gateway.tls import Credentials
+from gateway.security.tls import Credentials
 
 HOST_NAME = "localhost"  # the DNS name in a server's certificate
 _VALID = timedelta(days=30)

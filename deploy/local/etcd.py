@@ -25,7 +25,7 @@ from google.protobuf.message import Message
 from deploy.local.certificates import HOST_NAME, StoreAuthority
 from deploy.local.ports import HeldPort
 from deploy.local.process import START_SECONDS, ChildProcess, ProcessFailed, wait_until
-from gateway.tls import Credentials, client_credentials, client_options
+from gateway.security.tls import Credentials, client_credentials, client_options
 
 PACKAGE = "etcd-server"
 """The Debian package that brings the server."""

@@ -27,16 +27,16 @@ from gateway.api.coordinator.v1.administration_pb2 import (
 from gateway.api.coordinator.v1.administration_pb2_grpc import ConfigurationServiceStub, MembershipServiceStub
 from gateway.api.federation.v1.federation_pb2 import MemberState
 from gateway.api.types.v1.access_pb2 import Role
-from gateway.authority import Authority, CertificateSet
-from gateway.channels import Dialer, Replicas
-from gateway.clock import SystemClock
 from gateway.federation.files import load
-from gateway.identity import Identity, server_name
-from gateway.region_keys import REGION_KEYS, KeySet
+from gateway.rpc.channels import Dialer, Replicas
+from gateway.security.authority import Authority, CertificateSet
+from gateway.security.identity import Identity, server_name
+from gateway.security.region_keys import REGION_KEYS, KeySet
+from gateway.security.tls import Credentials
 from gateway.settings import load as load_settings
 from gateway.store.opening import DatabasePlace
-from gateway.tls import Credentials
-from region_node.settings import RegionSettings
+from gateway.time.clock import SystemClock
+from region_node.node.settings import RegionSettings
 
 FEDERATION_FILES = Path(__file__).parents[1] / "federation"
 FEDERATION = "crossregion.example"  # as in the shipped files
@@ -167,11 +167,11 @@ class LocalFederation:
         authority = Authority.load(self.directory / "authority")
         return self.issue(authority, Identity(FEDERATION, Role.ROLE_STAFF, region, name), f"{region}-{name}")
 
-    def start(self, environment: Mapping[str, str] | None = None) -> None:
-        """Starts everything, applies the shipped configuration, and returns when all regions have joined."""
+    def start(self, environment: Mapping[str, str] | None = None, configuration: Path = FEDERATION_FILES) -> None:
+        """Starts everything, applies a configuration, and returns when all regions have joined."""
         self.start_stores()
         self.start_coordinator(environment)
-        asyncio.run(self.apply_configuration(FEDERATION_FILES))
+        asyncio.run(self.apply_configuration(configuration))
         for region in self.regions:
             self.launch_region(region, environment)
         for region in self.regions:

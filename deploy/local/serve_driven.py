@@ -7,13 +7,13 @@ import sys
 from pathlib import Path
 
 import coordinator.app
-import region_node.app
+import region_node.app.process
 from coordinator.settings import CoordinatorSettings
 from deploy.local.driven_clock import DrivenClock
-from gateway import logs
-from gateway.server import run_process
+from gateway.process import logs
+from gateway.rpc.server import run_process
 from gateway.settings import load
-from region_node.settings import RegionSettings
+from region_node.node.settings import RegionSettings
 
 
 def main(clock_file: str, command: str, settings_file: str) -> None:
@@ -25,7 +25,7 @@ def main(clock_file: str, command: str, settings_file: str) -> None:
         run_process(lambda: coordinator.app.serve(of_coordinator, clock))
     else:
         of_region = load(RegionSettings, settings)
-        run_process(lambda: region_node.app.serve(of_region, clock))
+        run_process(lambda: region_node.app.process.serve(of_region, clock))
 
 
 if __name__ == "__main__":

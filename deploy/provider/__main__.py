@@ -8,9 +8,9 @@ from pathlib import Path
 import deploy.provider
 from deploy.provider.server import ProviderOptions, serve
 from deploy.provider.service import PHASES, Behaviour
-from gateway import logs
-from gateway.server import PortInUse, run_process
-from gateway.tls import CredentialsUnusable
+from gateway.process import logs
+from gateway.rpc.server import PortInUse, run_process
+from gateway.security.tls import CredentialsUnusable
 
 
 def main() -> int:

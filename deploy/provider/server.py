@@ -10,21 +10,21 @@ from cryptography import x509
 from deploy.provider.notification import NotificationService, Phones
 from deploy.provider.service import Behaviour, FulfilmentService
 from deploy.provider.works import Works
-from gateway.access import AccessRules
 from gateway.api.provider.v1 import fulfilment_service_pb2, notification_service_pb2
 from gateway.api.provider.v1.fulfilment_service_pb2_grpc import add_FulfilmentServiceServicer_to_server
 from gateway.api.provider.v1.notification_service_pb2_grpc import add_NotificationServiceServicer_to_server
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.authority import AUTHORITY_CERTIFICATE, TLS_CERTIFICATE, TLS_KEY
-from gateway.clock import Clock, SystemClock
 from gateway.errors import Refused
-from gateway.files import replace_file
-from gateway.identity import Identity, parse
-from gateway.interceptor import BorderInterceptor, BorderPorts
-from gateway.server import Server, Service, wait_for_stop
-from gateway.telemetry import Telemetry
-from gateway.tls import Credentials, CredentialsUnusable, server_credentials
+from gateway.process.files import replace_file
+from gateway.process.telemetry import Telemetry
+from gateway.rpc.access import AccessRules
+from gateway.rpc.interceptor import BorderInterceptor, BorderPorts
+from gateway.rpc.server import Server, Service, wait_for_stop
+from gateway.security.authority import AUTHORITY_CERTIFICATE, TLS_CERTIFICATE, TLS_KEY
+from gateway.security.identity import Identity, parse
+from gateway.security.tls import Credentials, CredentialsUnusable, server_credentials
+from gateway.time.clock import Clock, SystemClock
 
 WORKS = "works.sqlite"
 _log = logging.getLogger(__name__)

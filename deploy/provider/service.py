@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import grpc
 
 from deploy.provider.works import Works
-from gateway import failpoints
 from gateway.api.provider.v1.fulfilment_service_pb2 import (
     CheckRequest,
     CheckResponse,
@@ -22,6 +21,7 @@ from gateway.api.provider.v1.fulfilment_service_pb2 import (
 )
 from gateway.api.provider.v1.fulfilment_service_pb2_grpc import FulfilmentServiceServicer
 from gateway.api.types.v1.types_pb2 import LocalizedText
+from gateway.process import failpoints
 
 CHECK, PROVISION, TEST, UNDO = "check", "provision", "test", "undo"
 PHASES = (CHECK, PROVISION, TEST, UNDO)

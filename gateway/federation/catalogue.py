@@ -24,7 +24,6 @@ from gateway.api.federation.v1.configuration_pb2 import (
     TimeLimit,
 )
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.calendars import WorkingDays, years_without_calendar
 from gateway.errors import Refused, unknown
 from gateway.federation.agreements import agreement_holds
 from gateway.federation.complaint_classifier import Classifier, Proposal
@@ -32,9 +31,10 @@ from gateway.federation.complaint_limits import resolution_promises
 from gateway.federation.complaint_rules import CONFIDENCE, LEAD, severity_policy
 from gateway.federation.documents import parse_alternatives
 from gateway.federation.network import NetworkRegistry
+from gateway.federation.numberplan import NumberPlan
 from gateway.federation.policies import Due, Promise, promises, strictest_figure
-from gateway.numberplan import NumberPlan
-from gateway.working_time import WorkingHours, deadline
+from gateway.time.calendars import WorkingDays, years_without_calendar
+from gateway.time.working_time import WorkingHours, deadline
 
 FAULT_REPAIR_URBAN, FAULT_REPAIR_RURAL = "fault-repair-urban", "fault-repair-rural"
 """The policies of how long the repair of a fault may take (Telecommunications Regulations, art. 32)."""
@@ -180,6 +180,10 @@ class Federation:
         found = self._regions.get(region)
         return found is not None and agreement_holds(found, now)
 
+    def without_agreement(self, regions: Sequence[str], now: datetime) -> str:
+        """The first of some regions that has no data agreement in force; empty where all have."""
+        return next((each for each in regions if not self.shares_records(each, now)), "")
+
     def figure(self, name: str, regions: Sequence[str]) -> int:
         """The value of a policy that is a number, the strictest of the national one and of those of the regions.
 
@@ -194,7 +198,7 @@ class Federation:
     def policy_due(self, name: str, start: datetime, regions: Sequence[str]) -> datetime:
         """When a policy that is a time ends, in UTC, the strictest of the national one and of those of the regions.
 
-        `regions` are the handling and the home region. Raises `Refused` with CONFIGURATION_INVALID or REGION_UNKNOWN.
+        `regions` are the origin and the home region. Raises `Refused` with CONFIGURATION_INVALID or REGION_UNKNOWN.
         """
         policy = self.policy(name)
         return promises(policy.limit, policy.regional, regions, self._due_from(start))[0].due
@@ -246,7 +250,7 @@ class Federation:
     ) -> list[Promise]:
         """The limits of a severity for a stage (`STAGES`) of a complaint of `start`, strictest first, in UTC.
 
-        `regions` are the handling and the home region. Raises `Refused` with CONFIGURATION_INVALID or REGION_UNKNOWN.
+        `regions` are the origin and the home region. Raises `Refused` with CONFIGURATION_INVALID or REGION_UNKNOWN.
         """
         policy = self.policy(severity_policy(severity, stage))
         return promises(policy.limit, policy.regional, regions, self._due_from(start))
@@ -263,7 +267,7 @@ class Federation:
         """Until when a complaint of `start` is to be resolved, strictest first, in UTC.
 
         The limit of the category beats that of the severity; the answer that the law asks for caps both. `regions` are
-        the handling and the home region. Raises `Refused` with CONFIGURATION_INVALID or REGION_UNKNOWN.
+        the origin and the home region. Raises `Refused` with CONFIGURATION_INVALID or REGION_UNKNOWN.
         """
         return resolution_promises(
             category,
@@ -290,7 +294,7 @@ class Federation:
     def promises(self, business: Business, start: datetime, regions: Sequence[str]) -> list[Promise]:
         """The limits of a business that was taken in at `start`, strictest first, in UTC.
 
-        `regions` are the handling and the home region. Raises `Refused` with REGION_UNKNOWN.
+        `regions` are the origin and the home region. Raises `Refused` with REGION_UNKNOWN.
         """
         return promises(business.limit, business.regional_limits, regions, self._due_from(start))
 

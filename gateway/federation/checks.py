@@ -13,7 +13,7 @@ from google.protobuf.duration_pb2 import Duration
 
 from gateway.api.types.v1.types_pb2 import LocalizedText, Money
 from gateway.errors import Refused
-from gateway.numberplan import normalize
+from gateway.federation.numberplan import normalize
 
 # Region ids and the federation's name become labels of DNS names and SPIFFE identities (RFC 1123 clause 2.1).
 LABEL = re.compile(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?", re.ASCII)

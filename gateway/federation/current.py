@@ -34,6 +34,8 @@ class CurrentFederation:
         self._state: FederationState | None = None
         self._listeners: list[Callable[[FederationState], None]] = []
         self._clock_error = timedelta(0)
+        self.unreadable = ""
+        """The first part of the newest configuration that this version cannot read; empty where it reads all."""
         self._years_noted: set[int] = set()
 
     def state(self) -> FederationState:

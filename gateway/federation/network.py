@@ -50,7 +50,7 @@ class NetworkRegistry:
         """The regions of the two ends of a link: one or two."""
         return frozenset({self.sites[link.site_a].region, self.sites[link.site_b].region})
 
-    def regions_telling_of(self, link: Link) -> frozenset[str]:
+    def regions_reporting(self, link: Link) -> frozenset[str]:
         """The regions that may say when a link is out: that which runs it, and those of its ends."""
         return self.regions_of(link) | {link.region}
 

@@ -8,7 +8,7 @@ from itertools import pairwise
 from gateway.api.federation.v1 import configuration_pb2 as contract
 from gateway.api.federation.v1.configuration_pb2 import Configuration, NumberPool, Region
 from gateway.federation.checks import enum_problems, is_full_number, twice
-from gateway.numberplan import NumberPlan
+from gateway.federation.numberplan import NumberPlan
 
 _PREFIX = re.compile(r"\+[1-9][0-9]{0,14}", re.ASCII)
 

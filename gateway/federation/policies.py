@@ -32,7 +32,7 @@ def promises(
 ) -> list[Promise]:
     """The national limit and those of the regions, strictest first: what ends first.
 
-    `regions` are the handling and the home region; the national limit runs by the calendar of the last of them. A
+    `regions` are the origin and the home region; the national limit runs by the calendar of the last of them. A
     regional limit that is looser than the national one is told and never comes first.
     """
     found = [Promise("", national, due(national, regions[-1]))]

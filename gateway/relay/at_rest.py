@@ -6,17 +6,16 @@ is destroyed, nobody can say any more what was sent, and that something was sent
 
 from dataclasses import dataclass, field
 
-from gateway import vault
+from gateway.store import vault
 from gateway.store.port import Transaction
 
 OUTBOX, OUTBOX_RECEIPT = "outbox", "outbox.receipt"
 INBOX, INBOX_RECEIPT = "inbox", "inbox.receipt"
-_ORDERS = "order/"
 
 
 def envelope_subject(subject: str) -> str:
     """Under whose key the envelopes about a subject are sealed."""
-    return _ORDERS + subject
+    return f"envelope/{subject}"
 
 
 def inbox_key(origin: str, envelope_id: str) -> str:

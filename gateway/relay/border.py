@@ -10,8 +10,8 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.federation.current import CurrentFederation
 from gateway.relay.envelopes import Answer
-from gateway.sealing_keys import SealingKeys
-from gateway.signing import Signer, TrustedKeys
+from gateway.security.sealing_keys import SealingKeys
+from gateway.security.signing import Signer, TrustedKeys
 from gateway.store.port import Transaction
 
 

@@ -1,7 +1,8 @@
 """Which process sends an envelope, where several work on one database.
 
-Each envelope is claimed by the number of one process. A process shows that it lives by counting up its row; one whose
-count stands still for a lease, by the clock that only runs forward of whoever looks, has lost what it claimed. Sending
+Each envelope is claimed by the number of one process. A process proves that it lives by counting up its row. A
+process whose count stands still for a lease loses its claims; the observer measures the lease by its own monotonic
+clock. Sending
 twice does no harm, so a process that was only frozen may go on when it wakes.
 """
 
@@ -12,12 +13,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
-from gateway import vault
 from gateway.errors import Refused
 from gateway.relay.at_rest import OUTBOX, envelope_subject
 from gateway.relay.envelopes import Sealed
 from gateway.relay.lanes import Lanes
 from gateway.relay.outbox import HandedOver, handed_over_to, sealed_from
+from gateway.store import vault
 from gateway.store.port import CommittedElsewhere, OutcomeLost, Store, Transaction
 
 BEAT_SECONDS = 1.0  # between two signs of life

@@ -4,7 +4,8 @@ What is signed is the transported bytes; they are stored and forwarded as they c
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -19,18 +20,19 @@ from gateway.api.relay.v1.relay_pb2 import (
     ReceiptContent,
 )
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.clock import to_timestamp
 from gateway.errors import Refused
-from gateway.message_checks import require_plain
-from gateway.sealing import Route
-from gateway.signing import ENVELOPE, RECEIPT, Signer, TrustedKeys
+from gateway.rpc.message_checks import require_plain
+from gateway.security.sealing import Route
+from gateway.security.signing import ENVELOPE, RECEIPT, Signer, TrustedKeys
+from gateway.time.clock import to_timestamp
+from gateway.values.choices import UnknownChoice, require_known
 
 CONTENT_LIMIT = 64 * 1024  # bytes of an envelope's content: an order is about 1 KiB, documents do not travel here
 BATCH_LIMIT = 256  # envelopes in one delivery
 
 
 @dataclass(frozen=True)
-class Letter:
+class OutgoingEnvelope:
     """What an operation wants to send: an envelope before it is sealed."""
 
     envelope_id: str
@@ -63,7 +65,7 @@ class Answer:
 
 
 def seal(
-    letter: Letter,
+    outgoing: OutgoingEnvelope,
     origin: str,
     signer: Signer,
     *,
@@ -71,28 +73,28 @@ def seal(
     revision: int,
     traceparent: str,
 ) -> Sealed:
-    """Signs a letter in the name of the region `origin`.
+    """Signs an outgoing envelope in the name of the region `origin`.
 
     Raises ValueError for more than an envelope holds: a defect, since what is taken in is far smaller. Sent, it would
     be refused for ever and stop its lane.
     """
     content = EnvelopeContent(
-        id=letter.envelope_id,
+        id=outgoing.envelope_id,
         origin=origin,
-        destination=letter.destination,
-        kind=letter.kind,
-        payload=letter.payload,
+        destination=outgoing.destination,
+        kind=outgoing.kind,
+        payload=outgoing.payload,
         create_time=to_timestamp(now),
-        not_after=to_timestamp(now + letter.lifetime),
+        expire_time=to_timestamp(now + outgoing.lifetime),
         traceparent=traceparent,
         federation_revision=revision,
-        subject=letter.subject,
-        operator=letter.operator,
-        bulk=letter.bulk,
+        subject=outgoing.subject,
+        operator=outgoing.operator,
+        bulk=outgoing.bulk,
     )
     data = content.SerializeToString()
     if len(data) > CONTENT_LIMIT:
-        raise ValueError(f"the envelope {letter.envelope_id} is larger than {CONTENT_LIMIT} bytes")
+        raise ValueError(f"the envelope {outgoing.envelope_id} is larger than {CONTENT_LIMIT} bytes")
     return Sealed(Envelope(content=data, signature=signer.sign(ENVELOPE, data)), content)
 
 
@@ -106,15 +108,16 @@ def read_content(envelope: Envelope) -> EnvelopeContent:
         raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="unreadable content") from None
     if not content.id or not content.origin or not content.destination:
         raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="no id, origin or destination")
-    if not content.kind or EnvelopeKind.DESCRIPTOR.values_by_number.get(content.kind) is None:
-        raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="unknown kind")
+    if not content.kind:
+        raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="no kind")
     return content
 
 
 def open_envelope(envelope: Envelope, keys: TrustedKeys, route: Route) -> Sealed:
     """Verifies and parses an envelope that came by a route.
 
-    Raises Refused with ENVELOPE_INVALID, ENVELOPE_SENDER_WRONG, ENVELOPE_SIGNATURE_INVALID or CHARACTER_NOT_ALLOWED.
+    Raises Refused with ENVELOPE_INVALID, ENVELOPE_SENDER_WRONG, ENVELOPE_SIGNATURE_INVALID, CHARACTER_NOT_ALLOWED, or
+    UPGRADE_REQUIRED for a kind of a later version.
     """
     content = read_content(envelope)
     if content.origin != route.origin:
@@ -124,7 +127,18 @@ def open_envelope(envelope: Envelope, keys: TrustedKeys, route: Route) -> Sealed
     if not keys.verify(content.origin, ENVELOPE, envelope.content, envelope.signature):
         raise Refused(Reason.REASON_ENVELOPE_SIGNATURE_INVALID, region=content.origin)
     require_plain(content)
+    with until_upgraded(content.destination):
+        require_known(content)
     return Sealed(envelope, content)
+
+
+@contextmanager
+def until_upgraded(region: str) -> Iterator[None]:
+    """Raises Refused with UPGRADE_REQUIRED where `region`, this one, is told what its version cannot read."""
+    try:
+        yield
+    except UnknownChoice as unknown:
+        raise Refused(Reason.REASON_UPGRADE_REQUIRED, region=region, field=str(unknown)) from None
 
 
 def digest(content: bytes) -> bytes:
@@ -154,7 +168,8 @@ def seal_receipt(sealed: Sealed, answer: Answer, signer: Signer, *, now: datetim
 def open_receipt(receipt: Receipt, keys: TrustedKeys, sent: Sealed) -> ReceiptContent:
     """Verifies that a receipt is the destination's answer to the very bytes that were sent, and parses it.
 
-    Raises Refused with ENVELOPE_INVALID or ENVELOPE_SIGNATURE_INVALID.
+    Raises Refused with ENVELOPE_INVALID, ENVELOPE_SIGNATURE_INVALID, or, for an outcome of a later version,
+    UPGRADE_REQUIRED.
     """
     destination = sent.content.destination
     if not keys.verify(destination, RECEIPT, receipt.content, receipt.signature):
@@ -166,4 +181,6 @@ def open_receipt(receipt: Receipt, keys: TrustedKeys, sent: Sealed) -> ReceiptCo
     answers_it = content.envelope_id == sent.content.id and content.content_digest == digest(sent.envelope.content)
     if not answers_it or content.destination != destination:
         raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="the receipt answers another envelope")
+    with until_upgraded(sent.content.origin):
+        require_known(content)
     return content

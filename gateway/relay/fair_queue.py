@@ -7,16 +7,19 @@ from collections import OrderedDict, deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.relay.envelopes import Sealed
 
 
 @dataclass
-class Parcel:
+class QueuedEnvelope:
     """An envelope in a lane, and how often it was sent."""
 
     sealed: Sealed
     attempts: int = 0
     withdrawn: bool = False
+    not_taken: Reason.ValueType = Reason.REASON_UNSPECIFIED
+    """Why the destination has not taken it, as far as that is kept."""
 
     @property
     def envelope_id(self) -> str:
@@ -25,103 +28,109 @@ class Parcel:
 
     @property
     def subject(self) -> str:
-        """What it is about: parcels of one subject leave in the order in which they came."""
+        """What it is about: queued envelopes of one subject leave in the order in which they came."""
         return self.sealed.content.subject
 
 
-_Lines = OrderedDict[str, deque[Parcel]]
+_Lines = OrderedDict[str, deque[QueuedEnvelope]]
 
 
 class FairQueue:
-    """Parcels that wait. Every parcel that `take` gave out is given back by `release` or `put_back`."""
+    """Queued envelopes that wait. Every queued envelope that `take` gave out is given back by `release` or
+    `put_back`.
+    """
 
     def __init__(self) -> None:
         self._urgent: _Lines = OrderedDict()
         self._bulk: _Lines = OrderedDict()
-        self._waiting: dict[str, Parcel] = {}
+        self._waiting: dict[str, QueuedEnvelope] = {}
         self._out: dict[str, str] = {}  # the envelope that is out, by subject
         self._withdrawn: set[str] = set()  # until it is decided what becomes of them
-        self._blocked: dict[str, deque[Parcel]] = {}
+        self._blocked: dict[str, deque[QueuedEnvelope]] = {}
 
     def __len__(self) -> int:
         return len(self._waiting)
 
-    def put(self, parcel: Parcel) -> None:
-        """Adds a parcel behind the others of its operator, unless it waits, is out or was withdrawn already."""
-        envelope_id = parcel.envelope_id
+    def put(self, queued: QueuedEnvelope) -> None:
+        """Adds a queued envelope behind the others of its operator, unless it waits, is out or was withdrawn
+        already.
+        """
+        envelope_id = queued.envelope_id
         if (waiting := self._waiting.get(envelope_id)) is not None:
-            waiting.attempts = max(waiting.attempts, parcel.attempts)  # another process may have sent it meanwhile
+            waiting.attempts = max(waiting.attempts, queued.attempts)  # another process may have sent it meanwhile
             return
         if envelope_id in self._withdrawn:
             return
-        if self._out.get(parcel.subject) == envelope_id:
+        if self._out.get(queued.subject) == envelope_id:
             return
-        self._waiting[parcel.envelope_id] = parcel
-        self._line(parcel).append(parcel)
+        self._waiting[queued.envelope_id] = queued
+        self._line(queued).append(queued)
 
-    def take(self, limit: int, bytes_limit: int) -> list[Parcel]:
-        """Takes at most `limit` parcels, no two of one subject, of at most about `bytes_limit` bytes in all."""
-        taken: list[Parcel] = []
+    def take(self, limit: int, bytes_limit: int) -> list[QueuedEnvelope]:
+        """Takes at most `limit` queued envelopes, no two of one subject, of at most about `bytes_limit` bytes in
+        all.
+        """
+        taken: list[QueuedEnvelope] = []
         size = 0
         for lines in (self._urgent, self._bulk):
             while lines and len(taken) < limit and size < bytes_limit:
-                parcel = self._take_turn(lines)
-                if parcel is not None:
-                    taken.append(parcel)
-                    size += len(parcel.sealed.envelope.content)
+                queued = self._take_turn(lines)
+                if queued is not None:
+                    taken.append(queued)
+                    size += len(queued.sealed.envelope.content)
         return taken
 
     def release(self, subject: str) -> None:
-        """Lets the next parcel of a subject go: the one before it is done."""
+        """Lets the next queued envelope of a subject go: the one before it is done."""
         self._out.pop(subject, None)
         blocked = self._blocked.pop(subject, None)
         if blocked:
-            for parcel in reversed(blocked):
-                self._line(parcel).appendleft(parcel)
+            for queued in reversed(blocked):
+                self._line(queued).appendleft(queued)
 
-    def put_back(self, parcels: Iterable[Parcel]) -> None:
-        """Puts parcels in front again, to be sent once more, ahead of their subjects' later ones."""
-        for parcel in reversed(list(parcels)):
-            self.release(parcel.subject)
-            self._waiting[parcel.envelope_id] = parcel
-            self._line(parcel).appendleft(parcel)
+    def put_back(self, queued_envelopes: Iterable[QueuedEnvelope]) -> None:
+        """Puts queued envelopes in front again, to be sent once more, ahead of their subjects' later ones."""
+        for queued in reversed(list(queued_envelopes)):
+            self.release(queued.subject)
+            self._waiting[queued.envelope_id] = queued
+            self._line(queued).appendleft(queued)
 
-    def withdraw(self, envelope_id: str) -> Parcel | None:
-        """Takes out a parcel that was never sent. None where it was, or is not here."""
-        parcel = self._waiting.get(envelope_id)
-        if parcel is None or parcel.attempts > 0:
+    def withdraw(self, envelope_id: str) -> QueuedEnvelope | None:
+        """Takes out a queued envelope that was never sent. None where it was, or is not here."""
+        queued = self._waiting.get(envelope_id)
+        if queued is None or queued.attempts > 0:
             return None
-        parcel.withdrawn = True
+        queued.withdrawn = True
         self._withdrawn.add(envelope_id)
         del self._waiting[envelope_id]
-        return parcel
+        return queued
 
     def forget(self, envelope_id: str) -> None:
         """Ends a withdrawal: the envelope may be put again."""
         self._withdrawn.discard(envelope_id)
 
-    def _line(self, parcel: Parcel) -> deque[Parcel]:
-        lines = self._bulk if parcel.sealed.content.bulk else self._urgent
-        return lines.setdefault(parcel.sealed.content.operator, deque())
+    def _line(self, queued: QueuedEnvelope) -> deque[QueuedEnvelope]:
+        lines = self._bulk if queued.sealed.content.bulk else self._urgent
+        return lines.setdefault(queued.sealed.content.operator, deque())
 
-    def _take_turn(self, lines: _Lines) -> Parcel | None:
-        """The next parcel of the operator whose turn it is; None where it has none that may leave."""
+    def _take_turn(self, lines: _Lines) -> QueuedEnvelope | None:
+        """The next queued envelope of the operator whose turn it is; None where it has none that may leave."""
         operator, line = lines.popitem(last=False)
-        parcel = next(self._free(line), None)
+        queued = next(self._free(line), None)
         if line:
             lines[operator] = line
-        if parcel is not None:
-            self._out[parcel.subject] = parcel.envelope_id
-            del self._waiting[parcel.envelope_id]
-        return parcel
+        if queued is not None:
+            self._out[queued.subject] = queued.envelope_id
+            del self._waiting[queued.envelope_id]
+        return queued
 
-    def _free(self, line: deque[Parcel]) -> Iterator[Parcel]:
-        """Parcels of a line that may leave now; those behind one of their own subject step aside."""
+    def _free(self, line: deque[QueuedEnvelope]) -> Iterator[QueuedEnvelope]:
+        """Queued envelopes of a line that may leave now; those behind one of their own subject step aside."""
         while line:
-            parcel = line.popleft()
-            if parcel.withdrawn:
+            queued = line.popleft()
+            if queued.withdrawn:
                 continue
-            if parcel.subject in self._out:
-                self._blocked.setdefault(parcel.subject, deque()).append(parcel)
+            if queued.subject in self._out:
+                self._blocked.setdefault(queued.subject, deque()).append(queued)
             else:
-                yield parcel
+                yield queued

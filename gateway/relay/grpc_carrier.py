@@ -6,12 +6,12 @@ from opentelemetry.trace import SpanKind
 
 from gateway.api.relay.v1.relay_pb2 import DeliverRequest, DeliverResponse, HopStamp
 from gateway.api.relay.v1.relay_pb2_grpc import RelayServiceStub
-from gateway.channels import Replica, Replicas, invoke
-from gateway.clock import Clock, SystemClock, to_timestamp
-from gateway.errors import Refused, status_code
-from gateway.metrics import CallMetrics
-from gateway.relay.transport import BeforeAttempt, Unreachable
-from gateway.tracing import Tracing
+from gateway.errors import Refused, Unreachable, status_code
+from gateway.process.metrics import CallMetrics
+from gateway.process.tracing import Tracing
+from gateway.relay.transport import BeforeAttempt
+from gateway.rpc.channels import Replica, Replicas, invoke
+from gateway.time.clock import Clock, SystemClock, to_timestamp
 
 _METHOD = "gateway.api.relay.v1.RelayService/Deliver"
 

@@ -4,17 +4,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from gateway import audit, failpoints
 from gateway.api.federation.v1.federation_pb2 import MemberState
 from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, EnvelopeKind, Outcome, Receipt
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.clock import from_timestamp, to_microseconds
+from gateway.auditing import audit
 from gateway.errors import Refused, is_temporary
+from gateway.process import failpoints
 from gateway.relay.at_rest import INBOX, INBOX_RECEIPT, inbox_key, open_signed, seal_signed
 from gateway.relay.border import Border, Command, Kinds, Moved, Query, SlowQuery
-from gateway.relay.envelopes import Answer, Sealed, seal_receipt
+from gateway.relay.envelopes import Answer, Sealed, seal_receipt, until_upgraded
 from gateway.store.port import Store, Transaction, WriteAfterRefusal
-from gateway.vault import KeyDestroyed
+from gateway.store.vault import KeyDestroyed
+from gateway.time.clock import from_timestamp, to_microseconds
 
 
 @dataclass(frozen=True)
@@ -30,8 +31,9 @@ def receive(tx: Transaction, border: Border, kinds: Kinds, sealed: Sealed, now: 
     """Acts on a verified envelope and returns the signed receipt; for a command received before, its stored one.
 
     Raises Refused where there is no answer to sign and nothing is stored: the sender or this region is suspended, the
-    id was used for other bytes, what it was about was erased, or the region cannot act at the moment. Raises
-    WriteAfterRefusal for a handler with that defect: what is refused has no effect.
+    id was used for other bytes, what it was about was erased, or the region cannot act for now: its store is away, or
+    its version cannot read what is asked. Raises WriteAfterRefusal for a handler with that defect: what is refused has
+    no effect.
     """
     content = sealed.content
     _require_not_suspended(border, content.origin)
@@ -65,7 +67,8 @@ async def answer_slowly(store: Store, border: Border, query: SlowQuery, sealed: 
     border.current.require_trusted_clock()
     try:
         _require_in_time(sealed, now)
-        answer = await query.answer(sealed.content, now)
+        with until_upgraded(border.region):
+            answer = await query.answer(sealed.content, now)
     except (Moved, Refused) as refused:
         answer = _refusal(refused)
     except KeyDestroyed:
@@ -77,7 +80,7 @@ async def answer_slowly(store: Store, border: Border, query: SlowQuery, sealed: 
 def find(tx: Transaction, origin: str, envelope_id: str) -> InboxRow | None:
     """The command of that id, if it was acted on.
 
-    Raises Refused with ORDER_NOT_FOUND where it was, and the key of what it was about was destroyed since.
+    Raises Refused with ENVELOPE_CONTENT_DESTROYED where it was, and the key of what it was about was destroyed since.
     """
     row = tx.first(
         _SealedRow,
@@ -92,7 +95,7 @@ def find(tx: Transaction, origin: str, envelope_id: str) -> InboxRow | None:
     content = open_signed(tx, row.subject, INBOX, key, row.content)
     receipt = open_signed(tx, row.subject, INBOX_RECEIPT, key, row.receipt_content)
     if content is None or receipt is None:
-        raise Refused(Reason.REASON_ORDER_NOT_FOUND, order=row.subject)
+        raise Refused(Reason.REASON_ENVELOPE_CONTENT_DESTROYED)
     return InboxRow(content, receipt, row.receipt_signature)
 
 
@@ -135,7 +138,8 @@ def _decide(tx: Transaction, kind: Command | Query, sealed: Sealed, now: datetim
         _require_in_time(sealed, now)
         if isinstance(kind, Command) and not kind.is_repeatable:
             _require_not_forgotten(tx, sealed)
-        return kind.act(tx, sealed.content, now)
+        with until_upgraded(sealed.content.destination):
+            return kind.act(tx, sealed.content, now)
     except (Moved, Refused) as refused:
         return _refusal(refused)
     except KeyDestroyed:  # to others, who was erased is as one who was never there
@@ -143,8 +147,8 @@ def _decide(tx: Transaction, kind: Command | Query, sealed: Sealed, now: datetim
 
 
 def _require_in_time(sealed: Sealed, now: datetime) -> None:
-    if now > from_timestamp(sealed.content.not_after):
-        raise Refused(Reason.REASON_ORDER_EXPIRED)
+    if now > from_timestamp(sealed.content.expire_time):
+        raise Refused(Reason.REASON_ENVELOPE_EXPIRED)
 
 
 def _require_not_forgotten(tx: Transaction, sealed: Sealed) -> None:

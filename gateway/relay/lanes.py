@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from functools import partial
 
 from gateway.api.relay.v1.relay_pb2 import Batch, DeliverResult, HopStamp, Journey
-from gateway.clock import Clock, to_timestamp
-from gateway.errors import Refused, reason_name
+from gateway.errors import Refused, Unreachable, reason_name
 from gateway.relay.envelopes import BATCH_LIMIT, Sealed
-from gateway.relay.fair_queue import FairQueue, Parcel
+from gateway.relay.fair_queue import FairQueue, QueuedEnvelope
 from gateway.relay.retry import FullJitter, RetryBudget, probe_until_answered
-from gateway.relay.transport import Transport, Unreachable
+from gateway.relay.transport import Transport
+from gateway.time.clock import Clock, to_timestamp
 
 BATCHES_IN_FLIGHT = 2  # one travels while the other is worked on; more would only split what one could carry
 BATCH_BYTES = 2 * 1024 * 1024  # contents in one delivery: half of what a server takes, since signatures come on top
@@ -30,9 +30,9 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Delivered:
-    """A parcel with the answer that its destination gave, and the serialised journey of its batch."""
+    """A queued envelope with the answer that its destination gave, and the serialised journey of its batch."""
 
-    parcel: Parcel
+    queued: QueuedEnvelope
     result: DeliverResult
     journey: bytes
 
@@ -81,26 +81,26 @@ class Lane:
 
     def add(self, sealed: Sealed) -> None:
         """Queues an envelope."""
-        self._queue.put(Parcel(sealed))
+        self._queue.put(QueuedEnvelope(sealed))
         self._changed.set()
 
     def add_perhaps_sent(self, sealed: Sealed) -> None:
         """Queues an envelope of an earlier process, which may have been sent."""
-        self._queue.put(Parcel(sealed, attempts=1))
+        self._queue.put(QueuedEnvelope(sealed, attempts=1))
         self._changed.set()
 
-    def withdraw(self, envelope_id: str) -> Parcel | None:
+    def withdraw(self, envelope_id: str) -> QueuedEnvelope | None:
         """Takes back an envelope that certainly never left; None where that is not certain."""
         return self._queue.withdraw(envelope_id)
 
-    def give_back(self, parcel: Parcel) -> None:
-        """Queues a withdrawn parcel again."""
-        self._queue.forget(parcel.envelope_id)
-        self.add(parcel.sealed)
+    def give_back(self, queued: QueuedEnvelope) -> None:
+        """Queues a withdrawn queued envelope again."""
+        self._queue.forget(queued.envelope_id)
+        self.add(queued.sealed)
 
-    def forget(self, parcel: Parcel) -> None:
-        """Takes in that a withdrawn parcel is not given back."""
-        self._queue.forget(parcel.envelope_id)
+    def forget(self, queued: QueuedEnvelope) -> None:
+        """Takes in that a withdrawn queued envelope is not given back."""
+        self._queue.forget(queued.envelope_id)
 
     async def run(self) -> None:
         """Sends until cancelled; what is on its way then is sent again by the next process."""
@@ -125,7 +125,7 @@ class Lane:
             self._in_flight.add(task)
             task.add_done_callback(partial(self._landed, batch))
 
-    def _landed(self, batch: Sequence[Parcel], task: asyncio.Task[None]) -> None:
+    def _landed(self, batch: Sequence[QueuedEnvelope], task: asyncio.Task[None]) -> None:
         """A batch that ended without an answer, by a defect or a call that was cancelled, is sent again."""
         self._in_flight.discard(task)
         self._changed.set()
@@ -135,16 +135,16 @@ class Lane:
             _log.error("a batch to %s was lost on its way", self.destination, exc_info=task.exception())
             self._trip(batch, Unreachable("a batch was lost on its way"))
 
-    async def _carry(self, batch: Sequence[Parcel]) -> None:
-        for parcel in batch:
+    async def _carry(self, batch: Sequence[QueuedEnvelope]) -> None:
+        for queued in batch:
             self.counts.sent += 1
-            self.counts.repeated += parcel.attempts > 0
-            parcel.attempts += 1
+            self.counts.repeated += queued.attempts > 0
+            queued.attempts += 1
         request = Batch(
             destination=self.destination,
-            envelopes=[parcel.sealed.envelope for parcel in batch],
+            envelopes=[queued.sealed.envelope for queued in batch],
             journey=Journey(stamps=[self._stamp("sent")]),
-            traceparents=[parcel.sealed.content.traceparent for parcel in batch],
+            traceparents=[queued.sealed.content.traceparent for queued in batch],
         )
         attempts = 0
 
@@ -166,33 +166,33 @@ class Lane:
         response.journey.stamps.append(self._stamp("receipt received"))
         journey = response.journey.SerializeToString()
         settled = await self._ports.settle(
-            [Delivered(parcel, result, journey) for parcel, result in zip(batch, response.results, strict=True)]
+            [Delivered(queued, result, journey) for queued, result in zip(batch, response.results, strict=True)]
         )
-        for parcel, done in zip(batch, settled, strict=True):
+        for queued, done in zip(batch, settled, strict=True):
             if done:
-                self._queue.release(parcel.subject)
+                self._queue.release(queued.subject)
             else:
-                self._park(parcel)
+                self._park(queued)
         self._budget.deposit(sum(settled))
 
-    def _count_again(self, batch: Sequence[Parcel]) -> None:
+    def _count_again(self, batch: Sequence[QueuedEnvelope]) -> None:
         """Counts what the transport offers to another replica by itself."""
-        for parcel in batch:
-            parcel.attempts += 1
+        for queued in batch:
+            queued.attempts += 1
         self.counts.sent += len(batch)
         self.counts.repeated += len(batch)
         self._budget.withdraw(len(batch))
 
-    def _park(self, parcel: Parcel) -> None:
+    def _park(self, queued: QueuedEnvelope) -> None:
         """Offers an envelope that was not taken again after a while."""
-        delay = min(LONGEST_PARKING, self._wait.seconds(parcel.attempts) * parcel.attempts)
-        asyncio.get_running_loop().call_later(delay, self._offer_again, parcel)
+        delay = min(LONGEST_PARKING, self._wait.seconds(queued.attempts) * queued.attempts)
+        asyncio.get_running_loop().call_later(delay, self._offer_again, queued)
 
-    def _offer_again(self, parcel: Parcel) -> None:
-        self._queue.put_back([parcel])
+    def _offer_again(self, queued: QueuedEnvelope) -> None:
+        self._queue.put_back([queued])
         self._changed.set()
 
-    def _trip(self, batch: Sequence[Parcel], failure: Exception) -> None:
+    def _trip(self, batch: Sequence[QueuedEnvelope], failure: Exception) -> None:
         if self._open:
             self.counts.trips += 1
             told = reason_name(failure.reason) if isinstance(failure, Refused) else str(failure)

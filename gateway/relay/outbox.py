@@ -3,12 +3,16 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from gateway.api.federation.v1.federation_pb2 import WaitingEnvelopes
 from gateway.api.relay.v1.relay_pb2 import Envelope, EnvelopeContent, Receipt
-from gateway.clock import to_microseconds
+from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.relay.at_rest import OUTBOX, OUTBOX_RECEIPT, open_signed, seal_signed
 from gateway.relay.border import Border
-from gateway.relay.envelopes import Letter, Sealed, seal
+from gateway.relay.envelopes import OutgoingEnvelope, Sealed, seal
 from gateway.store.port import Transaction
+from gateway.time.clock import from_microseconds, to_microseconds, to_timestamp
+
+_MOST_WAITING = 100  # destinations and reasons in one report
 
 
 @dataclass(frozen=True)
@@ -41,17 +45,18 @@ class OutboxRow:
     traceparent: str
     attempts: int
     journey: bytes | None
+    not_taken: int
 
 
-def send(tx: Transaction, border: Border, letter: Letter, *, now: datetime, traceparent: str) -> None:
-    """Seals a letter and queues it in this transaction; it leaves after the commit.
+def send(tx: Transaction, border: Border, outgoing: OutgoingEnvelope, *, now: datetime, traceparent: str) -> None:
+    """Seals an outgoing envelope and queues it in this transaction; it leaves after the commit.
 
-    It leaves through the process that has the open envelopes of its subject, so that they leave in their order, and
-    through this one where there are none. The same id can be queued once only: a second time is a defect and fails
+    The process that holds the open envelopes of its subject sends it, which keeps their order. Without open
+    envelopes, this process does. The same id can be queued once only: a second time is a defect and fails
     the transaction.
     """
     sealed = seal(
-        letter,
+        outgoing,
         border.region,
         border.signer,
         now=now,
@@ -70,11 +75,11 @@ def send(tx: Transaction, border: Border, letter: Letter, *, now: datetime, trac
         " FROM (SELECT COALESCE((SELECT claimed_by FROM outbox"
         " WHERE subject = :subject AND closed IS NULL ORDER BY created, envelope_id LIMIT 1), :number) AS claimant)"
         " AS chosen RETURNING claimed_by, handed_over",
-        envelope_id=letter.envelope_id,
-        destination=letter.destination,
-        kind=letter.kind,
-        subject=letter.subject,
-        content=seal_signed(tx, letter.subject, OUTBOX, letter.envelope_id, sealed.envelope.content),
+        envelope_id=outgoing.envelope_id,
+        destination=outgoing.destination,
+        kind=outgoing.kind,
+        subject=outgoing.subject,
+        content=seal_signed(tx, outgoing.subject, OUTBOX, outgoing.envelope_id, sealed.envelope.content),
         signature=sealed.envelope.signature,
         traceparent=traceparent,
         created=to_microseconds(now),
@@ -111,6 +116,25 @@ def close_answered(
             signature=receipt.signature,
             envelope_id=envelope_id,
         )
+    )
+
+
+def note_not_taken(tx: Transaction, envelope_id: str, reason: Reason.ValueType) -> None:
+    """Keeps why the destination has not taken an envelope, for people who look."""
+    tx.execute(
+        "UPDATE outbox SET not_taken = :reason WHERE envelope_id = :envelope_id AND closed IS NULL",
+        reason=reason,
+        envelope_id=envelope_id,
+    )
+
+
+def not_taken(tx: Transaction) -> list[WaitingEnvelopes]:
+    """The open envelopes that destinations have not taken so far, by destination and reason."""
+    return tx.all(
+        _waiting,
+        "SELECT destination, not_taken, COUNT(*), MIN(created) FROM outbox WHERE closed IS NULL AND not_taken <> 0"
+        " GROUP BY destination, not_taken ORDER BY destination, not_taken LIMIT :limit",
+        limit=_MOST_WAITING,
     )
 
 
@@ -161,7 +185,7 @@ def rows_about(tx: Transaction, subject: str) -> list[OutboxRow]:
     """What was sent about a subject, oldest first."""
     return tx.all(
         OutboxRow,
-        "SELECT envelope_id, kind, destination, traceparent, attempts, journey FROM outbox"
+        "SELECT envelope_id, kind, destination, traceparent, attempts, journey, not_taken FROM outbox"
         " WHERE subject = :subject ORDER BY created, envelope_id",
         subject=subject,
     )
@@ -170,3 +194,12 @@ def rows_about(tx: Transaction, subject: str) -> list[OutboxRow]:
 def sealed_from(content: bytes, signature: bytes) -> Sealed:
     """An envelope of the bytes that were signed."""
     return Sealed(Envelope(content=content, signature=signature), EnvelopeContent.FromString(content))
+
+
+def _waiting(destination: str, reason: int, count: int, oldest: int) -> WaitingEnvelopes:
+    return WaitingEnvelopes(
+        destination=destination,
+        reason=Reason.ValueType(reason),
+        count=count,
+        create_time=to_timestamp(from_microseconds(oldest)),
+    )

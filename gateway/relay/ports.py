@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 
-from gateway.clock import Clock
+from gateway.process.tracing import Tracing
 from gateway.relay.border import Border, Kinds
 from gateway.relay.workers import Workers
 from gateway.store.port import Store
-from gateway.tracing import Tracing
+from gateway.time.clock import Clock
 
 
 @dataclass(frozen=True)

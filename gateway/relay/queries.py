@@ -7,12 +7,12 @@ from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt
 
 from gateway.api.relay.v1.relay_pb2 import Batch, DeliverResult, HopStamp, Journey, Outcome
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.clock import Clock, to_timestamp
-from gateway.errors import Refused
+from gateway.errors import Refused, Unreachable
 from gateway.relay.border import Border
-from gateway.relay.envelopes import Letter, Sealed, open_receipt, seal
+from gateway.relay.envelopes import OutgoingEnvelope, Sealed, open_receipt, seal
 from gateway.relay.retry import FullJitter
-from gateway.relay.transport import Transport, Unreachable
+from gateway.relay.transport import Transport
+from gateway.time.clock import Clock, to_timestamp
 
 ATTEMPTS = 2  # a question has no effect, so it may be asked again once; the person at the counter decides after that
 
@@ -26,14 +26,16 @@ class Asker:
         self._clock = clock
         self._wait = FullJitter(source)
 
-    async def ask(self, letter: Letter, seconds: float, traceparent: str, attempts: int = ATTEMPTS) -> bytes:
+    async def ask(
+        self, outgoing: OutgoingEnvelope, seconds: float, traceparent: str, attempts: int = ATTEMPTS
+    ) -> bytes:
         """Returns the result message of the answer, within `seconds`.
 
         Raises Refused as the other region does, with REGION_UNREACHABLE where there was no answer.
         """
         now, revision = self._clock.now(), self._border.current.revision
         sealed = seal(
-            letter,
+            outgoing,
             self._border.region,
             self._border.signer,
             now=now,
@@ -51,7 +53,7 @@ class Asker:
             async with asyncio.timeout(seconds):
                 result: DeliverResult = await retrying(self._deliver, sealed, seconds)
         except (Unreachable, TimeoutError):
-            raise Refused(Reason.REASON_REGION_UNREACHABLE, region=letter.destination) from None
+            raise Refused(Reason.REASON_REGION_UNREACHABLE, region=outgoing.destination) from None
         return self._read(result, sealed)
 
     async def _deliver(self, sealed: Sealed, seconds: float) -> DeliverResult:

@@ -8,7 +8,6 @@ from functools import partial
 
 import grpc
 
-from gateway import failpoints
 from gateway.api.relay.v1.relay_pb2 import (
     Batch,
     BatchAnswer,
@@ -25,17 +24,19 @@ from gateway.api.relay.v1.relay_pb2 import (
 from gateway.api.relay.v1.relay_pb2_grpc import RelayServiceServicer
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.calls import current_call
-from gateway.clock import to_timestamp
+from gateway.auditing.denial_log import DenialLog
 from gateway.errors import Refused, reason_name
+from gateway.process import failpoints
 from gateway.relay.border import Command, SlowQuery
 from gateway.relay.envelopes import BATCH_LIMIT, Sealed, open_envelope
 from gateway.relay.inbox import answer_slowly, receive
 from gateway.relay.ports import RelayPorts
-from gateway.relay.pouches import PouchReceiver
-from gateway.sealing import Route
-from gateway.trail import Trail
+from gateway.relay.sealed_batches import SealedBatchReceiver
+from gateway.rpc.calls import current_call
+from gateway.security.sealing import Route
+from gateway.time.clock import to_timestamp
 
+_MOST_TOLD = 100  # different parts of later versions that the log names
 _log = logging.getLogger(__name__)
 
 
@@ -44,7 +45,8 @@ class Receiver:
 
     def __init__(self, ports: RelayPorts) -> None:
         self._ports = ports
-        self._trail = Trail(ports.store, ports.clock)
+        self._denial_log = DenialLog(ports.store, ports.clock)
+        self._told: set[str] = set()
 
     async def deliver(self, batch: Batch, origin: str) -> BatchAnswer:
         """Acts on every envelope of a region's batch, each in its own operation, all in as few commits as possible."""
@@ -58,6 +60,7 @@ class Receiver:
         )
         if any(isinstance(each, Sealed) and self._is_command(each) for each in opened):
             failpoints.reach("S9.after-commit")
+        self._tell_of_upgrade(origin, [*opened, *answers])
         receipts = iter(answers)
         results = [_result(next(receipts) if isinstance(each, Sealed) else each) for each in opened]
         journey.stamps.append(self._stamp("committed"))
@@ -73,8 +76,17 @@ class Receiver:
         """Leaves an audit row where a region spoke in the name of another."""
         for each in opened:
             if isinstance(each, Refused) and each.reason == Reason.REASON_ENVELOPE_SENDER_WRONG:
-                await self._trail.note(f"region/{origin}", "DENIED", "Deliver", reason_name(each.reason))
+                await self._denial_log.note(f"region/{origin}", "DENIED", "Deliver", reason_name(each.reason))
                 return
+
+    def _tell_of_upgrade(self, origin: str, answers: Sequence[object]) -> None:
+        """Says in the log, once each, which parts of a later version wait until this node is upgraded."""
+        for each in answers:
+            if isinstance(each, Refused) and each.reason == Reason.REASON_UPGRADE_REQUIRED:
+                told = f"{origin}: {each}"
+                if told not in self._told and len(self._told) < _MOST_TOLD:
+                    self._told.add(told)
+                    _log.warning("upgrade this node for %s", told)
 
     def _is_command(self, sealed: Sealed) -> bool:
         return isinstance(self._ports.kinds.get(sealed.content.kind), Command)
@@ -118,7 +130,7 @@ def _defect(error: BaseException) -> Refused:
 class RelayService(RelayServiceServicer):
     """The gRPC face. Only coordinators bring envelopes to a region."""
 
-    def __init__(self, receiver: PouchReceiver) -> None:
+    def __init__(self, receiver: SealedBatchReceiver) -> None:
         self._receiver = receiver
 
     async def Deliver(

@@ -1,19 +1,22 @@
 """What the origin does with the answer to its envelope: one transaction, once."""
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Awaitable, Sequence
 from datetime import datetime
 
-from gateway import audit, failpoints
 from gateway.api.relay.v1.relay_pb2 import EnvelopeKind, Outcome, ReceiptContent
+from gateway.auditing import audit
 from gateway.errors import Refused, is_temporary, reason_name
+from gateway.process import failpoints
 from gateway.relay import outbox
 from gateway.relay.border import Command
 from gateway.relay.envelopes import open_receipt
 from gateway.relay.lanes import Delivered
 from gateway.relay.ports import RelayPorts
 from gateway.store.port import Transaction
+from gateway.values.choices import UnknownChoice
 
 KEEP_AGAIN = 0.25  # seconds before receipts that the store could not keep are committed again
 _log = logging.getLogger(__name__)
@@ -46,8 +49,24 @@ class Settler:
             for index, error in zip(away, again, strict=True):
                 errors[index] = error
         failpoints.reach("S12.after-commit")
+        await self._keep_why_not_taken(batch)
         outcomes = iter(errors)
         return [receipt is not None and _is_kept(receipt, next(outcomes)) for receipt in opened]
+
+    async def _keep_why_not_taken(self, batch: Sequence[Delivered]) -> None:
+        """Keeps the reasons that are news. While the store is away, the next attempt tells them again."""
+        news = [each for each in batch if each.result.not_delivered.reason != each.queued.not_taken]
+        if not news:
+            return
+
+        def keep(tx: Transaction) -> None:
+            for each in news:
+                outbox.note_not_taken(tx, each.queued.envelope_id, each.result.not_delivered.reason)
+
+        with contextlib.suppress(Refused):
+            await self._ports.store.write(keep)
+            for each in news:
+                each.queued.not_taken = each.result.not_delivered.reason
 
     async def _commit_all(self, answered: Sequence[tuple[Delivered, ReceiptContent]]) -> list[object]:
         """What each of the commits raised, or None."""
@@ -56,19 +75,19 @@ class Settler:
 
     def _open(self, delivered: Delivered) -> ReceiptContent | None:
         """The receipt, if there is one and it is good."""
-        content = delivered.parcel.sealed.content
+        content = delivered.queued.sealed.content
         if delivered.result.HasField("not_delivered"):
             reason = delivered.result.not_delivered.reason
             _log.warning("%s was not taken by %s: %s", content.id, content.destination, reason_name(reason))
             return None
         try:
-            return open_receipt(delivered.result.receipt, self._ports.border.keys, delivered.parcel.sealed)
+            return open_receipt(delivered.result.receipt, self._ports.border.keys, delivered.queued.sealed)
         except Refused as refused:
             _log.error("the receipt of %s is not good: %s", content.id, refused)
             return None
 
     def _commit(self, delivered: Delivered, receipt: ReceiptContent) -> Awaitable[None]:
-        content, now = delivered.parcel.sealed.content, self._ports.clock.now()
+        content, now = delivered.queued.sealed.content, self._ports.clock.now()
         return self._ports.tracing.around(
             self._ports.store.write(lambda tx: self._record(tx, delivered, receipt, now)),
             f"settle {EnvelopeKind.Name(content.kind)}",
@@ -77,13 +96,13 @@ class Settler:
         )
 
     def _record(self, tx: Transaction, delivered: Delivered, receipt: ReceiptContent, now: datetime) -> None:
-        sent = delivered.parcel.sealed.content
+        sent = delivered.queued.sealed.content
         kept = outbox.close_answered(
             tx,
             sent.id,
             delivered.result.receipt,
             journey=delivered.journey,
-            attempts=delivered.parcel.attempts,
+            attempts=delivered.queued.attempts,
             now=now,
         )
         if not kept:
@@ -111,7 +130,9 @@ def _is_away(error: object) -> bool:
 
 def _is_kept(receipt: ReceiptContent, error: object) -> bool:
     """Whether a receipt was committed; if it was not, says why."""
-    if isinstance(error, Exception):
+    if isinstance(error, UnknownChoice):
+        _log.warning("the answer to %s waits until this region is upgraded: %s", receipt.envelope_id, error)
+    elif isinstance(error, Exception):
         _log.error("the receipt of %s cannot be kept", receipt.envelope_id, exc_info=error)
     elif isinstance(error, BaseException):
         raise error

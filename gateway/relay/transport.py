@@ -8,18 +8,6 @@ from typing import Protocol
 
 from gateway.api.relay.v1.relay_pb2 import Batch, BatchAnswer, DeliverRequest, DeliverResponse
 
-
-class Unreachable(Exception):
-    """No answer: whether anything was done is not known. The same envelopes may be sent again.
-
-    `status` is the name of the gRPC status code that stands for it.
-    """
-
-    def __init__(self, problem: str, status: str = "UNAVAILABLE") -> None:
-        super().__init__(problem)
-        self.status = status
-
-
 BeforeAttempt = Callable[[], None]
 
 

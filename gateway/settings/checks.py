@@ -4,7 +4,7 @@ import contextlib
 import re
 from collections.abc import Iterator
 
-from gateway.languages import translated
+from gateway.wording.languages import translated
 
 _ADDRESS = re.compile(r"(?:\[[0-9A-Fa-f:.%]+\]|[A-Za-z0-9._-]+):([0-9]{1,5})", re.ASCII)
 _HIGHEST_PORT = 65535

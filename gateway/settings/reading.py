@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from gateway.languages import translated
 from gateway.settings.entries import Entry
 from gateway.settings.sources import FLAG, Sources
 from gateway.settings.values import Value, from_text, from_toml
+from gateway.wording.languages import translated
 
 _KEY = re.compile(r"[A-Za-z0-9_.-]{1,80}", re.ASCII)
 

@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 from typing import TypeAlias
 
-from gateway.languages import translated
+from gateway.wording.languages import translated
 
 Value: TypeAlias = str | int | float | bool | Path | tuple[str, ...]
 

@@ -9,15 +9,15 @@ from pathlib import Path
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
-from gateway.files import make_private
-from gateway.languages import translated
-from gateway.region_keys import RegionKeys
+from gateway.process.files import make_private
+from gateway.security.region_keys import RegionKeys
 from gateway.store import postgresql_schema, sqlite_schema
 from gateway.store.port import Store, StoreUnusable, Transaction
 from gateway.store.postgresql import PostgresqlStore
 from gateway.store.postgresql_connection import PostgresqlTransaction, connect
 from gateway.store.schema import Migration, pending
 from gateway.store.sqlite import FileLock, SqliteDatabase, SqliteStore, open_read_only
+from gateway.wording.languages import translated
 
 _MOST_READERS = 64
 

@@ -6,7 +6,7 @@ from typing import Protocol, TypeVar
 
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
-from gateway.region_keys import RegionKeys, SubjectKey
+from gateway.security.region_keys import RegionKeys, SubjectKey
 
 Value = int | float | str | bytes | None
 T = TypeVar("T")
@@ -18,7 +18,7 @@ class Transaction(Protocol):
 
     @property
     def keys(self) -> RegionKeys | None:
-        """By which personal data is sealed (`gateway.vault`); None in a store that holds none."""
+        """By which personal data is sealed (`gateway.store.vault`); None in a store that holds none."""
         ...
 
     @property

@@ -19,7 +19,7 @@ from psycopg_pool import ConnectionPool
 
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
-from gateway.region_keys import RegionKeys
+from gateway.security.region_keys import RegionKeys
 from gateway.store.commit_queue import CommitQueue
 from gateway.store.group_commit import Outcome, run_alone, run_together
 from gateway.store.port import CommittedElsewhere, Operation, store_unavailable

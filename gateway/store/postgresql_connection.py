@@ -23,7 +23,7 @@ from psycopg_pool import ConnectionPool
 
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
-from gateway.region_keys import RegionKeys, SubjectKey
+from gateway.security.region_keys import RegionKeys, SubjectKey
 from gateway.store.port import DatabaseInUse, Value
 from gateway.store.postgresql_listening import CHANNEL, payloads
 from gateway.store.postgresql_schema import require_current

@@ -16,8 +16,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
-from gateway.files import make_private
-from gateway.region_keys import RegionKeys, SubjectKey
+from gateway.process.files import make_private
+from gateway.security.region_keys import RegionKeys, SubjectKey
 from gateway.store.commit_queue import CommitQueue
 from gateway.store.group_commit import Outcome, run_alone, start_batch
 from gateway.store.port import DatabaseInUse, Destroyed, Operation, Transaction, Value

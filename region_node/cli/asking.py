@@ -1,49 +1,51 @@
-"""One call of the node by a command that is over with it."""
+"""Commands that ask a node: what each of them takes, and what its help says of its end."""
 
-import asyncio
-from collections.abc import AsyncIterable, Awaitable, Callable
-from typing import TypeVar
+from collections.abc import Callable
+from typing import Concatenate, TypeVar
 
+import click
 import grpc
+from google.protobuf.message import Message
 
-from gateway.languages import translated
-from region_node.cli.connection import Target
-from region_node.cli.exits import NOT_KNOWN, REFUSED, leave
-from region_node.cli.outcome import may_pass, told_by
+from gateway.cli import asking
+from gateway.cli.asking import Commands, Option, exit_codes, request_option
+from region_node.cli.connection import Target, connection_options
 
-T = TypeVar("T")
+Q = TypeVar("Q", bound=Message)
+A = TypeVar("A", bound=Message)
+Asking = asking.Asking[Target]
+Verb = Callable[[Callable[Concatenate[Asking, ...], None]], Callable[..., None]]
 
-
-def answer_of(target: Target, ask: Callable[[grpc.aio.Channel], Awaitable[T]], request_id: str = "") -> T:
-    """The node's answer. Ends the command where there is none, and says how to ask again by the request's id, if it has
-    one. Raises UsageError where the credentials cannot be used."""
-
-    async def run() -> T:
-        async with target.channel() as channel:
-            return await ask(channel)
-
-    try:
-        return asyncio.run(run())
-    except grpc.aio.AioRpcError as error:
-        told = told_by(error, target)
-        if not may_pass(error):
-            leave(translated("Refused: {problem}", problem=told), REFUSED)
-        if request_id:
-            again = translated("Run it again with --request-id {id}: it is done once.", id=request_id)
-            told = f"{told}\n{again}"
-        leave(told, NOT_KNOWN)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print the answer of the node as JSON.")
+NODE = Commands[Target](connection_options, connects_first=True, json=json_option)
+_REFUSED = "refused; the text says why"
+_UNUSABLE = "the command line or the credentials cannot be used"
 
 
-def follow(target: Target, watch: Callable[[grpc.aio.Channel], AsyncIterable[T]], tell: Callable[[T], None]) -> None:
-    """Has each message of a stream told as it comes, until interrupted. Ends the command where the stream does with an
-    error. Raises UsageError where the credentials cannot be used."""
+def reads(*options: Option, done: str = "shown") -> Verb:
+    """A command that changes nothing. `done`: what the exit code 0 means."""
+    node_away = "the node cannot be reached, or cannot answer just now"
+    return NODE.asking(*options, exits=exit_codes(done, _REFUSED, _UNUSABLE, node_away))
 
-    async def run() -> None:
-        async with target.channel() as channel:
-            async for each in watch(channel):
-                tell(each)
 
-    try:
-        asyncio.run(run())
-    except grpc.aio.AioRpcError as error:
-        leave(told_by(error, target), NOT_KNOWN)
+def writes(*options: Option, done: str = "done") -> Verb:
+    """A command that is done once by the id of its request."""
+    again = "not known: run it again with the request id that is told"
+    return NODE.asking(*options, request_option, exits=exit_codes(done, _REFUSED, _UNUSABLE, again))
+
+
+def repeats(*options: Option, done: str = "done", with_json: bool = True) -> Verb:
+    """A command that changes nothing more when it is run again."""
+    exits = exit_codes(done, _REFUSED, _UNUSABLE, "not known: run it again")
+    return NODE.asking(*options, exits=exits, with_json=with_json)
+
+
+def watch(
+    asking: Asking,
+    rpc: Callable[[grpc.aio.Channel], "grpc.aio.UnaryStreamMultiCallable[Q, A]"],
+    request: Q,
+    show: Callable[[A], None],
+) -> None:
+    """Tells each message of a stream as it comes, until interrupted."""
+    request = asking.filled(request)
+    asking.link.follow(lambda channel: rpc(channel)(request), lambda answer: asking.tell(answer, show))

@@ -11,9 +11,9 @@ from click.shell_completion import CompletionItem
 from google.protobuf import json_format
 from google.protobuf.message import Message
 
-from gateway.languages import offering, translated
+from gateway.cli.exits import leave
+from gateway.wording.languages import offering, translated
 from region_node.cli.connection import Target, connection_options
-from region_node.cli.exits import leave
 from region_node.cli.methods import Method, operator_methods
 from region_node.cli.outcome import Failure, Teller
 
@@ -49,12 +49,7 @@ def _complete(_: click.Context, __: click.Parameter, incomplete: str) -> list[Co
     "without it, with Ctrl-C.",
 )
 @click.option(
-    "--list",
-    is_flag=True,
-    expose_value=False,
-    is_eager=True,
-    callback=_print_list,
-    help="List the methods and leave.",
+    "--list", is_flag=True, expose_value=False, is_eager=True, callback=_print_list, help="List the methods and leave."
 )
 def call(target: Target, method: str, content: str, timeout: float | None) -> None:
     """Call SERVICE.METHOD of a region node and print the answer as JSON.
@@ -88,7 +83,7 @@ def call(target: Target, method: str, content: str, timeout: float | None) -> No
             )
         )
     request = _request(found, content)
-    teller = Teller(target, found, request)
+    teller = Teller(target.server, found, request)
     try:
         failure = asyncio.run(_Session(target, found, teller).run(request, timeout))
     except KeyboardInterrupt:

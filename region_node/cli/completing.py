@@ -9,24 +9,12 @@ from gateway.api.region.v1.catalogue_service_pb2 import GetTermsRequest
 from gateway.api.region.v1.catalogue_service_pb2_grpc import CatalogueServiceStub
 from gateway.api.region.v1.sharing_service_pb2 import ListPurposesRequest
 from gateway.api.region.v1.sharing_service_pb2_grpc import SharingServiceStub
-from gateway.completion import SECONDS, completing
+from gateway.cli.completion import SECONDS, completing, completing_terms
 from region_node.cli.connection import server_told
 
 
 async def _terms(channel: grpc.aio.Channel) -> Terms:
     return (await CatalogueServiceStub(channel).GetTerms(GetTermsRequest(), timeout=SECONDS)).terms
-
-
-async def _regions(channel: grpc.aio.Channel) -> Iterable[str]:
-    return [each.region for each in (await _terms(channel)).regions]
-
-
-async def _categories(channel: grpc.aio.Channel) -> Iterable[str]:
-    return [each.code for each in (await _terms(channel)).complaint_categories]
-
-
-async def _causes(channel: grpc.aio.Channel) -> Iterable[str]:
-    return [each.code for each in (await _terms(channel)).resolution_causes]
 
 
 async def _purposes(channel: grpc.aio.Channel) -> Iterable[str]:
@@ -36,7 +24,8 @@ async def _purposes(channel: grpc.aio.Channel) -> Iterable[str]:
     ]
 
 
-complete_regions = completing(server_told, _regions)
-complete_categories = completing(server_told, _categories)
-complete_causes = completing(server_told, _causes)
+_completions = completing_terms(server_told, _terms)
+complete_regions = _completions.regions
+complete_categories = _completions.categories
+complete_causes = _completions.causes
 complete_purposes = completing(server_told, _purposes)

@@ -1,28 +1,36 @@
 """Which node a command calls, and as whom: the options that such commands share."""
 
+import asyncio
 import re
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
-from typing import Concatenate, ParamSpec
+from typing import ClassVar, Concatenate, ParamSpec, TypeVar
 
 import click
 import grpc
+from google.protobuf.message import Message
 
 from gateway.api.region.v1.catalogue_service_pb2 import GetTermsRequest
 from gateway.api.region.v1.catalogue_service_pb2_grpc import CatalogueServiceStub
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.types_pb2 import Channel
-from gateway.identity import server_name
-from gateway.languages import translated
-from gateway.reaching import Choices, EndpointType, Server, credentials_advice, credentials_in
-from gateway.terms import learn
-from gateway.times import show_times_of
-from gateway.tls import CredentialsUnusable
+from gateway.cli.asking import Rpc
+from gateway.cli.exits import NOT_KNOWN, REFUSED, leave
+from gateway.cli.reachability import Choices, EndpointType, Server, credentials_advice, credentials_in
+from gateway.security.identity import server_name
+from gateway.security.tls import CredentialsUnusable
+from gateway.wording.languages import translated
+from gateway.wording.terms import learn
+from gateway.wording.times import show_times_of
+from region_node.cli.outcome import may_pass, told_by
 
 P = ParamSpec("P")
+T = TypeVar("T")
+Q = TypeVar("Q", bound=Message)
+A = TypeVar("A", bound=Message)
 
 CHANNELS = tuple(name.removeprefix("CHANNEL_").lower() for name in Channel.keys()[1:])
 """The channels by the names that options take."""
@@ -72,6 +80,7 @@ _OPTIONS = (
         help="The node's region.",
     ),
 )
+_SECONDS = 30.0  # for one answer
 _TERMS_SECONDS = 2.0  # a command does without them where the node is slow
 _CHOICES = Choices("--node", "--region, --federation", "--credentials")
 
@@ -82,6 +91,46 @@ class Target:
 
     server: Server
     region: str
+
+    prints_defaults: ClassVar[bool] = False
+    """See Link."""
+
+    def ask(self, question: Callable[[grpc.aio.Channel], Awaitable[T]], request_id: str = "") -> T:
+        """The node's answer. Ends the command where there is none, and says how to ask again by the request's id, if it
+        has one. Raises UsageError where the credentials cannot be used."""
+
+        async def run() -> T:
+            async with self.channel() as channel:
+                return await question(channel)
+
+        try:
+            return asyncio.run(run())
+        except grpc.aio.AioRpcError as error:
+            told = told_by(error, self.server)
+            if not may_pass(error):
+                leave(translated("Refused: {problem}", problem=told), REFUSED)
+            if request_id:
+                again = translated("Run it again with --request-id {id}: it is done once.", id=request_id)
+                told = f"{told}\n{again}"
+            leave(told, NOT_KNOWN)
+
+    def call(self, rpc: "Rpc[Q, A]", request: Q, seconds: float | None = None, request_id: str = "") -> A:
+        """See Link. Ends the command as `ask`."""
+        return self.ask(lambda channel: rpc(channel)(request, timeout=seconds or _SECONDS), request_id)
+
+    def follow(self, watch: Callable[[grpc.aio.Channel], AsyncIterable[T]], tell: Callable[[T], None]) -> None:
+        """Has each message of a stream told as it comes, until interrupted. Ends the command where the stream does with
+        an error. Raises UsageError where the credentials cannot be used."""
+
+        async def run() -> None:
+            async with self.channel() as channel:
+                async for each in watch(channel):
+                    tell(each)
+
+        try:
+            asyncio.run(run())
+        except grpc.aio.AioRpcError as error:
+            leave(told_by(error, self.server), NOT_KNOWN)
 
     @asynccontextmanager
     async def channel(self) -> AsyncIterator[grpc.aio.Channel]:

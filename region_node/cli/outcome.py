@@ -7,11 +7,10 @@ import grpc
 from google.protobuf.message import Message
 
 from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.cli.exits import NOT_KNOWN, REFUSED
+from gateway.cli.reachability import Server, for_whom
 from gateway.errors import from_rpc_error, is_temporary, reason_name, text
-from gateway.languages import in_language, translated
-from gateway.reaching import for_whom
-from region_node.cli.connection import Target
-from region_node.cli.exits import NOT_KNOWN, REFUSED
+from gateway.wording.languages import in_language, translated
 from region_node.cli.methods import Method
 
 # With these the node itself says that it does not know whether the call took effect.
@@ -44,17 +43,17 @@ def may_pass(error: grpc.aio.AioRpcError) -> bool:
     return error.code() in _UNKNOWN_CODES if refused is None else is_temporary(refused.reason)
 
 
-def told_by(error: grpc.aio.AioRpcError, target: Target) -> str:
+def told_by(error: grpc.aio.AioRpcError, server: Server) -> str:
     """Why a call of a node failed, for people, with the reason of the contract or the status."""
-    problem, reason = _problem(error, target)
+    problem, reason = _problem(error, server)
     return translated("{problem} ({reason})", problem=problem, reason=reason)
 
 
-def _problem(error: grpc.aio.AioRpcError, target: Target) -> tuple[str, str]:
+def _problem(error: grpc.aio.AioRpcError, server: Server) -> tuple[str, str]:
     refused = from_rpc_error(error)
     if refused is None:
         status = error.code().name
-        return (error.details() or "") if isinstance(error, Stalled) else target.server.told(status), status
+        return (error.details() or "") if isinstance(error, Stalled) else server.told(status), status
     told = in_language(text(refused.reason, refused.parameters))
     if refused.reason == Reason.REASON_PERMISSION_DENIED:
         told = f"{told} {for_whom(refused.parameters.get('method', ''))}".rstrip()
@@ -74,8 +73,8 @@ class Failure:
 class Teller:
     """Tells how calls of one method of a node with one request ended."""
 
-    def __init__(self, target: Target, method: Method, request: Message) -> None:
-        self._target = target
+    def __init__(self, server: Server, method: Method, request: Message) -> None:
+        self._server = server
         self._method = method
         self._request = request
 
@@ -83,7 +82,7 @@ class Teller:
         """An error of the call. `token` is the last one of a stream, if there was one."""
         refused = from_rpc_error(error)
         is_known = error.code() not in _UNKNOWN_CODES if refused is None else refused.reason not in _UNKNOWN_REASONS
-        problem, reason = _problem(error, self._target)
+        problem, reason = _problem(error, self._server)
         if is_known:
             return Failure(translated("Refused: {problem} ({reason})", problem=problem, reason=reason), REFUSED)
         return self._unknown(problem, reason, token)

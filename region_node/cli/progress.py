@@ -1,6 +1,8 @@
 """How far a command is with a file of many lines, or of many bytes, on a terminal."""
 
 import sys
+import time
+from typing import Self
 
 from rich.progress import (
     BarColumn,
@@ -15,8 +17,8 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from gateway.languages import translated
-from gateway.terminal import error_output
+from gateway.cli.terminal import error_output
+from gateway.wording.languages import translated
 
 
 class _Rate(ProgressColumn):
@@ -40,14 +42,47 @@ def byte_progress() -> Progress:
     )
 
 
-def line_progress() -> Progress:
-    """A bar with the rate and the time left, on standard error; nothing where that is no terminal."""
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        _Rate(),
-        TimeRemainingColumn(),
-        console=error_output(),
-        disable=not sys.stderr.isatty(),
-    )
+class LineProgress:
+    """A bar with the rate and the time left, on standard error, and the seconds that the lines of a file have taken.
+
+    Nothing is shown where standard error is no terminal.
+    """
+
+    def __init__(self, name: str, lines: int) -> None:
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            _Rate(),
+            TimeRemainingColumn(),
+            console=error_output(),
+            disable=not sys.stderr.isatty(),
+        )
+        self._task = self._bar.add_task(name, total=lines)
+        self._started = self._ended = time.monotonic()
+
+    @property
+    def seconds(self) -> float:
+        """How long it took, once it has ended."""
+        return self._ended - self._started
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended = time.monotonic()
+        self._bar.stop()
+
+    def advance(self) -> None:
+        """Another line is done."""
+        self._bar.advance(self._task)
+
+    def reached(self, lines: int) -> None:
+        """So many lines are done."""
+        self._bar.update(self._task, completed=lines)
+
+    def interrupted(self, problem: str) -> None:
+        """Tells that the node is away and that it goes on by itself."""
+        told = translated("The node is away, it is tried again: {problem}", problem=problem)
+        self._bar.console.print(told, markup=False, highlight=False, soft_wrap=True)

@@ -4,12 +4,11 @@ import re
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 
 import click
-import grpc
 
-from gateway.languages import translated
-from gateway.terms import learned
-from gateway.times import instant_of, region_zone
-from region_node.cli.connection import learn_terms
+from gateway.wording.languages import translated
+from gateway.wording.terms import learned
+from gateway.wording.times import instant_of, region_zone
+from region_node.cli.connection import Target, learn_terms
 
 _A_DAY = re.compile(r"\d{4}-\d\d-\d\d")
 _LAST_DAY = date.max - timedelta(days=1)
@@ -45,12 +44,15 @@ class DayOrInstantType(click.ParamType[date]):
             self.fail(str(error), param, ctx)
 
 
-async def ending(channel: grpc.aio.Channel, told: date) -> datetime:
-    """A time that was given, or the end of a day in the zone of the node's region. Raises AioRpcError."""
+def ending(target: Target, told: date) -> datetime:
+    """A time that was given, or the end of a day in the zone of the node's region, which may have to be asked for it.
+
+    Ends the command where the node does not answer.
+    """
     if isinstance(told, datetime):
         return told
     if not learned().regions:
-        await learn_terms(channel)
+        target.ask(learn_terms)
     return end_of_day(told, region_zone())
 
 

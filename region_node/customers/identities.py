@@ -2,7 +2,7 @@
 
 from gateway.api.region.v1.customer_service_pb2 import ProductStatus
 from gateway.store.port import Transaction
-from region_node.documents.rows import same_person
+from region_node.customers.documents.rows import same_person
 
 
 def customer_known_by(tx: Transaction, attester: str, keyed_hash: bytes) -> str:

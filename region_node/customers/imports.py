@@ -6,15 +6,15 @@ from dataclasses import dataclass
 from gateway.api.region.v1 import customer_service_pb2 as api
 from gateway.errors import Refused
 from gateway.federation.catalogue import Federation
-from gateway.message_checks import require_plain
+from gateway.rpc.message_checks import require_plain
 from gateway.store.port import Transaction
-from region_node.auditing import AuditedCall
-from region_node.context import RegionContext
 from region_node.customers.operations import take_over
 from region_node.customers.taking_over import NewCustomer, Registered, new_customer, require_ours
-from region_node.importing.progress import Done, Rejection, Taken
-from region_node.importing.stream import Work, rejected_lines, require_alone, require_file, require_piece
-from region_node.requests import invalid
+from region_node.node.context import RegionContext
+from region_node.requests.auditing import AuditedCall
+from region_node.requests.checks import invalid
+from region_node.requests.importing.progress import Done, Rejection, Taken
+from region_node.requests.importing.stream import Work, rejected_lines, require_alone, require_file, require_piece
 
 Requests = AsyncIterator[api.ImportCustomersRequest]
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from gateway.api.region.v1 import customer_service_pb2 as api
-from gateway.clock import to_timestamp
+from gateway.time.clock import to_timestamp
 from region_node.customers.rows import Line
 from region_node.customers.subscriptions import Subscription
 
@@ -18,12 +18,12 @@ def product_message(line: Line, subscriptions: Sequence[Subscription] = ()) -> a
         number=line.number,
         status=line.status,
         plan_id=line.plan_id,
-        start_date=to_timestamp(line.start_date),
-        contract_end_date=_instant(line.contract_end),
+        start_time=to_timestamp(line.start_time),
+        contract_end_time=_instant(line.contract_end),
         binding=line.binding,
-        sim_replace_date=_instant(line.sim_replaced),
+        sim_replace_time=_instant(line.sim_replaced),
         suspension_reason=line.suspension_reason,
-        suspension_end_date=_instant(line.suspension_end),
+        suspension_end_time=_instant(line.suspension_end),
         emergency_calls_allowed=True,
         kind=line.kind,
         rating_type=line.rating_type,
@@ -38,8 +38,8 @@ def _subscription(subscription: Subscription) -> api.Subscription:
     return api.Subscription(
         id=subscription.subscription_id,
         offering_id=subscription.offering_id,
-        start_date=to_timestamp(subscription.start_date),
-        end_date=_instant(subscription.end_date),
+        start_time=to_timestamp(subscription.start_time),
+        end_time=_instant(subscription.end_time),
     )
 
 

@@ -4,17 +4,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from gateway import audit
 from gateway.api.region.v1.customer_service_pb2 import ProductStatus
 from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.auditing import audit
 from gateway.errors import Refused
 from gateway.federation.catalogue import Federation
 from gateway.relay.border import Moved
 from gateway.store.port import Transaction
-from gateway.timers import Timer, cancel_timer, set_timer
-from region_node.auditing import AuditedCall
-from region_node.billing import ledger
-from region_node.billing.rules import OPENING, EntryKind, Posting, transfer
+from gateway.store.timers import Timer, cancel_timer, set_timer
+from region_node.customers.accounts import ledger
+from region_node.customers.accounts.rules import OPENING, EntryKind, Posting, transfer
 from region_node.customers.rows import (
     CustomerRow,
     Line,
@@ -31,10 +30,11 @@ from region_node.customers.rows import (
     update_customer,
     update_line,
 )
-from region_node.customers.standing import require_readable
 from region_node.customers.states import note_state
+from region_node.customers.status import require_readable
 from region_node.customers.subscriptions import Subscription, insert_subscriptions, subscriptions_of
 from region_node.customers.taking_over import NewCustomer, Registered
+from region_node.requests.auditing import AuditedCall
 
 SUSPENSION_TIMER = "suspension-end"
 

@@ -3,20 +3,20 @@
 from datetime import datetime
 
 from gateway.api.region.v1.customer_service_pb2 import Profile, QueryProfileRequest
-from gateway.api.region.v1.order_pb2 import Order, OrderRequest
+from gateway.api.region.v1.order_pb2 import OrderRequest
 from gateway.api.types.v1.types_pb2 import Money
-from gateway.masking import masked_name
 from gateway.store.port import Transaction
-from region_node.auditing import AuditedCall
-from region_node.context import RegionContext
+from gateway.wording.masking import masked_name
+from region_node.customers.documents.register import with_file
 from region_node.customers.messages import product_message
+from region_node.customers.preconditions import line_situation, require_preconditions
 from region_node.customers.rows import find_customer
-from region_node.customers.standing import require_readable
+from region_node.customers.status import require_readable
 from region_node.customers.subscriptions import subscriptions_of
 from region_node.customers.verified import QRY_PROFILE, verified_line
-from region_node.documents.register import with_file
-from region_node.orders.preconditions import require_preconditions
-from region_node.requests import Questioner, require_requester
+from region_node.node.context import RegionContext
+from region_node.requests.auditing import AuditedCall
+from region_node.requests.checks import Questioner, require_requester
 
 
 def read_profile(
@@ -27,14 +27,14 @@ def read_profile(
     Raises Refused, or Moved where the number belongs to another region.
     """
     require_requester(asked.requester)
+    business = context.federation.business(QRY_PROFILE)
     request = OrderRequest(
         business=QRY_PROFILE, number=asked.number, applicant=asked.applicant, documents=asked.documents
     )
-    request = with_file(tx, context, context.federation.business(QRY_PROFILE), request, now)
+    request = with_file(tx, context, business, request, now)
     line = verified_line(tx, context, asked, questioner, now, request.documents)
     require_readable(tx, line.customer_id)
-    order = Order(request=request, handling_region=questioner.region, home_region=context.region)
-    situation = context.situation(tx, order, {}, line, now)
+    situation = line_situation(tx, context, business, line, questioner.region, now)
     require_preconditions(situation)
     AuditedCall(questioner.path, asked.requester.staff_id, now).record(tx, "QueryProfile", line.customer_id)
     customer = find_customer(tx, line.customer_id)

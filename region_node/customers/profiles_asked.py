@@ -3,20 +3,19 @@
 from gateway.api.region.v1.customer_service_pb2 import Profile, QueryProfileRequest
 from gateway.api.relay.v1.relay_pb2 import EnvelopeKind
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.clock import Clock
 from gateway.errors import Refused
-from gateway.numberplan import normalize
+from gateway.federation.numberplan import normalize
 from gateway.relay.border import Moved
 from gateway.store.port import Store
-from region_node.context import RegionContext
+from gateway.time.clock import Clock
 from region_node.customers.profiles import read_profile
 from region_node.customers.verified import QRY_PROFILE
-from region_node.orders import rules
-from region_node.questions import Questions
-from region_node.requests import require_request_id, require_requester
+from region_node.node.context import RegionContext
+from region_node.requests.checks import require_request_id, require_requester, require_size
+from region_node.requests.questions import Questions
 
 
-class ProfileDesk:
+class ProfileApplication:
     """Finds the home region and asks it."""
 
     def __init__(self, context: RegionContext, store: Store, questions: Questions, clock: Clock) -> None:
@@ -29,7 +28,7 @@ class ProfileDesk:
         """The profile. Raises Refused as the home region does, with REGION_UNREACHABLE where it does not answer."""
         require_request_id(request.request_id)
         require_requester(request.requester)
-        rules.require_size(request.ByteSize())
+        require_size(request.ByteSize())
         asked = QueryProfileRequest()
         asked.CopyFrom(request)
         asked.number = normalize(request.number)

@@ -8,13 +8,13 @@ from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, EnvelopeKind
 from gateway.relay.border import Kinds, Query
 from gateway.relay.envelopes import Answer
 from gateway.store.port import Transaction
-from region_node.context import RegionContext
+from region_node.customers.disclosures.recording import agreed_answer
+from region_node.customers.disclosures.rows import DisclosureRow
 from region_node.customers.profiles import read_profile
 from region_node.customers.verified import QRY_PROFILE
-from region_node.payloads import received
-from region_node.requests import Questioner, require_name
-from region_node.sharing.disclosures import agreed_answer
-from region_node.sharing.rows import DisclosureRow
+from region_node.node.context import RegionContext
+from region_node.node.payloads import received
+from region_node.requests.checks import Questioner, require_name
 
 
 class ProfileEnvelopes:

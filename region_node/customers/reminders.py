@@ -6,13 +6,13 @@ from zoneinfo import ZoneInfo
 
 from gateway.api.region.v1.customer_service_pb2 import ProductStatus
 from gateway.api.types.v1.types_pb2 import LocalizedText
-from gateway.clock import to_microseconds
 from gateway.errors import Refused
 from gateway.relay.border import Border
 from gateway.store.port import Transaction
-from gateway.timers import Timer, is_set, set_timer
+from gateway.store.timers import Timer, is_set, set_timer
+from gateway.time.clock import to_microseconds
+from region_node.customers.notices.rows import Notice, tell
 from region_node.customers.rows import Line, lines_ending
-from region_node.notices.rows import Notice, tell
 
 REMINDER_TIMER = "contract-reminders"
 REMINDERS = ("renewal-reminder-first", "renewal-reminder-second", "renewal-reminder-last")

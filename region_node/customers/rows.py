@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from gateway import vault
 from gateway.api.federation.v1.configuration_pb2 import LineKind
 from gateway.api.region.v1.customer_service_pb2 import (
     CardKind,
@@ -17,23 +16,24 @@ from gateway.api.region.v1.customer_service_pb2 import (
     RatingType,
     SuspensionKind,
 )
-from gateway.clock import from_microseconds, to_microseconds
-from gateway.masking import masked_address, masked_email, masked_name, masked_number, masked_text, prints_masked
-from gateway.store.among import rows_among
+from gateway.store import vault
+from gateway.store.batched_lookup import rows_among
 from gateway.store.port import Transaction, Value
-from region_node.readable import readable_page
-from region_node.subjects import customer_subject, number_index
+from gateway.time.clock import from_microseconds, to_microseconds
+from gateway.wording.masking import masked_address, masked_email, masked_name, masked_number, masked_text, prints_masked
+from region_node.node.subjects import customer_subject, number_index
+from region_node.records.readable import readable_page
 
 _LINE_COLUMNS = (
-    "product_id, customer_id, account_id, status, plan_id, start_date, contract_end, binding, sim_replaced,"
+    "product_id, customer_id, account_id, status, plan_id, start_time, contract_end, binding, sim_replaced,"
     " suspension_end, kind, rating_type, suspension_kind, card_kind, sealed"
 )
 _LINES = f"SELECT {_LINE_COLUMNS} FROM products"  # noqa: S608 - column names only
-_READABLE = " AND customer_id NOT IN (SELECT customer_id FROM customers WHERE standing <> 1)"
+_READABLE = " AND customer_id NOT IN (SELECT customer_id FROM customers WHERE status <> 1)"
 _INSERT_LINE = (
     f"INSERT INTO products ({_LINE_COLUMNS}, number, suspension_reason, address, taken_over,"  # noqa: S608 - column names
     " taken_over_content) VALUES"
-    " (:product_id, :customer_id, :account_id, :status, :plan_id, :start_date, :contract_end, :binding, :sim_replaced,"
+    " (:product_id, :customer_id, :account_id, :status, :plan_id, :start_time, :contract_end, :binding, :sim_replaced,"
     " :suspension_end, :kind, :rating_type, :suspension_kind, :card_kind, :sealed, :number, '', '',"
     " :taken_over, :taken_over_content)"
 )
@@ -63,7 +63,7 @@ class Line:
     number: str
     status: ProductStatus.ValueType
     plan_id: str
-    start_date: datetime
+    start_time: datetime
     contract_end: datetime | None
     binding: str
     sim_replaced: datetime | None
@@ -118,7 +118,7 @@ class _LineAtRest:
     account_id: str
     status: ProductStatus.ValueType
     plan_id: str
-    start_date: int
+    start_time: int
     contract_end: int | None
     binding: str
     sim_replaced: int | None
@@ -347,7 +347,7 @@ def _columns(tx: Transaction, line: Line, sealed: bytes) -> dict[str, Value]:
         "customer_id": line.customer_id,
         "account_id": line.account_id,
         "number": number_index(tx, line.number),
-        "start_date": to_microseconds(line.start_date),
+        "start_time": to_microseconds(line.start_time),
         "kind": line.kind,
     }
 
@@ -399,7 +399,7 @@ def _read(row: _LineAtRest, content: bytes) -> Line:
         product.number,
         row.status,
         row.plan_id,
-        from_microseconds(row.start_date),
+        from_microseconds(row.start_time),
         _instant(row.contract_end),
         row.binding,
         _instant(row.sim_replaced),
@@ -410,4 +410,18 @@ def _read(row: _LineAtRest, content: bytes) -> Line:
         row.suspension_kind,
         row.card_kind,
         product.address,
+    )
+
+
+def indexes_of_customer(tx: Transaction, customer_id: str) -> list[str]:
+    """The indexes of the numbers of a customer's lines, also of one who was erased."""
+    return tx.all(str, "SELECT number FROM products WHERE customer_id = :id AND number IS NOT NULL", id=customer_id)
+
+
+def remove_of_lines(tx: Transaction, table: str, customer_id: str) -> None:
+    """Removes the rows of a table, by its column `product_id`, of a customer's lines."""
+    tx.execute(
+        f"DELETE FROM {table} WHERE product_id IN"  # noqa: S608 - a name of the caller's module
+        " (SELECT product_id FROM products WHERE customer_id = :id)",
+        id=customer_id,
     )

@@ -8,20 +8,20 @@ from gateway.api.region.v1 import customer_service_pb2 as api
 from gateway.api.region.v1.customer_service_pb2_grpc import CustomerServiceServicer
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Money
-from gateway.clock import Clock
 from gateway.errors import Refused
-from gateway.numberplan import normalize
-from gateway.pages import decode_token, encode_token, page_size
+from gateway.federation.numberplan import normalize
+from gateway.rpc.pages import decode_token, encode_token, page_size
 from gateway.store.port import Store
-from region_node.auditing import audited_call
-from region_node.context import RegionContext
+from gateway.time.clock import Clock
 from region_node.customers import imports, operations
 from region_node.customers.messages import product_message
 from region_node.customers.operations import KnownCustomer
-from region_node.customers.profiles_asked import ProfileDesk
+from region_node.customers.profiles_asked import ProfileApplication
 from region_node.customers.taking_over import NAME_LIMIT, new_customer
-from region_node.importing.stream import ImportStream
-from region_node.requests import require_length
+from region_node.node.context import RegionContext
+from region_node.requests.auditing import audited_call
+from region_node.requests.checks import require_length
+from region_node.requests.importing.stream import ImportStream
 
 _PAGE = "customers"
 _SEPARATOR = "\0"  # between the ids of a customer and a line: neither holds it
@@ -32,7 +32,7 @@ _CHANGEABLE = frozenset({"name", "email"})
 class CustomerService(CustomerServiceServicer):
     """See the contract."""
 
-    def __init__(self, context: RegionContext, store: Store, clock: Clock, profiles: ProfileDesk) -> None:
+    def __init__(self, context: RegionContext, store: Store, clock: Clock, profiles: ProfileApplication) -> None:
         self._context = context
         self._store = store
         self._clock = clock

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from gateway.api.region.v1.customer_service_pb2 import ProductStatus, SuspensionKind
-from gateway.clock import from_microseconds, to_microseconds
 from gateway.store.port import Transaction, Value
+from gateway.time.clock import from_microseconds, to_microseconds
 from region_node.customers.rows import Line
 
 
@@ -26,7 +26,7 @@ def states_of(tx: Transaction, line: Line) -> tuple[LineState, ...]:
         "SELECT time, status, suspension_kind, plan_id FROM line_states WHERE product_id = :id ORDER BY time",
         id=line.product_id,
     )
-    return tuple(found) or (_state_of(line, line.start_date),)
+    return tuple(found) or (_state_of(line, line.start_time),)
 
 
 def note_state(tx: Transaction, before: Line | None, after: Line, now: datetime) -> None:
@@ -37,7 +37,7 @@ def note_state(tx: Transaction, before: Line | None, after: Line, now: datetime)
     if before is None:
         _keep(tx, after.product_id, _state_of(after, now))
         return
-    old, new = _state_of(before, min(before.start_date, now)), _state_of(after, now)
+    old, new = _state_of(before, min(before.start_time, now)), _state_of(after, now)
     if (old.status, old.suspension_kind, old.plan_id) == (new.status, new.suspension_kind, new.plan_id):
         return
     if tx.first(int, "SELECT 1 FROM line_states WHERE product_id = :id LIMIT 1", id=before.product_id) is None:

@@ -11,12 +11,12 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from gateway.api.federation.v1.configuration_pb2 import LineKind
 from gateway.api.region.v1 import customer_service_pb2 as api
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.clock import from_timestamp
 from gateway.errors import Refused
 from gateway.federation.catalogue import Federation
-from gateway.numberplan import normalize
+from gateway.federation.numberplan import normalize
 from gateway.store.port import Transaction
-from region_node.billing.rules import is_of_the_books
+from gateway.time.clock import from_timestamp
+from region_node.customers.accounts.rules import is_of_the_books
 from region_node.customers.rows import (
     CustomerRow,
     Line,
@@ -28,12 +28,12 @@ from region_node.customers.rows import (
     taken_over_content,
 )
 from region_node.customers.subscriptions import Subscription
-from region_node.requests import invalid, require_length
+from region_node.requests.checks import invalid, require_length
 
 NAME_LIMIT = 100  # characters of a name, an id or an address of mail
 _ADDRESS_LIMIT = 200  # characters
 _LARGEST_BALANCE = 10**12  # minor units, owed or in credit: sums stay exact in every store
-_InstantField = Literal["start_date", "contract_end_date", "sim_replace_date", "suspension_end_date"]
+_InstantField = Literal["start_time", "contract_end_time", "sim_replace_time", "suspension_end_time"]
 
 
 @dataclass(frozen=True)
@@ -68,12 +68,12 @@ def new_customer(customer: api.Customer, currency: str) -> NewCustomer:
         number=normalize(product.number),
         status=product.status,
         plan_id=product.plan_id,
-        start_date=_instant(product, "start_date") or from_timestamp(product.start_date),
-        contract_end=_instant(product, "contract_end_date"),
+        start_time=_instant(product, "start_time") or from_timestamp(product.start_time),
+        contract_end=_instant(product, "contract_end_time"),
         binding=product.binding,
-        sim_replaced=_instant(product, "sim_replace_date"),
+        sim_replaced=_instant(product, "sim_replace_time"),
         suspension_reason=product.suspension_reason,
-        suspension_end=_instant(product, "suspension_end_date"),
+        suspension_end=_instant(product, "suspension_end_time"),
         kind=product.kind,
         rating_type=product.rating_type,
         suspension_kind=product.suspension_kind,
@@ -97,8 +97,8 @@ def _subscriptions(product: api.Product) -> tuple[Subscription, ...]:
             problem, chinese = "does not begin with the id of the line and a slash", "未以线路编号加斜杠开头"
             raise invalid(f"{path}.id", problem, chinese)
         require_length(f"{path}.offering_id", each.offering_id, NAME_LIMIT, required=True)
-        start = _time(each.start_date, f"{path}.start_date")
-        end = _time(each.end_date, f"{path}.end_date") if each.HasField("end_date") else None
+        start = _time(each.start_time, f"{path}.start_time")
+        end = _time(each.end_time, f"{path}.end_time") if each.HasField("end_time") else None
         found.append(Subscription(each.id, product.id, each.offering_id, start, end))
     return tuple(found)
 

@@ -7,14 +7,14 @@ from typing import Protocol
 from gateway.api.region.v1.order_pb2 import OrderRequest
 from gateway.api.types.v1.types_pb2 import Applicant, Document
 from gateway.store.port import Transaction
-from region_node.context import RegionContext
+from region_node.customers.documents.register import require_on_file
+from region_node.customers.documents.rules import require_documents, require_materials
 from region_node.customers.operations import own_line
 from region_node.customers.rows import Line
-from region_node.documents.register import require_on_file
-from region_node.orders import rules
-from region_node.requests import Questioner
-from region_node.verification.rows import find_key
-from region_node.verification.rules import require_verified
+from region_node.customers.verification.rows import find_key
+from region_node.customers.verification.rules import require_verified
+from region_node.node.context import RegionContext
+from region_node.requests.checks import Questioner
 
 QRY_PROFILE = "QRY_PROFILE"
 
@@ -62,8 +62,8 @@ def verified_line(
     request = OrderRequest(
         business=QRY_PROFILE, number=asked.number, applicant=asked.applicant, documents=documents or asked.documents
     )
-    rules.require_documents(business, request, now)
-    rules.require_materials(context.federation.material_codes, asked.documents)
+    require_documents(business, request, now)
+    require_materials(context.federation.material_codes, asked.documents)
     require_verified(find_key(tx), questioner.subject(asked.request_id), asked.number, asked.documents)
     line = own_line(tx, context.federation, context.region, asked.number, asking=questioner.region)
     require_on_file(tx, context, request.documents, line, now)

@@ -2,16 +2,16 @@
 
 import grpc
 
-from gateway import audit
 from gateway.api.federation.v1.federation_pb2 import AuditHead
 from gateway.api.region.v1 import audit_service_pb2 as api
 from gateway.api.region.v1.audit_service_pb2_grpc import AuditServiceServicer
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.audit import GENESIS, AuditRow, ChainBroken, Head, Walk
-from gateway.clock import from_microseconds, to_timestamp
+from gateway.auditing import audit
+from gateway.auditing.audit import GENESIS, AuditRow, ChainBroken, Head, Walk
 from gateway.errors import Refused
 from gateway.store.port import Store
-from region_node.witnessing.keeping import witnessed_heads
+from gateway.time.clock import from_microseconds, to_timestamp
+from region_node.node.witnessing.witness import witnessed_heads
 
 _LARGEST = 2**63 - 1
 _MOST_ROWS = 100_000

@@ -8,29 +8,31 @@ from datetime import datetime
 
 import grpc
 
-from gateway import audit
 from gateway.api.region.v1 import complaint_oversight_service_pb2 as api
 from gateway.api.region.v1.complaint_oversight_service_pb2_grpc import ComplaintOversightServiceServicer
 from gateway.api.region.v1.complaint_pb2 import ClassifiedBy, Complaint
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.calls import current_call
-from gateway.clock import Clock, to_microseconds
+from gateway.auditing import audit
 from gateway.errors import Refused
-from gateway.months import require_month
-from gateway.pages import page_size
+from gateway.rpc.calls import current_call
+from gateway.rpc.pages import page_size
 from gateway.store.port import Store, Transaction
-from region_node.billing.rules import Month
-from region_node.complaints import handling, rules
-from region_node.complaints.classifying import Classification, classify
-from region_node.complaints.escalation import REGULATOR, AdministratorsWish
-from region_node.complaints.figure_rows import count_customers, counted_page
-from region_node.complaints.figures import Tally
-from region_node.complaints.headers import HeaderFilter, header_of, list_headers
-from region_node.complaints.history import history
-from region_node.complaints.rows import require_complaint
-from region_node.context import RegionContext
-from region_node.orders.rows import RequestKey, insert_request
-from region_node.requests import require_length, require_request_id
+from gateway.time.clock import Clock, to_microseconds
+from gateway.time.months import require_month
+from region_node.business.billing.rules import Month
+from region_node.care.complaints import handling, rules
+from region_node.care.complaints.classifying import Classification, classify
+from region_node.care.complaints.escalation import REGULATOR, AdministratorsWish
+from region_node.care.complaints.figure_rows import count_customers, counted_page
+from region_node.care.complaints.figures import Tally
+from region_node.care.complaints.followed import COMPLAINT
+from region_node.care.complaints.headers import HeaderFilter, header_of, list_headers
+from region_node.care.complaints.history import history
+from region_node.care.complaints.rows import require_complaint
+from region_node.node.context import RegionContext
+from region_node.requests.checks import require_length, require_request_id
+from region_node.requests.rows import RequestKey, insert_request
+from region_node.tickets.requested import known_request
 
 _ADMINISTRATOR = re.compile(r"admin/[A-Za-z0-9._-]{1,64}", re.ASCII)
 _PAGE = 500  # complaints counted before others are let in
@@ -61,7 +63,7 @@ class ComplaintOversightService(ComplaintOversightServiceServicer):
         context: grpc.aio.ServicerContext[api.GetComplaintHistoryRequest, api.GetComplaintHistoryResponse],
     ) -> api.GetComplaintHistoryResponse:
         """See the contract."""
-        complaint = await self._store.read(lambda tx: require_complaint(tx, request.docket).complaint)
+        complaint = await self._store.read(lambda tx: require_complaint(tx, request.ticket_id).complaint)
         told = history(complaint, self._clock.now(), self._context.federation.working_hours)
         return api.GetComplaintHistoryResponse(complaint=told)
 
@@ -111,7 +113,7 @@ class ComplaintOversightService(ComplaintOversightServiceServicer):
             tally.take(found)
             if len(found) < _PAGE:
                 break
-            after = (found[-1].creation_date, found[-1].docket)
+            after = (found[-1].create_time, found[-1].ticket_id)
         customers = await self._store.read(count_customers)
         return api.CountComplaintsResponse(customers=customers, counts=tally.counts())
 
@@ -134,21 +136,21 @@ class ComplaintOversightService(ComplaintOversightServiceServicer):
 
     def _raised(self, tx: Transaction, request: api.RaiseComplaintRequest, through: str) -> Complaint:
         """Raises a complaint once."""
-        now, content = self._clock.now(), f"raise\0{request.docket}\0{request.level}\0{request.reason}"
+        now, content = self._clock.now(), f"raise\0{request.ticket_id}\0{request.level}\0{request.reason}"
         wanted = AdministratorsWish(request.level, request.reason, request.administrator)
         decided = _Decided(request.administrator, request.request_id, content, "RaiseComplaint")
         return decided.once(
             tx,
             now,
-            lambda: handling.raise_for_administrator(tx, self._context, request.docket, wanted, now),
+            lambda: handling.raise_for_administrator(tx, self._context, request.ticket_id, wanted, now),
             f"level {request.level}, through {through}",
         )
 
     def _reclassified(self, tx: Transaction, request: api.ReclassifyComplaintRequest, through: str) -> Complaint:
         """Says once what a complaint is about."""
-        now, content = self._clock.now(), f"classify\0{request.docket}\0{request.category}\0{request.reason}"
+        now, content = self._clock.now(), f"classify\0{request.ticket_id}\0{request.category}\0{request.reason}"
         by = ClassifiedBy.CLASSIFIED_BY_ADMINISTRATOR
-        wanted = Classification(request.docket, request.category, request.reason, request.administrator, by)
+        wanted = Classification(request.ticket_id, request.category, request.reason, request.administrator, by)
         decided = _Decided(request.administrator, request.request_id, content, "ReclassifyComplaint")
         return decided.once(tx, now, lambda: classify(tx, self._context, wanted, now), f"through {through}")
 
@@ -165,11 +167,13 @@ class _Decided:
     def once(self, tx: Transaction, now: datetime, decide: Callable[[], Complaint], detail: str) -> Complaint:
         """The complaint as it stands then. Raises Refused, also for the same id with other content."""
         key = RequestKey(self.administrator, self.request_id, hashlib.sha256(self.content.encode()).digest())
-        if (known := handling.known_request(tx, key)) is not None:
+        if (known := known_request(COMPLAINT, tx, key)) is not None:
             return known
         complaint = decide()
-        insert_request(tx, key, complaint.docket, settled=True, now=now)
-        audit.append(tx, now=now, actor=self.administrator, action=self.action, subject=complaint.docket, detail=detail)
+        insert_request(tx, key, complaint.ticket_id, settled=True, now=now)
+        audit.append(
+            tx, now=now, actor=self.administrator, action=self.action, subject=complaint.ticket_id, detail=detail
+        )
         return complaint
 
 

@@ -1,22 +1,23 @@
-"""OversightService: orders without personal data, and the ways of their envelopes, for the coordinator."""
+"""OrderOversightService: orders without personal data, and the ways of their envelopes, for the coordinator."""
 
 import grpc
 
 from gateway.api.region.v1 import oversight_service_pb2 as api
 from gateway.api.region.v1.order_pb2 import Order
-from gateway.api.region.v1.oversight_service_pb2_grpc import OversightServiceServicer
+from gateway.api.region.v1.oversight_service_pb2_grpc import OrderOversightServiceServicer
 from gateway.api.relay.v1.relay_pb2 import EnvelopeKind, Journey
-from gateway.numberplan import number_prefix
-from gateway.pages import dated_place, decode_token, encode_token, page_size
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.federation.numberplan import number_prefix
 from gateway.relay.outbox import OutboxRow, rows_about
+from gateway.rpc.pages import dated_place, decode_token, encode_token, page_size
 from gateway.store.port import Store, Transaction
-from region_node.orders import rules
-from region_node.orders.rows import OrderFilter, list_orders, require_order
+from region_node.business.orders import rules
+from region_node.business.orders.rows import OrderFilter, list_orders, require_order
 
 _PAGE = "summaries"
 
 
-class OversightService(OversightServiceServicer):
+class OrderOversightService(OrderOversightServiceServicer):
     """See the contract."""
 
     def __init__(self, store: Store, region: str) -> None:
@@ -63,6 +64,7 @@ class OversightService(OversightServiceServicer):
             attempts=row.attempts,
             journey=Journey.FromString(row.journey or b""),
             traceparent=row.traceparent,
+            not_taken_reason=Reason.ValueType(row.not_taken),
         )
 
 
@@ -74,10 +76,10 @@ def summary(order: Order) -> api.OrderSummary:
         business=order.request.business,
         state=order.state,
         version=order.version,
-        handling_region=order.handling_region,
+        origin_region=order.origin_region,
         home_region=order.home_region,
         awaiting=order.awaiting if order.HasField("awaiting") else None,
         reason=order.error.reason,
-        order_date=order.order_date,
+        create_time=order.create_time,
         number_prefix=number_prefix(order.request.number) if held else "",
     )

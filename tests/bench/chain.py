@@ -11,7 +11,7 @@ import uvloop
 from google.protobuf.wrappers_pb2 import BytesValue
 
 from deploy.local.process import LocalProcess, Program
-from gateway.files import replace_file
+from gateway.process.files import replace_file
 
 SERVICE, METHOD = "bench.v1.ChainService", "Forward"
 Forward = grpc.aio.UnaryUnaryMultiCallable[BytesValue, BytesValue]

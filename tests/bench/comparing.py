@@ -5,7 +5,7 @@ from pathlib import Path
 
 from deploy.local.federation import FEDERATION, LocalFederation
 from gateway.api.types.v1.access_pb2 import Role
-from gateway.identity import server_name
+from gateway.security.identity import server_name
 from tests.bench.load import LoadClient
 from tests.bench.orders import HANDLING
 from tests.bench.report import Level, Round
@@ -46,7 +46,7 @@ async def in_turns(base: Way, measured: Way, rounds: int) -> Sequence[tuple[floa
 
 
 def order_client(federation: LocalFederation, log: Path) -> LoadClient:
-    """A client that submits orders at the handling region's first process.
+    """A client that submits orders at the origin region's first process.
 
     The servers whose processor time it counts are the coordinators and nodes, not etcd and PostgreSQL.
     """

@@ -23,9 +23,9 @@ from gateway.api.region.v1.complaint_import_service_pb2_grpc import ComplaintImp
 from gateway.api.region.v1.complaint_pb2 import ComplaintChannel, ComplaintRequest, Remedy
 from gateway.api.region.v1.customer_service_pb2 import ImportFile
 from gateway.api.region.v1.customer_service_pb2_grpc import CustomerServiceStub
-from gateway.clock import to_timestamp
 from gateway.federation.files import load
-from gateway.timers import SWEEP_LIMIT, due_timers
+from gateway.store.timers import SWEEP_LIMIT, due_timers
+from gateway.time.clock import to_timestamp
 from tests.bench.comparing import in_turns
 from tests.bench.imports import over_stream
 from tests.bench.orders import requester
@@ -127,7 +127,7 @@ def _lines(region: str, numbers: range) -> Sequence[api.ComplaintLine]:
         api.ComplaintLine(
             number=line,
             complaint=api.ImportedComplaint(
-                external_reference=f"OLD-{number}",
+                external_id=f"OLD-{number}",
                 request=ComplaintRequest(
                     category="BILL_WRONG",
                     number=_NUMBER[region].format(number - number % 100 if number % 100 == 1 else number),

@@ -21,9 +21,9 @@ import grpc
 import uvloop
 from google.protobuf.wrappers_pb2 import BytesValue
 
-from gateway.channels import Dialer
-from gateway.clock import SystemClock
-from gateway.tls import Credentials
+from gateway.rpc.channels import Dialer
+from gateway.security.tls import Credentials
+from gateway.time.clock import SystemClock
 from tests.bench.chain import forward_rpc
 from tests.bench.orders import Clerk, all_lines, order_service
 from tests.bench.processor_time import busy_seconds, processor_seconds

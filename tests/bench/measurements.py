@@ -21,8 +21,8 @@ from gateway.api.region.v1.measurement_service_pb2 import (
     SendMeasurementsResponse,
 )
 from gateway.api.region.v1.measurement_service_pb2_grpc import MeasurementServiceStub
-from gateway.clock import to_timestamp
-from gateway.files import replace_file
+from gateway.process.files import replace_file
+from gateway.time.clock import to_timestamp
 from tests.bench.comparing import in_turns
 from tests.bench.report import Comparison
 

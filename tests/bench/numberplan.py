@@ -4,7 +4,7 @@ import random
 import time
 from collections.abc import Callable, Sequence
 
-from gateway.numberplan import NumberPlan
+from gateway.federation.numberplan import NumberPlan
 from tests.bench.report import Comparison
 from tests.contract.large_number_plan import with_segments
 

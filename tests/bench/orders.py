@@ -113,7 +113,7 @@ def _customer(index: int, number: str, opened: Timestamp) -> Customer:
             number=number,
             status=ProductStatus.PRODUCT_STATUS_ACTIVE,
             plan_id="sichuan-29",
-            start_date=opened,
+            start_time=opened,
         ),
         billing_account=BillingAccount(id=f"account-{index}", balance=Money(minor_units=5000, currency="CNY")),
     )

@@ -98,5 +98,5 @@ async def put_on_file(service: "DocumentServiceStub", number: str, code: str) ->
     async for each in service.UploadDocument(parts(), timeout=CALL_TIMEOUT):
         answer = each
     if answer.state != UploadState.UPLOAD_STATE_REGISTERED:
-        raise NotOnFile(f"{answer.register_id}: {UploadState.Name(answer.state)}")
-    return answer.register_id
+        raise NotOnFile(f"{answer.document_id}: {UploadState.Name(answer.state)}")
+    return answer.document_id

@@ -15,7 +15,7 @@ from gateway.api.region.v1.billing_service_pb2_grpc import BillingServiceStub
 from gateway.api.region.v1.catalogue_service_pb2 import GetBusinessGuideRequest, SearchBusinessesRequest
 from gateway.api.region.v1.catalogue_service_pb2_grpc import CatalogueServiceStub
 from gateway.api.types.v1.types_pb2 import Applicant
-from gateway.channels import health_of
+from gateway.rpc.channels import health_of
 from tests.bench.comparing import in_turns
 from tests.bench.load import CALL_TIMEOUT, Call, run_window
 from tests.bench.orders import HANDLING, HOME, all_lines, identity_document, requester

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from gateway.files import replace_file
+from gateway.process.files import replace_file
 from tests.bench.report import Comparison, Level, Report, report
 from tests.bench.suspension import Suspension
 

@@ -14,8 +14,8 @@ from gateway.api.region.v1.sharing_service_pb2 import (
     SharedRecord,
 )
 from gateway.api.region.v1.sharing_service_pb2_grpc import SharingServiceStub
-from gateway.channels import health_of
 from gateway.federation.sharing_rules import CONSENT_PAPER
+from gateway.rpc.channels import health_of
 from tests.bench.bare import BARE
 from tests.bench.comparing import in_turns
 from tests.bench.load import CALL_TIMEOUT, Call

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from coordinator.registry.etcd.settings import EtcdSettings
 from deploy.local.process import LocalProcess, Program
-from gateway.tls import Credentials
+from gateway.security.tls import Credentials
 from tests import preloaded
 from tests.contract.small_federation import FEDERATION, Certificates
 

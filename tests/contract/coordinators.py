@@ -14,7 +14,6 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from coordinator.app import Coordinator
 from coordinator.registry.etcd.settings import EtcdSettings
 from coordinator.settings import CoordinatorSettings
-from gateway import audit
 from gateway.api.coordinator.v1.administration_pb2 import (
     ApplyConfigurationRequest,
     GetConfigurationRequest,
@@ -33,15 +32,16 @@ from gateway.api.federation.v1.federation_pb2 import (
 )
 from gateway.api.federation.v1.federation_pb2_grpc import FederationServiceStub
 from gateway.api.types.v1.access_pb2 import Role
-from gateway.audit import AuditRow, Head
-from gateway.authority import CertificateSet
-from gateway.channels import Dialer, invoke
-from gateway.clock import Clock, to_timestamp
+from gateway.auditing import audit
+from gateway.auditing.audit import AuditRow, Head
 from gateway.errors import Refused, reason_name
-from gateway.identity import server_name
-from gateway.sealing_keys import published
-from gateway.signing import AUDIT_HEAD, Signer
+from gateway.rpc.channels import Dialer, invoke
+from gateway.security.authority import CertificateSet
+from gateway.security.identity import server_name
+from gateway.security.sealing_keys import published
+from gateway.security.signing import AUDIT_HEAD, Signer
 from gateway.store.sqlite import open_read_only
+from gateway.time.clock import Clock, to_timestamp
 from tests.contract.small_federation import CLOCK, CONFIGURATION, FEDERATION, Certificates
 from tests.keys import region_keys
 

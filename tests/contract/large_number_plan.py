@@ -2,10 +2,16 @@
 
 import random
 
+import pytest
+
 from gateway.api.federation.v1.configuration_pb2 import Configuration, PrefixRange
 from tests.contract.small_federation import CONFIGURATION
 
 SEGMENTS = 500_000
+in_two_sizes = pytest.mark.parametrize(
+    "count", [pytest.param(5_000, id="thousands"), pytest.param(SEGMENTS, id="half-a-million", marks=pytest.mark.slow)]
+)
+"""A test that is given so many prefixes: the larger plan shows that time and memory suffice."""
 _SOURCE = 4  # of the random numbers: the same plan each time
 
 

@@ -8,16 +8,16 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from gateway.authority import CertificateSet
-from gateway.channels import Dialer
 from gateway.federation.current import CurrentFederation
 from gateway.relay.border import Border
-from gateway.server import stop_tasks
-from gateway.signing import AUDIT_HEAD, Signer, TrustedKeys
+from gateway.rpc.channels import Dialer
+from gateway.rpc.server import stop_tasks
+from gateway.security.authority import CertificateSet
+from gateway.security.signing import AUDIT_HEAD, Signer, TrustedKeys
 from gateway.store.schema import migrations_of
 from gateway.store.sqlite import SqliteStore
-from region_node.membership.client import FederationClient
-from region_node.membership.node import MembershipPorts, Node
+from region_node.node.membership.client import FederationClient
+from region_node.node.membership.node import MembershipPorts, Node
 from tests.contract.small_federation import CLOCK, FEDERATION, Certificates
 from tests.keys import region_keys
 

@@ -16,7 +16,7 @@ import coordinator.schema
 import region_node.cli.main
 import region_node.schema
 from deploy.local.process import LocalProcess, Program
-from gateway.region_keys import KeySet
+from gateway.security.region_keys import KeySet
 from gateway.store.opening import DatabasePlace, PostgresqlSettings
 from gateway.store.schema import Migration, migrations_of
 from tests import preloaded

@@ -1,26 +1,27 @@
 """The adapters of the registry port, each on durable state that outlives the registries opened on it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 from uuid import uuid4
 
-from coordinator.membership.rules import Heartbeat, standing
+from coordinator.membership.rules import membership_of
 from coordinator.registry.embedded import EmbeddedRegistry
 from coordinator.registry.etcd.registry import EtcdRegistry
 from coordinator.registry.etcd.settings import EtcdSettings
 from coordinator.registry.port import Registry
+from coordinator.registry.rules import Heartbeat
 from deploy.local.etcd import MINIMUM_LEASE_SECONDS, LocalEtcd
 from gateway.api.federation.v1.configuration_pb2 import Configuration, Region
-from gateway.api.federation.v1.federation_pb2 import MemberState, SealingKey
-from gateway.audit import AuditRow, Head
-from gateway.audit_heads import KeptHead
-from gateway.clock import SystemClock
+from gateway.api.federation.v1.federation_pb2 import Capabilities, Capability, MemberState, NodeReport, SealingKey
+from gateway.auditing.audit import AuditRow, Head
+from gateway.auditing.audit_heads import KeptHead
 from gateway.store.schema import migrations_of
 from gateway.store.sqlite import SqliteStore
+from gateway.time.clock import SystemClock
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 LONG = timedelta(minutes=10)
@@ -111,8 +112,19 @@ def heartbeat(
     revision: int = 1,
     later: timedelta = timedelta(),
     key: bytes = b"",
+    reads: Sequence[int] = (),
 ) -> Heartbeat:
-    return Heartbeat(endpoint, NOW + later, revision, timedelta(milliseconds=3), certificate, SealingKey(key=key))
+    """`reads`: the values of the one enum of which the process tells what it can read."""
+    return Heartbeat(
+        endpoint,
+        NOW + later,
+        revision,
+        timedelta(milliseconds=3),
+        certificate,
+        SealingKey(key=key),
+        Capabilities(capabilities=[Capability(name="Enum", numbers=reads)] if reads else []),
+        NodeReport(unreadable="revision 2"),
+    )
 
 
 def configuration(*regions: str) -> Configuration:
@@ -124,7 +136,7 @@ def kept(sequence: int, filler: bytes = b"a", later: timedelta = timedelta()) ->
 
 
 def state(registry: Registry, region: str) -> str:
-    return MemberState.Name(standing(registry.snapshot().facts(region)).state).removeprefix("MEMBER_STATE_")
+    return MemberState.Name(membership_of(registry.snapshot().facts(region)).state).removeprefix("MEMBER_STATE_")
 
 
 def changes(registry: Registry) -> list[int]:

@@ -12,16 +12,17 @@ from gateway.api.federation.v1.configuration_pb2 import Configuration, Region
 from gateway.api.federation.v1.federation_pb2 import Member, MemberState
 from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, EnvelopeKind, Outcome, ReceiptContent
 from gateway.api.types.v1.access_pb2 import Role
-from gateway.authority import Authority
 from gateway.federation.catalogue import Federation
 from gateway.federation.current import CurrentFederation
-from gateway.identity import Identity
 from gateway.relay.border import Border, Command, Kinds, Query
-from gateway.relay.envelopes import Answer, Letter, Sealed, seal
-from gateway.signing import Signer, TrustedKeys
+from gateway.relay.envelopes import Answer, OutgoingEnvelope, Sealed, seal
+from gateway.security.authority import Authority
+from gateway.security.identity import Identity
+from gateway.security.signing import Signer, TrustedKeys
 from gateway.store.port import Store, Transaction
 from gateway.store.schema import Migration, migrations_of
 from gateway.store.sqlite import SqliteStore
+from gateway.values.choices import Choice, UnknownChoice
 from tests.keys import region_keys
 
 FEDERATION = "demo.example"
@@ -31,7 +32,7 @@ HOUR = timedelta(hours=1)
 COMMAND = EnvelopeKind.ENVELOPE_KIND_ORDER_SUBMIT
 QUERY = EnvelopeKind.ENVELOPE_KIND_BILL_QUERY
 EFFECTS = Migration("effects", "0001_effects.sql", "CREATE TABLE effects (effect TEXT NOT NULL);")
-LETTER = Letter(
+OUTGOING = OutgoingEnvelope(
     envelope_id="1",
     destination=DESTINATION,
     kind=COMMAND,
@@ -83,9 +84,9 @@ class Pair:
         for border in self.borders.values():
             border.current.update(Federation(revision, configuration), members)
 
-    def seal(self, letter: Letter = LETTER, **changes: object) -> Sealed:
+    def seal(self, outgoing: OutgoingEnvelope = OUTGOING, **changes: object) -> Sealed:
         """An envelope of Guangdong's."""
-        changed = replace(letter, **changes)  # type: ignore[arg-type]  # of the fields' types
+        changed = replace(outgoing, **changes)  # type: ignore[arg-type]  # of the fields' types
         return seal(changed, ORIGIN, self.borders[ORIGIN].signer, now=NOW, revision=7, traceparent="")
 
 
@@ -98,6 +99,7 @@ class Desk:
     after_effect: Exception | None = None
     answered: list[tuple[str, Outcome.ValueType]] = field(default_factory=list)
     defect_when_answered: str = ""
+    unknown_when_answered: str = ""
     is_repeatable: bool = False
 
     def kinds(self) -> Kinds:
@@ -120,6 +122,8 @@ class Desk:
         tx.execute("INSERT INTO effects (effect) VALUES (:effect)", effect=f"answered {content.id}")
         if content.id == self.defect_when_answered:
             raise ZeroDivisionError
+        if content.id == self.unknown_when_answered:
+            raise UnknownChoice(Choice("state", "OrderState", 9))
         self.answered.append((content.id, receipt.outcome))
 
 

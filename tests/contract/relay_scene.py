@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 from opentelemetry.trace import NoOpTracer
 
-from gateway import audit
 from gateway.api.relay.v1.relay_pb2 import (
     Batch,
     DeliverResult,
@@ -20,10 +19,12 @@ from gateway.api.relay.v1.relay_pb2 import (
     ReceiptContent,
 )
 from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.auditing import audit
 from gateway.errors import Refused
+from gateway.process.tracing import Tracing
 from gateway.relay import outbox
-from gateway.relay.envelopes import Answer, Letter, Sealed, open_receipt, seal_receipt
-from gateway.relay.fair_queue import Parcel
+from gateway.relay.envelopes import Answer, OutgoingEnvelope, Sealed, open_receipt, seal_receipt
+from gateway.relay.fair_queue import QueuedEnvelope
 from gateway.relay.inbox import receive
 from gateway.relay.lanes import Delivered
 from gateway.relay.outbox import Enqueued
@@ -32,12 +33,11 @@ from gateway.relay.service import Receiver
 from gateway.relay.settling import Settler
 from gateway.relay.workers import InlineWorkers
 from gateway.store.port import Store
-from gateway.tracing import Tracing
 from tests.contract.relay_pair import (
     DESTINATION,
-    LETTER,
     NOW,
     ORIGIN,
+    OUTGOING,
     Desk,
     FixedClock,
     Pair,
@@ -92,9 +92,9 @@ class Scene:
         """Guangdong sends an order."""
         told: list[Enqueued] = []
         self.store.subscribe(Enqueued, told.append)
-        letter = letter_named(name)
+        outgoing = outgoing_named(name)
         border = self.pair.borders[ORIGIN]
-        await self.store.write(lambda tx: outbox.send(tx, border, letter, now=self.clock.now(), traceparent="00-1"))
+        await self.store.write(lambda tx: outbox.send(tx, border, outgoing, now=self.clock.now(), traceparent="00-1"))
         return told[-1].sealed
 
     def answer(self, sent: Sealed, answer: Answer | None = None) -> Receipt:
@@ -106,7 +106,7 @@ class Scene:
         """Guangdong takes in answers."""
         journey = Journey(stamps=[HopStamp(party=ORIGIN, event="sent")]).SerializeToString()
         return await self.settler.settle(
-            [Delivered(Parcel(sealed, attempts=2), result, journey) for sealed, result in answers]
+            [Delivered(QueuedEnvelope(sealed, attempts=2), result, journey) for sealed, result in answers]
         )
 
     async def effects(self) -> list[str]:
@@ -129,9 +129,9 @@ class Scene:
         return await self.store.read(lambda tx: tx.first(int, "SELECT COUNT(*) FROM inbox"))
 
 
-def letter_named(name: str) -> Letter:
-    """A letter with an id and a subject of its own."""
-    return replace(LETTER, envelope_id=name, payload=name.encode(), subject=f"order {name}")
+def outgoing_named(name: str) -> OutgoingEnvelope:
+    """An outgoing envelope with an id and a subject of its own."""
+    return replace(OUTGOING, envelope_id=name, payload=name.encode(), subject=f"order {name}")
 
 
 Scenario = Callable[[Scene], Coroutine[object, object, None]]

@@ -9,7 +9,6 @@ from pathlib import Path
 import grpc
 from opentelemetry import metrics, trace
 
-from gateway.access import AccessRules
 from gateway.api.federation.v1 import federation_pb2
 from gateway.api.federation.v1.configuration_pb2 import Configuration
 from gateway.api.federation.v1.federation_pb2 import (
@@ -25,16 +24,17 @@ from gateway.api.federation.v1.federation_pb2_grpc import (
     FederationServiceServicer,
     add_FederationServiceServicer_to_server,
 )
-from gateway.authority import Authority, CertificateSet
-from gateway.clock import SystemClock, to_timestamp
 from gateway.errors import Refused
 from gateway.federation import files
-from gateway.identity import Identity, parse
-from gateway.interceptor import BorderInterceptor, BorderPorts
-from gateway.metrics import CallMetrics
-from gateway.server import Service
-from gateway.tls import Credentials, server_credentials, server_options
-from gateway.tracing import Tracing
+from gateway.process.metrics import CallMetrics
+from gateway.process.tracing import Tracing
+from gateway.rpc.access import AccessRules
+from gateway.rpc.interceptor import BorderInterceptor, BorderPorts
+from gateway.rpc.server import Service
+from gateway.security.authority import Authority, CertificateSet
+from gateway.security.identity import Identity, parse
+from gateway.security.tls import Credentials, server_credentials, server_options
+from gateway.time.clock import SystemClock, to_timestamp
 
 CONFIGURATION = files.load(Path(__file__).parents[2] / "deploy" / "federation")
 FEDERATION = CONFIGURATION.federation

@@ -12,17 +12,17 @@ from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 from grpc_health.v1 import health_pb2
 
-from gateway.access import LARGEST_REQUEST, AccessRules
 from gateway.api.coordinator.v1 import case_service_pb2 as case_api
 from gateway.api.region.v1 import order_service_pb2 as order_api
 from gateway.api.relay.v1 import relay_pb2
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.errors import from_rpc_error, reason_name
-from gateway.identity import parse, server_name
-from gateway.request_streams import BYTES_PER_ELEMENT
-from gateway.server import Server, Service
-from gateway.shares import CALLS_OF_STRANGERS
-from gateway.tls import MAX_MESSAGE_BYTES, client_credentials, client_options, server_credentials
+from gateway.rpc.access import LARGEST_REQUEST, AccessRules
+from gateway.rpc.request_streams import BYTES_PER_ELEMENT
+from gateway.rpc.server import Server, Service
+from gateway.rpc.shares import CALLS_OF_STRANGERS
+from gateway.security.identity import parse, server_name
+from gateway.security.tls import MAX_MESSAGE_BYTES, client_credentials, client_options, server_credentials
 from tests.contract.small_federation import CLOCK, FEDERATION, NOW, Certificates, border, serving
 
 PATIENCE_S = 10.0
@@ -35,7 +35,7 @@ CASES = case_api.DESCRIPTOR.services_by_name["CaseService"]
 RELAY = relay_pb2.DESCRIPTOR.services_by_name["RelayService"]
 SUBMIT, SUBMIT_MANY = ORDERS.methods_by_name["SubmitOrder"], ORDERS.methods_by_name["SubmitOrders"]
 WATCH_ORDERS = f"/{ORDERS.full_name}/WatchOrders"
-TELL, DELIVER = CASES.methods_by_name["TellCase"], RELAY.methods_by_name["Deliver"]
+TELL, DELIVER = CASES.methods_by_name["ReportCase"], RELAY.methods_by_name["Deliver"]
 # Where a request has elements.
 HOLDERS = (("order", "documents"), ("header", "items"), ("journey", "stamps"))
 PIECE = 1024
@@ -296,8 +296,8 @@ def test_a_client_whose_request_is_not_read_is_told_why(certificates: Certificat
 def test_a_call_whose_request_does_not_come_is_ended(
     certificates: Certificates, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gateway.request_streams.PATIENCE", 0)
-    monkeypatch.setattr("gateway.request_streams.BYTES_PER_SECOND", 2**30)
+    monkeypatch.setattr("gateway.rpc.request_streams.PATIENCE", 0)
+    monkeypatch.setattr("gateway.rpc.request_streams.BYTES_PER_SECOND", 2**30)
 
     async def scenario() -> None:
         async with health_of_a_node(certificates, COUNTER) as (channel,):
@@ -329,7 +329,7 @@ def test_strangers_of_one_region_have_few_calls_and_take_nobody_else_s(certifica
 def test_silent_streams_of_one_caller_leave_the_places_of_others(
     certificates: Certificates, monkeypatch: pytest.MonkeyPatch, path: str
 ) -> None:
-    monkeypatch.setattr("gateway.shares.CALLS", 2)
+    monkeypatch.setattr("gateway.rpc.shares.CALLS", 2)
 
     async def scenario() -> None:
         async with health_of_a_node(certificates, COUNTER, "region/sichuan/operator/second") as (channel, other):
@@ -348,7 +348,7 @@ def test_silent_streams_of_one_caller_leave_the_places_of_others(
 def test_calls_beyond_the_most_at_a_time_are_refused(
     certificates: Certificates, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gateway.server.MOST_CALLS", 1)
+    monkeypatch.setattr("gateway.rpc.server.MOST_CALLS", 1)
 
     async def scenario() -> None:
         async with health_of_a_node(certificates, COUNTER) as (channel,):

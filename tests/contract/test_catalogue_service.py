@@ -21,16 +21,16 @@ from gateway.api.region.v1.catalogue_service_pb2_grpc import (
 )
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.channels import Dialer, invoke
-from gateway.clock import Clock
 from gateway.errors import Refused
 from gateway.federation.catalogue import Federation
 from gateway.federation.current import CurrentFederation
-from gateway.identity import server_name
-from gateway.server import Service
+from gateway.rpc.channels import Dialer, invoke
+from gateway.rpc.server import Service
+from gateway.security.identity import server_name
 from gateway.store.port import Transaction
 from gateway.store.schema import migrations_of
-from region_node.catalogue.service import CatalogueService
+from gateway.time.clock import Clock
+from region_node.business.catalogue.service import CatalogueService
 from region_node.schema import PACKAGES
 from tests.contract.small_federation import CLOCK, CONFIGURATION, FEDERATION, Certificates, serving
 from tests.contract.stores import SqliteAdapter

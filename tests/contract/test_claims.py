@@ -24,7 +24,7 @@ from gateway.store import postgresql_connection
 from gateway.store.port import Operation, Store, Transaction
 from gateway.store.schema import migrations_of
 from tests.contract.postgresql_scene import Database, opened, until
-from tests.contract.relay_pair import LETTER, NOW, ORIGIN, FixedClock, Pair
+from tests.contract.relay_pair import NOW, ORIGIN, OUTGOING, FixedClock, Pair
 from tests.contract.stores import ADAPTERS, Adapter, adapter_for, run
 from tests.faults.background import Background
 from tests.faults.proxy import FaultProxy
@@ -68,8 +68,8 @@ def _looks_often(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def sending(border: Border, name: str, *, about: str, by: int) -> Operation[None]:
     """The process with a number enqueues an envelope about a subject."""
-    letter = replace(LETTER, envelope_id=name, subject=about)
-    return partial(outbox.send, border=replace(border, number=by), letter=letter, now=NOW, traceparent="")
+    outgoing = replace(OUTGOING, envelope_id=name, subject=about)
+    return partial(outbox.send, border=replace(border, number=by), outgoing=outgoing, now=NOW, traceparent="")
 
 
 def close(tx: Transaction, envelope_id: str) -> bool:
@@ -252,7 +252,7 @@ class Process:
 
     async def _settle(self, batch: Sequence[Delivered]) -> list[bool]:
         for delivered in batch:
-            await self.store.write(partial(close, envelope_id=delivered.parcel.envelope_id))
+            await self.store.write(partial(close, envelope_id=delivered.queued.envelope_id))
         return [True for _ in batch]
 
 

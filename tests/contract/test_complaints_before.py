@@ -7,32 +7,31 @@ from pathlib import Path
 import pytest
 
 from deploy.local.postgresql import LocalPostgresql
-from gateway import vault
 from gateway.api.region.v1.complaint_pb2 import Complaint, ComplaintNote, ComplaintState
-from gateway.clock import to_microseconds, to_timestamp
+from gateway.store import vault
 from gateway.store.port import Transaction, Value
 from gateway.store.schema import Migration
-from region_node.complaints.headers import HeaderFilter, list_headers
-from region_node.complaints.private_notes import private_notes
-from region_node.complaints.rows import (
+from gateway.time.clock import to_microseconds, to_timestamp
+from region_node.care.complaints.headers import HeaderFilter, list_headers
+from region_node.care.complaints.keeping import change_complaint
+from region_node.care.complaints.private_notes import private_notes
+from region_node.care.complaints.purging import Complaints
+from region_node.care.complaints.rows import (
+    EVENTS,
     case_of,
     complaint_subject,
     complaints_about,
     find_complaint,
-    last_event,
-    next_docket_number,
-    update_complaint,
+    next_ticket_number,
 )
-from region_node.retention.holds import held_now
-from region_node.retention.port import Cut
-from region_node.retention.purging_complaints import Complaints
-from region_node.subjects import number_index
+from region_node.lifecycle.holds.operations import held_now
+from region_node.node.subjects import number_index
+from region_node.records.purging.port import Cut
 from tests.contract.programs import REGION_NODE, Installation
 from tests.sealing import Sealing
-from tests.unit.purging import archive
 
 FIRST = "0020_complaints.sql"
-DOCKET, NUMBER = "sichuan/20251101-7", "+8619851000001"
+TICKET_ID, NUMBER = "sichuan/20251101-7", "+8619851000001"
 CLOSED = ComplaintState.COMPLAINT_STATE_CLOSED
 THEN = datetime(2025, 11, 1, 8, tzinfo=UTC)
 NOW = datetime(2026, 11, 1, 8, tzinfo=UTC)
@@ -60,24 +59,25 @@ def until(migrations: Sequence[Migration], name: str) -> list[Migration]:
 def filed() -> Complaint:
     """A complaint of a year ago, closed the day after."""
     complaint = Complaint(
-        docket=DOCKET, handling_region="sichuan", owner_region="sichuan", state=CLOSED, version=2, level=2
+        ticket_id=TICKET_ID, origin_region="sichuan", owner_region="sichuan", state=CLOSED, version=2, level=2
     )
     complaint.request.number, complaint.request.category = NUMBER, "BILL_WRONG"
     complaint.request.description = "charged twice"
-    complaint.creation_date.CopyFrom(to_timestamp(THEN))
+    complaint.create_time.CopyFrom(to_timestamp(THEN))
     return complaint
 
 
 def keep(tx: Transaction, version: str) -> None:
     """What a node of that version has of the complaint: a row in each table that it knew."""
-    body = vault.seal(tx, complaint_subject(DOCKET), "complaints", filed().SerializeToString())
+    body = vault.seal(tx, complaint_subject(TICKET_ID), "complaints", filed().SerializeToString())
     then = to_microseconds(THEN)
     add(
         tx,
+        version,
         "complaints",
-        docket=DOCKET,
-        docket_number=7,
-        handling_region="sichuan",
+        ticket_id=TICKET_ID,
+        ticket_number=7,
+        origin_region="sichuan",
         owner_region="sichuan",
         operator="crm",
         category="BILL_WRONG",
@@ -86,20 +86,29 @@ def keep(tx: Transaction, version: str) -> None:
         state=CLOSED,
         level=2,
         version=2,
-        creation_date=then,
+        create_time=then,
         traceparent="",
         body=body,
     )
     for sequence in (1, 2):
         add(
-            tx, "complaint_events", sequence=sequence, docket=DOCKET, version=sequence, state=CLOSED, level=2, time=then
+            tx,
+            version,
+            "complaint_events",
+            sequence=sequence,
+            ticket_id=TICKET_ID,
+            version=sequence,
+            state=CLOSED,
+            level=2,
+            time=then,
         )
-    add(tx, "complaint_escalations", docket=DOCKET, level=2, trigger_code=1, due=then, time=then)
+    add(tx, version, "complaint_escalations", ticket_id=TICKET_ID, level=2, trigger_code=1, due=then, time=then)
     if version >= "0023":
         add(
             tx,
-            "complaint_tellings",
-            docket=DOCKET,
+            version,
+            "escalation_notices",
+            ticket_id=TICKET_ID,
             level=2,
             sink="file",
             content=b"",
@@ -111,31 +120,56 @@ def keep(tx: Transaction, version: str) -> None:
     if version >= "0024":
         note = vault.seal(
             tx,
-            complaint_subject(DOCKET),
+            complaint_subject(TICKET_ID),
             "complaint_private_notes",
             ComplaintNote(author="sichuan/chen", text="he was angry").SerializeToString(),
         )
-        add(tx, "complaint_private_notes", docket=DOCKET, number=1, body=note)
+        add(tx, version, "complaint_private_notes", ticket_id=TICKET_ID, number=1, body=note)
     if version >= "0036":
         add(
             tx,
+            version,
             "complaint_index",
-            docket="guangdong/20251101-3",
+            ticket_id="guangdong/20251101-3",
             number_index=number_index(tx, NUMBER),
             category="BILL_WRONG",
-            creation_date=then,
+            create_time=then,
             withdrawn=0,
             traceparent="",
         )
 
 
-def add(tx: Transaction, table: str, **columns: Value) -> None:
-    """A row with these columns."""
-    names = ", ".join(columns)
-    tx.execute(f"INSERT INTO {table} ({names}) VALUES ({', '.join(':' + each for each in columns)})", **columns)
+# What columns and tables were called before a schema file renamed them.
+BEFORE = {
+    "ticket_id": ("0060", "docket"),
+    "ticket_number": ("0060", "docket_number"),
+    "escalation_notices": ("0062", "complaint_tellings"),
+    "complaints.create_time": ("0063", "creation_date"),
+    "complaints.origin_region": ("0063", "handling_region"),
+    "complaint_index.create_time": ("0063", "creation_date"),
+}
 
 
-@pytest.fixture(params=list(versions()), name="version")
+def called(name: str, file: str) -> str:
+    """The name of a column or a table in a database whose last schema file is `file`, without the table."""
+    now = name.rpartition(".")[2]
+    since, before = BEFORE.get(name) or BEFORE.get(now) or ("", now)
+    return now if file >= since else before
+
+
+def add(tx: Transaction, file: str, table: str, **columns: Value) -> None:
+    """A row with these columns, in a database whose last schema file is `file`."""
+    names = ", ".join(called(f"{table}.{each}", file) for each in columns)
+    values = ", ".join(":" + each for each in columns)
+    tx.execute(f"INSERT INTO {called(table, file)} ({names}) VALUES ({values})", **columns)
+
+
+@pytest.fixture(
+    params=[
+        pytest.param(version, marks=pytest.mark.slow if each % 10 else ()) for each, version in enumerate(versions())
+    ],
+    name="version",
+)
 def one_version(request: pytest.FixtureRequest) -> str:
     name: str = request.param
     return name
@@ -156,29 +190,32 @@ def a_migrated_database(installed: Installation, version: str) -> Sealing:
 
 def test_a_complaint_of_before_is_read_listed_and_carried_on(database: Sealing, version: str) -> None:
     with database.transaction() as tx:
-        row = find_complaint(tx, DOCKET)
+        row = find_complaint(tx, TICKET_ID)
         assert row is not None
         assert row.complaint == filed()
-        assert [each.docket for each in complaints_about(tx, NUMBER)] == [DOCKET]
-        assert [each.docket for each in case_of(tx, DOCKET)] == [DOCKET]
+        assert [each.ticket_id for each in complaints_about(tx, NUMBER)] == [TICKET_ID]
+        assert [each.ticket_id for each in case_of(tx, TICKET_ID)] == [TICKET_ID]
         (header,) = list_headers(tx, HeaderFilter(NOW, include_ended=True), 10)
-        assert (header.docket, header.category, header.owner_region) == (DOCKET, "BILL_WRONG", "sichuan")
-        assert (next_docket_number(tx), last_event(tx)) == (8, 2)
-        assert [note.text for note in private_notes(tx, DOCKET)] == (["he was angry"] if version >= "0024" else [])
+        assert (header.ticket_id, header.category, header.owner_region) == (TICKET_ID, "BILL_WRONG", "sichuan")
+        assert (next_ticket_number(tx), EVENTS.last(tx)) == (8, 2)
+        assert [note.text for note in private_notes(tx, TICKET_ID)] == (["he was angry"] if version >= "0024" else [])
         row.complaint.version = 3
-        update_complaint(tx, row.complaint, NOW)
-        assert last_event(tx) == 3
-        assert tx.first(int, "SELECT COUNT(*) FROM complaint_figures WHERE docket = :docket", docket=DOCKET) == 1
+        change_complaint(tx, row.complaint, NOW)
+        assert EVENTS.last(tx) == 3
+        assert (
+            tx.first(int, "SELECT COUNT(*) FROM complaint_figures WHERE ticket_id = :ticket_id", ticket_id=TICKET_ID)
+            == 1
+        )
 
 
 def test_a_complaint_of_before_is_purged_and_its_number_is_not_given_again(database: Sealing) -> None:
-    with archive() as kept, database.transaction() as tx:
-        cut = Cut(to_microseconds(THEN + timedelta(days=1)), held_now(tx, NOW), 10, kept.context, NOW)
+    with database.transaction() as tx:
+        cut = Cut(to_microseconds(THEN + timedelta(days=1)), held_now(tx, (), NOW), 10, NOW)
         page = Complaints().page(tx, cut, "")
         assert page.removed == 1
         if page.place:
             Complaints().page(tx, cut, page.place)
-        assert find_complaint(tx, DOCKET) is None
-        for table in ("complaint_escalations", "complaint_tellings", "complaint_private_notes", "complaint_index"):
+        assert find_complaint(tx, TICKET_ID) is None
+        for table in ("complaint_escalations", "escalation_notices", "complaint_private_notes", "complaint_index"):
             assert tx.first(int, f"SELECT COUNT(*) FROM {table}") == 0
-        assert next_docket_number(tx) == 8
+        assert next_ticket_number(tx) == 8

@@ -14,9 +14,9 @@ import coordinator.cli.main
 import region_node.cli.main
 from coordinator.settings import CoordinatorSettings
 from deploy.local.process import LocalProcess, Program
-from gateway.region_keys import REGION_KEYS, KeySet
+from gateway.security.region_keys import REGION_KEYS, KeySet
 from gateway.settings.entries import entries_of
-from region_node.settings import RegionSettings
+from region_node.node.settings import RegionSettings
 from tests.contract.small_federation import FEDERATION, NOTHING_LISTENS, Certificates
 
 
@@ -156,7 +156,7 @@ def test_show_prints_a_table_for_people(command: Command, tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("conninfo", ["host=h password=secret", "postgresql://u:secret@h/d?sslpassword=secret"])
-@pytest.mark.parametrize("form", [(), ("--json",)])
+@pytest.mark.parametrize("form", [(), pytest.param(("--json",), marks=pytest.mark.slow)])
 def test_no_command_shows_a_password(command: Command, tmp_path: Path, conninfo: str, form: tuple[str, ...]) -> None:
     file = example(command, tmp_path, everything=False)
     given = ("--settings", str(file), "--set", f"postgresql.conninfo={conninfo}")

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from gateway import audit
 from gateway.api.federation.v1.configuration_pb2 import Allowance, Configuration, Offering, OfferingKind
 from gateway.api.region.v1 import catalogue_service_pb2 as api
 from gateway.api.region.v1.billing_service_pb2 import UsageKind
@@ -16,12 +15,13 @@ from gateway.api.region.v1.catalogue_service_pb2_grpc import CatalogueServiceStu
 from gateway.api.region.v1.order_pb2 import Order, OrderRequest, OrderState
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Channel, LocalizedText, Money, Requester
-from gateway.channels import invoke
-from gateway.clock import from_timestamp, to_timestamp
+from gateway.auditing import audit
+from gateway.rpc.channels import invoke
 from gateway.store.port import Transaction
 from gateway.store.sqlite import SqliteTransaction
+from gateway.time.clock import from_timestamp, to_timestamp
+from region_node.business.orders.rows import OrderRow, insert_order, update_order
 from region_node.customers.rows import CustomerRow, insert_customer, insert_line
-from region_node.orders.rows import OrderRow, insert_order, update_order
 from tests.contract.small_federation import CONFIGURATION
 from tests.contract.test_catalogue_service import TIMEOUT, asked, refusal
 from tests.unit.situations import LINE
@@ -63,6 +63,7 @@ def found(directory: Path, query: str) -> list[str]:
         ("交话费", {"PAY"}),
     ],
 )
+@pytest.mark.clause("2.1.2")
 def test_what_people_type_finds_the_business_that_they_mean(tmp_path: Path, query: str, best: set[str]) -> None:
     codes = found(tmp_path, query)
     assert codes[0] in best, codes
@@ -95,7 +96,7 @@ def use(tx: Transaction, *months: str) -> None:
         uses = ((UsageKind.USAGE_KIND_CALL, 61), (UsageKind.USAGE_KIND_CALL, 60), (UsageKind.USAGE_KIND_DATA, 1025))
         for number, (kind, quantity) in enumerate(uses):
             tx.execute(
-                "INSERT INTO usage_records (usage_id, product_id, account_id, month, kind, usage_date, quantity,"
+                "INSERT INTO usage_records (usage_id, product_id, account_id, month, kind, usage_time, quantity,"
                 " other_number) VALUES (:id, :product, :account, :month, :kind, 0, :quantity, '')",
                 id=f"{month}-{number}",
                 product=GUANGDONG_LINE.product_id,
@@ -106,6 +107,7 @@ def use(tx: Transaction, *months: str) -> None:
             )
 
 
+@pytest.mark.clause("1.2.2", "3.1.1")
 def test_plans_are_compared_by_what_a_month_of_use_costs(tmp_path: Path) -> None:
     request = api.ComparePlansRequest(usage=Allowance(minutes=101, mebibytes=1))
     plans = compared(tmp_path, request).plans
@@ -159,6 +161,7 @@ def test_what_cannot_be_compared_is_refused(
     assert refusal(lambda: compared(tmp_path, request_)) == reason
 
 
+@pytest.mark.clause("1.3.2", "1.3.3")
 def test_service_points_say_whether_they_are_open_and_until_when(tmp_path: Path) -> None:
     request = api.ListServicePointsRequest()
     answer = asked(tmp_path, lambda stub: invoke(stub.ListServicePoints, request, TIMEOUT), clock=Stopped(NOW))
@@ -171,6 +174,7 @@ def test_service_points_say_whether_they_are_open_and_until_when(tmp_path: Path)
     assert (hotline.open, hotline.HasField("next_change")) == (True, False)
 
 
+@pytest.mark.clause("4.1")
 def test_offerings_are_listed_by_region_and_page(tmp_path: Path) -> None:
     configuration = Configuration()
     configuration.CopyFrom(CONFIGURATION)
@@ -197,7 +201,7 @@ def test_offerings_are_listed_by_region_and_page(tmp_path: Path) -> None:
 
 def order(number: int, took: timedelta) -> tuple[Order, datetime]:
     intake = NOW - timedelta(days=2)
-    made = Order(id=f"guangdong/crm/R{number}", order_date=to_timestamp(intake), state=OrderState.ORDER_STATE_PENDING)
+    made = Order(id=f"guangdong/crm/R{number}", create_time=to_timestamp(intake), state=OrderState.ORDER_STATE_PENDING)
     made.request.CopyFrom(OrderRequest(business="SUSPEND"))
     return made, intake + took
 
@@ -239,7 +243,7 @@ def test_the_guide_gives_the_limits_of_both_regions_and_the_policies_with_their_
     told = guide(tmp_path, "RESUME", "0371-60000001")
     assert told.home_region == "henan"
     assert {limit.region for limit in told.limits} == {"", "henan"}
-    assert from_timestamp(told.expected_completion_date) == NOW + timedelta(hours=24)
+    assert from_timestamp(told.expected_completion_time) == NOW + timedelta(hours=24)
     assert [policy.name for policy in told.policies] == ["resume-after-payment"]
     assert [each.region for each in told.policies[0].regional] == ["henan"]
     assert not told.calendar_missing
@@ -253,4 +257,4 @@ def test_the_guide_gives_the_limits_of_both_regions_and_the_policies_with_their_
 def test_the_guide_says_where_a_calendar_was_missing(tmp_path: Path) -> None:
     told = guide(tmp_path, "TERMINATE", NUMBER, datetime(2030, 9, 30, 3, 0, tzinfo=UTC))
     assert told.calendar_missing
-    assert from_timestamp(told.expected_completion_date) == datetime(2030, 10, 3, 16, 0, tzinfo=UTC)
+    assert from_timestamp(told.expected_completion_time) == datetime(2030, 10, 3, 16, 0, tzinfo=UTC)

@@ -19,12 +19,12 @@ from gateway.api.coordinator.v1.administration_pb2_grpc import ConfigurationServ
 from gateway.api.federation.v1.configuration_pb2 import Configuration
 from gateway.api.federation.v1.federation_pb2 import GetAuditHeadRequest, MemberState
 from gateway.api.federation.v1.federation_pb2_grpc import FederationServiceStub
-from gateway.channels import invoke
-from gateway.clock import to_timestamp
 from gateway.errors import Refused, reason_name
-from gateway.sealing_keys import published
-from gateway.server import PortInUse
+from gateway.rpc.channels import invoke
+from gateway.rpc.server import PortInUse
+from gateway.security.sealing_keys import published
 from gateway.store.port import DatabaseInUse
+from gateway.time.clock import to_timestamp
 from tests.contract.coordinators import (
     ADMIN,
     PATIENCE_S,
@@ -208,6 +208,8 @@ def test_a_region_that_the_configuration_does_not_name_cannot_join(certificates:
         lambda request: setattr(request.audit_head, "hash", b"short"),
         lambda request: setattr(request.sealing_key, "time", 1),
         lambda request: setattr(request.sealing_key, "key", bytes(32)),
+        lambda request: request.capabilities.capabilities.add(name="#" * 16384),
+        lambda request: setattr(request.report, "unreadable", "#" * 16384),
     ],
     ids=[
         "no endpoint",
@@ -219,6 +221,8 @@ def test_a_region_that_the_configuration_does_not_name_cannot_join(certificates:
         "short hash",
         "other time",
         "other key",
+        "large capabilities",
+        "large report",
     ],
 )
 def test_a_heartbeat_that_makes_no_sense_is_refused(certificates: Certificates, data: Path, spoil: object) -> None:

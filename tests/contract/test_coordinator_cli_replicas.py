@@ -18,9 +18,9 @@ from gateway.api.coordinator.v1.administration_pb2_grpc import (
 )
 from gateway.api.federation.v1.federation_pb2 import Member, MemberState
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.clock import to_timestamp
 from gateway.errors import Refused
-from gateway.server import Service
+from gateway.rpc.server import Service
+from gateway.time.clock import to_timestamp
 from tests.contract.small_federation import CLOCK, NOTHING_LISTENS, Certificates, serving
 from tests.contract.test_coordinator_cli import command
 

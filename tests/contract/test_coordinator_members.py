@@ -12,18 +12,18 @@ import pytest
 from coordinator.membership.service import ENDPOINTS_PER_REGION, KEY_CHANGES, WATCHES_PER_REGION
 from gateway.api.coordinator.v1.administration_pb2 import ReinstateRegionRequest, SuspendRegionRequest
 from gateway.api.coordinator.v1.administration_pb2_grpc import MembershipServiceStub
-from gateway.api.coordinator.v1.case_service_pb2 import TellCaseRequest
+from gateway.api.coordinator.v1.case_service_pb2 import ReportCaseRequest
 from gateway.api.coordinator.v1.case_service_pb2_grpc import CaseServiceStub
 from gateway.api.coordinator.v1.planned_outage_service_pb2 import HoldWindowRequest
 from gateway.api.coordinator.v1.planned_outage_service_pb2_grpc import PlannedOutageServiceStub
-from gateway.api.coordinator.v1.problem_service_pb2 import TellAffectedRequest, TellEventRequest
+from gateway.api.coordinator.v1.problem_service_pb2 import ReportAffectedRequest, ReportEventRequest
 from gateway.api.coordinator.v1.problem_service_pb2_grpc import ProblemServiceStub
 from gateway.api.federation.v1.configuration_pb2 import Configuration
 from gateway.api.federation.v1.federation_pb2 import MemberState
-from gateway.channels import invoke
 from gateway.errors import Refused, from_rpc_error, reason_name
-from gateway.identity import parse
-from gateway.sealing_keys import published
+from gateway.rpc.channels import invoke
+from gateway.security.identity import parse
+from gateway.security.sealing_keys import published
 from tests.contract.coordinators import (
     ADMIN,
     PATIENCE_S,
@@ -78,10 +78,10 @@ def test_a_suspended_region_neither_joins_nor_follows_nor_tells_until_it_is_rein
             assert await stream_refused(it.watch("sichuan")) == "REGION_SUSPENDED"
             assert await refused(it.join(sichuan)) == "REGION_SUSPENDED"
             calls = {
-                "TellCase": invoke(CaseServiceStub(own).TellCase, TellCaseRequest(), PATIENCE_S),
+                "ReportCase": invoke(CaseServiceStub(own).ReportCase, ReportCaseRequest(), PATIENCE_S),
                 "HoldWindow": invoke(PlannedOutageServiceStub(own).HoldWindow, HoldWindowRequest(), PATIENCE_S),
-                "TellEvent": invoke(ProblemServiceStub(own).TellEvent, TellEventRequest(), PATIENCE_S),
-                "TellAffected": invoke(ProblemServiceStub(own).TellAffected, TellAffectedRequest(), PATIENCE_S),
+                "ReportEvent": invoke(ProblemServiceStub(own).ReportEvent, ReportEventRequest(), PATIENCE_S),
+                "ReportAffected": invoke(ProblemServiceStub(own).ReportAffected, ReportAffectedRequest(), PATIENCE_S),
             }
             told_to = {name: await refused(call) for name, call in calls.items()}
             assert told_to == dict.fromkeys(calls, "REGION_SUSPENDED")

@@ -18,19 +18,19 @@ from gateway.api.coordinator.v1.administration_pb2 import (
     TraceOrderRequest,
     TraceOrderResponse,
 )
-from gateway.api.coordinator.v1.administration_pb2_grpc import MembershipServiceStub, OversightServiceStub
+from gateway.api.coordinator.v1.administration_pb2_grpc import MembershipServiceStub, OrderOversightServiceStub
 from gateway.api.region.v1 import oversight_service_pb2 as region_contract
 from gateway.api.region.v1.order_pb2 import OrderState, StateChange
 from gateway.api.region.v1.oversight_service_pb2 import OrderSummary
 from gateway.api.region.v1.oversight_service_pb2_grpc import (
-    OversightServiceServicer,
-    add_OversightServiceServicer_to_server,
+    OrderOversightServiceServicer,
+    add_OrderOversightServiceServicer_to_server,
 )
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.channels import invoke
-from gateway.clock import to_timestamp
 from gateway.errors import Refused, reason_name
-from gateway.server import Service
+from gateway.rpc.channels import invoke
+from gateway.rpc.server import Service
+from gateway.time.clock import to_timestamp
 from tests.contract.coordinators import (
     ADMIN,
     PATIENCE_S,
@@ -45,7 +45,7 @@ from tests.contract.small_federation import NOTHING_LISTENS, Certificates, servi
 
 HENAN, SICHUAN = "henan", "sichuan"
 START = datetime(2026, 11, 24, 12, tzinfo=UTC)
-SERVICE = region_contract.DESCRIPTOR.services_by_name["OversightService"]
+SERVICE = region_contract.DESCRIPTOR.services_by_name["OrderOversightService"]
 DONE, IN_PROGRESS = OrderState.ORDER_STATE_COMPLETED, OrderState.ORDER_STATE_IN_PROGRESS
 HELD = OrderState.ORDER_STATE_HELD
 
@@ -68,13 +68,13 @@ def order(
         business="SUSPEND",
         state=state,
         version=version,
-        handling_region=handling,
+        origin_region=handling,
         home_region=home,
-        order_date=to_timestamp(START + timedelta(minutes=number)),
+        create_time=to_timestamp(START + timedelta(minutes=number)),
     )
 
 
-class Region(OversightServiceServicer):
+class Region(OrderOversightServiceServicer):
     """Knows the orders that it is given."""
 
     def __init__(self, orders: Sequence[OrderSummary]) -> None:
@@ -102,7 +102,7 @@ class Region(OversightServiceServicer):
     ) -> region_contract.GetOrderTraceResponse:
         for each in self.orders:
             if each.id == request.order_id:
-                change = StateChange(state=each.state, time=each.order_date, region=each.home_region)
+                change = StateChange(state=each.state, time=each.create_time, region=each.home_region)
                 return region_contract.GetOrderTraceResponse(order=each, state_changes=[change])
         raise Refused(Reason.REASON_ORDER_NOT_FOUND, order=request.order_id)
 
@@ -115,11 +115,11 @@ class Overseen:
     regions: dict[str, Region] = field(default_factory=dict)
 
     async def list(self, request: ListOrdersRequest, timeout: float = PATIENCE_S) -> ListOrdersResponse:
-        stub = OversightServiceStub(self.federation.as_(ADMIN))
+        stub = OrderOversightServiceStub(self.federation.as_(ADMIN))
         return await invoke(stub.ListOrders, request, timeout)
 
     async def trace(self, order_id: str) -> TraceOrderResponse:
-        stub = OversightServiceStub(self.federation.as_(ADMIN))
+        stub = OrderOversightServiceStub(self.federation.as_(ADMIN))
         return await invoke(stub.TraceOrder, TraceOrderRequest(order_id=order_id), PATIENCE_S)
 
 
@@ -131,7 +131,7 @@ async def overseen(certificates: Certificates, data: Path, **orders: Sequence[Or
         await it.federation.apply()
         for name, known in orders.items():
             region = it.regions[name] = Region(known)
-            service = Service(SERVICE, functools.partial(add_OversightServiceServicer_to_server, region))
+            service = Service(SERVICE, functools.partial(add_OrderOversightServiceServicer_to_server, region))
             endpoint = await stack.enter_async_context(serving(certificates, f"region/{name}", [service], name))
             keys = keys_of(certificates, name)
             await it.federation.join(keys, join_request(keys, endpoint))
@@ -146,7 +146,7 @@ def test_an_order_of_two_regions_is_listed_once_as_its_home_region_has_it(
     certificates: Certificates, tmp_path: Path
 ) -> None:
     async def scenario() -> None:
-        # The handling region claims the higher version: the home region counts all the same.
+        # The origin region claims the higher version: the home region counts all the same.
         there, here = order(1, DONE, version=2), order(1, IN_PROGRESS, version=9)
         own = order(2, handling=SICHUAN)
         async with overseen(certificates, tmp_path / "data", henan=[here], sichuan=[there, own]) as it:
@@ -212,7 +212,7 @@ def test_states_regions_and_page_size_narrow_the_list(certificates: Certificates
     run(scenario())
 
 
-def test_a_trace_holds_what_both_regions_noted_the_handling_region_first(
+def test_a_trace_holds_what_both_regions_noted_the_origin_region_first(
     certificates: Certificates, tmp_path: Path
 ) -> None:
     async def scenario() -> None:
@@ -244,7 +244,7 @@ def test_an_order_on_its_way_is_traced_at_the_region_that_knows_it(certificates:
     run(scenario())
 
 
-def test_where_the_handling_region_is_silent_the_others_are_asked(certificates: Certificates, tmp_path: Path) -> None:
+def test_where_the_origin_region_is_silent_the_others_are_asked(certificates: Certificates, tmp_path: Path) -> None:
     async def scenario() -> None:
         async with overseen(certificates, tmp_path / "data", sichuan=[order(1)], hunan=[]) as it:
             henan = keys_of(certificates, HENAN)

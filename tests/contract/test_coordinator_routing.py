@@ -35,25 +35,24 @@ from gateway.api.relay.v1.relay_pb2_grpc import (
     RelayServiceStub,
     add_RelayServiceServicer_to_server,
 )
-from gateway.channels import Dialer, Replica, invoke
-from gateway.errors import reason_name
+from gateway.errors import Unreachable, reason_name
 from gateway.federation.catalogue import Federation as Catalogue
 from gateway.federation.current import CurrentFederation
-from gateway.metrics import CallMetrics
+from gateway.process.metrics import CallMetrics
+from gateway.process.tracing import Tracing
 from gateway.relay.border import Border, Command
-from gateway.relay.envelopes import BATCH_LIMIT, Answer, Letter, Sealed, open_receipt, seal
+from gateway.relay.envelopes import BATCH_LIMIT, Answer, OutgoingEnvelope, Sealed, open_receipt, seal
 from gateway.relay.ports import RelayPorts
-from gateway.relay.pouches import PouchReceiver
+from gateway.relay.sealed_batches import SealedBatchReceiver
 from gateway.relay.service import Receiver, RelayService
-from gateway.relay.transport import Unreachable
 from gateway.relay.workers import InlineWorkers
-from gateway.sealing import Route as SealingRoute
-from gateway.server import Service
-from gateway.signing import TrustedKeys
+from gateway.rpc.channels import Dialer, Replica, invoke
+from gateway.rpc.server import Service
+from gateway.security.sealing import Route as SealingRoute
+from gateway.security.signing import TrustedKeys
 from gateway.store.port import Transaction
 from gateway.store.schema import migrations_of
 from gateway.store.sqlite import SqliteStore
-from gateway.tracing import Tracing
 from tests.contract.coordinators import (
     ADMIN,
     PATIENCE_S,
@@ -75,7 +74,7 @@ from tests.contract.small_federation import (
     serving,
 )
 from tests.keys import region_keys
-from tests.pouches import Pouch
+from tests.sealed_batches import SealedBatch
 
 HENAN, SICHUAN = "henan", "sichuan"
 M = TypeVar("M")
@@ -116,8 +115,8 @@ async def destination(
     border = Border(keys.region, keys.signer, trusted, current)
     kinds = {KIND: Command(act, lambda tx, content, receipt, now: None)}
     receiver = Receiver(RelayPorts(border, kinds, store, CLOCK, Tracing(trace.get_tracer("test")), InlineWorkers()))
-    pouches = PouchReceiver(border, region_keys(keys.region), receiver.deliver)
-    service = Service(SERVICE, lambda server: add_RelayServiceServicer_to_server(RelayService(pouches), server))
+    sealed_batches = SealedBatchReceiver(border, region_keys(keys.region), receiver.deliver)
+    service = Service(SERVICE, lambda server: add_RelayServiceServicer_to_server(RelayService(sealed_batches), server))
     try:
         async with serving(certificates, f"region/{keys.region}", [service], keys.region) as it.endpoint:
             yield it
@@ -136,9 +135,11 @@ class Route:
 
     async def deliver(self, *envelopes: Envelope, to: str = SICHUAN, timeout: float = PATIENCE_S) -> BatchAnswer:
         journey = Journey(stamps=[HopStamp(party=HENAN, event="sent")])
-        pouch = Pouch(SealingRoute(HENAN, to), region_keys(to).set.in_use.sealing.public, *envelopes, journey=journey)
+        sealed_batch = SealedBatch(
+            SealingRoute(HENAN, to), region_keys(to).set.in_use.sealing.public, *envelopes, journey=journey
+        )
         stub = RelayServiceStub(self.federation.as_(f"region/{HENAN}"))
-        return pouch.answer(await invoke(stub.Deliver, pouch.request, timeout))
+        return sealed_batch.answer(await invoke(stub.Deliver, sealed_batch.request, timeout))
 
     async def move_sichuan(self, endpoint: str) -> None:
         """Sichuan's process leaves, and one at another endpoint joins in its place."""
@@ -149,7 +150,7 @@ class Route:
 
 
 def envelope(keys: RegionKeys, number: int = 1, to: str = SICHUAN, origin: str = "") -> Envelope:
-    letter = Letter(
+    outgoing = OutgoingEnvelope(
         f"{keys.region}/counter/R{number}#cancel",
         to,
         KIND,
@@ -159,7 +160,7 @@ def envelope(keys: RegionKeys, number: int = 1, to: str = SICHUAN, origin: str =
         timedelta(minutes=5),
     )
     origin = origin or keys.region
-    return seal(letter, origin, keys.signer, now=CLOCK.now(), revision=1, traceparent="").envelope
+    return seal(outgoing, origin, keys.signer, now=CLOCK.now(), revision=1, traceparent="").envelope
 
 
 def outcomes(response: BatchAnswer) -> list[str]:
@@ -263,9 +264,9 @@ def test_a_batch_that_is_sealed_to_a_key_of_nobody_or_in_no_way_is_refused_and_m
         async with route(certificates, tmp_path) as it:
             stub = RelayServiceStub(it.federation.as_(f"region/{HENAN}"))
             key, sent = region_keys("hunan").set.in_use.sealing.public, envelope(it.henan)
-            strange = Pouch(SealingRoute(HENAN, SICHUAN), key, sent).request
+            strange = SealedBatch(SealingRoute(HENAN, SICHUAN), key, sent).request
             assert await refused(invoke(stub.Deliver, strange, PATIENCE_S)) == "SEALING_KEY_UNKNOWN"
-            in_another_name = Pouch(
+            in_another_name = SealedBatch(
                 SealingRoute("hunan", SICHUAN), region_keys(SICHUAN).set.in_use.sealing.public, sent
             )
             assert await refused(invoke(stub.Deliver, in_another_name.request, PATIENCE_S)) == "BATCH_UNREADABLE"
@@ -278,6 +279,7 @@ def test_a_batch_that_is_sealed_to_a_key_of_nobody_or_in_no_way_is_refused_and_m
     run(scenario())
 
 
+@pytest.mark.clause("10.2(3)")
 def test_a_forged_signature_passes_the_coordinator_and_not_the_destination(
     certificates: Certificates, tmp_path: Path
 ) -> None:

@@ -12,8 +12,8 @@ from coordinator.registry.etcd.settings import EtcdSettings
 from deploy.local.etcd import LocalEtcd
 from gateway.api.federation.v1.federation_pb2 import MemberState, WatchRequest
 from gateway.api.federation.v1.federation_pb2_grpc import FederationServiceStub
-from gateway.channels import invoke
 from gateway.errors import Refused, from_rpc_error, reason_name
+from gateway.rpc.channels import invoke
 from tests.contract.coordinator_process import CoordinatorProcess, coordinator_process
 from tests.contract.coordinators import PATIENCE_S, Watching, join_request, keys_of, refused
 from tests.contract.small_federation import Certificates
@@ -102,6 +102,7 @@ def test_while_etcd_answers_others_it_routes_nothing_and_sends_nodes_to_them(
         asyncio.run(scenario(other))
 
 
+@pytest.mark.slow
 def test_while_etcd_answers_nobody_it_routes_on_by_the_last_good_copy(
     certificates: Certificates, tmp_path: Path, etcd_cluster: LocalEtcd, lines: Sequence[FaultProxy]
 ) -> None:

@@ -16,7 +16,7 @@ from deploy.local import postgresql
 from deploy.local.certificates import StoreAuthority
 from deploy.local.ports import HeldPort
 from deploy.local.process import START_SECONDS, ChildProcess, wait_until
-from gateway.tls import Credentials
+from gateway.security.tls import Credentials
 from tests.engines import POSTGRESQL, require_engine
 
 IMAGE = Path(__file__).parents[2] / "deploy" / "image"
@@ -121,6 +121,7 @@ def test_each_role_gets_into_its_own_database_by_its_certificate_and_nowhere_els
             server.connect(role, database, owner)
 
 
+@pytest.mark.slow
 def test_what_was_written_is_there_when_the_container_is_started_again(server: ImageServer) -> None:
     server.start()
     with server.connect("guangdong", "guangdong", "guangdong") as connection:

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 from deploy.local.process import wait_until
-from gateway import vault
+from gateway.store import vault
 from gateway.store.port import Transaction
 from gateway.store.schema import migrations_of
 from gateway.store.sqlite import SqliteDatabase, SqliteStore

@@ -25,14 +25,14 @@ from deploy.local.federation import FEDERATION, FEDERATION_FILES, LocalFederatio
 from gateway.api.coordinator.v1.administration_pb2 import ApplyConfigurationRequest
 from gateway.api.coordinator.v1.administration_pb2_grpc import ConfigurationServiceStub
 from gateway.api.types.v1.access_pb2 import Role
-from gateway.authority import Authority, CertificateSet
-from gateway.channels import Dialer
-from gateway.clock import SystemClock
 from gateway.federation.files import load
-from gateway.identity import Identity, server_name
+from gateway.rpc.channels import Dialer
+from gateway.security.authority import Authority, CertificateSet
+from gateway.security.identity import Identity, server_name
+from gateway.security.tls import Credentials
 from gateway.store.opening import moved_file
 from gateway.store.sqlite import WATERMARK_BYTES
-from gateway.tls import Credentials
+from gateway.time.clock import SystemClock
 from tests.contract.small_federation import NOTHING_LISTENS
 
 REGION, OTHER = "sichuan", "henan"
@@ -234,14 +234,14 @@ def of_another_kind(doctor: Doctor, files: Path) -> None:
         (of_another_key, "key", "bad", "is not the key of the certificate"),
         (of_another_key, "signing key", "bad", "is not the key of the certificate"),
         (missing, "authority", "bad", "No such file or directory"),
-        (missing, "certificate", "bad", "No such file or directory"),
-        (missing, "key", "bad", "No such file or directory"),
-        (missing, "signing certificate", "bad", "No such file or directory"),
+        pytest.param(missing, "certificate", "bad", "No such file or directory", marks=pytest.mark.slow),
+        pytest.param(missing, "key", "bad", "No such file or directory", marks=pytest.mark.slow),
+        pytest.param(missing, "signing certificate", "bad", "No such file or directory", marks=pytest.mark.slow),
         (missing, "signing key", "bad", "No such file or directory"),
         (garbled, "authority", "bad", "holds no certificate that can be read"),
-        (garbled, "key", "bad", "holds no private key that can be read"),
+        pytest.param(garbled, "key", "bad", "holds no private key that can be read", marks=pytest.mark.slow),
         (open_to_the_group, "key", "warning", "its group may read it (mode 640)"),
-        (open_to_everybody, "key", "bad", "everybody may read it (mode 644)"),
+        pytest.param(open_to_everybody, "key", "bad", "everybody may read it (mode 644)", marks=pytest.mark.slow),
         (open_to_everybody, "signing key", "bad", "everybody may read it (mode 644)"),
         (of_another_kind, "signing key", "bad", "is no Ed25519 key"),
     ],
@@ -296,6 +296,7 @@ def test_what_serves_but_is_no_coordinator_is_found_out(doctor: Doctor) -> None:
     assert "correct the names in the settings" in todo
 
 
+@pytest.mark.slow
 def test_somebody_who_listens_and_says_nothing_does_not_hold_it_up(doctor: Doctor) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         endpoint = f"127.0.0.1:{silent.getsockname()[1]}"
@@ -390,6 +391,7 @@ def test_a_clock_that_is_off_is_told(doctor: Doctor, tmp_path: Path, seconds: in
     assert told.exit_code == (1 if state == "bad" else 0)
 
 
+@pytest.mark.slow
 def test_a_federation_without_a_configuration_is_told(doctor: Doctor, tmp_path: Path) -> None:
     with coordinator_with(doctor, Shifted(timedelta(0)), tmp_path / "data", configured=False) as endpoint:
         found = checks(doctor.region("--json", coordinators=endpoint))

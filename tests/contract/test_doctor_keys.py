@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.region_keys import KeySet
+from gateway.security.region_keys import KeySet
 from tests.contract.programs import REGION_NODE, Installation
 from tests.sealing import Sealing
 

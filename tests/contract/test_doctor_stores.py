@@ -14,11 +14,11 @@ from click.testing import Result
 from deploy.local.certificates import StoreAuthority
 from deploy.local.etcd import LocalEtcd
 from deploy.local.postgresql import ADMINISTRATOR, LocalPostgresql
-from gateway import audit
-from gateway.doctor.database import check_database
+from gateway.auditing import audit
+from gateway.maintenance.doctor.database import check_database
+from gateway.security.tls import Credentials
 from gateway.store.opening import DatabasePlace
 from gateway.store.port import Transaction
-from gateway.tls import Credentials
 from tests.contract.programs import COORDINATOR, REGION_NODE, Installation
 from tests.contract.small_federation import CLOCK
 from tests.contract.stores import run
@@ -162,6 +162,7 @@ def test_a_postgresql_server_that_is_down_is_told_without_the_password(tmp_path:
         assert "secret-word" not in output
 
 
+@pytest.mark.slow
 def test_a_server_that_hangs_and_one_that_was_killed_are_told(
     tmp_path: Path, postgresql_server: LocalPostgresql
 ) -> None:
@@ -319,6 +320,7 @@ def test_one_member_that_was_killed_is_bad_and_the_quorum_a_warning(hub: Install
     assert found["etcd quorum"][:2] == ("warning", "2 of 3 members answer and have a leader")
 
 
+@pytest.mark.slow
 def test_a_member_that_hangs_is_told_and_does_not_hold_it_up(hub: Installation, etcd_cluster: LocalEtcd) -> None:
     followers = [index for index in range(3) if index != etcd_cluster.leader()]
     etcd_cluster.freeze_member(followers[0])
@@ -328,6 +330,7 @@ def test_a_member_that_hangs_is_told_and_does_not_hold_it_up(hub: Installation, 
     assert "see whether the process hangs" in todo
 
 
+@pytest.mark.slow
 def test_without_a_majority_the_quorum_is_bad(hub: Installation, etcd_cluster: LocalEtcd) -> None:
     leader = etcd_cluster.leader()
     for index in range(3):
@@ -346,6 +349,7 @@ def test_without_any_member_it_says_what_coordinators_do_meanwhile(hub: Installa
     assert "last good copy" in checks(told)["etcd quorum"][2]
 
 
+@pytest.mark.slow
 def test_settings_that_name_one_member_of_three_are_warned(hub: Installation, etcd_cluster: LocalEtcd) -> None:
     hub.settings["etcd.endpoints"] = etcd_cluster.endpoints[0]
     told = hub.run("doctor", "--json")

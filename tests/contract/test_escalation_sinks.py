@@ -1,4 +1,4 @@
-"""Where those above are told: a file that holds whole lines, and a webhook that proves who it is."""
+"""Where the escalation recipients are told: a file that holds whole lines, and a webhook that proves who it is."""
 
 import asyncio
 import json
@@ -11,28 +11,28 @@ import pytest
 from gateway.api.federation.v1.configuration_pb2 import ComplaintSeverity
 from gateway.api.provider.v1.raised_complaint_pb2 import RaisedComplaint
 from gateway.api.region.v1.complaint_pb2 import ComplaintState, EscalationTrigger, TimeReason
-from gateway.relay.transport import Unreachable
+from gateway.errors import Unreachable
+from region_node.care.escalations.file import FileSink
+from region_node.care.escalations.webhook import Webhook
 from region_node.cli.node.escalation_checks import check_escalations
-from region_node.escalations.file import FileSink
-from region_node.escalations.webhook import Webhook
-from region_node.settings import EscalationSettings, RegionSettings, WebhookSettings
+from region_node.node.settings import EscalationSettings, RegionSettings, WebhookSettings
 from tests.unit.test_region_settings import GOOD, settings_of
 from tests.webhook import serving
 
 SECONDS = 5.0
 
 
-def raised(docket: str = "guangdong/20261210-17", level: int = 3) -> RaisedComplaint:
+def raised(ticket_id: str = "guangdong/20261210-17", level: int = 3) -> RaisedComplaint:
     told = RaisedComplaint(
-        id=f"{docket}/L{level}",
-        docket=docket,
+        id=f"{ticket_id}/L{level}",
+        ticket_id=ticket_id,
         level=level,
         trigger=EscalationTrigger.ESCALATION_TRIGGER_LIMIT_PASSED,
         raised_by="sichuan",
         category="BILL_WRONG",
         severity=ComplaintSeverity.COMPLAINT_SEVERITY_S3,
         state=ComplaintState.COMPLAINT_STATE_IN_PROGRESS,
-        handling_region="guangdong",
+        origin_region="guangdong",
         owner_region="sichuan",
     )
     told.due.FromJsonString("2026-12-10T08:00:00Z")
@@ -53,9 +53,9 @@ def tell(sink: FileSink | Webhook, *told: RaisedComplaint) -> None:
 
 def test_every_level_is_a_whole_line_of_a_file_that_its_owner_alone_reads(tmp_path: Path) -> None:
     path = tmp_path / "escalations.jsonl"
-    dockets = [f"guangdong/1-{number}" for number in range(40)]
-    tell(FileSink(path), *(raised(docket) for docket in dockets))
-    assert sorted(lines(path)) == sorted(f"{docket}/L3" for docket in dockets)
+    ticket_ids = [f"guangdong/1-{number}" for number in range(40)]
+    tell(FileSink(path), *(raised(ticket_id) for ticket_id in ticket_ids))
+    assert sorted(lines(path)) == sorted(f"{ticket_id}/L3" for ticket_id in ticket_ids)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     told = json.loads(path.read_text("utf-8").splitlines()[0])
     assert (told["level"], told["trigger"], told["due"]) == (

@@ -25,10 +25,10 @@ from coordinator.registry.etcd.client import (
 from coordinator.registry.etcd.keys import KeyRange, Keys
 from coordinator.registry.etcd.settings import EtcdSettings
 from deploy.local.etcd import LocalEtcd
-from gateway import audit
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.clock import SystemClock
+from gateway.auditing import audit
 from gateway.errors import Refused
+from gateway.time.clock import SystemClock
 from tests.contract.registries import run
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -179,6 +179,7 @@ def test_a_change_that_was_overtaken_while_its_outcome_was_unknown_is_decided_an
     run(scenario())
 
 
+@pytest.mark.slow
 def test_where_the_outcome_cannot_be_found_out_that_is_what_is_said(etcd_cluster: LocalEtcd) -> None:
     async def scenario() -> None:
         async with scene(etcd_cluster) as etcd:

@@ -21,7 +21,7 @@ from coordinator.registry.etcd.keys import Keys
 from coordinator.registry.etcd.leases import Leases, lease_of
 from coordinator.registry.etcd.settings import EtcdSettings
 from deploy.local.etcd import LocalEtcd
-from gateway.clock import SystemClock
+from gateway.time.clock import SystemClock
 from tests.contract.registries import run
 from tests.faults.background import Background
 from tests.faults.proxy import FaultProxy

@@ -21,11 +21,11 @@ from coordinator.registry.etcd.registry import EtcdRegistry, RegistryUnreachable
 from coordinator.registry.etcd.settings import EtcdSettings
 from deploy.local.certificates import StoreAuthority
 from deploy.local.etcd import LocalEtcd
-from gateway import audit
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.clock import SystemClock
+from gateway.auditing import audit
 from gateway.errors import Refused
-from gateway.tls import Credentials
+from gateway.security.tls import Credentials
+from gateway.time.clock import SystemClock
 from tests.contract.coordinators import eventually
 from tests.contract.registries import (
     ADMIN,
@@ -230,6 +230,7 @@ def test_what_etcd_compacted_away_under_a_watch_is_found_by_listing_again(
     assert [each for each in told if "compacted" in each]
 
 
+@pytest.mark.slow
 def test_a_watch_that_falls_silent_goes_on_at_another_member(
     opened: EtcdRegistries, proxies: list[FaultProxy], tmp_path: Path
 ) -> None:
@@ -320,6 +321,7 @@ def test_an_etcd_that_has_forgotten_changes_is_not_followed(opened: EtcdRegistri
     run(scenario())
 
 
+@pytest.mark.slow
 def test_a_coordinator_with_a_certificate_of_another_authority_is_not_let_in(
     opened: EtcdRegistries, tmp_path: Path
 ) -> None:
@@ -335,6 +337,7 @@ def test_a_coordinator_with_a_certificate_of_another_authority_is_not_let_in(
     run(scenario())
 
 
+@pytest.mark.slow
 def test_certificate_files_that_are_replaced_are_used_without_a_restart(opened: EtcdRegistries, tmp_path: Path) -> None:
     def put(credentials: Credentials) -> None:
         for name in ("certificate", "key"):
@@ -400,7 +403,14 @@ def test_a_coordinator_starts_with_the_last_good_copy_and_catches_up_by_itself(
     run(scenario(), 60)
 
 
-@pytest.mark.parametrize("content", [None, b"", b"x" * 100])
+@pytest.mark.parametrize(
+    "content",
+    [
+        None,
+        pytest.param(b"", marks=pytest.mark.slow, id="empty"),
+        pytest.param(b"x" * 100, marks=pytest.mark.slow, id="garbled"),
+    ],
+)
 def test_without_etcd_and_a_good_copy_a_coordinator_does_not_start(
     opened: EtcdRegistries, proxies: list[FaultProxy], tmp_path: Path, content: bytes | None
 ) -> None:

@@ -8,12 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from gateway import audit
+from gateway.api.federation.v1.federation_pb2 import NodeReport
 from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.auditing import audit
 from gateway.errors import Refused
+from gateway.federation.capabilities import own_capabilities
 from gateway.federation.current import CurrentFederation
-from gateway.sealing_keys import is_proven
-from gateway.signing import AUDIT_HEAD, TrustedKeys
+from gateway.security.sealing_keys import is_proven
+from gateway.security.signing import AUDIT_HEAD, TrustedKeys
 from tests.contract.membership_node import ENDPOINT, REGION, at_once, eventually, node, running
 from tests.contract.small_federation import CLOCK, FEDERATION, NOTHING_LISTENS, Certificates, coordinator
 from tests.keys import region_keys
@@ -89,6 +91,8 @@ def test_the_heartbeat_says_what_the_node_is_and_signs_the_end_of_its_audit_chai
             assert keys.verify(REGION, AUDIT_HEAD, head.signed_bytes(), join.audit_head.signature)
             assert join.sealing_key.key == region_keys(REGION).set.in_use.sealing.public
             assert is_proven(REGION, join.sealing_key, keys.verify)
+            assert join.capabilities == own_capabilities()
+            assert join.report == NodeReport()
 
     asyncio.run(story())
 

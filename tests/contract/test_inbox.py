@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from gateway import failpoints
 from gateway.api.federation.v1.federation_pb2 import MemberState
 from gateway.api.relay.v1.relay_pb2 import (
     Batch,
@@ -17,19 +16,22 @@ from gateway.api.relay.v1.relay_pb2 import (
     Outcome,
 )
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.clock import from_timestamp, to_microseconds
 from gateway.errors import Refused
+from gateway.process import failpoints
 from gateway.relay.border import Moved
 from gateway.relay.envelopes import BATCH_LIMIT, Sealed, seal
 from gateway.relay.inbox import find, forget
 from gateway.store.port import WriteAfterRefusal
-from gateway.vault import KeyDestroyed
-from tests.contract.relay_pair import DESTINATION, HOUR, LETTER, NOW, ORIGIN, QUERY
+from gateway.store.vault import KeyDestroyed
+from gateway.time.clock import from_timestamp, to_microseconds
+from gateway.values.choices import Choice, UnknownChoice
+from tests.contract.relay_pair import DESTINATION, HOUR, NOW, ORIGIN, OUTGOING, QUERY
 from tests.contract.relay_scene import Scene, play, refusal
 
 JOINED, SUSPENDED = MemberState.MEMBER_STATE_JOINED, MemberState.MEMBER_STATE_SUSPENDED
 
 
+@pytest.mark.guarantee("G10", "G14")
 def test_a_command_is_acted_on_and_its_receipt_signed_and_audited_in_one_transaction(tmp_path: Path) -> None:
     async def scenario(scene: Scene) -> None:
         sent = scene.pair.seal()
@@ -45,6 +47,7 @@ def test_a_command_is_acted_on_and_its_receipt_signed_and_audited_in_one_transac
     play(tmp_path, scenario)
 
 
+@pytest.mark.guarantee("G3")
 def test_the_same_command_gets_the_same_bytes_and_has_no_second_effect(tmp_path: Path) -> None:
     async def scenario(scene: Scene) -> None:
         sent = scene.pair.seal()
@@ -96,6 +99,7 @@ def test_what_is_the_same_however_often_it_is_done_is_done_however_old(tmp_path:
     play(tmp_path, scenario)
 
 
+@pytest.mark.guarantee("G2")
 @pytest.mark.parametrize("copies", [2, 20])
 def test_copies_that_arrive_together_have_one_effect_and_one_receipt(tmp_path: Path, copies: int) -> None:
     async def scenario(scene: Scene) -> None:
@@ -108,6 +112,7 @@ def test_copies_that_arrive_together_have_one_effect_and_one_receipt(tmp_path: P
     play(tmp_path, scenario)
 
 
+@pytest.mark.guarantee("G3")
 def test_the_same_id_with_other_bytes_is_refused_and_does_nothing(tmp_path: Path) -> None:
     async def scenario(scene: Scene) -> None:
         await scene.receive(scene.pair.seal())
@@ -172,6 +177,24 @@ def test_a_temporary_refusal_is_no_answer_and_the_same_envelope_succeeds_later(t
     play(tmp_path, scenario)
 
 
+def test_what_this_version_cannot_read_is_no_answer_and_is_acted_on_after_the_upgrade(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def scenario(scene: Scene) -> None:
+        scene.desk.before_effect = UnknownChoice(Choice("command", "OrderCommand.command", 7))
+        sent = scene.pair.seal()
+        result, _ = await scene.deliver(sent.envelope, sent.envelope)
+        assert caplog.text.count(f"upgrade this node for {ORIGIN}: UPGRADE_REQUIRED") == 1
+        assert result.not_delivered.reason == Reason.REASON_UPGRADE_REQUIRED
+        assert dict(result.not_delivered.reason_parameters) == {"region": DESTINATION, "field": "command = 7"}
+        assert await scene.inbox_size() == 0
+        scene.desk.before_effect = None
+        assert scene.opened(await scene.receive(sent), sent).outcome == Outcome.OUTCOME_ACCEPTED
+        assert await scene.effects() == ["one"]
+
+    play(tmp_path, scenario)
+
+
 def test_moved_is_an_answer_for_ever_at_this_destination(tmp_path: Path) -> None:
     async def scenario(scene: Scene) -> None:
         scene.desk.before_effect = Moved("henan")
@@ -199,7 +222,7 @@ def test_what_arrives_after_its_time_is_never_executed_late(
         receipt = scene.opened(await scene.receive(sent), sent)
         assert receipt.outcome == outcome
         if late_by:
-            assert receipt.reason == Reason.REASON_ORDER_EXPIRED
+            assert receipt.reason == Reason.REASON_ENVELOPE_EXPIRED
             assert await scene.effects() == []
 
     play(tmp_path, scenario)
@@ -306,7 +329,7 @@ def test_a_batch_is_answered_in_its_order_each_envelope_by_itself(tmp_path: Path
         other = scene.pair.seal(envelope_id="3", destination="henan")
         last = scene.pair.seal(envelope_id="4", payload=b"four")
         borrowed = seal(
-            LETTER, "henan", scene.pair.borders[ORIGIN].signer, now=NOW, revision=7, traceparent=""
+            OUTGOING, "henan", scene.pair.borders[ORIGIN].signer, now=NOW, revision=7, traceparent=""
         ).envelope
         batch = (good.envelope, forged, other.envelope, Envelope(), last.envelope, borrowed)
         results = await scene.deliver(*batch)

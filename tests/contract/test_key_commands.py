@@ -10,7 +10,7 @@ from click.testing import CliRunner, Result
 
 import region_node.cli.main
 from deploy.local.process import wait_until
-from gateway.region_keys import KeySet
+from gateway.security.region_keys import KeySet
 from tests.contract.programs import PATIENCE_S, REGION_NODE, Installation
 from tests.sealing import Sealing
 
@@ -92,6 +92,7 @@ def test_a_rotation_without_file_and_settings_is_a_wrong_call() -> None:
     assert keys("rotate").exit_code == 2
 
 
+@pytest.mark.slow
 def test_no_command_tells_a_key(node: Installation) -> None:
     sealing(node).seal("customer/1", SECRET)
     said = [keys("rotate", str(file_of(node))).output]

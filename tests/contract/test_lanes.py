@@ -19,11 +19,11 @@ from gateway.api.relay.v1.relay_pb2 import (
     Receipt,
 )
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.clock import SystemClock
-from gateway.errors import Refused
+from gateway.errors import Refused, Unreachable
 from gateway.relay.envelopes import BATCH_LIMIT, CONTENT_LIMIT, Sealed
 from gateway.relay.lanes import BATCH_BYTES, BATCHES_IN_FLIGHT, Delivered, Lane, LanePorts, Lanes
-from gateway.relay.transport import BeforeAttempt, Unreachable
+from gateway.relay.transport import BeforeAttempt
+from gateway.time.clock import SystemClock
 
 # Reached only where a test fails.
 PATIENCE_S = 20.0
@@ -113,7 +113,7 @@ class Way:
             await self.settle_when()
         done = [delivered.result.HasField("receipt") for delivered in batch]
         self.delivered += batch
-        self.settled += [each.parcel.envelope_id for each, is_done in zip(batch, done, strict=True) if is_done]
+        self.settled += [each.queued.envelope_id for each, is_done in zip(batch, done, strict=True) if is_done]
         return done
 
     @property
@@ -235,7 +235,7 @@ def test_what_the_transport_offered_to_another_replica_by_itself_is_counted() ->
         assert lane.counts.repeated == 1, "before it is known what becomes of it"
         way.batches[0].accept()
         await until(lambda: way.settled == ["1"])
-        assert [each.parcel.attempts for each in way.delivered] == [2]
+        assert [each.queued.attempts for each in way.delivered] == [2]
         assert (lane.counts.sent, lane.counts.repeated, lane.counts.trips) == (2, 1, 0)
 
     run(scenario)
@@ -267,7 +267,7 @@ def test_an_envelope_that_was_not_taken_is_sent_again_before_the_later_ones_of_i
         assert way.batches[1].request.envelopes == way.batches[0].request.envelopes, "the same bytes"
         way.batches[1].accept()
         await until(lambda: way.sent[2:] == [["2"]])
-        assert [each.parcel.attempts for each in way.delivered] == [2, 2], "one parcel, sent twice"
+        assert [each.queued.attempts for each in way.delivered] == [2, 2], "one queued envelope, sent twice"
         assert lane.counts.trips == 0, "the destination answers: the lane goes on"
         assert (lane.counts.sent, lane.counts.repeated) == (3, 1)
 
@@ -347,6 +347,7 @@ def test_the_other_batch_is_awaited_before_the_lane_probes() -> None:
     run(scenario)
 
 
+@pytest.mark.guarantee("G12")
 def test_orders_of_a_long_outage_are_sent_once_after_it(caplog: pytest.LogCaptureFixture) -> None:
     """G12: an outage does not multiply what is sent, however long it is and however much is waiting."""
     count = 2_000
@@ -363,7 +364,7 @@ def test_orders_of_a_long_outage_are_sent_once_after_it(caplog: pytest.LogCaptur
         await until(lambda: len(way.settled) == count)
         assert sorted(way.settled, key=int) == [f"{number}" for number in range(count)]
         assert lane.counts.sent == count + BATCHES_IN_FLIGHT * BATCH_LIMIT
-        assert max(each.parcel.attempts for each in way.delivered) == 2
+        assert max(each.queued.attempts for each in way.delivered) == 2
 
     run(scenario)
     assert [record.getMessage() for record in caplog.records] == [
@@ -422,13 +423,13 @@ def test_what_waits_can_be_withdrawn_and_does_not_leave() -> None:
         lane.add(sealed("1", subject="order"))
         lane.add(sealed("2", subject="order"))
         await until(lambda: way.sent == [["1"]])
-        parcel = lane.withdraw("2")
-        assert parcel is not None
+        queued = lane.withdraw("2")
+        assert queued is not None
         way.batches[0].accept()
         await until(lambda: way.settled == ["1"])
         await quiet()
         assert way.sent == [["1"]]
-        lane.give_back(parcel)
+        lane.give_back(queued)
         await until(lambda: way.sent == [["1"], ["2"]])
 
     run(scenario)

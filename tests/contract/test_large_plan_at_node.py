@@ -31,6 +31,7 @@ async def longest_pause(of: "asyncio.Task[None]") -> tuple[float, float]:
     return longest, last - begun
 
 
+@pytest.mark.slow
 def test_it_works_on_while_it_takes_the_plan_over_and_starts_by_it_again(
     certificates: Certificates, tmp_path: Path
 ) -> None:

@@ -21,7 +21,7 @@ from google.protobuf.message import Message
 from deploy.local.certificates import HOST_NAME
 from deploy.local.etcd import MINIMUM_LEASE_SECONDS, LocalEtcd
 from deploy.local.process import state_of
-from gateway.tls import Credentials, client_credentials, client_options
+from gateway.security.tls import Credentials, client_credentials, client_options
 from tests.engines import ETCD, require_engine
 
 ANSWER_SECONDS = 10
@@ -124,6 +124,7 @@ def test_what_was_put_is_there_after_all_members_were_killed(cluster: LocalEtcd,
     assert get(cluster, 1, key) == [b"put"]
 
 
+@pytest.mark.slow
 def test_the_others_go_on_without_a_killed_leader(cluster: LocalEtcd, key: bytes) -> None:
     killed = cluster.leader()
     cluster.kill_member(killed)
@@ -134,6 +135,7 @@ def test_the_others_go_on_without_a_killed_leader(cluster: LocalEtcd, key: bytes
     assert get(cluster, killed, key) == [b"put meanwhile"]
 
 
+@pytest.mark.slow
 def test_the_others_go_on_without_a_frozen_leader(cluster: LocalEtcd, key: bytes) -> None:
     frozen = cluster.leader()
     cluster.freeze_member(frozen)
@@ -146,6 +148,7 @@ def test_the_others_go_on_without_a_frozen_leader(cluster: LocalEtcd, key: bytes
     assert get(cluster, frozen, key) == [b"put meanwhile"]
 
 
+@pytest.mark.slow
 def test_without_a_majority_no_put_is_answered(cluster: LocalEtcd, key: bytes) -> None:
     cluster.kill_member(0)
     cluster.kill_member(1)
@@ -153,6 +156,7 @@ def test_without_a_majority_no_put_is_answered(cluster: LocalEtcd, key: bytes) -
         put(cluster, 2, key, b"not put", seconds=1)
 
 
+@pytest.mark.slow
 def test_a_wiped_member_rejoins_and_has_everything_again(cluster: LocalEtcd, key: bytes) -> None:
     put(cluster, 0, key, b"put")
     wiped = cluster.leader()
@@ -179,6 +183,7 @@ def test_nothing_is_left_of_a_cluster_that_was_removed(tmp_path: Path) -> None:
     assert [path.name for path in (tmp_path / "own").iterdir()] == ["etcd-0.log"]
 
 
+@pytest.mark.slow
 def test_a_frozen_member_can_be_stopped_and_started(cluster: LocalEtcd) -> None:
     cluster.freeze_member(1)
     cluster.stop_member(1)

@@ -116,6 +116,7 @@ def test_a_database_is_its_owners_alone(postgresql_server: LocalPostgresql, post
         psycopg.connect(postgresql_server.conninfo(postgresql_database, stranger))
 
 
+@pytest.mark.slow
 def test_a_database_is_made_as_a_copy_of_another(postgresql_server: LocalPostgresql, postgresql_database: str) -> None:
     add_note(postgresql_server, postgresql_database, "copied")
     copy = f"{postgresql_database}_copy"
@@ -139,6 +140,7 @@ def test_what_was_committed_is_there_after_a_kill(postgresql_server: LocalPostgr
     assert notes(postgresql_server, postgresql_database) == ["committed"]
 
 
+@pytest.mark.slow
 def test_it_starts_again_although_only_its_first_process_was_killed(
     postgresql_server: LocalPostgresql, postgresql_database: str
 ) -> None:
@@ -152,6 +154,7 @@ def test_it_starts_again_although_only_its_first_process_was_killed(
     assert notes(postgresql_server, postgresql_database) == ["committed"]
 
 
+@pytest.mark.slow
 def test_a_frozen_server_answers_nothing_until_it_is_thawed(
     postgresql_server: LocalPostgresql, postgresql_database: str
 ) -> None:
@@ -177,6 +180,7 @@ def test_nothing_is_left_of_a_server_that_was_removed(own: LocalPostgresql) -> N
     assert not list(own.log.parent.rglob("*.key"))
 
 
+@pytest.mark.slow
 def test_a_frozen_server_can_be_stopped_and_started(own: LocalPostgresql) -> None:
     own.create_database("notes")
     add_note(own, "notes", "committed")

@@ -9,16 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from gateway.api.federation.v1.configuration_pb2 import Configuration
+from gateway.api.federation.v1.configuration_pb2 import Configuration, DataClass
 from gateway.api.federation.v1.federation_pb2 import Member, MemberState
-from gateway.authority import CertificateSet
 from gateway.federation.current import CurrentFederation
-from gateway.identity import parse
-from gateway.region_keys import KeySet
-from gateway.sealing_keys import published
-from gateway.signing import Signer
-from region_node.membership.last_good import FILE_NAME
-from tests.contract.membership_node import eventually, node, running, signer_of
+from gateway.security.authority import CertificateSet
+from gateway.security.identity import parse
+from gateway.security.region_keys import KeySet
+from gateway.security.sealing_keys import published
+from gateway.security.signing import Signer
+from region_node.node.membership.last_good import FILE_NAME
+from tests.contract.membership_node import ENDPOINT, eventually, node, running, signer_of
 from tests.contract.small_federation import (
     CLOCK,
     CONFIGURATION,
@@ -31,6 +31,7 @@ from tests.contract.small_federation import (
     new_authority,
 )
 from tests.keys import region_keys
+from tests.later_version import LATER_VALUE
 
 PEER = "henan"
 
@@ -213,6 +214,65 @@ def test_an_invalid_configuration_is_told_and_the_one_in_force_stays(
 
     asyncio.run(story())
     assert caplog.text.count("revision 2 is not valid: regions[") == 1
+
+
+def test_what_this_version_cannot_read_is_told_and_the_node_goes_on_by_the_revision_before(
+    certificates: Certificates, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    later = Configuration()
+    later.CopyFrom(CONFIGURATION)
+    later.regions[0].name.en = "Later"
+    later.retention_rules[0].data_class = DataClass.ValueType(LATER_VALUE)
+    suspended = Member(region=PEER, state=MemberState.MEMBER_STATE_SUSPENDED)
+
+    async def story() -> None:
+        async with (
+            coordinator(certificates) as hub,
+            node(certificates, tmp_path / "data", hub.endpoint) as under_test,
+            running(under_test.client.follow(), under_test.client.stay_joined(ENDPOINT)),
+        ):
+            await eventually(lambda: under_test.current.revision == 1)
+            hub.change(2, configuration=later)
+            unreadable = "revision 2 has retention_rules[0].data_class = 9999, which this version cannot read"
+            await eventually(lambda: under_test.current.unreadable == unreadable)
+            await eventually(lambda: hub.joins[-1].report.unreadable == unreadable)
+            assert hub.joins[-1].federation_revision == 1
+            hub.change(2, suspended, configuration=later)
+            await eventually(lambda: under_test.current.state().member_state(PEER) == suspended.state)
+            assert (hub.watched, under_test.current.revision) == (1, 1), (
+                "who belongs to the federation is still followed"
+            )
+            hub.change(3)
+            await eventually(lambda: under_test.current.revision == 3)
+            assert under_test.current.unreadable == ""
+        async with node(certificates, tmp_path / "data", NOTHING_LISTENS) as under_test:
+            assert under_test.current.revision == 3
+
+    asyncio.run(story())
+    assert caplog.text.count("this node works by revision 1 until it is upgraded") == 1
+
+
+def test_a_node_that_starts_anew_starts_by_the_revision_that_it_could_read(
+    certificates: Certificates, tmp_path: Path
+) -> None:
+    later = Configuration()
+    later.CopyFrom(CONFIGURATION)
+    later.retention_rules[0].data_class = DataClass.ValueType(LATER_VALUE)
+
+    async def story() -> None:
+        async with coordinator(certificates) as hub:
+            async with (
+                node(certificates, tmp_path / "data", hub.endpoint) as under_test,
+                running(under_test.client.follow()),
+            ):
+                await eventually(lambda: under_test.current.revision == 1)
+                hub.change(2, member(PEER), configuration=later)
+                await eventually(lambda: under_test.current.unreadable != "")
+            async with node(certificates, tmp_path / "data", NOTHING_LISTENS) as under_test:
+                assert under_test.current.revision == 1
+                assert under_test.current.state().member_state(PEER) == MemberState.MEMBER_STATE_JOINED
+
+    asyncio.run(story())
 
 
 def test_a_node_works_by_the_last_good_state_where_no_coordinator_answers(

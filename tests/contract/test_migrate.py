@@ -19,15 +19,24 @@ TYPES = {"bigint": "INTEGER", "bytea": "BLOB", "text": "TEXT"}
 OF_ONE_ENGINE = {"store_writers"}
 
 
-@pytest.fixture(params=[REGION_NODE, COORDINATOR], name="name")
+@pytest.fixture(params=[REGION_NODE, pytest.param(COORDINATOR, marks=pytest.mark.slow)], name="name")
 def one_program(request: pytest.FixtureRequest) -> str:
     name: str = request.param
     return name
 
 
-@pytest.fixture(params=["postgresql", "sqlite"], name="installed")
-def one_installation(request: pytest.FixtureRequest, tmp_path: Path, name: str) -> Installation:
-    if request.param == "sqlite":
+@pytest.fixture(
+    params=[
+        pytest.param(("postgresql", REGION_NODE), id=f"postgresql-{REGION_NODE}"),
+        pytest.param(("sqlite", COORDINATOR), id=f"sqlite-{COORDINATOR}"),
+        pytest.param(("postgresql", COORDINATOR), id=f"postgresql-{COORDINATOR}", marks=pytest.mark.slow),
+        pytest.param(("sqlite", REGION_NODE), id=f"sqlite-{REGION_NODE}", marks=pytest.mark.slow),
+    ],
+    name="installed",
+)
+def one_installation(request: pytest.FixtureRequest, tmp_path: Path) -> Installation:
+    engine, name = request.param
+    if engine == "sqlite":
         return Installation.make(name, tmp_path)
     server: LocalPostgresql = request.getfixturevalue("postgresql_server")
     return Installation.make(name, tmp_path, server.conninfo(request.getfixturevalue("postgresql_database")))

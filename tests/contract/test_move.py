@@ -13,8 +13,8 @@ import psycopg
 import pytest
 
 from deploy.local.postgresql import LocalPostgresql
-from gateway import audit
-from gateway.failpoints import VARIABLE
+from gateway.auditing import audit
+from gateway.process.failpoints import VARIABLE
 from gateway.store.opening import DatabasePlace, moved_file
 from gateway.store.sqlite import SqliteTransaction
 from tests.contract.programs import COORDINATOR, REGION_NODE, Installation, ended, tables_of
@@ -75,7 +75,7 @@ def fill(installed: Installation) -> None:
         if installed.name == REGION_NODE:
             file.execute("INSERT INTO customers (customer_id, name, email) VALUES ('c1', '李', 'li@example.org')")
             file.execute(
-                "INSERT INTO products (product_id, customer_id, account_id, number, status, plan_id, start_date,"
+                "INSERT INTO products (product_id, customer_id, account_id, number, status, plan_id, start_time,"
                 " binding, suspension_reason, suspension_end, kind, rating_type)"
                 " VALUES ('p1', 'c1', 'a1', '+8619851000001', 1, 'plan', 0, '', '', 7, 1, 2)"
             )
@@ -127,6 +127,7 @@ def test_a_table_says_what_was_compared(node: Installation) -> None:
     assert "audit chain: the same on both sides; rows: 5" in told.stdout
 
 
+@pytest.mark.slow
 def test_on_a_terminal_it_shows_how_far_it_is(node: Installation) -> None:
     terminal, other_end = pty.openpty()
     process = node.start("move-to-postgresql", errors=other_end)
@@ -160,6 +161,7 @@ def test_nobody_serves_the_old_state_by_mistake(installed: Installation) -> None
     assert "was moved to PostgreSQL" in refused.stderr
 
 
+@pytest.mark.slow
 def test_a_second_move_says_that_it_was_moved_before(node: Installation) -> None:
     assert node.run("move-to-postgresql").exit_code == 0
     before = data_of(node.place)
@@ -169,7 +171,10 @@ def test_a_second_move_says_that_it_was_moved_before(node: Installation) -> None
     assert data_of(node.place) == before
 
 
-@pytest.mark.parametrize("point", ["move.copying", "move.compared", "move.committed"])
+@pytest.mark.parametrize(
+    "point",
+    ["move.copying", *(pytest.param(f"move.{each}", marks=pytest.mark.slow) for each in ("compared", "committed"))],
+)
 def test_a_move_that_was_killed_has_lost_nothing_and_can_be_run_again(node: Installation, point: str) -> None:
     before = data_of(embedded(node))
     code, out, _ = ended(node.start("move-to-postgresql", environment={VARIABLE: point}))
@@ -217,10 +222,10 @@ def test_a_database_with_other_rows_is_left_alone(node: Installation) -> None:
     "change",
     [
         "UPDATE customers SET name = '李 '",
-        "DELETE FROM timers WHERE timer_id = 'z''quoted\\'",
-        "INSERT INTO timers VALUES ('one more', '', '', 1)",
+        pytest.param("DELETE FROM timers WHERE timer_id = 'z''quoted\\'", marks=pytest.mark.slow),
+        pytest.param("INSERT INTO timers VALUES ('one more', '', '', 1)", marks=pytest.mark.slow),
         "UPDATE inbox SET content = content || '\\x00' WHERE envelope_id = '2499#Ä'",
-        "UPDATE products SET suspension_end = NULL",
+        pytest.param("UPDATE products SET suspension_end = NULL", marks=pytest.mark.slow),
     ],
 )
 def test_a_single_difference_is_found_wherever_it_is(node: Installation, change: str) -> None:

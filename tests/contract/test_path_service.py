@@ -21,9 +21,9 @@ from gateway.api.region.v1.measurement_service_pb2_grpc import (
     MeasurementServiceServicer,
     add_MeasurementServiceServicer_to_server,
 )
-from gateway.channels import invoke
 from gateway.errors import reason_name
-from gateway.server import Service
+from gateway.rpc.channels import invoke
+from gateway.rpc.server import Service
 from tests.contract.coordinators import ADMIN, PATIENCE_S, Federation, federation, join_request, keys_of, refused, run
 from tests.contract.small_federation import CONFIGURATION, FEDERATION, Certificates, serving
 

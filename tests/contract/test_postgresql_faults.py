@@ -19,10 +19,9 @@ import pytest
 
 from deploy.local.postgresql import LocalPostgresql
 from deploy.local.process import HALTED, state_of
-from gateway import timers
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
-from gateway.store import postgresql, postgresql_connection
+from gateway.store import postgresql, postgresql_connection, timers
 from gateway.store.port import Operation, OutcomeLost, Transaction
 from gateway.store.schema import migrations_of
 from tests.contract.postgresql_scene import (

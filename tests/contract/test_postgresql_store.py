@@ -173,7 +173,9 @@ def test_a_second_process_with_the_same_number_is_refused_and_told_who_has_it(da
     run(scenario())
 
 
-@pytest.mark.parametrize(("first", "second"), [(True, False), (False, True), (True, True)])
+@pytest.mark.parametrize(
+    ("first", "second"), [(True, False), *(pytest.param(each, True, marks=pytest.mark.slow) for each in (True, False))]
+)
 def test_who_is_to_be_alone_excludes_others_and_is_excluded_by_them(
     database: Database, first: bool, second: bool
 ) -> None:

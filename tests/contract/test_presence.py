@@ -13,22 +13,22 @@ from opentelemetry.sdk.metrics.export import Gauge, InMemoryMetricReader
 
 from coordinator.membership.members import CurrentMembers
 from coordinator.membership.presence import Presence
-from coordinator.membership.rules import Suspension
 from coordinator.membership.service import FederationPorts, FederationService
 from coordinator.registry.age import observe_age
 from coordinator.registry.embedded import EmbeddedRegistry
 from coordinator.registry.operations import SuspensionChanged
+from coordinator.registry.rules import Suspension
 from coordinator.routing.deliveries import Deliveries
 from gateway.api.federation.v1.federation_pb2 import MemberState, WatchRequest, WatchResponse
 from gateway.api.types.v1.access_pb2 import Role
-from gateway.authority import Authority
-from gateway.calls import Call, enter
-from gateway.clock import SystemClock, from_timestamp
-from gateway.identity import Identity
-from gateway.signing import TrustedKeys
+from gateway.auditing.denial_log import DenialLog
+from gateway.rpc.calls import Call, enter
+from gateway.security.authority import Authority
+from gateway.security.identity import Identity
+from gateway.security.signing import TrustedKeys
 from gateway.store.schema import migrations_of
 from gateway.store.sqlite import SqliteStore
-from gateway.trail import Trail
+from gateway.time.clock import SystemClock, from_timestamp
 from tests.contract.registries import ADMIN, LONG, NOW, configuration, heartbeat
 from tests.contract.small_federation import FEDERATION
 
@@ -58,7 +58,7 @@ class RegistryUnderTest(EmbeddedRegistry):
         return self.last_answer or super().answered()
 
 
-class TellingLater(RegistryUnderTest):
+class NotifyingLater(RegistryUnderTest):
     """Tells of a change on the loop's next turn, when its snapshot contains it already."""
 
     def on_change(self, listener: Callable[[], None]) -> Callable[[], None]:
@@ -121,8 +121,8 @@ def test_a_suspension_is_confirmed_once_what_is_on_its_way_to_or_from_the_region
 
 def test_what_is_confirmed_is_what_the_router_acts_by_and_not_what_it_is_about_to_hear_of(tmp_path: Path) -> None:
     async def scenario() -> None:
-        async with registry_in(tmp_path, TellingLater) as (registry, _):
-            assert isinstance(registry, TellingLater)
+        async with registry_in(tmp_path, NotifyingLater) as (registry, _):
+            assert isinstance(registry, NotifyingLater)
             members = CurrentMembers(registry)
             presence = Presence(registry, members, Deliveries().over)
             await registry.apply(configuration("sichuan"), expected_revision=0, actor=ADMIN)
@@ -216,8 +216,8 @@ def test_watchers_are_sent_nothing_of_a_registry_that_may_have_gone_on(tmp_path:
             clock = SystemClock()
             authority = Authority.create(FEDERATION, clock.now() - LONG, clock.now() + LONG)
             keys = TrustedKeys(authority.certificate_pem, FEDERATION)
-            members, trail = CurrentMembers(registry), Trail(store, clock)
-            ports = FederationPorts(registry, members, keys, trail, clock, timedelta(seconds=2))
+            members, denial_log = CurrentMembers(registry), DenialLog(store, clock)
+            ports = FederationPorts(registry, members, keys, denial_log, clock, timedelta(seconds=2))
             service = FederationService(ports)
             await registry.apply(configuration("sichuan"), expected_revision=0, actor=ADMIN)
             enter(Call(Identity(FEDERATION, Role.ROLE_REGION, "henan", ""), "Watch", None))
@@ -242,14 +242,14 @@ def test_watchers_are_sent_nothing_of_a_registry_that_may_have_gone_on(tmp_path:
 
 
 def test_the_age_of_the_registrys_last_answer_is_a_metric(tmp_path: Path) -> None:
-    class StandingClock:
+    class StoppedClock:
         def now(self) -> datetime:
             return NOW
 
     async def scenario() -> None:
         async with registry_in(tmp_path) as (registry, _):
             reader = InMemoryMetricReader()
-            observe_age(MeterProvider([reader]).get_meter("test"), registry, StandingClock())
+            observe_age(MeterProvider([reader]).get_meter("test"), registry, StoppedClock())
             for seconds in (0.0, 42.5):
                 registry.last_answer = NOW - timedelta(seconds=seconds)
                 read = reader.get_metrics_data()

@@ -14,7 +14,7 @@ from gateway.api.coordinator.v1 import problem_service_pb2 as api
 from gateway.api.coordinator.v1.problem_service_pb2 import NetworkEvent
 from gateway.api.coordinator.v1.problem_service_pb2_grpc import ProblemServiceStub
 from gateway.api.federation.v1.problem_pb2 import ProblemHeader
-from gateway.channels import invoke
+from gateway.rpc.channels import invoke
 from tests.contract.coordinators import ADMIN, PATIENCE_S, Federation, federation, run
 from tests.contract.small_federation import CLOCK, Certificates
 from tests.contract.test_several_coordinators import empty
@@ -45,7 +45,7 @@ def storm() -> list[NetworkEvent]:
 
 async def tell(it: Federation, told: NetworkEvent) -> None:
     stub = ProblemServiceStub(it.as_(f"region/{told.id.partition('/')[0]}"))
-    await invoke(stub.TellEvent, api.TellEventRequest(event=told), PATIENCE_S)
+    await invoke(stub.ReportEvent, api.ReportEventRequest(event=told), PATIENCE_S)
 
 
 async def problems(it: Federation) -> list[ProblemHeader]:
@@ -53,7 +53,7 @@ async def problems(it: Federation) -> list[ProblemHeader]:
     stub = ProblemServiceStub(it.as_(ADMIN))
     listed = await invoke(stub.ListProblems, api.ListProblemsRequest(with_ended=True), PATIENCE_S)
     shown = [
-        await invoke(stub.ShowProblem, api.ShowProblemRequest(problem=each.header.id), PATIENCE_S)
+        await invoke(stub.GetProblem, api.GetProblemRequest(problem=each.header.id), PATIENCE_S)
         for each in listed.problems
     ]
     return [each.problem.header for each in shown if each.problem.header.state == rules.IN_PROGRESS]

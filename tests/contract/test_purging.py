@@ -8,44 +8,45 @@ from pathlib import Path
 import pytest
 
 from deploy.local.postgresql import LocalPostgresql
+from gateway.api.federation.v1.configuration_pb2 import DataClass
 from gateway.api.region.v1.agreement_pb2 import Agreement, AgreementStatement
 from gateway.api.region.v1.customer_service_pb2 import ProductStatus
 from gateway.api.region.v1.document_service_pb2 import DocumentUpload
 from gateway.api.region.v1.fault_pb2 import Fault, FaultReport, FaultState
 from gateway.api.region.v1.sharing_service_pb2 import ConsentEvidence
 from gateway.api.region.v1.support_request_pb2 import SupportInquiry, SupportRequest, SupportState
-from gateway.clock import to_microseconds, to_timestamp
 from gateway.store.port import Transaction
-from region_node.agreements.rows import end_agreement, insert_agreement, insert_statement
-from region_node.auditing import AuditedCall
+from gateway.time.clock import to_microseconds, to_timestamp
+from region_node.app.registered import KINDS
+from region_node.customers.documents.files import REGISTERED, StoredFile, insert_file
+from region_node.customers.documents.purging import Documents
 from region_node.customers.operations import keep_customer, keep_line
 from region_node.customers.rows import CustomerRow
-from region_node.customers.standing import ACTIVE, ERASED, standing_of
-from region_node.documents.files import REGISTERED, StoredFile, insert_file
-from region_node.erasure.rows import mark_erased
-from region_node.faults.rows import (
+from region_node.customers.sharing.purging import Consents
+from region_node.customers.sharing.rows import SharingRequest, insert_grant, insert_request
+from region_node.customers.sharing.rules import Decided
+from region_node.customers.status import ACTIVE, ERASED, status_of
+from region_node.lifecycle.erasure.destroying import mark_erased
+from region_node.lifecycle.holds.operations import held_now, hold
+from region_node.lifecycle.registry import Registry
+from region_node.lifecycle.retention.purging_customers import EndedCustomers
+from region_node.lifecycle.retention.purging_envelopes import Envelopes, Requests
+from region_node.network.agreements.purging import Agreements
+from region_node.network.agreements.rows import end_agreement, insert_agreement, insert_statement
+from region_node.network.faults.kind import FAULTS
+from region_node.network.faults.rows import EVENTS as FAULT_EVENTS
+from region_node.network.faults.rows import (
     FaultFilter,
     FaultRow,
-    events_after,
     faults_about,
     insert_fault,
     list_faults,
     next_fault_number,
 )
-from region_node.faults.rules import CANCELLED, CLOSED, IN_PROGRESS
-from region_node.retention.holds import held_now, hold
-from region_node.retention.port import Cut, Page, Purger
-from region_node.retention.purging_agreements import Agreements
-from region_node.retention.purging_consents import Consents
-from region_node.retention.purging_customers import EndedCustomers
-from region_node.retention.purging_faults import Faults
-from region_node.retention.purging_orders import Envelopes, Requests
-from region_node.retention.purging_shared import Documents
-from region_node.retention.purging_support import SupportRequests
-from region_node.sharing.rows import SharingRequest, insert_grant, insert_request
-from region_node.sharing.rules import Decided
-from region_node.support import rules as support_rules
-from region_node.support.rows import (
+from region_node.network.faults.rules import CANCELLED, CLOSED, IN_PROGRESS
+from region_node.network.support import rules as support_rules
+from region_node.network.support.kind import SUPPORT_REQUESTS
+from region_node.network.support.rows import (
     SupportFilter,
     SupportRow,
     insert_support_request,
@@ -53,12 +54,16 @@ from region_node.support.rows import (
     next_support_number,
     support_requests_about,
 )
+from region_node.records.purging.port import Cut, Page, Purger
+from region_node.requests.auditing import AuditedCall
 from tests.contract.programs import REGION_NODE, Installation
 from tests.sealing import Sealing
 from tests.unit.purging import archive
 from tests.unit.situations import LINE
 
 OLD = datetime(2025, 11, 1, 8, tzinfo=UTC)
+PURGES_FAULTS = FAULTS.retention.purgers[DataClass.DATA_CLASS_FAULTS]
+PURGES_SUPPORT = SUPPORT_REQUESTS.retention.purgers[DataClass.DATA_CLASS_SUPPORT_REQUESTS]
 DAY = timedelta(days=1)
 NOW = OLD + 400 * DAY
 
@@ -77,16 +82,22 @@ def a_transaction(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Tr
         yield tx
 
 
+@pytest.fixture
+def registry() -> Iterator[Registry]:
+    """Of a region that has every kind of record."""
+    with archive() as kept:
+        yield kept.registry
+
+
 def purge(tx: Transaction, purger: Purger, *, limit: int = 10) -> Page:
     """Everything of one class that ended more than a hundred days ago; the first page after which none follows."""
     removed = held = 0
     place, before = "", to_microseconds(NOW - 100 * DAY)
-    with archive() as kept:
-        while True:
-            page = purger.page(tx, Cut(before, held_now(tx, NOW), limit, kept.context, NOW), place)
-            removed, held, place = removed + page.removed, held + page.held, page.place
-            if not place:
-                return Page(removed, held, "")
+    while True:
+        page = purger.page(tx, Cut(before, held_now(tx, KINDS, NOW), limit, NOW), place)
+        removed, held, place = removed + page.removed, held + page.held, page.place
+        if not place:
+            return Page(removed, held, "")
 
 
 def decide(tx: Transaction, grant_id: str, when: datetime, end: datetime | None = None) -> None:
@@ -105,7 +116,7 @@ def test_decisions_go_in_order_whatever_the_size_of_a_page(tx: Transaction, limi
     assert Consents().oldest(tx) == to_microseconds(OLD)
 
 
-def test_only_customers_whose_last_line_ended_long_ago_are_erased(tx: Transaction) -> None:
+def test_only_customers_whose_last_line_ended_long_ago_are_erased(tx: Transaction, registry: Registry) -> None:
     lines: dict[str, list[datetime | None]] = {
         "old": [OLD],
         "both": [OLD, OLD + DAY],
@@ -120,15 +131,15 @@ def test_only_customers_whose_last_line_ended_long_ago_are_erased(tx: Transactio
             keep_line(tx, line, OLD - DAY)
             if end is not None:
                 keep_line(tx, replace(line, status=ProductStatus.PRODUCT_STATUS_TERMINATED), end)
-    assert EndedCustomers().oldest(tx) == to_microseconds(OLD)
-    assert purge(tx, EndedCustomers(), limit=1).removed == 2
-    assert {name: standing_of(tx, name) for name in lines} == {
+    assert EndedCustomers(registry).oldest(tx) == to_microseconds(OLD)
+    assert purge(tx, EndedCustomers(registry), limit=1).removed == 2
+    assert {name: status_of(tx, name) for name in lines} == {
         "old": ERASED,
         "both": ERASED,
         "lately": ACTIVE,
         "in service": ACTIVE,
     }
-    assert purge(tx, EndedCustomers()).removed == 0
+    assert purge(tx, EndedCustomers(registry)).removed == 0
 
 
 def test_content_that_has_not_expired_stays(tx: Transaction) -> None:
@@ -137,7 +148,7 @@ def test_content_that_has_not_expired_stays(tx: Transaction) -> None:
         file = StoredFile(name, "customer/c1", "", "", 1, 1, REGISTERED, "sichuan")
         insert_file(tx, file, named.SerializeToString(), OLD)
     assert purge(tx, Documents(), limit=1).removed == 1
-    assert tx.all(str, "SELECT register_id FROM document_files") == ["good"]
+    assert tx.all(str, "SELECT document_id FROM document_files") == ["good"]
 
 
 def agree(tx: Transaction, name: str, ended: datetime | None, stated: Sequence[datetime]) -> None:
@@ -188,9 +199,9 @@ def test_statements_go_by_age_and_agreements_when_none_is_left_unless_they_are_h
     assert purge(tx, Agreements(), limit=limit).removed == 0
 
 
-def test_of_an_erased_customer_no_agreement_is_left(tx: Transaction) -> None:
+def test_of_an_erased_customer_no_agreement_is_left(tx: Transaction, registry: Registry) -> None:
     agree(tx, "gone", None, [OLD])
-    mark_erased(tx, ["customer/customer-gone"])
+    mark_erased(tx, registry, ["customer/customer-gone"])
     assert tx.all(str, "SELECT agreement_id FROM agreements") == []
     assert tx.all(str, "SELECT agreement_id FROM agreement_statements") == []
 
@@ -198,8 +209,8 @@ def test_of_an_erased_customer_no_agreement_is_left(tx: Transaction) -> None:
 def test_the_ids_of_requests_about_sharing_go_with_the_others(tx: Transaction) -> None:
     for name, when in (("old", OLD), ("new", NOW)):
         insert_request(tx, name, SharingRequest("d", None, None), when)
-    assert purge(tx, Requests(), limit=1).removed == 1
-    assert purge(tx, Envelopes()).removed == 0
+    assert purge(tx, Requests(KINDS), limit=1).removed == 1
+    assert purge(tx, Envelopes(KINDS)).removed == 0
     assert tx.all(str, "SELECT subject FROM sharing_requests") == ["new"]
 
 
@@ -210,10 +221,10 @@ def fault_of(number: int, state: FaultState.ValueType, when: datetime) -> Fault:
         state=state,
         version=1,
         report=FaultReport(number=LINE.number),
-        handling_region="sichuan",
+        origin_region="sichuan",
         owner_region="sichuan",
         home_region="sichuan",
-        creation_date=to_timestamp(when),
+        create_time=to_timestamp(when),
     )
     fault.outages.add(start_time=to_timestamp(when), due=to_timestamp(when + 2 * DAY))
     return fault
@@ -223,13 +234,13 @@ def fault_of(number: int, state: FaultState.ValueType, when: datetime) -> Fault:
 def test_faults_that_ended_long_ago_go_and_their_numbers_are_not_given_again(tx: Transaction, limit: int) -> None:
     for number, state, when in ((1, CLOSED, OLD), (2, IN_PROGRESS, OLD), (3, CANCELLED, OLD), (4, CLOSED, NOW)):
         insert_fault(tx, FaultRow(fault_of(number, state, when), ""), number, when)
-    assert Faults().oldest(tx) == to_microseconds(OLD)
-    assert purge(tx, Faults(), limit=limit).removed == 2
+    assert PURGES_FAULTS.oldest(tx) == to_microseconds(OLD)
+    assert purge(tx, PURGES_FAULTS, limit=limit).removed == 2
     assert [each.fault_id[-1] for each in faults_about(tx, LINE.number)] == ["2", "4"]
     filters = FaultFilter("sichuan", "counter", (IN_PROGRESS, CLOSED), LINE.number, NOW)
     assert [each.id[-1] for each in list_faults(tx, filters, None, 10).items] == ["2"]
     assert next_fault_number(tx) == 5
-    assert [each.fault_id[-1] for each in events_after(tx, 0, "", 10)] == ["2", "4"]
+    assert [each.name[-1] for each in FAULT_EVENTS.after(tx, 0, "", 10)] == ["2", "4"]
 
 
 def asked(number: int, state: SupportState.ValueType, when: datetime) -> SupportRequest:
@@ -239,10 +250,10 @@ def asked(number: int, state: SupportState.ValueType, when: datetime) -> Support
         state=state,
         version=1,
         inquiry=SupportInquiry(number=LINE.number),
-        opening_region="sichuan",
+        origin_region="sichuan",
         owner_region="sichuan",
         operator="counter",
-        creation_date=to_timestamp(when),
+        create_time=to_timestamp(when),
     )
 
 
@@ -253,8 +264,8 @@ def test_support_requests_that_were_closed_long_ago_go_and_their_numbers_are_not
     closed, resolved = support_rules.CLOSED, support_rules.RESOLVED
     for number, state, when in ((1, closed, OLD), (2, resolved, OLD), (3, closed, OLD), (4, closed, NOW)):
         insert_support_request(tx, SupportRow(asked(number, state, when), ""), number, when)
-    assert SupportRequests().oldest(tx) == to_microseconds(OLD)
-    assert purge(tx, SupportRequests(), limit=limit).removed == 2
+    assert PURGES_SUPPORT.oldest(tx) == to_microseconds(OLD)
+    assert purge(tx, PURGES_SUPPORT, limit=limit).removed == 2
     assert [each.support_id[-1] for each in support_requests_about(tx, LINE.number)] == ["2", "4"]
     filters = SupportFilter("counter", (resolved, closed), LINE.number)
     newest, oldest = list_support_requests(tx, filters, None, 10).items

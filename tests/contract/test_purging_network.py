@@ -9,20 +9,19 @@ import pytest
 from deploy.local.postgresql import LocalPostgresql
 from gateway.api.region.v1.alarm_pb2 import Alarm, AlarmState, NetworkObject, QualityFigure
 from gateway.api.region.v1.measurement_service_pb2 import Measurement, QualityPeriod
-from gateway.clock import to_microseconds, to_timestamp
 from gateway.store.port import Transaction
-from region_node.measurements.alarm_rows import AlarmFilter, keep, list_alarms
-from region_node.measurements.measurement_rows import DAY, HOUR, add_totals, insert_piece
-from region_node.measurements.quality import summaries
-from region_node.measurements.streams import Piece, position, take_once
-from region_node.measurements.totals import Totals
-from region_node.retention.holds import held_now
-from region_node.retention.port import Cut, Purger
-from region_node.retention.purging_network import Alarms, MeasurementDays, MeasurementHours, Measurements
+from gateway.time.clock import to_microseconds, to_timestamp
+from region_node.lifecycle.holds.operations import held_now
+from region_node.network.measurements.alarm_rows import AlarmFilter, keep, list_alarms
+from region_node.network.measurements.measurement_rows import DAY, HOUR, add_totals, insert_piece
+from region_node.network.measurements.purging import Alarms, MeasurementDays, MeasurementHours, Measurements
+from region_node.network.measurements.quality import summaries
+from region_node.network.measurements.streams import Piece, position, take_once
+from region_node.network.measurements.totals import Totals
+from region_node.records.purging.port import Cut, Purger
 from tests.contract.programs import REGION_NODE, Installation
 from tests.measurements_kept import measurements_of
 from tests.sealing import Sealing
-from tests.unit.purging import archive
 
 START = datetime(2026, 11, 1, tzinfo=UTC)
 FIRST = to_microseconds(START)
@@ -47,12 +46,11 @@ def a_transaction(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Tr
 def purge(tx: Transaction, purger: Purger, before: int) -> int:
     """Everything of a class that ended before an instant, in small pages."""
     removed, place = 0, ""
-    with archive() as kept:
-        while True:
-            page = purger.page(tx, Cut(before, held_now(tx, START), 7, kept.context, START), place)
-            removed, place = removed + page.removed, page.place
-            if not place:
-                return removed
+    while True:
+        page = purger.page(tx, Cut(before, held_now(tx, (), START), 7, START), place)
+        removed, place = removed + page.removed, page.place
+        if not place:
+            return removed
 
 
 def test_pieces_go_by_when_they_ended(tx: Transaction) -> None:
@@ -94,7 +92,7 @@ def test_alarms_go_once_they_are_over_for_long_enough_and_never_while_they_are_t
     for number in range(20):
         alarm = Alarm(
             id=f"sichuan/alarm-{number}",
-            external_alarm_id=str(number),
+            external_id=str(number),
             alarmed_object=NetworkObject(link="chengdu-guangzhou-1"),
             state=AlarmState.ALARM_STATE_RAISED,
         )

@@ -14,10 +14,10 @@ import pytest
 
 import region_node.cli.main
 from gateway.api.types.v1.access_pb2 import Role
-from gateway.identity import parse, server_name
-from gateway.languages import in_each_language
-from gateway.reaching import Choices, Server, credentials_in
-from gateway.tls import Credentials
+from gateway.cli.reachability import Choices, Server, credentials_in
+from gateway.security.identity import parse, server_name
+from gateway.security.tls import Credentials
+from gateway.wording.languages import in_each_language
 from tests.contract.small_federation import (
     FEDERATION,
     HOUR,

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from gateway import audit
 from gateway.api.federation.v1.federation_pb2 import AuditHead, JoinRequest
-from gateway.signing import AUDIT_HEAD, Signer
+from gateway.auditing import audit
+from gateway.security.signing import AUDIT_HEAD, Signer
 from gateway.store.schema import migrations_of
 from gateway.store.sqlite import SqliteStore
 from tests import preloaded

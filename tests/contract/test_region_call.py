@@ -30,9 +30,9 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.federation.catalogue import Federation
 from gateway.federation.current import CurrentFederation
-from gateway.server import Service
+from gateway.rpc.server import Service
 from gateway.store.schema import migrations_of
-from region_node.catalogue.service import CatalogueService
+from region_node.business.catalogue.service import CatalogueService
 from region_node.schema import PACKAGES
 from tests import preloaded
 from tests.completing import completed, completed_at_last
@@ -212,6 +212,7 @@ def test_what_cannot_be_sent_ends_with_2_and_says_what_there_is(
     at_the_counter(tmp_path, story)
 
 
+@pytest.mark.guarantee("G13")
 def test_an_outcome_that_is_not_known_ends_with_3_and_says_how_to_ask_again(tmp_path: Path) -> None:
     async def story(shell: Shell, orders: Orders) -> None:
         orders.is_silent = True

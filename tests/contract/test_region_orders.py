@@ -29,8 +29,8 @@ from gateway.api.region.v1.order_service_pb2 import SubmitOrdersRequest, SubmitO
 from gateway.api.region.v1.order_service_pb2_grpc import OrderServiceServicer, add_OrderServiceServicer_to_server
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
-from gateway.server import Service
-from region_node.orders.rules import error_of
+from gateway.rpc.server import Service
+from region_node.requests.checks import error_of
 from tests import preloaded
 from tests.contract.small_federation import FEDERATION, NOTHING_LISTENS, Certificates, serving
 from tests.preloaded import Ended
@@ -197,14 +197,16 @@ def test_it_goes_on_by_itself_when_streams_are_cut_and_asks_again_what_passes(tm
         report = str(counter.directory / "report.jsonl")
         ended = await counter.run("submit-file", counter.file(90), "--report", report)
         assert ended.code == 0, ended
-        assert "TOO_BUSY" in ended.err
-        assert len(counter.report()) == 90
-        assert len(counter.orders.asked) == 90
+        # A refusal of a stream whose caller still writes may arrive as a stream that was broken off.
+        assert "it is tried again" in ended.err
+        assert {row["outcome"] for row in counter.report().values()} == {"accepted"}
+        assert counter.report().keys() == counter.orders.asked.keys() == {f"r{index}" for index in range(90)}
         assert counter.orders.asked["r45"] >= 2
 
     at_the_counter(tmp_path, story)
 
 
+@pytest.mark.guarantee("G13")
 def test_where_the_node_stays_away_the_open_lines_are_told_and_it_ends_with_3(tmp_path: Path) -> None:
     async def story(counter: Counterside) -> None:
         report = str(counter.directory / "report.jsonl")

@@ -6,19 +6,18 @@ from pathlib import Path
 
 import pytest
 
-from coordinator.membership.rules import standing
+from coordinator.membership.rules import membership_of
 from coordinator.registry.port import Replica
-from gateway import audit
-from gateway.api.federation.v1.configuration_pb2 import Configuration
 from gateway.api.federation.v1.federation_pb2 import MemberState
 from gateway.api.region.v1.case_service_pb2 import CaseHeader
 from gateway.api.region.v1.complaint_pb2 import WorkItem
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.clock import to_timestamp
+from gateway.auditing import audit
 from gateway.errors import Refused
 from gateway.federation.current import MAX_CLOCK_ERROR
+from gateway.time.clock import to_timestamp
 from tests.contract.coordinators import eventually
-from tests.contract.large_number_plan import with_segments
+from tests.contract.large_number_plan import in_two_sizes, with_segments
 from tests.contract.registries import (
     ADMIN,
     NOW,
@@ -56,10 +55,9 @@ def test_a_registry_without_history_is_empty(opened: Registries) -> None:
     run(scenario())
 
 
-def test_a_number_plan_of_half_a_million_prefixes_is_kept_and_a_change_of_the_rest_keeps_it(opened: Registries) -> None:
-    large = with_segments()
-    renamed = Configuration()
-    renamed.CopyFrom(large)
+@in_two_sizes
+def test_a_large_number_plan_is_kept_and_a_change_of_the_rest_keeps_it(opened: Registries, count: int) -> None:
+    large, renamed = with_segments(count), with_segments(count)
     renamed.regions[0].name.en = "Another name"
 
     async def scenario() -> None:
@@ -82,6 +80,7 @@ def test_a_number_plan_of_half_a_million_prefixes_is_kept_and_a_change_of_the_re
     run(scenario(), 110)
 
 
+@pytest.mark.slow
 def test_what_is_asked_meanwhile_is_answered_while_a_large_number_plan_comes_into_force(opened: Registries) -> None:
     large = with_segments()
 
@@ -321,7 +320,7 @@ def test_a_suspension_outlives_heartbeats_and_restarts_until_it_is_ended(opened:
             assert state(registry, "sichuan") == "SUSPENDED"
             await registry.leave("sichuan", "127.0.0.1:1")
         async with opened() as registry:
-            found = standing(registry.snapshot().facts("sichuan"))
+            found = membership_of(registry.snapshot().facts("sichuan"))
             assert found.state == MemberState.MEMBER_STATE_SUSPENDED
             assert found.note == "key under suspicion (by admin/root)"
             await registry.reinstate("sichuan", actor=ADMIN)
@@ -336,12 +335,12 @@ def test_a_second_suspension_changes_the_note_and_not_the_time(opened: Registrie
     async def scenario() -> None:
         async with opened() as registry:
             await registry.suspend("sichuan", note="first", actor=ADMIN)
-            first = standing(registry.snapshot().facts("sichuan"))
+            first = membership_of(registry.snapshot().facts("sichuan"))
             seen = changes(registry)
             await registry.suspend("sichuan", note="first", actor=ADMIN)
             assert not seen
             await registry.suspend("sichuan", note="second", actor="admin/li")
-            second = standing(registry.snapshot().facts("sichuan"))
+            second = membership_of(registry.snapshot().facts("sichuan"))
             assert (second.since, second.note) == (first.since, "second (by admin/li)")
 
     run(scenario())
@@ -464,8 +463,8 @@ def test_a_registry_that_answers_may_be_acted_on(opened: Registries) -> None:
     run(scenario())
 
 
-def case(docket: str, version: int, ended: timedelta | None = None) -> CaseHeader:
-    header = CaseHeader(docket=docket, version=version, items=[WorkItem(number=1, region="henan")])
+def case(ticket_id: str, version: int, ended: timedelta | None = None) -> CaseHeader:
+    header = CaseHeader(ticket_id=ticket_id, version=version, items=[WorkItem(number=1, region="henan")])
     if ended is not None:
         header.end_time.CopyFrom(to_timestamp(NOW + ended))
     return header

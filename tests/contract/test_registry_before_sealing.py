@@ -1,4 +1,4 @@
-"""What a registry of the version before sealing holds: regions that have joined, and no key of any."""
+"""What a registry of the version before sealing holds: regions that have joined, no key of any, and no capabilities."""
 
 import asyncio
 from collections.abc import Iterable
@@ -9,24 +9,24 @@ from pathlib import Path
 from coordinator.registry.embedded import EmbeddedRegistry
 from coordinator.registry.etcd import values
 from coordinator.schema import PACKAGES
-from gateway.api.federation.v1.federation_pb2 import SealingKey
-from gateway.clock import SystemClock, to_microseconds
+from gateway.api.federation.v1.federation_pb2 import Capabilities, Capability, SealingKey
 from gateway.store.schema import Migration, migrations_of
 from gateway.store.sqlite import SqliteDatabase, SqliteStore
 from gateway.store.sqlite_schema import apply
+from gateway.time.clock import SystemClock, to_microseconds
 from tests.contract.registries import NOW, heartbeat
 
 LEASE = timedelta(minutes=10)
 
 
 def before_sealing(migrations: Iterable[Migration]) -> list[Migration]:
-    return [each for each in migrations if each.name != "0002_sealing_keys.sql"]
+    return [each for each in migrations if each.name not in ("0002_sealing_keys.sql", "0054_capabilities.sql")]
 
 
 def test_a_database_of_before_knows_its_regions_and_takes_in_their_keys(tmp_path: Path) -> None:
     now = migrations_of(*PACKAGES)
     former = before_sealing(now)
-    assert len(former) == len(now) - 1
+    assert len(former) == len(now) - 2
     database = SqliteDatabase(str(tmp_path / "registry.db"))
     apply(database.connection, former)
     database.connection.execute(
@@ -41,6 +41,7 @@ def test_a_database_of_before_knows_its_regions_and_takes_in_their_keys(tmp_path
         registry = await EmbeddedRegistry.open(store, SystemClock(), LEASE)
         facts = registry.snapshot().facts("sichuan")
         assert (facts.signing_certificate, facts.sealing_key) == (b"certificate", SealingKey())
+        assert facts.capabilities == Capabilities()
         await registry.beat("sichuan", heartbeat(key=b"key"))
         await registry.close()
         again = await EmbeddedRegistry.open(store, SystemClock(), LEASE)
@@ -54,7 +55,11 @@ def test_a_database_of_before_knows_its_regions_and_takes_in_their_keys(tmp_path
 def test_values_of_before_are_read_from_etcd_and_those_of_now_come_back_whole() -> None:
     joined = values.decode_joined(b'{"version": 1, "first_joined": 5, "signing_certificate": "Yw=="}')
     assert joined == values.Joined(5, b"c")
-    with_key = replace(joined, sealing_key=SealingKey(key=b"k", time=7, signature=b"s"))
+    with_key = replace(
+        joined,
+        sealing_key=SealingKey(key=b"k", time=7, signature=b"s"),
+        capabilities=Capabilities(capabilities=[Capability(name="Enum", numbers=[1, 2])]),
+    )
     assert values.decode_joined(values.encode_joined(with_key)) == with_key
     living = values.Living(heartbeat(key=b"k"), NOW)
     assert values.decode_living(values.encode_living(living)) == living

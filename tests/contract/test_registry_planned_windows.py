@@ -12,8 +12,8 @@ from coordinator.registry.port import Registry
 from deploy.local.etcd import LocalEtcd
 from gateway.api.coordinator.v1.planned_outage_service_pb2 import PlannedWindow
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.clock import to_timestamp
 from gateway.errors import Refused
+from gateway.time.clock import to_timestamp
 from tests.contract.registries import NOW, EmbeddedRegistries, EtcdRegistries, Registries, audit_rows, run
 from tests.unit.test_planned_windows import DETOUR, DIRECT, NETWORK
 

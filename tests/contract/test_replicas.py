@@ -12,7 +12,6 @@ import grpc
 import pytest
 from opentelemetry import metrics, trace
 
-from gateway import channels
 from gateway.api.coordinator.v1.administration_pb2 import GetConfigurationRequest
 from gateway.api.coordinator.v1.administration_pb2_grpc import ConfigurationServiceStub
 from gateway.api.federation.v1.federation_pb2 import WatchRequest
@@ -22,14 +21,14 @@ from gateway.api.relay.v1.relay_pb2 import DeliverRequest, DeliverResponse, HopS
 from gateway.api.relay.v1.relay_pb2_grpc import RelayServiceServicer, add_RelayServiceServicer_to_server
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.channels import CHECK_TIMEOUT, SILENCE, Dialer, Replica, Replicas, invoke
-from gateway.errors import Refused
-from gateway.identity import server_name
-from gateway.metrics import CallMetrics
+from gateway.errors import Refused, Unreachable
+from gateway.process.metrics import CallMetrics
+from gateway.process.tracing import Tracing
 from gateway.relay.grpc_carrier import GrpcCarrier
-from gateway.relay.transport import Unreachable
-from gateway.server import Service
-from gateway.tracing import Tracing
+from gateway.rpc import channels
+from gateway.rpc.channels import CHECK_TIMEOUT, SILENCE, Dialer, Replica, Replicas, invoke
+from gateway.rpc.server import Service
+from gateway.security.identity import server_name
 from tests.contract.coordinator_process import CoordinatorProcess, coordinator_process
 from tests.contract.small_federation import CLOCK, FEDERATION, NOTHING_LISTENS, Certificates, serving
 
@@ -91,6 +90,7 @@ def frozen(process: CoordinatorProcess) -> Iterator[None]:
         process.thaw()
 
 
+@pytest.mark.clause("2.1.3", "5.3.1")
 def test_replicas_take_turns(certificates: Certificates, two: tuple[CoordinatorProcess, ...]) -> None:
     async def scenario() -> None:
         async with replicas_of(certificates, *(each.endpoint for each in two)) as replicas:
@@ -385,6 +385,7 @@ def test_a_call_is_offered_to_two_replicas_at_most(certificates: Certificates) -
     asyncio.run(scenario())
 
 
+@pytest.mark.slow
 def test_a_member_pings_more_often_than_a_client_and_no_server_minds(
     certificates: Certificates, two: tuple[CoordinatorProcess, ...]
 ) -> None:

@@ -12,14 +12,15 @@ from gateway.relay import inbox
 from gateway.relay.outbox import receipt_content
 from gateway.store.port import Transaction
 from gateway.store.schema import migrations_of
-from region_node import sealing
+from region_node.app import sealing
+from region_node.app.sealing import seal_what_is_clear
+from region_node.business.orders.provisioning_rows import find_task
+from region_node.business.orders.rows import OrderFilter, list_orders
+from region_node.customers.notices.rows import notices_after
 from region_node.customers.rows import CustomerRow, find_customer, find_line
-from region_node.importing.progress import rejections_between
-from region_node.notices.rows import notices_after
-from region_node.orders.provisioning_rows import find_task
-from region_node.orders.rows import OrderFilter, RequestKey, find_request, list_orders
+from region_node.requests.importing.progress import rejections_between
+from region_node.requests.rows import RequestKey, find_request
 from region_node.schema import PACKAGES
-from region_node.sealing import seal_what_is_clear
 from tests.at_rest import open_envelopes
 from tests.contract.stores import ADAPTERS, Adapter, adapter_for, run
 
@@ -46,7 +47,7 @@ def fill(tx: Transaction) -> None:
             id=f"c{index}",
         )
         tx.execute(
-            "INSERT INTO products (product_id, customer_id, account_id, number, status, plan_id, start_date, binding,"
+            "INSERT INTO products (product_id, customer_id, account_id, number, status, plan_id, start_time, binding,"
             " suspension_reason, address) VALUES (:id, :customer, 'a', :number, 1, 'plan', 0, '', 'posted to Lhasa',"
             " '1777 Tongzilin')",
             id=f"p{index}",
@@ -54,8 +55,8 @@ def fill(tx: Transaction) -> None:
             number=number,
         )
     tx.execute(
-        "INSERT INTO orders (order_id, handling_region, home_region, operator, business, number, state, version,"
-        " awaiting, order_date, traceparent, body)"
+        "INSERT INTO orders (order_id, origin_region, home_region, operator, business, number, state, version,"
+        " awaiting, create_time, traceparent, body)"
         " VALUES ('guangdong/counter/R1', 'guangdong', 'sichuan', 'counter', 'PAY', :number, 1, 1, 0, 0, '', :body)",
         number=NUMBER,
         body=ORDER,
@@ -73,7 +74,7 @@ def fill(tx: Transaction) -> None:
         number=NUMBER,
     )
     tx.execute(
-        "INSERT INTO usage_records (usage_id, product_id, account_id, month, kind, usage_date, quantity, other_number)"
+        "INSERT INTO usage_records (usage_id, product_id, account_id, month, kind, usage_time, quantity, other_number)"
         " VALUES ('u1', 'p0', 'a', '2026-03', 1, 0, 1, :other)",
         other=OTHER,
     )

@@ -17,8 +17,9 @@ from gateway.relay import outbox, settling
 from gateway.relay.envelopes import Answer, Sealed
 from gateway.relay.outbox import Enqueued
 from gateway.store.port import Operation, Store, Transaction
+from gateway.time.clock import from_timestamp
 from tests.at_rest import open_envelopes
-from tests.contract.relay_pair import COMMAND, DESTINATION, LETTER, NOW, ORIGIN, Desk, FixedClock, Pair, open_store
+from tests.contract.relay_pair import COMMAND, DESTINATION, NOW, ORIGIN, OUTGOING, Desk, FixedClock, Pair, open_store
 from tests.contract.relay_scene import Scene, play
 
 T = TypeVar("T")
@@ -41,7 +42,7 @@ def test_an_envelope_of_a_transaction_that_failed_never_leaves(tmp_path: Path) -
         border = scene.pair.borders[ORIGIN]
 
         def send_and_break(tx: Transaction) -> None:
-            outbox.send(tx, border, LETTER, now=NOW, traceparent="")
+            outbox.send(tx, border, OUTGOING, now=NOW, traceparent="")
             raise ZeroDivisionError
 
         with pytest.raises(ZeroDivisionError):
@@ -97,6 +98,7 @@ def test_a_receipt_closes_its_envelope_once_with_its_journey_and_its_effect(tmp_
     play(tmp_path, scenario)
 
 
+@pytest.mark.guarantee("G11")
 def test_a_second_and_different_receipt_raises_an_alarm_and_never_overwrites_the_first(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -128,6 +130,41 @@ def test_what_is_no_good_receipt_closes_nothing(tmp_path: Path) -> None:
         assert await scene.settle(*((sent, result) for result in results)) == [False] * 5
         assert await scene.store.read(open_envelopes) == [sent, other]
         assert scene.desk.answered == []
+
+    play(tmp_path, scenario)
+
+
+def test_why_an_envelope_was_not_taken_is_kept_until_its_receipt_is(tmp_path: Path) -> None:
+    async def scenario(scene: Scene) -> None:
+        sent = [await scene.send(name) for name in ("1", "2", "3")]
+        upgrade = DeliverResult(not_delivered=NotDelivered(reason=Reason.REASON_UPGRADE_REQUIRED))
+        assert await scene.settle(*((each, upgrade) for each in sent[:2])) == [False] * 2
+        [waiting] = await scene.store.read(outbox.not_taken)
+        assert (waiting.destination, waiting.reason, waiting.count) == (DESTINATION, Reason.REASON_UPGRADE_REQUIRED, 2)
+        assert from_timestamp(waiting.create_time) == NOW
+        [row] = await scene.store.read(lambda tx: outbox.rows_about(tx, "order 1"))
+        assert row.not_taken == Reason.REASON_UPGRADE_REQUIRED
+        assert await scene.settle(*((each, DeliverResult(receipt=scene.answer(each))) for each in sent)) == [True] * 3
+        assert await scene.store.read(outbox.not_taken) == []
+
+    play(tmp_path, scenario)
+
+
+def test_an_answer_that_this_version_cannot_read_waits_for_the_upgrade_of_the_origin(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def scenario(scene: Scene) -> None:
+        sent = await scene.send()
+        later = scene.answer(sent, Answer(Outcome.ValueType(9999)))
+        assert await scene.settle((sent, DeliverResult(receipt=later))) == [False]
+        assert "guangdong runs an older version, which cannot read outcome = 9999" in caplog.text
+        scene.desk.unknown_when_answered = sent.content.id
+        receipt = scene.answer(sent)
+        assert await scene.settle((sent, DeliverResult(receipt=receipt))) == [False]
+        assert "the answer to 1 waits until this region is upgraded: state = 9" in caplog.text
+        assert await scene.store.read(open_envelopes) == [sent]
+        scene.desk.unknown_when_answered = ""
+        assert await scene.settle((sent, DeliverResult(receipt=receipt))) == [True]
 
     play(tmp_path, scenario)
 

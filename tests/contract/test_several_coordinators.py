@@ -24,7 +24,6 @@ from coordinator.registry.etcd.settings import EtcdSettings
 from coordinator.registry.etcd.watch import Follower
 from coordinator.settings import CoordinatorSettings
 from deploy.local.etcd import LocalEtcd
-from gateway import server
 from gateway.api.coordinator.v1.administration_pb2 import (
     ListRegionsRequest,
     ListRegionsResponse,
@@ -52,21 +51,21 @@ from gateway.api.relay.v1.relay_pb2_grpc import (
     add_RelayServiceServicer_to_server,
 )
 from gateway.api.types.v1.access_pb2 import Role
-from gateway.channels import Dialer, Replicas, invoke
-from gateway.errors import Refused, reason_name
+from gateway.errors import Refused, Unreachable, reason_name
 from gateway.federation.current import CurrentFederation
-from gateway.identity import server_name
-from gateway.metrics import CallMetrics
+from gateway.process.metrics import CallMetrics
+from gateway.process.tracing import Tracing
 from gateway.relay.border import Border
 from gateway.relay.envelopes import Sealed
 from gateway.relay.grpc_carrier import GrpcCarrier
 from gateway.relay.lanes import Delivered, LanePorts, Lanes
-from gateway.relay.pouches import PouchTransport
-from gateway.relay.transport import Unreachable
-from gateway.sealing_keys import published
-from gateway.server import Service
-from gateway.signing import TrustedKeys
-from gateway.tracing import Tracing
+from gateway.relay.sealed_batches import SealedBatchTransport
+from gateway.rpc import server
+from gateway.rpc.channels import Dialer, Replicas, invoke
+from gateway.rpc.server import Service
+from gateway.security.identity import server_name
+from gateway.security.sealing_keys import published
+from gateway.security.signing import TrustedKeys
 from tests.contract.coordinator_process import CoordinatorProcess, coordinator_process
 from tests.contract.coordinators import (
     ADMIN,
@@ -83,7 +82,7 @@ from tests.contract.membership_node import ENDPOINT, eventually, node, running
 from tests.contract.small_federation import CLOCK, FEDERATION, Certificates, serving
 from tests.contract.test_coordinator_cli import command
 from tests.keys import region_keys
-from tests.pouches import Inlet
+from tests.sealed_batches import Inlet
 
 HENAN, SICHUAN = "henan", "sichuan"
 SERVICE = relay_pb2.DESCRIPTOR.services_by_name["RelayService"]
@@ -366,7 +365,7 @@ def test_a_lane_goes_on_through_another_coordinator_while_one_is_frozen(
             assert border.sealing_keys.accept(
                 SICHUAN, published(region_keys(SICHUAN).set, signer, CLOCK.now()), lambda *_: True
             )
-            transport = PouchTransport(border, GrpcCarrier(replicas, tracing, calls))
+            transport = SealedBatchTransport(border, GrpcCarrier(replicas, tracing, calls))
             lanes = Lanes(LanePorts(HENAN, transport, settle, CLOCK, random.Random(1)))
             at.closing.push_async_callback(lanes.close)
             lane = lanes.to(SICHUAN)
@@ -384,7 +383,7 @@ def test_a_lane_goes_on_through_another_coordinator_while_one_is_frozen(
                 await send(number)
             other.thaw()
             assert lane.counts.trips == 0
-            assert max(each.parcel.attempts for each in delivered) == 2
+            assert max(each.queued.attempts for each in delivered) == 2
             assert lane.counts.repeated == 1
             through = {"coordinator/0", "coordinator/1"}
             while parties_of(delivered[-1]) & through != {"coordinator/1"}:
@@ -405,6 +404,7 @@ def parties_of(delivered: Delivered) -> set[str]:
     return {stamp.party for stamp in Journey.FromString(delivered.journey).stamps}
 
 
+@pytest.mark.slow
 def test_a_node_stays_joined_and_hears_of_changes_whichever_coordinator_freezes(
     certificates: Certificates, tmp_path: Path, etcd: EtcdSettings
 ) -> None:

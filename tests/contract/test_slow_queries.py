@@ -71,7 +71,7 @@ def test_nothing_is_begun_for_a_suspended_region_or_after_its_time(tmp_path: Pat
         sent, border = scene.pair.seal(kind=QUERY), scene.pair.borders[DESTINATION]
         query = SlowQuery(answering(scene))
         late = await answer_slowly(scene.store, border, query, sent, scene.clock.now() + 2 * HOUR)
-        assert scene.opened(late, sent).reason == Reason.REASON_ORDER_EXPIRED
+        assert scene.opened(late, sent).reason == Reason.REASON_ENVELOPE_EXPIRED
         scene.pair.know(SUSPENDED, revision=8)
         told = await refusal(answer_slowly(scene.store, border, query, sent, scene.clock.now()))
         assert told == "REGION_SUSPENDED"

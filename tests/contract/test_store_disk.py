@@ -61,6 +61,7 @@ def test_a_second_store_in_the_same_process_is_refused_too(adapter: Adapter) -> 
     run(scenario())
 
 
+@pytest.mark.guarantee("G1")
 def test_what_was_acknowledged_survives_a_kill(adapter: Adapter, tmp_path: Path) -> None:
     with subprocess.Popen(writer(adapter, tmp_path, 1_000_000), cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from gateway import timers
-from gateway.clock import to_microseconds
+from gateway.store import timers
 from gateway.store.port import Store, Transaction
-from gateway.timers import SWEEP_LIMIT, Scheduler, Timer, TimerHandler, cancel_timer, fire, set_timer
+from gateway.store.timers import SWEEP_LIMIT, Scheduler, Timer, TimerHandler, cancel_timer, fire, set_timer
+from gateway.time.clock import to_microseconds
 from tests.contract.relay_pair import NOW, FixedClock, effects, open_store
 
 SECOND, HOUR = timedelta(seconds=1), timedelta(hours=1)

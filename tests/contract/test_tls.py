@@ -14,7 +14,8 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from gateway.api.types.v1.access_pb2 import Role
-from gateway.authority import (
+from gateway.errors import Refused
+from gateway.security.authority import (
     AUTHORITY_CERTIFICATE,
     SIGNING_CERTIFICATE,
     SIGNING_KEY,
@@ -24,10 +25,8 @@ from gateway.authority import (
     CertificateSet,
     Issued,
 )
-from gateway.clock import SystemClock
-from gateway.errors import Refused
-from gateway.identity import from_auth_context, parse, server_name
-from gateway.tls import (
+from gateway.security.identity import from_auth_context, parse, server_name
+from gateway.security.tls import (
     MAX_MESSAGE_BYTES,
     Credentials,
     CredentialsUnusable,
@@ -36,6 +35,7 @@ from gateway.tls import (
     server_credentials,
     server_options,
 )
+from gateway.time.clock import SystemClock
 
 FEDERATION = "demo.example"
 NOW = datetime.now(UTC)
@@ -191,6 +191,7 @@ REFUSED_CLIENTS: dict[str, Callable[[Files], grpc.ChannelCredentials]] = {
 }
 
 
+@pytest.mark.guarantee("G14")
 @pytest.mark.parametrize("which", REFUSED_CLIENTS)
 def test_a_wrong_client_is_refused_where_the_right_one_passes(files: Files, which: str) -> None:
     async def scenario() -> None:
@@ -360,7 +361,7 @@ def test_a_server_serves_on_while_its_files_are_missing_broken_or_half_replaced(
             assert await presented(server, client) == serial(other)
 
     asyncio.run(scenario())
-    warnings = [record.getMessage() for record in caplog.records if record.name == "gateway.tls"]
+    warnings = [record.getMessage() for record in caplog.records if record.name == "gateway.security.tls"]
     assert len(warnings) == 3, "one warning for each state of the files, however many connect"
     assert "No such file" in warnings[0]
     assert "no private key" in warnings[1]

@@ -8,13 +8,13 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from gateway.api.region.v1 import oversight_service_pb2 as contract
 from gateway.api.region.v1.order_pb2 import Awaiting, OrderState, Party, StateChange
 from gateway.api.region.v1.oversight_service_pb2 import EnvelopeTrace, OrderSummary
-from gateway.api.region.v1.oversight_service_pb2_grpc import OversightServiceServicer
+from gateway.api.region.v1.oversight_service_pb2_grpc import OrderOversightServiceServicer
 from gateway.api.relay.v1.relay_pb2 import EnvelopeKind, HopStamp, Journey
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.clock import to_timestamp
 from gateway.errors import Refused
+from gateway.time.clock import to_timestamp
 
-SERVICE = contract.DESCRIPTOR.services_by_name["OversightService"]
+SERVICE = contract.DESCRIPTOR.services_by_name["OrderOversightService"]
 START = datetime(2026, 11, 24, 4, tzinfo=UTC)
 ORDER_ID = "henan/counter/R1"
 
@@ -25,10 +25,10 @@ def pending_order() -> OrderSummary:
         business="TERMINATE",
         state=OrderState.ORDER_STATE_PENDING,
         version=2,
-        handling_region="henan",
+        origin_region="henan",
         home_region="sichuan",
         awaiting=Awaiting(party=Party.PARTY_HOME_STAFF, action="review", since=_at(0), due=_at(24 * 3600 * 1000)),
-        order_date=_at(0),
+        create_time=_at(0),
     )
 
 
@@ -37,9 +37,9 @@ def held_order() -> OrderSummary:
         id="henan/counter/R2",
         business="SUSPEND",
         state=OrderState.ORDER_STATE_HELD,
-        handling_region="henan",
+        origin_region="henan",
         reason=Reason.REASON_NUMBER_UNRESOLVED,
-        order_date=_at(1000),
+        create_time=_at(1000),
         number_prefix="+861989900",
     )
 
@@ -47,6 +47,7 @@ def held_order() -> OrderSummary:
 def trace() -> contract.GetOrderTraceResponse:
     """States and hops, not in the order of time."""
     submit, cancel = EnvelopeKind.ENVELOPE_KIND_ORDER_SUBMIT, EnvelopeKind.ENVELOPE_KIND_ORDER_COMMAND
+    update = EnvelopeKind.ENVELOPE_KIND_ORDER_UPDATE
     stamps = [("henan", "sent", 5), ("coordinator/0", "received", 10), ("sichuan", "committed", 15)]
     return contract.GetOrderTraceResponse(
         order=pending_order(),
@@ -70,11 +71,15 @@ def trace() -> contract.GetOrderTraceResponse:
             EnvelopeTrace(
                 envelope_id=f"{ORDER_ID}#cancel", kind=cancel, origin="henan", destination="sichuan", attempts=3
             ),
+            *(
+                EnvelopeTrace(kind=update, origin="henan", destination="sichuan", not_taken_reason=reason)
+                for reason in (Reason.REASON_UPGRADE_REQUIRED, Reason.REASON_REGION_SUSPENDED)
+            ),
         ],
     )
 
 
-class Region(OversightServiceServicer):
+class Region(OrderOversightServiceServicer):
     """Henan, which handles both orders."""
 
     async def ListOrderSummaries(  # noqa: N802 - named by gRPC

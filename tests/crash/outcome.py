@@ -11,11 +11,13 @@ from gateway.api.region.v1.customer_service_pb2 import ProductStatus
 from gateway.api.region.v1.order_pb2 import Order, OrderState
 from gateway.api.region.v1.order_service_pb2 import CancelOrderRequest, SubmitOrderRequest
 from gateway.errors import from_rpc_error, reason_name
-from region_node.orders.rules import is_final
+from region_node.business.orders.rules import is_final
 from tests.crash.regions import AMOUNT, HANDLING, HOME, SETTLED_SECONDS, TwoRegions, account_of, order_id_of
 
 COMPLETED = OrderState.ORDER_STATE_COMPLETED
 ATTEMPTS_IN_A_FAULT = 3
+# gRPC gives a dropped connection the one that it finds first: a write to a closed socket is UNKNOWN.
+_UNKNOWN_OUTCOMES = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.UNKNOWN, grpc.StatusCode.INTERNAL)
 
 
 def is_settled(regions: TwoRegions, order_id: str) -> bool:
@@ -95,7 +97,7 @@ def require_unanswered(call: Future[Order]) -> None:
     """The caller was told that the outcome is not known."""
     with pytest.raises(grpc.aio.AioRpcError) as failed:
         call.result()
-    assert failed.value.code() == grpc.StatusCode.UNAVAILABLE, failed.value
+    assert failed.value.code() in _UNKNOWN_OUTCOMES, failed.value
     assert from_rpc_error(failed.value) is None
 
 

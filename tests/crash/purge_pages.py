@@ -4,7 +4,6 @@ import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from gateway.clock import from_microseconds
 from gateway.federation.catalogue import Federation
 from gateway.federation.current import CurrentFederation
 from gateway.federation.files import load
@@ -12,9 +11,11 @@ from gateway.relay.border import Border
 from gateway.store.port import Transaction
 from gateway.store.schema import migrations_of
 from gateway.store.sqlite import SqliteStore
-from gateway.timers import Timer, due_timers, fire
-from region_node.context import RegionContext
-from region_node.retention.purge import PURGE_TIMER, ensure_purge, purge
+from gateway.store.timers import Timer, due_timers, fire
+from gateway.time.clock import from_microseconds
+from region_node.app.registered import registry
+from region_node.lifecycle.retention.purge import PURGE_TIMER, ensure_purge, purge
+from region_node.node.context import RegionContext
 from tests.simulation.world import keys
 
 NIGHT = timedelta(hours=3)
@@ -26,12 +27,13 @@ async def run(path: Path, pages: int) -> None:
     """Fires the timer so many times, each in a transaction of its own, or until the night is over."""
     current, shared = CurrentFederation(), keys()
     current.update(Federation(1, load(DEPLOYED)), [])
-    context = RegionContext(Border("sichuan", shared.signers["sichuan"], shared.trusted, current), {})
+    border = Border("sichuan", shared.signers["sichuan"], shared.trusted, current)
+    every = registry(RegionContext(border))
     store = SqliteStore(path, migrations_of("gateway", "region_node"))
 
     def one(tx: Transaction, before: datetime) -> bool:
         def handle(tx: Transaction, timer: Timer, now: datetime) -> None:
-            purge(tx, context, timer, now)
+            purge(tx, every, timer, now)
 
         due = [timer for timer in due_timers(tx, before) if timer.kind == PURGE_TIMER]
         return bool(due) and fire(tx, due[0], {PURGE_TIMER: handle}, max(from_microseconds(due[0].due), before - NIGHT))

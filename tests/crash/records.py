@@ -9,15 +9,15 @@ from typing import Protocol, cast
 import psycopg
 
 from deploy.local.federation import LocalFederation
-from gateway import audit
 from gateway.api.region.v1.order_pb2 import Order
 from gateway.api.relay.v1.relay_pb2 import Envelope, Receipt
-from gateway.region_keys import KeySet, RegionKeys
+from gateway.auditing import audit
+from gateway.security.region_keys import KeySet, RegionKeys
 from gateway.store.opening import DatabasePlace
 from gateway.store.port import Transaction
 from gateway.store.postgresql_connection import PostgresqlTransaction, connect
+from region_node.business.orders.rows import find_order
 from region_node.customers.rows import find_line
-from region_node.orders.rows import find_order
 from tests import at_rest
 
 Row = tuple[object, ...]

@@ -3,11 +3,12 @@
 from collections.abc import Coroutine
 from concurrent.futures import Future
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any, TypeVar
 
 import grpc
 
-from deploy.local.federation import FEDERATION, OPERATOR, LocalFederation
+from deploy.local.federation import FEDERATION, FEDERATION_FILES, OPERATOR, LocalFederation
 from gateway.api.region.v1.customer_service_pb2 import (
     BatchCreateCustomersRequest,
     BillingAccount,
@@ -19,15 +20,16 @@ from gateway.api.region.v1.customer_service_pb2_grpc import CustomerServiceStub
 from gateway.api.region.v1.order_pb2 import Order, OrderRequest
 from gateway.api.region.v1.order_service_pb2 import (
     CancelOrderRequest,
+    ExpediteOrderRequest,
     GetOrderRequest,
     SubmitOrderRequest,
 )
 from gateway.api.region.v1.order_service_pb2_grpc import OrderServiceStub
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.types_pb2 import Applicant, Channel, Document, Money, Requester
-from gateway.clock import SystemClock, to_timestamp
-from gateway.identity import server_name
-from gateway.tls import Credentials, client_credentials, client_options
+from gateway.security.identity import server_name
+from gateway.security.tls import Credentials, client_credentials, client_options
+from gateway.time.clock import SystemClock, to_timestamp
 from tests.crash.records import Records
 from tests.faults.background import Background
 
@@ -59,7 +61,7 @@ class TwoRegions:
 
     @property
     def handling(self) -> Records:
-        """What the handling region has in its database."""
+        """What the origin region has in its database."""
         return self._records[0]
 
     @property
@@ -67,15 +69,15 @@ class TwoRegions:
         """What the home region has in its database."""
         return self._records[1]
 
-    def start(self) -> None:
+    def start(self, configuration: Path = FEDERATION_FILES) -> None:
         """Starts the prepared federation and takes over the home region's customers."""
         nodes = self.federation.nodes
         self._records = [Records.of(self.federation, nodes[region][0].name) for region in (HANDLING, HOME)]
-        self.federation.start()
+        self.federation.start(configuration=configuration)
         self.run(self._create_customers())
 
     def open_counters(self, *endpoints: str) -> None:
-        """The counter reaches the processes of the handling region there."""
+        """The counter reaches the processes of the origin region there."""
         name = server_name(Role.ROLE_REGION, HANDLING, FEDERATION)
         self._counters = [
             OrderServiceStub(self._dial(f"{HANDLING}-{OPERATOR}", endpoint, name)) for endpoint in endpoints
@@ -116,7 +118,7 @@ class TwoRegions:
         return self.background.start(self._submit(request, wait, at))
 
     def get(self, order_id: str, at: int = 0) -> Order:
-        """Reads an order at a process of the handling region. Raises AioRpcError."""
+        """Reads an order at a process of the origin region. Raises AioRpcError."""
         return self.background.run(self._get(order_id, at))
 
     def start_get(self, order_id: str) -> "Future[Order]":
@@ -126,6 +128,10 @@ class TwoRegions:
     def start_cancel(self, request: CancelOrderRequest) -> "Future[Order]":
         """Asks to cancel an order."""
         return self.background.start(self._cancel(request))
+
+    def expedite(self, order_id: str) -> Order:
+        """Reminds the home region of an order, and does not wait for what it says. Raises AioRpcError."""
+        return self.run(self._expedite(ExpediteOrderRequest(request_id=self._next_id("expedite"), order_id=order_id)))
 
     def cancel_request(self, order_id: str) -> CancelOrderRequest:
         """A request to cancel an order, with an id of its own."""
@@ -192,6 +198,10 @@ class TwoRegions:
 
     async def _cancel(self, request: CancelOrderRequest) -> Order:
         return (await self._counters[0].CancelOrder(request, timeout=CALL_SECONDS, wait_for_ready=self._waits())).order
+
+    async def _expedite(self, request: ExpediteOrderRequest) -> Order:
+        request.requester.CopyFrom(CLERK)
+        return (await self._counters[0].ExpediteOrder(request, timeout=CALL_SECONDS)).order
 
     async def _create_customers(self) -> None:
         customers = [

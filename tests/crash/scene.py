@@ -9,19 +9,19 @@ from deploy.local.federation import COORDINATOR, FEDERATION, PROVIDER, LocalFede
 from deploy.local.postgresql import LocalPostgresql
 from deploy.local.process import wait_until
 from deploy.local.profiles import Engine, Placement, Profile
-from gateway import failpoints
 from gateway.api.region.v1.order_pb2 import OrderState
 from gateway.api.region.v1.order_service_pb2 import SubmitOrderRequest
 from gateway.api.relay.v1.relay_pb2 import DeliverResult, Envelope
 from gateway.api.relay.v1.relay_pb2_grpc import RelayServiceStub
 from gateway.api.types.v1.access_pb2 import Role
-from gateway.identity import server_name
-from gateway.sealing import Route
+from gateway.process import failpoints
+from gateway.security.identity import server_name
+from gateway.security.sealing import Route
 from tests import preloaded
 from tests.crash.records import Records
 from tests.crash.regions import CALL_SECONDS, HANDLING, HOME, TwoRegions
 from tests.faults.proxy import FaultProxy
-from tests.pouches import Pouch, sealing_key
+from tests.sealed_batches import SealedBatch, sealing_key
 
 SYSTEM = f"{HOME}-{PROVIDER}"
 PROVISIONED = "RESUME"  # what the home region's own system carries out
@@ -103,7 +103,7 @@ class Scene(TwoRegions):
         return request
 
     def start_deliver_as_handling(self, *envelopes: Envelope) -> "Future[list[DeliverResult]]":
-        """Brings envelopes to the coordinator for the home region, as the handling region's node does."""
+        """Brings envelopes to the coordinator for the home region, as the origin region's node does."""
         return self.background.start(self._deliver(self._as_handling, envelopes))
 
     def start_deliver_as_coordinator(self, *envelopes: Envelope) -> "Future[list[DeliverResult]]":
@@ -162,5 +162,5 @@ class Scene(TwoRegions):
         return FaultProxy(self.background, target)
 
     async def _deliver(self, relay: RelayServiceStub, envelopes: Sequence[Envelope]) -> list[DeliverResult]:
-        pouch = Pouch(Route(HANDLING, HOME), sealing_key(self.federation.keys_file(HOME)), *envelopes)
-        return pouch.opened(await relay.Deliver(pouch.request, timeout=CALL_SECONDS, wait_for_ready=True))
+        sealed_batch = SealedBatch(Route(HANDLING, HOME), sealing_key(self.federation.keys_file(HOME)), *envelopes)
+        return sealed_batch.opened(await relay.Deliver(sealed_batch.request, timeout=CALL_SECONDS, wait_for_ready=True))

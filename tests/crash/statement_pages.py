@@ -13,27 +13,27 @@ from pathlib import Path
 from gateway.api.region.v1.agreement_pb2 import OutageCause, ServiceOutage
 from gateway.api.region.v1.agreement_service_pb2 import CreateAgreementRequest
 from gateway.api.types.v1.types_pb2 import Money
-from gateway.clock import to_timestamp
 from gateway.federation.catalogue import Federation
 from gateway.federation.current import CurrentFederation
 from gateway.federation.files import load
-from gateway.region_keys import KeySet, RegionKeys
 from gateway.relay.border import Border
+from gateway.security.region_keys import KeySet, RegionKeys
 from gateway.store.port import Transaction
 from gateway.store.schema import migrations_of
 from gateway.store.sqlite import SqliteStore
-from gateway.timers import TimerHandler, due_timers, fire
-from region_node.agreements import operations
-from region_node.agreements.outages import CORRECTION_TIMER, note_outage
-from region_node.agreements.statements import (
+from gateway.store.timers import TimerHandler, due_timers, fire
+from gateway.time.clock import to_timestamp
+from region_node.customers.operations import keep_customer, keep_line
+from region_node.customers.rows import CustomerRow
+from region_node.network.agreements import operations
+from region_node.network.agreements.outages import CORRECTION_TIMER, note_outage
+from region_node.network.agreements.statements import (
     STATEMENT_TIMER,
     correction_is_due,
     ensure_statements,
     statements_are_due,
 )
-from region_node.context import RegionContext
-from region_node.customers.operations import keep_customer, keep_line
-from region_node.customers.rows import CustomerRow
+from region_node.node.context import RegionContext
 from tests.simulation.world import keys
 from tests.unit.situations import LINE
 
@@ -49,9 +49,9 @@ def make(tx: Transaction, context: RegionContext) -> None:
     ensure_statements(tx, BEGAN)
     for each in range(AGREEMENTS):
         named = replace(LINE, product_id=f"p{each}", customer_id=f"c{each}", account_id=f"a{each}")
-        line = replace(named, number=f"+8619851{each:06d}", start_date=BEGAN - timedelta(days=400))
+        line = replace(named, number=f"+8619851{each:06d}", start_time=BEGAN - timedelta(days=400))
         keep_customer(tx, CustomerRow(line.customer_id, "王芳", ""))
-        keep_line(tx, line, line.start_date)
+        keep_line(tx, line, line.start_time)
         charge = Money(minor_units=100_000, currency="CNY")
         asked = CreateAgreementRequest(
             number=line.number, service=SERVICE, template="leased-line", monthly_charge=charge
@@ -82,7 +82,7 @@ async def main(path: Path, keys_file: Path, command: str) -> None:
     """Does it, each timer in a transaction of its own."""
     current, shared = CurrentFederation(), keys()
     current.update(Federation(1, load(DEPLOYED)), [])
-    context = RegionContext(Border("sichuan", shared.signers["sichuan"], shared.trusted, current), {})
+    context = RegionContext(Border("sichuan", shared.signers["sichuan"], shared.trusted, current))
     store = SqliteStore(path, migrations_of("gateway", "region_node"), keys=RegionKeys(KeySet.load(keys_file)))
     handlers: dict[str, TimerHandler] = {
         STATEMENT_TIMER: lambda tx, timer, now: statements_are_due(tx, context, timer, now),

@@ -9,6 +9,8 @@ from tests.crash.outcome import require_cancelled_once, require_one_effect
 from tests.crash.regions import HANDLING, HOME
 from tests.crash.scene import Scene
 
+pytestmark = pytest.mark.slow
+
 COMPLETED = OrderState.ORDER_STATE_COMPLETED
 
 

@@ -10,10 +10,12 @@ from deploy.local.process import wait_until
 from gateway.api.region.v1.attachment_service_pb2 import AttachFileRequest, AttachFileResponse, AttachmentUpload
 from gateway.api.region.v1.attachment_service_pb2_grpc import AttachmentServiceStub
 from gateway.api.region.v1.document_service_pb2 import UploadState
-from region_node.cli.customers.document_transfer import CHUNK, Uploading
+from region_node.cli.imports.file_transfer import CHUNK, Uploading
 from tests.crash.regions import CALL_SECONDS, CLERK, HANDLING, HOME, number_of
 from tests.crash.scene import Scene
 from tests.crash.test_complaints import complaint_of, file_complaint, filing, stored, version
+
+pytestmark = pytest.mark.slow
 
 PATIENCE = 60.0
 NUMBER = number_of(903)  # of no other complaint
@@ -21,12 +23,12 @@ CONTENT = b"\x89PNG\r\n\x1a\n" + bytes(2 * CHUNK)
 
 
 def attaching(
-    scene: Scene, docket: str, region: str = HANDLING, certificate: str = f"{HANDLING}-{OPERATOR}"
+    scene: Scene, ticket_id: str, region: str = HANDLING, certificate: str = f"{HANDLING}-{OPERATOR}"
 ) -> "Future[AttachFileResponse]":
     """Brings a file, again and again while the node is away, as the command does."""
     named = AttachmentUpload(
-        request_id=docket.replace("/", "-"),
-        docket=docket,
+        request_id=ticket_id.replace("/", "-"),
+        ticket_id=ticket_id,
         name="bill.png",
         media_type="image/png",
         size=len(CONTENT),
@@ -44,23 +46,23 @@ def attaching(
 
 @pytest.mark.parametrize(("region", "point"), [(HANDLING, "D1.after-commit"), (HOME, "S9.after-commit")])
 def test_a_file_is_attached_once_whoever_is_killed_about_the_commit(scene: Scene, region: str, point: str) -> None:
-    docket = scene.run(file_complaint(scene, filing(scene, f"attach-{point}", NUMBER))).docket
-    wait_until(lambda: scene.run(complaint_of(scene, docket)).version == 1, CALL_SECONDS, "it is taken up")
+    ticket_id = scene.run(file_complaint(scene, filing(scene, f"attach-{point}", NUMBER))).ticket_id
+    wait_until(lambda: scene.run(complaint_of(scene, ticket_id)).version == 1, CALL_SECONDS, "it is taken up")
     scene.arm(region, point)
-    upload = attaching(scene, docket)
+    upload = attaching(scene, ticket_id)
     scene.require_killed(region)
     scene.restart(region)
     upload.result(PATIENCE)
 
     def state() -> int:
-        return scene.handling.count("SELECT COALESCE(MAX(state), 0) FROM document_files WHERE docket = ?", docket)
+        return scene.handling.count("SELECT COALESCE(MAX(state), 0) FROM document_files WHERE ticket_id = ?", ticket_id)
 
     wait_until(lambda: state() == UploadState.UPLOAD_STATE_REGISTERED, PATIENCE, "the home region has it")
-    (attachment,) = scene.run(complaint_of(scene, docket)).attachments
+    (attachment,) = scene.run(complaint_of(scene, ticket_id)).attachments
     assert attachment.sha256 == hashlib.sha256(CONTENT).digest()
     done = "SELECT COUNT(*) FROM audit WHERE action = 'AttachFile' AND subject = ?"
-    assert scene.handling.count(done, docket) == 1
-    assert scene.handling.open_envelopes(docket) == []
+    assert scene.handling.count(done, ticket_id) == 1
+    assert scene.handling.open_envelopes(ticket_id) == []
 
 
 @pytest.mark.parametrize(
@@ -76,8 +78,8 @@ def test_a_file_of_a_work_item_is_in_the_case_and_in_the_other_item_once_whoever
     scene: Scene, region: str, point: str
 ) -> None:
     request = filing(scene, f"item-{point}", NUMBER, "BILL_VAS")  # two departments of the home region
-    docket = scene.run(file_complaint(scene, request)).docket
-    items = [f"{docket}/{number}" for number in (1, 2)]
+    ticket_id = scene.run(file_complaint(scene, request)).ticket_id
+    items = [f"{ticket_id}/{number}" for number in (1, 2)]
     for item in items:
         wait_until(lambda item=item: version(scene.handling, item) == 1, CALL_SECONDS, "it is taken up")  # type: ignore[misc]
     certificate = scene.federation.issue_staff(HOME, "wang").name
@@ -87,7 +89,7 @@ def test_a_file_of_a_work_item_is_in_the_case_and_in_the_other_item_once_whoever
     scene.require_killed(region)
     scene.restart(region)
     upload.result(PATIENCE)
-    for each in (docket, *items):
+    for each in (ticket_id, *items):
         wait_until(lambda each=each: len(stored(scene.handling, each).attachments) == 1, PATIENCE, f"{each} has it")  # type: ignore[misc]
     for each in items:
         wait_until(lambda each=each: scene.handling.open_envelopes(each) == [], PATIENCE, "all was heard")  # type: ignore[misc]

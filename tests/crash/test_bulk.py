@@ -13,6 +13,8 @@ from deploy.local.process import ChildProcess, wait_until
 from tests.crash.regions import AMOUNT, HANDLING, HOME, SETTLED_SECONDS, account_of, number_of
 from tests.crash.scene import Scene
 
+pytestmark = pytest.mark.slow
+
 LINES = 400
 IN_THE_MIDDLE = 60  # orders that are stored when something is killed
 PATIENCE = 60.0  # seconds
@@ -30,7 +32,7 @@ def write_file(path: Path, run: str) -> list[str]:
 
 
 class Submitting:
-    """The command, at the counter of the handling region."""
+    """The command, at the counter of the origin region."""
 
     def __init__(self, scene: Scene, file: Path, name: str) -> None:
         self.report = file.with_suffix(f".{name}.jsonl")
@@ -91,7 +93,7 @@ def balance(scene: Scene) -> int:
 
 
 def stored(scene: Scene, orders: list[str]) -> int:
-    """How many of the orders are stored at the handling region."""
+    """How many of the orders are stored at the origin region."""
     pattern = f"{orders[0].rpartition('-')[0]}-%"
     return scene.handling.count("SELECT COUNT(*) FROM orders WHERE order_id LIKE ?", pattern)
 

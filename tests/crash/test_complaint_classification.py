@@ -12,13 +12,17 @@ from tests.crash.scene import Scene
 from tests.crash.test_complaint_cases import items_of
 from tests.crash.test_complaints import complaint_of, file_complaint, filing, raised, version
 
+pytestmark = pytest.mark.slow
+
 STAFF = "wang"
 ONE_DEPARTMENT, TWO_DEPARTMENTS = "BILL_WRONG", "BILL_VAS"  # of the home region
 
 
-async def _classify(scene: Scene, certificate: str, docket: str, category: str) -> Complaint:
+async def _classify(scene: Scene, certificate: str, ticket_id: str, category: str) -> Complaint:
     request = ClassifyComplaintRequest(
-        request_id=f"classify-{scene.engine.value}-{docket.replace('/', '-')}", docket=docket, category=category
+        request_id=f"classify-{scene.engine.value}-{ticket_id.replace('/', '-')}",
+        ticket_id=ticket_id,
+        category=category,
     )
     async with scene.federation.dial_region(HANDLING, certificate) as channel:
         node = ComplaintServiceStub(channel)
@@ -43,23 +47,23 @@ def test_a_complaint_whose_node_dies_as_it_is_classified_is_routed_once(
     filed = scene.run(file_complaint(scene, request))
     assert (filed.request.category, filed.version) == ("", 0)
     scene.arm(HANDLING, point)
-    call = scene.background.start(_classify(scene, certificate, filed.docket, category))
+    call = scene.background.start(_classify(scene, certificate, filed.ticket_id, category))
     scene.require_killed(HANDLING)
     with pytest.raises(grpc.aio.AioRpcError):
         call.result()
-    stored = scene.handling.column("SELECT category FROM complaints WHERE docket = ?", filed.docket)
+    stored = scene.handling.column("SELECT category FROM complaints WHERE ticket_id = ?", filed.ticket_id)
     assert stored == [category if point.endswith("after-commit") else ""]
     scene.restart(HANDLING)
-    scene.run(_classify(scene, certificate, filed.docket, category))
-    dockets = items_of(scene.handling, filed.docket) or [filed.docket]
-    assert len(dockets) == (1 if category == ONE_DEPARTMENT else 2)
-    for docket in map(str, dockets):
-        wait_until(lambda docket=docket: version(scene.handling, docket) == 1, CALL_SECONDS, "the home region has it")  # type: ignore[misc]
-        events = "SELECT COUNT(*) FROM complaint_events WHERE docket = ?"
-        assert scene.home.count(events, docket) == 1
-        assert scene.handling.open_envelopes(docket) == []
-    assert raised(scene.handling, filed.docket) == [0, 1]
-    known = scene.run(complaint_of(scene, filed.docket))
+    scene.run(_classify(scene, certificate, filed.ticket_id, category))
+    ticket_ids = items_of(scene.handling, filed.ticket_id) or [filed.ticket_id]
+    assert len(ticket_ids) == (1 if category == ONE_DEPARTMENT else 2)
+    for item in map(str, ticket_ids):
+        wait_until(lambda item=item: version(scene.handling, item) == 1, CALL_SECONDS, "the home region has it")  # type: ignore[misc]
+        events = "SELECT COUNT(*) FROM complaint_events WHERE ticket_id = ?"
+        assert scene.home.count(events, item) == 1
+        assert scene.handling.open_envelopes(item) == []
+    assert raised(scene.handling, filed.ticket_id) == [0, 1]
+    known = scene.run(complaint_of(scene, filed.ticket_id))
     assert [each.category for each in known.classification.settings] == [category]
     notices = "SELECT COUNT(*) FROM notices WHERE notice_id = ?"
-    assert scene.handling.count(notices, f"complaint/{filed.docket}/classified/1") == 1
+    assert scene.handling.count(notices, f"complaint/{filed.ticket_id}/classified/1") == 1

@@ -16,13 +16,15 @@ from deploy.local.federation import FEDERATION, OPERATOR, LocalFederation
 from deploy.local.process import wait_until
 from deploy.local.profiles import EMBEDDED, Engine
 from deploy.old_complaints import COLUMNS, rows
-from gateway.failpoints import VARIABLE
-from region_node.complaints.rows import require_complaint
+from gateway.process.failpoints import VARIABLE
+from region_node.care.complaints.rows import require_complaint
 from tests import preloaded
 from tests.crash.records import Records
 from tests.crash.test_import import ON_POSTGRESQL, PATIENCE, SLOW
 from tests.faults.background import Background
 from tests.faults.proxy import FaultProxy
+
+pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
 MAP = ROOT / "deploy" / "import" / "old-complaints.yaml"
@@ -67,12 +69,10 @@ class Site:
 
     def require_whole(self) -> None:
         """Asserts that every line is one complaint, with its events, figures, levels and timer."""
-        dockets = [str(docket) for (docket,) in self.records.rows("SELECT docket FROM complaints")]
+        ticket_ids = [str(ticket_id) for (ticket_id,) in self.records.rows("SELECT ticket_id FROM complaints")]
         with self.records.database.look() as tx:
-            complaints = [require_complaint(tx, docket).complaint for docket in dockets]
-        assert sorted(each.external_reference for each in complaints) == [
-            f"GD{number:08d}" for number in range(1, LINES + 1)
-        ]
+            complaints = [require_complaint(tx, ticket_id).complaint for ticket_id in ticket_ids]
+        assert sorted(each.external_id for each in complaints) == [f"GD{number:08d}" for number in range(1, LINES + 1)]
         count = self.records.count
         for table in ("complaint_events", "complaint_figures"):
             assert count(f"SELECT COUNT(*) FROM {table}") == LINES

@@ -11,6 +11,8 @@ from tests.crash.regions import CALL_SECONDS, HANDLING, HOME, number_of
 from tests.crash.scene import Scene
 from tests.crash.test_complaints import file_complaint, filing, raised, stored
 
+pytestmark = pytest.mark.slow
+
 CATEGORY = "SVC_ATTITUDE"  # whoever takes it in answers it
 
 
@@ -31,23 +33,24 @@ async def file_at_home(scene: Scene, request: FileComplaintRequest) -> Complaint
 def test_a_repeat_is_joined_once_whoever_is_killed_while_it_is_told(
     scene: Scene, number: int, dies: str, point: str, is_known: bool
 ) -> None:
-    about, index = number_of(number), "SELECT COUNT(*) FROM complaint_index WHERE docket = ?"
+    about, index = number_of(number), "SELECT COUNT(*) FROM complaint_index WHERE ticket_id = ?"
     earlier = [
-        scene.run(file_at_home(scene, filing(scene, f"{number}-{each}", about, CATEGORY))).docket for each in range(2)
+        scene.run(file_at_home(scene, filing(scene, f"{number}-{each}", about, CATEGORY))).ticket_id
+        for each in range(2)
     ]
     scene.arm(dies, point)
     filed = scene.run(file_complaint(scene, filing(scene, f"joined-{number}", about, CATEGORY)))
     scene.require_killed(dies)
-    assert scene.home.count(index, filed.docket) == is_known
-    assert (stored(scene.handling, filed.docket).repeats, raised(scene.handling, filed.docket)) == (0, [0, 1])
+    assert scene.home.count(index, filed.ticket_id) == is_known
+    assert (stored(scene.handling, filed.ticket_id).repeats, raised(scene.handling, filed.ticket_id)) == (0, [0, 1])
     scene.restart(dies)
-    wait_until(lambda: stored(scene.handling, filed.docket).repeats == 2, CALL_SECONDS, "it is joined")
-    found = stored(scene.handling, filed.docket)
+    wait_until(lambda: stored(scene.handling, filed.ticket_id).repeats == 2, CALL_SECONDS, "it is joined")
+    found = stored(scene.handling, filed.ticket_id)
     assert (found.repeat_of, found.version, found.level) == (earlier[1], 2, 4)
-    assert raised(scene.handling, filed.docket) == [0, 1, 2, 3, 4]
-    assert scene.handling.open_envelopes(filed.docket) == []
-    assert scene.home.count(index, filed.docket) == 1
-    events = "SELECT COUNT(*) FROM complaint_events WHERE docket = ?"
-    assert scene.handling.count(events, filed.docket) == 2
+    assert raised(scene.handling, filed.ticket_id) == [0, 1, 2, 3, 4]
+    assert scene.handling.open_envelopes(filed.ticket_id) == []
+    assert scene.home.count(index, filed.ticket_id) == 1
+    events = "SELECT COUNT(*) FROM complaint_events WHERE ticket_id = ?"
+    assert scene.handling.count(events, filed.ticket_id) == 2
     later = scene.run(file_at_home(scene, filing(scene, f"later-{number}", about, CATEGORY)))
-    assert (later.repeat_of, later.repeats) == (filed.docket, 3)
+    assert (later.repeat_of, later.repeats) == (filed.ticket_id, 3)

@@ -24,9 +24,9 @@ from gateway.api.region.v1.order_service_pb2 import ReviewDecision, ReviewOrderR
 from gateway.api.region.v1.order_service_pb2_grpc import OrderServiceStub
 from gateway.api.types.v1.types_pb2 import Money
 from gateway.settings import load
-from region_node.complaints.remedy import BOOKED
-from region_node.complaints.rows import require_complaint
-from region_node.settings import RegionSettings
+from region_node.care.complaints.remedy import BOOKED
+from region_node.care.complaints.rows import require_complaint
+from region_node.node.settings import RegionSettings
 from tests.crash.records import Records
 from tests.crash.regions import CALL_SECONDS, CLERK, HANDLING, HOME, account_of, number_of
 from tests.crash.scene import Scene
@@ -80,22 +80,25 @@ async def file_complaint(scene: Scene, request: FileComplaintRequest) -> Complai
         return (await node.FileComplaint(request, timeout=CALL_SECONDS, wait_for_ready=True)).complaint
 
 
-async def complaint_of(scene: Scene, docket: str) -> Complaint:
+async def complaint_of(scene: Scene, ticket_id: str) -> Complaint:
     async with scene.federation.dial_region(HANDLING, f"{HANDLING}-{OPERATOR}") as channel:
-        request = GetComplaintRequest(docket=docket, requester=CLERK)
+        request = GetComplaintRequest(ticket_id=ticket_id, requester=CLERK)
         answer = await ComplaintServiceStub(channel).GetComplaint(request, timeout=CALL_SECONDS, wait_for_ready=True)
         return answer.complaint
 
 
-def version(records: Records, docket: str) -> int:
-    return records.count("SELECT COALESCE(MAX(version), -1) FROM complaints WHERE docket = ?", docket)
+def version(records: Records, ticket_id: str) -> int:
+    return records.count("SELECT COALESCE(MAX(version), -1) FROM complaints WHERE ticket_id = ?", ticket_id)
 
 
-def raised(records: Records, docket: str) -> list[object]:
-    return records.column("SELECT level FROM complaint_escalations WHERE docket = ? ORDER BY level", docket)
+def raised(records: Records, ticket_id: str) -> list[object]:
+    return records.column("SELECT level FROM complaint_escalations WHERE ticket_id = ? ORDER BY level", ticket_id)
 
 
-@pytest.mark.parametrize("point", ["complaint-filed.before-commit", "complaint-filed.after-commit"])
+@pytest.mark.parametrize(
+    "point",
+    [pytest.param("complaint-filed.before-commit", marks=pytest.mark.slow), "complaint-filed.after-commit"],
+)
 def test_a_complaint_whose_node_dies_as_it_is_filed_is_taken_in_once(scene: Scene, point: str) -> None:
     request = filing(scene, point)
     known = scene.handling.count("SELECT COUNT(*) FROM complaints")
@@ -108,25 +111,27 @@ def test_a_complaint_whose_node_dies_as_it_is_filed_is_taken_in_once(scene: Scen
     assert scene.handling.count("SELECT COUNT(*) FROM complaints") == known + committed
     scene.restart(HANDLING)
     filed = scene.run(file_complaint(scene, request))
-    wait_until(lambda: version(scene.handling, filed.docket) == 1, CALL_SECONDS, "the home region has taken it up")
+    wait_until(lambda: version(scene.handling, filed.ticket_id) == 1, CALL_SECONDS, "the home region has taken it up")
     assert scene.handling.count("SELECT COUNT(*) FROM complaints") == known + 1
-    assert scene.handling.open_envelopes(filed.docket) == []
+    assert scene.handling.open_envelopes(filed.ticket_id) == []
     notices = "SELECT COUNT(*) FROM notices WHERE notice_id = ?"
-    assert scene.handling.count(notices, f"complaint/{filed.docket}/filed") == 1
-    assert raised(scene.handling, filed.docket) == [0, 1]
+    assert scene.handling.count(notices, f"complaint/{filed.ticket_id}/filed") == 1
+    assert raised(scene.handling, filed.ticket_id) == [0, 1]
 
 
+@pytest.mark.slow
 def test_a_filing_whose_answer_dies_with_the_node_is_taken_up_once(scene: Scene) -> None:
     scene.arm(HANDLING, "complaint-answered.before-commit")
     filed = scene.run(file_complaint(scene, filing(scene, "answered")))
     scene.require_killed(HANDLING)
-    assert (version(scene.handling, filed.docket), version(scene.home, filed.docket)) == (0, 1)
+    assert (version(scene.handling, filed.ticket_id), version(scene.home, filed.ticket_id)) == (0, 1)
     scene.restart(HANDLING)
-    wait_until(lambda: version(scene.handling, filed.docket) == 1, CALL_SECONDS, "the first contact knows")
-    events = "SELECT COUNT(*) FROM complaint_events WHERE docket = ?"
-    assert scene.home.count(events, filed.docket) == 1
+    wait_until(lambda: version(scene.handling, filed.ticket_id) == 1, CALL_SECONDS, "the first contact knows")
+    events = "SELECT COUNT(*) FROM complaint_events WHERE ticket_id = ?"
+    assert scene.home.count(events, filed.ticket_id) == 1
 
 
+@pytest.mark.slow
 def test_a_level_that_comes_while_its_node_is_killed_is_reached_once(hasty: Scene) -> None:
     hasty.arm(HOME, "complaint-raised.before-commit")
     hasty.run(hasty.federation.wait_joined((HANDLING, HOME)))
@@ -134,17 +139,18 @@ def test_a_level_that_comes_while_its_node_is_killed_is_reached_once(hasty: Scen
     # Of a number without other complaints: the third of one is raised further as it is filed.
     filed = hasty.run(file_complaint(hasty, filing(hasty, "raised", OTHER_NUMBER)))
     hasty.require_killed(HOME)
-    assert raised(hasty.home, filed.docket) == []
+    assert raised(hasty.home, filed.ticket_id) == []
     hasty.restart(HOME)
-    wait_until(lambda: raised(hasty.home, filed.docket) == [2], CALL_SECONDS, "it is raised")
-    wait_until(lambda: version(hasty.handling, filed.docket) == 2, CALL_SECONDS, "the first contact knows")
+    wait_until(lambda: raised(hasty.home, filed.ticket_id) == [2], CALL_SECONDS, "it is raised")
+    wait_until(lambda: version(hasty.handling, filed.ticket_id) == 2, CALL_SECONDS, "the first contact knows")
     hasty.kill(HOME)
     hasty.restart(HOME)
     hasty.require_well()
-    assert raised(hasty.home, filed.docket) == [2]
-    assert [each.level for each in hasty.run(complaint_of(hasty, filed.docket)).escalations] == [0, 1, 2]
+    assert raised(hasty.home, filed.ticket_id) == [2]
+    assert [each.level for each in hasty.run(complaint_of(hasty, filed.ticket_id)).escalations] == [0, 1, 2]
 
 
+@pytest.mark.slow
 def test_a_level_whose_node_dies_once_it_was_told_is_told_again_under_the_same_id(scene: Scene) -> None:
     request = filing(scene, "told", number_of(902))
     scene.arm(HANDLING, "complaint-told.before-commit")
@@ -152,20 +158,20 @@ def test_a_level_whose_node_dies_once_it_was_told_is_told_again_under_the_same_i
     scene.require_killed(HANDLING)
     call.exception()  # the node may have answered before it died
     scene.restart(HANDLING)
-    docket = scene.run(file_complaint(scene, request)).docket
-    waiting = "SELECT COUNT(*) FROM complaint_tellings WHERE docket = ? AND told_time IS NULL"
-    wait_until(lambda: not scene.handling.count(waiting, docket), CALL_SECONDS, "it was told, and that is noted")
+    ticket_id = scene.run(file_complaint(scene, request)).ticket_id
+    waiting = "SELECT COUNT(*) FROM escalation_notices WHERE ticket_id = ? AND told_time IS NULL"
+    wait_until(lambda: not scene.handling.count(waiting, ticket_id), CALL_SECONDS, "it was told, and that is noted")
     told = load(RegionSettings, scene.federation.settings_file(HANDLING)).escalation_file
     lines = [json.loads(line) for line in told.read_text("utf-8").splitlines()]
-    assert [each["id"] for each in lines if each["docket"] == docket] == [f"{docket}/L1"] * 2
-    assert raised(scene.handling, docket) == [0, 1]
+    assert [each["id"] for each in lines if each["ticket_id"] == ticket_id] == [f"{ticket_id}/L1"] * 2
+    assert raised(scene.handling, ticket_id) == [0, 1]
 
 
-async def _propose(scene: Scene, docket: str, certificate: str) -> None:
+async def _propose(scene: Scene, ticket_id: str, certificate: str) -> None:
     async with scene.federation.dial_region(HANDLING, certificate) as channel:
         request = ProposeResolutionRequest(
             request_id=f"propose-{scene.engine.value}",
-            docket=docket,
+            ticket_id=ticket_id,
             text="sorry",
             cause_code="manners",
             remedy=Remedy.REMEDY_CREDIT,
@@ -174,9 +180,11 @@ async def _propose(scene: Scene, docket: str, certificate: str) -> None:
         await ComplaintServiceStub(channel).ProposeResolution(request, timeout=CALL_SECONDS)
 
 
-async def _accept(scene: Scene, docket: str) -> None:
+async def _accept(scene: Scene, ticket_id: str) -> None:
     async with scene.federation.dial_region(HANDLING, f"{HANDLING}-{OPERATOR}") as channel:
-        request = AcceptResolutionRequest(request_id=f"accept-{scene.engine.value}", docket=docket, requester=CLERK)
+        request = AcceptResolutionRequest(
+            request_id=f"accept-{scene.engine.value}", ticket_id=ticket_id, requester=CLERK
+        )
         await ComplaintServiceStub(channel).AcceptResolution(request, timeout=CALL_SECONDS, wait_for_ready=True)
 
 
@@ -187,28 +195,29 @@ async def _approve(scene: Scene, order_id: str, certificate: str) -> None:
         await OrderServiceStub(channel).ReviewOrder(request, timeout=CALL_SECONDS, wait_for_ready=True)
 
 
-def stored(records: Records, docket: str) -> Complaint:
+def stored(records: Records, ticket_id: str) -> Complaint:
     with records.database.look() as tx:
-        return require_complaint(tx, docket).complaint
+        return require_complaint(tx, ticket_id).complaint
 
 
+@pytest.mark.slow
 def test_money_for_a_complaint_is_booked_once_whoever_is_killed_from_the_acceptance_to_the_end(scene: Scene) -> None:
     federation, engine = scene.federation, scene.engine.value
     clerk, reviewer = f"zhao-{engine}", f"qian-{engine}"
     federation.issue_staff(HANDLING, clerk)
     federation.issue_staff(HOME, reviewer)
-    docket = scene.run(file_complaint(scene, filing(scene, "paid", PAID_NUMBER, "SVC_ATTITUDE"))).docket
-    scene.run(_propose(scene, docket, f"{HANDLING}-{clerk}"))
+    ticket_id = scene.run(file_complaint(scene, filing(scene, "paid", PAID_NUMBER, "SVC_ATTITUDE"))).ticket_id
+    scene.run(_propose(scene, ticket_id, f"{HANDLING}-{clerk}"))
 
     scene.arm(HANDLING, "complaint-accepted.before-commit")
-    scene.background.start(_accept(scene, docket))
+    scene.background.start(_accept(scene, ticket_id))
     scene.require_killed(HANDLING)
-    assert stored(scene.handling, docket).state == ComplaintState.COMPLAINT_STATE_RESOLVED
+    assert stored(scene.handling, ticket_id).state == ComplaintState.COMPLAINT_STATE_RESOLVED
     scene.arm(HANDLING, "remedy-ordered.before-commit")
-    scene.background.start(_accept(scene, docket))  # whose answer may come before the node dies, or not
+    scene.background.start(_accept(scene, ticket_id))  # whose answer may come before the node dies, or not
     scene.require_killed(HANDLING)
-    order_id = f"{HANDLING}/node/complaints/{docket.replace('/', '.')}.1"
-    assert stored(scene.handling, docket).state == ComplaintState.COMPLAINT_STATE_CLOSED
+    order_id = f"{HANDLING}/node/complaints/{ticket_id.replace('/', '.')}.1"
+    assert stored(scene.handling, ticket_id).state == ComplaintState.COMPLAINT_STATE_CLOSED
     assert scene.handling.order(order_id) is None
 
     # How the order goes home and its receipt comes back is proven of all orders (S9, S12).
@@ -216,7 +225,7 @@ def test_money_for_a_complaint_is_booked_once_whoever_is_killed_from_the_accepta
     scene.require_killed(HANDLING)
     scene.restart(HANDLING)
     wait_until(
-        lambda: stored(scene.handling, docket).remedy.awaiting_action == "review", CALL_SECONDS, "it is reviewed"
+        lambda: stored(scene.handling, ticket_id).remedy.awaiting_action == "review", CALL_SECONDS, "it is reviewed"
     )
 
     for point, booked in (("order-reviewed.before-commit", 0), ("order-reviewed.after-commit", 2)):
@@ -225,7 +234,7 @@ def test_money_for_a_complaint_is_booked_once_whoever_is_killed_from_the_accepta
         scene.require_killed(HOME)
         assert len(scene.home.entries(f"{order_id}#remedy")) == booked
     scene.restart(HOME)
-    wait_until(lambda: stored(scene.handling, docket).remedy.state == BOOKED, CALL_SECONDS, "it is booked")
+    wait_until(lambda: stored(scene.handling, ticket_id).remedy.state == BOOKED, CALL_SECONDS, "it is booked")
     assert scene.home.entries(f"{order_id}#remedy") == [
         (account_of(PAID_NUMBER), MONEY),
         (f"receivable/{HANDLING}", -MONEY),
@@ -234,10 +243,10 @@ def test_money_for_a_complaint_is_booked_once_whoever_is_killed_from_the_accepta
     sums = "SELECT SUM(amount) FROM ledger_entries WHERE account = ?"
     assert scene.home.count(sums, account_of(PAID_NUMBER)) == 10_000 + MONEY
     notices = "SELECT COUNT(*) FROM notices WHERE notice_id = ?"
-    assert scene.handling.count(notices, f"complaint/{docket}/money/1/booked") == 1
+    assert scene.handling.count(notices, f"complaint/{ticket_id}/money/1/booked") == 1
     followed = "SELECT COUNT(*) FROM audit WHERE subject = ? AND action = 'FollowRemedy'"
-    assert scene.handling.count(followed, docket) == 1
+    assert scene.handling.count(followed, ticket_id) == 1
     left = "SELECT COUNT(*) FROM timers WHERE subject IN (?, ?)"
-    wait_until(lambda: scene.handling.count(left, docket, order_id) == 0, CALL_SECONDS, "nothing is left to be done")
+    wait_until(lambda: scene.handling.count(left, ticket_id, order_id) == 0, CALL_SECONDS, "nothing is left to be done")
     for records in (scene.handling, scene.home):
         records.verify_chain()

@@ -16,8 +16,8 @@ from gateway.api.region.v1.document_service_pb2 import (
     UploadState,
 )
 from gateway.api.region.v1.document_service_pb2_grpc import DocumentServiceStub
-from gateway.clock import to_timestamp
-from region_node.cli.customers.document_transfer import CHUNK, Uploading, request_id_of
+from gateway.time.clock import to_timestamp
+from region_node.cli.imports.file_transfer import CHUNK, Uploading, content_request_id
 from tests.crash.regions import CALL_SECONDS, CLERK, HANDLING, HOME, number_of
 from tests.crash.scene import Scene
 
@@ -28,7 +28,7 @@ REGISTERED = UploadState.UPLOAD_STATE_REGISTERED
 
 
 class Scan:
-    """A document that is brought to the handling region, as the command brings it."""
+    """A document that is brought to the origin region, as the command brings it."""
 
     def __init__(self, scene: Scene, mark: str) -> None:
         self._scene = scene
@@ -43,32 +43,32 @@ class Scan:
             verify_time=to_timestamp(datetime.now(UTC)),
             requester=CLERK,
         )
-        self._named.request_id = request_id_of(self._named)
-        self.register_id = f"{HANDLING}/{OPERATOR}/{self._named.request_id}"
+        self._named.request_id = content_request_id(self._named)
+        self.document_id = f"{HANDLING}/{OPERATOR}/{self._named.request_id}"
 
     def start(self) -> "Future[UploadDocumentResponse]":
         """Brings it, again and again while the node is away."""
         return self._scene.background.start(self._upload())
 
     def read(self) -> bytes:
-        """What the handling region gives back."""
+        """What the origin region gives back."""
         return self._scene.background.run(self._read())
 
     def chunks(self) -> int:
         """How many pieces are stored."""
         return self._scene.handling.count(
-            "SELECT COUNT(*) FROM document_chunks WHERE register_id = ?", self.register_id
+            "SELECT COUNT(*) FROM document_chunks WHERE document_id = ?", self.document_id
         )
 
     def state(self) -> int:
         """How the upload stands; 0 where there is none."""
         return self._scene.handling.count(
-            "SELECT COALESCE(MAX(state), 0) FROM document_files WHERE register_id = ?", self.register_id
+            "SELECT COALESCE(MAX(state), 0) FROM document_files WHERE document_id = ?", self.document_id
         )
 
     def registered(self) -> int:
         """How many rows the home region's register has of it."""
-        return self._scene.home.count("SELECT COUNT(*) FROM documents WHERE register_id = ?", self.register_id)
+        return self._scene.home.count("SELECT COUNT(*) FROM documents WHERE document_id = ?", self.document_id)
 
     async def _upload(self) -> UploadDocumentResponse:
         async with self._scene.federation.dial_region(HANDLING, f"{HANDLING}-{OPERATOR}") as channel:
@@ -81,7 +81,7 @@ class Scan:
             return await uploading.run(PATIENCE, lambda _: None)
 
     async def _read(self) -> bytes:
-        request = GetDocumentContentRequest(number=NUMBER, register_id=self.register_id, requester=CLERK)
+        request = GetDocumentContentRequest(number=NUMBER, document_id=self.document_id, requester=CLERK)
         async with self._scene.federation.dial_region(HANDLING, f"{HANDLING}-{OPERATOR}") as channel:
             call = DocumentServiceStub(channel).GetDocumentContent(request, timeout=CALL_SECONDS)
             return b"".join([piece.data async for piece in call])
@@ -95,16 +95,17 @@ def require_once(scene: Scene, scan: Scan, upload: "Future[UploadDocumentRespons
     assert scan.chunks() == CHUNKS
     assert scan.read() == scan.content
     done = "SELECT COUNT(*) FROM audit WHERE action = 'UploadDocument' AND subject = ?"
-    assert scene.handling.count(done, scan.register_id) == 1
+    assert scene.handling.count(done, scan.document_id) == 1
     noted = "SELECT COUNT(*) FROM audit WHERE action = 'RegisterDocument' AND detail LIKE ?"
-    assert scene.home.count(noted, f"%{scan.register_id}%") == 1
+    assert scene.home.count(noted, f"%{scan.document_id}%") == 1
     envelopes = "SELECT COUNT(*) FROM outbox WHERE subject = ?"
-    assert scene.handling.count(envelopes, f"document/{scan.register_id}") == 1
-    assert scene.handling.count("SELECT COUNT(*) FROM timers WHERE subject = ?", scan.register_id) == 0
+    assert scene.handling.count(envelopes, f"document/{scan.document_id}") == 1
+    assert scene.handling.count("SELECT COUNT(*) FROM timers WHERE subject = ?", scan.document_id) == 0
     scene.handling.verify_chain()
     scene.home.verify_chain()
 
 
+@pytest.mark.slow
 def test_d0_a_node_killed_in_the_middle_of_an_upload_has_what_it_said_and_goes_on_there(scene: Scene) -> None:
     scan = Scan(scene, "D0")
     scene.arm(HANDLING, "D0.after-commit")
@@ -122,12 +123,13 @@ def test_d1_a_node_killed_before_it_completes_has_told_nobody_and_tells_once_aft
     scene.require_killed(HANDLING)
     assert (scan.chunks(), scan.state()) == (CHUNKS, UploadState.UPLOAD_STATE_RECEIVING)
     envelopes = "SELECT COUNT(*) FROM outbox WHERE subject = ?"
-    assert scene.handling.count(envelopes, f"document/{scan.register_id}") == 0
+    assert scene.handling.count(envelopes, f"document/{scan.document_id}") == 0
     assert scan.registered() == 0
     scene.restart(HANDLING)
     require_once(scene, scan, upload)
 
 
+@pytest.mark.slow
 def test_d1_a_node_killed_once_it_has_completed_tells_the_home_region_all_the_same(scene: Scene) -> None:
     scan = Scan(scene, "D1 after")
     scene.arm(HANDLING, "D1.after-commit")
@@ -138,6 +140,7 @@ def test_d1_a_node_killed_once_it_has_completed_tells_the_home_region_all_the_sa
     require_once(scene, scan, upload)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("point", ["D2.before-commit", "S9.after-commit"])
 def test_d2_a_home_region_killed_about_its_commit_registers_once(scene: Scene, point: str) -> None:
     scan = Scan(scene, point)
@@ -151,6 +154,7 @@ def test_d2_a_home_region_killed_about_its_commit_registers_once(scene: Scene, p
     require_once(scene, scan, upload)
 
 
+@pytest.mark.slow
 def test_d3_a_node_killed_while_it_settles_the_registration_settles_it_once(scene: Scene) -> None:
     scan = Scan(scene, "D3")
     scene.arm(HANDLING, "D3.before-commit")

@@ -45,6 +45,7 @@ def test_a_submit_that_waits_when_the_node_is_told_to_stop_gets_its_answer(scene
     require_one_effect(scene, request)
 
 
+@pytest.mark.slow
 def test_a_batch_in_the_hands_of_a_coordinator_that_is_told_to_stop_is_delivered_with_its_receipt(
     scene: Scene,
 ) -> None:
@@ -64,6 +65,7 @@ def test_a_batch_in_the_hands_of_a_coordinator_that_is_told_to_stop_is_delivered
     require_one_effect(scene, request)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [HANDLING, COORDINATOR, HOME])
 def test_orders_in_full_flow_survive_a_stop_of_any_process(scene: Scene, name: str) -> None:
     requests = [scene.pay() for _ in range(ORDERS)]

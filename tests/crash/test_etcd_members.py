@@ -10,15 +10,17 @@ import pytest
 from coordinator.registry.etcd.registry import EtcdRegistry
 from coordinator.registry.etcd.settings import EtcdSettings
 from deploy.local.etcd import LocalEtcd
-from gateway import audit
 from gateway.api.federation.v1.federation_pb2 import AuditHead, GetAuditHeadRequest
 from gateway.api.federation.v1.federation_pb2_grpc import FederationServiceStub
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.channels import invoke
+from gateway.auditing import audit
 from gateway.errors import Refused
+from gateway.rpc.channels import invoke
 from tests.contract.coordinators import eventually, federation, join_request, keys_of
 from tests.contract.registries import ADMIN, EtcdRegistries, audit_rows, changed, configuration, heartbeat, run, state
 from tests.contract.small_federation import Certificates
+
+pytestmark = pytest.mark.slow
 
 PATIENCE_S = 90.0  # elections and starts of members on a busy machine
 MEMBERS = range(3)
@@ -160,7 +162,7 @@ def test_a_leader_that_is_frozen_for_longer_than_a_lease_costs_no_region_its_pla
             await asyncio.to_thread(cluster.await_member, frozen)
             await a.beat("sichuan", heartbeat())
             await insist(b, "henan", "the last note")
-            await changed(a, lambda: standing_note(a) == "the last note")
+            await changed(a, lambda: suspension_note(a) == "the last note")
             assert (state(a, "sichuan"), state(b, "sichuan")) == ("JOINED", "JOINED")
             await changed(b, lambda: b.snapshot().replicas.keys() == {"coordinator/0", "coordinator/1"})
             chain = await audit_rows(a)
@@ -169,7 +171,7 @@ def test_a_leader_that_is_frozen_for_longer_than_a_lease_costs_no_region_its_pla
     run(scenario(), PATIENCE_S)
 
 
-def standing_note(registry: EtcdRegistry) -> str:
+def suspension_note(registry: EtcdRegistry) -> str:
     suspension = registry.snapshot().facts("henan").suspension
     return suspension.note if suspension is not None else ""
 

@@ -12,11 +12,13 @@ from deploy.local.process import wait_until
 from gateway.api.region.v1.fault_pb2 import Fault, FaultCause, FaultPlace, FaultReport, FaultState
 from gateway.api.region.v1.fault_service_pb2 import CancelFaultRequest, ReportFaultRequest, WorkOnFaultRequest
 from gateway.api.region.v1.fault_service_pb2_grpc import FaultServiceStub
-from region_node.faults.rows import require_fault
+from region_node.network.faults.rows import require_fault
 from tests.crash.records import Records
 from tests.crash.regions import CALL_SECONDS, CLERK, HANDLING, HOME, account_of, number_of
 from tests.crash.scene import Scene
 from tests.crash.test_complaints import await_revision
+
+pytestmark = pytest.mark.slow
 
 NUMBER, LATE_NUMBER, PAID_NUMBER = number_of(920), number_of(921), number_of(922)  # of no order in these tests
 SITES = {HANDLING: "guangzhou", HOME: "chengdu"}

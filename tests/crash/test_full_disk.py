@@ -5,6 +5,8 @@ import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import pytest
+
 from deploy.local.process import wait_until
 from gateway.api.region.v1.order_pb2 import OrderState
 from tests.crash.outcome import require_one_effect, require_refused, require_untouched
@@ -75,6 +77,7 @@ def test_a_node_without_room_refuses_an_order_changes_nothing_and_takes_it_later
     require_one_effect(scene, request)
 
 
+@pytest.mark.slow
 def test_orders_that_share_a_commit_are_all_refused_where_there_is_no_room(scene: Scene) -> None:
     requests, before = [scene.pay() for _ in range(20)], scene.handling.sizes()
     with no_room(scene, HANDLING):
@@ -87,6 +90,7 @@ def test_orders_that_share_a_commit_are_all_refused_where_there_is_no_room(scene
         require_one_effect(scene, request)
 
 
+@pytest.mark.slow
 def test_an_order_for_a_home_region_without_room_stays_open_and_is_done_once_later(scene: Scene) -> None:
     request, before = scene.suspend(), scene.home.sizes()
     with no_room(scene, HOME):
@@ -99,6 +103,7 @@ def test_an_order_for_a_home_region_without_room_stays_open_and_is_done_once_lat
     require_one_effect(scene, request)
 
 
+@pytest.mark.slow
 def test_s12_a_receipt_that_cannot_be_kept_stays_open_until_there_is_room(scene: Scene) -> None:
     # What is free in the log of the database may be enough for a receipt: then the fault has not happened.
     assert any(a_receipt_found_no_room(scene) for _ in range(5)), "there was room for every receipt"

@@ -11,8 +11,8 @@ from tests.crash.regions import HANDLING, HOME, order_id_of
 from tests.crash.scene import Scene
 from tests.faults.proxy import Connection, FaultProxy
 
-BUSINESSES = ("PAY", "SUSPEND")
-LINKS = ("coordinator_to_home", "handling_to_coordinator")
+BUSINESSES = ("PAY", pytest.param("SUSPEND", marks=pytest.mark.slow))
+LINKS = ("coordinator_to_home", pytest.param("handling_to_coordinator", marks=pytest.mark.slow))
 BATCH = 10
 COPIES = 4
 
@@ -50,6 +50,7 @@ def test_s9_a_home_region_killed_before_its_commit_has_done_nothing_and_does_it_
     require_attempts(scene, [request])
 
 
+@pytest.mark.slow
 def test_s9_copies_of_an_envelope_in_one_commit_have_one_effect_and_one_receipt(scene: Scene) -> None:
     link, request = scene.handling_to_coordinator, scene.pay()
     link.cut()
@@ -79,6 +80,7 @@ def test_s9_a_home_region_killed_after_its_commit_answers_from_the_row_and_does_
     assert scene.home.receipt_given(order_id) == receipt
 
 
+@pytest.mark.slow
 def test_s9_a_whole_batch_in_the_hands_of_a_killed_home_region_is_done_once_each(scene: Scene) -> None:
     requests = [scene.pay() for _ in range(BATCH)]
     scene.arm(HOME, "S9.after-commit")
@@ -108,6 +110,7 @@ def test_s10_s11_a_receipt_lost_with_a_killed_coordinator_comes_again(scene: Sce
     require_attempts(scene, [request])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", LINKS)
 def test_s10_s11_a_receipt_that_gets_lost_in_silence_comes_again(scene: Scene, name: str) -> None:
     link, request = scene.link(name), scene.suspend(padded=True)
@@ -115,12 +118,13 @@ def test_s10_s11_a_receipt_that_gets_lost_in_silence_comes_again(scene: Scene, n
     link.drop_answers()
     scene.submit(request)
     require_receipt_on(scene, link, request, "the receipt is lost")
-    wait_until(lambda: scene.log_of(HANDLING).count("stops sending") > stops, 20, "the handling region notices")
+    wait_until(lambda: scene.log_of(HANDLING).count("stops sending") > stops, 20, "the origin region notices")
     link.heal()
     require_one_effect(scene, request)
     require_attempts(scene, [request])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", LINKS)
 def test_s10_s11_a_receipt_cut_off_on_its_way_comes_again(scene: Scene, name: str) -> None:
     link, request = scene.link(name), scene.pay(padded=True)
@@ -133,6 +137,7 @@ def test_s10_s11_a_receipt_cut_off_on_its_way_comes_again(scene: Scene, name: st
     require_attempts(scene, [request])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("business", BUSINESSES)
 def test_s11_an_envelope_replayed_after_its_receipt_came_gets_the_same_receipt(scene: Scene, business: str) -> None:
     request = scene.request(business)
@@ -145,6 +150,7 @@ def test_s11_an_envelope_replayed_after_its_receipt_came_gets_the_same_receipt(s
     assert scene.home.order(order_id) == owned
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("point", ["S9.before-commit", "S9.after-commit"])
 def test_s9_a_cancellation_in_the_hands_of_a_killed_home_region_is_granted_once(scene: Scene, point: str) -> None:
     request = scene.suspend(start=scene.in_a_week())

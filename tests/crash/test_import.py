@@ -30,13 +30,16 @@ PATIENCE = 60.0
 SLOW = 0.04  # seconds that every chunk takes: the import lasts until it has been killed
 ON_POSTGRESQL = Profile("import", coordinators=Placement(), rest=Placement(Engine.POSTGRESQL))
 TABLES = {
-    "customers": "customer_id, standing",
-    "products": "product_id, customer_id, account_id, status, plan_id, start_date, contract_end, kind",
+    "customers": "customer_id, status",
+    "products": "product_id, customer_id, account_id, status, plan_id, start_time, contract_end, kind",
     "ledger_entries": "posting_id, account, amount, currency, kind",
     "imports": "sha256, lines, last_line, created, existing, rejected",
 }
 
-pytestmark = pytest.mark.skipif(not FILE.exists(), reason=f"the public sample is not there: {FILE}")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not FILE.exists(), reason=f"the public sample is not there: {FILE}"),
+]
 
 
 @dataclass(frozen=True)

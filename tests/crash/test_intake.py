@@ -1,4 +1,4 @@
-"""Crash points S1 to S4: a request on its way to the handling region, checked, committed, answered."""
+"""Crash points S1 to S4: a request on its way to the origin region, checked, committed, answered."""
 
 import pytest
 
@@ -13,10 +13,11 @@ from tests.crash.outcome import (
 from tests.crash.regions import HANDLING, order_id_of
 from tests.crash.scene import Scene
 
-BUSINESSES = ("PAY", "SUSPEND")
+BUSINESSES = ("PAY", pytest.param("SUSPEND", marks=pytest.mark.slow))
 COPIES = 8
 
 
+@pytest.mark.slow
 def test_s1_a_request_whose_node_dies_before_it_arrives_leaves_nothing_and_is_sent_again(scene: Scene) -> None:
     request, link = scene.pay(), scene.counter_to_handling
     link.blackhole()
@@ -47,6 +48,7 @@ def test_s2_a_refusal_that_gets_lost_is_given_again_and_nothing_is_stored(scene:
     require_untouched(scene, request)
 
 
+@pytest.mark.slow
 def test_s1_a_request_that_a_cut_link_swallows_leaves_nothing_and_is_sent_again(scene: Scene) -> None:
     request, link = scene.suspend(), scene.counter_to_handling
     link.hold()
@@ -60,6 +62,7 @@ def test_s1_a_request_that_a_cut_link_swallows_leaves_nothing_and_is_sent_again(
     require_one_effect(scene, request)
 
 
+@pytest.mark.slow
 def test_s1_a_copy_that_comes_while_the_first_is_being_worked_on_joins_it(scene: Scene) -> None:
     request, link = scene.pay(), scene.coordinator_to_home
     link.hold()
@@ -89,6 +92,7 @@ def test_s3_a_node_killed_before_its_commit_has_nothing_and_takes_the_order_when
     require_one_effect(scene, request)
 
 
+@pytest.mark.slow
 def test_s3_copies_of_a_request_in_one_commit_make_one_order(scene: Scene) -> None:
     request, link = scene.pay(), scene.counter_to_handling
     link.hold()
@@ -117,6 +121,7 @@ def test_s3_an_order_committed_before_the_node_is_killed_is_done_without_the_cal
     require_one_effect(scene, request)
 
 
+@pytest.mark.slow
 def test_s4_an_answer_that_gets_lost_is_given_again_from_the_row(scene: Scene) -> None:
     request, link = scene.suspend(), scene.counter_to_handling
     scene.submit(scene.pay())
@@ -147,6 +152,7 @@ def test_s4_a_caller_cut_off_after_the_commit_gets_the_same_order_when_it_asks_a
     require_one_effect(scene, request)
 
 
+@pytest.mark.slow
 def test_s4_a_request_sent_again_after_it_was_answered_gets_the_same_answer(scene: Scene) -> None:
     request = scene.suspend()
     answered = scene.submit(request, wait=10)

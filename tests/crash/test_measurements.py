@@ -15,16 +15,18 @@ import pytest
 from deploy.local.federation import FEDERATION, OPERATOR, LocalFederation
 from deploy.local.process import wait_until
 from deploy.local.profiles import EMBEDDED, Engine
-from gateway.failpoints import VARIABLE
-from region_node.measurements.measurement_rows import totals_since
-from region_node.measurements.taking import BEFORE_COMMIT
-from region_node.measurements.thresholds import DELAY
+from gateway.process.failpoints import VARIABLE
+from region_node.network.measurements.intake import BEFORE_COMMIT
+from region_node.network.measurements.measurement_rows import totals_since
+from region_node.network.measurements.thresholds import DELAY
 from tests import preloaded
 from tests.crash.records import Records
 from tests.crash.test_import import ON_POSTGRESQL, PATIENCE, SLOW
 from tests.faults.background import Background
 from tests.faults.proxy import FaultProxy
 from tests.measurements_kept import measurements_of
+
+pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
 REGION = "sichuan"

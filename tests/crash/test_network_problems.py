@@ -19,6 +19,8 @@ from tests.crash.regions import CALL_SECONDS, CLERK, HOME, number_of
 from tests.crash.scene import Scene
 from tests.unit.network_events import event
 
+pytestmark = pytest.mark.slow
+
 NUMBER = number_of(903)  # of no order in these tests
 SERVICE = "broadband-xichang"  # no other test has faults at its site
 STAFF = "wang"
@@ -26,8 +28,8 @@ STAFF = "wang"
 
 async def tell(scene: Scene, told: NetworkEvent) -> None:
     async with scene.federation.dial_coordinator(HOME) as channel:
-        request = api.TellEventRequest(event=told)
-        await ProblemServiceStub(channel).TellEvent(request, timeout=CALL_SECONDS, wait_for_ready=True)
+        request = api.ReportEventRequest(event=told)
+        await ProblemServiceStub(channel).ReportEvent(request, timeout=CALL_SECONDS, wait_for_ready=True)
 
 
 async def _problems(scene: Scene) -> list[Problem]:
@@ -36,7 +38,7 @@ async def _problems(scene: Scene) -> list[Problem]:
         request = api.ListProblemsRequest(with_ended=True, page_size=500)
         listed = await stub.ListProblems(request, timeout=CALL_SECONDS, wait_for_ready=True)
         for each in listed.problems:
-            shown = await stub.ShowProblem(api.ShowProblemRequest(problem=each.header.id), timeout=CALL_SECONDS)
+            shown = await stub.GetProblem(api.GetProblemRequest(problem=each.header.id), timeout=CALL_SECONDS)
             found.append(shown.problem)
         return found
 

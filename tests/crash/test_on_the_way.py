@@ -1,4 +1,4 @@
-"""Crash points S5 to S8: an envelope on its way from the handling region over the coordinator to the home region."""
+"""Crash points S5 to S8: an envelope on its way from the origin region over the coordinator to the home region."""
 
 import pytest
 
@@ -52,6 +52,7 @@ def test_s5_an_envelope_that_waits_in_a_killed_node_is_sent_by_the_next_process(
         require_one_effect(scene, request)
 
 
+@pytest.mark.slow
 def test_s6_an_envelope_lost_with_its_killed_node_is_sent_by_the_next_process(scene: Scene) -> None:
     link = scene.handling_to_coordinator
     link.blackhole()
@@ -76,6 +77,7 @@ def test_s7_an_envelope_lost_with_a_killed_coordinator_is_sent_again(scene: Scen
     require_attempts(scene, [request])
 
 
+@pytest.mark.slow
 def test_s6_a_refusal_of_the_coordinator_that_gets_lost_loses_nothing(scene: Scene) -> None:
     link, request = scene.handling_to_coordinator, scene.pay(padded=True)
     scene.kill(HOME)
@@ -95,6 +97,7 @@ def test_s6_a_refusal_of_the_coordinator_that_gets_lost_loses_nothing(scene: Sce
     require_attempts(scene, [request])
 
 
+@pytest.mark.slow
 def test_s6_a_node_cut_off_from_the_coordinator_takes_orders_and_never_gives_up(scene: Scene) -> None:
     link, requests = scene.handling_to_coordinator, [scene.pay(), scene.suspend(), scene.pay()]
     link.cut()
@@ -111,6 +114,7 @@ def test_s6_a_node_cut_off_from_the_coordinator_takes_orders_and_never_gives_up(
     require_attempts(scene, requests)
 
 
+@pytest.mark.slow
 def test_s7_an_envelope_that_comes_to_the_coordinator_more_than_once_does_no_harm(scene: Scene) -> None:
     link, request = scene.handling_to_coordinator, scene.pay()
     link.cut()
@@ -127,6 +131,7 @@ def test_s7_an_envelope_that_comes_to_the_coordinator_more_than_once_does_no_har
     assert scene.home.sizes() == before
 
 
+@pytest.mark.slow
 def test_s8_an_envelope_lost_with_the_killed_home_region_is_sent_again(scene: Scene) -> None:
     link = scene.coordinator_to_home
     link.blackhole()
@@ -139,7 +144,7 @@ def test_s8_an_envelope_lost_with_the_killed_home_region_is_sent_again(scene: Sc
     require_attempts(scene, [request])
 
 
-@pytest.mark.parametrize("business", ["PAY", "SUSPEND"])
+@pytest.mark.parametrize("business", ["PAY", pytest.param("SUSPEND", marks=pytest.mark.slow)])
 def test_s8_an_order_for_a_home_region_that_is_cut_off_stays_open(scene: Scene, business: str) -> None:
     link, request = scene.coordinator_to_home, scene.request(business)
     link.cut()
@@ -151,6 +156,7 @@ def test_s8_an_order_for_a_home_region_that_is_cut_off_stays_open(scene: Scene, 
     require_attempts(scene, [request])
 
 
+@pytest.mark.slow
 def test_s8_an_envelope_that_comes_to_the_home_region_more_than_once_does_no_harm(scene: Scene) -> None:
     request = scene.suspend()
     order_id = scene.submit(request, wait=10).id

@@ -16,10 +16,12 @@ from gateway.api.region.v1.planned_outage_service_pb2 import (
     PlannedOutageState,
 )
 from gateway.api.region.v1.planned_outage_service_pb2_grpc import PlannedOutageServiceStub
-from gateway.clock import SystemClock, to_timestamp
+from gateway.time.clock import SystemClock, to_timestamp
 from tests.crash.records import Records
 from tests.crash.regions import CALL_SECONDS, HANDLING, HOME
 from tests.crash.scene import Scene
+
+pytestmark = pytest.mark.slow
 
 STAFF = "liu"
 LINK, SERVICE = "chengdu-guangzhou-1", "lines-chengdu-guangzhou"

@@ -12,7 +12,7 @@ from deploy.local.process import wait_until
 from deploy.provider.server import WORKS
 from gateway.api.region.v1.customer_service_pb2 import ProductStatus
 from gateway.api.region.v1.order_pb2 import OrderState
-from region_node.orders.provisioning_rows import Phase
+from region_node.business.orders.provisioning_rows import Phase
 from tests.crash.outcome import require_one_effect
 from tests.crash.regions import HOME, SETTLED_SECONDS, order_id_of
 from tests.crash.scene import SYSTEM, Scene
@@ -53,6 +53,7 @@ def test_a_system_killed_between_its_success_and_its_answer_does_it_once(scene: 
     assert tasks(scene) == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("point", POINTS)
 def test_a_node_killed_around_the_commit_of_an_answer_has_it_done_once(scene: Scene, point: str) -> None:
     request = scene.resume()
@@ -65,6 +66,7 @@ def test_a_node_killed_around_the_commit_of_an_answer_has_it_done_once(scene: Sc
     assert tasks(scene) == 0
 
 
+@pytest.mark.slow
 def test_a_system_and_its_node_killed_at_the_same_point_do_it_once(scene: Scene) -> None:
     request = scene.resume()
     scene.arm(SYSTEM, "provider.provisioned")
@@ -77,6 +79,7 @@ def test_a_system_and_its_node_killed_at_the_same_point_do_it_once(scene: Scene)
     assert effects(scene, order_id_of(request)) == ["provisioned"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("point", ["provider.undone", "F.UNDO.before-commit", "F.UNDO.after-commit"])
 def test_a_cancellation_is_undone_once_whoever_is_killed(scene: Scene, point: str) -> None:
     request = scene.resume()

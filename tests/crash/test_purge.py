@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from gateway import audit
-from gateway.clock import to_microseconds
-from gateway.failpoints import VARIABLE
+from gateway.auditing import audit
+from gateway.process.failpoints import VARIABLE
 from gateway.store.schema import migrations_of
 from gateway.store.sqlite import SqliteTransaction
 from gateway.store.sqlite_schema import apply
+from gateway.time.clock import to_microseconds
 from tests import preloaded
 from tests.crash.purge_pages import NOW
 
@@ -48,7 +48,7 @@ def state(path: Path) -> tuple[int, str, int]:
     return int(left), str(place), int(removed)
 
 
-@pytest.mark.parametrize("done", [0, 6, 7])
+@pytest.mark.parametrize("done", [6, *(pytest.param(each, marks=pytest.mark.slow) for each in (0, 7))])
 def test_a_purge_killed_before_a_commit_goes_on_where_it_was(tmp_path: Path, done: int) -> None:
     path = tmp_path / "node.sqlite"
     filled(path)

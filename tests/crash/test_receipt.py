@@ -1,4 +1,4 @@
-"""Crash point S12: the handling region commits the receipt."""
+"""Crash point S12: the origin region commits the receipt."""
 
 import logging
 
@@ -10,27 +10,28 @@ from deploy.local.process import wait_until
 from gateway.api.region.v1.order_pb2 import OrderState
 from gateway.api.relay.v1.relay_pb2 import DeliverResult, Outcome, Receipt
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.clock import SystemClock
 from gateway.federation.current import CurrentFederation
-from gateway.region_keys import KeySet, RegionKeys
+from gateway.process.tracing import Tracing
 from gateway.relay.border import Border
 from gateway.relay.envelopes import Answer, Sealed, read_content, seal_receipt
-from gateway.relay.fair_queue import Parcel
+from gateway.relay.fair_queue import QueuedEnvelope
 from gateway.relay.lanes import Delivered
 from gateway.relay.ports import RelayPorts
 from gateway.relay.settling import Settler
 from gateway.relay.workers import InlineWorkers
-from gateway.signing import Signer, TrustedKeys
+from gateway.security.region_keys import KeySet, RegionKeys
+from gateway.security.signing import Signer, TrustedKeys
 from gateway.store.schema import migrations_of
-from gateway.tracing import Tracing
-from region_node.context import RegionContext
-from region_node.orders.business import load_rules
-from region_node.orders.relayed import OrderEnvelopes
+from gateway.time.clock import SystemClock
+from region_node.business.orders.business import load_rules
+from region_node.business.orders.context import OrderContext
+from region_node.business.orders.relayed import OrderEnvelopes
+from region_node.node.context import RegionContext
 from tests.crash.outcome import require_cancelled_once, require_one_effect, require_unanswered
 from tests.crash.regions import HANDLING, HOME, order_id_of
 from tests.crash.scene import Scene
 
-BUSINESSES = ("PAY", "SUSPEND")
+BUSINESSES = ("PAY", pytest.param("SUSPEND", marks=pytest.mark.slow))
 COMPLETED = OrderState.ORDER_STATE_COMPLETED
 
 
@@ -68,6 +69,7 @@ def test_s12_a_node_killed_after_it_committed_a_receipt_has_it_and_asks_for_noth
     require_one_effect(scene, request)
 
 
+@pytest.mark.slow
 def test_s12_an_answer_that_gets_lost_after_the_receipt_was_committed_is_given_again(scene: Scene) -> None:
     request, order_id = scene.pay(), ""
     scene.coordinator_to_home.hold()
@@ -87,6 +89,7 @@ def test_s12_an_answer_that_gets_lost_after_the_receipt_was_committed_is_given_a
     require_one_effect(scene, request)
 
 
+@pytest.mark.slow
 def test_s12_a_receipt_is_committed_though_the_caller_was_cut_off(scene: Scene) -> None:
     request, link = scene.suspend(), scene.counter_to_handling
     scene.coordinator_to_home.hold()
@@ -123,6 +126,7 @@ def test_s12_an_equal_receipt_changes_nothing_and_a_different_one_is_an_alarm_an
     require_one_effect(scene, request)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("point", ["S12.before-commit", "S12.after-commit"])
 def test_s12_the_receipt_of_a_cancellation_survives_a_kill(scene: Scene, point: str) -> None:
     request = scene.suspend(start=scene.in_a_week())
@@ -136,7 +140,7 @@ def test_s12_the_receipt_of_a_cancellation_survives_a_kill(scene: Scene, point: 
 
 
 class _Settling:
-    """The relay's own settling of receipts, on the database of the handling region while its process is stopped.
+    """The relay's own settling of receipts, on the database of the origin region while its process is stopped.
 
     Over the wire a receipt comes twice only if its first copy was not committed, so the second copy is handed in here.
     """
@@ -166,10 +170,12 @@ class _Settling:
         federation = self._scene.federation
         keys = RegionKeys(KeySet.load(federation.keys_file(HANDLING)))
         store = await federation.database(HANDLING).open(migrations_of("gateway", "region_node"), keys=keys)
-        kinds = OrderEnvelopes(RegionContext(self._border, load_rules())).kinds()
+        kinds = OrderEnvelopes(OrderContext(RegionContext(self._border), load_rules())).kinds()
         settler = Settler(RelayPorts(self._border, kinds, store, self._clock, Tracing(NoOpTracer()), InlineWorkers()))
         try:
-            (kept,) = await settler.settle([Delivered(Parcel(self._sealed, 1), DeliverResult(receipt=receipt), b"")])
+            (kept,) = await settler.settle(
+                [Delivered(QueuedEnvelope(self._sealed, 1), DeliverResult(receipt=receipt), b"")]
+            )
             return kept
         finally:
             await store.close()

@@ -4,7 +4,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from deploy.local.process import wait_until
-from gateway.region_keys import KeySet
+from gateway.security.region_keys import KeySet
 from region_node.cli.main import main
 from tests.crash.regions import HOME
 from tests.crash.scene import Scene
@@ -20,7 +20,7 @@ def keys(scene: Scene, *words: str) -> Result:
     return CliRunner().invoke(main, ["keys", *words])
 
 
-@pytest.mark.parametrize("point", ["keys.before-commit", "keys.after-page"])
+@pytest.mark.parametrize("point", ["keys.before-commit", pytest.param("keys.after-page", marks=pytest.mark.slow)])
 def test_a_node_killed_in_the_middle_of_a_rotation_loses_nothing_and_goes_on(scene: Scene, point: str) -> None:
     settings = str(scene.federation.settings_file(HOME))
     file = scene.federation.directory / "certificates" / HOME / "region.keys"

@@ -10,12 +10,12 @@ import pytest
 from deploy.local.federation import COORDINATOR, FEDERATION
 from deploy.local.profiles import Engine
 from gateway.api.types.v1.access_pb2 import Role
-from gateway.authority import Authority
-from gateway.identity import Identity
+from gateway.security.authority import Authority
+from gateway.security.identity import Identity
 from tests.crash.regions import HANDLING
 from tests.crash.scene import Scene
 
-PATIENCE = 30.0
+PATIENCE = 100.0
 MODULES = {HANDLING: "region_node.cli.main", COORDINATOR: "coordinator.cli.main"}
 
 
@@ -54,6 +54,7 @@ def test_a_second_process_with_the_same_place_in_a_database_does_not_start_and_n
     scene.require_well()
 
 
+@pytest.mark.slow
 @pytest.mark.several_processes
 def test_a_second_coordinator_with_an_embedded_registry_does_not_start_whatever_its_number(scene: Scene) -> None:
     first = scene.federation.processes[COORDINATOR]
@@ -68,6 +69,7 @@ def test_a_second_coordinator_with_an_embedded_registry_does_not_start_whatever_
     scene.require_well()
 
 
+@pytest.mark.slow
 @pytest.mark.files
 @pytest.mark.parametrize("name", MODULES)
 def test_a_second_process_on_a_port_does_not_start_and_names_the_address(

@@ -8,12 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from gateway.failpoints import VARIABLE
-from gateway.region_keys import KeySet
+from gateway.process.failpoints import VARIABLE
+from gateway.security.region_keys import KeySet
 from gateway.store.schema import migrations_of
 from gateway.store.sqlite_schema import apply
 from tests import preloaded
 from tests.crash.statement_pages import AGREEMENTS
+
+pytestmark = pytest.mark.slow
 
 
 def do(path: Path, command: str, *points: str) -> int:

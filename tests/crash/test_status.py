@@ -1,13 +1,16 @@
 """Crash point S13: a status is read, and it never goes back."""
 
+import pytest
+
 from deploy.local.process import wait_until
 from gateway.api.region.v1.order_pb2 import OrderState
-from gateway.clock import from_timestamp
+from gateway.time.clock import from_timestamp
 from tests.crash.outcome import require_one_effect, require_unanswered
 from tests.crash.regions import HANDLING
 from tests.crash.scene import Scene
 
 
+@pytest.mark.slow
 def test_s13_a_status_asked_of_a_killed_node_is_given_by_the_next_process(scene: Scene) -> None:
     request = scene.pay()
     order = scene.submit(request, wait=10)
@@ -24,6 +27,7 @@ def test_s13_a_status_asked_of_a_killed_node_is_given_by_the_next_process(scene:
     require_one_effect(scene, request)
 
 
+@pytest.mark.slow
 def test_s13_a_status_whose_answer_gets_lost_is_given_again(scene: Scene) -> None:
     request, link = scene.suspend(), scene.counter_to_handling
     order = scene.submit(request, wait=10)
@@ -38,6 +42,8 @@ def test_s13_a_status_whose_answer_gets_lost_is_given_again(scene: Scene) -> Non
     require_one_effect(scene, request)
 
 
+@pytest.mark.guarantee("G8")
+@pytest.mark.long("an agreed time has to come while the node is cut off")
 def test_s13_a_node_that_is_cut_off_gives_the_last_known_version_with_its_age_and_never_an_older_one(
     scene: Scene,
 ) -> None:
@@ -68,6 +74,7 @@ def test_s13_a_node_that_is_cut_off_gives_the_last_known_version_with_its_age_an
     assert versions == sorted(versions)
 
 
+@pytest.mark.slow
 def test_s13_reading_a_status_twice_gives_the_same_and_leaves_only_its_audit_rows(scene: Scene) -> None:
     request = scene.pay()
     order = scene.submit(request, wait=10)

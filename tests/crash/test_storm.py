@@ -7,11 +7,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from deploy.local.federation import COORDINATOR
 from deploy.local.process import wait_until
 from gateway.api.region.v1.order_pb2 import OrderState
 from gateway.api.region.v1.order_service_pb2 import SubmitOrderRequest
-from gateway.tracing import SPANS_FILE
+from gateway.process.tracing import SPANS_FILE
 from tests.crash.outcome import ATTEMPTS_IN_A_FAULT, require_attempts, require_one_effect
 from tests.crash.regions import HANDLING, HOME, order_id_of
 from tests.crash.scene import Scene
@@ -26,7 +28,7 @@ DELIVER = "gateway.api.relay.v1.RelayService/Deliver"
 
 
 class Deliveries:
-    """What the handling region sent to the coordinator, from the spans that it recorded."""
+    """What the origin region sent to the coordinator, from the spans that it recorded."""
 
     def __init__(self, spans: Path) -> None:
         lines = [json.loads(line) for line in spans.read_text("utf-8").splitlines() if line.endswith("}")]
@@ -63,6 +65,8 @@ def all_closed(scene: Scene, requests: Sequence[SubmitOrderRequest]) -> bool:
     return ids.isdisjoint(scene.handling.column("SELECT subject FROM outbox WHERE closed IS NULL"))
 
 
+@pytest.mark.guarantee("G12")
+@pytest.mark.long("the coordinator has to notice that a region is lost, which takes a lease")
 def test_orders_for_a_dead_home_region_are_sent_within_bounds_and_done_soon_after_it_is_back(
     scene: Scene, tmp_path: Path
 ) -> None:
@@ -70,11 +74,17 @@ def test_orders_for_a_dead_home_region_are_sent_within_bounds_and_done_soon_afte
     scene.arm(HANDLING, **{SPANS_FILE: str(spans), "OTEL_BSP_SCHEDULE_DELAY": "100"})
     scene.require_well()
     before, during, after = ([scene.pay() for _ in range(count)] for count in (BEFORE, DURING, AFTER))
-    calls = [scene.start_submit(request) for request in before]
+    link, half = scene.coordinator_to_home, BEFORE // 2
+    calls = [scene.start_submit(request) for request in before[:half]]
     wait_until(lambda: scene.home.has_received(order_id_of(before[0])), 20, "orders are in full flow")
+    link.hold()
+    calls += [scene.start_submit(request) for request in before[half:]]
+    wait_until(lambda: link.most(lambda each: each.requests.held) > 0, 20, "orders are on their way")
     losses = scene.log_of(COORDINATOR).count(LOST)
     scene.kill(HOME)
     died = scene.now()
+    link.cut()
+    link.heal()
     for call in calls:
         call.result()
     submit_all(scene, during)

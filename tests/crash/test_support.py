@@ -10,11 +10,13 @@ from deploy.local.process import wait_until
 from gateway.api.region.v1.support_request_pb2 import SupportInquiry, SupportMeasurement, SupportRequest, SupportState
 from gateway.api.region.v1.support_service_pb2 import OpenSupportRequestRequest, WorkOnSupportRequestRequest
 from gateway.api.region.v1.support_service_pb2_grpc import SupportServiceStub
-from gateway.clock import to_timestamp
-from region_node.support.rows import require_support_request
+from gateway.time.clock import to_timestamp
+from region_node.network.support.rows import require_support_request
 from tests.crash.records import Records
 from tests.crash.regions import CALL_SECONDS, CLERK, HANDLING, number_of
 from tests.crash.scene import Scene
+
+pytestmark = pytest.mark.slow
 
 NUMBER = number_of(930)  # of no order in these tests
 MEASURED_AT = datetime(2026, 1, 1, tzinfo=UTC)

@@ -34,7 +34,7 @@ def cannot_trace(why: str) -> NoReturn:
 
 @contextmanager
 def traced(scene: Scene, directory: Path, *options: str) -> Iterator[Path]:
-    """Traces the syncs of the handling region's node into files `trace.<thread>` of a directory."""
+    """Traces the syncs of the origin region's node into files `trace.<thread>` of a directory."""
     program = shutil.which("strace")
     if program is None:
         cannot_trace("strace is not there")
@@ -60,6 +60,7 @@ def test_the_writing_connection_syncs_every_commit_and_keeps_a_write_ahead_log(t
     database.close()
 
 
+@pytest.mark.guarantee("G1")
 @pytest.mark.files
 def test_every_order_is_synced_before_its_caller_is_told(scene: Scene, tmp_path: Path) -> None:
     scene.handling_to_coordinator.cut()  # so that no receipt is committed meanwhile

@@ -12,7 +12,7 @@ from gateway.api.region.v1 import agreement_service_pb2 as api
 from gateway.api.region.v1.agreement_pb2 import Agreement, AgreementStatement, OutageCause, ServiceOutage
 from gateway.api.region.v1.agreement_service_pb2_grpc import AgreementServiceStub
 from gateway.api.types.v1.types_pb2 import Money
-from gateway.clock import to_timestamp
+from gateway.time.clock import to_timestamp
 from tests.federation.counter import REQUESTER
 from tests.federation.running import CALL_SECONDS, Federation, until
 

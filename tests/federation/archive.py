@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from gateway.api.region.v1 import document_service_pb2 as api
 from gateway.api.types.v1.types_pb2 import Applicant, Document
-from gateway.clock import to_timestamp
+from gateway.time.clock import to_timestamp
 from tests.federation.counter import REQUESTER, Counter
 from tests.federation.running import CALL_SECONDS, until
 
@@ -83,8 +83,8 @@ class Archive:
             return (await self.send(upload, content)).state == REGISTERED
 
         if answer.state != REGISTERED:
-            await until(is_registered, f"{answer.register_id} is registered")
-        return answer.register_id
+            await until(is_registered, f"{answer.document_id} is registered")
+        return answer.document_id
 
     async def list(self, number: str) -> Sequence[api.RegisteredDocument]:
         """What is on file."""
@@ -92,18 +92,18 @@ class Archive:
         return (await self.counter.documents.ListDocuments(request, timeout=CALL_SECONDS)).documents
 
     async def pieces(
-        self, number: str, register_id: str, offset: int = 0
+        self, number: str, document_id: str, offset: int = 0
     ) -> AsyncIterator[api.GetDocumentContentResponse]:
         """The content from an offset on, piece by piece."""
         request = api.GetDocumentContentRequest(
-            number=number, register_id=register_id, offset=offset, requester=REQUESTER
+            number=number, document_id=document_id, offset=offset, requester=REQUESTER
         )
         async for piece in self.counter.documents.GetDocumentContent(request, timeout=CALL_SECONDS):
             yield piece
 
-    async def content(self, number: str, register_id: str, offset: int = 0) -> bytes:
+    async def content(self, number: str, document_id: str, offset: int = 0) -> bytes:
         """The content from an offset on."""
-        return b"".join([piece.data async for piece in self.pieces(number, register_id, offset)])
+        return b"".join([piece.data async for piece in self.pieces(number, document_id, offset)])
 
     async def check(self, business: str, number: str, documents: Sequence[Document] = ()) -> api.CheckDocumentsResponse:
         """What counts and what is missing for the holder."""
@@ -116,8 +116,8 @@ class Archive:
         )
         return await self.counter.documents.CheckDocuments(request, timeout=CALL_SECONDS)
 
-    async def withdraw(self, register_id: str) -> datetime:
+    async def withdraw(self, document_id: str) -> datetime:
         """Says that a document was found false; returns since when it counts no more."""
-        request = api.WithdrawDocumentRequest(register_id=register_id, requester=REQUESTER)
+        request = api.WithdrawDocumentRequest(document_id=document_id, requester=REQUESTER)
         answer = await self.counter.documents.WithdrawDocument(request, timeout=CALL_SECONDS)
         return answer.withdraw_time.ToDatetime()

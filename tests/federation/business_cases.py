@@ -39,7 +39,7 @@ class BusinessCase:
 
 def running(customer: Customer) -> set[str]:
     """The offerings that a line has without an end."""
-    return {each.offering_id for each in customer.product.subscriptions if not each.HasField("end_date")}
+    return {each.offering_id for each in customer.product.subscriptions if not each.HasField("end_time")}
 
 
 CASES: Mapping[str, BusinessCase] = {
@@ -68,7 +68,7 @@ CASES: Mapping[str, BusinessCase] = {
         characteristics={"reason": "stolen"},
     ),
     "SIM_REPLACE": BusinessCase(
-        lambda customer: customer.product.status == ACTIVE and customer.product.HasField("sim_replace_date"),
+        lambda customer: customer.product.status == ACTIVE and customer.product.HasField("sim_replace_time"),
         characteristics={"id_kind": "resident-id-card", "iccid": "89860123456789012345"},
         line={"status": SUSPENDED, "suspension_kind": LOST},
         only_at_home=(Applicant.APPLICANT_AGENT,),
@@ -113,7 +113,7 @@ CASES: Mapping[str, BusinessCase] = {
     "RENEW": BusinessCase(
         lambda customer: any(each.offering_id == "sichuan-contract-12" for each in customer.product.subscriptions),
         characteristics={"contract": "sichuan-contract-12"},
-        line={"contract_end_date": timedelta(days=20)},
+        line={"contract_end_time": timedelta(days=20)},
     ),
     "BILL_CORRECTION": BusinessCase(
         # 40 minutes beyond the allowance cost 600 fen, at once.

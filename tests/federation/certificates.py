@@ -5,11 +5,11 @@ from pathlib import Path
 
 import grpc
 
-from gateway.authority import Authority, Issued
-from gateway.identity import parse
-from gateway.region_keys import KeySet
-from gateway.tls import Credentials, client_options
-from region_node.settings import SigningFiles
+from gateway.security.authority import Authority, Issued
+from gateway.security.identity import parse
+from gateway.security.region_keys import KeySet
+from gateway.security.tls import Credentials, client_options
+from region_node.node.settings import SigningFiles
 
 FEDERATION = "crossregion.example"  # as in the shipped files
 _YEARS = timedelta(days=3650)  # tests move the clock, never past this

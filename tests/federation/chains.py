@@ -6,13 +6,13 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from gateway.api.region.v1.audit_service_pb2 import ChainProblemKind
-from gateway.audit import GENESIS, AuditRow
+from gateway.auditing.audit import GENESIS, AuditRow
 from gateway.federation.witnesses import witnesses_of
 from tests.federation.databases import Database
 from tests.federation.running import REGIONS, Federation, until
 
 _AT_ONCE = 200
-_MINUTES, _PATIENCE = 8, 10.0
+_MINUTES, _PATIENCE = 40, 1.0
 _TEXTS = ("actor", "action", "subject", "detail")
 
 
@@ -89,7 +89,7 @@ def _literal(database: Database, row: AuditRow) -> str:
 
 
 async def until_witnessed(federation: Federation, region: str) -> None:
-    """Returns when both witnesses of a region keep the end of its chain as it was at this call."""
+    """Returns when both witnesses of a region and the coordinator keep the end of its chain as it was at this call."""
     (end,) = federation.database(region).rows("SELECT MAX(sequence) FROM audit")
     names = witnesses_of(region, REGIONS)
 
@@ -102,11 +102,14 @@ async def until_witnessed(federation: Federation, region: str) -> None:
             )
         ]
         told = federation.database(region).rows("SELECT witness FROM witnesses WHERE sequence >= ?", end[0])
-        return len(kept) == len(told) == len(names)
+        handed_in = federation.coordinator_database.rows(
+            "SELECT 1 FROM audit_heads WHERE region = ? AND sequence >= ?", region, end[0]
+        )
+        return len(kept) == len(told) == len(names) and handed_in != []
 
     for _ in range(_MINUTES):
         # A minute in which clocks are not trusted yet is lost, as one in which the witness is away.
-        federation.clock.advance(timedelta(seconds=61))
+        await federation.advance(timedelta(seconds=61))
         with contextlib.suppress(TimeoutError):
             await until(holds, f"the witnesses of {region} keep its head", _PATIENCE)
             return

@@ -64,49 +64,49 @@ class Complainant:
         message.wait.FromTimedelta(timedelta(seconds=wait))
         return (await self.service.FileComplaint(message, timeout=CALL_SECONDS)).complaint
 
-    async def told(self, docket: str) -> api.GetComplaintResponse:
+    async def told(self, ticket_id: str) -> api.GetComplaintResponse:
         """The complaint with its ledger."""
-        request = api.GetComplaintRequest(docket=docket, requester=REQUESTER)
+        request = api.GetComplaintRequest(ticket_id=ticket_id, requester=REQUESTER)
         return await self.service.GetComplaint(request, timeout=CALL_SECONDS)
 
-    async def get(self, docket: str) -> Complaint:
+    async def get(self, ticket_id: str) -> Complaint:
         """The complaint as it stands at this region."""
-        return (await self.told(docket)).complaint
+        return (await self.told(ticket_id)).complaint
 
-    async def reaches(self, docket: str, state: ComplaintState.ValueType) -> Complaint:
+    async def reaches(self, ticket_id: str, state: ComplaintState.ValueType) -> Complaint:
         """The complaint once it is in a state at this region."""
-        return await self.follows(docket, lambda found: found.state == state, ComplaintState.Name(state))
+        return await self.follows(ticket_id, lambda found: found.state == state, ComplaintState.Name(state))
 
-    async def follows(self, docket: str, holds: Callable[[Complaint], bool], what: str) -> Complaint:
+    async def follows(self, ticket_id: str, holds: Callable[[Complaint], bool], what: str) -> Complaint:
         """The complaint once something holds of it at this region."""
 
         async def is_so() -> bool:
             try:
-                return holds(await self.get(docket))
+                return holds(await self.get(ticket_id))
             except grpc.aio.AioRpcError as error:
                 if read(error).reason != "COMPLAINT_NOT_FOUND":  # it may be on its way
                     raise
                 return False
 
-        await until(is_so, f"{docket} in {self.region}: {what}")
-        return await self.get(docket)
+        await until(is_so, f"{ticket_id} in {self.region}: {what}")
+        return await self.get(ticket_id)
 
-    async def rises(self, docket: str, level: int) -> Complaint:
+    async def rises(self, ticket_id: str, level: int) -> Complaint:
         """The complaint once it has been raised to a level at this region."""
 
         async def holds() -> bool:
-            return (await self.get(docket)).level == level
+            return (await self.get(ticket_id)).level == level
 
-        await until(holds, f"{docket} is at level {level} in {self.region}")
-        return await self.get(docket)
+        await until(holds, f"{ticket_id} is at level {level} in {self.region}")
+        return await self.get(ticket_id)
 
     async def respond(
-        self, docket: str, text: str = "我们正在核查", *, asks: bool = False, asks_region: str = ""
+        self, ticket_id: str, text: str = "我们正在核查", *, asks: bool = False, asks_region: str = ""
     ) -> Complaint:
         """Says something."""
         request = api.RespondToComplaintRequest(
             request_id=self.federation.next_id(),
-            docket=docket,
+            ticket_id=ticket_id,
             requester=REQUESTER,
             text=text,
             ask_customer=asks,
@@ -115,23 +115,23 @@ class Complainant:
         )
         return (await self.service.RespondToComplaint(request, timeout=CALL_SECONDS)).complaint
 
-    async def classify(self, docket: str, category: str, reason: str = "", *, request_id: str = "") -> Complaint:
+    async def classify(self, ticket_id: str, category: str, reason: str = "", *, request_id: str = "") -> Complaint:
         """Says what a complaint is about."""
         request = api.ClassifyComplaintRequest(
-            request_id=request_id or self.federation.next_id(), docket=docket, category=category, reason=reason
+            request_id=request_id or self.federation.next_id(), ticket_id=ticket_id, category=category, reason=reason
         )
         return (await self.service.ClassifyComplaint(request, timeout=CALL_SECONDS)).complaint
 
-    async def note_privately(self, docket: str, text: str, *, request_id: str = "") -> Sequence[ComplaintNote]:
+    async def note_privately(self, ticket_id: str, text: str, *, request_id: str = "") -> Sequence[ComplaintNote]:
         """Writes down what only this region's staff see; returns all of that."""
         request = api.AddPrivateNoteRequest(
-            request_id=request_id or self.federation.next_id(), docket=docket, text=text
+            request_id=request_id or self.federation.next_id(), ticket_id=ticket_id, text=text
         )
         return (await self.service.AddPrivateNote(request, timeout=CALL_SECONDS)).private_notes
 
     async def propose(
         self,
-        docket: str,
+        ticket_id: str,
         *,
         request_id: str = "",
         amount: int = 1200,
@@ -140,11 +140,11 @@ class Complainant:
     ) -> Complaint:
         """Proposes a refund, or another remedy; of a work item a correction unless another is named."""
         if remedy is None:
-            remedy = Remedy.REMEDY_CORRECTION if docket.count("/") > 1 else Remedy.REMEDY_REFUND
+            remedy = Remedy.REMEDY_CORRECTION if ticket_id.count("/") > 1 else Remedy.REMEDY_REFUND
         is_money = remedy in (Remedy.REMEDY_REFUND, Remedy.REMEDY_CREDIT)
         request = api.ProposeResolutionRequest(
             request_id=request_id or self.federation.next_id(),
-            docket=docket,
+            ticket_id=ticket_id,
             text="退还多收费用",
             cause_code=cause,
             remedy=remedy,
@@ -154,7 +154,7 @@ class Complainant:
 
     async def give_back(
         self,
-        docket: str,
+        ticket_id: str,
         reason: ReturnReason.ValueType = ReturnReason.RETURN_REASON_NOT_COMPETENT,
         text: str = "不属于本部门职责",
         *,
@@ -162,26 +162,26 @@ class Complainant:
     ) -> Complaint:
         """Returns what is not its work to the coordinator."""
         request = api.ReturnComplaintRequest(
-            request_id=request_id or self.federation.next_id(), docket=docket, reason=reason, text=text
+            request_id=request_id or self.federation.next_id(), ticket_id=ticket_id, reason=reason, text=text
         )
         return (await self.service.ReturnComplaint(request, timeout=CALL_SECONDS)).complaint
 
-    async def accept(self, docket: str, *, rating: int = 4, request_id: str = "") -> Complaint:
+    async def accept(self, ticket_id: str, *, rating: int = 4, request_id: str = "") -> Complaint:
         """The customer accepts."""
         request = api.AcceptResolutionRequest(
             request_id=request_id or self.federation.next_id(),
-            docket=docket,
+            ticket_id=ticket_id,
             requester=REQUESTER,
             rating=rating,
             wait=seconds(WAIT),
         )
         return (await self.service.AcceptResolution(request, timeout=CALL_SECONDS)).complaint
 
-    async def refuse(self, docket: str, *, to_regulator: bool = False) -> Complaint:
+    async def refuse(self, ticket_id: str, *, to_regulator: bool = False) -> Complaint:
         """The customer refuses."""
         request = api.RefuseResolutionRequest(
             request_id=self.federation.next_id(),
-            docket=docket,
+            ticket_id=ticket_id,
             requester=REQUESTER,
             reason="金额不对",
             to_regulator=to_regulator,
@@ -189,21 +189,21 @@ class Complainant:
         )
         return (await self.service.RefuseResolution(request, timeout=CALL_SECONDS)).complaint
 
-    async def withdraw(self, docket: str) -> Complaint:
+    async def withdraw(self, ticket_id: str, *, wait: float = WAIT) -> Complaint:
         """The customer withdraws it."""
         request = api.WithdrawComplaintRequest(
             request_id=self.federation.next_id(),
-            docket=docket,
+            ticket_id=ticket_id,
             requester=REQUESTER,
             reason="误会",
-            wait=seconds(WAIT),
+            wait=seconds(wait),
         )
         return (await self.service.WithdrawComplaint(request, timeout=CALL_SECONDS)).complaint
 
-    async def expedite(self, docket: str) -> Complaint:
+    async def expedite(self, ticket_id: str) -> Complaint:
         """The customer asks for haste."""
         request = api.ExpediteComplaintRequest(
-            request_id=self.federation.next_id(), docket=docket, requester=REQUESTER, wait=seconds(WAIT)
+            request_id=self.federation.next_id(), ticket_id=ticket_id, requester=REQUESTER, wait=seconds(WAIT)
         )
         return (await self.service.ExpediteComplaint(request, timeout=CALL_SECONDS)).complaint
 
@@ -216,11 +216,11 @@ class Complainant:
         due_within: timedelta | None = None,
         unclassified: bool = False,
     ) -> list[str]:
-        """The dockets of this region's complaints, newest first."""
+        """The ticket ids of this region's complaints, newest first."""
         request = api.ListComplaintsRequest(
             requester=REQUESTER, number=number, category=category, states=states, unclassified=unclassified
         )
         if due_within is not None:
             request.due_within.FromTimedelta(due_within)
         found = await self.service.ListComplaints(request, timeout=CALL_SECONDS)
-        return [each.docket for each in found.complaints]
+        return [each.ticket_id for each in found.complaints]

@@ -14,7 +14,7 @@ from gateway.api.region.v1.complaint_import_service_pb2 import (
 from gateway.api.region.v1.complaint_import_service_pb2_grpc import ComplaintImportServiceStub
 from gateway.api.region.v1.complaint_pb2 import Complaint, ComplaintChannel, ComplaintRequest, Remedy
 from gateway.api.region.v1.customer_service_pb2 import ImportFile
-from gateway.clock import from_timestamp, to_timestamp
+from gateway.time.clock import from_timestamp, to_timestamp
 from tests.federation.complainant import Complainant
 from tests.federation.counter import REQUESTER
 from tests.federation.running import CALL_SECONDS, Federation
@@ -39,7 +39,7 @@ class OldSystem:
     ) -> ImportedComplaint:
         """An open complaint that the region answers for."""
         return ImportedComplaint(
-            external_reference=reference or self.federation.next_id(),
+            external_id=reference or self.federation.next_id(),
             request=ComplaintRequest(
                 category=category,
                 number=number or self.federation.next_number(self.desk.region),
@@ -93,9 +93,9 @@ class OldSystem:
 
     async def found(self, told: ImportedComplaint) -> Complaint:
         """The one complaint that was imported from a line."""
-        dockets = await self.desk.list(number=told.request.number)
-        complaints = [await self.desk.get(each) for each in dockets]
-        (found,) = [each for each in complaints if each.external_reference == told.external_reference]
+        ticket_ids = await self.desk.list(number=told.request.number)
+        complaints = [await self.desk.get(each) for each in ticket_ids]
+        (found,) = [each for each in complaints if each.external_id == told.external_id]
         return found
 
     def new_hash(self) -> bytes:

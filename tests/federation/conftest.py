@@ -1,16 +1,48 @@
 """The fixtures of the federation's tests. A test here is a coroutine; all of a worker share one event loop."""
 
 import asyncio
+import functools
 import inspect
+import shutil
 from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 import uvloop
 
+from gateway.relay import lanes
+from gateway.relay.retry import FullJitter
+from gateway.store import timers
+from region_node.business.billing import runs
+from region_node.business.providers import worker
+from region_node.node.membership import heartbeat, watch
+from region_node.node.witnessing import notifier
 from tests.both_engines import runs_on_both
 from tests.federation.counter import Counter, Reviewer
 from tests.federation.databases import Databases
 from tests.federation.running import Federation
+from tests.federation.shared import shares_federation
+
+SOON = 0.1  # seconds
+ROOM = 2**31  # bytes free in memory, of which databases of all workers take a tenth
+
+
+@pytest.fixture(scope="session")
+def fast_disk() -> Path | None:
+    """The file system in memory, where there is one with room.
+
+    No test here takes the power away: what a commit waits for on a disk shows nothing.
+    """
+    memory = Path("/dev/shm")
+    return memory if memory.is_dir() and shutil.disk_usage(memory).free > ROOM else None
+
+
+@pytest.fixture
+def tmp_path(fast_disk: Path | None) -> Iterator[Path]:
+    """A directory that a test has for itself, and that goes with it."""
+    with TemporaryDirectory(prefix="crossregion-", dir=fast_disk, ignore_cleanup_errors=True) as name:
+        yield Path(name)
 
 
 @pytest.fixture(scope="session")
@@ -37,6 +69,20 @@ def _on_the_loop(runner: asyncio.Runner) -> None:
     """Every test has the loop at hand."""
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _all_is_noticed_soon() -> Iterator[None]:
+    """Whatever waits for a time looks at the clock again soon: tests move it. Who was away is found as soon."""
+    quick = functools.partial(FullJitter, longest=4 * SOON)
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (lanes, heartbeat, watch):
+            patch.setattr(module, "FullJitter", quick)
+        patch.setattr(timers, "LONGEST_SLEEP", SOON)
+        patch.setattr(runs, "LOOK_AGAIN", SOON)
+        patch.setattr(notifier, "LOOK_AGAIN", SOON)
+        patch.setattr(worker, "LONGEST_SLEEP", SOON)
+        yield
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Runs tests that have databases on each engine, or on the one that is enough."""
     if "databases" in metafunc.fixturenames:
@@ -57,19 +103,35 @@ def databases(request: pytest.FixtureRequest) -> Databases:
     return Databases(request.getfixturevalue("postgresql_server") if engine == "postgresql" else None)
 
 
+@pytest.fixture(scope="session")
+def shared_federation(runner: asyncio.Runner, databases: Databases, fast_disk: Path | None) -> Iterator[Federation]:
+    """The federation of a worker and engine for all files that share it."""
+    yield from _started(runner, databases, fast_disk)
+
+
 @pytest.fixture(scope="module")
 def federation(
-    runner: asyncio.Runner, databases: Databases, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest, runner: asyncio.Runner, databases: Databases, fast_disk: Path | None
 ) -> Iterator[Federation]:
     """A federation that the tests of a file share. They bring their own customers and leave its members as they were.
 
-    Other files have one of their own: what was set going there, by months that passed, would go on here.
+    Files in which months pass, members stop or the configuration changes have one of their own.
     """
-    federation = Federation(tmp_path_factory.mktemp("federation"), databases)
-    runner.run(federation.start())
-    yield federation
-    runner.run(federation.stop())
-    federation.give_back_databases()
+    if shares_federation(request.path):
+        shared = request.getfixturevalue("shared_federation")
+        assert isinstance(shared, Federation)
+        yield shared
+    else:
+        yield from _started(runner, databases, fast_disk)
+
+
+def _started(runner: asyncio.Runner, databases: Databases, disk: Path | None) -> Iterator[Federation]:
+    with TemporaryDirectory(prefix="crossregion-", dir=disk) as name:
+        federation = Federation(Path(name), databases)
+        runner.run(federation.start())
+        yield federation
+        runner.run(federation.stop())
+        federation.give_back_databases()
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ from gateway.api.region.v1.order_pb2 import Order, OrderRequest, OrderState
 from gateway.api.region.v1.order_service_pb2_grpc import OrderServiceStub
 from gateway.api.region.v1.verification_service_pb2_grpc import VerificationServiceStub
 from gateway.api.types.v1.types_pb2 import Applicant, Channel, Document, Money, Requester
-from gateway.clock import to_timestamp
+from gateway.time.clock import to_timestamp
 from tests.federation.running import CALL_SECONDS, Federation, until
 
 ACTIVE = customer_api.ProductStatus.PRODUCT_STATUS_ACTIVE
@@ -285,7 +285,7 @@ class Counter:
             number=number,
             status=ACTIVE,
             plan_id=f"{self.region}-{'39' if self.region == 'guangdong' else '29'}",
-            start_date=to_timestamp(self.federation.clock.now() - timedelta(days=400)),
+            start_time=to_timestamp(self.federation.clock.now() - timedelta(days=400)),
         )
         for field, value in product.items():
             if isinstance(value, datetime):
@@ -323,7 +323,7 @@ class Counter:
             id=usage_id or self.federation.next_id(),
             number=number,
             kind=kind,
-            usage_date=to_timestamp(self.federation.clock.now()),
+            usage_time=to_timestamp(self.federation.clock.now()),
             quantity=quantity,
             other_number="" if kind == billing_api.UsageKind.USAGE_KIND_DATA else other_number,
         )

@@ -9,9 +9,9 @@ from gateway.api.federation.v1.configuration_pb2 import Business, DocumentRequir
 from gateway.api.region.v1.billing_service_pb2 import UsageKind
 from gateway.api.region.v1.order_pb2 import Order, OrderRequest
 from gateway.api.types.v1.types_pb2 import Applicant, Document
-from gateway.clock import from_timestamp
 from gateway.federation.documents import parse_alternatives
-from region_node.verification.rules import CHECKED_AT_HOME, attest
+from gateway.time.clock import from_timestamp
+from region_node.customers.verification.rules import CHECKED_AT_HOME, attest
 from tests.federation.business_cases import BALANCE, BusinessCase
 from tests.federation.counter import REQUESTER, Counter, Reviewer
 from tests.federation.running import Federation, until
@@ -56,7 +56,7 @@ class Handling:
         customer = self.at_home.customer(number, balance=balance, name="王芳", **fields)
         for offering in self.case.subscriptions:
             customer.product.subscriptions.add(
-                id=f"{customer.product.id}/{offering}", offering_id=offering, start_date=customer.product.start_date
+                id=f"{customer.product.id}/{offering}", offering_id=offering, start_time=customer.product.start_time
             )
         await self.at_home.create(customer)
         if self.case.call_seconds:

@@ -1,22 +1,24 @@
 """The databases of a federation's members: where they are, and what stands in them beside the running processes."""
 
 import contextlib
+import functools
 import sqlite3
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from decimal import Decimal
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
 from deploy.local.postgresql import LocalPostgresql
-from gateway.region_keys import KeySet, RegionKeys
+from gateway.security.region_keys import KeySet, RegionKeys
 from gateway.store.opening import DatabasePlace, PostgresqlSettings
 from gateway.store.port import Transaction
 from gateway.store.schema import migrations_of
-from region_node.subjects import number_index
+from region_node.node.subjects import number_index
 from tests import at_rest
 
 Cell = int | str | bytes | None
@@ -102,16 +104,29 @@ class Database:
             )
 
 
+@functools.cache
+def _empty_file(package: str) -> bytes:
+    """A SQLite file with the schema of `package`: to copy it takes less than to apply each of its migrations."""
+    with TemporaryDirectory() as name:
+        file = Path(name) / "empty"
+        DatabasePlace(file).migrate(migrations_of("gateway", package), dry_run=False)
+        return file.read_bytes()
+
+
 def _as_sqlite(rows: list[tuple[Cell | Decimal, ...]]) -> list[Row]:
     """Sums are whole numbers there."""
     return [tuple(int(cell) if isinstance(cell, Decimal) else cell for cell in row) for row in rows]
 
 
 class Databases:
-    """Gives each member of federations a database of its own: files, or databases of a server where there is one."""
+    """Gives each member of federations a database of its own: files, or databases of a server where there is one.
 
-    def __init__(self, server: LocalPostgresql | None) -> None:
+    Files have their schema already, unless members are to make them.
+    """
+
+    def __init__(self, server: LocalPostgresql | None, *, made_by_members: bool = False) -> None:
         self._server = server
+        self._made_by_members = made_by_members
         self._free: list[PostgresqlSettings] = []
 
     @property
@@ -126,9 +141,12 @@ class Databases:
         self._server.create_database(name, template=str(conninfo_to_dict(postgresql.conninfo)["dbname"]))
         return PostgresqlSettings(self._server.conninfo(name), readers=2)
 
-    def make(self, package: str) -> PostgresqlSettings | None:
-        """An empty database with the schema of `package`; None where the member makes a file itself."""
+    def make(self, package: str, file: Path) -> PostgresqlSettings | None:
+        """An empty database with the schema of `package`: on the server, or in `file`."""
         if self._server is None:
+            if not self._made_by_members:
+                file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+                file.write_bytes(_empty_file(package))
             return None
         place = self._free.pop() if self._free else self._create()
         DatabasePlace(Path("unused"), place).migrate(migrations_of("gateway", package), dry_run=False)

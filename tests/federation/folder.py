@@ -20,7 +20,7 @@ class Folder:
     """What somebody does with the files of a complaint."""
 
     somebody: Complainant
-    docket: str
+    ticket_id: str
 
     @property
     def service(self) -> AttachmentServiceStub:
@@ -33,7 +33,7 @@ class Folder:
         """The first message of a good upload."""
         return api.AttachmentUpload(
             request_id=request_id or self.somebody.federation.next_id(),
-            docket=self.docket,
+            ticket_id=self.ticket_id,
             name=name,
             media_type="image/png",
             size=len(content),
@@ -74,7 +74,7 @@ class Folder:
     async def read(self, attachment_id: str, offset: int = 0) -> bytes:
         """The content from an offset on."""
         request = api.GetAttachmentContentRequest(
-            docket=self.docket, attachment_id=attachment_id, offset=offset, requester=REQUESTER
+            ticket_id=self.ticket_id, attachment_id=attachment_id, offset=offset, requester=REQUESTER
         )
         call = self.service.GetAttachmentContent(request, timeout=CALL_SECONDS)
         return b"".join([piece.data async for piece in call])

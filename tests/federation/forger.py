@@ -19,12 +19,12 @@ from gateway.api.relay.v1.relay_pb2 import (
 from gateway.api.relay.v1.relay_pb2_grpc import RelayServiceStub
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import reason_name
-from gateway.relay.envelopes import Letter, seal
-from gateway.sealing import Route
-from gateway.signing import Signer
+from gateway.relay.envelopes import OutgoingEnvelope, seal
+from gateway.security.sealing import Route
+from gateway.security.signing import Signer
 from tests import at_rest
 from tests.federation.running import CALL_SECONDS, Federation
-from tests.pouches import Pouch, sealing_key
+from tests.sealed_batches import SealedBatch, sealing_key
 
 SUBMIT = EnvelopeKind.ENVELOPE_KIND_ORDER_SUBMIT
 COMMAND = EnvelopeKind.ENVELOPE_KIND_ORDER_COMMAND
@@ -51,7 +51,7 @@ class Forger:
     ) -> Envelope:
         """An envelope signed with this region's key, in the name of `origin` where one is given."""
         signer = Signer.load(self.federation.certificates.signing(f"region/{self.region}").key)
-        letter = Letter(
+        outgoing = OutgoingEnvelope(
             envelope_id=envelope_id or f"{subject}#forged-{self.federation.next_id()}",
             destination=destination,
             kind=kind,
@@ -61,13 +61,13 @@ class Forger:
             lifetime=timedelta(hours=1),
         )
         now = self.federation.clock.now()
-        return seal(letter, origin or self.region, signer, now=now, revision=1, traceparent="").envelope
+        return seal(outgoing, origin or self.region, signer, now=now, revision=1, traceparent="").envelope
 
     async def deliver(self, envelope: Envelope, destination: str) -> DeliverResult:
         """Hands an envelope to the coordinator as this region."""
         relay = RelayServiceStub(self.federation.dial_coordinator(f"region/{self.region}"))
-        pouch = Pouch(Route(self.region, destination), key_of(self.federation, destination), envelope)
-        return pouch.opened(await relay.Deliver(pouch.request, timeout=CALL_SECONDS))[0]
+        sealed_batch = SealedBatch(Route(self.region, destination), key_of(self.federation, destination), envelope)
+        return sealed_batch.opened(await relay.Deliver(sealed_batch.request, timeout=CALL_SECONDS))[0]
 
     def opened(self, result: DeliverResult) -> bytes:
         """The message in the answer to a question."""
@@ -83,8 +83,8 @@ async def bring(federation: Federation, envelope: Envelope, destination: str) ->
     """Hands an envelope to a node as the coordinator: what a coordinator that checks nothing would do."""
     relay = RelayServiceStub(federation.dial_node(destination, "coordinator/0"))
     route = Route(EnvelopeContent.FromString(envelope.content).origin, destination)
-    pouch = Pouch(route, key_of(federation, destination), envelope)
-    return pouch.opened(await relay.Deliver(pouch.request, timeout=CALL_SECONDS))[0]
+    sealed_batch = SealedBatch(route, key_of(federation, destination), envelope)
+    return sealed_batch.opened(await relay.Deliver(sealed_batch.request, timeout=CALL_SECONDS))[0]
 
 
 def sent_about(federation: Federation, region: str, order_id: str) -> tuple[Envelope, Receipt]:

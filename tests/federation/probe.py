@@ -12,8 +12,8 @@ from gateway.api.region.v1 import measurement_service_pb2 as api
 from gateway.api.region.v1.alarm_pb2 import Alarm, AlarmState, AlarmType, NetworkObject
 from gateway.api.region.v1.alarm_service_pb2_grpc import AlarmServiceStub
 from gateway.api.region.v1.measurement_service_pb2_grpc import MeasurementServiceStub
-from gateway.clock import to_timestamp
 from gateway.errors import reason_name
+from gateway.time.clock import to_timestamp
 from tests.federation.running import CALL_SECONDS, Federation
 
 LINK = "chengdu-guangzhou-1"
@@ -120,7 +120,7 @@ def raised(
 ) -> alarm_api.AlarmReport:
     """A critical alarm of a link."""
     return alarm_api.AlarmReport(
-        external_alarm_id=external_id,
+        external_id=external_id,
         state=AlarmState.ALARM_STATE_RAISED,
         time=to_timestamp(time),
         alarmed_object=NetworkObject(link=link),
@@ -133,9 +133,7 @@ def raised(
 
 def cleared(external_id: str, time: datetime) -> alarm_api.AlarmReport:
     """That an alarm is over."""
-    return alarm_api.AlarmReport(
-        external_alarm_id=external_id, state=AlarmState.ALARM_STATE_CLEARED, time=to_timestamp(time)
-    )
+    return alarm_api.AlarmReport(external_id=external_id, state=AlarmState.ALARM_STATE_CLEARED, time=to_timestamp(time))
 
 
 def told_of(

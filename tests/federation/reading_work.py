@@ -10,7 +10,7 @@ from gateway.api.region.v1 import support_service_pb2 as support_api
 from gateway.api.region.v1.complaint_service_pb2_grpc import ComplaintServiceStub
 from gateway.api.region.v1.fault_service_pb2_grpc import FaultServiceStub
 from gateway.api.region.v1.support_service_pb2_grpc import SupportServiceStub
-from gateway.pages import encode_token
+from gateway.rpc.pages import encode_token
 from tests.federation.counter import REQUESTER
 from tests.federation.running import CALL_SECONDS
 
@@ -64,10 +64,10 @@ async def first_change_of_a_fault(stub: FaultServiceStub, fault_id: str) -> byte
     return b""
 
 
-async def first_change(stub: ComplaintServiceStub, docket: str) -> bytes:
+async def first_change(stub: ComplaintServiceStub, ticket_id: str) -> bytes:
     """The first change of a complaint since the oldest that is kept."""
     request = complaint_api.WatchComplaintRequest(
-        docket=docket, token=encode_token("complaint-events", "0"), requester=REQUESTER
+        ticket_id=ticket_id, token=encode_token("complaint-events", "0"), requester=REQUESTER
     )
     changes = stub.WatchComplaint(request, timeout=CALL_SECONDS)
     async for change in changes:

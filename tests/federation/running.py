@@ -1,13 +1,13 @@
 """A federation that runs: one coordinator and a node for each region, in this process."""
 
 import asyncio
+import functools
 import itertools
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -24,7 +24,7 @@ from gateway.api.coordinator.v1 import administration_pb2 as admin_api
 from gateway.api.coordinator.v1.administration_pb2_grpc import (
     ConfigurationServiceStub,
     MembershipServiceStub,
-    OversightServiceStub,
+    OrderOversightServiceStub,
 )
 from gateway.api.coordinator.v1.complaint_oversight_service_pb2_grpc import ComplaintOversightServiceStub
 from gateway.api.federation.v1.configuration_pb2 import Configuration
@@ -34,14 +34,14 @@ from gateway.api.region.v1.billing_service_pb2_grpc import BillingServiceStub
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Applicant, Channel, Document, Requester
-from gateway.channels import Dialer
-from gateway.clock import to_timestamp
 from gateway.errors import from_rpc_error
 from gateway.federation.files import load
-from gateway.identity import server_name
+from gateway.rpc.channels import Dialer
+from gateway.security.identity import server_name
 from gateway.store.opening import PostgresqlSettings
-from region_node.app import RegionNode
-from region_node.settings import NotificationSettings, ProviderSettings, RegionSettings
+from gateway.time.clock import to_timestamp
+from region_node.app.process import RegionNode
+from region_node.node.settings import NotificationSettings, ProviderSettings, RegionSettings
 from tests.federation.certificates import FEDERATION, Certificates
 from tests.federation.databases import Database, Databases
 from tests.sealing import Sealing
@@ -53,7 +53,17 @@ NO_PREFIX = "+8619999"  # of no region
 MESSAGING = "messaging"  # the name of the system by which a region sends texts
 CALL_SECONDS = 40.0
 PATIENCE = 40.0  # seconds that a condition may take to come true
-_LOOK = 0.01
+_LOOK, _LONGEST_LOOK = 0.005, 0.04  # seconds between looks, most of which ask a member
+
+
+@functools.cache
+def _shipped() -> bytes:
+    return load(FEDERATION_FILES).SerializeToString()
+
+
+def shipped_configuration() -> Configuration:
+    """The configuration of the shipped files, which are read once."""
+    return Configuration.FromString(_shipped())
 
 
 class MovableClock:
@@ -116,20 +126,21 @@ class Federation:
     def database(self, region: str) -> Database:
         """The database of a region."""
         settings = self.region_settings(region)
-        return Database(settings.database.file, self._database(region, "region_node"), settings.keys)
+        return Database(settings.database.file, settings.postgresql, settings.keys)
 
     @property
     def coordinator_database(self) -> Database:
         """The database of the coordinator."""
-        return Database(self._coordinator_settings().database.file, self._database("coordinator", "coordinator"))
+        settings = self._coordinator_settings()
+        return Database(settings.database.file, settings.postgresql)
 
     async def start(self, regions: Sequence[str] = REGIONS) -> None:
         """Starts everything by the shipped configuration and returns when all know each other."""
         self.coordinator = await Coordinator.start(self._coordinator_settings(), self.clock)
-        await self.apply(load(FEDERATION_FILES))
+        await self.apply(shipped_configuration())
         await asyncio.gather(*(self._start_messaging(region) for region in regions))
         await asyncio.gather(*(self.start_node(region) for region in regions))
-        await self.until_standing(dict.fromkeys(regions, MemberState.MEMBER_STATE_JOINED))
+        await self.until_members(dict.fromkeys(regions, MemberState.MEMBER_STATE_JOINED))
         await asyncio.gather(*(self._until_known(*pair) for pair in itertools.permutations(regions, 2)))
 
     async def _until_known(self, asking: str, asked: str) -> None:
@@ -212,7 +223,7 @@ class Federation:
     def region_settings(self, node: str) -> RegionSettings:
         """The settings of a node."""
         region, _, number = node.partition("/")
-        return RegionSettings(
+        settings = RegionSettings(
             federation=FEDERATION,
             region=region,
             listen="127.0.0.1:0",
@@ -221,15 +232,15 @@ class Federation:
             credentials=self.certificates.credentials(f"region/{region}"),
             signing=self.certificates.signing(f"region/{region}"),
             keys=self.certificates.keys(f"region/{region}"),
-            postgresql=self._database(region, "region_node"),
-            number=int(number or 0),
             providers=self.providers.get(region, self._own_systems(region)),
         )
+        postgresql = self._database(region, "region_node", settings.database.file)
+        return replace(settings, postgresql=postgresql, number=int(number or 0))
 
     def take_database(self, region: str, former: "Federation") -> None:
         """Gives a region, before its node starts, what it had in another federation, which has stopped."""
         before = former.database(region)
-        self._postgresql[region] = former._database(region, "region_node")
+        self._postgresql[region] = former.region_settings(region).postgresql
         own = self.directory / region
         own.mkdir()
         if before.path.exists():
@@ -238,7 +249,7 @@ class Federation:
 
     def back_up(self, region: str) -> Callable[[], None]:
         """Copies the database of a region whose node has stopped; what is returned puts the copy back in its place."""
-        file, postgresql = self.database(region).path, self._database(region, "region_node")
+        file, postgresql = self.database(region).path, self.region_settings(region).postgresql
         if postgresql is None:
             copy = file.with_name("backup")
             shutil.copy(file, copy)
@@ -257,9 +268,9 @@ class Federation:
         settings = self.region_settings(region)
         return Sealing(settings.database, settings.keys)
 
-    def _database(self, member: str, package: str) -> PostgresqlSettings | None:
+    def _database(self, member: str, package: str, file: Path) -> PostgresqlSettings | None:
         if member not in self._postgresql:
-            self._postgresql[member] = self._databases.make(package)
+            self._postgresql[member] = self._databases.make(package, file)
         return self._postgresql[member]
 
     def dial_node(self, node: str, path: str) -> grpc.aio.Channel:
@@ -277,9 +288,9 @@ class Federation:
         return MembershipServiceStub(self.dial_coordinator("admin/root"))
 
     @property
-    def oversight(self) -> OversightServiceStub:
+    def oversight(self) -> OrderOversightServiceStub:
         """What an administrator sees of orders."""
-        return OversightServiceStub(self.dial_coordinator("admin/root"))
+        return OrderOversightServiceStub(self.dial_coordinator("admin/root"))
 
     @property
     def complaint_oversight(self) -> ComplaintOversightServiceStub:
@@ -319,14 +330,14 @@ class Federation:
         listed = await self.membership.ListRegions(admin_api.ListRegionsRequest(), timeout=CALL_SECONDS)
         return {member.region: member for member in listed.members}
 
-    async def until_standing(self, standing: dict[str, MemberState.ValueType]) -> None:
+    async def until_members(self, wanted: dict[str, MemberState.ValueType]) -> None:
         """Returns when the coordinator and all nodes know regions to stand so."""
 
         async def holds() -> bool:
             members = await self.members()
-            return all(members[region].state == state for region, state in standing.items())
+            return all(members[region].state == state for region, state in wanted.items())
 
-        await until(holds, f"regions stand as {standing}")
+        await until(holds, f"regions stand as {wanted}")
 
     async def advance(self, step: timedelta) -> None:
         """Moves everybody's clock forward, and returns when heartbeats have found again that all clocks agree."""
@@ -341,7 +352,7 @@ class Federation:
                 return member.heartbeat_time != seen[region]
 
             for region in regions:
-                await until(partial(has_beaten, region), f"{region} sends a heartbeat")
+                await until(functools.partial(has_beaten, region), f"{region} sends a heartbeat")
 
     async def until_billed(self, region: str) -> None:
         """Returns when a region has billed every month that has ended, and looked at every day."""
@@ -361,15 +372,15 @@ class Federation:
         return self._channels[key]
 
     def _coordinator_settings(self) -> CoordinatorSettings:
-        return CoordinatorSettings(
+        settings = CoordinatorSettings(
             federation=FEDERATION,
             listen="127.0.0.1:0",
             data=self.directory / "coordinator",
             credentials=self.certificates.credentials("coordinator/0"),
             heartbeat_interval=0.1,
             lease=10.0,
-            postgresql=self._database("coordinator", "coordinator"),
         )
+        return replace(settings, postgresql=self._database("coordinator", "coordinator", settings.database.file))
 
 
 @asynccontextmanager
@@ -387,10 +398,10 @@ async def until(holds: Callable[[], Awaitable[bool]], what: str, patience: float
     """Returns once a condition holds. Raises TimeoutError naming it where it does not in time."""
     try:
         async with asyncio.timeout(patience):
-            while True:
-                if await holds():
-                    return
-                await asyncio.sleep(_LOOK)
+            pause = _LOOK
+            while not await holds():
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, _LONGEST_LOOK)
     except TimeoutError:
         raise TimeoutError(f"waited in vain until {what}") from None
 

@@ -8,8 +8,8 @@ from gateway.api.federation.v1.configuration_pb2 import LegalBasis, SharedField
 from gateway.api.region.v1 import sharing_service_pb2 as api
 from gateway.api.region.v1.sharing_service_pb2_grpc import SharingServiceStub
 from gateway.api.types.v1.types_pb2 import Applicant, Document
-from gateway.clock import to_timestamp
 from gateway.federation.sharing_rules import CONSENT_PAPER
+from gateway.time.clock import to_timestamp
 from tests.federation.archive import Archive
 from tests.federation.counter import REQUESTER, Counter
 from tests.federation.running import CALL_SECONDS, Federation

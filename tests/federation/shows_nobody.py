@@ -13,7 +13,7 @@ SHOWS_NOBODY = {
     "ImprovementService.ListImprovementActions": "what a region does about causes, of no customer",
     "ProblemService": "problems of the network, and how many customers they affect",
     "PlannedOutageService.ListPlannedOutages": "when a region works on its network",
-    "SupportRegistryService": "experts by staff id, and parts in store",
+    "SupportResourceService": "experts by staff id, and parts in store",
     "RetentionService.ListPurges": "counts of rows",
     "RetentionService.ListHolds": "the region's own ids of customers",
     "RetentionService.ListImpactRecords": "what was assessed, of no customer",

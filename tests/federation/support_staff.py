@@ -6,13 +6,13 @@ from datetime import timedelta
 
 import grpc
 
-from gateway.api.region.v1 import support_registry_service_pb2 as registry_api
+from gateway.api.region.v1 import support_resource_service_pb2 as registry_api
 from gateway.api.region.v1 import support_service_pb2 as api
-from gateway.api.region.v1.support_registry_service_pb2_grpc import SupportRegistryServiceStub
 from gateway.api.region.v1.support_request_pb2 import SupportInquiry, SupportMeasurement, SupportRequest, SupportState
+from gateway.api.region.v1.support_resource_service_pb2_grpc import SupportResourceServiceStub
 from gateway.api.region.v1.support_service_pb2 import WorkOnSupportRequestRequest
 from gateway.api.region.v1.support_service_pb2_grpc import SupportServiceStub
-from gateway.clock import to_timestamp
+from gateway.time.clock import to_timestamp
 from tests.federation.counter import REQUESTER, WAIT, seconds
 from tests.federation.refusals import read
 from tests.federation.running import CALL_SECONDS, Federation, until
@@ -39,9 +39,9 @@ class SupportStaff:
         return SupportServiceStub(self.federation.dial_node(self.region, f"region/{self.region}/{self.name}"))
 
     @property
-    def registry(self) -> SupportRegistryServiceStub:
+    def registry(self) -> SupportResourceServiceStub:
         """The registry of experts and spares of the region's node."""
-        return SupportRegistryServiceStub(self.federation.dial_node(self.region, f"region/{self.region}/{self.name}"))
+        return SupportResourceServiceStub(self.federation.dial_node(self.region, f"region/{self.region}/{self.name}"))
 
     def inquiry(self, number: str, service: str = SERVICE, link: str = "", delay: int = 250_000) -> SupportInquiry:
         """A good inquiry, with a link that is too slow where one is named."""

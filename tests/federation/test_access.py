@@ -35,14 +35,14 @@ from gateway.api.region.v1 import (
     problem_service_pb2,
     retention_service_pb2,
     sharing_service_pb2,
-    support_registry_service_pb2,
+    support_resource_service_pb2,
     support_service_pb2,
     verification_service_pb2,
 )
 from gateway.api.relay.v1 import relay_pb2
 from gateway.api.types.v1 import access_pb2
 from gateway.api.types.v1.access_pb2 import Role
-from gateway.identity import parse
+from gateway.security.identity import parse
 from tests.federation.certificates import FEDERATION
 from tests.federation.counter import Counter
 from tests.federation.refusals import Told, read
@@ -79,7 +79,7 @@ FILES = (
     relay_pb2,
     sharing_service_pb2,
     retention_service_pb2,
-    support_registry_service_pb2,
+    support_resource_service_pb2,
     support_service_pb2,
     verification_service_pb2,
 )
@@ -91,7 +91,7 @@ OF_COORDINATORS = {
     "gateway.api.coordinator.v1.ComplaintOversightService",
     "gateway.api.coordinator.v1.ConfigurationService",
     "gateway.api.coordinator.v1.MembershipService",
-    "gateway.api.coordinator.v1.OversightService",
+    "gateway.api.coordinator.v1.OrderOversightService",
     "gateway.api.coordinator.v1.ProblemService",
     "gateway.api.coordinator.v1.PathService",
     "gateway.api.coordinator.v1.PlannedOutageService",
@@ -154,6 +154,7 @@ def test_every_service_of_the_contract_is_in_the_matrix() -> None:
 
 @pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("server", ["coordinator", "guangdong"])
+@pytest.mark.clause("7.2(1)")
 async def test_an_rpc_serves_whom_the_contract_allows_and_nobody_else(
     federation: Federation, server: str, path: str
 ) -> None:

@@ -11,7 +11,7 @@ from gateway.api.region.v1.agreement_pb2 import OutageCause, PartOutage, Service
 from gateway.api.region.v1.agreement_pb2 import StatementLineKind as Kind
 from gateway.api.region.v1.outage_envelopes_pb2 import ConformanceTold, OutageTold, PartOutageTold
 from gateway.api.relay.v1.relay_pb2 import EnvelopeKind, Outcome, ReceiptContent
-from gateway.clock import to_timestamp
+from gateway.time.clock import to_timestamp
 from tests.federation.agreements import CHARGE, OPERATOR, SERVICE, Agreements, month_of
 from tests.federation.counter import REQUESTER, Counter
 from tests.federation.databases import Databases
@@ -24,6 +24,7 @@ HOUR = timedelta(hours=1)
 ACCEPTED = Outcome.OUTCOME_ACCEPTED
 
 
+@pytest.mark.clause("5.2.3")
 async def test_outages_of_two_regions_are_one_credit_at_home_and_a_late_one_posts_the_difference(
     databases: Databases, tmp_path: Path
 ) -> None:

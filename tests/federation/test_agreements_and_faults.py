@@ -9,7 +9,7 @@ from gateway.api.region.v1.agreement_pb2 import OutageCause
 from gateway.api.region.v1.agreement_pb2 import StatementLineKind as Kind
 from gateway.api.region.v1.fault_pb2 import FaultCause, FaultSeverity
 from gateway.api.region.v1.fault_service_pb2 import WorkOnFaultRequest
-from gateway.clock import from_timestamp
+from gateway.time.clock import from_timestamp
 from tests.federation.agreements import Agreements, month_of
 from tests.federation.counter import Counter
 from tests.federation.databases import Databases

@@ -9,7 +9,7 @@ from gateway.api.federation.v1.problem_pb2 import PerceivedSeverity
 from gateway.api.region.v1 import alarm_service_pb2 as api
 from gateway.api.region.v1.alarm_pb2 import AlarmAckState, AlarmState, NetworkObject
 from gateway.api.region.v1.alarm_service_pb2_grpc import AlarmServiceStub
-from gateway.clock import from_timestamp
+from gateway.time.clock import from_timestamp
 from tests.federation.probe import LINK, MINUTE, Probe, cleared, raised, rejected, told_of
 from tests.federation.refusals import read
 from tests.federation.running import CALL_SECONDS, Federation
@@ -85,7 +85,7 @@ async def test_a_report_that_cannot_be_taken_is_told_and_the_rest_is_taken(probe
         (6, "ALARM_NOT_FOUND"),
     ]
     assert ("not set" in told_of(answers, 3), "in the future" in told_of(answers, 5)) == (True, True)
-    assert [each.external_alarm_id for each in await probe.alarms()] == ["g"]
+    assert [each.external_id for each in await probe.alarms()] == ["g"]
 
 
 async def test_alarms_are_listed_by_what_they_are_about_and_how_bad_they_are(probe: Probe, now: datetime) -> None:
@@ -95,7 +95,7 @@ async def test_alarms_are_listed_by_what_they_are_about_and_how_bad_they_are(pro
 
     async def ids(request: api.ListAlarmsRequest) -> set[str]:
         found = await probe.alarming.ListAlarms(request, timeout=CALL_SECONDS)
-        return {each.external_alarm_id for each in found.alarms if each.source == probe.source}
+        return {each.external_id for each in found.alarms if each.source == probe.source}
 
     assert await ids(api.ListAlarmsRequest(alarmed_object=NetworkObject(link=LINK))) == {"critical"}
     major = PerceivedSeverity.PERCEIVED_SEVERITY_MAJOR
@@ -104,7 +104,7 @@ async def test_alarms_are_listed_by_what_they_are_about_and_how_bad_they_are(pro
     second = await probe.alarming.ListAlarms(
         api.ListAlarmsRequest(page_size=1, page_token=first.next_page_token), timeout=CALL_SECONDS
     )
-    assert [each.external_alarm_id for each in (*first.alarms, *second.alarms)] == ["minor", "critical"]
+    assert [each.external_id for each in (*first.alarms, *second.alarms)] == ["minor", "critical"]
 
 
 async def test_staff_say_once_that_they_have_seen_an_alarm(federation: Federation, probe: Probe, now: datetime) -> None:
@@ -133,19 +133,20 @@ async def test_staff_end_an_alarm_of_which_no_system_says_that_it_is_over(
     federation: Federation, probe: Probe, now: datetime
 ) -> None:
     await probe.report(raised("gone", now), raised("there", now))
-    gone = next(each for each in await probe.alarms() if each.external_alarm_id == "gone")
+    gone = next(each for each in await probe.alarms() if each.external_id == "gone")
     request = api.ClearAlarmsRequest(alarm_ids=[gone.id])
     (over,) = (await staff(federation).ClearAlarms(request, timeout=CALL_SECONDS)).alarms
     assert (over.state, over.clear_user, over.version) == (CLEARED, "wang", gone.version + 1)
     again = await staff(federation, "li").ClearAlarms(request, timeout=CALL_SECONDS)
     assert list(again.alarms) == [over]
-    assert [each.external_alarm_id for each in await probe.alarms()] == ["there"]
+    assert [each.external_id for each in await probe.alarms()] == ["there"]
     rows = "SELECT actor FROM audit WHERE action = 'ClearAlarm' AND subject = ? ORDER BY sequence LIMIT 1"
     assert federation.database("sichuan").rows(rows, gone.id) == [("region/sichuan/staff/wang",)]
     await probe.report(raised("gone", now), first=3)
-    assert {each.id for each in await probe.alarms() if each.external_alarm_id == "gone"} != {gone.id}
+    assert {each.id for each in await probe.alarms() if each.external_id == "gone"} != {gone.id}
 
 
+@pytest.mark.clause("5.2.2")
 async def test_a_watch_tells_of_each_change_and_goes_on_after_its_token(
     federation: Federation, probe: Probe, now: datetime
 ) -> None:
@@ -154,7 +155,7 @@ async def test_a_watch_tells_of_each_change_and_goes_on_after_its_token(
     assert not begun.HasField("alarm")
     await probe.report(raised("x", now))
     change = await anext(aiter(watch))
-    assert (change.alarm.external_alarm_id, change.alarm.state) == ("x", RAISED)
+    assert (change.alarm.external_id, change.alarm.state) == ("x", RAISED)
     watch.cancel()
     await probe.report(cleared("x", now), first=2)
     resumed = probe.alarming.WatchAlarms(api.WatchAlarmsRequest(token=change.token), timeout=CALL_SECONDS)

@@ -11,7 +11,7 @@ from gateway.api.region.v1.billing_service_pb2 import RecordUsageRequest, Usage,
 from gateway.api.region.v1.customer_service_pb2 import ProductStatus, SuspensionKind
 from gateway.api.region.v1.order_pb2 import OrderState
 from gateway.api.types.v1.types_pb2 import Applicant
-from gateway.clock import from_timestamp, to_timestamp
+from gateway.time.clock import from_timestamp, to_timestamp
 from tests.federation.counter import REQUESTER, Counter
 from tests.federation.databases import Databases
 from tests.federation.refusals import refusal
@@ -60,7 +60,7 @@ async def test_a_months_usage_is_billed_at_home_and_shown_elsewhere_and_arrears_
             ("Data (3074 MiB, 3072 of them free, 0.03 CNY each)", -6),
         ]
         assert bill.closing_balance.minor_units == -bill.total.minor_units
-        due = from_timestamp(bill.payment_due_date)
+        due = from_timestamp(bill.payment_due_time)
         database = federation.database("sichuan")
         told = database.rows("SELECT kind FROM notices WHERE number = ?", database.index_of(number))
         assert told == [("bill",)]
@@ -108,7 +108,7 @@ async def test_usage_that_is_not_valid_is_refused_with_all_of_its_batch(
 
     def use(name: str) -> Usage:
         now = to_timestamp(federation.clock.now())
-        return Usage(id=f"{number}/{name}", number=number, kind=CALL, usage_date=now, quantity=1)
+        return Usage(id=f"{number}/{name}", number=number, kind=CALL, usage_time=now, quantity=1)
 
     good, bad = use("good"), use("bad")
     setattr(bad, field, value)

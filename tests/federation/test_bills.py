@@ -17,6 +17,7 @@ from tests.federation.running import CALL_SECONDS, NOT_JOINED, Federation, runni
 
 
 @pytest.mark.parametrize("home", ["guangdong", "sichuan"])
+@pytest.mark.clause("4.3(2)", "4.3(3)")
 async def test_a_bill_shows_the_months_entries_and_balances(
     federation: Federation, guangdong: Counter, home: str
 ) -> None:
@@ -33,7 +34,8 @@ async def test_a_bill_shows_the_months_entries_and_balances(
     assert {line.amount.currency for line in bill.lines} == {"CNY"}
 
 
-async def test_the_handling_region_sees_what_the_home_region_shows(guangdong: Counter, sichuan: Counter) -> None:
+@pytest.mark.clause("4.3(4)")
+async def test_the_origin_region_sees_what_the_home_region_shows(guangdong: Counter, sichuan: Counter) -> None:
     number = await sichuan.new_customer()
     assert await guangdong.bill(number) == await sichuan.bill(number)
 
@@ -117,8 +119,8 @@ async def test_no_bill_of_a_closed_line_or_of_one_whose_card_was_just_replaced(
 ) -> None:
     at_home, now = Counter(federation, home), federation.clock.now()
     closed = await at_home.new_customer(status=ProductStatus.PRODUCT_STATUS_TERMINATED)
-    replaced = await at_home.new_customer(sim_replace_date=now - timedelta(hours=71))
-    settled = await at_home.new_customer(sim_replace_date=now - timedelta(hours=72))
+    replaced = await at_home.new_customer(sim_replace_time=now - timedelta(hours=71))
+    settled = await at_home.new_customer(sim_replace_time=now - timedelta(hours=72))
     assert (await refusal(guangdong.bill(closed))).reason == "LINE_CLOSED"
     assert (await refusal(guangdong.bill(replaced))).reason == "SIM_TOO_NEW"
     assert (await guangdong.bill(settled)).region == home
@@ -136,9 +138,9 @@ async def test_a_home_region_that_is_away_is_unreachable_for_a_bill_and_for_a_do
     async with running(tmp_path, databases, ["guangdong", "sichuan"]) as federation:
         guangdong, sichuan = Counter(federation, "guangdong"), Counter(federation, "sichuan")
         number, archive = await sichuan.new_customer(), Archive(guangdong)
-        register_id = await archive.put(number)
+        document_id = await archive.put(number)
         await federation.stop_node("sichuan")
-        for asked in (guangdong.bill(number), archive.content(number, register_id)):
+        for asked in (guangdong.bill(number), archive.content(number, document_id)):
             told = await refusal(asked)
             assert (told.code, told.reason, told.parameters) == (
                 grpc.StatusCode.UNAVAILABLE,

@@ -12,7 +12,7 @@ from gateway.api.region.v1.order_pb2 import OrderRequest, OrderState
 from gateway.api.region.v1.order_service_pb2 import SubmitOrdersRequest, SubmitOrdersResponse
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Applicant
-from region_node.orders import desk
+from region_node.business.orders import application
 from tests.federation.counter import REQUESTER, Counter
 from tests.federation.databases import Databases
 from tests.federation.refusals import read
@@ -135,7 +135,7 @@ async def test_a_node_that_stops_answers_what_it_has_read_and_ends_the_stream(
 async def test_an_order_for_a_lane_that_is_full_waits_for_room_and_the_stream_with_it(
     databases: Databases, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(desk, "LONGEST_LANE", 2)
+    monkeypatch.setattr(application, "LONGEST_LANE", 2)
     async with running(tmp_path, databases, ["guangdong", "sichuan"]) as federation:
         guangdong, sichuan = Counter(federation, "guangdong"), Counter(federation, "sichuan")
         number = await sichuan.new_customer(balance=0)

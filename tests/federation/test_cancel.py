@@ -55,7 +55,7 @@ async def test_an_order_that_waits_is_cancelled_and_nothing_comes_of_it(
     cancelled = await guangdong.cancel(order.id)
     assert (cancelled.state, cancelled.cancellation_reason) == (CANCELLED, "changed my mind")
     assert [change.state for change in cancelled.state_changes][-3:] == GRANTED
-    assert cancelled.HasField("cancellation_date")
+    assert cancelled.HasField("cancellation_time")
     assert not cancelled.HasField("awaiting")
     at_home = Counter(federation, home)
     assert (await at_home.get(order.id)).state == CANCELLED

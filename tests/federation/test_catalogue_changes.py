@@ -9,7 +9,7 @@ from gateway.api.federation.v1.configuration_pb2 import Business, Configuration,
 from gateway.api.region.v1.order_pb2 import Order, OrderState
 from gateway.api.region.v1.order_service_pb2 import ReviewDecision
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.clock import from_timestamp
+from gateway.time.clock import from_timestamp
 from tests.federation.counter import Counter, Reviewer
 from tests.federation.databases import Databases
 from tests.federation.refusals import refusal
@@ -120,16 +120,16 @@ async def test_a_plan_confirmed_after_the_cycle_it_was_shown_for_is_shown_again(
     async with running(tmp_path, databases) as federation:
         guangdong, sichuan = Counter(federation, "guangdong"), Counter(federation, "sichuan")
         order = await guangdong.order("PLAN_CHANGE", await sichuan.new_customer(), plan="sichuan-99")
-        begins = from_timestamp(order.quote.effective_date)
+        begins = from_timestamp(order.quote.effective_time)
         # The last evening of the cycle, then the first morning of the next.
         late = datetime.combine((begins.astimezone(SHANGHAI) - timedelta(days=1)).date(), datetime.min.time(), SHANGHAI)
         await federation.advance(late - federation.clock.now())
         again = await guangdong.order("PLAN_CHANGE", await sichuan.new_customer(), plan="sichuan-99")
-        assert from_timestamp(again.quote.effective_date) == begins
+        assert from_timestamp(again.quote.effective_time) == begins
         await federation.advance(begins + timedelta(hours=2) - federation.clock.now())
         shown = await guangdong.confirm(again.id)
         assert (shown.state, shown.awaiting.action) == (PENDING, "confirm")
-        assert from_timestamp(shown.quote.effective_date) > begins
+        assert from_timestamp(shown.quote.effective_time) > begins
         assert (await guangdong.confirm(again.id)).awaiting.action == "next-cycle"
 
 

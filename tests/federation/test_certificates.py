@@ -13,9 +13,9 @@ from gateway.api.region.v1.order_pb2 import OrderState
 from gateway.api.region.v1.order_service_pb2 import ListOrdersRequest
 from gateway.api.region.v1.order_service_pb2_grpc import OrderServiceStub
 from gateway.api.types.v1.access_pb2 import Role
-from gateway.authority import Issued
-from gateway.clock import to_timestamp
-from gateway.identity import server_name
+from gateway.security.authority import Issued
+from gateway.security.identity import server_name
+from gateway.time.clock import to_timestamp
 from tests.federation.certificates import FEDERATION, Certificates, new_authority
 from tests.federation.counter import REQUESTER, Counter
 from tests.federation.databases import Databases
@@ -57,6 +57,7 @@ async def test_an_expired_certificate_gets_no_connection(federation: Federation)
     assert await list_orders(dial_guangdong(federation, issued)) == grpc.StatusCode.UNAVAILABLE
 
 
+@pytest.mark.clause("7.2(3)")
 async def test_a_caller_without_a_certificate_gets_no_connection(federation: Federation) -> None:
     credentials = grpc.ssl_channel_credentials(federation.certificates.authority.certificate_pem)
     name = server_name(Role.ROLE_REGION, "guangdong", FEDERATION)

@@ -81,7 +81,7 @@ async def require_done(federation: Federation, command: Sequence[str], environme
     assert submitted["state"] == again["state"] == "ORDER_STATE_IN_PROGRESS"
     assert (another["status"], another["reason"]) == ("ALREADY_EXISTS", "REQUEST_ID_REUSED")
     assert cancelled["state"] == "ORDER_STATE_CANCELLED"
-    assert re.fullmatch(r"guangdong/\d{8}-\d+", complained["docket"])
+    assert re.fullmatch(r"guangdong/\d{8}-\d+", complained["ticket_id"])
     order = await Counter(federation, "guangdong").get(submitted["order"])
     assert (order.request.number, order.cancellation_reason) == (number, "changed my mind")
     assert dict(order.request.characteristics)["reason"] == "abroad", "the first content stands"

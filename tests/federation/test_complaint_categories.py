@@ -50,6 +50,7 @@ async def test_a_text_that_is_missing_or_too_long_is_refused(guangdong: Counter,
     assert told.parameters["field"] == "text"
 
 
+@pytest.mark.clause("6.4(3)")
 async def test_the_categories_come_in_pages_with_their_departments_and_limits(
     federation: Federation, guangdong: Counter
 ) -> None:

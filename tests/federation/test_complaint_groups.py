@@ -9,7 +9,7 @@ import pytest
 from gateway.api.coordinator.v1 import complaint_oversight_service_pb2 as api
 from gateway.api.region.v1.complaint_oversight_service_pb2 import ComplaintHeader
 from gateway.api.region.v1.complaint_pb2 import Complaint, ComplaintState
-from region_node.complaints.groups import SIZE_POLICY
+from region_node.care.complaints.groups import SIZE_POLICY
 from tests.federation.complainant import Complainant
 from tests.federation.running import CALL_SECONDS, Federation
 from tests.federation.test_catalogue_changes import put_in_force
@@ -49,7 +49,7 @@ async def groups_of(federation: Federation, size: int) -> AsyncIterator[None]:
 async def taken_up(desk: Complainant, quality: Complainant, category: str) -> Complaint:
     """A complaint of another number each time, once the responsible region has it."""
     filed = await desk.file(category, desk.federation.next_number("sichuan"))
-    return await quality.reaches(filed.docket, IN_PROGRESS)
+    return await quality.reaches(filed.ticket_id, IN_PROGRESS)
 
 
 async def listed(federation: Federation, group: str) -> list[ComplaintHeader]:
@@ -69,18 +69,18 @@ async def test_the_complaint_that_makes_a_group_raises_all_of_it_once_and_later_
         assert [(each.level, each.group_id) for each in (first, second)] == [(1, ""), (1, "")]
         other = await taken_up(desk, quality, "SVC_PORTING")
         third = await taken_up(desk, quality, "BILL_REFUND_LATE")
-        group = f"sichuan/BILL_REFUND_LATE/{first.docket}"
+        group = f"sichuan/BILL_REFUND_LATE/{first.ticket_id}"
         assert (third.group_id, triggers(third)[-1]) == (group, GROUPED)
         later = await taken_up(desk, quality, "BILL_REFUND_LATE")
         assert (later.group_id, later.level) == (group, 4)
         for each, contact in ((first, desk), (second, other_desk)):
-            found = await contact.rises(each.docket, 4)
+            found = await contact.rises(each.ticket_id, 4)
             assert (found.group_id, triggers(found)[-1]) == (group, GROUPED)
-            await until_told(federation, "sichuan", each.docket, [2, 3, 4])
-            assert levels_raised(federation, "sichuan", each.docket) == [2, 3, 4]
-        assert ((await quality.get(other.docket)).group_id, other.level) == ("", 1)
+            await until_told(federation, "sichuan", each.ticket_id, [2, 3, 4])
+            assert levels_raised(federation, "sichuan", each.ticket_id) == [2, 3, 4]
+        assert ((await quality.get(other.ticket_id)).group_id, other.level) == ("", 1)
         headers = await listed(federation, group)
-        assert {each.docket for each in headers} == {each.docket for each in (first, second, third, later)}
+        assert {each.ticket_id for each in headers} == {each.ticket_id for each in (first, second, third, later)}
         assert {(each.group_id, each.level) for each in headers} == {(group, 4)}
 
 
@@ -89,7 +89,7 @@ async def test_what_was_resolved_or_filed_a_day_before_makes_no_group(
 ) -> None:
     await federation.advance(timedelta(hours=25))
     async with groups_of(federation, 2):
-        await quality.propose((await taken_up(desk, quality, "SVC_CONTRACT")).docket)
+        await quality.propose((await taken_up(desk, quality, "SVC_CONTRACT")).ticket_id)
         assert (await taken_up(desk, quality, "SVC_CONTRACT")).group_id == ""
         await federation.advance(timedelta(hours=25))
         assert (await taken_up(desk, quality, "SVC_CONTRACT")).group_id == ""

@@ -11,7 +11,7 @@ import pytest
 
 from deploy.old_complaints import COLUMNS, rows
 from gateway.api.region.v1.complaint_pb2 import EscalationTrigger
-from gateway.clock import from_microseconds
+from gateway.time.clock import from_microseconds
 from tests.federation.commands import as_caller, run_command
 from tests.federation.running import Federation
 from tests.preloaded import Ended
@@ -29,7 +29,7 @@ class Files:
     federation: Federation
 
     def sample(self, seed: int, count: int = COUNT) -> list[list[str]]:
-        """Lines about numbers and with dockets that no other test has."""
+        """Lines about numbers and with ticket ids that no other test has."""
         found = [list(row) for row in rows("sichuan", count, seed, self.federation.clock.now())]
         numbers = {row[_NUMBER]: self.federation.next_number("sichuan") for row in found}
         for row in found:
@@ -54,18 +54,18 @@ class Files:
         environment = as_caller(self.federation, "sichuan", "operator/counter")
         return await run_command("region_node.cli.main", "complaints", "import", *arguments, environment=environment)
 
-    def reached(self, first_docket: int) -> list[tuple[int, str, str]]:
-        """Level, trigger and time of what complaints reached, from level 2 on, of those from a docket number on."""
+    def reached(self, first_ticket_id: int) -> list[tuple[int, str, str]]:
+        """Level, trigger and time of what complaints reached, from level 2 on, of those from a ticket id on."""
         found = self.federation.database("sichuan").rows(
             "SELECT e.level, e.trigger_code, e.due FROM complaint_escalations e"
-            " JOIN complaints c ON c.docket = e.docket WHERE c.docket_number >= ? AND e.level >= 2",
-            first_docket,
+            " JOIN complaints c ON c.ticket_id = e.ticket_id WHERE c.ticket_number >= ? AND e.level >= 2",
+            first_ticket_id,
         )
         return sorted((int(str(level)), _trigger(int(str(code))), _shown(int(str(due)))) for level, code, due in found)
 
-    def next_docket(self) -> int:
+    def next_ticket_id(self) -> int:
         """The number that the next complaint gets."""
-        ((last,),) = self.federation.database("sichuan").rows("SELECT COALESCE(MAX(docket_number), 0) FROM complaints")
+        ((last,),) = self.federation.database("sichuan").rows("SELECT COALESCE(MAX(ticket_number), 0) FROM complaints")
         return int(str(last)) + 1
 
 
@@ -85,11 +85,11 @@ def files(tmp_path: Path, federation: Federation) -> Files:
 
 async def test_what_the_clock_would_have_made_of_a_file_is_what_its_import_leaves(files: Files) -> None:
     lines = files.sample(1)
-    file, first = files.write(lines), files.next_docket()
+    file, first = files.write(lines), files.next_ticket_id()
     as_of = files.federation.clock.now().isoformat()
     replayed = await files.run(file, "--as-of", as_of, "--json")
     assert replayed.code == 0, replayed.err
-    assert files.next_docket() == first
+    assert files.next_ticket_id() == first
     imported = await files.run(file, "--json")
     assert imported.code == 0, imported.err
     assert [imported.summary[name] for name in ("lines", "done", "created", "rejected")] == [COUNT, COUNT, COUNT, 0]
@@ -100,7 +100,7 @@ async def test_what_the_clock_would_have_made_of_a_file_is_what_its_import_leave
     levels = cast("list[dict[str, int]]", replayed.summary["levels"])
     assert sum(each["complaints"] for each in levels if each["level"] == 0) == COUNT
     again = await files.run(file, "--json")
-    assert (again.code, again.summary["created"], files.next_docket()) == (0, COUNT, first + COUNT)
+    assert (again.code, again.summary["created"], files.next_ticket_id()) == (0, COUNT, first + COUNT)
 
 
 def _utc(text: str) -> str:
@@ -111,7 +111,7 @@ async def test_the_replay_is_shown_as_tables(files: Files) -> None:
     lines = files.sample(2, 20)
     ended = await files.run(files.write(lines), "--as-of", files.federation.clock.now().isoformat(), "--rows", "3")
     assert ended.code == 0, ended.err
-    for told in ("month of filing", "docket before", "L5", "--rows"):
+    for told in ("month of filing", "ticket id before", "L5", "--rows"):
         assert told in ended.out
 
 

@@ -15,8 +15,8 @@ from gateway.api.region.v1.complaint_import_service_pb2_grpc import ComplaintImp
 from gateway.api.region.v1.complaint_pb2 import ClassifiedBy, Complaint, ComplaintState, DeadlineKind
 from gateway.api.region.v1.customer_service_pb2 import ImportFile
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.clock import from_timestamp, to_microseconds, to_timestamp
-from region_node.complaints.deadlines import find
+from gateway.time.clock import from_timestamp, to_microseconds, to_timestamp
+from region_node.care.complaints.deadlines import find
 from tests.federation.complainant import Complainant
 from tests.federation.complaint_import import OldSystem, levels
 from tests.federation.counter import REQUESTER
@@ -60,7 +60,7 @@ async def test_a_closed_complaint_keeps_its_times_and_counts_like_any_other(
     told = old.closed(filed=filed, took=took, rating=3)
     (found,) = await old.imported(told)
     assert (found.state, found.rating, found.owner_region) == (CLOSED, 3, "sichuan")
-    assert from_timestamp(found.creation_date) == filed
+    assert from_timestamp(found.create_time) == filed
     assert [(each.state, from_timestamp(each.time)) for each in found.state_changes][-2:] == [
         (RESOLVED, filed + took),
         (CLOSED, filed + 2 * took),
@@ -69,8 +69,8 @@ async def test_a_closed_complaint_keeps_its_times_and_counts_like_any_other(
     assert met(found, DeadlineKind.DEADLINE_KIND_FIRST_RESPONSE) == filed + took / 2
     assert met(found, DeadlineKind.DEADLINE_KIND_RESOLVE) == filed + took
     assert (found.resolution.cause_code, found.resolution.text) == ("billing-error", "已退费")
-    figures = "SELECT category, state, level, rating FROM complaint_figures WHERE docket = ?"
-    assert federation.database("sichuan").rows(figures, found.docket) == [("BILL_WRONG", CLOSED, found.level, 3)]
+    figures = "SELECT category, state, level, rating FROM complaint_figures WHERE ticket_id = ?"
+    assert federation.database("sichuan").rows(figures, found.ticket_id) == [("BILL_WRONG", CLOSED, found.level, 3)]
 
 
 async def test_levels_of_the_past_are_noted_when_they_were_due_and_nobody_is_told_of_them(
@@ -79,12 +79,12 @@ async def test_levels_of_the_past_are_noted_when_they_were_due_and_nobody_is_tol
     (found,) = await old.imported(told := old.complaint(filed=now - 30 * DAY))
     assert (found.state, found.level) == (IN_PROGRESS, 5)
     assert all(each.time == each.due and from_timestamp(each.due) < now for each in found.escalations)
-    rows = "SELECT level FROM complaint_escalations WHERE docket = ? ORDER BY level"
-    assert federation.database("sichuan").rows(rows, found.docket) == [(level,) for level in range(6)]
+    rows = "SELECT level FROM complaint_escalations WHERE ticket_id = ? ORDER BY level"
+    assert federation.database("sichuan").rows(rows, found.ticket_id) == [(level,) for level in range(6)]
     # What is filed after it is told of: had anything been to tell of the imported one, it would have come before.
     live = await old.desk.file("BILL_WRONG", federation.next_number("sichuan"))
-    await until_told(federation, "sichuan", live.docket, [1])
-    assert told_by(federation, "sichuan", found.docket) == []
+    await until_told(federation, "sichuan", live.ticket_id, [1])
+    assert told_by(federation, "sichuan", found.ticket_id) == []
     notices = "SELECT COUNT(*) FROM notices WHERE number = ?"
     database = federation.database("sichuan")
     assert database.rows(notices, database.index_of(told.request.number)) == [(0,)]
@@ -94,24 +94,24 @@ async def test_an_open_complaint_is_raised_from_now_on_as_one_that_was_filed_her
     federation: Federation, old: OldSystem, now: datetime
 ) -> None:
     live = await old.desk.file("BILL_WRONG", federation.next_number("sichuan"))
-    (found,) = await old.imported(old.complaint(filed=from_timestamp(live.creation_date)))
-    assert levels(found) == levels(await old.desk.get(live.docket))
+    (found,) = await old.imported(old.complaint(filed=from_timestamp(live.create_time)))
+    assert levels(found) == levels(await old.desk.get(live.ticket_id))
     assert [each.due for each in found.deadlines] == [each.due for each in live.deadlines]
     expected = live
     for step in (5 * HOUR, DAY, 2 * DAY, 40 * DAY):
         await federation.advance(step)
         await until_nothing_is_due(federation)
-        expected = await old.desk.get(live.docket)
-        assert levels(await old.desk.get(found.docket)) == levels(expected)
+        expected = await old.desk.get(live.ticket_id)
+        assert levels(await old.desk.get(found.ticket_id)) == levels(expected)
     assert expected.level == 5
     # Of the levels that it has reached here it tells, and of none before.
-    await until_told(federation, "sichuan", found.docket, [2, 3, 4, 5])
+    await until_told(federation, "sichuan", found.ticket_id, [2, 3, 4, 5])
     late, last = levels(expected), federation.clock.now()
-    (replayed,) = (await old.hand_over([old.complaint(filed=from_timestamp(live.creation_date))], as_of=last))[
+    (replayed,) = (await old.hand_over([old.complaint(filed=from_timestamp(live.create_time))], as_of=last))[
         -1
     ].replayed
     assert [(each.level, each.trigger, from_timestamp(each.due)) for each in replayed.escalations] == late
-    (again,) = await old.imported(old.complaint(filed=from_timestamp(live.creation_date)))
+    (again,) = await old.imported(old.complaint(filed=from_timestamp(live.create_time)))
     assert levels(again) == late
 
 
@@ -147,7 +147,7 @@ async def test_each_complaint_that_is_taken_over_is_a_row_of_the_audit_chain(
     imported = await old.imported(*(old.closed(filed=now - 6 * DAY, took=HOUR) for _ in range(2)))
     for each in imported:
         sql = "SELECT actor, detail FROM audit WHERE action = 'ImportComplaint' AND subject = ?"
-        assert federation.database("sichuan").rows(sql, each.docket) == [
+        assert federation.database("sichuan").rows(sql, each.ticket_id) == [
             ("region/sichuan/operator/counter", f"staff {REQUESTER.staff_id}")
         ]
 
@@ -177,7 +177,7 @@ async def test_what_was_withdrawn_or_rejected_has_ended_without_a_resolution_and
     for each in (withdrawn, no_complaint):
         assert from_timestamp(each.state_changes[-1].time) == now - 6 * DAY
         assert (each.HasField("resolution"), met(each, DeadlineKind.DEADLINE_KIND_RESOLVE)) == (False, None)
-    assert (still_open.repeat_of, still_open.repeats) == (no_complaint.docket, 1)
+    assert (still_open.repeat_of, still_open.repeats) == (no_complaint.ticket_id, 1)
     assert (await old.desk.file("BILL_WRONG", number)).repeats == 2, "as of what is filed from now on"
     again = (await old.hand_over(lines))[-1]
     assert (again.created, again.existing) == (0, 3)
@@ -187,7 +187,7 @@ async def test_what_happened_in_the_countryside_has_the_limit_of_the_countryside
     lines = [old.complaint(filed=now - HOUR, category="NET_SPEED") for _ in range(2)]
     lines[1].request.rural_area = True
     urban, rural = await old.imported(*lines)
-    assert urban.expected_resolution_date.seconds < rural.expected_resolution_date.seconds
+    assert urban.expected_resolution_time.seconds < rural.expected_resolution_time.seconds
 
 
 async def test_an_import_that_broke_goes_on_and_leaves_each_line_once(
@@ -218,7 +218,7 @@ async def test_what_no_complaint_can_be_is_rejected_with_its_line(
 ) -> None:
     good = old.closed(filed=now - 3 * DAY, took=HOUR)
     wrong = [old.closed(filed=now - 3 * DAY, took=HOUR) for _ in range(15)]
-    wrong[0].external_reference = ""
+    wrong[0].external_id = ""
     wrong[1].request.category, wrong[1].request.description = "", "客户来电"  # which may be about anything
     wrong[2].request.category = "NO_SUCH"
     wrong[3].request.number = "12"
@@ -277,15 +277,16 @@ async def test_imported_complaints_are_repeats_of_each_other_and_of_what_was_fil
     lines = [old.complaint(number, filed=now - days * DAY) for days in (100, 20, 10)]
     await old.hand_over(lines, piece=2)
     first, second, third = [await old.found(each) for each in lines]
-    assert (first.repeats, second.repeats, third.repeats, third.repeat_of) == (0, 0, 1, second.docket)
+    assert (first.repeats, second.repeats, third.repeats, third.repeat_of) == (0, 0, 1, second.ticket_id)
     live = await old.desk.file("BILL_WRONG", number)
-    assert (live.repeats, live.repeat_of) == (2, third.docket)
-    await old.desk.withdraw(live.docket)
+    assert (live.repeats, live.repeat_of) == (2, third.ticket_id)
+    await old.desk.withdraw(live.ticket_id)
     later = old.complaint(number, filed=federation.clock.now())
     await old.hand_over([later])
     assert (await old.found(later)).repeats == 2, "what was withdrawn is repeated by nothing"
 
 
+@pytest.mark.clause("12.4")
 async def test_the_clock_is_replayed_up_to_an_instant_and_nothing_is_stored(
     federation: Federation, old: OldSystem, now: datetime
 ) -> None:

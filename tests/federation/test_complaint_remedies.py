@@ -11,7 +11,7 @@ from gateway.api.region.v1.customer_service_pb2 import ProductStatus
 from gateway.api.region.v1.order_service_pb2 import ReviewDecision
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Applicant
-from gateway.clock import from_timestamp
+from gateway.time.clock import from_timestamp
 from tests.federation.complainant import Complainant
 from tests.federation.counter import Counter, Reviewer
 from tests.federation.refusals import refusal
@@ -32,36 +32,36 @@ def first_contact(federation: Federation) -> Complainant:
 async def accepted(
     desk: Complainant, number: str, remedy: Remedy.ValueType, *, owner: str = "sichuan", amount: int = 1200
 ) -> str:
-    """The docket of a complaint in which the customer has accepted money."""
+    """The ticket id of a complaint in which the customer has accepted money."""
     category, place = ("BILL_WRONG", "") if owner == "sichuan" else ("NET_COVERAGE", owner)
     filed = await desk.file(category, number, location_region=place)
     quality = staff(desk.federation, owner)
     assert filed.owner_region == owner
-    await quality.reaches(filed.docket, IN_PROGRESS)
-    await quality.propose(filed.docket, amount=amount, remedy=remedy)
-    await desk.reaches(filed.docket, RESOLVED)
-    assert (await desk.accept(filed.docket)).state == CLOSED
-    return filed.docket
+    await quality.reaches(filed.ticket_id, IN_PROGRESS)
+    await quality.propose(filed.ticket_id, amount=amount, remedy=remedy)
+    await desk.reaches(filed.ticket_id, RESOLVED)
+    assert (await desk.accept(filed.ticket_id)).state == CLOSED
+    return filed.ticket_id
 
 
-async def remedied(who: Complainant, docket: str, holds: Callable[[Complaint], bool], what: str) -> Complaint:
+async def remedied(who: Complainant, ticket_id: str, holds: Callable[[Complaint], bool], what: str) -> Complaint:
     """The complaint once its money stands so at a region."""
     found = Complaint()
 
     async def is_so() -> bool:
-        found.CopyFrom(await who.get(docket))
+        found.CopyFrom(await who.get(ticket_id))
         return holds(found)
 
-    await until(is_so, f"the money of {docket} is {what} in {who.region}")
+    await until(is_so, f"the money of {ticket_id} is {what} in {who.region}")
     return found
 
 
-async def stands(who: Complainant, docket: str, state: RemedyState.ValueType) -> Complaint:
-    return await remedied(who, docket, lambda each: each.remedy.state == state, RemedyState.Name(state))
+async def stands(who: Complainant, ticket_id: str, state: RemedyState.ValueType) -> Complaint:
+    return await remedied(who, ticket_id, lambda each: each.remedy.state == state, RemedyState.Name(state))
 
 
-async def in_review(who: Complainant, docket: str) -> Complaint:
-    return await remedied(who, docket, lambda each: each.remedy.awaiting_action == "review", "in review")
+async def in_review(who: Complainant, ticket_id: str) -> Complaint:
+    return await remedied(who, ticket_id, lambda each: each.remedy.awaiting_action == "review", "in review")
 
 
 def entries(federation: Federation, region: str, order_id: str) -> list[tuple[object, ...]]:
@@ -84,16 +84,16 @@ async def test_money_for_a_complaint_of_three_regions_is_booked_once_at_home_and
     federation: Federation, desk: Complainant, sichuan: Counter, remedy: Remedy.ValueType, gained: int
 ) -> None:
     number, henan = await sichuan.new_customer(balance=5000), staff(federation, "henan")
-    docket = await accepted(desk, number, remedy, owner="henan")
-    waiting = await in_review(desk, docket)
+    ticket_id = await accepted(desk, number, remedy, owner="henan")
+    waiting = await in_review(desk, ticket_id)
     order_id = waiting.remedy.order_id
     assert (waiting.remedy.state, waiting.remedy.awaiting_region) == (ORDERED, "sichuan")
-    assert order_id == f"henan/node/complaints/{docket.replace('/', '.')}.1"
+    assert order_id == f"henan/node/complaints/{ticket_id.replace('/', '.')}.1"
     assert await sichuan.balance(number) == 5000
     await Reviewer(federation, "sichuan").approve(order_id)
-    given = await stands(desk, docket, BOOKED)
+    given = await stands(desk, ticket_id, BOOKED)
     assert (given.state, given.remedy.awaiting_action) == (CLOSED, "")
-    assert await stands(henan, docket, BOOKED) == given
+    assert await stands(henan, ticket_id, BOOKED) == given
     assert await sichuan.balance(number) == 5000 + gained
     account = f"account-{number.removeprefix('+')}"
     booked = [("#remedy", "receivable/henan", -1200), ("#remedy", account, 1200)]
@@ -111,23 +111,23 @@ async def test_money_for_a_complaint_of_three_regions_is_booked_once_at_home_and
         assert sorted(told) == sorted(expected)
     await until_told(federation, number, "退款已入账" if remedy == REFUND else "已记入您的账户")
     actions = "SELECT action, detail FROM audit WHERE subject = ? AND action = 'FollowRemedy'"
-    assert federation.database("henan").rows(actions, docket) == [("FollowRemedy", f"booked, {order_id}")]
+    assert federation.database("henan").rows(actions, ticket_id) == [("FollowRemedy", f"booked, {order_id}")]
 
 
 async def test_money_of_the_responsible_home_region_is_reviewed_by_somebody_else_and_due_in_time(
     federation: Federation, desk: Complainant, sichuan: Counter
 ) -> None:
     number, quality = await sichuan.new_customer(balance=0), staff(federation, "sichuan")
-    docket = await accepted(desk, number, CREDIT)
-    order_id = (await in_review(quality, docket)).remedy.order_id
+    ticket_id = await accepted(desk, number, CREDIT)
+    order_id = (await in_review(quality, ticket_id)).remedy.order_id
     assert (await refusal(Reviewer(federation, "sichuan", "wang").approve(order_id))).reason == "REVIEWER_IS_SUBMITTER"
-    assert docket not in await quality.list(due_within=timedelta(0), number=number)
+    assert ticket_id not in await quality.list(due_within=timedelta(0), number=number)
     await federation.advance(timedelta(days=8))
-    assert await quality.list(due_within=timedelta(0), number=number) == [docket]
-    late = (await desk.told(docket)).remedy_lateness.ToTimedelta()
+    assert await quality.list(due_within=timedelta(0), number=number) == [ticket_id]
+    late = (await desk.told(ticket_id)).remedy_lateness.ToTimedelta()
     assert timedelta() < late <= timedelta(days=1)  # the seventh day after today is over
     await Reviewer(federation, "sichuan").approve(order_id)
-    given = await stands(desk, docket, BOOKED)
+    given = await stands(desk, ticket_id, BOOKED)
     (limit,) = [each for each in given.deadlines if each.kind == DeadlineKind.DEADLINE_KIND_REFUND]
     assert from_timestamp(limit.met_time) == from_timestamp(given.remedy.state_time)
     assert await quality.list(due_within=timedelta(0), number=number) == []
@@ -139,23 +139,23 @@ async def test_money_that_the_home_region_refuses_is_due_with_the_reason_and_can
 ) -> None:
     number = federation.next_number("sichuan")  # of nobody yet
     henan = staff(federation, "henan")
-    docket = await accepted(desk, number, CREDIT, owner="henan")
-    refused = await stands(desk, docket, REFUSED)
+    ticket_id = await accepted(desk, number, CREDIT, owner="henan")
+    refused = await stands(desk, ticket_id, REFUSED)
     assert refused.remedy.error.reason == Reason.REASON_SUBSCRIPTION_NOT_FOUND
     assert (refused.remedy.awaiting_region, refused.remedy.awaiting_action) == ("henan", "settle")
-    assert await henan.list(due_within=timedelta(0), number=number) == [docket]
+    assert await henan.list(due_within=timedelta(0), number=number) == [ticket_id]
     await until_told(federation, number, "暂未能入账")
     await sichuan.create(sichuan.customer(number, balance=0))
-    request = SettleRemedyRequest(request_id=federation.next_id(), docket=docket)
+    request = SettleRemedyRequest(request_id=federation.next_id(), ticket_id=ticket_id)
     request.again.SetInParent()
     for _ in range(2):  # the same request again does nothing more
         await henan.service.SettleRemedy(request, timeout=CALL_SECONDS)
-    order_id = (await in_review(henan, docket)).remedy.order_id
+    order_id = (await in_review(henan, ticket_id)).remedy.order_id
     assert order_id.endswith(".2")
     await Reviewer(federation, "sichuan").approve(order_id)
-    await stands(desk, docket, BOOKED)
+    await stands(desk, ticket_id, BOOKED)
     assert await sichuan.balance(number) == 1200
-    again = SettleRemedyRequest(request_id=federation.next_id(), docket=docket, otherwise="cash")
+    again = SettleRemedyRequest(request_id=federation.next_id(), ticket_id=ticket_id, otherwise="cash")
     told = await refusal(henan.service.SettleRemedy(again, timeout=CALL_SECONDS))
     assert (told.reason, told.parameters) == ("REMEDY_STATE_FORBIDS", {"state": "booked"})
 
@@ -164,17 +164,17 @@ async def test_money_that_a_review_rejects_is_settled_in_another_way(
     federation: Federation, desk: Complainant, sichuan: Counter
 ) -> None:
     number, quality = await sichuan.new_customer(balance=0), staff(federation, "sichuan")
-    docket = await accepted(desk, number, REFUND)
-    order_id = (await in_review(quality, docket)).remedy.order_id
+    ticket_id = await accepted(desk, number, REFUND)
+    order_id = (await in_review(quality, ticket_id)).remedy.order_id
     rejected = ReviewDecision.REVIEW_DECISION_REJECT
     await Reviewer(federation, "sichuan").decide(order_id, rejected, note="twice what was charged")
-    refused = await stands(quality, docket, REFUSED)
+    refused = await stands(quality, ticket_id, REFUSED)
     assert refused.remedy.error.reason == Reason.REASON_REVIEW_REJECTED
-    settle = SettleRemedyRequest(request_id=federation.next_id(), docket=docket, otherwise="half of it in cash")
+    settle = SettleRemedyRequest(request_id=federation.next_id(), ticket_id=ticket_id, otherwise="half of it in cash")
     assert (await refusal(desk.service.SettleRemedy(settle, timeout=CALL_SECONDS))).reason == "PERMISSION_DENIED"
     settled = (await quality.service.SettleRemedy(settle, timeout=CALL_SECONDS)).complaint
     assert (settled.remedy.state, settled.remedy.author) == (SETTLED, "sichuan/wang")
-    assert await stands(desk, docket, SETTLED) == settled
+    assert await stands(desk, ticket_id, SETTLED) == settled
     assert await quality.list(due_within=timedelta(0), number=number) == []
     assert await sichuan.balance(number) == 0
     assert entries(federation, "sichuan", order_id) == []
@@ -185,15 +185,15 @@ async def test_a_customer_is_not_erased_while_money_is_due_that_the_home_region_
 ) -> None:
     number = await sichuan.new_customer(balance=0, status=ProductStatus.PRODUCT_STATUS_TERMINATED)
     quality = staff(federation, "sichuan")
-    docket = await accepted(desk, number, CREDIT)
-    refused = await stands(quality, docket, REFUSED)
+    ticket_id = await accepted(desk, number, CREDIT)
+    refused = await stands(quality, ticket_id, REFUSED)
     assert refused.remedy.error.reason == Reason.REASON_LINE_CLOSED
-    assert (await refusal(sichuan.erase(number))).parameters["complaint"] == docket
-    settle = SettleRemedyRequest(request_id=federation.next_id(), docket=docket, otherwise="cash")
+    assert (await refusal(sichuan.erase(number))).parameters["complaint"] == ticket_id
+    settle = SettleRemedyRequest(request_id=federation.next_id(), ticket_id=ticket_id, otherwise="cash")
     await quality.service.SettleRemedy(settle, timeout=CALL_SECONDS)
-    await stands(desk, docket, SETTLED)
+    await stands(desk, ticket_id, SETTLED)
     await sichuan.erase(number)
-    assert (await refusal(quality.get(docket))).reason == "COMPLAINT_NOT_FOUND"
+    assert (await refusal(quality.get(ticket_id))).reason == "COMPLAINT_NOT_FOUND"
 
 
 async def test_no_more_is_offered_for_a_complaint_than_the_policy_of_the_federation_allows(
@@ -201,18 +201,18 @@ async def test_no_more_is_offered_for_a_complaint_than_the_policy_of_the_federat
 ) -> None:
     quality = staff(federation, "sichuan")
     filed = await desk.file("BILL_WRONG", await sichuan.new_customer())
-    await quality.reaches(filed.docket, IN_PROGRESS)
-    told = await refusal(quality.propose(filed.docket, amount=5_000_001, remedy=CREDIT))
+    await quality.reaches(filed.ticket_id, IN_PROGRESS)
+    told = await refusal(quality.propose(filed.ticket_id, amount=5_000_001, remedy=CREDIT))
     assert (told.reason, told.parameters) == ("AMOUNT_TOO_HIGH", {"amount": "50000.00 CNY"})
-    await quality.propose(filed.docket, amount=5_000_000, remedy=CREDIT)
+    await quality.propose(filed.ticket_id, amount=5_000_000, remedy=CREDIT)
 
 
 async def test_money_for_a_region_that_has_not_joined_waits_for_the_federation(
     federation: Federation, desk: Complainant
 ) -> None:
     number = federation.next_number("hunan")
-    docket = await accepted(desk, number, CREDIT, owner="henan")
-    held = await remedied(desk, docket, lambda each: each.remedy.awaiting_action == "join", "held")
+    ticket_id = await accepted(desk, number, CREDIT, owner="henan")
+    held = await remedied(desk, ticket_id, lambda each: each.remedy.awaiting_action == "join", "held")
     assert (held.remedy.state, held.remedy.awaiting_region) == (ORDERED, "")
     assert held.remedy.error.reason == Reason.REASON_REGION_NOT_JOINED
 
@@ -221,10 +221,10 @@ async def test_a_resolution_without_money_orders_none_and_no_operator_orders_any
     federation: Federation, desk: Complainant, guangdong: Counter, sichuan: Counter
 ) -> None:
     number = await sichuan.new_customer(balance=0)
-    docket = await accepted(desk, number, Remedy.REMEDY_APOLOGY)
-    assert not (await desk.get(docket)).HasField("remedy")
+    ticket_id = await accepted(desk, number, Remedy.REMEDY_APOLOGY)
+    assert not (await desk.get(ticket_id)).HasField("remedy")
     request = guangdong.request(
-        "COMPLAINT_REMEDY", number, docket=docket, cause="x", amount="100000", settlement="refund", reason="x"
+        "COMPLAINT_REMEDY", number, ticket_id=ticket_id, cause="x", amount="100000", settlement="refund", reason="x"
     )
     for applicant in (Applicant.APPLICANT_HOLDER, Applicant.APPLICANT_REGION):
         request.applicant = applicant

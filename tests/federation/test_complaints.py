@@ -1,4 +1,4 @@
-"""Complaints filed in one region and answered by another: one docket, the customer told, raised until it is done."""
+"""Complaints filed in one region and answered by another: one ticket id, the customer told, raised until it is done."""
 
 import asyncio
 from collections.abc import Callable
@@ -19,7 +19,7 @@ from gateway.api.region.v1.complaint_pb2 import (
     TimeReason,
     WorkItemState,
 )
-from gateway.clock import from_timestamp
+from gateway.time.clock import from_timestamp
 from tests.federation.complainant import Complainant
 from tests.federation.counter import REQUESTER, Counter
 from tests.federation.databases import Databases
@@ -63,37 +63,38 @@ def texts(federation: Federation, number: str) -> list[str]:
 
 
 @HOMES
+@pytest.mark.clause("2.3.1")
 async def test_a_complaint_is_answered_by_the_home_region_refused_once_then_accepted(
     federation: Federation, desk: Complainant, home: str
 ) -> None:
     number, quality = await Counter(federation, home).new_customer(), staff(federation, home)
     filed = await desk.file("BILL_WRONG", number)
-    assert filed.docket.startswith("guangdong/")
-    assert (filed.owner_region, filed.department.en, filed.handling_region) == (home, "Billing", "guangdong")
-    taken = await quality.reaches(filed.docket, IN_PROGRESS)
+    assert filed.ticket_id.startswith("guangdong/")
+    assert (filed.owner_region, filed.department.en, filed.origin_region) == (home, "Billing", "guangdong")
+    taken = await quality.reaches(filed.ticket_id, IN_PROGRESS)
     assert triggers(taken) == [(0, "FILED"), (1, "NOT_SETTLED_AT_FIRST_CONTACT")]
-    assert taken.expected_resolution_date == filed.expected_resolution_date
-    answered = await quality.respond(filed.docket)
+    assert taken.expected_resolution_time == filed.expected_resolution_time
+    answered = await quality.respond(filed.ticket_id)
     assert answered.notes[-1].author == f"{home}/wang"
-    proposed = await quality.propose(filed.docket)
+    proposed = await quality.propose(filed.ticket_id)
     assert proposed.state == RESOLVED
-    await desk.reaches(filed.docket, RESOLVED)
-    refused = await desk.refuse(filed.docket)
+    await desk.reaches(filed.ticket_id, RESOLVED)
+    refused = await desk.refuse(filed.ticket_id)
     assert (refused.state, refused.refusals, refused.level) == (IN_PROGRESS, 1, 2)
     assert triggers(refused)[-1] == (2, "REFUSED")
-    await quality.propose(filed.docket, remedy=Remedy.REMEDY_CORRECTION)
-    await desk.reaches(filed.docket, RESOLVED)
-    closed = await desk.accept(filed.docket, rating=5)
+    await quality.propose(filed.ticket_id, remedy=Remedy.REMEDY_CORRECTION)
+    await desk.reaches(filed.ticket_id, RESOLVED)
+    closed = await desk.accept(filed.ticket_id, rating=5)
     assert (closed.state, closed.rating, closed.resolution.remedy) == (CLOSED, 5, Remedy.REMEDY_CORRECTION)
-    assert await quality.get(filed.docket) == closed == await desk.get(filed.docket)
+    assert await quality.get(filed.ticket_id) == closed == await desk.get(filed.ticket_id)
 
     async def is_told() -> bool:
         return len(texts(federation, number)) == 4
 
     await until(is_told, "the customer was told four times")
-    due = from_timestamp(filed.expected_resolution_date) + timedelta(hours=8)
+    due = from_timestamp(filed.expected_resolution_time) + timedelta(hours=8)
     first, *others = texts(federation, number)
-    assert filed.docket in first
+    assert filed.ticket_id in first
     assert "计费账务部" in first
     assert f"{due:%Y-%m-%d %H:%M} +08:00" in first
     assert ["已有处理结果" in text for text in others] == [True, True, False]
@@ -105,61 +106,63 @@ async def test_the_same_filing_again_is_the_same_complaint_and_another_content_i
     number, request_id = federation.next_number("sichuan"), federation.next_id()
     filed = await desk.file("BILL_WRONG", number, request_id=request_id)
     again = await desk.file("BILL_WRONG", number, request_id=request_id)
-    assert again.docket == filed.docket
-    assert await desk.list(number=number) == [filed.docket]
+    assert again.ticket_id == filed.ticket_id
+    assert await desk.list(number=number) == [filed.ticket_id]
     other = desk.request("BILL_WRONG", number, "别的内容")
     assert (await refusal(desk.hand_in(other, request_id))).reason == "REQUEST_ID_REUSED"
 
 
 @HOMES
+@pytest.mark.clause("10.4(1)")
 async def test_waiting_for_the_customer_is_booked_to_the_customer_and_moves_the_promise_but_not_the_laws(
     federation: Federation, desk: Complainant, home: str
 ) -> None:
     quality = staff(federation, home)
     filed = await desk.file("BILL_ABNORMAL", federation.next_number(home))
-    await quality.reaches(filed.docket, IN_PROGRESS)
-    await quality.respond(filed.docket, "请提供缴费凭证", asks=True)
-    await desk.reaches(filed.docket, PENDING)
+    await quality.reaches(filed.ticket_id, IN_PROGRESS)
+    await quality.respond(filed.ticket_id, "请提供缴费凭证", asks=True)
+    await desk.reaches(filed.ticket_id, PENDING)
     await federation.advance(timedelta(hours=10))
-    answered = await desk.respond(filed.docket, "凭证号123")
+    answered = await desk.respond(filed.ticket_id, "凭证号123")
     assert answered.state == IN_PROGRESS
     before = {each.kind: from_timestamp(each.due) for each in filed.deadlines}
     moved = {each.kind: from_timestamp(each.due) - before[each.kind] for each in answered.deadlines}
     assert [round(each / timedelta(hours=1), 1) for each in moved.values()] == [0, 0, 10, 0]
-    told = await quality.told(filed.docket)
+    told = await quality.told(filed.ticket_id)
     ledger = ledger_of(told)
     assert round(ledger["", "WAITING_FOR_CUSTOMER"] / timedelta(hours=1)) == 10
     assert {region for region, _ in ledger} <= {"", home}
     assert not told.HasField("lateness")
 
 
+@pytest.mark.clause("2.3.2")
 async def test_a_complaint_rises_by_its_deadlines_once_each_and_no_further_once_resolved(
     federation: Federation, desk: Complainant
 ) -> None:
     number, quality = federation.next_number("sichuan"), staff(federation, "sichuan")
     filed = await desk.file("BILL_ABNORMAL", number)  # to be resolved in 24 hours, answered in 4
-    await quality.reaches(filed.docket, IN_PROGRESS)
+    await quality.reaches(filed.ticket_id, IN_PROGRESS)
     await federation.advance(timedelta(hours=5))
-    assert triggers(await desk.rises(filed.docket, 2))[-1] == (2, "FIRST_RESPONSE_MISSED")
+    assert triggers(await desk.rises(filed.ticket_id, 2))[-1] == (2, "FIRST_RESPONSE_MISSED")
     await federation.advance(timedelta(hours=14))
-    await desk.rises(filed.docket, 3)
+    await desk.rises(filed.ticket_id, 3)
     await federation.advance(timedelta(hours=6))
-    late = await desk.rises(filed.docket, 4)
+    late = await desk.rises(filed.ticket_id, 4)
     assert triggers(late)[2:] == [
         (2, "FIRST_RESPONSE_MISSED"),
         (3, "THREE_QUARTERS_USED"),
         (4, "LIMIT_PASSED"),
     ]
-    told = await desk.told(filed.docket)
+    told = await desk.told(filed.ticket_id)
     assert told.lateness.ToTimedelta() > timedelta(minutes=59)
     parts = sum(ledger_of(told).values(), timedelta())
     assert abs(parts - timedelta(hours=25)) < timedelta(minutes=2)
-    await quality.propose(filed.docket)
-    await desk.reaches(filed.docket, RESOLVED)
+    await quality.propose(filed.ticket_id)
+    await desk.reaches(filed.ticket_id, RESOLVED)
     await federation.advance(timedelta(days=16))
-    assert (await desk.get(filed.docket)).level == 4
+    assert (await desk.get(filed.ticket_id)).level == 4
     levels = federation.database("sichuan").rows(
-        "SELECT level FROM complaint_escalations WHERE docket = ? ORDER BY level", filed.docket
+        "SELECT level FROM complaint_escalations WHERE ticket_id = ? ORDER BY level", filed.ticket_id
     )
     assert [row[0] for row in levels] == [2, 3, 4]
 
@@ -170,10 +173,10 @@ async def test_a_region_that_does_not_answer_is_raised_by_the_first_contact_and_
     filed = await desk.file("BILL_ABNORMAL", federation.next_number(NOT_JOINED))
     assert filed.owner_region == NOT_JOINED
     await federation.advance(timedelta(hours=1, minutes=1))
-    raised = await desk.rises(filed.docket, 3)
+    raised = await desk.rises(filed.ticket_id, 3)
     assert triggers(raised)[2:] == [(2, "REGION_UNREACHABLE"), (3, "REGION_UNREACHABLE")]
     assert raised.version == 0
-    (party,) = ledger_of(await desk.told(filed.docket))
+    (party,) = ledger_of(await desk.told(filed.ticket_id))
     assert party == (NOT_JOINED, "WAITING_FOR_REGION")
 
 
@@ -181,10 +184,10 @@ async def test_a_region_that_is_not_competent_passes_nothing_on_and_the_first_co
     federation: Federation, desk: Complainant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # As if the taxonomy there named another region: revisions of two regions may differ for a moment.
-    monkeypatch.setattr("region_node.complaints.relayed.owner_of", lambda *_, **__: "henan")
+    monkeypatch.setattr("region_node.care.complaints.relayed.owner_of", lambda *_, **__: "henan")
     filed = await desk.file("BILL_WRONG", federation.next_number("sichuan"))
     assert filed.owner_region == "sichuan"
-    kept = await desk.reaches(filed.docket, IN_PROGRESS)
+    kept = await desk.reaches(filed.ticket_id, IN_PROGRESS)
     assert (kept.owner_region, kept.version) == ("guangdong", 1)
     (item,) = kept.items
     assert (item.region, item.state) == ("sichuan", WorkItemState.WORK_ITEM_STATE_AWAITING_COORDINATOR)
@@ -196,9 +199,9 @@ async def test_a_region_that_is_not_competent_passes_nothing_on_and_the_first_co
         return ["四川" in text for text in texts(federation, filed.request.number)] == [True, False]
 
     await until(is_told, "the customer is told who has it now")
-    answered = await staff(federation, "guangdong").respond(filed.docket)
+    answered = await staff(federation, "guangdong").respond(filed.ticket_id)
     assert answered.notes[-1].author == "guangdong/wang"
-    assert {region for region, _ in ledger_of(await desk.told(filed.docket))} <= {"sichuan", "guangdong", ""}
+    assert {region for region, _ in ledger_of(await desk.told(filed.ticket_id))} <= {"sichuan", "guangdong", ""}
     assert await staff(federation, "henan").list(number=filed.request.number) == []
 
 
@@ -207,12 +210,12 @@ async def test_a_critical_complaint_and_the_third_of_a_month_reach_the_executive
 ) -> None:
     number, quality = federation.next_number("sichuan"), staff(federation, "sichuan")
     assert (await desk.file("PRIV_LEAK", number)).level == 4
-    dockets = [(await desk.file("BILL_WRONG", number)).docket for _ in range(3)]
-    found = [await quality.reaches(docket, IN_PROGRESS) for docket in dockets]
+    ticket_ids = [(await desk.file("BILL_WRONG", number)).ticket_id for _ in range(3)]
+    found = [await quality.reaches(ticket_id, IN_PROGRESS) for ticket_id in ticket_ids]
     assert [(each.repeats, each.repeat_of, each.level) for each in found] == [
         (0, "", 1),
-        (1, dockets[0], 1),
-        (2, dockets[1], 4),
+        (1, ticket_ids[0], 1),
+        (2, ticket_ids[1], 4),
     ]
     assert triggers(found[-1])[-1] == (4, "REPEATED")
 
@@ -221,15 +224,15 @@ async def test_a_critical_complaint_and_the_third_of_a_month_reach_the_executive
 async def test_what_was_withdrawn_is_repeated_by_nothing(federation: Federation, desk: Complainant, home: str) -> None:
     number, quality = federation.next_number(home), staff(federation, home)
     for _ in range(2):
-        docket = (await desk.file("BILL_WRONG", number)).docket
-        await quality.reaches(docket, IN_PROGRESS)
-        await desk.reaches(docket, IN_PROGRESS)
-        await desk.withdraw(docket)
-        await quality.reaches(docket, CANCELLED)
-    third = await quality.reaches((await desk.file("BILL_WRONG", number)).docket, IN_PROGRESS)
+        ticket_id = (await desk.file("BILL_WRONG", number)).ticket_id
+        await quality.reaches(ticket_id, IN_PROGRESS)
+        await desk.reaches(ticket_id, IN_PROGRESS)
+        await desk.withdraw(ticket_id)
+        await quality.reaches(ticket_id, CANCELLED)
+    third = await quality.reaches((await desk.file("BILL_WRONG", number)).ticket_id, IN_PROGRESS)
     assert (third.repeats, third.repeat_of, third.level) == (0, "", 1)
-    fourth = await quality.reaches((await desk.file("BILL_WRONG", number)).docket, IN_PROGRESS)
-    assert (fourth.repeats, fourth.repeat_of) == (1, third.docket)
+    fourth = await quality.reaches((await desk.file("BILL_WRONG", number)).ticket_id, IN_PROGRESS)
+    assert (fourth.repeats, fourth.repeat_of) == (1, third.ticket_id)
 
 
 @pytest.mark.files  # nothing of it depends on the engine
@@ -238,10 +241,10 @@ async def test_what_happened_in_the_countryside_has_the_limit_for_it(federation:
         request = desk.request("NET_SPEED", federation.next_number("sichuan"), location_region="henan")
         request.rural_area = is_rural
         filed = await desk.hand_in(request)
-        taken = await staff(federation, "henan").reaches(filed.docket, IN_PROGRESS)
+        taken = await staff(federation, "henan").reaches(filed.ticket_id, IN_PROGRESS)
         for each in (filed, taken):
             (due,) = (found for found in each.deadlines if found.kind == DeadlineKind.DEADLINE_KIND_RESOLVE)
-            assert from_timestamp(due.due) - from_timestamp(each.creation_date) == limit
+            assert from_timestamp(due.due) - from_timestamp(each.create_time) == limit
 
 
 @HOMES
@@ -249,12 +252,12 @@ async def test_haste_is_asked_for_once_an_hour_and_has_a_limit_of_its_own(
     federation: Federation, desk: Complainant, home: str
 ) -> None:
     filed = await desk.file("BILL_WRONG", federation.next_number(home))
-    await staff(federation, home).reaches(filed.docket, IN_PROGRESS)
-    hastened = await desk.expedite(filed.docket)
+    await staff(federation, home).reaches(filed.ticket_id, IN_PROGRESS)
+    hastened = await desk.expedite(filed.ticket_id)
     assert [each.staff_id for each in hastened.expedites] == ["clerk-7"]
     assert hastened.deadlines[-1].kind == DeadlineKind.DEADLINE_KIND_EXPEDITE
     assert not hastened.deadlines[-1].HasField("met_time")
-    assert (await refusal(desk.expedite(filed.docket))).reason == "COMPLAINT_EXPEDITED_RECENTLY"
+    assert (await refusal(desk.expedite(filed.ticket_id))).reason == "COMPLAINT_EXPEDITED_RECENTLY"
 
 
 @HOMES
@@ -262,23 +265,23 @@ async def test_talk_comes_to_an_end_and_always_leaves_room_for_a_resolution(
     federation: Federation, desk: Complainant, home: str
 ) -> None:
     filed, quality = await desk.file("BILL_WRONG", federation.next_number(home)), staff(federation, home)
-    await quality.reaches(filed.docket, IN_PROGRESS)
+    await quality.reaches(filed.ticket_id, IN_PROGRESS)
     for speaker in [desk, quality] * 3 + [desk]:
-        await speaker.respond(filed.docket, "长" * 1000)
+        await speaker.respond(filed.ticket_id, "长" * 1000)
     for speaker in (desk, quality):
-        assert (await refusal(speaker.respond(filed.docket, "长" * 1000))).reason == "MESSAGE_TOO_LARGE"
-    assert (await quality.propose(filed.docket)).state == RESOLVED
-    await desk.reaches(filed.docket, RESOLVED)
-    assert (await desk.accept(filed.docket)).state == CLOSED
+        assert (await refusal(speaker.respond(filed.ticket_id, "长" * 1000))).reason == "MESSAGE_TOO_LARGE"
+    assert (await quality.propose(filed.ticket_id)).state == RESOLVED
+    await desk.reaches(filed.ticket_id, RESOLVED)
+    assert (await desk.accept(filed.ticket_id)).state == CLOSED
 
 
 @HOMES
 async def test_a_withdrawn_complaint_is_final(federation: Federation, desk: Complainant, home: str) -> None:
     filed = await desk.file("BILL_WRONG", federation.next_number(home))
-    await staff(federation, home).reaches(filed.docket, IN_PROGRESS)
-    await desk.reaches(filed.docket, IN_PROGRESS)
-    assert (await desk.withdraw(filed.docket)).state == CANCELLED
-    told = await refusal(desk.accept(filed.docket))
+    await staff(federation, home).reaches(filed.ticket_id, IN_PROGRESS)
+    await desk.reaches(filed.ticket_id, IN_PROGRESS)
+    assert (await desk.withdraw(filed.ticket_id)).state == CANCELLED
+    told = await refusal(desk.accept(filed.ticket_id))
     assert (told.reason, told.parameters) == (
         "COMPLAINT_STATE_FORBIDS",
         {"state": "cancelled", "action": "accept"},
@@ -287,15 +290,15 @@ async def test_a_withdrawn_complaint_is_final(federation: Federation, desk: Comp
 
 async def test_whoever_is_not_concerned_is_told_so(federation: Federation, desk: Complainant) -> None:
     filed = await desk.file("BILL_WRONG", federation.next_number("sichuan"))
-    docket, quality = filed.docket, staff(federation, "sichuan")
-    await quality.reaches(docket, IN_PROGRESS)
+    ticket_id, quality = filed.ticket_id, staff(federation, "sichuan")
+    await quality.reaches(ticket_id, IN_PROGRESS)
     own_staff, stranger = staff(federation, "guangdong"), Complainant(federation, "henan")
     other_system = Complainant(federation, "guangdong", "operator/hotline")
-    assert (await refusal(own_staff.propose(docket))).reason == "COMPLAINT_NOT_RESPONSIBLE"
-    assert (await refusal(own_staff.respond(docket, asks=True))).reason == "COMPLAINT_NOT_RESPONSIBLE"
-    assert (await refusal(quality.accept(docket))).reason == "COMPLAINT_NOT_FIRST_CONTACT"
-    assert (await refusal(stranger.get(docket))).reason == "COMPLAINT_NOT_FOUND"
-    assert (await refusal(other_system.get(docket))).reason == "COMPLAINT_NOT_FOUND"
+    assert (await refusal(own_staff.propose(ticket_id))).reason == "COMPLAINT_NOT_RESPONSIBLE"
+    assert (await refusal(own_staff.respond(ticket_id, asks=True))).reason == "COMPLAINT_NOT_RESPONSIBLE"
+    assert (await refusal(quality.accept(ticket_id))).reason == "COMPLAINT_NOT_FIRST_CONTACT"
+    assert (await refusal(stranger.get(ticket_id))).reason == "COMPLAINT_NOT_FOUND"
+    assert (await refusal(other_system.get(ticket_id))).reason == "COMPLAINT_NOT_FOUND"
     unknown = desk.file("NO_SUCH", federation.next_number("sichuan"))
     assert (await refusal(unknown)).reason == "COMPLAINT_CATEGORY_UNKNOWN"
 
@@ -321,8 +324,8 @@ async def test_lists_find_complaints_by_number_category_state_and_time_left(
     federation: Federation, desk: Complainant
 ) -> None:
     number, quality = federation.next_number("sichuan"), staff(federation, "sichuan")
-    slow = (await desk.file("BILL_WRONG", number)).docket
-    fast = (await desk.file("BILL_ABNORMAL", number)).docket
+    slow = (await desk.file("BILL_WRONG", number)).ticket_id
+    fast = (await desk.file("BILL_ABNORMAL", number)).ticket_id
     await quality.reaches(fast, IN_PROGRESS)
     await quality.reaches(slow, IN_PROGRESS)
     assert await quality.list(number=number) == [fast, slow] == await desk.list(number=number)
@@ -336,17 +339,17 @@ async def test_a_watch_tells_every_change_and_goes_on_after_its_token(
 ) -> None:
     filed = await desk.file("BILL_WRONG", federation.next_number("sichuan"))
     quality = staff(federation, "sichuan")
-    await quality.reaches(filed.docket, IN_PROGRESS)
-    request = api.WatchComplaintRequest(docket=filed.docket, requester=REQUESTER)
+    await quality.reaches(filed.ticket_id, IN_PROGRESS)
+    request = api.WatchComplaintRequest(ticket_id=filed.ticket_id, requester=REQUESTER)
     watch = quality.service.WatchComplaint(request, timeout=CALL_SECONDS)
     token = (await anext(aiter(watch))).token
-    await quality.respond(filed.docket)
+    await quality.respond(filed.ticket_id)
     told = await anext(aiter(watch))
     assert len(told.complaint.notes) == 1
     watch.cancel()
-    await quality.propose(filed.docket)
+    await quality.propose(filed.ticket_id)
     resumed = quality.service.WatchComplaint(
-        api.WatchComplaintRequest(docket=filed.docket, requester=REQUESTER, token=token), timeout=CALL_SECONDS
+        api.WatchComplaintRequest(ticket_id=filed.ticket_id, requester=REQUESTER, token=token), timeout=CALL_SECONDS
     )
     await anext(aiter(resumed))
     assert (await anext(aiter(resumed))).complaint.state == RESOLVED
@@ -356,9 +359,9 @@ async def test_a_watch_tells_every_change_and_goes_on_after_its_token(
 async def test_nothing_that_tells_of_a_person_stands_in_the_clear(federation: Federation, desk: Complainant) -> None:
     number, secret = federation.next_number("sichuan"), "绝密的抱怨"
     filed = await desk.hand_in(desk.request("BILL_WRONG", number, secret))
-    await staff(federation, "sichuan").reaches(filed.docket, IN_PROGRESS)
+    await staff(federation, "sichuan").reaches(filed.ticket_id, IN_PROGRESS)
     for region in ("guangdong", "sichuan"):
-        rows = federation.database(region).rows("SELECT * FROM complaints WHERE docket = ?", filed.docket)
+        rows = federation.database(region).rows("SELECT * FROM complaints WHERE ticket_id = ?", filed.ticket_id)
         written = repr(rows).encode() + b"".join(bytes(each) for row in rows for each in row if isinstance(each, bytes))
         assert secret.encode() not in written
         assert number.encode() not in written
@@ -377,9 +380,9 @@ async def test_two_processes_take_in_one_complaint_raise_it_once_and_tell_whoeve
         await anext(watch)
         request = first.request("BILL_ABNORMAL", number)
         both = await asyncio.gather(*(each.hand_in(request, request_id) for each in (first, second)))
-        assert {each.docket for each in both} == {both[0].docket}
-        assert (await anext(watch)).complaint.docket == both[0].docket
+        assert {each.ticket_id for each in both} == {both[0].ticket_id}
+        assert (await anext(watch)).complaint.ticket_id == both[0].ticket_id
         await federation.advance(timedelta(hours=4, minutes=1))
-        raised = await first.rises(both[0].docket, 2)
+        raised = await first.rises(both[0].ticket_id, 2)
         assert triggers(raised)[2:] == [(2, "FIRST_RESPONSE_MISSED")]
-        assert await second.get(raised.docket) == raised
+        assert await second.get(raised.ticket_id) == raised

@@ -12,8 +12,8 @@ from gateway.api.region.v1.order_pb2 import Order, OrderState, Party
 from gateway.api.region.v1.order_service_pb2 import ReviewDecision
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Applicant, LocalizedText, Money
-from gateway.clock import from_timestamp
-from region_node.orders.business import load_rules
+from gateway.time.clock import from_timestamp
+from region_node.business.orders.business import load_rules
 from tests.federation.counter import Counter, Reviewer
 from tests.federation.refusals import refusal
 from tests.federation.running import Federation
@@ -106,6 +106,7 @@ async def test_a_balance_below_the_fee_is_refused_at_first_and_at_the_fulfilment
         assert await sichuan.balance(number) == 0
 
 
+@pytest.mark.clause("F8.2")
 async def test_a_card_that_was_just_replaced_keeps_a_line_from_being_transferred(
     federation: Federation, guangdong: Counter, sichuan: Counter
 ) -> None:
@@ -117,7 +118,7 @@ async def test_a_card_that_was_just_replaced_keeps_a_line_from_being_transferred
         assert replaced.state == COMPLETED
         refused = await hand_in(guangdong, "TRANSFER", number)
         assert (refused.state, refused.error.reason) == (REJECTED, Reason.REASON_SIM_TOO_NEW)
-        settles = from_timestamp((await sichuan.read(number)).product.sim_replace_date) + SETTLES
+        settles = from_timestamp((await sichuan.read(number)).product.sim_replace_time) + SETTLES
         await federation.advance(settles - federation.clock.now())
         assert (await hand_in(guangdong, "TRANSFER", number)).state == COMPLETED
 

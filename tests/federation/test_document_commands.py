@@ -10,8 +10,8 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from gateway.api.region.v1 import document_service_pb2 as api
-from gateway.clock import to_timestamp
-from region_node.cli.customers.document_transfer import request_id_of
+from gateway.time.clock import to_timestamp
+from region_node.cli.imports.file_transfer import content_request_id
 from tests.federation.archive import CHUNK, Archive, scan
 from tests.federation.commands import as_caller, run_command
 from tests.federation.counter import REQUESTER, Counter
@@ -55,13 +55,13 @@ async def test_a_document_goes_on_file_is_listed_counts_is_fetched_and_withdrawn
     put = await henan.run(*upload)
     assert put.code == 0, put
     assert put.out.startswith("On file as henan/counter/")
-    register_id = put.out.removeprefix("On file as ").rstrip(".\n")
+    document_id = put.out.removeprefix("On file as ").rstrip(".\n")
     assert (await henan.run(*upload)).out == put.out, "a repeat changes nothing"
     here = Desk(federation, "guangdong")
     listed = await here.run("list", "--number", number, "--json")
-    assert [each["register_id"] for each in json.loads(listed.out)["documents"]] == [register_id]
+    assert [each["document_id"] for each in json.loads(listed.out)["documents"]] == [document_id]
     table = (await here.run("list", "--number", number)).out
-    assert register_id in table
+    assert document_id in table
     assert re.search(r"\d\d:\d\d \+08:00", table), "a time is shown in the zone of the region"
     assert re.search(r"\d\d:\d\d \+00:00", (await here.run("list", "--number", number, "--utc")).out)
     assert "文件编号" in (await here.run("list", "--number", number, "--lang", "zh")).out
@@ -72,7 +72,7 @@ async def test_a_document_goes_on_file_is_listed_counts_is_fetched_and_withdrawn
     assert missing.code == 1
     assert "Missing: " in missing.out
     fetched = tmp_path / "fetched.png"
-    get = ("get", str(fetched), "--number", number, "--document", register_id)
+    get = ("get", str(fetched), "--number", number, "--document", document_id)
     denied = await here.run(*get)
     assert (denied.code, "DOCUMENT_CONTENT_DENIED" in denied.err) == (1, True), denied
     await guangdong.order("TERMINATE", number)
@@ -87,7 +87,7 @@ async def test_a_document_goes_on_file_is_listed_counts_is_fetched_and_withdrawn
     assert (await here.run(*get)).code == 1
     assert not fetched.exists()
     assert not part.exists()
-    withdrawn = await henan.run("withdraw", register_id)
+    withdrawn = await henan.run("withdraw", document_id)
     assert (withdrawn.code, withdrawn.out[:15]) == (0, "Withdrawn since"), withdrawn
     reuse = await here.run("reuse")
     assert reuse.code == 0, reuse
@@ -106,11 +106,11 @@ async def test_an_upload_that_was_cut_off_goes_on_where_the_node_is(
     named.request_id = ""
     seen = verified(federation)
     named.verify_time.FromDatetime(datetime.fromisoformat(seen))
-    named.request_id = request_id_of(named)
+    named.request_id = content_request_id(named)
     half = await archive.send(named, content, until_byte=2 * CHUNK)
     assert half.received == 2 * CHUNK
     put = await henan.run("upload", str(file), "--number", number, "--code", "ID_ORIG", "--verified", seen)
-    assert (put.code, put.out) == (0, f"On file as {half.register_id}.\n"), put
+    assert (put.code, put.out) == (0, f"On file as {half.document_id}.\n"), put
     request = api.ListDocumentsRequest(number=number, requester=REQUESTER)
     assert len((await sichuan.documents.ListDocuments(request, timeout=10)).documents) == 1
     assert to_timestamp(federation.clock.now()).seconds > named.verify_time.seconds

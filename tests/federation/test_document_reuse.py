@@ -8,7 +8,7 @@ from gateway.api.region.v1 import document_service_pb2 as api
 from gateway.api.region.v1.order_envelopes_pb2 import OrderSubmission
 from gateway.api.region.v1.order_pb2 import Order, OrderState, PaperUse
 from gateway.api.region.v1.order_service_pb2 import ReviewDecision, SubmitOrderRequest
-from gateway.clock import from_timestamp, to_timestamp
+from gateway.time.clock import from_timestamp, to_timestamp
 from tests.federation.archive import Archive, scan
 from tests.federation.counter import REQUESTER, Counter, Reviewer
 from tests.federation.forger import SUBMIT, Forger, refused
@@ -33,19 +33,20 @@ def here(guangdong: Counter) -> Archive:
     return Archive(guangdong)
 
 
+@pytest.mark.clause("10.1(3)")
 async def test_verified_in_henan_ordered_in_guangdong_by_a_customer_of_sichuan_and_nothing_asked_again(
     henan: Archive, here: Archive, guangdong: Counter, sichuan: Counter
 ) -> None:
     number = await sichuan.new_customer()
-    register_id = await henan.put(number)
+    document_id = await henan.put(number)
     order = await guangdong.submit(guangdong.request("SUSPEND", number, papers=[]))
     assert order.state == COMPLETED, order
     (document,) = order.request.documents
-    assert (document.register_id, document.verifier) == (register_id, "clerk-7")
+    assert (document.document_id, document.verifier) == (document_id, "clerk-7")
     assert order.paper_use == PaperUse.PAPER_USE_ON_FILE
     (listed,) = await here.list(number)
     assert (listed.region, listed.code, listed.keyed_hash) == ("henan", "ID_ORIG", document.keyed_hash)
-    assert [each.register_id for each in await Archive(sichuan).list(number)] == [register_id]
+    assert [each.document_id for each in await Archive(sichuan).list(number)] == [document_id]
 
 
 @pytest.mark.parametrize("home", ["guangdong", "sichuan"])
@@ -53,7 +54,7 @@ async def test_what_is_missing_after_the_file_was_counted_is_named_and_nothing_e
     federation: Federation, henan: Archive, here: Archive, guangdong: Counter, home: str
 ) -> None:
     number = await Counter(federation, home).new_customer()
-    register_id = await henan.put(number)
+    document_id = await henan.put(number)
     request = SubmitOrderRequest(
         request_id=federation.next_id(), order=guangdong.request("TERMINATE", number, papers=["SIM"])
     )
@@ -64,7 +65,7 @@ async def test_what_is_missing_after_the_file_was_counted_is_named_and_nothing_e
     assert (told.reason, told.parameters["documents"]) == ("DOCUMENT_MISSING", "FACE, REFUND_ACC")
     checked = await here.check("TERMINATE", number, [guangdong.document("SIM")])
     assert list(checked.missing) == ["FACE", "REFUND_ACC"]
-    assert [each.document.register_id for each in checked.counting] == ["", register_id]
+    assert [each.document.document_id for each in checked.counting] == ["", document_id]
     assert [each.region for each in checked.counting] == ["guangdong", "henan"]
 
 
@@ -99,7 +100,7 @@ async def test_a_document_counts_as_long_as_the_business_says_and_not_a_moment_l
     documents = [guangdong.document(code) for code in brought]
     counting = (await here.check(business, fresh, documents)).counting
     last = counting[-1]
-    assert from_timestamp(last.counts_until) == from_timestamp(last.document.verify_time) + freshness
+    assert from_timestamp(last.expire_time) == from_timestamp(last.document.verify_time) + freshness
     line = "ID_ORIG|PWD" if business == "SUSPEND" else "ID_ORIG"
     assert list((await here.check(business, stale, documents)).missing) == [line]
     order = await guangdong.submit(guangdong.request(business, fresh, papers=brought))
@@ -114,12 +115,12 @@ async def test_a_withdrawn_document_counts_no_more_and_only_the_region_that_veri
     federation: Federation, henan: Archive, here: Archive, guangdong: Counter, sichuan: Counter
 ) -> None:
     number = await sichuan.new_customer()
-    register_id = await henan.put(number)
-    request = api.WithdrawDocumentRequest(register_id=register_id, requester=REQUESTER)
+    document_id = await henan.put(number)
+    request = api.WithdrawDocumentRequest(document_id=document_id, requester=REQUESTER)
     told = await refusal(guangdong.documents.WithdrawDocument(request, timeout=CALL_SECONDS))
     assert told.reason == "DOCUMENT_NOT_ON_FILE"
-    since = await henan.withdraw(register_id)
-    assert await henan.withdraw(register_id) == since
+    since = await henan.withdraw(document_id)
+    assert await henan.withdraw(document_id) == since
 
     async def is_withdrawn() -> bool:
         (listed,) = await here.list(number)
@@ -135,7 +136,7 @@ async def test_an_order_that_names_a_document_which_is_not_good_is_refused_with_
     federation: Federation, henan: Archive, here: Archive, guangdong: Counter, sichuan: Counter
 ) -> None:
     number, other = await sichuan.new_customer(), await sichuan.new_customer()
-    register_id = await henan.put(number, expires=federation.clock.now() + timedelta(days=1))
+    document_id = await henan.put(number, expires=federation.clock.now() + timedelta(days=1))
     (good,) = (await here.check("SUSPEND", number)).counting
 
     async def reason(order_number: str, **changes: object) -> str:
@@ -154,12 +155,12 @@ async def test_an_order_that_names_a_document_which_is_not_good_is_refused_with_
     altered = (
         await reason(number, verifier="clerk-8"),
         await reason(number, keyed_hash=bytes(32)),
-        await reason(number, register_id=f"{register_id}0"),
+        await reason(number, document_id=f"{document_id}0"),
         await reason(number, verify_time=to_timestamp(federation.clock.now())),
         await reason(other),
     )
     assert all("There is no document" in told for told in altered), altered
-    await henan.withdraw(register_id)
+    await henan.withdraw(document_id)
 
     async def is_withdrawn() -> bool:
         return "withdrawn" in await reason(number)
@@ -174,7 +175,7 @@ async def test_a_document_that_has_expired_does_not_count_and_is_refused_when_it
     expires = federation.clock.now() + step
     await henan.put(number, expires=expires)
     (good,) = (await here.check("SUSPEND", number)).counting
-    assert from_timestamp(good.counts_until) == expires
+    assert from_timestamp(good.expire_time) == expires
     await federation.advance(step)
     assert list((await here.check("SUSPEND", number)).missing) == ["ID_ORIG|PWD"]
     order = guangdong.request("SUSPEND", number, papers=[])
@@ -190,7 +191,7 @@ async def test_what_proves_something_about_this_moment_never_comes_from_the_file
 ) -> None:
     number = await sichuan.new_customer()
     order = guangdong.request("SUSPEND", number, papers=["ID_ORIG", code])
-    order.documents[1].register_id = "henan/counter/R1"
+    order.documents[1].document_id = "henan/counter/R1"
     request = SubmitOrderRequest(request_id=federation.next_id(), order=order)
     told = await refusal(guangdong.orders.SubmitOrder(request, timeout=CALL_SECONDS))
     assert (told.reason, told.parameters["document"]) == ("DOCUMENT_NOT_REUSABLE", code)
@@ -204,10 +205,10 @@ async def test_a_supplement_is_completed_from_the_file(
     returned = ReviewDecision.REVIEW_DECISION_RETURN
     await reviewer.decide(order.id, returned, documents=["ID_ORIG", "SIM"], note="both again")
     await guangdong.reaches(order.id, OrderState.ORDER_STATE_PENDING)
-    register_id = await henan.put(number)
+    document_id = await henan.put(number)
     order = await guangdong.supplement(order.id, "SIM")
     assert order.awaiting.action == "review", order
-    assert [each.register_id for each in order.request.documents[-2:]] == ["", register_id]
+    assert [each.document_id for each in order.request.documents[-2:]] == ["", document_id]
 
 
 @pytest.mark.parametrize("home", ["guangdong", "sichuan"])
@@ -239,7 +240,7 @@ async def test_the_share_of_orders_without_papers_is_counted_at_both_ends(
         found = [
             (each.orders, each.with_papers, each.without_handing_in)
             for each in answer.reuse
-            if (each.business, each.handling_region, each.home_region)
+            if (each.business, each.origin_region, each.home_region)
             in (("SUSPEND", "guangdong", "sichuan"), ("PAY", "guangdong", "sichuan"))
         ]
         return tuple(map(sum, zip(*found, strict=True))) if found else (0, 0, 0)  # type: ignore[return-value]
@@ -276,16 +277,16 @@ async def test_the_home_region_takes_no_live_check_from_a_file_whoever_says_so(
 ) -> None:
     number, forger = await sichuan.new_customer(), Forger(federation, "guangdong")
     request = guangdong.request("SUSPEND", number, papers=["ID_ORIG", "FACE"])
-    request.documents[1].register_id = "henan/counter/R1"
+    request.documents[1].document_id = "henan/counter/R1"
     order = Order(
         id=f"guangdong/counter/{federation.next_id()}",
         request=request,
-        handling_region="guangdong",
+        origin_region="guangdong",
         operator="counter",
         home_region="sichuan",
         state=OrderState.ORDER_STATE_ACKNOWLEDGED,
-        order_date=to_timestamp(federation.clock.now()),
-        expected_completion_date=to_timestamp(federation.clock.now() + timedelta(days=1)),
+        create_time=to_timestamp(federation.clock.now()),
+        expected_completion_time=to_timestamp(federation.clock.now() + timedelta(days=1)),
     )
     envelope = forger.seal("sichuan", SUBMIT, OrderSubmission(order=order), order.id)
     assert refused(await forger.deliver(envelope, "sichuan")) == "DOCUMENT_NOT_REUSABLE"

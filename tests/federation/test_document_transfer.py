@@ -10,8 +10,8 @@ from gateway.api.region.v1 import document_service_pb2 as api
 from gateway.api.region.v1.document_envelopes_pb2 import DocumentContentQuestion, DocumentNotification
 from gateway.api.region.v1.order_pb2 import OrderState
 from gateway.api.relay.v1.relay_pb2 import EnvelopeKind, Outcome, ReceiptContent
-from gateway.clock import to_timestamp
-from region_node.documents.rules import attested
+from gateway.time.clock import to_timestamp
+from region_node.customers.documents.rules import attested
 from tests.federation.archive import CHUNK, REGISTERED, Archive, scan
 from tests.federation.counter import Counter
 from tests.federation.forger import Forger, refused
@@ -34,12 +34,12 @@ def here(guangdong: Counter) -> Archive:
     return Archive(guangdong)
 
 
-def kept(federation: Federation, region: str, register_id: str) -> list[int]:
+def kept(federation: Federation, region: str, document_id: str) -> list[int]:
     """How many files and chunks a region keeps under an id, and how many timers watch it."""
     database = federation.database(region)
-    tables = {"document_files": "register_id", "document_chunks": "register_id", "timers": "subject"}
+    tables = {"document_files": "document_id", "document_chunks": "document_id", "timers": "subject"}
     return [
-        len(database.rows(f"SELECT 1 FROM {table} WHERE {column} = ?", register_id)) for table, column in tables.items()
+        len(database.rows(f"SELECT 1 FROM {table} WHERE {column} = ?", document_id)) for table, column in tables.items()
     ]
 
 
@@ -67,16 +67,16 @@ async def test_an_upload_that_breaks_off_goes_on_where_it_was_and_a_repeat_chang
     named = henan.named(number, content)
     half = await henan.send(named, content, until_byte=2 * CHUNK + 5)
     assert (half.received, half.state) == (2 * CHUNK + 5, api.UploadState.UPLOAD_STATE_RECEIVING)
-    assert kept(federation, "henan", half.register_id) == [1, 3, 1]
+    assert kept(federation, "henan", half.document_id) == [1, 3, 1]
     await henan.send(named, content)
 
     async def is_registered() -> bool:
         return (await henan.send(named, content)).state == REGISTERED
 
     await until(is_registered, "the home region has it")
-    assert kept(federation, "henan", half.register_id) == [1, 7, 0]
+    assert kept(federation, "henan", half.document_id) == [1, 7, 0]
     assert [each.size for each in await Archive(Counter(federation, home)).list(number)] == [len(content)]
-    assert await henan.content(number, half.register_id) == content
+    assert await henan.content(number, half.document_id) == content
     other = api.DocumentUpload()
     other.CopyFrom(named)
     other.verify_time.seconds -= 1
@@ -144,9 +144,9 @@ async def test_what_is_broken_is_refused_with_the_reason_audited_and_leaves_noth
     told = await refused_upload(henan, named, content)
     reason = broken.partition(" ")[0]
     assert told.reason == reason
-    register_id = f"henan/counter/{named.request_id}"
-    assert kept(federation, "henan", register_id) == [0, 0, 0]
-    assert await audited(federation, "henan", "UploadDocument", register_id) == [f"staff clerk-7, {reason}"]
+    document_id = f"henan/counter/{named.request_id}"
+    assert kept(federation, "henan", document_id) == [0, 0, 0]
+    assert await audited(federation, "henan", "UploadDocument", document_id) == [f"staff clerk-7, {reason}"]
     assert number[1:] not in " ".join(told.parameters.values())
 
 
@@ -192,10 +192,10 @@ async def test_an_upload_that_is_left_is_removed_after_a_day(
     await federation.advance(timedelta(days=1))
 
     async def is_gone() -> bool:
-        return kept(federation, "henan", answer.register_id) == [0, 0, 0]
+        return kept(federation, "henan", answer.document_id) == [0, 0, 0]
 
     await until(is_gone, "what was left is removed")
-    assert await audited(federation, "henan", "UploadAbandoned", answer.register_id) == [""]
+    assert await audited(federation, "henan", "UploadAbandoned", answer.document_id) == [""]
 
 
 async def test_a_document_of_nobody_is_not_taken_and_its_bytes_are_gone(federation: Federation, henan: Archive) -> None:
@@ -208,7 +208,7 @@ async def test_a_document_of_nobody_is_not_taken_and_its_bytes_are_gone(federati
 
     await until(is_refused, "the home region does not take it")
     assert (await henan.send(named, content)).refused.message.en == "The home region has no line with this number."
-    assert kept(federation, "henan", answer.register_id) == [1, 0, 0]
+    assert kept(federation, "henan", answer.document_id) == [1, 0, 0]
     own = henan.named(federation.next_number("henan"), content)
     assert (await refused_upload(henan, own, content)).reason == "SUBSCRIPTION_NOT_FOUND"
 
@@ -217,24 +217,25 @@ async def test_a_region_reads_the_content_only_while_it_has_an_order_of_the_cust
     federation: Federation, henan: Archive, here: Archive, guangdong: Counter, sichuan: Counter
 ) -> None:
     number, content = await sichuan.new_customer(), scan(3 * CHUNK + 1)
-    register_id = await henan.put(number, content)
-    told = await refusal(anext(aiter(here.pieces(number, register_id))))
+    document_id = await henan.put(number, content)
+    told = await refusal(anext(aiter(here.pieces(number, document_id))))
     assert (told.reason, told.parameters["region"]) == ("DOCUMENT_CONTENT_DENIED", "guangdong")
-    denied = await audited(federation, "sichuan", "GetDocumentContent", register_id)
+    denied = await audited(federation, "sichuan", "GetDocumentContent", document_id)
     assert denied == ["staff clerk-7, DOCUMENT_CONTENT_DENIED"]
     order = await guangdong.order("TERMINATE", number)
     assert order.state == OrderState.ORDER_STATE_IN_PROGRESS
-    assert await here.content(number, register_id) == content
-    assert await here.content(number, register_id, offset=CHUNK + 3) == content[CHUNK + 3 :]
-    assert await here.content(number, register_id, offset=len(content)) == b""
+    assert await here.content(number, document_id) == content
+    assert await here.content(number, document_id, offset=CHUNK + 3) == content[CHUNK + 3 :]
+    assert await here.content(number, document_id, offset=len(content)) == b""
     await guangdong.cancel(order.id)
-    assert (await refusal(anext(aiter(here.pieces(number, register_id))))).reason == "DOCUMENT_CONTENT_DENIED"
-    assert await Archive(sichuan).content(number, register_id) == content
+    assert (await refusal(anext(aiter(here.pieces(number, document_id))))).reason == "DOCUMENT_CONTENT_DENIED"
+    assert await Archive(sichuan).content(number, document_id) == content
     for region in ("henan", "sichuan"):
         rows = federation.database(region).rows("SELECT actor, subject, detail FROM audit")
         assert number not in str(rows), "no number stands in the audit chain"
 
 
+@pytest.mark.clause("7.1(3)")
 async def test_an_order_opens_the_documents_that_it_asks_for_and_no_other_of_the_customer(
     federation: Federation, henan: Archive, here: Archive, guangdong: Counter, sichuan: Counter
 ) -> None:
@@ -243,13 +244,13 @@ async def test_an_order_opens_the_documents_that_it_asks_for_and_no_other_of_the
     others = [await henan.put(number, code=code) for code in ("CONTRACT", "ID_GUARD")]
     others.append("henan/counter/none")
     await guangdong.order("TERMINATE", number)
-    for register_id in asked_for:
-        assert await here.content(number, register_id) == scan()
-    told = [await refusal(anext(aiter(here.pieces(number, register_id)))) for register_id in others]
+    for document_id in asked_for:
+        assert await here.content(number, document_id) == scan()
+    told = [await refusal(anext(aiter(here.pieces(number, document_id)))) for document_id in others]
     assert {each.reason for each in told} == {"DOCUMENT_CONTENT_DENIED"}
     assert told[0] == told[1] == told[2], "whether there is such a document is not told"
-    for register_id in others:
-        rows = await audited(federation, "sichuan", "GetDocumentContent", register_id)
+    for document_id in others:
+        rows = await audited(federation, "sichuan", "GetDocumentContent", document_id)
         assert rows == ["staff clerk-7, DOCUMENT_CONTENT_DENIED"]
 
 
@@ -259,7 +260,7 @@ async def test_an_order_opens_a_document_on_file_that_it_names_itself(
     number = await sichuan.new_customer()
     named, other = [await henan.put(number, code="CONTRACT") for _ in range(2)]
     request = guangdong.request("TERMINATE", number)
-    (listed,) = [each for each in await here.list(number) if each.register_id == named]
+    (listed,) = [each for each in await here.list(number) if each.document_id == named]
     request.documents.append(attested(listed))
     await guangdong.submit(request)
     assert await here.content(number, named) == scan()
@@ -270,28 +271,28 @@ async def test_a_region_reads_what_it_verified_itself_only_as_the_home_region_le
     federation: Federation, henan: Archive, here: Archive, guangdong: Counter, sichuan: Counter
 ) -> None:
     number, content = await sichuan.new_customer(), scan(2 * CHUNK)
-    register_id = await henan.put(number, content)
-    assert await henan.content(number, register_id) == content
-    pieces = await audited(federation, "sichuan", "GetDocumentContent", register_id)
+    document_id = await henan.put(number, content)
+    assert await henan.content(number, document_id) == content
+    pieces = await audited(federation, "sichuan", "GetDocumentContent", document_id)
     assert pieces[0] == "staff clerk-7, from byte 0"
-    assert pieces == await audited(federation, "henan", "GetDocumentContent", register_id), "home is asked for each"
+    assert pieces == await audited(federation, "henan", "GetDocumentContent", document_id), "home is asked for each"
     await sichuan.restrict(number)
     for offset in (0, CHUNK):
-        told = await refusal(anext(aiter(henan.pieces(number, register_id, offset))))
+        told = await refusal(anext(aiter(henan.pieces(number, document_id, offset))))
         assert told.reason == "CUSTOMER_RESTRICTED"
-    assert len(await audited(federation, "henan", "GetDocumentContent", register_id)) == len(pieces)
+    assert len(await audited(federation, "henan", "GetDocumentContent", document_id)) == len(pieces)
     await sichuan.release(number)
-    assert await henan.content(number, register_id) == content
+    assert await henan.content(number, document_id) == content
 
 
 async def test_a_withdrawn_document_is_read_at_home_alone(
     federation: Federation, henan: Archive, here: Archive, guangdong: Counter, sichuan: Counter
 ) -> None:
     number, content, home = await sichuan.new_customer(), scan(CHUNK), Archive(sichuan)
-    register_id = await henan.put(number, content)
+    document_id = await henan.put(number, content)
     await guangdong.order("TERMINATE", number)
-    await henan.withdraw(register_id)
-    told = await refusal(henan.content(number, register_id))
+    await henan.withdraw(document_id)
+    told = await refusal(henan.content(number, document_id))
     assert told.reason == "DOCUMENT_WITHDRAWN", "also before the home region has heard of it"
 
     async def is_withdrawn() -> bool:
@@ -300,18 +301,18 @@ async def test_a_withdrawn_document_is_read_at_home_alone(
 
     await until(is_withdrawn, "the home region knows")
     for archive in (here, henan):
-        told = await refusal(archive.content(number, register_id))
+        told = await refusal(archive.content(number, document_id))
         assert (told.reason, told.parameters["document"]) == ("DOCUMENT_WITHDRAWN", "ID_ORIG")
-    assert await home.content(number, register_id) == content, "it is evidence"
+    assert await home.content(number, document_id) == content, "it is evidence"
 
 
 async def test_what_was_verified_here_is_read_by_nobody_before_the_home_region_has_registered_it(
     federation: Federation, henan: Archive, sichuan: Counter
 ) -> None:
     number, content = await sichuan.new_customer(), scan(CHUNK)
-    register_id = await henan.put(number, content)
-    federation.database("sichuan").change(f"DELETE FROM documents WHERE register_id = '{register_id}'")
-    told = await refusal(henan.content(number, register_id))
+    document_id = await henan.put(number, content)
+    federation.database("sichuan").change(f"DELETE FROM documents WHERE document_id = '{document_id}'")
+    told = await refusal(henan.content(number, document_id))
     assert (told.reason, told.parameters["region"]) == ("DOCUMENT_CONTENT_DENIED", "henan")
 
 
@@ -321,9 +322,9 @@ async def test_the_content_stands_in_no_database_in_clear(
     number = await sichuan.new_customer()
     content = scan(100) + SECRET.encode() + bytes(100)
     identity = "510100197001011238"
-    register_id = await henan.put(number, content, identity_number=identity)
+    document_id = await henan.put(number, content, identity_number=identity)
     await guangdong.order("TERMINATE", number)
-    assert SECRET.encode() in await here.content(number, register_id)
+    assert SECRET.encode() in await here.content(number, document_id)
     for region in ("guangdong", "henan", "sichuan"):
         assert SECRET.encode() not in federation.database(region).raw(), region
     assert SECRET.encode() not in federation.coordinator_database.raw()
@@ -337,14 +338,14 @@ async def test_a_document_is_found_under_its_customers_number_alone(
     federation: Federation, henan: Archive, sichuan: Counter
 ) -> None:
     number, other = await sichuan.new_customer(), await sichuan.new_customer()
-    register_id = await henan.put(number)
-    told = await refusal(anext(aiter(Archive(sichuan).pieces(other, register_id))))
+    document_id = await henan.put(number)
+    told = await refusal(anext(aiter(Archive(sichuan).pieces(other, document_id))))
     assert told.reason == "DOCUMENT_NOT_ON_FILE"
-    told = await refusal(anext(aiter(henan.pieces(other, register_id))))
+    told = await refusal(anext(aiter(henan.pieces(other, document_id))))
     assert told.reason == "DOCUMENT_CONTENT_DENIED"
     told = await refusal(anext(aiter(henan.pieces(number, "henan"))))
-    assert (told.reason, told.parameters["field"]) == ("REQUEST_INVALID", "register_id")
-    told = await refusal(anext(aiter(henan.pieces(number, register_id, offset=10**6))))
+    assert (told.reason, told.parameters["field"]) == ("REQUEST_INVALID", "document_id")
+    told = await refusal(anext(aiter(henan.pieces(number, document_id, offset=10**6))))
     assert (told.reason, told.parameters["field"]) == ("REQUEST_INVALID", "offset")
 
 
@@ -352,29 +353,29 @@ async def test_content_that_was_altered_where_it_is_stored_is_never_given_whole(
     federation: Federation, henan: Archive, here: Archive, guangdong: Counter, sichuan: Counter
 ) -> None:
     number, content = await sichuan.new_customer(), scan(2 * CHUNK)
-    register_id = await henan.put(number, content)
+    document_id = await henan.put(number, content)
     federation.database("henan").change(
-        f"UPDATE document_chunks SET content = (SELECT content FROM document_chunks WHERE register_id = '{register_id}'"
-        f" AND start = 0) WHERE register_id = '{register_id}' AND start > 0"
+        f"UPDATE document_chunks SET content = (SELECT content FROM document_chunks WHERE document_id = '{document_id}'"
+        f" AND start = 0) WHERE document_id = '{document_id}' AND start > 0"
     )
     await guangdong.order("TERMINATE", number)
-    assert (await refusal(here.content(number, register_id))).reason == "DOCUMENT_HASH_DIFFERS"
+    assert (await refusal(here.content(number, document_id))).reason == "DOCUMENT_HASH_DIFFERS"
 
 
 async def test_a_region_tells_only_of_what_it_verified_itself_and_reads_only_through_the_home_region(
     federation: Federation, henan: Archive, sichuan: Counter
 ) -> None:
     number = await sichuan.new_customer()
-    register_id = await henan.put(number)
+    document_id = await henan.put(number)
     forger = Forger(federation, "guangdong")
-    told = DocumentNotification(register_id=register_id, number=number)
+    told = DocumentNotification(document_id=document_id, number=number)
     told.withdrawal.withdraw_time.CopyFrom(to_timestamp(federation.clock.now()))
-    envelope = forger.seal("sichuan", EnvelopeKind.ENVELOPE_KIND_DOCUMENT, told, register_id)
+    envelope = forger.seal("sichuan", EnvelopeKind.ENVELOPE_KIND_DOCUMENT, told, document_id)
     assert refused(await forger.deliver(envelope, "sichuan")) == "ENVELOPE_KIND_NOT_ALLOWED"
     (listed,) = await Archive(sichuan).list(number)
     assert not listed.HasField("withdraw_time")
-    asked = DocumentContentQuestion(register_id=register_id, number=number, staff_id="clerk-7")
+    asked = DocumentContentQuestion(document_id=document_id, number=number, staff_id="clerk-7")
     kind = EnvelopeKind.ENVELOPE_KIND_DOCUMENT_CONTENT
-    result = await forger.deliver(forger.seal("henan", kind, asked, register_id), "henan")
+    result = await forger.deliver(forger.seal("henan", kind, asked, document_id), "henan")
     receipt = ReceiptContent.FromString(result.receipt.content)
     assert (receipt.outcome, receipt.moved_to, receipt.result) == (Outcome.OUTCOME_MOVED, "sichuan", b"")

@@ -1,5 +1,6 @@
 """Documents are attested facts: wherever one arrives, it names what was verified, by whom, when, and its hash."""
 
+import itertools
 from collections.abc import Callable
 from typing import Literal
 
@@ -12,7 +13,7 @@ from gateway.api.region.v1.order_pb2 import Order, OrderState, Party
 from gateway.api.region.v1.order_service_pb2 import ReviewDecision, SubmitOrderRequest, SupplementOrderRequest
 from gateway.api.relay.v1.relay_pb2 import EnvelopeKind
 from gateway.api.types.v1.types_pb2 import Applicant, Document
-from gateway.clock import to_timestamp
+from gateway.time.clock import to_timestamp
 from tests.federation.counter import REQUESTER, Counter, Reviewer
 from tests.federation.forger import COMMAND, SUBMIT, Forger, refused
 from tests.federation.refusals import refusal
@@ -44,13 +45,6 @@ FAULTS: dict[str, tuple[Field, Spoil]] = {
 }
 
 
-@pytest.fixture(params=FAULTS)
-def fault(request: pytest.FixtureRequest) -> tuple[Field, Spoil]:
-    """The field that is to be named, and what makes a good document a bad one."""
-    name: str = request.param
-    return FAULTS[name]
-
-
 async def apply_everywhere(federation: Federation, configuration: Configuration) -> None:
     """Puts a configuration in force and returns when every node works by it."""
     revision = await federation.apply(configuration)
@@ -64,96 +58,101 @@ async def apply_everywhere(federation: Federation, configuration: Configuration)
 
 @pytest.mark.files  # nothing of it depends on the engine
 @pytest.mark.parametrize("home", ["guangdong", "sichuan"])
-@pytest.mark.parametrize("only_check", [False, True])
 async def test_an_order_with_an_incomplete_document_is_refused_and_the_field_named(
-    federation: Federation, guangdong: Counter, home: str, only_check: bool, fault: tuple[Field, Spoil]
+    federation: Federation, guangdong: Counter, home: str
 ) -> None:
-    field, spoil = fault
-    order = guangdong.request("SUSPEND", federation.next_number(home), papers=["SIM", "ID_ORIG"])
-    spoil(order.documents[0])
-    request = SubmitOrderRequest(request_id=federation.next_id(), order=order, validate_only=only_check)
-    told = await refusal(guangdong.orders.SubmitOrder(request, timeout=CALL_SECONDS))
-    assert (told.reason, told.parameters["field"]) == ("REQUEST_INVALID", f"documents[0].{field}")
+    found, number = {}, federation.next_number(home)
+    for (fault, (_, spoil)), only_check in itertools.product(FAULTS.items(), (False, True)):
+        order = guangdong.request("SUSPEND", number, papers=["SIM", "ID_ORIG"])
+        spoil(order.documents[0])
+        request = SubmitOrderRequest(request_id=federation.next_id(), order=order, validate_only=only_check)
+        told = await refusal(guangdong.orders.SubmitOrder(request, timeout=CALL_SECONDS))
+        found[fault, only_check] = told.reason, told.parameters["field"]
+    fields = {fault: field for fault, (field, _) in FAULTS.items()}
+    assert found == {each: ("REQUEST_INVALID", f"documents[0].{fields[each[0]]}") for each in found}
 
 
 @pytest.mark.files  # nothing of it depends on the engine
 @pytest.mark.parametrize("home", ["guangdong", "sichuan"])
 async def test_a_supplement_with_an_incomplete_document_is_refused_and_the_order_waits_on(
-    federation: Federation, guangdong: Counter, home: str, fault: tuple[Field, Spoil]
+    federation: Federation, guangdong: Counter, home: str
 ) -> None:
-    field, spoil = fault
     order = await guangdong.order("TERMINATE", await Counter(federation, home).new_customer())
     returned = ReviewDecision.REVIEW_DECISION_RETURN
     await Reviewer(federation, home).decide(order.id, returned, documents=["SIM"], note="which SIM?")
-    pending = await guangdong.reaches(order.id, OrderState.ORDER_STATE_PENDING)
-    request = SupplementOrderRequest(
-        request_id=federation.next_id(),
-        order_id=order.id,
-        documents=[guangdong.document("SIM"), guangdong.document("FACE")],
-        requester=REQUESTER,
-    )
-    request.wait.FromSeconds(10)
-    spoil(request.documents[1])
-    told = await refusal(guangdong.orders.SupplementOrder(request, timeout=CALL_SECONDS))
-    assert (told.reason, told.parameters["field"]) == ("REQUEST_INVALID", f"documents[1].{field}")
+    pending, found = await guangdong.reaches(order.id, OrderState.ORDER_STATE_PENDING), {}
+    for fault, (_, spoil) in FAULTS.items():
+        request = SupplementOrderRequest(
+            request_id=federation.next_id(),
+            order_id=order.id,
+            documents=[guangdong.document("SIM"), guangdong.document("FACE")],
+            requester=REQUESTER,
+        )
+        request.wait.FromSeconds(10)
+        spoil(request.documents[1])
+        told = await refusal(guangdong.orders.SupplementOrder(request, timeout=CALL_SECONDS))
+        found[fault] = told.reason, told.parameters["field"]
+    assert found == {fault: ("REQUEST_INVALID", f"documents[1].{field}") for fault, (field, _) in FAULTS.items()}
     assert await guangdong.get(order.id) == pending
 
 
 @pytest.mark.files  # nothing of it depends on the engine
 @pytest.mark.parametrize("home", ["guangdong", "sichuan"])
-async def test_no_bill_for_an_incomplete_document(
-    federation: Federation, guangdong: Counter, home: str, fault: tuple[Field, Spoil]
-) -> None:
-    field, spoil = fault
-    request = QueryBillRequest(
-        number=await Counter(federation, home).new_customer(),
-        month=f"{federation.clock.now():%Y-%m}",
-        applicant=Applicant.APPLICANT_HOLDER,
-        documents=[guangdong.document("SIM"), guangdong.document("ID_ORIG")],
-        requester=REQUESTER,
-    )
-    spoil(request.documents[0])
-    told = await refusal(guangdong.billing.QueryBill(request, timeout=CALL_SECONDS))
-    assert (told.reason, told.parameters["field"]) == ("REQUEST_INVALID", f"documents[0].{field}")
+async def test_no_bill_for_an_incomplete_document(federation: Federation, guangdong: Counter, home: str) -> None:
+    number, found = await Counter(federation, home).new_customer(), {}
+    for fault, (_, spoil) in FAULTS.items():
+        request = QueryBillRequest(
+            number=number,
+            month=f"{federation.clock.now():%Y-%m}",
+            applicant=Applicant.APPLICANT_HOLDER,
+            documents=[guangdong.document("SIM"), guangdong.document("ID_ORIG")],
+            requester=REQUESTER,
+        )
+        spoil(request.documents[0])
+        told = await refusal(guangdong.billing.QueryBill(request, timeout=CALL_SECONDS))
+        found[fault] = told.reason, told.parameters["field"]
+    assert found == {fault: ("REQUEST_INVALID", f"documents[0].{field}") for fault, (field, _) in FAULTS.items()}
 
 
 @pytest.mark.files  # nothing of it depends on the engine
 async def test_the_home_region_takes_no_incomplete_document_from_another_region(
-    federation: Federation, guangdong: Counter, sichuan: Counter, fault: tuple[Field, Spoil]
+    federation: Federation, guangdong: Counter, sichuan: Counter
 ) -> None:
-    _, spoil = fault
     number, now = await sichuan.new_customer(), to_timestamp(federation.clock.now())
-    order = Order(
-        id=f"guangdong/counter/{federation.next_id()}",
-        state=OrderState.ORDER_STATE_ACKNOWLEDGED,
-        request=guangdong.request("SUSPEND", number, papers=["ID_ORIG", "SIM"]),
-        handling_region="guangdong",
-        operator="counter",
-        home_region="sichuan",
-        order_date=now,
-        expected_completion_date=now,
-    )
-    spoil(order.request.documents[1])
-    forger = Forger(federation, "guangdong")
-    envelope = forger.seal("sichuan", SUBMIT, OrderSubmission(order=order), order.id)
-    assert refused(await forger.deliver(envelope, "sichuan")) == "REQUEST_INVALID"
-    assert federation.database("sichuan").rows("SELECT 1 FROM orders WHERE order_id = ?", order.id) == []
+    forger, found = Forger(federation, "guangdong"), {}
+    for fault, (_, spoil) in FAULTS.items():
+        order = Order(
+            id=f"guangdong/counter/{federation.next_id()}",
+            state=OrderState.ORDER_STATE_ACKNOWLEDGED,
+            request=guangdong.request("SUSPEND", number, papers=["ID_ORIG", "SIM"]),
+            origin_region="guangdong",
+            operator="counter",
+            home_region="sichuan",
+            create_time=now,
+            expected_completion_time=now,
+        )
+        spoil(order.request.documents[1])
+        envelope = forger.seal("sichuan", SUBMIT, OrderSubmission(order=order), order.id)
+        reason = refused(await forger.deliver(envelope, "sichuan"))
+        kept = federation.database("sichuan").rows("SELECT 1 FROM orders WHERE order_id = ?", order.id)
+        found[fault] = reason, kept
+    assert found == dict.fromkeys(FAULTS, ("REQUEST_INVALID", []))
 
 
 @pytest.mark.files  # nothing of it depends on the engine
 async def test_the_home_region_takes_no_incomplete_supplement_from_another_region(
-    federation: Federation, guangdong: Counter, sichuan: Counter, reviewer: Reviewer, fault: tuple[Field, Spoil]
+    federation: Federation, guangdong: Counter, sichuan: Counter, reviewer: Reviewer
 ) -> None:
-    _, spoil = fault
     order = await guangdong.order("TERMINATE", await sichuan.new_customer())
     await reviewer.decide(order.id, ReviewDecision.REVIEW_DECISION_RETURN, documents=["SIM"], note="which SIM?")
     pending = await guangdong.reaches(order.id, OrderState.ORDER_STATE_PENDING)
-    command = OrderCommand(order_id=order.id, requester=REQUESTER)
-    command.supplement.documents.extend([guangdong.document("SIM"), guangdong.document("FACE")])
-    spoil(command.supplement.documents[1])
-    forger = Forger(federation, "guangdong")
-    envelope = forger.seal("sichuan", COMMAND, command, order.id)
-    assert refused(await forger.deliver(envelope, "sichuan")) == "REQUEST_INVALID"
+    forger, found = Forger(federation, "guangdong"), {}
+    for fault, (_, spoil) in FAULTS.items():
+        command = OrderCommand(order_id=order.id, requester=REQUESTER)
+        command.supplement.documents.extend([guangdong.document("SIM"), guangdong.document("FACE")])
+        spoil(command.supplement.documents[1])
+        found[fault] = refused(await forger.deliver(forger.seal("sichuan", COMMAND, command, order.id), "sichuan"))
+    assert found == dict.fromkeys(FAULTS, "REQUEST_INVALID")
     assert await sichuan.get(order.id) == pending
 
 

@@ -1,4 +1,4 @@
-"""What goes to the regulator: exported by staff of the region of first contact, once the regulator is next."""
+"""What goes to the regulator: exported by staff of the origin region, once the regulator is next."""
 
 import json
 from dataclasses import dataclass
@@ -38,17 +38,19 @@ class Desk:
         """The dossier service of the region's node."""
         return DossierServiceStub(self.federation.dial_node(self.region, f"region/{self.region}/{self.name}"))
 
-    async def export(self, docket: str, *, asks: bool = False, who: api.Appellant = WHO) -> api.Dossier:
+    async def export(self, ticket_id: str, *, asks: bool = False, who: api.Appellant = WHO) -> api.Dossier:
         """The dossier, with everything said that nobody has on record."""
         occurred = self.federation.clock.now().date() - timedelta(days=30)
         statements = api.DossierStatements(occurred_on=f"{occurred}", **TOLD)
-        request = api.ExportDossierRequest(docket=docket, appellant=who, statements=statements, customer_asks=asks)
+        request = api.ExportDossierRequest(
+            ticket_id=ticket_id, appellant=who, statements=statements, customer_asks=asks
+        )
         return (await self.service.ExportDossier(request, timeout=CALL_SECONDS)).dossier
 
-    async def ask(self, docket: str) -> Complaint:
+    async def ask(self, ticket_id: str) -> Complaint:
         """The customer wants the regulator."""
         request = api.AskForRegulatorRequest(
-            request_id=self.federation.next_id(), docket=docket, requester=REQUESTER, wait=seconds(WAIT)
+            request_id=self.federation.next_id(), ticket_id=ticket_id, requester=REQUESTER, wait=seconds(WAIT)
         )
         return (await self.service.AskForRegulator(request, timeout=CALL_SECONDS)).complaint
 
@@ -59,22 +61,22 @@ def verdict(dossier: api.Dossier) -> str:
 
 async def filed(federation: Federation, home: str = "sichuan") -> str:
     """A complaint that its region has taken up."""
-    docket = (await Complainant(federation, "guangdong").file("BILL_WRONG", federation.next_number(home))).docket
-    await staff(federation, home).reaches(docket, IN_PROGRESS)
-    await Complainant(federation, "guangdong").reaches(docket, IN_PROGRESS)
-    return docket
+    ticket_id = (await Complainant(federation, "guangdong").file("BILL_WRONG", federation.next_number(home))).ticket_id
+    await staff(federation, home).reaches(ticket_id, IN_PROGRESS)
+    await Complainant(federation, "guangdong").reaches(ticket_id, IN_PROGRESS)
+    return ticket_id
 
 
 async def test_a_complaint_that_nobody_answered_goes_to_the_regulator_once_the_laws_limit_has_passed(
     federation: Federation,
 ) -> None:
-    desk, docket = Desk(federation, "guangdong"), await filed(federation)
-    early = await refusal(desk.export(docket))
+    desk, ticket_id = Desk(federation, "guangdong"), await filed(federation)
+    early = await refusal(desk.export(ticket_id))
     assert (early.reason, early.parameters["level"]) == ("DOSSIER_NOT_YET", "1")
     await federation.advance(timedelta(days=16))
-    raised = await Complainant(federation, "guangdong").rises(docket, 5)
-    dossier = await desk.export(docket)
-    assert (dossier.docket, dossier.author, verdict(dossier)) == (docket, "guangdong/li", "ACCEPTABLE")
+    raised = await Complainant(federation, "guangdong").rises(ticket_id, 5)
+    dossier = await desk.export(ticket_id)
+    assert (dossier.ticket_id, dossier.author, verdict(dossier)) == (ticket_id, "guangdong/li", "ACCEPTABLE")
     assert (dossier.respondent.en, dossier.department.en, dossier.category.zh_cn) == (
         "Sichuan",
         "Billing",
@@ -87,33 +89,33 @@ async def test_a_complaint_that_nobody_answered_goes_to_the_regulator_once_the_l
         timedelta(minutes=5)
     )
     rows = federation.database("guangdong").rows(
-        "SELECT actor, detail FROM audit WHERE action = 'ExportDossier' AND subject = ?", docket
+        "SELECT actor, detail FROM audit WHERE action = 'ExportDossier' AND subject = ?", ticket_id
     )
     assert rows == [("region/guangdong/staff/li", "staff li, acceptable")]
 
 
 async def test_a_customer_who_asks_raises_it_to_the_regulator_at_the_responsible_region(federation: Federation) -> None:
     desk, counter = Desk(federation, "guangdong"), Desk(federation, "guangdong", "operator/counter")
-    docket = await filed(federation)
-    asked = await counter.ask(docket)
+    ticket_id = await filed(federation)
+    asked = await counter.ask(ticket_id)
     assert triggers(asked)[-1] == (5, "CUSTOMER_ASKED")
     assert {each.region for each in asked.escalations[2:]} == {"sichuan"}
-    assert await staff(federation, "sichuan").get(docket) == asked
-    dossier = await desk.export(docket)
+    assert await staff(federation, "sichuan").get(ticket_id) == asked
+    dossier = await desk.export(ticket_id)
     # It was not answered, and there is still time: whoever is asked by the customer is told so.
     refused = [each.article.en for each in dossier.conditions if each.finding == api.DOSSIER_FINDING_NOT_FULFILLED]
     assert (verdict(dossier), refused) == ("REFUSED", ["Order 35, art. 10(4)"])
-    await staff(federation, "sichuan").propose(docket)
-    await Complainant(federation, "guangdong").reaches(docket, RESOLVED)
-    assert (await refusal(counter.ask(docket))).reason == "COMPLAINT_STATE_FORBIDS"
-    assert verdict(await desk.export(docket)) == "ACCEPTABLE"
+    await staff(federation, "sichuan").propose(ticket_id)
+    await Complainant(federation, "guangdong").reaches(ticket_id, RESOLVED)
+    assert (await refusal(counter.ask(ticket_id))).reason == "COMPLAINT_STATE_FORBIDS"
+    assert verdict(await desk.export(ticket_id)) == "ACCEPTABLE"
 
 
 async def test_a_region_that_cannot_be_reached_keeps_nobody_from_the_regulator(federation: Federation) -> None:
     desk, counter = Desk(federation, "guangdong"), Complainant(federation, "guangdong")
-    docket = (await counter.file("BILL_WRONG", federation.next_number(NOT_JOINED))).docket
-    assert (await refusal(desk.export(docket))).reason == "DOSSIER_NOT_YET"
-    assert (await desk.export(docket, asks=True)).respondent.en == "Hunan"
+    ticket_id = (await counter.file("BILL_WRONG", federation.next_number(NOT_JOINED))).ticket_id
+    assert (await refusal(desk.export(ticket_id))).reason == "DOSSIER_NOT_YET"
+    assert (await desk.export(ticket_id, asks=True)).respondent.en == "Hunan"
 
 
 @pytest.mark.files  # nothing of it depends on the engine
@@ -123,34 +125,34 @@ async def test_of_a_case_the_home_region_is_complained_against_and_else_those_wh
     desk, counter = Desk(federation, "guangdong"), Complainant(federation, "guangdong")
     known = await counter.file("BILL_ROAM", federation.next_number("sichuan"), location_region="henan")
     assert (known.owner_region, len(known.items)) == ("guangdong", 2)
-    dossier = await desk.export(known.docket, asks=True)
+    dossier = await desk.export(known.ticket_id, asks=True)
     assert dossier.respondent.en == "Sichuan"
     assert "The company of Sichuan;" in dossier.conditions[1].ground.en
     unknown = await counter.file("BILL_ROAM", federation.next_number(""), location_region="henan")
-    nobody = await desk.export(unknown.docket, asks=True)
+    nobody = await desk.export(unknown.ticket_id, asks=True)
     assert (nobody.respondent.en, verdict(nobody)) == ("", "REFUSED")
-    await assign(federation, unknown.docket, "henan", "SETTLEMENT")
-    assert (await desk.export(unknown.docket, asks=True)).respondent.en == "Henan"
+    await assign(federation, unknown.ticket_id, "henan", "SETTLEMENT")
+    assert (await desk.export(unknown.ticket_id, asks=True)).respondent.en == "Henan"
 
 
 async def test_an_answered_complaint_is_exported_only_where_the_customer_asks(federation: Federation) -> None:
-    desk, docket = Desk(federation, "guangdong"), await filed(federation)
-    await staff(federation, "sichuan").propose(docket)
-    await Complainant(federation, "guangdong").reaches(docket, RESOLVED)
-    assert (await refusal(desk.export(docket))).reason == "DOSSIER_ANSWERED"
-    assert verdict(await desk.export(docket, asks=True)) == "ACCEPTABLE"
+    desk, ticket_id = Desk(federation, "guangdong"), await filed(federation)
+    await staff(federation, "sichuan").propose(ticket_id)
+    await Complainant(federation, "guangdong").reaches(ticket_id, RESOLVED)
+    assert (await refusal(desk.export(ticket_id))).reason == "DOSSIER_ANSWERED"
+    assert verdict(await desk.export(ticket_id, asks=True)) == "ACCEPTABLE"
 
 
 async def test_only_staff_of_the_first_contact_export_it(federation: Federation) -> None:
-    docket = await filed(federation)
+    ticket_id = await filed(federation)
     assert (
-        await refusal(Desk(federation, "sichuan").export(docket, asks=True))
+        await refusal(Desk(federation, "sichuan").export(ticket_id, asks=True))
     ).reason == "COMPLAINT_NOT_FIRST_CONTACT"
-    assert (await refusal(Desk(federation, "henan").export(docket, asks=True))).reason == "COMPLAINT_NOT_FOUND"
+    assert (await refusal(Desk(federation, "henan").export(ticket_id, asks=True))).reason == "COMPLAINT_NOT_FOUND"
     operator = Desk(federation, "guangdong", "operator/counter")
-    assert (await refusal(operator.export(docket, asks=True))).reason == "PERMISSION_DENIED"
+    assert (await refusal(operator.export(ticket_id, asks=True))).reason == "PERMISSION_DENIED"
     too_long = api.Appellant(name="长" * 201)
-    refused = await refusal(Desk(federation, "guangdong").export(docket, asks=True, who=too_long))
+    refused = await refusal(Desk(federation, "guangdong").export(ticket_id, asks=True, who=too_long))
     assert (refused.reason, refused.parameters["field"]) == ("REQUEST_INVALID", "appellant.name")
 
 
@@ -162,8 +164,8 @@ async def test_of_an_own_customer_the_records_say_who_appeals_and_of_another_reg
     for counter in (guangdong, sichuan):
         number = federation.next_number(counter.region)
         await counter.create(counter.customer(number, name="欧阳若兰"))
-        docket = (await complainant.file("BILL_WRONG", number)).docket
-        names.append((await desk.export(docket, asks=True, who=api.Appellant())).appellant.name)
+        ticket_id = (await complainant.file("BILL_WRONG", number)).ticket_id
+        names.append((await desk.export(ticket_id, asks=True, who=api.Appellant())).appellant.name)
     assert names == ["欧阳若兰", ""]
 
 
@@ -171,17 +173,17 @@ async def test_of_an_own_customer_the_records_say_who_appeals_and_of_another_reg
 async def test_what_staff_wrote_down_for_themselves_goes_to_no_regulator(
     federation: Federation, tmp_path: Path
 ) -> None:
-    docket, planted = await filed(federation), "PLANTED-PRIVATE-0815"
+    ticket_id, planted = await filed(federation), "PLANTED-PRIVATE-0815"
     for region in ("guangdong", "sichuan"):
         noting = staff(federation, region)
-        assert [each.text for each in await noting.note_privately(docket, planted)] == [planted]
-        assert planted in str(await noting.told(docket)), "the search finds what is there"
+        assert [each.text for each in await noting.note_privately(ticket_id, planted)] == [planted]
+        assert planted in str(await noting.told(ticket_id)), "the search finds what is there"
     desk = Desk(federation, "guangdong")
-    assert planted not in str(await desk.export(docket, asks=True))
+    assert planted not in str(await desk.export(ticket_id, asks=True))
     flags = ("--out", str(tmp_path), "--name", "张三", "--customer-asks")
-    ended = await said(federation, "guangdong", "staff/li", "dossier", docket, *flags)
+    ended = await said(federation, "guangdong", "staff/li", "dossier", ticket_id, *flags)
     assert ended.code == 0, ended.err
-    files = [tmp_path / f"{docket.replace('/', '-')}.{ending}" for ending in ("json", "md")]
+    files = [tmp_path / f"{ticket_id.replace('/', '-')}.{ending}" for ending in ("json", "md")]
     written = [path.read_text("utf-8") for path in files]
     assert not any(planted in text for text in (*written, ended.out))
 
@@ -192,8 +194,8 @@ async def test_the_command_writes_both_files_for_their_owner_in_both_languages(
 ) -> None:
     desk = Complainant(federation, "guangdong")
     written = desk.request("BILL_WRONG", federation.next_number("sichuan"), "多收费|<b>**两次**\n还有短信费")
-    docket = (await desk.hand_in(written)).docket
-    await desk.reaches(docket, IN_PROGRESS)
+    ticket_id = (await desk.hand_in(written)).ticket_id
+    await desk.reaches(ticket_id, IN_PROGRESS)
     flags = (
         "--out",
         str(tmp_path),
@@ -205,14 +207,14 @@ async def test_the_command_writes_both_files_for_their_owner_in_both_languages(
         "no",
         "--customer-asks",
     )
-    early = await said(federation, "guangdong", "staff/li", "dossier", docket, *flags[:-1])
+    early = await said(federation, "guangdong", "staff/li", "dossier", ticket_id, *flags[:-1])
     assert (early.code, "DOSSIER_NOT_YET" in early.err) == (1, True)
-    ended = await said(federation, "guangdong", "staff/li", "dossier", docket, *flags)
+    ended = await said(federation, "guangdong", "staff/li", "dossier", ticket_id, *flags)
     assert ended.code == 0, ended.err
     assert "An appeal would be refused by Order 35, art. 10(4)." in ended.out
     assert "art. 11(4): No record says so." in ended.out
     assert len(ended.out.splitlines()) == 7  # the files, the verdict, and four points that are open
-    found, document = (tmp_path / f"{docket.replace('/', '-')}.{ending}" for ending in ("json", "md"))
+    found, document = (tmp_path / f"{ticket_id.replace('/', '-')}.{ending}" for ending in ("json", "md"))
     assert {path.stat().st_mode & 0o777 for path in (found, document)} == {0o600}
     dossier = json.loads(found.read_text("utf-8"))
     assert (dossier["verdict"], dossier["appellant"]["name"]) == ("DOSSIER_VERDICT_REFUSED", "张三")
@@ -226,4 +228,4 @@ async def test_the_command_writes_both_files_for_their_owner_in_both_languages(
     assert "customer asked" in english
     for part in (chinese, english):
         assert "\n> 多收费\\|\\<b\\>\\*\\*两次\\*\\*\n> 还有短信费\n" in part
-    assert (await desk.rises(docket, 5)).level == 5
+    assert (await desk.rises(ticket_id, 5)).level == 5

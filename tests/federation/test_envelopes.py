@@ -8,7 +8,7 @@ from gateway.api.region.v1.order_envelopes_pb2 import OrderSubmission, OrderUpda
 from gateway.api.region.v1.order_pb2 import Order, OrderState
 from gateway.api.relay.v1.relay_pb2 import Envelope, EnvelopeContent
 from gateway.api.types.v1.types_pb2 import Applicant
-from gateway.clock import to_timestamp
+from gateway.time.clock import to_timestamp
 from tests.federation.counter import Counter
 from tests.federation.forger import (
     COMMAND,
@@ -41,16 +41,16 @@ async def paid(guangdong: Counter, sichuan: Counter) -> tuple[Order, str]:
 
 
 def fresh_submission(counter: Counter, number: str, business: str = "SUSPEND", **changes: object) -> Order:
-    """An order as a handling region hands it in."""
+    """An order as an origin region hands it in."""
     order = Order(
         id=f"{counter.region}/counter/{counter.federation.next_id()}",
         state=OrderState.ORDER_STATE_ACKNOWLEDGED,
         request=counter.request(business, number),
-        handling_region=counter.region,
+        origin_region=counter.region,
         operator="counter",
         home_region="sichuan",
-        order_date=to_timestamp(counter.federation.clock.now()),
-        expected_completion_date=to_timestamp(counter.federation.clock.now()),
+        create_time=to_timestamp(counter.federation.clock.now()),
+        expected_completion_time=to_timestamp(counter.federation.clock.now()),
     )
     for field, value in changes.items():
         setattr(order, field, value)
@@ -166,7 +166,7 @@ async def test_only_the_home_region_updates_an_order(
     assert await guangdong.get(order.id) == order
 
 
-async def test_only_the_handling_region_commands_an_order(henan: Forger, guangdong: Counter, sichuan: Counter) -> None:
+async def test_only_the_origin_region_commands_an_order(henan: Forger, guangdong: Counter, sichuan: Counter) -> None:
     order = await guangdong.order("TERMINATE", await sichuan.new_customer())
     envelope = henan.seal("sichuan", COMMAND, cancellation(order), order.id)
     assert refused(await henan.deliver(envelope, "sichuan")) == "ENVELOPE_KIND_NOT_ALLOWED"
@@ -200,7 +200,7 @@ async def test_a_region_hands_in_orders_in_its_own_name_only(
     [{"steps_done": 1}, {"steps_done": 2}, {"steps_done": 3}, {"version": 1}, {"state": COMPLETED}],
     ids=str,
 )
-async def test_a_handling_region_cannot_pass_the_home_regions_review(
+async def test_a_origin_region_cannot_pass_the_home_regions_review(
     henan: Forger, sichuan: Counter, changes: dict[str, object]
 ) -> None:
     number = await sichuan.new_customer()
@@ -211,7 +211,7 @@ async def test_a_handling_region_cannot_pass_the_home_regions_review(
     assert (await sichuan.read(number)).billing_account.balance.minor_units == 20_000
 
 
-async def test_what_a_handling_region_did_not_check_the_home_region_checks(henan: Forger, sichuan: Counter) -> None:
+async def test_what_a_origin_region_did_not_check_the_home_region_checks(henan: Forger, sichuan: Counter) -> None:
     number = await sichuan.new_customer()
     at_henan = Counter(sichuan.federation, "henan")
     faults = {

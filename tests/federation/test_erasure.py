@@ -7,17 +7,18 @@ from pathlib import Path
 import grpc
 import pytest
 
-from gateway import audit, vault
 from gateway.api.region.v1 import erasure_service_pb2 as api
 from gateway.api.region.v1.complaint_pb2 import ComplaintState
 from gateway.api.region.v1.customer_service_pb2 import ListCustomersRequest, ProductStatus
 from gateway.api.region.v1.order_envelopes_pb2 import OrderErasure
 from gateway.api.region.v1.order_pb2 import Order, OrderState
 from gateway.api.region.v1.order_service_pb2 import ListOrdersRequest, WatchOrdersRequest
+from gateway.auditing import audit
 from gateway.errors import from_rpc_error, reason_name
-from region_node.erasure import operations
-from region_node.erasure.remembered import ERASED_KEYS
-from region_node.retention.holds import Hold
+from gateway.store import vault
+from region_node.lifecycle.erasure import operations
+from region_node.lifecycle.holds.operations import Hold
+from region_node.node.erased_keys import ERASED_KEYS
 from tests.federation.archive import Archive
 from tests.federation.commands import as_caller, run_command
 from tests.federation.complainant import Complainant
@@ -77,13 +78,14 @@ async def orders_about(counter: Counter, number: str) -> set[str]:
     return {order.id for order in page.orders}
 
 
+@pytest.mark.clause("7.3(4)")
 async def test_once_erased_nothing_of_a_customer_is_read_at_home_nor_where_the_orders_were_handled(
     federation: Federation, guangdong: Counter, sichuan: Counter, reviewer: Reviewer
 ) -> None:
     number, order = await left(guangdong, sichuan, reviewer)
     home, handling = federation.sealing("sichuan"), federation.sealing("guangdong")
-    at_home = [f"customer/{customer_of(number)}", home.number_subject(number), f"order/{order.id}"]
-    at_handling = [handling.number_subject(number), f"order/{order.id}"]
+    at_home = [f"customer/{customer_of(number)}", home.number_subject(number), f"envelope/{order.id}"]
+    at_handling = [handling.number_subject(number), f"envelope/{order.id}"]
     sealed = [(home, subject, home.seal(subject, SECRET)) for subject in at_home]
     sealed += [(handling, subject, handling.seal(subject, SECRET)) for subject in at_handling]
     neighbour = await sichuan.new_customer()
@@ -147,12 +149,12 @@ async def test_only_the_home_region_has_an_order_erased_and_only_one_that_is_fin
 ) -> None:
     number = await sichuan.new_customer()
     done, under_way = await guangdong.order("PAY", number), await guangdong.order("TERMINATE", number)
-    sealed = federation.sealing("guangdong").seal(f"order/{done.id}", SECRET)
+    sealed = federation.sealing("guangdong").seal(f"envelope/{done.id}", SECRET)
     forged = Forger(federation, "henan").seal("guangdong", ERASURE, OrderErasure(), done.id)
     assert refused(await Forger(federation, "henan").deliver(forged, "guangdong")) == "ENVELOPE_KIND_NOT_ALLOWED"
     early = Forger(federation, "sichuan").seal("guangdong", ERASURE, OrderErasure(), under_way.id)
     assert refused(await Forger(federation, "sichuan").deliver(early, "guangdong")) == "ORDER_STATE_FORBIDS"
-    assert federation.sealing("guangdong").opens(f"order/{done.id}", sealed)
+    assert federation.sealing("guangdong").opens(f"envelope/{done.id}", sealed)
     for order in (done, under_way):
         assert (await guangdong.get(order.id)).request.number == number
 
@@ -224,35 +226,35 @@ async def test_a_customers_complaints_end_with_the_customer_and_an_open_one_keep
     end_line(federation, number)
     complaint = await desk.file("BILL_WRONG", number)
     told = await refusal(sichuan.erase(number))
-    assert (told.reason, told.parameters["complaint"]) == ("CUSTOMER_HAS_COMPLAINTS", complaint.docket)
-    await desk.withdraw(complaint.docket)
+    assert (told.reason, told.parameters["complaint"]) == ("CUSTOMER_HAS_COMPLAINTS", complaint.ticket_id)
+    await desk.withdraw(complaint.ticket_id)
     await sichuan.erase(number)
-    assert (await refusal(desk.get(complaint.docket))).reason == "COMPLAINT_NOT_FOUND"
+    assert (await refusal(desk.get(complaint.ticket_id))).reason == "COMPLAINT_NOT_FOUND"
 
 
 async def test_what_other_regions_keep_of_a_customer_ends_too(federation: Federation, sichuan: Counter) -> None:
     number = await sichuan.new_customer(balance=0)
     henan, desk = Archive(Counter(federation, "henan")), Complainant(federation, "guangdong")
-    register_id = await henan.put(number)
+    document_id = await henan.put(number)
     complaint = await desk.file("BILL_WRONG", number)
-    await desk.withdraw(complaint.docket)
+    await desk.withdraw(complaint.ticket_id)
 
     async def is_withdrawn() -> bool:
         staff = Complainant(federation, "sichuan", "staff/wang")
-        return (await staff.get(complaint.docket)).state == ComplaintState.COMPLAINT_STATE_CANCELLED
+        return (await staff.get(complaint.ticket_id)).state == ComplaintState.COMPLAINT_STATE_CANCELLED
 
     await until(is_withdrawn, "the home region knows that it was withdrawn")
     end_line(federation, number)
-    assert await henan.content(number, register_id)
+    assert await henan.content(number, document_id)
     await sichuan.erase(number)
-    assert await reason_of(anext(aiter(henan.pieces(number, register_id)))) == "DOCUMENT_CONTENT_DENIED"
+    assert await reason_of(anext(aiter(henan.pieces(number, document_id)))) == "DOCUMENT_CONTENT_DENIED"
 
     async def is_gone() -> bool:
-        files = federation.database("henan").rows("SELECT 1 FROM document_files WHERE register_id = ?", register_id)
-        return not files and await reason_of(desk.get(complaint.docket)) == "COMPLAINT_NOT_FOUND"
+        files = federation.database("henan").rows("SELECT 1 FROM document_files WHERE document_id = ?", document_id)
+        return not files and await reason_of(desk.get(complaint.ticket_id)) == "COMPLAINT_NOT_FOUND"
 
     await until(is_gone, "content and complaint are gone")
-    assert federation.database("henan").rows("SELECT 1 FROM document_chunks WHERE register_id = ?", register_id) == []
+    assert federation.database("henan").rows("SELECT 1 FROM document_chunks WHERE document_id = ?", document_id) == []
     assert list(await henan.list(number)) == []
 
 
@@ -293,7 +295,7 @@ async def test_what_is_sealed_under_a_destroyed_key_is_told_as_erased_and_never_
     request_id = federation.next_id()
     documents = await guangdong.verify(number, request_id, code=await guangdong.receive_code(number, request_id))
     assert (await refusal(profile(guangdong, number, request_id, documents))).reason == "SUBSCRIPTION_NOT_FOUND"
-    monkeypatch.setattr("region_node.orders.service._watch_start", destroyed)
+    monkeypatch.setattr("region_node.business.orders.service._watch_start", destroyed)
     watch = guangdong.orders.WatchOrders(WatchOrdersRequest(requester=REQUESTER), timeout=CALL_SECONDS)
     assert (await refusal(watch.read())).reason == "CUSTOMER_ERASED"
 
@@ -352,7 +354,7 @@ async def test_of_a_restricted_customer_nothing_is_read_and_nothing_goes_on_unti
     number, request_id = await sichuan.new_customer(), federation.next_id()
     documents = await guangdong.verify(number, request_id, code=await guangdong.receive_code(number, request_id))
     under_way = await guangdong.order("TERMINATE", number)
-    assert (await sichuan.restrict(number)).standing == api.CustomerStanding.CUSTOMER_STANDING_RESTRICTED
+    assert (await sichuan.restrict(number)).status == api.CustomerStatus.CUSTOMER_STATUS_RESTRICTED
     await sichuan.restrict(number)
     calls = (
         sichuan.read(number),
@@ -370,7 +372,7 @@ async def test_of_a_restricted_customer_nothing_is_read_and_nothing_goes_on_unti
         order = await counter.order("SUSPEND", number)
         assert (order.state, "restricted" in order.error.message.en) == (REJECTED, True)
 
-    assert (await sichuan.release(number)).standing == api.CustomerStanding.CUSTOMER_STANDING_ACTIVE
+    assert (await sichuan.release(number)).status == api.CustomerStatus.CUSTOMER_STATUS_ACTIVE
     await sichuan.release(number)
     assert customer_of(number) in await listed(sichuan)
     assert (await guangdong.order("SUSPEND", number)).state == COMPLETED
@@ -385,6 +387,7 @@ async def test_of_a_restricted_customer_nothing_is_read_and_nothing_goes_on_unti
     ]
 
 
+@pytest.mark.clause("7.3(2)")
 async def test_a_restored_older_database_does_not_bring_an_erased_customer_back(
     tmp_path: Path, databases: Databases
 ) -> None:
@@ -392,7 +395,7 @@ async def test_a_restored_older_database_does_not_bring_an_erased_customer_back(
         guangdong, sichuan = Counter(federation, "guangdong"), Counter(federation, "sichuan")
         number, order = await left(guangdong, sichuan, Reviewer(federation, "sichuan"))
         home, subject = federation.sealing("sichuan"), f"customer/{customer_of(number)}"
-        sealed = {each: home.seal(each, SECRET) for each in (subject, f"order/{order.id}")}
+        sealed = {each: home.seal(each, SECRET) for each in (subject, f"envelope/{order.id}")}
         await federation.stop_node("sichuan")
         restore = federation.back_up("sichuan")
         await federation.start_node("sichuan")
@@ -445,19 +448,19 @@ async def test_of_a_case_nothing_is_left_at_any_region_that_had_a_part_in_it(
     number, desk = await sichuan.new_customer(balance=0), Complainant(federation, "guangdong")
     end_line(federation, number)
     case = await desk.file("BILL_ROAM", number, location_region="henan")
-    first, second = (each.docket for each in case.items)
+    first, second = (each.ticket_id for each in case.items)
     home, other = (Complainant(federation, region, "staff/wang") for region in ("sichuan", "henan"))
     await home.reaches(first, ComplaintState.COMPLAINT_STATE_IN_PROGRESS)
     await home.give_back(first)
     told = await refusal(sichuan.erase(number))
     assert (told.reason, told.parameters["complaint"]) == ("CUSTOMER_HAS_COMPLAINTS", first)
     await other.reaches(second, ComplaintState.COMPLAINT_STATE_IN_PROGRESS)
-    await desk.withdraw(case.docket)
+    await desk.withdraw(case.ticket_id)
     await home.reaches(first, ComplaintState.COMPLAINT_STATE_CANCELLED)
     await sichuan.erase(number)
 
     async def is_gone() -> bool:
-        asked = (desk.get(case.docket), home.get(first), other.get(second))
+        asked = (desk.get(case.ticket_id), home.get(first), other.get(second))
         return [await reason_of(each) for each in asked] == ["COMPLAINT_NOT_FOUND"] * 3
 
     await until(is_gone, "the case and its items are gone")

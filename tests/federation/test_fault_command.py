@@ -18,6 +18,7 @@ async def said(federation: Federation, region: str, who: str, *words: str, code:
 
 
 @pytest.mark.files  # the commands are the same on either engine
+@pytest.mark.clause("5.2.4", "6.2(1)")
 async def test_a_fault_is_followed_from_the_report_to_its_end_by_commands(federation: Federation) -> None:
     number, counter, staff = federation.next_number("sichuan"), "operator/counter", "staff/wang"
     clerk, desk = ("--staff-id", "4711"), FaultReporter(federation, "guangdong")

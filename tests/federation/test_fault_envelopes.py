@@ -8,7 +8,7 @@ import pytest
 from gateway.api.region.v1.fault_envelopes_pb2 import FaultCommand, FaultFiling, FaultUpdate
 from gateway.api.region.v1.fault_pb2 import Fault, FaultPlace, FaultState
 from gateway.api.relay.v1.relay_pb2 import EnvelopeKind
-from gateway.clock import from_timestamp, to_timestamp
+from gateway.time.clock import from_timestamp, to_timestamp
 from tests.federation.counter import Counter
 from tests.federation.fault_reporter import FaultReporter
 from tests.federation.forger import Forger, refused
@@ -37,11 +37,11 @@ def fresh(federation: Federation, number: str) -> Fault:
         id=f"henan/F{federation.next_id()}",
         state=FaultState.FAULT_STATE_ACKNOWLEDGED,
         report=FaultReporter(federation, "henan").request(number, FaultPlace(site="chengdu", region="sichuan")),
-        handling_region="henan",
+        origin_region="henan",
         home_region="sichuan",
         owner_region="sichuan",
         operator="counter",
-        creation_date=to_timestamp(federation.clock.now()),
+        create_time=to_timestamp(federation.clock.now()),
     )
 
 
@@ -73,12 +73,12 @@ async def test_only_the_region_in_which_it_was_reported_says_what_the_customer_s
 @pytest.mark.parametrize(
     ("spoil", "reason"),
     [
-        (lambda each: setattr(each, "handling_region", "guangdong"), "ENVELOPE_KIND_NOT_ALLOWED"),
+        (lambda each: setattr(each, "origin_region", "guangdong"), "ENVELOPE_KIND_NOT_ALLOWED"),
         (lambda each: setattr(each, "id", "guangdong/F1-1"), "ENVELOPE_KIND_NOT_ALLOWED"),
         (lambda each: setattr(each, "version", 3), "ENVELOPE_INVALID"),
         (lambda each: setattr(each, "state", FaultState.FAULT_STATE_RESOLVED), "ENVELOPE_INVALID"),
         (lambda each: each.repair.parts.add(number=1), "ENVELOPE_INVALID"),
-        (lambda each: each.ClearField("creation_date"), "ENVELOPE_INVALID"),
+        (lambda each: each.ClearField("create_time"), "ENVELOPE_INVALID"),
         (lambda each: setattr(each.report.place, "site", "zhengzhou"), "FAULT_NOT_RESPONSIBLE"),
         (lambda each: setattr(each.report.place, "site", "atlantis"), "SITE_UNKNOWN"),
     ],
@@ -115,9 +115,9 @@ async def test_no_region_has_rent_given_back_for_a_fault_that_is_not_its_own_or_
     forged = Fault()
     forged.CopyFrom(fresh(federation, number))
     forged.version, forged.owner_region, forged.state = 4, "henan", FaultState.FAULT_STATE_RESOLVED
-    forged.creation_date.CopyFrom(to_timestamp(now - timedelta(days=20)))
+    forged.create_time.CopyFrom(to_timestamp(now - timedelta(days=20)))
     forged.outages.add(
-        start_time=forged.creation_date,
+        start_time=forged.create_time,
         due=to_timestamp(now - timedelta(days=18)),
         breach_time=to_timestamp(now - timedelta(days=18)),
         end_time=to_timestamp(now),
@@ -129,7 +129,7 @@ async def test_no_region_has_rent_given_back_for_a_fault_that_is_not_its_own_or_
     ):
         each = Fault()
         each.CopyFrom(forged)
-        each.id, each.handling_region = f"guangdong/F{federation.next_id()}", "guangdong"
+        each.id, each.origin_region = f"guangdong/F{federation.next_id()}", "guangdong"
         each.report.place.site, each.report.place.region = site, region
         each.outages[0].start_time.CopyFrom(to_timestamp(now - timedelta(days=40)))
         spoiled.append((each, reason))
@@ -142,4 +142,4 @@ async def test_no_region_has_rent_given_back_for_a_fault_that_is_not_its_own_or_
         envelope = henan.seal("sichuan", UPDATE, FaultUpdate(fault=each), each.id)
         assert refused(await henan.deliver(envelope, "sichuan")) == reason
     assert await sichuan.balance(number) == 0
-    assert from_timestamp(known.creation_date) > now - timedelta(days=1)
+    assert from_timestamp(known.create_time) > now - timedelta(days=1)

@@ -8,7 +8,7 @@ from gateway.api.region.v1.fault_pb2 import Fault, FaultEvaluation, FaultState, 
 from gateway.api.region.v1.fault_service_pb2 import WorkOnFaultRequest
 from gateway.api.region.v1.sharing_service_pb2 import DisclosureKind
 from gateway.api.types.v1.types_pb2 import Money
-from gateway.clock import from_timestamp, to_timestamp
+from gateway.time.clock import from_timestamp, to_timestamp
 from tests.federation.counter import Counter
 from tests.federation.fault_reporter import CLOSED, IN_PROGRESS, RESOLVED, FaultReporter
 from tests.federation.refusals import refusal
@@ -46,6 +46,7 @@ def installed(number: int) -> WorkOnFaultRequest:
 
 
 @PLACES
+@pytest.mark.clause("6.1(2)", "6.2(2)", "6.2(3)", "6.2(4)", "6.2(5)", "6.4", "6.4(1)")
 async def test_a_repair_has_advice_one_engineer_a_time_parts_that_are_free_or_accepted_and_a_rating(
     federation: Federation, desk: FaultReporter, place: str
 ) -> None:
@@ -127,7 +128,7 @@ async def test_what_is_known_of_a_fault_of_an_erased_customer_is_destroyed_every
     await engineers.resolves(still_open.id)
     await engineers.closes(still_open.id)
     await until(lambda: are_gone(still_open.id), "nobody can read the other one any more")
-    assert from_timestamp(ended.creation_date) <= from_timestamp(still_open.creation_date)
+    assert from_timestamp(ended.create_time) <= from_timestamp(still_open.create_time)
 
 
 async def test_no_fault_of_a_restricted_customer_is_shown_or_taken_in(

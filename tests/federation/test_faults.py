@@ -8,7 +8,7 @@ import pytest
 from gateway.api.region.v1.alarm_pb2 import NetworkObject
 from gateway.api.region.v1.fault_pb2 import Fault, FaultCause, FaultPlace, FaultReport, FaultSeverity, FaultState
 from gateway.api.region.v1.fault_service_pb2 import WatchFaultsRequest, WorkOnFaultRequest
-from gateway.clock import from_timestamp
+from gateway.time.clock import from_timestamp
 from tests.federation.counter import REQUESTER, Counter
 from tests.federation.fault_reporter import CLOSED, IN_PROGRESS, RESOLVED, REVIEW, FaultReporter
 from tests.federation.probe import Probe, raised
@@ -56,14 +56,15 @@ async def late(federation: Federation, fault: Fault, hours: int) -> None:
 
 
 @PLACES
+@pytest.mark.clause("5.4.1")
 async def test_a_fault_goes_to_where_it_is_and_all_regions_concerned_follow_it_to_the_end(
     federation: Federation, desk: FaultReporter, place: str
 ) -> None:
     number, engineers, home = federation.next_number("sichuan"), staff(federation, place), staff(federation, "sichuan")
     filed = await desk.report(number, site=SITES[place])
     assert filed.id.startswith("guangdong/F")
-    assert (filed.owner_region, filed.home_region, filed.handling_region) == (place, "sichuan", "guangdong")
-    assert from_timestamp(filed.expected_resolution_date) - from_timestamp(filed.creation_date) == timedelta(hours=48)
+    assert (filed.owner_region, filed.home_region, filed.origin_region) == (place, "sichuan", "guangdong")
+    assert from_timestamp(filed.expected_resolution_time) - from_timestamp(filed.create_time) == timedelta(hours=48)
     assert (await engineers.is_taken(filed.id)).state == FaultState.FAULT_STATE_ACKNOWLEDGED
     assert (await engineers.takes_up(filed.id)).state == IN_PROGRESS
     await engineers.resolves(filed.id)
@@ -114,7 +115,7 @@ async def test_a_fault_in_the_countryside_is_late_after_72_hours_and_not_after_4
 ) -> None:
     number, engineers = await sichuan.new_customer(balance=0), staff(federation, "sichuan")
     filed = await desk.report(number, site=RURAL_SITE)
-    assert from_timestamp(filed.expected_resolution_date) - from_timestamp(filed.creation_date) == timedelta(hours=72)
+    assert from_timestamp(filed.expected_resolution_time) - from_timestamp(filed.create_time) == timedelta(hours=72)
     await engineers.is_taken(filed.id)
     await engineers.takes_up(filed.id)
     await federation.advance(timedelta(hours=URBAN_HOURS + 20))
@@ -146,6 +147,7 @@ async def test_no_rent_is_given_back_for_what_the_customers_own_side_has_caused(
     assert sum("未能按期修复" in each for each in texts(federation, number, "sichuan")) == 1
 
 
+@pytest.mark.clause("6.1(1)")
 async def test_a_fault_that_opens_again_after_it_was_late_gives_back_the_additional_time_alone(
     federation: Federation, desk: FaultReporter, sichuan: Counter
 ) -> None:
@@ -185,6 +187,7 @@ async def test_two_late_faults_of_one_line_give_back_the_same_time_once(
     assert first > 100 > second
 
 
+@pytest.mark.clause("6.1(3)")
 async def test_a_report_waits_for_a_region_that_is_away_and_is_taken_up_once(
     federation: Federation, desk: FaultReporter
 ) -> None:
@@ -252,6 +255,7 @@ async def test_a_fault_that_the_customer_takes_back_is_cancelled_everywhere_and_
     assert (await refusal(elsewhere.cancel(filed.id))).reason == "FAULT_NOT_REPORTED_HERE"
 
 
+@pytest.mark.clause("5.4.4")
 async def test_a_major_fault_of_a_link_is_closed_with_a_review_and_its_measures(
     federation: Federation, desk: FaultReporter
 ) -> None:
@@ -268,7 +272,7 @@ async def test_a_major_fault_of_a_link_is_closed_with_a_review_and_its_measures(
     closed = await engineers.closes(filed.id, REVIEW)
     assert closed.review.measures[0].owner == "li"
     assert closed.review.author == "sichuan/wang"
-    actions = "SELECT category, cause_code, owner, due_date FROM improvement_actions WHERE docket = ?"
+    actions = "SELECT category, cause_code, owner, due_date FROM improvement_actions WHERE ticket_id = ?"
     assert federation.database("sichuan").rows(actions, filed.id) == [("FAULT", "cable", "li", "2030-01-31")]
 
 

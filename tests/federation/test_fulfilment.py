@@ -18,9 +18,9 @@ from gateway.api.region.v1.order_pb2 import Order, OrderState, Party
 from gateway.api.region.v1.order_service_pb2 import ListOrdersRequest, ReviewDecision
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.channels import Dialer
-from gateway.identity import server_name
-from region_node.settings import FulfilmentSettings, ProviderSettings
+from gateway.rpc.channels import Dialer
+from gateway.security.identity import server_name
+from region_node.node.settings import FulfilmentSettings, ProviderSettings
 from tests.federation.certificates import FEDERATION
 from tests.federation.counter import Counter, Reviewer
 from tests.federation.databases import Databases
@@ -139,6 +139,7 @@ def network(runner: asyncio.Runner, built: Network) -> Iterator[Network]:
 
 
 @handled_anywhere
+@pytest.mark.clause("3.1.5", "3.2.5", "9.2(1)")
 async def test_the_system_does_it_once_and_the_records_follow(network: Network, handling: str) -> None:
     counter = Counter(network.federation, handling)
     order = await network.suspension(handling)
@@ -162,7 +163,7 @@ async def test_while_the_system_works_the_order_says_so_until_its_promise(networ
     order = await network.suspension(handling)
     assert (order.state, order.awaiting.party) == (OrderState.ORDER_STATE_IN_PROGRESS, Party.PARTY_HOME_REGION)
     assert order.awaiting.action == "provision"
-    assert order.awaiting.due == order.expected_completion_date
+    assert order.awaiting.due == order.expected_completion_time
     await Counter(network.federation, handling).reaches(order.id, COMPLETED)
 
 

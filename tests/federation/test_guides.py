@@ -1,8 +1,10 @@
 """Guides across regions: what is promised before an order is what the order is promised."""
 
+import pytest
+
 from gateway.api.region.v1 import catalogue_service_pb2 as api
 from gateway.api.region.v1.order_pb2 import OrderState
-from gateway.clock import from_timestamp
+from gateway.time.clock import from_timestamp
 from tests.federation.counter import Counter
 from tests.federation.running import CALL_SECONDS, Federation
 
@@ -13,6 +15,7 @@ async def guide(counter: Counter, business: str, number: str) -> api.GetBusiness
     return await counter.catalogue.GetBusinessGuide(request, timeout=CALL_SECONDS)
 
 
+@pytest.mark.clause("1.1.2", "2.2.1")
 async def test_a_guide_for_a_customer_of_henan_tells_henans_promise_and_the_order_is_promised_the_same(
     federation: Federation, guangdong: Counter
 ) -> None:
@@ -23,14 +26,15 @@ async def test_a_guide_for_a_customer_of_henan_tells_henans_promise_and_the_orde
     assert {limit.region for limit in told.limits} == {"", "henan"}
     dues = [from_timestamp(limit.due) for limit in told.limits]
     assert dues == sorted(dues)
-    assert from_timestamp(told.expected_completion_date) == dues[0]
+    assert from_timestamp(told.expected_completion_time) == dues[0]
     for business in ("SUSPEND", "RESUME"):
-        promised = from_timestamp((await guide(guangdong, business, number)).expected_completion_date)
+        promised = from_timestamp((await guide(guangdong, business, number)).expected_completion_time)
         order = await guangdong.order(business, number)
-        later = from_timestamp(order.expected_completion_date) - promised
+        later = from_timestamp(order.expected_completion_time) - promised
         assert 0 <= later.total_seconds() < CALL_SECONDS
 
 
+@pytest.mark.clause("10.1(1)")
 async def test_every_business_has_a_guide_with_a_promise_in_every_region(federation: Federation) -> None:
     codes = [business.code for business in (await federation.configuration()).businesses]
     number = await Counter(federation, "sichuan").new_customer()
@@ -38,10 +42,11 @@ async def test_every_business_has_a_guide_with_a_promise_in_every_region(federat
         for code in codes:
             told = await guide(Counter(federation, region), code, number)
             assert told.limits
-            assert told.HasField("expected_completion_date")
+            assert told.HasField("expected_completion_time")
             assert {policy.name for policy in told.policies} == set(told.business.policies)
 
 
+@pytest.mark.clause("10.1(2)")
 async def test_a_completed_order_is_counted_in_the_guide_of_both_regions_once(
     federation: Federation, guangdong: Counter, sichuan: Counter
 ) -> None:

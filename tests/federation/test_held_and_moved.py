@@ -10,7 +10,7 @@ from gateway.api.federation.v1.configuration_pb2 import NumberException, PrefixR
 from gateway.api.federation.v1.federation_pb2 import WatchResponse
 from gateway.api.region.v1.order_pb2 import Order, OrderState
 from gateway.api.relay.v1.relay_pb2 import Outcome, ReceiptContent
-from region_node.membership.last_good import LastGood
+from region_node.node.membership.last_good import LastGood
 from tests import at_rest
 from tests.federation.counter import Counter
 from tests.federation.databases import Databases

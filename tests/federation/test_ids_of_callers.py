@@ -35,12 +35,20 @@ Fields = Mapping[str, object]
 WHO = {"staff_id": "clerk-7", "channel": "CHANNEL_COUNTER"}
 
 # RPCs with a request id: another content than that which was sent with it before. It is refused before it is looked at
-# closely, so that it need not be possible. DOCKET, ORDER, FAULT and NUMBER stand for those of the test.
+# closely, so that it need not be possible. TICKET_ID, ORDER, FAULT and NUMBER stand for those of the test.
 ASKED_ONCE: Mapping[str, Fields] = {
-    "coordinator.CaseService.AssignComplaint": {"docket": "DOCKET", "region": "henan", "department": "SETTLEMENT"},
-    "coordinator.ComplaintOversightService.RaiseComplaint": {"docket": "DOCKET", "level": 4, "reason": "other"},
+    "coordinator.CaseService.AssignComplaint": {
+        "ticket_id": "TICKET_ID",
+        "region": "henan",
+        "department": "SETTLEMENT",
+    },
+    "coordinator.ComplaintOversightService.RaiseComplaint": {
+        "ticket_id": "TICKET_ID",
+        "level": 4,
+        "reason": "other",
+    },
     "coordinator.ComplaintOversightService.ReclassifyComplaint": {
-        "docket": "DOCKET",
+        "ticket_id": "TICKET_ID",
         "category": "BILL_ROAM",
         "reason": "other",
     },
@@ -48,19 +56,19 @@ ASKED_ONCE: Mapping[str, Fields] = {
     "region.AgreementService.EndAgreement": {"agreement_id": "x"},
     "region.AgreementService.NoteOutage": {"service": "x"},
     "region.CaseService.AssignComplaint": {
-        "docket": "DOCKET",
+        "ticket_id": "TICKET_ID",
         "region": "henan",
         "department": "SETTLEMENT",
         "administrator": "admin/root",
     },
     "region.ComplaintOversightService.RaiseComplaint": {
-        "docket": "DOCKET",
+        "ticket_id": "TICKET_ID",
         "level": 4,
         "reason": "other",
         "administrator": "admin/root",
     },
     "region.ComplaintOversightService.ReclassifyComplaint": {
-        "docket": "DOCKET",
+        "ticket_id": "TICKET_ID",
         "category": "BILL_ROAM",
         "reason": "other",
         "administrator": "admin/root",
@@ -76,26 +84,26 @@ ASKED_ONCE: Mapping[str, Fields] = {
             "rural_area": False,
         }
     },
-    "region.ComplaintService.ClassifyComplaint": {"docket": "DOCKET", "category": "BILL_ROAM", "reason": "other"},
-    "region.ComplaintService.RespondToComplaint": {"docket": "DOCKET", "text": "other"},
-    "region.ComplaintService.AddPrivateNote": {"docket": "DOCKET", "text": "other"},
+    "region.ComplaintService.ClassifyComplaint": {"ticket_id": "TICKET_ID", "category": "BILL_ROAM", "reason": "other"},
+    "region.ComplaintService.RespondToComplaint": {"ticket_id": "TICKET_ID", "text": "other"},
+    "region.ComplaintService.AddPrivateNote": {"ticket_id": "TICKET_ID", "text": "other"},
     "region.ComplaintService.ProposeResolution": {
-        "docket": "DOCKET",
+        "ticket_id": "TICKET_ID",
         "text": "other",
         "cause_code": "billing-error",
         "remedy": "REMEDY_CORRECTION",
     },
     "region.ComplaintService.ReturnComplaint": {
-        "docket": "DOCKET",
+        "ticket_id": "TICKET_ID",
         "reason": "RETURN_REASON_NOT_HERE",
         "text": "other",
     },
-    "region.ComplaintService.AcceptResolution": {"docket": "DOCKET", "rating": 1},
-    "region.ComplaintService.RefuseResolution": {"docket": "DOCKET", "reason": "other"},
-    "region.ComplaintService.WithdrawComplaint": {"docket": "DOCKET", "reason": "other"},
-    "region.ComplaintService.ExpediteComplaint": {"docket": "DOCKET"},
-    "region.ComplaintService.SettleRemedy": {"docket": "DOCKET", "otherwise": "other"},
-    "region.DossierService.AskForRegulator": {"docket": "DOCKET"},
+    "region.ComplaintService.AcceptResolution": {"ticket_id": "TICKET_ID", "rating": 1},
+    "region.ComplaintService.RefuseResolution": {"ticket_id": "TICKET_ID", "reason": "other"},
+    "region.ComplaintService.WithdrawComplaint": {"ticket_id": "TICKET_ID", "reason": "other"},
+    "region.ComplaintService.ExpediteComplaint": {"ticket_id": "TICKET_ID"},
+    "region.ComplaintService.SettleRemedy": {"ticket_id": "TICKET_ID", "otherwise": "other"},
+    "region.DossierService.AskForRegulator": {"ticket_id": "TICKET_ID"},
     "region.FaultService.ReportFault": {
         "report": {"number": "NUMBER", "description": "other", "place": {"site": "guangzhou"}, "requester": WHO}
     },
@@ -103,7 +111,7 @@ ASKED_ONCE: Mapping[str, Fields] = {
     "region.FaultService.RespondToFault": {"id": "FAULT", "text": "other"},
     "region.FaultService.WorkOnFault": {"id": "FAULT", "note": {"text": "other"}},
     "region.ImprovementService.AddImprovementAction": {
-        "docket": "DOCKET",
+        "ticket_id": "TICKET_ID",
         "text": "other",
         "owner": "li",
         "due_date": "2031-01-31",
@@ -142,11 +150,11 @@ LATER_STATE: Mapping[str, str] = {
     "coordinator.MembershipService.SuspendRegion": "a region is suspended, or is so already",
     "coordinator.MembershipService.ReinstateRegion": "a region is reinstated, or was never suspended",
     "coordinator.ConfigurationService.ApplyConfiguration": "names the revision that it follows",
-    "coordinator.CaseService.TellCase": "a higher version of a case is how it stands now",
+    "coordinator.CaseService.ReportCase": "a higher version of a case is how it stands now",
     "coordinator.PlannedOutageService.HoldWindow": "a window as the region that holds it has it now",
-    "coordinator.ProblemService.TellEvent": "a higher version of an alarm or a fault is how it stands now",
-    "coordinator.ProblemService.TellAffected": "the last count counts",
-    "coordinator.ProblemService.NoteReport": "a report of a kind is made once",
+    "coordinator.ProblemService.ReportEvent": "a higher version of an alarm or a fault is how it stands now",
+    "coordinator.ProblemService.ReportAffected": "the last count counts",
+    "coordinator.ProblemService.RecordReport": "a report of a kind is made once",
     "federation.FederationService.Join": "a heartbeat tells how the region stands",
     "provider.FulfilmentService.Provision": "an order is provisioned once; the system is the region's own",
     "provider.FulfilmentService.Test": "tests what was provisioned",
@@ -162,10 +170,10 @@ LATER_STATE: Mapping[str, str] = {
     "region.ProblemService.UnbindLine": "a line and a service are bound no more",
     "region.RetentionService.HoldCustomer": "the same reference moves the end of a hold",
     "region.RetentionService.ReleaseHold": "a hold is over",
-    "region.SupportRegistryService.KeepExpert": "how an expert is entered from now on",
-    "region.SupportRegistryService.RemoveExpert": "an expert is no longer entered",
-    "region.SupportRegistryService.KeepSpare": "how many are in store from now on",
-    "region.SupportRegistryService.RemoveSpare": "a part is no longer entered",
+    "region.SupportResourceService.KeepExpert": "how an expert is entered from now on",
+    "region.SupportResourceService.RemoveExpert": "an expert is no longer entered",
+    "region.SupportResourceService.KeepSpare": "how many are in store from now on",
+    "region.SupportResourceService.RemoveSpare": "a part is no longer entered",
     "region.VerificationService.SendCode": "names the request that a code is for; a new code ends the one before",
     "region.VerificationService.Verify": "names the request that a code is for; a code is used up",
     "region.VerificationService.ChangePassword": "names the request that a code is for; a code is used up",
@@ -180,11 +188,11 @@ CUSTOMER: Fields = {
         "number": "FREE",
         "plan_id": "guangdong-39",
         "status": "PRODUCT_STATUS_ACTIVE",
-        "start_date": "2025-01-01T00:00:00Z",
+        "start_time": "2025-01-01T00:00:00Z",
     },
     "billing_account": {"id": "account-ID", "balance": {"minor_units": 5000, "currency": "CNY"}},
 }
-USAGE: Fields = {"id": "ID", "number": "NUMBER", "kind": "USAGE_KIND_CALL", "quantity": 60, "usage_date": "NOW"}
+USAGE: Fields = {"id": "ID", "number": "NUMBER", "kind": "USAGE_KIND_CALL", "quantity": 60, "usage_time": "NOW"}
 FILE: Fields = {"sha256": "SHA", "lines": 2, "requester": WHO}
 
 
@@ -194,7 +202,7 @@ def other(fields: Fields, **changes: object) -> Fields:
 
 EXPENSIVE = other(CUSTOMER, billing_account={"id": "account-ID", "balance": {"minor_units": 7000, "currency": "CNY"}})
 ALARM: Fields = {
-    "external_alarm_id": "ID",
+    "external_id": "ID",
     "state": "ALARM_STATE_RAISED",
     "time": "NOW",
     "alarmed_object": {"link": "chengdu-guangzhou-1"},
@@ -204,7 +212,7 @@ ALARM: Fields = {
 }
 MEASURED: Fields = {"link": "chengdu-guangzhou-1", "start_time": "NOW", "window_seconds": 60, "delay_us": "5"}
 COMPLAINT: Fields = {
-    "external_reference": "ID",
+    "external_id": "ID",
     "request": other(
         ASKED_ONCE["region.ComplaintService.FileComplaint"]["complaint"],  # type: ignore[arg-type]
         description="too much was charged",
@@ -233,7 +241,7 @@ UPLOAD: Fields = {
 }
 FILED: Fields = {
     "request_id": "ID",
-    "docket": "DOCKET",
+    "ticket_id": "TICKET_ID",
     "name": "a.png",
     "media_type": "image/png",
     "size": 8,
@@ -388,7 +396,7 @@ async def asked_before(federation: Federation) -> Scene:
         federation,
         region,
         {
-            "DOCKET": complaint.docket,
+            "TICKET_ID": complaint.ticket_id,
             "FAULT": fault.id,
             "ORDER": order.id,
             "SUPPORT": support.id,
@@ -399,11 +407,11 @@ async def asked_before(federation: Federation) -> Scene:
         },
     )
     note = METHODS["region.ComplaintService.AddPrivateNote"]
-    assert not await scene.told(note, [{"request_id": "USED", "docket": "DOCKET", "text": "first"}], {})
+    assert not await scene.told(note, [{"request_id": "USED", "ticket_id": "TICKET_ID", "text": "first"}], {})
     raised = METHODS["coordinator.ComplaintOversightService.RaiseComplaint"]
 
     async def is_raised() -> bool:
-        asked = {"request_id": "USED", "docket": "DOCKET", "level": 2, "reason": "first"}
+        asked = {"request_id": "USED", "ticket_id": "TICKET_ID", "level": 2, "reason": "first"}
         return not await scene.told(raised, [asked], {})
 
     await until(is_raised, "the complaint is raised by the administrator")

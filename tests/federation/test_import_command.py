@@ -22,7 +22,7 @@ customer:
     number: {column: Number}
     status: active
     plan_id: sichuan-59
-    start_date: {column: Since}
+    start_time: {column: Since}
   billing_account:
     id: {template: "imported-{Number}/account"}
     balance: {column: Balance}

@@ -271,7 +271,7 @@ async def test_all_that_the_contract_says_of_a_line_is_taken_over(federation: Fe
     lines = some_lines(sichuan, 1)
     product = lines[0].customer.product
     product.kind, product.address = LineKind.LINE_KIND_BROADBAND, "成都市人民南路1号"
-    product.subscriptions.add(id=f"{product.id}/1", offering_id="sichuan-ring-tones", start_date=product.start_date)
+    product.subscriptions.add(id=f"{product.id}/1", offering_id="sichuan-ring-tones", start_time=product.start_time)
     product.rating_type, product.card_kind = RatingType.RATING_TYPE_PREPAID, CardKind.CARD_KIND_SPECIAL
     stream = Import(sichuan, new_hash(federation))
     await stream.begin()

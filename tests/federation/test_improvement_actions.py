@@ -3,6 +3,8 @@
 from datetime import timedelta
 from zoneinfo import ZoneInfo
 
+import pytest
+
 from gateway.api.region.v1 import improvement_service_pb2 as api
 from gateway.api.region.v1.complaint_pb2 import Remedy
 from gateway.api.region.v1.improvement_service_pb2_grpc import ImprovementServiceStub
@@ -19,41 +21,42 @@ def actions_at(federation: Federation, region: str) -> ImprovementServiceStub:
 
 
 async def proposed(federation: Federation, cause: str) -> str:
-    """The docket of a complaint about which Sichuan has proposed a resolution."""
+    """The ticket id of a complaint about which Sichuan has proposed a resolution."""
     desk, quality = Complainant(federation, "guangdong"), staff(federation, "sichuan")
     filed = await desk.file("SVC_SUSPEND_WRONG", federation.next_number("sichuan"))
-    await quality.reaches(filed.docket, IN_PROGRESS)
-    await quality.propose(filed.docket, remedy=Remedy.REMEDY_CORRECTION, cause=cause)
-    await desk.reaches(filed.docket, RESOLVED)
-    return filed.docket
+    await quality.reaches(filed.ticket_id, IN_PROGRESS)
+    await quality.propose(filed.ticket_id, remedy=Remedy.REMEDY_CORRECTION, cause=cause)
+    await desk.reaches(filed.ticket_id, RESOLVED)
+    return filed.ticket_id
 
 
 async def closed(federation: Federation, cause: str) -> str:
-    """The docket of a complaint that Sichuan has answered and the customer has accepted."""
-    docket = await proposed(federation, cause)
-    await Complainant(federation, "guangdong").accept(docket)
-    return docket
+    """The ticket id of a complaint that Sichuan has answered and the customer has accepted."""
+    ticket_id = await proposed(federation, cause)
+    await Complainant(federation, "guangdong").accept(ticket_id)
+    return ticket_id
 
 
 def day(federation: Federation, days: int) -> str:
     return f"{federation.clock.now().astimezone(CHINA) + timedelta(days=days):%Y-%m-%d}"
 
 
-def adding(federation: Federation, docket: str, days: int = 30) -> api.AddImprovementActionRequest:
+def adding(federation: Federation, ticket_id: str, days: int = 30) -> api.AddImprovementActionRequest:
     return api.AddImprovementActionRequest(
         request_id=federation.next_id(),
-        docket=docket,
+        ticket_id=ticket_id,
         text="compare each import with the one before",
         owner="BUSINESS_SUPPORT",
         due_date=day(federation, days),
     )
 
 
+@pytest.mark.clause("1.4.4", "2.3.3")
 async def test_a_cause_that_comes_back_after_its_action_was_finished_flags_the_action(federation: Federation) -> None:
     node = actions_at(federation, "sichuan")
     cause = "system-fault"  # each test has causes of its own
-    docket = await closed(federation, cause)
-    request = adding(federation, docket)
+    ticket_id = await closed(federation, cause)
+    request = adding(federation, ticket_id)
     added = (await node.AddImprovementAction(request, timeout=CALL_SECONDS)).action
     assert (added.category, added.cause_code, added.author) == ("SVC_SUSPEND_WRONG", cause, "wang")
     assert (await node.AddImprovementAction(request, timeout=CALL_SECONDS)).action == added
@@ -83,22 +86,23 @@ async def test_a_cause_that_comes_back_after_its_action_was_finished_flags_the_a
     assert (await node.ListImprovementActions(useless, timeout=CALL_SECONDS)).actions[0].id == added.id
 
 
+@pytest.mark.clause("12.1")
 async def test_an_action_is_for_a_closed_complaint_of_the_region_and_has_a_day_to_come(federation: Federation) -> None:
     node = actions_at(federation, "sichuan")
     cause = "unclear-terms"
-    docket = await proposed(federation, cause)
-    waiting = await refusal(node.AddImprovementAction(adding(federation, docket), timeout=CALL_SECONDS))
+    ticket_id = await proposed(federation, cause)
+    waiting = await refusal(node.AddImprovementAction(adding(federation, ticket_id), timeout=CALL_SECONDS))
     assert (waiting.reason, waiting.parameters["action"]) == ("COMPLAINT_STATE_FORBIDS", "improve")
-    await Complainant(federation, "guangdong").accept(docket)
+    await Complainant(federation, "guangdong").accept(ticket_id)
     elsewhere = actions_at(federation, "guangdong")
-    there = await refusal(elsewhere.AddImprovementAction(adding(federation, docket), timeout=CALL_SECONDS))
+    there = await refusal(elsewhere.AddImprovementAction(adding(federation, ticket_id), timeout=CALL_SECONDS))
     assert there.reason == "COMPLAINT_NOT_RESPONSIBLE"
     for days, text in ((-1, ""), (0, "next week"), (0, "20301231")):
-        bad = adding(federation, docket, days)
+        bad = adding(federation, ticket_id, days)
         bad.due_date = text or bad.due_date
         told = await refusal(node.AddImprovementAction(bad, timeout=CALL_SECONDS))
         assert (told.reason, told.parameters["field"]) == ("REQUEST_INVALID", "due_date")
-    added = (await node.AddImprovementAction(adding(federation, docket, 0), timeout=CALL_SECONDS)).action
+    added = (await node.AddImprovementAction(adding(federation, ticket_id, 0), timeout=CALL_SECONDS)).action
     assert not added.overdue
     await federation.advance(timedelta(days=1))
     wanted = api.ListImprovementActionsRequest(open=True, cause_code=cause)
@@ -121,9 +125,10 @@ async def test_an_action_is_for_a_closed_complaint_of_the_region_and_has_a_day_t
 async def test_actions_are_listed_page_by_page_newest_first(federation: Federation) -> None:
     node = actions_at(federation, "sichuan")
     cause = "network-fault"
-    docket = await closed(federation, cause)
+    ticket_id = await closed(federation, cause)
     added = [
-        (await node.AddImprovementAction(adding(federation, docket), timeout=CALL_SECONDS)).action.id for _ in range(3)
+        (await node.AddImprovementAction(adding(federation, ticket_id), timeout=CALL_SECONDS)).action.id
+        for _ in range(3)
     ]
     seen, token = [], ""
     while True:

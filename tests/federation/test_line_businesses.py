@@ -11,8 +11,8 @@ from gateway.api.region.v1.customer_service_pb2 import ProductStatus, Suspension
 from gateway.api.region.v1.order_pb2 import Order, OrderState
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Applicant
-from gateway.clock import from_timestamp
 from gateway.federation.files import load
+from gateway.time.clock import from_timestamp
 from tests.federation.business_cases import CASES
 from tests.federation.counter import Counter, Reviewer
 from tests.federation.counterparts import Handling
@@ -45,7 +45,7 @@ async def test_a_lost_line_is_resumed_by_the_identity_document_and_not_by_the_pa
     assert (await between(guangdong, at_home, "LOSS_REPORT").submit(number)).state == COMPLETED
     product = (await at_home.read(number)).product
     assert (product.status, product.suspension_kind, product.emergency_calls_allowed) == (SUSPENDED, LOST, True)
-    assert not product.HasField("suspension_end_date")
+    assert not product.HasField("suspension_end_time")
 
     resume = between(guangdong, at_home, "RESUME")
     refused = await resume.submit(number, codes=["PWD"])
@@ -65,6 +65,7 @@ async def test_an_agent_and_a_customer_in_arrears_can_report_a_loss(guangdong: C
 
 
 @HOMES
+@pytest.mark.clause("F8.1")
 async def test_for_72_hours_after_a_lost_card_was_replaced_no_bill_is_shown(
     federation: Federation, guangdong: Counter, home: str
 ) -> None:
@@ -75,7 +76,7 @@ async def test_for_72_hours_after_a_lost_card_was_replaced_no_bill_is_shown(
     replaced = await between(guangdong, at_home, "SIM_REPLACE").submit(number)
     assert replaced.state == COMPLETED
     product = (await at_home.read(number)).product
-    settles = from_timestamp(product.sim_replace_date) + timedelta(hours=72)
+    settles = from_timestamp(product.sim_replace_time) + timedelta(hours=72)
     assert (product.status, product.suspension_reason) == (ACTIVE, "")
     assert replaced.results["settles"] == settles.isoformat(timespec="seconds")
 
@@ -168,13 +169,14 @@ async def test_what_the_line_does_not_have_cannot_be_cancelled(
     assert told(refused) == (REJECTED, reason)
 
 
+@pytest.mark.clause("4.1.2(3)")
 async def test_a_cancelled_service_has_ended_and_is_not_cancelled_twice(guangdong: Counter, sichuan: Counter) -> None:
     cancel = between(guangdong, sichuan, "VAS_CANCEL")
     number = await cancel.new_customer()
     order = await cancel.submit(number)
-    ended = [each for each in (await sichuan.read(number)).product.subscriptions if each.HasField("end_date")]
+    ended = [each for each in (await sichuan.read(number)).product.subscriptions if each.HasField("end_time")]
     assert [each.offering_id for each in ended] == ["sichuan-ring-tones"]
-    assert from_timestamp(order.order_date) <= from_timestamp(ended[0].end_date) <= sichuan.federation.clock.now()
+    assert from_timestamp(order.create_time) <= from_timestamp(ended[0].end_time) <= sichuan.federation.clock.now()
     assert told(await cancel.submit(number)) == (REJECTED, Reason.REASON_NOT_SUBSCRIBED)
 
 
@@ -191,6 +193,7 @@ async def test_a_code_from_the_customer_s_telephone_cancels_a_service_in_another
     assert told(again) == (REJECTED, Reason.REASON_NOT_VERIFIED)
 
 
+@pytest.mark.clause("4.1.2(2)")
 async def test_roaming_begins_and_ends_at_the_agreed_times(
     federation: Federation, guangdong: Counter, sichuan: Counter
 ) -> None:
@@ -200,13 +203,13 @@ async def test_roaming_begins_and_ends_at_the_agreed_times(
     agreed = {**roam.case.characteristics, "start": start.isoformat(), "end": end.isoformat()}
     order = await roam.submit(number, characteristics=agreed)
     assert order.awaiting.action == "agreed-time"
-    assert from_timestamp(order.expected_completion_date) == start + timedelta(hours=1)
+    assert from_timestamp(order.expected_completion_time) == start + timedelta(hours=1)
     assert not (await sichuan.read(number)).product.subscriptions
     await federation.advance(timedelta(hours=2))
     await guangdong.reaches(order.id, COMPLETED)
     (subscription,) = (await sichuan.read(number)).product.subscriptions
-    assert from_timestamp(subscription.start_date) >= start
-    assert from_timestamp(subscription.end_date) == end
+    assert from_timestamp(subscription.start_time) >= start
+    assert from_timestamp(subscription.end_time) == end
 
     later = {**agreed, "start": end.isoformat(), "end": (end + timedelta(hours=1)).isoformat()}
     overlapping = {**later, "start": (end - timedelta(seconds=1)).isoformat()}

@@ -14,7 +14,7 @@ from gateway.api.region.v1.order_service_pb2 import (
     WatchOrdersRequest,
     WatchOrdersResponse,
 )
-from gateway.pages import encode_token
+from gateway.rpc.pages import encode_token
 from tests.federation.counter import REQUESTER, Counter, Reviewer
 from tests.federation.databases import Databases
 from tests.federation.refusals import refusal
@@ -96,7 +96,7 @@ async def test_staff_of_the_home_region_list_what_waits_for_them(
     assert await ids(reviewer, waiting) == []
 
 
-async def test_staff_of_the_handling_region_read_and_list_what_their_region_handles(
+async def test_staff_of_the_origin_region_read_and_list_what_their_region_handles(
     federation: Federation, app: Counter, sichuan: Counter
 ) -> None:
     order = await app.order("SUSPEND", await sichuan.new_customer())

@@ -12,9 +12,9 @@ from gateway.api.region.v1.alarm_pb2 import AlarmState, NetworkObject, QualityFi
 from gateway.api.region.v1.alarm_service_pb2 import ClearAlarmsRequest
 from gateway.api.region.v1.alarm_service_pb2_grpc import AlarmServiceStub
 from gateway.api.region.v1.measurement_service_pb2 import QualityPeriod
-from gateway.clock import from_timestamp, to_timestamp
 from gateway.errors import from_rpc_error, reason_name
-from region_node.measurements.thresholds import CLEAR_AFTER, RAISE_AFTER
+from gateway.time.clock import from_timestamp, to_timestamp
+from region_node.network.measurements.thresholds import CLEAR_AFTER, RAISE_AFTER
 from tests.federation.probe import LINK, MINUTE, Probe, measured, minutes, rejected, told_of
 from tests.federation.running import CALL_SECONDS, Federation, until
 from tests.measurements_kept import measurements_of
@@ -137,6 +137,7 @@ async def test_hours_add_up_to_their_month(federation: Federation, probe: Probe,
     assert answer.capacity_mbps == 10_000
 
 
+@pytest.mark.clause("5.1.1", "11.3")
 async def test_a_link_over_its_class_raises_one_alarm_and_clears_it_later(
     federation: Federation, probe: Probe, hour: datetime
 ) -> None:
@@ -175,6 +176,7 @@ async def test_what_is_still_over_its_class_raises_another_alarm_after_staff_hav
     assert second.id != first.id
 
 
+@pytest.mark.clause("5.1.3")
 async def test_the_coordinator_counts_paths_by_what_is_measured_and_leaves_out_what_is_down(
     federation: Federation, probe: Probe, hour: datetime
 ) -> None:

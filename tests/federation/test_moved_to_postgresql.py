@@ -10,12 +10,12 @@ import pytest
 
 from deploy.local.postgresql import LocalPostgresql
 from gateway.api.region.v1.order_pb2 import OrderState
-from gateway.store.moving import move
+from gateway.maintenance.moving import move
 from gateway.store.opening import PostgresqlSettings
 from gateway.store.schema import migrations_of
-from region_node.app import RegionNode
+from region_node.app.process import RegionNode
+from region_node.node.settings import RegionSettings
 from region_node.schema import PACKAGES
-from region_node.settings import RegionSettings
 from tests.federation.counter import Counter
 from tests.federation.databases import Database, Databases
 from tests.federation.running import Federation, running

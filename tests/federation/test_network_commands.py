@@ -50,6 +50,7 @@ def shell(federation: Federation, tmp_path: Path) -> Shell:
     return Shell(federation, tmp_path)
 
 
+@pytest.mark.clause("5.1.2")
 async def test_measurements_of_a_table_are_taken_over_once_and_shown(shell: Shell) -> None:
     # By the machine's clock, by which commands ask; noon, so that all of it is of one day.
     now = datetime.now(UTC).replace(hour=12, minute=0, second=0, microsecond=0) - timedelta(days=1)
@@ -84,7 +85,7 @@ async def test_alarms_of_lines_of_json_are_taken_over_listed_and_seen(shell: She
     now = shell.federation.clock.now().isoformat()
     lines = [
         {
-            "external_alarm_id": "cut-1",
+            "external_id": "cut-1",
             "state": "raised",
             "time": now,
             "link": LINK,
@@ -93,8 +94,8 @@ async def test_alarms_of_lines_of_json_are_taken_over_listed_and_seen(shell: She
             "probable_cause": "lossOfSignal",
             "service_affecting": True,
         },
-        {"external_alarm_id": "cut-2", "state": "cleared", "time": now},
-        {"external_alarm_id": "cut-3", "colour": "red"},
+        {"external_id": "cut-2", "state": "cleared", "time": now},
+        {"external_id": "cut-3", "colour": "red"},
     ]
     file = shell.directory / "alarms.jsonl"
     file.write_text("".join(f"{json.dumps(each)}\n" for each in lines), "utf-8")
@@ -104,7 +105,7 @@ async def test_alarms_of_lines_of_json_are_taken_over_listed_and_seen(shell: She
     assert "colour" in done.stdout
     listed = await shell.run("alarms", "list", "--link", LINK, "--json")
     (alarm,) = json.loads(listed.stdout)["alarms"]
-    assert alarm["external_alarm_id"] == "cut-1"
+    assert alarm["external_id"] == "cut-1"
     seen = await shell.run("alarms", "ack", alarm["id"], by="staff/wang")
     assert seen.exit_code == 0
     assert "wang" in seen.stdout

@@ -54,7 +54,7 @@ async def test_a_problem_is_seen_and_reported_by_commands(
     await clerk(federation, "unbind", numbers[1], "broadband-chengdu")
     told = event("sichuan/fault/commands", services=["broadband-chengdu"], raised=federation.clock.now())
     stub = ProblemServiceStub(federation.dial_coordinator("region/sichuan"))
-    await stub.TellEvent(api.TellEventRequest(event=told), timeout=CALL_SECONDS)
+    await stub.ReportEvent(api.ReportEventRequest(event=told), timeout=CALL_SECONDS)
     complaint = await Complainant(federation, "sichuan").file("NET_OUTAGE", numbers[0])
     found: list[str] = []
 
@@ -79,13 +79,13 @@ async def test_a_problem_is_seen_and_reported_by_commands(
     assert "admin/root" in made
     assert found[0] not in await administrator(federation, "problems", "list", "--reports")
     followed = await clerk(federation, "list")
-    assert all(each in followed for each in (found[0], complaint.docket))
+    assert all(each in followed for each in (found[0], complaint.ticket_id))
     assert "service broadband-chengdu (80 %)" in shown
     for each in (
         event("sichuan/alarm/major", links=["chengdu-xichang-1"], severity=PERCEIVED_SEVERITY_MAJOR),
         event("sichuan/alarm/minor", sites=["xichang"], severity=MINOR),
     ):
-        await stub.TellEvent(api.TellEventRequest(event=each), timeout=CALL_SECONDS)
+        await stub.ReportEvent(api.ReportEventRequest(event=each), timeout=CALL_SECONDS)
 
     async def is_listed() -> bool:
         return "unknown, near link chengdu-xichang-1" in await administrator(federation, "problems", "list", "--all")
@@ -93,7 +93,7 @@ async def test_a_problem_is_seen_and_reported_by_commands(
     await until(is_listed, "two alarms that may be together by chance are listed without a cause")
     assert "chengdu-xichang-1" not in await administrator(federation, "outages")
     again = event("sichuan/alarm/again", links=["chengdu-xichang-1"], severity=PERCEIVED_SEVERITY_MAJOR)
-    await stub.TellEvent(api.TellEventRequest(event=again), timeout=CALL_SECONDS)
+    await stub.ReportEvent(api.ReportEventRequest(event=again), timeout=CALL_SECONDS)
 
     async def is_degraded() -> bool:
         down, _, degraded = (await administrator(federation, "outages")).partition("Degraded now")

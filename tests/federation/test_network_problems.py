@@ -13,7 +13,7 @@ from gateway.api.federation.v1 import problem_pb2
 from gateway.api.region.v1 import problem_service_pb2 as region_api
 from gateway.api.region.v1.fault_pb2 import FaultSeverity
 from gateway.api.region.v1.problem_service_pb2_grpc import ProblemServiceStub as RegionStub
-from gateway.clock import to_timestamp
+from gateway.time.clock import to_timestamp
 from tests.federation.complainant import Complainant
 from tests.federation.counter import REQUESTER, Counter
 from tests.federation.fault_reporter import FaultReporter
@@ -49,15 +49,15 @@ class Network:
         """The region of the event tells of it, or another one that pretends to be."""
         region = teller or told.id.partition("/")[0]
         stub = ProblemServiceStub(self._federation.dial_coordinator(f"region/{region}"))
-        await stub.TellEvent(api.TellEventRequest(event=told), timeout=CALL_SECONDS)
+        await stub.ReportEvent(api.ReportEventRequest(event=told), timeout=CALL_SECONDS)
 
     async def count(self, problem: str, region: str, customers: int, version: int, complaints: int = 0) -> None:
         """A region says how many customers are affected, in place of its node, which knows of fewer."""
         stub = ProblemServiceStub(self._federation.dial_coordinator(f"region/{region}"))
-        request = api.TellAffectedRequest(
+        request = api.ReportAffectedRequest(
             problem=problem, customers=customers, problem_version=version, complaints=complaints
         )
-        await stub.TellAffected(request, timeout=CALL_SECONDS)
+        await stub.ReportAffected(request, timeout=CALL_SECONDS)
 
     async def of(self, child: str, holds: Callable[[Problem], bool] = lambda _: True) -> Problem:
         """The problem of an event, once there is one for which it holds."""
@@ -74,8 +74,8 @@ class Network:
         await until(is_so, f"the problem of {child} is so")
         return found[0]
 
-    async def show(self, problem: str) -> api.ShowProblemResponse:
-        return await self.admin.ShowProblem(api.ShowProblemRequest(problem=problem), timeout=CALL_SECONDS)
+    async def show(self, problem: str) -> api.GetProblemResponse:
+        return await self.admin.GetProblem(api.GetProblemRequest(problem=problem), timeout=CALL_SECONDS)
 
     async def outages(self) -> list[tuple[str, str]]:
         listed = await self.admin.ListOutages(api.ListOutagesRequest(), timeout=CALL_SECONDS)
@@ -99,6 +99,7 @@ async def cleared(network: Network, events: list[NetworkEvent], when: datetime) 
         await network.tell(each)
 
 
+@pytest.mark.clause("5.4.2")
 async def test_a_cut_between_two_regions_is_one_problem_whose_customers_are_told_once_by_their_home_regions(
     federation: Federation, network: Network, guangdong: Counter, sichuan: Counter, begins: datetime
 ) -> None:
@@ -212,6 +213,7 @@ async def test_an_older_version_changes_nothing_and_what_happens_elsewhere_is_no
     await cleared(network, [elsewhere], begins)
 
 
+@pytest.mark.clause("5.4.3")
 async def test_half_a_million_customers_for_more_than_an_hour_are_a_special_accident_whose_reports_have_deadlines(
     federation: Federation, network: Network, begins: datetime
 ) -> None:
@@ -250,8 +252,8 @@ async def test_half_a_million_customers_for_more_than_an_hour_are_a_special_acci
 
 
 async def _report(network: Network, name: str, kind: api.ReportKind.ValueType) -> Problem:
-    request = api.NoteReportRequest(problem=name, kind=kind)
-    return (await network.admin.NoteReport(request, timeout=CALL_SECONDS)).problem
+    request = api.RecordReportRequest(problem=name, kind=kind)
+    return (await network.admin.RecordReport(request, timeout=CALL_SECONDS)).problem
 
 
 async def test_a_node_that_was_away_follows_what_it_has_missed(
@@ -289,13 +291,13 @@ async def test_lines_are_bound_and_unbound_and_nobody_elses(
     complaint = await Complainant(federation, "sichuan").file("NET_OUTAGE", number)
     stub = RegionStub(federation.dial_node("sichuan", "region/sichuan/operator/counter"))
     belongs = await _followed(stub, found.header.id)
-    assert list(belongs.complaints) == [complaint.docket]
+    assert list(belongs.complaints) == [complaint.ticket_id]
     counted_too = await network.of(told.id, lambda each: any(one.complaints for one in each.affected))
     assert {each.region: each.complaints for each in counted_too.affected if each.complaints} == {"sichuan": 1}
     desk = Complainant(federation, "sichuan")
-    assert [each.id for each in (await desk.told(complaint.docket)).network_problems] == [found.header.id]
+    assert [each.id for each in (await desk.told(complaint.ticket_id)).network_problems] == [found.header.id]
     other = await desk.file("BILL_WRONG", number)
-    assert not (await desk.told(other.docket)).network_problems, "it is not about the network"
+    assert not (await desk.told(other.ticket_id)).network_problems, "it is not about the network"
     await _unbind(stub, number)
     await network.of(told.id, lambda each: counted(each, 0))
     followed = await _followed(stub, found.header.id)

@@ -12,7 +12,7 @@ from gateway.api.region.v1.customer_service_pb2 import ProductStatus
 from gateway.api.region.v1.order_pb2 import OrderRequest, OrderState, Party
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Applicant
-from gateway.clock import from_timestamp
+from gateway.time.clock import from_timestamp
 from tests.federation.counter import Counter, Reviewer
 from tests.federation.running import Federation, until
 
@@ -46,6 +46,7 @@ def broadband(counter: Counter, **characteristics: str) -> OrderRequest:
     return asked(counter, "BB_INSTALL", ("ID_ORIG", "ADDR"), **{**told, **characteristics})
 
 
+@pytest.mark.clause("1.2.1", "3.1.4", "3.1.6", "3.1.7")
 async def test_a_line_is_opened_in_the_region_that_the_customer_chose_and_handed_over(
     guangdong: Counter, sichuan: Counter
 ) -> None:
@@ -59,7 +60,7 @@ async def test_a_line_is_opened_in_the_region_that_the_customer_chose_and_handed
     assert customer.name == "赵敏"
     assert customer.product.status == ProductStatus.PRODUCT_STATUS_ACTIVE
     assert customer.product.plan_id == "sichuan-29"
-    assert customer.product.HasField("contract_end_date")
+    assert customer.product.HasField("contract_end_time")
     done = await guangdong.confirm(order.id, agreed=True, note="voice mail and roaming explained")
     assert done.state == COMPLETED
     assert [note.text for note in done.notes] == ["voice mail and roaming explained"]
@@ -73,6 +74,7 @@ async def test_the_customer_may_choose_the_region_where_the_counter_is(guangdong
     assert (await guangdong.read(opened.results["number"])).product.plan_id == "guangdong-39"
 
 
+@pytest.mark.clause("1.2.4", "3.2.6")
 async def test_what_the_customer_finds_wrong_goes_back_to_the_home_region_s_staff(
     federation: Federation, guangdong: Counter
 ) -> None:
@@ -90,6 +92,7 @@ async def test_what_the_customer_finds_wrong_goes_back_to_the_home_region_s_staf
     assert (await guangdong.confirm(order.id, agreed=True, note="")).state == COMPLETED
 
 
+@pytest.mark.clause("1.2.5")
 async def test_silence_accepts_what_was_done(federation: Federation, guangdong: Counter) -> None:
     order = await guangdong.submit(new_line(guangdong))
     opened = await guangdong.confirm(order.id)
@@ -131,6 +134,7 @@ async def test_a_number_that_somebody_has_is_not_given_again(guangdong: Counter,
 
 
 @pytest.mark.parametrize("papers", [("FACE",), ("ID_ORIG",)])
+@pytest.mark.clause("3.1.3")
 async def test_a_new_line_needs_the_identity_document_and_the_person(
     guangdong: Counter, papers: tuple[str, ...]
 ) -> None:
@@ -171,7 +175,7 @@ async def test_a_late_installation_pays_one_per_cent_a_day(
 ) -> None:
     order = await guangdong.submit(broadband(guangdong))
     await federation.advance(
-        from_timestamp(order.expected_completion_date) + timedelta(hours=1) - federation.clock.now()
+        from_timestamp(order.expected_completion_time) + timedelta(hours=1) - federation.clock.now()
     )
     await Reviewer(federation, "sichuan").approve(order.id)
     await guangdong.reaches(order.id, PENDING)
@@ -179,26 +183,28 @@ async def test_a_late_installation_pays_one_per_cent_a_day(
     assert await sichuan.balance(installed.results["number"]) == -10_000 + 100
 
 
+@pytest.mark.clause("3.4.4")
 async def test_a_contract_is_renewed_from_another_region(
     federation: Federation, guangdong: Counter, sichuan: Counter
 ) -> None:
     end = federation.clock.now() + timedelta(days=20)
-    number = await sichuan.new_customer(contract_end_date=end)
+    number = await sichuan.new_customer(contract_end_time=end)
     order = await guangdong.submit(
         guangdong.request("RENEW", number, papers=("ID_ORIG",), contract="sichuan-contract-12")
     )
     assert order.awaiting.action == "confirm"
     assert (await guangdong.confirm(order.id)).state == COMPLETED
-    renewed = from_timestamp((await sichuan.read(number)).product.contract_end_date)
+    renewed = from_timestamp((await sichuan.read(number)).product.contract_end_time)
     assert timedelta(days=364) <= renewed - end <= timedelta(days=366)
 
 
+@pytest.mark.clause("3.4.1")
 async def test_a_customer_is_reminded_thirty_fifteen_and_three_days_before_a_contract_ends(
     federation: Federation, sichuan: Counter
 ) -> None:
     zone = ZoneInfo("Asia/Shanghai")
     end = federation.clock.now() + timedelta(days=40)
-    number = await sichuan.new_customer(contract_end_date=end)
+    number = await sichuan.new_customer(contract_end_time=end)
 
     def told() -> list[int]:
         database = federation.database("sichuan")

@@ -10,7 +10,7 @@ from deploy.provider.notification import Phones
 from deploy.provider.server import Provider, ProviderOptions
 from gateway.api.region.v1 import notice_service_pb2 as api
 from gateway.api.region.v1.order_pb2 import OrderState
-from region_node.settings import NotificationSettings, ProviderSettings
+from region_node.node.settings import NotificationSettings, ProviderSettings
 from tests.federation.counter import REQUESTER, Counter
 from tests.federation.databases import Databases
 from tests.federation.refusals import refusal

@@ -5,9 +5,11 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+import pytest
+
 from gateway.api.region.v1.order_pb2 import OrderState
 from gateway.api.types.v1.reason_pb2 import Reason
-from region_node.membership.last_good import LastGood
+from region_node.node.membership.last_good import LastGood
 from tests.contract.large_number_plan import segments
 from tests.federation.commands import as_administrator, run_command
 from tests.federation.counter import Counter
@@ -57,6 +59,7 @@ async def test_a_plan_that_is_imported_comes_to_the_nodes_and_they_route_by_it(
         assert sum(len(owned.prefixes) for owned in kept.configuration.number_plan.prefixes) == told["prefixes"]
 
 
+@pytest.mark.clause("F17.1")
 async def test_fact_17_a_segment_that_the_plan_does_not_name_is_unresolved_and_not_guessed(
     databases: Databases, tmp_path: Path
 ) -> None:

@@ -15,9 +15,9 @@ from gateway.api.region.v1.order_event_service_pb2_grpc import OrderEventService
 from gateway.api.region.v1.order_pb2 import Order, OrderState, Party
 from gateway.api.region.v1.order_service_pb2 import ReviewDecision
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.clock import from_timestamp
-from gateway.pages import encode_token
-from region_node.orders.events import EVENTS_AT_ONCE
+from gateway.rpc.pages import encode_token
+from gateway.time.clock import from_timestamp
+from region_node.business.orders.events import EVENTS_AT_ONCE
 from tests.federation.counter import Counter, Reviewer
 from tests.federation.databases import Databases
 from tests.federation.refusals import refusal
@@ -104,13 +104,13 @@ async def test_an_event_tells_what_the_order_was_then(guangdong: Counter, sichua
         version=done.version,
         business="TERMINATE",
         state=FAILED,
-        handling_region="guangdong",
+        origin_region="guangdong",
         home_region="sichuan",
         operator="counter",
         reason=done.error.reason,
         steps_done=done.steps_done,
-        order_date=order.order_date,
-        expected_completion_date=done.expected_completion_date,
+        create_time=order.create_time,
+        expected_completion_time=done.expected_completion_time,
     )
     assert event == expected
     assert event.reason != Reason.REASON_UNSPECIFIED
@@ -226,9 +226,9 @@ async def test_a_feed_that_catches_up_is_told_all_in_pieces(databases: Databases
             version=count,
             business="PAY",
             state=COMPLETED,
-            handling_region="guangdong",
+            origin_region="guangdong",
             operator="counter",
-            order_date=order.order_date,
+            create_time=order.create_time,
         )
         federation.database("guangdong").change(f"DELETE FROM order_events WHERE sequence < {count}")
         assert [event.sequence for event in (await past(guangdong))[0]] == [count]

@@ -8,7 +8,7 @@ from gateway.api.region.v1.customer_service_pb2 import Customer, ProductStatus
 from gateway.api.region.v1.order_pb2 import Order, OrderState, Party
 from gateway.api.region.v1.order_service_pb2 import SubmitOrderRequest
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.clock import from_timestamp
+from gateway.time.clock import from_timestamp
 from tests.federation.counter import Counter, seconds
 from tests.federation.refusals import refusal
 from tests.federation.running import CALL_SECONDS, NOT_JOINED, Federation
@@ -19,6 +19,7 @@ HELD = OrderState.ORDER_STATE_HELD
 
 
 @pytest.mark.parametrize("home", ["guangdong", "sichuan"])
+@pytest.mark.clause("1.3.1")
 async def test_local_and_foreign_customers_take_the_same_calls(
     federation: Federation, guangdong: Counter, home: str
 ) -> None:
@@ -33,7 +34,7 @@ async def test_local_and_foreign_customers_take_the_same_calls(
     for order in (suspended, resumed):
         assert await guangdong.get(order.id) == order
         assert order.id == f"guangdong/counter/{order.id.rpartition('/')[2]}"
-        assert from_timestamp(order.completion_date) >= from_timestamp(order.order_date)
+        assert from_timestamp(order.completion_time) >= from_timestamp(order.create_time)
         assert order.state_changes[0].state == OrderState.ORDER_STATE_ACKNOWLEDGED
         assert order.state_changes[-1].state == COMPLETED
         assert not order.HasField("awaiting")
@@ -99,7 +100,7 @@ async def test_without_a_wait_the_answer_is_that_the_outcome_is_not_known_yet(
     assert (await guangdong.reaches(order.id, COMPLETED)).version == 1
 
 
-REFUSED_AT_HOME = [
+REFUSED_AT_HOME: list[tuple[str, dict[str, object], str]] = [
     ("RESUME", {}, "LINE_NOT_SUSPENDED"),
     ("SUSPEND", {"status": ProductStatus.PRODUCT_STATUS_SUSPENDED}, "LINE_NOT_ACTIVE"),
     ("SUSPEND", {"status": ProductStatus.PRODUCT_STATUS_TERMINATED}, "LINE_CLOSED"),
@@ -111,24 +112,26 @@ REFUSED_AT_HOME = [
 
 
 @pytest.mark.parametrize("home", ["guangdong", "sichuan"])
-@pytest.mark.parametrize(("business", "product", "reason"), REFUSED_AT_HOME)
 async def test_what_the_line_or_account_does_not_allow_is_rejected_with_the_reason(
-    federation: Federation, guangdong: Counter, home: str, business: str, product: dict[str, int], reason: str
+    federation: Federation, guangdong: Counter, home: str
 ) -> None:
-    at_home = Counter(federation, home)
-    number = federation.next_number(home)
-    customer = at_home.customer(number, balance=product.get("balance", 20_000))
-    for field, value in product.items():
-        if field != "balance":
-            setattr(customer.product, field, value)
-    await at_home.create(customer)
-    order = await guangdong.order(business, number)
-    assert order.state == REJECTED
-    assert Reason.Name(order.error.reason) == f"REASON_{reason}"
-    assert order.error.message.zh_cn
-    assert order.error.message.en
-    assert await at_home.read(number) == as_created(customer)
-    assert await guangdong.get(order.id) == order
+    at_home, found = Counter(federation, home), []
+    for business, product, _ in REFUSED_AT_HOME:
+        number, balance = federation.next_number(home), product.get("balance", 20_000)
+        assert isinstance(balance, int)
+        customer = at_home.customer(number, balance=balance)
+        for field, value in product.items():
+            if field != "balance":
+                setattr(customer.product, field, value)
+        await at_home.create(customer)
+        order = await guangdong.order(business, number)
+        assert order.state == REJECTED, (business, product)
+        found.append((business, product, Reason.Name(order.error.reason).removeprefix("REASON_")))
+        assert order.error.message.zh_cn
+        assert order.error.message.en
+        assert await at_home.read(number) == as_created(customer)
+        assert await guangdong.get(order.id) == order
+    assert found == REFUSED_AT_HOME
 
 
 def as_created(customer: Customer) -> Customer:
@@ -152,6 +155,7 @@ async def test_a_line_that_nobody_has_is_rejected(federation: Federation, guangd
         (NOT_JOINED, Reason.REASON_REGION_NOT_JOINED, "join"),
     ],
 )
+@pytest.mark.clause("F17.1")
 async def test_an_order_with_no_way_home_is_held_and_says_why(
     federation: Federation, guangdong: Counter, home: str, reason: Reason.ValueType, remedy: str
 ) -> None:

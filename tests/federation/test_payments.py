@@ -1,4 +1,4 @@
-"""PAY: the handling region books a liability, the home region a receivable; a refused payment returns the money."""
+"""PAY: the origin region books a liability, the home region a receivable; a refused payment returns the money."""
 
 from collections.abc import Mapping
 
@@ -35,7 +35,7 @@ async def settlement(counter: Counter, region: str) -> Settlement:
     return found.get(region, Settlement())
 
 
-async def test_a_foreign_payment_is_owed_by_the_handling_region_and_credited_at_home(
+async def test_a_foreign_payment_is_owed_by_the_origin_region_and_credited_at_home(
     federation: Federation, guangdong: Counter, sichuan: Counter
 ) -> None:
     number = await sichuan.new_customer(balance=-1200)

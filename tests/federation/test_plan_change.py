@@ -7,7 +7,7 @@ import pytest
 
 from gateway.api.region.v1.order_pb2 import OrderState, Party
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.clock import from_timestamp
+from gateway.time.clock import from_timestamp
 from tests.federation.counter import Counter
 from tests.federation.refusals import refusal
 from tests.federation.running import Federation
@@ -16,6 +16,7 @@ PENDING = OrderState.ORDER_STATE_PENDING
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 
 
+@pytest.mark.clause("3.2.3", "3.2.4", "4.2")
 async def test_a_confirmed_plan_begins_with_the_next_cycle(
     federation: Federation, guangdong: Counter, sichuan: Counter
 ) -> None:
@@ -25,7 +26,7 @@ async def test_a_confirmed_plan_begins_with_the_next_cycle(
     assert (order.quote.amount.minor_units, order.quote.amount.currency) == (9900, "CNY")
     assert "Tianfu 99" in order.quote.description.en
     assert "天府畅享99元套餐" in order.quote.description.zh_cn
-    begins = from_timestamp(order.quote.effective_date).astimezone(SHANGHAI)
+    begins = from_timestamp(order.quote.effective_time).astimezone(SHANGHAI)
     today = federation.clock.now().astimezone(SHANGHAI)
     assert (begins.day, begins.hour, begins.minute) == (1, 0, 0)
     assert timedelta(0) < begins - today < timedelta(days=32)
@@ -69,7 +70,7 @@ async def test_a_plan_that_the_home_region_cannot_give_is_rejected(
 
 async def test_a_running_contract_forbids_it(federation: Federation, guangdong: Counter, sichuan: Counter) -> None:
     ends = federation.clock.now() + timedelta(days=90)
-    order = await guangdong.order("PLAN_CHANGE", await sichuan.new_customer(contract_end_date=ends))
+    order = await guangdong.order("PLAN_CHANGE", await sichuan.new_customer(contract_end_time=ends))
     assert (order.state, order.error.reason) == (
         OrderState.ORDER_STATE_REJECTED,
         Reason.REASON_UNDER_CONTRACT,

@@ -13,7 +13,7 @@ from gateway.api.region.v1 import planned_outage_service_pb2 as api
 from gateway.api.region.v1.agreement_pb2 import StatementLineKind as Kind
 from gateway.api.region.v1.planned_outage_service_pb2 import PlannedOutage, PlannedOutageState
 from gateway.api.region.v1.planned_outage_service_pb2_grpc import PlannedOutageServiceStub
-from gateway.clock import to_timestamp
+from gateway.time.clock import to_timestamp
 from tests.federation.agreements import SERVICE, Agreements, month_of
 from tests.federation.counter import Counter
 from tests.federation.databases import Databases

@@ -45,7 +45,7 @@ COMMANDS = {
     EnvelopeKind.ENVELOPE_KIND_COMPLAINT_UPDATE,
     EnvelopeKind.ENVELOPE_KIND_COMPLAINT_NOTED,
     EnvelopeKind.ENVELOPE_KIND_ERASURE,
-    EnvelopeKind.ENVELOPE_KIND_STANDING,
+    EnvelopeKind.ENVELOPE_KIND_CUSTOMER_STATUS,
     EnvelopeKind.ENVELOPE_KIND_LEGAL_HOLD,
 }
 
@@ -103,13 +103,13 @@ async def command_in_every_way(federation: Federation) -> list[str]:
     await south.bill(staying)
     desk, quality = Complainant(federation, "guangdong"), Complainant(federation, "sichuan", "staff/wang")
     for number in (staying, leaving):
-        await desk.withdraw((await desk.file("OTHER", number, description=GRIEVANCE)).docket)
+        await desk.withdraw((await desk.file("OTHER", number, description=GRIEVANCE)).ticket_id)
     filed = await desk.file("BILL_WRONG", leaving, description=GRIEVANCE)
-    await quality.reaches(filed.docket, ComplaintState.COMPLAINT_STATE_IN_PROGRESS)
-    await quality.respond(filed.docket, FINDING)
-    await desk.respond(filed.docket, GRIEVANCE)
-    await desk.withdraw(filed.docket)
-    await quality.reaches(filed.docket, ComplaintState.COMPLAINT_STATE_CANCELLED)
+    await quality.reaches(filed.ticket_id, ComplaintState.COMPLAINT_STATE_IN_PROGRESS)
+    await quality.respond(filed.ticket_id, FINDING)
+    await desk.respond(filed.ticket_id, GRIEVANCE)
+    await desk.withdraw(filed.ticket_id)
+    await quality.reaches(filed.ticket_id, ComplaintState.COMPLAINT_STATE_CANCELLED)
     staff, held = retention(federation), customer_of(leaving)
     await staff.HoldCustomer(HoldCustomerRequest(customer_id=held, reference="court/1"), timeout=CALL_SECONDS)
     await staff.ReleaseHold(ReleaseHoldRequest(customer_id=held, reference="court/1"), timeout=CALL_SECONDS)
@@ -162,6 +162,7 @@ def leaks(places: dict[str, bytes], values: tuple[str, ...]) -> Iterator[tuple[s
                 yield place, value
 
 
+@pytest.mark.clause("7.3(1)")
 async def test_what_is_for_one_region_stands_nowhere_else_and_nobody_on_the_way_can_read_it(
     databases: Databases, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

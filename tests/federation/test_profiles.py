@@ -30,12 +30,13 @@ async def profile(
 
 
 @handled_anywhere
+@pytest.mark.clause("1.3.4")
 async def test_a_profile_shows_what_the_customer_has_and_hides_the_name(
     federation: Federation, sichuan: Counter, handling: str
 ) -> None:
     counter, request_id = Counter(federation, handling), federation.next_id()
     number = await sichuan.new_customer(name="欧阳震华", balance=4200)
-    columns = "subscription_id, product_id, offering_id, start_date, end_date"
+    columns = "subscription_id, product_id, offering_id, start_time, end_time"
     values = f"'S{number}', 'product-{number.removeprefix('+')}', 'sichuan-ring-tones', 0, NULL"
     federation.database("sichuan").change(f"INSERT INTO subscriptions ({columns}) VALUES ({values})")
     documents = await counter.verify(number, request_id, code=await counter.receive_code(number, request_id))

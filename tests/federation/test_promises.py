@@ -3,10 +3,12 @@
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
+
 from gateway.api.region.v1.order_pb2 import OrderState
 from gateway.api.region.v1.order_service_pb2 import SubmitOrderRequest
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.clock import from_timestamp
+from gateway.time.clock import from_timestamp
 from tests.federation.counter import Counter, seconds
 from tests.federation.databases import Databases
 from tests.federation.running import Federation, running, until
@@ -23,6 +25,7 @@ async def until_alerted(counter: Counter, order_id: str) -> None:
     await until(holds, f"{order_id} is in jeopardy")
 
 
+@pytest.mark.clause("1.1.4", "1.2.3")
 async def test_a_missed_promise_is_alerted_where_it_was_given_and_the_order_goes_on(
     databases: Databases, tmp_path: Path
 ) -> None:
@@ -31,23 +34,24 @@ async def test_a_missed_promise_is_alerted_where_it_was_given_and_the_order_goes
         number = await sichuan.new_customer()
         await federation.stop_node("sichuan")
         order = await guangdong.submit(guangdong.request("SUSPEND", number), wait=0)
-        promised = from_timestamp(order.expected_completion_date)
-        assert promised - from_timestamp(order.order_date) == timedelta(hours=24)
+        promised = from_timestamp(order.expected_completion_time)
+        assert promised - from_timestamp(order.create_time) == timedelta(hours=24)
         await federation.advance(promised - federation.clock.now())
         await until_alerted(guangdong, order.id)
         alerted = await guangdong.get(order.id)
         assert [alert.region for alert in alerted.jeopardy_alerts] == ["guangdong"]
-        assert from_timestamp(alerted.jeopardy_alerts[0].alert_date) >= promised
+        assert from_timestamp(alerted.jeopardy_alerts[0].alert_time) >= promised
         await federation.start_node("sichuan")
         done = await guangdong.reaches(order.id, COMPLETED)
         assert list(done.jeopardy_alerts) == list(alerted.jeopardy_alerts)
 
 
+@pytest.mark.clause("2.2.3")
 async def test_a_review_that_takes_too_long_is_alerted(
     federation: Federation, guangdong: Counter, sichuan: Counter
 ) -> None:
     order = await guangdong.order("TERMINATE", await sichuan.new_customer())
-    await federation.advance(from_timestamp(order.expected_completion_date) - federation.clock.now())
+    await federation.advance(from_timestamp(order.expected_completion_time) - federation.clock.now())
     await until_alerted(guangdong, order.id)
     assert (await guangdong.get(order.id)).state == order.state
 

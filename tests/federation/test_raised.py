@@ -1,4 +1,6 @@
-"""Those above are told of each level once, ascending, in time, by the region that raised it and by nobody else."""
+"""The escalation recipients are told of each level once, ascending, in time, by the region that raised it and by
+nobody else.
+"""
 
 import json
 from collections.abc import Sequence
@@ -18,9 +20,9 @@ from coordinator.settings import CoordinatorSettings
 from deploy.local.etcd import LocalEtcd
 from gateway.api.federation.v1.federation_pb2 import MemberState
 from gateway.api.region.v1.complaint_pb2 import Complaint, ComplaintState, DeadlineKind
-from gateway.clock import SystemClock, from_timestamp
-from region_node.complaints.deadlines import due_of, find
-from region_node.settings import EscalationSettings, RegionSettings, WebhookSettings
+from gateway.time.clock import SystemClock, from_timestamp
+from region_node.care.complaints.deadlines import due_of, find
+from region_node.node.settings import EscalationSettings, RegionSettings, WebhookSettings
 from tests.federation.certificates import FEDERATION
 from tests.federation.complainant import Complainant
 from tests.federation.databases import Databases
@@ -33,20 +35,20 @@ RESOLVED = ComplaintState.COMPLAINT_STATE_RESOLVED
 IN_TIME = timedelta(seconds=5)  # after it is due
 
 
-def told_by(federation: Federation, node: str, docket: str) -> list[dict[str, Any]]:
+def told_by(federation: Federation, node: str, ticket_id: str) -> list[dict[str, Any]]:
     """What a node's file tells of a complaint, oldest first."""
     path = federation.region_settings(node).escalation_file
     lines = path.read_text("utf-8").splitlines() if path.exists() else []
-    return [each for each in map(json.loads, lines) if each["docket"] == docket]
+    return [each for each in map(json.loads, lines) if each["ticket_id"] == ticket_id]
 
 
-async def until_told(federation: Federation, node: str, docket: str, levels: Sequence[int]) -> None:
+async def until_told(federation: Federation, node: str, ticket_id: str, levels: Sequence[int]) -> None:
     """Returns once the file of a node tells of these levels of a complaint and of no others."""
 
     async def holds() -> bool:
-        return [each["level"] for each in told_by(federation, node, docket)] == list(levels)
+        return [each["level"] for each in told_by(federation, node, ticket_id)] == list(levels)
 
-    await until(holds, f"{node} tells of the levels {levels} of {docket}")
+    await until(holds, f"{node} tells of the levels {levels} of {ticket_id}")
 
 
 def due_in(federation: Federation, complaint: Complaint, kind: DeadlineKind.ValueType) -> timedelta:
@@ -59,21 +61,21 @@ def due_in(federation: Federation, complaint: Complaint, kind: DeadlineKind.Valu
 async def test_each_region_tells_of_the_levels_that_it_has_raised_and_names_no_customer(federation: Federation) -> None:
     desk, staff = Complainant(federation, "guangdong"), Complainant(federation, "sichuan", "staff/wang")
     number, secret = federation.next_number("sichuan"), "绝密的抱怨"
-    docket = (await desk.hand_in(desk.request("BILL_ABNORMAL", number, secret))).docket
-    await staff.reaches(docket, IN_PROGRESS)
-    await until_told(federation, "guangdong", docket, [1])
+    ticket_id = (await desk.hand_in(desk.request("BILL_ABNORMAL", number, secret))).ticket_id
+    await staff.reaches(ticket_id, IN_PROGRESS)
+    await until_told(federation, "guangdong", ticket_id, [1])
     await federation.advance(timedelta(hours=5))
-    await until_told(federation, "sichuan", docket, [2])
-    await staff.propose(docket)
-    await desk.reaches(docket, RESOLVED)
-    await desk.refuse(docket, to_regulator=True)
-    await until_told(federation, "sichuan", docket, [2, 3, 4, 5])
-    await until_told(federation, "guangdong", docket, [1])
-    told = [*told_by(federation, "guangdong", docket), *told_by(federation, "sichuan", docket)]
-    assert [each["id"] for each in told] == [f"{docket}/L{level}" for level in (1, 2, 3, 4, 5)]
+    await until_told(federation, "sichuan", ticket_id, [2])
+    await staff.propose(ticket_id)
+    await desk.reaches(ticket_id, RESOLVED)
+    await desk.refuse(ticket_id, to_regulator=True)
+    await until_told(federation, "sichuan", ticket_id, [2, 3, 4, 5])
+    await until_told(federation, "guangdong", ticket_id, [1])
+    told = [*told_by(federation, "guangdong", ticket_id), *told_by(federation, "sichuan", ticket_id)]
+    assert [each["id"] for each in told] == [f"{ticket_id}/L{level}" for level in (1, 2, 3, 4, 5)]
     missed = told[1]
     assert (missed["trigger"], missed["raised_by"]) == ("ESCALATION_TRIGGER_FIRST_RESPONSE_MISSED", "sichuan")
-    assert (missed["handling_region"], missed["owner_region"], missed["home_region"]) == (
+    assert (missed["origin_region"], missed["owner_region"], missed["home_region"]) == (
         "guangdong",
         "sichuan",
         "sichuan",
@@ -86,29 +88,31 @@ async def test_each_region_tells_of_the_levels_that_it_has_raised_and_names_no_c
 
 async def test_a_level_is_reached_within_five_seconds_of_its_time_and_not_before(federation: Federation) -> None:
     desk, staff = Complainant(federation, "guangdong"), Complainant(federation, "sichuan", "staff/wang")
-    docket = (await desk.file("BILL_ABNORMAL", federation.next_number("sichuan"))).docket
-    filed = await staff.reaches(docket, IN_PROGRESS)
+    ticket_id = (await desk.file("BILL_ABNORMAL", federation.next_number("sichuan"))).ticket_id
+    filed = await staff.reaches(ticket_id, IN_PROGRESS)
     soon = due_in(federation, filed, DeadlineKind.DEADLINE_KIND_FIRST_RESPONSE) - timedelta(milliseconds=300)
     federation.clock.advance(soon)
-    raised = (await staff.rises(docket, 2)).escalations[-1]
+    raised = (await staff.rises(ticket_id, 2)).escalations[-1]
     late = from_timestamp(raised.time) - from_timestamp(raised.due)
     assert timedelta() <= late < IN_TIME
     await federation.advance(timedelta())
 
 
 async def test_a_region_that_cannot_be_reached_is_told_of_by_the_first_contact(federation: Federation) -> None:
-    docket = (await Complainant(federation, "guangdong").file("BILL_WRONG", federation.next_number(NOT_JOINED))).docket
+    ticket_id = (
+        await Complainant(federation, "guangdong").file("BILL_WRONG", federation.next_number(NOT_JOINED))
+    ).ticket_id
     await federation.advance(timedelta(hours=4, minutes=1))
-    await until_told(federation, "guangdong", docket, [1, 2, 3])
-    last = told_by(federation, "guangdong", docket)[-1]
+    await until_told(federation, "guangdong", ticket_id, [1, 2, 3])
+    last = told_by(federation, "guangdong", ticket_id)[-1]
     assert (last["owner_region"], last["trigger"]) == (NOT_JOINED, "ESCALATION_TRIGGER_REGION_UNREACHABLE")
     assert last["custody"]["reason"] == "TIME_REASON_WAITING_FOR_REGION"
 
 
-def levels_raised(federation: Federation, region: str, docket: str) -> list[object]:
+def levels_raised(federation: Federation, region: str, ticket_id: str) -> list[object]:
     """The levels to which a region has raised a complaint, as its rows say."""
-    query = "SELECT level FROM complaint_escalations WHERE docket = ? ORDER BY level"
-    return [row[0] for row in federation.database(region).rows(query, docket)]
+    query = "SELECT level FROM complaint_escalations WHERE ticket_id = ? ORDER BY level"
+    return [row[0] for row in federation.database(region).rows(query, ticket_id)]
 
 
 async def test_what_was_raised_while_a_region_was_away_it_takes_over_and_raises_and_tells_no_second_time(
@@ -117,21 +121,21 @@ async def test_what_was_raised_while_a_region_was_away_it_takes_over_and_raises_
     desk, staff = Complainant(federation, "guangdong"), Complainant(federation, "henan", "staff/wang")
     await federation.stop_node("henan")
     try:
-        docket = (await desk.file("BILL_ABNORMAL", federation.next_number("henan"))).docket
+        ticket_id = (await desk.file("BILL_ABNORMAL", federation.next_number("henan"))).ticket_id
         await federation.advance(timedelta(hours=1, minutes=1))
-        await desk.rises(docket, 3)
+        await desk.rises(ticket_id, 3)
     finally:
         await federation.start_node("henan")
-        await federation.until_standing({"henan": MemberState.MEMBER_STATE_JOINED})
-    taken = await staff.reaches(docket, IN_PROGRESS)
+        await federation.until_members({"henan": MemberState.MEMBER_STATE_JOINED})
+    taken = await staff.reaches(ticket_id, IN_PROGRESS)
     assert [(each.level, each.region) for each in taken.escalations] == [(n, "guangdong") for n in (0, 1, 2, 3)]
-    assert (await desk.reaches(docket, IN_PROGRESS)).level == 3
+    assert (await desk.reaches(ticket_id, IN_PROGRESS)).level == 3
     await federation.advance(timedelta(hours=23))
-    await staff.rises(docket, 4)
-    await until_told(federation, "henan", docket, [4])
-    await until_told(federation, "guangdong", docket, [1, 2, 3])
-    assert levels_raised(federation, "guangdong", docket) == [0, 1, 2, 3]
-    assert levels_raised(federation, "henan", docket) == [4]
+    await staff.rises(ticket_id, 4)
+    await until_told(federation, "henan", ticket_id, [4])
+    await until_told(federation, "guangdong", ticket_id, [1, 2, 3])
+    assert levels_raised(federation, "guangdong", ticket_id) == [0, 1, 2, 3]
+    assert levels_raised(federation, "henan", ticket_id) == [4]
 
 
 async def test_a_level_that_fell_due_while_both_regions_were_away_is_raised_and_told_by_the_first_contact(
@@ -139,17 +143,17 @@ async def test_a_level_that_fell_due_while_both_regions_were_away_is_raised_and_
 ) -> None:
     desk, staff = Complainant(federation, "guangdong"), Complainant(federation, "henan", "staff/wang")
     await federation.stop_node("henan")
-    docket = (await desk.file("BILL_ABNORMAL", federation.next_number("henan"))).docket
+    ticket_id = (await desk.file("BILL_ABNORMAL", federation.next_number("henan"))).ticket_id
     await federation.stop_node("guangdong")
     await federation.advance(timedelta(hours=1, minutes=1))
     for region in ("henan", "guangdong"):
         await federation.start_node(region)
-        await federation.until_standing({region: MemberState.MEMBER_STATE_JOINED})
-    await staff.reaches(docket, IN_PROGRESS)
-    await desk.reaches(docket, IN_PROGRESS)
-    await until_told(federation, "guangdong", docket, [1, 2, 3])
-    assert levels_raised(federation, "guangdong", docket) == [0, 1, 2, 3]
-    assert levels_raised(federation, "henan", docket) == []
+        await federation.until_members({region: MemberState.MEMBER_STATE_JOINED})
+    await staff.reaches(ticket_id, IN_PROGRESS)
+    await desk.reaches(ticket_id, IN_PROGRESS)
+    await until_told(federation, "guangdong", ticket_id, [1, 2, 3])
+    assert levels_raised(federation, "guangdong", ticket_id) == [0, 1, 2, 3]
+    assert levels_raised(federation, "henan", ticket_id) == []
 
 
 async def a_minute_later(federation: Federation) -> None:
@@ -162,7 +166,7 @@ async def third_of_one_number(federation: Federation, desk: Complainant) -> Comp
     """The third complaint of a number of Henan, filed while Henan is away."""
     number, staff = federation.next_number("henan"), Complainant(federation, "henan", "staff/wang")
     for _ in range(2):
-        await staff.reaches((await desk.file("BILL_ABNORMAL", number)).docket, IN_PROGRESS)
+        await staff.reaches((await desk.file("BILL_ABNORMAL", number)).ticket_id, IN_PROGRESS)
     await federation.stop_node("henan")
     return await desk.file("BILL_ABNORMAL", number)
 
@@ -171,8 +175,8 @@ async def test_what_comes_once_too_often_and_was_raised_by_an_administrator_mean
     federation: Federation,
 ) -> None:
     desk, staff = Complainant(federation, "guangdong"), Complainant(federation, "henan", "staff/wang")
-    docket = (await third_of_one_number(federation, desk)).docket
-    await raised(federation, docket, 3)
+    ticket_id = (await third_of_one_number(federation, desk)).ticket_id
+    await raised(federation, ticket_id, 3)
     await federation.start_node("henan")
     theirs = [(level, "guangdong") for level in (0, 1, 2, 3)]
 
@@ -180,28 +184,28 @@ async def test_what_comes_once_too_often_and_was_raised_by_an_administrator_mean
         return [(each.level, each.region) for each in found.escalations] == [*theirs, (4, "henan")]
 
     for somebody in (staff, desk):
-        await somebody.follows(docket, is_settled, "each level is one region's")
+        await somebody.follows(ticket_id, is_settled, "each level is one region's")
     await a_minute_later(federation)
-    await until_told(federation, "henan", docket, [4])
-    await until_told(federation, "guangdong", docket, [1, 2, 3])
-    assert levels_raised(federation, "guangdong", docket) == [0, 1, 2, 3]
-    assert levels_raised(federation, "henan", docket) == [4]
+    await until_told(federation, "henan", ticket_id, [4])
+    await until_told(federation, "guangdong", ticket_id, [1, 2, 3])
+    assert levels_raised(federation, "guangdong", ticket_id) == [0, 1, 2, 3]
+    assert levels_raised(federation, "henan", ticket_id) == [4]
 
 
 async def test_what_comes_once_too_often_is_told_by_who_takes_it_up_though_the_first_contact_is_away(
     federation: Federation,
 ) -> None:
     desk = Complainant(federation, "guangdong")
-    docket = (await third_of_one_number(federation, desk)).docket
+    ticket_id = (await third_of_one_number(federation, desk)).ticket_id
     await federation.start_node("henan")
-    await Complainant(federation, "henan", "staff/wang").reaches(docket, IN_PROGRESS)
+    await Complainant(federation, "henan", "staff/wang").reaches(ticket_id, IN_PROGRESS)
     await federation.stop_node("guangdong")
     try:
         await a_minute_later(federation)
-        await until_told(federation, "henan", docket, [2, 3, 4])
+        await until_told(federation, "henan", ticket_id, [2, 3, 4])
     finally:
         await federation.start_node("guangdong")
-    await until_told(federation, "guangdong", docket, [1])
+    await until_told(federation, "guangdong", ticket_id, [1])
 
 
 class TwoCoordinators(Federation):
@@ -260,27 +264,27 @@ async def test_with_two_coordinators_and_two_processes_of_a_region_each_level_is
             await federation.start()
             await federation.start_node("sichuan/1")
             desk, staff = Complainant(federation, "guangdong"), Complainant(federation, "sichuan", "staff/wang")
-            docket = (await desk.file("BILL_ABNORMAL", federation.next_number("sichuan"))).docket
-            await staff.reaches(docket, IN_PROGRESS)
+            ticket_id = (await desk.file("BILL_ABNORMAL", federation.next_number("sichuan"))).ticket_id
+            await staff.reaches(ticket_id, IN_PROGRESS)
             await federation.advance(timedelta(hours=5))
-            await until_told(federation, "sichuan", docket, [2])
+            await until_told(federation, "sichuan", ticket_id, [2])
             await federation.stop_node("sichuan/1")  # levels outlive whoever waited for them
             await federation.start_node("sichuan/1")
             await federation.stop_node("sichuan")
             await federation.advance(timedelta(hours=14))
-            await until_told(federation, "sichuan", docket, [2, 3])
+            await until_told(federation, "sichuan", ticket_id, [2, 3])
             await federation.start_node("sichuan")
             await federation.restart_second()
             await federation.advance(timedelta(hours=6))
-            await until_told(federation, "sichuan", docket, [2, 3, 4])
-            await staff.propose(docket)
+            await until_told(federation, "sichuan", ticket_id, [2, 3, 4])
+            await staff.propose(ticket_id)
             await federation.advance(timedelta(days=16))
-            await until_told(federation, "sichuan", docket, [2, 3, 4])
+            await until_told(federation, "sichuan", ticket_id, [2, 3, 4])
             rows = federation.database("sichuan").rows("SELECT level FROM complaint_escalations ORDER BY level")
             assert rows == [(2,), (3,), (4,)]
 
             async def all_posted() -> bool:
-                return hook.ids() == [f"{docket}/L{level}" for level in (2, 3, 4)]
+                return hook.ids() == [f"{ticket_id}/L{level}" for level in (2, 3, 4)]
 
             await until(all_posted, "the webhook was told of each level once, ascending")
         finally:

@@ -67,6 +67,7 @@ def readings(federation: Federation, region: str) -> dict[str, Read]:
     return {"GetOrder": get, "ListOrders": list_orders, "WatchOrders": watch, "ListSettlements": settlements}
 
 
+@pytest.mark.clause("7.4(4)")
 async def test_each_reading_leaves_a_row_with_the_system_and_the_person_behind_it(
     federation: Federation, app: Counter, sichuan: Counter
 ) -> None:

@@ -20,15 +20,15 @@ from gateway.api.relay.v1.relay_pb2 import (
     Receipt,
 )
 from gateway.api.relay.v1.relay_pb2_grpc import RelayServiceServicer, add_RelayServiceServicer_to_server
-from gateway.clock import to_timestamp
-from gateway.region_keys import KeySet, RegionKeys
 from gateway.relay.envelopes import Answer, Sealed, seal_receipt
-from gateway.signing import Signer
-from gateway.tls import server_credentials, server_options
+from gateway.security.region_keys import KeySet, RegionKeys
+from gateway.security.signing import Signer
+from gateway.security.tls import server_credentials, server_options
+from gateway.time.clock import to_timestamp
 from tests.federation.counter import Counter
 from tests.federation.databases import Databases
 from tests.federation.running import CALL_SECONDS, Federation, running, until
-from tests.pouches import Inlet
+from tests.sealed_batches import Inlet
 
 Forge = Callable[[Federation, Sealed], DeliverResult]
 

@@ -2,12 +2,13 @@
 
 from datetime import timedelta
 
+import pytest
 from google.protobuf.json_format import MessageToJson
 
 from gateway.api.federation.v1.configuration_pb2 import DataClass
 from gateway.api.region.v1 import retention_service_pb2 as api
 from gateway.api.region.v1.retention_service_pb2_grpc import RetentionServiceStub
-from gateway.clock import to_microseconds, to_timestamp
+from gateway.time.clock import to_microseconds, to_timestamp
 from tests.federation.archive import Archive as Documents
 from tests.federation.certificates import FEDERATION
 from tests.federation.commands import run_command
@@ -48,7 +49,7 @@ async def age(federation: Federation, region: str, order_id: str) -> None:
     database, then = federation.database(region), to_microseconds(federation.clock.now() - LONG_AGO)
     database.change(f"UPDATE outbox SET created = {then}, closed = {then} WHERE subject = '{order_id}'")
     database.change(f"UPDATE inbox SET received = {then} WHERE subject = '{order_id}'")
-    database.change(f"UPDATE orders SET order_date = {then} WHERE order_id = '{order_id}'")
+    database.change(f"UPDATE orders SET create_time = {then} WHERE order_id = '{order_id}'")
 
 
 def rows_about(federation: Federation, region: str, order_id: str) -> int:
@@ -128,7 +129,7 @@ async def test_a_hold_of_the_home_region_keeps_what_another_region_has_of_the_cu
         await until(has_heard, "Guangdong has heard of it")
 
     def left() -> set[str]:
-        found = database.rows("SELECT register_id FROM document_files")
+        found = database.rows("SELECT document_id FROM document_files")
         return {str(each) for (each,) in found} & set(papers)
 
     hold = api.HoldCustomerRequest(customer_id=customer_of(held_number), reference="court/2026-18")
@@ -136,7 +137,7 @@ async def test_a_hold_of_the_home_region_keeps_what_another_region_has_of_the_cu
     await heard(1)
     then = to_microseconds(federation.clock.now() - LONG_AGO)
     for each in papers:
-        database.change(f"UPDATE document_files SET create_time = {then} WHERE register_id = '{each}'")
+        database.change(f"UPDATE document_files SET create_time = {then} WHERE document_id = '{each}'")
     await purged(federation, "guangdong")
     assert left() == {papers[1]}
     release = api.ReleaseHoldRequest(customer_id=customer_of(held_number), reference="court/2026-18")
@@ -196,6 +197,7 @@ async def test_a_hold_is_listed_moved_and_released_and_each_is_audited(
     assert rows == [("HoldCustomer",), ("HoldCustomer",), ("ReleaseHold",)]
 
 
+@pytest.mark.clause("7.4(2)")
 async def test_an_assessment_is_recorded_once_and_never_changed(federation: Federation) -> None:
     stub, record_id = retention(federation), federation.next_id()
     request = api.RecordImpactRequest(record=record(federation, record_id))

@@ -3,12 +3,12 @@
 import pytest
 
 from gateway.api.region.v1.order_pb2 import OrderState
-from gateway.region_keys import KeySet
+from gateway.security.region_keys import KeySet
 from tests.federation.counter import Counter
 from tests.federation.forger import Forger, key_of, sent_about
 from tests.federation.refusals import refusal
 from tests.federation.running import Federation, until
-from tests.pouches import sealing_key
+from tests.sealed_batches import sealing_key
 
 COMPLETED = OrderState.ORDER_STATE_COMPLETED
 

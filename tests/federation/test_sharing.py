@@ -224,6 +224,7 @@ async def test_each_reading_denial_grant_and_withdrawal_is_one_row_of_the_chain_
     assert rows == [read, ("GiveConsent",), read, ("WithdrawConsent",), read]
 
 
+@pytest.mark.clause("7.1(1)")
 async def test_the_customer_is_told_of_each_consent_and_of_its_end(
     federation: Federation, south: SharingCounter, home: SharingCounter, sichuan: Counter
 ) -> None:
@@ -291,16 +292,16 @@ async def test_the_customers_list_names_each_reading_of_a_document_once_and_why_
 ) -> None:
     number, content = await sichuan.new_customer(), scan(3 * CHUNK)
     here, henan = Archive(guangdong), Archive(Counter(federation, "henan"))
-    register_id = await henan.put(number, content)
+    document_id = await henan.put(number, content)
     await here.check("SUSPEND", number)
     await here.list(number)
-    await refusal(here.content(number, register_id))
+    await refusal(here.content(number, document_id))
     order = await guangdong.order("TERMINATE", number)
-    begun_in_the_middle = await here.content(number, register_id, offset=CHUNK)
+    begun_in_the_middle = await here.content(number, document_id, offset=CHUNK)
     assert begun_in_the_middle == content[CHUNK:]
-    await here.content(number, register_id, offset=CHUNK)
-    await here.content(number, register_id)
-    await henan.content(number, register_id)
+    await here.content(number, document_id, offset=CHUNK)
+    await here.content(number, document_id)
+    await henan.content(number, document_id)
     seen = await home.disclosures(number)
     assert [(each.kind, each.region, each.purpose, each.particulars.order_id) for each in seen] == [
         (DOCUMENT_READ, "henan", "", ""),
@@ -315,7 +316,7 @@ async def test_the_customers_list_names_each_reading_of_a_document_once_and_why_
         "no order under way that needs it",
         "no business named",
     ]
-    assert {each.particulars.record for each in seen[:4]} == {register_id}
+    assert {each.particulars.record for each in seen[:4]} == {document_id}
     assert {each.particulars.requester.staff_id for each in seen} == {REQUESTER.staff_id}
     assert [each.legal_basis for each in seen[:4]] == [0, ORDER, ORDER, 0]
     assert [each.refused for each in seen if each.refused] == [Reason.REASON_DOCUMENT_CONTENT_DENIED]
@@ -326,8 +327,8 @@ async def test_the_customers_list_names_the_regions_that_were_sent_a_complaint_a
 ) -> None:
     number, desk = await sichuan.new_customer(), Complainant(federation, "sichuan")
     case = await desk.file("BILL_ROAM", number, location_region="henan")
-    brought = await Folder(desk, case.docket).attach(scan(2 * CHUNK))
-    (item,) = [each.docket for each in case.items if each.region == "henan"]
+    brought = await Folder(desk, case.ticket_id).attach(scan(2 * CHUNK))
+    (item,) = [each.ticket_id for each in case.items if each.region == "henan"]
     henan = Complainant(federation, "henan", "staff/wang")
     await henan.follows(item, lambda found: len(found.attachments) == 1, "it hears of the file")
     await Folder(henan, item).read(brought)

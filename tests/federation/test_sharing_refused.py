@@ -197,6 +197,7 @@ async def test_each_wrong_question_is_refused_with_its_reason(
 
 
 @pytest.mark.parametrize("place", ["guangdong", "sichuan"])
+@pytest.mark.clause("7.2(2)")
 async def test_staff_read_by_a_duty_of_law_alone_where_the_purpose_rests_on_one_and_it_is_named(
     federation: Federation, sichuan: Counter, place: str
 ) -> None:
@@ -235,9 +236,9 @@ async def test_a_consent_on_paper_needs_a_paper_of_that_customer_that_the_same_r
         "no consent": await Archive(south.counter).put(number),
         "of nobody": "guangdong/counter/none",
     }
-    for register_id in wrong.values():
-        answer = await refusal(south.give(south.decision(number, "guangdong", paper=register_id)))
-        assert (answer.reason, answer.parameters) == ("DOCUMENT_NOT_ON_FILE", {"document": register_id})
+    for document_id in wrong.values():
+        answer = await refusal(south.give(south.decision(number, "guangdong", paper=document_id)))
+        assert (answer.reason, answer.parameters) == ("DOCUMENT_NOT_ON_FILE", {"document": document_id})
     answer = await refusal(south.give(south.decision(number, "guangdong", paper="archive 2026-44")))
     assert (answer.reason, answer.parameters["field"]) == ("REQUEST_INVALID", "paper")
     assert masks(await south.read(number)) == {"NOT_GRANTED"}
@@ -271,6 +272,7 @@ async def test_a_paper_that_was_found_false_is_no_consent(south: SharingCounter,
     assert answer.reason == "DOCUMENT_WITHDRAWN"
 
 
+@pytest.mark.clause("7.4(1)")
 async def test_a_consent_opens_nothing_once_the_purpose_or_the_reader_is_another(
     federation: Federation, south: SharingCounter, sichuan: Counter
 ) -> None:
@@ -369,6 +371,7 @@ def without_agreement(configuration: Configuration, region: str) -> Configuratio
 
 
 @pytest.mark.parametrize("region", ["guangdong", "sichuan"])
+@pytest.mark.clause("7.1(4)")
 async def test_a_region_without_a_data_agreement_is_denied_as_asker_and_as_giver(
     federation: Federation, south: SharingCounter, sichuan: Counter, region: str
 ) -> None:

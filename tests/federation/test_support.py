@@ -4,9 +4,9 @@ from datetime import timedelta
 
 import pytest
 
-from gateway.api.region.v1 import support_registry_service_pb2 as registry_api
+from gateway.api.region.v1 import support_resource_service_pb2 as registry_api
 from gateway.api.region.v1.support_request_pb2 import SupportFigure, SupportInquiry
-from gateway.clock import from_timestamp
+from gateway.time.clock import from_timestamp
 from tests.federation.counter import Counter
 from tests.federation.probe import Probe, measured
 from tests.federation.refusals import refusal
@@ -36,13 +36,14 @@ def staff_of_the_region_at_fault(federation: Federation) -> SupportStaff:
     return SupportStaff(federation, "sichuan")
 
 
+@pytest.mark.clause("9.3(3)", "10.2(4)")
 async def test_a_support_request_goes_to_the_region_at_fault_which_resolves_it_and_is_closed_where_it_was_opened(
     federation: Federation, south: SupportStaff, west: SupportStaff
 ) -> None:
     number = federation.next_number("guangdong")
     opened = await south.open(number, link=LINK)
     assert opened.id.startswith("guangdong/S")
-    assert (opened.owner_region, opened.opening_region, opened.state) == ("sichuan", "guangdong", ACKNOWLEDGED)
+    assert (opened.owner_region, opened.origin_region, opened.state) == ("sichuan", "guangdong", ACKNOWLEDGED)
     finding = opened.finding
     assert (finding.region, finding.link, finding.figure) == ("sichuan", LINK, SupportFigure.SUPPORT_FIGURE_DELAY)
     assert (finding.measured, finding.share) == (250_000, 100_000)
@@ -113,7 +114,7 @@ async def test_the_home_region_of_the_number_follows_whoever_opens_it_and_whoeve
     number, home = federation.next_number("henan"), SupportStaff(federation, "henan")
     opened = await south.open(number, link=LINK)
     known = await home.is_taken(opened.id)
-    assert (known.home_region, known.owner_region, known.opening_region) == ("henan", "sichuan", "guangdong")
+    assert (known.home_region, known.owner_region, known.origin_region) == ("henan", "sichuan", "guangdong")
     await west.takes_up(opened.id)
     await west.notes(opened.id, "光模块过热")
     await south.follows(opened.id, lambda each: len(each.notes) == 1, "the note of the region at fault")
@@ -144,6 +145,7 @@ async def test_the_same_request_is_done_once(federation: Federation, south: Supp
     assert await south.list(number) == [first.id]
 
 
+@pytest.mark.clause("9.1(2)")
 async def test_a_support_request_waits_for_a_region_that_is_away_and_experts_of_others_are_found_meanwhile(
     federation: Federation, south: SupportStaff, west: SupportStaff
 ) -> None:
@@ -222,6 +224,7 @@ async def test_the_customer_is_told_that_a_request_was_taken_in_and_each_time_th
     assert federation.texts(number, sent_by="sichuan") == []
 
 
+@pytest.mark.clause("9.1(1)", "9.2(4)")
 async def test_experts_are_found_by_skill_and_place_in_all_regions(
     federation: Federation, south: SupportStaff, west: SupportStaff
 ) -> None:
@@ -244,6 +247,7 @@ async def test_experts_are_found_by_skill_and_place_in_all_regions(
         assert (await refusal(unknown)).reason == "SITE_UNKNOWN"
 
 
+@pytest.mark.clause("10.3(3)")
 async def test_spares_of_all_regions_are_found_by_part_model_and_site(
     federation: Federation, south: SupportStaff, west: SupportStaff
 ) -> None:

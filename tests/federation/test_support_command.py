@@ -18,6 +18,7 @@ async def said(federation: Federation, region: str, *words: str, code: int = 0, 
 
 
 @pytest.mark.files  # the commands are the same on either engine
+@pytest.mark.clause("9.1(3)")
 async def test_a_support_request_is_followed_from_its_opening_to_its_end_by_commands(federation: Federation) -> None:
     number, now = federation.next_number("sichuan"), federation.clock.now()
     south = SupportStaff(federation, "guangdong")

@@ -7,7 +7,7 @@ import pytest
 from gateway.api.region.v1.support_envelopes_pb2 import SupportCommand, SupportUpdate
 from gateway.api.region.v1.support_request_pb2 import SupportRequest
 from gateway.api.relay.v1.relay_pb2 import EnvelopeKind
-from gateway.clock import to_timestamp
+from gateway.time.clock import to_timestamp
 from tests.federation.forger import Forger, refused
 from tests.federation.running import Federation
 from tests.federation.support_staff import ACKNOWLEDGED, CLOSED, LINK, RESOLVED, SERVICE, SupportStaff
@@ -34,13 +34,13 @@ def fresh(federation: Federation) -> SupportRequest:
     opened = SupportRequest(
         id=f"henan/S{federation.next_id()}",
         inquiry=inquiry,
-        opening_region="henan",
+        origin_region="henan",
         owner_region="sichuan",
         operator="counter",
-        creation_date=to_timestamp(federation.clock.now()),
+        create_time=to_timestamp(federation.clock.now()),
     )
     opened.state = ACKNOWLEDGED
-    opened.state_changes.add(state=ACKNOWLEDGED, time=opened.creation_date, author="henan/wang")
+    opened.state_changes.add(state=ACKNOWLEDGED, time=opened.create_time, author="henan/wang")
     return opened
 
 
@@ -64,9 +64,9 @@ async def test_only_the_region_at_fault_tells_how_a_support_request_stands(
         (lambda each: None, ""),
         (lambda each: setattr(each, "home_region", "guangdong"), "ENVELOPE_KIND_NOT_ALLOWED"),
         (lambda each: setattr(each.inquiry, "number", "+8613600000001"), "ENVELOPE_KIND_NOT_ALLOWED"),
-        (lambda each: setattr(each, "opening_region", "guangdong"), "ENVELOPE_KIND_NOT_ALLOWED"),
+        (lambda each: setattr(each, "origin_region", "guangdong"), "ENVELOPE_KIND_NOT_ALLOWED"),
         (lambda each: setattr(each, "id", f"guangdong/S{each.id.rpartition('S')[2]}"), "ENVELOPE_KIND_NOT_ALLOWED"),
-        (lambda each: each.ClearField("creation_date"), "ENVELOPE_INVALID"),
+        (lambda each: each.ClearField("create_time"), "ENVELOPE_INVALID"),
         (lambda each: each.inquiry.ClearField("subject"), "REQUEST_INVALID"),
     ],
 )
@@ -99,12 +99,12 @@ async def test_only_the_region_that_opened_it_closes_it_or_adds_to_it(federation
 @pytest.mark.parametrize(
     ("spoil", "reason"),
     [
-        (lambda each: setattr(each, "opening_region", "guangdong"), "ENVELOPE_KIND_NOT_ALLOWED"),
+        (lambda each: setattr(each, "origin_region", "guangdong"), "ENVELOPE_KIND_NOT_ALLOWED"),
         (lambda each: setattr(each, "id", "guangdong/S1-1"), "ENVELOPE_KIND_NOT_ALLOWED"),
         (lambda each: setattr(each, "version", 3), "ENVELOPE_INVALID"),
         (lambda each: setattr(each, "state", CLOSED), "ENVELOPE_INVALID"),
         (lambda each: each.notes.add(author="sichuan/wang", text="forged"), "ENVELOPE_INVALID"),
-        (lambda each: each.ClearField("creation_date"), "ENVELOPE_INVALID"),
+        (lambda each: each.ClearField("create_time"), "ENVELOPE_INVALID"),
         (lambda each: each.inquiry.ClearField("subject"), "REQUEST_INVALID"),
         (lambda each: setattr(each.inquiry, "service", "none"), "NETWORK_SERVICE_UNKNOWN"),
         (lambda each: setattr(each.inquiry, "service", "broadband-guangzhou"), "SUPPORT_LINK_NOT_OF_SERVICE"),

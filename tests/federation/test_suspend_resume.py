@@ -7,7 +7,7 @@ import pytest
 from gateway.api.region.v1.customer_service_pb2 import ProductStatus
 from gateway.api.region.v1.order_pb2 import OrderState, Party
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.clock import from_timestamp
+from gateway.time.clock import from_timestamp
 from tests.federation.counter import Counter
 from tests.federation.running import Federation, until
 
@@ -32,6 +32,7 @@ async def until_status(counter: Counter, number: str, status: ProductStatus.Valu
 
 
 @pytest.mark.parametrize("home", ["guangdong", "sichuan"])
+@pytest.mark.clause("3.3.1(1)")
 async def test_a_suspension_begins_and_ends_at_the_agreed_times_by_itself(
     federation: Federation, guangdong: Counter, home: str
 ) -> None:
@@ -45,19 +46,19 @@ async def test_a_suspension_begins_and_ends_at_the_agreed_times_by_itself(
         Party.PARTY_HOME_REGION,
     )
     assert from_timestamp(order.awaiting.due) == start
-    assert from_timestamp(order.expected_completion_date) == start + timedelta(hours=24)
+    assert from_timestamp(order.expected_completion_time) == start + timedelta(hours=24)
     assert (await at_home.read(number)).product.status == ACTIVE
 
     await federation.advance(timedelta(hours=2))
     done = await guangdong.reaches(order.id, COMPLETED)
-    assert from_timestamp(done.completion_date) >= start
+    assert from_timestamp(done.completion_time) >= start
     product = (await at_home.read(number)).product
-    assert (product.status, from_timestamp(product.suspension_end_date)) == (SUSPENDED, end)
+    assert (product.status, from_timestamp(product.suspension_end_time)) == (SUSPENDED, end)
 
     await federation.advance(timedelta(hours=1))
     await until_status(at_home, number, ACTIVE)
     product = (await at_home.read(number)).product
-    assert (product.suspension_reason, product.HasField("suspension_end_date")) == ("", False)
+    assert (product.suspension_reason, product.HasField("suspension_end_time")) == ("", False)
 
 
 async def test_resuming_early_voids_the_agreed_end(
@@ -66,7 +67,7 @@ async def test_resuming_early_voids_the_agreed_end(
     number, end = await sichuan.new_customer(), federation.clock.now() + timedelta(hours=1)
     await guangdong.order("SUSPEND", number, end=written(end))
     assert (await guangdong.order("RESUME", number)).state == COMPLETED
-    assert not (await sichuan.read(number)).product.HasField("suspension_end_date")
+    assert not (await sichuan.read(number)).product.HasField("suspension_end_time")
     again = await guangdong.order("SUSPEND", number)
     assert again.state == COMPLETED
     other = await sichuan.new_customer()
@@ -76,6 +77,7 @@ async def test_resuming_early_voids_the_agreed_end(
     assert (await sichuan.read(number)).product.status == SUSPENDED
 
 
+@pytest.mark.clause("3.3.1(3)")
 async def test_emergency_calls_stay_allowed_on_a_suspended_line(guangdong: Counter, sichuan: Counter) -> None:
     number = await sichuan.new_customer()
     await guangdong.order("SUSPEND", number)
@@ -116,6 +118,7 @@ async def test_what_is_no_longer_possible_at_the_agreed_time_fails_and_says_why(
     assert failed.error.reason == Reason.REASON_LINE_NOT_ACTIVE
 
 
+@pytest.mark.clause("3.3.2(1)", "3.3.2(3)")
 async def test_a_resumption_waits_for_its_agreed_time(
     federation: Federation, guangdong: Counter, sichuan: Counter
 ) -> None:

@@ -34,6 +34,7 @@ async def henan_suspended(directory: Path, databases: Databases) -> AsyncIterato
         yield federation
 
 
+@pytest.mark.clause("5.3.4")
 async def test_the_coordinator_takes_nothing_from_a_suspended_region_and_sends_nothing_to_it(
     databases: Databases, tmp_path: Path
 ) -> None:

@@ -8,7 +8,7 @@ from gateway.api.region.v1.customer_service_pb2 import ProductStatus
 from gateway.api.region.v1.order_pb2 import Order, OrderState, Party
 from gateway.api.region.v1.order_service_pb2 import ReviewDecision
 from gateway.api.types.v1.reason_pb2 import Reason
-from region_node.orders.rules import ORDER_LIMIT
+from region_node.requests.checks import REQUEST_LIMIT
 from tests.federation.counter import Counter, Reviewer
 from tests.federation.refusals import refusal
 from tests.federation.running import Federation
@@ -49,7 +49,7 @@ async def test_from_review_over_return_and_supplement_to_the_refund(
     returned = await reviewer.decide(order.id, RETURN, documents=["SIM"], note="the SIM card is not the line's")
     assert returned.state == PENDING
     seen = await guangdong.reaches(order.id, PENDING)
-    assert (seen.awaiting.party, seen.awaiting.action) == (Party.PARTY_HANDLING_REGION, "supplement")
+    assert (seen.awaiting.party, seen.awaiting.action) == (Party.PARTY_ORIGIN_REGION, "supplement")
     assert list(seen.documents_requested) == ["SIM"]
     assert seen.notes[0].author == "sichuan/reviewer-1"
 
@@ -145,7 +145,7 @@ async def test_a_namesake_of_the_submitter_in_the_home_region_may_review(
     assert (await namesake.approve(order.id)).state == PENDING
 
 
-async def test_staff_of_the_handling_region_do_not_review(
+async def test_staff_of_the_origin_region_do_not_review(
     federation: Federation, guangdong: Counter, sichuan: Counter
 ) -> None:
     order = await guangdong.order("TERMINATE", await sichuan.new_customer())
@@ -185,7 +185,7 @@ async def test_an_order_does_not_grow_beyond_what_travels_between_regions(
     await Reviewer(federation, home).decide(order.id, RETURN, documents=["SIM"], note="which SIM?")
     pending = await guangdong.reaches(order.id, PENDING)
     # The first is small enough by itself, and too much for what the order holds already.
-    fitting = (ORDER_LIMIT - 300) // (guangdong.document("SIM").ByteSize() + 2)
+    fitting = (REQUEST_LIMIT - 300) // (guangdong.document("SIM").ByteSize() + 2)
     for copies in (fitting, 2 * fitting):
         told = await refusal(guangdong.supplement(order.id, *["SIM"] * copies))
         assert told.reason == "MESSAGE_TOO_LARGE"

@@ -11,8 +11,8 @@ from gateway.api.region.v1.customer_service_pb2 import ProductStatus
 from gateway.api.region.v1.order_pb2 import OrderState
 from gateway.api.region.v1.order_service_pb2 import ReviewDecision
 from gateway.api.types.v1.types_pb2 import Applicant, Document
-from gateway.clock import from_timestamp
-from gateway.masking import masked_number
+from gateway.time.clock import from_timestamp
+from gateway.wording.masking import masked_number
 from tests.federation.counter import REQUESTER, Counter, Reviewer, code_in
 from tests.federation.refusals import Told, read, refusal
 from tests.federation.running import CALL_SECONDS, Federation
@@ -43,6 +43,7 @@ async def refused_order(
 
 
 @handled_anywhere
+@pytest.mark.clause("10.1(4)")
 async def test_a_code_that_was_sent_and_said_opens_the_order_that_it_was_sent_for(
     federation: Federation, sichuan: Counter, handling: str
 ) -> None:

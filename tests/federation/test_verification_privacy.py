@@ -33,7 +33,7 @@ async def everything_about_verification(federation: Federation, counter: Counter
     request.documents.extend(documents)
     assert (await counter.submit(request, request_id=first)).state == OrderState.ORDER_STATE_COMPLETED
     database = federation.database("sichuan")
-    database.change("UPDATE verification_standing SET code_sent = 0")
+    database.change("UPDATE verification_states SET code_sent = 0")
     changing = await counter.receive_code(number, second)
     await counter.change_password(number, PASSWORD, request_id=second, code=changing)
     await refusal(counter.change_password(number, CHOSEN, password=GUESSED))

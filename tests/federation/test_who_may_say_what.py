@@ -14,19 +14,19 @@ from gateway.api.region.v1.agreement_pb2 import PartOutage, ServiceConformance, 
 from gateway.api.region.v1.billing_service_pb2 import QueryBillRequest
 from gateway.api.region.v1.complaint_pb2 import Complaint
 from gateway.api.region.v1.customer_service_pb2 import QueryProfileRequest
+from gateway.api.region.v1.customer_status_envelopes_pb2 import CustomerStatusNotice
 from gateway.api.region.v1.document_envelopes_pb2 import (
     DocumentContentQuestion,
     DocumentListQuestion,
     DocumentNotification,
 )
-from gateway.api.region.v1.erasure_service_pb2 import CustomerStanding
+from gateway.api.region.v1.erasure_service_pb2 import CustomerStatus
 from gateway.api.region.v1.fault_pb2 import Fault
 from gateway.api.region.v1.order_envelopes_pb2 import OrderErasure, OrderSubmission, OrderUpdate
 from gateway.api.region.v1.order_pb2 import Order
 from gateway.api.region.v1.retention_envelopes_pb2 import HoldUpdate
 from gateway.api.region.v1.sharing_envelopes_pb2 import SharingQuery
 from gateway.api.region.v1.sharing_service_pb2 import WithdrawConsentRequest
-from gateway.api.region.v1.standing_envelopes_pb2 import StandingTold
 from gateway.api.region.v1.support_request_pb2 import SupportRequest
 from gateway.api.region.v1.verification_envelopes_pb2 import VerificationQuery
 from gateway.api.region.v1.verification_service_pb2 import SendCodeRequest
@@ -34,16 +34,17 @@ from gateway.api.region.v1.witnessing_pb2 import WitnessStatement
 from gateway.api.relay.v1.relay_pb2 import EnvelopeKind, Outcome, ReceiptContent
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Applicant
-from gateway.clock import to_timestamp
+from gateway.time.clock import to_timestamp
 from tests.federation import test_complaint_envelopes, test_fault_envelopes
 from tests.federation.archive import Archive, scan
 from tests.federation.complainant import Complainant
 from tests.federation.counter import REQUESTER, Counter
 from tests.federation.fault_reporter import FaultReporter
 from tests.federation.folder import Folder
-from tests.federation.forger import Forger, cancellation
+from tests.federation.forger import Forger, cancellation, not_delivered
 from tests.federation.running import Federation
 from tests.federation.support_staff import LINK, SERVICE, SupportStaff
+from tests.later_version import with_later_choice
 
 KIND_NOT_ALLOWED, INVALID = "ENVELOPE_KIND_NOT_ALLOWED", "ENVELOPE_INVALID"
 LIAR = "henan"
@@ -60,6 +61,9 @@ class Forged:
     subject: str
     answer: str = KIND_NOT_ALLOWED
 
+
+# A question that is none stands for this kind in its table.
+LATER = {EnvelopeKind.ENVELOPE_KIND_SUPPORT_SEARCH: support_api.SupportSearch()}
 
 Table = Mapping[EnvelopeKind.ValueType, Forged]
 
@@ -83,13 +87,13 @@ async def scene_of(federation: Federation, guangdong: Counter, sichuan: Counter)
     number = await sichuan.new_customer()
     desk = Complainant(federation, "guangdong")
     filed = await desk.file("BILL_WRONG", number)
-    attachment = await Folder(desk, filed.docket).attach(scan(mark="attached"))
+    attachment = await Folder(desk, filed.ticket_id).attach(scan(mark="attached"))
     order = await guangdong.order("TERMINATE", number)
     paper = await Archive(guangdong).put(number)
     fault = await test_fault_envelopes.taken_up(federation, number)
     south = SupportStaff(federation, "guangdong")
     support = await south.is_taken((await south.open(number, link=LINK)).id)
-    complaint = await desk.get(filed.docket)
+    complaint = await desk.get(filed.ticket_id)
     return Scene(federation, number, order, paper, complaint, attachment, fault, support)
 
 
@@ -101,13 +105,13 @@ async def kept_of(scene: Scene) -> object:
     desk = Complainant(federation, "guangdong")
     return (
         await guangdong.get(scene.order.id),
-        await desk.get(scene.complaint.docket),
-        await Folder(desk, scene.complaint.docket).read(scene.attachment),
+        await desk.get(scene.complaint.ticket_id),
+        await Folder(desk, scene.complaint.ticket_id).read(scene.attachment),
         await FaultReporter(federation, "guangdong").get(scene.fault.id),
         await SupportStaff(federation, "guangdong").get(scene.support.id),
         paper,
         await Archive(guangdong).content(scene.number, scene.paper),
-        federation.database("guangdong").rows("SELECT * FROM told_standings"),
+        federation.database("guangdong").rows("SELECT * FROM known_statuses"),
         federation.database("guangdong").rows("SELECT * FROM holds_of_others"),
     )
 
@@ -125,10 +129,10 @@ def of_orders(scene: Scene) -> Table:
     moved = "OUTCOME_MOVED"
     return {
         EnvelopeKind.ENVELOPE_KIND_ORDER_SUBMIT: Forged(
-            "the handling region, an order of its own operators", "sichuan", OrderSubmission(order=order), order.id
+            "the origin region, an order of its own operators", "sichuan", OrderSubmission(order=order), order.id
         ),
         EnvelopeKind.ENVELOPE_KIND_ORDER_COMMAND: Forged(
-            "the handling region, its own order", "sichuan", cancellation(order), order.id
+            "the origin region, its own order", "sichuan", cancellation(order), order.id
         ),
         EnvelopeKind.ENVELOPE_KIND_ORDER_UPDATE: Forged(
             "the home region, an order of its customer", "guangdong", OrderUpdate(order=lie), order.id
@@ -164,9 +168,9 @@ def of_orders(scene: Scene) -> Table:
     }
 
 
-def of_standing(scene: Scene) -> Table:
+def of_customer_status(scene: Scene) -> Table:
     """What takes everything away at once, and what keeps it; what one region witnesses for another."""
-    told = StandingTold(numbers=[scene.number], standing=CustomerStanding.CUSTOMER_STANDING_ERASED)
+    told = CustomerStatusNotice(numbers=[scene.number], status=CustomerStatus.CUSTOMER_STATUS_ERASED)
     head = AuditHead(sequence=10**6, hash=bytes(32), signature=bytes(64))
     hold = HoldUpdate(version=1)
     hold.end_time.CopyFrom(to_timestamp(scene.federation.clock.now()))
@@ -177,8 +181,8 @@ def of_standing(scene: Scene) -> Table:
             OrderErasure(),
             f"document/{scene.paper}",
         ),
-        EnvelopeKind.ENVELOPE_KIND_STANDING: Forged(
-            "the home region, its own numbers", "guangdong", told, "standing/forged"
+        EnvelopeKind.ENVELOPE_KIND_CUSTOMER_STATUS: Forged(
+            "the home region, its own numbers", "guangdong", told, "status/forged"
         ),
         EnvelopeKind.ENVELOPE_KIND_LEGAL_HOLD: Forged(
             "the home region, what is kept of its customer", "guangdong", hold, f"legal-hold/{scene.order.id}"
@@ -191,9 +195,9 @@ def of_standing(scene: Scene) -> Table:
 
 def of_documents(scene: Scene) -> Table:
     """Documents."""
-    withdrawn = DocumentNotification(register_id=scene.paper, number=scene.number)
+    withdrawn = DocumentNotification(document_id=scene.paper, number=scene.number)
     withdrawn.withdrawal.withdraw_time.CopyFrom(to_timestamp(scene.federation.clock.now()))
-    asked = DocumentContentQuestion(register_id=scene.paper, number=scene.number, staff_id="clerk-7")
+    asked = DocumentContentQuestion(document_id=scene.paper, number=scene.number, staff_id="clerk-7")
     return {
         EnvelopeKind.ENVELOPE_KIND_DOCUMENT: Forged(
             "the region that verified it, a document of the asked one's customer", "sichuan", withdrawn, scene.paper
@@ -217,48 +221,48 @@ def of_documents(scene: Scene) -> Table:
 
 def of_complaints(scene: Scene) -> Table:
     """Complaints."""
-    known, docket = scene.complaint, scene.complaint.docket
+    known, ticket_id = scene.complaint, scene.complaint.ticket_id
     lie = Complaint()
     lie.CopyFrom(known)
     lie.version, lie.owner_region = known.version + 5, LIAR
     command = complaints_api.ComplaintCommand(
-        docket=docket, withdraw=complaints_api.ComplaintCommand.Withdraw(reason="forged")
+        ticket_id=ticket_id, withdraw=complaints_api.ComplaintCommand.Withdraw(reason="forged")
     )
-    asked = complaints_api.AttachmentQuestion(docket=docket, attachment_id=scene.attachment, staff_id="clerk-7")
+    asked = complaints_api.AttachmentQuestion(ticket_id=ticket_id, attachment_id=scene.attachment, staff_id="clerk-7")
     noted = complaints_api.ComplaintNoted(
-        docket=docket, number=scene.number, category="OTHER", creation_date=known.creation_date, withdrawn=True
+        ticket_id=ticket_id, number=scene.number, category="OTHER", create_time=known.create_time, withdrawn=True
     )
-    repeats = complaints_api.ComplaintRepeats(docket=docket, category="OTHER", repeat_of="sichuan/1", repeats=5)
+    repeats = complaints_api.ComplaintRepeats(ticket_id=ticket_id, category="OTHER", repeat_of="sichuan/1", repeats=5)
     theirs = test_complaint_envelopes.fresh(scene.federation, "guangdong", scene.number)
-    first, owner = "the region of first contact, its own complaint", "the responsible region, a complaint that it has"
+    first, owner = "the origin region, its own complaint", "the responsible region, a complaint that it has"
     return {
         EnvelopeKind.ENVELOPE_KIND_COMPLAINT_FILED: Forged(
-            first, "sichuan", complaints_api.ComplaintFiling(complaint=theirs), theirs.docket
+            first, "sichuan", complaints_api.ComplaintFiling(complaint=theirs), theirs.ticket_id
         ),
-        EnvelopeKind.ENVELOPE_KIND_COMPLAINT_COMMAND: Forged(first, "sichuan", command, docket),
+        EnvelopeKind.ENVELOPE_KIND_COMPLAINT_COMMAND: Forged(first, "sichuan", command, ticket_id),
         EnvelopeKind.ENVELOPE_KIND_COMPLAINT_UPDATE: Forged(
-            owner, "guangdong", complaints_api.ComplaintUpdate(complaint=lie), docket
+            owner, "guangdong", complaints_api.ComplaintUpdate(complaint=lie), ticket_id
         ),
         EnvelopeKind.ENVELOPE_KIND_ATTACHMENT: Forged(
-            "a region that the complaint concerns", "guangdong", asked, docket, "COMPLAINT_NOT_FOUND"
+            "a region that the complaint concerns", "guangdong", asked, ticket_id, "COMPLAINT_NOT_FOUND"
         ),
-        EnvelopeKind.ENVELOPE_KIND_COMPLAINT_NOTED: Forged(first, "sichuan", noted, docket),
+        EnvelopeKind.ENVELOPE_KIND_COMPLAINT_NOTED: Forged(first, "sichuan", noted, ticket_id),
         EnvelopeKind.ENVELOPE_KIND_COMPLAINT_REPEATS: Forged(
-            "the home region, a complaint about its number", "guangdong", repeats, docket
+            "the home region, a complaint about its number", "guangdong", repeats, ticket_id
         ),
     }
 
 
 def of_the_network(scene: Scene) -> Table:
     """Faults, support requests, outages, quality."""
-    begins = scene.fault.creation_date
+    begins = scene.fault.create_time
     fault, support = Fault(), SupportRequest()
     fault.CopyFrom(scene.fault)
     support.CopyFrom(scene.support)
     fault.version, support.version = fault.version + 5, support.version + 5
     fault.owner_region = support.owner_region = LIAR
     theirs = test_fault_envelopes.fresh(scene.federation, scene.number)
-    theirs.id, theirs.handling_region = "guangdong/F1-1", "guangdong"
+    theirs.id, theirs.origin_region = "guangdong/F1-1", "guangdong"
     cancel = faults_api.FaultCommand(id=fault.id, cancel=faults_api.FaultCommand.Cancel(reason="forged"))
     close = support_api.SupportCommand(id=support.id, staff_id="wang", close=support_api.SupportCommand.Close())
     outage = ServiceOutage(source="sichuan/fault/1", service=SERVICE, region="sichuan", version=9, withdrawn=True)
@@ -302,7 +306,7 @@ async def test_no_kind_of_envelope_is_believed_of_a_region_that_may_not_say_it(
     before = await kept_of(scene)
     table = {
         **of_orders(scene),
-        **of_standing(scene),
+        **of_customer_status(scene),
         **of_documents(scene),
         **of_complaints(scene),
         **of_the_network(scene),
@@ -318,5 +322,11 @@ async def test_no_kind_of_envelope_is_believed_of_a_region_that_may_not_say_it(
             answer = Reason.Name(receipt.reason).removeprefix("REASON_")
         if answer != lie.answer or receipt.result:
             wrong.append(f"{EnvelopeKind.Name(kind)}: {answer}, only {lie.who}")
+        later = with_later_choice(LATER.get(kind, lie.payload))
+        if later is None:
+            continue
+        result = await henan.deliver(henan.seal(lie.destination, kind, later, lie.subject), lie.destination)
+        if not result.HasField("not_delivered") or not_delivered(result) != "UPGRADE_REQUIRED":
+            wrong.append(f"{EnvelopeKind.Name(kind)}: what a later version says is not left to an upgrade: {result}")
     assert wrong == []
     assert await kept_of(scene) == before

@@ -12,9 +12,8 @@ import grpc
 from tenacity import AsyncRetrying, retry_if_exception, stop_before_delay, wait_random_exponential
 
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.channels import Replica, Replicas, invoke
-from gateway.errors import Refused, is_temporary, reason_name
-from gateway.relay.transport import Unreachable
+from gateway.errors import Refused, Unreachable, is_temporary, reason_name
+from gateway.rpc.channels import Replica, Replicas, invoke
 
 DEADLINE = 20.0  # seconds for a call with all its repeats
 _ATTEMPT = 6.0  # seconds for one attempt: more than an order waits for its home region

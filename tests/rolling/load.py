@@ -23,10 +23,9 @@ from gateway.api.region.v1.order_pb2 import Order, OrderRequest, OrderState
 from gateway.api.region.v1.order_service_pb2 import GetOrderRequest, SubmitOrderRequest, WatchOrdersRequest
 from gateway.api.region.v1.order_service_pb2_grpc import OrderServiceStub
 from gateway.api.types.v1.types_pb2 import Applicant, Channel, Document, Money, Requester
-from gateway.clock import to_timestamp
-from gateway.errors import Refused, from_rpc_error
-from gateway.relay.transport import Unreachable
-from region_node.orders.rules import is_final
+from gateway.errors import Refused, Unreachable, from_rpc_error
+from gateway.time.clock import to_timestamp
+from region_node.business.orders.rules import is_final
 from tests.rolling.callers import DEADLINE, Call, Caller, Journal, hindrance
 
 AMOUNT = 1_000  # fen of every payment

@@ -93,7 +93,7 @@ def _require_same_word(taken: Sequence[Taken], regions: Mapping[str, Records]) -
     """Both regions have the same order, the same receipts, and owe each other the same."""
     for handling, home in {(order.handling, order.line.home) for order in taken if order.is_foreign}:
         taken_in, owned = (
-            [each for each in regions[region].orders() if (each.handling_region, each.home_region) == (handling, home)]
+            [each for each in regions[region].orders() if (each.origin_region, each.home_region) == (handling, home)]
             for region in (handling, home)
         )
         assert taken_in == owned

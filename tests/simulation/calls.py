@@ -5,8 +5,8 @@ from typing import TypeVar, cast
 
 import grpc
 
-from gateway.calls import Call, enter
-from gateway.identity import Identity
+from gateway.rpc.calls import Call, enter
+from gateway.security.identity import Identity
 
 Q = TypeVar("Q")
 R = TypeVar("R")

@@ -8,15 +8,15 @@ from collections.abc import Mapping
 
 from coordinator.routing.router import Router, RouterPorts
 from gateway.api.coordinator.v1.planned_outage_service_pb2 import HoldWindowRequest, PlannedWindow
-from gateway.api.coordinator.v1.problem_service_pb2 import NetworkEvent, TellAffectedRequest, TellEventRequest
+from gateway.api.coordinator.v1.problem_service_pb2 import NetworkEvent, ReportAffectedRequest, ReportEventRequest
 from gateway.api.federation.v1.configuration_pb2 import Configuration, NumberException
 from gateway.api.federation.v1.federation_pb2 import Member, MemberState
 from gateway.api.relay.v1.relay_pb2 import DeliverRequest, DeliverResponse
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.federation.catalogue import Federation
-from gateway.identity import Identity
 from gateway.relay.transport import BeforeAttempt, Carrier
-from gateway.sealing_keys import published
+from gateway.security.identity import Identity
+from gateway.security.sealing_keys import published
 from tests.simulation.history import History
 from tests.simulation.network import Network
 from tests.simulation.network_support import Exchange, NetworkSupport
@@ -73,9 +73,9 @@ class ToCoordinator:
 
     async def tell_event(self, event: NetworkEvent) -> None:
         """See `Coordinators`."""
-        await self._call(TellEventRequest(event=event))
+        await self._call(ReportEventRequest(event=event))
 
-    async def tell_affected(self, request: TellAffectedRequest) -> None:
+    async def tell_affected(self, request: ReportAffectedRequest) -> None:
         """See `Coordinators`."""
         await self._call(request)
 
@@ -83,7 +83,7 @@ class ToCoordinator:
         """See `Hold`."""
         await self._call(HoldWindowRequest(window=window))
 
-    async def _call(self, request: TellEventRequest | TellAffectedRequest | HoldWindowRequest) -> None:
+    async def _call(self, request: ReportEventRequest | ReportAffectedRequest | HoldWindowRequest) -> None:
         """Raises Unreachable where no answer comes, and Refused as the coordinator does."""
         coordinator, kind = self._coordinator, type(request)
         await self._network.exchange(
@@ -130,7 +130,7 @@ class Coordinator:
         """Starts a process. It remembers no batch of an earlier one."""
         self.process = Process("coordinator")
         self.router = self._new_router()
-        self._support = NetworkSupport(self.registry, self._clock, self._standing, self._channels)
+        self._support = NetworkSupport(self.registry, self._clock, self._current_members, self._channels)
         for loop in self._support.loops():
             self.process.spawn(loop)
         self._history.note("coordinator", "starts")
@@ -170,7 +170,9 @@ class Coordinator:
         """How the federation stands."""
         return Knowledge(self._number, self.federation, tuple(self._members.values()))
 
-    async def serve(self, region: str, request: TellEventRequest | TellAffectedRequest | HoldWindowRequest) -> bytes:
+    async def serve(
+        self, region: str, request: ReportEventRequest | ReportAffectedRequest | HoldWindowRequest
+    ) -> bytes:
         """Answers what a region tells or asks of its network. Raises Refused, and NoAnswer where nobody is there."""
         if self._support is None:
             raise NoAnswer
@@ -198,13 +200,13 @@ class Coordinator:
         return Router(
             RouterPorts(
                 name="coordinator/0",
-                members=self._standing,
+                members=self._current_members,
                 carrier_to=self._ways.__getitem__,
                 clock=self._clock,
             )
         )
 
-    def _standing(self) -> Mapping[str, Member]:
+    def _current_members(self) -> Mapping[str, Member]:
         return self._members
 
     def _channels(self, region: str) -> Exchange:

@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Callable
 from typing import TypeVar, cast
 
-from gateway.region_keys import RegionKeys
+from gateway.security.region_keys import RegionKeys
 from gateway.store.commit_queue import BATCH_LIMIT
 from gateway.store.group_commit import Outcome
 from gateway.store.port import Operation

@@ -6,11 +6,11 @@ from datetime import timedelta
 
 from gateway.api.region.v1.fault_pb2 import Fault, FaultCause, FaultMeasure, FaultReview, FaultSeverity, FaultState
 from gateway.api.region.v1.fault_service_pb2 import WorkOnFaultRequest
-from gateway.clock import from_timestamp, to_timestamp
 from gateway.errors import Refused, reason_name
 from gateway.store.port import Transaction
-from region_node.faults.rows import FaultFilter, list_faults
-from region_node.orders.caller import Caller
+from gateway.time.clock import from_timestamp, to_timestamp
+from region_node.network.faults.rows import FaultFilter, list_faults
+from region_node.requests.caller import Caller
 from tests.simulation import fault_status, world
 from tests.simulation.fault_status import FaultObserver
 from tests.simulation.network_plans import NetworkErrands

@@ -39,7 +39,7 @@ class StoredOrder:
     @property
     def is_handling(self) -> bool:
         """Whether that region took it in."""
-        return self.order.handling_region == self.region
+        return self.order.origin_region == self.region
 
 
 @dataclass(frozen=True)

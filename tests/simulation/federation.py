@@ -12,8 +12,8 @@ from datetime import datetime, timedelta
 
 from gateway.api.federation.v1.federation_pb2 import MemberState
 from gateway.api.region.v1.order_pb2 import OrderState
-from gateway.clock import from_microseconds
-from region_node.problems.rows import find_followed
+from gateway.time.clock import from_microseconds
+from region_node.network.problems.rows import find_followed
 from tests.simulation import checks
 from tests.simulation.businesses import PROVIDER_REGION
 from tests.simulation.coordinator import Coordinator, ToCoordinator
@@ -131,7 +131,7 @@ class Simulation:
         )
         self.history.counts["orders"] += len(evidence.handled)
         self.history.counts["orders that crossed a border"] += sum(
-            order.home_region != order.handling_region for order in evidence.handled.values()
+            order.home_region != order.origin_region for order in evidence.handled.values()
         )
         for order in evidence.handled.values():
             if order.state == OrderState.ORDER_STATE_COMPLETED:

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from gateway.api.region.v1.order_pb2 import Order
 from gateway.errors import Refused
 from gateway.store.port import Operation, Transaction
-from gateway.timers import set_timer
-from region_node.billing import ledger
-from region_node.billing.rules import OPENING, Entry, EntryKind, Posting
+from gateway.store.timers import set_timer
+from region_node.business.orders.rows import OrderFilter, list_orders
+from region_node.customers.accounts import ledger
+from region_node.customers.accounts.rules import OPENING, Entry, EntryKind, Posting
 from region_node.customers.operations import SUSPENSION_TIMER
 from region_node.customers.rows import find_customer, find_line, insert_customer, insert_line
 from region_node.customers.subscriptions import keep_subscription, subscriptions_of
-from region_node.orders.rows import OrderFilter, list_orders
 from tests.simulation.batch import run_batch
 from tests.simulation.coordinator import Coordinator
 from tests.simulation.region import Region
@@ -37,7 +37,7 @@ def is_possible(move: Move) -> bool:
 
 
 def is_delicate(move: Move, regions: list[Region]) -> bool:
-    """Whether the region that it leaves has done something that a handling region does not know of yet."""
+    """Whether the region that it leaves has done something that an origin region does not know of yet."""
     done = {order.id for order in _orders_at(move.source, move.number)}
     return any(
         order.version == 0 and order.id in done

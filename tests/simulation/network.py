@@ -6,8 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from gateway.api.relay.v1.relay_pb2 import DeliverRequest, DeliverResponse, DeliverResult, Outcome, ReceiptContent
-from gateway.errors import Refused, reason_name
-from gateway.relay.transport import Unreachable
+from gateway.errors import Refused, Unreachable, reason_name
 from tests.simulation.history import History
 from tests.simulation.region import NoAnswer
 from tests.simulation.virtual_time import Process

@@ -11,16 +11,16 @@ from coordinator.planned_outages.service import PlannedOutageService
 from coordinator.problems.correlator import Correlator, CorrelatorPorts
 from coordinator.problems.current import CurrentNetwork
 from coordinator.problems.following import Following, FollowingPorts
-from coordinator.problems.reports import ReportTelling
+from coordinator.problems.reports import ReportNotifier
 from coordinator.problems.service import ProblemPorts, ProblemService
 from coordinator.registry.port import Registry
 from coordinator.routing.channels import RegionChannels
 from gateway.api.coordinator.v1.planned_outage_service_pb2 import HoldWindowRequest
-from gateway.api.coordinator.v1.problem_service_pb2 import AccidentReport, TellAffectedRequest, TellEventRequest
+from gateway.api.coordinator.v1.problem_service_pb2 import AccidentReport, ReportAffectedRequest, ReportEventRequest
 from gateway.api.federation.v1.federation_pb2 import Member
-from gateway.channels import Attempt, Replica
-from gateway.clock import Clock
-from gateway.identity import Identity
+from gateway.rpc.channels import Attempt, Replica
+from gateway.security.identity import Identity
+from gateway.time.clock import Clock
 from tests.simulation.calls import served
 from tests.simulation.registry import SimulatedRegistry
 
@@ -41,9 +41,9 @@ class NetworkSupport:
     ) -> None:
         registry = cast("Registry", kept)
         current = CurrentNetwork(registry)
-        self._correlator = Correlator(CorrelatorPorts(registry, current, clock, ReportTelling(_NobodyReports())))
-        standing, channels = cast("CurrentMembers", _Members(members)), cast("RegionChannels", _Channels(ways))
-        self._following = Following(FollowingPorts(registry, standing, channels))
+        self._correlator = Correlator(CorrelatorPorts(registry, current, clock, ReportNotifier(_NobodyReports())))
+        current_members, channels = cast("CurrentMembers", _Members(members)), cast("RegionChannels", _Channels(ways))
+        self._following = Following(FollowingPorts(registry, current_members, channels))
         self._correlator.on_change(self._following.note_change)
         self._problems = ProblemService(ProblemPorts(registry, current, self._correlator, clock))
         self._planned = PlannedOutageService(registry, clock)
@@ -53,13 +53,13 @@ class NetworkSupport:
         return [self._correlator.run(), self._following.run()]
 
     async def serve(
-        self, caller: Identity, request: TellEventRequest | TellAffectedRequest | HoldWindowRequest
+        self, caller: Identity, request: ReportEventRequest | ReportAffectedRequest | HoldWindowRequest
     ) -> None:
         """Serves what a region tells or asks. Raises Refused."""
-        if isinstance(request, TellEventRequest):
-            await served(self._problems.TellEvent, caller, request)
-        elif isinstance(request, TellAffectedRequest):
-            await served(self._problems.TellAffected, caller, request)
+        if isinstance(request, ReportEventRequest):
+            await served(self._problems.ReportEvent, caller, request)
+        elif isinstance(request, ReportAffectedRequest):
+            await served(self._problems.ReportAffected, caller, request)
         else:
             await served(self._planned.HoldWindow, caller, request)
 

@@ -7,7 +7,8 @@ from gateway.api.federation.v1.configuration_pb2 import Configuration, NumberExc
 from gateway.api.federation.v1.federation_pb2 import Member, MemberState
 from gateway.federation.catalogue import Federation
 from gateway.store.port import Operation
-from region_node.context import RegionContext
+from region_node.business.orders.context import OrderContext
+from region_node.node.context import RegionContext
 from tests.simulation.batch import run_batch
 from tests.simulation.disk import Disk
 from tests.simulation.world import REGIONS, configuration
@@ -20,8 +21,13 @@ class OneRegion:
     """Its database and what it knows, with a plan of numbers that can be changed."""
 
     disk: Disk
-    context: RegionContext
+    orders: OrderContext
     revision: int = 0
+
+    @property
+    def context(self) -> RegionContext:
+        """The region."""
+        return self.orders.node
 
     def plan(self, number: str, region: str) -> None:
         """Has a number belong to a region."""

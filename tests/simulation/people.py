@@ -12,12 +12,12 @@ from gateway.api.region.v1.order_pb2 import Order, OrderRequest, OrderState, Par
 from gateway.api.region.v1.order_service_pb2 import ReviewDecision, ReviewOrderRequest
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Document
-from gateway.clock import from_timestamp
 from gateway.errors import Refused, is_temporary, reason_name
 from gateway.store.port import Transaction
-from region_node.orders import handling
-from region_node.orders.caller import Caller
-from region_node.orders.rows import OrderFilter, list_orders
+from gateway.time.clock import from_timestamp
+from region_node.business.orders import handling
+from region_node.business.orders.rows import OrderFilter, list_orders
+from region_node.requests.caller import Caller
 from tests.simulation import world
 from tests.simulation.history import History
 from tests.simulation.plans import Errand, documents
@@ -108,7 +108,7 @@ class OperatorSystem:
         wait = self._source.choice((0.0, 0.0, 0.5, 5.0))
         caller = self._caller(errand.request_id)
         try:
-            order = await self._line.insist(lambda node: node.core.desk.submit(caller, request, wait))
+            order = await self._line.insist(lambda node: node.core.application.submit(caller, request, wait))
         except Refused as refused:
             errand.refused = refused.reason
             self._note(f"is refused: {reason_name(refused.reason)}")
@@ -164,7 +164,7 @@ class OperatorSystem:
             await self._command(OrderCommand(confirm=OrderCommand.Confirm(agreed=agreed)))
         elif awaited.party == Party.PARTY_CUSTOMER:
             await self._command(OrderCommand(confirm=OrderCommand.Confirm(agreed=self._errand.agrees)))
-        elif awaited.party == Party.PARTY_HANDLING_REGION:
+        elif awaited.party == Party.PARTY_ORIGIN_REGION:
             now = self._line.region.ports.clock.now()
             brought = documents(SUPPLEMENTED if self._source.random() < 0.8 else ("ID_ORIG",), now, self._errand.person)
             await self._command(OrderCommand(supplement=OrderCommand.Supplement(documents=brought)))
@@ -186,7 +186,7 @@ class OperatorSystem:
         again = self._source.random() < 0.3
         for _ in range(2 if again else 1):
             try:
-                order = await self._line.insist(lambda node: node.core.desk.command(caller, asked, wait))
+                order = await self._line.insist(lambda node: node.core.application.command(caller, asked, wait))
             except Refused as refused:
                 self._note(f"{name} is refused: {reason_name(refused.reason)}")
                 self._require_same(request_id, refused.reason)
@@ -206,7 +206,7 @@ class OperatorSystem:
         errand, caller = self._errand, self._caller(self._errand.request_id)
         self._history.count("requests sent again")
         try:
-            order = await self._line.insist(lambda node: node.core.desk.submit(caller, request, 0.0))
+            order = await self._line.insist(lambda node: node.core.application.submit(caller, request, 0.0))
             self._see(order, "is sent again")
             if order.id != errand.order_id:
                 self._history.broken("same answer", errand.order_id, f"a resend gave {order.id}")
@@ -217,7 +217,7 @@ class OperatorSystem:
         other.requester.staff_id = "another"
         self._history.count("ids used again")
         try:
-            await self._line.insist(lambda node: node.core.desk.submit(caller, other, 0.0))
+            await self._line.insist(lambda node: node.core.application.submit(caller, other, 0.0))
         except Refused as refused:
             if refused.reason == Reason.REASON_REQUEST_ID_REUSED:
                 return
@@ -265,7 +265,7 @@ class Staff:
         """Half of the broadband accesses are reviewed when they are late already, and their customers compensated."""
         if not order.request.business.startswith("BB_") or order.awaiting.action != "review":
             return False
-        age = self._line.region.ports.clock.now() - from_timestamp(order.order_date)
+        age = self._line.region.ports.clock.now() - from_timestamp(order.create_time)
         return sum(order.id.encode()) % 2 == 0 and age < PUT_OFF
 
     async def _review(self, order: Order) -> None:
@@ -276,7 +276,7 @@ class Staff:
         for _ in range(2 if self._source.random() < 0.3 else 1):
             self._line.history.count("reviews")
             try:
-                seen = await self._line.insist(lambda node: node.core.desk.review(reviewer, request))
+                seen = await self._line.insist(lambda node: node.core.application.review(reviewer, request))
             except Refused as refused:
                 self._note(order, f"review {name} is refused: {reason_name(refused.reason)}")
             else:

@@ -9,8 +9,8 @@ from gateway.api.region.v1.planned_outage_service_pb2 import (
     CancelPlannedOutageRequest,
     ChangePlannedOutageRequest,
 )
-from gateway.clock import to_timestamp
 from gateway.errors import Refused, reason_name
+from gateway.time.clock import to_timestamp
 from tests.simulation import world
 from tests.simulation.calls import served
 from tests.simulation.network_plans import AgreementErrand, OutageErrand, WorksErrand

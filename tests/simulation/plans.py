@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from gateway.api.region.v1.order_pb2 import Order, OrderRequest
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Applicant, Channel, Document, Requester
-from gateway.clock import to_timestamp
+from gateway.time.clock import to_timestamp
 from tests.simulation.businesses import LINE_OPENING, PERSONS, WANTS, Want
 from tests.simulation.world import NOBODYS, REGIONS, UNPLANNED, subscribers
 

@@ -9,9 +9,9 @@ from collections import Counter
 
 from gateway.api.provider.v1.fulfilment_service_pb2 import Work
 from gateway.api.types.v1.types_pb2 import LocalizedText
-from gateway.relay.transport import Unreachable
-from region_node.orders.provisioning_answers import Answer
-from region_node.orders.provisioning_rows import Phase
+from gateway.errors import Unreachable
+from region_node.business.orders.provisioning_answers import Answer
+from region_node.business.orders.provisioning_rows import Phase
 from tests.simulation.businesses import LINE_OPENING, PROVIDER_REGION, number_pool
 from tests.simulation.history import History
 from tests.simulation.virtual_time import Process
@@ -32,7 +32,8 @@ class Provider:
         self._asked: set[tuple[str, Phase]] = set()
         self._forbidden: set[str] = set()
         self.is_troubled = False
-        self.standing: dict[str, dict[str, str]] = {}
+        self.refuses = _REFUSES
+        self.provisioned: dict[str, dict[str, str]] = {}
         """What is done and not undone: what came out of each order."""
         self.done: Counter[str] = Counter()
         """How often each order was done."""
@@ -61,21 +62,21 @@ class Provider:
         order_id = work.order_id
         if phase in (Phase.CHECK, Phase.PROVISION) and order_id in self._forbidden:
             return _NO
-        if order_id in self.standing and phase == Phase.PROVISION:
-            return Answer(True, results=self.standing[order_id])
+        if order_id in self.provisioned and phase == Phase.PROVISION:
+            return Answer(True, results=self.provisioned[order_id])
         if (order_id, phase) not in self._asked:
             self._asked.add((order_id, phase))
-            if self._source.random() < _REFUSES:
+            if self._source.random() < self.refuses:
                 self._history.count("refusals of the provider")
                 return _NO
         if phase == Phase.UNDO:
             self._forbidden.add(order_id)
-            if self.standing.pop(order_id, None) is not None:
+            if self.provisioned.pop(order_id, None) is not None:
                 self._history.count("orders undone by the provider")
         if phase == Phase.PROVISION:
             self.done[order_id] += 1
-            self.standing[order_id] = self._results(work)
-            return Answer(True, results=self.standing[order_id])
+            self.provisioned[order_id] = self._results(work)
+            return Answer(True, results=self.provisioned[order_id])
         return Answer(True)
 
     def _results(self, work: Work) -> dict[str, str]:

@@ -11,30 +11,33 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 
 from gateway.api.coordinator.v1.planned_outage_service_pb2 import PlannedWindow
-from gateway.api.coordinator.v1.problem_service_pb2 import NetworkEvent, TellAffectedRequest
+from gateway.api.coordinator.v1.problem_service_pb2 import NetworkEvent, ReportAffectedRequest
 from gateway.api.federation.v1.federation_pb2 import Member
 from gateway.api.region.v1.problem_service_pb2 import FollowProblemRequest
 from gateway.api.relay.v1.relay_pb2 import Batch, BatchAnswer, DeliverRequest, DeliverResponse, DeliverResult
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.federation.catalogue import Federation
 from gateway.federation.current import CurrentFederation
-from gateway.identity import Identity
-from gateway.region_keys import RegionKeys
+from gateway.process.tracing import Tracing
 from gateway.relay.border import Border
 from gateway.relay.envelopes import read_content
-from gateway.relay.pouches import Act, PouchTransport
+from gateway.relay.sealed_batches import Act, SealedBatchTransport
 from gateway.relay.transport import Carrier
-from gateway.tracing import Tracing
-from region_node.agreements.service import AgreementService
-from region_node.context import RegionContext
-from region_node.core import CorePorts, RegionCore
-from region_node.notices.port import Notifier
-from region_node.orders.business import load_rules
-from region_node.planned_outages.service import PlannedOutageService
-from region_node.problems.service import ProblemService
-from region_node.problems.telling import Coordinators as Telling
-from region_node.problems.telling import ProblemTelling
-from region_node.providers.fulfilment import FulfilmentProvider
+from gateway.security.identity import Identity
+from gateway.security.region_keys import RegionKeys
+from region_node.app.core import CorePorts, RegionCore
+from region_node.app.registered import PROBLEMS
+from region_node.business.orders.business import load_rules
+from region_node.business.orders.context import OrderContext
+from region_node.business.orders.rows import orders_under_way
+from region_node.business.providers.fulfilment import FulfilmentProvider
+from region_node.customers.notices.port import Notifier
+from region_node.network.agreements.service import AgreementService
+from region_node.network.planned_outages.service import PlannedOutageService
+from region_node.network.problems.notifier import Coordinators as Notified
+from region_node.network.problems.notifier import ProblemNotifier
+from region_node.network.problems.service import ProblemService
+from region_node.node.context import RegionContext
 from tests.simulation.businesses import PROVISIONED
 from tests.simulation.calls import served
 from tests.simulation.disk import Disk, SimulatedStore
@@ -106,7 +109,7 @@ class Coordinators(Protocol):
         """See the service."""
         ...
 
-    async def tell_affected(self, request: TellAffectedRequest) -> None:
+    async def tell_affected(self, request: ReportAffectedRequest) -> None:
         """See the service."""
         ...
 
@@ -162,11 +165,11 @@ class Region:
         provisioned = PROVISIONED if provider is not None else frozenset()
         core = RegionCore(
             CorePorts(
-                context=RegionContext(border, _rules(), provisioned=provisioned),
+                orders=OrderContext(RegionContext(border, orders_under_way), _rules(), provisioned=provisioned),
                 keys=self.ports.keys,
                 store=store,
                 clock=self.ports.clock,
-                transport=PouchTransport(border, self.ports.carrier),
+                transport=SealedBatchTransport(border, self.ports.carrier),
                 source=random.Random(self.ports.source.getrandbits(64)),
                 tracing=_silent_tracing(),
                 workers=SlowWorkers(random.Random(self.ports.source.getrandbits(64))),
@@ -182,12 +185,12 @@ class Region:
 
     def _node(self, process: Process, core: RegionCore, store: SimulatedStore) -> Node:
         clock, coordinators = self.ports.clock, self.ports.coordinators
-        telling = ProblemTelling(core.context, store, Telling(coordinators.tell_event, coordinators.tell_affected))
-        process.spawn(telling.run())
+        notifier = ProblemNotifier(core.context, store, Notified(coordinators.tell_event, coordinators.tell_affected))
+        process.spawn(notifier.run())
         return Node(
             core,
             store,
-            ProblemService(core.context, store, clock),
+            ProblemService(core.context, store, clock, PROBLEMS),
             AgreementService(core.context, store, clock),
             PlannedOutageService(core.context, store, clock, coordinators.hold_window),
         )

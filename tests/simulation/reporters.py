@@ -6,8 +6,8 @@ from gateway.api.region.v1.fault_envelopes_pb2 import FaultCommand
 from gateway.api.region.v1.fault_pb2 import Fault, FaultEvaluation, FaultReport
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused, reason_name
-from region_node.faults import handling
-from region_node.orders.caller import Caller
+from region_node.network.faults import handling
+from region_node.requests.caller import Caller
 from tests.simulation import fault_status, world
 from tests.simulation.fault_status import FaultObserver
 from tests.simulation.network_plans import FaultErrand

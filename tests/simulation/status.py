@@ -6,7 +6,7 @@ from itertools import pairwise
 from gateway.api.region.v1.order_pb2 import Order, OrderState
 from tests.simulation.history import History
 
-# TMF622, with what a handling region may say before the home region has decided: ACKNOWLEDGED and HELD both ways,
+# TMF622, with what an origin region may say before the home region has decided: ACKNOWLEDGED and HELD both ways,
 # back from ASSESSING_CANCELLATION, and the rejection that it learns of late.
 _NEXT: Mapping[str, str] = {
     "ACKNOWLEDGED": "REJECTED PENDING HELD IN_PROGRESS CANCELLED ASSESSING_CANCELLATION",

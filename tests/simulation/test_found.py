@@ -18,17 +18,19 @@ from gateway.relay.border import Border, Command
 from gateway.relay.envelopes import Answer, seal_receipt
 from gateway.relay.outbox import close_answered
 from gateway.store.port import Transaction
-from region_node.billing import ledger
-from region_node.billing.rules import CASH, IN_TRANSIT
-from region_node.context import RegionContext
+from region_node.business.orders import handling, intake
+from region_node.business.orders.business import load_rules
+from region_node.business.orders.context import OrderContext
+from region_node.business.orders.provisioning_answers import Answer as Told
+from region_node.business.orders.provisioning_answers import Asked, answered, take
+from region_node.business.orders.relayed import OrderEnvelopes
+from region_node.business.orders.rows import require_order
+from region_node.customers.accounts import ledger
+from region_node.customers.accounts.rules import CASH, IN_TRANSIT
 from region_node.customers.rows import find_line
-from region_node.orders import handling, intake
-from region_node.orders.business import load_rules
-from region_node.orders.caller import Caller
-from region_node.orders.provisioning_answers import Answer as Told
-from region_node.orders.provisioning_answers import Asked, answered, take
-from region_node.orders.relayed import OrderEnvelopes
-from region_node.orders.rows import find_request, require_order
+from region_node.node.context import RegionContext
+from region_node.requests.caller import Caller
+from region_node.requests.rows import find_request
 from tests.at_rest import open_envelopes
 from tests.simulation.coordinator import Coordinator, ToCoordinator
 from tests.simulation.disk import Disk
@@ -56,17 +58,17 @@ class Counter(OneRegion):
             applicant=Applicant.APPLICANT_HOLDER,
             characteristics={"amount": str(AMOUNT)},
         )
-        return self.run(lambda tx: intake.submit(tx, self.context, _caller("r1"), request, START))
+        return self.run(lambda tx: intake.submit(tx, self.orders, _caller("r1"), request, START))
 
     def cancel(self, order: Order) -> None:
         asked = OrderCommand(order_id=order.id, cancel=OrderCommand.Cancel(reason="changed my mind"))
-        self.run(lambda tx: handling.command(tx, self.context, _caller("r2"), asked, False, START))
+        self.run(lambda tx: handling.command(tx, self.orders, _caller("r2"), asked, False, START))
 
     def answer(self, order: Order, kind: EnvelopeKind.ValueType, answer: Answer) -> None:
         """What the settler does with the answer to the oldest open envelope of a kind."""
         sealed = next(each for each in self.run(open_envelopes) if each.content.kind == kind)
         receipt = seal_receipt(sealed, answer, keys().signers["sichuan"], now=START, revision=self.revision)
-        command = OrderEnvelopes(self.context).kinds()[kind]
+        command = OrderEnvelopes(self.orders).kinds()[kind]
         assert isinstance(command, Command)
         answered: Callable[..., None] = command.answered
 
@@ -79,7 +81,7 @@ class Counter(OneRegion):
     def tell(self, asked: Asked, results: Mapping[str, str]) -> Asked | None:
         """The region's own system has done what it was asked."""
         told = Told(True, results=results)
-        return self.run(lambda tx: answered(tx, self.context, asked, told, START))
+        return self.run(lambda tx: answered(tx, self.orders, asked, told, START))
 
     def order(self, order: Order) -> Order:
         return self.run(lambda tx: require_order(tx, order.id)).order
@@ -96,7 +98,7 @@ def counter() -> Iterator[Counter]:
     border = Border("guangdong", keys().signers["guangdong"], keys().trusted, CurrentFederation())
     made = Counter(
         Disk(first_database("guangdong"), lambda: False, drawn_keys("guangdong", random.Random(1))),
-        RegionContext(border, load_rules()),
+        OrderContext(RegionContext(border), load_rules()),
     )
     yield made
     made.disk.close()
@@ -132,7 +134,7 @@ def test_an_order_whose_number_comes_back_is_held_and_not_sent_to_a_region_that_
     counter.answer(order, SUBMIT, _moved("henan"))
     counter.answer(order, SUBMIT, _moved("sichuan"))
     assert counter.order(order).state == OrderState.ORDER_STATE_HELD
-    counter.run(lambda tx: intake.release(tx, counter.context, order.id, START))
+    counter.run(lambda tx: intake.release(tx, counter.orders, order.id, START))
     assert counter.order(order).state == OrderState.ORDER_STATE_HELD
     assert counter.waiting() == []
 
@@ -172,7 +174,7 @@ def test_a_submission_that_its_cancellation_overtook_is_refused_and_the_order_st
     order = counter.pay(THEIRS)
     counter.cancel(order)
     tombstone = Order(id=order.id, version=1, state=OrderState.ORDER_STATE_CANCELLED, home_region="sichuan")
-    tombstone.handling_region = "guangdong"
+    tombstone.origin_region = "guangdong"
     buried = Answer(Outcome.OUTCOME_ACCEPTED, result=tombstone.SerializeToString())
     counter.answer(order, COMMAND, buried)
     counter.answer(order, SUBMIT, Answer(Outcome.OUTCOME_REFUSED, reason=Reason.REASON_ORDER_CANCELLED_BEFORE))
@@ -182,7 +184,7 @@ def test_a_submission_that_its_cancellation_overtook_is_refused_and_the_order_st
 
 def test_a_line_has_the_number_that_the_regions_own_system_has_chosen() -> None:
     border = Border("sichuan", keys().signers["sichuan"], keys().trusted, CurrentFederation())
-    context = RegionContext(border, load_rules(), provisioned=frozenset({"NEW_LINE"}))
+    context = OrderContext(RegionContext(border), load_rules(), provisioned=frozenset({"NEW_LINE"}))
     counter = Counter(Disk(first_database("sichuan"), lambda: False, drawn_keys("sichuan", random.Random(1))), context)
     counter.plan(THEIRS, "sichuan")
     request = OrderRequest(

@@ -15,24 +15,25 @@ from gateway.api.region.v1.fault_service_pb2 import WorkOnFaultRequest
 from gateway.api.region.v1.problem_service_pb2 import FollowProblemRequest
 from gateway.api.relay.v1.relay_pb2 import EnvelopeKind, Outcome, ReceiptContent
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.clock import to_microseconds, to_timestamp
 from gateway.errors import Refused
 from gateway.federation.current import CurrentFederation
 from gateway.relay.border import Border, Command
 from gateway.relay.envelopes import Answer, seal_receipt
 from gateway.relay.outbox import close_answered
 from gateway.store.port import Store, Transaction
-from gateway.timers import Timer
-from region_node.billing import ledger
-from region_node.billing.rules import REFUNDS_DUE
-from region_node.context import RegionContext
+from gateway.store.timers import Timer
+from gateway.time.clock import to_microseconds, to_timestamp
+from region_node.app.registered import PROBLEMS
+from region_node.business.orders.context import OrderContext
+from region_node.customers.accounts import ledger
+from region_node.customers.accounts.rules import REFUNDS_DUE
 from region_node.customers.rows import find_line
-from region_node.faults import handling, owner, repair
-from region_node.faults.relayed import FaultEnvelopes
-from region_node.faults.rows import require_fault
-from region_node.orders.business import load_rules
-from region_node.orders.caller import Caller
-from region_node.problems.service import ProblemService
+from region_node.network.faults import handling, owner, repair
+from region_node.network.faults.relayed import FaultEnvelopes
+from region_node.network.faults.rows import require_fault
+from region_node.network.problems.service import ProblemService
+from region_node.node.context import RegionContext
+from region_node.requests.caller import Caller
 from tests.at_rest import open_envelopes
 from tests.simulation.calls import served
 from tests.simulation.disk import Disk
@@ -111,7 +112,7 @@ class Desk(OneRegion):
 def desk() -> Iterator[Desk]:
     border = Border("guangdong", keys().signers["guangdong"], keys().trusted, CurrentFederation())
     disk = Disk(first_database("guangdong"), lambda: False, drawn_keys("guangdong", random.Random(1)))
-    yield Desk(disk, RegionContext(border, load_rules()))
+    yield Desk(disk, OrderContext(RegionContext(border), {}))
     disk.close()
 
 
@@ -199,7 +200,7 @@ def test_a_region_that_knows_no_network_yet_is_told_of_problems_later(desk: Desk
     header = ProblemHeader(id="problem-1", state=PROBLEM_STATE_IN_PROGRESS, version=1, start_time=to_timestamp(START))
     request, caller = FollowProblemRequest(header=header), operator("guangdong", "counter")
     with contextlib.closing(VirtualLoop()) as loop:
-        service = ProblemService(desk.context, cast("Store", None), NodeClock(WallTime(loop, START)))
+        service = ProblemService(desk.context, cast("Store", None), NodeClock(WallTime(loop, START)), PROBLEMS)
         with pytest.raises(Refused) as refused:
             loop.run_until_complete(served(service.FollowProblem, caller, request))
     assert refused.value.reason == Reason.REASON_CONFIGURATION_MISSING

@@ -7,6 +7,8 @@ import pytest
 from tests.simulation.federation import simulate
 from tests.simulation.mutants import MUTANTS, Mutant
 
+FIRST_TIER = ("inbox-without-unique", "answer-before-the-commit")
+
 
 @cache
 def holds_unpatched(seed: int) -> bool:
@@ -14,7 +16,10 @@ def holds_unpatched(seed: int) -> bool:
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
+@pytest.mark.parametrize(
+    "mutant",
+    [pytest.param(each, id=each.name, marks=() if each.name in FIRST_TIER else pytest.mark.slow) for each in MUTANTS],
+)
 def test_a_defect_is_found(mutant: Mutant, monkeypatch: pytest.MonkeyPatch) -> None:
     for seed in range(mutant.first, mutant.first + mutant.within):
         assert holds_unpatched(seed), f"seed {seed} fails without any defect"

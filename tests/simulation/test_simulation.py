@@ -1,4 +1,4 @@
-"""100 seeds of the simulation, and that a seed is the whole of a run."""
+"""Seeds of the simulation, and that a seed is the whole of a run."""
 
 import os
 import subprocess
@@ -14,9 +14,18 @@ from tests.simulation.federation import simulate
 from tests.simulation.world import configuration
 
 ROOT = Path(__file__).parents[2]
+FEW = 12  # seeds: most kinds of fault happen
 PART = 50  # seeds in one test: enough for every kind of fault to happen
 
 
+@pytest.mark.guarantee("G2", "G3", "G4", "G7", "G10")
+@pytest.mark.long("each seed is a federation that lives through a minute of faults")
+def test_every_guarantee_holds_in_the_first_seeds() -> None:
+    summary = run_seeds(range(FEW), 1, lambda _: None)
+    assert not summary.failed, "\n".join("\n".join(report.story()) for report in summary.failed)
+
+
+@pytest.mark.slow
 @pytest.mark.timeout(600)  # a minute on a quiet machine
 @pytest.mark.parametrize("first", range(0, 100, PART))
 def test_every_guarantee_holds_under_every_kind_of_fault(first: int) -> None:
@@ -37,6 +46,7 @@ def test_the_same_seed_is_the_same_run() -> None:
     assert first.digest != simulate(8).digest
 
 
+@pytest.mark.slow
 def test_a_seed_replays_in_another_process_whatever_it_hashes_strings_to() -> None:
     told = [
         subprocess.run(

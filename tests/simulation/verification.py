@@ -7,11 +7,10 @@ from collections.abc import Sequence
 
 from gateway.api.region.v1.verification_service_pb2 import SendCodeRequest, VerifyRequest
 from gateway.api.types.v1.types_pb2 import Channel, Document, Requester
-from gateway.errors import Refused, reason_name
+from gateway.errors import Refused, Unreachable, reason_name
 from gateway.relay.border import Moved
-from gateway.relay.transport import Unreachable
-from region_node.notices.port import Message
-from region_node.requests import Questioner
+from region_node.customers.notices.port import Message
+from region_node.requests.checks import Questioner
 from tests.simulation.people import Line
 from tests.simulation.plans import Errand
 from tests.simulation.region import NoAnswer, Node

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class StandingStill(Exception):
+class Stalled(Exception):
     """Nothing is left to do and nothing will ever happen: the simulation hangs."""
 
 
@@ -35,7 +35,7 @@ class _Selector(selectors.BaseSelector):
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         if timeout is None:
-            raise StandingStill
+            raise Stalled
         self.now += max(timeout, 0.0)
         return []
 
@@ -75,6 +75,11 @@ class Process:
 
 
 _process: contextvars.ContextVar[Process | None] = contextvars.ContextVar("process", default=None)
+
+
+def running_process() -> Process | None:
+    """The process whose code runs now; None for what stands outside of all processes."""
+    return _process.get()
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):

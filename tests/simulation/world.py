@@ -9,27 +9,28 @@ from pathlib import Path
 from gateway.api.federation.v1.configuration_pb2 import Configuration
 from gateway.api.region.v1.customer_service_pb2 import ProductStatus
 from gateway.api.types.v1.access_pb2 import Role
-from gateway.authority import Authority
 from gateway.federation.files import load
-from gateway.identity import Identity
-from gateway.region_keys import KeySet, RegionKeys
-from gateway.signing import Signer, TrustedKeys
+from gateway.security.authority import Authority
+from gateway.security.identity import Identity
+from gateway.security.region_keys import KeySet, RegionKeys
+from gateway.security.signing import Signer, TrustedKeys
 from gateway.store.port import Transaction
 from gateway.store.schema import migrations_of
 from gateway.store.sqlite import SqliteDatabase
 from gateway.store.sqlite_schema import apply
-from region_node.auditing import AuditedCall
-from region_node.billing import ledger
-from region_node.billing.bills import BillLineRow, BillRow, insert_bill
-from region_node.billing.rating import Charge
-from region_node.billing.rules import EntryKind, Month, charge
+from region_node.business.billing.bills import BillLineRow, BillRow, insert_bill
+from region_node.business.billing.rating import Charge
+from region_node.business.billing.rules import Month
 from region_node.customers import operations
+from region_node.customers.accounts import ledger
+from region_node.customers.accounts.rules import EntryKind, charge
 from region_node.customers.rows import CustomerRow, Line
 from region_node.customers.subscriptions import Subscription
 from region_node.customers.taking_over import NewCustomer
-from region_node.problems.rows import bind
-from region_node.verification.rows import keep_password
-from region_node.verification.rules import SALT_BYTES, hash_password
+from region_node.customers.verification.rows import keep_password
+from region_node.customers.verification.rules import SALT_BYTES, hash_password
+from region_node.network.problems.rows import bind
+from region_node.requests.auditing import AuditedCall
 from tests.simulation.batch import run_batch
 
 START = datetime(2026, 3, 28, 3, 0, tzinfo=UTC)  # three days before a billing cycle in Asia/Shanghai
@@ -223,7 +224,7 @@ def _customer(subscriber: Subscriber) -> NewCustomer:
         number=subscriber.number,
         status=status,
         plan_id=PLANS[subscriber.region][0],
-        start_date=START - timedelta(days=300),
+        start_time=START - timedelta(days=300),
         contract_end=START + timedelta(days=200) if "contract" in subscriber.traits else None,
         binding="",
         sim_replaced=None,
@@ -231,7 +232,7 @@ def _customer(subscriber: Subscriber) -> NewCustomer:
         suspension_end=None,
     )
     services = tuple(
-        Subscription(f"{line.product_id}/{each}", line.product_id, f"{subscriber.region}-{each}", line.start_date, None)
+        Subscription(f"{line.product_id}/{each}", line.product_id, f"{subscriber.region}-{each}", line.start_time, None)
         for each in SERVICES
     )
     return NewCustomer(customer, line, subscriber.balance + sum(FEBRUARY.values()), services)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(360)  # a minute on a quiet machine
 def test_a_short_bench_follows_every_order_to_its_completion_and_writes_its_report(tmp_path: Path) -> None:
     output = tmp_path / "bench.json"

@@ -14,7 +14,7 @@ import pytest
 from deploy.demo import ending
 from deploy.demo.stage import Stage
 from tests.engines import ETCD, POSTGRESQL, require_engine
-from tests.stories.commands import ROOT, running
+from tests.stories.commands import running
 
 SECONDS = 300  # a busy machine needs many times the usual ten seconds
 SERVES = re.compile(r"\b([a-z]+(?:-systems)?(?:-\d)?) on 127\.0\.0\.1:(\d+)")
@@ -56,7 +56,7 @@ TOLD = (
     r"✓ the refund, booked at home once +57\.60 CNY",
     r"✓ its time sums to the whole",
     r"✓ the bill of the month, after the refund +Money for a complaint 57\.60 CNY, Balance paid out -57\.60 CNY",
-    r"✓ those above were told of each level +each once",
+    r"✓ the escalation recipients were told of each level +each once",
     r"and is late by \d",
     r"✓ the coordinator finds what it is +1 problem of 2 alarms, link chengdu-guangzhou-1",
     r"✓ home regions count their customers +guangdong 1, sichuan 1",
@@ -72,25 +72,6 @@ TOLD = (
     r"✓ the credit, booked at home once +([\d.]+ CNY), an hour later \1, revision 1",
     r"您的号码已停机保号",
 )
-
-PASTED = (
-    r"^guangdong .* whole",  # the audit chain, by the coordinators that the environment names
-    r"^taken in: 1 ",
-    r'"business": "PAY", "state": "ORDER_STATE_COMPLETED"',
-    r"^On file as guangdong/counter/",
-    r"^new: 20$",
-    r"Noted\. Private notes: 1\.\n.*: pending, L1; .*\n.*: in progress, L1; ",
-    r"^Where its time went",
-    r"^sichuan/agreement-1 ",
-    r"^Planned outages",
-    r"^settings +good ",
-)
-# What a reader has done before pasting the rest, and where a coordinator of one's own then serves.
-_BEFORE = (
-    "KEEP=1 make demo",
-    "make setup && . .venv/bin/activate && mkdir -p build/trial && cd build/trial",
-)
-_NEVER_RETURNS = "coordinator serve "
 
 pytestmark = pytest.mark.timeout(2 * SECONDS)
 
@@ -120,6 +101,7 @@ def _listens(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
+@pytest.mark.slow
 def test_on_the_production_shape_one_of_each_kind_is_killed_and_the_story_goes_as_expected(tmp_path: Path) -> None:
     require_engine(ETCD)
     require_engine(POSTGRESQL)
@@ -144,6 +126,7 @@ def test_on_the_production_shape_one_of_each_kind_is_killed_and_the_story_goes_a
     assert not (directory / "pids").exists()
 
 
+@pytest.mark.long("the demo is a story of a minute, and every line of the README is pasted")
 def test_the_story_goes_as_expected_and_kept_running_it_does_what_it_prints_and_stops_when_told(tmp_path: Path) -> None:
     directory = tmp_path / "demo"
     with demo(directory, KEEP="1") as process:
@@ -171,11 +154,6 @@ def test_the_story_goes_as_expected_and_kept_running_it_does_what_it_prints_and_
         assert '"id": "guangdong/counter/mine-1"' in pasted.stdout
         assert '"state": "ORDER_STATE_COMPLETED"' in pasted.stdout
         assert "is whole" in pasted.stdout
-        assert "guangdong/counter/readme-1 ORDER_STATE_COMPLETED" in readme_example(directory, tmp_path)
-        printed_by_blocks = readme_blocks(directory, tmp_path)
-        for seen in PASTED:
-            assert re.search(seen, printed_by_blocks, re.MULTILINE), f"not told: {seen}\n{printed_by_blocks}"
-        assert (tmp_path / "complaints.html").stat().st_size > 0
         (stop,) = [line for line in printed if line.startswith("sh ")]
         subprocess.run(stop, shell=True, cwd=tmp_path, check=True, timeout=SECONDS)
         assert not any(serving(output).values())
@@ -183,48 +161,7 @@ def test_the_story_goes_as_expected_and_kept_running_it_does_what_it_prints_and_
         assert (directory / "data" / "sichuan" / "region-node.sqlite").is_file()
 
 
-def readme_example(directory: Path, where: Path) -> str:
-    """What the README's Python example prints against a demo that was left running."""
-    (example,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL)
-    (where / "pay.py").write_text(example, "utf-8")
-    ran = subprocess.run(
-        ["/bin/sh", "-e", "-c", f". {directory}/guangdong-counter.env; python pay.py"],
-        cwd=where,
-        env={"PATH": os.environ["PATH"]},
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        timeout=SECONDS,
-        check=False,
-    )
-    assert ran.returncode == 0, ran.stderr
-    return ran.stdout
-
-
-def readme_blocks(directory: Path, where: Path) -> str:
-    """What the README's blocks print against a demo that was left running: all lines that return, in their order."""
-    text = (ROOT / "README.md").read_text("utf-8").partition("\n## Call it from the shell\n")[2]
-    blocks = [line[4:] for line in text.partition("\n## Call it from Python\n")[0].splitlines() if line[:4] == " " * 4]
-    assert sum(line.startswith(". build/demo/") for line in blocks) > 10
-    lines = [line for line in blocks if line not in _BEFORE and not line.startswith(_NEVER_RETURNS)]
-    assert len(blocks) - len(lines) == len(_BEFORE) + 1
-    (where / "build").mkdir()
-    (where / "build" / "demo").symlink_to(directory)
-    (where / "deploy").symlink_to(ROOT / "deploy")
-    ran = subprocess.run(
-        ["/bin/sh", "-e", "-c", "\n".join(lines)],
-        cwd=where,
-        env={"PATH": os.environ["PATH"], "COORDINATOR_LISTEN": "127.0.0.1:0"},  # any port that is free
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        timeout=SECONDS,
-        check=False,
-    )
-    assert ran.returncode == 0, ran.stdout + ran.stderr
-    return ran.stdout
-
-
+@pytest.mark.slow
 def test_interrupted_it_stops_what_it_started(tmp_path: Path) -> None:
     with demo(tmp_path / "demo") as process:
         assert process.stdout is not None

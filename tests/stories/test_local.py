@@ -77,7 +77,9 @@ def left_of(*places: Path) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize(("profile", "by"), [("production", signal.SIGTERM), ("embedded", signal.SIGINT)])
+@pytest.mark.parametrize(
+    ("profile", "by"), [pytest.param("production", signal.SIGTERM, marks=pytest.mark.slow), ("embedded", signal.SIGINT)]
+)
 def test_it_runs_what_it_lists_does_what_it_prints_and_leaves_nothing_running(
     tmp_path: Path, temporary: Path, profile: str, by: signal.Signals
 ) -> None:
@@ -103,6 +105,7 @@ def test_it_runs_what_it_lists_does_what_it_prints_and_leaves_nothing_running(
     assert list(temporary.iterdir()) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("moment", ["initdb", "main migrate", "region_node.cli.main serve"])
 def test_interrupted_while_it_starts_it_stops_what_it_has_started(tmp_path: Path, temporary: Path, moment: str) -> None:
     directory = tmp_path / "federation"
@@ -118,6 +121,7 @@ def test_interrupted_while_it_starts_it_stops_what_it_has_started(tmp_path: Path
     assert list(temporary.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_what_a_killed_one_left_running_is_stopped_by_the_script_in_its_directory(
     tmp_path: Path, temporary: Path
 ) -> None:
@@ -133,6 +137,7 @@ def test_what_a_killed_one_left_running_is_stopped_by_the_script_in_its_director
     assert list(temporary.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_one_that_runs_is_left_alone_by_a_second_one_and_a_dead_one_is_replaced(
     tmp_path: Path, temporary: Path
 ) -> None:

@@ -19,12 +19,12 @@ from gateway.api.relay.v1.relay_pb2 import DeliverResult, Envelope
 from gateway.api.relay.v1.relay_pb2_grpc import RelayServiceStub
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.errors import from_rpc_error, reason_name
-from gateway.identity import server_name
-from gateway.sealing import Route
+from gateway.security.identity import server_name
+from gateway.security.sealing import Route
 from tests.crash.outcome import COMPLETED, is_settled, require_one_effect, require_unanswered
 from tests.crash.regions import HANDLING, HOME, TwoRegions, order_id_of
 from tests.engines import ETCD, POSTGRESQL, require_engine
-from tests.pouches import Pouch, sealing_key
+from tests.sealed_batches import SealedBatch, sealing_key
 
 REGIONS = (HANDLING, HOME, "henan")
 PAIR = (f"{HANDLING}-0", f"{HANDLING}-1")
@@ -35,7 +35,7 @@ _UNANSWERED = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED, grpc.Stat
 RECEIVED = "SELECT envelope_id FROM inbox ORDER BY envelope_id"
 _AWAY = {"STORE_UNAVAILABLE", "OUTCOME_UNKNOWN", "TOO_BUSY"}
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
 
 class Shape(TwoRegions):
@@ -107,18 +107,18 @@ class Shape(TwoRegions):
         )
 
     def relay_of(self, number: int) -> RelayServiceStub:
-        """A coordinator, as the handling region's node reaches it, with more patience than that has."""
+        """A coordinator, as the origin region's node reaches it, with more patience than that has."""
         name = server_name(Role.ROLE_COORDINATOR, "", FEDERATION)
         return RelayServiceStub(self._dial(PAIR[0], self.federation.coordinators[number].endpoint, name))
 
     def start_deliver(self, relay: RelayServiceStub, envelope: Envelope) -> "Future[list[DeliverResult]]":
         """Brings an envelope for the home region."""
-        pouch = Pouch(Route(HANDLING, HOME), sealing_key(self.federation.keys_file(HOME)), envelope)
-        return self.background.start(_deliver(relay, pouch))
+        sealed_batch = SealedBatch(Route(HANDLING, HOME), sealing_key(self.federation.keys_file(HOME)), envelope)
+        return self.background.start(_deliver(relay, sealed_batch))
 
 
-async def _deliver(relay: RelayServiceStub, pouch: Pouch) -> list[DeliverResult]:
-    return pouch.opened(await relay.Deliver(pouch.request, timeout=PATIENCE))
+async def _deliver(relay: RelayServiceStub, sealed_batch: SealedBatch) -> list[DeliverResult]:
+    return sealed_batch.opened(await relay.Deliver(sealed_batch.request, timeout=PATIENCE))
 
 
 def is_worth_another_try(failure: BaseException) -> bool:

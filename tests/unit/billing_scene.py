@@ -12,16 +12,17 @@ from gateway.relay.border import Border
 from gateway.store.schema import migrations_of
 from gateway.store.sqlite import SqliteTransaction
 from gateway.store.sqlite_schema import apply
-from region_node.auditing import AuditedCall
-from region_node.billing import ledger
-from region_node.billing.rules import CASH, EntryKind, transfer
-from region_node.billing.runs import is_due, run_page
-from region_node.billing.usage import NewUsage, UsageRow, record_usage
-from region_node.context import RegionContext
+from region_node.business.billing.runs import is_due, run_page
+from region_node.business.billing.usage import NewUsage, UsageRow, record_usage
+from region_node.business.orders.business import load_rules
+from region_node.business.orders.context import OrderContext
+from region_node.customers.accounts import ledger
+from region_node.customers.accounts.rules import CASH, EntryKind, transfer
 from region_node.customers.operations import keep_customer, keep_line
 from region_node.customers.rows import CustomerRow, Line, insert_line, line_of
 from region_node.customers.subscriptions import Subscription, keep_subscription
-from region_node.orders.business import load_rules
+from region_node.node.context import RegionContext
+from region_node.requests.auditing import AuditedCall
 from tests.keys import region_keys
 from tests.simulation.world import keys
 from tests.unit.situations import FEDERATION
@@ -38,9 +39,8 @@ class Books:
         current = CurrentFederation()
         current.update(federation, [])
         shared = keys()
-        self.context = RegionContext(
-            Border("sichuan", shared.signers["sichuan"], shared.trusted, current), load_rules()
-        )
+        self.context = RegionContext(Border("sichuan", shared.signers["sichuan"], shared.trusted, current))
+        self.orders = OrderContext(self.context, load_rules())
         self.tx = SqliteTransaction(connection, region_keys())
         self._connection = connection
         self._ids = iter(range(10**9))

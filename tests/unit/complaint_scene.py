@@ -13,11 +13,11 @@ from gateway.api.region.v1.complaint_pb2 import (
     DeadlineKind,
     EscalationTrigger,
 )
-from gateway.calendars import WorkingDays
-from gateway.clock import to_timestamp
-from gateway.working_time import WorkingHours
-from region_node.complaints import escalation, rules
-from region_node.complaints.deadlines import Limit, due_of, find, starting
+from gateway.time.calendars import WorkingDays
+from gateway.time.clock import to_timestamp
+from gateway.time.working_time import WorkingHours
+from region_node.care.complaints import escalation, rules
+from region_node.care.complaints.deadlines import Limit, due_of, find, starting
 
 CHINA = ZoneInfo("Asia/Shanghai")
 DAYS = WorkingDays(
@@ -56,12 +56,12 @@ def complaint(
 ) -> Complaint:
     """A complaint at work in a region since `start`, with deadlines that run from there."""
     found = Complaint(
-        docket="guangdong/1",
+        ticket_id="guangdong/1",
         version=version,
         state=rules.IN_PROGRESS if version else rules.ACKNOWLEDGED,
-        handling_region="guangdong",
+        origin_region="guangdong",
         owner_region=region,
-        creation_date=to_timestamp(start),
+        create_time=to_timestamp(start),
         severity=ComplaintSeverity.COMPLAINT_SEVERITY_S3,
         request=ComplaintRequest(category="BILL_WRONG"),
     )

@@ -16,14 +16,14 @@ from deploy.demo.world import REGIONS
 from deploy.local.certificates import StoreAuthority
 from deploy.local.profiles import PRODUCTION, Engine
 from gateway.api.types.v1.access_pb2 import Role
-from gateway.authority import Authority
-from gateway.identity import Identity
-from gateway.region_keys import REGION_KEYS, KeySet, RegionKeysUnusable
-from gateway.server import DRAIN_SECONDS
+from gateway.rpc.server import DRAIN_SECONDS
+from gateway.security.authority import Authority
+from gateway.security.identity import Identity
+from gateway.security.region_keys import REGION_KEYS, KeySet, RegionKeysUnusable
+from gateway.security.tls import CredentialsUnusable
 from gateway.settings import Page, SettingsError, Sources, load_page
 from gateway.settings.showing import shown
-from gateway.tls import CredentialsUnusable
-from region_node.settings import RegionSettings
+from region_node.node.settings import RegionSettings
 from tests.unit import deployed_compose, deployed_image, deployed_kubernetes, deployed_systemd
 from tests.unit.deployed import KINDS, Mounted, Process, serving
 from tests.unit.deployment_rules import unknown_command

@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from coordinator.cli.main import main as coordinator
-from gateway.server import DRAIN_SECONDS
+from gateway.rpc.server import DRAIN_SECONDS
 from gateway.settings import without_passwords
 from region_node.cli.main import main as region_node
 from tests.unit import deployed_compose, deployed_image, deployed_kubernetes, deployed_systemd

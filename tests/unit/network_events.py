@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from gateway.api.coordinator.v1 import problem_service_pb2 as contract
 from gateway.api.coordinator.v1.problem_service_pb2 import NetworkEvent
 from gateway.api.federation.v1 import problem_pb2
-from gateway.clock import to_timestamp
+from gateway.time.clock import to_timestamp
 
 NOON = datetime(2026, 12, 10, 4, tzinfo=UTC)
 CRITICAL = problem_pb2.PERCEIVED_SEVERITY_CRITICAL

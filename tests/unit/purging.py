@@ -9,22 +9,23 @@ from gateway.api.federation.v1.configuration_pb2 import DataClass
 from gateway.api.region.v1.order_pb2 import Order, OrderState
 from gateway.api.region.v1.retention_service_pb2 import Purge
 from gateway.api.relay.v1.relay_pb2 import EnvelopeContent
-from gateway.clock import to_microseconds, to_timestamp
 from gateway.federation.current import CurrentFederation
 from gateway.relay.at_rest import INBOX, INBOX_RECEIPT, inbox_key, seal_signed
 from gateway.relay.border import Border
 from gateway.store.schema import migrations_of
 from gateway.store.sqlite import SqliteTransaction
 from gateway.store.sqlite_schema import apply
-from gateway.timers import Timer, due_timers, fire
-from region_node.context import RegionContext
+from gateway.store.timers import Timer, due_timers, fire
+from gateway.time.clock import to_microseconds, to_timestamp
+from region_node.app.registered import registry
+from region_node.business.orders.home import UPDATE_LIFETIME
+from region_node.business.orders.rows import OrderRow, insert_order
 from region_node.customers.rows import CustomerRow, insert_customer
-from region_node.orders.business import load_rules
-from region_node.orders.home import UPDATE_LIFETIME
-from region_node.orders.rows import OrderRow, RequestKey, insert_order, insert_request
-from region_node.retention import purge
-from region_node.retention.purge import PURGE_TIMER
-from region_node.retention.reports import purges_before
+from region_node.lifecycle.retention import purge
+from region_node.lifecycle.retention.purge import PURGE_TIMER
+from region_node.node.context import RegionContext
+from region_node.records.purging.reports import purges_before
+from region_node.requests.rows import RequestKey, insert_request
 from tests.keys import region_keys
 from tests.simulation.world import keys
 from tests.unit.situations import FEDERATION, LINE
@@ -41,16 +42,17 @@ class Archive:
         current.update(FEDERATION, [])
         shared = keys()
         border = Border("sichuan", shared.signers["sichuan"], shared.trusted, current)
-        self.context = RegionContext(border, load_rules())
+        self.context = RegionContext(border)
+        self.registry = registry(self.context)
         self.connection = connection
         self.tx = SqliteTransaction(connection, region_keys())
         purge.ensure_purge(self.tx, NOW)
 
     def order(self, name: str, when: datetime, state: OrderState.ValueType) -> str:
         """An order of long ago, its request, and the envelope by which it came."""
-        order = Order(id=f"guangdong/counter/{name}", handling_region="guangdong", home_region="sichuan", state=state)
+        order = Order(id=f"guangdong/counter/{name}", origin_region="guangdong", home_region="sichuan", state=state)
         order.request.number = LINE.number
-        order.order_date.CopyFrom(to_timestamp(when))
+        order.create_time.CopyFrom(to_timestamp(when))
         order.state_changes.add(state=state, time=to_timestamp(when))
         insert_order(self.tx, OrderRow(order, ""), when)
         insert_request(self.tx, RequestKey("counter", name, b"d"), order.id, settled=True, now=when)
@@ -60,7 +62,7 @@ class Archive:
         """A command of Guangdong about an order, that was acted on; it is good for as long as an update is."""
         content = EnvelopeContent(id=f"{order_id}#submit", origin="guangdong", subject=order_id)
         content.create_time.CopyFrom(to_timestamp(made or when))
-        content.not_after.CopyFrom(to_timestamp(when + UPDATE_LIFETIME))
+        content.expire_time.CopyFrom(to_timestamp(when + UPDATE_LIFETIME))
         self.tx.execute(
             "INSERT INTO inbox (origin, envelope_id, subject, content, signature, receipt_content, receipt_signature,"
             " received) VALUES ('guangdong', :id, :subject, :content, :blob, :receipt, :blob, :received)",
@@ -105,7 +107,7 @@ class Archive:
         return pages
 
     def _purge(self, tx: object, timer: Timer, now: datetime) -> None:
-        purge.purge(self.tx, self.context, timer, now)
+        purge.purge(self.tx, self.registry, timer, now)
 
     def report(self) -> dict[str, Purge]:
         """What the last night did, by class."""

@@ -8,17 +8,18 @@ from pathlib import Path
 from gateway.api.region.v1.customer_service_pb2 import ProductStatus
 from gateway.api.region.v1.order_pb2 import Order, OrderRequest
 from gateway.api.types.v1.types_pb2 import Document
-from gateway.clock import to_timestamp
 from gateway.federation import files
 from gateway.federation.catalogue import Federation
-from region_node.billing.cycle import LineMonth, charges_of, postings, total_of
-from region_node.billing.rating import Volume
-from region_node.billing.rules import EntryKind, Month, Posting
+from gateway.time.clock import to_timestamp
+from region_node.business.billing.cycle import LineMonth, charges_of, postings, total_of
+from region_node.business.billing.rating import Volume
+from region_node.business.billing.rules import Month
+from region_node.business.orders.business import Situation
+from region_node.business.orders.rules import Value
+from region_node.customers.accounts.rules import EntryKind, Posting
 from region_node.customers.rows import CustomerRow, Line
 from region_node.customers.states import LineState
 from region_node.customers.subscriptions import Subscription
-from region_node.orders.business import Situation
-from region_node.orders.rules import Value
 
 FEDERATION = Federation(1, files.load(Path(__file__).parents[2] / "deploy" / "federation"))
 NOW = datetime(2030, 6, 15, 4, 0, tzinfo=UTC)  # noon in China
@@ -29,7 +30,7 @@ LINE = Line(
     number="+8619851000001",
     status=ProductStatus.PRODUCT_STATUS_ACTIVE,
     plan_id="sichuan-59",
-    start_date=NOW - timedelta(days=400),
+    start_time=NOW - timedelta(days=400),
     contract_end=None,
     binding="",
     sim_replaced=None,
@@ -73,7 +74,7 @@ class Records:
     def final_charges(self, line: Line, now: datetime) -> Sequence[Posting]:
         month = Month.at(now, "Asia/Shanghai")
         state = LineState(
-            min(line.start_date, month.start), ProductStatus.PRODUCT_STATUS_ACTIVE, line.suspension_kind, line.plan_id
+            min(line.start_time, month.start), ProductStatus.PRODUCT_STATUS_ACTIVE, line.suspension_kind, line.plan_id
         )
         lived = LineMonth(line.product_id, line.rating_type, [state], (), Volume())
         due = total_of(charges_of(lived, month, now, FEDERATION.plan))
@@ -90,20 +91,20 @@ def situation(
     line: Line = LINE,
     balance: int = 20_000,
     now: datetime = NOW,
-    handling_region: str = "guangdong",
+    origin_region: str = "guangdong",
     records: "Records | None" = None,
 ) -> Situation:
     """An order of a business about a line of Sichuan; `values` are its characteristics."""
     order = Order(
-        id=f"{handling_region}/counter/R1",
+        id=f"{origin_region}/counter/R1",
         request=OrderRequest(
             business=business,
             number=line.number,
             characteristics={name: str(value) for name, value in (values or {}).items()},
         ),
-        handling_region=handling_region,
+        origin_region=origin_region,
         home_region="sichuan",
-        order_date=to_timestamp(NOW),
+        create_time=to_timestamp(NOW),
     )
     return Situation(
         order=order,

@@ -20,12 +20,12 @@ from coordinator.problems.grades import (
     graded,
     thresholds_of,
 )
-from coordinator.problems.reports import ReportTelling
+from coordinator.problems.reports import ReportNotifier
 from gateway.api.coordinator.v1.problem_service_pb2 import AccidentGrade, AccidentReport, AffectedCount, Problem
 from gateway.api.federation.v1.problem_pb2 import ProblemHeader
-from gateway.clock import from_timestamp, to_timestamp
 from gateway.federation.catalogue import Federation
 from gateway.federation.files import load
+from gateway.time.clock import from_timestamp, to_timestamp
 from tests.unit.network_events import NOON
 
 THRESHOLDS = thresholds_of(Federation(1, load(Path(__file__).parents[2] / "deploy" / "federation")))
@@ -63,6 +63,7 @@ def reports(found: Problem) -> list[tuple[int, datetime]]:
         (10_000, 9 * HOUR, ORDINARY),
     ],
 )
+@pytest.mark.clause("F13.1")
 def test_more_than_half_a_million_users_for_more_than_an_hour_is_the_highest_grade(
     users: int, lasts: timedelta, grade: AccidentGrade.ValueType
 ) -> None:
@@ -79,6 +80,7 @@ def test_users_of_all_regions_count_together_and_the_grade_rises_with_time_from_
     assert from_timestamp(late.grades[-1].reach_time) == NOON + 2 * HOUR, "nobody could know before"
 
 
+@pytest.mark.clause("F13.2")
 def test_a_special_accident_is_reported_at_once_and_in_writing_within_four_hours() -> None:
     assert reports(at(problem(600_000), NOON + 2 * HOUR)) == [(ORAL, NOON + HOUR), (WRITTEN, NOON + 5 * HOUR)]
 
@@ -131,9 +133,9 @@ def test_each_report_is_told_once_when_it_is_to_be_made_and_once_when_it_is_over
         def tell(self, problem: str, report: AccidentReport, *, overdue: bool) -> None:
             told.append((problem, report.kind, overdue))
 
-    telling, special = ReportTelling(Sink()), at(problem(600_000), NOON + HOUR + SECOND)
+    notifier, special = ReportNotifier(Sink()), at(problem(600_000), NOON + HOUR + SECOND)
     for now in (NOON + HOUR, NOON + HOUR, NOON + 2 * HOUR, NOON + 6 * HOUR, NOON + 7 * HOUR):
-        telling.take([special], now)
+        notifier.take([special], now)
     assert told == [
         ("problem-1", ORAL, False),
         ("problem-1", WRITTEN, False),

@@ -7,19 +7,19 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.api.federation.v1.agreement_pb2 import AgreementTemplate
 from gateway.api.federation.v1.configuration_pb2 import Configuration
 from gateway.api.region.v1.agreement_pb2 import OutageCause, StatementLineKind
-from gateway.clock import to_microseconds
 from gateway.federation.agreement_rules import template_problems
 from gateway.federation.files import load
-from region_node.agreements import rules
-from region_node.agreements.rules import Line, Measured, Outage, Result, Situation
-from region_node.agreements.spans import Span, length, union, without
-from region_node.billing.rules import Month
+from gateway.time.clock import to_microseconds
+from region_node.business.billing.rules import Month
+from region_node.network.agreements import rules
+from region_node.network.agreements.rules import Line, Measured, Outage, Result, Situation
+from region_node.network.agreements.spans import Span, length, union, without
 from tests.unit.situations import FEDERATION
 
 SECOND = 1_000_000
@@ -58,6 +58,7 @@ def lines_of(result: Result, kind: StatementLineKind.ValueType) -> list[Line]:
 
 @pytest.mark.parametrize(("name", "days"), [("2026-02", 28), ("2026-06", 30), ("2026-07", 31), ("2028-02", 29)])
 @pytest.mark.parametrize(("ppm", "at_edge", "below"), [(999_900, 0, 5), (995_000, 5, 10), (990_000, 10, 20)])
+@pytest.mark.clause("F14.1")
 def test_a_band_begins_a_microsecond_below_its_edge_in_months_of_every_length(
     name: str, days: int, ppm: int, at_edge: int, below: int
 ) -> None:
@@ -109,6 +110,7 @@ def test_overlapping_outages_of_several_regions_count_once() -> None:
     assert {each.source: each.time for each in outages} == {"sichuan/fault/1": 3 * HOUR, "guangdong/fault/7": 2 * HOUR}
 
 
+@pytest.mark.clause("F14.3")
 def test_a_planned_outage_counts_unless_it_was_announced_72_hours_before() -> None:
     begins = month("2026-06").start + 10 * DAY
     planned = Outage("sichuan/planned/1", Span(begins, begins + 9 * HOUR), PLANNED, begins - 72 * HOUR)
@@ -151,6 +153,7 @@ def test_quality_is_kept_at_its_target_and_not_below_and_nothing_is_given_unmeas
         assert result.credit == CHARGE * percent // 100
 
 
+@pytest.mark.clause("F14.2")
 def test_no_more_than_the_cap_is_given() -> None:
     low = AgreementTemplate()
     low.CopyFrom(TERMS)
@@ -179,14 +182,12 @@ _outages = st.builds(
 _many = st.lists(_outages, max_size=12)
 
 
-@settings(deadline=None)
 @given(_many, _spans)
 def test_more_downtime_never_lowers_the_credit(outages: list[Outage], span: Span) -> None:
     more = [*outages, Outage("guangdong/fault/9", span, OPERATOR)]
     assert rules.compute(situation(more)).credit >= rules.compute(situation(outages)).credit
 
 
-@settings(deadline=None)
 @given(_many, _spans, st.sampled_from([PLANNED, *EXCLUDED]))
 def test_what_is_excluded_never_raises_the_credit(
     outages: list[Outage], span: Span, cause: OutageCause.ValueType
@@ -195,14 +196,12 @@ def test_what_is_excluded_never_raises_the_credit(
     assert rules.compute(situation(more)).credit <= rules.compute(situation(outages)).credit
 
 
-@settings(deadline=None)
 @given(_many.flatmap(lambda outages: st.tuples(st.just(outages), st.permutations(outages))))
 def test_the_order_of_outages_makes_no_difference(both: tuple[list[Outage], list[Outage]]) -> None:
     outages, mixed = both
     assert rules.compute(situation(outages)) == rules.compute(situation(mixed))
 
 
-@settings(deadline=None)
 @given(_many, st.integers(0, 10**9), st.builds(Measured, st.just(100), st.integers(0, 100)))
 def test_the_lines_sum_to_the_result(outages: list[Outage], charge: int, measured: Measured) -> None:
     result = rules.compute(replace(situation(outages), charge=charge, measured=measured))
@@ -215,7 +214,6 @@ def test_the_lines_sum_to_the_result(outages: list[Outage], charge: int, measure
     assert 0 <= result.credit <= charge
 
 
-@settings(deadline=None)
 @given(st.lists(_spans, max_size=10), _spans)
 def test_a_union_holds_each_moment_once(spans: list[Span], taken: Span) -> None:
     hours = {hour for each in spans for hour in range(each.start // HOUR, each.end // HOUR)}

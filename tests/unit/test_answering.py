@@ -8,7 +8,7 @@ import pytest
 
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
-from region_node.answering import answer_each
+from region_node.node.answering import answer_each
 
 AT_ONCE = 4
 

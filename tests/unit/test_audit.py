@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway import audit
-from gateway.audit import GENESIS, AuditRow, ChainBroken, Head, Seen
+from gateway.auditing import audit
+from gateway.auditing.audit import GENESIS, AuditRow, ChainBroken, Head, Seen
 from gateway.store.schema import migrations_of
 from gateway.store.sqlite import SqliteDatabase, SqliteTransaction
 from gateway.store.sqlite_schema import apply
@@ -84,6 +84,7 @@ def test_a_stored_row_that_was_altered_is_found(tx: SqliteTransaction) -> None:
         audit.verify(audit.rows(tx))
 
 
+@pytest.mark.guarantee("G10")
 @given(
     st.integers(1, 12).flatmap(lambda count: st.tuples(st.just(count), st.integers(0, count - 1))),
     st.sampled_from([*TEXTS, "time", "hash"]),
@@ -146,6 +147,7 @@ def test_a_cut_tail_is_found_by_the_head_that_a_peer_keeps(place: tuple[int, int
         audit.verify(rows[:left], [witnessed])
 
 
+@pytest.mark.guarantee("G10")
 def test_a_chain_rewritten_from_its_beginning_is_found_by_the_head_that_a_peer_keeps() -> None:
     rows = chain(6)
     witnessed = Seen("region/henan", Head(4, rows[3].hash))

@@ -12,10 +12,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from coordinator.cli.federation.certificates import certificates
-from gateway.authority import Authority, Issued
-from gateway.identity import Identity, parse
-from gateway.signing import TrustedKeys
+from coordinator.cli.certificates import certificates
+from gateway.security.authority import Authority, Issued
+from gateway.security.identity import Identity, parse
+from gateway.security.signing import TrustedKeys
 
 FEDERATION = "demo.example"
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)

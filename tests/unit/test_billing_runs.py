@@ -13,14 +13,14 @@ from hypothesis import strategies as st
 from gateway.api.region.v1.customer_service_pb2 import ProductStatus, RatingType, SuspensionKind
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
-from region_node.auditing import AuditedCall
-from region_node.billing import ledger
-from region_node.billing.charging import final_charges
-from region_node.billing.debts import overdue
-from region_node.billing.rules import balance_of
-from region_node.billing.usage import NewUsage, UsageRow, record_usage
+from region_node.business.billing.charging import final_charges
+from region_node.business.billing.debts import overdue
+from region_node.business.billing.usage import NewUsage, UsageRow, record_usage
+from region_node.customers.accounts import ledger
+from region_node.customers.accounts.rules import balance_of
+from region_node.customers.notices.rows import notices_after
 from region_node.customers.rows import Line
-from region_node.notices.rows import notices_after
+from region_node.requests.auditing import AuditedCall
 from tests.unit.billing_scene import CALL, DATA, MESSAGE, Books, books
 from tests.unit.situations import LINE
 
@@ -45,7 +45,7 @@ def line_of(index: int, rating_type: RatingType.ValueType = POSTPAID) -> Line:
         account_id=f"a{index}",
         number=f"+8619851{index:06}",
         rating_type=rating_type,
-        start_date=BEGAN - 400 * DAY,
+        start_time=BEGAN - 400 * DAY,
     )
 
 
@@ -144,8 +144,9 @@ def bills_of(found: Books) -> list[tuple[object, ...]]:
     return found.rows("SELECT account_id, month, total, abnormal FROM bills ORDER BY 1, 2")
 
 
-@settings(deadline=None, max_examples=12)
+@settings(max_examples=12)
 @given(accounts)
+@pytest.mark.clause("4.2.1")
 def test_months_cost_what_a_second_reckoning_says(lived: list[tuple[RatingType.ValueType, list[Event]]]) -> None:
     with books(BEGAN) as found:
         live(found, lived, stops=[], every=DAY)
@@ -165,7 +166,7 @@ def test_months_cost_what_a_second_reckoning_says(lived: list[tuple[RatingType.V
         assert sum(balances.values()) == 0
 
 
-@settings(deadline=None, max_examples=10)
+@settings(max_examples=10)
 @given(accounts, st.lists(st.integers(1, 4), max_size=3, unique=True))
 def test_a_run_that_is_stopped_anywhere_bills_nothing_twice(
     lived: list[tuple[RatingType.ValueType, list[Event]]], stops: list[int]
@@ -177,7 +178,7 @@ def test_a_run_that_is_stopped_anywhere_bills_nothing_twice(
         assert bills_of(stopped) == bills_of(smooth)
 
 
-@settings(deadline=None, max_examples=10)
+@settings(max_examples=10)
 @given(accounts)
 def test_a_node_that_was_off_for_months_catches_up_to_the_same_books(
     lived: list[tuple[RatingType.ValueType, list[Event]]],
@@ -242,6 +243,7 @@ def test_fact_4_an_abnormal_bill_is_told_and_marked() -> None:
 # Usage.
 
 
+@pytest.mark.clause("4.2.2(1)")
 def test_a_use_is_recorded_once_and_a_prepaid_line_pays_at_once() -> None:
     with books(BEGAN) as found:
         line = line_of(1, PREPAID)
@@ -331,7 +333,7 @@ def test_usage_and_paid_bills_are_kept_for_five_months_and_the_ledger_for_ever()
 # Termination agrees with the cycle.
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(st.sampled_from([PREPAID, POSTPAID]), st.integers(0, 89 * 24), st.booleans())
 def test_a_termination_charges_what_the_cycle_then_leaves_as_it_is(
     rating_type: RatingType.ValueType, hours: int, billed: bool
@@ -358,6 +360,7 @@ def test_a_termination_charges_what_the_cycle_then_leaves_as_it_is(
         assert balance_of("a1", postings) <= RENT * 3
 
 
+@pytest.mark.clause("4.3(1)")
 def test_every_bill_is_told_and_nobody_is_asked_to_pay_one_that_was_paid_before_it_was_written() -> None:
     with books(BEGAN) as found:
         for index in (1, 2, 3):
@@ -387,7 +390,7 @@ def _late_fees(found: Books) -> int:
 # Arrears.
 
 
-@settings(deadline=None, max_examples=12)
+@settings(max_examples=12)
 @given(st.lists(st.tuples(st.integers(0, 85), st.integers(1, 6000)), max_size=5).map(sorted), st.integers(1, 9))
 def test_late_fees_are_what_a_count_day_by_day_says_in_time_and_late(
     payments: list[tuple[int, int]], every: int
@@ -414,6 +417,7 @@ def test_late_fees_are_what_a_count_day_by_day_says_in_time_and_late(
         assert _late_fees(found) == fees
 
 
+@pytest.mark.clause("4.2.2(2)", "F5.5")
 def test_arrears_suspend_after_30_days_and_terminate_after_60_more_with_emergency_calls_all_the_time() -> None:
     with books(BEGAN) as found:
         found.open(line_of(1))

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.api.federation.v1.configuration_pb2 import Calendar, TimeLimit
-from gateway.calendars import WorkingDays, due_time
 from gateway.federation.files import load
+from gateway.time.calendars import WorkingDays, due_time
 
 SHIPPED = Path(__file__).parents[2] / "deploy" / "federation"
 WEEKDAYS_ONLY = WorkingDays([])

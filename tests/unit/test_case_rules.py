@@ -16,9 +16,9 @@ from gateway.api.region.v1.complaint_pb2 import (
     WorkItem,
     WorkItemState,
 )
-from gateway.clock import to_timestamp
 from gateway.errors import Refused, reason_name
-from region_node.complaints import cases, rules
+from gateway.time.clock import to_timestamp
+from region_node.care.complaints import cases, rules
 from tests.unit.complaint_scene import DAY, at, complaint
 
 LEADS = "guangdong"
@@ -105,9 +105,9 @@ def test_an_item_stands_as_its_complaint_does(
     assert cases.state_of(known, found) == expected
 
 
-def test_a_docket_tells_the_case_and_the_number_of_the_item() -> None:
+def test_a_ticket_id_tells_the_case_and_the_number_of_the_item() -> None:
     assert cases.parent_of("guangdong/20261210-17") == ("guangdong/20261210-17", 0)
-    assert cases.parent_of(cases.docket_of("guangdong/20261210-17", 3)) == ("guangdong/20261210-17", 3)
+    assert cases.parent_of(cases.ticket_id_of("guangdong/20261210-17", 3)) == ("guangdong/20261210-17", 3)
     assert cases.parent_of("guangdong/20261210-17/x") == ("guangdong/20261210-17", 0)
 
 
@@ -119,7 +119,7 @@ def test_a_note_is_known_by_who_said_what_when() -> None:
 
 def test_what_coordinators_hold_names_no_person_and_no_words() -> None:
     found = complaint(NOW)
-    found.docket, found.version = "guangdong/20260302-1", 4
+    found.ticket_id, found.version = "guangdong/20260302-1", 4
     found.notes.add(author="henan/li", text="secret")
     returned = ComplaintReturn(reason=ReturnReason.RETURN_REASON_NOT_HERE, author="henan/li")
     found.items.add(number=1, region="henan", state=cases.AWAITING_COORDINATOR, returned=returned, notes_told=1)
@@ -135,8 +135,10 @@ def test_what_coordinators_hold_names_no_person_and_no_words() -> None:
 # What the coordinator takes, and lists.
 
 
-def header_of(docket: str, due: timedelta = timedelta(), ended: timedelta | None = None) -> CaseHeader:
-    header = CaseHeader(docket=docket, version=1, due=to_timestamp(NOW + due), items=[item("henan", cases.AT_WORK)])
+def header_of(ticket_id: str, due: timedelta = timedelta(), ended: timedelta | None = None) -> CaseHeader:
+    header = CaseHeader(
+        ticket_id=ticket_id, version=1, due=to_timestamp(NOW + due), items=[item("henan", cases.AT_WORK)]
+    )
     if ended is not None:
         header.end_time.CopyFrom(to_timestamp(NOW + ended))
     return header
@@ -146,10 +148,13 @@ def header_of(docket: str, due: timedelta = timedelta(), ended: timedelta | None
     ("header", "reason"),
     [
         (header_of("sichuan/20260302-1"), "REQUEST_INVALID"),
-        (header_of("no docket"), "REQUEST_INVALID"),
-        (CaseHeader(docket="guangdong/20260302-1", version=1), "REQUEST_INVALID"),
-        (CaseHeader(docket="guangdong/20260302-1", items=[WorkItem()]), "REQUEST_INVALID"),
-        (CaseHeader(docket="guangdong/1-1", version=1, category="x" * 70_000, items=[WorkItem()]), "MESSAGE_TOO_LARGE"),
+        (header_of("no ticket id"), "REQUEST_INVALID"),
+        (CaseHeader(ticket_id="guangdong/20260302-1", version=1), "REQUEST_INVALID"),
+        (CaseHeader(ticket_id="guangdong/20260302-1", items=[WorkItem()]), "REQUEST_INVALID"),
+        (
+            CaseHeader(ticket_id="guangdong/1-1", version=1, category="x" * 70_000, items=[WorkItem()]),
+            "MESSAGE_TOO_LARGE",
+        ),
     ],
 )
 def test_a_region_tells_only_cases_that_it_leads(header: CaseHeader, reason: str) -> None:

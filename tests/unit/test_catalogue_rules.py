@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 
 from gateway.api.federation.v1.configuration_pb2 import Allowance, Calendar, OpeningHours, Plan, Rates, ServicePoint
 from gateway.api.types.v1.types_pb2 import Money
-from gateway.calendars import WorkingDays
-from region_node.catalogue.comparing import cheapest_first, cost_of
-from region_node.catalogue.rules import opening, time_taken
-from region_node.catalogue.search import words_of
-from region_node.orders.completed import rounded_up
+from gateway.time.calendars import WorkingDays
+from region_node.business.catalogue.comparing import cheapest_first, cost_of
+from region_node.business.catalogue.rules import opening, time_taken
+from region_node.business.catalogue.search import words_of
+from region_node.business.orders.completed import rounded_up
 
 CHINA = "Asia/Shanghai"
 DAYS = WorkingDays([Calendar(year=2026, holidays=["2026-02-16", "2026-02-17"], makeup_workdays=["2026-02-14"])])
@@ -64,7 +64,7 @@ def test_opening_hours_are_those_of_the_regions_time_zone() -> None:
     assert opening(point, noon, "Europe/London", DAYS).is_open
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(
     st.integers(0, 50 * 24 * 60),
     st.lists(

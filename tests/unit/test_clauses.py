@@ -1,16 +1,11 @@
-"""CLAUSES.md has every clause, and names the test that shows it or the reason why none does."""
+"""CLAUSES.md has every clause, and names the tests that show it or the reason why none does."""
 
-import ast
 import re
 from collections.abc import Iterator
-from functools import lru_cache
 from pathlib import Path
 
-import pytest
+from deploy.docs.clauses import SHOWN, STATES, clauses, facts, markers, page, problems
 
-ROOT = Path(__file__).parents[2]
-TABLES = (ROOT / "CLAUSES.md").read_text("utf-8")
-_NAMED = re.compile(r"`(tests/[\w/]+\.py)::(\w+)`")
 # How many clauses a section has, and how many points in brackets a clause.
 _SECTIONS = """
 1.1:4 1.2:5 1.3:4 1.4:5 2.1:3 2.2:3 2.3:3 2.4:3 3.1:7 3.2:6 3.4:5 5.1:3 5.2:4 5.3:4 5.4:4 11:4 12:4
@@ -20,30 +15,7 @@ _POINTS = """
 8.1:5 8.2:5 8.3:5 8.4:5 9.1:3 9.2:4 9.3:3 9.4:4 10.1:4 10.2:4 10.3:4 10.4:4
 """
 _BESIDE = ("4.1", "4.2", "4.2.1", "4.4 end", "6.4")  # they ask for something of their own, beside their points
-_SHOWN = ("built", "partly", "thin")
-_NOT_SHOWN = ("not built", "outside")
-_SPECIFICATION = ROOT.parent / "shared" / "spec" / "clauses.md"
 _FACTS = ["1", "2", "3", "4", "5", "6", "7", "8", "13", "14", "16", "17"]
-
-
-def rows(table: str) -> Iterator[list[str]]:
-    """The cells of the last table of a text, row by row, without its head."""
-    lines = [line for line in table.splitlines() if line.startswith("|") or not line]
-    body = "\n".join(lines).strip().rsplit("\n\n", 1)[-1]
-    for line in body.splitlines()[2:]:
-        yield [cell.strip() for cell in line.removeprefix("|").removesuffix("|").split("|")]
-
-
-@lru_cache
-def names_in(path: str) -> frozenset[str]:
-    """The tests of a file."""
-    tree = ast.parse((ROOT / path).read_text("utf-8"))
-    return frozenset(node.name for node in tree.body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
-
-
-def missing_tests(text: str) -> list[str]:
-    """The tests that a text names and that do not exist."""
-    return [f"{path}::{name}" for path, name in _NAMED.findall(text) if name not in names_in(path)]
 
 
 def numbered(counts: str, form: str) -> Iterator[str]:
@@ -52,55 +24,47 @@ def numbered(counts: str, form: str) -> Iterator[str]:
         yield from (form.format(section, number) for number in range(1, int(count) + 1))
 
 
-@lru_cache
-def clauses() -> tuple[str, ...]:
-    """Every clause of the specification, in its order."""
-    found = (*numbered(_SECTIONS, "{}.{}"), *numbered(_POINTS, "{}({})"), *_BESIDE)
-    return tuple(sorted(found, key=in_order))
-
-
 def in_order(clause: str) -> list[int]:
     """Where a clause stands in the specification; the end of a section comes after its points."""
     return [int(figure) for figure in re.findall(r"\d+", clause.replace("end", "99"))]
 
 
-def test_every_clause_of_the_specification_stands_in_the_table_once_in_its_order() -> None:
-    table, _ = TABLES.split("## Facts")
-    assert [row[0] for row in rows(table)] == list(clauses())
+def module(where: Path, source: str) -> Path:
+    """A tree with one module of tests."""
+    (where / "tests").mkdir()
+    (where / "tests" / "test_made_up.py").write_text(source, "utf-8")
+    return where
 
 
-def test_the_clauses_are_those_of_the_specification() -> None:
-    if not _SPECIFICATION.exists():
-        pytest.skip("the specification is no part of the project, and does not lie beside it")
-    rows_of_it = re.findall(r"^\| \**(\d[^*|]*[^*| ])", _SPECIFICATION.read_text("utf-8"), re.MULTILINE)
-    assert sorted(rows_of_it, key=in_order) == list(clauses())
+def test_every_clause_of_the_specification_is_listed_once_in_its_order() -> None:
+    expected = (*numbered(_SECTIONS, "{}.{}"), *numbered(_POINTS, "{}({})"), *_BESIDE)
+    assert [row.id for row in clauses()] == sorted(expected, key=in_order)
 
 
-def test_a_clause_that_is_answered_names_a_test_and_any_other_says_why_not() -> None:
-    table, _ = TABLES.split("## Facts")
-    wrong: list[str] = []
-    for clause, _asks, state, answer, shown in rows(table):
-        if state not in (*_SHOWN, *_NOT_SHOWN):
-            wrong.append(f"{clause}: there is no state {state!r}")
-        if (state in _SHOWN) != bool(_NAMED.fullmatch(shown)) or (state in _NOT_SHOWN and shown):
-            wrong.append(f"{clause}: {state}, and shown by {shown or 'nothing'}")
-        if not answer or (state == "partly") != ("; missing: " in answer):
-            wrong.append(f"{clause}: {state} is not explained by {answer!r}")
-    assert wrong == []
+def test_every_fact_of_the_trade_is_listed() -> None:
+    assert list(dict.fromkeys(row.id[1:].partition(".")[0] for row in facts())) == _FACTS
 
 
-def test_every_fact_stands_in_the_table_with_a_test() -> None:
-    _, table = TABLES.split("## Facts")
-    listed = list(rows(table))
-    assert list(dict.fromkeys(row[0] for row in listed)) == _FACTS
-    assert [row[0] for row in listed if not _NAMED.fullmatch(row[-1])] == []
-
-
-def test_every_test_that_is_named_exists() -> None:
-    assert missing_tests(TABLES) == []
-
-
-def test_a_name_that_is_no_test_is_found() -> None:
-    assert missing_tests("`tests/unit/test_clauses.py::test_of_nothing`") == [
-        "tests/unit/test_clauses.py::test_of_nothing"
+def test_a_state_is_explained_and_a_part_that_is_missing_is_named() -> None:
+    unknown = [row.id for row in clauses() if row.state not in STATES]
+    unexplained = [
+        row.id for row in clauses() if not row.answer or (row.state == "partly") != ("; missing: " in row.answer)
     ]
+    assert unknown + unexplained == []
+    assert set(STATES) >= SHOWN
+
+
+def test_a_marker_of_no_clause_and_a_clause_without_its_test_are_found(tmp_path: Path) -> None:
+    shown = markers(
+        module(
+            tmp_path,
+            '@pytest.mark.clause("1.1.1", "99.9")\ndef test_it() -> None: ...\n\ndef test_other() -> None: ...',
+        )
+    )
+    assert shown == {"1.1.1": ["tests/test_made_up.py::test_it"], "99.9": ["tests/test_made_up.py::test_it"]}
+    found = problems(shown)
+    assert "tests/test_made_up.py::test_it: there is no clause 99.9" in found
+    assert "1.1.2: built, and shown by nothing" in found
+    assert not [each for each in found if each.startswith("1.1.1:")]
+    assert "| everybody is served alike | partly |" in page(shown)
+    assert "| `tests/test_made_up.py::test_it` |" in page(shown)

@@ -7,7 +7,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.clock import SystemClock, from_microseconds, from_timestamp, to_microseconds, to_timestamp
+from gateway.time.clock import SystemClock, from_microseconds, from_timestamp, to_microseconds, to_timestamp
 
 # What a Timestamp can hold: the years 1 to 9999.
 INSTANTS = st.datetimes(timezones=st.sampled_from([UTC, timezone(timedelta(hours=8)), timezone(timedelta(hours=-11))]))

@@ -4,9 +4,17 @@ from datetime import UTC, datetime, timedelta
 
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused, reason_name
-from region_node.requests import Questioner
-from region_node.verification.operations import Attempt, Fresh, Said, Sent, begin_code, password_in_force, verify
-from region_node.verification.rules import HashedPassword
+from region_node.customers.verification.operations import (
+    Attempt,
+    Fresh,
+    Said,
+    Sent,
+    begin_code,
+    password_in_force,
+    verify,
+)
+from region_node.customers.verification.rules import HashedPassword
+from region_node.requests.checks import Questioner
 from tests.unit.billing_scene import Books, books
 
 BEGAN = datetime(2030, 6, 15, 4, 0, 1, tzinfo=UTC)

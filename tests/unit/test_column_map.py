@@ -6,16 +6,16 @@ from pathlib import Path
 
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.api.federation.v1.configuration_pb2 import LineKind, Plan
 from gateway.api.region.v1.customer_service_pb2 import Customer, ProductStatus
 from gateway.api.types.v1.types_pb2 import Money
-from gateway.clock import from_timestamp
-from region_node.cli.customers.number_ranges import NumberRange, parse_range
+from gateway.time.clock import from_timestamp
 from region_node.cli.imports.column_map import ColumnMap, Customers, LineInvalid, MapUnusable, Surroundings
-from region_node.terms import add_months, term_end
+from region_node.cli.imports.number_ranges import NumberRange, parse_range
+from region_node.node.terms import add_months, term_end
 
 ANY, BROADBAND = LineKind.LINE_KIND_UNSPECIFIED, LineKind.LINE_KIND_BROADBAND
 DAYS = st.dates(date(1990, 1, 1), date(2090, 12, 31))
@@ -90,7 +90,6 @@ def test_a_cell_that_no_table_knows_rejects_its_line_and_an_empty_one_may_be_tol
     assert one(directory, "7,x,", product__binding=told).product.binding == "family-1"
 
 
-@settings(deadline=None)
 @given(minor=st.integers(-(10**12), 10**12), digits=st.integers(0, 2))
 def test_an_amount_is_the_same_to_the_last_digit(directory: Path, minor: int, digits: int) -> None:
     minor -= minor % 10 ** (2 - digits)
@@ -116,8 +115,8 @@ def test_a_template_with_an_empty_cell_rejects_its_line(directory: Path) -> None
 @pytest.mark.parametrize("text", ["-300", "1_0", "٣", "1.5", "99999"])
 def test_what_is_no_number_of_months_rejects_its_line(directory: Path, text: str) -> None:
     start = {"column": "A", "as": "months_before"}
-    said = problem(directory, f"7,{text},", product__start_date=start)
-    assert said == f"product.start_date: not a number of months: {text}"
+    said = problem(directory, f"7,{text},", product__start_time=start)
+    assert said == f"product.start_time: not a number of months: {text}"
 
 
 def test_an_empty_amount_is_nothing(directory: Path) -> None:
@@ -141,24 +140,24 @@ def test_the_plan_is_that_with_the_nearest_rent_for_the_kind_of_line(directory: 
 
 def test_dates_are_days_in_the_time_zone_of_the_map(directory: Path) -> None:
     def start(cells: str, **form: str) -> datetime:
-        taken = one(directory, f"7,{cells},", product__start_date={"column": "A", **form})
-        return from_timestamp(taken.product.start_date)
+        taken = one(directory, f"7,{cells},", product__start_time={"column": "A", **form})
+        return from_timestamp(taken.product.start_time)
 
     assert start("2026-03-01") == datetime(2026, 2, 28, 16, tzinfo=UTC)
     assert start("01/03/2026", **{"as": "%d/%m/%Y"}) == datetime(2026, 2, 28, 16, tzinfo=UTC)
     assert start("2026-03-01T08:00:00+02:00") == datetime(2026, 3, 1, 6, tzinfo=UTC)
     assert start("12", **{"as": "months_before"}) == datetime(2025, 10, 31, 16, tzinfo=UTC)
-    said = problem(directory, "7,soon,", product__start_date={"column": "A"})
-    assert said == "product.start_date: not a date: soon"
+    said = problem(directory, "7,soon,", product__start_time={"column": "A"})
+    assert said == "product.start_time: not a date: soon"
 
 
 def test_a_contract_ends_with_the_term_that_runs(directory: Path) -> None:
     def ends(tenure: str, term: str) -> str:
         start = {"column": "A", "as": "months_before"}
         end = {"column": "B", "as": "term_months"}
-        taken = one(directory, f"7,{tenure},{term}", product__start_date=start, product__contract_end_date=end)
+        taken = one(directory, f"7,{tenure},{term}", product__start_time=start, product__contract_end_time=end)
         return (
-            taken.product.contract_end_date.ToJsonString()[:10] if taken.product.HasField("contract_end_date") else ""
+            taken.product.contract_end_time.ToJsonString()[:10] if taken.product.HasField("contract_end_time") else ""
         )
 
     assert ends("5", "12") == "2027-05-31"
@@ -167,7 +166,6 @@ def test_a_contract_ends_with_the_term_that_runs(directory: Path) -> None:
     assert ends("30", "") == ""
 
 
-@settings(deadline=None)
 @given(day=DAYS, months=st.integers(-600, 600))
 def test_months_later_is_the_same_day_or_the_last_of_a_shorter_month(day: date, months: int) -> None:
     later = add_months(day, months)
@@ -177,7 +175,6 @@ def test_months_later_is_the_same_day_or_the_last_of_a_shorter_month(day: date, 
     )
 
 
-@settings(deadline=None)
 @given(start=DAYS, months=st.integers(1, 60), as_of=DAYS)
 def test_the_running_term_is_the_first_that_ends_later(start: date, months: int, as_of: date) -> None:
     ends = (add_months(start, count * months) for count in range(1, 1300))
@@ -220,7 +217,7 @@ def test_a_map_that_cannot_be_used_says_where(directory: Path, changes: dict[str
 
 
 def test_a_date_that_counts_from_a_day_needs_that_day(directory: Path) -> None:
-    content = value_map(product__start_date={"column": "A", "as": "months_before"})
+    content = value_map(product__start_time={"column": "A", "as": "months_before"})
     del content["as_of"]
     with pytest.raises(MapUnusable, match="as_of"):
         opened(directory, content)

@@ -17,13 +17,14 @@ from gateway.api.region.v1.complaint_pb2 import (
     TimeReason,
 )
 from gateway.api.types.v1.types_pb2 import Money
-from gateway.clock import from_timestamp, to_timestamp
 from gateway.errors import Refused
 from gateway.federation.catalogue import Federation
 from gateway.federation.files import load
-from region_node.complaints import ledger, rules
-from region_node.complaints.deadlines import meet, starting
-from region_node.complaints.taxonomy import concerned, owner_of
+from gateway.time.clock import from_timestamp, to_timestamp
+from region_node.care.complaints import ledger, rules
+from region_node.care.complaints.deadlines import meet, starting
+from region_node.care.complaints.taxonomy import concerned, owner_of
+from region_node.tickets.border import require_plausible
 from tests.unit.complaint_scene import DAY, HOUR, MOMENTS, at, complaint, duration, hours
 from tests.unit.test_federation_rules import SHIPPED
 
@@ -60,7 +61,7 @@ HOLDERS = st.sampled_from(
 )
 
 
-@settings(deadline=None, max_examples=80)
+@settings(max_examples=80)
 @given(MOMENTS, st.lists(st.tuples(HOLDERS, st.integers(-60, 5000)), max_size=8), st.integers(0, 5000))
 def test_every_second_is_booked_once_and_the_ledger_sums_to_the_whole(
     start: datetime, turns: Sequence[tuple[tuple[str, TimeReason.ValueType], int]], rest: int
@@ -175,14 +176,13 @@ def test_a_resolution_says_what_the_cause_and_what_the_customer_gets(resolution:
 def test_a_filing_of_another_region_was_filed_at_some_time() -> None:
     start = at("2026-03-02 10:00")
     good = complaint(start)
-    rules.require_plausible(good, start + DAY)
-    for spoiled in (
-        Complaint(creation_date=to_timestamp(start + HOUR)),
-        Complaint(),
-        Complaint(creation_date=to_timestamp(start), level=9),
-    ):
+    require_plausible(good.create_time, start + DAY)
+    rules.require_level(good, start)
+    for spoiled in (to_timestamp(start + HOUR), Complaint().create_time):
         with pytest.raises(Refused):
-            rules.require_plausible(spoiled, start)
+            require_plausible(spoiled, start)
+    with pytest.raises(Refused):
+        rules.require_level(Complaint(level=9), start)
 
 
 def test_no_deadline_is_without_a_term() -> None:

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.api.federation.v1.configuration_pb2 import (
@@ -208,7 +208,6 @@ TEXTS = (
 )
 
 
-@settings(deadline=None)
 @given(TEXTS)
 def test_the_same_text_gets_the_same_answer_and_confidences_are_shares(text: str) -> None:
     found = CLASSIFIER.candidates(text)
@@ -218,13 +217,11 @@ def test_the_same_text_gets_the_same_answer_and_confidences_are_shares(text: str
     assert [each.confidence for each in found] == sorted((each.confidence for each in found), reverse=True)
 
 
-@settings(deadline=None)
 @given(TEXTS, st.lists(st.sampled_from(NOISE), min_size=1, max_size=8))
 def test_words_of_no_category_change_nothing(text: str, noise: list[str]) -> None:
     assert CLASSIFIER.candidates(f"{text}。{'，'.join(noise)}。") == CLASSIFIER.candidates(text)
 
 
-@settings(deadline=None)
 @given(st.sampled_from(LABELLED), st.sampled_from(LABELLED))
 def test_another_complaint_beside_it_never_raises_the_confidence_in_a_category_it_has_no_word_of(
     text: str, other: str
@@ -236,7 +233,6 @@ def test_another_complaint_beside_it_never_raises_the_confidence_in_a_category_i
             assert of(each.category, after) <= each.confidence + 1e-12
 
 
-@settings(deadline=None)
 @given(st.sampled_from(LABELLED), st.sampled_from(["a", "我", "。", " "]))
 def test_padding_a_text_to_great_length_changes_nothing(text: str, padding: str) -> None:
     assert CLASSIFIER.candidates(f"{text}\n{padding * 5000}") == CLASSIFIER.candidates(text)
@@ -248,7 +244,6 @@ def test_a_text_made_to_be_costly_is_answered_as_a_short_one(text: str) -> None:
     assert CLASSIFIER.candidates(text[:10_000]) == CLASSIFIER.candidates(text[:1_000])
 
 
-@settings(deadline=None)
 @given(st.text(max_size=2000))
 def test_what_was_read_reads_the_same_again(text: str) -> None:
     clauses = normal(text)

@@ -13,10 +13,10 @@ from gateway.api.region.v1.complaint_pb2 import (
     ComplaintState,
     WorkItemState,
 )
-from gateway.clock import from_timestamp
-from region_node.complaints import cases, escalation, rules
-from region_node.complaints.deadlines import Limit, Pause, meet, resume, starting
-from region_node.complaints.groups import Alike, Group, made
+from gateway.time.clock import from_timestamp
+from region_node.care.complaints import cases, escalation, rules
+from region_node.care.complaints.deadlines import Limit, Pause, meet, resume, starting
+from region_node.care.complaints.groups import Alike, Group, made
 from tests.unit.complaint_scene import DAY, HALF_USED, HOUR, LIMITS, MOMENTS, at, complaint, due, duration, fired, hours
 
 ALL = (
@@ -49,6 +49,7 @@ def test_levels_come_one_after_the_other_as_their_times_come() -> None:
     assert escalation.next_due(found, hours) is None
 
 
+@pytest.mark.guarantee("G5")
 def test_half_of_the_time_raises_only_where_nobody_has_answered() -> None:
     start = at("2026-03-02 10:00")
     silent = complaint(start, (rules.FIRST_RESPONSE, duration(20)), (rules.RESOLVE, duration(24)))
@@ -119,7 +120,8 @@ def test_nothing_is_raised_once_it_is_resolved(state: ComplaintState.ValueType) 
     assert advanced(found, start + 1000 * DAY) == []
 
 
-@settings(deadline=None, max_examples=60)
+@pytest.mark.guarantee("G5", "G6")
+@settings(max_examples=60)
 @given(
     MOMENTS,
     st.lists(LIMITS, min_size=4, max_size=4),
@@ -157,8 +159,8 @@ def test_levels_ascend_and_each_is_reached_once_whatever_happens(
     assert times == sorted(times)
 
 
-def alike(*dockets: str) -> list[Alike]:
-    return [Alike(docket, docket.partition("!")[0] if "!" in docket else "") for docket in dockets]
+def alike(*ticket_ids: str) -> list[Alike]:
+    return [Alike(ticket_id, ticket_id.partition("!")[0] if "!" in ticket_id else "") for ticket_id in ticket_ids]
 
 
 def test_so_many_complaints_make_a_group_that_is_named_by_the_first_of_them() -> None:

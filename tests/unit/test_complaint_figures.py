@@ -18,16 +18,16 @@ from gateway.api.coordinator.v1.complaint_oversight_service_pb2 import (
 )
 from gateway.api.region.v1.complaint_oversight_service_pb2 import CountComplaintsResponse
 from gateway.api.region.v1.complaint_pb2 import Complaint, ComplaintState
-from gateway.clock import to_microseconds, to_timestamp
 from gateway.errors import Refused
-from gateway.months import month_before, months_between, require_month
 from gateway.store.schema import migrations_of
 from gateway.store.sqlite import SqliteTransaction
 from gateway.store.sqlite_schema import apply
-from region_node.billing.rules import Month
-from region_node.complaints import rules
-from region_node.complaints.figure_rows import counted_page, keep_figures
-from region_node.complaints.figures import Tally
+from gateway.time.clock import to_microseconds, to_timestamp
+from gateway.time.months import month_before, months_between, require_month
+from region_node.business.billing.rules import Month
+from region_node.care.complaints import rules
+from region_node.care.complaints.figure_rows import counted_page, keep_figures
+from region_node.care.complaints.figures import Tally
 from region_node.schema import PACKAGES
 
 START = datetime(2026, 9, 1, 0, 0, tzinfo=UTC)
@@ -67,13 +67,13 @@ class Filed:
     def department(self) -> str:
         return DEPARTMENTS[self.category]
 
-    def complaint(self, docket: str) -> Complaint:
+    def complaint(self, ticket_id: str) -> Complaint:
         found = Complaint(
-            docket=f"{docket}/1" if self.is_item else docket,
+            ticket_id=f"{ticket_id}/1" if self.is_item else ticket_id,
             state=self.state,
             owner_region=self.region,
-            handling_region="guangdong",
-            creation_date=to_timestamp(moment(self.filed)),
+            origin_region="guangdong",
+            create_time=to_timestamp(moment(self.filed)),
             level=self.level,
             repeats=self.repeats,
             refusals=self.refusals,
@@ -138,7 +138,7 @@ def counted(tx: SqliteTransaction, region: str, name: str, size: int) -> CountCo
     while page := counted_page(tx, region, start, end, after, size):
         assert len(page) <= size
         tally.take(page)
-        after = (page[-1].creation_date, page[-1].docket)
+        after = (page[-1].create_time, page[-1].ticket_id)
     return CountComplaintsResponse(customers=1000 if region == "sichuan" else 500, counts=tally.counts())
 
 
@@ -181,15 +181,16 @@ def came_again(each: Filed) -> bool:
     return bool(each.refusals or each.asked or each.hastened)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.lists(filings(), max_size=25), st.integers(1, 4), st.sets(st.sampled_from(DIMENSIONS)))
+@pytest.mark.clause("12.2")
 def test_figures_are_what_the_plain_list_of_complaints_says(
     tx: SqliteTransaction, found: list[Filed], page: int, by: set[ComplaintDimension.ValueType]
 ) -> None:
     tx.execute("DELETE FROM complaint_figures")
     for number, each in enumerate(found):
-        before = Complaint(docket=each.complaint(f"guangdong/{number}").docket, owner_region="henan")
-        before.creation_date.CopyFrom(to_timestamp(moment(each.filed)))
+        before = Complaint(ticket_id=each.complaint(f"guangdong/{number}").ticket_id, owner_region="henan")
+        before.create_time.CopyFrom(to_timestamp(moment(each.filed)))
         keep_figures(tx, before)
         keep_figures(tx, each.complaint(f"guangdong/{number}"))
     counts = {region: {month: counted(tx, region, month, page) for month in MONTHS} for region in REGIONS}

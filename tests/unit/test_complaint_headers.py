@@ -1,4 +1,6 @@
-"""Complaints told by their columns alone: lists for those above, also of what nobody can read any more."""
+"""Complaints told by their columns alone: lists for the escalation recipients, also of what nobody can read any
+more.
+"""
 
 import sqlite3
 from collections.abc import Iterator
@@ -6,22 +8,21 @@ from datetime import timedelta
 
 import pytest
 
-from gateway import vault
 from gateway.api.region.v1.complaint_pb2 import Complaint
-from gateway.clock import from_timestamp, to_microseconds, to_timestamp
+from gateway.store import vault
 from gateway.store.schema import migrations_of
 from gateway.store.sqlite import SqliteTransaction
 from gateway.store.sqlite_schema import apply
-from region_node.complaints import rules
-from region_node.complaints.deadlines import meet
-from region_node.complaints.figure_rows import counted_page
-from region_node.complaints.headers import HeaderFilter, header_of, list_headers
-from region_node.complaints.rows import (
+from gateway.time.clock import from_timestamp, to_microseconds, to_timestamp
+from region_node.care.complaints import rules
+from region_node.care.complaints.deadlines import meet
+from region_node.care.complaints.figure_rows import counted_page
+from region_node.care.complaints.headers import HeaderFilter, header_of, list_headers
+from region_node.care.complaints.keeping import add_complaint, change_complaint
+from region_node.care.complaints.rows import (
     ComplaintRow,
     complaint_subject,
     find_complaint,
-    insert_complaint,
-    update_complaint,
 )
 from region_node.schema import PACKAGES
 from tests.keys import region_keys
@@ -41,15 +42,15 @@ def transaction_of_a_region() -> Iterator[SqliteTransaction]:
 def kept(tx: SqliteTransaction, number: int, *, hours: float = 24, category: str = "BILL_WRONG") -> Complaint:
     """A complaint with a number, filed as many minutes ago, that is to be resolved so many hours after."""
     found = complaint(NOW - timedelta(minutes=number), (rules.RESOLVE, duration(hours)))
-    found.docket = f"guangdong/{number}"
+    found.ticket_id = f"guangdong/{number}"
     found.request.category, found.request.number = category, "+8613800000000"
     found.department.zh_cn, found.department.en = "计费账务部", "Billing"
-    insert_complaint(tx, ComplaintRow(found, ""), number, NOW)
+    add_complaint(tx, ComplaintRow(found, ""), number, NOW)
     return found
 
 
-def dockets(tx: SqliteTransaction, wanted: HeaderFilter, limit: int = 10) -> list[str]:
-    return [each.docket for each in list_headers(tx, wanted, limit)]
+def ticket_ids(tx: SqliteTransaction, wanted: HeaderFilter, limit: int = 10) -> list[str]:
+    return [each.ticket_id for each in list_headers(tx, wanted, limit)]
 
 
 def test_columns_tell_what_the_complaint_itself_does(tx: SqliteTransaction) -> None:
@@ -58,7 +59,7 @@ def test_columns_tell_what_the_complaint_itself_does(tx: SqliteTransaction) -> N
     meet(found, (rules.RESOLVE,), NOW)
     found.owner_region, found.version, found.level = "henan", 2, 3
     found.request.category = "NET_SPEED"
-    update_complaint(tx, found, NOW)
+    change_complaint(tx, found, NOW)
     assert list_headers(tx, HeaderFilter(NOW), 10) == [header_of(found)]
     assert not header_of(found).HasField("due")
 
@@ -71,34 +72,42 @@ def test_lists_are_narrowed_by_time_category_level_and_end(tx: SqliteTransaction
         kept(tx, 5),
     )
     later = NOW + HOUR
-    assert dockets(tx, HeaderFilter(NOW)) == [each.docket for each in (ended, unclassified, soon, late)]
-    assert dockets(tx, HeaderFilter(NOW), 1) == [ended.docket]
-    assert dockets(tx, HeaderFilter(NOW, overdue=True)) == [late.docket]
-    assert dockets(tx, HeaderFilter(NOW, due_within=4 * HOUR)) == [soon.docket]
-    assert dockets(tx, HeaderFilter(later, due_within=DAY)) == [soon.docket, unclassified.docket, ended.docket]
-    assert dockets(tx, HeaderFilter(later + DAY, overdue=True)) == [
-        each.docket for each in (late, soon, unclassified, ended)
+    assert ticket_ids(tx, HeaderFilter(NOW)) == [each.ticket_id for each in (ended, unclassified, soon, late)]
+    assert ticket_ids(tx, HeaderFilter(NOW), 1) == [ended.ticket_id]
+    assert ticket_ids(tx, HeaderFilter(NOW, overdue=True)) == [late.ticket_id]
+    assert ticket_ids(tx, HeaderFilter(NOW, due_within=4 * HOUR)) == [soon.ticket_id]
+    assert ticket_ids(tx, HeaderFilter(later, due_within=DAY)) == [
+        soon.ticket_id,
+        unclassified.ticket_id,
+        ended.ticket_id,
     ]
-    assert dockets(tx, HeaderFilter(NOW, unclassified=True)) == [unclassified.docket]
+    assert ticket_ids(tx, HeaderFilter(later + DAY, overdue=True)) == [
+        each.ticket_id for each in (late, soon, unclassified, ended)
+    ]
+    assert ticket_ids(tx, HeaderFilter(NOW, unclassified=True)) == [unclassified.ticket_id]
     ended.state = rules.CANCELLED
-    update_complaint(tx, ended, NOW)
-    assert ended.docket not in dockets(tx, HeaderFilter(NOW))
-    assert ended.docket in dockets(tx, HeaderFilter(NOW, include_ended=True))
+    change_complaint(tx, ended, NOW)
+    assert ended.ticket_id not in ticket_ids(tx, HeaderFilter(NOW))
+    assert ended.ticket_id in ticket_ids(tx, HeaderFilter(NOW, include_ended=True))
     soon.level = 4
-    update_complaint(tx, soon, NOW)
-    assert [dockets(tx, HeaderFilter(NOW, level=level)) for level in (2, 4, 5)] == [[soon.docket], [soon.docket], []]
-    assert len(dockets(tx, HeaderFilter(NOW, level=1))) == 3
-    assert dockets(tx, HeaderFilter(NOW, category="BILL_WRONG")) == [soon.docket, late.docket]
-    assert dockets(tx, HeaderFilter(NOW, category="BILL_WRONG", level=3, overdue=True)) == []
+    change_complaint(tx, soon, NOW)
+    assert [ticket_ids(tx, HeaderFilter(NOW, level=level)) for level in (2, 4, 5)] == [
+        [soon.ticket_id],
+        [soon.ticket_id],
+        [],
+    ]
+    assert len(ticket_ids(tx, HeaderFilter(NOW, level=1))) == 3
+    assert ticket_ids(tx, HeaderFilter(NOW, category="BILL_WRONG")) == [soon.ticket_id, late.ticket_id]
+    assert ticket_ids(tx, HeaderFilter(NOW, category="BILL_WRONG", level=3, overdue=True)) == []
 
 
 def test_what_nobody_can_read_any_more_stays_counted(tx: SqliteTransaction) -> None:
     found = kept(tx, 1)
-    vault.destroy(tx, [complaint_subject(found.docket)])
+    vault.destroy(tx, [complaint_subject(found.ticket_id)])
     tx.subject_keys.clear()
-    assert find_complaint(tx, found.docket) is None
+    assert find_complaint(tx, found.ticket_id) is None
     start = to_microseconds(NOW - DAY)
     (counted,) = counted_page(tx, "sichuan", start, to_microseconds(NOW), (start, ""), 10)
-    assert (counted.docket, counted.category, counted.level) == (found.docket, "BILL_WRONG", 1)
-    assert dockets(tx, HeaderFilter(NOW)) == [found.docket]
-    assert to_timestamp(from_timestamp(found.creation_date)) == list_headers(tx, HeaderFilter(NOW), 1)[0].creation_date
+    assert (counted.ticket_id, counted.category, counted.level) == (found.ticket_id, "BILL_WRONG", 1)
+    assert ticket_ids(tx, HeaderFilter(NOW)) == [found.ticket_id]
+    assert to_timestamp(from_timestamp(found.create_time)) == list_headers(tx, HeaderFilter(NOW), 1)[0].create_time

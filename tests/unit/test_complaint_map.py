@@ -11,13 +11,13 @@ import yaml
 from deploy.old_complaints import COLUMNS, rows
 from gateway.api.region.v1.complaint_import_service_pb2 import ImportedComplaint
 from gateway.api.region.v1.complaint_pb2 import ComplaintChannel, ComplaintState, Remedy
-from gateway.clock import from_timestamp
+from gateway.time.clock import from_timestamp
 from region_node.cli.complaints.complaint_file import ComplaintFile
 from region_node.cli.complaints.complaint_map import ComplaintMap
 from region_node.cli.imports.column_map import LineInvalid, MapUnusable
 
 GOOD: Mapping[str, object] = {
-    "external_reference": {"column": "Id"},
+    "external_id": {"column": "Id"},
     "category": {"column": "Kind", "table": {"fee": "BILL_WRONG"}, "otherwise": "OTHER"},
     "number": {"column": "Number"},
     "description": {"column": "Text"},
@@ -52,7 +52,7 @@ def one(
 
 def test_columns_constants_and_tables_fill_a_complaint(tmp_path: Path) -> None:
     told = one(tmp_path)
-    assert (told.external_reference, told.request.number) == ("7", "+8619851000001")
+    assert (told.external_id, told.request.number) == ("7", "+8619851000001")
     assert (told.request.category, told.request.description) == ("BILL_WRONG", "too much")
     assert told.request.channel == ComplaintChannel.COMPLAINT_CHANNEL_HOTLINE
     assert told.request.remedy_sought == Remedy.REMEDY_REFUND
@@ -162,7 +162,7 @@ def test_cells_of_a_tsv_file_are_separated_by_tabs_unless_the_map_says_otherwise
     assert file_of(tmp_path, "old.tsv", "\t", filed).header == list(HEADER)
     (first, second) = file_of(tmp_path, "old.tsv", "\t", filed).lines()
     assert first.content is not None
-    assert (first.content.external_reference, second.row) == ("a", 3)
+    assert (first.content.external_id, second.row) == ("a", 3)
 
 
 def test_the_shipped_map_reads_every_line_of_the_made_up_sample(tmp_path: Path) -> None:

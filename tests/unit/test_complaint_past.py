@@ -7,10 +7,10 @@ from hypothesis import strategies as st
 
 from gateway.api.federation.v1.configuration_pb2 import ComplaintSeverity, TimeLimit
 from gateway.api.region.v1.complaint_pb2 import Complaint, ComplaintState
-from gateway.clock import from_timestamp, to_timestamp
-from region_node.complaints import escalation, rules
-from region_node.complaints.deadlines import Limit, meet, starting
-from region_node.complaints.past import Earlier, Past, levels_at, relive
+from gateway.time.clock import from_timestamp, to_timestamp
+from region_node.care.complaints import escalation, rules
+from region_node.care.complaints.deadlines import Limit, meet, starting
+from region_node.care.complaints.replay import Earlier, Past, levels_at, relive
 from tests.unit.complaint_scene import DAY, HOUR, LIMITS, MOMENTS, at, duration, fired, hours
 
 KINDS = (rules.ACKNOWLEDGE, rules.FIRST_RESPONSE, rules.RESOLVE, rules.LEGAL)
@@ -28,11 +28,11 @@ def received(
 ) -> Complaint:
     """A complaint of Sichuan with its deadlines, before anything has happened to it."""
     found = Complaint(
-        docket="sichuan/1",
-        handling_region="sichuan",
+        ticket_id="sichuan/1",
+        origin_region="sichuan",
         owner_region="sichuan",
         severity=severity,
-        creation_date=to_timestamp(filed),
+        create_time=to_timestamp(filed),
         repeats=repeats,
     )
     found.deadlines.extend(
@@ -161,8 +161,8 @@ def test_a_stored_complaint_tells_what_it_had_reached_and_what_it_will_have_reac
 
 def test_a_complaint_repeats_those_of_its_number_and_category_that_were_filed_within_the_time_before() -> None:
     earlier = Earlier()
-    for days, docket in ((31, "too old"), (30, "oldest"), (2, "newer"), (1, "newest")):
-        earlier.add("n", "BILL_WRONG", FILED - days * DAY, docket)
+    for days, ticket_id in ((31, "too old"), (30, "oldest"), (2, "newer"), (1, "newest")):
+        earlier.add("n", "BILL_WRONG", FILED - days * DAY, ticket_id)
     earlier.add("n", "BILL_WRONG", FILED - 20 * DAY, "newer")  # another item of the same case
     earlier.add("n", "BILL_WRONG", FILED + HOUR, "later")
     earlier.add("n", "OTHER", FILED - DAY, "of another category")

@@ -7,19 +7,18 @@ import pytest
 from gateway.api.federation.v1.configuration_pb2 import UNIT_PERCENT, Figure, RegionalPolicy
 from gateway.api.region.v1.complaint_pb2 import ClassifiedBy, Complaint, ComplaintRequest
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.clock import to_timestamp
 from gateway.errors import Refused
 from gateway.federation.catalogue import Federation
 from gateway.federation.complaint_rules import CONFIDENCE
 from gateway.federation.current import CurrentFederation
 from gateway.federation.files import load
 from gateway.relay.border import Border
-from region_node.complaints import cases, escalation, rules
-from region_node.complaints.deadlines import Pause, find, is_met, meet, resume
-from region_node.complaints.limits import change_deadlines, haste, set_deadlines
-from region_node.complaints.proposing import category_set, classification
-from region_node.context import RegionContext
-from region_node.orders.business import load_rules
+from gateway.time.clock import to_timestamp
+from region_node.care.complaints import cases, escalation, rules
+from region_node.care.complaints.deadlines import Pause, find, is_met, meet, resume
+from region_node.care.complaints.limits import change_deadlines, haste, set_deadlines
+from region_node.care.complaints.proposing import category_set, classification
+from region_node.node.context import RegionContext
 from tests.simulation.world import keys
 from tests.unit.complaint_scene import HOUR, at, complaint, due, duration, fired, hours
 from tests.unit.test_federation_rules import SHIPPED
@@ -36,7 +35,7 @@ def region(strict: str = "") -> RegionContext:
         policy.regional.append(RegionalPolicy(region=strict, figure=Figure(value=100, unit=UNIT_PERCENT)))
     current = CurrentFederation()
     current.update(Federation(1, configuration), [])
-    return RegionContext(Border("guangdong", keys().signers["guangdong"], keys().trusted, current), load_rules())
+    return RegionContext(Border("guangdong", keys().signers["guangdong"], keys().trusted, current))
 
 
 def filed(text: str, category: str = "") -> ComplaintRequest:
@@ -101,7 +100,7 @@ def test_what_has_no_category_is_raised_as_the_work_of_the_desk_and_its_decision
 def test_another_category_keeps_what_has_happened_what_was_promised_and_the_pauses() -> None:
     federation = Federation(1, load(SHIPPED))
     found = Complaint(
-        handling_region="guangdong", home_region="guangdong", owner_region="guangdong", creation_date=to_timestamp(NOW)
+        origin_region="guangdong", home_region="guangdong", owner_region="guangdong", create_time=to_timestamp(NOW)
     )
     found.severity = federation.complaint_category("SVC_PORTING").severity
     set_deadlines(federation, found, federation.complaint_category("SVC_PORTING"), NOW)  # 48 hours
@@ -120,7 +119,7 @@ def test_another_category_keeps_what_has_happened_what_was_promised_and_the_paus
     change_deadlines(federation, found, federation.complaint_category("OTHER"))  # 15 days
     assert due(found) == NOW + 27 * HOUR, "the customer was promised that"
     assert due(found, rules.LEGAL) == legal
-    assert found.expected_resolution_date.ToDatetime(NOW.tzinfo) - NOW == timedelta(hours=27)
+    assert found.expected_resolution_time.ToDatetime(NOW.tzinfo) - NOW == timedelta(hours=27)
 
 
 def test_a_case_is_classified_anew_only_where_no_department_has_an_open_item() -> None:

@@ -11,14 +11,14 @@ from gateway.api.region.v1.customer_service_pb2 import ProductStatus, Suspension
 from gateway.api.region.v1.order_pb2 import Awaiting, Order, OrderError, OrderState, Party
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Money
-from gateway.clock import to_timestamp
 from gateway.errors import Refused
-from region_node.billing.rules import require_balanced
-from region_node.complaints import remedy, rules
-from region_node.complaints.deadlines import Limit, due_of, find, starting
-from region_node.complaints.ledger import remedy_lateness
-from region_node.orders.business import Situation, load_rules
-from region_node.orders.rules import TEXT_LIMIT
+from gateway.time.clock import to_timestamp
+from region_node.business.orders.business import Situation, load_rules
+from region_node.business.orders.rules import TEXT_LIMIT
+from region_node.care.complaints import remedy, rules
+from region_node.care.complaints.deadlines import Limit, due_of, find, starting
+from region_node.care.complaints.ledger import remedy_lateness
+from region_node.customers.accounts.rules import require_balanced
 from tests.unit.complaint_scene import DAY, HOUR, at, complaint, duration, hours
 from tests.unit.situations import LINE, Records, situation, with_status
 
@@ -29,7 +29,7 @@ ACCEPTED = at("2026-03-02 10:00")
 def agreed(kind: Remedy.ValueType = Remedy.REMEDY_CREDIT, *, limit: float = 48) -> Complaint:
     """A complaint whose customer has accepted money, to be given within so many hours."""
     found = complaint(ACCEPTED - DAY)
-    found.docket = "guangdong/20260301-7"
+    found.ticket_id = "guangdong/20260301-7"
     found.request.CopyFrom(ComplaintRequest(number="+8619851000001", category="BILL_WRONG"))
     found.resolution.CopyFrom(
         Resolution(
@@ -49,21 +49,21 @@ def order(found: Complaint, state: OrderState.ValueType, **told: object) -> Orde
     """The order of a complaint's money."""
     each = Order(id=f"sichuan/node/complaints/{remedy.request_id(found)}", state=state, home_region="henan")
     if state == OrderState.ORDER_STATE_COMPLETED:
-        each.completion_date.CopyFrom(to_timestamp(ACCEPTED + HOUR))
+        each.completion_time.CopyFrom(to_timestamp(ACCEPTED + HOUR))
     for field, value in told.items():
         getattr(each, field).CopyFrom(value)
     return each
 
 
-@pytest.mark.parametrize("docket", ["guangdong/20260301-7", "guangdong/20260301-7/2", "inner-mongolia/20260301-12"])
-def test_an_order_names_docket_and_attempt_and_the_docket_is_found_by_it(docket: str) -> None:
+@pytest.mark.parametrize("ticket_id", ["guangdong/20260301-7", "guangdong/20260301-7/2", "inner-mongolia/20260301-12"])
+def test_an_order_names_ticket_id_and_attempt_and_the_ticket_id_is_found_by_it(ticket_id: str) -> None:
     found = agreed()
-    found.docket = docket
+    found.ticket_id = ticket_id
     ids = []
     for attempt in (1, 2):
         found.remedy.attempt = attempt
         ids.append(order(found, OrderState.ORDER_STATE_ACKNOWLEDGED).id)
-        assert remedy.docket_of(ids[-1]) == docket
+        assert remedy.ticket_id_of(ids[-1]) == ticket_id
     assert ids[0] != ids[1]
 
 
@@ -71,7 +71,7 @@ def test_what_is_ordered_is_what_was_accepted_by_who_proposed_it() -> None:
     ordered = remedy.order_for(agreed(Remedy.REMEDY_REFUND))
     assert (ordered.number, ordered.requester.staff_id) == ("+8619851000001", "wang")
     told = ordered.characteristics
-    assert (told["amount"], told["settlement"], told["docket"]) == ("1200", "refund", "guangdong/20260301-7")
+    assert (told["amount"], told["settlement"], told["ticket_id"]) == ("1200", "refund", "guangdong/20260301-7")
     assert len(told["reason"]) == TEXT_LIMIT
     assert remedy.order_for(agreed()).characteristics["settlement"] == "offset"
 
@@ -82,7 +82,7 @@ def test_what_is_ordered_is_what_was_accepted_by_who_proposed_it() -> None:
         (Party.PARTY_HOME_STAFF, "henan"),
         (Party.PARTY_HOME_REGION, "henan"),
         (Party.PARTY_FEDERATION, ""),
-        (Party.PARTY_HANDLING_REGION, "sichuan"),
+        (Party.PARTY_ORIGIN_REGION, "sichuan"),
     ],
 )
 def test_who_has_to_act_is_told_by_its_region(party: Party.ValueType, region: str) -> None:
@@ -147,10 +147,10 @@ def test_money_settled_otherwise_is_no_longer_due_and_how_late_it_was_stays() ->
 def given_to(
     settlement: str, amount: int = 500, *, handling: str = "henan", balance: int = 0, status: int | None = None
 ) -> Situation:
-    told: dict[str, str | int] = {"docket": "guangdong/1", "cause": "x", "amount": amount, "settlement": settlement}
+    told: dict[str, str | int] = {"ticket_id": "guangdong/1", "cause": "x", "amount": amount, "settlement": settlement}
     line = LINE if status is None else with_status(ProductStatus.ValueType(status))
     asked = situation("COMPLAINT_REMEDY", {**told, "reason": "x"}, line=line, balance=balance, records=Records())
-    asked.order.handling_region = handling
+    asked.order.origin_region = handling
     asked.order.home_region = asked.region
     asked.order.request.characteristics["amount"] = str(amount)
     return asked

@@ -16,7 +16,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import coordinator
-from coordinator.cli.complaints.report_charts import Bar, Caption, Line, bars, lines
 from coordinator.cli.complaints.report_figures import as_csv, as_json, as_rows, duration
 from coordinator.cli.complaints.report_page import GROUPINGS, page
 from coordinator.cli.main import main
@@ -32,7 +31,8 @@ from gateway.api.coordinator.v1.complaint_oversight_service_pb2 import (
 from gateway.api.region.v1.complaint_oversight_service_pb2 import ComplaintCount, CountComplaintsResponse
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import LocalizedText
-from gateway.languages import speak
+from gateway.web.charts import Bar, Caption, Line, bars, lines
+from gateway.wording.languages import speak
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 MONTHS = ["2026-09", "2026-10", "2026-11"]
@@ -209,20 +209,19 @@ def test_a_span_is_told_in_the_unit_in_which_it_is_short(minutes: int | None, to
 def test_no_bar_leaves_its_chart(values: list[float | None], most: float) -> None:
     caption = Caption("x", "x", "x")
     chart = bars(caption, [(f"{number}", [Bar(value, "x")]) for number, value in enumerate(values)], most)
-    drawn = [each for each in chart.iter("rect") if each.get("class") == "series-0"]
-    tracks = [float(each.get("width", "")) for each in chart.iter("rect") if each.get("class") == "track"]
+    drawn = [each for each in chart.rectangles if each.style == "series-0"]
+    tracks = [each for each in chart.rectangles if each.style == "track"]
     assert len(drawn) == len(values)
-    assert all(0 <= float(each.get("width", "")) <= track for each, track in zip(drawn, tracks, strict=True))
-    assert all(float(each.get("y", "")) < float(chart.get("viewBox", "").split()[3]) for each in drawn)
+    assert all(0 <= each.width <= track.width for each, track in zip(drawn, tracks, strict=True))
+    assert all(each.y + each.height < chart.height for each in drawn)
 
 
 @given(st.lists(st.integers(0, 10**7), min_size=1, max_size=40))
 def test_no_line_leaves_its_chart_and_more_is_higher(values: list[int]) -> None:
     places = [f"{number}" for number in range(len(values))]
     chart = lines(Caption("x", "x", "x"), places, [Line("all", values)])
-    points = [(float(each.get("cx", "")), float(each.get("cy", ""))) for each in chart.iter("circle")]
-    _, _, width, height = (float(each) for each in chart.get("viewBox", "").split())
-    assert all(0 < x < width and 0 < y < height for x, y in points)
+    points = [(each.x, each.y) for curve in chart.curves for each in curve]
+    assert all(0 < x < chart.width and 0 < y < chart.height for x, y in points)
     assert points == sorted(points, key=lambda point: point[0])
     ranked = sorted(zip(values, points, strict=True), key=lambda each: each[0])
     assert all(lower[1][1] >= higher[1][1] for lower, higher in itertools.pairwise(ranked))

@@ -266,7 +266,8 @@ def test_the_causes_of_faults_and_those_of_every_example_are_in_the_shipped_data
     table = yaml.safe_load((root / "deploy/import/old-complaints.yaml").read_text("utf-8"))
     wanted = {*of_faults, *table["complaint"]["cause_code"]["table"].values()}
     example = re.compile(r'(?:complaints propose \S+ |cause_code="|list \S+ --cause )([a-z-]+)')
-    for path in (root / "README.md", *(root / "deploy/demo").glob("*.py"), *(root / "region_node/cli").rglob("*.py")):
+    shown = (*(root / "docs/tutorial").glob("*.md"), *(root / "deploy/demo").glob("*.py"))
+    for path in (*shown, *(root / "region_node/cli").rglob("*.py")):
         wanted.update(example.findall(path.read_text("utf-8")))
     assert {"billing-error", "roaming-misread", "cable"} <= wanted
     assert wanted <= shipped

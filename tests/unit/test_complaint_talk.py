@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.api.region.v1.complaint_pb2 import Complaint, ComplaintAttachment
-from gateway.clock import from_timestamp
 from gateway.errors import Refused
-from region_node.complaints import ledger, rules
-from region_node.complaints.parties import parties, require_other_party
+from gateway.time.clock import from_timestamp
+from region_node.care.complaints import ledger, rules
+from region_node.care.complaints.parties import parties, require_other_party
 from tests.unit.complaint_scene import HOUR, at, complaint, hours
 
 START = at("2026-03-02 10:00")

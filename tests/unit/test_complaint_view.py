@@ -8,9 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.api.region.v1.complaint_pb2 import Complaint, LedgerEntry, TimeReason
-from gateway.clock import to_timestamp
-from region_node.cli.complaints.complaint_view import happened, print_ledger, print_list, print_told
-from region_node.complaints import rules
+from gateway.cli.complaints import show_ledger
+from gateway.time.clock import to_timestamp
+from region_node.care.complaints import rules
+from region_node.cli.complaints.complaint_view import COMPLAINTS, happened, length_of, print_told
 from tests.unit.complaint_scene import at, complaint
 
 LENGTHS = st.lists(st.integers(1, 10**6), min_size=1, max_size=6)
@@ -28,13 +29,13 @@ def ledger(lengths: list[int]) -> list[LedgerEntry]:
 def test_the_ledger_is_a_bar_of_who_held_a_complaint_how_long(capsys: pytest.CaptureFixture[str]) -> None:
     entries = ledger([3 * 3600, 3600])
     entries[1].region, entries[1].reason = "", TimeReason.TIME_REASON_WAITING_FOR_CUSTOMER
-    print_ledger(entries)
+    show_ledger(entries, length_of)
     _, first, second, last = capsys.readouterr().out.splitlines()
-    assert first.split()[:4] == ["region-0", "working", "3:00", "75%"]
+    assert first.split()[:4] == ["region-0", "working", "3:00", "75.0%"]
     assert second.split()[:6] == ["the", "customer", "waiting", "for", "customer", "1:00"]
     assert (first.count("█"), second.count("█")) == (21, 7)
     assert second.index("█") == first.index("█") + 21
-    assert last.split() == ["together", "4:00"]
+    assert last.split() == ["together", "4:00", "100.0%"]
 
 
 @given(LENGTHS)
@@ -42,14 +43,14 @@ def test_the_parts_of_a_bar_are_the_whole_bar(lengths: list[int]) -> None:
     with pytest.MonkeyPatch.context() as patch:
         lines: list[str] = []
         patch.setattr(
-            "region_node.cli.complaints.complaint_view.print_table",
-            lambda _, rows: lines.extend(str(row[-1]) for row in rows),
+            "gateway.cli.table.print_table",
+            lambda _, rows, *__, **___: lines.extend(str(row[-1]) for row in rows),
         )
-        print_ledger(ledger(lengths))
+        show_ledger(ledger(lengths), length_of)
     assert sum(line.count("█") for line in lines) == 28
 
 
-@pytest.mark.parametrize("show", [print_told, lambda found: print_list([found])])
+@pytest.mark.parametrize("show", [print_told, COMPLAINTS.show_one])
 def test_what_nobody_has_yet_is_said_to_be_with_nobody(
     capsys: pytest.CaptureFixture[str], show: Callable[[Complaint], None]
 ) -> None:

@@ -11,9 +11,9 @@ from coordinator.routing.router import Router, RouterPorts
 from gateway.api.federation.v1.federation_pb2 import Member, MemberState
 from gateway.api.relay.v1.relay_pb2 import DeliverRequest, DeliverResponse
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.clock import SystemClock
-from gateway.errors import Refused, is_temporary
-from gateway.relay.transport import BeforeAttempt, Carrier, Unreachable
+from gateway.errors import Refused, Unreachable, is_temporary
+from gateway.relay.transport import BeforeAttempt, Carrier
+from gateway.time.clock import SystemClock
 
 MEMBERS = {
     region: Member(region=region, state=MemberState.MEMBER_STATE_JOINED, endpoints=["127.0.0.1:1"])
@@ -113,7 +113,7 @@ def test_nothing_is_forwarded_by_what_may_be_out_of_date_and_it_may_be_sent_agai
 
 
 @dataclass
-class Standing:
+class Membership:
     """What a router goes by."""
 
     members: Mapping[str, Member] = field(default_factory=lambda: MEMBERS)
@@ -130,30 +130,30 @@ class Standing:
 @pytest.mark.parametrize(
     ("happens", "reason"),
     [
-        (Standing.suspend, Reason.REASON_REGION_SUSPENDED),
-        (Standing.age, Reason.REASON_REGISTRY_UNAVAILABLE),
+        (Membership.suspend, Reason.REASON_REGION_SUSPENDED),
+        (Membership.age, Reason.REASON_REGISTRY_UNAVAILABLE),
     ],
 )
 def test_what_comes_between_the_check_and_an_attempt_to_deliver_counts(
-    happens: Callable[[Standing], None], reason: Reason.ValueType
+    happens: Callable[[Membership], None], reason: Reason.ValueType
 ) -> None:
-    standing = Standing()
+    membership = Membership()
 
     class Connecting(Destination):
         async def deliver(
             self, request: DeliverRequest, timeout: float, before_attempt: BeforeAttempt | None = None
         ) -> DeliverResponse:
             await asyncio.sleep(0)
-            happens(standing)
+            happens(membership)
             return await super().deliver(request, timeout, before_attempt)
 
     there = Connecting(echo)
     ports = RouterPorts(
         "coordinator/0",
-        lambda: standing.members,
+        lambda: membership.members,
         lambda _: there,
         SystemClock(),
-        may_route=lambda: standing.is_current,
+        may_route=lambda: membership.is_current,
     )
     with pytest.raises(Refused) as refusal:
         asyncio.run(Router(ports).deliver("henan", batch(), 3.0))

@@ -1,31 +1,25 @@
 """What a coordinator decides from facts alone."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coordinator.cli.order_timeline import Hop, seconds_between, timeline
-from coordinator.cli.output import told, told_age, told_span
-from coordinator.membership.rules import (
-    Heartbeat,
-    Lease,
-    RegionFacts,
-    Suspension,
-    expired,
-    next_expiry,
-    require_route,
-    standing,
-)
-from coordinator.oversight.rules import concerns, handling_region, merged
+from coordinator.cli.orders.order_timeline import Hop, seconds_between, timeline
+from coordinator.cli.output import told_age, told_span
+from coordinator.membership.rules import membership_of, require_route
+from coordinator.oversight.rules import concerns, merged, origin_region
+from coordinator.registry.rules import Heartbeat, Lease, RegionFacts, Suspension, expired, next_expiry
 from gateway.api.coordinator.v1.administration_pb2 import RegionTrace, TraceOrderResponse
-from gateway.api.federation.v1.federation_pb2 import Member, MemberState
+from gateway.api.federation.v1.federation_pb2 import Capabilities, Capability, Member, MemberState, NodeReport
 from gateway.api.region.v1.order_pb2 import OrderState, StateChange
 from gateway.api.region.v1.oversight_service_pb2 import EnvelopeTrace, GetOrderTraceResponse, OrderSummary
 from gateway.api.relay.v1.relay_pb2 import EnvelopeKind, HopStamp, Journey
-from gateway.clock import to_timestamp
 from gateway.errors import Refused, reason_name
+from gateway.time.clock import to_timestamp
+from gateway.wording.words import word
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 BEAT = Heartbeat("127.0.0.1:1", NOW, 1, timedelta(0), b"certificate")
@@ -52,7 +46,7 @@ def test_every_region_stands_in_exactly_one_way(known: RegionFacts) -> None:
         if known.ever_joined
         else MemberState.MEMBER_STATE_ABSENT
     )
-    assert standing(known).state == expected
+    assert membership_of(known).state == expected
 
 
 @given(st.lists(st.floats(0, 1000), max_size=8), st.floats(0, 1000))
@@ -109,9 +103,9 @@ def order(number: int, version: int = 0, home: str = "") -> OrderSummary:
     return OrderSummary(
         id=f"henan/counter/R{number}",
         version=version,
-        handling_region="henan",
+        origin_region="henan",
         home_region=home,
-        order_date=to_timestamp(NOW + timedelta(seconds=number)),
+        create_time=to_timestamp(NOW + timedelta(seconds=number)),
     )
 
 
@@ -136,9 +130,9 @@ def test_an_order_concerns_the_regions_that_handle_and_own_it() -> None:
 
 @pytest.mark.parametrize("order_id", ["", "R1", "henan/R1", "henan//R1", "henan/counter/R1/2", "/counter/R1"])
 def test_an_order_id_names_region_operator_and_request(order_id: str) -> None:
-    assert handling_region("henan/counter/R1") == "henan"
+    assert origin_region("henan/counter/R1") == "henan"
     with pytest.raises(Refused):
-        handling_region(order_id)
+        origin_region(order_id)
 
 
 def test_a_timeline_tells_each_event_once_in_the_order_of_time() -> None:
@@ -179,5 +173,18 @@ def test_what_a_clock_ahead_of_ours_has_stamped_is_no_age_below_nothing() -> Non
 
 
 def test_enum_values_are_told_in_words() -> None:
-    assert told("ORDER_STATE_IN_PROGRESS", "ORDER_STATE_") == "in progress"
-    assert told("PARTY_UNSPECIFIED", "PARTY_") == ""
+    assert word("ORDER_STATE_IN_PROGRESS", "ORDER_STATE_") == "in progress"
+    assert word("PARTY_UNSPECIFIED", "PARTY_") == ""
+
+
+def test_a_region_lags_behind_while_any_of_its_processes_does() -> None:
+    old, new = (Capabilities(capabilities=[Capability(name="Enum", numbers=numbers)]) for numbers in ([1], [1, 2]))
+    lagging = replace(BEAT, capabilities=old, report=NodeReport(unreadable="revision 2"))
+    upgraded = replace(BEAT, capabilities=new)
+    known = RegionFacts("sichuan").joined_by(lagging).joined_by(upgraded)
+    both = replace(known, live={"1": lagging, "2": upgraded}, last=upgraded)
+    assert ([*both.versions()], both.report().unreadable) == ([old, new], "revision 2")
+    done = replace(known, live={"2": upgraded}, last=upgraded)
+    assert ([*done.versions()], done.report()) == ([new], NodeReport())
+    assert [*known.versions()] == [new], "of a silent region, what the last could read counts"
+    assert known.joined_by(BEAT).capabilities == new, "a process that tells none takes none away"

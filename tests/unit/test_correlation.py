@@ -152,7 +152,7 @@ STORM_TOPOLOGY = Topology(STORM_NETWORK)
 
 
 @given(st.integers(0, 10_000), st.randoms(use_true_random=False))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_the_order_of_arrival_changes_nothing_and_every_event_is_in_one_problem(
     seed: int, order: random.Random
 ) -> None:
@@ -164,7 +164,7 @@ def test_the_order_of_arrival_changes_nothing_and_every_event_is_in_one_problem(
 
 
 @given(st.integers(0, 10_000))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_it_makes_no_difference_when_what_began_within_one_window_is_over(seed: int) -> None:
     told = storm(STORM_NETWORK, Weather(4, 60, span=2 * MINUTE, noise=0.0), random.Random(seed)).events
     within = [each for each in told if each.raised < WINDOW]
@@ -173,7 +173,7 @@ def test_it_makes_no_difference_when_what_began_within_one_window_is_over(seed: 
 
 
 @given(st.integers(0, 10_000))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_a_storm_in_one_part_of_the_network_changes_nothing_in_another(seed: int) -> None:
     apart = Network()
     for prefix in ("x", "y"):

@@ -16,8 +16,7 @@ from gateway.store.port import Transaction
 from gateway.store.schema import migrations_of
 from gateway.store.sqlite import SqliteDatabase
 from gateway.store.sqlite_schema import apply
-from gateway.timers import due_timers, fire
-from region_node.auditing import AuditedCall
+from gateway.store.timers import due_timers, fire
 from region_node.customers.operations import (
     SUSPENSION_TIMER,
     change,
@@ -28,6 +27,7 @@ from region_node.customers.operations import (
 )
 from region_node.customers.rows import CustomerRow, Line, find_line
 from region_node.customers.taking_over import NewCustomer, new_customer
+from region_node.requests.auditing import AuditedCall
 from tests.keys import region_keys
 
 NOW = datetime(2026, 3, 14, 9, 0, tzinfo=UTC)
@@ -54,7 +54,7 @@ def suspended(until: datetime | None) -> NewCustomer:
         number=NUMBER,
         status=ProductStatus.PRODUCT_STATUS_SUSPENDED,
         plan_id="sichuan-29",
-        start_date=NOW - timedelta(days=400),
+        start_time=NOW - timedelta(days=400),
         contract_end=None,
         binding="",
         sim_replaced=None,
@@ -138,7 +138,7 @@ def test_no_customer_has_one_of_the_region_s_own_accounts(account: str) -> None:
 
 def test_what_no_customer_can_be_is_told_in_chinese_without_english() -> None:
     good = Product(id="line-1", number=NUMBER, status=ProductStatus.PRODUCT_STATUS_ACTIVE, plan_id="sichuan-29")
-    good.start_date.FromDatetime(NOW)
+    good.start_time.FromDatetime(NOW)
     account = BillingAccount(id="account-1", balance=Money(currency="CNY"))
     for wrong in ({"status": 0}, {"status": 99}, {"suspension_kind": 1}, {"id": ""}, {"address": "x" * 5000}):
         product = Product()

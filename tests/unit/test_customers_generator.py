@@ -8,9 +8,9 @@ import pytest
 from deploy.customers import generate
 from gateway.api.federation.v1.configuration_pb2 import Configuration
 from gateway.api.region.v1.customer_service_pb2 import Customer, ProductStatus
-from gateway.clock import from_timestamp
 from gateway.federation.files import load
-from gateway.numberplan import NumberPlan, normalize
+from gateway.federation.numberplan import NumberPlan, normalize
+from gateway.time.clock import from_timestamp
 
 CONFIGURATION = load(Path(__file__).parents[2] / "deploy" / "federation")
 AS_OF = datetime(2026, 3, 14, 9, 26, 53, tzinfo=UTC)
@@ -69,11 +69,11 @@ def test_every_rule_meets_somebody_and_most_people_meet_none() -> None:
     contract = [
         each
         for each in people
-        if each.product.HasField("contract_end_date") and from_timestamp(each.product.contract_end_date) > AS_OF
+        if each.product.HasField("contract_end_time") and from_timestamp(each.product.contract_end_time) > AS_OF
     ]
     suspended = [each for each in people if each.product.status == ProductStatus.PRODUCT_STATUS_SUSPENDED]
     bound = [each for each in people if each.product.binding]
-    new_sim = [each for each in people if each.product.HasField("sim_replace_date")]
+    new_sim = [each for each in people if each.product.HasField("sim_replace_time")]
     for some in (arrears, contract, suspended, bound, new_sim):
         assert 0 < len(some) < len(people) / 2
     assert all(each.product.suspension_reason for each in suspended)
@@ -81,9 +81,9 @@ def test_every_rule_meets_somebody_and_most_people_meet_none() -> None:
 
 def test_lines_began_before_and_suspensions_end_after_the_reference_time() -> None:
     for product in (customer.product for customer in sample()):
-        assert from_timestamp(product.start_date) < AS_OF
-        if product.HasField("suspension_end_date"):
-            assert from_timestamp(product.suspension_end_date) > AS_OF
+        assert from_timestamp(product.start_time) < AS_OF
+        if product.HasField("suspension_end_time"):
+            assert from_timestamp(product.suspension_end_time) > AS_OF
 
 
 def test_mail_addresses_are_reserved_ones_and_differ() -> None:

@@ -12,11 +12,11 @@ from gateway.api.region.v1.document_service_pb2 import DocumentUpload, Registere
 from gateway.api.region.v1.order_pb2 import Order, OrderRequest, PaperUse
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Applicant, Channel, Document, LocalizedText, Requester
-from gateway.clock import to_timestamp
 from gateway.errors import Refused
 from gateway.federation import rules as federation_rules
 from gateway.federation.catalogue import Federation
-from region_node.documents import rules
+from gateway.time.clock import to_timestamp
+from region_node.customers.documents import rules
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
@@ -48,11 +48,11 @@ def on_file(
     *,
     expires: datetime | None = None,
     withdrawn: bool = False,
-    register_id: str = "henan/crm/R1",
+    document_id: str = "henan/crm/R1",
 ) -> RegisteredDocument:
     """A document on file, verified so long ago."""
     return RegisteredDocument(
-        register_id=register_id,
+        document_id=document_id,
         code=code,
         region="henan",
         verifier="h-1",
@@ -108,13 +108,13 @@ def test_what_counts_is_reusable_fresh_valid_and_good_and_counts_until_it_says(
     is_good = MATERIALS[code] and not withdrawn and (expires is None or expires > NOW)
     assert counts == (is_good and -rules.CLOCKS_DIFFER <= age <= freshness)
     if counts:
-        assert rules.counts_until(business(freshness), NOW - age, expires) >= NOW
+        assert rules.expire_time(business(freshness), NOW - age, expires) >= NOW
 
 
 def test_the_file_fills_what_is_missing_with_no_more_than_is_needed_and_the_newest() -> None:
-    older, newer = on_file(age=timedelta(days=2), register_id="henan/crm/R1"), on_file(register_id="henan/crm/R2")
+    older, newer = on_file(age=timedelta(days=2), document_id="henan/crm/R1"), on_file(document_id="henan/crm/R2")
     found = rules.completed(FEDERATION, business(LOW_RISK), needs("ID_ORIG"), [], [older, newer, on_file("POA")], NOW)
-    assert [each.register_id for each in found.added] == ["henan/crm/R2"]
+    assert [each.document_id for each in found.added] == ["henan/crm/R2"]
     assert completed(["ID_ORIG"], ["ID_ORIG"], [newer]) == ([], [])
     assert completed(["ID_ORIG", "FACE"], [], [newer]) == (["ID_ORIG"], ["FACE"])
     assert completed(["POA|ID_ORIG"], [], [newer]) == (["ID_ORIG"], [])
@@ -127,7 +127,7 @@ def test_what_proves_somebody_is_there_never_comes_from_the_file_whatever_the_ca
     lax = Federation(1, Configuration(materials=[Material(code=code, reusable=True, media_types=PNG)]))
     assert not rules.counts(lax, business(LOW_RISK), on_file(code), NOW)
     with pytest.raises(Refused, match="DOCUMENT_NOT_REUSABLE"):
-        rules.require_reusable(lax, [Document(code=code, register_id="henan/crm/R1")])
+        rules.require_reusable(lax, [Document(code=code, document_id="henan/crm/R1")])
     text = LocalizedText(zh_cn="x", en="x")
     configuration = Configuration(materials=[Material(code=code, name=text, reusable=True, media_types=PNG)])
     assert any(f"materials[{code}].reusable" in problem for problem in federation_rules.problems(configuration))
@@ -210,7 +210,7 @@ def test_equal_identity_documents_compare_equal_however_they_were_typed() -> Non
 
 
 def test_papers_are_what_could_be_on_file_and_one_that_is_handed_in_counts_as_handed_in() -> None:
-    filed, handed = Document(code="ID_ORIG", register_id="henan/crm/R1"), Document(code="POA")
+    filed, handed = Document(code="ID_ORIG", document_id="henan/crm/R1"), Document(code="POA")
     face = Document(code="FACE")
     assert rules.paper_use(FEDERATION, []) == rules.paper_use(FEDERATION, [face]) == PaperUse.PAPER_USE_UNSPECIFIED
     assert rules.paper_use(FEDERATION, [filed, face]) == PaperUse.PAPER_USE_ON_FILE
@@ -241,10 +241,10 @@ def test_an_order_asks_for_what_a_review_requested_also_once_its_business_has_le
     assert not rules.asks_for(FEDERATION, reviewed, "ID_ORIG")
 
 
-def test_an_order_names_a_document_by_its_register_id_alone() -> None:
+def test_an_order_names_a_document_by_its_document_id_alone() -> None:
     order = proxied()
     order.request.documents.add(code="POA")
-    order.request.documents.add(code="POA", register_id="henan/crm/R1")
+    order.request.documents.add(code="POA", document_id="henan/crm/R1")
     assert rules.is_named_by(order, "henan/crm/R1")
     assert not rules.is_named_by(order, "henan/crm/R2")
     assert not rules.is_named_by(order, "")

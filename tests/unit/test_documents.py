@@ -1,141 +1,88 @@
-"""What documents an applicant must bring, and what each of them must say."""
+"""The documents are fresh, short, and point at what exists."""
 
-from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
-from typing import Literal
+import re
+from collections.abc import Iterator
+from pathlib import Path
 
-import pytest
-from google.protobuf.duration_pb2 import Duration
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from deploy.docs import states
+from deploy.docs.__main__ import problems
 
-from gateway.api.federation.v1.configuration_pb2 import Business, DocumentRequirement
-from gateway.api.region.v1.order_pb2 import OrderRequest
-from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.api.types.v1.types_pb2 import Applicant, Document
-from gateway.clock import to_timestamp
-from gateway.errors import Refused
-from region_node.orders import rules
-
-NOW = datetime(2030, 6, 15, 4, 0, tzinfo=UTC)
-HOUR = timedelta(hours=1)
-SECOND = timedelta(seconds=1)
-
-TWO_KINDS = Business(
-    code="SUSPEND",
-    document_freshness=Duration(seconds=86_400),
-    documents=[
-        DocumentRequirement(applicant=Applicant.APPLICANT_HOLDER, all_of=["ID_ORIG|PWD+OTP", "SIM"]),
-        DocumentRequirement(applicant=Applicant.APPLICANT_AGENT, all_of=["ID_ORIG", "POA", "AGENT_ID"]),
-    ],
-)
-CODES = ["ID_ORIG", "PWD", "OTP", "SIM", "POA", "AGENT_ID"]
+ROOT = Path(__file__).parents[2]
+_LONGEST = {"ARCHITECTURE.md": 2500, "CHANGELOG.md": 1500}  # words
+_LARGEST_README = 4096  # bytes
+_LINK = re.compile(r"\]\(([^)\s]+)\)")
+_PATH = re.compile(r"`((?:gateway|region_node|coordinator|deploy|tests|protos|docs)/[\w./-]*)`")
+_CODE = re.compile(r"^```.*?^```|^    .*?$", re.DOTALL | re.MULTILINE)
 
 
-def papers(*codes: str, age: timedelta = HOUR) -> list[Document]:
-    verified = to_timestamp(NOW - age)
-    return [Document(code=code, verifier="clerk-7", verify_time=verified, keyed_hash=bytes(32)) for code in codes]
+def documents() -> list[Path]:
+    """Every page for people, of the project alone."""
+    return sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), ROOT / "deploy" / "README.md"])
 
 
-@settings(deadline=None)
-@given(st.sets(st.sampled_from(CODES)))
-def test_one_of_the_alternatives_of_every_line_is_needed(codes: set[str]) -> None:
-    request = OrderRequest(applicant=Applicant.APPLICANT_HOLDER, documents=papers(*sorted(codes)))
-    has_identity = "ID_ORIG" in codes or {"PWD", "OTP"} <= codes
-    missing = [line for line, there in (("ID_ORIG|PWD+OTP", has_identity), ("SIM", "SIM" in codes)) if not there]
-    if not missing:
-        rules.require_documents(TWO_KINDS, request, NOW)
-        return
-    with pytest.raises(Refused) as raised:
-        rules.require_documents(TWO_KINDS, request, NOW)
-    assert raised.value.reason == Reason.REASON_DOCUMENT_MISSING
-    assert raised.value.parameters == {"documents": ", ".join(missing)}
+def anchors(page: str) -> set[str]:
+    """The anchors of a page's headings, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.+)$", _CODE.sub("", page), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
-def test_an_applicant_that_the_catalogue_does_not_list_is_refused() -> None:
-    request = OrderRequest(applicant=Applicant.APPLICANT_ENTERPRISE, documents=papers(*CODES))
-    with pytest.raises(Refused) as raised:
-        rules.require_documents(TWO_KINDS, request, NOW)
-    assert raised.value.reason == Reason.REASON_APPLICANT_NOT_ALLOWED
+def broken_links(path: Path) -> Iterator[str]:
+    """The relative links of a page whose file or anchor does not exist."""
+    for link in _LINK.findall(_CODE.sub("", path.read_text("utf-8"))):
+        if not re.match(r"[a-z]+:", link):
+            file, _, anchor = link.partition("#")
+            target = path.parent / file if file else path
+            if not target.exists() or (anchor and anchor not in anchors(target.read_text("utf-8"))):
+                yield f"{path.name}: {link}"
 
 
-@pytest.mark.parametrize(
-    ("age", "fresh"),
-    [
-        (timedelta(0), True),
-        (timedelta(hours=24), True),
-        (timedelta(hours=24) + 30 * SECOND, True),
-        (timedelta(hours=24) + 31 * SECOND, False),
-        (-30 * SECOND, True),
-        (-31 * SECOND, False),
-        (timedelta(days=400), False),
-    ],
-)
-def test_a_document_counts_as_long_as_the_business_says_give_or_take_the_clocks(age: timedelta, fresh: bool) -> None:
-    documents = papers("ID_ORIG", age=age)
-    if fresh:
-        rules.require_fresh(TWO_KINDS, documents, NOW)
-        return
-    with pytest.raises(Refused) as raised:
-        rules.require_fresh(TWO_KINDS, documents, NOW)
-    assert (raised.value.reason, raised.value.parameters) == (
-        Reason.REASON_DOCUMENT_STALE,
-        {"document": "ID_ORIG"},
-    )
+def lost_paths(path: Path) -> Iterator[str]:
+    """The files and folders of the project that a page names and that do not exist."""
+    for named in _PATH.findall(path.read_text("utf-8")):
+        if not (ROOT / named).exists():
+            yield f"{path.name}: {named}"
 
 
-@settings(deadline=None)
-@given(st.integers(-(2**63), 2**63 - 1), st.integers(-(2**31), 2**31 - 1))
-def test_any_time_that_a_message_can_hold_is_fresh_or_stale(seconds: int, nanos: int) -> None:
-    (document,) = papers("ID_ORIG")
-    document.verify_time.seconds, document.verify_time.nanos = seconds, nanos
-    instant = seconds + nanos / 1e9
-    is_near = NOW.timestamp() - 86_400 <= instant <= NOW.timestamp()
-    try:
-        rules.require_fresh(TWO_KINDS, [document], NOW)
-        refused = ""
-    except Refused as error:
-        refused = error.parameters["document"]
-    assert refused in ("", "ID_ORIG")
-    assert not (refused and is_near)
+def test_generated_parts_are_fresh() -> None:
+    assert problems() == []
 
 
-Field = Literal["code", "verifier", "verify_time", "keyed_hash"]
-INCOMPLETE: list[tuple[Field, Document]] = [
-    ("code", Document(code="")),
-    ("verifier", Document(verifier="")),
-    ("verifier", Document(verifier="Li Wei")),
-    ("verifier", Document(verifier="x" * 65)),
-    ("verify_time", Document()),
-    ("keyed_hash", Document(keyed_hash=b"")),
-    ("keyed_hash", Document(keyed_hash=bytes(31))),
-    ("keyed_hash", Document(keyed_hash=bytes(33))),
-]
+def test_every_diagram_of_states_stands_in_a_page() -> None:
+    marked = {
+        name
+        for page in documents()
+        for name in re.findall(r"^<!-- states: (\S+) -->$", page.read_text("utf-8"), re.MULTILINE)
+    }
+    assert marked == set(states.diagrams())
 
 
-@pytest.mark.parametrize("position", [0, 1])
-@pytest.mark.parametrize(("field", "told"), INCOMPLETE)
-def test_a_document_without_one_of_its_facts_is_refused_wherever_documents_are_looked_at(
-    field: Field, told: Document, position: int
-) -> None:
-    documents = papers("ID_ORIG", "SIM")
-    documents[position].ClearField(field)
-    documents[position].MergeFrom(told)
-    request = OrderRequest(applicant=Applicant.APPLICANT_HOLDER, documents=documents)
-    checks: list[Callable[[], None]] = [
-        lambda: rules.require_documents(TWO_KINDS, request, NOW),
-        lambda: rules.require_fresh(TWO_KINDS, documents, NOW),
-    ]
-    for check in checks:
-        with pytest.raises(Refused) as raised:
-            check()
-        assert raised.value.reason == Reason.REASON_REQUEST_INVALID
-        assert raised.value.parameters["field"] == f"documents[{position}].{field}"
+def test_a_stale_diagram_is_written_anew_and_the_text_around_it_stays() -> None:
+    page = "above\n<!-- states: order -->\nstale\n<!-- end -->\nbelow\n"
+    written = states.with_diagrams(page, {"order": "fresh\n"})
+    assert written == "above\n<!-- states: order -->\nfresh\n<!-- end -->\nbelow\n"
 
 
-def test_a_document_that_is_no_material_of_the_catalogue_is_refused() -> None:
-    rules.require_materials(frozenset(CODES), papers(*CODES))
-    with pytest.raises(Refused) as raised:
-        rules.require_materials(frozenset(CODES), papers("SIM", "HOROSCOPE"))
-    assert raised.value.reason == Reason.REASON_REQUEST_INVALID
-    assert raised.value.parameters["field"] == "documents[1].code"
+def test_links_and_paths_lead_somewhere() -> None:
+    broken = [each for path in documents() for each in broken_links(path)]
+    lost = [each for path in documents() if path.name != "CHANGELOG.md" for each in lost_paths(path)]
+    assert broken + lost == []
+
+
+def test_a_link_without_its_file_or_its_anchor_is_found(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("# One two\n[a](#one-two) [b](#three) [c](gone.md) [d](page.md#one-two)\n", "utf-8")
+    assert list(broken_links(page)) == ["page.md: #three", "page.md: gone.md"]
+
+
+def test_documents_are_short() -> None:
+    words = {page: len((ROOT / page).read_text("utf-8").split()) for page in _LONGEST}
+    assert [page for page, count in words.items() if count > _LONGEST[page]] == []
+    assert (ROOT / "README.md").stat().st_size <= _LARGEST_README
+
+
+def test_every_page_of_docs_has_a_diagram_and_is_linked() -> None:
+    architecture = (ROOT / "ARCHITECTURE.md").read_text("utf-8")
+    pages = sorted((ROOT / "docs").glob("*.md"))
+    without = [page.name for page in pages if "```" not in page.read_text("utf-8")]
+    unlinked = [page.name for page in pages if f"(docs/{page.name})" not in architecture]
+    assert without + unlinked == []

@@ -23,13 +23,13 @@ from gateway.api.region.v1.dossier_service_pb2 import (
 )
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import LocalizedText
-from gateway.clock import to_timestamp
 from gateway.errors import Refused
 from gateway.federation.complaint_rules import APPEAL_OF_CHARGES, APPEAL_OF_OTHERS
-from region_node.complaints import escalation
-from region_node.complaints import rules as complaint_rules
-from region_node.complaints.deadlines import meet, reopen
-from region_node.dossiers import rules
+from gateway.time.clock import to_timestamp
+from region_node.care.complaints import escalation
+from region_node.care.complaints import rules as complaint_rules
+from region_node.care.complaints.deadlines import meet, reopen
+from region_node.care.dossiers import rules
 from tests.unit.complaint_scene import DAY, HOUR, at, complaint
 
 YES, NO, UNSAID = Statement.STATEMENT_YES, Statement.STATEMENT_NO, Statement.STATEMENT_UNSPECIFIED

@@ -1,13 +1,13 @@
 """Services that several outages of parts leave without a way only together."""
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.api.region.v1.agreement_pb2 import OutageCause
 from gateway.federation.network_ways import Parts, is_down
-from region_node.agreements.rules import Outage
-from region_node.agreements.spans import Span
-from region_node.agreements.together import PartsOut, down_together
+from region_node.network.agreements.rules import Outage
+from region_node.network.agreements.spans import Span
+from region_node.network.agreements.together import PartsOut, down_together
 from tests.unit.situations import FEDERATION
 
 NETWORK = FEDERATION.network
@@ -94,7 +94,6 @@ OUTAGES = st.builds(
 )
 
 
-@settings(deadline=None)
 @given(st.lists(OUTAGES, max_size=6))
 def test_moment_by_moment_it_is_down_where_all_together_cut_it_and_none_alone(found: list[PartsOut]) -> None:
     outages = down_together(NETWORK, LINES, found)

@@ -1,51 +1,15 @@
-"""When a customer may be erased, and how the ids of destroyed keys outlive the database."""
+"""How the ids of destroyed keys outlive the database."""
 
 import os
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from gateway.api.region.v1.customer_service_pb2 import ProductStatus
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
-from region_node.erasure.remembered import ErasedKeyFile
-from region_node.erasure.rules import require_erasable
+from region_node.node.erased_keys import ErasedKeyFile
 
-ENDED, ACTIVE = ProductStatus.PRODUCT_STATUS_TERMINATED, ProductStatus.PRODUCT_STATUS_ACTIVE
 IDS = [f"{each:024x}" for each in range(4)]
-
-
-@given(
-    lines=st.lists(st.sampled_from([ENDED, ACTIVE, ProductStatus.PRODUCT_STATUS_SUSPENDED]), max_size=3),
-    orders=st.lists(st.sampled_from(["guangdong/counter/1"]), max_size=2),
-    complaints=st.lists(st.sampled_from(["guangdong/20301210-1"]), max_size=1),
-    balances=st.lists(st.sampled_from([0, 1, -1]), max_size=3),
-    holds=st.lists(st.sampled_from(["case 4711"]), max_size=1),
-)
-def test_a_customer_is_erased_only_where_nothing_at_all_stands_against_it(
-    lines: list[ProductStatus.ValueType],
-    orders: list[str],
-    complaints: list[str],
-    balances: list[int],
-    holds: list[str],
-) -> None:
-    stands_against = (
-        (Reason.REASON_CUSTOMER_HAS_LINES, set(lines) - {ENDED}),
-        (Reason.REASON_CUSTOMER_HAS_ORDERS, orders),
-        (Reason.REASON_CUSTOMER_HAS_COMPLAINTS, complaints),
-        (Reason.REASON_CUSTOMER_HAS_BALANCE, any(balances)),
-        (Reason.REASON_CUSTOMER_ON_HOLD, holds),
-    )
-    expected = next((reason for reason, stands in stands_against if stands), None)
-    if expected is None:
-        require_erasable(lines, orders, complaints, balances, holds, "CNY")
-        return
-    with pytest.raises(Refused) as refused:
-        require_erasable(lines, orders, complaints, balances, holds, "CNY")
-    assert refused.value.reason == expected
-    assert "{" not in str(refused.value)
 
 
 def test_ids_are_on_disk_each_once_and_read_again(tmp_path: Path) -> None:

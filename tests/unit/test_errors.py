@@ -28,24 +28,26 @@ def placeholders(template: str) -> set[str]:
     return {name for _, name, _, _ in string.Formatter().parse(template) if name is not None}
 
 
-@pytest.mark.parametrize("reason", REASONS, ids=Reason.Name)
-def test_every_reason_has_a_status_and_both_texts_with_the_same_parameters(reason: Reason.ValueType) -> None:
-    assert status_code(reason) not in (grpc.StatusCode.OK, grpc.StatusCode.UNKNOWN)
-    told = text(reason, {})
-    assert told.en.strip()
-    assert told.zh_cn.strip()
-    # A text may be told in one language by a parameter of its own for each.
-    en = {name.removesuffix("_en") for name in placeholders(told.en)}
-    zh_cn = {name.removesuffix("_zh_cn") for name in placeholders(told.zh_cn)}
-    assert en == zh_cn
+def test_every_reason_has_a_status_and_both_texts_with_the_same_parameters() -> None:
+    wrong = []
+    for reason in REASONS:
+        told = text(reason, {})
+        # A text may be told in one language by a parameter of its own for each.
+        en = {name.removesuffix("_en") for name in placeholders(told.en)}
+        zh_cn = {name.removesuffix("_zh_cn") for name in placeholders(told.zh_cn)}
+        has_status = status_code(reason) not in (grpc.StatusCode.OK, grpc.StatusCode.UNKNOWN)
+        if not (has_status and told.en.strip() and told.zh_cn.strip() and en == zh_cn):
+            wrong.append(Reason.Name(reason))
+    assert not wrong
 
 
-@pytest.mark.parametrize("reason", REASONS, ids=Reason.Name)
-def test_a_refusal_arrives_as_it_was_raised(reason: Reason.ValueType) -> None:
-    arrived = from_rpc_error(rpc_error(to_status(Refused(reason, field="wait", problem="too long"))))
-    assert arrived is not None
-    assert arrived.reason == reason
-    assert arrived.parameters == {"field": "wait", "problem": "too long"}
+def test_a_refusal_arrives_as_it_was_raised() -> None:
+    parameters, changed = {"field": "wait", "problem": "too long"}, []
+    for reason in REASONS:
+        arrived = from_rpc_error(rpc_error(to_status(Refused(reason, **parameters))))
+        if arrived is None or (arrived.reason, arrived.parameters) != (reason, parameters):
+            changed.append(Reason.Name(reason))
+    assert not changed
 
 
 @given(

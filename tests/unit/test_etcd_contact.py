@@ -9,7 +9,7 @@ from coordinator.registry.etcd.contact import Contact
 from coordinator.registry.etcd.copy import Copy
 from coordinator.registry.etcd.keys import Keys
 from coordinator.registry.etcd.watch import Follower
-from gateway.clock import SystemClock
+from gateway.time.clock import SystemClock
 
 KEYS = Keys("demo.example")
 

@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coordinator.membership.rules import Heartbeat, Suspension
 from coordinator.registry.etcd import values
 from coordinator.registry.etcd.copy import Copy, Entry, Event, difference
 from coordinator.registry.etcd.keys import (
@@ -23,9 +22,10 @@ from coordinator.registry.etcd.leases import lease_of
 from coordinator.registry.etcd.packing import MAX_CONFIGURATION_BYTES
 from coordinator.registry.etcd.values import Applied, Joined, Living, Unreadable, Written
 from coordinator.registry.port import Replica
+from coordinator.registry.rules import Heartbeat, Suspension
 from gateway.api.federation.v1.configuration_pb2 import Configuration, Region
-from gateway.audit import AuditRow, Head
-from gateway.audit_heads import KeptHead
+from gateway.auditing.audit import AuditRow, Head
+from gateway.auditing.audit_heads import KeptHead
 from tests.contract.small_federation import CONFIGURATION
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)

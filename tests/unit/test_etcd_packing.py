@@ -56,7 +56,7 @@ def test_what_is_too_large_without_its_number_plan_is_refused() -> None:
         pack(large)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.data())
 def test_a_number_plan_that_is_not_whole_is_not_taken_for_one(data: st.DataObject) -> None:
     packed = PACKED

@@ -9,54 +9,55 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from gateway.api.relay.v1.relay_pb2 import Envelope, EnvelopeContent
 from gateway.relay.envelopes import Sealed
-from gateway.relay.fair_queue import FairQueue, Parcel
+from gateway.relay.fair_queue import FairQueue, QueuedEnvelope
 
 PLENTY = 10_000_000  # bytes
 
 
-def parcel(
+def queued(
     envelope_id: str, *, operator: str = "counter", subject: str = "", bulk: bool = False, size: int = 100
-) -> Parcel:
+) -> QueuedEnvelope:
     content = EnvelopeContent(id=envelope_id, operator=operator, subject=subject or envelope_id, bulk=bulk)
-    return Parcel(Sealed(Envelope(content=bytes(size)), content))
+    return QueuedEnvelope(Sealed(Envelope(content=bytes(size)), content))
 
 
-def filled(*parcels: Parcel) -> FairQueue:
+def filled(*queued_envelopes: QueuedEnvelope) -> FairQueue:
     queue = FairQueue()
-    for each in parcels:
+    for each in queued_envelopes:
         queue.put(each)
     return queue
 
 
-def ids(parcels: Sequence[Parcel]) -> list[str]:
-    return [each.envelope_id for each in parcels]
+def ids(queued_envelopes: Sequence[QueuedEnvelope]) -> list[str]:
+    return [each.envelope_id for each in queued_envelopes]
 
 
 def test_what_came_first_leaves_first() -> None:
-    assert ids(filled(parcel("1"), parcel("2"), parcel("3")).take(10, PLENTY)) == ["1", "2", "3"]
+    assert ids(filled(queued("1"), queued("2"), queued("3")).take(10, PLENTY)) == ["1", "2", "3"]
 
 
+@pytest.mark.clause("1.1.1")
 def test_operators_take_turns_however_much_one_of_them_sends() -> None:
-    queue = filled(*(parcel(f"a{number}", operator="a") for number in range(4)), parcel("b0", operator="b"))
-    queue.put(parcel("c0", operator="c"))
+    queue = filled(*(queued(f"a{number}", operator="a") for number in range(4)), queued("b0", operator="b"))
+    queue.put(queued("c0", operator="c"))
     assert ids(queue.take(4, PLENTY)) == ["a0", "b0", "c0", "a1"]
 
 
 def test_turns_go_on_where_the_last_batch_ended() -> None:
-    queue = filled(*(parcel(f"{name}{number}", operator=name) for name in "ab" for number in range(2)))
+    queue = filled(*(queued(f"{name}{number}", operator=name) for name in "ab" for number in range(2)))
     assert ids(queue.take(1, PLENTY)) == ["a0"]
     assert ids(queue.take(2, PLENTY)) == ["b0", "a1"]
 
 
 def test_bulk_leaves_only_when_nothing_else_can() -> None:
-    queue = filled(parcel("bulk", bulk=True), parcel("urgent"))
+    queue = filled(queued("bulk", bulk=True), queued("urgent"))
     assert ids(queue.take(1, PLENTY)) == ["urgent"]
-    queue.put(parcel("late"))
+    queue.put(queued("late"))
     assert ids(queue.take(10, PLENTY)) == ["late", "bulk"]
 
 
 def test_one_envelope_per_subject_is_out_at_a_time() -> None:
-    queue = filled(parcel("1", subject="s"), parcel("2", subject="s"), parcel("3", subject="t"))
+    queue = filled(queued("1", subject="s"), queued("2", subject="s"), queued("3", subject="t"))
     assert ids(queue.take(10, PLENTY)) == ["1", "3"]
     assert queue.take(10, PLENTY) == []
     assert len(queue) == 1
@@ -65,17 +66,17 @@ def test_one_envelope_per_subject_is_out_at_a_time() -> None:
 
 
 def test_a_subject_that_waits_does_not_hold_up_its_operator() -> None:
-    queue = filled(parcel("1", subject="s"))
+    queue = filled(queued("1", subject="s"))
     queue.take(1, PLENTY)
-    queue.put(parcel("2", subject="s"))
-    queue.put(parcel("3", subject="t"))
+    queue.put(queued("2", subject="s"))
+    queue.put(queued("3", subject="t"))
     assert ids(queue.take(1, PLENTY)) == ["3"]
 
 
 def test_what_is_put_back_leaves_before_what_came_after_it() -> None:
-    queue = filled(parcel("1", subject="s"), parcel("2", subject="s"), parcel("3"))
+    queue = filled(queued("1", subject="s"), queued("2", subject="s"), queued("3"))
     sent = queue.take(10, PLENTY)
-    queue.put(parcel("4"))
+    queue.put(queued("4"))
     queue.put_back(sent)
     assert ids(queue.take(10, PLENTY)) == ["1", "3", "4"]
     queue.release("s")
@@ -83,13 +84,13 @@ def test_what_is_put_back_leaves_before_what_came_after_it() -> None:
 
 
 def test_what_waits_already_is_not_added_again() -> None:
-    queue = filled(parcel("1"), parcel("1"))
+    queue = filled(queued("1"), queued("1"))
     assert len(queue) == 1
     assert ids(queue.take(10, PLENTY)) == ["1"]
 
 
-def test_a_parcel_that_was_never_sent_can_be_withdrawn_and_does_not_leave() -> None:
-    queue = filled(parcel("1"), parcel("2"))
+def test_a_queued_envelope_that_was_never_sent_can_be_withdrawn_and_does_not_leave() -> None:
+    queue = filled(queued("1"), queued("2"))
     withdrawn = queue.withdraw("1")
     assert withdrawn is not None
     assert withdrawn.envelope_id == "1"
@@ -97,29 +98,29 @@ def test_a_parcel_that_was_never_sent_can_be_withdrawn_and_does_not_leave() -> N
     assert ids(queue.take(10, PLENTY)) == ["2"]
 
 
-def test_a_withdrawn_parcel_can_be_queued_again() -> None:
-    queue = filled(parcel("1"), parcel("2"))
+def test_a_withdrawn_queued_envelope_can_be_queued_again() -> None:
+    queue = filled(queued("1"), queued("2"))
     assert queue.withdraw("1") is not None
     queue.forget("1")
-    queue.put(parcel("1"))
+    queue.put(queued("1"))
     assert ids(queue.take(10, PLENTY)) == ["2", "1"]
 
 
 def test_what_waits_and_may_have_been_sent_by_another_process_cannot_be_withdrawn() -> None:
-    queue = filled(parcel("1"))
-    queue.put(replace(parcel("1"), attempts=1))
+    queue = filled(queued("1"))
+    queue.put(replace(queued("1"), attempts=1))
     assert queue.withdraw("1") is None
 
 
-def test_a_withdrawn_parcel_is_not_queued_by_whoever_finds_it_in_the_outbox() -> None:
-    queue = filled(parcel("1"), parcel("2"))
+def test_a_withdrawn_queued_envelope_is_not_queued_by_whoever_finds_it_in_the_outbox() -> None:
+    queue = filled(queued("1"), queued("2"))
     assert queue.withdraw("1") is not None
-    queue.put(parcel("1"))
+    queue.put(queued("1"))
     assert ids(queue.take(10, PLENTY)) == ["2"]
 
 
-def test_a_parcel_behind_its_subject_can_be_withdrawn() -> None:
-    queue = filled(parcel("1", subject="s"), parcel("2", subject="s"))
+def test_a_queued_envelope_behind_its_subject_can_be_withdrawn() -> None:
+    queue = filled(queued("1", subject="s"), queued("2", subject="s"))
     assert ids(queue.take(10, PLENTY)) == ["1"]
     assert queue.withdraw("2") is not None
     queue.release("s")
@@ -128,9 +129,9 @@ def test_a_parcel_behind_its_subject_can_be_withdrawn() -> None:
 
 @pytest.mark.parametrize("envelope_id", ["out", "sent before", "unknown"])
 def test_only_what_certainly_never_left_can_be_withdrawn(envelope_id: str) -> None:
-    queue = filled(parcel("out"))
+    queue = filled(queued("out"))
     queue.take(1, PLENTY)
-    sent_before = parcel("sent before")
+    sent_before = queued("sent before")
     sent_before.attempts = 1
     queue.put(sent_before)
     assert queue.withdraw(envelope_id) is None
@@ -138,21 +139,21 @@ def test_only_what_certainly_never_left_can_be_withdrawn(envelope_id: str) -> No
 
 
 def test_a_batch_stops_at_its_limit_of_bytes() -> None:
-    queue = filled(*(parcel(str(number), size=40) for number in range(5)))
+    queue = filled(*(queued(str(number), size=40) for number in range(5)))
     assert ids(queue.take(10, 100)) == ["0", "1", "2"]
     assert ids(queue.take(10, 100)) == ["3", "4"]
 
 
-def test_a_parcel_larger_than_the_limit_still_leaves() -> None:
-    assert ids(filled(parcel("large", size=500)).take(10, 100)) == ["large"]
+def test_a_queued_envelope_larger_than_the_limit_still_leaves() -> None:
+    assert ids(filled(queued("large", size=500)).take(10, 100)) == ["large"]
 
 
 @dataclass
 class Model:
     """What a queue must hold, in the plainest form: a list."""
 
-    waiting: list[Parcel] = field(default_factory=list)
-    out: list[Parcel] = field(default_factory=list)
+    waiting: list[QueuedEnvelope] = field(default_factory=list)
+    out: list[QueuedEnvelope] = field(default_factory=list)
 
 
 class AnyUse(RuleBasedStateMachine):
@@ -168,7 +169,7 @@ class AnyUse(RuleBasedStateMachine):
     def put(self, operator: str, subject: int, bulk: bool) -> None:
         self.count += 1
         # A subject is an order: one operator submitted it, as bulk work or not.
-        added = parcel(f"{self.count}", operator=operator, subject=f"{operator}{bulk}{subject}", bulk=bulk)
+        added = queued(f"{self.count}", operator=operator, subject=f"{operator}{bulk}{subject}", bulk=bulk)
         self.queue.put(added)
         self.model.waiting.append(added)
 
@@ -223,7 +224,7 @@ class AnyUse(RuleBasedStateMachine):
                 self.settle_all(each)
             self.take(5)
 
-    def settle_all(self, each: Parcel) -> None:
+    def settle_all(self, each: QueuedEnvelope) -> None:
         self.model.out.remove(each)
         self.queue.release(each.subject)
 

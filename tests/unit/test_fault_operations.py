@@ -7,24 +7,25 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from gateway import vault
 from gateway.api.federation.v1.problem_pb2 import ProblemHeader
 from gateway.api.region.v1.fault_envelopes_pb2 import FaultCommand
 from gateway.api.region.v1.fault_pb2 import Fault, FaultCause, FaultPlace, FaultReport
 from gateway.api.region.v1.fault_service_pb2 import WorkOnFaultRequest
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Money, Requester
-from gateway.clock import from_timestamp, to_timestamp
 from gateway.errors import Refused
-from gateway.pages import dated_place
-from gateway.timers import due_timers
-from region_node.auditing import AuditedCall
-from region_node.billing import ledger
-from region_node.billing.rules import EntryKind, earned
+from gateway.rpc.pages import dated_place
+from gateway.store import vault
+from gateway.store.timers import due_timers
+from gateway.time.clock import from_timestamp, to_timestamp
+from region_node.app.registered import PROBLEMS
+from region_node.customers.accounts import ledger
+from region_node.customers.accounts.rules import EntryKind, earned
 from region_node.customers.rows import insert_line
-from region_node.faults import handling, owner, repair
-from region_node.faults.owner import REPAIR_TIMER
-from region_node.faults.rows import (
+from region_node.lifecycle.holds import operations as holds
+from region_node.network.faults import handling, owner, repair
+from region_node.network.faults.owner import REPAIR_TIMER
+from region_node.network.faults.rows import (
     FaultFilter,
     fault_subject,
     find_fault,
@@ -32,11 +33,11 @@ from region_node.faults.rows import (
     next_fault_number,
     require_fault,
 )
-from region_node.faults.rules import MINOR, RESOLVED
-from region_node.orders.caller import OwnNode
-from region_node.problems.following import follow
-from region_node.retention import holds
-from region_node.subjects import number_index
+from region_node.network.faults.rules import MINOR, RESOLVED
+from region_node.network.problems.following import follow
+from region_node.node.subjects import number_index
+from region_node.requests.auditing import AuditedCall
+from region_node.requests.caller import OwnNode
 from tests.unit.purging import LONG_AGO, Archive, archive
 from tests.unit.purging import NOW as TONIGHT
 from tests.unit.situations import LINE
@@ -52,7 +53,7 @@ MONTH_HOURS = 31 * 24  # of December
 def a_region_with_a_customer() -> Iterator[Archive]:
     with archive() as found:
         found.customer()
-        insert_line(found.tx, replace(LINE, start_date=datetime(2020, 1, 1, tzinfo=UTC)))
+        insert_line(found.tx, replace(LINE, start_time=datetime(2020, 1, 1, tzinfo=UTC)))
         yield found
 
 
@@ -107,6 +108,7 @@ def share(hours: float) -> int:
 
 
 @pytest.mark.parametrize(("site", "hours"), [("chengdu", 48), ("xichang", 72)])
+@pytest.mark.clause("F3.2")
 def test_a_repair_as_the_limit_ends_costs_nothing_and_one_a_moment_later_the_rent_of_the_whole_time(
     node: Archive, site: str, hours: int
 ) -> None:
@@ -254,6 +256,7 @@ def test_that_a_fault_is_late_goes_to_the_contact_and_money_to_the_number_itself
 
 
 @pytest.mark.parametrize(("covered", "accepted"), [(True, False), (False, True), (False, False)])
+@pytest.mark.clause("6.3(2)", "9.2(3)")
 def test_a_part_outside_of_the_warranty_is_charged_once_it_is_put_in_and_only_at_a_price_that_was_accepted(
     node: Archive, covered: bool, accepted: bool
 ) -> None:
@@ -330,7 +333,7 @@ def test_a_fault_follows_its_problem_and_takes_over_the_estimated_end(node: Arch
         owner.follow_problem(node.tx, node.context, fault.id, "P-1", "link x", START + HOUR, estimated_end=end)
     known = require_fault(node.tx, fault.id).fault
     assert (known.problem, known.root_cause, known.version) == ("P-1", "link x", fault.version + 1)
-    assert from_timestamp(known.expected_resolution_date) == end
+    assert from_timestamp(known.expected_resolution_time) == end
     owner.follow_problem(node.tx, node.context, "sichuan/F1-1", "P-1", "link x", START)
     resolved(node, fault, START + 8 * HOUR)
     owner.follow_problem(node.tx, node.context, fault.id, "P-2", "", START + 9 * HOUR)
@@ -343,7 +346,7 @@ def test_a_fault_of_a_problem_takes_over_its_cause_only_where_one_is_claimed(nod
     header.root_cause.id = "chengdu-guangzhou-1"
     for confidence, cause in ((0, ""), (80, "chengdu-guangzhou-1")):
         header.confidence = confidence
-        assert follow(node.tx, node.context, header, START + HOUR)
+        assert follow(node.tx, node.context, PROBLEMS.evidence, header, START + HOUR)
         known = require_fault(node.tx, fault.id).fault
         assert (known.problem, known.root_cause) == ("P-1", cause)
         header.version += 1

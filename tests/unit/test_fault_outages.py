@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 
 from deploy.local.federation import FEDERATION_FILES
 from gateway.api.region.v1.fault_pb2 import Fault, FaultCause, FaultPlace, FaultReport
-from gateway.clock import from_timestamp, to_timestamp
 from gateway.errors import Refused, reason_name
 from gateway.federation.catalogue import Federation
 from gateway.federation.files import load
-from region_node.faults import outages, rules
+from gateway.time.clock import from_timestamp, to_timestamp
+from region_node.network.faults import outages, rules
 
 SHIPPED = Federation(1, load(FEDERATION_FILES))
 START = datetime(2026, 12, 10, 4, 0, tzinfo=UTC)
@@ -26,11 +26,11 @@ def reported(*, rural: bool = False, terminal: bool = False, number: str = "+861
     fault = Fault(
         id="guangdong/F20261210-1",
         report=FaultReport(number=number, place=FaultPlace(region="henan", rural=rural)),
-        handling_region="guangdong",
+        origin_region="guangdong",
         home_region="sichuan",
         owner_region="henan",
         terminal_caused=terminal,
-        creation_date=to_timestamp(START),
+        create_time=to_timestamp(START),
         state=rules.IN_PROGRESS,
     )
     outages.set_first(SHIPPED, fault)
@@ -164,7 +164,7 @@ def test_what_was_given_back_before_is_taken_out_hour_by_hour(
     assert sum((end - start for start, end in left), timedelta()) == len(hours) * HOUR
 
 
-@pytest.mark.parametrize("concerned", ["handling_region", "home_region", "owner_region"])
+@pytest.mark.parametrize("concerned", ["origin_region", "home_region", "owner_region"])
 def test_the_strictest_limit_of_the_regions_concerned_holds_and_that_of_another_does_not(concerned: str) -> None:
     configuration = load(FEDERATION_FILES)
     policy = next(each for each in configuration.policies if each.name == "fault-repair-urban")

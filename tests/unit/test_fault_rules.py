@@ -18,8 +18,8 @@ from gateway.api.region.v1.fault_pb2 import (
 from gateway.api.region.v1.fault_service_pb2 import WorkOnFaultRequest
 from gateway.api.types.v1.types_pb2 import Money
 from gateway.errors import Refused, reason_name
-from region_node.cli.network.fault_step import STEPS, step_of, steps_told
-from region_node.faults import parts, rules
+from region_node.cli.faults.fault_step import STEPS, step_of, steps_told
+from region_node.network.faults import parts, rules
 
 NOW = datetime(2026, 12, 10, tzinfo=UTC)
 MINOR, MAJOR, CRITICAL = (FaultSeverity.Value(f"FAULT_SEVERITY_{each}") for each in ("MINOR", "MAJOR", "CRITICAL"))
@@ -76,6 +76,7 @@ def test_a_measure_says_what_who_and_by_when(measure: FaultMeasure) -> None:
     assert refused(lambda: rules.require_reviewed(MAJOR, review)) == "REQUEST_INVALID"
 
 
+@pytest.mark.clause("1.1.3", "2.1.1", "6.4(2)")
 def test_an_evaluation_has_three_marks_of_one_to_five() -> None:
     rules.require_evaluation(FaultEvaluation(attitude=1, quality=5, speed=3))
     for name in ("attitude", "quality", "speed"):
@@ -104,6 +105,7 @@ def named(price: int, *, warranty: bool, human: bool) -> Fault:
         (0, False, True, True),
     ],
 )
+@pytest.mark.clause("6.1(4)", "6.3(1)")
 def test_a_part_is_free_within_the_warranty_unless_people_have_broken_it(
     price: int, warranty: bool, human: bool, is_free: bool
 ) -> None:

@@ -6,11 +6,11 @@ import pytest
 
 from gateway.api.region.v1.fault_envelopes_pb2 import FaultCommand
 from gateway.api.region.v1.fault_pb2 import Fault, FaultPlace, FaultReport
-from region_node.cli.network.fault_step import STEPS, step_of
-from region_node.cli.network.fault_view import print_done, print_fault
-from region_node.faults import handling, owner
-from region_node.faults.rows import require_fault
-from region_node.orders.caller import OwnNode
+from region_node.cli.faults.fault_step import STEPS, step_of
+from region_node.cli.faults.fault_view import print_done, print_fault
+from region_node.network.faults import handling, owner
+from region_node.network.faults.rows import require_fault
+from region_node.requests.caller import OwnNode
 from tests.unit.purging import Archive, archive
 from tests.unit.test_fault_operations import START, done
 

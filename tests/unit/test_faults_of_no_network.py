@@ -8,7 +8,6 @@ from coordinator.problems import grades, rules
 from coordinator.problems.book import View, correlated
 from coordinator.problems.topology import Topology
 from coordinator.registry.problem_port import Book
-from gateway import vault
 from gateway.api.coordinator.v1.problem_service_pb2 import AffectedCount, NetworkEvent, Problem
 from gateway.api.federation.v1.configuration_pb2 import Configuration
 from gateway.api.federation.v1.problem_pb2 import PERCEIVED_SEVERITY_CRITICAL, ProblemHeader
@@ -25,16 +24,18 @@ from gateway.api.region.v1.fault_pb2 import (
     FaultSeverity,
 )
 from gateway.api.region.v1.fault_service_pb2 import WorkOnFaultRequest as Step
-from gateway.clock import to_timestamp
 from gateway.federation.catalogue import Federation
-from region_node.faults import handling, owner
-from region_node.faults.rows import fault_subject, require_fault
-from region_node.measurements import alarms
-from region_node.measurements.streams import Piece
-from region_node.orders.caller import OwnNode
-from region_node.problems import rows
-from region_node.problems.following import follow
-from region_node.problems.telling import retract
+from gateway.store import vault
+from gateway.time.clock import to_timestamp
+from region_node.app.registered import PROBLEMS
+from region_node.network.faults import handling, owner
+from region_node.network.faults.rows import fault_subject, require_fault
+from region_node.network.measurements import alarms
+from region_node.network.measurements.streams import Piece
+from region_node.network.problems import rows
+from region_node.network.problems.following import follow
+from region_node.network.problems.notifier import retract
+from region_node.requests.caller import OwnNode
 from tests.unit.network_events import MINOR
 from tests.unit.network_events import event as alarm
 from tests.unit.purging import Archive, archive
@@ -251,10 +252,10 @@ def test_a_fault_that_belongs_to_a_problem_no_more_names_none() -> None:
         fault = reported(node)
         header = ProblemHeader(id="P-1", version=1, state=rules.IN_PROGRESS)
         header.children.append(told(node)[0].id)
-        follow(node.tx, node.context, header, START)
+        follow(node.tx, node.context, PROBLEMS.evidence, header, START)
         assert require_fault(node.tx, fault.id).fault.problem == "P-1"
         header.version, header.state = 2, rules.CANCELLED
-        follow(node.tx, node.context, header, START)
+        follow(node.tx, node.context, PROBLEMS.evidence, header, START)
         assert require_fault(node.tx, fault.id).fault.problem == ""
 
 
@@ -282,7 +283,7 @@ def test_an_alarm_that_turns_out_to_be_of_a_planned_outage_takes_its_problem_bac
 
         def report(*, planned: bool, at: datetime, state: AlarmState.ValueType) -> None:
             said = AlarmReport(
-                external_alarm_id="a",
+                external_id="a",
                 state=state,
                 alarmed_object=NetworkObject(link=LINK),
                 alarm_type=AlarmType.ALARM_TYPE_COMMUNICATIONS,

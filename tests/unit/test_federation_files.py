@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from google.protobuf.duration_pb2 import Duration
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.api.federation.v1 import configuration_pb2 as contract
@@ -199,7 +199,6 @@ def configurations(draw: st.DrawFn) -> Configuration:
 
 
 # The disk decides how long an example takes.
-@settings(deadline=None)
 @given(configuration=configurations())
 def test_whatever_is_dumped_loads_as_it_was(
     tmp_path_factory: pytest.TempPathFactory, configuration: Configuration

@@ -85,6 +85,7 @@ def suspension(configuration: Configuration) -> Business:
 # The shipped data.
 
 
+@pytest.mark.clause("10.3(2)")
 def test_the_shipped_configuration_has_no_problems(shipped: Configuration) -> None:
     assert problems(shipped) == []
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.files import go_on_private, make_private, open_private, replace_file
+from gateway.process.files import go_on_private, make_private, open_private, replace_file
 from gateway.store.schema import migrations_of
 from gateway.store.sqlite import SqliteStore
 

@@ -13,19 +13,20 @@ from gateway.api.region.v1.order_pb2 import OrderState
 from gateway.api.region.v1.retention_envelopes_pb2 import HoldUpdate
 from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, EnvelopeKind, Outcome, ReceiptContent
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.clock import to_timestamp
 from gateway.errors import Refused
-from gateway.numberplan import NumberPlan
+from gateway.federation.numberplan import NumberPlan
 from gateway.relay.border import Command
-from region_node.auditing import AuditedCall
-from region_node.complaints.index_rows import keep_indexed
-from region_node.complaints.rows import ComplaintRow, insert_complaint
+from gateway.time.clock import to_timestamp
+from region_node.care.complaints.index_rows import keep_indexed
+from region_node.care.complaints.keeping import add_complaint
+from region_node.care.complaints.rows import ComplaintRow
+from region_node.customers.documents.files import REGISTERED, StoredFile, insert_file
 from region_node.customers.rows import insert_line
-from region_node.documents.files import REGISTERED, StoredFile, insert_file
-from region_node.retention import holds
-from region_node.retention.elsewhere import tell_hold, tell_holds
-from region_node.retention.relayed import HoldEnvelopes
-from region_node.subjects import number_index
+from region_node.lifecycle.holds import operations as holds
+from region_node.lifecycle.holds.relayed import HoldEnvelopes
+from region_node.lifecycle.holds.telling import tell_hold, tell_holds
+from region_node.node.subjects import number_index
+from region_node.requests.auditing import AuditedCall
 from tests.unit.purging import LONG_AGO, NOW, Archive, archive
 from tests.unit.situations import LINE
 
@@ -55,7 +56,7 @@ def foreign_document(kept: Archive, name: str = FILE, number: str = "+8613900000
 
 def command(kept: Archive) -> Command:
     """What the kind of envelope does."""
-    found = HoldEnvelopes(kept.context).kinds()[EnvelopeKind.ENVELOPE_KIND_LEGAL_HOLD]
+    found = HoldEnvelopes(kept.registry).kinds()[EnvelopeKind.ENVELOPE_KIND_LEGAL_HOLD]
     assert isinstance(found, Command)
     return found
 
@@ -76,21 +77,21 @@ def test_a_region_that_keeps_something_is_told_once_of_each_change(kept: Archive
     insert_line(kept.tx, LINE)
     order_id = kept.order("old", NOW, OrderState.ORDER_STATE_COMPLETED)
     envelope = f"legal-hold/{order_id}#{{}}>guangdong"
-    tell_hold(kept.tx, kept.context, customer, NOW)
+    tell_hold(kept.tx, kept.registry, customer, NOW)
     assert told(kept) == [], "nothing holds"
     holds.hold(kept.tx, customer, "court/1", NOW + timedelta(days=30), STAFF)
     for _ in range(2):
-        tell_hold(kept.tx, kept.context, customer, NOW)
-        tell_holds(kept.tx, kept.context, NOW)
+        tell_hold(kept.tx, kept.registry, customer, NOW)
+        tell_holds(kept.tx, kept.registry, NOW)
     assert told(kept) == [envelope.format(1)]
     holds.hold(kept.tx, customer, "court/2", None, STAFF)
-    tell_hold(kept.tx, kept.context, customer, NOW)
+    tell_hold(kept.tx, kept.registry, customer, NOW)
     holds.release(kept.tx, customer, "court/1", STAFF)
-    tell_hold(kept.tx, kept.context, customer, NOW)
+    tell_hold(kept.tx, kept.registry, customer, NOW)
     assert told(kept) == [envelope.format(1), envelope.format(2)], "the other one lasts longer all the time"
     holds.release(kept.tx, customer, "court/2", STAFF)
     for _ in range(2):
-        tell_hold(kept.tx, kept.context, customer, NOW)
+        tell_hold(kept.tx, kept.registry, customer, NOW)
     assert told(kept) == [envelope.format(each) for each in (1, 2, 3)]
 
 
@@ -99,10 +100,10 @@ def test_a_complaint_that_another_region_took_in_is_held_there_and_where_it_is_a
 ) -> None:
     customer = kept.customer()
     insert_line(kept.tx, LINE)
-    noted = ComplaintNoted(docket="guangdong/1", number=LINE.number, category="OTHER", creation_date=to_timestamp(NOW))
+    noted = ComplaintNoted(ticket_id="guangdong/1", number=LINE.number, category="OTHER", create_time=to_timestamp(NOW))
     keep_indexed(kept.tx, noted, "")
     holds.hold(kept.tx, customer, "court/1", None, STAFF)
-    tell_hold(kept.tx, kept.context, customer, NOW)
+    tell_hold(kept.tx, kept.registry, customer, NOW)
     assert told(kept) == ["legal-hold/guangdong/1#1>guangdong"]
     theirs = "+8613900000007"
     plan = configuration_pb2.NumberPlan(
@@ -110,10 +111,10 @@ def test_a_complaint_that_another_region_took_in_is_held_there_and_where_it_is_a
     )
     monkeypatch.setattr(kept.context.federation, "number_plan", NumberPlan(plan))
     for handling, owner in (("sichuan", "henan"), ("henan", "sichuan")):
-        complaint = Complaint(docket=f"{handling}/2", handling_region=handling, owner_region=owner, version=1)
+        complaint = Complaint(ticket_id=f"{handling}/2", origin_region=handling, owner_region=owner, version=1)
         complaint.request.number = theirs
-        complaint.creation_date.CopyFrom(to_timestamp(NOW))
-        insert_complaint(kept.tx, ComplaintRow(complaint, ""), int(handling == "sichuan"), NOW)
+        complaint.create_time.CopyFrom(to_timestamp(NOW))
+        add_complaint(kept.tx, ComplaintRow(complaint, ""), int(handling == "sichuan"), NOW)
     say(kept, "sichuan/2")
     assert told(kept)[1:] == ["legal-hold/sichuan/2#1>henan"], "of which the home region does not know"
     say(kept, "henan/2", origin="henan")
@@ -125,7 +126,7 @@ def test_a_region_that_has_refused_is_told_anew_in_the_next_night(kept: Archive)
     insert_line(kept.tx, LINE)
     order_id = kept.order("old", NOW, OrderState.ORDER_STATE_COMPLETED)
     holds.hold(kept.tx, customer, "court/1", None, STAFF)
-    tell_hold(kept.tx, kept.context, customer, NOW)
+    tell_hold(kept.tx, kept.registry, customer, NOW)
     content = EnvelopeContent(subject=f"legal-hold/{order_id}", origin="sichuan", destination="guangdong")
     for outcome in (Outcome.OUTCOME_ACCEPTED, Outcome.OUTCOME_REFUSED):
         command(kept).answered(kept.tx, content, ReceiptContent(outcome=outcome), NOW)
@@ -138,7 +139,7 @@ def test_what_has_come_to_a_region_since_is_told_in_the_next_night(kept: Archive
     customer = kept.customer()
     insert_line(kept.tx, LINE)
     holds.hold(kept.tx, customer, "court/1", None, STAFF)
-    tell_hold(kept.tx, kept.context, customer, NOW)
+    tell_hold(kept.tx, kept.registry, customer, NOW)
     order_id = kept.order("later", NOW, OrderState.ORDER_STATE_COMPLETED)
     assert told(kept) == []
     kept.night(TOMORROW)
@@ -188,19 +189,19 @@ def test_the_region_that_leads_a_case_tells_those_that_have_a_part_of_it(
         exceptions=[configuration_pb2.NumberException(number=number, region="guangdong")]
     )
     monkeypatch.setattr(kept.context.federation, "number_plan", NumberPlan(plan))
-    for docket, parent, owner in (("sichuan/1", "", "sichuan"), ("sichuan/1/1", "sichuan/1", "henan")):
+    for ticket_id, parent, owner in (("sichuan/1", "", "sichuan"), ("sichuan/1/1", "sichuan/1", "henan")):
         complaint = Complaint(
-            docket=docket,
+            ticket_id=ticket_id,
             parent=parent,
-            handling_region="sichuan",
+            origin_region="sichuan",
             owner_region=owner,
             version=1,
             state=ComplaintState.COMPLAINT_STATE_IN_PROGRESS,
-            items=[] if parent else [WorkItem(docket="sichuan/1/1", region="henan")],
+            items=[] if parent else [WorkItem(ticket_id="sichuan/1/1", region="henan")],
         )
         complaint.request.number = number
-        complaint.creation_date.CopyFrom(to_timestamp(NOW))
-        insert_complaint(kept.tx, ComplaintRow(complaint, ""), 0 if parent else 1, NOW)
+        complaint.create_time.CopyFrom(to_timestamp(NOW))
+        add_complaint(kept.tx, ComplaintRow(complaint, ""), 0 if parent else 1, NOW)
     for version in (1, 2):
         say(kept, "sichuan/1", version)
     assert told(kept) == ["legal-hold/sichuan/1/1#1>henan"]

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
-from gateway.identity import (
+from gateway.security.identity import (
     Identity,
     federation_of,
     from_auth_context,

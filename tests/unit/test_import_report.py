@@ -9,9 +9,9 @@ import pytest
 from gateway.api.region.v1.complaint_import_service_pb2 import ImportComplaintsResponse
 from gateway.api.region.v1.customer_service_pb2 import ImportCustomersResponse, RejectedLine
 from gateway.api.types.v1.reason_pb2 import Reason
-from region_node.cli.customers.line_file import Line, LineFile
+from region_node.cli.complaints.replay_report import ReplayReport
 from region_node.cli.imports.import_report import ImportReport
-from region_node.cli.orders.replay_report import ReplayReport
+from region_node.cli.imports.line_file import Line, LineFile
 
 
 def opened(path: Path, *rows: tuple[str, ...]) -> LineFile:

@@ -9,11 +9,11 @@ from gateway.api.region.v1.complaint_import_service_pb2 import ComplaintLine, Im
 from gateway.api.region.v1.complaint_pb2 import ClassifiedBy, Complaint, ComplaintChannel, ComplaintRequest, Remedy
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import LocalizedText, Requester
-from gateway.clock import to_timestamp
 from gateway.errors import Refused, text
-from region_node.complaints import ledger, past, rules
-from region_node.complaints.history import history
-from region_node.complaints.imports import Asked, Imported, candidate
+from gateway.time.clock import to_timestamp
+from region_node.care.complaints import ledger, replay, rules
+from region_node.care.complaints.history import history
+from region_node.care.complaints.imports import Asked, Imported, candidate
 from tests.unit.complaint_scene import DAY, at, hours
 from tests.unit.test_complaint_proposing import region
 
@@ -24,7 +24,7 @@ ENGLISH = re.compile(r"[a-z]{2,} [a-z]{2,}")
 def line(filed: datetime, **told: object) -> ImportedComplaint:
     """A complaint of an old system; it is closed where `told` names the times."""
     found = ImportedComplaint(
-        external_reference="7",
+        external_id="7",
         request=ComplaintRequest(
             category="BILL_WRONG",
             number="+8619844000001",
@@ -56,7 +56,7 @@ def imported(told: ImportedComplaint, as_of: datetime | None = None) -> Complain
     """As it stands now, or at the instant up to which it is replayed."""
     found = taken(told, as_of)
     assert isinstance(found, Imported), found
-    past.relive(found.complaint, found.past, hours, as_of or NOW)
+    replay.relive(found.complaint, found.past, hours, as_of or NOW)
     return found.complaint
 
 
@@ -84,7 +84,7 @@ def test_what_a_line_cannot_be_is_told_in_chinese_without_english() -> None:
         "lower-case letters": line(NOW - DAY, closed_time=NOW, cause_code="No Code"),
         "longer than 1000 characters": line(NOW - DAY, closed_time=NOW, resolution="x" * 1001),
     }
-    unclear, unset = line(NOW - DAY), line(NOW - DAY, external_reference="")
+    unclear, unset = line(NOW - DAY), line(NOW - DAY, external_id="")
     unclear.request.category, unclear.request.description = "", "客户来电"
     wrong |= {"do not speak clearly": unclear, "not set": unset}
     for problem, told in wrong.items():

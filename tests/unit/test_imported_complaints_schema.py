@@ -18,7 +18,7 @@ AS_BEFORE = (
 
 
 def test_complaints_of_the_version_before_were_filed_here_and_it_goes_on_writing() -> None:
-    migrations = migrations_of(*PACKAGES)
+    migrations = [each for each in migrations_of(*PACKAGES) if each.package != "region_node" or each.name < "0060"]
     before = [each for each in migrations if each.package != "region_node" or each.name < FILE]
     assert before != migrations
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:

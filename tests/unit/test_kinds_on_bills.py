@@ -17,25 +17,26 @@ from gateway.api.region.v1.fault_pb2 import FaultCause, FaultPlace, FaultReport
 from gateway.api.region.v1.fault_service_pb2 import WorkOnFaultRequest
 from gateway.api.region.v1.order_pb2 import Order, OrderState
 from gateway.api.types.v1.types_pb2 import Applicant, Channel, Document, LocalizedText, Money, Requester
-from gateway.clock import to_timestamp
-from region_node.agreements import operations as agreements
-from region_node.agreements.outages import note_outage
-from region_node.agreements.statements import settle
-from region_node.auditing import AuditedCall
-from region_node.billing import ledger
-from region_node.billing.operations import read_bill
-from region_node.billing.rules import CHARGES, COMPENSATION, SETTLING, EntryKind, Month, earned, transfer
+from gateway.time.clock import to_timestamp
+from region_node.business.billing.operations import read_bill
+from region_node.business.billing.rules import Month
+from region_node.business.orders import books as order_books
+from region_node.business.orders.owner import line_to_open
+from region_node.business.orders.rules import Value
+from region_node.business.orders.steps import carry_out
 from region_node.customers import operations as customers
+from region_node.customers.accounts import ledger
+from region_node.customers.accounts.rules import CHARGES, COMPENSATION, SETTLING, EntryKind, earned, transfer
 from region_node.customers.rows import CustomerRow
 from region_node.customers.subscriptions import Subscription
 from region_node.customers.taking_over import NewCustomer
-from region_node.faults import handling, owner, repair
-from region_node.orders import books as order_books
-from region_node.orders.caller import OwnNode
-from region_node.orders.owner import line_to_open
-from region_node.orders.rules import Value
-from region_node.orders.steps import carry_out
-from region_node.requests import Questioner
+from region_node.network.agreements import operations as agreements
+from region_node.network.agreements.outages import note_outage
+from region_node.network.agreements.statements import settle
+from region_node.network.faults import handling, owner, repair
+from region_node.requests.auditing import AuditedCall
+from region_node.requests.caller import OwnNode
+from region_node.requests.checks import Questioner
 from tests.unit.billing_scene import CALL, DATA, MESSAGE, Books, books
 from tests.unit.situations import LINE
 
@@ -95,14 +96,14 @@ def month_of_use(node: Books) -> None:
 
 def ordered(node: Books, business: str, told: dict[str, Value], now: datetime) -> None:
     """An order of Guangdong about the line that is carried out now, as it would be late by then."""
-    order = Order(id=f"guangdong/counter/{business}", handling_region="guangdong", home_region="sichuan")
+    order = Order(id=f"guangdong/counter/{business}", origin_region="guangdong", home_region="sichuan")
     order.request.business = business
     order.request.applicant = Applicant.APPLICANT_HOLDER
     order.request.documents.append(paper(now))
     order.request.characteristics.update({name: str(value) for name, value in told.items()})
-    order.order_date.CopyFrom(to_timestamp(now - 60 * DAY))
-    order.expected_completion_date.CopyFrom(to_timestamp(now - 3 * DAY))
-    context = node.context
+    order.create_time.CopyFrom(to_timestamp(now - 60 * DAY))
+    order.expected_completion_time.CopyFrom(to_timestamp(now - 3 * DAY))
+    context = node.orders
     opens = context.rules[business].opens_line
     order.request.number = "" if opens else LINE.number
     line = line_to_open(order) if opens else node.line(LINE.product_id)
@@ -115,7 +116,7 @@ def money_of_orders(node: Books, now: datetime) -> None:
     ordered(node, "PAY", {"amount": 10**6}, now)
     disputed: dict[str, Value] = {"month": "2030-06", "charge": "calls", "category": "wrong-charge", "amount": 5}
     ordered(node, "BILL_CORRECTION", {**disputed, "settlement": "offset"}, now + DAY)
-    given: dict[str, Value] = {"docket": "guangdong/1", "cause": "x", "amount": 1200, "reason": "x"}
+    given: dict[str, Value] = {"ticket_id": "guangdong/1", "cause": "x", "amount": 1200, "reason": "x"}
     ordered(node, "COMPLAINT_REMEDY", {**given, "settlement": "refund"}, now + 2 * DAY)
     access: dict[str, Value] = {
         "region": "sichuan",
@@ -125,13 +126,13 @@ def money_of_orders(node: Books, now: datetime) -> None:
     }
     ordered(node, "BB_INSTALL", access, now + 3 * DAY)
     for business, state in (("PAY", COMPLETED), ("PAY", FAILED), ("COMPLAINT_REMEDY", COMPLETED)):
-        before = Order(id=f"sichuan/counter/{business}-{state}", handling_region="sichuan", home_region="henan")
+        before = Order(id=f"sichuan/counter/{business}-{state}", origin_region="sichuan", home_region="henan")
         before.request.business, before.request.characteristics["amount"] = business, "700"
         after = Order()
         after.CopyFrom(before)
         after.state = state
-        order_books.book_intake(node.tx, node.context, before, now)
-        order_books.close_books(node.tx, node.context, before, after, now)
+        order_books.book_intake(node.tx, node.orders, before, now)
+        order_books.close_books(node.tx, node.orders, before, after, now)
 
 
 def money_of_the_network(node: Books, now: datetime) -> None:

@@ -15,15 +15,13 @@ from gateway.errors import Refused
 from gateway.store.schema import migrations_of
 from gateway.store.sqlite import SqliteTransaction
 from gateway.store.sqlite_schema import apply
-from region_node.billing import ledger
-from region_node.billing.rules import (
+from region_node.business.billing.rules import month_bounds, next_cycle, next_month
+from region_node.customers.accounts import ledger
+from region_node.customers.accounts.rules import (
     Entry,
     EntryKind,
     Posting,
     balance_of,
-    month_bounds,
-    next_cycle,
-    next_month,
     payable,
     receivable,
     require_balanced,
@@ -50,7 +48,6 @@ def books() -> Iterator[SqliteTransaction]:
         yield SqliteTransaction(connection)
 
 
-@settings(deadline=None)
 @given(amounts, accounts, accounts)
 def test_a_transfer_gives_to_one_what_it_takes_from_the_other(amount: int, debit: str, credit: str) -> None:
     posting = transfer("P1", EntryKind.PAYMENT, amount, debit=debit, credit=credit)
@@ -59,7 +56,6 @@ def test_a_transfer_gives_to_one_what_it_takes_from_the_other(amount: int, debit
     assert balance_of(credit, [posting]) == (0 if debit == credit else amount)
 
 
-@settings(deadline=None)
 @given(st.lists(st.integers(-100, 100), max_size=6))
 def test_a_posting_is_balanced_exactly_where_it_sums_to_zero(parts: list[int]) -> None:
     posting = Posting("P1", EntryKind.PAYMENT, tuple(Entry(f"a{index}", part) for index, part in enumerate(parts)))
@@ -70,7 +66,7 @@ def test_a_posting_is_balanced_exactly_where_it_sums_to_zero(parts: list[int]) -
         require_balanced(posting)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(transfers)
 def test_balances_are_what_a_plain_sum_says(found: list[tuple[str, str, int, int]]) -> None:
     expected = dict.fromkeys(ACCOUNTS, 0)
@@ -89,7 +85,7 @@ def test_balances_are_what_a_plain_sum_says(found: list[tuple[str, str, int, int
         assert listed == {account: expected[account] for account in touched}
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(transfers, st.integers(0, 3000), st.integers(0, 3000))
 def test_a_period_shows_its_entries_and_the_balances_at_both_ends(
     found: list[tuple[str, str, int, int]], one: int, other: int
@@ -191,7 +187,6 @@ def test_a_month_is_written_as_year_and_month(month: str) -> None:
     assert raised.value.reason == Reason.REASON_REQUEST_INVALID
 
 
-@settings(deadline=None)
 @given(
     st.datetimes(datetime(1990, 1, 1), datetime(2100, 1, 1)),  # noqa: DTZ001 - made aware
     st.sampled_from([SHANGHAI, "Asia/Urumqi", "America/New_York", "Pacific/Auckland", "UTC"]),

@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.api.federation.v1.configuration_pb2 import LineKind
@@ -13,10 +13,10 @@ from gateway.api.region.v1.customer_service_pb2 import ProductStatus, Suspension
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Applicant, Document
 from gateway.errors import Refused
+from region_node.business.orders.business import Situation, load_rules
+from region_node.business.orders.rules import Value
 from region_node.customers.rows import CustomerRow, Line
 from region_node.customers.subscriptions import Subscription
-from region_node.orders.business import Situation, load_rules
-from region_node.orders.rules import Value
 from tests.unit.situations import LINE, NOW, Records, situation
 
 RULES = load_rules()
@@ -80,9 +80,9 @@ def test_a_resumed_line_is_lost_no_more() -> None:
 # SIM_REPLACE
 
 
-def sim_replace(line: Line = LINE, handling_region: str = "guangdong", **values: Value) -> Situation:
+def sim_replace(line: Line = LINE, origin_region: str = "guangdong", **values: Value) -> Situation:
     told: dict[str, Value] = {"id_kind": "resident-id-card", "iccid": ICCID, **values}
-    return situation("SIM_REPLACE", told, line=line, handling_region=handling_region)
+    return situation("SIM_REPLACE", told, line=line, origin_region=origin_region)
 
 
 @pytest.mark.parametrize(
@@ -115,18 +115,18 @@ def test_a_card_is_posted_to_an_address_only() -> None:
     assert reason(sim_replace(delivery="counter")) == ""
 
 
-@pytest.mark.parametrize(("handling_region", "expected"), [("guangdong", "IDENTITY_NOT_ALLOWED"), ("sichuan", "")])
+@pytest.mark.parametrize(("origin_region", "expected"), [("guangdong", "IDENTITY_NOT_ALLOWED"), ("sichuan", "")])
 @pytest.mark.parametrize("kind", ["passport", "military-id", "household-register"])
-def test_far_from_home_only_a_resident_identity_card_will_do(handling_region: str, expected: str, kind: str) -> None:
-    asked = sim_replace(handling_region=handling_region, id_kind=kind)
+def test_far_from_home_only_a_resident_identity_card_will_do(origin_region: str, expected: str, kind: str) -> None:
+    asked = sim_replace(origin_region=origin_region, id_kind=kind)
     assert reason(asked) == expected
     assert asked.business.characteristics[0].choices[0] == "resident-id-card"
     assert kind in asked.business.characteristics[0].choices
 
 
-@pytest.mark.parametrize(("handling_region", "expected"), [("guangdong", "APPLICANT_NOT_ALLOWED"), ("sichuan", "")])
-def test_an_agent_replaces_a_card_in_the_home_region_only(handling_region: str, expected: str) -> None:
-    asked = sim_replace(handling_region=handling_region)
+@pytest.mark.parametrize(("origin_region", "expected"), [("guangdong", "APPLICANT_NOT_ALLOWED"), ("sichuan", "")])
+def test_an_agent_replaces_a_card_in_the_home_region_only(origin_region: str, expected: str) -> None:
+    asked = sim_replace(origin_region=origin_region)
     asked.order.request.applicant = Applicant.APPLICANT_AGENT
     assert reason(asked) == expected
 
@@ -151,7 +151,6 @@ def profile_upd(line: Line = LINE, /, **values: Value) -> Situation:
     return with_documents(situation("PROFILE_UPD", values, line=line), "FACE", "ID_ORIG", "BIZ_LIC")
 
 
-@settings(deadline=None)
 @given(st.dictionaries(st.sampled_from(["name", "email"]), st.text(min_size=1, max_size=10)))
 def test_only_what_the_request_names_is_corrected(changes: dict[str, str]) -> None:
     effects = RULES["PROFILE_UPD"].fulfil(profile_upd(**changes))
@@ -219,7 +218,7 @@ def test_a_cancelled_service_ends_now_and_the_others_run_on() -> None:
     former = subscription("sichuan-ring-tones", start=-900 * HOUR, end=-800 * HOUR)
     records = Records(subscribed=[former, tones, display])
     effects = RULES["VAS_CANCEL"].fulfil(situation("VAS_CANCEL", {"offering": "sichuan-ring-tones"}, records=records))
-    assert effects.subscriptions == (replace(tones, end_date=NOW),)
+    assert effects.subscriptions == (replace(tones, end_time=NOW),)
     assert (effects.line, effects.postings) == (LINE, ())
 
 
@@ -259,7 +258,6 @@ def test_a_broadband_access_does_not_roam() -> None:
 moments = st.none() | st.integers(1, 6).map(lambda hours: NOW + hours * HOUR)
 
 
-@settings(deadline=None)
 @given(st.integers(-3, 6), st.none() | st.integers(1, 4), moments, moments)
 def test_a_line_never_has_roaming_twice_at_the_same_time(
     other_start: int, other_hours: int | None, start: datetime | None, end: datetime | None
@@ -285,11 +283,11 @@ def test_roaming_begins_at_the_agreed_time_and_ends_at_the_agreed_time() -> None
     asked = roaming(start=NOW + HOUR, end=end)
     assert RULES["ROAMING"].start_time(asked) == NOW + HOUR
     (begun,) = RULES["ROAMING"].fulfil(replace(asked, now=NOW + HOUR)).subscriptions
-    assert (begun.offering_id, begun.start_date, begun.end_date) == ("sichuan-roaming", NOW + HOUR, end)
+    assert (begun.offering_id, begun.start_time, begun.end_time) == ("sichuan-roaming", NOW + HOUR, end)
     assert begun.product_id == LINE.product_id
     assert begun.subscription_id == f"{LINE.product_id}/{asked.order.id}#roaming"
     (open_ended,) = RULES["ROAMING"].fulfil(roaming()).subscriptions
-    assert open_ended.end_date is None
+    assert open_ended.end_time is None
     assert open_ended.runs_at(datetime(2999, 1, 1, tzinfo=UTC))
 
 

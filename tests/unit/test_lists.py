@@ -12,15 +12,15 @@ from gateway.api.region.v1.complaint_pb2 import Complaint, ComplaintState
 from gateway.api.region.v1.fault_pb2 import Fault, FaultState
 from gateway.api.region.v1.order_pb2 import OrderState
 from gateway.api.region.v1.support_request_pb2 import SupportRequest, SupportState
-from gateway.clock import to_timestamp
-from gateway.pages import dated_place
-from region_node import listing
-from region_node.complaints.rows import ComplaintFilter, ComplaintRow, insert_complaint, list_complaints
-from region_node.faults.rows import FaultFilter, FaultRow, insert_fault, list_faults
-from region_node.measurements import alarm_rows
-from region_node.measurements.alarm_rows import AlarmFilter, list_alarms
-from region_node.orders.rows import OrderFilter, list_orders
-from region_node.support.rows import SupportFilter, SupportRow, insert_support_request, list_support_requests
+from gateway.rpc.pages import dated_place
+from gateway.time.clock import to_timestamp
+from region_node.business.orders.rows import OrderFilter, list_orders
+from region_node.care.complaints.rows import ComplaintFilter, ComplaintRow, insert_complaint, list_complaints
+from region_node.network.faults.rows import FaultFilter, FaultRow, insert_fault, list_faults
+from region_node.network.measurements import alarm_rows
+from region_node.network.measurements.alarm_rows import AlarmFilter, list_alarms
+from region_node.network.support.rows import SupportFilter, SupportRow, insert_support_request, list_support_requests
+from region_node.records import listing
 from tests.unit.purging import NOW, Archive, archive
 
 BUDGET = 20
@@ -60,22 +60,22 @@ def orders(kept: Archive, key: str) -> tuple[list[str], str]:
 
 def add_complaint(kept: Archive, number: int, is_wanted: bool) -> None:
     state = ComplaintState.COMPLAINT_STATE_HELD if is_wanted else ComplaintState.COMPLAINT_STATE_CLOSED
-    complaint = Complaint(docket=f"sichuan/{number:04}", state=state, version=1)
-    complaint.creation_date.CopyFrom(to_timestamp(NOW + timedelta(seconds=number // 2)))
+    complaint = Complaint(ticket_id=f"sichuan/{number:04}", state=state, version=1)
+    complaint.create_time.CopyFrom(to_timestamp(NOW + timedelta(seconds=number // 2)))
     insert_complaint(kept.tx, ComplaintRow(complaint, ""), number, NOW)
 
 
 def complaints(kept: Archive, key: str) -> tuple[list[str], str]:
     wanted = ComplaintFilter(region="sichuan", states=[ComplaintState.COMPLAINT_STATE_HELD])
     page = list_complaints(kept.tx, wanted, dated_place(key), PAGE)
-    return [each.docket for each in page.items], page.following
+    return [each.ticket_id for each in page.items], page.following
 
 
 def add_fault(kept: Archive, number: int, is_wanted: bool) -> None:
     state = FaultState.FAULT_STATE_PENDING if is_wanted else FaultState.FAULT_STATE_CLOSED
     fault = Fault(id=f"sichuan/F{number:04}", state=state, version=1)
-    fault.creation_date.CopyFrom(to_timestamp(NOW + timedelta(seconds=number // 2)))
-    fault.outages.add(start_time=fault.creation_date, end_time=fault.creation_date)
+    fault.create_time.CopyFrom(to_timestamp(NOW + timedelta(seconds=number // 2)))
+    fault.outages.add(start_time=fault.create_time, end_time=fault.create_time)
     insert_fault(kept.tx, FaultRow(fault, ""), number, NOW)
 
 
@@ -88,7 +88,7 @@ def faults(kept: Archive, key: str) -> tuple[list[str], str]:
 def add_support(kept: Archive, number: int, is_wanted: bool) -> None:
     state = SupportState.SUPPORT_STATE_RESOLVED if is_wanted else SupportState.SUPPORT_STATE_CLOSED
     asked = SupportRequest(id=f"sichuan/S{number:04}", state=state, version=1)
-    asked.creation_date.CopyFrom(to_timestamp(NOW + timedelta(seconds=number // 2)))
+    asked.create_time.CopyFrom(to_timestamp(NOW + timedelta(seconds=number // 2)))
     insert_support_request(kept.tx, SupportRow(asked, ""), number, NOW)
 
 

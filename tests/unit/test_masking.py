@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.masking import (
+from gateway.wording.masking import (
     masked_address,
     masked_email,
     masked_identity,

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from gateway.api.federation.v1.problem_pb2 import PerceivedSeverity
 from gateway.federation.catalogue import Federation
 from gateway.federation.files import load
-from region_node.measurements.thresholds import (
+from region_node.network.measurements.thresholds import (
     AVAILABILITY,
     CLEAR_AFTER,
     DELAY,
@@ -19,7 +19,7 @@ from region_node.measurements.thresholds import (
     VARIATION,
     Bound,
     Crossing,
-    Standing,
+    ThresholdState,
     Window,
     bounds_of,
     stands,
@@ -28,15 +28,15 @@ from region_node.measurements.thresholds import (
 
 NETWORK = Federation(1, load(Path(__file__).parents[2] / "deploy" / "federation")).network
 BOUND = Bound(100, 90, "y1541-0")
-CALM = Standing()
+CALM = ThresholdState()
 
 
 def windows(values: Sequence[int], first: int = 1) -> list[Window]:
     return [Window(start, value) for start, value in enumerate(values, first)]
 
 
-def crossings(values: Sequence[int], standing: Standing = CALM) -> list[tuple[bool, int]]:
-    return [(each.is_raised, each.start) for each in stands(BOUND, standing, windows(values))[1]]
+def crossings(values: Sequence[int], state: ThresholdState = CALM) -> list[tuple[bool, int]]:
+    return [(each.is_raised, each.start) for each in stands(BOUND, state, windows(values))[1]]
 
 
 def test_so_many_windows_over_the_bound_raise_and_one_fewer_do_not() -> None:
@@ -76,7 +76,7 @@ def test_what_never_reaches_the_lower_bound_is_raised_once_at_most_and_never_cle
 @given(between)
 def test_noise_between_the_bounds_changes_nothing(values: list[int]) -> None:
     assert crossings(values) == []
-    assert crossings(values, Standing(is_raised=True)) == []
+    assert crossings(values, ThresholdState(is_raised=True)) == []
 
 
 @given(st.lists(st.integers(80, 110), max_size=200), st.lists(st.integers(0, 200), max_size=6))
@@ -85,18 +85,18 @@ def test_changes_alternate_and_lie_as_far_apart_as_they_must(values: list[int], 
     assert [is_raised for is_raised, _ in told] == [number % 2 == 0 for number in range(len(told))]
     for (_, one), (is_raised, other) in pairwise([(False, 0), *told]):
         assert other - one >= (RAISE_AFTER if is_raised else CLEAR_AFTER)
-    standing, found = CALM, []
+    state, found = CALM, []
     whole = windows(values)
     ends = [0, *sorted(cuts), len(whole)]
     for start, end in pairwise(ends):
-        standing, more = stands(BOUND, standing, whole[start:end])
+        state, more = stands(BOUND, state, whole[start:end])
         found += [(each.is_raised, each.start) for each in more]
     assert found == told, "it does not matter in which pieces windows come"
 
 
 def test_a_window_that_comes_late_changes_nothing() -> None:
-    standing, _ = stands(BOUND, CALM, windows([101, 101], 10))
-    assert stands(BOUND, standing, [Window(9, 500)]) == (standing, [])
+    state, _ = stands(BOUND, CALM, windows([101, 101], 10))
+    assert stands(BOUND, state, [Window(9, 500)]) == (state, [])
 
 
 def test_a_link_has_the_strictest_bounds_of_the_services_on_it() -> None:

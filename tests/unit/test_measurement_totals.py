@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.api.region.v1.alarm_pb2 import QualityFigure
-from region_node.measurements.totals import Totals, added, decoded, encoded
+from region_node.network.measurements.totals import Totals, added, decoded, encoded
 
 DELAY, LOSS = QualityFigure.QUALITY_FIGURE_DELAY, QualityFigure.QUALITY_FIGURE_LOSS
 values = st.lists(st.integers(0, 10**12), min_size=1, max_size=60)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.money import in_major_units, minor_units_of, share_half_up
+from gateway.values.money import in_major_units, minor_units_of, share_half_up
 
 AMOUNTS = st.integers(-(10**12), 10**12)
 

@@ -4,7 +4,7 @@ import pytest
 
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused, text, unknown
-from gateway.nearest import nearest, suggested
+from gateway.values.nearest import nearest, suggested
 
 METHODS = ("OrderService.SubmitOrder", "OrderService.GetOrder", "CustomerService.ListCustomers")
 

@@ -7,11 +7,13 @@ from gateway.api.federation.v1 import problem_pb2
 from gateway.api.federation.v1.problem_pb2 import PerceivedSeverity
 from gateway.api.region.v1.alarm_pb2 import Alarm, AlarmType, NetworkObject
 from gateway.api.region.v1.fault_pb2 import Fault, FaultOutage, FaultPlace, FaultReport, FaultSeverity, FaultState
-from gateway.clock import to_timestamp
 from gateway.federation.catalogue import Federation
 from gateway.federation.files import load
-from region_node.faults.places import settle
-from region_node.problems import alarms, faults
+from gateway.time.clock import to_timestamp
+from region_node.network.faults import evidence as faults
+from region_node.network.faults.places import settle
+from region_node.network.measurements import evidence as alarms
+from region_node.network.problems.port import record_of
 from tests.unit.network_events import NOON
 
 NETWORK = Federation(1, load(Path(__file__).parents[2] / "deploy" / "federation")).network
@@ -30,7 +32,7 @@ def fault(**changed: object) -> Fault:
             place=FaultPlace(site="chengdu"),
             services=["broadband-chengdu", "broadband-shenzhen"],
         ),
-        creation_date=to_timestamp(NOON),
+        create_time=to_timestamp(NOON),
         outages=[FaultOutage(start_time=to_timestamp(NOON))],
     )
     for name, value in changed.items():
@@ -40,7 +42,10 @@ def fault(**changed: object) -> Fault:
 
 def test_a_fault_is_told_of_by_its_place_and_of_services_that_concern_the_region_and_of_nobody() -> None:
     event = faults.event_of("sichuan", NETWORK, fault(), NOON)
-    assert (event.id, faults.fault_of(event.id)) == ("sichuan/fault/guangdong:F20261210-1", "guangdong/F20261210-1")
+    assert (event.id, record_of(event.id)) == (
+        "sichuan/fault/guangdong:F20261210-1",
+        ("fault", "guangdong/F20261210-1"),
+    )
     assert (list(event.sites), list(event.services)) == (["chengdu"], ["broadband-chengdu"])
     assert (event.severity, event.version) == (problem_pb2.PERCEIVED_SEVERITY_CRITICAL, 3)
     assert not event.HasField("clear_time")
@@ -119,6 +124,6 @@ def test_an_alarm_is_told_of_by_its_object_and_is_never_over_before_it_began() -
         version=2,
     )
     event = alarms.event_of("sichuan", NETWORK, told, NOON)
-    assert (event.id, faults.fault_of(event.id)) == ("sichuan/alarm/alarm-7", "")
+    assert (event.id, record_of(event.id)) == ("sichuan/alarm/alarm-7", ("alarm", "alarm-7"))
     assert (list(event.links), list(event.services)) == (["chengdu-guangzhou-1"], [])
     assert (event.severity, event.clear_time) == (problem_pb2.PERCEIVED_SEVERITY_MAJOR, to_timestamp(NOON))

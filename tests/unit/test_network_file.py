@@ -7,7 +7,7 @@ import pytest
 from gateway.api.federation.v1.problem_pb2 import PERCEIVED_SEVERITY_CRITICAL
 from gateway.api.region.v1.alarm_pb2 import AlarmState, AlarmType
 from gateway.api.region.v1.alarm_service_pb2 import AlarmReport
-from region_node.cli.network.network_file import Item, NetworkFile
+from region_node.cli.imports.network_file import Item, NetworkFile
 
 TIME = "2026-11-01T09:00:00+08:00"
 
@@ -20,7 +20,7 @@ def only_line(path: Path, text: str) -> Item[AlarmReport]:
 
 @pytest.mark.parametrize("written", ["quality-of-service", "Quality of Service", "ALARM_TYPE_QUALITY_OF_SERVICE"])
 def test_a_word_of_a_choice_may_be_written_in_several_ways(tmp_path: Path, written: str) -> None:
-    header = "external_alarm_id,state,time,link,alarm_type,perceived_severity"
+    header = "external_id,state,time,link,alarm_type,perceived_severity"
     found = only_line(tmp_path / "a.csv", f"{header}\n7,raised,{TIME},a-b-1,{written},critical\n").content
     assert found is not None
     assert (found.state, found.alarm_type, found.perceived_severity, found.alarmed_object.link) == (
@@ -40,7 +40,7 @@ def test_a_word_of_a_choice_may_be_written_in_several_ways(tmp_path: Path, writt
             " equipment",
         ),
         ('{"state": "unspecified"}', "state unspecified is none of raised, updated, cleared"),
-        ('{"severity": "major"}', "there is no severity; the names are external_alarm_id, state, time, site, link,"),
+        ('{"severity": "major"}', "there is no severity; the names are external_id, state, time, site, link,"),
         ("{}{}", "Extra data"),
     ],
 )
@@ -53,6 +53,6 @@ def test_a_line_that_tells_nothing_says_which_words_and_names_there_are(
 
 
 def test_names_may_be_written_as_in_json_of_the_contract(tmp_path: Path) -> None:
-    found = only_line(tmp_path / "a.jsonl", '{"externalAlarmId": "7", "perceivedSeverity": "critical"}').content
+    found = only_line(tmp_path / "a.jsonl", '{"externalId": "7", "perceivedSeverity": "critical"}').content
     assert found is not None
-    assert (found.external_alarm_id, found.perceived_severity) == ("7", PERCEIVED_SEVERITY_CRITICAL)
+    assert (found.external_id, found.perceived_severity) == ("7", PERCEIVED_SEVERITY_CRITICAL)

@@ -7,7 +7,7 @@ from fractions import Fraction
 from pathlib import Path as File
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from coordinator.network.paths import (
@@ -137,8 +137,8 @@ def shared(way: Sequence[Link], other: Sequence[Link]) -> tuple[int, int]:
     return len(links), len(passed(way) & passed(other))
 
 
-@settings(deadline=None)
 @given(small_networks)
+@pytest.mark.clause("5.3.3")
 def test_the_best_way_is_the_best_of_all_and_the_alternative_shares_the_fewest_links(links: list[Link]) -> None:
     whole = Network(sites=[Site(id=site) for site in SITES], links=links)
     by_id = {each.id: each for each in links}
@@ -162,7 +162,6 @@ def test_the_best_way_is_the_best_of_all_and_the_alternative_shares_the_fewest_l
     assert (len(ways.shared_links), len(ways.shared_sites)) == least[:2]
 
 
-@settings(deadline=None)
 @given(small_networks)
 def test_no_two_ways_share_less_than_those_that_are_found(links: list[Link]) -> None:
     whole = Network(sites=[Site(id=site) for site in SITES], links=links)
@@ -189,7 +188,6 @@ def test_no_two_ways_share_less_than_those_that_are_found(links: list[Link]) -> 
         assert (len(ways.shared_links), len(ways.shared_sites)) == min(delays)[:2]
 
 
-@settings(deadline=None)
 @given(small_networks, st.data())
 def test_two_windows_conflict_where_they_leave_no_path_that_each_of_them_alone_leaves(
     links: list[Link], data: st.DataObject
@@ -279,6 +277,7 @@ def test_what_was_measured_counts_and_the_rest_by_design() -> None:
     assert [hop.is_measured for hop in best.hops] == [False, True, False]
 
 
+@pytest.mark.clause("10.2(2)")
 def test_an_upgrade_is_seen_before_and_after() -> None:
     before, after = network(*CHAIN), upgraded(network(*CHAIN), [link("bc", "bc", 5 * MS), link("bd", "bd", 1 * MS)])
     assert found(LinkGraph(before, {}, []).ways("a", "d").best).quality.delay_us == 105 * MS

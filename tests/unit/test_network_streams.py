@@ -14,7 +14,7 @@ from gateway.errors import Refused
 from gateway.store.schema import migrations_of
 from gateway.store.sqlite import SqliteTransaction
 from gateway.store.sqlite_schema import apply
-from region_node.measurements.streams import COMPARED, Piece, Rejected, position, take_once
+from region_node.network.measurements.streams import COMPARED, Piece, Rejected, position, take_once
 
 STREAM = "measurements probe s1"
 
@@ -42,7 +42,7 @@ def send(tx: SqliteTransaction, first: int, told: Sequence[Measurement]) -> tupl
     return take_once(tx, STREAM, Piece(first, told), take, 0).last_sequence, len(taken)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.lists(st.integers(1, 9), min_size=1, max_size=6), st.integers(0, 60), st.integers(1, 20), st.integers(0, 25))
 def test_known_items_are_passed_over_where_each_is_the_same_and_refused_at_the_first_that_is_not(
     pieces: list[int], begin: int, count: int, changed: int

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from coordinator.cli.federation.number_plan_file import (
@@ -90,7 +90,6 @@ def written(table: list[list[str]]) -> str:
     return text.getvalue()
 
 
-@settings(deadline=None)
 @given(rows)
 def test_what_is_left_without_the_rejected_lines_says_the_same_and_has_no_problem(lines: list[tuple[str, str]]) -> None:
     table = [["prefix", "region"], *([*line] for line in lines)]

@@ -3,13 +3,13 @@
 import re
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.api.federation.v1 import configuration_pb2
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
-from gateway.numberplan import NumberPlan, normalize, normalize_prefix, number_prefix
+from gateway.federation.numberplan import NumberPlan, normalize, normalize_prefix, number_prefix
 from tests.bench.numberplan import measure_lookups
 from tests.contract.large_number_plan import segments, with_segments
 
@@ -234,7 +234,6 @@ def test_among_half_a_million_prefixes_a_home_is_found_in_little_more_time_than_
 
 
 @given(st.integers(1_300_000, 1_979_999), st.integers(0, 9999))
-@settings(deadline=None)
 def test_a_segment_belongs_to_whom_the_plan_says_and_one_that_it_does_not_name_to_nobody(
     segment: int, rest: int
 ) -> None:

@@ -146,7 +146,7 @@ texts = st.text(st.characters(codec="utf-8", exclude_categories=["Cs", "Cc"]), m
 
 
 @given(st.lists(st.tuples(texts, st.dictionaries(texts, texts, max_size=3)), max_size=8))
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_what_is_written_as_json_is_read_as_it_was(tmp_path: Path, told: list[tuple[str, dict[str, str]]]) -> None:
     rows = [json.dumps({"business": business, "characteristics": values}) for business, values in told]
     _, lines = of_json(tmp_path, *rows)

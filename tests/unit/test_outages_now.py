@@ -15,9 +15,9 @@ from gateway.api.federation.v1.problem_pb2 import (
     NetworkElement,
     ProblemHeader,
 )
-from gateway.clock import to_timestamp
 from gateway.federation.files import load
 from gateway.federation.network import NetworkRegistry
+from gateway.time.clock import to_timestamp
 from tests.unit.network_events import NOON
 
 NETWORK = NetworkRegistry(load(Path(__file__).parents[2] / "deploy" / "federation").network)

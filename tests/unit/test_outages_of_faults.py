@@ -4,11 +4,11 @@ from datetime import timedelta
 from pathlib import Path
 
 from gateway.api.region.v1.fault_pb2 import Fault, FaultCause, FaultPlace, FaultReport, FaultSeverity, FaultState
-from gateway.clock import to_timestamp
 from gateway.federation import files
 from gateway.federation.catalogue import Federation
 from gateway.federation.current import CurrentFederation
-from region_node.agreements.of_faults import note_outages_of
+from gateway.time.clock import to_timestamp
+from region_node.network.agreements.of_faults import note_outages_of
 from tests.unit.test_agreement_statements import HOUR, JUNE, Desk, desk
 
 DIRECT = "chengdu-zhengzhou-1"

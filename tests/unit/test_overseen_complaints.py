@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coordinator.cli.complaints.complaint_view import length, print_groups, print_headers, print_history
+from coordinator.cli.complaints.complaint_view import complaint_headers, length, print_groups, print_history
 from coordinator.oversight.complaint_rules import concerns, first_contact, merged
 from gateway.api.region.v1.complaint_oversight_service_pb2 import (
     ComplaintHeader,
@@ -14,12 +14,12 @@ from gateway.api.region.v1.complaint_oversight_service_pb2 import (
     ListComplaintHeadersResponse,
 )
 from gateway.api.region.v1.complaint_pb2 import Complaint, ComplaintState, TimeReason
-from gateway.clock import to_timestamp
 from gateway.errors import Refused
-from region_node.complaints import escalation, rules
-from region_node.complaints.deadlines import meet
-from region_node.complaints.escalation import AdministratorsWish
-from region_node.complaints.history import history
+from gateway.time.clock import to_timestamp
+from region_node.care.complaints import escalation, rules
+from region_node.care.complaints.deadlines import meet
+from region_node.care.complaints.escalation import AdministratorsWish
+from region_node.care.complaints.history import history
 from tests.unit.complaint_scene import DAY, HOUR, at, complaint, due, duration, fired, hours
 
 START = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -27,11 +27,11 @@ START = datetime(2026, 11, 24, 12, tzinfo=UTC)
 
 def header(number: int, *, version: int = 1, owner: str = "sichuan", due_in: int = 0) -> ComplaintHeader:
     found = ComplaintHeader(
-        docket=f"guangdong/{number}",
+        ticket_id=f"guangdong/{number}",
         version=version,
-        handling_region="guangdong",
+        origin_region="guangdong",
         owner_region=owner,
-        creation_date=to_timestamp(START + timedelta(minutes=number)),
+        create_time=to_timestamp(START + timedelta(minutes=number)),
     )
     if due_in:
         found.due.CopyFrom(to_timestamp(START + timedelta(hours=due_in)))
@@ -64,11 +64,11 @@ def test_complaints_are_ordered_by_what_was_asked() -> None:
     assert not concerns(soon, "henan")
 
 
-@pytest.mark.parametrize("docket", ["", "guangdong", "/1", "guangdong/", "guangdong//1"])
-def test_a_docket_names_its_first_contact(docket: str) -> None:
+@pytest.mark.parametrize("ticket_id", ["", "guangdong", "/1", "guangdong/", "guangdong//1"])
+def test_a_ticket_id_names_its_first_contact(ticket_id: str) -> None:
     assert first_contact("guangdong/20261124-1") == first_contact("guangdong/20261124-1/2") == "guangdong"
     with pytest.raises(Refused):
-        first_contact(docket)
+        first_contact(ticket_id)
 
 
 # How one went.
@@ -110,8 +110,8 @@ def test_the_rows_of_why_late_sum_to_the_whole_as_they_are_shown(seconds: list[i
     shown: list[tuple[str, ...]] = []
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(
-            "coordinator.cli.complaints.complaint_view.print_table",
-            lambda title, _, rows: shown.extend(rows) if title == "Why it is late" else None,
+            "gateway.cli.table.print_table",
+            lambda _, rows, title, **__: shown.extend(rows) if title.startswith("Why it is late") else None,
         )
         seen = ComplaintHistory(header=header(1))
         seen.lateness.FromTimedelta(HOUR)
@@ -152,11 +152,11 @@ def minutes(shown: str) -> int:
 
 
 def test_a_list_tells_how_much_time_is_left(capsys: pytest.CaptureFixture[str]) -> None:
-    print_headers([header(1, due_in=1), header(2, due_in=-3)], START)
+    complaint_headers(START).show([header(1, due_in=1), header(2, due_in=-3)])
     lines = capsys.readouterr().out.splitlines()
-    assert lines[2].split()[-1] == "1:00"
-    assert lines[3].split()[-1] == "-3:00"
-    assert "not classified" in lines[2]
+    assert lines[1].split()[-1] == "1:00"
+    assert lines[2].split()[-1] == "-3:00"
+    assert "not classified" in lines[1]
     assert length(timedelta(days=2, hours=3, minutes=4, seconds=59)) == "2 d 03:04"
 
 

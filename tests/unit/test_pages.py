@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
-from gateway.pages import decode_token, encode_token, page_size
+from gateway.rpc.pages import decode_token, encode_token, page_size
 
 KINDS = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]))
 KEYS = st.text(st.characters(exclude_categories=["Cs"]))

@@ -121,11 +121,11 @@ def test_what_identifies_is_told_apart_from_what_may_hold_anything() -> None:
     assert classified(Customer.DESCRIPTOR.fields_by_name["name"]) == PersonalData.PERSONAL_DATA_IDENTIFYING
     assert classified(OrderRequest.DESCRIPTOR.fields_by_name["characteristics"]) == PersonalData.PERSONAL_DATA_CONTENT
     assert classified(EnvelopeContent.DESCRIPTOR.fields_by_name["payload"]) == PersonalData.PERSONAL_DATA_CONTENT
-    assert classified(Usage.DESCRIPTOR.fields_by_name["usage_date"]) == PersonalData.PERSONAL_DATA_SENSITIVE
+    assert classified(Usage.DESCRIPTOR.fields_by_name["usage_time"]) == PersonalData.PERSONAL_DATA_SENSITIVE
     assert classified(Product.DESCRIPTOR.fields_by_name["status"]) == PersonalData.PERSONAL_DATA_CIRCUMSTANCE
 
 
-@pytest.mark.parametrize("name", ["kind", "usage_date", "quantity"])
+@pytest.mark.parametrize("name", ["kind", "usage_time", "quantity"])
 def test_also_a_choice_a_date_and_a_number_have_to_be_classified(name: str) -> None:
     field = Usage.DESCRIPTOR.fields_by_name[name]
     assert is_value(field)
@@ -154,7 +154,7 @@ def test_a_coordinator_is_told_nothing_of_a_person_but_in_texts_and_sealed_bytes
 def test_what_is_marked_is_in_no_log_and_no_span() -> None:
     listed = {name.rpartition(".")[2] for name in reviewed()}
     only_marked = {field.name for field in fields() if classified(field)} - listed
-    assert {"usage_date", "balance", "email"} <= only_marked
+    assert {"usage_time", "balance", "email"} <= only_marked
     found = [
         f"{path.relative_to(ROOT)}:{node.lineno}: {node.attr}"
         for package in ("gateway", "region_node", "coordinator")

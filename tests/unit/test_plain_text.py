@@ -13,8 +13,8 @@ from google.protobuf.message_factory import GetMessageClass
 from gateway.api.region.v1.complaint_pb2 import ComplaintRequest
 from gateway.api.types.v1 import access_pb2
 from gateway.errors import Refused
-from gateway.message_checks import require_plain
-from gateway.plain_text import acting_character, spreadsheet_cell, visible
+from gateway.rpc.message_checks import require_plain
+from gateway.values.plain_text import acting_character, spreadsheet_cell, visible
 
 ROOT = Path(__file__).resolve().parents[2]
 CLIPBOARD = "\x1b]52;c;cm0gLXJmIH4=\x07"

@@ -4,17 +4,17 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from coordinator.planned_outages.rules import LONGEST, held_with, listed, require_window
 from gateway.api.coordinator.v1.planned_outage_service_pb2 import PlannedWindow
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.clock import to_timestamp
 from gateway.errors import Refused
 from gateway.federation.catalogue import Federation
 from gateway.federation.files import load
 from gateway.federation.network_ways import Parts, cut_together, services_down
+from gateway.time.clock import to_timestamp
 
 NETWORK = Federation(1, load(Path(__file__).parents[2] / "deploy" / "federation")).network
 NOW = datetime(2026, 12, 1, tzinfo=UTC)
@@ -126,7 +126,6 @@ _parts = st.builds(
 )
 
 
-@settings(deadline=None)
 @given(_parts, _parts)
 def test_who_comes_first_makes_no_difference_and_nothing_is_cut_by_one_alone(one: Parts, other: Parts) -> None:
     assert list(cut_together(NETWORK, one, other)) == list(cut_together(NETWORK, other, one))
@@ -134,7 +133,6 @@ def test_who_comes_first_makes_no_difference_and_nothing_is_cut_by_one_alone(one
     assert list(cut_together(NETWORK, one, Parts())) == []
 
 
-@settings(deadline=None)
 @given(_parts, _parts)
 def test_what_more_is_out_never_brings_a_service_back(one: Parts, other: Parts) -> None:
     assert services_down(NETWORK, one) <= services_down(NETWORK, one | other)

@@ -4,16 +4,16 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.api.federation.v1.configuration_pb2 import Figure, Policy, RegionalPolicy, Stricter, TimeLimit
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.calendars import WorkingDays, due_time
 from gateway.errors import Refused
 from gateway.federation.catalogue import Federation
 from gateway.federation.files import load
 from gateway.federation.policies import Promise, promises, strictest_figure
+from gateway.time.calendars import WorkingDays, due_time
 
 FEDERATION = Federation(1, load(Path(__file__).parents[2] / "deploy" / "federation"))
 CHINA = "Asia/Shanghai"
@@ -53,10 +53,12 @@ def test_fact_1_a_complaint_is_answered_in_15_days_or_5_or_15_working_days(regio
         ("chongqing", "henan", "2026-02-24"),
     ],
 )
+@pytest.mark.clause("F2.1")
 def test_fact_2_the_strictest_of_the_handling_and_the_home_region_holds(handling: str, home: str, last: str) -> None:
     assert last_day(FEDERATION.policy_due("complaint-answer", RECEIVED, (handling, home))) == last
 
 
+@pytest.mark.clause("F2.3")
 def test_fact_2_henan_resumes_within_24_hours_after_arrears_and_others_within_48() -> None:
     def hours(*regions: str) -> float:
         return (FEDERATION.policy_due("resume-after-payment", RECEIVED, regions) - RECEIVED) / timedelta(hours=1)
@@ -95,7 +97,6 @@ def told(national: TimeLimit, overrides: dict[str, TimeLimit], regions: tuple[st
     return promises(national, regional, regions, due)
 
 
-@settings(deadline=None)
 @given(LIMITS, OVERRIDES, PAIRS, st.sampled_from(REGIONS), LIMITS)
 def test_an_override_never_makes_a_due_date_later(
     national: TimeLimit, overrides: dict[str, TimeLimit], regions: tuple[str, str], region: str, limit: TimeLimit
@@ -105,7 +106,6 @@ def test_an_override_never_makes_a_due_date_later(
     assert after[0].due <= before[0].due <= due(national, regions[1])
 
 
-@settings(deadline=None)
 @given(LIMITS, OVERRIDES, PAIRS)
 def test_the_first_promise_is_the_earliest_of_those_that_count(
     national: TimeLimit, overrides: dict[str, TimeLimit], regions: tuple[str, str]
@@ -116,7 +116,6 @@ def test_the_first_promise_is_the_earliest_of_those_that_count(
     assert found[0].due == told(national, overrides, (regions[1], regions[0]))[0].due
 
 
-@settings(deadline=None)
 @given(
     st.integers(0, 20),
     st.dictionaries(st.sampled_from(REGIONS), st.integers(0, 20)),
@@ -135,6 +134,7 @@ def test_of_figures_the_strictest_holds_whoever_handles_and_whoever_owns(
     assert found == strictest_figure(policy, (regions[1], regions[0])).value
 
 
+@pytest.mark.clause("F3.1")
 def test_fact_3_a_fault_is_repaired_within_48_hours_in_towns_and_72_in_the_country() -> None:
     start = datetime(2026, 2, 10, 1, 0, tzinfo=UTC)
     for name, hours in (("fault-repair-urban", 48), ("fault-repair-rural", 72)):

@@ -8,7 +8,6 @@ import typing
 from collections.abc import Iterator, Mapping
 from typing import get_args, get_origin
 
-import pytest
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 
@@ -92,13 +91,15 @@ def holders() -> list[tuple[type, dict[str, object]]]:
     return found
 
 
-@pytest.mark.parametrize(("kind", "fields"), [pytest.param(*each, id=each[0].__qualname__) for each in holders()])
-def test_no_personal_value_is_printed(kind: type, fields: Mapping[str, object]) -> None:
-    holder: object = object.__new__(kind)
-    for name, value in fields.items():
-        object.__setattr__(holder, name, value)
-    for told in (repr(holder), str(holder), f"{[holder]}"):
-        assert PLANTED not in told
+def test_no_personal_value_is_printed() -> None:
+    printing = []
+    for kind, fields in holders():
+        holder: object = object.__new__(kind)
+        for name, value in fields.items():
+            object.__setattr__(holder, name, value)
+        if any(PLANTED in told for told in (repr(holder), str(holder), f"{[holder]}")):
+            printing.append(kind.__qualname__)
+    assert not printing
 
 
 def test_the_search_finds_who_holds_personal_data() -> None:

@@ -21,10 +21,10 @@ from gateway.api.federation.v1.problem_pb2 import (
     NetworkElement,
     ProblemHeader,
 )
-from gateway.clock import from_microseconds, to_timestamp
 from gateway.federation.catalogue import Federation
 from gateway.federation.files import load
 from gateway.federation.problems import is_cause_known
+from gateway.time.clock import from_microseconds, to_timestamp
 from tests.bench.storms import Weather, storm
 from tests.unit.network_events import CRITICAL, MINOR, NOON, cut, event
 
@@ -370,7 +370,7 @@ def test_a_problem_takes_over_the_services_of_what_has_turned_out_to_be_a_part_o
 
 
 @given(st.integers(0, 5_000), st.integers(1, 7))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_events_that_come_one_after_the_other_end_in_the_same_problems_as_all_at_once(seed: int, at_once: int) -> None:
     told = [_told(each) for each in storm(NETWORK, Weather(3, 40), random.Random(seed)).events]
     found = book([])

@@ -6,7 +6,7 @@ from coordinator.problems import rules
 from coordinator.problems.following import header_for, in_order
 from gateway.api.coordinator.v1.problem_service_pb2 import Problem
 from gateway.api.federation.v1.problem_pb2 import ProblemHeader, ProblemState
-from gateway.clock import to_timestamp
+from gateway.time.clock import to_timestamp
 from tests.unit.network_events import NOON
 
 

@@ -1,6 +1,6 @@
 """Rates: how often a caller may do something."""
 
-from gateway.rates import Rate
+from gateway.rpc.rates import Rate
 
 
 def test_a_caller_has_its_burst_and_then_its_rate() -> None:

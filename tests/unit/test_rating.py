@@ -14,10 +14,11 @@ from gateway.api.federation.v1.configuration_pb2 import Allowance, Offering, Off
 from gateway.api.region.v1.billing_service_pb2 import UsageKind
 from gateway.api.region.v1.customer_service_pb2 import ProductStatus, RatingType, SuspensionKind
 from gateway.api.types.v1.types_pb2 import Money
-from region_node.billing.arrears import Move, Standing, late_fee, next_move
-from region_node.billing.cycle import Item, LineMonth, charges_of, in_advance, is_abnormal, postings, total_of
-from region_node.billing.rating import Tariff, Volume, itemise, rate, volume_of
-from region_node.billing.rules import CHARGES, EntryKind, Month, late_compensation, require_balanced
+from region_node.business.billing.arrears import ArrearsState, Move, late_fee, next_move
+from region_node.business.billing.cycle import Item, LineMonth, charges_of, in_advance, is_abnormal, postings, total_of
+from region_node.business.billing.rating import Tariff, Volume, itemise, rate, volume_of
+from region_node.business.billing.rules import Month, late_compensation
+from region_node.customers.accounts.rules import CHARGES, EntryKind, require_balanced
 from region_node.customers.states import LineState
 
 CHINA = ZoneInfo("Asia/Shanghai")
@@ -68,8 +69,9 @@ def used(found: Sequence[tuple[UsageKind.ValueType, int]]) -> list[Volume]:
     return [volume_of(kind, 1 if kind == KINDS[1] else quantity) for kind, quantity in found]
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(uses, st.integers(0, 2))
+@pytest.mark.clause("4.1.1(3)")
 def test_usage_costs_what_a_count_use_by_use_says(found: list[tuple[UsageKind.ValueType, int]], packs: int) -> None:
     tariff = Tariff.of(PLANS["small"], [Allowance(minutes=30, mebibytes=1)] * packs)
     volumes = used(found)
@@ -82,10 +84,12 @@ def test_usage_costs_what_a_count_use_by_use_says(found: list[tuple[UsageKind.Va
 
 
 @pytest.mark.parametrize(("seconds", "minutes"), [(1, 1), (59, 1), (60, 1), (61, 2), (3600, 60)])
+@pytest.mark.clause("4.1.1(2)")
 def test_a_part_of_a_minute_counts_as_a_whole_one(seconds: int, minutes: int) -> None:
     assert volume_of(KINDS[0], seconds) == Volume(minutes=minutes)
 
 
+@pytest.mark.clause("4.1.1(4)")
 def test_data_is_rounded_up_once_a_cycle_and_not_use_by_use() -> None:
     tariff = Tariff(Volume(), mebibyte=30)
     assert [each.amount for each in rate(Volume(kibibytes=1024), tariff)] == [30]
@@ -102,8 +106,9 @@ changes = st.lists(
 MAY = datetime(2030, 5, 1, tzinfo=CHINA).astimezone(UTC)
 
 
-@settings(deadline=None, max_examples=80)
+@settings(max_examples=80)
 @given(changes, st.none() | st.integers(1, 61 * 24))
+@pytest.mark.clause("4.1.1(1)")
 def test_rent_is_due_for_the_days_on_which_the_line_was_in_service_at_some_hour(
     found: list[tuple[int, ProductStatus.ValueType, str]], ends: int | None
 ) -> None:
@@ -167,6 +172,7 @@ def test_a_contract_of_twelve_months_takes_its_price_off_twelve_rents() -> None:
     assert taken == 12
 
 
+@pytest.mark.clause("4.1.2(1)")
 def test_a_pack_is_used_after_the_plans_allowance_and_before_its_rates() -> None:
     line = LineMonth("p", POSTPAID, IN_USE, [Item(PACK, JUNE.start, None)], Volume(minutes=151))
     (calls,) = [each for each in charges_of(line, JUNE, JUNE.end, PLANS.get) if each.kind is EntryKind.CALLS]
@@ -187,7 +193,6 @@ def test_only_prepaid_lines_pay_rent_in_advance() -> None:
     assert in_advance(replace(line, rating_type=POSTPAID), JUNE, JUNE.start + HOUR, PLANS.get) == ()
 
 
-@settings(deadline=None)
 @given(*[st.dictionaries(st.sampled_from(CHARGES), st.integers(-1000, 1000))] * 2)
 def test_what_is_booked_makes_up_for_what_is_missing(due: dict[EntryKind, int], charged: dict[EntryKind, int]) -> None:
     found = postings("account-1", JUNE, due, charged)
@@ -206,13 +211,13 @@ def test_what_is_booked_makes_up_for_what_is_missing(due: dict[EntryKind, int], 
     ("total", "at_the_edge", "abnormal"),
     [(499, True, False), (500, True, True), (500, False, False), (501, False, True), (501, True, True)],
 )
+@pytest.mark.clause("F4.1")
 def test_fact_4_a_bill_is_abnormal_by_five_times_the_mean_of_three_months_and_the_edge_is_policy(
     total: int, at_the_edge: bool, abnormal: bool
 ) -> None:
     assert is_abnormal(total, [50, 100, 150], 5, at_the_edge=at_the_edge) is abnormal
 
 
-@settings(deadline=None)
 @given(st.integers(-100, 10**6), st.lists(st.integers(0, 10**5), max_size=3), st.booleans())
 def test_a_mean_needs_three_months_and_is_not_rounded(total: int, before: list[int], edge: bool) -> None:
     found = is_abnormal(total, before, 5, at_the_edge=edge)
@@ -226,14 +231,14 @@ def test_a_mean_needs_three_months_and_is_not_rounded(total: int, before: list[i
 # Fact 5.
 
 
-@settings(deadline=None)
 @given(st.integers(0, 10**9), st.integers(-3, 400))
+@pytest.mark.clause("F5.1")
 def test_fact_5_a_late_installation_costs_one_per_cent_a_day(fee: int, days: int) -> None:
     assert late_compensation(fee, days, 10) == half_up(Fraction(fee * max(days, 0), 100))
 
 
-@settings(deadline=None)
 @given(st.integers(0, 10**9))
+@pytest.mark.clause("F5.2")
 def test_fact_5_a_late_fee_is_three_per_mille_a_day_rounded_half_up(principal: int) -> None:
     assert late_fee(principal, 3) == half_up(Fraction(3 * principal, 1000))
 
@@ -241,21 +246,23 @@ def test_fact_5_a_late_fee_is_three_per_mille_a_day_rounded_half_up(principal: i
 DAY = timedelta(days=1)
 
 
-def move(standing: Standing, days: float) -> Move:
-    return next_move(standing, MAY, MAY + days * DAY, suspension_days=30, termination_days=60)
+def move(state: ArrearsState, days: float) -> Move:
+    return next_move(state, MAY, MAY + days * DAY, suspension_days=30, termination_days=60)
 
 
+@pytest.mark.clause("F5.3")
 def test_fact_5_a_line_is_suspended_only_after_30_days_and_told_24_hours_before() -> None:
-    assert move(Standing(), 27.9) == Move.NOTHING
-    assert move(Standing(), 28) == Move.WARN
-    warned = Standing(warned=MAY + 28 * DAY)
+    assert move(ArrearsState(), 27.9) == Move.NOTHING
+    assert move(ArrearsState(), 28) == Move.WARN
+    warned = ArrearsState(warned=MAY + 28 * DAY)
     assert (move(warned, 29.9), move(warned, 30)) == (Move.NOTHING, Move.SUSPEND)
-    late = Standing(warned=MAY + 45 * DAY)
+    late = ArrearsState(warned=MAY + 45 * DAY)
     assert (move(late, 45.9), move(late, 46)) == (Move.NOTHING, Move.SUSPEND)
 
 
+@pytest.mark.clause("F5.4")
 def test_fact_5_a_line_is_terminated_only_after_60_more_days_and_told_24_hours_before() -> None:
-    suspended = Standing(MAY + 28 * DAY, MAY + 30 * DAY)
+    suspended = ArrearsState(MAY + 28 * DAY, MAY + 30 * DAY)
     assert (move(suspended, 87.9), move(suspended, 88)) == (Move.NOTHING, Move.WARN_LAST)
     told = replace(suspended, last_warned=MAY + 88 * DAY)
     assert (move(told, 89.9), move(told, 90)) == (Move.NOTHING, Move.TERMINATE)

@@ -6,7 +6,7 @@ import pytest
 
 from gateway.settings import SettingsError, load
 from gateway.store.opening import PostgresqlSettings
-from region_node.settings import FulfilmentSettings, ProviderSettings, RegionSettings, WebhookSettings
+from region_node.node.settings import FulfilmentSettings, ProviderSettings, RegionSettings, WebhookSettings
 
 GOOD = """
 federation = "demo.example"

@@ -9,20 +9,21 @@ from functools import partial
 from pathlib import Path
 from xml.etree.ElementTree import Element, fromstring
 
+import gateway.web
 from coordinator.cli.complaints import report_page
-from coordinator.cli.complaints.report_charts import Bar, Caption, Line, bars, lines
-from coordinator.cli.complaints.report_style import STYLE
 from coordinator.cli.network import matrix_page
 from coordinator.oversight import figures
 from gateway.api.coordinator.v1 import path_service_pb2 as contract
 from gateway.api.coordinator.v1.complaint_oversight_service_pb2 import ComplaintDimension, ReportComplaintsResponse
 from gateway.api.types.v1.types_pb2 import LocalizedText
 from gateway.federation.files import load
-from gateway.languages import current_language, in_each_language
+from gateway.web.charts import Bar, Caption, Chart, Label, Line, bars, lines
+from gateway.wording.languages import current_language, in_each_language
 from tests.unit.test_complaint_report import MONTHS, TEXTS, report
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 CAPTION = Caption("key", "title", "description")
+STYLE = (Path(gateway.web.__file__).parent / "templates" / "style.css.j2").read_text("utf-8")
 SHIPPED = load(Path(__file__).parents[2] / "deploy" / "federation")
 FONT, BOLD, LINE = 13, 1.12, 1.5  # pixels, times as wide, times as high
 WINDOW, MARGIN = 1200, 24  # pixels
@@ -43,19 +44,16 @@ def width(text: str, font: float = FONT) -> float:
     return font * sum(WIDTHS.get(each, 1.0 if ord(each) > 0x2E80 else 0.79) for each in text)
 
 
-def extents(drawing: Element) -> Iterator[tuple[float, float, float, str]]:
-    """Of each text its height on the chart, where it begins and ends, and the text."""
-    for each in drawing.iter("text"):
-        told, at = each.text or "", float(each.attrib["x"])
-        before = {"start": 0.0, "middle": 0.5, "end": 1.0}[each.attrib["text-anchor"]] * width(told)
-        yield float(each.attrib["y"]), at - before, at - before + width(told), told
+def extents(label: Label) -> tuple[float, float, float, str]:
+    """Of a text its height on the chart, where it begins and ends, and the text."""
+    before = {"start": 0.0, "middle": 0.5, "end": 1.0}[label.anchor] * width(label.text)
+    return label.y, label.x - before, label.x - before + width(label.text), label.text
 
 
-def overlapping(drawing: Element) -> list[str]:
+def overlapping(chart: Chart) -> list[str]:
     """What is wrong with the texts of a chart."""
-    _, _, room, _ = map(float, drawing.attrib["viewBox"].split())
-    found = sorted(extents(drawing))
-    wrong = [f"{told} is cut off" for _, start, end, told in found if start < 0 or end > room]
+    found = sorted(map(extents, chart.labels))
+    wrong = [f"{told} is cut off" for _, start, end, told in found if start < 0 or end > chart.width]
     for (height, _, end, told), (other, start, _, following) in itertools.pairwise(found):
         if height == other and start < end:
             wrong.append(f"{told} lies over {following}")
@@ -102,7 +100,7 @@ def _number(pattern: str, style: str) -> float:
 
 
 def foldable(cell: Element) -> bool:
-    """Whether the style of the page lets the text of a cell go on in a next line."""
+    """Whether the style of all pages lets the text of a cell go on in a next line."""
     folded = re.search(r"th\[scope=row\], \.words \{ white-space: normal; \}", STYLE)
     is_head = cell.attrib.get("scope") == "col"  # whose titles always may
     named = "scope" in cell.attrib and cell.attrib.get("class") != "whole"

@@ -4,13 +4,13 @@ import re
 from datetime import timedelta
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Channel, Requester
 from gateway.errors import Refused
-from region_node import requests
+from region_node.requests import checks as requests
 
 GOOD_NAMES = st.from_regex(r"[A-Za-z0-9._-]{1,64}", fullmatch=True)
 ANY_TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=70)
@@ -22,14 +22,12 @@ def field_refused(error: Refused) -> str:
     return error.parameters["field"]
 
 
-@settings(deadline=None)
 @given(GOOD_NAMES, st.sampled_from(CHANNELS))
 def test_ids_of_letters_digits_dots_dashes_and_underscores_are_good(name: str, channel: Channel.ValueType) -> None:
     requests.require_request_id(name)
     requests.require_requester(Requester(staff_id=name, channel=channel))
 
 
-@settings(deadline=None)
 @given(ANY_TEXT)
 def test_any_other_id_is_refused(text: str) -> None:
     if re.match(r"^[A-Za-z0-9._-]{1,64}\Z", text):
@@ -58,7 +56,6 @@ def test_a_channel_of_the_contract_must_be_named(channel: int) -> None:
     assert field_refused(raised.value) == "requester.channel"
 
 
-@settings(deadline=None)
 @given(st.integers(0, 12), st.integers(0, 10), st.booleans())
 def test_a_text_keeps_to_its_limit_and_is_there_where_it_must_be(length: int, limit: int, required: bool) -> None:
     text = "字" * length
@@ -70,7 +67,6 @@ def test_a_text_keeps_to_its_limit_and_is_there_where_it_must_be(length: int, li
     assert field_refused(raised.value) == "note"
 
 
-@settings(deadline=None)
 @given(st.floats(allow_nan=True, allow_infinity=True))
 def test_a_wait_is_between_nothing_and_half_a_minute(seconds: float) -> None:
     if 0 <= seconds <= 30:

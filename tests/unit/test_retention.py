@@ -9,19 +9,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway import audit
 from gateway.api.federation.v1.configuration_pb2 import Configuration, DataClass, RetentionRule, RetentionStart
 from gateway.api.region.v1.order_pb2 import OrderState
-from gateway.clock import to_microseconds
+from gateway.auditing import audit
 from gateway.federation.files import load
 from gateway.federation.rules import problems
 from gateway.federation.witnesses import witnesses_of
-from region_node.auditing import AuditedCall
+from gateway.time.clock import to_microseconds
+from region_node.customers.documents.files import REGISTERED, StoredFile, insert_file
 from region_node.customers.rows import insert_line
-from region_node.documents.files import REGISTERED, StoredFile, insert_file
-from region_node.retention import holds
-from region_node.retention.classes import purgers
-from region_node.retention.rules import cutoff, next_purge
+from region_node.lifecycle.holds import operations as holds
+from region_node.lifecycle.retention.classes import purgers
+from region_node.records.purging.rules import cutoff, next_purge
+from region_node.requests.auditing import AuditedCall
 from tests.unit.purging import LONG_AGO, NOW, Archive, archive
 from tests.unit.situations import LINE
 
@@ -111,10 +111,10 @@ def test_a_rule_that_must_not_be_is_told(breaks: Break, told: str) -> None:
     assert any(told in each for each in problems(configuration)), problems(configuration)
 
 
-def test_everything_that_can_be_purged_has_a_rule_in_what_is_shipped() -> None:
+def test_everything_that_can_be_purged_has_a_rule_in_what_is_shipped(kept: Archive) -> None:
     assert not problems(SHIPPED)
     ruled = {rule.data_class for rule in SHIPPED.retention_rules}
-    assert set(purgers()) <= ruled
+    assert set(purgers(kept.registry)) <= ruled
     assert ruled == {value for value in DataClass.values() if value}
 
 
@@ -208,9 +208,9 @@ def test_the_audit_chain_is_never_cut(kept: Archive) -> None:
 
 
 def test_what_is_attached_to_a_complaint_does_not_go_with_the_documents(kept: Archive) -> None:
-    for docket in ("", "guangdong/20250101-1"):
+    for ticket_id in ("", "guangdong/20250101-1"):
         file = StoredFile(
-            register_id=f"sichuan/counter/{docket[-1:]}",
+            document_id=f"sichuan/counter/{ticket_id[-1:]}",
             subject="customer/c1",
             number_hash="",
             named_hash="",
@@ -218,9 +218,9 @@ def test_what_is_attached_to_a_complaint_does_not_go_with_the_documents(kept: Ar
             received=1,
             state=REGISTERED,
             home="sichuan",
-            docket=docket,
+            ticket_id=ticket_id,
         )
         insert_file(kept.tx, file, b"", NOW - LONG_AGO)
     kept.night(TOMORROW)
-    assert kept.connection.execute("SELECT docket FROM document_files").fetchall() == [("guangdong/20250101-1",)]
+    assert kept.connection.execute("SELECT ticket_id FROM document_files").fetchall() == [("guangdong/20250101-1",)]
     assert kept.report()["DATA_CLASS_DOCUMENTS"].removed == 1

@@ -7,7 +7,9 @@ import pytest
 from click.testing import CliRunner
 
 from gateway.api.region.v1 import retention_service_pb2 as api
-from region_node.cli.customers import retention
+from region_node.cli import impact_records, retention
+from region_node.cli.connection import Target
+from region_node.cli.customers import holds
 from region_node.cli.main import main
 
 CONNECTION = ["--node", "127.0.0.1:1", "--federation", "f", "--region", "sichuan"]
@@ -25,7 +27,7 @@ CONNECTION = ["--node", "127.0.0.1:1", "--federation", "f", "--region", "sichuan
 def test_an_empty_answer_says_so_to_people_and_is_empty_to_programs(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, words: list[str], answer: object, said: str, *, as_json: bool
 ) -> None:
-    monkeypatch.setattr(retention, "_ask", lambda target, ask: answer)
+    monkeypatch.setattr(Target, "call", lambda *_: answer)
     options = [*CONNECTION, "--credentials", str(tmp_path), *(["--json"] if as_json else [])]
     told = CliRunner().invoke(main, [*words, *options])
     assert told.exit_code == 0, told.output
@@ -33,12 +35,12 @@ def test_an_empty_answer_says_so_to_people_and_is_empty_to_programs(
 
 
 COMMANDS = [
-    (retention.hold, "run the same command again"),
-    (retention.release_hold, "run the same command again"),
-    (retention.record_impact, "run the same command again"),
-    (retention.list_holds, "cannot answer just now"),
+    (holds.hold, "not known: run it again"),
+    (holds.release_hold, "not known: run it again"),
+    (impact_records.record_impact, "not known: run it again"),
+    (holds.list_holds, "cannot answer just now"),
     (retention.report, "cannot answer just now"),
-    (retention.list_impact_records, "cannot answer just now"),
+    (impact_records.list_impact_records, "cannot answer just now"),
 ]
 
 

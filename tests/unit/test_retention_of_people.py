@@ -6,41 +6,49 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from gateway import audit, vault
 from gateway.api.region.v1.complaint_envelopes_pb2 import ComplaintNoted
 from gateway.api.region.v1.complaint_pb2 import Complaint, ComplaintState, EscalationTrigger
 from gateway.api.region.v1.customer_service_pb2 import ImportFile, ProductStatus
 from gateway.api.region.v1.document_service_pb2 import DocumentUpload
 from gateway.api.region.v1.sharing_service_pb2 import ConsentEvidence
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.clock import to_microseconds, to_timestamp
+from gateway.auditing import audit
 from gateway.relay.at_rest import envelope_subject
-from region_node.auditing import AuditedCall
-from region_node.billing import ledger
-from region_node.billing.rules import EntryKind, transfer
-from region_node.complaints.import_rows import NewComplaint, insert_complaints
-from region_node.complaints.index_rows import keep_indexed
-from region_node.complaints.private_notes import add_private_note
-from region_node.complaints.rows import (
+from gateway.store import vault
+from gateway.time.clock import to_microseconds, to_timestamp
+from region_node.care.complaints.case_notifier_rows import note_to_tell
+from region_node.care.complaints.import_rows import NewComplaint, insert_complaints
+from region_node.care.complaints.index_rows import keep_indexed
+from region_node.care.complaints.keeping import add_complaint
+from region_node.care.complaints.private_notes import add_private_note
+from region_node.care.complaints.rows import (
     ComplaintRow,
     complaint_subject,
     find_complaint,
-    insert_complaint,
-    next_docket_number,
+    next_ticket_number,
     note_escalations,
 )
-from region_node.complaints.telling_rows import note_to_tell
+from region_node.customers.accounts import ledger
+from region_node.customers.accounts.rules import EntryKind, transfer
+from region_node.customers.documents.files import COMPLETE, REGISTERED, StoredFile, insert_file, note_withdrawal
 from region_node.customers.operations import keep_line
 from region_node.customers.rows import Line, find_customer, insert_line
-from region_node.customers.standing import ACTIVE, ERASED, keep_standing, standing_of
-from region_node.documents.files import COMPLETE, REGISTERED, StoredFile, insert_file, note_withdrawal
-from region_node.erasure.rows import erasure_of
-from region_node.importing.progress import Rejection, Taken, rejections_between, take_once
-from region_node.retention import holds
-from region_node.retention.purge import PAGE
-from region_node.sharing.rows import SharingRequest, decisions_of, insert_grant, insert_request, is_paper_used, withdraw
-from region_node.sharing.rules import Decided
-from region_node.subjects import customer_subject, import_subject, number_index, number_subject
+from region_node.customers.sharing.rows import (
+    SharingRequest,
+    decisions_of,
+    insert_grant,
+    insert_request,
+    is_paper_used,
+    withdraw,
+)
+from region_node.customers.sharing.rules import Decided
+from region_node.customers.status import ACTIVE, ERASED, keep_status, status_of
+from region_node.lifecycle.erasure.rows import erasure_of
+from region_node.lifecycle.holds import operations as holds
+from region_node.lifecycle.retention.purge import PAGE
+from region_node.node.subjects import customer_subject, import_subject, number_index, number_subject
+from region_node.requests.auditing import AuditedCall
+from region_node.requests.importing.progress import Rejection, Taken, rejections_between, take_once
 from tests.unit.purging import LONG_AGO, NOW, Archive, archive
 from tests.unit.situations import LINE
 
@@ -67,21 +75,23 @@ def complain(
     parent: str = "",
 ) -> str:
     """A complaint of long ago about the line, with all that there may be about one."""
-    docket = f"{parent}/{number}" if parent else f"sichuan/20251101-{number}"
+    ticket_id = f"{parent}/{number}" if parent else f"sichuan/20251101-{number}"
     complaint = Complaint(
-        docket=docket, handling_region="sichuan", owner_region="sichuan", state=state, version=1, parent=parent
+        ticket_id=ticket_id, origin_region="sichuan", owner_region="sichuan", state=state, version=1, parent=parent
     )
     complaint.request.number, complaint.request.description = LINE.number, "no signal"
-    complaint.creation_date.CopyFrom(to_timestamp(OLD))
-    insert_complaint(kept.tx, ComplaintRow(complaint, ""), 0 if parent else number, ended)
+    complaint.create_time.CopyFrom(to_timestamp(OLD))
+    add_complaint(kept.tx, ComplaintRow(complaint, ""), 0 if parent else number, ended)
     reached = complaint.escalations.add(level=2, trigger=EscalationTrigger.ESCALATION_TRIGGER_HALF_USED)
     reached.due.CopyFrom(to_timestamp(OLD))
     reached.time.CopyFrom(to_timestamp(OLD))
-    note_escalations(kept.tx, docket, [reached])
-    add_private_note(kept.tx, docket, "sichuan/chen", "he was angry", OLD)
-    attached = StoredFile(f"sichuan/counter/{docket}", complaint_subject(docket), "", "", 1, 1, COMPLETE, "", docket)
+    note_escalations(kept.tx, ticket_id, [reached])
+    add_private_note(kept.tx, ticket_id, "sichuan/chen", "he was angry", OLD)
+    attached = StoredFile(
+        f"sichuan/counter/{ticket_id}", complaint_subject(ticket_id), "", "", 1, 1, COMPLETE, "", ticket_id
+    )
     insert_file(kept.tx, attached, b"photo", OLD)
-    return docket
+    return ticket_id
 
 
 PARTS = ("complaints", "complaint_escalations", "complaint_private_notes", "document_files")
@@ -92,19 +102,19 @@ def counts(kept: Archive) -> list[int]:
 
 
 def test_a_complaint_goes_with_all_that_is_about_it_and_is_still_counted(kept: Archive) -> None:
-    docket = complain(kept, 1)
+    ticket_id = complain(kept, 1)
     assert counts(kept) == [1, 1, 1, 1]
     kept.night(TOMORROW)
     assert counts(kept) == [0, 0, 0, 0]
     assert kept.count("complaint_figures") == 1
-    assert not vault.key_ids_of(kept.tx, [complaint_subject(docket)]), "a copy of it cannot be read either"
+    assert not vault.key_ids_of(kept.tx, [complaint_subject(ticket_id)]), "a copy of it cannot be read either"
     assert kept.report()["DATA_CLASS_COMPLAINTS"].removed == 1
-    assert next_docket_number(kept.tx) == 2, "no docket is given twice"
+    assert next_ticket_number(kept.tx) == 2, "no ticket id is given twice"
     audit.verify(audit.rows(kept.tx))
 
 
 def test_the_first_complaint_has_the_first_number(kept: Archive) -> None:
-    assert next_docket_number(kept.tx) == 1
+    assert next_ticket_number(kept.tx) == 1
 
 
 Waits = Callable[[Archive, str], object]
@@ -113,24 +123,24 @@ Waits = Callable[[Archive, str], object]
 @pytest.mark.parametrize(
     "why",
     [
-        lambda kept, docket: kept.tx.execute("UPDATE complaints SET due = 1"),
-        lambda kept, docket: note_to_tell(kept.tx, docket, 1),
-        lambda kept, docket: kept.sent(docket, OLD, closed=False),
-        lambda kept, docket: kept.tx.execute(
-            "INSERT INTO complaint_tellings (docket, level, sink, content, create_time, due, attempts, told_time)"
-            " VALUES (:docket, 2, 'webhook', :content, 1, 1, 0, NULL)",
-            docket=docket,
+        lambda kept, ticket_id: kept.tx.execute("UPDATE complaints SET due = 1"),
+        lambda kept, ticket_id: note_to_tell(kept.tx, ticket_id, 1),
+        lambda kept, ticket_id: kept.sent(ticket_id, OLD, closed=False),
+        lambda kept, ticket_id: kept.tx.execute(
+            "INSERT INTO escalation_notices (ticket_id, level, sink, content, create_time, due, attempts, told_time)"
+            " VALUES (:ticket_id, 2, 'webhook', :content, 1, 1, 0, NULL)",
+            ticket_id=ticket_id,
             content=b"",
         ),
     ],
     ids=["money is due", "a coordinator is to be told", "an envelope is on its way", "somebody above is to be told"],
 )
 def test_a_complaint_about_which_something_waits_is_never_purged(kept: Archive, why: Waits) -> None:
-    docket = complain(kept, 1)
-    why(kept, docket)
+    ticket_id = complain(kept, 1)
+    why(kept, ticket_id)
     kept.night(TOMORROW)
     assert counts(kept) == [1, 1, 1, 1]
-    assert find_complaint(kept.tx, docket) is not None
+    assert find_complaint(kept.tx, ticket_id) is not None
 
 
 @pytest.mark.parametrize("is_heard_of", [True, False])
@@ -139,7 +149,7 @@ def test_a_complaint_that_came_from_another_region_goes_as_any_other(kept: Archi
     if is_heard_of:
         kept.received(complain(kept, 2, ended=NOW), NOW)
     kept.night(TOMORROW)
-    left = kept.connection.execute("SELECT docket_number FROM complaints").fetchall()
+    left = kept.connection.execute("SELECT ticket_number FROM complaints").fetchall()
     assert left == [(2,)] if is_heard_of else [(1,)], "until then its origin may not have the answer"
 
 
@@ -148,7 +158,7 @@ def test_a_complaint_counts_from_its_end_and_one_that_is_open_from_nothing(kept:
     complain(kept, 2, ended=NOW - timedelta(days=300))
     complain(kept, 3)
     kept.night(TOMORROW)
-    left = kept.connection.execute("SELECT docket_number FROM complaints ORDER BY 1").fetchall()
+    left = kept.connection.execute("SELECT ticket_number FROM complaints ORDER BY 1").fetchall()
     assert left == [(1,), (2,)]
 
 
@@ -165,14 +175,14 @@ def test_a_case_goes_as_a_whole_once_all_of_it_has_ended(kept: Archive) -> None:
 
 def index(kept: Archive, number: int, filed: datetime) -> str:
     """What Guangdong has told of a complaint about the line."""
-    noted = ComplaintNoted(docket=f"guangdong/1-{number}", number=LINE.number, category="OTHER")
-    noted.creation_date.CopyFrom(to_timestamp(filed))
+    noted = ComplaintNoted(ticket_id=f"guangdong/1-{number}", number=LINE.number, category="OTHER")
+    noted.create_time.CopyFrom(to_timestamp(filed))
     keep_indexed(kept.tx, noted, "")
-    return noted.docket
+    return noted.ticket_id
 
 
 def indexed(kept: Archive) -> list[str]:
-    return [row[0] for row in kept.connection.execute("SELECT docket FROM complaint_index ORDER BY docket")]
+    return [row[0] for row in kept.connection.execute("SELECT ticket_id FROM complaint_index ORDER BY ticket_id")]
 
 
 def test_what_other_regions_told_of_complaints_goes_by_their_filing_page_by_page(kept: Archive) -> None:
@@ -190,20 +200,20 @@ def test_what_other_regions_told_of_complaints_goes_by_their_filing_page_by_page
 def test_what_other_regions_told_of_complaints_of_a_held_customer_stays(kept: Archive) -> None:
     customer = kept.customer()
     insert_line(kept.tx, LINE)
-    docket = index(kept, 1, OLD)
+    ticket_id = index(kept, 1, OLD)
     holds.hold(kept.tx, customer, "court/1", None, AuditedCall("staff", "chen", NOW))
     kept.night(TOMORROW)
-    assert indexed(kept) == [docket]
+    assert indexed(kept) == [ticket_id]
     assert kept.report()["DATA_CLASS_COMPLAINTS"].held == 1
 
 
 def test_a_request_outlives_its_complaint(kept: Archive) -> None:
-    docket = complain(kept, 1, state=IN_PROGRESS)
+    ticket_id = complain(kept, 1, state=IN_PROGRESS)
     kept.tx.execute(
         "INSERT INTO requests (caller, request_id, digest, order_id, settled, reason, parameters, time)"
-        " VALUES ('counter', 'C1', :digest, :docket, 1, 0, '{}', :time)",
+        " VALUES ('counter', 'C1', :digest, :ticket_id, 1, 0, '{}', :time)",
         digest=b"",
-        docket=docket,
+        ticket_id=ticket_id,
         time=to_microseconds(OLD),
     )
     kept.night(TOMORROW)
@@ -255,7 +265,7 @@ def test_no_consent_comes_into_force_again_because_the_one_after_it_is_gone(kept
 def test_the_consents_of_an_erased_customer_go_once_they_are_old(kept: Archive) -> None:
     kept.customer()
     decide(kept, "in force", OLD)
-    keep_standing(kept.tx, LINE.customer_id, ERASED)
+    keep_status(kept.tx, LINE.customer_id, ERASED)
     kept.night(TOMORROW)
     assert not left(kept)
 
@@ -275,13 +285,13 @@ def test_a_paper_stays_used_after_the_consent_that_was_given_by_it_is_forgotten(
 def test_an_imported_complaint_counts_from_its_end_there(kept: Archive) -> None:
     for number, closed in ((1, OLD), (2, NOW - timedelta(days=300)), (3, None)):
         complaint = Complaint(
-            docket=f"sichuan/1-{number}", owner_region="sichuan", state=CLOSED if closed else IN_PROGRESS
+            ticket_id=f"sichuan/1-{number}", owner_region="sichuan", state=CLOSED if closed else IN_PROGRESS
         )
-        complaint.creation_date.CopyFrom(to_timestamp(OLD))
+        complaint.create_time.CopyFrom(to_timestamp(OLD))
         new = NewComplaint(ComplaintRow(complaint, ""), number, number_index(kept.tx, LINE.number), str(number), closed)
         insert_complaints(kept.tx, [new], NOW)
     kept.night(TOMORROW)
-    assert kept.connection.execute("SELECT docket_number FROM complaints ORDER BY 1").fetchall() == [(2,), (3,)]
+    assert kept.connection.execute("SELECT ticket_number FROM complaints ORDER BY 1").fetchall() == [(2,), (3,)]
 
 
 @dataclass(frozen=True)
@@ -328,7 +338,7 @@ def test_a_customer_whose_lines_ended_long_ago_is_erased(kept: Archive) -> None:
     kept.customer()
     end_line(kept, LINE, OLD)
     kept.night(TOMORROW)
-    assert standing_of(kept.tx, LINE.customer_id) == ERASED
+    assert status_of(kept.tx, LINE.customer_id) == ERASED
     assert find_customer(kept.tx, LINE.customer_id) is None
     assert not vault.key_ids_of(kept.tx, [customer_subject(LINE.customer_id)])
     erased = erasure_of(kept.tx, LINE.customer_id)
@@ -360,7 +370,7 @@ def test_a_customer_with_whom_something_is_open_is_never_erased(
     end_line(kept, LINE, OLD)
     why(kept)
     kept.night(TOMORROW)
-    assert standing_of(kept.tx, LINE.customer_id) == ACTIVE
+    assert status_of(kept.tx, LINE.customer_id) == ACTIVE
 
 
 def test_a_legal_hold_keeps_customers_consents_and_complaints(kept: Archive) -> None:
@@ -371,13 +381,13 @@ def test_a_legal_hold_keeps_customers_consents_and_complaints(kept: Archive) -> 
     holds.hold(kept.tx, LINE.customer_id, "court/1", NOW + timedelta(days=30), AuditedCall("staff", "chen", NOW))
     kept.night(TOMORROW)
     assert (counts(kept), left(kept)) == ([1, 1, 1, 1], {"run out"})
-    assert standing_of(kept.tx, LINE.customer_id) == ACTIVE
+    assert status_of(kept.tx, LINE.customer_id) == ACTIVE
     report = kept.report()
     for name in ("ENDED_CUSTOMERS", "COMPLAINTS", "CONSENTS"):
         assert (report[f"DATA_CLASS_{name}"].held, report[f"DATA_CLASS_{name}"].removed) == (1, 0)
     kept.night(NOW + timedelta(days=31))
     assert (counts(kept), left(kept)) == ([0, 0, 0, 0], set())
-    assert standing_of(kept.tx, LINE.customer_id) == ERASED
+    assert status_of(kept.tx, LINE.customer_id) == ERASED
 
 
 def document(kept: Archive, name: str, *, expires: datetime | None = None) -> str:
@@ -386,7 +396,7 @@ def document(kept: Archive, name: str, *, expires: datetime | None = None) -> st
     file = StoredFile(name, "customer/c1", number_index(kept.tx, LINE.number), "", 1, 1, REGISTERED, "sichuan")
     insert_file(kept.tx, file, named.SerializeToString(), OLD)
     kept.tx.execute(
-        "INSERT INTO documents (register_id, customer_id, code, region, verifier, verify_time, expire_time, media_type,"
+        "INSERT INTO documents (document_id, customer_id, code, region, verifier, verify_time, expire_time, media_type,"
         " size, content_hash, identity_hash, register_time) VALUES (:id, 'c1', 'ID_ORIG', 'sichuan', 'chen', :time,"
         " CAST(:expires AS BIGINT), '', 1, '', '', :time)",
         id=name,
@@ -403,11 +413,11 @@ def test_a_document_that_is_still_good_is_kept_however_long_ago_it_was_verified(
     document(kept, "good", expires=NOW + timedelta(days=300))
     note_withdrawal(kept.tx, document(kept, "found false", expires=NOW + timedelta(days=300)), OLD)
     kept.tx.execute(
-        "UPDATE documents SET withdraw_time = :time WHERE register_id = 'found false'", time=to_microseconds(OLD)
+        "UPDATE documents SET withdraw_time = :time WHERE document_id = 'found false'", time=to_microseconds(OLD)
     )
     kept.night(TOMORROW)
     for table in ("document_files", "documents"):
-        found = kept.connection.execute(f"SELECT register_id FROM {table} ORDER BY 1").fetchall()
+        found = kept.connection.execute(f"SELECT document_id FROM {table} ORDER BY 1").fetchall()
         assert found == [("expired lately",), ("good",)], table
 
 

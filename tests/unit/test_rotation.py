@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway import vault
-from gateway.region_keys import KeySet, RegionKeys, RegionKeysUnusable
-from gateway.rotation import KeyFile
+from gateway.maintenance.rotation import KeyFile
+from gateway.security.region_keys import KeySet, RegionKeys, RegionKeysUnusable
+from gateway.store import vault
 from gateway.store.schema import migrations_of
 from gateway.store.sqlite import SqliteTransaction
 from gateway.store.sqlite_schema import apply

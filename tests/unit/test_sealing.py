@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.sealing import KEY_BYTES, KeyUnknown, KeyUnusable, PrivateKey, Received, Route, Sent, Unreadable
+from gateway.security.sealing import KEY_BYTES, KeyUnknown, KeyUnusable, PrivateKey, Received, Route, Sent, Unreadable
 
 secrets = st.binary(min_size=KEY_BYTES, max_size=KEY_BYTES)
 names = st.text(max_size=20)

@@ -8,15 +8,15 @@ import pytest
 
 from gateway.api.federation.v1.federation_pb2 import Member, SealingKey
 from gateway.api.types.v1.access_pb2 import Role
-from gateway.authority import AUTHORITY_CERTIFICATE, Authority
-from gateway.doctor.findings import Finding, State
-from gateway.identity import Identity
-from gateway.region_keys import KeySet
-from gateway.sealing_keys import published
-from gateway.signing import Signer
-from gateway.tls import Credentials
+from gateway.maintenance.doctor.findings import Finding, State
+from gateway.security.authority import AUTHORITY_CERTIFICATE, Authority
+from gateway.security.identity import Identity
+from gateway.security.region_keys import KeySet
+from gateway.security.sealing_keys import published
+from gateway.security.signing import Signer
+from gateway.security.tls import Credentials
 from region_node.cli.node.sealing_checks import check_sealing_key
-from region_node.settings import RegionSettings, SigningFiles
+from region_node.node.settings import RegionSettings, SigningFiles
 
 NOW = datetime(2031, 11, 24, 12, tzinfo=UTC)
 FEDERATION = "crossregion.example"

@@ -6,9 +6,9 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from gateway.api.federation.v1.federation_pb2 import SealingKey
-from gateway.region_keys import KeySet, RegionKeys
-from gateway.sealing_keys import SealingKeys, published
-from gateway.signing import Signer, _signed
+from gateway.security.region_keys import KeySet, RegionKeys
+from gateway.security.sealing_keys import SealingKeys, published
+from gateway.security.signing import Signer, _signed
 from tests.keys import region_keys
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)

@@ -5,11 +5,12 @@ from collections.abc import Callable, Coroutine
 
 import pytest
 
-from gateway import server, starting
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
-from gateway.server import run_until_stopped
-from gateway.starting import StoppedWhileStarting, persistently, told_to_stop
+from gateway.process import starting
+from gateway.process.starting import StoppedWhileStarting, persistently, told_to_stop
+from gateway.rpc import server
+from gateway.rpc.server import run_until_stopped
 
 
 async def for_ever() -> None:

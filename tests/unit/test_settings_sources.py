@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from coordinator.settings import CoordinatorSettings
 from gateway.settings import Page, SettingsError, Sources, load_page
 from gateway.settings.entries import Entry, entries_of
-from region_node.settings import RegionSettings
+from region_node.node.settings import RegionSettings
 from tests.unit.test_settings import House, Lamp
 
 PREFIX = "HOUSE_"

@@ -8,32 +8,34 @@ from datetime import timedelta
 
 import pytest
 
-from gateway import audit, vault
 from gateway.api.federation.v1.configuration_pb2 import LegalBasis, SharedField
 from gateway.api.region.v1 import sharing_service_pb2 as api
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Channel, Requester
-from gateway.clock import to_microseconds
+from gateway.auditing import audit
 from gateway.errors import Refused
 from gateway.federation.current import CurrentFederation
 from gateway.federation.sharing_rules import CONSENT_PAPER
-from gateway.region_keys import KeySet, RegionKeys
 from gateway.relay.border import Border
+from gateway.security.region_keys import KeySet, RegionKeys
+from gateway.store import vault
 from gateway.store.port import Transaction
 from gateway.store.schema import migrations_of
 from gateway.store.sqlite import SqliteTransaction
 from gateway.store.sqlite_schema import apply
-from region_node.context import RegionContext
+from gateway.time.clock import to_microseconds
+from region_node.business.orders.rows import orders_under_way
+from region_node.customers.disclosures.rows import DisclosureRow, disclosures_page, note_disclosure, was_noted
+from region_node.customers.documents.rows import DocumentRow, insert_document
 from region_node.customers.operations import keep_customer
 from region_node.customers.rows import CustomerRow, insert_line
-from region_node.customers.standing import ERASED, RESTRICTED, keep_standing
-from region_node.documents.rows import DocumentRow, insert_document
-from region_node.orders.business import load_rules
-from region_node.requests import Questioner
-from region_node.sharing import rows
-from region_node.sharing.consents import give_consent
-from region_node.sharing.operations import read_shared
-from region_node.subjects import customer_subject
+from region_node.customers.sharing import rows
+from region_node.customers.sharing.consents import give_consent
+from region_node.customers.sharing.operations import read_shared
+from region_node.customers.status import ERASED, RESTRICTED, keep_status
+from region_node.node.context import RegionContext
+from region_node.node.subjects import customer_subject
+from region_node.requests.checks import Questioner
 from tests.simulation.world import keys
 from tests.unit.situations import FEDERATION, LINE, NOW
 
@@ -56,13 +58,13 @@ def sichuan() -> RegionContext:
     """The home region."""
     current = CurrentFederation()
     current.update(FEDERATION, [])
-    return RegionContext(Border("sichuan", keys().signers["sichuan"], keys().trusted, current), load_rules())
+    return RegionContext(Border("sichuan", keys().signers["sichuan"], keys().trusted, current), orders_under_way)
 
 
 def signed(tx: Transaction, name: str, **changes: object) -> str:
     """A consent that the customer has signed in Guangdong, on file; returns its register id."""
     row = DocumentRow(
-        register_id=f"guangdong/counter/{name}",
+        document_id=f"guangdong/counter/{name}",
         customer_id=LINE.customer_id,
         code=CONSENT_PAPER,
         region="guangdong",
@@ -77,7 +79,7 @@ def signed(tx: Transaction, name: str, **changes: object) -> str:
         register_time=to_microseconds(NOW),
     )
     insert_document(tx, replace(row, **changes))  # type: ignore[arg-type]
-    return row.register_id
+    return row.document_id
 
 
 def consent(tx: Transaction, number: str = LINE.number, request_id: str = "C1") -> str:
@@ -111,34 +113,34 @@ def read(tx: Transaction, number: str = LINE.number) -> api.ReadSharedCustomerRe
 def test_a_restricted_record_is_told_to_nobody_who_could_read_it(tx: Transaction) -> None:
     consent(tx)
     assert read(tx).record.values[0].texts == ["王芳"]
-    keep_standing(tx, LINE.customer_id, RESTRICTED)
+    keep_status(tx, LINE.customer_id, RESTRICTED)
     assert read(tx).refusal.reason == Reason.REASON_SHARING_RESTRICTED
 
 
 def test_a_stranger_does_not_learn_that_a_record_is_restricted(tx: Transaction) -> None:
-    keep_standing(tx, LINE.customer_id, RESTRICTED)
+    keep_status(tx, LINE.customer_id, RESTRICTED)
     assert read(tx) == read(tx, NOBODYS)
 
 
 def test_of_an_erased_customer_nothing_is_told_and_nothing_new_is_kept(tx: Transaction) -> None:
     consent(tx)
     vault.destroy(tx, [customer_subject(LINE.customer_id)])
-    keep_standing(tx, LINE.customer_id, ERASED)
-    before = rows.disclosures_page(tx, LINE, 0, 10)
+    keep_status(tx, LINE.customer_id, ERASED)
+    before = disclosures_page(tx, LINE, 0, 10)
     assert read(tx) == read(tx, NOBODYS)
     with pytest.raises(Refused) as raised:
         consent(tx, request_id="C2")
     assert raised.value.reason == Reason.REASON_DOCUMENT_NOT_ON_FILE
-    assert rows.disclosures_page(tx, LINE, 0, 10) == before
+    assert disclosures_page(tx, LINE, 0, 10) == before
     assert not vault.key_ids_of(tx, [customer_subject(LINE.customer_id)]), "no key is made anew"
     assert not before[0].particulars.requester.staff_id, "what was sealed can be read no more"
     assert not rows.grants_page(tx, LINE, 0, 10)[0].evidence.paper
     audit.verify(audit.rows(tx))
 
 
-def reading(staff_id: str = "clerk-7", record: str = "henan/counter/1", **changes: object) -> rows.DisclosureRow:
+def reading(staff_id: str = "clerk-7", record: str = "henan/counter/1", **changes: object) -> DisclosureRow:
     """Guangdong reads the content of a document."""
-    row = rows.DisclosureRow(
+    row = DisclosureRow(
         kind=api.DisclosureKind.DISCLOSURE_KIND_DOCUMENT_READ,
         time=NOW,
         region="guangdong",
@@ -150,9 +152,9 @@ def reading(staff_id: str = "clerk-7", record: str = "henan/counter/1", **change
 
 
 def test_a_reading_goes_on_for_the_same_person_and_document_alone_and_not_for_ever(tx: Transaction) -> None:
-    rows.note_disclosure(tx, LINE, reading())
-    rows.note_disclosure(tx, LINE, reading(record="henan/counter/3", refused=Reason.REASON_DOCUMENT_WITHDRAWN))
-    assert rows.was_noted(tx, LINE, reading(), NOW)
+    note_disclosure(tx, LINE, reading())
+    note_disclosure(tx, LINE, reading(record="henan/counter/3", refused=Reason.REASON_DOCUMENT_WITHDRAWN))
+    assert was_noted(tx, LINE, reading(), NOW)
     others = (
         reading("clerk-8"),
         reading(record="henan/counter/2"),
@@ -160,8 +162,8 @@ def test_a_reading_goes_on_for_the_same_person_and_document_alone_and_not_for_ev
         reading(region="henan"),
         reading(operator="app"),
     )
-    assert not any(rows.was_noted(tx, LINE, each, NOW) for each in others)
-    assert not rows.was_noted(tx, LINE, reading(), NOW + timedelta(seconds=1))
+    assert not any(was_noted(tx, LINE, each, NOW) for each in others)
+    assert not was_noted(tx, LINE, reading(), NOW + timedelta(seconds=1))
 
 
 def test_decisions_and_disclosures_hold_no_value_in_the_clear(tx: Transaction) -> None:

@@ -19,10 +19,10 @@ from gateway.api.federation.v1.configuration_pb2 import (
 from gateway.api.region.v1.sharing_service_pb2 import GrantState, MaskReason, SharedValue
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import LocalizedText, Money
-from gateway.clock import to_timestamp
 from gateway.errors import Refused, reason_name
 from gateway.federation.files import load
-from region_node.sharing.rules import (
+from gateway.time.clock import to_timestamp
+from region_node.customers.sharing.rules import (
     CLEAR,
     Decided,
     Denied,
@@ -117,6 +117,7 @@ def outcome(asked: Reading) -> str:
 
 
 @given(readings())
+@pytest.mark.clause("7.1(2)")
 def test_nothing_is_clear_that_the_purpose_may_not_see_or_that_no_right_covers(asked: Reading) -> None:
     found = judge(asked)
     if isinstance(found, Denied):
@@ -176,6 +177,7 @@ def answer(asked: Reading, values: dict[Field, SharedValue]) -> object:
     return found.grant_id, told_values(found, NUMBER, values)
 
 
+@pytest.mark.guarantee("G9")
 @pytest.mark.parametrize(
     ("asked", "ends"),
     [

@@ -11,12 +11,12 @@ from click.testing import CliRunner, Result
 from coordinator.cli.federation.calendars import FILE, calendar_of, calendars_text, import_calendar, known_years
 from coordinator.cli.federation.federation import validate
 from gateway.api.federation.v1.configuration_pb2 import Calendar, Configuration, TimeLimit
-from gateway.calendars import WorkingDays
 from gateway.federation.calendar_rules import calendar_warnings
 from gateway.federation.catalogue import Federation
 from gateway.federation.current import CurrentFederation
 from gateway.federation.files import dump, load, load_file
 from gateway.federation.rules import problems
+from gateway.time.calendars import WorkingDays
 
 SHIPPED = Path(__file__).parents[2] / "deploy" / "federation"
 SHIPPED_YEARS = (2024, 2025, 2026)
@@ -134,6 +134,7 @@ def test_validate_warns_of_missing_years_and_ends_well(tmp_path: Path) -> None:
     assert '"warnings": [' in as_json.output
 
 
+@pytest.mark.clause("F16.1")
 def test_fact_16_a_year_without_holidays_counts_weekends_with_one_warning_and_never_crashes(
     caplog: pytest.LogCaptureFixture,
 ) -> None:

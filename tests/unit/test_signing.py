@@ -16,10 +16,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.authority import Authority, Issued, PrivateKey
 from gateway.errors import Refused
-from gateway.identity import Identity, parse
-from gateway.signing import AUDIT_HEAD, ENVELOPE, RECEIPT, Signer, TrustedKeys
+from gateway.security.authority import Authority, Issued, PrivateKey
+from gateway.security.identity import Identity, parse
+from gateway.security.signing import AUDIT_HEAD, ENVELOPE, RECEIPT, Signer, TrustedKeys
 
 FEDERATION = "demo.example"
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -121,6 +121,7 @@ def test_bytes_that_are_no_signature_do_not_verify(
     assert not trusted.verify("sichuan", ENVELOPE, CONTENT, signature)
 
 
+@pytest.mark.guarantee("G14")
 def test_a_region_without_an_accepted_key_signs_nothing(authority: Authority, trusted: TrustedKeys) -> None:
     assert not trusted.verify("sichuan", ENVELOPE, CONTENT, signer(signing(authority)).sign(ENVELOPE, CONTENT))
 

@@ -9,10 +9,10 @@ from gateway.api.region.v1.order_pb2 import Order, OrderRequest, OrderState
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.federation.current import CurrentFederation
-from gateway.timers import Timer
-from region_node.orders.home import step_is_due
-from region_node.orders.rows import OrderRow, insert_order, require_order
-from region_node.orders.steps import STEP_TIMER
+from gateway.store.timers import Timer
+from region_node.business.orders.home import step_is_due
+from region_node.business.orders.rows import OrderRow, insert_order, require_order
+from region_node.business.orders.steps import STEP_TIMER
 from tests.unit.billing_scene import books
 
 NOW = datetime(2030, 6, 1, 2, tzinfo=UTC)
@@ -24,12 +24,13 @@ def test_a_process_without_a_configuration_yet_leaves_an_order_as_it_is() -> Non
         request=OrderRequest(business="SUSPEND", number="+8619851000001"),
         state=OrderState.ORDER_STATE_IN_PROGRESS,
         version=1,
-        handling_region="guangdong",
+        origin_region="guangdong",
         home_region="sichuan",
     )
     with books(NOW) as found:
         insert_order(found.tx, OrderRow(order, ""), NOW)
-        context = replace(found.context, border=replace(found.context.border, current=CurrentFederation()))
+        node = replace(found.context, border=replace(found.context.border, current=CurrentFederation()))
+        context = replace(found.orders, node=node)
         with pytest.raises(Refused) as raised:
             step_is_due(found.tx, context, Timer("t", STEP_TIMER, order.id, 0), NOW)
         assert raised.value.reason == Reason.REASON_CONFIGURATION_MISSING

@@ -6,7 +6,7 @@ import sqlite3
 from gateway.store.schema import migrations_of
 from gateway.store.sqlite import SqliteTransaction
 from gateway.store.sqlite_schema import apply
-from region_node.documents.files import REGISTERED, find_file, find_upload
+from region_node.customers.documents.files import REGISTERED, find_file, find_upload
 from tests.keys import region_keys
 
 
@@ -25,6 +25,6 @@ def test_a_document_of_a_database_of_before_is_one_still_and_no_attachment() -> 
         tx = SqliteTransaction(connection, region_keys())
         found = find_file(tx, "henan/counter/1")
         assert found is not None
-        assert (found.docket, found.state) == ("", REGISTERED)
+        assert (found.ticket_id, found.state) == ("", REGISTERED)
         assert find_file(tx, "henan/counter/1", "guangdong/20260101-1") is None
         assert find_upload(tx, "henan/counter/1") == found

@@ -14,10 +14,10 @@ from gateway.api.region.v1.support_request_pb2 import (
     SupportRequest,
 )
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.clock import to_timestamp
 from gateway.errors import Refused
 from gateway.federation.network import NetworkRegistry
-from region_node.support import rules
+from gateway.time.clock import to_timestamp
+from region_node.network.support import rules
 
 NOW = datetime(2026, 12, 10, 9, tzinfo=UTC)
 HOUR = timedelta(hours=1)

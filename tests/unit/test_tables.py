@@ -4,8 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from coordinator.cli.network import problems
-from gateway import terminal
+from coordinator.cli import problems
 from gateway.api.coordinator.v1.problem_service_pb2 import AffectedCount, Problem
 from gateway.api.federation.v1.problem_pb2 import (
     NETWORK_ELEMENT_KIND_LINK,
@@ -13,7 +12,8 @@ from gateway.api.federation.v1.problem_pb2 import (
     NetworkElement,
     ProblemHeader,
 )
-from gateway.clock import to_timestamp
+from gateway.cli import terminal
+from gateway.time.clock import to_timestamp
 from tests.unit.network_events import NOON
 
 NAME = "problem-20261210-1f0c3a5b"
@@ -74,14 +74,11 @@ def test_a_narrow_terminal_is_shown_of_a_problem_what_cannot_be_missed_and_told_
         services=["lines-chengdu-guangzhou"],
     )
     found = [Problem(header=header, affected=[AffectedCount(region="sichuan", customers=7, complaints=2)])]
-    columns = problems.list_columns(found, NOON + timedelta(hours=1))
-    rows = list(zip(*columns.values(), strict=True))
     for width, is_narrow in ((139, True), (140, False)):
         monkeypatch.setattr(terminal, "_PIPED_WIDTH", width)
-        terminal.print_table(list(columns), rows, only_wide=problems.only_wide())
+        problems.problems_table(NOON + timedelta(hours=1)).show(found)
         printed = capsys.readouterr()
         assert (NAME in printed.out, "customers" in printed.out) == (True, True)
         assert ("services" in printed.out) != is_narrow
-        told = f"Not shown on less than 140 columns: {', '.join(problems.only_wide())}. --json has all.\n"
+        told = "Not shown on less than 140 columns: severity, services, regions, complaints. --json has all.\n"
         assert printed.err == (told if is_narrow else "")
-    assert set(problems.only_wide()) == {"severity", "services", "regions", "complaints"}

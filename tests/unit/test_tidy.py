@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from google.protobuf.descriptor import FieldDescriptor, MethodDescriptor
 
-from tests.unit import tidy
+from tests.unit import floors, tidy
+from tests.unit.floors import Arrow, Building
 from tests.unit.tidy import Source
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -20,9 +21,11 @@ OPTION = "gateway.api.types.v1.allow"
 
 # Where everything must be caught, as `path::Class.function`, with the reason.
 BROAD_EXCEPT = {
-    "gateway/interceptor.py::BorderInterceptor._stream.behave": "a defect is told with a number and logged",
+    "gateway/rpc/interceptor.py::BorderInterceptor._stream.behave": "a defect is told with a number and logged",
     "gateway/store/group_commit.py::_run": "what an operation raises is the answer to its caller alone",
 }
+
+FLOORS = floors.read_floors((Path(__file__).parent / "floors.txt").read_text(encoding="utf-8"))
 
 # Put together here so that this file does not name them either.
 REGISTRY_HOSTS = tuple(
@@ -65,12 +68,13 @@ class Found:
 
     complaints: dict[str, list[str]]
     broad_excepts: dict[str, int]
+    programs: Building
 
 
 @pytest.fixture(scope="module")
 def found() -> Found:
     """Looks at each file once: all trees at a time would fill the memory, and to parse is what takes long."""
-    found = Found({rule.__name__: [] for rule in RULES}, {})
+    found = Found({rule.__name__: [] for rule in RULES}, {}, Building(set(), []))
     paths = [path for path in tracked_files() if path.suffix == ".py" and not path.is_relative_to(GENERATED)]
     assert paths, "no Python file was found, so nothing was checked"
     for path in paths:
@@ -78,6 +82,9 @@ def found() -> Found:
         for rule in RULES:
             found.complaints[rule.__name__] += rule(source)
         found.broad_excepts |= {f"{source.path}::{name}": line for name, line in tidy.broad_excepts(source)}
+        if source.parts[0] in tidy.PROGRAMS:
+            found.programs.modules.add(floors.module_of(source))
+            found.programs.arrows.extend(floors.arrows(source))
     return found
 
 
@@ -107,6 +114,41 @@ def test_everything_is_caught_only_where_it_is_listed(found: Found) -> None:
     unlisted = [f"{place} (line {line})" for place, line in found.broad_excepts.items() if place not in BROAD_EXCEPT]
     assert not unlisted, "\n".join(unlisted)
     assert not BROAD_EXCEPT.keys() - found.broad_excepts.keys(), "listed, but nothing broad is caught there any more"
+
+
+def test_imports_go_down_by_the_floors(found: Found) -> None:
+    breaches = [each for package, names in FLOORS.items() for each in floors.breaches(found.programs, package, names)]
+    assert not breaches, "\n".join(breaches)
+
+
+def test_the_children_of_no_folder_import_each_other_in_a_circle(found: Found) -> None:
+    circles = dict(floors.circles(found.programs))
+    assert not circles, "\n".join(f"{folder}: {circle}" for folder, circle in circles.items())
+
+
+def building(*imported: tuple[str, str]) -> Building:
+    """Two floors of a region, and imports between their modules."""
+    modules = {"region_node.care.desk", "region_node.care.rows", "region_node.node.context"}
+    return Building(modules, [Arrow(importing, name, "x.py:1") for importing, name in imported])
+
+
+DOWN = ("region_node.care.desk", "region_node.node.context.RegionContext")
+UP = ("region_node.node.context", "region_node.care.rows")
+AROUND = (("region_node.care.desk", "region_node.care.rows.Row"), ("region_node.care.rows", "region_node.care.desk"))
+
+
+def test_an_import_that_goes_up_is_seen_and_a_child_without_a_floor_too() -> None:
+    assert list(floors.breaches(building(DOWN), "region_node", ["care", "node"])) == []
+    (up,) = floors.breaches(building(DOWN, UP), "region_node", ["care", "node"])
+    assert up == "x.py:1: node imports care, which is above it"
+    (none,) = floors.breaches(building(), "region_node", ["care"])
+    assert none == "region_node.node has no floor"
+
+
+def test_a_circle_is_seen_in_the_folder_in_which_it_is_and_in_no_other() -> None:
+    assert list(floors.circles(building(DOWN, AROUND[0]))) == []
+    assert [folder for folder, _ in floors.circles(building(DOWN, *AROUND))] == ["region_node.care"]
+    assert [folder for folder, _ in floors.circles(building(DOWN, UP))] == ["region_node"]
 
 
 def test_no_file_names_a_registry_or_a_path_of_one_machine() -> None:
@@ -141,23 +183,23 @@ OFFENDERS: tuple[tuple[Rule, str, str], ...] = (
     (tidy.long_functions, "gateway/long.py", "class C:\n  async def f(self):\n" + "    x = 1\n" * 70),
     (tidy.empty_names, "gateway/utils.py", ""),
     (tidy.empty_names, "region_node/common/rules.py", ""),
-    (tidy.wrong_way_imports, "region_node/orders/service.py", "import coordinator.routing\n"),
+    (tidy.wrong_way_imports, "region_node/business/orders/service.py", "import coordinator.routing\n"),
     (
         tidy.wrong_way_imports,
         "coordinator/routing.py",
-        "def f():\n    from region_node.orders import rules\n",
+        "def f():\n    from region_node.business.orders import rules\n",
     ),
     (tidy.wrong_way_imports, "gateway/relay.py", "from region_node import orders\n"),
     (tidy.wrong_way_imports, "deploy/demo.py", "from tests.unit import tidy\n"),
-    (tidy.impure_rules, "region_node/orders/rules.py", "import time\n"),
-    (tidy.impure_rules, "region_node/orders/rules.py", "from os import path\n"),
-    (tidy.impure_rules, "region_node/orders/rules.py", "from .operations import submit\n"),
-    (tidy.impure_rules, "region_node/orders/rules.py", "from gateway.store import Store\n"),
-    (tidy.impure_rules, "region_node/orders/rules.py", "from gateway.api.region.v1 import orders_pb2_grpc\n"),
-    (tidy.impure_rules, "region_node/orders/rules.py", "from datetime import datetime\nx = datetime.now()\n"),
-    (tidy.impure_rules, "region_node/orders/rules.py", "x = open('y')\n"),
+    (tidy.impure_rules, "region_node/business/orders/rules.py", "import time\n"),
+    (tidy.impure_rules, "region_node/business/orders/rules.py", "from os import path\n"),
+    (tidy.impure_rules, "region_node/business/orders/rules.py", "from .operations import submit\n"),
+    (tidy.impure_rules, "region_node/business/orders/rules.py", "from gateway.store import Store\n"),
+    (tidy.impure_rules, "region_node/business/orders/rules.py", "from gateway.api.region.v1 import orders_pb2_grpc\n"),
+    (tidy.impure_rules, "region_node/business/orders/rules.py", "from datetime import datetime\nx = datetime.now()\n"),
+    (tidy.impure_rules, "region_node/business/orders/rules.py", "x = open('y')\n"),
     (tidy.stray_prints, "gateway/relay.py", "print('x')\n"),
-    (tidy.waits_that_swallow, "gateway/timers.py", "async def f():\n    await asyncio.wait_for(g(), 1)\n"),
+    (tidy.waits_that_swallow, "gateway/store/timers.py", "async def f():\n    await asyncio.wait_for(g(), 1)\n"),
     (tidy.files_written_by_hand, "region_node/cli/x.py", "path.open('w', encoding='utf-8')\n"),
     (tidy.files_written_by_hand, "region_node/cli/x.py", "open(path, mode='ab')\n"),
     (tidy.files_written_by_hand, "coordinator/cli/x.py", "path.write_text('x')\n"),
@@ -175,22 +217,22 @@ ALLOWED: tuple[tuple[Rule, str, str], ...] = (
     (tidy.long_functions, "gateway/long.py", "def f():\n" + "    x = 1\n" * 69),
     (
         tidy.wrong_way_imports,
-        "region_node/orders/service.py",
+        "region_node/business/orders/service.py",
         "from gateway.relay import Lane\nfrom . import rules\n",
     ),
     (
         tidy.impure_rules,
-        "region_node/orders/rules.py",
-        "from gateway.money import Money\nfrom gateway import money\n",
+        "region_node/business/orders/rules.py",
+        "from gateway.values.money import Money\nfrom gateway import federation\n",
     ),
-    (tidy.impure_rules, "region_node/orders/rules.py", "from region_node.billing.rules import due\n"),
-    (tidy.impure_rules, "region_node/orders/rules.py", "from gateway.api.region.v1 import orders_pb2\n"),
+    (tidy.impure_rules, "region_node/business/orders/rules.py", "from region_node.business.billing.rules import due\n"),
+    (tidy.impure_rules, "region_node/business/orders/rules.py", "from gateway.api.region.v1 import orders_pb2\n"),
     (
         tidy.impure_rules,
-        "region_node/orders/rules.py",
+        "region_node/business/orders/rules.py",
         "from gateway.api.region.v1.orders_pb2 import Order\n",
     ),
-    (tidy.impure_rules, "region_node/orders/operations.py", "import sqlite3\n"),
+    (tidy.impure_rules, "region_node/business/orders/operations.py", "import sqlite3\n"),
     (tidy.stray_prints, "coordinator/cli/main.py", "print('x')\n"),
     (tidy.waits_that_swallow, "gateway/x.py", "async def f(order):\n    rules.wait_for(order)\n"),
     (tidy.files_written_by_hand, "region_node/cli/x.py", "path.open(encoding='utf-8')\nopen(path, 'rb')\n"),

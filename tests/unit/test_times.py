@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 import region_node
 from gateway.api.federation.v1.terms_pb2 import CodeTerm, RegionTerm, Terms
 from gateway.api.types.v1.types_pb2 import LocalizedText
-from gateway.clock import time_in, to_timestamp
-from gateway.languages import speak
-from gateway.terms import category_name, learn, region_name
-from gateway.times import (
+from gateway.time.clock import time_in, to_timestamp
+from gateway.wording.languages import speak
+from gateway.wording.terms import category_name, learn, region_name
+from gateway.wording.times import (
     instant_of,
     show_times_in,
     show_times_of,

@@ -6,8 +6,8 @@ from contextlib import closing
 
 import pytest
 
-from gateway import vault
-from gateway.region_keys import KeySet, RegionKeys, RegionKeysUnusable
+from gateway.security.region_keys import KeySet, RegionKeys, RegionKeysUnusable
+from gateway.store import vault
 from gateway.store.schema import migrations_of
 from gateway.store.sqlite import SqliteTransaction
 from gateway.store.sqlite_schema import apply
@@ -64,6 +64,19 @@ def test_once_its_key_is_destroyed_nothing_of_a_subject_opens_also_not_under_its
     assert vault.open_sealed(tx, "customer/1", "customers", again) == SECRET
     with pytest.raises(vault.KeyDestroyed):
         vault.open_sealed(tx, "customer/1", "customers", sealed)
+
+
+def test_what_an_older_version_has_sealed_opens_and_ends_with_what_was_sealed_since(
+    tx: SqliteTransaction,
+) -> None:
+    before = vault.seal(tx, "order/henan/1", "outbox/1", SECRET)
+    assert vault.open_sealed(tx, "envelope/henan/1", "outbox/1", before) == SECRET
+    since = vault.seal(tx, "envelope/henan/1", "outbox/2", SECRET)
+    both = [vault.Sealing("envelope/henan/1", f"outbox/{number}", each) for number, each in ((1, before), (2, since))]
+    assert vault.open_many(tx, both) == [SECRET, SECRET]
+    assert len(vault.key_ids_of(tx, ["envelope/henan/1"])) == 2
+    assert len(vault.destroy(tx, ["envelope/henan/1"])) == 2
+    assert vault.open_many(tx, both) == [None, None]
 
 
 def test_a_key_that_came_back_with_a_backup_is_destroyed_by_its_id(tx: SqliteTransaction) -> None:

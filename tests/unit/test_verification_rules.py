@@ -3,13 +3,13 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Document
 from gateway.errors import Refused
-from region_node.verification.rules import (
+from region_node.customers.verification.rules import (
     CODES,
     OTP,
     PWD,
@@ -39,7 +39,6 @@ def is_strong(password: str) -> bool:
 
 
 @given(st.integers(0, 999_999))
-@settings(deadline=None)
 def test_a_password_is_weak_if_its_digits_are_all_the_same_or_run_up_or_down(value: int) -> None:
     password = f"{value:06d}"
     assert is_strong(password) == (password not in SEQUENCES)
@@ -54,13 +53,11 @@ def test_all_thirty_weak_passwords_are_refused() -> None:
 
 
 @given(st.text(max_size=8).filter(lambda text: not (text.isascii() and text.isdigit() and len(text) == 6)))
-@settings(deadline=None)
 def test_whatever_is_not_six_digits_is_no_password(text: str) -> None:
     assert not is_strong(text)
 
 
 @given(st.integers(0, CODES - 1))
-@settings(deadline=None)
 def test_a_code_has_six_digits(drawn: int) -> None:
     code = written_code(drawn)
     assert len(code) == 6
@@ -71,7 +68,6 @@ FIELDS = st.tuples(st.text(max_size=12), st.text(max_size=12), st.sampled_from([
 
 
 @given(FIELDS, FIELDS, st.integers(0, 10**6), st.integers(0, 10**6))
-@settings(deadline=None)
 def test_an_attestation_holds_for_its_own_request_number_material_and_time_alone(
     one: tuple[str, str, str], other: tuple[str, str, str], first: int, second: int
 ) -> None:
@@ -91,7 +87,6 @@ def test_an_attestation_holds_for_its_own_request_number_material_and_time_alone
 
 
 @given(st.lists(st.text(max_size=4), min_size=3, max_size=3), st.lists(st.text(max_size=4), min_size=3, max_size=3))
-@settings(deadline=None)
 def test_codes_are_alike_only_for_the_same_request_number_and_digits(one: list[str], other: list[str]) -> None:
     alike = hash_code(KEY, *one) == hash_code(KEY, *other)
     assert alike == (one == other)
@@ -128,7 +123,6 @@ def test_a_password_is_itself_under_its_own_salt_and_cost_only() -> None:
 
 
 @given(st.lists(st.integers(0, 3600), max_size=12), st.integers(1, 3600))
-@settings(deadline=None)
 def test_failures_count_for_the_window_and_no_longer(ages: list[int], window: int) -> None:
     failures = [NOW - timedelta(seconds=age) for age in ages]
     counting = failures_that_count(failures, NOW, timedelta(seconds=window))

@@ -6,8 +6,8 @@ import io
 import json
 import logging
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
-from xml.etree.ElementTree import SubElement
 
 import click
 import pytest
@@ -15,11 +15,12 @@ from click.testing import CliRunner
 from rich.text import Text
 from rich.tree import Tree
 
-from coordinator.cli import page_frame
-from gateway import terminal
-from gateway.languages import SpeakingGroup, speaking
-from gateway.logs import OneLine
-from gateway.plain_text import spreadsheet_row, typed_cell
+from gateway.cli import terminal
+from gateway.process.logs import OneLine
+from gateway.values.plain_text import spreadsheet_row, typed_cell
+from gateway.web.html_pages import HtmlPages
+from gateway.web.tables import Cell, Table
+from gateway.wording.languages import SpeakingGroup, speaking
 
 ROOT = Path(__file__).resolve().parents[2]
 TEXTS = ROOT / "region_node" / "texts"
@@ -58,12 +59,14 @@ def test_a_line_of_the_log_shows_what_acts_and_stays_one_line() -> None:
     assert line.endswith(f"ERROR node: {SEEN} | and more")
 
 
-def test_a_page_shows_what_acts() -> None:
-    html, body = page_frame.frame(NAME, "en")
-    SubElement(body, "p", {"title": NAME}).tail = NAME
-    page_frame.add(body, "p", NAME)
-    page = page_frame.written(html)
-    assert page.count(SEEN) == 5
+def test_a_page_shows_what_acts(tmp_path: Path) -> None:
+    (tmp_path / "page.html.j2").write_text(
+        """{% extends "frame.html.j2" %}{% import "parts.html.j2" as parts %}
+        {% block content %}{{ page.caption }}{{ parts.table(page) }}{% endblock %}"""
+    )
+    table = Table(NAME, [Cell(NAME, "col", hint=NAME)], [])
+    page = HtmlPages(tmp_path).written("page.html.j2", NAME, "en", replace(table, caption=NAME))
+    assert page.count(SEEN) == 7
     assert {each for each in page if not each.isprintable()} == {"\n"}
 
 
@@ -91,7 +94,7 @@ def test_consoles_and_rows_of_csv_are_made_in_one_way() -> None:
     others = [
         f"{path}: {ast.unparse(call)}"
         for path, call, name in calls()
-        if (name == "Console" and path != Path("gateway/terminal.py"))
+        if (name == "Console" and path != Path("gateway/cli/terminal.py"))
         or (name.endswith((".writerow", ".writerows")) and "spreadsheet_row" not in ast.unparse(call))
         or (name.endswith("DictWriter"))
     ]

@@ -10,10 +10,10 @@ import pytest
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
-from gateway.identity import Identity
+from gateway.security.identity import Identity
 from gateway.store.port import Operation, Store, Transaction, store_unavailable
-from region_node.orders.changes import WATCHES, Changes
-from region_node.watches import Change, Feed, Follower
+from region_node.records.watches import Change, Feed, Follower
+from region_node.requests.changes import WATCHES, Changes
 
 T = TypeVar("T")
 COUNTER = Identity("china", Role.ROLE_OPERATOR, "sichuan", "counter")

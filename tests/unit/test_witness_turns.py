@@ -8,15 +8,15 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from gateway import audit
-from gateway.audit import Head
-from gateway.region_keys import KeySet, RegionKeys
+from gateway.auditing import audit
+from gateway.auditing.audit import Head
+from gateway.security.region_keys import KeySet, RegionKeys
 from gateway.store.port import Transaction
 from gateway.store.schema import migrations_of
 from gateway.store.sqlite import SqliteTransaction
 from gateway.store.sqlite_schema import apply
-from region_node.witnessing import rows
-from region_node.witnessing.telling import is_due
+from region_node.node.witnessing import rows
+from region_node.node.witnessing.notifier import is_due
 from tests.unit.situations import NOW
 
 SECOND = timedelta(seconds=1)

@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.api.federation.v1.configuration_pb2 import Calendar, OpeningHours, TimeLimit
-from gateway.calendars import WorkingDays, years_without_calendar
-from gateway.working_time import NeverOpen, WorkingHours, deadline
+from gateway.time.calendars import WorkingDays, years_without_calendar
+from gateway.time.working_time import NeverOpen, WorkingHours, deadline
 
 CHINA, LONDON, NEW_YORK = "Asia/Shanghai", "Europe/London", "America/New_York"
 # Lord Howe moves its clocks by half an hour, Havana at midnight, the Azores and London on the same day.
@@ -233,7 +233,7 @@ STARTS = st.integers(0, 340 * 24 * 60).map(lambda minutes: datetime(2026, 1, 4, 
 )
 
 
-@settings(deadline=None, max_examples=120)
+@settings(max_examples=120)
 @given(
     st.lists(opening_hours(), min_size=1, max_size=3),
     st.sampled_from(ZONES),
@@ -259,7 +259,7 @@ def test_working_time_is_what_somebody_counts_who_looks_at_the_clock_every_minut
     assert hours.is_open(start + probe * MINUTE) == (start + probe * MINUTE in set(counted))
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.lists(opening_hours(), max_size=3), st.sampled_from(ZONES), calendars(), STARTS, st.integers(0, 40 * 3600))
 def test_what_was_added_lies_between_and_a_time_divided_is_the_sum_of_its_parts(
     told: list[OpeningHours], zone: str, calendar: Calendar, start: datetime, seconds: int

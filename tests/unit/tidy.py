@@ -72,18 +72,20 @@ PURE_MESSAGES = frozenset(
 # The parts of the fabric that a rule may lean on.
 PURE_GATEWAY = frozenset(
     {
-        "gateway.calendars",
-        "gateway.clock",
+        "gateway.time.calendars",
+        "gateway.time.clock",
         "gateway.errors",
         "gateway.federation",
-        "gateway.money",
-        "gateway.masking",
-        "gateway.numberplan",
-        "gateway.working_time",
+        "gateway.values.money",
+        "gateway.wording.masking",
+        "gateway.federation.numberplan",
+        "gateway.time.working_time",
     }
 )
 # The parts of a region that a rule may lean on, besides other rules.
-PURE_REGION = frozenset({"region_node.agreements.spans", "region_node.requests", "region_node.terms"})
+PURE_REGION = frozenset(
+    {"region_node.network.agreements.spans", "region_node.requests.checks", "region_node.node.terms"}
+)
 CLOCK_READS = frozenset({"now", "utcnow", "today"})
 IMPURE_BUILTINS = frozenset({"open", "print", "input", "exec", "eval", "__import__"})
 
@@ -91,10 +93,10 @@ PROGRAMS = frozenset({"gateway", "region_node", "coordinator"})
 # Where files are opened: for all programs, and for what a process that serves adds to as long as it lives.
 WRITERS = frozenset(
     {
-        "gateway/files.py",
+        "gateway/process/files.py",
         "gateway/store/sqlite.py",
-        "region_node/erasure/remembered.py",
-        "region_node/escalations/file.py",
+        "region_node/node/erased_keys.py",
+        "region_node/care/escalations/file.py",
     }
 )
 WRITING_MODE = re.compile(r"[rb+]*[wax+][bt+]*")
@@ -230,12 +232,12 @@ def raises_again(handler: ast.ExceptHandler) -> bool:
 
 
 def files_written_by_hand(source: Source) -> Iterator[str]:
-    """What a program writes is its owner's alone from the moment it is there: `gateway/files.py` opens it."""
+    """What a program writes is its owner's alone from the moment it is there: `gateway/process/files.py` opens it."""
     if source.parts[0] not in PROGRAMS or source.path in WRITERS:
         return
     for node in ast.walk(source.tree):
         if isinstance(node, ast.Call) and writes_a_file(node):
-            yield f"{source.path}:{node.lineno}: write files by gateway.files"
+            yield f"{source.path}:{node.lineno}: write files by gateway.process.files"
 
 
 def writes_a_file(call: ast.Call) -> bool:

@@ -11,20 +11,20 @@ from rich.progress import track
 from rich.table import Table
 from rich.text import Text
 
+from coordinator.cli.asking import json_option
 from coordinator.cli.complaints.classification_rules import DESK, Measured, measured
 from coordinator.cli.complaints.labelled_file import Labelled, read_labelled
 from coordinator.cli.completing import complete_regions
-from coordinator.cli.connection import Connection, connected_if_told
-from coordinator.cli.exits import EPILOG, NotDone
+from coordinator.cli.connection import EPILOG, Connection, connected_if_told
 from coordinator.cli.federation.in_force import in_force
-from coordinator.cli.output import console, json_option
+from gateway.cli.exits import NotDone
+from gateway.cli.terminal import error_output, output
 from gateway.errors import Refused
 from gateway.federation.catalogue import Federation
 from gateway.federation.complaint_classifier import Proposal
 from gateway.federation.files import ConfigurationError, load
 from gateway.federation.rules import problems
-from gateway.languages import refusal, translated
-from gateway.terminal import error_output
+from gateway.wording.languages import refusal, translated
 
 _SHOWN = 40  # characters of a text in a table
 
@@ -166,13 +166,13 @@ def _print_proposals(answers: _Answers) -> None:
             Text(" ".join(word.text for word in words)),
             Text(shown.replace("\n", " ")),
         )
-    console().print(table)
+    output().print(table)
     for_desk = sum(not answer.category for _, answer in answers)
     click.echo(translated("{texts} texts, {desk} of them for the desk", texts=len(answers), desk=for_desk))
 
 
 def _print_measures(found: Measured) -> None:
-    out = console()
+    out = output()
     table = _table(
         translated("category"), translated("texts"), translated("precision"), translated("recall"), numbers=(1, 2, 3)
     )

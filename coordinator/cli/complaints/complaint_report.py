@@ -8,17 +8,17 @@ import click
 
 from coordinator.cli.complaints.report_figures import as_csv, as_json, as_rows
 from coordinator.cli.complaints.report_page import GROUPINGS, page
-from coordinator.cli.connection import Connection, connected
-from coordinator.cli.exits import EPILOG, CannotReach, NotDone
+from coordinator.cli.connection import EPILOG, Connection, connected
 from coordinator.cli.output import tell_unanswered
 from coordinator.oversight.figures import MOST_MONTHS
 from gateway.api.coordinator.v1 import complaint_oversight_service_pb2 as contract
 from gateway.api.coordinator.v1.complaint_oversight_service_pb2_grpc import ComplaintOversightServiceStub
-from gateway.channels import invoke
-from gateway.files import replace_file
-from gateway.languages import current_language, translated
-from gateway.months import is_month, month_before, months_between
-from gateway.terminal import print_table
+from gateway.cli.exits import CannotReach, NotDone
+from gateway.cli.terminal import print_table
+from gateway.process.files import replace_file
+from gateway.rpc.channels import invoke
+from gateway.time.months import is_month, month_before, months_between
+from gateway.wording.languages import current_language, translated
 
 _PREFIX = "COMPLAINT_DIMENSION_"
 _DIMENSIONS = [name.removeprefix(_PREFIX).lower() for name in contract.ComplaintDimension.keys()[1:]]

@@ -5,8 +5,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from coordinator.cli.exits import NotDone
-from gateway.languages import translated
+from gateway.cli.exits import NotDone
+from gateway.wording.languages import translated
 
 _TEXT, _CATEGORY = "text", "category"
 _LONGEST = 10_000  # characters of a text, as a node takes them

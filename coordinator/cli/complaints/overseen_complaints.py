@@ -1,28 +1,28 @@
 """`coordinator complaints list`, `show`, `raise` and `reclassify`."""
 
 import hashlib
-import uuid
 from datetime import UTC, datetime, timedelta
 
 import click
 
-from coordinator.cli.complaints.complaint_view import print_groups, print_headers, print_history
+from coordinator.cli.asking import Asking, asks
+from coordinator.cli.complaints.complaint_view import complaint_headers, print_groups, print_history
 from coordinator.cli.completing import complete_categories, complete_regions
-from coordinator.cli.connection import TIMEOUT, Connection, connected
-from coordinator.cli.exits import EPILOG, CannotReach
-from coordinator.cli.output import json_option, print_json, tell_unanswered
+from coordinator.cli.connection import EPILOG
+from coordinator.cli.output import tell_unanswered, titled
 from gateway.api.coordinator.v1 import complaint_oversight_service_pb2 as contract
 from gateway.api.coordinator.v1.complaint_oversight_service_pb2_grpc import ComplaintOversightServiceStub
-from gateway.channels import invoke
-from gateway.languages import translated
-from gateway.terms import region_name
-from gateway.times import show_times_of
+from gateway.cli.asking import limit_option, request_option
+from gateway.cli.exits import CannotReach
+from gateway.wording.languages import translated
+from gateway.wording.terms import region_name
+from gateway.wording.times import show_times_of
 
-_LARGEST_PAGE = 500
 _LONGEST_HOURS = 10_000
 
 
 @click.command("list", epilog=EPILOG)
+@asks(limit_option("At most this many from each region."))
 @click.option("--overdue", is_flag=True, help="Only those whose time has passed without a resolution.")
 @click.option("--due-soon", is_flag=True, help="Only those that are due soon, and not yet overdue.")
 @click.option(
@@ -46,17 +46,8 @@ _LONGEST_HOURS = 10_000
 )
 @click.option("--group", default="", help="Only those of this group, by its id as `show` tells it.")
 @click.option("--all", "include_ended", is_flag=True, help="Also those that have ended.")
-@click.option(
-    "--limit",
-    type=click.IntRange(1, _LARGEST_PAGE),
-    default=50,
-    show_default=True,
-    help="At most this many from each region.",
-)
-@connected
-@json_option
 def list_complaints(
-    connection: Connection,
+    asking: Asking,
     overdue: bool,
     due_soon: bool,
     within: int,
@@ -66,8 +57,6 @@ def list_complaints(
     category: str,
     group: str,
     include_ended: bool,
-    limit: int,
-    as_json: bool,
 ) -> None:
     """List the complaints of all regions that are open: how high they are, with whom, until when.
 
@@ -90,17 +79,13 @@ def list_complaints(
         category=category,
         group_id=group,
         include_ended=include_ended,
-        page_size=limit,
     )
     if due_soon:
         request.due_within.FromTimedelta(timedelta(hours=within))
-    response = connection.ask(
-        lambda channel: invoke(ComplaintOversightServiceStub(channel).ListComplaints, request, TIMEOUT)
-    )
-    if as_json:
-        print_json(response)
-    else:
-        print_headers(response.complaints, datetime.now(UTC))
+    response = asking.ask(lambda channel: ComplaintOversightServiceStub(channel).ListComplaints, request)
+    now, title = datetime.now(UTC), titled(translated("Complaints"))
+    asking.show(response, complaint_headers(now), response.complaints, title)
+    if not asking.as_json:
         print_groups(response.complaints)
     for each in response.regions_with_more:
         click.echo(translated("{region} has more: raise --limit, or ask for less", region=region_name(each)), err=True)
@@ -108,11 +93,10 @@ def list_complaints(
 
 
 @click.command(epilog=EPILOG)
-@click.argument("docket")
-@connected
-@json_option
-def show(connection: Connection, docket: str, as_json: bool) -> None:
-    """Show how the complaint DOCKET went: deadlines, timeline, who had it how long, and why it is late.
+@asks()
+@click.argument("ticket_id")
+def show(asking: Asking, ticket_id: str) -> None:
+    """Show how the complaint TICKET_ID went: deadlines, timeline, who had it how long, and why it is late.
 
     The times of the last table sum to the whole: what it was allowed to take, and how late it is. Nothing here says
     who complains, or what was said.
@@ -121,28 +105,23 @@ def show(connection: Connection, docket: str, as_json: bool) -> None:
     Example:
       coordinator complaints show guangdong/20261124-17
     """
-    show_times_of(docket)
-    request = contract.ShowComplaintRequest(docket=docket)
-    response = connection.ask(
-        lambda channel: invoke(ComplaintOversightServiceStub(channel).ShowComplaint, request, TIMEOUT)
-    )
-    if as_json:
-        print_json(response)
-    elif response.HasField("complaint"):
-        print_history(response.complaint, response.told_by)
+    show_times_of(ticket_id)
+    request = contract.ShowComplaintRequest(ticket_id=ticket_id)
+    response = asking.ask(lambda channel: ComplaintOversightServiceStub(channel).ShowComplaint, request)
+    if asking.as_json or response.HasField("complaint"):
+        asking.tell(response, lambda _: print_history(response.complaint, response.told_by))
     tell_unanswered(response.unanswered)
     if not response.HasField("complaint"):
-        raise CannotReach(translated("no region that may know {docket} could be asked", docket=docket))
+        raise CannotReach(translated("no region that may know {ticket_id} could be asked", ticket_id=ticket_id))
 
 
 @click.command("raise", epilog=EPILOG)
-@click.argument("docket")
+@asks()
+@click.argument("ticket_id")
 @click.option("--level", type=click.IntRange(1, 5), required=True, help="To what level, higher than it is.")
 @click.option("--reason", required=True, help="Why; the regions concerned keep it as a note of yours.")
-@connected
-@json_option
-def raise_complaint(connection: Connection, docket: str, level: int, reason: str, as_json: bool) -> None:
-    """Raise the complaint DOCKET to a level: it goes through those between, and never down again.
+def raise_complaint(asking: Asking, ticket_id: str, level: int, reason: str) -> None:
+    """Raise the complaint TICKET_ID to a level: it goes through those between, and never down again.
 
     What is resolved is not raised. Your name stands in the audit chain of the region. The same command again changes
     nothing more: repeat it where no answer came.
@@ -151,37 +130,30 @@ def raise_complaint(connection: Connection, docket: str, level: int, reason: str
     Example:
       coordinator complaints raise guangdong/20261124-17 --level 4 --reason 'in the newspapers'
     """
-    content = "\0".join((docket, str(level), reason))
+    content = "\0".join((ticket_id, str(level), reason))
     request = contract.RaiseComplaintRequest(
-        request_id=hashlib.sha256(content.encode()).hexdigest()[:32], docket=docket, level=level, reason=reason
+        request_id=hashlib.sha256(content.encode()).hexdigest()[:32], ticket_id=ticket_id, level=level, reason=reason
     )
-    response = connection.ask(
-        lambda channel: invoke(ComplaintOversightServiceStub(channel).RaiseComplaint, request, TIMEOUT)
-    )
-    if as_json:
-        print_json(response)
-        return
+    response = asking.ask(lambda channel: ComplaintOversightServiceStub(channel).RaiseComplaint, request)
     raised = response.complaint
     line = translated(
-        "{docket} is at level {level}; {region} is responsible",
-        docket=raised.docket,
+        "{ticket_id} is at level {level}; {region} is responsible",
+        ticket_id=raised.ticket_id,
         level=raised.level,
         region=region_name(raised.owner_region),
     )
-    click.echo(line)
+    asking.say(response, lambda: line)
 
 
 @click.command(epilog=EPILOG)
-@click.argument("docket")
+@asks(request_option)
+@click.argument("ticket_id")
 @click.option(
     "--category", required=True, shell_complete=complete_categories, help="What it is about, by the category's code."
 )
 @click.option("--reason", required=True, help="Why; the regions concerned keep it as a note of yours.")
-@click.option("--request-id", default="", help="The same id does the same thing once. Made up where it is not given.")
-@connected
-@json_option
-def reclassify(connection: Connection, docket: str, category: str, reason: str, request_id: str, as_json: bool) -> None:
-    """Say what the complaint DOCKET is about: it goes where that makes it go, and the customer is told.
+def reclassify(asking: Asking, ticket_id: str, category: str, reason: str) -> None:
+    """Say what the complaint TICKET_ID is about: it goes where that makes it go, and the customer is told.
 
     Its time runs from filing on. What a region other than that of first contact has, is returned by that region first,
     as wrongly classified. Your name stands in the audit chain of the region. Where no answer came,
@@ -192,19 +164,12 @@ def reclassify(connection: Connection, docket: str, category: str, reason: str, 
       coordinator complaints list --unclassified
       coordinator complaints reclassify guangdong/20261124-17 --category NET_SPEED --reason 'it is not about the bill'
     """
-    request = contract.ReclassifyComplaintRequest(
-        request_id=request_id or uuid.uuid4().hex, docket=docket, category=category, reason=reason
-    )
-    response = connection.ask(
-        lambda channel: invoke(ComplaintOversightServiceStub(channel).ReclassifyComplaint, request, TIMEOUT)
-    )
-    if as_json:
-        print_json(response)
-        return
+    request = contract.ReclassifyComplaintRequest(ticket_id=ticket_id, category=category, reason=reason)
+    response = asking.ask(lambda channel: ComplaintOversightServiceStub(channel).ReclassifyComplaint, request)
     line = translated(
-        "{docket} is of the category {category}; {region} is responsible",
-        docket=response.complaint.docket,
+        "{ticket_id} is of the category {category}; {region} is responsible",
+        ticket_id=response.complaint.ticket_id,
         category=response.complaint.category,
         region=region_name(response.complaint.owner_region),
     )
-    click.echo(line)
+    asking.say(response, lambda: line)

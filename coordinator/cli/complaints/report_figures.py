@@ -16,8 +16,8 @@ from gateway.api.coordinator.v1.complaint_oversight_service_pb2 import (
     ReportComplaintsResponse,
 )
 from gateway.errors import reason_name
-from gateway.languages import in_language, translated
-from gateway.plain_text import spreadsheet_row
+from gateway.values.plain_text import spreadsheet_row
+from gateway.wording.languages import in_language, translated
 
 Value = int | float | str | None
 """A figure; None where there is nothing to compute it from."""

@@ -8,11 +8,12 @@ from pathlib import Path
 import click
 from chinese_calendar.constants import holidays, workdays
 
-from coordinator.cli.exits import EPILOG, NotDone
+from coordinator.cli.connection import EPILOG
 from gateway.api.federation.v1.configuration_pb2 import Calendar
+from gateway.cli.exits import NotDone
 from gateway.federation.files import ConfigurationError, load_file
-from gateway.files import replace_file
-from gateway.languages import translated
+from gateway.process.files import replace_file
+from gateway.wording.languages import translated
 
 FILE = "calendars.yaml"
 _YEARS = re.compile(r"([0-9]{4})(?:-([0-9]{4}))?", re.ASCII)

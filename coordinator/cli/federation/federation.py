@@ -8,19 +8,21 @@ from pathlib import Path
 import click
 from rich.text import Text
 
-from coordinator.cli.connection import Connection, connected
-from coordinator.cli.exits import EPILOG, NotDone
+from coordinator.cli.asking import Asking, asks, json_option
+from coordinator.cli.connection import EPILOG
 from coordinator.cli.federation.calendars import import_calendar
 from coordinator.cli.federation.in_force import in_force, put_in_force
 from coordinator.cli.federation.number_plan import import_number_plan
 from coordinator.cli.federation.number_plan_file import owners_of
-from coordinator.cli.output import console, json_option, print_json
+from gateway.api.coordinator.v1 import administration_pb2 as contract
 from gateway.api.federation.v1.configuration_pb2 import Configuration
-from gateway.clock import SystemClock
+from gateway.cli.exits import NotDone
+from gateway.cli.terminal import output
 from gateway.federation.calendar_rules import calendar_warnings
 from gateway.federation.files import ConfigurationError, dump, load
 from gateway.federation.rules import Change, difference, problems
-from gateway.languages import translated
+from gateway.time.clock import SystemClock
+from gateway.wording.languages import translated
 
 _directory = click.argument("directory", type=click.Path(path_type=Path, exists=True, file_okay=False))
 
@@ -77,43 +79,39 @@ def validate(directory: Path, as_json: bool) -> None:
 
 
 @federation.command(epilog=EPILOG)
-@connected
-@json_option
-def show(connection: Connection, as_json: bool) -> None:
+@asks()
+def show(asking: Asking) -> None:
     """Print the configuration in force, as YAML that `apply` takes.
 
     \b
     Example:
       coordinator federation show > in-force.yaml
     """
-    response = in_force(connection)
-    if as_json:
-        print_json(response)
-        return
+    response = in_force(asking.link)
+    asking.tell(response, _print_in_force)
+
+
+def _print_in_force(response: contract.GetConfigurationResponse) -> None:
     click.echo(f"# revision {response.federation_revision}")
     for name, text in dump(response.configuration).items():
         click.echo(f"# {name}\n{text}")
 
 
 @federation.command(epilog=EPILOG)
+@asks()
 @_directory
-@connected
-@json_option
-def diff(connection: Connection, directory: Path, as_json: bool) -> None:
+def diff(asking: Asking, directory: Path) -> None:
     """Show what applying DIRECTORY would change.
 
     \b
     Example:
       coordinator federation diff deploy/federation
     """
-    response = in_force(connection)
+    response = in_force(asking.link)
     wanted = _wanted(directory, response.configuration)
     changes = difference(response.configuration, wanted)
-    if as_json:
-        told = {
-            "federation_revision": response.federation_revision,
-            "changes": [asdict(change) for change in changes],
-        }
+    if asking.as_json:
+        told = {"federation_revision": response.federation_revision, "changes": [asdict(change) for change in changes]}
         click.echo(json.dumps(told, ensure_ascii=False, indent=2))
         return
     _print_changes(changes)
@@ -123,30 +121,37 @@ def diff(connection: Connection, directory: Path, as_json: bool) -> None:
 
 
 @federation.command(epilog=EPILOG)
+@asks()
 @_directory
 @click.option("--dry-run", is_flag=True, help="Only let the coordinator check.")
 @click.option("--replace-number-plan", is_flag=True, help="Also where most prefixes in force would be gone.")
-@connected
-@json_option
-def apply(connection: Connection, directory: Path, dry_run: bool, replace_number_plan: bool, as_json: bool) -> None:
+@click.option(
+    "--allow-unreadable", is_flag=True, help="Also where members cannot read it: they keep the revision before."
+)
+def apply(asking: Asking, directory: Path, dry_run: bool, replace_number_plan: bool, allow_unreadable: bool) -> None:
     """Put the configuration in DIRECTORY in force, as a whole.
 
     Refused if it is not valid, or if somebody else applied one meanwhile. A directory without `number_plan` keeps the
     number plan in force. One whose number plan lacks more than half of the prefixes in force is refused: it is most
     likely not meant to replace a plan that was imported.
 
+    One that a member's version cannot read is refused, and names the member: upgrade it first.
+
     \b
     Example:
       coordinator federation apply deploy/federation
     """
-    before = in_force(connection)
+    before = in_force(asking.link)
     wanted = _wanted(directory, before.configuration)
     if not replace_number_plan:
         _require_most_prefixes(before.configuration, wanted)
-    response = put_in_force(connection, wanted, expected_revision=before.federation_revision, dry_run=dry_run)
-    if as_json:
-        print_json(response)
-        return
+    response = put_in_force(
+        asking.link,
+        wanted,
+        expected_revision=before.federation_revision,
+        dry_run=dry_run,
+        allow_unreadable=allow_unreadable,
+    )
     changes = len(difference(before.configuration, wanted))
     told = translated("revision {revision} stays in force: nothing changes", revision=response.federation_revision)
     if dry_run:
@@ -159,7 +164,7 @@ def apply(connection: Connection, directory: Path, dry_run: bool, replace_number
         told = translated(
             "revision {revision} is in force: {count} changes", revision=response.federation_revision, count=changes
         )
-    click.echo(told)
+    asking.say(response, lambda: told)
 
 
 def _read(directory: Path) -> tuple[Configuration, list[str]]:
@@ -217,7 +222,7 @@ def _require_most_prefixes(before: Configuration, wanted: Configuration) -> None
 
 
 def _print_changes(changes: Sequence[Change]) -> None:
-    out = console()
+    out = output()
     for change in changes:
         if change.old is None:
             out.print(Text(f"+ {change.path}: {change.new}", style="green"))

@@ -1,13 +1,13 @@
 """The configuration in force, as administrators' commands ask for it and replace it."""
 
 from coordinator.cli.connection import TIMEOUT, Connection
-from coordinator.cli.exits import NotDone
 from gateway.api.coordinator.v1 import administration_pb2 as contract
 from gateway.api.coordinator.v1.administration_pb2_grpc import ConfigurationServiceStub
 from gateway.api.federation.v1.configuration_pb2 import Configuration
-from gateway.channels import invoke
-from gateway.languages import translated
-from gateway.tls import MAX_MESSAGE_BYTES
+from gateway.cli.exits import NotDone
+from gateway.rpc.channels import invoke
+from gateway.security.tls import MAX_MESSAGE_BYTES
+from gateway.wording.languages import translated
 
 _APPLY_SECONDS = 60.0  # for a large number plan on a busy machine
 _ROOM_BYTES = 1024 * 1024  # for what travels beside the configuration, such as the members
@@ -23,7 +23,12 @@ def in_force(connection: Connection) -> contract.GetConfigurationResponse:
 
 
 def put_in_force(
-    connection: Connection, wanted: Configuration, *, expected_revision: int, dry_run: bool
+    connection: Connection,
+    wanted: Configuration,
+    *,
+    expected_revision: int,
+    dry_run: bool,
+    allow_unreadable: bool = False,
 ) -> contract.ApplyConfigurationResponse:
     """Puts a configuration in force, or has it only checked. Raises NotDone or CannotReach."""
     if (size := wanted.ByteSize()) > MAX_MESSAGE_BYTES - _ROOM_BYTES:
@@ -37,7 +42,10 @@ def put_in_force(
             ]
         )
     request = contract.ApplyConfigurationRequest(
-        configuration=wanted, expected_revision=expected_revision, validate_only=dry_run
+        configuration=wanted,
+        expected_revision=expected_revision,
+        validate_only=dry_run,
+        allow_unreadable=allow_unreadable,
     )
     return connection.ask(
         lambda channel: invoke(ConfigurationServiceStub(channel).ApplyConfiguration, request, _APPLY_SECONDS)

@@ -13,8 +13,8 @@ from typing import NoReturn, TextIO
 import click
 from rich.progress import Progress
 
-from coordinator.cli.connection import Connection, connected
-from coordinator.cli.exits import EPILOG, NotDone
+from coordinator.cli.asking import json_option
+from coordinator.cli.connection import EPILOG, Connection, connected
 from coordinator.cli.federation.in_force import in_force, put_in_force
 from coordinator.cli.federation.number_plan_file import (
     Columns,
@@ -27,13 +27,13 @@ from coordinator.cli.federation.number_plan_file import (
     regions_by_name,
     rejected_rows,
 )
-from coordinator.cli.output import json_option
 from gateway.api.federation.v1.configuration_pb2 import Configuration
+from gateway.cli.exits import NotDone
+from gateway.cli.terminal import error_output
 from gateway.federation.rules import problems
-from gateway.files import replace_file
-from gateway.languages import translated
-from gateway.plain_text import spreadsheet_row
-from gateway.terminal import error_output
+from gateway.process.files import replace_file
+from gateway.values.plain_text import spreadsheet_row
+from gateway.wording.languages import translated
 
 _file = click.Path(path_type=Path, dir_okay=False)
 

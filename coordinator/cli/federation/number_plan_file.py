@@ -5,8 +5,8 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from gateway.api.federation.v1.configuration_pb2 import NumberPlan, PrefixRange, Region
-from gateway.languages import offering, translated
-from gateway.numberplan import normalize_prefix
+from gateway.federation.numberplan import normalize_prefix
+from gateway.wording.languages import offering, translated
 
 _OF_REJECTS = ("line", "reason")
 

@@ -6,21 +6,21 @@ from pathlib import Path
 
 import click
 
+from coordinator.cli.asking import Asking, asks
 from coordinator.cli.completing import complete_regions
-from coordinator.cli.connection import Connection, connected
-from coordinator.cli.exits import EPILOG, NotDone
+from coordinator.cli.connection import EPILOG, Connection
 from coordinator.cli.federation.in_force import in_force
 from coordinator.cli.network.matrix_page import page
 from coordinator.cli.network.network_view import print_matrix, print_ways
-from coordinator.cli.output import json_option, print_json, tell_unanswered
+from coordinator.cli.output import tell_unanswered
 from gateway.api.coordinator.v1 import path_service_pb2 as contract
 from gateway.api.coordinator.v1.path_service_pb2_grpc import PathServiceStub
 from gateway.api.federation.v1.network_pb2 import Link
-from gateway.channels import invoke
+from gateway.cli.exits import NotDone
 from gateway.federation.files import ConfigurationError, load_file
-from gateway.files import replace_file
-from gateway.languages import current_language, offering, translated
-from gateway.times import show_times_of
+from gateway.process.files import replace_file
+from gateway.wording.languages import current_language, offering, translated
+from gateway.wording.times import show_times_of
 
 _SECONDS = 20.0  # regions are given five of them to tell what they measure
 _FIGURES = ("capacity_mbps", "delay_us", "delay_variation_us", "loss_ppb")
@@ -81,6 +81,7 @@ def network() -> None:
 
 
 @network.command(epilog=EPILOG)
+@asks()
 @click.argument("start", metavar="FROM")
 @click.argument("end", metavar="TO")
 @_class_option
@@ -88,10 +89,8 @@ def network() -> None:
 @_down_option
 @_change_option
 @_links_option
-@connected
-@json_option
 def paths(
-    connection: Connection,
+    asking: Asking,
     start: str,
     end: str,
     quality_class: str,
@@ -99,7 +98,6 @@ def paths(
     down: Sequence[str],
     changes: Sequence[_Change],
     links: Path | None,
-    as_json: bool,
 ) -> None:
     """Show the best path and an alternative between FROM and TO: sites, or regions by their first site.
 
@@ -108,19 +106,17 @@ def paths(
       coordinator network paths sichuan guangdong --class y1541-0
       coordinator network paths chengdu beijing --down chengdu-xian-1 --change xian-beijing-1:delay_us=9000
     """
-    basis = _basis(connection, quality_class, down, changes, links)
+    basis = _basis(asking.link, quality_class, down, changes, links)
     basis.by_design = by_design
     request = contract.FindPathsRequest(start=start, end=end, basis=basis)
-    response = connection.ask(lambda channel: invoke(PathServiceStub(channel).FindPaths, request, _SECONDS))
+    response = asking.ask(lambda channel: PathServiceStub(channel).FindPaths, request, _SECONDS)
     tell_unanswered(response.unanswered)
-    if as_json:
-        print_json(response)
-    else:
-        print_ways(response, quality_class)
+    asking.tell(response, lambda found: print_ways(found, quality_class))
     _require_way(response.paths)
 
 
 @network.command(epilog=EPILOG)
+@asks()
 @_class_option
 @_design_option
 @_down_option
@@ -130,10 +126,8 @@ def paths(
 @click.option(
     "--html", metavar="FILE", type=click.Path(path_type=Path, dir_okay=False), help="Write it to FILE, with a heat map."
 )
-@connected
-@json_option
 def matrix(
-    connection: Connection,
+    asking: Asking,
     quality_class: str,
     by_design: bool,
     down: Sequence[str],
@@ -141,7 +135,6 @@ def matrix(
     links: Path | None,
     region: str,
     html: Path | None,
-    as_json: bool,
 ) -> None:
     """Show the best path of each pair of regions, between the first sites of both. The page needs no network.
 
@@ -150,11 +143,11 @@ def matrix(
       coordinator network matrix --class y1541-0 --region sichuan
       coordinator network matrix --class y1541-0 --html paths.html --lang zh
     """
-    basis = _basis(connection, quality_class, down, changes, links)
+    basis = _basis(asking.link, quality_class, down, changes, links)
     basis.by_design = by_design
     show_times_of(region)
     request = contract.GetPathMatrixRequest(basis=basis)
-    response = connection.ask(lambda channel: invoke(PathServiceStub(channel).GetPathMatrix, request, _SECONDS))
+    response = asking.ask(lambda channel: PathServiceStub(channel).GetPathMatrix, request, _SECONDS)
     if region:
         _keep_only(response, region)
     tell_unanswered(response.unanswered)
@@ -165,18 +158,12 @@ def matrix(
         except OSError as error:
             raise NotDone([f"{html}: {error.strerror}"]) from error
         click.echo(translated("{path} was written", path=html), err=True)
-    elif as_json:
-        print_json(response)
     else:
-        print_matrix(response, quality_class)
+        asking.tell(response, lambda found: print_matrix(found, quality_class))
 
 
 def _basis(
-    connection: Connection,
-    quality_class: str,
-    down: Sequence[str],
-    changes: Sequence[_Change],
-    links: Path | None,
+    connection: Connection, quality_class: str, down: Sequence[str], changes: Sequence[_Change], links: Path | None
 ) -> contract.PathBasis:
     changed = {each.id: each for each in _links_of(links)} if links is not None else {}
     if changes:

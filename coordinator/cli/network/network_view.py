@@ -6,8 +6,8 @@ import click
 from rich.text import Text
 
 from gateway.api.coordinator.v1 import path_service_pb2 as contract
-from gateway.languages import translated
-from gateway.terminal import print_table
+from gateway.cli.terminal import print_table
+from gateway.wording.languages import translated
 
 Row = Sequence[str | Text]
 

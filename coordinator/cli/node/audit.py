@@ -10,21 +10,21 @@ from pathlib import Path
 import click
 from click.core import ParameterSource
 
+from coordinator.cli.asking import json_option
 from coordinator.cli.completing import complete_regions
-from coordinator.cli.connection import Connection, optionally_connected
-from coordinator.cli.exits import EPILOG, NotDone
+from coordinator.cli.connection import EPILOG, Connection, optionally_connected
 from coordinator.cli.node.audit_chains import verify_federation
 from coordinator.cli.node.config import load_settings, settings_options
-from coordinator.cli.output import json_option
 from coordinator.registry.etcd.registry import EtcdRegistry, RegistryUnreachable
 from coordinator.settings import CoordinatorSettings
-from gateway.audit import ChainBroken, Head, Seen, Walk, rows, verify
-from gateway.clock import SystemClock
+from gateway.auditing.audit import ChainBroken, Head, Seen, Walk, rows, verify
+from gateway.cli.exits import NotDone
 from gateway.errors import Refused
-from gateway.languages import refusal, translated
+from gateway.security.tls import CredentialsUnusable
 from gateway.settings import Sources
 from gateway.store.port import StoreUnusable
-from gateway.tls import CredentialsUnusable
+from gateway.time.clock import SystemClock
+from gateway.wording.languages import refusal, translated
 
 _HEAD = re.compile(r"(?P<sequence>[0-9]{1,18}):(?P<hash>[0-9a-f]{64})")
 
@@ -51,10 +51,7 @@ def audit_group() -> None:
 @optionally_connected
 @settings_options
 @click.option(
-    "--seen",
-    type=_HeadType(),
-    metavar="ROW:HASH",
-    help="A head printed earlier; finds a tail that was cut since.",
+    "--seen", type=_HeadType(), metavar="ROW:HASH", help="A head printed earlier; finds a tail that was cut since."
 )
 @click.option(
     "--registry-seen",

@@ -1,24 +1,24 @@
 """What `coordinator audit verify` says of the chains of the regions."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 import click
 import grpc
 from google.protobuf.json_format import MessageToDict
 
 from coordinator.cli.connection import Connection
-from coordinator.cli.exits import CannotReach, NotDone
-from coordinator.cli.output import print_table
+from coordinator.cli.output import titled
 from gateway.api.coordinator.v1.administration_pb2 import ChainVerdict, Sighting, VerifyChainsRequest
 from gateway.api.coordinator.v1.administration_pb2_grpc import AuditServiceStub
 from gateway.api.region.v1.audit_service_pb2 import ChainProblem, ChainProblemKind
-from gateway.audit import problem_text
-from gateway.clock import from_timestamp, to_microseconds
-from gateway.errors import Refused, from_rpc_error
-from gateway.languages import refusal, translated
-from gateway.relay.transport import Unreachable
-from gateway.times import show_times_of, told_if_set
+from gateway.auditing.audit import problem_text
+from gateway.cli.exits import CannotReach, NotDone
+from gateway.cli.table import Table, TableColumn
+from gateway.errors import Refused, Unreachable, from_rpc_error
+from gateway.time.clock import from_timestamp, to_microseconds
+from gateway.wording.languages import refusal, translated
+from gateway.wording.times import show_times_of, told_if_set
 
 _PATIENCE = 3600.0  # seconds: a chain of many millions of rows is walked beside all other work of its region
 _HASH_SHOWN = 16  # digits of a hash in a table
@@ -35,7 +35,7 @@ def verify_federation(connection: Connection, region: str, *, as_json: bool) -> 
         ]
         click.echo(json.dumps({"chains": told}, ensure_ascii=False))
     else:
-        _print(verdicts)
+        _CHAINS.show(verdicts, titled(translated("Audit chains")))
     broken = [f"{each.region}: {problem}" for each in verdicts for problem in told_problems(each.problems)]
     unasked = [
         f"{each.region}: {refusal(Refused(each.reason, region=each.region))}" for each in verdicts if each.reason
@@ -69,26 +69,8 @@ async def _verdicts(channel: grpc.aio.Channel, region: str) -> list[ChainVerdict
         raise refused from error
 
 
-def _print(verdicts: Sequence[ChainVerdict]) -> None:
-    columns = [
-        translated("region"),
-        translated("rows"),
-        translated("head"),
-        translated("witnesses"),
-        translated("verdict"),
-    ]
-    print_table(translated("Audit chains"), columns, [_row(each) for each in verdicts])
-
-
-def _row(verdict: ChainVerdict) -> list[str]:
-    is_known = verdict.HasField("head")
-    return [
-        verdict.region,
-        str(verdict.head.sequence) if is_known else "",
-        verdict.head.hash.hex()[:_HASH_SHOWN] if is_known else "",
-        "\n".join([*map(_seen, verdict.sightings), *_silent(verdict)]),
-        _verdict(verdict),
-    ]
+def _known(verdict: ChainVerdict, told: str) -> str:
+    return told if verdict.HasField("head") else ""
 
 
 def _seen(sighting: Sighting) -> str:
@@ -113,3 +95,12 @@ def _verdict(verdict: ChainVerdict) -> str:
     if verdict.reason:
         return translated("not verified")
     return translated("whole")
+
+
+_CHAINS = Table[ChainVerdict](
+    TableColumn("region", lambda each: each.region),
+    TableColumn("rows", lambda each: _known(each, str(each.head.sequence))),
+    TableColumn("head", lambda each: _known(each, each.head.hash.hex()[:_HASH_SHOWN])),
+    TableColumn("witnesses", lambda each: "\n".join([*map(_seen, each.sightings), *_silent(each)])),
+    TableColumn("verdict", _verdict),
+)

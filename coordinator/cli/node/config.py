@@ -1,9 +1,10 @@
 """Where the settings of a coordinator come from, and `coordinator config`."""
 
-from coordinator.cli.exits import EPILOG, SettingsUnusable
+from coordinator.cli.connection import EPILOG
 from coordinator.settings import CoordinatorSettings
+from gateway.cli.exits import SettingsUnusable
+from gateway.cli.settings_commands import config_commands, sources_options
 from gateway.settings import Page, SettingsError, Sources, load_page
-from gateway.settings.commands import config_commands, sources_options
 
 _PREFIX = "COORDINATOR_"
 

@@ -9,17 +9,17 @@ from coordinator.cli.node.etcd_members import check_etcd
 from coordinator.schema import PACKAGES
 from coordinator.settings import CoordinatorSettings
 from gateway.api.types.v1.access_pb2 import Role
-from gateway.clock import Clock, SystemClock
-from gateway.doctor.certificates import check_credentials
-from gateway.doctor.commands import doctor_command
-from gateway.doctor.database import check_database
-from gateway.doctor.findings import Finding, good, not_checked
-from gateway.doctor.machine import check_data
-from gateway.doctor.peers import check_port
-from gateway.identity import Identity, server_name
-from gateway.languages import translated
+from gateway.maintenance.doctor.certificates import check_credentials
+from gateway.maintenance.doctor.commands import doctor_command
+from gateway.maintenance.doctor.database import check_database
+from gateway.maintenance.doctor.findings import Finding, good, not_checked
+from gateway.maintenance.doctor.machine import check_data
+from gateway.maintenance.doctor.peers import check_port
+from gateway.security.identity import Identity, server_name
 from gateway.settings import Sources
 from gateway.store.schema import migrations_of
+from gateway.time.clock import Clock, SystemClock
+from gateway.wording.languages import translated
 
 _PROGRAM = "coordinator"
 

@@ -12,14 +12,14 @@ from etcd3.etcdrpc import rpc_pb2
 from google.protobuf.message import Message
 
 from coordinator.registry.etcd.settings import EtcdSettings
-from gateway.clock import Clock
-from gateway.doctor.findings import Finding, bad, good, not_checked, warning
-from gateway.doctor.peers import ANSWER_SECONDS, peer
-from gateway.languages import translated
-from gateway.reaching import Diagnosis
-from gateway.relay.transport import Unreachable
+from gateway.cli.reachability import Diagnosis
+from gateway.errors import Unreachable
+from gateway.maintenance.doctor.findings import Finding, bad, good, not_checked, warning
+from gateway.maintenance.doctor.peers import ANSWER_SECONDS, peer
+from gateway.security.tls import ChannelOptions, CredentialsUnusable, client_credentials
 from gateway.settings import host_of
-from gateway.tls import ChannelOptions, CredentialsUnusable, client_credentials
+from gateway.time.clock import Clock
+from gateway.wording.languages import translated
 
 LEAST_VERSION = (3, 5)
 _SLOW_MS = 100.0  # a heartbeat of etcd: members farther from each other than this elect new leaders

@@ -2,15 +2,16 @@
 
 import click
 
-from coordinator.cli.exits import EPILOG, NotDone
+from coordinator.cli.connection import EPILOG
 from coordinator.cli.node.config import load_settings, settings_options
 from coordinator.registry.etcd.registry import RegistryUnreachable
-from gateway import logs
-from gateway.server import PortInUse, run_process
+from gateway.cli.exits import NotDone
+from gateway.process import logs
+from gateway.rpc.server import PortInUse, run_process
+from gateway.security.tls import CredentialsUnusable
 from gateway.settings import Sources
 from gateway.store.port import StoreUnusable
 from gateway.store.schema import SchemaOutdated
-from gateway.tls import CredentialsUnusable
 
 
 @click.command(epilog=EPILOG)

@@ -8,7 +8,7 @@ from coordinator.registry.etcd.changes import Change, Changes, Found, Put
 from coordinator.registry.etcd.copy import Entry
 from coordinator.registry.etcd.keys import Keys
 from gateway.api.region.v1.case_service_pb2 import CaseHeader
-from gateway.clock import from_timestamp
+from gateway.time.clock import from_timestamp
 
 
 class EtcdCases:
@@ -20,7 +20,7 @@ class EtcdCases:
 
     async def keep(self, header: CaseHeader, now: datetime, seconds: float) -> None:
         """Keeps how a case stands, unless a version as high is kept."""
-        key = self._keys.case(header.docket)
+        key = self._keys.case(header.ticket_id)
 
         def decide(found: Found) -> Change | None:
             if key in found and values.decode_case(found[key].value).version >= header.version:
@@ -32,7 +32,7 @@ class EtcdCases:
     async def forget(self, ended: Sequence[CaseHeader], before: datetime, now: datetime, seconds: float) -> None:
         """Forgets those of these cases that, as they are kept, ended before."""
         for each in ended:
-            key = self._keys.case(each.docket)
+            key = self._keys.case(each.ticket_id)
 
             def decide(found: Found, key: bytes = key) -> Change | None:
                 is_past = key in found and has_ended(values.decode_case(found[key].value), before)
@@ -42,7 +42,7 @@ class EtcdCases:
 
 
 def read_cases(entries: dict[bytes, Entry]) -> list[CaseHeader]:
-    """The cases of what stands in etcd, by docket. Raises Unreadable."""
+    """The cases of what stands in etcd, by ticket id. Raises Unreadable."""
     return [values.decode_case(entries[key].value) for key in sorted(entries)]
 
 

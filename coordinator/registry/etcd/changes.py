@@ -29,9 +29,9 @@ from coordinator.registry.etcd.client import (
 from coordinator.registry.etcd.copy import Entry
 from coordinator.registry.etcd.keys import KeyRange, Keys
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.audit import GENESIS, AuditRow, Head
-from gateway.clock import to_microseconds
+from gateway.auditing.audit import GENESIS, AuditRow, Head
 from gateway.errors import Refused
+from gateway.time.clock import to_microseconds
 
 _log = logging.getLogger(__name__)
 

@@ -15,8 +15,8 @@ from google.protobuf.message import Message
 from coordinator.registry.etcd.copy import Entry
 from coordinator.registry.etcd.keys import KeyRange
 from coordinator.registry.etcd.settings import EtcdSettings
-from gateway.clock import Clock
-from gateway.tls import ChannelOptions, CredentialsUnusable, client_credentials
+from gateway.security.tls import ChannelOptions, CredentialsUnusable, client_credentials
+from gateway.time.clock import Clock
 
 ATTEMPT_SECONDS = 1.0  # for one member; a call goes on at the next one
 SHORTEST_ATTEMPT_SECONDS = 0.1  # with less time left, none is begun: it would tell nothing of the member

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from coordinator.registry.etcd.client import ATTEMPT_SECONDS, CALL_SECONDS, EtcdClient, Rejected, Unanswered
 from coordinator.registry.etcd.copy import Copy
 from coordinator.registry.etcd.watch import Follower
-from gateway.clock import Clock
+from gateway.time.clock import Clock
 
 _ANSWER_SECONDS = 1.0
 _ASK_OTHERS_AFTER = 1 / 3  # of a lease: they must have said so before this coordinator counts as gone

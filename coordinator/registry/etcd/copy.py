@@ -5,7 +5,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from coordinator.membership.rules import RegionFacts, Suspension
 from coordinator.registry.etcd import values
 from coordinator.registry.etcd.keys import (
     ConfigurationKey,
@@ -17,6 +16,7 @@ from coordinator.registry.etcd.keys import (
 )
 from coordinator.registry.etcd.values import Unreadable
 from coordinator.registry.port import Snapshot
+from coordinator.registry.rules import RegionFacts, Suspension
 
 _log = logging.getLogger(__name__)
 _UNKNOWN_TIME = datetime(1970, 1, 1, tzinfo=UTC)
@@ -145,6 +145,7 @@ class _Draft:
             ever_joined=joined.ever_joined,
             signing_certificate=joined.signing_certificate,
             sealing_key=joined.sealing_key,
+            capabilities=joined.capabilities,
         )
         self._put(before, after, is_change=after != before)
 

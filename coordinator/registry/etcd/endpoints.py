@@ -6,7 +6,6 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from coordinator.membership.rules import Heartbeat, RegionFacts
 from coordinator.registry.etcd import values
 from coordinator.registry.etcd.changes import Change, Changes, Found, Noted, Put
 from coordinator.registry.etcd.client import EtcdClient, Rejected, Unanswered
@@ -14,9 +13,10 @@ from coordinator.registry.etcd.copy import Copy
 from coordinator.registry.etcd.keys import Keys
 from coordinator.registry.etcd.leases import Leases, lease_of
 from coordinator.registry.etcd.watch import Follower
+from coordinator.registry.rules import Heartbeat, RegionFacts
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.clock import Clock, to_microseconds
 from gateway.errors import Refused
+from gateway.time.clock import Clock, to_microseconds
 
 _RENEWAL_SECONDS = 1.0  # for a heartbeat of a process that is known to live: it counts in any case
 _log = logging.getLogger(__name__)
@@ -114,7 +114,9 @@ class EtcdEndpoints:
             if facts == known:
                 return Change({key: put})
             first_joined = before.first_joined if before is not None else to_microseconds(now)
-            value = values.encode_joined(values.Joined(first_joined, facts.signing_certificate, facts.sealing_key))
+            value = values.encode_joined(
+                values.Joined(first_joined, facts.signing_certificate, facts.sealing_key, facts.capabilities)
+            )
             action = facts.change_since(known)
             return Change({joined: Put(value), key: put}, noted=Noted(f"region/{region}", action, f"region/{region}"))
 

@@ -104,9 +104,9 @@ class Keys:
         """The furthest audit head that a region has handed in."""
         return self._key(f"audit-heads/{region}")
 
-    def case(self, docket: str) -> bytes:
+    def case(self, ticket_id: str) -> bytes:
         """A case of complaints."""
-        return self._key(f"cases/{docket}")
+        return self._key(f"cases/{ticket_id}")
 
     @property
     def cases(self) -> KeyRange:

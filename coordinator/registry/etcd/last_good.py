@@ -13,7 +13,7 @@ from etcd3.etcdrpc.rpc_pb2 import RangeResponse, ResponseHeader
 
 from coordinator.registry.etcd.client import Read
 from coordinator.registry.etcd.copy import Entry
-from gateway.last_good import load_last_good, save_last_good
+from gateway.process.last_good import load_last_good, save_last_good
 
 FILE_NAME = "registry.bin"
 

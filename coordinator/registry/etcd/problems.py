@@ -17,8 +17,8 @@ from coordinator.registry.etcd.keys import KeyRange, Keys
 from coordinator.registry.problem_port import Administered, Book, Decide, Decision
 from gateway.api.coordinator.v1.problem_service_pb2 import NetworkEvent
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.clock import Clock
 from gateway.errors import Refused
+from gateway.time.clock import Clock
 
 _log = logging.getLogger(__name__)
 _PUTS_AT_ONCE = 100  # etcd takes 128 operations, comparisons apart

@@ -11,7 +11,6 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final, TypeVar
 
-from coordinator.membership.rules import Heartbeat, Suspension
 from coordinator.registry.etcd import values
 from coordinator.registry.etcd.cases import EtcdCases, has_ended, read_cases
 from coordinator.registry.etcd.changes import Change, Changes, Found, Noted, Put
@@ -30,16 +29,17 @@ from coordinator.registry.etcd.settings import EtcdSettings
 from coordinator.registry.etcd.values import Applied
 from coordinator.registry.etcd.watch import Follower, FollowerPorts
 from coordinator.registry.port import Replica, Snapshot
+from coordinator.registry.rules import Heartbeat, Suspension
 from gateway.api.coordinator.v1.planned_outage_service_pb2 import PlannedWindow
 from gateway.api.federation.v1.configuration_pb2 import Configuration
 from gateway.api.region.v1.case_service_pb2 import CaseHeader
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.audit import AuditRow
-from gateway.audit_heads import Continuation, KeptHead, continuation
-from gateway.clock import Clock, to_microseconds
+from gateway.auditing.audit import AuditRow
+from gateway.auditing.audit_heads import Continuation, KeptHead, continuation
 from gateway.errors import Refused
 from gateway.federation.rules import difference
-from gateway.last_good import LastGoodBroken
+from gateway.process.last_good import LastGoodBroken
+from gateway.time.clock import Clock, to_microseconds
 
 _ROWS_AT_ONCE = 1000
 _CONTAIN_SECONDS = 1.0  # in which the watch tells of a change that was made; then everything is listed

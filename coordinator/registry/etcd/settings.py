@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from gateway.languages import translated
+from gateway.security.tls import Credentials
 from gateway.settings import require_address
-from gateway.tls import Credentials
+from gateway.wording.languages import translated
 
 
 @dataclass(frozen=True)

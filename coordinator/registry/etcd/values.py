@@ -10,25 +10,27 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import TypeVar
 
-from google.protobuf.message import DecodeError
+from google.protobuf.message import DecodeError, Message
 
-from coordinator.membership.rules import Heartbeat, RegionFacts, Suspension
 from coordinator.registry.etcd.packing import NotWhole, Packed, PlanName, pack, unpack_plan
 from coordinator.registry.port import Replica
+from coordinator.registry.rules import Heartbeat, RegionFacts, Suspension
 from gateway.api.coordinator.v1.problem_service_pb2 import NetworkEvent, Problem
 from gateway.api.federation.v1.configuration_pb2 import Configuration
-from gateway.api.federation.v1.federation_pb2 import SealingKey
+from gateway.api.federation.v1.federation_pb2 import Capabilities, NodeReport, SealingKey
 from gateway.api.region.v1.case_service_pb2 import CaseHeader
-from gateway.audit import AuditRow, Head
-from gateway.audit_heads import KeptHead
-from gateway.clock import from_microseconds, to_microseconds
+from gateway.auditing.audit import AuditRow, Head
+from gateway.auditing.audit_heads import KeptHead
+from gateway.time.clock import from_microseconds, to_microseconds
 
 VERSION = 1
 _VERSION_APART = 2
 _MICROSECOND = timedelta(microseconds=1)
 
 Field = str | int
+M = TypeVar("M", bound=Message)
 
 
 class Unreadable(Exception):
@@ -63,11 +65,16 @@ class Joined:
     """Microseconds since 1970."""
     signing_certificate: bytes
     sealing_key: SealingKey = field(default_factory=SealingKey)
+    capabilities: Capabilities = field(default_factory=Capabilities)
 
     def facts(self, region: str) -> RegionFacts:
         """What that tells of a region."""
         return RegionFacts(
-            region, ever_joined=True, signing_certificate=self.signing_certificate, sealing_key=self.sealing_key
+            region,
+            ever_joined=True,
+            signing_certificate=self.signing_certificate,
+            sealing_key=self.sealing_key,
+            capabilities=self.capabilities,
         )
 
 
@@ -141,6 +148,7 @@ def encode_joined(joined: Joined) -> bytes:
             "first_joined": joined.first_joined,
             "signing_certificate": _text(joined.signing_certificate),
             "sealing_key": _text(joined.sealing_key.SerializeToString()),
+            "capabilities": _text(joined.capabilities.SerializeToString()),
         }
     )
 
@@ -148,7 +156,12 @@ def encode_joined(joined: Joined) -> bytes:
 def decode_joined(value: bytes) -> Joined:
     """The region of a value. Raises Unreadable."""
     fields = _Fields(value)
-    return Joined(fields.number("first_joined"), fields.binary("signing_certificate"), fields.sealing_key())
+    return Joined(
+        fields.number("first_joined"),
+        fields.binary("signing_certificate"),
+        fields.message("sealing_key", SealingKey),
+        fields.message("capabilities", Capabilities),
+    )
 
 
 def encode_suspension(suspension: Suspension) -> bytes:
@@ -175,6 +188,8 @@ def encode_living(living: Living) -> bytes:
             "clock_error": heartbeat.clock_error // _MICROSECOND,
             "signing_certificate": _text(heartbeat.signing_certificate),
             "sealing_key": _text(heartbeat.sealing_key.SerializeToString()),
+            "capabilities": _text(heartbeat.capabilities.SerializeToString()),
+            "report": _text(heartbeat.report.SerializeToString()),
         }
     )
 
@@ -188,7 +203,9 @@ def decode_living(value: bytes) -> Living:
         fields.number("federation_revision"),
         fields.number("clock_error") * _MICROSECOND,
         fields.binary("signing_certificate"),
-        fields.sealing_key(),
+        fields.message("sealing_key", SealingKey),
+        fields.message("capabilities", Capabilities),
+        fields.message("report", NodeReport),
     )
     # A version before this field wrote none.
     since = fields.number("since") if "since" in fields else fields.number("time")
@@ -226,7 +243,7 @@ def decode_kept_head(value: bytes) -> KeptHead:
 
 def encode_case(header: CaseHeader) -> bytes:
     """The value of a case."""
-    return _encode({"docket": header.docket}, header.SerializeToString(deterministic=True))
+    return _encode({"ticket_id": header.ticket_id}, header.SerializeToString(deterministic=True))
 
 
 def decode_case(value: bytes) -> CaseHeader:
@@ -351,12 +368,12 @@ class _Fields:
         except ValueError as error:
             raise Unreadable(f"{name} is no base64") from error
 
-    def sealing_key(self) -> SealingKey:
-        """The field of that name; a version before this field wrote none."""
+    def message(self, name: str, kind: type[M]) -> M:
+        """The message of a field; empty where a version before that field has written the value."""
         try:
-            return SealingKey.FromString(self.binary("sealing_key") if "sealing_key" in self else b"")
+            return kind.FromString(self.binary(name) if name in self else b"")
         except DecodeError as error:
-            raise Unreadable("holds no sealing key") from error
+            raise Unreadable(f"{name} is none of this version") from error
 
     def digest(self, name: str) -> bytes:
         try:

@@ -17,7 +17,7 @@ from coordinator.registry.etcd.client import CALL_SECONDS, EtcdClient, Rejected,
 from coordinator.registry.etcd.copy import Copy, Entry, Event
 from coordinator.registry.etcd.keys import Keys
 from coordinator.registry.etcd.plans import Plans
-from gateway.clock import Clock
+from gateway.time.clock import Clock
 
 _PAUSE_SECONDS = 0.1  # before a stream that broke is opened again; doubled while that fails
 _LONGEST_PAUSE_SECONDS = 1.0

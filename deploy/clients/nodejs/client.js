@@ -149,7 +149,7 @@ async function complain(complaints, number, run) {
       requester: REQUESTER,
     },
   });
-  tell("complained", { docket: complaint.docket, state: complaint.state });
+  tell("complained", { ticket_id: complaint.ticket_id, state: complaint.state });
 }
 
 function tell(did, what) {

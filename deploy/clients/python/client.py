@@ -149,7 +149,7 @@ async def complain(complaints: ComplaintServiceStub, number: str, run: str) -> N
         ),
     )
     filed = (await ask(complaints.FileComplaint, request)).complaint
-    tell("complained", docket=filed.docket, state=complaints_api.ComplaintState.Name(filed.state))
+    tell("complained", ticket_id=filed.ticket_id, state=complaints_api.ComplaintState.Name(filed.state))
 
 
 def tell(did: str, **what: str) -> None:

@@ -6,27 +6,21 @@ import click
 
 from gateway.api.region.v1.complaint_service_pb2 import ClassifyComplaintRequest
 from gateway.api.region.v1.complaint_service_pb2_grpc import ComplaintServiceStub
-from gateway.languages import translated
-from region_node.cli.asking import answer_of
+from gateway.wording.languages import translated
+from region_node.cli.asking import Asking, writes
 from region_node.cli.complaints.complaint_view import print_told
 from region_node.cli.completing import complete_categories
-from region_node.cli.connection import Target, connection_options
-from region_node.cli.options import json_option, print_message, request_id_of, request_option
-
-_CALL_SECONDS = 30.0
 
 
 @click.command()
-@click.argument("docket")
-@connection_options
+@writes(done="it is of that category, and the customer is told who answers by when")
+@click.argument("ticket_id")
 @click.option(
     "--category", required=True, shell_complete=complete_categories, help="What it is about, by the category's code."
 )
 @click.option("--reason", default="", help="Why; needed where it has a category already.")
-@request_option
-@json_option
-def classify(target: Target, docket: str, category: str, reason: str, request_id: str, as_json: bool) -> None:
-    """Say what a complaint is about, as staff of the region of first contact: it goes where that makes it go.
+def classify(asking: Asking, ticket_id: str, category: str, reason: str) -> None:
+    """Say what a complaint is about, as staff of the origin region: it goes where that makes it go.
 
     What another region has is returned by that region first, as wrongly classified.
 
@@ -35,26 +29,10 @@ def classify(target: Target, docket: str, category: str, reason: str, request_id
       region-node complaints list --unclassified
       region-node complaints classify guangdong/20261210-17 --category BILL_WRONG
       region-node complaints classify guangdong/20261210-17 --category NET_SPEED --reason "it is not about the bill"
-
-    \b
-    Exit codes:
-      0  it is of that category, and the customer is told who answers by when
-      1  refused; the text says why
-      2  the command line or the credentials cannot be used
-      3  not known: run it again with the request id that is told
     """
-    request = ClassifyComplaintRequest(
-        request_id=request_id_of(request_id), docket=docket, category=category, reason=reason
-    )
-    complaint = answer_of(
-        target,
-        lambda channel: ComplaintServiceStub(channel).ClassifyComplaint(request, timeout=_CALL_SECONDS),
-        request.request_id,
-    ).complaint
-    if as_json:
-        print_message(complaint)
-    else:
-        print_told(complaint)
+    request = ClassifyComplaintRequest(ticket_id=ticket_id, category=category, reason=reason)
+    complaint = asking.ask(lambda channel: ComplaintServiceStub(channel).ClassifyComplaint, request).complaint
+    asking.tell(complaint, print_told)
 
 
 def category_and_description(words: Sequence[str]) -> tuple[str, str]:

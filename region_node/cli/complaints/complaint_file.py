@@ -6,8 +6,8 @@ from pathlib import Path
 
 from gateway.api.region.v1.complaint_import_service_pb2 import ImportedComplaint
 from region_node.cli.complaints.complaint_map import ComplaintMap, Complaints
-from region_node.cli.customers.line_file import Line, LineFile
 from region_node.cli.imports.column_map import LineInvalid
+from region_node.cli.imports.line_file import Line, LineFile
 
 _FIRST = 2  # the number of the first line
 _UNREADABLE = datetime.min.replace(tzinfo=UTC)

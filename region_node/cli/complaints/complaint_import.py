@@ -1,8 +1,6 @@
 """`region-node complaints import`: complaints of another system from a file, or the clock replayed over them."""
 
-import json
-import sys
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -17,99 +15,53 @@ from gateway.api.region.v1.complaint_import_service_pb2 import (
 )
 from gateway.api.region.v1.complaint_import_service_pb2_grpc import ComplaintImportServiceStub
 from gateway.api.region.v1.customer_service_pb2 import ImportFile
-from gateway.api.types.v1.types_pb2 import Channel, Requester
-from gateway.clock import to_timestamp
+from gateway.time.clock import to_timestamp
+from region_node.cli.asking import NODE, Asking
 from region_node.cli.complaints.complaint_file import ComplaintFile
 from region_node.cli.complaints.complaint_map import ComplaintMap
-from region_node.cli.connection import Target, connection_options, patience_option
-from region_node.cli.customers.line_file import Line, LineFileUnusable
-from region_node.cli.exits import REFUSED
-from region_node.cli.imports.column_map import MapUnusable
-from region_node.cli.imports.import_command import run_import
+from region_node.cli.complaints.replay_report import ReplayReport
+from region_node.cli.connection import patience_option
+from region_node.cli.imports.import_command import dry_run_option, map_option, opening, rejects_option, run_import
 from region_node.cli.imports.import_report import ImportReport
 from region_node.cli.imports.import_stream import LinesToImport
+from region_node.cli.imports.line_file import Line
 from region_node.cli.options import channel_option, required_staff_option, summary_json_option
-from region_node.cli.orders.replay_report import ReplayReport
 from region_node.cli.times import InstantType
 
-
-class ComplaintsToImport(LinesToImport[ImportedComplaint, ImportComplaintsRequest, ImportComplaintsResponse]):
-    """The complaints of one file, for one node."""
-
-    def __init__(
-        self,
-        channel: grpc.aio.Channel,
-        file: ComplaintFile,
-        requester: Requester,
-        *,
-        validate_only: bool,
-        as_of: datetime | None,
-    ) -> None:
-        self._service = ComplaintImportServiceStub(channel)
-        self._file = file
-        self._first = ImportComplaintsRequest(
-            file=ImportFile(sha256=file.sha256, lines=file.count, requester=requester, validate_only=validate_only),
-            as_of=to_timestamp(as_of) if as_of is not None else None,
-        )
-
-    @property
-    def first(self) -> ImportComplaintsRequest:
-        """See LinesToImport."""
-        return self._first
-
-    async def lines(self) -> Iterator[Line[ImportedComplaint]]:
-        """See LinesToImport."""
-        return self._file.lines()
-
-    def request(self, lines: Sequence[Line[ImportedComplaint]]) -> ImportComplaintsRequest:
-        """See LinesToImport."""
-        return ImportComplaintsRequest(
-            lines=[ComplaintLine(number=each.number, complaint=each.content) for each in lines]
-        )
-
-    def call(self, requests: AsyncIterator[ImportComplaintsRequest]) -> AsyncIterator[ImportComplaintsResponse]:
-        """See LinesToImport."""
-        return aiter(self._service.ImportComplaints(requests))
-
-
-@click.command("import")
-@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
-@connection_options
-@click.option(
-    "--map",
-    "map_file",
-    required=True,
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="How the columns of FILE become complaints: YAML, see above.",
-)
-@required_staff_option
-@channel_option
-@click.option(
-    "--rejects",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="Write the lines that were not taken here, as CSV: line, reason, its text, and the columns of FILE.",
-)
-@click.option("--dry-run", is_flag=True, help="Change nothing, and say what would become of each line.")
-@click.option(
+_Work = LinesToImport[ImportedComplaint, ImportComplaintsRequest, ImportComplaintsResponse]
+_as_of_option = click.option(
     "--as-of",
     metavar="INSTANT",
     type=InstantType(),
     help="Change nothing, and replay the clock over FILE up to this instant, for example 2026-11-01T09:00:00+08:00.",
 )
-@click.option("--rows", type=click.IntRange(min=0), default=50, show_default=True, help="Of the table of --as-of.")
-@summary_json_option
-@patience_option
+_rows_option = click.option(
+    "--rows", type=click.IntRange(min=0), default=50, show_default=True, help="Of the table of --as-of."
+)
+
+
+@click.command("import")
+@NODE.asking(
+    required_staff_option,
+    channel_option,
+    rejects_option,
+    dry_run_option,
+    _as_of_option,
+    _rows_option,
+    summary_json_option,
+    patience_option,
+    with_json=False,
+)
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@map_option("How the columns of FILE become complaints: YAML, see above.")
 def import_file(
-    target: Target,
+    asking: Asking,
     file: Path,
     map_file: Path,
-    staff_id: str,
-    channel: str,
     rejects: Path | None,
     dry_run: bool,
     as_of: datetime | None,
     rows: int,
-    as_json: bool,
     patience: float,
 ) -> None:
     """Take over the complaints of FILE, a CSV or TSV file with a header, into the running node, with their own times.
@@ -118,11 +70,11 @@ def import_file(
     when they were due, and nobody is told of them; what is open is raised from now on like everything else. Customers
     are told nothing. What is open and another region's work is rejected: import it there.
 
-    The node remembers how far it got, by the content of FILE and map, and knows each complaint by its docket in the old
-    system: run the same command again after whatever ended it, and it goes on there; no complaint comes in twice.
+    The node remembers how far it got, by the content of FILE and map, and knows each complaint by its ticket id in
+    the old system: run the same command again after whatever ended it, and it goes on; no complaint comes in twice.
 
     The map is YAML: time_zone for times without one, encoding, delimiter, and below `complaint` the fields
-    external_reference (the old docket), number, description, channel, remedy_sought and filed_time, and where they
+    external_id (the old ticket id), number, description, channel, remedy_sought and filed_time, and where they
     are known category (else the words of the description have to speak for one clearly), category_otherwise (for what
     names none and is not clear, for example OTHER; without it such a line is rejected), contact_number,
     location_region, area (urban or rural: the countryside has limits of its own), first_response_time, resolved_time,
@@ -152,51 +104,27 @@ def import_file(
       2  the command line, the file, the map or the credentials cannot be used; nothing was sent
       3  not known how far the node got, or it is away: run the same command again
     """
-    opened = _opened(file, map_file)
-    requester = Requester(staff_id=staff_id, channel=Channel.Value(f"CHANNEL_{channel.upper()}"))
-    is_checked = dry_run or as_of is not None
-    report = _report(opened, rejects, rows, is_replay=as_of is not None)
-    with report:
-        failure, exit_code = run_import(
-            target,
-            opened,
-            lambda channel: ComplaintsToImport(channel, opened, requester, validate_only=is_checked, as_of=as_of),
-            report,
-            patience,
+    with opening(map_file):
+        opened = ComplaintFile(file, ComplaintMap(map_file))
+    is_replay = as_of is not None
+    report = ReplayReport(opened, rejects, rows) if is_replay else ImportReport(opened, rejects)
+    is_dry = dry_run or is_replay
+    named = ImportFile(sha256=opened.sha256, lines=opened.count, requester=asking.requester, validate_only=is_dry)
+    first = ImportComplaintsRequest(file=named, as_of=to_timestamp(as_of) if as_of is not None else None)
+
+    async def lines() -> Iterator[Line[ImportedComplaint]]:
+        return opened.lines()
+
+    def work(channel: grpc.aio.Channel) -> _Work:
+        return LinesToImport(
+            first,
+            lines,
+            _request,
+            lambda requests: aiter(ComplaintImportServiceStub(channel).ImportComplaints(requests)),
         )
-    _print(report, as_json=as_json, is_checked=is_checked)
-    if failure:
-        click.echo(failure, err=True)
-    if exit_code or report.rejected:
-        sys.exit(exit_code or REFUSED)
+
+    run_import(asking, opened, work, report, patience, is_dry=is_dry)
 
 
-def _print(
-    report: ImportReport[ImportedComplaint, ImportComplaintsResponse], *, as_json: bool, is_checked: bool
-) -> None:
-    if as_json:
-        click.echo(json.dumps({**report.plain(), "dry_run": is_checked}, ensure_ascii=False))
-        return
-    if isinstance(report, ReplayReport):
-        report.show()
-    click.echo(report.summary())
-
-
-def _report(
-    file: ComplaintFile, rejects: Path | None, rows: int, *, is_replay: bool
-) -> ImportReport[ImportedComplaint, ImportComplaintsResponse]:
-    try:
-        return ReplayReport(file, rejects, rows) if is_replay else ImportReport(file, rejects)
-    except OSError as error:
-        raise click.UsageError(f"{rejects}: {error.strerror}") from error
-
-
-def _opened(file: Path, map_file: Path) -> ComplaintFile:
-    try:
-        return ComplaintFile(file, ComplaintMap(map_file))
-    except MapUnusable as error:
-        raise click.UsageError(f"{map_file}: {error}") from error
-    except LineFileUnusable as error:
-        raise click.UsageError(str(error)) from error
-    except OSError as error:
-        raise click.UsageError(f"{map_file}: {error.strerror}") from error
+def _request(lines: Sequence[Line[ImportedComplaint]]) -> ImportComplaintsRequest:
+    return ImportComplaintsRequest(lines=[ComplaintLine(number=each.number, complaint=each.content) for each in lines])

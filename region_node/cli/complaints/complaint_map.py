@@ -8,19 +8,20 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TypeVar
 
-import yaml
-
 from gateway.api.region.v1.complaint_import_service_pb2 import ImportedComplaint
 from gateway.api.region.v1.complaint_pb2 import ComplaintChannel, ComplaintRequest, ComplaintState, Remedy
-from gateway.clock import to_timestamp
-from gateway.languages import translated
+from gateway.time.clock import to_timestamp
+from gateway.wording.languages import translated
 from region_node.cli.imports.column_map import (
     Cells,
     Compiler,
     LineInvalid,
     MapUnusable,
     Surroundings,
+    enum_value,
     mapping_at,
+    require_whole,
+    settings_in,
     text_at,
     zone_named,
 )
@@ -28,8 +29,8 @@ from region_node.cli.imports.column_map import (
 _PLACE = "complaint"
 T = TypeVar("T")
 _ENUMS: Mapping[str, tuple[str, Mapping[str, int]]] = {
-    "channel": ("COMPLAINT_CHANNEL_", dict(ComplaintChannel.items())),
-    "remedy_sought": ("REMEDY_", dict(Remedy.items())),
+    "channel": ("COMPLAINT_CHANNEL_", dict(ComplaintChannel.items()[1:])),
+    "remedy_sought": ("REMEDY_", dict(Remedy.items()[1:])),
 }
 _ENDS: Mapping[str, ComplaintState.ValueType] = {
     "closed": ComplaintState.COMPLAINT_STATE_CLOSED,
@@ -43,7 +44,7 @@ _DAYS = "days_after_filing"  # a form of the estimate alone
 _REQUEST = frozenset({"category", "number", "contact_number", "description", "location_region", "area", *_ENUMS})
 _OWN = frozenset(
     {
-        "external_reference",
+        "external_id",
         "cause_code",
         "resolution",
         "rating",
@@ -53,7 +54,7 @@ _OWN = frozenset(
         *_INSTANTS,
     }
 )
-_REQUIRED = ("external_reference", "number", "description", "channel", "remedy_sought", "filed_time")
+_REQUIRED = ("external_id", "number", "description", "channel", "remedy_sought", "filed_time")
 _SETTINGS = frozenset({"time_zone", "encoding", "delimiter", _PLACE})
 _MOST_DIGITS = 4  # of a number of days
 _TABS = frozenset({".tsv", ".tab"})  # suffixes of files whose cells tabs separate
@@ -65,12 +66,7 @@ class ComplaintMap:
     def __init__(self, path: Path) -> None:
         """Raises MapUnusable, OSError."""
         self.content = path.read_bytes()
-        try:
-            # All scalars are texts: `No` must not become false, nor 007 a number.
-            told = yaml.load(self.content, Loader=yaml.BaseLoader)  # noqa: S506 - makes nothing but texts
-        except (yaml.YAMLError, UnicodeError) as error:
-            raise MapUnusable(str(error)) from error
-        settings = mapping_at(translated("the map"), told, _SETTINGS)
+        settings = settings_in(self.content, _SETTINGS)
         self.encoding = text_at("encoding", settings.get("encoding", "utf-8-sig"))
         self._delimiter = text_at("delimiter", settings.get("delimiter", ""))
         self.zone = zone_named(text_at("time_zone", settings.get("time_zone", "Asia/Shanghai")))
@@ -100,12 +96,12 @@ class Complaints:
 
     def filed(self, cells: Cells) -> datetime:
         """When the complaint of a row was filed. Raises LineInvalid."""
-        self._require_whole(cells)
+        require_whole(cells, self._columns)
         return self._instant("filed_time", self._texts["filed_time"](cells))
 
     def complaint(self, cells: Cells) -> ImportedComplaint:
         """The complaint that a row describes. Raises LineInvalid."""
-        self._require_whole(cells)
+        require_whole(cells, self._columns)
         told = {name: text for name, read in self._texts.items() if (text := read(cells))}
         request = ComplaintRequest(
             category=told.get("category", ""),
@@ -118,7 +114,7 @@ class Complaints:
             rural_area=_one_of("area", told, _AREAS) or False,
         )
         found = ImportedComplaint(
-            external_reference=told.get("external_reference", ""),
+            external_id=told.get("external_id", ""),
             request=request,
             cause_code=told.get("cause_code", ""),
             resolution=told.get("resolution", ""),
@@ -148,13 +144,6 @@ class Complaints:
     def _instant(self, name: str, text: str) -> datetime:
         return self._compiler.instant(name, text, self._forms[name], None)
 
-    def _require_whole(self, cells: Cells) -> None:
-        if len(cells) != self._columns:
-            told = f"{len(cells)}, {self._columns}"
-            raise LineInvalid(
-                "columns", f"列数与表头不符({told})", f"as many cells as the header has are needed ({told})"
-            )
-
 
 def _form(name: str, value: object) -> str:
     """The `as` of a value. Raises MapUnusable where the field knows none such."""
@@ -166,13 +155,7 @@ def _form(name: str, value: object) -> str:
 
 
 def _enum(name: str, told: Mapping[str, str]) -> int:
-    prefix, values = _ENUMS[name]
-    text = told.get(name, "")
-    wanted = text.upper()
-    found = values.get(wanted, values.get(prefix + wanted))
-    if not found:
-        raise LineInvalid(name, f"契约中没有该值:{text}", f"not a value of the contract: {text}")
-    return found
+    return enum_value(name, told.get(name, ""), *_ENUMS[name])
 
 
 def _one_of(name: str, told: Mapping[str, str], values: Mapping[str, T]) -> T | None:

@@ -1,43 +1,39 @@
 """How complaints are shown to people: lists, the timeline of one, and who held it how long."""
 
-from collections.abc import Iterator, Sequence
-from datetime import datetime, timedelta
-from itertools import pairwise
+from collections.abc import Iterator
+from datetime import timedelta
 
 import click
-from rich.text import Text
 
-from gateway.api.federation.v1.configuration_pb2 import ComplaintSeverity
 from gateway.api.federation.v1.problem_pb2 import ProblemHeader, ProblemState
 from gateway.api.region.v1.complaint_pb2 import (
-    ClassifiedBy,
     Complaint,
+    ComplaintAttachment,
+    ComplaintCandidate,
     ComplaintClassification,
     ComplaintNote,
     ComplaintState,
+    Deadline,
     DeadlineKind,
-    EscalationTrigger,
-    LedgerEntry,
     Remedy,
     RemedyState,
     Resolution,
     ReturnReason,
-    TimeReason,
     WorkItem,
     WorkItemState,
 )
 from gateway.api.region.v1.complaint_service_pb2 import GetComplaintResponse
-from gateway.clock import from_timestamp
-from gateway.languages import in_language, translated
-from gateway.money import in_major_units
-from gateway.terminal import print_table
-from gateway.terms import category_name, cause_name, region_name
-from gateway.times import told_time
-from gateway.words import word
-from region_node.cli.network.problem_view import told_cause
-from region_node.complaints.rules import is_on_its_way, is_unclassified, is_with_nobody
+from gateway.cli.complaints import entered, filing, is_at_filing, raised, show_ledger, state_word
+from gateway.cli.problems import told_cause
+from gateway.cli.table import Happening, Table, TableColumn, show_timeline
+from gateway.time.clock import from_timestamp
+from gateway.values.money import in_major_units
+from gateway.wording.languages import in_language, translated
+from gateway.wording.terms import category_name, cause_name, region_name
+from gateway.wording.times import told_if_set, told_time
+from gateway.wording.words import word
+from region_node.care.complaints.rules import is_on_its_way, is_unclassified, is_with_nobody
 
-_STATE = "COMPLAINT_STATE_"
 _NO_ANSWER_DUE = frozenset(
     {
         ComplaintState.COMPLAINT_STATE_REJECTED,
@@ -46,37 +42,40 @@ _NO_ANSWER_DUE = frozenset(
         ComplaintState.COMPLAINT_STATE_CLOSED,
     }
 )
-_BAR = 28  # characters of the whole time
-_COLOURS = ("green", "yellow", "cyan", "magenta", "blue", "red")
 _HOUR = timedelta(hours=1)
 
 
-def print_list(complaints: Sequence[Complaint]) -> None:
-    """One line for each complaint."""
-    columns = [
-        translated("docket"),
-        translated("category"),
-        translated("state"),
-        translated("level"),
-        translated("responsible"),
-        translated("due"),
-    ]
-    print_table(
-        columns,
-        [
-            (
-                each.docket,
-                category_name(each.request.category) or translated("not classified"),
-                word(ComplaintState.Name(each.state), _STATE),
-                _level(each.level),
-                translated("nobody yet")
-                if is_with_nobody(each)
-                else f"{region_name(each.owner_region)} {in_language(each.department)}",
-                told_time(each.expected_resolution_date),
-            )
-            for each in complaints
-        ],
-    )
+COMPLAINTS = Table[Complaint](
+    TableColumn("ticket id", lambda each: each.ticket_id),
+    TableColumn("category", lambda each: category_name(each.request.category) or translated("not classified")),
+    TableColumn("state", lambda each: state_word(each.state)),
+    TableColumn("level", lambda each: f"L{each.level}"),
+    TableColumn("responsible", lambda each: translated("nobody yet") if is_with_nobody(each) else _owner(each)),
+    TableColumn("due", lambda each: told_time(each.expected_resolution_time)),
+)
+"""One line for each complaint."""
+_ITEMS = Table[tuple[Complaint, WorkItem]](
+    TableColumn("work item", lambda each: each[1].ticket_id or f"{each[0].ticket_id}/{each[1].number}"),
+    TableColumn("responsible", lambda each: _item_owner(each[1])),
+    TableColumn("state", lambda each: _item_state(each[1])),
+    TableColumn("since", lambda each: told_time(each[1].state_time)),
+)
+_DEADLINES = Table[Deadline](
+    TableColumn("deadline", lambda each: word(DeadlineKind.Name(each.kind), "DEADLINE_KIND_")),
+    TableColumn("due", lambda each: told_time(each.due)),
+    TableColumn("met", lambda each: told_if_set(each.met_time) or "-"),
+)
+_ATTACHMENTS = Table[ComplaintAttachment](
+    TableColumn("attachment", lambda each: each.id),
+    TableColumn("known as", lambda each: each.name),
+    TableColumn("type", lambda each: each.media_type),
+    TableColumn("bytes", lambda each: str(each.size)),
+)
+_CANDIDATES = Table[ComplaintCandidate](
+    TableColumn("category", lambda each: category_name(each.category)),
+    TableColumn("confidence", lambda each: f"{each.confidence:.1%}"),
+    TableColumn("words", lambda each: " ".join(word.text for word in each.words)),
+)
 
 
 def _network_problem(header: ProblemHeader) -> str:
@@ -94,9 +93,9 @@ def print_told(complaint: Complaint) -> None:
     """How a complaint stands, in a line: what the customer is told at filing."""
     if is_unclassified(complaint):
         told = translated(
-            "{docket}: {state}, L{level}; not classified: the desk of {region} says what it is about",
-            docket=complaint.docket,
-            state=word(ComplaintState.Name(complaint.state), _STATE),
+            "{ticket_id}: {state}, L{level}; not classified: the desk of {region} says what it is about",
+            ticket_id=complaint.ticket_id,
+            state=state_word(complaint.state),
             level=complaint.level,
             region=region_name(complaint.owner_region),
         )
@@ -104,26 +103,27 @@ def print_told(complaint: Complaint) -> None:
         _print_about_number(complaint)
         return
     stands = {
-        "docket": complaint.docket,
-        "state": word(ComplaintState.Name(complaint.state), _STATE),
+        "ticket_id": complaint.ticket_id,
+        "state": state_word(complaint.state),
         "level": complaint.level,
         "region": region_name(complaint.owner_region),
         "department": in_language(complaint.department),
     }
     if complaint.state in _NO_ANSWER_DUE:
-        told = translated("{docket}: {state}, L{level}; {region} {department} is responsible", **stands)
+        told = translated("{ticket_id}: {state}, L{level}; {region} {department} is responsible", **stands)
     elif is_with_nobody(complaint):
         told = translated(
-            "{docket}: {state}, L{level}; nobody has it yet: the coordinator says whose work it is", **stands
+            "{ticket_id}: {state}, L{level}; nobody has it yet: the coordinator says whose work it is", **stands
         )
     elif complaint.number_unassigned:
-        told = translated("{docket}: {state}, L{level}; {region} {department} has it", **stands)
+        told = translated("{ticket_id}: {state}, L{level}; {region} {department} has it", **stands)
     else:
-        due = told_time(complaint.expected_resolution_date)
-        told = translated("{docket}: {state}, L{level}; {region} {department} answers by {due}", **stands, due=due)
+        due = told_time(complaint.expected_resolution_time)
+        told = translated("{ticket_id}: {state}, L{level}; {region} {department} answers by {due}", **stands, due=due)
         if is_on_its_way(complaint):
             told = translated(
-                "{docket}: {state}, L{level}; {region} {department} is asked; it answers by {due} if it has the line",
+                "{ticket_id}: {state}, L{level}; {region} {department} is asked; it answers by"
+                " {due} if it has the line",
                 **stands,
                 due=due,
             )
@@ -147,41 +147,35 @@ def print_complaint(told: GetComplaintResponse) -> None:
     print_told(complaint)
     click.echo(complaint.request.description)
     if complaint.parent:
-        click.echo(translated("It is a work item of {docket}.", docket=complaint.parent))
+        click.echo(translated("It is a work item of {ticket_id}.", ticket_id=complaint.parent))
     if complaint.repeat_of:
-        click.echo(translated("It repeats {docket}.", docket=complaint.repeat_of))
+        click.echo(translated("It repeats {ticket_id}.", ticket_id=complaint.repeat_of))
     if complaint.group_id:
         click.echo(translated("It belongs to the group {group}.", group=complaint.group_id))
     for each in told.network_problems:
         click.echo(_network_problem(each))
     print_proposal(complaint.classification)
-    if complaint.external_reference:
-        click.echo(
-            translated("It was imported; its docket before: {reference}.", reference=complaint.external_reference)
-        )
+    if complaint.external_id:
+        click.echo(translated("It was imported; its ticket id before: {reference}.", reference=complaint.external_id))
     if complaint.HasField("remedy"):
         print_remedy(complaint)
     if told.HasField("remedy_lateness"):
         late = told.remedy_lateness.ToTimedelta()
         click.echo(translated("The money is late by {time}.", time=length_of(late)))
     if complaint.items:
-        columns = [translated("work item"), translated("responsible"), translated("state"), translated("since")]
-        print_table(columns, [_item(complaint, each) for each in complaint.items])
-    print_table([translated("deadline"), translated("due"), translated("met")], [*_deadlines(complaint)])
+        _ITEMS.show([(complaint, each) for each in complaint.items])
+    _DEADLINES.show(complaint.deadlines)
     click.echo()
     private = [
         (from_timestamp(each.time), each.author, translated("private: {text}", text=each.text))
         for each in told.private_notes
     ]
-    timeline = sorted([*happened(complaint), *private], key=lambda row: row[0])
-    columns = [translated("time"), translated("who"), translated("what")]
-    print_table(columns, [(told_time(time), who, what) for time, who, what in timeline])
+    show_timeline([*happened(complaint), *private])
     click.echo()
     if complaint.attachments:
-        columns = [translated("attachment"), translated("known as"), translated("type"), translated("bytes")]
-        print_table(columns, [(each.id, each.name, each.media_type, str(each.size)) for each in complaint.attachments])
+        _ATTACHMENTS.show(complaint.attachments)
         click.echo()
-    print_ledger(told.ledger)
+    show_ledger(told.ledger, length_of)
     if told.HasField("lateness"):
         late = told.lateness.ToTimedelta()
         click.echo(translated("Late by {time}; the time above says with whom it was.", time=length_of(late)))
@@ -193,12 +187,7 @@ def print_proposal(classification: ComplaintClassification) -> None:
         return
     proposed = category_name(classification.proposed_category) or translated("none clearly enough")
     click.echo(translated("Proposed by its words: {category}", category=proposed))
-    columns = [translated("category"), translated("confidence"), translated("words")]
-    rows = [
-        (category_name(each.category), f"{each.confidence:.1%}", " ".join(word.text for word in each.words))
-        for each in classification.candidates
-    ]
-    print_table(columns, rows)
+    _CANDIDATES.show(classification.candidates)
 
 
 def print_remedy(complaint: Complaint) -> None:
@@ -223,94 +212,46 @@ def print_remedy(complaint: Complaint) -> None:
         click.echo(translated("Settled by {author}: {note}", author=money.author, note=money.note))
 
 
-def print_ledger(ledger: Sequence[LedgerEntry]) -> None:
-    """A bar of who held a complaint how long, and the same in figures; the whole is the time from filing on."""
-    amounts = [each.duration.ToTimedelta() for each in ledger]
-    whole = sum(amounts, timedelta())
-    bars = _widths(amounts, whole)
-    rows: list[Sequence[str | Text]] = []
-    before = 0
-    for number, (each, amount, width) in enumerate(zip(ledger, amounts, bars, strict=True)):
-        bar = Text(" " * before + "█" * width, style=_COLOURS[number % len(_COLOURS)])
-        before += width
-        share = f"{amount / whole:.0%}" if whole else ""
-        rows.append((_party(each), reason_of(each.reason), length_of(amount), share, bar))
-    rows.append((translated("together"), "", length_of(whole), "", ""))
-    print_table([translated("who"), translated("for"), translated("time taken"), translated("share"), ""], rows)
+def _owner(complaint: Complaint) -> str:
+    return f"{region_name(complaint.owner_region)} {in_language(complaint.department)}"
 
 
-def _party(entry: LedgerEntry) -> str:
-    if entry.reason == TimeReason.TIME_REASON_WAITING_FOR_COORDINATOR:
-        return translated("the coordinator")
-    return region_name(entry.region) or translated("the customer")
-
-
-def _item(case: Complaint, item: WorkItem) -> tuple[str, str, str, str]:
-    whose = (
+def _item_owner(item: WorkItem) -> str:
+    return (
         f"{region_name(item.region)} {in_language(item.department.name)}" if item.region else translated("nobody yet")
     )
+
+
+def _item_state(item: WorkItem) -> str:
     state = word(WorkItemState.Name(item.state), "WORK_ITEM_STATE_")
     if item.returned.reason:
         state = f"{state} ({word(ReturnReason.Name(item.returned.reason), 'RETURN_REASON_')})"
-    docket = item.docket or f"{case.docket}/{item.number}"
-    return docket, whose, state, told_time(item.state_time)
+    return state
 
 
-def _widths(amounts: Sequence[timedelta], whole: timedelta) -> list[int]:
-    """How wide each part of the bar is: together the whole bar, whatever was rounded."""
-    ends, passed = [0], timedelta()
-    for amount in amounts:
-        passed += amount
-        ends.append(round(_BAR * (passed / whole)) if whole else 0)
-    return [end - start for start, end in pairwise(ends)]
-
-
-def _deadlines(complaint: Complaint) -> Iterator[tuple[str, str, str]]:
-    for each in complaint.deadlines:
-        name = word(DeadlineKind.Name(each.kind), "DEADLINE_KIND_")
-        met = told_time(each.met_time) if each.HasField("met_time") else "-"
-        yield name, told_time(each.due), met
-
-
-def happened(complaint: Complaint) -> Iterator[tuple[datetime, str, str]]:
+def happened(complaint: Complaint) -> Iterator[Happening]:
     """When, who, what."""
-    severity = word(ComplaintSeverity.Name(complaint.severity), "COMPLAINT_SEVERITY_")
     settings = complaint.classification.settings
-    category = complaint.request.category
-    if complaint.HasField("classification") and not any(_at_filing(each) for each in settings):
-        filed = translated("filed without a category")
-    else:
-        first = settings[0].category if settings else category
-        filed = translated("filed as {category}, {severity}", category=category_name(first), severity=severity)
-    yield from_timestamp(complaint.creation_date), region_name(complaint.handling_region), filed
-    for each in settings:
-        if not _at_filing(each):
-            by = word(ClassifiedBy.Name(each.set_by), "CLASSIFIED_BY_")
-            told = translated("classified as {category}: {by}", category=category_name(each.category), by=by)
-            yield from_timestamp(each.time), region_name(each.author), told
+    category = settings[0].category if settings else complaint.request.category
+    if complaint.HasField("classification") and not any(map(is_at_filing, settings)):
+        category = ""
+    yield from filing(complaint.create_time, complaint.origin_region, category, complaint.severity, settings)
     if proposed := _proposed(complaint.resolution):
         # Before the states, of which it may share the instant: what was closed was proposed before.
         yield from_timestamp(complaint.resolution.time), region_name(complaint.resolution.author), proposed
-    for change in complaint.state_changes:
-        reason = translated(change.reason)
-        if change.estimated:
-            reason = translated("{reason}; the time is an estimate", reason=reason)
-        entered = f"{word(ComplaintState.Name(change.state), _STATE)} ({reason})"
-        yield from_timestamp(change.time), region_name(change.region), entered
+    yield from entered(complaint.state_changes)
     if complaint.HasField("returned"):
         returned = complaint.returned
         reason = word(ReturnReason.Name(returned.reason), "RETURN_REASON_")
         yield from_timestamp(returned.time), returned.author, translated("returned: {reason}", reason=reason)
-    for raised in complaint.escalations:
-        trigger = word(EscalationTrigger.Name(raised.trigger), "ESCALATION_TRIGGER_")
-        yield from_timestamp(raised.time), region_name(raised.region), f"{_level(raised.level)}: {trigger}"
+    yield from raised(complaint.escalations)
     for note in complaint.notes:
         yield from_timestamp(note.time), note.author, _said(note)
     for attachment in complaint.attachments:
         attached = translated("attached: {name}", name=attachment.name)
         yield from_timestamp(attachment.time), attachment.author, attached
     for haste in complaint.expedites:
-        yield from_timestamp(haste.time), f"{complaint.handling_region}/{haste.staff_id}", translated("haste asked for")
+        yield from_timestamp(haste.time), f"{complaint.origin_region}/{haste.staff_id}", translated("haste asked for")
 
 
 def _proposed(resolution: Resolution) -> str:
@@ -321,10 +262,6 @@ def _proposed(resolution: Resolution) -> str:
     if cause:
         return translated("proposed ({cause})", cause=cause)
     return translated("proposed: {text}", text=text) if text else ""
-
-
-def _at_filing(setting: ComplaintClassification.Setting) -> bool:
-    return setting.set_by == ClassifiedBy.CLASSIFIED_BY_FILING
 
 
 def _said(note: ComplaintNote) -> str:
@@ -339,15 +276,6 @@ def _said(note: ComplaintNote) -> str:
             text=note.text,
         )
     return translated("asks {region}, not answered yet: {text}", region=region_name(note.asks_region), text=note.text)
-
-
-def reason_of(reason: TimeReason.ValueType) -> str:
-    """To what somebody's time was given, in words."""
-    return word(TimeReason.Name(reason), "TIME_REASON_")
-
-
-def _level(level: int) -> str:
-    return f"L{level}"
 
 
 def length_of(amount: timedelta) -> str:

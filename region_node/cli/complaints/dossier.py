@@ -12,10 +12,9 @@ from gateway.api.region.v1 import dossier_service_pb2 as api
 from gateway.api.region.v1.dossier_service_pb2_grpc import DossierServiceStub
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import from_rpc_error
-from gateway.files import replace_file
-from gateway.languages import LANGUAGES, in_each_language, translated
-from gateway.plain_text import visible
-from region_node.cli.asking import answer_of
+from gateway.process.files import replace_file
+from gateway.values.plain_text import visible
+from gateway.wording.languages import LANGUAGES, in_each_language, translated
 from region_node.cli.complaints.dossier_view import document, open_points, verdict_of
 from region_node.cli.connection import Target, connection_options
 
@@ -27,7 +26,7 @@ _yes_or_no = click.Choice(tuple(_STATEMENTS))
 
 
 @click.command()
-@click.argument("docket")
+@click.argument("ticket_id")
 @connection_options
 @click.option(
     "--out",
@@ -47,7 +46,7 @@ _yes_or_no = click.Choice(tuple(_STATEMENTS))
 @click.option("--customer-asks", is_flag=True, help="The customer wants the regulator, which raises it to level 5.")
 def dossier(
     target: Target,
-    docket: str,
+    ticket_id: str,
     out: Path,
     name: str,
     address: str,
@@ -60,7 +59,7 @@ def dossier(
     elsewhere: str | None,
     customer_asks: bool,
 ) -> None:
-    """Export what goes to the regulator, as staff of the region of first contact, and say whether it would be accepted.
+    """Export what goes to the regulator, as staff of the origin region, and say whether it would be accepted.
 
     \b
     Examples:
@@ -74,7 +73,7 @@ def dossier(
       3  not known: run it again
     """
     request = api.ExportDossierRequest(
-        docket=docket,
+        ticket_id=ticket_id,
         appellant=api.Appellant(name=name, address=address, telephone=telephone, postal_code=postal_code),
         statements=api.DossierStatements(
             direct_interest=_statement(direct_interest),
@@ -99,7 +98,7 @@ def _statement(told: str | None) -> api.Statement.ValueType:
 
 def _written(out: Path, found: api.Dossier) -> tuple[Path, Path]:
     """Writes both files, for their owner's eyes alone; returns where they are."""
-    stem = out / found.docket.replace("/", "-") if out.is_dir() else out
+    stem = out / found.ticket_id.replace("/", "-") if out.is_dir() else out
     said = in_each_language(_TEXTS, lambda: document(found))
     content = json_format.MessageToJson(found, preserving_proto_field_name=True, ensure_ascii=False)
     texts = {
@@ -121,15 +120,15 @@ def _exported(target: Target, request: api.ExportDossierRequest) -> api.Dossier:
     async def export(channel: grpc.aio.Channel) -> api.Dossier:
         node = DossierServiceStub(channel)
         if request.customer_asks:
-            await _ask_for_regulator(node, request.docket)
+            await _ask_for_regulator(node, request.ticket_id)
         return (await node.ExportDossier(request, timeout=_CALL_SECONDS)).dossier
 
-    return answer_of(target, export)
+    return target.ask(export)
 
 
-async def _ask_for_regulator(node: "DossierServiceStub", docket: str) -> None:
+async def _ask_for_regulator(node: "DossierServiceStub", ticket_id: str) -> None:
     """Raises it, unless it is answered or over: then nothing is left to raise, and the conditions tell."""
-    asked = api.AskForRegulatorRequest(request_id=uuid.uuid4().hex, docket=docket)
+    asked = api.AskForRegulatorRequest(request_id=uuid.uuid4().hex, ticket_id=ticket_id)
     asked.wait.FromTimedelta(_WAIT)
     try:
         await node.AskForRegulator(asked, timeout=_CALL_SECONDS)

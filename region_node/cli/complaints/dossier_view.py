@@ -2,21 +2,17 @@
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from gateway.api.region.v1.complaint_pb2 import ComplaintChannel, DeadlineKind, EscalationTrigger, Remedy
-from gateway.api.region.v1.dossier_service_pb2 import (
-    Dossier,
-    DossierConditionKind,
-    DossierFinding,
-    DossierVerdict,
-)
-from gateway.clock import from_timestamp, time_in
-from gateway.languages import in_language, translated
-from gateway.money import in_major_units
-from gateway.words import word
-from region_node.cli.complaints.complaint_view import happened, length_of, reason_of
+from gateway.api.region.v1.dossier_service_pb2 import Dossier, DossierConditionKind, DossierFinding, DossierVerdict
+from gateway.cli.complaints import time_reason_word, whole_of
+from gateway.time.clock import from_timestamp, time_in
+from gateway.values.money import in_major_units
+from gateway.wording.languages import in_language, translated
+from gateway.wording.words import word
+from region_node.cli.complaints.complaint_view import happened, length_of
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~])")
 _REFUSED = DossierVerdict.DOSSIER_VERDICT_REFUSED
@@ -65,7 +61,7 @@ def open_points(dossier: Dossier) -> Iterator[str]:
 
 
 def _head(dossier: Dossier) -> Iterator[str]:
-    yield "# " + translated("Dossier for the regulator: complaint {docket}", docket=dossier.docket)
+    yield "# " + translated("Dossier for the regulator: complaint {ticket_id}", ticket_id=dossier.ticket_id)
     yield ""
     exported = _time(dossier, from_timestamp(dossier.export_time))
     yield translated(
@@ -119,8 +115,8 @@ def _request(dossier: Dossier) -> Iterator[str]:
         (translated("sought"), word(Remedy.Name(request.remedy_sought), "REMEDY_")),
         (translated("came by"), word(ComplaintChannel.Name(request.channel), "COMPLAINT_CHANNEL_")),
         (translated("happened on"), dossier.statements.occurred_on),
-        (translated("filed"), _time(dossier, from_timestamp(dossier.complaint.creation_date))),
-        (translated("promised by"), _time(dossier, from_timestamp(dossier.complaint.expected_resolution_date))),
+        (translated("filed"), _time(dossier, from_timestamp(dossier.complaint.create_time))),
+        (translated("promised by"), _time(dossier, from_timestamp(dossier.complaint.expected_resolution_time))),
         (translated("refused by the customer"), str(dossier.complaint.refusals)),
     )
     yield ""
@@ -152,13 +148,7 @@ def _levels(dossier: Dossier) -> Iterator[str]:
         )
         for each in dossier.complaint.escalations
     ]
-    columns = (
-        translated("level"),
-        translated("trigger"),
-        translated("who"),
-        translated("due"),
-        translated("time"),
-    )
+    columns = (translated("level"), translated("trigger"), translated("who"), translated("due"), translated("time"))
     yield from _table(columns, rows)
 
 
@@ -171,12 +161,15 @@ def _timeline(dossier: Dossier) -> Iterator[str]:
 
 def _ledger(dossier: Dossier) -> Iterator[str]:
     yield "## " + translated("Who held it how long")
-    amounts = [each.duration.ToTimedelta() for each in dossier.ledger]
     rows = [
-        (each.region or translated("the customer"), reason_of(each.reason), length_of(amount))
-        for each, amount in zip(dossier.ledger, amounts, strict=True)
+        (
+            each.region or translated("the customer"),
+            time_reason_word(each.reason),
+            length_of(each.duration.ToTimedelta()),
+        )
+        for each in dossier.ledger
     ]
-    rows.append((translated("together"), "", length_of(sum(amounts, timedelta()))))
+    rows.append((translated("together"), "", length_of(whole_of(dossier.ledger))))
     yield from _table((translated("who"), translated("for"), translated("time taken")), rows)
     if dossier.HasField("lateness"):
         yield ""

@@ -5,10 +5,10 @@ from pathlib import Path
 
 from gateway.api.federation.v1.configuration_pb2 import Plan
 from gateway.api.region.v1.customer_service_pb2 import Customer
-from gateway.languages import translated
-from region_node.cli.customers.line_file import Line, LineFile
-from region_node.cli.customers.number_ranges import NumberRange
+from gateway.wording.languages import translated
 from region_node.cli.imports.column_map import ColumnMap, LineInvalid, MapUnusable, Surroundings
+from region_node.cli.imports.line_file import Line, LineFile
+from region_node.cli.imports.number_ranges import NumberRange
 
 
 class CustomerFile(LineFile):

@@ -1,6 +1,6 @@
 """Importing a file of customers into a node."""
 
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 import grpc
 
@@ -17,49 +17,40 @@ from gateway.api.region.v1.customer_service_pb2 import (
 from gateway.api.region.v1.customer_service_pb2_grpc import CustomerServiceStub
 from gateway.api.types.v1.types_pb2 import Requester
 from region_node.cli.customers.customer_file import CustomerFile
-from region_node.cli.customers.line_file import Line
 from region_node.cli.imports.import_stream import LinesToImport
+from region_node.cli.imports.line_file import Line
 
 _CALL_SECONDS = 10.0
 _PLANS = 500  # in a page
 
 
-class CustomersToImport(LinesToImport[Customer, ImportCustomersRequest, ImportCustomersResponse]):
+def customers_to_import(
+    channel: grpc.aio.Channel, file: CustomerFile, requester: Requester | None, *, validate_only: bool
+) -> LinesToImport[Customer, ImportCustomersRequest, ImportCustomersResponse]:
     """The customers of one file, for one node; `validate_only` changes nothing there."""
+    named = ImportFile(sha256=file.sha256, lines=file.count, requester=requester, validate_only=validate_only)
 
-    def __init__(
-        self, channel: grpc.aio.Channel, file: CustomerFile, requester: Requester, *, validate_only: bool
-    ) -> None:
-        self._customers = CustomerServiceStub(channel)
-        self._catalogue = CatalogueServiceStub(channel)
-        self._file = file
-        self._first = ImportCustomersRequest(
-            file=ImportFile(sha256=file.sha256, lines=file.count, requester=requester, validate_only=validate_only)
-        )
+    async def lines() -> Iterator[Line[Customer]]:
+        return file.lines(await _plans(CatalogueServiceStub(channel)))
 
-    @property
-    def first(self) -> ImportCustomersRequest:
-        """See LinesToImport."""
-        return self._first
+    return LinesToImport(
+        ImportCustomersRequest(file=named),
+        lines,
+        _request,
+        lambda requests: aiter(CustomerServiceStub(channel).ImportCustomers(requests)),
+    )
 
-    async def lines(self) -> Iterator[Line[Customer]]:
-        """See LinesToImport."""
-        return self._file.lines(await self._plans())
 
-    def request(self, lines: Sequence[Line[Customer]]) -> ImportCustomersRequest:
-        """See LinesToImport."""
-        return ImportCustomersRequest(lines=[ImportLine(number=each.number, customer=each.content) for each in lines])
+def _request(lines: Sequence[Line[Customer]]) -> ImportCustomersRequest:
+    return ImportCustomersRequest(lines=[ImportLine(number=each.number, customer=each.content) for each in lines])
 
-    def call(self, requests: AsyncIterator[ImportCustomersRequest]) -> AsyncIterator[ImportCustomersResponse]:
-        """See LinesToImport."""
-        return aiter(self._customers.ImportCustomers(requests))
 
-    async def _plans(self) -> Sequence[Plan]:
-        plans: list[Plan] = []
-        request = ListPlansRequest(page_size=_PLANS)
-        while True:
-            page = await self._catalogue.ListPlans(request, timeout=_CALL_SECONDS)
-            plans += page.plans
-            if not page.next_page_token:
-                return plans
-            request.page_token = page.next_page_token
+async def _plans(catalogue: CatalogueServiceStub) -> Sequence[Plan]:
+    plans: list[Plan] = []
+    request = ListPlansRequest(page_size=_PLANS)
+    while True:
+        page = await catalogue.ListPlans(request, timeout=_CALL_SECONDS)
+        plans += page.plans
+        if not page.next_page_token:
+            return plans
+        request.page_token = page.next_page_token

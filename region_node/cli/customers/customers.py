@@ -1,25 +1,22 @@
 """`region-node customers`: customers from a file, their end, and what keeps it."""
 
-import json
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
 from gateway.api.region.v1.customer_service_pb2 import Customer, ImportCustomersResponse
-from gateway.api.types.v1.types_pb2 import Channel, Requester
-from gateway.languages import translated
-from region_node.cli.connection import Target, connection_options, patience_option
+from gateway.wording.languages import translated
+from region_node.cli.asking import NODE, Asking
+from region_node.cli.connection import patience_option
 from region_node.cli.customers.customer_file import CustomerFile
-from region_node.cli.customers.customer_import import CustomersToImport
-from region_node.cli.customers.line_file import LineFileUnusable
-from region_node.cli.customers.number_ranges import parse_range
-from region_node.cli.customers.standing import erase, release, restrict
-from region_node.cli.exits import REFUSED
-from region_node.cli.imports.column_map import ColumnMap, MapUnusable
-from region_node.cli.imports.import_command import run_import
+from region_node.cli.customers.customer_import import customers_to_import
+from region_node.cli.customers.holds import hold, list_holds, release_hold
+from region_node.cli.customers.status import erase, release, restrict
+from region_node.cli.imports.column_map import ColumnMap
+from region_node.cli.imports.import_command import dry_run_option, map_option, opening, rejects_option, run_import
 from region_node.cli.imports.import_report import ImportReport
+from region_node.cli.imports.number_ranges import parse_range
 from region_node.cli.options import channel_option, required_staff_option, summary_json_option
 
 
@@ -28,47 +25,35 @@ def customers() -> None:
     """Take over customers from a file, restrict them and erase them, or keep everything of one for an authority."""
 
 
-customers.add_command(erase)
-customers.add_command(restrict)
-customers.add_command(release)
+for _command in (erase, restrict, release, hold, release_hold, list_holds):
+    customers.add_command(_command)
 
 
 @customers.command("import")
-@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
-@connection_options
-@click.option(
-    "--map",
-    "map_file",
-    required=True,
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="How the columns of FILE become customers: YAML, see above.",
+@NODE.asking(
+    required_staff_option,
+    channel_option,
+    rejects_option,
+    dry_run_option,
+    summary_json_option,
+    patience_option,
+    with_json=False,
 )
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@map_option("How the columns of FILE become customers: YAML, see above.")
 @click.option(
     "--numbers",
     multiple=True,
     metavar="[NAME=]FIRST-LAST",
     help="Numbers for the lines whose map asks for the range NAME; without a name: line. May be given several times.",
 )
-@required_staff_option
-@channel_option
-@click.option(
-    "--rejects",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="Write the lines that were not taken here, as CSV: line, reason, its text, and the columns of FILE.",
-)
-@click.option("--dry-run", is_flag=True, help="Change nothing, and say what would become of each line.")
-@summary_json_option
-@patience_option
 def import_file(
-    target: Target,
+    asking: Asking,
     file: Path,
     map_file: Path,
     numbers: Sequence[str],
-    staff_id: str,
-    channel: str,
     rejects: Path | None,
     dry_run: bool,
-    as_json: bool,
     patience: float,
 ) -> None:
     """Take over the customers of FILE, a CSV file with a header, into the running node.
@@ -108,24 +93,14 @@ def import_file(
       3  not known how far the node got, or it is away: run the same command again
     """
     opened = _opened(file, map_file, numbers)
-    try:
-        report = ImportReport[Customer, ImportCustomersResponse](opened, rejects)
-    except OSError as error:
-        raise click.UsageError(f"{rejects}: {error.strerror}") from error
-    requester = Requester(staff_id=staff_id, channel=Channel.Value(f"CHANNEL_{channel.upper()}"))
-    with report:
-        failure, exit_code = run_import(
-            target,
-            opened,
-            lambda channel: CustomersToImport(channel, opened, requester, validate_only=dry_run),
-            report,
-            patience,
-        )
-    click.echo(json.dumps({**report.plain(), "dry_run": dry_run}, ensure_ascii=False) if as_json else report.summary())
-    if failure:
-        click.echo(failure, err=True)
-    if exit_code or report.rejected:
-        sys.exit(exit_code or REFUSED)
+    run_import(
+        asking,
+        opened,
+        lambda channel: customers_to_import(channel, opened, asking.requester, validate_only=dry_run),
+        ImportReport[Customer, ImportCustomersResponse](opened, rejects),
+        patience,
+        is_dry=dry_run,
+    )
 
 
 def _opened(file: Path, map_file: Path, numbers: Sequence[str]) -> CustomerFile:
@@ -136,11 +111,5 @@ def _opened(file: Path, map_file: Path, numbers: Sequence[str]) -> CustomerFile:
     ranges = {name: (first, last) for name, first, last in parsed}
     if len(ranges) < len(parsed):
         raise click.UsageError(translated("--numbers: a range is given twice"))
-    try:
+    with opening(map_file):
         return CustomerFile(file, ColumnMap(map_file), ranges)
-    except MapUnusable as error:
-        raise click.UsageError(f"{map_file}: {error}") from error
-    except LineFileUnusable as error:
-        raise click.UsageError(str(error)) from error
-    except OSError as error:
-        raise click.UsageError(f"{map_file}: {error.strerror}") from error

@@ -19,10 +19,10 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from gateway.api.federation.v1.configuration_pb2 import LineKind, Plan
 from gateway.api.region.v1 import customer_service_pb2 as api
 from gateway.api.types.v1.types_pb2 import Money
-from gateway.clock import to_timestamp
-from gateway.languages import translated
-from region_node.cli.customers.number_ranges import NumberRange, RangeExhausted
-from region_node.terms import add_months, term_end
+from gateway.time.clock import to_timestamp
+from gateway.wording.languages import translated
+from region_node.cli.imports.number_ranges import NumberRange, RangeExhausted
+from region_node.node.terms import add_months, term_end
 
 _MINOR_DIGITS = 2
 _ENUMS: Mapping[str, tuple[str, Mapping[str, int]]] = {
@@ -32,8 +32,8 @@ _ENUMS: Mapping[str, tuple[str, Mapping[str, int]]] = {
     "suspension_kind": ("SUSPENSION_KIND_", dict(api.SuspensionKind.items())),
     "card_kind": ("CARD_KIND_", dict(api.CardKind.items())),
 }
-_INSTANTS = frozenset({"start_date", "contract_end_date", "sim_replace_date", "suspension_end_date"})
-_DEPENDENT = frozenset({"plan_id", "contract_end_date"})  # on the kind of line, and on its start
+_INSTANTS = frozenset({"start_time", "contract_end_time", "sim_replace_time", "suspension_end_time"})
+_DEPENDENT = frozenset({"plan_id", "contract_end_time"})  # on the kind of line, and on its start
 _TEXTS = frozenset({"id", "number", "plan_id", "binding", "suspension_reason", "address"})
 _PRODUCT = _TEXTS | _INSTANTS | frozenset(_ENUMS)
 _CUSTOMER = frozenset({"id", "name", "email"})
@@ -87,12 +87,7 @@ class ColumnMap:
     def __init__(self, path: Path) -> None:
         """Raises MapUnusable, OSError."""
         self.content = path.read_bytes()
-        try:
-            # All scalars are texts: `Yes` must not become true, nor 007 a number.
-            told = yaml.load(self.content, Loader=yaml.BaseLoader)  # noqa: S506 - makes nothing but texts
-        except (yaml.YAMLError, UnicodeError) as error:
-            raise MapUnusable(str(error)) from error
-        settings = mapping_at(translated("the map"), told, _SETTINGS)
+        settings = settings_in(self.content, _SETTINGS)
         self.encoding = text_at("encoding", settings.get("encoding", "utf-8-sig"))
         self.delimiter = text_at("delimiter", settings.get("delimiter", ","))
         self.currency = text_at("currency", settings.get("currency", ""))
@@ -133,11 +128,7 @@ class Customers:
 
     def customer(self, cells: Cells) -> api.Customer:
         """The customer that a row describes. Raises LineInvalid."""
-        if len(cells) != self._columns:
-            told = f"{len(cells)}, {self._columns}"
-            raise LineInvalid(
-                "columns", f"列数与表头不符({told})", f"as many cells as the header has are needed ({told})"
-            )
+        require_whole(cells, self._columns)
         # First, so that a line takes its number whatever else is wrong with it: the lines after it keep theirs.
         product: dict[str, object] = {"number": self._number(cells)}
         for name, read in self._product.items():
@@ -156,9 +147,9 @@ class Customers:
     def _product_value(self, name: str, text: str, product: Mapping[str, object]) -> object:
         field, form = f"product.{name}", self._forms[f"product.{name}"]
         if name in _ENUMS:
-            return _enum(field, name, text)
+            return enum_value(field, text, *_ENUMS[name])
         if name in _INSTANTS:
-            return to_timestamp(self._compiler.instant(field, text, form, product.get("start_date")))
+            return to_timestamp(self._compiler.instant(field, text, form, product.get("start_time")))
         if form == "nearest_rent":
             return self._compiler.nearest_plan(field, text, product.get("kind"))
         return text
@@ -312,15 +303,6 @@ def _minor_units(text: str, field: str = "billing_account.balance") -> int:
     raise LineInvalid(field, f"不是有效的金额:{text}", f"not an amount: {text}")
 
 
-def _enum(field: str, name: str, text: str) -> int:
-    prefix, values = _ENUMS[name]
-    wanted = text.upper()
-    found = values.get(wanted, values.get(prefix + wanted))
-    if found is None:
-        raise LineInvalid(field, f"契约中没有该值:{text}", f"not a value of the contract: {text}")
-    return found
-
-
 def _flat(told: object) -> dict[str, object]:
     """The values of a map by the path of their field."""
     top = mapping_at("customer", told, _CUSTOMER | {"product", "billing_account"})
@@ -340,6 +322,32 @@ def _ranges(told: object) -> Iterator[str]:
             yield told["range"]
         for value in told.values():
             yield from _ranges(value)
+
+
+def settings_in(content: bytes, known: frozenset[str]) -> dict[str, object]:
+    """The settings of a map. Raises MapUnusable."""
+    try:
+        # All scalars are texts: `Yes` must not become true, nor 007 a number.
+        told = yaml.load(content, Loader=yaml.BaseLoader)  # noqa: S506 - makes nothing but texts
+    except (yaml.YAMLError, UnicodeError) as error:
+        raise MapUnusable(str(error)) from error
+    return mapping_at(translated("the map"), told, known)
+
+
+def require_whole(cells: Cells, columns: int) -> None:
+    """Raises LineInvalid for a row that has not as many cells as the header."""
+    if len(cells) != columns:
+        told = f"{len(cells)}, {columns}"
+        raise LineInvalid("columns", f"列数与表头不符({told})", f"as many cells as the header has are needed ({told})")
+
+
+def enum_value(field: str, text: str, prefix: str, values: Mapping[str, int]) -> int:
+    """A value of the contract by its name, with or without its prefix. Raises LineInvalid."""
+    wanted = text.upper()
+    found = values.get(wanted, values.get(prefix + wanted))
+    if found is None:
+        raise LineInvalid(field, f"契约中没有该值:{text}", f"not a value of the contract: {text}")
+    return found
 
 
 def mapping_at(where: str, told: object, known: frozenset[str]) -> dict[str, object]:

@@ -1,11 +1,9 @@
 """How far an import is, and which lines were not taken."""
 
 import csv
-import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import IO, Generic, Protocol, Self, TypeVar
 
 import click
@@ -14,12 +12,12 @@ from gateway.api.region.v1.customer_service_pb2 import RejectedLine
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import LocalizedText
 from gateway.errors import reason_name, text
-from gateway.files import open_private
-from gateway.languages import in_language, translated
-from gateway.plain_text import spreadsheet_row
-from region_node.cli.customers.line_file import Line, LineFile
+from gateway.process.files import open_private
+from gateway.values.plain_text import spreadsheet_row
+from gateway.wording.languages import in_language, translated
 from region_node.cli.imports.column_map import Problem
-from region_node.cli.progress import line_progress
+from region_node.cli.imports.line_file import Line, LineFile
+from region_node.cli.progress import LineProgress
 
 _SHOWN = 10  # lines that were not taken and are shown with their reasons; the file of rejects has them all
 _COLUMNS = ("line", "reason", "zh_cn", "en")
@@ -68,7 +66,7 @@ class ImportReport(Generic[M, R]):
     """Takes in what a node answers: shows a bar on a terminal, writes the file of rejects, and counts."""
 
     def __init__(self, file: LineFile, rejects: Path | None) -> None:
-        """Raises OSError where the file of rejects cannot be written, UsageError where it is the file itself."""
+        """Raises UsageError where the file of rejects cannot be written, or is the file itself."""
         require_other_file(rejects, file.path)
         self.rejected = 0
         self._file = file
@@ -78,21 +76,19 @@ class ImportReport(Generic[M, R]):
         self._shown: list[str] = []
         self._rejects: IO[str] | None = None
         if rejects is not None:
-            # With a mark of its encoding, which spreadsheets need for Chinese.
-            self._rejects = open_private(rejects, encoding="utf-8-sig", newline="")
-        self._started = self._ended = time.monotonic()
-        self._progress = line_progress()
-        self._task = self._progress.add_task(file.path.name, total=file.count)
+            try:
+                # With a mark of its encoding, which spreadsheets need for Chinese.
+                self._rejects = open_private(rejects, encoding="utf-8-sig", newline="")
+            except OSError as error:
+                raise click.UsageError(f"{rejects}: {error.strerror}") from error
+        self.progress = LineProgress(file.path.name, file.count)
 
     def __enter__(self) -> Self:
-        self._progress.start()
+        self.progress.__enter__()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._ended = time.monotonic()
-        self._progress.stop()
+    def __exit__(self, *_: object) -> None:
+        self.progress.__exit__()
         if self._rejects is not None:
             self._rejects.close()
 
@@ -113,7 +109,7 @@ class ImportReport(Generic[M, R]):
         """Takes in how far the node is."""
         self._last_line = answer.last_line
         self._created, self._existing, self.rejected = answer.created, answer.existing, answer.rejected_total
-        self._progress.update(self._task, completed=max(self._last_line - 1, 0))
+        self.progress.reached(max(self._last_line - 1, 0))
 
     def accept(self, line: Line[M]) -> None:
         """Takes in a line that was taken, in the order of the file."""
@@ -136,11 +132,6 @@ class ImportReport(Generic[M, R]):
         """The cells of a row without what an import wrote in front of it that has rejected it before."""
         return cells[len(_COLUMNS) :] if tuple(self._file.header[: len(_COLUMNS)]) == _COLUMNS else cells
 
-    def interrupted(self, problem: str) -> None:
-        """Tells that the node is away and that it goes on by itself."""
-        told = translated("The node is away, it is tried again: {problem}", problem=problem)
-        self._progress.console.print(told, markup=False, highlight=False, soft_wrap=True)
-
     def plain(self) -> dict[str, object]:
         """The summary for programs."""
         return {
@@ -152,9 +143,13 @@ class ImportReport(Generic[M, R]):
             "existing": self._existing,
             "rejected": self.rejected,
             "reasons": dict(self._reasons),
-            "seconds": round(self._ended - self._started, 3),
+            "seconds": round(self.progress.seconds, 3),
             "per_second": None if (rate := self._rate()) is None else round(rate, 1),
         }
+
+    def show(self) -> None:
+        """Prints what became of the lines, for people."""
+        click.echo(self.summary())
 
     def summary(self) -> str:
         """The summary for people."""
@@ -184,7 +179,7 @@ class ImportReport(Generic[M, R]):
         }
         if (rate := self._rate()) is None:
             return translated("{file}: {done} of {lines} lines, all of them done by an earlier run", **done)
-        seconds = f"{self._ended - self._started:.1f}"
+        seconds = f"{self.progress.seconds:.1f}"
         if round(rate) < 1:
             return translated("{file}: {done} of {lines} lines, in {seconds} s", **done, seconds=seconds)
         return translated(
@@ -199,7 +194,7 @@ class ImportReport(Generic[M, R]):
         before = max(self._began_at, 1)
         if 1 < before == self._last_line:
             return None
-        return max(self._last_line - before, 0) / max(self._ended - self._started, 0.001)
+        return max(self._last_line - before, 0) / max(self.progress.seconds, 0.001)
 
 
 def _text(problem: Problem) -> LocalizedText:

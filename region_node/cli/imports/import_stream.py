@@ -2,17 +2,17 @@
 
 import asyncio
 import itertools
-from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 import grpc
 
 from gateway.api.region.v1.customer_service_pb2 import RejectedLine
-from gateway.languages import translated
-from region_node.cli.customers.line_file import Line, LineFile, LineFileUnusable
+from gateway.wording.languages import translated
 from region_node.cli.imports.import_report import ImportReport, M, R
+from region_node.cli.imports.line_file import Line, LineFile, LineFileUnusable
 from region_node.cli.imports.reconnecting import Note, keep_trying
 from region_node.cli.outcome import Stalled
 
@@ -21,25 +21,18 @@ _PIECE = 250  # lines in a message: one transaction, for whose time the node doe
 Q = TypeVar("Q")
 
 
-class LinesToImport(ABC, Generic[M, Q, R]):
+@dataclass(frozen=True)
+class LinesToImport(Generic[M, Q, R]):
     """What lines of one kind are sent in, and how."""
 
-    @property
-    @abstractmethod
-    def first(self) -> Q:
-        """The message that names the file."""
-
-    @abstractmethod
-    async def lines(self) -> Iterator[Line[M]]:
-        """All lines in order. Raises LineFileUnusable as they are read, AioRpcError for what the node is asked."""
-
-    @abstractmethod
-    def request(self, lines: Sequence[Line[M]]) -> Q:
-        """A message with lines."""
-
-    @abstractmethod
-    def call(self, requests: AsyncIterator[Q]) -> AsyncIterator[R]:
-        """One stream."""
+    first: Q
+    """The message that names the file."""
+    lines: Callable[[], Awaitable[Iterator[Line[M]]]]
+    """All lines in order. Raises LineFileUnusable as they are read, AioRpcError for what the node is asked."""
+    request: Callable[[Sequence[Line[M]]], Q]
+    """A message with lines."""
+    call: Callable[[AsyncIterator[Q]], AsyncIterator[R]]
+    """One stream."""
 
 
 class FileImport(Generic[M, Q, R]):
@@ -79,11 +72,7 @@ class _Stream(Generic[M, Q, R]):
     """One connection's worth of an import."""
 
     def __init__(
-        self,
-        file: LineFile,
-        work: LinesToImport[M, Q, R],
-        lines: Iterator[Line[M]],
-        report: ImportReport[M, R],
+        self, file: LineFile, work: LinesToImport[M, Q, R], lines: Iterator[Line[M]], report: ImportReport[M, R]
     ) -> None:
         self._file = file
         self._work = work

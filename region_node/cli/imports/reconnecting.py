@@ -3,9 +3,13 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
+import click
 import grpc
 
-from region_node.cli.outcome import may_pass
+from gateway.cli.exits import NOT_KNOWN, REFUSED
+from gateway.wording.languages import translated
+from region_node.cli.connection import Target
+from region_node.cli.outcome import may_pass, told_by
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 2.0  # seconds between two attempts
 
@@ -44,3 +48,39 @@ async def keep_trying(
             return
         await asyncio.sleep(max(0.0, min(pause, end - loop.time())))
         pause = min(2 * pause, _LONGEST_PAUSE)
+
+
+def telling_away(target: Target) -> Callable[[grpc.aio.AioRpcError], None]:
+    """Tells on standard error that the node is away, and that it is tried again."""
+
+    def tell(error: grpc.aio.AioRpcError) -> None:
+        told = told_by(error, target.server)
+        click.echo(translated("The node is away, it is tried again: {problem}", problem=told), err=True)
+
+    return tell
+
+
+def ended(
+    target: Target, work: Callable[[grpc.aio.Channel], Awaitable[None]], again: str, *unreadable: type[Exception]
+) -> tuple[str, int]:
+    """Runs a stream to its end: why it did not come there, and the exit code; the empty text and 0 where it did.
+
+    `again` says how to go on. `unreadable` are the errors of a file that cannot be read any more.
+    """
+
+    async def run() -> None:
+        async with target.channel() as channel:
+            await work(channel)
+
+    try:
+        asyncio.run(run())
+    except unreadable as error:
+        return f"{error}\n{again}", NOT_KNOWN
+    except grpc.aio.AioRpcError as error:
+        problem = told_by(error, target.server)
+        if may_pass(error):
+            return f"{problem}\n{again}", NOT_KNOWN
+        return translated("Refused: {problem}", problem=problem), REFUSED
+    except KeyboardInterrupt:
+        return again, NOT_KNOWN
+    return "", 0

@@ -8,23 +8,23 @@ from zoneinfo import ZoneInfo
 
 import click
 
-from gateway import audit as chain
-from gateway.clock import from_microseconds
-from gateway.files import open_private
-from gateway.languages import translated
-from gateway.last_good import LastGoodBroken
-from gateway.region_keys import KeySet, RegionKeys, RegionKeysUnusable
+from gateway.auditing import audit as chain
+from gateway.cli.exits import NOT_KNOWN, REFUSED, USAGE, leave
+from gateway.process.files import open_private
+from gateway.process.last_good import LastGoodBroken
+from gateway.security.region_keys import KeySet, RegionKeys, RegionKeysUnusable
+from gateway.security.signing import Signer
+from gateway.security.tls import CredentialsUnusable
 from gateway.settings import Sources
-from gateway.signing import Signer
 from gateway.store.port import StoreUnusable
-from gateway.times import show_times_in, told_time
-from gateway.tls import CredentialsUnusable
-from region_node.cli.exits import NOT_KNOWN, REFUSED, USAGE, leave
+from gateway.time.clock import from_microseconds
+from gateway.wording.languages import translated
+from gateway.wording.times import show_times_in, told_time
 from region_node.cli.node.audit_export import Proof, Wanted, export, is_known, written
 from region_node.cli.node.audit_witnesses import NoWitness, Testimony, Witnesses
 from region_node.cli.node.config import load_settings, settings_options
-from region_node.membership.last_good import LastGood
-from region_node.settings import RegionSettings
+from region_node.node.membership.last_good import LastGood
+from region_node.node.settings import RegionSettings
 
 _DAY = timedelta(days=1)
 

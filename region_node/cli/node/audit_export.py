@@ -11,12 +11,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from gateway import audit
-from gateway.audit import AuditRow, Head, Walk
-from gateway.clock import to_microseconds
-from gateway.plain_text import visible
-from gateway.signing import AUDIT_HEAD, Signer
+from gateway.auditing import audit
+from gateway.auditing.audit import AuditRow, Head, Walk
+from gateway.security.signing import AUDIT_HEAD, Signer
 from gateway.store.port import Transaction
+from gateway.time.clock import to_microseconds
+from gateway.values.plain_text import visible
 from region_node.cli.node.audit_witnesses import Countersigned
 
 FORMAT = "crossregion-audit-export/1"
@@ -55,10 +55,10 @@ def subjects_of(tx: Transaction, customer_id: str) -> frozenset[str]:
     ):
         found |= {line.product_id, line.account_id}
         found.update(tx.all(str, "SELECT order_id FROM orders WHERE number = :number", number=line.number))
-        found.update(tx.all(str, "SELECT docket FROM complaints WHERE number_index = :number", number=line.number))
-        files = "SELECT register_id FROM document_files WHERE number_hash = :number"
+        found.update(tx.all(str, "SELECT ticket_id FROM complaints WHERE number_index = :number", number=line.number))
+        files = "SELECT document_id FROM document_files WHERE number_hash = :number"
         found.update(tx.all(str, files, number=line.number))
-    found.update(tx.all(str, "SELECT register_id FROM documents WHERE customer_id = :id", id=customer_id))
+    found.update(tx.all(str, "SELECT document_id FROM documents WHERE customer_id = :id", id=customer_id))
     return frozenset(found)
 
 

@@ -8,32 +8,32 @@ from datetime import timedelta
 
 from google.protobuf.message import DecodeError
 
-from gateway import audit as chain
 from gateway.api.federation.v1.federation_pb2 import AuditHead, GetAuditHeadRequest, Member
 from gateway.api.federation.v1.federation_pb2_grpc import FederationServiceStub
 from gateway.api.region.v1.witnessing_pb2 import WitnessAnswer, WitnessStatement
 from gateway.api.relay.v1.relay_pb2 import DeliverRequest, DeliverResponse, EnvelopeKind
 from gateway.api.relay.v1.relay_pb2_grpc import RelayServiceStub
 from gateway.api.types.v1.access_pb2 import Role
-from gateway.channels import Dialer, invoke
-from gateway.clock import Clock, SystemClock, from_timestamp, to_microseconds
-from gateway.doctor.peers import peer, unreached
-from gateway.errors import Refused
+from gateway.auditing import audit as chain
+from gateway.errors import Refused, Unreachable
 from gateway.federation.current import CurrentFederation
 from gateway.federation.witnesses import may_witness, witnesses_of
-from gateway.identity import server_name
-from gateway.languages import refusal, translated
-from gateway.last_good import LastGoodBroken
+from gateway.maintenance.doctor.peers import peer, unreached
+from gateway.process.last_good import LastGoodBroken
 from gateway.relay.border import Border
-from gateway.relay.envelopes import Letter
-from gateway.relay.pouches import PouchTransport
+from gateway.relay.envelopes import OutgoingEnvelope
 from gateway.relay.queries import Asker
-from gateway.relay.transport import BeforeAttempt, Unreachable
-from gateway.sealing_keys import SealingKeys
-from gateway.signing import AUDIT_HEAD, WITNESSED_HEAD, Signer, TrustedKeys
-from region_node.membership.last_good import LastGood
-from region_node.settings import RegionSettings
-from region_node.witnessing.keeping import witnessed_bytes
+from gateway.relay.sealed_batches import SealedBatchTransport
+from gateway.relay.transport import BeforeAttempt
+from gateway.rpc.channels import Dialer, invoke
+from gateway.security.identity import server_name
+from gateway.security.sealing_keys import SealingKeys
+from gateway.security.signing import AUDIT_HEAD, WITNESSED_HEAD, Signer, TrustedKeys
+from gateway.time.clock import Clock, SystemClock, from_timestamp, to_microseconds
+from gateway.wording.languages import refusal, translated
+from region_node.node.membership.last_good import LastGood
+from region_node.node.settings import RegionSettings
+from region_node.node.witnessing.witness import witnessed_bytes
 
 _TIMEOUT = 5.0  # seconds for the answer of a coordinator, or of a region through one
 _LIFETIME = timedelta(seconds=30)
@@ -184,7 +184,7 @@ class Witnesses:
         settings, now = self._settings, self._clock.now()
         signer = Signer.load(settings.signing.key)
         border = Border(settings.region, signer, self._keys, CurrentFederation(), sealing_keys=self._sealing_keys)
-        letter = Letter(
+        outgoing = OutgoingEnvelope(
             envelope_id=f"{settings.region}/witness/{to_microseconds(now)}?{witness}",
             destination=witness,
             kind=EnvelopeKind.ENVELOPE_KIND_WITNESS,
@@ -193,9 +193,9 @@ class Witnesses:
             operator="",
             lifetime=_LIFETIME,
         )
-        transport = PouchTransport(border, _AnyCoordinator(self._dialer, settings))
+        transport = SealedBatchTransport(border, _AnyCoordinator(self._dialer, settings))
         asker = Asker(border, transport, self._clock, random.Random())
-        return WitnessAnswer.FromString(await asker.ask(letter, _TIMEOUT, "", attempts=1))
+        return WitnessAnswer.FromString(await asker.ask(outgoing, _TIMEOUT, "", attempts=1))
 
 
 class _AnyCoordinator:

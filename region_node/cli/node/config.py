@@ -1,9 +1,9 @@
 """Where the settings of a region node come from, and `region-node config`."""
 
+from gateway.cli.exits import USAGE, leave
+from gateway.cli.settings_commands import config_commands, sources_options
 from gateway.settings import Page, SettingsError, Sources, load_page
-from gateway.settings.commands import config_commands, sources_options
-from region_node.cli.exits import USAGE, leave
-from region_node.settings import RegionSettings
+from region_node.node.settings import RegionSettings
 
 _PREFIX = "REGION_NODE_"
 

@@ -12,29 +12,36 @@ from gateway.api.federation.v1.federation_pb2 import MemberState, WatchRequest, 
 from gateway.api.federation.v1.federation_pb2_grpc import FederationServiceStub
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.clock import Clock, SystemClock, from_timestamp
-from gateway.doctor.certificates import check_credentials, check_signing
-from gateway.doctor.commands import doctor_command
-from gateway.doctor.database import check_database
-from gateway.doctor.findings import Finding, bad, good, not_checked, warning
-from gateway.doctor.machine import check_data
-from gateway.doctor.peers import ANSWER_SECONDS, check_port, clock_finding, health, peer, status_name, unreached
-from gateway.doctor.region_keys import check_region_keys
-from gateway.errors import Refused, from_rpc_error
-from gateway.identity import Identity, server_name
-from gateway.languages import translated
-from gateway.reaching import Server
-from gateway.relay.transport import Unreachable
+from gateway.cli.reachability import Server
+from gateway.errors import Refused, Unreachable, from_rpc_error
+from gateway.maintenance.doctor.certificates import check_credentials, check_signing
+from gateway.maintenance.doctor.commands import doctor_command
+from gateway.maintenance.doctor.database import check_database
+from gateway.maintenance.doctor.findings import Finding, bad, good, not_checked, warning
+from gateway.maintenance.doctor.machine import check_data
+from gateway.maintenance.doctor.peers import (
+    ANSWER_SECONDS,
+    check_port,
+    clock_finding,
+    health,
+    peer,
+    status_name,
+    unreached,
+)
+from gateway.maintenance.doctor.region_keys import check_region_keys
+from gateway.security.identity import Identity, server_name
+from gateway.security.tls import CredentialsUnusable
 from gateway.settings import Sources
 from gateway.store.schema import migrations_of
-from gateway.tls import CredentialsUnusable
-from gateway.words import word
+from gateway.time.clock import Clock, SystemClock, from_timestamp
+from gateway.wording.languages import translated
+from gateway.wording.words import word
 from region_node.cli.node.config import load_settings, settings_options
 from region_node.cli.node.escalation_checks import check_escalations
 from region_node.cli.node.sealing_checks import check_sealing_key, sealing_name
-from region_node.providers.client import provider_name
+from region_node.node.provider_client import provider_name
+from region_node.node.settings import FulfilmentSettings, NotificationSettings, RegionSettings
 from region_node.schema import PACKAGES
-from region_node.settings import FulfilmentSettings, NotificationSettings, RegionSettings
 
 _PROGRAM = "region-node"
 _HIGHEST_REVISION = 2**63 - 1  # one that needs no configuration to be sent
@@ -140,7 +147,7 @@ async def _check_coordinator(endpoint: str, settings: RegionSettings, clock: Clo
         ]
     member = next((each for each in response.members if each.region == settings.region), None)
     published = await asyncio.to_thread(check_sealing_key, endpoint, member, settings, clock.now())
-    findings = [_standing(name, response, settings.region)]
+    findings = [_membership(name, response, settings.region)]
     if not response.HasField("time"):
         told = translated("this version of a coordinator does not tell its time")
         return [*findings, not_checked(clock_name, told), published]
@@ -168,7 +175,7 @@ async def _first_state(channel: grpc.aio.Channel) -> WatchResponse | None:
         call.cancel()
 
 
-def _standing(name: str, response: WatchResponse, region: str) -> Finding:
+def _membership(name: str, response: WatchResponse, region: str) -> Finding:
     revision = translated("SERVING, configuration revision {revision}", revision=response.federation_revision)
     state = next((member.state for member in response.members if member.region == region), None)
     if state is None:

@@ -1,14 +1,16 @@
-"""What `region-node doctor` finds about where those above are told of complaints. Nothing is told for it."""
+"""What `region-node doctor` finds about where the escalation recipients are told of complaints. Nothing is told for
+it.
+"""
 
 import os
 import ssl
 from urllib.parse import urlsplit
 
-from gateway.doctor.findings import Finding, bad, good
-from gateway.doctor.peers import ANSWER_SECONDS
-from gateway.languages import translated
-from region_node.escalations.webhook import connect, headers
-from region_node.settings import RegionSettings, WebhookSettings
+from gateway.maintenance.doctor.findings import Finding, bad, good
+from gateway.maintenance.doctor.peers import ANSWER_SECONDS
+from gateway.wording.languages import translated
+from region_node.care.escalations.webhook import connect, headers
+from region_node.node.settings import RegionSettings, WebhookSettings
 
 
 def check_escalations(settings: RegionSettings) -> list[Finding]:

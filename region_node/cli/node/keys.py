@@ -7,15 +7,15 @@ from pathlib import Path
 
 import click
 
-from gateway import vault
-from gateway.languages import translated
-from gateway.region_keys import KeySet, RegionKeysUnusable
+from gateway.cli.exits import REFUSED, USAGE, leave
+from gateway.cli.terminal import print_table
+from gateway.security.region_keys import KeySet, RegionKeysUnusable
 from gateway.settings import Sources
+from gateway.store import vault
 from gateway.store.port import StoreUnusable
-from gateway.terminal import print_table
-from region_node.cli.exits import REFUSED, USAGE, leave
+from gateway.wording.languages import translated
 from region_node.cli.node.config import load_settings, settings_options
-from region_node.settings import RegionSettings
+from region_node.node.settings import RegionSettings
 
 _SETTLED_SECONDS = 5.0  # within which every process on the same file has looked at it
 

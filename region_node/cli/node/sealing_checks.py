@@ -4,13 +4,13 @@ from datetime import datetime
 from pathlib import Path
 
 from gateway.api.federation.v1.federation_pb2 import Member
-from gateway.doctor.findings import Finding, bad, good, not_checked, warning
 from gateway.errors import Refused
-from gateway.languages import translated
-from gateway.region_keys import KeySet, RegionKeysUnusable
-from gateway.sealing_keys import is_proven
-from gateway.signing import TrustedKeys
-from region_node.settings import RegionSettings
+from gateway.maintenance.doctor.findings import Finding, bad, good, not_checked, warning
+from gateway.security.region_keys import KeySet, RegionKeysUnusable
+from gateway.security.sealing_keys import is_proven
+from gateway.security.signing import TrustedKeys
+from gateway.wording.languages import translated
+from region_node.node.settings import RegionSettings
 
 
 def sealing_name(endpoint: str) -> str:

@@ -2,14 +2,14 @@
 
 import click
 
-from gateway import logs
-from gateway.region_keys import RegionKeysUnusable
-from gateway.server import PortInUse, run_process
+from gateway.cli.exits import REFUSED, leave
+from gateway.process import logs
+from gateway.rpc.server import PortInUse, run_process
+from gateway.security.region_keys import RegionKeysUnusable
+from gateway.security.tls import CredentialsUnusable
 from gateway.settings import Sources
 from gateway.store.port import StoreUnusable
 from gateway.store.schema import SchemaOutdated
-from gateway.tls import CredentialsUnusable
-from region_node.cli.exits import REFUSED, leave
 from region_node.cli.node.config import load_settings, settings_options
 
 
@@ -31,7 +31,7 @@ def serve(sources: Sources) -> None:
     \b
     Exit codes: 0 stopped as told, 1 cannot serve, 2 wrong usage or settings.
     """
-    from region_node.app import serve as serve_until_stopped  # noqa: PLC0415 - a whole node, for this command alone
+    from region_node.app.process import serve as serve_until_stopped  # noqa: PLC0415 - a whole node
 
     settings = load_settings(sources)
     logs.configure()

@@ -14,7 +14,7 @@ from google.protobuf import json_format
 
 from gateway.api.region.v1.order_pb2 import OrderRequest
 from gateway.api.types.v1.types_pb2 import Applicant, Channel, LocalizedText, Requester
-from gateway.languages import translated
+from gateway.wording.languages import translated
 
 _COLUMN = re.compile(
     r"business|number|applicant|request_id|requester\.(staff_id|channel)|characteristics\.[^.]+"
@@ -26,7 +26,6 @@ _KNOWN_COLUMNS = (
 )
 _HEX_HASH = re.compile(r"[0-9A-Fa-f]{64}")
 _ID_DIGITS = 24  # of the file's hash in a request id: nobody meets two such files by chance
-_PIECE = 1024 * 1024  # bytes
 
 Row = Mapping[str | None, str | list[str] | None]
 
@@ -76,10 +75,7 @@ class OrderFile:
         self._reading = reading
         try:
             with path.open("rb") as file:
-                digest = hashlib.sha256()
-                while piece := file.read(_PIECE):
-                    digest.update(piece)
-            self.sha256 = digest.hexdigest()
+                self.sha256 = hashlib.file_digest(file, "sha256").hexdigest()
             self.count = sum(1 for _ in self._records())
         except OSError as error:
             raise OrderFileUnusable(f"{path}: {error.strerror}") from error

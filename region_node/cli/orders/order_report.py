@@ -1,20 +1,18 @@
 """How far a file of orders is, and what became of its lines."""
 
 import json
-import time
 from collections import Counter
 from pathlib import Path
-from types import TracebackType
 
-from gateway.files import open_private
-from gateway.languages import in_language, translated
-from gateway.plain_text import visible
-from region_node.cli.exits import NOT_KNOWN, REFUSED
+from gateway.cli.exits import NOT_KNOWN, REFUSED
+from gateway.process.files import open_private
+from gateway.values.plain_text import visible
+from gateway.wording.languages import in_language, translated
+from region_node.business.orders.rules import REJECTED, state_name
 from region_node.cli.orders.order_file import OrderFile
 from region_node.cli.orders.order_submission import ACCEPTED, INVALID, NOT_SENT, UNKNOWN, Outcome
 from region_node.cli.orders.order_submission import REFUSED as REFUSED_LINE
-from region_node.cli.progress import line_progress
-from region_node.orders.rules import REJECTED, state_name
+from region_node.cli.progress import LineProgress
 
 _REJECTED = state_name(REJECTED)
 _SHOWN = 10  # lines that were not taken in and are shown with their reasons; the report has them all
@@ -33,19 +31,14 @@ class OrderReport:
         self._reasons: Counter[str] = Counter()
         self._shown: list[Outcome] = []
         self._report = open_private(report) if report is not None else None
-        self._started = self._ended = time.monotonic()
-        self._progress = line_progress()
-        self._task = self._progress.add_task(file.path.name, total=file.count)
+        self.progress = LineProgress(file.path.name, file.count)
 
     def __enter__(self) -> "OrderReport":
-        self._progress.start()
+        self.progress.__enter__()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._ended = time.monotonic()
-        self._progress.stop()
+    def __exit__(self, *_: object) -> None:
+        self.progress.__exit__()
         if self._report is not None:
             self._report.close()
 
@@ -61,12 +54,7 @@ class OrderReport:
         if self._report is not None:
             self._report.write(visible(json.dumps(self._row(outcome), ensure_ascii=False)) + "\n")
         if outcome.outcome in (ACCEPTED, REFUSED_LINE, INVALID):
-            self._progress.advance(self._task)
-
-    def interrupted(self, problem: str) -> None:
-        """Tells that the node is away and that it goes on by itself."""
-        told = translated("The node is away, it is tried again: {problem}", problem=problem)
-        self._progress.console.print(told, markup=False, highlight=False, soft_wrap=True)
+            self.progress.advance()
 
     @property
     def exit_code(self) -> int:
@@ -79,7 +67,7 @@ class OrderReport:
 
     def plain(self) -> dict[str, object]:
         """The summary for programs."""
-        seconds = self._ended - self._started
+        seconds = self.progress.seconds
         return {
             "file": str(self._file.path),
             "sha256": self._file.sha256,
@@ -96,7 +84,7 @@ class OrderReport:
 
     def summary(self) -> str:
         """The summary for people."""
-        seconds = self._ended - self._started
+        seconds = self.progress.seconds
         states = ", ".join(f"{count:,} {translated(state)}" for state, count in self._states.most_common())
         lines = [
             translated(

@@ -12,11 +12,11 @@ from gateway.api.region.v1.order_service_pb2 import SubmitOrdersRequest, SubmitO
 from gateway.api.region.v1.order_service_pb2_grpc import OrderServiceStub
 from gateway.api.types.v1.types_pb2 import LocalizedText
 from gateway.errors import is_temporary, reason_name
-from gateway.languages import translated
+from gateway.wording.languages import translated
+from region_node.business.orders.rules import state_name
 from region_node.cli.imports.reconnecting import Note, keep_trying
 from region_node.cli.orders.order_file import Line, OrderFile
 from region_node.cli.outcome import Stalled
-from region_node.orders.rules import state_name
 
 _UNDER_WAY = 256  # lines that are sent and not answered: more than the node takes in at a time, so that it never waits
 _RETRY_SECONDS = 1.0  # until a line is sent again that the node refused for a reason that passes

@@ -12,12 +12,13 @@ from google.protobuf import json_format
 from gateway.api.region.v1.order_event_service_pb2 import StreamOrderEventsRequest
 from gateway.api.region.v1.order_event_service_pb2_grpc import OrderEventServiceStub
 from gateway.api.region.v1.order_service_pb2_grpc import OrderServiceStub
-from gateway.api.types.v1.types_pb2 import Channel, Requester
-from gateway.files import replace_file
-from gateway.languages import translated
+from gateway.api.types.v1.types_pb2 import Requester
+from gateway.cli.exits import NOT_KNOWN, REFUSED, leave
+from gateway.process.files import replace_file
+from gateway.wording.languages import translated
+from region_node.cli.asking import NODE, Asking
 from region_node.cli.connection import CHANNELS, Target, connection_options, patience_option
-from region_node.cli.exits import NOT_KNOWN, REFUSED, leave
-from region_node.cli.imports.reconnecting import Note, keep_trying
+from region_node.cli.imports.reconnecting import Note, ended, keep_trying, telling_away
 from region_node.cli.options import staff_id_option, summary_json_option
 from region_node.cli.orders.order_file import Format, OrderFile, OrderFileUnusable, Reading
 from region_node.cli.orders.order_report import OrderReport
@@ -30,9 +31,30 @@ def orders() -> None:
     """Submit many orders from a file, and follow what happens to all orders."""
 
 
+_channel_option = click.option(
+    "--channel",
+    type=click.Choice(CHANNELS),
+    default="counter",
+    show_default=True,
+    help="How the customer came, where a line does not say who asks.",
+)
+_report_option = click.option(
+    "--report",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write what became of every line here, one JSON object each, as it is known.",
+)
+
+
 @orders.command("submit-file")
+@NODE.asking(
+    staff_id_option("Who asks; required where a line does not say so."),
+    _channel_option,
+    _report_option,
+    summary_json_option,
+    patience_option,
+    with_json=False,
+)
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
-@connection_options
 @click.option(
     "--format",
     "form",
@@ -40,31 +62,8 @@ def orders() -> None:
     help="How FILE is written; by its name unless given: csv for *.csv, else jsonl.",
 )
 @click.option("--encoding", default="utf-8-sig", show_default=True, help="Of FILE; gb18030 for many spreadsheets.")
-@staff_id_option("Who asks; required where a line does not say so.")
-@click.option(
-    "--channel",
-    type=click.Choice(CHANNELS),
-    default="counter",
-    show_default=True,
-    help="How the customer came, where a line does not say who asks.",
-)
-@click.option(
-    "--report",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="Write what became of every line here, one JSON object each, as it is known.",
-)
-@summary_json_option
-@patience_option
 def submit_file(
-    target: Target,
-    file: Path,
-    form: str | None,
-    encoding: str,
-    staff_id: str,
-    channel: str,
-    report: Path | None,
-    as_json: bool,
-    patience: float,
+    asking: Asking, file: Path, form: str | None, encoding: str, report: Path | None, patience: float
 ) -> None:
     """Submit the orders of FILE, each once, in bulk.
 
@@ -89,18 +88,17 @@ def submit_file(
       2  the command line, the file or the credentials cannot be used; nothing was sent
       3  of some it is not known: run the same command again
     """
-    requester = Requester(staff_id=staff_id, channel=Channel.Value(f"CHANNEL_{channel.upper()}"))
     chosen = Format(form) if form else (Format.CSV if file.suffix.lower() == ".csv" else Format.JSONL)
     try:
-        opened = OrderFile(file, Reading(chosen, encoding, requester))
+        opened = OrderFile(file, Reading(chosen, encoding, asking.requester or Requester()))
         told = OrderReport(opened, report)
     except OrderFileUnusable as error:
         raise click.UsageError(str(error)) from error
     except OSError as error:
         raise click.UsageError(f"{report}: {error.strerror}") from error
     with told:
-        failure = _run_submission(target, opened, told, patience)
-    click.echo(json.dumps(told.plain(), ensure_ascii=False) if as_json else told.summary())
+        failure = _run_submission(asking.link, opened, told, patience)
+    click.echo(json.dumps(told.plain(), ensure_ascii=False) if asking.as_json else told.summary())
     if failure:
         click.echo(failure, err=True)
     if told.exit_code:
@@ -112,20 +110,12 @@ def _run_submission(target: Target, file: OrderFile, told: OrderReport, patience
     again = translated("Run the same command again: what is done already is not done twice.")
     submissions: list[Submission] = []
 
-    async def run() -> None:
-        async with target.channel() as channel:
-            submissions.append(Submission(file, OrderServiceStub(channel), told.add))
-            await submissions[0].run(patience, lambda error: told.interrupted(told_by(error, target)))
+    async def run(channel: grpc.aio.Channel) -> None:
+        submissions.append(Submission(file, OrderServiceStub(channel), told.add))
+        await submissions[0].run(patience, lambda error: told.progress.interrupted(told_by(error, target.server)))
 
-    problem = ""
-    try:
-        asyncio.run(run())
-    except grpc.aio.AioRpcError as error:
-        problem = told_by(error, target)
-        told.is_denied = not may_pass(error)
-        problem = translated("Refused: {problem}", problem=problem) if told.is_denied else f"{problem}\n{again}"
-    except KeyboardInterrupt:
-        problem = again
+    problem, exit_code = ended(target, run, again)
+    told.is_denied = exit_code == REFUSED
     for submission in submissions:
         submission.leave()
     return problem
@@ -161,10 +151,6 @@ def events(target: Target, token_file: Path, only_past: bool, patience: float) -
       3  the node is away; run the same command again
     """
 
-    def tell_away(error: grpc.aio.AioRpcError) -> None:
-        problem = told_by(error, target)
-        click.echo(translated("The node is away, it is tried again: {problem}", problem=problem), err=True)
-
     async def run() -> None:
         async with target.channel() as channel:
             feed = OrderEventServiceStub(channel)
@@ -172,7 +158,7 @@ def events(target: Target, token_file: Path, only_past: bool, patience: float) -
             async def attempt(note: Note) -> None:
                 await _print_events(feed, token_file, only_past, note)
 
-            await keep_trying(attempt, patience, tell_away)
+            await keep_trying(attempt, patience, telling_away(target))
 
     try:
         asyncio.run(run())
@@ -181,7 +167,7 @@ def events(target: Target, token_file: Path, only_past: bool, patience: float) -
     except (OSError, UnicodeError) as error:
         raise click.UsageError(f"{token_file}: {error}") from error
     except grpc.aio.AioRpcError as error:
-        leave(told_by(error, target), NOT_KNOWN if may_pass(error) else REFUSED)
+        leave(told_by(error, target.server), NOT_KNOWN if may_pass(error) else REFUSED)
     except KeyboardInterrupt:
         return
 

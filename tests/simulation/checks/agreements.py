@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from gateway.api.region.v1.agreement_pb2 import Agreement, OutageCause
-from gateway.clock import from_microseconds, from_timestamp, to_microseconds
 from gateway.errors import reason_name
-from gateway.money import share_half_up
-from region_node.agreements.rows import find_statement, list_agreements
-from region_node.agreements.statements import SETTLES
-from region_node.billing.rules import Month
-from region_node.faults.outages import Span, without
+from gateway.time.clock import from_microseconds, from_timestamp, to_microseconds
+from gateway.values.money import share_half_up
+from region_node.business.billing.rules import Month
+from region_node.network.agreements.rows import find_statement, list_agreements
+from region_node.network.agreements.statements import SETTLES
+from region_node.network.faults.outages import Span, without
 from tests.simulation.checks.parts_out import NOTICE, down_together, noted_parts
 from tests.simulation.evidence import Evidence
 from tests.simulation.region import Region

@@ -2,8 +2,8 @@
 
 from collections import Counter
 
-from gateway import audit
 from gateway.api.relay.v1.relay_pb2 import EnvelopeKind
+from gateway.auditing import audit
 from tests.simulation.evidence import Evidence
 
 AUDIT = "audit"
@@ -20,7 +20,7 @@ def check(evidence: Evidence) -> None:
             evidence.broken(AUDIT, "-", f"{region.name}: {broken}")
         written.update((region.name, row.action, row.detail.partition(" ")[0] or row.subject) for row in rows)
     for order_id, order in evidence.handled.items():
-        _once(evidence, written, (order.handling_region, "SubmitOrder", order_id))
+        _once(evidence, written, (order.origin_region, "SubmitOrder", order_id))
     for region_name, row in evidence.received:
         kind = EnvelopeKind.Name(evidence.kind_of(row.content))
         _once(evidence, written, (region_name, kind, row.envelope_id))

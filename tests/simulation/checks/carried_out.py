@@ -10,7 +10,7 @@ CARRIED_OUT = "carried out"
 
 def check(evidence: Evidence) -> None:
     """What stands at the system against the orders of its region."""
-    provider, standing = evidence.provider, dict(evidence.provider.standing)
+    provider, provisioned = evidence.provider, dict(evidence.provider.provisioned)
     for order_id, times in provider.done.items():
         if times > 1:
             evidence.broken(CARRIED_OUT, order_id, f"the provider has done it {times} times")
@@ -18,12 +18,12 @@ def check(evidence: Evidence) -> None:
         for owner in owners:
             if owner.region != PROVIDER_REGION or owner.order.request.business not in PROVISIONED:
                 continue
-            results = standing.pop(order_id, None)
+            results = provisioned.pop(order_id, None)
             if owner.is_fulfilled:
                 if results is None or not results.items() <= dict(owner.order.results).items():
                     evidence.broken(CARRIED_OUT, order_id, f"it is done, and the provider has {results}")
             elif results is not None and owner.order.state in FINAL:
                 state = OrderState.Name(owner.order.state)
                 evidence.broken(CARRIED_OUT, order_id, f"it ended {state}, and stands done at the provider")
-    for order_id in standing:
+    for order_id in provisioned:
         evidence.broken(CARRIED_OUT, order_id, "it stands done at the provider, and is none of its orders")

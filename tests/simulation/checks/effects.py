@@ -83,7 +83,7 @@ def _lines(evidence: Evidence) -> None:
 def _change_by(errand: Errand, order: Order) -> tuple[str, str, str]:
     """The change of a line by an order. Of a card only the instant is kept: two of one instant are one change."""
     is_card = errand.business == "SIM_REPLACE"
-    return errand.number, errand.business, f"{order.completion_date}" if is_card else order.id
+    return errand.number, errand.business, f"{order.completion_time}" if is_card else order.id
 
 
 def _changes(evidence: Evidence) -> Counter[tuple[str, str]]:

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from gateway.api.federation.v1.configuration_pb2 import Step
 from gateway.api.region.v1.order_pb2 import Order, OrderState
-from gateway.clock import from_microseconds, from_timestamp
+from gateway.time.clock import from_microseconds, from_timestamp
 from tests.simulation.businesses import LINE_OPENING, described
 from tests.simulation.checks.effects import completed
 from tests.simulation.evidence import Evidence, StoredOrder
@@ -110,7 +110,7 @@ def _lateness(order: Order) -> int:
     if Step.STEP_ACCEPT not in order.steps:
         return 0
     done = next(each.time for each in order.state_changes if each.reason == "to be accepted")
-    late = from_timestamp(done) - from_timestamp(order.expected_completion_date)
+    late = from_timestamp(done) - from_timestamp(order.expected_completion_time)
     return max(0, -(-late // timedelta(days=1)))
 
 

@@ -6,8 +6,8 @@ from datetime import timedelta
 from gateway.api.federation.v1.configuration_pb2 import Step
 from gateway.api.region.v1.order_pb2 import Order, OrderState, Party
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.clock import from_timestamp
 from gateway.errors import reason_name
+from gateway.time.clock import from_timestamp
 from tests.simulation.businesses import PROVIDER_REGION, PROVISIONED, described, has_step
 from tests.simulation.evidence import Evidence, StoredOrder
 from tests.simulation.plans import Errand
@@ -107,7 +107,7 @@ def _right_outcome(evidence: Evidence, errand: Errand, order: Order) -> None:
 
 def _was_executable(order: Order) -> bool:
     """Whether the order could still have been executed when it was cancelled; clocks differ by less than a minute."""
-    age = from_timestamp(order.cancellation_date) - from_timestamp(order.order_date)
+    age = from_timestamp(order.cancellation_time) - from_timestamp(order.create_time)
     return age < described(order.request.business).executable_within.ToTimedelta() - timedelta(minutes=1)
 
 

@@ -7,9 +7,9 @@ from datetime import timedelta
 from itertools import pairwise
 
 from gateway.api.region.v1.agreement_pb2 import OutageCause
-from gateway.clock import from_microseconds
 from gateway.federation.network_ways import Parts, is_down
-from region_node.faults.outages import Span
+from gateway.time.clock import from_microseconds
+from region_node.network.faults.outages import Span
 from tests.simulation.evidence import Evidence
 from tests.unit.situations import FEDERATION
 

@@ -9,8 +9,10 @@ from gateway.api.coordinator.v1.problem_service_pb2 import NetworkEvent, Problem
 from gateway.api.region.v1.fault_pb2 import Fault
 from gateway.federation.network import NetworkRegistry
 from gateway.federation.problems import is_cause_known
-from region_node.problems.faults import event_of, fault_of
-from region_node.problems.rows import find_followed
+from region_node.network.faults.evidence import event_of
+from region_node.network.faults.rows import KIND
+from region_node.network.problems.port import record_of
+from region_node.network.problems.rows import find_followed
 from tests.simulation import fault_status
 from tests.simulation.evidence import Evidence
 from tests.simulation.world import NETWORK_SERVICES, REGIONS, configuration, subscribers
@@ -88,7 +90,7 @@ def _follows(evidence: Evidence, region: str, problem: Problem) -> None:
 def _faults_follow(evidence: Evidence, problem: Problem, owned: Mapping[str, Fault]) -> None:
     """Of a problem all children follow it that are not repaired."""
     cause = problem.header.root_cause.id if is_cause_known(problem.header) else ""
-    for fault_id in filter(None, map(fault_of, problem.header.children)):
+    for fault_id in (record for kind, record in map(record_of, problem.header.children) if kind == KIND):
         fault = owned.get(fault_id)
         if fault is None:
             evidence.broken(FOLLOWED, fault_id, f"it belongs to {problem.header.id}, and is nowhere")
@@ -127,4 +129,5 @@ def _customers_told(evidence: Evidence, problems: Mapping[str, Problem]) -> None
 
 
 def _about(event_id: str) -> str:
-    return fault_of(event_id) or event_id
+    kind, record = record_of(event_id)
+    return record if kind == KIND else event_id

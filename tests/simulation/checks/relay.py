@@ -6,7 +6,7 @@ from gateway.api.region.v1.order_pb2 import OrderState
 from gateway.api.relay.v1.relay_pb2 import Envelope, EnvelopeKind, Outcome, Receipt, ReceiptContent
 from gateway.errors import Refused
 from gateway.relay.envelopes import open_envelope, open_receipt, read_content
-from gateway.sealing import Route
+from gateway.security.sealing import Route
 from tests.at_rest import Kept
 from tests.simulation.evidence import Evidence
 from tests.simulation.world import keys

@@ -22,6 +22,6 @@ def check(evidence: Evidence) -> None:
         # A region's own system may be away in each phase of an order; that is told each time.
         away = text(Reason.REASON_PROVIDER_UNAVAILABLE, {}).en
         alerted = [alert.region for alert in stored.order.jeopardy_alerts if away not in alert.message]
-        alerted += [f"{alert.alert_date}" for alert in stored.order.jeopardy_alerts if away in alert.message]
+        alerted += [f"{alert.alert_time}" for alert in stored.order.jeopardy_alerts if away in alert.message]
         if len(alerted) != len(set(alerted)):
             evidence.broken("fires once", stored.order.id, f"{stored.region} shows a jeopardy alert twice")

@@ -6,15 +6,15 @@ import pytest
 
 from gateway.api.region.v1.order_pb2 import Order
 from gateway.store.port import Transaction
-from region_node.billing import ledger
-from region_node.billing.rules import FEES, EntryKind, transfer
-from region_node.context import RegionContext
+from region_node.business.orders import provisioning, provisioning_answers, steps
+from region_node.business.orders.business import Effects, Situation
+from region_node.business.orders.context import OrderContext
+from region_node.business.orders.provisioning_rows import Task
+from region_node.business.orders.rows import require_order
+from region_node.business.providers import worker
+from region_node.customers.accounts import ledger
+from region_node.customers.accounts.rules import FEES, EntryKind, transfer
 from region_node.customers.rows import line_of
-from region_node.orders import provisioning, provisioning_answers, steps
-from region_node.orders.business import Effects, Situation
-from region_node.orders.provisioning_rows import Task
-from region_node.orders.rows import require_order
-from region_node.providers import worker
 
 
 def effects_before_the_provider_has_done_it(patch: pytest.MonkeyPatch) -> None:
@@ -30,7 +30,7 @@ def number_of_the_provider_ignored(patch: pytest.MonkeyPatch) -> None:
 def nothing_undone(patch: pytest.MonkeyPatch) -> None:
     """An order that is given up after it was begun just ends, whatever the system has done."""
 
-    def end_at_once(tx: Transaction, context: RegionContext, order: Order, task: Task, now: datetime) -> None:
+    def end_at_once(tx: Transaction, context: OrderContext, order: Order, task: Task, now: datetime) -> None:
         provisioning.end(tx, context, order, now)
 
     patch.setattr(provisioning, "withdraw", end_at_once)
@@ -42,17 +42,20 @@ def fee_at_every_try(patch: pytest.MonkeyPatch) -> None:
 
     def unanswered_and_charged(
         tx: Transaction,
-        context: RegionContext,
+        context: OrderContext,
         asked: provisioning_answers.Asked,
         problem: str,
         wait: timedelta,
         now: datetime,
     ) -> None:
         order, attempt = require_order(tx, asked.task.order_id).order, asked.task.attempts
-        fee, line = context.federation.business(order.request.business).fee.minor_units, line_of(tx, order.product_id)
+        fee, line = (
+            context.node.federation.business(order.request.business).fee.minor_units,
+            line_of(tx, order.product_id),
+        )
         if fee and line is not None:
             posting = transfer(f"{order.id}#fee{attempt}", EntryKind.FEE, fee, debit=line.account_id, credit=FEES)
-            ledger.post(tx, posting, context.currency, now)
+            ledger.post(tx, posting, context.node.currency, now)
         unanswered(tx, context, asked, problem, wait, now)
 
     patch.setattr(worker, "unanswered", unanswered_and_charged)
@@ -62,7 +65,7 @@ def fee_forgotten_after_the_provider(patch: pytest.MonkeyPatch) -> None:
     """What the system has carried out costs nothing."""
     carry_out = steps.carry_out
 
-    def carry_out_without_fee(tx: Transaction, context: RegionContext, situation: Situation, effects: Effects) -> None:
+    def carry_out_without_fee(tx: Transaction, context: OrderContext, situation: Situation, effects: Effects) -> None:
         with pytest.MonkeyPatch.context() as inner:
             inner.setattr(steps, "_with_fee", lambda situation, effects: effects)
             carry_out(tx, context, situation, effects)
@@ -74,7 +77,7 @@ def line_opened_at_the_quote(patch: pytest.MonkeyPatch) -> None:
     """A line is there as soon as its customer has been asked."""
     ask = steps._ask_customer
 
-    def ask_and_open(tx: Transaction, context: RegionContext, situation: Situation, action: str) -> None:
+    def ask_and_open(tx: Transaction, context: OrderContext, situation: Situation, action: str) -> None:
         if action == "confirm" and context.rule(situation.business).opens_line:
             context.fulfilment.carry_out(tx, situation, context.rule(situation.business).fulfil(situation))
         ask(tx, context, situation, action)

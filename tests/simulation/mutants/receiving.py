@@ -9,17 +9,17 @@ import pytest
 from gateway.api.region.v1.order_pb2 import Order
 from gateway.api.relay.v1.relay_pb2 import Outcome, Receipt, ReceiptContent
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.clock import from_timestamp, to_timestamp
 from gateway.relay import inbox, service
 from gateway.relay.border import Border, Command, Kinds
 from gateway.relay.envelopes import Answer, Sealed, seal_receipt
-from gateway.signing import RECEIPT
+from gateway.security.signing import RECEIPT
 from gateway.store.port import Operation, Transaction
 from gateway.store.sqlite import SqliteDatabase
-from region_node.context import RegionContext
-from region_node.core import RegionCore
-from region_node.orders import handling, home
-from region_node.orders.rows import OrderRow, insert_order, require_order, update_order
+from gateway.time.clock import from_timestamp, to_timestamp
+from region_node.app.core import RegionCore
+from region_node.business.orders import handling, home
+from region_node.business.orders.context import OrderContext
+from region_node.business.orders.rows import OrderRow, insert_order, require_order, update_order
 from tests.simulation import federation
 from tests.simulation.world import new_database
 
@@ -125,12 +125,14 @@ def tombstone_of_a_cancellation_forgotten(patch: pytest.MonkeyPatch) -> None:
 
 
 def older_versions_adopted(patch: pytest.MonkeyPatch) -> None:
-    """The handling region shows whatever came last, not the highest version."""
+    """The origin region shows whatever came last, not the highest version."""
     adopt = handling.adopt
 
-    def adopt_anything(tx: Transaction, context: RegionContext, snapshot: Order, now: datetime) -> bool:
+    def adopt_anything(
+        tx: Transaction, context: OrderContext, snapshot: Order, now: datetime, *, again: bool = True
+    ) -> bool:
         if snapshot.version >= require_order(tx, snapshot.id).order.version:
-            return adopt(tx, context, snapshot, now)
+            return adopt(tx, context, snapshot, now, again=again)
         update_order(tx, snapshot, now)
         return True
 
@@ -142,8 +144,8 @@ def expiry_before_the_stored_receipt(patch: pytest.MonkeyPatch) -> None:
     receive = inbox.receive
 
     def receive_late(tx: Transaction, border: Border, kinds: Kinds, sealed: Sealed, now: datetime) -> Receipt:
-        if now > from_timestamp(sealed.content.not_after) and isinstance(kinds[sealed.content.kind], Command):
-            answer = Answer(Outcome.OUTCOME_REFUSED, reason=Reason.REASON_ORDER_EXPIRED)
+        if now > from_timestamp(sealed.content.expire_time) and isinstance(kinds[sealed.content.kind], Command):
+            answer = Answer(Outcome.OUTCOME_REFUSED, reason=Reason.REASON_ENVELOPE_EXPIRED)
             return seal_receipt(sealed, answer, border.signer, now=now, revision=border.current.revision)
         return receive(tx, border, kinds, sealed, now)
 

@@ -10,14 +10,14 @@ import pytest
 from gateway.api.relay.v1.relay_pb2 import Envelope, EnvelopeContent, Receipt
 from gateway.relay import claims, outbox
 from gateway.relay.border import Border
-from gateway.relay.envelopes import Letter, Sealed
-from gateway.relay.fair_queue import FairQueue, Parcel
+from gateway.relay.envelopes import OutgoingEnvelope, Sealed
+from gateway.relay.fair_queue import FairQueue, QueuedEnvelope
 from gateway.relay.lanes import Lane
-from gateway.signing import ENVELOPE
+from gateway.security.signing import ENVELOPE
 from gateway.store.port import Transaction
-from region_node.orders import handling, home, intake, rules
-from region_node.orders.businesses import pay
-from region_node.orders.desk import OrderDesk
+from region_node.business.orders import handling, home, intake, rules
+from region_node.business.orders.application import OrderApplication
+from region_node.business.orders.businesses import pay
 from tests.at_rest import orders
 from tests.simulation.world import keys
 
@@ -26,10 +26,10 @@ def new_id_on_retry(patch: pytest.MonkeyPatch) -> None:
     """What is sent again is sealed again, under an id of its own."""
     carry, close_answered = Lane._carry, outbox.close_answered
 
-    async def carry_renewed(self: Lane, batch: Sequence[Parcel]) -> None:
-        for parcel in batch:
-            if parcel.attempts:
-                parcel.sealed = _renewed(parcel.sealed, parcel.attempts)
+    async def carry_renewed(self: Lane, batch: Sequence[QueuedEnvelope]) -> None:
+        for queued in batch:
+            if queued.attempts:
+                queued.sealed = _renewed(queued.sealed, queued.attempts)
         await carry(self, batch)
 
     def close_former(
@@ -52,29 +52,31 @@ def _renewed(sealed: Sealed, attempt: int) -> Sealed:
 
 def sealed_anew_without_moved(patch: pytest.MonkeyPatch) -> None:
     """A new number plan sends an unanswered order to its new home, though the former one may have acted on it."""
-    release_held = OrderDesk.release_held
+    release_held = OrderApplication.release_held
 
-    async def release_and_reroute(self: OrderDesk) -> None:
+    async def release_and_reroute(self: OrderApplication) -> None:
         await release_held(self)
         context, now = self._ports.context, self._ports.clock.now()
         for order in await self._ports.store.read(orders):
-            owner = context.federation.number_plan.home_of(order.request.number)
+            owner = context.node.federation.number_plan.home_of(order.request.number)
             unanswered = order.version == 0 and order.state == rules.ACKNOWLEDGED
             if unanswered and owner is not None and owner != order.home_region:
                 await self._ports.store.write(
                     partial(intake.reroute, context=context, order_id=order.id, moved_to=owner, now=now)
                 )
 
-    patch.setattr(OrderDesk, "release_held", release_and_reroute)
+    patch.setattr(OrderApplication, "release_held", release_and_reroute)
 
 
 def outbox_closed_before_the_answer(patch: pytest.MonkeyPatch) -> None:
     """An envelope counts as sent once it was handed to its lane."""
     send, close_answered = outbox.send, outbox.close_answered
 
-    def send_and_close(tx: Transaction, border: Border, letter: Letter, *, now: datetime, traceparent: str) -> None:
-        send(tx, border, letter, now=now, traceparent=traceparent)
-        tx.execute("UPDATE outbox SET closed = created WHERE envelope_id = :id", id=letter.envelope_id)
+    def send_and_close(
+        tx: Transaction, border: Border, outgoing: OutgoingEnvelope, *, now: datetime, traceparent: str
+    ) -> None:
+        send(tx, border, outgoing, now=now, traceparent=traceparent)
+        tx.execute("UPDATE outbox SET closed = created WHERE envelope_id = :id", id=outgoing.envelope_id)
 
     def close_again(
         tx: Transaction, envelope_id: str, receipt: Receipt, *, journey: bytes, attempts: int, now: datetime
@@ -96,9 +98,9 @@ def outbox_forgotten_at_restart(patch: pytest.MonkeyPatch) -> None:
 def gives_up_after_a_failure(patch: pytest.MonkeyPatch) -> None:
     """A batch without an answer is dropped from its lane."""
 
-    def put_nothing_back(self: FairQueue, parcels: Sequence[Parcel]) -> None:
-        for parcel in parcels:
-            self.release(parcel.subject)
+    def put_nothing_back(self: FairQueue, queued_envelopes: Sequence[QueuedEnvelope]) -> None:
+        for queued in queued_envelopes:
+            self.release(queued.subject)
 
     patch.setattr(FairQueue, "put_back", put_nothing_back)
 
@@ -106,11 +108,11 @@ def gives_up_after_a_failure(patch: pytest.MonkeyPatch) -> None:
 def taken_back_though_it_was_sent(patch: pytest.MonkeyPatch) -> None:
     """A cancellation takes back a submission that waits to be sent again, as if it had never left."""
 
-    def withdraw(self: FairQueue, envelope_id: str) -> Parcel | None:
-        parcel = self._waiting.pop(envelope_id, None)
-        if parcel is not None:
-            parcel.withdrawn = True
-        return parcel
+    def withdraw(self: FairQueue, envelope_id: str) -> QueuedEnvelope | None:
+        queued = self._waiting.pop(envelope_id, None)
+        if queued is not None:
+            queued.withdrawn = True
+        return queued
 
     patch.setattr(FairQueue, "withdraw", withdraw)
 

@@ -7,14 +7,14 @@ from functools import partial
 
 import pytest
 
-from gateway import timers
 from gateway.api.region.v1.order_pb2 import Order, OrderRequest
+from gateway.store import timers
 from gateway.store.port import Operation, Transaction
-from gateway.timers import Scheduler, Timer, TimerHandler
-from region_node.orders import handling, intake
-from region_node.orders.caller import Caller, note
-from region_node.orders.desk import OrderDesk
-from region_node.orders.rows import RequestKey
+from gateway.store.timers import Scheduler, Timer, TimerHandler
+from region_node.business.orders import handling, intake
+from region_node.business.orders.application import OrderApplication
+from region_node.requests.caller import Caller, note
+from region_node.requests.rows import RequestKey
 from tests.simulation.disk import Disk
 
 _DELAY = 0.5  # seconds by which a commit comes too late
@@ -52,20 +52,20 @@ def requests_not_remembered(patch: pytest.MonkeyPatch) -> None:
 
 def audit_after_an_await(patch: pytest.MonkeyPatch) -> None:
     """The audit row of an order follows its commit: a caller who gives up cancels the handler before it is written."""
-    submit, append = OrderDesk.submit, note
+    submit, append = OrderApplication.submit, note
     held: dict[Caller, Operation[None]] = {}
 
     def hold(tx: Transaction, caller: Caller, action: str, order_id: str, now: datetime) -> None:
         held[caller] = lambda tx: append(tx, caller, action, order_id, now)
 
-    async def submit_then_audit(self: OrderDesk, caller: Caller, request: OrderRequest, wait: float) -> Order:
+    async def submit_then_audit(self: OrderApplication, caller: Caller, request: OrderRequest, wait: float) -> Order:
         order = await submit(self, caller, request, wait)
         if caller in held:
             await self._ports.store.write(held.pop(caller))
         return order
 
     patch.setattr(intake, "note", hold)
-    patch.setattr(OrderDesk, "submit", submit_then_audit)
+    patch.setattr(OrderApplication, "submit", submit_then_audit)
 
 
 def timer_removed_in_another_transaction(patch: pytest.MonkeyPatch) -> None:

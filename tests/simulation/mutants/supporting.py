@@ -12,20 +12,21 @@ from gateway.api.region.v1.agreement_pb2 import AgreementStatement
 from gateway.api.region.v1.fault_pb2 import Fault
 from gateway.api.types.v1.types_pb2 import LocalizedText
 from gateway.relay.border import Border
-from gateway.relay.envelopes import Letter
+from gateway.relay.envelopes import OutgoingEnvelope
 from gateway.relay.outbox import send
 from gateway.store.port import Transaction
-from gateway.timers import cancel_timer
-from region_node.agreements import outages as service_outages
-from region_node.agreements import rules, statements
-from region_node.billing.rules import Posting
-from region_node.context import RegionContext
+from gateway.store.timers import cancel_timer
+from region_node.customers.accounts.rules import Posting
+from region_node.customers.notices.rows import Notice
 from region_node.customers.rows import Line
-from region_node.faults import following, handling, outages, owner, told
-from region_node.faults.outages import Span
-from region_node.notices.rows import Notice
-from region_node.problems import following as problem_following
-from region_node.problems import rows as problem_rows
+from region_node.network.agreements import outages as service_outages
+from region_node.network.agreements import rules, statements
+from region_node.network.faults import following, handling, notices, outages, owner
+from region_node.network.faults.outages import Span
+from region_node.network.problems import following as problem_following
+from region_node.network.problems import rows as problem_rows
+from region_node.node.context import RegionContext
+from region_node.tickets.followed import Facts
 
 
 def rent_given_back_twice_for_two_faults(patch: pytest.MonkeyPatch) -> None:
@@ -53,8 +54,8 @@ def limit_forgotten_after_the_first_step(patch: pytest.MonkeyPatch) -> None:
 def home_region_not_told(patch: pytest.MonkeyPatch) -> None:
     """Only the region in which a fault was reported hears how it goes on."""
 
-    def only_reporter(fault: Fault) -> Sequence[str]:
-        return [each for each in (fault.handling_region,) if each != fault.owner_region]
+    def only_reporter(facts: Facts, home: str) -> Sequence[str]:
+        return [each for each in (facts.origin,) if each != facts.owner]
 
     patch.setattr(owner, "followers", only_reporter)
 
@@ -65,7 +66,7 @@ def customer_told_at_each_version(patch: pytest.MonkeyPatch) -> None:
     def notice(fault: Fault, what: str, number: str, text: LocalizedText) -> Notice:
         return Notice(f"fault/{fault.id}/{what}/{fault.version}", f"fault-{what.partition('/')[0]}", number, text)
 
-    patch.setattr(told, "_notice", notice)
+    patch.setattr(notices, "_notice", notice)
     patch.setattr(following, "_was_late", lambda before, number: False)
 
 
@@ -105,9 +106,11 @@ def outage_told_to_one_region(patch: pytest.MonkeyPatch) -> None:
     """Only the first of the other regions hears of an outage."""
     seen: dict[str, str] = {}
 
-    def send_first(tx: Transaction, border: Border, letter: Letter, *, now: datetime, traceparent: str) -> None:
-        if seen.setdefault(letter.envelope_id.rpartition(">")[0], letter.destination) == letter.destination:
-            send(tx, border, letter, now=now, traceparent=traceparent)
+    def send_first(
+        tx: Transaction, border: Border, outgoing: OutgoingEnvelope, *, now: datetime, traceparent: str
+    ) -> None:
+        if seen.setdefault(outgoing.envelope_id.rpartition(">")[0], outgoing.destination) == outgoing.destination:
+            send(tx, border, outgoing, now=now, traceparent=traceparent)
 
     patch.setattr(service_outages, "send", send_first)
 

@@ -261,10 +261,13 @@ class ApplyConfigurationRequest(_message.Message):
     CONFIGURATION_FIELD_NUMBER: _builtins.int
     EXPECTED_REVISION_FIELD_NUMBER: _builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    ALLOW_UNREADABLE_FIELD_NUMBER: _builtins.int
     expected_revision: _builtins.int
     """The revision that it was made from."""
     validate_only: _builtins.bool
     """Only check."""
+    allow_unreadable: _builtins.bool
+    """Apply it also where members cannot read it: each of them works by the revision before until it is upgraded."""
     @_builtins.property
     def configuration(self) -> _configuration_pb2.Configuration:
         """The whole configuration."""
@@ -275,10 +278,11 @@ class ApplyConfigurationRequest(_message.Message):
         configuration: _configuration_pb2.Configuration | None = ...,
         expected_revision: _builtins.int = ...,
         validate_only: _builtins.bool = ...,
+        allow_unreadable: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["configuration", b"configuration"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["configuration", b"configuration", "expected_revision", b"expected_revision", "validate_only", b"validate_only"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["allow_unreadable", b"allow_unreadable", "configuration", b"configuration", "expected_revision", b"expected_revision", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -426,7 +430,7 @@ class TraceOrderResponse(_message.Message):
     UNANSWERED_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def traces(self) -> _containers.RepeatedCompositeFieldContainer[Global___RegionTrace]:
-        """One per region that knows the order: the handling region first."""
+        """One per region that knows the order: the origin region first."""
 
     @_builtins.property
     def unanswered(self) -> _containers.RepeatedCompositeFieldContainer[Global___UnansweredRegion]:

@@ -354,7 +354,7 @@ class ConfigurationService:
             _registered_method=True)
 
 
-class OversightServiceStub:
+class OrderOversightServiceStub:
     """Orders across regions, collected from the nodes.
     """
 
@@ -365,18 +365,18 @@ class OversightServiceStub:
             channel: A grpc.Channel.
         """
         self.ListOrders = channel.unary_unary(
-                '/gateway.api.coordinator.v1.OversightService/ListOrders',
+                '/gateway.api.coordinator.v1.OrderOversightService/ListOrders',
                 request_serializer=gateway_dot_api_dot_coordinator_dot_v1_dot_administration__pb2.ListOrdersRequest.SerializeToString,
                 response_deserializer=gateway_dot_api_dot_coordinator_dot_v1_dot_administration__pb2.ListOrdersResponse.FromString,
                 _registered_method=True)
         self.TraceOrder = channel.unary_unary(
-                '/gateway.api.coordinator.v1.OversightService/TraceOrder',
+                '/gateway.api.coordinator.v1.OrderOversightService/TraceOrder',
                 request_serializer=gateway_dot_api_dot_coordinator_dot_v1_dot_administration__pb2.TraceOrderRequest.SerializeToString,
                 response_deserializer=gateway_dot_api_dot_coordinator_dot_v1_dot_administration__pb2.TraceOrderResponse.FromString,
                 _registered_method=True)
 
 
-class OversightServiceServicer:
+class OrderOversightServiceServicer:
     """Orders across regions, collected from the nodes.
     """
 
@@ -395,7 +395,7 @@ class OversightServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
 
-def add_OversightServiceServicer_to_server(servicer, server):
+def add_OrderOversightServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
             'ListOrders': grpc.unary_unary_rpc_method_handler(
                     servicer.ListOrders,
@@ -409,13 +409,13 @@ def add_OversightServiceServicer_to_server(servicer, server):
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
-            'gateway.api.coordinator.v1.OversightService', rpc_method_handlers)
+            'gateway.api.coordinator.v1.OrderOversightService', rpc_method_handlers)
     server.add_generic_rpc_handlers((generic_handler,))
-    server.add_registered_method_handlers('gateway.api.coordinator.v1.OversightService', rpc_method_handlers)
+    server.add_registered_method_handlers('gateway.api.coordinator.v1.OrderOversightService', rpc_method_handlers)
 
 
  # This class is part of an EXPERIMENTAL API.
-class OversightService:
+class OrderOversightService:
     """Orders across regions, collected from the nodes.
     """
 
@@ -433,7 +433,7 @@ class OversightService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/gateway.api.coordinator.v1.OversightService/ListOrders',
+            '/gateway.api.coordinator.v1.OrderOversightService/ListOrders',
             gateway_dot_api_dot_coordinator_dot_v1_dot_administration__pb2.ListOrdersRequest.SerializeToString,
             gateway_dot_api_dot_coordinator_dot_v1_dot_administration__pb2.ListOrdersResponse.FromString,
             options,
@@ -460,7 +460,7 @@ class OversightService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/gateway.api.coordinator.v1.OversightService/TraceOrder',
+            '/gateway.api.coordinator.v1.OrderOversightService/TraceOrder',
             gateway_dot_api_dot_coordinator_dot_v1_dot_administration__pb2.TraceOrderRequest.SerializeToString,
             gateway_dot_api_dot_coordinator_dot_v1_dot_administration__pb2.TraceOrderResponse.FromString,
             options,

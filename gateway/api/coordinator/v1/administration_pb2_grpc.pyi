@@ -96,7 +96,7 @@ class ConfigurationServiceServicer(metaclass=_abc_1.ABCMeta):
 
 def add_ConfigurationServiceServicer_to_server(servicer: ConfigurationServiceServicer, server: _aio.Server) -> None: ...
 
-class OversightServiceStub:
+class OrderOversightServiceStub:
     """Orders across regions, collected from the nodes."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -105,7 +105,7 @@ class OversightServiceStub:
     TraceOrder: _aio.UnaryUnaryMultiCallable[_administration_pb2.TraceOrderRequest, _administration_pb2.TraceOrderResponse]
     """Follows one order hop by hop."""
 
-class OversightServiceServicer(metaclass=_abc_1.ABCMeta):
+class OrderOversightServiceServicer(metaclass=_abc_1.ABCMeta):
     """Orders across regions, collected from the nodes."""
 
     @_abc_1.abstractmethod
@@ -124,7 +124,7 @@ class OversightServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _abc.Awaitable[_administration_pb2.TraceOrderResponse]:
         """Follows one order hop by hop."""
 
-def add_OversightServiceServicer_to_server(servicer: OversightServiceServicer, server: _aio.Server) -> None: ...
+def add_OrderOversightServiceServicer_to_server(servicer: OrderOversightServiceServicer, server: _aio.Server) -> None: ...
 
 class AuditServiceStub:
     """The audit chains of the regions, compared with what their witnesses keep."""

@@ -20,8 +20,8 @@ else:
 DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
-class TellCaseRequest(_message.Message):
-    """See TellCase."""
+class ReportCaseRequest(_message.Message):
+    """See ReportCase."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -41,11 +41,11 @@ class TellCaseRequest(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___TellCaseRequest: _TypeAlias = TellCaseRequest  # noqa: Y015
+Global___ReportCaseRequest: _TypeAlias = ReportCaseRequest  # noqa: Y015
 
 @_typing.final
-class TellCaseResponse(_message.Message):
-    """See TellCase."""
+class ReportCaseResponse(_message.Message):
+    """See ReportCase."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -58,7 +58,7 @@ class TellCaseResponse(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___TellCaseResponse: _TypeAlias = TellCaseResponse  # noqa: Y015
+Global___ReportCaseResponse: _TypeAlias = ReportCaseResponse  # noqa: Y015
 
 @_typing.final
 class ListCasesRequest(_message.Message):
@@ -129,13 +129,13 @@ class AssignComplaintRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     REQUEST_ID_FIELD_NUMBER: _builtins.int
-    DOCKET_FIELD_NUMBER: _builtins.int
+    TICKET_ID_FIELD_NUMBER: _builtins.int
     REGION_FIELD_NUMBER: _builtins.int
     DEPARTMENT_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Chosen by the caller before the first try, 1 to 64 characters of [A-Za-z0-9._-]."""
-    docket: _builtins.str
-    """The docket of the case, for the first item that awaits the coordinator, or `<docket of the case>/<number>` for one."""
+    ticket_id: _builtins.str
+    """The ticket id of the case, for the first item that awaits the coordinator, or `<ticket_id of the case>/<number>` for one."""
     region: _builtins.str
     """The region that is to answer."""
     department: _builtins.str
@@ -144,13 +144,13 @@ class AssignComplaintRequest(_message.Message):
         self,
         *,
         request_id: _builtins.str = ...,
-        docket: _builtins.str = ...,
+        ticket_id: _builtins.str = ...,
         region: _builtins.str = ...,
         department: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["department", b"department", "docket", b"docket", "region", b"region", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["department", b"department", "region", b"region", "request_id", b"request_id", "ticket_id", b"ticket_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -35,10 +35,10 @@ class CaseServiceStub:
         Args:
             channel: A grpc.Channel.
         """
-        self.TellCase = channel.unary_unary(
-                '/gateway.api.coordinator.v1.CaseService/TellCase',
-                request_serializer=gateway_dot_api_dot_coordinator_dot_v1_dot_case__service__pb2.TellCaseRequest.SerializeToString,
-                response_deserializer=gateway_dot_api_dot_coordinator_dot_v1_dot_case__service__pb2.TellCaseResponse.FromString,
+        self.ReportCase = channel.unary_unary(
+                '/gateway.api.coordinator.v1.CaseService/ReportCase',
+                request_serializer=gateway_dot_api_dot_coordinator_dot_v1_dot_case__service__pb2.ReportCaseRequest.SerializeToString,
+                response_deserializer=gateway_dot_api_dot_coordinator_dot_v1_dot_case__service__pb2.ReportCaseResponse.FromString,
                 _registered_method=True)
         self.ListCases = channel.unary_unary(
                 '/gateway.api.coordinator.v1.CaseService/ListCases',
@@ -56,7 +56,7 @@ class CaseServiceServicer:
     """Cases of all regions.
     """
 
-    def TellCase(self, request, context):
+    def ReportCase(self, request, context):
         """Tells how a case stands that the caller's region leads. A version that is not higher than the one held changes nothing.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -80,10 +80,10 @@ class CaseServiceServicer:
 
 def add_CaseServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
-            'TellCase': grpc.unary_unary_rpc_method_handler(
-                    servicer.TellCase,
-                    request_deserializer=gateway_dot_api_dot_coordinator_dot_v1_dot_case__service__pb2.TellCaseRequest.FromString,
-                    response_serializer=gateway_dot_api_dot_coordinator_dot_v1_dot_case__service__pb2.TellCaseResponse.SerializeToString,
+            'ReportCase': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReportCase,
+                    request_deserializer=gateway_dot_api_dot_coordinator_dot_v1_dot_case__service__pb2.ReportCaseRequest.FromString,
+                    response_serializer=gateway_dot_api_dot_coordinator_dot_v1_dot_case__service__pb2.ReportCaseResponse.SerializeToString,
             ),
             'ListCases': grpc.unary_unary_rpc_method_handler(
                     servicer.ListCases,
@@ -108,7 +108,7 @@ class CaseService:
     """
 
     @staticmethod
-    def TellCase(request,
+    def ReportCase(request,
             target,
             options=(),
             channel_credentials=None,
@@ -121,9 +121,9 @@ class CaseService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/gateway.api.coordinator.v1.CaseService/TellCase',
-            gateway_dot_api_dot_coordinator_dot_v1_dot_case__service__pb2.TellCaseRequest.SerializeToString,
-            gateway_dot_api_dot_coordinator_dot_v1_dot_case__service__pb2.TellCaseResponse.FromString,
+            '/gateway.api.coordinator.v1.CaseService/ReportCase',
+            gateway_dot_api_dot_coordinator_dot_v1_dot_case__service__pb2.ReportCaseRequest.SerializeToString,
+            gateway_dot_api_dot_coordinator_dot_v1_dot_case__service__pb2.ReportCaseResponse.FromString,
             options,
             channel_credentials,
             insecure,

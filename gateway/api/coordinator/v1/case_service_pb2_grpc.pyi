@@ -16,7 +16,7 @@ class CaseServiceStub:
     """Cases of all regions."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
-    TellCase: _aio.UnaryUnaryMultiCallable[_case_service_pb2.TellCaseRequest, _case_service_pb2.TellCaseResponse]
+    ReportCase: _aio.UnaryUnaryMultiCallable[_case_service_pb2.ReportCaseRequest, _case_service_pb2.ReportCaseResponse]
     """Tells how a case stands that the caller's region leads. A version that is not higher than the one held changes nothing."""
     ListCases: _aio.UnaryUnaryMultiCallable[_case_service_pb2.ListCasesRequest, _case_service_pb2.ListCasesResponse]
     """Lists the cases that are open, or ended not long ago, those that are due first at the front."""
@@ -27,11 +27,11 @@ class CaseServiceServicer(metaclass=_abc_1.ABCMeta):
     """Cases of all regions."""
 
     @_abc_1.abstractmethod
-    def TellCase(
+    def ReportCase(
         self,
-        request: _case_service_pb2.TellCaseRequest,
-        context: _aio.ServicerContext[_case_service_pb2.TellCaseRequest, _case_service_pb2.TellCaseResponse],
-    ) -> _abc.Awaitable[_case_service_pb2.TellCaseResponse]:
+        request: _case_service_pb2.ReportCaseRequest,
+        context: _aio.ServicerContext[_case_service_pb2.ReportCaseRequest, _case_service_pb2.ReportCaseResponse],
+    ) -> _abc.Awaitable[_case_service_pb2.ReportCaseResponse]:
         """Tells how a case stands that the caller's region leads. A version that is not higher than the one held changes nothing."""
 
     @_abc_1.abstractmethod

@@ -153,17 +153,17 @@ class ShowComplaintRequest(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    DOCKET_FIELD_NUMBER: _builtins.int
-    docket: _builtins.str
-    """The docket number."""
+    TICKET_ID_FIELD_NUMBER: _builtins.int
+    ticket_id: _builtins.str
+    """The ticket id."""
     def __init__(
         self,
         *,
-        docket: _builtins.str = ...,
+        ticket_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["docket", b"docket"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ticket_id", b"ticket_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -210,13 +210,13 @@ class RaiseComplaintRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     REQUEST_ID_FIELD_NUMBER: _builtins.int
-    DOCKET_FIELD_NUMBER: _builtins.int
+    TICKET_ID_FIELD_NUMBER: _builtins.int
     LEVEL_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Chosen and stored by the caller before the first try, 1 to 64 characters of [A-Za-z0-9._-]."""
-    docket: _builtins.str
-    """The docket number."""
+    ticket_id: _builtins.str
+    """The ticket id."""
     level: _builtins.int
     """The level, 1 to 5, and higher than it is."""
     reason: _builtins.str
@@ -225,13 +225,13 @@ class RaiseComplaintRequest(_message.Message):
         self,
         *,
         request_id: _builtins.str = ...,
-        docket: _builtins.str = ...,
+        ticket_id: _builtins.str = ...,
         level: _builtins.int = ...,
         reason: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["docket", b"docket", "level", b"level", "reason", b"reason", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["level", b"level", "reason", b"reason", "request_id", b"request_id", "ticket_id", b"ticket_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -268,13 +268,13 @@ class ReclassifyComplaintRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     REQUEST_ID_FIELD_NUMBER: _builtins.int
-    DOCKET_FIELD_NUMBER: _builtins.int
+    TICKET_ID_FIELD_NUMBER: _builtins.int
     CATEGORY_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Chosen and stored by the caller before the first try, 1 to 64 characters of [A-Za-z0-9._-]."""
-    docket: _builtins.str
-    """The docket number."""
+    ticket_id: _builtins.str
+    """The ticket id."""
     category: _builtins.str
     """The category's code."""
     reason: _builtins.str
@@ -283,13 +283,13 @@ class ReclassifyComplaintRequest(_message.Message):
         self,
         *,
         request_id: _builtins.str = ...,
-        docket: _builtins.str = ...,
+        ticket_id: _builtins.str = ...,
         category: _builtins.str = ...,
         reason: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["category", b"category", "docket", b"docket", "reason", b"reason", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["category", b"category", "reason", b"reason", "request_id", b"request_id", "ticket_id", b"ticket_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -27,31 +27,31 @@ from gateway.api.types.v1 import access_pb2 as gateway_dot_api_dot_types_dot_v1_
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n0gateway/api/coordinator/v1/problem_service.proto\x12\x1agateway.api.coordinator.v1\x1a\'gateway/api/federation/v1/problem.proto\x1a!gateway/api/types/v1/access.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf7\x03\n\x0cNetworkEvent\x12\n\n\x02id\x18\x01 \x01(\t\x12:\n\x04kind\x18\x02 \x01(\x0e\x32,.gateway.api.coordinator.v1.NetworkEventKind\x12\r\n\x05sites\x18\x03 \x03(\t\x12\r\n\x05links\x18\x04 \x03(\t\x12\x10\n\x08services\x18\x05 \x03(\t\x12>\n\x08severity\x18\x06 \x01(\x0e\x32,.gateway.api.federation.v1.PerceivedSeverity\x12.\n\nraise_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nclear_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07version\x18\t \x01(\x03\x12\x0f\n\x07problem\x18\n \x01(\t\x12-\n\ttell_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tretracted\x18\x0c \x01(\x08\x12\x13\n\x0bof_one_line\x18\r \x01(\x08\x12\x16\n\x0ereported_again\x18\x0f \x01(\x08\x12>\n\tcondition\x18\x0e \x01(\x0e\x32+.gateway.api.federation.v1.NetworkCondition\"\x8f\x01\n\rAffectedCount\x12\x0e\n\x06region\x18\x01 \x01(\t\x12\x11\n\tcustomers\x18\x02 \x01(\x03\x12\x17\n\x0fproblem_version\x18\x03 \x01(\x04\x12.\n\ncount_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\ncomplaints\x18\x05 \x01(\x03\"\x8b\x01\n\x0cReachedGrade\x12\x38\n\x05grade\x18\x01 \x01(\x0e\x32).gateway.api.coordinator.v1.AccidentGrade\x12.\n\nreach_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tcustomers\x18\x03 \x01(\x03\"\xef\x01\n\x0e\x41\x63\x63identReport\x12\x34\n\x04kind\x18\x01 \x01(\x0e\x32&.gateway.api.coordinator.v1.ReportKind\x12\x38\n\x05grade\x18\x02 \x01(\x0e\x32).gateway.api.coordinator.v1.AccidentGrade\x12\'\n\x03\x64ue\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\tmake_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\radministrator\x18\x05 \x01(\t\"\xf7\x01\n\x07Problem\x12\x38\n\x06header\x18\x01 \x01(\x0b\x32(.gateway.api.federation.v1.ProblemHeader\x12;\n\x08\x61\x66\x66\x65\x63ted\x18\x02 \x03(\x0b\x32).gateway.api.coordinator.v1.AffectedCount\x12\x38\n\x06grades\x18\x03 \x03(\x0b\x32(.gateway.api.coordinator.v1.ReachedGrade\x12;\n\x07reports\x18\x04 \x03(\x0b\x32*.gateway.api.coordinator.v1.AccidentReport\"\xcd\x02\n\x06Outage\x12:\n\x07\x65lement\x18\x01 \x01(\x0b\x32).gateway.api.federation.v1.NetworkElement\x12\x0e\n\x06region\x18\x02 \x01(\t\x12.\n\nstart_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07problem\x18\x04 \x01(\t\x12\x15\n\ris_root_cause\x18\x05 \x01(\x08\x12\x11\n\tcustomers\x18\x06 \x01(\x03\x12\x16\n\x0eplanned_outage\x18\x07 \x01(\t\x12\x34\n\x10planned_end_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12>\n\tcondition\x18\t \x01(\x0e\x32+.gateway.api.federation.v1.NetworkCondition\"K\n\x10TellEventRequest\x12\x37\n\x05\x65vent\x18\x01 \x01(\x0b\x32(.gateway.api.coordinator.v1.NetworkEvent\"\x13\n\x11TellEventResponse\"f\n\x13TellAffectedRequest\x12\x0f\n\x07problem\x18\x01 \x01(\t\x12\x11\n\tcustomers\x18\x02 \x01(\x03\x12\x17\n\x0fproblem_version\x18\x03 \x01(\x04\x12\x12\n\ncomplaints\x18\x04 \x01(\x03\"\x16\n\x14TellAffectedResponse\"{\n\x13ListProblemsRequest\x12\x0e\n\x06region\x18\x01 \x01(\t\x12\x12\n\nwith_ended\x18\x02 \x01(\x08\x12\x19\n\x11with_open_reports\x18\x03 \x01(\x08\x12\x11\n\tpage_size\x18\x04 \x01(\x05\x12\x12\n\npage_token\x18\x05 \x01(\t\"f\n\x14ListProblemsResponse\x12\x35\n\x08problems\x18\x01 \x03(\x0b\x32#.gateway.api.coordinator.v1.Problem\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"%\n\x12ShowProblemRequest\x12\x0f\n\x07problem\x18\x01 \x01(\t\"\x85\x01\n\x13ShowProblemResponse\x12\x34\n\x07problem\x18\x01 \x01(\x0b\x32#.gateway.api.coordinator.v1.Problem\x12\x38\n\x06\x65vents\x18\x02 \x03(\x0b\x32(.gateway.api.coordinator.v1.NetworkEvent\"\x14\n\x12ListOutagesRequest\"J\n\x13ListOutagesResponse\x12\x33\n\x07outages\x18\x01 \x03(\x0b\x32\".gateway.api.coordinator.v1.Outage\"Z\n\x11NoteReportRequest\x12\x0f\n\x07problem\x18\x01 \x01(\t\x12\x34\n\x04kind\x18\x02 \x01(\x0e\x32&.gateway.api.coordinator.v1.ReportKind\"J\n\x12NoteReportResponse\x12\x34\n\x07problem\x18\x01 \x01(\x0b\x32#.gateway.api.coordinator.v1.Problem*r\n\x10NetworkEventKind\x12\"\n\x1eNETWORK_EVENT_KIND_UNSPECIFIED\x10\x00\x12\x1c\n\x18NETWORK_EVENT_KIND_ALARM\x10\x01\x12\x1c\n\x18NETWORK_EVENT_KIND_FAULT\x10\x02*\x9d\x01\n\rAccidentGrade\x12\x1e\n\x1a\x41\x43\x43IDENT_GRADE_UNSPECIFIED\x10\x00\x12\x1b\n\x17\x41\x43\x43IDENT_GRADE_ORDINARY\x10\x01\x12\x19\n\x15\x41\x43\x43IDENT_GRADE_LARGER\x10\x02\x12\x18\n\x14\x41\x43\x43IDENT_GRADE_MAJOR\x10\x03\x12\x1a\n\x16\x41\x43\x43IDENT_GRADE_SPECIAL\x10\x04*q\n\nReportKind\x12\x1b\n\x17REPORT_KIND_UNSPECIFIED\x10\x00\x12\x14\n\x10REPORT_KIND_ORAL\x10\x01\x12\x17\n\x13REPORT_KIND_WRITTEN\x10\x02\x12\x17\n\x13REPORT_KIND_MONTHLY\x10\x03\x32\xef\x05\n\x0eProblemService\x12x\n\tTellEvent\x12,.gateway.api.coordinator.v1.TellEventRequest\x1a-.gateway.api.coordinator.v1.TellEventResponse\"\x0e\x90\x02\x02\xaa\xbb\x18\x01\x01\xc0\xbb\x18\x80\x80@\x12{\n\x0cTellAffected\x12/.gateway.api.coordinator.v1.TellAffectedRequest\x1a\x30.gateway.api.coordinator.v1.TellAffectedResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x01\x12{\n\x0cListProblems\x12/.gateway.api.coordinator.v1.ListProblemsRequest\x1a\x30.gateway.api.coordinator.v1.ListProblemsResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x05\x12x\n\x0bShowProblem\x12..gateway.api.coordinator.v1.ShowProblemRequest\x1a/.gateway.api.coordinator.v1.ShowProblemResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x05\x12x\n\x0bListOutages\x12..gateway.api.coordinator.v1.ListOutagesRequest\x1a/.gateway.api.coordinator.v1.ListOutagesResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x05\x12u\n\nNoteReport\x12-.gateway.api.coordinator.v1.NoteReportRequest\x1a..gateway.api.coordinator.v1.NoteReportResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x05\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n0gateway/api/coordinator/v1/problem_service.proto\x12\x1agateway.api.coordinator.v1\x1a\'gateway/api/federation/v1/problem.proto\x1a!gateway/api/types/v1/access.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf7\x03\n\x0cNetworkEvent\x12\n\n\x02id\x18\x01 \x01(\t\x12:\n\x04kind\x18\x02 \x01(\x0e\x32,.gateway.api.coordinator.v1.NetworkEventKind\x12\r\n\x05sites\x18\x03 \x03(\t\x12\r\n\x05links\x18\x04 \x03(\t\x12\x10\n\x08services\x18\x05 \x03(\t\x12>\n\x08severity\x18\x06 \x01(\x0e\x32,.gateway.api.federation.v1.PerceivedSeverity\x12.\n\nraise_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nclear_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07version\x18\t \x01(\x03\x12\x0f\n\x07problem\x18\n \x01(\t\x12-\n\ttell_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tretracted\x18\x0c \x01(\x08\x12\x13\n\x0bof_one_line\x18\r \x01(\x08\x12\x16\n\x0ereported_again\x18\x0f \x01(\x08\x12>\n\tcondition\x18\x0e \x01(\x0e\x32+.gateway.api.federation.v1.NetworkCondition\"\x8f\x01\n\rAffectedCount\x12\x0e\n\x06region\x18\x01 \x01(\t\x12\x11\n\tcustomers\x18\x02 \x01(\x03\x12\x17\n\x0fproblem_version\x18\x03 \x01(\x04\x12.\n\ncount_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\ncomplaints\x18\x05 \x01(\x03\"\x8b\x01\n\x0cReachedGrade\x12\x38\n\x05grade\x18\x01 \x01(\x0e\x32).gateway.api.coordinator.v1.AccidentGrade\x12.\n\nreach_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tcustomers\x18\x03 \x01(\x03\"\xef\x01\n\x0e\x41\x63\x63identReport\x12\x34\n\x04kind\x18\x01 \x01(\x0e\x32&.gateway.api.coordinator.v1.ReportKind\x12\x38\n\x05grade\x18\x02 \x01(\x0e\x32).gateway.api.coordinator.v1.AccidentGrade\x12\'\n\x03\x64ue\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\tmake_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\radministrator\x18\x05 \x01(\t\"\xf7\x01\n\x07Problem\x12\x38\n\x06header\x18\x01 \x01(\x0b\x32(.gateway.api.federation.v1.ProblemHeader\x12;\n\x08\x61\x66\x66\x65\x63ted\x18\x02 \x03(\x0b\x32).gateway.api.coordinator.v1.AffectedCount\x12\x38\n\x06grades\x18\x03 \x03(\x0b\x32(.gateway.api.coordinator.v1.ReachedGrade\x12;\n\x07reports\x18\x04 \x03(\x0b\x32*.gateway.api.coordinator.v1.AccidentReport\"\xcd\x02\n\x06Outage\x12:\n\x07\x65lement\x18\x01 \x01(\x0b\x32).gateway.api.federation.v1.NetworkElement\x12\x0e\n\x06region\x18\x02 \x01(\t\x12.\n\nstart_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07problem\x18\x04 \x01(\t\x12\x15\n\ris_root_cause\x18\x05 \x01(\x08\x12\x11\n\tcustomers\x18\x06 \x01(\x03\x12\x16\n\x0eplanned_outage\x18\x07 \x01(\t\x12\x34\n\x10planned_end_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12>\n\tcondition\x18\t \x01(\x0e\x32+.gateway.api.federation.v1.NetworkCondition\"M\n\x12ReportEventRequest\x12\x37\n\x05\x65vent\x18\x01 \x01(\x0b\x32(.gateway.api.coordinator.v1.NetworkEvent\"\x15\n\x13ReportEventResponse\"h\n\x15ReportAffectedRequest\x12\x0f\n\x07problem\x18\x01 \x01(\t\x12\x11\n\tcustomers\x18\x02 \x01(\x03\x12\x17\n\x0fproblem_version\x18\x03 \x01(\x04\x12\x12\n\ncomplaints\x18\x04 \x01(\x03\"\x18\n\x16ReportAffectedResponse\"{\n\x13ListProblemsRequest\x12\x0e\n\x06region\x18\x01 \x01(\t\x12\x12\n\nwith_ended\x18\x02 \x01(\x08\x12\x19\n\x11with_open_reports\x18\x03 \x01(\x08\x12\x11\n\tpage_size\x18\x04 \x01(\x05\x12\x12\n\npage_token\x18\x05 \x01(\t\"f\n\x14ListProblemsResponse\x12\x35\n\x08problems\x18\x01 \x03(\x0b\x32#.gateway.api.coordinator.v1.Problem\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"$\n\x11GetProblemRequest\x12\x0f\n\x07problem\x18\x01 \x01(\t\"\x84\x01\n\x12GetProblemResponse\x12\x34\n\x07problem\x18\x01 \x01(\x0b\x32#.gateway.api.coordinator.v1.Problem\x12\x38\n\x06\x65vents\x18\x02 \x03(\x0b\x32(.gateway.api.coordinator.v1.NetworkEvent\"\x14\n\x12ListOutagesRequest\"J\n\x13ListOutagesResponse\x12\x33\n\x07outages\x18\x01 \x03(\x0b\x32\".gateway.api.coordinator.v1.Outage\"\\\n\x13RecordReportRequest\x12\x0f\n\x07problem\x18\x01 \x01(\t\x12\x34\n\x04kind\x18\x02 \x01(\x0e\x32&.gateway.api.coordinator.v1.ReportKind\"L\n\x14RecordReportResponse\x12\x34\n\x07problem\x18\x01 \x01(\x0b\x32#.gateway.api.coordinator.v1.Problem*r\n\x10NetworkEventKind\x12\"\n\x1eNETWORK_EVENT_KIND_UNSPECIFIED\x10\x00\x12\x1c\n\x18NETWORK_EVENT_KIND_ALARM\x10\x01\x12\x1c\n\x18NETWORK_EVENT_KIND_FAULT\x10\x02*\x9d\x01\n\rAccidentGrade\x12\x1e\n\x1a\x41\x43\x43IDENT_GRADE_UNSPECIFIED\x10\x00\x12\x1b\n\x17\x41\x43\x43IDENT_GRADE_ORDINARY\x10\x01\x12\x19\n\x15\x41\x43\x43IDENT_GRADE_LARGER\x10\x02\x12\x18\n\x14\x41\x43\x43IDENT_GRADE_MAJOR\x10\x03\x12\x1a\n\x16\x41\x43\x43IDENT_GRADE_SPECIAL\x10\x04*q\n\nReportKind\x12\x1b\n\x17REPORT_KIND_UNSPECIFIED\x10\x00\x12\x14\n\x10REPORT_KIND_ORAL\x10\x01\x12\x17\n\x13REPORT_KIND_WRITTEN\x10\x02\x12\x17\n\x13REPORT_KIND_MONTHLY\x10\x03\x32\xff\x05\n\x0eProblemService\x12~\n\x0bReportEvent\x12..gateway.api.coordinator.v1.ReportEventRequest\x1a/.gateway.api.coordinator.v1.ReportEventResponse\"\x0e\x90\x02\x02\xaa\xbb\x18\x01\x01\xc0\xbb\x18\x80\x80@\x12\x81\x01\n\x0eReportAffected\x12\x31.gateway.api.coordinator.v1.ReportAffectedRequest\x1a\x32.gateway.api.coordinator.v1.ReportAffectedResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x01\x12{\n\x0cListProblems\x12/.gateway.api.coordinator.v1.ListProblemsRequest\x1a\x30.gateway.api.coordinator.v1.ListProblemsResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x05\x12u\n\nGetProblem\x12-.gateway.api.coordinator.v1.GetProblemRequest\x1a..gateway.api.coordinator.v1.GetProblemResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x05\x12x\n\x0bListOutages\x12..gateway.api.coordinator.v1.ListOutagesRequest\x1a/.gateway.api.coordinator.v1.ListOutagesResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x05\x12{\n\x0cRecordReport\x12/.gateway.api.coordinator.v1.RecordReportRequest\x1a\x30.gateway.api.coordinator.v1.RecordReportResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x05\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'gateway.api.coordinator.v1.problem_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_PROBLEMSERVICE'].methods_by_name['TellEvent']._loaded_options = None
-  _globals['_PROBLEMSERVICE'].methods_by_name['TellEvent']._serialized_options = b'\220\002\002\252\273\030\001\001\300\273\030\200\200@'
-  _globals['_PROBLEMSERVICE'].methods_by_name['TellAffected']._loaded_options = None
-  _globals['_PROBLEMSERVICE'].methods_by_name['TellAffected']._serialized_options = b'\220\002\002\252\273\030\001\001'
+  _globals['_PROBLEMSERVICE'].methods_by_name['ReportEvent']._loaded_options = None
+  _globals['_PROBLEMSERVICE'].methods_by_name['ReportEvent']._serialized_options = b'\220\002\002\252\273\030\001\001\300\273\030\200\200@'
+  _globals['_PROBLEMSERVICE'].methods_by_name['ReportAffected']._loaded_options = None
+  _globals['_PROBLEMSERVICE'].methods_by_name['ReportAffected']._serialized_options = b'\220\002\002\252\273\030\001\001'
   _globals['_PROBLEMSERVICE'].methods_by_name['ListProblems']._loaded_options = None
   _globals['_PROBLEMSERVICE'].methods_by_name['ListProblems']._serialized_options = b'\220\002\001\252\273\030\001\005'
-  _globals['_PROBLEMSERVICE'].methods_by_name['ShowProblem']._loaded_options = None
-  _globals['_PROBLEMSERVICE'].methods_by_name['ShowProblem']._serialized_options = b'\220\002\001\252\273\030\001\005'
+  _globals['_PROBLEMSERVICE'].methods_by_name['GetProblem']._loaded_options = None
+  _globals['_PROBLEMSERVICE'].methods_by_name['GetProblem']._serialized_options = b'\220\002\001\252\273\030\001\005'
   _globals['_PROBLEMSERVICE'].methods_by_name['ListOutages']._loaded_options = None
   _globals['_PROBLEMSERVICE'].methods_by_name['ListOutages']._serialized_options = b'\220\002\001\252\273\030\001\005'
-  _globals['_PROBLEMSERVICE'].methods_by_name['NoteReport']._loaded_options = None
-  _globals['_PROBLEMSERVICE'].methods_by_name['NoteReport']._serialized_options = b'\220\002\002\252\273\030\001\005'
-  _globals['_NETWORKEVENTKIND']._serialized_start=2707
-  _globals['_NETWORKEVENTKIND']._serialized_end=2821
-  _globals['_ACCIDENTGRADE']._serialized_start=2824
-  _globals['_ACCIDENTGRADE']._serialized_end=2981
-  _globals['_REPORTKIND']._serialized_start=2983
-  _globals['_REPORTKIND']._serialized_end=3096
+  _globals['_PROBLEMSERVICE'].methods_by_name['RecordReport']._loaded_options = None
+  _globals['_PROBLEMSERVICE'].methods_by_name['RecordReport']._serialized_options = b'\220\002\002\252\273\030\001\005'
+  _globals['_NETWORKEVENTKIND']._serialized_start=2717
+  _globals['_NETWORKEVENTKIND']._serialized_end=2831
+  _globals['_ACCIDENTGRADE']._serialized_start=2834
+  _globals['_ACCIDENTGRADE']._serialized_end=2991
+  _globals['_REPORTKIND']._serialized_start=2993
+  _globals['_REPORTKIND']._serialized_end=3106
   _globals['_NETWORKEVENT']._serialized_start=190
   _globals['_NETWORKEVENT']._serialized_end=693
   _globals['_AFFECTEDCOUNT']._serialized_start=696
@@ -64,30 +64,30 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PROBLEM']._serialized_end=1473
   _globals['_OUTAGE']._serialized_start=1476
   _globals['_OUTAGE']._serialized_end=1809
-  _globals['_TELLEVENTREQUEST']._serialized_start=1811
-  _globals['_TELLEVENTREQUEST']._serialized_end=1886
-  _globals['_TELLEVENTRESPONSE']._serialized_start=1888
-  _globals['_TELLEVENTRESPONSE']._serialized_end=1907
-  _globals['_TELLAFFECTEDREQUEST']._serialized_start=1909
-  _globals['_TELLAFFECTEDREQUEST']._serialized_end=2011
-  _globals['_TELLAFFECTEDRESPONSE']._serialized_start=2013
-  _globals['_TELLAFFECTEDRESPONSE']._serialized_end=2035
-  _globals['_LISTPROBLEMSREQUEST']._serialized_start=2037
-  _globals['_LISTPROBLEMSREQUEST']._serialized_end=2160
-  _globals['_LISTPROBLEMSRESPONSE']._serialized_start=2162
-  _globals['_LISTPROBLEMSRESPONSE']._serialized_end=2264
-  _globals['_SHOWPROBLEMREQUEST']._serialized_start=2266
-  _globals['_SHOWPROBLEMREQUEST']._serialized_end=2303
-  _globals['_SHOWPROBLEMRESPONSE']._serialized_start=2306
-  _globals['_SHOWPROBLEMRESPONSE']._serialized_end=2439
-  _globals['_LISTOUTAGESREQUEST']._serialized_start=2441
-  _globals['_LISTOUTAGESREQUEST']._serialized_end=2461
-  _globals['_LISTOUTAGESRESPONSE']._serialized_start=2463
-  _globals['_LISTOUTAGESRESPONSE']._serialized_end=2537
-  _globals['_NOTEREPORTREQUEST']._serialized_start=2539
-  _globals['_NOTEREPORTREQUEST']._serialized_end=2629
-  _globals['_NOTEREPORTRESPONSE']._serialized_start=2631
-  _globals['_NOTEREPORTRESPONSE']._serialized_end=2705
-  _globals['_PROBLEMSERVICE']._serialized_start=3099
-  _globals['_PROBLEMSERVICE']._serialized_end=3850
+  _globals['_REPORTEVENTREQUEST']._serialized_start=1811
+  _globals['_REPORTEVENTREQUEST']._serialized_end=1888
+  _globals['_REPORTEVENTRESPONSE']._serialized_start=1890
+  _globals['_REPORTEVENTRESPONSE']._serialized_end=1911
+  _globals['_REPORTAFFECTEDREQUEST']._serialized_start=1913
+  _globals['_REPORTAFFECTEDREQUEST']._serialized_end=2017
+  _globals['_REPORTAFFECTEDRESPONSE']._serialized_start=2019
+  _globals['_REPORTAFFECTEDRESPONSE']._serialized_end=2043
+  _globals['_LISTPROBLEMSREQUEST']._serialized_start=2045
+  _globals['_LISTPROBLEMSREQUEST']._serialized_end=2168
+  _globals['_LISTPROBLEMSRESPONSE']._serialized_start=2170
+  _globals['_LISTPROBLEMSRESPONSE']._serialized_end=2272
+  _globals['_GETPROBLEMREQUEST']._serialized_start=2274
+  _globals['_GETPROBLEMREQUEST']._serialized_end=2310
+  _globals['_GETPROBLEMRESPONSE']._serialized_start=2313
+  _globals['_GETPROBLEMRESPONSE']._serialized_end=2445
+  _globals['_LISTOUTAGESREQUEST']._serialized_start=2447
+  _globals['_LISTOUTAGESREQUEST']._serialized_end=2467
+  _globals['_LISTOUTAGESRESPONSE']._serialized_start=2469
+  _globals['_LISTOUTAGESRESPONSE']._serialized_end=2543
+  _globals['_RECORDREPORTREQUEST']._serialized_start=2545
+  _globals['_RECORDREPORTREQUEST']._serialized_end=2637
+  _globals['_RECORDREPORTRESPONSE']._serialized_start=2639
+  _globals['_RECORDREPORTRESPONSE']._serialized_end=2715
+  _globals['_PROBLEMSERVICE']._serialized_start=3109
+  _globals['_PROBLEMSERVICE']._serialized_end=3876
 # @@protoc_insertion_point(module_scope)

@@ -412,8 +412,8 @@ class Outage(_message.Message):
 Global___Outage: _TypeAlias = Outage  # noqa: Y015
 
 @_typing.final
-class TellEventRequest(_message.Message):
-    """See TellEvent."""
+class ReportEventRequest(_message.Message):
+    """See ReportEvent."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -433,11 +433,11 @@ class TellEventRequest(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___TellEventRequest: _TypeAlias = TellEventRequest  # noqa: Y015
+Global___ReportEventRequest: _TypeAlias = ReportEventRequest  # noqa: Y015
 
 @_typing.final
-class TellEventResponse(_message.Message):
-    """See TellEvent."""
+class ReportEventResponse(_message.Message):
+    """See ReportEvent."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -450,11 +450,11 @@ class TellEventResponse(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___TellEventResponse: _TypeAlias = TellEventResponse  # noqa: Y015
+Global___ReportEventResponse: _TypeAlias = ReportEventResponse  # noqa: Y015
 
 @_typing.final
-class TellAffectedRequest(_message.Message):
-    """See TellAffected."""
+class ReportAffectedRequest(_message.Message):
+    """See ReportAffected."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -484,11 +484,11 @@ class TellAffectedRequest(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___TellAffectedRequest: _TypeAlias = TellAffectedRequest  # noqa: Y015
+Global___ReportAffectedRequest: _TypeAlias = ReportAffectedRequest  # noqa: Y015
 
 @_typing.final
-class TellAffectedResponse(_message.Message):
-    """See TellAffected."""
+class ReportAffectedResponse(_message.Message):
+    """See ReportAffected."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -501,7 +501,7 @@ class TellAffectedResponse(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___TellAffectedResponse: _TypeAlias = TellAffectedResponse  # noqa: Y015
+Global___ReportAffectedResponse: _TypeAlias = ReportAffectedResponse  # noqa: Y015
 
 @_typing.final
 class ListProblemsRequest(_message.Message):
@@ -570,8 +570,8 @@ class ListProblemsResponse(_message.Message):
 Global___ListProblemsResponse: _TypeAlias = ListProblemsResponse  # noqa: Y015
 
 @_typing.final
-class ShowProblemRequest(_message.Message):
-    """See ShowProblem."""
+class GetProblemRequest(_message.Message):
+    """See GetProblem."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -589,11 +589,11 @@ class ShowProblemRequest(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___ShowProblemRequest: _TypeAlias = ShowProblemRequest  # noqa: Y015
+Global___GetProblemRequest: _TypeAlias = GetProblemRequest  # noqa: Y015
 
 @_typing.final
-class ShowProblemResponse(_message.Message):
-    """See ShowProblem."""
+class GetProblemResponse(_message.Message):
+    """See GetProblem."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -619,7 +619,7 @@ class ShowProblemResponse(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___ShowProblemResponse: _TypeAlias = ShowProblemResponse  # noqa: Y015
+Global___GetProblemResponse: _TypeAlias = GetProblemResponse  # noqa: Y015
 
 @_typing.final
 class ListOutagesRequest(_message.Message):
@@ -663,8 +663,8 @@ class ListOutagesResponse(_message.Message):
 Global___ListOutagesResponse: _TypeAlias = ListOutagesResponse  # noqa: Y015
 
 @_typing.final
-class NoteReportRequest(_message.Message):
-    """See NoteReport."""
+class RecordReportRequest(_message.Message):
+    """See RecordReport."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -686,11 +686,11 @@ class NoteReportRequest(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___NoteReportRequest: _TypeAlias = NoteReportRequest  # noqa: Y015
+Global___RecordReportRequest: _TypeAlias = RecordReportRequest  # noqa: Y015
 
 @_typing.final
-class NoteReportResponse(_message.Message):
-    """See NoteReport."""
+class RecordReportResponse(_message.Message):
+    """See RecordReport."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -710,4 +710,4 @@ class NoteReportResponse(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___NoteReportResponse: _TypeAlias = NoteReportResponse  # noqa: Y015
+Global___RecordReportResponse: _TypeAlias = RecordReportResponse  # noqa: Y015

@@ -35,35 +35,35 @@ class ProblemServiceStub:
         Args:
             channel: A grpc.Channel.
         """
-        self.TellEvent = channel.unary_unary(
-                '/gateway.api.coordinator.v1.ProblemService/TellEvent',
-                request_serializer=gateway_dot_api_dot_coordinator_dot_v1_dot_problem__service__pb2.TellEventRequest.SerializeToString,
-                response_deserializer=gateway_dot_api_dot_coordinator_dot_v1_dot_problem__service__pb2.TellEventResponse.FromString,
+        self.ReportEvent = channel.unary_unary(
+                '/gateway.api.coordinator.v1.ProblemService/ReportEvent',
+                request_serializer=gateway_dot_api_dot_coordinator_dot_v1_dot_problem__service__pb2.ReportEventRequest.SerializeToString,
+                response_deserializer=gateway_dot_api_dot_coordinator_dot_v1_dot_problem__service__pb2.ReportEventResponse.FromString,
                 _registered_method=True)
-        self.TellAffected = channel.unary_unary(
-                '/gateway.api.coordinator.v1.ProblemService/TellAffected',
-                request_serializer=gateway_dot_api_dot_coordinator_dot_v1_dot_problem__service__pb2.TellAffectedRequest.SerializeToString,
-                response_deserializer=gateway_dot_api_dot_coordinator_dot_v1_dot_problem__service__pb2.TellAffectedResponse.FromString,
+        self.ReportAffected = channel.unary_unary(
+                '/gateway.api.coordinator.v1.ProblemService/ReportAffected',
+                request_serializer=gateway_dot_api_dot_coordinator_dot_v1_dot_problem__service__pb2.ReportAffectedRequest.SerializeToString,
+                response_deserializer=gateway_dot_api_dot_coordinator_dot_v1_dot_problem__service__pb2.ReportAffectedResponse.FromString,
                 _registered_method=True)
         self.ListProblems = channel.unary_unary(
                 '/gateway.api.coordinator.v1.ProblemService/ListProblems',
                 request_serializer=gateway_dot_api_dot_coordinator_dot_v1_dot_problem__service__pb2.ListProblemsRequest.SerializeToString,
                 response_deserializer=gateway_dot_api_dot_coordinator_dot_v1_dot_problem__service__pb2.ListProblemsResponse.FromString,
                 _registered_method=True)
-        self.ShowProblem = channel.unary_unary(
-                '/gateway.api.coordinator.v1.ProblemService/ShowProblem',
-                request_serializer=gateway_dot_api_dot_coordinator_dot_v1_dot_problem__service__pb2.ShowProblemRequest.SerializeToString,
-                response_deserializer=gateway_dot_api_dot_coordinator_dot_v1_dot_problem__service__pb2.ShowProblemResponse.FromString,
+        self.GetProblem = channel.unary_unary(
+                '/gateway.api.coordinator.v1.ProblemService/GetProblem',
+                request_serializer=gateway_dot_api_dot_coordinator_dot_v1_dot_problem__service__pb2.GetProblemRequest.SerializeToString,
+                response_deserializer=gateway_dot_api_dot_coordinator_dot_v1_dot_problem__service__pb2.GetProblemResponse.FromString,
                 _registered_method=True)
         self.ListOutages = channel.unary_unary(
                 '/gateway.api.coordinator.v1.ProblemService/ListOutages',
                 request_serializer=gateway_dot_api_dot_coordinator_dot_v1_dot_problem__service__pb2.ListOutagesRequest.SerializeToString,
                 response_deserializer=gateway_dot_api_dot_coordinator_dot_v1_dot_problem__service__pb2.ListOutagesResponse.FromString,
                 _registered_method=True)
-        self.NoteReport = channel.unary_unary(
-                '/gateway.api.coordinator.v1.ProblemService/NoteReport',
-                request_serializer=gateway_dot_api_dot_coordinator_dot_v1_dot_problem__service__pb2.NoteReportRequest.SerializeToString,
-                response_deserializer=gateway_dot_api_dot_coordinator_dot_v1_dot_problem__service__pb2.NoteReportResponse.FromString,
+        self.RecordReport = channel.unary_unary(
+                '/gateway.api.coordinator.v1.ProblemService/RecordReport',
+                request_serializer=gateway_dot_api_dot_coordinator_dot_v1_dot_problem__service__pb2.RecordReportRequest.SerializeToString,
+                response_deserializer=gateway_dot_api_dot_coordinator_dot_v1_dot_problem__service__pb2.RecordReportResponse.FromString,
                 _registered_method=True)
 
 
@@ -71,14 +71,14 @@ class ProblemServiceServicer:
     """Problems of all regions. What is told here names no customer.
     """
 
-    def TellEvent(self, request, context):
+    def ReportEvent(self, request, context):
         """Tells how an alarm or a fault of the caller's region stands. A version that is not higher than the one held changes nothing.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
-    def TellAffected(self, request, context):
+    def ReportAffected(self, request, context):
         """Tells how many customers of the caller's region a problem affects, and how many complaints belong to it. The last one told counts.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -92,7 +92,7 @@ class ProblemServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
-    def ShowProblem(self, request, context):
+    def GetProblem(self, request, context):
         """Shows one problem with the alarms and faults that belong to it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -106,7 +106,7 @@ class ProblemServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
-    def NoteReport(self, request, context):
+    def RecordReport(self, request, context):
         """Notes that a report of an accident was made to the authority. Of one that was made already nothing changes.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -116,35 +116,35 @@ class ProblemServiceServicer:
 
 def add_ProblemServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
-            'TellEvent': grpc.unary_unary_rpc_method_handler(
-                    servicer.TellEvent,
-                    request_deserializer=gateway_dot_api_dot_coordinator_dot_v1_dot_problem__service__pb2.TellEventRequest.FromString,
-                    response_serializer=gateway_dot_api_dot_coordinator_dot_v1_dot_problem__service__pb2.TellEventResponse.SerializeToString,
+            'ReportEvent': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReportEvent,
+                    request_deserializer=gateway_dot_api_dot_coordinator_dot_v1_dot_problem__service__pb2.ReportEventRequest.FromString,
+                    response_serializer=gateway_dot_api_dot_coordinator_dot_v1_dot_problem__service__pb2.ReportEventResponse.SerializeToString,
             ),
-            'TellAffected': grpc.unary_unary_rpc_method_handler(
-                    servicer.TellAffected,
-                    request_deserializer=gateway_dot_api_dot_coordinator_dot_v1_dot_problem__service__pb2.TellAffectedRequest.FromString,
-                    response_serializer=gateway_dot_api_dot_coordinator_dot_v1_dot_problem__service__pb2.TellAffectedResponse.SerializeToString,
+            'ReportAffected': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReportAffected,
+                    request_deserializer=gateway_dot_api_dot_coordinator_dot_v1_dot_problem__service__pb2.ReportAffectedRequest.FromString,
+                    response_serializer=gateway_dot_api_dot_coordinator_dot_v1_dot_problem__service__pb2.ReportAffectedResponse.SerializeToString,
             ),
             'ListProblems': grpc.unary_unary_rpc_method_handler(
                     servicer.ListProblems,
                     request_deserializer=gateway_dot_api_dot_coordinator_dot_v1_dot_problem__service__pb2.ListProblemsRequest.FromString,
                     response_serializer=gateway_dot_api_dot_coordinator_dot_v1_dot_problem__service__pb2.ListProblemsResponse.SerializeToString,
             ),
-            'ShowProblem': grpc.unary_unary_rpc_method_handler(
-                    servicer.ShowProblem,
-                    request_deserializer=gateway_dot_api_dot_coordinator_dot_v1_dot_problem__service__pb2.ShowProblemRequest.FromString,
-                    response_serializer=gateway_dot_api_dot_coordinator_dot_v1_dot_problem__service__pb2.ShowProblemResponse.SerializeToString,
+            'GetProblem': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetProblem,
+                    request_deserializer=gateway_dot_api_dot_coordinator_dot_v1_dot_problem__service__pb2.GetProblemRequest.FromString,
+                    response_serializer=gateway_dot_api_dot_coordinator_dot_v1_dot_problem__service__pb2.GetProblemResponse.SerializeToString,
             ),
             'ListOutages': grpc.unary_unary_rpc_method_handler(
                     servicer.ListOutages,
                     request_deserializer=gateway_dot_api_dot_coordinator_dot_v1_dot_problem__service__pb2.ListOutagesRequest.FromString,
                     response_serializer=gateway_dot_api_dot_coordinator_dot_v1_dot_problem__service__pb2.ListOutagesResponse.SerializeToString,
             ),
-            'NoteReport': grpc.unary_unary_rpc_method_handler(
-                    servicer.NoteReport,
-                    request_deserializer=gateway_dot_api_dot_coordinator_dot_v1_dot_problem__service__pb2.NoteReportRequest.FromString,
-                    response_serializer=gateway_dot_api_dot_coordinator_dot_v1_dot_problem__service__pb2.NoteReportResponse.SerializeToString,
+            'RecordReport': grpc.unary_unary_rpc_method_handler(
+                    servicer.RecordReport,
+                    request_deserializer=gateway_dot_api_dot_coordinator_dot_v1_dot_problem__service__pb2.RecordReportRequest.FromString,
+                    response_serializer=gateway_dot_api_dot_coordinator_dot_v1_dot_problem__service__pb2.RecordReportResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -159,7 +159,7 @@ class ProblemService:
     """
 
     @staticmethod
-    def TellEvent(request,
+    def ReportEvent(request,
             target,
             options=(),
             channel_credentials=None,
@@ -172,9 +172,9 @@ class ProblemService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/gateway.api.coordinator.v1.ProblemService/TellEvent',
-            gateway_dot_api_dot_coordinator_dot_v1_dot_problem__service__pb2.TellEventRequest.SerializeToString,
-            gateway_dot_api_dot_coordinator_dot_v1_dot_problem__service__pb2.TellEventResponse.FromString,
+            '/gateway.api.coordinator.v1.ProblemService/ReportEvent',
+            gateway_dot_api_dot_coordinator_dot_v1_dot_problem__service__pb2.ReportEventRequest.SerializeToString,
+            gateway_dot_api_dot_coordinator_dot_v1_dot_problem__service__pb2.ReportEventResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -186,7 +186,7 @@ class ProblemService:
             _registered_method=True)
 
     @staticmethod
-    def TellAffected(request,
+    def ReportAffected(request,
             target,
             options=(),
             channel_credentials=None,
@@ -199,9 +199,9 @@ class ProblemService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/gateway.api.coordinator.v1.ProblemService/TellAffected',
-            gateway_dot_api_dot_coordinator_dot_v1_dot_problem__service__pb2.TellAffectedRequest.SerializeToString,
-            gateway_dot_api_dot_coordinator_dot_v1_dot_problem__service__pb2.TellAffectedResponse.FromString,
+            '/gateway.api.coordinator.v1.ProblemService/ReportAffected',
+            gateway_dot_api_dot_coordinator_dot_v1_dot_problem__service__pb2.ReportAffectedRequest.SerializeToString,
+            gateway_dot_api_dot_coordinator_dot_v1_dot_problem__service__pb2.ReportAffectedResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -240,7 +240,7 @@ class ProblemService:
             _registered_method=True)
 
     @staticmethod
-    def ShowProblem(request,
+    def GetProblem(request,
             target,
             options=(),
             channel_credentials=None,
@@ -253,9 +253,9 @@ class ProblemService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/gateway.api.coordinator.v1.ProblemService/ShowProblem',
-            gateway_dot_api_dot_coordinator_dot_v1_dot_problem__service__pb2.ShowProblemRequest.SerializeToString,
-            gateway_dot_api_dot_coordinator_dot_v1_dot_problem__service__pb2.ShowProblemResponse.FromString,
+            '/gateway.api.coordinator.v1.ProblemService/GetProblem',
+            gateway_dot_api_dot_coordinator_dot_v1_dot_problem__service__pb2.GetProblemRequest.SerializeToString,
+            gateway_dot_api_dot_coordinator_dot_v1_dot_problem__service__pb2.GetProblemResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -294,7 +294,7 @@ class ProblemService:
             _registered_method=True)
 
     @staticmethod
-    def NoteReport(request,
+    def RecordReport(request,
             target,
             options=(),
             channel_credentials=None,
@@ -307,9 +307,9 @@ class ProblemService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/gateway.api.coordinator.v1.ProblemService/NoteReport',
-            gateway_dot_api_dot_coordinator_dot_v1_dot_problem__service__pb2.NoteReportRequest.SerializeToString,
-            gateway_dot_api_dot_coordinator_dot_v1_dot_problem__service__pb2.NoteReportResponse.FromString,
+            '/gateway.api.coordinator.v1.ProblemService/RecordReport',
+            gateway_dot_api_dot_coordinator_dot_v1_dot_problem__service__pb2.RecordReportRequest.SerializeToString,
+            gateway_dot_api_dot_coordinator_dot_v1_dot_problem__service__pb2.RecordReportResponse.FromString,
             options,
             channel_credentials,
             insecure,

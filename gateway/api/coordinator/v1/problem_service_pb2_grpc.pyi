@@ -16,36 +16,36 @@ class ProblemServiceStub:
     """Problems of all regions. What is told here names no customer."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
-    TellEvent: _aio.UnaryUnaryMultiCallable[_problem_service_pb2.TellEventRequest, _problem_service_pb2.TellEventResponse]
+    ReportEvent: _aio.UnaryUnaryMultiCallable[_problem_service_pb2.ReportEventRequest, _problem_service_pb2.ReportEventResponse]
     """Tells how an alarm or a fault of the caller's region stands. A version that is not higher than the one held changes nothing."""
-    TellAffected: _aio.UnaryUnaryMultiCallable[_problem_service_pb2.TellAffectedRequest, _problem_service_pb2.TellAffectedResponse]
+    ReportAffected: _aio.UnaryUnaryMultiCallable[_problem_service_pb2.ReportAffectedRequest, _problem_service_pb2.ReportAffectedResponse]
     """Tells how many customers of the caller's region a problem affects, and how many complaints belong to it. The last one told counts."""
     ListProblems: _aio.UnaryUnaryMultiCallable[_problem_service_pb2.ListProblemsRequest, _problem_service_pb2.ListProblemsResponse]
     """Lists the problems that are in progress, or ended not long ago, the newest first."""
-    ShowProblem: _aio.UnaryUnaryMultiCallable[_problem_service_pb2.ShowProblemRequest, _problem_service_pb2.ShowProblemResponse]
+    GetProblem: _aio.UnaryUnaryMultiCallable[_problem_service_pb2.GetProblemRequest, _problem_service_pb2.GetProblemResponse]
     """Shows one problem with the alarms and faults that belong to it."""
     ListOutages: _aio.UnaryUnaryMultiCallable[_problem_service_pb2.ListOutagesRequest, _problem_service_pb2.ListOutagesResponse]
     """Lists what is down or degraded now, by problems and by planned outages: root causes, and the services that have no way left, or no good one."""
-    NoteReport: _aio.UnaryUnaryMultiCallable[_problem_service_pb2.NoteReportRequest, _problem_service_pb2.NoteReportResponse]
+    RecordReport: _aio.UnaryUnaryMultiCallable[_problem_service_pb2.RecordReportRequest, _problem_service_pb2.RecordReportResponse]
     """Notes that a report of an accident was made to the authority. Of one that was made already nothing changes."""
 
 class ProblemServiceServicer(metaclass=_abc_1.ABCMeta):
     """Problems of all regions. What is told here names no customer."""
 
     @_abc_1.abstractmethod
-    def TellEvent(
+    def ReportEvent(
         self,
-        request: _problem_service_pb2.TellEventRequest,
-        context: _aio.ServicerContext[_problem_service_pb2.TellEventRequest, _problem_service_pb2.TellEventResponse],
-    ) -> _abc.Awaitable[_problem_service_pb2.TellEventResponse]:
+        request: _problem_service_pb2.ReportEventRequest,
+        context: _aio.ServicerContext[_problem_service_pb2.ReportEventRequest, _problem_service_pb2.ReportEventResponse],
+    ) -> _abc.Awaitable[_problem_service_pb2.ReportEventResponse]:
         """Tells how an alarm or a fault of the caller's region stands. A version that is not higher than the one held changes nothing."""
 
     @_abc_1.abstractmethod
-    def TellAffected(
+    def ReportAffected(
         self,
-        request: _problem_service_pb2.TellAffectedRequest,
-        context: _aio.ServicerContext[_problem_service_pb2.TellAffectedRequest, _problem_service_pb2.TellAffectedResponse],
-    ) -> _abc.Awaitable[_problem_service_pb2.TellAffectedResponse]:
+        request: _problem_service_pb2.ReportAffectedRequest,
+        context: _aio.ServicerContext[_problem_service_pb2.ReportAffectedRequest, _problem_service_pb2.ReportAffectedResponse],
+    ) -> _abc.Awaitable[_problem_service_pb2.ReportAffectedResponse]:
         """Tells how many customers of the caller's region a problem affects, and how many complaints belong to it. The last one told counts."""
 
     @_abc_1.abstractmethod
@@ -57,11 +57,11 @@ class ProblemServiceServicer(metaclass=_abc_1.ABCMeta):
         """Lists the problems that are in progress, or ended not long ago, the newest first."""
 
     @_abc_1.abstractmethod
-    def ShowProblem(
+    def GetProblem(
         self,
-        request: _problem_service_pb2.ShowProblemRequest,
-        context: _aio.ServicerContext[_problem_service_pb2.ShowProblemRequest, _problem_service_pb2.ShowProblemResponse],
-    ) -> _abc.Awaitable[_problem_service_pb2.ShowProblemResponse]:
+        request: _problem_service_pb2.GetProblemRequest,
+        context: _aio.ServicerContext[_problem_service_pb2.GetProblemRequest, _problem_service_pb2.GetProblemResponse],
+    ) -> _abc.Awaitable[_problem_service_pb2.GetProblemResponse]:
         """Shows one problem with the alarms and faults that belong to it."""
 
     @_abc_1.abstractmethod
@@ -73,11 +73,11 @@ class ProblemServiceServicer(metaclass=_abc_1.ABCMeta):
         """Lists what is down or degraded now, by problems and by planned outages: root causes, and the services that have no way left, or no good one."""
 
     @_abc_1.abstractmethod
-    def NoteReport(
+    def RecordReport(
         self,
-        request: _problem_service_pb2.NoteReportRequest,
-        context: _aio.ServicerContext[_problem_service_pb2.NoteReportRequest, _problem_service_pb2.NoteReportResponse],
-    ) -> _abc.Awaitable[_problem_service_pb2.NoteReportResponse]:
+        request: _problem_service_pb2.RecordReportRequest,
+        context: _aio.ServicerContext[_problem_service_pb2.RecordReportRequest, _problem_service_pb2.RecordReportResponse],
+    ) -> _abc.Awaitable[_problem_service_pb2.RecordReportResponse]:
         """Notes that a report of an accident was made to the authority. Of one that was made already nothing changes."""
 
 def add_ProblemServiceServicer_to_server(servicer: ProblemServiceServicer, server: _aio.Server) -> None: ...

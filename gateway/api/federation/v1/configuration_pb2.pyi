@@ -336,11 +336,11 @@ class _ModeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Mode.ValueType],
     MODE_UNSPECIFIED: _Mode.ValueType  # 0
     """Never valid."""
     MODE_DIRECT: _Mode.ValueType  # 1
-    """The handling region executes on the home region's behalf at once (直接办理)."""
+    """The origin region executes on the home region's behalf at once (直接办理)."""
     MODE_ONLINE: _Mode.ValueType  # 2
     """Handled online from anywhere (全程网办)."""
     MODE_PROXY: _Mode.ValueType  # 3
-    """The handling region checks identity and papers, the home region decides and executes (异地代收代办)."""
+    """The origin region checks identity and papers, the home region decides and executes (异地代收代办)."""
 
 class Mode(_Mode, metaclass=_ModeEnumTypeWrapper):
     """How a business crosses a border."""
@@ -348,11 +348,11 @@ class Mode(_Mode, metaclass=_ModeEnumTypeWrapper):
 MODE_UNSPECIFIED: Mode.ValueType  # 0
 """Never valid."""
 MODE_DIRECT: Mode.ValueType  # 1
-"""The handling region executes on the home region's behalf at once (直接办理)."""
+"""The origin region executes on the home region's behalf at once (直接办理)."""
 MODE_ONLINE: Mode.ValueType  # 2
 """Handled online from anywhere (全程网办)."""
 MODE_PROXY: Mode.ValueType  # 3
-"""The handling region checks identity and papers, the home region decides and executes (异地代收代办)."""
+"""The origin region checks identity and papers, the home region decides and executes (异地代收代办)."""
 Global___Mode: _TypeAlias = Mode  # noqa: Y015
 
 class _Reach:
@@ -720,11 +720,11 @@ class _ComplaintOwnerEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Compla
     COMPLAINT_OWNER_UNSPECIFIED: _ComplaintOwner.ValueType  # 0
     """Never valid."""
     COMPLAINT_OWNER_HANDLING: _ComplaintOwner.ValueType  # 1
-    """The handling region, where it happened."""
+    """The origin region, where it happened."""
     COMPLAINT_OWNER_HOME: _ComplaintOwner.ValueType  # 2
     """The customer's home region."""
     COMPLAINT_OWNER_BOTH: _ComplaintOwner.ValueType  # 3
-    """The handling and the home region; the handling region leads."""
+    """The origin and the home region; the origin region leads."""
     COMPLAINT_OWNER_LOCATION: _ComplaintOwner.ValueType  # 4
     """The region of the place that is complained about; jointly where a path spans several."""
     COMPLAINT_OWNER_COORDINATOR: _ComplaintOwner.ValueType  # 5
@@ -748,11 +748,11 @@ class ComplaintOwner(_ComplaintOwner, metaclass=_ComplaintOwnerEnumTypeWrapper):
 COMPLAINT_OWNER_UNSPECIFIED: ComplaintOwner.ValueType  # 0
 """Never valid."""
 COMPLAINT_OWNER_HANDLING: ComplaintOwner.ValueType  # 1
-"""The handling region, where it happened."""
+"""The origin region, where it happened."""
 COMPLAINT_OWNER_HOME: ComplaintOwner.ValueType  # 2
 """The customer's home region."""
 COMPLAINT_OWNER_BOTH: ComplaintOwner.ValueType  # 3
-"""The handling and the home region; the handling region leads."""
+"""The origin and the home region; the origin region leads."""
 COMPLAINT_OWNER_LOCATION: ComplaintOwner.ValueType  # 4
 """The region of the place that is complained about; jointly where a path spans several."""
 COMPLAINT_OWNER_COORDINATOR: ComplaintOwner.ValueType  # 5
@@ -1277,7 +1277,7 @@ class Business(_message.Message):
 
     @_builtins.property
     def answer_within(self) -> _duration_pb2.Duration:
-        """How long the customer or the handling region may take to answer before the order is cancelled."""
+        """How long the customer or the origin region may take to answer before the order is cancelled."""
 
     @_builtins.property
     def executable_within(self) -> _duration_pb2.Duration:
@@ -1285,7 +1285,7 @@ class Business(_message.Message):
 
     @_builtins.property
     def regional_limits(self) -> _containers.RepeatedCompositeFieldContainer[Global___RegionalLimit]:
-        """What single regions promise beyond `limit`. Whichever ends first counts, of the handling and of the home region."""
+        """What single regions promise beyond `limit`. Whichever ends first counts, of the origin and of the home region."""
 
     @_builtins.property
     def policies(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:

@@ -5,6 +5,7 @@ How region nodes belong to the federation."""
 
 from collections import abc as _abc
 from gateway.api.federation.v1 import configuration_pb2 as _configuration_pb2
+from gateway.api.types.v1 import reason_pb2 as _reason_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
@@ -127,6 +128,8 @@ class JoinRequest(_message.Message):
     AUDIT_HEAD_FIELD_NUMBER: _builtins.int
     LEAVING_FIELD_NUMBER: _builtins.int
     SEALING_KEY_FIELD_NUMBER: _builtins.int
+    CAPABILITIES_FIELD_NUMBER: _builtins.int
+    REPORT_FIELD_NUMBER: _builtins.int
     endpoint: _builtins.str
     """Where coordinators reach this process: `host:port`."""
     signing_certificate: _builtins.bytes
@@ -147,6 +150,14 @@ class JoinRequest(_message.Message):
     def sealing_key(self) -> Global___SealingKey:
         """What batches for this region are to be sealed to."""
 
+    @_builtins.property
+    def capabilities(self) -> Global___Capabilities:
+        """What the node can read of a configuration."""
+
+    @_builtins.property
+    def report(self) -> Global___NodeReport:
+        """What administrators are to know of the node."""
+
     def __init__(
         self,
         *,
@@ -157,14 +168,132 @@ class JoinRequest(_message.Message):
         audit_head: Global___AuditHead | None = ...,
         leaving: _builtins.bool = ...,
         sealing_key: Global___SealingKey | None = ...,
+        capabilities: Global___Capabilities | None = ...,
+        report: Global___NodeReport | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["audit_head", b"audit_head", "sealing_key", b"sealing_key", "time", b"time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["audit_head", b"audit_head", "capabilities", b"capabilities", "report", b"report", "sealing_key", b"sealing_key", "time", b"time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["audit_head", b"audit_head", "endpoint", b"endpoint", "federation_revision", b"federation_revision", "leaving", b"leaving", "sealing_key", b"sealing_key", "signing_certificate", b"signing_certificate", "time", b"time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["audit_head", b"audit_head", "capabilities", b"capabilities", "endpoint", b"endpoint", "federation_revision", b"federation_revision", "leaving", b"leaving", "report", b"report", "sealing_key", b"sealing_key", "signing_certificate", b"signing_certificate", "time", b"time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___JoinRequest: _TypeAlias = JoinRequest  # noqa: Y015
+
+@_typing.final
+class Capabilities(_message.Message):
+    """What a version can read of a configuration. A configuration that makes another choice is not applied before the node is upgraded."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CAPABILITIES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def capabilities(self) -> _containers.RepeatedCompositeFieldContainer[Global___Capability]:
+        """One for each enum and each oneof of a configuration, by name."""
+
+    def __init__(
+        self,
+        *,
+        capabilities: _abc.Iterable[Global___Capability] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["capabilities", b"capabilities"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Capabilities: _TypeAlias = Capabilities  # noqa: Y015
+
+@_typing.final
+class Capability(_message.Message):
+    """The choices that a version knows of one enum or oneof."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    NUMBERS_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """The full name of the enum or the oneof, for example `gateway.api.federation.v1.DataClass`."""
+    @_builtins.property
+    def numbers(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """The numbers of its values, or of the fields of its arms."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        numbers: _abc.Iterable[_builtins.int] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "numbers", b"numbers"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Capability: _TypeAlias = Capability  # noqa: Y015
+
+@_typing.final
+class NodeReport(_message.Message):
+    """What administrators are to know of a node: why it lags behind, and what it waits for."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    UNREADABLE_FIELD_NUMBER: _builtins.int
+    WAITING_FIELD_NUMBER: _builtins.int
+    unreadable: _builtins.str
+    """The first part of the configuration in force that the node cannot read, and its revision; it works by the revision before. Empty where it reads all."""
+    @_builtins.property
+    def waiting(self) -> _containers.RepeatedCompositeFieldContainer[Global___WaitingEnvelopes]:
+        """The envelopes of the region that destinations have not taken so far."""
+
+    def __init__(
+        self,
+        *,
+        unreadable: _builtins.str = ...,
+        waiting: _abc.Iterable[Global___WaitingEnvelopes] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["unreadable", b"unreadable", "waiting", b"waiting"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___NodeReport: _TypeAlias = NodeReport  # noqa: Y015
+
+@_typing.final
+class WaitingEnvelopes(_message.Message):
+    """Envelopes that one destination has not taken, by its last answer, for one reason. They are kept and sent again."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DESTINATION_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    COUNT_FIELD_NUMBER: _builtins.int
+    CREATE_TIME_FIELD_NUMBER: _builtins.int
+    destination: _builtins.str
+    """The destination."""
+    reason: _reason_pb2.Reason.ValueType
+    """Why it has not taken them."""
+    count: _builtins.int
+    """How many there are."""
+    @_builtins.property
+    def create_time(self) -> _timestamp_pb2.Timestamp:
+        """When the oldest was sealed."""
+
+    def __init__(
+        self,
+        *,
+        destination: _builtins.str = ...,
+        reason: _reason_pb2.Reason.ValueType = ...,
+        count: _builtins.int = ...,
+        create_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["count", b"count", "create_time", b"create_time", "destination", b"destination", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WaitingEnvelopes: _TypeAlias = WaitingEnvelopes  # noqa: Y015
 
 @_typing.final
 class JoinResponse(_message.Message):
@@ -278,6 +407,7 @@ class Member(_message.Message):
     CLOCK_ERROR_FIELD_NUMBER: _builtins.int
     STATE_NOTE_FIELD_NUMBER: _builtins.int
     SEALING_KEY_FIELD_NUMBER: _builtins.int
+    REPORT_FIELD_NUMBER: _builtins.int
     region: _builtins.str
     """The region id."""
     state: Global___MemberState.ValueType
@@ -308,6 +438,10 @@ class Member(_message.Message):
     def sealing_key(self) -> Global___SealingKey:
         """What batches for it are sealed to; the reader verifies the signature by the region's certificate. Unset for a region whose node is older than sealing: nothing is sent to it."""
 
+    @_builtins.property
+    def report(self) -> Global___NodeReport:
+        """What its node last reported; told to administrators alone."""
+
     def __init__(
         self,
         *,
@@ -321,10 +455,11 @@ class Member(_message.Message):
         clock_error: _duration_pb2.Duration | None = ...,
         state_note: _builtins.str = ...,
         sealing_key: Global___SealingKey | None = ...,
+        report: Global___NodeReport | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["clock_error", b"clock_error", "heartbeat_time", b"heartbeat_time", "sealing_key", b"sealing_key", "state_time", b"state_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["clock_error", b"clock_error", "heartbeat_time", b"heartbeat_time", "report", b"report", "sealing_key", b"sealing_key", "state_time", b"state_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["clock_error", b"clock_error", "endpoints", b"endpoints", "federation_revision", b"federation_revision", "heartbeat_time", b"heartbeat_time", "region", b"region", "sealing_key", b"sealing_key", "signing_certificate", b"signing_certificate", "state", b"state", "state_note", b"state_note", "state_time", b"state_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["clock_error", b"clock_error", "endpoints", b"endpoints", "federation_revision", b"federation_revision", "heartbeat_time", b"heartbeat_time", "region", b"region", "report", b"report", "sealing_key", b"sealing_key", "signing_certificate", b"signing_certificate", "state", b"state", "state_note", b"state_note", "state_time", b"state_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

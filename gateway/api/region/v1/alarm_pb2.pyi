@@ -221,7 +221,7 @@ class Alarm(_message.Message):
     ALARMED_OBJECT_FIELD_NUMBER: _builtins.int
     OPERATOR_FIELD_NUMBER: _builtins.int
     SOURCE_FIELD_NUMBER: _builtins.int
-    EXTERNAL_ALARM_ID_FIELD_NUMBER: _builtins.int
+    EXTERNAL_ID_FIELD_NUMBER: _builtins.int
     ALARM_TYPE_FIELD_NUMBER: _builtins.int
     PERCEIVED_SEVERITY_FIELD_NUMBER: _builtins.int
     PROBABLE_CAUSE_FIELD_NUMBER: _builtins.int
@@ -246,7 +246,7 @@ class Alarm(_message.Message):
     """The system that sent it, by its certificate; empty where the node raised it by what was measured."""
     source: _builtins.str
     """The stream of that system."""
-    external_alarm_id: _builtins.str
+    external_id: _builtins.str
     """Its id there."""
     alarm_type: Global___AlarmType.ValueType
     """What kind of trouble it is."""
@@ -307,7 +307,7 @@ class Alarm(_message.Message):
         alarmed_object: Global___NetworkObject | None = ...,
         operator: _builtins.str = ...,
         source: _builtins.str = ...,
-        external_alarm_id: _builtins.str = ...,
+        external_id: _builtins.str = ...,
         alarm_type: Global___AlarmType.ValueType = ...,
         perceived_severity: _problem_pb2.PerceivedSeverity.ValueType = ...,
         probable_cause: _builtins.str = ...,
@@ -329,7 +329,7 @@ class Alarm(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["ack_time", b"ack_time", "alarmed_object", b"alarmed_object", "change_time", b"change_time", "clear_time", b"clear_time", "crossed_threshold", b"crossed_threshold", "raise_time", b"raise_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["ack_state", b"ack_state", "ack_time", b"ack_time", "ack_user", b"ack_user", "affected_services", b"affected_services", "alarm_type", b"alarm_type", "alarmed_object", b"alarmed_object", "change_time", b"change_time", "clear_time", b"clear_time", "clear_user", b"clear_user", "crossed_threshold", b"crossed_threshold", "external_alarm_id", b"external_alarm_id", "fault_id", b"fault_id", "id", b"id", "operator", b"operator", "perceived_severity", b"perceived_severity", "planned_outage", b"planned_outage", "probable_cause", b"probable_cause", "raise_time", b"raise_time", "service_affecting", b"service_affecting", "source", b"source", "specific_problem", b"specific_problem", "state", b"state", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ack_state", b"ack_state", "ack_time", b"ack_time", "ack_user", b"ack_user", "affected_services", b"affected_services", "alarm_type", b"alarm_type", "alarmed_object", b"alarmed_object", "change_time", b"change_time", "clear_time", b"clear_time", "clear_user", b"clear_user", "crossed_threshold", b"crossed_threshold", "external_id", b"external_id", "fault_id", b"fault_id", "id", b"id", "operator", b"operator", "perceived_severity", b"perceived_severity", "planned_outage", b"planned_outage", "probable_cause", b"probable_cause", "raise_time", b"raise_time", "service_affecting", b"service_affecting", "source", b"source", "specific_problem", b"specific_problem", "state", b"state", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

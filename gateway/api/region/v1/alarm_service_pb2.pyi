@@ -29,7 +29,7 @@ class AlarmReport(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    EXTERNAL_ALARM_ID_FIELD_NUMBER: _builtins.int
+    EXTERNAL_ID_FIELD_NUMBER: _builtins.int
     STATE_FIELD_NUMBER: _builtins.int
     TIME_FIELD_NUMBER: _builtins.int
     ALARMED_OBJECT_FIELD_NUMBER: _builtins.int
@@ -39,7 +39,7 @@ class AlarmReport(_message.Message):
     SPECIFIC_PROBLEM_FIELD_NUMBER: _builtins.int
     SERVICE_AFFECTING_FIELD_NUMBER: _builtins.int
     PLANNED_OUTAGE_FIELD_NUMBER: _builtins.int
-    external_alarm_id: _builtins.str
+    external_id: _builtins.str
     """Its id in that system, 1 to 64 characters of [A-Za-z0-9._-]. What is told of it later with this id changes it, by design: it is the same trouble. One that was cleared may be raised again: that is another alarm."""
     state: _alarm_pb2.AlarmState.ValueType
     """That it is there, has changed, or is over."""
@@ -66,7 +66,7 @@ class AlarmReport(_message.Message):
     def __init__(
         self,
         *,
-        external_alarm_id: _builtins.str = ...,
+        external_id: _builtins.str = ...,
         state: _alarm_pb2.AlarmState.ValueType = ...,
         time: _timestamp_pb2.Timestamp | None = ...,
         alarmed_object: _alarm_pb2.NetworkObject | None = ...,
@@ -79,7 +79,7 @@ class AlarmReport(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["alarmed_object", b"alarmed_object", "time", b"time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["alarm_type", b"alarm_type", "alarmed_object", b"alarmed_object", "external_alarm_id", b"external_alarm_id", "perceived_severity", b"perceived_severity", "planned_outage", b"planned_outage", "probable_cause", b"probable_cause", "service_affecting", b"service_affecting", "specific_problem", b"specific_problem", "state", b"state", "time", b"time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alarm_type", b"alarm_type", "alarmed_object", b"alarmed_object", "external_id", b"external_id", "perceived_severity", b"perceived_severity", "planned_outage", b"planned_outage", "probable_cause", b"probable_cause", "service_affecting", b"service_affecting", "specific_problem", b"specific_problem", "state", b"state", "time", b"time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

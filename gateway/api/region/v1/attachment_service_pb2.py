@@ -29,7 +29,7 @@ from gateway.api.types.v1 import privacy_pb2 as gateway_dot_api_dot_types_dot_v1
 from gateway.api.types.v1 import types_pb2 as gateway_dot_api_dot_types_dot_v1_dot_types__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n.gateway/api/region/v1/attachment_service.proto\x12\x15gateway.api.region.v1\x1a,gateway/api/region/v1/document_service.proto\x1a!gateway/api/region/v1/order.proto\x1a!gateway/api/types/v1/access.proto\x1a\"gateway/api/types/v1/privacy.proto\x1a gateway/api/types/v1/types.proto\"\xb6\x01\n\x10\x41ttachmentUpload\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0e\n\x06\x64ocket\x18\x02 \x01(\t\x12\x12\n\x04name\x18\x03 \x01(\tB\x04\xb8\xbb\x18\x03\x12\x12\n\nmedia_type\x18\x04 \x01(\t\x12\x0c\n\x04size\x18\x05 \x01(\x03\x12\x14\n\x06sha256\x18\x06 \x01(\x0c\x42\x04\xb8\xbb\x18\x01\x12\x32\n\trequester\x18\x07 \x01(\x0b\x32\x1f.gateway.api.types.v1.Requester\"\x91\x01\n\x11\x41ttachFileRequest\x12=\n\nattachment\x18\x01 \x01(\x0b\x32\'.gateway.api.region.v1.AttachmentUploadH\x00\x12\x35\n\x05\x63hunk\x18\x02 \x01(\x0b\x32$.gateway.api.region.v1.DocumentChunkH\x00\x42\x06\n\x04part\"\xa4\x01\n\x12\x41ttachFileResponse\x12\x15\n\rattachment_id\x18\x01 \x01(\t\x12\x10\n\x08received\x18\x02 \x01(\x03\x12\x31\n\x05state\x18\x03 \x01(\x0e\x32\".gateway.api.region.v1.UploadState\x12\x32\n\x07refused\x18\x04 \x01(\x0b\x32!.gateway.api.region.v1.OrderError\"\x88\x01\n\x1bGetAttachmentContentRequest\x12\x0e\n\x06\x64ocket\x18\x01 \x01(\t\x12\x15\n\rattachment_id\x18\x02 \x01(\t\x12\x0e\n\x06offset\x18\x03 \x01(\x03\x12\x32\n\trequester\x18\x04 \x01(\x0b\x32\x1f.gateway.api.types.v1.Requester\"z\n\x1cGetAttachmentContentResponse\x12\x0e\n\x06offset\x18\x01 \x01(\x03\x12\x12\n\x04\x64\x61ta\x18\x02 \x01(\x0c\x42\x04\xb8\xbb\x18\x03\x12\x0c\n\x04size\x18\x03 \x01(\x03\x12\x14\n\x06sha256\x18\x04 \x01(\x0c\x42\x04\xb8\xbb\x18\x01\x12\x12\n\nmedia_type\x18\x05 \x01(\t2\x9b\x02\n\x11\x41ttachmentService\x12w\n\nAttachFile\x12(.gateway.api.region.v1.AttachFileRequest\x1a).gateway.api.region.v1.AttachFileResponse\"\x10\x90\x02\x02\xaa\xbb\x18\x02\x02\x03\xc0\xbb\x18\x80\x80\x80\x02(\x01\x30\x01\x12\x8c\x01\n\x14GetAttachmentContent\x12\x32.gateway.api.region.v1.GetAttachmentContentRequest\x1a\x33.gateway.api.region.v1.GetAttachmentContentResponse\"\t\x90\x02\x01\xaa\xbb\x18\x02\x02\x03\x30\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n.gateway/api/region/v1/attachment_service.proto\x12\x15gateway.api.region.v1\x1a,gateway/api/region/v1/document_service.proto\x1a!gateway/api/region/v1/order.proto\x1a!gateway/api/types/v1/access.proto\x1a\"gateway/api/types/v1/privacy.proto\x1a gateway/api/types/v1/types.proto\"\xb9\x01\n\x10\x41ttachmentUpload\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x11\n\tticket_id\x18\x02 \x01(\t\x12\x12\n\x04name\x18\x03 \x01(\tB\x04\xb8\xbb\x18\x03\x12\x12\n\nmedia_type\x18\x04 \x01(\t\x12\x0c\n\x04size\x18\x05 \x01(\x03\x12\x14\n\x06sha256\x18\x06 \x01(\x0c\x42\x04\xb8\xbb\x18\x01\x12\x32\n\trequester\x18\x07 \x01(\x0b\x32\x1f.gateway.api.types.v1.Requester\"\x91\x01\n\x11\x41ttachFileRequest\x12=\n\nattachment\x18\x01 \x01(\x0b\x32\'.gateway.api.region.v1.AttachmentUploadH\x00\x12\x35\n\x05\x63hunk\x18\x02 \x01(\x0b\x32$.gateway.api.region.v1.DocumentChunkH\x00\x42\x06\n\x04part\"\xa4\x01\n\x12\x41ttachFileResponse\x12\x15\n\rattachment_id\x18\x01 \x01(\t\x12\x10\n\x08received\x18\x02 \x01(\x03\x12\x31\n\x05state\x18\x03 \x01(\x0e\x32\".gateway.api.region.v1.UploadState\x12\x32\n\x07refused\x18\x04 \x01(\x0b\x32!.gateway.api.region.v1.OrderError\"\x8b\x01\n\x1bGetAttachmentContentRequest\x12\x11\n\tticket_id\x18\x01 \x01(\t\x12\x15\n\rattachment_id\x18\x02 \x01(\t\x12\x0e\n\x06offset\x18\x03 \x01(\x03\x12\x32\n\trequester\x18\x04 \x01(\x0b\x32\x1f.gateway.api.types.v1.Requester\"z\n\x1cGetAttachmentContentResponse\x12\x0e\n\x06offset\x18\x01 \x01(\x03\x12\x12\n\x04\x64\x61ta\x18\x02 \x01(\x0c\x42\x04\xb8\xbb\x18\x03\x12\x0c\n\x04size\x18\x03 \x01(\x03\x12\x14\n\x06sha256\x18\x04 \x01(\x0c\x42\x04\xb8\xbb\x18\x01\x12\x12\n\nmedia_type\x18\x05 \x01(\t2\x9b\x02\n\x11\x41ttachmentService\x12w\n\nAttachFile\x12(.gateway.api.region.v1.AttachFileRequest\x1a).gateway.api.region.v1.AttachFileResponse\"\x10\x90\x02\x02\xaa\xbb\x18\x02\x02\x03\xc0\xbb\x18\x80\x80\x80\x02(\x01\x30\x01\x12\x8c\x01\n\x14GetAttachmentContent\x12\x32.gateway.api.region.v1.GetAttachmentContentRequest\x1a\x33.gateway.api.region.v1.GetAttachmentContentResponse\"\t\x90\x02\x01\xaa\xbb\x18\x02\x02\x03\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -49,15 +49,15 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ATTACHMENTSERVICE'].methods_by_name['GetAttachmentContent']._loaded_options = None
   _globals['_ATTACHMENTSERVICE'].methods_by_name['GetAttachmentContent']._serialized_options = b'\220\002\001\252\273\030\002\002\003'
   _globals['_ATTACHMENTUPLOAD']._serialized_start=260
-  _globals['_ATTACHMENTUPLOAD']._serialized_end=442
-  _globals['_ATTACHFILEREQUEST']._serialized_start=445
-  _globals['_ATTACHFILEREQUEST']._serialized_end=590
-  _globals['_ATTACHFILERESPONSE']._serialized_start=593
-  _globals['_ATTACHFILERESPONSE']._serialized_end=757
-  _globals['_GETATTACHMENTCONTENTREQUEST']._serialized_start=760
-  _globals['_GETATTACHMENTCONTENTREQUEST']._serialized_end=896
-  _globals['_GETATTACHMENTCONTENTRESPONSE']._serialized_start=898
-  _globals['_GETATTACHMENTCONTENTRESPONSE']._serialized_end=1020
-  _globals['_ATTACHMENTSERVICE']._serialized_start=1023
-  _globals['_ATTACHMENTSERVICE']._serialized_end=1306
+  _globals['_ATTACHMENTUPLOAD']._serialized_end=445
+  _globals['_ATTACHFILEREQUEST']._serialized_start=448
+  _globals['_ATTACHFILEREQUEST']._serialized_end=593
+  _globals['_ATTACHFILERESPONSE']._serialized_start=596
+  _globals['_ATTACHFILERESPONSE']._serialized_end=760
+  _globals['_GETATTACHMENTCONTENTREQUEST']._serialized_start=763
+  _globals['_GETATTACHMENTCONTENTREQUEST']._serialized_end=902
+  _globals['_GETATTACHMENTCONTENTRESPONSE']._serialized_start=904
+  _globals['_GETATTACHMENTCONTENTRESPONSE']._serialized_end=1026
+  _globals['_ATTACHMENTSERVICE']._serialized_start=1029
+  _globals['_ATTACHMENTSERVICE']._serialized_end=1312
 # @@protoc_insertion_point(module_scope)

@@ -26,7 +26,7 @@ class AttachmentUpload(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     REQUEST_ID_FIELD_NUMBER: _builtins.int
-    DOCKET_FIELD_NUMBER: _builtins.int
+    TICKET_ID_FIELD_NUMBER: _builtins.int
     NAME_FIELD_NUMBER: _builtins.int
     MEDIA_TYPE_FIELD_NUMBER: _builtins.int
     SIZE_FIELD_NUMBER: _builtins.int
@@ -34,8 +34,8 @@ class AttachmentUpload(_message.Message):
     REQUESTER_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Chosen and stored by the caller before the first send; 1 to 64 characters of [A-Za-z0-9._-], unique per caller."""
-    docket: _builtins.str
-    """The docket number."""
+    ticket_id: _builtins.str
+    """The ticket id."""
     name: _builtins.str
     """What the file is called, 1 to 120 characters."""
     media_type: _builtins.str
@@ -52,7 +52,7 @@ class AttachmentUpload(_message.Message):
         self,
         *,
         request_id: _builtins.str = ...,
-        docket: _builtins.str = ...,
+        ticket_id: _builtins.str = ...,
         name: _builtins.str = ...,
         media_type: _builtins.str = ...,
         size: _builtins.int = ...,
@@ -61,7 +61,7 @@ class AttachmentUpload(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["requester", b"requester"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["docket", b"docket", "media_type", b"media_type", "name", b"name", "request_id", b"request_id", "requester", b"requester", "sha256", b"sha256", "size", b"size"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["media_type", b"media_type", "name", b"name", "request_id", b"request_id", "requester", b"requester", "sha256", b"sha256", "size", b"size", "ticket_id", b"ticket_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -141,12 +141,12 @@ class GetAttachmentContentRequest(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    DOCKET_FIELD_NUMBER: _builtins.int
+    TICKET_ID_FIELD_NUMBER: _builtins.int
     ATTACHMENT_ID_FIELD_NUMBER: _builtins.int
     OFFSET_FIELD_NUMBER: _builtins.int
     REQUESTER_FIELD_NUMBER: _builtins.int
-    docket: _builtins.str
-    """The docket number."""
+    ticket_id: _builtins.str
+    """The ticket id."""
     attachment_id: _builtins.str
     """The attachment, as the complaint names it."""
     offset: _builtins.int
@@ -158,14 +158,14 @@ class GetAttachmentContentRequest(_message.Message):
     def __init__(
         self,
         *,
-        docket: _builtins.str = ...,
+        ticket_id: _builtins.str = ...,
         attachment_id: _builtins.str = ...,
         offset: _builtins.int = ...,
         requester: _types_pb2.Requester | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["requester", b"requester"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attachment_id", b"attachment_id", "docket", b"docket", "offset", b"offset", "requester", b"requester"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attachment_id", b"attachment_id", "offset", b"offset", "requester", b"requester", "ticket_id", b"ticket_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -52,7 +52,7 @@ class AttachmentServiceServicer:
     """
 
     def AttachFile(self, request_iterator, context):
-        """Attaches a file to a complaint: in the region of first contact, or as staff of the responsible one. The first message names it and is answered with how many bytes the node has; the caller goes on from there in chunks, each answered once it is durable. The last answer comes when size, type and hash are right; what is broken leaves nothing behind, and what is not finished within a day is removed.
+        """Attaches a file to a complaint: in the origin region, or as staff of the responsible one. The first message names it and is answered with how many bytes the node has; the caller goes on from there in chunks, each answered once it is durable. The last answer comes when size, type and hash are right; what is broken leaves nothing behind, and what is not finished within a day is removed.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -17,7 +17,7 @@ class AttachmentServiceStub:
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     AttachFile: _aio.StreamStreamMultiCallable[_attachment_service_pb2.AttachFileRequest, _attachment_service_pb2.AttachFileResponse]
-    """Attaches a file to a complaint: in the region of first contact, or as staff of the responsible one. The first message names it and is answered with how many bytes the node has; the caller goes on from there in chunks, each answered once it is durable. The last answer comes when size, type and hash are right; what is broken leaves nothing behind, and what is not finished within a day is removed."""
+    """Attaches a file to a complaint: in the origin region, or as staff of the responsible one. The first message names it and is answered with how many bytes the node has; the caller goes on from there in chunks, each answered once it is durable. The last answer comes when size, type and hash are right; what is broken leaves nothing behind, and what is not finished within a day is removed."""
     GetAttachmentContent: _aio.UnaryStreamMultiCallable[_attachment_service_pb2.GetAttachmentContentRequest, _attachment_service_pb2.GetAttachmentContentResponse]
     """Gives the bytes of an attachment from an offset on, verified against its hash before the last of them, to whoever may see the complaint: from here, or from the region that has them while this one is concerned by the complaint. Each reading and each denial is recorded."""
 
@@ -30,7 +30,7 @@ class AttachmentServiceServicer(metaclass=_abc_1.ABCMeta):
         request_iterator: _abc.AsyncIterator[_attachment_service_pb2.AttachFileRequest],
         context: _aio.ServicerContext[_attachment_service_pb2.AttachFileRequest, _attachment_service_pb2.AttachFileResponse],
     ) -> _abc.AsyncIterator[_attachment_service_pb2.AttachFileResponse]:
-        """Attaches a file to a complaint: in the region of first contact, or as staff of the responsible one. The first message names it and is answered with how many bytes the node has; the caller goes on from there in chunks, each answered once it is durable. The last answer comes when size, type and hash are right; what is broken leaves nothing behind, and what is not finished within a day is removed."""
+        """Attaches a file to a complaint: in the origin region, or as staff of the responsible one. The first message names it and is answered with how many bytes the node has; the caller goes on from there in chunks, each answered once it is durable. The last answer comes when size, type and hash are right; what is broken leaves nothing behind, and what is not finished within a day is removed."""
 
     @_abc_1.abstractmethod
     def GetAttachmentContent(

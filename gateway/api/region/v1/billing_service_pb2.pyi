@@ -137,7 +137,7 @@ class Bill(_message.Message):
     CLOSING_BALANCE_FIELD_NUMBER: _builtins.int
     USAGE_FIELD_NUMBER: _builtins.int
     TOTAL_FIELD_NUMBER: _builtins.int
-    PAYMENT_DUE_DATE_FIELD_NUMBER: _builtins.int
+    PAYMENT_DUE_TIME_FIELD_NUMBER: _builtins.int
     ABNORMAL_FIELD_NUMBER: _builtins.int
     month: _builtins.str
     """The month, as YYYY-MM."""
@@ -166,7 +166,7 @@ class Bill(_message.Message):
         """What was charged for the month; unset while it is not billed."""
 
     @_builtins.property
-    def payment_due_date(self) -> _timestamp_pb2.Timestamp:
+    def payment_due_time(self) -> _timestamp_pb2.Timestamp:
         """Until when it is to be paid; unset for prepaid lines and while it is not billed."""
 
     def __init__(
@@ -179,12 +179,12 @@ class Bill(_message.Message):
         closing_balance: _types_pb2.Money | None = ...,
         usage: _abc.Iterable[Global___Usage] | None = ...,
         total: _types_pb2.Money | None = ...,
-        payment_due_date: _timestamp_pb2.Timestamp | None = ...,
+        payment_due_time: _timestamp_pb2.Timestamp | None = ...,
         abnormal: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["closing_balance", b"closing_balance", "opening_balance", b"opening_balance", "payment_due_date", b"payment_due_date", "total", b"total"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["closing_balance", b"closing_balance", "opening_balance", b"opening_balance", "payment_due_time", b"payment_due_time", "total", b"total"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["abnormal", b"abnormal", "closing_balance", b"closing_balance", "lines", b"lines", "month", b"month", "opening_balance", b"opening_balance", "payment_due_date", b"payment_due_date", "region", b"region", "total", b"total", "usage", b"usage"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["abnormal", b"abnormal", "closing_balance", b"closing_balance", "lines", b"lines", "month", b"month", "opening_balance", b"opening_balance", "payment_due_time", b"payment_due_time", "region", b"region", "total", b"total", "usage", b"usage"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -199,7 +199,7 @@ class Usage(_message.Message):
     ID_FIELD_NUMBER: _builtins.int
     NUMBER_FIELD_NUMBER: _builtins.int
     KIND_FIELD_NUMBER: _builtins.int
-    USAGE_DATE_FIELD_NUMBER: _builtins.int
+    USAGE_TIME_FIELD_NUMBER: _builtins.int
     QUANTITY_FIELD_NUMBER: _builtins.int
     OTHER_NUMBER_FIELD_NUMBER: _builtins.int
     AMOUNT_FIELD_NUMBER: _builtins.int
@@ -214,7 +214,7 @@ class Usage(_message.Message):
     other_number: _builtins.str
     """The other number of a call or message; empty for data."""
     @_builtins.property
-    def usage_date(self) -> _timestamp_pb2.Timestamp:
+    def usage_time(self) -> _timestamp_pb2.Timestamp:
         """When it began."""
 
     @_builtins.property
@@ -227,14 +227,14 @@ class Usage(_message.Message):
         id: _builtins.str = ...,
         number: _builtins.str = ...,
         kind: Global___UsageKind.ValueType = ...,
-        usage_date: _timestamp_pb2.Timestamp | None = ...,
+        usage_time: _timestamp_pb2.Timestamp | None = ...,
         quantity: _builtins.int = ...,
         other_number: _builtins.str = ...,
         amount: _types_pb2.Money | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "usage_date", b"usage_date"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "usage_time", b"usage_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "id", b"id", "kind", b"kind", "number", b"number", "other_number", b"other_number", "quantity", b"quantity", "usage_date", b"usage_date"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "id", b"id", "kind", b"kind", "number", b"number", "other_number", b"other_number", "quantity", b"quantity", "usage_time", b"usage_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -27,19 +27,19 @@ class CaseHeader(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    DOCKET_FIELD_NUMBER: _builtins.int
+    TICKET_ID_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
     CATEGORY_FIELD_NUMBER: _builtins.int
     SEVERITY_FIELD_NUMBER: _builtins.int
     STATE_FIELD_NUMBER: _builtins.int
     LEVEL_FIELD_NUMBER: _builtins.int
-    CREATION_DATE_FIELD_NUMBER: _builtins.int
+    CREATE_TIME_FIELD_NUMBER: _builtins.int
     DUE_FIELD_NUMBER: _builtins.int
     END_TIME_FIELD_NUMBER: _builtins.int
     CUSTODY_FIELD_NUMBER: _builtins.int
     ITEMS_FIELD_NUMBER: _builtins.int
-    docket: _builtins.str
-    """The docket; it begins with the region that leads."""
+    ticket_id: _builtins.str
+    """The ticket id; it begins with the region that leads."""
     version: _builtins.int
     """Counts the changes of the case."""
     category: _builtins.str
@@ -51,7 +51,7 @@ class CaseHeader(_message.Message):
     level: _builtins.int
     """How high it has been raised, 0 to 5."""
     @_builtins.property
-    def creation_date(self) -> _timestamp_pb2.Timestamp:
+    def create_time(self) -> _timestamp_pb2.Timestamp:
         """When it was filed."""
 
     @_builtins.property
@@ -73,21 +73,21 @@ class CaseHeader(_message.Message):
     def __init__(
         self,
         *,
-        docket: _builtins.str = ...,
+        ticket_id: _builtins.str = ...,
         version: _builtins.int = ...,
         category: _builtins.str = ...,
         severity: _configuration_pb2.ComplaintSeverity.ValueType = ...,
         state: _complaint_pb2.ComplaintState.ValueType = ...,
         level: _builtins.int = ...,
-        creation_date: _timestamp_pb2.Timestamp | None = ...,
+        create_time: _timestamp_pb2.Timestamp | None = ...,
         due: _timestamp_pb2.Timestamp | None = ...,
         end_time: _timestamp_pb2.Timestamp | None = ...,
         custody: _complaint_pb2.Custody | None = ...,
         items: _abc.Iterable[_complaint_pb2.WorkItem] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["creation_date", b"creation_date", "custody", b"custody", "due", b"due", "end_time", b"end_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "custody", b"custody", "due", b"due", "end_time", b"end_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["category", b"category", "creation_date", b"creation_date", "custody", b"custody", "docket", b"docket", "due", b"due", "end_time", b"end_time", "items", b"items", "level", b"level", "severity", b"severity", "state", b"state", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["category", b"category", "create_time", b"create_time", "custody", b"custody", "due", b"due", "end_time", b"end_time", "items", b"items", "level", b"level", "severity", b"severity", "state", b"state", "ticket_id", b"ticket_id", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -100,14 +100,14 @@ class AssignComplaintRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     REQUEST_ID_FIELD_NUMBER: _builtins.int
-    DOCKET_FIELD_NUMBER: _builtins.int
+    TICKET_ID_FIELD_NUMBER: _builtins.int
     REGION_FIELD_NUMBER: _builtins.int
     DEPARTMENT_FIELD_NUMBER: _builtins.int
     ADMINISTRATOR_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """The administrator's, 1 to 64 characters of [A-Za-z0-9._-]."""
-    docket: _builtins.str
-    """The docket of the case, for the first item that awaits the coordinator, or `<docket of the case>/<number>` for one."""
+    ticket_id: _builtins.str
+    """The ticket id of the case, for the first item that awaits the coordinator, or `<ticket_id of the case>/<number>` for one."""
     region: _builtins.str
     """The region that is to answer."""
     department: _builtins.str
@@ -118,14 +118,14 @@ class AssignComplaintRequest(_message.Message):
         self,
         *,
         request_id: _builtins.str = ...,
-        docket: _builtins.str = ...,
+        ticket_id: _builtins.str = ...,
         region: _builtins.str = ...,
         department: _builtins.str = ...,
         administrator: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["administrator", b"administrator", "department", b"department", "docket", b"docket", "region", b"region", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["administrator", b"administrator", "department", b"department", "region", b"region", "request_id", b"request_id", "ticket_id", b"ticket_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

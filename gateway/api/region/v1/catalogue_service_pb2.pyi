@@ -116,7 +116,7 @@ class GetBusinessGuideResponse(_message.Message):
     OFFERED_HERE_FIELD_NUMBER: _builtins.int
     LIMITS_FIELD_NUMBER: _builtins.int
     POLICIES_FIELD_NUMBER: _builtins.int
-    EXPECTED_COMPLETION_DATE_FIELD_NUMBER: _builtins.int
+    EXPECTED_COMPLETION_TIME_FIELD_NUMBER: _builtins.int
     TIME_TAKEN_FIELD_NUMBER: _builtins.int
     CALENDAR_MISSING_FIELD_NUMBER: _builtins.int
     home_region: _builtins.str
@@ -142,7 +142,7 @@ class GetBusinessGuideResponse(_message.Message):
         """The policies that apply to it, with the values of the regions."""
 
     @_builtins.property
-    def expected_completion_date(self) -> _timestamp_pb2.Timestamp:
+    def expected_completion_time(self) -> _timestamp_pb2.Timestamp:
         """When an order taken in now is to be done by."""
 
     @_builtins.property
@@ -158,13 +158,13 @@ class GetBusinessGuideResponse(_message.Message):
         offered_here: _builtins.bool = ...,
         limits: _abc.Iterable[Global___LimitInForce] | None = ...,
         policies: _abc.Iterable[_configuration_pb2.Policy] | None = ...,
-        expected_completion_date: _timestamp_pb2.Timestamp | None = ...,
+        expected_completion_time: _timestamp_pb2.Timestamp | None = ...,
         time_taken: Global___TimeTaken | None = ...,
         calendar_missing: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["business", b"business", "expected_completion_date", b"expected_completion_date", "time_taken", b"time_taken"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["business", b"business", "expected_completion_time", b"expected_completion_time", "time_taken", b"time_taken"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["business", b"business", "calendar_missing", b"calendar_missing", "expected_completion_date", b"expected_completion_date", "home_region", b"home_region", "limits", b"limits", "materials", b"materials", "offered_here", b"offered_here", "policies", b"policies", "time_taken", b"time_taken"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["business", b"business", "calendar_missing", b"calendar_missing", "expected_completion_time", b"expected_completion_time", "home_region", b"home_region", "limits", b"limits", "materials", b"materials", "offered_here", b"offered_here", "policies", b"policies", "time_taken", b"time_taken"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

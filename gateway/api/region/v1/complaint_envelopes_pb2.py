@@ -28,7 +28,7 @@ from gateway.api.types.v1 import types_pb2 as gateway_dot_api_dot_types_dot_v1_d
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n/gateway/api/region/v1/complaint_envelopes.proto\x12\x15gateway.api.region.v1\x1a%gateway/api/region/v1/complaint.proto\x1a\"gateway/api/types/v1/privacy.proto\x1a gateway/api/types/v1/types.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"F\n\x0f\x43omplaintFiling\x12\x33\n\tcomplaint\x18\x01 \x01(\x0b\x32 .gateway.api.region.v1.Complaint\"\x8f\x0c\n\x10\x43omplaintCommand\x12\x0e\n\x06\x64ocket\x18\x01 \x01(\t\x12\x32\n\trequester\x18\x02 \x01(\x0b\x32\x1f.gateway.api.types.v1.Requester\x12\x42\n\x07respond\x18\x03 \x01(\x0b\x32/.gateway.api.region.v1.ComplaintCommand.RespondH\x00\x12@\n\x06\x61\x63\x63\x65pt\x18\x04 \x01(\x0b\x32..gateway.api.region.v1.ComplaintCommand.AcceptH\x00\x12@\n\x06refuse\x18\x05 \x01(\x0b\x32..gateway.api.region.v1.ComplaintCommand.RefuseH\x00\x12\x44\n\x08withdraw\x18\x06 \x01(\x0b\x32\x30.gateway.api.region.v1.ComplaintCommand.WithdrawH\x00\x12\x44\n\x08\x65xpedite\x18\x07 \x01(\x0b\x32\x30.gateway.api.region.v1.ComplaintCommand.ExpediteH\x00\x12?\n\x06raised\x18\x08 \x01(\x0b\x32-.gateway.api.region.v1.ComplaintCommand.RaiseH\x00\x12>\n\x05share\x18\t \x01(\x0b\x32-.gateway.api.region.v1.ComplaintCommand.ShareH\x00\x12@\n\x06reopen\x18\n \x01(\x0b\x32..gateway.api.region.v1.ComplaintCommand.ReopenH\x00\x12\x44\n\x08\x63onclude\x18\x0b \x01(\x0b\x32\x30.gateway.api.region.v1.ComplaintCommand.ConcludeH\x00\x12T\n\x11\x61sk_for_regulator\x18\x10 \x01(\x0b\x32\x37.gateway.api.region.v1.ComplaintCommand.AskForRegulatorH\x00\x12@\n\x06\x61ttach\x18\x11 \x01(\x0b\x32..gateway.api.region.v1.ComplaintCommand.AttachH\x00\x12@\n\x06recall\x18\x12 \x01(\x0b\x32..gateway.api.region.v1.ComplaintCommand.RecallH\x00\x12:\n\x07repeats\x18\x18 \x01(\x0b\x32\'.gateway.api.region.v1.ComplaintRepeatsH\x00\x1a\x32\n\x07Respond\x12\x12\n\x04text\x18\x01 \x01(\tB\x04\xb8\xbb\x18\x03\x12\x13\n\x0b\x61sks_region\x18\x02 \x01(\t\x1a\x1e\n\x06\x41\x63\x63\x65pt\x12\x14\n\x06rating\x18\x01 \x01(\rB\x04\xb8\xbb\x18\x04\x1a:\n\x06Refuse\x12\x14\n\x06reason\x18\x01 \x01(\tB\x04\xb8\xbb\x18\x03\x12\x1a\n\x0cto_regulator\x18\x02 \x01(\x08\x42\x04\xb8\xbb\x18\x04\x1a \n\x08Withdraw\x12\x14\n\x06reason\x18\x01 \x01(\tB\x04\xb8\xbb\x18\x03\x1a\n\n\x08\x45xpedite\x1ak\n\x05Raise\x12\x35\n\nescalation\x18\x01 \x01(\x0b\x32!.gateway.api.region.v1.Escalation\x12\x15\n\radministrator\x18\x02 \x01(\t\x12\x14\n\x06reason\x18\x03 \x01(\tB\x04\xb8\xbb\x18\x03\x1a\x90\x01\n\x05Share\x12\x32\n\x04note\x18\x01 \x01(\x0b\x32$.gateway.api.region.v1.ComplaintNote\x12\x13\n\x0b\x62y_customer\x18\x02 \x01(\x08\x12>\n\nattachment\x18\x03 \x01(\x0b\x32*.gateway.api.region.v1.ComplaintAttachment\x1a\x08\n\x06Reopen\x1a\n\n\x08\x43onclude\x1a\x11\n\x0f\x41skForRegulator\x1a\x08\n\x06Recall\x1aH\n\x06\x41ttach\x12>\n\nattachment\x18\x01 \x01(\x0b\x32*.gateway.api.region.v1.ComplaintAttachmentB\t\n\x07\x63ommand\"F\n\x0f\x43omplaintUpdate\x12\x33\n\tcomplaint\x18\x01 \x01(\x0b\x32 .gateway.api.region.v1.Complaint\"u\n\x12\x41ttachmentQuestion\x12\x0e\n\x06\x64ocket\x18\x01 \x01(\t\x12\x15\n\rattachment_id\x18\x02 \x01(\t\x12\x0e\n\x06offset\x18\x03 \x01(\x03\x12\x10\n\x08staff_id\x18\x04 \x01(\t\x12\x16\n\x0ereading_region\x18\x05 \x01(\t\"\x9f\x01\n\x0e\x43omplaintNoted\x12\x0e\n\x06\x64ocket\x18\x01 \x01(\t\x12\x14\n\x06number\x18\x02 \x01(\tB\x04\xb8\xbb\x18\x01\x12\x10\n\x08\x63\x61tegory\x18\x03 \x01(\t\x12\x31\n\rcreation_date\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07setting\x18\x05 \x01(\r\x12\x11\n\twithdrawn\x18\x06 \x01(\x08\"X\n\x10\x43omplaintRepeats\x12\x0e\n\x06\x64ocket\x18\x01 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\x02 \x01(\t\x12\x11\n\trepeat_of\x18\x03 \x01(\t\x12\x0f\n\x07repeats\x18\x04 \x01(\rb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n/gateway/api/region/v1/complaint_envelopes.proto\x12\x15gateway.api.region.v1\x1a%gateway/api/region/v1/complaint.proto\x1a\"gateway/api/types/v1/privacy.proto\x1a gateway/api/types/v1/types.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"F\n\x0f\x43omplaintFiling\x12\x33\n\tcomplaint\x18\x01 \x01(\x0b\x32 .gateway.api.region.v1.Complaint\"\x9e\x0c\n\x10\x43omplaintCommand\x12\x11\n\tticket_id\x18\x01 \x01(\t\x12\x32\n\trequester\x18\x02 \x01(\x0b\x32\x1f.gateway.api.types.v1.Requester\x12\x42\n\x07respond\x18\x03 \x01(\x0b\x32/.gateway.api.region.v1.ComplaintCommand.RespondH\x00\x12@\n\x06\x61\x63\x63\x65pt\x18\x04 \x01(\x0b\x32..gateway.api.region.v1.ComplaintCommand.AcceptH\x00\x12@\n\x06refuse\x18\x05 \x01(\x0b\x32..gateway.api.region.v1.ComplaintCommand.RefuseH\x00\x12\x44\n\x08withdraw\x18\x06 \x01(\x0b\x32\x30.gateway.api.region.v1.ComplaintCommand.WithdrawH\x00\x12\x44\n\x08\x65xpedite\x18\x07 \x01(\x0b\x32\x30.gateway.api.region.v1.ComplaintCommand.ExpediteH\x00\x12?\n\x06raised\x18\x08 \x01(\x0b\x32-.gateway.api.region.v1.ComplaintCommand.RaiseH\x00\x12>\n\x05share\x18\t \x01(\x0b\x32-.gateway.api.region.v1.ComplaintCommand.ShareH\x00\x12@\n\x06reopen\x18\n \x01(\x0b\x32..gateway.api.region.v1.ComplaintCommand.ReopenH\x00\x12\x44\n\x08\x63onclude\x18\x0b \x01(\x0b\x32\x30.gateway.api.region.v1.ComplaintCommand.ConcludeH\x00\x12T\n\x11\x61sk_for_regulator\x18\x10 \x01(\x0b\x32\x37.gateway.api.region.v1.ComplaintCommand.AskForRegulatorH\x00\x12@\n\x06\x61ttach\x18\x11 \x01(\x0b\x32..gateway.api.region.v1.ComplaintCommand.AttachH\x00\x12@\n\x06recall\x18\x12 \x01(\x0b\x32..gateway.api.region.v1.ComplaintCommand.RecallH\x00\x12:\n\x07repeats\x18\x18 \x01(\x0b\x32\'.gateway.api.region.v1.ComplaintRepeatsH\x00\x1a\x32\n\x07Respond\x12\x12\n\x04text\x18\x01 \x01(\tB\x04\xb8\xbb\x18\x03\x12\x13\n\x0b\x61sks_region\x18\x02 \x01(\t\x1a\x1e\n\x06\x41\x63\x63\x65pt\x12\x14\n\x06rating\x18\x01 \x01(\rB\x04\xb8\xbb\x18\x04\x1a:\n\x06Refuse\x12\x14\n\x06reason\x18\x01 \x01(\tB\x04\xb8\xbb\x18\x03\x12\x1a\n\x0cto_regulator\x18\x02 \x01(\x08\x42\x04\xb8\xbb\x18\x04\x1a \n\x08Withdraw\x12\x14\n\x06reason\x18\x01 \x01(\tB\x04\xb8\xbb\x18\x03\x1a\n\n\x08\x45xpedite\x1ak\n\x05Raise\x12\x35\n\nescalation\x18\x01 \x01(\x0b\x32!.gateway.api.region.v1.Escalation\x12\x15\n\radministrator\x18\x02 \x01(\t\x12\x14\n\x06reason\x18\x03 \x01(\tB\x04\xb8\xbb\x18\x03\x1a\x90\x01\n\x05Share\x12\x32\n\x04note\x18\x01 \x01(\x0b\x32$.gateway.api.region.v1.ComplaintNote\x12\x13\n\x0b\x62y_customer\x18\x02 \x01(\x08\x12>\n\nattachment\x18\x03 \x01(\x0b\x32*.gateway.api.region.v1.ComplaintAttachment\x1a\x08\n\x06Reopen\x1a\n\n\x08\x43onclude\x1a\x11\n\x0f\x41skForRegulator\x1a\x08\n\x06Recall\x1aH\n\x06\x41ttach\x12>\n\nattachment\x18\x01 \x01(\x0b\x32*.gateway.api.region.v1.ComplaintAttachmentB\t\n\x07\x63ommandJ\x04\x08\x0c\x10\x10J\x04\x08\x13\x10\x18\"F\n\x0f\x43omplaintUpdate\x12\x33\n\tcomplaint\x18\x01 \x01(\x0b\x32 .gateway.api.region.v1.Complaint\"x\n\x12\x41ttachmentQuestion\x12\x11\n\tticket_id\x18\x01 \x01(\t\x12\x15\n\rattachment_id\x18\x02 \x01(\t\x12\x0e\n\x06offset\x18\x03 \x01(\x03\x12\x10\n\x08staff_id\x18\x04 \x01(\t\x12\x16\n\x0ereading_region\x18\x05 \x01(\t\"\xa0\x01\n\x0e\x43omplaintNoted\x12\x11\n\tticket_id\x18\x01 \x01(\t\x12\x14\n\x06number\x18\x02 \x01(\tB\x04\xb8\xbb\x18\x01\x12\x10\n\x08\x63\x61tegory\x18\x03 \x01(\t\x12/\n\x0b\x63reate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07setting\x18\x05 \x01(\r\x12\x11\n\twithdrawn\x18\x06 \x01(\x08\"[\n\x10\x43omplaintRepeats\x12\x11\n\tticket_id\x18\x01 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\x02 \x01(\t\x12\x11\n\trepeat_of\x18\x03 \x01(\t\x12\x0f\n\x07repeats\x18\x04 \x01(\rb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -52,37 +52,37 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_COMPLAINTFILING']._serialized_start=216
   _globals['_COMPLAINTFILING']._serialized_end=286
   _globals['_COMPLAINTCOMMAND']._serialized_start=289
-  _globals['_COMPLAINTCOMMAND']._serialized_end=1840
-  _globals['_COMPLAINTCOMMAND_RESPOND']._serialized_start=1260
-  _globals['_COMPLAINTCOMMAND_RESPOND']._serialized_end=1310
-  _globals['_COMPLAINTCOMMAND_ACCEPT']._serialized_start=1312
-  _globals['_COMPLAINTCOMMAND_ACCEPT']._serialized_end=1342
-  _globals['_COMPLAINTCOMMAND_REFUSE']._serialized_start=1344
-  _globals['_COMPLAINTCOMMAND_REFUSE']._serialized_end=1402
-  _globals['_COMPLAINTCOMMAND_WITHDRAW']._serialized_start=1404
-  _globals['_COMPLAINTCOMMAND_WITHDRAW']._serialized_end=1436
-  _globals['_COMPLAINTCOMMAND_EXPEDITE']._serialized_start=1438
-  _globals['_COMPLAINTCOMMAND_EXPEDITE']._serialized_end=1448
-  _globals['_COMPLAINTCOMMAND_RAISE']._serialized_start=1450
-  _globals['_COMPLAINTCOMMAND_RAISE']._serialized_end=1557
-  _globals['_COMPLAINTCOMMAND_SHARE']._serialized_start=1560
-  _globals['_COMPLAINTCOMMAND_SHARE']._serialized_end=1704
-  _globals['_COMPLAINTCOMMAND_REOPEN']._serialized_start=1706
-  _globals['_COMPLAINTCOMMAND_REOPEN']._serialized_end=1714
-  _globals['_COMPLAINTCOMMAND_CONCLUDE']._serialized_start=1716
-  _globals['_COMPLAINTCOMMAND_CONCLUDE']._serialized_end=1726
-  _globals['_COMPLAINTCOMMAND_ASKFORREGULATOR']._serialized_start=1728
-  _globals['_COMPLAINTCOMMAND_ASKFORREGULATOR']._serialized_end=1745
-  _globals['_COMPLAINTCOMMAND_RECALL']._serialized_start=1747
-  _globals['_COMPLAINTCOMMAND_RECALL']._serialized_end=1755
-  _globals['_COMPLAINTCOMMAND_ATTACH']._serialized_start=1757
-  _globals['_COMPLAINTCOMMAND_ATTACH']._serialized_end=1829
-  _globals['_COMPLAINTUPDATE']._serialized_start=1842
-  _globals['_COMPLAINTUPDATE']._serialized_end=1912
-  _globals['_ATTACHMENTQUESTION']._serialized_start=1914
-  _globals['_ATTACHMENTQUESTION']._serialized_end=2031
-  _globals['_COMPLAINTNOTED']._serialized_start=2034
-  _globals['_COMPLAINTNOTED']._serialized_end=2193
-  _globals['_COMPLAINTREPEATS']._serialized_start=2195
-  _globals['_COMPLAINTREPEATS']._serialized_end=2283
+  _globals['_COMPLAINTCOMMAND']._serialized_end=1855
+  _globals['_COMPLAINTCOMMAND_RESPOND']._serialized_start=1263
+  _globals['_COMPLAINTCOMMAND_RESPOND']._serialized_end=1313
+  _globals['_COMPLAINTCOMMAND_ACCEPT']._serialized_start=1315
+  _globals['_COMPLAINTCOMMAND_ACCEPT']._serialized_end=1345
+  _globals['_COMPLAINTCOMMAND_REFUSE']._serialized_start=1347
+  _globals['_COMPLAINTCOMMAND_REFUSE']._serialized_end=1405
+  _globals['_COMPLAINTCOMMAND_WITHDRAW']._serialized_start=1407
+  _globals['_COMPLAINTCOMMAND_WITHDRAW']._serialized_end=1439
+  _globals['_COMPLAINTCOMMAND_EXPEDITE']._serialized_start=1441
+  _globals['_COMPLAINTCOMMAND_EXPEDITE']._serialized_end=1451
+  _globals['_COMPLAINTCOMMAND_RAISE']._serialized_start=1453
+  _globals['_COMPLAINTCOMMAND_RAISE']._serialized_end=1560
+  _globals['_COMPLAINTCOMMAND_SHARE']._serialized_start=1563
+  _globals['_COMPLAINTCOMMAND_SHARE']._serialized_end=1707
+  _globals['_COMPLAINTCOMMAND_REOPEN']._serialized_start=1709
+  _globals['_COMPLAINTCOMMAND_REOPEN']._serialized_end=1717
+  _globals['_COMPLAINTCOMMAND_CONCLUDE']._serialized_start=1719
+  _globals['_COMPLAINTCOMMAND_CONCLUDE']._serialized_end=1729
+  _globals['_COMPLAINTCOMMAND_ASKFORREGULATOR']._serialized_start=1731
+  _globals['_COMPLAINTCOMMAND_ASKFORREGULATOR']._serialized_end=1748
+  _globals['_COMPLAINTCOMMAND_RECALL']._serialized_start=1750
+  _globals['_COMPLAINTCOMMAND_RECALL']._serialized_end=1758
+  _globals['_COMPLAINTCOMMAND_ATTACH']._serialized_start=1760
+  _globals['_COMPLAINTCOMMAND_ATTACH']._serialized_end=1832
+  _globals['_COMPLAINTUPDATE']._serialized_start=1857
+  _globals['_COMPLAINTUPDATE']._serialized_end=1927
+  _globals['_ATTACHMENTQUESTION']._serialized_start=1929
+  _globals['_ATTACHMENTQUESTION']._serialized_end=2049
+  _globals['_COMPLAINTNOTED']._serialized_start=2052
+  _globals['_COMPLAINTNOTED']._serialized_end=2212
+  _globals['_COMPLAINTREPEATS']._serialized_start=2214
+  _globals['_COMPLAINTREPEATS']._serialized_end=2305
 # @@protoc_insertion_point(module_scope)

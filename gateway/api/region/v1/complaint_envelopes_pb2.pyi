@@ -28,7 +28,7 @@ class ComplaintFiling(_message.Message):
     COMPLAINT_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def complaint(self) -> _complaint_pb2.Complaint:
-        """The complaint as the region of first contact took it in; version zero."""
+        """The complaint as the origin region took it in; version zero."""
 
     def __init__(
         self,
@@ -296,7 +296,7 @@ class ComplaintCommand(_message.Message):
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-    DOCKET_FIELD_NUMBER: _builtins.int
+    TICKET_ID_FIELD_NUMBER: _builtins.int
     REQUESTER_FIELD_NUMBER: _builtins.int
     RESPOND_FIELD_NUMBER: _builtins.int
     ACCEPT_FIELD_NUMBER: _builtins.int
@@ -311,11 +311,11 @@ class ComplaintCommand(_message.Message):
     ATTACH_FIELD_NUMBER: _builtins.int
     RECALL_FIELD_NUMBER: _builtins.int
     REPEATS_FIELD_NUMBER: _builtins.int
-    docket: _builtins.str
-    """The docket number."""
+    ticket_id: _builtins.str
+    """The ticket id."""
     @_builtins.property
     def requester(self) -> _types_pb2.Requester:
-        """Who asks, in the region of first contact; empty where its node does so by itself."""
+        """Who asks, in the origin region; empty where its node does so by itself."""
 
     @_builtins.property
     def respond(self) -> Global___ComplaintCommand.Respond:
@@ -359,11 +359,11 @@ class ComplaintCommand(_message.Message):
 
     @_builtins.property
     def attach(self) -> Global___ComplaintCommand.Attach:
-        """A file was attached in the region of first contact."""
+        """A file was attached in the origin region."""
 
     @_builtins.property
     def recall(self) -> Global___ComplaintCommand.Recall:
-        """It turned out to be about something else before the region of first contact heard that this one has it."""
+        """It turned out to be about something else before the origin region heard that this one has it."""
 
     @_builtins.property
     def repeats(self) -> Global___ComplaintRepeats:
@@ -372,7 +372,7 @@ class ComplaintCommand(_message.Message):
     def __init__(
         self,
         *,
-        docket: _builtins.str = ...,
+        ticket_id: _builtins.str = ...,
         requester: _types_pb2.Requester | None = ...,
         respond: Global___ComplaintCommand.Respond | None = ...,
         accept: Global___ComplaintCommand.Accept | None = ...,
@@ -390,7 +390,7 @@ class ComplaintCommand(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["accept", b"accept", "ask_for_regulator", b"ask_for_regulator", "attach", b"attach", "command", b"command", "conclude", b"conclude", "expedite", b"expedite", "raised", b"raised", "recall", b"recall", "refuse", b"refuse", "reopen", b"reopen", "repeats", b"repeats", "requester", b"requester", "respond", b"respond", "share", b"share", "withdraw", b"withdraw"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accept", b"accept", "ask_for_regulator", b"ask_for_regulator", "attach", b"attach", "command", b"command", "conclude", b"conclude", "docket", b"docket", "expedite", b"expedite", "raised", b"raised", "recall", b"recall", "refuse", b"refuse", "reopen", b"reopen", "repeats", b"repeats", "requester", b"requester", "respond", b"respond", "share", b"share", "withdraw", b"withdraw"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accept", b"accept", "ask_for_regulator", b"ask_for_regulator", "attach", b"attach", "command", b"command", "conclude", b"conclude", "expedite", b"expedite", "raised", b"raised", "recall", b"recall", "refuse", b"refuse", "reopen", b"reopen", "repeats", b"repeats", "requester", b"requester", "respond", b"respond", "share", b"share", "ticket_id", b"ticket_id", "withdraw", b"withdraw"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_command: _TypeAlias = _typing.Literal["respond", "accept", "refuse", "withdraw", "expedite", "raised", "share", "reopen", "conclude", "ask_for_regulator", "attach", "recall", "repeats"]  # noqa: Y015
     _WhichOneofArgType_command: _TypeAlias = _typing.Literal["command", b"command"]  # noqa: Y015
@@ -428,13 +428,13 @@ class AttachmentQuestion(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    DOCKET_FIELD_NUMBER: _builtins.int
+    TICKET_ID_FIELD_NUMBER: _builtins.int
     ATTACHMENT_ID_FIELD_NUMBER: _builtins.int
     OFFSET_FIELD_NUMBER: _builtins.int
     STAFF_ID_FIELD_NUMBER: _builtins.int
     READING_REGION_FIELD_NUMBER: _builtins.int
-    docket: _builtins.str
-    """The docket number."""
+    ticket_id: _builtins.str
+    """The ticket id."""
     attachment_id: _builtins.str
     """The attachment."""
     offset: _builtins.int
@@ -446,7 +446,7 @@ class AttachmentQuestion(_message.Message):
     def __init__(
         self,
         *,
-        docket: _builtins.str = ...,
+        ticket_id: _builtins.str = ...,
         attachment_id: _builtins.str = ...,
         offset: _builtins.int = ...,
         staff_id: _builtins.str = ...,
@@ -454,7 +454,7 @@ class AttachmentQuestion(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attachment_id", b"attachment_id", "docket", b"docket", "offset", b"offset", "reading_region", b"reading_region", "staff_id", b"staff_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attachment_id", b"attachment_id", "offset", b"offset", "reading_region", b"reading_region", "staff_id", b"staff_id", "ticket_id", b"ticket_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -466,14 +466,14 @@ class ComplaintNoted(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    DOCKET_FIELD_NUMBER: _builtins.int
+    TICKET_ID_FIELD_NUMBER: _builtins.int
     NUMBER_FIELD_NUMBER: _builtins.int
     CATEGORY_FIELD_NUMBER: _builtins.int
-    CREATION_DATE_FIELD_NUMBER: _builtins.int
+    CREATE_TIME_FIELD_NUMBER: _builtins.int
     SETTING_FIELD_NUMBER: _builtins.int
     WITHDRAWN_FIELD_NUMBER: _builtins.int
-    docket: _builtins.str
-    """The docket number; that of a case, never that of a work item."""
+    ticket_id: _builtins.str
+    """The ticket id; that of a case, never that of a work item."""
     number: _builtins.str
     """The number that it is about, E.164."""
     category: _builtins.str
@@ -483,22 +483,22 @@ class ComplaintNoted(_message.Message):
     withdrawn: _builtins.bool
     """Whether it was withdrawn: then no other complaint repeats it from now on."""
     @_builtins.property
-    def creation_date(self) -> _timestamp_pb2.Timestamp:
+    def create_time(self) -> _timestamp_pb2.Timestamp:
         """When it was filed."""
 
     def __init__(
         self,
         *,
-        docket: _builtins.str = ...,
+        ticket_id: _builtins.str = ...,
         number: _builtins.str = ...,
         category: _builtins.str = ...,
-        creation_date: _timestamp_pb2.Timestamp | None = ...,
+        create_time: _timestamp_pb2.Timestamp | None = ...,
         setting: _builtins.int = ...,
         withdrawn: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["creation_date", b"creation_date"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["category", b"category", "creation_date", b"creation_date", "docket", b"docket", "number", b"number", "setting", b"setting", "withdrawn", b"withdrawn"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["category", b"category", "create_time", b"create_time", "number", b"number", "setting", b"setting", "ticket_id", b"ticket_id", "withdrawn", b"withdrawn"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -510,29 +510,29 @@ class ComplaintRepeats(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    DOCKET_FIELD_NUMBER: _builtins.int
+    TICKET_ID_FIELD_NUMBER: _builtins.int
     CATEGORY_FIELD_NUMBER: _builtins.int
     REPEAT_OF_FIELD_NUMBER: _builtins.int
     REPEATS_FIELD_NUMBER: _builtins.int
-    docket: _builtins.str
-    """The docket number."""
+    ticket_id: _builtins.str
+    """The ticket id."""
     category: _builtins.str
     """The category that it had when that was counted."""
     repeat_of: _builtins.str
-    """The docket of the newest complaint that it repeats."""
+    """The ticket id of the newest complaint that it repeats."""
     repeats: _builtins.int
     """How many complaints of the same number and category there were in the 30 days before."""
     def __init__(
         self,
         *,
-        docket: _builtins.str = ...,
+        ticket_id: _builtins.str = ...,
         category: _builtins.str = ...,
         repeat_of: _builtins.str = ...,
         repeats: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["category", b"category", "docket", b"docket", "repeat_of", b"repeat_of", "repeats", b"repeats"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["category", b"category", "repeat_of", b"repeat_of", "repeats", b"repeats", "ticket_id", b"ticket_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

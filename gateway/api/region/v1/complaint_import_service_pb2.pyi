@@ -91,7 +91,7 @@ class ImportedComplaint(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    EXTERNAL_REFERENCE_FIELD_NUMBER: _builtins.int
+    EXTERNAL_ID_FIELD_NUMBER: _builtins.int
     REQUEST_FIELD_NUMBER: _builtins.int
     FILED_TIME_FIELD_NUMBER: _builtins.int
     FIRST_RESPONSE_TIME_FIELD_NUMBER: _builtins.int
@@ -103,8 +103,8 @@ class ImportedComplaint(_message.Message):
     ENDED_AS_FIELD_NUMBER: _builtins.int
     CLOSED_TIME_ESTIMATED_FIELD_NUMBER: _builtins.int
     CATEGORY_OTHERWISE_FIELD_NUMBER: _builtins.int
-    external_reference: _builtins.str
-    """Its docket there, 1 to 64 characters: the same one is the same complaint."""
+    external_id: _builtins.str
+    """Its ticket id there, 1 to 64 characters: the same one is the same complaint."""
     cause_code: _builtins.str
     """What caused it, as in a resolution; empty where that is not known. Only of what was resolved."""
     resolution: _builtins.str
@@ -140,7 +140,7 @@ class ImportedComplaint(_message.Message):
     def __init__(
         self,
         *,
-        external_reference: _builtins.str = ...,
+        external_id: _builtins.str = ...,
         request: _complaint_pb2.ComplaintRequest | None = ...,
         filed_time: _timestamp_pb2.Timestamp | None = ...,
         first_response_time: _timestamp_pb2.Timestamp | None = ...,
@@ -155,7 +155,7 @@ class ImportedComplaint(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["closed_time", b"closed_time", "filed_time", b"filed_time", "first_response_time", b"first_response_time", "request", b"request", "resolved_time", b"resolved_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["category_otherwise", b"category_otherwise", "cause_code", b"cause_code", "closed_time", b"closed_time", "closed_time_estimated", b"closed_time_estimated", "ended_as", b"ended_as", "external_reference", b"external_reference", "filed_time", b"filed_time", "first_response_time", b"first_response_time", "rating", b"rating", "request", b"request", "resolution", b"resolution", "resolved_time", b"resolved_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["category_otherwise", b"category_otherwise", "cause_code", b"cause_code", "closed_time", b"closed_time", "closed_time_estimated", b"closed_time_estimated", "ended_as", b"ended_as", "external_id", b"external_id", "filed_time", b"filed_time", "first_response_time", b"first_response_time", "rating", b"rating", "request", b"request", "resolution", b"resolution", "resolved_time", b"resolved_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -29,20 +29,20 @@ class ComplaintHeader(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    DOCKET_FIELD_NUMBER: _builtins.int
+    TICKET_ID_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
     STATE_FIELD_NUMBER: _builtins.int
     LEVEL_FIELD_NUMBER: _builtins.int
     SEVERITY_FIELD_NUMBER: _builtins.int
     CATEGORY_FIELD_NUMBER: _builtins.int
-    HANDLING_REGION_FIELD_NUMBER: _builtins.int
+    ORIGIN_REGION_FIELD_NUMBER: _builtins.int
     OWNER_REGION_FIELD_NUMBER: _builtins.int
     DEPARTMENT_FIELD_NUMBER: _builtins.int
-    CREATION_DATE_FIELD_NUMBER: _builtins.int
+    CREATE_TIME_FIELD_NUMBER: _builtins.int
     DUE_FIELD_NUMBER: _builtins.int
     GROUP_ID_FIELD_NUMBER: _builtins.int
-    docket: _builtins.str
-    """The docket number."""
+    ticket_id: _builtins.str
+    """The ticket id."""
     version: _builtins.int
     """The version that this region has; zero until the responsible region has taken it up, and while it has no category."""
     state: _complaint_pb2.ComplaintState.ValueType
@@ -53,8 +53,8 @@ class ComplaintHeader(_message.Message):
     """How much is at stake."""
     category: _builtins.str
     """The category's code; empty where nobody has said yet what it is about."""
-    handling_region: _builtins.str
-    """The region of first contact."""
+    origin_region: _builtins.str
+    """The origin region."""
     owner_region: _builtins.str
     """The responsible region."""
     group_id: _builtins.str
@@ -64,7 +64,7 @@ class ComplaintHeader(_message.Message):
         """The responsible department."""
 
     @_builtins.property
-    def creation_date(self) -> _timestamp_pb2.Timestamp:
+    def create_time(self) -> _timestamp_pb2.Timestamp:
         """When it was filed."""
 
     @_builtins.property
@@ -74,22 +74,22 @@ class ComplaintHeader(_message.Message):
     def __init__(
         self,
         *,
-        docket: _builtins.str = ...,
+        ticket_id: _builtins.str = ...,
         version: _builtins.int = ...,
         state: _complaint_pb2.ComplaintState.ValueType = ...,
         level: _builtins.int = ...,
         severity: _configuration_pb2.ComplaintSeverity.ValueType = ...,
         category: _builtins.str = ...,
-        handling_region: _builtins.str = ...,
+        origin_region: _builtins.str = ...,
         owner_region: _builtins.str = ...,
         department: _types_pb2.LocalizedText | None = ...,
-        creation_date: _timestamp_pb2.Timestamp | None = ...,
+        create_time: _timestamp_pb2.Timestamp | None = ...,
         due: _timestamp_pb2.Timestamp | None = ...,
         group_id: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["creation_date", b"creation_date", "department", b"department", "due", b"due"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "department", b"department", "due", b"due"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["category", b"category", "creation_date", b"creation_date", "department", b"department", "docket", b"docket", "due", b"due", "group_id", b"group_id", "handling_region", b"handling_region", "level", b"level", "owner_region", b"owner_region", "severity", b"severity", "state", b"state", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["category", b"category", "create_time", b"create_time", "department", b"department", "due", b"due", "group_id", b"group_id", "level", b"level", "origin_region", b"origin_region", "owner_region", b"owner_region", "severity", b"severity", "state", b"state", "ticket_id", b"ticket_id", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -181,17 +181,17 @@ class GetComplaintHistoryRequest(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    DOCKET_FIELD_NUMBER: _builtins.int
-    docket: _builtins.str
-    """The docket number."""
+    TICKET_ID_FIELD_NUMBER: _builtins.int
+    ticket_id: _builtins.str
+    """The ticket id."""
     def __init__(
         self,
         *,
-        docket: _builtins.str = ...,
+        ticket_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["docket", b"docket"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ticket_id", b"ticket_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -273,7 +273,7 @@ class ComplaintHistory(_message.Message):
     refusals: _builtins.int
     """How often the customer has refused a resolution."""
     repeat_of: _builtins.str
-    """The docket of the complaint that this one repeats; empty for a first one."""
+    """The ticket id of the complaint that this one repeats; empty for a first one."""
     @_builtins.property
     def header(self) -> Global___ComplaintHeader:
         """How it stands."""
@@ -350,14 +350,14 @@ class RaiseComplaintRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     REQUEST_ID_FIELD_NUMBER: _builtins.int
-    DOCKET_FIELD_NUMBER: _builtins.int
+    TICKET_ID_FIELD_NUMBER: _builtins.int
     LEVEL_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
     ADMINISTRATOR_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Chosen and stored by the caller before the first try, 1 to 64 characters of [A-Za-z0-9._-]."""
-    docket: _builtins.str
-    """The docket number."""
+    ticket_id: _builtins.str
+    """The ticket id."""
     level: _builtins.int
     """The level, 1 to 5, and higher than it is."""
     reason: _builtins.str
@@ -368,14 +368,14 @@ class RaiseComplaintRequest(_message.Message):
         self,
         *,
         request_id: _builtins.str = ...,
-        docket: _builtins.str = ...,
+        ticket_id: _builtins.str = ...,
         level: _builtins.int = ...,
         reason: _builtins.str = ...,
         administrator: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["administrator", b"administrator", "docket", b"docket", "level", b"level", "reason", b"reason", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["administrator", b"administrator", "level", b"level", "reason", b"reason", "request_id", b"request_id", "ticket_id", b"ticket_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -412,14 +412,14 @@ class ReclassifyComplaintRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     REQUEST_ID_FIELD_NUMBER: _builtins.int
-    DOCKET_FIELD_NUMBER: _builtins.int
+    TICKET_ID_FIELD_NUMBER: _builtins.int
     CATEGORY_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
     ADMINISTRATOR_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Chosen and stored by the caller before the first try, 1 to 64 characters of [A-Za-z0-9._-]."""
-    docket: _builtins.str
-    """The docket number."""
+    ticket_id: _builtins.str
+    """The ticket id."""
     category: _builtins.str
     """The category's code."""
     reason: _builtins.str
@@ -430,14 +430,14 @@ class ReclassifyComplaintRequest(_message.Message):
         self,
         *,
         request_id: _builtins.str = ...,
-        docket: _builtins.str = ...,
+        ticket_id: _builtins.str = ...,
         category: _builtins.str = ...,
         reason: _builtins.str = ...,
         administrator: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["administrator", b"administrator", "category", b"category", "docket", b"docket", "reason", b"reason", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["administrator", b"administrator", "category", b"category", "reason", b"reason", "request_id", b"request_id", "ticket_id", b"ticket_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

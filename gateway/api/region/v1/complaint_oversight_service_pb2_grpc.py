@@ -88,7 +88,7 @@ class ComplaintOversightServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ReclassifyComplaint(self, request, context):
-        """Says for an administrator what a complaint is about, and has it routed by that, as ComplaintService.ClassifyComplaint does for staff. Asked of the region of first contact. The same request id with the same content is done once.
+        """Says for an administrator what a complaint is about, and has it routed by that, as ComplaintService.ClassifyComplaint does for staff. Asked of the origin region. The same request id with the same content is done once.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

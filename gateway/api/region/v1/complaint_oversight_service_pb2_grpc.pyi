@@ -23,7 +23,7 @@ class ComplaintOversightServiceStub:
     RaiseComplaint: _aio.UnaryUnaryMultiCallable[_complaint_oversight_service_pb2.RaiseComplaintRequest, _complaint_oversight_service_pb2.RaiseComplaintResponse]
     """Raises a complaint to a level for an administrator. Asked of the responsible region, or of the first contact while that one has not taken it up. The same request id with the same content is done once."""
     ReclassifyComplaint: _aio.UnaryUnaryMultiCallable[_complaint_oversight_service_pb2.ReclassifyComplaintRequest, _complaint_oversight_service_pb2.ReclassifyComplaintResponse]
-    """Says for an administrator what a complaint is about, and has it routed by that, as ComplaintService.ClassifyComplaint does for staff. Asked of the region of first contact. The same request id with the same content is done once."""
+    """Says for an administrator what a complaint is about, and has it routed by that, as ComplaintService.ClassifyComplaint does for staff. Asked of the origin region. The same request id with the same content is done once."""
     CountComplaints: _aio.UnaryUnaryMultiCallable[_complaint_oversight_service_pb2.CountComplaintsRequest, _complaint_oversight_service_pb2.CountComplaintsResponse]
     """Counts the complaints of one month for which this region is responsible, by category and department."""
 
@@ -60,7 +60,7 @@ class ComplaintOversightServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _complaint_oversight_service_pb2.ReclassifyComplaintRequest,
         context: _aio.ServicerContext[_complaint_oversight_service_pb2.ReclassifyComplaintRequest, _complaint_oversight_service_pb2.ReclassifyComplaintResponse],
     ) -> _abc.Awaitable[_complaint_oversight_service_pb2.ReclassifyComplaintResponse]:
-        """Says for an administrator what a complaint is about, and has it routed by that, as ComplaintService.ClassifyComplaint does for staff. Asked of the region of first contact. The same request id with the same content is done once."""
+        """Says for an administrator what a complaint is about, and has it routed by that, as ComplaintService.ClassifyComplaint does for staff. Asked of the origin region. The same request id with the same content is done once."""
 
     @_abc_1.abstractmethod
     def CountComplaints(

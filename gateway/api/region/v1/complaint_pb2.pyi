@@ -321,7 +321,7 @@ class _ClassifiedByEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Classifi
     CLASSIFIED_BY_WORDS: _ClassifiedBy.ValueType  # 2
     """The words in the text were clear enough."""
     CLASSIFIED_BY_DESK: _ClassifiedBy.ValueType  # 3
-    """The classification desk of the region of first contact."""
+    """The classification desk of the origin region."""
     CLASSIFIED_BY_ADMINISTRATOR: _ClassifiedBy.ValueType  # 4
     """An administrator of the federation."""
 
@@ -335,7 +335,7 @@ CLASSIFIED_BY_FILING: ClassifiedBy.ValueType  # 1
 CLASSIFIED_BY_WORDS: ClassifiedBy.ValueType  # 2
 """The words in the text were clear enough."""
 CLASSIFIED_BY_DESK: ClassifiedBy.ValueType  # 3
-"""The classification desk of the region of first contact."""
+"""The classification desk of the origin region."""
 CLASSIFIED_BY_ADMINISTRATOR: ClassifiedBy.ValueType  # 4
 """An administrator of the federation."""
 Global___ClassifiedBy: _TypeAlias = ClassifiedBy  # noqa: Y015
@@ -466,22 +466,22 @@ Global___EscalationTrigger: _TypeAlias = EscalationTrigger  # noqa: Y015
 
 @_typing.final
 class Complaint(_message.Message):
-    """A complaint. Owned by the responsible region; the region of first contact keeps the highest version it has seen."""
+    """A complaint. Owned by the responsible region; the origin region keeps the highest version it has seen."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    DOCKET_FIELD_NUMBER: _builtins.int
+    TICKET_ID_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
     STATE_FIELD_NUMBER: _builtins.int
     REQUEST_FIELD_NUMBER: _builtins.int
-    HANDLING_REGION_FIELD_NUMBER: _builtins.int
+    ORIGIN_REGION_FIELD_NUMBER: _builtins.int
     OPERATOR_FIELD_NUMBER: _builtins.int
     HOME_REGION_FIELD_NUMBER: _builtins.int
     OWNER_REGION_FIELD_NUMBER: _builtins.int
     DEPARTMENT_FIELD_NUMBER: _builtins.int
     SEVERITY_FIELD_NUMBER: _builtins.int
-    CREATION_DATE_FIELD_NUMBER: _builtins.int
-    EXPECTED_RESOLUTION_DATE_FIELD_NUMBER: _builtins.int
+    CREATE_TIME_FIELD_NUMBER: _builtins.int
+    EXPECTED_RESOLUTION_TIME_FIELD_NUMBER: _builtins.int
     DEADLINES_FIELD_NUMBER: _builtins.int
     CUSTODY_FIELD_NUMBER: _builtins.int
     STATE_CHANGES_FIELD_NUMBER: _builtins.int
@@ -500,18 +500,18 @@ class Complaint(_message.Message):
     ATTACHMENTS_FIELD_NUMBER: _builtins.int
     REMEDY_FIELD_NUMBER: _builtins.int
     CLASSIFICATION_FIELD_NUMBER: _builtins.int
-    EXTERNAL_REFERENCE_FIELD_NUMBER: _builtins.int
+    EXTERNAL_ID_FIELD_NUMBER: _builtins.int
     IMPORTED_DIGEST_FIELD_NUMBER: _builtins.int
     GROUP_ID_FIELD_NUMBER: _builtins.int
     NUMBER_UNASSIGNED_FIELD_NUMBER: _builtins.int
-    docket: _builtins.str
-    """The docket number that the customer is told, `<region of first contact>/<day>-<number>`: unique in the federation. That of a work item is `<docket of the case>/<number>`."""
+    ticket_id: _builtins.str
+    """The ticket id that the customer is told, `<origin region>/<day>-<number>`: unique in the federation. That of a work item is `<ticket_id of the case>/<number>`."""
     version: _builtins.int
     """Counts the responsible region's decisions; zero until it has taken the complaint up, and while it has no category."""
     state: Global___ComplaintState.ValueType
     """How it stands."""
-    handling_region: _builtins.str
-    """The region of first contact: it keeps the customer's contact to the end."""
+    origin_region: _builtins.str
+    """The origin region: it keeps the customer's contact to the end."""
     operator: _builtins.str
     """The operator system that filed it."""
     home_region: _builtins.str
@@ -525,19 +525,19 @@ class Complaint(_message.Message):
     refusals: _builtins.int
     """How often the customer has refused a resolution."""
     repeat_of: _builtins.str
-    """The docket of the complaint that this one repeats; empty for a first one."""
+    """The ticket id of the complaint that this one repeats; empty for a first one."""
     repeats: _builtins.int
     """How many complaints of the same number and category there were in the 30 days before."""
     rating: _builtins.int
     """How satisfied the customer is, 1 to 5; 0 where it was not said."""
     parent: _builtins.str
-    """The docket of the case whose work item this is; empty for what is none."""
-    external_reference: _builtins.str
-    """Its docket in the system from which it was imported; empty for one that was filed here."""
+    """The ticket id of the case whose work item this is; empty for what is none."""
+    external_id: _builtins.str
+    """Its ticket id in the system from which it was imported; empty for one that was filed here."""
     imported_digest: _builtins.bytes
     """SHA-256 of the line from which it was imported; empty for one that was filed here."""
     group_id: _builtins.str
-    """The group that it belongs to, `<responsible region>/<category>/<docket of the first>`; empty for none."""
+    """The group that it belongs to, `<responsible region>/<category>/<ticket_id of the first>`; empty for none."""
     number_unassigned: _builtins.bool
     """The number is of the home region, and that has no line with it, as far as it was asked. The customer is promised no answer then, but told to check the number."""
     @_builtins.property
@@ -549,11 +549,11 @@ class Complaint(_message.Message):
         """The responsible department; of what waits for the coordinator the one that the category names first, which does not have it."""
 
     @_builtins.property
-    def creation_date(self) -> _timestamp_pb2.Timestamp:
+    def create_time(self) -> _timestamp_pb2.Timestamp:
         """When it was filed."""
 
     @_builtins.property
-    def expected_resolution_date(self) -> _timestamp_pb2.Timestamp:
+    def expected_resolution_time(self) -> _timestamp_pb2.Timestamp:
         """When it is to be resolved by, as the customer was told."""
 
     @_builtins.property
@@ -602,23 +602,23 @@ class Complaint(_message.Message):
 
     @_builtins.property
     def classification(self) -> Global___ComplaintClassification:
-        """By whom its category was set, and what the words of its text speak for. Kept by the region of first contact."""
+        """By whom its category was set, and what the words of its text speak for. Kept by the origin region."""
 
     def __init__(
         self,
         *,
-        docket: _builtins.str = ...,
+        ticket_id: _builtins.str = ...,
         version: _builtins.int = ...,
         state: Global___ComplaintState.ValueType = ...,
         request: Global___ComplaintRequest | None = ...,
-        handling_region: _builtins.str = ...,
+        origin_region: _builtins.str = ...,
         operator: _builtins.str = ...,
         home_region: _builtins.str = ...,
         owner_region: _builtins.str = ...,
         department: _types_pb2.LocalizedText | None = ...,
         severity: _configuration_pb2.ComplaintSeverity.ValueType = ...,
-        creation_date: _timestamp_pb2.Timestamp | None = ...,
-        expected_resolution_date: _timestamp_pb2.Timestamp | None = ...,
+        create_time: _timestamp_pb2.Timestamp | None = ...,
+        expected_resolution_time: _timestamp_pb2.Timestamp | None = ...,
         deadlines: _abc.Iterable[Global___Deadline] | None = ...,
         custody: _abc.Iterable[Global___Custody] | None = ...,
         state_changes: _abc.Iterable[Global___ComplaintStateChange] | None = ...,
@@ -637,14 +637,14 @@ class Complaint(_message.Message):
         attachments: _abc.Iterable[Global___ComplaintAttachment] | None = ...,
         remedy: Global___ComplaintRemedy | None = ...,
         classification: Global___ComplaintClassification | None = ...,
-        external_reference: _builtins.str = ...,
+        external_id: _builtins.str = ...,
         imported_digest: _builtins.bytes = ...,
         group_id: _builtins.str = ...,
         number_unassigned: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["classification", b"classification", "creation_date", b"creation_date", "department", b"department", "expected_resolution_date", b"expected_resolution_date", "remedy", b"remedy", "request", b"request", "resolution", b"resolution", "returned", b"returned"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["classification", b"classification", "create_time", b"create_time", "department", b"department", "expected_resolution_time", b"expected_resolution_time", "remedy", b"remedy", "request", b"request", "resolution", b"resolution", "returned", b"returned"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attachments", b"attachments", "classification", b"classification", "creation_date", b"creation_date", "custody", b"custody", "deadlines", b"deadlines", "department", b"department", "docket", b"docket", "escalations", b"escalations", "expected_resolution_date", b"expected_resolution_date", "expedites", b"expedites", "external_reference", b"external_reference", "group_id", b"group_id", "handling_region", b"handling_region", "home_region", b"home_region", "imported_digest", b"imported_digest", "items", b"items", "level", b"level", "notes", b"notes", "number_unassigned", b"number_unassigned", "operator", b"operator", "owner_region", b"owner_region", "parent", b"parent", "rating", b"rating", "refusals", b"refusals", "remedy", b"remedy", "repeat_of", b"repeat_of", "repeats", b"repeats", "request", b"request", "resolution", b"resolution", "returned", b"returned", "severity", b"severity", "state", b"state", "state_changes", b"state_changes", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attachments", b"attachments", "classification", b"classification", "create_time", b"create_time", "custody", b"custody", "deadlines", b"deadlines", "department", b"department", "escalations", b"escalations", "expected_resolution_time", b"expected_resolution_time", "expedites", b"expedites", "external_id", b"external_id", "group_id", b"group_id", "home_region", b"home_region", "imported_digest", b"imported_digest", "items", b"items", "level", b"level", "notes", b"notes", "number_unassigned", b"number_unassigned", "operator", b"operator", "origin_region", b"origin_region", "owner_region", b"owner_region", "parent", b"parent", "rating", b"rating", "refusals", b"refusals", "remedy", b"remedy", "repeat_of", b"repeat_of", "repeats", b"repeats", "request", b"request", "resolution", b"resolution", "returned", b"returned", "severity", b"severity", "state", b"state", "state_changes", b"state_changes", "ticket_id", b"ticket_id", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -756,16 +756,16 @@ Global___ComplaintCandidate: _TypeAlias = ComplaintCandidate  # noqa: Y015
 
 @_typing.final
 class WorkItem(_message.Message):
-    """The part of one department in a case. Kept by the region of first contact, which leads the case; the work itself is a complaint of the region, with deadlines, a ledger and levels of its own."""
+    """The part of one department in a case. Kept by the origin region, which leads the case; the work itself is a complaint of the region, with deadlines, a ledger and levels of its own."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     NUMBER_FIELD_NUMBER: _builtins.int
-    DOCKET_FIELD_NUMBER: _builtins.int
+    TICKET_ID_FIELD_NUMBER: _builtins.int
     REGION_FIELD_NUMBER: _builtins.int
     DEPARTMENT_FIELD_NUMBER: _builtins.int
     STATE_FIELD_NUMBER: _builtins.int
-    OPENED_TIME_FIELD_NUMBER: _builtins.int
+    OPEN_TIME_FIELD_NUMBER: _builtins.int
     STATE_TIME_FIELD_NUMBER: _builtins.int
     RETURNED_FIELD_NUMBER: _builtins.int
     ASSIGNED_AS_FIELD_NUMBER: _builtins.int
@@ -776,8 +776,8 @@ class WorkItem(_message.Message):
     ATTACHMENTS_TOLD_FIELD_NUMBER: _builtins.int
     number: _builtins.int
     """Counts the items of the case from 1."""
-    docket: _builtins.str
-    """The docket of its complaint, mostly `<docket of the case>/<number>`; empty where nobody was named yet, and where the leading region itself has returned the whole complaint."""
+    ticket_id: _builtins.str
+    """The ticket id of its complaint, mostly `<ticket_id of the case>/<number>`; empty where nobody was named yet, and where the leading region itself has returned the whole complaint."""
     region: _builtins.str
     """The region; empty where nobody was named yet."""
     state: Global___WorkItemState.ValueType
@@ -799,7 +799,7 @@ class WorkItem(_message.Message):
         """The department; unset where nobody was named yet."""
 
     @_builtins.property
-    def opened_time(self) -> _timestamp_pb2.Timestamp:
+    def open_time(self) -> _timestamp_pb2.Timestamp:
         """When it was opened."""
 
     @_builtins.property
@@ -814,11 +814,11 @@ class WorkItem(_message.Message):
         self,
         *,
         number: _builtins.int = ...,
-        docket: _builtins.str = ...,
+        ticket_id: _builtins.str = ...,
         region: _builtins.str = ...,
         department: _configuration_pb2.Department | None = ...,
         state: Global___WorkItemState.ValueType = ...,
-        opened_time: _timestamp_pb2.Timestamp | None = ...,
+        open_time: _timestamp_pb2.Timestamp | None = ...,
         state_time: _timestamp_pb2.Timestamp | None = ...,
         returned: Global___ComplaintReturn | None = ...,
         assigned_as: _builtins.int = ...,
@@ -828,9 +828,9 @@ class WorkItem(_message.Message):
         expedites_told: _builtins.int = ...,
         attachments_told: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["department", b"department", "opened_time", b"opened_time", "returned", b"returned", "state_time", b"state_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["department", b"department", "open_time", b"open_time", "returned", b"returned", "state_time", b"state_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["assigned_as", b"assigned_as", "assigned_by", b"assigned_by", "attachments_told", b"attachments_told", "department", b"department", "docket", b"docket", "expedites_told", b"expedites_told", "notes_told", b"notes_told", "number", b"number", "opened_time", b"opened_time", "refusals_told", b"refusals_told", "region", b"region", "returned", b"returned", "state", b"state", "state_time", b"state_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["assigned_as", b"assigned_as", "assigned_by", b"assigned_by", "attachments_told", b"attachments_told", "department", b"department", "expedites_told", b"expedites_told", "notes_told", b"notes_told", "number", b"number", "open_time", b"open_time", "refusals_told", b"refusals_told", "region", b"region", "returned", b"returned", "state", b"state", "state_time", b"state_time", "ticket_id", b"ticket_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -896,7 +896,7 @@ class ComplaintRequest(_message.Message):
     channel: Global___ComplaintChannel.ValueType
     """How it came in."""
     location_region: _builtins.str
-    """The region in which it happened; empty for the region of first contact. Categories of networks go there."""
+    """The region in which it happened; empty for the origin region. Categories of networks go there."""
     rural_area: _builtins.bool
     """Whether it happened in the countryside, where some limits are longer."""
     @_builtins.property
@@ -1342,7 +1342,7 @@ class ComplaintRemedy(_message.Message):
     state: Global___RemedyState.ValueType
     """How it stands."""
     order_id: _builtins.str
-    """The order's id, made of docket and attempt: the home region books it once."""
+    """The order's id, made of ticket id and attempt: the home region books it once."""
     attempt: _builtins.int
     """Which order it is, from 1: a new one is placed only after the one before has ended without effect."""
     awaiting_region: _builtins.str

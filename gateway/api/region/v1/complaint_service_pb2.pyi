@@ -87,10 +87,10 @@ class GetComplaintRequest(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    DOCKET_FIELD_NUMBER: _builtins.int
+    TICKET_ID_FIELD_NUMBER: _builtins.int
     REQUESTER_FIELD_NUMBER: _builtins.int
-    docket: _builtins.str
-    """The docket number."""
+    ticket_id: _builtins.str
+    """The ticket id."""
     @_builtins.property
     def requester(self) -> _types_pb2.Requester:
         """Who reads; staff need not say so."""
@@ -98,12 +98,12 @@ class GetComplaintRequest(_message.Message):
     def __init__(
         self,
         *,
-        docket: _builtins.str = ...,
+        ticket_id: _builtins.str = ...,
         requester: _types_pb2.Requester | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["requester", b"requester"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["docket", b"docket", "requester", b"requester"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["requester", b"requester", "ticket_id", b"ticket_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -265,10 +265,10 @@ class ReachedLevels(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    DOCKET_FIELD_NUMBER: _builtins.int
+    TICKET_ID_FIELD_NUMBER: _builtins.int
     ESCALATIONS_FIELD_NUMBER: _builtins.int
-    docket: _builtins.str
-    """The docket number."""
+    ticket_id: _builtins.str
+    """The ticket id."""
     @_builtins.property
     def escalations(self) -> _containers.RepeatedCompositeFieldContainer[_complaint_pb2.Escalation]:
         """Each level, ascending; `time` of what is to come is `due`."""
@@ -276,12 +276,12 @@ class ReachedLevels(_message.Message):
     def __init__(
         self,
         *,
-        docket: _builtins.str = ...,
+        ticket_id: _builtins.str = ...,
         escalations: _abc.Iterable[_complaint_pb2.Escalation] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["docket", b"docket", "escalations", b"escalations"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["escalations", b"escalations", "ticket_id", b"ticket_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -294,13 +294,13 @@ class ClassifyComplaintRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     REQUEST_ID_FIELD_NUMBER: _builtins.int
-    DOCKET_FIELD_NUMBER: _builtins.int
+    TICKET_ID_FIELD_NUMBER: _builtins.int
     CATEGORY_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Chosen and stored by the caller before the first try, 1 to 64 characters of [A-Za-z0-9._-]."""
-    docket: _builtins.str
-    """The docket number."""
+    ticket_id: _builtins.str
+    """The ticket id."""
     category: _builtins.str
     """The category's code."""
     reason: _builtins.str
@@ -309,13 +309,13 @@ class ClassifyComplaintRequest(_message.Message):
         self,
         *,
         request_id: _builtins.str = ...,
-        docket: _builtins.str = ...,
+        ticket_id: _builtins.str = ...,
         category: _builtins.str = ...,
         reason: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["category", b"category", "docket", b"docket", "reason", b"reason", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["category", b"category", "reason", b"reason", "request_id", b"request_id", "ticket_id", b"ticket_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -352,7 +352,7 @@ class RespondToComplaintRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     REQUEST_ID_FIELD_NUMBER: _builtins.int
-    DOCKET_FIELD_NUMBER: _builtins.int
+    TICKET_ID_FIELD_NUMBER: _builtins.int
     REQUESTER_FIELD_NUMBER: _builtins.int
     TEXT_FIELD_NUMBER: _builtins.int
     ASK_CUSTOMER_FIELD_NUMBER: _builtins.int
@@ -360,8 +360,8 @@ class RespondToComplaintRequest(_message.Message):
     ASK_REGION_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Chosen and stored by the caller before the first try, 1 to 64 characters of [A-Za-z0-9._-]."""
-    docket: _builtins.str
-    """The docket number."""
+    ticket_id: _builtins.str
+    """The ticket id."""
     text: _builtins.str
     """What is said, 1 to 1,000 characters."""
     ask_customer: _builtins.bool
@@ -380,7 +380,7 @@ class RespondToComplaintRequest(_message.Message):
         self,
         *,
         request_id: _builtins.str = ...,
-        docket: _builtins.str = ...,
+        ticket_id: _builtins.str = ...,
         requester: _types_pb2.Requester | None = ...,
         text: _builtins.str = ...,
         ask_customer: _builtins.bool = ...,
@@ -389,7 +389,7 @@ class RespondToComplaintRequest(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["requester", b"requester", "wait", b"wait"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["ask_customer", b"ask_customer", "ask_region", b"ask_region", "docket", b"docket", "request_id", b"request_id", "requester", b"requester", "text", b"text", "wait", b"wait"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ask_customer", b"ask_customer", "ask_region", b"ask_region", "request_id", b"request_id", "requester", b"requester", "text", b"text", "ticket_id", b"ticket_id", "wait", b"wait"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -426,24 +426,24 @@ class AddPrivateNoteRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     REQUEST_ID_FIELD_NUMBER: _builtins.int
-    DOCKET_FIELD_NUMBER: _builtins.int
+    TICKET_ID_FIELD_NUMBER: _builtins.int
     TEXT_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Chosen and stored by the caller before the first try, 1 to 64 characters of [A-Za-z0-9._-]."""
-    docket: _builtins.str
-    """The docket number."""
+    ticket_id: _builtins.str
+    """The ticket id."""
     text: _builtins.str
     """What is written down, 1 to 1,000 characters."""
     def __init__(
         self,
         *,
         request_id: _builtins.str = ...,
-        docket: _builtins.str = ...,
+        ticket_id: _builtins.str = ...,
         text: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["docket", b"docket", "request_id", b"request_id", "text", b"text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["request_id", b"request_id", "text", b"text", "ticket_id", b"ticket_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -480,15 +480,15 @@ class ProposeResolutionRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     REQUEST_ID_FIELD_NUMBER: _builtins.int
-    DOCKET_FIELD_NUMBER: _builtins.int
+    TICKET_ID_FIELD_NUMBER: _builtins.int
     TEXT_FIELD_NUMBER: _builtins.int
     CAUSE_CODE_FIELD_NUMBER: _builtins.int
     REMEDY_FIELD_NUMBER: _builtins.int
     AMOUNT_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Chosen and stored by the caller before the first try, 1 to 64 characters of [A-Za-z0-9._-]."""
-    docket: _builtins.str
-    """The docket number."""
+    ticket_id: _builtins.str
+    """The ticket id."""
     text: _builtins.str
     """What is proposed, in words, 1 to 1,000 characters."""
     cause_code: _builtins.str
@@ -503,7 +503,7 @@ class ProposeResolutionRequest(_message.Message):
         self,
         *,
         request_id: _builtins.str = ...,
-        docket: _builtins.str = ...,
+        ticket_id: _builtins.str = ...,
         text: _builtins.str = ...,
         cause_code: _builtins.str = ...,
         remedy: _complaint_pb2.Remedy.ValueType = ...,
@@ -511,7 +511,7 @@ class ProposeResolutionRequest(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "cause_code", b"cause_code", "docket", b"docket", "remedy", b"remedy", "request_id", b"request_id", "text", b"text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "cause_code", b"cause_code", "remedy", b"remedy", "request_id", b"request_id", "text", b"text", "ticket_id", b"ticket_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -548,13 +548,13 @@ class ReturnComplaintRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     REQUEST_ID_FIELD_NUMBER: _builtins.int
-    DOCKET_FIELD_NUMBER: _builtins.int
+    TICKET_ID_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
     TEXT_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Chosen and stored by the caller before the first try, 1 to 64 characters of [A-Za-z0-9._-]."""
-    docket: _builtins.str
-    """The docket number of the complaint, or of the work item."""
+    ticket_id: _builtins.str
+    """The ticket id of the complaint, or of the work item."""
     reason: _complaint_pb2.ReturnReason.ValueType
     """Why."""
     text: _builtins.str
@@ -563,13 +563,13 @@ class ReturnComplaintRequest(_message.Message):
         self,
         *,
         request_id: _builtins.str = ...,
-        docket: _builtins.str = ...,
+        ticket_id: _builtins.str = ...,
         reason: _complaint_pb2.ReturnReason.ValueType = ...,
         text: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["docket", b"docket", "reason", b"reason", "request_id", b"request_id", "text", b"text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["reason", b"reason", "request_id", b"request_id", "text", b"text", "ticket_id", b"ticket_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -606,14 +606,14 @@ class AcceptResolutionRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     REQUEST_ID_FIELD_NUMBER: _builtins.int
-    DOCKET_FIELD_NUMBER: _builtins.int
+    TICKET_ID_FIELD_NUMBER: _builtins.int
     REQUESTER_FIELD_NUMBER: _builtins.int
     RATING_FIELD_NUMBER: _builtins.int
     WAIT_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Chosen and stored by the caller before the first try, 1 to 64 characters of [A-Za-z0-9._-]."""
-    docket: _builtins.str
-    """The docket number."""
+    ticket_id: _builtins.str
+    """The ticket id."""
     rating: _builtins.int
     """How satisfied the customer is, 1 to 5; 0 where it was not said."""
     @_builtins.property
@@ -628,14 +628,14 @@ class AcceptResolutionRequest(_message.Message):
         self,
         *,
         request_id: _builtins.str = ...,
-        docket: _builtins.str = ...,
+        ticket_id: _builtins.str = ...,
         requester: _types_pb2.Requester | None = ...,
         rating: _builtins.int = ...,
         wait: _duration_pb2.Duration | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["requester", b"requester", "wait", b"wait"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["docket", b"docket", "rating", b"rating", "request_id", b"request_id", "requester", b"requester", "wait", b"wait"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["rating", b"rating", "request_id", b"request_id", "requester", b"requester", "ticket_id", b"ticket_id", "wait", b"wait"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -672,15 +672,15 @@ class RefuseResolutionRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     REQUEST_ID_FIELD_NUMBER: _builtins.int
-    DOCKET_FIELD_NUMBER: _builtins.int
+    TICKET_ID_FIELD_NUMBER: _builtins.int
     REQUESTER_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
     TO_REGULATOR_FIELD_NUMBER: _builtins.int
     WAIT_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Chosen and stored by the caller before the first try, 1 to 64 characters of [A-Za-z0-9._-]."""
-    docket: _builtins.str
-    """The docket number."""
+    ticket_id: _builtins.str
+    """The ticket id."""
     reason: _builtins.str
     """Why, 1 to 1,000 characters."""
     to_regulator: _builtins.bool
@@ -697,7 +697,7 @@ class RefuseResolutionRequest(_message.Message):
         self,
         *,
         request_id: _builtins.str = ...,
-        docket: _builtins.str = ...,
+        ticket_id: _builtins.str = ...,
         requester: _types_pb2.Requester | None = ...,
         reason: _builtins.str = ...,
         to_regulator: _builtins.bool = ...,
@@ -705,7 +705,7 @@ class RefuseResolutionRequest(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["requester", b"requester", "wait", b"wait"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["docket", b"docket", "reason", b"reason", "request_id", b"request_id", "requester", b"requester", "to_regulator", b"to_regulator", "wait", b"wait"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["reason", b"reason", "request_id", b"request_id", "requester", b"requester", "ticket_id", b"ticket_id", "to_regulator", b"to_regulator", "wait", b"wait"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -742,14 +742,14 @@ class WithdrawComplaintRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     REQUEST_ID_FIELD_NUMBER: _builtins.int
-    DOCKET_FIELD_NUMBER: _builtins.int
+    TICKET_ID_FIELD_NUMBER: _builtins.int
     REQUESTER_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
     WAIT_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Chosen and stored by the caller before the first try, 1 to 64 characters of [A-Za-z0-9._-]."""
-    docket: _builtins.str
-    """The docket number."""
+    ticket_id: _builtins.str
+    """The ticket id."""
     reason: _builtins.str
     """Why, 1 to 1,000 characters."""
     @_builtins.property
@@ -764,14 +764,14 @@ class WithdrawComplaintRequest(_message.Message):
         self,
         *,
         request_id: _builtins.str = ...,
-        docket: _builtins.str = ...,
+        ticket_id: _builtins.str = ...,
         requester: _types_pb2.Requester | None = ...,
         reason: _builtins.str = ...,
         wait: _duration_pb2.Duration | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["requester", b"requester", "wait", b"wait"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["docket", b"docket", "reason", b"reason", "request_id", b"request_id", "requester", b"requester", "wait", b"wait"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["reason", b"reason", "request_id", b"request_id", "requester", b"requester", "ticket_id", b"ticket_id", "wait", b"wait"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -808,13 +808,13 @@ class ExpediteComplaintRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     REQUEST_ID_FIELD_NUMBER: _builtins.int
-    DOCKET_FIELD_NUMBER: _builtins.int
+    TICKET_ID_FIELD_NUMBER: _builtins.int
     REQUESTER_FIELD_NUMBER: _builtins.int
     WAIT_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Chosen and stored by the caller before the first try, 1 to 64 characters of [A-Za-z0-9._-]."""
-    docket: _builtins.str
-    """The docket number."""
+    ticket_id: _builtins.str
+    """The ticket id."""
     @_builtins.property
     def requester(self) -> _types_pb2.Requester:
         """Who passes it on."""
@@ -827,13 +827,13 @@ class ExpediteComplaintRequest(_message.Message):
         self,
         *,
         request_id: _builtins.str = ...,
-        docket: _builtins.str = ...,
+        ticket_id: _builtins.str = ...,
         requester: _types_pb2.Requester | None = ...,
         wait: _duration_pb2.Duration | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["requester", b"requester", "wait", b"wait"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["docket", b"docket", "request_id", b"request_id", "requester", b"requester", "wait", b"wait"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["request_id", b"request_id", "requester", b"requester", "ticket_id", b"ticket_id", "wait", b"wait"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -885,13 +885,13 @@ class SettleRemedyRequest(_message.Message):
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
     REQUEST_ID_FIELD_NUMBER: _builtins.int
-    DOCKET_FIELD_NUMBER: _builtins.int
+    TICKET_ID_FIELD_NUMBER: _builtins.int
     AGAIN_FIELD_NUMBER: _builtins.int
     OTHERWISE_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Chosen and stored by the caller before the first try, 1 to 64 characters of [A-Za-z0-9._-]."""
-    docket: _builtins.str
-    """The docket number."""
+    ticket_id: _builtins.str
+    """The ticket id."""
     otherwise: _builtins.str
     """It was given in another way, or nobody is left to give it to: how, 1 to 1,000 characters."""
     @_builtins.property
@@ -902,13 +902,13 @@ class SettleRemedyRequest(_message.Message):
         self,
         *,
         request_id: _builtins.str = ...,
-        docket: _builtins.str = ...,
+        ticket_id: _builtins.str = ...,
         again: Global___SettleRemedyRequest.Again | None = ...,
         otherwise: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["again", b"again", "how", b"how", "otherwise", b"otherwise"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["again", b"again", "docket", b"docket", "how", b"how", "otherwise", b"otherwise", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["again", b"again", "how", b"how", "otherwise", b"otherwise", "request_id", b"request_id", "ticket_id", b"ticket_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_how: _TypeAlias = _typing.Literal["again", "otherwise"]  # noqa: Y015
     _WhichOneofArgType_how: _TypeAlias = _typing.Literal["how", b"how"]  # noqa: Y015
@@ -948,10 +948,10 @@ class WatchComplaintRequest(_message.Message):
 
     TOKEN_FIELD_NUMBER: _builtins.int
     REQUESTER_FIELD_NUMBER: _builtins.int
-    DOCKET_FIELD_NUMBER: _builtins.int
+    TICKET_ID_FIELD_NUMBER: _builtins.int
     token: _builtins.str
     """The last token seen; empty to begin now."""
-    docket: _builtins.str
+    ticket_id: _builtins.str
     """Only this complaint; empty for all that the caller may see."""
     @_builtins.property
     def requester(self) -> _types_pb2.Requester:
@@ -962,11 +962,11 @@ class WatchComplaintRequest(_message.Message):
         *,
         token: _builtins.str = ...,
         requester: _types_pb2.Requester | None = ...,
-        docket: _builtins.str = ...,
+        ticket_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["requester", b"requester"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["docket", b"docket", "requester", b"requester", "token", b"token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["requester", b"requester", "ticket_id", b"ticket_id", "token", b"token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

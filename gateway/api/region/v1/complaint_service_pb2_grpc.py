@@ -112,7 +112,7 @@ class ComplaintServiceServicer:
     """
 
     def FileComplaint(self, request, context):
-        """Takes in a complaint, and has the customer told its docket number, the responsible department and the promised time. Without a category it takes the one that the words of the text speak for; where they are not clear, the customer is told the docket number now, and the rest once somebody has classified it. Where nobody is named who answers, or no customer has the number, the customer is told that, and is promised no time. The same request id with the same content returns the same complaint.
+        """Takes in a complaint, and has the customer told its ticket id, the responsible department and the promised time. Without a category it takes the one that the words of the text speak for; where they are not clear, the customer is told the ticket id now, and the rest once somebody has classified it. Where nobody is named who answers, or no customer has the number, the customer is told that, and is promised no time. The same request id with the same content returns the same complaint.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -133,14 +133,14 @@ class ComplaintServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ClassifyComplaint(self, request, context):
-        """Says what a complaint is about, where its text did not say so clearly or what was said is wrong, and has it routed by that: staff of the region of first contact. A complaint that another region has taken up, and a case whose work items others have, are refused: those return them first. What no region has taken up yet is recalled.
+        """Says what a complaint is about, where its text did not say so clearly or what was said is wrong, and has it routed by that: staff of the origin region. A complaint that another region has taken up, and a case whose work items others have, are refused: those return them first. What no region has taken up yet is recalled.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RespondToComplaint(self, request, context):
-        """Says something to a complaint: staff of the responsible region answer, or ask the customer; everybody else passes on, in the region of first contact, what the customer says.
+        """Says something to a complaint: staff of the responsible region answer, or ask the customer; everybody else passes on, in the origin region, what the customer says.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -168,28 +168,28 @@ class ComplaintServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def AcceptResolution(self, request, context):
-        """The customer accepts the resolution, which closes the complaint. Asked in the region of first contact.
+        """The customer accepts the resolution, which closes the complaint. Asked in the origin region.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RefuseResolution(self, request, context):
-        """The customer refuses the resolution, which opens the complaint again and raises it. Asked in the region of first contact.
+        """The customer refuses the resolution, which opens the complaint again and raises it. Asked in the origin region.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def WithdrawComplaint(self, request, context):
-        """The customer withdraws the complaint. Asked in the region of first contact.
+        """The customer withdraws the complaint. Asked in the origin region.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ExpediteComplaint(self, request, context):
-        """The customer asks for haste (催单), at most once an hour; the answer has a limit of its own. Asked in the region of first contact.
+        """The customer asks for haste (催单), at most once an hour; the answer has a limit of its own. Asked in the origin region.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

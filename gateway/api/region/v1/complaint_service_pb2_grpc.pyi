@@ -17,15 +17,15 @@ class ComplaintServiceStub:
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     FileComplaint: _aio.UnaryUnaryMultiCallable[_complaint_service_pb2.FileComplaintRequest, _complaint_service_pb2.FileComplaintResponse]
-    """Takes in a complaint, and has the customer told its docket number, the responsible department and the promised time. Without a category it takes the one that the words of the text speak for; where they are not clear, the customer is told the docket number now, and the rest once somebody has classified it. Where nobody is named who answers, or no customer has the number, the customer is told that, and is promised no time. The same request id with the same content returns the same complaint."""
+    """Takes in a complaint, and has the customer told its ticket id, the responsible department and the promised time. Without a category it takes the one that the words of the text speak for; where they are not clear, the customer is told the ticket id now, and the rest once somebody has classified it. Where nobody is named who answers, or no customer has the number, the customer is told that, and is promised no time. The same request id with the same content returns the same complaint."""
     GetComplaint: _aio.UnaryUnaryMultiCallable[_complaint_service_pb2.GetComplaintRequest, _complaint_service_pb2.GetComplaintResponse]
     """Reads a complaint of which this region is the first contact or the responsible one, with the ledger of its time. The reading is recorded."""
     ListComplaints: _aio.UnaryUnaryMultiCallable[_complaint_service_pb2.ListComplaintsRequest, _complaint_service_pb2.ListComplaintsResponse]
     """Lists complaints, newest first. The reading is recorded."""
     ClassifyComplaint: _aio.UnaryUnaryMultiCallable[_complaint_service_pb2.ClassifyComplaintRequest, _complaint_service_pb2.ClassifyComplaintResponse]
-    """Says what a complaint is about, where its text did not say so clearly or what was said is wrong, and has it routed by that: staff of the region of first contact. A complaint that another region has taken up, and a case whose work items others have, are refused: those return them first. What no region has taken up yet is recalled."""
+    """Says what a complaint is about, where its text did not say so clearly or what was said is wrong, and has it routed by that: staff of the origin region. A complaint that another region has taken up, and a case whose work items others have, are refused: those return them first. What no region has taken up yet is recalled."""
     RespondToComplaint: _aio.UnaryUnaryMultiCallable[_complaint_service_pb2.RespondToComplaintRequest, _complaint_service_pb2.RespondToComplaintResponse]
-    """Says something to a complaint: staff of the responsible region answer, or ask the customer; everybody else passes on, in the region of first contact, what the customer says."""
+    """Says something to a complaint: staff of the responsible region answer, or ask the customer; everybody else passes on, in the origin region, what the customer says."""
     AddPrivateNote: _aio.UnaryUnaryMultiCallable[_complaint_service_pb2.AddPrivateNoteRequest, _complaint_service_pb2.AddPrivateNoteResponse]
     """Writes down what only staff of this region are to see; it never leaves the region."""
     ProposeResolution: _aio.UnaryUnaryMultiCallable[_complaint_service_pb2.ProposeResolutionRequest, _complaint_service_pb2.ProposeResolutionResponse]
@@ -33,13 +33,13 @@ class ComplaintServiceStub:
     ReturnComplaint: _aio.UnaryUnaryMultiCallable[_complaint_service_pb2.ReturnComplaintRequest, _complaint_service_pb2.ReturnComplaintResponse]
     """Gives a complaint, or a work item, back to the coordinator, which assigns it: staff of the responsible region. Nothing is ever passed on to another region."""
     AcceptResolution: _aio.UnaryUnaryMultiCallable[_complaint_service_pb2.AcceptResolutionRequest, _complaint_service_pb2.AcceptResolutionResponse]
-    """The customer accepts the resolution, which closes the complaint. Asked in the region of first contact."""
+    """The customer accepts the resolution, which closes the complaint. Asked in the origin region."""
     RefuseResolution: _aio.UnaryUnaryMultiCallable[_complaint_service_pb2.RefuseResolutionRequest, _complaint_service_pb2.RefuseResolutionResponse]
-    """The customer refuses the resolution, which opens the complaint again and raises it. Asked in the region of first contact."""
+    """The customer refuses the resolution, which opens the complaint again and raises it. Asked in the origin region."""
     WithdrawComplaint: _aio.UnaryUnaryMultiCallable[_complaint_service_pb2.WithdrawComplaintRequest, _complaint_service_pb2.WithdrawComplaintResponse]
-    """The customer withdraws the complaint. Asked in the region of first contact."""
+    """The customer withdraws the complaint. Asked in the origin region."""
     ExpediteComplaint: _aio.UnaryUnaryMultiCallable[_complaint_service_pb2.ExpediteComplaintRequest, _complaint_service_pb2.ExpediteComplaintResponse]
-    """The customer asks for haste (催单), at most once an hour; the answer has a limit of its own. Asked in the region of first contact."""
+    """The customer asks for haste (催单), at most once an hour; the answer has a limit of its own. Asked in the origin region."""
     SettleRemedy: _aio.UnaryUnaryMultiCallable[_complaint_service_pb2.SettleRemedyRequest, _complaint_service_pb2.SettleRemedyResponse]
     """Settles money that the home region has refused to book: it is ordered again, or was given in another way. Staff of the responsible region."""
     WatchComplaint: _aio.UnaryStreamMultiCallable[_complaint_service_pb2.WatchComplaintRequest, _complaint_service_pb2.WatchComplaintResponse]
@@ -54,7 +54,7 @@ class ComplaintServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _complaint_service_pb2.FileComplaintRequest,
         context: _aio.ServicerContext[_complaint_service_pb2.FileComplaintRequest, _complaint_service_pb2.FileComplaintResponse],
     ) -> _abc.Awaitable[_complaint_service_pb2.FileComplaintResponse]:
-        """Takes in a complaint, and has the customer told its docket number, the responsible department and the promised time. Without a category it takes the one that the words of the text speak for; where they are not clear, the customer is told the docket number now, and the rest once somebody has classified it. Where nobody is named who answers, or no customer has the number, the customer is told that, and is promised no time. The same request id with the same content returns the same complaint."""
+        """Takes in a complaint, and has the customer told its ticket id, the responsible department and the promised time. Without a category it takes the one that the words of the text speak for; where they are not clear, the customer is told the ticket id now, and the rest once somebody has classified it. Where nobody is named who answers, or no customer has the number, the customer is told that, and is promised no time. The same request id with the same content returns the same complaint."""
 
     @_abc_1.abstractmethod
     def GetComplaint(
@@ -78,7 +78,7 @@ class ComplaintServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _complaint_service_pb2.ClassifyComplaintRequest,
         context: _aio.ServicerContext[_complaint_service_pb2.ClassifyComplaintRequest, _complaint_service_pb2.ClassifyComplaintResponse],
     ) -> _abc.Awaitable[_complaint_service_pb2.ClassifyComplaintResponse]:
-        """Says what a complaint is about, where its text did not say so clearly or what was said is wrong, and has it routed by that: staff of the region of first contact. A complaint that another region has taken up, and a case whose work items others have, are refused: those return them first. What no region has taken up yet is recalled."""
+        """Says what a complaint is about, where its text did not say so clearly or what was said is wrong, and has it routed by that: staff of the origin region. A complaint that another region has taken up, and a case whose work items others have, are refused: those return them first. What no region has taken up yet is recalled."""
 
     @_abc_1.abstractmethod
     def RespondToComplaint(
@@ -86,7 +86,7 @@ class ComplaintServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _complaint_service_pb2.RespondToComplaintRequest,
         context: _aio.ServicerContext[_complaint_service_pb2.RespondToComplaintRequest, _complaint_service_pb2.RespondToComplaintResponse],
     ) -> _abc.Awaitable[_complaint_service_pb2.RespondToComplaintResponse]:
-        """Says something to a complaint: staff of the responsible region answer, or ask the customer; everybody else passes on, in the region of first contact, what the customer says."""
+        """Says something to a complaint: staff of the responsible region answer, or ask the customer; everybody else passes on, in the origin region, what the customer says."""
 
     @_abc_1.abstractmethod
     def AddPrivateNote(
@@ -118,7 +118,7 @@ class ComplaintServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _complaint_service_pb2.AcceptResolutionRequest,
         context: _aio.ServicerContext[_complaint_service_pb2.AcceptResolutionRequest, _complaint_service_pb2.AcceptResolutionResponse],
     ) -> _abc.Awaitable[_complaint_service_pb2.AcceptResolutionResponse]:
-        """The customer accepts the resolution, which closes the complaint. Asked in the region of first contact."""
+        """The customer accepts the resolution, which closes the complaint. Asked in the origin region."""
 
     @_abc_1.abstractmethod
     def RefuseResolution(
@@ -126,7 +126,7 @@ class ComplaintServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _complaint_service_pb2.RefuseResolutionRequest,
         context: _aio.ServicerContext[_complaint_service_pb2.RefuseResolutionRequest, _complaint_service_pb2.RefuseResolutionResponse],
     ) -> _abc.Awaitable[_complaint_service_pb2.RefuseResolutionResponse]:
-        """The customer refuses the resolution, which opens the complaint again and raises it. Asked in the region of first contact."""
+        """The customer refuses the resolution, which opens the complaint again and raises it. Asked in the origin region."""
 
     @_abc_1.abstractmethod
     def WithdrawComplaint(
@@ -134,7 +134,7 @@ class ComplaintServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _complaint_service_pb2.WithdrawComplaintRequest,
         context: _aio.ServicerContext[_complaint_service_pb2.WithdrawComplaintRequest, _complaint_service_pb2.WithdrawComplaintResponse],
     ) -> _abc.Awaitable[_complaint_service_pb2.WithdrawComplaintResponse]:
-        """The customer withdraws the complaint. Asked in the region of first contact."""
+        """The customer withdraws the complaint. Asked in the origin region."""
 
     @_abc_1.abstractmethod
     def ExpediteComplaint(
@@ -142,7 +142,7 @@ class ComplaintServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _complaint_service_pb2.ExpediteComplaintRequest,
         context: _aio.ServicerContext[_complaint_service_pb2.ExpediteComplaintRequest, _complaint_service_pb2.ExpediteComplaintResponse],
     ) -> _abc.Awaitable[_complaint_service_pb2.ExpediteComplaintResponse]:
-        """The customer asks for haste (催单), at most once an hour; the answer has a limit of its own. Asked in the region of first contact."""
+        """The customer asks for haste (催单), at most once an hour; the answer has a limit of its own. Asked in the origin region."""
 
     @_abc_1.abstractmethod
     def SettleRemedy(

@@ -144,18 +144,18 @@ class Subscription(_message.Message):
 
     ID_FIELD_NUMBER: _builtins.int
     OFFERING_ID_FIELD_NUMBER: _builtins.int
-    START_DATE_FIELD_NUMBER: _builtins.int
-    END_DATE_FIELD_NUMBER: _builtins.int
+    START_TIME_FIELD_NUMBER: _builtins.int
+    END_TIME_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """The region's id of it: that of the line, a slash, and what tells it apart."""
     offering_id: _builtins.str
     """The offering."""
     @_builtins.property
-    def start_date(self) -> _timestamp_pb2.Timestamp:
+    def start_time(self) -> _timestamp_pb2.Timestamp:
         """From when."""
 
     @_builtins.property
-    def end_date(self) -> _timestamp_pb2.Timestamp:
+    def end_time(self) -> _timestamp_pb2.Timestamp:
         """Until when; unset while it runs."""
 
     def __init__(
@@ -163,12 +163,12 @@ class Subscription(_message.Message):
         *,
         id: _builtins.str = ...,
         offering_id: _builtins.str = ...,
-        start_date: _timestamp_pb2.Timestamp | None = ...,
-        end_date: _timestamp_pb2.Timestamp | None = ...,
+        start_time: _timestamp_pb2.Timestamp | None = ...,
+        end_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["end_date", b"end_date", "start_date", b"start_date"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["end_date", b"end_date", "id", b"id", "offering_id", b"offering_id", "start_date", b"start_date"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "id", b"id", "offering_id", b"offering_id", "start_time", b"start_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -226,12 +226,12 @@ class Product(_message.Message):
     NUMBER_FIELD_NUMBER: _builtins.int
     STATUS_FIELD_NUMBER: _builtins.int
     PLAN_ID_FIELD_NUMBER: _builtins.int
-    START_DATE_FIELD_NUMBER: _builtins.int
-    CONTRACT_END_DATE_FIELD_NUMBER: _builtins.int
+    START_TIME_FIELD_NUMBER: _builtins.int
+    CONTRACT_END_TIME_FIELD_NUMBER: _builtins.int
     BINDING_FIELD_NUMBER: _builtins.int
-    SIM_REPLACE_DATE_FIELD_NUMBER: _builtins.int
+    SIM_REPLACE_TIME_FIELD_NUMBER: _builtins.int
     SUSPENSION_REASON_FIELD_NUMBER: _builtins.int
-    SUSPENSION_END_DATE_FIELD_NUMBER: _builtins.int
+    SUSPENSION_END_TIME_FIELD_NUMBER: _builtins.int
     EMERGENCY_CALLS_ALLOWED_FIELD_NUMBER: _builtins.int
     KIND_FIELD_NUMBER: _builtins.int
     RATING_TYPE_FIELD_NUMBER: _builtins.int
@@ -264,19 +264,19 @@ class Product(_message.Message):
     address: _builtins.str
     """Where a broadband access is installed."""
     @_builtins.property
-    def start_date(self) -> _timestamp_pb2.Timestamp:
+    def start_time(self) -> _timestamp_pb2.Timestamp:
         """When it was opened."""
 
     @_builtins.property
-    def contract_end_date(self) -> _timestamp_pb2.Timestamp:
+    def contract_end_time(self) -> _timestamp_pb2.Timestamp:
         """Until when a contract runs; unset without one."""
 
     @_builtins.property
-    def sim_replace_date(self) -> _timestamp_pb2.Timestamp:
+    def sim_replace_time(self) -> _timestamp_pb2.Timestamp:
         """When the SIM card was last replaced; unset if never."""
 
     @_builtins.property
-    def suspension_end_date(self) -> _timestamp_pb2.Timestamp:
+    def suspension_end_time(self) -> _timestamp_pb2.Timestamp:
         """Until when it is suspended; unset for an open end."""
 
     @_builtins.property
@@ -290,12 +290,12 @@ class Product(_message.Message):
         number: _builtins.str = ...,
         status: Global___ProductStatus.ValueType = ...,
         plan_id: _builtins.str = ...,
-        start_date: _timestamp_pb2.Timestamp | None = ...,
-        contract_end_date: _timestamp_pb2.Timestamp | None = ...,
+        start_time: _timestamp_pb2.Timestamp | None = ...,
+        contract_end_time: _timestamp_pb2.Timestamp | None = ...,
         binding: _builtins.str = ...,
-        sim_replace_date: _timestamp_pb2.Timestamp | None = ...,
+        sim_replace_time: _timestamp_pb2.Timestamp | None = ...,
         suspension_reason: _builtins.str = ...,
-        suspension_end_date: _timestamp_pb2.Timestamp | None = ...,
+        suspension_end_time: _timestamp_pb2.Timestamp | None = ...,
         emergency_calls_allowed: _builtins.bool = ...,
         kind: _configuration_pb2.LineKind.ValueType = ...,
         rating_type: Global___RatingType.ValueType = ...,
@@ -304,9 +304,9 @@ class Product(_message.Message):
         subscriptions: _abc.Iterable[Global___Subscription] | None = ...,
         address: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["contract_end_date", b"contract_end_date", "sim_replace_date", b"sim_replace_date", "start_date", b"start_date", "suspension_end_date", b"suspension_end_date"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["contract_end_time", b"contract_end_time", "sim_replace_time", b"sim_replace_time", "start_time", b"start_time", "suspension_end_time", b"suspension_end_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "binding", b"binding", "card_kind", b"card_kind", "contract_end_date", b"contract_end_date", "emergency_calls_allowed", b"emergency_calls_allowed", "id", b"id", "kind", b"kind", "number", b"number", "plan_id", b"plan_id", "rating_type", b"rating_type", "sim_replace_date", b"sim_replace_date", "start_date", b"start_date", "status", b"status", "subscriptions", b"subscriptions", "suspension_end_date", b"suspension_end_date", "suspension_kind", b"suspension_kind", "suspension_reason", b"suspension_reason"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "binding", b"binding", "card_kind", b"card_kind", "contract_end_time", b"contract_end_time", "emergency_calls_allowed", b"emergency_calls_allowed", "id", b"id", "kind", b"kind", "number", b"number", "plan_id", b"plan_id", "rating_type", b"rating_type", "sim_replace_time", b"sim_replace_time", "start_time", b"start_time", "status", b"status", "subscriptions", b"subscriptions", "suspension_end_time", b"suspension_end_time", "suspension_kind", b"suspension_kind", "suspension_reason", b"suspension_reason"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

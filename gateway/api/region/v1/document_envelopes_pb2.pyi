@@ -97,11 +97,11 @@ class DocumentNotification(_message.Message):
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-    REGISTER_ID_FIELD_NUMBER: _builtins.int
+    DOCUMENT_ID_FIELD_NUMBER: _builtins.int
     NUMBER_FIELD_NUMBER: _builtins.int
     REGISTRATION_FIELD_NUMBER: _builtins.int
     WITHDRAWAL_FIELD_NUMBER: _builtins.int
-    register_id: _builtins.str
+    document_id: _builtins.str
     """The document."""
     number: _builtins.str
     """The customer's number, in E.164 with the plus sign."""
@@ -116,14 +116,14 @@ class DocumentNotification(_message.Message):
     def __init__(
         self,
         *,
-        register_id: _builtins.str = ...,
+        document_id: _builtins.str = ...,
         number: _builtins.str = ...,
         registration: Global___DocumentNotification.Registration | None = ...,
         withdrawal: Global___DocumentNotification.Withdrawal | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["registration", b"registration", "told", b"told", "withdrawal", b"withdrawal"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["number", b"number", "register_id", b"register_id", "registration", b"registration", "told", b"told", "withdrawal", b"withdrawal"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["document_id", b"document_id", "number", b"number", "registration", b"registration", "told", b"told", "withdrawal", b"withdrawal"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_told: _TypeAlias = _typing.Literal["registration", "withdrawal"]  # noqa: Y015
     _WhichOneofArgType_told: _TypeAlias = _typing.Literal["told", b"told"]  # noqa: Y015
@@ -167,11 +167,11 @@ class DocumentContentQuestion(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    REGISTER_ID_FIELD_NUMBER: _builtins.int
+    DOCUMENT_ID_FIELD_NUMBER: _builtins.int
     NUMBER_FIELD_NUMBER: _builtins.int
     OFFSET_FIELD_NUMBER: _builtins.int
     STAFF_ID_FIELD_NUMBER: _builtins.int
-    register_id: _builtins.str
+    document_id: _builtins.str
     """The document."""
     number: _builtins.str
     """The customer's number, in E.164 with the plus sign."""
@@ -182,14 +182,14 @@ class DocumentContentQuestion(_message.Message):
     def __init__(
         self,
         *,
-        register_id: _builtins.str = ...,
+        document_id: _builtins.str = ...,
         number: _builtins.str = ...,
         offset: _builtins.int = ...,
         staff_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["number", b"number", "offset", b"offset", "register_id", b"register_id", "staff_id", b"staff_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["document_id", b"document_id", "number", b"number", "offset", b"offset", "staff_id", b"staff_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

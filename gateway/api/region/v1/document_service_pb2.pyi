@@ -182,11 +182,11 @@ class UploadDocumentResponse(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    REGISTER_ID_FIELD_NUMBER: _builtins.int
+    DOCUMENT_ID_FIELD_NUMBER: _builtins.int
     RECEIVED_FIELD_NUMBER: _builtins.int
     STATE_FIELD_NUMBER: _builtins.int
     REFUSED_FIELD_NUMBER: _builtins.int
-    register_id: _builtins.str
+    document_id: _builtins.str
     """The id under which the register has it, or will."""
     received: _builtins.int
     """How many bytes are durable; the next chunk begins there."""
@@ -199,14 +199,14 @@ class UploadDocumentResponse(_message.Message):
     def __init__(
         self,
         *,
-        register_id: _builtins.str = ...,
+        document_id: _builtins.str = ...,
         received: _builtins.int = ...,
         state: Global___UploadState.ValueType = ...,
         refused: _order_pb2.OrderError | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["refused", b"refused"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["received", b"received", "refused", b"refused", "register_id", b"register_id", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["document_id", b"document_id", "received", b"received", "refused", b"refused", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -218,7 +218,7 @@ class RegisteredDocument(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    REGISTER_ID_FIELD_NUMBER: _builtins.int
+    DOCUMENT_ID_FIELD_NUMBER: _builtins.int
     CODE_FIELD_NUMBER: _builtins.int
     REGION_FIELD_NUMBER: _builtins.int
     VERIFIER_FIELD_NUMBER: _builtins.int
@@ -229,7 +229,7 @@ class RegisteredDocument(_message.Message):
     SIZE_FIELD_NUMBER: _builtins.int
     KEYED_HASH_FIELD_NUMBER: _builtins.int
     REGISTER_TIME_FIELD_NUMBER: _builtins.int
-    register_id: _builtins.str
+    document_id: _builtins.str
     """`<verifying region>/<operator>/<request id>`: unique in the federation."""
     code: _builtins.str
     """The material."""
@@ -262,7 +262,7 @@ class RegisteredDocument(_message.Message):
     def __init__(
         self,
         *,
-        register_id: _builtins.str = ...,
+        document_id: _builtins.str = ...,
         code: _builtins.str = ...,
         region: _builtins.str = ...,
         verifier: _builtins.str = ...,
@@ -276,7 +276,7 @@ class RegisteredDocument(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["expire_time", b"expire_time", "register_time", b"register_time", "verify_time", b"verify_time", "withdraw_time", b"withdraw_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "expire_time", b"expire_time", "keyed_hash", b"keyed_hash", "media_type", b"media_type", "region", b"region", "register_id", b"register_id", "register_time", b"register_time", "size", b"size", "verifier", b"verifier", "verify_time", b"verify_time", "withdraw_time", b"withdraw_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "document_id", b"document_id", "expire_time", b"expire_time", "keyed_hash", b"keyed_hash", "media_type", b"media_type", "region", b"region", "register_time", b"register_time", "size", b"size", "verifier", b"verifier", "verify_time", b"verify_time", "withdraw_time", b"withdraw_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -341,12 +341,12 @@ class GetDocumentContentRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     NUMBER_FIELD_NUMBER: _builtins.int
-    REGISTER_ID_FIELD_NUMBER: _builtins.int
+    DOCUMENT_ID_FIELD_NUMBER: _builtins.int
     OFFSET_FIELD_NUMBER: _builtins.int
     REQUESTER_FIELD_NUMBER: _builtins.int
     number: _builtins.str
     """The customer's number."""
-    register_id: _builtins.str
+    document_id: _builtins.str
     """The document."""
     offset: _builtins.int
     """From where on; what came before is not sent again."""
@@ -358,13 +358,13 @@ class GetDocumentContentRequest(_message.Message):
         self,
         *,
         number: _builtins.str = ...,
-        register_id: _builtins.str = ...,
+        document_id: _builtins.str = ...,
         offset: _builtins.int = ...,
         requester: _types_pb2.Requester | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["requester", b"requester"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["number", b"number", "offset", b"offset", "register_id", b"register_id", "requester", b"requester"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["document_id", b"document_id", "number", b"number", "offset", b"offset", "requester", b"requester"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -458,7 +458,7 @@ class CountingDocument(_message.Message):
 
     DOCUMENT_FIELD_NUMBER: _builtins.int
     REGION_FIELD_NUMBER: _builtins.int
-    COUNTS_UNTIL_FIELD_NUMBER: _builtins.int
+    EXPIRE_TIME_FIELD_NUMBER: _builtins.int
     region: _builtins.str
     """The region that verified it."""
     @_builtins.property
@@ -466,7 +466,7 @@ class CountingDocument(_message.Message):
         """As it stands in an order; with its register id where it is on file."""
 
     @_builtins.property
-    def counts_until(self) -> _timestamp_pb2.Timestamp:
+    def expire_time(self) -> _timestamp_pb2.Timestamp:
         """Until when it counts for this business."""
 
     def __init__(
@@ -474,11 +474,11 @@ class CountingDocument(_message.Message):
         *,
         document: _types_pb2.Document | None = ...,
         region: _builtins.str = ...,
-        counts_until: _timestamp_pb2.Timestamp | None = ...,
+        expire_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["counts_until", b"counts_until", "document", b"document"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["document", b"document", "expire_time", b"expire_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["counts_until", b"counts_until", "document", b"document", "region", b"region"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["document", b"document", "expire_time", b"expire_time", "region", b"region"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -524,9 +524,9 @@ class WithdrawDocumentRequest(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    REGISTER_ID_FIELD_NUMBER: _builtins.int
+    DOCUMENT_ID_FIELD_NUMBER: _builtins.int
     REQUESTER_FIELD_NUMBER: _builtins.int
-    register_id: _builtins.str
+    document_id: _builtins.str
     """The document."""
     @_builtins.property
     def requester(self) -> _types_pb2.Requester:
@@ -535,12 +535,12 @@ class WithdrawDocumentRequest(_message.Message):
     def __init__(
         self,
         *,
-        register_id: _builtins.str = ...,
+        document_id: _builtins.str = ...,
         requester: _types_pb2.Requester | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["requester", b"requester"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["register_id", b"register_id", "requester", b"requester"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["document_id", b"document_id", "requester", b"requester"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -601,14 +601,14 @@ class DocumentReuse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     BUSINESS_FIELD_NUMBER: _builtins.int
-    HANDLING_REGION_FIELD_NUMBER: _builtins.int
+    ORIGIN_REGION_FIELD_NUMBER: _builtins.int
     HOME_REGION_FIELD_NUMBER: _builtins.int
     ORDERS_FIELD_NUMBER: _builtins.int
     WITH_PAPERS_FIELD_NUMBER: _builtins.int
     WITHOUT_HANDING_IN_FIELD_NUMBER: _builtins.int
     business: _builtins.str
     """The business."""
-    handling_region: _builtins.str
+    origin_region: _builtins.str
     """Where they were handled."""
     home_region: _builtins.str
     """Whose customers they were about."""
@@ -622,7 +622,7 @@ class DocumentReuse(_message.Message):
         self,
         *,
         business: _builtins.str = ...,
-        handling_region: _builtins.str = ...,
+        origin_region: _builtins.str = ...,
         home_region: _builtins.str = ...,
         orders: _builtins.int = ...,
         with_papers: _builtins.int = ...,
@@ -630,7 +630,7 @@ class DocumentReuse(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["business", b"business", "handling_region", b"handling_region", "home_region", b"home_region", "orders", b"orders", "with_papers", b"with_papers", "without_handing_in", b"without_handing_in"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["business", b"business", "home_region", b"home_region", "orders", b"orders", "origin_region", b"origin_region", "with_papers", b"with_papers", "without_handing_in", b"without_handing_in"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -235,13 +235,13 @@ class AskForRegulatorRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     REQUEST_ID_FIELD_NUMBER: _builtins.int
-    DOCKET_FIELD_NUMBER: _builtins.int
+    TICKET_ID_FIELD_NUMBER: _builtins.int
     REQUESTER_FIELD_NUMBER: _builtins.int
     WAIT_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Chosen and stored by the caller before the first try, 1 to 64 characters of [A-Za-z0-9._-]."""
-    docket: _builtins.str
-    """The docket number."""
+    ticket_id: _builtins.str
+    """The ticket id."""
     @_builtins.property
     def requester(self) -> _types_pb2.Requester:
         """Who passes it on."""
@@ -254,13 +254,13 @@ class AskForRegulatorRequest(_message.Message):
         self,
         *,
         request_id: _builtins.str = ...,
-        docket: _builtins.str = ...,
+        ticket_id: _builtins.str = ...,
         requester: _types_pb2.Requester | None = ...,
         wait: _duration_pb2.Duration | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["requester", b"requester", "wait", b"wait"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["docket", b"docket", "request_id", b"request_id", "requester", b"requester", "wait", b"wait"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["request_id", b"request_id", "requester", b"requester", "ticket_id", b"ticket_id", "wait", b"wait"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -296,12 +296,12 @@ class ExportDossierRequest(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    DOCKET_FIELD_NUMBER: _builtins.int
+    TICKET_ID_FIELD_NUMBER: _builtins.int
     APPELLANT_FIELD_NUMBER: _builtins.int
     STATEMENTS_FIELD_NUMBER: _builtins.int
     CUSTOMER_ASKS_FIELD_NUMBER: _builtins.int
-    docket: _builtins.str
-    """The docket number."""
+    ticket_id: _builtins.str
+    """The ticket id."""
     customer_asks: _builtins.bool
     """Whether the customer wants the regulator, though nothing else leads there yet."""
     @_builtins.property
@@ -315,14 +315,14 @@ class ExportDossierRequest(_message.Message):
     def __init__(
         self,
         *,
-        docket: _builtins.str = ...,
+        ticket_id: _builtins.str = ...,
         appellant: Global___Appellant | None = ...,
         statements: Global___DossierStatements | None = ...,
         customer_asks: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["appellant", b"appellant", "statements", b"statements"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["appellant", b"appellant", "customer_asks", b"customer_asks", "docket", b"docket", "statements", b"statements"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["appellant", b"appellant", "customer_asks", b"customer_asks", "statements", b"statements", "ticket_id", b"ticket_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -402,7 +402,7 @@ class Dossier(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    DOCKET_FIELD_NUMBER: _builtins.int
+    TICKET_ID_FIELD_NUMBER: _builtins.int
     EXPORT_TIME_FIELD_NUMBER: _builtins.int
     AUTHOR_FIELD_NUMBER: _builtins.int
     TIME_ZONE_FIELD_NUMBER: _builtins.int
@@ -417,8 +417,8 @@ class Dossier(_message.Message):
     COMPLAINT_FIELD_NUMBER: _builtins.int
     LEDGER_FIELD_NUMBER: _builtins.int
     LATENESS_FIELD_NUMBER: _builtins.int
-    docket: _builtins.str
-    """The docket number."""
+    ticket_id: _builtins.str
+    """The ticket id."""
     author: _builtins.str
     """By whom: region and staff id."""
     time_zone: _builtins.str
@@ -470,7 +470,7 @@ class Dossier(_message.Message):
     def __init__(
         self,
         *,
-        docket: _builtins.str = ...,
+        ticket_id: _builtins.str = ...,
         export_time: _timestamp_pb2.Timestamp | None = ...,
         author: _builtins.str = ...,
         time_zone: _builtins.str = ...,
@@ -488,7 +488,7 @@ class Dossier(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["appellant", b"appellant", "category", b"category", "complaint", b"complaint", "department", b"department", "export_time", b"export_time", "lateness", b"lateness", "respondent", b"respondent", "statements", b"statements"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["appellant", b"appellant", "author", b"author", "category", b"category", "complaint", b"complaint", "complaint_class", b"complaint_class", "conditions", b"conditions", "department", b"department", "docket", b"docket", "export_time", b"export_time", "lateness", b"lateness", "ledger", b"ledger", "respondent", b"respondent", "statements", b"statements", "time_zone", b"time_zone", "verdict", b"verdict"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["appellant", b"appellant", "author", b"author", "category", b"category", "complaint", b"complaint", "complaint_class", b"complaint_class", "conditions", b"conditions", "department", b"department", "export_time", b"export_time", "lateness", b"lateness", "ledger", b"ledger", "respondent", b"respondent", "statements", b"statements", "ticket_id", b"ticket_id", "time_zone", b"time_zone", "verdict", b"verdict"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

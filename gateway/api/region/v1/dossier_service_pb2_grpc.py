@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class DossierServiceStub:
-    """Level 5 of complaints, in the region of first contact.
+    """Level 5 of complaints, in the origin region.
     """
 
     def __init__(self, channel):
@@ -48,7 +48,7 @@ class DossierServiceStub:
 
 
 class DossierServiceServicer:
-    """Level 5 of complaints, in the region of first contact.
+    """Level 5 of complaints, in the origin region.
     """
 
     def AskForRegulator(self, request, context):
@@ -87,7 +87,7 @@ def add_DossierServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class DossierService:
-    """Level 5 of complaints, in the region of first contact.
+    """Level 5 of complaints, in the origin region.
     """
 
     @staticmethod

@@ -13,7 +13,7 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class DossierServiceStub:
-    """Level 5 of complaints, in the region of first contact."""
+    """Level 5 of complaints, in the origin region."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     AskForRegulator: _aio.UnaryUnaryMultiCallable[_dossier_service_pb2.AskForRegulatorRequest, _dossier_service_pb2.AskForRegulatorResponse]
@@ -22,7 +22,7 @@ class DossierServiceStub:
     """Exports all that this region knows of a complaint, with each condition of an appeal looked at. From level 5 on, once the law's limit has passed, or where the customer asks. The reading is recorded."""
 
 class DossierServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Level 5 of complaints, in the region of first contact."""
+    """Level 5 of complaints, in the origin region."""
 
     @_abc_1.abstractmethod
     def AskForRegulator(

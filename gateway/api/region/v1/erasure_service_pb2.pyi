@@ -47,33 +47,33 @@ ERASURE_REASON_RETENTION_OVER: ErasureReason.ValueType  # 3
 """The time for which it may be kept is over, or its purpose is."""
 Global___ErasureReason: _TypeAlias = ErasureReason  # noqa: Y015
 
-class _CustomerStanding:
+class _CustomerStatus:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
 
-class _CustomerStandingEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_CustomerStanding.ValueType], _builtins.type):
+class _CustomerStatusEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_CustomerStatus.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
-    CUSTOMER_STANDING_UNSPECIFIED: _CustomerStanding.ValueType  # 0
+    CUSTOMER_STATUS_UNSPECIFIED: _CustomerStatus.ValueType  # 0
     """Never valid."""
-    CUSTOMER_STANDING_ACTIVE: _CustomerStanding.ValueType  # 1
+    CUSTOMER_STATUS_ACTIVE: _CustomerStatus.ValueType  # 1
     """All that the region's work needs."""
-    CUSTOMER_STANDING_RESTRICTED: _CustomerStanding.ValueType  # 2
+    CUSTOMER_STATUS_RESTRICTED: _CustomerStatus.ValueType  # 2
     """It is stored, and nothing else."""
-    CUSTOMER_STANDING_ERASED: _CustomerStanding.ValueType  # 3
+    CUSTOMER_STATUS_ERASED: _CustomerStatus.ValueType  # 3
     """Nothing: it cannot be read any more, by anybody."""
 
-class CustomerStanding(_CustomerStanding, metaclass=_CustomerStandingEnumTypeWrapper):
+class CustomerStatus(_CustomerStatus, metaclass=_CustomerStatusEnumTypeWrapper):
     """What may be done with a customer's data."""
 
-CUSTOMER_STANDING_UNSPECIFIED: CustomerStanding.ValueType  # 0
+CUSTOMER_STATUS_UNSPECIFIED: CustomerStatus.ValueType  # 0
 """Never valid."""
-CUSTOMER_STANDING_ACTIVE: CustomerStanding.ValueType  # 1
+CUSTOMER_STATUS_ACTIVE: CustomerStatus.ValueType  # 1
 """All that the region's work needs."""
-CUSTOMER_STANDING_RESTRICTED: CustomerStanding.ValueType  # 2
+CUSTOMER_STATUS_RESTRICTED: CustomerStatus.ValueType  # 2
 """It is stored, and nothing else."""
-CUSTOMER_STANDING_ERASED: CustomerStanding.ValueType  # 3
+CUSTOMER_STATUS_ERASED: CustomerStatus.ValueType  # 3
 """Nothing: it cannot be read any more, by anybody."""
-Global___CustomerStanding: _TypeAlias = CustomerStanding  # noqa: Y015
+Global___CustomerStatus: _TypeAlias = CustomerStatus  # noqa: Y015
 
 @_typing.final
 class Erasure(_message.Message):
@@ -294,20 +294,20 @@ class RestrictCustomerResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     CUSTOMER_ID_FIELD_NUMBER: _builtins.int
-    STANDING_FIELD_NUMBER: _builtins.int
+    STATUS_FIELD_NUMBER: _builtins.int
     customer_id: _builtins.str
     """The region's id of the customer."""
-    standing: Global___CustomerStanding.ValueType
+    status: Global___CustomerStatus.ValueType
     """RESTRICTED."""
     def __init__(
         self,
         *,
         customer_id: _builtins.str = ...,
-        standing: Global___CustomerStanding.ValueType = ...,
+        status: Global___CustomerStatus.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["customer_id", b"customer_id", "standing", b"standing"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["customer_id", b"customer_id", "status", b"status"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -354,20 +354,20 @@ class LiftRestrictionResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     CUSTOMER_ID_FIELD_NUMBER: _builtins.int
-    STANDING_FIELD_NUMBER: _builtins.int
+    STATUS_FIELD_NUMBER: _builtins.int
     customer_id: _builtins.str
     """The region's id of the customer."""
-    standing: Global___CustomerStanding.ValueType
+    status: Global___CustomerStatus.ValueType
     """ACTIVE."""
     def __init__(
         self,
         *,
         customer_id: _builtins.str = ...,
-        standing: Global___CustomerStanding.ValueType = ...,
+        status: Global___CustomerStatus.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["customer_id", b"customer_id", "standing", b"standing"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["customer_id", b"customer_id", "status", b"status"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -145,7 +145,7 @@ class FaultCommand(_message.Message):
     """The fault."""
     @_builtins.property
     def requester(self) -> _types_pb2.Requester:
-        """Who asks, in the handling region."""
+        """Who asks, in the origin region."""
 
     @_builtins.property
     def respond(self) -> Global___FaultCommand.Respond:

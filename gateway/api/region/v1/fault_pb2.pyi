@@ -260,14 +260,14 @@ class Fault(_message.Message):
     VERSION_FIELD_NUMBER: _builtins.int
     STATE_FIELD_NUMBER: _builtins.int
     REPORT_FIELD_NUMBER: _builtins.int
-    HANDLING_REGION_FIELD_NUMBER: _builtins.int
+    ORIGIN_REGION_FIELD_NUMBER: _builtins.int
     OPERATOR_FIELD_NUMBER: _builtins.int
     HOME_REGION_FIELD_NUMBER: _builtins.int
     OWNER_REGION_FIELD_NUMBER: _builtins.int
     SEVERITY_FIELD_NUMBER: _builtins.int
     TERMINAL_CAUSED_FIELD_NUMBER: _builtins.int
-    CREATION_DATE_FIELD_NUMBER: _builtins.int
-    EXPECTED_RESOLUTION_DATE_FIELD_NUMBER: _builtins.int
+    CREATE_TIME_FIELD_NUMBER: _builtins.int
+    EXPECTED_RESOLUTION_TIME_FIELD_NUMBER: _builtins.int
     OUTAGES_FIELD_NUMBER: _builtins.int
     STATE_CHANGES_FIELD_NUMBER: _builtins.int
     NOTES_FIELD_NUMBER: _builtins.int
@@ -281,12 +281,12 @@ class Fault(_message.Message):
     EVALUATION_FIELD_NUMBER: _builtins.int
     STEPS_FIELD_NUMBER: _builtins.int
     id: _builtins.str
-    """`<handling region>/F<day>-<number>`."""
+    """`<origin region>/F<day>-<number>`."""
     version: _builtins.int
     """How often the region that owns it has decided; zero before it has taken it up."""
     state: Global___FaultState.ValueType
     """How it stands."""
-    handling_region: _builtins.str
+    origin_region: _builtins.str
     """The region in which it was reported."""
     operator: _builtins.str
     """The operator system that reported it; `staff/<name>` of staff."""
@@ -313,11 +313,11 @@ class Fault(_message.Message):
         """What was reported."""
 
     @_builtins.property
-    def creation_date(self) -> _timestamp_pb2.Timestamp:
+    def create_time(self) -> _timestamp_pb2.Timestamp:
         """When it was reported."""
 
     @_builtins.property
-    def expected_resolution_date(self) -> _timestamp_pb2.Timestamp:
+    def expected_resolution_time(self) -> _timestamp_pb2.Timestamp:
         """Until when it is expected to be repaired: what the customer is told. The limit, unless somebody has estimated."""
 
     @_builtins.property
@@ -355,14 +355,14 @@ class Fault(_message.Message):
         version: _builtins.int = ...,
         state: Global___FaultState.ValueType = ...,
         report: Global___FaultReport | None = ...,
-        handling_region: _builtins.str = ...,
+        origin_region: _builtins.str = ...,
         operator: _builtins.str = ...,
         home_region: _builtins.str = ...,
         owner_region: _builtins.str = ...,
         severity: Global___FaultSeverity.ValueType = ...,
         terminal_caused: _builtins.bool = ...,
-        creation_date: _timestamp_pb2.Timestamp | None = ...,
-        expected_resolution_date: _timestamp_pb2.Timestamp | None = ...,
+        create_time: _timestamp_pb2.Timestamp | None = ...,
+        expected_resolution_time: _timestamp_pb2.Timestamp | None = ...,
         outages: _abc.Iterable[Global___FaultOutage] | None = ...,
         state_changes: _abc.Iterable[Global___FaultStateChange] | None = ...,
         notes: _abc.Iterable[Global___FaultNote] | None = ...,
@@ -376,9 +376,9 @@ class Fault(_message.Message):
         evaluation: Global___FaultEvaluation | None = ...,
         steps: _abc.Iterable[Global___FaultStep] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["creation_date", b"creation_date", "evaluation", b"evaluation", "expected_resolution_date", b"expected_resolution_date", "repair", b"repair", "report", b"report", "review", b"review"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "evaluation", b"evaluation", "expected_resolution_time", b"expected_resolution_time", "repair", b"repair", "report", b"report", "review", b"review"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cause", b"cause", "creation_date", b"creation_date", "evaluation", b"evaluation", "expected_resolution_date", b"expected_resolution_date", "handling_region", b"handling_region", "home_region", b"home_region", "id", b"id", "notes", b"notes", "operator", b"operator", "outages", b"outages", "owner_region", b"owner_region", "problem", b"problem", "reopenings", b"reopenings", "repair", b"repair", "report", b"report", "resolution", b"resolution", "review", b"review", "root_cause", b"root_cause", "severity", b"severity", "state", b"state", "state_changes", b"state_changes", "steps", b"steps", "terminal_caused", b"terminal_caused", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cause", b"cause", "create_time", b"create_time", "evaluation", b"evaluation", "expected_resolution_time", b"expected_resolution_time", "home_region", b"home_region", "id", b"id", "notes", b"notes", "operator", b"operator", "origin_region", b"origin_region", "outages", b"outages", "owner_region", b"owner_region", "problem", b"problem", "reopenings", b"reopenings", "repair", b"repair", "report", b"report", "resolution", b"resolution", "review", b"review", "root_cause", b"root_cause", "severity", b"severity", "state", b"state", "state_changes", b"state_changes", "steps", b"steps", "terminal_caused", b"terminal_caused", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

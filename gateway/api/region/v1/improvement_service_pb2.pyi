@@ -26,7 +26,7 @@ class ImprovementAction(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     ID_FIELD_NUMBER: _builtins.int
-    DOCKET_FIELD_NUMBER: _builtins.int
+    TICKET_ID_FIELD_NUMBER: _builtins.int
     CATEGORY_FIELD_NUMBER: _builtins.int
     CAUSE_CODE_FIELD_NUMBER: _builtins.int
     TEXT_FIELD_NUMBER: _builtins.int
@@ -43,7 +43,7 @@ class ImprovementAction(_message.Message):
     OVERDUE_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """`<region>/action-<number>`."""
-    docket: _builtins.str
+    ticket_id: _builtins.str
     """The complaint that it was recorded for, or the fault whose review names it as a measure."""
     category: _builtins.str
     """The category of that complaint; FAULT for a fault."""
@@ -64,7 +64,7 @@ class ImprovementAction(_message.Message):
     repeats: _builtins.int
     """Of a complaint: how many of this category and cause were filed since it was recorded, and are closed."""
     last_repeat: _builtins.str
-    """The docket of the last of them."""
+    """The ticket id of the last of them."""
     ineffective: _builtins.bool
     """Whether one of them was filed after the action was finished: it has not helped."""
     overdue: _builtins.bool
@@ -81,7 +81,7 @@ class ImprovementAction(_message.Message):
         self,
         *,
         id: _builtins.str = ...,
-        docket: _builtins.str = ...,
+        ticket_id: _builtins.str = ...,
         category: _builtins.str = ...,
         cause_code: _builtins.str = ...,
         text: _builtins.str = ...,
@@ -99,7 +99,7 @@ class ImprovementAction(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "finish_time", b"finish_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["author", b"author", "category", b"category", "cause_code", b"cause_code", "create_time", b"create_time", "docket", b"docket", "due_date", b"due_date", "finish_time", b"finish_time", "finisher", b"finisher", "id", b"id", "ineffective", b"ineffective", "last_repeat", b"last_repeat", "outcome", b"outcome", "overdue", b"overdue", "owner", b"owner", "repeats", b"repeats", "text", b"text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["author", b"author", "category", b"category", "cause_code", b"cause_code", "create_time", b"create_time", "due_date", b"due_date", "finish_time", b"finish_time", "finisher", b"finisher", "id", b"id", "ineffective", b"ineffective", "last_repeat", b"last_repeat", "outcome", b"outcome", "overdue", b"overdue", "owner", b"owner", "repeats", b"repeats", "text", b"text", "ticket_id", b"ticket_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -112,14 +112,14 @@ class AddImprovementActionRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     REQUEST_ID_FIELD_NUMBER: _builtins.int
-    DOCKET_FIELD_NUMBER: _builtins.int
+    TICKET_ID_FIELD_NUMBER: _builtins.int
     TEXT_FIELD_NUMBER: _builtins.int
     OWNER_FIELD_NUMBER: _builtins.int
     DUE_DATE_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Chosen and stored by the caller before the first try, 1 to 64 characters of [A-Za-z0-9._-]."""
-    docket: _builtins.str
-    """The docket of the closed complaint."""
+    ticket_id: _builtins.str
+    """The ticket id of the closed complaint."""
     text: _builtins.str
     """What is to be done, 1 to 1,000 characters; names no customer."""
     owner: _builtins.str
@@ -130,14 +130,14 @@ class AddImprovementActionRequest(_message.Message):
         self,
         *,
         request_id: _builtins.str = ...,
-        docket: _builtins.str = ...,
+        ticket_id: _builtins.str = ...,
         text: _builtins.str = ...,
         owner: _builtins.str = ...,
         due_date: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["docket", b"docket", "due_date", b"due_date", "owner", b"owner", "request_id", b"request_id", "text", b"text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["due_date", b"due_date", "owner", b"owner", "request_id", b"request_id", "text", b"text", "ticket_id", b"ticket_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -29,7 +29,7 @@ class OrderSubmission(_message.Message):
     ORDER_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def order(self) -> _order_pb2.Order:
-        """The order as the handling region took it in; version zero."""
+        """The order as the origin region took it in; version zero."""
 
     def __init__(
         self,
@@ -145,7 +145,7 @@ class OrderCommand(_message.Message):
     """The order id."""
     @_builtins.property
     def requester(self) -> _types_pb2.Requester:
-        """Who asks, in the handling region."""
+        """Who asks, in the origin region."""
 
     @_builtins.property
     def cancel(self) -> Global___OrderCommand.Cancel:

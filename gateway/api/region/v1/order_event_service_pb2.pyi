@@ -87,15 +87,15 @@ class OrderEvent(_message.Message):
     VERSION_FIELD_NUMBER: _builtins.int
     BUSINESS_FIELD_NUMBER: _builtins.int
     STATE_FIELD_NUMBER: _builtins.int
-    HANDLING_REGION_FIELD_NUMBER: _builtins.int
+    ORIGIN_REGION_FIELD_NUMBER: _builtins.int
     HOME_REGION_FIELD_NUMBER: _builtins.int
     OPERATOR_FIELD_NUMBER: _builtins.int
     AWAITING_FIELD_NUMBER: _builtins.int
     ACTION_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
     STEPS_DONE_FIELD_NUMBER: _builtins.int
-    ORDER_DATE_FIELD_NUMBER: _builtins.int
-    EXPECTED_COMPLETION_DATE_FIELD_NUMBER: _builtins.int
+    CREATE_TIME_FIELD_NUMBER: _builtins.int
+    EXPECTED_COMPLETION_TIME_FIELD_NUMBER: _builtins.int
     sequence: _builtins.int
     """Counts this region's events."""
     order_id: _builtins.str
@@ -106,7 +106,7 @@ class OrderEvent(_message.Message):
     """The business code."""
     state: _order_pb2.OrderState.ValueType
     """The state that it was in."""
-    handling_region: _builtins.str
+    origin_region: _builtins.str
     """Where the customer stands."""
     home_region: _builtins.str
     """Who owns the customer; empty while unknown."""
@@ -125,11 +125,11 @@ class OrderEvent(_message.Message):
         """When it was committed, by this region's clock."""
 
     @_builtins.property
-    def order_date(self) -> _timestamp_pb2.Timestamp:
+    def create_time(self) -> _timestamp_pb2.Timestamp:
         """When it was taken in."""
 
     @_builtins.property
-    def expected_completion_date(self) -> _timestamp_pb2.Timestamp:
+    def expected_completion_time(self) -> _timestamp_pb2.Timestamp:
         """By when it was promised."""
 
     def __init__(
@@ -141,19 +141,19 @@ class OrderEvent(_message.Message):
         version: _builtins.int = ...,
         business: _builtins.str = ...,
         state: _order_pb2.OrderState.ValueType = ...,
-        handling_region: _builtins.str = ...,
+        origin_region: _builtins.str = ...,
         home_region: _builtins.str = ...,
         operator: _builtins.str = ...,
         awaiting: _order_pb2.Party.ValueType = ...,
         action: _builtins.str = ...,
         reason: _reason_pb2.Reason.ValueType = ...,
         steps_done: _builtins.int = ...,
-        order_date: _timestamp_pb2.Timestamp | None = ...,
-        expected_completion_date: _timestamp_pb2.Timestamp | None = ...,
+        create_time: _timestamp_pb2.Timestamp | None = ...,
+        expected_completion_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["event_time", b"event_time", "expected_completion_date", b"expected_completion_date", "order_date", b"order_date"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "event_time", b"event_time", "expected_completion_time", b"expected_completion_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "awaiting", b"awaiting", "business", b"business", "event_time", b"event_time", "expected_completion_date", b"expected_completion_date", "handling_region", b"handling_region", "home_region", b"home_region", "operator", b"operator", "order_date", b"order_date", "order_id", b"order_id", "reason", b"reason", "sequence", b"sequence", "state", b"state", "steps_done", b"steps_done", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "awaiting", b"awaiting", "business", b"business", "create_time", b"create_time", "event_time", b"event_time", "expected_completion_time", b"expected_completion_time", "home_region", b"home_region", "operator", b"operator", "order_id", b"order_id", "origin_region", b"origin_region", "reason", b"reason", "sequence", b"sequence", "state", b"state", "steps_done", b"steps_done", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -92,9 +92,9 @@ class _PartyEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Party.ValueType
     PARTY_UNSPECIFIED: _Party.ValueType  # 0
     """Nobody: the order is final."""
     PARTY_CUSTOMER: _Party.ValueType  # 1
-    """The customer, through the handling region."""
-    PARTY_HANDLING_REGION: _Party.ValueType  # 2
-    """The handling region's operator."""
+    """The customer, through the origin region."""
+    PARTY_ORIGIN_REGION: _Party.ValueType  # 2
+    """The origin region's operator."""
     PARTY_HOME_STAFF: _Party.ValueType  # 3
     """The home region's staff."""
     PARTY_HOME_REGION: _Party.ValueType  # 4
@@ -108,9 +108,9 @@ class Party(_Party, metaclass=_PartyEnumTypeWrapper):
 PARTY_UNSPECIFIED: Party.ValueType  # 0
 """Nobody: the order is final."""
 PARTY_CUSTOMER: Party.ValueType  # 1
-"""The customer, through the handling region."""
-PARTY_HANDLING_REGION: Party.ValueType  # 2
-"""The handling region's operator."""
+"""The customer, through the origin region."""
+PARTY_ORIGIN_REGION: Party.ValueType  # 2
+"""The origin region's operator."""
 PARTY_HOME_STAFF: Party.ValueType  # 3
 """The home region's staff."""
 PARTY_HOME_REGION: Party.ValueType  # 4
@@ -145,7 +145,7 @@ Global___PaperUse: _TypeAlias = PaperUse  # noqa: Y015
 
 @_typing.final
 class Order(_message.Message):
-    """One handling of one business for one customer. Owned by the home region; the handling region keeps the highest version it has seen."""
+    """One handling of one business for one customer. Owned by the home region; the origin region keeps the highest version it has seen."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -173,13 +173,13 @@ class Order(_message.Message):
     VERSION_FIELD_NUMBER: _builtins.int
     STATE_FIELD_NUMBER: _builtins.int
     REQUEST_FIELD_NUMBER: _builtins.int
-    HANDLING_REGION_FIELD_NUMBER: _builtins.int
+    ORIGIN_REGION_FIELD_NUMBER: _builtins.int
     OPERATOR_FIELD_NUMBER: _builtins.int
     HOME_REGION_FIELD_NUMBER: _builtins.int
-    ORDER_DATE_FIELD_NUMBER: _builtins.int
-    EXPECTED_COMPLETION_DATE_FIELD_NUMBER: _builtins.int
-    COMPLETION_DATE_FIELD_NUMBER: _builtins.int
-    CANCELLATION_DATE_FIELD_NUMBER: _builtins.int
+    CREATE_TIME_FIELD_NUMBER: _builtins.int
+    EXPECTED_COMPLETION_TIME_FIELD_NUMBER: _builtins.int
+    COMPLETION_TIME_FIELD_NUMBER: _builtins.int
+    CANCELLATION_TIME_FIELD_NUMBER: _builtins.int
     CANCELLATION_REASON_FIELD_NUMBER: _builtins.int
     AWAITING_FIELD_NUMBER: _builtins.int
     QUOTE_FIELD_NUMBER: _builtins.int
@@ -195,12 +195,12 @@ class Order(_message.Message):
     STEPS_FIELD_NUMBER: _builtins.int
     PAPER_USE_FIELD_NUMBER: _builtins.int
     id: _builtins.str
-    """`<handling region>/<operator>/<request id>`: unique in the federation."""
+    """`<origin region>/<operator>/<request id>`: unique in the federation."""
     version: _builtins.int
     """Counts the home region's decisions; zero until it has decided."""
     state: Global___OrderState.ValueType
     """How it stands."""
-    handling_region: _builtins.str
+    origin_region: _builtins.str
     """Where the customer stands."""
     operator: _builtins.str
     """The operator system that submitted it; `node/complaints` for what the node itself ordered for a complaint."""
@@ -219,19 +219,19 @@ class Order(_message.Message):
         """What was asked."""
 
     @_builtins.property
-    def order_date(self) -> _timestamp_pb2.Timestamp:
-        """When the handling region took it in."""
+    def create_time(self) -> _timestamp_pb2.Timestamp:
+        """When the origin region took it in."""
 
     @_builtins.property
-    def expected_completion_date(self) -> _timestamp_pb2.Timestamp:
+    def expected_completion_time(self) -> _timestamp_pb2.Timestamp:
         """When it is to be done by, as promised to the customer."""
 
     @_builtins.property
-    def completion_date(self) -> _timestamp_pb2.Timestamp:
+    def completion_time(self) -> _timestamp_pb2.Timestamp:
         """When it was done."""
 
     @_builtins.property
-    def cancellation_date(self) -> _timestamp_pb2.Timestamp:
+    def cancellation_time(self) -> _timestamp_pb2.Timestamp:
         """When it was cancelled."""
 
     @_builtins.property
@@ -281,13 +281,13 @@ class Order(_message.Message):
         version: _builtins.int = ...,
         state: Global___OrderState.ValueType = ...,
         request: Global___OrderRequest | None = ...,
-        handling_region: _builtins.str = ...,
+        origin_region: _builtins.str = ...,
         operator: _builtins.str = ...,
         home_region: _builtins.str = ...,
-        order_date: _timestamp_pb2.Timestamp | None = ...,
-        expected_completion_date: _timestamp_pb2.Timestamp | None = ...,
-        completion_date: _timestamp_pb2.Timestamp | None = ...,
-        cancellation_date: _timestamp_pb2.Timestamp | None = ...,
+        create_time: _timestamp_pb2.Timestamp | None = ...,
+        expected_completion_time: _timestamp_pb2.Timestamp | None = ...,
+        completion_time: _timestamp_pb2.Timestamp | None = ...,
+        cancellation_time: _timestamp_pb2.Timestamp | None = ...,
         cancellation_reason: _builtins.str = ...,
         awaiting: Global___Awaiting | None = ...,
         quote: Global___Quote | None = ...,
@@ -303,9 +303,9 @@ class Order(_message.Message):
         steps: _abc.Iterable[_configuration_pb2.Step.ValueType] | None = ...,
         paper_use: Global___PaperUse.ValueType = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["awaiting", b"awaiting", "cancellation_date", b"cancellation_date", "completion_date", b"completion_date", "error", b"error", "expected_completion_date", b"expected_completion_date", "order_date", b"order_date", "quote", b"quote", "request", b"request"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["awaiting", b"awaiting", "cancellation_time", b"cancellation_time", "completion_time", b"completion_time", "create_time", b"create_time", "error", b"error", "expected_completion_time", b"expected_completion_time", "quote", b"quote", "request", b"request"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["awaiting", b"awaiting", "cancellation_date", b"cancellation_date", "cancellation_reason", b"cancellation_reason", "completion_date", b"completion_date", "documents_requested", b"documents_requested", "error", b"error", "expected_completion_date", b"expected_completion_date", "expedites", b"expedites", "handling_region", b"handling_region", "home_region", b"home_region", "id", b"id", "jeopardy_alerts", b"jeopardy_alerts", "notes", b"notes", "operator", b"operator", "order_date", b"order_date", "paper_use", b"paper_use", "product_id", b"product_id", "quote", b"quote", "request", b"request", "results", b"results", "state", b"state", "state_changes", b"state_changes", "steps", b"steps", "steps_done", b"steps_done", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["awaiting", b"awaiting", "cancellation_reason", b"cancellation_reason", "cancellation_time", b"cancellation_time", "completion_time", b"completion_time", "create_time", b"create_time", "documents_requested", b"documents_requested", "error", b"error", "expected_completion_time", b"expected_completion_time", "expedites", b"expedites", "home_region", b"home_region", "id", b"id", "jeopardy_alerts", b"jeopardy_alerts", "notes", b"notes", "operator", b"operator", "origin_region", b"origin_region", "paper_use", b"paper_use", "product_id", b"product_id", "quote", b"quote", "request", b"request", "results", b"results", "state", b"state", "state_changes", b"state_changes", "steps", b"steps", "steps_done", b"steps_done", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -429,7 +429,7 @@ class Quote(_message.Message):
 
     DESCRIPTION_FIELD_NUMBER: _builtins.int
     AMOUNT_FIELD_NUMBER: _builtins.int
-    EFFECTIVE_DATE_FIELD_NUMBER: _builtins.int
+    EFFECTIVE_TIME_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def description(self) -> _types_pb2.LocalizedText:
         """The offer in words."""
@@ -439,7 +439,7 @@ class Quote(_message.Message):
         """What it costs, or what is paid out."""
 
     @_builtins.property
-    def effective_date(self) -> _timestamp_pb2.Timestamp:
+    def effective_time(self) -> _timestamp_pb2.Timestamp:
         """From when it holds; unset for at once."""
 
     def __init__(
@@ -447,11 +447,11 @@ class Quote(_message.Message):
         *,
         description: _types_pb2.LocalizedText | None = ...,
         amount: _types_pb2.Money | None = ...,
-        effective_date: _timestamp_pb2.Timestamp | None = ...,
+        effective_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "description", b"description", "effective_date", b"effective_date"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "description", b"description", "effective_time", b"effective_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "description", b"description", "effective_date", b"effective_date"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "description", b"description", "effective_time", b"effective_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -613,7 +613,7 @@ class JeopardyAlert(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    ALERT_DATE_FIELD_NUMBER: _builtins.int
+    ALERT_TIME_FIELD_NUMBER: _builtins.int
     REGION_FIELD_NUMBER: _builtins.int
     MESSAGE_FIELD_NUMBER: _builtins.int
     region: _builtins.str
@@ -621,19 +621,19 @@ class JeopardyAlert(_message.Message):
     message: _builtins.str
     """What is in danger."""
     @_builtins.property
-    def alert_date(self) -> _timestamp_pb2.Timestamp:
+    def alert_time(self) -> _timestamp_pb2.Timestamp:
         """When it was raised."""
 
     def __init__(
         self,
         *,
-        alert_date: _timestamp_pb2.Timestamp | None = ...,
+        alert_time: _timestamp_pb2.Timestamp | None = ...,
         region: _builtins.str = ...,
         message: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["alert_date", b"alert_date"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["alert_time", b"alert_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["alert_date", b"alert_date", "message", b"message", "region", b"region"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alert_time", b"alert_time", "message", b"message", "region", b"region"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -33,7 +33,7 @@ class _ReviewDecisionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Review
     REVIEW_DECISION_APPROVE: _ReviewDecision.ValueType  # 1
     """Go on."""
     REVIEW_DECISION_RETURN: _ReviewDecision.ValueType  # 2
-    """More documents are needed; the same order goes back to the handling region."""
+    """More documents are needed; the same order goes back to the origin region."""
     REVIEW_DECISION_REJECT: _ReviewDecision.ValueType  # 3
     """The order fails."""
 
@@ -45,7 +45,7 @@ REVIEW_DECISION_UNSPECIFIED: ReviewDecision.ValueType  # 0
 REVIEW_DECISION_APPROVE: ReviewDecision.ValueType  # 1
 """Go on."""
 REVIEW_DECISION_RETURN: ReviewDecision.ValueType  # 2
-"""More documents are needed; the same order goes back to the handling region."""
+"""More documents are needed; the same order goes back to the origin region."""
 REVIEW_DECISION_REJECT: ReviewDecision.ValueType  # 3
 """The order fails."""
 Global___ReviewDecision: _TypeAlias = ReviewDecision  # noqa: Y015

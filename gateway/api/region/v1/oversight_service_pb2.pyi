@@ -32,11 +32,11 @@ class OrderSummary(_message.Message):
     BUSINESS_FIELD_NUMBER: _builtins.int
     STATE_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
-    HANDLING_REGION_FIELD_NUMBER: _builtins.int
+    ORIGIN_REGION_FIELD_NUMBER: _builtins.int
     HOME_REGION_FIELD_NUMBER: _builtins.int
     AWAITING_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
-    ORDER_DATE_FIELD_NUMBER: _builtins.int
+    CREATE_TIME_FIELD_NUMBER: _builtins.int
     NUMBER_PREFIX_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """The order id."""
@@ -46,7 +46,7 @@ class OrderSummary(_message.Message):
     """How it stands."""
     version: _builtins.int
     """The version that this region has."""
-    handling_region: _builtins.str
+    origin_region: _builtins.str
     """Where the customer stands."""
     home_region: _builtins.str
     """Who owns the customer; empty while unknown."""
@@ -59,7 +59,7 @@ class OrderSummary(_message.Message):
         """Whose turn it is, since when, until when."""
 
     @_builtins.property
-    def order_date(self) -> _timestamp_pb2.Timestamp:
+    def create_time(self) -> _timestamp_pb2.Timestamp:
         """When it was taken in."""
 
     def __init__(
@@ -69,16 +69,16 @@ class OrderSummary(_message.Message):
         business: _builtins.str = ...,
         state: _order_pb2.OrderState.ValueType = ...,
         version: _builtins.int = ...,
-        handling_region: _builtins.str = ...,
+        origin_region: _builtins.str = ...,
         home_region: _builtins.str = ...,
         awaiting: _order_pb2.Awaiting | None = ...,
         reason: _reason_pb2.Reason.ValueType = ...,
-        order_date: _timestamp_pb2.Timestamp | None = ...,
+        create_time: _timestamp_pb2.Timestamp | None = ...,
         number_prefix: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["awaiting", b"awaiting", "order_date", b"order_date"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["awaiting", b"awaiting", "create_time", b"create_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["awaiting", b"awaiting", "business", b"business", "handling_region", b"handling_region", "home_region", b"home_region", "id", b"id", "number_prefix", b"number_prefix", "order_date", b"order_date", "reason", b"reason", "state", b"state", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["awaiting", b"awaiting", "business", b"business", "create_time", b"create_time", "home_region", b"home_region", "id", b"id", "number_prefix", b"number_prefix", "origin_region", b"origin_region", "reason", b"reason", "state", b"state", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -215,6 +215,7 @@ class EnvelopeTrace(_message.Message):
     ATTEMPTS_FIELD_NUMBER: _builtins.int
     JOURNEY_FIELD_NUMBER: _builtins.int
     TRACEPARENT_FIELD_NUMBER: _builtins.int
+    NOT_TAKEN_REASON_FIELD_NUMBER: _builtins.int
     envelope_id: _builtins.str
     """The envelope id."""
     kind: _relay_pb2.EnvelopeKind.ValueType
@@ -227,6 +228,8 @@ class EnvelopeTrace(_message.Message):
     """How often it was sent; 0 until the receipt is in, because it is not known before."""
     traceparent: _builtins.str
     """The W3C traceparent, to find it in the tracing system."""
+    not_taken_reason: _reason_pb2.Reason.ValueType
+    """Why the destination has not taken it, by its last answer; it is kept and sent again. Unset where the destination has said nothing."""
     @_builtins.property
     def journey(self) -> _relay_pb2.Journey:
         """Every hop there and back; empty until the receipt is in."""
@@ -241,10 +244,11 @@ class EnvelopeTrace(_message.Message):
         attempts: _builtins.int = ...,
         journey: _relay_pb2.Journey | None = ...,
         traceparent: _builtins.str = ...,
+        not_taken_reason: _reason_pb2.Reason.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["journey", b"journey"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "destination", b"destination", "envelope_id", b"envelope_id", "journey", b"journey", "kind", b"kind", "origin", b"origin", "traceparent", b"traceparent"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "destination", b"destination", "envelope_id", b"envelope_id", "journey", b"journey", "kind", b"kind", "not_taken_reason", b"not_taken_reason", "origin", b"origin", "traceparent", b"traceparent"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -25,7 +25,7 @@ if _version_not_supported:
     )
 
 
-class OversightServiceStub:
+class OrderOversightServiceStub:
     """Served by region nodes to coordinators.
     """
 
@@ -36,18 +36,18 @@ class OversightServiceStub:
             channel: A grpc.Channel.
         """
         self.ListOrderSummaries = channel.unary_unary(
-                '/gateway.api.region.v1.OversightService/ListOrderSummaries',
+                '/gateway.api.region.v1.OrderOversightService/ListOrderSummaries',
                 request_serializer=gateway_dot_api_dot_region_dot_v1_dot_oversight__service__pb2.ListOrderSummariesRequest.SerializeToString,
                 response_deserializer=gateway_dot_api_dot_region_dot_v1_dot_oversight__service__pb2.ListOrderSummariesResponse.FromString,
                 _registered_method=True)
         self.GetOrderTrace = channel.unary_unary(
-                '/gateway.api.region.v1.OversightService/GetOrderTrace',
+                '/gateway.api.region.v1.OrderOversightService/GetOrderTrace',
                 request_serializer=gateway_dot_api_dot_region_dot_v1_dot_oversight__service__pb2.GetOrderTraceRequest.SerializeToString,
                 response_deserializer=gateway_dot_api_dot_region_dot_v1_dot_oversight__service__pb2.GetOrderTraceResponse.FromString,
                 _registered_method=True)
 
 
-class OversightServiceServicer:
+class OrderOversightServiceServicer:
     """Served by region nodes to coordinators.
     """
 
@@ -66,7 +66,7 @@ class OversightServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
 
-def add_OversightServiceServicer_to_server(servicer, server):
+def add_OrderOversightServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
             'ListOrderSummaries': grpc.unary_unary_rpc_method_handler(
                     servicer.ListOrderSummaries,
@@ -80,13 +80,13 @@ def add_OversightServiceServicer_to_server(servicer, server):
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
-            'gateway.api.region.v1.OversightService', rpc_method_handlers)
+            'gateway.api.region.v1.OrderOversightService', rpc_method_handlers)
     server.add_generic_rpc_handlers((generic_handler,))
-    server.add_registered_method_handlers('gateway.api.region.v1.OversightService', rpc_method_handlers)
+    server.add_registered_method_handlers('gateway.api.region.v1.OrderOversightService', rpc_method_handlers)
 
 
  # This class is part of an EXPERIMENTAL API.
-class OversightService:
+class OrderOversightService:
     """Served by region nodes to coordinators.
     """
 
@@ -104,7 +104,7 @@ class OversightService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/gateway.api.region.v1.OversightService/ListOrderSummaries',
+            '/gateway.api.region.v1.OrderOversightService/ListOrderSummaries',
             gateway_dot_api_dot_region_dot_v1_dot_oversight__service__pb2.ListOrderSummariesRequest.SerializeToString,
             gateway_dot_api_dot_region_dot_v1_dot_oversight__service__pb2.ListOrderSummariesResponse.FromString,
             options,
@@ -131,7 +131,7 @@ class OversightService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/gateway.api.region.v1.OversightService/GetOrderTrace',
+            '/gateway.api.region.v1.OrderOversightService/GetOrderTrace',
             gateway_dot_api_dot_region_dot_v1_dot_oversight__service__pb2.GetOrderTraceRequest.SerializeToString,
             gateway_dot_api_dot_region_dot_v1_dot_oversight__service__pb2.GetOrderTraceResponse.FromString,
             options,

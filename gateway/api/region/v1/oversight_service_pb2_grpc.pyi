@@ -12,7 +12,7 @@ import abc as _abc_1
 GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
-class OversightServiceStub:
+class OrderOversightServiceStub:
     """Served by region nodes to coordinators."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -21,7 +21,7 @@ class OversightServiceStub:
     GetOrderTrace: _aio.UnaryUnaryMultiCallable[_oversight_service_pb2.GetOrderTraceRequest, _oversight_service_pb2.GetOrderTraceResponse]
     """Gives all that this region noted about one order on its way."""
 
-class OversightServiceServicer(metaclass=_abc_1.ABCMeta):
+class OrderOversightServiceServicer(metaclass=_abc_1.ABCMeta):
     """Served by region nodes to coordinators."""
 
     @_abc_1.abstractmethod
@@ -40,4 +40,4 @@ class OversightServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _abc.Awaitable[_oversight_service_pb2.GetOrderTraceResponse]:
         """Gives all that this region noted about one order on its way."""
 
-def add_OversightServiceServicer_to_server(servicer: OversightServiceServicer, server: _aio.Server) -> None: ...
+def add_OrderOversightServiceServicer_to_server(servicer: OrderOversightServiceServicer, server: _aio.Server) -> None: ...

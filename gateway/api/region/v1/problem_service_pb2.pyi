@@ -241,7 +241,7 @@ class FollowedProblem(_message.Message):
 
     @_builtins.property
     def complaints(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """The dockets of complaints about the network that belong to it: of lines that use what is affected, filed meanwhile. At most 500."""
+        """The ticket ids of complaints about the network that belong to it: of lines that use what is affected, filed meanwhile. At most 500."""
 
     def __init__(
         self,

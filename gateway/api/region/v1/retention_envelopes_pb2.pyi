@@ -19,7 +19,7 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class HoldUpdate(_message.Message):
-    """Payload of ENVELOPE_KIND_LEGAL_HOLD. The subject of the envelope is `legal-hold/` and the id of an order, the docket of a
+    """Payload of ENVELOPE_KIND_LEGAL_HOLD. The subject of the envelope is `legal-hold/` and the id of an order, the ticket id of a
     complaint, or `document/` and the id of a document. The result of the receipt is empty.
     """
 

@@ -159,7 +159,7 @@ class _DisclosureKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Disclo
     DISCLOSURE_KIND_FAULT_SENT: _DisclosureKind.ValueType  # 40
     """A fault of the customer's line was sent to the region in which it is."""
     DISCLOSURE_KIND_REPEAT_TOLD: _DisclosureKind.ValueType  # 11
-    """The region of first contact of a complaint of the customer was told which complaint in another region that one repeats."""
+    """The origin region of a complaint of the customer was told which complaint in another region that one repeats."""
     DISCLOSURE_KIND_SUPPORT_SENT: _DisclosureKind.ValueType  # 55
     """A support request about the customer's line was sent to the region at fault."""
 
@@ -191,7 +191,7 @@ DISCLOSURE_KIND_COMPLAINT_SENT: DisclosureKind.ValueType  # 10
 DISCLOSURE_KIND_FAULT_SENT: DisclosureKind.ValueType  # 40
 """A fault of the customer's line was sent to the region in which it is."""
 DISCLOSURE_KIND_REPEAT_TOLD: DisclosureKind.ValueType  # 11
-"""The region of first contact of a complaint of the customer was told which complaint in another region that one repeats."""
+"""The origin region of a complaint of the customer was told which complaint in another region that one repeats."""
 DISCLOSURE_KIND_SUPPORT_SENT: DisclosureKind.ValueType  # 55
 """A support request about the customer's line was sent to the region at fault."""
 Global___DisclosureKind: _TypeAlias = DisclosureKind  # noqa: Y015
@@ -1058,7 +1058,7 @@ class DisclosureParticulars(_message.Message):
     reference: _builtins.str
     """What obliges, for a legal duty."""
     record: _builtins.str
-    """Which record: the month of a bill, the register id of a document, the docket of a complaint; with the id of what was attached to it."""
+    """Which record: the month of a bill, the register id of a document, the ticket id of a complaint; with the id of what was attached to it."""
     @_builtins.property
     def requester(self) -> _types_pb2.Requester:
         """Who asked."""

@@ -4,8 +4,8 @@ isort:skip_file
 The payloads of envelopes about support requests, experts and spares."""
 
 from collections import abc as _abc
-from gateway.api.region.v1 import support_registry_service_pb2 as _support_registry_service_pb2
 from gateway.api.region.v1 import support_request_pb2 as _support_request_pb2
+from gateway.api.region.v1 import support_resource_service_pb2 as _support_resource_service_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
@@ -183,11 +183,11 @@ class SupportSearch(_message.Message):
     SPARES_FIELD_NUMBER: _builtins.int
     LINKS_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def experts(self) -> _support_registry_service_pb2.ExpertSearch:
+    def experts(self) -> _support_resource_service_pb2.ExpertSearch:
         """Experts. The answer is a ListExpertsResponse."""
 
     @_builtins.property
-    def spares(self) -> _support_registry_service_pb2.SpareSearch:
+    def spares(self) -> _support_resource_service_pb2.SpareSearch:
         """Spares. The answer is a ListSparesResponse."""
 
     @_builtins.property
@@ -197,8 +197,8 @@ class SupportSearch(_message.Message):
     def __init__(
         self,
         *,
-        experts: _support_registry_service_pb2.ExpertSearch | None = ...,
-        spares: _support_registry_service_pb2.SpareSearch | None = ...,
+        experts: _support_resource_service_pb2.ExpertSearch | None = ...,
+        spares: _support_resource_service_pb2.SpareSearch | None = ...,
         links: Global___SupportSearch.LinkSearch | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["experts", b"experts", "links", b"links", "search", b"search", "spares", b"spares"]  # noqa: Y015

@@ -26,7 +26,7 @@ from gateway.api.types.v1 import privacy_pb2 as gateway_dot_api_dot_types_dot_v1
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n+gateway/api/region/v1/support_request.proto\x12\x15gateway.api.region.v1\x1a\"gateway/api/types/v1/privacy.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe8\x03\n\x0eSupportRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x04\x12\x32\n\x05state\x18\x03 \x01(\x0e\x32#.gateway.api.region.v1.SupportState\x12\x36\n\x07inquiry\x18\x04 \x01(\x0b\x32%.gateway.api.region.v1.SupportInquiry\x12\x16\n\x0eopening_region\x18\x05 \x01(\t\x12\x10\n\x08operator\x18\x06 \x01(\t\x12\x14\n\x0cowner_region\x18\x07 \x01(\t\x12\x36\n\x07\x66inding\x18\x08 \x01(\x0b\x32%.gateway.api.region.v1.SupportFinding\x12\x31\n\rcreation_date\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12@\n\rstate_changes\x18\n \x03(\x0b\x32).gateway.api.region.v1.SupportStateChange\x12\x31\n\x05notes\x18\x0b \x03(\x0b\x32\".gateway.api.region.v1.SupportNote\x12\x18\n\nresolution\x18\x0c \x01(\tB\x04\xb8\xbb\x18\x03\x12\x13\n\x0bhome_region\x18\r \x01(\t\"\xbc\x01\n\x0eSupportInquiry\x12\x14\n\x06number\x18\x01 \x01(\tB\x04\xb8\xbb\x18\x01\x12\x15\n\x07subject\x18\x02 \x01(\tB\x04\xb8\xbb\x18\x03\x12\x19\n\x0b\x64\x65scription\x18\x03 \x01(\tB\x04\xb8\xbb\x18\x03\x12\x0f\n\x07service\x18\x04 \x01(\t\x12?\n\x0cmeasurements\x18\x05 \x03(\x0b\x32).gateway.api.region.v1.SupportMeasurement\x12\x10\n\x08staff_id\x18\x06 \x01(\t\"\xc0\x01\n\x12SupportMeasurement\x12\x0c\n\x04link\x18\x01 \x01(\t\x12\x10\n\x08\x64\x65lay_us\x18\x02 \x01(\x03\x12\x1a\n\x12\x64\x65lay_variation_us\x18\x03 \x01(\x03\x12\x10\n\x08loss_ppb\x18\x04 \x01(\x03\x12.\n\nstart_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x85\x01\n\x0eSupportFinding\x12\x0e\n\x06region\x18\x01 \x01(\t\x12\x0c\n\x04link\x18\x02 \x01(\t\x12\x34\n\x06\x66igure\x18\x03 \x01(\x0e\x32$.gateway.api.region.v1.SupportFigure\x12\x10\n\x08measured\x18\x04 \x01(\x03\x12\r\n\x05share\x18\x05 \x01(\x03\"\x98\x01\n\x12SupportStateChange\x12\x32\n\x05state\x18\x01 \x01(\x0e\x32#.gateway.api.region.v1.SupportState\x12(\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06\x61uthor\x18\x03 \x01(\t\x12\x14\n\x06reason\x18\x04 \x01(\tB\x04\xb8\xbb\x18\x03\"[\n\x0bSupportNote\x12\x0e\n\x06\x61uthor\x18\x01 \x01(\t\x12(\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\x04text\x18\x03 \x01(\tB\x04\xb8\xbb\x18\x03*\xa2\x01\n\x0cSupportState\x12\x1d\n\x19SUPPORT_STATE_UNSPECIFIED\x10\x00\x12\x1e\n\x1aSUPPORT_STATE_ACKNOWLEDGED\x10\x01\x12\x1d\n\x19SUPPORT_STATE_IN_PROGRESS\x10\x02\x12\x1a\n\x16SUPPORT_STATE_RESOLVED\x10\x03\x12\x18\n\x14SUPPORT_STATE_CLOSED\x10\x04*\x86\x01\n\rSupportFigure\x12\x1e\n\x1aSUPPORT_FIGURE_UNSPECIFIED\x10\x00\x12\x18\n\x14SUPPORT_FIGURE_DELAY\x10\x01\x12\"\n\x1eSUPPORT_FIGURE_DELAY_VARIATION\x10\x02\x12\x17\n\x13SUPPORT_FIGURE_LOSS\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n+gateway/api/region/v1/support_request.proto\x12\x15gateway.api.region.v1\x1a\"gateway/api/types/v1/privacy.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe5\x03\n\x0eSupportRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x04\x12\x32\n\x05state\x18\x03 \x01(\x0e\x32#.gateway.api.region.v1.SupportState\x12\x36\n\x07inquiry\x18\x04 \x01(\x0b\x32%.gateway.api.region.v1.SupportInquiry\x12\x15\n\rorigin_region\x18\x05 \x01(\t\x12\x10\n\x08operator\x18\x06 \x01(\t\x12\x14\n\x0cowner_region\x18\x07 \x01(\t\x12\x36\n\x07\x66inding\x18\x08 \x01(\x0b\x32%.gateway.api.region.v1.SupportFinding\x12/\n\x0b\x63reate_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12@\n\rstate_changes\x18\n \x03(\x0b\x32).gateway.api.region.v1.SupportStateChange\x12\x31\n\x05notes\x18\x0b \x03(\x0b\x32\".gateway.api.region.v1.SupportNote\x12\x18\n\nresolution\x18\x0c \x01(\tB\x04\xb8\xbb\x18\x03\x12\x13\n\x0bhome_region\x18\r \x01(\t\"\xbc\x01\n\x0eSupportInquiry\x12\x14\n\x06number\x18\x01 \x01(\tB\x04\xb8\xbb\x18\x01\x12\x15\n\x07subject\x18\x02 \x01(\tB\x04\xb8\xbb\x18\x03\x12\x19\n\x0b\x64\x65scription\x18\x03 \x01(\tB\x04\xb8\xbb\x18\x03\x12\x0f\n\x07service\x18\x04 \x01(\t\x12?\n\x0cmeasurements\x18\x05 \x03(\x0b\x32).gateway.api.region.v1.SupportMeasurement\x12\x10\n\x08staff_id\x18\x06 \x01(\t\"\xc0\x01\n\x12SupportMeasurement\x12\x0c\n\x04link\x18\x01 \x01(\t\x12\x10\n\x08\x64\x65lay_us\x18\x02 \x01(\x03\x12\x1a\n\x12\x64\x65lay_variation_us\x18\x03 \x01(\x03\x12\x10\n\x08loss_ppb\x18\x04 \x01(\x03\x12.\n\nstart_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x85\x01\n\x0eSupportFinding\x12\x0e\n\x06region\x18\x01 \x01(\t\x12\x0c\n\x04link\x18\x02 \x01(\t\x12\x34\n\x06\x66igure\x18\x03 \x01(\x0e\x32$.gateway.api.region.v1.SupportFigure\x12\x10\n\x08measured\x18\x04 \x01(\x03\x12\r\n\x05share\x18\x05 \x01(\x03\"\x98\x01\n\x12SupportStateChange\x12\x32\n\x05state\x18\x01 \x01(\x0e\x32#.gateway.api.region.v1.SupportState\x12(\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06\x61uthor\x18\x03 \x01(\t\x12\x14\n\x06reason\x18\x04 \x01(\tB\x04\xb8\xbb\x18\x03\"[\n\x0bSupportNote\x12\x0e\n\x06\x61uthor\x18\x01 \x01(\t\x12(\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\x04text\x18\x03 \x01(\tB\x04\xb8\xbb\x18\x03*\xa2\x01\n\x0cSupportState\x12\x1d\n\x19SUPPORT_STATE_UNSPECIFIED\x10\x00\x12\x1e\n\x1aSUPPORT_STATE_ACKNOWLEDGED\x10\x01\x12\x1d\n\x19SUPPORT_STATE_IN_PROGRESS\x10\x02\x12\x1a\n\x16SUPPORT_STATE_RESOLVED\x10\x03\x12\x18\n\x14SUPPORT_STATE_CLOSED\x10\x04*\x86\x01\n\rSupportFigure\x12\x1e\n\x1aSUPPORT_FIGURE_UNSPECIFIED\x10\x00\x12\x18\n\x14SUPPORT_FIGURE_DELAY\x10\x01\x12\"\n\x1eSUPPORT_FIGURE_DELAY_VARIATION\x10\x02\x12\x17\n\x13SUPPORT_FIGURE_LOSS\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -45,20 +45,20 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SUPPORTSTATECHANGE'].fields_by_name['reason']._serialized_options = b'\270\273\030\003'
   _globals['_SUPPORTNOTE'].fields_by_name['text']._loaded_options = None
   _globals['_SUPPORTNOTE'].fields_by_name['text']._serialized_options = b'\270\273\030\003'
-  _globals['_SUPPORTSTATE']._serialized_start=1401
-  _globals['_SUPPORTSTATE']._serialized_end=1563
-  _globals['_SUPPORTFIGURE']._serialized_start=1566
-  _globals['_SUPPORTFIGURE']._serialized_end=1700
+  _globals['_SUPPORTSTATE']._serialized_start=1398
+  _globals['_SUPPORTSTATE']._serialized_end=1560
+  _globals['_SUPPORTFIGURE']._serialized_start=1563
+  _globals['_SUPPORTFIGURE']._serialized_end=1697
   _globals['_SUPPORTREQUEST']._serialized_start=140
-  _globals['_SUPPORTREQUEST']._serialized_end=628
-  _globals['_SUPPORTINQUIRY']._serialized_start=631
-  _globals['_SUPPORTINQUIRY']._serialized_end=819
-  _globals['_SUPPORTMEASUREMENT']._serialized_start=822
-  _globals['_SUPPORTMEASUREMENT']._serialized_end=1014
-  _globals['_SUPPORTFINDING']._serialized_start=1017
-  _globals['_SUPPORTFINDING']._serialized_end=1150
-  _globals['_SUPPORTSTATECHANGE']._serialized_start=1153
-  _globals['_SUPPORTSTATECHANGE']._serialized_end=1305
-  _globals['_SUPPORTNOTE']._serialized_start=1307
-  _globals['_SUPPORTNOTE']._serialized_end=1398
+  _globals['_SUPPORTREQUEST']._serialized_end=625
+  _globals['_SUPPORTINQUIRY']._serialized_start=628
+  _globals['_SUPPORTINQUIRY']._serialized_end=816
+  _globals['_SUPPORTMEASUREMENT']._serialized_start=819
+  _globals['_SUPPORTMEASUREMENT']._serialized_end=1011
+  _globals['_SUPPORTFINDING']._serialized_start=1014
+  _globals['_SUPPORTFINDING']._serialized_end=1147
+  _globals['_SUPPORTSTATECHANGE']._serialized_start=1150
+  _globals['_SUPPORTSTATECHANGE']._serialized_end=1302
+  _globals['_SUPPORTNOTE']._serialized_start=1304
+  _globals['_SUPPORTNOTE']._serialized_end=1395
 # @@protoc_insertion_point(module_scope)

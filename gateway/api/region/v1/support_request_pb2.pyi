@@ -90,11 +90,11 @@ class SupportRequest(_message.Message):
     VERSION_FIELD_NUMBER: _builtins.int
     STATE_FIELD_NUMBER: _builtins.int
     INQUIRY_FIELD_NUMBER: _builtins.int
-    OPENING_REGION_FIELD_NUMBER: _builtins.int
+    ORIGIN_REGION_FIELD_NUMBER: _builtins.int
     OPERATOR_FIELD_NUMBER: _builtins.int
     OWNER_REGION_FIELD_NUMBER: _builtins.int
     FINDING_FIELD_NUMBER: _builtins.int
-    CREATION_DATE_FIELD_NUMBER: _builtins.int
+    CREATE_TIME_FIELD_NUMBER: _builtins.int
     STATE_CHANGES_FIELD_NUMBER: _builtins.int
     NOTES_FIELD_NUMBER: _builtins.int
     RESOLUTION_FIELD_NUMBER: _builtins.int
@@ -105,7 +105,7 @@ class SupportRequest(_message.Message):
     """How often the region at fault has decided; zero before it has it."""
     state: Global___SupportState.ValueType
     """How it stands."""
-    opening_region: _builtins.str
+    origin_region: _builtins.str
     """The region that opened it."""
     operator: _builtins.str
     """The operator system that opened it; `staff/<name>` of staff."""
@@ -124,7 +124,7 @@ class SupportRequest(_message.Message):
         """Why that one."""
 
     @_builtins.property
-    def creation_date(self) -> _timestamp_pb2.Timestamp:
+    def create_time(self) -> _timestamp_pb2.Timestamp:
         """When it was opened."""
 
     @_builtins.property
@@ -142,19 +142,19 @@ class SupportRequest(_message.Message):
         version: _builtins.int = ...,
         state: Global___SupportState.ValueType = ...,
         inquiry: Global___SupportInquiry | None = ...,
-        opening_region: _builtins.str = ...,
+        origin_region: _builtins.str = ...,
         operator: _builtins.str = ...,
         owner_region: _builtins.str = ...,
         finding: Global___SupportFinding | None = ...,
-        creation_date: _timestamp_pb2.Timestamp | None = ...,
+        create_time: _timestamp_pb2.Timestamp | None = ...,
         state_changes: _abc.Iterable[Global___SupportStateChange] | None = ...,
         notes: _abc.Iterable[Global___SupportNote] | None = ...,
         resolution: _builtins.str = ...,
         home_region: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["creation_date", b"creation_date", "finding", b"finding", "inquiry", b"inquiry"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "finding", b"finding", "inquiry", b"inquiry"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["creation_date", b"creation_date", "finding", b"finding", "home_region", b"home_region", "id", b"id", "inquiry", b"inquiry", "notes", b"notes", "opening_region", b"opening_region", "operator", b"operator", "owner_region", b"owner_region", "resolution", b"resolution", "state", b"state", "state_changes", b"state_changes", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "finding", b"finding", "home_region", b"home_region", "id", b"id", "inquiry", b"inquiry", "notes", b"notes", "operator", b"operator", "origin_region", b"origin_region", "owner_region", b"owner_region", "resolution", b"resolution", "state", b"state", "state_changes", b"state_changes", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

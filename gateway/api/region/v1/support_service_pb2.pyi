@@ -4,8 +4,8 @@ isort:skip_file
 What operator systems and staff do with support requests (specification 9.2(4) and 10.2(4))."""
 
 from collections import abc as _abc
-from gateway.api.region.v1 import support_registry_service_pb2 as _support_registry_service_pb2
 from gateway.api.region.v1 import support_request_pb2 as _support_request_pb2
+from gateway.api.region.v1 import support_resource_service_pb2 as _support_resource_service_pb2
 from gateway.api.types.v1 import types_pb2 as _types_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import duration_pb2 as _duration_pb2
@@ -73,14 +73,14 @@ class OpenSupportRequestResponse(_message.Message):
         """The support request as it was taken in."""
 
     @_builtins.property
-    def unanswered(self) -> _containers.RepeatedCompositeFieldContainer[_support_registry_service_pb2.SupportUnanswered]:
+    def unanswered(self) -> _containers.RepeatedCompositeFieldContainer[_support_resource_service_pb2.SupportUnanswered]:
         """The regions that did not say what they have measured; it is opened without that."""
 
     def __init__(
         self,
         *,
         request: _support_request_pb2.SupportRequest | None = ...,
-        unanswered: _abc.Iterable[_support_registry_service_pb2.SupportUnanswered] | None = ...,
+        unanswered: _abc.Iterable[_support_resource_service_pb2.SupportUnanswered] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["request", b"request"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...

@@ -28,7 +28,7 @@ class VerificationQuery(_message.Message):
     VERIFY_FIELD_NUMBER: _builtins.int
     CHANGE_PASSWORD_FIELD_NUMBER: _builtins.int
     subject: _builtins.str
-    """What the request id belongs to: `<handling region>/<operator>/<request id>`."""
+    """What the request id belongs to: `<origin region>/<operator>/<request id>`."""
     @_builtins.property
     def send_code(self) -> _verification_service_pb2.SendCodeRequest:
         """Send a code."""

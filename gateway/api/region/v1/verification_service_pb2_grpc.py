@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class VerificationServiceStub:
-    """Called at the handling region before a request that needs `OTP` or `PWD`; the home region answers at the time of asking. Nothing of it is stored on the way, and neither code nor password is written to a log anywhere.
+    """Called at the origin region before a request that needs `OTP` or `PWD`; the home region answers at the time of asking. Nothing of it is stored on the way, and neither code nor password is written to a log anywhere.
     """
 
     def __init__(self, channel):
@@ -53,7 +53,7 @@ class VerificationServiceStub:
 
 
 class VerificationServiceServicer:
-    """Called at the handling region before a request that needs `OTP` or `PWD`; the home region answers at the time of asking. Nothing of it is stored on the way, and neither code nor password is written to a log anywhere.
+    """Called at the origin region before a request that needs `OTP` or `PWD`; the home region answers at the time of asking. Nothing of it is stored on the way, and neither code nor password is written to a log anywhere.
     """
 
     def SendCode(self, request, context):
@@ -104,7 +104,7 @@ def add_VerificationServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class VerificationService:
-    """Called at the handling region before a request that needs `OTP` or `PWD`; the home region answers at the time of asking. Nothing of it is stored on the way, and neither code nor password is written to a log anywhere.
+    """Called at the origin region before a request that needs `OTP` or `PWD`; the home region answers at the time of asking. Nothing of it is stored on the way, and neither code nor password is written to a log anywhere.
     """
 
     @staticmethod

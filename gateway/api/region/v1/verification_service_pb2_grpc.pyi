@@ -13,7 +13,7 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class VerificationServiceStub:
-    """Called at the handling region before a request that needs `OTP` or `PWD`; the home region answers at the time of asking. Nothing of it is stored on the way, and neither code nor password is written to a log anywhere."""
+    """Called at the origin region before a request that needs `OTP` or `PWD`; the home region answers at the time of asking. Nothing of it is stored on the way, and neither code nor password is written to a log anywhere."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     SendCode: _aio.UnaryUnaryMultiCallable[_verification_service_pb2.SendCodeRequest, _verification_service_pb2.SendCodeResponse]
@@ -24,7 +24,7 @@ class VerificationServiceStub:
     """Changes the service password for one that the customer chose; needs the one in force, or a code where there is none, as after a reset."""
 
 class VerificationServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Called at the handling region before a request that needs `OTP` or `PWD`; the home region answers at the time of asking. Nothing of it is stored on the way, and neither code nor password is written to a log anywhere."""
+    """Called at the origin region before a request that needs `OTP` or `PWD`; the home region answers at the time of asking. Nothing of it is stored on the way, and neither code nor password is written to a log anywhere."""
 
     @_abc_1.abstractmethod
     def SendCode(

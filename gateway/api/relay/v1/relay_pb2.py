@@ -28,7 +28,7 @@ from gateway.api.types.v1 import reason_pb2 as gateway_dot_api_dot_types_dot_v1_
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n gateway/api/relay/v1/relay.proto\x12\x14gateway.api.relay.v1\x1a!gateway/api/types/v1/access.proto\x1a\"gateway/api/types/v1/privacy.proto\x1a!gateway/api/types/v1/reason.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"4\n\x08\x45nvelope\x12\x15\n\x07\x63ontent\x18\x01 \x01(\x0c\x42\x04\xb8\xbb\x18\x03\x12\x11\n\tsignature\x18\x02 \x01(\x0c\"\xe0\x02\n\x0f\x45nvelopeContent\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0e\n\x06origin\x18\x02 \x01(\t\x12\x13\n\x0b\x64\x65stination\x18\x03 \x01(\t\x12\x30\n\x04kind\x18\x04 \x01(\x0e\x32\".gateway.api.relay.v1.EnvelopeKind\x12\x15\n\x07payload\x18\x05 \x01(\x0c\x42\x04\xb8\xbb\x18\x03\x12/\n\x0b\x63reate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\tnot_after\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0btraceparent\x18\x08 \x01(\t\x12\x1b\n\x13\x66\x65\x64\x65ration_revision\x18\t \x01(\x04\x12\x0f\n\x07subject\x18\n \x01(\t\x12\x10\n\x08operator\x18\x0b \x01(\t\x12\x0c\n\x04\x62ulk\x18\x0c \x01(\x08J\x04\x08\r\x10\x0eR\nanswer_key\"3\n\x07Receipt\x12\x15\n\x07\x63ontent\x18\x01 \x01(\x0c\x42\x04\xb8\xbb\x18\x03\x12\x11\n\tsignature\x18\x02 \x01(\x0c\"\xda\x03\n\x0eReceiptContent\x12\x13\n\x0b\x65nvelope_id\x18\x01 \x01(\t\x12\x0e\n\x06origin\x18\x02 \x01(\t\x12\x13\n\x0b\x64\x65stination\x18\x03 \x01(\t\x12\x16\n\x0e\x63ontent_digest\x18\x04 \x01(\x0c\x12.\n\x07outcome\x18\x05 \x01(\x0e\x32\x1d.gateway.api.relay.v1.Outcome\x12,\n\x06reason\x18\x06 \x01(\x0e\x32\x1c.gateway.api.types.v1.Reason\x12[\n\x11reason_parameters\x18\x07 \x03(\x0b\x32:.gateway.api.relay.v1.ReceiptContent.ReasonParametersEntryB\x04\xb8\xbb\x18\x03\x12\x14\n\x06result\x18\x08 \x01(\x0c\x42\x04\xb8\xbb\x18\x03\x12/\n\x0b\x64\x65\x63ide_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1b\n\x13\x66\x65\x64\x65ration_revision\x18\n \x01(\x04\x12\x10\n\x08moved_to\x18\x0b \x01(\t\x1a\x37\n\x15ReasonParametersEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01J\x04\x08\x0c\x10\rR\x06sealed\"9\n\x07Journey\x12.\n\x06stamps\x18\x01 \x03(\x0b\x32\x1e.gateway.api.relay.v1.HopStamp\"R\n\x08HopStamp\x12\r\n\x05party\x18\x01 \x01(\t\x12\r\n\x05\x65vent\x18\x02 \x01(\t\x12(\n\x04time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x95\x01\n\x05\x42\x61tch\x12\x13\n\x0b\x64\x65stination\x18\x01 \x01(\t\x12\x31\n\tenvelopes\x18\x02 \x03(\x0b\x32\x1e.gateway.api.relay.v1.Envelope\x12.\n\x07journey\x18\x03 \x01(\x0b\x32\x1d.gateway.api.relay.v1.Journey\x12\x14\n\x0ctraceparents\x18\x04 \x03(\t\"s\n\x0b\x42\x61tchAnswer\x12\x34\n\x07results\x18\x01 \x03(\x0b\x32#.gateway.api.relay.v1.DeliverResult\x12.\n\x07journey\x18\x02 \x01(\x0b\x32\x1d.gateway.api.relay.v1.Journey\"\xa2\x01\n\x0e\x44\x65liverRequest\x12\x13\n\x0b\x64\x65stination\x18\x01 \x01(\t\x12.\n\x07journey\x18\x03 \x01(\x0b\x32\x1d.gateway.api.relay.v1.Journey\x12\x0e\n\x06origin\x18\x04 \x01(\t\x12\x14\n\x06sealed\x18\x05 \x01(\x0c\x42\x04\xb8\xbb\x18\x03\x12\x14\n\x0ctraceparents\x18\x06 \x03(\tJ\x04\x08\x02\x10\x03R\tenvelopes\"f\n\x0f\x44\x65liverResponse\x12.\n\x07journey\x18\x02 \x01(\x0b\x32\x1d.gateway.api.relay.v1.Journey\x12\x14\n\x06sealed\x18\x03 \x01(\x0c\x42\x04\xb8\xbb\x18\x03J\x04\x08\x01\x10\x02R\x07results\"\x88\x01\n\rDeliverResult\x12\x30\n\x07receipt\x18\x01 \x01(\x0b\x32\x1d.gateway.api.relay.v1.ReceiptH\x00\x12;\n\rnot_delivered\x18\x02 \x01(\x0b\x32\".gateway.api.relay.v1.NotDeliveredH\x00\x42\x08\n\x06result\"\xd0\x01\n\x0cNotDelivered\x12,\n\x06reason\x18\x01 \x01(\x0e\x32\x1c.gateway.api.types.v1.Reason\x12Y\n\x11reason_parameters\x18\x02 \x03(\x0b\x32\x38.gateway.api.relay.v1.NotDelivered.ReasonParametersEntryB\x04\xb8\xbb\x18\x03\x1a\x37\n\x15ReasonParametersEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01*\xdd\x07\n\x0c\x45nvelopeKind\x12\x1d\n\x19\x45NVELOPE_KIND_UNSPECIFIED\x10\x00\x12\x1e\n\x1a\x45NVELOPE_KIND_ORDER_SUBMIT\x10\x01\x12\x1f\n\x1b\x45NVELOPE_KIND_ORDER_COMMAND\x10\x02\x12\x1e\n\x1a\x45NVELOPE_KIND_ORDER_UPDATE\x10\x03\x12\x1c\n\x18\x45NVELOPE_KIND_BILL_QUERY\x10\x04\x12\x1f\n\x1b\x45NVELOPE_KIND_PROFILE_QUERY\x10\x05\x12\x1e\n\x1a\x45NVELOPE_KIND_VERIFICATION\x10\x06\x12\x19\n\x15\x45NVELOPE_KIND_ERASURE\x10\x07\x12\x19\n\x15\x45NVELOPE_KIND_SHARING\x10\x08\x12\x1a\n\x16\x45NVELOPE_KIND_DOCUMENT\x10\n\x12\x1f\n\x1b\x45NVELOPE_KIND_DOCUMENT_LIST\x10\x0b\x12\"\n\x1e\x45NVELOPE_KIND_DOCUMENT_CONTENT\x10\x0c\x12\x19\n\x15\x45NVELOPE_KIND_WITNESS\x10\r\x12!\n\x1d\x45NVELOPE_KIND_COMPLAINT_FILED\x10\x14\x12#\n\x1f\x45NVELOPE_KIND_COMPLAINT_COMMAND\x10\x15\x12\"\n\x1e\x45NVELOPE_KIND_COMPLAINT_UPDATE\x10\x16\x12\x1c\n\x18\x45NVELOPE_KIND_ATTACHMENT\x10\x1b\x12\x1a\n\x16\x45NVELOPE_KIND_STANDING\x10\x1d\x12\x1c\n\x18\x45NVELOPE_KIND_LEGAL_HOLD\x10\x1f\x12 \n\x1c\x45NVELOPE_KIND_SERVICE_OUTAGE\x10\x30\x12\x1d\n\x19\x45NVELOPE_KIND_PART_OUTAGE\x10\x35\x12%\n!ENVELOPE_KIND_SERVICE_CONFORMANCE\x10\x31\x12 \n\x1c\x45NVELOPE_KIND_FAULT_REPORTED\x10(\x12\x1f\n\x1b\x45NVELOPE_KIND_FAULT_COMMAND\x10)\x12\x1e\n\x1a\x45NVELOPE_KIND_FAULT_UPDATE\x10*\x12!\n\x1d\x45NVELOPE_KIND_COMPLAINT_NOTED\x10#\x12#\n\x1f\x45NVELOPE_KIND_COMPLAINT_REPEATS\x10$\x12!\n\x1d\x45NVELOPE_KIND_SUPPORT_COMMAND\x10\x32\x12 \n\x1c\x45NVELOPE_KIND_SUPPORT_UPDATE\x10\x33\x12 \n\x1c\x45NVELOPE_KIND_SUPPORT_SEARCH\x10\x34*`\n\x07Outcome\x12\x17\n\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x14\n\x10OUTCOME_ACCEPTED\x10\x01\x12\x13\n\x0fOUTCOME_REFUSED\x10\x02\x12\x11\n\rOUTCOME_MOVED\x10\x03\x32x\n\x0cRelayService\x12h\n\x07\x44\x65liver\x12$.gateway.api.relay.v1.DeliverRequest\x1a%.gateway.api.relay.v1.DeliverResponse\"\x10\x90\x02\x02\xaa\xbb\x18\x02\x01\x04\xc0\xbb\x18\x80\x80\x80\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n gateway/api/relay/v1/relay.proto\x12\x14gateway.api.relay.v1\x1a!gateway/api/types/v1/access.proto\x1a\"gateway/api/types/v1/privacy.proto\x1a!gateway/api/types/v1/reason.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"4\n\x08\x45nvelope\x12\x15\n\x07\x63ontent\x18\x01 \x01(\x0c\x42\x04\xb8\xbb\x18\x03\x12\x11\n\tsignature\x18\x02 \x01(\x0c\"\xe2\x02\n\x0f\x45nvelopeContent\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0e\n\x06origin\x18\x02 \x01(\t\x12\x13\n\x0b\x64\x65stination\x18\x03 \x01(\t\x12\x30\n\x04kind\x18\x04 \x01(\x0e\x32\".gateway.api.relay.v1.EnvelopeKind\x12\x15\n\x07payload\x18\x05 \x01(\x0c\x42\x04\xb8\xbb\x18\x03\x12/\n\x0b\x63reate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x65xpire_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0btraceparent\x18\x08 \x01(\t\x12\x1b\n\x13\x66\x65\x64\x65ration_revision\x18\t \x01(\x04\x12\x0f\n\x07subject\x18\n \x01(\t\x12\x10\n\x08operator\x18\x0b \x01(\t\x12\x0c\n\x04\x62ulk\x18\x0c \x01(\x08J\x04\x08\r\x10\x0eR\nanswer_key\"3\n\x07Receipt\x12\x15\n\x07\x63ontent\x18\x01 \x01(\x0c\x42\x04\xb8\xbb\x18\x03\x12\x11\n\tsignature\x18\x02 \x01(\x0c\"\xda\x03\n\x0eReceiptContent\x12\x13\n\x0b\x65nvelope_id\x18\x01 \x01(\t\x12\x0e\n\x06origin\x18\x02 \x01(\t\x12\x13\n\x0b\x64\x65stination\x18\x03 \x01(\t\x12\x16\n\x0e\x63ontent_digest\x18\x04 \x01(\x0c\x12.\n\x07outcome\x18\x05 \x01(\x0e\x32\x1d.gateway.api.relay.v1.Outcome\x12,\n\x06reason\x18\x06 \x01(\x0e\x32\x1c.gateway.api.types.v1.Reason\x12[\n\x11reason_parameters\x18\x07 \x03(\x0b\x32:.gateway.api.relay.v1.ReceiptContent.ReasonParametersEntryB\x04\xb8\xbb\x18\x03\x12\x14\n\x06result\x18\x08 \x01(\x0c\x42\x04\xb8\xbb\x18\x03\x12/\n\x0b\x64\x65\x63ide_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1b\n\x13\x66\x65\x64\x65ration_revision\x18\n \x01(\x04\x12\x10\n\x08moved_to\x18\x0b \x01(\t\x1a\x37\n\x15ReasonParametersEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01J\x04\x08\x0c\x10\rR\x06sealed\"9\n\x07Journey\x12.\n\x06stamps\x18\x01 \x03(\x0b\x32\x1e.gateway.api.relay.v1.HopStamp\"R\n\x08HopStamp\x12\r\n\x05party\x18\x01 \x01(\t\x12\r\n\x05\x65vent\x18\x02 \x01(\t\x12(\n\x04time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x95\x01\n\x05\x42\x61tch\x12\x13\n\x0b\x64\x65stination\x18\x01 \x01(\t\x12\x31\n\tenvelopes\x18\x02 \x03(\x0b\x32\x1e.gateway.api.relay.v1.Envelope\x12.\n\x07journey\x18\x03 \x01(\x0b\x32\x1d.gateway.api.relay.v1.Journey\x12\x14\n\x0ctraceparents\x18\x04 \x03(\t\"s\n\x0b\x42\x61tchAnswer\x12\x34\n\x07results\x18\x01 \x03(\x0b\x32#.gateway.api.relay.v1.DeliverResult\x12.\n\x07journey\x18\x02 \x01(\x0b\x32\x1d.gateway.api.relay.v1.Journey\"\xa2\x01\n\x0e\x44\x65liverRequest\x12\x13\n\x0b\x64\x65stination\x18\x01 \x01(\t\x12.\n\x07journey\x18\x03 \x01(\x0b\x32\x1d.gateway.api.relay.v1.Journey\x12\x0e\n\x06origin\x18\x04 \x01(\t\x12\x14\n\x06sealed\x18\x05 \x01(\x0c\x42\x04\xb8\xbb\x18\x03\x12\x14\n\x0ctraceparents\x18\x06 \x03(\tJ\x04\x08\x02\x10\x03R\tenvelopes\"f\n\x0f\x44\x65liverResponse\x12.\n\x07journey\x18\x02 \x01(\x0b\x32\x1d.gateway.api.relay.v1.Journey\x12\x14\n\x06sealed\x18\x03 \x01(\x0c\x42\x04\xb8\xbb\x18\x03J\x04\x08\x01\x10\x02R\x07results\"\x88\x01\n\rDeliverResult\x12\x30\n\x07receipt\x18\x01 \x01(\x0b\x32\x1d.gateway.api.relay.v1.ReceiptH\x00\x12;\n\rnot_delivered\x18\x02 \x01(\x0b\x32\".gateway.api.relay.v1.NotDeliveredH\x00\x42\x08\n\x06result\"\xd0\x01\n\x0cNotDelivered\x12,\n\x06reason\x18\x01 \x01(\x0e\x32\x1c.gateway.api.types.v1.Reason\x12Y\n\x11reason_parameters\x18\x02 \x03(\x0b\x32\x38.gateway.api.relay.v1.NotDelivered.ReasonParametersEntryB\x04\xb8\xbb\x18\x03\x1a\x37\n\x15ReasonParametersEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01*\x94\x08\n\x0c\x45nvelopeKind\x12\x1d\n\x19\x45NVELOPE_KIND_UNSPECIFIED\x10\x00\x12\x1e\n\x1a\x45NVELOPE_KIND_ORDER_SUBMIT\x10\x01\x12\x1f\n\x1b\x45NVELOPE_KIND_ORDER_COMMAND\x10\x02\x12\x1e\n\x1a\x45NVELOPE_KIND_ORDER_UPDATE\x10\x03\x12\x1c\n\x18\x45NVELOPE_KIND_BILL_QUERY\x10\x04\x12\x1f\n\x1b\x45NVELOPE_KIND_PROFILE_QUERY\x10\x05\x12\x1e\n\x1a\x45NVELOPE_KIND_VERIFICATION\x10\x06\x12\x19\n\x15\x45NVELOPE_KIND_ERASURE\x10\x07\x12\x19\n\x15\x45NVELOPE_KIND_SHARING\x10\x08\x12\x1a\n\x16\x45NVELOPE_KIND_DOCUMENT\x10\n\x12\x1f\n\x1b\x45NVELOPE_KIND_DOCUMENT_LIST\x10\x0b\x12\"\n\x1e\x45NVELOPE_KIND_DOCUMENT_CONTENT\x10\x0c\x12\x19\n\x15\x45NVELOPE_KIND_WITNESS\x10\r\x12!\n\x1d\x45NVELOPE_KIND_COMPLAINT_FILED\x10\x14\x12#\n\x1f\x45NVELOPE_KIND_COMPLAINT_COMMAND\x10\x15\x12\"\n\x1e\x45NVELOPE_KIND_COMPLAINT_UPDATE\x10\x16\x12\x1c\n\x18\x45NVELOPE_KIND_ATTACHMENT\x10\x1b\x12!\n\x1d\x45NVELOPE_KIND_CUSTOMER_STATUS\x10\x1d\x12\x1c\n\x18\x45NVELOPE_KIND_LEGAL_HOLD\x10\x1f\x12 \n\x1c\x45NVELOPE_KIND_SERVICE_OUTAGE\x10\x30\x12\x1d\n\x19\x45NVELOPE_KIND_PART_OUTAGE\x10\x35\x12%\n!ENVELOPE_KIND_SERVICE_CONFORMANCE\x10\x31\x12 \n\x1c\x45NVELOPE_KIND_FAULT_REPORTED\x10(\x12\x1f\n\x1b\x45NVELOPE_KIND_FAULT_COMMAND\x10)\x12\x1e\n\x1a\x45NVELOPE_KIND_FAULT_UPDATE\x10*\x12!\n\x1d\x45NVELOPE_KIND_COMPLAINT_NOTED\x10#\x12#\n\x1f\x45NVELOPE_KIND_COMPLAINT_REPEATS\x10$\x12!\n\x1d\x45NVELOPE_KIND_SUPPORT_COMMAND\x10\x32\x12 \n\x1c\x45NVELOPE_KIND_SUPPORT_UPDATE\x10\x33\x12 \n\x1c\x45NVELOPE_KIND_SUPPORT_SEARCH\x10\x34\"\x04\x08\t\x10\t\"\x04\x08\x0e\x10\x13\"\x04\x08\x17\x10\x1a\"\x04\x08\x1c\x10\x1c\"\x04\x08\x1e\x10\x1e\"\x04\x08 \x10\"\"\x04\x08%\x10\'\"\x04\x08+\x10/*`\n\x07Outcome\x12\x17\n\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x14\n\x10OUTCOME_ACCEPTED\x10\x01\x12\x13\n\x0fOUTCOME_REFUSED\x10\x02\x12\x11\n\rOUTCOME_MOVED\x10\x03\x32x\n\x0cRelayService\x12h\n\x07\x44\x65liver\x12$.gateway.api.relay.v1.DeliverRequest\x1a%.gateway.api.relay.v1.DeliverResponse\"\x10\x90\x02\x02\xaa\xbb\x18\x02\x01\x04\xc0\xbb\x18\x80\x80\x80\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -57,38 +57,38 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_NOTDELIVERED'].fields_by_name['reason_parameters']._serialized_options = b'\270\273\030\003'
   _globals['_RELAYSERVICE'].methods_by_name['Deliver']._loaded_options = None
   _globals['_RELAYSERVICE'].methods_by_name['Deliver']._serialized_options = b'\220\002\002\252\273\030\002\001\004\300\273\030\200\200\200\002'
-  _globals['_ENVELOPEKIND']._serialized_start=2168
-  _globals['_ENVELOPEKIND']._serialized_end=3157
-  _globals['_OUTCOME']._serialized_start=3159
-  _globals['_OUTCOME']._serialized_end=3255
+  _globals['_ENVELOPEKIND']._serialized_start=2170
+  _globals['_ENVELOPEKIND']._serialized_end=3214
+  _globals['_OUTCOME']._serialized_start=3216
+  _globals['_OUTCOME']._serialized_end=3312
   _globals['_ENVELOPE']._serialized_start=197
   _globals['_ENVELOPE']._serialized_end=249
   _globals['_ENVELOPECONTENT']._serialized_start=252
-  _globals['_ENVELOPECONTENT']._serialized_end=604
-  _globals['_RECEIPT']._serialized_start=606
-  _globals['_RECEIPT']._serialized_end=657
-  _globals['_RECEIPTCONTENT']._serialized_start=660
-  _globals['_RECEIPTCONTENT']._serialized_end=1134
-  _globals['_RECEIPTCONTENT_REASONPARAMETERSENTRY']._serialized_start=1065
-  _globals['_RECEIPTCONTENT_REASONPARAMETERSENTRY']._serialized_end=1120
-  _globals['_JOURNEY']._serialized_start=1136
-  _globals['_JOURNEY']._serialized_end=1193
-  _globals['_HOPSTAMP']._serialized_start=1195
-  _globals['_HOPSTAMP']._serialized_end=1277
-  _globals['_BATCH']._serialized_start=1280
-  _globals['_BATCH']._serialized_end=1429
-  _globals['_BATCHANSWER']._serialized_start=1431
-  _globals['_BATCHANSWER']._serialized_end=1546
-  _globals['_DELIVERREQUEST']._serialized_start=1549
-  _globals['_DELIVERREQUEST']._serialized_end=1711
-  _globals['_DELIVERRESPONSE']._serialized_start=1713
-  _globals['_DELIVERRESPONSE']._serialized_end=1815
-  _globals['_DELIVERRESULT']._serialized_start=1818
-  _globals['_DELIVERRESULT']._serialized_end=1954
-  _globals['_NOTDELIVERED']._serialized_start=1957
-  _globals['_NOTDELIVERED']._serialized_end=2165
-  _globals['_NOTDELIVERED_REASONPARAMETERSENTRY']._serialized_start=1065
-  _globals['_NOTDELIVERED_REASONPARAMETERSENTRY']._serialized_end=1120
-  _globals['_RELAYSERVICE']._serialized_start=3257
-  _globals['_RELAYSERVICE']._serialized_end=3377
+  _globals['_ENVELOPECONTENT']._serialized_end=606
+  _globals['_RECEIPT']._serialized_start=608
+  _globals['_RECEIPT']._serialized_end=659
+  _globals['_RECEIPTCONTENT']._serialized_start=662
+  _globals['_RECEIPTCONTENT']._serialized_end=1136
+  _globals['_RECEIPTCONTENT_REASONPARAMETERSENTRY']._serialized_start=1067
+  _globals['_RECEIPTCONTENT_REASONPARAMETERSENTRY']._serialized_end=1122
+  _globals['_JOURNEY']._serialized_start=1138
+  _globals['_JOURNEY']._serialized_end=1195
+  _globals['_HOPSTAMP']._serialized_start=1197
+  _globals['_HOPSTAMP']._serialized_end=1279
+  _globals['_BATCH']._serialized_start=1282
+  _globals['_BATCH']._serialized_end=1431
+  _globals['_BATCHANSWER']._serialized_start=1433
+  _globals['_BATCHANSWER']._serialized_end=1548
+  _globals['_DELIVERREQUEST']._serialized_start=1551
+  _globals['_DELIVERREQUEST']._serialized_end=1713
+  _globals['_DELIVERRESPONSE']._serialized_start=1715
+  _globals['_DELIVERRESPONSE']._serialized_end=1817
+  _globals['_DELIVERRESULT']._serialized_start=1820
+  _globals['_DELIVERRESULT']._serialized_end=1956
+  _globals['_NOTDELIVERED']._serialized_start=1959
+  _globals['_NOTDELIVERED']._serialized_end=2167
+  _globals['_NOTDELIVERED_REASONPARAMETERSENTRY']._serialized_start=1067
+  _globals['_NOTDELIVERED_REASONPARAMETERSENTRY']._serialized_end=1122
+  _globals['_RELAYSERVICE']._serialized_start=3314
+  _globals['_RELAYSERVICE']._serialized_end=3434
 # @@protoc_insertion_point(module_scope)

@@ -30,19 +30,19 @@ class _EnvelopeKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Envelope
     ENVELOPE_KIND_UNSPECIFIED: _EnvelopeKind.ValueType  # 0
     """Never valid."""
     ENVELOPE_KIND_ORDER_SUBMIT: _EnvelopeKind.ValueType  # 1
-    """Command, handling region to home region: take this order."""
+    """Command, origin region to home region: take this order."""
     ENVELOPE_KIND_ORDER_COMMAND: _EnvelopeKind.ValueType  # 2
-    """Command, handling region to home region: cancel, supplement, confirm or expedite an order."""
+    """Command, origin region to home region: cancel, supplement, confirm or expedite an order."""
     ENVELOPE_KIND_ORDER_UPDATE: _EnvelopeKind.ValueType  # 3
-    """Command, home region to handling region: the order has a new version."""
+    """Command, home region to origin region: the order has a new version."""
     ENVELOPE_KIND_BILL_QUERY: _EnvelopeKind.ValueType  # 4
-    """Query, handling region to home region: the bill of a customer; answered afresh, never stored."""
+    """Query, origin region to home region: the bill of a customer; answered afresh, never stored."""
     ENVELOPE_KIND_PROFILE_QUERY: _EnvelopeKind.ValueType  # 5
-    """Query, handling region to home region: the profile of a customer."""
+    """Query, origin region to home region: the profile of a customer."""
     ENVELOPE_KIND_VERIFICATION: _EnvelopeKind.ValueType  # 6
-    """Query, handling region to home region: send or check a one-time code, or check a service password."""
+    """Query, origin region to home region: send or check a one-time code, or check a service password."""
     ENVELOPE_KIND_ERASURE: _EnvelopeKind.ValueType  # 7
-    """Command, home region to handling region: the customer was erased; destroy the keys of what you keep of this order."""
+    """Command, home region to origin region: the customer was erased; destroy the keys of what you keep of this order."""
     ENVELOPE_KIND_SHARING: _EnvelopeKind.ValueType  # 8
     """Query, any region to home region: read a shared record, give or withdraw a consent, or list what was given and who saw what. What it writes is done once for each request id."""
     ENVELOPE_KIND_DOCUMENT: _EnvelopeKind.ValueType  # 10
@@ -54,14 +54,14 @@ class _EnvelopeKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Envelope
     ENVELOPE_KIND_WITNESS: _EnvelopeKind.ValueType  # 13
     """Query, any region to its witnesses: here is the head of my audit chain; which one do you keep? Recorded only where they contradict each other."""
     ENVELOPE_KIND_COMPLAINT_FILED: _EnvelopeKind.ValueType  # 20
-    """Command, region of first contact to responsible region: take this complaint."""
+    """Command, origin region to responsible region: take this complaint."""
     ENVELOPE_KIND_COMPLAINT_COMMAND: _EnvelopeKind.ValueType  # 21
-    """Command, region of first contact to responsible region: what the customer says to a complaint."""
+    """Command, origin region to responsible region: what the customer says to a complaint."""
     ENVELOPE_KIND_COMPLAINT_UPDATE: _EnvelopeKind.ValueType  # 22
-    """Command, responsible region to region of first contact: the complaint has a new version."""
+    """Command, responsible region to origin region: the complaint has a new version."""
     ENVELOPE_KIND_ATTACHMENT: _EnvelopeKind.ValueType  # 27
     """Query, region that a complaint concerns to the one in which a file was attached to it: a piece of that file."""
-    ENVELOPE_KIND_STANDING: _EnvelopeKind.ValueType  # 29
+    ENVELOPE_KIND_CUSTOMER_STATUS: _EnvelopeKind.ValueType  # 29
     """Command, home region to every other: a customer with these numbers was erased, is stored only, or is so no longer. What was kept about the numbers is destroyed, or not read."""
     ENVELOPE_KIND_LEGAL_HOLD: _EnvelopeKind.ValueType  # 31
     """Command, home region to a region that keeps something of its customer: keep it, for an authority or a court, or no longer. The region that leads a case tells those that have a part of it."""
@@ -78,9 +78,9 @@ class _EnvelopeKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Envelope
     ENVELOPE_KIND_FAULT_UPDATE: _EnvelopeKind.ValueType  # 42
     """Command, region in which a fault is to the one in which it was reported and to the home region of the number: it has a new version. The home region gives back rent by it."""
     ENVELOPE_KIND_COMPLAINT_NOTED: _EnvelopeKind.ValueType  # 35
-    """Command, region of first contact to home region: a complaint about this number was filed, is about something else now, or was withdrawn."""
+    """Command, origin region to home region: a complaint about this number was filed, is about something else now, or was withdrawn."""
     ENVELOPE_KIND_COMPLAINT_REPEATS: _EnvelopeKind.ValueType  # 36
-    """Command, home region to region of first contact: a complaint repeats one of which the home region has heard only now."""
+    """Command, home region to origin region: a complaint repeats one of which the home region has heard only now."""
     ENVELOPE_KIND_SUPPORT_COMMAND: _EnvelopeKind.ValueType  # 50
     """Command, region that opened a support request to the region at fault: take it, or what the opening region says."""
     ENVELOPE_KIND_SUPPORT_UPDATE: _EnvelopeKind.ValueType  # 51
@@ -94,19 +94,19 @@ class EnvelopeKind(_EnvelopeKind, metaclass=_EnvelopeKindEnumTypeWrapper):
 ENVELOPE_KIND_UNSPECIFIED: EnvelopeKind.ValueType  # 0
 """Never valid."""
 ENVELOPE_KIND_ORDER_SUBMIT: EnvelopeKind.ValueType  # 1
-"""Command, handling region to home region: take this order."""
+"""Command, origin region to home region: take this order."""
 ENVELOPE_KIND_ORDER_COMMAND: EnvelopeKind.ValueType  # 2
-"""Command, handling region to home region: cancel, supplement, confirm or expedite an order."""
+"""Command, origin region to home region: cancel, supplement, confirm or expedite an order."""
 ENVELOPE_KIND_ORDER_UPDATE: EnvelopeKind.ValueType  # 3
-"""Command, home region to handling region: the order has a new version."""
+"""Command, home region to origin region: the order has a new version."""
 ENVELOPE_KIND_BILL_QUERY: EnvelopeKind.ValueType  # 4
-"""Query, handling region to home region: the bill of a customer; answered afresh, never stored."""
+"""Query, origin region to home region: the bill of a customer; answered afresh, never stored."""
 ENVELOPE_KIND_PROFILE_QUERY: EnvelopeKind.ValueType  # 5
-"""Query, handling region to home region: the profile of a customer."""
+"""Query, origin region to home region: the profile of a customer."""
 ENVELOPE_KIND_VERIFICATION: EnvelopeKind.ValueType  # 6
-"""Query, handling region to home region: send or check a one-time code, or check a service password."""
+"""Query, origin region to home region: send or check a one-time code, or check a service password."""
 ENVELOPE_KIND_ERASURE: EnvelopeKind.ValueType  # 7
-"""Command, home region to handling region: the customer was erased; destroy the keys of what you keep of this order."""
+"""Command, home region to origin region: the customer was erased; destroy the keys of what you keep of this order."""
 ENVELOPE_KIND_SHARING: EnvelopeKind.ValueType  # 8
 """Query, any region to home region: read a shared record, give or withdraw a consent, or list what was given and who saw what. What it writes is done once for each request id."""
 ENVELOPE_KIND_DOCUMENT: EnvelopeKind.ValueType  # 10
@@ -118,14 +118,14 @@ ENVELOPE_KIND_DOCUMENT_CONTENT: EnvelopeKind.ValueType  # 12
 ENVELOPE_KIND_WITNESS: EnvelopeKind.ValueType  # 13
 """Query, any region to its witnesses: here is the head of my audit chain; which one do you keep? Recorded only where they contradict each other."""
 ENVELOPE_KIND_COMPLAINT_FILED: EnvelopeKind.ValueType  # 20
-"""Command, region of first contact to responsible region: take this complaint."""
+"""Command, origin region to responsible region: take this complaint."""
 ENVELOPE_KIND_COMPLAINT_COMMAND: EnvelopeKind.ValueType  # 21
-"""Command, region of first contact to responsible region: what the customer says to a complaint."""
+"""Command, origin region to responsible region: what the customer says to a complaint."""
 ENVELOPE_KIND_COMPLAINT_UPDATE: EnvelopeKind.ValueType  # 22
-"""Command, responsible region to region of first contact: the complaint has a new version."""
+"""Command, responsible region to origin region: the complaint has a new version."""
 ENVELOPE_KIND_ATTACHMENT: EnvelopeKind.ValueType  # 27
 """Query, region that a complaint concerns to the one in which a file was attached to it: a piece of that file."""
-ENVELOPE_KIND_STANDING: EnvelopeKind.ValueType  # 29
+ENVELOPE_KIND_CUSTOMER_STATUS: EnvelopeKind.ValueType  # 29
 """Command, home region to every other: a customer with these numbers was erased, is stored only, or is so no longer. What was kept about the numbers is destroyed, or not read."""
 ENVELOPE_KIND_LEGAL_HOLD: EnvelopeKind.ValueType  # 31
 """Command, home region to a region that keeps something of its customer: keep it, for an authority or a court, or no longer. The region that leads a case tells those that have a part of it."""
@@ -142,9 +142,9 @@ ENVELOPE_KIND_FAULT_COMMAND: EnvelopeKind.ValueType  # 41
 ENVELOPE_KIND_FAULT_UPDATE: EnvelopeKind.ValueType  # 42
 """Command, region in which a fault is to the one in which it was reported and to the home region of the number: it has a new version. The home region gives back rent by it."""
 ENVELOPE_KIND_COMPLAINT_NOTED: EnvelopeKind.ValueType  # 35
-"""Command, region of first contact to home region: a complaint about this number was filed, is about something else now, or was withdrawn."""
+"""Command, origin region to home region: a complaint about this number was filed, is about something else now, or was withdrawn."""
 ENVELOPE_KIND_COMPLAINT_REPEATS: EnvelopeKind.ValueType  # 36
-"""Command, home region to region of first contact: a complaint repeats one of which the home region has heard only now."""
+"""Command, home region to origin region: a complaint repeats one of which the home region has heard only now."""
 ENVELOPE_KIND_SUPPORT_COMMAND: EnvelopeKind.ValueType  # 50
 """Command, region that opened a support request to the region at fault: take it, or what the opening region says."""
 ENVELOPE_KIND_SUPPORT_UPDATE: EnvelopeKind.ValueType  # 51
@@ -219,7 +219,7 @@ class EnvelopeContent(_message.Message):
     KIND_FIELD_NUMBER: _builtins.int
     PAYLOAD_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
-    NOT_AFTER_FIELD_NUMBER: _builtins.int
+    EXPIRE_TIME_FIELD_NUMBER: _builtins.int
     TRACEPARENT_FIELD_NUMBER: _builtins.int
     FEDERATION_REVISION_FIELD_NUMBER: _builtins.int
     SUBJECT_FIELD_NUMBER: _builtins.int
@@ -250,7 +250,7 @@ class EnvelopeContent(_message.Message):
         """When it was sealed, by the origin's clock."""
 
     @_builtins.property
-    def not_after(self) -> _timestamp_pb2.Timestamp:
+    def expire_time(self) -> _timestamp_pb2.Timestamp:
         """After this the destination refuses to act, by its own clock."""
 
     def __init__(
@@ -262,16 +262,16 @@ class EnvelopeContent(_message.Message):
         kind: Global___EnvelopeKind.ValueType = ...,
         payload: _builtins.bytes = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
-        not_after: _timestamp_pb2.Timestamp | None = ...,
+        expire_time: _timestamp_pb2.Timestamp | None = ...,
         traceparent: _builtins.str = ...,
         federation_revision: _builtins.int = ...,
         subject: _builtins.str = ...,
         operator: _builtins.str = ...,
         bulk: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "not_after", b"not_after"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "expire_time", b"expire_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["bulk", b"bulk", "create_time", b"create_time", "destination", b"destination", "federation_revision", b"federation_revision", "id", b"id", "kind", b"kind", "not_after", b"not_after", "operator", b"operator", "origin", b"origin", "payload", b"payload", "subject", b"subject", "traceparent", b"traceparent"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bulk", b"bulk", "create_time", b"create_time", "destination", b"destination", "expire_time", b"expire_time", "federation_revision", b"federation_revision", "id", b"id", "kind", b"kind", "operator", b"operator", "origin", b"origin", "payload", b"payload", "subject", b"subject", "traceparent", b"traceparent"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -68,7 +68,7 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     REASON_BILL_OUT_OF_RANGE: _Reason.ValueType  # 20
     """The month is in the future or older than five months."""
     REASON_ORDER_NOT_FOUND: _Reason.ValueType  # 21
-    """Unknown here: neither the home nor the handling region of such an order, or another operator's."""
+    """Unknown here: neither the home nor the origin region of such an order, or another operator's."""
     REASON_REQUEST_ID_REUSED: _Reason.ValueType  # 22
     """The same request id with another content. Use a new id; the first request stands."""
     REASON_ORDER_STATE_FORBIDS: _Reason.ValueType  # 23
@@ -84,7 +84,7 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     REASON_REVIEW_REJECTED: _Reason.ValueType  # 28
     """Staff of the home region decided against it; the note says why."""
     REASON_ANSWER_OVERDUE: _Reason.ValueType  # 29
-    """The customer or the handling region did not answer. Submit anew."""
+    """The customer or the origin region did not answer. Submit anew."""
     REASON_EXPEDITED_RECENTLY: _Reason.ValueType  # 30
     """One reminder an hour. It has been seen; wait."""
     REASON_NUMBER_UNRESOLVED: _Reason.ValueType  # 31
@@ -112,7 +112,7 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     REASON_ENVELOPE_SENDER_WRONG: _Reason.ValueType  # 42
     """The transport identity is not the origin."""
     REASON_ENVELOPE_KIND_NOT_ALLOWED: _Reason.ValueType  # 43
-    """Only the handling region commands, only the home region updates."""
+    """Only the origin region commands, only the home region updates."""
     REASON_ENVELOPE_ID_REUSED: _Reason.ValueType  # 44
     """Same id, other bytes: refused, and worth an alarm at the origin."""
     REASON_MESSAGE_TOO_LARGE: _Reason.ValueType  # 45
@@ -134,7 +134,7 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     REASON_TOKEN_INVALID: _Reason.ValueType  # 53
     """Start again without a token."""
     REASON_TOKEN_EXPIRED: _Reason.ValueType  # 54
-    """List the orders and watch from now."""
+    """List anew, and watch from now."""
     REASON_CUSTOMER_NOT_FOUND: _Reason.ValueType  # 55
     """Only the region's own customers can be read."""
     REASON_CUSTOMER_EXISTS: _Reason.ValueType  # 56
@@ -254,7 +254,7 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     REASON_COMPLAINT_NOT_RESPONSIBLE: _Reason.ValueType  # 123
     """Staff of the responsible region do that."""
     REASON_COMPLAINT_NOT_FIRST_CONTACT: _Reason.ValueType  # 124
-    """The region of first contact keeps the customer's contact to the end; ask there."""
+    """The origin region keeps the customer's contact to the end; ask there."""
     REASON_COMPLAINT_EXPEDITED_RECENTLY: _Reason.ValueType  # 125
     """One reminder an hour. It has been seen; wait for the answer, which has a limit."""
     REASON_COMPLAINT_IS_WORK_ITEM: _Reason.ValueType  # 126
@@ -266,7 +266,7 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     REASON_COMPLAINT_NOT_AWAITING_COORDINATOR: _Reason.ValueType  # 128
     """Look at the case: no item of it, or not the one that was named, waits to be assigned."""
     REASON_COMPLAINT_IS_CASE: _Reason.ValueType  # 129
-    """The region of first contact leads a case to its end. Return the work item instead."""
+    """The origin region leads a case to its end. Return the work item instead."""
     REASON_DEPARTMENT_UNKNOWN: _Reason.ValueType  # 130
     """Departments are those that the categories of complaints name: see CatalogueService.ListComplaintCategories."""
     REASON_REMEDY_STATE_FORBIDS: _Reason.ValueType  # 131
@@ -292,7 +292,7 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     REASON_BATCH_UNREADABLE: _Reason.ValueType  # 155
     """Sent again by itself. Where it stays, the sender's node is older than sealing, or somebody on the way has meddled."""
     REASON_COMPLAINT_UNCLASSIFIED: _Reason.ValueType  # 160
-    """The classification desk of the region of first contact says what it is about, or an administrator by `coordinator complaints reclassify`."""
+    """The classification desk of the origin region says what it is about, or an administrator by `coordinator complaints reclassify`."""
     REASON_COMPLAINT_CATEGORY_UNCHANGED: _Reason.ValueType  # 161
     """Nothing is to be done. To have a returned work item done by others, assign it."""
     REASON_COMPLAINT_WITH_REGION: _Reason.ValueType  # 162
@@ -405,6 +405,14 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """Wait until one of the calls ends, or end one, and call again; let one connection do one thing after the other."""
     REASON_REQUEST_NOT_SENT: _Reason.ValueType  # 266
     """Send the request as soon as the call is opened."""
+    REASON_UPGRADE_REQUIRED: _Reason.ValueType  # 267
+    """Upgrade the region; the envelope is kept meanwhile, is sent again, and is acted on once it can be read."""
+    REASON_CONFIGURATION_UNREADABLE: _Reason.ValueType  # 268
+    """Upgrade that member first; or apply with `allow_unreadable`, and it goes on by the revision before until it is upgraded."""
+    REASON_ENVELOPE_CONTENT_DESTROYED: _Reason.ValueType  # 269
+    """Nothing is to be done: it was acted on once."""
+    REASON_ENVELOPE_EXPIRED: _Reason.ValueType  # 270
+    """Ask anew where it is still wanted."""
 
 class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
     """The reasons. They are stable: programs may decide on them. They travel as the reason of google.rpc.ErrorInfo, without the prefix."""
@@ -452,7 +460,7 @@ REASON_PLAN_SAME: Reason.ValueType  # 19
 REASON_BILL_OUT_OF_RANGE: Reason.ValueType  # 20
 """The month is in the future or older than five months."""
 REASON_ORDER_NOT_FOUND: Reason.ValueType  # 21
-"""Unknown here: neither the home nor the handling region of such an order, or another operator's."""
+"""Unknown here: neither the home nor the origin region of such an order, or another operator's."""
 REASON_REQUEST_ID_REUSED: Reason.ValueType  # 22
 """The same request id with another content. Use a new id; the first request stands."""
 REASON_ORDER_STATE_FORBIDS: Reason.ValueType  # 23
@@ -468,7 +476,7 @@ REASON_REVIEWER_IS_SUBMITTER: Reason.ValueType  # 27
 REASON_REVIEW_REJECTED: Reason.ValueType  # 28
 """Staff of the home region decided against it; the note says why."""
 REASON_ANSWER_OVERDUE: Reason.ValueType  # 29
-"""The customer or the handling region did not answer. Submit anew."""
+"""The customer or the origin region did not answer. Submit anew."""
 REASON_EXPEDITED_RECENTLY: Reason.ValueType  # 30
 """One reminder an hour. It has been seen; wait."""
 REASON_NUMBER_UNRESOLVED: Reason.ValueType  # 31
@@ -496,7 +504,7 @@ REASON_ENVELOPE_SIGNATURE_INVALID: Reason.ValueType  # 41
 REASON_ENVELOPE_SENDER_WRONG: Reason.ValueType  # 42
 """The transport identity is not the origin."""
 REASON_ENVELOPE_KIND_NOT_ALLOWED: Reason.ValueType  # 43
-"""Only the handling region commands, only the home region updates."""
+"""Only the origin region commands, only the home region updates."""
 REASON_ENVELOPE_ID_REUSED: Reason.ValueType  # 44
 """Same id, other bytes: refused, and worth an alarm at the origin."""
 REASON_MESSAGE_TOO_LARGE: Reason.ValueType  # 45
@@ -518,7 +526,7 @@ REASON_REGION_UNKNOWN: Reason.ValueType  # 52
 REASON_TOKEN_INVALID: Reason.ValueType  # 53
 """Start again without a token."""
 REASON_TOKEN_EXPIRED: Reason.ValueType  # 54
-"""List the orders and watch from now."""
+"""List anew, and watch from now."""
 REASON_CUSTOMER_NOT_FOUND: Reason.ValueType  # 55
 """Only the region's own customers can be read."""
 REASON_CUSTOMER_EXISTS: Reason.ValueType  # 56
@@ -638,7 +646,7 @@ REASON_COMPLAINT_STATE_FORBIDS: Reason.ValueType  # 121
 REASON_COMPLAINT_NOT_RESPONSIBLE: Reason.ValueType  # 123
 """Staff of the responsible region do that."""
 REASON_COMPLAINT_NOT_FIRST_CONTACT: Reason.ValueType  # 124
-"""The region of first contact keeps the customer's contact to the end; ask there."""
+"""The origin region keeps the customer's contact to the end; ask there."""
 REASON_COMPLAINT_EXPEDITED_RECENTLY: Reason.ValueType  # 125
 """One reminder an hour. It has been seen; wait for the answer, which has a limit."""
 REASON_COMPLAINT_IS_WORK_ITEM: Reason.ValueType  # 126
@@ -650,7 +658,7 @@ REASON_COMPLAINT_ITEM_WITHOUT_MONEY: Reason.ValueType  # 181
 REASON_COMPLAINT_NOT_AWAITING_COORDINATOR: Reason.ValueType  # 128
 """Look at the case: no item of it, or not the one that was named, waits to be assigned."""
 REASON_COMPLAINT_IS_CASE: Reason.ValueType  # 129
-"""The region of first contact leads a case to its end. Return the work item instead."""
+"""The origin region leads a case to its end. Return the work item instead."""
 REASON_DEPARTMENT_UNKNOWN: Reason.ValueType  # 130
 """Departments are those that the categories of complaints name: see CatalogueService.ListComplaintCategories."""
 REASON_REMEDY_STATE_FORBIDS: Reason.ValueType  # 131
@@ -676,7 +684,7 @@ REASON_SEALING_KEY_UNKNOWN: Reason.ValueType  # 154
 REASON_BATCH_UNREADABLE: Reason.ValueType  # 155
 """Sent again by itself. Where it stays, the sender's node is older than sealing, or somebody on the way has meddled."""
 REASON_COMPLAINT_UNCLASSIFIED: Reason.ValueType  # 160
-"""The classification desk of the region of first contact says what it is about, or an administrator by `coordinator complaints reclassify`."""
+"""The classification desk of the origin region says what it is about, or an administrator by `coordinator complaints reclassify`."""
 REASON_COMPLAINT_CATEGORY_UNCHANGED: Reason.ValueType  # 161
 """Nothing is to be done. To have a returned work item done by others, assign it."""
 REASON_COMPLAINT_WITH_REGION: Reason.ValueType  # 162
@@ -789,6 +797,14 @@ REASON_CALLS_TOO_MANY: Reason.ValueType  # 265
 """Wait until one of the calls ends, or end one, and call again; let one connection do one thing after the other."""
 REASON_REQUEST_NOT_SENT: Reason.ValueType  # 266
 """Send the request as soon as the call is opened."""
+REASON_UPGRADE_REQUIRED: Reason.ValueType  # 267
+"""Upgrade the region; the envelope is kept meanwhile, is sent again, and is acted on once it can be read."""
+REASON_CONFIGURATION_UNREADABLE: Reason.ValueType  # 268
+"""Upgrade that member first; or apply with `allow_unreadable`, and it goes on by the revision before until it is upgraded."""
+REASON_ENVELOPE_CONTENT_DESTROYED: Reason.ValueType  # 269
+"""Nothing is to be done: it was acted on once."""
+REASON_ENVELOPE_EXPIRED: Reason.ValueType  # 270
+"""Ask anew where it is still wanted."""
 Global___Reason: _TypeAlias = Reason  # noqa: Y015
 
 @_typing.final

@@ -170,14 +170,14 @@ class Document(_message.Message):
     VERIFIER_FIELD_NUMBER: _builtins.int
     VERIFY_TIME_FIELD_NUMBER: _builtins.int
     KEYED_HASH_FIELD_NUMBER: _builtins.int
-    REGISTER_ID_FIELD_NUMBER: _builtins.int
+    DOCUMENT_ID_FIELD_NUMBER: _builtins.int
     code: _builtins.str
     """The material code of the catalogue, for example `ID_ORIG`."""
     verifier: _builtins.str
     """The staff id that verified it, in the attesting region, 1 to 64 characters of [A-Za-z0-9._-]."""
     keyed_hash: _builtins.bytes
     """A keyed hash (HMAC-SHA-256, 32 bytes) of the document, under the attesting region's key, so that equal papers compare equal and nobody can enumerate them."""
-    register_id: _builtins.str
+    document_id: _builtins.str
     """Where it is on file: its id in the register of the customer's home region, which checks all five fields against it. Empty for a document that is handed in."""
     @_builtins.property
     def verify_time(self) -> _timestamp_pb2.Timestamp:
@@ -190,11 +190,11 @@ class Document(_message.Message):
         verifier: _builtins.str = ...,
         verify_time: _timestamp_pb2.Timestamp | None = ...,
         keyed_hash: _builtins.bytes = ...,
-        register_id: _builtins.str = ...,
+        document_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["verify_time", b"verify_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "keyed_hash", b"keyed_hash", "register_id", b"register_id", "verifier", b"verifier", "verify_time", b"verify_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "document_id", b"document_id", "keyed_hash", b"keyed_hash", "verifier", b"verifier", "verify_time", b"verify_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

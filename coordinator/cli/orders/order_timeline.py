@@ -1,0 +1,79 @@
+"""An order's way through the federation, from what its regions noted, as one row of events."""
+
+import itertools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from coordinator.cli.output import why_not_taken
+from gateway.api.coordinator.v1.administration_pb2 import TraceOrderResponse
+from gateway.api.region.v1.order_pb2 import OrderState, StateChange
+from gateway.api.region.v1.oversight_service_pb2 import EnvelopeTrace
+from gateway.api.relay.v1.relay_pb2 import EnvelopeKind
+from gateway.time.clock import from_timestamp
+from gateway.wording.languages import translated
+from gateway.wording.terms import region_name
+from gateway.wording.words import word
+
+
+@dataclass(frozen=True)
+class Hop:
+    """One event. The time is by the clock of its party."""
+
+    time: datetime
+    party: str
+    event: str
+    about: str
+
+
+def timeline(response: TraceOrderResponse) -> list[Hop]:
+    """All events of an order, oldest first, each once although both regions know the states."""
+    hops = dict.fromkeys(_hops(response))
+    return sorted(hops, key=lambda hop: hop.time)
+
+
+def unanswered_envelopes(response: TraceOrderResponse) -> list[str]:
+    """The envelopes that wait for their receipt, in words."""
+    return [
+        _waiting(envelope)
+        for region in response.traces
+        for envelope in region.trace.envelopes
+        if not envelope.journey.stamps
+    ]
+
+
+def _waiting(envelope: EnvelopeTrace) -> str:
+    if envelope.not_taken_reason:
+        why = why_not_taken(envelope.not_taken_reason, envelope.destination)
+        return translated("{envelope}: not taken so far: {why}", envelope=_about(envelope), why=why)
+    return translated(
+        "{envelope}: no receipt yet; whether and how often it was sent is known only with the receipt",
+        envelope=_about(envelope),
+    )
+
+
+def seconds_between(hops: Sequence[Hop]) -> list[float | None]:
+    """The time from the hop before to each hop, in seconds; None for the first."""
+    gaps = [(later.time - sooner.time).total_seconds() for sooner, later in itertools.pairwise(hops)]
+    return [None, *gaps] if hops else []
+
+
+def _hops(response: TraceOrderResponse) -> Iterator[Hop]:
+    for region in response.traces:
+        for change in region.trace.state_changes:
+            yield _state(change)
+        for envelope in region.trace.envelopes:
+            for stamp in envelope.journey.stamps:
+                yield Hop(
+                    from_timestamp(stamp.time), region_name(stamp.party), translated(stamp.event), _about(envelope)
+                )
+
+
+def _state(change: StateChange) -> Hop:
+    event = translated("order {state}", state=word(OrderState.Name(change.state), "ORDER_STATE_"))
+    return Hop(from_timestamp(change.time), region_name(change.region), event, translated(change.reason))
+
+
+def _about(envelope: EnvelopeTrace) -> str:
+    kind = word(EnvelopeKind.Name(envelope.kind), "ENVELOPE_KIND_")
+    return f"{kind} {region_name(envelope.origin)} → {region_name(envelope.destination)}"

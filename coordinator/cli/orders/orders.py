@@ -1,0 +1,154 @@
+"""`coordinator orders`."""
+
+from datetime import UTC, datetime
+
+import click
+
+from coordinator.cli.asking import Asking, asks
+from coordinator.cli.completing import complete_regions
+from coordinator.cli.connection import EPILOG
+from coordinator.cli.orders.order_timeline import Hop, seconds_between, timeline, unanswered_envelopes
+from coordinator.cli.output import tell_unanswered, titled, told_age, told_due, told_reason, told_span
+from gateway.api.coordinator.v1 import administration_pb2 as contract
+from gateway.api.coordinator.v1.administration_pb2_grpc import OrderOversightServiceStub
+from gateway.api.region.v1.order_pb2 import Awaiting, OrderState, Party
+from gateway.api.region.v1.oversight_service_pb2 import OrderSummary
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.cli.asking import limit_option
+from gateway.cli.choices import choices
+from gateway.cli.exits import CannotReach
+from gateway.cli.table import Table, TableColumn
+from gateway.wording.languages import translated
+from gateway.wording.terms import region_name
+from gateway.wording.times import show_times_of, told_if_set, told_time
+from gateway.wording.words import word
+
+_STATE = "ORDER_STATE_"
+_STATES = choices(OrderState.items())
+
+_region_option = click.option(
+    "--region", default="", shell_complete=complete_regions, help="Only orders that this region handles or owns."
+)
+_limit_option = limit_option("At most this many from each region.")
+
+
+@click.group()
+def orders() -> None:
+    """Show orders of all regions, and follow one hop by hop. Nothing here says who a customer is."""
+
+
+@orders.command("list", epilog=EPILOG)
+@asks(_limit_option)
+@click.option("--state", "states", type=click.Choice(list(_STATES)), multiple=True, help="May be repeated.")
+@_region_option
+def list_orders(asking: Asking, states: tuple[str, ...], region: str) -> None:
+    """List orders: who holds the ball, since when, until when.
+
+    \b
+    Example:
+      coordinator orders list --state pending --state in-progress --region sichuan
+    """
+    show_times_of(region)
+    request = contract.ListOrdersRequest(states=[_STATES[state] for state in states], region=region)
+    _list(asking, request, translated("Orders"))
+
+
+@orders.command(epilog=EPILOG)
+@asks(_limit_option)
+@_region_option
+def held(asking: Asking, region: str) -> None:
+    """List orders that cannot go on, with the reason and the part of the number that decides its region.
+
+    \b
+    Example:
+      coordinator orders held
+    """
+    show_times_of(region)
+    request = contract.ListOrdersRequest(states=[OrderState.ORDER_STATE_HELD], region=region)
+    _list(asking, request, translated("Held orders"))
+
+
+@orders.command(epilog=EPILOG)
+@asks()
+@click.argument("order_id", metavar="ID")
+def trace(asking: Asking, order_id: str) -> None:
+    """Follow the order ID hop by hop, with the time of each hop and what it took since the one before.
+
+    Each party stamps with its own clock: where clocks differ, so do the hops. Whether and how often an envelope was
+    sent is known only once its receipt is in: until then `attempts` and `journey` of the JSON are empty.
+
+    \b
+    Example:
+      coordinator orders trace guangdong/counter/R1
+    """
+    show_times_of(order_id)
+    request = contract.TraceOrderRequest(order_id=order_id)
+    response = asking.ask(lambda channel: OrderOversightServiceStub(channel).TraceOrder, request)
+    asking.tell(response, lambda _: _print_trace(order_id, response))
+    tell_unanswered(response.unanswered)
+    if not response.traces:
+        raise CannotReach(translated("no region that may know {order} could be asked", order=order_id))
+
+
+def _list(asking: Asking, request: contract.ListOrdersRequest, title: str) -> None:
+    response = asking.ask(lambda channel: OrderOversightServiceStub(channel).ListOrders, request)
+    asking.show(response, _orders(datetime.now(UTC)), response.orders, titled(title))
+    tell_unanswered(response.unanswered)
+
+
+def _orders(now: datetime) -> Table[OrderSummary]:
+    return Table(
+        TableColumn("order", lambda each: each.id),
+        TableColumn("business", lambda each: each.business),
+        TableColumn("state", lambda each: word(OrderState.Name(each.state), _STATE)),
+        TableColumn("from", lambda each: region_name(each.origin_region)),
+        TableColumn("to", lambda each: region_name(each.home_region) or each.number_prefix),
+        TableColumn("taken in", lambda each: told_if_set(each.create_time)),
+        TableColumn("waits for", lambda each: _waits_for(each.awaiting)),
+        TableColumn("since", lambda each: told_age(each.awaiting.since, now)),
+        TableColumn("until", lambda each: told_due(each.awaiting.due, now)),
+        TableColumn("why", _why),
+    )
+
+
+def _waits_for(awaiting: Awaiting) -> str:
+    party = word(Party.Name(awaiting.party), "PARTY_")
+    return f"{party}: {translated(awaiting.action)}" if awaiting.action else party
+
+
+def _why(order: OrderSummary) -> str:
+    """The reason with its text, as far as the summary knows what the text speaks of."""
+    if order.reason == Reason.REASON_UNSPECIFIED:
+        return ""
+    return told_reason(order.reason, region=region_name(order.home_region), number=order.number_prefix)
+
+
+def _print_trace(order_id: str, response: contract.TraceOrderResponse) -> None:
+    for region in response.traces:
+        order = region.trace.order
+        state = word(OrderState.Name(order.state), _STATE)
+        party = word(Party.Name(order.awaiting.party), "PARTY_")
+        line = translated(
+            "{region} has version {version} of {business}: {state}",
+            region=region_name(region.region),
+            version=order.version,
+            business=order.business,
+            state=state,
+        )
+        if party:
+            action = translated(order.awaiting.action)
+            line = translated("{line}, waits for {party}: {action}", line=line, party=party, action=action)
+        click.echo(line)
+    hops = timeline(response)
+    _HOPS.show(zip(hops, seconds_between(hops), strict=True), titled(order_id))
+    for waiting in unanswered_envelopes(response):
+        click.echo(waiting)
+
+
+_HOPS = Table[tuple[Hop, float | None]](
+    TableColumn("time", lambda each: told_time(each[0].time, timespec="milliseconds")),
+    TableColumn("after", lambda each: told_span(each[1]) if each[1] is not None else ""),
+    TableColumn("party", lambda each: each[0].party),
+    TableColumn("event", lambda each: each[0].event),
+    TableColumn("about", lambda each: each[0].about),
+)

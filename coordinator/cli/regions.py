@@ -1,0 +1,177 @@
+"""`coordinator regions`."""
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+
+import click
+import grpc
+from rich.text import Text
+
+from coordinator.cli.asking import Asking, asks
+from coordinator.cli.connection import EPILOG, TIMEOUT
+from coordinator.cli.output import titled, told_age, told_span, why_not_taken
+from gateway.api.coordinator.v1 import administration_pb2 as contract
+from gateway.api.coordinator.v1.administration_pb2_grpc import MembershipServiceStub
+from gateway.api.federation.v1.federation_pb2 import Member, MemberState
+from gateway.cli.exits import NotDone
+from gateway.cli.table import Table, TableColumn
+from gateway.cli.terminal import error_output
+from gateway.rpc.channels import invoke
+from gateway.time.clock import from_timestamp
+from gateway.wording.languages import translated
+from gateway.wording.terms import region_name
+from gateway.wording.times import told_if_set
+from gateway.wording.words import word
+
+SUSPEND_TIMEOUT = 15.0  # seconds: coordinators are given twelve of them to confirm
+SILENT_AFTER = 10.0  # seconds without an answer of the registry, which has to be told loudly: a lease by default
+_PREFIX = "MEMBER_STATE_"
+_STYLES = {
+    MemberState.MEMBER_STATE_JOINED: "green",
+    MemberState.MEMBER_STATE_LOST: "red",
+    MemberState.MEMBER_STATE_SUSPENDED: "yellow",
+}
+
+
+@click.group()
+def regions() -> None:
+    """Show the regions, suspend and reinstate them."""
+
+
+@regions.command("list", epilog=EPILOG)
+@asks()
+def list_regions(asking: Asking) -> None:
+    """List all regions of the configuration and how they stand, those that never joined last; and the coordinators.
+
+    \b
+    Example:
+      coordinator regions list --coordinator 127.0.0.1:7000 --credentials admin \\
+        --federation crossregion.example
+    """
+    response = asking.ask(lambda channel: MembershipServiceStub(channel).ListRegions, contract.ListRegionsRequest())
+    asking.tell(response, _print_regions)
+
+
+def _print_regions(response: contract.ListRegionsResponse) -> None:
+    now = datetime.now(UTC)
+    ordered = sorted(response.members, key=lambda member: member.state == MemberState.MEMBER_STATE_ABSENT)
+    _members(now).show(ordered, titled(translated("Regions")))
+    _REPLICAS.show(response.replicas, titled(translated("Coordinators")))
+    for line in _waiting_lines(ordered):
+        click.echo(line)
+    if (now - from_timestamp(response.registry_time)).total_seconds() > SILENT_AFTER:
+        warning = Text(
+            translated(
+                "THE REGISTRY HAS NOT ANSWERED SINCE {time} ({age}): all of this may be that old. Routing goes on by"
+                " it; changes are refused.",
+                time=told_if_set(response.registry_time),
+                age=told_age(response.registry_time, now),
+            ),
+            style="bold red",
+        )
+        error_output().print(warning, soft_wrap=True)
+
+
+@regions.command(epilog=EPILOG)
+@asks()
+@click.argument("region")
+@click.option("--note", required=True, help="Why; shown to everybody.")
+def suspend(asking: Asking, region: str, note: str) -> None:
+    """Suspend REGION: nothing is routed to it or taken from it.
+
+    Done once every coordinator that lives has confirmed that it acts by it. Where some have not, they are named, and
+    the exit code is 1: the suspension stands all the same. Ask again, or stop them.
+
+    \b
+    Example:
+      coordinator regions suspend henan --note "signing key under suspicion"
+    """
+    request = contract.SuspendRegionRequest(region=region, note=note)
+
+    async def ask(channel: grpc.aio.Channel) -> tuple[contract.SuspendRegionResponse, list[str]]:
+        stub = MembershipServiceStub(channel)
+        response = await invoke(stub.SuspendRegion, request, SUSPEND_TIMEOUT)
+        living = await invoke(stub.ListRegions, contract.ListRegionsRequest(), TIMEOUT)
+        return response, [each.name for each in living.replicas]
+
+    response, living = asking.link.ask(ask)
+    unconfirmed = [
+        translated("{name} at {endpoint}", name=each.name, endpoint=each.endpoint) for each in response.unconfirmed
+    ]
+    asking.tell(response, lambda _: _print_suspended(response, living))
+    if unconfirmed:
+        names = ", ".join(unconfirmed)
+        raise NotDone(
+            [translated("not confirmed by {names}: envelopes may still reach {region}", names=names, region=region)]
+        )
+
+
+@regions.command(epilog=EPILOG)
+@asks()
+@click.argument("region")
+def reinstate(asking: Asking, region: str) -> None:
+    """End the suspension of REGION.
+
+    \b
+    Example:
+      coordinator regions reinstate henan
+    """
+    request = contract.ReinstateRegionRequest(region=region)
+    response = asking.ask(lambda channel: MembershipServiceStub(channel).ReinstateRegion, request)
+    state = word(MemberState.Name(response.member.state), _PREFIX)
+    asking.say(response, lambda: translated("{region} is {state}", region=region, state=state))
+
+
+def _waiting_lines(members: Sequence[Member]) -> Iterator[str]:
+    """Which configuration members cannot read, and which envelopes wait at their origin, with the reason."""
+    for member in members:
+        region, report = region_name(member.region), member.report
+        if report.unreadable:
+            yield translated("{region} has to be upgraded: {problem}", region=region, problem=report.unreadable)
+        for each in report.waiting:
+            yield translated(
+                "{count} envelopes from {origin} to {destination} wait, the oldest since {time}: {why}",
+                count=each.count,
+                origin=region,
+                destination=region_name(each.destination),
+                time=told_if_set(each.create_time),
+                why=why_not_taken(each.reason, each.destination),
+            )
+
+
+def _print_suspended(response: contract.SuspendRegionResponse, living: Sequence[str]) -> None:
+    member = response.member
+    click.echo(translated("{region} is suspended: {note}", region=member.region, note=member.state_note))
+    confirmed = sorted(set(living) - {each.name for each in response.unconfirmed})
+    names = ", ".join(confirmed) or translated("no coordinator")
+    click.echo(translated("confirmed by {names}", names=names))
+
+
+def _members(now: datetime) -> Table[Member]:
+    return Table(
+        TableColumn("region", lambda each: each.region),
+        TableColumn("state", _state),
+        TableColumn("since", lambda each: told_if_set(each.state_time)),
+        TableColumn("endpoints", lambda each: ", ".join(each.endpoints)),
+        TableColumn("heartbeat", lambda each: told_age(each.heartbeat_time, now)),
+        TableColumn("revision", lambda each: str(each.federation_revision) if _has_beaten(each) else ""),
+        TableColumn("clock", lambda each: _clock(each) if _has_beaten(each) else ""),
+        TableColumn("note", lambda each: each.state_note),
+    )
+
+
+def _state(member: Member) -> Text:
+    return Text(word(MemberState.Name(member.state), _PREFIX), style=_STYLES.get(member.state, "dim"))
+
+
+def _has_beaten(member: Member) -> bool:
+    return member.HasField("heartbeat_time")
+
+
+def _clock(member: Member) -> str:
+    return told_span(member.clock_error.ToTimedelta().total_seconds())
+
+
+_REPLICAS = Table[contract.Replica](
+    TableColumn("coordinator", lambda each: each.name), TableColumn("endpoint", lambda each: each.endpoint)
+)

@@ -1,0 +1,87 @@
+"""Puts questions to the nodes of regions, all at the same time; who does not answer is named with the reason."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+import grpc
+
+from coordinator.membership.members import CurrentMembers
+from coordinator.membership.rules import require_configured, require_reachable
+from coordinator.routing.channels import RegionChannels
+from gateway.api.coordinator.v1.administration_pb2 import UnansweredRegion
+from gateway.api.federation.v1.federation_pb2 import MemberState
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.errors import Refused, Unreachable
+from gateway.rpc.calls import current_call
+
+ANSWER_SECONDS = 5.0  # for one region: a region that hangs must not keep the answers of all others back
+
+Answer = TypeVar("Answer")
+Ask = Callable[[grpc.aio.Channel, float], Awaitable[Answer]]
+"""Puts a question over the channel to one process of a region, within so many seconds."""
+
+
+@dataclass(frozen=True)
+class Answers(Generic[Answer]):
+    """What regions answered, and why others did not."""
+
+    by_region: dict[str, Answer]
+    refusals: dict[str, Refused]
+
+    def unanswered(self, *but: Reason.ValueType) -> list[UnansweredRegion]:
+        """The regions without an answer, by id; not those that refused for one of the reasons `but`."""
+        return [
+            UnansweredRegion(region=region, reason=refused.reason)
+            for region, refused in sorted(self.refusals.items())
+            if refused.reason not in but
+        ]
+
+    def __or__(self, more: "Answers[Answer]") -> "Answers[Answer]":
+        """These answers and more."""
+        return Answers(self.by_region | more.by_region, self.refusals | more.refusals)
+
+
+class Regions:
+    """The regions of the federation, to be asked. Those that never joined know nothing and are not asked."""
+
+    def __init__(self, members: CurrentMembers, channels: RegionChannels) -> None:
+        self._members = members
+        self._channels = channels
+
+    def is_configured(self, region: str) -> bool:
+        """Whether the federation has such a region."""
+        return region in self._members.all()
+
+    def require_configured(self, region: str) -> None:
+        """Raises Refused with REGION_UNKNOWN unless the federation has such a region."""
+        require_configured(self._members.all(), region)
+
+    def joined(self) -> list[str]:
+        """The regions that ever joined, by id."""
+        return [
+            region for region, member in self._members.all().items() if member.state != MemberState.MEMBER_STATE_ABSENT
+        ]
+
+    async def ask(self, regions: Iterable[str], ask: Ask[Answer], at_most: float = ANSWER_SECONDS) -> Answers[Answer]:
+        """Asks regions at the same time, each within what is left of the call, and at most so many seconds."""
+        seconds = current_call().seconds_left(at_most)
+        asked = list(regions)
+        answers: Answers[Answer] = Answers({}, {})
+        found = await asyncio.gather(*(self._ask_one(region, ask, seconds) for region in asked))
+        for region, answer in zip(asked, found, strict=True):
+            if isinstance(answer, Refused):
+                answers.refusals[region] = answer
+            else:
+                answers.by_region[region] = answer
+        return answers
+
+    async def _ask_one(self, region: str, ask: Ask[Answer], seconds: float) -> Answer | Refused:
+        try:
+            require_reachable(self._members.all(), region)
+            return await self._channels.call(region, lambda replica, left: ask(replica.channel, left), seconds)
+        except Refused as refused:
+            return refused
+        except Unreachable:
+            return Refused(Reason.REASON_REGION_UNREACHABLE, region=region)

@@ -1,0 +1,125 @@
+"""What is known of a region, by the heartbeats of its processes, and which of those count as live. Pure."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from gateway.api.federation.v1.federation_pb2 import Capabilities, NodeReport, SealingKey
+
+
+@dataclass(frozen=True)
+class Heartbeat:
+    """What a process of a region last said of itself."""
+
+    endpoint: str
+    """`host:port`, where coordinators reach it."""
+    time: datetime
+    """When it came in, by the coordinator's clock."""
+    federation_revision: int
+    """The configuration revision that it works by."""
+    clock_error: timedelta
+    """Its clock minus the coordinator's."""
+    signing_certificate: bytes
+    """Verified, the PEM as encoded anew; empty of one whose region has a newer one."""
+    sealing_key: SealingKey = field(default_factory=SealingKey)
+    """What batches for the region are to be sealed to, verified; empty of one that told none."""
+    capabilities: Capabilities = field(default_factory=Capabilities)
+    """What it can read of a configuration; empty of one that told none."""
+    report: NodeReport = field(default_factory=NodeReport)
+
+    def brings_news_after(self, known: "Heartbeat | None") -> bool:
+        """Whether the process is new, or tells another certificate, key or capabilities than it did before."""
+        if known is None or self.signing_certificate not in (b"", known.signing_certificate):
+            return True
+        return (known.sealing_key.key, known.capabilities) != (self.sealing_key.key, self.capabilities)
+
+
+@dataclass(frozen=True)
+class Suspension:
+    """An administrator's decision that nothing is routed to a region or taken from it."""
+
+    since: datetime
+    note: str
+    actor: str
+
+
+@dataclass(frozen=True)
+class RegionFacts:
+    """All that is known of one region."""
+
+    region: str
+    ever_joined: bool = False
+    signing_certificate: bytes = b""
+    """PEM; kept when the region is silent."""
+    sealing_key: SealingKey = field(default_factory=SealingKey)
+    """Kept when the region is silent, too."""
+    capabilities: Capabilities = field(default_factory=Capabilities)
+    """Kept when the region is silent, too."""
+    live: Mapping[str, Heartbeat] = field(default_factory=dict)
+    """The last heartbeat of each process whose lease has not run out, by endpoint."""
+    last: Heartbeat | None = None
+    """The last heartbeat of any process since the registry started."""
+    presence_since: datetime | None = None
+    """Since when there is a live process, or none any more."""
+    suspension: Suspension | None = None
+
+    def joined_by(self, heartbeat: Heartbeat) -> "RegionFacts":
+        """With what a process that brings news tells of its region: the last that came newly counts.
+
+        While certificates or keys are replaced, the processes of a region differ.
+        """
+        certificate = heartbeat.signing_certificate or self.signing_certificate
+        if certificate == self.signing_certificate and not self.is_told_otherwise_by(heartbeat):
+            return replace(self, ever_joined=True)
+        return replace(
+            self,
+            ever_joined=True,
+            signing_certificate=certificate,
+            sealing_key=heartbeat.sealing_key if heartbeat.sealing_key.key else self.sealing_key,
+            capabilities=heartbeat.capabilities if heartbeat.capabilities.capabilities else self.capabilities,
+        )
+
+    def is_told_otherwise_by(self, heartbeat: Heartbeat) -> bool:
+        """Whether a process tells another sealing key, or other capabilities, than those that count."""
+        is_sealed_otherwise = heartbeat.sealing_key.key not in (b"", self.sealing_key.key)
+        return is_sealed_otherwise or heartbeat.capabilities not in (Capabilities(), self.capabilities)
+
+    def versions(self) -> Sequence[Capabilities]:
+        """What the processes of the region can read; of a silent region, what the last could."""
+        return [each.capabilities for each in self.live.values()] or [self.capabilities]
+
+    def report(self) -> NodeReport:
+        """What a process last reported, with what any process that lives cannot read."""
+        report = NodeReport()
+        if self.last is not None:
+            report.CopyFrom(self.last.report)
+        lagging = [each.report.unreadable for each in self.live.values() if each.report.unreadable]
+        report.unreadable = lagging[0] if lagging else report.unreadable
+        return report
+
+    def change_since(self, before: "RegionFacts | None") -> str:
+        """What the audit chain calls it that this follows after `before`."""
+        if before is None:
+            return "REGION_JOINED"
+        if before.signing_certificate != self.signing_certificate:
+            return "SIGNING_CERTIFICATE_CHANGED"
+        return "SEALING_KEY_CHANGED" if before.sealing_key.key != self.sealing_key.key else "CAPABILITIES_CHANGED"
+
+
+@dataclass(frozen=True)
+class Lease:
+    """The time for which one process counts as live. `expires` is monotonic seconds: no stepped clock moves it."""
+
+    region: str
+    endpoint: str
+    expires: float
+
+
+def expired(leases: Iterable[Lease], now: float) -> list[Lease]:
+    """The leases that have run out."""
+    return [lease for lease in leases if lease.expires <= now]
+
+
+def next_expiry(leases: Iterable[Lease]) -> float | None:
+    """When the next lease runs out; None where there is none."""
+    return min((lease.expires for lease in leases), default=None)

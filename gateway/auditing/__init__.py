@@ -1,0 +1,1 @@
+"""The audit chain, its heads, and the denial log."""

@@ -1,0 +1,241 @@
+"""The audit chain: one row per accepted command, read of personal data and denial, in the same transaction.
+
+Each row's hash covers the hash before it and a digest of its own content, so that alteration, removal, reordering and
+insertion are found; a cut tail, or a chain that was written anew, is found against heads that others keep. Since the
+content goes into the hash by its digest alone, a part of the chain can be shown to somebody who may see some of its
+rows and not the others.
+"""
+
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from gateway.api.region.v1.audit_service_pb2 import ChainProblemKind
+from gateway.store.port import Transaction
+from gateway.time.clock import from_microseconds, to_microseconds
+from gateway.wording.languages import translated
+from gateway.wording.times import told_time
+
+GENESIS = bytes(32)
+SALT_BYTES = 16
+PAGE = 500  # rows of a chain in memory at once
+_COLUMNS = "sequence, time, actor, action, subject, detail, hash, salt"
+_INSERT = (
+    f"INSERT INTO audit ({_COLUMNS})"  # noqa: S608 - names from above
+    " VALUES (:sequence, :time, :actor, :action, :subject, :detail, :hash, :salt)"
+)
+
+
+@dataclass(frozen=True)
+class Head:
+    """The end of a chain: the number of its last row (0 for an empty chain) and that row's hash."""
+
+    sequence: int
+    hash: bytes
+
+    def signed_bytes(self) -> bytes:
+        """What the region signs: the sequence in 8 bytes big-endian, then the hash."""
+        return self.sequence.to_bytes(8, "big") + self.hash
+
+
+@dataclass(frozen=True)
+class AuditRow:
+    """One row as stored."""
+
+    sequence: int
+    time: int
+    actor: str
+    action: str
+    subject: str
+    detail: str
+    hash: bytes
+    salt: bytes = b""
+    """Random, so that nobody can guess a row from its digest; empty in a chain of which no part is ever shown."""
+
+    def digest(self) -> bytes:
+        """SHA-256 over the salt and each field, in UTF-8, numbers in decimal, each behind its length in 4 bytes."""
+        digest = hashlib.sha256()
+        fields = (str(self.sequence), str(self.time), self.actor, self.action, self.subject, self.detail)
+        for encoded in (self.salt, *(field.encode() for field in fields)):
+            digest.update(len(encoded).to_bytes(4, "big"))
+            digest.update(encoded)
+        return digest.digest()
+
+    def expected_hash(self, previous: bytes) -> bytes:
+        """The hash that the row must have after a row with the hash `previous`: SHA-256 over that and the digest."""
+        return hashlib.sha256(previous + self.digest()).digest()
+
+    @property
+    def head(self) -> Head:
+        """The end of the chain up to here."""
+        return Head(self.sequence, self.hash)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A head that somebody else keeps of a chain: `coordinator`, `region/<id>`, or whoever noted it down."""
+
+    witness: str
+    head: Head
+
+
+class ChainBroken(Exception):
+    """The chain does not verify; the text says where and how, in the language of the command."""
+
+    def __init__(self, kind: ChainProblemKind.ValueType, sequence: int, time: int | None, seen: Seen | None) -> None:
+        self.kind = kind
+        self.sequence = sequence
+        """The row; of a tail that was cut, the first that is not there."""
+        self.time = time
+        """Of that row, or of the last one before it that is there, in microseconds; None for the first."""
+        self.seen = seen
+        """What shows it; None where the chain itself does."""
+        super().__init__(problem_text(kind, sequence, time, seen.witness if seen is not None else ""))
+
+
+def problem_text(kind: ChainProblemKind.ValueType, sequence: int, time: int | None, witness: str) -> str:
+    """What is wrong with a chain, for people."""
+    when = translated("none, this is the first")
+    if time is not None:
+        when = told_time(from_microseconds(time), timespec="seconds")
+    if kind == ChainProblemKind.CHAIN_PROBLEM_KIND_MISSING:
+        return translated("row {row} is missing (time of the row before it: {time})", row=sequence, time=when)
+    if kind == ChainProblemKind.CHAIN_PROBLEM_KIND_CUT:
+        return translated(
+            "the tail was cut: row {row} and all after it are gone, which were seen by {witness}"
+            " (time of the row before: {time})",
+            row=sequence,
+            witness=witness,
+            time=when,
+        )
+    if kind == ChainProblemKind.CHAIN_PROBLEM_KIND_REWRITTEN:
+        return translated(
+            "the chain was rewritten: row {row} of {time} differs from what was seen by {witness}",
+            row=sequence,
+            time=when,
+            witness=witness,
+        )
+    return translated(
+        "row {row} of {time} was altered, inserted or moved, or the row before it was replaced", row=sequence, time=when
+    )
+
+
+def append(tx: Transaction, *, now: datetime, actor: str, action: str, subject: str, detail: str = "") -> None:
+    """Adds a row. The detail carries no personal data."""
+    row = AuditRow(0, to_microseconds(now), actor, action, subject, detail, b"")
+    tx.execute(_INSERT, **vars(_following(tx, head(tx), row)))
+
+
+def append_each(
+    tx: Transaction, *, now: datetime, actor: str, action: str, subjects: Sequence[str], detail: str
+) -> None:
+    """Adds a row for each subject, which differ in nothing else. The detail carries no personal data."""
+    last, rows = head(tx), []
+    for subject in subjects:
+        row = _following(tx, last, AuditRow(0, to_microseconds(now), actor, action, subject, detail, b""))
+        last = Head(row.sequence, row.hash)
+        rows.append(vars(row))
+    tx.execute_many(_INSERT, rows)
+
+
+def _following(tx: Transaction, last: Head, row: AuditRow) -> AuditRow:
+    """A row as it follows the end of the chain."""
+    salt = tx.keys.draw(SALT_BYTES) if tx.keys is not None else b""
+    placed = replace(row, sequence=last.sequence + 1, salt=salt)
+    return replace(placed, hash=placed.expected_hash(last.hash))
+
+
+def head(tx: Transaction) -> Head:
+    """The end of the chain."""
+    last = tx.first(Head, "SELECT sequence, hash FROM audit ORDER BY sequence DESC LIMIT 1")
+    return last or Head(0, GENESIS)
+
+
+def head_at(tx: Transaction, sequence: int) -> Head | None:
+    """The chain up to one row; None where that row is not there."""
+    return tx.first(Head, "SELECT sequence, hash FROM audit WHERE sequence = :sequence", sequence=sequence)
+
+
+def page(tx: Transaction, after: int, limit: int = PAGE) -> list[AuditRow]:
+    """At most `limit` rows after one, in order."""
+    return tx.all(
+        AuditRow,
+        f"SELECT {_COLUMNS} FROM audit WHERE sequence > :after ORDER BY sequence LIMIT :limit",  # noqa: S608
+        after=after,
+        limit=limit,
+    )
+
+
+def last_rows(tx: Transaction, limit: int) -> list[AuditRow]:
+    """The last rows of the chain, oldest first."""
+    return tx.all(
+        AuditRow,
+        f"SELECT {_COLUMNS} FROM audit ORDER BY sequence DESC LIMIT :limit",  # noqa: S608
+        limit=limit,
+    )[::-1]
+
+
+def rows(tx: Transaction, after: int = 0) -> Iterator[AuditRow]:
+    """The chain after a row, oldest first, a page in memory at a time."""
+    while found := page(tx, after):
+        yield from found
+        after = found[-1].sequence
+
+
+class Walk:
+    """Goes along a chain row by row, and holds it against what others have seen of it."""
+
+    def __init__(self, seen: Iterable[Seen] = (), after: Head | None = None) -> None:
+        """`after` is a row that was verified before; the walk begins behind it."""
+        start = after or Head(0, GENESIS)
+        self._seen = sorted((each for each in seen if each.head.sequence > 0), key=lambda each: each.head.sequence)
+        self._seen_at: dict[int, list[Seen]] = {}
+        for each in self._seen:
+            self._seen_at.setdefault(each.head.sequence, []).append(each)
+        self._previous = start
+        self._last_time: int | None = None
+
+    @property
+    def head(self) -> Head:
+        """The last row that follows from all before it."""
+        return self._previous
+
+    @property
+    def time(self) -> int | None:
+        """The time of the last row that was taken; None before the first."""
+        return self._last_time
+
+    def take(self, row: AuditRow) -> None:
+        """The next row. Raises ChainBroken where it does not follow, or differs from what somebody has seen."""
+        expected = self._previous.sequence + 1
+        if row.sequence != expected:
+            raise ChainBroken(ChainProblemKind.CHAIN_PROBLEM_KIND_MISSING, expected, self._last_time, None)
+        if row.hash != row.expected_hash(self._previous.hash):
+            raise ChainBroken(ChainProblemKind.CHAIN_PROBLEM_KIND_ALTERED, row.sequence, row.time, None)
+        for seen in self._seen_at.get(row.sequence, ()):
+            if seen.head.hash != row.hash:
+                raise ChainBroken(ChainProblemKind.CHAIN_PROBLEM_KIND_REWRITTEN, row.sequence, row.time, seen)
+        self._previous, self._last_time = row.head, row.time
+
+    def take_all(self, found: Sequence[AuditRow]) -> Head:
+        """Several rows. Raises ChainBroken."""
+        for row in found:
+            self.take(row)
+        return self.head
+
+    def finish(self) -> Head:
+        """The chain has no more rows. Raises ChainBroken where somebody has seen more."""
+        for seen in self._seen[-1:]:
+            if seen.head.sequence > self._previous.sequence:
+                cut = ChainProblemKind.CHAIN_PROBLEM_KIND_CUT
+                raise ChainBroken(cut, self._previous.sequence + 1, self._last_time, seen)
+        return self.head
+
+
+def verify(chain: Iterable[AuditRow], seen: Iterable[Seen] = ()) -> Head:
+    """Walks the whole chain and returns its end. Raises ChainBroken."""
+    walk = Walk(seen)
+    for row in chain:
+        walk.take(row)
+    return walk.finish()

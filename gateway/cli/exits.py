@@ -1,0 +1,36 @@
+"""How commands end: 0 done, 1 refused or not possible, 2 wrong usage or settings, 3 no server answers."""
+
+import sys
+from collections.abc import Iterable
+from typing import NoReturn
+
+import click
+
+REFUSED, USAGE, NOT_KNOWN = 1, 2, 3
+
+
+class NotDone(click.ClickException):
+    """The command was refused, or something here is not as it must be. One problem a line."""
+
+    exit_code = REFUSED
+
+    def __init__(self, problems: Iterable[str]) -> None:
+        super().__init__("\n".join(problems))
+
+
+class SettingsUnusable(NotDone):
+    """The settings cannot be read, or something in them is wrong. One problem a line."""
+
+    exit_code = USAGE
+
+
+class CannotReach(click.ClickException):
+    """Nobody answered: whether anything was done is not known. Ask again."""
+
+    exit_code = NOT_KNOWN
+
+
+def leave(text: str, exit_code: int) -> NoReturn:
+    """Ends the process with a text on standard error."""
+    click.echo(text, err=True)
+    sys.exit(exit_code)

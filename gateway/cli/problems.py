@@ -1,0 +1,37 @@
+"""What problems of the network and what belongs to them are called for people."""
+
+from gateway.api.federation.v1.problem_pb2 import (
+    NetworkCondition,
+    NetworkElement,
+    NetworkElementKind,
+    PerceivedSeverity,
+    ProblemHeader,
+    ProblemState,
+)
+from gateway.federation.problems import is_cause_known
+from gateway.wording.languages import translated
+from gateway.wording.words import word
+
+
+def told_element(element: NetworkElement) -> str:
+    """A site, a link or a service by its kind and id."""
+    return f"{word(NetworkElementKind.Name(element.kind), 'NETWORK_ELEMENT_KIND_')} {element.id}"
+
+
+def told_cause(header: ProblemHeader) -> str:
+    """The root cause; where none is claimed, what the events have in common."""
+    element = told_element(header.root_cause)
+    return element if is_cause_known(header) else translated("unknown, near {element}", element=element)
+
+
+def told_severity(severity: PerceivedSeverity.ValueType) -> str:
+    """How bad it is."""
+    return word(PerceivedSeverity.Name(severity), "PERCEIVED_SEVERITY_")
+
+
+def told_state(header: ProblemHeader) -> str:
+    """The state, with the condition of what is under way, and the problem into which it was merged."""
+    state = word(ProblemState.Name(header.state), "PROBLEM_STATE_")
+    if header.state == ProblemState.PROBLEM_STATE_IN_PROGRESS and header.condition:
+        state = f"{state}, {word(NetworkCondition.Name(header.condition), 'NETWORK_CONDITION_')}"
+    return f"{state} → {header.merged_into}" if header.merged_into else state

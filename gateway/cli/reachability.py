@@ -1,0 +1,255 @@
+"""The server that a command calls, and in words why it is not reached: found out by connecting once more.
+
+gRPC says of all that goes wrong before a call UNAVAILABLE, with a text for its own developers.
+"""
+
+import socket
+import ssl
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+import grpc
+from cryptography import x509
+from google.protobuf.descriptor_pool import Default
+
+from gateway.api.types.v1 import access_pb2
+from gateway.api.types.v1.access_pb2 import Role
+from gateway.rpc.channels import Dialer
+from gateway.security.authority import AUTHORITY_CERTIFICATE, TLS_CERTIFICATE, TLS_KEY
+from gateway.security.tls import Credentials
+from gateway.settings import host_of, require_address
+from gateway.time.clock import SystemClock
+from gateway.wording.languages import translated
+
+_SECONDS = 3.0  # for each step of a connection that is tried
+_NO_ANSWER = (grpc.StatusCode.UNAVAILABLE.name, grpc.StatusCode.DEADLINE_EXCEEDED.name)
+# What OpenSSL says of a certificate (x509_vfy.h).
+_NOT_YET_VALID, _EXPIRED, _OTHER_NAME = 9, 10, 62
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What a person can correct, as it is called there: options of a command, or keys of settings."""
+
+    endpoint: str
+    names: str
+    """What the name that the server must prove is made of."""
+    credentials: str
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """Why a server is not reached, and what to do about it; both without a full stop."""
+
+    cause: str
+    todo: str
+
+
+@dataclass(frozen=True)
+class Server:
+    """A server: where it is, what it must prove, and as whom it is called."""
+
+    endpoint: str
+    name: str
+    """Its DNS name, as `gateway.security.identity.server_name` has it."""
+    credentials: Credentials
+    choices: Choices
+
+    def channel(self) -> grpc.aio.Channel:
+        """A channel to it. Raises CredentialsUnusable."""
+        return Dialer(self.credentials, SystemClock()).dial(self.endpoint, self.name)
+
+    def told(self, status: str) -> str:
+        """In words why a call ended with a gRPC status and no reason of the contract: what was tried, and what to do.
+
+        Where the call may not have arrived this connects once more, which takes up to some seconds.
+        """
+        found = self.diagnosis(status)
+        return translated(
+            "no answer from {endpoint}, which has to prove that it is {name}: {problem}. To do: {todo}.",
+            endpoint=self.endpoint,
+            name=self.name,
+            problem=found.cause,
+            todo=found.todo,
+        )
+
+    def diagnosis(self, status: str) -> Diagnosis:
+        """As `told`, in its parts."""
+        if status not in _NO_ANSWER:
+            return _ended(status)
+        host, port = host_of(self.endpoint).strip("[]"), int(self.endpoint.rpartition(":")[2])
+        try:
+            with socket.create_connection((host, port), _SECONDS) as connection:
+                return self._secured(connection) or _busy(status)
+        except socket.gaierror:
+            return Diagnosis(
+                translated("the host {host} is not known", host=host),
+                translated("correct {address}, or see to the name service", address=self.choices.endpoint),
+            )
+        except ConnectionRefusedError:
+            return Diagnosis(
+                translated("nothing listens there"),
+                translated("start the server, or correct {address}", address=self.choices.endpoint),
+            )
+        except TimeoutError:
+            return Diagnosis(
+                translated("the machine does not answer"),
+                translated("see to the network and its firewalls, or correct {address}", address=self.choices.endpoint),
+            )
+        except OSError as error:
+            return Diagnosis(
+                translated("no connection can be made: {problem}", problem=error.strerror),
+                translated("see to the network, or correct {address}", address=self.choices.endpoint),
+            )
+
+    def _secured(self, connection: socket.socket) -> Diagnosis | None:
+        """What is wrong with the handshake; None where both accept each other."""
+        try:
+            with _context(self.credentials).wrap_socket(connection, server_hostname=self.name) as secured:
+                return None if _accepts(secured) else self._turned_away()
+        except ssl.SSLCertVerificationError as error:
+            return self._not_accepted(error.verify_code)
+        except TimeoutError:
+            return Diagnosis(
+                translated("what listens there accepts connections and says nothing"),
+                translated("see whether the process hangs, or correct {address}", address=self.choices.endpoint),
+            )
+        except ssl.SSLError as error:
+            if "ALERT" in (error.reason or ""):
+                return self._turned_away()
+            return Diagnosis(
+                translated("what listens there does not speak TLS"),
+                translated("correct {address}", address=self.choices.endpoint),
+            )
+
+    def _not_accepted(self, code: int) -> Diagnosis:
+        """Why the certificate of the server proves nothing, by OpenSSL's code."""
+        if code in (_NOT_YET_VALID, _EXPIRED):
+            return Diagnosis(
+                translated("the certificate of the server is expired, or not valid yet"),
+                translated("set the clocks right, or have its certificate renewed"),
+            )
+        if code == _OTHER_NAME:
+            return Diagnosis(
+                translated(
+                    "{found} serves there, and not {name}", found=", ".join(self._shown_names()), name=self.name
+                ),
+                translated("correct {names} or {address}", names=self.choices.names, address=self.choices.endpoint),
+            )
+        return Diagnosis(
+            translated(
+                "its certificate is not of the authority in {file}",
+                file=self.credentials.authority,
+            ),
+            translated(
+                "name by {credentials} the certificates of this federation, or correct {address}",
+                credentials=self.choices.credentials,
+                address=self.choices.endpoint,
+            ),
+        )
+
+    def _turned_away(self) -> Diagnosis:
+        return Diagnosis(
+            translated("the server does not accept the certificate {file}", file=self.credentials.certificate),
+            translated(
+                "have the authority of this federation issue you another, and name it by {credentials}",
+                credentials=self.choices.credentials,
+            ),
+        )
+
+    def _shown_names(self) -> list[str]:
+        """The names in the certificate that the server shows, whatever it is worth. Raises OSError."""
+        context = _context(self.credentials)
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        host, _, port = self.endpoint.rpartition(":")
+        with (
+            socket.create_connection((host.strip("[]"), int(port)), _SECONDS) as connection,
+            context.wrap_socket(connection) as secured,
+        ):
+            shown = x509.load_der_x509_certificate(secured.getpeercert(binary_form=True) or b"")
+        names = shown.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        return names.get_values_for_type(x509.DNSName)
+
+
+def _accepts(secured: ssl.SSLSocket) -> bool:
+    """Whether a server goes on after the handshake: by TLS 1.3 it judges the caller's certificate only then."""
+    try:
+        return bool(secured.recv(1))
+    except ssl.SSLError:
+        return False
+    except TimeoutError:
+        return True  # it waits for the caller to speak
+
+
+def _context(credentials: Credentials) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.load_verify_locations(credentials.authority)
+    context.load_cert_chain(credentials.certificate, credentials.key)
+    context.set_alpn_protocols(["h2"])
+    return context
+
+
+def _busy(status: str) -> Diagnosis:
+    """Of a server that is reached now."""
+    if status == grpc.StatusCode.DEADLINE_EXCEEDED.name:
+        return Diagnosis(
+            translated("it is there, and did not answer in time"), translated("ask again, or look at its log")
+        )
+    return Diagnosis(translated("the call was cut off, and it is there now"), translated("ask again"))
+
+
+def _ended(status: str) -> Diagnosis:
+    """Of a server that was reached."""
+    if status == grpc.StatusCode.UNIMPLEMENTED.name:
+        return Diagnosis(translated("it does not know this call"), translated("use the version that the server has"))
+    return Diagnosis(
+        translated("the call was broken off"), translated("ask again, and look at its log where it happens again")
+    )
+
+
+def credentials_in(directory: Path) -> Credentials:
+    """The files of an administrator, an operator system or a member of staff."""
+    return Credentials(directory / AUTHORITY_CERTIFICATE, directory / TLS_CERTIFICATE, directory / TLS_KEY)
+
+
+def credentials_advice(choices: Choices) -> str:
+    """What to do about files that cannot be used."""
+    return translated(
+        "{credentials} names the directory with authority.crt, tls.crt and tls.key, as the authority of the "
+        "federation issues them.",
+        credentials=choices.credentials,
+    )
+
+
+def for_whom(path: str) -> str:
+    """Whose credentials are needed to call a method of the contract (`/package.Service/Method`); empty for what is
+    none, or for members alone."""
+    try:
+        method = Default().FindMethodByName(path.removeprefix("/").replace("/", "."))
+    except KeyError:
+        return ""
+    allowed = set(method.GetOptions().Extensions[access_pb2.allow])
+    if allowed >= {Role.ROLE_OPERATOR, Role.ROLE_STAFF}:
+        return translated("Give the --credentials of an operator system or a member of staff of the node's region.")
+    if Role.ROLE_OPERATOR in allowed:
+        return translated("Give the --credentials of an operator system of the node's region.")
+    if Role.ROLE_STAFF in allowed:
+        return translated("Give the --credentials of a member of staff of the node's region.")
+    if Role.ROLE_ADMIN in allowed:
+        return translated("Give the --credentials of an administrator.")
+    return ""
+
+
+class EndpointType(click.ParamType[str]):
+    """`host:port`."""
+
+    name = "endpoint"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """See click."""
+        try:
+            require_address("", str(value))
+        except ValueError:
+            self.fail(translated("write it as HOST:PORT"), param, ctx)
+        return str(value)

@@ -1,0 +1,59 @@
+"""Tables of records: a column names its title and what stands in its cells."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Generic, TypeVar
+
+from rich.text import Text
+
+from gateway.cli.terminal import print_table
+from gateway.wording.languages import translated
+from gateway.wording.times import told_time
+
+R = TypeVar("R")
+Happening = tuple[datetime, str, str]
+"""When, who, what."""
+
+
+@dataclass(frozen=True)
+class TableColumn(Generic[R]):
+    """One column of a table of records `R`."""
+
+    title: str
+    """English, as it is written at the call: `deploy/texts.py` takes it into the catalogues from there."""
+    cell: Callable[[R], str | Text]
+    only_wide: bool = False
+    """Whether a narrow terminal is not shown it."""
+
+
+class Table(Generic[R]):
+    """The columns of a table, printed as often as there are rows for it."""
+
+    def __init__(self, *columns: TableColumn[R]) -> None:
+        self._columns = columns
+
+    def show(self, rows: Iterable[R], title: str = "") -> None:
+        """Prints a line for each row on standard output. See `terminal.print_table`."""
+        titles = [translated(each.title) for each in self._columns]
+        cells = [self.cells(row) for row in rows]
+        wide = [translated(each.title) for each in self._columns if each.only_wide]
+        print_table(titles, cells, title, only_wide=wide)
+
+    def cells(self, row: R) -> list[str | Text]:
+        """What the cells of a row hold."""
+        return [each.cell(row) for each in self._columns]
+
+    def show_one(self, row: R) -> None:
+        """Prints the table of one row."""
+        self.show([row])
+
+
+def show_timeline(happened: Iterable[Happening], title: str = "", *, timespec: str = "minutes") -> None:
+    """Prints what happened to a record, oldest first."""
+    table = Table[Happening](
+        TableColumn("time", lambda each: told_time(each[0], timespec=timespec)),
+        TableColumn("who", lambda each: each[1]),
+        TableColumn("what", lambda each: each[2]),
+    )
+    table.show(sorted(happened, key=lambda each: each[0]), title)

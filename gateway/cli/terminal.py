@@ -1,0 +1,156 @@
+"""What commands print for people: tables, as wide as the terminal is."""
+
+import sys
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+import click
+from rich.console import Console, ConsoleOptions, ConsoleRenderable, RenderHook, RenderResult
+from rich.measure import Measurement
+from rich.padding import Padding
+from rich.segment import Segment
+from rich.table import Column, Table
+from rich.text import Text
+
+from gateway.values.plain_text import visible
+from gateway.wording.languages import translated
+
+_SHORT = 40  # characters
+_PIPED_WIDTH = 200  # columns where no terminal says how many it has
+_TOO_NARROW = 0.9  # of the width of all longest words: one that is folded harms less than rows of ten lines
+_GAP = 2  # columns between two of a table
+_WIDE = 140  # columns from which on a table shows all that it has
+_ANY_WIDTH = 10_000  # columns: more than any table needs
+
+
+def output() -> Console:
+    """Where tables go: standard output as it is now."""
+    width = None if sys.stdout.isatty() else _PIPED_WIDTH
+    return _visible(Console(file=sys.stdout, width=width, highlight=False))
+
+
+def error_output() -> Console:
+    """Where bars of progress go, and what is told meanwhile: standard error."""
+    return _visible(Console(stderr=True, highlight=False))
+
+
+@dataclass(frozen=True)
+class _Visible:
+    """Something to print, with its texts made visible; what the console itself says to the terminal stays."""
+
+    printed: ConsoleRenderable
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        for segment in console.render(self.printed, options):
+            yield segment if segment.control else Segment(visible(segment.text), segment.style)
+
+
+class _VisibleTexts(RenderHook):
+    def process_renderables(self, renderables: list[ConsoleRenderable]) -> list[ConsoleRenderable]:
+        return [_Visible(each) for each in renderables]
+
+
+def _visible(console: Console) -> Console:
+    console.push_render_hook(_VisibleTexts())
+    return console
+
+
+def print_table(
+    columns: Sequence[str], rows: Sequence[Sequence[str | Text]], title: str = "", *, only_wide: Collection[str] = ()
+) -> None:
+    """Prints a table on standard output; texts are shown as they are and never read as markup.
+
+    A terminal of less than 140 columns is not shown those `only_wide`, and told so on standard error.
+
+    No word is folded where the terminal has room for the longest of each column. Where it is much too narrow for that,
+    each row is printed by itself, a line for each of its cells. A table without rows and title says so in one line.
+    """
+    if not rows and not title:
+        click.echo(translated("There is none."))
+        return
+    console = output()
+    left_out = [each for each in columns if each in only_wide] if console.width < _WIDE else []
+    shown_at = [place for place, column in enumerate(columns) if column not in left_out]
+    columns, rows = [columns[at] for at in shown_at], [[row[at] for at in shown_at] for row in rows]
+    _print(console, columns, rows, title)
+    if left_out:
+        told = translated(
+            "Not shown on less than {width} columns: {names}. --json has all.", width=_WIDE, names=", ".join(left_out)
+        )
+        click.echo(told, err=True)
+
+
+def _print(console: Console, columns: Sequence[str], rows: Sequence[Sequence[str | Text]], title: str) -> None:
+    table = Table(
+        box=None,
+        pad_edge=False,
+        padding=(0, _GAP, 0, 0),
+        header_style="bold",
+    )
+    for place, column in enumerate(columns):
+        table.add_column(column, overflow="fold", no_wrap=place == 0 and _is_short(rows))
+    for row in rows:
+        table.add_row(*map(_as_text, row))
+    needs = [_needs(console, column) for column in table.columns]
+    room, least = console.width - _GAP * (len(needs) - 1), sum(need.minimum for need in needs)
+    if title:
+        console.print(Text(title, style="italic"))
+    if room < _TOO_NARROW * least:
+        _print_rows(console, columns, rows)
+        return
+    if least <= room < sum(need.maximum for need in needs):
+        for shown, width in zip(table.columns, _widths(needs, room), strict=True):
+            shown.width = width
+    console.print(table)
+
+
+def tell_more(next_page_token: str) -> None:
+    """Says on standard error that a list goes on, where it does."""
+    if next_page_token:
+        click.echo(translated("There are more: narrow it down, or ask for more by --limit."), err=True)
+
+
+def _needs(console: Console, column: Column) -> Measurement:
+    """How wide a column is at least, so that no word is folded, and at most, so that nothing is."""
+    options = console.options.update(width=_ANY_WIDTH)
+    found = [Measurement.get(console, options, cell) for cell in (column.header, *column.cells)]
+    widest = max(each.maximum for each in found)
+    return Measurement(widest if column.no_wrap else max(each.minimum for each in found), widest)
+
+
+def _widths(needs: Sequence[Measurement], room: int) -> list[int]:
+    """Widths that sum to no more than `room`: a column that lacks little gets all of it before one that lacks much."""
+    widths = [need.minimum for need in needs]
+    left = room - sum(widths)
+    by_lack = sorted(range(len(needs)), key=lambda column: needs[column].span)
+    for place, column in enumerate(by_lack):
+        given = min(needs[column].span, left // (len(needs) - place))
+        widths[column] += given
+        left -= given
+    return widths
+
+
+def _is_short(rows: Sequence[Sequence[str | Text]]) -> bool:
+    """Whether what names the rows is so short that it need not be folded: then it can be copied on any terminal."""
+    return all(len(row[0]) <= _SHORT for row in rows)
+
+
+def _print_rows(console: Console, columns: Sequence[str], rows: Sequence[Sequence[str | Text]]) -> None:
+    """Each row under what names it: its other cells, one a line, but for those in which nothing is."""
+    for row in rows:
+        console.print(Text.assemble((columns[0], "bold"), " ", _as_text(row[0])), soft_wrap=True)
+        cells = Table(box=None, pad_edge=False, show_header=False, padding=(0, _GAP, 0, 0))
+        cells.add_column(no_wrap=True, style="bold")
+        cells.add_column(overflow="fold")
+        for column, cell in zip(columns[1:], row[1:], strict=True):
+            if _as_text(cell).plain.strip():
+                cells.add_row(column, _as_text(cell))
+        if cells.row_count:
+            console.print(Padding(cells, (0, 0, 0, 2)))
+
+
+def _as_text(cell: str | Text) -> Text:
+    # Before widths are measured: a text is longer once all of it is seen.
+    if isinstance(cell, str):
+        return Text(visible(cell))
+    return cell if visible(cell.plain) == cell.plain else Text(visible(cell.plain), cell.style)

@@ -1,0 +1,210 @@
+"""The commands that bring the database of a program up to date and move it, for each program that has one."""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Concatenate, NoReturn
+
+import click
+from rich.progress import Progress as Bar
+
+from gateway.cli.terminal import error_output, print_table
+from gateway.maintenance.moving import Moved, move
+from gateway.settings import Sources
+from gateway.store.opening import DatabasePlace
+from gateway.store.port import StoreUnusable
+from gateway.store.schema import Migration, migrations_of
+from gateway.wording.languages import translated
+
+_SHOWN_OF_CHECKSUM = 12  # characters in a table
+
+SourcesOptions = Callable[[Callable[Concatenate[Sources, ...], None]], Callable[..., None]]
+
+_MIGRATE = """Bring the database up to the schema of this version.
+
+The schema is a row of numbered SQL files; each is applied once and noted with its checksum. `{program} serve` refuses
+a database that lacks one, and never changes a schema itself, except that it makes a SQLite file that is not there.
+Where the database is PostgreSQL, processes of the former version may go on meanwhile; a SQLite file is refused while
+its process runs. Running it twice, or in two places at once, does no harm.
+
+\b
+Example:
+  {program} migrate --settings {program}.toml --dry-run
+
+\b
+Exit codes: 0 the schema is current, or a dry run said what is missing; 1 not possible, and the text says why;
+2 wrong usage or settings.
+"""
+_MOVE = """Move the database from SQLite to PostgreSQL.
+
+The settings name the PostgreSQL database, empty or with the schema of this version and no rows; what is moved is the
+SQLite file in `data`. Stop the process first. All rows are copied in one transaction and compared one by one, the audit
+chain is verified on both sides, and only then the file is renamed to end in .moved, so that nobody serves the old state
+by mistake. Interrupted at any point nothing is lost: run it again.
+
+\b
+Example:
+  {program} move-to-postgresql --settings {program}.toml --set postgresql.conninfo='host=127.0.0.1 dbname=sichuan'
+
+\b
+Exit codes: 0 moved, 1 not moved, and the text says why, 2 wrong usage or settings.
+"""
+
+
+@dataclass(frozen=True)
+class DatabaseProgram:
+    """A program with a database, as its commands need to know it."""
+
+    name: str
+    """The name of the command."""
+    options: SourcesOptions
+    """Gives a command its settings' sources."""
+    place_of: Callable[[Sources], DatabasePlace]
+    """The database by the settings; ends the command where they cannot be used."""
+    packages: Sequence[str]
+    """Whose schema files make the database, in order."""
+    refuse: Callable[[str], NoReturn]
+    """Ends the command with a text: it was not possible."""
+
+    def migrations(self) -> list[Migration]:
+        """The schema files of this version."""
+        return migrations_of(*self.packages)
+
+
+@dataclass(frozen=True)
+class _File:
+    """A schema file, and what became of it."""
+
+    package: str
+    name: str
+    checksum: str
+    state: str
+
+
+def migrate_command(program: DatabaseProgram) -> click.Command:
+    """The command `migrate` of a program."""
+
+    @click.command("migrate")
+    @program.options
+    @click.option("--dry-run", is_flag=True, help="Change nothing, and say what would be applied.")
+    @click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+    def migrate(sources: Sources, dry_run: bool, as_json: bool) -> None:
+        place, migrations = program.place_of(sources), program.migrations()
+        try:
+            if not dry_run:
+                place.make_directory()
+            missing = place.migrate(migrations, dry_run=dry_run)
+        except StoreUnusable as error:
+            program.refuse(str(error))
+        except OSError as error:
+            program.refuse(f"{error.filename or place}: {error.strerror or error}")
+        files = _files(place, migrations, missing, dry_run=dry_run)
+        if as_json:
+            told = {"database": str(place), "dry_run": dry_run, "files": [asdict(each) for each in files]}
+            click.echo(json.dumps(told, indent=2, ensure_ascii=False))
+            return
+        print_table(
+            (translated("file"), translated("checksum"), translated("state")),
+            [
+                (f"{each.package}/{each.name}", each.checksum[:_SHOWN_OF_CHECKSUM], translated(each.state))
+                for each in files
+            ],
+        )
+        click.echo(_summary(place, len(missing), dry_run=dry_run))
+
+    migrate.help = _MIGRATE.format(program=program.name)
+    return migrate
+
+
+def _files(
+    place: DatabasePlace, migrations: Sequence[Migration], missing: Sequence[Migration], *, dry_run: bool
+) -> list[_File]:
+    fresh = "would be applied" if dry_run else "applied"
+    return [
+        _File(each.package, each.name, each.checksum, fresh if each in missing else "applied before")
+        for each in migrations
+        if each.engine in ("", place.engine)
+    ]
+
+
+def _summary(place: DatabasePlace, count: int, *, dry_run: bool) -> str:
+    if not count:
+        return translated("{database}: the schema is current, nothing is to be done", database=place)
+    files = translated("1 file") if count == 1 else translated("{count} files", count=count)
+    if dry_run:
+        return translated("{database}: {files} would be applied", database=place, files=files)
+    return translated("{database}: {files} applied", database=place, files=files)
+
+
+def move_command(program: DatabaseProgram) -> click.Command:
+    """The command `move-to-postgresql` of a program."""
+
+    @click.command("move-to-postgresql")
+    @program.options
+    @click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+    def move_to_postgresql(sources: Sources, as_json: bool) -> None:
+        place = program.place_of(sources)
+        if place.postgresql is None:
+            raise click.UsageError(
+                translated("postgresql: is needed in the settings: it says where to move the database")
+            )
+        try:
+            with _ProgressBar() as progress:
+                moved = move(place, program.migrations(), progress)
+        except StoreUnusable as error:
+            program.refuse(str(error))
+        except OSError as error:
+            program.refuse(f"{error.filename or place}: {error.strerror or error}")
+        if as_json:
+            click.echo(json.dumps(_told_of_move(place, moved), indent=2, ensure_ascii=False))
+            return
+        _print_move(place, moved)
+
+    move_to_postgresql.help = _MOVE.format(program=program.name)
+    return move_to_postgresql
+
+
+def _print_move(place: DatabasePlace, moved: Moved) -> None:
+    same = translated("the same")
+    print_table(
+        (translated("table"), translated("rows"), translated("compared")),
+        [(each.name, str(each.rows), same) for each in moved.tables],
+    )
+    rows, head = moved.head.sequence, moved.head.hash.hex()
+    click.echo(translated("audit chain: the same on both sides; rows: {rows}, head: {head}", rows=rows, head=head))
+    click.echo(
+        translated("{database}: has everything now; the file is kept as {file}", database=place, file=moved.file)
+    )
+
+
+def _told_of_move(place: DatabasePlace, moved: Moved) -> dict[str, object]:
+    return {
+        "database": str(place),
+        "tables": [{"table": each.name, "rows": each.rows, "same": True} for each in moved.tables],
+        "audit": {"rows": moved.head.sequence, "hash": moved.head.hash.hex()},
+        "file": str(moved.file),
+    }
+
+
+class _ProgressBar:
+    """A bar on standard error, if that is a terminal."""
+
+    def __init__(self) -> None:
+        console = error_output()
+        self._bar = Bar(console=console, transient=True, disable=not console.is_terminal)
+        self._task = self._bar.add_task("", total=None)
+
+    def __enter__(self) -> "_ProgressBar":
+        self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.stop()
+
+    def start(self, rows: int) -> None:
+        """See Progress."""
+        self._bar.update(self._task, total=rows)
+
+    def advance(self, doing: str, rows: int) -> None:
+        """See Progress."""
+        self._bar.update(self._task, description=doing, advance=rows)

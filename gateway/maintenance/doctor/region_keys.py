@@ -1,0 +1,58 @@
+"""The file of a region's keys: there, closed to others, and the one by which the database was written."""
+
+from pathlib import Path
+
+import psycopg
+
+from gateway.maintenance.doctor.certificates import ALL_BUT_OWNER, OTHERS
+from gateway.maintenance.doctor.findings import Finding, bad, good, warning
+from gateway.security.region_keys import KeySet, RegionKeysUnusable
+from gateway.store import vault
+from gateway.store.opening import DatabasePlace
+from gateway.store.port import StoreUnusable
+from gateway.wording.languages import translated
+
+
+def check_region_keys(path: Path, place: DatabasePlace, program: str) -> Finding:
+    """Looks at the file, and at the database beside the processes that work on it. Changes nothing."""
+    name = translated("region keys")
+    try:
+        keys = KeySet.load(path)
+        mode = path.stat().st_mode & 0o777
+    except (RegionKeysUnusable, OSError) as error:
+        todo = translated(
+            "put the file there that every process of the region has; only a new region makes one: {command}",
+            command=f"`{program} keys create {path}`",
+        )
+        return bad(name, str(error), todo)
+    closed, rotation = f"chmod 600 {path}", f"`{program} keys rotate {path}`"
+    missing = sorted(_wrapping(place) - set(keys.by_id))
+    if missing:
+        return bad(
+            name,
+            translated("{path}: lacks {keys}, by which stored keys are wrapped", path=path, keys=", ".join(missing)),
+            translated("put the file there that was in use when the database was written"),
+        )
+    if mode & OTHERS:
+        return bad(
+            name,
+            translated("{path}: everybody may read it (mode {mode})", path=path, mode=f"{mode:o}"),
+            translated("{chmod}, and put another key in use: {command}", chmod=closed, command=rotation),
+        )
+    if mode & ALL_BUT_OWNER:
+        return warning(
+            name,
+            translated("{path}: its group may read it (mode {mode})", path=path, mode=f"{mode:o}"),
+            closed,
+        )
+    found = translated("{path}: {key} is in use, closed to others", path=path, key=keys.in_use.id)
+    return good(name, found)
+
+
+def _wrapping(place: DatabasePlace) -> set[str]:
+    """The ids of the keys by which the database's keys are wrapped; none where that cannot be read."""
+    try:
+        with place.look() as tx:
+            return set(vault.count_wrapped(tx))
+    except (StoreUnusable, psycopg.Error):
+        return set()  # there is none yet, or another check says what is wrong with it

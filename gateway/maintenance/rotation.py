@@ -1,0 +1,119 @@
+"""The region's keys rotate while a node serves: it notices a changed file, and wraps everything anew by the new key.
+
+Each process looks at its file by itself and does the work as long as there is any: pages of one transaction each, so
+that whoever is killed leaves the rest to the others, or to itself when it is back.
+"""
+
+import asyncio
+import logging
+from pathlib import Path
+
+from opentelemetry.metrics import Meter
+
+from gateway.errors import Refused
+from gateway.process import failpoints
+from gateway.process.metrics import observe
+from gateway.security.region_keys import KeySet, RegionKeys, RegionKeysUnusable
+from gateway.store import vault
+from gateway.store.port import Store, Transaction
+
+LOOK_SECONDS = 1.0  # between two looks at the file
+PAGE = 250  # keys of subjects in one transaction
+BREATH_SECONDS = 0.05  # between two pages: orders go first
+
+_Stamp = tuple[int, int, int]
+_log = logging.getLogger(__name__)
+
+
+class KeyFile:
+    """The file of the region's keys, as a process follows it."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        # The stamp comes first: what changes between the two is noticed at the next look.
+        self._stamp = _stamp_of(path)
+        self.keys = RegionKeys(KeySet.load(path), look=self.look)
+        """The keys in use. Making the object raises RegionKeysUnusable where the file cannot be used."""
+
+    def look(self) -> bool:
+        """Takes over the file where it has changed; True if so. A broken or foreign one is logged and left alone."""
+        stamp = _stamp_of(self._path)
+        if stamp == self._stamp:
+            return False
+        self._stamp = stamp
+        before = self.keys.set
+        try:
+            self.keys.replace(KeySet.load(self._path))
+        except RegionKeysUnusable as error:
+            _log.error("the region's keys stay as they are: %s", error)
+            return False
+        if self.keys.set == before:
+            return False
+        _log.info("the region's key %s is in use, of %d", self.keys.set.in_use.id, len(self.keys.set.wrapping))
+        return True
+
+
+class Rotation:
+    """Wraps the keys of all subjects by the region's key in use."""
+
+    def __init__(self, file: KeyFile, store: Store) -> None:
+        self._file = file
+        self._store = store
+        self._left = 0
+        self._in_use = ""
+
+    def observe(self, meter: Meter) -> None:
+        """What operations staff watch: how many keys are still to be wrapped anew."""
+        observe(meter, "crossregion.keys.to_wrap", "{key}", lambda: [(self._left, {})])
+
+    async def run(self) -> None:
+        """Looks at the file again and again, and does what a new key asks for. Never ends by itself."""
+        while True:
+            self._file.look()
+            # The key in use may have been taken over in between, by an operation that needed it.
+            if self._in_use != self._file.keys.set.in_use.id and await self._wrap_all():
+                self._in_use = self._file.keys.set.in_use.id
+            await asyncio.sleep(LOOK_SECONDS)
+
+    async def _wrap_all(self) -> bool:
+        """False where it has to be tried again: the store refuses, or a key is missing."""
+        in_use = self._file.keys.set.in_use.id
+        try:
+            self._left = total = await self._store.read(self._count_left)
+            if total:
+                _log.info("%d keys of subjects are to be wrapped by the region's key %s", total, in_use)
+            while await self._store.write(_wrap_page):
+                failpoints.reach("keys.after-page")
+                self._left = await self._store.read(self._count_left)
+                await asyncio.sleep(BREATH_SECONDS)
+        except vault.SealBroken as error:
+            _log.error("keys of subjects cannot be wrapped by the region's key %s: %s", in_use, error)
+            return False
+        except Refused as refused:
+            _log.warning("keys of subjects are wrapped by the region's key %s later: %s", in_use, refused)
+            return False
+        self._left = 0
+        if total:
+            _log.info("all keys of subjects are wrapped by the region's key %s", in_use)
+        # A file that changed meanwhile begins again.
+        return in_use == self._file.keys.set.in_use.id
+
+    def _count_left(self, tx: Transaction) -> int:
+        in_use = self._file.keys.set.in_use.id
+        return sum(keys for key_id, keys in vault.count_wrapped(tx).items() if key_id != in_use)
+
+
+def _wrap_page(tx: Transaction) -> int:
+    wrapped = vault.rewrap_page(tx, PAGE)
+    if wrapped:
+        failpoints.reach("keys.before-commit")
+    return wrapped
+
+
+def _stamp_of(path: Path) -> _Stamp | None:
+    """What changes with the content of a file; None where it cannot be looked at."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns, found.st_size

@@ -1,0 +1,33 @@
+"""The OpenTelemetry of one process: traces and metrics, as the standard OTEL_ variables configure them."""
+
+from dataclasses import dataclass
+
+from opentelemetry.metrics import Meter
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.trace import TracerProvider
+
+from gateway.process.metrics import CallMetrics, make_meter_provider
+from gateway.process.tracing import Tracing, make_provider
+
+
+@dataclass(frozen=True)
+class Telemetry:
+    """What the parts of a process report with."""
+
+    tracing: Tracing
+    calls: CallMetrics
+    meter: Meter
+    _spans: TracerProvider
+    _meters: MeterProvider
+
+    @classmethod
+    def of(cls, service: str, instance: str) -> "Telemetry":
+        """The telemetry of a process: `service` is region-node or coordinator, `instance` its region or number."""
+        spans, meters = make_provider(service, instance), make_meter_provider(service, instance)
+        meter = meters.get_meter(service)
+        return cls(Tracing.of(spans, service), CallMetrics(meter), meter, spans, meters)
+
+    def shutdown(self) -> None:
+        """Exports what is left."""
+        self._spans.shutdown()
+        self._meters.shutdown()

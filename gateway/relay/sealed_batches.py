@@ -1,0 +1,85 @@
+"""Batches as they cross the border: sealed when they leave, opened by their destination alone, and answered alike.
+
+What is stored and signed is what is meant; it is sealed anew each time that it is sent. So a region may change its key
+while something is on its way, and what cannot be opened is sent again by the key that is known by then, unchanged.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from google.protobuf.message import DecodeError
+
+from gateway.api.federation.v1.federation_pb2 import MemberState
+from gateway.api.relay.v1.relay_pb2 import Batch, BatchAnswer, DeliverRequest, DeliverResponse
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.errors import Refused
+from gateway.relay.border import Border
+from gateway.relay.transport import BeforeAttempt, Carrier
+from gateway.security.region_keys import RegionKeys
+from gateway.security.sealing import KEY_BYTES, KeyUnknown, KeyUnusable, Received, Route, Sent, Unreadable
+
+Act = Callable[[Batch, str], Awaitable[BatchAnswer]]
+
+
+class SealedBatchTransport:
+    """The way out of a region: seals each batch to its destination and opens the answer."""
+
+    def __init__(self, border: Border, carrier: Carrier) -> None:
+        self._border = border
+        self._carrier = carrier
+
+    async def deliver(self, batch: Batch, timeout: float, before_attempt: BeforeAttempt | None = None) -> BatchAnswer:
+        """See the port. Raises Refused with SEALING_KEY_MISSING, or REGION_NOT_JOINED, where nothing can be sealed."""
+        sent = self._sealed(batch)
+        request = DeliverRequest(
+            destination=batch.destination, journey=batch.journey, sealed=sent.sealed, traceparents=batch.traceparents
+        )
+        response = await self._carrier.deliver(request, timeout, before_attempt)
+        try:
+            answer = BatchAnswer.FromString(sent.open_answer(response.sealed))
+        except (Unreadable, DecodeError):
+            raise Refused(Reason.REASON_ANSWER_UNREADABLE, region=batch.destination) from None
+        answer.journey.CopyFrom(response.journey)
+        return answer
+
+    def _sealed(self, batch: Batch) -> Sent:
+        border, destination = self._border, batch.destination
+        content = Batch(destination=destination, envelopes=batch.envelopes).SerializeToString()
+        key, route = border.sealing_keys.of(destination), Route(border.region, destination)
+        if key is not None:
+            try:
+                return Sent(content, key, border.draw(KEY_BYTES), route)
+            except KeyUnusable:
+                pass  # as good as none: the region signed what nothing can be sealed to
+        current = border.current
+        if current.revision and current.state().member_state(destination) == MemberState.MEMBER_STATE_ABSENT:
+            raise Refused(Reason.REASON_REGION_NOT_JOINED, region=destination)
+        raise Refused(Reason.REASON_SEALING_KEY_MISSING, region=destination)
+
+
+@dataclass(frozen=True)
+class SealedBatchReceiver:
+    """The way into a region: opens what coordinators bring, has it acted on, and seals the answer."""
+
+    border: Border
+    keys: RegionKeys
+    act: Act
+    """Answers a batch of the region that sealed it."""
+
+    async def deliver(self, request: DeliverRequest) -> DeliverResponse:
+        """Acts on a batch. Raises Refused where it is not opened; then nothing was done, and it may be sent again."""
+        border, origin = self.border, request.origin
+        if request.destination != border.region:
+            raise Refused(Reason.REASON_NOT_HOME, region=border.region)
+        try:
+            received = Received(request.sealed, self.keys.sealing_key, Route(origin, border.region))
+            batch = Batch.FromString(received.content)
+        except KeyUnknown as unknown:
+            key = unknown.key_id.hex()
+            raise Refused(Reason.REASON_SEALING_KEY_UNKNOWN, region=border.region, key=key) from None
+        except (Unreadable, DecodeError):
+            raise Refused(Reason.REASON_BATCH_UNREADABLE, region=origin) from None
+        batch.journey.CopyFrom(request.journey)
+        answer = await self.act(batch, origin)
+        content = BatchAnswer(results=answer.results).SerializeToString()
+        return DeliverResponse(journey=answer.journey, sealed=received.answer(content, border.draw(KEY_BYTES)))

@@ -1,0 +1,73 @@
+"""Who may call what, and say how much: what stands on each RPC of the contract. Nobody may call one without roles."""
+
+from collections.abc import Callable, Iterable, Mapping
+
+from google.protobuf.descriptor import ServiceDescriptor
+from grpc_health.v1 import health_pb2
+from grpc_reflection.v1alpha import reflection_pb2
+
+from gateway.api.types.v1 import access_pb2
+from gateway.api.types.v1.access_pb2 import Role
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.errors import Refused
+from gateway.security.identity import Identity
+
+_OF_ONE_REGION = (Role.ROLE_OPERATOR, Role.ROLE_STAFF)
+# Services of gRPC itself cannot carry our option: whoever proves an identity of the federation may use them.
+_OF_GRPC = (
+    health_pb2.DESCRIPTOR.services_by_name["Health"].full_name,
+    reflection_pb2.DESCRIPTOR.services_by_name["ServerReflection"].full_name,
+)
+LARGEST_REQUEST = 256 * 1024  # bytes, where an RPC says no other number
+
+
+class AccessRules:
+    """What stands on the methods, by path (`/package.Service/Method`), of one server."""
+
+    def __init__(
+        self,
+        services: Iterable[ServiceDescriptor],
+        own_region: str,
+        require_member: Callable[[str], None] | None = None,
+    ) -> None:
+        """`own_region` is the region that the server belongs to; empty for a coordinator.
+
+        `require_member` raises Refused for a region that may call nothing at present.
+        """
+        options = {
+            f"/{service.full_name}/{method.name}": method.GetOptions().Extensions
+            for service in services
+            for method in service.methods
+        }
+        self._allowed: Mapping[str, frozenset[Role.ValueType]] = {
+            path: frozenset(said[access_pb2.allow]) for path, said in options.items()
+        }
+        self._largest = {
+            path: said[access_pb2.largest_request] for path, said in options.items() if said[access_pb2.largest_request]
+        }
+        self._callers = frozenset[Role.ValueType]().union(*self._allowed.values())
+        self._own_region = own_region
+        self._require_member = require_member
+
+    def require_allowed(self, identity: Identity, method: str) -> None:
+        """Raises Refused with PERMISSION_DENIED unless the identity's role may call the method of this server.
+
+        Raises as `require_member` for a region.
+        """
+        if method[1:].rpartition("/")[0] in _OF_GRPC:
+            return
+        if not self._is_of(identity, self._allowed.get(method, frozenset())):
+            raise Refused(Reason.REASON_PERMISSION_DENIED, identity=identity.path, method=method)
+        if self._require_member is not None and identity.role == Role.ROLE_REGION:
+            self._require_member(identity.region)
+
+    def is_stranger(self, identity: Identity) -> bool:
+        """Whether the identity may call none of the methods of this server, but gRPC's own."""
+        return not self._is_of(identity, self._callers)
+
+    def _is_of(self, identity: Identity, roles: frozenset[Role.ValueType]) -> bool:
+        return identity.role in roles and (identity.role not in _OF_ONE_REGION or identity.region == self._own_region)
+
+    def largest_request(self, method: str) -> int:
+        """The most bytes of a request of the method, or of one message of its stream."""
+        return self._largest.get(method, LARGEST_REQUEST)

@@ -1,0 +1,52 @@
+"""The call that is being served: who calls, and how much time is left. Set by the server's border, read by services."""
+
+import asyncio
+from contextvars import ContextVar, Token
+from dataclasses import dataclass
+
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.errors import Refused
+from gateway.security.identity import Identity
+
+HOP_MARGIN = 0.1  # seconds kept back at each hop, so that an answer still travels before the caller gives up
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call. `deadline` is a time of the event loop; None for streams, which may be endless."""
+
+    identity: Identity
+    method: str
+    deadline: float | None
+
+    def seconds_left(self, at_most: float) -> float:
+        """Time for a call onwards: what is left less one hop's margin, and never more than `at_most`.
+
+        Raises Refused with DEADLINE_TOO_SHORT where nothing is left.
+        """
+        left = self._left(at_most)
+        if left <= 0:
+            raise Refused(Reason.REASON_DEADLINE_TOO_SHORT)
+        return left
+
+    def patience(self, at_most: float) -> float:
+        """How long the caller can be kept waiting and still be answered: at most `at_most` seconds, perhaps none."""
+        return max(0.0, self._left(at_most))
+
+    def _left(self, at_most: float) -> float:
+        if self.deadline is None:
+            return at_most
+        return min(at_most, self.deadline - asyncio.get_running_loop().time() - HOP_MARGIN)
+
+
+_current: ContextVar[Call] = ContextVar("crossregion_call")
+
+
+def current_call() -> Call:
+    """The call being served. Raises LookupError outside of one."""
+    return _current.get()
+
+
+def enter(call: Call) -> Token[Call]:
+    """Makes a call the current one of this task."""
+    return _current.set(call)

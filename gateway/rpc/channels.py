@@ -1,0 +1,306 @@
+"""Calls to other members: channels by endpoint, replicas that take turns, and the one way to make a call."""
+
+import asyncio
+import contextlib
+import logging
+import random
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import TypeVar
+
+import grpc
+from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
+
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.errors import Refused, Unreachable, from_rpc_error
+from gateway.process.tracing import current_traceparent
+from gateway.security.tls import Credentials, CredentialsUnusable, client_credentials, member_options
+from gateway.time.clock import Clock
+
+TRIES = 2  # replicas that one call is offered to: repeats beyond that are the caller's, who counts them
+# While another replica is well, one that leaves a call unanswered is asked whether it lives, and given up if it does
+# not say so: both together take less than a second.
+SILENCE = 0.25  # seconds
+CHECK_TIMEOUT = 0.6  # seconds: a process that is loaded and lives answers within that
+RECHECK = 0.5  # seconds at most between looks at a replica that is left out
+# Where no connection stands, a call would fail before it leaves, and count as an attempt. It waits for one that is
+# being made again, for a little longer than a channel waits between two tries.
+RECONNECT_PATIENCE = 1.5  # seconds
+_LOOK_AGAIN = 0.02  # seconds between looks at the connections meanwhile
+STAMP_INTERVAL = 1.0  # seconds between looks at the certificate files
+CLOSING_SECONDS = 10.0  # for calls on a channel that is no longer used: as long as a delivery may take
+_NO_ANSWER = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.CANCELLED)
+_log = logging.getLogger(__name__)
+
+Request = TypeVar("Request")
+Response = TypeVar("Response")
+T = TypeVar("T")
+
+
+class Dialer:
+    """Opens channels with this process's certificate."""
+
+    def __init__(self, credentials: Credentials, clock: Clock) -> None:
+        self._credentials = credentials
+        self._clock = clock
+
+    def dial(self, endpoint: str, server_name: str) -> grpc.aio.Channel:
+        """A channel to `host:port` that accepts only the server that proves `server_name`.
+
+        Raises CredentialsUnusable.
+        """
+        return grpc.aio.secure_channel(
+            endpoint,
+            client_credentials(self._credentials, self._clock.now()),
+            options=member_options(server_name),
+        )
+
+    def stamp(self) -> object:
+        """Changes when certificate files are replaced: a channel keeps those that it was made with."""
+        return self._credentials.stamp()
+
+
+class _Condition(IntEnum):
+    """How likely a replica is to answer; the least comes first."""
+
+    CONNECTED = 0
+    UNTRIED = 1
+    FAILING = 2
+
+
+@dataclass
+class Replica:
+    """One process of a peer."""
+
+    endpoint: str
+    channel: grpc.aio.Channel
+    recovery: "asyncio.Task[None] | None" = None
+    """Runs while the replica is left out."""
+
+    def is_connected(self) -> bool:
+        """Whether a connection stands; one that was lost is made again meanwhile."""
+        return self.channel.get_state(try_to_connect=True) == grpc.ChannelConnectivity.READY
+
+    def condition(self) -> _Condition:
+        """How it stands; a lost connection is made again meanwhile."""
+        state = self.channel.get_state(try_to_connect=True)
+        if self.recovery is not None or state == grpc.ChannelConnectivity.TRANSIENT_FAILURE:
+            return _Condition.FAILING
+        return _Condition.CONNECTED if state == grpc.ChannelConnectivity.READY else _Condition.UNTRIED
+
+    async def lives(self) -> bool:
+        """Whether its process answers. That it does not know the question is an answer, too.
+
+        A channel that is being closed cannot be asked: it counts as one that lives, and the calls on it end as they
+        may.
+        """
+        try:
+            await health_of(self.channel, "", CHECK_TIMEOUT)
+        except grpc.aio.AioRpcError as error:
+            return error.code() not in _NO_ANSWER
+        except grpc.aio.UsageError:
+            _log.debug("%s is not asked any more: its channel is being closed", self.endpoint)
+        return True
+
+
+Attempt = Callable[[Replica, float], Awaitable[T]]
+
+
+class Replicas:
+    """The processes of one peer. They take turns; one that fails is left out until it answers again.
+
+    Channels are made anew when the certificate files are replaced. Used on one event loop.
+    """
+
+    def __init__(self, dialer: Dialer, server_name: str, source: random.Random) -> None:
+        self._dialer = dialer
+        self._server_name = server_name
+        self._source = source
+        self._replicas: list[Replica] = []
+        self._turn = 0
+        self._stamp = dialer.stamp()
+        self._stamp_checked = 0.0
+        self._closing: set[asyncio.Task[None]] = set()
+
+    @property
+    def endpoints(self) -> tuple[str, ...]:
+        """The endpoints taken over last."""
+        return tuple(replica.endpoint for replica in self._replicas)
+
+    def update(self, endpoints: Sequence[str]) -> None:
+        """Takes over the endpoints that exist now. Raises CredentialsUnusable; then nothing has changed."""
+        known = {replica.endpoint: replica for replica in self._replicas}
+        replicas = [known.get(each) or self._connect(each) for each in endpoints]
+        self._close_later(known[endpoint] for endpoint in known.keys() - set(endpoints))
+        self._replicas = replicas
+        self._turn = self._source.randrange(len(endpoints)) if endpoints else 0
+
+    def in_turn(self) -> list[Replica]:
+        """All replicas, in the order in which to try them. Raises Unreachable where there is none."""
+        if not self._replicas:
+            raise Unreachable("no endpoint is known")
+        self._follow_credentials(asyncio.get_running_loop().time())
+        if len(self._replicas) == 1:
+            return list(self._replicas)
+        found = sorted(((replica.condition(), replica) for replica in self._replicas), key=lambda pair: pair[0])
+        best = [replica for condition, replica in found if condition == found[0][0]]
+        self._turn += 1
+        at = self._turn % len(best)
+        return [*best[at:], *best[:at], *(replica for _, replica in found[len(best) :])]
+
+    def pick(self) -> Replica:
+        """The replica whose turn it is. Raises as `in_turn`."""
+        return self.in_turn()[0]
+
+    async def call(self, attempt: Attempt[T], timeout: float) -> T:
+        """Makes a call within `timeout` seconds; `attempt` is given the replica and the seconds that are left.
+
+        Where a replica does not answer, or cannot act before it has caught up with the registry, another one is
+        tried at once if it is well: `attempt` may be run twice, and the first may have been acted on. Where no replica
+        is connected, the call waits for a moment. Raises as `attempt` does.
+        """
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + timeout
+        failed: list[Replica] = []
+        while True:
+            replica = await self._pick_connected(deadline, failed)
+            try:
+                return await self._attempt(replica, attempt, deadline - loop.time())
+            except (Unreachable, Refused) as failure:
+                if isinstance(failure, Refused) and failure.reason != Reason.REASON_REGISTRY_UNAVAILABLE:
+                    raise
+                self.leave_out(replica)
+                failed.append(replica)
+                if len(failed) == TRIES or loop.time() >= deadline or not self._another_is_well(replica):
+                    raise
+
+    def leave_out(self, replica: Replica) -> None:
+        """Takes in that a replica failed: it is not chosen while another one is well, until it answers again."""
+        if replica.recovery is None and len(self._replicas) > 1 and replica in self._replicas:
+            replica.recovery = asyncio.get_running_loop().create_task(self._recover(replica))
+
+    async def close(self) -> None:
+        """Closes all channels."""
+        for replica in self._replicas:
+            _end_recovery(replica)
+            await replica.channel.close()
+        for task in self._closing:
+            task.cancel()
+        await asyncio.gather(*self._closing, return_exceptions=True)
+
+    async def _pick_connected(self, deadline: float, failed: Sequence[Replica]) -> Replica:
+        """The replica whose turn it is, but none that has `failed` while there are others.
+
+        Where all fail, one that is connected, if need be after a wait.
+        """
+        loop = asyncio.get_running_loop()
+        end = min(deadline, loop.time() + RECONNECT_PATIENCE)
+        while True:
+            known = self.in_turn()
+            replicas = [each for each in known if each not in failed] or known
+            if replicas[0].condition() != _Condition.FAILING:
+                return replicas[0]
+            connected = next((each for each in replicas if each.is_connected()), None)
+            if connected is not None or loop.time() >= end:
+                return connected or replicas[0]
+            await asyncio.sleep(_LOOK_AGAIN)
+
+    async def _attempt(self, replica: Replica, attempt: Attempt[T], timeout: float) -> T:
+        if len(self._replicas) == 1:
+            return await attempt(replica, timeout)
+        try:
+            async with asyncio.timeout(None) as patience:
+                with self._watched(replica, patience):
+                    return await attempt(replica, timeout)
+        except TimeoutError:
+            raise Unreachable(f"{replica.endpoint} is silent") from None
+
+    @contextlib.contextmanager
+    def _watched(self, replica: Replica, patience: asyncio.Timeout) -> Iterator[None]:
+        """Ends the patience with a replica once it does not even say that it lives."""
+        loop = asyncio.get_running_loop()
+        looking: list[asyncio.Task[None]] = []
+        timer = loop.call_later(
+            SILENCE, lambda: looking.append(loop.create_task(self._end_when_silent(replica, patience)))
+        )
+        try:
+            yield
+        finally:
+            timer.cancel()
+            for task in looking:
+                task.cancel()
+
+    async def _end_when_silent(self, replica: Replica, patience: asyncio.Timeout) -> None:
+        while True:
+            if self._another_is_well(replica) and not await replica.lives():
+                patience.reschedule(asyncio.get_running_loop().time())
+                return
+            await asyncio.sleep(SILENCE)
+
+    def _another_is_well(self, replica: Replica) -> bool:
+        return any(each is not replica and each.condition() != _Condition.FAILING for each in self._replicas)
+
+    async def _recover(self, replica: Replica) -> None:
+        while True:
+            if await replica.lives():
+                replica.recovery = None
+                return
+            await asyncio.sleep(self._source.uniform(RECHECK / 2, RECHECK))
+
+    def _connect(self, endpoint: str) -> Replica:
+        return Replica(endpoint, self._dialer.dial(endpoint, self._server_name))
+
+    def _follow_credentials(self, now: float) -> None:
+        if now - self._stamp_checked < STAMP_INTERVAL:
+            return
+        self._stamp_checked, stamp = now, self._dialer.stamp()
+        if stamp == self._stamp:
+            return
+        try:
+            fresh = [self._connect(replica.endpoint) for replica in self._replicas]
+        except CredentialsUnusable as error:
+            _log.error("connections keep the former certificate: %s", error)
+            return
+        self._close_later(self._replicas)
+        self._replicas, self._stamp = fresh, stamp
+
+    def _close_later(self, replicas: Iterable[Replica]) -> None:
+        """Closes channels once the calls on them are done."""
+        for replica in replicas:
+            _end_recovery(replica)
+            task = asyncio.get_running_loop().create_task(replica.channel.close(CLOSING_SECONDS))
+            self._closing.add(task)
+            task.add_done_callback(self._closing.discard)
+
+
+def _end_recovery(replica: Replica) -> None:
+    if replica.recovery is not None:
+        replica.recovery.cancel()
+        replica.recovery = None
+
+
+async def health_of(channel: grpc.aio.Channel, service: str, timeout: float) -> HealthCheckResponse:
+    """How a service of a peer stands, by the standard health service. Raises AioRpcError or UsageError."""
+    check: grpc.aio.UnaryUnaryMultiCallable[HealthCheckRequest, HealthCheckResponse] = channel.unary_unary(
+        "/grpc.health.v1.Health/Check", HealthCheckRequest.SerializeToString, HealthCheckResponse.FromString
+    )
+    return await check(HealthCheckRequest(service=service), timeout=timeout)
+
+
+async def invoke(
+    rpc: "grpc.aio.UnaryUnaryMultiCallable[Request, Response]", request: Request, timeout: float
+) -> Response:
+    """Calls an RPC once, with a deadline and the current trace.
+
+    Raises Refused where the peer says why not, Unreachable where the outcome is not known.
+    """
+    traceparent = current_traceparent()
+    metadata = (("traceparent", traceparent),) if traceparent else ()
+    try:
+        return await rpc(request, timeout=timeout, metadata=metadata)
+    except grpc.aio.AioRpcError as error:
+        refused = from_rpc_error(error)
+        if refused is not None:
+            raise refused from None
+        raise Unreachable(f"{error.code().name}: {error.details()}", error.code().name) from None

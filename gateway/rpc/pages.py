@@ -1,0 +1,82 @@
+"""Pages of lists (AIP-158): their size, and opaque tokens that say where the next one starts. Pure."""
+
+import base64
+from datetime import datetime
+
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.errors import Refused
+from gateway.time.clock import to_microseconds
+
+DEFAULT_PAGE_SIZE = 50  # items where the caller does not say
+LARGEST_PAGE_SIZE = 500  # items: such a page stays far below the largest message
+_COLUMN_DIGITS = 18  # of a number in a key: more may not fit a column of 64 bits
+_SEPARATOR = "\0"
+
+
+def page_size(requested: int) -> int:
+    """How many items a page holds: what was asked for, or the default for 0.
+
+    Raises Refused with REQUEST_INVALID for more than the largest page, or for less than 0.
+    """
+    if not 0 <= requested <= LARGEST_PAGE_SIZE:
+        raise Refused(Reason.REASON_REQUEST_INVALID, field="page_size", problem=f"it is not 0 to {LARGEST_PAGE_SIZE}")
+    return requested or DEFAULT_PAGE_SIZE
+
+
+def encode_token(kind: str, key: str) -> str:
+    """A token for the page after `key` of the list `kind`; the empty token for the empty key.
+
+    The kind keeps a token of one list from being used for another; it carries no NUL.
+    """
+    return base64.urlsafe_b64encode(f"{kind}{_SEPARATOR}{key}".encode()).decode() if key else ""
+
+
+def decode_token(kind: str, token: str) -> str:
+    """The key that `encode_token` was given; empty for the empty token, which starts at the first page.
+
+    Raises Refused with TOKEN_INVALID for a token of another list, or for what never was a token.
+    """
+    if not token:
+        return ""
+    try:
+        told = base64.b64decode(token, altchars=b"-_", validate=True).decode()
+    except ValueError as error:
+        raise Refused(Reason.REASON_TOKEN_INVALID) from error
+    found, _, key = told.partition(_SEPARATOR)
+    if found != kind or not key:
+        raise Refused(Reason.REASON_TOKEN_INVALID)
+    return key
+
+
+def dated_key(instant: datetime, name: str) -> str:
+    """The key of a place in a list that is ordered by time, then by name."""
+    return f"{to_microseconds(instant)} {name}"
+
+
+def dated_place(key: str) -> tuple[int, str] | None:
+    """What `dated_key` was given, the time in microseconds; None for the first page.
+
+    Raises Refused with TOKEN_INVALID for what never was such a key.
+    """
+    if not key:
+        return None
+    time, _, name = key.partition(" ")
+    return key_number(time), name
+
+
+def sequence_after(key: str, last: int) -> int:
+    """The sequence number after which a stream of events resumes, of which `last` is the highest that there is.
+
+    Raises Refused with TOKEN_INVALID for what no stream has told.
+    """
+    sequence = key_number(key)
+    if sequence > last:
+        raise Refused(Reason.REASON_TOKEN_INVALID)
+    return sequence
+
+
+def key_number(written: str) -> int:
+    """A whole number inside a key. Raises Refused with TOKEN_INVALID for anything else."""
+    if not (written.isascii() and written.isdigit() and len(written) <= _COLUMN_DIGITS):
+        raise Refused(Reason.REASON_TOKEN_INVALID)
+    return int(written)

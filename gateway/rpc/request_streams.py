@@ -1,0 +1,96 @@
+"""Requests as they come: bytes that become a message only after the border admits their caller.
+
+A parsed message takes up to a hundred times its bytes: an empty element of two bytes becomes an object. So each RPC
+says how large its requests are (`gateway.rpc.access`), and the elements of a parsed message are counted before anything
+else is done: there is never more than one such message at a time.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+from google.protobuf.message import DecodeError, Message
+
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.errors import Refused
+from gateway.rpc.message_checks import require_few, require_plain
+
+BYTES_PER_ELEMENT = 32  # of the largest request: 8,192 elements where nothing is said, 131,072 for a batch of 4 MiB
+_LEAST_ELEMENT = 2  # bytes
+# The only request of an admitted call comes within so many seconds, and of the largest at least so many bytes a second.
+PATIENCE = 10.0
+BYTES_PER_SECOND = 64 * 1024
+
+
+class RequestReader:
+    """How the requests of one RPC are read: `largest` is the bytes of one, or of one message of a stream."""
+
+    def __init__(self, largest: int, deserialize: Callable[[bytes], Message]) -> None:
+        self._largest = largest
+        self._most = largest // BYTES_PER_ELEMENT
+        self._deserialize = deserialize
+
+    async def read_only(self, coming: Awaitable[object]) -> Message:
+        """The request of a call that has one, which gRPC gives. Raises Refused as `read`, and where none comes."""
+        patience = PATIENCE + self._largest / BYTES_PER_SECOND
+        try:
+            async with asyncio.timeout(patience):
+                data = await coming
+        except TimeoutError:
+            raise Refused(Reason.REASON_REQUEST_NOT_SENT, seconds=f"{patience:.0f}") from None
+        if not isinstance(data, bytes):
+            raise Refused(Reason.REASON_REQUEST_INVALID, field="request", problem="there is none")
+        return self.read(data)
+
+    def read(self, data: bytes) -> Message:
+        """The message. Raises Refused for one that is too large, unreadable, or says what none may."""
+        if len(data) > self._largest:
+            raise Refused(Reason.REASON_MESSAGE_TOO_LARGE, limit=str(self._largest))
+        try:
+            message = self._deserialize(data)
+        except DecodeError:
+            problem = "the bytes are not the message"
+            raise Refused(Reason.REASON_REQUEST_INVALID, field="request", problem=problem) from None
+        if len(data) > _LEAST_ELEMENT * self._most:
+            require_few(message, self._most)
+        require_plain(message)
+        return message
+
+
+class RequestStreams:
+    """All streams of requests that one server reads."""
+
+    def __init__(self) -> None:
+        self.closing = False
+        self.reads: set[asyncio.Timeout] = set()
+        """The reads that wait for a message."""
+
+    def close(self) -> None:
+        """Nothing more is read: who reads is refused with TOO_BUSY, and answers what was read before."""
+        self.closing = True
+        for read in self.reads:
+            read.reschedule(asyncio.get_running_loop().time())
+
+    def read(self, requests: AsyncIterator[bytes], reader: RequestReader) -> AsyncIterator[Message]:
+        """The messages of a stream. Raises Refused for one that is not fair, and once the server drains."""
+        return _Read(self, requests, reader)
+
+
+class _Read(AsyncIterator[Message]):
+    def __init__(self, streams: RequestStreams, requests: AsyncIterator[bytes], reader: RequestReader) -> None:
+        self._streams = streams
+        self._requests = requests
+        self._reader = reader
+
+    async def __anext__(self) -> Message:
+        if self._streams.closing:
+            raise Refused(Reason.REASON_TOO_BUSY)
+        try:
+            async with asyncio.timeout(None) as read:
+                self._streams.reads.add(read)
+                try:
+                    data = await anext(self._requests)
+                finally:
+                    self._streams.reads.discard(read)
+        except TimeoutError:
+            raise Refused(Reason.REASON_TOO_BUSY) from None
+        return self._reader.read(data)

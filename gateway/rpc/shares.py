@@ -1,0 +1,46 @@
+"""How much of a server one caller may take: its calls and streams at a time."""
+
+from collections.abc import Generator
+from contextlib import contextmanager
+
+from gateway.api.types.v1.access_pb2 import Role
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.errors import Refused
+from gateway.security.identity import Identity
+
+CALLS = 1024  # of one certificate; a quarter of what a server takes
+CALLS_OF_COORDINATOR = 2 * CALLS  # it carries what all other regions send
+CALLS_OF_STRANGERS = 32  # of all of one region together: they can only ask for the health of the server
+
+
+class Shares:
+    """The calls and streams that one server serves, counted by caller."""
+
+    def __init__(self) -> None:
+        self._held: dict[str, int] = {}
+
+    @contextmanager
+    def held(self, identity: Identity, *, is_stranger: bool) -> Generator[None]:
+        """The place of one call. Raises Refused with CALLS_TOO_MANY where the caller has no place left.
+
+        A stranger may call nothing of the contract at this server.
+        """
+        caller, most = _share(identity, is_stranger=is_stranger)
+        held = self._held.get(caller, 0)
+        if held >= most:
+            raise Refused(Reason.REASON_CALLS_TOO_MANY, caller=caller, calls=str(held))
+        self._held[caller] = held + 1
+        try:
+            yield
+        finally:
+            if self._held[caller] == 1:
+                del self._held[caller]
+            else:
+                self._held[caller] -= 1
+
+
+def _share(identity: Identity, *, is_stranger: bool) -> tuple[str, int]:
+    """Who shares the places, and how many there are."""
+    if is_stranger:
+        return f"region/{identity.region}/*" if identity.region else identity.path, CALLS_OF_STRANGERS
+    return identity.path, CALLS_OF_COORDINATOR if identity.role == Role.ROLE_COORDINATOR else CALLS

@@ -1,0 +1,1 @@
+"""Identities, certificates, signatures, keys and sealing."""

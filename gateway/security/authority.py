@@ -1,0 +1,264 @@
+"""A certificate authority for one federation: for the demo, the tests, and federations without their own.
+
+It issues what the fabric expects of any authority: one SPIFFE URI for each member, and to servers alone the
+DNS name of their role.
+"""
+
+import ipaddress
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from gateway.api.types.v1.access_pb2 import Role
+from gateway.process.files import create_file, replace_file
+from gateway.security.identity import Identity, federation_of, server_name, trust_domain
+
+AUTHORITY_CERTIFICATE = "authority.crt"
+AUTHORITY_KEY = "authority.key"
+TLS_CERTIFICATE = "tls.crt"
+TLS_KEY = "tls.key"
+SIGNING_CERTIFICATE = "signing.crt"
+SIGNING_KEY = "signing.key"
+
+LOOPBACK = (ipaddress.ip_address("127.0.0.1"), ipaddress.ip_address("::1"))
+
+_SERVERS = (Role.ROLE_REGION, Role.ROLE_COORDINATOR, Role.ROLE_PROVIDER)
+_CALLS_NOTHING = Role.ROLE_PROVIDER
+# RFC 9336: neither a TLS server nor a TLS client, so that a signing key opens no connection.
+_DOCUMENT_SIGNING = x509.ObjectIdentifier("1.3.6.1.5.5.7.3.36")
+# RFC 5280, appendix A.1: ub-common-name.
+_COMMON_NAME_LENGTH = 64
+_PUBLIC, _PRIVATE = 0o644, 0o600
+
+PrivateKey = ec.EllipticCurvePrivateKey | Ed25519PrivateKey
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+
+@dataclass(frozen=True)
+class Issued:
+    """A certificate and its private key."""
+
+    certificate: x509.Certificate
+    key: PrivateKey
+
+    @property
+    def certificate_pem(self) -> bytes:
+        """The certificate as PEM."""
+        return self.certificate.public_bytes(Encoding.PEM)
+
+    @property
+    def key_pem(self) -> bytes:
+        """The private key as PEM (PKCS #8, not encrypted)."""
+        return self.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+
+
+@dataclass(frozen=True)
+class CertificateSet:
+    """What a member needs: the authority to trust, its TLS certificate and, for a region, a signing one."""
+
+    authority_pem: bytes
+    tls: Issued
+    signing: Issued | None
+
+    def write(self, directory: Path) -> None:
+        """Lays the files down, each replaced at once, keys readable by their owner alone. Raises OSError."""
+        directory.mkdir(parents=True, exist_ok=True)
+        replace_file(directory / AUTHORITY_CERTIFICATE, self.authority_pem, _PUBLIC)
+        _write_issued(self.tls, directory / TLS_CERTIFICATE, directory / TLS_KEY)
+        if self.signing is not None:
+            _write_issued(self.signing, directory / SIGNING_CERTIFICATE, directory / SIGNING_KEY)
+
+
+class Authority:
+    """The authority of one federation: its certificate and the key that signs all others."""
+
+    def __init__(self, certificate: x509.Certificate, key: ec.EllipticCurvePrivateKey) -> None:
+        self.certificate = certificate
+        self._key = key
+        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        (uri,) = names.get_values_for_type(x509.UniformResourceIdentifier)
+        self.federation = federation_of(uri)
+
+    @classmethod
+    def create(cls, federation: str, valid_from: datetime, valid_until: datetime) -> "Authority":
+        """A new authority (ECDSA P-256) that signs itself.
+
+        Times are aware, and cut to seconds. Raises ValueError for a name that no federation can have.
+        """
+        key = ec.generate_private_key(ec.SECP256R1())
+        name = _common_name(f"{federation} authority")
+        certificate = (
+            _builder(name, name, key, valid_from, valid_until)
+            .add_extension(_names(trust_domain(federation)), critical=False)
+            .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+            .add_extension(key_usage(signs_certificates=True), critical=True)
+            .sign(key, hashes.SHA256())
+        )
+        return cls(certificate, key)
+
+    @classmethod
+    def load(cls, directory: Path) -> "Authority":
+        """The authority that `save` wrote. Raises OSError, or ValueError if the files hold no authority."""
+        certificate = x509.load_pem_x509_certificate((directory / AUTHORITY_CERTIFICATE).read_bytes())
+        try:
+            key = load_pem_private_key((directory / AUTHORITY_KEY).read_bytes(), password=None)
+        except (TypeError, UnsupportedAlgorithm) as error:
+            raise ValueError(f"{directory / AUTHORITY_KEY} holds no private key that can be read") from error
+        if not isinstance(key, ec.EllipticCurvePrivateKey) or key.public_key() != certificate.public_key():
+            raise ValueError(f"the files in {directory} hold no authority: key and certificate differ")
+        try:
+            return cls(certificate, key)
+        except x509.ExtensionNotFound as error:
+            raise ValueError(f"the certificate in {directory} names no federation") from error
+
+    def save(self, directory: Path) -> None:
+        """Writes certificate and key. Raises FileExistsError rather than replace an authority."""
+        directory.mkdir(parents=True, exist_ok=True)
+        issued = Issued(self.certificate, self._key)
+        create_file(directory / AUTHORITY_KEY, issued.key_pem, _PRIVATE)
+        create_file(directory / AUTHORITY_CERTIFICATE, issued.certificate_pem, _PUBLIC)
+
+    @property
+    def certificate_pem(self) -> bytes:
+        """The authority's certificate as PEM: what every member trusts."""
+        return self.certificate.public_bytes(Encoding.PEM)
+
+    def issue(
+        self, identity: Identity, valid_from: datetime, valid_until: datetime, dns_names: Sequence[str] = ()
+    ) -> CertificateSet:
+        """All certificates of one member: TLS for everyone, signing for regions. See `issue_tls`."""
+        tls = self.issue_tls(identity, valid_from, valid_until, dns_names=dns_names)
+        is_region = identity.role == Role.ROLE_REGION
+        signing = self.issue_signing(identity, valid_from, valid_until) if is_region else None
+        return CertificateSet(self.certificate_pem, tls, signing)
+
+    def issue_tls(
+        self,
+        identity: Identity,
+        valid_from: datetime,
+        valid_until: datetime,
+        *,
+        dns_names: Sequence[str] = (),
+        addresses: Sequence[Address] = LOOPBACK,
+    ) -> Issued:
+        """A TLS certificate (ECDSA P-256) with the identity's URI.
+
+        Regions and coordinators may serve and call, providers may only serve: theirs also carries the DNS name of
+        their role, the further `dns_names` and the `addresses`. All others may only call. Times are aware, and cut
+        to seconds. Raises ValueError for another federation, a time outside the authority's own, or a DNS name
+        that is a role's or that a caller cannot have.
+        """
+        self._check(identity, valid_from, valid_until)
+        key = ec.generate_private_key(ec.SECP256R1())
+        names: list[x509.GeneralName] = []
+        usages = [] if identity.role == _CALLS_NOTHING else [ExtendedKeyUsageOID.CLIENT_AUTH]
+        if identity.role in _SERVERS:
+            own = server_name(identity.role, identity.region, self.federation, identity.name)
+            names = [x509.DNSName(name) for name in (own, *self._further(dns_names))]
+            names += [x509.IPAddress(address) for address in addresses]
+            usages.append(ExtendedKeyUsageOID.SERVER_AUTH)
+        elif dns_names:
+            raise ValueError(f"{identity.uri} serves nothing and gets no DNS name")
+        return self._sign(identity, key, valid_from, valid_until, names, usages)
+
+    def issue_signing(self, identity: Identity, valid_from: datetime, valid_until: datetime) -> Issued:
+        """A signing certificate (Ed25519). Raises ValueError as `issue_tls`; only a region gets one."""
+        self._check(identity, valid_from, valid_until)
+        if identity.role != Role.ROLE_REGION:
+            raise ValueError(f"{identity.uri} is no region and signs nothing")
+        return self._sign(identity, Ed25519PrivateKey.generate(), valid_from, valid_until, [], [_DOCUMENT_SIGNING])
+
+    def _check(self, identity: Identity, valid_from: datetime, valid_until: datetime) -> None:
+        if identity.federation != self.federation:
+            raise ValueError(f"{identity.uri} is not of the federation {self.federation}")
+        if valid_from.replace(microsecond=0) < self.certificate.not_valid_before_utc:
+            raise ValueError("a certificate cannot begin before that of its authority")
+        if valid_until.replace(microsecond=0) > self.certificate.not_valid_after_utc:
+            raise ValueError("a certificate cannot outlive that of its authority")
+
+    def _further(self, dns_names: Sequence[str]) -> Sequence[str]:
+        for name in dns_names:
+            # Wildcards and names below the federation could stand for another member's server.
+            if "*" in name or f".{name.lower()}".rstrip(".").endswith(f".{self.federation}"):
+                raise ValueError(f"the DNS name {name} belongs to the federation's roles")
+        return dns_names
+
+    def _sign(
+        self,
+        identity: Identity,
+        key: PrivateKey,
+        valid_from: datetime,
+        valid_until: datetime,
+        names: Sequence[x509.GeneralName],
+        usages: Sequence[x509.ObjectIdentifier],
+    ) -> Issued:
+        issuer_key = x509.SubjectKeyIdentifier.from_public_key(self._key.public_key())
+        certificate = (
+            _builder(_common_name(identity.path), self.certificate.subject, key, valid_from, valid_until)
+            .add_extension(_names(identity.uri, names), critical=False)
+            .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+            .add_extension(key_usage(signs_certificates=False), critical=True)
+            .add_extension(x509.ExtendedKeyUsage(usages), critical=False)
+            .add_extension(x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(issuer_key), critical=False)
+            .sign(self._key, hashes.SHA256())
+        )
+        return Issued(certificate, key)
+
+
+def _common_name(text: str) -> x509.Name:
+    """A subject for people to read; nothing trusts it."""
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text[:_COMMON_NAME_LENGTH])])
+
+
+def _builder(
+    subject: x509.Name, issuer: x509.Name, key: PrivateKey, valid_from: datetime, valid_until: datetime
+) -> x509.CertificateBuilder:
+    public = key.public_key()
+    return (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(issuer)
+        .public_key(public)
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(valid_from)
+        .not_valid_after(valid_until)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(public), critical=False)
+    )
+
+
+def _names(uri: str, others: Sequence[x509.GeneralName] = ()) -> x509.SubjectAlternativeName:
+    return x509.SubjectAlternativeName([x509.UniformResourceIdentifier(uri), *others])
+
+
+def key_usage(*, signs_certificates: bool) -> x509.KeyUsage:
+    """What a key is for: signing certificates, or signatures of its own."""
+    return x509.KeyUsage(
+        digital_signature=not signs_certificates,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        key_cert_sign=signs_certificates,
+        crl_sign=signs_certificates,
+        encipher_only=False,
+        decipher_only=False,
+    )
+
+
+def _write_issued(issued: Issued, certificate: Path, key: Path) -> None:
+    replace_file(key, issued.key_pem, _PRIVATE)
+    replace_file(certificate, issued.certificate_pem, _PUBLIC)

@@ -1,0 +1,199 @@
+"""The keys of a region for what it stores: they wrap the key of every subject, and stand in a file of their own.
+
+The file has a line for each key, `index <id> <base64>` once and `wrapping <id> <base64>` at least once; the first that
+wraps is in use, those after it are only read by. Whoever has the database without this file can read no personal data.
+
+From each key that wraps comes one to which other regions seal what they send: it is rotated with it, and every process
+that can read the database can open what comes in.
+"""
+
+import base64
+import binascii
+import os
+import secrets
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from gateway.process.files import replace_file
+from gateway.security.sealing import PrivateKey
+
+REGION_KEYS = "region.keys"  # the usual name of the file
+KEY_BYTES = 32  # of AES-256 and of HMAC-SHA-256
+_ID_BYTES = 4
+_SEALING = b"crossregion.sealing-key.v1"
+_HEADING = (
+    "# The keys of this region's personal data. Keep this file as you keep a private key, and apart from backups.\n"
+)
+
+
+class RegionKeysUnusable(Exception):
+    """The file of keys cannot be used; the text says which, why, and what to do about it."""
+
+
+@dataclass(frozen=True)
+class RegionKey:
+    """One key: its id (for people and columns, no secret) and its 32 bytes."""
+
+    id: str
+    secret: bytes
+
+    @cached_property
+    def cipher(self) -> AESGCM:
+        """AES-GCM under this key, for one that wraps."""
+        return AESGCM(self.secret)
+
+    @cached_property
+    def sealing(self) -> PrivateKey:
+        """The key for what other regions send. Whoever learns it learns nothing of this one."""
+        derived = HKDF(algorithm=SHA256(), length=KEY_BYTES, salt=None, info=_SEALING).derive(self.secret)
+        return PrivateKey(derived)
+
+    def __repr__(self) -> str:
+        """Never shows the secret."""
+        return f"RegionKey({self.id})"
+
+    @classmethod
+    def new(cls, draw: Callable[[int], bytes]) -> "RegionKey":
+        """A key from a source of random bytes."""
+        return cls(draw(_ID_BYTES).hex(), draw(KEY_BYTES))
+
+
+@dataclass(frozen=True)
+class SubjectKey:
+    """The key of one subject, unwrapped: a transaction remembers it, and nobody beyond its end."""
+
+    id: str
+    cipher: AESGCM = field(repr=False)
+
+
+@dataclass(frozen=True)
+class KeySet:
+    """All keys of a region at one time."""
+
+    index: RegionKey
+    """By which numbers and documents are found without being stored: HMAC-SHA-256. It never changes."""
+    wrapping: Sequence[RegionKey]
+    """The key that wraps, then those that have wrapped before."""
+
+    @classmethod
+    def new(cls, draw: Callable[[int], bytes] = secrets.token_bytes) -> "KeySet":
+        """The keys of a new region."""
+        return cls(RegionKey.new(draw), (RegionKey.new(draw),))
+
+    @property
+    def in_use(self) -> RegionKey:
+        """The key by which new keys are wrapped."""
+        return self.wrapping[0]
+
+    @cached_property
+    def by_id(self) -> Mapping[str, RegionKey]:
+        """The keys that wrap, or have wrapped, by id."""
+        return {key.id: key for key in self.wrapping}
+
+    @cached_property
+    def sealing_by_id(self) -> Mapping[bytes, PrivateKey]:
+        """The keys that open what other regions send, by id."""
+        return {key.sealing.id: key.sealing for key in self.wrapping}
+
+    def rotated(self, draw: Callable[[int], bytes] = secrets.token_bytes) -> "KeySet":
+        """With a new key in use before all that there are."""
+        return KeySet(self.index, (RegionKey.new(draw), *self.wrapping))
+
+    def without(self, key_ids: Collection[str]) -> "KeySet":
+        """Without the keys of these ids; the one in use always stays."""
+        kept = [key for key in self.wrapping if key.id not in key_ids or key is self.in_use]
+        return KeySet(self.index, tuple(kept))
+
+    def written(self) -> bytes:
+        """The content of the file."""
+        lines = [("index", self.index), *(("wrapping", key) for key in self.wrapping)]
+        told = "".join(f"{kind} {key.id} {base64.b64encode(key.secret).decode()}\n" for kind, key in lines)
+        return f"{_HEADING}{told}".encode()
+
+    def save(self, path: Path) -> None:
+        """Puts the file in place, readable by its owner alone. Raises OSError."""
+        replace_file(path, self.written())
+
+    @classmethod
+    def load(cls, path: Path) -> "KeySet":
+        """The keys of a file. Raises RegionKeysUnusable."""
+        try:
+            content = path.read_text("ascii")
+        except (OSError, UnicodeDecodeError) as error:
+            told = error.strerror if isinstance(error, OSError) else "it is no text"
+            raise RegionKeysUnusable(
+                f"{path} cannot be read: {told}; `region-node keys create {path}` makes the keys of a new region"
+            ) from None
+        try:
+            return cls.read(content)
+        except ValueError as error:
+            raise RegionKeysUnusable(f"{path} holds no keys of a region: {error}") from None
+
+    @classmethod
+    def read(cls, content: str) -> "KeySet":
+        """The keys in the content of a file. Raises ValueError, which tells no secret."""
+        found: dict[str, list[RegionKey]] = {"index": [], "wrapping": []}
+        for number, line in enumerate(content.splitlines(), start=1):
+            if not line.strip() or line.startswith("#"):
+                continue
+            kind, _, rest = line.partition(" ")
+            key_id, _, secret = rest.partition(" ")
+            if kind not in found or not key_id:
+                raise ValueError(f"line {number} is neither `index` nor `wrapping` with an id and a key")
+            found[kind].append(RegionKey(key_id, _secret(secret, number)))
+        if len(found["index"]) != 1 or not found["wrapping"]:
+            raise ValueError("it must have one line `index` and at least one line `wrapping`")
+        if len({key.id for key in found["wrapping"]}) != len(found["wrapping"]):
+            raise ValueError("two keys have the same id")
+        return cls(found["index"][0], tuple(found["wrapping"]))
+
+
+class RegionKeys:
+    """The keys in use by a process. They may be replaced while it serves, by those of the same region."""
+
+    def __init__(
+        self, keys: KeySet, draw: Callable[[int], bytes] = os.urandom, look: Callable[[], object] | None = None
+    ) -> None:
+        self.set = keys
+        self.draw = draw
+        """What new keys and nonces are drawn from."""
+        self.look = look
+        """Looks at once whether the file has changed: another process may have seen its new key before this one."""
+
+    def wrapping_key(self, key_id: str) -> RegionKey | None:
+        """The key with an id that wraps, or has wrapped; None where the region does not have it."""
+        found = self.set.by_id.get(key_id)
+        if found is None and self.look is not None:
+            self.look()
+            found = self.set.by_id.get(key_id)
+        return found
+
+    def sealing_key(self, key_id: bytes) -> PrivateKey | None:
+        """The key with an id to which other regions seal, or have sealed; None where the region does not have it."""
+        found = self.set.sealing_by_id.get(key_id)
+        if found is None and self.look is not None:
+            self.look()
+            found = self.set.sealing_by_id.get(key_id)
+        return found
+
+    def replace(self, keys: KeySet) -> None:
+        """Takes over a file that has changed. Raises RegionKeysUnusable where it is another region's."""
+        if keys.index != self.set.index:
+            raise RegionKeysUnusable("the index key is another one: nothing that is stored would be found by it")
+        self.set = keys
+
+
+def _secret(encoded: str, number: int) -> bytes:
+    try:
+        secret = base64.b64decode(encoded, validate=True)
+    except binascii.Error:
+        secret = b""
+    if len(secret) != KEY_BYTES:
+        raise ValueError(f"the key in line {number} is not {KEY_BYTES} bytes in base64")
+    return secret

@@ -1,0 +1,55 @@
+"""The keys to which regions seal what they send each other: published by each, and proven by its signature."""
+
+from collections.abc import Callable
+from datetime import datetime
+
+from gateway.api.federation.v1.federation_pb2 import SealingKey
+from gateway.security.region_keys import KeySet
+from gateway.security.sealing import KEY_BYTES
+from gateway.security.signing import SEALING_KEY, Signer
+from gateway.time.clock import to_microseconds
+
+_TIME_BYTES = 8
+Verify = Callable[[str, bytes, bytes, bytes], bool]
+
+
+def published(keys: KeySet, signer: Signer, now: datetime) -> SealingKey:
+    """The key in use of a region, signed by it."""
+    told = SealingKey(key=keys.in_use.sealing.public, time=to_microseconds(now))
+    told.signature = signer.sign(SEALING_KEY, _signed(told))
+    return told
+
+
+def is_proven(region: str, told: SealingKey, verify: Verify) -> bool:
+    """Whether the region has signed that this is its key; `verify` is that of the trusted keys."""
+    return len(told.key) == KEY_BYTES and verify(region, SEALING_KEY, _signed(told), told.signature)
+
+
+class SealingKeys:
+    """The keys of other regions, as a node knows them: of each the one that was signed last."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, SealingKey] = {}
+
+    def accept(self, region: str, told: SealingKey, verify: Verify) -> bool:
+        """Takes over a key that is newer than the one known; False where the region did not sign it."""
+        known = self._known.get(region)
+        if known is not None and (told.key == known.key or told.time <= known.time):
+            return True
+        if not is_proven(region, told, verify):
+            return False
+        self._known[region] = told
+        return True
+
+    def told(self, region: str) -> SealingKey | None:
+        """The key of a region as it was signed; None where none is known."""
+        return self._known.get(region)
+
+    def of(self, region: str) -> bytes | None:
+        """The key of a region (32 bytes); None where none is known."""
+        known = self._known.get(region)
+        return None if known is None else known.key
+
+
+def _signed(told: SealingKey) -> bytes:
+    return told.time.to_bytes(_TIME_BYTES, "big") + told.key

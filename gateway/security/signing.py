@@ -1,0 +1,226 @@
+"""Signatures of regions: Ed25519 (RFC 8032) over a domain, a zero byte and the transported bytes.
+
+The domain keeps a signature of one purpose from serving another. What is signed is never serialised again.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
+
+from gateway.api.types.v1.access_pb2 import Role
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.errors import Refused
+from gateway.security.identity import Identity
+
+ENVELOPE = b"crossregion.envelope.v1"
+RECEIPT = b"crossregion.receipt.v1"
+AUDIT_HEAD = b"crossregion.audit-head.v1"
+SEALING_KEY = b"crossregion.sealing-key.v1"
+WITNESSED_HEAD = b"crossregion.witnessed-head.v1"
+
+# The key in use and the one before it: what was signed just before a rotation is still on its way.
+_KEYS_PER_REGION = 2
+# RFC 5280, 4.2: a certificate with a critical extension that the reader does not process must be refused.
+_PROCESSED = (x509.BasicConstraints.oid, x509.KeyUsage.oid, x509.SubjectAlternativeName.oid)
+
+
+class Signer:
+    """Signs in the name of one region."""
+
+    def __init__(self, private_key: Ed25519PrivateKey) -> None:
+        self._key = private_key
+
+    @classmethod
+    def load(cls, path: Path) -> "Signer":
+        """A signer with the key of a PEM file. Raises OSError, or ValueError if it holds no Ed25519 key."""
+        try:
+            key = load_pem_private_key(path.read_bytes(), password=None)
+        except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+            raise ValueError(f"{path} holds no private key that can be read: {error}") from error
+        if not isinstance(key, Ed25519PrivateKey):
+            raise ValueError(f"{path} holds no Ed25519 key")
+        return cls(key)
+
+    def sign(self, domain: bytes, content: bytes) -> bytes:
+        """The signature (64 bytes) over content (any bytes, as transported) for one purpose."""
+        return self._key.sign(_signed(domain, content))
+
+
+def _signed(domain: bytes, content: bytes) -> bytes:
+    return domain + b"\0" + content
+
+
+@dataclass(frozen=True)
+class _Accepted:
+    """A signing certificate that was verified once."""
+
+    pem: bytes
+    """The certificate encoded anew: no byte around it, and none that a reader skips, is kept."""
+    certificate: x509.Certificate
+    issuer: x509.Certificate
+    key: Ed25519PublicKey
+
+    @property
+    def order(self) -> tuple[datetime, int, bytes]:
+        """Which certificate of a region is newer: all readers agree, whatever order they saw them in.
+
+        A time of issue has seconds. In the same second the serial number decides, and then all that was signed.
+        """
+        signed = self.certificate.tbs_certificate_bytes
+        return self.certificate.not_valid_before_utc, self.certificate.serial_number, signed
+
+
+class TrustedKeys:
+    """The signing keys of the regions, each proven by a certificate of the federation's authority.
+
+    Takes the authority's certificate or certificates as PEM; raises ValueError if one is no authority's.
+    """
+
+    def __init__(self, authority: bytes, federation: str) -> None:
+        self._authorities = x509.load_pem_x509_certificates(authority)
+        for certificate in self._authorities:
+            if not _is_authority(certificate):
+                raise ValueError(f"the certificate of {certificate.subject.rfc4514_string()} is no authority's")
+        self._federation = federation
+        self._accepted: dict[str, tuple[_Accepted, ...]] = {}
+        self._newest: dict[str, _Accepted] = {}
+
+    def accept(
+        self, region: str, pem: bytes, now: datetime, *, before_change: Callable[[], None] | None = None
+    ) -> bytes:
+        """Verifies a region's signing certificate (PEM), trusts its key from here on, and returns its own PEM alone.
+
+        Certificates are the same if the authority signed the same, whatever stands around them. `now` is aware.
+        Certificates only go forward: by their time of issue, in the same second by their serial number. Who shows a
+        region's former certificate changes nothing. `before_change` is called before another one becomes the newest,
+        and what it raises prevents that. Raises Refused(REQUEST_INVALID), and trusts nothing new, unless this is one
+        certificate, the authority issued it to exactly this region for an Ed25519 key, it is in force, and no newer
+        one was accepted.
+        """
+        known = self._accepted.get(region, ())
+        newest = self._newest.get(region)
+        try:
+            found = _among(known, pem)
+            accepted = found or self._verified(region, _only_certificate(pem))
+            if not _is_valid(accepted, now):
+                raise ValueError("it or its authority's certificate has expired or is not valid yet")
+            if found is None and newest is not None and accepted.order < newest.order:
+                raise ValueError("another one was accepted that was issued later, or then with a higher serial number")
+        except (ValueError, UnsupportedAlgorithm, x509.DuplicateExtension, x509.InvalidVersion) as error:
+            raise Refused(Reason.REASON_REQUEST_INVALID, field="signing_certificate", problem=str(error)) from error
+        if newest is None or accepted.order > newest.order:
+            if before_change is not None:
+                before_change()
+            self._newest[region] = accepted
+        kept = [each for each in known if _is_valid(each, now)]
+        self._accepted[region] = tuple(kept if found else [accepted, *kept])[:_KEYS_PER_REGION]
+        return accepted.pem
+
+    def newest(self, region: str) -> bytes | None:
+        """The newest certificate (PEM) of a region, though it may have run out since; None for none."""
+        newest = self._newest.get(region)
+        return None if newest is None else newest.pem
+
+    def expire(self, now: datetime) -> None:
+        """Forgets the keys whose certificates, or their authority's, are not valid at `now` (aware)."""
+        for region, known in list(self._accepted.items()):
+            self._accepted[region] = tuple(each for each in known if _is_valid(each, now))
+
+    def verify(self, region: str, domain: bytes, content: bytes, signature: bytes) -> bool:
+        """Whether the region signed this content for this purpose; False for one without a trusted key."""
+        signed = _signed(domain, content)
+        return any(_is_signature(accepted.key, signature, signed) for accepted in self._accepted.get(region, ()))
+
+    def _verified(self, region: str, certificate: x509.Certificate) -> _Accepted:
+        issuer = next((each for each in self._authorities if _issued(each, certificate)), None)
+        if issuer is None:
+            raise ValueError("not issued by the authority of the federation")
+        _check_extensions(certificate)
+        owner = Identity(self._federation, Role.ROLE_REGION, region, "")
+        if list(_uris(certificate)) != [owner.uri]:
+            raise ValueError(f"not issued to {owner.uri} alone")
+        key = certificate.public_key()
+        if not isinstance(key, Ed25519PublicKey):
+            raise ValueError("the key is not an Ed25519 key")
+        return _Accepted(certificate.public_bytes(Encoding.PEM), certificate, issuer, key)
+
+
+def _only_certificate(pem: bytes) -> x509.Certificate:
+    found = x509.load_pem_x509_certificates(pem)
+    if len(found) != 1:
+        raise ValueError(f"there are {len(found)} certificates, not one")
+    return found[0]
+
+
+def _among(known: Sequence[_Accepted], pem: bytes) -> _Accepted | None:
+    """The accepted certificate that is shown. Heartbeats show it as it is kept: then nothing is parsed."""
+    if (found := next((each for each in known if each.pem == pem), None)) is not None:
+        return found
+    certificate = _only_certificate(pem)
+    return next((each for each in known if _are_same(each.certificate, certificate)), None)
+
+
+def _are_same(one: x509.Certificate, other: x509.Certificate) -> bool:
+    """By what the authority signed: its signature itself can be written in two ways (ECDSA)."""
+    return one.tbs_certificate_bytes == other.tbs_certificate_bytes
+
+
+def _is_signature(key: Ed25519PublicKey, signature: bytes, signed: bytes) -> bool:
+    try:
+        key.verify(signature, signed)
+    except InvalidSignature:
+        return False
+    return True
+
+
+def _is_valid(accepted: _Accepted, now: datetime) -> bool:
+    both = (accepted.certificate, accepted.issuer)
+    return all(each.not_valid_before_utc <= now <= each.not_valid_after_utc for each in both)
+
+
+def _issued(authority: x509.Certificate, certificate: x509.Certificate) -> bool:
+    try:
+        certificate.verify_directly_issued_by(authority)
+    except (InvalidSignature, ValueError, TypeError):
+        return False
+    return True
+
+
+def _is_authority(certificate: x509.Certificate) -> bool:
+    try:
+        may_sign = certificate.extensions.get_extension_for_class(x509.KeyUsage).value.key_cert_sign
+    except x509.ExtensionNotFound:
+        may_sign = True
+    return may_sign and _claims_authority(certificate)
+
+
+def _claims_authority(certificate: x509.Certificate) -> bool:
+    try:
+        return certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
+    except x509.ExtensionNotFound:
+        return False
+
+
+def _check_extensions(certificate: x509.Certificate) -> None:
+    """Raises ValueError for an authority, a key that may not sign, or an unknown critical extension."""
+    if _claims_authority(certificate):
+        raise ValueError("an authority's certificate signs no envelopes")
+    for extension in certificate.extensions:
+        if extension.critical and extension.oid not in _PROCESSED:
+            raise ValueError(f"has the critical extension {extension.oid.dotted_string}")
+        if isinstance(extension.value, x509.KeyUsage) and not extension.value.digital_signature:
+            raise ValueError("the key is not for signatures")
+
+
+def _uris(certificate: x509.Certificate) -> Iterator[str]:
+    try:
+        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except x509.ExtensionNotFound:
+        return iter(())
+    return iter(names.get_values_for_type(x509.UniformResourceIdentifier))

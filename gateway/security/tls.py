@@ -1,0 +1,266 @@
+"""mTLS and the channel arguments that both ends of every connection use."""
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import cast
+
+import grpc
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+from gateway.security.identity import Identity
+from gateway.time.clock import Clock
+from gateway.wording.languages import translated
+from gateway.wording.times import told_time
+
+ChannelOptions = Sequence[tuple[str, int | str]]
+
+# The largest message in bytes, both ways: a whole configuration fits. A server's border refuses far smaller requests,
+# with a reason, by what their RPCs say (`gateway.rpc.access`).
+MAX_MESSAGE_BYTES = 16 * 1024 * 1024
+
+_SECOND_MS = 1000
+_MINUTE_MS = 60 * _SECOND_MS
+# A dead peer is noticed in 40 s although a firewall drops packets silently.
+_KEEPALIVE_MS = 30 * _SECOND_MS
+_KEEPALIVE_TIMEOUT_MS = 10 * _SECOND_MS
+# Between members a frozen process, whose kernel still acknowledges, is noticed too. gRPC sends at most one ping a
+# second whatever is asked for, so that takes up to 1.6 s; calls know sooner (`gateway.rpc.channels.Replicas.call`).
+_MEMBER_KEEPALIVE_MS = 300
+_MEMBER_KEEPALIVE_TIMEOUT_MS = 600
+# Servers must allow pings more often than clients send them, else they hang up with too_many_pings.
+_LEAST_PING_INTERVAL_MS = 200
+# Connections end now and then, so that peers present their present certificates and replicas share the load.
+_CONNECTION_AGE_MS = 20 * _MINUTE_MS
+_CONNECTION_GRACE_MS = _MINUTE_MS
+# Whoever connects must prove itself soon or lose its place.
+_HANDSHAKE_MS = 10 * _SECOND_MS
+_MAX_CONCURRENT_STREAMS = 1024
+# The bits of gRPC's compression algorithms by their numbers: of these, none. A few kilobytes would become the largest
+# message before anybody could ask who sends them.
+_UNCOMPRESSED = 1 << 0
+# After an outage of a minute the default back-off waits another 16 s; these bounds, half a second.
+_RECONNECT_MIN_MS = 200
+_RECONNECT_MAX_MS = _SECOND_MS
+# gRPC gives an attempt up after this shortest time between two: within it, a busy server or one far away proves itself.
+_CONNECT_MS = _SECOND_MS
+
+
+class CredentialsUnusable(Exception):
+    """A file is missing, unreadable, expired, or does not fit the others; the text says which and why."""
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """The contents (PEM) of credentials that were found usable."""
+
+    authority: bytes
+    certificate: bytes
+    key: bytes = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """Where a process finds the authority it trusts, its own certificate and its private key, all PEM."""
+
+    authority: Path
+    """The certificate of the authority that others are trusted by."""
+    certificate: Path
+    """The certificate that this process shows."""
+    key: Path
+    """The private key of that certificate."""
+
+    def load(self, now: datetime) -> Loaded:
+        """Reads and checks the files. `now` is aware. Raises CredentialsUnusable."""
+        loaded = Loaded(_read(self.authority), _read(self.certificate), _read(self.key))
+        authorities = _certificates(self.authority, loaded.authority)
+        own = _certificates(self.certificate, loaded.certificate)[0]
+        if not any(_fault_of_time(each, now) is None for each in authorities):
+            raise CredentialsUnusable(f"{self.authority}: {_fault_of_time(authorities[0], now)}")
+        if (fault := _fault_of_time(own, now)) is not None:
+            raise CredentialsUnusable(f"{self.certificate}: {fault}")
+        try:
+            fits = load_pem_private_key(loaded.key, password=None).public_key() == own.public_key()
+        except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+            told = translated("{path}: holds no private key that can be read", path=self.key)
+            raise CredentialsUnusable(told) from error
+        if not fits:
+            raise CredentialsUnusable(
+                translated("{path}: is not the key of {certificate}", path=self.key, certificate=self.certificate)
+            )
+        return loaded
+
+    def names(self) -> list[str]:
+        """The URIs that the certificate names. Raises CredentialsUnusable."""
+        return _uris(_certificates(self.certificate, _read(self.certificate))[0])
+
+    def require_identity(self, identity: Identity) -> None:
+        """Raises CredentialsUnusable unless the certificate names this member and nobody else."""
+        uris = self.names()
+        if uris != [identity.uri]:
+            raise CredentialsUnusable(
+                translated(
+                    "{path}: names {named}, but the settings say {uri}",
+                    path=self.certificate,
+                    named=", ".join(uris) or translated("nobody"),
+                    uri=identity.uri,
+                )
+            )
+
+    def stamp(self) -> tuple[tuple[int, int, int] | None, ...]:
+        """A value that changes when a file is replaced, written or removed; cheap to ask for."""
+        return tuple(_stamp(path) for path in (self.authority, self.certificate, self.key))
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise CredentialsUnusable(f"{path}: {error.strerror}") from error
+
+
+def _certificates(path: Path, pem: bytes) -> list[x509.Certificate]:
+    try:
+        return x509.load_pem_x509_certificates(pem)
+    except ValueError as error:
+        raise CredentialsUnusable(translated("{path}: holds no certificate that can be read", path=path)) from error
+
+
+def _uris(certificate: x509.Certificate) -> list[str]:
+    try:
+        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except x509.ExtensionNotFound:
+        return []
+    return names.get_values_for_type(x509.UniformResourceIdentifier)
+
+
+def _fault_of_time(certificate: x509.Certificate, now: datetime) -> str | None:
+    if now < certificate.not_valid_before_utc:
+        return translated("is not valid before {time}", time=told_time(certificate.not_valid_before_utc))
+    if now > certificate.not_valid_after_utc:
+        return translated("expired at {time}", time=told_time(certificate.not_valid_after_utc))
+    return None
+
+
+def _stamp(path: Path) -> tuple[int, int, int] | None:
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return (status.st_mtime_ns, status.st_ino, status.st_size)
+
+
+class _Reloading:
+    """Gives gRPC the certificates of one port, read again when their files have changed."""
+
+    def __init__(self, credentials: Credentials, clock: Clock) -> None:
+        self._credentials = credentials
+        self._clock = clock
+        self._log = logging.getLogger(__name__)
+        self._served = self._refused = credentials.stamp()
+        self.initial = _configuration(credentials.load(clock.now()))
+
+    def changed(self) -> grpc.ServerCertificateConfiguration | None:
+        """What to serve with from now on; None for no change.
+
+        Never raises: useless files, as a half replaced pair, are left for later. gRPC swaps what it serves with at
+        every other answer than None, unprotected from handshakes in its other threads: it must be rare.
+        """
+        # The stamp is older than what is read next, so a file that changes meanwhile is read once more.
+        stamp = self._credentials.stamp()
+        if stamp == self._served:
+            return None
+        try:
+            loaded = self._credentials.load(self._clock.now())
+        except CredentialsUnusable as error:
+            if stamp != self._refused:
+                self._refused = stamp
+                self._log.warning("serving on with the former certificate: %s", error)
+            return None
+        self._served = stamp
+        self._log.info("serving with the certificate now in %s", self._credentials.certificate)
+        return _configuration(loaded)
+
+
+def _configuration(loaded: Loaded) -> grpc.ServerCertificateConfiguration:
+    pair = (loaded.key, loaded.certificate)
+    return grpc.ssl_server_certificate_configuration([pair], root_certificates=loaded.authority)
+
+
+def server_credentials(credentials: Credentials, clock: Clock) -> grpc.ServerCredentials:
+    """Credentials of one port of a server that demands from every client a certificate of the authority.
+
+    New connections see files that were replaced meanwhile. Raises CredentialsUnusable if there are none now.
+    """
+    reloading = _Reloading(credentials, clock)
+    # The stubs leave out None, which gRPC documents.
+    changed = cast("Callable[[], grpc.ServerCertificateConfiguration]", reloading.changed)
+    return grpc.dynamic_ssl_server_credentials(reloading.initial, changed, require_client_authentication=True)
+
+
+def client_credentials(credentials: Credentials, now: datetime) -> grpc.ChannelCredentials:
+    """Credentials of a client, as the files stand now (aware). Raises CredentialsUnusable.
+
+    A channel keeps them for life: when `Credentials.stamp` changes, make a new channel.
+    """
+    loaded = credentials.load(now)
+    return grpc.ssl_channel_credentials(loaded.authority, loaded.key, loaded.certificate)
+
+
+def server_options() -> ChannelOptions:
+    """The arguments of every server."""
+    return [
+        *_common_options(_KEEPALIVE_MS, _KEEPALIVE_TIMEOUT_MS),
+        # A second process on the port must fail to start, not take half of the calls.
+        ("grpc.so_reuseport", 0),
+        ("grpc.max_concurrent_streams", _MAX_CONCURRENT_STREAMS),
+        ("grpc.compression_enabled_algorithms_bitset", _UNCOMPRESSED),
+        ("grpc.http2.min_ping_interval_without_data_ms", _LEAST_PING_INTERVAL_MS),
+        # Pings that a slow network hands over together are no offence: whoever sends them has proved who it is.
+        ("grpc.http2.max_ping_strikes", 0),
+        ("grpc.max_connection_age_ms", _CONNECTION_AGE_MS),
+        ("grpc.max_connection_age_grace_ms", _CONNECTION_GRACE_MS),
+        ("grpc.server_handshake_timeout_ms", _HANDSHAKE_MS),
+    ]
+
+
+def client_options(name: str) -> ChannelOptions:
+    """The arguments of a client's channel to the server with this name (`gateway.security.identity.server_name`)."""
+    return _channel_options(name, _KEEPALIVE_MS, _KEEPALIVE_TIMEOUT_MS)
+
+
+def member_options(name: str) -> ChannelOptions:
+    """As `client_options`, for a channel between members: a peer that no longer answers is given up soon."""
+    return _channel_options(name, _MEMBER_KEEPALIVE_MS, _MEMBER_KEEPALIVE_TIMEOUT_MS)
+
+
+def _channel_options(name: str, keepalive_ms: int, timeout_ms: int) -> ChannelOptions:
+    return [
+        *_common_options(keepalive_ms, timeout_ms),
+        ("grpc.ssl_target_name_override", name),
+        ("grpc.initial_reconnect_backoff_ms", _RECONNECT_MIN_MS),
+        ("grpc.min_reconnect_backoff_ms", _CONNECT_MS),
+        ("grpc.max_reconnect_backoff_ms", _RECONNECT_MAX_MS),
+        # Zero would also switch off the transparent retries of calls that never left; ours are in the relay.
+        ("grpc.enable_retries", 1),
+        ("grpc.service_config_disable_resolution", 1),
+        # Members dial each other; an HTTP proxy of the environment is none of them.
+        ("grpc.enable_http_proxy", 0),
+    ]
+
+
+def _common_options(keepalive_ms: int, timeout_ms: int) -> ChannelOptions:
+    return [
+        ("grpc.keepalive_time_ms", keepalive_ms),
+        ("grpc.keepalive_timeout_ms", timeout_ms),
+        # gRPC 1.82 waits for the answer to a ping by this one, a minute by default, and not by the one above.
+        ("grpc.http2.ping_timeout_ms", timeout_ms),
+        ("grpc.keepalive_permit_without_calls", 1),
+        ("grpc.http2.max_pings_without_data", 0),
+        ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+        ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+    ]

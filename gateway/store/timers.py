@@ -1,0 +1,146 @@
+"""Things to do at a time of day: durable, and done once even when the process was down at that time."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+
+from gateway.errors import Refused
+from gateway.store.port import Store, Transaction
+from gateway.time.clock import Clock, from_microseconds, to_microseconds
+
+SHORTEST_SLEEP = 0.05  # seconds: while something that failed stays due, the next look is not at once
+LONGEST_SLEEP = 1.0  # seconds: a stepped clock is noticed after at most this
+FAILED_REST = 1.0  # seconds before a timer whose handler failed is tried again
+SWEEP_LIMIT = 100  # timers in one transaction
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Timer:
+    """One thing to do: the kind names the handler, the subject is what it is about."""
+
+    timer_id: str
+    kind: str
+    subject: str
+    due: int
+    """In microseconds."""
+
+
+@dataclass(frozen=True)
+class TimerSet:
+    """Published when a timer was set."""
+
+    due: datetime
+
+
+TimerHandler = Callable[[Transaction, Timer, datetime], None]
+
+
+def set_timer(tx: Transaction, timer_id: str, *, kind: str, subject: str, due: datetime) -> None:
+    """Sets a timer; one with the same id is replaced."""
+    set_timers(tx, [Timer(timer_id, kind, subject, to_microseconds(due))])
+
+
+def set_timers(tx: Transaction, timers: Sequence[Timer]) -> None:
+    """Sets many timers; those with the same ids are replaced."""
+    if not timers:
+        return
+    tx.execute_many(
+        "INSERT INTO timers (timer_id, kind, subject, due) VALUES (:timer_id, :kind, :subject, :due)"
+        " ON CONFLICT (timer_id) DO UPDATE SET kind = excluded.kind, subject = excluded.subject, due = excluded.due",
+        [vars(each) for each in timers],
+    )
+    tx.publish(TimerSet(from_microseconds(min(each.due for each in timers))))
+
+
+def cancel_timer(tx: Transaction, timer_id: str) -> None:
+    """Removes a timer if it is there."""
+    tx.execute("DELETE FROM timers WHERE timer_id = :timer_id", timer_id=timer_id)
+
+
+def is_set(tx: Transaction, timer_id: str) -> bool:
+    """Whether there is a timer with this id."""
+    return tx.first(int, "SELECT 1 FROM timers WHERE timer_id = :timer_id", timer_id=timer_id) is not None
+
+
+def due_timers(tx: Transaction, now: datetime, limit: int = SWEEP_LIMIT) -> list[Timer]:
+    """What is due, oldest first, at most so many."""
+    return tx.all(
+        Timer,
+        "SELECT timer_id, kind, subject, due FROM timers WHERE due <= :now ORDER BY due, timer_id LIMIT :limit",
+        now=to_microseconds(now),
+        limit=limit,
+    )
+
+
+def fire(tx: Transaction, timer: Timer, handlers: Mapping[str, TimerHandler], now: datetime) -> bool:
+    """Does what a timer asks, in the transaction that removes it. False where it is no longer there."""
+    removed = tx.execute(
+        "DELETE FROM timers WHERE timer_id = :timer_id AND due = :due", timer_id=timer.timer_id, due=timer.due
+    )
+    if not removed:
+        return False
+    handlers[timer.kind](tx, timer, now)
+    return True
+
+
+class Scheduler:
+    """Fires timers as they fall due. Every process may run one: a timer fires in one transaction only."""
+
+    def __init__(self, store: Store, clock: Clock, handlers: Mapping[str, TimerHandler]) -> None:
+        self._store = store
+        self._clock = clock
+        self._handlers = handlers
+        self._changed = asyncio.Event()
+        self._awake_at: datetime | None = None
+        self._resting: dict[str, float] = {}  # until when, in the loop's time, by timer
+        store.subscribe(TimerSet, self._timer_set)
+
+    async def run(self) -> None:
+        """Runs until cancelled."""
+        while True:
+            self._changed.clear()
+            try:
+                if not await self._sweep():
+                    await self._sleep()
+            except Refused as refused:
+                _log.warning("no timer can be looked at now: %s", refused)
+                await asyncio.sleep(FAILED_REST)
+
+    def _timer_set(self, timer: TimerSet) -> None:
+        if self._awake_at is None or timer.due < self._awake_at:
+            self._changed.set()
+
+    async def _sweep(self) -> int:
+        """Fires what is due; what failed lately rests, so that it neither fills the log nor holds up the others."""
+        now, time = self._clock.now(), asyncio.get_running_loop().time()
+        self._resting = {timer_id: until for timer_id, until in self._resting.items() if until > time}
+        limit = SWEEP_LIMIT + len(self._resting)
+        due = await self._store.read(lambda tx: due_timers(tx, now, limit))
+        timers = [timer for timer in due if timer.timer_id not in self._resting][:SWEEP_LIMIT]
+        firing = [self._store.write(partial(self._fire, timer=timer, now=now)) for timer in timers]
+        results = await asyncio.gather(*firing, return_exceptions=True)
+        for timer, result in zip(timers, results, strict=True):
+            if isinstance(result, BaseException):
+                _log.error("timer %s of kind %s failed and stays due", timer.timer_id, timer.kind, exc_info=result)
+                self._resting[timer.timer_id] = time + FAILED_REST
+        return sum(1 for result in results if result is True)
+
+    def _fire(self, tx: Transaction, timer: Timer, now: datetime) -> bool:
+        return fire(tx, timer, self._handlers, now)
+
+    async def _sleep(self) -> None:
+        next_due = await self._store.read(lambda tx: tx.first(int, "SELECT due FROM timers ORDER BY due LIMIT 1"))
+        seconds = LONGEST_SLEEP
+        if next_due is not None:
+            left = (from_microseconds(next_due) - self._clock.now()).total_seconds()
+            seconds = min(max(left, SHORTEST_SLEEP), LONGEST_SLEEP)
+        self._awake_at = self._clock.now() + timedelta(seconds=seconds)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._changed.wait()
+        self._awake_at = None

@@ -1,0 +1,273 @@
+"""Personal data at rest: sealed under the key of its subject, which the region's key wraps.
+
+A subject is whatever is to become unreadable by itself: a customer, a number, what envelopes say about one thing.
+Sealed bytes say which key they need. Once the subject's row is destroyed, nobody can read them again, wherever a copy
+is.
+"""
+
+import hmac
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from gateway.security.region_keys import KEY_BYTES, RegionKeys, SubjectKey
+from gateway.store.batched_lookup import rows_among
+from gateway.store.port import Destroyed, Transaction, Value
+
+_VERSION = b"\x01"
+_NONCE_BYTES = 12  # of AES-GCM (NIST SP 800-38D, 8.2)
+_ID_BYTES = 12
+_HEAD = len(_VERSION) + _ID_BYTES + _NONCE_BYTES
+
+
+class KeyDestroyed(Exception):
+    """The key of a subject was destroyed: what was sealed under it cannot be read, and never will be."""
+
+
+class SealBroken(Exception):
+    """Sealed bytes were altered, or moved to another place or subject, or the region's keys are not those."""
+
+
+_SELECT = "SELECT subject, key_id, wrapped, wrapped_by FROM data_keys WHERE subject"
+_FEW = 8  # subjects that are looked for one by one
+_ENVELOPES, _FORMERLY = "envelope/", "order/"
+"""What was sealed under the second name before opens by the first one, and ends with it."""
+
+
+@dataclass(frozen=True)
+class _Wrapped:
+    subject: str
+    key_id: str
+    wrapped: bytes
+    wrapped_by: str
+
+
+def seal(tx: Transaction, subject: str, place: str, content: bytes) -> bytes:
+    """Seals content under the subject's key, which is made where there is none yet.
+
+    `place` names the column, for example `customers`, and the row where a subject has several: what was sealed for one
+    place opens at no other.
+    """
+    key = _find(tx, subject)
+    if key is None:
+        (key,) = _make(tx, [subject])
+    return _sealed(_keys(tx), key, subject, place, content)
+
+
+@dataclass(frozen=True)
+class Sealing:
+    """What is to be sealed, or was: for which subject and place, and the bytes."""
+
+    subject: str
+    place: str
+    content: bytes = field(repr=False)
+
+
+def seal_many(tx: Transaction, contents: Sequence[Sealing]) -> list[bytes]:
+    """`seal` for each of many contents, in few statements."""
+    keys, subjects = _keys(tx), dict.fromkeys(each.subject for each in contents)
+    _find_all(tx, list(subjects))
+    known = tx.subject_keys
+    _make(tx, [each for each in subjects if known[each] is None])
+    sealed = []
+    for each in contents:
+        key = known[each.subject]
+        assert key is not None, "each has been found or made"
+        sealed.append(_sealed(keys, key, each.subject, each.place, each.content))
+    return sealed
+
+
+def open_sealed(tx: Transaction, subject: str, place: str, sealed: bytes) -> bytes:
+    """The content of what `seal` gave for the same subject and place.
+
+    Raises KeyDestroyed where the key that it needs is gone, and SealBroken for what was tampered with.
+    """
+    if len(sealed) < _HEAD or not sealed.startswith(_VERSION):
+        raise SealBroken(f"what is stored in {place} is not sealed")
+    key_id = sealed[len(_VERSION) : len(_VERSION) + _ID_BYTES].hex()
+    key = _find(tx, subject)
+    if (key is None or key.id != key_id) and subject.startswith(_ENVELOPES):
+        subject = _FORMERLY + subject.removeprefix(_ENVELOPES)
+        key = _find(tx, subject)
+    if key is None or key.id != key_id:
+        raise KeyDestroyed(f"the key {key_id} is gone")
+    nonce = sealed[len(_VERSION) + _ID_BYTES : _HEAD]
+    try:
+        return key.cipher.decrypt(nonce, sealed[_HEAD:], _bound(subject, place))
+    except InvalidTag:
+        raise SealBroken(f"what is stored in {place} was altered, or belongs elsewhere") from None
+
+
+def open_if_kept(tx: Transaction, subject: str, place: str, sealed: bytes) -> bytes | None:
+    """As `open_sealed`, and None where the key was destroyed."""
+    try:
+        return open_sealed(tx, subject, place, sealed)
+    except KeyDestroyed:
+        return None
+
+
+def open_many(tx: Transaction, contents: Sequence[Sealing]) -> list[bytes | None]:
+    """`open_if_kept` for each of many sealed contents, in few statements."""
+    _find_all(tx, list(dict.fromkeys(each.subject for each in contents)))
+    return [open_if_kept(tx, each.subject, each.place, each.content) for each in contents]
+
+
+def index_of(tx: Transaction, kind: str, value: str) -> str:
+    """What a value is found by without being stored: HMAC-SHA-256 in hexadecimal, under the region's index key.
+
+    `kind` keeps equal values of different kinds apart, for example `number` and `identity document`.
+    """
+    return hmac.digest(_keys(tx).set.index.secret, f"{kind}\0{value}".encode(), "sha256").hex()
+
+
+def key_ids_of(tx: Transaction, subjects: Sequence[str]) -> list[str]:
+    """The ids of the keys of subjects, of those that have one."""
+    names = _names(subjects)
+    found = (tx.first(str, "SELECT key_id FROM data_keys WHERE subject = :subject", subject=each) for each in names)
+    return [key_id for key_id in found if key_id is not None]
+
+
+def destroy(tx: Transaction, subjects: Sequence[str]) -> list[str]:
+    """Destroys the keys of subjects; returns the ids of those that there were."""
+    tx.subject_keys.clear()
+    destroyed = key_ids_of(tx, subjects)
+    if destroyed:
+        ended = [{"subject": each} for each in _names(subjects)]
+        tx.execute_many("DELETE FROM data_keys WHERE subject = :subject", ended)
+        tx.publish(Destroyed())
+    return destroyed
+
+
+def destroy_by_id(tx: Transaction, key_ids: Sequence[str]) -> int:
+    """Destroys keys that were destroyed before and have come back, as with an older backup; returns how many."""
+    tx.subject_keys.clear()
+    destroyed = tx.execute_many("DELETE FROM data_keys WHERE key_id = :key_id", [{"key_id": each} for each in key_ids])
+    if destroyed:
+        tx.publish(Destroyed())
+    return destroyed
+
+
+def rewrap_page(tx: Transaction, limit: int) -> int:
+    """Wraps at most so many keys by the region's key in use that are wrapped by another; returns how many.
+
+    Raises SealBroken where one is wrapped by a key that the region does not have any more.
+    """
+    keys = _keys(tx)
+    found = tx.all(
+        _Wrapped,
+        "SELECT subject, key_id, wrapped, wrapped_by FROM data_keys WHERE wrapped_by <> :in_use"
+        " ORDER BY wrapped_by, subject LIMIT :limit",
+        in_use=keys.set.in_use.id,
+        limit=limit,
+    )
+    # All are unwrapped before the first is written: one that cannot be leaves the page as it was.
+    wrapped = [_wrap(keys, each.subject, each.key_id, _unwrap(keys, each)) for each in found]
+    tx.execute_many(
+        "UPDATE data_keys SET wrapped = :wrapped, wrapped_by = :wrapped_by WHERE subject = :subject",
+        [
+            {"subject": each.subject, "wrapped": anew, "wrapped_by": keys.set.in_use.id}
+            for each, anew in zip(found, wrapped, strict=True)
+        ],
+    )
+    return len(found)
+
+
+def wrapped_by(tx: Transaction, key_id: str) -> int:
+    """How many keys one of the region's keys wraps."""
+    return tx.first(int, "SELECT COUNT(*) FROM data_keys WHERE wrapped_by = :id", id=key_id) or 0
+
+
+def count_wrapped(tx: Transaction) -> dict[str, int]:
+    """How many keys each of the region's keys wraps, by its id; none where it wraps nothing."""
+    return dict(tx.all(_count, "SELECT wrapped_by, COUNT(*) FROM data_keys GROUP BY wrapped_by"))
+
+
+def _names(subjects: Sequence[str]) -> list[str]:
+    """Subjects, each once, with what they were called before."""
+    former = (_FORMERLY + each.removeprefix(_ENVELOPES) for each in subjects if each.startswith(_ENVELOPES))
+    return list(dict.fromkeys([*subjects, *former]))
+
+
+def _count(key_id: str, keys: int) -> tuple[str, int]:
+    return key_id, keys
+
+
+def _keys(tx: Transaction) -> RegionKeys:
+    if tx.keys is None:
+        raise ValueError("this store was opened without the region's keys")
+    return tx.keys
+
+
+def _find(tx: Transaction, subject: str) -> SubjectKey | None:
+    """The subject's key. A transaction looks for it once."""
+    known = tx.subject_keys
+    if subject not in known:
+        found = tx.first(_Wrapped, f"{_SELECT} = :subject", subject=subject)
+        known[subject] = None if found is None else _unwrapped(_keys(tx), found)
+    return known[subject]
+
+
+def _find_all(tx: Transaction, subjects: Sequence[str]) -> None:
+    known, keys = tx.subject_keys, _keys(tx)
+    missing = [each for each in subjects if each not in known]
+    if len(missing) < _FEW:
+        for each in missing:
+            _find(tx, each)
+        return
+    known.update(dict.fromkeys(missing))
+    known.update((found.subject, _unwrapped(keys, found)) for found in rows_among(tx, _Wrapped, _SELECT, missing))
+
+
+def _make(tx: Transaction, subjects: Sequence[str]) -> list[SubjectKey]:
+    """New keys of subjects that have none."""
+    keys, made = _keys(tx), list[SubjectKey]()
+    rows: list[Mapping[str, Value]] = []
+    for subject in subjects:
+        key_id, secret = keys.draw(_ID_BYTES).hex(), keys.draw(KEY_BYTES)
+        made.append(SubjectKey(key_id, AESGCM(secret)))
+        rows.append(
+            {
+                "subject": subject,
+                "key_id": key_id,
+                "wrapped": _wrap(keys, subject, key_id, secret),
+                "wrapped_by": keys.set.in_use.id,
+            }
+        )
+    tx.execute_many(
+        "INSERT INTO data_keys (subject, key_id, wrapped, wrapped_by)"
+        " VALUES (:subject, :key_id, :wrapped, :wrapped_by)",
+        rows,
+    )
+    tx.subject_keys.update(zip(subjects, made, strict=True))
+    return made
+
+
+def _sealed(keys: RegionKeys, key: SubjectKey, subject: str, place: str, content: bytes) -> bytes:
+    nonce = keys.draw(_NONCE_BYTES)
+    return _VERSION + bytes.fromhex(key.id) + nonce + key.cipher.encrypt(nonce, content, _bound(subject, place))
+
+
+def _wrap(keys: RegionKeys, subject: str, key_id: str, secret: bytes) -> bytes:
+    nonce = keys.draw(_NONCE_BYTES)
+    return nonce + keys.set.in_use.cipher.encrypt(nonce, secret, _bound(subject, key_id))
+
+
+def _unwrapped(keys: RegionKeys, found: _Wrapped) -> SubjectKey:
+    return SubjectKey(found.key_id, AESGCM(_unwrap(keys, found)))
+
+
+def _unwrap(keys: RegionKeys, found: _Wrapped) -> bytes:
+    wrapping = keys.wrapping_key(found.wrapped_by)
+    if wrapping is None:
+        raise SealBroken(f"the region's key {found.wrapped_by} is not in the file of keys")
+    nonce, wrapped = found.wrapped[:_NONCE_BYTES], found.wrapped[_NONCE_BYTES:]
+    try:
+        return wrapping.cipher.decrypt(nonce, wrapped, _bound(found.subject, found.key_id))
+    except InvalidTag:
+        raise SealBroken(f"the key of a subject was altered, or {found.wrapped_by} is another key") from None
+
+
+def _bound(subject: str, place: str) -> bytes:
+    return f"{subject}\0{place}".encode()

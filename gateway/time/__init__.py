@@ -1,0 +1,1 @@
+"""Instants, months, working days and hours."""

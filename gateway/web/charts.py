@@ -1,0 +1,212 @@
+"""The layout of charts, as `charts.html.j2` draws them in inline SVG: rectangles, lines and text, all in pixels.
+
+Colours are classes of the page, so that they follow its light and dark scheme. A chart describes in words the figures
+that it shows, for screen readers. Pure.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import ceil
+from typing import Literal
+
+_WIDTH = 720
+_LABEL = 250  # left of bars, for their names
+_VALUE = 80  # right of bars, for their figures
+_BAR, _GAP = 16, 10
+_RADIUS = 2
+_LINES_HEIGHT, _TOP, _BOTTOM, _RIGHT = 260, 16, 34, 40
+_TICKS = 4
+_APART = 8  # between two texts
+_FONT = 13  # as the style sheet says
+_CHINESE = 0x2E80  # from here on a letter is as wide as it is high
+# How wide other letters are in the widest font that a browser is likely to take, in parts of the height.
+_THIN, _NARROW, _MIDDLE, _CAPITAL, _BROAD = 0.34, 0.45, 0.65, 0.8, 1.0
+
+
+@dataclass(frozen=True)
+class Caption:
+    """The name and the description of a chart."""
+
+    key: str
+    """Its name within the page."""
+    title: str
+    description: str
+    """The figures, in words."""
+
+
+@dataclass(frozen=True)
+class Bar:
+    """One bar of a group; None where there is nothing to show."""
+
+    value: float | None
+    told: str
+    series: int = 0
+    """Which colour."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line over all places of the axis."""
+
+    name: str
+    values: Sequence[int]
+
+
+@dataclass(frozen=True)
+class Rectangle:
+    """A bar, or the track behind it."""
+
+    x: float
+    y: float
+    width: float
+    style: str
+    height: float = _BAR - 2
+    radius: int = 0
+    hint: str = ""
+    """A text that appears when a pointer rests on the shape."""
+
+
+@dataclass(frozen=True)
+class GridLine:
+    """A horizontal line at one value of the axis."""
+
+    left: float
+    right: float
+    y: float
+
+
+@dataclass(frozen=True)
+class Point:
+    """One value of a line, with its hint."""
+
+    x: float
+    y: float
+    hint: str
+
+
+@dataclass(frozen=True)
+class Label:
+    """A text; `y` is its middle, and `anchor` says which part of it stands at `x`."""
+
+    x: float
+    y: float
+    text: str
+    anchor: Literal["start", "middle", "end"] = "start"
+    hint: str = ""
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A drawing with everything in its place. The origin is the upper left corner."""
+
+    caption: Caption
+    height: float
+    labels: Sequence[Label]
+    rectangles: Sequence[Rectangle] = ()
+    grid: Sequence[GridLine] = ()
+    curves: Sequence[Sequence[Point]] = ()
+    """One for each line, from left to right; the number of a curve is its series."""
+    width: int = _WIDTH
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A chart with its caption."""
+
+    chart: Chart
+    caption: str
+    series: Sequence[str] = ()
+    """The names of its series, where there are several."""
+
+
+def bars(caption: Caption, groups: Sequence[tuple[str, Sequence[Bar]]], most: float) -> Chart:
+    """Horizontal bars, in groups with a name; `most` is the value of a full width."""
+    labels: list[Label] = []
+    rectangles: list[Rectangle] = []
+    room, top = _WIDTH - _LABEL - _VALUE, _GAP
+    for name, group in groups:
+        shown = _shortened(name, _LABEL - _APART)
+        labels.append(Label(_LABEL - _APART, top + len(group) * _BAR / 2, shown, "end", hint=name))
+        for bar in group:
+            width = room * min(bar.value / most, 1.0) if bar.value is not None and most else 0.0
+            hint = f"{name}: {bar.told}"
+            rectangles.append(Rectangle(_LABEL, top + 1, room, "track"))
+            rectangles.append(Rectangle(_LABEL, top + 1, width, f"series-{bar.series}", radius=_RADIUS, hint=hint))
+            labels.append(Label(_LABEL + room + _APART, top + _BAR / 2, bar.told))
+            top += _BAR
+        top += _GAP
+    return Chart(caption, top, labels, rectangles)
+
+
+def lines(caption: Caption, places: Sequence[str], drawn: Sequence[Line]) -> Chart:
+    """Lines over places from left to right, for example months; counts from zero."""
+    most = max((value for line in drawn for value in line.values), default=0)
+    top_value = _round_up(most)
+    widest = max(map(width_of, places), default=0.0)
+    left = max(2 * _APART + width_of(f"{top_value:,.0f}"), widest / 2)
+    room = _WIDTH - left - max(_RIGHT, widest / 2)
+
+    def x(place: int) -> float:
+        return left + room / 2 if len(places) < 2 else left + room * place / (len(places) - 1)
+
+    def y(value: float) -> float:
+        return _LINES_HEIGHT - _BOTTOM - (_LINES_HEIGHT - _TOP - _BOTTOM) * value / top_value
+
+    ticks = [top_value * tick / _TICKS for tick in range(_TICKS + 1)]
+    # So many names that none lies over the next.
+    every = max(1, ceil((widest + _APART) * (len(places) - 1) / room))
+    return Chart(
+        caption,
+        _LINES_HEIGHT,
+        labels=[
+            *(Label(left - _APART, y(value), f"{value:,.0f}", "end") for value in ticks),
+            *(
+                Label(x(number), _LINES_HEIGHT - _BOTTOM + 18, name, "middle")
+                for number, name in enumerate(places)
+                if number % every == 0
+            ),
+        ],
+        grid=[GridLine(left, left + room, y(value)) for value in ticks],
+        curves=[
+            [
+                Point(x(number), y(value), f"{line.name}, {places[number]}: {value:,}")
+                for number, value in enumerate(line.values)
+            ]
+            for line in drawn
+        ],
+    )
+
+
+def width_of(text: str) -> float:
+    """How wide a text of a chart is at most, in pixels: no font is known here."""
+    return _FONT * sum(map(_share, text))
+
+
+def _share(letter: str) -> float:
+    if ord(letter) >= _CHINESE or letter in "mwMW%@—…":
+        return _BROAD
+    if letter in "ijlI.,:;'|! ":
+        return _THIN
+    if letter in "frt()-–/[]":
+        return _NARROW
+    return _CAPITAL if letter.isupper() else _MIDDLE
+
+
+def _shortened(name: str, room: float) -> str:
+    """A name, or as much of it as there is room for in so many pixels."""
+    if width_of(name) <= room:
+        return name
+    told = name
+    while told and width_of(f"{told}…") > room:
+        told = told[:-1]
+    return f"{told.rstrip()}…"
+
+
+def _round_up(value: int) -> int:
+    """The next number that divides well into the ticks of an axis."""
+    step = 1
+    while True:
+        for factor in (1, 2, 5):
+            if value <= step * factor * _TICKS:
+                return step * factor * _TICKS
+        step *= 10

@@ -1,0 +1,49 @@
+"""HTML pages from Jinja2 templates. A page needs nothing besides itself: no network, no script.
+
+Templates escape every expression, and show characters that act. They hold markup, loops and conditions; every text and
+figure comes from the page, a frozen dataclass.
+"""
+
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from gateway.values.plain_text import visible
+
+_SHARED = Path(__file__).parent / "templates"
+_LANGUAGE_TAGS = {"en": "en", "zh": "zh-CN"}  # BCP 47
+
+
+class HtmlPages:
+    """The templates in one folder. They extend `frame.html.j2` and import the macros beside it."""
+
+    def __init__(self, folder: Path) -> None:
+        self._environment = Environment(
+            loader=FileSystemLoader([folder, _SHARED]),
+            autoescape=True,
+            undefined=StrictUndefined,
+            finalize=_shown,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            keep_trailing_newline=True,
+        )
+        self._environment.filters["pixels"] = _pixels
+
+    def written(self, template: str, title: str, language: str, page: object) -> str:
+        """The HTML of a page: its template has `page`. `language` is one of `gateway.wording.languages.LANGUAGES`.
+
+        Raises jinja2.UndefinedError where the template names what the page does not have.
+        """
+        tag = _LANGUAGE_TAGS[language]
+        return self._environment.get_template(template).render(title=title, language=tag, page=page)
+
+
+def _shown(value: object) -> object:
+    """An expression before it is escaped. Markup comes from macros, whose expressions came here before."""
+    return value if isinstance(value, Markup) else visible(str(value))
+
+
+def _pixels(length: float) -> str:
+    """A length or coordinate of a drawing, to a tenth of a pixel."""
+    return f"{length:.1f}".removesuffix(".0")

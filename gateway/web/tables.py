@@ -1,0 +1,31 @@
+"""Tables of a page, as `parts.html.j2` writes them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One cell."""
+
+    text: str
+    scope: Literal["", "row", "col"] = ""
+    """What it heads; empty for a cell with data."""
+    style: str = ""
+    """Classes of the style sheet, with spaces between."""
+    hint: str = ""
+    """A text that appears when a pointer rests on the cell."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table in a box that scrolls sideways."""
+
+    label: str
+    """Its name for screen readers."""
+    head: Sequence[Cell]
+    rows: Sequence[Sequence[Cell]]
+    caption: str = ""
+    style: str = ""
+    """Classes of the style sheet, with spaces between."""

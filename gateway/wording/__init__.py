@@ -1,0 +1,1 @@
+"""Texts for people: language, words, terms, times in a zone, masks."""

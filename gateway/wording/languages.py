@@ -1,0 +1,312 @@
+"""The language of a command: English as written in the code, or Chinese from a gettext catalogue of its program."""
+
+import gc
+import gettext
+import importlib
+import inspect
+import os
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from gateway.api.types.v1.types_pb2 import LocalizedText
+from gateway.errors import Refused, reason_name, text
+from gateway.values.nearest import nearest, suggested
+from gateway.wording.help_wrapping import HelpContext
+from gateway.wording.visible_output import visible_output
+
+LANGUAGES = ("en", "zh")
+VARIABLE = "CROSSREGION_LANG"
+_DOMAIN = "messages"  # where click looks for its own texts
+_KEPT = "\b\n"  # click does not wrap a paragraph that begins so
+_EXAMPLE = re.compile(r"Examples?:")
+
+
+def translated(words: str, /, **parameters: object) -> str:
+    """A text in the language of the command, with its parameters (`{name}`) filled in."""
+    told = gettext.gettext(words) if words else ""  # gettext knows the empty text as the head of its catalogue
+    return told.format(**parameters) if parameters else told
+
+
+def current_language() -> str:
+    """The language of the command, one of LANGUAGES."""
+    return "zh" if os.environ.get("LANGUAGE") == "zh" else "en"
+
+
+def in_language(told: LocalizedText) -> str:
+    """A text of the contract in the language of the command."""
+    return told.zh_cn if current_language() == "zh" else told.en
+
+
+def refusal(error: Exception) -> str:
+    """Why something was not done, for people: a refusal with the code of its reason, anything else as it says."""
+    if not isinstance(error, Refused):
+        return str(error)
+    return f"{reason_name(error.reason)}: {in_language(text(error.reason, error.parameters))}"
+
+
+def offering(problem: str, word: str, known: Iterable[str]) -> str:
+    """What is said of a word that is unknown, and which of the known ones are like it."""
+    near = in_language(suggested(nearest(word, known)))
+    stop = "。" if current_language() == "zh" else ". "
+    return f"{problem.rstrip('.。')}{stop}{near}" if near else problem
+
+
+def speak(language: str, texts: Path) -> None:
+    """From here on this process speaks a language, by the catalogues in `texts`."""
+    os.environ["LANGUAGE"] = language
+    gettext.bindtextdomain(_DOMAIN, str(texts))
+    gettext.textdomain(_DOMAIN)
+
+
+def in_each_language(texts: Path, render: Callable[[], str]) -> Mapping[str, str]:
+    """What `render` says in each language, by the catalogues in `texts`; then this process speaks as before."""
+    before = os.environ.get("LANGUAGE", LANGUAGES[0])
+    said = {}
+    try:
+        for language in LANGUAGES:
+            speak(language, texts)
+            said[language] = render()
+    finally:
+        speak(before, texts)
+    return said
+
+
+def in_both_languages(words: str, texts: Path) -> LocalizedText:
+    """A text in both languages, by the catalogues in `texts`, whatever language this process speaks."""
+    chinese = gettext.translation(_DOMAIN, str(texts), languages=["zh"], fallback=True)
+    return LocalizedText(zh_cn=chinese.gettext(words), en=words)
+
+
+def speak_to_programs() -> None:
+    """From here on this process speaks English: what programs read does not depend on who asks."""
+    os.environ["LANGUAGE"] = LANGUAGES[0]
+
+
+def asked_language(arguments: Sequence[str], environment: MutableMapping[str, str]) -> str:
+    """The language that the command line asks for by `--lang`, wherever it stands, else the environment; English else.
+
+    A word that is no language is left to the option, which refuses it.
+    """
+    asked = environment.get(VARIABLE, "")
+    for position, argument in enumerate(arguments):
+        if argument == "--lang":
+            asked = "".join(arguments[position + 1 : position + 2])
+        elif argument.startswith("--lang="):
+            asked = argument.removeprefix("--lang=")
+    return asked if asked in LANGUAGES else LANGUAGES[0]
+
+
+class SpeakingGroup(click.Group):
+    """A program's tree of commands, with help and messages in the language that was asked for.
+
+    `texts` holds its catalogues; `options` makes what each command takes besides its own. `places` says where a
+    command is, by its name: `"orders"` at `"package.module:name"`. It is imported when it is asked for, so that nobody
+    who calls one waits for all.
+    """
+
+    context_class = HelpContext
+    texts: Path
+    places: Mapping[str, str]
+    options: Sequence[Callable[[], click.Option]]
+    _originals: dict[tuple[click.Command | click.Option, str], str | None]
+
+    def whole(self) -> "SpeakingGroup":
+        """The tree once all its commands are there, with help as it is written, whatever was spoken before."""
+        for name in self.places:
+            self._find(name)
+        for (owner, field), original in self.__dict__.get("_originals", {}).items():
+            setattr(owner, field, original)
+        return self
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """See click."""
+        return sorted({*super().list_commands(ctx), *self.places})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """See click."""
+        self._find(cmd_name)
+        return super().get_command(ctx, cmd_name)
+
+    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401
+        """See click. An unknown word is told with those that are like it."""
+        try:
+            return super().invoke(ctx)
+        except (click.NoSuchCommand, click.NoSuchOption) as error:
+            raise _with_nearest(error) from error
+
+    def _find(self, name: str) -> None:
+        if name in self.commands or name not in self.places:
+            return
+        command = _imported(self.places[name])
+        self.add_command(command, name)
+        _add_options(command, self.options)
+        _offer_choices(command)
+        self._translate_help(command)
+
+    # What click hands through is typed so there.
+    def main(self, *args: Any, **extra: Any) -> Any:  # noqa: ANN401
+        """See click. All that is written, errors too, is visible and does nothing; nothing is left at the end."""
+        try:
+            with visible_output():
+                return super().main(*args, **extra)
+        except SystemExit as ended:
+            code = ended.code
+        # An error that came out of an event loop refers to itself by its traceback, and to the channel by the frames
+        # there. gRPC makes the process wait for each channel that is left at its end, for two seconds.
+        gc.collect()
+        raise SystemExit(code)
+
+    def make_context(
+        self,
+        info_name: str | None,
+        args: list[str],
+        parent: click.Context | None = None,
+        **extra: Any,  # noqa: ANN401
+    ) -> click.Context:
+        """See click. Chooses the language before anything is read."""
+        speak(asked_language(args, os.environ), self.texts)
+        self._translate_help(self)
+        try:
+            # What looks like a colour in a text of others is shown, and not left out where no terminal is.
+            return super().make_context(info_name, args, parent, **{"color": True, **extra})
+        except click.NoSuchOption as error:
+            raise _with_nearest(error) from error
+
+    def _translate_help(self, command: click.Command) -> None:
+        known = self.__dict__.setdefault("_originals", {})
+        for owner in helped(command):
+            # Click makes the option --help of a command once, in the language that is spoken then.
+            if isinstance(owner, click.Command) and (option := owner.get_help_option(click.Context(owner))) is not None:
+                option.help = translated("Show this message and exit.")
+            for field in ("help", "epilog"):
+                original = known.setdefault((owner, field), getattr(owner, field, None))
+                if original is not None:
+                    setattr(owner, field, "\n\n".join(map(_paragraph, _paragraphs(original))))
+
+
+class _Choice(click.Choice[str]):
+    """One of several words; those that are like another one are offered."""
+
+    def get_invalid_choice_message(self, value: object, ctx: click.Context | None) -> str:
+        """See click."""
+        problem = translated("{value!r} is not one of {known}.", value=value, known=", ".join(self.choices))
+        return offering(problem, str(value), self.choices)
+
+
+def speaking(
+    group: SpeakingGroup, texts: Path, places: Mapping[str, str], options: Sequence[Callable[[], click.Option]] = ()
+) -> None:
+    """Gives a program its catalogues and its commands, all of which have the option `--lang` and those of `options`."""
+    group.texts, group.places, group.options = texts, places, (*options, _language_option)
+    _add_options(group, group.options)
+
+
+def commands(group: click.Command) -> Iterator[click.Command]:
+    """A command and all below it that are there."""
+    yield group
+    if isinstance(group, click.Group):
+        for command in group.commands.values():
+            yield from commands(command)
+
+
+def helped(group: click.Command) -> Iterator[click.Command | click.Option]:
+    """Everything below a command that has a help text, and the command itself."""
+    for command in commands(group):
+        yield command
+        yield from (parameter for parameter in command.params if isinstance(parameter, click.Option))
+
+
+def help_texts(text: str) -> Iterator[str]:
+    """The texts of a help that are translated one by one: paragraphs, and the lines of what is not wrapped."""
+    for paragraph in _paragraphs(text):
+        if not paragraph.startswith(_KEPT):
+            yield " ".join(paragraph.split())
+        elif not _EXAMPLE.match(paragraph.removeprefix(_KEPT)):
+            yield from (line.strip() for line in paragraph.removeprefix(_KEPT).splitlines())
+
+
+def _paragraphs(text: str) -> list[str]:
+    return inspect.cleandoc(text).split("\n\n")
+
+
+def _paragraph(paragraph: str) -> str:
+    if not paragraph.startswith(_KEPT):
+        text = " ".join(paragraph.split())
+        return gettext.gettext(text) if text else paragraph
+    lines = paragraph.removeprefix(_KEPT).splitlines()
+    if _EXAMPLE.match(lines[0]):
+        return "\n".join(["\b", gettext.gettext(lines[0]), *lines[1:]])
+    return "\n".join(["\b", *(_line(line) for line in lines)])
+
+
+def _line(line: str) -> str:
+    text = line.strip()
+    return line.replace(text, gettext.gettext(text)) if text else line
+
+
+def _imported(place: str) -> click.Command:
+    module, _, name = place.partition(":")
+    command: click.Command = getattr(importlib.import_module(module), name)
+    return command
+
+
+def _with_nearest(error: click.NoSuchCommand | click.NoSuchOption) -> click.UsageError:
+    """The error, with the commands or options that are like what was written."""
+    assert error.ctx is not None, "click names the command whose word it is"
+    command = error.ctx.command
+    if isinstance(error, click.NoSuchOption):
+        options = (name for each in command.params for name in each.opts)
+        return click.UsageError(offering(error.message, error.option_name, options), error.ctx)
+    assert isinstance(command, click.Group), "only groups have commands"
+    known = command.list_commands(error.ctx)
+    return click.UsageError(offering(error.message, error.command_name, known), error.ctx)
+
+
+def _offer_choices(group: click.Command) -> None:
+    for command in commands(group):
+        for parameter in command.params:
+            if type(parameter.type) is click.Choice and all(isinstance(each, str) for each in parameter.type.choices):
+                parameter.type = _Choice(parameter.type.choices, parameter.type.case_sensitive)
+
+
+def _add_options(group: click.Command, options: Sequence[Callable[[], click.Option]]) -> None:
+    """Gives each command what all commands have: these options, and a help that is folded by what is seen."""
+    for command in commands(group):
+        command.context_class = HelpContext
+        known = {parameter.name for parameter in command.params}
+        command.params += [each for each in (make() for make in options) if each.name not in known]
+
+
+class _FirstOption(click.Option):
+    """An option that every command has, and that is looked at first: it tells all others that are missing, at once."""
+
+    def handle_parse_result(
+        self,
+        ctx: click.Context,
+        opts: Mapping[str, Any],
+        args: list[str],
+    ) -> tuple[Any, list[str]]:
+        """See click. Raises UsageError where several are missing; of one, click says it."""
+        taken = super().handle_parse_result(ctx, opts, args)
+        required = [each for each in ctx.command.params if each.required and not ctx.resilient_parsing]
+        missing = [each for each in required if each.value_is_missing(each.consume_value(ctx, opts)[0])]
+        if len(missing) > 1:
+            names = ", ".join(each.get_error_hint(ctx) for each in missing)
+            raise click.UsageError(translated("Missing: {names}", names=names), ctx)
+        return taken
+
+
+def _language_option() -> click.Option:
+    return _FirstOption(
+        ["--lang"],
+        is_eager=True,
+        type=click.Choice(LANGUAGES),
+        envvar=VARIABLE,
+        show_envvar=True,
+        expose_value=False,
+        help="The language of help and messages; en unless given.",
+    )

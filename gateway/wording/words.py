@@ -1,0 +1,173 @@
+"""Words for programs that people read in tables too: states, parties, kinds of envelopes, actions and hops."""
+
+from collections.abc import Iterator
+from itertools import chain
+
+from gateway.api.coordinator.v1.problem_service_pb2 import AccidentGrade, NetworkEventKind, ReportKind
+from gateway.api.federation.v1.configuration_pb2 import (
+    ComplaintSeverity,
+    ConsentMethod,
+    DataClass,
+    LegalBasis,
+    LineKind,
+    SharedField,
+    WithoutGrant,
+)
+from gateway.api.federation.v1.federation_pb2 import MemberState
+from gateway.api.federation.v1.problem_pb2 import NetworkCondition, NetworkElementKind, PerceivedSeverity, ProblemState
+from gateway.api.region.v1.agreement_pb2 import StatementLineKind
+from gateway.api.region.v1.alarm_pb2 import AlarmState
+from gateway.api.region.v1.complaint_pb2 import (
+    ClassifiedBy,
+    ComplaintChannel,
+    ComplaintState,
+    DeadlineKind,
+    EscalationTrigger,
+    Remedy,
+    RemedyState,
+    ReturnReason,
+    TimeReason,
+    WorkItemState,
+)
+from gateway.api.region.v1.customer_service_pb2 import ProductStatus
+from gateway.api.region.v1.dossier_service_pb2 import (
+    DossierConditionKind,
+    DossierFinding,
+    DossierVerdict,
+    Statement,
+)
+from gateway.api.region.v1.fault_pb2 import (
+    FaultCause,
+    FaultSeverity,
+    FaultState,
+    QuoteState,
+    RepairMilestone,
+    RepairMode,
+)
+from gateway.api.region.v1.order_pb2 import OrderState, Party
+from gateway.api.region.v1.planned_outage_service_pb2 import PlannedOutageState
+from gateway.api.region.v1.sharing_service_pb2 import DisclosureKind, GrantState, MaskReason
+from gateway.api.region.v1.support_request_pb2 import SupportFigure, SupportState
+from gateway.api.relay.v1.relay_pb2 import EnvelopeKind
+from gateway.wording.languages import translated
+
+_UNSPECIFIED = "UNSPECIFIED"
+# What the contract leaves open as text; a region of another version may say others, which stay as they are.
+_ACTIONS = (
+    "accept",
+    "adjust",
+    "agreed-time",
+    "confirm",
+    "decide",
+    "extend the number plan",
+    "fulfil",
+    "join",
+    "next-cycle",
+    "order the remedy",
+    "provision",
+    "reinstate",
+    "review",
+    "settle",
+    "supplement",
+    "undo",
+)
+_CHANGES = (  # of the state of a complaint or a fault
+    "accepted by the customer",
+    "case ended",
+    "classified anew",
+    "closed",
+    "customer answered",
+    "customer asked",
+    "given back",
+    "no answer needed",
+    "refused by the customer",
+    "repaired",
+    "reported",
+    "resolution proposed",
+    "taken up",
+    "withdrawn by the customer",
+    "work items ask the customer",
+    "work items go on",
+)
+_FINDINGS = ("good", "warning", "bad", "not checked")  # of `doctor`
+_NAMED = ("key", "variable")  # what settings are named by
+_SCHEMA_FILES = ("applied", "applied before", "would be applied")  # to `migrate`
+_STATES = ("inProgress", "assessingCancellation", "pendingCancellation")  # as TMF622 writes them
+_HOPS = (
+    "asked",
+    "asked again",
+    "committed",
+    "forwarded",
+    "receipt received",
+    "received",
+    "returned",
+    "sent",
+    "sent again",
+)
+
+
+def english(name: str, prefix: str) -> str:
+    """An enum value in words: `ORDER_STATE_IN_PROGRESS` is `in progress`; empty where nothing is said."""
+    short = name.removeprefix(prefix)
+    return "" if short == _UNSPECIFIED else short.lower().replace("_", " ")
+
+
+def word(name: str, prefix: str) -> str:
+    """An enum value in the language of the command."""
+    return translated(english(name, prefix))
+
+
+def words() -> Iterator[str]:
+    """All words that have a translation, in English."""
+    enums = {
+        "ACCIDENT_GRADE_": AccidentGrade,
+        "ALARM_STATE_": AlarmState,
+        "CLASSIFIED_BY_": ClassifiedBy,
+        "COMPLAINT_CHANNEL_": ComplaintChannel,
+        "COMPLAINT_SEVERITY_": ComplaintSeverity,
+        "COMPLAINT_STATE_": ComplaintState,
+        "CONSENT_METHOD_": ConsentMethod,
+        "DATA_CLASS_": DataClass,
+        "DEADLINE_KIND_": DeadlineKind,
+        "DISCLOSURE_KIND_": DisclosureKind,
+        "DOSSIER_CONDITION_KIND_": DossierConditionKind,
+        "DOSSIER_FINDING_": DossierFinding,
+        "DOSSIER_VERDICT_": DossierVerdict,
+        "ENVELOPE_KIND_": EnvelopeKind,
+        "ESCALATION_TRIGGER_": EscalationTrigger,
+        "FAULT_CAUSE_": FaultCause,
+        "FAULT_SEVERITY_": FaultSeverity,
+        "FAULT_STATE_": FaultState,
+        "GRANT_STATE_": GrantState,
+        "LEGAL_BASIS_": LegalBasis,
+        "LINE_KIND_": LineKind,
+        "MASK_REASON_": MaskReason,
+        "MEMBER_STATE_": MemberState,
+        "NETWORK_CONDITION_": NetworkCondition,
+        "NETWORK_ELEMENT_KIND_": NetworkElementKind,
+        "NETWORK_EVENT_KIND_": NetworkEventKind,
+        "ORDER_STATE_": OrderState,
+        "PARTY_": Party,
+        "PERCEIVED_SEVERITY_": PerceivedSeverity,
+        "PROBLEM_STATE_": ProblemState,
+        "PLANNED_OUTAGE_STATE_": PlannedOutageState,
+        "PRODUCT_STATUS_": ProductStatus,
+        "QUOTE_STATE_": QuoteState,
+        "REMEDY_": Remedy,
+        "REMEDY_STATE_": RemedyState,
+        "REPAIR_MILESTONE_": RepairMilestone,
+        "REPAIR_MODE_": RepairMode,
+        "REPORT_KIND_": ReportKind,
+        "RETURN_REASON_": ReturnReason,
+        "SHARED_FIELD_": SharedField,
+        "STATEMENT_": Statement,
+        "STATEMENT_LINE_KIND_": StatementLineKind,
+        "SUPPORT_FIGURE_": SupportFigure,
+        "SUPPORT_STATE_": SupportState,
+        "TIME_REASON_": TimeReason,
+        "WORK_ITEM_STATE_": WorkItemState,
+        "WITHOUT_GRANT_": WithoutGrant,
+    }
+    for prefix, enum in enums.items():
+        yield from (found for name in enum.keys() if (found := english(name, prefix)))
+    yield from chain(_ACTIONS, _CHANGES, _STATES, _HOPS, _FINDINGS, _NAMED, _SCHEMA_FILES)

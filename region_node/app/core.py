@@ -1,0 +1,309 @@
+"""A region without its edges: everything that the process and the simulation have in common."""
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import partial
+from secrets import SystemRandom
+
+from gateway.errors import Refused
+from gateway.federation.current import FederationState
+from gateway.process.starting import persistently
+from gateway.process.tracing import Tracing
+from gateway.relay.border import Kinds
+from gateway.relay.claims import Claims
+from gateway.relay.lanes import LanePorts, Lanes
+from gateway.relay.ports import RelayPorts
+from gateway.relay.queries import Asker
+from gateway.relay.sealed_batches import SealedBatchReceiver
+from gateway.relay.service import Receiver
+from gateway.relay.settling import Settler
+from gateway.relay.transport import Transport
+from gateway.relay.workers import Workers
+from gateway.security.region_keys import RegionKeys
+from gateway.store.port import Store, Transaction
+from gateway.store.timers import Scheduler, Timer, TimerHandler
+from gateway.time.clock import Clock
+from region_node.app import registered
+from region_node.business.billing.relayed import BillingEnvelopes
+from region_node.business.billing.runs import BillingRuns
+from region_node.business.orders import home, intake, promises, steps
+from region_node.business.orders.application import OrderApplication, OrderApplicationPorts
+from region_node.business.orders.context import OrderContext
+from region_node.business.orders.decisions import Decisions
+from region_node.business.orders.provisioning_rows import next_due
+from region_node.business.orders.relayed import OrderEnvelopes
+from region_node.business.orders.rows import FOLLOW_TIMER
+from region_node.business.providers.fulfilment import FulfilmentProvider
+from region_node.business.providers.worker import FulfilmentWorker, WorkerPorts
+from region_node.care.complaints import remedy_orders
+from region_node.care.complaints.accepted import REMEDY_TIMER
+from region_node.care.complaints.application import ComplaintApplication
+from region_node.care.complaints.attachment_contents import AttachmentApplication
+from region_node.care.complaints.handling import escalation_is_due
+from region_node.care.complaints.owner import ESCALATION_TIMER
+from region_node.care.complaints.relayed import ComplaintEnvelopes
+from region_node.care.complaints.remote_repeats_relayed import JoiningEnvelopes
+from region_node.care.escalations.notifier import EscalationNotifier
+from region_node.care.escalations.port import Sink
+from region_node.care.escalations.rows import waiting_sinks
+from region_node.customers.documents.content_stream import ContentApplication
+from region_node.customers.documents.on_file import RegisterApplication
+from region_node.customers.documents.receiving import UPLOAD_TIMER, abandon
+from region_node.customers.documents.relayed import DocumentEnvelopes
+from region_node.customers.notices.delivery import NoticeDelivery
+from region_node.customers.notices.port import Notifier
+from region_node.customers.operations import SUSPENSION_TIMER, suspension_has_ended
+from region_node.customers.profiles_relayed import ProfileEnvelopes
+from region_node.customers.reminders import REMINDER_TIMER, ensure_reminders, remind
+from region_node.customers.sharing.relayed import SharingEnvelopes
+from region_node.customers.verification.application import VerificationApplication, VerificationPorts
+from region_node.customers.verification.relayed import VerificationEnvelopes
+from region_node.customers.verification.rules import PASSWORD_COST
+from region_node.lifecycle.erasure.of_numbers import NUMBER_TIMER, number_is_due
+from region_node.lifecycle.erasure.relayed import ERASURE_TIMER, ErasureEnvelopes, erasure_is_due
+from region_node.lifecycle.erasure.status_envelopes import CustomerStatusEnvelopes, forget_envelopes, record_has_ended
+from region_node.lifecycle.holds.relayed import HoldEnvelopes
+from region_node.lifecycle.registry import Registry
+from region_node.lifecycle.retention.purge import PURGE_TIMER, ensure_purge, purge
+from region_node.network.agreements.announced import PLANNED_TIMER, planned_is_told
+from region_node.network.agreements.of_measurements import CONFORMANCE_TIMER, conformance_is_due, ensure_conformance
+from region_node.network.agreements.outages import CORRECTION_TIMER
+from region_node.network.agreements.relayed import OutageEnvelopes
+from region_node.network.agreements.statements import (
+    STATEMENT_TIMER,
+    correction_is_due,
+    ensure_statements,
+    statements_are_due,
+)
+from region_node.network.faults.application import FaultApplication
+from region_node.network.faults.owner import REPAIR_TIMER, limit_has_passed
+from region_node.network.faults.relayed import FaultEnvelopes
+from region_node.network.problems.following import PROBLEM_TIMER, tell_customers
+from region_node.network.support.application import SupportApplication
+from region_node.network.support.relayed import SupportEnvelopes
+from region_node.node.context import RegionContext
+from region_node.node.witnessing.relayed import WitnessEnvelopes
+from region_node.records.forgetting import FORGET_TIMER
+from region_node.records.kinds import RecordKind
+from region_node.requests.changes import Changes
+from region_node.requests.questions import Questions
+
+HELD_AGAIN = 1.0  # seconds until held orders are looked at again after the store refused
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class CorePorts:
+    """What a region is made of."""
+
+    orders: OrderContext
+    keys: RegionKeys
+    store: Store
+    clock: Clock
+    transport: Transport
+    source: random.Random
+    tracing: Tracing
+    workers: Workers
+    provider: FulfilmentProvider | None = None
+    """The region's own system that carries out the businesses that `orders` names as provisioned."""
+    notifier: Notifier | None = None
+    """The region's own system that sends texts to customers. Without one, notices wait and no code can be sent."""
+    sinks: Mapping[str, Sink] = field(default_factory=dict)
+    """Where the escalation recipients are told of the levels of complaints: what the context names."""
+    secret_source: random.Random = field(default_factory=SystemRandom)
+    """What codes, keys and salts are drawn from."""
+    password_cost: int = PASSWORD_COST
+    """The cost of scrypt for passwords."""
+    questions: Questions | None = None
+    """What asks other regions for the call that is being served. Without it no register but the own is asked."""
+
+    @property
+    def context(self) -> RegionContext:
+        """The region."""
+        return self.orders.node
+
+
+class RegionCore:
+    """The application service, the receiver, the lanes and the scheduler of one region. Made on the event loop that
+    will use it.
+
+    `loops` run as long as the region does: one that ends is a defect, and the process should end with it.
+    """
+
+    def __init__(self, ports: CorePorts) -> None:
+        border = ports.context.border
+        self.registry = registered.registry(ports.context)
+        self.verification = VerificationApplication(_verification_ports(ports))
+        asker = Asker(border, ports.transport, ports.clock, ports.source)
+        self.contents = ContentApplication(ports.context, ports.store, ports.clock, asker)
+        self.register = RegisterApplication(ports.context, ports.store, ports.clock, ports.questions)
+        attachments = AttachmentApplication(ports.context, ports.store, asker)
+        kinds = _kinds(self.registry, ports.orders, self.verification, self.contents, attachments)
+        relay = RelayPorts(border, kinds, ports.store, ports.clock, ports.tracing, ports.workers)
+        settler = Settler(relay)
+        self._ports = ports
+        self.context = ports.context
+        self.receiver = SealedBatchReceiver(border, ports.keys, Receiver(relay).deliver)
+        self.lanes = Lanes(LanePorts(border.region, ports.transport, settler.settle, ports.clock, ports.source))
+        self.changes = Changes(ports.store)
+        decisions = Decisions(ports.store, self.changes)
+        self.application = OrderApplication(
+            OrderApplicationPorts(
+                ports.orders, ports.store, ports.clock, self.lanes, self.changes, decisions, self.register
+            )
+        )
+        self.complaints = ComplaintApplication(ports.context, ports.store, ports.clock, self.changes)
+        self.faults = FaultApplication(ports.context, ports.store, ports.clock, self.changes)
+        self.support = SupportApplication(ports.context, ports.store, ports.clock, self.changes)
+        self._scheduler = Scheduler(ports.store, ports.clock, _timer_handlers(self.registry, ports.orders))
+        self._billing = BillingRuns(ports.context, ports.store, ports.clock)
+        self.notifiers = [
+            EscalationNotifier(ports.store, ports.clock, name, sink, ports.source) for name, sink in ports.sinks.items()
+        ]
+        self._claims = Claims(ports.store, border.number, self.lanes)
+        self._state_changed = asyncio.Event()
+        self.loops: list[asyncio.Task[None]] = []
+
+    async def start(self) -> None:
+        """Takes up what an earlier process left, then runs by itself. Raises StoppedWhileStarting."""
+        await persistently(self._claims.start)
+        for ensure in (ensure_reminders, ensure_purge, ensure_statements, ensure_conformance):
+            await persistently(partial(self._ensure, ensure))
+        waits = await persistently(lambda: self._ports.store.read(_what_waits))
+        self._ports.context.border.current.on_update(self._note_state)
+        self._state_changed.set()
+        loop = asyncio.get_running_loop()
+        self.loops = [
+            loop.create_task(each) for each in (self._scheduler.run(), self._release_held(), self._billing.run())
+        ]
+        if self._ports.provider is not None:
+            self.loops.append(loop.create_task(_worker(self._ports, self._ports.provider).run()))
+        elif waits.is_to_be_provisioned:
+            _log.error("orders wait for a system of the region's own, and the settings name none: providers.fulfilment")
+        if self._ports.notifier is not None:
+            delivery = NoticeDelivery(self._ports.store, self._ports.clock, self._ports.notifier)
+            self.loops.append(loop.create_task(delivery.run()))
+        for name in waits.sinks:
+            if name not in self._ports.sinks:
+                _log.error("escalations wait for the sink %s, and the settings name none: escalations.%s", name, name)
+        self.loops.extend(loop.create_task(notifier.run()) for notifier in self.notifiers)
+        if self._ports.store.is_shared:
+            self.loops.append(loop.create_task(self._claims.run()))
+
+    async def _ensure(self, ensure: Callable[[Transaction, datetime], None]) -> None:
+        await self._ports.store.write(lambda tx: ensure(tx, self._ports.clock.now()))
+
+    async def stop(self) -> None:
+        """Stops lanes and scheduler. What is not finished is durable and goes on with the next process."""
+        await self.lanes.close()
+        for task in self.loops:
+            task.cancel()
+        await asyncio.gather(*self.loops, return_exceptions=True)
+        await self._claims.stop()
+
+    def _note_state(self, _: FederationState) -> None:
+        self._state_changed.set()
+
+    async def _release_held(self) -> None:
+        """Looks again at held orders at the start and whenever a region may have joined, or a plan may name one."""
+        while True:
+            await self._state_changed.wait()
+            self._state_changed.clear()
+            if self._ports.context.border.current.revision:
+                try:
+                    await self.application.release_held()
+                except Refused as refused:
+                    _log.warning("held orders are looked at again soon: %s", refused)
+                    await asyncio.sleep(HELD_AGAIN)
+                    self._state_changed.set()
+
+
+@dataclass(frozen=True)
+class _Waiting:
+    """What an earlier process has left for systems of the region's own."""
+
+    is_to_be_provisioned: bool
+    sinks: Sequence[str]
+
+
+def _what_waits(tx: Transaction) -> _Waiting:
+    return _Waiting(next_due(tx) is not None, waiting_sinks(tx))
+
+
+def _worker(ports: CorePorts, provider: FulfilmentProvider) -> FulfilmentWorker:
+    return FulfilmentWorker(WorkerPorts(ports.orders, ports.store, ports.clock, provider, ports.source, ports.tracing))
+
+
+def _kinds(
+    registry: Registry,
+    orders: OrderContext,
+    verification: VerificationApplication,
+    contents: ContentApplication,
+    attachments: AttachmentApplication,
+) -> Kinds:
+    """What the region does with each kind of envelope."""
+    context = orders.node
+    return {
+        **OrderEnvelopes(orders).kinds(),
+        **BillingEnvelopes(context).kinds(),
+        **ProfileEnvelopes(context).kinds(),
+        **VerificationEnvelopes(verification).kinds(),
+        **ErasureEnvelopes(registry).kinds(),
+        **CustomerStatusEnvelopes(registry).kinds(),
+        **HoldEnvelopes(registry).kinds(),
+        **SharingEnvelopes(context).kinds(),
+        **DocumentEnvelopes(context, contents).kinds(),
+        **WitnessEnvelopes(context.border).kinds(),
+        **ComplaintEnvelopes(context, attachments).kinds(),
+        **OutageEnvelopes(context).kinds(),
+        **FaultEnvelopes(context).kinds(),
+        **SupportEnvelopes(context).kinds(),
+        **JoiningEnvelopes(context).kinds(),
+    }
+
+
+def _verification_ports(ports: CorePorts) -> VerificationPorts:
+    return VerificationPorts(
+        ports.context,
+        ports.store,
+        ports.clock,
+        ports.workers,
+        ports.secret_source,
+        ports.notifier,
+        ports.password_cost,
+    )
+
+
+def _timer_handlers(registry: Registry, orders: OrderContext) -> Mapping[str, TimerHandler]:
+    context = orders.node
+    return {
+        **{kind.ended_timer: partial(_ended, registry, kind) for kind in registry.kinds},
+        steps.STEP_TIMER: lambda tx, timer, now: home.step_is_due(tx, orders, timer, now),
+        steps.ANSWER_TIMER: lambda tx, timer, now: home.answer_is_overdue(tx, orders, timer, now),
+        intake.HELD_TIMER: lambda tx, timer, now: intake.hold_is_over(tx, orders, timer, now),
+        promises.JEOPARDY_TIMER: lambda tx, timer, now: promises.promise_is_due(tx, orders, timer, now),
+        REMEDY_TIMER: lambda tx, timer, now: remedy_orders.order_is_due(tx, orders, timer, now),
+        FOLLOW_TIMER: lambda tx, timer, now: remedy_orders.order_changed(tx, context, timer, now),
+        ESCALATION_TIMER: lambda tx, timer, now: escalation_is_due(tx, context, timer, now),
+        REPAIR_TIMER: lambda tx, timer, now: limit_has_passed(tx, context, timer, now),
+        ERASURE_TIMER: lambda tx, timer, now: erasure_is_due(tx, registry, timer, now),
+        NUMBER_TIMER: lambda tx, timer, now: number_is_due(tx, registry, timer, now),
+        FORGET_TIMER: lambda tx, timer, now: forget_envelopes(tx, registry, timer, now),
+        SUSPENSION_TIMER: suspension_has_ended,
+        UPLOAD_TIMER: abandon,
+        PROBLEM_TIMER: lambda tx, timer, now: tell_customers(tx, context, timer, now),
+        REMINDER_TIMER: lambda tx, timer, now: remind(tx, context.border, timer, now),
+        PURGE_TIMER: lambda tx, timer, now: purge(tx, registry, timer, now),
+        STATEMENT_TIMER: lambda tx, timer, now: statements_are_due(tx, context, timer, now),
+        PLANNED_TIMER: lambda tx, timer, now: planned_is_told(tx, context, timer, now),
+        CONFORMANCE_TIMER: lambda tx, timer, now: conformance_is_due(tx, context, timer, now),
+        CORRECTION_TIMER: lambda tx, timer, now: correction_is_due(tx, context, timer, now),
+    }
+
+
+def _ended(registry: Registry, kind: RecordKind, tx: Transaction, timer: Timer, now: datetime) -> None:
+    record_has_ended(tx, registry, kind, timer, now)

@@ -1,0 +1,347 @@
+"""One region node, put together and running."""
+
+import asyncio
+import contextlib
+import logging
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+
+from opentelemetry.metrics import Meter
+
+from gateway.api.types.v1.access_pb2 import Role
+from gateway.auditing.denial_log import DenialLog
+from gateway.federation.current import CurrentFederation
+from gateway.maintenance.rotation import KeyFile, Rotation
+from gateway.process.files import replace_file
+from gateway.process.metrics import observe
+from gateway.process.starting import persistently
+from gateway.process.telemetry import Telemetry
+from gateway.process.tracing import Tracing
+from gateway.relay.border import Border
+from gateway.relay.grpc_carrier import GrpcCarrier
+from gateway.relay.queries import Asker
+from gateway.relay.sealed_batches import SealedBatchTransport
+from gateway.relay.workers import ThreadWorkers
+from gateway.rpc.access import AccessRules
+from gateway.rpc.channels import Dialer, Replicas
+from gateway.rpc.interceptor import BorderInterceptor, BorderPorts
+from gateway.rpc.server import Server, run_until_stopped, stop_tasks
+from gateway.security.identity import server_name
+from gateway.security.signing import Signer, TrustedKeys
+from gateway.security.tls import CredentialsUnusable, server_credentials
+from gateway.store.port import Store, Transaction
+from gateway.store.schema import migrations_of
+from gateway.time.clock import Clock, SystemClock
+from region_node.app import registered
+from region_node.app.core import CorePorts, RegionCore
+from region_node.app.sealing import seal_what_is_clear
+from region_node.app.services import ServicePorts
+from region_node.app.services import services as node_services
+from region_node.business.orders.business import load_rules
+from region_node.business.orders.context import OrderContext
+from region_node.business.orders.rows import orders_under_way
+from region_node.business.providers.fulfilment import FulfilmentProvider, GrpcFulfilment
+from region_node.care.complaints.case_notifier import CaseNotifier
+from region_node.care.escalations.file import FileSink
+from region_node.care.escalations.port import LOWEST_LEVEL, Sink
+from region_node.care.escalations.webhook import Webhook
+from region_node.customers.documents.reuse import measure_reuse
+from region_node.customers.notices.port import Notifier
+from region_node.customers.notices.provider import ProviderNotifier
+from region_node.lifecycle.erasure.operations import apply_erased
+from region_node.lifecycle.erasure.repeated_erasure import ErasedKeysKeeper
+from region_node.lifecycle.registry import Registry
+from region_node.network.problems.notifier import Coordinators, ProblemNotifier
+from region_node.node.context import RegionContext
+from region_node.node.erased_keys import ERASED_KEYS, ErasedKeyFile, ErasedKeys
+from region_node.node.membership.client import FederationClient
+from region_node.node.membership.node import MembershipPorts, Node
+from region_node.node.provider_client import ProviderClient, ProviderPorts, provider_name
+from region_node.node.settings import RegionSettings
+from region_node.node.witnessing.notifier import WitnessNotifier, WitnessNotifierPorts
+from region_node.requests.questions import Questions
+from region_node.schema import PACKAGES
+
+SERVICE_NAME = "region-node"
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class _Ports:
+    """What the parts of one node share."""
+
+    settings: RegionSettings
+    clock: Clock
+    store: Store
+    key_file: KeyFile
+    erased_keys: ErasedKeys
+    dialer: Dialer
+    border: Border
+    source: random.Random
+    tracing: Tracing
+    transport: SealedBatchTransport
+    workers: ThreadWorkers
+    provider: FulfilmentProvider | None
+    notifier: Notifier | None
+
+
+class RegionNode:
+    """A running node. Made by `start`."""
+
+    def __init__(self, port: int, loops: Sequence[asyncio.Task[None]], rest: contextlib.AsyncExitStack) -> None:
+        self.port = port
+        self._loops = loops
+        self._rest = rest
+
+    @classmethod
+    async def start(cls, settings: RegionSettings, clock: Clock | None = None) -> "RegionNode":
+        """Opens the database, takes up what was left, listens and joins.
+
+        Raises CredentialsUnusable, RegionKeysUnusable, StoreUnusable, PortInUse, OSError or StoppedWhileStarting; then
+        nothing is left open.
+        """
+        async with contextlib.AsyncExitStack() as stack:
+            clock = clock or SystemClock()
+            credentials = server_credentials(settings.credentials, clock)
+            telemetry = Telemetry.of(SERVICE_NAME, settings.region)
+            stack.callback(telemetry.shutdown)
+            ports = await _open(settings, clock, telemetry, stack)
+            core_ports, questions = _core_ports(ports)
+            registry = registered.registry(core_ports.context)
+            keeper = ErasedKeysKeeper(registry, ports.store, clock)
+            await persistently(keeper.start)
+            rotation = Rotation(ports.key_file, ports.store)
+            rotation.observe(telemetry.meter)
+            await persistently(partial(seal_what_is_clear, ports.store))
+            client = _membership(ports)
+            stack.push_async_callback(client.close)
+            client.load()
+            core = RegionCore(core_ports)
+            await core.start()
+            stack.push_async_callback(core.stop)
+            _observe_lanes(telemetry.meter, core)
+            _observe_notifiers(telemetry.meter, core)
+            measure_reuse(telemetry.meter, ports.store)
+            denial_log = DenialLog(ports.store, clock)
+            services = node_services(ServicePorts(core, ports.store, ports.clock, questions, client.hold_window))
+            border = BorderInterceptor(
+                BorderPorts(
+                    federation=settings.federation,
+                    access=AccessRules((service.descriptor for service in services), own_region=settings.region),
+                    tracing=telemetry.tracing,
+                    metrics=telemetry.calls,
+                    denied=denial_log.denied,
+                )
+            )
+            server = Server(services, border, reflects=settings.reflection)
+            port = await server.start(settings.listen, credentials)
+            stack.push_async_callback(server.drain)
+            stack.callback(core.changes.close)
+            endpoint = settings.endpoint(port)
+            loop = asyncio.get_running_loop()
+            notifier = _witness_telling(ports, registry)
+            cases = CaseNotifier(ports.store, client.tell_case)
+            tellers = Coordinators(client.tell_event, client.tell_affected)
+            problems = ProblemNotifier(core_ports.context, ports.store, tellers)
+            running = (
+                client.follow(),
+                _join(client, endpoint),
+                rotation.run(),
+                keeper.run(),
+                notifier.run(),
+                cases.run(),
+                problems.run(),
+            )
+            tasks = [loop.create_task(each) for each in running]
+            stack.push_async_callback(client.leave, endpoint)
+            stack.push_async_callback(stop_tasks, tasks)
+            if settings.port_file is not None:
+                replace_file(settings.port_file, f"{port}\n".encode("ascii"), mode=0o644)
+                stack.callback(settings.port_file.unlink, missing_ok=True)
+            _log.info("region %s of %s serves on %s", settings.region, settings.federation, endpoint)
+            return cls(port, [*tasks, *core.loops], stack.pop_all())
+        raise AssertionError("the block above returns or raises")
+
+    async def run_until_stopped(self) -> None:
+        """Returns when the process is told to stop. Raises what one of the node's loops dies of."""
+        await run_until_stopped(self._loops)
+
+    async def stop(self) -> None:
+        """Leaves the federation, takes no new calls, finishes those being served, and closes everything."""
+        await self._rest.aclose()
+        _log.info("stopped")
+
+
+async def serve(settings: RegionSettings, clock: Clock | None = None) -> None:
+    """Runs a node until the process is told to stop. Raises as `RegionNode.start`."""
+    node = await RegionNode.start(settings, clock)
+    try:
+        await node.run_until_stopped()
+    finally:
+        await node.stop()
+
+
+async def _open(
+    settings: RegionSettings, clock: Clock, telemetry: Telemetry, stack: contextlib.AsyncExitStack
+) -> _Ports:
+    settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    key_file = KeyFile(settings.keys)
+    erased_keys = ErasedKeyFile(settings.data / ERASED_KEYS)
+    store = await settings.database.open(migrations_of(*PACKAGES), number=settings.number, keys=key_file.keys)
+    stack.push_async_callback(store.close)
+    # Only now: before the lock of the store, the file could be that of a node that runs.
+    if settings.port_file is not None:
+        settings.port_file.unlink(missing_ok=True)
+    border = _border(settings)
+    source = random.Random()
+    dialer = Dialer(settings.credentials, clock)
+    name = server_name(Role.ROLE_COORDINATOR, "", settings.federation)
+    coordinators = Replicas(dialer, name, source)
+    coordinators.update(settings.coordinators)
+    stack.push_async_callback(coordinators.close)
+    workers = ThreadWorkers()
+    stack.callback(workers.close)
+    transport = SealedBatchTransport(border, GrpcCarrier(coordinators, telemetry.tracing, telemetry.calls))
+    calling = ProviderPorts(dialer, source, telemetry.tracing, telemetry.calls)
+    return _Ports(
+        settings=settings,
+        clock=clock,
+        store=store,
+        key_file=key_file,
+        erased_keys=erased_keys,
+        dialer=dialer,
+        border=border,
+        source=source,
+        tracing=telemetry.tracing,
+        transport=transport,
+        workers=workers,
+        provider=_fulfilment(settings, calling, stack),
+        notifier=_notifier(settings, calling, stack),
+    )
+
+
+def _fulfilment(
+    settings: RegionSettings, ports: ProviderPorts, stack: contextlib.AsyncExitStack
+) -> FulfilmentProvider | None:
+    named = settings.providers.fulfilment
+    if named is None:
+        return None
+    client = ProviderClient(named.endpoint, provider_name(settings.federation, settings.region, named), ports)
+    stack.push_async_callback(client.close)
+    return GrpcFulfilment(client)
+
+
+def _notifier(settings: RegionSettings, ports: ProviderPorts, stack: contextlib.AsyncExitStack) -> Notifier | None:
+    named = settings.providers.notification
+    if named is None:
+        return None
+    client = ProviderClient(named.endpoint, provider_name(settings.federation, settings.region, named), ports)
+    stack.push_async_callback(client.close)
+    return ProviderNotifier(client)
+
+
+def _border(settings: RegionSettings) -> Border:
+    try:
+        signer = Signer.load(settings.signing.key)
+        keys = TrustedKeys(settings.credentials.authority.read_bytes(), settings.federation)
+    except ValueError as error:
+        raise CredentialsUnusable(str(error)) from None
+    return Border(settings.region, signer, keys, CurrentFederation(), settings.number)
+
+
+async def _join(client: FederationClient, endpoint: str) -> None:
+    await client.catch_up()
+    await client.stay_joined(endpoint)
+
+
+def _membership(ports: _Ports) -> FederationClient:
+    settings = ports.settings
+    node = Node(
+        settings.federation,
+        ports.border,
+        ports.key_file.keys,
+        settings.signing.certificate.read_bytes(),
+        settings.coordinators,
+    )
+    return FederationClient(node, settings.data, MembershipPorts(ports.dialer, ports.store, ports.clock, ports.source))
+
+
+def _witness_telling(ports: _Ports, registry: Registry) -> WitnessNotifier:
+    def destroy_again(tx: Transaction, key_ids: Sequence[str], now: datetime) -> int:
+        return apply_erased(tx, registry, key_ids, now)
+
+    return WitnessNotifier(
+        WitnessNotifierPorts(ports.border, ports.store, ports.transport, ports.clock, ports.source, destroy_again)
+    )
+
+
+def _core_ports(ports: _Ports) -> tuple[CorePorts, Questions]:
+    named = ports.settings.providers.fulfilment
+    sinks = _sinks(ports.settings)
+    context = RegionContext(
+        ports.border,
+        orders_under_way,
+        erased_keys=ports.erased_keys,
+        sinks={name: lowest for name, (lowest, _) in sinks.items()},
+    )
+    questions = Questions(context, Asker(ports.border, ports.transport, ports.clock, ports.source))
+    provisioned = frozenset(named.businesses if named is not None else ())
+    core = CorePorts(
+        OrderContext(context, load_rules(), provisioned=provisioned),
+        ports.key_file.keys,
+        ports.store,
+        ports.clock,
+        ports.transport,
+        ports.source,
+        ports.tracing,
+        ports.workers,
+        ports.provider,
+        ports.notifier,
+        sinks={name: sink for name, (_, sink) in sinks.items()},
+        questions=questions,
+    )
+    return core, questions
+
+
+def _sinks(settings: RegionSettings) -> dict[str, tuple[int, Sink]]:
+    """Where the escalation recipients are told of complaints, by name, with the lowest level that each is told of."""
+    found: dict[str, tuple[int, Sink]] = {"file": (LOWEST_LEVEL, FileSink(settings.escalation_file))}
+    webhook = settings.escalations.webhook
+    if webhook is not None:
+        found["webhook"] = (webhook.lowest_level, Webhook(webhook))
+    return found
+
+
+def _observe_lanes(meter: Meter, core: RegionCore) -> None:
+    """What operations staff watch: envelopes that wait, and repeats, per destination."""
+    observe(
+        meter,
+        "crossregion.lane.waiting",
+        "{envelope}",
+        lambda: [(len(lane), {"destination": lane.destination}) for lane in core.lanes.all()],
+    )
+    observe(
+        meter,
+        "crossregion.lane.repeated",
+        "{envelope}",
+        lambda: [(lane.counts.repeated, {"destination": lane.destination}) for lane in core.lanes.all()],
+    )
+
+
+def _observe_notifiers(meter: Meter, core: RegionCore) -> None:
+    """What was told of levels of complaints, and for how long a sink has taken nothing."""
+    observe(
+        meter,
+        "crossregion.escalation.told",
+        "{escalation}",
+        lambda: [(each.told, {"sink": each.name}) for each in core.notifiers],
+    )
+    observe(
+        meter,
+        "crossregion.escalation.failing",
+        "s",
+        lambda: [(each.failing(), {"sink": each.name}) for each in core.notifiers],
+    )

@@ -1,0 +1,50 @@
+"""The one place in which kinds of records register with what works on all of them."""
+
+from collections.abc import Sequence
+
+from region_node.business.billing.kind import ACCOUNTS
+from region_node.business.orders.kind import ORDERS
+from region_node.care.complaints.kind import COMPLAINTS
+from region_node.customers.documents.kind import DOCUMENTS
+from region_node.customers.kind import CUSTOMERS
+from region_node.customers.notices.kind import NOTICES
+from region_node.customers.sharing.kind import SHARING
+from region_node.customers.verification.kind import VERIFICATIONS
+from region_node.lifecycle.registry import Registry
+from region_node.network.agreements.announced import tell_announced
+from region_node.network.agreements.kind import AGREEMENTS
+from region_node.network.faults.kind import FAULTS
+from region_node.network.faults.owner import follow_problem, leave_problem
+from region_node.network.measurements.kind import MEASUREMENTS
+from region_node.network.problems.kind import LINE_SERVICES
+from region_node.network.problems.port import Evidence, ProblemPorts
+from region_node.network.support.kind import SUPPORT_REQUESTS
+from region_node.node.context import RegionContext
+from region_node.records.kinds import ErasurePort, RecordKind
+from region_node.requests.importing.progress import forget_rejections
+
+KINDS: Sequence[RecordKind] = (
+    CUSTOMERS,
+    ORDERS,
+    COMPLAINTS,
+    ACCOUNTS,
+    AGREEMENTS,
+    FAULTS,
+    SUPPORT_REQUESTS,
+    NOTICES,
+    SHARING,
+    DOCUMENTS,
+    VERIFICATIONS,
+    LINE_SERVICES,
+    MEASUREMENTS,
+    RecordKind("import", ErasurePort(forget={"number": forget_rejections})),
+)
+"""Every kind, in the order in which its records are checked before an erasure, and purged."""
+
+PROBLEMS = ProblemPorts(evidence={FAULTS.name: Evidence(follow_problem, leave_problem)}, line_bound=tell_announced)
+"""What problems of the network are made of."""
+
+
+def registry(context: RegionContext) -> Registry:
+    """Every kind of record of a region."""
+    return Registry(context, KINDS)

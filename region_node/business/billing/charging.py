@@ -1,0 +1,170 @@
+"""What an account is charged for a month, read from its lines, subscriptions, usage and ledger."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from gateway.api.federation.v1.configuration_pb2 import Plan
+from gateway.errors import Refused
+from gateway.federation.catalogue import Federation
+from gateway.store.port import Transaction
+from gateway.time.clock import to_microseconds
+from region_node.business.billing.bills import find_bill
+from region_node.business.billing.cycle import Item, LineMonth, charges_of, postings, total_of
+from region_node.business.billing.rating import Charge, Volume
+from region_node.business.billing.rules import Month
+from region_node.customers.accounts.rules import EntryKind, Posting
+from region_node.customers.rows import Line, line_of
+from region_node.customers.states import states_of
+from region_node.customers.subscriptions import subscriptions_of
+
+CYCLE = "cycle"  # the run that bills a month
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a run has come: the period that comes next, and after which account it goes on."""
+
+    period: str
+    after: str
+
+
+def progress_of(tx: Transaction, run: str) -> Progress | None:
+    """How far a run has come; None where it has never begun."""
+    return tx.first(Progress, "SELECT period, after FROM billing_runs WHERE run = :run", run=run)
+
+
+def lines_of_account(tx: Transaction, account_id: str) -> list[Line]:
+    """The lines that an account pays for, by id; most often one."""
+    ids = tx.all(
+        str, "SELECT product_id FROM products WHERE account_id = :account ORDER BY product_id", account=account_id
+    )
+    return [line for each in ids if (line := line_of(tx, each)) is not None]
+
+
+def lines_billed(tx: Transaction, account_id: str, month: Month) -> list[Line]:
+    """The lines whose month is billed here: not those that another system billed until it had ended."""
+    ids = tx.all(
+        str,
+        "SELECT product_id FROM products WHERE account_id = :account AND taken_over < :end ORDER BY product_id",
+        account=account_id,
+        end=to_microseconds(month.end),
+    )
+    return [line for each in ids if (line := line_of(tx, each)) is not None]
+
+
+class Tariffs:
+    """Plans and offerings by id. What the catalogue does not hold costs nothing: nobody has agreed to a price."""
+
+    def __init__(self, federation: Federation) -> None:
+        self._federation = federation
+
+    def plan(self, plan: str) -> Plan | None:
+        """A plan, if it is known."""
+        try:
+            return self._federation.plan(plan)
+        except Refused:
+            return None
+
+    def items(self, tx: Transaction, product_id: str) -> Iterator[Item]:
+        """What a line has or has had besides its plan."""
+        for each in subscriptions_of(tx, product_id):
+            try:
+                offering = self._federation.offering(each.offering_id)
+            except Refused:
+                continue
+            yield Item(offering, each.start_time, each.end_time)
+
+
+def line_month(tx: Transaction, tariffs: Tariffs, line: Line, month: Month) -> LineMonth:
+    """All of a line that its charges for a month depend on."""
+    items = tuple(tariffs.items(tx, line.product_id))
+    return LineMonth(
+        line.product_id, line.rating_type, states_of(tx, line), items, used(tx, line.product_id, month.name)
+    )
+
+
+def used(tx: Transaction, product_id: str, month: str) -> Volume:
+    """What a line has used in a month."""
+    found = tx.first(
+        Volume,
+        "SELECT CAST(COALESCE(SUM(CASE WHEN kind = 1 THEN (quantity + 59) / 60 ELSE 0 END), 0) AS BIGINT),"
+        " CAST(COALESCE(SUM(CASE WHEN kind = 2 THEN quantity ELSE 0 END), 0) AS BIGINT),"
+        " CAST(COALESCE(SUM(CASE WHEN kind = 3 THEN quantity ELSE 0 END), 0) AS BIGINT)"
+        " FROM usage_records WHERE product_id = :product AND month = :month",
+        product=product_id,
+        month=month,
+    )
+    return found or Volume()
+
+
+def charged(tx: Transaction, account_id: str, month: Month) -> dict[EntryKind, int]:
+    """What was booked of a month's charges so far, by kind, in minor units; nothing was booked before it began."""
+    prefix = f"{account_id}/{month.name}#"
+    found = tx.all(
+        _amount,
+        "SELECT kind, CAST(-SUM(amount) AS BIGINT) FROM ledger_entries WHERE account = :account AND time >= :start"
+        " AND SUBSTR(posting_id, 1, LENGTH(CAST(:prefix AS TEXT))) = :prefix AND kind <> :correction GROUP BY kind",
+        account=account_id,
+        start=to_microseconds(month.start),
+        prefix=prefix,
+        correction=str(EntryKind.CORRECTION),
+    )
+    return dict(found)
+
+
+def given_back(tx: Transaction, account_id: str, month: Month, kind: EntryKind) -> int:
+    """What of a month's charges of one kind was given back by corrections, in minor units."""
+    prefix = correction_id(account_id, month.name, kind, "")
+    return (
+        tx.first(
+            int,
+            "SELECT CAST(COALESCE(SUM(amount), 0) AS BIGINT) FROM ledger_entries WHERE account = :account"
+            " AND time >= :start AND SUBSTR(posting_id, 1, LENGTH(CAST(:prefix AS TEXT))) = :prefix"
+            " AND kind = :correction",
+            account=account_id,
+            start=to_microseconds(month.start),
+            prefix=prefix,
+            correction=str(EntryKind.CORRECTION),
+        )
+        or 0
+    )
+
+
+def correction_id(account_id: str, month: str, kind: EntryKind, order_id: str) -> str:
+    """The id of the posting by which an order corrects what a month was charged for one kind."""
+    return f"{account_id}/{month}#{kind}/correction/{order_id}"
+
+
+def final_charges(
+    tx: Transaction, federation: Federation, time_zone: str, line: Line, now: datetime
+) -> tuple[Posting, ...]:
+    """What a line's account is still to be charged up to now, when the line is closed.
+
+    The running month by days and with today, and months that have ended and are not billed yet. The cycle finds what
+    was booked by account, month and kind, and charges nothing of it again.
+    """
+    tariffs, running, run = Tariffs(federation), Month.at(now, time_zone), progress_of(tx, CYCLE)
+    until = now + timedelta(microseconds=1)  # today counts, also at its very beginning
+    month = running if run is None else Month.of(run.period, time_zone)
+    found: list[Posting] = []
+    while running - month >= 0:
+        if find_bill(tx, line.account_id, month.name) is None:
+            due = total_of(due_of(tx, tariffs, lines_billed(tx, line.account_id, month), month, until))
+            part = f"/final/{line.product_id}"
+            found += postings(line.account_id, month, due, charged(tx, line.account_id, month), part)
+        month = month.next()
+    return tuple(found)
+
+
+def due_of(tx: Transaction, tariffs: Tariffs, lines: Sequence[Line], month: Month, until: datetime) -> list[Charge]:
+    """What lines are charged for a month, up to an instant."""
+    return [
+        charge
+        for line in lines
+        for charge in charges_of(line_month(tx, tariffs, line, month), month, until, tariffs.plan)
+    ]
+
+
+def _amount(kind: str, amount: int) -> tuple[EntryKind, int]:
+    return EntryKind.of(kind), amount

@@ -1,0 +1,109 @@
+"""Reading bills and the books between regions, one transaction each."""
+
+from datetime import datetime
+
+from gateway.api.region.v1.billing_service_pb2 import Bill, BillLine, QueryBillRequest, Settlement
+from gateway.api.region.v1.order_pb2 import OrderRequest
+from gateway.api.types.v1.types_pb2 import LocalizedText, Money
+from gateway.store.port import Transaction
+from gateway.time.clock import from_microseconds, to_timestamp
+from gateway.values.money import in_major_units
+from region_node.business.billing.bills import BillLineRow, find_bill, lines_of_bill
+from region_node.business.billing.rating import Charge
+from region_node.business.billing.rules import Month, month_bounds
+from region_node.business.billing.usage import list_usage
+from region_node.customers.accounts import ledger
+from region_node.customers.accounts.rules import payable, receivable
+from region_node.customers.documents.register import require_on_file, with_file
+from region_node.customers.documents.rules import require_documents, require_materials
+from region_node.customers.operations import own_line
+from region_node.customers.preconditions import line_situation, require_preconditions
+from region_node.customers.status import require_readable
+from region_node.customers.verification.rows import find_key
+from region_node.customers.verification.rules import require_verified
+from region_node.node.context import RegionContext
+from region_node.requests.auditing import AuditedCall
+from region_node.requests.checks import Questioner, require_requester
+
+QRY_BILL = "QRY_BILL"
+
+
+def read_bill(
+    tx: Transaction, context: RegionContext, asked: QueryBillRequest, questioner: Questioner, now: datetime
+) -> Bill:
+    """The bill of one of this region's customers; the reading is audited.
+
+    Raises Refused, or Moved where the number belongs to another region.
+    """
+    business = context.federation.business(QRY_BILL)
+    request = OrderRequest(business=QRY_BILL, number=asked.number, applicant=asked.applicant, documents=asked.documents)
+    require_requester(asked.requester)
+    request = with_file(tx, context, business, request, now)
+    require_documents(business, request, now)
+    require_materials(context.federation.material_codes, asked.documents)
+    require_verified(find_key(tx), questioner.subject(asked.request_id), asked.number, asked.documents)
+    kept = context.federation.figure("bills-kept", (questioner.region, context.region))
+    month = month_bounds(asked.month, now, context.time_zone, kept)
+    line = own_line(tx, context.federation, context.region, asked.number, asking=questioner.region)
+    require_readable(tx, line.customer_id)
+    require_on_file(tx, context, request.documents, line, now)
+    require_preconditions(line_situation(tx, context, business, line, questioner.region, now))
+    usage = list_usage(tx, context, line.account_id, month) if asked.itemised else []
+    AuditedCall(questioner.path, asked.requester.staff_id, now).record(tx, "QueryBill", line.customer_id, asked.month)
+    bill = Bill(
+        month=asked.month,
+        region=context.region,
+        lines=_bill_lines(tx, context, line.account_id, month),
+        opening_balance=_money(context, ledger.balance_before(tx, line.account_id, month.start)),
+        closing_balance=_money(context, ledger.balance_before(tx, line.account_id, month.end)),
+        usage=usage,
+    )
+    row = find_bill(tx, line.account_id, month.name)
+    if row is not None:
+        bill.total.CopyFrom(_money(context, row.total))
+        bill.abnormal = row.abnormal
+        if row.payment_due is not None:
+            bill.payment_due_time.CopyFrom(to_timestamp(row.payment_due))
+    return bill
+
+
+def _bill_lines(tx: Transaction, context: RegionContext, account: str, month: Month) -> list[BillLine]:
+    """The entries of a month, with the evidence of the bill for those that were booked when it was written."""
+    shown: dict[str, list[BillLineRow]] = {}
+    for each in lines_of_bill(tx, account, month.name):
+        shown.setdefault(f"{account}/{month.name}#{each.charge.kind}", []).append(each)
+    found = []
+    for entry in ledger.entries_between(tx, account, month.start, month.end):
+        description = entry.kind.description
+        for told in shown.get(entry.posting_id, ()):
+            why = _evidence(context, told.charge)
+            description.zh_cn += f"（{why.zh_cn}）" if why.zh_cn else ""
+            description.en += f" ({why.en})" if why.en else ""
+        time = to_timestamp(from_microseconds(entry.time))
+        found.append(BillLine(time=time, description=description, amount=_money(context, entry.amount)))
+    return found
+
+
+def _evidence(context: RegionContext, charge: Charge) -> LocalizedText:
+    price = in_major_units(charge.rate, context.currency)
+    return charge.kind.evidence(charge.quantity, charge.allowance, price)
+
+
+def settlements(tx: Transaction, context: RegionContext, reading: AuditedCall) -> list[Settlement]:
+    """What this region and each other one owe, from this region's books; the reading is audited."""
+    reading.record(tx, "ListSettlements", "-")
+    owed = {each.account: each.amount for each in ledger.balances_like(tx, payable(""))}
+    due = {each.account: -each.amount for each in ledger.balances_like(tx, receivable(""))}
+    regions = {account.partition("/")[2] for account in [*owed, *due]}
+    return [
+        Settlement(
+            region=region,
+            payable=_money(context, owed.get(payable(region), 0)),
+            receivable=_money(context, due.get(receivable(region), 0)),
+        )
+        for region in sorted(regions)
+    ]
+
+
+def _money(context: RegionContext, amount: int) -> Money:
+    return Money(minor_units=amount, currency=context.currency)

@@ -1,0 +1,50 @@
+"""Bills that other regions ask for."""
+
+from datetime import datetime
+
+from gateway.api.region.v1.billing_service_pb2 import QueryBillRequest
+from gateway.api.region.v1.sharing_service_pb2 import DisclosureKind, DisclosureParticulars
+from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, EnvelopeKind
+from gateway.relay.border import Kinds, Query
+from gateway.relay.envelopes import Answer
+from gateway.store.port import Transaction
+from region_node.business.billing.operations import QRY_BILL, read_bill
+from region_node.business.billing.rules import is_month
+from region_node.customers.disclosures.recording import agreed_answer
+from region_node.customers.disclosures.rows import DisclosureRow
+from region_node.node.context import RegionContext
+from region_node.node.payloads import received
+from region_node.requests.checks import Questioner, require_name
+
+
+class BillingEnvelopes:
+    """The kind of envelope that billing uses."""
+
+    def __init__(self, context: RegionContext) -> None:
+        self._context = context
+
+    def kinds(self) -> Kinds:
+        """How it is answered here."""
+        return {EnvelopeKind.ENVELOPE_KIND_BILL_QUERY: Query(self._asked)}
+
+    def _asked(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
+        asked = received(QueryBillRequest, content.payload)
+        require_name("operator", content.operator)
+        questioner = Questioner(content.origin, content.operator)
+        month = asked.month if is_month(asked.month) else ""  # else it is refused, and no row holds what it says
+        row = DisclosureRow(
+            kind=DisclosureKind.DISCLOSURE_KIND_BILL_READ,
+            time=now,
+            region=questioner.region,
+            operator=questioner.operator,
+            purpose=QRY_BILL,
+            particulars=DisclosureParticulars(requester=asked.requester, record=month),
+        )
+        return agreed_answer(
+            tx,
+            self._context,
+            "QueryBill",
+            asked.number,
+            row,
+            lambda: read_bill(tx, self._context, asked, questioner, now),
+        )

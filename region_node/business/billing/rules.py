@@ -1,0 +1,112 @@
+"""Billing cycles and what is owed for lateness. Pure."""
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.errors import Refused
+from gateway.values.money import share_half_up
+
+_MONTH = re.compile(r"(?!0000)\d{4}-(0[1-9]|1[0-2])", re.ASCII)
+
+
+def late_compensation(amount: int, days_late: int, per_mille: int) -> int:
+    """What a customer gets for lateness: thousandths of what was paid for each day; nothing in time (minor units).
+
+    Telecommunications Regulations, art. 31.
+    """
+    return share_half_up(amount, per_mille * max(days_late, 0), 1000)
+
+
+@dataclass(frozen=True)
+class Month:
+    """A billing cycle of a region: its name (`YYYY-MM`), both ends in UTC, and its days there."""
+
+    name: str
+    start: datetime
+    end: datetime
+    days: int
+    time_zone: str
+
+    @classmethod
+    def of(cls, name: str, time_zone: str) -> "Month":
+        """The month with a name. Raises ValueError for another form than YYYY-MM."""
+        first = datetime.strptime(name, "%Y-%m").replace(tzinfo=ZoneInfo(time_zone))
+        after = next_month(first)
+        days = (after.date() - first.date()).days
+        return cls(f"{first:%Y-%m}", first.astimezone(UTC), after.astimezone(UTC), days, time_zone)
+
+    @classmethod
+    def at(cls, instant: datetime, time_zone: str) -> "Month":
+        """The month of an instant."""
+        return cls.of(f"{instant.astimezone(ZoneInfo(time_zone)):%Y-%m}", time_zone)
+
+    @property
+    def last_instant(self) -> datetime:
+        """The microsecond before the end: what is charged at the end still belongs to the month."""
+        return self.end - timedelta(microseconds=1)
+
+    def next(self) -> "Month":
+        """The month after."""
+        return Month.at(self.end, self.time_zone)
+
+    def before(self, months: int) -> "Month":
+        """The month so many months earlier."""
+        found = self
+        for _ in range(months):
+            found = Month.at(found.start - timedelta(microseconds=1), self.time_zone)
+        return found
+
+    def __sub__(self, other: "Month") -> int:
+        """How many months lie between."""
+        return _number(self.name) - _number(other.name)
+
+
+def _number(month: str) -> int:
+    year, _, number = month.partition("-")
+    return int(year) * 12 + int(number)
+
+
+def end_of_day(day: date, time_zone: str) -> datetime:
+    """24:00 of a day there, in UTC."""
+    return datetime.combine(day + timedelta(days=1), datetime.min.time(), ZoneInfo(time_zone)).astimezone(UTC)
+
+
+def is_month(month: str) -> bool:
+    """Whether a text names a month, as YYYY-MM."""
+    return _MONTH.fullmatch(month) is not None
+
+
+def month_bounds(month: str, now: datetime, time_zone: str, kept: int) -> Month:
+    """A month whose bill can be shown; `kept` is the policy `bills-kept`.
+
+    Raises Refused with REQUEST_INVALID for another form, with BILL_OUT_OF_RANGE for a month that has not begun or
+    is older than bills are kept.
+    """
+    if not is_month(month):
+        raise Refused(Reason.REASON_REQUEST_INVALID, field="month", problem="not YYYY-MM")
+    asked = datetime.strptime(month, "%Y-%m").replace(tzinfo=UTC)
+    local = now.astimezone(ZoneInfo(time_zone))
+    if not 0 <= (local.year - asked.year) * 12 + local.month - asked.month <= kept:
+        raise Refused(Reason.REASON_BILL_OUT_OF_RANGE, month=month)
+    return Month.of(month, time_zone)
+
+
+def next_month(instant: datetime) -> datetime:
+    """The first moment of the month after, in the instant's own time zone."""
+    return instant.replace(
+        year=instant.year + instant.month // 12,
+        month=instant.month % 12 + 1,
+        day=1,
+        hour=0,
+        minute=0,
+        second=0,
+        microsecond=0,
+    )
+
+
+def next_cycle(now: datetime, time_zone: str) -> datetime:
+    """When the next billing cycle begins: the first of the next month in the region's time zone, in UTC."""
+    return next_month(now.astimezone(ZoneInfo(time_zone))).astimezone(UTC)

@@ -1,0 +1,62 @@
+"""The runs of billing, as every process of a region does them: whoever moves the checkpoint on has done the page."""
+
+import asyncio
+import contextlib
+import logging
+from datetime import datetime
+
+from gateway.store.port import Store, Transaction
+from gateway.time.clock import Clock
+from region_node.business.billing import dunning, monthly
+from region_node.business.billing.charging import CYCLE, progress_of
+from region_node.node.context import RegionContext
+
+LOOK_AGAIN = 1.0  # seconds: a stepped clock is noticed after at most this
+FAILED_REST = 10.0  # seconds before a page that failed is tried again
+BREATH = 0.02  # seconds between two pages, for everything else that the store has to do
+_log = logging.getLogger(__name__)
+
+
+def is_due(tx: Transaction, context: RegionContext, now: datetime) -> bool:
+    """Whether there is something to do."""
+    begun = progress_of(tx, CYCLE) is not None
+    return not begun or monthly.is_due(tx, context, now) or dunning.is_due(tx, context, now)
+
+
+def run_page(tx: Transaction, context: RegionContext, now: datetime) -> bool:
+    """Does one page of what is due, months before days. False where nothing is."""
+    return (
+        monthly.begin(tx, context, now) or monthly.bill_page(tx, context, now) or dunning.arrears_page(tx, context, now)
+    )
+
+
+class BillingRuns:
+    """Bills months that have ended, and looks after arrears day by day."""
+
+    def __init__(self, context: RegionContext, store: Store, clock: Clock) -> None:
+        self._context = context
+        self._store = store
+        self._clock = clock
+        self._changed = asyncio.Event()
+
+    async def run(self) -> None:
+        """Runs until cancelled. Begins as soon as the configuration is known."""
+        self._context.border.current.on_update(lambda _: self._changed.set())
+        while True:
+            self._changed.clear()
+            (done,) = await asyncio.gather(self._page(), return_exceptions=True)
+            if isinstance(done, BaseException):
+                _log.error("a page of billing failed and is tried again", exc_info=done)
+                await asyncio.sleep(FAILED_REST)
+            else:
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(BREATH if done else LOOK_AGAIN):
+                        await self._changed.wait()
+
+    async def _page(self) -> bool:
+        if not self._context.border.current.revision or not self._store.accepts_new_work():
+            return False
+        now = self._clock.now()
+        if not await self._store.read(lambda tx: is_due(tx, self._context, now)):
+            return False
+        return await self._store.write(lambda tx: run_page(tx, self._context, now))

@@ -1,0 +1,94 @@
+"""BillingService: bills of own customers and of those of other regions, by the same call."""
+
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+
+import grpc
+
+from gateway.api.region.v1 import billing_service_pb2 as api
+from gateway.api.region.v1.billing_service_pb2_grpc import BillingServiceServicer
+from gateway.api.relay.v1.relay_pb2 import EnvelopeKind
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.errors import Refused
+from gateway.federation.numberplan import normalize
+from gateway.relay.border import Moved
+from gateway.store.port import Store
+from gateway.time.clock import Clock
+from region_node.business.billing.bulk import answer_bills
+from region_node.business.billing.operations import QRY_BILL, read_bill, settlements
+from region_node.business.billing.usage import BATCH_LIMIT, read_usage, record_usage
+from region_node.node.context import RegionContext
+from region_node.requests.auditing import audited_call
+from region_node.requests.checks import require_requester
+from region_node.requests.questions import Questions
+
+
+class BillingService(BillingServiceServicer):
+    """See the contract."""
+
+    def __init__(self, context: RegionContext, store: Store, questions: Questions, clock: Clock) -> None:
+        self._context = context
+        self._store = store
+        self._questions = questions
+        self._clock = clock
+
+    async def QueryBill(
+        self,
+        request: api.QueryBillRequest,
+        context: grpc.aio.ServicerContext[api.QueryBillRequest, api.QueryBillResponse],
+    ) -> api.QueryBillResponse:
+        """See the contract."""
+        return await self._query(request)
+
+    async def _query(self, request: api.QueryBillRequest) -> api.QueryBillResponse:
+        require_requester(request.requester)
+        asked = api.QueryBillRequest()
+        asked.CopyFrom(request)
+        asked.number = normalize(request.number)
+        owner = self._questions.owner_of(asked.number)
+        if owner != self._context.region:
+            return api.QueryBillResponse(bill=await self._ask(owner, asked))
+        questioner, now = self._questions.questioner, self._clock.now()
+        try:
+            bill = await self._store.write(lambda tx: read_bill(tx, self._context, asked, questioner, now))
+        except Moved as moved:
+            raise Refused(Reason.REASON_NOT_HOME, region=moved.region) from None
+        return api.QueryBillResponse(bill=bill)
+
+    async def QueryBills(
+        self,
+        request_iterator: AsyncIterator[api.QueryBillsRequest],
+        context: grpc.aio.ServicerContext[api.QueryBillsRequest, api.QueryBillsResponse],
+    ) -> AsyncIterator[api.QueryBillsResponse]:
+        """See the contract."""
+        async with aclosing(answer_bills(self._query, request_iterator)) as responses:
+            async for response in responses:
+                yield response
+
+    async def RecordUsage(
+        self,
+        request: api.RecordUsageRequest,
+        context: grpc.aio.ServicerContext[api.RecordUsageRequest, api.RecordUsageResponse],
+    ) -> api.RecordUsageResponse:
+        """See the contract."""
+        asked = audited_call(request.requester, self._clock)
+        if len(request.usage) > BATCH_LIMIT:
+            raise Refused(Reason.REASON_REQUEST_INVALID, field="usage", problem=f"more than {BATCH_LIMIT}")
+        batch = [read_usage(usage, index) for index, usage in enumerate(request.usage)]
+        recorded = await self._store.write(lambda tx: record_usage(tx, self._context, batch, asked))
+        return api.RecordUsageResponse(recorded=recorded, existing=len(batch) - recorded)
+
+    async def ListSettlements(
+        self,
+        request: api.ListSettlementsRequest,
+        context: grpc.aio.ServicerContext[api.ListSettlementsRequest, api.ListSettlementsResponse],
+    ) -> api.ListSettlementsResponse:
+        """See the contract."""
+        reading = audited_call(request.requester, self._clock)
+        rows = await self._store.write(lambda tx: settlements(tx, self._context, reading))
+        return api.ListSettlementsResponse(settlements=rows)
+
+    async def _ask(self, owner: str, asked: api.QueryBillRequest) -> api.Bill:
+        lifetime = self._context.federation.business(QRY_BILL).executable_within.ToTimedelta()
+        kind = EnvelopeKind.ENVELOPE_KIND_BILL_QUERY
+        return api.Bill.FromString(await self._questions.ask(owner, kind, QRY_BILL, asked, lifetime=lifetime))

@@ -1,0 +1,195 @@
+"""The application service of orders: what the services do, without gRPC. The simulation uses it too."""
+
+import asyncio
+import hashlib
+import logging
+from collections.abc import Awaitable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+
+from gateway.api.region.v1.order_envelopes_pb2 import OrderCommand
+from gateway.api.region.v1.order_pb2 import Order, OrderRequest
+from gateway.api.region.v1.order_service_pb2 import ReviewOrderRequest
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.api.types.v1.types_pb2 import Document
+from gateway.errors import Refused, is_temporary
+from gateway.process import failpoints
+from gateway.relay.fair_queue import QueuedEnvelope
+from gateway.relay.lanes import Lanes
+from gateway.relay.outbox import Enqueued
+from gateway.security.identity import Identity
+from gateway.store.port import Store, Transaction
+from gateway.time.clock import Clock
+from region_node.business.orders import handling, home, intake, rules
+from region_node.business.orders.context import OrderContext
+from region_node.business.orders.decisions import Decisions, is_decided
+from region_node.business.orders.followed import ORDER
+from region_node.business.orders.rows import find_order, held_orders, require_order
+from region_node.customers.documents.on_file import RegisterApplication
+from region_node.customers.documents.rules import require_materials
+from region_node.requests.caller import Caller, done_before
+from region_node.requests.changes import Changes
+from region_node.requests.rows import RequestKey, insert_request
+from region_node.tickets.requested import answered_request
+
+LONGEST_LANE = 50_000  # envelopes waiting for one region before new orders for it are turned away
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class OrderApplicationPorts:
+    """What the application service works with."""
+
+    context: OrderContext
+    store: Store
+    clock: Clock
+    lanes: Lanes
+    changes: Changes
+    decisions: Decisions
+    register: RegisterApplication
+    """What is on file is asked of it where an order does not bring enough."""
+
+
+class OrderApplication:
+    """Takes in orders and commands, waits for the home region where asked to."""
+
+    def __init__(self, ports: OrderApplicationPorts) -> None:
+        self._ports = ports
+        ports.store.subscribe(Enqueued, self._put_in_lane)
+
+    async def check(self, caller: Caller, request: OrderRequest) -> None:
+        """Raises Refused where the order would not be taken in; stores and sends nothing of it."""
+        rules.require_applicant(request, caller.operator)
+        try:
+            intake.check(self._ports.context, request, self._ports.clock.now())
+        except Refused as refused:
+            on_file = await self._on_file(refused, caller, request)
+            intake.check(self._ports.context, intake.with_documents(request, on_file), self._ports.clock.now())
+
+    async def submit(self, caller: Caller, request: OrderRequest, wait: float) -> Order:
+        """Takes in an order and returns it as it stands when the home region has decided or `wait` is over."""
+        self._require_room(request)
+        context, now = self._ports.context, self._ports.clock.now()
+        with self._ports.decisions.decision_on(caller.subject(context.node.region)) as decision:
+            order = await self._take_in(caller, request, now)
+            failpoints.reach("S3.after-commit")
+            if not wait or is_decided(order):
+                return order
+            try:
+                async with asyncio.timeout(wait):
+                    return await decision
+            except TimeoutError:
+                return (await self._ports.store.read(lambda tx: require_order(tx, order.id))).order
+
+    async def _take_in(self, caller: Caller, request: OrderRequest, now: datetime) -> Order:
+        """Takes in an order; where it brings too few documents, with those that are on file."""
+        context, store = self._ports.context, self._ports.store
+        try:
+            return await store.write(lambda tx: intake.submit(tx, context, caller, request, now))
+        except Refused as refused:
+            on_file = await self._on_file(refused, caller, request)
+            return await store.write(lambda tx: intake.submit(tx, context, caller, request, now, on_file))
+
+    async def _on_file(self, refused: Refused, caller: Caller, request: OrderRequest) -> Sequence[Document]:
+        """The documents on file for a request that was refused since some are missing; else raises the refusal."""
+        if refused.reason != Reason.REASON_DOCUMENT_MISSING:
+            raise refused
+        found = await self._ports.register.for_order(caller.identity.path, request)
+        if not found:
+            raise refused
+        return found
+
+    async def _on_file_for(self, caller: Caller, asked: OrderCommand) -> Sequence[Document]:
+        """The documents on file for what a review asked for and a supplement does not bring."""
+        if not asked.HasField("supplement"):
+            return ()
+        row = await self._ports.store.read(lambda tx: find_order(tx, asked.order_id))
+        if row is None:
+            return ()
+        staff_id, brought = asked.requester.staff_id, asked.supplement.documents
+        return await self._ports.register.for_supplement(caller.identity.path, staff_id, row.order, brought)
+
+    async def command(self, caller: Caller, asked: OrderCommand, wait: float) -> Order:
+        """Asks something about an order; raises Refused where the home region has refused it."""
+        on_file = await self._on_file_for(caller, asked)
+        context, now = self._ports.context, self._ports.clock.now()
+        queued = await self._take_back(asked.order_id) if asked.HasField("cancel") else None
+        writing = self._ports.store.write(
+            lambda tx: handling.command(tx, context, caller, asked, queued is not None, now, on_file)
+        )
+        deciding = writing if queued is None else self._decided_on(queued, writing)
+        order = await self._ports.changes.answered(caller, deciding, wait)
+        return await self._ports.store.read(lambda tx: answered_request(ORDER, tx, caller, order))
+
+    async def review(self, reviewer: Identity, request: ReviewOrderRequest) -> Order:
+        """A member of the home region's staff decides."""
+        context, now = self._ports.context, self._ports.clock.now()
+        order = await self._ports.store.write(lambda tx: _review(tx, context, reviewer, request, now))
+        failpoints.reach("order-reviewed.after-commit")
+        return order
+
+    async def release_held(self) -> None:
+        """Sends home the held orders that can go home now.
+
+        One that the catalogue in force does not fit stays held, until it fits again or the time of the order is over.
+        """
+        now = self._ports.clock.now()
+        for held in await self._ports.store.read(held_orders):
+            try:
+                await self._ports.store.write(partial(self._release, held=held, now=now))
+            except Refused as refused:
+                if is_temporary(refused.reason):
+                    raise
+                _log.warning("order %s stays held: %s", held, refused)
+
+    def _release(self, tx: Transaction, held: str, now: datetime) -> None:
+        intake.release(tx, self._ports.context, held, now)
+
+    async def _take_back(self, order_id: str) -> QueuedEnvelope | None:
+        """The submission of an order, if it is still in its lane and certainly never left."""
+        row = await self._ports.store.read(lambda tx: find_order(tx, order_id))
+        if row is None or row.order.version > 0 or not row.order.home_region:
+            return None
+        return self._ports.lanes.to(row.order.home_region).withdraw(intake.submission_id(row.order))
+
+    async def _decided_on(self, queued: QueuedEnvelope, writing: Awaitable[Order]) -> Order:
+        """Waits for what decides on a queued envelope that was taken back. A caller that gives up does not end it."""
+        cancelling = asyncio.ensure_future(writing)
+        cancelling.add_done_callback(partial(self._decide_on, queued))
+        return await asyncio.shield(cancelling)
+
+    def _decide_on(self, queued: QueuedEnvelope, cancelling: "asyncio.Future[Order]") -> None:
+        """Sends a queued envelope that was taken back after all, unless its order is cancelled, or may be."""
+        lane, error = self._ports.lanes.to(queued.sealed.content.destination), cancelling.exception()
+        if isinstance(error, Refused) and error.reason == Reason.REASON_OUTCOME_UNKNOWN:
+            lane.forget(queued)  # where it is still to be sent, it is found in the outbox
+        elif error is None and cancelling.result().state == rules.CANCELLED:
+            lane.forget(queued)
+        else:
+            lane.give_back(queued)
+
+    def _put_in_lane(self, enqueued: Enqueued) -> None:
+        self._ports.lanes.to(enqueued.sealed.content.destination).add(enqueued.sealed)
+
+    def _require_room(self, request: OrderRequest) -> None:
+        self._ports.context.node.border.current.require_trusted_clock()
+        if not self._ports.store.accepts_new_work():
+            raise Refused(Reason.REASON_STORE_UNAVAILABLE)
+        owner = self._ports.context.node.federation.number_plan.home_of(request.number)
+        if owner and owner != self._ports.context.node.region and len(self._ports.lanes.to(owner)) > LONGEST_LANE:
+            raise Refused(Reason.REASON_TOO_BUSY)
+
+
+def _review(
+    tx: Transaction, context: OrderContext, reviewer: Identity, request: ReviewOrderRequest, now: datetime
+) -> Order:
+    content = request.SerializeToString(deterministic=True)
+    key = RequestKey(f"staff/{reviewer.name}", request.request_id, hashlib.sha256(content).digest())
+    known = done_before(tx, key)
+    if known is not None:
+        return require_order(tx, known).order
+    require_materials(context.node.federation.material_codes, [Document(code=code) for code in request.documents])
+    order = home.review(tx, context, request.order_id, reviewer, request.decision, request.documents, request.note, now)
+    insert_request(tx, key, order.id, settled=True, now=now)
+    return order

@@ -1,0 +1,42 @@
+"""What the origin region books for orders of other regions' customers: at intake, and when they end."""
+
+from datetime import datetime
+
+from gateway.api.region.v1.order_pb2 import Order
+from gateway.store.port import Transaction
+from region_node.business.orders import rules
+from region_node.business.orders.business import BusinessRule
+from region_node.business.orders.context import OrderContext
+from region_node.business.orders.promises import forget_promise
+from region_node.customers.accounts import ledger
+from region_node.customers.accounts.rules import Posting
+
+
+def book_intake(tx: Transaction, context: OrderContext, order: Order, now: datetime) -> None:
+    """The order was taken in for another region."""
+    _book(tx, context, _rule(context, order).taken_in(order), now)
+
+
+def take_back(tx: Transaction, context: OrderContext, order: Order, now: datetime) -> None:
+    """What was booked at intake goes back."""
+    _book(tx, context, _rule(context, order).given_up(order), now)
+
+
+def close_books(tx: Transaction, context: OrderContext, before: Order, after: Order, now: datetime) -> None:
+    """When an order becomes final: what was booked at intake is handed on, or goes back."""
+    if rules.is_final(before) or not rules.is_final(after):
+        return
+    forget_promise(tx, after)
+    if after.state == rules.COMPLETED:
+        _book(tx, context, _rule(context, after).done_elsewhere(after), now)
+    else:
+        take_back(tx, context, after, now)
+
+
+def _book(tx: Transaction, context: OrderContext, postings: tuple[Posting, ...], now: datetime) -> None:
+    for posting in postings:
+        ledger.post(tx, posting, context.node.currency, now)
+
+
+def _rule(context: OrderContext, order: Order) -> BusinessRule:
+    return context.rules.get(context.node.federation.rule_of(order.request.business), BusinessRule())

@@ -1,0 +1,139 @@
+"""What a business rule is: pure functions from a situation to a quote, a refusal or effects.
+
+Each business is data in the catalogue and one module in `businesses/` with a class `Rule`, named like its code. A
+business that needs no rule of its own names another's in the catalogue, or WORK_ORDER.
+"""
+
+import importlib
+import pkgutil
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import ClassVar, cast
+
+from gateway.api.federation.v1.configuration_pb2 import Business
+from gateway.api.region.v1.order_pb2 import Order, Quote
+from gateway.api.types.v1.types_pb2 import Document
+from gateway.federation.catalogue import Federation
+from region_node.business.orders.records import HomeRecords
+from region_node.business.orders.rules import Value
+from region_node.customers.accounts.rules import Posting
+from region_node.customers.notices.rows import Notice
+from region_node.customers.preconditions import LineSituation
+from region_node.customers.rows import CustomerRow, Line
+from region_node.customers.subscriptions import Subscription
+
+
+@dataclass(frozen=True)
+class Situation:
+    """Everything that the home region's decision may depend on. `balance` is in minor units, `now` in UTC.
+
+    For a line that does not exist yet, `line` is what it would be: without a number, in the state CREATED.
+    """
+
+    order: Order = field(repr=False)
+    business: Business
+    values: Mapping[str, Value] = field(repr=False)
+    line: Line
+    balance: int
+    now: datetime
+    region: str
+    currency: str
+    time_zone: str
+    federation: Federation
+    records: HomeRecords
+    provided: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """What the region's own system says came out, by name; empty until it has carried the order out."""
+
+    def text(self, name: str) -> str:
+        """A text or plan characteristic; empty where the request has none."""
+        return cast("str", self.values.get(name, ""))
+
+    def time(self, name: str) -> datetime | None:
+        """A time characteristic, if the request has it."""
+        return cast("datetime | None", self.values.get(name))
+
+    def amount(self, name: str) -> int:
+        """An amount characteristic in minor units; 0 where the request has none."""
+        return cast("int", self.values.get(name, 0))
+
+    @property
+    def regions(self) -> tuple[str, str]:
+        """The origin and the home region: of their policies the stricter one holds."""
+        return self.order.origin_region, self.region
+
+    @property
+    def of_line(self) -> LineSituation:
+        """What the catalogue's preconditions depend on."""
+        return LineSituation(
+            business=self.business,
+            line=self.line,
+            balance=self.balance,
+            now=self.now,
+            regions=self.regions,
+            currency=self.currency,
+            time_zone=self.time_zone,
+            federation=self.federation,
+        )
+
+
+@dataclass(frozen=True)
+class Effects:
+    """What fulfilling an order changes at the home region, and what is told.
+
+    `line` is added where there is none with its id; `customer` too. `subscriptions` are those that are new or changed.
+    `identity` names the document by which the customer is known from now on. `forgets_password`: until the customer
+    sets a new one with a code, there is none.
+    """
+
+    line: Line
+    postings: tuple[Posting, ...] = ()
+    results: Mapping[str, str] = field(default_factory=dict, repr=False)
+    customer: CustomerRow | None = None
+    subscriptions: tuple[Subscription, ...] = ()
+    notices: tuple[Notice, ...] = ()
+    identity: Document | None = field(default=None, repr=False)
+    forgets_password: bool = False
+
+
+class BusinessRule:
+    """The part of a business that is not data. A business without a need for one of these leaves it as it is."""
+
+    opens_line: ClassVar[bool] = False
+    """Whether its orders make a line, at the region that the catalogue's `home_characteristic` names."""
+
+    def check(self, situation: Situation) -> None:
+        """Raises Refused where the home region cannot do it, beyond the catalogue's preconditions."""
+
+    def start_time(self, situation: Situation) -> datetime | None:
+        """The agreed time for the step AGREED_TIME; None for at once."""
+        return situation.time("start")
+
+    def quote(self, situation: Situation) -> Quote:
+        """What the customer is asked to confirm in the step CONFIRM."""
+        raise NotImplementedError(f"{situation.business.code} has nothing to confirm")
+
+    def fulfil(self, situation: Situation) -> Effects:
+        """The effect at the home region."""
+        raise NotImplementedError(f"{situation.business.code} has no effect")
+
+    def taken_in(self, order: Order) -> tuple[Posting, ...]:
+        """What the origin region books when it takes the order in for another region."""
+        return ()
+
+    def done_elsewhere(self, order: Order) -> tuple[Posting, ...]:
+        """What the origin region books when the home region has completed the order."""
+        return ()
+
+    def given_up(self, order: Order) -> tuple[Posting, ...]:
+        """What the origin region books when the order ended without effect."""
+        return ()
+
+
+def load_rules() -> dict[str, BusinessRule]:
+    """All rules by business code: every module of `businesses/` is one."""
+    package = importlib.import_module("region_node.business.orders.businesses")
+    modules = pkgutil.iter_modules(package.__path__)
+    return {
+        module.name.upper(): importlib.import_module(f"{package.__name__}.{module.name}").Rule() for module in modules
+    }

@@ -1,0 +1,51 @@
+"""COMPLAINT_REMEDY 投诉退费: what a complaint was settled with is booked at home, at the cost of who settled it."""
+
+from gateway.api.region.v1.customer_service_pb2 import ProductStatus
+from gateway.api.region.v1.order_pb2 import Order
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.errors import Refused
+from gateway.values.money import in_major_units
+from region_node.business.orders.business import BusinessRule, Effects, Situation
+from region_node.business.orders.credits import after_credit
+from region_node.customers.accounts.rules import (
+    COMPENSATION,
+    REFUNDS_DUE,
+    EntryKind,
+    Posting,
+    payable,
+    receivable,
+    transfer,
+)
+
+REFUND = "refund"
+
+
+class Rule(BusinessRule):
+    """The responsible region pays for it, by its node's order: it owes the home region what the customer was given."""
+
+    def check(self, situation: Situation) -> None:
+        """Nothing is paid out to who owes, nothing set off for who gets no bill any more."""
+        if situation.text("settlement") == REFUND:
+            if situation.balance < 0:
+                owed = in_major_units(-situation.balance, situation.currency)
+                raise Refused(Reason.REASON_IN_ARREARS, amount=owed)
+        elif situation.line.status == ProductStatus.PRODUCT_STATUS_TERMINATED:
+            raise Refused(Reason.REASON_LINE_CLOSED)
+
+    def fulfil(self, situation: Situation) -> Effects:
+        """The account is credited; for a refund the money is then owed to the customer."""
+        order, account, amount = situation.order, situation.line.account_id, situation.amount("amount")
+        at_home = order.origin_region == situation.region
+        debit = COMPENSATION if at_home else receivable(order.origin_region)
+        given = transfer(f"{order.id}#remedy", EntryKind.REMEDY, amount, debit=debit, credit=account)
+        results = {"given_minor_units": str(amount)}
+        if situation.text("settlement") == REFUND:
+            paid_out = transfer(f"{order.id}#refund", EntryKind.REFUND, amount, debit=account, credit=REFUNDS_DUE)
+            return Effects(situation.line, (given, paid_out), results)
+        line, notices = after_credit(situation, amount)
+        return Effects(line, (given,), results, notices=notices)
+
+    def done_elsewhere(self, order: Order) -> tuple[Posting, ...]:
+        """What the customer was given is owed to the home region."""
+        amount, to_home = int(order.request.characteristics["amount"]), payable(order.home_region)
+        return (transfer(f"{order.id}#owed", EntryKind.REMEDY_OWED, amount, debit=COMPENSATION, credit=to_home),)

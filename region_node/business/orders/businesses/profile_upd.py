@@ -1,0 +1,39 @@
+"""PROFILE_UPD 资料变更: what stands about a customer is corrected by the identity document (Order 25, 2013)."""
+
+from dataclasses import replace
+
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.errors import Refused
+from region_node.business.orders.business import BusinessRule, Effects, Situation
+from region_node.business.orders.new_lines import holder_document
+from region_node.customers.rows import CustomerRow
+
+
+class Rule(BusinessRule):
+    """Corrects name, mail address and the address of a broadband access; the customer is known by the document."""
+
+    def check(self, situation: Situation) -> None:
+        """Only a broadband access has an address."""
+        if situation.text("address") and situation.line.is_mobile:
+            problem = "only a broadband access has an address"
+            raise Refused(Reason.REASON_CHARACTERISTIC_INVALID, name="address", problem=problem)
+
+    def fulfil(self, situation: Situation) -> Effects:
+        """What the request names is changed, nothing else."""
+        line, customer = situation.line, _customer(situation)
+        return Effects(
+            replace(line, address=situation.text("address") or line.address),
+            customer=replace(
+                customer,
+                name=situation.text("name") or customer.name,
+                email=situation.text("email") or customer.email,
+            ),
+            identity=holder_document(situation),
+        )
+
+
+def _customer(situation: Situation) -> CustomerRow:
+    customer = situation.records.customer(situation.line.customer_id)
+    if customer is None:
+        raise ValueError(f"line {situation.line.product_id} has no customer")
+    return customer

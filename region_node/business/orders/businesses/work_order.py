@@ -1,0 +1,20 @@
+"""WORK_ORDER: what only people or a region's own systems carry out. Nothing of it stands in the node's records.
+
+A business of the catalogue follows it by `rule: WORK_ORDER`, without a line of code.
+"""
+
+from gateway.api.region.v1.order_pb2 import Quote
+from region_node.business.orders.business import BusinessRule, Effects, Situation
+
+
+class Rule(BusinessRule):
+    """Reviewed, confirmed and fulfilled as the catalogue's steps say; no record changes."""
+
+    def quote(self, situation: Situation) -> Quote:
+        """The business by name, and its fee if it has one."""
+        business = situation.business
+        return Quote(description=business.tariff, amount=business.fee if business.HasField("fee") else None)
+
+    def fulfil(self, situation: Situation) -> Effects:
+        """The line stays as it is."""
+        return Effects(situation.line)

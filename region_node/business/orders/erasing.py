@@ -1,0 +1,51 @@
+"""Orders of a customer who is erased: which they are."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from gateway.api.region.v1.order_pb2 import OrderState
+from gateway.store.port import Transaction
+from region_node.business.orders import rules
+from region_node.business.orders.owner import order_tag
+from region_node.node.subjects import number_index
+
+
+@dataclass(frozen=True)
+class AboutCustomer:
+    """An order about a customer's line."""
+
+    order_id: str
+    origin_region: str
+    state: OrderState.ValueType
+    waiting: int
+    """How many envelopes about it are still on their way."""
+    traceparent: str
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it is not final, or the other region does not know yet that it is."""
+        return self.state not in rules.FINAL or self.waiting > 0
+
+
+_ABOUT = (
+    "SELECT order_id, origin_region, state,"
+    " (SELECT COUNT(*) FROM outbox WHERE outbox.subject = orders.order_id AND closed IS NULL), traceparent"
+    " FROM orders WHERE erased = 0 AND "
+)
+_WITHOUT_NUMBER = "SELECT order_id FROM orders WHERE erased = 0 AND number = ''"
+
+
+def orders_about(tx: Transaction, numbers: Collection[str], product_ids: Collection[str]) -> list[AboutCustomer]:
+    """The orders about lines: those that name their numbers, and those that have opened them."""
+    found = [
+        order
+        for number in numbers
+        for order in tx.all(
+            AboutCustomer, f"{_ABOUT}number = :number ORDER BY order_id", number=number_index(tx, number)
+        )
+    ]
+    opening = [order_id for order_id in tx.all(str, _WITHOUT_NUMBER) if f"line-{order_tag(order_id)}" in product_ids]
+    return [
+        *found,
+        *(each for order_id in opening for each in tx.all(AboutCustomer, f"{_ABOUT}order_id = :id", id=order_id)),
+    ]

@@ -1,0 +1,243 @@
+"""What the origin region does with an order that it took in: passes on commands, keeps the newest version it sees."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from gateway.api.region.v1.order_envelopes_pb2 import OrderCommand
+from gateway.api.region.v1.order_pb2 import Order, Party
+from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, EnvelopeKind
+from gateway.api.types.v1.access_pb2 import Role
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.api.types.v1.types_pb2 import Document
+from gateway.errors import Refused
+from gateway.relay.envelopes import OutgoingEnvelope
+from gateway.relay.outbox import drop_unsent, send
+from gateway.security.identity import Identity
+from gateway.store.port import Transaction
+from gateway.time.clock import from_timestamp
+from region_node.business.orders import home, rules
+from region_node.business.orders.books import close_books
+from region_node.business.orders.context import OrderContext
+from region_node.business.orders.followed import ORDER
+from region_node.business.orders.intake import submission_id, unhold
+from region_node.business.orders.rows import (
+    OrderRow,
+    find_erased,
+    find_order,
+    known_request,
+    require_order,
+    update_order,
+)
+from region_node.customers.documents.rules import require_materials
+from region_node.requests.caller import Caller, note, settle_asked
+from region_node.requests.rows import insert_request
+
+COMMAND_LIFETIME = timedelta(days=7)  # as long as the shipped catalogue lets an order be executed
+
+
+def command(
+    tx: Transaction,
+    context: OrderContext,
+    caller: Caller,
+    asked: OrderCommand,
+    taken_back: bool,
+    now: datetime,
+    on_file: Sequence[Document] = (),
+) -> Order:
+    """Cancels, supplements, confirms or expedites an order that this region handles.
+
+    `taken_back`: the submission was taken back from the lane of this process, through which it never left. `on_file`:
+    documents of the register, besides those that a supplement brings. Raises Refused; for a request that was asked
+    before, what the home region answered then.
+    """
+    key = caller.key(asked.SerializeToString(deterministic=True))
+    if (known := known_request(tx, key)) is not None:
+        return known
+    if on_file:
+        asked = _with_documents(asked, on_file)
+    require_materials(context.node.federation.material_codes, asked.supplement.documents)
+    row = require_order(tx, asked.order_id)
+    order = row.order
+    if (order.origin_region, order.operator) != (context.node.region, caller.operator):
+        raise Refused(Reason.REASON_ORDER_NOT_FOUND, order=asked.order_id)
+    name = asked.WhichOneof("command") or ""
+    if rules.is_final(order) and not (name == "cancel" and order.state == rules.CANCELLED):
+        raise _too_late(order, name)
+    settled = True
+    if order.home_region == context.node.region:
+        order = home.apply_command(tx, context, asked, now)
+    elif name == "cancel" and (
+        order.state in (rules.HELD, rules.CANCELLED)
+        or (taken_back and drop_unsent(tx, context.node.border, submission_id(order), now))
+    ):
+        _cancel_here(tx, context, order, asked.cancel.reason, now)
+    elif order.version == 0 and name != "cancel":
+        raise Refused(Reason.REASON_ORDER_STATE_FORBIDS, state=rules.state_name(order.state), action=name)
+    else:
+        settled = False
+        _send_command(tx, context, row, caller, asked, now)
+    insert_request(tx, key, order.id, settled=settled, now=now)
+    note(tx, caller, name, order.id, now)
+    return order
+
+
+def adopt(tx: Transaction, context: OrderContext, snapshot: Order, now: datetime, *, again: bool = True) -> bool:
+    """Takes over the home region's word on an order. False where nothing new came with it.
+
+    The answer to a command may bring the known version `again`: it undoes what this region has noted meanwhile.
+    """
+    row = find_order(tx, snapshot.id)
+    order = None if row is None else ORDER.next_version(context.node.region, row.order, snapshot, again=again)
+    if row is None or order is None:
+        return False
+    known = row.order
+    own_alerts = [alert for alert in known.jeopardy_alerts if alert.region == context.node.region]
+    order.jeopardy_alerts.extend(alert for alert in own_alerts if alert not in order.jeopardy_alerts)
+    if order == known:
+        return False
+    close_books(tx, context, known, order, now)
+    update_order(tx, order, now)
+    return True
+
+
+def reject(tx: Transaction, context: OrderContext, order_id: str, refused: Refused, now: datetime) -> None:
+    """The home region refused the submission. One that its own cancellation overtook is cancelled already."""
+    row = find_order(tx, order_id)
+    if row is None or rules.is_final(row.order):
+        return
+    known, order = row.order, Order()
+    order.CopyFrom(known)
+    rules.note_error(order, refused)
+    rules.enter(order, rules.REJECTED, now=now, region=order.home_region, reason="check failed")
+    close_books(tx, context, known, order, now)
+    update_order(tx, order, now)
+
+
+def settle_command(
+    tx: Transaction,
+    context: OrderContext,
+    envelope_id: str,
+    snapshot: Order | None,
+    refused: Refused | None,
+    now: datetime,
+) -> None:
+    """The home region answered a command: its word on the request and, if it knows the order, on the order."""
+    settle_asked(tx, envelope_id, refused)
+    if snapshot is not None:
+        adopt(tx, context, snapshot, now)
+    else:
+        row = find_order(tx, envelope_id.partition("#")[0])
+        if row is not None and row.order.state == rules.ASSESSING_CANCELLATION:
+            order, before = row.order, row.order.state_changes[-2].state
+            rules.enter(order, before, now=now, region=order.home_region, reason="cancellation not granted")
+            update_order(tx, order, now)
+
+
+def redirect_command(tx: Transaction, context: OrderContext, content: EnvelopeContent, now: datetime) -> None:
+    """The order has left the region that a command was sent to; the command follows it to where it is now."""
+    row = find_order(tx, content.subject)
+    if row is None:
+        settle_asked(tx, content.id, Refused(Reason.REASON_ORDER_NOT_FOUND, order=content.subject))
+        return
+    order = row.order
+    if order.state == rules.HELD or order.home_region == context.node.region:
+        _command_here(tx, context, order, content, now)
+        return
+    outgoing = OutgoingEnvelope(
+        envelope_id=f"{content.id.rpartition('>')[0]}>{order.home_region}",
+        destination=order.home_region,
+        kind=content.kind,
+        payload=content.payload,
+        subject=content.subject,
+        operator=content.operator,
+        lifetime=from_timestamp(content.expire_time) - from_timestamp(content.create_time),
+    )
+    send(tx, context.node.border, outgoing, now=now, traceparent=content.traceparent)
+
+
+def find_for(tx: Transaction, order_id: str, identity: Identity) -> Order:
+    """The order, for whoever may see it.
+
+    Raises Refused with ORDER_NOT_FOUND, also for those who may not; with CUSTOMER_ERASED where it was erased.
+    """
+    erased = find_erased(tx, order_id)
+    if erased is not None and is_visible(erased, identity):
+        raise Refused(Reason.REASON_CUSTOMER_ERASED)
+    row = find_order(tx, order_id)
+    if row is None or not is_visible(row.order, identity):
+        raise Refused(Reason.REASON_ORDER_NOT_FOUND, order=order_id)
+    return row.order
+
+
+def is_visible(order: Order, identity: Identity) -> bool:
+    """An order is seen by the operator that submitted it, by its region's staff, and by all of its home region."""
+    is_own = identity.role == Role.ROLE_STAFF or order.operator == identity.name
+    return order.home_region == identity.region or (order.origin_region == identity.region and is_own)
+
+
+def _command_here(
+    tx: Transaction, context: OrderContext, order: Order, content: EnvelopeContent, now: datetime
+) -> None:
+    """Only a cancellation is sent before the home region has decided; it has found its order here again."""
+    command, refused = OrderCommand.FromString(content.payload), None
+    try:
+        if order.state == rules.HELD:
+            _cancel_here(tx, context, order, command.cancel.reason, now)
+        else:
+            home.apply_command(tx, context, command, now)
+    except Refused as refusal:
+        refused = refusal
+    settle_command(tx, context, content.id, require_order(tx, order.id).order, refused, now)
+
+
+def _cancel_here(tx: Transaction, context: OrderContext, order: Order, reason: str, now: datetime) -> None:
+    """The order never left: it is cancelled at once."""
+    if order.state == rules.CANCELLED:
+        return
+    unhold(tx, order)
+    before = Order()
+    before.CopyFrom(order)
+    rules.cancel(order, reason=reason, now=now, region=context.node.region)
+    close_books(tx, context, before, order, now)
+    update_order(tx, order, now)
+
+
+def _send_command(
+    tx: Transaction, context: OrderContext, row: OrderRow, caller: Caller, asked: OrderCommand, now: datetime
+) -> None:
+    order = row.order
+    if asked.HasField("cancel") and order.state not in (rules.ASSESSING_CANCELLATION, rules.PENDING_CANCELLATION):
+        rules.enter(
+            order, rules.ASSESSING_CANCELLATION, now=now, region=context.node.region, reason="cancellation requested"
+        )
+        rules.wait_for(
+            order,
+            Party.PARTY_HOME_REGION,
+            "decide on the cancellation",
+            now=now,
+            due=from_timestamp(order.expected_completion_time),
+        )
+        update_order(tx, order, now)
+    outgoing = OutgoingEnvelope(
+        envelope_id=f"{order.id}#{caller.operator}/{caller.request_id}>{order.home_region}",
+        destination=order.home_region,
+        kind=EnvelopeKind.ENVELOPE_KIND_ORDER_COMMAND,
+        payload=asked.SerializeToString(),
+        subject=order.id,
+        operator=order.operator,
+        lifetime=COMMAND_LIFETIME,
+    )
+    send(tx, context.node.border, outgoing, now=now, traceparent=caller.traceparent)
+
+
+def _with_documents(asked: OrderCommand, on_file: Sequence[Document]) -> OrderCommand:
+    more = OrderCommand()
+    more.CopyFrom(asked)
+    more.supplement.documents.extend(on_file)
+    return more
+
+
+def _too_late(order: Order, name: str) -> Refused:
+    if name == "cancel":
+        return Refused(Reason.REASON_ORDER_TOO_LATE_TO_CANCEL, state=rules.state_name(order.state))
+    return Refused(Reason.REASON_ORDER_STATE_FORBIDS, state=rules.state_name(order.state), action=name)

@@ -1,0 +1,280 @@
+"""What the home region decides on an order: at its arrival, at commands, reviews and timers. One transaction each."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from gateway.api.region.v1.order_envelopes_pb2 import OrderCommand, OrderUpdate
+from gateway.api.region.v1.order_pb2 import Order, OrderState, Party
+from gateway.api.region.v1.order_service_pb2 import ReviewDecision
+from gateway.api.relay.v1.relay_pb2 import EnvelopeKind
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.auditing import audit
+from gateway.errors import Refused, is_temporary
+from gateway.process import failpoints
+from gateway.relay.envelopes import OutgoingEnvelope
+from gateway.relay.outbox import send
+from gateway.security.identity import Identity
+from gateway.store.port import Transaction
+from gateway.store.timers import Timer, cancel_timer, set_timer
+from gateway.time.clock import from_timestamp, to_timestamp
+from region_node.business.orders import provisioning, rules
+from region_node.business.orders.context import OrderContext
+from region_node.business.orders.rows import OrderRow, insert_order, require_order, update_order
+from region_node.business.orders.steps import (
+    ANSWER_TIMER,
+    accept,
+    advance,
+    fail,
+    first_situation,
+    require_possible,
+    situation_of,
+    stop_timers,
+)
+from region_node.customers.documents.register import require_on_file
+from region_node.customers.documents.rules import paper_use, require_documents, require_fresh
+from region_node.customers.verification.rows import find_key
+from region_node.customers.verification.rules import require_verified
+from region_node.requests.checks import require_size
+
+UPDATE_LIFETIME = timedelta(days=3650)  # the word of what happened does not expire
+
+
+def decide(tx: Transaction, context: OrderContext, order: Order, now: datetime) -> None:
+    """The first decision on an order: checks everything, then takes it as far as it goes without anybody's help.
+
+    `order` is changed in place; the caller stores it. Raises Refused or Moved before the first write.
+    """
+    business = context.node.federation.business(order.request.business)
+    rules.require_offered(business, at_home=order.origin_region == context.node.region)
+    require_documents(business, order.request, now)
+    require_verified(find_key(tx), order.id, order.request.number, order.request.documents)
+    situation = first_situation(tx, context, order, now)
+    line = None if context.rule(business).opens_line else situation.line
+    require_on_file(tx, context.node, order.request.documents, line, now)
+    require_possible(context, situation)
+    order.home_region = context.node.region
+    order.paper_use = paper_use(context.node.federation, order.request.documents)
+    order.product_id = situation.line.product_id
+    order.version = 1
+    order.steps[:] = business.steps
+    order.steps_done = 0
+    advance(tx, context, situation)
+
+
+def refuse(context: OrderContext, order: Order, refused: Refused, now: datetime) -> None:
+    """Rejects an order of this region's own customer; the order is kept, so that a resend gets the same answer."""
+    order.home_region = context.node.region
+    rules.note_error(order, refused)
+    rules.enter(order, rules.REJECTED, now=now, region=context.node.region, reason="check failed")
+
+
+def apply_command(tx: Transaction, context: OrderContext, command: OrderCommand, now: datetime) -> Order:
+    """Does what the origin region asks about an order of this region. Raises Refused before the first write."""
+    row = require_order(tx, command.order_id)
+    order = row.order
+    match command.WhichOneof("command"):
+        case "cancel" if order.state in (rules.CANCELLED, rules.PENDING_CANCELLATION):
+            return order
+        case "cancel":
+            provisioning.cancel(tx, context, order, command.cancel.reason, now)
+            stop_timers(tx, order)
+        case "supplement":
+            _supplement(tx, context, order, command, now)
+        case "confirm":
+            _confirm(tx, context, order, command, now)
+        case "expedite":
+            rules.expedite(order, command.requester.staff_id, now)
+        case _:
+            raise Refused(Reason.REASON_REQUEST_INVALID, field="command", problem="none is set")
+    order.version += 1
+    update_order(tx, order, now)
+    return order
+
+
+def bury(tx: Transaction, context: OrderContext, command: OrderCommand, origin: str, now: datetime) -> Order:
+    """A cancellation that overtook its order: leaves a cancelled order, so that a late submission does nothing."""
+    order = Order(
+        id=command.order_id,
+        version=1,
+        state=rules.CANCELLED,
+        origin_region=origin,
+        home_region=context.node.region,
+        create_time=to_timestamp(now),
+        cancellation_time=to_timestamp(now),
+        cancellation_reason=command.cancel.reason,
+    )
+    insert_order(tx, OrderRow(order, ""), now)
+    return order
+
+
+def _supplement(tx: Transaction, context: OrderContext, order: Order, command: OrderCommand, now: datetime) -> None:
+    rules.require_awaiting(order, "supplement")
+    business = context.node.federation.business(order.request.business)
+    brought = {document.code for document in command.supplement.documents}
+    missing = [code for code in order.documents_requested if code not in brought]
+    if missing:
+        raise Refused(Reason.REASON_DOCUMENT_MISSING, documents=", ".join(missing))
+    require_fresh(business, command.supplement.documents, now)
+    require_verified(find_key(tx), order.id, order.request.number, command.supplement.documents)
+    require_size(order.ByteSize() + command.ByteSize())
+    situation = situation_of(tx, context, order, now)
+    require_on_file(tx, context.node, command.supplement.documents, situation.line, now)
+    order.request.documents.extend(command.supplement.documents)
+    order.paper_use = paper_use(context.node.federation, order.request.documents)
+    if command.supplement.note:
+        author = f"{order.origin_region}/{command.requester.staff_id}"
+        order.notes.add(author=author, time=to_timestamp(now), text=command.supplement.note)
+    del order.documents_requested[:]
+    cancel_timer(tx, f"{ANSWER_TIMER}/{order.id}")
+    advance(tx, context, situation)
+
+
+def _confirm(tx: Transaction, context: OrderContext, order: Order, command: OrderCommand, now: datetime) -> None:
+    """The customer's answer: to a quote, or to what was done."""
+    require_size(order.ByteSize() + command.ByteSize())
+    if rules.is_fulfilled(order):
+        rules.require_awaiting(order, "accept")
+        _take_over(tx, context, order, command.confirm.agreed, now)
+    else:
+        rules.require_awaiting(order, "confirm")
+        _take_up(tx, context, order, command.confirm.agreed, now)
+    if command.confirm.note:
+        author = f"{order.origin_region}/{command.requester.staff_id}"
+        order.notes.add(author=author, time=to_timestamp(now), text=command.confirm.note)
+
+
+def _take_over(tx: Transaction, context: OrderContext, order: Order, agreed: bool, now: datetime) -> None:
+    """The customer takes over what was done; otherwise the home region's staff put it right (specification 3.2.6)."""
+    if agreed:
+        accept(tx, context, order, now)
+        return
+    cancel_timer(tx, f"{ANSWER_TIMER}/{order.id}")
+    due = from_timestamp(order.expected_completion_time)
+    rules.enter(order, rules.IN_PROGRESS, now=now, region=context.node.region, reason="not accepted")
+    rules.wait_for(order, Party.PARTY_HOME_STAFF, "adjust", now=now, due=max(due, now))
+
+
+def _take_up(tx: Transaction, context: OrderContext, order: Order, agreed: bool, now: datetime) -> None:
+    """The customer agrees to the quote, or not."""
+    if not agreed:
+        order.cancellation_reason = "declined by the customer"
+        rules.enter(order, rules.CANCELLED, now=now, region=context.node.region, reason="declined by the customer")
+        stop_timers(tx, order)
+        return
+    situation = situation_of(tx, context, order, now)
+    require_possible(context, situation)
+    if context.rule(situation.business).quote(situation) == order.quote:
+        cancel_timer(tx, f"{ANSWER_TIMER}/{order.id}")
+        order.steps_done += 1
+    # Otherwise what the customer agreed to no longer holds: the step begins again with the new quote.
+    advance(tx, context, situation)
+
+
+def review(
+    tx: Transaction,
+    context: OrderContext,
+    order_id: str,
+    reviewer: Identity,
+    decision: ReviewDecision.ValueType,
+    documents: Sequence[str],
+    note: str,
+    now: datetime,
+) -> Order:
+    """A member of staff decides on an order. Raises Refused before the first write."""
+    row = require_order(tx, order_id)
+    order = row.order
+    if order.home_region != context.node.region:
+        raise Refused(Reason.REASON_NOT_HOME, region=context.node.region)
+    rules.require_other_reviewer(order, reviewer.region, reviewer.name)
+    is_for_staff = provisioning.is_for_staff(order)
+    if not is_for_staff and (order.awaiting.action != "adjust" or decision != ReviewDecision.REVIEW_DECISION_APPROVE):
+        rules.require_awaiting(order, "review")
+    author = f"{context.node.region}/{reviewer.name}"
+    if is_for_staff:
+        provisioning.review(tx, context, order, decision, note, now)
+    elif decision == ReviewDecision.REVIEW_DECISION_APPROVE:
+        situation = situation_of(tx, context, order, now)
+        if not rules.is_fulfilled(order):
+            require_possible(context, situation)
+            order.steps_done += 1
+        # Otherwise what the customer found wrong is put right: the acceptance begins again.
+        advance(tx, context, situation)
+    elif decision == ReviewDecision.REVIEW_DECISION_RETURN:
+        business = context.node.federation.business(order.request.business)
+        due = now + business.answer_within.ToTimedelta()
+        order.documents_requested[:] = documents
+        rules.enter(order, rules.PENDING, now=now, region=context.node.region, reason="review returned")
+        rules.wait_for(order, Party.PARTY_ORIGIN_REGION, "supplement", now=now, due=due)
+        set_timer(tx, f"{ANSWER_TIMER}/{order.id}", kind=ANSWER_TIMER, subject=order.id, due=due)
+    else:
+        rules.note_error(order, Refused(Reason.REASON_REVIEW_REJECTED, note=note))
+        rules.enter(order, rules.FAILED, now=now, region=context.node.region, reason="review rejected")
+    if note:
+        order.notes.add(author=author, time=to_timestamp(now), text=note)
+    keep_and_tell(tx, context, row, now)
+    audit.append(
+        tx,
+        now=now,
+        actor=reviewer.path,
+        action="ReviewOrder",
+        subject=order.id,
+        detail=ReviewDecision.Name(decision),
+    )
+    failpoints.reach("order-reviewed.before-commit")
+    return order
+
+
+def step_is_due(tx: Transaction, context: OrderContext, timer: Timer, now: datetime) -> None:
+    """The agreed time of an order has come. Raises Refused where the node cannot tell now what becomes of it."""
+    row = require_order(tx, timer.subject)
+    order = row.order
+    if rules.is_final(order):
+        return
+    try:
+        situation = situation_of(tx, context, order, now)
+    except Refused as refused:
+        if is_temporary(refused.reason):
+            raise  # nothing says that the order cannot be carried out: the timer stays due
+        fail(context, order, refused, now)
+    else:
+        order.steps_done += 1
+        advance(tx, context, situation)
+    keep_and_tell(tx, context, row, now)
+
+
+def answer_is_overdue(tx: Transaction, context: OrderContext, timer: Timer, now: datetime) -> None:
+    """Nobody supplemented or confirmed in time: the order is cancelled (TMF622: information cannot be supplied).
+
+    Where only the acceptance is missing, silence accepts.
+    """
+    row = require_order(tx, timer.subject)
+    if row.order.state != OrderState.ORDER_STATE_PENDING:
+        return
+    if rules.is_fulfilled(row.order):
+        accept(tx, context, row.order, now)
+        keep_and_tell(tx, context, row, now)
+        return
+    rules.note_error(row.order, Refused(Reason.REASON_ANSWER_OVERDUE))
+    row.order.cancellation_reason = "no answer in time"
+    rules.enter(row.order, rules.CANCELLED, now=now, region=context.node.region, reason="no answer in time")
+    keep_and_tell(tx, context, row, now)
+
+
+def keep_and_tell(tx: Transaction, context: OrderContext, row: OrderRow, now: datetime) -> None:
+    """Stores a decision that nobody is waiting for in a receipt, and tells the origin region."""
+    order = row.order
+    order.version += 1
+    update_order(tx, order, now)
+    if order.origin_region == context.node.region:
+        return
+    outgoing = OutgoingEnvelope(
+        envelope_id=f"{order.id}@{order.version}>{order.origin_region}",
+        destination=order.origin_region,
+        kind=EnvelopeKind.ENVELOPE_KIND_ORDER_UPDATE,
+        payload=OrderUpdate(order=order).SerializeToString(),
+        subject=order.id,
+        operator=order.operator,
+        lifetime=UPDATE_LIFETIME,
+        bulk=order.request.bulk,
+    )
+    send(tx, context.node.border, outgoing, now=now, traceparent=row.traceparent)

@@ -1,0 +1,287 @@
+"""Taking in: the origin region checks what it can, decides for its own customers, sends the rest home or holds it.
+
+For its own customers the home region's operations run here in the same transaction, and the border falls away.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from gateway.api.federation.v1.configuration_pb2 import Business, Step
+from gateway.api.federation.v1.federation_pb2 import MemberState
+from gateway.api.region.v1.order_envelopes_pb2 import OrderSubmission
+from gateway.api.region.v1.order_pb2 import Order, OrderRequest, Party
+from gateway.api.relay.v1.relay_pb2 import EnvelopeKind
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.api.types.v1.types_pb2 import Document
+from gateway.errors import Refused
+from gateway.federation.numberplan import number_prefix
+from gateway.process import failpoints
+from gateway.relay.border import Moved
+from gateway.relay.envelopes import OutgoingEnvelope
+from gateway.relay.outbox import is_answered, send
+from gateway.store.port import Transaction
+from gateway.store.timers import Timer, cancel_timer, set_timer
+from gateway.time.clock import from_timestamp, to_timestamp
+from region_node.business.billing.rules import next_cycle
+from region_node.business.orders import home, rules
+from region_node.business.orders.books import book_intake, close_books, take_back
+from region_node.business.orders.context import OrderContext, require_amounts
+from region_node.business.orders.owner import owner_of
+from region_node.business.orders.promises import forget_promise, watch_promise
+from region_node.business.orders.rows import (
+    OrderRow,
+    find_order,
+    insert_order,
+    known_request,
+    require_order,
+    update_order,
+)
+from region_node.customers.documents.rules import require_documents, require_materials, require_reusable
+from region_node.requests.caller import Submitter, note
+from region_node.requests.checks import require_size
+from region_node.requests.rows import insert_request
+
+HELD_TIMER = "order-held"  # the time in which a held order could be executed has passed
+
+
+@dataclass(frozen=True)
+class Obstacle:
+    """Why an order cannot go home now, and what the federation has to do about it."""
+
+    refused: Refused
+    remedy: str
+
+
+@dataclass(frozen=True)
+class Checked:
+    """A request that passed the checks: the home region, None where unknown, and its characteristics as values."""
+
+    owner: str | None
+    values: Mapping[str, rules.Value] = field(repr=False)
+
+
+def check(context: OrderContext, request: OrderRequest, now: datetime) -> Checked:
+    """Everything that can be checked without the customer's data. Raises Refused."""
+    require_materials(context.node.federation.material_codes, request.documents)
+    require_reusable(context.node.federation, request.documents)
+    business = context.node.federation.business(request.business)
+    if not business.steps:
+        raise Refused(Reason.REASON_REQUEST_INVALID, field="business", problem="it is a query, not an order")
+    owner = owner_of(context.node.federation, request)
+    rules.require_offered(business, at_home=owner == context.node.region)
+    values = rules.read_characteristics(business, request)
+    require_amounts(context.node, business, values, (context.node.region, owner or context.node.region))
+    require_documents(business, request, now)
+    return Checked(owner, values)
+
+
+def with_documents(request: OrderRequest, on_file: Sequence[Document]) -> OrderRequest:
+    """A request with documents on file besides its own. Raises Refused where that is more than may travel."""
+    if not on_file:
+        return request
+    more = OrderRequest()
+    more.CopyFrom(request)
+    more.documents.extend(on_file)
+    require_size(more.ByteSize())
+    return more
+
+
+def submit(
+    tx: Transaction,
+    context: OrderContext,
+    caller: Submitter,
+    request: OrderRequest,
+    now: datetime,
+    on_file: Sequence[Document] = (),
+) -> Order:
+    """Takes in an order. The same request id with the same content gives the order as it stands now.
+
+    `on_file` are documents that the register was asked for, besides those that the request brings. Raises Refused, also
+    with REQUEST_ID_REUSED for the same id with other content.
+    """
+    key = caller.key(request.SerializeToString(deterministic=True))
+    if (known := known_request(tx, key)) is not None:
+        return known
+    rules.require_applicant(request, caller.operator)
+    request = with_documents(request, on_file)
+    checked = check(context, request, now)
+    order = _new_order(context, caller, request, checked, now)
+    failpoints.reach("S3.before-commit")
+    if checked.owner == context.node.region:
+        _decide_here(tx, context, order, caller.traceparent, now)
+    else:
+        book_intake(tx, context, order, now)
+        _send_or_hold(tx, context, order, caller.traceparent, now)
+        insert_order(tx, OrderRow(order, caller.traceparent), now)
+        watch_promise(tx, order)
+    insert_request(tx, key, order.id, settled=True, now=now)
+    note(tx, caller, "SubmitOrder", order.id, now)
+    return order
+
+
+def reroute(tx: Transaction, context: OrderContext, order_id: str, moved_to: str, now: datetime) -> None:
+    """A signed MOVED releases the order from the region that it was sealed for: it is sealed anew."""
+    row = find_order(tx, order_id)
+    if row is None:  # made unreadable since
+        return
+    row.order.home_region = moved_to
+    if moved_to == context.node.region:
+        _decide_taken_in(tx, context, row, now)
+        return
+    _forget_former_home(tx, row.order)
+    _send_or_hold(tx, context, row.order, row.traceparent, now)
+    update_order(tx, row.order, now)
+
+
+def release(tx: Transaction, context: OrderContext, order_id: str, now: datetime) -> None:
+    """Looks again at a held order: sends it home if a region is known for it now and can be reached."""
+    row = require_order(tx, order_id)
+    order = row.order
+    if order.state != rules.HELD:
+        return
+    owner = owner_of(context.node.federation, order.request)
+    before = Order()
+    before.CopyFrom(order)
+    order.home_region = owner or ""
+    if owner == context.node.region:
+        _decide_taken_in(tx, context, row, now)
+        return
+    _forget_former_home(tx, order)
+    _send_or_hold(tx, context, order, row.traceparent, now)
+    if order.state != before.state or order.error != before.error:
+        update_order(tx, order, now)
+
+
+def hold_is_over(tx: Transaction, context: OrderContext, timer: Timer, now: datetime) -> None:
+    """The obstacle was not removed in time (TMF622: held, cannot be solved): cancelled, since it never left."""
+    order = require_order(tx, timer.subject).order
+    if order.state != rules.HELD:
+        return
+    before = Order()
+    before.CopyFrom(order)
+    rules.note_error(order, Refused(Reason.REASON_ORDER_EXPIRED))
+    rules.cancel(order, reason="not executable in time", now=now, region=context.node.region)
+    close_books(tx, context, before, order, now)
+    update_order(tx, order, now)
+
+
+def unhold(tx: Transaction, order: Order) -> None:
+    """Nobody waits for an obstacle any more: called before the order leaves the state HELD."""
+    if order.state == rules.HELD:
+        cancel_timer(tx, f"{HELD_TIMER}/{order.id}")
+
+
+def submission_id(order: Order) -> str:
+    """The envelope id of an order's submission to its home region."""
+    return f"{order.id}#submit>{order.home_region}"
+
+
+def _new_order(
+    context: OrderContext, caller: Submitter, request: OrderRequest, checked: Checked, now: datetime
+) -> Order:
+    order = Order(
+        id=caller.subject(context.node.region),
+        request=request,
+        origin_region=context.node.region,
+        operator=caller.operator,
+        home_region=checked.owner or "",
+        create_time=to_timestamp(now),
+    )
+    business = context.node.federation.business(request.business)
+    regions = (context.node.region, checked.owner or context.node.region)
+    begins = _begins(context, business, checked, now)
+    order.expected_completion_time.CopyFrom(to_timestamp(context.node.federation.promised(business, begins, regions)))
+    rules.enter(order, rules.ACKNOWLEDGED, now=now, region=context.node.region, reason="taken in")
+    return order
+
+
+def _begins(context: OrderContext, business: Business, checked: Checked, now: datetime) -> datetime:
+    """From when the promise counts: an agreed start, the next cycle, or now."""
+    start = checked.values.get("start")
+    if Step.STEP_AGREED_TIME in business.steps and isinstance(start, datetime):
+        return max(start, now)
+    if Step.STEP_NEXT_CYCLE in business.steps:
+        region = context.node.federation.region(checked.owner or context.node.region)
+        return next_cycle(now.astimezone(ZoneInfo(region.time_zone)), region.time_zone)
+    return now
+
+
+def _decide_here(tx: Transaction, context: OrderContext, order: Order, traceparent: str, now: datetime) -> None:
+    """The customer is this region's own."""
+    try:
+        home.decide(tx, context, order, now)
+    except Refused as refused:
+        home.refuse(context, order, refused, now)
+    insert_order(tx, OrderRow(order, traceparent), now)
+    watch_promise(tx, order)
+
+
+def _decide_taken_in(tx: Transaction, context: OrderContext, row: OrderRow, now: datetime) -> None:
+    """An order turns out to be about this region's own customer: what was booked for another's is taken back."""
+    order = row.order
+    unhold(tx, order)
+    order.ClearField("error")
+    rules.enter(order, rules.ACKNOWLEDGED, now=now, region=context.node.region, reason="released")
+    try:
+        home.decide(tx, context, order, now)
+    except Refused as refused:
+        home.refuse(context, order, refused, now)
+    except Moved:
+        # The number is on its way here, and this region has neither the line nor the new plan yet.
+        order.home_region = ""
+        _send_or_hold(tx, context, order, row.traceparent, now)
+        update_order(tx, order, now)
+        return
+    take_back(tx, context, order, now)
+    if rules.is_final(order):
+        forget_promise(tx, order)
+    update_order(tx, order, now)
+
+
+def _forget_former_home(tx: Transaction, order: Order) -> None:
+    """A region that has answered MOVED answers so for ever: an order whose number came back to it has to be held."""
+    if order.home_region and is_answered(tx, submission_id(order)):
+        order.home_region = ""
+
+
+def _send_or_hold(tx: Transaction, context: OrderContext, order: Order, traceparent: str, now: datetime) -> None:
+    """Seals the submission for its home region, or holds it with the reason why that cannot be done."""
+    business = context.node.federation.business(order.request.business)
+    expires = from_timestamp(order.create_time) + business.executable_within.ToTimedelta()
+    obstacle = _obstacle(context, order)
+    if obstacle is not None:
+        rules.note_error(order, obstacle.refused)
+        rules.enter(order, rules.HELD, now=now, region=context.node.region, reason="no way home")
+        rules.wait_for(order, Party.PARTY_FEDERATION, obstacle.remedy, now=now, due=expires)
+        set_timer(tx, f"{HELD_TIMER}/{order.id}", kind=HELD_TIMER, subject=order.id, due=expires)
+        return
+    unhold(tx, order)
+    order.ClearField("error")
+    rules.enter(order, rules.ACKNOWLEDGED, now=now, region=context.node.region, reason="released")
+    due = from_timestamp(order.expected_completion_time)
+    rules.wait_for(order, Party.PARTY_HOME_REGION, "decide", now=now, due=due)
+    outgoing = OutgoingEnvelope(
+        envelope_id=submission_id(order),
+        destination=order.home_region,
+        kind=EnvelopeKind.ENVELOPE_KIND_ORDER_SUBMIT,
+        payload=OrderSubmission(order=order).SerializeToString(),
+        subject=order.id,
+        operator=order.operator,
+        lifetime=expires - now,
+        bulk=order.request.bulk,
+    )
+    send(tx, context.node.border, outgoing, now=now, traceparent=traceparent)
+
+
+def _obstacle(context: OrderContext, order: Order) -> Obstacle | None:
+    if not order.home_region:
+        number = number_prefix(order.request.number)
+        return Obstacle(Refused(Reason.REASON_NUMBER_UNRESOLVED, number=number), "extend the number plan")
+    state = context.node.border.current.state().member_state(order.home_region)
+    if state == MemberState.MEMBER_STATE_ABSENT:
+        return Obstacle(Refused(Reason.REASON_REGION_NOT_JOINED, region=order.home_region), "join")
+    if state == MemberState.MEMBER_STATE_SUSPENDED:
+        return Obstacle(Refused(Reason.REASON_REGION_SUSPENDED, region=order.home_region), "reinstate")
+    return None

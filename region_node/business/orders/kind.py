@@ -1,0 +1,82 @@
+"""What orders register for erasure, legal holds and retention."""
+
+from collections.abc import Sequence
+
+from gateway.api.federation.v1.configuration_pb2 import DataClass
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.errors import Refused
+from gateway.store.port import Transaction
+from region_node.business.orders import rules
+from region_node.business.orders.erasing import AboutCustomer, orders_about
+from region_node.business.orders.purging import OrderEvents, Orders
+from region_node.business.orders.rows import find_order
+from region_node.node.context import RegionContext
+from region_node.node.subjects import number_index, order_subject
+from region_node.records.kinds import Customer, ErasurePort, HoldPort, Kept, RecordKind, RetentionPort, Table, ToErase
+
+_SUBJECTS = ("envelope", "order")  # the kinds of an order's subject: the second one of what a version before sealed
+
+
+def _about(tx: Transaction, customer: Customer) -> Sequence[AboutCustomer]:
+    return orders_about(tx, customer.numbers, customer.lines)
+
+
+def _require_erasable(tx: Transaction, context: RegionContext, customer: Customer) -> None:
+    still_open = [each.order_id for each in _about(tx, customer) if each.is_open]
+    if still_open:
+        raise Refused(Reason.REASON_CUSTOMER_HAS_ORDERS, orders=str(len(still_open)), order=still_open[0])
+
+
+def _kept_of(tx: Transaction, customer: Customer) -> Sequence[Kept]:
+    return [
+        Kept(each.order_id, [order_subject(each.order_id)], [each.origin_region], each.traceparent)
+        for each in _about(tx, customer)
+    ]
+
+
+def _forget(tx: Transaction, order_id: str) -> None:
+    tx.execute("UPDATE orders SET erased = 1, number = '' WHERE order_id = :id", id=order_id)
+    # What an event without a body tells, its other columns say.
+    tx.execute("UPDATE order_events SET body = NULL WHERE order_id = :id", id=order_id)
+
+
+def _told(tx: Transaction, context: RegionContext, origin: str, order_id: str) -> ToErase | None:
+    row = find_order(tx, order_id)
+    if row is None:
+        return None
+    order = row.order
+    if order.home_region != origin or order.origin_region != context.region:
+        raise Refused(Reason.REASON_ENVELOPE_KIND_NOT_ALLOWED)
+    if not rules.is_final(order):
+        raise Refused(Reason.REASON_ORDER_STATE_FORBIDS, state=rules.state_name(order.state), action="erase")
+    number = order.request.number
+    is_of_origin = context.federation.number_plan.home_of(number) in (origin, None)
+    return ToErase([order_subject(order.id)], number_index(tx, number) if is_of_origin else "")
+
+
+def _may_hold(tx: Transaction, context: RegionContext, origin: str, order_id: str) -> bool | None:
+    row = find_order(tx, order_id)
+    return None if row is None else row.order.home_region == origin
+
+
+def _is_open(tx: Transaction, order_id: str) -> bool:
+    state = tx.first(int, "SELECT state FROM orders WHERE order_id = :id", id=order_id)
+    return state is not None and state not in rules.FINAL
+
+
+ORDERS = RecordKind(
+    "order",
+    ErasurePort(
+        require_erasable=_require_erasable, kept_of=_kept_of, forget=dict.fromkeys(_SUBJECTS, _forget), told=_told
+    ),
+    HoldPort(
+        held="SELECT held.subject, number FROM held"
+        " JOIN orders ON order_id = held.subject AND home_region = held.origin",
+        may_hold=_may_hold,
+    ),
+    RetentionPort(
+        purgers={DataClass.DATA_CLASS_ORDERS: Orders(), DataClass.DATA_CLASS_ORDER_EVENTS: OrderEvents()},
+        table=Table("orders", "order_id", "number"),
+        is_open=_is_open,
+    ),
+)

@@ -1,0 +1,95 @@
+"""Orders that the region's own system carries out: begun, withdrawn and decided on. Parts of one transaction.
+
+The system is asked in phases (`provisioning_rows.Phase`) and with the order id as key. What it answers is taken in by
+`provisioning_answers`. Where it says no, the order waits for the region's staff, who have it asked again or give up.
+"""
+
+from datetime import datetime
+from typing import Final
+
+from gateway.api.region.v1.order_pb2 import Order, Party
+from gateway.api.region.v1.order_service_pb2 import ReviewDecision
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.errors import Refused
+from gateway.store.port import Transaction
+from gateway.time.clock import from_timestamp
+from region_node.business.orders import rules
+from region_node.business.orders.context import OrderContext
+from region_node.business.orders.provisioning_rows import Phase, Task, add_task, enter_phase, find_task, remove_task
+
+PROVISION: Final = "provision"  # what the home region does meanwhile
+UNDO: Final = "undo"  # what the home region does, or its staff see to
+FULFIL: Final = "fulfil"  # what the home region's staff see to
+
+
+def begin(tx: Transaction, order: Order, now: datetime) -> None:
+    """The order goes to the region's own system."""
+    add_task(tx, order.id, now)
+    _wait(order, Party.PARTY_HOME_REGION, PROVISION, now)
+
+
+def cancel(tx: Transaction, context: OrderContext, order: Order, reason: str, now: datetime) -> None:
+    """Cancels an order, which is over at once unless the system may have done something that it has to undo."""
+    task = find_task(tx, order.id)
+    if task is None:
+        rules.cancel(order, reason=reason, now=now, region=context.node.region)
+        return
+    rules.grant_cancellation(order, reason=reason, now=now, region=context.node.region)
+    withdraw(tx, context, order, task, now)
+
+
+def is_for_staff(order: Order) -> bool:
+    """Whether the region's staff have to decide because the region's own system said no."""
+    return order.awaiting.party == Party.PARTY_HOME_STAFF and order.awaiting.action in (FULFIL, UNDO)
+
+
+def review(
+    tx: Transaction, context: OrderContext, order: Order, decision: ReviewDecision.ValueType, note: str, now: datetime
+) -> None:
+    """APPROVE has the system asked again. REJECT undoes what was done, and fails the order.
+
+    Where it was the undoing that the system refused, REJECT says that it is undone by other means. Raises Refused with
+    ORDER_STATE_FORBIDS for another decision.
+    """
+    action = order.awaiting.action
+    task = find_task(tx, order.id)
+    if task is None or decision not in (ReviewDecision.REVIEW_DECISION_APPROVE, ReviewDecision.REVIEW_DECISION_REJECT):
+        raise Refused(Reason.REASON_ORDER_STATE_FORBIDS, state=rules.state_name(order.state), action="review")
+    if decision == ReviewDecision.REVIEW_DECISION_APPROVE:
+        if action == FULFIL:
+            order.ClearField("error")
+        enter_phase(tx, task, task.phase, now, task.results)
+        _wait(order, Party.PARTY_HOME_REGION, PROVISION if action == FULFIL else UNDO, now)
+    elif action == FULFIL:
+        rules.note_error(order, Refused(Reason.REASON_REVIEW_REJECTED, note=note))
+        withdraw(tx, context, order, task, now)
+    else:
+        end(tx, context, order, now)
+
+
+def withdraw(tx: Transaction, context: OrderContext, order: Order, task: Task, now: datetime) -> None:
+    """Has the system undo an order that is not to be carried out; before anything can have been done, it just ends."""
+    if task.phase == Phase.CHECK:
+        end(tx, context, order, now)
+        return
+    enter_phase(tx, task, Phase.UNDO, now, task.results)
+    _wait(order, Party.PARTY_HOME_REGION, UNDO, now)
+
+
+def end(tx: Transaction, context: OrderContext, order: Order, now: datetime) -> None:
+    """Nothing of the order is left at the system: it is cancelled where that was granted, else it has failed."""
+    remove_task(tx, order.id)
+    if order.state == rules.PENDING_CANCELLATION:
+        rules.enter(order, rules.CANCELLED, now=now, region=context.node.region, reason="undone")
+    else:
+        rules.enter(order, rules.FAILED, now=now, region=context.node.region, reason="not carried out")
+
+
+def give_to_staff(order: Order, action: str, now: datetime) -> None:
+    """The region's staff have to decide."""
+    _wait(order, Party.PARTY_HOME_STAFF, action, now)
+
+
+def _wait(order: Order, party: Party.ValueType, action: str, now: datetime) -> None:
+    due = from_timestamp(order.expected_completion_time)
+    rules.wait_for(order, party, action, now=now, due=max(due, now))

@@ -1,0 +1,172 @@
+"""What the region's own system is asked, and what becomes of its answers. One transaction each.
+
+A call counts before it is made, and an answer counts for the last call alone: whichever process has made it, no answer
+is taken in twice. What the system has done but could not tell, it tells when it is asked again.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from gateway.api.provider.v1.fulfilment_service_pb2 import Work
+from gateway.api.region.v1.order_pb2 import Order
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.api.types.v1.types_pb2 import LocalizedText
+from gateway.errors import Refused, is_temporary, text
+from gateway.store.port import Transaction
+from gateway.time.clock import to_timestamp
+from gateway.values.plain_text import acting_character, visible
+from region_node.business.orders import provisioning, rules
+from region_node.business.orders.context import OrderContext
+from region_node.business.orders.home import keep_and_tell
+from region_node.business.orders.provisioning_rows import (
+    Phase,
+    Task,
+    count_call,
+    due_tasks,
+    enter_phase,
+    find_task,
+    give_to_staff,
+    put_off,
+    remove_task,
+)
+from region_node.business.orders.rows import OrderRow, require_order
+from region_node.business.orders.steps import advance, carry_out, require_possible, situation_of
+from region_node.customers.rows import line_of
+
+FAILURES_TOLD = 2  # calls without an answer after which the order says so: one may be a restart of the system
+RESULTS_LIMIT = 32  # results of one order
+_NAME_LIMIT = 64
+_NEXT: Mapping[Phase, Phase] = {Phase.CHECK: Phase.PROVISION, Phase.PROVISION: Phase.TEST}
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One call to make: the task as it stands for that call, the work, and the order's trace."""
+
+    task: Task
+    work: Work = field(repr=False)
+    traceparent: str
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the system says. `problem` where it is not done; `results` of what was provisioned."""
+
+    done: bool
+    problem: LocalizedText = field(default_factory=LocalizedText, repr=False)
+    results: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+def take(tx: Transaction, context: OrderContext, now: datetime, limit: int) -> list[Asked]:
+    """What the system is to be asked now, at most so many: this process asks it."""
+    return [_ask(tx, context, task, now) for task in due_tasks(tx, now, limit)]
+
+
+def answered(tx: Transaction, context: OrderContext, asked: Asked, answer: Answer, now: datetime) -> Asked | None:
+    """Takes in an answer; returns the next call to make for the same order, if there is one.
+
+    An answer to a call that is not the last one of its order changes nothing.
+    """
+    task = _current(tx, asked)
+    if task is None:
+        return None
+    if answer.done and not _are_of_the_contract(answer.results):
+        answer = Answer(
+            False, LocalizedText(zh_cn="系统返回的结果不符合接口规范", en="its results are not of the contract")
+        )
+    following = _NEXT.get(task.phase)
+    if answer.done and following is not None:
+        return _ask(tx, context, enter_phase(tx, task, following, now, {**task.results, **answer.results}), now)
+    row = require_order(tx, task.order_id)
+    if not answer.done:
+        _refused(tx, context, row.order, task, answer.problem, now)
+    elif task.phase == Phase.UNDO:
+        provisioning.end(tx, context, row.order, now)
+    else:
+        _finish(tx, context, row.order, task, now)
+    keep_and_tell(tx, context, row, now)
+    return None
+
+
+def unanswered(
+    tx: Transaction, context: OrderContext, asked: Asked, problem: str, wait: timedelta, now: datetime
+) -> None:
+    """There was no answer: the same is asked again after `wait`, for as long as it takes; the order says so."""
+    task = _current(tx, asked)
+    if task is None:
+        return
+    put_off(tx, task, now + wait, problem)
+    if task.failures + 1 == FAILURES_TOLD:
+        row = require_order(tx, task.order_id)
+        told = text(Reason.REASON_PROVIDER_UNAVAILABLE, {})
+        row.order.jeopardy_alerts.add(
+            alert_time=to_timestamp(now), region=context.node.region, message=f"{told.zh_cn} {told.en}"
+        )
+        keep_and_tell(tx, context, row, now)
+
+
+def _ask(tx: Transaction, context: OrderContext, task: Task, now: datetime) -> Asked:
+    row = require_order(tx, task.order_id)
+    return Asked(count_call(tx, task, context.node.border.number, now), _work(tx, row), row.traceparent)
+
+
+def _work(tx: Transaction, row: OrderRow) -> Work:
+    order = row.order
+    line = line_of(tx, order.product_id)
+    return Work(
+        order_id=order.id,
+        business=order.request.business,
+        number=line.number if line is not None else "",
+        product_id=order.product_id,
+        characteristics=order.request.characteristics,
+    )
+
+
+def _current(tx: Transaction, asked: Asked) -> Task | None:
+    """The task, if this is still the last call of its order."""
+    task = find_task(tx, asked.task.order_id)
+    return task if task is not None and task.attempts == asked.task.attempts else None
+
+
+def _are_of_the_contract(results: Mapping[str, str]) -> bool:
+    return len(results) <= RESULTS_LIMIT and all(
+        0 < len(name) <= _NAME_LIMIT
+        and len(value) <= rules.TEXT_LIMIT
+        and acting_character(name + value, lines=False) is None
+        for name, value in results.items()
+    )
+
+
+def _refused(
+    tx: Transaction, context: OrderContext, order: Order, task: Task, problem: LocalizedText, now: datetime
+) -> None:
+    """The system says no, and the region's staff decide. Why the order is undone stays its error."""
+    told = LocalizedText(zh_cn=visible(problem.zh_cn)[: rules.TEXT_LIMIT], en=visible(problem.en)[: rules.TEXT_LIMIT])
+    give_to_staff(tx, task, f"{told.zh_cn} {told.en}")
+    if task.phase != Phase.UNDO:
+        rules.note_error(order, Refused(Reason.REASON_FULFILMENT_FAILED, problem_zh_cn=told.zh_cn, problem_en=told.en))
+        provisioning.give_to_staff(order, provisioning.FULFIL, now)
+        return
+    note = f"{told.zh_cn} {told.en}"
+    if not order.notes or order.notes[-1].text != note:
+        order.notes.add(author=context.node.region, time=to_timestamp(now), text=note)
+    provisioning.give_to_staff(order, provisioning.UNDO, now)
+
+
+def _finish(tx: Transaction, context: OrderContext, order: Order, task: Task, now: datetime) -> None:
+    """It works: the node's own records follow, unless meanwhile the order cannot be carried out any more."""
+    try:
+        situation = replace(situation_of(tx, context, order, now), provided=task.results)
+        require_possible(context, situation)
+        effects = context.rule(situation.business).fulfil(situation)
+    except Refused as refused:
+        if is_temporary(refused.reason):
+            raise  # nothing says that the order cannot be carried out: the answer is asked for again
+        rules.note_error(order, refused)
+        provisioning.withdraw(tx, context, order, task, now)
+        return
+    remove_task(tx, order.id)
+    order.results.update(task.results)
+    carry_out(tx, context, situation, effects)
+    advance(tx, context, situation)

@@ -1,0 +1,136 @@
+"""What arrives about orders in envelopes, and what their receipts do."""
+
+from datetime import datetime
+
+from gateway.api.region.v1.order_envelopes_pb2 import OrderCommand, OrderSubmission, OrderUpdate
+from gateway.api.region.v1.order_pb2 import Order
+from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, EnvelopeKind, Outcome, ReceiptContent
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.errors import Refused
+from gateway.process import failpoints
+from gateway.relay import inbox
+from gateway.relay.border import Command, Kinds, Moved
+from gateway.relay.envelopes import Answer
+from gateway.store.port import Transaction
+from region_node.business.orders import handling, home, intake, rules
+from region_node.business.orders.context import OrderContext
+from region_node.business.orders.followed import ORDER
+from region_node.business.orders.rows import ORDER_RECORDS, OrderRow, find_order, insert_order
+from region_node.customers.documents.rules import require_materials
+from region_node.node.payloads import received, refusal_of
+from region_node.tickets import border
+
+
+class OrderEnvelopes:
+    """The kinds of envelope that orders use."""
+
+    def __init__(self, context: OrderContext) -> None:
+        self._context = context
+
+    def kinds(self) -> Kinds:
+        """How each kind is acted on here, and what its receipt does here."""
+        return {
+            EnvelopeKind.ENVELOPE_KIND_ORDER_SUBMIT: Command(self._submitted, self._submission_answered),
+            EnvelopeKind.ENVELOPE_KIND_ORDER_COMMAND: Command(self._commanded, self._command_answered),
+            EnvelopeKind.ENVELOPE_KIND_ORDER_UPDATE: Command(self._updated, self._update_answered),
+        }
+
+    def _submitted(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
+        """An origin region hands in an order of one of our customers."""
+        order = received(OrderSubmission, content.payload).order
+        # Steps said to be done, or a result said to be there, would let an order pass the home region's review.
+        is_untouched = not order.steps_done and not order.product_id
+        border.require_filing(ORDER, order, content, now, is_untouched=is_untouched)
+        rules.require_applicant(order.request, order.operator)
+        if not self._context.node.federation.business(order.request.business).steps:
+            raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="a query is no order")
+        known = find_order(tx, order.id)
+        if known is not None and known.order.state == rules.CANCELLED:
+            raise Refused(Reason.REASON_ORDER_CANCELLED_BEFORE)
+        border.require_unknown(ORDER, tx, order)
+        require_materials(self._context.node.federation.material_codes, order.request.documents)
+        home.decide(tx, self._context, order, now)
+        insert_order(tx, OrderRow(order, content.traceparent), now)
+        return border.accepted(order)
+
+    def _submission_answered(
+        self, tx: Transaction, content: EnvelopeContent, receipt: ReceiptContent, now: datetime
+    ) -> None:
+        failpoints.reach("S12.before-commit")
+        if receipt.outcome == Outcome.OUTCOME_MOVED:
+            intake.reroute(tx, self._context, content.subject, receipt.moved_to, now)
+        elif receipt.outcome != Outcome.OUTCOME_ACCEPTED:
+            handling.reject(tx, self._context, content.subject, _refusal(receipt), now)
+        elif (snapshot := border.answered(ORDER, tx, content, receipt, now)) is not None:
+            handling.adopt(tx, self._context, snapshot, now)
+
+    def _commanded(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
+        """An origin region asks something about an order that it handles."""
+        command = received(OrderCommand, content.payload)
+        border.require_origin(ORDER, command.order_id, content)
+        border.require_author(command.requester.staff_id)
+        said = command.WhichOneof("command")
+        notes = {"supplement": command.supplement.note, "confirm": command.confirm.note}
+        border.require_text(said, {"cancel": command.cancel.reason}, rules.TEXT_LIMIT)
+        border.require_text(said, notes, rules.NOTE_LIMIT)
+        if not ORDER_RECORDS.is_known(tx, command.order_id):
+            return self._commanded_unknown(tx, content, command, now)
+        known = border.commanded(ORDER, tx, self._context.node.region, command.order_id, content)
+        return border.decided(known, lambda: self._decide(tx, command, now))
+
+    def _decide(self, tx: Transaction, command: OrderCommand, now: datetime) -> Order:
+        require_materials(self._context.node.federation.material_codes, command.supplement.documents)
+        return home.apply_command(tx, self._context, command, now)
+
+    def _commanded_unknown(
+        self, tx: Transaction, content: EnvelopeContent, command: OrderCommand, now: datetime
+    ) -> Answer:
+        """The order is not here: refused before, moved on, or still on its way."""
+        submission = inbox.find(tx, content.origin, f"{command.order_id}#submit>{self._context.node.region}")
+        if submission is not None:
+            receipt = ReceiptContent.FromString(submission.receipt_content)
+            if receipt.outcome == Outcome.OUTCOME_MOVED:
+                raise Moved(receipt.moved_to)
+            raise Refused(Reason.REASON_ORDER_TOO_LATE_TO_CANCEL, state=rules.state_name(rules.REJECTED))
+        if not command.HasField("cancel"):
+            raise Refused(Reason.REASON_ORDER_NOT_FOUND, order=command.order_id)
+        return border.accepted(home.bury(tx, self._context, command, content.origin, now))
+
+    def _command_answered(
+        self, tx: Transaction, content: EnvelopeContent, receipt: ReceiptContent, now: datetime
+    ) -> None:
+        failpoints.reach("S12.before-commit")
+        if receipt.outcome == Outcome.OUTCOME_MOVED:
+            handling.redirect_command(tx, self._context, content, now)
+            return
+        refused = _refusal(receipt) if receipt.outcome == Outcome.OUTCOME_REFUSED else None
+        snapshot = border.answered(ORDER, tx, content, receipt, now)
+        if snapshot is not None and not snapshot.request.business:
+            snapshot = self._buried(tx, snapshot)
+        handling.settle_command(tx, self._context, content.id, snapshot, refused, now)
+
+    def _buried(self, tx: Transaction, snapshot: Order) -> Order:
+        """The home region cancelled an order that it never saw: what was asked is known only here."""
+        row = find_order(tx, snapshot.id)
+        if row is not None:
+            snapshot.request.CopyFrom(row.order.request)
+        return snapshot
+
+    def _updated(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
+        """The home region has a new version of an order that we handle."""
+        snapshot = received(OrderUpdate, content.payload).order
+        if border.updated(ORDER, tx, snapshot, content, now):
+            handling.adopt(tx, self._context, snapshot, now, again=False)
+        return Answer(Outcome.OUTCOME_ACCEPTED)
+
+    def _update_answered(
+        self, tx: Transaction, content: EnvelopeContent, receipt: ReceiptContent, now: datetime
+    ) -> None:
+        """The origin region has it."""
+
+
+def _refusal(receipt: ReceiptContent) -> Refused:
+    """Why the home region refused: of an envelope that came too late, that the time of the order has passed."""
+    if receipt.reason == Reason.REASON_ENVELOPE_EXPIRED:
+        return Refused(Reason.REASON_ORDER_EXPIRED)
+    return refusal_of(receipt)

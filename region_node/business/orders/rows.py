@@ -1,0 +1,208 @@
+"""Orders and their events, as stored: what is personal of an order is sealed under its key."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from gateway.api.region.v1.order_pb2 import Order, OrderState, Party
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.errors import Refused
+from gateway.store import vault
+from gateway.store.port import Transaction, Value
+from gateway.store.timers import set_timer
+from gateway.time.clock import from_timestamp, to_microseconds
+from gateway.wording.masking import masked_number, prints_masked
+from region_node.business.orders.completed import note_completed
+from region_node.business.orders.events import event_of
+from region_node.business.orders.rules import FINAL
+from region_node.node.subjects import number_index, order_subject
+from region_node.records.listing import Page
+from region_node.records.stored import Events, Records
+from region_node.requests.caller import done_before
+from region_node.requests.checks import NODE_OPERATOR
+from region_node.requests.rows import RequestKey
+
+COMPLETED = OrderState.ORDER_STATE_COMPLETED
+FOLLOW_TIMER = "order-follow"  # what a node has ordered by itself has changed
+_ORDERS_SEEN = 100  # orders of one number that are under way at once: far more than anybody has
+_UNDER_WAY = tuple(sorted(set(OrderState.values()) - FINAL - {OrderState.ORDER_STATE_UNSPECIFIED}))
+
+
+@dataclass(frozen=True)
+class OrderRow:
+    """An order and the trace to which all its envelopes belong."""
+
+    order: Order = field(repr=False)
+    traceparent: str
+
+
+ORDERS = "order/"
+
+
+def about_order(order_id: str) -> str:
+    """What is told of an order to other processes."""
+    return ORDERS + order_id
+
+
+@dataclass(frozen=True)
+class OrderChanged:
+    """Published when an order was stored, with the order as it is now."""
+
+    order: Order = field(repr=False)
+
+    @property
+    def about(self) -> str:
+        """What other processes on the same database are told."""
+        return about_order(self.order.id)
+
+
+ORDER_RECORDS = Records(
+    table="orders",
+    key="order_id",
+    dated="create_time",
+    message=Order,
+    row=OrderRow,
+    subject=order_subject,
+    not_found=lambda order_id: Refused(Reason.REASON_ORDER_NOT_FOUND, order=order_id),
+)
+EVENTS = Events("order_events", "order_id")
+"""What happened to orders."""
+
+
+def find_order(tx: Transaction, order_id: str) -> OrderRow | None:
+    """The order as this region has it; None also where it was erased."""
+    return ORDER_RECORDS.find(tx, order_id)
+
+
+def order_sealing(order_id: str, body: bytes) -> vault.Sealing:
+    """The content of an order, sealed or to be sealed."""
+    return ORDER_RECORDS.sealing(order_id, body)
+
+
+def find_erased(tx: Transaction, order_id: str) -> Order | None:
+    """Who had handed in an order that was erased, and where; None for one that was not."""
+    return tx.first(
+        _erased_order,
+        "SELECT order_id, origin_region, home_region, operator FROM orders WHERE order_id = :id AND erased = 1",
+        id=order_id,
+    )
+
+
+def require_order(tx: Transaction, order_id: str) -> OrderRow:
+    """The order as this region has it. Raises Refused with ORDER_NOT_FOUND."""
+    return ORDER_RECORDS.require(tx, order_id)
+
+
+def known_request(tx: Transaction, key: RequestKey) -> Order | None:
+    """The order of a request that was made before. Raises Refused as `done_before`, and with CUSTOMER_ERASED."""
+    known = done_before(tx, key)
+    if known is None:
+        return None
+    if find_erased(tx, known) is not None:
+        raise Refused(Reason.REASON_CUSTOMER_ERASED)
+    return require_order(tx, known).order
+
+
+def insert_order(tx: Transaction, row: OrderRow, now: datetime) -> None:
+    """Adds an order and its first event."""
+    order = row.order
+    columns: dict[str, Value] = {
+        **_changing(order),
+        "origin_region": order.origin_region,
+        "operator": order.operator,
+        "business": order.request.business,
+        "number": number_index(tx, order.request.number),
+        "create_time": to_microseconds(from_timestamp(order.create_time)),
+        "traceparent": row.traceparent,
+        "is_sealed": 1,
+    }
+    ORDER_RECORDS.insert(tx, order.id, order, columns)
+    if order.state == COMPLETED:
+        note_completed(tx, order, now)
+    _note_event(tx, order, now)
+
+
+def update_order(tx: Transaction, order: Order, now: datetime) -> None:
+    """Stores a changed order and notes the event."""
+    if order.state == COMPLETED and not _is_completed(tx, order.id):
+        note_completed(tx, order, now)
+    ORDER_RECORDS.update(tx, order.id, order, _changing(order))
+    _note_event(tx, order, now)
+
+
+def _is_completed(tx: Transaction, order_id: str) -> bool:
+    return tx.first(int, "SELECT state FROM orders WHERE order_id = :id", id=order_id) == COMPLETED
+
+
+@prints_masked(number=masked_number)
+@dataclass(frozen=True)
+class OrderFilter:
+    """Which orders to list; what is left empty does not filter. `operator` is empty for staff, who see all."""
+
+    operator: str = ""
+    region: str = ""
+    states: Sequence[OrderState.ValueType] = ()
+    business: str = ""
+    number: str = ""
+    awaiting: Party.ValueType = Party.PARTY_UNSPECIFIED
+
+
+def list_orders(tx: Transaction, wanted: OrderFilter, before: tuple[int, str] | None, limit: int) -> Page[Order]:
+    """At most `limit` orders, newest first, older than `before` (order date in microseconds, order id).
+
+    Those that were erased are left out.
+    """
+    listed = ORDER_RECORDS.listed(shown="erased = 0")
+    if wanted.operator:  # whoever sees all needs no condition: a node stores only orders that it handles or owns
+        listed.only(
+            "(home_region = :region OR (origin_region = :region AND operator = :operator))",
+            region=wanted.region,
+            operator=wanted.operator,
+        )
+    listed.in_states(wanted.states)
+    if wanted.number:
+        listed.by("number = :number", number=number_index(tx, wanted.number))
+    if wanted.business:
+        listed.by("business = :business", business=wanted.business)
+    if wanted.awaiting:
+        listed.only("awaiting = :awaiting", awaiting=wanted.awaiting)
+    return ORDER_RECORDS.page(tx, listed, before, limit)
+
+
+def orders_under_way(tx: Transaction, region: str, number: str) -> Sequence[Order]:
+    """The orders of a region about a number that are under way at this home region, the newest first."""
+    orders = list_orders(tx, OrderFilter(number=number, states=_UNDER_WAY), None, _ORDERS_SEEN).items
+    return [order for order in orders if order.origin_region == region]
+
+
+def held_orders(tx: Transaction) -> list[str]:
+    """The ids of the orders that are held here, oldest first."""
+    held = OrderState.ORDER_STATE_HELD
+    return tx.all(str, f"SELECT order_id FROM orders WHERE state = {held} ORDER BY create_time, order_id")  # noqa: S608
+
+
+def _note_event(tx: Transaction, order: Order, now: datetime) -> None:
+    columns: dict[str, Value] = {
+        "version": order.version,
+        "state": order.state,
+        "time": to_microseconds(now),
+        "body": event_of(order, now).SerializeToString(),
+    }
+    EVENTS.note(tx, order.id, columns)
+    if order.operator == NODE_OPERATOR:  # durable, unlike what is published: what was ordered for it follows
+        set_timer(tx, f"{FOLLOW_TIMER}/{order.id}", kind=FOLLOW_TIMER, subject=order.id, due=now)
+    changed = OrderChanged(order)
+    tx.publish(changed, about=changed.about)
+
+
+def _changing(order: Order) -> Mapping[str, Value]:
+    return {
+        "home_region": order.home_region,
+        "state": order.state,
+        "version": order.version,
+        "awaiting": order.awaiting.party,
+    }
+
+
+def _erased_order(order_id: str, origin_region: str, home_region: str, operator: str) -> Order:
+    return Order(id=order_id, origin_region=origin_region, home_region=home_region, operator=operator)

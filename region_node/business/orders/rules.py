@@ -1,0 +1,264 @@
+"""The life of an order (TMF622 ProductOrder) and what a request must bring. Pure.
+
+The home region owns an order and takes it through TRANSITIONS. Until it has decided for the first time (version 0)
+the origin region's word is provisional and follows INTAKE_TRANSITIONS.
+"""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+
+from gateway.api.federation.v1.configuration_pb2 import (
+    Business,
+    CharacteristicSpecification,
+    Reach,
+    Step,
+    ValueType,
+)
+from gateway.api.region.v1.order_pb2 import (
+    Awaiting,
+    Order,
+    OrderRequest,
+    OrderState,
+    Party,
+    StateChange,
+)
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.api.types.v1.types_pb2 import Applicant
+from gateway.errors import Refused
+from gateway.federation.numberplan import normalize
+from gateway.time.clock import from_timestamp, to_timestamp
+from gateway.values.money import in_major_units
+from region_node.requests.checks import NODE_OPERATOR, error_of
+
+ACKNOWLEDGED = OrderState.ORDER_STATE_ACKNOWLEDGED
+REJECTED = OrderState.ORDER_STATE_REJECTED
+PENDING = OrderState.ORDER_STATE_PENDING
+HELD = OrderState.ORDER_STATE_HELD
+IN_PROGRESS = OrderState.ORDER_STATE_IN_PROGRESS
+CANCELLED = OrderState.ORDER_STATE_CANCELLED
+COMPLETED = OrderState.ORDER_STATE_COMPLETED
+FAILED = OrderState.ORDER_STATE_FAILED
+PARTIAL = OrderState.ORDER_STATE_PARTIAL
+ASSESSING_CANCELLATION = OrderState.ORDER_STATE_ASSESSING_CANCELLATION
+PENDING_CANCELLATION = OrderState.ORDER_STATE_PENDING_CANCELLATION
+
+FINAL = frozenset({REJECTED, CANCELLED, COMPLETED, FAILED, PARTIAL})
+
+# TMF622 lifecycle diagram. `rejected` is entered only at the start.
+TRANSITIONS: Mapping[OrderState.ValueType, frozenset[OrderState.ValueType]] = {
+    ACKNOWLEDGED: frozenset({IN_PROGRESS, PENDING}),
+    IN_PROGRESS: frozenset({PENDING, HELD, ASSESSING_CANCELLATION, COMPLETED, FAILED, PARTIAL}),
+    PENDING: frozenset({IN_PROGRESS, CANCELLED, ASSESSING_CANCELLATION}),
+    HELD: frozenset({IN_PROGRESS, CANCELLED, ASSESSING_CANCELLATION}),
+    ASSESSING_CANCELLATION: frozenset({PENDING_CANCELLATION, IN_PROGRESS, PENDING, HELD}),
+    PENDING_CANCELLATION: frozenset({CANCELLED}),
+}
+
+# What the origin region may say before the home region has decided: it may have to wait for the region, may take
+# back what was never sent, and learns of a rejection only after it has acknowledged.
+INTAKE_TRANSITIONS: Mapping[OrderState.ValueType, frozenset[OrderState.ValueType]] = {
+    ACKNOWLEDGED: frozenset({HELD, REJECTED, CANCELLED, ASSESSING_CANCELLATION}),
+    HELD: frozenset({ACKNOWLEDGED, REJECTED, CANCELLED}),
+    ASSESSING_CANCELLATION: frozenset({ACKNOWLEDGED, REJECTED, CANCELLED}),
+}
+
+EXPEDITE_INTERVAL = timedelta(hours=1)  # one reminder an hour: more would bury the home region's staff
+TEXT_LIMIT = 256  # characters of a text characteristic or a reason
+NOTE_LIMIT = 1000  # characters of a note
+LARGEST_AMOUNT = 10**12  # minor units: sums of such amounts stay exact in every store
+_MONTH = re.compile(r"\d{4}-(0[1-9]|1[0-2])", re.ASCII)
+_YEARS = range(1970, 3000)  # of a time: far from the ends of the calendar, where promises cannot be reckoned
+
+Value = str | int | datetime
+
+
+def is_final(order: Order) -> bool:
+    """Whether nothing can happen to the order any more."""
+    return order.state in FINAL
+
+
+def is_fulfilled(order: Order) -> bool:
+    """Whether its effect has happened, though the customer may not have accepted it yet."""
+    return Step.STEP_FULFIL in order.steps[: order.steps_done]
+
+
+def state_name(state: OrderState.ValueType) -> str:
+    """The TMF622 name, for example `inProgress`."""
+    head, *rest = OrderState.Name(state).removeprefix("ORDER_STATE_").lower().split("_")
+    return head + "".join(word.capitalize() for word in rest)
+
+
+def enter(order: Order, state: OrderState.ValueType, *, now: datetime, region: str, reason: str) -> None:
+    """Takes the order into a state and notes it; entering the state it is in changes nothing.
+
+    Raises ValueError for a transition that TMF622 does not allow: a defect, since callers check first.
+    """
+    if state == order.state:
+        return
+    allowed = set(TRANSITIONS.get(order.state, ()))
+    if order.version == 0:
+        allowed |= INTAKE_TRANSITIONS.get(order.state, frozenset())
+    if order.state and state not in allowed:
+        raise ValueError(f"an order does not go from {state_name(order.state)} to {state_name(state)}")
+    order.state = state
+    time = to_timestamp(now)
+    order.state_changes.append(StateChange(state=state, time=time, region=region, reason=reason))
+    if state in FINAL:
+        order.ClearField("awaiting")
+    if state == COMPLETED:
+        order.completion_time.CopyFrom(time)
+    if state == CANCELLED:
+        order.cancellation_time.CopyFrom(time)
+
+
+def wait_for(order: Order, party: Party.ValueType, action: str, *, now: datetime, due: datetime) -> None:
+    """Gives the ball to a party: it must do `action` by `due`."""
+    order.awaiting.CopyFrom(Awaiting(party=party, action=action, since=to_timestamp(now), due=to_timestamp(due)))
+
+
+def note_error(order: Order, refused: Refused) -> None:
+    """Keeps why the order did not go through."""
+    order.error.CopyFrom(error_of(refused))
+
+
+def cancel(order: Order, *, reason: str, now: datetime, region: str) -> None:
+    """Grants a cancellation: every order can be cancelled until its effect has happened.
+
+    Raises Refused with ORDER_TOO_LATE_TO_CANCEL for a fulfilled order, and a final one other than a cancelled one.
+    """
+    if order.state == CANCELLED:
+        return
+    if order.version == 0:
+        _require_cancellable(order)
+        order.cancellation_reason = reason
+        enter(order, CANCELLED, now=now, region=region, reason="cancelled before it was sent")
+        return
+    grant_cancellation(order, reason=reason, now=now, region=region)
+    enter(order, CANCELLED, now=now, region=region, reason="no effect had happened")
+
+
+def grant_cancellation(order: Order, *, reason: str, now: datetime, region: str) -> None:
+    """Grants a cancellation that has yet to be carried out. Raises Refused as `cancel`."""
+    _require_cancellable(order)
+    order.cancellation_reason = reason
+    enter(order, ASSESSING_CANCELLATION, now=now, region=region, reason="cancellation requested")
+    enter(order, PENDING_CANCELLATION, now=now, region=region, reason="cancellation granted")
+
+
+def _require_cancellable(order: Order) -> None:
+    if is_final(order) or is_fulfilled(order):
+        raise Refused(Reason.REASON_ORDER_TOO_LATE_TO_CANCEL, state=state_name(order.state))
+
+
+def require_awaiting(order: Order, action: str) -> None:
+    """Raises Refused with ORDER_STATE_FORBIDS unless the order waits for this very action."""
+    if is_final(order) or order.awaiting.action != action:
+        raise Refused(Reason.REASON_ORDER_STATE_FORBIDS, state=state_name(order.state), action=action)
+
+
+def expedite(order: Order, staff_id: str, now: datetime) -> None:
+    """Notes a reminder (催单). Raises Refused for a final order, and within an hour of the last reminder."""
+    if is_final(order):
+        raise Refused(Reason.REASON_ORDER_STATE_FORBIDS, state=state_name(order.state), action="expedite")
+    if order.expedites and now - from_timestamp(order.expedites[-1].time) < EXPEDITE_INTERVAL:
+        raise Refused(Reason.REASON_EXPEDITED_RECENTLY)
+    order.expedites.add(time=to_timestamp(now), staff_id=staff_id)
+
+
+def require_other_reviewer(order: Order, reviewer_region: str, reviewer: str) -> None:
+    """Four eyes: raises Refused with REVIEWER_IS_SUBMITTER where the reviewer took the order in."""
+    if (order.origin_region, order.request.requester.staff_id) == (reviewer_region, reviewer):
+        raise Refused(Reason.REASON_REVIEWER_IS_SUBMITTER)
+
+
+def steps_after(order: Order) -> Sequence[Step.ValueType]:
+    """The steps that the order still has before it."""
+    return order.steps[order.steps_done :]
+
+
+def require_offered(business: Business, *, at_home: bool) -> None:
+    """Raises Refused with BUSINESS_NOT_OFFERED where the catalogue keeps the business at home."""
+    if business.reach == Reach.REACH_HOME and not at_home:
+        raise not_offered(business)
+
+
+def not_offered(business: Business) -> Refused:
+    """The refusal of a business that the catalogue keeps at home, with the catalogue's reason in both languages."""
+    return Refused(
+        Reason.REASON_BUSINESS_NOT_OFFERED,
+        business=business.code,
+        note_zh_cn=business.reach_note.zh_cn,
+        note_en=business.reach_note.en,
+    )
+
+
+def require_applicant(request: OrderRequest, operator: str) -> None:
+    """Raises Refused with APPLICANT_NOT_ALLOWED unless nodes apply as a region, and nobody else does."""
+    if (request.applicant == Applicant.APPLICANT_REGION) != (operator == NODE_OPERATOR):
+        raise Refused(Reason.REASON_APPLICANT_NOT_ALLOWED, business=request.business)
+
+
+def read_characteristics(business: Business, request: OrderRequest) -> dict[str, Value]:
+    """The request's characteristics as typed values: text, instant in UTC, whole amount, or plan id.
+
+    Raises Refused with CHARACTERISTIC_MISSING or CHARACTERISTIC_INVALID.
+    """
+    known = {each.name: each for each in business.characteristics}
+    for name in request.characteristics:
+        if name not in known:
+            raise Refused(Reason.REASON_CHARACTERISTIC_INVALID, name=name, problem=f"{business.code} has none such")
+    values: dict[str, Value] = {}
+    for name, specification in known.items():
+        written = request.characteristics.get(name, "")
+        if written:
+            values[name] = _typed(name, written, specification)
+        elif specification.required:
+            raise Refused(Reason.REASON_CHARACTERISTIC_MISSING, business=business.code, name=name)
+    return values
+
+
+def require_amounts(business: Business, values: Mapping[str, Value], most: Callable[[str], int], currency: str) -> None:
+    """Raises Refused with AMOUNT_TOO_HIGH for an amount above the policy that the catalogue names for it.
+
+    `most` gives the figure of a policy, in minor units.
+    """
+    for each in business.characteristics:
+        amount = values.get(each.name)
+        if each.at_most and isinstance(amount, int) and amount > most(each.at_most):
+            raise Refused(Reason.REASON_AMOUNT_TOO_HIGH, amount=in_major_units(most(each.at_most), currency))
+
+
+def _typed(name: str, written: str, specification: CharacteristicSpecification) -> Value:
+    value_type = specification.value_type
+    if value_type == ValueType.VALUE_TYPE_AMOUNT:
+        is_short = written.isascii() and written.isdigit() and len(written) <= len(str(LARGEST_AMOUNT))
+        if not is_short or not 0 < int(written) <= LARGEST_AMOUNT:
+            problem = "not a positive whole number of minor units"
+            raise Refused(Reason.REASON_CHARACTERISTIC_INVALID, name=name, problem=problem)
+        return int(written)
+    if value_type == ValueType.VALUE_TYPE_TIME:
+        return _instant(name, written)
+    if len(written) > TEXT_LIMIT:
+        raise Refused(Reason.REASON_CHARACTERISTIC_INVALID, name=name, problem=f"longer than {TEXT_LIMIT} characters")
+    if value_type == ValueType.VALUE_TYPE_CHOICE and written not in specification.choices:
+        problem = f"not one of {', '.join(specification.choices)}"
+        raise Refused(Reason.REASON_CHARACTERISTIC_INVALID, name=name, problem=problem)
+    if value_type == ValueType.VALUE_TYPE_MONTH and not _MONTH.fullmatch(written):
+        raise Refused(Reason.REASON_CHARACTERISTIC_INVALID, name=name, problem="not YYYY-MM")
+    if value_type == ValueType.VALUE_TYPE_NUMBER and normalize(written) != written:
+        raise Refused(Reason.REASON_CHARACTERISTIC_INVALID, name=name, problem="not in E.164 with the plus sign")
+    return written
+
+
+def _instant(name: str, written: str) -> datetime:
+    try:
+        instant = datetime.fromisoformat(written)
+    except ValueError:
+        raise Refused(Reason.REASON_CHARACTERISTIC_INVALID, name=name, problem="not an RFC 3339 time") from None
+    if instant.tzinfo is None:
+        raise Refused(Reason.REASON_CHARACTERISTIC_INVALID, name=name, problem="without a time zone")
+    if instant.year not in _YEARS:
+        problem = f"not in the years {_YEARS.start} to {_YEARS.stop - 1}"
+        raise Refused(Reason.REASON_CHARACTERISTIC_INVALID, name=name, problem=problem)
+    return instant.astimezone(UTC)

@@ -1,0 +1,262 @@
+"""OrderService: gRPC in and out of the order application service."""
+
+from collections.abc import AsyncIterator, Awaitable, Sequence
+from contextlib import aclosing
+
+import grpc
+from google.protobuf.duration_pb2 import Duration
+
+from gateway.api.region.v1 import order_service_pb2 as api
+from gateway.api.region.v1.order_envelopes_pb2 import OrderCommand
+from gateway.api.region.v1.order_pb2 import Order, OrderRequest, OrderState
+from gateway.api.region.v1.order_service_pb2_grpc import OrderServiceServicer
+from gateway.api.types.v1.access_pb2 import Role
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.api.types.v1.types_pb2 import Requester
+from gateway.errors import Refused
+from gateway.federation.numberplan import normalize
+from gateway.process.tracing import current_traceparent
+from gateway.rpc.calls import current_call
+from gateway.rpc.pages import dated_place, decode_token, encode_token, page_size
+from gateway.store.port import Store, Transaction
+from gateway.time.clock import Clock
+from region_node.business.orders import handling, rules
+from region_node.business.orders.application import OrderApplication
+from region_node.business.orders.bulk import answer_orders
+from region_node.business.orders.rows import (
+    EVENTS,
+    OrderFilter,
+    find_order,
+    list_orders,
+)
+from region_node.records.listing import Page
+from region_node.records.watches import Change, Feed, Follower, changes_after
+from region_node.requests.auditing import audited_call
+from region_node.requests.caller import Caller
+from region_node.requests.changes import Changes
+from region_node.requests.checks import (
+    require_length,
+    require_request_id,
+    require_requester,
+    require_size,
+    wait_seconds,
+)
+
+_PAGE, _WATCH = "orders", "order-events"
+
+
+class OrderService(OrderServiceServicer):
+    """See the contract. Every method checks the form of its request and calls the application service."""
+
+    def __init__(self, application: OrderApplication, store: Store, changes: Changes, clock: Clock) -> None:
+        self._application = application
+        self._store = store
+        self._changes = changes
+        self._follower = Follower(store, changes, Feed(_changes_after, EVENTS.last))
+        self._clock = clock
+
+    async def SubmitOrder(
+        self,
+        request: api.SubmitOrderRequest,
+        context: grpc.aio.ServicerContext[api.SubmitOrderRequest, api.SubmitOrderResponse],
+    ) -> api.SubmitOrderResponse:
+        """See the contract."""
+        order, wait = _normalised(request.order), _wait(request.wait)
+        if request.validate_only:
+            await self._application.check(
+                Caller(current_call().identity, request.request_id, current_traceparent()), order
+            )
+            return api.SubmitOrderResponse()
+        return api.SubmitOrderResponse(order=await self._application.submit(_caller(request.request_id), order, wait))
+
+    async def SubmitOrders(
+        self,
+        request_iterator: AsyncIterator[api.SubmitOrdersRequest],
+        context: grpc.aio.ServicerContext[api.SubmitOrdersRequest, api.SubmitOrdersResponse],
+    ) -> AsyncIterator[api.SubmitOrdersResponse]:
+        """See the contract."""
+
+        def take_in(request_id: str, order: OrderRequest) -> Awaitable[Order]:
+            return self._application.submit(_caller(request_id), _normalised(order), wait=0)
+
+        async with aclosing(answer_orders(take_in, request_iterator)) as responses:
+            async for response in responses:
+                yield response
+
+    async def GetOrder(
+        self,
+        request: api.GetOrderRequest,
+        context: grpc.aio.ServicerContext[api.GetOrderRequest, api.GetOrderResponse],
+    ) -> api.GetOrderResponse:
+        """See the contract."""
+        identity, reading = current_call().identity, audited_call(request.requester, self._clock)
+
+        def read(tx: Transaction) -> Order:
+            order = handling.find_for(tx, request.order_id, identity)
+            reading.record(tx, "GetOrder", order.id)
+            return order
+
+        return api.GetOrderResponse(order=await self._store.write(read))
+
+    async def ListOrders(
+        self,
+        request: api.ListOrdersRequest,
+        context: grpc.aio.ServicerContext[api.ListOrdersRequest, api.ListOrdersResponse],
+    ) -> api.ListOrdersResponse:
+        """See the contract."""
+        identity, reading = current_call().identity, audited_call(request.requester, self._clock)
+        size, token = page_size(request.page_size), decode_token(_PAGE, request.page_token)
+        wanted = OrderFilter(
+            operator=identity.name if identity.role == Role.ROLE_OPERATOR else "",
+            region=identity.region,
+            states=_states(request.states),
+            business=request.business,
+            number=normalize(request.number) if request.number else "",
+            awaiting=request.awaiting,
+        )
+        before = dated_place(token)
+
+        def read(tx: Transaction) -> Page[Order]:
+            page = list_orders(tx, wanted, before, size)
+            reading.record(tx, "ListOrders", "-", f"{len(page.items)} read")
+            return page
+
+        page = await self._store.write(read)
+        return api.ListOrdersResponse(orders=page.items, next_page_token=encode_token(_PAGE, page.following))
+
+    async def CancelOrder(
+        self,
+        request: api.CancelOrderRequest,
+        context: grpc.aio.ServicerContext[api.CancelOrderRequest, api.CancelOrderResponse],
+    ) -> api.CancelOrderResponse:
+        """See the contract."""
+        require_length("reason", request.reason, rules.TEXT_LIMIT, required=True)
+        asked = _command(request.order_id, request.requester)
+        asked.cancel.reason = request.reason
+        order = await self._application.command(_caller(request.request_id), asked, _wait(request.wait))
+        return api.CancelOrderResponse(order=order)
+
+    async def SupplementOrder(
+        self,
+        request: api.SupplementOrderRequest,
+        context: grpc.aio.ServicerContext[api.SupplementOrderRequest, api.SupplementOrderResponse],
+    ) -> api.SupplementOrderResponse:
+        """See the contract."""
+        require_length("note", request.note, rules.NOTE_LIMIT)
+        asked = _command(request.order_id, request.requester)
+        asked.supplement.documents.extend(request.documents)
+        asked.supplement.note = request.note
+        require_size(asked.ByteSize())
+        order = await self._application.command(_caller(request.request_id), asked, _wait(request.wait))
+        return api.SupplementOrderResponse(order=order)
+
+    async def ConfirmOrder(
+        self,
+        request: api.ConfirmOrderRequest,
+        context: grpc.aio.ServicerContext[api.ConfirmOrderRequest, api.ConfirmOrderResponse],
+    ) -> api.ConfirmOrderResponse:
+        """See the contract."""
+        require_length("note", request.note, rules.NOTE_LIMIT)
+        asked = _command(request.order_id, request.requester)
+        asked.confirm.agreed = request.agreed
+        asked.confirm.note = request.note
+        order = await self._application.command(_caller(request.request_id), asked, _wait(request.wait))
+        return api.ConfirmOrderResponse(order=order)
+
+    async def ExpediteOrder(
+        self,
+        request: api.ExpediteOrderRequest,
+        context: grpc.aio.ServicerContext[api.ExpediteOrderRequest, api.ExpediteOrderResponse],
+    ) -> api.ExpediteOrderResponse:
+        """See the contract."""
+        asked = _command(request.order_id, request.requester)
+        asked.expedite.SetInParent()
+        order = await self._application.command(_caller(request.request_id), asked, _wait(request.wait))
+        return api.ExpediteOrderResponse(order=order)
+
+    async def ReviewOrder(
+        self,
+        request: api.ReviewOrderRequest,
+        context: grpc.aio.ServicerContext[api.ReviewOrderRequest, api.ReviewOrderResponse],
+    ) -> api.ReviewOrderResponse:
+        """See the contract."""
+        require_request_id(request.request_id)
+        returns = request.decision == api.ReviewDecision.REVIEW_DECISION_RETURN
+        if request.decision not in api.ReviewDecision.values() or not request.decision:
+            raise Refused(Reason.REASON_REQUEST_INVALID, field="decision", problem="not set")
+        if returns != bool(request.documents):
+            problem = "needed to return an order, and only then"
+            raise Refused(Reason.REASON_REQUEST_INVALID, field="documents", problem=problem)
+        approves = request.decision == api.ReviewDecision.REVIEW_DECISION_APPROVE
+        require_length("note", request.note, rules.NOTE_LIMIT, required=not approves)
+        return api.ReviewOrderResponse(order=await self._application.review(current_call().identity, request))
+
+    async def WatchOrders(
+        self,
+        request: api.WatchOrdersRequest,
+        context: grpc.aio.ServicerContext[api.WatchOrdersRequest, api.WatchOrdersResponse],
+    ) -> AsyncIterator[api.WatchOrdersResponse]:
+        """See the contract."""
+        identity, reading = current_call().identity, audited_call(request.requester, self._clock)
+
+        def start(tx: Transaction) -> int:
+            sequence = _watch_start(tx, request.token)
+            reading.record(tx, "WatchOrders", "-")
+            return sequence
+
+        with self._changes.watch(identity) as changed:
+            sequence = await self._store.write(start)
+            yield api.WatchOrdersResponse(token=encode_token(_WATCH, str(sequence)))
+            async for change in self._follower.follow(changed, sequence):
+                if change.now is not None and handling.is_visible(change.now, identity):
+                    token = encode_token(_WATCH, str(change.sequence))
+                    yield api.WatchOrdersResponse(token=token, order=change.now)
+
+
+def _caller(request_id: str) -> Caller:
+    require_request_id(request_id)
+    return Caller(current_call().identity, request_id, current_traceparent())
+
+
+def _command(order_id: str, requester: Requester) -> OrderCommand:
+    require_requester(requester)
+    return OrderCommand(order_id=order_id, requester=requester)
+
+
+def _normalised(request: OrderRequest) -> OrderRequest:
+    """The request in the form in which it is compared, sent and stored. Raises Refused for a bad form."""
+    require_requester(request.requester)
+    require_size(request.ByteSize())
+    order = OrderRequest()
+    order.CopyFrom(request)
+    if request.number:  # a line that does not exist yet has none
+        order.number = normalize(request.number)
+    return order
+
+
+def _states(asked: Sequence[OrderState.ValueType]) -> list[OrderState.ValueType]:
+    """The states of a filter, each once. Raises Refused for one that the contract does not know."""
+    if not set(asked) <= set(OrderState.values()):
+        raise Refused(Reason.REASON_REQUEST_INVALID, field="states", problem="names an unknown state")
+    return sorted(set(asked))
+
+
+def _wait(wait: Duration) -> float:
+    """How long to wait for the home region: as long as asked, but never so long that no answer can be given."""
+    return current_call().patience(wait_seconds(wait.seconds + wait.nanos / 1e9))
+
+
+def _changes_after(tx: Transaction, sequence: int, name: str) -> Sequence[Change[Order]]:
+    """What happened after a sequence number: each order as it stands."""
+
+    def now(order_id: str) -> Order | None:
+        row = find_order(tx, order_id)
+        return None if row is None else row.order
+
+    return changes_after(tx, EVENTS, sequence, name, now)
+
+
+def _watch_start(tx: Transaction, token: str) -> int:
+    """Where a watch resumes. Raises Refused as `resumed_after`."""
+    key = decode_token(_WATCH, token)
+    return EVENTS.resumed_after(tx, key) if key else EVENTS.last(tx)

@@ -1,0 +1,179 @@
+"""The steps of an order at home: what each waits for, and the fulfilment. Inside the transaction of a decision."""
+
+from dataclasses import replace
+from datetime import datetime
+
+from gateway.api.federation.v1.configuration_pb2 import Step
+from gateway.api.region.v1.order_pb2 import Order, Party
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.errors import Refused
+from gateway.store.port import Transaction
+from gateway.store.timers import cancel_timer, set_timer
+from gateway.time.clock import from_timestamp
+from gateway.values.money import in_major_units
+from region_node.business.billing.rules import next_cycle
+from region_node.business.orders import provisioning, rules
+from region_node.business.orders.business import Effects, Situation
+from region_node.business.orders.context import OrderContext, require_amounts
+from region_node.business.orders.owner import chosen_region, line_to_open
+from region_node.customers.accounts.rules import FEES, EntryKind, transfer
+from region_node.customers.operations import own_line
+from region_node.customers.preconditions import require_preconditions
+from region_node.customers.rows import Line, line_of
+from region_node.customers.status import require_readable
+
+STEP_TIMER = "order-step"  # the agreed time has come
+ANSWER_TIMER = "order-answer"  # nobody answered in time
+
+
+def first_situation(tx: Transaction, context: OrderContext, order: Order, now: datetime) -> Situation:
+    """What the first decision on an order depends on: it finds the line, or lays out the one to be opened.
+
+    Raises Refused, or Moved where the line belongs to another region.
+    """
+    business = context.node.federation.business(order.request.business)
+    values = rules.read_characteristics(business, order.request)
+    require_amounts(context.node, business, values, (order.origin_region, context.node.region))
+    if not context.rule(business).opens_line:
+        number, asking = order.request.number, order.origin_region
+        line = own_line(tx, context.node.federation, context.node.region, number, asking=asking)
+        require_readable(tx, line.customer_id)
+    elif chosen_region(context.node.federation, business, values) == context.node.region:
+        line = line_to_open(order)
+    else:
+        raise Refused(Reason.REASON_NOT_HOME, region=context.node.region)
+    return context.situation(tx, order, values, line, now)
+
+
+def situation_of(tx: Transaction, context: OrderContext, order: Order, now: datetime) -> Situation:
+    """What a later decision depends on.
+
+    Raises Refused where the catalogue has no such business any more, or the customer's data may not be used any more.
+    """
+    business = context.node.federation.business(order.request.business)
+    values = rules.read_characteristics(business, order.request)
+    return context.situation(tx, order, values, _line_of(tx, context, order), now)
+
+
+def _line_of(tx: Transaction, context: OrderContext, order: Order) -> Line:
+    line = line_of(tx, order.product_id)
+    if line is not None:
+        require_readable(tx, line.customer_id)
+        return line
+    if not context.rule(context.node.federation.business(order.request.business)).opens_line:
+        raise ValueError(f"order {order.id} is about a line that is gone")
+    return line_to_open(order)
+
+
+def require_possible(context: OrderContext, situation: Situation) -> None:
+    """Raises Refused where a precondition, the fee or the business's own rule stands in the way."""
+    require_preconditions(situation.of_line)
+    rule, fee = context.rule(situation.business), situation.business.fee.minor_units
+    if fee and fee > situation.balance and not rule.opens_line:
+        raise Refused(Reason.REASON_CREDIT_TOO_LOW, amount=in_major_units(fee, situation.currency))
+    rule.check(situation)
+
+
+def advance(tx: Transaction, context: OrderContext, situation: Situation) -> None:
+    """Takes the steps of the catalogue until one has to wait for somebody or for a time."""
+    order = situation.order
+    while not rules.is_final(order):
+        step = rules.steps_after(order)[0]
+        if step == Step.STEP_FULFIL:
+            if _fulfil(tx, context, situation):
+                return
+        elif not _waits(tx, context, situation, step):
+            order.steps_done += 1
+        else:
+            return
+    stop_timers(tx, order)
+
+
+def accept(tx: Transaction, context: OrderContext, order: Order, now: datetime) -> None:
+    """What was done is taken over: the last step, for which the catalogue need not have the business any more."""
+    order.steps_done += 1
+    rules.enter(order, rules.IN_PROGRESS, now=now, region=context.node.region, reason="accepted")
+    rules.enter(order, rules.COMPLETED, now=now, region=context.node.region, reason="accepted")
+    stop_timers(tx, order)
+
+
+def fail(context: OrderContext, order: Order, refused: Refused, now: datetime) -> None:
+    """The order can no longer be carried out; nothing of it was."""
+    rules.note_error(order, refused)
+    rules.enter(order, rules.FAILED, now=now, region=context.node.region, reason="no longer possible")
+
+
+def stop_timers(tx: Transaction, order: Order) -> None:
+    """Nothing is waited for any more."""
+    for kind in (STEP_TIMER, ANSWER_TIMER):
+        cancel_timer(tx, f"{kind}/{order.id}")
+
+
+def _waits(tx: Transaction, context: OrderContext, situation: Situation, step: Step.ValueType) -> bool:
+    """Begins a step; False where there is nothing to wait for."""
+    order, business, now = situation.order, situation.business, situation.now
+    if step == Step.STEP_REVIEW:
+        due = from_timestamp(order.expected_completion_time)
+        rules.enter(order, rules.IN_PROGRESS, now=now, region=context.node.region, reason="review")
+        rules.wait_for(order, Party.PARTY_HOME_STAFF, "review", now=now, due=due)
+        return True
+    if step in (Step.STEP_CONFIRM, Step.STEP_ACCEPT):
+        if step == Step.STEP_CONFIRM:
+            order.quote.CopyFrom(context.rule(business).quote(situation))
+        _ask_customer(tx, context, situation, "confirm" if step == Step.STEP_CONFIRM else "accept")
+        return True
+    if step == Step.STEP_AGREED_TIME:
+        start, action = context.rule(business).start_time(situation), "agreed-time"
+    else:
+        start, action = next_cycle(now, context.node.time_zone), "next-cycle"
+    if start is None or start <= now:
+        return False
+    rules.enter(order, rules.IN_PROGRESS, now=now, region=context.node.region, reason=action)
+    rules.wait_for(order, Party.PARTY_HOME_REGION, action, now=now, due=start)
+    set_timer(tx, f"{STEP_TIMER}/{order.id}", kind=STEP_TIMER, subject=order.id, due=start)
+    return True
+
+
+def _ask_customer(tx: Transaction, context: OrderContext, situation: Situation, action: str) -> None:
+    order, now = situation.order, situation.now
+    due = now + situation.business.answer_within.ToTimedelta()
+    reason = "to be confirmed" if action == "confirm" else "to be accepted"
+    rules.enter(order, rules.PENDING, now=now, region=context.node.region, reason=reason)
+    rules.wait_for(order, Party.PARTY_CUSTOMER, action, now=now, due=due)
+    set_timer(tx, f"{ANSWER_TIMER}/{order.id}", kind=ANSWER_TIMER, subject=order.id, due=due)
+
+
+def _fulfil(tx: Transaction, context: OrderContext, situation: Situation) -> bool:
+    """Carries the order out, or fails it; True where the region's own system has to do it first."""
+    order, now = situation.order, situation.now
+    rules.enter(order, rules.IN_PROGRESS, now=now, region=context.node.region, reason="fulfilment")
+    try:
+        require_possible(context, situation)
+    except Refused as refused:
+        fail(context, order, refused, now)
+        return False
+    if situation.business.code in context.provisioned:
+        provisioning.begin(tx, order, now)
+        return True
+    effects = context.rule(situation.business).fulfil(situation)
+    carry_out(tx, context, situation, effects)
+    return False
+
+
+def carry_out(tx: Transaction, context: OrderContext, situation: Situation, effects: Effects) -> None:
+    """Makes the effects of an order happen, takes its fee, and closes it unless the customer is still to accept it."""
+    order = situation.order
+    context.fulfilment.carry_out(tx, situation, _with_fee(situation, effects))
+    order.results.update(effects.results)
+    order.steps_done += 1
+    if not rules.steps_after(order):
+        rules.enter(order, rules.COMPLETED, now=situation.now, region=context.node.region, reason="fulfilled")
+
+
+def _with_fee(situation: Situation, effects: Effects) -> Effects:
+    fee = situation.business.fee.minor_units
+    if not fee:
+        return effects
+    account = effects.line.account_id
+    posting = transfer(f"{situation.order.id}#fee", EntryKind.FEE, fee, debit=account, credit=FEES)
+    return replace(effects, postings=(*effects.postings, posting))

@@ -1,0 +1,124 @@
+"""Asks the region's own system for what is due, and takes its answers in. Every process of a region may do so."""
+
+import asyncio
+import contextlib
+import logging
+import random
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
+
+from opentelemetry.trace import SpanKind
+
+from gateway.errors import Refused, Unreachable
+from gateway.process import failpoints
+from gateway.process.tracing import Tracing
+from gateway.relay.retry import FullJitter
+from gateway.store.port import Store
+from gateway.time.clock import Clock, from_microseconds
+from region_node.business.orders.context import OrderContext
+from region_node.business.orders.provisioning_answers import Asked, answered, take, unanswered
+from region_node.business.orders.provisioning_rows import LONGEST_WAIT, TaskDue, ask_at_once, next_due
+from region_node.business.providers.fulfilment import FulfilmentProvider
+
+CONCURRENCY = 8  # orders that the system is asked about at the same time
+SHORTEST_SLEEP, LONGEST_SLEEP = 0.05, 1.0  # seconds between two looks; other processes make tasks, too
+REST = 1.0  # seconds before the store is looked at again after it refused
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class WorkerPorts:
+    """What the worker is made of."""
+
+    context: OrderContext
+    store: Store
+    clock: Clock
+    provider: FulfilmentProvider
+    source: random.Random
+    tracing: Tracing
+
+
+class FulfilmentWorker:
+    """The loop of one process."""
+
+    def __init__(self, ports: WorkerPorts) -> None:
+        self._ports = ports
+        self._wait = FullJitter(ports.source, longest=LONGEST_WAIT)
+        self._changed = asyncio.Event()
+        self._in_flight: set[asyncio.Task[None]] = set()
+        ports.store.subscribe(TaskDue, lambda _: self._changed.set())
+
+    async def run(self) -> None:
+        """Runs until cancelled. An answer that is not taken in by then is asked for again, by the next process."""
+        context, store, clock, begun = self._ports.context, self._ports.store, self._ports.clock, False
+        try:
+            while True:
+                self._changed.clear()
+                try:
+                    if not begun:
+                        await store.write(lambda tx: ask_at_once(tx, context.node.border.number, clock.now()))
+                        begun = True
+                    await self._ask_what_is_due()
+                except Refused as refused:
+                    _log.warning("the region's own system is asked again soon: %s", refused)
+                    await asyncio.sleep(REST)
+        finally:
+            for task in self._in_flight:
+                task.cancel()
+            await asyncio.gather(*self._in_flight, return_exceptions=True)
+
+    async def _ask_what_is_due(self) -> None:
+        """Asks, then sleeps until there may be more to ask."""
+        store, now = self._ports.store, self._ports.clock.now()
+        room = CONCURRENCY - len(self._in_flight)
+        due = await store.read(next_due) if room else None
+        seconds = LONGEST_SLEEP
+        if due is not None:
+            seconds = (from_microseconds(due) - now).total_seconds()
+            if seconds <= 0 or seconds > LONGEST_WAIT:
+                for asked in await store.write(lambda tx: take(tx, self._ports.context, now, room)):
+                    task = asyncio.get_running_loop().create_task(self._carry(asked))
+                    self._in_flight.add(task)
+                    task.add_done_callback(self._carried)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(min(max(seconds, SHORTEST_SLEEP), LONGEST_SLEEP)):
+                await self._changed.wait()
+
+    async def _carry(self, asked: Asked) -> None:
+        """Takes an order through the phases until one has no answer, or nothing is left to ask."""
+        following: Asked | None = asked
+        while following is not None:
+            following = await self._ask(following)
+
+    async def _ask(self, asked: Asked) -> Asked | None:
+        context, store, clock, phase = self._ports.context, self._ports.store, self._ports.clock, asked.task.phase
+        attributes = {"business": asked.work.business}
+        name = f"fulfilment {phase.name.lower()}"
+        with self._ports.tracing.span(name, SpanKind.CONSUMER, parent=asked.traceparent, attributes=attributes):
+            try:
+                answer = await self._ports.provider.ask(phase, asked.work)
+            except Unreachable as failure:
+                _log.warning("%s of order %s has no answer: %s", phase.name, asked.task.order_id, failure)
+                told = f"{failure.status}: {failure}"
+                wait = timedelta(seconds=self._wait.seconds(asked.task.failures + 1))
+                await store.write(lambda tx: unanswered(tx, context, asked, told, wait, clock.now()))
+                return None
+            failpoints.reach(f"F.{phase.name}.before-commit")
+            following = await store.write(
+                partial(answered, context=context, asked=asked, answer=answer, now=clock.now())
+            )
+            failpoints.reach(f"F.{phase.name}.after-commit")
+            return following
+
+    def _carried(self, task: "asyncio.Task[None]") -> None:
+        """A call that ended without its answer being taken in is made again when the lease of the task is over."""
+        self._in_flight.discard(task)
+        self._changed.set()
+        if task.cancelled():
+            return
+        failure = task.exception()
+        if isinstance(failure, Refused):
+            _log.warning("an answer of the region's own system is asked for again: %s", failure)
+        elif failure is not None:
+            _log.error("an answer of the region's own system could not be taken in", exc_info=failure)

@@ -1,0 +1,345 @@
+"""What the region that leads a case does: opens work items, and keeps the case and its items of one mind.
+
+The case is the hub: what happens to an item changes the case, and what is said in the case goes to every item, once.
+`follow` does both, from what is stored, after every change of a complaint.
+"""
+
+import contextlib
+from collections.abc import Sequence
+from datetime import datetime
+
+from gateway.api.federation.v1.configuration_pb2 import Department
+from gateway.api.region.v1.complaint_envelopes_pb2 import ComplaintCommand, ComplaintFiling
+from gateway.api.region.v1.complaint_pb2 import (
+    Complaint,
+    ComplaintNote,
+    ComplaintReturn,
+    ReturnReason,
+    WorkItem,
+)
+from gateway.errors import Refused, text
+from gateway.process import failpoints
+from gateway.store.port import Transaction
+from gateway.time.clock import to_timestamp
+from region_node.care.complaints import cases, escalation, notices, owner, rules
+from region_node.care.complaints.deadlines import meet
+from region_node.care.complaints.keeping import add_complaint, change_complaint
+from region_node.care.complaints.limits import set_deadlines
+from region_node.care.complaints.rows import ComplaintRow, find_complaint
+from region_node.care.complaints.sending import send_to_region
+from region_node.care.complaints.taxonomy import Concerned
+from region_node.node.context import RegionContext
+
+_ITEMS_ASK = "work items ask the customer"
+_GOES_ON = "work items go on"
+
+
+def open_case(
+    tx: Transaction, context: RegionContext, row: ComplaintRow, whose: Sequence[Concerned], now: datetime
+) -> None:
+    """Gives a new case its work items; where it is nobody's work, one that awaits the coordinator.
+
+    The case is changed in place; the caller stores it.
+    """
+    case = row.complaint
+    for each in whose:
+        open_item(tx, context, row, each, now)
+    if not whose:
+        _await_coordinator(case, now)
+    _hand_on(context, case, now)
+
+
+def assign_anew(
+    tx: Transaction, context: RegionContext, row: ComplaintRow, whose: Sequence[Concerned], now: datetime
+) -> None:
+    """Another category holds for a case: its departments take the place of those that were to be assigned.
+
+    The case is changed in place; the caller stores it.
+    """
+    case = row.complaint
+    waiting = [each.number for each in case.items if each.state == cases.AWAITING_COORDINATOR]
+    opened = [open_item(tx, context, row, each, now).number for each in whose]
+    if not opened and not waiting:
+        _await_coordinator(case, now)
+    for each in case.items:
+        if opened and each.number in waiting:
+            cases.move(each, cases.ASSIGNED, now)
+            each.assigned_as = opened[0]
+    settle(tx, context, row, now)
+
+
+def open_item(
+    tx: Transaction, context: RegionContext, row: ComplaintRow, whose: Concerned, now: datetime, assigned_by: str = ""
+) -> WorkItem:
+    """Adds a work item, and files its complaint: here where it is this region's own work, else with its region.
+
+    The case is changed in place; the caller stores it. Raises Refused before the first write.
+    """
+    case, moment = row.complaint, to_timestamp(now)
+    number = len(case.items) + 1
+    complaint = Complaint(
+        ticket_id=cases.ticket_id_of(case.ticket_id, number),
+        parent=case.ticket_id,
+        request=case.request,
+        origin_region=context.region,
+        operator=case.operator,
+        home_region=case.home_region,
+        owner_region=whose.region,
+        department=whose.department.name,
+        severity=case.severity,
+        create_time=moment,
+        notes=[cases.note_for(each, whose.region) for each in case.notes],
+        refusals=case.refusals,
+        attachments=case.attachments,
+    )
+    complaint.request.ClearField("contact_number")  # the customer's contact stays with the case
+    rules.enter(complaint, rules.ACKNOWLEDGED, now=now, region=context.region, reason="received")
+    category = context.federation.complaint_category(complaint.request.category)
+    set_deadlines(context.federation, complaint, category, now)
+    escalation.file(complaint, now, context.region)
+    escalation.classified(complaint, now, context.region)
+    is_own = whose.region == context.region
+    rules.hand_over(complaint, whose.region, rules.WORKING if is_own else rules.WAITING_FOR_REGION, now)
+    owner.note_reached(tx, context, complaint, -1, now)
+    filed = ComplaintRow(complaint, row.traceparent)
+    if is_own:
+        owner.take_up(tx, context, complaint, now)
+    else:
+        send_to_region(tx, context, filed, f"{complaint.ticket_id}#file", ComplaintFiling(complaint=complaint), now)
+        owner.watch(tx, context, complaint)
+    add_complaint(tx, filed, 0, now)
+    item = case.items.add(
+        number=number,
+        ticket_id=complaint.ticket_id,
+        region=whose.region,
+        department=whose.department,
+        open_time=moment,
+        state_time=moment,
+        assigned_by=assigned_by,
+        notes_told=len(case.notes),
+        refusals_told=case.refusals,
+        expedites_told=len(case.expedites),
+        attachments_told=len(case.attachments),
+    )
+    item.state = cases.state_of(item, complaint)
+    return item
+
+
+def lead(context: RegionContext, complaint: Complaint, now: datetime) -> None:
+    """A complaint that its only responsible region has returned becomes a case, whose item awaits the coordinator.
+
+    It is changed in place; the caller stores it.
+    """
+    returned_by = complaint.owner_region
+    category = context.federation.complaint_category(complaint.request.category)
+    named = [each for each in category.departments if each.name == complaint.department]
+    complaint.items.add(
+        number=1,
+        # What that region keeps of it ends with the case.
+        ticket_id=complaint.ticket_id if returned_by != context.region else "",
+        region=returned_by,
+        department=named[0] if named else Department(name=complaint.department),
+        state=cases.AWAITING_COORDINATOR,
+        open_time=complaint.create_time,
+        state_time=complaint.returned.time,
+        returned=complaint.returned,
+        notes_told=len(complaint.notes),
+    )
+    complaint.ClearField("returned")
+    complaint.owner_region = context.region
+    rules.enter(complaint, rules.IN_PROGRESS, now=now, region=context.region, reason="given back")
+    _hand_on(context, complaint, now)
+
+
+def refused_by_node(complaint: Complaint, region: str, refused: Refused, now: datetime) -> None:
+    """The node of a region has refused the filing: it is returned, and a note says why. Changes it in place."""
+    why = text(refused.reason, refused.parameters)
+    rules.note(complaint, region, f"{why.zh_cn} {why.en}"[: rules.NOTE_LIMIT], now)
+    complaint.returned.CopyFrom(
+        ComplaintReturn(reason=ReturnReason.RETURN_REASON_REFUSED, author=region, time=to_timestamp(now))
+    )
+
+
+def refuse_item(tx: Transaction, context: RegionContext, complaint: Complaint, refused: Refused, now: datetime) -> None:
+    """The node of a region has refused the filing of a work item: it is returned, and nothing of it is kept there. Why
+    is a note of the case."""
+    refused_by_node(complaint, complaint.owner_region, refused, now)
+    rules.enter(complaint, rules.CANCELLED, now=now, region=context.region, reason="given back")
+    owner.forget(tx, complaint)
+    change_complaint(tx, complaint, now)
+    follow(tx, context, complaint, now)
+
+
+def follow(
+    tx: Transaction, context: RegionContext, changed: Complaint, now: datetime, *, by_customer: bool = False
+) -> None:
+    """Has the case take over what has changed in it or in a work item of it, and tells every item what is new.
+
+    For the change of a complaint that belongs to no case that this region leads, nothing happens. `by_customer` says
+    that the customer has just said something in the case.
+    """
+    is_item = bool(changed.parent)
+    if changed.origin_region != context.region or not (is_item or changed.items):
+        return
+    row = find_complaint(tx, changed.parent or changed.ticket_id)
+    if row is None or (is_item and rules.is_final(row.complaint)):
+        return
+    case, before = row.complaint, row.complaint.SerializeToString(deterministic=True)
+    known = case.level
+    if is_item:
+        _take_in(tx, case, changed, now)
+    settle(tx, context, row, now, by_customer=by_customer)
+    escalation.disagreed(case, now, context.region)
+    owner.note_reached(tx, context, case, known, now)
+    if case.SerializeToString(deterministic=True) != before:
+        case.version += 1
+        owner.watch(tx, context, case)
+        change_complaint(tx, case, now)
+
+
+def settle(
+    tx: Transaction, context: RegionContext, row: ComplaintRow, now: datetime, *, by_customer: bool = False
+) -> None:
+    """Tells every item what it does not know yet, and books from now on who has the case. Changes it in place."""
+    case = row.complaint
+    for item in case.items:
+        if rules.is_final(case):
+            _conclude(tx, context, row, item, now)
+        elif item.state in cases.TOLD:
+            _tell(tx, context, row, item, now, by_customer=by_customer)
+    if case.state in (rules.IN_PROGRESS, rules.PENDING):
+        _hand_on(context, case, now)
+
+
+def _take_in(tx: Transaction, case: Complaint, complaint: Complaint, now: datetime) -> None:
+    """What has happened to a work item, and what its region has said."""
+    item = cases.find_item(case, complaint.ticket_id)
+    if item is None:
+        return
+    cases.move(item, cases.state_of(item, complaint), now)
+    if complaint.HasField("returned"):
+        item.returned.CopyFrom(complaint.returned)
+    cases.take_answers(case, complaint)
+    if cases.take_attachments(case, complaint):
+        failpoints.reach("complaint-attachment-taken.before-commit")
+    # For others it speaks not. What its node says has no name behind the region.
+    own = [each for each in complaint.notes if each.author.partition("/")[0] == item.region]
+    fresh = cases.unknown_notes(case, own)
+    for each in fresh:
+        case.notes.append(cases.note_for(each, case.owner_region))
+    if any(_answers(each, complaint) for each in fresh):
+        meet(case, (rules.FIRST_RESPONSE, rules.EXPEDITE), now)
+    if any(each.asks_customer for each in fresh):
+        notices.tell_asked(tx, case, now)
+
+
+def _answers(note: ComplaintNote, complaint: Complaint) -> bool:
+    """Whether a note of a work item answers the customer, as it would in a complaint: what another region is asked, and
+    why the item is returned, does not."""
+    returned = complaint.returned
+    return not note.asks_region and (note.author, note.time) != (returned.author, returned.time)
+
+
+def _tell(
+    tx: Transaction, context: RegionContext, row: ComplaintRow, item: WorkItem, now: datetime, *, by_customer: bool
+) -> None:
+    case, known = row.complaint, find_complaint(tx, item.ticket_id)
+    if known is None:  # made unreadable since
+        return
+    unknown = cases.unknown_notes(known.complaint, case.notes[item.notes_told :])
+    for index, each in enumerate(case.notes):
+        if index >= item.notes_told and each in unknown:
+            command = ComplaintCommand(
+                share=ComplaintCommand.Share(note=cases.note_for(each, item.region), by_customer=by_customer)
+            )
+            _say(tx, context, row, item, f"share{index}", command, now)
+    item.notes_told = len(case.notes)
+    _tell_attachments(tx, context, row, item, known.complaint, now, by_customer=by_customer)
+    if by_customer and item.state == cases.AWAITING_CUSTOMER:
+        cases.move(item, cases.AT_WORK, now)
+    if item.refusals_told < case.refusals:
+        item.refusals_told = case.refusals
+        if item.state == cases.DONE:
+            _say(
+                tx,
+                context,
+                row,
+                item,
+                f"reopen{case.refusals}",
+                ComplaintCommand(reopen=ComplaintCommand.Reopen()),
+                now,
+            )
+            cases.move(item, cases.AT_WORK, now)
+    if item.expedites_told < len(case.expedites):
+        item.expedites_told = len(case.expedites)
+        if item.state in (cases.AWAITING_REGION, cases.AT_WORK):
+            command = ComplaintCommand(expedite=ComplaintCommand.Expedite())
+            command.requester.staff_id = case.expedites[-1].staff_id
+            _say(tx, context, row, item, f"expedite{item.expedites_told}", command, now)
+
+
+def _tell_attachments(
+    tx: Transaction,
+    context: RegionContext,
+    row: ComplaintRow,
+    item: WorkItem,
+    known: Complaint,
+    now: datetime,
+    *,
+    by_customer: bool,
+) -> None:
+    attachments, there = row.complaint.attachments, {each.id for each in known.attachments}
+    for index, each in enumerate(attachments):
+        if index >= item.attachments_told and each.id not in there:
+            command = ComplaintCommand(share=ComplaintCommand.Share(attachment=each, by_customer=by_customer))
+            _say(tx, context, row, item, f"attached{index}", command, now)
+    item.attachments_told = len(attachments)
+
+
+def _conclude(tx: Transaction, context: RegionContext, row: ComplaintRow, item: WorkItem, now: datetime) -> None:
+    """The case has ended, and with it whatever is kept of its items."""
+    if item.state in (cases.ENDED, cases.DROPPED):
+        return
+    cases.move(item, cases.ENDED if item.state == cases.DONE else cases.DROPPED, now)
+    if item.ticket_id and item.returned.reason != ReturnReason.RETURN_REASON_REFUSED:
+        _say(tx, context, row, item, "conclude", ComplaintCommand(conclude=ComplaintCommand.Conclude()), now)
+
+
+def _say(
+    tx: Transaction,
+    context: RegionContext,
+    row: ComplaintRow,
+    item: WorkItem,
+    what: str,
+    command: ComplaintCommand,
+    now: datetime,
+) -> None:
+    """A command of the case to a work item: done at once where it is here, else sent."""
+    command.ticket_id = item.ticket_id
+    if item.region == context.region:
+        with contextlib.suppress(Refused):  # as by the receipt of another region, which nobody waits for either
+            owner.apply_command(tx, context, command, now)
+        return
+    case = row.complaint
+    addressed = ComplaintRow(Complaint(ticket_id=item.ticket_id, operator=case.operator), row.traceparent)
+    send_to_region(tx, context, addressed, f"{item.ticket_id}#{what}", command, now, region=item.region)
+
+
+def _await_coordinator(case: Complaint, now: datetime) -> None:
+    """Nobody is named: the coordinator says whose work it is."""
+    moment, number = to_timestamp(now), len(case.items) + 1
+    case.items.add(number=number, state=cases.AWAITING_COORDINATOR, open_time=moment, state_time=moment)
+
+
+def _hand_on(context: RegionContext, case: Complaint, now: datetime) -> None:
+    """Books the time from now on to whoever has the case. What the case itself asked the customer is waited for."""
+    items_ask = case.state == rules.PENDING and case.state_changes[-1].reason == _ITEMS_ASK
+    if case.state == rules.PENDING and not items_ask:
+        return
+    region, reason = cases.holder(case, context.region)
+    if reason == rules.WAITING_FOR_CUSTOMER:
+        rules.enter(case, rules.PENDING, now=now, region=context.region, reason=_ITEMS_ASK)
+    else:
+        owner.end_pause(context, case, now)
+        rules.enter(case, rules.IN_PROGRESS, now=now, region=context.region, reason=_GOES_ON)
+    rules.hand_over(case, region, reason, now)

@@ -1,0 +1,79 @@
+"""Tells coordinators how the cases stand that this region leads: after every change, until one of them has it."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+
+from gateway.api.region.v1.case_service_pb2 import CaseHeader
+from gateway.errors import Refused, Unreachable
+from gateway.store.port import CommittedElsewhere, Store, Transaction
+from region_node.care.complaints.case_notifier_rows import CaseChanged, ToTell, note_told, to_tell
+from region_node.care.complaints.cases import header
+from region_node.care.complaints.rows import COMPLAINT_SUBJECTS, find_complaint
+
+Tell = Callable[[CaseHeader], Awaitable[None]]
+"""Returns once a coordinator has it. Raises Refused, or Unreachable where none answers."""
+
+_AT_ONCE = 100
+_AGAIN = 1.0  # seconds until what was not heard is told again
+_LOOK = 60.0  # seconds: in which another process may have died with something to tell
+_log = logging.getLogger(__name__)
+
+
+class CaseNotifier:
+    """A loop of each process of a region. Two may tell the same: a coordinator keeps the higher version."""
+
+    def __init__(self, store: Store, tell: Tell) -> None:
+        self._store = store
+        self._tell = tell
+        self._changed = asyncio.Event()
+        store.subscribe(CaseChanged, lambda _: self._changed.set())
+        store.subscribe(CommittedElsewhere, self._committed_elsewhere)
+
+    async def run(self) -> None:
+        """Runs until cancelled."""
+        while True:
+            self._changed.clear()
+            try:
+                is_all_told = await self.tell_all()
+            except (Refused, Unreachable) as failure:
+                _log.info("cases are told again soon: %s", failure)
+                is_all_told = False
+            try:
+                async with asyncio.timeout(_LOOK if is_all_told else _AGAIN):
+                    await self._changed.wait()
+            except TimeoutError:
+                continue
+
+    async def tell_all(self) -> bool:
+        """Tells what is to be told; whether all of it was heard.
+
+        Raises Refused where the store does not answer, and Unreachable where no coordinator does.
+        """
+        after, is_all_told = "", True
+        while page := await self._store.read(lambda tx, after=after: to_tell(tx, after, _AT_ONCE)):  # type: ignore[misc]
+            for each in page:
+                is_all_told &= await self._tell_one(each)
+            after = page[-1].ticket_id
+        return is_all_told
+
+    async def _tell_one(self, wanted: ToTell) -> bool:
+        told = await self._store.read(lambda tx: _header(tx, wanted.ticket_id))
+        try:
+            if told is not None:  # otherwise made unreadable since, and told before
+                await self._tell(told)
+        except Refused as refused:
+            _log.warning("the case %s is told again: %s", wanted.ticket_id, refused)
+            return False
+        heard = ToTell(wanted.ticket_id, told.version if told is not None else wanted.version)
+        await self._store.write(lambda tx: note_told(tx, heard))
+        return True
+
+    def _committed_elsewhere(self, committed: CommittedElsewhere) -> None:
+        if not committed.subjects or any(each.startswith(COMPLAINT_SUBJECTS) for each in committed.subjects):
+            self._changed.set()
+
+
+def _header(tx: Transaction, ticket_id: str) -> CaseHeader | None:
+    row = find_complaint(tx, ticket_id)
+    return header(row.complaint) if row is not None else None

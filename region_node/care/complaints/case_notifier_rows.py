@@ -1,0 +1,48 @@
+"""Cases that have changed since coordinators were told."""
+
+from dataclasses import dataclass
+
+from gateway.store.port import Transaction
+
+
+@dataclass(frozen=True)
+class ToTell:
+    """A case, and the version of which coordinators are to hear."""
+
+    ticket_id: str
+    version: int
+
+
+@dataclass(frozen=True)
+class CaseChanged:
+    """Published when coordinators are to be told of a case."""
+
+
+def note_to_tell(tx: Transaction, ticket_id: str, version: int) -> None:
+    """Coordinators are to be told of a case, in the transaction that changes it."""
+    tx.execute(
+        "INSERT INTO cases_to_tell (ticket_id, version) VALUES (:ticket_id, :version)"
+        " ON CONFLICT (ticket_id) DO UPDATE SET version = excluded.version",
+        ticket_id=ticket_id,
+        version=version,
+    )
+    tx.publish(CaseChanged())
+
+
+def to_tell(tx: Transaction, after: str, limit: int) -> list[ToTell]:
+    """At most `limit` cases of which coordinators are to hear, by ticket id, after one."""
+    return tx.all(
+        ToTell,
+        "SELECT ticket_id, version FROM cases_to_tell WHERE ticket_id > :after ORDER BY ticket_id LIMIT :limit",
+        after=after,
+        limit=limit,
+    )
+
+
+def note_told(tx: Transaction, told: ToTell) -> None:
+    """A coordinator has it, unless it has changed meanwhile."""
+    tx.execute(
+        "DELETE FROM cases_to_tell WHERE ticket_id = :ticket_id AND version = :version",
+        ticket_id=told.ticket_id,
+        version=told.version,
+    )

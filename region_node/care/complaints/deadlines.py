@@ -1,0 +1,166 @@
+"""What has to happen by when, and how the internal clock stops while the customer is waited for. Pure.
+
+A limit of days counts whole days, one of working time only open hours: a pause moves each by what would have counted of
+it, so that a weekend inside a pause is never counted twice.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+from gateway.api.federation.v1.configuration_pb2 import TimeLimit
+from gateway.api.region.v1.complaint_pb2 import Complaint, Deadline, DeadlineKind
+from gateway.time.clock import from_timestamp, to_timestamp
+from gateway.time.working_time import WorkingHours, deadline
+from region_node.care.complaints import rules
+
+Hours = Callable[[str], WorkingHours]
+"""When a region's departments work."""
+
+_DAY = timedelta(days=1)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+@dataclass(frozen=True)
+class Limit:
+    """A limit, and the region by whose hours, calendar and zone it runs."""
+
+    region: str
+    limit: TimeLimit
+
+
+@dataclass(frozen=True)
+class Pause:
+    """A time in which the customer was waited for."""
+
+    start: datetime
+    end: datetime
+
+
+def starting(kind: DeadlineKind.ValueType, limits: Iterable[Limit], start: datetime, hours: Hours) -> Deadline:
+    """A deadline that runs from `start`: of the limits what ends first holds. Raises ValueError without any."""
+    running = [(deadline(each.limit, start, hours(each.region)), each) for each in limits]
+    begins = to_timestamp(start)
+    return Deadline(
+        kind=kind,
+        terms=[
+            Deadline.Term(region=each.region, limit=each.limit, start_time=begins, end_time=to_timestamp(ends))
+            for ends, each in running
+        ],
+        due=to_timestamp(min(ends for ends, _ in running)),
+    )
+
+
+def find(complaint: Complaint, kind: DeadlineKind.ValueType) -> Deadline | None:
+    """The deadline of a kind; of reminders the last one."""
+    found = None
+    for each in complaint.deadlines:
+        if each.kind == kind:
+            found = each
+    return found
+
+
+def due_of(each: Deadline) -> datetime:
+    """When a deadline is due, in UTC."""
+    return from_timestamp(each.due)
+
+
+def is_met(each: Deadline) -> bool:
+    """Whether what had to happen has happened."""
+    return each.HasField("met_time")
+
+
+def meet(complaint: Complaint, kinds: Sequence[DeadlineKind.ValueType], now: datetime) -> None:
+    """Notes that it has happened, where it had not."""
+    for each in complaint.deadlines:
+        if each.kind in kinds and not is_met(each):
+            each.met_time.CopyFrom(to_timestamp(now))
+
+
+def reopen(complaint: Complaint) -> None:
+    """A refused resolution was none: it is still to be resolved, by the law's clock too."""
+    for each in complaint.deadlines:
+        if each.kind in (rules.RESOLVE, rules.LEGAL):
+            each.ClearField("met_time")
+
+
+def resume(complaint: Complaint, pause: Pause, hours: Hours) -> None:
+    """The customer has answered: what is not met yet, and was not late before, gets the time back that was waited.
+
+    The law's clock has never stopped.
+    """
+    for each in complaint.deadlines:
+        if each.kind == rules.LEGAL or is_met(each) or due_of(each) <= pause.start:
+            continue
+        for term in each.terms:
+            counting = hours(term.region)
+            start = _moved(term.limit, from_timestamp(term.start_time), pause, counting, ends=False)
+            end = _moved(term.limit, from_timestamp(term.end_time), pause, counting, ends=True)
+            term.start_time.CopyFrom(to_timestamp(start))
+            term.end_time.CopyFrom(to_timestamp(end))
+        each.due.CopyFrom(to_timestamp(_earliest(each.terms)))
+
+
+def promised(complaint: Complaint) -> datetime:
+    """What the customer is told: the earlier of the department's limit and the law's."""
+    return min(due_of(each) for each in complaint.deadlines if each.kind in (rules.RESOLVE, rules.LEGAL))
+
+
+def marks(each: Deadline, fractions: Sequence[float], hours: Hours) -> list[datetime]:
+    """When such parts of a deadline's time have been used, in UTC: never after it is due.
+
+    Of a limit that is counted in days or in working time, while its region works: nobody is woken for half of a week.
+    """
+    by_term = [_term_marks(term, fractions, hours(term.region)) for term in each.terms]
+    return [min(of_a_fraction) for of_a_fraction in zip(*by_term, strict=True)]
+
+
+def told_at(each: Deadline, hours: Hours) -> datetime:
+    """When the escalation recipients are told that a deadline has passed: at once, or where days are counted, when
+    work begins.
+    """
+    last = min(each.terms, key=lambda term: from_timestamp(term.end_time))
+    due = from_timestamp(last.end_time)
+    return hours(last.region).next_open(due) if _counts_days(last.limit) else due
+
+
+def _term_marks(term: Deadline.Term, fractions: Sequence[float], counting: WorkingHours) -> list[datetime]:
+    start, end = from_timestamp(term.start_time), from_timestamp(term.end_time)
+    kind = term.limit.WhichOneof("limit")
+    if kind in ("working_time", "working_days"):
+        open_time = counting.between(start, end)  # by far most of what this costs
+        return [min(counting.add(start, open_time * fraction), end) for fraction in fractions]
+    reached = [start + (end - start) * fraction for fraction in fractions]
+    return [min(counting.next_open(each), end) for each in reached] if kind == "days" else reached
+
+
+def _counts_days(limit: TimeLimit) -> bool:
+    return limit.WhichOneof("limit") in ("days", "working_days")
+
+
+def _earliest(terms: Iterable[Deadline.Term]) -> datetime:
+    return min(from_timestamp(term.end_time) for term in terms)
+
+
+def _moved(limit: TimeLimit, instant: datetime, pause: Pause, counting: WorkingHours, *, ends: bool) -> datetime:
+    """An end of a term, later by what of the pause would have counted."""
+    kind = limit.WhichOneof("limit")
+    if kind == "duration":
+        return instant + (pause.end - pause.start)
+    if kind == "working_time":
+        return counting.add(instant, counting.between(pause.start, pause.end))
+    zone = ZoneInfo(counting.time_zone)
+    first, last = (each.astimezone(zone).date() for each in (pause.start, pause.end))
+    passed = [first + number * _DAY for number in range(1, (last - first).days + 1)]
+    local = (instant - _MICROSECOND if ends else instant).astimezone(zone)
+    if kind == "working_days":
+        worked = sum(1 for day in passed if counting.days.is_working_day(day))
+        day = counting.days.add_working_days(local.date(), worked)
+    else:
+        day = local.date() + len(passed) * _DAY
+    return _at(day + _DAY, time.min, zone) if ends else _at(day, local.time(), zone)
+
+
+def _at(day: date, clock: time, zone: ZoneInfo) -> datetime:
+    return from_timestamp(to_timestamp(datetime.combine(day, clock, zone)))

@@ -1,0 +1,126 @@
+"""What counts of each complaint, as stored: plain columns that tell nothing of a person and outlive the complaint."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from gateway.api.region.v1.complaint_pb2 import Complaint
+from gateway.store.port import Transaction, Value
+from gateway.time.clock import from_timestamp, to_microseconds
+from region_node.care.complaints import rules
+from region_node.care.complaints.deadlines import due_of, find, is_met
+from region_node.care.complaints.ledger import is_estimated
+from region_node.customers.status import ERASED
+
+_COLUMNS = (
+    "ticket_id, category, department_zh, department_en, create_time, state, due, resolved, level, repeats, refusals,"
+    " contacts, rating"
+)
+_KEPT = ", ".join(
+    f"{name} = excluded.{name}"
+    for name in (
+        "owner_region",
+        "category",
+        "department_zh",
+        "department_en",
+        "state",
+        "due",
+        "resolved",
+        "level",
+        "repeats",
+        "refusals",
+        "contacts",
+        "rating",
+    )
+)
+_KEEP = (
+    "INSERT INTO complaint_figures (ticket_id, owner_region, category, department_zh, department_en, is_item,"  # noqa: S608 - column names only
+    " create_time, state, due, resolved, level, repeats, refusals, contacts, rating)"
+    " VALUES (:ticket_id, :owner_region, :category, :department_zh, :department_en, :is_item,"
+    " :create_time, :state, :due, :resolved, :level, :repeats, :refusals, :contacts, :rating)"
+    f" ON CONFLICT (ticket_id) DO UPDATE SET {_KEPT}"
+)
+
+
+@dataclass(frozen=True)
+class Counted:
+    """What counts of one complaint; instants in microseconds."""
+
+    ticket_id: str
+    category: str
+    department_zh: str
+    department_en: str
+    create_time: int
+    state: int
+    due: int | None
+    resolved: int | None
+    level: int
+    repeats: int
+    refusals: int
+    contacts: int
+    rating: int
+
+
+def keep_figures(tx: Transaction, complaint: Complaint) -> None:
+    """Keeps what counts of a complaint as it stands now."""
+    tx.execute(_KEEP, **_values(complaint))
+
+
+def keep_figures_of(tx: Transaction, complaints: Iterable[Complaint]) -> None:
+    """Keeps what counts of many complaints."""
+    tx.execute_many(_KEEP, [_values(each) for each in complaints])
+
+
+def _values(complaint: Complaint) -> Mapping[str, Value]:
+    each = find(complaint, rules.RESOLVE)
+    # An estimate is no measurement: it counts neither as a duration nor as in time or late.
+    is_resolved = each is not None and is_met(each) and not is_estimated(complaint)
+    return {
+        "ticket_id": complaint.ticket_id,
+        # What a region has returned is led, and counted, by the origin region.
+        "owner_region": complaint.origin_region if complaint.HasField("returned") else complaint.owner_region,
+        "category": complaint.request.category,
+        "department_zh": complaint.department.zh_cn,
+        "department_en": complaint.department.en,
+        "is_item": int(complaint.ticket_id.count("/") > 1),
+        "create_time": to_microseconds(from_timestamp(complaint.create_time)),
+        "state": complaint.state,
+        "due": to_microseconds(due_of(each)) if each is not None else None,
+        "resolved": to_microseconds(from_timestamp(each.met_time)) if each is not None and is_resolved else None,
+        "level": complaint.level,
+        "repeats": complaint.repeats,
+        "refusals": complaint.refusals,
+        "contacts": _contacts(complaint),
+        "rating": complaint.rating,
+    }
+
+
+def counted_page(
+    tx: Transaction, region: str, start: int, end: int, after: tuple[int, str], limit: int
+) -> list[Counted]:
+    """At most `limit` complaints of a responsible region that were filed in [start, end), microseconds, in order.
+
+    `after` is the time of filing and the ticket id of the last one of the page before; (start, "") for the first page.
+    """
+    return tx.all(
+        Counted,
+        f"SELECT {_COLUMNS} FROM complaint_figures"  # noqa: S608 - column names only
+        " WHERE owner_region = :region AND is_item = 0 AND create_time >= :after_date AND create_time < :end"
+        " AND create_time >= :start AND (create_time > :after_date OR ticket_id > :after_ticket_id)"
+        " ORDER BY create_time, ticket_id LIMIT :limit",
+        region=region,
+        start=start,
+        end=end,
+        after_date=after[0],
+        after_ticket_id=after[1],
+        limit=limit,
+    )
+
+
+def count_customers(tx: Transaction) -> int:
+    """How many customers the region has now, without those who were erased."""
+    return tx.first(int, "SELECT COUNT(*) FROM customers WHERE status <> :erased", erased=ERASED) or 0
+
+
+def _contacts(complaint: Complaint) -> int:
+    asked = sum(1 for change in complaint.state_changes if change.state == rules.PENDING)
+    return asked + len(complaint.expedites) + complaint.refusals

@@ -1,0 +1,85 @@
+"""The figures of complaints (ETSI EG 202 057-1, MIIT), counted one by one. Pure.
+
+A complaint belongs to the month in which it was filed, and to the region, department and category that are responsible
+now. Its time runs from filing to the resolution that stands, weekends and waiting for the customer included: that is
+what the customer had to wait. Whether that was in time is said by its own deadline, which may have moved.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from gateway.api.region.v1.complaint_oversight_service_pb2 import ComplaintCount
+from gateway.api.types.v1.types_pb2 import LocalizedText
+from region_node.care.complaints import rules
+from region_node.care.complaints.figure_rows import Counted
+
+LEVELS = 6  # L0 to L5
+_MINUTE = 60_000_000  # microseconds
+
+
+@dataclass
+class _Group:
+    """The complaints of one category and department."""
+
+    complaints: int = 0
+    timed: int = 0
+    in_time: int = 0
+    first_contact: int = 0
+    repeats: int = 0
+    reopened: int = 0
+    reached: list[int] = field(default_factory=lambda: [0] * LEVELS)
+    ratings: int = 0
+    rating_sum: int = 0
+    minutes: list[int] = field(default_factory=list)
+
+    def take(self, each: Counted, now: int) -> None:
+        """One complaint more; `now` in microseconds."""
+        self.complaints += 1
+        self.repeats += each.repeats > 0
+        self.reopened += each.refusals > 0
+        for level in range(min(each.level, LEVELS - 1) + 1):
+            self.reached[level] += 1
+        self.ratings += each.rating > 0
+        self.rating_sum += each.rating
+        if each.resolved is not None:
+            self.timed += 1
+            self.in_time += each.due is None or each.resolved <= each.due
+            self.first_contact += not each.contacts
+            self.minutes.append(max(0, -((each.create_time - each.resolved) // _MINUTE)))
+        elif each.state not in rules.FINAL and each.due is not None and each.due < now:
+            self.timed += 1
+
+
+class Tally:
+    """Counts complaints page by page."""
+
+    def __init__(self, now: int) -> None:
+        """`now` in microseconds: what is open and past its time then was not in time."""
+        self._now = now
+        self._groups: dict[tuple[str, str, str], _Group] = {}
+
+    def take(self, page: Iterable[Counted]) -> None:
+        """Some complaints more."""
+        for each in page:
+            key = (each.category, each.department_en, each.department_zh)
+            self._groups.setdefault(key, _Group()).take(each, self._now)
+
+    def counts(self) -> Sequence[ComplaintCount]:
+        """What was counted, by category and department."""
+        return [
+            ComplaintCount(
+                category=category,
+                department=LocalizedText(zh_cn=chinese, en=english),
+                complaints=group.complaints,
+                timed=group.timed,
+                in_time=group.in_time,
+                first_contact=group.first_contact,
+                repeats=group.repeats,
+                reopened=group.reopened,
+                reached=group.reached,
+                ratings=group.ratings,
+                rating_sum=group.rating_sum,
+                minutes=sorted(group.minutes),
+            )
+            for (category, english, chinese), group in sorted(self._groups.items())
+        ]

@@ -1,0 +1,452 @@
+"""What the responsible region decides on a complaint: at its arrival, at what is said, and at timers.
+
+One transaction each. Whatever raises Refused does so before the first write.
+"""
+
+from datetime import datetime, timedelta
+
+from gateway.api.region.v1.complaint_envelopes_pb2 import ComplaintCommand, ComplaintUpdate
+from gateway.api.region.v1.complaint_pb2 import Complaint, ComplaintAttachment, EscalationTrigger, Resolution
+from gateway.api.relay.v1.relay_pb2 import EnvelopeKind
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.auditing import audit
+from gateway.errors import Refused
+from gateway.process import failpoints
+from gateway.store.port import Transaction
+from gateway.store.timers import cancel_timer, set_timer
+from gateway.time.clock import from_timestamp, to_timestamp
+from region_node.business.orders.context import require_amounts
+from region_node.care.complaints import cases, escalation, items, notices, rules
+from region_node.care.complaints.accepted import accepted
+from region_node.care.complaints.deadlines import Pause, meet, promised, reopen, resume
+from region_node.care.complaints.followed import facts
+from region_node.care.complaints.groups import find_group, group_rule
+from region_node.care.complaints.index_rows import filing_of, known_around
+from region_node.care.complaints.keeping import change_complaint
+from region_node.care.complaints.limits import haste, set_deadlines
+from region_node.care.complaints.parties import require_other_party
+from region_node.care.complaints.remedy import BUSINESS
+from region_node.care.complaints.repeats import repeated_by
+from region_node.care.complaints.rows import (
+    ComplaintRow,
+    find_complaint,
+    note_escalations,
+    remove_escalations,
+    require_complaint,
+)
+from region_node.care.escalations.rows import forgo, notify_recipients
+from region_node.customers.rows import is_number_in_use
+from region_node.node.context import RegionContext
+from region_node.tickets.sending import send_about
+
+ESCALATION_TIMER = "complaint-escalation"  # what raises a complaint next is due
+# What a case says to its items, and first contact where nobody is to work on it here any more.
+_OF_THE_CASE = ("share", "reopen", "conclude", "recall")
+# How long the escalation recipients are not told of what a region finds as it takes a complaint up: behind the
+# filing comes what an administrator has raised at the first contact meanwhile, who has told of it.
+_HEARD_BEHIND = timedelta(minutes=1)
+
+
+def take_up(tx: Transaction, context: RegionContext, complaint: Complaint, now: datetime) -> None:
+    """The responsible region takes a complaint up. `complaint` is changed in place; the caller stores it."""
+    category = context.federation.complaint_category(complaint.request.category)
+    if complaint.origin_region != context.region:
+        escalation.raised_on_the_way(complaint, context.federation.working_hours, now)
+    complaint.severity = category.severity
+    set_deadlines(context.federation, complaint, category, from_timestamp(complaint.create_time))
+    if not complaint.parent:  # otherwise that is the business of the case, and the item names its department
+        note_earlier(tx, complaint)
+        complaint.department.CopyFrom(category.departments[0].name)  # the first of them leads
+    note_unassigned(tx, context, complaint)
+    complaint.version = 1
+    known = complaint.level
+    rules.enter(complaint, rules.IN_PROGRESS, now=now, region=context.region, reason="taken up")
+    rules.hand_over(complaint, context.region, rules.WORKING, now)
+    meet(complaint, (rules.ACKNOWLEDGE,), now)
+    escalation.take_up(complaint, now, context.region)
+    join_group(tx, context, complaint, now)
+    escalation.raise_due(complaint, context.federation.working_hours, now, context.region)
+    watch(tx, context, complaint)
+    is_heard_of = complaint.origin_region == context.region
+    note_reached(tx, context, complaint, known, now, wait=timedelta() if is_heard_of else _HEARD_BEHIND)
+
+
+def note_unassigned(tx: Transaction, context: RegionContext, complaint: Complaint) -> None:
+    """Notes, where the number is of this region, whether a line here has it. Changes the complaint in place."""
+    if complaint.home_region == context.region:
+        complaint.number_unassigned = not is_number_in_use(tx, complaint.request.number)
+
+
+def join_group(tx: Transaction, context: RegionContext, complaint: Complaint, now: datetime) -> None:
+    """A complaint that is one of many alike belongs to their group; with the one that makes a group all are raised.
+
+    `complaint` is changed in place; the caller stores it. No other work item of its case is touched.
+    """
+    complaint.ClearField("group_id")
+    rule = group_rule(context.federation, context.region)
+    group = find_group(tx, complaint, rule) if rule is not None else None
+    if group is None:
+        return
+    escalation.grouped(complaint, group.group_id, now, context.region)
+    for ticket_id in group.others:
+        row = find_complaint(tx, ticket_id)
+        if row is not None:  # otherwise made unreadable since
+            before = _copy(row.complaint)
+            escalation.grouped(row.complaint, group.group_id, now, context.region)
+            keep_and_tell(tx, context, row, before, now)
+
+
+def note_earlier(tx: Transaction, complaint: Complaint) -> None:
+    """Notes what the complaint repeats: those of its number and category in the thirty days before it.
+
+    The home region of the number, where that took it in, may know more of them than this one.
+    """
+    number, category = complaint.request.number, complaint.request.category
+    known = known_around(tx, number, category, from_timestamp(complaint.create_time), complaint.ticket_id)
+    earlier = repeated_by(filing_of(complaint), known)
+    if len(earlier) > complaint.repeats:
+        complaint.repeat_of, complaint.repeats = earlier[0], len(earlier)
+
+
+def apply_command(tx: Transaction, context: RegionContext, command: ComplaintCommand, now: datetime) -> Complaint:
+    """Does what the origin region asks. Raises Refused before the first write."""
+    row = require_complaint(tx, command.ticket_id)
+    complaint, known = row.complaint, row.complaint.level
+    what = command.WhichOneof("command")
+    if complaint.HasField("returned") and what not in _OF_THE_CASE:  # the region that leads it has it by now
+        raise Refused(Reason.REASON_COMPLAINT_NOT_RESPONSIBLE, region=complaint.origin_region)
+    talks = what in ("respond", "attach")
+    rules.require_room(complaint, command.ByteSize(), rules.TALK_LIMIT if talks else 0)
+    match what:
+        case "respond":
+            _customer_says(context, complaint, command, now)
+        case "accept":
+            rules.require_state(complaint, "accept", rules.RESOLVED)
+            complaint.rating = command.accept.rating
+            rules.enter(complaint, rules.CLOSED, now=now, region=context.region, reason="accepted by the customer")
+            accepted(tx, context, complaint, now)
+        case "refuse":
+            _refuse(context, complaint, command, now)
+        case "withdraw":
+            rules.require_state(complaint, "withdraw", rules.ACKNOWLEDGED, rules.IN_PROGRESS, rules.PENDING)
+            rules.note(complaint, _author(complaint, command), command.withdraw.reason, now)
+            rules.enter(complaint, rules.CANCELLED, now=now, region=context.region, reason="withdrawn by the customer")
+        case "attach":
+            rules.attach(complaint, command.attach.attachment, complaint.origin_region, now)
+            _customer_has_answered(context, complaint, now)
+        case "expedite":
+            rules.require_expeditable(complaint, now)
+            complaint.expedites.add(time=to_timestamp(now), staff_id=command.requester.staff_id)
+            complaint.deadlines.append(haste(context.federation, complaint, now))
+        case "ask_for_regulator":
+            rules.require_state(
+                complaint, "ask for the regulator", rules.ACKNOWLEDGED, rules.IN_PROGRESS, rules.PENDING, rules.HELD
+            )
+            escalation.ask_for_regulator(complaint, now, context.region)
+        case "raised":
+            _raised_elsewhere(tx, context, complaint, command)
+            known = complaint.level
+        case "recall" | "repeats":
+            _first_contact_says(context, complaint, command, now)
+        case "share" | "reopen" | "conclude":
+            _case_says(context, complaint, command, now)
+        case _:
+            raise Refused(Reason.REASON_REQUEST_INVALID, field="command", problem="none is set")
+    rules.count_decision(complaint)
+    watch(tx, context, complaint)
+    note_reached(tx, context, complaint, known, now)
+    change_complaint(tx, complaint, now)
+    return complaint
+
+
+def respond(
+    tx: Transaction,
+    context: RegionContext,
+    ticket_id: str,
+    staff_id: str,
+    text: str,
+    now: datetime,
+    *,
+    asks: bool,
+    asks_region: str = "",
+) -> Complaint:
+    """The responsible department answers, or asks the customer, for whom the internal clock then waits, or another
+    region, for which it does not.
+
+    The classification desk may ask the customer, too; nobody is at work yet, and no clock waits.
+    """
+    row = require_owned(tx, context, ticket_id)
+    complaint, before = row.complaint, _copy(row.complaint)
+    if is_with_desk := asks and rules.is_unclassified(complaint):
+        rules.require_open(complaint, "respond")
+    else:
+        rules.require_state(complaint, "respond", rules.IN_PROGRESS, *(() if asks or asks_region else (rules.PENDING,)))
+    rules.require_room(complaint, len(text.encode()), rules.TALK_LIMIT)
+    if asks_region:
+        require_other_party(complaint, asks_region, context.region)
+    rules.note(complaint, f"{context.region}/{staff_id}", text, now, asks_customer=asks, asks_region=asks_region)
+    if asks_region:
+        rules.go_on(complaint, now)
+    elif not is_with_desk:
+        meet(complaint, (rules.FIRST_RESPONSE, rules.EXPEDITE), now)
+    if is_with_desk:
+        notices.tell_asked(tx, complaint, now)
+    elif asks:
+        rules.enter(complaint, rules.PENDING, now=now, region=context.region, reason="customer asked")
+        rules.hand_over(complaint, "", rules.WAITING_FOR_CUSTOMER, now)
+    keep_and_tell(tx, context, row, before, now)
+    return complaint
+
+
+def attach(
+    tx: Transaction, context: RegionContext, ticket_id: str, attachment: ComplaintAttachment, now: datetime
+) -> Complaint:
+    """The responsible department adds a file."""
+    row = require_owned(tx, context, ticket_id)
+    complaint, before = row.complaint, _copy(row.complaint)
+    rules.attach(complaint, attachment, context.region, now)
+    keep_and_tell(tx, context, row, before, now)
+    return complaint
+
+
+def propose(
+    tx: Transaction, context: RegionContext, ticket_id: str, staff_id: str, resolution: Resolution, now: datetime
+) -> Complaint:
+    """The responsible department proposes a resolution, which answers the complaint unless the customer refuses it."""
+    row = require_owned(tx, context, ticket_id)
+    complaint, before = row.complaint, _copy(row.complaint)
+    rules.require_state(complaint, "propose", rules.IN_PROGRESS, rules.PENDING)
+    cases.require_done(complaint)
+    context.federation.require_resolution_cause(resolution.cause_code)
+    rules.require_resolution(resolution, context.currency)
+    if resolution.amount.minor_units:
+        business, regions = context.federation.business(BUSINESS), (context.region, complaint.home_region)
+        require_amounts(context, business, {"amount": resolution.amount.minor_units}, regions)
+    items.require_no_money(complaint, resolution)
+    rules.require_room(complaint, resolution.ByteSize())
+    end_pause(context, complaint, now)
+    resolution.author = f"{context.region}/{staff_id}"
+    resolution.time.CopyFrom(to_timestamp(now))
+    complaint.resolution.CopyFrom(resolution)
+    meet(complaint, (rules.FIRST_RESPONSE, rules.RESOLVE, rules.LEGAL, rules.EXPEDITE), now)
+    rules.enter(complaint, rules.IN_PROGRESS, now=now, region=context.region, reason="no answer needed")
+    rules.enter(complaint, rules.RESOLVED, now=now, region=context.region, reason="resolution proposed")
+    if complaint.parent:  # the customer is asked about the case, by the region that leads it and when it has all items
+        rules.hand_over(complaint, complaint.origin_region, rules.WAITING_FOR_REGION, now)
+    else:
+        rules.hand_over(complaint, "", rules.WAITING_FOR_CUSTOMER, now)
+    keep_and_tell(tx, context, row, before, now)
+    failpoints.reach("complaint-proposed.before-commit")
+    return complaint
+
+
+def escalation_is_due(tx: Transaction, context: RegionContext, row: ComplaintRow, now: datetime) -> None:
+    """A level is due at the responsible region."""
+    complaint, known, before = row.complaint, row.complaint.level, _copy(row.complaint)
+    escalation.raise_due(complaint, context.federation.working_hours, now, context.region)
+    failpoints.reach("complaint-raised.before-commit")
+    if complaint.level == known:
+        watch(tx, context, complaint)
+        return
+    keep_and_tell(tx, context, row, before, now)
+
+
+def raise_for_administrator(
+    tx: Transaction, context: RegionContext, row: ComplaintRow, wanted: escalation.AdministratorsWish, now: datetime
+) -> Complaint:
+    """An administrator of the federation raises a complaint of this region. Raises Refused."""
+    complaint, before = row.complaint, _copy(row.complaint)
+    escalation.raise_for_administrator(complaint, wanted, now, context.region)
+    keep_and_tell(tx, context, row, before, now)
+    return complaint
+
+
+def require_owned(tx: Transaction, context: RegionContext, ticket_id: str) -> ComplaintRow:
+    """A complaint that this region answers for. Raises Refused with COMPLAINT_NOT_FOUND, COMPLAINT_NOT_RESPONSIBLE."""
+    row = require_complaint(tx, ticket_id)
+    if row.complaint.owner_region != context.region:
+        raise Refused(Reason.REASON_COMPLAINT_NOT_RESPONSIBLE, region=row.complaint.owner_region)
+    return row
+
+
+def watch(tx: Transaction, context: RegionContext, complaint: Complaint) -> None:
+    """Sets the timer for the next level, or takes it away where nothing raises the complaint by itself."""
+    timer_id = f"{ESCALATION_TIMER}/{complaint.ticket_id}"
+    due = escalation.next_due(complaint, context.federation.working_hours)
+    if due is None:
+        cancel_timer(tx, timer_id)
+    else:
+        set_timer(tx, timer_id, kind=ESCALATION_TIMER, subject=complaint.ticket_id, due=due)
+
+
+def forget(tx: Transaction, complaint: Complaint) -> None:
+    """Another region has taken the complaint up, and raises it from now on."""
+    cancel_timer(tx, f"{ESCALATION_TIMER}/{complaint.ticket_id}")
+
+
+def note_reached(
+    tx: Transaction,
+    context: RegionContext,
+    complaint: Complaint,
+    known: int,
+    now: datetime,
+    *,
+    wait: timedelta = timedelta(),
+) -> None:
+    """Each level that this region has raised the complaint to has one row, and one in the audit chain; the
+    escalation recipients are told, after a wait.
+    """
+    reached = [each for each in complaint.escalations if each.level > known and each.region == context.region]
+    note_escalations(tx, complaint.ticket_id, reached)
+    notify_recipients(tx, context, complaint, reached, now, due=now + wait)
+    for each in reached:
+        audit.append(
+            tx,
+            now=now,
+            actor=f"region/{context.region}",
+            action="EscalateComplaint",
+            subject=complaint.ticket_id,
+            detail=f"level {each.level}, {EscalationTrigger.Name(each.trigger)}",
+        )
+
+
+def _customer_says(context: RegionContext, complaint: Complaint, command: ComplaintCommand, now: datetime) -> None:
+    """An answer of the customer starts the internal clock again where it had stopped; a question to a region not."""
+    if not rules.is_unclassified(complaint):  # to that the customer may add what it is about
+        rules.require_state(complaint, "respond", rules.IN_PROGRESS, rules.PENDING, rules.HELD)
+    rules.require_open(complaint, "respond")
+    said = command.respond
+    if said.asks_region:
+        require_other_party(complaint, said.asks_region, complaint.origin_region)
+    rules.note(complaint, _author(complaint, command), said.text, now, asks_region=said.asks_region)
+    if not said.asks_region:
+        _customer_has_answered(context, complaint, now)
+    elif complaint.state == rules.IN_PROGRESS:
+        rules.go_on(complaint, now)
+
+
+def _customer_has_answered(context: RegionContext, complaint: Complaint, now: datetime) -> None:
+    if complaint.state == rules.PENDING:
+        _goes_on(context, complaint, now)
+
+
+def _goes_on(context: RegionContext, complaint: Complaint, now: datetime) -> None:
+    """The customer, who was waited for, has answered."""
+    end_pause(context, complaint, now)
+    rules.enter(complaint, rules.IN_PROGRESS, now=now, region=context.region, reason="customer answered")
+    rules.go_on(complaint, now)
+
+
+def _case_says(context: RegionContext, complaint: Complaint, command: ComplaintCommand, now: datetime) -> None:
+    items.require_item(complaint)
+    if command.HasField("share"):
+        if items.share(complaint, command, now):
+            _goes_on(context, complaint, now)
+    elif command.HasField("reopen"):
+        rules.require_state(complaint, "reopen", rules.RESOLVED)
+        reopen(complaint)  # what counts as met gets no time back
+        end_pause(context, complaint, now)
+        items.open_again(context, complaint, now)
+    else:
+        items.conclude(context, complaint, now)
+
+
+def _first_contact_says(context: RegionContext, complaint: Complaint, command: ComplaintCommand, now: datetime) -> None:
+    if command.HasField("repeats"):
+        escalation.joined(complaint, command.repeats, now, context.region)
+    else:
+        _recalled(context, complaint, now)
+
+
+def _recalled(context: RegionContext, complaint: Complaint, now: datetime) -> None:
+    """It is about something else: the origin region has it, and counts it."""
+    rules.require_open(complaint, "recall")
+    if complaint.state in (rules.HELD, rules.RESOLVED):  # from where TMF621 leads back to work only
+        rules.enter(complaint, rules.IN_PROGRESS, now=now, region=context.region, reason="classified anew")
+    rules.enter(complaint, rules.CANCELLED, now=now, region=context.region, reason="classified anew")
+    complaint.owner_region = complaint.origin_region
+
+
+def _refuse(context: RegionContext, complaint: Complaint, command: ComplaintCommand, now: datetime) -> None:
+    rules.require_state(complaint, "refuse", rules.RESOLVED)
+    rules.note(complaint, _author(complaint, command), command.refuse.reason, now)
+    complaint.refusals += 1
+    reopen(complaint)
+    end_pause(context, complaint, now)
+    rules.enter(complaint, rules.IN_PROGRESS, now=now, region=context.region, reason="refused by the customer")
+    rules.go_on(complaint, now)
+    escalation.refuse(complaint, now, context.region, to_regulator=command.refuse.to_regulator)
+    escalation.repeated(complaint, now, context.region)  # as it may have become known once it was resolved
+
+
+def end_pause(context: RegionContext, complaint: Complaint, now: datetime) -> None:
+    """Where the customer was waited for, or the case of an item that was done, what is still open gets that time back.
+
+    Of a done item the custody stays as it is, until it is opened again.
+    """
+    last = complaint.custody[-1]
+    start = from_timestamp(last.start_time)
+    waited = last.reason == rules.WAITING_FOR_CUSTOMER or complaint.state == rules.RESOLVED
+    if waited and now > start:
+        resume(complaint, Pause(start, now), context.federation.working_hours)
+        complaint.expected_resolution_time.CopyFrom(to_timestamp(promised(complaint)))
+
+
+def _raised_elsewhere(tx: Transaction, context: RegionContext, complaint: Complaint, command: ComplaintCommand) -> None:
+    """The origin region has raised it while this one could not be reached; it has told the escalation recipients.
+
+    What this region has found too, and has told nobody of yet, is that region's: each level is told of by one.
+    """
+    raised = command.raised
+    if raised.reason:
+        rules.note(complaint, raised.administrator, raised.reason, from_timestamp(raised.escalation.time))
+    theirs = forgo(tx, complaint.ticket_id, raised.escalation.level)
+    remove_escalations(tx, complaint.ticket_id, theirs)
+    for each in complaint.escalations:
+        is_theirs = each.level in theirs and each.region == context.region
+        # When it was raised, and by what, is that region's word.
+        if is_theirs or (each.level, each.region) == (raised.escalation.level, raised.escalation.region):
+            level = each.level
+            each.CopyFrom(raised.escalation)
+            each.level = level
+    if rules.is_final(complaint) or complaint.state == rules.RESOLVED:
+        return
+    for level in range(complaint.level + 1, min(raised.escalation.level, escalation.REGULATOR) + 1):
+        each = complaint.escalations.add()
+        each.CopyFrom(raised.escalation)
+        each.level = level
+        complaint.level = level
+
+
+def keep_and_tell(tx: Transaction, context: RegionContext, row: ComplaintRow, before: Complaint, now: datetime) -> None:
+    """Stores what nobody waits for in a receipt, and tells the customer, or the region that tells the customer."""
+    complaint = row.complaint
+    rules.count_decision(complaint)
+    watch(tx, context, complaint)
+    note_reached(tx, context, complaint, before.level, now)
+    change_complaint(tx, complaint, now)
+    if complaint.origin_region == context.region:
+        if not complaint.parent:
+            notices.tell_changed(tx, before, complaint, now)
+        return
+    send_about(
+        tx,
+        context,
+        facts(complaint),
+        EnvelopeKind.ENVELOPE_KIND_COMPLAINT_UPDATE,
+        ComplaintUpdate(complaint=complaint),
+        now,
+        envelope_id=f"{complaint.ticket_id}@{complaint.version}",
+        region=complaint.origin_region,
+        traceparent=row.traceparent,
+    )
+
+
+def _author(complaint: Complaint, command: ComplaintCommand) -> str:
+    return f"{complaint.origin_region}/{command.requester.staff_id}"
+
+
+def _copy(complaint: Complaint) -> Complaint:
+    copy = Complaint()
+    copy.CopyFrom(complaint)
+    return copy

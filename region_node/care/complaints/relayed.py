@@ -1,0 +1,120 @@
+"""What arrives about complaints in envelopes, and what their receipts do."""
+
+from datetime import datetime
+
+from gateway.api.region.v1.complaint_envelopes_pb2 import ComplaintCommand, ComplaintFiling, ComplaintUpdate
+from gateway.api.region.v1.complaint_pb2 import Complaint
+from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, EnvelopeKind, Outcome, ReceiptContent
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.errors import Refused
+from gateway.process import failpoints
+from gateway.relay.border import Command, Kinds, SlowQuery
+from gateway.relay.envelopes import Answer
+from gateway.store.port import Transaction
+from region_node.care.complaints import attaching, cases, handling, owner, remote_repeats, rules
+from region_node.care.complaints.attachment_contents import KIND, AttachmentApplication
+from region_node.care.complaints.followed import COMPLAINT
+from region_node.care.complaints.keeping import add_complaint
+from region_node.care.complaints.rows import ComplaintRow
+from region_node.care.complaints.taxonomy import owner_of
+from region_node.node.context import RegionContext
+from region_node.node.payloads import parse, received, refusal_of
+from region_node.tickets import border
+
+
+class ComplaintEnvelopes:
+    """The kinds of envelope that complaints use."""
+
+    def __init__(self, context: RegionContext, attachments: AttachmentApplication) -> None:
+        self._context = context
+        self._attachments = attachments
+
+    def kinds(self) -> Kinds:
+        """How each kind is acted on here, and what its receipt does here."""
+        return {
+            EnvelopeKind.ENVELOPE_KIND_COMPLAINT_FILED: Command(self._filed, self._filing_answered),
+            EnvelopeKind.ENVELOPE_KIND_COMPLAINT_COMMAND: Command(self._commanded, self._command_answered),
+            EnvelopeKind.ENVELOPE_KIND_COMPLAINT_UPDATE: Command(self._updated, self._update_answered),
+            KIND: SlowQuery(self._attachments.answer),
+        }
+
+    def _filed(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
+        """An origin region hands in a complaint for which this region is responsible."""
+        complaint = received(ComplaintFiling, content.payload).complaint
+        border.require_filing(COMPLAINT, complaint, content, now, is_untouched=not complaint.HasField("resolution"))
+        rules.require_level(complaint, now)
+        if complaint.parent:
+            _require_item(self._context, complaint)
+        else:
+            self._require_responsible(complaint)
+        border.require_unknown(COMPLAINT, tx, complaint)
+        rules.require_room(complaint, 0)
+        owner.take_up(tx, self._context, complaint, now)
+        row = ComplaintRow(complaint, content.traceparent)
+        add_complaint(tx, row, 0, now)
+        remote_repeats.spread(tx, self._context, row, now)
+        return border.accepted(complaint)
+
+    def _filing_answered(
+        self, tx: Transaction, content: EnvelopeContent, receipt: ReceiptContent, now: datetime
+    ) -> None:
+        failpoints.reach("complaint-answered.before-commit")
+        if receipt.outcome != Outcome.OUTCOME_ACCEPTED:
+            handling.keep(tx, self._context, content.subject, refusal_of(receipt), now)
+        elif (snapshot := border.answered(COMPLAINT, tx, content, receipt, now)) is not None:
+            handling.adopt(tx, self._context, snapshot, now)
+
+    def _commanded(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
+        """An origin region passes on what the customer says."""
+        command = received(ComplaintCommand, content.payload)
+        known = border.commanded(COMPLAINT, tx, self._context.region, command.ticket_id, content)
+        border.require_author(command.requester.staff_id)
+        return border.decided(known, lambda: self._decide(tx, command, now))
+
+    def _decide(self, tx: Transaction, command: ComplaintCommand, now: datetime) -> Complaint:
+        texts = {
+            "respond": command.respond.text,
+            "refuse": command.refuse.reason,
+            "withdraw": command.withdraw.reason,
+        }
+        border.require_text(command.WhichOneof("command"), texts, rules.NOTE_LIMIT)
+        return owner.apply_command(tx, self._context, command, now)
+
+    def _command_answered(
+        self, tx: Transaction, content: EnvelopeContent, receipt: ReceiptContent, now: datetime
+    ) -> None:
+        refused = None if receipt.outcome == Outcome.OUTCOME_ACCEPTED else refusal_of(receipt)
+        snapshot = border.answered(COMPLAINT, tx, content, receipt, now)
+        asked = parse(ComplaintCommand, content.payload)
+        handling.settle_command(tx, self._context, content.id, asked, snapshot, refused, now)
+        if asked.HasField("attach"):
+            attaching.answered(tx, self._context, asked, refused, now)
+
+    def _updated(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
+        """The responsible region has a new version of a complaint of which this region is the first contact."""
+        snapshot = received(ComplaintUpdate, content.payload).complaint
+        if border.updated(COMPLAINT, tx, snapshot, content, now):
+            handling.adopt(tx, self._context, snapshot, now)
+        failpoints.reach("complaint-updated.before-commit")
+        return Answer(Outcome.OUTCOME_ACCEPTED)
+
+    def _update_answered(
+        self, tx: Transaction, content: EnvelopeContent, receipt: ReceiptContent, now: datetime
+    ) -> None:
+        """The origin region has it."""
+
+    def _require_responsible(self, complaint: Complaint) -> None:
+        """The taxonomy and the number plan in force name this region. Raises Refused."""
+        context = self._context
+        category = context.federation.complaint_category(complaint.request.category)
+        home = context.federation.number_plan.home_of(complaint.request.number)
+        found = owner_of(category, complaint.request, handling=complaint.origin_region, home=home)
+        if (found, complaint.owner_region) != (context.region, context.region):
+            raise Refused(Reason.REASON_COMPLAINT_NOT_RESPONSIBLE, region=found)
+
+
+def _require_item(context: RegionContext, complaint: Complaint) -> None:
+    """A work item is where its case says; what region has no business with it returns it. Raises Refused."""
+    parent, number = cases.parent_of(complaint.ticket_id)
+    if not number or complaint.parent != parent or complaint.owner_region != context.region or complaint.items:
+        raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="no work item of that case")

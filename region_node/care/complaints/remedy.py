@@ -1,0 +1,152 @@
+"""The money of an accepted resolution: what is ordered for it, and how it stands by what became of the order. Pure."""
+
+from datetime import datetime
+
+from gateway.api.region.v1.complaint_pb2 import Complaint, Remedy, RemedyState
+from gateway.api.region.v1.order_pb2 import Order, OrderError, OrderRequest, Party
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.api.types.v1.types_pb2 import Applicant, Requester
+from gateway.errors import Refused
+from gateway.time.clock import from_timestamp, to_timestamp
+from region_node.business.orders.rules import COMPLETED, TEXT_LIMIT, is_final
+from region_node.care.complaints import rules
+from region_node.care.complaints.deadlines import due_of, find, is_met, meet
+
+BUSINESS = "COMPLAINT_REMEDY"
+AGREED = RemedyState.REMEDY_STATE_AGREED
+ORDERED = RemedyState.REMEDY_STATE_ORDERED
+BOOKED = RemedyState.REMEDY_STATE_BOOKED
+REFUSED = RemedyState.REMEDY_STATE_REFUSED
+SETTLED = RemedyState.REMEDY_STATE_SETTLED
+SETTLE = "settle"
+"""What staff of the responsible region have to do with money that the home region has refused."""
+_ORDER = "order the remedy"
+# Who acts for each party of an order: its home region, else the responsible region, whose node has placed it.
+_AT_HOME = frozenset({Party.PARTY_HOME_STAFF, Party.PARTY_HOME_REGION})
+
+
+def state_name(state: RemedyState.ValueType) -> str:
+    """In a word, for example `booked`."""
+    return RemedyState.Name(state).removeprefix("REMEDY_STATE_").lower()
+
+
+def brings_money(complaint: Complaint) -> bool:
+    """Whether what was proposed last is a refund or a credit."""
+    return complaint.resolution.remedy in rules.OF_MONEY
+
+
+def agree(complaint: Complaint, now: datetime) -> None:
+    """The customer has accepted a resolution that brings money: it is to be ordered."""
+    money, resolution = complaint.remedy, complaint.resolution
+    money.remedy, money.attempt = resolution.remedy, 1
+    money.amount.CopyFrom(resolution.amount)
+    _stand(complaint, AGREED, now, complaint.owner_region, _ORDER)
+
+
+def request_id(complaint: Complaint) -> str:
+    """The id of the request that orders the money: the same attempt is the same order, however often it is made."""
+    return f"{complaint.ticket_id.replace('/', '.')}.{complaint.remedy.attempt}"
+
+
+def ticket_id_of(order_id: str) -> str:
+    """The ticket id of the complaint for which a node has placed an order; no part of a ticket id has a dot."""
+    return order_id.rpartition("/")[2].rpartition(".")[0].replace(".", "/")
+
+
+def order_for(complaint: Complaint) -> OrderRequest:
+    """What is ordered. The requester is who proposed the resolution, so that somebody else reviews the order."""
+    money, resolution = complaint.remedy, complaint.resolution
+    settlement = "refund" if money.remedy == Remedy.REMEDY_REFUND else "offset"
+    return OrderRequest(
+        business=BUSINESS,
+        number=complaint.request.number,
+        applicant=Applicant.APPLICANT_REGION,
+        characteristics={
+            "ticket_id": complaint.ticket_id,
+            "cause": resolution.cause_code,
+            "amount": str(money.amount.minor_units),
+            "settlement": settlement,
+            "reason": resolution.text[:TEXT_LIMIT],
+        },
+        requester=Requester(staff_id=resolution.author.rpartition("/")[2]),
+    )
+
+
+def follow(complaint: Complaint, order: Order, now: datetime) -> bool:
+    """Takes over how the order of the money stands. False where nothing is new, or it is no longer that order."""
+    money = complaint.remedy
+    is_its = order.id.rpartition("/")[2] == request_id(complaint)
+    if money.state not in (AGREED, ORDERED) or not is_its:
+        return False
+    before = money.SerializeToString(deterministic=True)
+    money.order_id = order.id
+    if order.state == COMPLETED:
+        money.ClearField("error")
+        booked = from_timestamp(order.completion_time)
+        _stand(complaint, BOOKED, booked)
+        meet(complaint, (rules.REFUND,), booked)
+    elif is_final(order):
+        refuse(complaint, order.error, now)
+    else:
+        _note_error(complaint, order.error)
+        party = order.awaiting.party
+        region = order.home_region if party in _AT_HOME else complaint.owner_region
+        waits = "" if party == Party.PARTY_FEDERATION else region
+        _stand(complaint, ORDERED, now, waits, order.awaiting.action)
+    return money.SerializeToString(deterministic=True) != before
+
+
+def refuse(complaint: Complaint, error: OrderError, now: datetime) -> None:
+    """The money was not booked: staff of the responsible region have to act, and see why."""
+    _note_error(complaint, error)
+    _stand(complaint, REFUSED, now, complaint.owner_region, SETTLE)
+
+
+def order_again(complaint: Complaint, now: datetime) -> None:
+    """Has it ordered once more: the order before has ended without effect. Raises Refused as `_require_refused`."""
+    _require_refused(complaint)
+    money = complaint.remedy
+    money.attempt += 1
+    money.order_id = ""
+    money.ClearField("error")
+    _stand(complaint, AGREED, now, complaint.owner_region, _ORDER)
+
+
+def settle_otherwise(complaint: Complaint, author: str, note: str, now: datetime) -> None:
+    """Staff have given it in another way. Raises Refused as `_require_refused`."""
+    _require_refused(complaint)
+    complaint.remedy.note, complaint.remedy.author = note, author
+    meet(complaint, (rules.REFUND,), now)
+    _stand(complaint, SETTLED, now)
+
+
+def due(complaint: Complaint) -> datetime | None:
+    """When somebody has to have acted: what was refused is due since then. None where nothing is, or has no limit."""
+    money, limit = complaint.remedy, find(complaint, rules.REFUND)
+    if money.state == REFUSED:
+        return from_timestamp(money.state_time)
+    if money.state not in (AGREED, ORDERED) or limit is None or is_met(limit):
+        return None
+    return due_of(limit)
+
+
+def _require_refused(complaint: Complaint) -> None:
+    """Raises Refused with REMEDY_STATE_FORBIDS unless the home region has refused the money."""
+    if complaint.remedy.state != REFUSED:
+        raise Refused(Reason.REASON_REMEDY_STATE_FORBIDS, state=state_name(complaint.remedy.state))
+
+
+def _note_error(complaint: Complaint, error: OrderError) -> None:
+    complaint.remedy.ClearField("error")
+    if error.reason:
+        complaint.remedy.error.CopyFrom(error)
+
+
+def _stand(
+    complaint: Complaint, state: RemedyState.ValueType, now: datetime, region: str = "", action: str = ""
+) -> None:
+    money = complaint.remedy
+    if money.state != state:
+        money.state = state
+        money.state_time.CopyFrom(to_timestamp(now))
+    money.awaiting_region, money.awaiting_action = region, action

@@ -1,0 +1,271 @@
+"""Complaints and their events, as stored."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from gateway.api.region.v1.complaint_pb2 import Complaint, ComplaintState, Escalation
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.errors import Refused
+from gateway.store import vault
+from gateway.store.port import Transaction, Value
+from gateway.time.clock import from_timestamp, to_microseconds
+from gateway.wording.masking import masked_number, prints_masked
+from region_node.care.complaints import remedy, rules
+from region_node.care.complaints.deadlines import due_of, find, is_met
+from region_node.customers.known_statuses import NOT_RESTRICTED
+from region_node.node.subjects import number_index
+from region_node.records.listing import Page
+from region_node.records.stored import Events, Records
+
+KIND = "complaint"
+COMPLAINT_SUBJECTS = "complaint/"
+_ABOUT = "ticket_id, state, origin_region, owner_region, due, traceparent, parent"
+
+
+def complaint_subject(ticket_id: str) -> str:
+    """Under whose key a complaint is sealed, and what is told of it to other processes."""
+    return COMPLAINT_SUBJECTS + ticket_id
+
+
+@dataclass(frozen=True)
+class ComplaintRow:
+    """A complaint and the trace to which all its envelopes belong."""
+
+    complaint: Complaint = field(repr=False)
+    traceparent: str
+
+
+@dataclass(frozen=True)
+class ComplaintChanged:
+    """Published when a complaint was stored."""
+
+    ticket_id: str
+
+    @property
+    def about(self) -> str:
+        """What other processes on the same database are told."""
+        return complaint_subject(self.ticket_id)
+
+
+@prints_masked(number=masked_number)
+@dataclass(frozen=True)
+class ComplaintFilter:
+    """Which complaints are listed; empty values restrict nothing. `operator` sees its own, and those that are owned."""
+
+    region: str
+    operator: str = ""
+    states: Sequence[ComplaintState.ValueType] = ()
+    category: str = ""
+    number: str = ""
+    due_before: datetime | None = None
+    unclassified: bool = False
+
+
+@dataclass(frozen=True)
+class AboutNumber:
+    """A complaint about a number."""
+
+    ticket_id: str
+    state: ComplaintState.ValueType
+    origin_region: str
+    owner_region: str
+    due: int | None
+    traceparent: str
+    parent: str
+
+    @property
+    def is_open(self) -> bool:
+        """Whether something is still to happen: also to one that is closed, while its money is due."""
+        return self.state not in rules.FINAL or self.due is not None
+
+
+COMPLAINT_RECORDS = Records(
+    table="complaints",
+    key="ticket_id",
+    dated="create_time",
+    message=Complaint,
+    row=ComplaintRow,
+    subject=complaint_subject,
+    not_found=lambda ticket_id: Refused(Reason.REASON_COMPLAINT_NOT_FOUND, complaint=ticket_id),
+)
+EVENTS = Events("complaint_events", "ticket_id")
+"""What happened to complaints."""
+
+
+def complaints_about(tx: Transaction, number: str) -> list[AboutNumber]:
+    """The complaints about a number that this region has."""
+    return tx.all(
+        AboutNumber,
+        f"SELECT {_ABOUT} FROM complaints"  # noqa: S608 - no values
+        " WHERE number_index = :number AND number_index <> '' ORDER BY ticket_id",
+        number=number_index(tx, number),
+    )
+
+
+def case_of(tx: Transaction, ticket_id: str) -> list[AboutNumber]:
+    """A complaint and, where it is a case that this region leads, or an item of one, all that belongs to the case."""
+    return tx.all(
+        AboutNumber,
+        f"SELECT {_ABOUT} FROM complaints WHERE :ticket_id IN (ticket_id, parent) ORDER BY ticket_id",  # noqa: S608 - no values
+        ticket_id=ticket_id,
+    )
+
+
+def next_ticket_number(tx: Transaction) -> int:
+    """The number of the next complaint that this region takes in."""
+    known = tx.first(
+        int,
+        "SELECT COALESCE(MAX(ticket_number), 0) FROM (SELECT MAX(ticket_number) AS ticket_number FROM complaints"
+        " UNION ALL SELECT ticket_number FROM purged_tickets) AS numbers",
+    )
+    return (known or 0) + 1
+
+
+def find_complaint(tx: Transaction, ticket_id: str) -> ComplaintRow | None:
+    """The complaint as this region has it; None also where it was made unreadable."""
+    return COMPLAINT_RECORDS.find(tx, ticket_id)
+
+
+def require_complaint(tx: Transaction, ticket_id: str) -> ComplaintRow:
+    """The complaint as this region has it. Raises Refused with COMPLAINT_NOT_FOUND."""
+    return COMPLAINT_RECORDS.require(tx, ticket_id)
+
+
+def insert_complaint(tx: Transaction, row: ComplaintRow, ticket_number: int, now: datetime) -> None:
+    """Adds a complaint and its first event."""
+    complaint = row.complaint
+    index = number_index(tx, complaint.request.number)
+    insert_all(tx, [(row, inserted_columns(row, ticket_number, index, None))])
+    _note_change(tx, complaint, now)
+
+
+def insert_all(tx: Transaction, new: Sequence[tuple[ComplaintRow, Mapping[str, Value]]]) -> None:
+    """Adds complaints with their `inserted_columns`, and no events."""
+    COMPLAINT_RECORDS.insert_all(tx, [(each.complaint.ticket_id, each.complaint, columns) for each, columns in new])
+
+
+def inserted_columns(row: ComplaintRow, ticket_number: int, number: str, reference: str | None) -> Mapping[str, Value]:
+    """The columns of a complaint: `number` and `reference` are indexes."""
+    complaint = row.complaint
+    return {
+        "ticket_number": ticket_number,
+        "origin_region": complaint.origin_region,
+        "operator": complaint.operator,
+        "number_index": number,
+        "create_time": to_microseconds(from_timestamp(complaint.create_time)),
+        "traceparent": row.traceparent,
+        "parent": complaint.parent,
+        "external_index": reference,
+        **_changing(complaint),
+    }
+
+
+def update_complaint(tx: Transaction, complaint: Complaint, now: datetime) -> None:
+    """Stores a changed complaint and notes the event."""
+    COMPLAINT_RECORDS.update(tx, complaint.ticket_id, complaint, _changing(complaint))
+    _note_change(tx, complaint, now)
+
+
+def note_escalations(tx: Transaction, ticket_id: str, reached: Sequence[Escalation]) -> None:
+    """Keeps the levels that this region has raised a complaint to. A level reached twice is a defect, and fails."""
+    insert_escalations(tx, escalation_values(ticket_id, reached))
+
+
+def remove_escalations(tx: Transaction, ticket_id: str, levels: Iterable[int]) -> None:
+    """Forgets that this region has raised a complaint to some levels: another one has."""
+    tx.execute_many(
+        "DELETE FROM complaint_escalations WHERE ticket_id = :ticket_id AND level = :level",
+        [{"ticket_id": ticket_id, "level": each} for each in levels],
+    )
+
+
+def escalation_values(ticket_id: str, reached: Iterable[Escalation]) -> Sequence[Mapping[str, Value]]:
+    """What `insert_escalations` stores of the levels of one complaint."""
+    return [
+        {
+            "ticket_id": ticket_id,
+            "level": each.level,
+            "trigger_code": each.trigger,
+            "due": to_microseconds(from_timestamp(each.due)),
+            "time": to_microseconds(from_timestamp(each.time)),
+        }
+        for each in reached
+    ]
+
+
+def insert_escalations(tx: Transaction, rows: Sequence[Mapping[str, Value]]) -> None:
+    """Keeps levels, of whatever complaints. A level reached twice is a defect, and fails."""
+    tx.execute_many(
+        "INSERT INTO complaint_escalations (ticket_id, level, trigger_code, due, time)"
+        " VALUES (:ticket_id, :level, :trigger_code, :due, :time)",
+        rows,
+    )
+
+
+def list_complaints(
+    tx: Transaction, wanted: ComplaintFilter, before: tuple[int, str] | None, limit: int
+) -> Page[Complaint]:
+    """At most `limit` complaints, newest first, older than `before` (creation date in microseconds, ticket id).
+
+    Those of restricted customers are left out.
+    """
+    listed = COMPLAINT_RECORDS.listed(shown=NOT_RESTRICTED)
+    if wanted.operator:
+        listed.only(
+            "(owner_region = :region OR (operator = :operator AND parent = ''))",
+            region=wanted.region,
+            operator=wanted.operator,
+        )
+    listed.in_states(wanted.states)
+    listed.of_number(tx, wanted.number)
+    if wanted.category:
+        listed.by("category = :category", category=wanted.category)
+    if wanted.unclassified:
+        listed.only("ticket_id IN (SELECT ticket_id FROM complaint_figures WHERE category = '')")
+    listed.due_before(wanted.due_before)
+    return COMPLAINT_RECORDS.page(tx, listed, before, limit)
+
+
+def _note_change(tx: Transaction, complaint: Complaint, now: datetime) -> None:
+    EVENTS.note(tx, complaint.ticket_id, event_columns(complaint, now))
+    changed = ComplaintChanged(complaint.ticket_id)
+    tx.publish(changed, about=changed.about)
+
+
+def complaint_sealing(ticket_id: str, content: bytes) -> vault.Sealing:
+    """The content of a complaint, sealed or to be sealed."""
+    return COMPLAINT_RECORDS.sealing(ticket_id, content)
+
+
+def event_columns(complaint: Complaint, time: datetime) -> Mapping[str, Value]:
+    """The columns of the event that a complaint was stored as it is."""
+    return {
+        "version": complaint.version,
+        "state": complaint.state,
+        "level": complaint.level,
+        "time": to_microseconds(time),
+    }
+
+
+def _changing(complaint: Complaint) -> Mapping[str, Value]:
+    return {
+        "owner_region": complaint.owner_region,
+        "category": complaint.request.category,
+        "severity": complaint.severity,
+        "state": complaint.state,
+        "level": complaint.level,
+        "version": complaint.version,
+        "due": _due(complaint),
+        "group_id": complaint.group_id,
+    }
+
+
+def _due(complaint: Complaint) -> int | None:
+    if complaint.HasField("remedy"):
+        money_due = remedy.due(complaint)
+        return None if money_due is None else to_microseconds(money_due)
+    each = find(complaint, rules.RESOLVE)
+    if each is None or is_met(each) or rules.is_final(complaint) or complaint.HasField("returned"):
+        return None
+    return to_microseconds(due_of(each))

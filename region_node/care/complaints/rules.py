@@ -1,0 +1,293 @@
+"""The life of a complaint (TMF621 TroubleTicket), and what a filing must bring. Pure."""
+
+import re
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+from gateway.api.region.v1.complaint_pb2 import (
+    Complaint,
+    ComplaintAttachment,
+    ComplaintChannel,
+    ComplaintNote,
+    ComplaintRequest,
+    ComplaintState,
+    DeadlineKind,
+    Remedy,
+    Resolution,
+    ReturnReason,
+    TimeReason,
+)
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.errors import Refused
+from gateway.time.clock import from_timestamp, to_timestamp
+from region_node.requests.checks import invalid, require_length
+
+ACKNOWLEDGED = ComplaintState.COMPLAINT_STATE_ACKNOWLEDGED
+REJECTED = ComplaintState.COMPLAINT_STATE_REJECTED
+PENDING = ComplaintState.COMPLAINT_STATE_PENDING
+HELD = ComplaintState.COMPLAINT_STATE_HELD
+IN_PROGRESS = ComplaintState.COMPLAINT_STATE_IN_PROGRESS
+CANCELLED = ComplaintState.COMPLAINT_STATE_CANCELLED
+RESOLVED = ComplaintState.COMPLAINT_STATE_RESOLVED
+CLOSED = ComplaintState.COMPLAINT_STATE_CLOSED
+
+WORKING = TimeReason.TIME_REASON_WORKING
+CLOSED_HOURS = TimeReason.TIME_REASON_CLOSED_HOURS
+WAITING_FOR_CUSTOMER = TimeReason.TIME_REASON_WAITING_FOR_CUSTOMER
+WAITING_FOR_REGION = TimeReason.TIME_REASON_WAITING_FOR_REGION
+WAITING_FOR_COORDINATOR = TimeReason.TIME_REASON_WAITING_FOR_COORDINATOR
+
+ACKNOWLEDGE = DeadlineKind.DEADLINE_KIND_ACKNOWLEDGE
+FIRST_RESPONSE = DeadlineKind.DEADLINE_KIND_FIRST_RESPONSE
+RESOLVE = DeadlineKind.DEADLINE_KIND_RESOLVE
+LEGAL = DeadlineKind.DEADLINE_KIND_LEGAL
+EXPEDITE = DeadlineKind.DEADLINE_KIND_EXPEDITE
+REFUND = DeadlineKind.DEADLINE_KIND_REFUND
+
+FINAL = frozenset({REJECTED, CANCELLED, CLOSED})
+
+# TMF621 lifecycle diagram.
+TRANSITIONS: Mapping[ComplaintState.ValueType, frozenset[ComplaintState.ValueType]] = {
+    ACKNOWLEDGED: frozenset({IN_PROGRESS, REJECTED, CANCELLED}),
+    IN_PROGRESS: frozenset({HELD, PENDING, RESOLVED, CANCELLED}),
+    HELD: frozenset({IN_PROGRESS}),
+    PENDING: frozenset({IN_PROGRESS, CANCELLED}),
+    RESOLVED: frozenset({CLOSED, IN_PROGRESS}),
+}
+
+EXPEDITE_INTERVAL = timedelta(hours=1)  # one reminder an hour: more would bury the department
+DESCRIPTION_LIMIT = 4000  # characters
+NOTE_LIMIT = 1000  # characters of whatever is said later
+COMPLAINT_LIMIT = 32 * 1024  # bytes of a complaint: half of what an envelope holds
+ITEM_LIMIT = 44 * 1024  # bytes of a work item: what others say at the same time must find room, and a resolution
+CASE_LIMIT = 256 * 1024  # bytes of a case: it travels in no envelope, and holds what all say
+TALK_LIMIT = 24 * 1024  # bytes of one to which somebody still adds a note: what ends it must always find room
+CODE_LIMIT = 64  # characters of a category's code
+FILE_NAME_LIMIT = 120  # characters
+HIGHEST_RATING = 5
+_HIGHEST_LEVEL = 5
+_ATTACHMENT_BYTES = 1024  # of one attachment's name and the rest: more than any has
+_TICKET_ID = re.compile(r"[a-z][a-z0-9-]*/[0-9a-zA-Z/-]{1,64}", re.ASCII)
+_CAUSE = re.compile(r"[a-z][a-z0-9-]{0,62}", re.ASCII)
+OF_MONEY = frozenset({Remedy.REMEDY_REFUND, Remedy.REMEDY_CREDIT})
+NOT_SAID = frozenset({ReturnReason.RETURN_REASON_UNSPECIFIED, ReturnReason.RETURN_REASON_REFUSED})  # by people
+
+
+def is_final(complaint: Complaint) -> bool:
+    """Whether nothing can happen to the complaint any more."""
+    return complaint.state in FINAL
+
+
+def is_unclassified(complaint: Complaint) -> bool:
+    """Whether nobody has said yet what it is about, so that no department has it."""
+    return not complaint.request.category
+
+
+def is_with_nobody(complaint: Complaint) -> bool:
+    """Whether nobody is named who answers it, until the coordinator has said whose work it is."""
+    last = complaint.custody[-1].reason if complaint.custody else None
+    return last == WAITING_FOR_COORDINATOR and not is_final(complaint)
+
+
+def is_on_its_way(complaint: Complaint) -> bool:
+    """Whether another region is responsible, and has not said yet that it has it: whose number it is, is not known."""
+    return complaint.state == ACKNOWLEDGED and complaint.owner_region not in ("", complaint.origin_region)
+
+
+def was_with_nobody(complaint: Complaint) -> bool:
+    """Whether nobody is named who answers it, nor was since filing."""
+    return is_with_nobody(complaint) and not any(each.region for each in complaint.items)
+
+
+def count_decision(complaint: Complaint) -> None:
+    """One decision more. Before somebody has said what it is about there is no responsible region to count them."""
+    if not is_unclassified(complaint):
+        complaint.version += 1
+
+
+def state_name(state: ComplaintState.ValueType) -> str:
+    """The TMF621 name, for example `inProgress`."""
+    head, *rest = ComplaintState.Name(state).removeprefix("COMPLAINT_STATE_").lower().split("_")
+    return head + "".join(word.capitalize() for word in rest)
+
+
+def enter(complaint: Complaint, state: ComplaintState.ValueType, *, now: datetime, region: str, reason: str) -> None:
+    """Takes the complaint into a state and notes it; entering the state it is in changes nothing.
+
+    Raises ValueError for a transition that TMF621 does not allow: a defect, since callers check first.
+    """
+    if state == complaint.state:
+        return
+    if complaint.state and state not in TRANSITIONS.get(complaint.state, ()):
+        raise ValueError(f"a complaint does not go from {state_name(complaint.state)} to {state_name(state)}")
+    complaint.state = state
+    complaint.state_changes.add(state=state, time=to_timestamp(now), region=region, reason=reason)
+
+
+def hand_over(complaint: Complaint, region: str, reason: TimeReason.ValueType, now: datetime) -> None:
+    """From now on a region has it, or the customer (an empty one). Clocks of regions differ: no time is given twice."""
+    if complaint.custody:
+        last = complaint.custody[-1]
+        if (last.region, last.reason) == (region, reason):
+            return
+        now = max(now, from_timestamp(last.start_time))
+    complaint.custody.add(region=region, reason=reason, start_time=to_timestamp(now))
+
+
+def require_state(complaint: Complaint, action: str, *states: ComplaintState.ValueType) -> None:
+    """Raises Refused with COMPLAINT_STATE_FORBIDS unless the complaint is in one of the states.
+
+    With COMPLAINT_UNCLASSIFIED where the reason is that nobody has said yet what it is about.
+    """
+    if complaint.state not in states:
+        if is_unclassified(complaint) and not is_final(complaint):
+            raise Refused(Reason.REASON_COMPLAINT_UNCLASSIFIED)
+        raise Refused(Reason.REASON_COMPLAINT_STATE_FORBIDS, state=state_name(complaint.state), action=action)
+
+
+def require_expeditable(complaint: Complaint, now: datetime) -> None:
+    """Raises Refused where nobody works on it, and within an hour of the last reminder."""
+    require_state(complaint, "expedite", ACKNOWLEDGED, IN_PROGRESS, HELD)
+    if complaint.expedites and now - from_timestamp(complaint.expedites[-1].time) < EXPEDITE_INTERVAL:
+        raise Refused(Reason.REASON_COMPLAINT_EXPEDITED_RECENTLY)
+
+
+def require_open(complaint: Complaint, action: str) -> None:
+    """Raises Refused with COMPLAINT_STATE_FORBIDS for one to which nothing can happen any more."""
+    if is_final(complaint):
+        raise Refused(Reason.REASON_COMPLAINT_STATE_FORBIDS, state=state_name(complaint.state), action=action)
+
+
+def require_room(complaint: Complaint, more: int, limit: int = 0) -> None:
+    """Raises Refused with MESSAGE_TOO_LARGE where so many bytes more would make it larger than the limit.
+
+    Without one it is that of a complaint, of a work item or of a case.
+    """
+    limit = limit or (CASE_LIMIT if complaint.items else ITEM_LIMIT if complaint.parent else COMPLAINT_LIMIT)
+    require_room_for(complaint.ByteSize(), more, limit)
+
+
+def require_room_for(known: int, more: int, limit: int) -> None:
+    """Raises Refused with MESSAGE_TOO_LARGE where so many bytes more would be more than the limit."""
+    if known + more > limit:
+        raise Refused(Reason.REASON_MESSAGE_TOO_LARGE, limit=str(limit))
+
+
+def require_level(complaint: Complaint, now: datetime) -> None:
+    """Raises Refused with ENVELOPE_INVALID for a complaint of another region that is higher than any level, ever."""
+    if complaint.level > _HIGHEST_LEVEL:
+        raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="no level")
+
+
+def require_filing(request: ComplaintRequest) -> None:
+    """Raises Refused with REQUEST_INVALID unless a filing says what, how it came in, and what is wanted."""
+    require_length("complaint.description", request.description, DESCRIPTION_LIMIT, required=True)
+    if request.channel not in ComplaintChannel.values() or not request.channel:
+        raise invalid("complaint.channel", "not set", "未填写")
+    if request.remedy_sought not in Remedy.values() or not request.remedy_sought:
+        raise invalid("complaint.remedy_sought", "not set", "未填写")
+
+
+def require_resolution(resolution: Resolution, currency: str) -> None:
+    """Raises Refused with REQUEST_INVALID unless it says what, the cause, what the customer gets, and how much.
+
+    Closing needs a cause code: prevention counts by it (specification 2.3.3).
+    """
+    require_length("text", resolution.text, NOTE_LIMIT, required=True)
+    require_cause(resolution.cause_code)
+    if resolution.remedy not in Remedy.values() or not resolution.remedy:
+        raise Refused(Reason.REASON_REQUEST_INVALID, field="remedy", problem="not set")
+    if (resolution.remedy in OF_MONEY) != resolution.HasField("amount"):
+        problem = "needed for a refund or a credit, and only then"
+        raise Refused(Reason.REASON_REQUEST_INVALID, field="amount", problem=problem)
+    if resolution.HasField("amount") and (resolution.amount.minor_units < 1 or resolution.amount.currency != currency):
+        raise Refused(Reason.REASON_REQUEST_INVALID, field="amount", problem=f"not a positive amount of {currency}")
+
+
+def require_cause(cause_code: str) -> None:
+    """Raises Refused with REQUEST_INVALID for what is no code of a cause."""
+    if not _CAUSE.fullmatch(cause_code):
+        problem = "lower-case letters, digits and dashes, beginning with a letter"
+        raise invalid("cause_code", problem, "须以字母开头，由小写字母、数字和连字符组成")
+
+
+def require_rating(rating: int) -> None:
+    """Raises Refused with REQUEST_INVALID for more than five."""
+    if rating > HIGHEST_RATING:
+        raise invalid("rating", f"not 0 to {HIGHEST_RATING}", f"不是0至{HIGHEST_RATING}")
+
+
+def require_return(reason: ReturnReason.ValueType) -> None:
+    """Raises Refused with REQUEST_INVALID for a reason that people do not give."""
+    if reason not in ReturnReason.values() or reason in NOT_SAID:
+        raise Refused(Reason.REASON_REQUEST_INVALID, field="reason", problem="not set")
+
+
+def require_attachable(complaint: Complaint) -> None:
+    """Raises Refused where the complaint has ended, or has no room for another attachment."""
+    if is_final(complaint):
+        raise Refused(Reason.REASON_COMPLAINT_STATE_FORBIDS, state=state_name(complaint.state), action="attach")
+    require_room(complaint, _ATTACHMENT_BYTES, TALK_LIMIT)
+
+
+def require_ticket_id(ticket_id: str) -> None:
+    """Raises Refused with REQUEST_INVALID for what cannot be a ticket id, and must not stand in the audit chain as
+    one.
+    """
+    if not _TICKET_ID.fullmatch(ticket_id):
+        raise Refused(Reason.REASON_REQUEST_INVALID, field="ticket_id", problem="not <region>/<day>-<number>")
+
+
+def require_file_name(field: str, name: str) -> None:
+    """Raises Refused with REQUEST_INVALID for what is no name of a file: empty, too long, a path, unprintable."""
+    require_length(field, name, FILE_NAME_LIMIT, required=True)
+    if not name.isprintable() or "/" in name or "\\" in name:
+        raise Refused(Reason.REASON_REQUEST_INVALID, field=field, problem="not the name of a file")
+
+
+def note(
+    complaint: Complaint, author: str, text: str, now: datetime, *, asks_customer: bool = False, asks_region: str = ""
+) -> None:
+    """Keeps what somebody said, and who is asked by it; what its region was asked before is answered."""
+    hear(complaint, author.partition("/")[0], now)
+    complaint.notes.add(
+        author=author, time=to_timestamp(now), text=text, asks_customer=asks_customer, asks_region=asks_region
+    )
+
+
+def attach(complaint: Complaint, attachment: ComplaintAttachment, region: str, now: datetime) -> None:
+    """Adds what was attached in a region; what that was asked before is answered. Raises Refused."""
+    require_attachable(complaint)
+    require_file_name("attachment.name", attachment.name)
+    known = {each.id for each in complaint.attachments}
+    if attachment.region != region or not attachment.id.startswith(f"{region}/") or attachment.id in known:
+        raise Refused(Reason.REASON_REQUEST_INVALID, field="attachment.id", problem="not a new one of its region")
+    hear(complaint, region, now)
+    complaint.attachments.add().CopyFrom(attachment)
+
+
+def hear(complaint: Complaint, region: str, now: datetime) -> None:
+    """A region has added something: that is its answer to what it was asked, and who waited for it goes on.
+
+    An item that is done goes on by a refusal only.
+    """
+    for each in complaint.notes:
+        if each.asks_region == region and not each.HasField("answer_time"):
+            each.answer_time.CopyFrom(to_timestamp(now))
+    last = complaint.custody[-1] if complaint.custody and complaint.state != RESOLVED else None
+    if last is not None and (last.region, last.reason) == (region, WAITING_FOR_REGION):
+        go_on(complaint, now)
+
+
+def go_on(complaint: Complaint, now: datetime) -> None:
+    """The responsible region has the complaint again, unless another one has not answered yet."""
+    asked = next((each.asks_region for each in complaint.notes if _is_open(complaint, each)), "")
+    if asked:
+        hand_over(complaint, asked, WAITING_FOR_REGION, now)
+    else:
+        hand_over(complaint, complaint.owner_region, WORKING, now)
+
+
+def _is_open(complaint: Complaint, each: ComplaintNote) -> bool:
+    """Whether somebody else than the responsible region, which has the complaint anyway, still has to answer."""
+    return each.asks_region not in ("", complaint.owner_region) and not each.HasField("answer_time")

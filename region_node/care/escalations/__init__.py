@@ -1,0 +1,1 @@
+"""The escalation recipients are told of the levels that this region has raised complaints to."""

@@ -1,0 +1,92 @@
+"""Tells a sink of every level, each until it is taken: at least once, whatever is killed meanwhile."""
+
+import logging
+import random
+import time
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from functools import partial
+from itertools import groupby
+
+from gateway.errors import Unreachable
+from gateway.process import failpoints
+from gateway.relay.retry import FullJitter
+from gateway.store.port import Store, Transaction
+from gateway.time.clock import Clock
+from region_node.care.escalations.port import Sink
+from region_node.care.escalations.rows import ABOUT, EscalationNotice, NoticeAdded, claim, next_due, note_told, postpone
+from region_node.node.outgoing import Outgoing, Queue
+
+TELL_SECONDS = 5.0  # for one notice
+LONGEST_REST = 120.0  # seconds: a sink that is back is told within this
+_BATCH = 16  # at once
+_REMINDER = 60.0  # seconds between two errors in the log about one sink
+# Longer than a notice may take: nobody claims what is under way. Where a process dies, another goes on after it.
+_CLAIM = timedelta(seconds=2 * TELL_SECONDS)
+_log = logging.getLogger(__name__)
+
+
+class EscalationNotifier:
+    """Every process of a region may run one for each sink: a notice belongs to who claimed it.
+
+    A process that dies after it has told and before that is noted leaves it to be told again under the same id.
+    """
+
+    def __init__(self, store: Store, clock: Clock, name: str, sink: Sink, source: random.Random) -> None:
+        self.name = name
+        self.told = 0
+        """How often the sink has taken something over from this process."""
+        self._clock = clock
+        self._sink = sink
+        self._wait = FullJitter(source, longest=LONGEST_REST)
+        self._failing_since: float | None = None
+        self._reminded = 0.0
+        queue = Queue(ABOUT, NoticeAdded, partial(next_due, sink=name), self._claim)
+        self._outgoing = Outgoing(store, clock, queue, self._tell_levels)
+
+    async def run(self) -> None:
+        """Runs until cancelled."""
+        await self._outgoing.run()
+
+    def failing(self) -> float:
+        """For how many seconds the sink has taken nothing, though it was tried; 0 where it takes what it is told."""
+        return 0.0 if self._failing_since is None else time.monotonic() - self._failing_since
+
+    def _claim(self, tx: Transaction, now: datetime) -> list[list[EscalationNotice]]:
+        """What is due, the levels of one complaint together."""
+        found = claim(tx, self.name, now, _BATCH, _CLAIM)
+        return [list(levels) for _, levels in groupby(found, key=lambda each: each.raised.ticket_id)]
+
+    async def _tell_levels(self, levels: Sequence[EscalationNotice]) -> bool:
+        """One after the other, ascending. One that is not taken keeps no higher one back."""
+        return any([await self._tell(each) for each in levels])
+
+    async def _tell(self, notice: EscalationNotice) -> bool:
+        try:
+            await self._sink.tell(notice.raised, TELL_SECONDS)
+        except Unreachable as failure:
+            self._has_failed(failure)
+            due = self._clock.now() + timedelta(seconds=self._wait.seconds(notice.attempts + 1))
+            await self._outgoing.keep(lambda tx: postpone(tx, notice, due))
+            return False
+        failpoints.reach("complaint-told.before-commit")
+        self._has_taken()
+        now = self._clock.now()
+        await self._outgoing.keep(lambda tx: note_told(tx, notice, now))
+        return True
+
+    def _has_failed(self, failure: Unreachable) -> None:
+        """Says so in the log, and while it lasts once a minute."""
+        now = time.monotonic()
+        if self._failing_since is None:
+            self._failing_since = self._reminded = now
+            _log.warning("the sink %s of escalations has not taken one, which is tried again: %s", self.name, failure)
+        elif now - self._reminded >= _REMINDER:
+            self._reminded = now
+            _log.error("the sink %s of escalations has failed for %.0f s: %s", self.name, self.failing(), failure)
+
+    def _has_taken(self) -> None:
+        self.told += 1
+        if self._failing_since is not None:
+            _log.warning("the sink %s of escalations takes them again, after %.0f s", self.name, self.failing())
+            self._failing_since = None

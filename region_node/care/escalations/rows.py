@@ -1,0 +1,158 @@
+"""What is told of levels, as stored: a row for each level and sink, written where the level is reached."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from gateway.api.provider.v1.raised_complaint_pb2 import RaisedComplaint
+from gateway.api.region.v1.complaint_pb2 import Complaint, Escalation
+from gateway.store.port import Transaction, Value
+from gateway.time.clock import from_microseconds, to_microseconds
+from region_node.node.context import RegionContext
+
+ABOUT = "notices"  # what other processes are told of
+
+
+@dataclass(frozen=True)
+class EscalationNotice:
+    """What a sink is to be told, by who claimed it, and how often that was tried before."""
+
+    raised: RaisedComplaint = field(repr=False)
+    sink: str
+    attempts: int
+
+
+@dataclass(frozen=True)
+class NoticeAdded:
+    """Published when something is to be told."""
+
+
+def notify_recipients(
+    tx: Transaction,
+    context: RegionContext,
+    complaint: Complaint,
+    reached: Sequence[Escalation],
+    now: datetime,
+    *,
+    due: datetime,
+) -> None:
+    """Has every sink told of the levels that this region has just raised a complaint to: at once, or when it is due."""
+    rows: list[dict[str, Value]] = [
+        {
+            "ticket_id": complaint.ticket_id,
+            "level": each.level,
+            "sink": sink,
+            "content": content,
+            "now": to_microseconds(now),
+            "due": to_microseconds(due),
+        }
+        for each in reached
+        for content in [raised(complaint, each).SerializeToString()]
+        for sink, lowest in context.sinks.items()
+        if each.level >= lowest
+    ]
+    if not rows:
+        return
+    tx.execute_many(
+        "INSERT INTO escalation_notices (ticket_id, level, sink, content, create_time, due, attempts, told_time)"
+        " VALUES (:ticket_id, :level, :sink, :content, :now, :due, 0, NULL)",
+        rows,
+    )
+    tx.publish(NoticeAdded(), about=ABOUT)
+
+
+def forgo(tx: Transaction, ticket_id: str, highest: int) -> set[int]:
+    """Has no sink told any more of the levels up to one that no sink was told of or is being told of; returns them."""
+    found = set(
+        tx.all(
+            int,
+            "SELECT level FROM escalation_notices WHERE ticket_id = :ticket_id AND level <= :highest"
+            " GROUP BY level HAVING MAX(attempts) = 0",
+            ticket_id=ticket_id,
+            highest=highest,
+        )
+    )
+    tx.execute_many(
+        "DELETE FROM escalation_notices WHERE ticket_id = :ticket_id AND level = :level",
+        [{"ticket_id": ticket_id, "level": each} for each in sorted(found)],
+    )
+    return found
+
+
+def raised(complaint: Complaint, reached: Escalation) -> RaisedComplaint:
+    """What is told of a level: how the complaint stands, nothing that anybody wrote, and nobody's number."""
+    return RaisedComplaint(
+        id=f"{complaint.ticket_id}/L{reached.level}",
+        ticket_id=complaint.ticket_id,
+        level=reached.level,
+        trigger=reached.trigger,
+        due=reached.due,
+        time=reached.time,
+        raised_by=reached.region,
+        category=complaint.request.category,
+        severity=complaint.severity,
+        state=complaint.state,
+        origin_region=complaint.origin_region,
+        owner_region=complaint.owner_region,
+        home_region=complaint.home_region,
+        custody=complaint.custody[-1] if complaint.custody else None,
+        expected_resolution_time=complaint.expected_resolution_time,
+    )
+
+
+def claim(tx: Transaction, sink: str, now: datetime, limit: int, again: timedelta) -> list[EscalationNotice]:
+    """At most so many notices of a sink that are due, oldest first. Until `again` from now nobody else claims them."""
+
+    def notice(content: bytes, attempts: int) -> EscalationNotice:
+        return EscalationNotice(RaisedComplaint.FromString(content), sink, attempts)
+
+    found = tx.all(
+        notice,
+        "SELECT content, attempts FROM escalation_notices WHERE sink = :sink AND told_time IS NULL AND due <= :now"
+        " ORDER BY due, ticket_id, level LIMIT :limit",
+        sink=sink,
+        now=to_microseconds(now),
+        limit=limit,
+    )
+    for each in found:
+        postpone(tx, each, now + again)
+    return found
+
+
+def postpone(tx: Transaction, notice: EscalationNotice, due: datetime) -> None:
+    """It was tried once more, and is tried again then."""
+    tx.execute(
+        "UPDATE escalation_notices SET due = :due, attempts = :attempts"
+        " WHERE ticket_id = :ticket_id AND level = :level AND sink = :sink AND told_time IS NULL",
+        due=to_microseconds(due),
+        attempts=notice.attempts + 1,
+        ticket_id=notice.raised.ticket_id,
+        level=notice.raised.level,
+        sink=notice.sink,
+    )
+
+
+def note_told(tx: Transaction, notice: EscalationNotice, now: datetime) -> None:
+    """The sink has taken it over."""
+    tx.execute(
+        "UPDATE escalation_notices SET told_time = :now"
+        " WHERE ticket_id = :ticket_id AND level = :level AND sink = :sink AND told_time IS NULL",
+        ticket_id=notice.raised.ticket_id,
+        level=notice.raised.level,
+        sink=notice.sink,
+        now=to_microseconds(now),
+    )
+
+
+def next_due(tx: Transaction, sink: str) -> datetime | None:
+    """When the next notice of a sink that waits is due."""
+    return tx.first(
+        from_microseconds,
+        "SELECT due FROM escalation_notices WHERE sink = :sink AND told_time IS NULL ORDER BY due LIMIT 1",
+        sink=sink,
+    )
+
+
+def waiting_sinks(tx: Transaction) -> list[str]:
+    """The sinks that still have to be told something, by name."""
+    return tx.all(str, "SELECT DISTINCT sink FROM escalation_notices WHERE told_time IS NULL ORDER BY sink")

@@ -1,0 +1,111 @@
+"""ImprovementService: gRPC in and out of the improvement actions."""
+
+import hashlib
+from collections.abc import Callable
+from datetime import datetime
+
+import grpc
+
+from gateway.api.region.v1 import improvement_service_pb2 as api
+from gateway.api.region.v1.improvement_service_pb2 import ImprovementAction
+from gateway.api.region.v1.improvement_service_pb2_grpc import ImprovementServiceServicer
+from gateway.api.types.v1.types_pb2 import Requester
+from gateway.process.tracing import current_traceparent
+from gateway.rpc.calls import current_call
+from gateway.rpc.pages import decode_token, encode_token, key_number, page_size
+from gateway.store.port import Store, Transaction
+from gateway.time.clock import Clock
+from region_node.care.complaints import rules
+from region_node.care.improvements import operations
+from region_node.node.context import RegionContext
+from region_node.requests.auditing import audited_call
+from region_node.requests.caller import Caller, done_before, note
+from region_node.requests.checks import require_length, require_request_id
+from region_node.requests.rows import insert_request
+from region_node.tickets.improvements import list_actions, require_action
+
+_PAGE = "improvement actions"
+Decide = Callable[[Transaction, str, datetime], ImprovementAction]
+"""What is done in a transaction, by a member of staff, at a time."""
+
+
+class ImprovementService(ImprovementServiceServicer):
+    """See the contract."""
+
+    def __init__(self, context: RegionContext, store: Store, clock: Clock) -> None:
+        self._context = context
+        self._store = store
+        self._clock = clock
+
+    async def AddImprovementAction(
+        self,
+        request: api.AddImprovementActionRequest,
+        context: grpc.aio.ServicerContext[api.AddImprovementActionRequest, api.AddImprovementActionResponse],
+    ) -> api.AddImprovementActionResponse:
+        """See the contract."""
+        operations.require_form(request)
+
+        def add(tx: Transaction, staff_id: str, now: datetime) -> ImprovementAction:
+            return operations.add(tx, self._context, staff_id, request, now)
+
+        content = request.SerializeToString(deterministic=True)
+        added = await self._decide(request.request_id, content, "AddImprovementAction", add)
+        return api.AddImprovementActionResponse(action=added)
+
+    async def ListImprovementActions(
+        self,
+        request: api.ListImprovementActionsRequest,
+        context: grpc.aio.ServicerContext[api.ListImprovementActionsRequest, api.ListImprovementActionsResponse],
+    ) -> api.ListImprovementActionsResponse:
+        """See the contract."""
+        reading, size = audited_call(Requester(), self._clock), page_size(request.page_size)
+        key = decode_token(_PAGE, request.page_token)
+        before = key_number(key) if key else None
+
+        def read(tx: Transaction) -> list[tuple[int, ImprovementAction]]:
+            found = list_actions(tx, request, before, size + 1)
+            reading.record(tx, "ListImprovementActions", "-", f"{min(len(found), size)} read")
+            return found
+
+        found = await self._store.write(read)
+        if request.cause_code and not found:  # of a code that was taken out since there may still be some
+            self._context.federation.require_resolution_cause(request.cause_code)
+        next_token = encode_token(_PAGE, str(found[size - 1][0])) if len(found) > size else ""
+        told = [self._told(action) for _, action in found[:size]]
+        return api.ListImprovementActionsResponse(actions=told, next_page_token=next_token)
+
+    async def FinishImprovementAction(
+        self,
+        request: api.FinishImprovementActionRequest,
+        context: grpc.aio.ServicerContext[api.FinishImprovementActionRequest, api.FinishImprovementActionResponse],
+    ) -> api.FinishImprovementActionResponse:
+        """See the contract."""
+        require_length("outcome", request.outcome, rules.NOTE_LIMIT, required=True)
+
+        def finish(tx: Transaction, staff_id: str, now: datetime) -> ImprovementAction:
+            return operations.finish(tx, request.action_id, staff_id, request.outcome, now)
+
+        content = request.SerializeToString(deterministic=True)
+        finished = await self._decide(request.request_id, content, "FinishImprovementAction", finish)
+        return api.FinishImprovementActionResponse(action=finished)
+
+    async def _decide(self, request_id: str, content: bytes, action: str, decide: Decide) -> ImprovementAction:
+        """Does once what a member of staff asks; the same request again gives the action as it stands now."""
+        require_request_id(request_id)
+        caller = Caller(current_call().identity, request_id, current_traceparent())
+        key, now = caller.key(hashlib.sha256(action.encode()).digest() + content), self._clock.now()
+
+        def once(tx: Transaction) -> ImprovementAction:
+            known = done_before(tx, key)
+            if known is not None:
+                return require_action(tx, known)
+            done = decide(tx, caller.identity.name, now)
+            insert_request(tx, key, done.id, settled=True, now=now)
+            note(tx, caller, action, done.id, now)
+            return done
+
+        return self._told(await self._store.write(once))
+
+    def _told(self, action: ImprovementAction) -> ImprovementAction:
+        action.overdue = operations.is_overdue(action, operations.today(self._context, self._clock.now()))
+        return action

@@ -1,0 +1,50 @@
+"""How the customer at hand proves to be the customer: a code that is sent, or the service password."""
+
+import sys
+from dataclasses import dataclass
+
+import click
+import grpc
+
+from gateway.api.region.v1.verification_service_pb2 import SendCodeRequest, VerifyRequest
+from gateway.api.region.v1.verification_service_pb2_grpc import VerificationServiceStub
+from gateway.api.types.v1.types_pb2 import Document, Requester
+from gateway.wording.languages import translated
+
+WAYS = ("code", "password")
+_TIMEOUT = 30.0  # seconds for one answer
+
+
+@dataclass(frozen=True)
+class Proof:
+    """Whom it is about, and how it is proved."""
+
+    number: str
+    way: str
+    request_id: str
+    requester: Requester | None
+
+
+async def prove(channel: grpc.aio.Channel, proof: Proof) -> list[Document]:
+    """What the home region has verified for this request. What the customer says is asked for and never shown.
+
+    Raises AioRpcError.
+    """
+    stub = VerificationServiceStub(channel)
+    request = VerifyRequest(request_id=proof.request_id, number=proof.number, requester=proof.requester)
+    if proof.way == "code":
+        sending = SendCodeRequest(request_id=proof.request_id, number=proof.number, requester=proof.requester)
+        sent = await stub.SendCode(sending, timeout=_TIMEOUT)
+        click.echo(translated("A code was sent to {number}.", number=sent.masked_number), err=True)
+        request.code = _said(translated("Code"))
+    else:
+        request.password = _said(translated("Service password"))
+    return list((await stub.Verify(request, timeout=_TIMEOUT)).documents)
+
+
+def _said(what: str) -> str:
+    if not sys.stdin.isatty():
+        return sys.stdin.readline().strip()
+    # Standard error, so that standard output holds the answer alone.
+    said: str = click.prompt(what, hide_input=True, err=True)
+    return said.strip()

@@ -1,0 +1,156 @@
+"""Shared records, decisions and disclosures as tables."""
+
+from collections.abc import Iterable
+
+import click
+
+from gateway.api.federation.v1.configuration_pb2 import ConsentMethod, LegalBasis, Purpose, SharedField, WithoutGrant
+from gateway.api.region.v1 import sharing_service_pb2 as api
+from gateway.api.region.v1.sharing_service_pb2 import DisclosureKind, GrantState, MaskReason
+from gateway.cli.table import Table, TableColumn
+from gateway.errors import reason_name
+from gateway.values.money import in_major_units
+from gateway.wording.languages import in_language, translated
+from gateway.wording.terms import region_name
+from gateway.wording.times import told_if_set
+from gateway.wording.words import word
+
+# Fields whose texts are values of an enum of the contract.
+_ENUMS = {SharedField.SHARED_FIELD_STATUS: "PRODUCT_STATUS_", SharedField.SHARED_FIELD_LINE_KIND: "LINE_KIND_"}
+
+
+def print_record(answer: api.ReadSharedCustomerResponse) -> None:
+    """A record, or why there is none."""
+    if answer.HasField("refusal"):
+        refusal = answer.refusal
+        click.echo(
+            translated(
+                "Refused: {problem} ({reason})",
+                problem=in_language(refusal.message),
+                reason=reason_name(refusal.reason),
+            )
+        )
+        return
+    record = answer.record
+    click.echo(
+        translated(
+            "From {region}, for {purpose} alone; grant: {grant}",
+            region=region_name(record.region),
+            purpose=record.purpose,
+            grant=record.grant_id or translated("none"),
+        )
+    )
+    _VALUES.show(record.values)
+
+
+def print_consent(answer: api.GiveConsentResponse) -> None:
+    """What was recorded."""
+    click.echo(
+        translated(
+            "Recorded as {id}, from {start} until {end}",
+            id=answer.grant_id,
+            start=told_if_set(answer.start_time),
+            end=told_if_set(answer.end_time) or translated("further notice"),
+        )
+    )
+
+
+def print_withdrawal(answer: api.WithdrawConsentResponse) -> None:
+    """What was withdrawn."""
+    click.echo(translated("Withdrawn at {time}", time=told_if_set(answer.withdraw_time)))
+    for grant_id in answer.grant_ids:
+        click.echo(f"  {grant_id}")
+
+
+def word_of_mask(mask: MaskReason.ValueType) -> str:
+    """Why a field is masked; empty where it is not."""
+    return word(MaskReason.Name(mask), "MASK_REASON_") if mask else ""
+
+
+def _value(value: api.SharedValue) -> str:
+    if value.HasField("amount"):
+        return in_major_units(value.amount.minor_units, value.amount.currency)
+    if value.HasField("time"):
+        return told_if_set(value.time)
+    prefix = _ENUMS.get(value.field)
+    texts = [word(each, prefix) for each in value.texts] if prefix else value.texts
+    return ", ".join(texts) or ("***" if value.masked else "")
+
+
+def _what(disclosure: api.Disclosure) -> str:
+    """What happened, and to which bill or document."""
+    happened = word(DisclosureKind.Name(disclosure.kind), "DISCLOSURE_KIND_")
+    record = disclosure.particulars.record
+    return f"{happened}: {record}" if record else happened
+
+
+def _who(disclosure: api.Disclosure) -> str:
+    """The system and the person behind it; of staff the person alone."""
+    if disclosure.operator.startswith("staff/"):
+        return disclosure.operator
+    return f"{disclosure.operator}/{disclosure.particulars.requester.staff_id}"
+
+
+def _basis(disclosure: api.Disclosure) -> str:
+    """By what right, and what it rests on."""
+    basis, particulars = _basis_word(disclosure.legal_basis), disclosure.particulars
+    ground = particulars.reference or particulars.order_id
+    return f"{basis}: {ground}" if basis and ground else basis
+
+
+def _fields(fields: Iterable[SharedField.ValueType]) -> str:
+    return ", ".join(word(SharedField.Name(each), "SHARED_FIELD_") for each in fields)
+
+
+def _given(evidence: api.ConsentEvidence) -> str:
+    how = evidence.paper or "+".join(evidence.verified)
+    return f"{word(ConsentMethod.Name(evidence.method), 'CONSENT_METHOD_')}: {how}"
+
+
+def _basis_word(basis: LegalBasis.ValueType) -> str:
+    return word(LegalBasis.Name(basis), "LEGAL_BASIS_")
+
+
+def _days(purpose: Purpose) -> str:
+    return str(purpose.longest_grant.ToTimedelta().days) if purpose.HasField("longest_grant") else ""
+
+
+PURPOSES = Table[Purpose](
+    TableColumn("purpose", lambda each: each.name),
+    TableColumn("what people call it", lambda each: in_language(each.title)),
+    TableColumn("fields", lambda each: _fields(each.fields)),
+    TableColumn("legal basis", lambda each: ", ".join(_basis_word(basis) for basis in each.legal_bases)),
+    TableColumn("without a grant", lambda each: word(WithoutGrant.Name(each.without_grant), "WITHOUT_GRANT_")),
+    TableColumn("days at most", _days),
+    TableColumn("legal source", lambda each: each.source),
+)
+"""What records are shared for."""
+GRANTS = Table[api.Grant](
+    TableColumn("recorded", lambda each: told_if_set(each.record_time)),
+    TableColumn("region", lambda each: each.reader),
+    TableColumn("purpose", lambda each: in_language(each.purpose_title)),
+    TableColumn("state", lambda each: word(GrantState.Name(each.state), "GRANT_STATE_")),
+    TableColumn("until", lambda each: told_if_set(each.end_time)),
+    TableColumn("fields", lambda each: _fields(each.fields)),
+    TableColumn("given", lambda each: _given(each.evidence)),
+    TableColumn("grant", lambda each: each.id),
+)
+"""What a customer decided."""
+DISCLOSURES = Table[api.Disclosure](
+    TableColumn("time", lambda each: told_if_set(each.time)),
+    TableColumn("what", _what),
+    TableColumn("region", lambda each: region_name(each.region)),
+    TableColumn("who", _who),
+    TableColumn("purpose", lambda each: in_language(each.purpose_title)),
+    TableColumn("legal basis", _basis),
+    TableColumn("seen", lambda each: _fields(each.shown)),
+    TableColumn("seen masked", lambda each: _fields(each.masked)),
+    TableColumn("refused", lambda each: reason_name(each.refused) if each.refused else ""),
+    TableColumn("grant", lambda each: each.grant_id),
+)
+"""Who saw what of a customer."""
+_VALUES = Table[api.SharedValue](
+    TableColumn("field", lambda each: word(SharedField.Name(each.field), "SHARED_FIELD_")),
+    TableColumn("value", _value),
+    TableColumn("why it is masked", lambda each: word_of_mask(each.masked)),
+)

@@ -1,0 +1,1 @@
+"""Commands about support requests, experts and spares."""

@@ -1,0 +1,104 @@
+"""The ledger: entries are added and never changed."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from gateway.store.port import Transaction
+from gateway.time.clock import to_microseconds
+from region_node.customers.accounts.rules import EntryKind, Posting, require_balanced
+
+
+@dataclass(frozen=True)
+class LedgerEntry:
+    """One entry of an account. The time is in microseconds."""
+
+    posting_id: str
+    kind: EntryKind
+    amount: int
+    time: int
+
+
+@dataclass(frozen=True)
+class Balance:
+    """An account and its balance in minor units."""
+
+    account: str
+    amount: int
+
+
+def post(tx: Transaction, posting: Posting, currency: str, now: datetime) -> None:
+    """Books a posting. Raises ValueError if it does not sum to zero; a second time its id is a defect."""
+    post_all(tx, [posting], currency, now)
+
+
+def post_all(tx: Transaction, postings: Sequence[Posting], currency: str, now: datetime) -> None:
+    """Books postings, as `post`."""
+    for posting in postings:
+        require_balanced(posting)
+    tx.execute_many(
+        "INSERT INTO ledger_entries (posting_id, account, amount, currency, kind, time)"
+        " VALUES (:posting_id, :account, :amount, :currency, :kind, :time)",
+        [
+            {
+                "posting_id": posting.posting_id,
+                "account": entry.account,
+                "amount": entry.amount,
+                "currency": currency,
+                "kind": str(posting.kind),
+                "time": to_microseconds(now),
+            }
+            for posting in postings
+            for entry in posting.entries
+        ],
+    )
+
+
+def balance(tx: Transaction, account: str) -> int:
+    """The sum of an account's entries, in minor units."""
+    return (
+        tx.first(
+            int, "SELECT CAST(COALESCE(SUM(amount), 0) AS BIGINT) FROM ledger_entries WHERE account = :a", a=account
+        )
+        or 0
+    )
+
+
+def balance_before(tx: Transaction, account: str, instant: datetime) -> int:
+    """The sum of an account's entries before an instant."""
+    return (
+        tx.first(
+            int,
+            "SELECT CAST(COALESCE(SUM(amount), 0) AS BIGINT) FROM ledger_entries"
+            " WHERE account = :account AND time < :instant",
+            account=account,
+            instant=to_microseconds(instant),
+        )
+        or 0
+    )
+
+
+def entries_between(tx: Transaction, account: str, start: datetime, end: datetime) -> list[LedgerEntry]:
+    """An account's entries from `start` up to and without `end`, oldest first."""
+    return tx.all(
+        _entry,
+        "SELECT posting_id, kind, amount, time FROM ledger_entries"
+        " WHERE account = :account AND time >= :start AND time < :end ORDER BY time, posting_id",
+        account=account,
+        start=to_microseconds(start),
+        end=to_microseconds(end),
+    )
+
+
+def balances_like(tx: Transaction, prefix: str) -> list[Balance]:
+    """The balances of all accounts whose name starts with a prefix, by name."""
+    return tx.all(
+        Balance,
+        "SELECT account, CAST(SUM(amount) AS BIGINT) FROM ledger_entries"
+        " WHERE account LIKE :pattern GROUP BY account ORDER BY account",
+        pattern=prefix + "%",
+    )
+
+
+def _entry(posting_id: str, kind: str, amount: int, time: int) -> LedgerEntry:
+    return LedgerEntry(posting_id, EntryKind.of(kind), amount, time)

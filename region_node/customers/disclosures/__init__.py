@@ -1,0 +1,1 @@
+"""What customers can see of who read or asked about them."""

@@ -1,0 +1,103 @@
+"""What other regions ask of a customer besides the shared record: noted for the customer with the answer itself."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from google.protobuf.message import Message
+
+from gateway.api.region.v1.sharing_service_pb2 import DisclosureKind, DisclosureParticulars
+from gateway.api.relay.v1.relay_pb2 import Outcome
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.errors import Refused, is_temporary, reason_name
+from gateway.relay.envelopes import Answer
+from gateway.store.port import Transaction
+from region_node.customers.disclosures.rows import DisclosureRow, note_disclosure
+from region_node.customers.rows import find_line
+from region_node.customers.status import RESTRICTED, status_of
+from region_node.node.context import RegionContext
+from region_node.requests.auditing import AuditedCall
+from region_node.requests.checks import Questioner, require_requester
+
+
+def noted_answer(tx: Transaction, number: str, asked: DisclosureRow, read: Callable[[], Message]) -> Answer:
+    """The answer to another region's question about one of this region's customers, noted in its transaction.
+
+    A lasting refusal is noted too, and is therefore returned and not raised; but none of the form, of which there is
+    nothing to show. `read` raises Refused before it writes. Raises Refused for what was not noted, and Moved.
+    """
+    try:
+        answer = Answer(Outcome.OUTCOME_ACCEPTED, result=read().SerializeToString())
+    except Refused as refused:
+        if refused.reason == Reason.REASON_REQUEST_INVALID or is_temporary(refused.reason):
+            raise
+        answer = Answer(Outcome.OUTCOME_REFUSED, reason=refused.reason, parameters=refused.parameters)
+    note(tx, number, replace(asked, refused=answer.reason))
+    return answer
+
+
+def agreed_answer(
+    tx: Transaction,
+    context: RegionContext,
+    action: str,
+    number: str,
+    asked: DisclosureRow,
+    read: Callable[[], Message],
+) -> Answer:
+    """`noted_answer` while the asking region and this one have a data agreement in force; else nothing is read.
+
+    Without one it is refused with DATA_AGREEMENT_MISSING, whoever has the number, and `action` is audited as denied.
+    """
+
+    def read_if_agreed() -> Message:
+        missing = context.federation.without_agreement((asked.region, context.region), asked.time)
+        if not missing:
+            return read()
+        requester, refused = asked.particulars.requester, Reason.REASON_DATA_AGREEMENT_MISSING
+        require_requester(requester)
+        line, path = find_line(tx, number), Questioner(asked.region, asked.operator).path
+        subject = "-" if line is None else line.customer_id
+        AuditedCall(path, requester.staff_id, asked.time).record(tx, action, subject, reason_name(refused))
+        raise Refused(refused, region=missing)
+
+    return noted_answer(tx, number, asked, read_if_agreed)
+
+
+@dataclass(frozen=True)
+class Sent:
+    """A record about a customer that leaves this region: its id, who sends it where."""
+
+    kind: DisclosureKind.ValueType
+    record: str
+    region: str
+    operator: str
+
+
+def note_sent(tx: Transaction, number: str, sent: Sent, now: datetime) -> None:
+    """Has the customer with a number, if there is one here, see that something of theirs left this region."""
+    line = find_line(tx, number)
+    if line is None:
+        return
+    row = DisclosureRow(
+        kind=sent.kind,
+        time=now,
+        region=sent.region,
+        operator=sent.operator,
+        purpose="",
+        particulars=DisclosureParticulars(record=sent.record),
+    )
+    note_disclosure(tx, line, row)
+
+
+def note(tx: Transaction, number: str, row: DisclosureRow) -> None:
+    """Adds a row for the customer with a number, if there is one.
+
+    Of who is stored only nothing is told, whatever the answer looks like: to another region the list of documents is
+    then as empty as a stranger's.
+    """
+    line = find_line(tx, number)
+    if line is None:
+        return
+    if not row.refused and status_of(tx, line.customer_id) == RESTRICTED:
+        row = replace(row, refused=Reason.REASON_CUSTOMER_RESTRICTED)
+    note_disclosure(tx, line, row)

@@ -1,0 +1,201 @@
+"""Pieces of documents: at the region that has the content, and at the home region, which says who may see it.
+
+Another region asks the customer's home region. The home region checks the reason for each piece, in the transaction
+that returns it. It returns its own content, fetches it from a third region, or lets the asking region read its own
+copy. A third region answers the home region alone. The customer can see each reading. What is denied is returned,
+not raised: it is written about.
+
+Two things are a reason: an order of the asking region about the number that is under way and asks for that document,
+and that the asking region has verified it. Whoever has neither is not told whether there is such a document. The region
+that has verified it has seen the paper and answers for what it attested; but it asks like everybody else, so that a
+restriction, an erasure and a withdrawal are seen there from the moment in which they stand at home.
+"""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from gateway.api.federation.v1.configuration_pb2 import LegalBasis
+from gateway.api.region.v1.document_envelopes_pb2 import DocumentContentQuestion, DocumentPiece
+from gateway.api.region.v1.document_service_pb2 import DocumentUpload
+from gateway.api.region.v1.order_pb2 import Order
+from gateway.api.region.v1.sharing_service_pb2 import DisclosureKind, DisclosureParticulars
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.api.types.v1.types_pb2 import Requester
+from gateway.errors import Refused, reason_name
+from gateway.relay.border import Moved
+from gateway.store.port import Transaction
+from gateway.store.vault import index_of
+from region_node.customers.disclosures.rows import DisclosureRow, note_disclosure, was_noted
+from region_node.customers.documents import rules
+from region_node.customers.documents.files import COMPLETE, REGISTERED, StoredFile, find_file
+from region_node.customers.documents.pieces import not_on_file, piece_of
+from region_node.customers.documents.rows import DocumentRow, find_document
+from region_node.customers.rows import Line, find_line
+from region_node.customers.status import RESTRICTED, status_of
+from region_node.node.context import RegionContext
+from region_node.node.subjects import NUMBER
+from region_node.requests.auditing import AuditedCall
+from region_node.requests.checks import Questioner
+
+ACTION = "GetDocumentContent"
+READING_LASTS = timedelta(hours=1)
+"""For how long a piece from the middle of a document belongs to a reading that the customer was shown."""
+
+
+@dataclass(frozen=True)
+class Elsewhere:
+    """The content is in another region, of which it may be asked."""
+
+    region: str
+
+
+def piece_for(
+    tx: Transaction,
+    context: RegionContext,
+    asked: DocumentContentQuestion,
+    questioner: Questioner,
+    call: AuditedCall,
+) -> DocumentPiece | Elsewhere | Refused:
+    """What this region answers to who asks, which may be an operator of its own: of a customer of another region only
+    after that has let it read.
+
+    Returns Refused with DATA_AGREEMENT_MISSING, with DOCUMENT_CONTENT_DENIED for a region without a reason, with
+    CUSTOMER_RESTRICTED, with DOCUMENT_WITHDRAWN for another region than the customer's, and with DOCUMENT_NOT_ON_FILE
+    for what is not here. Raises Moved where this region is neither the customer's home nor has verified the document.
+    """
+    line = find_line(tx, asked.number)
+    home = context.region if line is not None else context.federation.number_plan.home_of(asked.number)
+    answer: DocumentPiece | Elsewhere | Refused
+    if home == context.region and questioner.region == context.region:
+        answer = _to_own_operator(tx, context, asked, line)
+    elif home == context.region:
+        answer = _to_another_region(tx, context, asked, questioner, call)
+    elif questioner.region in (context.region, home):
+        answer = _own_piece(tx, asked, is_evidence=questioner.region == home)
+    elif home is not None:
+        raise Moved(home)
+    else:
+        answer = not_on_file(asked.document_id)
+    told = reason_name(answer.reason) if isinstance(answer, Refused) else f"from byte {asked.offset}"
+    call.record(tx, ACTION, asked.document_id, told)
+    return answer
+
+
+def _to_own_operator(
+    tx: Transaction, context: RegionContext, asked: DocumentContentQuestion, line: Line | None
+) -> DocumentPiece | Elsewhere | Refused:
+    """What was found false stays readable at home, as evidence."""
+    row = _registered(tx, asked, line)
+    if row is None:
+        return not_on_file(asked.document_id)
+    if status_of(tx, row.customer_id) == RESTRICTED:
+        return Refused(Reason.REASON_CUSTOMER_RESTRICTED)
+    return _own_piece(tx, asked) if row.region == context.region else Elsewhere(row.region)
+
+
+def _to_another_region(
+    tx: Transaction,
+    context: RegionContext,
+    asked: DocumentContentQuestion,
+    questioner: Questioner,
+    call: AuditedCall,
+) -> DocumentPiece | Elsewhere | Refused:
+    line = find_line(tx, asked.number)
+    row = _registered(tx, asked, line)
+    order = _asking_order(tx, context, asked, row, questioner.region)
+    has_verified = row is not None and row.region == questioner.region
+    missing = context.federation.without_agreement((questioner.region, context.region), call.now)
+    answer: DocumentPiece | Elsewhere | Refused
+    if missing:
+        answer = Refused(Reason.REASON_DATA_AGREEMENT_MISSING, region=missing)
+    elif order is None and not has_verified:
+        answer = Refused(Reason.REASON_DOCUMENT_CONTENT_DENIED, region=questioner.region)
+    elif row is None:
+        answer = not_on_file(asked.document_id)
+    else:
+        answer = _with_a_reason(tx, context, asked, row, questioner.region)
+    if line is not None:
+        _note(tx, asked, line, _disclosure(asked, questioner, order, call, answer))
+    return answer
+
+
+def _asking_order(
+    tx: Transaction, context: RegionContext, asked: DocumentContentQuestion, row: DocumentRow | None, asker: str
+) -> Order | None:
+    """The newest order under way of the asking region that asks for this very document, if there is one."""
+    for order in context.orders_under_way(tx, asker, asked.number):
+        is_needed = row is not None and rules.asks_for(context.federation, order, row.code)
+        if is_needed or rules.is_named_by(order, asked.document_id):
+            return order
+    return None
+
+
+def _with_a_reason(
+    tx: Transaction, context: RegionContext, asked: DocumentContentQuestion, row: DocumentRow, asker: str
+) -> DocumentPiece | Elsewhere | Refused:
+    if status_of(tx, row.customer_id) == RESTRICTED:
+        return Refused(Reason.REASON_CUSTOMER_RESTRICTED)
+    if row.withdraw_time is not None:
+        return Refused(Reason.REASON_DOCUMENT_WITHDRAWN, document=row.code)
+    if row.region == asker:
+        return DocumentPiece(size=row.size, media_type=row.media_type, is_with_asker=True)
+    return _own_piece(tx, asked) if row.region == context.region else Elsewhere(row.region)
+
+
+def _registered(tx: Transaction, asked: DocumentContentQuestion, line: Line | None) -> DocumentRow | None:
+    """The document, if it is of the number's customer."""
+    row = find_document(tx, asked.document_id)
+    return row if row is not None and line is not None and row.customer_id == line.customer_id else None
+
+
+def _disclosure(
+    asked: DocumentContentQuestion,
+    questioner: Questioner,
+    order: Order | None,
+    call: AuditedCall,
+    answer: DocumentPiece | Elsewhere | Refused,
+) -> DisclosureRow:
+    """What the customer sees of a piece: a reading for an order, or one by the region that verified the document."""
+    necessity, unset = LegalBasis.LEGAL_BASIS_CONTRACT_NECESSITY, LegalBasis.LEGAL_BASIS_UNSPECIFIED
+    return DisclosureRow(
+        kind=DisclosureKind.DISCLOSURE_KIND_DOCUMENT_READ,
+        time=call.now,
+        region=questioner.region,
+        operator=questioner.operator,
+        purpose="" if order is None else order.request.business,
+        legal_basis=unset if order is None else necessity,
+        refused=answer.reason if isinstance(answer, Refused) else Reason.REASON_UNSPECIFIED,
+        particulars=DisclosureParticulars(
+            requester=Requester(staff_id=call.staff_id),
+            order_id="" if order is None else order.id,
+            record=asked.document_id,
+        ),
+    )
+
+
+def _note(tx: Transaction, asked: DocumentContentQuestion, line: Line, row: DisclosureRow) -> None:
+    """Notes a reading once, whichever byte it begins with; and each denial, which ends it, but none of the form."""
+    if row.refused == Reason.REASON_REQUEST_INVALID:
+        return
+    if asked.offset and not row.refused and was_noted(tx, line, row, row.time - READING_LASTS):
+        return
+    note_disclosure(tx, line, row)
+
+
+def _own_piece(tx: Transaction, asked: DocumentContentQuestion, *, is_evidence: bool = True) -> DocumentPiece | Refused:
+    """From the content that is here. `is_evidence`: also of what this region has found false, though the home region
+    may not have heard of it yet."""
+    file = _own_file(tx, asked)
+    if file is None:
+        return not_on_file(asked.document_id)
+    if file.withdraw_time is not None and not is_evidence:
+        named = DocumentUpload.FromString(file.opened_name(tx))
+        return Refused(Reason.REASON_DOCUMENT_WITHDRAWN, document=named.code)
+    return piece_of(tx, file, asked.offset)
+
+
+def _own_file(tx: Transaction, asked: DocumentContentQuestion) -> StoredFile | None:
+    """The whole file that this region has under the id, if it is of the number's customer."""
+    file = find_file(tx, asked.document_id)
+    is_whole = file is not None and file.state in (COMPLETE, REGISTERED)
+    return file if is_whole and file is not None and file.number_hash == index_of(tx, NUMBER, asked.number) else None

@@ -1,0 +1,85 @@
+"""What is on file for a customer whose order does not bring enough: from the own register or the home region's."""
+
+from collections.abc import Sequence
+
+from gateway.api.federation.v1.configuration_pb2 import Business
+from gateway.api.region.v1.document_envelopes_pb2 import DocumentListQuestion
+from gateway.api.region.v1.document_service_pb2 import ListDocumentsResponse, RegisteredDocument
+from gateway.api.region.v1.order_pb2 import Order, OrderRequest
+from gateway.api.relay.v1.relay_pb2 import EnvelopeKind
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.api.types.v1.types_pb2 import Document
+from gateway.errors import Refused
+from gateway.relay.border import Moved
+from gateway.store.port import Store
+from gateway.time.clock import Clock
+from region_node.customers.documents import register, rules
+from region_node.node.context import RegionContext
+from region_node.requests.auditing import AuditedCall
+from region_node.requests.questions import Questions
+
+LIST_KIND = EnvelopeKind.ENVELOPE_KIND_DOCUMENT_LIST
+
+
+class RegisterApplication:
+    """Asks the register of a customer's home region. `questions` is None where no other region can be asked."""
+
+    def __init__(self, context: RegionContext, store: Store, clock: Clock, questions: Questions | None) -> None:
+        self._context = context
+        self._store = store
+        self._clock = clock
+        self._questions = questions
+
+    async def list(self, number: str, call: AuditedCall, business: str = "") -> Sequence[RegisteredDocument]:
+        """What is on file for the customer of a number in E.164, in whichever region.
+
+        Raises Refused as the home region does, with REGION_UNREACHABLE where it does not answer.
+        """
+        owner = self._context.federation.number_plan.home_of(number)
+        if owner == self._context.region:
+            try:
+                return await self._store.write(
+                    lambda tx: register.list_documents(tx, self._context, number, self._context.region, call, business)
+                )
+            except Moved as moved:
+                raise Refused(Reason.REASON_NOT_HOME, region=moved.region) from None
+        if owner is None or self._questions is None:
+            raise Refused(Reason.REASON_REGION_UNREACHABLE, region=owner or "-")
+        question = DocumentListQuestion(number=number, staff_id=call.staff_id, business=business)
+        answer = await self._questions.ask(owner, LIST_KIND, "ListDocuments", question)
+        return ListDocumentsResponse.FromString(answer).documents
+
+    async def for_order(self, actor: str, request: OrderRequest) -> Sequence[Document]:
+        """The documents on file that an order with too few of its own may count in addition; none where the register
+        cannot be asked."""
+        business = self._context.federation.business(request.business)
+        requirement = next((each for each in business.documents if each.applicant == request.applicant), None)
+        if requirement is None or not request.number:
+            return ()
+        registered = await self._registered(actor, request.requester.staff_id, request.number, business)
+        brought = {document.code for document in request.documents}
+        federation, now = self._context.federation, self._clock.now()
+        found = rules.completed(federation, business, requirement, brought, registered, now)
+        return [rules.attested(each) for each in found.added]
+
+    async def for_supplement(
+        self, actor: str, staff_id: str, order: Order, brought: Sequence[Document]
+    ) -> Sequence[Document]:
+        """The documents on file that count for those that a review asked for and nobody brought."""
+        codes = {document.code for document in brought}
+        wanted = [code for code in order.documents_requested if code not in codes]
+        if not wanted or not order.request.number:
+            return ()
+        federation, now = self._context.federation, self._clock.now()
+        business = federation.business(order.request.business)
+        registered = await self._registered(actor, staff_id, order.request.number, business)
+        return [rules.attested(each) for each in rules.completed_codes(federation, business, wanted, registered, now)]
+
+    async def _registered(
+        self, actor: str, staff_id: str, number: str, business: Business
+    ) -> Sequence[RegisteredDocument]:
+        call = AuditedCall(actor, staff_id, self._clock.now())
+        try:
+            return await self.list(number, call, business.code)
+        except Refused:
+            return ()  # what is missing is then told as without a register

@@ -1,0 +1,188 @@
+"""Files that come in, whatever they are: one transaction for each message, and what they are for with the last one.
+
+What is broken is removed in the transaction that finds it so. Such a refusal is returned, not raised: it is written
+about.
+"""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import ClassVar
+
+from gateway.api.region.v1.document_service_pb2 import DocumentChunk, UploadState
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.auditing import audit
+from gateway.errors import Refused, reason_name
+from gateway.process import failpoints
+from gateway.store.port import Transaction
+from gateway.store.timers import Timer, cancel_timer, set_timer
+from gateway.store.vault import index_of
+from region_node.customers.documents.files import (
+    RECEIVING,
+    REFUSED,
+    REGISTERED,
+    StoredFile,
+    add_chunk,
+    find_upload,
+    insert_file,
+    remove_chunks,
+    remove_file,
+    set_state,
+)
+from region_node.requests.auditing import AuditedCall
+
+UPLOAD_TIMER = "document-upload"  # nothing came for an upload any more
+ABANDONED = timedelta(days=1)
+
+
+@dataclass(frozen=True)
+class Incoming(ABC):
+    """A file as it was named, and who brings it."""
+
+    action: ClassVar[str]
+    """Under which name it stands in the audit chain."""
+    kind: ClassVar[str]
+    """The kind of the index of what was named."""
+    document_id: str
+    asked: AuditedCall
+
+    @property
+    @abstractmethod
+    def content_named(self) -> bytes:
+        """What was named, as it is stored and compared."""
+
+    @property
+    def about(self) -> str:
+        """What its rows in the audit chain are about."""
+        return self.document_id
+
+    @abstractmethod
+    def begun(self, tx: Transaction, named_hash: str) -> StoredFile:
+        """The file as it is stored at its beginning. Raises Refused, or Moved."""
+
+    @abstractmethod
+    def require_content(self, head: bytes, sha256: bytes) -> None:
+        """Raises Refused unless the content is what was named: by how it begins, and by its hash."""
+
+    @abstractmethod
+    def pass_on(self, tx: Transaction, file: StoredFile) -> tuple[UploadState.ValueType, str]:
+        """Does what the whole file is for; how it stands then, and the region that is told of it.
+
+        Raises Refused before its first write.
+        """
+
+    def what(self, file: StoredFile) -> str:
+        """What the audit chain says of the whole file: nothing personal."""
+        return f"{file.size} bytes"
+
+
+@dataclass(frozen=True)
+class UploadSettled:
+    """Published when the region that was told of a file has answered."""
+
+    document_id: str
+
+
+def begin(tx: Transaction, incoming: Incoming) -> StoredFile:
+    """The upload, begun or gone on with.
+
+    Raises Refused with REQUEST_ID_REUSED where the same id named another file, and as `Incoming.begun`; or Moved.
+    """
+    named = incoming.content_named
+    named_hash = index_of(tx, incoming.kind, named.hex())
+    known = find_upload(tx, incoming.document_id)
+    if known is not None:
+        if known.named_hash != named_hash:
+            raise Refused(Reason.REASON_REQUEST_ID_REUSED)
+        if known.state == RECEIVING:
+            _watch(tx, incoming)
+        return known
+    file = incoming.begun(tx, named_hash)
+    insert_file(tx, file, named, incoming.asked.now)
+    _watch(tx, incoming)
+    return file
+
+
+def refuse(tx: Transaction, incoming: Incoming, refused: Refused) -> None:
+    """Keeps who brought what was not taken; whatever of it is there already stays as it is."""
+    incoming.asked.record(tx, incoming.action, incoming.about, reason_name(refused.reason))
+
+
+def take(tx: Transaction, incoming: Incoming, chunk: DocumentChunk) -> int | Refused:
+    """Adds a chunk; returns how many bytes there are then. One that is there already changes nothing.
+
+    Raises Refused with DOCUMENT_NOT_ON_FILE for an upload that was removed meanwhile, with REQUEST_INVALID for a chunk
+    that does not follow; returns Refused with DOCUMENT_TOO_LARGE, and removes all, where more comes than was named.
+    """
+    file = require_upload(tx, incoming.document_id)
+    end = chunk.offset + len(chunk.data)
+    if file.state != RECEIVING or end <= file.received:
+        return file.received
+    if chunk.offset != file.received:
+        problem = f"the next byte is {file.received}"
+        raise Refused(Reason.REASON_REQUEST_INVALID, field="chunk.offset", problem=problem)
+    if end > file.size:
+        return _remove(tx, incoming, Refused(Reason.REASON_DOCUMENT_TOO_LARGE, limit=str(file.size)))
+    return add_chunk(tx, file, chunk.data)
+
+
+def complete(tx: Transaction, incoming: Incoming, head: bytes, sha256: bytes) -> UploadState.ValueType | Refused:
+    """All bytes are there; `head` is how they begin and `sha256` their hash, as they are stored.
+
+    Does what the file is for. Returns Refused, and removes all, where type or hash is not as it was named, or where it
+    is not taken. Raises Refused with DOCUMENT_NOT_ON_FILE where the upload was removed meanwhile.
+    """
+    file = require_upload(tx, incoming.document_id)
+    if file.state != RECEIVING:
+        return file.state
+    try:
+        incoming.require_content(head, sha256)
+        state, told = incoming.pass_on(tx, file)
+    except Refused as refused:
+        return _remove(tx, incoming, refused)
+    failpoints.reach("D1.before-commit")
+    cancel_timer(tx, _timer_id(file.document_id))
+    set_state(tx, file.document_id, state, home=told)
+    incoming.asked.record(tx, incoming.action, incoming.about, incoming.what(file))
+    return state
+
+
+def settle(tx: Transaction, document_id: str, home: str, refused: Refused | None) -> None:
+    """The region that was told of a whole file has it, or does not take it: then the content goes."""
+    set_state(tx, document_id, REGISTERED if refused is None else REFUSED, home=home, refused=refused)
+    if refused is not None:
+        remove_chunks(tx, document_id)
+    tx.publish(UploadSettled(document_id))
+
+
+def abandon(tx: Transaction, timer: Timer, now: datetime) -> None:
+    """Nothing came for a day: what there is of an upload is removed."""
+    file = find_upload(tx, timer.subject)
+    if file is not None and file.state == RECEIVING:
+        remove_file(tx, file.document_id)
+        audit.append(tx, now=now, actor="timer", action="UploadAbandoned", subject=file.ticket_id or file.document_id)
+
+
+def require_upload(tx: Transaction, document_id: str) -> StoredFile:
+    """The upload with an id. Raises Refused with DOCUMENT_NOT_ON_FILE."""
+    file = find_upload(tx, document_id)
+    if file is None:
+        raise Refused(Reason.REASON_DOCUMENT_NOT_ON_FILE, document=document_id)
+    return file
+
+
+def _remove(tx: Transaction, incoming: Incoming, refused: Refused) -> Refused:
+    cancel_timer(tx, _timer_id(incoming.document_id))
+    remove_file(tx, incoming.document_id)
+    refuse(tx, incoming, refused)
+    return refused
+
+
+def _watch(tx: Transaction, incoming: Incoming) -> None:
+    due = incoming.asked.now + ABANDONED
+    document_id = incoming.document_id
+    set_timer(tx, _timer_id(document_id), kind=UPLOAD_TIMER, subject=document_id, due=due)
+
+
+def _timer_id(document_id: str) -> str:
+    return f"{UPLOAD_TIMER}/{document_id}"

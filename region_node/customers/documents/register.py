@@ -1,0 +1,160 @@
+"""What the home region does with documents of its customers: registers them, tells of them, checks what orders name."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from gateway.api.federation.v1.configuration_pb2 import Business
+from gateway.api.region.v1.document_envelopes_pb2 import DocumentNotification
+from gateway.api.region.v1.document_service_pb2 import RegisteredDocument
+from gateway.api.region.v1.order_pb2 import OrderRequest
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.api.types.v1.types_pb2 import Document
+from gateway.errors import Refused
+from gateway.federation.documents import documents_missing
+from gateway.store.port import Transaction
+from gateway.store.vault import index_of
+from gateway.time.clock import from_timestamp, to_microseconds
+from region_node.customers.documents import rules
+from region_node.customers.documents.rows import (
+    DocumentRow,
+    documents_of,
+    find_document,
+    insert_document,
+    is_same_person,
+    withdraw_document,
+)
+from region_node.customers.operations import own_line
+from region_node.customers.rows import Line, find_line
+from region_node.customers.status import RESTRICTED, require_readable, status_of
+from region_node.node.context import RegionContext
+from region_node.requests.auditing import AuditedCall
+
+CONTENT, IDENTITY = "document content", "identity document"  # kinds of what is indexed
+
+
+def take_note(tx: Transaction, context: RegionContext, told: DocumentNotification, region: str, now: datetime) -> str:
+    """Does what the region that verified a document says of it; returns the customer's id. A repeat changes nothing.
+
+    Raises Refused, or Moved where the number belongs to another region, before the first write.
+    """
+    if not told.document_id.startswith(f"{region}/"):
+        raise Refused(Reason.REASON_ENVELOPE_KIND_NOT_ALLOWED)
+    rules.require_document_id(told.document_id)
+    line = own_line(tx, context.federation, context.region, told.number, asking=region)
+    if told.HasField("registration"):
+        _register(tx, context, told, region, line, now)
+    elif told.HasField("withdrawal"):
+        known = find_document(tx, told.document_id)
+        if known is None or known.customer_id != line.customer_id:
+            raise Refused(Reason.REASON_DOCUMENT_NOT_ON_FILE, document=told.document_id)
+        withdraw_document(tx, told.document_id, from_timestamp(told.withdrawal.withdraw_time))
+    else:
+        raise Refused(Reason.REASON_REQUEST_INVALID, field="told", problem="not set")
+    return line.customer_id
+
+
+def list_documents(
+    tx: Transaction, context: RegionContext, number: str, asking: str, asked: AuditedCall, business: str = ""
+) -> Sequence[RegisteredDocument]:
+    """What is on file for one of this region's customers, told to a region; the reading is audited.
+
+    To another region nothing is on file of whoever is stored only, or is not there. Raises Refused with
+    DATA_AGREEMENT_MISSING, at home with CUSTOMER_RESTRICTED or SUBSCRIPTION_NOT_FOUND; or Moved.
+    """
+    missing = context.federation.without_agreement((asking, context.region), asked.now)
+    if missing and asking != context.region:
+        raise Refused(Reason.REASON_DATA_AGREEMENT_MISSING, region=missing)
+    if asking != context.region and _tells_nothing(tx, context, number):
+        asked.record(tx, "ListDocuments", "-", f"0 read{f' for {business}' if business else ''}")
+        return ()
+    line = own_line(tx, context.federation, context.region, number, asking=asking)
+    require_readable(tx, line.customer_id)
+    found = documents_of(tx, line.customer_id)
+    asked.record(tx, "ListDocuments", line.customer_id, f"{len(found)} read{f' for {business}' if business else ''}")
+    return found
+
+
+def _tells_nothing(tx: Transaction, context: RegionContext, number: str) -> bool:
+    """Whether a number of this region is nobody's, or of a customer who is stored only."""
+    line = find_line(tx, number)
+    if line is None:
+        return context.federation.number_plan.home_of(number) == context.region
+    return status_of(tx, line.customer_id) == RESTRICTED
+
+
+def with_file(
+    tx: Transaction, context: RegionContext, business: Business, request: OrderRequest, now: datetime
+) -> OrderRequest:
+    """A request to one of this region's customers with what is on file, where what it brings does not suffice.
+
+    The request itself where nothing is added; it is then refused as it would be without a register.
+    """
+    requirement = next((each for each in business.documents if each.applicant == request.applicant), None)
+    brought = {document.code for document in request.documents}
+    if requirement is None or not documents_missing(requirement, brought):
+        return request
+    line = find_line(tx, request.number)
+    if line is None:
+        return request
+    found = documents_of(tx, line.customer_id)
+    added = rules.completed(context.federation, business, requirement, brought, found, now).added
+    if not added:
+        return request
+    more = OrderRequest()
+    more.CopyFrom(request)
+    more.documents.extend(rules.attested(each) for each in added)
+    return more
+
+
+def require_on_file(
+    tx: Transaction, context: RegionContext, documents: Sequence[Document], line: Line | None, now: datetime
+) -> None:
+    """Checks documents that are said to be on file against the register, which nobody else can answer for.
+
+    `line` is None where the order opens one. Raises Refused with DOCUMENT_NOT_ON_FILE for one that is not there as it
+    was named, or is another person's; with DOCUMENT_WITHDRAWN, DOCUMENT_EXPIRED or DOCUMENT_NOT_REUSABLE.
+    """
+    rules.require_reusable(context.federation, documents)
+    for document in documents:
+        if not document.document_id:
+            continue
+        row = find_document(tx, document.document_id)
+        is_named_rightly = row is not None and rules.attested(row.message()) == document
+        if row is None or not is_named_rightly or not _is_of(tx, row, line):
+            raise Refused(Reason.REASON_DOCUMENT_NOT_ON_FILE, document=document.code)
+        rules.require_good(row.message(), now)
+
+
+def _is_of(tx: Transaction, row: DocumentRow, line: Line | None) -> bool:
+    return line is None or is_same_person(tx, line.customer_id, row.customer_id)
+
+
+def _register(
+    tx: Transaction, context: RegionContext, told: DocumentNotification, region: str, line: Line, now: datetime
+) -> None:
+    registration = told.registration
+    is_material = registration.code in context.federation.material_codes
+    if not is_material or len(registration.sha256) != rules.HASH_BYTES or not registration.HasField("verify_time"):
+        raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="a registration says what was verified and when")
+    identity = rules.in_one_form(registration.identity_number) if registration.code in rules.IDENTIFYING else ""
+    expire_time = registration.expire_time if registration.HasField("expire_time") else None
+    row = DocumentRow(
+        document_id=told.document_id,
+        customer_id=line.customer_id,
+        code=registration.code,
+        region=region,
+        verifier=registration.verifier,
+        verify_time=to_microseconds(from_timestamp(registration.verify_time)),
+        expire_time=None if expire_time is None else to_microseconds(from_timestamp(expire_time)),
+        withdraw_time=None,
+        media_type=registration.media_type,
+        size=registration.size,
+        content_hash=index_of(tx, CONTENT, registration.sha256.hex()),
+        identity_hash=index_of(tx, IDENTITY, identity) if identity else "",
+        register_time=to_microseconds(now),
+    )
+    known = find_document(tx, told.document_id)
+    if known is None:
+        insert_document(tx, row)
+    elif (known.customer_id, known.content_hash) != (row.customer_id, row.content_hash):
+        raise Refused(Reason.REASON_REQUEST_ID_REUSED)

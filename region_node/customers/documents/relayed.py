@@ -1,0 +1,73 @@
+"""What arrives about documents in envelopes, and what their receipts do."""
+
+from datetime import datetime
+
+from gateway.api.region.v1.document_envelopes_pb2 import DocumentListQuestion, DocumentNotification
+from gateway.api.region.v1.document_service_pb2 import ListDocumentsResponse
+from gateway.api.region.v1.sharing_service_pb2 import DisclosureKind, DisclosureParticulars
+from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, EnvelopeKind, Outcome, ReceiptContent
+from gateway.api.types.v1.types_pb2 import Requester
+from gateway.process import failpoints
+from gateway.relay.border import Command, Kinds, Query, SlowQuery
+from gateway.relay.envelopes import Answer
+from gateway.store.port import Transaction
+from region_node.customers.disclosures.recording import noted_answer
+from region_node.customers.disclosures.rows import DisclosureRow
+from region_node.customers.documents import register, uploads
+from region_node.customers.documents.content_stream import KIND, ContentApplication
+from region_node.customers.documents.on_file import LIST_KIND
+from region_node.node.context import RegionContext
+from region_node.node.payloads import received
+from region_node.requests.auditing import AuditedCall
+from region_node.requests.checks import require_name
+
+
+class DocumentEnvelopes:
+    """The kinds of envelope that documents use."""
+
+    def __init__(self, context: RegionContext, contents: ContentApplication) -> None:
+        self._context = context
+        self._contents = contents
+
+    def kinds(self) -> Kinds:
+        """How each kind is acted on here, and what its receipt does here."""
+        return {
+            EnvelopeKind.ENVELOPE_KIND_DOCUMENT: Command(self._told, self._answered),
+            LIST_KIND: Query(self._listed),
+            KIND: SlowQuery(self._contents.answer),
+        }
+
+    def _told(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
+        """The region that verified a document of one of our customers tells of it."""
+        told = received(DocumentNotification, content.payload)
+        customer_id = register.take_note(tx, self._context, told, content.origin, now)
+        failpoints.reach("D2.before-commit")
+        action = "RegisterDocument" if told.HasField("registration") else "WithdrawDocument"
+        staff_id = told.registration.verifier or "-"
+        AuditedCall(f"region/{content.origin}", staff_id, now).record(tx, action, customer_id, told.document_id)
+        return Answer(Outcome.OUTCOME_ACCEPTED)
+
+    def _answered(self, tx: Transaction, content: EnvelopeContent, receipt: ReceiptContent, now: datetime) -> None:
+        uploads.answered(tx, self._context, content, receipt, now)
+
+    def _listed(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
+        """Another region asks what is on file."""
+        asked = received(DocumentListQuestion, content.payload)
+        for name, value in (("operator", content.operator), ("staff_id", asked.staff_id), ("business", asked.business)):
+            if value:
+                require_name(name, value)
+        call = AuditedCall(f"region/{content.origin}", asked.staff_id, now)
+        row = DisclosureRow(
+            kind=DisclosureKind.DISCLOSURE_KIND_DOCUMENT_LIST_READ,
+            time=now,
+            region=content.origin,
+            operator=content.operator,
+            purpose=asked.business,
+            particulars=DisclosureParticulars(requester=Requester(staff_id=asked.staff_id)),
+        )
+
+        def listed() -> ListDocumentsResponse:
+            found = register.list_documents(tx, self._context, asked.number, content.origin, call, asked.business)
+            return ListDocumentsResponse(documents=found)
+
+        return noted_answer(tx, asked.number, row, listed)

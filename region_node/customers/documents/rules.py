@@ -1,0 +1,316 @@
+"""What a document must be to be put on file, and which of those on file count for a business. Pure."""
+
+import re
+from collections.abc import Collection, Container, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from gateway.api.federation.v1.configuration_pb2 import Business, DocumentRequirement, Material
+from gateway.api.region.v1.attachment_service_pb2 import AttachmentUpload
+from gateway.api.region.v1.document_service_pb2 import DocumentChunk, DocumentUpload, RegisteredDocument
+from gateway.api.region.v1.order_pb2 import Order, OrderRequest, PaperUse
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.api.types.v1.types_pb2 import Document
+from gateway.errors import Refused
+from gateway.federation.catalogue import Federation
+from gateway.federation.documents import MATERIALS_OF_THE_MOMENT, MEDIA_TYPES, documents_missing, parse_alternatives
+from gateway.time.clock import from_timestamp
+from region_node.requests.checks import require_length, require_name, require_request_id, require_requester
+
+CHUNK_LIMIT = 64 * 1024
+"""Bytes in one chunk of an upload."""
+PIECE_LIMIT = 48 * 1024
+"""Bytes of content in an envelope's answer: with what is around them less than the 64 KiB of an envelope."""
+SIZE_POLICY = "document-size"
+MEBIBYTE = 1024 * 1024
+HASH_BYTES = 32
+"""Of a document's content by SHA-256, and of its keyed hash by HMAC-SHA-256."""
+IDENTIFYING = frozenset({"ID_ORIG", "BIZ_LIC"})
+"""The materials that say who the holder of a line is, by the number that stands on them."""
+CLOCKS_DIFFER = timedelta(seconds=30)
+"""The largest clock error between members: so far in the future a time of verification may lie."""
+_IDENTITY_LIMIT = 64  # characters
+_REGISTER_ID = re.compile(r"[a-z][a-z0-9-]*/[A-Za-z0-9._-]{1,64}/[A-Za-z0-9._-]{1,64}")
+_NOT_IN_A_NUMBER = re.compile(r"[\s\-]")
+_UNKNOWN = "application/octet-stream"
+
+
+def require_upload(upload: DocumentUpload, material: Material | None, limit: int, now: datetime) -> None:
+    """Raises Refused unless a document may be taken in as it is named, of at most `limit` bytes.
+
+    Raises DOCUMENT_TOO_LARGE, DOCUMENT_TYPE_NOT_ALLOWED, DOCUMENT_EXPIRED, DOCUMENT_NOT_REUSABLE for what only proves
+    something about a moment, or REQUEST_INVALID.
+    """
+    require_request_id(upload.request_id)
+    require_requester(upload.requester)
+    if material is None:
+        raise Refused(Reason.REASON_REQUEST_INVALID, field="document.code", problem="no material of the catalogue")
+    if upload.code in MATERIALS_OF_THE_MOMENT:
+        raise Refused(Reason.REASON_DOCUMENT_NOT_REUSABLE, document=upload.code)
+    require_file("document", upload, material, limit)
+    require_length("document.identity_number", upload.identity_number, _IDENTITY_LIMIT)
+    if upload.identity_number and upload.code not in IDENTIFYING:
+        problem = f"only with {' or '.join(sorted(IDENTIFYING))}"
+        raise Refused(Reason.REASON_REQUEST_INVALID, field="document.identity_number", problem=problem)
+    _require_times(upload, now)
+
+
+def require_file(field: str, upload: DocumentUpload | AttachmentUpload, material: Material, limit: int) -> None:
+    """Raises Refused unless a file may be taken in as it is named, of at most `limit` bytes.
+
+    Raises DOCUMENT_TOO_LARGE, DOCUMENT_TYPE_NOT_ALLOWED or REQUEST_INVALID.
+    """
+    if upload.media_type not in material.media_types:
+        raise type_not_allowed(material.code, upload.media_type or "-", material.media_types)
+    if upload.size <= 0:
+        raise Refused(Reason.REASON_REQUEST_INVALID, field=f"{field}.size", problem="not positive")
+    if upload.size > limit:
+        raise Refused(Reason.REASON_DOCUMENT_TOO_LARGE, limit=str(limit))
+    if len(upload.sha256) != HASH_BYTES:
+        raise Refused(Reason.REASON_REQUEST_INVALID, field=f"{field}.sha256", problem=f"not {HASH_BYTES} bytes")
+
+
+def require_chunk(chunk: DocumentChunk) -> None:
+    """Raises Refused unless a chunk holds something, and not too much."""
+    if not 0 < len(chunk.data) <= CHUNK_LIMIT:
+        raise Refused(Reason.REASON_REQUEST_INVALID, field="chunk.data", problem=f"not 1 to {CHUNK_LIMIT} bytes")
+
+
+def require_document_id(document_id: str, *, field: str = "document_id") -> None:
+    """Raises Refused for what cannot be the id of a document."""
+    if not _REGISTER_ID.fullmatch(document_id):
+        problem = "not <region>/<operator>/<request id>"
+        raise Refused(Reason.REASON_REQUEST_INVALID, field=field, problem=problem)
+
+
+def require_content(code: str, upload: DocumentUpload | AttachmentUpload, head: bytes, sha256: bytes) -> None:
+    """Raises Refused unless the content of a material is what was named: by how it begins, and by its hash."""
+    found = next((name for name, magic in MEDIA_TYPES.items() if head.startswith(magic)), _UNKNOWN)
+    if found != upload.media_type:
+        raise type_not_allowed(code, found, [upload.media_type])
+    if sha256 != upload.sha256:
+        raise Refused(Reason.REASON_DOCUMENT_HASH_DIFFERS)
+
+
+def type_not_allowed(code: str, found: str, allowed: Sequence[str]) -> Refused:
+    """The refusal of a content of another type."""
+    told = ", ".join(allowed) or "-"
+    return Refused(Reason.REASON_DOCUMENT_TYPE_NOT_ALLOWED, document=code, found=found, allowed=told)
+
+
+def in_one_form(identity_number: str) -> str:
+    """The number of an identity document as it is compared, however it was typed."""
+    return _NOT_IN_A_NUMBER.sub("", identity_number).upper()
+
+
+def attested(registered: RegisteredDocument) -> Document:
+    """A document on file as an order names it."""
+    return Document(
+        code=registered.code,
+        verifier=registered.verifier,
+        verify_time=registered.verify_time,
+        keyed_hash=registered.keyed_hash,
+        document_id=registered.document_id,
+    )
+
+
+def require_reusable(federation: Federation, documents: Sequence[Document]) -> None:
+    """Raises Refused with DOCUMENT_NOT_REUSABLE for a document said to be on file that has to be verified anew."""
+    for document in documents:
+        if document.document_id and not is_reusable(federation, document.code):
+            raise Refused(Reason.REASON_DOCUMENT_NOT_REUSABLE, document=document.code)
+
+
+def is_reusable(federation: Federation, code: str) -> bool:
+    """Whether a material on file counts again."""
+    return code not in MATERIALS_OF_THE_MOMENT and federation.is_reusable(code)
+
+
+def require_good(registered: RegisteredDocument, now: datetime) -> None:
+    """Raises Refused for a document on file that was withdrawn or has expired."""
+    if registered.HasField("withdraw_time"):
+        raise Refused(Reason.REASON_DOCUMENT_WITHDRAWN, document=registered.code)
+    if registered.HasField("expire_time") and from_timestamp(registered.expire_time) <= now:
+        raise Refused(Reason.REASON_DOCUMENT_EXPIRED, document=registered.code)
+
+
+def expire_time(business: Business, verify_time: datetime, expire_time: datetime | None) -> datetime:
+    """Until when, inclusively, a document counts for a business: while it is fresh, and before it expires."""
+    ends = verify_time + business.document_freshness.ToTimedelta()
+    return ends if expire_time is None else min(ends, expire_time)
+
+
+def counts(federation: Federation, business: Business, registered: RegisteredDocument, now: datetime) -> bool:
+    """Whether a document on file counts for a business: reusable, fresh to the microsecond, neither expired nor
+    withdrawn."""
+    if not is_reusable(federation, registered.code):
+        return False
+    try:
+        require_good(registered, now)
+    except Refused:
+        return False
+    verified = from_timestamp(registered.verify_time)
+    return verified - CLOCKS_DIFFER <= now <= verified + business.document_freshness.ToTimedelta()
+
+
+def is_fresh(business: Business, document: Document, now: datetime) -> bool:
+    """Whether a document that is handed in is fresh enough for a business."""
+    try:
+        verified = from_timestamp(document.verify_time)
+    except OverflowError:  # a time that no calendar has
+        return False
+    return verified - CLOCKS_DIFFER <= now <= verified + business.document_freshness.ToTimedelta()
+
+
+@dataclass(frozen=True)
+class OnFile:
+    """What a business is given from the file, and the lines of the catalogue that are missing all the same."""
+
+    added: Sequence[RegisteredDocument] = field(repr=False)
+    missing: Sequence[str]
+
+
+def completed(
+    federation: Federation,
+    business: Business,
+    requirement: DocumentRequirement,
+    brought: Collection[str],
+    registered: Sequence[RegisteredDocument],
+    now: datetime,
+) -> OnFile:
+    """Adds to the codes that an applicant brings what is on file and counts: no more than the business needs.
+
+    Of several of one code the one verified last is taken, of several alternatives the first that can be had. Raises
+    ValueError for a line that `parse_alternatives` does not know.
+    """
+    usable = _newest(each for each in registered if counts(federation, business, each, now))
+    added: dict[str, RegisteredDocument] = {}
+    missing = []
+    for line in documents_missing(requirement, brought):
+        for alternative in parse_alternatives(line):
+            needed = [code for code in alternative if code not in brought]
+            if all(code in usable for code in needed):
+                added |= {code: usable[code] for code in needed}
+                break
+        else:
+            missing.append(line)
+    return OnFile(list(added.values()), missing)
+
+
+def completed_codes(
+    federation: Federation,
+    business: Business,
+    codes: Sequence[str],
+    registered: Sequence[RegisteredDocument],
+    now: datetime,
+) -> Sequence[RegisteredDocument]:
+    """Those on file that count, of the codes that a review asked for and nobody brought."""
+    usable = _newest(each for each in registered if counts(federation, business, each, now))
+    return [usable[code] for code in dict.fromkeys(codes) if code in usable]
+
+
+def asks_for(federation: Federation, order: Order, code: str) -> bool:
+    """Whether an order needs documents of this code: by the catalogue for its applicant, or because a review asked."""
+    if code in order.documents_requested:
+        return True
+    try:
+        business = federation.business(order.request.business)
+    except Refused:  # it has left the catalogue
+        return False
+    needed = (each.all_of for each in business.documents if each.applicant == order.request.applicant)
+    return any(code in alternative for lines in needed for line in lines for alternative in parse_alternatives(line))
+
+
+def is_named_by(order: Order, document_id: str) -> bool:
+    """Whether an order itself counts on this document on file."""
+    return bool(document_id) and any(each.document_id == document_id for each in order.request.documents)
+
+
+def paper_use(federation: Federation, documents: Sequence[Document]) -> PaperUse.ValueType:
+    """Whether papers were needed for an order, and whether one of them had to be handed in.
+
+    A paper is what could be on file: a code, a password or a live check is none.
+    """
+    papers = [document for document in documents if federation.is_reusable(document.code)]
+    if not papers:
+        return PaperUse.PAPER_USE_UNSPECIFIED
+    is_on_file = all(document.document_id for document in papers)
+    return PaperUse.PAPER_USE_ON_FILE if is_on_file else PaperUse.PAPER_USE_HANDED_IN
+
+
+def require_documents(business: Business, request: OrderRequest, now: datetime) -> None:
+    """Raises Refused unless the applicant brings every document of the catalogue, each attested and fresh."""
+    requirement = next((each for each in business.documents if each.applicant == request.applicant), None)
+    if requirement is None:
+        raise Refused(Reason.REASON_APPLICANT_NOT_ALLOWED, business=business.code)
+    require_attested(request.documents)
+    missing = documents_missing(requirement, {document.code for document in request.documents})
+    if missing:
+        raise Refused(Reason.REASON_DOCUMENT_MISSING, documents=", ".join(missing))
+    _require_fresh(business, request.documents, now)
+
+
+def require_fresh(business: Business, documents: Sequence[Document], now: datetime) -> None:
+    """Raises Refused unless every document is attested, and verified neither too long ago nor in the future."""
+    require_attested(documents)
+    _require_fresh(business, documents, now)
+
+
+def require_attested(documents: Sequence[Document]) -> None:
+    """Raises Refused with REQUEST_INVALID unless each document says what was verified, by whom and when, with its hash.
+
+    A document is the word of the person who saw it: the home region acts on no more than these four facts.
+    """
+    for index, document in enumerate(documents):
+        field = f"documents[{index}]"
+        if not document.code:
+            raise Refused(Reason.REASON_REQUEST_INVALID, field=f"{field}.code", problem="not set")
+        require_name(f"{field}.verifier", document.verifier)
+        if not document.HasField("verify_time"):
+            raise Refused(Reason.REASON_REQUEST_INVALID, field=f"{field}.verify_time", problem="not set")
+        if len(document.keyed_hash) != HASH_BYTES:
+            problem = f"not {HASH_BYTES} bytes"
+            raise Refused(Reason.REASON_REQUEST_INVALID, field=f"{field}.keyed_hash", problem=problem)
+
+
+def require_materials(materials: Container[str], documents: Sequence[Document]) -> None:
+    """Raises Refused with REQUEST_INVALID for a document that is no material of the catalogue."""
+    for index, document in enumerate(documents):
+        if document.code not in materials:
+            problem = "no material of the catalogue"
+            raise Refused(Reason.REASON_REQUEST_INVALID, field=f"documents[{index}].code", problem=problem)
+
+
+def _require_fresh(business: Business, documents: Sequence[Document], now: datetime) -> None:
+    """Raises Refused with DOCUMENT_STALE for a document verified too long ago for this business, or in the future."""
+    freshness = business.document_freshness.ToTimedelta()
+    for document in documents:
+        try:
+            age = now - from_timestamp(document.verify_time)
+        except OverflowError:  # a time that no calendar has
+            age = timedelta.max
+        if not -CLOCKS_DIFFER <= age <= freshness + CLOCKS_DIFFER:
+            raise Refused(Reason.REASON_DOCUMENT_STALE, document=document.code)
+
+
+def _newest(registered: Iterable[RegisteredDocument]) -> Mapping[str, RegisteredDocument]:
+    found: dict[str, RegisteredDocument] = {}
+    for each in registered:
+        known = found.get(each.code)
+        if known is None or from_timestamp(known.verify_time) < from_timestamp(each.verify_time):
+            found[each.code] = each
+    return found
+
+
+def _require_times(upload: DocumentUpload, now: datetime) -> None:
+    if not upload.HasField("verify_time"):
+        raise Refused(Reason.REASON_REQUEST_INVALID, field="document.verify_time", problem="not set")
+    try:
+        verified = from_timestamp(upload.verify_time)
+        expires = from_timestamp(upload.expire_time) if upload.HasField("expire_time") else None
+    except OverflowError:  # a time that no calendar has
+        raise Refused(Reason.REASON_REQUEST_INVALID, field="document.verify_time", problem="out of range") from None
+    if verified > now + CLOCKS_DIFFER:
+        raise Refused(Reason.REASON_REQUEST_INVALID, field="document.verify_time", problem="in the future")
+    if expires is not None and expires <= now:
+        raise Refused(Reason.REASON_DOCUMENT_EXPIRED, document=upload.code)

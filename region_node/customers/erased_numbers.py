@@ -1,0 +1,23 @@
+"""Whether the customer of a number was erased, and what follows for a record that has ended."""
+
+from datetime import datetime
+
+from gateway.store.port import Transaction
+from region_node.customers.known_statuses import OWN, erased_by
+from region_node.node.context import RegionContext
+from region_node.records.kinds import look_at_ended
+
+
+def is_erased(tx: Transaction, context: RegionContext, number: str, *homes: str) -> bool:
+    """Whether the customer of a number was erased, by the region that is its home, or one of `homes` that were.
+
+    Only these may say so.
+    """
+    said = {context.region if each == OWN else each for each in erased_by(tx, number)}
+    return bool(said & {context.federation.number_plan.home_of(number), *homes})
+
+
+def look_if_erased(tx: Transaction, kind: str, record_id: str, number: str, now: datetime) -> None:
+    """Has a record that has ended looked at, if some region has erased a customer with its number."""
+    if erased_by(tx, number):
+        look_at_ended(tx, kind, record_id, now)

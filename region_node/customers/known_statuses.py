@@ -1,0 +1,93 @@
+"""How the customers of numbers stand: the own ones by the records, those of other regions by what these have told."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from gateway.api.region.v1.erasure_service_pb2 import CustomerStatus
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.errors import Refused
+from gateway.store.batched_lookup import rows_among
+from gateway.store.port import Transaction
+from region_node.customers.status import ACTIVE, ERASED, RESTRICTED
+from region_node.node.subjects import number_index
+
+OWN = ""
+"""In the place of a region: this one."""
+_OWN = (
+    "SELECT products.number, '' AS region, customers.status FROM products"
+    " JOIN customers ON customers.customer_id = products.customer_id WHERE customers.status <> 1"
+)
+_TOLD = "SELECT number_index, region, status FROM known_statuses WHERE"
+NOT_RESTRICTED = (
+    "number_index NOT IN (SELECT number_index FROM known_statuses WHERE status = 2)"
+    " AND number_index NOT IN (SELECT products.number FROM products"
+    " JOIN customers ON customers.customer_id = products.customer_id"
+    " WHERE customers.status <> 1 AND customers.status = 2 AND products.number IS NOT NULL)"
+)
+"""A condition on a column `number_index`."""
+
+
+@dataclass(frozen=True)
+class KnownStatus:
+    """How the customer of a number stands who is not active, by the region that says so; `OWN` for this one."""
+
+    number_index: str
+    region: str
+    status: CustomerStatus.ValueType
+
+
+def keep_known(tx: Transaction, number: str, region: str, status: CustomerStatus.ValueType) -> None:
+    """Another region says how its customer of a number stands from now on."""
+    index = number_index(tx, number)
+    if status == ACTIVE:
+        tx.execute(
+            "DELETE FROM known_statuses WHERE number_index = :number AND region = :region", number=index, region=region
+        )
+        return
+    tx.execute(
+        "INSERT INTO known_statuses (number_index, region, status) VALUES (:number, :region, :status)"
+        " ON CONFLICT (number_index, region) DO UPDATE SET status = excluded.status",
+        number=index,
+        region=region,
+        status=status,
+    )
+
+
+def statuses_of(tx: Transaction, numbers: Sequence[str]) -> Sequence[KnownStatus]:
+    """What is known of numbers, E.164, whose customers are not active."""
+    indexes = [number_index(tx, each) for each in dict.fromkeys(numbers) if each]
+    return [
+        *rows_among(tx, KnownStatus, f"{_OWN} AND products.number", indexes),
+        *rows_among(tx, KnownStatus, f"{_TOLD} number_index", indexes),
+    ]
+
+
+def erased_by(tx: Transaction, number: str) -> set[str]:
+    """The regions that have erased a customer with a number; `OWN` for this one."""
+    return {each.region for each in statuses_of(tx, [number]) if each.status == ERASED}
+
+
+def is_restricted(tx: Transaction, number: str) -> bool:
+    """Whether the customer of a number is stored and nothing else."""
+    return any(each.status == RESTRICTED for each in statuses_of(tx, [number]))
+
+
+def require_unrestricted(tx: Transaction, number: str) -> None:
+    """Raises Refused with CUSTOMER_RESTRICTED where the customer of a number is stored and nothing else."""
+    if is_restricted(tx, number):
+        raise Refused(Reason.REASON_CUSTOMER_RESTRICTED)
+
+
+def require_takes_complaints(home: str | None, known: Sequence[KnownStatus]) -> None:
+    """Raises Refused unless a new complaint about a number with a home may be taken in, by what is known of the number.
+
+    With CUSTOMER_RESTRICTED, with CUSTOMER_ERASED at home, and with SUBSCRIPTION_NOT_FOUND elsewhere, where a customer
+    who was erased is one who does not exist. A number that has another home since is that one's.
+    """
+    for each in known:
+        if each.status == RESTRICTED:
+            raise Refused(Reason.REASON_CUSTOMER_RESTRICTED)
+        if each.region == OWN:
+            raise Refused(Reason.REASON_CUSTOMER_ERASED)
+        if each.region == home:
+            raise Refused(Reason.REASON_SUBSCRIPTION_NOT_FOUND)

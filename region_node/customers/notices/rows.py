@@ -1,0 +1,198 @@
+"""Notices as stored: sealed under the key of the number that they are for."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from gateway.api.region.v1 import notice_service_pb2 as api
+from gateway.api.types.v1.types_pb2 import LocalizedText
+from gateway.store import vault
+from gateway.store.port import Transaction
+from gateway.time.clock import from_microseconds, to_microseconds, to_timestamp
+from gateway.wording.masking import masked_number, prints_masked
+from region_node.node.subjects import indexed_number_subject, number_index
+from region_node.records.readable import readable_page
+
+ABOUT = "notices"  # what other processes are told of
+
+
+@prints_masked(number=masked_number)
+@dataclass(frozen=True)
+class Notice:
+    """A text to a customer. The id names its cause: the same notice is never told for two, nor twice for one."""
+
+    notice_id: str
+    kind: str
+    number: str
+    text: LocalizedText = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Claimed:
+    """A notice that is to be delivered by who claimed it; how often that was tried before."""
+
+    notice: Notice
+    attempts: int
+
+
+_COLUMNS = "notice_id, kind, number, create_time, delivery_time, attempts, sealed"
+
+
+@dataclass(frozen=True)
+class _AtRest:
+    """A row, with the index of the number."""
+
+    notice_id: str
+    kind: str
+    index: str
+    create_time: int
+    delivery_time: int | None
+    attempts: int
+    sealed: bytes
+
+
+@dataclass(frozen=True)
+class NoticeAdded:
+    """Published when a notice was added."""
+
+
+def is_told(tx: Transaction, notice_id: str) -> bool:
+    """Whether a notice was added."""
+    return tx.first(int, "SELECT 1 FROM notices WHERE notice_id = :id", id=notice_id) is not None
+
+
+def told_at(tx: Transaction, notice_ids: Sequence[str]) -> Mapping[str, int]:
+    """When each of some notices was added, in microseconds; those that were not are left out."""
+    names = [f"id{number}" for number in range(len(notice_ids))]
+    found = tx.all(
+        lambda notice_id, time: (str(notice_id), int(time)),
+        "SELECT notice_id, create_time FROM notices"  # noqa: S608 - names of parameters
+        f" WHERE notice_id IN ({', '.join(f':{name}' for name in names)})",
+        **dict(zip(names, notice_ids, strict=True)),
+    )
+    return dict(found)
+
+
+def tell(tx: Transaction, notice: Notice, now: datetime) -> bool:
+    """Adds a notice, to be delivered at once; False where it is there already. It holds no secret: it is stored."""
+    if is_told(tx, notice.notice_id):
+        return False
+    index = number_index(tx, notice.number)
+    tx.execute(
+        "INSERT INTO notices (notice_id, kind, number, zh_cn, en, create_time, delivery_time, attempts, due, sealed)"
+        " VALUES (:notice_id, :kind, :number, '', '', :now, NULL, 0, :now, :sealed)",
+        notice_id=notice.notice_id,
+        kind=notice.kind,
+        number=index,
+        sealed=seal_notice(tx, notice.notice_id, index, notice.number, notice.text),
+        now=to_microseconds(now),
+    )
+    tx.publish(NoticeAdded(), about=ABOUT)
+    return True
+
+
+def seal_notice(tx: Transaction, notice_id: str, index: str, number: str, text: LocalizedText) -> bytes:
+    """A notice for its row, to the number with an index."""
+    content = api.Notice(number=number, text=text).SerializeToString()
+    return vault.seal(tx, indexed_number_subject(index), _place(notice_id), content)
+
+
+def claim(tx: Transaction, now: datetime, limit: int, again: timedelta) -> list[Claimed]:
+    """At most so many notices that are due, oldest first. Until `again` from now nobody else claims them.
+
+    One whose number was erased is told to nobody any more.
+    """
+    found = tx.all(
+        _AtRest,
+        f"SELECT {_COLUMNS} FROM notices"  # noqa: S608 - column names only
+        " WHERE delivery_time IS NULL AND due <= :now ORDER BY due, notice_id LIMIT :limit",
+        now=to_microseconds(now),
+        limit=limit,
+    )
+    claimed: list[Claimed] = []
+    for row, content in zip(found, _opened(tx, found), strict=True):
+        if content is None:
+            note_delivered(tx, row.notice_id, now)
+            continue
+        postpone(tx, row.notice_id, now + again, row.attempts + 1)
+        claimed.append(Claimed(Notice(row.notice_id, row.kind, content.number, content.text), row.attempts))
+    return claimed
+
+
+def postpone(tx: Transaction, notice_id: str, due: datetime, attempts: int) -> None:
+    """A notice was tried so often, and is tried again then."""
+    tx.execute(
+        "UPDATE notices SET due = :due, attempts = :attempts WHERE notice_id = :id AND delivery_time IS NULL",
+        id=notice_id,
+        due=to_microseconds(due),
+        attempts=attempts,
+    )
+
+
+def note_delivered(tx: Transaction, notice_id: str, now: datetime) -> None:
+    """The region's notification system has taken a notice over."""
+    tx.execute(
+        "UPDATE notices SET delivery_time = :now WHERE notice_id = :id AND delivery_time IS NULL",
+        id=notice_id,
+        now=to_microseconds(now),
+    )
+
+
+def next_due(tx: Transaction) -> datetime | None:
+    """When the next notice that waits is due."""
+    sql = "SELECT due FROM notices WHERE delivery_time IS NULL ORDER BY due LIMIT 1"
+    return tx.first(from_microseconds, sql)
+
+
+_READABLE = (
+    " AND number NOT IN (SELECT products.number FROM customers JOIN products"
+    " ON products.customer_id = customers.customer_id WHERE customers.status <> 1)"
+)
+
+
+def notices_after(tx: Transaction, number: str, after: tuple[int, str], limit: int) -> list[api.Notice]:
+    """At most so many notices to a number, or to all where it is empty, oldest first, after a time (in microseconds)
+    and an id. Those to customers who are stored only, or were erased, are left out.
+    """
+    only = " AND number = :number" if number else ""
+
+    def rows_after(last: _AtRest | None) -> list[_AtRest]:
+        time, notice_id = (last.create_time, last.notice_id) if last is not None else after
+        return tx.all(
+            _AtRest,
+            f"SELECT {_COLUMNS} FROM notices"  # noqa: S608 - no values
+            " WHERE (create_time > :time OR (create_time = :time AND notice_id > :id))"
+            f"{only}{_READABLE} ORDER BY create_time, notice_id LIMIT :limit",
+            time=time,
+            id=notice_id,
+            limit=limit,
+            **({"number": number_index(tx, number)} if number else {}),
+        )
+
+    return readable_page(rows_after, lambda rows: _messages(tx, rows), limit)
+
+
+def _place(notice_id: str) -> str:
+    return f"notices/{notice_id}"
+
+
+def _opened(tx: Transaction, rows: Sequence[_AtRest]) -> list[api.Notice | None]:
+    """What was sealed of each: number and texts."""
+    sealed = [vault.Sealing(indexed_number_subject(row.index), _place(row.notice_id), row.sealed) for row in rows]
+    return [None if each is None else api.Notice.FromString(each) for each in vault.open_many(tx, sealed)]
+
+
+def _messages(tx: Transaction, rows: Sequence[_AtRest]) -> list[api.Notice | None]:
+    contents = _opened(tx, rows)
+    return [None if each is None else _message(row, each) for row, each in zip(rows, contents, strict=True)]
+
+
+def _message(row: _AtRest, content: api.Notice) -> api.Notice:
+    return api.Notice(
+        id=row.notice_id,
+        kind=row.kind,
+        number=content.number,
+        text=content.text,
+        create_time=to_timestamp(from_microseconds(row.create_time)),
+        delivery_time=None if row.delivery_time is None else to_timestamp(from_microseconds(row.delivery_time)),
+    )

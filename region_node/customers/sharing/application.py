@@ -1,0 +1,124 @@
+"""Finds the home region of who is asked about, and asks it; or answers, where that is this region."""
+
+from collections.abc import Sequence
+from typing import TypeVar
+
+from google.protobuf.message import Message
+
+from gateway.api.federation.v1.configuration_pb2 import LegalBasis, Purpose
+from gateway.api.region.v1 import sharing_service_pb2 as api
+from gateway.api.region.v1.sharing_envelopes_pb2 import SharingQuery
+from gateway.api.relay.v1.relay_pb2 import EnvelopeKind
+from gateway.api.types.v1.access_pb2 import Role
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.errors import Refused, reason_name
+from gateway.federation.numberplan import normalize
+from gateway.relay.border import Moved
+from gateway.store.port import Store
+from gateway.time.clock import Clock
+from region_node.customers.sharing.forms import Asked, require_claimant, require_form
+from region_node.customers.sharing.operations import Call, refusal_of, said_basis
+from region_node.customers.sharing.relayed import answer_query
+from region_node.customers.sharing.rules import Denied
+from region_node.node.context import RegionContext
+from region_node.requests.questions import Questions
+
+R = TypeVar("R", bound=Message)
+
+
+class SharingApplication:
+    """What operators of this region ask about customers of any region. Raises Refused, also as the home region does.
+
+    Each refusal, and each reading of another region's customer, adds a row to this region's audit chain. The home
+    region writes its own.
+    """
+
+    def __init__(self, context: RegionContext, store: Store, questions: Questions, clock: Clock) -> None:
+        self._context = context
+        self._store = store
+        self._questions = questions
+        self._clock = clock
+
+    @property
+    def purposes(self) -> Sequence[Purpose]:
+        """What records are shared for. Raises Refused with CONFIGURATION_MISSING."""
+        return self._context.federation.purposes
+
+    async def read(self, request: api.ReadSharedCustomerRequest) -> api.ReadSharedCustomerResponse:
+        """A record, or why there is none. A region without a data agreement asks nobody."""
+        return await self.ask("ReadSharedCustomer", request, api.ReadSharedCustomerResponse)
+
+    async def ask(self, action: str, asked: Asked, response: type[R]) -> R:
+        """The answer of the home region of the customer. The number in `asked` becomes E.164."""
+        questioner = self._questions.questioner
+        if questioner.is_staff:
+            asked.requester.staff_id = questioner.operator
+        call = Call(questioner, asked.request_id, asked.requester.staff_id, self._clock.now())
+        try:
+            require_form(asked)
+            if isinstance(asked, api.ReadSharedCustomerRequest):
+                require_claimant(asked.legal_basis, questioner)
+            asked.number = normalize(asked.number)
+            owner = self._questions.owner_of(asked.number)
+            if owner == self._context.region:
+                return await self._answer(call, asked, response)
+            if isinstance(asked, api.ReadSharedCustomerRequest):
+                answer = await self._read_abroad(call, owner, asked)
+                return response.FromString(answer.SerializeToString())
+            return response.FromString(await self._ask(owner, action, call, asked))
+        except Refused as refused:
+            what = reason_name(refused.reason)
+            await self._store.write(lambda tx: call.record(tx, action, None, what))
+            raise
+
+    async def _read_abroad(
+        self, call: Call, owner: str, asked: api.ReadSharedCustomerRequest
+    ) -> api.ReadSharedCustomerResponse:
+        context = self._context
+        missing = context.federation.without_agreement((context.region, owner), call.now)
+        if missing:
+            denied = Denied(Reason.REASON_DATA_AGREEMENT_MISSING, parameters={"region": missing})
+            answer = api.ReadSharedCustomerResponse(refusal=refusal_of(denied))
+        else:
+            answer = api.ReadSharedCustomerResponse.FromString(
+                await self._ask(owner, "ReadSharedCustomer", call, asked)
+            )
+        outcome = "a record" if answer.HasField("record") else reason_name(answer.refusal.reason)
+        basis = LegalBasis.Name(asked.legal_basis) if asked.legal_basis in LegalBasis.values() else "-"
+        what = f"{owner}, {asked.purpose}, {said_basis(basis, asked.reference)}: {outcome}"
+        await self._store.write(lambda tx: call.record(tx, "ReadSharedCustomer", None, what))
+        return answer
+
+    async def _answer(self, call: Call, asked: Asked, response: type[R]) -> R:
+        query = _query(call, asked)
+        try:
+            answer = await self._store.write(
+                lambda tx: answer_query(tx, self._context, query, call.questioner, call.now)
+            )
+        except Moved as moved:
+            raise Refused(Reason.REASON_NOT_HOME, region=moved.region) from None
+        if not isinstance(answer, response):
+            raise TypeError(f"{type(answer).__name__} answers a question for {response.__name__}")
+        return answer
+
+    async def _ask(self, owner: str, action: str, call: Call, asked: Asked) -> bytes:
+        kind = EnvelopeKind.ENVELOPE_KIND_SHARING
+        return await self._questions.ask(owner, kind, action, _query(call, asked))
+
+
+def _query(call: Call, asked: Asked) -> SharingQuery:
+    query = SharingQuery(subject=call.subject)
+    if call.questioner.is_staff:
+        query.role = Role.ROLE_STAFF
+    match asked:
+        case api.ReadSharedCustomerRequest():
+            query.read.CopyFrom(asked)
+        case api.GiveConsentRequest():
+            query.give_consent.CopyFrom(asked)
+        case api.WithdrawConsentRequest():
+            query.withdraw_consent.CopyFrom(asked)
+        case api.ListGrantsRequest():
+            query.list_grants.CopyFrom(asked)
+        case api.ListDisclosuresRequest():
+            query.list_disclosures.CopyFrom(asked)
+    return query

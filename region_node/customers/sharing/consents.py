@@ -1,0 +1,254 @@
+"""What customers decide about the sharing of their records, at the home region: one transaction each."""
+
+from datetime import datetime
+from typing import TypeVar
+from zoneinfo import ZoneInfo
+
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from gateway.api.federation.v1.configuration_pb2 import ConsentMethod, LegalBasis, Purpose
+from gateway.api.region.v1 import sharing_service_pb2 as api
+from gateway.api.region.v1.sharing_service_pb2 import ConsentDecision, DisclosureKind
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.api.types.v1.types_pb2 import LocalizedText
+from gateway.errors import Refused
+from gateway.federation.sharing_rules import CONSENT_PAPER
+from gateway.store.port import Transaction
+from gateway.store.vault import index_of
+from gateway.time.clock import from_timestamp, time_in, to_timestamp
+from region_node.customers.disclosures.rows import DisclosureRow, note_disclosure
+from region_node.customers.documents.rows import find_document
+from region_node.customers.documents.rules import require_good
+from region_node.customers.notices.rows import Notice, tell
+from region_node.customers.rows import Line
+from region_node.customers.sharing import rows
+from region_node.customers.sharing.fields import field_word
+from region_node.customers.sharing.forms import require_form
+from region_node.customers.sharing.operations import Call, find_own_line, version_of
+from region_node.customers.sharing.rows import SharingRequest
+from region_node.customers.sharing.rules import Decided, asked_fields, grant_period, not_allowed, require_method
+from region_node.customers.verified import verified_line
+from region_node.node.context import RegionContext
+from region_node.requests.checks import Questioner
+
+_DIGEST = "sharing request"  # the kind of index by which requests are compared
+Asked = TypeVar("Asked", api.GiveConsentRequest, api.WithdrawConsentRequest)
+_GRANTED = ConsentDecision.CONSENT_DECISION_GRANTED
+
+
+def give_consent(
+    tx: Transaction, context: RegionContext, asked: api.GiveConsentRequest, questioner: Questioner, now: datetime
+) -> api.GiveConsentResponse:
+    """Records a decision about one of this region's customers, once for each request id. The number is in E.164.
+
+    On paper it is answered alike for a number that nobody has. Raises Refused for the form, with PURPOSE_UNKNOWN,
+    REGION_UNKNOWN, DATA_AGREEMENT_MISSING, SHARING_NOT_ALLOWED, REQUEST_ID_REUSED, DOCUMENT_NOT_ON_FILE,
+    DOCUMENT_WITHDRAWN, DOCUMENT_EXPIRED, CONSENT_PAPER_USED, or as `verified_line`; Moved.
+    """
+    require_form(asked)
+    purpose = context.federation.purpose(asked.purpose)
+    call = Call(questioner, asked.request_id, asked.requester.staff_id, now)
+    digest = _digest(tx, asked)
+    done = rows.find_request(tx, call.subject)
+    if done is not None:
+        return _repeated(call, done, digest)
+    decided = _decided(context, asked, purpose, call)
+    line = verified_line(tx, context, asked, questioner, now) if asked.documents else None
+    if line is None:
+        line = find_own_line(tx, context, asked.number)
+    if decided.granted and asked.paper:
+        _require_paper(tx, asked.paper, line, questioner, now)
+    rows.insert_request(tx, call.subject, SharingRequest(digest, decided.start, decided.end), now)
+    kind = DisclosureKind.DISCLOSURE_KIND_GRANTED if decided.granted else DisclosureKind.DISCLOSURE_KIND_DECLINED
+    what = f"{asked.reader}, {asked.purpose}, {ConsentDecision.Name(asked.decision)}, {_method_name(asked)}"
+    call.record(tx, "GiveConsent", line, what)
+    if line is not None:
+        rows.insert_grant(tx, line, decided, _evidence(asked), now)
+        _note(tx, call, line, kind, decided, asked)
+        _tell_given(tx, context, line, purpose, decided, now)
+    return _answer(call, decided.start, decided.end)
+
+
+def withdraw_consent(
+    tx: Transaction, context: RegionContext, asked: api.WithdrawConsentRequest, questioner: Questioner, now: datetime
+) -> api.WithdrawConsentResponse:
+    """Ends the grants of one of this region's customers that fit. The number is in E.164.
+
+    Each grant leaves a row of its own in the audit chain. The same request again ends what fits then. Raises Refused
+    for the form, with REQUEST_ID_REUSED, or as `verified_line`; Moved.
+    """
+    require_form(asked)
+    call = Call(questioner, asked.request_id, asked.requester.staff_id, now)
+    digest, done = _digest(tx, asked), rows.find_request(tx, call.subject)
+    if done is not None:
+        _require_same(call, done, digest)
+    line = verified_line(tx, context, asked, questioner, now) if asked.documents else None
+    if line is None:
+        line = find_own_line(tx, context, asked.number)
+    if done is None:
+        rows.insert_request(tx, call.subject, SharingRequest(digest, None, None), now)
+    held = [] if line is None else [each for each in rows.granted_to_anybody(tx, line) if _fits(each, asked)]
+    if line is None or not held:
+        call.record(tx, "WithdrawConsent", line, "nothing to withdraw")
+    else:
+        rows.withdraw(tx, [each.grant_id for each in held], now)
+        for each in held:
+            call.record(tx, "WithdrawConsent", line, f"{each.grant_id}: {each.reader}, {each.purpose}")
+            _note(tx, call, line, DisclosureKind.DISCLOSURE_KIND_WITHDRAWN, each, asked)
+        _tell_withdrawn(tx, line, call)
+    told = [each.grant_id for each in held] if asked.documents else []
+    return api.WithdrawConsentResponse(withdraw_time=to_timestamp(now), grant_ids=told)
+
+
+def _require_paper(tx: Transaction, document_id: str, line: Line | None, questioner: Questioner, now: datetime) -> None:
+    """Raises Refused unless a signed paper of this customer is on file, put there by the region that records the
+    consent, and is the ground of no other: one that was withdrawn is not brought back by its old paper."""
+    row = find_document(tx, document_id)
+    is_own = row is not None and line is not None and row.customer_id == line.customer_id
+    if row is None or not is_own or row.region != questioner.region or row.code != CONSENT_PAPER:
+        raise Refused(Reason.REASON_DOCUMENT_NOT_ON_FILE, document=document_id)
+    require_good(row.message(), now)
+    if rows.is_paper_used(tx, document_id):
+        raise Refused(Reason.REASON_CONSENT_PAPER_USED, document=document_id)
+
+
+def _fits(decided: Decided, asked: api.WithdrawConsentRequest) -> bool:
+    return all(
+        not wanted or wanted == own
+        for wanted, own in (
+            (asked.grant_id, decided.grant_id),
+            (asked.reader, decided.reader),
+            (asked.purpose, decided.purpose),
+        )
+    )
+
+
+def _decided(context: RegionContext, asked: api.GiveConsentRequest, purpose: Purpose, call: Call) -> Decided:
+    """The decision, checked. Nothing here depends on whether the number is anybody's."""
+    if context.federation.region(asked.reader).id == context.region:
+        problem = "it is the home region, which needs no consent"
+        raise Refused(Reason.REASON_REQUEST_INVALID, field="reader", problem=problem)
+    fields = frozenset(asked_fields(purpose, asked.fields))
+    start, end = _instant(asked, "start_time"), _instant(asked, "end_time")
+    granted = asked.decision == _GRANTED
+    if granted:
+        missing = context.federation.without_agreement((asked.reader, context.region), call.now)
+        if missing:
+            raise Refused(Reason.REASON_DATA_AGREEMENT_MISSING, region=missing)
+        require_method(purpose, _method(asked))
+        begins, ends = grant_period(purpose, start, end, call.now)
+        version = version_of(context, purpose.name, asked.reader)
+        return Decided(call.subject, asked.reader, purpose.name, fields, granted, begins, ends, text_version=version)
+    if LegalBasis.LEGAL_BASIS_CONSENT not in purpose.legal_bases:
+        raise not_allowed(purpose, "it does not rest on consent")
+    begins = start or call.now
+    if end is not None and end <= begins:
+        raise Refused(Reason.REASON_REQUEST_INVALID, field="end_time", problem="not after the start")
+    return Decided(call.subject, asked.reader, purpose.name, fields, granted, begins, end)
+
+
+def _instant(asked: api.GiveConsentRequest, name: str) -> datetime | None:
+    if not asked.HasField("start_time" if name == "start_time" else "end_time"):
+        return None
+    told: Timestamp = getattr(asked, name)
+    try:
+        return from_timestamp(told)
+    except (OverflowError, ValueError):
+        raise Refused(Reason.REASON_REQUEST_INVALID, field=name, problem="a time that no calendar has") from None
+
+
+def _digest(tx: Transaction, asked: Asked) -> str:
+    """What makes two requests the same; not who asks, nor what was verified, which may be verified again."""
+    same = type(asked)()
+    same.CopyFrom(asked)
+    same.ClearField("requester")
+    same.ClearField("documents")
+    same.ClearField("request_id")
+    return index_of(tx, _DIGEST, same.SerializeToString(deterministic=True).hex())
+
+
+def _repeated(call: Call, done: SharingRequest, digest: str) -> api.GiveConsentResponse:
+    _require_same(call, done, digest)
+    return _answer(call, done.start, done.end)
+
+
+def _require_same(call: Call, done: SharingRequest, digest: str) -> None:
+    if done.digest != digest:
+        raise Refused(Reason.REASON_REQUEST_ID_REUSED, request_id=call.request_id)
+
+
+def _answer(call: Call, start: datetime | None, end: datetime | None) -> api.GiveConsentResponse:
+    response = api.GiveConsentResponse(grant_id=call.subject)
+    if start is not None:
+        response.start_time.CopyFrom(to_timestamp(start))
+    if end is not None:
+        response.end_time.CopyFrom(to_timestamp(end))
+    return response
+
+
+def _method(asked: api.GiveConsentRequest) -> ConsentMethod.ValueType:
+    verified, paper = ConsentMethod.CONSENT_METHOD_VERIFIED, ConsentMethod.CONSENT_METHOD_PAPER
+    return verified if asked.documents else paper
+
+
+def _method_name(asked: api.GiveConsentRequest) -> str:
+    return ConsentMethod.Name(_method(asked))
+
+
+def _evidence(asked: api.GiveConsentRequest) -> api.ConsentEvidence:
+    return api.ConsentEvidence(
+        method=_method(asked),
+        verified=[each.code for each in asked.documents],
+        paper=asked.paper,
+        staff_id=asked.requester.staff_id,
+        channel=asked.requester.channel,
+        number=asked.number,
+    )
+
+
+def _note(
+    tx: Transaction,
+    call: Call,
+    line: Line,
+    kind: DisclosureKind.ValueType,
+    decided: Decided,
+    asked: api.GiveConsentRequest | api.WithdrawConsentRequest,
+) -> None:
+    row = DisclosureRow(
+        kind=kind,
+        time=call.now,
+        region=call.questioner.region,
+        operator=call.questioner.caller,
+        purpose=decided.purpose,
+        grant_id=decided.grant_id,
+        particulars=api.DisclosureParticulars(requester=asked.requester, reference=asked.paper),
+    )
+    note_disclosure(tx, line, row)
+
+
+def _tell_given(
+    tx: Transaction, context: RegionContext, line: Line, purpose: Purpose, decided: Decided, now: datetime
+) -> None:
+    """The customer is told who may read what, for what and until when, and that it can be withdrawn (PIPL art. 15, 17
+    and 23): a forged one shows."""
+    if not decided.granted or decided.end is None:
+        return
+    reader = context.federation.region(decided.reader).name
+    end = time_in(ZoneInfo(context.time_zone), decided.end)
+    fields = [field_word(each) for each in purpose.fields if each in decided.fields]
+    told = LocalizedText(
+        zh_cn=f"您已同意{reader.zh_cn}公司为“{purpose.title.zh_cn}”查阅您的以下信息："
+        f"{'、'.join(each.zh_cn for each in fields)}，至{end}止。可随时在任一地区撤回。如非本人意愿，请立即联系客服。",
+        en=f"You have allowed {reader.en} to read, for {purpose.title.en}, until {end}:"
+        f" {', '.join(each.en for each in fields)}. You can withdraw this at any time, in any region. If this was not"
+        " you, call customer service at once.",
+    )
+    tell(tx, Notice(f"{decided.grant_id}#consent", "consent-given", line.number, told), now)
+
+
+def _tell_withdrawn(tx: Transaction, line: Line, call: Call) -> None:
+    told = LocalizedText(
+        zh_cn="您对信息共享的同意已撤回，其他地区不能再据此查阅您的信息。",
+        en="Your consent to the sharing of your record is withdrawn: no region can read it by that any more.",
+    )
+    tell(tx, Notice(f"{call.subject}#withdrawn", "consent-withdrawn", line.number, told), call.now)

@@ -1,0 +1,90 @@
+"""What questions about shared records must look like, at the asking and at the home region. Pure."""
+
+import re
+
+from gateway.api.federation.v1.configuration_pb2 import LegalBasis
+from gateway.api.region.v1 import sharing_service_pb2 as api
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.errors import Refused
+from region_node.customers.documents.rules import require_document_id
+from region_node.requests.checks import (
+    Questioner,
+    require_length,
+    require_name,
+    require_request_id,
+    require_requester,
+    require_size,
+)
+
+Asked = (
+    api.ReadSharedCustomerRequest
+    | api.GiveConsentRequest
+    | api.WithdrawConsentRequest
+    | api.ListGrantsRequest
+    | api.ListDisclosuresRequest
+)
+_PAPER_LIMIT = 200  # characters of where a paper is filed
+# As authorities number what they write (GB/T 9704-2012, 7.2.5): who, the year in brackets, the number. It is no free
+# text, so that it may stand in the audit chain.
+_FILE_NUMBER = re.compile(
+    r"[\u4e00-\u9fffA-Za-z()（）-]{1,20}"
+    r"[\[〔(（](?:19|20)\d\d[\]〕)）]"
+    r"第?\d{1,8}号?",
+    re.ASCII,
+)
+_ID_LIMIT = 256  # characters of the id of an order or a grant
+
+
+def require_form(asked: Asked) -> None:
+    """Raises Refused with REQUEST_INVALID, or with MESSAGE_TOO_LARGE for more than travels between regions."""
+    require_request_id(asked.request_id)
+    require_requester(asked.requester)
+    require_size(asked.ByteSize())
+    if isinstance(asked, api.ReadSharedCustomerRequest):
+        require_length("purpose", asked.purpose, _ID_LIMIT, required=True)
+        require_length("order_id", asked.order_id, _ID_LIMIT)
+        _require_reference(asked)
+    elif isinstance(asked, api.GiveConsentRequest):
+        _require_decision(asked)
+    elif isinstance(asked, api.WithdrawConsentRequest):
+        for field in ("grant_id", "reader", "purpose"):
+            require_length(field, getattr(asked, field), _ID_LIMIT)
+        _require_one_way(asked)
+
+
+def require_claimant(legal_basis: LegalBasis.ValueType, questioner: Questioner) -> None:
+    """Raises Refused with LEGAL_DUTY_BY_STAFF_ALONE for a duty that a system claims, and for staff by other bases."""
+    if questioner.is_staff != (legal_basis == LegalBasis.LEGAL_BASIS_LEGAL_DUTY):
+        raise Refused(Reason.REASON_LEGAL_DUTY_BY_STAFF_ALONE)
+
+
+def _require_reference(asked: api.ReadSharedCustomerRequest) -> None:
+    if asked.reference and not _FILE_NUMBER.fullmatch(asked.reference):
+        problem = "not a file number such as 粤公网查〔2026〕17号"
+        raise Refused(Reason.REASON_REQUEST_INVALID, field="reference", problem=problem)
+    if asked.reference and asked.legal_basis != LegalBasis.LEGAL_BASIS_LEGAL_DUTY:
+        raise Refused(Reason.REASON_REQUEST_INVALID, field="reference", problem="only for a legal duty")
+
+
+def _require_decision(asked: api.GiveConsentRequest) -> None:
+    require_length("purpose", asked.purpose, _ID_LIMIT, required=True)
+    require_length("reader", asked.reader, _ID_LIMIT, required=True)
+    if not asked.decision or asked.decision not in api.ConsentDecision.values():
+        raise Refused(Reason.REASON_REQUEST_INVALID, field="decision", problem="not set")
+    _require_one_way(asked)
+    if asked.paper and asked.decision == api.ConsentDecision.CONSENT_DECISION_GRANTED:
+        require_document_id(asked.paper, field="paper")
+
+
+def _require_one_way(asked: api.GiveConsentRequest | api.WithdrawConsentRequest) -> None:
+    """The customer was verified, or has signed a paper that somebody named has seen."""
+    require_length("paper", asked.paper, _PAPER_LIMIT)
+    if bool(asked.documents) == bool(asked.paper.strip()):
+        problem = "exactly one of documents and paper says how it was given"
+        raise Refused(Reason.REASON_REQUEST_INVALID, field="documents", problem=problem)
+    if asked.paper:
+        # A paper was seen by a person: `self-service` sees nothing.
+        require_name("requester.staff_id", asked.requester.staff_id)
+        if asked.requester.staff_id == "self-service":
+            problem = "a paper is seen by a named member of staff"
+            raise Refused(Reason.REASON_REQUEST_INVALID, field="requester.staff_id", problem=problem)

@@ -1,0 +1,233 @@
+"""Reading shared records, and deciding about it, at the home region: one transaction each."""
+
+import contextlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from gateway.api.federation.v1.configuration_pb2 import LegalBasis, LineKind, SharedField
+from gateway.api.region.v1 import sharing_service_pb2 as api
+from gateway.api.region.v1.customer_service_pb2 import ProductStatus
+from gateway.api.region.v1.sharing_service_pb2 import DisclosureKind, SharedValue
+from gateway.api.types.v1.types_pb2 import Money
+from gateway.errors import Refused, reason_name, text
+from gateway.relay.border import Moved
+from gateway.store.port import Transaction
+from gateway.time.clock import to_timestamp
+from region_node.customers.accounts import ledger
+from region_node.customers.disclosures.rows import DisclosureRow, note_disclosure
+from region_node.customers.rows import Line, find_customer, find_line
+from region_node.customers.sharing import rows
+from region_node.customers.sharing.forms import require_claimant, require_form
+from region_node.customers.sharing.rules import (
+    CLEAR,
+    Denied,
+    Field,
+    Known,
+    Reading,
+    Shown,
+    asked_fields,
+    judge,
+    require_basis,
+    text_version,
+    told_values,
+)
+from region_node.customers.status import RESTRICTED, status_of
+from region_node.customers.subscriptions import subscriptions_of
+from region_node.node.context import RegionContext
+from region_node.requests.auditing import AuditedCall
+from region_node.requests.checks import Questioner
+
+
+@dataclass(frozen=True)
+class Call:
+    """Who asks, for which request of theirs, and when."""
+
+    questioner: Questioner
+    request_id: str
+    staff_id: str
+    now: datetime
+
+    @property
+    def subject(self) -> str:
+        """What the request is called between regions."""
+        return self.questioner.subject(self.request_id)
+
+    def record(self, tx: Transaction, action: str, line: Line | None, what: str) -> None:
+        """Adds the audit row; `what` carries no personal data."""
+        audited = AuditedCall(self.questioner.path, self.staff_id, self.now)
+        audited.record(tx, action, "-" if line is None else line.customer_id, f"{self.subject}: {what}")
+
+
+def find_own_line(tx: Transaction, context: RegionContext, number: str) -> Line | None:
+    """The line with a number, if there is one whose customer was not erased.
+
+    Raises Moved where the number plan names another region.
+    """
+    line = find_line(tx, number)
+    if line is None:
+        owner = context.federation.number_plan.home_of(number)
+        if owner is not None and owner != context.region:
+            raise Moved(owner)
+        return None
+    return line
+
+
+def read_shared(
+    tx: Transaction, context: RegionContext, asked: api.ReadSharedCustomerRequest, questioner: Questioner, now: datetime
+) -> api.ReadSharedCustomerResponse:
+    """What a purpose may see of one of this region's customers; check, reading, audit row and disclosure in one.
+
+    The number is in E.164. Raises Refused for the form, and Moved where the number belongs to another region.
+    """
+    require_form(asked)
+    purpose = context.federation.purpose(asked.purpose)
+    require_claimant(asked.legal_basis, questioner)
+    require_basis(purpose, asked.legal_basis, asked.order_id, asked.reference)
+    reading_fields = asked_fields(purpose, asked.fields)
+    line = find_own_line(tx, context, asked.number)
+    reading = Reading(
+        home=context.region,
+        reader=questioner.region,
+        purpose=purpose,
+        legal_basis=asked.legal_basis,
+        fields=reading_fields,
+        now=now,
+        known=None if line is None else _known(tx, context, asked, questioner, line),
+        without_agreement=context.federation.without_agreement((questioner.region, context.region), now),
+        text_version=version_of(context, purpose.name, questioner.region),
+        zone=ZoneInfo(context.time_zone),
+    )
+    found = judge(reading)
+    call = Call(questioner, asked.request_id, asked.requester.staff_id, now)
+    _note_reading(tx, call, asked, line, found)
+    if isinstance(found, Denied):
+        return api.ReadSharedCustomerResponse(refusal=refusal_of(found))
+    values = {} if line is None else _values(tx, context, line, reading_fields)
+    record = api.SharedRecord(
+        region=context.region,
+        purpose=purpose.name,
+        legal_basis=asked.legal_basis,
+        grant_id=found.grant_id,
+        values=told_values(found, asked.number, values),
+        read_time=to_timestamp(now),
+    )
+    return api.ReadSharedCustomerResponse(record=record)
+
+
+def version_of(context: RegionContext, purpose: str, reader: str) -> str:
+    """The version of what a customer consents to today; empty where the purpose or the region has left the
+    configuration, so that nothing is read at all."""
+    with contextlib.suppress(Refused):
+        return text_version(context.federation.purpose(purpose), context.federation.region(reader))
+    return ""
+
+
+def said_basis(basis: str, reference: str) -> str:
+    """A legal basis as the audit chain names it: of a duty with the file number of what obliges."""
+    return f"{basis} {reference}" if reference else basis
+
+
+def refusal_of(denied: Denied) -> api.SharingRefusal:
+    """The answer that tells nothing else."""
+    refusal = api.SharingRefusal(reason=denied.reason, message=text(denied.reason, denied.parameters))
+    if denied.not_until is not None:
+        refusal.not_until.CopyFrom(to_timestamp(denied.not_until))
+    return refusal
+
+
+def _known(
+    tx: Transaction, context: RegionContext, asked: api.ReadSharedCustomerRequest, questioner: Questioner, line: Line
+) -> Known:
+    return Known(
+        decisions=rows.decisions_of(tx, line, questioner.region),
+        has_order=_has_order(tx, context, asked, questioner),
+        restricted=status_of(tx, line.customer_id) == RESTRICTED,
+    )
+
+
+def _has_order(
+    tx: Transaction, context: RegionContext, asked: api.ReadSharedCustomerRequest, questioner: Questioner
+) -> bool:
+    """Whether the order is the asking region's, about that number, and in progress here."""
+    if not asked.order_id:
+        return False
+    return any(each.id == asked.order_id for each in context.orders_under_way(tx, questioner.region, asked.number))
+
+
+def _note_reading(
+    tx: Transaction,
+    call: Call,
+    asked: api.ReadSharedCustomerRequest,
+    line: Line | None,
+    found: Shown | Denied,
+) -> None:
+    row = DisclosureRow(
+        kind=DisclosureKind.DISCLOSURE_KIND_READ,
+        time=call.now,
+        region=call.questioner.region,
+        operator=call.questioner.caller,
+        purpose=asked.purpose,
+        legal_basis=asked.legal_basis,
+        particulars=api.DisclosureParticulars(
+            requester=asked.requester, order_id=asked.order_id, reference=asked.reference
+        ),
+    )
+    if isinstance(found, Denied):
+        row, outcome = replace(row, refused=found.reason), reason_name(found.reason)
+    else:
+        shown = [each for each, mask in found.fields.items() if mask == CLEAR]
+        masked = [each for each, mask in found.fields.items() if mask != CLEAR]
+        row = replace(row, grant_id=found.grant_id, shown=shown, masked=masked)
+        outcome = f"{len(shown)} shown, {len(masked)} masked"
+    basis = said_basis(LegalBasis.Name(asked.legal_basis), asked.reference)
+    call.record(tx, "ReadSharedCustomer", line, f"{asked.purpose}, {basis}: {outcome}")
+    if line is not None:
+        note_disclosure(tx, line, row)
+
+
+def _values(tx: Transaction, context: RegionContext, line: Line, fields: Sequence[Field]) -> dict[Field, SharedValue]:
+    """The fields of a line and its customer, as they are. Only what is asked for is read."""
+    return {each: _value(tx, context, line, each) for each in fields}
+
+
+def _value(tx: Transaction, context: RegionContext, line: Line, which: Field) -> SharedValue:
+    match which:
+        case SharedField.SHARED_FIELD_NAME | SharedField.SHARED_FIELD_EMAIL:
+            customer = find_customer(tx, line.customer_id)
+            if customer is None:
+                raise ValueError(f"line {line.product_id} has no customer")
+            return _text(customer.name if which == SharedField.SHARED_FIELD_NAME else customer.email)
+        case SharedField.SHARED_FIELD_SUBSCRIPTIONS:
+            held = subscriptions_of(tx, line.product_id)
+            return SharedValue(texts=[each.offering_id for each in held if each.end_time is None])
+        case SharedField.SHARED_FIELD_BALANCE:
+            balance = ledger.balance(tx, line.account_id)
+            return SharedValue(amount=Money(minor_units=balance, currency=context.currency))
+        case _:
+            return _line_value(line, which)
+
+
+def _line_value(line: Line, which: Field) -> SharedValue:
+    texts = {
+        SharedField.SHARED_FIELD_NUMBER: line.number,
+        SharedField.SHARED_FIELD_ADDRESS: line.address,
+        SharedField.SHARED_FIELD_STATUS: ProductStatus.Name(line.status),
+        SharedField.SHARED_FIELD_LINE_KIND: LineKind.Name(line.kind or LineKind.LINE_KIND_MOBILE),
+        SharedField.SHARED_FIELD_PLAN: line.plan_id,
+        SharedField.SHARED_FIELD_BINDING: line.binding,
+        SharedField.SHARED_FIELD_SUSPENSION: line.suspension_reason,
+    }
+    times = {
+        SharedField.SHARED_FIELD_START_DATE: line.start_time,
+        SharedField.SHARED_FIELD_CONTRACT_END_DATE: line.contract_end,
+        SharedField.SHARED_FIELD_SIM_REPLACE_DATE: line.sim_replaced,
+    }
+    time = times.get(which)
+    # Neither holds what a configuration names that is newer than this node.
+    return _text(texts.get(which, "")) if time is None else SharedValue(time=to_timestamp(time))
+
+
+def _text(value: str) -> SharedValue:
+    return SharedValue(texts=[value] if value else [])

@@ -1,0 +1,284 @@
+"""What a region may see of a customer, for a purpose and by a right. Pure."""
+
+import hashlib
+import json
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta, tzinfo
+from typing import TypeAlias
+
+from gateway.api.federation.v1.configuration_pb2 import (
+    ConsentMethod,
+    LegalBasis,
+    Purpose,
+    Region,
+    SharedField,
+    WithoutGrant,
+)
+from gateway.api.region.v1.sharing_service_pb2 import GrantState, MaskReason, SharedValue
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.errors import Refused
+from gateway.time.clock import time_in
+from gateway.wording import masking
+
+Field: TypeAlias = SharedField.ValueType
+Mask: TypeAlias = MaskReason.ValueType
+CLEAR = MaskReason.MASK_REASON_UNSPECIFIED
+
+
+@dataclass(frozen=True)
+class Decided:
+    """What a customer decided about one reader and one purpose. An end of None is open."""
+
+    grant_id: str
+    reader: str
+    purpose: str
+    fields: frozenset[Field]
+    granted: bool
+    start: datetime
+    end: datetime | None
+    withdrawn: datetime | None = None
+    text_version: str = ""
+    """Of what was consented to; empty where it was not kept."""
+
+    def state(self, now: datetime, *, is_newest: bool = True, text_version: str = "") -> GrantState.ValueType:
+        """How it stands, where `text_version` is that of today, if it is known.
+
+        A grant holds from its start up to, and not at, its end, and for what was consented to alone.
+        """
+        if self.withdrawn is not None:
+            return GrantState.GRANT_STATE_WITHDRAWN
+        if not is_newest:
+            return GrantState.GRANT_STATE_REPLACED
+        if self.end is not None and now >= self.end:
+            return GrantState.GRANT_STATE_EXPIRED
+        if not self.granted:
+            return GrantState.GRANT_STATE_DECLINED
+        if self.text_version and text_version and self.text_version != text_version:
+            return GrantState.GRANT_STATE_OUTDATED
+        return GrantState.GRANT_STATE_NOT_YET if now < self.start else GrantState.GRANT_STATE_IN_FORCE
+
+
+@dataclass(frozen=True)
+class Known:
+    """What the home region knows about a customer's line and the region that asks."""
+
+    decisions: Sequence[Decided] = ()
+    """What was decided about that region, newest first, for all purposes."""
+    has_order: bool = False
+    """Whether the order that it named is its own, about that number, and in progress."""
+    restricted: bool = False
+
+    @property
+    def has_met(self) -> bool:
+        """Whether the region has been told of this customer before: by a decision about it, or by its own order."""
+        return bool(self.decisions) or self.has_order
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A question: who reads what, for which purpose and by which right; and what is known, if the line exists."""
+
+    home: str
+    reader: str
+    purpose: Purpose
+    legal_basis: LegalBasis.ValueType
+    fields: Sequence[Field]
+    now: datetime
+    known: Known | None
+    without_agreement: str = ""
+    """The first of both regions that has no data agreement in force."""
+    text_version: str = ""
+    """Of what a customer consents to today, for this purpose and reader."""
+    zone: tzinfo = UTC
+    """In which times are told."""
+
+
+@dataclass(frozen=True)
+class Shown:
+    """Which fields are told, each with the reason of its mask. `has_met`: a masked form may tell what is there."""
+
+    fields: Mapping[Field, Mask]
+    grant_id: str = ""
+    has_met: bool = True
+
+
+@dataclass(frozen=True)
+class Denied:
+    """Nothing is told."""
+
+    reason: Reason.ValueType
+    not_until: datetime | None = None
+    parameters: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+def text_version(purpose: Purpose, reader: Region) -> str:
+    """The version of what a customer consents to: SHA-256 in hexadecimal over the purpose, its title and fields, and
+    who receives them. Another one needs a new consent (PIPL art. 14)."""
+    told = {
+        "purpose": purpose.name,
+        "title": [purpose.title.zh_cn, purpose.title.en],
+        "fields": sorted(purpose.fields),
+        "recipient": [reader.id, reader.name.zh_cn, reader.name.en],
+    }
+    return hashlib.sha256(json.dumps(told, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
+
+
+def asked_fields(purpose: Purpose, fields: Sequence[Field]) -> list[Field]:
+    """The fields that are asked for, in the order of the purpose; all of its fields where none is named.
+
+    Raises Refused with REQUEST_INVALID for one that the purpose may not see.
+    """
+    foreign = [each for each in fields if each not in purpose.fields]
+    if foreign:
+        name = SharedField.Name(foreign[0]) if foreign[0] in SharedField.values() else str(foreign[0])
+        problem = f"{name} is not among those that the purpose {purpose.name} may see"
+        raise Refused(Reason.REASON_REQUEST_INVALID, field="fields", problem=problem)
+    return [each for each in purpose.fields if not fields or each in fields]
+
+
+def require_basis(purpose: Purpose, legal_basis: LegalBasis.ValueType, order_id: str, reference: str) -> None:
+    """Raises Refused with SHARING_NOT_ALLOWED for a basis that the purpose does not allow, and with REQUEST_INVALID
+    where the basis lacks what it rests on: an order (PIPL art. 13(2)), or the duty (art. 13(3))."""
+    if not legal_basis or legal_basis not in LegalBasis.values():
+        raise Refused(Reason.REASON_REQUEST_INVALID, field="legal_basis", problem="not set")
+    if legal_basis not in purpose.legal_bases:
+        raise not_allowed(purpose, f"the legal basis {LegalBasis.Name(legal_basis)}")
+    if legal_basis == LegalBasis.LEGAL_BASIS_CONTRACT_NECESSITY and not order_id:
+        raise Refused(Reason.REASON_REQUEST_INVALID, field="order_id", problem="not set, and the basis is an order")
+    if legal_basis == LegalBasis.LEGAL_BASIS_LEGAL_DUTY and not reference.strip():
+        raise Refused(Reason.REASON_REQUEST_INVALID, field="reference", problem="not set, and the basis is a duty")
+
+
+def require_method(purpose: Purpose, method: ConsentMethod.ValueType) -> None:
+    """Raises Refused with SHARING_NOT_ALLOWED where consent to the purpose may not be given so, or not at all."""
+    if LegalBasis.LEGAL_BASIS_CONSENT not in purpose.legal_bases:
+        raise not_allowed(purpose, "it does not rest on consent")
+    if method not in purpose.consent_methods:
+        raise not_allowed(purpose, f"the consent method {ConsentMethod.Name(method)}")
+
+
+def not_allowed(purpose: Purpose, problem: str) -> Refused:
+    """The refusal of what the purpose leaves no room for."""
+    return Refused(Reason.REASON_SHARING_NOT_ALLOWED, purpose=purpose.name, problem=problem)
+
+
+def grant_period(
+    purpose: Purpose, start: datetime | None, end: datetime | None, now: datetime
+) -> tuple[datetime, datetime]:
+    """From when until when a grant holds: from now on, and as long as the purpose allows, unless said otherwise.
+
+    Raises Refused with REQUEST_INVALID for an end that is not after the start and after now, or beyond the longest.
+    """
+    begins = start or now
+    longest: timedelta = purpose.longest_grant.ToTimedelta()
+    ends = end or begins + longest
+    if ends <= max(begins, now):
+        raise Refused(Reason.REASON_REQUEST_INVALID, field="end_time", problem="not after the start and after now")
+    if ends - max(begins, now) > longest:
+        problem = f"more than {longest.days} days after the start, the longest for this purpose"
+        raise Refused(Reason.REASON_REQUEST_INVALID, field="end_time", problem=problem)
+    return begins, ends
+
+
+def judge(reading: Reading) -> Shown | Denied:
+    """What is told.
+
+    Whoever has nothing that allows it, and has not been told of the customer before, gets the same for a number that
+    nobody has.
+    """
+    if reading.without_agreement:
+        return Denied(
+            Reason.REASON_DATA_AGREEMENT_MISSING,
+            parameters={"region": reading.without_agreement},
+        )
+    known = reading.known
+    if known is None:
+        return _withheld(reading, MaskReason.MASK_REASON_NOT_GRANTED, has_met=False)
+    found = _by_right(reading, known)
+    may_know = known.has_met or (isinstance(found, Shown) and CLEAR in found.fields.values())
+    return Denied(Reason.REASON_SHARING_RESTRICTED) if known.restricted and may_know else found
+
+
+def _by_right(reading: Reading, known: Known) -> Shown | Denied:
+    everything = Shown(dict.fromkeys(reading.fields, CLEAR))
+    if reading.reader == reading.home or reading.legal_basis == LegalBasis.LEGAL_BASIS_LEGAL_DUTY:
+        return everything
+    if reading.legal_basis == LegalBasis.LEGAL_BASIS_CONTRACT_NECESSITY:
+        if known.has_order:
+            return everything
+        return _withheld(reading, MaskReason.MASK_REASON_NOT_GRANTED, has_met=known.has_met)
+    decided = next((each for each in known.decisions if each.purpose == reading.purpose.name), None)
+    if decided is None:
+        live = any(_is_live(known.decisions, each, reading.now) for each in known.decisions)
+        mask = MaskReason.MASK_REASON_OTHER_PURPOSE if live else MaskReason.MASK_REASON_NOT_GRANTED
+        return _withheld(reading, mask, has_met=known.has_met)
+    return _by_decision(reading, decided)
+
+
+def _by_decision(reading: Reading, decided: Decided) -> Shown | Denied:
+    state = decided.state(reading.now, text_version=reading.text_version)
+    if state == GrantState.GRANT_STATE_DECLINED:
+        return Denied(Reason.REASON_SHARING_DECLINED)
+    if state == GrantState.GRANT_STATE_OUTDATED:
+        return Denied(Reason.REASON_SHARING_CONSENT_OUTDATED, parameters={"purpose": reading.purpose.name})
+    if state == GrantState.GRANT_STATE_NOT_YET:
+        return Denied(Reason.REASON_SHARING_NOT_UNTIL, decided.start, {"from": time_in(reading.zone, decided.start)})
+    if state == GrantState.GRANT_STATE_IN_FORCE:
+        masks = {
+            each: CLEAR if each in decided.fields else MaskReason.MASK_REASON_FIELD_NOT_GRANTED
+            for each in reading.fields
+        }
+        return Shown(masks, decided.grant_id)
+    is_withdrawn = state == GrantState.GRANT_STATE_WITHDRAWN
+    return _withheld(
+        reading, MaskReason.MASK_REASON_WITHDRAWN if is_withdrawn else MaskReason.MASK_REASON_EXPIRED, has_met=True
+    )
+
+
+def _is_live(decisions: Sequence[Decided], decided: Decided, now: datetime) -> bool:
+    newest = next(each for each in decisions if each.purpose == decided.purpose)
+    return newest is decided and decided.state(now) == GrantState.GRANT_STATE_IN_FORCE
+
+
+def _withheld(reading: Reading, mask: Mask, has_met: bool) -> Shown | Denied:
+    if reading.purpose.without_grant == WithoutGrant.WITHOUT_GRANT_MASKED:
+        return Shown(dict.fromkeys(reading.fields, mask), has_met=has_met)
+    return Denied(Reason.REASON_SHARING_NOT_GRANTED)
+
+
+def told_values(shown: Shown, number: str, values: Mapping[Field, SharedValue]) -> list[SharedValue]:
+    """The fields as they are told, in order.
+
+    `values` are those of the customer, as they are; none where there is no such customer. Whoever is told of one for
+    the first time sees of the number what it asked with, masked, and of everything else nothing.
+    """
+    found = []
+    for each, mask in shown.fields.items():
+        value = values.get(each, SharedValue())
+        if mask == CLEAR:
+            told = SharedValue(texts=value.texts)
+            if value.HasField("time"):
+                told.time.CopyFrom(value.time)
+            if value.HasField("amount"):
+                told.amount.CopyFrom(value.amount)
+        elif each == SharedField.SHARED_FIELD_NUMBER:
+            told = SharedValue(texts=[masking.masked_number(number)])
+        else:
+            told = SharedValue(texts=_masked(each, value.texts) if shown.has_met else [])
+        told.field = each
+        told.masked = mask
+        found.append(told)
+    return found
+
+
+def _masked(which: Field, texts: Collection[str]) -> list[str]:
+    match which:
+        case SharedField.SHARED_FIELD_NAME:
+            return [masking.masked_name(each) for each in texts]
+        case SharedField.SHARED_FIELD_EMAIL:
+            return [masking.masked_email(each) for each in texts]
+        case SharedField.SHARED_FIELD_ADDRESS:
+            return [masking.masked_address(each) for each in texts]
+        case _:
+            return []

@@ -1,0 +1,29 @@
+"""What may be done with a customer's data: all, storing alone, or nothing any more."""
+
+from gateway.api.region.v1.erasure_service_pb2 import CustomerStatus
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.errors import Refused
+from gateway.store.port import Transaction
+
+ACTIVE = CustomerStatus.CUSTOMER_STATUS_ACTIVE
+RESTRICTED = CustomerStatus.CUSTOMER_STATUS_RESTRICTED
+ERASED = CustomerStatus.CUSTOMER_STATUS_ERASED
+
+
+def status_of(tx: Transaction, customer_id: str) -> CustomerStatus.ValueType | None:
+    """How a customer stands; None for one who is not there."""
+    return tx.first(CustomerStatus.ValueType, "SELECT status FROM customers WHERE customer_id = :id", id=customer_id)
+
+
+def keep_status(tx: Transaction, customer_id: str, status: CustomerStatus.ValueType) -> None:
+    """The customer stands so from now on."""
+    tx.execute("UPDATE customers SET status = :status WHERE customer_id = :id", id=customer_id, status=status)
+
+
+def require_readable(tx: Transaction, customer_id: str) -> None:
+    """Raises Refused with CUSTOMER_RESTRICTED or CUSTOMER_ERASED unless a customer's data may be read and used."""
+    status = status_of(tx, customer_id)
+    if status == RESTRICTED:
+        raise Refused(Reason.REASON_CUSTOMER_RESTRICTED)
+    if status == ERASED:
+        raise Refused(Reason.REASON_CUSTOMER_ERASED)

@@ -1,0 +1,126 @@
+"""What the home region does about codes and passwords: transactions, hashing beside the event loop, and texts."""
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from gateway.api.region.v1 import verification_service_pb2 as api
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.api.types.v1.types_pb2 import LocalizedText
+from gateway.errors import Refused, Unreachable
+from gateway.relay.workers import Workers
+from gateway.store.port import Store, Transaction
+from gateway.time.clock import Clock, to_microseconds, to_timestamp
+from gateway.wording.masking import masked_number
+from region_node.customers.notices.port import Message, Notifier
+from region_node.customers.verification import operations
+from region_node.customers.verification.forms import Asked, require_form
+from region_node.customers.verification.operations import Attempt, Fresh, Said
+from region_node.customers.verification.rules import (
+    CODES,
+    KEY_BYTES,
+    PASSWORD_COST,
+    SALT_BYTES,
+    HashedPassword,
+    hash_password,
+    written_code,
+)
+from region_node.node.context import RegionContext
+from region_node.requests.checks import Questioner
+
+SEND_SECONDS = 4.0  # for a code to be taken by the messaging system: the customer waits at the counter
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class VerificationPorts:
+    """What the home region works with. `source` is `secrets.SystemRandom` where anything real is kept."""
+
+    context: RegionContext
+    store: Store
+    clock: Clock
+    workers: Workers
+    source: random.Random
+    notifier: Notifier | None
+    password_cost: int = PASSWORD_COST
+
+
+class VerificationApplication:
+    """Answers for the region's own customers, whoever asks. Numbers are in E.164.
+
+    Each call raises Refused, or Moved where the number belongs to another region.
+    """
+
+    def __init__(self, ports: VerificationPorts) -> None:
+        self._ports = ports
+
+    async def send_code(self, questioner: Questioner, request: api.SendCodeRequest) -> api.SendCodeResponse:
+        """Sends a code; asked again for the same request within the minute, it says that the code is on its way."""
+        attempt = self._attempt("SendCode", questioner, request)
+        notifier = self._ports.notifier
+        if notifier is None:
+            raise Refused(Reason.REASON_NOTIFICATION_UNAVAILABLE)
+        fresh = Fresh(written_code(self._ports.source.randrange(CODES)), self._ports.source.randbytes(KEY_BYTES))
+        begun = await self._write(lambda tx: operations.begin_code(tx, self._ports.context, attempt, fresh))
+        if begun.is_to_be_sent:
+            await self._send(notifier, attempt, fresh.code)
+        return api.SendCodeResponse(
+            expire_time=to_timestamp(begun.expire_time), masked_number=masked_number(attempt.number)
+        )
+
+    async def verify(self, questioner: Questioner, request: api.VerifyRequest) -> api.VerifyResponse:
+        """Checks what the customer said."""
+        attempt = self._attempt("Verify", questioner, request)
+        said = await self._said(attempt, request)
+        fresh_key = self._ports.source.randbytes(KEY_BYTES)
+        documents = await self._write(lambda tx: operations.verify(tx, self._ports.context, attempt, said, fresh_key))
+        return api.VerifyResponse(documents=documents)
+
+    async def change_password(
+        self, questioner: Questioner, request: api.ChangePasswordRequest
+    ) -> api.ChangePasswordResponse:
+        """Puts another password in force."""
+        attempt = self._attempt("ChangePassword", questioner, request)
+        said = await self._said(attempt, request)
+        salt, cost, wanted = self._ports.source.randbytes(SALT_BYTES), self._ports.password_cost, request.new_password
+        chosen = await self._ports.workers.alone(lambda: hash_password(wanted, salt, cost))
+        await self._write(lambda tx: operations.change_password(tx, self._ports.context, attempt, said, chosen))
+        return api.ChangePasswordResponse()
+
+    def _attempt(self, action: str, questioner: Questioner, request: Asked) -> Attempt:
+        require_form(request)
+        staff_id = request.requester.staff_id
+        return Attempt(action, questioner, request.request_id, request.number, staff_id, self._ports.clock.now())
+
+    async def _said(self, attempt: Attempt, request: api.VerifyRequest | api.ChangePasswordRequest) -> Said:
+        if not request.password:
+            return Said(request.code)
+        context, code, password = self._ports.context, request.code, request.password
+        decoy = HashedPassword(self._ports.source.randbytes(SALT_BYTES), self._ports.password_cost, b"")
+        held = await self._ports.store.read(lambda tx: operations.password_in_force(tx, context, attempt, code, decoy))
+        if held is None:
+            return Said(request.code, has_password=True)
+        salt, cost = held.salt, held.cost
+        hashed = await self._ports.workers.alone(lambda: hash_password(password, salt, cost))
+        return Said(request.code, has_password=True, password=hashed)
+
+    async def _send(self, notifier: Notifier, attempt: Attempt, code: str) -> None:
+        text = LocalizedText(
+            zh_cn=f"您的验证码是{code}，仅用于本次办理，请只告诉为您办理的营业员。如非本人操作，请勿告知任何人。",
+            en=f"Your code is {code}. It is for this request; tell nobody but the clerk who serves you.",
+        )
+        message_id = f"{attempt.subject}#code@{to_microseconds(attempt.now)}"
+        message = Message(message_id, "one-time-code", attempt.number, text, secret=True)
+        try:
+            await notifier.notify(message, SEND_SECONDS)
+        except Unreachable:
+            await self._ports.store.write(lambda tx: operations.code_not_sent(tx, self._ports.context, attempt))
+            raise Refused(Reason.REASON_NOTIFICATION_UNAVAILABLE) from None
+
+    async def _write(self, operation: Callable[[Transaction], T | Refused]) -> T:
+        """What an operation returns, once it is durable; a refusal that it returns is raised then."""
+        outcome = await self._ports.store.write(operation)
+        if isinstance(outcome, Refused):
+            raise outcome
+        return outcome

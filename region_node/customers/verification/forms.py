@@ -1,0 +1,24 @@
+"""What requests to send, check and change must look like, at the handling and at the home region. Pure."""
+
+from gateway.api.region.v1 import verification_service_pb2 as api
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.errors import Refused
+from region_node.customers.verification.rules import require_strong
+from region_node.requests.checks import require_length, require_request_id, require_requester
+
+Asked = api.SendCodeRequest | api.VerifyRequest | api.ChangePasswordRequest
+_LIMIT = 64  # characters of what is said to be a code or a password: the right ones have six
+
+
+def require_form(request: Asked) -> None:
+    """Raises Refused with REQUEST_INVALID, or with PASSWORD_WEAK for a new password that is easily guessed."""
+    require_request_id(request.request_id)
+    require_requester(request.requester)
+    if isinstance(request, api.SendCodeRequest):
+        return
+    require_length("code", request.code, _LIMIT)
+    require_length("password", request.password, _LIMIT)
+    if not request.code and not request.password:
+        raise Refused(Reason.REASON_REQUEST_INVALID, field="code", problem="not set, and no password either")
+    if isinstance(request, api.ChangePasswordRequest):
+        require_strong(request.new_password)

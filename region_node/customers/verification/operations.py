@@ -1,0 +1,320 @@
+"""Sending, checking and changing at the home region, one transaction each.
+
+What is refused here is returned, not raised: a wrong code counts, and every attempt leaves a row in the audit chain.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from gateway.api.region.v1.customer_service_pb2 import ProductStatus
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.api.types.v1.types_pb2 import Document, LocalizedText
+from gateway.errors import Refused, reason_name
+from gateway.store.port import Transaction
+from gateway.time.clock import time_in, to_microseconds
+from gateway.wording.masking import masked_number, prints_masked
+from region_node.customers.notices.rows import Notice, tell
+from region_node.customers.operations import own_line
+from region_node.customers.rows import Line
+from region_node.customers.status import require_readable
+from region_node.customers.verification import rows
+from region_node.customers.verification.rows import Asker, StoredCode
+from region_node.customers.verification.rules import (
+    OTP,
+    PWD,
+    HashedPassword,
+    attest,
+    failures_that_count,
+    hash_code,
+    is_equal,
+)
+from region_node.node.context import RegionContext
+from region_node.node.subjects import number_index
+from region_node.requests.auditing import AuditedCall
+from region_node.requests.checks import Questioner
+
+CODE_EXPIRES = "code-expires"
+CODE_INTERVAL = "code-interval"
+FAILURES = "verification-failures"
+REGION_FAILURES = "verification-failures-of-a-region"
+WINDOW = "verification-window"
+LOCK = "verification-lock"
+OPERATOR_RATE = "codes-of-an-operator"
+REGION_RATE = "codes-of-a-region"
+# Of whom nothing may be read, or who is no customer, others are told the same: nobody finds out by a code who exists.
+_NOBODY = frozenset(
+    {
+        Reason.REASON_SUBSCRIPTION_NOT_FOUND,
+        Reason.REASON_CUSTOMER_ERASED,
+        Reason.REASON_CUSTOMER_RESTRICTED,
+    }
+)
+
+
+@prints_masked(number=masked_number)
+@dataclass(frozen=True)
+class Attempt:
+    """What is asked, by whom, about which number, for which request. `action` is the name of the RPC."""
+
+    action: str
+    questioner: Questioner
+    request_id: str
+    number: str
+    staff_id: str
+    now: datetime
+
+    @property
+    def subject(self) -> str:
+        """What the request is called between regions."""
+        return self.questioner.subject(self.request_id)
+
+    def asker(self, tx: Transaction) -> Asker:
+        """By whom about which number, as it is stored."""
+        return Asker(number_index(tx, self.number), self.questioner.region, self.questioner.caller)
+
+    def note(self, tx: Transaction, line: Line | None, outcome: str) -> None:
+        """Adds the audit row; no code and no password is in it."""
+        call = AuditedCall(self.questioner.path, self.staff_id, self.now)
+        call.record(tx, self.action, "-" if line is None else line.customer_id, f"{self.subject}: {outcome}")
+
+
+@dataclass(frozen=True)
+class Sent:
+    """A code that holds until `expire_time`; whether it is to be sent: not where it is on its way already, since it was
+    asked for before, and not to nobody, which is answered alike."""
+
+    expire_time: datetime
+    is_to_be_sent: bool
+
+
+@dataclass(frozen=True)
+class Said:
+    """What the customer said. The password is hashed as the one in force was, when it was read; None without one."""
+
+    code: str = field(default="", repr=False)
+    has_password: bool = False
+    password: HashedPassword | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True)
+class Fresh:
+    """What is drawn anew for an attempt: a code, and the region's key, should it have none yet."""
+
+    code: str = field(repr=False)
+    key: bytes = field(repr=False)
+
+
+def password_in_force(
+    tx: Transaction, context: RegionContext, attempt: Attempt, code: str, decoy: HashedPassword
+) -> HashedPassword | None:
+    """By what salt and cost a password said with a code, or without, is to be hashed; None where neither is checked.
+
+    It is the decoy where there is no password: how long an answer takes says no more than the answer. Raises Moved.
+    """
+    line = _line(tx, context, attempt)
+    if rows.locked_until(tx, attempt.asker(tx)) > attempt.now:
+        return None
+    if _is_guess(tx, attempt, code) and _is_rate_reached(tx, context, attempt):
+        return None
+    return (rows.find_password(tx, line.product_id) if line is not None else None) or decoy
+
+
+def begin_code(tx: Transaction, context: RegionContext, attempt: Attempt, fresh: Fresh) -> Sent | Refused:
+    """Puts a code in force, which is then to be sent.
+
+    Raises Moved; returns Refused with CODES_ASKED_TOO_OFTEN, VERIFICATION_LOCKED or CODE_SENT_RECENTLY, whether or not
+    the number is a customer's.
+    """
+    line, now, asker = _line(tx, context, attempt), attempt.now, attempt.asker(tx)
+    if (refused := _beyond_rate(tx, context, attempt)) is not None:
+        return refused
+    known, locked = rows.find_code(tx, asker, now), rows.locked_until(tx, asker)
+    if locked > now:
+        return _refused(tx, attempt, line, _locked(context, locked))
+    if known is not None and now - known.sent < _duration(context, CODE_INTERVAL):
+        if known.subject == attempt.subject:
+            attempt.note(tx, line, "on its way")
+            return Sent(known.expire_time, is_to_be_sent=False)
+        return _refused(tx, attempt, line, Refused(Reason.REASON_CODE_SENT_RECENTLY))
+    expire_time = now + _duration(context, CODE_EXPIRES)
+    key = rows.key_or(tx, fresh.key)
+    keyed_hash = hash_code(key, attempt.subject, attempt.number, fresh.code)
+    rows.keep_code(tx, asker, StoredCode(attempt.subject, keyed_hash, expire_time, now))
+    attempt.note(tx, line, "accepted" if line is not None else "of nobody")
+    return Sent(expire_time, is_to_be_sent=line is not None)
+
+
+def _beyond_rate(tx: Transaction, context: RegionContext, attempt: Attempt) -> Refused | None:
+    """Counts a code that is asked for, or a guess; the refusal where the operator, or its region, has had too many.
+
+    The first refusal of an operator in a minute leaves a row in the audit chain: rows, too, cost room.
+    """
+    minute = _minute(attempt)
+    for asker, most in _rates(context, attempt):
+        asked = rows.codes_asked(tx, asker, minute)
+        if asked > most:
+            return Refused(Reason.REASON_CODES_ASKED_TOO_OFTEN, most=str(most))
+        rows.count_code(tx, asker, minute)
+        if asked == most:
+            refused = Refused(Reason.REASON_CODES_ASKED_TOO_OFTEN, most=str(most))
+            attempt.note(tx, None, reason_name(refused.reason))
+            return refused
+    return None
+
+
+def _is_rate_reached(tx: Transaction, context: RegionContext, attempt: Attempt) -> bool:
+    return any(rows.codes_asked(tx, asker, _minute(attempt)) >= most for asker, most in _rates(context, attempt))
+
+
+def _rates(context: RegionContext, attempt: Attempt) -> list[tuple[str, int]]:
+    """Whose codes and guesses are counted together, and how many they may have in a minute."""
+    region = attempt.questioner.region
+    askers = ((attempt.questioner.path, OPERATOR_RATE), (f"region/{region}", REGION_RATE))
+    return [(asker, context.federation.figure(policy, (region, context.region))) for asker, policy in askers]
+
+
+def _minute(attempt: Attempt) -> int:
+    return int(attempt.now.timestamp()) // 60
+
+
+def code_not_sent(tx: Transaction, context: RegionContext, attempt: Attempt) -> None:
+    """The code of an attempt could not be sent: it is void, and another may be asked for at once."""
+    line, asker = _line(tx, context, attempt), attempt.asker(tx)
+    known = rows.find_code(tx, asker, attempt.now)
+    if known is not None and known.subject == attempt.subject and known.sent == attempt.now:
+        rows.forget_code(tx, asker)
+    attempt.note(tx, line, reason_name(Reason.REASON_NOTIFICATION_UNAVAILABLE))
+
+
+def verify(
+    tx: Transaction, context: RegionContext, attempt: Attempt, said: Said, fresh_key: bytes
+) -> Sequence[Document] | Refused:
+    """Checks what the customer said; gives the documents that attest it for this request alone. A code is used up.
+
+    Raises Moved; returns Refused with CODES_ASKED_TOO_OFTEN, VERIFICATION_LOCKED, CODE_EXPIRED or VERIFICATION_FAILED,
+    whether or not the number is a customer's, and has a password.
+    """
+    line = _line(tx, context, attempt)
+    if _is_guess(tx, attempt, said.code) and (beyond := _beyond_rate(tx, context, attempt)) is not None:
+        return beyond
+    refused = _judge(tx, context, attempt, line, said)
+    if refused is not None:
+        return _refused(tx, attempt, line, refused)
+    if said.code:  # it is used up: who could read it is the customer, to whom another may be sent at once
+        rows.forget_code(tx, attempt.asker(tx))
+    codes = [code for code, was_said in ((OTP, said.code), (PWD, said.has_password)) if was_said]
+    key = rows.key_or(tx, fresh_key)
+    attempt.note(tx, line, "accepted")
+    return [attest(key, attempt.subject, attempt.number, code, attempt.now) for code in codes]
+
+
+def change_password(
+    tx: Transaction, context: RegionContext, attempt: Attempt, said: Said, chosen: HashedPassword
+) -> Refused | None:
+    """Puts another password in force, and tells the customer.
+
+    Where there is one, it must be said; where there is none, a code. Raises and returns as `verify`; returns Refused
+    with REQUEST_INVALID where only a code was said though a password is in force.
+    """
+    line = _line(tx, context, attempt)
+    if _is_guess(tx, attempt, said.code) and (beyond := _beyond_rate(tx, context, attempt)) is not None:
+        return beyond
+    refused = _judge(tx, context, attempt, line, said)
+    if line is None:
+        return _refused(tx, attempt, line, refused or _count_failure(tx, context, attempt))
+    if refused is None and not said.has_password and rows.find_password(tx, line.product_id) is not None:
+        refused = Refused(Reason.REASON_REQUEST_INVALID, field="password", problem="not set, and one is in force")
+    if refused is not None:
+        return _refused(tx, attempt, line, refused)
+    if said.code:
+        rows.forget_code(tx, attempt.asker(tx))
+    rows.keep_password(tx, line.product_id, chosen)
+    notice_id = f"{attempt.subject}#password-changed@{to_microseconds(attempt.now)}"
+    tell(tx, Notice(notice_id, "password-changed", line.number, _CHANGED), attempt.now)
+    attempt.note(tx, line, "accepted")
+    return None
+
+
+_CHANGED = LocalizedText(
+    zh_cn="您的服务密码已修改。如非本人操作，请立即联系客服。",
+    en="Your service password was changed. If this was not you, call customer service at once.",
+)
+
+
+def _is_guess(tx: Transaction, attempt: Attempt, code: str) -> bool:
+    """Whether what is said counts by itself: a code for this request was counted when it was asked for."""
+    known = rows.find_code(tx, attempt.asker(tx), attempt.now)
+    return not code or known is None or known.subject != attempt.subject
+
+
+def _judge(tx: Transaction, context: RegionContext, attempt: Attempt, line: Line | None, said: Said) -> Refused | None:
+    """Whether what was said is right; what is wrong counts, and once too often locks the asker out.
+
+    What is said about a number of nobody, or as the password where none is set, is wrong in the same words.
+    """
+    asker = attempt.asker(tx)
+    if (locked := rows.locked_until(tx, asker)) > attempt.now:
+        return _locked(context, locked)
+    code = rows.find_code(tx, asker, attempt.now)
+    if said.code and (code is None or code.subject != attempt.subject):
+        return Refused(Reason.REASON_CODE_EXPIRED)
+    password = rows.find_password(tx, line.product_id) if line is not None else None
+    is_right = line is not None
+    if said.code:
+        is_right &= _is_code(tx, attempt, code, said.code)
+    if said.has_password:
+        is_right &= said.password is not None and password is not None and said.password.equals(password)
+    return None if is_right else _count_failure(tx, context, attempt)
+
+
+def _is_code(tx: Transaction, attempt: Attempt, code: StoredCode | None, said: str) -> bool:
+    key = rows.find_key(tx)
+    if code is None or key is None:
+        return False
+    return is_equal(code.keyed_hash, hash_code(key, attempt.subject, attempt.number, said))
+
+
+def _count_failure(tx: Transaction, context: RegionContext, attempt: Attempt) -> Refused:
+    """One more failure of the operator, and of its region: only they are locked out, and the customer is not."""
+    now, asker, regions = attempt.now, attempt.asker(tx), (attempt.questioner.region, context.region)
+    known = rows.wrong_answers(tx, asker)
+    rows.note_wrong_answer(tx, asker, known, now)
+    counting = failures_that_count([each.time for each in known], now, _duration(context, WINDOW))
+    own = [each.time for each in known if each.operator == asker.operator and each.time in counting]
+    left_of_region = context.federation.figure(REGION_FAILURES, regions) - len(counting) - 1
+    left = min(left_of_region, context.federation.figure(FAILURES, regions) - len(own) - 1)
+    if left > 0:
+        return Refused(Reason.REASON_VERIFICATION_FAILED, left=str(left))
+    until = now + _duration(context, LOCK)
+    code = rows.find_code(tx, asker, now)
+    if code is not None and code.subject == attempt.subject:
+        rows.forget_code(tx, asker)
+    rows.lock(tx, asker if left_of_region > 0 else replace(asker, operator=""), until, now)
+    return _locked(context, until)
+
+
+def _refused(tx: Transaction, attempt: Attempt, line: Line | None, refused: Refused) -> Refused:
+    attempt.note(tx, line, reason_name(refused.reason))
+    return refused
+
+
+def _locked(context: RegionContext, until: datetime) -> Refused:
+    return Refused(Reason.REASON_VERIFICATION_LOCKED, until=time_in(ZoneInfo(context.time_zone), until))
+
+
+def _line(tx: Transaction, context: RegionContext, attempt: Attempt) -> Line | None:
+    """The customer's line; None for a number of nobody, and for one of whom nothing may be read. Raises Moved."""
+    try:
+        line = own_line(tx, context.federation, context.region, attempt.number, asking=attempt.questioner.region)
+        require_readable(tx, line.customer_id)
+    except Refused as refused:
+        if refused.reason not in _NOBODY:
+            raise
+        return None
+    return None if line.status == ProductStatus.PRODUCT_STATUS_TERMINATED else line
+
+
+def _duration(context: RegionContext, policy: str) -> timedelta:
+    return context.federation.policy(policy).limit.duration.ToTimedelta()

@@ -1,0 +1,52 @@
+"""What origin regions ask about codes and passwords of this region's customers."""
+
+from datetime import datetime
+
+from google.protobuf.message import Message
+
+from gateway.api.region.v1.verification_envelopes_pb2 import VerificationQuery
+from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, EnvelopeKind, Outcome
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.errors import Refused
+from gateway.relay.border import Kinds, SlowQuery
+from gateway.relay.envelopes import Answer
+from region_node.customers.verification.application import VerificationApplication
+from region_node.node.payloads import received
+from region_node.requests.checks import Questioner, require_name
+
+
+class VerificationEnvelopes:
+    """The kind of envelope that verification uses. It is answered by more than one transaction, and stored nowhere."""
+
+    def __init__(self, application: VerificationApplication) -> None:
+        self._application = application
+
+    def kinds(self) -> Kinds:
+        """How it is answered here."""
+        return {EnvelopeKind.ENVELOPE_KIND_VERIFICATION: SlowQuery(self._asked)}
+
+    async def _asked(self, content: EnvelopeContent, now: datetime) -> Answer:
+        query = received(VerificationQuery, content.payload)
+        require_name("operator", content.operator)
+        result = await self._answer(Questioner(content.origin, content.operator), query)
+        return Answer(Outcome.OUTCOME_ACCEPTED, result=result.SerializeToString())
+
+    async def _answer(self, questioner: Questioner, query: VerificationQuery) -> Message:
+        match query.WhichOneof("query"):
+            case "send_code":
+                _require_own(questioner, query.subject, query.send_code.request_id)
+                return await self._application.send_code(questioner, query.send_code)
+            case "verify":
+                _require_own(questioner, query.subject, query.verify.request_id)
+                return await self._application.verify(questioner, query.verify)
+            case "change_password":
+                _require_own(questioner, query.subject, query.change_password.request_id)
+                return await self._application.change_password(questioner, query.change_password)
+            case _:
+                raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="it asks nothing")
+
+
+def _require_own(questioner: Questioner, subject: str, request_id: str) -> None:
+    """A region asks for its own requests alone."""
+    if subject != questioner.subject(request_id):
+        raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="the request is another operator's")

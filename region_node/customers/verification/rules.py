@@ -1,0 +1,112 @@
+"""Codes and passwords, and what their checking attests. Pure."""
+
+import hashlib
+import hmac
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import pairwise
+
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.api.types.v1.types_pb2 import Document
+from gateway.errors import Refused
+from gateway.time.clock import from_timestamp, to_microseconds, to_timestamp
+
+OTP = "OTP"
+PWD = "PWD"  # noqa: S105 - a material of the catalogue
+CHECKED_AT_HOME = frozenset({OTP, PWD})
+"""The materials that the home region alone can attest: it has sent the code, and knows the password."""
+VERIFIER = "home"
+KEY_BYTES = 32
+SALT_BYTES = 16
+PASSWORD_COST = 2**14
+"""The cost of scrypt for a password, 16 MiB of memory: what a login may take (RFC 7914, 2)."""
+_CODE_DIGITS = 6
+CODES = 10**_CODE_DIGITS
+"""How many codes there are."""
+_PASSWORD = re.compile(r"\d{6}", re.ASCII)
+_SCRYPT_BLOCKS = 8
+_HASH_BYTES = 32
+
+
+@dataclass(frozen=True)
+class HashedPassword:
+    """A password as it is stored: salted, by scrypt of a cost."""
+
+    salt: bytes
+    cost: int
+    hash: bytes
+
+    def equals(self, other: "HashedPassword") -> bool:
+        """Whether both are of the same password, made with the same salt and cost; in constant time."""
+        return (self.salt, self.cost) == (other.salt, other.cost) and hmac.compare_digest(self.hash, other.hash)
+
+
+def written_code(drawn: int) -> str:
+    """A code of six digits from a number below `CODES` that nobody can guess."""
+    return f"{drawn:0{_CODE_DIGITS}d}"
+
+
+def require_strong(password: str) -> None:
+    """Raises Refused with PASSWORD_WEAK unless it is six digits, not all the same and not in sequence up or down."""
+    if _PASSWORD.fullmatch(password):
+        steps = {(int(after) - int(before)) % 10 for before, after in pairwise(password)}
+        if steps not in ({0}, {1}, {9}):
+            return
+    raise Refused(Reason.REASON_PASSWORD_WEAK)
+
+
+def hash_password(password: str, salt: bytes, cost: int) -> HashedPassword:
+    """The password as it is stored. Takes tens of milliseconds at the usual cost: never on an event loop."""
+    found = hashlib.scrypt(password.encode(), salt=salt, n=cost, r=_SCRYPT_BLOCKS, p=1, dklen=_HASH_BYTES)
+    return HashedPassword(salt, cost, found)
+
+
+def hash_code(key: bytes, subject: str, number: str, code: str) -> bytes:
+    """A code as it is stored: bound to the request and the number that it was sent for."""
+    return _keyed(key, "code", subject, number, code)
+
+
+def is_equal(one: bytes, other: bytes) -> bool:
+    """Whether two hashes are the same, in constant time."""
+    return hmac.compare_digest(one, other)
+
+
+def attest(key: bytes, subject: str, number: str, code: str, verify_time: datetime) -> Document:
+    """The document that says that a material was right for this request and number, which nobody else can make."""
+    signed = _keyed(key, "attestation", subject, number, code, str(to_microseconds(verify_time)))
+    return Document(code=code, verifier=VERIFIER, verify_time=to_timestamp(verify_time), keyed_hash=signed)
+
+
+def require_verified(key: bytes | None, subject: str, number: str, documents: Sequence[Document]) -> None:
+    """Raises Refused with NOT_VERIFIED for a code or password that this region has not checked for this very request.
+
+    `key` is None where nothing was ever checked. Documents of other kinds are the word of who has seen them.
+    """
+    unverified = {each.code for each in documents if not _is_verified(key, subject, number, each)}
+    if unverified:
+        raise Refused(Reason.REASON_NOT_VERIFIED, documents=", ".join(sorted(unverified)))
+
+
+def failures_that_count(failures: Sequence[datetime], now: datetime, window: timedelta) -> list[datetime]:
+    """Those not older than the window."""
+    return [each for each in failures if now - each < window]
+
+
+def _is_verified(key: bytes | None, subject: str, number: str, document: Document) -> bool:
+    if document.code not in CHECKED_AT_HOME:
+        return True
+    if key is None:
+        return False
+    try:
+        own = attest(key, subject, number, document.code, from_timestamp(document.verify_time))
+    except OverflowError:  # a time that no calendar has
+        return False
+    return document.verifier == VERIFIER and hmac.compare_digest(own.keyed_hash, document.keyed_hash)
+
+
+def _keyed(key: bytes, *fields: str) -> bytes:
+    """HMAC-SHA-256 over fields, each after its length, so that no two lists of fields are the same bytes."""
+    told = [each.encode() for each in fields]
+    return hmac.digest(key, b"".join(len(each).to_bytes(4, "big") + each for each in told), "sha256")

@@ -1,1 +1,0 @@
-"""Those above are told of the levels that this region has raised complaints to."""

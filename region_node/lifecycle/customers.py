@@ -1,0 +1,16 @@
+"""A customer of this region as kinds of records are asked about one."""
+
+from gateway.store.port import Transaction
+from region_node.customers.rows import lines_of_customer
+from region_node.records.kinds import Customer
+
+
+def customer_of(tx: Transaction, customer_id: str) -> Customer:
+    """A customer with the numbers, ids and accounts of all lines, also of lines that have ended."""
+    lines = lines_of_customer(tx, customer_id)
+    return Customer(
+        customer_id,
+        [line.number for line in lines],
+        [line.product_id for line in lines],
+        sorted({line.account_id for line in lines}),
+    )

@@ -1,0 +1,37 @@
+"""Destroying keys, so that no backup brings back what they seal."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from gateway.store import vault
+from gateway.store.port import Transaction
+from region_node.customers.status import ERASED, keep_status
+from region_node.lifecycle.registry import Registry
+from region_node.node.erased_key_rows import note_erased_keys
+
+
+def destroy(tx: Transaction, registry: Registry, subjects: Sequence[str], now: datetime) -> int:
+    """Destroys the keys of subjects; how many there were. Their ids are on disk before, apart from the database.
+
+    Raises Refused with STORE_UNAVAILABLE where the ids cannot be kept.
+    """
+    key_ids = vault.key_ids_of(tx, subjects)
+    registry.context.erased_keys.add(key_ids)
+    vault.destroy(tx, subjects)
+    note_erased_keys(tx, key_ids, now)
+    mark_erased(tx, registry, subjects)
+    return len(key_ids)
+
+
+def mark_erased(tx: Transaction, registry: Registry, subjects: Sequence[str]) -> None:
+    """Notes of records whose keys are destroyed that they cannot be read any more.
+
+    Each kind removes what it stores beside sealed content: hashes, waiting codes, keyed indexes of numbers, files.
+    """
+    for subject in subjects:
+        word, _, name = subject.partition("/")
+        if word == "customer":
+            keep_status(tx, name, ERASED)
+        for kind in registry.kinds:
+            if word in kind.erasure.forget:
+                kind.erasure.forget[word](tx, name)

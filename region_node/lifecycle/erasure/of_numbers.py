@@ -1,0 +1,44 @@
+"""What hangs here on the number of another region's customer, once that region has erased them."""
+
+from datetime import datetime, timedelta
+
+from gateway.store.port import Transaction
+from gateway.store.timers import Timer, set_timer
+from region_node.lifecycle.erasure.destroying import destroy
+from region_node.lifecycle.holds.operations import held_now
+from region_node.lifecycle.registry import Registry
+from region_node.node.subjects import indexed_number_subject
+
+NUMBER_TIMER = "number-erased"  # a hold stood against it
+_LOOK_AGAIN = timedelta(days=1)
+
+
+def forget_number(tx: Transaction, registry: Registry, home: str, index: str, now: datetime) -> None:
+    """Destroys what hangs on the number with an index, whose customer the region `home` has erased.
+
+    Not where the number is by now that of a customer of this region, or of another one of which something is here.
+    Under a hold it is looked at again in a day. Raises Refused with STORE_UNAVAILABLE.
+    """
+    if not index or any(kind.erasure.is_of_another(tx, index, home) for kind in registry.kinds):
+        return
+    if is_held(tx, registry, "", index, now):
+        look_again(tx, NUMBER_TIMER, f"{home} {index}", now)
+        return
+    destroy(tx, registry, [indexed_number_subject(index)], now)
+
+
+def number_is_due(tx: Transaction, registry: Registry, timer: Timer, now: datetime) -> None:
+    """Looks again at a number on which something under a hold has hung."""
+    home, _, index = timer.subject.partition(" ")
+    forget_number(tx, registry, home, index, now)
+
+
+def is_held(tx: Transaction, registry: Registry, subject: str, index: str, now: datetime) -> bool:
+    """Whether something, or all that hangs on the number with an index, must be kept for an authority or a court."""
+    held = held_now(tx, registry.kinds, now)
+    return subject in held.subjects or index in held.numbers
+
+
+def look_again(tx: Transaction, kind: str, subject: str, now: datetime) -> None:
+    """Has what is to be erased, and must not be yet, looked at again in a day."""
+    set_timer(tx, f"{kind}/{subject}", kind=kind, subject=subject, due=now + _LOOK_AGAIN)

@@ -1,0 +1,72 @@
+"""Erasures of customers, as stored."""
+
+from dataclasses import dataclass
+
+from gateway.api.region.v1 import erasure_service_pb2 as api
+from gateway.api.types.v1.types_pb2 import Channel, Requester
+from gateway.store.port import Transaction
+from gateway.time.clock import from_microseconds, to_timestamp
+
+_COLUMNS = "caller, request_id, digest, customer_id, reason, staff_id, channel, time, keys_destroyed, orders_erased"
+
+
+@dataclass(frozen=True)
+class ErasureRow:
+    """One erasure, and the request that asked for it: the caller, its id and the digest of its content."""
+
+    caller: str
+    request_id: str
+    digest: bytes
+    customer_id: str
+    reason: api.ErasureReason.ValueType
+    staff_id: str
+    channel: Channel.ValueType
+    time: int
+    keys_destroyed: int
+    orders_erased: int
+
+    def message(self) -> api.Erasure:
+        """As the contract tells it."""
+        return api.Erasure(
+            request_id=self.request_id,
+            customer_id=self.customer_id,
+            reason=self.reason,
+            requester=Requester(staff_id=self.staff_id, channel=self.channel),
+            erase_time=to_timestamp(from_microseconds(self.time)),
+            keys_destroyed=self.keys_destroyed,
+            orders_erased=self.orders_erased,
+        )
+
+
+def insert_erasure(tx: Transaction, row: ErasureRow) -> None:
+    """Remembers an erasure."""
+    tx.execute(
+        f"INSERT INTO erasures ({_COLUMNS}) VALUES"  # noqa: S608 - column names only
+        " (:caller, :request_id, :digest, :customer_id, :reason, :staff_id, :channel, :time, :keys_destroyed,"
+        " :orders_erased)",
+        caller=row.caller,
+        request_id=row.request_id,
+        digest=row.digest,
+        customer_id=row.customer_id,
+        reason=row.reason,
+        staff_id=row.staff_id,
+        channel=row.channel,
+        time=row.time,
+        keys_destroyed=row.keys_destroyed,
+        orders_erased=row.orders_erased,
+    )
+
+
+def erasure_asked(tx: Transaction, caller: str, request_id: str) -> ErasureRow | None:
+    """What a request has erased."""
+    return tx.first(
+        ErasureRow,
+        f"SELECT {_COLUMNS} FROM erasures WHERE caller = :caller AND request_id = :request_id",  # noqa: S608
+        caller=caller,
+        request_id=request_id,
+    )
+
+
+def erasure_of(tx: Transaction, customer_id: str) -> ErasureRow | None:
+    """How a customer was erased."""
+    return tx.first(ErasureRow, f"SELECT {_COLUMNS} FROM erasures WHERE customer_id = :id", id=customer_id)  # noqa: S608

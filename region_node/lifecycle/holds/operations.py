@@ -1,0 +1,152 @@
+"""Legal holds: customers of whom nothing is forgotten, for an authority or a court."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.errors import Refused
+from gateway.store.port import Transaction
+from gateway.time.clock import from_microseconds, to_microseconds
+from region_node.customers.rows import find_customer, lines_of_customer
+from region_node.node.subjects import number_index
+from region_node.records.kinds import RecordKind
+from region_node.records.purging.port import Held
+from region_node.requests.auditing import AuditedCall
+
+_COLUMNS = "customer_id, reference, since, until, actor"
+
+
+@dataclass(frozen=True)
+class Hold:
+    """One hold; `until` is None for one that lasts until it is released."""
+
+    customer_id: str
+    reference: str
+    since: datetime
+    until: datetime | None
+    actor: str
+
+    def is_in_force(self, now: datetime) -> bool:
+        """Whether it holds."""
+        return self.until is None or now < self.until
+
+
+def hold(tx: Transaction, customer_id: str, reference: str, until: datetime | None, call: AuditedCall) -> Hold:
+    """Sets a hold, or moves the end of the one with that reference. Raises Refused with CUSTOMER_NOT_FOUND."""
+    known = _find(tx, customer_id, reference)
+    if known is None and find_customer(tx, customer_id) is None:
+        raise Refused(Reason.REASON_CUSTOMER_NOT_FOUND)
+    kept = Hold(customer_id, reference, call.now, until, call.actor)
+    if known is not None:
+        kept = replace(known, until=until)
+    if kept != known:
+        _keep(tx, kept)
+        end = until.isoformat() if until is not None else "released"
+        call.record(tx, "HoldCustomer", customer_id, f"reference {reference}, until {end}")
+    return kept
+
+
+def release(tx: Transaction, customer_id: str, reference: str, call: AuditedCall) -> Hold:
+    """Ends a hold. One that has ended stays as it is. Raises Refused with LEGAL_HOLD_NOT_FOUND."""
+    known = _find(tx, customer_id, reference)
+    if known is None:
+        raise Refused(Reason.REASON_LEGAL_HOLD_NOT_FOUND, customer=customer_id, reference=reference)
+    if not known.is_in_force(call.now):
+        return known
+    released = replace(known, until=call.now)
+    _keep(tx, released)
+    call.record(tx, "ReleaseHold", customer_id, f"reference {reference}")
+    return released
+
+
+def holds_of(tx: Transaction, customer_id: str) -> list[Hold]:
+    """All holds of a customer, also those that have ended."""
+    return tx.all(
+        _row,
+        f"SELECT {_COLUMNS} FROM legal_holds WHERE customer_id = :customer_id ORDER BY reference",  # noqa: S608
+        customer_id=customer_id,
+    )
+
+
+def holds_after(tx: Transaction, customer_id: str, reference: str, limit: int) -> list[Hold]:
+    """At most `limit` holds after one, by customer and reference."""
+    return tx.all(
+        _row,
+        f"SELECT {_COLUMNS} FROM legal_holds WHERE (customer_id, reference) > (:customer_id, :reference)"  # noqa: S608
+        " ORDER BY customer_id, reference LIMIT :limit",
+        customer_id=customer_id,
+        reference=reference,
+        limit=limit,
+    )
+
+
+def held_customers(tx: Transaction, now: datetime) -> frozenset[str]:
+    """The ids of this region's customers under a hold."""
+    return frozenset(
+        tx.all(
+            str,
+            "SELECT DISTINCT customer_id FROM legal_holds WHERE until IS NULL OR until > :now",
+            now=to_microseconds(now),
+        )
+    )
+
+
+def held_now(tx: Transaction, kinds: Sequence[RecordKind], now: datetime) -> Held:
+    """What is under a hold, of this region's customers and of what other regions have told to keep."""
+    customers = held_customers(tx, now)
+    lines = [line for customer in customers for line in lines_of_customer(tx, customer)]
+    told = _held_for_others(tx, kinds, now)
+    return Held(
+        customers,
+        frozenset(line.product_id for line in lines),
+        frozenset(line.account_id for line in lines),
+        (frozenset(number_index(tx, line.number) for line in lines) | {each.index for each in told}) - {""},
+        frozenset(each.subject for each in told),
+    )
+
+
+@dataclass(frozen=True)
+class _HeldForAnother:
+    """What another region has told to keep, and the number on which it hangs."""
+
+    subject: str
+    index: str
+
+
+def _held_for_others(tx: Transaction, kinds: Sequence[RecordKind], now: datetime) -> list[_HeldForAnother]:
+    """What is here of what other regions have told to keep: all that hangs on its number here is kept.
+
+    A hold may have arrived before what it names, when nobody could know whose that is.
+    """
+    parts = [kind.holds.held for kind in kinds if kind.holds.held]
+    if not parts:
+        return []
+    return tx.all(
+        _HeldForAnother,
+        "WITH held AS (SELECT subject, origin FROM holds_of_others WHERE until IS NULL OR until > :now) "  # noqa: S608
+        + " UNION ".join(parts),
+        now=to_microseconds(now),
+    )
+
+
+def _find(tx: Transaction, customer_id: str, reference: str) -> Hold | None:
+    return next((each for each in holds_of(tx, customer_id) if each.reference == reference), None)
+
+
+def _keep(tx: Transaction, kept: Hold) -> None:
+    tx.execute(
+        "INSERT INTO legal_holds (customer_id, reference, since, until, actor)"
+        " VALUES (:customer_id, :reference, :since, :until, :actor)"
+        " ON CONFLICT (customer_id, reference) DO UPDATE SET until = excluded.until",
+        customer_id=kept.customer_id,
+        reference=kept.reference,
+        since=to_microseconds(kept.since),
+        until=to_microseconds(kept.until) if kept.until is not None else None,
+        actor=kept.actor,
+    )
+
+
+def _row(customer_id: str, reference: str, since: int, until: int | None, actor: str) -> Hold:
+    end = from_microseconds(until) if until is not None else None
+    return Hold(customer_id, reference, from_microseconds(since), end, actor)

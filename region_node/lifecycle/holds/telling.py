@@ -1,0 +1,114 @@
+"""Legal holds across regions: whoever keeps something of a customer under a hold is told by the home region."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from gateway.api.region.v1.retention_envelopes_pb2 import HoldUpdate
+from gateway.api.relay.v1.relay_pb2 import EnvelopeKind
+from gateway.relay.envelopes import OutgoingEnvelope
+from gateway.relay.outbox import send
+from gateway.store.port import Transaction
+from gateway.time.clock import from_microseconds, to_microseconds, to_timestamp
+from region_node.lifecycle.customers import customer_of
+from region_node.lifecycle.holds.operations import held_customers, holds_of
+from region_node.lifecycle.registry import Registry
+from region_node.node.context import RegionContext
+
+HOLD_SUBJECTS = "legal-hold/"
+"""What the subjects of these envelopes begin with: they are in no order with those about what is held."""
+_LIFETIME = timedelta(days=3650)  # a hold is told however long the region was away
+
+
+@dataclass(frozen=True)
+class _Told:
+    version: int
+    until: int | None
+
+
+def tell_hold(tx: Transaction, registry: Registry, customer_id: str, now: datetime) -> None:
+    """Tells every region that keeps something of a customer until when, unless it knows.
+
+    Where nothing holds any more, those are told that think so.
+    """
+    ends = [each.until for each in holds_of(tx, customer_id) if each.is_in_force(now)]
+    # The longest of several counts; one without an end is the longest.
+    known_ends = [each for each in ends if each is not None]
+    longest = max(known_ends) if ends and len(known_ends) == len(ends) else None
+    until = None if longest is None else to_microseconds(longest)
+    for region, record_id in _kept_elsewhere(tx, registry, customer_id):
+        told = _told(tx, record_id, region)
+        if ends:
+            tell_until(tx, registry.context, region, record_id, until, now)
+        elif told is not None and (told.until is None or told.until > to_microseconds(now)):
+            tell_until(tx, registry.context, region, record_id, to_microseconds(now), now)
+
+
+def tell_holds(tx: Transaction, registry: Registry, now: datetime) -> None:
+    """As `tell_hold`, of all customers under a hold: of what has come to another region since."""
+    for customer_id in sorted(held_customers(tx, now)):
+        tell_hold(tx, registry, customer_id, now)
+
+
+def tell_until(
+    tx: Transaction, context: RegionContext, region: str, subject: str, until: int | None, now: datetime
+) -> None:
+    """Tells a region until when a record is to be kept, unless it was told just that.
+
+    `until` in microseconds, None for until it is released.
+    """
+    told = _told(tx, subject, region)
+    if told is not None and told.until == until:
+        return
+    update = HoldUpdate(version=1 if told is None else told.version + 1)
+    if until is not None:
+        update.end_time.CopyFrom(to_timestamp(from_microseconds(until)))
+    outgoing = OutgoingEnvelope(
+        envelope_id=f"{HOLD_SUBJECTS}{subject}#{update.version}>{region}",
+        destination=region,
+        kind=EnvelopeKind.ENVELOPE_KIND_LEGAL_HOLD,
+        payload=update.SerializeToString(),
+        subject=HOLD_SUBJECTS + subject,
+        operator="",
+        lifetime=_LIFETIME,
+        bulk=True,
+    )
+    send(tx, context.border, outgoing, now=now, traceparent="")
+    tx.execute(
+        "INSERT INTO hold_notices (subject, region, version, until) VALUES (:subject, :region, :version, :until)"
+        " ON CONFLICT (subject, region) DO UPDATE SET version = excluded.version, until = excluded.until",
+        subject=subject,
+        region=region,
+        version=update.version,
+        until=until,
+    )
+
+
+def forget_notice(tx: Transaction, subject: str, region: str) -> None:
+    """A region has not taken what it was told. Its version stays, so that the next word is another one."""
+    tx.execute(
+        "UPDATE hold_notices SET until = 0 WHERE subject = :subject AND region = :region",
+        subject=subject,
+        region=region,
+    )
+
+
+def _kept_elsewhere(tx: Transaction, registry: Registry, customer_id: str) -> Sequence[tuple[str, str]]:
+    """What other regions keep of a customer, as far as this one knows: the region and the id of each record."""
+    customer = customer_of(tx, customer_id)
+    found = {
+        (region, kept.record_id)
+        for kind in registry.kinds
+        for kept in kind.erasure.kept_of(tx, customer)
+        for region in kept.regions
+    }
+    return sorted(each for each in found if each[0] != registry.context.region)
+
+
+def _told(tx: Transaction, subject: str, region: str) -> _Told | None:
+    return tx.first(
+        _Told,
+        "SELECT version, until FROM hold_notices WHERE subject = :subject AND region = :region",
+        subject=subject,
+        region=region,
+    )

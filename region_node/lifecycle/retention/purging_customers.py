@@ -1,0 +1,65 @@
+"""Erases customers whose contracts ended long ago."""
+
+from dataclasses import dataclass
+
+from gateway.api.region.v1.customer_service_pb2 import ProductStatus
+from gateway.store.port import Transaction
+from region_node.customers.status import ERASED
+from region_node.lifecycle.erasure.operations import retire
+from region_node.lifecycle.registry import Registry
+from region_node.records.purging.port import Cut, Page
+
+_TERMINATED = ProductStatus.PRODUCT_STATUS_TERMINATED
+_PAGE = 10  # customers in one transaction: each takes along what is kept of it in every table
+# When a line has ended; one that was taken over as it was ended before that.
+_ENDED = (
+    "COALESCE((SELECT MAX(time) FROM line_states WHERE line_states.product_id = products.product_id),"
+    " CASE WHEN taken_over > 0 THEN taken_over END)"
+)
+_ENDED_LINES = (
+    f"SELECT products.customer_id, {_ENDED} AS ended FROM products"  # noqa: S608 - names from above
+    " JOIN customers ON customers.customer_id = products.customer_id"
+    f" WHERE products.status = {_TERMINATED} AND customers.status <> {ERASED} AND NOT EXISTS"
+    " (SELECT 1 FROM products AS others WHERE others.customer_id = products.customer_id"
+    f" AND others.status <> {_TERMINATED})"
+)
+
+
+@dataclass(frozen=True)
+class _Customer:
+    customer_id: str
+    ended: int | None
+
+
+class EndedCustomers:
+    """Customers all of whose lines are terminated, and against whose erasing nothing stands.
+
+    They are erased as by `EraseCustomer`, with all that other regions keep of them. Of one whose lines are without a
+    known end nothing is forgotten.
+    """
+
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
+
+    def page(self, tx: Transaction, cut: Cut, place: str) -> Page:
+        """See Purger. A place is the id of the last customer that was looked at."""
+        limit = min(cut.limit, _PAGE)
+        found = tx.all(
+            _Customer,
+            "SELECT customer_id, CASE WHEN COUNT(*) = COUNT(ended) THEN MAX(ended) END"  # noqa: S608 - names from above
+            f" FROM ({_ENDED_LINES} AND products.customer_id > :after) AS lines"
+            " GROUP BY customer_id ORDER BY customer_id LIMIT :limit",
+            after=place,
+            limit=limit,
+        )
+        old = [each.customer_id for each in found if each.ended is not None and each.ended < cut.before]
+        removed = sum(retire(tx, self._registry, each, cut.now) for each in old if each not in cut.held.customers)
+        held = sum(each in cut.held.customers for each in old)
+        return Page(removed, held, found[-1].customer_id if len(found) == limit else "")
+
+    def oldest(self, tx: Transaction) -> int | None:
+        """See Purger."""
+        return tx.first(
+            int,
+            f"SELECT ended FROM ({_ENDED_LINES}) AS lines WHERE ended IS NOT NULL ORDER BY ended LIMIT 1",  # noqa: S608
+        )

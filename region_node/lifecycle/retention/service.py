@@ -1,0 +1,180 @@
+"""RetentionService: what the purge did, legal holds, and impact records, for the region's own staff."""
+
+import re
+from datetime import datetime
+
+import grpc
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from gateway.api.region.v1 import retention_service_pb2 as api
+from gateway.api.region.v1.retention_service_pb2_grpc import RetentionServiceServicer
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.api.types.v1.types_pb2 import Requester
+from gateway.errors import Refused
+from gateway.rpc.calls import current_call
+from gateway.rpc.pages import decode_token, encode_token, key_number, page_size
+from gateway.store.port import Store, Transaction
+from gateway.time.clock import Clock, from_timestamp, to_timestamp
+from region_node.lifecycle.holds import operations as holds
+from region_node.lifecycle.holds.operations import Hold
+from region_node.lifecycle.holds.telling import tell_hold
+from region_node.lifecycle.registry import Registry
+from region_node.lifecycle.retention import impact
+from region_node.records.purging import reports
+from region_node.requests.auditing import AuditedCall
+from region_node.requests.checks import require_length, require_name
+
+_PURGES, _HOLDS, _RECORDS = "purges", "legal-holds", "impact-records"
+_REFERENCE = re.compile(r"[A-Za-z0-9._/-]{1,64}", re.ASCII)
+_CUSTOMER_LENGTH = 128
+_TEXT_LENGTH = 2000
+_MOST_RECIPIENTS = 100
+_SEPARATOR = "\0"
+
+
+class RetentionService(RetentionServiceServicer):
+    """See the contract."""
+
+    def __init__(self, registry: Registry, store: Store, clock: Clock) -> None:
+        self._registry = registry
+        self._store = store
+        self._clock = clock
+
+    async def ListPurges(
+        self,
+        request: api.ListPurgesRequest,
+        context: grpc.aio.ServicerContext[api.ListPurgesRequest, api.ListPurgesResponse],
+    ) -> api.ListPurgesResponse:
+        """See the contract."""
+        size = page_size(request.page_size)
+        night, _, number = decode_token(_PURGES, request.page_token).partition(" ")
+        data_class = key_number(number) if number else 0
+        found = await self._store.read(lambda tx: reports.purges_before(tx, night, data_class, size + 1))
+        last = found[size - 1] if len(found) > size else None
+        return api.ListPurgesResponse(
+            purges=found[:size],
+            next_page_token=encode_token(_PURGES, f"{last.night} {last.data_class}") if last is not None else "",
+        )
+
+    async def HoldCustomer(
+        self,
+        request: api.HoldCustomerRequest,
+        context: grpc.aio.ServicerContext[api.HoldCustomerRequest, api.HoldCustomerResponse],
+    ) -> api.HoldCustomerResponse:
+        """See the contract."""
+        call = _audited(request.requester, self._clock)
+        _require_hold(request.customer_id, request.reference)
+        until = _instant("end_time", request.end_time) if request.HasField("end_time") else None
+        if until is not None and until <= call.now:
+            raise Refused(Reason.REASON_REQUEST_INVALID, field="end_time", problem="is over already")
+
+        def held(tx: Transaction) -> Hold:
+            kept = holds.hold(tx, request.customer_id, request.reference, until, call)
+            tell_hold(tx, self._registry, request.customer_id, call.now)
+            return kept
+
+        kept = await self._store.write(held)
+        return api.HoldCustomerResponse(hold=_hold_message(kept))
+
+    async def ReleaseHold(
+        self,
+        request: api.ReleaseHoldRequest,
+        context: grpc.aio.ServicerContext[api.ReleaseHoldRequest, api.ReleaseHoldResponse],
+    ) -> api.ReleaseHoldResponse:
+        """See the contract."""
+        call = _audited(request.requester, self._clock)
+        _require_hold(request.customer_id, request.reference)
+
+        def ended(tx: Transaction) -> Hold:
+            kept = holds.release(tx, request.customer_id, request.reference, call)
+            tell_hold(tx, self._registry, request.customer_id, call.now)
+            return kept
+
+        released = await self._store.write(ended)
+        return api.ReleaseHoldResponse(hold=_hold_message(released))
+
+    async def ListHolds(
+        self,
+        request: api.ListHoldsRequest,
+        context: grpc.aio.ServicerContext[api.ListHoldsRequest, api.ListHoldsResponse],
+    ) -> api.ListHoldsResponse:
+        """See the contract."""
+        require_length("customer_id", request.customer_id, _CUSTOMER_LENGTH)
+        if request.customer_id:
+            of_one = await self._store.read(lambda tx: holds.holds_of(tx, request.customer_id))
+            return api.ListHoldsResponse(holds=[_hold_message(each) for each in of_one])
+        size = page_size(request.page_size)
+        customer_id, _, reference = decode_token(_HOLDS, request.page_token).partition(_SEPARATOR)
+        found = await self._store.read(lambda tx: holds.holds_after(tx, customer_id, reference, size + 1))
+        last = found[size - 1] if len(found) > size else None
+        key = f"{last.customer_id}{_SEPARATOR}{last.reference}" if last is not None else ""
+        return api.ListHoldsResponse(
+            holds=[_hold_message(each) for each in found[:size]], next_page_token=encode_token(_HOLDS, key)
+        )
+
+    async def RecordImpact(
+        self,
+        request: api.RecordImpactRequest,
+        context: grpc.aio.ServicerContext[api.RecordImpactRequest, api.RecordImpactResponse],
+    ) -> api.RecordImpactResponse:
+        """See the contract."""
+        call = _audited(request.requester, self._clock)
+        _require_record(request.record, call.now)
+        kept = await self._store.write(lambda tx: impact.record(tx, request.record, call))
+        return api.RecordImpactResponse(record=kept)
+
+    async def ListImpactRecords(
+        self,
+        request: api.ListImpactRecordsRequest,
+        context: grpc.aio.ServicerContext[api.ListImpactRecordsRequest, api.ListImpactRecordsResponse],
+    ) -> api.ListImpactRecordsResponse:
+        """See the contract."""
+        size, after = page_size(request.page_size), decode_token(_RECORDS, request.page_token)
+        found = await self._store.read(lambda tx: impact.records_after(tx, after, size + 1))
+        key = found[size - 1].id if len(found) > size else ""
+        return api.ListImpactRecordsResponse(records=found[:size], next_page_token=encode_token(_RECORDS, key))
+
+
+def _audited(requester: Requester, clock: Clock) -> AuditedCall:
+    """The call being served; who asks is the certificate's member of staff, or whom the request names for it."""
+    identity = current_call().identity
+    if requester.staff_id:
+        require_name("requester.staff_id", requester.staff_id)
+    return AuditedCall(identity.path, requester.staff_id or identity.name, clock.now())
+
+
+def _require_hold(customer_id: str, reference: str) -> None:
+    require_length("customer_id", customer_id, _CUSTOMER_LENGTH, required=True)
+    if not _REFERENCE.fullmatch(reference):
+        problem = "1 to 64 characters of A-Z a-z 0-9 . _ / -"
+        raise Refused(Reason.REASON_REQUEST_INVALID, field="reference", problem=problem)
+
+
+def _require_record(record: api.ImpactRecord, now: datetime) -> None:
+    require_name("record.id", record.id)
+    require_name("record.assessor", record.assessor)
+    for field in ("purpose", "necessity", "effect", "protection"):
+        require_length(f"record.{field}", str(getattr(record, field)), _TEXT_LENGTH, required=True)
+    if len(record.recipients) > _MOST_RECIPIENTS:
+        raise Refused(Reason.REASON_REQUEST_INVALID, field="record.recipients", problem=f"more than {_MOST_RECIPIENTS}")
+    for recipient in record.recipients:
+        require_name("record.recipients", recipient)
+    if not record.HasField("assess_time") or _instant("record.assess_time", record.assess_time) > now:
+        raise Refused(Reason.REASON_REQUEST_INVALID, field="record.assess_time", problem="not set, or still to come")
+
+
+def _instant(field: str, timestamp: Timestamp) -> datetime:
+    try:
+        return from_timestamp(timestamp)
+    except OverflowError:
+        raise Refused(Reason.REASON_REQUEST_INVALID, field=field, problem="out of range") from None
+
+
+def _hold_message(hold: Hold) -> api.LegalHold:
+    return api.LegalHold(
+        customer_id=hold.customer_id,
+        reference=hold.reference,
+        start_time=to_timestamp(hold.since),
+        end_time=to_timestamp(hold.until) if hold.until is not None else None,
+        actor=hold.actor,
+    )

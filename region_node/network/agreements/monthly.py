@@ -1,0 +1,33 @@
+"""A timer that goes through each month once it has ended, place by place.
+
+Its subject is the month and the place in it, or when the first look was wanted: in which month that lies is known once
+there is a configuration.
+"""
+
+from datetime import datetime, timedelta
+
+from gateway.store.port import Transaction
+from gateway.store.timers import is_set, set_timer
+from gateway.time.clock import from_microseconds, to_microseconds
+from region_node.business.billing.rules import Month
+
+RETRY = timedelta(minutes=1)
+"""Until the next look of a node without a configuration."""
+_SINCE = "since"
+
+
+def ensure_monthly(tx: Transaction, kind: str, now: datetime) -> None:
+    """Sets the one timer of a kind where there is none: the first month is the one that is running now."""
+    if not is_set(tx, kind):
+        come_back(tx, kind, f"{_SINCE} {to_microseconds(now)}", now)
+
+
+def come_back(tx: Transaction, kind: str, subject: str, due: datetime) -> None:
+    """Has the one timer of a kind come again."""
+    set_timer(tx, kind, kind=kind, subject=subject, due=due)
+
+
+def place_of(subject: str, zone: str) -> tuple[Month, str]:
+    """The month, by the clocks of a zone, and the place in it; the empty place is the beginning."""
+    name, _, after = subject.partition(" ")
+    return (Month.at(from_microseconds(int(after)), zone), "") if name == _SINCE else (Month.of(name, zone), after)

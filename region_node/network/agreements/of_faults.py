@@ -1,0 +1,57 @@
+"""Outages that faults of this region's network were: what agreements are measured by."""
+
+from datetime import datetime
+
+from gateway.api.region.v1.agreement_pb2 import OutageCause, PartOutage
+from gateway.api.region.v1.fault_pb2 import Fault, FaultCause, FaultOutage, FaultSeverity, FaultState
+from gateway.federation.network_ways import Parts, services_down
+from gateway.store.port import Transaction
+from gateway.time.clock import from_timestamp
+from region_node.network.agreements.outages import LONGEST
+from region_node.network.agreements.recording import note, withdraw
+from region_node.node.context import RegionContext
+
+_OF_THE_CUSTOMER = (FaultCause.FAULT_CAUSE_TERMINAL, FaultCause.FAULT_CAUSE_CUSTOMER)
+
+
+def note_outages_of(tx: Transaction, context: RegionContext, before: Fault, fault: Fault, now: datetime) -> None:
+    """Notes, as a fault is closed, for which times it cut a site or a link off, and took services down by that alone.
+
+    What is not as bad, a fault of one line above all, takes no service down for everybody. A fault that was opened
+    again is noted anew when it is closed; where it has turned out to be a customer's own, or less bad, what was noted
+    is taken back.
+    """
+    closed = FaultState.FAULT_STATE_CLOSED
+    if fault.state != closed or before.state == closed or fault.owner_region != context.region:
+        return
+    source = f"{context.region}/fault/{fault.id}"
+    place = fault.report.place
+    out = Parts(frozenset(filter(None, [place.site])), frozenset(filter(None, [place.link])))
+    is_cut = fault.severity == FaultSeverity.FAULT_SEVERITY_CRITICAL and out != Parts()
+    if not is_cut or fault.cause in _OF_THE_CUSTOMER:
+        withdraw(tx, context, source, fault.version, now)
+        return
+    services = sorted(services_down(context.federation.network, out))
+    for each in filter(_is_over, fault.outages):
+        note(tx, context, _outage(source, fault, out, each), services, now)
+
+
+def _is_over(outage: FaultOutage) -> bool:
+    if not outage.HasField("end_time"):
+        return False
+    start, end = from_timestamp(outage.start_time), from_timestamp(outage.end_time)
+    return start < end <= start + LONGEST
+
+
+def _outage(source: str, fault: Fault, out: Parts, outage: FaultOutage) -> PartOutage:
+    is_force_majeure = fault.cause == FaultCause.FAULT_CAUSE_FORCE_MAJEURE
+    return PartOutage(
+        source=source,
+        region=fault.owner_region,
+        sites=out.sites,
+        links=out.links,
+        start_time=outage.start_time,
+        end_time=outage.end_time,
+        cause=OutageCause.OUTAGE_CAUSE_FORCE_MAJEURE if is_force_majeure else OutageCause.OUTAGE_CAUSE_OPERATOR,
+        version=fault.version,
+    )

@@ -1,0 +1,135 @@
+"""Making and ending agreements, and noting outages by hand; one transaction each."""
+
+from datetime import datetime
+
+from gateway.api.region.v1 import agreement_service_pb2 as api
+from gateway.api.region.v1.agreement_pb2 import Agreement, OutageCause, ServiceOutage
+from gateway.api.region.v1.customer_service_pb2 import ProductStatus
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.api.types.v1.types_pb2 import Money
+from gateway.errors import Refused
+from gateway.relay.border import Moved
+from gateway.store.port import Transaction
+from gateway.time.clock import from_timestamp, to_timestamp
+from region_node.business.billing.rules import Month
+from region_node.customers.operations import own_line
+from region_node.customers.rows import Line
+from region_node.customers.status import require_readable
+from region_node.network.agreements.announced import tell_announced
+from region_node.network.agreements.outages import note_outage
+from region_node.network.agreements.rows import (
+    end_agreement,
+    in_force,
+    insert_agreement,
+    next_agreement_number,
+    require_agreement,
+)
+from region_node.node.context import RegionContext
+
+MOST_MINOR_UNITS = 10**12  # of one month's charge
+_BY_HAND = frozenset(
+    {
+        OutageCause.OUTAGE_CAUSE_OPERATOR,
+        OutageCause.OUTAGE_CAUSE_CUSTOMER,
+        OutageCause.OUTAGE_CAUSE_FORCE_MAJEURE,
+    }
+)
+
+
+def create(
+    tx: Transaction, context: RegionContext, staff_id: str, asked: api.CreateAgreementRequest, now: datetime
+) -> Agreement:
+    """Makes an agreement by the terms of a template as they are now. The customer hears of outages planned already.
+
+    Raises Refused with NETWORK_SERVICE_UNKNOWN, AGREEMENT_TEMPLATE_UNKNOWN, SUBSCRIPTION_NOT_FOUND, LINE_CLOSED,
+    AGREEMENT_EXISTS, and for a start before the running month.
+    """
+    federation = context.federation
+    federation.network.service(asked.service)
+    terms = federation.agreement_template(asked.template)
+    line = _line(tx, context, asked.number)
+    if line.status == ProductStatus.PRODUCT_STATUS_TERMINATED:
+        raise Refused(Reason.REASON_LINE_CLOSED)
+    start = from_timestamp(asked.start_time) if asked.HasField("start_time") else now
+    if start < Month.at(now, context.time_zone).start:
+        raise Refused(Reason.REASON_REQUEST_INVALID, field="start_time", problem="before the running month")
+    existing = in_force(tx, line.product_id, asked.service, start)
+    if existing is not None:
+        raise Refused(Reason.REASON_AGREEMENT_EXISTS, agreement=existing)
+    number = next_agreement_number(tx)
+    agreement = Agreement(
+        id=f"{context.region}/agreement-{number}",
+        number=line.number,
+        customer_id=line.customer_id,
+        product_id=line.product_id,
+        service=asked.service,
+        terms=terms,
+        monthly_charge=_charge(context, line, asked),
+        start_time=to_timestamp(start),
+        author=staff_id,
+    )
+    insert_agreement(tx, agreement, number)
+    tell_announced(tx, context, asked.service, line, start, now)
+    return agreement
+
+
+def end(tx: Transaction, context: RegionContext, asked: api.EndAgreementRequest, now: datetime) -> Agreement:
+    """Ends an agreement at a time that has not passed. Raises Refused with AGREEMENT_NOT_FOUND or AGREEMENT_ENDED."""
+    agreement = require_agreement(tx, asked.agreement_id)
+    if agreement.HasField("end_time"):
+        raise Refused(Reason.REASON_AGREEMENT_ENDED, agreement=agreement.id)
+    end_time = from_timestamp(asked.end_time) if asked.HasField("end_time") else now
+    if end_time < now:
+        raise Refused(Reason.REASON_REQUEST_INVALID, field="end_time", problem="has passed")
+    agreement.end_time.CopyFrom(to_timestamp(max(end_time, from_timestamp(agreement.start_time))))
+    end_agreement(tx, agreement)
+    return agreement
+
+
+def noted(context: RegionContext, staff_id: str, asked: api.NoteOutageRequest) -> ServiceOutage:
+    """The outage that a request of a member of staff is about."""
+    return ServiceOutage(
+        source=f"{context.region}/noted/{staff_id}/{asked.request_id}",
+        service=asked.service,
+        region=context.region,
+        start_time=asked.start_time,
+        end_time=asked.end_time,
+        cause=asked.cause,
+        agreement_id=asked.agreement_id,
+        version=1,
+    )
+
+
+def note(
+    tx: Transaction, context: RegionContext, staff_id: str, asked: api.NoteOutageRequest, now: datetime
+) -> ServiceOutage:
+    """Notes an outage that a member of staff tells of. Raises Refused as `note_outage`, and for one of the future."""
+    if asked.cause not in _BY_HAND:
+        raise Refused(Reason.REASON_REQUEST_INVALID, field="cause", problem="not one to be noted by hand")
+    if asked.agreement_id and require_agreement(tx, asked.agreement_id).service != asked.service:
+        raise Refused(Reason.REASON_REQUEST_INVALID, field="service", problem="not that of the agreement")
+    if asked.end_time.seconds > to_timestamp(now).seconds:
+        raise Refused(Reason.REASON_REQUEST_INVALID, field="end_time", problem="has not passed yet")
+    outage = noted(context, staff_id, asked)
+    note_outage(tx, context, outage, now)
+    return outage
+
+
+def _line(tx: Transaction, context: RegionContext, number: str) -> Line:
+    try:
+        line = own_line(tx, context.federation, context.region, number, asking=context.region)
+    except Moved:
+        raise Refused(Reason.REASON_SUBSCRIPTION_NOT_FOUND) from None
+    require_readable(tx, line.customer_id)
+    return line
+
+
+def _charge(context: RegionContext, line: Line, asked: api.CreateAgreementRequest) -> Money:
+    """What is said, or the rent of the line's plan."""
+    if not asked.HasField("monthly_charge"):
+        return context.federation.plan(line.plan_id).monthly_rent
+    charge = asked.monthly_charge
+    if charge.currency != context.currency or not 0 < charge.minor_units <= MOST_MINOR_UNITS:
+        problem = f"not 1 to {MOST_MINOR_UNITS} of {context.currency}"
+        raise Refused(Reason.REASON_REQUEST_INVALID, field="monthly_charge", problem=problem)
+    return charge

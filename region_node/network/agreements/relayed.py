@@ -1,0 +1,89 @@
+"""Outages, and the quality of services, that other regions tell of."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import TypeVar
+
+from gateway.api.region.v1.agreement_pb2 import ServiceOutage
+from gateway.api.region.v1.outage_envelopes_pb2 import ConformanceTold, OutageTold, PartOutageTold
+from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, EnvelopeKind, Outcome, ReceiptContent
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.errors import Refused
+from gateway.federation.network import NetworkRegistry
+from gateway.process import failpoints
+from gateway.relay.border import Command, Kinds
+from gateway.relay.envelopes import Answer
+from gateway.store.port import Transaction
+from region_node.network.agreements.conformance import SUBJECTS as CONFORMANCE_SUBJECTS
+from region_node.network.agreements.conformance import keep_conformance, require_measured
+from region_node.network.agreements.outages import SUBJECTS, is_known, keep_outage, require_plausible, require_told
+from region_node.network.agreements.part_outages import believed_parts, keep_parts_out
+from region_node.node.context import RegionContext
+from region_node.node.payloads import received
+
+T = TypeVar("T")
+
+
+class OutageEnvelopes:
+    """The kinds of envelope by which a region tells of outages of its network, and of the quality of its services."""
+
+    def __init__(self, context: RegionContext) -> None:
+        self._context = context
+
+    def kinds(self) -> Kinds:
+        """What each does here, and what its receipt does."""
+        return {
+            EnvelopeKind.ENVELOPE_KIND_SERVICE_OUTAGE: Command(self._told, self._answered, is_repeatable=True),
+            EnvelopeKind.ENVELOPE_KIND_PART_OUTAGE: Command(self._parts_told, self._answered, is_repeatable=True),
+            EnvelopeKind.ENVELOPE_KIND_SERVICE_CONFORMANCE: Command(self._measured, self._answered, is_repeatable=True),
+        }
+
+    def _told(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
+        """A region speaks of its own network alone, and of nobody's agreement."""
+        outage = received(OutageTold, content.payload).outage
+        if outage.region != content.origin or content.subject != f"{SUBJECTS}{outage.source}" or outage.agreement_id:
+            raise Refused(Reason.REASON_ENVELOPE_KIND_NOT_ALLOWED)
+        self._checked(content, lambda network: _require_outage(tx, network, outage))
+        keep_outage(tx, self._context, outage, now)
+        failpoints.reach("outage-told.before-commit")
+        return Answer(Outcome.OUTCOME_ACCEPTED)
+
+    def _parts_told(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
+        """A region speaks of its own parts alone."""
+        outage = received(PartOutageTold, content.payload).outage
+        if outage.region != content.origin or content.subject != f"{SUBJECTS}{outage.source}":
+            raise Refused(Reason.REASON_ENVELOPE_KIND_NOT_ALLOWED)
+        believed = self._checked(content, lambda network: believed_parts(tx, network, outage))
+        keep_parts_out(tx, self._context, believed, now)
+        failpoints.reach("outage-told.before-commit")
+        return Answer(Outcome.OUTCOME_ACCEPTED)
+
+    def _measured(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
+        """Only the region that runs a service says how good it was."""
+        told = received(ConformanceTold, content.payload).conformance
+        if told.region != content.origin or content.subject != f"{CONFORMANCE_SUBJECTS}{told.service}":
+            raise Refused(Reason.REASON_ENVELOPE_KIND_NOT_ALLOWED)
+        self._checked(content, lambda network: require_measured(network, told))
+        keep_conformance(tx, self._context, told, now)
+        return Answer(Outcome.OUTCOME_ACCEPTED)
+
+    def _checked(self, content: EnvelopeContent, check: Callable[[NetworkRegistry], T]) -> T:
+        """What a check by the registry of the network gives. Raises Refused, as a receipt says it."""
+        self._context.border.require_known_revision(content)
+        try:
+            return check(self._context.federation.network)
+        except Refused as refused:
+            if refused.reason == Reason.REASON_NETWORK_NOT_OF_REGION:
+                raise Refused(Reason.REASON_ENVELOPE_KIND_NOT_ALLOWED) from None
+            raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="not about the network") from None
+
+    def _answered(self, tx: Transaction, content: EnvelopeContent, receipt: ReceiptContent, now: datetime) -> None:
+        """The other region knows."""
+
+
+def _require_outage(tx: Transaction, network: NetworkRegistry, outage: ServiceOutage) -> None:
+    """Raises Refused for what cannot be; what was told before can be taken back whatever the registry says by now."""
+    if outage.withdrawn and is_known(tx, outage):
+        require_told(outage)
+    else:
+        require_plausible(network, outage)

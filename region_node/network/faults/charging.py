@@ -1,0 +1,39 @@
+"""The price of a part of a repair, charged to the account of the line (specification 6.3): once for each part.
+
+Only the home region charges, and only for what its own staff have put in, at a price that the customer has accepted:
+no region makes another one charge its customers. What a customer of another region owes for a part is asked for by
+people, who see that it was not charged. That a part was put in is noted once, in the same transaction.
+"""
+
+from datetime import datetime
+
+from gateway.api.region.v1.fault_pb2 import Fault, RepairPart
+from gateway.auditing import audit
+from gateway.store.port import Transaction
+from region_node.customers.accounts import ledger
+from region_node.customers.accounts.rules import EntryKind, charge
+from region_node.customers.rows import find_line
+from region_node.network.faults import notices, parts
+from region_node.node.context import RegionContext
+
+
+def charge_parts(tx: Transaction, context: RegionContext, fault: Fault, now: datetime) -> None:
+    """Charges each part that was put in and is to be paid for. `fault` is changed in place; the caller stores it."""
+    if not fault.report.number or {fault.home_region, fault.owner_region} != {context.region}:
+        return
+    line = find_line(tx, fault.report.number)
+    for part in fault.repair.parts if line is not None else ():
+        if _is_due(part):
+            assert line is not None
+            posting = charge(
+                f"{fault.id}#part{part.number}", EntryKind.REPAIR_PART, part.price.minor_units, line.account_id
+            )
+            ledger.post(tx, posting, context.currency, now)
+            part.charged = True
+            actor, detail = f"region/{context.region}", f"part {part.number}"
+            audit.append(tx, now=now, actor=actor, action="ChargePart", subject=fault.id, detail=detail)
+            notices.tell_charged(tx, fault, part, now)
+
+
+def _is_due(part: RepairPart) -> bool:
+    return part.quote == parts.ACCEPTED and part.HasField("install_time") and not part.charged

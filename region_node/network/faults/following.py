@@ -1,0 +1,32 @@
+"""What follows from a new version of a fault in the region in which it was reported, and in the home region."""
+
+from datetime import datetime
+
+from gateway.api.region.v1.fault_pb2 import Fault
+from gateway.store.port import Transaction
+from region_node.network.faults import notices, outages, rules, waiver
+from region_node.node.context import RegionContext
+
+
+def followed(tx: Transaction, context: RegionContext, before: Fault, fault: Fault, now: datetime) -> None:
+    """Has the customer told what is new, and rent given back. `fault` is changed in place; the caller stores it.
+
+    `before` is the fault as this region knew it; empty where it did not.
+    """
+    if fault.origin_region == context.region:
+        notices.tell_changed(tx, context, before, fault, now)
+    if fault.home_region != context.region:
+        return
+    for number, each in enumerate(fault.outages):
+        # One that is late because it was late before tells nothing new.
+        is_told = each.HasField("breach_time") and each.breach_time == each.due
+        if is_told and not _was_late(before, number):
+            notices.tell_late(tx, fault, number, now)
+    waiver.settle(tx, context, fault, now)
+    is_repaired = fault.state == rules.RESOLVED != before.state
+    if is_repaired and outages.is_late_by_the_customer(fault):
+        notices.tell_own_cause(tx, fault, now)
+
+
+def _was_late(before: Fault, number: int) -> bool:
+    return number < len(before.outages) and before.outages[number].HasField("breach_time")

@@ -1,0 +1,217 @@
+"""What the region in which a fault is reported does: takes it in, passes on what is said, keeps what it is told.
+
+It keeps the customer's contact to the end, wherever the fault is. The home region of the number follows as well.
+"""
+
+import logging
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from gateway.api.region.v1.fault_envelopes_pb2 import FaultCommand, FaultFiling
+from gateway.api.region.v1.fault_pb2 import Fault, FaultReport
+from gateway.api.types.v1.access_pb2 import Role
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.errors import Refused, text
+from gateway.process import failpoints
+from gateway.security.identity import Identity
+from gateway.store.port import Transaction
+from gateway.time.clock import to_timestamp
+from region_node.customers.known_statuses import require_takes_complaints, require_unrestricted, statuses_of
+from region_node.network.faults import notices, outages, owner, places, rules
+from region_node.network.faults.followed import FAULT
+from region_node.network.faults.following import followed
+from region_node.network.faults.of_alarms import completed, raised_by_alarm
+from region_node.network.faults.rows import (
+    FaultRow,
+    find_fault,
+    insert_fault,
+    next_fault_number,
+    update_fault,
+)
+from region_node.network.faults.sending import send_to_owner
+from region_node.node.context import RegionContext
+from region_node.requests.caller import Caller, Submitter, note, settle_asked
+from region_node.requests.rows import insert_request
+from region_node.tickets.requested import known_request
+
+_log = logging.getLogger(__name__)
+
+
+def report(tx: Transaction, context: RegionContext, caller: Submitter, reported: FaultReport, now: datetime) -> Fault:
+    """Takes in a fault, and has the customer told. The same request again gives the fault as it stands now.
+
+    Raises Refused, also with REQUEST_ID_REUSED for the same id with other content.
+    """
+    key = caller.key(reported.SerializeToString(deterministic=True))
+    if reported.number:
+        require_unrestricted(tx, reported.number)
+    if (known := known_request(FAULT, tx, key)) is not None:
+        return known
+    settled = completed(tx, context.federation.network, reported)
+    rules.require_report(settled)
+    places.settle(context.federation, settled)
+    home = context.federation.number_plan.home_of(settled.number) if settled.number else None
+    if settled.number:
+        require_takes_complaints(home, statuses_of(tx, [settled.number]))
+    number = next_fault_number(tx)
+    fault = _new_fault(context, caller, settled, home or "", number, now)
+    row = FaultRow(fault, caller.traceparent)
+    raised_by_alarm(tx, context, fault, now)
+    failpoints.reach("fault-reported.before-commit")
+    is_own = fault.owner_region == context.region
+    if is_own:
+        owner.take_up(context, fault, now)
+    insert_fault(tx, row, number, now)
+    if is_own:
+        owner.taken_up(tx, context, row, now)
+    else:
+        owner.watch(tx, context, fault)
+        send_to_owner(tx, context, row, f"{fault.id}#report", FaultFiling(fault=fault), now)
+    notices.tell_reported(tx, context, fault, now)
+    insert_request(tx, key, fault.id, settled=True, now=now)
+    note(tx, caller, "ReportFault", fault.id, now)
+    return fault
+
+
+def command(tx: Transaction, context: RegionContext, caller: Caller, asked: FaultCommand, now: datetime) -> Fault:
+    """What the customer says to a fault that was reported here.
+
+    Raises Refused; for a request that was asked before, what the region in which it is answered then.
+    """
+    key = caller.key(asked.SerializeToString(deterministic=True))
+    require_readable(tx, asked.id)
+    if (known := known_request(FAULT, tx, key)) is not None:
+        return known
+    fault = find_for(tx, asked.id, caller.identity)
+    if fault.origin_region != context.region:
+        raise Refused(Reason.REASON_FAULT_NOT_REPORTED_HERE, region=fault.origin_region)
+    is_own = fault.owner_region == context.region
+    if is_own:
+        fault = owner.apply_command(tx, context, asked, now)
+    else:
+        row = FaultRow(fault, caller.traceparent)
+        send_to_owner(tx, context, row, f"{fault.id}#{caller.operator}/{caller.request_id}", asked, now)
+    insert_request(tx, key, fault.id, settled=is_own, now=now)
+    note(tx, caller, asked.WhichOneof("command") or "", fault.id, now)
+    return fault
+
+
+def adopt(tx: Transaction, context: RegionContext, snapshot: Fault, traceparent: str, now: datetime) -> Fault:
+    """Takes over the word on a fault of the region in which it is; returns the fault as it stands here then.
+
+    The home region learns of a fault by this. The border has checked that the row is readable or absent.
+    """
+    row = find_fault(tx, snapshot.id)
+    if row is None:
+        fault = FAULT.copy(snapshot)
+        followed(tx, context, Fault(), fault, now)
+        insert_fault(tx, FaultRow(fault, traceparent), 0, now)
+        return fault
+    following = FAULT.next_version(context.region, row.fault, snapshot)
+    if following is None:
+        return row.fault
+    following.home_region = _home(context, row.fault, snapshot)
+    followed(tx, context, row.fault, following, now)
+    if following.origin_region == context.region:
+        owner.watch(tx, context, following)
+    update_fault(tx, following, now)
+    return following
+
+
+def _home(context: RegionContext, known: Fault, snapshot: Fault) -> str:
+    """The home region, which stays what it was but for the first word of the region in which the fault is.
+
+    Where the number moves between the report and its arrival, the two go by different plans, and only one region may
+    act as the home region: the one that is told how the fault stands. None becomes it by another's word.
+    """
+    told, number = snapshot.home_region, known.report.number
+    if known.version or not number:
+        return known.home_region
+    is_own = told != context.region or context.federation.number_plan.home_of(number) == context.region
+    return told if is_own else known.home_region
+
+
+def settle_command(
+    tx: Transaction,
+    context: RegionContext,
+    envelope_id: str,
+    snapshot: Fault | None,
+    refused: Refused | None,
+    now: datetime,
+) -> None:
+    """The region in which a fault is answered a command: its word on the request and, if it knows it, on the fault."""
+    if snapshot is not None:
+        adopt(tx, context, snapshot, "", now)
+    settle_asked(tx, envelope_id, refused)
+
+
+def keep(tx: Transaction, context: RegionContext, fault_id: str, refused: Refused, now: datetime) -> None:
+    """The other region does not take the fault, by the configuration that it has: it is not lost, and kept here.
+
+    What is known of why is noted for staff, who see to it.
+    """
+    row = find_fault(tx, fault_id)
+    if row is None or row.fault.version:
+        return
+    fault, other, why = row.fault, row.fault.owner_region, text(refused.reason, refused.parameters)
+    _log.error("the region %s has refused the fault %s, which is kept here: %s", other, fault_id, why.en)
+    owner.take_up(context, fault, now)
+    rules.note(fault, other, f"{why.zh_cn} {why.en}"[: rules.TEXT_LIMIT], now)
+    update_fault(tx, fault, now)
+    owner.taken_up(tx, context, row, now)
+
+
+def find_for(tx: Transaction, fault_id: str, identity: Identity) -> Fault:
+    """The fault, for whoever may see it.
+
+    Raises Refused with FAULT_NOT_FOUND, also for those who may not, and with CUSTOMER_RESTRICTED.
+    """
+    row = find_fault(tx, fault_id)
+    if row is None or not is_visible(row.fault, identity):
+        raise Refused(Reason.REASON_FAULT_NOT_FOUND, fault=fault_id)
+    _require_unrestricted(tx, row.fault)
+    return row.fault
+
+
+def require_readable(tx: Transaction, fault_id: str) -> None:
+    """Raises Refused with CUSTOMER_RESTRICTED where the customer of a fault is stored and nothing else."""
+    row = find_fault(tx, fault_id)
+    if row is not None:
+        _require_unrestricted(tx, row.fault)
+
+
+def is_visible(fault: Fault, identity: Identity) -> bool:
+    """Visible to the reporting operator, to staff of the origin, and to everybody in the owner's and the home
+    region.
+    """
+    if identity.region in (fault.owner_region, fault.home_region):
+        return True
+    is_own = identity.role == Role.ROLE_STAFF or fault.operator == identity.name
+    return fault.origin_region == identity.region and is_own
+
+
+def _new_fault(
+    context: RegionContext, caller: Submitter, reported: FaultReport, home: str, number: int, now: datetime
+) -> Fault:
+    """The fault as it was reported, with the limit that the customer is promised."""
+    day = now.astimezone(ZoneInfo(context.time_zone))
+    fault = Fault(
+        id=f"{context.region}/F{day:%Y%m%d}-{number}",
+        report=reported,
+        origin_region=context.region,
+        operator=caller.operator,
+        home_region=home,
+        owner_region=reported.place.region,
+        severity=reported.severity or rules.MINOR,
+        terminal_caused=reported.terminal_caused,
+        create_time=to_timestamp(now),
+    )
+    rules.enter(fault, rules.ACKNOWLEDGED, now=now, region=context.region, reason="reported")
+    outages.set_first(context.federation, fault)
+    owner.expect(fault)
+    return fault
+
+
+def _require_unrestricted(tx: Transaction, fault: Fault) -> None:
+    if fault.report.number:
+        require_unrestricted(tx, fault.report.number)

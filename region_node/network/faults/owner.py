@@ -1,0 +1,262 @@
+"""What the region in which a fault is decides on it: at its arrival, at what the customer says, at the limit.
+
+One transaction each. Whatever raises Refused does so before the first write.
+"""
+
+import logging
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from gateway.api.region.v1.fault_envelopes_pb2 import FaultCommand, FaultWaived
+from gateway.api.region.v1.fault_pb2 import Fault, FaultCause, FaultStep
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.auditing import audit
+from gateway.errors import Refused
+from gateway.process import failpoints
+from gateway.store.port import Transaction
+from gateway.store.timers import Timer, cancel_timer, set_timer
+from gateway.time.clock import to_timestamp
+from region_node.network.agreements.of_faults import note_outages_of
+from region_node.network.faults import notices, outages, parts, rules, waiver
+from region_node.network.faults.evidence import tell_fault
+from region_node.network.faults.followed import facts
+from region_node.network.faults.following import followed
+from region_node.network.faults.rows import FaultRow, find_fault, require_fault, update_fault
+from region_node.network.faults.sending import send_update
+from region_node.node.context import RegionContext
+from region_node.tickets.sending import followers
+
+_log = logging.getLogger(__name__)
+
+REPAIR_TIMER = "fault-repair"  # the limit of the repair has passed
+_JUST_AFTER = timedelta(microseconds=1)  # what is repaired as the limit ends is repaired in time
+_FOR_WORD = timedelta(hours=1)  # that may be on its way from the region in which the fault is
+
+
+def take_up(context: RegionContext, fault: Fault, now: datetime) -> None:
+    """The region in which the fault is has it from now on. `fault` is changed in place; the caller stores it."""
+    fault.owner_region = context.region
+    fault.severity = fault.report.severity or rules.MINOR
+    fault.terminal_caused = fault.report.terminal_caused
+    outages.set_first(context.federation, fault)
+    expect(fault)
+    fault.version = 1
+
+
+def taken_up(
+    tx: Transaction, context: RegionContext, row: FaultRow, now: datetime, *, informed: Sequence[str] = ()
+) -> None:
+    """Sets going what follows once it is stored: the limit is watched, and who follows it is told, but `informed`."""
+    watch(tx, context, row.fault)
+    changed(tx, context, Fault(), row.fault, now)
+    for region in followers(facts(row.fault), row.fault.home_region):
+        if region not in informed:
+            send_update(tx, context, row, region, now)
+
+
+def apply_command(tx: Transaction, context: RegionContext, asked: FaultCommand, now: datetime) -> Fault:
+    """Does what the customer says. Raises Refused before the first write."""
+    row = require_fault(tx, asked.id)
+    fault, before, what = row.fault, _copy(row.fault), asked.WhichOneof("command")
+    author = f"{fault.origin_region}/{asked.requester.staff_id}"
+    rules.require_room(fault, asked.ByteSize(), rules.FAULT_LIMIT)
+    match what:
+        case "respond":
+            rules.require_state(fault, "respond", *rules.UNREPAIRED)
+            rules.note(fault, author, asked.respond.text, now)
+            _goes_on(context, fault, now)
+        case "cancel":
+            rules.require_state(fault, "cancel", *rules.UNREPAIRED)
+            outages.repair(fault, now)
+            reason = asked.cancel.reason
+            rules.enter(fault, rules.CANCELLED, now=now, region=fault.origin_region, reason=reason)
+        case "decide_quote":
+            rules.require_state(fault, "decide_quote", *rules.UNREPAIRED)
+            part, is_accepted = asked.decide_quote.part, asked.decide_quote.accepted
+            parts.decide(fault, part, accepted=is_accepted)
+            decided = FaultStep(price_accepted=part) if is_accepted else FaultStep(price_refused=part)
+            rules.record(fault, author, decided, now, rules.FAULT_LIMIT)
+            _goes_on(context, fault, now)
+        case "reopen":
+            reopen(context, fault, fault.origin_region, asked.reopen.reason, now)
+        case "evaluate":
+            rules.require_state(fault, "evaluate", rules.RESOLVED, rules.CLOSED)
+            rules.require_evaluation(asked.evaluate)
+            fault.evaluation.CopyFrom(asked.evaluate)
+        case _:
+            raise Refused(Reason.REASON_REQUEST_INVALID, field="command", problem="none is set")
+    keep_and_tell(tx, context, row, before, now, informed=_informed(fault))
+    failpoints.reach("fault-commanded.before-commit")
+    return fault
+
+
+def _informed(fault: Fault) -> Sequence[str]:
+    """Who needs no update after a command, as its answer says all.
+
+    Not a home region that gives back rent by it: only the answer to an update says for which outages it did.
+    """
+    is_waived = fault.home_region == fault.origin_region and outages.to_waive(fault)
+    return () if is_waived else (fault.origin_region,)
+
+
+def reopen(context: RegionContext, fault: Fault, region: str, reason: str, now: datetime) -> None:
+    """It is not repaired after all. `fault` is changed in place. Raises Refused."""
+    rules.require_state(fault, "reopen", rules.RESOLVED, rules.CLOSED)
+    rules.require_room(fault, len(reason.encode()))
+    rules.enter(fault, rules.IN_PROGRESS, now=now, region=region, reason=reason)
+    fault.reopenings += 1
+    fault.cause = FaultCause.FAULT_CAUSE_UNSPECIFIED
+    fault.resolution = ""
+    fault.ClearField("evaluation")
+    outages.reopen(context.federation, fault, now)
+    expect(fault)
+
+
+def limit_has_passed(tx: Transaction, context: RegionContext, timer: Timer, now: datetime) -> None:
+    """The limit of the repair has passed: of a fault that is here, or that was reported here and is elsewhere."""
+    row = find_fault(tx, timer.subject)
+    if row is None:  # made unreadable since
+        return
+    if row.fault.owner_region != context.region:
+        _nothing_was_heard(tx, context, row.fault, now)
+        return
+    before = _copy(row.fault)
+    if not outages.note_breach(row.fault, now):
+        return
+    failpoints.reach("fault-late.before-commit")
+    audit.append(tx, now=now, actor=f"region/{context.region}", action="MissRepairLimit", subject=row.fault.id)
+    keep_and_tell(tx, context, row, before, now)
+
+
+def note_waived(tx: Transaction, context: RegionContext, fault_id: str, waived: FaultWaived, now: datetime) -> None:
+    """The home region has given back rent."""
+    row = find_fault(tx, fault_id)
+    if row is None or row.fault.owner_region != context.region:
+        return
+    before = _copy(row.fault)
+    if waiver.take_over(row.fault, waived):
+        keep_and_tell(tx, context, row, before, now)
+
+
+def tell_other_home(tx: Transaction, context: RegionContext, row: FaultRow, now: datetime) -> None:
+    """What was taken for the home region is not: has the region told that is by the plan in force, if that is another.
+
+    The former one has kept nothing of the fault, and has given back no rent.
+    """
+    fault, before = row.fault, _copy(row.fault)
+    home = context.federation.number_plan.home_of(fault.report.number)
+    if fault.owner_region != context.region or home in (None, fault.home_region):
+        return
+    fault.home_region = home or ""
+    keep_and_tell(tx, context, row, before, now)
+
+
+def follow_problem(
+    tx: Transaction,
+    context: RegionContext,
+    fault_id: str,
+    problem_id: str,
+    root_cause: str,
+    now: datetime,
+    *,
+    estimated_end: datetime | None = None,
+) -> None:
+    """A coordinator has named the problem to which the fault belongs: it is noted, and its estimated end taken over.
+
+    Nothing happens to a fault of another region, to one that has ended, and where nothing is new.
+    """
+    row = find_fault(tx, fault_id)
+    if row is None or row.fault.owner_region != context.region or row.fault.state not in rules.UNREPAIRED:
+        return
+    fault, before = row.fault, _copy(row.fault)
+    fault.problem, fault.root_cause = problem_id, root_cause
+    if estimated_end is not None:
+        fault.expected_resolution_time.CopyFrom(to_timestamp(estimated_end))
+    if fault == before:
+        return
+    keep_and_tell(tx, context, row, before, now)
+
+
+def leave_problem(tx: Transaction, context: RegionContext, fault_id: str, problem_id: str, now: datetime) -> None:
+    """A coordinator does not count the fault to a problem any more: where it follows that one, it is of none.
+
+    Nothing happens to a fault of another region, and to one that has ended: that was known of it then.
+    """
+    row = find_fault(tx, fault_id)
+    if row is None or row.fault.state not in rules.UNREPAIRED or row.fault.problem != problem_id:
+        return
+    follow_problem(tx, context, fault_id, "", "", now)
+
+
+def changed(tx: Transaction, context: RegionContext, before: Fault, fault: Fault, now: datetime) -> None:
+    """Called in each transaction that changes a fault of this region, with how it stood before and stands then."""
+    tell_fault(tx, context, before, fault, now)
+    note_outages_of(tx, context, before, fault, now)
+
+
+def require_owned(tx: Transaction, context: RegionContext, fault_id: str) -> FaultRow:
+    """A fault that is in this region. Raises Refused with FAULT_NOT_FOUND, FAULT_NOT_RESPONSIBLE."""
+    row = require_fault(tx, fault_id)
+    if row.fault.owner_region != context.region or not row.fault.version:
+        raise Refused(Reason.REASON_FAULT_NOT_RESPONSIBLE, region=row.fault.owner_region)
+    return row
+
+
+def expect(fault: Fault) -> None:
+    """The limit is what the customer is told, until somebody estimates."""
+    fault.expected_resolution_time.CopyFrom(fault.outages[-1].due)
+
+
+def watch(tx: Transaction, context: RegionContext, fault: Fault) -> None:
+    """Sets the timer of the limit, or takes it away where nothing more happens at it.
+
+    The region in which it was reported waits a little longer for the word of the one in which it is.
+    """
+    timer_id, due = f"{REPAIR_TIMER}/{fault.id}", outages.due_of(fault)
+    if due is None or fault.outages[-1].HasField("breach_time"):
+        cancel_timer(tx, timer_id)
+    else:
+        after = _JUST_AFTER if fault.owner_region == context.region else _FOR_WORD
+        set_timer(tx, timer_id, kind=REPAIR_TIMER, subject=fault.id, due=due + after)
+
+
+def keep_and_tell(
+    tx: Transaction,
+    context: RegionContext,
+    row: FaultRow,
+    before: Fault,
+    now: datetime,
+    *,
+    informed: Sequence[str] = (),
+) -> None:
+    """Stores a decision, does what follows from it here, and tells the regions that follow, but those `informed`."""
+    fault = row.fault
+    fault.version += 1
+    watch(tx, context, fault)
+    followed(tx, context, before, fault, now)
+    changed(tx, context, before, fault, now)
+    update_fault(tx, fault, now)
+    for region in followers(facts(fault), fault.home_region):
+        if region not in informed:
+            send_update(tx, context, row, region, now)
+
+
+def _nothing_was_heard(tx: Transaction, context: RegionContext, fault: Fault, now: datetime) -> None:
+    """The region in which the fault is has not said whether it is repaired: it is away, or forgets. Staff see to it."""
+    due = outages.due_of(fault)
+    if due is None or now <= due or fault.outages[-1].HasField("breach_time"):
+        return
+    _log.warning("the limit of the fault %s has passed without word from the region %s", fault.id, fault.owner_region)
+    notices.tell_unheard(tx, context, fault, len(fault.outages) - 1, now)
+
+
+def _goes_on(context: RegionContext, fault: Fault, now: datetime) -> None:
+    """The customer, who was waited for, has answered."""
+    if fault.state == rules.PENDING:
+        rules.enter(fault, rules.IN_PROGRESS, now=now, region=context.region, reason="customer answered")
+
+
+def _copy(fault: Fault) -> Fault:
+    copy = Fault()
+    copy.CopyFrom(fault)
+    return copy

@@ -1,0 +1,102 @@
+"""Where a fault is, by the registry of the network: whose it is, and whether that is in the countryside. Pure."""
+
+from gateway.api.federation.v1.network_pb2 import Link
+from gateway.api.region.v1.alarm_pb2 import NetworkObject
+from gateway.api.region.v1.fault_pb2 import FaultPlace, FaultReport
+from gateway.api.region.v1.fault_service_pb2 import FoundPlace
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.api.types.v1.types_pb2 import LocalizedText
+from gateway.errors import Refused
+from gateway.federation.catalogue import Federation
+from gateway.federation.network import NetworkRegistry
+from region_node.network.faults import rules
+
+MOST_FOUND = 500
+TEXT_LIMIT = 100  # characters of what is looked for
+
+
+def settle(federation: Federation, report: FaultReport) -> None:
+    """Completes where a fault is, and which services it affects, by the registry. `report` is changed in place.
+
+    A site beats a link, and both beat what was said of the region. Of a link that has an end in the countryside the
+    reporter says whether the fault is there. Raises Refused with SITE_UNKNOWN, LINK_UNKNOWN, NETWORK_SERVICE_UNKNOWN,
+    REGION_UNKNOWN, and with REQUEST_INVALID for a site that the link does not touch.
+    """
+    place, network = report.place, federation.network
+    region = owner_of(federation, place)
+    if place.region and place.region != region:
+        problem = f"the registry says {region}"
+        raise Refused(Reason.REASON_REQUEST_INVALID, field="report.place.region", problem=problem)
+    place.region = region
+    if place.site:
+        place.rural = network.site(place.site).rural
+    for service in report.services:
+        network.service(service)
+    if not report.services and not rules.is_of_one_line(report):
+        sites, links = [place.site] if place.site else [], [place.link] if place.link else []
+        report.services.extend(each.id for each in network.services_on(sites=sites, links=links))
+
+
+def check(federation: Federation, report: FaultReport) -> str:
+    """Holds what another region has said of a place against the own registry; returns the region in which it is.
+
+    Services that are unknown here are left out: the other region may go by a newer configuration. `report` is changed
+    in place. Raises Refused as `owner_of`.
+    """
+    place, network = report.place, federation.network
+    region = owner_of(federation, place)
+    if place.site:
+        place.rural = network.site(place.site).rural
+    known = [each for each in report.services if each in network.services]
+    del report.services[:]
+    report.services.extend(known)
+    return region
+
+
+def found(federation: Federation, text: str) -> list[FoundPlace]:
+    """What of the registry has a text in its id, in one of its names or in its region's; at most MOST_FOUND."""
+    network, words = federation.network, text.casefold()
+    places = [
+        *(
+            FoundPlace(object=NetworkObject(site=each.id), name=each.name, region=each.region, rural=each.rural)
+            for each in network.sites.values()
+        ),
+        *(
+            FoundPlace(object=NetworkObject(link=each.id), name=_name_of(network, each), region=each.region)
+            for each in network.links.values()
+        ),
+        *(
+            FoundPlace(object=NetworkObject(service=each.id), name=each.name, region=each.region)
+            for each in network.services.values()
+        ),
+    ]
+    return [each for each in places if words in _words_of(federation, each)][:MOST_FOUND]
+
+
+def _name_of(network: NetworkRegistry, link: Link) -> LocalizedText:
+    one, other = network.site(link.site_a).name, network.site(link.site_b).name
+    return LocalizedText(zh_cn=f"{one.zh_cn} - {other.zh_cn}", en=f"{one.en} - {other.en}")
+
+
+def _words_of(federation: Federation, place: FoundPlace) -> str:
+    about, region = place.object, federation.region(place.region)
+    told = (about.site or about.link or about.service, place.name, region.id, region.name)
+    return "\n".join(each if isinstance(each, str) else f"{each.zh_cn}\n{each.en}" for each in told).casefold()
+
+
+def owner_of(federation: Federation, place: FaultPlace) -> str:
+    """The region in which a fault is: that of the site, else the one that maintains the link, else the one named.
+
+    Raises Refused with SITE_UNKNOWN, LINK_UNKNOWN, REGION_UNKNOWN, and with REQUEST_INVALID for a site that the link
+    does not touch.
+    """
+    network = federation.network
+    if place.link:
+        link = network.link(place.link)
+        if place.site and place.site not in (link.site_a, link.site_b):
+            raise Refused(Reason.REASON_REQUEST_INVALID, field="report.place.site", problem="not an end of the link")
+    if place.site:
+        return network.site(place.site).region
+    if place.link:
+        return network.link(place.link).region
+    return federation.region(place.region).id

@@ -1,0 +1,130 @@
+"""What arrives about faults in envelopes, and what their receipts do."""
+
+from datetime import datetime
+
+from gateway.api.region.v1.fault_envelopes_pb2 import FaultCommand, FaultFiling, FaultUpdate, FaultWaived
+from gateway.api.region.v1.fault_pb2 import Fault
+from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, EnvelopeKind, Outcome, ReceiptContent
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.errors import Refused
+from gateway.process import failpoints
+from gateway.relay.border import Command, Kinds
+from gateway.relay.envelopes import Answer
+from gateway.store.port import Transaction
+from region_node.network.faults import handling, owner, places, rules, waiver
+from region_node.network.faults.followed import FAULT, facts
+from region_node.network.faults.rows import FaultRow, find_fault, insert_fault
+from region_node.network.faults.waiver import without_amounts
+from region_node.node.context import RegionContext
+from region_node.node.payloads import parse, received, refusal_of
+from region_node.tickets import border
+
+
+class FaultEnvelopes:
+    """The kinds of envelope that faults use."""
+
+    def __init__(self, context: RegionContext) -> None:
+        self._context = context
+
+    def kinds(self) -> Kinds:
+        """How each kind is acted on here, and what its receipt does here."""
+        return {
+            EnvelopeKind.ENVELOPE_KIND_FAULT_REPORTED: Command(self._reported, self._report_answered),
+            EnvelopeKind.ENVELOPE_KIND_FAULT_COMMAND: Command(self._commanded, self._command_answered),
+            EnvelopeKind.ENVELOPE_KIND_FAULT_UPDATE: Command(self._updated, self._update_answered),
+        }
+
+    def _reported(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
+        """Another region hands in a fault that is here."""
+        fault = received(FaultFiling, content.payload).fault
+        is_untouched = not (fault.notes or fault.steps or fault.repair.ByteSize())
+        border.require_filing(FAULT, fault, content, now, is_untouched=is_untouched)
+        rules.require_report(fault.report)
+        self._require_here(fault)
+        border.require_unknown(FAULT, tx, fault)
+        rules.require_room(fault, 0)
+        number = fault.report.number
+        fault.home_region = (self._context.federation.number_plan.home_of(number) or "") if number else ""
+        owner.take_up(self._context, fault, now)
+        row = FaultRow(fault, content.traceparent)
+        insert_fault(tx, row, 0, now)
+        owner.taken_up(tx, self._context, row, now, informed=(fault.origin_region,))
+        return border.accepted(_told(fault))
+
+    def _report_answered(
+        self, tx: Transaction, content: EnvelopeContent, receipt: ReceiptContent, now: datetime
+    ) -> None:
+        failpoints.reach("fault-answered.before-commit")
+        if receipt.outcome != Outcome.OUTCOME_ACCEPTED:
+            handling.keep(tx, self._context, content.subject, refusal_of(receipt), now)
+        elif (snapshot := border.answered(FAULT, tx, content, receipt, now)) is not None:
+            handling.adopt(tx, self._context, snapshot, content.traceparent, now)
+
+    def _commanded(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
+        """The region in which a fault was reported passes on what the customer says."""
+        command = received(FaultCommand, content.payload)
+        known = border.commanded(FAULT, tx, self._context.region, command.id, content)
+        border.require_author(command.requester.staff_id, is_required=True)
+        return border.decided(known, lambda: self._decide(tx, command, now), _told)
+
+    def _decide(self, tx: Transaction, command: FaultCommand, now: datetime) -> Fault:
+        texts = {
+            "respond": command.respond.text,
+            "cancel": command.cancel.reason,
+            "reopen": command.reopen.reason,
+        }
+        border.require_text(command.WhichOneof("command"), texts, rules.TEXT_LIMIT, is_required=True)
+        return owner.apply_command(tx, self._context, command, now)
+
+    def _command_answered(
+        self, tx: Transaction, content: EnvelopeContent, receipt: ReceiptContent, now: datetime
+    ) -> None:
+        refused = None if receipt.outcome == Outcome.OUTCOME_ACCEPTED else refusal_of(receipt)
+        snapshot = border.answered(FAULT, tx, content, receipt, now)
+        handling.settle_command(tx, self._context, content.id, snapshot, refused, now)
+        failpoints.reach("fault-command-answered.before-commit")
+
+    def _updated(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
+        """The region in which a fault is has a new version of it: reported here, or of a number of this region."""
+        snapshot = received(FaultUpdate, content.payload).fault
+        if not border.updated(FAULT, tx, snapshot, content, now, self._require_own_customer):
+            return Answer(Outcome.OUTCOME_ACCEPTED, result=FaultWaived().SerializeToString())
+        fault = handling.adopt(tx, self._context, snapshot, content.traceparent, now)
+        failpoints.reach("fault-updated.before-commit")
+        told = waiver.said(fault) if fault.home_region == self._context.region else FaultWaived()
+        return Answer(Outcome.OUTCOME_ACCEPTED, result=told.SerializeToString())
+
+    def _update_answered(
+        self, tx: Transaction, content: EnvelopeContent, receipt: ReceiptContent, now: datetime
+    ) -> None:
+        """The other region has it; the home region says for which outages it has given back rent.
+
+        Where it is not the home region, as the number has moved, the one that is hears of the fault.
+        """
+        row = find_fault(tx, content.subject)
+        if row is None or row.fault.home_region != content.destination:
+            return
+        if receipt.outcome == Outcome.OUTCOME_ACCEPTED:
+            owner.note_waived(tx, self._context, content.subject, parse(FaultWaived, receipt.result), now)
+        elif receipt.reason == Reason.REASON_ENVELOPE_KIND_NOT_ALLOWED:
+            owner.tell_other_home(tx, self._context, row, now)
+
+    def _require_here(self, fault: Fault) -> None:
+        """The registry of the network in force names this region. Raises Refused."""
+        found = places.check(self._context.federation, fault.report)
+        if (found, fault.owner_region) != (self._context.region, self._context.region):
+            raise Refused(Reason.REASON_FAULT_NOT_RESPONSIBLE, region=found)
+
+    def _require_own_customer(self, snapshot: Fault) -> None:
+        """This region may begin to follow a fault. Raises Refused."""
+        context, report = self._context, snapshot.report
+
+        def responsible() -> str:
+            return places.owner_of(context.federation, report.place)
+
+        border.require_own_customer(context, facts(snapshot), report.number, snapshot.home_region, responsible)
+
+
+def _told(fault: Fault) -> Fault:
+    """The fault for the region in which it was reported."""
+    return fault if fault.origin_region == fault.home_region else without_amounts(fault)

@@ -1,0 +1,246 @@
+"""What staff of the region in which a fault is do about it, step by step (specification 5.4 and 6.2)."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from gateway.api.region.v1.fault_pb2 import (
+    Fault,
+    FaultAssessment,
+    FaultSeverity,
+    FaultState,
+    FaultStep,
+    RepairAppointment,
+    RepairMilestone,
+    RepairMode,
+)
+from gateway.api.region.v1.fault_service_pb2 import WorkOnFaultRequest
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.errors import Refused
+from gateway.process import failpoints
+from gateway.store.port import Transaction
+from gateway.time.clock import from_timestamp, to_timestamp
+from region_node.network.faults import outages, owner, parts, rules
+from region_node.network.faults.charging import charge_parts
+from region_node.network.faults.measures import note_measures
+from region_node.node.context import RegionContext
+from region_node.requests.checks import require_length, require_name
+
+_MOST_STEPS = 50  # appointments, and milestones, of one repair
+_FAR = timedelta(days=366)  # as far as a repair is planned
+_OPEN = (*sorted(rules.UNREPAIRED), rules.RESOLVED)
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step: of which fault, by whom, and when."""
+
+    context: RegionContext
+    fault: Fault = field(repr=False)
+    request: WorkOnFaultRequest = field(repr=False)
+    staff_id: str
+    now: datetime
+
+    @property
+    def author(self) -> str:
+        """Who does it, as the fault keeps it."""
+        return f"{self.context.region}/{self.staff_id}"
+
+    def record(self, done: FaultStep, limit: int = rules.TALK_LIMIT) -> None:
+        """Keeps what is done, where nothing else of the fault tells when and by whom."""
+        rules.record(self.fault, self.author, done, self.now, limit)
+
+    def enter(self, state: FaultState.ValueType, reason: str) -> None:
+        """Takes the fault into a state."""
+        rules.enter(self.fault, state, now=self.now, region=self.context.region, reason=reason)
+
+
+def work(tx: Transaction, context: RegionContext, request: WorkOnFaultRequest, staff_id: str, now: datetime) -> Fault:
+    """Does the next step, and has all who follow told. Raises Refused before the first write."""
+    row = owner.require_owned(tx, context, request.id)
+    fault, before = row.fault, Fault()
+    before.CopyFrom(fault)
+    what = request.WhichOneof("step")
+    if what is None:
+        raise Refused(Reason.REASON_REQUEST_INVALID, field="step", problem="none is set")
+    _STEPS[what](Step(context, fault, request, staff_id, now))
+    if request.close.HasField("review"):
+        note_measures(tx, context, fault, staff_id, now)
+    if what == "install_part":
+        charge_parts(tx, context, fault, now)
+    owner.keep_and_tell(tx, context, row, before, now)
+    failpoints.reach("fault-worked.before-commit")
+    return fault
+
+
+def _take_up(step: Step) -> None:
+    rules.require_state(step.fault, "take_up", rules.ACKNOWLEDGED, rules.HELD, rules.PENDING)
+    step.enter(rules.IN_PROGRESS, "taken up")
+
+
+def _reject(step: Step) -> None:
+    reason = _text("reject.reason", step.request.reject.reason)
+    rules.require_state(step.fault, "reject", rules.ACKNOWLEDGED)
+    outages.stop(step.fault, step.now)
+    step.enter(rules.REJECTED, reason)
+
+
+def _hold(step: Step) -> None:
+    reason = _text("hold.reason", step.request.hold.reason)
+    rules.require_state(step.fault, "hold", rules.IN_PROGRESS)
+    rules.require_room(step.fault, len(reason.encode()))
+    step.enter(rules.HELD, reason)
+
+
+def _ask_customer(step: Step) -> None:
+    text = _text("ask_customer.text", step.request.ask_customer.text)
+    rules.require_state(step.fault, "ask_customer", rules.IN_PROGRESS)
+    rules.note(step.fault, step.author, text, step.now)
+    step.enter(rules.PENDING, "customer asked")
+
+
+def _estimate(step: Step) -> None:
+    rules.require_state(step.fault, "estimate", *sorted(rules.UNREPAIRED))
+    if _instant(step, "estimate.end_time", step.request.estimate.end_time) < step.now:
+        raise Refused(Reason.REASON_REQUEST_INVALID, field="estimate.end_time", problem="has passed")
+    step.record(FaultStep(estimated=step.request.estimate.end_time))
+    step.fault.expected_resolution_time.CopyFrom(step.request.estimate.end_time)
+
+
+def _assess(step: Step) -> None:
+    found = step.request.assess
+    rules.require_state(step.fault, "assess", *_OPEN)
+    if found.severity not in FaultSeverity.values() or not found.severity:
+        raise Refused(Reason.REASON_REQUEST_INVALID, field="assess.severity", problem="not set")
+    assessed = FaultAssessment(severity=found.severity, terminal_caused=found.terminal_caused)
+    step.record(FaultStep(assessed=assessed), rules.FAULT_LIMIT)
+    step.fault.severity, step.fault.terminal_caused = found.severity, found.terminal_caused
+    outages.note_late_repair(step.fault)
+
+
+def _triage(step: Step) -> None:
+    found = step.request.triage
+    require_length("triage.advice", found.advice, rules.TEXT_LIMIT)
+    rules.require_state(step.fault, "triage", *sorted(rules.UNREPAIRED))
+    if found.mode not in RepairMode.values() or not found.mode:
+        raise Refused(Reason.REASON_REQUEST_INVALID, field="triage.mode", problem="not set")
+    rules.require_room(step.fault, len(found.advice.encode()))
+    step.record(FaultStep(triaged=found.mode))
+    step.fault.repair.advice, step.fault.repair.mode = found.advice, found.mode
+
+
+def _appoint(step: Step) -> None:
+    asked, known = step.request.appoint, step.fault.repair.appointments
+    rules.require_state(step.fault, "appoint", *sorted(rules.UNREPAIRED))
+    start = _instant(step, "appoint.start_time", asked.start_time)
+    if not step.now < start < _instant(step, "appoint.end_time", asked.end_time):
+        raise Refused(Reason.REASON_REQUEST_INVALID, field="appoint", problem="not a time to come")
+    if len(known) >= _MOST_STEPS:
+        raise Refused(Reason.REASON_REQUEST_INVALID, field="appoint", problem=f"more than {_MOST_STEPS} appointments")
+    agreed = RepairAppointment(start_time=asked.start_time, end_time=asked.end_time, author=step.author)
+    step.record(FaultStep(appointed=agreed))
+    known.append(agreed)
+
+
+def _assign(step: Step) -> None:
+    require_name("assign.engineer", step.request.assign.engineer)
+    rules.require_state(step.fault, "assign", *sorted(rules.UNREPAIRED))
+    step.record(FaultStep(assigned=step.request.assign.engineer))
+    step.fault.repair.engineer = step.request.assign.engineer
+
+
+def _name_part(step: Step) -> None:
+    rules.require_state(step.fault, "name_part", *sorted(rules.UNREPAIRED))
+    rules.require_room(step.fault, step.request.name_part.ByteSize())
+    parts.add(step.fault, step.request.name_part, step.context.currency)
+    step.record(FaultStep(part_named=step.fault.repair.parts[-1].number), rules.FAULT_LIMIT)
+
+
+def _install_part(step: Step) -> None:
+    rules.require_state(step.fault, "install_part", *sorted(rules.UNREPAIRED))
+    parts.install(step.fault, step.request.install_part.part, step.now)
+    step.record(FaultStep(part_installed=step.request.install_part.part), rules.FAULT_LIMIT)
+
+
+def _reach(step: Step) -> None:
+    milestone, known = step.request.reach.milestone, step.fault.repair.milestones
+    rules.require_state(step.fault, "reach", *_OPEN)
+    if milestone not in RepairMilestone.values() or not milestone:
+        raise Refused(Reason.REASON_REQUEST_INVALID, field="reach.milestone", problem="not set")
+    if len(known) >= _MOST_STEPS:
+        raise Refused(Reason.REASON_REQUEST_INVALID, field="reach", problem=f"more than {_MOST_STEPS} milestones")
+    known.add(milestone=milestone, time=to_timestamp(step.now), author=step.author)
+
+
+def _resolve(step: Step) -> None:
+    found = step.request.resolve
+    text = _text("resolve.text", found.text)
+    rules.require_cause(found.cause)
+    rules.require_state(step.fault, "resolve", rules.IN_PROGRESS, rules.HELD, rules.PENDING)
+    rules.require_room(step.fault, len(text.encode()), rules.FAULT_LIMIT)
+    step.fault.cause, step.fault.resolution = found.cause, text
+    outages.repair(step.fault, step.now)
+    step.enter(rules.RESOLVED, "repaired")
+
+
+def _close(step: Step) -> None:
+    closing = step.request.close
+    review = closing.review if closing.HasField("review") else None
+    rules.require_state(step.fault, "close", rules.RESOLVED)
+    rules.require_cause(step.fault.cause)
+    rules.require_reviewed(step.fault.severity, review)
+    if review is not None:
+        rules.require_room(step.fault, review.ByteSize(), rules.FAULT_LIMIT)
+        step.fault.review.CopyFrom(review)
+        step.fault.review.author = step.author
+        step.fault.review.time.CopyFrom(to_timestamp(step.now))
+    step.enter(rules.CLOSED, "closed")
+
+
+def _reopen(step: Step) -> None:
+    reason = _text("reopen.reason", step.request.reopen.reason)
+    owner.reopen(step.context, step.fault, step.context.region, reason, step.now)
+
+
+def _note(step: Step) -> None:
+    text = _text("note.text", step.request.note.text)
+    rules.require_state(step.fault, "note", *_OPEN, rules.CLOSED)
+    rules.note(step.fault, step.author, text, step.now)
+
+
+def _instant(step: Step, field: str, time: Timestamp) -> datetime:
+    """A time that somebody named. Raises Refused with REQUEST_INVALID for one that nobody plans for."""
+    try:
+        told = from_timestamp(time)
+    except OverflowError:
+        told = step.now + 2 * _FAR
+    if told > step.now + _FAR:
+        raise Refused(Reason.REASON_REQUEST_INVALID, field=field, problem=f"more than {_FAR.days} days from now")
+    return told
+
+
+def _text(field: str, text: str) -> str:
+    require_length(field, text, rules.TEXT_LIMIT, required=True)
+    return text
+
+
+_STEPS: Mapping[str, Callable[[Step], None]] = {
+    "take_up": _take_up,
+    "reject": _reject,
+    "hold": _hold,
+    "ask_customer": _ask_customer,
+    "estimate": _estimate,
+    "assess": _assess,
+    "triage": _triage,
+    "appoint": _appoint,
+    "assign": _assign,
+    "name_part": _name_part,
+    "install_part": _install_part,
+    "reach": _reach,
+    "resolve": _resolve,
+    "close": _close,
+    "reopen": _reopen,
+    "note": _note,
+}

@@ -1,0 +1,208 @@
+"""Faults and their events, as stored."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from gateway.api.region.v1.fault_pb2 import Fault, FaultState
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.errors import Refused
+from gateway.store.port import Transaction, Value
+from gateway.time.clock import from_timestamp, to_microseconds
+from gateway.wording.masking import masked_number, prints_masked
+from region_node.customers.erased_numbers import look_if_erased
+from region_node.customers.known_statuses import NOT_RESTRICTED
+from region_node.network.faults import outages, rules
+from region_node.node.subjects import number_index
+from region_node.records.listing import Page
+from region_node.records.stored import Events, Records
+
+FAULT_SUBJECTS = "fault/"
+KIND = "fault"
+
+
+def fault_subject(fault_id: str) -> str:
+    """Under whose key a fault is sealed, and what is told of it to other processes."""
+    return FAULT_SUBJECTS + fault_id
+
+
+@dataclass(frozen=True)
+class FaultRow:
+    """A fault and the trace to which all its envelopes belong."""
+
+    fault: Fault = field(repr=False)
+    traceparent: str
+
+
+@dataclass(frozen=True)
+class FaultChanged:
+    """Published when a fault was stored."""
+
+    fault_id: str
+
+    @property
+    def about(self) -> str:
+        """What other processes on the same database are told."""
+        return fault_subject(self.fault_id)
+
+
+FAULT_RECORDS = Records(
+    table="faults",
+    key="fault_id",
+    dated="create_time",
+    message=Fault,
+    row=FaultRow,
+    subject=fault_subject,
+    not_found=lambda fault_id: Refused(Reason.REASON_FAULT_NOT_FOUND, fault=fault_id),
+)
+EVENTS = Events("fault_events", "fault_id")
+"""What happened to faults."""
+
+
+@dataclass(frozen=True)
+class FaultOfNumber:
+    """A fault of a number."""
+
+    fault_id: str
+    state: FaultState.ValueType
+    origin_region: str
+    owner_region: str
+    home_region: str
+    traceparent: str
+
+    @property
+    def is_ended(self) -> bool:
+        """Whether nobody works on it any more."""
+        return self.state in rules.ENDED
+
+
+@prints_masked(number=masked_number)
+@dataclass(frozen=True)
+class FaultFilter:
+    """Which faults are listed; empty values restrict nothing. `operator` limits the list to faults that it
+    reported, that this region owns, or that concern its numbers.
+    """
+
+    region: str
+    operator: str = ""
+    states: Sequence[FaultState.ValueType] = ()
+    number: str = ""
+    due_before: datetime | None = None
+
+
+def next_fault_number(tx: Transaction) -> int:
+    """The number of the next fault that is reported here."""
+    known = tx.first(
+        int,
+        "SELECT COALESCE(MAX(fault_number), 0) FROM (SELECT MAX(fault_number) AS fault_number FROM faults"
+        " UNION ALL SELECT fault_number FROM purged_faults) AS numbers",
+    )
+    return (known or 0) + 1
+
+
+def find_fault(tx: Transaction, fault_id: str) -> FaultRow | None:
+    """The fault as this region has it; None also where it was made unreadable."""
+    return FAULT_RECORDS.find(tx, fault_id)
+
+
+def require_fault(tx: Transaction, fault_id: str) -> FaultRow:
+    """The fault as this region has it. Raises Refused with FAULT_NOT_FOUND."""
+    return FAULT_RECORDS.require(tx, fault_id)
+
+
+def faults_about(tx: Transaction, number: str) -> list[FaultOfNumber]:
+    """The faults of a number that this region has."""
+    if not number:
+        return []
+    return tx.all(
+        FaultOfNumber,
+        "SELECT fault_id, state, origin_region, owner_region, home_region, traceparent FROM faults"
+        " WHERE number_index = :number AND number_index <> '' ORDER BY fault_id",
+        number=number_index(tx, number),
+    )
+
+
+def is_reported_again(tx: Transaction, fault: Fault) -> bool:
+    """Whether this region has another fault of the same line to repair that was reported before."""
+    states = ", ".join(str(int(state)) for state in sorted(rules.UNREPAIRED))
+    before = (
+        f"SELECT 1 FROM faults WHERE number_index = :number AND owner_region = :owner AND state IN ({states})"  # noqa: S608
+        " AND fault_id <> :id AND create_time < :reported LIMIT 1"
+    )
+    if not fault.report.number:
+        return False
+    found = tx.first(
+        int,
+        before,
+        number=number_index(tx, fault.report.number),
+        owner=fault.owner_region,
+        id=fault.id,
+        reported=to_microseconds(from_timestamp(fault.create_time)),
+    )
+    return found is not None
+
+
+def insert_fault(tx: Transaction, row: FaultRow, fault_number: int, now: datetime) -> None:
+    """Adds a fault and its first event."""
+    fault = row.fault
+    columns: dict[str, Value] = {
+        **_changing(fault),
+        "fault_number": fault_number,
+        "origin_region": fault.origin_region,
+        "home_region": fault.home_region,
+        "operator": fault.operator,
+        "number_index": number_index(tx, fault.report.number),
+        "create_time": to_microseconds(from_timestamp(fault.create_time)),
+        "traceparent": row.traceparent,
+    }
+    FAULT_RECORDS.insert(tx, fault.id, fault, columns)
+    _note_change(tx, fault, now)
+
+
+def update_fault(tx: Transaction, fault: Fault, now: datetime) -> None:
+    """Stores a changed fault and notes the event."""
+    FAULT_RECORDS.update(tx, fault.id, fault, _changing(fault))
+    _note_change(tx, fault, now)
+
+
+def list_faults(tx: Transaction, wanted: FaultFilter, before: tuple[int, str] | None, limit: int) -> Page[Fault]:
+    """At most `limit` faults, newest first, older than `before` (creation date in microseconds, id).
+
+    Those of restricted customers are left out.
+    """
+    listed = FAULT_RECORDS.listed(shown=NOT_RESTRICTED)
+    if wanted.operator:
+        listed.only(
+            "(:region IN (owner_region, home_region) OR operator = :operator)",
+            region=wanted.region,
+            operator=wanted.operator,
+        )
+    listed.in_states(wanted.states)
+    listed.of_number(tx, wanted.number)
+    listed.due_before(wanted.due_before)
+    return FAULT_RECORDS.page(tx, listed, before, limit)
+
+
+def forget_waivers(tx: Transaction, fault_id: str) -> None:
+    """Removes the rows of what was given back for a fault; the postings stay."""
+    tx.execute("DELETE FROM fault_waivers WHERE fault_id = :id", id=fault_id)
+
+
+def _note_change(tx: Transaction, fault: Fault, now: datetime) -> None:
+    EVENTS.note(tx, fault.id, {"version": fault.version, "state": fault.state, "time": to_microseconds(now)})
+    if rules.is_ended(fault):
+        look_if_erased(tx, KIND, fault.id, fault.report.number, now)
+    changed = FaultChanged(fault.id)
+    tx.publish(changed, about=changed.about)
+
+
+def _changing(fault: Fault) -> Mapping[str, Value]:
+    due = outages.due_of(fault)
+    return {
+        "owner_region": fault.owner_region,
+        "severity": fault.severity,
+        "state": fault.state,
+        "version": fault.version,
+        "due": None if due is None else to_microseconds(due),
+        "problem": fault.problem,
+    }

@@ -1,0 +1,177 @@
+"""The life of a fault (TMF656 ServiceProblem), and what a report must bring. Pure."""
+
+import re
+from collections.abc import Mapping
+from datetime import date, datetime
+
+from gateway.api.region.v1.fault_pb2 import (
+    Fault,
+    FaultCause,
+    FaultEvaluation,
+    FaultReport,
+    FaultReview,
+    FaultSeverity,
+    FaultState,
+    FaultStep,
+)
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.errors import Refused
+from gateway.time.clock import to_timestamp
+from region_node.requests.checks import require_length, require_name
+
+ACKNOWLEDGED = FaultState.FAULT_STATE_ACKNOWLEDGED
+REJECTED = FaultState.FAULT_STATE_REJECTED
+PENDING = FaultState.FAULT_STATE_PENDING
+HELD = FaultState.FAULT_STATE_HELD
+IN_PROGRESS = FaultState.FAULT_STATE_IN_PROGRESS
+RESOLVED = FaultState.FAULT_STATE_RESOLVED
+CANCELLED = FaultState.FAULT_STATE_CANCELLED
+CLOSED = FaultState.FAULT_STATE_CLOSED
+
+MINOR = FaultSeverity.FAULT_SEVERITY_MINOR
+MAJOR = FaultSeverity.FAULT_SEVERITY_MAJOR
+
+FINAL = frozenset({REJECTED, CANCELLED})
+ENDED = frozenset({REJECTED, CANCELLED, CLOSED})
+"""Nobody works on it any more; a closed one may open again."""
+REPAIRED = frozenset({RESOLVED, CLOSED})
+UNREPAIRED = frozenset({ACKNOWLEDGED, IN_PROGRESS, HELD, PENDING})
+
+# TMF656 lifecycle.
+TRANSITIONS: Mapping[FaultState.ValueType, frozenset[FaultState.ValueType]] = {
+    ACKNOWLEDGED: frozenset({IN_PROGRESS, REJECTED, CANCELLED}),
+    IN_PROGRESS: frozenset({HELD, PENDING, RESOLVED, CANCELLED}),
+    HELD: frozenset({IN_PROGRESS, RESOLVED, CANCELLED}),
+    PENDING: frozenset({IN_PROGRESS, RESOLVED, CANCELLED}),
+    RESOLVED: frozenset({CLOSED, IN_PROGRESS}),
+    CLOSED: frozenset({IN_PROGRESS}),
+}
+
+NOT_OF_THE_NETWORK = frozenset({FaultCause.FAULT_CAUSE_TERMINAL, FaultCause.FAULT_CAUSE_CUSTOMER})
+"""Causes for which no rent is waived."""
+
+DESCRIPTION_LIMIT = 4000  # characters
+TEXT_LIMIT = 1000  # characters of whatever is said later
+ADDRESS_LIMIT = 200  # characters
+NAME_LIMIT = 200  # characters of a part, a measure, the id of an alarm
+MOST_SERVICES = 100
+MOST_MEASURES = 20
+HIGHEST_MARK = 5
+FAULT_LIMIT = 48 * 1024  # bytes of a fault: three quarters of what an envelope holds
+TALK_LIMIT = 32 * 1024  # bytes of one to which somebody still adds something: what ends it must always find room
+_MEASURES_LIMIT = 6 * 1024  # bytes of a review
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+
+
+def is_ended(fault: Fault) -> bool:
+    """Whether nobody works on the fault any more."""
+    return fault.state in ENDED
+
+
+def state_name(state: FaultState.ValueType) -> str:
+    """The TMF656 name, for example `inProgress`."""
+    head, *rest = FaultState.Name(state).removeprefix("FAULT_STATE_").lower().split("_")
+    return head + "".join(word.capitalize() for word in rest)
+
+
+def enter(fault: Fault, state: FaultState.ValueType, *, now: datetime, region: str, reason: str) -> None:
+    """Takes the fault into a state and notes it; entering the state it is in changes nothing.
+
+    Raises ValueError for a transition that TMF656 does not allow: a defect, since callers check first.
+    """
+    if state == fault.state:
+        return
+    if fault.state and state not in TRANSITIONS.get(fault.state, ()):
+        raise ValueError(f"a fault does not go from {state_name(fault.state)} to {state_name(state)}")
+    fault.state = state
+    fault.state_changes.add(state=state, time=to_timestamp(now), region=region, reason=reason)
+
+
+def require_state(fault: Fault, action: str, *states: FaultState.ValueType) -> None:
+    """Raises Refused with FAULT_STATE_FORBIDS unless the fault is in one of the states."""
+    if fault.state not in states:
+        raise Refused(Reason.REASON_FAULT_STATE_FORBIDS, state=state_name(fault.state), action=action)
+
+
+def require_room(fault: Fault, more: int, limit: int = TALK_LIMIT) -> None:
+    """Raises Refused with MESSAGE_TOO_LARGE where so many bytes more would make it larger than the limit."""
+    if fault.ByteSize() + more > limit:
+        raise Refused(Reason.REASON_MESSAGE_TOO_LARGE, limit=str(limit))
+
+
+def note(fault: Fault, author: str, text: str, now: datetime) -> None:
+    """Keeps what somebody said. Raises Refused with MESSAGE_TOO_LARGE where there is no room for it."""
+    require_room(fault, len(text.encode()))
+    fault.notes.add(author=author, time=to_timestamp(now), text=text)
+
+
+def record(fault: Fault, author: str, done: FaultStep, now: datetime, limit: int = TALK_LIMIT) -> None:
+    """Keeps what was done. Raises Refused with MESSAGE_TOO_LARGE where there is no room for it."""
+    done.author = author
+    done.time.CopyFrom(to_timestamp(now))
+    require_room(fault, done.ByteSize(), limit)
+    fault.steps.append(done)
+
+
+def require_report(report: FaultReport) -> None:
+    """Raises Refused with REQUEST_INVALID unless a report says what and where."""
+    require_length("report.description", report.description, DESCRIPTION_LIMIT, required=True)
+    place = report.place
+    require_length("report.place.address", place.address, ADDRESS_LIMIT)
+    if not place.site and not place.link and not place.address:
+        raise Refused(Reason.REASON_REQUEST_INVALID, field="report.place", problem="a site, a link or an address")
+    if not place.site and not place.link and not place.region:
+        raise Refused(Reason.REASON_REQUEST_INVALID, field="report.place.region", problem="needed for an address")
+    if report.severity not in FaultSeverity.values():
+        raise Refused(Reason.REASON_REQUEST_INVALID, field="report.severity", problem="unknown")
+    if len(report.services) > MOST_SERVICES:
+        raise Refused(Reason.REASON_REQUEST_INVALID, field="report.services", problem=f"more than {MOST_SERVICES}")
+    require_length("report.alarm", report.alarm, NAME_LIMIT)
+
+
+def is_of_one_line(report: FaultReport) -> bool:
+    """Whether a customer reports it of the own line, which says little of the site: of a link people know more."""
+    return bool(report.number) and not report.place.link
+
+
+def require_cause(cause: FaultCause.ValueType) -> None:
+    """Raises Refused with REQUEST_INVALID where no cause is named: nothing is learnt from what came from nowhere."""
+    if cause not in FaultCause.values() or not cause:
+        raise Refused(Reason.REASON_REQUEST_INVALID, field="cause", problem="not set")
+
+
+def require_reviewed(severity: FaultSeverity.ValueType, review: FaultReview | None) -> None:
+    """Raises Refused with FAULT_REVIEW_MISSING for a major or critical fault without a review that has a measure.
+
+    With REQUEST_INVALID for one that is not well formed. Specification 5.4.4.
+    """
+    if review is None or not review.measures or not review.summary:
+        if severity >= MAJOR:
+            raise Refused(Reason.REASON_FAULT_REVIEW_MISSING)
+        if review is None:
+            return
+    require_length("review.summary", review.summary, TEXT_LIMIT, required=True)
+    if len(review.measures) > MOST_MEASURES or review.ByteSize() > _MEASURES_LIMIT:
+        raise Refused(Reason.REASON_REQUEST_INVALID, field="review.measures", problem="too many, or too long")
+    for each in review.measures:
+        require_length("review.measures.what", each.what, NAME_LIMIT, required=True)
+        require_name("review.measures.owner", each.owner)
+        _require_date("review.measures.due_date", each.due_date)
+
+
+def require_evaluation(evaluation: FaultEvaluation) -> None:
+    """Raises Refused with REQUEST_INVALID unless each mark is 1 to 5 (specification 6.4)."""
+    require_length("evaluation.text", evaluation.text, TEXT_LIMIT)
+    for name in ("attitude", "quality", "speed"):
+        mark = {"attitude": evaluation.attitude, "quality": evaluation.quality, "speed": evaluation.speed}[name]
+        if not 1 <= mark <= HIGHEST_MARK:
+            raise Refused(Reason.REASON_REQUEST_INVALID, field=f"evaluation.{name}", problem=f"1 to {HIGHEST_MARK}")
+
+
+def _require_date(field: str, value: str) -> None:
+    try:
+        is_date = _DATE.fullmatch(value) is not None and bool(date.fromisoformat(value))
+    except ValueError:
+        is_date = False
+    if not is_date:
+        raise Refused(Reason.REASON_REQUEST_INVALID, field=field, problem="not YYYY-MM-DD")

@@ -1,0 +1,138 @@
+"""Rent that this region gives back to its own customers for faults, wherever these were: once for each outage.
+
+The rule is that of `outages.py`: the rent of the line's plan, for the time from the report to the repair, of each
+month its share. A time for which rent was given back for another fault of the same line does not count again; neither
+does the time before the line began. The region earns that much less rent, whichever region was to blame: between
+regions nothing is settled for it. A row of `fault_waivers` and the id of the posting stand against a second time.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from gateway.api.region.v1.customer_service_pb2 import ProductStatus
+from gateway.api.region.v1.fault_envelopes_pb2 import FaultWaived
+from gateway.api.region.v1.fault_pb2 import Fault
+from gateway.api.types.v1.types_pb2 import Money
+from gateway.auditing import audit
+from gateway.errors import Refused
+from gateway.process import failpoints
+from gateway.store.port import Transaction
+from gateway.time.clock import from_microseconds, to_microseconds, to_timestamp
+from region_node.customers.accounts import ledger
+from region_node.customers.accounts.rules import REFUNDS_DUE, EntryKind, earned, transfer
+from region_node.customers.rows import Line, find_line
+from region_node.network.agreements import spans as microseconds
+from region_node.network.agreements.outages import note_waiver
+from region_node.network.faults import notices, outages
+from region_node.network.faults.outages import Span
+from region_node.node.context import RegionContext
+from region_node.node.subjects import number_index
+
+
+@dataclass(frozen=True)
+class _Waived:
+    """A row. Times are in microseconds, the amount in minor units."""
+
+    outage: int
+    amount: int
+    time: int
+
+
+def settle(tx: Transaction, context: RegionContext, fault: Fault, now: datetime) -> None:
+    """Gives back what is due for the fault, tells the customer, and notes it in the fault, which the caller stores."""
+    known = _waived(tx, fault.id)
+    for number in outages.to_waive(fault):
+        if number not in known:
+            _give_back(tx, context, fault, number, now)
+    for each in _waived(tx, fault.id).values():
+        if each.outage < len(fault.outages):
+            waiver = fault.outages[each.outage].waiver
+            waiver.amount.CopyFrom(Money(minor_units=each.amount, currency=context.currency))
+            waiver.time.CopyFrom(to_timestamp(from_microseconds(each.time)))
+
+
+def said(fault: Fault) -> FaultWaived:
+    """What the region in which the fault is hears: that rent was given back, and when. Not how much."""
+    waived = FaultWaived()
+    for number, each in enumerate(fault.outages):
+        if each.HasField("waiver"):
+            waived.waived.add(outage=number).waiver.time.CopyFrom(each.waiver.time)
+    return waived
+
+
+def take_over(fault: Fault, waived: FaultWaived) -> bool:
+    """The home region has given back rent; whether that is news. `fault` is changed in place."""
+    is_news = False
+    for each in waived.waived:
+        if each.outage < len(fault.outages) and not fault.outages[each.outage].HasField("waiver"):
+            fault.outages[each.outage].waiver.time.CopyFrom(each.waiver.time)
+            is_news = True
+    return is_news
+
+
+def without_amounts(fault: Fault) -> Fault:
+    """The fault as other regions than the home region are told of it."""
+    copy = Fault()
+    copy.CopyFrom(fault)
+    for each in copy.outages:
+        if each.HasField("waiver"):
+            each.waiver.ClearField("amount")
+    return copy
+
+
+def _give_back(tx: Transaction, context: RegionContext, fault: Fault, number: int, now: datetime) -> None:
+    line, span = find_line(tx, fault.report.number), outages.span_of(fault.outages[number])
+    amount = _amount(tx, context, line, span) if line is not None else 0
+    tx.execute(
+        "INSERT INTO fault_waivers (fault_id, outage, number_index, start_time, end_time, amount, time)"
+        " VALUES (:fault_id, :outage, :number_index, :start_time, :end_time, :amount, :time)",
+        fault_id=fault.id,
+        outage=number,
+        number_index=number_index(tx, fault.report.number),
+        start_time=to_microseconds(span[0]),
+        end_time=to_microseconds(span[1]),
+        amount=amount,
+        time=to_microseconds(now),
+    )
+    detail = f"outage {number}"
+    audit.append(tx, now=now, actor=f"region/{context.region}", action="WaiveRent", subject=fault.id, detail=detail)
+    if line is not None and amount:
+        waived = microseconds.Span(to_microseconds(span[0]), to_microseconds(span[1]))
+        note_waiver(tx, context, line.product_id, f"{fault.id}#{number}", waived, now)
+        # Of a closed line nothing is set off any more: it is owed to the customer.
+        is_closed = line.status == ProductStatus.PRODUCT_STATUS_TERMINATED
+        account = REFUNDS_DUE if is_closed else line.account_id
+        rent, posting_id = earned(EntryKind.RENT), f"{fault.id}#waived{number}"
+        posting = transfer(posting_id, EntryKind.RENT_WAIVED, amount, debit=rent, credit=account)
+        ledger.post(tx, posting, context.currency, now)
+        notices.tell_waived(tx, fault, number, amount, context.currency, now)
+    failpoints.reach("fault-waived.before-commit")
+
+
+def _amount(tx: Transaction, context: RegionContext, line: Line, span: Span) -> int:
+    try:
+        rent = context.federation.plan(line.plan_id).monthly_rent.minor_units
+    except Refused:  # a plan that left the configuration costs its lines nothing
+        return 0
+    known = tx.all(
+        _span,
+        "SELECT start_time, end_time FROM fault_waivers"
+        " WHERE number_index = :number AND start_time < :end AND end_time > :start",
+        number=number_index(tx, line.number),
+        start=to_microseconds(span[0]),
+        end=to_microseconds(span[1]),
+    )
+    counted = (max(span[0], line.start_time), span[1])
+    spans = outages.without(counted, known) if counted[0] < counted[1] else []
+    return outages.rent_of(rent, spans, context.time_zone)
+
+
+def _span(start: int, end: int) -> Span:
+    return from_microseconds(start), from_microseconds(end)
+
+
+def _waived(tx: Transaction, fault_id: str) -> dict[int, _Waived]:
+    found = tx.all(
+        _Waived, "SELECT outage, amount, time FROM fault_waivers WHERE fault_id = :id ORDER BY outage", id=fault_id
+    )
+    return {each.outage: each for each in found}

@@ -1,0 +1,184 @@
+"""Alarms as they are stored."""
+
+from dataclasses import dataclass
+
+from gateway.api.federation.v1.problem_pb2 import PerceivedSeverity
+from gateway.api.region.v1.alarm_pb2 import Alarm, AlarmAckState, AlarmState
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.errors import Refused
+from gateway.store.port import Transaction, Value
+from gateway.time.clock import from_timestamp, to_microseconds
+from region_node.network.measurements.objects import LINK, SITE, key_of
+from region_node.records.listing import SCANNED, Page
+
+ALARMS = "alarms/"  # what other processes are told that an alarm has changed begins so
+_BAD = PerceivedSeverity.PERCEIVED_SEVERITY_CRITICAL
+
+
+@dataclass(frozen=True)
+class AlarmChanged:
+    """Published for each change of an alarm."""
+
+    alarm_id: str
+
+    @property
+    def about(self) -> str:
+        """What other processes are told."""
+        return f"{ALARMS}{self.alarm_id}"
+
+
+@dataclass(frozen=True)
+class AlarmFilter:
+    """Which alarms are wanted."""
+
+    include_cleared: bool = False
+    unacknowledged: bool = False
+    about: str = ""
+    """The key of an object; empty for all."""
+    least_severity: PerceivedSeverity.ValueType = PerceivedSeverity.PERCEIVED_SEVERITY_UNSPECIFIED
+
+
+@dataclass(frozen=True)
+class _Numbers:
+    alarm: int
+    change: int
+
+
+def next_number(tx: Transaction) -> int:
+    """The number of a new alarm."""
+    return _counted(tx, alarms=1, changes=0).alarm
+
+
+def external_key(operator: str, source: str, external_id: str) -> str:
+    """What an alarm is known by while it is there."""
+    return f"{operator} {source} {external_id}"
+
+
+def open_alarm(tx: Transaction, external: str) -> Alarm | None:
+    """The alarm that is there by this key."""
+    body = tx.first(
+        bytes, "SELECT body FROM alarms WHERE external = :external AND clear_time IS NULL", external=external
+    )
+    return Alarm.FromString(body) if body is not None else None
+
+
+def find_alarm(tx: Transaction, alarm_id: str) -> Alarm | None:
+    """An alarm of this region; None where there is none by this id."""
+    body = tx.first(bytes, "SELECT body FROM alarms WHERE alarm_id = :id", id=alarm_id)
+    return Alarm.FromString(body) if body is not None else None
+
+
+def require_alarm(tx: Transaction, alarm_id: str) -> Alarm:
+    """An alarm. Raises Refused with ALARM_NOT_FOUND."""
+    found = find_alarm(tx, alarm_id)
+    if found is None:
+        raise Refused(Reason.REASON_ALARM_NOT_FOUND, alarm=alarm_id)
+    return found
+
+
+def keep(tx: Transaction, alarm: Alarm) -> None:
+    """Stores an alarm that is new or has changed, and tells those who watch."""
+    told: dict[str, Value] = {
+        "alarm_id": alarm.id,
+        "severity": alarm.perceived_severity,
+        "acknowledged": int(alarm.ack_state == AlarmAckState.ALARM_ACK_STATE_ACKNOWLEDGED),
+        "change": _counted(tx, alarms=0, changes=1).change,
+        "clear_time": to_microseconds(from_timestamp(alarm.clear_time)) if is_cleared(alarm) else None,
+        "body": alarm.SerializeToString(),
+        "object": key_of(alarm.alarmed_object),
+    }
+    changed = tx.execute(
+        "UPDATE alarms SET severity = :severity, acknowledged = :acknowledged, change = :change,"
+        " clear_time = :clear_time, body = :body, object = :object WHERE alarm_id = :alarm_id",
+        **told,
+    )
+    if not changed:
+        tx.execute(
+            "INSERT INTO alarms (alarm_id, external, object, severity, acknowledged, change, clear_time, body) VALUES"
+            " (:alarm_id, :external, :object, :severity, :acknowledged, :change, :clear_time, :body)",
+            external=external_key(alarm.operator, alarm.source, alarm.external_id),
+            **told,
+        )
+    event = AlarmChanged(alarm.id)
+    tx.publish(event, about=event.about)
+
+
+def is_cleared(alarm: Alarm) -> bool:
+    """Whether the trouble is over."""
+    return alarm.state == AlarmState.ALARM_STATE_CLEARED
+
+
+def list_alarms(tx: Transaction, wanted: AlarmFilter, before: int | None, limit: int) -> Page[Alarm]:
+    """At most `limit` alarms, the one that changed last first, older than the change `before`.
+
+    As all lists, a page looks at so many rows and no more (`region_node/records/listing.py`).
+    """
+    conditions, parameters = ["1 = 1"], dict[str, Value]()
+    if wanted.about:
+        conditions.append("object = :about")
+        parameters["about"] = wanted.about
+    elif not wanted.include_cleared:
+        conditions.append("clear_time IS NULL")
+    if before is not None:
+        conditions.append("change < :before")
+        parameters["before"] = before
+    end = tx.first(
+        int,
+        f"SELECT change FROM alarms WHERE {' AND '.join(conditions)}"  # noqa: S608 - no values
+        " ORDER BY change DESC LIMIT 1 OFFSET :skipped",
+        skipped=SCANNED - 1,
+        **parameters,
+    )
+    if not wanted.include_cleared:
+        conditions.append("clear_time IS NULL")
+    if wanted.unacknowledged:
+        conditions.append("acknowledged = 0")
+    if wanted.least_severity:
+        conditions.append("severity <= :severity")  # the enum begins with the worst
+        parameters["severity"] = wanted.least_severity
+    if end is not None:
+        conditions.append("change >= :end")
+        parameters["end"] = end
+    where = " AND ".join(conditions)
+    found = tx.all(
+        _numbered,
+        f"SELECT change, body FROM alarms WHERE {where} ORDER BY change DESC LIMIT :limit",  # noqa: S608 - no values
+        limit=limit + 1,
+        **parameters,
+    )
+    following = found[limit - 1][0] if len(found) > limit else end
+    return Page([alarm for _, alarm in found[:limit]], "" if following is None else str(following))
+
+
+def changes_after(tx: Transaction, change: int, limit: int) -> list[tuple[int, Alarm]]:
+    """At most `limit` alarms that changed after a change, by their last change, the first first."""
+    sql = "SELECT change, body FROM alarms WHERE change > :change ORDER BY change LIMIT :limit"
+    return tx.all(_numbered, sql, change=change, limit=limit)
+
+
+def last_change(tx: Transaction) -> int:
+    """The number of the last change of any alarm."""
+    return tx.first(int, "SELECT change FROM alarm_numbers") or 0
+
+
+def objects_down(tx: Transaction) -> set[str]:
+    """The keys of links and sites of which a critical alarm is there that customers feel."""
+    sql = "SELECT body FROM alarms WHERE clear_time IS NULL AND severity = :bad"
+    found = [Alarm.FromString(body) for body in tx.all(bytes, sql, bad=_BAD)]
+    keys = [key_of(each.alarmed_object) for each in found if each.service_affecting]
+    return {key for key in keys if key.startswith((f"{LINK}/", f"{SITE}/"))}
+
+
+def _numbered(change: int, body: bytes) -> tuple[int, Alarm]:
+    return change, Alarm.FromString(body)
+
+
+def _counted(tx: Transaction, *, alarms: int, changes: int) -> _Numbers:
+    """The numbers after counting on."""
+    sql = "UPDATE alarm_numbers SET alarm = alarm + :alarms, change = change + :changes"
+    if not tx.execute(sql, alarms=alarms, changes=changes):
+        tx.execute("INSERT INTO alarm_numbers (only_one, alarm, change) VALUES (1, 0, 0)")
+        tx.execute(sql, alarms=alarms, changes=changes)
+    found = tx.first(_Numbers, "SELECT alarm, change FROM alarm_numbers")
+    assert found is not None, "the row was just written"
+    return found

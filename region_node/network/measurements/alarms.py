@@ -1,0 +1,245 @@
+"""What becomes of alarms (TMF642): raised by a system or by what was measured, changed, cleared, seen by staff."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from gateway.api.federation.v1.problem_pb2 import PerceivedSeverity
+from gateway.api.region.v1.alarm_pb2 import (
+    Alarm,
+    AlarmAckState,
+    AlarmState,
+    AlarmType,
+    QualityFigure,
+    ThresholdCrossing,
+)
+from gateway.api.region.v1.alarm_service_pb2 import AlarmReport
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.errors import Refused
+from gateway.process import failpoints
+from gateway.store.port import Transaction
+from gateway.time.clock import from_microseconds, from_timestamp, to_timestamp
+from region_node.network.measurements.alarm_rows import (
+    external_key,
+    find_alarm,
+    is_cleared,
+    keep,
+    next_number,
+    open_alarm,
+    require_alarm,
+)
+from region_node.network.measurements.evidence import tell_alarm
+from region_node.network.measurements.measurement_rows import keep_threshold_states, threshold_states_of
+from region_node.network.measurements.objects import affected_services, key_of, object_of, require_own
+from region_node.network.measurements.streams import Piece, Rejected
+from region_node.network.measurements.thresholds import ALL, AVAILABILITY, Bound, Crossing
+from region_node.node.context import RegionContext
+from region_node.requests.checks import invalid, require_name
+
+BEFORE_COMMIT = "alarms.before-commit"
+RAISED, UPDATED, CLEARED = AlarmState.ALARM_STATE_RAISED, AlarmState.ALARM_STATE_UPDATED, AlarmState.ALARM_STATE_CLEARED
+SEEN, NOT_SEEN = AlarmAckState.ALARM_ACK_STATE_ACKNOWLEDGED, AlarmAckState.ALARM_ACK_STATE_UNACKNOWLEDGED
+THRESHOLD = "threshold"
+"""The source of alarms that the node raises by what was measured; they have no operator."""
+_AHEAD = timedelta(hours=1)  # that the clock of a system may be
+_CAUSES = {  # X.733
+    QualityFigure.QUALITY_FIGURE_DELAY: "responseTimeExcessive",
+    QualityFigure.QUALITY_FIGURE_DELAY_VARIATION: "thresholdCrossed",
+    QualityFigure.QUALITY_FIGURE_LOSS: "degradedSignal",
+    QualityFigure.QUALITY_FIGURE_AVAILABILITY: "lossOfSignal",
+}
+
+
+def changed(tx: Transaction, context: RegionContext, alarm: Alarm, now: datetime) -> None:
+    """Stores an alarm that is new or has changed: every change of one passes here, in the transaction that makes it."""
+    alarm.version += 1
+    if alarm.version > 1:
+        alarm.change_time.CopyFrom(to_timestamp(now))
+    before = find_alarm(tx, alarm.id) or Alarm()
+    keep(tx, alarm)
+    tell_alarm(tx, context, before, alarm, now)
+
+
+def take(
+    tx: Transaction, context: RegionContext, sender: tuple[str, str], piece: Piece[AlarmReport], now: datetime
+) -> Sequence[Rejected]:
+    """Takes in the reports of a piece; `sender` is the operator and the source. Returns what was not taken of it."""
+    rejected = []
+    for sequence, report in enumerate(piece.items, piece.first):
+        try:
+            _report(tx, context, sender, report, now)
+        except Refused as refused:
+            rejected.append(Rejected(sequence, refused))
+    failpoints.reach(BEFORE_COMMIT)
+    return rejected
+
+
+def cross(
+    tx: Transaction,
+    context: RegionContext,
+    about: str,
+    figure: QualityFigure.ValueType,
+    bound: Bound,
+    crossing: Crossing,
+    now: datetime,
+) -> None:
+    """Raises, or clears, the alarm about a figure of an object."""
+    external_id = _threshold_id(about, figure)
+    there, time = open_alarm(tx, external_key("", THRESHOLD, external_id)), from_microseconds(crossing.start)
+    if not crossing.is_raised:
+        if there is not None:
+            _clear(tx, context, there, time, now)
+        return
+    if there is not None:
+        return
+    is_down = figure == AVAILABILITY
+    told = Alarm(
+        alarmed_object=object_of(about),
+        source=THRESHOLD,
+        external_id=external_id,
+        alarm_type=AlarmType.ALARM_TYPE_COMMUNICATIONS if is_down else AlarmType.ALARM_TYPE_QUALITY_OF_SERVICE,
+        perceived_severity=bound.severity,
+        probable_cause=_CAUSES[figure],
+        service_affecting=is_down,
+        crossed_threshold=ThresholdCrossing(
+            figure=figure,
+            bound=ALL - bound.raises_over if is_down else bound.raises_over,
+            value=ALL - crossing.value if is_down else crossing.value,
+            quality_class=bound.quality_class,
+        ),
+    )
+    _raise(tx, context, told, time, now)
+
+
+def no_bound(
+    tx: Transaction, context: RegionContext, about: str, figure: QualityFigure.ValueType, now: datetime
+) -> None:
+    """Clears the alarm about a figure that nothing bounds any more."""
+    there = open_alarm(tx, external_key("", THRESHOLD, _threshold_id(about, figure)))
+    if there is not None:
+        _clear(tx, context, there, now, now)
+
+
+def acknowledge(
+    tx: Transaction, context: RegionContext, alarm_ids: Sequence[str], staff_id: str, now: datetime
+) -> list[Alarm]:
+    """Says that a member of staff has seen alarms. Raises Refused with ALARM_NOT_FOUND, and then none is changed."""
+    found = [require_alarm(tx, each) for each in alarm_ids]
+    for alarm in found:
+        if alarm.ack_state != SEEN:
+            alarm.ack_state, alarm.ack_user = SEEN, staff_id
+            alarm.ack_time.CopyFrom(to_timestamp(now))
+            changed(tx, context, alarm, now)
+    return found
+
+
+def clear(
+    tx: Transaction, context: RegionContext, alarm_ids: Sequence[str], staff_id: str, now: datetime
+) -> list[Alarm]:
+    """Says that alarms are over of which nobody else says so: a system was taken away, or measures no more.
+
+    One that was raised by what was measured is raised anew, once so many windows in a row are over their bound again.
+    Raises Refused with ALARM_NOT_FOUND, and then none is changed.
+    """
+    found = [require_alarm(tx, each) for each in alarm_ids]
+    for alarm in found:
+        if is_cleared(alarm):
+            continue
+        alarm.clear_user = staff_id
+        _clear(tx, context, alarm, now, now)
+        if alarm.HasField("crossed_threshold"):
+            about = key_of(alarm.alarmed_object)
+            states = dict(threshold_states_of(tx, [about]).get(about, {}))
+            states.pop(alarm.crossed_threshold.figure, None)
+            keep_threshold_states(tx, about, states)
+    return found
+
+
+def _report(
+    tx: Transaction, context: RegionContext, sender: tuple[str, str], report: AlarmReport, now: datetime
+) -> None:
+    """Takes in a report. Raises Refused, before it writes, where it cannot be taken."""
+    require_name("external_id", report.external_id)
+    time = _time(report, now)
+    there = open_alarm(tx, external_key(*sender, report.external_id))
+    if report.state == CLEARED:
+        if there is None:
+            raise Refused(Reason.REASON_ALARM_NOT_FOUND, alarm=report.external_id)
+        _clear(tx, context, there, time, now)
+        return
+    if report.state not in (RAISED, UPDATED):
+        raise invalid("state", "not set", "未填写")
+    told = _told(context, report)
+    if there is None:
+        told.operator, told.source = sender
+        _raise(tx, context, told, time, now)
+        return
+    after = Alarm()
+    after.CopyFrom(there)
+    after.MergeFrom(told)
+    after.affected_services[:] = there.affected_services
+    after.specific_problem = told.specific_problem
+    after.service_affecting, after.planned_outage = told.service_affecting, told.planned_outage
+    if after != there:
+        after.state = UPDATED
+        after.affected_services[:] = affected_services(context.federation.network, key_of(after.alarmed_object))
+        changed(tx, context, after, now)
+
+
+def _told(context: RegionContext, report: AlarmReport) -> Alarm:
+    """What a report says of an alarm that is there. Raises Refused where it is not as the contract wants it."""
+    kind = report.alarmed_object.WhichOneof("object") or ""
+    name = getattr(report.alarmed_object, kind) if kind else ""
+    require_own(context.federation.network, context.region, kind, name)
+    for field, value, known in (
+        ("alarm_type", report.alarm_type, AlarmType.values()),
+        ("perceived_severity", report.perceived_severity, PerceivedSeverity.values()),
+    ):
+        if not value or value not in known:
+            raise invalid(field, "not set", "未填写")
+    require_name("probable_cause", report.probable_cause)
+    if report.specific_problem:
+        require_name("specific_problem", report.specific_problem)
+    return Alarm(
+        alarmed_object=report.alarmed_object,
+        external_id=report.external_id,
+        alarm_type=report.alarm_type,
+        perceived_severity=report.perceived_severity,
+        probable_cause=report.probable_cause,
+        specific_problem=report.specific_problem,
+        service_affecting=report.service_affecting,
+        planned_outage=report.planned_outage,
+    )
+
+
+def _raise(tx: Transaction, context: RegionContext, told: Alarm, time: datetime, now: datetime) -> None:
+    told.id = f"{context.region}/alarm-{next_number(tx)}"
+    told.state, told.ack_state = RAISED, NOT_SEEN
+    told.raise_time.CopyFrom(to_timestamp(time))
+    told.affected_services[:] = affected_services(context.federation.network, key_of(told.alarmed_object))
+    changed(tx, context, told, now)
+
+
+def _clear(tx: Transaction, context: RegionContext, alarm: Alarm, time: datetime, now: datetime) -> None:
+    """Clears an alarm; a trouble does not end before it began, by whatever clock."""
+    assert not is_cleared(alarm)
+    alarm.state = CLEARED
+    alarm.clear_time.CopyFrom(to_timestamp(max(time, from_timestamp(alarm.raise_time))))
+    changed(tx, context, alarm, now)
+
+
+def _threshold_id(about: str, figure: QualityFigure.ValueType) -> str:
+    name = QualityFigure.Name(figure).removeprefix("QUALITY_FIGURE_").lower()
+    return f"{about.replace('/', '.')}.{name}"
+
+
+def _time(report: AlarmReport, now: datetime) -> datetime:
+    """When it was. Raises Refused for what is not set, out of range or ahead of the clock."""
+    if not report.HasField("time"):
+        raise invalid("time", "not set", "未填写")
+    try:
+        time = from_timestamp(report.time)
+    except OverflowError:
+        raise invalid("time", "out of range", "超出允许范围") from None
+    if time > now + _AHEAD:
+        raise invalid("time", "in the future", "晚于当前时间")
+    return time

@@ -1,0 +1,52 @@
+"""What alarms and measurements are about: sites, links and services of the registry that this region has a part in."""
+
+from gateway.api.region.v1.alarm_pb2 import NetworkObject
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.errors import Refused
+from gateway.federation.network import NetworkRegistry
+from region_node.requests.checks import invalid
+
+SITE, LINK, SERVICE = "site", "link", "service"
+
+
+def require_own(network: NetworkRegistry, region: str, kind: str, name: str) -> str:
+    """The key of an object that the region tells of: `<kind>/<name>`.
+
+    A region tells of its own sites and services, and of links that it has an end of. Raises Refused with SITE_UNKNOWN,
+    LINK_UNKNOWN, NETWORK_SERVICE_UNKNOWN, NETWORK_OBJECT_ELSEWHERE, or REQUEST_INVALID where there is no object.
+    """
+    if kind == LINK:
+        link = network.link(name)
+        owner = region if region in network.regions_of(link) else link.region
+    elif kind == SERVICE:
+        owner = network.service(name).region
+    elif kind == SITE:
+        owner = network.site(name).region
+    else:
+        raise invalid("object", "not set", "未填写")
+    if owner != region:
+        raise Refused(Reason.REASON_NETWORK_OBJECT_ELSEWHERE, object=f"{kind}/{name}", region=owner)
+    return f"{kind}/{name}"
+
+
+def key_of(about: NetworkObject) -> str:
+    """The key of an object; empty where none is set."""
+    kind = about.WhichOneof("object")
+    return f"{kind}/{getattr(about, kind)}" if kind else ""
+
+
+def object_of(key: str) -> NetworkObject:
+    """The object of a key."""
+    kind, _, name = key.partition("/")
+    if kind == LINK:
+        return NetworkObject(link=name)
+    return NetworkObject(service=name) if kind == SERVICE else NetworkObject(site=name)
+
+
+def affected_services(network: NetworkRegistry, key: str) -> list[str]:
+    """The services that use an object, or are it, by id."""
+    kind, _, name = key.partition("/")
+    if kind == SERVICE:
+        return [name]
+    found = network.services_on(links=[name]) if kind == LINK else network.services_on(sites=[name])
+    return [each.id for each in found]

@@ -1,0 +1,96 @@
+"""What measurements come to, as it is told: to those who look after the network, and to coordinators."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from gateway.api.region.v1 import measurement_service_pb2 as api
+from gateway.api.region.v1.measurement_service_pb2 import QualityPeriod
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.errors import Refused
+from gateway.federation.network import NetworkRegistry
+from gateway.store.port import Transaction
+from gateway.time.clock import from_microseconds, from_timestamp, to_microseconds, to_timestamp
+from region_node.network.measurements.alarm_rows import objects_down
+from region_node.network.measurements.measurement_rows import DAY, HOUR, totals_between, totals_since
+from region_node.network.measurements.objects import LINK, SITE
+from region_node.network.measurements.thresholds import DELAY, LOSS, VARIATION
+from region_node.network.measurements.totals import Figures, added
+
+MOST_PERIODS = 1_000
+_LENGTH = {QualityPeriod.QUALITY_PERIOD_HOUR: HOUR, QualityPeriod.QUALITY_PERIOD_DAY: DAY}
+
+
+def span_of(request: api.ListQualityRequest) -> tuple[int, int]:
+    """From when to when, in microseconds, both inclusive. Raises Refused with REQUEST_INVALID."""
+    period = request.period
+    if not period or period not in QualityPeriod.values():
+        raise Refused(Reason.REASON_REQUEST_INVALID, field="period", problem="not set")
+    try:
+        start, end = from_timestamp(request.start_time), from_timestamp(request.end_time)
+    except OverflowError:
+        raise Refused(Reason.REASON_REQUEST_INVALID, field="start_time", problem="out of range") from None
+    if not (request.HasField("start_time") and request.HasField("end_time") and start <= end):
+        raise Refused(Reason.REASON_REQUEST_INVALID, field="end_time", problem="not set, or before the start")
+    first, last = start_of(period, to_microseconds(start)), to_microseconds(end)
+    if (last - first) // _LENGTH.get(period, 28 * DAY) >= MOST_PERIODS:
+        raise Refused(Reason.REASON_REQUEST_INVALID, field="end_time", problem=f"more than {MOST_PERIODS} of them")
+    return first, last
+
+
+def start_of(period: QualityPeriod.ValueType, time: int) -> int:
+    """When the hour, day or month of UTC began that holds a time; both in microseconds."""
+    if period == QualityPeriod.QUALITY_PERIOD_MONTH:
+        return to_microseconds(datetime(*from_microseconds(time).timetuple()[:2], 1, tzinfo=UTC))
+    return time - time % _LENGTH[period]
+
+
+def summaries(
+    tx: Transaction, about: str, period: QualityPeriod.ValueType, first: int, last: int
+) -> list[api.QualitySummary]:
+    """What an object's measurements came to. Of hours that are kept no more, only days and months tell."""
+    found = totals_between(tx, "measurement_hours", about, first, last)
+    if period != QualityPeriod.QUALITY_PERIOD_HOUR:
+        found += totals_between(tx, "measurement_days", about, first, last)
+    parts: dict[int, list[Figures]] = {}
+    for start, figures in found:
+        parts.setdefault(start_of(period, start), []).append(figures)
+    return [
+        api.QualitySummary(start_time=to_timestamp(from_microseconds(start)), figures=_figures(added(each)))
+        for start, each in sorted(parts.items())
+    ]
+
+
+def link_reports(tx: Transaction, network: NetworkRegistry, region: str, now: datetime) -> list[api.LinkReport]:
+    """How the links stand that a region has an end of and of which there is anything to tell."""
+    hour = to_microseconds(now) - to_microseconds(now) % HOUR
+    measured, down = totals_since(tx, hour - HOUR), objects_down(tx)
+    found = []
+    for link in network.links.values():
+        if region not in network.regions_of(link):
+            continue
+        figures = measured.get(f"{LINK}/{link.id}", {})
+        is_down = not down.isdisjoint({f"{LINK}/{link.id}", f"{SITE}/{link.site_a}", f"{SITE}/{link.site_b}"})
+        report = api.LinkReport(
+            link=link.id,
+            down=is_down,
+            delay_us=round(figures[DELAY].mean) if DELAY in figures else None,
+            delay_variation_us=round(figures[VARIATION].mean) if VARIATION in figures else None,
+            loss_ppb=round(figures[LOSS].mean) if LOSS in figures else None,
+        )
+        if report != api.LinkReport(link=link.id):
+            found.append(report)
+    return found
+
+
+def _figures(figures: Figures) -> Sequence[api.FigureSummary]:
+    return [
+        api.FigureSummary(
+            figure=figure,
+            count=each.count,
+            mean=each.mean,
+            minimum=each.minimum,
+            maximum=each.maximum,
+            percentile_95=each.percentile(95),
+        )
+        for figure, each in figures.items()
+    ]

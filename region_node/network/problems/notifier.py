@@ -1,0 +1,156 @@
+"""Tells coordinators of alarms and faults, how many customers a problem affects, and how many complaints belong to it:
+until one of them has it."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from gateway.api.coordinator.v1.problem_service_pb2 import NetworkEvent, ReportAffectedRequest
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.errors import Refused, Unreachable
+from gateway.federation.network import NetworkRegistry
+from gateway.process import failpoints
+from gateway.store.port import CommittedElsewhere, Store, Transaction
+from gateway.time.clock import to_timestamp
+from region_node.network.problems import rows
+from region_node.network.problems.complaints import categories_about_network
+from region_node.network.problems.rows import Followed, ToldNews
+from region_node.node.context import RegionContext
+
+_AT_ONCE = 50
+_AGAIN = 1.0  # seconds until what was not heard is told again
+_LOOK = 60.0  # seconds: in which another process may have died with something to tell; and for what was refused
+_PASSING = frozenset(
+    {
+        Reason.REASON_REGISTRY_UNAVAILABLE,
+        Reason.REASON_STORE_UNAVAILABLE,
+        Reason.REASON_OUTCOME_UNKNOWN,
+        Reason.REASON_CONFIGURATION_MISSING,
+    }
+)
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Coordinators:
+    """Whom to tell. Each returns once a coordinator has it, and raises Refused, or Unreachable where none answers."""
+
+    tell_event: Callable[[NetworkEvent], Awaitable[None]]
+    tell_affected: Callable[[ReportAffectedRequest], Awaitable[None]]
+
+
+def tell_event(tx: Transaction, event: NetworkEvent) -> None:
+    """Coordinators are to hear how an alarm or a fault of this region stands, in the transaction that changes it.
+
+    The same version twice is told once; of several that none has heard of yet, the highest.
+    """
+    rows.note_event(tx, event)
+
+
+def without_others(event: NetworkEvent, network: NetworkRegistry, region: str) -> None:
+    """Leaves out of an event what a coordinator would refuse to hear of a region: what the network does not know, or
+    what is only another region's. `event` is changed in place."""
+    sites, links, services = network.sites, network.links, network.services
+    event.sites[:] = [each for each in event.sites if each in sites and sites[each].region == region]
+    event.links[:] = [
+        each for each in event.links if each in links and region in network.regions_reporting(links[each])
+    ]
+    event.services[:] = [
+        each for each in event.services if each in services and region in network.regions_concerned(services[each])
+    ]
+
+
+def retract(event: NetworkEvent, now: datetime) -> NetworkEvent:
+    """The event as coordinators hear that it is none of the network: over, and about nothing."""
+    retracted = NetworkEvent(
+        id=event.id,
+        kind=event.kind,
+        severity=event.severity,
+        raise_time=event.raise_time,
+        version=event.version,
+        retracted=True,
+    )
+    retracted.clear_time.CopyFrom(max(to_timestamp(now), event.raise_time, key=lambda each: each.ToNanoseconds()))
+    return retracted
+
+
+class ProblemNotifier:
+    """A loop of each process of a region. Two may tell the same: a coordinator keeps the higher version."""
+
+    def __init__(self, context: RegionContext, store: Store, coordinators: Coordinators) -> None:
+        self._context = context
+        self._store = store
+        self._coordinators = coordinators
+        self._news = asyncio.Event()
+        store.subscribe(ToldNews, lambda _: self._news.set())
+        store.subscribe(CommittedElsewhere, self._committed_elsewhere)
+
+    async def run(self) -> None:
+        """Runs until cancelled."""
+        while True:
+            self._news.clear()
+            try:
+                is_all_told = await self.tell_all()
+            except (Refused, Unreachable) as failure:
+                _log.info("alarms and faults are told again soon: %s", failure)
+                is_all_told = False
+            try:
+                async with asyncio.timeout(_LOOK if is_all_told else _AGAIN):
+                    await self._news.wait()
+            except TimeoutError:
+                continue
+
+    async def tell_all(self) -> bool:
+        """Tells what is to be told; whether the rest can wait. Raises Refused and Unreachable where nobody answers."""
+        after, is_all_told = "", True
+        while page := await self._store.read(lambda tx, after=after: rows.events_to_tell(tx, after, _AT_ONCE)):  # type: ignore[misc]
+            is_all_told &= await self._tell_events(page)
+            after = page[-1].id
+        for each in await self._store.read(lambda tx: rows.problems_to_count(tx, _AT_ONCE)):
+            is_all_told &= await self._tell_affected(each)
+        return is_all_told
+
+    async def _tell_events(self, events: Sequence[NetworkEvent]) -> bool:
+        """Tells some side by side; a storm has thousands."""
+        outcomes = await asyncio.gather(*(self._told(each) for each in events))
+        heard = [each for each, outcome in zip(events, outcomes, strict=True) if outcome is None]
+        failpoints.reach("network-events-told.before-noted")
+        if heard:
+            await self._store.write(lambda tx: rows.note_told(tx, heard))
+        return not any(outcome is not None and outcome.reason in _PASSING for outcome in outcomes)
+
+    async def _told(self, event: NetworkEvent) -> Refused | None:
+        """Why a coordinator did not take an event; None where it has. Raises Unreachable."""
+        try:
+            await self._coordinators.tell_event(event)
+        except Refused as refused:
+            _log.warning("%s is told again: %s", event.id, refused)
+            return refused
+        return None
+
+    async def _tell_affected(self, followed: Followed) -> bool:
+        header, about_network = followed.header, categories_about_network(self._context)
+
+        def count(tx: Transaction) -> tuple[int, int]:
+            affected = rows.count_affected(tx, list(header.services))
+            return affected, rows.count_complaints(tx, header, about_network)
+
+        customers, complaints = await self._store.read(count)
+        request = ReportAffectedRequest(
+            problem=header.id, customers=customers, problem_version=header.version, complaints=complaints
+        )
+        try:
+            await self._coordinators.tell_affected(request)
+        except Refused as refused:
+            _log.info("how many customers %s affects is told again: %s", header.id, refused)
+            if refused.reason != Reason.REASON_PROBLEM_NOT_FOUND:
+                return refused.reason not in _PASSING
+        failpoints.reach("problem-counted.before-noted")
+        await self._store.write(lambda tx: rows.note_counted(tx, followed, customers))
+        return True
+
+    def _committed_elsewhere(self, committed: CommittedElsewhere) -> None:
+        if not committed.subjects or rows.ABOUT in committed.subjects:
+            self._news.set()

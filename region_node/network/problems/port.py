@@ -1,0 +1,44 @@
+"""What feeds problems: records of the network that are told to coordinators as events, by kind."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypeAlias
+
+from gateway.store.port import Transaction
+from region_node.customers.rows import Line
+from region_node.node.context import RegionContext
+
+Follow: TypeAlias = Callable[[Transaction, RegionContext, str, str, str, datetime], None]
+"""A record, by its id, belongs to a problem; the last text is the id of the root cause, empty while it is unknown."""
+Leave: TypeAlias = Callable[[Transaction, RegionContext, str, str, datetime], None]
+"""A record, by its id, belongs to a problem no longer."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """How the records of one kind follow the problem to which coordinators count them."""
+
+    follow: Follow
+    leave: Leave
+
+
+@dataclass(frozen=True)
+class ProblemPorts:
+    """What the kinds of the network do for problems."""
+
+    evidence: Mapping[str, Evidence]
+    """By the kind in the id of an event. Records of a kind that is not there follow no problem."""
+    line_bound: Callable[[Transaction, RegionContext, str, Line, datetime, datetime], None]
+    """Called once an active line uses a service: the service, the line, since when, and the time now."""
+
+
+def event_id(region: str, kind: str, record_id: str) -> str:
+    """The id of the event that tells coordinators of a record."""
+    return f"{region}/{kind}/{record_id.replace('/', ':')}"
+
+
+def record_of(event: str) -> tuple[str, str]:
+    """The kind and the id of the record that an event tells of."""
+    _, kind, key = event.split("/")
+    return kind, key.replace(":", "/")

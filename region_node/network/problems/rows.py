@@ -1,0 +1,316 @@
+"""Events to be told, problems that are followed, and which network services lines use, as stored."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from gateway.api.coordinator.v1.problem_service_pb2 import NetworkEvent
+from gateway.api.federation.v1.problem_pb2 import PROBLEM_STATE_CANCELLED, ProblemHeader
+from gateway.api.region.v1.customer_service_pb2 import ProductStatus
+from gateway.store.port import Transaction, Value
+from gateway.time.clock import from_microseconds, from_timestamp, to_microseconds
+
+ABOUT = "network-problems"  # what other processes are told of
+_ACTIVE = ProductStatus.PRODUCT_STATUS_ACTIVE
+_COLUMNS = "content, customers, follow_time, to_count"
+
+
+@dataclass(frozen=True)
+class ToldNews:
+    """Published when coordinators are to be told something: an event, or how many customers are affected."""
+
+
+@dataclass(frozen=True)
+class Followed:
+    """A problem, as coordinators have told last."""
+
+    header: ProblemHeader
+    customers: int
+    follow_time: datetime
+    to_count: int
+    """How often it is to be counted since coordinators were told."""
+
+
+@dataclass(frozen=True)
+class AffectedCustomer:
+    """A customer whose lines use what is affected, and the first of these lines."""
+
+    customer_id: str
+    product_id: str
+
+
+def note_event(tx: Transaction, event: NetworkEvent) -> None:
+    """Coordinators are to be told of an event, unless they are to hear of a version as high."""
+    tx.execute(
+        "INSERT INTO network_events_to_tell (event_id, version, content) VALUES (:event_id, :version, :content)"
+        " ON CONFLICT (event_id) DO UPDATE SET version = excluded.version, content = excluded.content"
+        " WHERE excluded.version > network_events_to_tell.version",
+        event_id=event.id,
+        version=event.version,
+        content=event.SerializeToString(),
+    )
+    tx.publish(ToldNews(), about=ABOUT)
+
+
+def events_to_tell(tx: Transaction, after: str, limit: int) -> list[NetworkEvent]:
+    """At most so many events of which coordinators are to hear, by id, after one."""
+    return tx.all(
+        NetworkEvent.FromString,
+        "SELECT content FROM network_events_to_tell WHERE event_id > :after ORDER BY event_id LIMIT :limit",
+        after=after,
+        limit=limit,
+    )
+
+
+def note_told(tx: Transaction, events: Sequence[NetworkEvent]) -> None:
+    """A coordinator has these, but for those that have changed meanwhile."""
+    tx.execute_many(
+        "DELETE FROM network_events_to_tell WHERE event_id = :event_id AND version = :version",
+        [{"event_id": each.id, "version": each.version} for each in events],
+    )
+
+
+def find_followed(tx: Transaction, problem: str) -> Followed | None:
+    """A problem that is followed."""
+    return tx.first(
+        _followed,
+        f"SELECT {_COLUMNS} FROM followed_problems WHERE problem_id = :problem",  # noqa: S608 - column names only
+        problem=problem,
+    )
+
+
+def keep_followed(tx: Transaction, header: ProblemHeader, now: datetime) -> None:
+    """Takes over how a problem stands. Its customers are to be counted."""
+    parameters: dict[str, Value] = {
+        "problem": header.id,
+        "version": header.version,
+        "start": to_microseconds(from_timestamp(header.start_time)),
+        "end": to_microseconds(from_timestamp(header.end_time)) if header.HasField("end_time") else None,
+        "merged_into": header.merged_into,
+        "now": to_microseconds(now),
+        "content": header.SerializeToString(),
+    }
+    tx.execute(
+        "INSERT INTO followed_problems (problem_id, version, start_time, end_time, merged_into, follow_time, customers,"
+        " to_count, content) VALUES (:problem, :version, :start, :end, :merged_into, :now, 0, 1, :content)"
+        " ON CONFLICT (problem_id) DO UPDATE SET version = excluded.version, start_time = excluded.start_time,"
+        " end_time = excluded.end_time, merged_into = excluded.merged_into, follow_time = excluded.follow_time,"
+        " to_count = followed_problems.to_count + 1, content = excluded.content"
+        " WHERE excluded.version > followed_problems.version",
+        **parameters,
+    )
+    tx.publish(ToldNews(), about=ABOUT)
+
+
+def followed_problems(tx: Transaction, *, with_ended: bool, limit: int) -> list[Followed]:
+    """At most so many of the problems that are followed, the newest first."""
+    only = "" if with_ended else " WHERE end_time IS NULL AND merged_into = ''"
+    return tx.all(
+        _followed,
+        f"SELECT {_COLUMNS} FROM followed_problems{only}"  # noqa: S608 - no values
+        " ORDER BY start_time DESC, problem_id DESC LIMIT :limit",
+        limit=limit,
+    )
+
+
+def problems_to_count(tx: Transaction, limit: int) -> list[Followed]:
+    """At most so many problems of which coordinators are to hear how many customers they affect."""
+    return tx.all(
+        _followed,
+        f"SELECT {_COLUMNS} FROM followed_problems WHERE to_count > 0 ORDER BY problem_id LIMIT :limit",  # noqa: S608
+        limit=limit,
+    )
+
+
+def note_counted(tx: Transaction, counted: Followed, customers: int) -> None:
+    """A coordinator has the count, unless it is to be counted again since."""
+    tx.execute(
+        "UPDATE followed_problems SET customers = :customers, to_count = 0"
+        " WHERE problem_id = :problem AND to_count = :to_count",
+        problem=counted.header.id,
+        to_count=counted.to_count,
+        customers=customers,
+    )
+
+
+def count_again(tx: Transaction) -> None:
+    """Lines use other services than before: what goes on is counted anew."""
+    tx.execute("UPDATE followed_problems SET to_count = to_count + 1 WHERE end_time IS NULL AND merged_into = ''")
+    tx.publish(ToldNews(), about=ABOUT)
+
+
+def forget_followed(tx: Transaction, before: datetime) -> None:
+    """Forgets what ended before, and what had turned out by then to be a part of something else."""
+    tx.execute(
+        "DELETE FROM followed_problems WHERE end_time < :before OR (merged_into <> '' AND follow_time < :before)",
+        before=to_microseconds(before),
+    )
+
+
+def merged_problems(tx: Transaction, problem: str) -> list[str]:
+    """The problems that have turned out to be parts of one, and the parts of these."""
+    found: list[str] = []
+    ahead = [problem]
+    while ahead:
+        sql = "SELECT problem_id FROM followed_problems WHERE merged_into = :problem AND merged_into <> ''"
+        parts = [each for each in tx.all(str, sql, problem=ahead.pop()) if each not in (problem, *found)]
+        found += parts
+        ahead += parts
+    return found
+
+
+def bind(tx: Transaction, product_id: str, service: str) -> bool:
+    """A line uses a service; False where that is known."""
+    return bool(
+        tx.execute(
+            "INSERT INTO line_services (product_id, service) VALUES (:product_id, :service) ON CONFLICT DO NOTHING",
+            product_id=product_id,
+            service=service,
+        )
+    )
+
+
+def unbind(tx: Transaction, product_id: str, service: str) -> bool:
+    """A line does not use a service any more; False where it did not."""
+    return bool(
+        tx.execute(
+            "DELETE FROM line_services WHERE product_id = :product_id AND service = :service",
+            product_id=product_id,
+            service=service,
+        )
+    )
+
+
+def count_affected(tx: Transaction, services: Sequence[str]) -> int:
+    """How many customers have an active line that uses one of the services."""
+    if not services:
+        return 0
+    named, parameters = _among(services)
+    counted = tx.first(
+        int,
+        "SELECT COUNT(DISTINCT products.customer_id) FROM line_services"  # noqa: S608 - names of parameters
+        " JOIN products ON products.product_id = line_services.product_id"
+        " JOIN customers ON customers.customer_id = products.customer_id"
+        f" WHERE line_services.service IN ({named}) AND products.status = :active AND customers.status <> 3",
+        active=_ACTIVE,
+        **parameters,
+    )
+    return counted or 0
+
+
+def affected_after(tx: Transaction, services: Sequence[str], after: str, limit: int) -> list[AffectedCustomer]:
+    """At most so many affected customers whose data may be used, by id, after one."""
+    if not services:
+        return []
+    named, parameters = _among(services)
+    return tx.all(
+        AffectedCustomer,
+        "SELECT products.customer_id, MIN(products.product_id) FROM line_services"  # noqa: S608 - names of parameters
+        " JOIN products ON products.product_id = line_services.product_id"
+        " JOIN customers ON customers.customer_id = products.customer_id"
+        f" WHERE line_services.service IN ({named}) AND products.status = :active AND customers.status = 1"
+        " AND products.customer_id > :after GROUP BY products.customer_id ORDER BY products.customer_id LIMIT :limit",
+        active=_ACTIVE,
+        after=after,
+        limit=limit,
+        **parameters,
+    )
+
+
+def complaints_of(tx: Transaction, header: ProblemHeader, categories: Sequence[str], limit: int) -> list[str]:
+    """The ticket ids of at most so many complaints of these categories that belong to a problem, in their order.
+
+    Those about lines that use an affected service, filed between its begin and its end.
+    """
+    belonging, parameters = _belonging(header, categories)
+    if not belonging:
+        return []
+    sql = f"SELECT DISTINCT complaints.ticket_id {belonging} ORDER BY complaints.ticket_id LIMIT :limit"
+    return tx.all(str, sql, limit=limit, **parameters)
+
+
+def count_complaints(tx: Transaction, header: ProblemHeader, categories: Sequence[str]) -> int:
+    """How many complaints `complaints_of` would give without a limit."""
+    belonging, parameters = _belonging(header, categories)
+    if not belonging:
+        return 0
+    return tx.first(int, f"SELECT COUNT(DISTINCT complaints.ticket_id) {belonging}", **parameters) or 0
+
+
+def services_used(tx: Transaction, customer_id: str, services: Sequence[str]) -> list[str]:
+    """Those of some services that active lines of a customer use, in their order."""
+    named, parameters = _among(services)
+    return tx.all(
+        str,
+        "SELECT DISTINCT line_services.service FROM line_services"  # noqa: S608 - names of parameters
+        " JOIN products ON products.product_id = line_services.product_id"
+        f" WHERE products.customer_id = :customer AND products.status = :active AND line_services.service IN ({named})"
+        " ORDER BY line_services.service",
+        customer=customer_id,
+        active=_ACTIVE,
+        **parameters,
+    )
+
+
+def problems_at(tx: Transaction, number_index: str, time: datetime) -> list[ProblemHeader]:
+    """The problems that went on at a time and affect the line with a number, the newest first."""
+    services = frozenset(
+        tx.all(
+            str,
+            "SELECT line_services.service FROM line_services"
+            " JOIN products ON products.product_id = line_services.product_id WHERE products.number = :number",
+            number=number_index,
+        )
+    )
+    if not services:
+        return []
+    found = tx.all(
+        ProblemHeader.FromString,
+        "SELECT content FROM followed_problems WHERE merged_into = '' AND start_time <= :time"
+        " AND (end_time IS NULL OR end_time >= :time) ORDER BY start_time DESC, problem_id DESC",
+        time=to_microseconds(time),
+    )
+    return [each for each in found if each.state != PROBLEM_STATE_CANCELLED and not services.isdisjoint(each.services)]
+
+
+def note_complaint(tx: Transaction, number_index: str) -> None:
+    """Something was filed about a number, or is about something else now: what goes on is counted anew, if it affects
+    the line with that number."""
+    affected = tx.execute(
+        "UPDATE followed_problems SET to_count = to_count + 1 WHERE end_time IS NULL AND merged_into = '' AND EXISTS"
+        " (SELECT 1 FROM line_services JOIN products ON products.product_id = line_services.product_id"
+        " WHERE products.number = :number)",
+        number=number_index,
+    )
+    if affected:
+        tx.publish(ToldNews(), about=ABOUT)
+
+
+def _belonging(header: ProblemHeader, categories: Sequence[str]) -> tuple[str, dict[str, Value]]:
+    """Where complaints are found that belong to a problem, in SQL; empty where there can be none."""
+    if not header.services or not categories:
+        return "", {}
+    services, parameters = _among(header.services)
+    named = ", ".join(f":category{number}" for number in range(len(categories)))
+    parameters.update({f"category{number}": each for number, each in enumerate(categories)})
+    parameters["since"] = to_microseconds(from_timestamp(header.start_time))
+    until = ""
+    if header.HasField("end_time"):
+        until = " AND complaints.create_time <= :until"
+        parameters["until"] = to_microseconds(from_timestamp(header.end_time))
+    return (
+        "FROM line_services JOIN products ON products.product_id = line_services.product_id"
+        " JOIN complaints ON complaints.number_index = products.number"
+        f" WHERE line_services.service IN ({services}) AND complaints.category IN ({named}) AND complaints.parent = ''"
+        f" AND complaints.create_time >= :since{until}",
+        parameters,
+    )
+
+
+def _among(services: Sequence[str]) -> tuple[str, dict[str, Value]]:
+    parameters: dict[str, Value] = {f"service{number}": each for number, each in enumerate(services)}
+    return ", ".join(f":{name}" for name in parameters), parameters
+
+
+def _followed(content: bytes, customers: int, follow_time: int, to_count: int) -> Followed:
+    return Followed(ProblemHeader.FromString(content), customers, from_microseconds(follow_time), to_count)

@@ -1,0 +1,138 @@
+"""ProblemService: what coordinators tell of problems, and which network services lines use."""
+
+import grpc
+
+from gateway.api.region.v1 import problem_service_pb2 as api
+from gateway.api.region.v1.customer_service_pb2 import ProductStatus
+from gateway.api.region.v1.problem_service_pb2_grpc import ProblemServiceServicer
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.errors import Refused
+from gateway.federation.numberplan import normalize
+from gateway.process import failpoints
+from gateway.rpc.pages import page_size
+from gateway.store.port import Store, Transaction
+from gateway.time.clock import Clock, to_timestamp
+from region_node.customers.rows import Line, find_line
+from region_node.customers.status import require_readable
+from region_node.network.problems import rows
+from region_node.network.problems.complaints import categories_about_network
+from region_node.network.problems.following import follow
+from region_node.network.problems.port import ProblemPorts
+from region_node.node.context import RegionContext
+from region_node.requests.auditing import audited_call
+from region_node.requests.checks import require_length
+
+_MOST_BINDINGS = 500
+_MOST_COMPLAINTS = 500  # that are named for a problem
+_NAME_LIMIT = 64  # characters of a problem, and of a service
+_LARGEST = 2**63 - 1
+_SLASHES = 2  # of `<region>/<fault or alarm>/<key>`
+
+
+class ProblemService(ProblemServiceServicer):
+    """See the contract."""
+
+    def __init__(self, context: RegionContext, store: Store, clock: Clock, ports: ProblemPorts) -> None:
+        self._context = context
+        self._ports = ports
+        self._store = store
+        self._clock = clock
+
+    async def FollowProblem(
+        self,
+        request: api.FollowProblemRequest,
+        context: grpc.aio.ServicerContext[api.FollowProblemRequest, api.FollowProblemResponse],
+    ) -> api.FollowProblemResponse:
+        """See the contract."""
+        header, now = request.header, self._clock.now()
+        self._context.border.current.state()  # who knows no network yet is told again later
+        require_length("header.id", header.id, _NAME_LIMIT, required=True)
+        for child in header.children:
+            if child.count("/") != _SLASHES:
+                raise Refused(Reason.REASON_REQUEST_INVALID, field="header.children", problem="no event")
+        if not 0 < header.version <= _LARGEST or not header.state or not header.HasField("start_time"):
+            raise Refused(Reason.REASON_REQUEST_INVALID, field="header", problem="no problem")
+        await self._store.write(lambda tx: follow(tx, self._context, self._ports.evidence, header, now))
+        failpoints.reach("problem-followed.after-commit")
+        return api.FollowProblemResponse()
+
+    async def BindLines(
+        self,
+        request: api.BindLinesRequest,
+        context: grpc.aio.ServicerContext[api.BindLinesRequest, api.BindLinesResponse],
+    ) -> api.BindLinesResponse:
+        """See the contract."""
+        asked = audited_call(request.requester, self._clock)
+        if not 0 < len(request.bindings) <= _MOST_BINDINGS:
+            raise Refused(Reason.REASON_REQUEST_INVALID, field="bindings", problem=f"not 1 to {_MOST_BINDINGS}")
+        wanted = [(normalize(each.number), self._service(each.service)) for each in request.bindings]
+
+        def bind_all(tx: Transaction) -> int:
+            lines = [_require_line(tx, number) for number, _ in wanted]
+            bound, now = 0, self._clock.now()
+            for line, (_, service) in zip(lines, wanted, strict=True):
+                if rows.bind(tx, line.product_id, service):
+                    bound += 1
+                    if line.status == ProductStatus.PRODUCT_STATUS_ACTIVE:
+                        self._ports.line_bound(tx, self._context, service, line, now, now)
+            asked.record_each(tx, "BindLines", sorted({line.customer_id for line in lines}))
+            if bound:
+                rows.count_again(tx)
+            return bound
+
+        return api.BindLinesResponse(bound=await self._store.write(bind_all))
+
+    async def UnbindLine(
+        self,
+        request: api.UnbindLineRequest,
+        context: grpc.aio.ServicerContext[api.UnbindLineRequest, api.UnbindLineResponse],
+    ) -> api.UnbindLineResponse:
+        """See the contract."""
+        asked, number = audited_call(request.requester, self._clock), normalize(request.binding.number)
+        service = request.binding.service  # also one that the registry does not know any more
+        require_length("binding.service", service, _NAME_LIMIT, required=True)
+
+        def unbind(tx: Transaction) -> None:
+            line = _require_line(tx, number)
+            asked.record(tx, "UnbindLine", line.customer_id, service)
+            if rows.unbind(tx, line.product_id, service):
+                rows.count_again(tx)
+
+        await self._store.write(unbind)
+        return api.UnbindLineResponse()
+
+    async def ListFollowedProblems(
+        self,
+        request: api.ListFollowedProblemsRequest,
+        context: grpc.aio.ServicerContext[api.ListFollowedProblemsRequest, api.ListFollowedProblemsResponse],
+    ) -> api.ListFollowedProblemsResponse:
+        """See the contract."""
+        asked, size = audited_call(request.requester, self._clock), page_size(request.page_size)
+        about_network = categories_about_network(self._context)
+
+        def read(tx: Transaction) -> list[api.FollowedProblem]:
+            found = rows.followed_problems(tx, with_ended=request.with_ended, limit=size)
+            asked.record(tx, "ListFollowedProblems", "-", f"{len(found)} read")
+            return [
+                api.FollowedProblem(
+                    header=each.header,
+                    customers=each.customers,
+                    follow_time=to_timestamp(each.follow_time),
+                    complaints=rows.complaints_of(tx, each.header, about_network, _MOST_COMPLAINTS),
+                )
+                for each in found
+            ]
+
+        return api.ListFollowedProblemsResponse(problems=await self._store.write(read))
+
+    def _service(self, name: str) -> str:
+        return self._context.federation.network.service(name).id
+
+
+def _require_line(tx: Transaction, number: str) -> Line:
+    """The own line with a number. Raises Refused with SUBSCRIPTION_NOT_FOUND, or where its customer may not be used."""
+    line = find_line(tx, number)
+    if line is None:
+        raise Refused(Reason.REASON_SUBSCRIPTION_NOT_FOUND)
+    require_readable(tx, line.customer_id)
+    return line

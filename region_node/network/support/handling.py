@@ -1,0 +1,202 @@
+"""What the region that opens a support request does: takes it in, passes on what is said, keeps what it is told."""
+
+import logging
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from gateway.api.region.v1.support_envelopes_pb2 import SupportCommand
+from gateway.api.region.v1.support_request_pb2 import SupportInquiry, SupportRequest
+from gateway.api.region.v1.support_service_pb2 import WorkOnSupportRequestRequest
+from gateway.api.types.v1.access_pb2 import Role
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.errors import Refused, text
+from gateway.process import failpoints
+from gateway.security.identity import Identity
+from gateway.store.port import Transaction
+from gateway.time.clock import to_timestamp
+from region_node.customers.known_statuses import require_takes_complaints, require_unrestricted, statuses_of
+from region_node.network.support import notices, owner, rules
+from region_node.network.support.followed import SUPPORT
+from region_node.network.support.rows import (
+    SupportRow,
+    find_support_request,
+    insert_support_request,
+    next_support_number,
+    update_support_request,
+)
+from region_node.network.support.sending import send_command, send_updates
+from region_node.node.context import RegionContext
+from region_node.requests.caller import Caller, note, settle_asked
+from region_node.requests.rows import insert_request
+from region_node.tickets.requested import known_request
+
+_log = logging.getLogger(__name__)
+
+
+def open_request(
+    tx: Transaction,
+    context: RegionContext,
+    caller: Caller,
+    inquiry: SupportInquiry,
+    now: datetime,
+    *,
+    unmeasured: SupportInquiry | None = None,
+) -> SupportRequest:
+    """Takes in a support request. The same request again gives it as it stands now, whatever is measured by then.
+
+    `unmeasured` is the inquiry as it came, where measurements were added to it. Raises Refused, also with
+    REQUEST_ID_REUSED for the same id with other content.
+    """
+    content = inquiry if unmeasured is None else unmeasured
+    key = caller.key(content.SerializeToString(deterministic=True) + (b"" if unmeasured is None else b"\0measure"))
+    require_unrestricted(tx, inquiry.number)
+    if (known := known_request(SUPPORT, tx, key)) is not None:
+        return known
+    finding = rules.at_fault(context.federation.network, inquiry)
+    home = context.federation.number_plan.home_of(inquiry.number)
+    require_takes_complaints(home, statuses_of(tx, [inquiry.number]))
+    number, day = next_support_number(tx), now.astimezone(ZoneInfo(context.time_zone))
+    request = SupportRequest(
+        id=f"{context.region}/S{day:%Y%m%d}-{number}",
+        inquiry=inquiry,
+        origin_region=context.region,
+        operator=caller.operator,
+        owner_region=finding.region,
+        home_region=home or "",
+        finding=finding,
+        create_time=to_timestamp(now),
+    )
+    author = f"{context.region}/{inquiry.staff_id}"
+    rules.enter(request, rules.ACKNOWLEDGED, now=now, author=author, reason="")
+    rules.require_room(request, 0, rules.OPENING_LIMIT)
+    failpoints.reach("support-opened.before-commit")
+    is_own = request.owner_region == context.region
+    if is_own:
+        owner.take(context, request)
+    row = SupportRow(request, caller.traceparent)
+    insert_support_request(tx, row, number, now)
+    if is_own:
+        send_updates(tx, context, row, now)
+    else:
+        asked = SupportCommand(id=request.id, staff_id=inquiry.staff_id, open=request)
+        send_command(tx, context, row, f"{request.id}#open", asked, now)
+    notices.tell_opened(tx, request, now)
+    insert_request(tx, key, request.id, settled=True, now=now)
+    note(tx, caller, "OpenSupportRequest", request.id, now)
+    return request
+
+
+def work(
+    tx: Transaction, context: RegionContext, caller: Caller, asked: WorkOnSupportRequestRequest, now: datetime
+) -> SupportRequest:
+    """Does once what a member of staff does: here, or by the region at fault where that says so.
+
+    Raises Refused; for a request that was asked before, what the region at fault answered then.
+    """
+    content = WorkOnSupportRequestRequest()
+    content.CopyFrom(asked)
+    content.ClearField("wait")
+    key = caller.key(b"work\0" + content.SerializeToString(deterministic=True))
+    request = find_for(tx, asked.id, caller.identity)
+    if (known := known_request(SUPPORT, tx, key)) is not None:
+        return known
+    step, is_own = asked.WhichOneof("step"), request.owner_region == context.region
+    command = _command_of(asked, caller.identity.name)
+    is_opened_here = request.origin_region == context.region
+    if not is_opened_here and (step in ("close", "reopen") or not is_own):
+        raise Refused(Reason.REASON_SUPPORT_NOT_OPENED_HERE, region=request.origin_region)
+    if is_own and step not in ("close", "reopen"):
+        request = owner.work(tx, context, asked, caller.identity.name, now)
+    elif command is None:
+        raise Refused(Reason.REASON_SUPPORT_NOT_RESPONSIBLE, region=request.owner_region)
+    elif is_own:
+        request = owner.apply_command(tx, context, command, now)
+    else:
+        row = SupportRow(request, caller.traceparent)
+        send_command(tx, context, row, f"{request.id}#{caller.operator}/{caller.request_id}", command, now)
+    failpoints.reach("support-worked.before-commit")
+    insert_request(tx, key, request.id, settled=is_own, now=now)
+    note(tx, caller, "WorkOnSupportRequest", request.id, now)
+    return request
+
+
+def adopt(
+    tx: Transaction, context: RegionContext, snapshot: SupportRequest, now: datetime, traceparent: str = ""
+) -> None:
+    """Takes over the word of the region at fault, where it is newer than the known one.
+
+    The home region learns of a support request by this. The border has checked that the row is readable or absent.
+    """
+    row = find_support_request(tx, snapshot.id)
+    if row is None:
+        insert_support_request(tx, SupportRow(snapshot, traceparent), 0, now)
+        return
+    request = SUPPORT.next_version(context.region, row.request, snapshot)
+    if request is None:
+        return
+    if request.origin_region == context.region:
+        notices.tell_changed(tx, row.request, request, now)
+    update_support_request(tx, request, now)
+
+
+def settle_command(
+    tx: Transaction,
+    context: RegionContext,
+    envelope_id: str,
+    snapshot: SupportRequest | None,
+    refused: Refused | None,
+    now: datetime,
+) -> None:
+    """The region at fault answers a command: its word on it and, if it has it, on the support request."""
+    if snapshot is not None:
+        adopt(tx, context, snapshot, now)
+    settle_asked(tx, envelope_id, refused)
+
+
+def keep(tx: Transaction, context: RegionContext, support_id: str, refused: Refused, now: datetime) -> None:
+    """The other region does not take it, by the configuration that it has: it is not lost, and kept here.
+
+    What is known of why is noted for staff, who see to it.
+    """
+    row = find_support_request(tx, support_id)
+    if row is None or row.request.version:
+        return
+    request, other, why = row.request, row.request.owner_region, text(refused.reason, refused.parameters)
+    _log.error("the region %s has refused the support request %s, which is kept here: %s", other, support_id, why.en)
+    owner.take(context, request)
+    rules.note(request, other, f"{why.zh_cn} {why.en}"[: rules.TEXT_LIMIT], now)
+    update_support_request(tx, request, now)
+    send_updates(tx, context, row, now)
+
+
+def find_for(tx: Transaction, support_id: str, identity: Identity) -> SupportRequest:
+    """The support request, for whoever may see it: staff of the regions that have it, and the operator system that
+    opened it.
+
+    Raises Refused with SUPPORT_REQUEST_NOT_FOUND, also for those who may not, and with CUSTOMER_RESTRICTED.
+    """
+    row = find_support_request(tx, support_id)
+    is_staff = identity.role == Role.ROLE_STAFF
+    if row is None or not (is_staff or _has_opened(row.request, identity)):
+        raise Refused(Reason.REASON_SUPPORT_REQUEST_NOT_FOUND, request=support_id)
+    require_unrestricted(tx, row.request.inquiry.number)
+    return row.request
+
+
+def _has_opened(request: SupportRequest, identity: Identity) -> bool:
+    return (request.origin_region, request.operator) == (identity.region, identity.name)
+
+
+def _command_of(asked: WorkOnSupportRequestRequest, staff_id: str) -> SupportCommand | None:
+    """What the opening region may ask the region at fault for; None for what only that decides."""
+    command = SupportCommand(id=asked.id, staff_id=staff_id)
+    match asked.WhichOneof("step"):
+        case "note":
+            command.note.text = asked.note
+        case "close":
+            command.close.SetInParent()
+        case "reopen":
+            command.reopen.reason = asked.reopen
+        case _:
+            return None
+    return command

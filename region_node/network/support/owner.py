@@ -1,0 +1,90 @@
+"""What the region at fault decides on a support request. One transaction each.
+
+Whatever raises Refused does so before the first write.
+"""
+
+from datetime import datetime
+
+from gateway.api.region.v1.support_envelopes_pb2 import SupportCommand
+from gateway.api.region.v1.support_request_pb2 import SupportRequest
+from gateway.api.region.v1.support_service_pb2 import WorkOnSupportRequestRequest
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.errors import Refused
+from gateway.store.port import Transaction
+from region_node.network.support import notices, rules
+from region_node.network.support.rows import SupportRow, require_support_request, update_support_request
+from region_node.network.support.sending import send_updates
+from region_node.node.context import RegionContext
+
+
+def take(context: RegionContext, request: SupportRequest) -> None:
+    """This region has it from now on. `request` is changed in place; the caller stores it."""
+    request.owner_region = context.region
+    request.version = 1
+
+
+def apply_command(tx: Transaction, context: RegionContext, asked: SupportCommand, now: datetime) -> SupportRequest:
+    """Does what staff of the opening region say. Raises Refused before the first write."""
+    row = require_support_request(tx, asked.id)
+    request = row.request
+    author = f"{request.origin_region}/{asked.staff_id}"
+    match asked.WhichOneof("command"):
+        case "note":
+            rules.note(request, author, asked.note.text, now)
+        case "close":
+            rules.require_state(request, "close", rules.RESOLVED)
+            rules.enter(request, rules.CLOSED, now=now, author=author, reason="")
+        case "reopen":
+            rules.require_state(request, "reopen", rules.RESOLVED)
+            reason = asked.reopen.reason
+            rules.require_room(request, len(reason.encode()))
+            rules.enter(request, rules.IN_PROGRESS, now=now, author=author, reason=reason)
+        case _:
+            raise Refused(Reason.REASON_REQUEST_INVALID, field="command", problem="none is set")
+    _keep(tx, request, now)
+    # The opening region knows by the answer, as it asked for it.
+    send_updates(tx, context, row, now, informed=(request.origin_region,))
+    return request
+
+
+def work(
+    tx: Transaction, context: RegionContext, asked: WorkOnSupportRequestRequest, staff_id: str, now: datetime
+) -> SupportRequest:
+    """Does what staff of this region do, and tells those who follow. Raises Refused before the first write."""
+    row = require_owned(tx, context, asked.id)
+    request, author, before = row.request, f"{context.region}/{staff_id}", SupportRequest()
+    before.CopyFrom(request)
+    match asked.WhichOneof("step"):
+        case "note":
+            rules.note(request, author, asked.note, now)
+        case "take_up":
+            rules.require_state(request, "take_up", rules.ACKNOWLEDGED)
+            rules.enter(request, rules.IN_PROGRESS, now=now, author=author, reason="")
+        case "resolve":
+            rules.require_state(request, "resolve", rules.ACKNOWLEDGED, rules.IN_PROGRESS)
+            rules.require_room(request, len(asked.resolve.encode()), rules.REQUEST_LIMIT)
+            request.resolution = asked.resolve
+            rules.enter(request, rules.RESOLVED, now=now, author=author, reason="")
+        case _:
+            raise Refused(Reason.REASON_REQUEST_INVALID, field="step", problem="none is set")
+    _keep(tx, request, now)
+    if request.origin_region == context.region:
+        notices.tell_changed(tx, before, request, now)
+    send_updates(tx, context, row, now)
+    return request
+
+
+def require_owned(tx: Transaction, context: RegionContext, support_id: str) -> SupportRow:
+    """A support request that is here.
+
+    Raises Refused with SUPPORT_REQUEST_NOT_FOUND, SUPPORT_NOT_RESPONSIBLE.
+    """
+    row = require_support_request(tx, support_id)
+    if row.request.owner_region != context.region or not row.request.version:
+        raise Refused(Reason.REASON_SUPPORT_NOT_RESPONSIBLE, region=row.request.owner_region)
+    return row
+
+
+def _keep(tx: Transaction, request: SupportRequest, now: datetime) -> None:
+    request.version += 1
+    update_support_request(tx, request, now)

@@ -1,0 +1,114 @@
+"""What arrives about support requests in envelopes, and what their receipts do."""
+
+from datetime import datetime
+
+from gateway.api.region.v1.support_envelopes_pb2 import LinksMeasured, SupportCommand, SupportSearch, SupportUpdate
+from gateway.api.region.v1.support_request_pb2 import SupportRequest
+from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, EnvelopeKind, Outcome, ReceiptContent
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.errors import Refused
+from gateway.process import failpoints
+from gateway.relay.border import Command, Kinds, Query
+from gateway.relay.envelopes import Answer
+from gateway.store.port import Transaction
+from region_node.network.support import handling, owner, registry, rules
+from region_node.network.support.followed import SUPPORT, facts
+from region_node.network.support.measured import measured_here
+from region_node.network.support.rows import SupportRow, insert_support_request
+from region_node.network.support.sending import send_updates
+from region_node.node.context import RegionContext
+from region_node.node.payloads import parse, received, refusal_of
+from region_node.tickets import border
+
+
+class SupportEnvelopes:
+    """The kinds of envelope that support uses."""
+
+    def __init__(self, context: RegionContext) -> None:
+        self._context = context
+
+    def kinds(self) -> Kinds:
+        """How each kind is acted on here, and what its receipt does here."""
+        return {
+            EnvelopeKind.ENVELOPE_KIND_SUPPORT_COMMAND: Command(self._commanded, self._command_answered),
+            EnvelopeKind.ENVELOPE_KIND_SUPPORT_UPDATE: Command(self._updated, _nothing),
+            EnvelopeKind.ENVELOPE_KIND_SUPPORT_SEARCH: Query(self._searched),
+        }
+
+    def _commanded(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
+        """The opening region hands in a support request, or says something of it."""
+        command = received(SupportCommand, content.payload)
+        if command.HasField("open"):
+            return self._opened(tx, command, content, now)
+        known = border.commanded(SUPPORT, tx, self._context.region, command.id, content)
+        border.require_author(command.staff_id, is_required=True)
+        return border.decided(known, lambda: self._decide(tx, command, now))
+
+    def _decide(self, tx: Transaction, command: SupportCommand, now: datetime) -> SupportRequest:
+        texts = {"note": command.note.text, "reopen": command.reopen.reason}
+        border.require_text(command.WhichOneof("command"), texts, rules.TEXT_LIMIT, is_required=True)
+        return owner.apply_command(tx, self._context, command, now)
+
+    def _opened(self, tx: Transaction, command: SupportCommand, content: EnvelopeContent, now: datetime) -> Answer:
+        """A new one. Only what was opened: decisions that it brought along would be this region's own."""
+        request = command.open
+        is_untouched = len(request.state_changes) == 1 and not request.notes and not request.resolution
+        border.require_origin(SUPPORT, command.id, content)
+        border.require_filing(SUPPORT, request, content, now, is_untouched=is_untouched)
+        border.require_author(command.staff_id, is_required=True)
+        rules.require_inquiry(request.inquiry)
+        rules.require_room(request, 0, rules.OPENING_LIMIT)
+        finding = rules.at_fault(self._context.federation.network, request.inquiry)
+        if finding.region != self._context.region:
+            raise Refused(Reason.REASON_SUPPORT_NOT_RESPONSIBLE, region=finding.region)
+        border.require_unknown(SUPPORT, tx, request)
+        request.finding.CopyFrom(finding)
+        request.home_region = self._context.federation.number_plan.home_of(request.inquiry.number) or ""
+        owner.take(self._context, request)
+        row = SupportRow(request, content.traceparent)
+        insert_support_request(tx, row, 0, now)
+        send_updates(tx, self._context, row, now, informed=(request.origin_region,))
+        return border.accepted(request)
+
+    def _command_answered(
+        self, tx: Transaction, content: EnvelopeContent, receipt: ReceiptContent, now: datetime
+    ) -> None:
+        failpoints.reach("support-answered.before-commit")
+        refused = None if receipt.outcome == Outcome.OUTCOME_ACCEPTED else refusal_of(receipt)
+        snapshot = border.answered(SUPPORT, tx, content, receipt, now)
+        if not parse(SupportCommand, content.payload).HasField("open"):
+            handling.settle_command(tx, self._context, content.id, snapshot, refused, now)
+        elif refused is not None:
+            handling.keep(tx, self._context, content.subject, refused, now)
+        elif snapshot is not None:
+            handling.adopt(tx, self._context, snapshot, now)
+
+    def _updated(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
+        """The region at fault has a new version of a support request: opened here, or of a number of this region."""
+        snapshot = received(SupportUpdate, content.payload).request
+        if border.updated(SUPPORT, tx, snapshot, content, now, self._require_own_customer):
+            handling.adopt(tx, self._context, snapshot, now, content.traceparent)
+        failpoints.reach("support-updated.before-commit")
+        return Answer(Outcome.OUTCOME_ACCEPTED)
+
+    def _require_own_customer(self, snapshot: SupportRequest) -> None:
+        """This region may begin to follow a support request. Raises Refused."""
+        context, inquiry = self._context, snapshot.inquiry
+
+        def responsible() -> str:
+            rules.require_inquiry(inquiry)
+            return rules.at_fault(context.federation.network, inquiry).region
+
+        border.require_own_customer(context, facts(snapshot), inquiry.number, snapshot.home_region, responsible)
+
+    def _searched(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
+        """Staff of another region look for experts or spares, or for what was measured of links."""
+        asked = received(SupportSearch, content.payload)
+        if asked.HasField("links"):
+            found = measured_here(tx, self._context, asked.links.links, now)
+            return Answer(Outcome.OUTCOME_ACCEPTED, result=LinksMeasured(measurements=found).SerializeToString())
+        return Answer(Outcome.OUTCOME_ACCEPTED, result=registry.answer(tx, self._context, asked).SerializeToString())
+
+
+def _nothing(tx: Transaction, content: EnvelopeContent, receipt: ReceiptContent, now: datetime) -> None:
+    """The opening region has it, or has no use for it."""

@@ -1,0 +1,151 @@
+"""Support requests, as stored."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from gateway.api.region.v1.support_request_pb2 import SupportRequest, SupportState
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.errors import Refused
+from gateway.store.port import Transaction, Value
+from gateway.time.clock import from_timestamp, to_microseconds
+from gateway.wording.masking import masked_number, prints_masked
+from region_node.customers.erased_numbers import look_if_erased
+from region_node.customers.known_statuses import NOT_RESTRICTED
+from region_node.network.support import rules
+from region_node.node.subjects import number_index
+from region_node.records.listing import Page
+from region_node.records.stored import Records
+
+SUPPORT_SUBJECTS = "support/"
+KIND = "support"
+
+
+def support_subject(support_id: str) -> str:
+    """Under whose key a support request is sealed."""
+    return SUPPORT_SUBJECTS + support_id
+
+
+@dataclass(frozen=True)
+class SupportRow:
+    """A support request and the trace to which all its envelopes belong."""
+
+    request: SupportRequest = field(repr=False)
+    traceparent: str
+
+
+SUPPORT_RECORDS = Records(
+    table="support_requests",
+    key="support_id",
+    dated="create_time",
+    message=SupportRequest,
+    row=SupportRow,
+    subject=support_subject,
+    not_found=lambda support_id: Refused(Reason.REASON_SUPPORT_REQUEST_NOT_FOUND, request=support_id),
+)
+
+
+@dataclass(frozen=True)
+class SupportOfNumber:
+    """A support request of a number."""
+
+    support_id: str
+    state: SupportState.ValueType
+    origin_region: str
+    owner_region: str
+
+    @property
+    def is_ended(self) -> bool:
+        """Whether nobody works on it any more."""
+        return self.state == rules.CLOSED
+
+
+@prints_masked(number=masked_number)
+@dataclass(frozen=True)
+class SupportFilter:
+    """Which support requests are listed; empty values restrict nothing. `operator` sees those that it opened."""
+
+    operator: str = ""
+    states: Sequence[SupportState.ValueType] = ()
+    number: str = ""
+
+
+def next_support_number(tx: Transaction) -> int:
+    """The number of the next support request that is opened here."""
+    known = tx.first(
+        int,
+        "SELECT COALESCE(MAX(support_number), 0) FROM (SELECT MAX(support_number) AS support_number"
+        " FROM support_requests UNION ALL SELECT support_number FROM purged_support_requests) AS numbers",
+    )
+    return (known or 0) + 1
+
+
+def find_support_request(tx: Transaction, support_id: str) -> SupportRow | None:
+    """The support request as this region has it; None also where it was made unreadable."""
+    return SUPPORT_RECORDS.find(tx, support_id)
+
+
+def require_support_request(tx: Transaction, support_id: str) -> SupportRow:
+    """The support request as this region has it. Raises Refused with SUPPORT_REQUEST_NOT_FOUND."""
+    return SUPPORT_RECORDS.require(tx, support_id)
+
+
+def support_requests_about(tx: Transaction, number: str) -> list[SupportOfNumber]:
+    """The support requests of a number that this region has."""
+    return tx.all(
+        SupportOfNumber,
+        "SELECT support_id, state, origin_region, owner_region FROM support_requests"
+        " WHERE number_index = :number AND number_index <> '' ORDER BY support_id",
+        number=number_index(tx, number),
+    )
+
+
+def insert_support_request(tx: Transaction, row: SupportRow, support_number: int, now: datetime) -> None:
+    """Adds a support request."""
+    request = row.request
+    columns: dict[str, Value] = {
+        **_changing(request, now),
+        "support_number": support_number,
+        "origin_region": request.origin_region,
+        "operator": request.operator,
+        "number_index": number_index(tx, request.inquiry.number),
+        "create_time": to_microseconds(from_timestamp(request.create_time)),
+        "traceparent": row.traceparent,
+    }
+    SUPPORT_RECORDS.insert(tx, request.id, request, columns)
+    _look_if_erased(tx, request, now)
+
+
+def update_support_request(tx: Transaction, request: SupportRequest, now: datetime) -> None:
+    """Stores a changed support request. One of a customer who was erased meanwhile is looked at once it is closed."""
+    SUPPORT_RECORDS.update(tx, request.id, request, _changing(request, now))
+    _look_if_erased(tx, request, now)
+
+
+def list_support_requests(
+    tx: Transaction, wanted: SupportFilter, before: tuple[int, str] | None, limit: int
+) -> Page[SupportRequest]:
+    """At most `limit` support requests, newest first, older than `before` (creation date in microseconds, id).
+
+    Those of restricted customers are left out.
+    """
+    listed = SUPPORT_RECORDS.listed(shown=NOT_RESTRICTED)
+    if wanted.operator:
+        listed.only("operator = :operator AND support_number > 0", operator=wanted.operator)
+    listed.in_states(wanted.states)
+    listed.of_number(tx, wanted.number)
+    return SUPPORT_RECORDS.page(tx, listed, before, limit)
+
+
+def _look_if_erased(tx: Transaction, request: SupportRequest, now: datetime) -> None:
+    if rules.is_ended(request):
+        look_if_erased(tx, KIND, request.id, request.inquiry.number, now)
+
+
+def _changing(request: SupportRequest, now: datetime) -> Mapping[str, Value]:
+    return {
+        "owner_region": request.owner_region,
+        "state": request.state,
+        "version": request.version,
+        "changed": to_microseconds(now),
+    }

@@ -1,0 +1,166 @@
+"""The life of a support request, what one must bring, and which region is at fault. Pure."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from fractions import Fraction
+
+from gateway.api.federation.v1.network_pb2 import Link, QualityClass
+from gateway.api.region.v1.support_request_pb2 import (
+    SupportFigure,
+    SupportFinding,
+    SupportInquiry,
+    SupportMeasurement,
+    SupportRequest,
+    SupportState,
+)
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.errors import Refused
+from gateway.federation.network import NetworkRegistry
+from gateway.time.clock import from_timestamp, to_timestamp
+from region_node.requests.checks import require_length
+
+ACKNOWLEDGED = SupportState.SUPPORT_STATE_ACKNOWLEDGED
+IN_PROGRESS = SupportState.SUPPORT_STATE_IN_PROGRESS
+RESOLVED = SupportState.SUPPORT_STATE_RESOLVED
+CLOSED = SupportState.SUPPORT_STATE_CLOSED
+
+DELAY = SupportFigure.SUPPORT_FIGURE_DELAY
+DELAY_VARIATION = SupportFigure.SUPPORT_FIGURE_DELAY_VARIATION
+LOSS = SupportFigure.SUPPORT_FIGURE_LOSS
+
+TRANSITIONS: Mapping[SupportState.ValueType, frozenset[SupportState.ValueType]] = {
+    ACKNOWLEDGED: frozenset({IN_PROGRESS, RESOLVED}),
+    IN_PROGRESS: frozenset({RESOLVED}),
+    RESOLVED: frozenset({IN_PROGRESS, CLOSED}),
+}
+
+SUBJECT_LIMIT = 200  # characters
+DESCRIPTION_LIMIT = 4000  # characters
+TEXT_LIMIT = 1000  # characters of whatever is said later
+MOST_MEASUREMENTS = 100
+HIGHEST_FIGURE = 1_000_000_000  # microseconds, or all packets
+REQUEST_LIMIT = 32 * 1024  # bytes of a support request: half of what an envelope holds
+TALK_LIMIT = 26 * 1024  # bytes of one that is still talked about: what ends it must always find room
+OPENING_LIMIT = 20 * 1024  # bytes of a new one, so that both regions find room for what they say
+
+
+def state_name(state: SupportState.ValueType) -> str:
+    """The name as TM Forum writes it, for example `inProgress`."""
+    head, *rest = SupportState.Name(state).removeprefix("SUPPORT_STATE_").lower().split("_")
+    return head + "".join(word.capitalize() for word in rest)
+
+
+def is_ended(request: SupportRequest) -> bool:
+    """Whether nobody works on it any more."""
+    return request.state == CLOSED
+
+
+def enter(request: SupportRequest, state: SupportState.ValueType, *, now: datetime, author: str, reason: str) -> None:
+    """Takes a support request into a state and notes it. Raises ValueError for a transition that there is not."""
+    if request.state and state not in TRANSITIONS.get(request.state, ()):
+        raise ValueError(f"a support request does not go from {state_name(request.state)} to {state_name(state)}")
+    request.state = state
+    request.state_changes.add(state=state, time=to_timestamp(now), author=author, reason=reason)
+
+
+def require_state(request: SupportRequest, action: str, *states: SupportState.ValueType) -> None:
+    """Raises Refused with SUPPORT_STATE_FORBIDS unless the support request is in one of the states."""
+    if request.state not in states:
+        raise Refused(Reason.REASON_SUPPORT_STATE_FORBIDS, state=state_name(request.state), action=action)
+
+
+def require_room(request: SupportRequest, more: int, limit: int = TALK_LIMIT) -> None:
+    """Raises Refused with MESSAGE_TOO_LARGE where so many bytes more would make it larger than the limit."""
+    if request.ByteSize() + more > limit:
+        raise Refused(Reason.REASON_MESSAGE_TOO_LARGE, limit=str(limit))
+
+
+def note(request: SupportRequest, author: str, text: str, now: datetime) -> None:
+    """Keeps what somebody of either region has written down. Raises Refused, also once it is closed."""
+    require_state(request, "note", ACKNOWLEDGED, IN_PROGRESS, RESOLVED)
+    require_room(request, len(text.encode()))
+    request.notes.add(author=author, time=to_timestamp(now), text=text)
+
+
+def require_inquiry(inquiry: SupportInquiry) -> None:
+    """Raises Refused with REQUEST_INVALID unless an inquiry is well formed, whatever the network is."""
+    require_length("inquiry.subject", inquiry.subject, SUBJECT_LIMIT, required=True)
+    require_length("inquiry.description", inquiry.description, DESCRIPTION_LIMIT, required=True)
+    field = "inquiry.measurements"
+    if len(inquiry.measurements) > MOST_MEASUREMENTS:
+        raise Refused(Reason.REASON_REQUEST_INVALID, field=field, problem=f"more than {MOST_MEASUREMENTS}")
+    if len({each.link for each in inquiry.measurements}) < len(inquiry.measurements):
+        raise Refused(Reason.REASON_REQUEST_INVALID, field=field, problem="a link is named twice")
+    for each in inquiry.measurements:
+        if not _is_in_range(each):
+            raise Refused(Reason.REASON_REQUEST_INVALID, field=field, problem="a figure is out of range")
+        if not _is_window(each):
+            raise Refused(Reason.REASON_REQUEST_INVALID, field=field, problem="no window of time")
+
+
+def is_well_formed(measurement: SupportMeasurement) -> bool:
+    """Whether a measurement may be part of an inquiry."""
+    return _is_in_range(measurement) and _is_window(measurement)
+
+
+def at_fault(network: NetworkRegistry, inquiry: SupportInquiry) -> SupportFinding:
+    """Which region is at fault, and by what: the same for every order of the same measurements.
+
+    A link's share in a bound of the service's class of quality is its part of the figures by design of all links that
+    were measured (a figure of 0 by design counts as 1); of a service or a figure without a bound the share is the
+    figure by design. The region that maintains the link is at fault whose figure is the largest multiple of its share,
+    and more than it; of equal ones the first by figure (delay, variation, loss) and by the id of the link. Where no
+    figure is more than its share, it is the region that runs the service.
+
+    Raises Refused with NETWORK_SERVICE_UNKNOWN, LINK_UNKNOWN, SUPPORT_LINK_NOT_OF_SERVICE.
+    """
+    service = network.service(inquiry.service)
+    links = {each.link: network.link(each.link) for each in inquiry.measurements}
+    for link in links:
+        if link not in service.links:
+            raise Refused(Reason.REASON_SUPPORT_LINK_NOT_OF_SERVICE, service=service.id, link=link)
+    bounds = network.quality_class(service.quality_class) if service.quality_class else QualityClass()
+    breaches = [
+        (-Fraction(measured) / share, figure, measurement.link, measured, share)
+        for measurement in inquiry.measurements
+        for figure, measured in _figures(measurement).items()
+        if measured > (share := share_of(bounds, links, measurement.link, figure))
+    ]
+    if not breaches:
+        return SupportFinding(region=service.region)
+    _, figure, link, measured, share = min(breaches)
+    return SupportFinding(region=links[link].region, link=link, figure=figure, measured=measured, share=int(share))
+
+
+def share_of(bounds: QualityClass, links: Mapping[str, Link], link: str, figure: SupportFigure.ValueType) -> Fraction:
+    """The share of a link in the bound of a figure, in its unit; of a figure without a bound the figure by design."""
+    own, bound = _by_design(links[link])[figure], _by_design(bounds)[figure]
+    if not bound:
+        return Fraction(max(own, 1))
+    whole = sum(max(_by_design(each)[figure], 1) for each in links.values())
+    return Fraction(bound * max(own, 1), whole)
+
+
+def _by_design(what: Link | QualityClass) -> Mapping[SupportFigure.ValueType, int]:
+    return {DELAY: what.delay_us, DELAY_VARIATION: what.delay_variation_us, LOSS: what.loss_ppb}
+
+
+def _figures(measurement: SupportMeasurement) -> Mapping[SupportFigure.ValueType, int]:
+    return {
+        DELAY: measurement.delay_us,
+        DELAY_VARIATION: measurement.delay_variation_us,
+        LOSS: measurement.loss_ppb,
+    }
+
+
+def _is_in_range(measurement: SupportMeasurement) -> bool:
+    return all(0 <= figure <= HIGHEST_FIGURE for figure in _figures(measurement).values())
+
+
+def _is_window(measurement: SupportMeasurement) -> bool:
+    if not measurement.HasField("start_time") or not measurement.HasField("end_time"):
+        return False
+    try:
+        return from_timestamp(measurement.start_time) < from_timestamp(measurement.end_time)
+    except (OverflowError, ValueError):
+        return False

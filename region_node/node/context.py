@@ -1,0 +1,58 @@
+"""What operations of a region need besides the transaction and the command: ports only."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from gateway.api.region.v1.order_pb2 import Order
+from gateway.federation.catalogue import Federation
+from gateway.relay.border import Border
+from gateway.store.port import Transaction
+from region_node.node.erased_keys import ErasedKeys, ErasedKeysInMemory
+
+
+class OrdersUnderWay(Protocol):
+    """Finds orders for which another region may see something of a customer."""
+
+    def __call__(self, tx: Transaction, region: str, number: str) -> Sequence[Order]:
+        """The orders of a region about a number, E.164, that are under way at this home region, the newest first."""
+        ...
+
+
+def no_orders(tx: Transaction, region: str, number: str) -> Sequence[Order]:
+    """No order gives another region a reason."""
+    return ()
+
+
+@dataclass(frozen=True)
+class RegionContext:
+    """One region: its border, and what is asked of it by name."""
+
+    border: Border
+    orders_under_way: OrdersUnderWay = no_orders
+    erased_keys: ErasedKeys = field(default_factory=ErasedKeysInMemory)
+    """Where the ids of destroyed keys are remembered, apart from the database."""
+    sinks: Mapping[str, int] = field(default_factory=dict)
+    """Where the escalation recipients are told of levels of complaints, by name, each with the lowest level that it
+    is told of.
+    """
+
+    @property
+    def region(self) -> str:
+        """The region's id."""
+        return self.border.region
+
+    @property
+    def federation(self) -> Federation:
+        """The configuration in force. Raises Refused with CONFIGURATION_MISSING before the first."""
+        return self.border.current.federation
+
+    @property
+    def currency(self) -> str:
+        """The currency of this region's accounts."""
+        return self.federation.region(self.region).currency
+
+    @property
+    def time_zone(self) -> str:
+        """The time zone of this region's billing and working days."""
+        return self.federation.region(self.region).time_zone

@@ -1,0 +1,107 @@
+"""The node's side of the federation: follows its state, sends heartbeats, and says when it leaves."""
+
+import asyncio
+import contextlib
+from pathlib import Path
+
+from gateway.api.coordinator.v1.case_service_pb2 import ReportCaseRequest
+from gateway.api.coordinator.v1.case_service_pb2_grpc import CaseServiceStub
+from gateway.api.coordinator.v1.planned_outage_service_pb2 import HoldWindowRequest, PlannedWindow
+from gateway.api.coordinator.v1.planned_outage_service_pb2_grpc import PlannedOutageServiceStub
+from gateway.api.coordinator.v1.problem_service_pb2 import NetworkEvent, ReportAffectedRequest, ReportEventRequest
+from gateway.api.coordinator.v1.problem_service_pb2_grpc import ProblemServiceStub
+from gateway.api.region.v1.case_service_pb2 import CaseHeader
+from gateway.api.types.v1.access_pb2 import Role
+from gateway.rpc.channels import Replicas, invoke
+from gateway.security.identity import server_name
+from region_node.node.membership.heartbeat import Heartbeat
+from region_node.node.membership.last_good import LastGood
+from region_node.node.membership.node import MembershipPorts, Node
+from region_node.node.membership.state import StateKeeper
+from region_node.node.membership.watch import Watcher
+
+TELL_SECONDS = 5.0  # for a coordinator to keep a case
+CATCH_UP_SECONDS = 3.0  # for the state of now; a coordinator that can route has it at hand
+
+
+class FederationClient:
+    """Membership of one process. Made on the event loop that will use it.
+
+    `load` once at the start; `follow` as a task, and beside it `catch_up`, then `stay_joined`; on drain cancel
+    `stay_joined`, then `leave`, then `close`.
+    """
+
+    def __init__(self, node: Node, data: Path, ports: MembershipPorts) -> None:
+        """`data` is the directory of the last good state. Raises CredentialsUnusable."""
+        name = server_name(Role.ROLE_COORDINATOR, "", node.federation)
+        self._coordinators = Replicas(ports.dialer, name, ports.source)
+        self._coordinators.update(node.coordinators)
+        self._keeper = StateKeeper(node, ports.clock, LastGood(data))
+        self._watcher = Watcher(self._coordinators, self._keeper, node.border.current, ports)
+        self._heartbeat = Heartbeat(node, self._coordinators, ports)
+
+    def load(self) -> None:
+        """Puts the state that was last kept on disk in force, so that the node works without any coordinator."""
+        self._keeper.load()
+
+    async def follow(self) -> None:
+        """Keeps the federation state up to date, and its copy on disk, until it is cancelled."""
+        await self._watcher.follow()
+
+    async def catch_up(self) -> None:
+        """Returns when a coordinator has told the state as it is now, or none has for three seconds.
+
+        Until then a node should not join: without a state it can answer nothing, and by an old plan it would refuse,
+        for good, orders of customers who belong to another region by now. Runs beside `follow`.
+        """
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(CATCH_UP_SECONDS):
+                await self._keeper.told.wait()
+
+    async def stay_joined(self, endpoint: str) -> None:
+        """Sends heartbeats until it is cancelled. `endpoint` is where coordinators reach this process."""
+        await self._heartbeat.stay_joined(endpoint)
+
+    async def leave(self, endpoint: str) -> None:
+        """Says that the process takes no more envelopes. Returns within two seconds, heard or not."""
+        await self._heartbeat.leave(endpoint)
+
+    async def tell_case(self, header: CaseHeader) -> None:
+        """Returns once a coordinator has how a case stands. Raises Refused, or Unreachable where none answers."""
+        request = ReportCaseRequest(header=header)
+        await self._coordinators.call(
+            lambda coordinator, seconds: invoke(CaseServiceStub(coordinator.channel).ReportCase, request, seconds),
+            TELL_SECONDS,
+        )
+
+    async def tell_event(self, event: NetworkEvent) -> None:
+        """Returns once a coordinator has how an alarm or a fault stands. Raises as `tell_case`."""
+        request = ReportEventRequest(event=event)
+        await self._coordinators.call(
+            lambda coordinator, seconds: invoke(ProblemServiceStub(coordinator.channel).ReportEvent, request, seconds),
+            TELL_SECONDS,
+        )
+
+    async def tell_affected(self, request: ReportAffectedRequest) -> None:
+        """Returns once a coordinator has how many customers a problem affects. Raises as `tell_case`."""
+        await self._coordinators.call(
+            lambda coordinator, seconds: invoke(
+                ProblemServiceStub(coordinator.channel).ReportAffected, request, seconds
+            ),
+            TELL_SECONDS,
+        )
+
+    async def hold_window(self, window: PlannedWindow) -> None:
+        """Returns once a coordinator holds a planned outage, or has let it go.
+
+        Raises Refused, or Unreachable where none answers.
+        """
+        request = HoldWindowRequest(window=window)
+        await self._coordinators.call(
+            lambda each, seconds: invoke(PlannedOutageServiceStub(each.channel).HoldWindow, request, seconds),
+            TELL_SECONDS,
+        )
+
+    async def close(self) -> None:
+        """Closes the channels."""
+        await self._coordinators.close()

@@ -1,0 +1,138 @@
+"""The heartbeat: to one coordinator at a time, and at once to the next where one fails. They share what they hear."""
+
+import asyncio
+import contextlib
+from datetime import timedelta
+
+from tenacity import AsyncRetrying, retry_if_exception_type, stop_never
+
+from gateway.api.federation.v1.federation_pb2 import AuditHead, JoinRequest, JoinResponse, NodeReport
+from gateway.api.federation.v1.federation_pb2_grpc import FederationServiceStub
+from gateway.auditing import audit
+from gateway.errors import Refused, Unreachable
+from gateway.federation.capabilities import own_capabilities
+from gateway.relay import outbox
+from gateway.relay.retry import FullJitter
+from gateway.rpc.channels import Replica, Replicas, invoke
+from gateway.security.sealing_keys import published
+from gateway.security.signing import AUDIT_HEAD
+from gateway.time.clock import from_timestamp, to_timestamp
+from region_node.node.membership.contact_state import ContactState
+from region_node.node.membership.node import MembershipPorts, Node
+
+JOIN_TIMEOUT = 2.0  # seconds for a heartbeat at one coordinator: far below any lease, so that the next hears it in time
+LEAVE_TIMEOUT = 2.0  # seconds for the last word: the lease ends by itself where it is not heard
+_GOODBYES = 2  # coordinators that may be told it within that time although the first says nothing
+SHORTEST_INTERVAL, LONGEST_INTERVAL = 0.1, 60.0  # seconds; whatever a coordinator says
+_FAILURES = (Unreachable, Refused)
+
+
+class Heartbeat:
+    """Joins at whichever coordinator's turn it is, and stays joined."""
+
+    def __init__(self, node: Node, coordinators: Replicas, ports: MembershipPorts) -> None:
+        self._node = node
+        self._coordinators = coordinators
+        self._ports = ports
+        self._capabilities = own_capabilities()
+        self._contacts: dict[str, ContactState] = {}
+        self._clock_errors: dict[str, timedelta] = {}
+
+    async def stay_joined(self, endpoint: str) -> None:
+        """Sends heartbeats for the process at `endpoint` until it is cancelled."""
+        retrying = AsyncRetrying(
+            stop=stop_never,
+            wait=FullJitter(self._ports.source),
+            retry=retry_if_exception_type(_FAILURES),
+            sleep=self._ports.sleep,
+        )
+        while True:
+            response: JoinResponse = await retrying(self._join, endpoint)
+            interval = response.interval.ToTimedelta().total_seconds()
+            await self._ports.sleep(min(max(interval, SHORTEST_INTERVAL), LONGEST_INTERVAL))
+
+    async def leave(self, endpoint: str) -> None:
+        """Says once that the process leaves. `stay_joined` has ended by then, else it joins again."""
+        request = await self._request(endpoint, leaving=True)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LEAVE_TIMEOUT):
+                for coordinator in self._coordinators.in_turn():
+                    if await self._say_goodbye(coordinator, request):
+                        return
+
+    async def _join(self, endpoint: str) -> JoinResponse:
+        """Joins at the first coordinator that has it so. Raises as the last one fails where none has."""
+        failure: Exception = Unreachable("no coordinator is known")
+        for coordinator in self._coordinators.in_turn():
+            try:
+                return await self._join_at(coordinator, endpoint)
+            except _FAILURES as error:
+                failure = error
+        raise failure
+
+    async def _join_at(self, coordinator: Replica, endpoint: str) -> JoinResponse:
+        self._node.border.keys.expire(self._ports.clock.now())
+        loop = asyncio.get_running_loop()
+        request = await self._request(endpoint, leaving=False)
+        started = loop.time()
+        try:
+            response = await self._send(coordinator, request, JOIN_TIMEOUT)
+        except _FAILURES as error:
+            self._clock_errors.pop(coordinator.endpoint, None)
+            self._contact(coordinator).failed(error)
+            raise
+        if response.HasField("time"):
+            round_trip = timedelta(seconds=loop.time() - started)
+            self._note_clock_error(coordinator, request, response, round_trip)
+        self._contact(coordinator).well("joined")
+        return response
+
+    def _note_clock_error(
+        self, coordinator: Replica, request: JoinRequest, response: JoinResponse, round_trip: timedelta
+    ) -> None:
+        """Takes the coordinator's clock to have been read halfway.
+
+        Of several coordinators the one in the middle counts, so that one wrong clock among three stops nobody.
+        """
+        halfway = from_timestamp(request.time) + round_trip / 2
+        self._clock_errors[coordinator.endpoint] = halfway - from_timestamp(response.time)
+        errors = sorted(self._clock_errors.values(), key=abs)
+        self._node.border.current.note_clock_error(errors[len(errors) // 2])
+
+    async def _say_goodbye(self, coordinator: Replica, request: JoinRequest) -> bool:
+        """Whether the coordinator has heard it."""
+        try:
+            await self._send(coordinator, request, LEAVE_TIMEOUT / _GOODBYES)
+        except _FAILURES as error:
+            self._contact(coordinator).failed(error)
+            return False
+        self._contact(coordinator).well("left")
+        return True
+
+    async def _send(self, coordinator: Replica, request: JoinRequest, timeout: float) -> JoinResponse:
+        try:
+            return await invoke(FederationServiceStub(coordinator.channel).Join, request, timeout)
+        except Unreachable:
+            self._coordinators.leave_out(coordinator)
+            raise
+
+    def _contact(self, coordinator: Replica) -> ContactState:
+        subject = f"heartbeat to coordinator {coordinator.endpoint}"
+        return self._contacts.setdefault(coordinator.endpoint, ContactState(subject))
+
+    async def _request(self, endpoint: str, *, leaving: bool) -> JoinRequest:
+        border, now = self._node.border, self._ports.clock.now()
+        head, waiting = await self._ports.store.read(lambda tx: (audit.head(tx), outbox.not_taken(tx)))
+        signature = border.signer.sign(AUDIT_HEAD, head.signed_bytes())
+        return JoinRequest(
+            endpoint=endpoint,
+            signing_certificate=self._node.signing_certificate,
+            federation_revision=border.current.revision,
+            time=to_timestamp(now),
+            audit_head=AuditHead(sequence=head.sequence, hash=head.hash, signature=signature),
+            leaving=leaving,
+            # Signed each time: a key that was signed by a clock that was wrong is followed by one that counts.
+            sealing_key=published(self._node.keys.set, border.signer, now),
+            capabilities=self._capabilities,
+            report=NodeReport(unreadable=border.current.unreadable, waiting=waiting),
+        )

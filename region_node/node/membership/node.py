@@ -1,0 +1,37 @@
+"""What the loops of membership share: the node as it presents itself, and the ports they work through."""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from gateway.relay.border import Border
+from gateway.rpc.channels import Dialer
+from gateway.security.region_keys import RegionKeys
+from gateway.store.port import Store
+from gateway.time.clock import Clock
+
+
+@dataclass(frozen=True)
+class Node:
+    """The node towards coordinators.
+
+    `signing_certificate` is PEM, and that of the border's signer; `coordinators` are `host:port`, at least one.
+    """
+
+    federation: str
+    border: Border
+    keys: RegionKeys
+    signing_certificate: bytes
+    coordinators: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class MembershipPorts:
+    """The world around. `store` is read for the end of the audit chain, and for what is not taken."""
+
+    dialer: Dialer
+    store: Store
+    clock: Clock
+    source: random.Random
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep

@@ -1,0 +1,168 @@
+"""Takes over the federation state that a coordinator, or the file of the last good one, gives."""
+
+import asyncio
+import logging
+from collections.abc import Iterable
+
+from gateway.api.federation.v1.federation_pb2 import Member, WatchResponse
+from gateway.errors import Refused
+from gateway.federation.catalogue import Federation
+from gateway.federation.rules import problems
+from gateway.process.last_good import LastGoodBroken
+from gateway.time.clock import Clock
+from gateway.values.choices import first_unknown
+from region_node.node.membership.last_good import LastGood
+from region_node.node.membership.node import Node
+
+_log = logging.getLogger(__name__)
+
+
+class StateUnusable(Exception):
+    """A federation state that is not taken over; the text says why. The one in force stays."""
+
+
+class StateUnreadable(StateUnusable):
+    """The configuration makes a choice that this version does not have."""
+
+
+class StateKeeper:
+    """Puts states in force: the keys of the members first, then the state; and keeps the file."""
+
+    def __init__(self, node: Node, clock: Clock, last_good: LastGood) -> None:
+        self._federation = node.federation
+        self._current = node.border.current
+        self._keys = node.border.keys
+        self._sealing_keys = node.border.sealing_keys
+        self._clock = clock
+        self._last_good = last_good
+        self._saved: tuple[int, list[Member]] | None = None
+        self._refused_certificates: dict[str, bytes] = {}
+        self._refused_sealing_keys: dict[str, bytes] = {}
+        self._cannot_save = False
+        self._unreadable_revision = 0
+        self.told = asyncio.Event()
+        """Set once a coordinator's state is in force."""
+
+    def load(self) -> None:
+        """Puts the last good state in force, if there is one that can be used; a broken file is told and left."""
+        try:
+            state = self._last_good.load()
+            if state is None:
+                return
+            federation = self._held(state) or self._built(state)
+        except (LastGoodBroken, StateUnusable) as error:
+            _log.error("%s is ignored: %s", self._last_good.path, error)
+            return
+        members = self._trusted(state.members)
+        self._current.update(federation, members)
+        self._saved = (state.federation_revision, members)
+        _log.info("working by revision %d of the configuration, as last kept on disk", federation.revision)
+
+    async def take(self, response: WatchResponse) -> None:
+        """Puts the state of a coordinator in force; with the configuration of before where this version cannot read it.
+
+        Raises StateUnusable for a lower revision than the one in force, for a configuration that is not valid, or for
+        one that cannot be read where there is none of before.
+        """
+        federation = self._held(response)
+        if federation is None:
+            try:
+                # Half a million prefixes take seconds: beside the event loop, which has orders to take in.
+                federation = await asyncio.to_thread(self._built, response)
+            except StateUnreadable as unreadable:
+                federation = self._kept_instead(response.federation_revision, unreadable)
+            else:
+                self._unreadable_revision, self._current.unreadable = 0, ""
+        members = self._trusted(response.members)
+        if (federation.revision, members) != self._saved:
+            await self._save(federation, members)
+        self._current.update(federation, members)
+        self.told.set()
+
+    def _held(self, state: WatchResponse) -> Federation | None:
+        """The configuration in force where the state is of its revision; None for a higher one."""
+        revision, held = state.federation_revision, self._current.revision
+        if revision < held:
+            raise StateUnusable(f"it is at revision {revision}, this node already at {held}")
+        return self._current.federation if revision in (held, self._unreadable_revision) and held else None
+
+    def _kept_instead(self, revision: int, unreadable: "StateUnreadable") -> Federation:
+        """The configuration in force, by which the node goes on until it is upgraded."""
+        if not self._current.revision:
+            raise unreadable
+        self._unreadable_revision, self._current.unreadable = revision, str(unreadable)
+        _log.error("%s: this node works by revision %d until it is upgraded", unreadable, self._current.revision)
+        return self._current.federation
+
+    def _built(self, state: WatchResponse) -> Federation:
+        revision = state.federation_revision
+        if not state.HasField("configuration"):
+            raise StateUnusable(f"revision {revision} came without its configuration")
+        if state.configuration.federation != self._federation:
+            raise StateUnusable(f"it is of the federation {state.configuration.federation!r}")
+        if (unknown := first_unknown(state.configuration)) is not None:
+            raise StateUnreadable(f"revision {revision} has {unknown}, which this version cannot read")
+        found = problems(state.configuration)
+        if found:
+            raise StateUnusable(f"revision {revision} is not valid: {found[0]} ({len(found)} in all)")
+        return Federation(revision, state.configuration, self._current.note_year_without_calendar)
+
+    def _trusted(self, members: Iterable[Member]) -> list[Member]:
+        """The members, each with its newest keys: a coordinator that shows former ones is not believed.
+
+        What is saved goes forward by that, too, so that a node that starts anew knows no less.
+        """
+        found = []
+        for told in members:
+            self._trust(told)
+            member = Member()
+            member.CopyFrom(told)
+            if (certificate := self._keys.newest(told.region)) is not None:
+                member.signing_certificate = certificate
+            if (sealing_key := self._sealing_keys.told(told.region)) is not None:
+                member.sealing_key.CopyFrom(sealing_key)
+            found.append(member)
+        return found
+
+    def _trust(self, member: Member) -> None:
+        """Trusts the member's signing key, if its certificate is the authority's word."""
+        if not member.signing_certificate:
+            return
+        try:
+            self._keys.accept(member.region, member.signing_certificate, self._clock.now())
+        except Refused as refused:
+            if self._refused_certificates.get(member.region) != member.signing_certificate:
+                self._refused_certificates[member.region] = member.signing_certificate
+                _log.error("the signing certificate of %s is not trusted: %s", member.region, refused)
+        else:
+            self._refused_certificates.pop(member.region, None)
+            self._seal_to(member)
+
+    def _seal_to(self, member: Member) -> None:
+        """Takes over what is sealed for the member from now on, if it is the region's own word."""
+        if not member.HasField("sealing_key"):
+            return
+        told = member.sealing_key
+        if self._sealing_keys.accept(member.region, told, self._keys.verify):
+            self._refused_sealing_keys.pop(member.region, None)
+        elif self._refused_sealing_keys.get(member.region) != told.key:
+            self._refused_sealing_keys[member.region] = told.key
+            _log.error("the sealing key of %s is not signed by it: what was known before is used", member.region)
+
+    async def _save(self, federation: Federation, members: list[Member]) -> None:
+        """Keeps a state. Without room for it the node works on; it then starts by an older one."""
+
+        def save() -> None:
+            state = WatchResponse(
+                federation_revision=federation.revision, configuration=federation.configuration, members=members
+            )
+            self._last_good.save(state)
+
+        try:
+            await asyncio.to_thread(save)
+        except OSError as error:
+            if not self._cannot_save:
+                _log.error("%s cannot be written: %s", self._last_good.path, error.strerror)
+            self._cannot_save = True
+        else:
+            self._saved, self._cannot_save = (federation.revision, members), False

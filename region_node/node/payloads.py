@@ -1,0 +1,35 @@
+"""The messages inside envelopes and receipts of commands."""
+
+from typing import TypeVar
+
+from google.protobuf.message import DecodeError, Message
+
+from gateway.api.relay.v1.relay_pb2 import ReceiptContent
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.errors import Refused
+from gateway.rpc.message_checks import require_plain
+from gateway.values.choices import require_known
+
+M = TypeVar("M", bound=Message)
+
+
+def parse(message: type[M], payload: bytes) -> M:
+    """The message of a payload. Raises Refused with ENVELOPE_INVALID, or UnknownChoice for one of a later version."""
+    try:
+        parsed = message.FromString(payload)
+    except DecodeError:
+        raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="unreadable payload") from None
+    require_known(parsed)
+    return parsed
+
+
+def received(message: type[M], payload: bytes) -> M:
+    """What another region asks or tells. Raises as `parse`, and Refused with CHARACTER_NOT_ALLOWED."""
+    told = parse(message, payload)
+    require_plain(told)
+    return told
+
+
+def refusal_of(receipt: ReceiptContent) -> Refused:
+    """Why the destination refused."""
+    return Refused(receipt.reason, **dict(receipt.reason_parameters))

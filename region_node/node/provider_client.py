@@ -1,0 +1,83 @@
+"""Calls to one of the region's own systems, with the node's own certificate."""
+
+import asyncio
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+import grpc
+from opentelemetry.trace import SpanKind
+
+from gateway.api.types.v1.access_pb2 import Role
+from gateway.errors import Refused, Unreachable, status_code
+from gateway.process.metrics import CallMetrics
+from gateway.process.tracing import Tracing
+from gateway.rpc.channels import Dialer, Replica, Replicas, invoke
+from gateway.security.identity import server_name
+from region_node.node.settings import FulfilmentSettings, NotificationSettings
+
+Request = TypeVar("Request")
+Response = TypeVar("Response")
+Rpc = Callable[[grpc.aio.Channel], "grpc.aio.UnaryUnaryMultiCallable[Request, Response]"]
+
+
+def provider_name(federation: str, region: str, provider: FulfilmentSettings | NotificationSettings) -> str:
+    """The DNS name that a region's own system proves."""
+    return server_name(Role.ROLE_PROVIDER, region, federation, provider.name)
+
+
+@dataclass(frozen=True)
+class ProviderPorts:
+    """What calls to providers are made with."""
+
+    dialer: Dialer
+    source: random.Random
+    tracing: Tracing
+    metrics: CallMetrics
+
+
+class ProviderClient:
+    """One system of the region. Made on the event loop that will use it; connects at the first call.
+
+    It has one endpoint, and is not called through coordinators. The channel is made anew when the certificate files
+    are replaced.
+    """
+
+    def __init__(self, endpoint: str, name: str, ports: ProviderPorts) -> None:
+        """`endpoint` is `host:port`, `name` what `provider_name` says. Raises CredentialsUnusable."""
+        self._ports = ports
+        self._replicas = Replicas(ports.dialer, name, ports.source)
+        self._replicas.update((endpoint,))
+
+    async def call(self, method: str, rpc: "Rpc[Request, Response]", request: Request, timeout: float) -> Response:
+        """Calls once, within `timeout` seconds and in the current trace. `method` is `package.Service/Method`.
+
+        `rpc` finds it on a channel, for example `lambda channel: FulfilmentServiceStub(channel).Check`. Raises
+        Unreachable wherever there is no answer of the contract, whatever status the system gave: it may have acted.
+        """
+
+        async def attempt(replica: Replica, seconds: float) -> Response:
+            return await invoke(rpc(replica.channel), request, seconds)
+
+        loop = asyncio.get_running_loop()
+        started, status = loop.time(), "CANCELLED"
+        attributes = {"rpc.system.name": "grpc", "rpc.method": method}
+        with self._ports.tracing.span(method, SpanKind.CLIENT, attributes=attributes):
+            try:
+                response = await self._replicas.call(attempt, timeout)
+            except Unreachable as failure:
+                status = failure.status
+                raise
+            except Refused as refused:
+                status = status_code(refused.reason).name
+                raise Unreachable(str(refused), status) from None
+            else:
+                status = "OK"
+                return response
+            finally:
+                self._ports.metrics.called(method, status, loop.time() - started)
+
+    async def close(self) -> None:
+        """Closes the channel."""
+        await self._replicas.close()

@@ -1,0 +1,209 @@
+"""What `region-node serve` is told by its settings."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from gateway.api.types.v1.access_pb2 import Role
+from gateway.security.authority import AUTHORITY_CERTIFICATE, SIGNING_CERTIFICATE, SIGNING_KEY, TLS_CERTIFICATE, TLS_KEY
+from gateway.security.identity import Identity
+from gateway.security.tls import Credentials
+from gateway.settings import example, host_of, naming, on_every_interface, require_address
+from gateway.store.opening import DatabasePlace, PostgresqlSettings
+from gateway.wording.languages import translated
+
+_HIGHEST_NUMBER = 99999
+_HIGHEST_LEVEL = 5
+_OWN_MACHINE = frozenset({"127.0.0.1", "::1", "localhost"})
+
+
+@dataclass(frozen=True)
+class SigningFiles:
+    """Where the region's Ed25519 signing certificate and its key are, both PEM."""
+
+    certificate: Path
+    """The certificate that others verify the region's signatures by."""
+    key: Path
+    """The private key of that certificate."""
+
+
+_CREDENTIALS = Credentials(Path(AUTHORITY_CERTIFICATE), Path(TLS_CERTIFICATE), Path(TLS_KEY))
+_SIGNING = SigningFiles(Path(SIGNING_CERTIFICATE), Path(SIGNING_KEY))
+_POSTGRESQL = PostgresqlSettings("host=127.0.0.1 dbname=sichuan user=sichuan")
+
+
+@dataclass(frozen=True)
+class FulfilmentSettings:
+    """The region's own system that carries out orders (`provider.v1.FulfilmentService`)."""
+
+    endpoint: str
+    """Where it serves: `host:port`."""
+    name: str
+    """The name in its certificate: `region/<region>/provider/<name>`."""
+    businesses: tuple[str, ...]
+    """The codes of the businesses that it carries out; the node's own records carry out all others."""
+
+    def __post_init__(self) -> None:
+        require_address("endpoint", self.endpoint)
+        if not self.businesses:
+            raise ValueError(translated("{key}: name at least one", key="businesses"))
+
+
+@dataclass(frozen=True)
+class NotificationSettings:
+    """The region's own system that sends texts to its customers (`provider.v1.NotificationService`)."""
+
+    endpoint: str
+    """Where it serves: `host:port`."""
+    name: str
+    """The name in its certificate: `region/<region>/provider/<name>`."""
+
+    def __post_init__(self) -> None:
+        require_address("endpoint", self.endpoint)
+
+
+_FULFILMENT = FulfilmentSettings("127.0.0.1:7600", "network", ("ROAMING", "BB_INSTALL"))
+_NOTIFICATION = NotificationSettings("127.0.0.1:7600", "messaging")
+
+
+@dataclass(frozen=True)
+class ProviderSettings:
+    """The region's own systems that its node calls. Without one, the node does the work itself."""
+
+    fulfilment: FulfilmentSettings | None = field(default=None, metadata=example(_FULFILMENT))
+    """The system that carries out orders; without it the node's own records do."""
+    notification: NotificationSettings | None = field(default=None, metadata=example(_NOTIFICATION))
+    """The system that sends texts; without it no one-time code can be sent."""
+
+
+@dataclass(frozen=True)
+class WebhookSettings:
+    """A system of the region's own that is told by HTTPS of complaints that were raised."""
+
+    url: str
+    """Where it takes a POST: `https://…`; `http://` only on this machine."""
+    lowest_level: int = 2
+    """The lowest level that it is told of, 1 to 5; every complaint reaches level 1 as it is filed."""
+    authority: Path | None = field(default=None, metadata=example(Path("webhook-authority.crt")))
+    """The authority of its certificate, PEM; those that the machine trusts where none is named."""
+    token: Path | None = field(default=None, metadata=example(Path("webhook.token")))
+    """A file with the token that it is to be shown, `Authorization: Bearer …`; none without it."""
+
+    def __post_init__(self) -> None:
+        try:
+            url = urlsplit(self.url)
+            named = bool(url.hostname) and url.port != 0 and not (url.username or url.password or url.fragment)
+        except ValueError:
+            url, named = urlsplit(""), False
+        if not named or not self.url.isascii() or any(each <= " " for each in self.url):
+            raise ValueError(translated("{key}: is not the address of a webhook", key="url"))
+        if url.scheme != "https" and not (url.scheme == "http" and url.hostname in _OWN_MACHINE):
+            raise ValueError(translated("{key}: must be https, except on this machine", key="url"))
+        if not 1 <= self.lowest_level <= _HIGHEST_LEVEL:
+            raise ValueError(
+                translated("{key}: must be {least} to {most}", key="lowest_level", least=1, most=_HIGHEST_LEVEL)
+            )
+
+
+@dataclass(frozen=True)
+class EscalationSettings:
+    """Where the escalation recipients are told of the levels that complaints reach."""
+
+    file: Path | None = field(default=None, metadata=example(Path("escalations.jsonl")))
+    """The file that gets a line of JSON for each level from 1 on; without it, `escalations.jsonl` in `data`."""
+    webhook: WebhookSettings | None = field(
+        default=None, metadata=example(WebhookSettings("https://duty.example/escalations"))
+    )
+    """The webhook that is told, too."""
+
+
+_ESCALATIONS = EscalationSettings(
+    Path("escalations.jsonl"),
+    WebhookSettings(
+        "https://duty.example/escalations", authority=Path("webhook-authority.crt"), token=Path("webhook.token")
+    ),
+)
+
+
+@dataclass(frozen=True)
+class RegionSettings:
+    """Settings of one region node."""
+
+    federation: str = field(metadata=example("crossregion.example"))
+    """The trust domain: the name that stands in every certificate."""
+    region: str = field(metadata=example("sichuan"))
+    """The region's id, for example `sichuan`."""
+    listen: str = field(metadata=example("127.0.0.1:7443"))
+    """`host:port`; port 0 takes any free one."""
+    data: Path = field(metadata=example("data"))
+    """The directory of the database and of the last good configuration; made where it is missing."""
+    coordinators: tuple[str, ...] = field(metadata=example(("127.0.0.1:7000",)))
+    """Where the coordinators serve: `host:port` each, at least one."""
+    credentials: Credentials = field(metadata=example(_CREDENTIALS))
+    """The authority, the TLS certificate and its key of this node."""
+    signing: SigningFiles = field(metadata=example(_SIGNING))
+    """What the region signs with."""
+    keys: Path = field(metadata=example("region.keys"))
+    """The file of the keys under which personal data is stored, apart from the database and its backups; every process
+    of the region has the same one. `region-node keys create` makes it."""
+    number: int = 0
+    """The number of this process among those that serve the region's database; only PostgreSQL lets several."""
+    advertise: str = field(default="", metadata=example("node.example:7443"))
+    """Where coordinators reach the node: `host:port`; empty is the host of `listen` with the port that it got."""
+    staff_id: str = field(default="", metadata=example("4711"))
+    """Who asks, where a command of business is told by neither `--staff-id` nor CROSSREGION_STAFF_ID."""
+    reflection: bool = False
+    """Whether gRPC reflection is served: for demos and development."""
+    port_file: Path | None = field(default=None, metadata=example("port"))
+    """A file that holds the port while this node serves."""
+    postgresql: PostgresqlSettings | None = field(default=None, metadata=example(_POSTGRESQL))
+    """The region's database; without it the node keeps one of its own, SQLite, in `data`."""
+    providers: ProviderSettings = field(
+        default_factory=ProviderSettings, metadata=example(ProviderSettings(_FULFILMENT, _NOTIFICATION))
+    )
+    """The region's own systems that the node calls."""
+    escalations: EscalationSettings = field(default_factory=EscalationSettings, metadata=example(_ESCALATIONS))
+    """Where the escalation recipients are told of complaints that were raised."""
+
+    def __post_init__(self) -> None:
+        with naming("federation"):
+            Identity(self.federation, Role.ROLE_COORDINATOR, "", "0")
+        with naming("region"):
+            Identity(self.federation, Role.ROLE_REGION, self.region, "")
+        if not 0 <= self.number <= _HIGHEST_NUMBER:
+            raise ValueError(
+                translated("{key}: must be {least} to {most}", key="number", least=0, most=_HIGHEST_NUMBER)
+            )
+        if self.number and self.postgresql is None:
+            raise ValueError(
+                translated("number: must be 0 without postgresql, because SQLite serves one process alone")
+            )
+        require_address("listen", self.listen, lowest_port=0)
+        if self.advertise:
+            require_address("advertise", self.advertise)
+        elif on_every_interface(self.listen):
+            raise ValueError(
+                translated("advertise: is needed, because nobody reaches the node at {listen}", listen=self.listen)
+            )
+        if not self.coordinators:
+            raise ValueError(translated("{key}: name at least one", key="coordinators"))
+        for coordinator in self.coordinators:
+            require_address("coordinators", coordinator)
+        for key, provider in (("fulfilment", self.providers.fulfilment), ("notification", self.providers.notification)):
+            if provider is not None:
+                with naming(f"providers.{key}.name"):
+                    Identity(self.federation, Role.ROLE_PROVIDER, self.region, provider.name)
+
+    @property
+    def database(self) -> DatabasePlace:
+        """The region's database."""
+        return DatabasePlace(self.data / "region-node.sqlite", self.postgresql)
+
+    @property
+    def escalation_file(self) -> Path:
+        """Where a line is written for each level that a complaint reaches."""
+        return self.escalations.file or self.data / "escalations.jsonl"
+
+    def endpoint(self, port: int) -> str:
+        """What coordinators are told of the node that got this port: `host:port`."""
+        return self.advertise or f"{host_of(self.listen)}:{port}"

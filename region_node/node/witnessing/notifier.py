@@ -1,0 +1,171 @@
+"""Tells the head of this region's audit chain to its witnesses, once a minute, and hears what they keep."""
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from google.protobuf.message import DecodeError
+
+from gateway.api.federation.v1.federation_pb2 import AuditHead
+from gateway.api.region.v1.witnessing_pb2 import WitnessAnswer, WitnessStatement
+from gateway.api.relay.v1.relay_pb2 import EnvelopeKind
+from gateway.auditing import audit
+from gateway.auditing.audit import Head
+from gateway.errors import Refused
+from gateway.federation.witnesses import may_witness, witnesses_of
+from gateway.relay.border import Border
+from gateway.relay.envelopes import OutgoingEnvelope
+from gateway.relay.queries import Asker
+from gateway.relay.transport import Transport
+from gateway.security.signing import AUDIT_HEAD, WITNESSED_HEAD
+from gateway.store.port import Store, Transaction
+from gateway.time.clock import Clock, from_microseconds, from_timestamp
+from region_node.node.erased_key_rows import NumberedKey, erased_after_number
+from region_node.node.witnessing import rows
+from region_node.node.witnessing.rows import WitnessRow
+from region_node.node.witnessing.witness import IDS_AT_ONCE, witnessed_bytes
+
+LOOK_AGAIN = 1.0  # seconds: a stepped clock is noticed after at most this
+ANSWER_SECONDS = 5.0
+_LIFETIME = timedelta(seconds=30)
+_NO_TRACE = ""
+_NEVER = from_microseconds(0)
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class WitnessNotifierPorts:
+    """What it works through."""
+
+    border: Border
+    store: Store
+    transport: Transport
+    clock: Clock
+    source: random.Random
+    destroy_again: Callable[[Transaction, Sequence[str], datetime], int]
+    """Destroys the keys with the given ids where an older database brought them back."""
+
+
+@dataclass(frozen=True)
+class _Statement:
+    """What is told, and after which state of things."""
+
+    before: WitnessRow
+    erased: Sequence[NumberedKey]
+    message: WitnessStatement = field(repr=False)
+
+
+class WitnessNotifier:
+    """A loop of each process of a region: whoever claims a witness for this minute tells it."""
+
+    def __init__(self, ports: WitnessNotifierPorts) -> None:
+        self._ports = ports
+        self._asker = Asker(ports.border, ports.transport, ports.clock, ports.source)
+
+    async def run(self) -> None:
+        """Runs until cancelled. What fails is told again in the next minute."""
+        while True:
+            (failed,) = await asyncio.gather(self.tell(), return_exceptions=True)
+            if isinstance(failed, Exception) and not isinstance(failed, Refused):
+                _log.error("the audit head could not be told to witnesses", exc_info=failed)
+            await asyncio.sleep(LOOK_AGAIN)
+
+    async def tell(self) -> None:
+        """Tells each witness whose minute is over. Raises Refused where the store does not answer."""
+        border = self._ports.border
+        if not border.current.revision:
+            return
+        for witness in witnesses_of(border.region, may_witness(border.current.state().members)):
+            now = self._ports.clock.now()
+            if await self._ports.store.read(lambda tx, each=witness, at=now: is_due(tx, each, at)):  # type: ignore[misc]
+                await self._tell(witness, now)
+
+    async def _tell(self, witness: str, now: datetime) -> None:
+        told = await self._ports.store.write(lambda tx: self._statement(tx, witness, now))
+        if told is None:
+            return
+        region = self._ports.border.region
+        outgoing = OutgoingEnvelope(
+            envelope_id=f"{region}/witness/{told.message.head.sequence}>{witness}",
+            destination=witness,
+            kind=EnvelopeKind.ENVELOPE_KIND_WITNESS,
+            payload=told.message.SerializeToString(),
+            subject=f"{region}/witness",
+            operator="",
+            lifetime=_LIFETIME,
+        )
+        try:
+            answer = WitnessAnswer.FromString(await self._asker.ask(outgoing, ANSWER_SECONDS, _NO_TRACE, attempts=1))
+        except (Refused, DecodeError) as error:
+            _log.info("the witness %s was not told the audit head: %s", witness, error)
+            return
+        await self._ports.store.write(lambda tx: self._heard(tx, told, answer))
+
+    def _statement(self, tx: Transaction, witness: str, now: datetime) -> _Statement | None:
+        """Claims the witness for this minute, and makes what it is told."""
+        before = rows.claim(tx, witness, now)
+        if before is None:
+            return None
+        head = audit.head(tx)
+        known = audit.head_at(tx, before.head.sequence)
+        erased = erased_after_number(tx, before.erased, IDS_AT_ONCE)
+        signature = self._ports.border.signer.sign(AUDIT_HEAD, head.signed_bytes())
+        message = WitnessStatement(
+            head=AuditHead(sequence=head.sequence, hash=head.hash, signature=signature),
+            known=AuditHead(sequence=known.sequence, hash=known.hash) if known is not None else None,
+            destroyed_key_ids=[each.key_id for each in erased],
+            heard=before.heard,
+        )
+        return _Statement(before, erased, message)
+
+    def _heard(self, tx: Transaction, told: _Statement, answer: WitnessAnswer) -> None:
+        """Keeps what a witness says, if it is signed; destroys keys that have come back."""
+        before, border, now = told.before, self._ports.border, self._ports.clock.now()
+        head, time = Head(answer.kept.sequence, answer.kept.hash), from_timestamp(answer.time)
+        is_own = border.keys.verify(border.region, AUDIT_HEAD, head.signed_bytes(), answer.kept.signature)
+        signed = witnessed_bytes(border.region, head, time)
+        if not is_own or not border.keys.verify(before.witness, WITNESSED_HEAD, signed, answer.signature):
+            _log.error("the witness %s answers with a head that is not signed by both regions", before.witness)
+            return
+        if answer.contradicted and not before.contradicted:
+            self._alarm(tx, before.witness, head, now)
+        self._ports.destroy_again(tx, list(answer.destroyed_key_ids), now)
+        # A witness that was set up anew holds less than it has told before: everything is told to it again.
+        lost = answer.held < before.heard
+        acknowledged = told.erased[-1].sequence if told.erased else before.erased
+        rows.update(
+            tx,
+            replace(
+                before,
+                head=head,
+                told=time,
+                signature=answer.signature,
+                contradicted=answer.contradicted,
+                erased=0 if lost else acknowledged,
+                heard=0 if lost else before.heard + len(answer.destroyed_key_ids),
+            ),
+        )
+
+    def _alarm(self, tx: Transaction, witness: str, kept: Head, now: datetime) -> None:
+        subject = f"region/{self._ports.border.region}"
+        detail = f"the witness keeps row {kept.sequence} {kept.hash.hex()}"
+        audit.append(
+            tx, now=now, actor=f"region/{witness}", action="AUDIT_HEAD_CONTRADICTED", subject=subject, detail=detail
+        )
+        _log.error("the audit chain of this region contradicts what its witness %s keeps: %s", witness, detail)
+
+
+def is_due(tx: Transaction, witness: str, now: datetime) -> bool:
+    """Whether a witness is to be told; cheap, and without a claim.
+
+    One that was told of an empty chain hears of its first rows at once: until then nobody could say that they were
+    rewritten.
+    """
+    known = next((row for row in rows.known_witnesses(tx) if row.witness == witness), None)
+    if known is None or known.asked <= now - rows.INTERVAL or known.asked > now:
+        return True
+    keeps_nothing = known.told > _NEVER and not known.head.sequence and known.asked <= now - rows.AGAIN
+    return keeps_nothing and audit.head(tx).sequence > 0

@@ -1,0 +1,27 @@
+"""Heads that other regions tell this one as their witness."""
+
+from datetime import datetime
+
+from gateway.api.region.v1.witnessing_pb2 import WitnessStatement
+from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, EnvelopeKind, Outcome
+from gateway.relay.border import Border, Kinds, Query
+from gateway.relay.envelopes import Answer
+from gateway.store.port import Transaction
+from region_node.node.payloads import received
+from region_node.node.witnessing.witness import keep
+
+
+class WitnessEnvelopes:
+    """The kind of envelope that tells a head."""
+
+    def __init__(self, border: Border) -> None:
+        self._border = border
+
+    def kinds(self) -> Kinds:
+        """How it is answered here. It comes once a minute for ever, and the head itself is kept: no audit row."""
+        return {EnvelopeKind.ENVELOPE_KIND_WITNESS: Query(self._told, is_noted=False)}
+
+    def _told(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
+        statement = received(WitnessStatement, content.payload)
+        answer = keep(tx, self._border, content.origin, statement, now)
+        return Answer(Outcome.OUTCOME_ACCEPTED, result=answer.SerializeToString())

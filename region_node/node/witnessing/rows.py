@@ -1,0 +1,99 @@
+"""This region's witnesses, as stored: whom a process tells the head, and what each has said last."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from gateway.auditing.audit import GENESIS, Head
+from gateway.store.port import Transaction
+from gateway.time.clock import from_microseconds, to_microseconds
+
+INTERVAL = timedelta(seconds=60)  # between two statements of a region to one witness (guarantee G10)
+AGAIN = timedelta(seconds=1)  # between those to a witness that answers and keeps no row yet
+_COLUMNS = "witness, asked, sequence, hash, told, signature, contradicted, erased, heard"
+
+
+@dataclass(frozen=True)
+class WitnessRow:
+    """One witness."""
+
+    witness: str
+    asked: datetime
+    head: Head
+    """What it keeps of this region's chain."""
+    told: datetime
+    """When that was told, by its clock."""
+    signature: bytes
+    """Of the witness, over whose head, `told` and the head."""
+    contradicted: bool
+    """It says that this region's chain contradicts what it keeps."""
+    erased: int
+    """The number of the last destroyed key that it has acknowledged, as this region counts them."""
+    heard: int
+    """The number of the last destroyed key that it has told, as the witness counts them."""
+
+
+def claim(tx: Transaction, witness: str, now: datetime) -> WitnessRow | None:
+    """Takes it on this process to tell a witness; None where a process has done so within the last interval.
+
+    Also after a clock was stepped back: an instant that is to come counts as none. Of one that keeps no row yet the
+    interval is AGAIN.
+    """
+    claimed = tx.execute(
+        "INSERT INTO witnesses (witness, asked, sequence, hash, told, signature, contradicted, erased, heard)"
+        " VALUES (:witness, :now, 0, :genesis, 0, :genesis, 0, 0, 0)"
+        " ON CONFLICT (witness) DO UPDATE SET asked = excluded.asked"
+        " WHERE witnesses.asked <= :before OR witnesses.asked > :now"
+        " OR (witnesses.told > 0 AND witnesses.sequence = 0 AND witnesses.asked <= :again)",
+        witness=witness,
+        now=to_microseconds(now),
+        before=to_microseconds(now - INTERVAL),
+        again=to_microseconds(now - AGAIN),
+        genesis=GENESIS,
+    )
+    if not claimed:
+        return None
+    return tx.first(_row, f"SELECT {_COLUMNS} FROM witnesses WHERE witness = :witness", witness=witness)  # noqa: S608
+
+
+def known_witnesses(tx: Transaction) -> list[WitnessRow]:
+    """All that were ever told, by id."""
+    return tx.all(_row, f"SELECT {_COLUMNS} FROM witnesses ORDER BY witness")  # noqa: S608
+
+
+def update(tx: Transaction, row: WitnessRow) -> None:
+    """Keeps what a witness has said."""
+    tx.execute(
+        "UPDATE witnesses SET sequence = :sequence, hash = :hash, told = :told, signature = :signature,"
+        " contradicted = :contradicted, erased = :erased, heard = :heard WHERE witness = :witness",
+        witness=row.witness,
+        sequence=row.head.sequence,
+        hash=row.head.hash,
+        told=to_microseconds(row.told),
+        signature=row.signature,
+        contradicted=int(row.contradicted),
+        erased=row.erased,
+        heard=row.heard,
+    )
+
+
+def _row(
+    witness: str,
+    asked: int,
+    sequence: int,
+    digest: bytes,
+    told: int,
+    signature: bytes,
+    contradicted: int,
+    erased: int,
+    heard: int,
+) -> WitnessRow:
+    return WitnessRow(
+        witness,
+        from_microseconds(asked),
+        Head(sequence, digest),
+        from_microseconds(told),
+        signature,
+        bool(contradicted),
+        erased,
+        heard,
+    )

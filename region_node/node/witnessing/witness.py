@@ -1,0 +1,176 @@
+"""What a witness does: keeps the furthest head of another region's chain, and which keys that region has destroyed."""
+
+import logging
+from collections.abc import Sequence
+from datetime import datetime
+
+from gateway.api.federation.v1.federation_pb2 import AuditHead
+from gateway.api.region.v1.audit_service_pb2 import WitnessedHead
+from gateway.api.region.v1.witnessing_pb2 import WitnessAnswer, WitnessStatement
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.auditing import audit
+from gateway.auditing.audit import GENESIS, Head
+from gateway.auditing.audit_heads import Continuation, KeptHead, continuation
+from gateway.errors import Refused
+from gateway.relay.border import Border
+from gateway.security.signing import AUDIT_HEAD, WITNESSED_HEAD
+from gateway.store.port import Transaction
+from gateway.time.clock import from_microseconds, to_microseconds, to_timestamp
+
+IDS_AT_ONCE = 1000  # destroyed keys in one statement or answer: far below what an envelope holds
+_ID_LENGTH = 64
+_LARGEST = 2**63 - 1
+_log = logging.getLogger(__name__)
+
+
+def keep(tx: Transaction, border: Border, region: str, statement: WitnessStatement, now: datetime) -> WitnessAnswer:
+    """Keeps what a region tells of its chain, unless it contradicts what is kept, and answers with what is kept then.
+
+    A contradiction is one row in this region's own chain and an error in the log, where it is the first since the
+    head was kept. A statement without a head only asks. Raises Refused with ENVELOPE_INVALID for what that region has
+    not signed.
+    """
+    before, was_contradicted = _kept(tx, region)
+    if not statement.HasField("head"):
+        return _answer(tx, border, region, before, statement.heard, contradicted=was_contradicted)
+    told = _verified(border, region, statement, now)
+    contradicted = before is not None and (
+        continuation(before, told) is Continuation.CONTRADICTING or _differs(before, statement.known)
+    )
+    kept = told if before is None or (told.head.sequence > before.head.sequence and not contradicted) else before
+    _store(tx, region, kept, contradicted=contradicted or was_contradicted)
+    if contradicted and not was_contradicted and before is not None:
+        _alarm(tx, region, before, told, now)
+    _keep_erasures(tx, region, statement.destroyed_key_ids)
+    return _answer(tx, border, region, kept, statement.heard, contradicted=contradicted or was_contradicted)
+
+
+def _answer(
+    tx: Transaction, border: Border, region: str, kept: KeptHead | None, heard: int, *, contradicted: bool
+) -> WitnessAnswer:
+    answer = WitnessAnswer(
+        contradicted=contradicted,
+        destroyed_key_ids=_erasures(tx, region, min(heard, _LARGEST)),
+        held=_held(tx, region),
+    )
+    if kept is not None:
+        answer.kept.CopyFrom(_message(kept))
+        answer.time.CopyFrom(to_timestamp(kept.time))
+        answer.signature = border.signer.sign(WITNESSED_HEAD, witnessed_bytes(region, kept.head, kept.time))
+    return answer
+
+
+def witnessed_bytes(region: str, head: Head, time: datetime) -> bytes:
+    """What a witness signs: whose head, when it was told (microseconds in 8 bytes big-endian), and the head."""
+    return region.encode() + b"\0" + to_microseconds(time).to_bytes(8, "big") + head.signed_bytes()
+
+
+def witnessed_heads(tx: Transaction) -> list[WitnessedHead]:
+    """All that this region keeps as a witness, by region."""
+    return tx.all(
+        _witnessed, "SELECT region, sequence, hash, signature, told, contradicted FROM witnessed_heads ORDER BY region"
+    )
+
+
+def _verified(border: Border, region: str, statement: WitnessStatement, now: datetime) -> KeptHead:
+    told = statement.head
+    if len(told.hash) != len(GENESIS) or max(told.sequence, statement.known.sequence, statement.heard) > _LARGEST:
+        raise _invalid("not a sequence number with a SHA-256 hash")
+    if len(statement.destroyed_key_ids) > IDS_AT_ONCE or any(
+        not 0 < len(key_id) <= _ID_LENGTH or "\0" in key_id for key_id in statement.destroyed_key_ids
+    ):
+        raise _invalid("more ids of keys than fit, or none of an id's form")
+    head = Head(told.sequence, told.hash)
+    if not border.keys.verify(region, AUDIT_HEAD, head.signed_bytes(), told.signature):
+        raise _invalid("the audit head is not signed by the region")
+    return KeptHead(head, told.signature, now)
+
+
+def _invalid(problem: str) -> Refused:
+    return Refused(Reason.REASON_ENVELOPE_INVALID, problem=problem)
+
+
+def _differs(before: KeptHead, known: AuditHead) -> bool:
+    """Whether the chain has another row now where it had the one that is kept: it was rewritten and grew again."""
+    return 0 < known.sequence == before.head.sequence and known.hash != before.head.hash
+
+
+def _alarm(tx: Transaction, region: str, before: KeptHead, told: KeptHead, now: datetime) -> None:
+    detail = (
+        f"row {told.head.sequence} {told.head.hash.hex()} does not continue"
+        f" row {before.head.sequence} {before.head.hash.hex()}, kept since {before.time:%Y-%m-%dT%H:%M:%SZ}"
+    )
+    subject = f"region/{region}"
+    audit.append(tx, now=now, actor=subject, action="AUDIT_HEAD_CONTRADICTED", subject=subject, detail=detail)
+    _log.error("the audit chain of %s contradicts what this region keeps as its witness: %s", region, detail)
+
+
+def _kept(tx: Transaction, region: str) -> tuple[KeptHead | None, bool]:
+    found = tx.first(
+        _kept_row,
+        "SELECT sequence, hash, signature, told, contradicted FROM witnessed_heads WHERE region = :region",
+        region=region,
+    )
+    return found or (None, False)
+
+
+def _store(tx: Transaction, region: str, kept: KeptHead, *, contradicted: bool) -> None:
+    tx.execute(
+        "INSERT INTO witnessed_heads (region, sequence, hash, signature, told, contradicted)"
+        " VALUES (:region, :sequence, :hash, :signature, :told, :contradicted)"
+        " ON CONFLICT (region) DO UPDATE SET sequence = excluded.sequence, hash = excluded.hash,"
+        " signature = excluded.signature, told = excluded.told, contradicted = excluded.contradicted",
+        region=region,
+        sequence=kept.head.sequence,
+        hash=kept.head.hash,
+        signature=kept.signature,
+        told=to_microseconds(kept.time),
+        contradicted=int(contradicted),
+    )
+
+
+def _keep_erasures(tx: Transaction, region: str, key_ids: Sequence[str]) -> None:
+    for key_id in key_ids:
+        tx.execute(
+            "INSERT INTO witnessed_erasures (region, number, key_id)"
+            " SELECT :region, COALESCE(MAX(number), 0) + 1, :key_id FROM witnessed_erasures WHERE region = :region"
+            " ON CONFLICT (region, key_id) DO NOTHING",
+            region=region,
+            key_id=key_id,
+        )
+
+
+def _erasures(tx: Transaction, region: str, after: int) -> list[str]:
+    return tx.all(
+        str,
+        "SELECT key_id FROM witnessed_erasures WHERE region = :region AND number > :after ORDER BY number LIMIT :limit",
+        region=region,
+        after=after,
+        limit=IDS_AT_ONCE,
+    )
+
+
+def _held(tx: Transaction, region: str) -> int:
+    return (
+        tx.first(int, "SELECT COALESCE(MAX(number), 0) FROM witnessed_erasures WHERE region = :region", region=region)
+        or 0
+    )
+
+
+def _kept_row(sequence: int, digest: bytes, signature: bytes, told: int, contradicted: int) -> tuple[KeptHead, bool]:
+    return KeptHead(Head(sequence, digest), signature, from_microseconds(told)), bool(contradicted)
+
+
+def _witnessed(
+    region: str, sequence: int, digest: bytes, signature: bytes, told: int, contradicted: int
+) -> WitnessedHead:
+    return WitnessedHead(
+        region=region,
+        head=AuditHead(sequence=sequence, hash=digest, signature=signature),
+        time=to_timestamp(from_microseconds(told)),
+        contradicted=bool(contradicted),
+    )
+
+
+def _message(kept: KeptHead) -> AuditHead:
+    return AuditHead(sequence=kept.head.sequence, hash=kept.head.hash, signature=kept.signature)

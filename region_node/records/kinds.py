@@ -1,0 +1,182 @@
+"""The ports by which a kind of record registers: erasure, legal holds and retention work on every kind alike by them.
+
+Each port defaults to doing nothing, so a kind names only what concerns it.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TypeAlias
+
+from gateway.api.federation.v1.configuration_pb2 import DataClass
+from gateway.store.port import Transaction
+from gateway.store.timers import set_timer
+from gateway.wording.masking import masked_number, prints_masked
+from region_node.node.context import RegionContext
+from region_node.records.purging.port import Purger
+
+
+@dataclass(frozen=True)
+class Customer:
+    """A customer of this region, and all by which a record may name one."""
+
+    customer_id: str
+    numbers: Sequence[str] = field(repr=False)
+    """Of all lines, E.164, also of lines that have ended."""
+    lines: Sequence[str]
+    """The ids of the lines."""
+    accounts: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Elsewhere:
+    """A record, by its id, that another region keeps."""
+
+    region: str
+    record_id: str
+    traceparent: str = ""
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A record of a customer of this region."""
+
+    record_id: str
+    subjects: Sequence[str]
+    """The subjects whose keys are destroyed with the customer. Empty for a record that is destroyed once it ends."""
+    regions: Sequence[str] = ()
+    """The regions that keep something of it; this one may be among them. A legal hold is told to them."""
+    traceparent: str = ""
+    is_told: bool = True
+    """Whether the erasure of the record is told to these regions, besides the standing of the customer."""
+
+
+@dataclass(frozen=True)
+class AboutNumber:
+    """A record about a number, and the region that was its home when the record was made; empty where none is kept."""
+
+    record_id: str
+    home: str = ""
+
+
+@prints_masked(number=masked_number)
+@dataclass(frozen=True)
+class Ended:
+    """A record that has ended, with all records that are destroyed together with it."""
+
+    record_ids: Sequence[str]
+    subjects: Sequence[str]
+    number: str
+    case: str
+    """The id of the record to which all of them belong. The envelopes about all of them are forgotten by it."""
+    home: str = ""
+    """The home region of the number when the record was made."""
+
+
+@prints_masked(number=masked_number)
+@dataclass(frozen=True)
+class ToErase:
+    """What the word of another region destroys of a record."""
+
+    subjects: Sequence[str] = ()
+    index: str = ""
+    """The index of the number whose data is destroyed as well; empty to keep that."""
+    elsewhere: Sequence[Elsewhere] = ()
+    """Regions that keep something of the record and of which the home region does not know."""
+    number: str = ""
+    """Set where the home region has to say by itself that the customer of this number was erased."""
+    home: str = ""
+    """The home region of that number when the record was made."""
+    remove: Callable[[Transaction], None] | None = None
+    """Removes rows before the keys are destroyed."""
+
+
+Forget: TypeAlias = Callable[[Transaction, str], None]
+"""Removes what is stored beside sealed content, of a subject by the text after its first slash."""
+
+
+@dataclass(frozen=True)
+class ErasurePort:
+    """What erasing customers asks of a kind."""
+
+    require_erasable: Callable[[Transaction, RegionContext, Customer], None] = lambda tx, context, customer: None
+    """Raises Refused while a record stands against erasing the customer."""
+    kept_of: Callable[[Transaction, Customer], Sequence[Kept]] = lambda tx, customer: ()
+    forget: Mapping[str, Forget] = field(default_factory=dict)
+    """By the first word of the subject whose key is destroyed, as `customer`, `number`, or a word of the kind."""
+    told: Callable[[Transaction, RegionContext, str, str], ToErase | None] = lambda tx, context, origin, record_id: None
+    """What the region `origin` may have destroyed of a record; None for no such record. Raises Refused."""
+    about: Callable[[Transaction, str], Sequence[AboutNumber]] = lambda tx, number: ()
+    """The records about a number of another region's customer, E.164, that are destroyed once they have ended."""
+    ended: Callable[[Transaction, str], Ended | None] = lambda tx, record_id: None
+    """None for a record that is open, gone, or unreadable."""
+    case: Callable[[Transaction, str], Sequence[str]] = lambda tx, record_id: ()
+    """The ids of the records that belong to a case."""
+    is_of_another: Callable[[Transaction, str, str], bool] = lambda tx, index, home: False
+    """Whether a record hangs on the number with an index whose customer is not one of the region `home`."""
+
+
+@dataclass(frozen=True)
+class HoldPort:
+    """What legal holds of other regions ask of a kind."""
+
+    held: str = ""
+    """Selects of the table `held` (subject, origin), each subject that is here, and the index of its number."""
+    may_hold: Callable[[Transaction, RegionContext, str, str], bool | None] = lambda tx, context, origin, record_id: (
+        None
+    )
+    """Whether the region `origin` may hold a record; None for no such record."""
+    elsewhere: Callable[[Transaction, RegionContext, str, str], Sequence[Elsewhere]] = (
+        lambda tx, context, origin, record_id: ()
+    )
+    """The regions, besides `origin`, to which this one passes on a hold of a record."""
+    early: str = ""
+    """The beginning of the ids of which a hold may arrive before the record; empty for none."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """Where records stand that envelopes and requests name by their ids."""
+
+    name: str
+    key: str
+    """The column of the id."""
+    index: str
+    """The column of the index of the number."""
+
+
+@dataclass(frozen=True)
+class RetentionPort:
+    """What the nightly purge asks of a kind."""
+
+    purgers: Mapping[DataClass.ValueType, Purger] = field(default_factory=dict)
+    """By class, in the order in which they run."""
+    table: Table | None = None
+    is_open: Callable[[Transaction, str], bool] = lambda tx, record_id: False
+    """Whether a record of the kind, by its id, can still change."""
+
+
+@dataclass(frozen=True)
+class RecordKind:
+    """A kind of record. `name` is one word, and is stored with timers: it never changes."""
+
+    name: str
+    erasure: ErasurePort = field(default_factory=ErasurePort)
+    holds: HoldPort = field(default_factory=HoldPort)
+    retention: RetentionPort = field(default_factory=RetentionPort)
+
+    @property
+    def ended_timer(self) -> str:
+        """The kind of timer by which a record that has ended is looked at."""
+        return ended_timer(self.name)
+
+
+def ended_timer(kind: str) -> str:
+    """As `RecordKind.ended_timer`, for the kind itself, whose rows set it."""
+    return f"{kind}-ended"
+
+
+def look_at_ended(tx: Transaction, kind: str, record_id: str, now: datetime) -> None:
+    """Has a record about a customer who was erased destroyed, if it has ended."""
+    timer = ended_timer(kind)
+    set_timer(tx, f"{timer}/{record_id}", kind=timer, subject=record_id, due=now)

@@ -1,0 +1,148 @@
+"""Lists of what regions work on, newest first: of sealed rows that have a state, a number, and a date of creation.
+
+A page looks at so many rows and no more, whatever is asked for: everything else of the region waits meanwhile. Where
+these are used up, the page has what was found so far, and the next one goes on from there.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Generic, TypeVar
+
+from gateway.rpc.pages import dated_key
+from gateway.store.port import Transaction, Value
+from gateway.time.clock import from_microseconds, to_microseconds
+from region_node.node.subjects import number_index
+from region_node.records.readable import readable_page
+
+T = TypeVar("T")
+SCANNED = 2_000
+"""Rows that a page looks at: a few milliseconds."""
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A row as it is stored; `created` in microseconds."""
+
+    name: str
+    created: int
+    traceparent: str
+    body: bytes = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Page(Generic[T]):
+    """A page of a list, and the key of the place after which the next one begins; empty after the last one."""
+
+    items: list[T]
+    following: str
+
+
+@dataclass(frozen=True)
+class _Place:
+    created: int
+    name: str
+
+    def key(self) -> str:
+        return dated_key(from_microseconds(self.created), self.name)
+
+
+class Selection:
+    """Which rows of a table are listed."""
+
+    def __init__(self, table: str, key: str, *, shown: str, dated: str = "create_time") -> None:
+        """`key` is the column of what rows are called by, `dated` that of their date; both are indexed in this order.
+
+        `shown` is a condition in SQL that holds of all that is listed.
+        """
+        self._table = table
+        self._key = key
+        self._dated = dated
+        self._conditions = [shown]
+        self._indexed = ""
+        self._parameters: dict[str, Value] = {}
+
+    def only(self, condition: str, **parameters: Value) -> None:
+        """Only those of which a condition in SQL holds."""
+        self._conditions.append(condition)
+        self._parameters |= parameters
+
+    def by(self, condition: str, **parameters: Value) -> None:
+        """As `only`, of a column that has an index with the date: a page looks at no others. The first one counts."""
+        self._indexed = self._indexed or condition
+        self.only(condition, **parameters)
+
+    def in_states(self, states: Sequence[int]) -> None:
+        """Only those in one of these states; no states restrict nothing."""
+        if states:
+            names = [f"state{index}" for index, _ in enumerate(states)]
+            condition = f"state IN ({', '.join(':' + name for name in names)})"
+            self.only(condition, **dict(zip(names, states, strict=True)))
+
+    def of_number(self, tx: Transaction, number: str) -> None:
+        """Only those of a number; none restricts nothing."""
+        if number:
+            self.by("number_index = :number_index AND number_index <> ''", number_index=number_index(tx, number))
+
+    def due_before(self, instant: datetime | None) -> None:
+        """Only those that are due before an instant; none restricts nothing."""
+        if instant is not None:
+            self.only("due < :due_before", due_before=to_microseconds(instant))
+
+    def page(
+        self,
+        tx: Transaction,
+        opened: Callable[[Sequence[Stored]], Sequence[T | None]],
+        before: tuple[int, str] | None,
+        limit: int,
+    ) -> Page[T]:
+        """The first `limit` that can be read, older than `before` (date in microseconds, name)."""
+        end = self._end(tx, before)
+
+        def rows_after(last: Stored | None) -> list[Stored]:
+            return self._rows(tx, (last.created, last.name) if last is not None else before, end, limit + 1)
+
+        def with_places(rows: Sequence[Stored]) -> list[tuple[_Place, T] | None]:
+            found = zip(rows, opened(rows), strict=True)
+            return [None if each is None else (_Place(row.created, row.name), each) for row, each in found]
+
+        read = readable_page(rows_after, with_places, limit + 1)
+        if len(read) > limit:
+            end = read[limit - 1][0]
+        return Page([each for _, each in read[:limit]], end.key() if end is not None else "")
+
+    def _end(self, tx: Transaction, before: tuple[int, str] | None) -> _Place | None:
+        """The last row that a page looks at; None where that is the last one that there is."""
+        where, place = self._older(before)
+        conditions = " AND ".join(each for each in (self._indexed, where) if each) or "1 = 1"
+        known = {name: each for name, each in self._parameters.items() if f":{name}" in self._indexed}
+        return tx.first(
+            _Place,
+            f"SELECT {self._dated}, {self._key} FROM {self._table} WHERE {conditions}"  # noqa: S608 - names and conditions of modules
+            f" ORDER BY {self._dated} DESC, {self._key} DESC LIMIT 1 OFFSET :skipped",
+            skipped=SCANNED - 1,
+            **known,
+            **place,
+        )
+
+    def _rows(self, tx: Transaction, before: tuple[int, str] | None, end: _Place | None, limit: int) -> list[Stored]:
+        older, place = self._older(before)
+        conditions = [*self._conditions, *([older] if older else [])]
+        if end is not None:
+            conditions.append(f"{self._dated} >= :end AND ({self._dated} > :end OR {self._key} >= :end_name)")
+            place |= {"end": end.created, "end_name": end.name}
+        return tx.all(
+            Stored,
+            f"SELECT {self._key}, {self._dated}, traceparent, body FROM {self._table}"  # noqa: S608 - names and conditions of modules
+            f" WHERE {' AND '.join(conditions)} ORDER BY {self._dated} DESC, {self._key} DESC LIMIT :limit",
+            limit=limit,
+            **self._parameters,
+            **place,
+        )
+
+    def _older(self, before: tuple[int, str] | None) -> tuple[str, dict[str, Value]]:
+        if before is None:
+            return "", {}
+        # The first part is what an index is entered by.
+        condition = f"{self._dated} <= :date AND ({self._dated} < :date OR {self._key} < :name)"
+        return condition, {"date": before[0], "name": before[1]}

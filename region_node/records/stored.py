@@ -1,0 +1,178 @@
+"""How a kind of records is stored: a table of sealed messages by their ids, and a table of the events of their changes.
+
+What a kind adds to it are the columns by which its records are found, and what follows when one is stored.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from google.protobuf.message import Message
+
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.errors import Refused
+from gateway.rpc.pages import sequence_after
+from gateway.store import vault
+from gateway.store.port import Transaction, Value
+from region_node.records.listing import Page, Selection, Stored
+
+M = TypeVar("M", bound=Message)
+R = TypeVar("R")
+
+
+@dataclass(frozen=True)
+class Records(Generic[M, R]):
+    """The records of one kind: `table` holds `message` sealed in its column `body`, which is the place of the seal too.
+
+    `key` is the column of the id, `dated` that of the date of creation.
+    """
+
+    table: str
+    key: str
+    dated: str
+    message: type[M]
+    row: Callable[[M, str], R]
+    """What is read of a message and the trace to which all its envelopes belong."""
+    subject: Callable[[str], str]
+    """Under whose key the record with an id is sealed."""
+    not_found: Callable[[str], Refused]
+
+    def find(self, tx: Transaction, name: str) -> R | None:
+        """The record with an id; None also where it was made unreadable."""
+        stored = self._stored(tx, name)
+        message = self._message(tx, stored)
+        return None if stored is None or message is None else self.row(message, stored.traceparent)
+
+    def read(self, tx: Transaction, name: str) -> M | None:
+        """The message of the record with an id; None also where it was made unreadable."""
+        return self._message(tx, self._stored(tx, name))
+
+    def text(self, tx: Transaction, name: str, column: str) -> str | None:
+        """A column of the record with an id, also of one that was made unreadable; None where there is no record."""
+        sql = f"SELECT {column} FROM {self.table} WHERE {self.key} = :name"  # noqa: S608 - names of modules
+        return tx.first(str, sql, name=name)
+
+    def is_known(self, tx: Transaction, name: str) -> bool:
+        """Whether there is a record with an id, also one that was made unreadable."""
+        return self.text(tx, name, self.key) is not None
+
+    def require(self, tx: Transaction, name: str) -> R:
+        """The record with an id. Raises Refused as `not_found` says."""
+        row = self.find(tx, name)
+        if row is None:
+            raise self.not_found(name)
+        return row
+
+    def insert(self, tx: Transaction, name: str, message: M, columns: Mapping[str, Value]) -> None:
+        """Adds a record with its columns."""
+        (row,) = self._rows(tx, [(name, message, columns)])
+        tx.execute(_insert(self.table, row), **row)
+
+    def insert_all(self, tx: Transaction, new: Sequence[tuple[str, M, Mapping[str, Value]]]) -> None:
+        """Adds records, of which each has the same columns."""
+        rows = self._rows(tx, new)
+        tx.execute_many(_insert(self.table, rows[0]), rows)
+
+    def update(self, tx: Transaction, name: str, message: M, columns: Mapping[str, Value]) -> None:
+        """Stores a changed record, with those of its columns that change."""
+        body = vault.seal(tx, self.subject(name), self.table, message.SerializeToString())
+        changed = ", ".join(f"{each} = :{each}" for each in (*columns, "body"))
+        sql = f"UPDATE {self.table} SET {changed} WHERE {self.key} = :{self.key}"  # noqa: S608 - names of modules
+        tx.execute(sql, **{self.key: name, **columns, "body": body})
+
+    def listed(self, shown: str) -> Selection:
+        """All of which a condition in SQL holds, to be restricted further."""
+        return Selection(self.table, self.key, dated=self.dated, shown=shown)
+
+    def page(self, tx: Transaction, listed: Selection, before: tuple[int, str] | None, limit: int) -> Page[M]:
+        """At most `limit` of what is listed, the newest first, older than `before` (date in microseconds, id)."""
+        return listed.page(tx, lambda stored: self._messages(tx, stored), before, limit)
+
+    def sealing(self, name: str, content: bytes) -> vault.Sealing:
+        """The body of the record with an id, sealed or to be sealed."""
+        return vault.Sealing(self.subject(name), self.table, content)
+
+    def _stored(self, tx: Transaction, name: str) -> Stored | None:
+        columns = f"{self.key}, {self.dated}, traceparent, body"
+        sql = f"SELECT {columns} FROM {self.table} WHERE {self.key} = :name"  # noqa: S608 - names of modules
+        return tx.first(Stored, sql, name=name)
+
+    def _message(self, tx: Transaction, stored: Stored | None) -> M | None:
+        return None if stored is None else self._messages(tx, [stored])[0]
+
+    def _rows(
+        self, tx: Transaction, new: Sequence[tuple[str, M, Mapping[str, Value]]]
+    ) -> Sequence[Mapping[str, Value]]:
+        sealed = vault.seal_many(tx, [self.sealing(name, each.SerializeToString()) for name, each, _ in new])
+        return [{self.key: name, **columns, "body": body} for (name, _, columns), body in zip(new, sealed, strict=True)]
+
+    def _messages(self, tx: Transaction, stored: Sequence[Stored]) -> list[M | None]:
+        bodies = vault.open_many(tx, [self.sealing(each.name, each.body) for each in stored])
+        return [None if body is None else self.message.FromString(body) for body in bodies]
+
+
+@dataclass(frozen=True)
+class Event:
+    """One change of a record, and its place among all changes of the kind."""
+
+    sequence: int
+    name: str
+
+
+@dataclass(frozen=True)
+class Events:
+    """The changes of one kind in the order of commits: `key` is the column of the record's id."""
+
+    table: str
+    key: str
+
+    def note(self, tx: Transaction, name: str, columns: Mapping[str, Value]) -> None:
+        """Adds a change of the record with an id."""
+        values = {self.key: name, **columns}
+        names, places = ", ".join(values), ", ".join(f":{each}" for each in values)
+        tx.execute(
+            f"INSERT INTO {self.table} (sequence, {names})"  # noqa: S608 - names of modules
+            f" SELECT COALESCE(MAX(sequence), 0) + 1, {places} FROM {self.table}",
+            **values,
+        )
+
+    def note_all(self, tx: Transaction, changes: Sequence[tuple[str, Mapping[str, Value]]]) -> None:
+        """Adds changes, of which each has the same columns."""
+        first = self.last(tx) + 1
+        rows = [{"sequence": place, self.key: name, **columns} for place, (name, columns) in enumerate(changes, first)]
+        tx.execute_many(_insert(self.table, rows[0]), rows)
+
+    def last(self, tx: Transaction) -> int:
+        """The sequence number of the last event; 0 before the first."""
+        return tx.first(int, f"SELECT COALESCE(MAX(sequence), 0) FROM {self.table}") or 0  # noqa: S608
+
+    def first(self, tx: Transaction) -> int:
+        """The sequence number of the oldest event that is kept; 0 before the first."""
+        return tx.first(int, f"SELECT COALESCE(MIN(sequence), 0) FROM {self.table}") or 0  # noqa: S608
+
+    def resumed_after(self, tx: Transaction, key: str) -> int:
+        """The sequence number in the key of a token, after which a stream of events resumes.
+
+        Raises Refused with TOKEN_INVALID for what no stream has told, and TOKEN_EXPIRED where events after it are gone.
+        """
+        sequence = sequence_after(key, self.last(tx))
+        if sequence + 1 < self.first(tx):
+            raise Refused(Reason.REASON_TOKEN_EXPIRED)
+        return sequence
+
+    def after(self, tx: Transaction, sequence: int, name: str, limit: int) -> list[Event]:
+        """At most `limit` events after a sequence number, in order: of one record, or of all for an empty id."""
+        only = f" AND {self.key} = :name" if name else ""
+        return tx.all(
+            Event,
+            f"SELECT sequence, {self.key} FROM {self.table} WHERE sequence > :after{only}"  # noqa: S608
+            " ORDER BY sequence LIMIT :limit",
+            after=sequence,
+            limit=limit,
+            **({"name": name} if name else {}),
+        )
+
+
+def _insert(table: str, row: Mapping[str, Value]) -> str:
+    """The statement that adds such a row; its columns are named by modules."""
+    return f"INSERT INTO {table} ({', '.join(row)}) VALUES ({', '.join(f':{each}' for each in row)})"  # noqa: S608

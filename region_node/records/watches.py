@@ -1,0 +1,113 @@
+"""What is read for those who watch: once for all of them, however many they are."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Hashable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Generic, TypeVar
+
+from gateway.store.port import Store, Transaction
+from region_node.records.stored import Events
+from region_node.requests.changes import Changes
+
+P = TypeVar("P")
+T = TypeVar("T")
+_EVENTS_AT_ONCE = 100
+
+
+class SharedReads(Generic[P]):
+    """What was read since the last change, by the place from which it was read."""
+
+    def __init__(self, store: Store, changes: Changes, read: Callable[[Transaction, int], P]) -> None:
+        self._store = store
+        self._changes = changes
+        self._read = read
+        self._round = changes.round
+        self._reads: dict[Hashable, asyncio.Task[P]] = {}
+
+    async def after(self, sequence: int) -> P:
+        """What `read` gives for a sequence number. Raises Refused as the store does."""
+        if self._round != self._changes.round:
+            self._round = self._changes.round
+            self._reads.clear()
+        reading = self._reads.get(sequence)
+        if reading is None:
+            reading = asyncio.get_running_loop().create_task(self._read_once(sequence))
+            self._reads[sequence] = reading
+            reading.add_done_callback(partial(self._done, sequence))
+        # Whoever asked first may go before the others.
+        return await asyncio.shield(reading)
+
+    async def _read_once(self, sequence: int) -> P:
+        return await self._store.read(lambda tx: self._read(tx, sequence))
+
+    def _done(self, sequence: int, reading: "asyncio.Task[P]") -> None:
+        """What failed is read anew by the next who asks."""
+        if (reading.cancelled() or reading.exception() is not None) and self._reads.get(sequence) is reading:
+            del self._reads[sequence]
+
+
+@dataclass(frozen=True)
+class Change(Generic[T]):
+    """A change of something: what it is called, and how it stands by now; None where nobody may see it."""
+
+    sequence: int
+    name: str
+    now: T | None
+
+
+def changes_after(
+    tx: Transaction, events: Events, sequence: int, name: str, now: Callable[[str], T | None]
+) -> Sequence[Change[T]]:
+    """Some of what happened after a sequence number, of one record or of all for an empty id: each as it is `now`.
+
+    Every event of a record reads the same row: only its last one here tells it.
+    """
+    last = {event.name: event.sequence for event in events.after(tx, sequence, name, _EVENTS_AT_ONCE)}
+    return [Change(each, of, now(of)) for of, each in sorted(last.items(), key=lambda item: item[1])]
+
+
+@dataclass(frozen=True)
+class Feed(Generic[T]):
+    """How the changes of one kind are read."""
+
+    after: Callable[[Transaction, int, str], Sequence[Change[T]]]
+    """Some that follow a sequence number, in order: of one thing by its name, or of all for an empty one."""
+    last: Callable[[Transaction], int]
+    """The sequence number of the last change."""
+
+
+class Follower(Generic[T]):
+    """Gives the changes of one kind to all who watch them."""
+
+    def __init__(self, store: Store, changes: Changes, feed: Feed[T]) -> None:
+        self._store = store
+        self._changes = changes
+        self._feed = feed
+        self._shared = SharedReads(store, changes, lambda tx, sequence: feed.after(tx, sequence, ""))
+
+    async def follow(self, changed: asyncio.Event, sequence: int, name: str = "") -> AsyncIterator[Change[T]]:
+        """The changes after a sequence number, of one thing or of all, until the process stops.
+
+        `changed` is that of the watch. Raises Refused as the store does.
+        """
+        if name:  # what has happened of it so far: after that, it is looked for in what is read for all
+            is_behind = True
+            while is_behind:
+                seen, last = await self._store.read(partial(self._behind, sequence=sequence, name=name))
+                for change in seen:
+                    yield change
+                is_behind, sequence = bool(seen), seen[-1].sequence if seen else last
+        while not self._changes.closed:
+            changed.clear()
+            page = await self._shared.after(sequence)
+            for change in page:
+                sequence = change.sequence
+                if not name or change.name == name:
+                    yield change
+            if not page:
+                await changed.wait()
+
+    def _behind(self, tx: Transaction, sequence: int, name: str) -> tuple[Sequence[Change[T]], int]:
+        seen = self._feed.after(tx, sequence, name)
+        return seen, max(sequence, self._feed.last(tx))

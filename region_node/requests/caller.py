@@ -1,0 +1,111 @@
+"""Who asks something of the origin region, and what it was told the first time."""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime
+
+from gateway.api.types.v1.access_pb2 import Role
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.auditing import audit
+from gateway.errors import Refused
+from gateway.security.identity import Identity
+from gateway.store.port import Transaction
+from region_node.requests.checks import NODE_OPERATOR
+from region_node.requests.rows import RequestKey, RequestSettled, find_request, settle_request
+
+
+@dataclass(frozen=True)
+class Caller:
+    """The operator system that calls, its request id, and the trace of the call."""
+
+    identity: Identity
+    request_id: str
+    traceparent: str
+
+    @property
+    def operator(self) -> str:
+        """The operator's name; that of staff, who call by themselves, is another one."""
+        name = self.identity.name
+        return f"staff/{name}" if self.identity.role == Role.ROLE_STAFF else name
+
+    def key(self, content: bytes) -> RequestKey:
+        """The request's key, with the digest of its normalised content."""
+        return RequestKey(self.operator, self.request_id, hashlib.sha256(content).digest())
+
+    def subject(self, region: str) -> str:
+        """The id of what its request makes in a region: the same request always names the same."""
+        return f"{region}/{self.operator}/{self.request_id}"
+
+    @property
+    def path(self) -> str:
+        """How the audit chain names it."""
+        return self.identity.path
+
+
+@dataclass(frozen=True)
+class OwnNode:
+    """The region's own node, which orders something by itself: its request id is made of what it orders for."""
+
+    region: str
+    request_id: str
+    traceparent: str
+
+    @property
+    def operator(self) -> str:
+        """The operator of such orders."""
+        return NODE_OPERATOR
+
+    @property
+    def path(self) -> str:
+        """How the audit chain names it."""
+        return f"region/{self.region}"
+
+    def subject(self, region: str) -> str:
+        """See Caller."""
+        return f"{region}/{self.operator}/{self.request_id}"
+
+    def key(self, content: bytes) -> RequestKey:
+        """See Caller."""
+        return RequestKey(self.operator, self.request_id, hashlib.sha256(content).digest())
+
+
+Submitter = Caller | OwnNode
+
+
+def done_before(tx: Transaction, key: RequestKey) -> str | None:
+    """The id of what a request is about that was made before; None where it was not.
+
+    Raises Refused as the request was, and with REQUEST_ID_REUSED for other content.
+    """
+    known = find_request(tx, key.caller, key.request_id)
+    if known is None:
+        return None
+    if not key.is_of(tx, known):
+        raise Refused(Reason.REASON_REQUEST_ID_REUSED)
+    if known.refused is not None:
+        raise known.refused
+    return known.subject
+
+
+def settle_asked(tx: Transaction, envelope_id: str, refused: Refused | None) -> None:
+    """Remembers the other region's answer to what went in an envelope `<subject>#<caller>/<request id>><region>`.
+
+    What the node has asked by itself names no caller, and nobody waits for the answer.
+    """
+    caller, _, request_id = envelope_id.partition("#")[2].rpartition(">")[0].rpartition("/")
+    if caller:
+        settle_request(tx, caller, request_id, refused)
+        settled = RequestSettled(caller, request_id)
+        tx.publish(settled, about=settled.about)
+
+
+def note(tx: Transaction, caller: Submitter, action: str, subject: str, now: datetime) -> None:
+    """Keeps the audit row of an accepted request."""
+    audit.append(tx, now=now, actor=caller.path, action=action, subject=subject)
+
+
+def require_accepted(tx: Transaction, caller: Caller) -> None:
+    """Raises Refused where the other region has refused a request."""
+    request = find_request(tx, caller.operator, caller.request_id)
+    if request is not None and request.refused is not None:
+        raise request.refused

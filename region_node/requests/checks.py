@@ -1,0 +1,114 @@
+"""What every request of an operator system has to bring. Pure."""
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+
+from google.protobuf.duration_pb2 import Duration
+
+from gateway.api.region.v1.order_pb2 import OrderError
+from gateway.api.types.v1.access_pb2 import Role
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.api.types.v1.types_pb2 import Channel, Requester
+from gateway.errors import Refused, text
+from gateway.security.identity import Identity
+
+LONGEST_WAIT = 30.0  # seconds that a caller may ask to wait for the home region
+NODE_OPERATOR = "node/complaints"  # of what a node orders by itself: no certificate has a name with a slash
+REQUEST_LIMIT = 32 * 1024  # bytes of a request: half of what an envelope holds, since what it makes grows on its way
+_NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+
+@dataclass(frozen=True)
+class Questioner:
+    """An operator system, or a member of staff, that asks the home region something, wherever it stands."""
+
+    region: str
+    operator: str
+    """The name in the certificate."""
+    is_staff: bool = False
+
+    @property
+    def path(self) -> str:
+        """Its identity, as the audit chain names it."""
+        return f"region/{self.region}/{'staff' if self.is_staff else 'operator'}/{self.operator}"
+
+    @property
+    def caller(self) -> str:
+        """Its name among all who call a node of its region."""
+        return f"staff/{self.operator}" if self.is_staff else self.operator
+
+    def subject(self, request_id: str) -> str:
+        """What its request is called between regions; of an order this is its id."""
+        return f"{self.region}/{self.caller}/{request_id}"
+
+
+def require_request_id(request_id: str) -> None:
+    """Raises Refused unless the id is 1 to 64 characters of [A-Za-z0-9._-]."""
+    require_name("request_id", request_id)
+
+
+def require_requester(requester: Requester) -> None:
+    """Raises Refused unless a staff id and a channel are given."""
+    require_name("requester.staff_id", requester.staff_id)
+    if not requester.channel or requester.channel not in Channel.values():
+        raise Refused(Reason.REASON_REQUEST_INVALID, field="requester.channel", problem="not set")
+
+
+def require_reader(identity: Identity, requester: Requester) -> str:
+    """The staff id of the person who reads: of staff that of their certificate, else the requester's.
+
+    Raises Refused where an operator system does not say who asks.
+    """
+    if identity.role == Role.ROLE_STAFF:
+        return identity.name
+    require_requester(requester)
+    return requester.staff_id
+
+
+def require_name(field: str, value: str) -> None:
+    """Raises Refused unless a request id or staff id is 1 to 64 characters of [A-Za-z0-9._-]."""
+    if not _NAME.fullmatch(value):
+        problem = "1 to 64 characters of A-Z a-z 0-9 . _ -"
+        raise invalid(field, problem, "须为1至64个字符，限A-Z、a-z、0-9、.、_、-")
+
+
+def invalid(field: str, problem: str, problem_zh_cn: str) -> Refused:
+    """REQUEST_INVALID for a field, with what is wrong with it in both languages."""
+    return Refused(Reason.REASON_REQUEST_INVALID, field=field, problem=problem, problem_zh_cn=problem_zh_cn)
+
+
+def require_length(field: str, value: str, limit: int, *, required: bool = False) -> None:
+    """Raises Refused where a text is longer than `limit` characters, or is empty though required."""
+    if len(value) > limit:
+        raise invalid(field, f"longer than {limit} characters", f"超过{limit}个字符")
+    if required and not value:
+        raise invalid(field, "not set", "未填写")
+
+
+def require_size(size: int) -> None:
+    """Raises Refused with MESSAGE_TOO_LARGE for a request of more bytes than may travel between regions."""
+    if size > REQUEST_LIMIT:
+        raise Refused(Reason.REASON_MESSAGE_TOO_LARGE, limit=str(REQUEST_LIMIT))
+
+
+def instant_within(field: str, within: Duration, now: datetime) -> datetime:
+    """The instant that is so long from now. Raises Refused with REQUEST_INVALID for one that no calendar has."""
+    try:
+        return now + within.ToTimedelta()
+    except (OverflowError, ValueError):
+        raise Refused(Reason.REASON_REQUEST_INVALID, field=field, problem="out of range") from None
+
+
+def wait_seconds(seconds: float) -> float:
+    """Checks how long a caller wants to wait. Raises Refused outside of 0 to 30 s."""
+    if not 0 <= seconds <= LONGEST_WAIT:
+        raise Refused(Reason.REASON_REQUEST_INVALID, field="wait", problem=f"not between 0 and {LONGEST_WAIT:.0f} s")
+    return seconds
+
+
+def error_of(refused: Refused) -> OrderError:
+    """A refusal as a part of a message: for programs, and for people in both languages."""
+    return OrderError(
+        reason=refused.reason, message=text(refused.reason, refused.parameters), parameters=refused.parameters
+    )

@@ -1,0 +1,153 @@
+"""One stream of an import: pieces are submitted as they come and answered in their order, each once it is durable."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Generic, TypeVar
+
+from gateway.api.region.v1.customer_service_pb2 import ImportFile, RejectedLine
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.errors import Refused, text
+from gateway.store.port import Store, Transaction
+from gateway.time.clock import Clock
+from region_node.requests.auditing import AuditedCall
+from region_node.requests.importing import progress
+from region_node.requests.importing.progress import PIECE_LIMIT, Done, Numbered, Progress, Rejection, Taken, take_once
+
+PIECES_AHEAD = 4  # submitted and not answered: enough to keep the store busy while the caller waits for answers
+_HASH_BYTES = 32
+_LAST_LINE = 2**62  # more than any file has
+
+L = TypeVar("L", bound=Numbered)
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Work(Generic[L]):
+    """What is done with the lines of a piece."""
+
+    action: str
+    """What the audit chain calls it."""
+    take: Callable[[Transaction, Sequence[L], AuditedCall], Taken]
+    check: Callable[[Transaction, Sequence[L]], Taken]
+    """What would become of them; changes nothing."""
+
+
+def require_file(file: ImportFile) -> None:
+    """Raises Refused where a file is not named as the contract wants it."""
+    if len(file.sha256) != _HASH_BYTES:
+        raise Refused(Reason.REASON_REQUEST_INVALID, field="file.sha256", problem=f"not {_HASH_BYTES} bytes")
+    if not 0 <= file.lines < _LAST_LINE:
+        raise Refused(Reason.REASON_REQUEST_INVALID, field="file.lines", problem="out of range")
+
+
+def require_alone(*, holds_file: bool, lines: int) -> None:
+    """Raises Refused unless the first message of a stream names a file, and nothing else."""
+    if not holds_file or lines:
+        raise Refused(Reason.REASON_REQUEST_INVALID, field="file", problem="not in the first message, and alone there")
+
+
+def require_piece(*, holds_file: bool, lines: int) -> None:
+    """Raises Refused unless a message after the first one holds lines, and no more than it may."""
+    if holds_file or not 0 < lines <= PIECE_LIMIT:
+        raise Refused(Reason.REASON_REQUEST_INVALID, field="lines", problem=f"not 1 to {PIECE_LIMIT}")
+
+
+def rejected_lines(rejections: Sequence[Rejection]) -> Sequence[RejectedLine]:
+    """Lines that were not taken, as they are told."""
+    return [
+        RejectedLine(number=each.number, reason=each.reason, message=text(each.reason, each.parameters))
+        for each in rejections
+    ]
+
+
+class ImportStream(Generic[L]):
+    """The import of one file by one caller."""
+
+    def __init__(self, store: Store, clock: Clock, file: ImportFile, asked: AuditedCall, work: Work[L]) -> None:
+        self._store = store
+        self._clock = clock
+        self._file = file
+        self._asked = asked
+        self._work = work
+        self._checked_to = progress.FIRST_LINE - 1
+
+    async def answers(self, pieces: AsyncIterator[Sequence[L]]) -> AsyncIterator[Done]:
+        """What was done before, then the answer to each piece. Raises Refused where one cannot be taken.
+
+        Pieces before that one are answered; of it, and of those after it, nothing is done.
+        """
+        async for answer in self._known_before():
+            yield answer
+        room = asyncio.Semaphore(PIECES_AHEAD)
+        submitted: asyncio.Queue[asyncio.Future[Done] | None] = asyncio.Queue()
+        reading = asyncio.create_task(self._submit_all(pieces, submitted, room))
+        reading.add_done_callback(_take_note)
+        checked = Progress()
+        try:
+            while (piece := await submitted.get()) is not None:
+                done = await piece
+                room.release()
+                checked = checked.followed_by(done.progress)
+                yield Done(checked, done.rejections) if self._file.validate_only else done
+            await reading
+        finally:
+            reading.cancel()
+
+    async def _known_before(self) -> AsyncIterator[Done]:
+        """How far the file is, with the lines that were not taken, in as many answers as they need."""
+        if self._file.validate_only:
+            await self._store.write(lambda tx: self._asked.record(tx, self._work.action, "-", "checked only"))
+            yield Done(Progress(), [])
+            return
+        sha256 = self._file.sha256
+        known = await self._store.read(lambda tx: progress.progress_of(tx, sha256))
+        told, next_line = 0, progress.FIRST_LINE
+        while True:
+            rejections = await self._store.read(
+                partial(progress.rejections_between, sha256=sha256, first=next_line, last=known.last_line)
+            )
+            yield Done(known, rejections)
+            told += len(rejections)
+            if told >= known.rejected or not rejections:
+                return
+            next_line = rejections[-1].number + 1
+
+    async def _submit_all(
+        self,
+        pieces: AsyncIterator[Sequence[L]],
+        submitted: "asyncio.Queue[asyncio.Future[Done] | None]",
+        room: asyncio.Semaphore,
+    ) -> None:
+        try:
+            async for lines in pieces:
+                await room.acquire()
+                piece = asyncio.ensure_future(self._submit(lines))
+                # Where the caller is gone, or a piece before it was refused, nobody asks what became of it.
+                piece.add_done_callback(_take_note)
+                submitted.put_nowait(piece)
+        finally:
+            submitted.put_nowait(None)
+
+    def _submit(self, piece: Sequence[L]) -> Awaitable[Done]:
+        file, work = self._file, self._work
+        if file.validate_only:
+            progress.require_next(piece, self._checked_to + 1)
+            self._checked_to = piece[-1].number
+            return self._store.read(lambda tx: _checked(work.check(tx, piece), piece))
+        progress.require_next(piece, piece[0].number)
+        asked = replace(self._asked, now=self._clock.now())
+        return self._store.write(
+            lambda tx: take_once(tx, file, piece, work.action, asked, lambda: work.take(tx, piece, asked))
+        )
+
+
+def _checked(taken: Taken, piece: Sequence[Numbered]) -> Done:
+    return Done(taken.progress(piece), taken.rejections)
+
+
+def _take_note(ended: asyncio.Future[T]) -> None:
+    """Asks for the exception that nobody else may ask for."""
+    if not ended.cancelled():
+        ended.exception()

@@ -1,0 +1,126 @@
+"""What is remembered of requests: each was made once, is about one subject, and has one answer."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.errors import Refused
+from gateway.relay.at_rest import envelope_subject
+from gateway.store import vault
+from gateway.store.port import Transaction
+from gateway.time.clock import to_microseconds
+
+PARAMETERS = "requests"
+"""The place of what is sealed under the key of the envelopes about a request's subject."""
+
+
+def request_subject(caller: str, request_id: str) -> str:
+    """What is told of a request to other processes."""
+    return f"request/{caller}/{request_id}"
+
+
+@dataclass(frozen=True)
+class RequestSettled:
+    """Published when the home region has answered a request."""
+
+    caller: str
+    request_id: str
+
+    @property
+    def about(self) -> str:
+        """What other processes on the same database are told."""
+        return request_subject(self.caller, self.request_id)
+
+
+@dataclass(frozen=True)
+class RequestRow:
+    """What is remembered of a request. `settled` once the home region has answered; `refused` if it refused."""
+
+    digest: bytes
+    subject: str
+    settled: bool
+    refused: Refused | None
+
+
+@dataclass(frozen=True)
+class _RequestAtRest:
+    digest: bytes
+    subject: str
+    settled: int
+    reason: int
+    sealed: bytes | None
+
+
+def find_request(tx: Transaction, caller: str, request_id: str) -> RequestRow | None:
+    """What is remembered of a request."""
+    row = tx.first(
+        _RequestAtRest,
+        "SELECT digest, order_id, settled, reason, sealed FROM requests"
+        " WHERE caller = :caller AND request_id = :request_id",
+        caller=caller,
+        request_id=request_id,
+    )
+    return None if row is None else _request_row(tx, row)
+
+
+@dataclass(frozen=True)
+class RequestKey:
+    """A request: who sent it (operator or staff of this region), its id, and the digest of its content."""
+
+    caller: str
+    request_id: str
+    digest: bytes
+
+    def is_of(self, tx: Transaction, known: RequestRow) -> bool:
+        """Whether a request that is remembered had the same content."""
+        return known.digest == keyed_digest(tx, self.digest)
+
+
+def keyed_digest(tx: Transaction, digest: bytes) -> bytes:
+    """What is remembered of a digest: by the digest itself, whoever has the database could try out numbers."""
+    return bytes.fromhex(vault.index_of(tx, "request", digest.hex()))
+
+
+def insert_request(tx: Transaction, key: RequestKey, subject: str, *, settled: bool, now: datetime) -> None:
+    """Remembers a request."""
+    tx.execute(
+        "INSERT INTO requests (caller, request_id, digest, order_id, settled, reason, parameters, time, is_sealed)"
+        " VALUES (:caller, :request_id, :digest, :order_id, :settled, 0, '', :time, 1)",
+        caller=key.caller,
+        request_id=key.request_id,
+        digest=keyed_digest(tx, key.digest),
+        order_id=subject,
+        settled=int(settled),
+        time=to_microseconds(now),
+    )
+
+
+def settle_request(tx: Transaction, caller: str, request_id: str, refused: Refused | None) -> None:
+    """Remembers the home region's answer to a request."""
+    where = "WHERE caller = :caller AND request_id = :request_id"
+    subject = tx.first(str, f"SELECT order_id FROM requests {where}", caller=caller, request_id=request_id)  # noqa: S608
+    if subject is None:
+        return
+    tx.execute(
+        f"UPDATE requests SET settled = 1, reason = :reason, sealed = :sealed {where}",  # noqa: S608 - a constant
+        reason=refused.reason if refused is not None else 0,
+        sealed=seal_parameters(tx, subject, json.dumps(refused.parameters)) if refused is not None else None,
+        caller=caller,
+        request_id=request_id,
+    )
+
+
+def seal_parameters(tx: Transaction, subject: str, parameters: str) -> bytes:
+    """The parameters of a refusal, JSON, for their row: they may tell a number, or what was wrong with an address."""
+    return vault.seal(tx, envelope_subject(subject), PARAMETERS, parameters.encode())
+
+
+def _request_row(tx: Transaction, row: _RequestAtRest) -> RequestRow:
+    parameters: Mapping[str, str] = {}
+    if row.sealed is not None:
+        opened = vault.open_if_kept(tx, envelope_subject(row.subject), PARAMETERS, row.sealed)
+        parameters = json.loads(opened) if opened is not None else {}
+    refused = Refused(Reason.ValueType(row.reason), **parameters) if row.reason else None
+    return RequestRow(row.digest, row.subject, bool(row.settled), refused)

@@ -1,0 +1,19 @@
+-- Columns and tables have the names of the contract.
+ALTER TABLE complaint_figures RENAME COLUMN creation_date TO create_time;
+ALTER TABLE complaint_index RENAME COLUMN creation_date TO create_time;
+ALTER TABLE complaints RENAME COLUMN handling_region TO origin_region;
+ALTER TABLE complaints RENAME COLUMN creation_date TO create_time;
+ALTER TABLE document_chunks RENAME COLUMN register_id TO document_id;
+ALTER TABLE document_files RENAME COLUMN register_id TO document_id;
+ALTER TABLE document_reuse RENAME COLUMN handling_region TO origin_region;
+ALTER TABLE documents RENAME COLUMN register_id TO document_id;
+ALTER TABLE faults RENAME COLUMN handling_region TO origin_region;
+ALTER TABLE faults RENAME COLUMN creation_date TO create_time;
+ALTER TABLE orders RENAME COLUMN handling_region TO origin_region;
+ALTER TABLE orders RENAME COLUMN order_date TO create_time;
+ALTER TABLE products RENAME COLUMN start_date TO start_time;
+ALTER TABLE subscriptions RENAME COLUMN start_date TO start_time;
+ALTER TABLE subscriptions RENAME COLUMN end_date TO end_time;
+ALTER TABLE support_requests RENAME COLUMN opening_region TO origin_region;
+ALTER TABLE support_requests RENAME COLUMN creation_date TO create_time;
+ALTER TABLE usage_records RENAME COLUMN usage_date TO usage_time;

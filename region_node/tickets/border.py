@@ -1,0 +1,181 @@
+"""The checks of everything that arrives about a ticket: the same for every kind.
+
+The border of the relay has checked the signature: `content.origin` is the sender.
+"""
+
+import logging
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, Outcome, ReceiptContent
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.errors import Refused
+from gateway.relay.envelopes import Answer
+from gateway.store.port import Transaction
+from region_node.node.context import RegionContext
+from region_node.node.payloads import parse
+from region_node.requests.checks import require_length, require_name
+from region_node.tickets.followed import Facts, Followed, M, R
+
+_CLOCK_ERROR = timedelta(seconds=31)  # between two members whose clocks are trusted
+_OLDEST = timedelta(days=3650)  # as long as a filing may travel
+_log = logging.getLogger(__name__)
+
+
+def require_origin(kind: Followed[M, R], name: str, content: EnvelopeContent) -> None:
+    """The id is the envelope's subject, and names the sender. Raises Refused with ENVELOPE_KIND_NOT_ALLOWED."""
+    if name != content.subject or not name.startswith(f"{content.origin}/{kind.prefix}"):
+        raise Refused(Reason.REASON_ENVELOPE_KIND_NOT_ALLOWED)
+
+
+def require_filing(
+    kind: Followed[M, R], filed: M, content: EnvelopeContent, now: datetime, *, is_untouched: bool
+) -> None:
+    """The origin hands in a ticket of its own that carries no decision; `is_untouched` is the word of the kind on that.
+
+    Raises Refused with ENVELOPE_KIND_NOT_ALLOWED, ENVELOPE_INVALID.
+    """
+    facts = kind.facts(filed)
+    require_origin(kind, facts.name, content)
+    if facts.origin != content.origin:
+        raise Refused(Reason.REASON_ENVELOPE_KIND_NOT_ALLOWED)
+    if facts.version or facts.state != kind.first or not is_untouched:
+        raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="a filing is only acknowledged yet")
+    require_plausible(facts.created, now)
+
+
+def require_unknown(kind: Followed[M, R], tx: Transaction, filed: M) -> None:
+    """Raises Refused with ENVELOPE_INVALID for a ticket that this region has, also one that was made unreadable."""
+    if _owner(kind, tx, kind.facts(filed).name) is not None:
+        raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="it is known")
+
+
+def require_plausible(created: Timestamp, now: datetime) -> None:
+    """Raises Refused with ENVELOPE_INVALID for a time at which no ticket was taken in that arrives now."""
+    age = now.timestamp() - created.seconds
+    if not -_CLOCK_ERROR.total_seconds() <= age <= _OLDEST.total_seconds():
+        raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="no time of filing")
+
+
+def commanded(kind: Followed[M, R], tx: Transaction, region: str, name: str, content: EnvelopeContent) -> M:
+    """The ticket of this region about which its origin says something.
+
+    Raises Refused with ENVELOPE_KIND_NOT_ALLOWED to any other sender; as the records do for a ticket that is unknown,
+    unreadable, or decided elsewhere.
+    """
+    require_origin(kind, name, content)
+    known = kind.records.read(tx, name)
+    if known is None or kind.facts(known).owner != region:
+        raise kind.records.not_found(name)
+    if kind.facts(known).origin != content.origin:
+        raise Refused(Reason.REASON_ENVELOPE_KIND_NOT_ALLOWED)
+    return known
+
+
+def require_author(staff_id: str, *, is_required: bool = False) -> None:
+    """Raises Refused with REQUEST_INVALID for an author that is no name; none is needed of what a node says itself."""
+    if staff_id or is_required:
+        require_name("staff_id", staff_id)
+
+
+def require_text(said: str | None, texts: Mapping[str, str], limit: int, *, is_required: bool = False) -> None:
+    """Raises Refused with REQUEST_INVALID for a command whose text is longer than `limit` characters.
+
+    `said` is what the command is, `texts` are the texts by that. Where `is_required`, none of them is empty.
+    """
+    if said is not None and said in texts:
+        require_length(said, texts[said], limit, required=is_required)
+
+
+def decided(known: M, decide: Callable[[], M], told: Callable[[M], M] = lambda each: each) -> Answer:
+    """The answer to a command: the ticket as `decide` leaves it, or why that refused and the ticket as it is.
+
+    `told` makes of a ticket the part that its origin may see.
+    """
+    before = told(known).SerializeToString()
+    try:
+        return accepted(told(decide()))
+    except Refused as refused:
+        return Answer(Outcome.OUTCOME_REFUSED, result=before, reason=refused.reason, parameters=refused.parameters)
+
+
+def accepted(ticket: M) -> Answer:
+    """The answer that carries a ticket."""
+    return Answer(Outcome.OUTCOME_ACCEPTED, result=ticket.SerializeToString())
+
+
+def updated(
+    kind: Followed[M, R],
+    tx: Transaction,
+    told: M,
+    content: EnvelopeContent,
+    now: datetime,
+    first_word: Callable[[M], None] | None = None,
+) -> bool:
+    """Whether a version that another region tells concerns a ticket that can be stored here.
+
+    Only the owner tells it, of a ticket whose origin named that owner. False for one that was made unreadable: the
+    sender is told that it arrived. `first_word` raises Refused where this region may not begin to follow an unknown
+    ticket. Raises Refused with ENVELOPE_KIND_NOT_ALLOWED, ENVELOPE_INVALID.
+    """
+    facts = kind.facts(told)
+    if (facts.name, facts.owner) != (content.subject, content.origin) or not facts.version:
+        raise Refused(Reason.REASON_ENVELOPE_KIND_NOT_ALLOWED)
+    owner = _owner(kind, tx, facts.name)
+    if owner is None and first_word is not None and facts.name.startswith(f"{facts.origin}/{kind.prefix}"):
+        first_word(told)
+        require_plausible(facts.created, now)
+        kind.require_plausible(told, now)
+        return True
+    if owner != content.origin:
+        raise Refused(Reason.REASON_ENVELOPE_KIND_NOT_ALLOWED)
+    known = kind.records.read(tx, facts.name)
+    if known is not None and kind.facts(known).created != facts.created:
+        raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="it was filed at another time")
+    if known is not None:
+        kind.require_plausible(told, now)
+    return known is not None
+
+
+def require_own_customer(
+    context: RegionContext, facts: Facts, number: str, home: str, responsible: Callable[[], str]
+) -> None:
+    """The first that this region hears of a ticket: of a number of its own, by the region that may own the ticket.
+
+    That is the `responsible` region, or the origin where that refused it. `home` is what the owner takes for the home
+    region. Raises Refused with ENVELOPE_KIND_NOT_ALLOWED, and as `responsible`.
+    """
+    own = context.federation.number_plan.home_of(number) if number else None
+    if (own, home) != (context.region, context.region) or facts.owner not in (facts.origin, responsible()):
+        raise Refused(Reason.REASON_ENVELOPE_KIND_NOT_ALLOWED)
+
+
+def answered(
+    kind: Followed[M, R], tx: Transaction, content: EnvelopeContent, receipt: ReceiptContent, now: datetime
+) -> M | None:
+    """The version that a receipt carries; None for none, and for one that its sender had no right to tell.
+
+    The receipt is about the subject of its envelope, by the region to which that went. That region owns the ticket, or
+    has given it back to this one. None also for a ticket that this region has no more, or cannot read any more.
+    """
+    known = kind.records.read(tx, content.subject)
+    if known is None or not receipt.result:
+        return None
+    try:
+        told = parse(kind.records.message, receipt.result)
+        kind.require_plausible(told, now)
+    except Refused:
+        _log.error("the answer of %s about %s is unreadable, or not plausible", content.destination, content.subject)
+        return None
+    facts, owners = kind.facts(told), (content.destination, content.origin)
+    if facts.name == content.subject and facts.owner in owners and kind.facts(known).owner in owners:
+        return told
+    _log.error("the answer of %s about %s is not taken: it is not theirs", content.destination, content.subject)
+    return None
+
+
+def _owner(kind: Followed[M, R], tx: Transaction, name: str) -> str | None:
+    """The owner of a ticket that this region has, also of one that was made unreadable."""
+    return kind.records.text(tx, name, kind.owner_column)

@@ -1,0 +1,269 @@
+"""Each fail point in process: whoever is killed there, everything is done once after the next start.
+
+The same stories are played without a kill and with one at each point that they reach. What they leave must be the same:
+the number of rows in every table of every region. Real processes are killed at the points by the other tests here.
+"""
+
+import re
+from collections.abc import Sequence
+from copy import copy
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from gateway.api.region.v1.complaint_envelopes_pb2 import ComplaintCommand
+from gateway.api.region.v1.complaint_pb2 import (
+    Complaint,
+    ComplaintChannel,
+    ComplaintRequest,
+    Remedy,
+    Resolution,
+    ReturnReason,
+)
+from gateway.api.region.v1.fault_envelopes_pb2 import FaultCommand
+from gateway.api.region.v1.fault_pb2 import FaultCause, FaultPlace, FaultReport, FaultSeverity
+from gateway.api.region.v1.fault_service_pb2 import WorkOnFaultRequest
+from gateway.api.region.v1.order_envelopes_pb2 import OrderCommand
+from gateway.api.region.v1.order_pb2 import Order, OrderRequest, OrderState, Party
+from gateway.api.region.v1.order_service_pb2 import ReviewDecision, ReviewOrderRequest
+from gateway.api.region.v1.support_request_pb2 import SupportInquiry, SupportMeasurement
+from gateway.api.region.v1.support_service_pb2 import WorkOnSupportRequestRequest
+from gateway.api.types.v1.types_pb2 import Applicant, Channel, Money, Requester
+from gateway.store.port import Transaction
+from gateway.time.clock import to_timestamp
+from region_node.business.orders.rows import OrderFilter, list_orders
+from region_node.requests.caller import Caller
+from tests.simulation.kills import Calm, Story, play
+from tests.simulation.mutants import receiving
+from tests.simulation.plans import documents
+from tests.simulation.region import Node
+from tests.simulation.world import PREFIXES, operator, staff
+
+HANDLING, HOME = "guangdong", "sichuan"
+CLERK = Requester(staff_id="c-17", channel=Channel.CHANNEL_COUNTER)
+ROOT = Path(__file__).parents[2]
+
+
+def number(index: int) -> str:
+    """The number of a customer of the home region."""
+    return f"{PREFIXES[HOME]}{index:06}"
+
+
+def counter(request_id: str) -> Caller:
+    """The operator system at the origin region's counter."""
+    return Caller(operator(HANDLING, "crm"), request_id, "")
+
+
+def worker(region: str, request_id: str) -> Caller:
+    """A member of a region's staff."""
+    return Caller(staff(region, "li"), request_id, "")
+
+
+def ordered(calm: Calm, business: str, index: int, papers: Sequence[str], **values: str) -> OrderRequest:
+    return OrderRequest(
+        business=business,
+        number=number(index),
+        applicant=Applicant.APPLICANT_HOLDER,
+        documents=documents(papers, calm.wall.now(), ""),
+        characteristics=values,
+        requester=CLERK,
+    )
+
+
+async def review_all(calm: Calm) -> None:
+    """Staff of the home region approve what waits for them."""
+    line, waits = calm.line(HOME), OrderFilter(region=HOME, awaiting=Party.PARTY_HOME_STAFF)
+
+    def waiting(tx: Transaction) -> list[Order]:
+        return list_orders(tx, waits, None, 50).items
+
+    for order in await line.insist(lambda node: node.store.read(waiting)):
+        request = ReviewOrderRequest(
+            request_id=f"review-{order.id.replace('/', '-')}",
+            order_id=order.id,
+            decision=ReviewDecision.REVIEW_DECISION_APPROVE,
+        )
+        await line.insist(partial(reviewed, request=request))
+
+
+async def reviewed(node: Node, request: ReviewOrderRequest) -> Order:
+    return await node.core.application.review(staff(HOME, "qian"), request)
+
+
+async def orders(calm: Calm) -> None:
+    """A payment, a suspension, and one that is agreed for later and cancelled before."""
+    line = calm.line(HANDLING)
+    pay = ordered(calm, "PAY", 0, (), amount="1000")
+    await line.insist(lambda node: node.core.application.submit(counter("pay"), pay, 5.0))
+    suspend = ordered(calm, "SUSPEND", 1, ("ID_ORIG",), reason="travels")
+    await line.insist(lambda node: node.core.application.submit(counter("suspend"), suspend, 0.0))
+    later = (calm.wall.now() + timedelta(days=7)).isoformat()
+    agreed = ordered(calm, "SUSPEND", 2, ("ID_ORIG",), reason="travels", start=later)
+    order = await line.insist(lambda node: node.core.application.submit(counter("later"), agreed, 5.0))
+    cancel = OrderCommand(order_id=order.id, requester=CLERK, cancel=OrderCommand.Cancel(reason="changed plans"))
+    cancelled = await line.insist(lambda node: node.core.application.command(counter("cancel"), cancel, 5.0))
+    assert cancelled.state == OrderState.ORDER_STATE_CANCELLED
+
+
+async def provided(calm: Calm) -> None:
+    """What the home region's own system carries out."""
+    line = calm.line(HANDLING)
+    lost = ordered(calm, "LOSS_REPORT", 0, ("ID_ORIG",))
+    await line.insist(lambda node: node.core.application.submit(counter("lost"), lost, 5.0))
+
+
+def complaint(category: str, index: int, description: str = "charged twice") -> ComplaintRequest:
+    return ComplaintRequest(
+        category=category,
+        number=number(index),
+        description=description,
+        remedy_sought=Remedy.REMEDY_REFUND,
+        channel=ComplaintChannel.COMPLAINT_CHANNEL_HOTLINE,
+        requester=CLERK,
+    )
+
+
+async def complaints(calm: Calm) -> None:
+    """One that the home region answers, and one that the origin region pays for."""
+    line, home = calm.line(HANDLING), calm.line(HOME)
+    filed: Complaint = await line.insist(
+        lambda node: node.core.complaints.file(counter("late"), complaint("BILL_WRONG", 0), 5.0)
+    )
+    expedite = ComplaintCommand(ticket_id=filed.ticket_id, requester=CLERK, expedite=ComplaintCommand.Expedite())
+    await line.insist(lambda node: node.core.complaints.command(counter("hurry"), expedite, 5.0))
+    await calm.pass_time(timedelta(days=2))
+    answer = Resolution(text="sorry", cause_code="manners", remedy=Remedy.REMEDY_APOLOGY)
+    await home.insist(lambda node: node.core.complaints.propose(worker(HOME, "say"), filed.ticket_id, copy(answer)))
+
+    rude = complaint("SVC_ATTITUDE", 1)
+    paid = await line.insist(lambda node: node.core.complaints.file(counter("rude"), rude, 5.0))
+    money = Resolution(
+        text="sorry",
+        cause_code="manners",
+        remedy=Remedy.REMEDY_CREDIT,
+        amount=Money(minor_units=1_200, currency="CNY"),
+    )
+    await line.insist(lambda node: node.core.complaints.propose(worker(HANDLING, "pay"), paid.ticket_id, copy(money)))
+    accept = ComplaintCommand(ticket_id=paid.ticket_id, requester=CLERK, accept=ComplaintCommand.Accept())
+    await line.insist(lambda node: node.core.complaints.command(counter("accept"), accept, 5.0))
+    await calm.become_quiet()
+    await review_all(calm)
+
+
+async def cases(calm: Calm) -> None:
+    """One that staff classify for two departments, and one that the home region returns."""
+    line, home = calm.line(HANDLING), calm.line(HOME)
+    vague = complaint("", 2, "please call me")
+    unclear = await line.insist(lambda node: node.core.complaints.file(counter("unclear"), vague, 5.0))
+    classifier = worker(HANDLING, "classify")
+    await line.insist(lambda node: node.core.complaints.classify(classifier, unclear.ticket_id, "BILL_VAS", ""))
+    filed = await line.insist(lambda node: node.core.complaints.file(counter("alien"), complaint("BILL_WRONG", 3), 5.0))
+    await calm.become_quiet()
+    alien, returner = ReturnReason.RETURN_REASON_NOT_COMPETENT, worker(HOME, "return")
+    await home.insist(lambda node: node.core.complaints.give_back(returner, filed.ticket_id, alien, "not ours"))
+    await calm.become_quiet()
+    answer = ComplaintCommand(
+        ticket_id=filed.ticket_id, requester=CLERK, respond=ComplaintCommand.Respond(text="well?")
+    )
+    await line.insist(lambda node: node.core.complaints.command(counter("well"), answer, 5.0))
+
+
+async def faults(calm: Calm) -> None:
+    """A fault of the home region's network, late, repaired and closed."""
+    line, home = calm.line(HANDLING), calm.line(HOME)
+    report = FaultReport(
+        number=number(7),
+        description="no signal",
+        place=FaultPlace(site="songpan"),
+        severity=FaultSeverity.FAULT_SEVERITY_CRITICAL,
+        requester=CLERK,
+    )
+    fault = await line.insist(lambda node: node.core.faults.report(counter("fault"), report))
+    await calm.become_quiet()
+    said = FaultCommand(id=fault.id, requester=CLERK, respond=FaultCommand.Respond(text="still dead"))
+    await line.insist(lambda node: node.core.faults.command(counter("said"), said, 5.0))
+    begun = WorkOnFaultRequest(request_id="begin", id=fault.id)
+    begun.take_up.SetInParent()
+    await home.insist(lambda node: node.core.faults.work(worker(HOME, "begin"), begun))
+    await calm.pass_time(timedelta(days=4))
+    done = WorkOnFaultRequest(request_id="done", id=fault.id)
+    done.resolve.cause, done.resolve.text = FaultCause.FAULT_CAUSE_CABLE, "spliced"
+    await home.insist(lambda node: node.core.faults.work(worker(HOME, "done"), done))
+
+
+async def support(calm: Calm) -> None:
+    """A question to the region that is at fault, and a note of staff."""
+    line = calm.line(HANDLING)
+    measured = SupportMeasurement(
+        link="chengdu-guangzhou-1",
+        delay_us=250_000,
+        start_time=to_timestamp(calm.wall.now() - timedelta(hours=2)),
+        end_time=to_timestamp(calm.wall.now() - timedelta(hours=1)),
+    )
+    inquiry = SupportInquiry(
+        number=number(7),
+        subject="slow",
+        description="since nine",
+        service="lines-chengdu-guangzhou",
+        measurements=[measured],
+    )
+    asked = await line.insist(lambda node: node.core.support.open(counter("support"), inquiry))
+    await calm.become_quiet()
+    note = WorkOnSupportRequestRequest(request_id="note", id=asked.id, note="try at ten")
+    await line.insist(lambda node: node.core.support.work(worker(HANDLING, "note"), note, 5.0))
+
+
+STORIES: Sequence[Story] = (orders, provided, complaints, cases, faults, support)
+
+
+MOST_TIMES = 5  # that one point is killed at in one story
+# Reached by real processes alone, and the network's by the runs of `tests/simulation` too.
+ELSEWHERE = """
+    D0.after-commit D1.after-commit D1.before-commit D2.before-commit D3.before-commit
+    complaint-assigned.after-commit complaint-assigned.before-commit complaint-attachment-shared.before-commit
+    complaint-attachment-taken.before-commit complaint-told.before-commit complaints-imported.before-commit
+    complaint-redone.before-commit keys.after-page keys.before-commit alarms.before-commit measurements.before-commit
+    correction.before-commit outage-told.before-commit planned-announced.before-commit planned-moved.before-commit
+    planned-told.before-commit problem-counted.before-noted problem-followed.after-commit problem-followed.before-noted
+"""
+
+
+def differences(story: Story) -> list[str]:
+    """What a kill changes: the point, its time, and the table that has other rows in the end."""
+    unbroken, wrong = play(story), []
+    for point, times in sorted(unbroken.reached.items()):
+        for time in range(1, min(times, MOST_TIMES) + 1):
+            broken = play(story, point, time)
+            assert broken.has_killed, f"invalid: nothing was killed at {point} for time {time}"
+            wrong += [
+                f"{point} for time {time}, {region}: {rows} rows in {table} instead of {whole}"
+                for region, left in broken.left.items()
+                for table, rows in left.items()
+                if rows != (whole := unbroken.left[region][table])
+            ]
+    return wrong
+
+
+@pytest.mark.guarantee("G2", "G4")
+@pytest.mark.long("a story is played once for each time that each point is reached")
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("story", STORIES, ids=lambda story: story.__name__)
+def test_whoever_is_killed_wherever_everything_is_done_once(story: Story) -> None:
+    wrong = differences(story)
+    assert not wrong, "\n".join(wrong)
+
+
+def test_a_defect_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    receiving.effect_and_inbox_in_two_transactions(monkeypatch)
+    assert differences(support)
+
+
+def test_every_fail_point_is_reached_by_a_story_or_by_real_processes() -> None:
+    named = re.compile(r'"([\w.{}-]+\.(?:before|after)-(?:commit|noted|page))"')
+    files = [path for package in ("gateway", "region_node", "coordinator") for path in (ROOT / package).rglob("*.py")]
+    known = {name for path in files for name in named.findall(path.read_text("utf-8"))}
+    phases = {each.replace("{phase.name}", "CHECK") for each in known}
+    reached = {point for story in STORIES for point in play(story).reached}
+    assert phases - reached == set(ELSEWHERE.split())

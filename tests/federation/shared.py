@@ -1,0 +1,21 @@
+"""Which files of tests share the one federation of their worker and engine.
+
+Their tests find what they have brought by its number or id, whatever else there is. No month passes in them, no member
+stops, and the configuration stays.
+"""
+
+from pathlib import Path
+
+_FILES = """
+    access alarms case_files clients complaint_categories complaint_envelopes complaint_import_command customers
+    document_commands fault_command fault_repair guides ids_of_callers import_command imports
+    lists_and_watches number_plan orders oversight payments
+    privacy profiles reading_recorded sealing_keys sharing_command slow_links support_command support_envelopes
+    terminate verification_privacy who_may_say_what who_sees_whom
+"""
+_SHARING = {f"test_{name}" for name in _FILES.split()}
+
+
+def shares_federation(path: Path) -> bool:
+    """Whether the tests of a file share it."""
+    return path.stem in _SHARING

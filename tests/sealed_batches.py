@@ -1,0 +1,72 @@
+"""Batches as they cross a border, made and opened by hand."""
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from gateway.api.relay.v1.relay_pb2 import (
+    Batch,
+    BatchAnswer,
+    DeliverRequest,
+    DeliverResponse,
+    DeliverResult,
+    Envelope,
+    Journey,
+)
+from gateway.security.region_keys import KeySet, RegionKeys
+from gateway.security.sealing import KEY_BYTES, Received, Route, Sent
+
+
+class SealedBatch:
+    """Envelopes sealed by hand to a region's key."""
+
+    def __init__(self, route: Route, key: bytes, *envelopes: Envelope, journey: Journey | None = None) -> None:
+        content = Batch(destination=route.destination, envelopes=envelopes).SerializeToString()
+        self._sent = Sent(content, key, os.urandom(KEY_BYTES), route)
+        self.request = DeliverRequest(
+            destination=route.destination, origin=route.origin, sealed=self._sent.sealed, journey=journey
+        )
+
+    def answer(self, response: DeliverResponse) -> BatchAnswer:
+        """What is answered, with the journey. Raises Unreadable."""
+        answer = BatchAnswer.FromString(self._sent.open_answer(response.sealed))
+        answer.journey.CopyFrom(response.journey)
+        return answer
+
+    def opened(self, response: DeliverResponse) -> list[DeliverResult]:
+        """The results alone, in the order of the envelopes. Raises Unreadable."""
+        return list(self.answer(response).results)
+
+
+@dataclass
+class Inlet:
+    """The way into a region that a test plays."""
+
+    keys: RegionKeys
+    received: list[Batch] = field(default_factory=list)
+
+    def open(self, request: DeliverRequest) -> "Opened":
+        """The batch in a request."""
+        route = Route(request.origin, request.destination)
+        opened = Opened(Received(request.sealed, self.keys.sealing_key, route))
+        self.received.append(opened.batch)
+        return opened
+
+
+class Opened:
+    """A batch that was opened, and how it is answered."""
+
+    def __init__(self, received: Received) -> None:
+        self._received = received
+        self.batch = Batch.FromString(received.content)
+
+    def answer(self, results: Iterable[DeliverResult], journey: Journey | None = None) -> DeliverResponse:
+        """A response that the sender can open."""
+        content = BatchAnswer(results=results).SerializeToString()
+        return DeliverResponse(sealed=self._received.answer(content, os.urandom(KEY_BYTES)), journey=journey)
+
+
+def sealing_key(file: Path) -> bytes:
+    """The key to which is sealed what is for the region with this file of keys."""
+    return KeySet.load(file).in_use.sealing.public

@@ -1,0 +1,280 @@
+"""The kinds of record about which regions tell each other, as far as all are alike; for tests of the border."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import cast
+
+from google.protobuf.message import Message
+
+from gateway.api.region.v1 import complaint_envelopes_pb2 as complaints
+from gateway.api.region.v1 import fault_envelopes_pb2 as faults
+from gateway.api.region.v1 import order_envelopes_pb2 as orders
+from gateway.api.region.v1 import support_envelopes_pb2 as support
+from gateway.api.region.v1.complaint_pb2 import Complaint, ComplaintRequest, ComplaintState
+from gateway.api.region.v1.fault_pb2 import Fault, FaultPlace, FaultReport, FaultState
+from gateway.api.region.v1.order_pb2 import Order, OrderRequest, OrderState
+from gateway.api.region.v1.support_request_pb2 import SupportInquiry, SupportMeasurement, SupportRequest, SupportState
+from gateway.api.relay.v1.relay_pb2 import EnvelopeKind
+from gateway.api.types.v1.types_pb2 import Applicant, Requester
+from gateway.relay.border import Kinds
+from gateway.relay.queries import Asker
+from gateway.store.port import Store, Transaction
+from gateway.time.clock import to_timestamp
+from region_node.business.orders import rows as order_rows
+from region_node.business.orders.context import OrderContext
+from region_node.business.orders.followed import ORDER
+from region_node.business.orders.relayed import OrderEnvelopes
+from region_node.business.orders.rows import OrderRow, insert_order
+from region_node.care.complaints import rows as complaint_rows
+from region_node.care.complaints.attachment_contents import AttachmentApplication
+from region_node.care.complaints.followed import COMPLAINT
+from region_node.care.complaints.keeping import add_complaint
+from region_node.care.complaints.relayed import ComplaintEnvelopes
+from region_node.care.complaints.rows import ComplaintRow
+from region_node.network.faults import rows as fault_rows
+from region_node.network.faults.followed import FAULT
+from region_node.network.faults.relayed import FaultEnvelopes
+from region_node.network.faults.rows import FaultRow, insert_fault
+from region_node.network.support.followed import SUPPORT
+from region_node.network.support.relayed import SupportEnvelopes
+from region_node.network.support.rows import SupportRow, insert_support_request
+from region_node.node.context import RegionContext
+from region_node.records.stored import Events
+from tests.unit.purging import NOW
+from tests.unit.situations import LINE
+
+HERE, ORIGIN, OWNER = "sichuan", "guangdong", "henan"
+STAFF = Requester(staff_id="4711")
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of record, as far as every kind is alike; fields by their names in its message."""
+
+    name: str
+    new: Callable[[str, str, str], Message]
+    """A new record by id, origin and owner, as a good filing brings it."""
+    origin: str
+    owner: str
+    created: str
+    fixed: Sequence[str]
+    final: int
+    kinds: Callable[[RegionContext], Kinds]
+    store: Callable[[Transaction, Message], None]
+    read: Callable[[Transaction, str], Message | None]
+    subject: Callable[[str], str]
+    filing: tuple[EnvelopeKind.ValueType, Callable[[Message], Message]]
+    command: tuple[EnvelopeKind.ValueType, Callable[[str, str, str], Message]]
+    """What the origin says, by the id, the author and the text."""
+    update: tuple[EnvelopeKind.ValueType, Callable[[Message], Message]]
+    key: str = "id"
+    events: Events | None = None
+
+
+def new_support(name: str, origin: str, owner: str) -> SupportRequest:
+    start, end = to_timestamp(NOW - timedelta(hours=1)), to_timestamp(NOW)
+    slow = SupportMeasurement(link="chengdu-guangzhou-1", delay_us=250_000, start_time=start, end_time=end)
+    found = SupportRequest(
+        id=name,
+        inquiry=SupportInquiry(
+            number=LINE.number,
+            subject="slow",
+            description="since nine",
+            service="lines-chengdu-guangzhou",
+            measurements=[slow],
+            staff_id="wang",
+        ),
+        origin_region=origin,
+        owner_region=owner,
+        operator="counter",
+        create_time=to_timestamp(NOW),
+        state=SupportState.SUPPORT_STATE_ACKNOWLEDGED,
+    )
+    found.state_changes.add(state=found.state, time=found.create_time, author=f"{origin}/wang")
+    return found
+
+
+def new_fault(name: str, origin: str, owner: str) -> Fault:
+    place = FaultPlace(site="chengdu", region=HERE)
+    found = Fault(
+        id=name,
+        report=FaultReport(number=LINE.number, description="no signal", place=place, requester=STAFF),
+        origin_region=origin,
+        owner_region=owner,
+        home_region=ORIGIN,
+        operator="counter",
+        create_time=to_timestamp(NOW),
+        state=FaultState.FAULT_STATE_ACKNOWLEDGED,
+    )
+    found.outages.add(start_time=found.create_time, due=to_timestamp(NOW + timedelta(days=2)))
+    return found
+
+
+def new_complaint(name: str, origin: str, owner: str) -> Complaint:
+    return Complaint(
+        ticket_id=name,
+        request=ComplaintRequest(category="BILL_WRONG", number=LINE.number, description="too high"),
+        origin_region=origin,
+        owner_region=owner,
+        home_region=HERE,
+        operator="counter",
+        create_time=to_timestamp(NOW),
+        state=ComplaintState.COMPLAINT_STATE_ACKNOWLEDGED,
+    )
+
+
+def new_order(name: str, origin: str, owner: str) -> Order:
+    return Order(
+        id=name,
+        request=OrderRequest(business="SUSPEND", number=LINE.number, applicant=Applicant.APPLICANT_HOLDER),
+        origin_region=origin,
+        home_region=owner,
+        operator="counter",
+        create_time=to_timestamp(NOW),
+        state=OrderState.ORDER_STATE_ACKNOWLEDGED,
+    )
+
+
+def store_support(tx: Transaction, message: Message) -> None:
+    insert_support_request(tx, SupportRow(cast(SupportRequest, message), ""), 0, NOW)
+
+
+def store_fault(tx: Transaction, message: Message) -> None:
+    insert_fault(tx, FaultRow(cast(Fault, message), ""), 0, NOW)
+
+
+def store_complaint(tx: Transaction, message: Message) -> None:
+    add_complaint(tx, ComplaintRow(cast(Complaint, message), ""), 0, NOW)
+
+
+def store_order(tx: Transaction, message: Message) -> None:
+    insert_order(tx, OrderRow(cast(Order, message), ""), NOW)
+
+
+def complaint_envelopes(context: RegionContext) -> Kinds:
+    nothing_attached = AttachmentApplication(context, cast(Store, None), cast(Asker, None))
+    return ComplaintEnvelopes(context, nothing_attached).kinds()
+
+
+def _of_support() -> Kind:
+    return Kind(
+        "support",
+        new_support,
+        "origin_region",
+        "owner_region",
+        "create_time",
+        SUPPORT.fixed,
+        SupportState.SUPPORT_STATE_CLOSED,
+        lambda context: SupportEnvelopes(context).kinds(),
+        store_support,
+        SUPPORT.records.read,
+        SUPPORT.records.subject,
+        (
+            EnvelopeKind.ENVELOPE_KIND_SUPPORT_COMMAND,
+            lambda each: support.SupportCommand(
+                id=cast(SupportRequest, each).id, staff_id="4711", open=cast(SupportRequest, each)
+            ),
+        ),
+        (
+            EnvelopeKind.ENVELOPE_KIND_SUPPORT_COMMAND,
+            lambda name, author, text: support.SupportCommand(
+                id=name, staff_id=author, note=support.SupportCommand.Note(text=text)
+            ),
+        ),
+        (
+            EnvelopeKind.ENVELOPE_KIND_SUPPORT_UPDATE,
+            lambda each: support.SupportUpdate(request=cast(SupportRequest, each)),
+        ),
+    )
+
+
+def _of_faults() -> Kind:
+    return Kind(
+        "fault",
+        new_fault,
+        "origin_region",
+        "owner_region",
+        "create_time",
+        FAULT.fixed,
+        FaultState.FAULT_STATE_CANCELLED,
+        lambda context: FaultEnvelopes(context).kinds(),
+        store_fault,
+        FAULT.records.read,
+        FAULT.records.subject,
+        (EnvelopeKind.ENVELOPE_KIND_FAULT_REPORTED, lambda each: faults.FaultFiling(fault=cast(Fault, each))),
+        (
+            EnvelopeKind.ENVELOPE_KIND_FAULT_COMMAND,
+            lambda name, author, text: faults.FaultCommand(
+                id=name, requester=Requester(staff_id=author), respond=faults.FaultCommand.Respond(text=text)
+            ),
+        ),
+        (EnvelopeKind.ENVELOPE_KIND_FAULT_UPDATE, lambda each: faults.FaultUpdate(fault=cast(Fault, each))),
+        events=fault_rows.EVENTS,
+    )
+
+
+def _of_complaints() -> Kind:
+    return Kind(
+        "complaint",
+        new_complaint,
+        "origin_region",
+        "owner_region",
+        "create_time",
+        COMPLAINT.fixed,
+        ComplaintState.COMPLAINT_STATE_CLOSED,
+        complaint_envelopes,
+        store_complaint,
+        COMPLAINT.records.read,
+        COMPLAINT.records.subject,
+        (
+            EnvelopeKind.ENVELOPE_KIND_COMPLAINT_FILED,
+            lambda each: complaints.ComplaintFiling(complaint=cast(Complaint, each)),
+        ),
+        (
+            EnvelopeKind.ENVELOPE_KIND_COMPLAINT_COMMAND,
+            lambda name, author, text: complaints.ComplaintCommand(
+                ticket_id=name,
+                requester=Requester(staff_id=author),
+                respond=complaints.ComplaintCommand.Respond(text=text),
+            ),
+        ),
+        (
+            EnvelopeKind.ENVELOPE_KIND_COMPLAINT_UPDATE,
+            lambda each: complaints.ComplaintUpdate(complaint=cast(Complaint, each)),
+        ),
+        key="ticket_id",
+        events=complaint_rows.EVENTS,
+    )
+
+
+def _of_orders() -> Kind:
+    return Kind(
+        "order",
+        new_order,
+        "origin_region",
+        "home_region",
+        "create_time",
+        ORDER.fixed,
+        OrderState.ORDER_STATE_CANCELLED,
+        lambda context: OrderEnvelopes(OrderContext(context, {})).kinds(),
+        store_order,
+        ORDER.records.read,
+        ORDER.records.subject,
+        (EnvelopeKind.ENVELOPE_KIND_ORDER_SUBMIT, lambda each: orders.OrderSubmission(order=cast(Order, each))),
+        (
+            EnvelopeKind.ENVELOPE_KIND_ORDER_COMMAND,
+            lambda name, author, text: orders.OrderCommand(
+                order_id=name,
+                requester=Requester(staff_id=author),
+                confirm=orders.OrderCommand.Confirm(agreed=True, note=text),
+            ),
+        ),
+        (EnvelopeKind.ENVELOPE_KIND_ORDER_UPDATE, lambda each: orders.OrderUpdate(order=cast(Order, each))),
+        events=order_rows.EVENTS,
+    )
+
+
+def all_kinds() -> Sequence[Kind]:
+    """Every kind of record about which regions tell each other."""
+    return (_of_support(), _of_faults(), _of_complaints(), _of_orders())

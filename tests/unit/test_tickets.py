@@ -1,0 +1,130 @@
+"""A kind of ticket of its own, made of a table, a message and a few words: regions file, command and follow it."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import pytest
+
+from gateway.api.region.v1.order_pb2 import Order, OrderState
+from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, Outcome, ReceiptContent
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.errors import Refused
+from gateway.security.region_keys import KeySet, RegionKeys
+from gateway.store.schema import migrations_of
+from gateway.store.sqlite import SqliteTransaction
+from gateway.store.sqlite_schema import apply
+from gateway.time.clock import to_timestamp
+from region_node.records.stored import Records
+from region_node.tickets import border
+from region_node.tickets.followed import Facts, Followed
+from region_node.tickets.sending import followers
+
+NOW = datetime(2030, 6, 15, 4, 0, tzinfo=UTC)
+OPEN, ENDED = OrderState.ORDER_STATE_ACKNOWLEDGED, OrderState.ORDER_STATE_CANCELLED
+
+
+@dataclass(frozen=True)
+class Dispute:
+    """A dispute about a number that moves, and its trace."""
+
+    message: Order = field(repr=False)
+    traceparent: str
+
+
+def facts(dispute: Order) -> Facts:
+    return Facts(
+        name=dispute.id,
+        origin=dispute.origin_region,
+        owner=dispute.home_region,
+        operator=dispute.operator,
+        version=dispute.version,
+        state=dispute.state,
+        created=dispute.create_time,
+    )
+
+
+DISPUTE = Followed(
+    records=Records(
+        table="disputes",
+        key="dispute_id",
+        dated="made",
+        message=Order,
+        row=Dispute,
+        subject=lambda name: f"dispute/{name}",
+        not_found=lambda name: Refused(Reason.REASON_ORDER_NOT_FOUND, order=name),
+    ),
+    facts=facts,
+    prefix="P",
+    first=OPEN,
+    final=frozenset({ENDED}),
+    fixed=("id", "origin_region", "home_region", "operator", "create_time", "request"),
+    owner_column="owner",
+)
+
+
+@pytest.fixture
+def tx() -> Iterator[SqliteTransaction]:
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
+        apply(connection, migrations_of("gateway"))
+        connection.execute(
+            "CREATE TABLE disputes (dispute_id TEXT PRIMARY KEY, made INTEGER, owner TEXT, traceparent TEXT, body BLOB)"
+        )
+        yield SqliteTransaction(connection, RegionKeys(KeySet.new()))
+
+
+def new(version: int = 0, state: OrderState.ValueType = OPEN) -> Order:
+    return Order(
+        id="guangdong/P1",
+        origin_region="guangdong",
+        home_region="sichuan",
+        operator="counter",
+        create_time=to_timestamp(NOW),
+        version=version,
+        state=state,
+    )
+
+
+def store(tx: SqliteTransaction, dispute: Order) -> None:
+    DISPUTE.records.insert(tx, dispute.id, dispute, {"made": 1, "owner": dispute.home_region, "traceparent": ""})
+
+
+def test_the_owner_takes_a_ticket_in_once_and_does_what_its_origin_says(tx: SqliteTransaction) -> None:
+    content = EnvelopeContent(origin="guangdong", destination="sichuan", subject="guangdong/P1")
+    border.require_filing(DISPUTE, new(), content, NOW, is_untouched=True)
+    border.require_unknown(DISPUTE, tx, new())
+    store(tx, new(version=1))
+    with pytest.raises(Refused):
+        border.require_unknown(DISPUTE, tx, new())
+    known = border.commanded(DISPUTE, tx, "sichuan", "guangdong/P1", content)
+
+    def refuse() -> Order:
+        raise Refused(Reason.REASON_ORDER_NOT_FOUND)
+
+    done = border.decided(known, lambda: new(version=2))
+    refused = border.decided(known, refuse)
+    assert (done.outcome, Order.FromString(done.result)) == (Outcome.OUTCOME_ACCEPTED, new(version=2))
+    assert (refused.outcome, Order.FromString(refused.result)) == (Outcome.OUTCOME_REFUSED, new(version=1))
+
+
+def test_its_origin_follows_the_owner_until_it_ends_and_keeps_its_own_words(tx: SqliteTransaction) -> None:
+    store(tx, new())
+    told = EnvelopeContent(origin="sichuan", destination="guangdong", subject="guangdong/P1")
+    assert border.updated(DISPUTE, tx, new(version=1), told, NOW)
+    sent = EnvelopeContent(origin="guangdong", destination="sichuan", subject="guangdong/P1")
+    receipt = ReceiptContent(outcome=Outcome.OUTCOME_ACCEPTED, result=new(version=1).SerializeToString())
+    assert border.answered(DISPUTE, tx, sent, receipt, NOW) == new(version=1)
+    changed = new(version=2, state=ENDED)
+    changed.operator, changed.request.number = "another", "+8613900000000"
+    ended = DISPUTE.next_version("guangdong", new(version=1), changed)
+    assert ended == new(version=2, state=ENDED)
+    assert DISPUTE.next_version("guangdong", new(version=2, state=ENDED), new(version=3)) is None
+    assert DISPUTE.next_version("sichuan", new(version=1), changed) is None, "of its own"
+
+
+def test_the_owner_tells_the_origin_and_the_home_region_each_once() -> None:
+    assert followers(facts(new()), "henan") == ["guangdong", "henan"]
+    assert followers(facts(new()), "guangdong") == ["guangdong"]
+    assert followers(facts(new()), "sichuan") == ["guangdong"]
