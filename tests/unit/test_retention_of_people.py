@@ -288,7 +288,8 @@ def test_an_imported_complaint_counts_from_its_end_there(kept: Archive) -> None:
             ticket_id=f"sichuan/1-{number}", owner_region="sichuan", state=CLOSED if closed else IN_PROGRESS
         )
         complaint.create_time.CopyFrom(to_timestamp(OLD))
-        new = NewComplaint(ComplaintRow(complaint, ""), number, number_index(kept.tx, LINE.number), str(number), closed)
+        row, index = ComplaintRow(complaint, ""), number_index(kept.tx, LINE.number)
+        new = NewComplaint(row, number, index, str(number), b"digest", closed)
         insert_complaints(kept.tx, [new], NOW)
     kept.night(TOMORROW)
     assert kept.connection.execute("SELECT ticket_number FROM complaints ORDER BY 1").fetchall() == [(2,), (3,)]

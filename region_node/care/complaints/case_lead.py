@@ -28,6 +28,7 @@ from region_node.care.complaints.limits import set_deadlines
 from region_node.care.complaints.rows import ComplaintRow, find_complaint
 from region_node.care.complaints.sending import send_to_region
 from region_node.care.complaints.taxonomy import Concerned
+from region_node.care.complaints.told_rows import Told, note_told, told_of
 from region_node.node.context import RegionContext
 
 _ITEMS_ASK = "work items ask the customer"
@@ -116,12 +117,9 @@ def open_item(
         open_time=moment,
         state_time=moment,
         assigned_by=assigned_by,
-        notes_told=len(case.notes),
-        refusals_told=case.refusals,
-        expedites_told=len(case.expedites),
-        attachments_told=len(case.attachments),
     )
-    item.state = cases.state_of(item, complaint)
+    note_told(tx, complaint.ticket_id, Told.all_of(case))
+    item.state = cases.state_of(item, complaint, case.refusals)
     return item
 
 
@@ -143,7 +141,6 @@ def lead(context: RegionContext, complaint: Complaint, now: datetime) -> None:
         open_time=complaint.create_time,
         state_time=complaint.returned.time,
         returned=complaint.returned,
-        notes_told=len(complaint.notes),
     )
     complaint.ClearField("returned")
     complaint.owner_region = context.region
@@ -216,7 +213,7 @@ def _take_in(tx: Transaction, case: Complaint, complaint: Complaint, now: dateti
     item = cases.find_item(case, complaint.ticket_id)
     if item is None:
         return
-    cases.move(item, cases.state_of(item, complaint), now)
+    cases.move(item, cases.state_of(item, complaint, told_of(tx, item.ticket_id).refusals), now)
     if complaint.HasField("returned"):
         item.returned.CopyFrom(complaint.returned)
     cases.take_answers(case, complaint)
@@ -246,54 +243,32 @@ def _tell(
     case, known = row.complaint, find_complaint(tx, item.ticket_id)
     if known is None:  # made unreadable since
         return
-    unknown = cases.unknown_notes(known.complaint, case.notes[item.notes_told :])
+    told = told_of(tx, item.ticket_id)
+    unknown = cases.unknown_notes(known.complaint, case.notes[told.notes :])
     for index, each in enumerate(case.notes):
-        if index >= item.notes_told and each in unknown:
+        if index >= told.notes and each in unknown:
             command = ComplaintCommand(
                 share=ComplaintCommand.Share(note=cases.note_for(each, item.region), by_customer=by_customer)
             )
             _say(tx, context, row, item, f"share{index}", command, now)
-    item.notes_told = len(case.notes)
-    _tell_attachments(tx, context, row, item, known.complaint, now, by_customer=by_customer)
+    there = {each.id for each in known.complaint.attachments}
+    for index, attachment in enumerate(case.attachments):
+        if index >= told.attachments and attachment.id not in there:
+            command = ComplaintCommand(share=ComplaintCommand.Share(attachment=attachment, by_customer=by_customer))
+            _say(tx, context, row, item, f"attached{index}", command, now)
     if by_customer and item.state == cases.AWAITING_CUSTOMER:
         cases.move(item, cases.AT_WORK, now)
-    if item.refusals_told < case.refusals:
-        item.refusals_told = case.refusals
-        if item.state == cases.DONE:
-            _say(
-                tx,
-                context,
-                row,
-                item,
-                f"reopen{case.refusals}",
-                ComplaintCommand(reopen=ComplaintCommand.Reopen()),
-                now,
-            )
-            cases.move(item, cases.AT_WORK, now)
-    if item.expedites_told < len(case.expedites):
-        item.expedites_told = len(case.expedites)
-        if item.state in (cases.AWAITING_REGION, cases.AT_WORK):
-            command = ComplaintCommand(expedite=ComplaintCommand.Expedite())
-            command.requester.staff_id = case.expedites[-1].staff_id
-            _say(tx, context, row, item, f"expedite{item.expedites_told}", command, now)
-
-
-def _tell_attachments(
-    tx: Transaction,
-    context: RegionContext,
-    row: ComplaintRow,
-    item: WorkItem,
-    known: Complaint,
-    now: datetime,
-    *,
-    by_customer: bool,
-) -> None:
-    attachments, there = row.complaint.attachments, {each.id for each in known.attachments}
-    for index, each in enumerate(attachments):
-        if index >= item.attachments_told and each.id not in there:
-            command = ComplaintCommand(share=ComplaintCommand.Share(attachment=each, by_customer=by_customer))
-            _say(tx, context, row, item, f"attached{index}", command, now)
-    item.attachments_told = len(attachments)
+    if told.refusals < case.refusals and item.state == cases.DONE:
+        command = ComplaintCommand(reopen=ComplaintCommand.Reopen())
+        _say(tx, context, row, item, f"reopen{case.refusals}", command, now)
+        cases.move(item, cases.AT_WORK, now)
+    hastened = len(case.expedites)
+    if told.expedites < hastened and item.state in (cases.AWAITING_REGION, cases.AT_WORK):
+        command = ComplaintCommand(expedite=ComplaintCommand.Expedite())
+        command.requester.staff_id = case.expedites[-1].staff_id
+        _say(tx, context, row, item, f"expedite{hastened}", command, now)
+    if told != (all_told := Told.all_of(case)):
+        note_told(tx, item.ticket_id, all_told)
 
 
 def _conclude(tx: Transaction, context: RegionContext, row: ComplaintRow, item: WorkItem, now: datetime) -> None:

@@ -79,8 +79,8 @@ def move(item: WorkItem, state: WorkItemState.ValueType, now: datetime) -> None:
         item.state_time.CopyFrom(to_timestamp(now))
 
 
-def state_of(item: WorkItem, complaint: Complaint) -> WorkItemState.ValueType:
-    """How an item stands by its complaint, as this region has it."""
+def state_of(item: WorkItem, complaint: Complaint, refusals_told: int) -> WorkItemState.ValueType:
+    """How an item stands by its complaint, as this region has it, after so many refusals that its region was told."""
     if complaint.HasField("returned"):
         return item.state if item.state == ASSIGNED else AWAITING_COORDINATOR
     if complaint.state == rules.ACKNOWLEDGED:
@@ -89,7 +89,7 @@ def state_of(item: WorkItem, complaint: Complaint) -> WorkItemState.ValueType:
         return AWAITING_CUSTOMER
     if complaint.state == rules.RESOLVED:
         # What it said before it heard of a refusal counts no more.
-        return DONE if complaint.refusals >= item.refusals_told else AT_WORK
+        return DONE if complaint.refusals >= refusals_told else AT_WORK
     ended = {rules.CLOSED: ENDED, rules.CANCELLED: DROPPED}
     return ended.get(complaint.state, AT_WORK)
 
@@ -146,8 +146,6 @@ def header(case: Complaint) -> CaseHeader:
         each.returned.author = each.returned.author.partition("/")[0]
         if not each.returned.reason:
             each.ClearField("returned")
-        for counter in ("notes_told", "refusals_told", "expedites_told", "attachments_told"):
-            each.ClearField(counter)
     if rules.is_final(case):
         found.end_time.CopyFrom(case.state_changes[-1].time)
     return found

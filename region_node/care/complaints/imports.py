@@ -26,6 +26,7 @@ from gateway.store.timers import Timer, set_timers
 from gateway.time.clock import from_timestamp, to_microseconds
 from region_node.care.complaints import replay, rules
 from region_node.care.complaints.import_rows import (
+    UNREADABLE,
     Known,
     NewComplaint,
     earlier_about,
@@ -47,6 +48,7 @@ from region_node.requests.auditing import AuditedCall
 from region_node.requests.checks import invalid, require_length
 from region_node.requests.importing.progress import Rejection, Taken
 from region_node.requests.importing.stream import Work
+from region_node.requests.rows import keyed_digest
 
 _REFERENCE_LIMIT = 64  # characters
 _OLDEST = timedelta(days=3650)  # of what may be filed between regions, too
@@ -179,7 +181,6 @@ def _imported(context: RegionContext, told: api.ImportedComplaint, asked: Asked)
         create_time=told.filed_time,
         classification=classified,
         external_id=told.external_id,
-        imported_digest=digest,
     )
     if life.ended_as not in replay.WITHOUT_RESOLUTION and (life.resolved or life.closed):
         complaint.resolution.text, complaint.resolution.cause_code = told.resolution, told.cause_code
@@ -322,7 +323,7 @@ def _sorted_out(
         try:
             if isinstance(each.imported, Refused):
                 raise each.imported
-            reference, digest = each.imported.complaint.external_id, each.imported.digest
+            reference, digest = each.imported.complaint.external_id, keyed_digest(tx, each.imported.digest)
             if (before := taken.get(reference)) is None:
                 number, home = each.imported.complaint.request.number, each.imported.complaint.home_region
                 require_takes_complaints(home, statuses.get(number_index(tx, number), ()) if statuses else ())
@@ -330,7 +331,7 @@ def _sorted_out(
                     raise Refused(Reason.REASON_COMPLAINT_RETENTION_OVER, ended=each.imported.over)
                 taken[reference] = Known(reference, digest)
                 new.append(each.imported)
-            elif before.digest not in (digest, None):
+            elif before.digest not in (digest, UNREADABLE):
                 raise Refused(Reason.REASON_COMPLAINT_IMPORTED_OTHERWISE, complaint=before.ticket_id)
         except Refused as refused:
             about = each.imported.complaint.request.number if isinstance(each.imported, Imported) else ""
@@ -365,7 +366,8 @@ def _take_over(
             timers.append(Timer(timer_id, ESCALATION_TIMER, complaint.ticket_id, to_microseconds(due)))
         reference = reference_index(tx, complaint.external_id)
         row = ComplaintRow(complaint, traceparent)
-        rows.append(NewComplaint(row, ticket_number, index, reference, each.past.closed))
+        digest = keyed_digest(tx, each.digest)
+        rows.append(NewComplaint(row, ticket_number, index, reference, digest, each.past.closed))
     insert_complaints(tx, rows, now)
     set_timers(tx, timers)
     return [each.row.complaint.ticket_id for each in rows]

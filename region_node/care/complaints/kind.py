@@ -8,6 +8,7 @@ from gateway.errors import Refused
 from gateway.relay.at_rest import envelope_subject
 from gateway.store.port import Transaction
 from region_node.care.complaints import rules
+from region_node.care.complaints.import_rows import forget_line
 from region_node.care.complaints.index_rows import forget_indexed, indexed_about
 from region_node.care.complaints.private_notes import remove_private_notes
 from region_node.care.complaints.purging import Complaints
@@ -88,6 +89,7 @@ def _kept_of(tx: Transaction, customer: Customer) -> Sequence[Kept]:
 def _forget(tx: Transaction, ticket_id: str) -> None:
     remove_files_of(tx, ticket_id)
     remove_private_notes(tx, ticket_id)
+    forget_line(tx, ticket_id)
     tx.execute("UPDATE complaints SET number_index = '' WHERE ticket_id = :id", id=ticket_id)
 
 

@@ -80,7 +80,7 @@ class Complaints:
             " AND sequence < (SELECT MAX(sequence) FROM complaint_events)",
             [{"ticket_id": each} for each in ticket_ids],
         )
-        for table in ("complaint_escalations", "escalation_notices", "cases_to_tell", "complaints"):
+        for table in ("complaint_escalations", "escalation_notices", "cases_to_tell", "work_items_told", "complaints"):
             tx.execute_many(
                 f"DELETE FROM {table} WHERE ticket_id = :ticket_id",  # noqa: S608 - names from above
                 [{"ticket_id": each} for each in ticket_ids],

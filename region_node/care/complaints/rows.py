@@ -7,7 +7,6 @@ from datetime import datetime
 from gateway.api.region.v1.complaint_pb2 import Complaint, ComplaintState, Escalation
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
-from gateway.store import vault
 from gateway.store.port import Transaction, Value
 from gateway.time.clock import from_timestamp, to_microseconds
 from gateway.wording.masking import masked_number, prints_masked
@@ -231,11 +230,6 @@ def _note_change(tx: Transaction, complaint: Complaint, now: datetime) -> None:
     EVENTS.note(tx, complaint.ticket_id, event_columns(complaint, now))
     changed = ComplaintChanged(complaint.ticket_id)
     tx.publish(changed, about=changed.about)
-
-
-def complaint_sealing(ticket_id: str, content: bytes) -> vault.Sealing:
-    """The content of a complaint, sealed or to be sealed."""
-    return COMPLAINT_RECORDS.sealing(ticket_id, content)
 
 
 def event_columns(complaint: Complaint, time: datetime) -> Mapping[str, Value]:

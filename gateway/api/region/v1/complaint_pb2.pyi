@@ -501,7 +501,6 @@ class Complaint(_message.Message):
     REMEDY_FIELD_NUMBER: _builtins.int
     CLASSIFICATION_FIELD_NUMBER: _builtins.int
     EXTERNAL_ID_FIELD_NUMBER: _builtins.int
-    IMPORTED_DIGEST_FIELD_NUMBER: _builtins.int
     GROUP_ID_FIELD_NUMBER: _builtins.int
     NUMBER_UNASSIGNED_FIELD_NUMBER: _builtins.int
     ticket_id: _builtins.str
@@ -534,8 +533,6 @@ class Complaint(_message.Message):
     """The ticket id of the case whose work item this is; empty for what is none."""
     external_id: _builtins.str
     """Its ticket id in the system from which it was imported; empty for one that was filed here."""
-    imported_digest: _builtins.bytes
-    """SHA-256 of the line from which it was imported; empty for one that was filed here."""
     group_id: _builtins.str
     """The group that it belongs to, `<responsible region>/<category>/<ticket_id of the first>`; empty for none."""
     number_unassigned: _builtins.bool
@@ -638,13 +635,12 @@ class Complaint(_message.Message):
         remedy: Global___ComplaintRemedy | None = ...,
         classification: Global___ComplaintClassification | None = ...,
         external_id: _builtins.str = ...,
-        imported_digest: _builtins.bytes = ...,
         group_id: _builtins.str = ...,
         number_unassigned: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["classification", b"classification", "create_time", b"create_time", "department", b"department", "expected_resolution_time", b"expected_resolution_time", "remedy", b"remedy", "request", b"request", "resolution", b"resolution", "returned", b"returned"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attachments", b"attachments", "classification", b"classification", "create_time", b"create_time", "custody", b"custody", "deadlines", b"deadlines", "department", b"department", "escalations", b"escalations", "expected_resolution_time", b"expected_resolution_time", "expedites", b"expedites", "external_id", b"external_id", "group_id", b"group_id", "home_region", b"home_region", "imported_digest", b"imported_digest", "items", b"items", "level", b"level", "notes", b"notes", "number_unassigned", b"number_unassigned", "operator", b"operator", "origin_region", b"origin_region", "owner_region", b"owner_region", "parent", b"parent", "rating", b"rating", "refusals", b"refusals", "remedy", b"remedy", "repeat_of", b"repeat_of", "repeats", b"repeats", "request", b"request", "resolution", b"resolution", "returned", b"returned", "severity", b"severity", "state", b"state", "state_changes", b"state_changes", "ticket_id", b"ticket_id", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attachments", b"attachments", "classification", b"classification", "create_time", b"create_time", "custody", b"custody", "deadlines", b"deadlines", "department", b"department", "escalations", b"escalations", "expected_resolution_time", b"expected_resolution_time", "expedites", b"expedites", "external_id", b"external_id", "group_id", b"group_id", "home_region", b"home_region", "items", b"items", "level", b"level", "notes", b"notes", "number_unassigned", b"number_unassigned", "operator", b"operator", "origin_region", b"origin_region", "owner_region", b"owner_region", "parent", b"parent", "rating", b"rating", "refusals", b"refusals", "remedy", b"remedy", "repeat_of", b"repeat_of", "repeats", b"repeats", "request", b"request", "resolution", b"resolution", "returned", b"returned", "severity", b"severity", "state", b"state", "state_changes", b"state_changes", "ticket_id", b"ticket_id", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -770,10 +766,6 @@ class WorkItem(_message.Message):
     RETURNED_FIELD_NUMBER: _builtins.int
     ASSIGNED_AS_FIELD_NUMBER: _builtins.int
     ASSIGNED_BY_FIELD_NUMBER: _builtins.int
-    NOTES_TOLD_FIELD_NUMBER: _builtins.int
-    REFUSALS_TOLD_FIELD_NUMBER: _builtins.int
-    EXPEDITES_TOLD_FIELD_NUMBER: _builtins.int
-    ATTACHMENTS_TOLD_FIELD_NUMBER: _builtins.int
     number: _builtins.int
     """Counts the items of the case from 1."""
     ticket_id: _builtins.str
@@ -786,14 +778,6 @@ class WorkItem(_message.Message):
     """The number of the item that took its place; 0 where none has."""
     assigned_by: _builtins.str
     """The administrator who opened it; empty where the category did."""
-    notes_told: _builtins.int
-    """How many notes of the case its region was told."""
-    refusals_told: _builtins.int
-    """How many refusals of the customer its region was told."""
-    expedites_told: _builtins.int
-    """How many reminders of the customer its region was told."""
-    attachments_told: _builtins.int
-    """How many attachments of the case its region was told."""
     @_builtins.property
     def department(self) -> _configuration_pb2.Department:
         """The department; unset where nobody was named yet."""
@@ -823,14 +807,10 @@ class WorkItem(_message.Message):
         returned: Global___ComplaintReturn | None = ...,
         assigned_as: _builtins.int = ...,
         assigned_by: _builtins.str = ...,
-        notes_told: _builtins.int = ...,
-        refusals_told: _builtins.int = ...,
-        expedites_told: _builtins.int = ...,
-        attachments_told: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["department", b"department", "open_time", b"open_time", "returned", b"returned", "state_time", b"state_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["assigned_as", b"assigned_as", "assigned_by", b"assigned_by", "attachments_told", b"attachments_told", "department", b"department", "expedites_told", b"expedites_told", "notes_told", b"notes_told", "number", b"number", "open_time", b"open_time", "refusals_told", b"refusals_told", "region", b"region", "returned", b"returned", "state", b"state", "state_time", b"state_time", "ticket_id", b"ticket_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["assigned_as", b"assigned_as", "assigned_by", b"assigned_by", "department", b"department", "number", b"number", "open_time", b"open_time", "region", b"region", "returned", b"returned", "state", b"state", "state_time", b"state_time", "ticket_id", b"ticket_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
