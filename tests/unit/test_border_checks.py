@@ -205,6 +205,12 @@ def test_a_forged_command_is_refused_alike_of_every_kind(borders: Sequence[Borde
         border.has(name, ORIGIN, HERE)
         return border.arrives(kind, command(name, "4711", "so"), name, STRANGER)
 
+    def of_nothing(border: Border) -> str:
+        name, (kind, command) = border.name(ORIGIN), border.kind.command
+        said = command(name, "4711", "so")
+        said.ClearField("command")
+        return border.arrives(kind, said, name, ORIGIN)
+
     def ended(border: Border) -> str:
         return owned(lambda each: each.commanded(), state=border.kind.final)(border)
 
@@ -219,6 +225,7 @@ def test_a_forged_command_is_refused_alike_of_every_kind(borders: Sequence[Borde
         ("by nobody with a name", owned(lambda each: each.commanded(author="no name")), "REQUEST_INVALID"),
         ("with a text that is too long", owned(lambda each: each.commanded(text="x" * 9_000)), "REQUEST_INVALID"),
         ("about what has ended", ended, "STATE_FORBIDS"),
+        ("that says nothing", owned(of_nothing), "REQUEST_INVALID"),
         ("no message", lambda each: each.arrives(each.kind.command[0], b"\xff", each.name(ORIGIN), ORIGIN), INVALID),
     )
     assert wrong(borders, table) == []
