@@ -24,6 +24,9 @@ R = TypeVar("R")
 class Records(Generic[M, R]):
     """The records of one kind: `table` holds `message` sealed in its column `body`, which is the place of the seal too.
 
+    The message is what callers see and regions tell each other. A fact that only this region needs is no field of it:
+    it has a column of the row, or a table by the id of the record, and is sealed there if it tells of a person.
+
     `key` is the column of the id, `dated` that of the date of creation.
     """
 

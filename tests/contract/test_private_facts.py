@@ -12,7 +12,8 @@ from gateway.store.schema import migrations_of
 from region_node.app import private_facts
 from region_node.app.private_facts import move_private_facts
 from region_node.care.complaints.import_rows import UNREADABLE, Known, imported_among, reference_index
-from region_node.care.complaints.rows import complaint_subject, find_complaint
+from region_node.care.complaints.kind import COMPLAINTS
+from region_node.care.complaints.rows import KIND, complaint_subject, find_complaint
 from region_node.care.complaints.told_rows import Told, told_of
 from region_node.requests.rows import keyed_digest
 from region_node.schema import PACKAGES
@@ -87,5 +88,7 @@ def test_what_bodies_of_before_hold_for_this_region_alone_is_moved_page_by_page_
             assert await move_private_facts(store) == 5
             await store.read(check_moved)
             assert await move_private_facts(store) == 0
+            await store.write(lambda tx: COMPLAINTS.erasure.forget[KIND](tx, CASE))
+            assert (await store.read(lambda tx: imported_among(tx, ["ERP-1"])))["ERP-1"] == Known(CASE, UNREADABLE)
 
     run(scenario())
