@@ -7,7 +7,7 @@ from hypothesis import settings
 
 from gateway.wording.languages import VARIABLE
 
-pytest_plugins = ["tests.engines", "tests.durations"]
+pytest_plugins = ["tests.engines", "tests.durations", "tests.failures"]
 
 
 def pytest_configure() -> None:
