@@ -113,6 +113,7 @@ class SpeakingGroup(click.Group):
     places: Mapping[str, str]
     options: Sequence[Callable[[], click.Option]]
     _originals: dict[tuple[click.Command | click.Option, str], str | None]
+    _spoken: str  # the language of the helps, "" as they are written
 
     def whole(self) -> "SpeakingGroup":
         """The tree once all its commands are there, with help as it is written, whatever was spoken before."""
@@ -120,6 +121,7 @@ class SpeakingGroup(click.Group):
             self._find(name)
         for (owner, field), original in self.__dict__.get("_originals", {}).items():
             setattr(owner, field, original)
+        self._spoken = ""
         return self
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -155,9 +157,10 @@ class SpeakingGroup(click.Group):
                 return super().main(*args, **extra)
         except SystemExit as ended:
             code = ended.code
-        # An error that came out of an event loop refers to itself by its traceback, and to the channel by the frames
-        # there. gRPC makes the process wait for each channel that is left at its end, for two seconds.
-        gc.collect()
+        if not args and extra.get("args") is None:  # the process's own command line: it ends now
+            # An error that came out of an event loop refers to itself by its traceback, and to the channel by the
+            # frames there. gRPC makes the process wait for each channel that is left at its end, for two seconds.
+            gc.collect()
         raise SystemExit(code)
 
     def make_context(
@@ -168,8 +171,11 @@ class SpeakingGroup(click.Group):
         **extra: Any,  # noqa: ANN401
     ) -> click.Context:
         """See click. Chooses the language before anything is read."""
-        speak(asked_language(args, os.environ), self.texts)
-        self._translate_help(self)
+        language = asked_language(args, os.environ)
+        speak(language, self.texts)
+        if language != self.__dict__.get("_spoken"):
+            self._translate_help(self)
+            self._spoken = language
         try:
             # What looks like a colour in a text of others is shown, and not left out where no terminal is.
             return super().make_context(info_name, args, parent, **{"color": True, **extra})
