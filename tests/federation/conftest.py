@@ -45,7 +45,7 @@ def tmp_path(fast_disk: Path | None) -> Iterator[Path]:
         yield Path(name)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def runner() -> Iterator[asyncio.Runner]:
     """The event loop on which members and tests run."""
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
@@ -69,7 +69,7 @@ def _on_the_loop(runner: asyncio.Runner) -> None:
     """Every test has the loop at hand."""
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="package", autouse=True)
 def _all_is_noticed_soon() -> Iterator[None]:
     """Whatever waits for a time looks at the clock again soon: tests move it. Who was away is found as soon."""
     quick = functools.partial(FullJitter, longest=4 * SOON)
@@ -93,19 +93,22 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
             engines = ["postgresql"]
         elif not runs_on_both(metafunc.definition.path):
             engines = ["sqlite"]
-        metafunc.parametrize("databases", engines, indirect=True, scope="session")
+        metafunc.parametrize("databases", engines, indirect=True, scope="package")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def databases(request: pytest.FixtureRequest) -> Databases:
     """Where members keep what they know: files of their own, or a PostgreSQL server, with which they are removed."""
     engine: str = request.param
     return Databases(request.getfixturevalue("postgresql_server") if engine == "postgresql" else None)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def shared_federation(runner: asyncio.Runner, databases: Databases, fast_disk: Path | None) -> Iterator[Federation]:
-    """The federation of a worker and engine for all files that share it."""
+    """The federation of a worker and engine for all files that share it. It ends with the folder's last test of the worker:
+
+    nobody would run its loop while tests of another folder run theirs.
+    """
     yield from _started(runner, databases, fast_disk)
 
 
