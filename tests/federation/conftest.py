@@ -105,9 +105,9 @@ def databases(request: pytest.FixtureRequest) -> Databases:
 
 @pytest.fixture(scope="package")
 def shared_federation(runner: asyncio.Runner, databases: Databases, fast_disk: Path | None) -> Iterator[Federation]:
-    """The federation of a worker and engine for all files that share it. It ends with the folder's last test of the worker:
+    """The federation of a worker and engine for all files that share it.
 
-    nobody would run its loop while tests of another folder run theirs.
+    It ends when the worker leaves the folder: nobody runs its event loop while the tests of another folder run theirs.
     """
     yield from _started(runner, databases, fast_disk)
 
