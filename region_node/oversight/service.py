@@ -31,7 +31,7 @@ class OrderOversightService(OrderOversightServiceServicer):
     ) -> api.ListOrderSummariesResponse:
         """See the contract."""
         size, token = page_size(request.page_size), decode_token(_PAGE, request.page_token)
-        wanted = OrderFilter(region=self._region, states=list(request.states))
+        wanted = OrderFilter(region=self._region, states=list(request.states), concerning=request.region)
         before = dated_place(token)
         page = await self._store.read(lambda tx: list_orders(tx, wanted, before, size))
         return api.ListOrderSummariesResponse(

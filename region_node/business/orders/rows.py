@@ -141,6 +141,8 @@ class OrderFilter:
 
     operator: str = ""
     region: str = ""
+    concerning: str = ""
+    """A region that handles or owns them."""
     states: Sequence[OrderState.ValueType] = ()
     business: str = ""
     number: str = ""
@@ -159,6 +161,8 @@ def list_orders(tx: Transaction, wanted: OrderFilter, before: tuple[int, str] | 
             region=wanted.region,
             operator=wanted.operator,
         )
+    if wanted.concerning:
+        listed.only("(home_region = :concerning OR origin_region = :concerning)", concerning=wanted.concerning)
     listed.in_states(wanted.states)
     if wanted.number:
         listed.by("number = :number", number=number_index(tx, wanted.number))
