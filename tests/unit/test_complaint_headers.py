@@ -103,6 +103,13 @@ def test_lists_are_narrowed_by_time_category_level_and_end(tx: SqliteTransaction
     assert ticket_ids(tx, HeaderFilter(NOW, category="BILL_WRONG", level=3, overdue=True)) == []
 
 
+def test_a_list_of_what_goes_on_is_entered_by_an_index_without_what_has_ended(tx: SqliteTransaction) -> None:
+    ended = ", ".join(str(each) for each in sorted(rules.FINAL))
+    index = tx.first(str, "SELECT sql FROM sqlite_master WHERE name = 'complaints_open'")
+    assert index is not None
+    assert index.endswith(f"WHERE state NOT IN ({ended})"), "else SQLite does not use it"
+
+
 def test_pages_give_each_complaint_once_in_either_order(tx: SqliteTransaction) -> None:
     for number in range(1, 8):
         kept(tx, number, hours=1 + number % 3)
