@@ -21,6 +21,7 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.rpc.calls import current_call
 from gateway.rpc.channels import invoke
+from gateway.rpc.merged_pages import Part
 from gateway.rpc.pages import page_size
 from gateway.time.months import months_between, require_month
 
@@ -48,7 +49,7 @@ class ComplaintOversightService(ComplaintOversightServiceServicer):
             self._regions.require_configured(request.region)
         size = page_size(request.page_size)
 
-        async def ask(channel: grpc.aio.Channel, seconds: float, token: str) -> tuple[Sequence[ComplaintHeader], str]:
+        async def ask(channel: grpc.aio.Channel, seconds: float, told: Part[ComplaintHeader]) -> Part[ComplaintHeader]:
             question = region_contract.ListComplaintHeadersRequest(
                 overdue=request.overdue,
                 due_within=request.due_within if request.HasField("due_within") else None,
@@ -59,10 +60,10 @@ class ComplaintOversightService(ComplaintOversightServiceServicer):
                 group_id=request.group_id,
                 include_ended=request.include_ended,
                 page_size=size,
-                page_token=token,
+                page_token=told.following,
             )
             answer = await invoke(ComplaintOversightServiceStub(channel).ListComplaintHeaders, question, seconds)
-            return answer.complaints, answer.next_page_token
+            return told.more(answer.complaints, answer.next_page_token)
 
         is_about_time = request.overdue or request.HasField("due_within")
         listing = DUE_COMPLAINTS if is_about_time else NEWEST_COMPLAINTS

@@ -9,13 +9,13 @@ from typing import Generic, TypeVar
 
 import grpc
 
-from coordinator.oversight.region_queries import Answers, Ask, Regions
+from coordinator.oversight.region_queries import ANSWER_SECONDS, Answers, Ask, Regions
 from gateway.api.coordinator.v1.administration_pb2 import UnansweredRegion
-from gateway.rpc.merged_pages import MergedList, Part, Place
+from gateway.rpc.merged_pages import MergedList, Part
 
 Item = TypeVar("Item")
-AskPage = Callable[[grpc.aio.Channel, float, str], Awaitable[tuple[Sequence[Item], str]]]
-"""Asks a process of a region within so many seconds for the page of a token: its items, and the token of the next."""
+AskMore = Callable[[grpc.aio.Channel, float, Part[Item]], Awaitable[Part[Item]]]
+"""Asks a process of a region, within so many seconds, for the page that follows what it has answered so far."""
 
 
 @dataclass(frozen=True)
@@ -28,34 +28,30 @@ class RegionsPage(Generic[Item]):
 
 
 async def page_of_regions(
-    regions: Regions, listing: MergedList[Item], ask: AskPage[Item], size: int, token: str
+    regions: Regions, listing: MergedList[Item], ask: AskMore[Item], size: int, token: str
 ) -> RegionsPage[Item]:
-    """The page of a token, which is empty for the first one. Raises Refused with TOKEN_INVALID."""
+    """The page of a token, which is empty for the first one. Raises Refused with TOKEN_INVALID.
+
+    A region may look at many rows for few items. While the page is not full, those that hold it up are asked for more;
+    in the second half of the time nobody is.
+    """
     joined = regions.joined()
     places = listing.places(token, joined)
-    found = await asyncio.gather(
-        *(regions.ask([region], _filled(listing, ask, place, size)) for region, place in places.items())
-    )
-    answers: Answers[Part[Item]] = functools.reduce(operator.or_, found, Answers({}, {}))
-    ended = {region: Part[Item]() for region in joined if region not in places}
-    items, following = listing.page(places, ended | answers.by_region, size)
-    return RegionsPage(items, following, answers.unanswered())
+    parts = {region: Part[Item]() for region in joined if region not in places}
+    asked = {region: Part[Item](following=place.token) for region, place in places.items()}
+    answers: Answers[Part[Item]] = Answers({}, {})
+    loop = asyncio.get_running_loop()
+    begun = loop.time()
+    while True:
+        left = begun + ANSWER_SECONDS - loop.time()
+        found = await asyncio.gather(*(regions.ask([region], _more(ask, part), left) for region, part in asked.items()))
+        answers = functools.reduce(operator.or_, found, answers)
+        parts = {region: part for region, part in (parts | answers.by_region).items() if region not in answers.refusals}
+        page = listing.page(places, parts, size)
+        if not page.blocking or loop.time() > begun + ANSWER_SECONDS / 2:
+            return RegionsPage(page.items, page.following, answers.unanswered())
+        asked = {region: parts[region] for region in page.blocking}
 
 
-def _filled(listing: MergedList[Item], ask: AskPage[Item], place: Place, size: int) -> Ask[Part[Item]]:
-    """Asks a region for one page after the other until it has told `size` items more: it may look at many rows for few.
-
-    In the second half of the time no more are begun.
-    """
-
-    async def read(channel: grpc.aio.Channel, seconds: float) -> Part[Item]:
-        loop, part = asyncio.get_running_loop(), Part[Item](following=place.token)
-        begun = loop.time()
-        while True:
-            items, following = await ask(channel, max(0.0, begun + seconds - loop.time()), part.following)
-            part = Part([*part.pages, (part.following, items)], following)
-            is_filled = len(listing.behind(place, part)) >= size
-            if not following or is_filled or loop.time() > begun + seconds / 2:
-                return part
-
-    return read
+def _more(ask: AskMore[Item], part: Part[Item]) -> Ask[Part[Item]]:
+    return lambda channel, seconds: ask(channel, seconds, part)

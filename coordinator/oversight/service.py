@@ -1,6 +1,6 @@
 """Orders across regions, for administrators: asked of the nodes at the time of the question, and never stored."""
 
-from collections.abc import Sequence
+from datetime import timedelta
 
 import grpc
 
@@ -16,7 +16,11 @@ from gateway.api.region.v1.oversight_service_pb2_grpc import OrderOversightServi
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.rpc.channels import invoke
-from gateway.rpc.pages import page_size
+from gateway.rpc.merged_pages import Part
+from gateway.rpc.pages import dated_key, page_size
+from gateway.time.clock import from_timestamp
+
+_MOMENT = timedelta(microseconds=1)
 
 
 class OrderOversightService(OrderOversightServiceServicer):
@@ -35,12 +39,12 @@ class OrderOversightService(OrderOversightServiceServicer):
             self._regions.require_configured(request.region)
         size = page_size(request.page_size)
 
-        async def ask(channel: grpc.aio.Channel, seconds: float, token: str) -> tuple[Sequence[OrderSummary], str]:
+        async def ask(channel: grpc.aio.Channel, seconds: float, told: Part[OrderSummary]) -> Part[OrderSummary]:
             question = region_contract.ListOrderSummariesRequest(
-                states=request.states, region=request.region, page_size=size, page_token=token
+                states=request.states, region=request.region, page_size=size, page_token=told.following
             )
             answer = await invoke(OrderOversightServiceStub(channel).ListOrderSummaries, question, seconds)
-            return answer.orders, answer.next_page_token
+            return told.more(answer.orders, answer.next_page_token, _looked(answer))
 
         page = await page_of_regions(self._regions, NEWEST_ORDERS, ask, size, request.page_token)
         return contract.ListOrdersResponse(
@@ -70,6 +74,13 @@ class OrderOversightService(OrderOversightServiceServicer):
         # A region that knows nothing of the order was asked and has answered.
         unanswered = answers.unanswered(Reason.REASON_ORDER_NOT_FOUND)
         return contract.TraceOrderResponse(traces=traces, unanswered=unanswered)
+
+
+def _looked(answer: region_contract.ListOrderSummariesResponse) -> str:
+    """The key up to which a region has looked, of which it tells the time alone; empty where it tells none."""
+    if not answer.HasField("looked_time"):
+        return ""
+    return dated_key(from_timestamp(answer.looked_time) + _MOMENT, "")
 
 
 def _trace_of(order_id: str) -> Ask[region_contract.GetOrderTraceResponse]:

@@ -1,11 +1,10 @@
 """One list out of the lists of several regions, page by page. Pure.
 
-A page ends where the answer of a region ends that has more: behind that place nobody knows yet what comes next. Items
-that others have told behind it are left to the next page, for which they are asked again by the same token.
+A page ends where a region that has more has looked last: behind that place nobody knows yet what comes next. Items that
+others have told behind it are left to the next page, for which they are asked again by the same token.
 """
 
-import operator
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
@@ -19,7 +18,7 @@ _PLACE_PARTS = 3
 
 @dataclass(frozen=True)
 class Place:
-    """Where a region goes on: in the page of its own token, behind the key that was told last. Both are empty first."""
+    """Where a region goes on: in the page of its own token, behind the key `told`. Both are empty first."""
 
     token: str = ""
     told: str = ""
@@ -31,6 +30,28 @@ class Part(Generic[Item]):
 
     pages: Sequence[tuple[str, Sequence[Item]]] = field(default=(), repr=False)
     following: str = ""
+    looked: str = ""
+    """The key as far as the region has looked, where it may have looked behind its last item; else empty."""
+
+    def items(self) -> list[Item]:
+        """Those of all pages."""
+        return [each for _, items in self.pages for each in items]
+
+    def more(self, items: Sequence[Item], following: str, looked: str = "") -> "Part[Item]":
+        """This with the next page."""
+        return Part([*self.pages, (self.following, items)], following, looked)
+
+
+@dataclass(frozen=True)
+class MergedPage(Generic[Item]):
+    """A page of the list of all regions."""
+
+    items: Sequence[Item] = field(repr=False)
+    following: str
+    """The token of the next page; empty on the last."""
+    blocking: Sequence[str]
+    """The regions that have looked least far and have more, where the page is not full: with their next page it goes
+    further."""
 
 
 @dataclass(frozen=True)
@@ -60,45 +81,54 @@ class MergedList(Generic[Item]):
             places[parts[0]] = Place(*parts[1:])
         return places
 
-    def page(self, places: Mapping[str, Place], parts: Mapping[str, Part[Item]], size: int) -> tuple[list[Item], str]:
-        """At most `size` items in their order, and the token of the next page; empty on the last.
+    def page(self, places: Mapping[str, Place], parts: Mapping[str, Part[Item]], size: int) -> MergedPage[Item]:
+        """At most `size` items in their order.
 
         `places` are those of the regions that were asked, `parts` what was answered. A region without an answer keeps
         its place as long as another one has more.
         """
-        found = {region: self.behind(places.get(region, Place()), part) for region, part in parts.items()}
-        keys = sorted({self.key(each) for items in found.values() for each in items}, reverse=self.descending)
-        position = {key: number for number, key in enumerate(keys)}
-        ends = [
-            position[self.key(items[-1])] if items else -1 for region, items in found.items() if parts[region].following
-        ]
-        end = min(ends, default=len(keys) - 1)
-        near = {region: [each for each in items if position[self.key(each)] <= end] for region, items in found.items()}
-        told = sorted(self.chosen(near), key=self.key, reverse=self.descending)
+        begins = {region: places.get(region, Place()) for region in parts}
+        found = {
+            region: [each for each in part.items() if self._is_behind(self.key(each), begins[region].told)]
+            for region, part in parts.items()
+        }
+        ends = {region: self._end(part) for region, part in parts.items() if part.following}
+        end = "" if "" in ends.values() else (max if self.descending else min)(ends.values(), default="")
+        if ends:
+            found = {
+                region: [each for each in items if end and not self._is_behind(self.key(each), end)]
+                for region, items in found.items()
+            }
+        told = sorted(self.chosen(found), key=self.key, reverse=self.descending)
         if len(told) > size:
-            end = position[self.key(told[size - 1])]
-        left = {key for key, number in position.items() if number > end}
-        rest = {region: place for region, place in places.items() if region not in parts}
-        goes_on = False
-        for region, part in parts.items():
-            last = keys[end] if end >= 0 else places.get(region, Place()).told
-            place = self._place_after(part, left, last)
-            if place is not None:
-                rest[region], goes_on = place, True
-        lines = [f"{region} {place.token} {place.told}" for region, place in sorted(rest.items())]
-        return told[:size], encode_token(self.kind, "\n".join(lines)) if goes_on else ""
+            end = self.key(told[size - 1])
+        elif not ends:
+            return MergedPage(told, "", [])
+        following = {region: self._place_after(part, begins[region], end) for region, part in parts.items()}
+        going_on = {region: place for region, place in following.items() if place is not None}
+        waiting = {region: place for region, place in places.items() if region not in parts}
+        token = self._token(going_on | waiting) if going_on else ""
+        blocking = [region for region, each in ends.items() if each in ("", end)] if len(told) < size else []
+        return MergedPage(told[:size], token, blocking)
 
-    def behind(self, place: Place, part: Part[Item]) -> list[Item]:
-        """What a region has answered behind the key that was told last of it."""
-        answered = [each for _, items in part.pages for each in items]
-        if not place.told:
-            return answered
-        is_behind = operator.lt if self.descending else operator.gt
-        return [each for each in answered if is_behind(self.key(each), place.told)]
+    def _token(self, places: Mapping[str, Place]) -> str:
+        lines = [f"{region} {place.token} {place.told}" for region, place in sorted(places.items())]
+        return encode_token(self.kind, "\n".join(lines))
 
-    def _place_after(self, part: Part[Item], left: Container[str], last: str) -> Place | None:
-        """Where a region goes on, of which the items with the keys `left` were not told; None after its end."""
+    def _end(self, part: Part[Item]) -> str:
+        """How far a region has looked; empty where nobody knows."""
+        items = part.items()
+        known = (self.key(items[-1]) if items else "", part.looked)
+        return (min if self.descending else max)(filter(None, known), default="")
+
+    def _place_after(self, part: Part[Item], begin: Place, end: str) -> Place | None:
+        """Where a region goes on after what was told up to a key; None after its end."""
+        told = end if self._is_behind(end, begin.told) else begin.told
         for token, items in part.pages:
-            if any(self.key(each) in left for each in items):
-                return Place(token, last)
+            if any(self._is_behind(self.key(each), told) for each in items):
+                return Place(token, told)
         return Place(part.following) if part.following else None
+
+    def _is_behind(self, key: str, place: str) -> bool:
+        """Whether a key comes later in the list; all do behind the empty one, which comes first."""
+        return bool(key) and (not place or (key < place if self.descending else key > place))

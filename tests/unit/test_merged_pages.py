@@ -29,57 +29,81 @@ def merged(descending: bool) -> MergedList[int]:
     return MergedList("numbers", key, each_once, descending)
 
 
-def answer(items: Sequence[int], place: Place, size: int) -> Part[int]:
-    """A page of what a region has, by its own token."""
-    begin = int(place.token or 0)
-    end = begin + size
-    return Part([(place.token, items[begin:end])], str(end) if end < len(items) else "")
+class Region:
+    """Looks at so many of its rows for a page, of which some are items."""
+
+    def __init__(self, rows: Sequence[int], looks_at: int, *, tells_how_far: bool) -> None:
+        self._rows = rows
+        self._looks_at = looks_at
+        self._tells_how_far = tells_how_far
+
+    def more(self, part: Part[int], size: int) -> Part[int]:
+        begin = int(part.following or 0)
+        items = [each for each in self._rows[begin : begin + self._looks_at] if is_item(each)][:size]
+        end = self._rows.index(items[-1]) + 1 if len(items) == size else begin + self._looks_at
+        if end >= len(self._rows):
+            return part.more(items, "")
+        return part.more(items, str(end), key(self._rows[end - 1]) if self._tells_how_far else "")
 
 
-def pages(
-    listing: MergedList[int], lists: Mapping[str, Sequence[int]], size: int, answers: Callable[[], bool] = lambda: True
-) -> list[list[int]]:
+def is_item(row: int) -> bool:
+    return row % 3 != 0
+
+
+def regions(lists: Mapping[str, set[int]], descending: bool, *, tell_how_far: bool) -> dict[str, Region]:
+    return {
+        name: Region(sorted(rows, reverse=descending), 3 if name == "hunan" else 50, tells_how_far=tell_how_far)
+        for name, rows in lists.items()
+    }
+
+
+def all_pages(
+    listing: MergedList[int], asked: Mapping[str, Region], size: int, answers: Callable[[], bool] = lambda: True
+) -> list[Sequence[int]]:
     """All pages of a list, of regions that answer or do not; the last one is asked for until all have answered."""
-    found, token = [], ""
+    found, token = list[Sequence[int]](), ""
     while True:
         places = listing.places(token, REGIONS)
-        parts = {
-            region: answer(lists[region], place, 3 if region == "hunan" else size)
-            for region, place in places.items()
-            if answers()
-        }
-        items, following = listing.page(places, parts, size)
-        if following or places.keys() == parts.keys():
-            found.append(items)
-            token = following
+        parts = {region: Part[int](following=place.token) for region, place in places.items() if answers()}
+        parts = {region: asked[region].more(part, size) for region, part in parts.items()}
+        while (page := listing.page(places, parts, size)).blocking:
+            parts |= {region: asked[region].more(parts[region], size) for region in page.blocking}
+        if parts and (page.following or places.keys() == parts.keys()):
+            found.append(page.items)
+            token = page.following
             if not token:
                 return found
 
 
-@given(LISTS, SIZES, st.booleans())
-def test_pages_give_each_item_once_in_its_order(lists: Mapping[str, set[int]], size: int, descending: bool) -> None:
-    ordered = {region: sorted(items, reverse=descending) for region, items in lists.items()}
-    found = pages(merged(descending), ordered, size)
-    assert [each for page in found for each in page] == sorted(each_once(ordered), reverse=descending)
-    assert all(0 < len(page) <= size for page in found[:-1])
-
-
-@given(LISTS, SIZES, st.randoms(use_true_random=False))
-def test_what_a_region_has_is_told_whenever_it_answers(
-    lists: Mapping[str, set[int]], size: int, chance: Random
+@given(LISTS, SIZES, st.booleans(), st.booleans())
+def test_pages_are_full_and_give_each_item_once_in_its_order(
+    lists: Mapping[str, set[int]], size: int, descending: bool, tell_how_far: bool
 ) -> None:
-    ordered = {region: sorted(items) for region, items in lists.items()}
-    found = pages(merged(descending=False), ordered, size, lambda: chance.random() < 0.6)
-    assert {each for page in found for each in page} == each_once(ordered)
+    found = all_pages(merged(descending), regions(lists, descending, tell_how_far=tell_how_far), size)
+    every = {each for rows in lists.values() for each in rows if is_item(each)}
+    assert [each for page in found for each in page] == sorted(every, reverse=descending)
+    assert all(len(page) == size for page in found[:-1])
+
+
+@given(LISTS, SIZES, st.booleans(), st.randoms(use_true_random=False))
+def test_each_region_tells_an_item_once_whenever_it_answers(
+    lists: Mapping[str, set[int]], size: int, descending: bool, chance: Random
+) -> None:
+    own = {name: {each * 10 + number for each in rows} for number, (name, rows) in enumerate(lists.items())}
+    asked = regions(own, descending, tell_how_far=True)
+    told = [each for page in all_pages(merged(descending), asked, size, lambda: chance.random() < 0.6) for each in page]
+    assert sorted(told) == sorted(each for rows in own.values() for each in rows if is_item(each))
 
 
 def test_nothing_is_told_behind_a_place_to_which_a_region_has_not_looked() -> None:
     listing = merged(descending=False)
     places = listing.places("", REGIONS)
-    parts = {"henan": Part[int]([("", []), ("a", [])], "b"), "hunan": Part([("", [1, 2])])}
-    items, token = listing.page(places, parts, 5)
-    assert items == []
-    assert listing.places(token, REGIONS) == {"henan": Place("b"), "hunan": Place(), "sichuan": Place()}
+    parts = {"henan": Part[int]().more([], "a").more([], "b"), "hunan": Part[int]().more([1, 2], "")}
+    page = listing.page(places, parts, 5)
+    assert (page.items, page.blocking) == ([], ["henan"])
+    assert listing.places(page.following, REGIONS) == {"henan": Place("b"), "hunan": Place(), "sichuan": Place()}
+    further = listing.page(places, parts | {"henan": parts["henan"].more([], "c", key(1))}, 5)
+    assert (further.items, further.blocking) == ([1], ["henan"])
 
 
 @pytest.mark.parametrize(

@@ -54,8 +54,8 @@ def test_what_the_responsible_region_has_taken_up_and_does_not_name_is_no_longer
 def test_complaints_are_ordered_by_what_was_asked() -> None:
     soon, later = header(1, due_in=1), header(2, due_in=2)
     parts = {"sichuan": Part([("", [later, soon])])}
-    assert DUE_COMPLAINTS.page({}, parts, 50) == ([soon, later], "")
-    assert NEWEST_COMPLAINTS.page({}, parts, 50) == ([later, soon], "")
+    assert DUE_COMPLAINTS.page({}, parts, 50).items == [soon, later]
+    assert NEWEST_COMPLAINTS.page({}, parts, 50).items == [later, soon]
 
 
 @pytest.mark.parametrize("ticket_id", ["", "guangdong", "/1", "guangdong/", "guangdong//1"])

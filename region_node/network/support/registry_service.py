@@ -151,8 +151,8 @@ class SupportResourceService(SupportResourceServiceServicer):
             else:
                 pages[region] = listing.parsed(answer)
         parts = {region: listing.part(region, places[region], page) for region, page in pages.items()}
-        items, following = listing.merged.page(places, parts, size)
-        return items, unanswered, following
+        found = listing.merged.page(places, parts, size)
+        return found.items, unanswered, found.following
 
     def _regions(self) -> Sequence[str]:
         """The regions that ever joined, by id."""
@@ -186,7 +186,7 @@ class _Listing(Generic[Item, Response]):
     def part(self, region: str, place: Place, page: Response) -> Part[Item]:
         """What a region has told of its own, asked from a place on."""
         own = [each for each in self.items(page) if each.region == region]
-        return Part([(place.token, own)], page.next_page_token)
+        return Part[Item](following=place.token).more(own, page.next_page_token)
 
 
 def _from(search: SupportSearch, place: Place) -> SupportSearch:
