@@ -44,17 +44,14 @@ def require_department(configuration: Configuration | None, code: str) -> None:
         raise unknown(Reason.REASON_DEPARTMENT_UNKNOWN, known, department=code)
 
 
-def listed(
-    cases: Iterable[CaseHeader], region: str, now: datetime, after: tuple[int, str] | None, *, with_ended: bool
-) -> list[CaseHeader]:
-    """Those that are asked for, by when they are due, after a place in that order."""
+def listed(cases: Iterable[CaseHeader], region: str, now: datetime, *, with_ended: bool) -> list[CaseHeader]:
+    """Those that are asked for, by when they are due."""
     found = [
         each
         for each in cases
         if (with_ended or not each.HasField("end_time"))
         and not is_past(each, now)
         and (not region or region == leading_region(each.ticket_id) or region in [item.region for item in each.items])
-        and (after is None or place(each) > after)
     ]
     return sorted(found, key=place)
 

@@ -18,7 +18,7 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused, Unreachable
 from gateway.rpc.calls import current_call
 from gateway.rpc.channels import invoke
-from gateway.rpc.pages import dated_key, dated_place, decode_token, encode_token, page_size
+from gateway.rpc.pages import dated_key, page_after
 from gateway.time.clock import Clock, from_timestamp
 
 _PAGE = "cases"
@@ -65,14 +65,10 @@ class CaseService(CaseServiceServicer):
         """See the contract."""
         if request.region:
             require_configured(self._ports.members.all(), request.region)
-        size, after = page_size(request.page_size), dated_place(decode_token(_PAGE, request.page_token))
         kept = await self._ports.registry.cases()
-        found = rules.listed(kept, request.region, self._ports.clock.now(), after, with_ended=request.with_ended)
-        more = len(found) > size
-        return contract.ListCasesResponse(
-            cases=found[:size],
-            next_page_token=encode_token(_PAGE, _page_key(found[size - 1])) if more else "",
-        )
+        found = rules.listed(kept, request.region, self._ports.clock.now(), with_ended=request.with_ended)
+        cases, token = page_after(_PAGE, found, _key, request.page_size, request.page_token)
+        return contract.ListCasesResponse(cases=cases, next_page_token=token)
 
     async def AssignComplaint(
         self,
@@ -111,6 +107,5 @@ class CaseService(CaseServiceServicer):
             await self._ports.registry.forget_cases(now - rules.KEPT_AFTER_END)
 
 
-def _page_key(header: region_contract.CaseHeader) -> str:
-    """Where the page after this case begins."""
+def _key(header: region_contract.CaseHeader) -> str:
     return dated_key(from_timestamp(header.due), header.ticket_id)

@@ -29,7 +29,7 @@ def outages(asking: Asking) -> None:
       coordinator outages
     """
     request = contract.ListOutagesRequest()
-    response = asking.ask(lambda channel: ProblemServiceStub(channel).ListOutages, request)
+    response = asking.ask_all(lambda channel: ProblemServiceStub(channel).ListOutages, request)
     asking.tell(response, _print_outages)
 
 

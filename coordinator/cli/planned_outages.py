@@ -8,13 +8,14 @@ from coordinator.cli.connection import EPILOG
 from coordinator.cli.output import titled
 from gateway.api.coordinator.v1 import planned_outage_service_pb2 as contract
 from gateway.api.coordinator.v1.planned_outage_service_pb2_grpc import PlannedOutageServiceStub
+from gateway.cli.asking import limit_option
 from gateway.cli.table import Table, TableColumn
 from gateway.wording.languages import translated
 from gateway.wording.times import show_times_of, told_if_set
 
 
 @click.command("planned-outages", epilog=EPILOG)
-@asks()
+@asks(limit_option())
 @click.option("--region", default="", shell_complete=complete_regions, help="Only those of this region.")
 def planned_outages(asking: Asking, region: str) -> None:
     """List the planned outages of all regions that have not ended, the earliest first.

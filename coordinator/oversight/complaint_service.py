@@ -5,19 +5,23 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import grpc
 
-from coordinator.oversight.complaint_rules import concerns, first_contact, merged
+from coordinator.oversight.complaint_rules import first_contact
 from coordinator.oversight.figures import MOST_MONTHS, customers_of, require_groupings, table
+from coordinator.oversight.listings import DUE_COMPLAINTS, NEWEST_COMPLAINTS
+from coordinator.oversight.region_pages import page_of_regions
 from coordinator.oversight.region_queries import Answers, Ask, Regions
 from coordinator.registry.port import Registry
 from gateway.api.coordinator.v1 import complaint_oversight_service_pb2 as contract
 from gateway.api.coordinator.v1.complaint_oversight_service_pb2_grpc import ComplaintOversightServiceServicer
 from gateway.api.federation.v1.configuration_pb2 import Configuration
 from gateway.api.region.v1 import complaint_oversight_service_pb2 as region_contract
+from gateway.api.region.v1.complaint_oversight_service_pb2 import ComplaintHeader
 from gateway.api.region.v1.complaint_oversight_service_pb2_grpc import ComplaintOversightServiceStub
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.rpc.calls import current_call
 from gateway.rpc.channels import invoke
+from gateway.rpc.merged_pages import Part
 from gateway.rpc.pages import page_size
 from gateway.time.months import months_between, require_month
 
@@ -43,29 +47,29 @@ class ComplaintOversightService(ComplaintOversightServiceServicer):
         """See the contract."""
         if request.region:
             self._regions.require_configured(request.region)
-        question = region_contract.ListComplaintHeadersRequest(
-            overdue=request.overdue,
-            due_within=request.due_within if request.HasField("due_within") else None,
-            unclassified=request.unclassified,
-            level=request.level,
-            category=request.category,
-            group_id=request.group_id,
-            include_ended=request.include_ended,
-            page_size=page_size(request.page_size),
-        )
-        answers = await self._regions.ask(
-            self._regions.joined(),
-            lambda channel, seconds: invoke(
-                ComplaintOversightServiceStub(channel).ListComplaintHeaders, question, seconds
-            ),
-        )
-        complaints = merged(answers.by_region, by_time=request.overdue or request.HasField("due_within"))
-        if request.region:
-            complaints = [each for each in complaints if concerns(each, request.region)]
+        size = page_size(request.page_size)
+
+        async def ask(channel: grpc.aio.Channel, seconds: float, told: Part[ComplaintHeader]) -> Part[ComplaintHeader]:
+            question = region_contract.ListComplaintHeadersRequest(
+                overdue=request.overdue,
+                due_within=request.due_within if request.HasField("due_within") else None,
+                unclassified=request.unclassified,
+                level=request.level,
+                region=request.region,
+                category=request.category,
+                group_id=request.group_id,
+                include_ended=request.include_ended,
+                page_size=size,
+                page_token=told.following,
+            )
+            answer = await invoke(ComplaintOversightServiceStub(channel).ListComplaintHeaders, question, seconds)
+            return told.more(answer.complaints, answer.next_page_token)
+
+        is_about_time = request.overdue or request.HasField("due_within")
+        listing = DUE_COMPLAINTS if is_about_time else NEWEST_COMPLAINTS
+        page = await page_of_regions(self._regions, listing, ask, size, request.page_token)
         return contract.ListComplaintsResponse(
-            complaints=complaints,
-            regions_with_more=sorted(region for region, answer in answers.by_region.items() if answer.has_more),
-            unanswered=answers.unanswered(),
+            complaints=page.items, unanswered=page.unanswered, next_page_token=page.following
         )
 
     async def ShowComplaint(  # noqa: N802 - named by the contract

@@ -1,17 +1,26 @@
 """Orders across regions, for administrators: asked of the nodes at the time of the question, and never stored."""
 
+from datetime import timedelta
+
 import grpc
 
+from coordinator.oversight.listings import NEWEST_ORDERS
+from coordinator.oversight.region_pages import page_of_regions
 from coordinator.oversight.region_queries import Ask, Regions
-from coordinator.oversight.rules import concerns, merged, origin_region
+from coordinator.oversight.rules import origin_region
 from gateway.api.coordinator.v1 import administration_pb2 as contract
 from gateway.api.coordinator.v1.administration_pb2_grpc import OrderOversightServiceServicer
 from gateway.api.region.v1 import oversight_service_pb2 as region_contract
+from gateway.api.region.v1.oversight_service_pb2 import OrderSummary
 from gateway.api.region.v1.oversight_service_pb2_grpc import OrderOversightServiceStub
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.rpc.channels import invoke
-from gateway.rpc.pages import page_size
+from gateway.rpc.merged_pages import Part
+from gateway.rpc.pages import dated_key, page_size
+from gateway.time.clock import from_timestamp
+
+_MOMENT = timedelta(microseconds=1)
 
 
 class OrderOversightService(OrderOversightServiceServicer):
@@ -28,17 +37,19 @@ class OrderOversightService(OrderOversightServiceServicer):
         """See the contract."""
         if request.region:
             self._regions.require_configured(request.region)
-        question = region_contract.ListOrderSummariesRequest(
-            states=request.states, page_size=page_size(request.page_size)
+        size = page_size(request.page_size)
+
+        async def ask(channel: grpc.aio.Channel, seconds: float, told: Part[OrderSummary]) -> Part[OrderSummary]:
+            question = region_contract.ListOrderSummariesRequest(
+                states=request.states, region=request.region, page_size=size, page_token=told.following
+            )
+            answer = await invoke(OrderOversightServiceStub(channel).ListOrderSummaries, question, seconds)
+            return told.more(answer.orders, answer.next_page_token, _looked(answer))
+
+        page = await page_of_regions(self._regions, NEWEST_ORDERS, ask, size, request.page_token)
+        return contract.ListOrdersResponse(
+            orders=page.items, unanswered=page.unanswered, next_page_token=page.following
         )
-        answers = await self._regions.ask(
-            self._regions.joined(),
-            lambda channel, seconds: invoke(OrderOversightServiceStub(channel).ListOrderSummaries, question, seconds),
-        )
-        orders = merged({region: answer.orders for region, answer in answers.by_region.items()})
-        if request.region:
-            orders = [order for order in orders if concerns(order, request.region)]
-        return contract.ListOrdersResponse(orders=orders, unanswered=answers.unanswered())
 
     async def TraceOrder(
         self,
@@ -63,6 +74,13 @@ class OrderOversightService(OrderOversightServiceServicer):
         # A region that knows nothing of the order was asked and has answered.
         unanswered = answers.unanswered(Reason.REASON_ORDER_NOT_FOUND)
         return contract.TraceOrderResponse(traces=traces, unanswered=unanswered)
+
+
+def _looked(answer: region_contract.ListOrderSummariesResponse) -> str:
+    """The key up to which a region has looked, of which it tells the time alone; empty where it tells none."""
+    if not answer.HasField("looked_time"):
+        return ""
+    return dated_key(from_timestamp(answer.looked_time) + _MOMENT, "")
 
 
 def _trace_of(order_id: str) -> Ask[region_contract.GetOrderTraceResponse]:

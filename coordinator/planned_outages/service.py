@@ -14,7 +14,8 @@ from gateway.api.coordinator.v1.planned_outage_service_pb2_grpc import PlannedOu
 from gateway.api.federation.v1.network_pb2 import Network
 from gateway.federation.network import NetworkRegistry
 from gateway.rpc.calls import current_call
-from gateway.time.clock import Clock
+from gateway.rpc.pages import dated_key, page_after
+from gateway.time.clock import Clock, from_timestamp
 
 
 class PlannedOutageService(PlannedOutageServiceServicer):
@@ -53,4 +54,10 @@ class PlannedOutageService(PlannedOutageServiceServicer):
         if request.region:
             require_configured(members_of(self._registry.snapshot()), request.region)
         held = await self._registry.planned_windows()
-        return contract.ListWindowsResponse(windows=rules.listed(held, request.region, self._clock.now()))
+        found = rules.listed(held, request.region, self._clock.now())
+        windows, token = page_after("windows", found, _key, request.page_size, request.page_token)
+        return contract.ListWindowsResponse(windows=windows, next_page_token=token)
+
+
+def _key(window: PlannedWindow) -> str:
+    return dated_key(from_timestamp(window.start_time), window.id)

@@ -13,6 +13,7 @@ from gateway.api.coordinator.v1.problem_service_pb2 import Outage, Problem
 from gateway.federation import network_ways
 from gateway.federation.network import NetworkRegistry
 from gateway.federation.network_ways import Parts
+from gateway.rpc.pages import dated_key
 from gateway.time.clock import from_timestamp
 
 
@@ -27,7 +28,13 @@ def outages_now(
     found: dict[Element, Outage] = {}
     for element, outage in sorted(told, key=lambda each: each[1].condition != rules.DOWN):
         found.setdefault(element, outage)
-    return sorted(found.values(), key=lambda each: from_timestamp(each.start_time))
+    return sorted(found.values(), key=outage_key)
+
+
+def outage_key(outage: Outage) -> str:
+    """Where an outage stands in lists: the cause before what else is out since then."""
+    element, is_symptom = outage.element, not outage.is_root_cause
+    return dated_key(from_timestamp(outage.start_time), f"{is_symptom:d} {element.kind} {element.id}")
 
 
 def _of_problems(network: NetworkRegistry, problems: Iterable[Problem]) -> Iterator[tuple[Element, Outage]]:

@@ -8,7 +8,7 @@ import grpc
 from coordinator.problems import rules
 from coordinator.problems.correlator import Correlator, grading
 from coordinator.problems.current import CurrentNetwork
-from coordinator.problems.outages import outages_now
+from coordinator.problems.outages import outage_key, outages_now
 from coordinator.problems.reports import kind_name
 from coordinator.registry.port import Registry
 from coordinator.registry.problem_port import Administered, Book, Decision
@@ -19,7 +19,7 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.process import failpoints
 from gateway.rpc.calls import current_call
-from gateway.rpc.pages import decode_token, encode_token, key_number, page_size
+from gateway.rpc.pages import decode_token, first_page, key_number, page_after, page_size
 from gateway.time.clock import Clock, from_timestamp, to_timestamp
 
 _PAGE = "problems"
@@ -98,11 +98,8 @@ class ProblemService(ProblemServiceServicer):
         grade = self._grade()
         kept = (await self._problems.book()).problems.values()
         found = rules.listed(map(grade, kept), request, after)
-        more = len(found) > size
-        return contract.ListProblemsResponse(
-            problems=[_short(each) for each in found[:size]],
-            next_page_token=encode_token(_PAGE, _page_key(found[size - 1])) if more else "",
-        )
+        page, token = first_page(_PAGE, found, size, _page_key)
+        return contract.ListProblemsResponse(problems=[_short(each) for each in page], next_page_token=token)
 
     async def GetProblem(
         self,
@@ -125,7 +122,9 @@ class ProblemService(ProblemServiceServicer):
         network = self._ports.current.federation.network
         problems = (await self._problems.book()).problems.values()
         windows = await self._ports.registry.planned_windows()
-        return contract.ListOutagesResponse(outages=outages_now(network, problems, windows, self._ports.clock.now()))
+        found = outages_now(network, problems, windows, self._ports.clock.now())
+        outages, token = page_after("outages", found, outage_key, request.page_size, request.page_token)
+        return contract.ListOutagesResponse(outages=outages, next_page_token=token)
 
     async def RecordReport(
         self,

@@ -10,7 +10,7 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Money
 from gateway.errors import Refused
 from gateway.federation.numberplan import normalize
-from gateway.rpc.pages import decode_token, encode_token, page_size
+from gateway.rpc.pages import decode_token, first_page, page_size
 from gateway.store.port import Store
 from gateway.time.clock import Clock
 from region_node.customers import imports, operations
@@ -92,11 +92,8 @@ class CustomerService(CustomerServiceServicer):
         size = page_size(request.page_size)
         customer_id, _, product_id = decode_token(_PAGE, request.page_token).partition(_SEPARATOR)
         found = await self._store.write(lambda tx: operations.read_page(tx, customer_id, product_id, size + 1, asked))
-        more = len(found) > size
-        return api.ListCustomersResponse(
-            customers=[self._message(each) for each in found[:size]],
-            next_page_token=encode_token(_PAGE, _place(found[size - 1])) if more else "",
-        )
+        page, token = first_page(_PAGE, found, size, _place)
+        return api.ListCustomersResponse(customers=[self._message(each) for each in page], next_page_token=token)
 
     async def UpdateCustomer(
         self,

@@ -15,7 +15,7 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.auditing import audit
 from gateway.errors import Refused
 from gateway.rpc.calls import current_call
-from gateway.rpc.pages import page_size
+from gateway.rpc.pages import dated_place, decode_token, first_page, page_size
 from gateway.store.port import Store, Transaction
 from gateway.time.clock import Clock, to_microseconds
 from gateway.time.months import require_month
@@ -54,8 +54,11 @@ class ComplaintOversightService(ComplaintOversightServiceServicer):
     ) -> api.ListComplaintHeadersResponse:
         """See the contract."""
         size, wanted = page_size(request.page_size), self._filter(request)
-        found = await self._store.read(lambda tx: list_headers(tx, wanted, size + 1))
-        return api.ListComplaintHeadersResponse(complaints=found[:size], has_more=len(found) > size)
+        kind = "due headers" if wanted.is_about_time else "headers"
+        after = dated_place(decode_token(kind, request.page_token))
+        found = await self._store.read(lambda tx: list_headers(tx, wanted, after, size + 1))
+        complaints, token = first_page(kind, found, size, wanted.key)
+        return api.ListComplaintHeadersResponse(complaints=complaints, next_page_token=token)
 
     async def GetComplaintHistory(  # noqa: N802 - named by the contract
         self,
@@ -129,6 +132,7 @@ class ComplaintOversightService(ComplaintOversightServiceServicer):
             due_within=within,
             unclassified=request.unclassified,
             level=min(request.level, REGULATOR + 1),
+            region=request.region,
             category=request.category,
             group_id=request.group_id,
             include_ended=request.include_ended,

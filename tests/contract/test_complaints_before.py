@@ -195,7 +195,7 @@ def test_a_complaint_of_before_is_read_listed_and_carried_on(database: Sealing, 
         assert row.complaint == filed()
         assert [each.ticket_id for each in complaints_about(tx, NUMBER)] == [TICKET_ID]
         assert [each.ticket_id for each in case_of(tx, TICKET_ID)] == [TICKET_ID]
-        (header,) = list_headers(tx, HeaderFilter(NOW, include_ended=True), 10)
+        (header,) = list_headers(tx, HeaderFilter(NOW, include_ended=True), None, 10)
         assert (header.ticket_id, header.category, header.owner_region) == (TICKET_ID, "BILL_WRONG", "sichuan")
         assert (next_ticket_number(tx), EVENTS.last(tx)) == (8, 2)
         assert [note.text for note in private_notes(tx, TICKET_ID)] == (["he was angry"] if version >= "0024" else [])

@@ -11,6 +11,7 @@ from pathlib import Path
 import grpc
 import pytest
 
+from coordinator.oversight.listings import NEWEST_ORDERS
 from gateway.api.coordinator.v1.administration_pb2 import (
     ListOrdersRequest,
     ListOrdersResponse,
@@ -81,6 +82,7 @@ class Region(OrderOversightServiceServicer):
         self.orders = orders
         self.asked: list[region_contract.ListOrderSummariesRequest] = []
         self.hangs = False
+        self.largest_page = 500
 
     async def ListOrderSummaries(  # noqa: N802 - named by gRPC
         self,
@@ -92,8 +94,17 @@ class Region(OrderOversightServiceServicer):
         self.asked.append(request)
         if self.hangs:
             await asyncio.Event().wait()
-        found = [each for each in self.orders if not request.states or each.state in request.states]
-        return region_contract.ListOrderSummariesResponse(orders=found[: request.page_size])
+        found = [
+            each
+            for each in sorted(self.orders, key=NEWEST_ORDERS.key, reverse=True)
+            if (not request.states or each.state in request.states)
+            and request.region in ("", each.origin_region, each.home_region)
+        ]
+        begin = int(request.page_token or 0)
+        end = begin + min(request.page_size, self.largest_page)
+        return region_contract.ListOrderSummariesResponse(
+            orders=found[begin:end], next_page_token=str(end) if end < len(found) else ""
+        )
 
     async def GetOrderTrace(  # noqa: N802 - named by gRPC
         self,
@@ -208,6 +219,40 @@ def test_states_regions_and_page_size_narrow_the_list(certificates: Certificates
             for size in (-1, 501):
                 assert await refused(it.list(ListOrdersRequest(page_size=size))) == "REQUEST_INVALID"
             assert await refused(it.list(ListOrdersRequest(region="atlantis"))) == "REGION_UNKNOWN"
+
+    run(scenario())
+
+
+def test_pages_give_every_order_of_all_regions_once_newest_first(certificates: Certificates, tmp_path: Path) -> None:
+    async def scenario() -> None:
+        of_both = [order(number) for number in range(0, 30, 3)]
+        here, there = [order(number, home="") for number in range(1, 30, 6)], [order(50, handling=SICHUAN)]
+        async with overseen(certificates, tmp_path / "data", henan=of_both + here, sichuan=of_both + there) as it:
+            it.regions[SICHUAN].largest_page = 1  # it has looked at all rows that a page may look at
+            found, request = list[OrderSummary](), ListOrdersRequest(page_size=4)
+            while True:
+                page = await it.list(request)
+                assert len(page.orders) == 4 or not page.next_page_token, "a region is asked for more meanwhile"
+                found += page.orders
+                request.page_token = page.next_page_token
+                if not request.page_token:
+                    break
+            assert found == sorted([*of_both, *here, *there], key=NEWEST_ORDERS.key, reverse=True)
+            assert await refused(it.list(ListOrdersRequest(page_token="garbage"))) == "TOKEN_INVALID"
+
+    run(scenario())
+
+
+def test_a_region_that_did_not_answer_keeps_its_place(certificates: Certificates, tmp_path: Path) -> None:
+    async def scenario() -> None:
+        here, there = [order(number, home="") for number in (1, 2, 3)], [order(9, handling=SICHUAN)]
+        async with overseen(certificates, tmp_path / "data", henan=here, sichuan=there) as it:
+            it.regions[SICHUAN].hangs = True
+            first = await it.list(ListOrdersRequest(page_size=2), timeout=1.0)
+            assert (list(first.orders), unanswered(first)) == ([here[2], here[1]], {SICHUAN: "REGION_UNREACHABLE"})
+            it.regions[SICHUAN].hangs = False
+            last = await it.list(ListOrdersRequest(page_size=2, page_token=first.next_page_token))
+            assert (list(last.orders), unanswered(last), last.next_page_token) == ([*there, here[0]], {}, "")
 
     run(scenario())
 

@@ -196,7 +196,7 @@ def test_the_parts_of_a_problem_are_known_also_those_of_its_parts_and_forgotten_
             parts = await store.read(lambda tx: rows.merged_problems(tx, "problem-1"))
             assert sorted(parts) == ["problem-2", "problem-3"]
             await store.write(lambda tx: rows.forget_followed(tx, NOON + timedelta(seconds=1)))
-            kept = await store.read(lambda tx: rows.followed_problems(tx, with_ended=True, limit=10))
+            kept = await store.read(lambda tx: rows.followed_problems(tx, None, with_ended=True, limit=10))
             assert [each.header.id for each in kept] == ["problem-1"], "it goes on"
 
     run(scenario())

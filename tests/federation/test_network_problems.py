@@ -311,9 +311,15 @@ async def _unbind(node: RegionStub, number: str) -> None:
 
 
 async def _followed(node: RegionStub, problem: str) -> region_api.FollowedProblem:
-    request = region_api.ListFollowedProblemsRequest(requester=REQUESTER)
-    listed = await node.ListFollowedProblems(request, timeout=CALL_SECONDS)
-    (found,) = (each for each in listed.problems if each.header.id == problem)
+    request, listed = region_api.ListFollowedProblemsRequest(page_size=1), list[region_api.FollowedProblem]()
+    request.requester.CopyFrom(REQUESTER)
+    while True:
+        page = await node.ListFollowedProblems(request, timeout=CALL_SECONDS)
+        listed += page.problems
+        request.page_token = page.next_page_token
+        if not request.page_token:
+            break
+    (found,) = (each for each in listed if each.header.id == problem)
     return found
 
 

@@ -171,10 +171,10 @@ def test_cases_are_listed_by_when_they_are_due_and_those_that_ended_for_thirty_d
     late, soon = header_of("sichuan/1-1", DAY), header_of("guangdong/1-2", timedelta())
     ended, past = header_of("henan/1-3", ended=-29 * DAY), header_of("henan/1-4", ended=-31 * DAY)
     kept = [late, past, soon, ended]
-    assert held.listed(kept, "", NOW, None, with_ended=False) == [soon, late]
-    assert held.listed(kept, "", NOW, held.place(soon), with_ended=False) == [late]
-    assert held.listed(kept, "sichuan", NOW, None, with_ended=True) == [late]
-    assert held.listed(kept, "henan", NOW, None, with_ended=True) == [soon, ended, late]
+    assert held.listed(kept, "", NOW, with_ended=False) == [soon, late]
+    assert held.place(soon) < held.place(late)
+    assert held.listed(kept, "sichuan", NOW, with_ended=True) == [late]
+    assert held.listed(kept, "henan", NOW, with_ended=True) == [soon, ended, late]
 
 
 def test_a_department_is_one_that_a_category_names() -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from coordinator.cli.orders.order_timeline import Hop, seconds_between, timeline
 from coordinator.cli.output import told_age, told_span
 from coordinator.membership.rules import membership_of, require_route
-from coordinator.oversight.rules import concerns, merged, origin_region
+from coordinator.oversight.rules import merged, origin_region
 from coordinator.registry.rules import Heartbeat, Lease, RegionFacts, Suspension, expired, next_expiry
 from gateway.api.coordinator.v1.administration_pb2 import RegionTrace, TraceOrderResponse
 from gateway.api.federation.v1.federation_pb2 import Capabilities, Capability, Member, MemberState, NodeReport
@@ -113,19 +113,6 @@ def test_without_the_home_regions_word_the_highest_version_counts() -> None:
     reports = {"henan": [order(1, 2, "sichuan")], "hunan": [order(1, 3, "sichuan")]}
     assert [each.version for each in merged(reports)] == [3]
     assert [each.version for each in merged({**reports, "sichuan": [order(1, 1, "sichuan")]})] == [1]
-
-
-def test_orders_come_newest_first() -> None:
-    assert [each.id for each in merged({"henan": [order(1), order(3)], "hunan": [order(2)]})] == [
-        "henan/counter/R3",
-        "henan/counter/R2",
-        "henan/counter/R1",
-    ]
-
-
-def test_an_order_concerns_the_regions_that_handle_and_own_it() -> None:
-    found = order(1, home="sichuan")
-    assert [concerns(found, region) for region in ("henan", "sichuan", "hunan")] == [True, True, False]
 
 
 @pytest.mark.parametrize("order_id", ["", "R1", "henan/R1", "henan//R1", "henan/counter/R1/2", "/counter/R1"])

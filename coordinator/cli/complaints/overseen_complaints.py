@@ -22,7 +22,7 @@ _LONGEST_HOURS = 10_000
 
 
 @click.command("list", epilog=EPILOG)
-@asks(limit_option("At most this many from each region."))
+@asks(limit_option())
 @click.option("--overdue", is_flag=True, help="Only those whose time has passed without a resolution.")
 @click.option("--due-soon", is_flag=True, help="Only those that are due soon, and not yet overdue.")
 @click.option(
@@ -87,8 +87,6 @@ def list_complaints(
     asking.show(response, complaint_headers(now), response.complaints, title)
     if not asking.as_json:
         print_groups(response.complaints)
-    for each in response.regions_with_more:
-        click.echo(translated("{region} has more: raise --limit, or ask for less", region=region_name(each)), err=True)
     tell_unanswered(response.unanswered)
 
 

@@ -29,7 +29,6 @@ _STATES = choices(OrderState.items())
 _region_option = click.option(
     "--region", default="", shell_complete=complete_regions, help="Only orders that this region handles or owns."
 )
-_limit_option = limit_option("At most this many from each region.")
 
 
 @click.group()
@@ -38,7 +37,7 @@ def orders() -> None:
 
 
 @orders.command("list", epilog=EPILOG)
-@asks(_limit_option)
+@asks(limit_option())
 @click.option("--state", "states", type=click.Choice(list(_STATES)), multiple=True, help="May be repeated.")
 @_region_option
 def list_orders(asking: Asking, states: tuple[str, ...], region: str) -> None:
@@ -54,7 +53,7 @@ def list_orders(asking: Asking, states: tuple[str, ...], region: str) -> None:
 
 
 @orders.command(epilog=EPILOG)
-@asks(_limit_option)
+@asks(limit_option())
 @_region_option
 def held(asking: Asking, region: str) -> None:
     """List orders that cannot go on, with the reason and the part of the number that decides its region.

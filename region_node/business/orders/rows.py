@@ -24,6 +24,7 @@ from region_node.requests.rows import RequestKey
 
 COMPLETED = OrderState.ORDER_STATE_COMPLETED
 FOLLOW_TIMER = "order-follow"  # what a node has ordered by itself has changed
+_HELD = OrderState.ORDER_STATE_HELD
 _ORDERS_SEEN = 100  # orders of one number that are under way at once: far more than anybody has
 _UNDER_WAY = tuple(sorted(set(OrderState.values()) - FINAL - {OrderState.ORDER_STATE_UNSPECIFIED}))
 
@@ -141,6 +142,8 @@ class OrderFilter:
 
     operator: str = ""
     region: str = ""
+    concerning: str = ""
+    """A region that handles or owns them."""
     states: Sequence[OrderState.ValueType] = ()
     business: str = ""
     number: str = ""
@@ -159,7 +162,11 @@ def list_orders(tx: Transaction, wanted: OrderFilter, before: tuple[int, str] | 
             region=wanted.region,
             operator=wanted.operator,
         )
+    if wanted.concerning:
+        listed.only("(home_region = :concerning OR origin_region = :concerning)", concerning=wanted.concerning)
     listed.in_states(wanted.states)
+    if list(wanted.states) == [_HELD]:  # few of very many
+        listed.by(f"state = {_HELD}")
     if wanted.number:
         listed.by("number = :number", number=number_index(tx, wanted.number))
     if wanted.business:
@@ -177,8 +184,7 @@ def orders_under_way(tx: Transaction, region: str, number: str) -> Sequence[Orde
 
 def held_orders(tx: Transaction) -> list[str]:
     """The ids of the orders that are held here, oldest first."""
-    held = OrderState.ORDER_STATE_HELD
-    return tx.all(str, f"SELECT order_id FROM orders WHERE state = {held} ORDER BY create_time, order_id")  # noqa: S608
+    return tx.all(str, f"SELECT order_id FROM orders WHERE state = {_HELD} ORDER BY create_time, order_id")  # noqa: S608
 
 
 def _note_event(tx: Transaction, order: Order, now: datetime) -> None:

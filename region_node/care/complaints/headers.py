@@ -11,8 +11,9 @@ from gateway.api.federation.v1.configuration_pb2 import ComplaintSeverity
 from gateway.api.region.v1.complaint_oversight_service_pb2 import ComplaintHeader
 from gateway.api.region.v1.complaint_pb2 import Complaint, ComplaintState
 from gateway.api.types.v1.types_pb2 import LocalizedText
+from gateway.rpc.pages import dated_key
 from gateway.store.port import Transaction, Value
-from gateway.time.clock import from_microseconds, to_microseconds, to_timestamp
+from gateway.time.clock import from_microseconds, from_timestamp, to_microseconds, to_timestamp
 from region_node.care.complaints import rules
 from region_node.care.complaints.deadlines import due_of, find, is_met
 
@@ -29,6 +30,7 @@ class HeaderFilter:
     due_within: timedelta | None = None
     unclassified: bool = False
     level: int = 0
+    region: str = ""
     category: str = ""
     group_id: str = ""
     include_ended: bool = False
@@ -38,11 +40,25 @@ class HeaderFilter:
         """Whether those that are due first come first."""
         return self.overdue or self.due_within is not None
 
+    def key(self, header: ComplaintHeader) -> str:
+        """The place of a complaint in the list."""
+        return dated_key(from_timestamp(header.due if self.is_about_time else header.create_time), header.ticket_id)
 
-def list_headers(tx: Transaction, wanted: HeaderFilter, limit: int) -> Sequence[ComplaintHeader]:
-    """At most `limit` complaints: where their time is asked about, those that are due first, else the newest first."""
+
+def list_headers(
+    tx: Transaction, wanted: HeaderFilter, after: tuple[int, str] | None, limit: int
+) -> Sequence[ComplaintHeader]:
+    """At most `limit` complaints: where their time is asked about, those that are due first, else the newest first.
+
+    Those behind the place `after` (time in microseconds, ticket id).
+    """
     conditions, parameters = _conditions(wanted)
     order = "c.due, c.ticket_id" if wanted.is_about_time else "c.create_time DESC, c.ticket_id DESC"
+    if after is not None:
+        dated, behind = ("c.due", ">") if wanted.is_about_time else ("c.create_time", "<")
+        # The first part is what an index is entered by.
+        conditions.append(f"{dated} {behind}= :time AND ({dated} {behind} :time OR c.ticket_id {behind} :ticket_id)")
+        parameters |= {"time": after[0], "ticket_id": after[1]}
     return tx.all(
         _header,
         "SELECT c.ticket_id, c.version, c.state, c.level, c.severity, COALESCE(f.category,"  # noqa: S608 - no values
@@ -93,6 +109,9 @@ def _conditions(wanted: HeaderFilter) -> tuple[list[str], dict[str, Value]]:
             "c.level >= :level" if wanted.level < _RAISED else f"c.level >= {_RAISED} AND c.level >= :level"
         )
         parameters["level"] = wanted.level
+    if wanted.region:
+        conditions.append("(c.origin_region = :region OR COALESCE(f.owner_region, c.owner_region) = :region)")
+        parameters["region"] = wanted.region
     if wanted.category:
         conditions.append("COALESCE(f.category, c.category) = :category")
         parameters["category"] = wanted.category

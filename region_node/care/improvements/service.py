@@ -12,7 +12,7 @@ from gateway.api.region.v1.improvement_service_pb2_grpc import ImprovementServic
 from gateway.api.types.v1.types_pb2 import Requester
 from gateway.process.tracing import current_traceparent
 from gateway.rpc.calls import current_call
-from gateway.rpc.pages import decode_token, encode_token, key_number, page_size
+from gateway.rpc.pages import decode_token, first_page, key_number, page_size
 from gateway.store.port import Store, Transaction
 from gateway.time.clock import Clock
 from region_node.care.complaints import rules
@@ -70,9 +70,9 @@ class ImprovementService(ImprovementServiceServicer):
         found = await self._store.write(read)
         if request.cause_code and not found:  # of a code that was taken out since there may still be some
             self._context.federation.require_resolution_cause(request.cause_code)
-        next_token = encode_token(_PAGE, str(found[size - 1][0])) if len(found) > size else ""
-        told = [self._told(action) for _, action in found[:size]]
-        return api.ListImprovementActionsResponse(actions=told, next_page_token=next_token)
+        page, token = first_page(_PAGE, found, size, lambda each: str(each[0]))
+        told = [self._told(action) for _, action in page]
+        return api.ListImprovementActionsResponse(actions=told, next_page_token=token)
 
     async def FinishImprovementAction(
         self,

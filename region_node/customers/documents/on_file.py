@@ -14,6 +14,7 @@ from gateway.relay.border import Moved
 from gateway.store.port import Store
 from gateway.time.clock import Clock
 from region_node.customers.documents import register, rules
+from region_node.customers.documents.rows import MOST_COUNTED
 from region_node.node.context import RegionContext
 from region_node.requests.auditing import AuditedCall
 from region_node.requests.questions import Questions
@@ -30,24 +31,29 @@ class RegisterApplication:
         self._clock = clock
         self._questions = questions
 
-    async def list(self, number: str, call: AuditedCall, business: str = "") -> Sequence[RegisteredDocument]:
-        """What is on file for the customer of a number in E.164, in whichever region.
+    async def list(self, question: DocumentListQuestion, call: AuditedCall) -> ListDocumentsResponse:
+        """A page of what is on file for the customer of a number in E.164, in whichever region.
 
         Raises Refused as the home region does, with REGION_UNREACHABLE where it does not answer.
         """
-        owner = self._context.federation.number_plan.home_of(number)
+        owner = self._context.federation.number_plan.home_of(question.number)
         if owner == self._context.region:
             try:
                 return await self._store.write(
-                    lambda tx: register.list_documents(tx, self._context, number, self._context.region, call, business)
+                    lambda tx: register.list_documents(tx, self._context, question, self._context.region, call)
                 )
             except Moved as moved:
                 raise Refused(Reason.REASON_NOT_HOME, region=moved.region) from None
         if owner is None or self._questions is None:
             raise Refused(Reason.REASON_REGION_UNREACHABLE, region=owner or "-")
-        question = DocumentListQuestion(number=number, staff_id=call.staff_id, business=business)
+        question.staff_id = call.staff_id
         answer = await self._questions.ask(owner, LIST_KIND, "ListDocuments", question)
-        return ListDocumentsResponse.FromString(answer).documents
+        return ListDocumentsResponse.FromString(answer)
+
+    async def counting(self, number: str, call: AuditedCall, business: str) -> Sequence[RegisteredDocument]:
+        """What is on file for the customer of a number and may count for an order. Raises Refused as `list`."""
+        question = DocumentListQuestion(number=number, business=business, page_size=MOST_COUNTED)
+        return (await self.list(question, call)).documents
 
     async def for_order(self, actor: str, request: OrderRequest) -> Sequence[Document]:
         """The documents on file that an order with too few of its own may count in addition; none where the register
@@ -80,6 +86,6 @@ class RegisterApplication:
     ) -> Sequence[RegisteredDocument]:
         call = AuditedCall(actor, staff_id, self._clock.now())
         try:
-            return await self.list(number, call, business.code)
+            return await self.counting(number, call, business.code)
         except Refused:
             return ()  # what is missing is then told as without a register

@@ -4,13 +4,14 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from gateway.api.federation.v1.configuration_pb2 import Business
-from gateway.api.region.v1.document_envelopes_pb2 import DocumentNotification
-from gateway.api.region.v1.document_service_pb2 import RegisteredDocument
+from gateway.api.region.v1.document_envelopes_pb2 import DocumentListQuestion, DocumentNotification
+from gateway.api.region.v1.document_service_pb2 import ListDocumentsResponse, RegisteredDocument
 from gateway.api.region.v1.order_pb2 import OrderRequest
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Document
 from gateway.errors import Refused
 from gateway.federation.documents import documents_missing
+from gateway.rpc.pages import dated_key, dated_place, decode_token, first_page, page_size
 from gateway.store.port import Transaction
 from gateway.store.vault import index_of
 from gateway.time.clock import from_timestamp, to_microseconds
@@ -29,6 +30,7 @@ from region_node.customers.status import RESTRICTED, require_readable, status_of
 from region_node.node.context import RegionContext
 from region_node.requests.auditing import AuditedCall
 
+_PAGE = "documents"
 CONTENT, IDENTITY = "document content", "identity document"  # kinds of what is indexed
 
 
@@ -54,24 +56,31 @@ def take_note(tx: Transaction, context: RegionContext, told: DocumentNotificatio
 
 
 def list_documents(
-    tx: Transaction, context: RegionContext, number: str, asking: str, asked: AuditedCall, business: str = ""
-) -> Sequence[RegisteredDocument]:
-    """What is on file for one of this region's customers, told to a region; the reading is audited.
+    tx: Transaction, context: RegionContext, question: DocumentListQuestion, asking: str, asked: AuditedCall
+) -> ListDocumentsResponse:
+    """A page of what is on file for one of this region's customers, told to a region; the reading is audited.
 
     To another region nothing is on file of whoever is stored only, or is not there. Raises Refused with
     DATA_AGREEMENT_MISSING, at home with CUSTOMER_RESTRICTED or SUBSCRIPTION_NOT_FOUND; or Moved.
     """
+    size, after = page_size(question.page_size), dated_place(decode_token(_PAGE, question.page_token))
+    number, purpose = question.number, f" for {question.business}" if question.business else ""
     missing = context.federation.without_agreement((asking, context.region), asked.now)
     if missing and asking != context.region:
         raise Refused(Reason.REASON_DATA_AGREEMENT_MISSING, region=missing)
     if asking != context.region and _tells_nothing(tx, context, number):
-        asked.record(tx, "ListDocuments", "-", f"0 read{f' for {business}' if business else ''}")
-        return ()
+        asked.record(tx, "ListDocuments", "-", f"0 read{purpose}")
+        return ListDocumentsResponse()
     line = own_line(tx, context.federation, context.region, number, asking=asking)
     require_readable(tx, line.customer_id)
-    found = documents_of(tx, line.customer_id)
-    asked.record(tx, "ListDocuments", line.customer_id, f"{len(found)} read{f' for {business}' if business else ''}")
-    return found
+    found = documents_of(tx, line.customer_id, after, size + 1)
+    page, token = first_page(_PAGE, found, size, _place)
+    asked.record(tx, "ListDocuments", line.customer_id, f"{len(page)} read{purpose}")
+    return ListDocumentsResponse(documents=page, next_page_token=token)
+
+
+def _place(document: RegisteredDocument) -> str:
+    return dated_key(from_timestamp(document.verify_time), document.document_id)
 
 
 def _tells_nothing(tx: Transaction, context: RegionContext, number: str) -> bool:

@@ -3,7 +3,6 @@
 from datetime import datetime
 
 from gateway.api.region.v1.document_envelopes_pb2 import DocumentListQuestion, DocumentNotification
-from gateway.api.region.v1.document_service_pb2 import ListDocumentsResponse
 from gateway.api.region.v1.sharing_service_pb2 import DisclosureKind, DisclosureParticulars
 from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, EnvelopeKind, Outcome, ReceiptContent
 from gateway.api.types.v1.types_pb2 import Requester
@@ -66,8 +65,9 @@ class DocumentEnvelopes:
             particulars=DisclosureParticulars(requester=Requester(staff_id=asked.staff_id)),
         )
 
-        def listed() -> ListDocumentsResponse:
-            found = register.list_documents(tx, self._context, asked.number, content.origin, call, asked.business)
-            return ListDocumentsResponse(documents=found)
-
-        return noted_answer(tx, asked.number, row, listed)
+        return noted_answer(
+            tx,
+            asked.number,
+            row,
+            lambda: register.list_documents(tx, self._context, asked, content.origin, call),
+        )

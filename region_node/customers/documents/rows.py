@@ -6,11 +6,11 @@ from datetime import datetime
 
 from gateway.api.region.v1.document_service_pb2 import RegisteredDocument
 from gateway.api.types.v1.types_pb2 import Document
-from gateway.store.port import Transaction
+from gateway.store.port import Transaction, Value
 from gateway.time.clock import from_microseconds, to_microseconds, to_timestamp
 
-LIST_LIMIT = 200
-"""Documents of one customer that are told at once: far more than anybody has."""
+MOST_COUNTED = 200
+"""Documents of one customer that may count for an order: far more than anybody has."""
 _COLUMNS = (
     "document_id, customer_id, code, region, verifier, verify_time, expire_time, withdraw_time, media_type, size,"
     " content_hash, identity_hash, register_time"
@@ -106,14 +106,24 @@ def kept_of(tx: Transaction, customer_id: str) -> Sequence[Kept]:
     )
 
 
-def documents_of(tx: Transaction, customer_id: str) -> Sequence[RegisteredDocument]:
-    """What is on file for a customer, the one verified last first."""
+def documents_of(
+    tx: Transaction, customer_id: str, after: tuple[int, str] | None = None, limit: int = MOST_COUNTED
+) -> Sequence[RegisteredDocument]:
+    """At most so many of what is on file for a customer, the one verified last first.
+
+    Those behind the place `after` (time of verification in microseconds, document id).
+    """
+    conditions, place = "customer_id = :customer_id", dict[str, Value]()
+    if after is not None:
+        conditions += " AND verify_time <= :time AND (verify_time < :time OR document_id > :document_id)"
+        place = {"time": after[0], "document_id": after[1]}
     rows = tx.all(
         DocumentRow,
-        f"SELECT {_COLUMNS} FROM documents WHERE customer_id = :customer_id"  # noqa: S608 - column names only
+        f"SELECT {_COLUMNS} FROM documents WHERE {conditions}"  # noqa: S608 - names of modules
         " ORDER BY verify_time DESC, document_id LIMIT :limit",
         customer_id=customer_id,
-        limit=LIST_LIMIT,
+        limit=limit,
+        **place,
     )
     return [row.message() for row in rows]
 

@@ -10,7 +10,7 @@ from gateway.api.region.v1 import sharing_service_pb2 as api
 from gateway.api.region.v1.sharing_service_pb2 import DisclosureKind
 from gateway.api.types.v1.types_pb2 import LocalizedText
 from gateway.errors import Refused
-from gateway.rpc.pages import decode_token, encode_token, key_number, page_size
+from gateway.rpc.pages import decode_token, first_page, key_number, page_size
 from gateway.store.port import Transaction
 from gateway.time.clock import to_timestamp
 from region_node.customers.disclosures.rows import DisclosureRow, disclosures_page
@@ -78,10 +78,10 @@ def _page(
     size, key = page_size(asked.page_size), decode_token(listing.kind, asked.page_token)
     line = verified_line(tx, context, asked, questioner, now)
     found = read(tx, line, key_number(key) if key else 0, size + 1)
-    page = found[:size]
+    page, token = first_page(listing.kind, found, size, lambda each: str(each.sequence))
     call = Call(questioner, asked.request_id, asked.requester.staff_id, now)
     call.record(tx, listing.action, line, f"{len(page)} read")
-    return page, encode_token(listing.kind, str(page[-1].sequence)) if len(found) > size else ""
+    return page, token
 
 
 def _purpose_title(context: RegionContext, row: DisclosureRow) -> LocalizedText:

@@ -15,7 +15,7 @@ from gateway.errors import Refused
 from gateway.federation.numberplan import normalize
 from gateway.process.tracing import current_traceparent
 from gateway.rpc.calls import current_call
-from gateway.rpc.pages import decode_token, encode_token, key_number, page_size
+from gateway.rpc.pages import decode_token, first_page, key_number, page_size
 from gateway.store.port import Store, Transaction
 from gateway.time.clock import Clock
 from gateway.time.months import require_month
@@ -128,9 +128,9 @@ class AgreementService(AgreementServiceServicer):
             return found
 
         found = await self._store.write(read)
-        next_token = encode_token(_PAGE, str(found[size - 1].number)) if len(found) > size else ""
-        told = [each.agreement for each in found[:size] if each.agreement is not None]
-        return api.ListAgreementsResponse(agreements=told, next_page_token=next_token)
+        page, token = first_page(_PAGE, found, size, lambda each: str(each.number))
+        told = [each.agreement for each in page if each.agreement is not None]
+        return api.ListAgreementsResponse(agreements=told, next_page_token=token)
 
     async def GetStatement(
         self,

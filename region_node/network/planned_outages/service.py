@@ -18,7 +18,7 @@ from gateway.errors import Refused, Unreachable, is_temporary
 from gateway.process import failpoints
 from gateway.process.tracing import current_traceparent
 from gateway.rpc.calls import current_call
-from gateway.rpc.pages import dated_key, dated_place, decode_token, encode_token, page_size
+from gateway.rpc.pages import dated_key, dated_place, decode_token, first_page, page_size
 from gateway.store.port import Store, Transaction
 from gateway.time.clock import Clock, from_timestamp
 from region_node.network.planned_outages import operations
@@ -127,8 +127,8 @@ class PlannedOutageService(PlannedOutageServiceServicer):
         before = dated_place(key)
         since = None if request.all else self._clock.now()
         found = await self._store.read(lambda tx: list_planned(tx, since, before, size + 1))
-        token = encode_token(_PAGE, _place(found[size - 1])) if len(found) > size else ""
-        return api.ListPlannedOutagesResponse(planned_outages=found[:size], next_page_token=token)
+        page, token = first_page(_PAGE, found, size, _place)
+        return api.ListPlannedOutagesResponse(planned_outages=page, next_page_token=token)
 
     async def _announce(self, planned: PlannedOutage, key: RequestKey) -> PlannedOutage:
         """Has it held, and announces it. What is refused for good is so to the same request again."""

@@ -102,14 +102,22 @@ def keep_followed(tx: Transaction, header: ProblemHeader, now: datetime) -> None
     tx.publish(ToldNews(), about=ABOUT)
 
 
-def followed_problems(tx: Transaction, *, with_ended: bool, limit: int) -> list[Followed]:
-    """At most so many of the problems that are followed, the newest first."""
-    only = "" if with_ended else " WHERE end_time IS NULL AND merged_into = ''"
+def followed_problems(
+    tx: Transaction, before: tuple[int, str] | None, *, with_ended: bool, limit: int
+) -> list[Followed]:
+    """At most so many of the problems that are followed, the newest first, older than `before` (begin in microseconds,
+    id)."""
+    conditions = ["1 = 1"] if with_ended else ["end_time IS NULL AND merged_into = ''"]
+    place: dict[str, Value] = {}
+    if before is not None:
+        conditions.append("start_time <= :start AND (start_time < :start OR problem_id < :id)")
+        place = {"start": before[0], "id": before[1]}
     return tx.all(
         _followed,
-        f"SELECT {_COLUMNS} FROM followed_problems{only}"  # noqa: S608 - no values
+        f"SELECT {_COLUMNS} FROM followed_problems WHERE {' AND '.join(conditions)}"  # noqa: S608 - no values
         " ORDER BY start_time DESC, problem_id DESC LIMIT :limit",
         limit=limit,
+        **place,
     )
 
 

@@ -9,9 +9,9 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.federation.numberplan import normalize
 from gateway.process import failpoints
-from gateway.rpc.pages import page_size
+from gateway.rpc.pages import dated_key, dated_place, decode_token, first_page, page_size
 from gateway.store.port import Store, Transaction
-from gateway.time.clock import Clock, to_timestamp
+from gateway.time.clock import Clock, from_timestamp, to_timestamp
 from region_node.customers.rows import Line, find_line
 from region_node.customers.status import require_readable
 from region_node.network.problems import rows
@@ -22,6 +22,7 @@ from region_node.node.context import RegionContext
 from region_node.requests.auditing import audited_call
 from region_node.requests.checks import require_length
 
+_PAGE = "problems"
 _MOST_BINDINGS = 500
 _MOST_COMPLAINTS = 500  # that are named for a problem
 _NAME_LIMIT = 64  # characters of a problem, and of a service
@@ -108,25 +109,32 @@ class ProblemService(ProblemServiceServicer):
     ) -> api.ListFollowedProblemsResponse:
         """See the contract."""
         asked, size = audited_call(request.requester, self._clock), page_size(request.page_size)
+        before = dated_place(decode_token(_PAGE, request.page_token))
         about_network = categories_about_network(self._context)
 
-        def read(tx: Transaction) -> list[api.FollowedProblem]:
-            found = rows.followed_problems(tx, with_ended=request.with_ended, limit=size)
-            asked.record(tx, "ListFollowedProblems", "-", f"{len(found)} read")
-            return [
+        def read(tx: Transaction) -> api.ListFollowedProblemsResponse:
+            found = rows.followed_problems(tx, before, with_ended=request.with_ended, limit=size + 1)
+            page, token = first_page(_PAGE, found, size, _place)
+            asked.record(tx, "ListFollowedProblems", "-", f"{len(page)} read")
+            problems = [
                 api.FollowedProblem(
                     header=each.header,
                     customers=each.customers,
                     follow_time=to_timestamp(each.follow_time),
                     complaints=rows.complaints_of(tx, each.header, about_network, _MOST_COMPLAINTS),
                 )
-                for each in found
+                for each in page
             ]
+            return api.ListFollowedProblemsResponse(problems=problems, next_page_token=token)
 
-        return api.ListFollowedProblemsResponse(problems=await self._store.write(read))
+        return await self._store.write(read)
 
     def _service(self, name: str) -> str:
         return self._context.federation.network.service(name).id
+
+
+def _place(followed: rows.Followed) -> str:
+    return dated_key(from_timestamp(followed.header.start_time), followed.header.id)
 
 
 def _require_line(tx: Transaction, number: str) -> Line:

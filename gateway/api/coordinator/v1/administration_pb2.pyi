@@ -319,10 +319,13 @@ class ListOrdersRequest(_message.Message):
     STATES_FIELD_NUMBER: _builtins.int
     REGION_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     region: _builtins.str
     """Only orders that this region handles or owns; empty means all."""
     page_size: _builtins.int
-    """At most this many per region, 1 to 500; 0 means 50."""
+    """At most this many, 1 to 500; 0 means 50."""
+    page_token: _builtins.str
+    """The token of the page before."""
     @_builtins.property
     def states(self) -> _containers.RepeatedScalarFieldContainer[_order_pb2.OrderState.ValueType]:
         """Only these states; empty means all."""
@@ -333,10 +336,11 @@ class ListOrdersRequest(_message.Message):
         states: _abc.Iterable[_order_pb2.OrderState.ValueType] | None = ...,
         region: _builtins.str = ...,
         page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "region", b"region", "states", b"states"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "region", b"region", "states", b"states"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -350,23 +354,27 @@ class ListOrdersResponse(_message.Message):
 
     ORDERS_FIELD_NUMBER: _builtins.int
     UNANSWERED_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """For the next page; empty on the last."""
     @_builtins.property
     def orders(self) -> _containers.RepeatedCompositeFieldContainer[_oversight_service_pb2.OrderSummary]:
         """Each order once, as its home region has it where that answered, newest first."""
 
     @_builtins.property
     def unanswered(self) -> _containers.RepeatedCompositeFieldContainer[Global___UnansweredRegion]:
-        """Regions that could not be asked."""
+        """Regions that could not be asked. The next page asks them again from where they were; on the last one the same token does."""
 
     def __init__(
         self,
         *,
         orders: _abc.Iterable[_oversight_service_pb2.OrderSummary] | None = ...,
         unanswered: _abc.Iterable[Global___UnansweredRegion] | None = ...,
+        next_page_token: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["orders", b"orders", "unanswered", b"unanswered"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "orders", b"orders", "unanswered", b"unanswered"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -30,7 +30,7 @@ from gateway.api.types.v1 import types_pb2 as gateway_dot_api_dot_types_dot_v1_d
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n<gateway/api/coordinator/v1/complaint_oversight_service.proto\x12\x1agateway.api.coordinator.v1\x1a/gateway/api/coordinator/v1/administration.proto\x1a\x37gateway/api/region/v1/complaint_oversight_service.proto\x1a!gateway/api/types/v1/access.proto\x1a\"gateway/api/types/v1/privacy.proto\x1a gateway/api/types/v1/types.proto\x1a\x1egoogle/protobuf/duration.proto\"\xe0\x01\n\x15ListComplaintsRequest\x12\x0f\n\x07overdue\x18\x01 \x01(\x08\x12-\n\ndue_within\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x14\n\x0cunclassified\x18\x03 \x01(\x08\x12\r\n\x05level\x18\x04 \x01(\r\x12\x0e\n\x06region\x18\x05 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\x06 \x01(\t\x12\x15\n\rinclude_ended\x18\x07 \x01(\x08\x12\x11\n\tpage_size\x18\x08 \x01(\x05\x12\x10\n\x08group_id\x18$ \x01(\tJ\x04\x08\t\x10$\"\xb1\x01\n\x16ListComplaintsResponse\x12:\n\ncomplaints\x18\x01 \x03(\x0b\x32&.gateway.api.region.v1.ComplaintHeader\x12\x19\n\x11regions_with_more\x18\x02 \x03(\t\x12@\n\nunanswered\x18\x03 \x03(\x0b\x32,.gateway.api.coordinator.v1.UnansweredRegion\")\n\x14ShowComplaintRequest\x12\x11\n\tticket_id\x18\x01 \x01(\t\"\xa6\x01\n\x15ShowComplaintResponse\x12:\n\tcomplaint\x18\x01 \x01(\x0b\x32\'.gateway.api.region.v1.ComplaintHistory\x12\x0f\n\x07told_by\x18\x02 \x01(\t\x12@\n\nunanswered\x18\x03 \x03(\x0b\x32,.gateway.api.coordinator.v1.UnansweredRegion\"c\n\x15RaiseComplaintRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x11\n\tticket_id\x18\x02 \x01(\t\x12\r\n\x05level\x18\x03 \x01(\r\x12\x14\n\x06reason\x18\x04 \x01(\tB\x04\xb8\xbb\x18\x03\"S\n\x16RaiseComplaintResponse\x12\x39\n\tcomplaint\x18\x01 \x01(\x0b\x32&.gateway.api.region.v1.ComplaintHeader\"k\n\x1aReclassifyComplaintRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x11\n\tticket_id\x18\x02 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\x03 \x01(\t\x12\x14\n\x06reason\x18\x04 \x01(\tB\x04\xb8\xbb\x18\x03\"X\n\x1bReclassifyComplaintResponse\x12\x39\n\tcomplaint\x18\x01 \x01(\x0b\x32&.gateway.api.region.v1.ComplaintHeader\"\x81\x01\n\x17ReportComplaintsRequest\x12\x12\n\nfrom_month\x18\x01 \x01(\t\x12\x10\n\x08to_month\x18\x02 \x01(\t\x12@\n\tgroupings\x18\x03 \x03(\x0b\x32-.gateway.api.coordinator.v1.ComplaintGrouping\"O\n\x11\x43omplaintGrouping\x12:\n\x02\x62y\x18\x01 \x03(\x0e\x32..gateway.api.coordinator.v1.ComplaintDimension\"\x97\x02\n\x18ReportComplaintsResponse\x12:\n\x06tables\x18\x01 \x03(\x0b\x32*.gateway.api.coordinator.v1.ComplaintTable\x12;\n\x07regions\x18\x02 \x03(\x0b\x32*.gateway.api.coordinator.v1.ReportedRegion\x12@\n\ncategories\x18\x03 \x03(\x0b\x32,.gateway.api.coordinator.v1.ReportedCategory\x12@\n\nunanswered\x18\x04 \x03(\x0b\x32,.gateway.api.coordinator.v1.UnansweredRegion\"f\n\x0eReportedRegion\x12\x0e\n\x06region\x18\x01 \x01(\t\x12\x31\n\x04name\x18\x02 \x01(\x0b\x32#.gateway.api.types.v1.LocalizedText\x12\x11\n\tcustomers\x18\x03 \x01(\x04\"S\n\x10ReportedCategory\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x31\n\x04name\x18\x02 \x01(\x0b\x32#.gateway.api.types.v1.LocalizedText\"\x88\x01\n\x0e\x43omplaintTable\x12:\n\x02\x62y\x18\x01 \x03(\x0e\x32..gateway.api.coordinator.v1.ComplaintDimension\x12:\n\x04rows\x18\x02 \x03(\x0b\x32,.gateway.api.coordinator.v1.ComplaintFigures\"\xf3\x02\n\x10\x43omplaintFigures\x12\x0e\n\x06region\x18\x01 \x01(\t\x12\x37\n\ndepartment\x18\x02 \x01(\x0b\x32#.gateway.api.types.v1.LocalizedText\x12\x10\n\x08\x63\x61tegory\x18\x03 \x01(\t\x12\r\n\x05month\x18\x04 \x01(\t\x12\x11\n\tcustomers\x18\x05 \x01(\x04\x12\x12\n\ncomplaints\x18\x06 \x01(\x04\x12\r\n\x05timed\x18\x07 \x01(\x04\x12\x0f\n\x07in_time\x18\x08 \x01(\x04\x12\x10\n\x08resolved\x18\t \x01(\x04\x12\x15\n\rresolution_80\x18\n \x01(\r\x12\x15\n\rresolution_95\x18\x0b \x01(\r\x12\x15\n\rfirst_contact\x18\x0c \x01(\x04\x12\x0f\n\x07repeats\x18\r \x01(\x04\x12\x10\n\x08reopened\x18\x0e \x01(\x04\x12\x0f\n\x07reached\x18\x0f \x03(\x04\x12\x0f\n\x07ratings\x18\x10 \x01(\x04\x12\x12\n\nrating_sum\x18\x11 \x01(\x04*\xbe\x01\n\x12\x43omplaintDimension\x12#\n\x1f\x43OMPLAINT_DIMENSION_UNSPECIFIED\x10\x00\x12\x1e\n\x1a\x43OMPLAINT_DIMENSION_REGION\x10\x01\x12\"\n\x1e\x43OMPLAINT_DIMENSION_DEPARTMENT\x10\x02\x12 \n\x1c\x43OMPLAINT_DIMENSION_CATEGORY\x10\x03\x12\x1d\n\x19\x43OMPLAINT_DIMENSION_MONTH\x10\x04\x32\xc0\x05\n\x19\x43omplaintOversightService\x12\x81\x01\n\x0eListComplaints\x12\x31.gateway.api.coordinator.v1.ListComplaintsRequest\x1a\x32.gateway.api.coordinator.v1.ListComplaintsResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x05\x12~\n\rShowComplaint\x12\x30.gateway.api.coordinator.v1.ShowComplaintRequest\x1a\x31.gateway.api.coordinator.v1.ShowComplaintResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x05\x12\x81\x01\n\x0eRaiseComplaint\x12\x31.gateway.api.coordinator.v1.RaiseComplaintRequest\x1a\x32.gateway.api.coordinator.v1.RaiseComplaintResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x05\x12\x90\x01\n\x13ReclassifyComplaint\x12\x36.gateway.api.coordinator.v1.ReclassifyComplaintRequest\x1a\x37.gateway.api.coordinator.v1.ReclassifyComplaintResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x05\x12\x87\x01\n\x10ReportComplaints\x12\x33.gateway.api.coordinator.v1.ReportComplaintsRequest\x1a\x34.gateway.api.coordinator.v1.ReportComplaintsResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x05\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n<gateway/api/coordinator/v1/complaint_oversight_service.proto\x12\x1agateway.api.coordinator.v1\x1a/gateway/api/coordinator/v1/administration.proto\x1a\x37gateway/api/region/v1/complaint_oversight_service.proto\x1a!gateway/api/types/v1/access.proto\x1a\"gateway/api/types/v1/privacy.proto\x1a gateway/api/types/v1/types.proto\x1a\x1egoogle/protobuf/duration.proto\"\xf4\x01\n\x15ListComplaintsRequest\x12\x0f\n\x07overdue\x18\x01 \x01(\x08\x12-\n\ndue_within\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x14\n\x0cunclassified\x18\x03 \x01(\x08\x12\r\n\x05level\x18\x04 \x01(\r\x12\x0e\n\x06region\x18\x05 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\x06 \x01(\t\x12\x15\n\rinclude_ended\x18\x07 \x01(\x08\x12\x11\n\tpage_size\x18\x08 \x01(\x05\x12\x12\n\npage_token\x18\t \x01(\t\x12\x10\n\x08group_id\x18$ \x01(\tJ\x04\x08\n\x10$\"\xaf\x01\n\x16ListComplaintsResponse\x12:\n\ncomplaints\x18\x01 \x03(\x0b\x32&.gateway.api.region.v1.ComplaintHeader\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12@\n\nunanswered\x18\x03 \x03(\x0b\x32,.gateway.api.coordinator.v1.UnansweredRegion\")\n\x14ShowComplaintRequest\x12\x11\n\tticket_id\x18\x01 \x01(\t\"\xa6\x01\n\x15ShowComplaintResponse\x12:\n\tcomplaint\x18\x01 \x01(\x0b\x32\'.gateway.api.region.v1.ComplaintHistory\x12\x0f\n\x07told_by\x18\x02 \x01(\t\x12@\n\nunanswered\x18\x03 \x03(\x0b\x32,.gateway.api.coordinator.v1.UnansweredRegion\"c\n\x15RaiseComplaintRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x11\n\tticket_id\x18\x02 \x01(\t\x12\r\n\x05level\x18\x03 \x01(\r\x12\x14\n\x06reason\x18\x04 \x01(\tB\x04\xb8\xbb\x18\x03\"S\n\x16RaiseComplaintResponse\x12\x39\n\tcomplaint\x18\x01 \x01(\x0b\x32&.gateway.api.region.v1.ComplaintHeader\"k\n\x1aReclassifyComplaintRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x11\n\tticket_id\x18\x02 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\x03 \x01(\t\x12\x14\n\x06reason\x18\x04 \x01(\tB\x04\xb8\xbb\x18\x03\"X\n\x1bReclassifyComplaintResponse\x12\x39\n\tcomplaint\x18\x01 \x01(\x0b\x32&.gateway.api.region.v1.ComplaintHeader\"\x81\x01\n\x17ReportComplaintsRequest\x12\x12\n\nfrom_month\x18\x01 \x01(\t\x12\x10\n\x08to_month\x18\x02 \x01(\t\x12@\n\tgroupings\x18\x03 \x03(\x0b\x32-.gateway.api.coordinator.v1.ComplaintGrouping\"O\n\x11\x43omplaintGrouping\x12:\n\x02\x62y\x18\x01 \x03(\x0e\x32..gateway.api.coordinator.v1.ComplaintDimension\"\x97\x02\n\x18ReportComplaintsResponse\x12:\n\x06tables\x18\x01 \x03(\x0b\x32*.gateway.api.coordinator.v1.ComplaintTable\x12;\n\x07regions\x18\x02 \x03(\x0b\x32*.gateway.api.coordinator.v1.ReportedRegion\x12@\n\ncategories\x18\x03 \x03(\x0b\x32,.gateway.api.coordinator.v1.ReportedCategory\x12@\n\nunanswered\x18\x04 \x03(\x0b\x32,.gateway.api.coordinator.v1.UnansweredRegion\"f\n\x0eReportedRegion\x12\x0e\n\x06region\x18\x01 \x01(\t\x12\x31\n\x04name\x18\x02 \x01(\x0b\x32#.gateway.api.types.v1.LocalizedText\x12\x11\n\tcustomers\x18\x03 \x01(\x04\"S\n\x10ReportedCategory\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x31\n\x04name\x18\x02 \x01(\x0b\x32#.gateway.api.types.v1.LocalizedText\"\x88\x01\n\x0e\x43omplaintTable\x12:\n\x02\x62y\x18\x01 \x03(\x0e\x32..gateway.api.coordinator.v1.ComplaintDimension\x12:\n\x04rows\x18\x02 \x03(\x0b\x32,.gateway.api.coordinator.v1.ComplaintFigures\"\xf3\x02\n\x10\x43omplaintFigures\x12\x0e\n\x06region\x18\x01 \x01(\t\x12\x37\n\ndepartment\x18\x02 \x01(\x0b\x32#.gateway.api.types.v1.LocalizedText\x12\x10\n\x08\x63\x61tegory\x18\x03 \x01(\t\x12\r\n\x05month\x18\x04 \x01(\t\x12\x11\n\tcustomers\x18\x05 \x01(\x04\x12\x12\n\ncomplaints\x18\x06 \x01(\x04\x12\r\n\x05timed\x18\x07 \x01(\x04\x12\x0f\n\x07in_time\x18\x08 \x01(\x04\x12\x10\n\x08resolved\x18\t \x01(\x04\x12\x15\n\rresolution_80\x18\n \x01(\r\x12\x15\n\rresolution_95\x18\x0b \x01(\r\x12\x15\n\rfirst_contact\x18\x0c \x01(\x04\x12\x0f\n\x07repeats\x18\r \x01(\x04\x12\x10\n\x08reopened\x18\x0e \x01(\x04\x12\x0f\n\x07reached\x18\x0f \x03(\x04\x12\x0f\n\x07ratings\x18\x10 \x01(\x04\x12\x12\n\nrating_sum\x18\x11 \x01(\x04*\xbe\x01\n\x12\x43omplaintDimension\x12#\n\x1f\x43OMPLAINT_DIMENSION_UNSPECIFIED\x10\x00\x12\x1e\n\x1a\x43OMPLAINT_DIMENSION_REGION\x10\x01\x12\"\n\x1e\x43OMPLAINT_DIMENSION_DEPARTMENT\x10\x02\x12 \n\x1c\x43OMPLAINT_DIMENSION_CATEGORY\x10\x03\x12\x1d\n\x19\x43OMPLAINT_DIMENSION_MONTH\x10\x04\x32\xc0\x05\n\x19\x43omplaintOversightService\x12\x81\x01\n\x0eListComplaints\x12\x31.gateway.api.coordinator.v1.ListComplaintsRequest\x1a\x32.gateway.api.coordinator.v1.ListComplaintsResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x05\x12~\n\rShowComplaint\x12\x30.gateway.api.coordinator.v1.ShowComplaintRequest\x1a\x31.gateway.api.coordinator.v1.ShowComplaintResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x05\x12\x81\x01\n\x0eRaiseComplaint\x12\x31.gateway.api.coordinator.v1.RaiseComplaintRequest\x1a\x32.gateway.api.coordinator.v1.RaiseComplaintResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x05\x12\x90\x01\n\x13ReclassifyComplaint\x12\x36.gateway.api.coordinator.v1.ReclassifyComplaintRequest\x1a\x37.gateway.api.coordinator.v1.ReclassifyComplaintResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x05\x12\x87\x01\n\x10ReportComplaints\x12\x33.gateway.api.coordinator.v1.ReportComplaintsRequest\x1a\x34.gateway.api.coordinator.v1.ReportComplaintsResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x05\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -51,38 +51,38 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_COMPLAINTOVERSIGHTSERVICE'].methods_by_name['ReclassifyComplaint']._serialized_options = b'\220\002\002\252\273\030\001\005'
   _globals['_COMPLAINTOVERSIGHTSERVICE'].methods_by_name['ReportComplaints']._loaded_options = None
   _globals['_COMPLAINTOVERSIGHTSERVICE'].methods_by_name['ReportComplaints']._serialized_options = b'\220\002\001\252\273\030\001\005'
-  _globals['_COMPLAINTDIMENSION']._serialized_start=2537
-  _globals['_COMPLAINTDIMENSION']._serialized_end=2727
+  _globals['_COMPLAINTDIMENSION']._serialized_start=2555
+  _globals['_COMPLAINTDIMENSION']._serialized_end=2745
   _globals['_LISTCOMPLAINTSREQUEST']._serialized_start=336
-  _globals['_LISTCOMPLAINTSREQUEST']._serialized_end=560
-  _globals['_LISTCOMPLAINTSRESPONSE']._serialized_start=563
-  _globals['_LISTCOMPLAINTSRESPONSE']._serialized_end=740
-  _globals['_SHOWCOMPLAINTREQUEST']._serialized_start=742
-  _globals['_SHOWCOMPLAINTREQUEST']._serialized_end=783
-  _globals['_SHOWCOMPLAINTRESPONSE']._serialized_start=786
-  _globals['_SHOWCOMPLAINTRESPONSE']._serialized_end=952
-  _globals['_RAISECOMPLAINTREQUEST']._serialized_start=954
-  _globals['_RAISECOMPLAINTREQUEST']._serialized_end=1053
-  _globals['_RAISECOMPLAINTRESPONSE']._serialized_start=1055
-  _globals['_RAISECOMPLAINTRESPONSE']._serialized_end=1138
-  _globals['_RECLASSIFYCOMPLAINTREQUEST']._serialized_start=1140
-  _globals['_RECLASSIFYCOMPLAINTREQUEST']._serialized_end=1247
-  _globals['_RECLASSIFYCOMPLAINTRESPONSE']._serialized_start=1249
-  _globals['_RECLASSIFYCOMPLAINTRESPONSE']._serialized_end=1337
-  _globals['_REPORTCOMPLAINTSREQUEST']._serialized_start=1340
-  _globals['_REPORTCOMPLAINTSREQUEST']._serialized_end=1469
-  _globals['_COMPLAINTGROUPING']._serialized_start=1471
-  _globals['_COMPLAINTGROUPING']._serialized_end=1550
-  _globals['_REPORTCOMPLAINTSRESPONSE']._serialized_start=1553
-  _globals['_REPORTCOMPLAINTSRESPONSE']._serialized_end=1832
-  _globals['_REPORTEDREGION']._serialized_start=1834
-  _globals['_REPORTEDREGION']._serialized_end=1936
-  _globals['_REPORTEDCATEGORY']._serialized_start=1938
-  _globals['_REPORTEDCATEGORY']._serialized_end=2021
-  _globals['_COMPLAINTTABLE']._serialized_start=2024
-  _globals['_COMPLAINTTABLE']._serialized_end=2160
-  _globals['_COMPLAINTFIGURES']._serialized_start=2163
-  _globals['_COMPLAINTFIGURES']._serialized_end=2534
-  _globals['_COMPLAINTOVERSIGHTSERVICE']._serialized_start=2730
-  _globals['_COMPLAINTOVERSIGHTSERVICE']._serialized_end=3434
+  _globals['_LISTCOMPLAINTSREQUEST']._serialized_end=580
+  _globals['_LISTCOMPLAINTSRESPONSE']._serialized_start=583
+  _globals['_LISTCOMPLAINTSRESPONSE']._serialized_end=758
+  _globals['_SHOWCOMPLAINTREQUEST']._serialized_start=760
+  _globals['_SHOWCOMPLAINTREQUEST']._serialized_end=801
+  _globals['_SHOWCOMPLAINTRESPONSE']._serialized_start=804
+  _globals['_SHOWCOMPLAINTRESPONSE']._serialized_end=970
+  _globals['_RAISECOMPLAINTREQUEST']._serialized_start=972
+  _globals['_RAISECOMPLAINTREQUEST']._serialized_end=1071
+  _globals['_RAISECOMPLAINTRESPONSE']._serialized_start=1073
+  _globals['_RAISECOMPLAINTRESPONSE']._serialized_end=1156
+  _globals['_RECLASSIFYCOMPLAINTREQUEST']._serialized_start=1158
+  _globals['_RECLASSIFYCOMPLAINTREQUEST']._serialized_end=1265
+  _globals['_RECLASSIFYCOMPLAINTRESPONSE']._serialized_start=1267
+  _globals['_RECLASSIFYCOMPLAINTRESPONSE']._serialized_end=1355
+  _globals['_REPORTCOMPLAINTSREQUEST']._serialized_start=1358
+  _globals['_REPORTCOMPLAINTSREQUEST']._serialized_end=1487
+  _globals['_COMPLAINTGROUPING']._serialized_start=1489
+  _globals['_COMPLAINTGROUPING']._serialized_end=1568
+  _globals['_REPORTCOMPLAINTSRESPONSE']._serialized_start=1571
+  _globals['_REPORTCOMPLAINTSRESPONSE']._serialized_end=1850
+  _globals['_REPORTEDREGION']._serialized_start=1852
+  _globals['_REPORTEDREGION']._serialized_end=1954
+  _globals['_REPORTEDCATEGORY']._serialized_start=1956
+  _globals['_REPORTEDCATEGORY']._serialized_end=2039
+  _globals['_COMPLAINTTABLE']._serialized_start=2042
+  _globals['_COMPLAINTTABLE']._serialized_end=2178
+  _globals['_COMPLAINTFIGURES']._serialized_start=2181
+  _globals['_COMPLAINTFIGURES']._serialized_end=2552
+  _globals['_COMPLAINTOVERSIGHTSERVICE']._serialized_start=2748
+  _globals['_COMPLAINTOVERSIGHTSERVICE']._serialized_end=3452
 # @@protoc_insertion_point(module_scope)

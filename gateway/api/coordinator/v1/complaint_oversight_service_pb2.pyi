@@ -69,6 +69,7 @@ class ListComplaintsRequest(_message.Message):
     CATEGORY_FIELD_NUMBER: _builtins.int
     INCLUDE_ENDED_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     GROUP_ID_FIELD_NUMBER: _builtins.int
     overdue: _builtins.bool
     """Only those whose time has passed, and nobody has proposed a resolution."""
@@ -83,7 +84,9 @@ class ListComplaintsRequest(_message.Message):
     include_ended: _builtins.bool
     """Also those that have ended."""
     page_size: _builtins.int
-    """At most this many of each region, 1 to 500; 0 means 50."""
+    """At most this many, 1 to 500; 0 means 50."""
+    page_token: _builtins.str
+    """The token of the page before."""
     group_id: _builtins.str
     """Only those of this group; empty for all."""
     @_builtins.property
@@ -101,11 +104,12 @@ class ListComplaintsRequest(_message.Message):
         category: _builtins.str = ...,
         include_ended: _builtins.bool = ...,
         page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
         group_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["due_within", b"due_within"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["category", b"category", "due_within", b"due_within", "group_id", b"group_id", "include_ended", b"include_ended", "level", b"level", "overdue", b"overdue", "page_size", b"page_size", "region", b"region", "unclassified", b"unclassified"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["category", b"category", "due_within", b"due_within", "group_id", b"group_id", "include_ended", b"include_ended", "level", b"level", "overdue", b"overdue", "page_size", b"page_size", "page_token", b"page_token", "region", b"region", "unclassified", b"unclassified"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -118,30 +122,28 @@ class ListComplaintsResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     COMPLAINTS_FIELD_NUMBER: _builtins.int
-    REGIONS_WITH_MORE_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     UNANSWERED_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """For the next page; empty on the last."""
     @_builtins.property
     def complaints(self) -> _containers.RepeatedCompositeFieldContainer[_complaint_oversight_service_pb2.ComplaintHeader]:
         """Each once, as the responsible region has it where that answered: where their time is asked about, those that are due first, else the newest first."""
 
     @_builtins.property
-    def regions_with_more(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Regions that have more than were asked for."""
-
-    @_builtins.property
     def unanswered(self) -> _containers.RepeatedCompositeFieldContainer[_administration_pb2.UnansweredRegion]:
-        """Regions that could not be asked."""
+        """Regions that could not be asked. The next page asks them again from where they were; on the last one the same token does."""
 
     def __init__(
         self,
         *,
         complaints: _abc.Iterable[_complaint_oversight_service_pb2.ComplaintHeader] | None = ...,
-        regions_with_more: _abc.Iterable[_builtins.str] | None = ...,
+        next_page_token: _builtins.str = ...,
         unanswered: _abc.Iterable[_administration_pb2.UnansweredRegion] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["complaints", b"complaints", "regions_with_more", b"regions_with_more", "unanswered", b"unanswered"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["complaints", b"complaints", "next_page_token", b"next_page_token", "unanswered", b"unanswered"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

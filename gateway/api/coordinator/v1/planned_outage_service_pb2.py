@@ -26,7 +26,7 @@ from gateway.api.types.v1 import access_pb2 as gateway_dot_api_dot_types_dot_v1_
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n7gateway/api/coordinator/v1/planned_outage_service.proto\x12\x1agateway.api.coordinator.v1\x1a!gateway/api/types/v1/access.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xbb\x01\n\rPlannedWindow\x12\n\n\x02id\x18\x01 \x01(\t\x12\r\n\x05sites\x18\x02 \x03(\t\x12\r\n\x05links\x18\x03 \x03(\t\x12.\n\nstart_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07version\x18\x06 \x01(\x03\x12\x11\n\twithdrawn\x18\x07 \x01(\x08\"L\n\x0ePlannedWindows\x12:\n\x07windows\x18\x01 \x03(\x0b\x32).gateway.api.coordinator.v1.PlannedWindow\"N\n\x11HoldWindowRequest\x12\x39\n\x06window\x18\x01 \x01(\x0b\x32).gateway.api.coordinator.v1.PlannedWindow\"\x14\n\x12HoldWindowResponse\"$\n\x12ListWindowsRequest\x12\x0e\n\x06region\x18\x01 \x01(\t\"Q\n\x13ListWindowsResponse\x12:\n\x07windows\x18\x01 \x03(\x0b\x32).gateway.api.coordinator.v1.PlannedWindow2\x87\x02\n\x14PlannedOutageService\x12u\n\nHoldWindow\x12-.gateway.api.coordinator.v1.HoldWindowRequest\x1a..gateway.api.coordinator.v1.HoldWindowResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x01\x12x\n\x0bListWindows\x12..gateway.api.coordinator.v1.ListWindowsRequest\x1a/.gateway.api.coordinator.v1.ListWindowsResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x05\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n7gateway/api/coordinator/v1/planned_outage_service.proto\x12\x1agateway.api.coordinator.v1\x1a!gateway/api/types/v1/access.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xbb\x01\n\rPlannedWindow\x12\n\n\x02id\x18\x01 \x01(\t\x12\r\n\x05sites\x18\x02 \x03(\t\x12\r\n\x05links\x18\x03 \x03(\t\x12.\n\nstart_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07version\x18\x06 \x01(\x03\x12\x11\n\twithdrawn\x18\x07 \x01(\x08\"L\n\x0ePlannedWindows\x12:\n\x07windows\x18\x01 \x03(\x0b\x32).gateway.api.coordinator.v1.PlannedWindow\"N\n\x11HoldWindowRequest\x12\x39\n\x06window\x18\x01 \x01(\x0b\x32).gateway.api.coordinator.v1.PlannedWindow\"\x14\n\x12HoldWindowResponse\"K\n\x12ListWindowsRequest\x12\x0e\n\x06region\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"j\n\x13ListWindowsResponse\x12:\n\x07windows\x18\x01 \x03(\x0b\x32).gateway.api.coordinator.v1.PlannedWindow\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\x87\x02\n\x14PlannedOutageService\x12u\n\nHoldWindow\x12-.gateway.api.coordinator.v1.HoldWindowRequest\x1a..gateway.api.coordinator.v1.HoldWindowResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x01\x12x\n\x0bListWindows\x12..gateway.api.coordinator.v1.ListWindowsRequest\x1a/.gateway.api.coordinator.v1.ListWindowsResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x05\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -46,9 +46,9 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_HOLDWINDOWRESPONSE']._serialized_start=503
   _globals['_HOLDWINDOWRESPONSE']._serialized_end=523
   _globals['_LISTWINDOWSREQUEST']._serialized_start=525
-  _globals['_LISTWINDOWSREQUEST']._serialized_end=561
-  _globals['_LISTWINDOWSRESPONSE']._serialized_start=563
-  _globals['_LISTWINDOWSRESPONSE']._serialized_end=644
-  _globals['_PLANNEDOUTAGESERVICE']._serialized_start=647
-  _globals['_PLANNEDOUTAGESERVICE']._serialized_end=910
+  _globals['_LISTWINDOWSREQUEST']._serialized_end=600
+  _globals['_LISTWINDOWSRESPONSE']._serialized_start=602
+  _globals['_LISTWINDOWSRESPONSE']._serialized_end=708
+  _globals['_PLANNEDOUTAGESERVICE']._serialized_start=711
+  _globals['_PLANNEDOUTAGESERVICE']._serialized_end=974
 # @@protoc_insertion_point(module_scope)

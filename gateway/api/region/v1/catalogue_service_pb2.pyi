@@ -245,20 +245,20 @@ class SearchBusinessesRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     QUERY_FIELD_NUMBER: _builtins.int
-    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    LIMIT_FIELD_NUMBER: _builtins.int
     query: _builtins.str
     """What somebody wants, in Chinese or English; at most 100 characters."""
-    page_size: _builtins.int
-    """At most this many, 1 to 500; 0 means 50."""
+    limit: _builtins.int
+    """At most this many, 1 to 500; 0 means 50. The best come first: there are no pages."""
     def __init__(
         self,
         *,
         query: _builtins.str = ...,
-        page_size: _builtins.int = ...,
+        limit: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "query", b"query"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["limit", b"limit", "query", b"query"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -108,6 +108,8 @@ class ListComplaintHeadersRequest(_message.Message):
     CATEGORY_FIELD_NUMBER: _builtins.int
     INCLUDE_ENDED_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    REGION_FIELD_NUMBER: _builtins.int
     GROUP_ID_FIELD_NUMBER: _builtins.int
     overdue: _builtins.bool
     """Only those whose time has passed, and nobody has proposed a resolution."""
@@ -121,6 +123,10 @@ class ListComplaintHeadersRequest(_message.Message):
     """Also those that have ended."""
     page_size: _builtins.int
     """At most this many, 1 to 500; 0 means 50."""
+    page_token: _builtins.str
+    """The token of the page before."""
+    region: _builtins.str
+    """Only those of which this region is the first contact or the responsible one; empty for all."""
     group_id: _builtins.str
     """Only those of this group; empty for all."""
     @_builtins.property
@@ -137,11 +143,13 @@ class ListComplaintHeadersRequest(_message.Message):
         category: _builtins.str = ...,
         include_ended: _builtins.bool = ...,
         page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+        region: _builtins.str = ...,
         group_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["due_within", b"due_within"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["category", b"category", "due_within", b"due_within", "group_id", b"group_id", "include_ended", b"include_ended", "level", b"level", "overdue", b"overdue", "page_size", b"page_size", "unclassified", b"unclassified"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["category", b"category", "due_within", b"due_within", "group_id", b"group_id", "include_ended", b"include_ended", "level", b"level", "overdue", b"overdue", "page_size", b"page_size", "page_token", b"page_token", "region", b"region", "unclassified", b"unclassified"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -154,9 +162,9 @@ class ListComplaintHeadersResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     COMPLAINTS_FIELD_NUMBER: _builtins.int
-    HAS_MORE_FIELD_NUMBER: _builtins.int
-    has_more: _builtins.bool
-    """There are more."""
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """For the next page; empty on the last."""
     @_builtins.property
     def complaints(self) -> _containers.RepeatedCompositeFieldContainer[Global___ComplaintHeader]:
         """The complaints: where their time is asked about, those that are due first, else the newest first."""
@@ -165,11 +173,11 @@ class ListComplaintHeadersResponse(_message.Message):
         self,
         *,
         complaints: _abc.Iterable[Global___ComplaintHeader] | None = ...,
-        has_more: _builtins.bool = ...,
+        next_page_token: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["complaints", b"complaints", "has_more", b"has_more"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["complaints", b"complaints", "next_page_token", b"next_page_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -29,7 +29,7 @@ from gateway.api.types.v1 import reason_pb2 as gateway_dot_api_dot_types_dot_v1_
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n-gateway/api/region/v1/oversight_service.proto\x12\x15gateway.api.region.v1\x1a!gateway/api/region/v1/order.proto\x1a gateway/api/relay/v1/relay.proto\x1a!gateway/api/types/v1/access.proto\x1a!gateway/api/types/v1/reason.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc4\x02\n\x0cOrderSummary\x12\n\n\x02id\x18\x01 \x01(\t\x12\x10\n\x08\x62usiness\x18\x02 \x01(\t\x12\x30\n\x05state\x18\x03 \x01(\x0e\x32!.gateway.api.region.v1.OrderState\x12\x0f\n\x07version\x18\x04 \x01(\x04\x12\x15\n\rorigin_region\x18\x05 \x01(\t\x12\x13\n\x0bhome_region\x18\x06 \x01(\t\x12\x31\n\x08\x61waiting\x18\x07 \x01(\x0b\x32\x1f.gateway.api.region.v1.Awaiting\x12,\n\x06reason\x18\x08 \x01(\x0e\x32\x1c.gateway.api.types.v1.Reason\x12/\n\x0b\x63reate_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\rnumber_prefix\x18\n \x01(\t\"u\n\x19ListOrderSummariesRequest\x12\x31\n\x06states\x18\x01 \x03(\x0e\x32!.gateway.api.region.v1.OrderState\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"j\n\x1aListOrderSummariesResponse\x12\x33\n\x06orders\x18\x01 \x03(\x0b\x32#.gateway.api.region.v1.OrderSummary\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"(\n\x14GetOrderTraceRequest\x12\x10\n\x08order_id\x18\x01 \x01(\t\"\xbf\x01\n\x15GetOrderTraceResponse\x12\x32\n\x05order\x18\x01 \x01(\x0b\x32#.gateway.api.region.v1.OrderSummary\x12\x39\n\rstate_changes\x18\x02 \x03(\x0b\x32\".gateway.api.region.v1.StateChange\x12\x37\n\tenvelopes\x18\x03 \x03(\x0b\x32$.gateway.api.region.v1.EnvelopeTrace\"\x8a\x02\n\rEnvelopeTrace\x12\x13\n\x0b\x65nvelope_id\x18\x01 \x01(\t\x12\x30\n\x04kind\x18\x02 \x01(\x0e\x32\".gateway.api.relay.v1.EnvelopeKind\x12\x0e\n\x06origin\x18\x03 \x01(\t\x12\x13\n\x0b\x64\x65stination\x18\x04 \x01(\t\x12\x10\n\x08\x61ttempts\x18\x05 \x01(\r\x12.\n\x07journey\x18\x06 \x01(\x0b\x32\x1d.gateway.api.relay.v1.Journey\x12\x13\n\x0btraceparent\x18\x07 \x01(\t\x12\x36\n\x10not_taken_reason\x18\x08 \x01(\x0e\x32\x1c.gateway.api.types.v1.Reason2\x93\x02\n\x15OrderOversightService\x12\x83\x01\n\x12ListOrderSummaries\x12\x30.gateway.api.region.v1.ListOrderSummariesRequest\x1a\x31.gateway.api.region.v1.ListOrderSummariesResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x04\x12t\n\rGetOrderTrace\x12+.gateway.api.region.v1.GetOrderTraceRequest\x1a,.gateway.api.region.v1.GetOrderTraceResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n-gateway/api/region/v1/oversight_service.proto\x12\x15gateway.api.region.v1\x1a!gateway/api/region/v1/order.proto\x1a gateway/api/relay/v1/relay.proto\x1a!gateway/api/types/v1/access.proto\x1a!gateway/api/types/v1/reason.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc4\x02\n\x0cOrderSummary\x12\n\n\x02id\x18\x01 \x01(\t\x12\x10\n\x08\x62usiness\x18\x02 \x01(\t\x12\x30\n\x05state\x18\x03 \x01(\x0e\x32!.gateway.api.region.v1.OrderState\x12\x0f\n\x07version\x18\x04 \x01(\x04\x12\x15\n\rorigin_region\x18\x05 \x01(\t\x12\x13\n\x0bhome_region\x18\x06 \x01(\t\x12\x31\n\x08\x61waiting\x18\x07 \x01(\x0b\x32\x1f.gateway.api.region.v1.Awaiting\x12,\n\x06reason\x18\x08 \x01(\x0e\x32\x1c.gateway.api.types.v1.Reason\x12/\n\x0b\x63reate_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\rnumber_prefix\x18\n \x01(\t\"\x85\x01\n\x19ListOrderSummariesRequest\x12\x31\n\x06states\x18\x01 \x03(\x0e\x32!.gateway.api.region.v1.OrderState\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\x12\x0e\n\x06region\x18\x04 \x01(\t\"\x9b\x01\n\x1aListOrderSummariesResponse\x12\x33\n\x06orders\x18\x01 \x03(\x0b\x32#.gateway.api.region.v1.OrderSummary\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12/\n\x0blooked_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"(\n\x14GetOrderTraceRequest\x12\x10\n\x08order_id\x18\x01 \x01(\t\"\xbf\x01\n\x15GetOrderTraceResponse\x12\x32\n\x05order\x18\x01 \x01(\x0b\x32#.gateway.api.region.v1.OrderSummary\x12\x39\n\rstate_changes\x18\x02 \x03(\x0b\x32\".gateway.api.region.v1.StateChange\x12\x37\n\tenvelopes\x18\x03 \x03(\x0b\x32$.gateway.api.region.v1.EnvelopeTrace\"\x8a\x02\n\rEnvelopeTrace\x12\x13\n\x0b\x65nvelope_id\x18\x01 \x01(\t\x12\x30\n\x04kind\x18\x02 \x01(\x0e\x32\".gateway.api.relay.v1.EnvelopeKind\x12\x0e\n\x06origin\x18\x03 \x01(\t\x12\x13\n\x0b\x64\x65stination\x18\x04 \x01(\t\x12\x10\n\x08\x61ttempts\x18\x05 \x01(\r\x12.\n\x07journey\x18\x06 \x01(\x0b\x32\x1d.gateway.api.relay.v1.Journey\x12\x13\n\x0btraceparent\x18\x07 \x01(\t\x12\x36\n\x10not_taken_reason\x18\x08 \x01(\x0e\x32\x1c.gateway.api.types.v1.Reason2\x93\x02\n\x15OrderOversightService\x12\x83\x01\n\x12ListOrderSummaries\x12\x30.gateway.api.region.v1.ListOrderSummariesRequest\x1a\x31.gateway.api.region.v1.ListOrderSummariesResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x04\x12t\n\rGetOrderTrace\x12+.gateway.api.region.v1.GetOrderTraceRequest\x1a,.gateway.api.region.v1.GetOrderTraceResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -42,16 +42,16 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ORDEROVERSIGHTSERVICE'].methods_by_name['GetOrderTrace']._serialized_options = b'\220\002\001\252\273\030\001\004'
   _globals['_ORDERSUMMARY']._serialized_start=245
   _globals['_ORDERSUMMARY']._serialized_end=569
-  _globals['_LISTORDERSUMMARIESREQUEST']._serialized_start=571
-  _globals['_LISTORDERSUMMARIESREQUEST']._serialized_end=688
-  _globals['_LISTORDERSUMMARIESRESPONSE']._serialized_start=690
-  _globals['_LISTORDERSUMMARIESRESPONSE']._serialized_end=796
-  _globals['_GETORDERTRACEREQUEST']._serialized_start=798
-  _globals['_GETORDERTRACEREQUEST']._serialized_end=838
-  _globals['_GETORDERTRACERESPONSE']._serialized_start=841
-  _globals['_GETORDERTRACERESPONSE']._serialized_end=1032
-  _globals['_ENVELOPETRACE']._serialized_start=1035
-  _globals['_ENVELOPETRACE']._serialized_end=1301
-  _globals['_ORDEROVERSIGHTSERVICE']._serialized_start=1304
-  _globals['_ORDEROVERSIGHTSERVICE']._serialized_end=1579
+  _globals['_LISTORDERSUMMARIESREQUEST']._serialized_start=572
+  _globals['_LISTORDERSUMMARIESREQUEST']._serialized_end=705
+  _globals['_LISTORDERSUMMARIESRESPONSE']._serialized_start=708
+  _globals['_LISTORDERSUMMARIESRESPONSE']._serialized_end=863
+  _globals['_GETORDERTRACEREQUEST']._serialized_start=865
+  _globals['_GETORDERTRACEREQUEST']._serialized_end=905
+  _globals['_GETORDERTRACERESPONSE']._serialized_start=908
+  _globals['_GETORDERTRACERESPONSE']._serialized_end=1099
+  _globals['_ENVELOPETRACE']._serialized_start=1102
+  _globals['_ENVELOPETRACE']._serialized_end=1368
+  _globals['_ORDEROVERSIGHTSERVICE']._serialized_start=1371
+  _globals['_ORDEROVERSIGHTSERVICE']._serialized_end=1646
 # @@protoc_insertion_point(module_scope)

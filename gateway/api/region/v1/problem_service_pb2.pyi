@@ -196,10 +196,13 @@ class ListFollowedProblemsRequest(_message.Message):
     WITH_ENDED_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     REQUESTER_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     with_ended: _builtins.bool
     """Also those that have ended."""
     page_size: _builtins.int
     """At most so many; 0 for 50, at most 500."""
+    page_token: _builtins.str
+    """The token of the page before."""
     @_builtins.property
     def requester(self) -> _types_pb2.Requester:
         """Who asks."""
@@ -210,10 +213,11 @@ class ListFollowedProblemsRequest(_message.Message):
         with_ended: _builtins.bool = ...,
         page_size: _builtins.int = ...,
         requester: _types_pb2.Requester | None = ...,
+        page_token: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["requester", b"requester"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "requester", b"requester", "with_ended", b"with_ended"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "requester", b"requester", "with_ended", b"with_ended"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -266,6 +270,9 @@ class ListFollowedProblemsResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     PROBLEMS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """For the next page; empty on the last."""
     @_builtins.property
     def problems(self) -> _containers.RepeatedCompositeFieldContainer[Global___FollowedProblem]:
         """The problems."""
@@ -274,10 +281,11 @@ class ListFollowedProblemsResponse(_message.Message):
         self,
         *,
         problems: _abc.Iterable[Global___FollowedProblem] | None = ...,
+        next_page_token: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["problems", b"problems"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "problems", b"problems"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
