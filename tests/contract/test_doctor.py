@@ -19,7 +19,7 @@ from click.testing import CliRunner, Result
 
 import coordinator.cli.main
 import region_node.cli.main
-from coordinator.app import Coordinator
+from coordinator.app import start as start_coordinator
 from coordinator.settings import CoordinatorSettings
 from deploy.local.federation import FEDERATION, FEDERATION_FILES, LocalFederation
 from gateway.api.coordinator.v1.administration_pb2 import ApplyConfigurationRequest
@@ -353,7 +353,7 @@ def coordinator_with(doctor: Doctor, clock: Shifted, data: Path, *, configured: 
     started, ending = threading.Event(), threading.Event()
 
     async def serve() -> None:
-        running = await Coordinator.start(settings, clock)
+        running = await start_coordinator(settings, clock)
         ports.append(running.port)
         try:
             if configured:

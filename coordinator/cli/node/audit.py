@@ -14,7 +14,7 @@ from coordinator.cli.asking import json_option
 from coordinator.cli.completing import complete_regions
 from coordinator.cli.connection import EPILOG, Connection, optionally_connected
 from coordinator.cli.node.audit_chains import verify_federation
-from coordinator.cli.node.config import load_settings, settings_options
+from coordinator.cli.node.config import COORDINATOR
 from coordinator.registry.etcd.registry import EtcdRegistry, RegistryUnreachable
 from coordinator.settings import CoordinatorSettings
 from gateway.auditing.audit import ChainBroken, Head, Seen, Walk, rows, verify
@@ -49,7 +49,7 @@ def audit_group() -> None:
 
 @audit_group.command("verify", epilog=EPILOG)
 @optionally_connected
-@settings_options
+@COORDINATOR.settings_options
 @click.option(
     "--seen", type=_HeadType(), metavar="ROW:HASH", help="A head printed earlier; finds a tail that was cut since."
 )
@@ -97,7 +97,7 @@ def verify_chain(
         return
     if region:
         raise click.UsageError(translated("--region: needs --coordinator"))
-    settings = load_settings(sources)
+    settings = COORDINATOR.settings(sources)
     if registry_seen is not None and settings.etcd is None:
         raise click.UsageError(translated("--registry-seen: these settings name no [etcd]"))
     head = _own_chain(settings, seen)

@@ -14,52 +14,49 @@ from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.cli.reachability import Server
 from gateway.errors import Refused, Unreachable, from_rpc_error
-from gateway.maintenance.doctor.certificates import check_credentials, check_signing
+from gateway.maintenance.doctor.certificates import check_signing
 from gateway.maintenance.doctor.commands import doctor_command
-from gateway.maintenance.doctor.database import check_database
 from gateway.maintenance.doctor.findings import Finding, bad, good, not_checked, warning
-from gateway.maintenance.doctor.machine import check_data
 from gateway.maintenance.doctor.peers import (
     ANSWER_SECONDS,
-    check_port,
     clock_finding,
     health,
     peer,
     status_name,
     unreached,
 )
+from gateway.maintenance.doctor.process import check_process
 from gateway.maintenance.doctor.region_keys import check_region_keys
-from gateway.security.identity import Identity, server_name
+from gateway.security.identity import server_name
 from gateway.security.tls import CredentialsUnusable
 from gateway.settings import Sources
-from gateway.store.schema import migrations_of
 from gateway.time.clock import Clock, SystemClock, from_timestamp
 from gateway.wording.languages import translated
 from gateway.wording.words import word
-from region_node.cli.node.config import load_settings, settings_options
+from region_node.cli.node.config import REGION_NODE
 from region_node.cli.node.escalation_checks import check_escalations
 from region_node.cli.node.sealing_checks import check_sealing_key, sealing_name
 from region_node.node.provider_client import provider_name
 from region_node.node.settings import FulfilmentSettings, NotificationSettings, RegionSettings
-from region_node.schema import PACKAGES
 
-_PROGRAM = "region-node"
 _HIGHEST_REVISION = 2**63 - 1  # one that needs no configuration to be sent
 
 
-def _examine(sources: Sources) -> Coroutine[Any, Any, Sequence[Finding]]:
-    return _all(sources, load_settings(sources), SystemClock())
-
-
-async def _all(sources: Sources, settings: RegionSettings, clock: Clock) -> Sequence[Finding]:
-    own = Identity(settings.federation, Role.ROLE_REGION, settings.region, "")
-    name = server_name(Role.ROLE_REGION, settings.region, settings.federation)
-    signing, credentials = settings.signing, settings.credentials
-    now = clock.now()
+async def _examine(sources: Sources, settings: RegionSettings) -> Sequence[Finding]:
+    clock, signing = SystemClock(), settings.signing
+    files = [
+        *check_signing(
+            signing.certificate,
+            signing.key,
+            settings.credentials,
+            settings.region,
+            settings.federation,
+            clock.now(),
+        ),
+        await asyncio.to_thread(check_region_keys, settings.keys, settings.database, REGION_NODE.name),
+    ]
     groups = await asyncio.gather(
-        asyncio.to_thread(check_data, settings.data),
-        _alone(check_port(settings.listen, name, credentials)),
-        asyncio.to_thread(check_database, settings.database, migrations_of(*PACKAGES), _PROGRAM, clock),
+        check_process(REGION_NODE, sources, settings, clock, files),
         asyncio.to_thread(check_escalations, settings),
         *(_check_coordinator(endpoint, settings, clock) for endpoint in settings.coordinators),
         *(
@@ -71,14 +68,7 @@ async def _all(sources: Sources, settings: RegionSettings, clock: Clock) -> Sequ
             if provider is not None
         ),
     )
-    keys = await asyncio.to_thread(check_region_keys, settings.keys, settings.database, _PROGRAM)
-    return [
-        good(translated("settings"), translated("{sources}: fine", sources=sources)),
-        *check_credentials(credentials, now, own),
-        *check_signing(signing.certificate, signing.key, credentials, settings.region, settings.federation, now),
-        keys,
-        *(finding for group in groups for finding in group),
-    ]
+    return [finding for group in groups for finding in group]
 
 
 async def _alone(finding: Coroutine[Any, Any, Finding]) -> list[Finding]:
@@ -200,4 +190,4 @@ def _beyond(error: timedelta, between: timedelta) -> timedelta:
     return certain if error > timedelta(0) else -certain
 
 
-doctor = doctor_command(_PROGRAM, settings_options, _examine)
+doctor = doctor_command(REGION_NODE, _examine)
