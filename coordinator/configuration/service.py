@@ -10,7 +10,7 @@ from gateway.api.coordinator.v1.administration_pb2_grpc import ConfigurationServ
 from gateway.api.federation.v1.configuration_pb2 import Configuration
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
-from gateway.federation.capabilities import first_unreadable
+from gateway.federation.capabilities import Readability
 from gateway.federation.rules import difference, problems
 from gateway.federation.terms import terms_of
 from gateway.rpc.calls import current_call
@@ -85,12 +85,13 @@ class ConfigurationService(ConfigurationServiceServicer):
         nothing by another.
         """
         snapshot, unreadable = self._registry.snapshot(), dict[str, Choice]()
+        in_force, wanted = Readability(snapshot.configuration or Configuration()), Readability(configuration)
         for region in sorted(each.id for each in configuration.regions):
             facts = snapshot.facts(region)
             versions = facts.versions() if facts.suspension is None else ()
-            if snapshot.configuration is not None and first_unreadable(snapshot.configuration, versions) is not None:
+            if in_force.first_unreadable(versions) is not None:
                 continue
-            if (found := first_unreadable(configuration, versions)) is not None:
+            if (found := wanted.first_unreadable(versions)) is not None:
                 unreadable[region] = found
         if unreadable:
             fields = "; ".join(dict.fromkeys(map(str, unreadable.values())))
