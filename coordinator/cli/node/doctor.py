@@ -4,11 +4,12 @@ import asyncio
 from collections.abc import Sequence
 
 from coordinator.cli.node.config import COORDINATOR
+from coordinator.cli.node.configuration_checks import check_configuration
 from coordinator.cli.node.etcd_members import check_etcd
 from coordinator.settings import CoordinatorSettings
 from gateway.maintenance.doctor.certificates import check_credentials
 from gateway.maintenance.doctor.commands import doctor_command
-from gateway.maintenance.doctor.findings import Finding, good, not_checked
+from gateway.maintenance.doctor.findings import Finding, State, good, not_checked
 from gateway.maintenance.doctor.process import check_process
 from gateway.settings import Sources
 from gateway.time.clock import Clock, SystemClock
@@ -18,7 +19,10 @@ from gateway.wording.languages import translated
 async def _examine(sources: Sources, settings: CoordinatorSettings) -> Sequence[Finding]:
     clock = SystemClock()
     process, etcd = await asyncio.gather(check_process(COORDINATOR, sources, settings, clock), _etcd(settings, clock))
-    return [*process, *_clock(settings), *etcd]
+    # The last of them tells of the quorum.
+    etcd_answers = etcd[-1].state in (State.GOOD, State.WARNING)
+    configuration = await check_configuration(settings, etcd_answers=etcd_answers)
+    return [*process, *_clock(settings), *etcd, configuration]
 
 
 def _clock(settings: CoordinatorSettings) -> list[Finding]:

@@ -6,7 +6,7 @@ import click
 
 from coordinator.cli.asking import Asking, asks
 from coordinator.cli.completing import complete_regions
-from coordinator.cli.connection import EPILOG
+from coordinator.cli.exit_codes import EPILOG
 from coordinator.cli.orders.order_timeline import Hop, seconds_between, timeline, unanswered_envelopes
 from coordinator.cli.output import tell_unanswered, titled, told_age, told_due, told_reason, told_span
 from gateway.api.coordinator.v1 import administration_pb2 as contract

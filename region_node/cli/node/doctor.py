@@ -34,12 +34,14 @@ from gateway.time.clock import Clock, SystemClock, from_timestamp
 from gateway.wording.languages import translated
 from gateway.wording.words import word
 from region_node.cli.node.config import REGION_NODE
+from region_node.cli.node.configuration_checks import check_configuration, configuration_name, kept_revision
 from region_node.cli.node.escalation_checks import check_escalations
 from region_node.cli.node.sealing_checks import check_sealing_key, sealing_name
 from region_node.node.provider_client import provider_name
 from region_node.node.settings import FulfilmentSettings, NotificationSettings, RegionSettings
 
 _HIGHEST_REVISION = 2**63 - 1  # one that needs no configuration to be sent
+_CONFIGURATION_SECONDS = 30.0  # for one with half a million prefixes
 
 
 async def _examine(sources: Sources, settings: RegionSettings) -> Sequence[Finding]:
@@ -102,18 +104,21 @@ async def _check_provider(
 
 
 async def _check_coordinator(endpoint: str, settings: RegionSettings, clock: Clock) -> list[Finding]:
-    """Whether a coordinator is reached with the node's certificate, how the region stands there, its clock, its key."""
-    name, clock_name = (
-        translated("coordinator {endpoint}", endpoint=endpoint),
+    """Whether a coordinator is reached with the node's certificate, how the region stands there, its clock, its
+    configuration, and the region's key."""
+    name = translated("coordinator {endpoint}", endpoint=endpoint)
+    clock_name, configuration, sealing = (
         translated("clock against {name}", name=endpoint),
+        configuration_name(endpoint),
+        sealing_name(endpoint),
     )
-    sealing = sealing_name(endpoint)
+    names = (clock_name, configuration, sealing)
     server = peer(endpoint, server_name(Role.ROLE_COORDINATOR, "", settings.federation), settings.credentials)
     try:
         channel = server.channel()
     except CredentialsUnusable:
         told = translated("the node has no certificate that can be used")
-        return [not_checked(each, told) for each in (name, clock_name, sealing)]
+        return [not_checked(each, told) for each in (name, *names)]
     async with channel:
         try:
             status = await health(channel)
@@ -121,36 +126,47 @@ async def _check_coordinator(endpoint: str, settings: RegionSettings, clock: Clo
                 found = translated("reached, but it says {status}", status=status_name(status))
                 todo = translated("wait until it has started or stopped, and look at its log")
                 told = translated("the coordinator does not serve")
-                return [bad(name, found, todo), *(not_checked(each, told) for each in (clock_name, sealing))]
+                return [bad(name, found, todo), *(not_checked(each, told) for each in names)]
             before = clock.now()
             response = await _first_state(channel)
             between = clock.now() - before
+            kept = await asyncio.to_thread(kept_revision, settings.data)
+            newer = response
+            if response is not None and response.federation_revision > kept:
+                newer = await _first_state(channel, kept, _CONFIGURATION_SECONDS)
         except (Unreachable, Refused) as failure:
             told = translated("the coordinator gave no answer")
-            return [await _failed(name, server, failure), *(not_checked(each, told) for each in (clock_name, sealing))]
+            return [await _failed(name, server, failure), *(not_checked(each, told) for each in names)]
     if response is None:
         todo = translated("apply a configuration: `coordinator federation apply`")
         return [
             warning(name, translated("SERVING; the federation has no configuration yet"), todo),
             not_checked(clock_name, translated("without a configuration it tells no time")),
-            not_checked(sealing, translated("without a configuration it tells of no region")),
+            *(
+                not_checked(each, translated("without a configuration it tells of no region"))
+                for each in (configuration, sealing)
+            ),
         ]
     member = next((each for each in response.members if each.region == settings.region), None)
     published = await asyncio.to_thread(check_sealing_key, endpoint, member, settings, clock.now())
-    findings = [_membership(name, response, settings.region)]
-    if not response.HasField("time"):
-        told = translated("this version of a coordinator does not tell its time")
-        return [*findings, not_checked(clock_name, told), published]
-    error = before + between / 2 - from_timestamp(response.time)
-    of_clock = clock_finding(clock_name, _beyond(error, between), translated("the coordinator"))
-    return [*findings, of_clock, published]
+    serves = member is not None and bool(member.endpoints)
+    read = check_configuration(endpoint, newer or response, kept, serves=serves)
+    if response.HasField("time"):
+        error = before + between / 2 - from_timestamp(response.time)
+        of_clock = clock_finding(clock_name, _beyond(error, between), translated("the coordinator"))
+    else:
+        of_clock = not_checked(clock_name, translated("this version of a coordinator does not tell its time"))
+    return [_membership(name, response, settings.region), of_clock, read, published]
 
 
-async def _first_state(channel: grpc.aio.Channel) -> WatchResponse | None:
-    """What the coordinator says at once; None where it waits. Raises Unreachable or Refused."""
-    call = FederationServiceStub(channel).Watch(
-        WatchRequest(federation_revision=_HIGHEST_REVISION), timeout=ANSWER_SECONDS
-    )
+async def _first_state(
+    channel: grpc.aio.Channel, held: int = _HIGHEST_REVISION, seconds: float = ANSWER_SECONDS
+) -> WatchResponse | None:
+    """What the coordinator says at once to a node that holds a revision; None where it waits.
+
+    Raises Unreachable or Refused.
+    """
+    call = FederationServiceStub(channel).Watch(WatchRequest(federation_revision=held), timeout=seconds)
     try:
         async for response in call:
             return response
