@@ -29,10 +29,6 @@ from gateway.wording.terms import learn
 
 TIMEOUT = 10.0  # seconds for one call
 _TERMS_SECONDS = 2.0
-EPILOG = (
-    "Exit codes: 0 done, 1 refused or not possible, 2 wrong usage or settings, 3 the coordinator, or every region"
-    " asked, cannot be reached."
-)
 _CHOICES = Choices("--coordinator", "--federation", "--credentials")
 
 P = ParamSpec("P")

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import click
 
 from coordinator.cli.asking import Asking, asks
-from coordinator.cli.connection import EPILOG
+from coordinator.cli.exit_codes import EPILOG
 from coordinator.cli.output import titled, told_age
 from gateway.api.coordinator.v1 import problem_service_pb2 as contract
 from gateway.api.coordinator.v1.problem_service_pb2 import Outage

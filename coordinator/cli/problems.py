@@ -9,7 +9,7 @@ from rich.tree import Tree
 
 from coordinator.cli.asking import Asking, asks
 from coordinator.cli.completing import complete_regions
-from coordinator.cli.connection import EPILOG
+from coordinator.cli.exit_codes import EPILOG
 from coordinator.cli.output import titled, told_age
 from gateway.api.coordinator.v1 import problem_service_pb2 as contract
 from gateway.api.coordinator.v1.problem_service_pb2 import (
@@ -23,7 +23,7 @@ from gateway.api.coordinator.v1.problem_service_pb2 import (
 from gateway.api.coordinator.v1.problem_service_pb2_grpc import ProblemServiceStub
 from gateway.api.federation.v1.problem_pb2 import NetworkCondition, ProblemHeader
 from gateway.cli.asking import limit_option
-from gateway.cli.choices import choices
+from gateway.cli.option_words import option_words
 from gateway.cli.problems import told_cause, told_severity, told_state
 from gateway.cli.table import Table, TableColumn
 from gateway.cli.terminal import output
@@ -34,7 +34,7 @@ from gateway.wording.terms import region_name
 from gateway.wording.times import show_times_of, told_if_set, told_time
 from gateway.wording.words import word
 
-_KINDS = choices(ReportKind.items())
+_KINDS = option_words(ReportKind.items())
 _PROBLEM = click.argument("problem", metavar="ID")
 
 

@@ -8,7 +8,8 @@ import grpc
 from rich.text import Text
 
 from coordinator.cli.asking import Asking, asks
-from coordinator.cli.connection import EPILOG, TIMEOUT
+from coordinator.cli.connection import TIMEOUT
+from coordinator.cli.exit_codes import EPILOG
 from coordinator.cli.output import titled, told_age, told_span, why_not_taken
 from gateway.api.coordinator.v1 import administration_pb2 as contract
 from gateway.api.coordinator.v1.administration_pb2_grpc import MembershipServiceStub

@@ -52,15 +52,9 @@ class EmbeddedRegistry:
     @classmethod
     async def open(cls, store: Store, clock: Clock, lease: timedelta) -> "EmbeddedRegistry":
         """The registry as the store keeps it. An endpoint lives for `lease` after each heartbeat."""
-        revision = await store.read(operations.current)
-        now = clock.now()
-        known = [replace(facts, presence_since=now) for facts in await store.read(operations.regions)]
-        snapshot = Snapshot(
-            revision.revision if revision is not None else 0,
-            revision.configuration if revision is not None else None,
-            {facts.region: facts for facts in known},
-        )
-        return cls(store, clock, lease, snapshot)
+        kept, now = await store.read(operations.snapshot), clock.now()
+        known = {region: replace(facts, presence_since=now) for region, facts in kept.regions.items()}
+        return cls(store, clock, lease, replace(kept, regions=known))
 
     def snapshot(self) -> Snapshot:
         """See the port."""

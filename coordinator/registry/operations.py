@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from coordinator.registry.port import Snapshot
 from coordinator.registry.rules import RegionFacts, Suspension
 from gateway.api.federation.v1.configuration_pb2 import Configuration
 from gateway.api.federation.v1.federation_pb2 import Capabilities, SealingKey
@@ -36,6 +37,13 @@ class SuspensionChanged:
 def current(tx: Transaction) -> Revision | None:
     """The configuration in force."""
     return tx.first(_revision, "SELECT revision, content FROM configurations ORDER BY revision DESC LIMIT 1")
+
+
+def snapshot(tx: Transaction) -> Snapshot:
+    """All that is durably known."""
+    found = current(tx)
+    known = {facts.region: facts for facts in regions(tx)}
+    return Snapshot(found.revision, found.configuration, known) if found is not None else Snapshot(0, None, known)
 
 
 def configuration_at(tx: Transaction, revision: int) -> Configuration | None:

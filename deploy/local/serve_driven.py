@@ -11,7 +11,7 @@ import region_node.app.process
 from coordinator.settings import CoordinatorSettings
 from deploy.local.driven_clock import DrivenClock
 from gateway.process import logs
-from gateway.rpc.server import run_process
+from gateway.process.running import run_process
 from gateway.settings import load
 from region_node.node.settings import RegionSettings
 

@@ -16,11 +16,11 @@ from gateway.api.provider.v1.notification_service_pb2_grpc import add_Notificati
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
-from gateway.process.files import replace_file
+from gateway.process.running import show_port, wait_for_stop
 from gateway.process.telemetry import Telemetry
 from gateway.rpc.access import AccessRules
 from gateway.rpc.interceptor import BorderInterceptor, BorderPorts
-from gateway.rpc.server import Server, Service, wait_for_stop
+from gateway.rpc.server import Server, Service
 from gateway.security.authority import AUTHORITY_CERTIFICATE, TLS_CERTIFICATE, TLS_KEY
 from gateway.security.identity import Identity, parse
 from gateway.security.tls import Credentials, CredentialsUnusable, server_credentials
@@ -84,9 +84,7 @@ class Provider:
             server = Server(services, BorderInterceptor(border), reflects=False)
             port = await server.start(options.listen, credentials)
             stack.push_async_callback(server.drain)
-            if options.port_file is not None:
-                replace_file(options.port_file, f"{port}\n".encode("ascii"), mode=0o644)
-                stack.callback(options.port_file.unlink, missing_ok=True)
+            show_port(options.port_file, port, stack)
             _log.info("%s serves on port %d", identity.path, port)
             return cls(port, works, stack.pop_all())
         raise AssertionError("the block above returns or raises")

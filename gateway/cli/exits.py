@@ -18,12 +18,6 @@ class NotDone(click.ClickException):
         super().__init__("\n".join(problems))
 
 
-class SettingsUnusable(NotDone):
-    """The settings cannot be read, or something in them is wrong. One problem a line."""
-
-    exit_code = USAGE
-
-
 class CannotReach(click.ClickException):
     """Nobody answered: whether anything was done is not known. Ask again."""
 
@@ -33,4 +27,10 @@ class CannotReach(click.ClickException):
 def leave(text: str, exit_code: int) -> NoReturn:
     """Ends the process with a text on standard error."""
     click.echo(text, err=True)
+    sys.exit(exit_code)
+
+
+def fail(text: str, exit_code: int) -> NoReturn:
+    """Ends the process with a text on standard error, as click tells an error."""
+    click.ClickException(text).show()
     sys.exit(exit_code)

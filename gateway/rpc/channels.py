@@ -14,7 +14,6 @@ from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused, Unreachable, from_rpc_error
-from gateway.process.tracing import current_traceparent
 from gateway.security.tls import Credentials, CredentialsUnusable, client_credentials, member_options
 from gateway.time.clock import Clock
 
@@ -295,6 +294,9 @@ async def invoke(
 
     Raises Refused where the peer says why not, Unreachable where the outcome is not known.
     """
+    # OpenTelemetry is much to import for the help of a command, which calls nobody.
+    from gateway.process.tracing import current_traceparent  # noqa: PLC0415
+
     traceparent = current_traceparent()
     metadata = (("traceparent", traceparent),) if traceparent else ()
     try:

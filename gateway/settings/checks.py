@@ -8,6 +8,7 @@ from gateway.wording.languages import translated
 
 _ADDRESS = re.compile(r"(?:\[[0-9A-Fa-f:.%]+\]|[A-Za-z0-9._-]+):([0-9]{1,5})", re.ASCII)
 _HIGHEST_PORT = 65535
+_HIGHEST_NUMBER = 99999
 # On these a process listens, but nobody reaches it by them.
 _EVERY_INTERFACE = frozenset({"0.0.0.0", "[::]"})  # noqa: S104
 
@@ -17,6 +18,12 @@ def require_address(key: str, address: str, *, lowest_port: int = 1) -> None:
     found = _ADDRESS.fullmatch(address)
     if found is None or not lowest_port <= int(found[1]) <= _HIGHEST_PORT:
         raise ValueError(translated("{key}: {address!r} is not host:port", key=key, address=address))
+
+
+def require_number(number: int) -> None:
+    """Raises ValueError unless processes of one database can have the number."""
+    if not 0 <= number <= _HIGHEST_NUMBER:
+        raise ValueError(translated("{key}: must be {least} to {most}", key="number", least=0, most=_HIGHEST_NUMBER))
 
 
 @contextlib.contextmanager

@@ -20,6 +20,8 @@ from gateway.wording.visible_output import visible_output
 
 LANGUAGES = ("en", "zh")
 VARIABLE = "CROSSREGION_LANG"
+SUMMARIES = "commands.tsv"
+"""The file beside the catalogues of a program that says in a line what each command does."""
 _DOMAIN = "messages"  # where click looks for its own texts
 _KEPT = "\b\n"  # click does not wrap a paragraph that begins so
 _EXAMPLE = re.compile(r"Examples?:")
@@ -123,6 +125,20 @@ class SpeakingGroup(click.Group):
             setattr(owner, field, original)
         self._spoken = ""
         return self
+
+    def summaries(self) -> dict[str, str]:
+        """The first paragraph of each command's help, by name, as `make texts` has written it down."""
+        file = self.texts / SUMMARIES
+        lines = file.read_text("utf-8").splitlines() if file.exists() else ()
+        return {name: told for name, _, told in (line.partition("\t") for line in lines)}
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """See click. A command that is only listed is not imported."""
+        told = self.summaries()
+        for name in self.places.keys() - told.keys():
+            self._find(name)
+        briefly = {name: click.Command(name, help=_paragraph(told[name])) for name in self.places if name in told}
+        click.Group(commands={**briefly, **self.commands}).format_commands(ctx, formatter)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """See click."""

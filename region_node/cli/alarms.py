@@ -11,7 +11,7 @@ from gateway.api.region.v1.alarm_pb2 import Alarm, AlarmAckState, AlarmState, Ne
 from gateway.api.region.v1.alarm_service_pb2 import AlarmReport, SendAlarmsRequest, SendAlarmsResponse
 from gateway.api.region.v1.alarm_service_pb2_grpc import AlarmServiceStub
 from gateway.cli.asking import limit_option
-from gateway.cli.choices import choices
+from gateway.cli.option_words import option_words
 from gateway.cli.problems import told_severity
 from gateway.cli.table import Table, TableColumn
 from gateway.wording.languages import translated
@@ -22,7 +22,7 @@ from region_node.cli.imports.network_file import NetworkFile
 from region_node.cli.imports.network_import import Kind, import_options, run_import
 
 _ACKNOWLEDGED = AlarmAckState.ALARM_ACK_STATE_ACKNOWLEDGED
-_SEVERITIES = choices(PerceivedSeverity.items())
+_SEVERITIES = option_words(PerceivedSeverity.items())
 _KIND: Kind[AlarmReport, SendAlarmsRequest, SendAlarmsResponse] = Kind(
     piece=200,
     opening=lambda source: SendAlarmsRequest(source=source),

@@ -9,7 +9,7 @@ from gateway.api.region.v1.catalogue_service_pb2 import GetTermsRequest
 from gateway.api.region.v1.catalogue_service_pb2_grpc import CatalogueServiceStub
 from gateway.api.region.v1.sharing_service_pb2 import ListPurposesRequest
 from gateway.api.region.v1.sharing_service_pb2_grpc import SharingServiceStub
-from gateway.cli.completion import SECONDS, completing, completing_terms
+from gateway.cli.completing import SECONDS, completing, completing_terms
 from region_node.cli.connection import server_told
 
 

@@ -15,7 +15,7 @@ from gateway.api.region.v1.measurement_service_pb2 import (
     SendMeasurementsResponse,
 )
 from gateway.api.region.v1.measurement_service_pb2_grpc import MeasurementServiceStub
-from gateway.cli.choices import choices
+from gateway.cli.option_words import option_words
 from gateway.cli.table import Table, TableColumn
 from gateway.time.clock import from_timestamp, to_timestamp
 from gateway.wording.languages import translated
@@ -25,7 +25,7 @@ from region_node.cli.imports.network_file import NetworkFile
 from region_node.cli.imports.network_import import Kind, import_options, run_import
 from region_node.network.measurements.capacity import trend
 
-_PERIODS = choices(QualityPeriod.items())
+_PERIODS = option_words(QualityPeriod.items())
 _LENGTHS = {"hour": timedelta(hours=1), "day": timedelta(days=1), "month": timedelta(days=31)}
 _BARS = "▁▂▃▄▅▆▇█"
 _DELAY = QualityFigure.QUALITY_FIGURE_DELAY

@@ -8,11 +8,10 @@ from gateway.api.types.v1.access_pb2 import Role
 from gateway.security.authority import AUTHORITY_CERTIFICATE, SIGNING_CERTIFICATE, SIGNING_KEY, TLS_CERTIFICATE, TLS_KEY
 from gateway.security.identity import Identity
 from gateway.security.tls import Credentials
-from gateway.settings import example, host_of, naming, on_every_interface, require_address
+from gateway.settings import example, host_of, naming, on_every_interface, require_address, require_number
 from gateway.store.opening import DatabasePlace, PostgresqlSettings
 from gateway.wording.languages import translated
 
-_HIGHEST_NUMBER = 99999
 _HIGHEST_LEVEL = 5
 _OWN_MACHINE = frozenset({"127.0.0.1", "::1", "localhost"})
 
@@ -169,11 +168,8 @@ class RegionSettings:
         with naming("federation"):
             Identity(self.federation, Role.ROLE_COORDINATOR, "", "0")
         with naming("region"):
-            Identity(self.federation, Role.ROLE_REGION, self.region, "")
-        if not 0 <= self.number <= _HIGHEST_NUMBER:
-            raise ValueError(
-                translated("{key}: must be {least} to {most}", key="number", least=0, most=_HIGHEST_NUMBER)
-            )
+            _ = self.identity
+        require_number(self.number)
         if self.number and self.postgresql is None:
             raise ValueError(
                 translated("number: must be 0 without postgresql, because SQLite serves one process alone")
@@ -193,6 +189,11 @@ class RegionSettings:
             if provider is not None:
                 with naming(f"providers.{key}.name"):
                     Identity(self.federation, Role.ROLE_PROVIDER, self.region, provider.name)
+
+    @property
+    def identity(self) -> Identity:
+        """The region, as the node's certificate must name it."""
+        return Identity(self.federation, Role.ROLE_REGION, self.region, "")
 
     @property
     def database(self) -> DatabasePlace:

@@ -11,7 +11,7 @@ import grpc
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from coordinator.app import Coordinator
+from coordinator.app import start as start_coordinator
 from coordinator.registry.etcd.settings import EtcdSettings
 from coordinator.settings import CoordinatorSettings
 from gateway.api.coordinator.v1.administration_pb2 import (
@@ -35,6 +35,7 @@ from gateway.api.types.v1.access_pb2 import Role
 from gateway.auditing import audit
 from gateway.auditing.audit import AuditRow, Head
 from gateway.errors import Refused, reason_name
+from gateway.process.running import Running
 from gateway.rpc.channels import Dialer, invoke
 from gateway.security.authority import CertificateSet
 from gateway.security.identity import server_name
@@ -116,7 +117,7 @@ def join_request(keys: RegionKeys, endpoint: str = "127.0.0.1:7443") -> JoinRequ
 class Federation:
     """A coordinator that runs, and channels of members to it."""
 
-    coordinator: Coordinator
+    coordinator: Running
     certificates: Certificates
     data: Path
     closing: AsyncExitStack
@@ -188,7 +189,7 @@ async def federation(
         lease=lease,
         etcd=etcd,
     )
-    coordinator = await Coordinator.start(chosen, clock)
+    coordinator = await start_coordinator(chosen, clock)
     try:
         async with AsyncExitStack() as closing:
             yield Federation(coordinator, certificates, data, closing)

@@ -8,7 +8,7 @@ from pathlib import Path
 import grpc
 import pytest
 
-from coordinator.app import Coordinator
+from coordinator.app import start as start_coordinator
 from gateway.api.coordinator.v1.administration_pb2 import (
     ApplyConfigurationRequest,
     GetConfigurationRequest,
@@ -448,7 +448,7 @@ def test_a_second_coordinator_on_the_same_database_does_not_start(certificates: 
     async def scenario() -> None:
         async with federation(certificates, data):
             with pytest.raises(DatabaseInUse, match="is in use by process"):
-                await Coordinator.start(settings(certificates, data))
+                await start_coordinator(settings(certificates, data))
         # Its lock goes with it.
         async with federation(certificates, data):
             pass
@@ -463,7 +463,7 @@ def test_a_second_coordinator_on_the_same_port_does_not_start_and_leaves_nothing
         other = tmp_path / "other"
         async with federation(certificates, data) as it:
             with pytest.raises(PortInUse, match="cannot listen on"):
-                await Coordinator.start(settings(certificates, other, listen=it.endpoint))
+                await start_coordinator(settings(certificates, other, listen=it.endpoint))
         async with federation(certificates, other):
             pass
 

@@ -13,7 +13,7 @@ from deploy.local.federation import COORDINATOR
 from deploy.local.process import wait_until
 from gateway.api.region.v1.order_pb2 import OrderState
 from gateway.api.region.v1.order_service_pb2 import SubmitOrderRequest
-from gateway.process.tracing import SPANS_FILE
+from gateway.process.span_export import SPANS_FILE
 from tests.crash.outcome import ATTEMPTS_IN_A_FAULT, require_attempts, require_one_effect
 from tests.crash.regions import HANDLING, HOME, order_id_of
 from tests.crash.scene import Scene

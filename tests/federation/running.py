@@ -15,7 +15,7 @@ import grpc
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from coordinator.app import Coordinator
+from coordinator.app import start as start_coordinator
 from coordinator.settings import CoordinatorSettings
 from deploy.local.federation import FEDERATION_FILES
 from deploy.provider.notification import Phones, Text
@@ -36,11 +36,12 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Applicant, Channel, Document, Requester
 from gateway.errors import from_rpc_error
 from gateway.federation.files import load
+from gateway.process.running import Running
 from gateway.rpc.channels import Dialer
 from gateway.security.identity import server_name
 from gateway.store.opening import PostgresqlSettings
 from gateway.time.clock import to_timestamp
-from region_node.app.process import RegionNode
+from region_node.app.process import start as start_node
 from region_node.node.settings import NotificationSettings, ProviderSettings, RegionSettings
 from tests.federation.certificates import FEDERATION, Certificates
 from tests.federation.databases import Database, Databases
@@ -99,8 +100,8 @@ class Federation:
         self.providers: dict[str, ProviderSettings] = {}
         self._messaging: dict[str, Provider] = {}
         """The own systems of the regions that have any."""
-        self.coordinator: Coordinator | None = None
-        self.nodes: dict[str, RegionNode] = {}
+        self.coordinator: Running | None = None
+        self.nodes: dict[str, Running] = {}
         self._channels: dict[tuple[str, str], grpc.aio.Channel] = {}
         self._numbers = itertools.count(1)
 
@@ -136,7 +137,7 @@ class Federation:
 
     async def start(self, regions: Sequence[str] = REGIONS) -> None:
         """Starts everything by the shipped configuration and returns when all know each other."""
-        self.coordinator = await Coordinator.start(self._coordinator_settings(), self.clock)
+        self.coordinator = await start_coordinator(self._coordinator_settings(), self.clock)
         await self.apply(shipped_configuration())
         await asyncio.gather(*(self._start_messaging(region) for region in regions))
         await asyncio.gather(*(self.start_node(region) for region in regions))
@@ -209,12 +210,12 @@ class Federation:
 
         `guangdong/1` is the process number 1 of Guangdong, beside number 0, which is called `guangdong`.
         """
-        self.nodes[region] = await RegionNode.start(self.region_settings(region), self.clock)
+        self.nodes[region] = await start_node(self.region_settings(region), self.clock)
 
     async def restart_coordinator(self, port: int) -> None:
         """Starts the coordinator, which was stopped, again where it was."""
         settings = replace(self._coordinator_settings(), listen=f"127.0.0.1:{port}")
-        self.coordinator = await Coordinator.start(settings, self.clock)
+        self.coordinator = await start_coordinator(settings, self.clock)
 
     async def stop_node(self, region: str) -> None:
         """Stops a node."""

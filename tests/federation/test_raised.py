@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from etcd3.etcdrpc import rpc_pb2
 
-from coordinator.app import Coordinator
+from coordinator.app import start as start_coordinator
 from coordinator.registry.etcd.client import DELETE, EtcdClient
 from coordinator.registry.etcd.keys import Keys
 from coordinator.registry.etcd.settings import EtcdSettings
@@ -20,6 +20,7 @@ from coordinator.settings import CoordinatorSettings
 from deploy.local.etcd import LocalEtcd
 from gateway.api.federation.v1.federation_pb2 import MemberState
 from gateway.api.region.v1.complaint_pb2 import Complaint, ComplaintState, DeadlineKind
+from gateway.process.running import Running
 from gateway.time.clock import SystemClock, from_timestamp
 from region_node.care.complaints.deadlines import due_of, find
 from region_node.node.settings import EscalationSettings, RegionSettings, WebhookSettings
@@ -215,10 +216,10 @@ class TwoCoordinators(Federation):
         super().__init__(directory, databases)
         self._etcd = etcd
         self._webhook = webhook
-        self.second: Coordinator | None = None
+        self.second: Running | None = None
 
     async def start(self, regions: Sequence[str] = ("guangdong", "sichuan")) -> None:
-        self.second = await Coordinator.start(self._coordinator_settings(1), self.clock)
+        self.second = await start_coordinator(self._coordinator_settings(1), self.clock)
         await super().start(regions)
 
     async def stop(self) -> None:
@@ -250,7 +251,7 @@ class TwoCoordinators(Federation):
         second, self.second = self.second, None
         port = second.port
         await second.stop()
-        self.second = await Coordinator.start(self._coordinator_settings(1, f"127.0.0.1:{port}"), self.clock)
+        self.second = await start_coordinator(self._coordinator_settings(1, f"127.0.0.1:{port}"), self.clock)
 
 
 @pytest.mark.several_processes

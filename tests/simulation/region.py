@@ -18,6 +18,7 @@ from gateway.api.relay.v1.relay_pb2 import Batch, BatchAnswer, DeliverRequest, D
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.federation.catalogue import Federation
 from gateway.federation.current import CurrentFederation
+from gateway.process.span_export import tracing_by
 from gateway.process.tracing import Tracing
 from gateway.relay.border import Border
 from gateway.relay.envelopes import read_content
@@ -56,7 +57,7 @@ class NoAnswer(Exception):
 
 @cache
 def _silent_tracing() -> Tracing:
-    return Tracing.of(TracerProvider(sampler=ALWAYS_OFF, shutdown_on_exit=False), "simulation")
+    return tracing_by(TracerProvider(sampler=ALWAYS_OFF, shutdown_on_exit=False), "simulation")
 
 
 _rules = cache(load_rules)

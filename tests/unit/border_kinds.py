@@ -68,6 +68,8 @@ class Kind:
     command: tuple[EnvelopeKind.ValueType, Callable[[str, str, str], Message]]
     """What the origin says, by the id, the author and the text."""
     update: tuple[EnvelopeKind.ValueType, Callable[[Message], Message]]
+    prefix: str
+    """The beginning of its ids behind the origin and a slash."""
     key: str = "id"
     events: Events | None = None
 
@@ -186,6 +188,7 @@ def _of_support() -> Kind:
             EnvelopeKind.ENVELOPE_KIND_SUPPORT_UPDATE,
             lambda each: support.SupportUpdate(request=cast(SupportRequest, each)),
         ),
+        SUPPORT.prefix,
     )
 
 
@@ -210,6 +213,7 @@ def _of_faults() -> Kind:
             ),
         ),
         (EnvelopeKind.ENVELOPE_KIND_FAULT_UPDATE, lambda each: faults.FaultUpdate(fault=cast(Fault, each))),
+        FAULT.prefix,
         events=fault_rows.EVENTS,
     )
 
@@ -243,6 +247,7 @@ def _of_complaints() -> Kind:
             EnvelopeKind.ENVELOPE_KIND_COMPLAINT_UPDATE,
             lambda each: complaints.ComplaintUpdate(complaint=cast(Complaint, each)),
         ),
+        COMPLAINT.prefix,
         key="ticket_id",
         events=complaint_rows.EVENTS,
     )
@@ -271,6 +276,7 @@ def _of_orders() -> Kind:
             ),
         ),
         (EnvelopeKind.ENVELOPE_KIND_ORDER_UPDATE, lambda each: orders.OrderUpdate(order=cast(Order, each))),
+        ORDER.prefix,
         events=order_rows.EVENTS,
     )
 

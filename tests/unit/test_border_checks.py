@@ -96,8 +96,7 @@ class Border:
 
     def name(self, origin: str) -> str:
         """The id of a record."""
-        letter = {"support": "S", "fault": "F"}.get(self.kind.name, "")
-        return f"{origin}/{letter}20311124-1"
+        return f"{origin}/{self.kind.prefix}20311124-1"
 
     def stored(self, origin: str = HERE) -> Message | None:
         """The record as it is here."""

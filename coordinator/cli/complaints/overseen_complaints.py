@@ -8,7 +8,7 @@ import click
 from coordinator.cli.asking import Asking, asks
 from coordinator.cli.complaints.complaint_view import complaint_headers, print_groups, print_history
 from coordinator.cli.completing import complete_categories, complete_regions
-from coordinator.cli.connection import EPILOG
+from coordinator.cli.exit_codes import EPILOG
 from coordinator.cli.output import tell_unanswered, titled
 from gateway.api.coordinator.v1 import complaint_oversight_service_pb2 as contract
 from gateway.api.coordinator.v1.complaint_oversight_service_pb2_grpc import ComplaintOversightServiceStub

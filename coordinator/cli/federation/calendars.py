@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 from chinese_calendar.constants import holidays, workdays
 
-from coordinator.cli.connection import EPILOG
+from coordinator.cli.exit_codes import EPILOG
 from gateway.api.federation.v1.configuration_pb2 import Calendar
 from gateway.cli.exits import NotDone
 from gateway.federation.files import ConfigurationError, load_file

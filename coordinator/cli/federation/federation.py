@@ -9,7 +9,7 @@ import click
 from rich.text import Text
 
 from coordinator.cli.asking import Asking, asks, json_option
-from coordinator.cli.connection import EPILOG
+from coordinator.cli.exit_codes import EPILOG
 from coordinator.cli.federation.calendars import import_calendar
 from coordinator.cli.federation.in_force import in_force, put_in_force
 from coordinator.cli.federation.number_plan import import_number_plan

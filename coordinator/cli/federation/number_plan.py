@@ -14,7 +14,8 @@ import click
 from rich.progress import Progress
 
 from coordinator.cli.asking import json_option
-from coordinator.cli.connection import EPILOG, Connection, connected
+from coordinator.cli.connection import Connection, connected
+from coordinator.cli.exit_codes import EPILOG
 from coordinator.cli.federation.in_force import in_force, put_in_force
 from coordinator.cli.federation.number_plan_file import (
     Columns,

@@ -8,7 +8,8 @@ import click
 
 from coordinator.cli.asking import Asking, asks
 from coordinator.cli.completing import complete_regions
-from coordinator.cli.connection import EPILOG, Connection
+from coordinator.cli.connection import Connection
+from coordinator.cli.exit_codes import EPILOG
 from coordinator.cli.federation.in_force import in_force
 from coordinator.cli.network.matrix_page import page
 from coordinator.cli.network.network_view import print_matrix, print_ways

@@ -6,7 +6,7 @@ import click
 
 from coordinator.cli.asking import Asking, asks
 from coordinator.cli.completing import complete_regions
-from coordinator.cli.connection import EPILOG
+from coordinator.cli.exit_codes import EPILOG
 from coordinator.cli.orders.order_timeline import Hop, seconds_between, timeline, unanswered_envelopes
 from coordinator.cli.output import tell_unanswered, titled, told_age, told_due, told_reason, told_span
 from gateway.api.coordinator.v1 import administration_pb2 as contract
@@ -15,8 +15,8 @@ from gateway.api.region.v1.order_pb2 import Awaiting, OrderState, Party
 from gateway.api.region.v1.oversight_service_pb2 import OrderSummary
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.cli.asking import limit_option
-from gateway.cli.choices import choices
 from gateway.cli.exits import CannotReach
+from gateway.cli.option_words import option_words
 from gateway.cli.table import Table, TableColumn
 from gateway.wording.languages import translated
 from gateway.wording.terms import region_name
@@ -24,7 +24,7 @@ from gateway.wording.times import show_times_of, told_if_set, told_time
 from gateway.wording.words import word
 
 _STATE = "ORDER_STATE_"
-_STATES = choices(OrderState.items())
+_STATES = option_words(OrderState.items())
 
 _region_option = click.option(
     "--region", default="", shell_complete=complete_regions, help="Only orders that this region handles or owns."

@@ -9,7 +9,7 @@ from gateway.api.region.v1 import fault_service_pb2 as api
 from gateway.api.region.v1.fault_pb2 import FaultEvaluation, FaultPlace, FaultReport, FaultSeverity, FaultState
 from gateway.api.region.v1.fault_service_pb2_grpc import FaultServiceStub
 from gateway.cli.asking import limit_option
-from gateway.cli.choices import choices
+from gateway.cli.option_words import option_words
 from gateway.wording.languages import translated
 from region_node.cli.asking import Asking, reads, watch, writes
 from region_node.cli.completing import complete_regions
@@ -19,7 +19,7 @@ from region_node.cli.options import channel_option, staff_option
 from region_node.network.faults.rules import state_name
 
 _WAIT = Duration(seconds=10)  # for the region in which the fault is
-_SEVERITIES = choices(FaultSeverity.items())
+_SEVERITIES = option_words(FaultSeverity.items())
 _STATES = {state_name(state): state for state in FaultState.values()[1:]}
 
 

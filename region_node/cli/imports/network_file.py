@@ -14,6 +14,7 @@ import click
 from google.protobuf.json_format import ParseDict, ParseError
 from google.protobuf.message import Message
 
+from gateway.cli.option_words import option_words
 from gateway.wording.languages import translated
 
 M = TypeVar("M", bound=Message)
@@ -151,13 +152,12 @@ def _names(message: Message) -> Sequence[str]:
 
 def _enum_value(field: str, names: Sequence[str], value: str) -> str:
     """The full name of a value that may be written short. Raises ValueError where there is none."""
-    prefix = names[0].removesuffix("UNSPECIFIED")
-    full = prefix + value.upper().replace(" ", "_").replace("-", "_")
-    for each in (full, value):
-        if each in names[1:]:
-            return each
-    words = ", ".join(each.removeprefix(prefix).lower().replace("_", "-") for each in names[1:])
-    raise ValueError(translated("{name} {value} is none of {words}", name=field, value=value, words=words))
+    words = option_words((each, each) for each in names)
+    full = words.get(value.lower().replace(" ", "-").replace("_", "-"), value)
+    if full not in words.values():
+        told = ", ".join(words)
+        raise ValueError(translated("{name} {value} is none of {words}", name=field, value=value, words=told))
+    return full
 
 
 def _nested(message: Message, fields: dict[str, object]) -> dict[str, object]:

@@ -11,8 +11,8 @@ from gateway.api.region.v1 import sharing_service_pb2 as api
 from gateway.api.region.v1.sharing_service_pb2_grpc import SharingServiceStub
 from gateway.api.types.v1.types_pb2 import Document
 from gateway.cli.asking import request_option
-from gateway.cli.choices import choices
 from gateway.cli.exits import REFUSED
+from gateway.cli.option_words import option_words
 from gateway.time.clock import to_timestamp
 from gateway.wording.languages import translated
 from region_node.cli.asking import Asking, reads, writes
@@ -30,8 +30,8 @@ from region_node.cli.sharing.sharing_report import (
 from region_node.cli.times import DayOrInstantType, ending
 
 P = ParamSpec("P")
-_BASES = choices(LegalBasis.items())
-_FIELDS = choices(SharedField.items())
+_BASES = option_words(LegalBasis.items())
+_FIELDS = option_words(SharedField.items())
 _PAGE = 200
 
 

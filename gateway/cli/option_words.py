@@ -1,4 +1,4 @@
-"""The words by which options take the values of an enum of the contract."""
+"""The words by which options, fields and files of a command name the values of an enum of the contract."""
 
 from collections.abc import Iterable
 from typing import TypeVar
@@ -6,7 +6,7 @@ from typing import TypeVar
 V = TypeVar("V")
 
 
-def choices(values: Iterable[tuple[str, V]]) -> dict[str, V]:
+def option_words(values: Iterable[tuple[str, V]]) -> dict[str, V]:
     """Each value but the first, which says nothing, by its word: `ORDER_STATE_IN_PROGRESS` is `in-progress`.
 
     `values` are the `items()` of the enum.
