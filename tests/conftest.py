@@ -6,7 +6,7 @@ import signal
 import pytest
 from hypothesis import settings
 
-from gateway.rpc.server import GARBAGE_THRESHOLD
+from gateway.process.running import GARBAGE_THRESHOLD
 from gateway.wording.languages import VARIABLE
 
 pytest_plugins = ["tests.engines", "tests.durations", "tests.failures"]
