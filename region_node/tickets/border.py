@@ -11,7 +11,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, Outcome, ReceiptContent
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.errors import Refused
+from gateway.errors import Refused, lasting
 from gateway.relay.envelopes import Answer
 from gateway.store.port import Transaction
 from region_node.node.context import RegionContext
@@ -92,13 +92,15 @@ def require_text(said: str | None, texts: Mapping[str, str], limit: int, *, is_r
 def decided(known: M, decide: Callable[[], M], told: Callable[[M], M] = lambda each: each) -> Answer:
     """The answer to a command: the ticket as `decide` leaves it, or why that refused and the ticket as it is.
 
-    `told` makes of a ticket the part that its origin may see.
+    `told` makes of a ticket the part that its origin may see. Raises Refused for a temporary reason: the envelope is
+    not taken, so the origin sends it again, and its caller sees the command as under way until it is answered.
     """
     before = told(known).SerializeToString()
     try:
         return accepted(told(decide()))
     except Refused as refused:
-        return Answer(Outcome.OUTCOME_REFUSED, result=before, reason=refused.reason, parameters=refused.parameters)
+        last = lasting(refused)
+        return Answer(Outcome.OUTCOME_REFUSED, result=before, reason=last.reason, parameters=last.parameters)
 
 
 def accepted(ticket: M) -> Answer:

@@ -67,6 +67,8 @@ class Kind:
     filing: tuple[EnvelopeKind.ValueType, Callable[[Message], Message]]
     command: tuple[EnvelopeKind.ValueType, Callable[[str, str, str], Message]]
     """What the origin says, by the id, the author and the text."""
+    taken: Callable[[str], Message]
+    """What the origin may say of a record that was just taken in, by the id."""
     update: tuple[EnvelopeKind.ValueType, Callable[[Message], Message]]
     key: str = "id"
     events: Events | None = None
@@ -182,6 +184,7 @@ def _of_support() -> Kind:
                 id=name, staff_id=author, note=support.SupportCommand.Note(text=text)
             ),
         ),
+        lambda name: support.SupportCommand(id=name, staff_id="4711", note=support.SupportCommand.Note(text="so")),
         (
             EnvelopeKind.ENVELOPE_KIND_SUPPORT_UPDATE,
             lambda each: support.SupportUpdate(request=cast(SupportRequest, each)),
@@ -209,6 +212,7 @@ def _of_faults() -> Kind:
                 id=name, requester=Requester(staff_id=author), respond=faults.FaultCommand.Respond(text=text)
             ),
         ),
+        lambda name: faults.FaultCommand(id=name, requester=STAFF, respond=faults.FaultCommand.Respond(text="so")),
         (EnvelopeKind.ENVELOPE_KIND_FAULT_UPDATE, lambda each: faults.FaultUpdate(fault=cast(Fault, each))),
         events=fault_rows.EVENTS,
     )
@@ -238,6 +242,9 @@ def _of_complaints() -> Kind:
                 requester=Requester(staff_id=author),
                 respond=complaints.ComplaintCommand.Respond(text=text),
             ),
+        ),
+        lambda name: complaints.ComplaintCommand(
+            ticket_id=name, requester=STAFF, expedite=complaints.ComplaintCommand.Expedite()
         ),
         (
             EnvelopeKind.ENVELOPE_KIND_COMPLAINT_UPDATE,
@@ -269,6 +276,9 @@ def _of_orders() -> Kind:
                 requester=Requester(staff_id=author),
                 confirm=orders.OrderCommand.Confirm(agreed=True, note=text),
             ),
+        ),
+        lambda name: orders.OrderCommand(
+            order_id=name, requester=STAFF, expedite=orders.OrderCommand.ExpediteRequest()
         ),
         (EnvelopeKind.ENVELOPE_KIND_ORDER_UPDATE, lambda each: orders.OrderUpdate(order=cast(Order, each))),
         events=order_rows.EVENTS,

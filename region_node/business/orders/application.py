@@ -13,7 +13,7 @@ from gateway.api.region.v1.order_pb2 import Order, OrderRequest
 from gateway.api.region.v1.order_service_pb2 import ReviewOrderRequest
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Document
-from gateway.errors import Refused, is_temporary
+from gateway.errors import Refused, lasting
 from gateway.process import failpoints
 from gateway.relay.fair_queue import QueuedEnvelope
 from gateway.relay.lanes import Lanes
@@ -139,9 +139,7 @@ class OrderApplication:
             try:
                 await self._ports.store.write(partial(self._release, held=held, now=now))
             except Refused as refused:
-                if is_temporary(refused.reason):
-                    raise
-                _log.warning("order %s stays held: %s", held, refused)
+                _log.warning("order %s stays held: %s", held, lasting(refused))
 
     def _release(self, tx: Transaction, held: str, now: datetime) -> None:
         intake.release(tx, self._ports.context, held, now)

@@ -6,7 +6,7 @@ from datetime import datetime
 from gateway.api.federation.v1.configuration_pb2 import Step
 from gateway.api.region.v1.order_pb2 import Order, Party
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.errors import Refused
+from gateway.errors import Refused, lasting
 from gateway.store.port import Transaction
 from gateway.store.timers import cancel_timer, set_timer
 from gateway.time.clock import from_timestamp
@@ -150,7 +150,7 @@ def _fulfil(tx: Transaction, context: OrderContext, situation: Situation) -> boo
     try:
         require_possible(context, situation)
     except Refused as refused:
-        fail(context, order, refused, now)
+        fail(context, order, lasting(refused), now)
         return False
     if situation.business.code in context.provisioned:
         provisioning.begin(tx, order, now)

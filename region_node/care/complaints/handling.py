@@ -12,7 +12,7 @@ from gateway.api.region.v1.complaint_envelopes_pb2 import ComplaintCommand, Comp
 from gateway.api.region.v1.complaint_pb2 import Complaint, ComplaintRequest
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.errors import Refused
+from gateway.errors import Refused, lasting
 from gateway.process import failpoints
 from gateway.security.identity import Identity
 from gateway.store.port import Transaction
@@ -259,7 +259,7 @@ def _do_here(
     try:
         pass_on(tx, context, row, asked, "", now)
     except Refused as again:
-        return again
+        return lasting(again)
     failpoints.reach("complaint-redone.before-commit")
     return None
 

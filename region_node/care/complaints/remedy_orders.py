@@ -8,7 +8,7 @@ from datetime import datetime
 
 from gateway.api.region.v1.complaint_pb2 import Complaint
 from gateway.auditing import audit
-from gateway.errors import Refused, is_temporary
+from gateway.errors import Refused, lasting
 from gateway.process import failpoints
 from gateway.store.port import Transaction
 from gateway.store.timers import Timer
@@ -34,9 +34,7 @@ def order_is_due(tx: Transaction, orders: OrderContext, timer: Timer, now: datet
     try:
         order = intake.submit(tx, orders, caller, remedy.order_for(complaint), now)
     except Refused as refused:  # before its first write
-        if is_temporary(refused.reason):
-            raise
-        remedy.refuse(complaint, error_of(refused), now)
+        remedy.refuse(complaint, error_of(lasting(refused)), now)
     else:
         remedy.follow(complaint, order, now)
     failpoints.reach("remedy-ordered.before-commit")
