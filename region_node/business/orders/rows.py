@@ -7,7 +7,6 @@ from datetime import datetime
 from gateway.api.region.v1.order_pb2 import Order, OrderState, Party
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
-from gateway.store import vault
 from gateway.store.port import Transaction, Value
 from gateway.store.timers import set_timer
 from gateway.time.clock import from_timestamp, to_microseconds
@@ -72,11 +71,6 @@ EVENTS = Events("order_events", "order_id")
 def find_order(tx: Transaction, order_id: str) -> OrderRow | None:
     """The order as this region has it; None also where it was erased."""
     return ORDER_RECORDS.find(tx, order_id)
-
-
-def order_sealing(order_id: str, body: bytes) -> vault.Sealing:
-    """The content of an order, sealed or to be sealed."""
-    return ORDER_RECORDS.sealing(order_id, body)
 
 
 def find_erased(tx: Transaction, order_id: str) -> Order | None:
