@@ -6,7 +6,7 @@ the owner tells.
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Generic, TypeVar
 
@@ -33,6 +33,10 @@ class Facts:
     """Counted by the owner; 0 before it has the ticket."""
     state: int
     created: Timestamp
+    number: str = field(repr=False)
+    """Of the customer, E.164; empty for none."""
+    home: str
+    """The home region of the number as the ticket says it; empty for none."""
 
 
 def _anything(told: Message, now: datetime) -> None:
@@ -66,9 +70,9 @@ class Followed(Generic[M, R]):
     def merged(self, known: M, told: M) -> M:
         """The version that the owner tells, with the fixed fields as this region knows them."""
         merged, kept = self.copy(told), self.copy(known)
-        for field, _ in known.ListFields():
-            if field.name not in self.fixed:
-                kept.ClearField(field.name)
+        for each, _ in known.ListFields():
+            if each.name not in self.fixed:
+                kept.ClearField(each.name)
         for name in self.fixed:
             merged.ClearField(name)
         merged.MergeFrom(kept)

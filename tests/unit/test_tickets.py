@@ -1,9 +1,9 @@
 """A kind of ticket of its own, made of a table, a message and a few words: regions file, command and follow it."""
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 import pytest
@@ -43,6 +43,8 @@ def facts(dispute: Order) -> Facts:
         version=dispute.version,
         state=dispute.state,
         created=dispute.create_time,
+        number=dispute.request.number,
+        home="",
     )
 
 
@@ -125,6 +127,9 @@ def test_its_origin_follows_the_owner_until_it_ends_and_keeps_its_own_words(tx: 
 
 
 def test_the_owner_tells_the_origin_and_the_home_region_each_once() -> None:
-    assert followers(facts(new()), "henan") == ["guangdong", "henan"]
-    assert followers(facts(new()), "guangdong") == ["guangdong"]
-    assert followers(facts(new()), "sichuan") == ["guangdong"]
+    def told(home: str) -> Sequence[str]:
+        return followers(replace(facts(new()), home=home))
+
+    assert told("henan") == ["guangdong", "henan"]
+    assert told("guangdong") == ["guangdong"]
+    assert told("sichuan") == ["guangdong"]

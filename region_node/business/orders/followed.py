@@ -16,6 +16,8 @@ def facts(order: Order) -> Facts:
         version=order.version,
         state=order.state,
         created=order.create_time,
+        number=order.request.number,
+        home=order.home_region,
     )
 
 

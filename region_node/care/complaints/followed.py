@@ -16,6 +16,8 @@ def facts(complaint: Complaint) -> Facts:
         version=complaint.version,
         state=complaint.state,
         created=complaint.create_time,
+        number=complaint.request.number,
+        home=complaint.home_region,
     )
 
 

@@ -59,10 +59,14 @@ class ComplaintEnvelopes:
         self, tx: Transaction, content: EnvelopeContent, receipt: ReceiptContent, now: datetime
     ) -> None:
         failpoints.reach("complaint-answered.before-commit")
-        if receipt.outcome != Outcome.OUTCOME_ACCEPTED:
-            handling.keep(tx, self._context, content.subject, refusal_of(receipt), now)
-        elif (snapshot := border.answered(COMPLAINT, tx, content, receipt, now)) is not None:
+
+        def adopt(snapshot: Complaint) -> None:
             handling.adopt(tx, self._context, snapshot, now)
+
+        def keep(refused: Refused) -> None:
+            handling.keep(tx, self._context, content.subject, refused, now)
+
+        border.settle_filing(COMPLAINT, tx, content, receipt, now, adopt, keep)
 
     def _commanded(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
         """An origin region passes on what the customer says."""

@@ -16,6 +16,8 @@ def facts(fault: Fault) -> Facts:
         version=fault.version,
         state=fault.state,
         created=fault.create_time,
+        number=fault.report.number,
+        home=fault.home_region,
     )
 
 

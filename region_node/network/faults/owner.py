@@ -49,7 +49,7 @@ def taken_up(
     """Sets going what follows once it is stored: the limit is watched, and who follows it is told, but `informed`."""
     watch(tx, context, row.fault)
     changed(tx, context, Fault(), row.fault, now)
-    for region in followers(facts(row.fault), row.fault.home_region):
+    for region in followers(facts(row.fault)):
         if region not in informed:
             send_update(tx, context, row, region, now)
 
@@ -236,7 +236,7 @@ def keep_and_tell(
     followed(tx, context, before, fault, now)
     changed(tx, context, before, fault, now)
     update_fault(tx, fault, now)
-    for region in followers(facts(fault), fault.home_region):
+    for region in followers(facts(fault)):
         if region not in informed:
             send_update(tx, context, row, region, now)
 

@@ -59,23 +59,6 @@ EVENTS = Events("fault_events", "fault_id")
 """What happened to faults."""
 
 
-@dataclass(frozen=True)
-class FaultOfNumber:
-    """A fault of a number."""
-
-    fault_id: str
-    state: FaultState.ValueType
-    origin_region: str
-    owner_region: str
-    home_region: str
-    traceparent: str
-
-    @property
-    def is_ended(self) -> bool:
-        """Whether nobody works on it any more."""
-        return self.state in rules.ENDED
-
-
 @prints_masked(number=masked_number)
 @dataclass(frozen=True)
 class FaultFilter:
@@ -108,18 +91,6 @@ def find_fault(tx: Transaction, fault_id: str) -> FaultRow | None:
 def require_fault(tx: Transaction, fault_id: str) -> FaultRow:
     """The fault as this region has it. Raises Refused with FAULT_NOT_FOUND."""
     return FAULT_RECORDS.require(tx, fault_id)
-
-
-def faults_about(tx: Transaction, number: str) -> list[FaultOfNumber]:
-    """The faults of a number that this region has."""
-    if not number:
-        return []
-    return tx.all(
-        FaultOfNumber,
-        "SELECT fault_id, state, origin_region, owner_region, home_region, traceparent FROM faults"
-        " WHERE number_index = :number AND number_index <> '' ORDER BY fault_id",
-        number=number_index(tx, number),
-    )
 
 
 def is_reported_again(tx: Transaction, fault: Fault) -> bool:

@@ -16,6 +16,8 @@ def facts(request: SupportRequest) -> Facts:
         version=request.version,
         state=request.state,
         created=request.create_time,
+        number=request.inquiry.number,
+        home=request.home_region,
     )
 
 

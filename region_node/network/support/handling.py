@@ -26,7 +26,7 @@ from region_node.network.support.rows import (
 )
 from region_node.network.support.sending import send_command, send_updates
 from region_node.node.context import RegionContext
-from region_node.requests.caller import Caller, note, settle_asked
+from region_node.requests.caller import Caller, note
 from region_node.requests.rows import insert_request
 from region_node.tickets.requested import known_request
 
@@ -137,20 +137,6 @@ def adopt(
     if request.origin_region == context.region:
         notices.tell_changed(tx, row.request, request, now)
     update_support_request(tx, request, now)
-
-
-def settle_command(
-    tx: Transaction,
-    context: RegionContext,
-    envelope_id: str,
-    snapshot: SupportRequest | None,
-    refused: Refused | None,
-    now: datetime,
-) -> None:
-    """The region at fault answers a command: its word on it and, if it has it, on the support request."""
-    if snapshot is not None:
-        adopt(tx, context, snapshot, now)
-    settle_asked(tx, envelope_id, refused)
 
 
 def keep(tx: Transaction, context: RegionContext, support_id: str, refused: Refused, now: datetime) -> None:

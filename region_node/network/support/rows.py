@@ -45,21 +45,6 @@ SUPPORT_RECORDS = Records(
 )
 
 
-@dataclass(frozen=True)
-class SupportOfNumber:
-    """A support request of a number."""
-
-    support_id: str
-    state: SupportState.ValueType
-    origin_region: str
-    owner_region: str
-
-    @property
-    def is_ended(self) -> bool:
-        """Whether nobody works on it any more."""
-        return self.state == rules.CLOSED
-
-
 @prints_masked(number=masked_number)
 @dataclass(frozen=True)
 class SupportFilter:
@@ -88,16 +73,6 @@ def find_support_request(tx: Transaction, support_id: str) -> SupportRow | None:
 def require_support_request(tx: Transaction, support_id: str) -> SupportRow:
     """The support request as this region has it. Raises Refused with SUPPORT_REQUEST_NOT_FOUND."""
     return SUPPORT_RECORDS.require(tx, support_id)
-
-
-def support_requests_about(tx: Transaction, number: str) -> list[SupportOfNumber]:
-    """The support requests of a number that this region has."""
-    return tx.all(
-        SupportOfNumber,
-        "SELECT support_id, state, origin_region, owner_region FROM support_requests"
-        " WHERE number_index = :number AND number_index <> '' ORDER BY support_id",
-        number=number_index(tx, number),
-    )
 
 
 def insert_support_request(tx: Transaction, row: SupportRow, support_number: int, now: datetime) -> None:

@@ -39,7 +39,7 @@ def send_updates(
 ) -> None:
     """Tells the regions that follow a support request how it stands, but those `informed`."""
     request = row.request
-    for region in followers(facts(request), request.home_region):
+    for region in followers(facts(request)):
         if region not in informed:
             send_about(
                 tx,

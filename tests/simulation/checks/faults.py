@@ -62,11 +62,7 @@ def _kept(evidence: Evidence, errand: FaultErrand) -> None:
 
 def _agree(evidence: Evidence, owner: Fault, stored: dict[str, Fault]) -> None:
     """Whoever follows has the last word of the region in which it is."""
-    follow = (
-        {owner.origin_region}
-        if owner.report.number in evidence.moved
-        else set(followers(facts(owner), owner.home_region))
-    )
+    follow = {owner.origin_region} if owner.report.number in evidence.moved else set(followers(facts(owner)))
     for region in follow:
         if region not in stored:
             evidence.broken(AGREE, owner.id, f"{region} follows it and does not know it")
