@@ -31,9 +31,8 @@ from region_node.app import registered
 from region_node.business.billing.relayed import BillingEnvelopes
 from region_node.business.billing.runs import BillingRuns
 from region_node.business.orders import home, intake, promises, steps
-from region_node.business.orders.application import OrderApplication, OrderApplicationPorts
+from region_node.business.orders.application import Decisions, OrderApplication, OrderApplicationPorts
 from region_node.business.orders.context import OrderContext
-from region_node.business.orders.decisions import Decisions
 from region_node.business.orders.provisioning_rows import next_due
 from region_node.business.orders.relayed import OrderEnvelopes
 from region_node.business.orders.rows import FOLLOW_TIMER

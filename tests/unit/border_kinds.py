@@ -23,22 +23,18 @@ from gateway.store.port import Store, Transaction
 from gateway.time.clock import to_timestamp
 from region_node.business.orders import rows as order_rows
 from region_node.business.orders.context import OrderContext
-from region_node.business.orders.followed import ORDER
 from region_node.business.orders.relayed import OrderEnvelopes
-from region_node.business.orders.rows import OrderRow, insert_order
+from region_node.business.orders.rows import ORDER, OrderRow, insert_order
 from region_node.care.complaints import rows as complaint_rows
 from region_node.care.complaints.attachment_contents import AttachmentApplication
-from region_node.care.complaints.followed import COMPLAINT
 from region_node.care.complaints.keeping import add_complaint
 from region_node.care.complaints.relayed import ComplaintEnvelopes
-from region_node.care.complaints.rows import ComplaintRow
+from region_node.care.complaints.rows import COMPLAINT, ComplaintRow
 from region_node.network.faults import rows as fault_rows
-from region_node.network.faults.followed import FAULT
 from region_node.network.faults.relayed import FaultEnvelopes
-from region_node.network.faults.rows import FaultRow, insert_fault
-from region_node.network.support.followed import SUPPORT
+from region_node.network.faults.rows import FAULT, FaultRow, insert_fault
 from region_node.network.support.relayed import SupportEnvelopes
-from region_node.network.support.rows import SupportRow, insert_support_request
+from region_node.network.support.rows import SUPPORT, SupportRow, insert_support_request
 from region_node.node.context import RegionContext
 from region_node.records.stored import Events
 from tests.unit.purging import NOW

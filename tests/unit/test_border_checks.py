@@ -18,10 +18,10 @@ from gateway.relay.inbox import receive
 from gateway.store import vault
 from gateway.store.sqlite import SqliteTransaction
 from gateway.time.clock import to_timestamp
-from region_node.business.orders.followed import ORDER
-from region_node.care.complaints.followed import COMPLAINT
-from region_node.network.faults.followed import FAULT
-from region_node.network.support.followed import SUPPORT
+from region_node.business.orders.rows import ORDER
+from region_node.care.complaints.rows import COMPLAINT
+from region_node.network.faults.rows import FAULT
+from region_node.network.support.rows import SUPPORT
 from region_node.records.stored import Records
 from region_node.tickets.followed import Followed, M, R
 from tests.keys import region_keys

@@ -2,6 +2,7 @@
 
 Each business is data in the catalogue and one module in `businesses/` with a class `Rule`, named like its code. A
 business that needs no rule of its own names another's in the catalogue, or WORK_ORDER.
+What several businesses check alike stands here.
 """
 
 import importlib
@@ -11,10 +12,15 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import ClassVar, cast
 
-from gateway.api.federation.v1.configuration_pb2 import Business
+from gateway.api.federation.v1.configuration_pb2 import Business, Offering
+from gateway.api.region.v1.customer_service_pb2 import ProductStatus, SuspensionKind
 from gateway.api.region.v1.order_pb2 import Order, Quote
+from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Document
+from gateway.errors import Refused
 from gateway.federation.catalogue import Federation
+from gateway.time.clock import from_timestamp
+from region_node.business.billing.wording import resumed
 from region_node.business.orders.records import HomeRecords
 from region_node.business.orders.rules import Value
 from region_node.customers.accounts.rules import Posting
@@ -128,6 +134,45 @@ class BusinessRule:
     def given_up(self, order: Order) -> tuple[Posting, ...]:
         """What the origin region books when the order ended without effect."""
         return ()
+
+
+def require_period(situation: Situation) -> None:
+    """The agreed `end`, if there is one, lies after the agreed `start` and in the future.
+
+    Raises Refused with CHARACTERISTIC_INVALID for an end that could never have been, with ORDER_EXPIRED for one that
+    has passed while the order waited.
+    """
+    end = situation.time("end")
+    if end is None:
+        return
+    if end <= (situation.time("start") or from_timestamp(situation.order.create_time)):
+        raise Refused(Reason.REASON_CHARACTERISTIC_INVALID, name="end", problem="not after the start")
+    if end <= situation.now:
+        raise Refused(Reason.REASON_ORDER_EXPIRED)
+
+
+def chosen_offering(situation: Situation) -> Offering:
+    """The home region's offering that the request names. Raises Refused with OFFERING_UNKNOWN."""
+    offering = situation.federation.offering(situation.text("offering"))
+    if offering.region != situation.region:
+        raise Refused(Reason.REASON_OFFERING_UNKNOWN, offering=offering.id)
+    return offering
+
+
+def after_credit(situation: Situation, amount: int) -> tuple[Line, tuple[Notice, ...]]:
+    """The line after `amount` was credited, and what the customer is told.
+
+    Once nothing is overdue the line is in service again in the same transaction, well within the strictest limit for it
+    (policy `resume-after-payment`).
+    """
+    line = situation.line
+    is_barred = (
+        line.status == ProductStatus.PRODUCT_STATUS_SUSPENDED
+        and line.suspension_kind == SuspensionKind.SUSPENSION_KIND_ARREARS
+    )
+    if not is_barred or situation.records.overdue(line.account_id, situation.now) > amount:
+        return line, ()
+    return line.resumed(), (resumed(situation.order.id, line.number),)
 
 
 def load_rules() -> dict[str, BusinessRule]:

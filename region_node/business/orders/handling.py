@@ -18,9 +18,9 @@ from gateway.time.clock import from_timestamp
 from region_node.business.orders import home, rules
 from region_node.business.orders.books import close_books
 from region_node.business.orders.context import OrderContext
-from region_node.business.orders.followed import ORDER
 from region_node.business.orders.intake import submission_id, unhold
 from region_node.business.orders.rows import (
+    ORDER,
     OrderRow,
     find_erased,
     find_order,

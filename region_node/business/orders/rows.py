@@ -1,4 +1,7 @@
-"""Orders and their events, as stored: what is personal of an order is sealed under its key."""
+"""Orders and their events, as stored: what is personal of an order is sealed under its key.
+
+The origin region is the origin of an order, the home region of its customer owns it.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,6 +14,7 @@ from gateway.store.port import Transaction, Value
 from gateway.store.timers import set_timer
 from gateway.time.clock import from_timestamp, to_microseconds
 from gateway.wording.masking import masked_number, prints_masked
+from region_node.business.orders import rules
 from region_node.business.orders.completed import note_completed
 from region_node.business.orders.events import event_of
 from region_node.business.orders.rules import FINAL
@@ -20,6 +24,7 @@ from region_node.records.stored import Events, Records
 from region_node.requests.caller import done_before
 from region_node.requests.checks import NODE_OPERATOR
 from region_node.requests.rows import RequestKey
+from region_node.tickets.followed import Facts, Followed
 
 COMPLETED = OrderState.ORDER_STATE_COMPLETED
 FOLLOW_TIMER = "order-follow"  # what a node has ordered by itself has changed
@@ -200,3 +205,29 @@ def _changing(order: Order) -> Mapping[str, Value]:
 
 def _erased_order(order_id: str, origin_region: str, home_region: str, operator: str) -> Order:
     return Order(id=order_id, origin_region=origin_region, home_region=home_region, operator=operator)
+
+
+def facts(order: Order) -> Facts:
+    """Who has a part in an order."""
+    return Facts(
+        name=order.id,
+        origin=order.origin_region,
+        owner=order.home_region,
+        operator=order.operator,
+        version=order.version,
+        state=order.state,
+        created=order.create_time,
+        number=order.request.number,
+        home=order.home_region,
+    )
+
+
+ORDER: Followed[Order, OrderRow] = Followed(
+    records=ORDER_RECORDS,
+    facts=facts,
+    prefix="",
+    first=rules.ACKNOWLEDGED,
+    final=rules.FINAL,
+    fixed=("id", "origin_region", "operator", "create_time", "home_region"),
+    owner_column="home_region",
+)

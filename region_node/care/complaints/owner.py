@@ -19,7 +19,6 @@ from region_node.business.orders.context import require_amounts
 from region_node.care.complaints import cases, escalation, items, notices, rules
 from region_node.care.complaints.accepted import accepted
 from region_node.care.complaints.deadlines import Pause, meet, promised, reopen, resume
-from region_node.care.complaints.followed import facts
 from region_node.care.complaints.groups import find_group, group_rule
 from region_node.care.complaints.index_rows import filing_of, known_around
 from region_node.care.complaints.keeping import change_complaint
@@ -29,6 +28,7 @@ from region_node.care.complaints.remedy import BUSINESS
 from region_node.care.complaints.repeats import repeated_by
 from region_node.care.complaints.rows import (
     ComplaintRow,
+    facts,
     find_complaint,
     note_escalations,
     remove_escalations,

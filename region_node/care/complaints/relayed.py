@@ -13,10 +13,9 @@ from gateway.relay.envelopes import Answer
 from gateway.store.port import Transaction
 from region_node.care.complaints import attaching, cases, handling, owner, remote_repeats, rules
 from region_node.care.complaints.attachment_contents import KIND, AttachmentApplication
-from region_node.care.complaints.followed import COMPLAINT
 from region_node.care.complaints.keeping import add_complaint
-from region_node.care.complaints.rows import ComplaintRow
-from region_node.care.complaints.taxonomy import owner_of
+from region_node.care.complaints.rows import COMPLAINT, ComplaintRow
+from region_node.care.complaints.rules import owner_of
 from region_node.node.context import RegionContext
 from region_node.node.payloads import parse, received, refusal_of
 from region_node.tickets import border

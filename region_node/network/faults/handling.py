@@ -18,10 +18,10 @@ from gateway.store.port import Transaction
 from gateway.time.clock import to_timestamp
 from region_node.customers.known_statuses import require_takes_complaints, require_unrestricted, statuses_of
 from region_node.network.faults import notices, outages, owner, places, rules
-from region_node.network.faults.followed import FAULT
 from region_node.network.faults.following import followed
 from region_node.network.faults.of_alarms import completed, raised_by_alarm
 from region_node.network.faults.rows import (
+    FAULT,
     FaultRow,
     find_fault,
     insert_fault,
@@ -32,7 +32,7 @@ from region_node.network.faults.sending import send_to_owner
 from region_node.node.context import RegionContext
 from region_node.requests.caller import Caller, Submitter, note
 from region_node.requests.rows import insert_request
-from region_node.tickets.requested import known_request
+from region_node.tickets.followed import known_request
 
 _log = logging.getLogger(__name__)
 

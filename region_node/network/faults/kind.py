@@ -2,8 +2,7 @@
 
 from gateway.api.federation.v1.configuration_pb2 import DataClass
 from region_node.network.faults import rules
-from region_node.network.faults.followed import FAULT
-from region_node.network.faults.rows import EVENTS, KIND, forget_waivers
+from region_node.network.faults.rows import EVENTS, FAULT, KIND, forget_waivers
 from region_node.tickets.kind import TicketKind
 
 FAULTS = TicketKind(

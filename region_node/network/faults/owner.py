@@ -19,9 +19,8 @@ from gateway.time.clock import to_timestamp
 from region_node.network.agreements.of_faults import note_outages_of
 from region_node.network.faults import notices, outages, parts, rules, waiver
 from region_node.network.faults.evidence import tell_fault
-from region_node.network.faults.followed import facts
 from region_node.network.faults.following import followed
-from region_node.network.faults.rows import FaultRow, find_fault, require_fault, update_fault
+from region_node.network.faults.rows import FaultRow, facts, find_fault, require_fault, update_fault
 from region_node.network.faults.sending import send_update
 from region_node.node.context import RegionContext
 from region_node.tickets.sending import followers

@@ -13,8 +13,7 @@ from gateway.relay.border import Command, Kinds
 from gateway.relay.envelopes import Answer
 from gateway.store.port import Transaction
 from region_node.network.faults import handling, owner, places, rules, waiver
-from region_node.network.faults.followed import FAULT, facts
-from region_node.network.faults.rows import FaultRow, find_fault, insert_fault
+from region_node.network.faults.rows import FAULT, FaultRow, facts, find_fault, insert_fault
 from region_node.network.faults.waiver import without_amounts
 from region_node.node.context import RegionContext
 from region_node.node.payloads import parse, received

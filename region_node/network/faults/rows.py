@@ -1,4 +1,7 @@
-"""Faults and their events, as stored."""
+"""Faults and their events, as stored.
+
+The region that reports a fault is its origin, the region in which it is owns it.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,6 +19,7 @@ from region_node.network.faults import outages, rules
 from region_node.node.subjects import number_index
 from region_node.records.listing import Page
 from region_node.records.stored import Events, Records
+from region_node.tickets.followed import Facts, Followed
 
 FAULT_SUBJECTS = "fault/"
 KIND = "fault"
@@ -177,3 +181,29 @@ def _changing(fault: Fault) -> Mapping[str, Value]:
         "due": None if due is None else to_microseconds(due),
         "problem": fault.problem,
     }
+
+
+def facts(fault: Fault) -> Facts:
+    """Who has a part in a fault."""
+    return Facts(
+        name=fault.id,
+        origin=fault.origin_region,
+        owner=fault.owner_region,
+        operator=fault.operator,
+        version=fault.version,
+        state=fault.state,
+        created=fault.create_time,
+        number=fault.report.number,
+        home=fault.home_region,
+    )
+
+
+FAULT = Followed(
+    records=FAULT_RECORDS,
+    facts=facts,
+    prefix="F",
+    first=rules.ACKNOWLEDGED,
+    final=rules.FINAL,
+    require_plausible=outages.require_plausible,
+    fixed=("id", "report", "create_time", "origin_region", "operator", "owner_region", "home_region"),
+)

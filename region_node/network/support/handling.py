@@ -16,8 +16,8 @@ from gateway.store.port import Transaction
 from gateway.time.clock import to_timestamp
 from region_node.customers.known_statuses import require_takes_complaints, require_unrestricted, statuses_of
 from region_node.network.support import notices, owner, rules
-from region_node.network.support.followed import SUPPORT
 from region_node.network.support.rows import (
+    SUPPORT,
     SupportRow,
     find_support_request,
     insert_support_request,
@@ -28,7 +28,7 @@ from region_node.network.support.sending import send_command, send_updates
 from region_node.node.context import RegionContext
 from region_node.requests.caller import Caller, note
 from region_node.requests.rows import insert_request
-from region_node.tickets.requested import known_request
+from region_node.tickets.followed import known_request
 
 _log = logging.getLogger(__name__)
 

@@ -2,8 +2,7 @@
 
 from gateway.api.federation.v1.configuration_pb2 import DataClass
 from region_node.network.support import rules
-from region_node.network.support.followed import SUPPORT
-from region_node.network.support.rows import KIND
+from region_node.network.support.rows import KIND, SUPPORT
 from region_node.tickets.kind import TicketKind
 
 SUPPORT_REQUESTS = TicketKind(

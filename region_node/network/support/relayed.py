@@ -12,9 +12,8 @@ from gateway.relay.border import Command, Kinds, Query
 from gateway.relay.envelopes import Answer
 from gateway.store.port import Transaction
 from region_node.network.support import handling, owner, registry, rules
-from region_node.network.support.followed import SUPPORT, facts
 from region_node.network.support.measured import measured_here
-from region_node.network.support.rows import SupportRow, insert_support_request
+from region_node.network.support.rows import SUPPORT, SupportRow, facts, insert_support_request
 from region_node.network.support.sending import send_updates
 from region_node.node.context import RegionContext
 from region_node.node.payloads import parse, received

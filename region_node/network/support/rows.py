@@ -1,4 +1,7 @@
-"""Support requests, as stored."""
+"""Support requests, as stored.
+
+The region that opens one is its origin, the region at fault owns it.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,6 +19,7 @@ from region_node.network.support import rules
 from region_node.node.subjects import number_index
 from region_node.records.listing import Page
 from region_node.records.stored import Records
+from region_node.tickets.followed import Facts, Followed
 
 SUPPORT_SUBJECTS = "support/"
 KIND = "support"
@@ -124,3 +128,37 @@ def _changing(request: SupportRequest, now: datetime) -> Mapping[str, Value]:
         "version": request.version,
         "changed": to_microseconds(now),
     }
+
+
+def facts(request: SupportRequest) -> Facts:
+    """Who has a part in a support request."""
+    return Facts(
+        name=request.id,
+        origin=request.origin_region,
+        owner=request.owner_region,
+        operator=request.operator,
+        version=request.version,
+        state=request.state,
+        created=request.create_time,
+        number=request.inquiry.number,
+        home=request.home_region,
+    )
+
+
+SUPPORT = Followed(
+    records=SUPPORT_RECORDS,
+    facts=facts,
+    prefix="S",
+    first=rules.ACKNOWLEDGED,
+    final=frozenset({rules.CLOSED}),
+    fixed=(
+        "id",
+        "inquiry",
+        "finding",
+        "create_time",
+        "origin_region",
+        "operator",
+        "owner_region",
+        "home_region",
+    ),
+)

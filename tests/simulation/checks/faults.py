@@ -7,8 +7,8 @@ from datetime import timedelta
 from gateway.api.region.v1.fault_pb2 import Fault, FaultCause
 from gateway.errors import reason_name
 from gateway.time.clock import from_microseconds, from_timestamp
-from region_node.network.faults.followed import facts
 from region_node.network.faults.outages import Span, rent_of, without
+from region_node.network.faults.rows import facts
 from region_node.tickets.sending import followers
 from tests.simulation import fault_status
 from tests.simulation.evidence import Evidence
