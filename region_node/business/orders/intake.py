@@ -27,8 +27,8 @@ from gateway.time.clock import from_timestamp, to_timestamp
 from region_node.business.billing.rules import next_cycle
 from region_node.business.orders import home, rules
 from region_node.business.orders.books import book_intake, close_books, take_back
+from region_node.business.orders.business import owner_of
 from region_node.business.orders.context import OrderContext, require_amounts
-from region_node.business.orders.owner import owner_of
 from region_node.business.orders.promises import forget_promise, watch_promise
 from region_node.business.orders.rows import (
     OrderRow,

@@ -13,9 +13,8 @@ from gateway.time.clock import from_timestamp
 from gateway.values.money import in_major_units
 from region_node.business.billing.rules import next_cycle
 from region_node.business.orders import provisioning, rules
-from region_node.business.orders.business import Effects, Situation
+from region_node.business.orders.business import Effects, Situation, chosen_region, line_to_open
 from region_node.business.orders.context import OrderContext, require_amounts
-from region_node.business.orders.owner import chosen_region, line_to_open
 from region_node.customers.accounts.rules import FEES, EntryKind, transfer
 from region_node.customers.operations import own_line
 from region_node.customers.preconditions import require_preconditions

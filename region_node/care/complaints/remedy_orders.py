@@ -16,7 +16,6 @@ from region_node.business.orders import intake
 from region_node.business.orders.context import OrderContext
 from region_node.business.orders.rows import find_order
 from region_node.care.complaints import owner, remedy
-from region_node.care.complaints.accepted import order_soon
 from region_node.care.complaints.rows import ComplaintRow, find_complaint
 from region_node.node.context import RegionContext
 from region_node.requests.caller import OwnNode
@@ -58,7 +57,7 @@ def order_again(tx: Transaction, context: RegionContext, ticket_id: str, now: da
     row = owner.require_owned(tx, context, ticket_id)
     before = _copy(row.complaint)
     remedy.order_again(row.complaint, now)
-    order_soon(tx, row.complaint, now)
+    remedy.order_soon(tx, row.complaint, now)
     owner.keep_and_tell(tx, context, row, before, now)
     return row.complaint
 
