@@ -5,12 +5,13 @@ from collections.abc import Callable
 import pytest
 
 from gateway.api.region.v1 import order_service_pb2 as order_api
-from gateway.api.region.v1.order_pb2 import Order
+from gateway.api.region.v1.order_pb2 import Order, OrderState
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from region_node.business.orders import home
 from region_node.network.support import owner
 from tests.federation.counter import REQUESTER, Counter
+from tests.federation.refusals import refusal
 from tests.federation.running import CALL_SECONDS, Federation, until
 from tests.federation.support_staff import LINK, SupportStaff
 
@@ -55,6 +56,17 @@ async def test_an_order_command_refused_for_now_is_under_way_and_done_once_after
     await until(is_done, "the reminder arrives")
     assert not not_taken(federation, order.id)()
     assert len((await expedite()).expedites) == 1
+
+
+async def test_an_order_of_an_own_customer_refused_for_now_is_not_rejected(
+    federation: Federation, guangdong: Counter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    request, request_id = guangdong.request("SUSPEND", await guangdong.new_customer()), federation.next_id()
+    with monkeypatch.context() as patch:
+        patch.setattr(home, "decide", refuse)
+        assert (await refusal(guangdong.submit(request, request_id=request_id))).reason == "TOO_BUSY"
+    done = await guangdong.submit(request, request_id=request_id)
+    assert done.state == OrderState.ORDER_STATE_COMPLETED
 
 
 async def test_a_note_for_the_region_at_fault_that_is_refused_for_now_is_written_once_after(
