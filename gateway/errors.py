@@ -109,6 +109,13 @@ def is_temporary(reason: Reason.ValueType) -> bool:
     )
 
 
+def lasting(refused: Refused) -> Refused:
+    """A refusal that may be stored as the answer. Raises it instead where the same request may succeed later."""
+    if is_temporary(refused.reason):
+        raise refused
+    return refused
+
+
 def to_status(refused: Refused) -> status_pb2.Status:
     """A `google.rpc.Status` with one ErrorInfo and one LocalizedMessage per language."""
     parameters = {name: _short(value) for name, value in refused.parameters.items()}

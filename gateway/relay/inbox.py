@@ -8,7 +8,7 @@ from gateway.api.federation.v1.federation_pb2 import MemberState
 from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, EnvelopeKind, Outcome, Receipt
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.auditing import audit
-from gateway.errors import Refused, is_temporary
+from gateway.errors import Refused, lasting
 from gateway.process import failpoints
 from gateway.relay.at_rest import INBOX, INBOX_RECEIPT, inbox_key, open_signed, seal_signed
 from gateway.relay.border import Border, Command, Kinds, Moved, Query, SlowQuery
@@ -161,9 +161,8 @@ def _refusal(refused: Moved | Refused) -> Answer:
     """A lasting refusal is an answer too; a temporary one is passed on as Refused."""
     if isinstance(refused, Moved):
         return Answer(Outcome.OUTCOME_MOVED, moved_to=refused.region)
-    if is_temporary(refused.reason):
-        raise refused
-    return Answer(Outcome.OUTCOME_REFUSED, reason=refused.reason, parameters=refused.parameters)
+    last = lasting(refused)
+    return Answer(Outcome.OUTCOME_REFUSED, reason=last.reason, parameters=last.parameters)
 
 
 def _note(tx: Transaction, content: EnvelopeContent, answer: Answer, now: datetime) -> None:

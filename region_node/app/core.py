@@ -31,21 +31,20 @@ from region_node.app import registered
 from region_node.business.billing.relayed import BillingEnvelopes
 from region_node.business.billing.runs import BillingRuns
 from region_node.business.orders import home, intake, promises, steps
-from region_node.business.orders.application import OrderApplication, OrderApplicationPorts
+from region_node.business.orders.application import Decisions, OrderApplication, OrderApplicationPorts
 from region_node.business.orders.context import OrderContext
-from region_node.business.orders.decisions import Decisions
 from region_node.business.orders.provisioning_rows import next_due
 from region_node.business.orders.relayed import OrderEnvelopes
 from region_node.business.orders.rows import FOLLOW_TIMER
 from region_node.business.providers.fulfilment import FulfilmentProvider
 from region_node.business.providers.worker import FulfilmentWorker, WorkerPorts
 from region_node.care.complaints import remedy_orders
-from region_node.care.complaints.accepted import REMEDY_TIMER
 from region_node.care.complaints.application import ComplaintApplication
 from region_node.care.complaints.attachment_contents import AttachmentApplication
 from region_node.care.complaints.handling import escalation_is_due
 from region_node.care.complaints.owner import ESCALATION_TIMER
 from region_node.care.complaints.relayed import ComplaintEnvelopes
+from region_node.care.complaints.remedy import REMEDY_TIMER
 from region_node.care.complaints.remote_repeats_relayed import JoiningEnvelopes
 from region_node.care.escalations.notifier import EscalationNotifier
 from region_node.care.escalations.port import Sink

@@ -25,14 +25,13 @@ from region_node.care.complaints.classifying import Classification, classify
 from region_node.care.complaints.escalation import REGULATOR, AdministratorsWish
 from region_node.care.complaints.figure_rows import count_customers, counted_page
 from region_node.care.complaints.figures import Tally
-from region_node.care.complaints.followed import COMPLAINT
 from region_node.care.complaints.headers import HeaderFilter, header_of, list_headers
 from region_node.care.complaints.history import history
-from region_node.care.complaints.rows import require_complaint
+from region_node.care.complaints.rows import COMPLAINT, require_complaint
 from region_node.node.context import RegionContext
 from region_node.requests.checks import require_length, require_request_id
 from region_node.requests.rows import RequestKey, insert_request
-from region_node.tickets.requested import known_request
+from region_node.tickets.followed import known_request
 
 _ADMINISTRATOR = re.compile(r"admin/[A-Za-z0-9._-]{1,64}", re.ASCII)
 _PAGE = 500  # complaints counted before others are let in

@@ -1,4 +1,4 @@
-"""The ports by which a kind of record registers: erasure, legal holds and retention work on every kind alike by them.
+"""The ports by which a kind of record registers: erasure, legal holds, retention and sealing work on every kind alike.
 
 Each port defaults to doing nothing, so a kind names only what concerns it.
 """
@@ -156,6 +156,10 @@ class RetentionPort:
     """Whether a record of the kind, by its id, can still change."""
 
 
+SealClear: TypeAlias = Callable[[Transaction, int], int]
+"""Seals at most so many rows that a version without sealing has left in the clear; returns how many."""
+
+
 @dataclass(frozen=True)
 class RecordKind:
     """A kind of record. `name` is one word, and is stored with timers: it never changes."""
@@ -164,6 +168,8 @@ class RecordKind:
     erasure: ErasurePort = field(default_factory=ErasurePort)
     holds: HoldPort = field(default_factory=HoldPort)
     retention: RetentionPort = field(default_factory=RetentionPort)
+    seal_clear: Mapping[str, SealClear] = field(default_factory=dict)
+    """By the name of the table, in the order in which they run."""
 
     @property
     def ended_timer(self) -> str:

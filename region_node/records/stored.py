@@ -145,6 +145,14 @@ class Events:
         rows = [{"sequence": place, self.key: name, **columns} for place, (name, columns) in enumerate(changes, first)]
         tx.execute_many(_insert(self.table, rows[0]), rows)
 
+    def forget(self, tx: Transaction, names: Sequence[str]) -> None:
+        """Removes what happened to records. The last of all stays, because the next one is numbered after it."""
+        tx.execute_many(
+            f"DELETE FROM {self.table} WHERE {self.key} = :name"  # noqa: S608 - names of modules
+            f" AND sequence < (SELECT MAX(sequence) FROM {self.table})",
+            [{"name": each} for each in names],
+        )
+
     def last(self, tx: Transaction) -> int:
         """The sequence number of the last event; 0 before the first."""
         return tx.first(int, f"SELECT COALESCE(MAX(sequence), 0) FROM {self.table}") or 0  # noqa: S608

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from gateway.api.types.v1.reason_pb2 import Reason
@@ -75,10 +75,10 @@ class RequestKey:
 
     def is_of(self, tx: Transaction, known: RequestRow) -> bool:
         """Whether a request that is remembered had the same content."""
-        return known.digest == keyed_digest(tx, self.digest)
+        return known.digest == _keyed_digest(tx, self.digest)
 
 
-def keyed_digest(tx: Transaction, digest: bytes) -> bytes:
+def _keyed_digest(tx: Transaction, digest: bytes) -> bytes:
     """What is remembered of a digest: by the digest itself, whoever has the database could try out numbers."""
     return bytes.fromhex(vault.index_of(tx, "request", digest.hex()))
 
@@ -90,7 +90,7 @@ def insert_request(tx: Transaction, key: RequestKey, subject: str, *, settled: b
         " VALUES (:caller, :request_id, :digest, :order_id, :settled, 0, '', :time, 1)",
         caller=key.caller,
         request_id=key.request_id,
-        digest=keyed_digest(tx, key.digest),
+        digest=_keyed_digest(tx, key.digest),
         order_id=subject,
         settled=int(settled),
         time=to_microseconds(now),
@@ -106,15 +106,48 @@ def settle_request(tx: Transaction, caller: str, request_id: str, refused: Refus
     tx.execute(
         f"UPDATE requests SET settled = 1, reason = :reason, sealed = :sealed {where}",  # noqa: S608 - a constant
         reason=refused.reason if refused is not None else 0,
-        sealed=seal_parameters(tx, subject, json.dumps(refused.parameters)) if refused is not None else None,
+        sealed=_seal_parameters(tx, subject, json.dumps(refused.parameters)) if refused is not None else None,
         caller=caller,
         request_id=request_id,
     )
 
 
-def seal_parameters(tx: Transaction, subject: str, parameters: str) -> bytes:
+def _seal_parameters(tx: Transaction, subject: str, parameters: str) -> bytes:
     """The parameters of a refusal, JSON, for their row: they may tell a number, or what was wrong with an address."""
     return vault.seal(tx, envelope_subject(subject), PARAMETERS, parameters.encode())
+
+
+@dataclass(frozen=True)
+class _Clear:
+    caller: str
+    request_id: str
+    digest: bytes
+    subject: str
+    parameters: str = field(repr=False)
+
+
+def seal_clear_requests(tx: Transaction, limit: int) -> int:
+    """Seals at most so many requests that a version without sealing has written; returns how many."""
+    rows = tx.all(
+        _Clear,
+        "SELECT caller, request_id, digest, order_id, parameters FROM requests WHERE is_sealed = 0"
+        " ORDER BY caller, request_id LIMIT :limit",
+        limit=limit,
+    )
+    tx.execute_many(
+        "UPDATE requests SET digest = :digest, sealed = :sealed, parameters = '', is_sealed = 1"
+        " WHERE caller = :caller AND request_id = :request_id",
+        [
+            {
+                "caller": row.caller,
+                "request_id": row.request_id,
+                "digest": _keyed_digest(tx, row.digest),
+                "sealed": _seal_parameters(tx, row.subject, row.parameters) if row.parameters else None,
+            }
+            for row in rows
+        ],
+    )
+    return len(rows)
 
 
 def _request_row(tx: Transaction, row: _RequestAtRest) -> RequestRow:

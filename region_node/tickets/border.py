@@ -11,11 +11,12 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, Outcome, ReceiptContent
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.errors import Refused
+from gateway.errors import Refused, lasting
 from gateway.relay.envelopes import Answer
 from gateway.store.port import Transaction
 from region_node.node.context import RegionContext
-from region_node.node.payloads import parse
+from region_node.node.payloads import parse, refusal_of
+from region_node.requests.caller import settle_asked
 from region_node.requests.checks import require_length, require_name
 from region_node.tickets.followed import Facts, Followed, M, R
 
@@ -92,13 +93,15 @@ def require_text(said: str | None, texts: Mapping[str, str], limit: int, *, is_r
 def decided(known: M, decide: Callable[[], M], told: Callable[[M], M] = lambda each: each) -> Answer:
     """The answer to a command: the ticket as `decide` leaves it, or why that refused and the ticket as it is.
 
-    `told` makes of a ticket the part that its origin may see.
+    `told` makes of a ticket the part that its origin may see. Raises Refused for a temporary reason: the envelope is
+    not taken, so the origin sends it again, and its caller sees the command as under way until it is answered.
     """
     before = told(known).SerializeToString()
     try:
         return accepted(told(decide()))
     except Refused as refused:
-        return Answer(Outcome.OUTCOME_REFUSED, result=before, reason=refused.reason, parameters=refused.parameters)
+        last = lasting(refused)
+        return Answer(Outcome.OUTCOME_REFUSED, result=before, reason=last.reason, parameters=last.parameters)
 
 
 def accepted(ticket: M) -> Answer:
@@ -139,16 +142,14 @@ def updated(
     return known is not None
 
 
-def require_own_customer(
-    context: RegionContext, facts: Facts, number: str, home: str, responsible: Callable[[], str]
-) -> None:
+def require_own_customer(context: RegionContext, facts: Facts, responsible: Callable[[], str]) -> None:
     """The first that this region hears of a ticket: of a number of its own, by the region that may own the ticket.
 
-    That is the `responsible` region, or the origin where that refused it. `home` is what the owner takes for the home
-    region. Raises Refused with ENVELOPE_KIND_NOT_ALLOWED, and as `responsible`.
+    That is the `responsible` region, or the origin where that refused it. Raises Refused with
+    ENVELOPE_KIND_NOT_ALLOWED, and as `responsible`.
     """
-    own = context.federation.number_plan.home_of(number) if number else None
-    if (own, home) != (context.region, context.region) or facts.owner not in (facts.origin, responsible()):
+    own = context.federation.number_plan.home_of(facts.number) if facts.number else None
+    if (own, facts.home) != (context.region, context.region) or facts.owner not in (facts.origin, responsible()):
         raise Refused(Reason.REASON_ENVELOPE_KIND_NOT_ALLOWED)
 
 
@@ -174,6 +175,37 @@ def answered(
         return told
     _log.error("the answer of %s about %s is not taken: it is not theirs", content.destination, content.subject)
     return None
+
+
+def settle_filing(
+    kind: Followed[M, R],
+    tx: Transaction,
+    content: EnvelopeContent,
+    receipt: ReceiptContent,
+    now: datetime,
+    adopt: Callable[[M], object],
+    keep: Callable[[Refused], object],
+) -> None:
+    """Acts on the answer to a filing: the origin follows the owner, or keeps a ticket that the other region refused."""
+    if receipt.outcome != Outcome.OUTCOME_ACCEPTED:
+        keep(refusal_of(receipt))
+    elif (told := answered(kind, tx, content, receipt, now)) is not None:
+        adopt(told)
+
+
+def settle_command(
+    kind: Followed[M, R],
+    tx: Transaction,
+    content: EnvelopeContent,
+    receipt: ReceiptContent,
+    now: datetime,
+    adopt: Callable[[M], object],
+) -> None:
+    """Acts on the answer to a command: the owner's word on the ticket, if it has one, and on the request."""
+    if (told := answered(kind, tx, content, receipt, now)) is not None:
+        adopt(told)
+    is_accepted = receipt.outcome == Outcome.OUTCOME_ACCEPTED
+    settle_asked(tx, content.id, None if is_accepted else refusal_of(receipt))
 
 
 def _owner(kind: Followed[M, R], tx: Transaction, name: str) -> str | None:

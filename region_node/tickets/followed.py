@@ -6,14 +6,17 @@ the owner tells.
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Generic, TypeVar
 
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from gateway.store.port import Transaction
 from region_node.records.stored import Records
+from region_node.requests.caller import Caller, done_before, require_accepted
+from region_node.requests.rows import RequestKey
 
 M = TypeVar("M", bound=Message)
 R = TypeVar("R")
@@ -33,6 +36,10 @@ class Facts:
     """Counted by the owner; 0 before it has the ticket."""
     state: int
     created: Timestamp
+    number: str = field(repr=False)
+    """Of the customer, E.164; empty for none."""
+    home: str
+    """The home region of the number as the ticket says it; empty for none."""
 
 
 def _anything(told: Message, now: datetime) -> None:
@@ -66,9 +73,9 @@ class Followed(Generic[M, R]):
     def merged(self, known: M, told: M) -> M:
         """The version that the owner tells, with the fixed fields as this region knows them."""
         merged, kept = self.copy(told), self.copy(known)
-        for field, _ in known.ListFields():
-            if field.name not in self.fixed:
-                kept.ClearField(field.name)
+        for each, _ in known.ListFields():
+            if each.name not in self.fixed:
+                kept.ClearField(each.name)
         for name in self.fixed:
             merged.ClearField(name)
         merged.MergeFrom(kept)
@@ -88,3 +95,24 @@ class Followed(Generic[M, R]):
             _log.error("%s is final here; another word of %s on it is not taken", before.name, before.owner)
             return None
         return self.merged(known, told)
+
+
+def known_request(kind: Followed[M, R], tx: Transaction, key: RequestKey) -> M | None:
+    """The ticket of a request that was made before, as it stands. Raises Refused as it was, or for other content."""
+    known = done_before(tx, key)
+    if known is None:
+        return None
+    found = kind.records.read(tx, known)
+    if found is None:
+        raise kind.records.not_found(known)
+    return found
+
+
+def answered_request(kind: Followed[M, R], tx: Transaction, caller: Caller, written: M) -> M:
+    """The ticket after a command of a caller: as it was `written` then, where it was made unreadable since.
+
+    Raises Refused where the owner has refused the command.
+    """
+    require_accepted(tx, caller)
+    found = kind.records.read(tx, kind.facts(written).name)
+    return written if found is None else found

@@ -1,12 +1,10 @@
-"""Improvement actions against the causes of tickets, as stored. Their texts are sealed under the key of the action."""
+"""Improvement actions against the causes of complaints and faults, as stored; their texts are sealed by the action."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from gateway.api.region.v1.complaint_pb2 import Complaint
 from gateway.api.region.v1.improvement_service_pb2 import ImprovementAction, ListImprovementActionsRequest
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.auditing import audit
 from gateway.errors import Refused
 from gateway.store import vault
 from gateway.store.port import Transaction, Value
@@ -112,30 +110,13 @@ def list_actions(
     return [(each.action_number, _opened(tx, each)) for each in found]
 
 
-def note_repeat(tx: Transaction, region: str, complaint: Complaint, now: datetime) -> None:
-    """Counts a complaint that is closed now for the older actions against its cause."""
-    for action_id in _count_repeat(tx, complaint, from_timestamp(complaint.create_time)):
-        audit.append(
-            tx,
-            now=now,
-            actor=f"region/{region}",
-            action="FlagImprovementAction",
-            subject=action_id,
-            detail=f"ineffective: {complaint.ticket_id}",
-        )
+def count_repeat(tx: Transaction, ticket_id: str, category: str, cause_code: str, filed: datetime) -> list[str]:
+    """Counts a closed ticket for the actions against its cause that are older; returns those that proved of no use.
 
-
-def _count_repeat(tx: Transaction, complaint: Complaint, filed: datetime) -> list[str]:
-    """Counts a closed complaint for the actions against its cause that are older; returns those that proved of no use.
-
-    An action that was finished before the complaint was filed has not kept the cause away.
+    An action that was finished before the ticket was filed has not kept the cause away.
     """
     where = "category = :category AND cause_code = :cause AND create_time <= :filed"
-    told: dict[str, Value] = {
-        "category": complaint.request.category,
-        "cause": complaint.resolution.cause_code,
-        "filed": to_microseconds(filed),
-    }
+    told: dict[str, Value] = {"category": category, "cause": cause_code, "filed": to_microseconds(filed)}
     useless = tx.all(
         str,
         f"SELECT action_id FROM improvement_actions WHERE {where} AND finish_time < :filed"  # noqa: S608 - no values
@@ -145,7 +126,7 @@ def _count_repeat(tx: Transaction, complaint: Complaint, filed: datetime) -> lis
     tx.execute(
         f"UPDATE improvement_actions SET repeats = repeats + 1, last_repeat = :ticket_id,"  # noqa: S608 - no values
         f" ineffective = CASE WHEN finish_time < :filed THEN 1 ELSE ineffective END WHERE {where}",
-        ticket_id=complaint.ticket_id,
+        ticket_id=ticket_id,
         **told,
     )
     return useless

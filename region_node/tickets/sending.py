@@ -40,6 +40,6 @@ def send_about(
     send(tx, context.border, outgoing, now=now, traceparent=traceparent)
 
 
-def followers(facts: Facts, home: str = "") -> Sequence[str]:
+def followers(facts: Facts) -> Sequence[str]:
     """The regions that the owner tells of each version, each once: the origin, and the home region of the number."""
-    return [each for each in dict.fromkeys((facts.origin, home)) if each not in ("", facts.owner)]
+    return [each for each in dict.fromkeys((facts.origin, facts.home)) if each not in ("", facts.owner)]

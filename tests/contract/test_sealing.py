@@ -1,6 +1,5 @@
 """A database of the version before, with personal data in the clear: sealed at the start, and read as ever."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -16,6 +15,7 @@ from region_node.app import sealing
 from region_node.app.sealing import seal_what_is_clear
 from region_node.business.orders.provisioning_rows import find_task
 from region_node.business.orders.rows import OrderFilter, list_orders
+from region_node.customers.kind import CUSTOMERS as CUSTOMER_KIND
 from region_node.customers.notices.rows import notices_after
 from region_node.customers.rows import CustomerRow, find_customer, find_line
 from region_node.requests.importing.progress import rejections_between
@@ -176,8 +176,8 @@ def test_what_the_version_before_has_left_is_sealed_page_by_page_and_read_as_bef
             await store.write(fill)
         assert set(adapter.migrate(now)) == set(LATER)
         async with adapter.open(now) as store:
-            customers: Callable[[Transaction, int], int] = sealing._PAGES["customers"]
-            assert await store.write(lambda tx: customers(tx, 2)) == 2  # a process that was killed after its first page
+            seal = CUSTOMER_KIND.seal_clear["customers"]
+            assert await store.write(lambda tx: seal(tx, 2)) == 2  # a process that was killed after its first page
         async with adapter.open(now) as store:
             assert await seal_what_is_clear(store) == CUSTOMERS - 2 + CUSTOMERS + 9
             assert await store.read(everything) == EXPECTED

@@ -23,22 +23,18 @@ from gateway.store.port import Store, Transaction
 from gateway.time.clock import to_timestamp
 from region_node.business.orders import rows as order_rows
 from region_node.business.orders.context import OrderContext
-from region_node.business.orders.followed import ORDER
 from region_node.business.orders.relayed import OrderEnvelopes
-from region_node.business.orders.rows import OrderRow, insert_order
+from region_node.business.orders.rows import ORDER, OrderRow, insert_order
 from region_node.care.complaints import rows as complaint_rows
 from region_node.care.complaints.attachment_contents import AttachmentApplication
-from region_node.care.complaints.followed import COMPLAINT
 from region_node.care.complaints.keeping import add_complaint
 from region_node.care.complaints.relayed import ComplaintEnvelopes
-from region_node.care.complaints.rows import ComplaintRow
+from region_node.care.complaints.rows import COMPLAINT, ComplaintRow
 from region_node.network.faults import rows as fault_rows
-from region_node.network.faults.followed import FAULT
 from region_node.network.faults.relayed import FaultEnvelopes
-from region_node.network.faults.rows import FaultRow, insert_fault
-from region_node.network.support.followed import SUPPORT
+from region_node.network.faults.rows import FAULT, FaultRow, insert_fault
 from region_node.network.support.relayed import SupportEnvelopes
-from region_node.network.support.rows import SupportRow, insert_support_request
+from region_node.network.support.rows import SUPPORT, SupportRow, insert_support_request
 from region_node.node.context import RegionContext
 from region_node.records.stored import Events
 from tests.unit.purging import NOW
@@ -67,6 +63,8 @@ class Kind:
     filing: tuple[EnvelopeKind.ValueType, Callable[[Message], Message]]
     command: tuple[EnvelopeKind.ValueType, Callable[[str, str, str], Message]]
     """What the origin says, by the id, the author and the text."""
+    taken: Callable[[str], Message]
+    """What the origin may say of a record that was just taken in, by the id."""
     update: tuple[EnvelopeKind.ValueType, Callable[[Message], Message]]
     prefix: str
     """The beginning of its ids behind the origin and a slash."""
@@ -184,6 +182,7 @@ def _of_support() -> Kind:
                 id=name, staff_id=author, note=support.SupportCommand.Note(text=text)
             ),
         ),
+        lambda name: support.SupportCommand(id=name, staff_id="4711", note=support.SupportCommand.Note(text="so")),
         (
             EnvelopeKind.ENVELOPE_KIND_SUPPORT_UPDATE,
             lambda each: support.SupportUpdate(request=cast(SupportRequest, each)),
@@ -212,6 +211,7 @@ def _of_faults() -> Kind:
                 id=name, requester=Requester(staff_id=author), respond=faults.FaultCommand.Respond(text=text)
             ),
         ),
+        lambda name: faults.FaultCommand(id=name, requester=STAFF, respond=faults.FaultCommand.Respond(text="so")),
         (EnvelopeKind.ENVELOPE_KIND_FAULT_UPDATE, lambda each: faults.FaultUpdate(fault=cast(Fault, each))),
         FAULT.prefix,
         events=fault_rows.EVENTS,
@@ -242,6 +242,9 @@ def _of_complaints() -> Kind:
                 requester=Requester(staff_id=author),
                 respond=complaints.ComplaintCommand.Respond(text=text),
             ),
+        ),
+        lambda name: complaints.ComplaintCommand(
+            ticket_id=name, requester=STAFF, expedite=complaints.ComplaintCommand.Expedite()
         ),
         (
             EnvelopeKind.ENVELOPE_KIND_COMPLAINT_UPDATE,
@@ -274,6 +277,9 @@ def _of_orders() -> Kind:
                 requester=Requester(staff_id=author),
                 confirm=orders.OrderCommand.Confirm(agreed=True, note=text),
             ),
+        ),
+        lambda name: orders.OrderCommand(
+            order_id=name, requester=STAFF, expedite=orders.OrderCommand.ExpediteRequest()
         ),
         (EnvelopeKind.ENVELOPE_KIND_ORDER_UPDATE, lambda each: orders.OrderUpdate(order=cast(Order, each))),
         ORDER.prefix,

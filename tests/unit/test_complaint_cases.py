@@ -23,7 +23,7 @@ from gateway.federation.files import load
 from gateway.time.clock import from_timestamp, to_timestamp
 from region_node.care.complaints import ledger, rules
 from region_node.care.complaints.deadlines import meet, starting
-from region_node.care.complaints.taxonomy import concerned, owner_of
+from region_node.care.complaints.rules import concerned, owner_of
 from region_node.tickets.border import require_plausible
 from tests.unit.complaint_scene import DAY, HOUR, MOMENTS, at, complaint, duration, hours
 from tests.unit.test_federation_rules import SHIPPED

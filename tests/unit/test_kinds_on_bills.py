@@ -21,7 +21,7 @@ from gateway.time.clock import to_timestamp
 from region_node.business.billing.operations import read_bill
 from region_node.business.billing.rules import Month
 from region_node.business.orders import books as order_books
-from region_node.business.orders.owner import line_to_open
+from region_node.business.orders.business import line_to_open
 from region_node.business.orders.rules import Value
 from region_node.business.orders.steps import carry_out
 from region_node.customers import operations as customers

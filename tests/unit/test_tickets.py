@@ -3,9 +3,9 @@
 import importlib
 import re
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -48,6 +48,8 @@ def facts(dispute: Order) -> Facts:
         version=dispute.version,
         state=dispute.state,
         created=dispute.create_time,
+        number=dispute.request.number,
+        home="",
     )
 
 
@@ -130,16 +132,19 @@ def test_its_origin_follows_the_owner_until_it_ends_and_keeps_its_own_words(tx: 
 
 
 def test_the_owner_tells_the_origin_and_the_home_region_each_once() -> None:
-    assert followers(facts(new()), "henan") == ["guangdong", "henan"]
-    assert followers(facts(new()), "guangdong") == ["guangdong"]
-    assert followers(facts(new()), "sichuan") == ["guangdong"]
+    def told(home: str) -> Sequence[str]:
+        return followers(replace(facts(new()), home=home))
+
+    assert told("henan") == ["guangdong", "henan"]
+    assert told("guangdong") == ["guangdong"]
+    assert told("sichuan") == ["guangdong"]
 
 
 def test_each_kind_has_the_modules_that_the_recipe_names() -> None:
     _, _, rest = (ROOT / "CONTRIBUTING.md").read_text("utf-8").partition("## Add a kind of ticket\n")
     names = re.findall(r"`(\w+)\.py`", rest.partition("\n## ")[0])
     named = {each for each in names if not each.startswith("test_")}
-    assert named >= {"rules", "followed", "relayed", "kind", "service"}
+    assert named >= {"rules", "rows", "relayed", "kind", "service"}
     missing = [
         f"{folder}/{name}.py"
         for folder in TICKETS
@@ -148,5 +153,5 @@ def test_each_kind_has_the_modules_that_the_recipe_names() -> None:
     ]
     assert not missing
     for folder in TICKETS:
-        followed = vars(importlib.import_module(f"region_node.{folder.replace('/', '.')}.followed"))
-        assert [each for each in followed.values() if isinstance(each, Followed)], folder
+        rows = vars(importlib.import_module(f"region_node.{folder.replace('/', '.')}.rows"))
+        assert [each for each in rows.values() if isinstance(each, Followed)], folder

@@ -1,7 +1,7 @@
 """Usage of the region's own lines (TMF635 Usage): taken over once, rated, and listed."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from gateway.api.region.v1.billing_service_pb2 import Usage, UsageKind
@@ -11,7 +11,7 @@ from gateway.api.types.v1.types_pb2 import Money
 from gateway.errors import Refused
 from gateway.federation.numberplan import normalize
 from gateway.store import vault
-from gateway.store.port import Transaction
+from gateway.store.port import Transaction, Value
 from gateway.time.clock import from_microseconds, from_timestamp, to_microseconds, to_timestamp
 from gateway.wording.masking import masked_number, prints_masked
 from region_node.business.billing.bills import find_bill
@@ -204,11 +204,38 @@ def _insert(tx: Transaction, row: UsageRow, line: Line, month: Month) -> None:
         kind=row.kind,
         usage_time=to_microseconds(row.usage_time),
         quantity=row.quantity,
-        sealed=seal_other_number(tx, line.number, row.usage_id, row.other_number) if row.other_number else None,
+        sealed=_seal_other_number(tx, line.number, row.usage_id, row.other_number) if row.other_number else None,
     )
 
 
-def seal_other_number(tx: Transaction, number: str, usage_id: str, other_number: str) -> bytes:
+@dataclass(frozen=True)
+class _Clear:
+    usage_id: str
+    product_id: str
+    other_number: str = field(repr=False)
+
+
+def seal_clear_usage(tx: Transaction, limit: int) -> int:
+    """Seals at most so many uses that a version without sealing has written; returns how many.
+
+    It reads the number under whose key a use is sealed from its line, which is sealed before.
+    """
+    rows = tx.all(
+        _Clear,
+        "SELECT usage_id, product_id, other_number FROM usage_records WHERE other_number <> ''"
+        " ORDER BY usage_id LIMIT :limit",
+        limit=limit,
+    )
+    updates: list[dict[str, Value]] = []
+    for row in rows:
+        line = line_of(tx, row.product_id)
+        sealed = None if line is None else _seal_other_number(tx, line.number, row.usage_id, row.other_number)
+        updates.append({"id": row.usage_id, "sealed": sealed})
+    tx.execute_many("UPDATE usage_records SET sealed = :sealed, other_number = '' WHERE usage_id = :id", updates)
+    return len(rows)
+
+
+def _seal_other_number(tx: Transaction, number: str, usage_id: str, other_number: str) -> bytes:
     """Whom a line has called, or was called by, for the row of the use."""
     return vault.seal(tx, number_subject(tx, number), _place_of(usage_id), other_number.encode())
 

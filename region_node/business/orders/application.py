@@ -3,7 +3,8 @@
 import asyncio
 import hashlib
 import logging
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -13,28 +14,86 @@ from gateway.api.region.v1.order_pb2 import Order, OrderRequest
 from gateway.api.region.v1.order_service_pb2 import ReviewOrderRequest
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Document
-from gateway.errors import Refused, is_temporary
+from gateway.errors import Refused, lasting
 from gateway.process import failpoints
 from gateway.relay.fair_queue import QueuedEnvelope
 from gateway.relay.lanes import Lanes
 from gateway.relay.outbox import Enqueued
 from gateway.security.identity import Identity
-from gateway.store.port import Store, Transaction
+from gateway.store.port import CommittedElsewhere, OutcomeLost, Store, Transaction
 from gateway.time.clock import Clock
 from region_node.business.orders import handling, home, intake, rules
 from region_node.business.orders.context import OrderContext
-from region_node.business.orders.decisions import Decisions, is_decided
-from region_node.business.orders.followed import ORDER
-from region_node.business.orders.rows import find_order, held_orders, require_order
+from region_node.business.orders.rows import (
+    ORDER,
+    ORDERS,
+    OrderChanged,
+    OrderRow,
+    about_order,
+    find_order,
+    held_orders,
+    require_order,
+)
 from region_node.customers.documents.on_file import RegisterApplication
 from region_node.customers.documents.rules import require_materials
 from region_node.requests.caller import Caller, done_before
 from region_node.requests.changes import Changes
 from region_node.requests.rows import RequestKey, insert_request
-from region_node.tickets.requested import answered_request
+from region_node.tickets.followed import answered_request
 
 LONGEST_LANE = 50_000  # envelopes waiting for one region before new orders for it are turned away
 _log = logging.getLogger(__name__)
+
+
+class Decisions:
+    """Wakes those who wait for a decision on an order, and those who watch orders."""
+
+    def __init__(self, store: Store, changes: Changes) -> None:
+        self._orders: dict[str, set[asyncio.Future[Order]]] = {}
+        self._changes = changes
+        store.subscribe(OrderChanged, self._order_changed)
+        store.subscribe(CommittedElsewhere, self._committed_elsewhere)
+        store.subscribe(OutcomeLost, lambda _: self._look(list(self._orders)))
+
+    @contextmanager
+    def decision_on(self, order_id: str) -> Iterator["asyncio.Future[Order]"]:
+        """A future of the order as it is once its home region has decided. Entered before the order is stored."""
+        future: asyncio.Future[Order] = asyncio.get_running_loop().create_future()
+        waiting = self._orders.setdefault(order_id, set())
+        waiting.add(future)
+        try:
+            yield future
+        finally:
+            waiting.discard(future)
+            if not waiting:
+                self._orders.pop(order_id, None)
+
+    def _order_changed(self, changed: OrderChanged) -> None:
+        self._tell_if_decided(changed.order)
+        self._changes.wake_watchers()
+
+    def _committed_elsewhere(self, committed: CommittedElsewhere) -> None:
+        """Another process may have decided; without subjects, anything may have changed."""
+        subjects = committed.subjects
+        self._look([each for each in self._orders if not subjects or about_order(each) in subjects])
+        if any(subject.startswith(ORDERS) for subject in subjects):
+            self._changes.wake_watchers()
+
+    def _look(self, orders: Sequence[str]) -> None:
+        if orders:
+            self._changes.look(
+                lambda tx: [row for each in orders if (row := find_order(tx, each)) is not None], self._found
+            )
+
+    def _found(self, rows: Sequence[OrderRow]) -> None:
+        for row in rows:
+            self._tell_if_decided(row.order)
+
+    def _tell_if_decided(self, order: Order) -> None:
+        if is_decided(order):
+            for future in self._orders.get(order.id, ()):
+                if not future.done():
+                    future.set_result(order)
 
 
 @dataclass(frozen=True)
@@ -139,9 +198,7 @@ class OrderApplication:
             try:
                 await self._ports.store.write(partial(self._release, held=held, now=now))
             except Refused as refused:
-                if is_temporary(refused.reason):
-                    raise
-                _log.warning("order %s stays held: %s", held, refused)
+                _log.warning("order %s stays held: %s", held, lasting(refused))
 
     def _release(self, tx: Transaction, held: str, now: datetime) -> None:
         intake.release(tx, self._ports.context, held, now)
@@ -193,3 +250,8 @@ def _review(
     order = home.review(tx, context, request.order_id, reviewer, request.decision, request.documents, request.note, now)
     insert_request(tx, key, order.id, settled=True, now=now)
     return order
+
+
+def is_decided(order: Order) -> bool:
+    """Whether the home region has decided, or the order cannot go there now."""
+    return order.version > 0 or rules.is_final(order) or order.state == rules.HELD

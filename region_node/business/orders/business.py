@@ -1,9 +1,11 @@
-"""What a business rule is: pure functions from a situation to a quote, a refusal or effects.
+"""What a business rule is: pure functions from a situation to a quote, a refusal or effects; and whose a request is.
 
 Each business is data in the catalogue and one module in `businesses/` with a class `Rule`, named like its code. A
 business that needs no rule of its own names another's in the catalogue, or WORK_ORDER.
+What several businesses check alike stands here.
 """
 
+import hashlib
 import importlib
 import pkgutil
 from collections.abc import Mapping
@@ -11,17 +13,71 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import ClassVar, cast
 
-from gateway.api.federation.v1.configuration_pb2 import Business
-from gateway.api.region.v1.order_pb2 import Order, Quote
+from gateway.api.federation.v1.configuration_pb2 import Business, Offering
+from gateway.api.region.v1.customer_service_pb2 import ProductStatus, SuspensionKind
+from gateway.api.region.v1.order_pb2 import Order, OrderRequest, Quote
+from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Document
+from gateway.errors import Refused
 from gateway.federation.catalogue import Federation
+from gateway.time.clock import from_timestamp
+from region_node.business.billing.wording import resumed
 from region_node.business.orders.records import HomeRecords
-from region_node.business.orders.rules import Value
+from region_node.business.orders.rules import Value, read_characteristics
 from region_node.customers.accounts.rules import Posting
 from region_node.customers.notices.rows import Notice
 from region_node.customers.preconditions import LineSituation
 from region_node.customers.rows import CustomerRow, Line
 from region_node.customers.subscriptions import Subscription
+
+
+def owner_of(federation: Federation, request: OrderRequest) -> str | None:
+    """The home region of a request: by its number, or as the customer chose for a line that does not exist yet.
+
+    None where no region is known for the number. Raises Refused for an unknown business or region, for a number that
+    is missing or does not belong, and as `read_characteristics`.
+    """
+    business = federation.business(request.business)
+    if not business.home_characteristic:
+        if not request.number:
+            raise Refused(Reason.REASON_NUMBER_INVALID, number="")
+        return federation.number_plan.home_of(request.number)
+    if request.number:
+        problem = f"left empty for {business.code}: the line does not exist yet"
+        raise Refused(Reason.REASON_REQUEST_INVALID, field="number", problem=problem)
+    return chosen_region(federation, business, read_characteristics(business, request))
+
+
+def chosen_region(federation: Federation, business: Business, values: Mapping[str, Value]) -> str:
+    """The region that the customer chose. Raises Refused with REGION_UNKNOWN, or where none was chosen."""
+    chosen = values.get(business.home_characteristic)
+    if chosen is None:
+        raise Refused(Reason.REASON_CHARACTERISTIC_MISSING, business=business.code, name=business.home_characteristic)
+    return federation.region(str(chosen)).id
+
+
+def order_tag(order_id: str) -> str:
+    """What ids are made of that belong to an order: 24 characters that tell nothing about it."""
+    return hashlib.sha256(order_id.encode()).hexdigest()[:24]
+
+
+def line_to_open(order: Order) -> Line:
+    """What the line of an order would be before it is opened: ids that belong to the order, no number, no plan."""
+    tag = order_tag(order.id)
+    return Line(
+        product_id=f"line-{tag}",
+        customer_id=f"customer-{tag}",
+        account_id=f"account-{tag}",
+        number="",
+        status=ProductStatus.PRODUCT_STATUS_CREATED,
+        plan_id="",
+        start_time=from_timestamp(order.create_time),
+        contract_end=None,
+        binding="",
+        sim_replaced=None,
+        suspension_reason="",
+        suspension_end=None,
+    )
 
 
 @dataclass(frozen=True)
@@ -128,6 +184,45 @@ class BusinessRule:
     def given_up(self, order: Order) -> tuple[Posting, ...]:
         """What the origin region books when the order ended without effect."""
         return ()
+
+
+def require_period(situation: Situation) -> None:
+    """The agreed `end`, if there is one, lies after the agreed `start` and in the future.
+
+    Raises Refused with CHARACTERISTIC_INVALID for an end that could never have been, with ORDER_EXPIRED for one that
+    has passed while the order waited.
+    """
+    end = situation.time("end")
+    if end is None:
+        return
+    if end <= (situation.time("start") or from_timestamp(situation.order.create_time)):
+        raise Refused(Reason.REASON_CHARACTERISTIC_INVALID, name="end", problem="not after the start")
+    if end <= situation.now:
+        raise Refused(Reason.REASON_ORDER_EXPIRED)
+
+
+def chosen_offering(situation: Situation) -> Offering:
+    """The home region's offering that the request names. Raises Refused with OFFERING_UNKNOWN."""
+    offering = situation.federation.offering(situation.text("offering"))
+    if offering.region != situation.region:
+        raise Refused(Reason.REASON_OFFERING_UNKNOWN, offering=offering.id)
+    return offering
+
+
+def after_credit(situation: Situation, amount: int) -> tuple[Line, tuple[Notice, ...]]:
+    """The line after `amount` was credited, and what the customer is told.
+
+    Once nothing is overdue the line is in service again in the same transaction, well within the strictest limit for it
+    (policy `resume-after-payment`).
+    """
+    line = situation.line
+    is_barred = (
+        line.status == ProductStatus.PRODUCT_STATUS_SUSPENDED
+        and line.suspension_kind == SuspensionKind.SUSPENSION_KIND_ARREARS
+    )
+    if not is_barred or situation.records.overdue(line.account_id, situation.now) > amount:
+        return line, ()
+    return line.resumed(), (resumed(situation.order.id, line.number),)
 
 
 def load_rules() -> dict[str, BusinessRule]:

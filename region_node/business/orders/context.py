@@ -1,8 +1,9 @@
-"""What operations on orders need besides the transaction and the command."""
+"""What operations on orders need besides the transaction and the command, and who carries orders out."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Protocol
 
 from gateway.api.federation.v1.configuration_pb2 import Business
 from gateway.api.region.v1.order_pb2 import Order
@@ -10,13 +11,47 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.store.port import Transaction
 from region_node.business.orders import rules
-from region_node.business.orders.business import BusinessRule, Situation
-from region_node.business.orders.fulfilment import Fulfilment, OwnRecords
+from region_node.business.orders.business import BusinessRule, Effects, Situation
 from region_node.business.orders.records import StoredRecords
 from region_node.business.orders.rules import Value
 from region_node.customers.accounts import ledger
+from region_node.customers.identities import note_identity
+from region_node.customers.notices.rows import tell
+from region_node.customers.operations import keep_customer, keep_line
 from region_node.customers.rows import Line
+from region_node.customers.subscriptions import keep_subscription
+from region_node.customers.verification.rows import forget_password
 from region_node.node.context import RegionContext
+
+
+class Fulfilment(Protocol):
+    """Carries out the effects of an order, once, in the transaction that completes it."""
+
+    def carry_out(self, tx: Transaction, situation: Situation, effects: Effects) -> None:
+        """Makes the effects happen. What it raises undoes the whole step, which is tried again."""
+        ...
+
+
+class OwnRecords:
+    """The default: the node's own records are the region's line and billing systems."""
+
+    def carry_out(self, tx: Transaction, situation: Situation, effects: Effects) -> None:
+        """See the port: changes customer, line and subscriptions, books the postings, writes the notices."""
+        if effects.customer is not None:
+            keep_customer(tx, effects.customer)
+        if effects.line != situation.line:
+            keep_line(tx, effects.line, situation.now)
+        for subscription in effects.subscriptions:
+            keep_subscription(tx, subscription)
+        for posting in effects.postings:
+            ledger.post(tx, posting, situation.currency, situation.now)
+        for notice in effects.notices:
+            tell(tx, notice, situation.now)
+        if effects.identity is not None and not effects.identity.document_id:
+            attester = situation.order.origin_region
+            note_identity(tx, attester, effects.identity.keyed_hash, effects.line.customer_id)
+        if effects.forgets_password:
+            forget_password(tx, effects.line.product_id)
 
 
 @dataclass(frozen=True)

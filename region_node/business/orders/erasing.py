@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from gateway.api.region.v1.order_pb2 import OrderState
 from gateway.store.port import Transaction
 from region_node.business.orders import rules
-from region_node.business.orders.owner import order_tag
+from region_node.business.orders.business import order_tag
 from region_node.node.subjects import number_index
 
 

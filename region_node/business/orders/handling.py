@@ -9,7 +9,7 @@ from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, EnvelopeKind
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Document
-from gateway.errors import Refused
+from gateway.errors import Refused, lasting
 from gateway.relay.envelopes import OutgoingEnvelope
 from gateway.relay.outbox import drop_unsent, send
 from gateway.security.identity import Identity
@@ -18,9 +18,9 @@ from gateway.time.clock import from_timestamp
 from region_node.business.orders import home, rules
 from region_node.business.orders.books import close_books
 from region_node.business.orders.context import OrderContext
-from region_node.business.orders.followed import ORDER
 from region_node.business.orders.intake import submission_id, unhold
 from region_node.business.orders.rows import (
+    ORDER,
     OrderRow,
     find_erased,
     find_order,
@@ -186,7 +186,7 @@ def _command_here(
         else:
             home.apply_command(tx, context, command, now)
     except Refused as refusal:
-        refused = refusal
+        refused = lasting(refusal)
     settle_command(tx, context, content.id, require_order(tx, order.id).order, refused, now)
 
 

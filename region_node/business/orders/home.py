@@ -9,7 +9,7 @@ from gateway.api.region.v1.order_service_pb2 import ReviewDecision
 from gateway.api.relay.v1.relay_pb2 import EnvelopeKind
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.auditing import audit
-from gateway.errors import Refused, is_temporary
+from gateway.errors import Refused, lasting
 from gateway.process import failpoints
 from gateway.relay.envelopes import OutgoingEnvelope
 from gateway.relay.outbox import send
@@ -233,9 +233,7 @@ def step_is_due(tx: Transaction, context: OrderContext, timer: Timer, now: datet
     try:
         situation = situation_of(tx, context, order, now)
     except Refused as refused:
-        if is_temporary(refused.reason):
-            raise  # nothing says that the order cannot be carried out: the timer stays due
-        fail(context, order, refused, now)
+        fail(context, order, lasting(refused), now)  # for a temporary reason the timer stays due
     else:
         order.steps_done += 1
         advance(tx, context, situation)

@@ -15,7 +15,7 @@ from gateway.api.region.v1.order_pb2 import Order, OrderRequest, Party
 from gateway.api.relay.v1.relay_pb2 import EnvelopeKind
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Document
-from gateway.errors import Refused
+from gateway.errors import Refused, lasting
 from gateway.federation.numberplan import number_prefix
 from gateway.process import failpoints
 from gateway.relay.border import Moved
@@ -27,8 +27,8 @@ from gateway.time.clock import from_timestamp, to_timestamp
 from region_node.business.billing.rules import next_cycle
 from region_node.business.orders import home, rules
 from region_node.business.orders.books import book_intake, close_books, take_back
+from region_node.business.orders.business import owner_of
 from region_node.business.orders.context import OrderContext, require_amounts
-from region_node.business.orders.owner import owner_of
 from region_node.business.orders.promises import forget_promise, watch_promise
 from region_node.business.orders.rows import (
     OrderRow,
@@ -213,7 +213,7 @@ def _decide_here(tx: Transaction, context: OrderContext, order: Order, tracepare
     try:
         home.decide(tx, context, order, now)
     except Refused as refused:
-        home.refuse(context, order, refused, now)
+        home.refuse(context, order, lasting(refused), now)
     insert_order(tx, OrderRow(order, traceparent), now)
     watch_promise(tx, order)
 
@@ -227,7 +227,7 @@ def _decide_taken_in(tx: Transaction, context: OrderContext, row: OrderRow, now:
     try:
         home.decide(tx, context, order, now)
     except Refused as refused:
-        home.refuse(context, order, refused, now)
+        home.refuse(context, order, lasting(refused), now)
     except Moved:
         # The number is on its way here, and this region has neither the line nor the new plan yet.
         order.home_region = ""

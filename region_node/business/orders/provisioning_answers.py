@@ -12,7 +12,7 @@ from gateway.api.provider.v1.fulfilment_service_pb2 import Work
 from gateway.api.region.v1.order_pb2 import Order
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import LocalizedText
-from gateway.errors import Refused, is_temporary, text
+from gateway.errors import Refused, lasting, text
 from gateway.store.port import Transaction
 from gateway.time.clock import to_timestamp
 from gateway.values.plain_text import acting_character, visible
@@ -161,9 +161,7 @@ def _finish(tx: Transaction, context: OrderContext, order: Order, task: Task, no
         require_possible(context, situation)
         effects = context.rule(situation.business).fulfil(situation)
     except Refused as refused:
-        if is_temporary(refused.reason):
-            raise  # nothing says that the order cannot be carried out: the answer is asked for again
-        rules.note_error(order, refused)
+        rules.note_error(order, lasting(refused))  # for a temporary reason the answer is asked for again
         provisioning.withdraw(tx, context, order, task, now)
         return
     remove_task(tx, order.id)

@@ -16,7 +16,7 @@ from region_node.node.subjects import order_subject
 LEASE = timedelta(seconds=15)
 LONGEST_WAIT = 30.0  # seconds between two calls without an answer
 _COLUMNS = "order_id, phase, attempts, failures, due, sealed_results, sealed_problem"
-RESULTS, PROBLEM = "fulfilment_tasks.results", "fulfilment_tasks.problem"
+_RESULTS, _PROBLEM = "fulfilment_tasks.results", "fulfilment_tasks.problem"
 _PROBLEM_LIMIT = 256
 
 
@@ -122,7 +122,7 @@ def put_off(tx: Transaction, task: Task, due: datetime, problem: str) -> None:
         " WHERE order_id = :id",
         id=task.order_id,
         due=to_microseconds(due),
-        problem=seal_told(tx, task.order_id, PROBLEM, _short(problem)),
+        problem=_seal_told(tx, task.order_id, _PROBLEM, _short(problem)),
     )
 
 
@@ -131,7 +131,7 @@ def give_to_staff(tx: Transaction, task: Task, problem: str) -> None:
     tx.execute(
         "UPDATE fulfilment_tasks SET failures = 0, due = NULL, sealed_problem = :problem WHERE order_id = :id",
         id=task.order_id,
-        problem=seal_told(tx, task.order_id, PROBLEM, _short(problem)),
+        problem=_seal_told(tx, task.order_id, _PROBLEM, _short(problem)),
     )
 
 
@@ -144,7 +144,7 @@ def enter_phase(tx: Transaction, task: Task, phase: Phase, now: datetime, result
         id=task.order_id,
         phase=phase,
         due=due,
-        results=seal_told(tx, task.order_id, RESULTS, json.dumps(dict(results))),
+        results=_seal_told(tx, task.order_id, _RESULTS, json.dumps(dict(results))),
     )
     tx.publish(TaskDue())
     return Task(task.order_id, phase, task.attempts + 1, 0, due, results, task.problem)
@@ -159,15 +159,45 @@ def ask_at_once(tx: Transaction, number: int, now: datetime) -> None:
     )
 
 
-def seal_told(tx: Transaction, order_id: str, place: str, told: str) -> bytes:
+@dataclass(frozen=True)
+class _Clear:
+    order_id: str
+    results: str = field(repr=False)
+    problem: str = field(repr=False)
+
+
+def seal_clear_tasks(tx: Transaction, limit: int) -> int:
+    """Seals at most so many tasks that a version without sealing has written; returns how many."""
+    rows = tx.all(
+        _Clear,
+        "SELECT order_id, results, problem FROM fulfilment_tasks WHERE results <> '{}' OR problem <> ''"
+        " ORDER BY order_id LIMIT :limit",
+        limit=limit,
+    )
+    tx.execute_many(
+        "UPDATE fulfilment_tasks SET sealed_results = :results, sealed_problem = :problem, results = '{}', problem = ''"
+        " WHERE order_id = :id",
+        [
+            {
+                "id": row.order_id,
+                "results": _seal_told(tx, row.order_id, _RESULTS, row.results),
+                "problem": _seal_told(tx, row.order_id, _PROBLEM, row.problem),
+            }
+            for row in rows
+        ],
+    )
+    return len(rows)
+
+
+def _seal_told(tx: Transaction, order_id: str, place: str, told: str) -> bytes:
     """What a region's own system has told of an order, for its row: it may be personal."""
     return vault.seal(tx, order_subject(order_id), place, told.encode())
 
 
 def _opened(tx: Transaction, row: _AtRest) -> Task:
     subject = order_subject(row.order_id)
-    results = vault.open_if_kept(tx, subject, RESULTS, row.results) if row.results is not None else None
-    problem = vault.open_if_kept(tx, subject, PROBLEM, row.problem) if row.problem is not None else None
+    results = vault.open_if_kept(tx, subject, _RESULTS, row.results) if row.results is not None else None
+    problem = vault.open_if_kept(tx, subject, _PROBLEM, row.problem) if row.problem is not None else None
     return Task(
         row.order_id,
         Phase(row.phase),

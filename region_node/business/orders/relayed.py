@@ -14,8 +14,7 @@ from gateway.relay.envelopes import Answer
 from gateway.store.port import Transaction
 from region_node.business.orders import handling, home, intake, rules
 from region_node.business.orders.context import OrderContext
-from region_node.business.orders.followed import ORDER
-from region_node.business.orders.rows import ORDER_RECORDS, OrderRow, find_order, insert_order
+from region_node.business.orders.rows import ORDER, ORDER_RECORDS, OrderRow, find_order, insert_order
 from region_node.customers.documents.rules import require_materials
 from region_node.node.payloads import received, refusal_of
 from region_node.tickets import border

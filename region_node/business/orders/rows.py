@@ -1,4 +1,7 @@
-"""Orders and their events, as stored: what is personal of an order is sealed under its key."""
+"""Orders and their events, as stored: what is personal of an order is sealed under its key.
+
+The origin region is the origin of an order, the home region of its customer owns it.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -7,11 +10,11 @@ from datetime import datetime
 from gateway.api.region.v1.order_pb2 import Order, OrderState, Party
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
-from gateway.store import vault
 from gateway.store.port import Transaction, Value
 from gateway.store.timers import set_timer
 from gateway.time.clock import from_timestamp, to_microseconds
 from gateway.wording.masking import masked_number, prints_masked
+from region_node.business.orders import rules
 from region_node.business.orders.completed import note_completed
 from region_node.business.orders.events import event_of
 from region_node.business.orders.rules import FINAL
@@ -21,6 +24,7 @@ from region_node.records.stored import Events, Records
 from region_node.requests.caller import done_before
 from region_node.requests.checks import NODE_OPERATOR
 from region_node.requests.rows import RequestKey
+from region_node.tickets.followed import Facts, Followed
 
 COMPLETED = OrderState.ORDER_STATE_COMPLETED
 FOLLOW_TIMER = "order-follow"  # what a node has ordered by itself has changed
@@ -73,11 +77,6 @@ EVENTS = Events("order_events", "order_id")
 def find_order(tx: Transaction, order_id: str) -> OrderRow | None:
     """The order as this region has it; None also where it was erased."""
     return ORDER_RECORDS.find(tx, order_id)
-
-
-def order_sealing(order_id: str, body: bytes) -> vault.Sealing:
-    """The content of an order, sealed or to be sealed."""
-    return ORDER_RECORDS.sealing(order_id, body)
 
 
 def find_erased(tx: Transaction, order_id: str) -> Order | None:
@@ -212,3 +211,29 @@ def _changing(order: Order) -> Mapping[str, Value]:
 
 def _erased_order(order_id: str, origin_region: str, home_region: str, operator: str) -> Order:
     return Order(id=order_id, origin_region=origin_region, home_region=home_region, operator=operator)
+
+
+def facts(order: Order) -> Facts:
+    """Who has a part in an order."""
+    return Facts(
+        name=order.id,
+        origin=order.origin_region,
+        owner=order.home_region,
+        operator=order.operator,
+        version=order.version,
+        state=order.state,
+        created=order.create_time,
+        number=order.request.number,
+        home=order.home_region,
+    )
+
+
+ORDER: Followed[Order, OrderRow] = Followed(
+    records=ORDER_RECORDS,
+    facts=facts,
+    prefix="",
+    first=rules.ACKNOWLEDGED,
+    final=rules.FINAL,
+    fixed=("id", "origin_region", "operator", "create_time", "home_region"),
+    owner_column="home_region",
+)

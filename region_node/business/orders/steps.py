@@ -6,16 +6,15 @@ from datetime import datetime
 from gateway.api.federation.v1.configuration_pb2 import Step
 from gateway.api.region.v1.order_pb2 import Order, Party
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.errors import Refused
+from gateway.errors import Refused, lasting
 from gateway.store.port import Transaction
 from gateway.store.timers import cancel_timer, set_timer
 from gateway.time.clock import from_timestamp
 from gateway.values.money import in_major_units
 from region_node.business.billing.rules import next_cycle
 from region_node.business.orders import provisioning, rules
-from region_node.business.orders.business import Effects, Situation
+from region_node.business.orders.business import Effects, Situation, chosen_region, line_to_open
 from region_node.business.orders.context import OrderContext, require_amounts
-from region_node.business.orders.owner import chosen_region, line_to_open
 from region_node.customers.accounts.rules import FEES, EntryKind, transfer
 from region_node.customers.operations import own_line
 from region_node.customers.preconditions import require_preconditions
@@ -150,7 +149,7 @@ def _fulfil(tx: Transaction, context: OrderContext, situation: Situation) -> boo
     try:
         require_possible(context, situation)
     except Refused as refused:
-        fail(context, order, refused, now)
+        fail(context, order, lasting(refused), now)
         return False
     if situation.business.code in context.provisioned:
         provisioning.begin(tx, order, now)

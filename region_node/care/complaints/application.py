@@ -27,16 +27,21 @@ from gateway.store.port import CommittedElsewhere, Store, Transaction
 from gateway.time.clock import Clock, from_timestamp
 from region_node.care.complaints import case_lead, handling, ledger, owner, remedy_orders, returning, rules
 from region_node.care.complaints.classifying import Classification, classify
-from region_node.care.complaints.followed import COMPLAINT
 from region_node.care.complaints.private_notes import add_private_note, private_notes
 from region_node.care.complaints.replay import levels_at
-from region_node.care.complaints.rows import COMPLAINT_SUBJECTS, ComplaintChanged, find_complaint, require_complaint
+from region_node.care.complaints.rows import (
+    COMPLAINT,
+    COMPLAINT_SUBJECTS,
+    ComplaintChanged,
+    find_complaint,
+    require_complaint,
+)
 from region_node.network.problems.complaints import problems_of
 from region_node.node.context import RegionContext
 from region_node.requests.caller import Caller, note
 from region_node.requests.changes import Changes
 from region_node.requests.rows import RequestKey, insert_request
-from region_node.tickets.requested import answered_request, known_request
+from region_node.tickets.followed import answered_request, known_request
 
 Decide = Callable[[Transaction, datetime], Complaint]
 

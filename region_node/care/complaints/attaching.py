@@ -10,7 +10,7 @@ from gateway.api.region.v1.complaint_pb2 import Complaint, ComplaintAttachment
 from gateway.api.region.v1.document_service_pb2 import UploadState
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.errors import Refused
+from gateway.errors import Refused, lasting
 from gateway.security.identity import Identity
 from gateway.store.port import Transaction
 from gateway.time.clock import to_timestamp
@@ -127,5 +127,5 @@ def answered(
             handling.pass_on(tx, context, row, asked, "", now)
             refused = None
         except Refused as again:
-            refused = again
+            refused = lasting(again)
     settle(tx, attachment_id, home, refused)

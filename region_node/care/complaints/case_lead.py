@@ -26,8 +26,8 @@ from region_node.care.complaints.deadlines import meet
 from region_node.care.complaints.keeping import add_complaint, change_complaint
 from region_node.care.complaints.limits import set_deadlines
 from region_node.care.complaints.rows import ComplaintRow, find_complaint
+from region_node.care.complaints.rules import Concerned
 from region_node.care.complaints.sending import send_to_region
-from region_node.care.complaints.taxonomy import Concerned
 from region_node.care.complaints.told_rows import Told, note_told, told_of
 from region_node.node.context import RegionContext
 

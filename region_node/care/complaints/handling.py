@@ -12,29 +12,29 @@ from gateway.api.region.v1.complaint_envelopes_pb2 import ComplaintCommand, Comp
 from gateway.api.region.v1.complaint_pb2 import Complaint, ComplaintRequest
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.errors import Refused
+from gateway.errors import Refused, lasting
 from gateway.process import failpoints
 from gateway.security.identity import Identity
 from gateway.store.port import Transaction
 from gateway.store.timers import Timer
 from gateway.time.clock import from_timestamp, to_timestamp
 from region_node.care.complaints import case_lead, cases, escalation, notices, owner, proposing, remote_repeats, rules
-from region_node.care.complaints.followed import COMPLAINT
 from region_node.care.complaints.keeping import add_complaint, change_complaint
 from region_node.care.complaints.limits import set_deadlines
 from region_node.care.complaints.rows import (
+    COMPLAINT,
     ComplaintRow,
     find_complaint,
     next_ticket_number,
     require_complaint,
 )
+from region_node.care.complaints.rules import Concerned, concerned
 from region_node.care.complaints.sending import send_to_region
-from region_node.care.complaints.taxonomy import Concerned, concerned
 from region_node.customers.known_statuses import require_takes_complaints, require_unrestricted, statuses_of
 from region_node.node.context import RegionContext
 from region_node.requests.caller import Caller, note, settle_asked
 from region_node.requests.rows import insert_request
-from region_node.tickets.requested import known_request
+from region_node.tickets.followed import known_request
 
 _SAID = ("respond", "attach")  # by the customer: who waits for the customer waits no longer
 # What is done here where the other region has not had the complaint any more.
@@ -259,7 +259,7 @@ def _do_here(
     try:
         pass_on(tx, context, row, asked, "", now)
     except Refused as again:
-        return again
+        return lasting(again)
     failpoints.reach("complaint-redone.before-commit")
     return None
 

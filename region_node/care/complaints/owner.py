@@ -17,18 +17,17 @@ from gateway.store.timers import cancel_timer, set_timer
 from gateway.time.clock import from_timestamp, to_timestamp
 from region_node.business.orders.context import require_amounts
 from region_node.care.complaints import cases, escalation, items, notices, rules
-from region_node.care.complaints.accepted import accepted
 from region_node.care.complaints.deadlines import Pause, meet, promised, reopen, resume
-from region_node.care.complaints.followed import facts
 from region_node.care.complaints.groups import find_group, group_rule
 from region_node.care.complaints.index_rows import filing_of, known_around
 from region_node.care.complaints.keeping import change_complaint
 from region_node.care.complaints.limits import haste, set_deadlines
 from region_node.care.complaints.parties import require_other_party
-from region_node.care.complaints.remedy import BUSINESS
+from region_node.care.complaints.remedy import BUSINESS, accepted
 from region_node.care.complaints.repeats import repeated_by
 from region_node.care.complaints.rows import (
     ComplaintRow,
+    facts,
     find_complaint,
     note_escalations,
     remove_escalations,

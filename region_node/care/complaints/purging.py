@@ -7,7 +7,7 @@ from gateway.relay.at_rest import envelope_subject
 from gateway.store.port import Transaction
 from gateway.store.vault import destroy
 from region_node.care.complaints.private_notes import remove_private_notes
-from region_node.care.complaints.rows import AboutNumber, case_of, complaint_subject
+from region_node.care.complaints.rows import EVENTS, AboutNumber, case_of, complaint_subject
 from region_node.care.complaints.rules import FINAL
 from region_node.customers.documents.files import remove_files_of
 from region_node.records.purging.aged import aged
@@ -74,12 +74,7 @@ class Complaints:
             return 0
         ticket_ids = [each.ticket_id for each in whole]
         _note_numbers(tx, ticket_ids)
-        # The last of all stays, because the next one is numbered after it.
-        tx.execute_many(
-            "DELETE FROM complaint_events WHERE ticket_id = :ticket_id"
-            " AND sequence < (SELECT MAX(sequence) FROM complaint_events)",
-            [{"ticket_id": each} for each in ticket_ids],
-        )
+        EVENTS.forget(tx, ticket_ids)
         for table in ("complaint_escalations", "escalation_notices", "cases_to_tell", "work_items_told", "complaints"):
             tx.execute_many(
                 f"DELETE FROM {table} WHERE ticket_id = :ticket_id",  # noqa: S608 - names from above

@@ -13,10 +13,9 @@ from gateway.relay.envelopes import Answer
 from gateway.store.port import Transaction
 from region_node.care.complaints import attaching, cases, handling, owner, remote_repeats, rules
 from region_node.care.complaints.attachment_contents import KIND, AttachmentApplication
-from region_node.care.complaints.followed import COMPLAINT
 from region_node.care.complaints.keeping import add_complaint
-from region_node.care.complaints.rows import ComplaintRow
-from region_node.care.complaints.taxonomy import owner_of
+from region_node.care.complaints.rows import COMPLAINT, ComplaintRow
+from region_node.care.complaints.rules import owner_of
 from region_node.node.context import RegionContext
 from region_node.node.payloads import parse, received, refusal_of
 from region_node.tickets import border
@@ -59,10 +58,14 @@ class ComplaintEnvelopes:
         self, tx: Transaction, content: EnvelopeContent, receipt: ReceiptContent, now: datetime
     ) -> None:
         failpoints.reach("complaint-answered.before-commit")
-        if receipt.outcome != Outcome.OUTCOME_ACCEPTED:
-            handling.keep(tx, self._context, content.subject, refusal_of(receipt), now)
-        elif (snapshot := border.answered(COMPLAINT, tx, content, receipt, now)) is not None:
+
+        def adopt(snapshot: Complaint) -> None:
             handling.adopt(tx, self._context, snapshot, now)
+
+        def keep(refused: Refused) -> None:
+            handling.keep(tx, self._context, content.subject, refused, now)
+
+        border.settle_filing(COMPLAINT, tx, content, receipt, now, adopt, keep)
 
     def _commanded(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
         """An origin region passes on what the customer says."""

@@ -1,4 +1,4 @@
-"""The money of an accepted resolution: what is ordered for it, and how it stands by what became of the order. Pure."""
+"""The money of an accepted resolution: what is ordered for it, and how it stands by what became of the order."""
 
 from datetime import datetime
 
@@ -6,13 +6,21 @@ from gateway.api.region.v1.complaint_pb2 import Complaint, Remedy, RemedyState
 from gateway.api.region.v1.order_pb2 import Order, OrderError, OrderRequest, Party
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Applicant, Requester
+from gateway.auditing import audit
 from gateway.errors import Refused
+from gateway.process import failpoints
+from gateway.store.port import Transaction
+from gateway.store.timers import set_timer
 from gateway.time.clock import from_timestamp, to_timestamp
 from region_node.business.orders.rules import COMPLETED, TEXT_LIMIT, is_final
 from region_node.care.complaints import rules
 from region_node.care.complaints.deadlines import due_of, find, is_met, meet
+from region_node.care.complaints.limits import refund
+from region_node.node.context import RegionContext
+from region_node.tickets.improvements import count_repeat
 
 BUSINESS = "COMPLAINT_REMEDY"
+REMEDY_TIMER = "complaint-remedy"  # the money of a complaint is to be ordered
 AGREED = RemedyState.REMEDY_STATE_AGREED
 ORDERED = RemedyState.REMEDY_STATE_ORDERED
 BOOKED = RemedyState.REMEDY_STATE_BOOKED
@@ -150,3 +158,39 @@ def _stand(
         money.state = state
         money.state_time.CopyFrom(to_timestamp(now))
     money.awaiting_region, money.awaiting_action = region, action
+
+
+def accepted(tx: Transaction, context: RegionContext, complaint: Complaint, now: datetime) -> None:
+    """Has the money ordered that the resolution brings, and notes where an improvement did not keep the cause away.
+
+    The order is placed by a transaction of its own, which a timer stands for: nothing that stands in its way undoes the
+    acceptance. `complaint` is changed in place; the caller stores it.
+    """
+    if brings_money(complaint):
+        agree(complaint, now)
+        deadline = refund(context.federation, complaint, now)
+        if deadline is not None:
+            complaint.deadlines.append(deadline)
+        order_soon(tx, complaint, now)
+    _note_repeat(tx, context, complaint, now)
+    failpoints.reach("complaint-accepted.before-commit")
+
+
+def order_soon(tx: Transaction, complaint: Complaint, now: datetime) -> None:
+    """Has the money of a complaint ordered at once; if the process dies before, by the next one."""
+    timer_id = f"{REMEDY_TIMER}/{complaint.ticket_id}"
+    set_timer(tx, timer_id, kind=REMEDY_TIMER, subject=complaint.ticket_id, due=now)
+
+
+def _note_repeat(tx: Transaction, context: RegionContext, complaint: Complaint, now: datetime) -> None:
+    """Counts the complaint for the older actions against its cause."""
+    category, cause = complaint.request.category, complaint.resolution.cause_code
+    for action_id in count_repeat(tx, complaint.ticket_id, category, cause, from_timestamp(complaint.create_time)):
+        audit.append(
+            tx,
+            now=now,
+            actor=f"region/{context.region}",
+            action="FlagImprovementAction",
+            subject=action_id,
+            detail=f"ineffective: {complaint.ticket_id}",
+        )

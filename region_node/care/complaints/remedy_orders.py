@@ -8,7 +8,7 @@ from datetime import datetime
 
 from gateway.api.region.v1.complaint_pb2 import Complaint
 from gateway.auditing import audit
-from gateway.errors import Refused, is_temporary
+from gateway.errors import Refused, lasting
 from gateway.process import failpoints
 from gateway.store.port import Transaction
 from gateway.store.timers import Timer
@@ -16,7 +16,6 @@ from region_node.business.orders import intake
 from region_node.business.orders.context import OrderContext
 from region_node.business.orders.rows import find_order
 from region_node.care.complaints import owner, remedy
-from region_node.care.complaints.accepted import order_soon
 from region_node.care.complaints.rows import ComplaintRow, find_complaint
 from region_node.node.context import RegionContext
 from region_node.requests.caller import OwnNode
@@ -34,9 +33,7 @@ def order_is_due(tx: Transaction, orders: OrderContext, timer: Timer, now: datet
     try:
         order = intake.submit(tx, orders, caller, remedy.order_for(complaint), now)
     except Refused as refused:  # before its first write
-        if is_temporary(refused.reason):
-            raise
-        remedy.refuse(complaint, error_of(refused), now)
+        remedy.refuse(complaint, error_of(lasting(refused)), now)
     else:
         remedy.follow(complaint, order, now)
     failpoints.reach("remedy-ordered.before-commit")
@@ -60,7 +57,7 @@ def order_again(tx: Transaction, context: RegionContext, ticket_id: str, now: da
     row = owner.require_owned(tx, context, ticket_id)
     before = _copy(row.complaint)
     remedy.order_again(row.complaint, now)
-    order_soon(tx, row.complaint, now)
+    remedy.order_soon(tx, row.complaint, now)
     owner.keep_and_tell(tx, context, row, before, now)
     return row.complaint
 

@@ -18,10 +18,9 @@ from gateway.relay.outbox import send, was_sent
 from gateway.store.port import Transaction
 from gateway.time.clock import from_timestamp, to_microseconds
 from region_node.care.complaints import escalation, owner, rules
-from region_node.care.complaints.followed import facts
 from region_node.care.complaints.index_rows import Indexed, find_indexed, known_around
 from region_node.care.complaints.repeats import Filing, repeated_by, repeating
-from region_node.care.complaints.rows import ComplaintRow, find_complaint
+from region_node.care.complaints.rows import ComplaintRow, facts, find_complaint
 from region_node.care.complaints.sending import send_to_region
 from region_node.customers.disclosures.recording import Sent, note_sent
 from region_node.customers.known_statuses import is_restricted

@@ -11,9 +11,8 @@ from gateway.relay.border import Command, Kinds, Moved
 from gateway.relay.envelopes import Answer
 from gateway.store.port import Transaction
 from region_node.care.complaints import remote_repeats, rules
-from region_node.care.complaints.followed import COMPLAINT
 from region_node.care.complaints.index_rows import keep_indexed
-from region_node.care.complaints.rows import find_complaint
+from region_node.care.complaints.rows import COMPLAINT, find_complaint
 from region_node.customers.known_statuses import OWN, erased_by
 from region_node.node.context import RegionContext
 from region_node.node.payloads import parse, received

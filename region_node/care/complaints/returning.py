@@ -15,13 +15,12 @@ from gateway.process import failpoints
 from gateway.store.port import Transaction
 from gateway.time.clock import to_timestamp
 from region_node.care.complaints import case_lead, cases, notices, owner, rules
-from region_node.care.complaints.followed import COMPLAINT
 from region_node.care.complaints.keeping import change_complaint
-from region_node.care.complaints.rows import find_complaint
-from region_node.care.complaints.taxonomy import Concerned
+from region_node.care.complaints.rows import COMPLAINT, find_complaint
+from region_node.care.complaints.rules import Concerned
 from region_node.node.context import RegionContext
 from region_node.requests.rows import RequestKey, insert_request
-from region_node.tickets.requested import known_request
+from region_node.tickets.followed import known_request
 
 
 @dataclass(frozen=True)

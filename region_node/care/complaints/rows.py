@@ -1,4 +1,7 @@
-"""Complaints and their events, as stored."""
+"""Complaints and their events, as stored.
+
+The origin region is the origin of a complaint, the responsible region owns it.
+"""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,6 +19,7 @@ from region_node.customers.known_statuses import NOT_RESTRICTED
 from region_node.node.subjects import number_index
 from region_node.records.listing import Page
 from region_node.records.stored import Events, Records
+from region_node.tickets.followed import Facts, Followed
 
 KIND = "complaint"
 COMPLAINT_SUBJECTS = "complaint/"
@@ -263,3 +267,39 @@ def _due(complaint: Complaint) -> int | None:
     if each is None or is_met(each) or rules.is_final(complaint) or complaint.HasField("returned"):
         return None
     return to_microseconds(due_of(each))
+
+
+def facts(complaint: Complaint) -> Facts:
+    """Who has a part in a complaint."""
+    return Facts(
+        name=complaint.ticket_id,
+        origin=complaint.origin_region,
+        owner=complaint.owner_region,
+        operator=complaint.operator,
+        version=complaint.version,
+        state=complaint.state,
+        created=complaint.create_time,
+        number=complaint.request.number,
+        home=complaint.home_region,
+    )
+
+
+COMPLAINT = Followed(
+    records=COMPLAINT_RECORDS,
+    facts=facts,
+    prefix="",
+    first=rules.ACKNOWLEDGED,
+    final=rules.FINAL,
+    require_plausible=rules.require_level,
+    fixed=(
+        "ticket_id",
+        "request",
+        "classification",
+        "create_time",
+        "origin_region",
+        "operator",
+        "owner_region",
+        "home_region",
+        "parent",
+    ),
+)

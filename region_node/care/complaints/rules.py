@@ -1,9 +1,12 @@
-"""The life of a complaint (TMF621 TroubleTicket), and what a filing must bring. Pure."""
+"""The life of a complaint (TMF621 TroubleTicket), what a filing must bring, and whose work it is. Pure."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from gateway.api.federation.v1 import configuration_pb2 as contract
+from gateway.api.federation.v1.configuration_pb2 import ComplaintCategory, ComplaintOwner, Department
 from gateway.api.region.v1.complaint_pb2 import (
     Complaint,
     ComplaintAttachment,
@@ -291,3 +294,53 @@ def go_on(complaint: Complaint, now: datetime) -> None:
 def _is_open(complaint: Complaint, each: ComplaintNote) -> bool:
     """Whether somebody else than the responsible region, which has the complaint anyway, still has to answer."""
     return each.asks_region not in ("", complaint.owner_region) and not each.HasField("answer_time")
+
+
+_HOME, _LOCATION, _HANDLING = "home", "location", "handling"
+# What is missing here is the work of the origin region.
+_CONCERNED: Mapping[ComplaintOwner.ValueType, Sequence[str]] = {
+    contract.COMPLAINT_OWNER_HANDLING: (_HANDLING,),
+    contract.COMPLAINT_OWNER_BOTH: (_HANDLING, _HOME),
+    contract.COMPLAINT_OWNER_COORDINATOR: (),
+    contract.COMPLAINT_OWNER_HOME: (_HOME,),
+    contract.COMPLAINT_OWNER_HOME_AND_VISITED: (_HOME, _LOCATION),
+    contract.COMPLAINT_OWNER_ORDER: (_HOME,),
+    contract.COMPLAINT_OWNER_LEAD: (_HOME,),
+    contract.COMPLAINT_OWNER_PLACE_OF_LEAK_AND_HOME: (_LOCATION, _HOME),
+    contract.COMPLAINT_OWNER_LOCATION: (_LOCATION,),
+    contract.COMPLAINT_OWNER_PLACE_OF_REPAIR: (_LOCATION,),
+}
+
+
+@dataclass(frozen=True)
+class Concerned:
+    """A department of a region that has to answer."""
+
+    region: str
+    department: Department
+
+
+def concerned(
+    category: ComplaintCategory, request: ComplaintRequest, *, handling: str, home: str | None
+) -> Sequence[Concerned]:
+    """Whose work it is, each once; nobody's where the coordinator says so.
+
+    Where the place is not known, it is that of the origin region. Where the home region is needed and not
+    known, nobody guesses: it is nobody's, and the coordinator says so.
+    """
+    needed = _CONCERNED.get(category.owner, (_HANDLING,))
+    if home is None and _HOME in needed:
+        return []
+    known = {_HOME: home or "", _LOCATION: request.location_region or handling, _HANDLING: handling}
+    regions = dict.fromkeys(known[each] for each in needed)
+    return [Concerned(region, department) for region in regions for department in category.departments]
+
+
+def owner_of(category: ComplaintCategory, request: ComplaintRequest, *, handling: str, home: str | None) -> str:
+    """The responsible region: the only one that is concerned, by one department.
+
+    Otherwise the complaint is a case, which is led by the region that received it first (Measures on complaints to
+    market regulators, art. 13).
+    """
+    found = concerned(category, request, handling=handling, home=home)
+    return found[0].region if len(found) == 1 else handling

@@ -6,8 +6,7 @@ from gateway.api.region.v1.complaint_envelopes_pb2 import ComplaintCommand, Comp
 from gateway.api.region.v1.sharing_service_pb2 import DisclosureKind
 from gateway.api.relay.v1.relay_pb2 import EnvelopeKind
 from gateway.store.port import Transaction
-from region_node.care.complaints.followed import facts
-from region_node.care.complaints.rows import ComplaintRow
+from region_node.care.complaints.rows import ComplaintRow, facts
 from region_node.customers.disclosures.recording import Sent, note_sent
 from region_node.node.context import RegionContext
 from region_node.tickets.sending import send_about

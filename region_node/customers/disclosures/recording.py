@@ -9,7 +9,7 @@ from google.protobuf.message import Message
 from gateway.api.region.v1.sharing_service_pb2 import DisclosureKind, DisclosureParticulars
 from gateway.api.relay.v1.relay_pb2 import Outcome
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.errors import Refused, is_temporary, reason_name
+from gateway.errors import Refused, lasting, reason_name
 from gateway.relay.envelopes import Answer
 from gateway.store.port import Transaction
 from region_node.customers.disclosures.rows import DisclosureRow, note_disclosure
@@ -29,9 +29,10 @@ def noted_answer(tx: Transaction, number: str, asked: DisclosureRow, read: Calla
     try:
         answer = Answer(Outcome.OUTCOME_ACCEPTED, result=read().SerializeToString())
     except Refused as refused:
-        if refused.reason == Reason.REASON_REQUEST_INVALID or is_temporary(refused.reason):
+        if refused.reason == Reason.REASON_REQUEST_INVALID:
             raise
-        answer = Answer(Outcome.OUTCOME_REFUSED, reason=refused.reason, parameters=refused.parameters)
+        last = lasting(refused)
+        answer = Answer(Outcome.OUTCOME_REFUSED, reason=last.reason, parameters=last.parameters)
     note(tx, number, replace(asked, refused=answer.reason))
     return answer
 

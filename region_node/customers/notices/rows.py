@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from gateway.api.region.v1 import notice_service_pb2 as api
 from gateway.api.types.v1.types_pb2 import LocalizedText
 from gateway.store import vault
-from gateway.store.port import Transaction
+from gateway.store.port import Transaction, Value
 from gateway.time.clock import from_microseconds, to_microseconds, to_timestamp
 from gateway.wording.masking import masked_number, prints_masked
 from region_node.node.subjects import indexed_number_subject, number_index
@@ -84,14 +84,36 @@ def tell(tx: Transaction, notice: Notice, now: datetime) -> bool:
         notice_id=notice.notice_id,
         kind=notice.kind,
         number=index,
-        sealed=seal_notice(tx, notice.notice_id, index, notice.number, notice.text),
+        sealed=_seal_notice(tx, notice.notice_id, index, notice.number, notice.text),
         now=to_microseconds(now),
     )
     tx.publish(NoticeAdded(), about=ABOUT)
     return True
 
 
-def seal_notice(tx: Transaction, notice_id: str, index: str, number: str, text: LocalizedText) -> bytes:
+@dataclass(frozen=True)
+class _Clear:
+    notice_id: str
+    number: str = field(repr=False)
+    zh_cn: str = field(repr=False)
+    en: str = field(repr=False)
+
+
+def seal_clear_notices(tx: Transaction, limit: int) -> int:
+    """Seals at most so many notices that a version without sealing has written; returns how many."""
+    sql = "SELECT notice_id, number, zh_cn, en FROM notices WHERE sealed IS NULL ORDER BY notice_id LIMIT :limit"
+    updates: list[dict[str, Value]] = []
+    for row in tx.all(_Clear, sql, limit=limit):
+        index, text = number_index(tx, row.number), LocalizedText(zh_cn=row.zh_cn, en=row.en)
+        sealed = _seal_notice(tx, row.notice_id, index, row.number, text)
+        updates.append({"id": row.notice_id, "number": index, "sealed": sealed})
+    tx.execute_many(
+        "UPDATE notices SET sealed = :sealed, number = :number, zh_cn = '', en = '' WHERE notice_id = :id", updates
+    )
+    return len(updates)
+
+
+def _seal_notice(tx: Transaction, notice_id: str, index: str, number: str, text: LocalizedText) -> bytes:
     """A notice for its row, to the number with an index."""
     content = api.Notice(number=number, text=text).SerializeToString()
     return vault.seal(tx, indexed_number_subject(index), _place(notice_id), content)

@@ -11,13 +11,12 @@ from gateway.process import failpoints
 from gateway.store.port import CommittedElsewhere, Store, Transaction
 from gateway.time.clock import Clock
 from region_node.network.faults import handling, repair
-from region_node.network.faults.followed import FAULT
-from region_node.network.faults.rows import FAULT_SUBJECTS, FaultChanged
+from region_node.network.faults.rows import FAULT, FAULT_SUBJECTS, FaultChanged
 from region_node.node.context import RegionContext
 from region_node.requests.caller import Caller, note
 from region_node.requests.changes import Changes
 from region_node.requests.rows import RequestKey, insert_request
-from region_node.tickets.requested import answered_request, known_request
+from region_node.tickets.followed import answered_request, known_request
 
 
 class FaultApplication:

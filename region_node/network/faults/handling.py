@@ -18,10 +18,10 @@ from gateway.store.port import Transaction
 from gateway.time.clock import to_timestamp
 from region_node.customers.known_statuses import require_takes_complaints, require_unrestricted, statuses_of
 from region_node.network.faults import notices, outages, owner, places, rules
-from region_node.network.faults.followed import FAULT
 from region_node.network.faults.following import followed
 from region_node.network.faults.of_alarms import completed, raised_by_alarm
 from region_node.network.faults.rows import (
+    FAULT,
     FaultRow,
     find_fault,
     insert_fault,
@@ -30,9 +30,9 @@ from region_node.network.faults.rows import (
 )
 from region_node.network.faults.sending import send_to_owner
 from region_node.node.context import RegionContext
-from region_node.requests.caller import Caller, Submitter, note, settle_asked
+from region_node.requests.caller import Caller, Submitter, note
 from region_node.requests.rows import insert_request
-from region_node.tickets.requested import known_request
+from region_node.tickets.followed import known_request
 
 _log = logging.getLogger(__name__)
 
@@ -129,20 +129,6 @@ def _home(context: RegionContext, known: Fault, snapshot: Fault) -> str:
         return known.home_region
     is_own = told != context.region or context.federation.number_plan.home_of(number) == context.region
     return told if is_own else known.home_region
-
-
-def settle_command(
-    tx: Transaction,
-    context: RegionContext,
-    envelope_id: str,
-    snapshot: Fault | None,
-    refused: Refused | None,
-    now: datetime,
-) -> None:
-    """The region in which a fault is answered a command: its word on the request and, if it knows it, on the fault."""
-    if snapshot is not None:
-        adopt(tx, context, snapshot, "", now)
-    settle_asked(tx, envelope_id, refused)
 
 
 def keep(tx: Transaction, context: RegionContext, fault_id: str, refused: Refused, now: datetime) -> None:

@@ -19,9 +19,8 @@ from gateway.time.clock import to_timestamp
 from region_node.network.agreements.of_faults import note_outages_of
 from region_node.network.faults import notices, outages, parts, rules, waiver
 from region_node.network.faults.evidence import tell_fault
-from region_node.network.faults.followed import facts
 from region_node.network.faults.following import followed
-from region_node.network.faults.rows import FaultRow, find_fault, require_fault, update_fault
+from region_node.network.faults.rows import FaultRow, facts, find_fault, require_fault, update_fault
 from region_node.network.faults.sending import send_update
 from region_node.node.context import RegionContext
 from region_node.tickets.sending import followers
@@ -49,7 +48,7 @@ def taken_up(
     """Sets going what follows once it is stored: the limit is watched, and who follows it is told, but `informed`."""
     watch(tx, context, row.fault)
     changed(tx, context, Fault(), row.fault, now)
-    for region in followers(facts(row.fault), row.fault.home_region):
+    for region in followers(facts(row.fault)):
         if region not in informed:
             send_update(tx, context, row, region, now)
 
@@ -236,7 +235,7 @@ def keep_and_tell(
     followed(tx, context, before, fault, now)
     changed(tx, context, before, fault, now)
     update_fault(tx, fault, now)
-    for region in followers(facts(fault), fault.home_region):
+    for region in followers(facts(fault)):
         if region not in informed:
             send_update(tx, context, row, region, now)
 

@@ -1,4 +1,7 @@
-"""Faults and their events, as stored."""
+"""Faults and their events, as stored.
+
+The region that reports a fault is its origin, the region in which it is owns it.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,6 +19,7 @@ from region_node.network.faults import outages, rules
 from region_node.node.subjects import number_index
 from region_node.records.listing import Page
 from region_node.records.stored import Events, Records
+from region_node.tickets.followed import Facts, Followed
 
 FAULT_SUBJECTS = "fault/"
 KIND = "fault"
@@ -59,23 +63,6 @@ EVENTS = Events("fault_events", "fault_id")
 """What happened to faults."""
 
 
-@dataclass(frozen=True)
-class FaultOfNumber:
-    """A fault of a number."""
-
-    fault_id: str
-    state: FaultState.ValueType
-    origin_region: str
-    owner_region: str
-    home_region: str
-    traceparent: str
-
-    @property
-    def is_ended(self) -> bool:
-        """Whether nobody works on it any more."""
-        return self.state in rules.ENDED
-
-
 @prints_masked(number=masked_number)
 @dataclass(frozen=True)
 class FaultFilter:
@@ -108,18 +95,6 @@ def find_fault(tx: Transaction, fault_id: str) -> FaultRow | None:
 def require_fault(tx: Transaction, fault_id: str) -> FaultRow:
     """The fault as this region has it. Raises Refused with FAULT_NOT_FOUND."""
     return FAULT_RECORDS.require(tx, fault_id)
-
-
-def faults_about(tx: Transaction, number: str) -> list[FaultOfNumber]:
-    """The faults of a number that this region has."""
-    if not number:
-        return []
-    return tx.all(
-        FaultOfNumber,
-        "SELECT fault_id, state, origin_region, owner_region, home_region, traceparent FROM faults"
-        " WHERE number_index = :number AND number_index <> '' ORDER BY fault_id",
-        number=number_index(tx, number),
-    )
 
 
 def is_reported_again(tx: Transaction, fault: Fault) -> bool:
@@ -206,3 +181,29 @@ def _changing(fault: Fault) -> Mapping[str, Value]:
         "due": None if due is None else to_microseconds(due),
         "problem": fault.problem,
     }
+
+
+def facts(fault: Fault) -> Facts:
+    """Who has a part in a fault."""
+    return Facts(
+        name=fault.id,
+        origin=fault.origin_region,
+        owner=fault.owner_region,
+        operator=fault.operator,
+        version=fault.version,
+        state=fault.state,
+        created=fault.create_time,
+        number=fault.report.number,
+        home=fault.home_region,
+    )
+
+
+FAULT = Followed(
+    records=FAULT_RECORDS,
+    facts=facts,
+    prefix="F",
+    first=rules.ACKNOWLEDGED,
+    final=rules.FINAL,
+    require_plausible=outages.require_plausible,
+    fixed=("id", "report", "create_time", "origin_region", "operator", "owner_region", "home_region"),
+)

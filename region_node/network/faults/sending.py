@@ -7,8 +7,7 @@ from gateway.api.region.v1.sharing_service_pb2 import DisclosureKind
 from gateway.api.relay.v1.relay_pb2 import EnvelopeKind
 from gateway.store.port import Transaction
 from region_node.customers.disclosures.recording import Sent, note_sent
-from region_node.network.faults.followed import facts
-from region_node.network.faults.rows import FaultRow
+from region_node.network.faults.rows import FaultRow, facts
 from region_node.network.faults.waiver import without_amounts
 from region_node.node.context import RegionContext
 from region_node.tickets.sending import send_about

@@ -14,7 +14,7 @@ from gateway.api.region.v1 import planned_outage_service_pb2 as api
 from gateway.api.region.v1.planned_outage_service_pb2 import PlannedOutage
 from gateway.api.region.v1.planned_outage_service_pb2_grpc import PlannedOutageServiceServicer
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.errors import Refused, Unreachable, is_temporary
+from gateway.errors import Refused, Unreachable, lasting
 from gateway.process import failpoints
 from gateway.process.tracing import current_traceparent
 from gateway.rpc.calls import current_call
@@ -137,12 +137,10 @@ class PlannedOutageService(PlannedOutageServiceServicer):
             failpoints.reach("planned-announced.before-commit")
             return await self._store.write(lambda tx: self._announced(tx, planned.id, key))
         except Refused as refused:
-            if is_temporary(refused.reason):
-                raise
-            if refused.reason == Reason.REASON_PLANNED_OUTAGE_NOTICE_SHORT:  # by now, since no coordinator answered
+            why = lasting(refused)
+            if why.reason == Reason.REASON_PLANNED_OUTAGE_NOTICE_SHORT:  # by now, since no coordinator answered
                 planned.state, planned.version = CANCELLED, planned.version + 1
                 await self._held(planned)
-            why = refused
             await self._store.write(lambda tx: _forget(tx, planned.id, key, why))
             raise
 

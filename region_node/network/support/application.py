@@ -8,11 +8,11 @@ from gateway.process import failpoints
 from gateway.store.port import Store
 from gateway.time.clock import Clock
 from region_node.network.support import handling
-from region_node.network.support.followed import SUPPORT
+from region_node.network.support.rows import SUPPORT
 from region_node.node.context import RegionContext
 from region_node.requests.caller import Caller
 from region_node.requests.changes import Changes
-from region_node.tickets.requested import answered_request
+from region_node.tickets.followed import answered_request
 
 
 class SupportApplication:

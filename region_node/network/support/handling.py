@@ -16,8 +16,8 @@ from gateway.store.port import Transaction
 from gateway.time.clock import to_timestamp
 from region_node.customers.known_statuses import require_takes_complaints, require_unrestricted, statuses_of
 from region_node.network.support import notices, owner, rules
-from region_node.network.support.followed import SUPPORT
 from region_node.network.support.rows import (
+    SUPPORT,
     SupportRow,
     find_support_request,
     insert_support_request,
@@ -26,9 +26,9 @@ from region_node.network.support.rows import (
 )
 from region_node.network.support.sending import send_command, send_updates
 from region_node.node.context import RegionContext
-from region_node.requests.caller import Caller, note, settle_asked
+from region_node.requests.caller import Caller, note
 from region_node.requests.rows import insert_request
-from region_node.tickets.requested import known_request
+from region_node.tickets.followed import known_request
 
 _log = logging.getLogger(__name__)
 
@@ -137,20 +137,6 @@ def adopt(
     if request.origin_region == context.region:
         notices.tell_changed(tx, row.request, request, now)
     update_support_request(tx, request, now)
-
-
-def settle_command(
-    tx: Transaction,
-    context: RegionContext,
-    envelope_id: str,
-    snapshot: SupportRequest | None,
-    refused: Refused | None,
-    now: datetime,
-) -> None:
-    """The region at fault answers a command: its word on it and, if it has it, on the support request."""
-    if snapshot is not None:
-        adopt(tx, context, snapshot, now)
-    settle_asked(tx, envelope_id, refused)
 
 
 def keep(tx: Transaction, context: RegionContext, support_id: str, refused: Refused, now: datetime) -> None:

@@ -12,12 +12,11 @@ from gateway.relay.border import Command, Kinds, Query
 from gateway.relay.envelopes import Answer
 from gateway.store.port import Transaction
 from region_node.network.support import handling, owner, registry, rules
-from region_node.network.support.followed import SUPPORT, facts
 from region_node.network.support.measured import measured_here
-from region_node.network.support.rows import SupportRow, insert_support_request
+from region_node.network.support.rows import SUPPORT, SupportRow, facts, insert_support_request
 from region_node.network.support.sending import send_updates
 from region_node.node.context import RegionContext
-from region_node.node.payloads import parse, received, refusal_of
+from region_node.node.payloads import parse, received
 from region_node.tickets import border
 
 
@@ -74,14 +73,17 @@ class SupportEnvelopes:
         self, tx: Transaction, content: EnvelopeContent, receipt: ReceiptContent, now: datetime
     ) -> None:
         failpoints.reach("support-answered.before-commit")
-        refused = None if receipt.outcome == Outcome.OUTCOME_ACCEPTED else refusal_of(receipt)
-        snapshot = border.answered(SUPPORT, tx, content, receipt, now)
-        if not parse(SupportCommand, content.payload).HasField("open"):
-            handling.settle_command(tx, self._context, content.id, snapshot, refused, now)
-        elif refused is not None:
-            handling.keep(tx, self._context, content.subject, refused, now)
-        elif snapshot is not None:
+
+        def adopt(snapshot: SupportRequest) -> None:
             handling.adopt(tx, self._context, snapshot, now)
+
+        def keep(refused: Refused) -> None:
+            handling.keep(tx, self._context, content.subject, refused, now)
+
+        if parse(SupportCommand, content.payload).HasField("open"):
+            border.settle_filing(SUPPORT, tx, content, receipt, now, adopt, keep)
+        else:
+            border.settle_command(SUPPORT, tx, content, receipt, now, adopt)
 
     def _updated(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
         """The region at fault has a new version of a support request: opened here, or of a number of this region."""
@@ -99,7 +101,7 @@ class SupportEnvelopes:
             rules.require_inquiry(inquiry)
             return rules.at_fault(context.federation.network, inquiry).region
 
-        border.require_own_customer(context, facts(snapshot), inquiry.number, snapshot.home_region, responsible)
+        border.require_own_customer(context, facts(snapshot), responsible)
 
     def _searched(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
         """Staff of another region look for experts or spares, or for what was measured of links."""

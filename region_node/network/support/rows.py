@@ -1,4 +1,7 @@
-"""Support requests, as stored."""
+"""Support requests, as stored.
+
+The region that opens one is its origin, the region at fault owns it.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,6 +19,7 @@ from region_node.network.support import rules
 from region_node.node.subjects import number_index
 from region_node.records.listing import Page
 from region_node.records.stored import Records
+from region_node.tickets.followed import Facts, Followed
 
 SUPPORT_SUBJECTS = "support/"
 KIND = "support"
@@ -43,21 +47,6 @@ SUPPORT_RECORDS = Records(
     subject=support_subject,
     not_found=lambda support_id: Refused(Reason.REASON_SUPPORT_REQUEST_NOT_FOUND, request=support_id),
 )
-
-
-@dataclass(frozen=True)
-class SupportOfNumber:
-    """A support request of a number."""
-
-    support_id: str
-    state: SupportState.ValueType
-    origin_region: str
-    owner_region: str
-
-    @property
-    def is_ended(self) -> bool:
-        """Whether nobody works on it any more."""
-        return self.state == rules.CLOSED
 
 
 @prints_masked(number=masked_number)
@@ -88,16 +77,6 @@ def find_support_request(tx: Transaction, support_id: str) -> SupportRow | None:
 def require_support_request(tx: Transaction, support_id: str) -> SupportRow:
     """The support request as this region has it. Raises Refused with SUPPORT_REQUEST_NOT_FOUND."""
     return SUPPORT_RECORDS.require(tx, support_id)
-
-
-def support_requests_about(tx: Transaction, number: str) -> list[SupportOfNumber]:
-    """The support requests of a number that this region has."""
-    return tx.all(
-        SupportOfNumber,
-        "SELECT support_id, state, origin_region, owner_region FROM support_requests"
-        " WHERE number_index = :number AND number_index <> '' ORDER BY support_id",
-        number=number_index(tx, number),
-    )
 
 
 def insert_support_request(tx: Transaction, row: SupportRow, support_number: int, now: datetime) -> None:
@@ -149,3 +128,37 @@ def _changing(request: SupportRequest, now: datetime) -> Mapping[str, Value]:
         "version": request.version,
         "changed": to_microseconds(now),
     }
+
+
+def facts(request: SupportRequest) -> Facts:
+    """Who has a part in a support request."""
+    return Facts(
+        name=request.id,
+        origin=request.origin_region,
+        owner=request.owner_region,
+        operator=request.operator,
+        version=request.version,
+        state=request.state,
+        created=request.create_time,
+        number=request.inquiry.number,
+        home=request.home_region,
+    )
+
+
+SUPPORT = Followed(
+    records=SUPPORT_RECORDS,
+    facts=facts,
+    prefix="S",
+    first=rules.ACKNOWLEDGED,
+    final=frozenset({rules.CLOSED}),
+    fixed=(
+        "id",
+        "inquiry",
+        "finding",
+        "create_time",
+        "origin_region",
+        "operator",
+        "owner_region",
+        "home_region",
+    ),
+)

@@ -8,8 +8,7 @@ from gateway.api.region.v1.support_envelopes_pb2 import SupportCommand, SupportU
 from gateway.api.relay.v1.relay_pb2 import EnvelopeKind
 from gateway.store.port import Transaction
 from region_node.customers.disclosures.recording import Sent, note_sent
-from region_node.network.support.followed import facts
-from region_node.network.support.rows import SupportRow
+from region_node.network.support.rows import SupportRow, facts
 from region_node.node.context import RegionContext
 from region_node.tickets.sending import followers, send_about
 
@@ -39,7 +38,7 @@ def send_updates(
 ) -> None:
     """Tells the regions that follow a support request how it stands, but those `informed`."""
     request = row.request
-    for region in followers(facts(request), request.home_region):
+    for region in followers(facts(request)):
         if region not in informed:
             send_about(
                 tx,

@@ -164,7 +164,7 @@ def _keep(tx: Transaction, file: ImportFile, progress: Progress, asked: AuditedC
 def _keep_rejections(tx: Transaction, sha256: bytes, rejections: Sequence[Rejection]) -> None:
     parameters = [json.dumps(each.parameters, ensure_ascii=False) for each in rejections]
     sealings = [
-        rejection_sealing(tx, sha256, each.number, told, each.about)
+        _rejection_sealing(tx, sha256, each.number, told, each.about)
         for each, told in zip(rejections, parameters, strict=True)
     ]
     sealed = vault.seal_many(tx, sealings)
@@ -184,7 +184,35 @@ def _keep_rejections(tx: Transaction, sha256: bytes, rejections: Sequence[Reject
     )
 
 
-def rejection_sealing(tx: Transaction, sha256: bytes, line: int, parameters: str, about: str = "") -> vault.Sealing:
+@dataclass(frozen=True)
+class _Clear:
+    sha256: bytes
+    number: int
+    parameters: str = field(repr=False)
+
+
+def seal_clear_rejections(tx: Transaction, limit: int) -> int:
+    """Seals at most so many rejected lines that a version without sealing has written; returns how many."""
+    rows = tx.all(
+        _Clear,
+        "SELECT sha256, number, parameters FROM import_rejections WHERE sealed IS NULL"
+        " ORDER BY sha256, number LIMIT :limit",
+        limit=limit,
+    )
+    sealings = [_rejection_sealing(tx, row.sha256, row.number, row.parameters) for row in rows]
+    sealed = vault.seal_many(tx, sealings)
+    tx.execute_many(
+        "UPDATE import_rejections SET parameters = '', subject = :subject, sealed = :sealed"
+        " WHERE sha256 = :sha256 AND number = :number",
+        [
+            {"sha256": row.sha256, "number": row.number, "subject": sealing.subject, "sealed": content}
+            for row, sealing, content in zip(rows, sealings, sealed, strict=True)
+        ],
+    )
+    return len(rows)
+
+
+def _rejection_sealing(tx: Transaction, sha256: bytes, line: int, parameters: str, about: str = "") -> vault.Sealing:
     """What is sealed of a line that was not taken: under the number that it is about, else the one that its parameters
     tell, else under the file."""
     number = about or json.loads(parameters).get("number", "")

@@ -7,8 +7,8 @@ from datetime import timedelta
 from gateway.api.region.v1.fault_pb2 import Fault, FaultCause
 from gateway.errors import reason_name
 from gateway.time.clock import from_microseconds, from_timestamp
-from region_node.network.faults.followed import facts
 from region_node.network.faults.outages import Span, rent_of, without
+from region_node.network.faults.rows import facts
 from region_node.tickets.sending import followers
 from tests.simulation import fault_status
 from tests.simulation.evidence import Evidence
@@ -62,11 +62,7 @@ def _kept(evidence: Evidence, errand: FaultErrand) -> None:
 
 def _agree(evidence: Evidence, owner: Fault, stored: dict[str, Fault]) -> None:
     """Whoever follows has the last word of the region in which it is."""
-    follow = (
-        {owner.origin_region}
-        if owner.report.number in evidence.moved
-        else set(followers(facts(owner), owner.home_region))
-    )
+    follow = {owner.origin_region} if owner.report.number in evidence.moved else set(followers(facts(owner)))
     for region in follow:
         if region not in stored:
             evidence.broken(AGREE, owner.id, f"{region} follows it and does not know it")

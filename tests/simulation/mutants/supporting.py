@@ -1,6 +1,7 @@
 """Defects in what is done for the network: faults, problems, outages and agreements."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 import pytest
@@ -16,6 +17,7 @@ from gateway.relay.envelopes import OutgoingEnvelope
 from gateway.relay.outbox import send
 from gateway.store.port import Transaction
 from gateway.store.timers import cancel_timer
+from region_node.app.registered import PROBLEMS
 from region_node.customers.accounts.rules import Posting
 from region_node.customers.notices.rows import Notice
 from region_node.customers.rows import Line
@@ -23,7 +25,6 @@ from region_node.network.agreements import outages as service_outages
 from region_node.network.agreements import rules, statements
 from region_node.network.faults import following, handling, notices, outages, owner
 from region_node.network.faults.outages import Span
-from region_node.network.problems import following as problem_following
 from region_node.network.problems import rows as problem_rows
 from region_node.node.context import RegionContext
 from region_node.tickets.followed import Facts
@@ -54,7 +55,7 @@ def limit_forgotten_after_the_first_step(patch: pytest.MonkeyPatch) -> None:
 def home_region_not_told(patch: pytest.MonkeyPatch) -> None:
     """Only the region in which a fault was reported hears how it goes on."""
 
-    def only_reporter(facts: Facts, home: str) -> Sequence[str]:
+    def only_reporter(facts: Facts) -> Sequence[str]:
         return [each for each in (facts.origin,) if each != facts.owner]
 
     patch.setattr(owner, "followers", only_reporter)
@@ -77,7 +78,7 @@ def home_region_by_two_plans(patch: pytest.MonkeyPatch) -> None:
 
 def children_do_not_follow(patch: pytest.MonkeyPatch) -> None:
     """A region takes over how a problem stands, and says nothing to its faults."""
-    patch.setattr(problem_following, "follow_problem", lambda *asked: None)
+    patch.setattr("tests.simulation.region.PROBLEMS", replace(PROBLEMS, evidence={}))
 
 
 def event_forgotten_that_changed_on_its_way(patch: pytest.MonkeyPatch) -> None:

@@ -10,8 +10,7 @@ from gateway.errors import Refused
 from gateway.values.money import in_major_units
 from region_node.business.billing.charging import correction_id
 from region_node.business.billing.rules import Month
-from region_node.business.orders.business import BusinessRule, Effects, Situation
-from region_node.business.orders.credits import after_credit
+from region_node.business.orders.business import BusinessRule, Effects, Situation, after_credit
 from region_node.customers.accounts.rules import REFUNDS_DUE, EntryKind, earned, transfer
 from region_node.customers.subscriptions import Subscription
 

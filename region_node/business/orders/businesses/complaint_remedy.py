@@ -5,8 +5,7 @@ from gateway.api.region.v1.order_pb2 import Order
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.values.money import in_major_units
-from region_node.business.orders.business import BusinessRule, Effects, Situation
-from region_node.business.orders.credits import after_credit
+from region_node.business.orders.business import BusinessRule, Effects, Situation, after_credit
 from region_node.customers.accounts.rules import (
     COMPENSATION,
     REFUNDS_DUE,

@@ -1,8 +1,7 @@
 """PAY 异地交费: money is taken where the customer stands and credited where the customer belongs."""
 
 from gateway.api.region.v1.order_pb2 import Order
-from region_node.business.orders.business import BusinessRule, Effects, Situation
-from region_node.business.orders.credits import after_credit
+from region_node.business.orders.business import BusinessRule, Effects, Situation, after_credit
 from region_node.customers.accounts.rules import CASH, IN_TRANSIT, EntryKind, Posting, payable, receivable, transfer
 
 

@@ -6,9 +6,7 @@ from gateway.api.federation.v1.configuration_pb2 import OfferingKind
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.values.money import in_major_units
-from region_node.business.orders.business import BusinessRule, Effects, Situation
-from region_node.business.orders.offerings import chosen_offering
-from region_node.business.orders.periods import require_period
+from region_node.business.orders.business import BusinessRule, Effects, Situation, chosen_offering, require_period
 from region_node.customers.subscriptions import Subscription
 
 ROAMING = OfferingKind.OFFERING_KIND_ROAMING

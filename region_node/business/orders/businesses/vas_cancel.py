@@ -5,8 +5,7 @@ from dataclasses import replace
 from gateway.api.federation.v1.configuration_pb2 import OfferingKind
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
-from region_node.business.orders.business import BusinessRule, Effects, Situation
-from region_node.business.orders.offerings import chosen_offering
+from region_node.business.orders.business import BusinessRule, Effects, Situation, chosen_offering
 from region_node.customers.subscriptions import Subscription
 
 
