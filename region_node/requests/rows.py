@@ -75,10 +75,10 @@ class RequestKey:
 
     def is_of(self, tx: Transaction, known: RequestRow) -> bool:
         """Whether a request that is remembered had the same content."""
-        return known.digest == _keyed_digest(tx, self.digest)
+        return known.digest == keyed_digest(tx, self.digest)
 
 
-def _keyed_digest(tx: Transaction, digest: bytes) -> bytes:
+def keyed_digest(tx: Transaction, digest: bytes) -> bytes:
     """What is remembered of a digest: by the digest itself, whoever has the database could try out numbers."""
     return bytes.fromhex(vault.index_of(tx, "request", digest.hex()))
 
@@ -90,7 +90,7 @@ def insert_request(tx: Transaction, key: RequestKey, subject: str, *, settled: b
         " VALUES (:caller, :request_id, :digest, :order_id, :settled, 0, '', :time, 1)",
         caller=key.caller,
         request_id=key.request_id,
-        digest=_keyed_digest(tx, key.digest),
+        digest=keyed_digest(tx, key.digest),
         order_id=subject,
         settled=int(settled),
         time=to_microseconds(now),
@@ -141,7 +141,7 @@ def seal_clear_requests(tx: Transaction, limit: int) -> int:
             {
                 "caller": row.caller,
                 "request_id": row.request_id,
-                "digest": _keyed_digest(tx, row.digest),
+                "digest": keyed_digest(tx, row.digest),
                 "sealed": _seal_parameters(tx, row.subject, row.parameters) if row.parameters else None,
             }
             for row in rows
