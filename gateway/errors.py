@@ -18,17 +18,17 @@ DOMAIN = "crossregion"
 _PREFIX = "REASON_"
 _CHINESE = "_zh_cn"
 _DETAILS = "grpc-status-details-bin"
-_NEAREST = "nearest"  # the parameter with the known names that are like one that is unknown, and what is between them
+_NEAREST = "nearest"  # the parameter that holds the known names similar to an unknown name, and their separator
 _BETWEEN = ", "
-# Bytes of one parameter as told: a status travels in headers, of which gRPC takes 16 KiB, and a text stands there in
-# several places.
+# Bytes of one parameter in a status. A status travels in headers, which gRPC limits to 16 KiB, and repeats a text
+# several times.
 _TOLD_BYTES = 1024
 
 
 class Refused(Exception):
-    """Something is not done, and the caller can be told why.
+    """An operation is refused, with a reason that the caller may learn.
 
-    Takes the reason and the parameters of its text, all strings and of any name: peers send them.
+    Takes the reason and the parameters of its text. All parameters are strings with any names, since peers send them.
     """
 
     def __init__(self, reason: Reason.ValueType, /, **parameters: str) -> None:
@@ -41,9 +41,9 @@ class Refused(Exception):
 
 
 class Unreachable(Exception):
-    """A call had no answer: its outcome is unknown, and the caller may repeat the same request.
+    """A call had no response: its outcome is unknown, and the caller may repeat the same request.
 
-    `status` is the name of the gRPC status code that stands for it.
+    `status` is the name of the gRPC status code for it.
     """
 
     def __init__(self, problem: str, status: str = "UNAVAILABLE") -> None:
@@ -61,7 +61,7 @@ def unknown(reason: Reason.ValueType, known: Iterable[str], **named: str) -> Ref
 
 
 class _Blank(dict[str, str]):
-    """Parameters of a text; a missing one shows as its name, so that telling a refusal can never fail."""
+    """The parameters of a text; a missing parameter prints as its name, so that formatting never fails."""
 
     def __missing__(self, key: str) -> str:
         return "{" + key + "}"
@@ -101,7 +101,7 @@ def text(reason: Reason.ValueType, parameters: Mapping[str, str]) -> LocalizedTe
 
 
 def is_temporary(reason: Reason.ValueType) -> bool:
-    """Whether the same request may succeed later as it is."""
+    """Whether the same request may succeed later without changes."""
     return reason == Reason.REASON_CALLS_TOO_MANY or status_code(reason) in (
         grpc.StatusCode.UNAVAILABLE,
         grpc.StatusCode.DEADLINE_EXCEEDED,
@@ -127,7 +127,7 @@ def to_status(refused: Refused) -> status_pb2.Status:
 
 
 def _short(value: str) -> str:
-    """What a caller wrote may be of any length; its beginning is enough to recognise it."""
+    """The beginning of a caller's value of any length, enough to recognise the value."""
     return value.encode()[:_TOLD_BYTES].decode(errors="ignore")
 
 

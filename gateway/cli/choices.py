@@ -1,4 +1,4 @@
-"""The words by which options take the values of an enum of the contract."""
+"""The option words for the values of an enum of the contract."""
 
 from collections.abc import Iterable
 from typing import TypeVar

@@ -100,7 +100,7 @@ def config_commands(
 ) -> click.Group:
     """The group `config` of a program whose settings are the dataclass `kind`.
 
-    `load` is what the program serves by: it ends the command where the settings cannot be used.
+    `load` is the program's own loader: it ends the command where the settings cannot be used.
     """
     sources_of = sources_options(prefix)
 

@@ -1,4 +1,4 @@
-"""Tables of records: a column names its title and what stands in its cells."""
+"""Tables of records: a column defines its title and its cells."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -18,17 +18,17 @@ Happening = tuple[datetime, str, str]
 
 @dataclass(frozen=True)
 class TableColumn(Generic[R]):
-    """One column of a table of records `R`."""
+    """A column of a table of records `R`."""
 
     title: str
-    """English, as it is written at the call: `deploy/texts.py` takes it into the catalogues from there."""
+    """The English title, written at the call, from where `deploy/texts.py` takes it into the catalogues."""
     cell: Callable[[R], str | Text]
     only_wide: bool = False
     """Whether a narrow terminal is not shown it."""
 
 
 class Table(Generic[R]):
-    """The columns of a table, printed as often as there are rows for it."""
+    """The columns of a table, each printed as often as there are rows for it."""
 
     def __init__(self, *columns: TableColumn[R]) -> None:
         self._columns = columns
@@ -41,7 +41,7 @@ class Table(Generic[R]):
         print_table(titles, cells, title, only_wide=wide)
 
     def cells(self, row: R) -> list[str | Text]:
-        """What the cells of a row hold."""
+        """The cells of a row."""
         return [each.cell(row) for each in self._columns]
 
     def show_one(self, row: R) -> None:

@@ -1,4 +1,7 @@
-"""What a version can read of a configuration. Nodes tell it; coordinators apply nothing that members cannot read."""
+"""The enum values and oneof arms of a configuration that a version can read.
+
+Nodes report them; coordinators apply no configuration that a member cannot read.
+"""
 
 from collections.abc import Iterable
 
@@ -8,15 +11,15 @@ from gateway.values.choices import Choice, first_outside, known_of
 
 
 def own_capabilities() -> Capabilities:
-    """What this version can read."""
+    """The capabilities of this version."""
     known = known_of(Configuration.DESCRIPTOR)
     return Capabilities(capabilities=[Capability(name=name, numbers=sorted(known[name])) for name in sorted(known)])
 
 
 def first_unreadable(configuration: Configuration, versions: Iterable[Capabilities]) -> Choice | None:
-    """The first part of a configuration that one of some versions cannot read.
+    """The first part of a configuration that at least one version cannot read.
 
-    A version that tells no capabilities is older than they are, and is not asked.
+    Versions without capabilities are older than this field and are not checked.
     """
     for each in versions:
         known = {told.name: frozenset(told.numbers) for told in each.capabilities}

@@ -1,6 +1,6 @@
-"""What every part of a configuration is checked for: forms of names, texts in both languages, values of enums. Pure.
+"""Checks for every part of a configuration: forms of names, texts in both languages, values of enums. Pure.
 
-Each check yields what is wrong with the value at a path.
+Each check yields the problems of the value at a path.
 """
 
 import re

@@ -1,4 +1,4 @@
-"""Which limits hold for the resolution of a complaint: the category's before the severity's, and the law's. Pure."""
+"""The limits for the resolution of a complaint: the category's before the severity's, and the legal cap. Pure."""
 
 from collections.abc import Callable, Iterable
 
@@ -19,7 +19,7 @@ Promises = Callable[[TimeLimit, Iterable[RegionalLimit | RegionalPolicy]], list[
 
 
 def resolution_limit(category: ComplaintCategory, *, rural: bool) -> TimeLimit:
-    """The category's own limit, which it must have: in the countryside that for it, where there is one."""
+    """The category's own limit, which must exist: the rural limit for a rural address, if there is one."""
     return category.rural_limit if rural and category.HasField("rural_limit") else category.resolution_limit
 
 

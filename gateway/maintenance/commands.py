@@ -1,4 +1,4 @@
-"""The commands that bring the database of a program up to date and move it, for each program that has one."""
+"""The commands that upgrade and move the database of each program that has one."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -62,7 +62,7 @@ class DatabaseProgram:
     place_of: Callable[[Sources], DatabasePlace]
     """The database by the settings; ends the command where they cannot be used."""
     packages: Sequence[str]
-    """Whose schema files make the database, in order."""
+    """The packages whose schema files make the database, in order."""
     refuse: Callable[[str], NoReturn]
     """Ends the command with a text: it was not possible."""
 
@@ -73,7 +73,7 @@ class DatabaseProgram:
 
 @dataclass(frozen=True)
 class _File:
-    """A schema file, and what became of it."""
+    """A schema file, and its state."""
 
     package: str
     name: str

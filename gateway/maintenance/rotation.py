@@ -1,7 +1,7 @@
-"""The region's keys rotate while a node serves: it notices a changed file, and wraps everything anew by the new key.
+"""Rotation of the region's keys while a node serves: it notices a changed file, and wraps all keys anew.
 
-Each process looks at its file by itself and does the work as long as there is any: pages of one transaction each, so
-that whoever is killed leaves the rest to the others, or to itself when it is back.
+Each process watches its file and works as long as keys are left, one page per transaction. Other processes, or its own
+restart, continue the work of a killed process.
 """
 
 import asyncio
@@ -63,11 +63,11 @@ class Rotation:
         self._in_use = ""
 
     def observe(self, meter: Meter) -> None:
-        """What operations staff watch: how many keys are still to be wrapped anew."""
+        """Registers the metric of keys that are still to be wrapped anew."""
         observe(meter, "crossregion.keys.to_wrap", "{key}", lambda: [(self._left, {})])
 
     async def run(self) -> None:
-        """Looks at the file again and again, and does what a new key asks for. Never ends by itself."""
+        """Watches the file and does the work of a new key. Never returns."""
         while True:
             self._file.look()
             # The key in use may have been taken over in between, by an operation that needed it.
@@ -111,7 +111,7 @@ def _wrap_page(tx: Transaction) -> int:
 
 
 def _stamp_of(path: Path) -> _Stamp | None:
-    """What changes with the content of a file; None where it cannot be looked at."""
+    """A stamp that changes with the content of a file; None where the file cannot be read."""
     try:
         found = path.stat()
     except OSError:

@@ -12,7 +12,7 @@ from gateway.process.tracing import Tracing, make_provider
 
 @dataclass(frozen=True)
 class Telemetry:
-    """What the parts of a process report with."""
+    """The telemetry providers for the parts of a process."""
 
     tracing: Tracing
     calls: CallMetrics
@@ -28,6 +28,6 @@ class Telemetry:
         return cls(Tracing.of(spans, service), CallMetrics(meter), meter, spans, meters)
 
     def shutdown(self) -> None:
-        """Exports what is left."""
+        """Exports the remaining data."""
         self._spans.shutdown()
         self._meters.shutdown()

@@ -1,7 +1,7 @@
 """OpenTelemetry: one trace from the operator's call to the home region's commit and back.
 
-Exporters are configured by the standard OTEL_ variables. Without one nothing is recorded and no span is made, but
-trace ids still travel, so that the trace is whole wherever somebody records it.
+The standard OTEL_ variables configure exporters. Without an exporter nothing is recorded and no span is made, but trace
+ids still travel. The trace is thus complete in every process that records it.
 """
 
 import os

@@ -1,7 +1,7 @@
-"""Envelopes and receipts as they lie in the database: sealed under the key of what they are about.
+"""Envelopes and receipts in the database: sealed under the key of their subject.
 
-Only the bytes that were signed are sealed; they are sent, verified and compared opened. Once the key of their subject
-is destroyed, nobody can say any more what was sent, and that something was sent stays known.
+Only the signed bytes are sealed; they are sent, verified and compared in the clear. After the destruction of the
+subject's key the content is unreadable, and the record that something was sent remains.
 """
 
 from dataclasses import dataclass, field
@@ -19,7 +19,7 @@ def envelope_subject(subject: str) -> str:
 
 
 def inbox_key(origin: str, envelope_id: str) -> str:
-    """What names a row of the inbox."""
+    """The key of an inbox row."""
     return f"{origin}/{envelope_id}"
 
 

@@ -28,7 +28,7 @@ class QueuedEnvelope:
 
     @property
     def subject(self) -> str:
-        """What it is about: queued envelopes of one subject leave in the order in which they came."""
+        """The envelope's subject: queued envelopes of one subject leave in the order in which they came."""
         return self.sealed.content.subject
 
 
@@ -45,7 +45,7 @@ class FairQueue:
         self._bulk: _Lines = OrderedDict()
         self._waiting: dict[str, QueuedEnvelope] = {}
         self._out: dict[str, str] = {}  # the envelope that is out, by subject
-        self._withdrawn: set[str] = set()  # until it is decided what becomes of them
+        self._withdrawn: set[str] = set()  # until the caller decides about them
         self._blocked: dict[str, deque[QueuedEnvelope]] = {}
 
     def __len__(self) -> int:
@@ -81,7 +81,7 @@ class FairQueue:
         return taken
 
     def release(self, subject: str) -> None:
-        """Lets the next queued envelope of a subject go: the one before it is done."""
+        """Lets the next queued envelope of a subject leave, once the previous one is done."""
         self._out.pop(subject, None)
         blocked = self._blocked.pop(subject, None)
         if blocked:
@@ -114,7 +114,7 @@ class FairQueue:
         return lines.setdefault(queued.sealed.content.operator, deque())
 
     def _take_turn(self, lines: _Lines) -> QueuedEnvelope | None:
-        """The next queued envelope of the operator whose turn it is; None where it has none that may leave."""
+        """The next queued envelope of the operator whose turn it is; None where none of the operator's may leave."""
         operator, line = lines.popitem(last=False)
         queued = next(self._free(line), None)
         if line:

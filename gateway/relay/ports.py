@@ -1,4 +1,4 @@
-"""What both ends of the relay in a region work with: who receives, and who settles receipts."""
+"""The ports of a region's relay: the receiver of batches, and the settler of receipts."""
 
 from dataclasses import dataclass
 

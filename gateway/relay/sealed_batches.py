@@ -1,7 +1,7 @@
-"""Batches as they cross the border: sealed when they leave, opened by their destination alone, and answered alike.
+"""Batches at the border: sealed when they leave, opened only by their destination, and answered alike.
 
-What is stored and signed is what is meant; it is sealed anew each time that it is sent. So a region may change its key
-while something is on its way, and what cannot be opened is sent again by the key that is known by then, unchanged.
+The store holds the signed content; each delivery seals it anew. So a region may change its key while a batch is in
+transit. A batch that the destination cannot open is sent again, unchanged, under the key known by then.
 """
 
 from collections.abc import Awaitable, Callable
@@ -67,7 +67,10 @@ class SealedBatchReceiver:
     """Answers a batch of the region that sealed it."""
 
     async def deliver(self, request: DeliverRequest) -> DeliverResponse:
-        """Acts on a batch. Raises Refused where it is not opened; then nothing was done, and it may be sent again."""
+        """Acts on a batch.
+
+        Raises Refused for a batch that does not open; no effect has happened, and it may be sent again.
+        """
         border, origin = self.border, request.origin
         if request.destination != border.region:
             raise Refused(Reason.REASON_NOT_HOME, region=border.region)

@@ -41,7 +41,7 @@ _log = logging.getLogger(__name__)
 
 
 class Receiver:
-    """Acts on batches. Used by the gRPC service and, as it is, by the simulation."""
+    """Acts on batches, for the gRPC service and the simulation."""
 
     def __init__(self, ports: RelayPorts) -> None:
         self._ports = ports

@@ -1,4 +1,4 @@
-"""Where work is done that lets go of the interpreter's lock, as a port: signatures, and hashes of passwords."""
+"""A port for work that releases the interpreter's lock: signatures, and hashes of passwords."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -23,7 +23,7 @@ class Workers(Protocol):
         ...
 
     def close(self) -> None:
-        """Lets go of what it works with."""
+        """Releases its threads."""
         ...
 
 

@@ -1,4 +1,4 @@
-"""Who may call what, and say how much: what stands on each RPC of the contract. Nobody may call one without roles."""
+"""The access rules of RPCs, read from their options in the contract. Without roles nobody may call an RPC."""
 
 from collections.abc import Callable, Iterable, Mapping
 
@@ -13,7 +13,7 @@ from gateway.errors import Refused
 from gateway.security.identity import Identity
 
 _OF_ONE_REGION = (Role.ROLE_OPERATOR, Role.ROLE_STAFF)
-# Services of gRPC itself cannot carry our option: whoever proves an identity of the federation may use them.
+# The services of gRPC itself cannot carry the option: every identity of the federation may use them.
 _OF_GRPC = (
     health_pb2.DESCRIPTOR.services_by_name["Health"].full_name,
     reflection_pb2.DESCRIPTOR.services_by_name["ServerReflection"].full_name,
@@ -22,7 +22,7 @@ LARGEST_REQUEST = 256 * 1024  # bytes, where an RPC says no other number
 
 
 class AccessRules:
-    """What stands on the methods, by path (`/package.Service/Method`), of one server."""
+    """The options of the methods of one server, by path (`/package.Service/Method`)."""
 
     def __init__(
         self,

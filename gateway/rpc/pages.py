@@ -14,7 +14,7 @@ _SEPARATOR = "\0"
 
 
 def page_size(requested: int) -> int:
-    """How many items a page holds: what was asked for, or the default for 0.
+    """The number of items on a page: the requested number, or the default for 0.
 
     Raises Refused with REQUEST_INVALID for more than the largest page, or for less than 0.
     """
@@ -54,9 +54,9 @@ def dated_key(instant: datetime, name: str) -> str:
 
 
 def dated_place(key: str) -> tuple[int, str] | None:
-    """What `dated_key` was given, the time in microseconds; None for the first page.
+    """The arguments of `dated_key`, the time in microseconds; None for the first page.
 
-    Raises Refused with TOKEN_INVALID for what never was such a key.
+    Raises Refused with TOKEN_INVALID for any other key.
     """
     if not key:
         return None
@@ -65,9 +65,9 @@ def dated_place(key: str) -> tuple[int, str] | None:
 
 
 def sequence_after(key: str, last: int) -> int:
-    """The sequence number after which a stream of events resumes, of which `last` is the highest that there is.
+    """The sequence number after which a stream of events resumes; `last` is the highest existing number.
 
-    Raises Refused with TOKEN_INVALID for what no stream has told.
+    Raises Refused with TOKEN_INVALID for a key that no stream has sent.
     """
     sequence = key_number(key)
     if sequence > last:

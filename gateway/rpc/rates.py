@@ -4,7 +4,7 @@ _SWEEP_AT = 1024  # callers remembered before those whose bucket is full again a
 
 
 class Rate:
-    """Allows each caller `burst` actions at once, and `per_second` more for each second that passes."""
+    """Allows each caller a burst of `burst` actions, and `per_second` more for each second that passes."""
 
     def __init__(self, burst: int, per_second: float) -> None:
         self._interval = 1.0 / per_second

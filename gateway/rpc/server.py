@@ -23,7 +23,7 @@ from gateway.security.tls import server_options
 
 # Calls and streams at a time, of all callers: further ones are refused with RESOURCE_EXHAUSTED before they are read.
 MOST_CALLS = 4096
-DRAIN_SECONDS = 10.0  # for calls that are being served when the process is told to stop
+DRAIN_SECONDS = 10.0  # grace of open calls when the process has to stop
 # CPython's default of 5 ms lets the event loop keep the store's writer waiting after each commit.
 SWITCH_INTERVAL = 0.0005
 # Messages make garbage that reference counting removes; CPython's default looks for cycles 30 times as often.
@@ -40,7 +40,7 @@ class PortInUse(Exception):
 
 @dataclass(frozen=True)
 class Service:
-    """One service of a server: its descriptor, and what adds it."""
+    """A service of a server: its descriptor, and the function that adds it."""
 
     descriptor: ServiceDescriptor
     add: Callable[[grpc.aio.Server], None]
@@ -52,7 +52,7 @@ class Service:
 
 
 class Server:
-    """One listening server."""
+    """A listening server."""
 
     def __init__(self, services: Sequence[Service], border: BorderInterceptor, *, reflects: bool) -> None:
         self._border = border
@@ -88,7 +88,7 @@ class Server:
         await self._server.stop(DRAIN_SECONDS)
 
     async def say(self, name: str, *, serves: bool) -> None:
-        """Tells by the health service how something else than a service stands."""
+        """Reports the health of a component other than a service through the health service."""
         told = health_pb2.HealthCheckResponse.SERVING if serves else health_pb2.HealthCheckResponse.NOT_SERVING
         await self._health.set(name, told)
 
@@ -98,7 +98,7 @@ class Server:
 
 
 async def wait_for_stop() -> None:
-    """Returns when the process, which has started, is told to stop by SIGTERM or SIGINT; at once if it was before."""
+    """Returns when the started process receives SIGTERM or SIGINT; at once if it has received one before."""
     # Modules, descriptors and the configuration live as long as the process: no need to look for cycles among them.
     gc.freeze()
     stop = told_to_stop.get() or asyncio.Event()
@@ -109,9 +109,9 @@ async def wait_for_stop() -> None:
 
 
 async def run_until_stopped(loops: Collection["asyncio.Task[None]"]) -> None:
-    """Returns when the process is told to stop. Raises what one of the loops dies of, which go on until then.
+    """Returns when the process has to stop. Raises the exception of a loop that ends; the loops run until then.
 
-    A process without one of its loops seems to live and does not do its work: it has to be started again.
+    A process with a dead loop would look healthy and not do its work, so it has to be restarted.
     """
     stopping = asyncio.get_running_loop().create_task(wait_for_stop())
     done, _ = await asyncio.wait({stopping, *loops}, return_when=asyncio.FIRST_COMPLETED)
@@ -122,7 +122,10 @@ async def run_until_stopped(loops: Collection["asyncio.Task[None]"]) -> None:
 
 
 async def _remembering(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    """Runs `main`, and remembers that the process was told to stop while it starts. Told so twice, it ends there."""
+    """Runs `main`, and remembers a stop signal that arrives during its start.
+
+    A second signal ends the process there.
+    """
     stop = asyncio.Event()
     told_to_stop.set(stop)
     loop = asyncio.get_running_loop()

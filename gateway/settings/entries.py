@@ -1,4 +1,4 @@
-"""What a settings page consists of, read off its dataclass."""
+"""The entries of a settings page, read from its dataclass."""
 
 import ast
 import functools
@@ -19,7 +19,7 @@ def example(value: object) -> Mapping[str, object]:
 
 @dataclass(frozen=True)
 class Entry:
-    """One key of a page: a setting, or a table of entries."""
+    """A key of a page: a setting, or a table of entries."""
 
     name: str
     """The name within its table."""
@@ -30,13 +30,13 @@ class Entry:
     required: bool
     """Whether there is no default."""
     default: object
-    """The value where no source gives one; None where it is required."""
+    """The value where no source gives one; None for a required setting."""
     example: object
     """A value for an example: as the field names it, else the default."""
     description: str
-    """What it is; may be empty."""
+    """The description of the setting; may be empty."""
     entries: tuple["Entry", ...]
-    """What is in a table; empty for a setting."""
+    """The entries of a table; empty for a setting."""
 
     @property
     def is_table(self) -> bool:

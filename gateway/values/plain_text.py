@@ -1,14 +1,14 @@
-"""Characters that act on whatever shows a text: refused where texts come in, made visible where they go out. Pure.
+"""Acting characters: refused in incoming texts, made visible in outgoing ones. Pure.
 
 Controls (Unicode category Cc) clear a terminal, write its clipboard (OSC 52) or forge its lines. Bidirectional marks,
-embeddings, overrides and isolates (UAX #9), and separators of lines, show a text otherwise than it is stored.
+embeddings, overrides and isolates (UAX #9), and line separators, make a text look different from its stored form.
 """
 
 import re
 from collections.abc import Iterable
 from typing import Final
 
-# A carriage return before a newline belongs to it; alone it has what stands on the line written over.
+# A carriage return before a newline belongs to it; alone it overwrites the line.
 _ACTS: Final = (
     r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u206f]"
     r"|\r(?!\n)"
@@ -25,7 +25,7 @@ def acting_character(text: str, *, lines: bool) -> str | None:
 
     With `lines` the text may have several, and tabs.
     """
-    # Printable text, by far the most, is known at once.
+    # Printable text, by far the most frequent, needs no further check.
     if text.isprintable():
         return None
     found = (_ACTING if lines else _ACTING_IN_A_LINE).search(text)
@@ -33,7 +33,7 @@ def acting_character(text: str, *, lines: bool) -> str | None:
 
 
 def visible(text: str) -> str:
-    r"""The text with each acting character written as `\u001b`, which in JSON says the same; lines and tabs stay."""
+    r"""The text with each acting character written as `\u001b`, as in JSON; lines and tabs stay."""
     return text if text.isprintable() else _ACTING.sub(_written, text)
 
 
@@ -52,7 +52,9 @@ def spreadsheet_cell(text: str) -> str:
 
 
 def typed_cell(cell: str) -> str:
-    """What stands in a cell of CSV without the apostrophe of `spreadsheet_cell`: a file of it may be read again."""
+    """The content of a CSV cell without the apostrophe of `spreadsheet_cell`, so that an exported file can be read
+    again.
+    """
     return cell[1:] if cell.startswith("'") and _FORMULA.match(cell, 1) else cell
 
 

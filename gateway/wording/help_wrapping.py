@@ -1,6 +1,6 @@
-"""How the help of commands is folded: by what is seen, where a letter of Chinese is two columns wide.
+"""Wraps command help by display width: a Chinese character takes two columns.
 
-Lines end at spaces and between Chinese letters, so that identifiers, times and addresses stay in one piece. A line
+Lines end at spaces and between Chinese characters, so that identifiers, times and addresses stay in one piece. A line
 neither begins with a closing mark nor ends with an opening one (GB/T 15834).
 """
 
@@ -47,7 +47,7 @@ def _paragraphs(text: str, width: int) -> Iterator[str]:
 
 
 class FoldedHelp(click.HelpFormatter):
-    """A help that is folded by what is seen."""
+    """A help formatter that wraps by display width."""
 
     def write_text(self, text: str) -> None:
         """See click."""
@@ -64,6 +64,6 @@ class FoldedHelp(click.HelpFormatter):
 
 
 class HelpContext(click.Context):
-    """The context of a command whose help is folded by what is seen."""
+    """The context of a command whose help wraps by display width."""
 
     formatter_class = FoldedHelp

@@ -52,7 +52,7 @@ from gateway.api.relay.v1.relay_pb2 import EnvelopeKind
 from gateway.wording.languages import translated
 
 _UNSPECIFIED = "UNSPECIFIED"
-# What the contract leaves open as text; a region of another version may say others, which stay as they are.
+# The contract leaves these as free text. A region of another version may send others, which stay unchanged.
 _ACTIONS = (
     "accept",
     "adjust",
