@@ -1,4 +1,4 @@
-"""What a region may tell of a case, and which cases are listed in which order. Pure."""
+"""Rules for the cases that a region reports, and the order of lists. Pure."""
 
 import re
 from collections.abc import Iterable
@@ -10,7 +10,7 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused, unknown
 from gateway.time.clock import from_timestamp, to_microseconds
 
-# A complaint of the same number and category within thirty days is a repeat: whoever looks at that still sees the case.
+# A complaint of the same number and category within thirty days is a repeat; its handler still sees the case.
 KEPT_AFTER_END = timedelta(days=30)
 
 _TICKET_ID = re.compile(r"(?P<region>[a-z][a-z0-9-]*)/[A-Za-z0-9._-]{1,64}(?:/[1-9][0-9]{0,3})?", re.ASCII)
@@ -47,7 +47,7 @@ def require_department(configuration: Configuration | None, code: str) -> None:
 def listed(
     cases: Iterable[CaseHeader], region: str, now: datetime, after: tuple[int, str] | None, *, with_ended: bool
 ) -> list[CaseHeader]:
-    """Those that are asked for, by when they are due, after a place in that order."""
+    """The cases of a filter, by due time, after a place in that order."""
     found = [
         each
         for each in cases
@@ -60,10 +60,10 @@ def listed(
 
 
 def is_past(header: CaseHeader, now: datetime) -> bool:
-    """Whether a case ended so long ago that nobody holds it any more."""
+    """Whether a case ended so long ago that no coordinator keeps it."""
     return header.HasField("end_time") and from_timestamp(header.end_time) < now - KEPT_AFTER_END
 
 
 def place(header: CaseHeader) -> tuple[int, str]:
-    """Where a case stands in lists."""
+    """The place of a case in lists."""
     return to_microseconds(from_timestamp(header.due)), header.ticket_id

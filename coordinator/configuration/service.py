@@ -81,8 +81,8 @@ class ConfigurationService(ConfigurationServiceServicer):
     def _require_readable(self, configuration: Configuration) -> None:
         """Raises Refused with CONFIGURATION_UNREADABLE where a member of the configuration cannot read it.
 
-        A member that is suspended is not told any. One that cannot read the configuration in force either loses
-        nothing by another.
+        Suspended members receive no configuration and are exempt. So are members that cannot read the one in force
+        either.
         """
         snapshot, unreadable = self._registry.snapshot(), dict[str, Choice]()
         for region in sorted(each.id for each in configuration.regions):

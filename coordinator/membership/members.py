@@ -16,7 +16,7 @@ _log = logging.getLogger(__name__)
 
 
 def member_of(facts: RegionFacts) -> Member:
-    """One region as the contract tells it."""
+    """A region as a message of the contract."""
     found = membership_of(facts)
     member = Member(
         region=facts.region,
@@ -55,11 +55,11 @@ class CurrentMembers:
         registry.on_change(self._renew)
 
     def all(self) -> Mapping[str, Member]:
-        """Every region of the configuration, by id. The messages are shared: nobody may change them."""
+        """Every region of the configuration, by id. The messages are shared and must not be changed."""
         return self._members
 
     def snapshot(self) -> Snapshot:
-        """What the members were made of. The registry's own may be further on, before it has told of it."""
+        """The snapshot from which the members were made. The registry's own may be newer."""
         return self._snapshot
 
     def on_change(self, listener: Callable[[Mapping[str, Member]], None]) -> None:

@@ -1,4 +1,4 @@
-"""This coordinator among the others: it enters the registry, and says there what it acts by."""
+"""This coordinator's entry in the registry, with the changes that it has put in force."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
@@ -30,7 +30,7 @@ class Presence:
     def may_route(self) -> bool:
         """Whether envelopes may be forwarded by the snapshot.
 
-        Before the registry counts this coordinator as live, a suspension would not wait for it.
+        Until the registry counts this coordinator as live, a suspension would not wait for its confirmation.
         """
         return self.own is not None and self._registry.is_current()
 
@@ -43,7 +43,7 @@ class Presence:
 
     @property
     def loops(self) -> Sequence[asyncio.Task[None]]:
-        """What runs until `close`: one that ends before is a defect, and the process should end with it."""
+        """The tasks that run until `close`. The end of one earlier is a defect, and the process should end with it."""
         return [self._confirming] if self._confirming is not None else []
 
     async def close(self) -> None:
@@ -55,8 +55,8 @@ class Presence:
     async def _confirm(self, own: Replica) -> None:
         confirmed: Mapping[str, Suspension] = {}
         while True:
-            # Not the registry's own: that may be ahead of what the router refuses by, and what it lets through until
-            # then would not be waited for.
+            # The registry's own snapshot may be newer than the router's; confirming it would hide what the router still
+            # lets through.
             snapshot = self._members.snapshot()
             suspensions = _suspensions(snapshot)
             if suspensions != confirmed:

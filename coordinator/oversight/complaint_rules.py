@@ -1,4 +1,4 @@
-"""One complaint, reported by several regions. Pure."""
+"""A complaint in the reports of several regions. Pure."""
 
 from collections.abc import Mapping
 
@@ -16,10 +16,10 @@ def first_contact(ticket_id: str) -> str:
 
 
 def merged(reports: Mapping[str, ListComplaintHeadersResponse], *, by_time: bool) -> list[ComplaintHeader]:
-    """Each complaint of all reports once: those that are due first, or the newest first. `reports` are by region.
+    """Each complaint of all reports once: by due time, or newest first. `reports` are by region.
 
-    The responsible region's word counts; where it said nothing, the highest version does. But what that region has
-    taken up and, asked the same, did not name, is not so there: what another region still keeps of it is older.
+    The responsible region's header counts; without it, the highest version. A complaint missing from the responsible
+    region's complete report is dropped: other regions' headers of it are older.
     """
     chosen: dict[str, tuple[bool, int]] = {}
     complaints: dict[str, ComplaintHeader] = {}
@@ -38,7 +38,7 @@ def concerns(header: ComplaintHeader, region: str) -> bool:
 
 
 def _is_old(header: ComplaintHeader, reports: Mapping[str, ListComplaintHeadersResponse]) -> bool:
-    """Whether the responsible region has told all that it was asked for, and this complaint was not among it."""
+    """Whether the responsible region has reported completely, without this complaint."""
     answer = reports.get(header.owner_region)
     return bool(header.version) and answer is not None and not answer.has_more
 

@@ -1,4 +1,4 @@
-"""Puts questions to the nodes of regions, all at the same time; who does not answer is named with the reason."""
+"""Queries the nodes of regions, all at the same time, and lists those without a response, with the reason."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
@@ -25,7 +25,7 @@ Ask = Callable[[grpc.aio.Channel, float], Awaitable[Answer]]
 
 @dataclass(frozen=True)
 class Answers(Generic[Answer]):
-    """What regions answered, and why others did not."""
+    """The responses of regions, and the reasons of those without one."""
 
     by_region: dict[str, Answer]
     refusals: dict[str, Refused]
@@ -44,7 +44,7 @@ class Answers(Generic[Answer]):
 
 
 class Regions:
-    """The regions of the federation, to be asked. Those that never joined know nothing and are not asked."""
+    """The regions of the federation as targets of queries, without those that never joined."""
 
     def __init__(self, members: CurrentMembers, channels: RegionChannels) -> None:
         self._members = members
@@ -65,7 +65,7 @@ class Regions:
         ]
 
     async def ask(self, regions: Iterable[str], ask: Ask[Answer], at_most: float = ANSWER_SECONDS) -> Answers[Answer]:
-        """Asks regions at the same time, each within what is left of the call, and at most so many seconds."""
+        """Queries regions at the same time, each within the time left of the call, and at most `at_most` seconds."""
         seconds = current_call().seconds_left(at_most)
         asked = list(regions)
         answers: Answers[Answer] = Answers({}, {})

@@ -35,7 +35,7 @@ class CurrentNetwork:
 
     @property
     def topology(self) -> Topology:
-        """What could cause what. Raises Refused with CONFIGURATION_MISSING."""
+        """The possible causes by the network in force. Raises Refused with CONFIGURATION_MISSING."""
         federation = self.federation
         assert self._topology is not None, federation.revision
         return self._topology

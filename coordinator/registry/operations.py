@@ -49,7 +49,7 @@ def configuration_at(tx: Transaction, revision: int) -> Configuration | None:
 
 @dataclass(frozen=True)
 class Wanted:
-    """A configuration to put in force, and what it changes: found out before the transaction, for it may take long."""
+    """A configuration to put in force, and its changes, computed before the transaction because that may take long."""
 
     configuration: Configuration
     before: int
@@ -89,7 +89,7 @@ def apply(tx: Transaction, wanted: Wanted, *, expected_revision: int, actor: str
 
 
 def regions(tx: Transaction) -> list[RegionFacts]:
-    """What is durably known of each region."""
+    """The durable facts of each region."""
     suspensions = dict(tx.all(_suspension, "SELECT region, since, note, actor FROM suspensions"))
     joined = {each.region: each for each in tx.all(_joined, _JOINED)}
     return [
@@ -99,7 +99,7 @@ def regions(tx: Transaction) -> list[RegionFacts]:
 
 
 def keep_joined(tx: Transaction, facts: RegionFacts, now: datetime) -> None:
-    """Keeps that a region has joined, by which certificate it signs now, what is sealed to it, and what it can read."""
+    """Stores a region's join: its signing certificate, its sealing key and its capabilities."""
     region = facts.region
     before = tx.first(_joined, f"{_JOINED} WHERE region = :region", region=region)
     tx.execute(

@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class ChannelPorts:
-    """What connections are made with."""
+    """The ports of connections."""
 
     federation: str
     dialer: Dialer
@@ -40,7 +40,7 @@ class _Way:
 
 
 class RegionChannels:
-    """Follows the endpoints of regions as they come and go. A region is connected to when it is first needed."""
+    """Follows the endpoints of regions. A region is connected at its first use."""
 
     def __init__(self, ports: ChannelPorts) -> None:
         self._ports = ports

@@ -13,7 +13,7 @@ class Fit:
 
     category: str
     texts: int
-    """That people gave it."""
+    """The number of texts with this label."""
     precision: float | None
     """The share of its proposals that were right."""
     recall: float | None
@@ -30,7 +30,7 @@ class Measured:
     fits: tuple[Fit, ...]
     """By category."""
     confused: tuple[tuple[str, str, int], ...]
-    """What people said, what was proposed instead (`DESK` for nothing) and how often, most often first."""
+    """Label, wrong proposal (`DESK` for none) and count, largest count first."""
 
     @property
     def coverage(self) -> float:
@@ -44,7 +44,7 @@ class Measured:
 
 
 def measured(pairs: Iterable[tuple[str, str]]) -> Measured:
-    """Measures pairs of what people said and what was proposed, `DESK` for nothing."""
+    """Measures pairs of a label and a proposal, `DESK` for none."""
     counts = Counter(pairs)
     given: Counter[str] = Counter()
     proposed: Counter[str] = Counter()

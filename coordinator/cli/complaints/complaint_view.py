@@ -24,7 +24,7 @@ _HIGH = 3  # the level from which the escalation recipients have it
 
 
 def complaint_headers(now: datetime) -> Table[ComplaintHeader]:
-    """One line for each complaint."""
+    """The table of complaint headers."""
     return Table(
         TableColumn("ticket id", lambda each: each.ticket_id),
         TableColumn("category", lambda each: category_name(each.category) or translated("not classified")),
@@ -46,7 +46,7 @@ def print_groups(complaints: Sequence[ComplaintHeader]) -> None:
 
 
 def print_history(history: ComplaintHistory, told_by: str) -> None:
-    """All that is known of a complaint without its texts."""
+    """Prints the history of a complaint without its texts."""
     header = history.header
     stands = {
         "ticket_id": header.ticket_id,

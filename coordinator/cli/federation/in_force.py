@@ -1,4 +1,4 @@
-"""The configuration in force, as administrators' commands ask for it and replace it."""
+"""Reads and replaces the configuration in force for administrators' commands."""
 
 from coordinator.cli.connection import TIMEOUT, Connection
 from gateway.api.coordinator.v1 import administration_pb2 as contract

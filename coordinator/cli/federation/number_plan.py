@@ -39,7 +39,7 @@ _file = click.Path(path_type=Path, dir_okay=False)
 
 
 class _Columns(click.ParamType[Columns]):
-    """Which headers the columns have, as `prefix=HEADER,region=HEADER`."""
+    """The headers of the columns, as `prefix=HEADER,region=HEADER`."""
 
     name = "columns"
 
@@ -187,7 +187,10 @@ def _write_rejects(path: Path, file: Path, encoding: str, found: list[Problem]) 
 
 @contextmanager
 def _lines(file: Path, encoding: str, doing: str) -> Iterator[TextIO]:
-    """The lines of a file, with a bar on standard error if that is a terminal. Raises NotDone where it is unusable."""
+    """The lines of a file, with a progress bar on standard error if that is a terminal.
+
+    Raises NotDone for an unusable file.
+    """
     console = error_output()
     try:
         with (

@@ -1,4 +1,4 @@
-"""Where the settings of a coordinator come from, and `coordinator config`."""
+"""The sources of a coordinator's settings, and `coordinator config`."""
 
 from coordinator.cli.connection import EPILOG
 from coordinator.settings import CoordinatorSettings

@@ -18,7 +18,7 @@ from gateway.wording.words import word
 
 @dataclass(frozen=True)
 class Hop:
-    """One event. The time is by the clock of its party."""
+    """An event. The time is by the clock of its party."""
 
     time: datetime
     party: str

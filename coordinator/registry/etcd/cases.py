@@ -42,7 +42,7 @@ class EtcdCases:
 
 
 def read_cases(entries: dict[bytes, Entry]) -> list[CaseHeader]:
-    """The cases of what stands in etcd, by ticket id. Raises Unreadable."""
+    """The cases in etcd's entries, by ticket id. Raises Unreadable."""
     return [values.decode_case(entries[key].value) for key in sorted(entries)]
 
 

@@ -1,6 +1,6 @@
-"""The last good copy on disk, so that a coordinator starts and routes where etcd does not answer.
+"""The last good copy on disk, from which a coordinator starts and routes while etcd does not respond.
 
-It holds the entries as etcd told them: a RangeResponse of its own.
+It holds the entries in etcd's own form, a RangeResponse.
 """
 
 import threading
@@ -26,7 +26,7 @@ class LastGood:
         self._saving = threading.Lock()
 
     def load(self) -> Read | None:
-        """What was saved last; None where nothing ever was. Raises LastGoodBroken."""
+        """The copy saved last; None where none was ever saved. Raises LastGoodBroken."""
         kept = load_last_good(self.path, RangeResponse)
         if kept is None:
             return None

@@ -1,4 +1,4 @@
-"""Planned outages in etcd: all in one value, so that of two decisions at the same time one is made anew."""
+"""Planned outages in etcd: all in one value, so that of two simultaneous decisions the second is made anew."""
 
 from collections.abc import Callable, Sequence
 from datetime import datetime

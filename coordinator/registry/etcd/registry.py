@@ -42,7 +42,7 @@ from gateway.process.last_good import LastGoodBroken
 from gateway.time.clock import Clock, to_microseconds
 
 _ROWS_AT_ONCE = 1000
-_CONTAIN_SECONDS = 1.0  # in which the watch tells of a change that was made; then everything is listed
+_CONTAIN_SECONDS = 1.0  # the time in which the watch reports a change; after that everything is listed
 _log = logging.getLogger(__name__)
 T = TypeVar("T")
 
@@ -53,7 +53,7 @@ class RegistryUnreachable(Exception):
 
 @dataclass(frozen=True)
 class _Parts:
-    """What the registry is made of."""
+    """The parts of the registry."""
 
     keys: Keys
     client: EtcdClient
@@ -118,13 +118,12 @@ class EtcdRegistry:
         lease: timedelta,
         others_are_answered: Callable[[Collection[Replica]], Awaitable[bool]] | None = None,
     ) -> "EtcdRegistry":
-        """The registry of a federation; an endpoint lives for `lease` after each heartbeat.
+        """Opens the registry of a federation; an endpoint lives for `lease` after each heartbeat.
 
-        `others_are_answered`: asks other coordinators whether etcd answers one of them.
+        `others_are_answered` queries other coordinators whether etcd responds to one of them.
 
-        `directory` is the coordinator's own, and is there: the last good copy is kept in it. Where etcd does not
-        answer, that copy is what is known until it does; where there is none, RegistryUnreachable is raised. Raises
-        CredentialsUnusable too.
+        `directory` is the coordinator's own, exists, and holds the last good copy. Until etcd responds, that copy is
+        the registry's state. Without a copy, RegistryUnreachable is raised. Also raises CredentialsUnusable.
         """
         keys = Keys(federation)
         client, ask = EtcdClient(settings, clock), others_are_answered or _nobody_to_ask
@@ -147,7 +146,7 @@ class EtcdRegistry:
         return lambda: self._listeners.remove(listener)
 
     async def beat(self, region: str, heartbeat: Heartbeat) -> None:
-        """See the port. One of a process that is known to live counts although etcd does not answer."""
+        """See the port. The heartbeat of a live process counts although etcd does not respond."""
         await self._to_the_end(self._endpoints.beat(region, heartbeat))
 
     async def leave(self, region: str, endpoint: str) -> None:
@@ -180,7 +179,7 @@ class EtcdRegistry:
         await self._change([key], decide, self._clock.now())
 
     async def apply(self, configuration: Configuration, *, expected_revision: int, actor: str) -> int:
-        """See the port. Raises Refused with REQUEST_INVALID for one that is too large for etcd."""
+        """See the port. Raises Refused with REQUEST_INVALID for a configuration that is too large for etcd."""
         self._require_onward()
         own, snapshot = Configuration(), self._copy.snapshot
         own.CopyFrom(configuration)
@@ -220,7 +219,7 @@ class EtcdRegistry:
         return None if is_other else revision
 
     async def configuration_at(self, revision: int) -> Configuration | None:
-        """See the port. Raises Refused with REGISTRY_UNAVAILABLE where only etcd could tell."""
+        """See the port. Raises Refused with REGISTRY_UNAVAILABLE for a revision that only etcd has."""
         snapshot = self._copy.snapshot
         if revision and revision == snapshot.revision:
             return snapshot.configuration
@@ -282,11 +281,11 @@ class EtcdRegistry:
         await self._to_the_end(change_planned_windows(self._changes, self._keys, decide, now, seconds))
 
     async def enter(self, name: str, endpoint: str) -> None:
-        """See the port. Where etcd does not answer, it hears of it once it does."""
+        """See the port. While etcd does not respond, the entry waits."""
         await self._to_the_end(self._contain(self._own.enter(name, endpoint)))
 
     async def confirm(self, change: int) -> None:
-        """See the port. Where etcd does not answer, it hears of it once it does."""
+        """See the port. While etcd does not respond, the confirmation waits."""
         await self._to_the_end(self._contain(self._own.confirm(change)))
 
     def is_current(self) -> bool:
@@ -408,7 +407,7 @@ class EtcdRegistry:
     def _tell(self) -> None:
         self._unsaved.set()
         self._own.look_at(self._copy.snapshot.replicas)
-        # Not at once: one that fails must not end the watch.
+        # Called later, so that a failing listener cannot end the watch.
         for listener in self._listeners:
             self._loop.call_soon(self._call, listener)
 
