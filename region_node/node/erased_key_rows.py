@@ -40,7 +40,7 @@ def erased_after(tx: Transaction, after: tuple[datetime, str], limit: int) -> li
 
 @dataclass(frozen=True)
 class NumberedKey:
-    """A destroyed key, and which of the region's it is, from 1."""
+    """A destroyed key, and its number among those of the region, from 1."""
 
     sequence: int
     key_id: str

@@ -1,4 +1,4 @@
-"""The ids of destroyed keys, outside of the database: what an older backup brings back is destroyed again by them."""
+"""The ids of destroyed keys, outside of the database: keys restored from an older backup are destroyed again."""
 
 import logging
 import os

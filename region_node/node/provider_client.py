@@ -29,7 +29,7 @@ def provider_name(federation: str, region: str, provider: FulfilmentSettings | N
 
 @dataclass(frozen=True)
 class ProviderPorts:
-    """What calls to providers are made with."""
+    """The ports of calls to providers."""
 
     dialer: Dialer
     source: random.Random
@@ -38,10 +38,10 @@ class ProviderPorts:
 
 
 class ProviderClient:
-    """One system of the region. Made on the event loop that will use it; connects at the first call.
+    """A client of one system of the region, made on its event loop; connects at the first call.
 
-    It has one endpoint, and is not called through coordinators. The channel is made anew when the certificate files
-    are replaced.
+    The system has one endpoint, and is not called through coordinators. The channel is made anew when the certificate
+    files are replaced.
     """
 
     def __init__(self, endpoint: str, name: str, ports: ProviderPorts) -> None:

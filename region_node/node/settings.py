@@ -1,4 +1,4 @@
-"""What `region-node serve` is told by its settings."""
+"""The settings of `region-node serve`."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -201,9 +201,9 @@ class RegionSettings:
 
     @property
     def escalation_file(self) -> Path:
-        """Where a line is written for each level that a complaint reaches."""
+        """The file with a line for each level that a complaint reaches."""
         return self.escalations.file or self.data / "escalations.jsonl"
 
     def endpoint(self, port: int) -> str:
-        """What coordinators are told of the node that got this port: `host:port`."""
+        """The node's advertised address, with the port that it received: `host:port`."""
         return self.advertise or f"{host_of(self.listen)}:{port}"

@@ -1,7 +1,7 @@
-"""Lists of what regions work on, newest first: of sealed rows that have a state, a number, and a date of creation.
+"""Lists of records, newest first: sealed rows with a state, a number, and a date of creation.
 
-A page looks at so many rows and no more, whatever is asked for: everything else of the region waits meanwhile. Where
-these are used up, the page has what was found so far, and the next one goes on from there.
+A page looks at a limited number of rows whatever the filter: all other work of the region waits meanwhile. At the
+limit, the page has the rows found so far, and the next one continues from there.
 """
 
 from collections.abc import Callable, Sequence
@@ -22,7 +22,7 @@ SCANNED = 2_000
 
 @dataclass(frozen=True)
 class Stored:
-    """A row as it is stored; `created` in microseconds."""
+    """A stored row; `created` in microseconds."""
 
     name: str
     created: int
@@ -32,7 +32,7 @@ class Stored:
 
 @dataclass(frozen=True)
 class Page(Generic[T]):
-    """A page of a list, and the key of the place after which the next one begins; empty after the last one."""
+    """A page of a list, and the key behind which the next one begins; empty after the last one."""
 
     items: list[T]
     following: str
@@ -48,12 +48,12 @@ class _Place:
 
 
 class Selection:
-    """Which rows of a table are listed."""
+    """A selection of rows of a table."""
 
     def __init__(self, table: str, key: str, *, shown: str, dated: str = "create_time") -> None:
-        """`key` is the column of what rows are called by, `dated` that of their date; both are indexed in this order.
+        """`key` is the column of the row's name, `dated` that of its date; both are indexed in this order.
 
-        `shown` is a condition in SQL that holds of all that is listed.
+        `shown` is an SQL condition on all listed rows.
         """
         self._table = table
         self._key = key
@@ -63,7 +63,7 @@ class Selection:
         self._parameters: dict[str, Value] = {}
 
     def only(self, condition: str, **parameters: Value) -> None:
-        """Only those of which a condition in SQL holds."""
+        """Restricts the selection by an SQL condition."""
         self._conditions.append(condition)
         self._parameters |= parameters
 
@@ -112,7 +112,7 @@ class Selection:
         return Page([each for _, each in read[:limit]], end.key() if end is not None else "")
 
     def _end(self, tx: Transaction, before: tuple[int, str] | None) -> _Place | None:
-        """The last row that a page looks at; None where that is the last one that there is."""
+        """The last row that a page looks at; None for the last row of the table."""
         where, place = self._older(before)
         conditions = " AND ".join(each for each in (self._indexed, where) if each) or "1 = 1"
         known = {name: each for name, each in self._parameters.items() if f":{name}" in self._indexed}
@@ -143,6 +143,6 @@ class Selection:
     def _older(self, before: tuple[int, str] | None) -> tuple[str, dict[str, Value]]:
         if before is None:
             return "", {}
-        # The first part is what an index is entered by.
+        # The first part makes the index usable.
         condition = f"{self._dated} <= :date AND ({self._dated} < :date OR {self._key} < :name)"
         return condition, {"date": before[0], "name": before[1]}

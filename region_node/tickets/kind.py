@@ -1,4 +1,4 @@
-"""What tickets that one region owns and others follow register alike for erasure, legal holds and retention."""
+"""The common registration of owned and followed tickets for erasure, legal holds and retention."""
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
@@ -27,13 +27,13 @@ from region_node.records.purging.port import Cut, Page
 @prints_masked(number=masked_number)
 @dataclass(frozen=True)
 class Ticket:
-    """A ticket about a number, E.164, and the regions that keep something of it."""
+    """A ticket about a number, E.164, and the regions that keep a part of it."""
 
     ticket_id: str
     number: str
     regions: Sequence[str]
     is_ended: bool
-    """Whether nobody works on it any more."""
+    """Whether the work on the ticket has ended."""
     home: str = ""
     """The home region of the number when the ticket was made; empty where the number plan in force says so."""
 
@@ -47,10 +47,10 @@ class _Dated:
 
 @dataclass(frozen=True)
 class Tickets:
-    """One kind of ticket. Its table has the columns `state` and `create_time`; `<name>/<id>` is what seals a ticket.
+    """A kind of ticket. Its table has the columns `state` and `create_time`; the subject `<name>/<id>` seals a ticket.
 
-    An open ticket of a customer who was erased is destroyed once it has ended, in every region by the standing of the
-    customer. A ticket is purged once it ended before the term, and every region was told.
+    An open ticket of an erased customer is destroyed once it has ended, in every region by the customer's status. A
+    ticket is purged once it ended before the term, and every region has been notified.
     """
 
     name: str
@@ -63,16 +63,16 @@ class Tickets:
     find: Callable[[Transaction, str], Ticket | None]
     """None for a ticket that is gone or unreadable."""
     about: Callable[[Transaction, str], Sequence[Ticket]]
-    """Those of a number."""
+    """The tickets about a number."""
     has_changed: Callable[[Transaction, str, int], bool]
     """Whether a ticket has changed since an instant in microseconds."""
     forget: Callable[[Transaction, str], None] = lambda tx, ticket_id: None
-    """Removes what is stored beside a ticket that is destroyed or purged."""
+    """Removes data beside a ticket that is destroyed or purged."""
     remove: Callable[[Transaction, str], None] = lambda tx, ticket_id: None
-    """Removes what is stored beside a ticket that is purged."""
+    """Removes data beside a ticket that is purged."""
 
     def kind(self, data_class: DataClass.ValueType, held: str = "") -> RecordKind:
-        """What is registered. `held` is a condition more on tickets that another region holds, in SQL."""
+        """The registered ports. `held` is a further SQL condition on tickets under holds of other regions."""
         name, key, index = self.table.name, self.table.key, self.table.index
         return RecordKind(
             self.name,

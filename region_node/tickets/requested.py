@@ -1,4 +1,4 @@
-"""The ticket of a request: one that was made before, or one that another region has answered."""
+"""The ticket of a request: an earlier one, or one that another region has answered."""
 
 from gateway.store.port import Transaction
 from region_node.requests.caller import Caller, done_before, require_accepted
@@ -7,7 +7,10 @@ from region_node.tickets.followed import Followed, M, R
 
 
 def known_request(kind: Followed[M, R], tx: Transaction, key: RequestKey) -> M | None:
-    """The ticket of a request that was made before, as it stands. Raises Refused as it was, or for other content."""
+    """The ticket of an earlier request, in its current state.
+
+    Raises the earlier refusal again, and Refused for other content.
+    """
     known = done_before(tx, key)
     if known is None:
         return None
@@ -18,7 +21,7 @@ def known_request(kind: Followed[M, R], tx: Transaction, key: RequestKey) -> M |
 
 
 def answered_request(kind: Followed[M, R], tx: Transaction, caller: Caller, written: M) -> M:
-    """The ticket after a command of a caller: as it was `written` then, where it was made unreadable since.
+    """The ticket after a caller's command, or as `written` then if it is unreadable since.
 
     Raises Refused where the owner has refused the command.
     """

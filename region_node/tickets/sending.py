@@ -1,4 +1,4 @@
-"""How what is said of a ticket leaves for other regions."""
+"""The sending of messages about tickets to other regions."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -41,5 +41,5 @@ def send_about(
 
 
 def followers(facts: Facts, home: str = "") -> Sequence[str]:
-    """The regions that the owner tells of each version, each once: the origin, and the home region of the number."""
+    """The regions that receive each version from the owner, each once: the origin, and the number's home region."""
     return [each for each in dict.fromkeys((facts.origin, home)) if each not in ("", facts.owner)]

@@ -25,10 +25,10 @@ CATCH_UP_SECONDS = 3.0  # for the state of now; a coordinator that can route has
 
 
 class FederationClient:
-    """Membership of one process. Made on the event loop that will use it.
+    """The membership of one process, made on its event loop.
 
-    `load` once at the start; `follow` as a task, and beside it `catch_up`, then `stay_joined`; on drain cancel
-    `stay_joined`, then `leave`, then `close`.
+    Call `load` once at the start. Run `follow` as a task, and beside it `catch_up`, then `stay_joined`. On drain cancel
+    `stay_joined`, then call `leave` and `close`.
     """
 
     def __init__(self, node: Node, data: Path, ports: MembershipPorts) -> None:
@@ -45,21 +45,21 @@ class FederationClient:
         self._keeper.load()
 
     async def follow(self) -> None:
-        """Keeps the federation state up to date, and its copy on disk, until it is cancelled."""
+        """Keeps the federation state and its copy on disk up to date, until it is cancelled."""
         await self._watcher.follow()
 
     async def catch_up(self) -> None:
-        """Returns when a coordinator has told the state as it is now, or none has for three seconds.
+        """Returns after the first state from a coordinator, or after three seconds without one.
 
-        Until then a node should not join: without a state it can answer nothing, and by an old plan it would refuse,
-        for good, orders of customers who belong to another region by now. Runs beside `follow`.
+        A node should not join before. Without a state it can answer nothing. With an old plan it would permanently
+        refuse orders of customers who belong to another region by now. Runs beside `follow`.
         """
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(CATCH_UP_SECONDS):
                 await self._keeper.told.wait()
 
     async def stay_joined(self, endpoint: str) -> None:
-        """Sends heartbeats until it is cancelled. `endpoint` is where coordinators reach this process."""
+        """Sends heartbeats until it is cancelled. `endpoint` is this process's address for coordinators."""
         await self._heartbeat.stay_joined(endpoint)
 
     async def leave(self, endpoint: str) -> None:

@@ -1,4 +1,4 @@
-"""The heartbeat: to one coordinator at a time, and at once to the next where one fails. They share what they hear."""
+"""The heartbeat: sent to one coordinator at a time, and to the next one immediately after a failure."""
 
 import asyncio
 import contextlib
@@ -21,14 +21,14 @@ from region_node.node.membership.contact_state import ContactState
 from region_node.node.membership.node import MembershipPorts, Node
 
 JOIN_TIMEOUT = 2.0  # seconds for a heartbeat at one coordinator: far below any lease, so that the next hears it in time
-LEAVE_TIMEOUT = 2.0  # seconds for the last word: the lease ends by itself where it is not heard
-_GOODBYES = 2  # coordinators that may be told it within that time although the first says nothing
+LEAVE_TIMEOUT = 2.0  # seconds for the last message: without it the lease ends by itself
+_GOODBYES = 2  # coordinators tried within that time if the first does not respond
 SHORTEST_INTERVAL, LONGEST_INTERVAL = 0.1, 60.0  # seconds; whatever a coordinator says
 _FAILURES = (Unreachable, Refused)
 
 
 class Heartbeat:
-    """Joins at whichever coordinator's turn it is, and stays joined."""
+    """Joins at the coordinator in turn, and stays joined."""
 
     def __init__(self, node: Node, coordinators: Replicas, ports: MembershipPorts) -> None:
         self._node = node
@@ -90,9 +90,9 @@ class Heartbeat:
     def _note_clock_error(
         self, coordinator: Replica, request: JoinRequest, response: JoinResponse, round_trip: timedelta
     ) -> None:
-        """Takes the coordinator's clock to have been read halfway.
+        """Notes the clock difference, assuming that the coordinator read its clock halfway.
 
-        Of several coordinators the one in the middle counts, so that one wrong clock among three stops nobody.
+        The median of the coordinators counts, so that one wrong clock among three stops nobody.
         """
         halfway = from_timestamp(request.time) + round_trip / 2
         self._clock_errors[coordinator.endpoint] = halfway - from_timestamp(response.time)
@@ -131,7 +131,7 @@ class Heartbeat:
             time=to_timestamp(now),
             audit_head=AuditHead(sequence=head.sequence, hash=head.hash, signature=signature),
             leaving=leaving,
-            # Signed each time: a key that was signed by a clock that was wrong is followed by one that counts.
+            # Signed each time, so that a valid signature replaces one made with a wrong clock.
             sealing_key=published(self._node.keys.set, border.signer, now),
             capabilities=self._capabilities,
             report=NodeReport(unreadable=border.current.unreadable, waiting=waiting),
