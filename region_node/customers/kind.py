@@ -1,4 +1,4 @@
-"""What customers, their lines and identities register for erasure."""
+"""The registration of customers, their lines and identities for erasure."""
 
 from gateway.api.region.v1.customer_service_pb2 import ProductStatus
 from gateway.api.types.v1.reason_pb2 import Reason

@@ -1,4 +1,4 @@
-"""What a customer has, from the home region at the time of asking (business QRY_PROFILE)."""
+"""The profile of a customer, from the home region at the time of the query (business QRY_PROFILE)."""
 
 from datetime import datetime
 

@@ -130,5 +130,5 @@ class CustomerService(CustomerServiceServicer):
 
 
 def _place(known: KnownCustomer) -> str:
-    """Where a customer's line stands in the list."""
+    """The place of a customer's line in the list."""
     return f"{known.customer.customer_id}{_SEPARATOR}{known.line.product_id}"

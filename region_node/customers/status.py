@@ -1,4 +1,4 @@
-"""What may be done with a customer's data: all, storing alone, or nothing any more."""
+"""The permitted use of a customer's data: all, storage alone, or none."""
 
 from gateway.api.region.v1.erasure_service_pb2 import CustomerStatus
 from gateway.api.types.v1.reason_pb2 import Reason

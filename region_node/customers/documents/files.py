@@ -1,5 +1,4 @@
-"""The content of documents that were verified here, and of what was attached to complaints here, as stored: what was
-named, and the pieces, all sealed."""
+"""The stored content of documents verified here and of complaint attachments: description and pieces, all sealed."""
 
 import json
 from dataclasses import dataclass, field
@@ -17,7 +16,7 @@ RECEIVING = UploadState.UPLOAD_STATE_RECEIVING
 COMPLETE = UploadState.UPLOAD_STATE_COMPLETE
 REGISTERED = UploadState.UPLOAD_STATE_REGISTERED
 REFUSED = UploadState.UPLOAD_STATE_REFUSED
-_FILES, _CHUNKS = "document_files", "document_chunks"  # the places of what is sealed
+_FILES, _CHUNKS = "document_files", "document_chunks"  # the places of the seals
 _COLUMNS = (
     "document_id, subject, number_hash, named, named_hash, size, received, state, home, reason, parameters,"
     " withdraw_time, create_time, ticket_id"
@@ -26,7 +25,7 @@ _COLUMNS = (
 
 @dataclass(frozen=True)
 class StoredFile:
-    """What is kept of one upload besides its pieces. `subject` is whose key seals it, `home` who is told of it.
+    """The row of an upload, without its pieces. The key of `subject` seals it; `home` receives its registration.
 
     A document has the keyed hash of its customer's number, an attachment the ticket id of its complaint.
     """
@@ -45,7 +44,7 @@ class StoredFile:
     named: bytes = field(default=b"", repr=False)
 
     def opened_name(self, tx: Transaction) -> bytes:
-        """What was named: a DocumentUpload, or an AttachmentUpload. Raises KeyDestroyed where it was erased."""
+        """The description: a DocumentUpload, or an AttachmentUpload. Raises KeyDestroyed after its erasure."""
         return vault.open_sealed(tx, self.subject, _FILES, self.named)
 
     def opened(self, tx: Transaction, content: bytes) -> bytes:
@@ -63,7 +62,7 @@ def find_upload(tx: Transaction, document_id: str) -> StoredFile | None:
 
 
 def find_file(tx: Transaction, document_id: str, ticket_id: str = "") -> StoredFile | None:
-    """The upload of a document, or of what is attached to a complaint."""
+    """The upload of a document, or of a complaint's attachment."""
     file = find_upload(tx, document_id)
     return file if file is not None and file.ticket_id == ticket_id else None
 

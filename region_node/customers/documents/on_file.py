@@ -1,4 +1,4 @@
-"""What is on file for a customer whose order does not bring enough: from the own register or the home region's."""
+"""Documents on file for a customer whose order lacks some: from the own register or the home region's."""
 
 from collections.abc import Sequence
 
@@ -22,7 +22,7 @@ LIST_KIND = EnvelopeKind.ENVELOPE_KIND_DOCUMENT_LIST
 
 
 class RegisterApplication:
-    """Asks the register of a customer's home region. `questions` is None where no other region can be asked."""
+    """Queries the register of a customer's home region. `questions` is None without access to other regions."""
 
     def __init__(self, context: RegionContext, store: Store, clock: Clock, questions: Questions | None) -> None:
         self._context = context
@@ -31,9 +31,9 @@ class RegisterApplication:
         self._questions = questions
 
     async def list(self, number: str, call: AuditedCall, business: str = "") -> Sequence[RegisteredDocument]:
-        """What is on file for the customer of a number in E.164, in whichever region.
+        """The documents on file for the customer of a number in E.164, in any region.
 
-        Raises Refused as the home region does, with REGION_UNREACHABLE where it does not answer.
+        Raises Refused as the home region does, and with REGION_UNREACHABLE where it does not respond.
         """
         owner = self._context.federation.number_plan.home_of(number)
         if owner == self._context.region:
@@ -50,8 +50,7 @@ class RegisterApplication:
         return ListDocumentsResponse.FromString(answer).documents
 
     async def for_order(self, actor: str, request: OrderRequest) -> Sequence[Document]:
-        """The documents on file that an order with too few of its own may count in addition; none where the register
-        cannot be asked."""
+        """The documents on file that complete an order's own; none where the register does not respond."""
         business = self._context.federation.business(request.business)
         requirement = next((each for each in business.documents if each.applicant == request.applicant), None)
         if requirement is None or not request.number:
@@ -65,7 +64,7 @@ class RegisterApplication:
     async def for_supplement(
         self, actor: str, staff_id: str, order: Order, brought: Sequence[Document]
     ) -> Sequence[Document]:
-        """The documents on file that count for those that a review asked for and nobody brought."""
+        """The documents on file that stand in for those that a review requested and nobody supplied."""
         codes = {document.code for document in brought}
         wanted = [code for code in order.documents_requested if code not in codes]
         if not wanted or not order.request.number:
@@ -82,4 +81,4 @@ class RegisterApplication:
         try:
             return await self.list(number, call, business.code)
         except Refused:
-            return ()  # what is missing is then told as without a register
+            return ()  # the refusal then lists the missing documents as without a register

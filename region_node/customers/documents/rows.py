@@ -10,7 +10,7 @@ from gateway.store.port import Transaction
 from gateway.time.clock import from_microseconds, to_microseconds, to_timestamp
 
 LIST_LIMIT = 200
-"""Documents of one customer that are told at once: far more than anybody has."""
+"""The limit of documents in one list: far more than any customer has."""
 _COLUMNS = (
     "document_id, customer_id, code, region, verifier, verify_time, expire_time, withdraw_time, media_type, size,"
     " content_hash, identity_hash, register_time"
@@ -44,7 +44,7 @@ class DocumentRow:
     register_time: int
 
     def message(self) -> RegisteredDocument:
-        """As the contract tells it."""
+        """The document as a message of the contract."""
         told = RegisteredDocument(
             document_id=self.document_id,
             code=self.code,
@@ -100,14 +100,14 @@ class Kept:
 
 
 def kept_of(tx: Transaction, customer_id: str) -> Sequence[Kept]:
-    """All that is on file for a customer."""
+    """All documents on file for a customer, as stored."""
     return tx.all(
         Kept, "SELECT document_id, region FROM documents WHERE customer_id = :id ORDER BY document_id", id=customer_id
     )
 
 
 def documents_of(tx: Transaction, customer_id: str) -> Sequence[RegisteredDocument]:
-    """What is on file for a customer, the one verified last first."""
+    """The documents on file for a customer, latest verification first."""
     rows = tx.all(
         DocumentRow,
         f"SELECT {_COLUMNS} FROM documents WHERE customer_id = :customer_id"  # noqa: S608 - column names only
@@ -119,18 +119,18 @@ def documents_of(tx: Transaction, customer_id: str) -> Sequence[RegisteredDocume
 
 
 def holder_of(tx: Transaction, document: Document) -> str:
-    """The id of the customer whose document on file this is; empty for one that is handed in."""
+    """The id of the customer who has this document on file; empty for a document supplied with an order."""
     row = find_document(tx, document.document_id) if document.document_id else None
     return "" if row is None else row.customer_id
 
 
 def is_same_person(tx: Transaction, customer_id: str, other: str) -> bool:
-    """Whether both customers are one, or have shown the same identity document, in whichever region."""
+    """Whether both customers are one, or have shown the same identity document, in any region."""
     return customer_id == other or other in same_person(tx, customer_id)
 
 
 def same_person(tx: Transaction, customer_id: str) -> Sequence[str]:
-    """The customers who have shown an identity document with the same number as this one, in whichever region."""
+    """The customers who have shown an identity document with the same number as this one, in any region."""
     return tx.all(
         str,
         "SELECT DISTINCT other.customer_id FROM documents AS own JOIN documents AS other"

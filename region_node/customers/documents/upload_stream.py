@@ -1,4 +1,4 @@
-"""One stream of the upload of a document, as the contract has it."""
+"""The upload stream of a document, in the messages of the contract."""
 
 from collections.abc import AsyncIterator
 from datetime import datetime
@@ -45,7 +45,7 @@ class UploadApplication:
             yield _answer(file)
 
     async def _named(self, named: DocumentUpload) -> Upload:
-        """The upload that the first message names. Raises Refused, which is audited, for one that is not taken."""
+        """The upload described by the first message. Raises Refused, which is audited, for one that is not accepted."""
         asked, identity = audited_call(named.requester, self._clock), current_call().identity
         require_request_id(named.request_id)
         document_id = f"{self._context.region}/{identity.name}/{named.request_id}"

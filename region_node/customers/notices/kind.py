@@ -1,4 +1,4 @@
-"""What notices register for erasure and retention."""
+"""The registration of notices for erasure and retention."""
 
 from gateway.api.federation.v1.configuration_pb2 import DataClass
 from gateway.store.port import Transaction

@@ -10,7 +10,7 @@ from gateway.wording.masking import masked_number, prints_masked
 @prints_masked(number=masked_number)
 @dataclass(frozen=True)
 class Message:
-    """A text to a customer. The same id is never sent twice. A secret one is kept and logged nowhere."""
+    """A text to a customer. The same id is never sent twice. A secret text is neither stored nor logged."""
 
     message_id: str
     kind: str

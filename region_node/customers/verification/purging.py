@@ -1,4 +1,4 @@
-"""Purges what is remembered of verifications."""
+"""Purges stored verifications."""
 
 from dataclasses import dataclass, field, replace
 
