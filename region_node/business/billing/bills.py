@@ -12,7 +12,7 @@ from region_node.customers.accounts.rules import EntryKind
 
 @dataclass(frozen=True)
 class BillRow:
-    """A bill: what was charged for the month (minor units), and until when it is to be paid, if it is."""
+    """A bill: the charges of the month (minor units), and the due date, if it is to be paid."""
 
     account_id: str
     month: str
@@ -23,7 +23,7 @@ class BillRow:
 
 @dataclass(frozen=True)
 class BillLineRow:
-    """What one line is charged for one kind."""
+    """The charge of one line for one kind."""
 
     product_id: str
     charge: Charge

@@ -1,7 +1,7 @@
-"""Arrears, day by day: late fees, and lines that are suspended, terminated or resumed. One transaction for a page.
+"""Arrears, day by day: late fees, and suspension, termination or resumption of lines. One transaction for a page.
 
-Late fees of a day carry its last instant, whenever the run comes to it; what is done to a line depends on the time at
-which it is done, because it must be told before.
+Late fees of a day carry its last instant, whenever they are booked. Changes of a line depend on the time of the change,
+because a notice must precede it.
 """
 
 from collections.abc import Callable, Sequence
@@ -130,7 +130,7 @@ class _Procedure:
         self._state = _state_of(tx, account)
 
     def next_move(self) -> Move:
-        """What comes next."""
+        """The next step of the procedure."""
         federation, regions = self._context.federation, (self._context.region, self._context.region)
         return next_move(
             self._state,

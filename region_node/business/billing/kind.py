@@ -1,4 +1,4 @@
-"""What accounts register for erasure and retention."""
+"""The registration of accounts for erasure and retention."""
 
 from gateway.api.federation.v1.configuration_pb2 import DataClass
 from gateway.api.types.v1.reason_pb2 import Reason

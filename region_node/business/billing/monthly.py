@@ -1,7 +1,7 @@
-"""The monthly cycle: every account is billed once for every month, page by page, wherever a process was stopped.
+"""The monthly cycle: every account is billed once for every month, page by page, also after a stop.
 
-The checkpoint stands in the transaction of what it counts. Entries carry the last instant of their month whenever the
-run comes to them, so that a node that was off for two months books the same as one that was not.
+The transaction of a page includes its checkpoint. Entries carry the last instant of their month, whenever they are
+booked. A node that was off for two months thus books the same as one that was not.
 """
 
 import logging
@@ -63,7 +63,7 @@ def begin(tx: Transaction, context: RegionContext, now: datetime) -> bool:
 
 
 def move_on(tx: Transaction, run: str, before: Progress, *, period: str = "", after: str = "") -> None:
-    """Moves a checkpoint on. Raises ValueError where it is not where it was read: a defect, operations are serial."""
+    """Advances a checkpoint. Raises ValueError where it differs from the read one: a defect, operations are serial."""
     moved = tx.execute(
         "UPDATE billing_runs SET period = :period, after = :after"
         " WHERE run = :run AND period = :old_period AND after = :old_after",
@@ -90,9 +90,9 @@ def is_due(tx: Transaction, context: RegionContext, now: datetime) -> bool:
 
 
 def bill_page(tx: Transaction, context: RegionContext, now: datetime, limit: int = PAGE) -> bool:
-    """Bills the next accounts of the month that has ended, or forgets what is older than bills are kept.
+    """Bills the next accounts of the ended month, or removes bills older than their retention.
 
-    False where nothing is to be done.
+    Returns False where nothing is due.
     """
     progress = progress_of(tx, CYCLE)
     if progress is None or not is_due(tx, context, now):
@@ -114,7 +114,7 @@ def bill_page(tx: Transaction, context: RegionContext, now: datetime, limit: int
 
 
 def bill_account(tx: Transaction, context: RegionContext, account: str, month: Month, now: datetime) -> None:
-    """Charges what a month still costs an account, writes the bill, and charges prepaid lines for the next one."""
+    """Books the remaining charges of a month for an account, writes the bill, and charges prepaid lines in advance."""
     tariffs, lines = Tariffs(context.federation), lines_billed(tx, account, month)
     months = [line_month(tx, tariffs, line, month) for line in lines]
     before = charged(tx, account, month)
@@ -129,7 +129,7 @@ def bill_account(tx: Transaction, context: RegionContext, account: str, month: M
     ]
     due = total_of([each.charge for each in found])
     if all(_is_closed(each, month.end) for each in months):
-        due = before  # what was due was charged when the last line was closed
+        due = before  # all charges were booked at the closure of the last line
     for posting in postings(account, month, due, before):
         ledger.post(tx, posting, context.currency, month.last_instant)
     _write_bill(tx, context, lines, found, sum(due.values()) + _fees(tx, account, month), month, now)
@@ -183,7 +183,7 @@ def _write_bill(
 
 
 def _fees(tx: Transaction, account: str, month: Month) -> int:
-    """What orders have cost in a month."""
+    """The fees of orders in a month."""
     return (
         tx.first(
             int,

@@ -90,7 +90,7 @@ def _evidence(context: RegionContext, charge: Charge) -> LocalizedText:
 
 
 def settlements(tx: Transaction, context: RegionContext, reading: AuditedCall) -> list[Settlement]:
-    """What this region and each other one owe, from this region's books; the reading is audited."""
+    """The debts between this region and each other one, from this region's books; the read is audited."""
     reading.record(tx, "ListSettlements", "-")
     owed = {each.account: each.amount for each in ledger.balances_like(tx, payable(""))}
     due = {each.account: -each.amount for each in ledger.balances_like(tx, receivable(""))}

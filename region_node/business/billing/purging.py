@@ -12,5 +12,5 @@ class UsageAndBills:
         return Page(0, 0, "")
 
     def oldest(self, tx: Transaction) -> int | None:
-        """See Purger. One of the oldest month."""
+        """See Purger. A row of the oldest month."""
         return tx.first(int, "SELECT usage_time FROM usage_records ORDER BY month LIMIT 1")

@@ -1,4 +1,4 @@
-"""What a guide promises: the limits and policies in force between the origin and the home region. Pure."""
+"""The promises of a guide: the limits and policies in force between the origin and the home region. Pure."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -28,7 +28,7 @@ def fill_promises(
 
 
 def _of_regions(policy: Policy, regions: Sequence[str]) -> Policy:
-    """A policy with what these regions say of it, and no others."""
+    """A policy with the values of these regions only."""
     told = Policy()
     told.CopyFrom(policy)
     del told.regional[:]

@@ -1,4 +1,4 @@
-"""What consultation works out: opening hours, and how long orders took. Pure."""
+"""Calculations for consultation: opening hours, and the durations of orders. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from gateway.api.federation.v1.configuration_pb2 import Business
 
 _RUNS = re.compile(r"[\u3400-\u9fff]+|[a-z0-9]+")
-# What people say around what they mean.
+# Filler words around the meaning of a query.
 _EMPTY_WORDS = frozenset(
     {"a", "an", "and", "another", "at", "can", "do", "for", "how", "i", "in", "is", "it", "me", "my", "need", "of"}
     | {"on", "or", "please", "the", "to", "want", "with"}
 )
-# What people call it, and what the catalogue does.
+# Words of customers, and the words of the catalogue for the same.
 _ALSO = {
     "lost": "loss",
     "lose": "loss",
@@ -34,9 +34,9 @@ _ALSO = {
 }
 _EMPTY_CHINESE = re.compile(r"我想要?|我要|怎么|如何|请问|办理|的|了")
 _CODE, _NAME, _GUIDE, _TARIFF = 8.0, 6.0, 2.0, 1.0
-_BEGINNING = 0.7  # of what a whole word counts
-_SHARE = 3  # one word in so many has to fit: people tell more than the catalogue does
-_STEM = 4  # letters from which a word of the catalogue may be the beginning of one that was typed
+_BEGINNING = 0.7  # of the weight of a whole word
+_SHARE = 3  # one word in so many has to match, since people write more words than the catalogue has
+_STEM = 4  # letters from which a word of the catalogue may be the beginning of a typed word
 
 
 def words_of(text: str) -> list[str]:
@@ -82,7 +82,7 @@ class Search:
         """At most so many businesses, best first: those that fit at least a third of the words that say something."""
         words = _meant(query)
         scores = {word: [entry.score(word) for entry in self._entries] for word in words}
-        # A word that fits few businesses says more than one that fits many.
+        # A word that matches few businesses weighs more than one that matches many.
         worth = {
             word: math.log1p(len(self._entries) / hits)
             for word, found in scores.items()

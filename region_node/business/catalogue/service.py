@@ -251,9 +251,10 @@ class CatalogueService(CatalogueServiceServicer):
         return self._words[1]
 
     def _is_offered_here(self, business: Business, home: str | None, *, is_asked_for_number: bool) -> bool:
-        """A business kept at home is offered for the region's own numbers; the rest for any number with a home.
+        """Whether a business is offered for a number with the home region `home`.
 
-        What a region's node orders by itself is offered to nobody.
+        A business kept at home is offered for the region's own numbers, others for any number with a home. Businesses
+        that only nodes order are never offered.
         """
         if is_ordered_by_nodes(business):
             return False
@@ -263,7 +264,7 @@ class CatalogueService(CatalogueServiceServicer):
 
 
 def _page(items: Sequence[T], key: Callable[[T], str], after: str, size: int) -> tuple[Sequence[T], str]:
-    """The items after the key `after`, of a list in the order of its keys, and the last key if more follow."""
+    """The items after the key `after`, from a list sorted by key, and the last key if more follow."""
     rest = [item for item in items if key(item) > after]
     found = rest[:size]
     return found, key(found[-1]) if len(rest) > size else ""

@@ -1,4 +1,4 @@
-"""The application service of orders: what the services do, without gRPC. The simulation uses it too."""
+"""The application service of orders: the work of the services, without gRPC. The simulation uses it too."""
 
 import asyncio
 import hashlib
@@ -33,13 +33,13 @@ from region_node.requests.changes import Changes
 from region_node.requests.rows import RequestKey, insert_request
 from region_node.tickets.requested import answered_request
 
-LONGEST_LANE = 50_000  # envelopes waiting for one region before new orders for it are turned away
+LONGEST_LANE = 50_000  # waiting envelopes for one region, above which new orders for it are refused
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class OrderApplicationPorts:
-    """What the application service works with."""
+    """The ports of the application service."""
 
     context: OrderContext
     store: Store
@@ -48,18 +48,18 @@ class OrderApplicationPorts:
     changes: Changes
     decisions: Decisions
     register: RegisterApplication
-    """What is on file is asked of it where an order does not bring enough."""
+    """The register of documents on file, for orders that lack some."""
 
 
 class OrderApplication:
-    """Takes in orders and commands, waits for the home region where asked to."""
+    """Accepts orders and commands, and waits for the home region on request."""
 
     def __init__(self, ports: OrderApplicationPorts) -> None:
         self._ports = ports
         ports.store.subscribe(Enqueued, self._put_in_lane)
 
     async def check(self, caller: Caller, request: OrderRequest) -> None:
-        """Raises Refused where the order would not be taken in; stores and sends nothing of it."""
+        """Raises Refused where the order would not be accepted; stores and sends nothing."""
         rules.require_applicant(request, caller.operator)
         try:
             intake.check(self._ports.context, request, self._ports.clock.now())
@@ -101,7 +101,7 @@ class OrderApplication:
         return found
 
     async def _on_file_for(self, caller: Caller, asked: OrderCommand) -> Sequence[Document]:
-        """The documents on file for what a review asked for and a supplement does not bring."""
+        """The documents on file that a review requested and a supplement does not contain."""
         if not asked.HasField("supplement"):
             return ()
         row = await self._ports.store.read(lambda tx: find_order(tx, asked.order_id))
@@ -111,7 +111,7 @@ class OrderApplication:
         return await self._ports.register.for_supplement(caller.identity.path, staff_id, row.order, brought)
 
     async def command(self, caller: Caller, asked: OrderCommand, wait: float) -> Order:
-        """Asks something about an order; raises Refused where the home region has refused it."""
+        """Sends a command about an order; raises Refused where the home region has refused it."""
         on_file = await self._on_file_for(caller, asked)
         context, now = self._ports.context, self._ports.clock.now()
         queued = await self._take_back(asked.order_id) if asked.HasField("cancel") else None
@@ -130,9 +130,9 @@ class OrderApplication:
         return order
 
     async def release_held(self) -> None:
-        """Sends home the held orders that can go home now.
+        """Sends the held orders home that can go home now.
 
-        One that the catalogue in force does not fit stays held, until it fits again or the time of the order is over.
+        An order stays held while the catalogue in force does not fit it, until its time has passed.
         """
         now = self._ports.clock.now()
         for held in await self._ports.store.read(held_orders):
@@ -147,7 +147,7 @@ class OrderApplication:
         intake.release(tx, self._ports.context, held, now)
 
     async def _take_back(self, order_id: str) -> QueuedEnvelope | None:
-        """The submission of an order, if it is still in its lane and certainly never left."""
+        """Withdraws an order's submission from its lane, if it has certainly never left."""
         row = await self._ports.store.read(lambda tx: find_order(tx, order_id))
         if row is None or row.order.version > 0 or not row.order.home_region:
             return None
@@ -163,7 +163,7 @@ class OrderApplication:
         """Sends a queued envelope that was taken back after all, unless its order is cancelled, or may be."""
         lane, error = self._ports.lanes.to(queued.sealed.content.destination), cancelling.exception()
         if isinstance(error, Refused) and error.reason == Reason.REASON_OUTCOME_UNKNOWN:
-            lane.forget(queued)  # where it is still to be sent, it is found in the outbox
+            lane.forget(queued)  # a submission that is still to be sent is in the outbox
         elif error is None and cancelling.result().state == rules.CANCELLED:
             lane.forget(queued)
         else:

@@ -1,7 +1,7 @@
-"""What a business rule is: pure functions from a situation to a quote, a refusal or effects.
+"""Business rules: pure functions from a situation to a quote, a refusal or effects.
 
 Each business is data in the catalogue and one module in `businesses/` with a class `Rule`, named like its code. A
-business that needs no rule of its own names another's in the catalogue, or WORK_ORDER.
+business without its own rule names another's in the catalogue, or WORK_ORDER.
 """
 
 import importlib
@@ -26,9 +26,9 @@ from region_node.customers.subscriptions import Subscription
 
 @dataclass(frozen=True)
 class Situation:
-    """Everything that the home region's decision may depend on. `balance` is in minor units, `now` in UTC.
+    """The input of the home region's decision. `balance` is in minor units, `now` in UTC.
 
-    For a line that does not exist yet, `line` is what it would be: without a number, in the state CREATED.
+    For an order that opens a line, `line` is the future line: without a number, in the state CREATED.
     """
 
     order: Order = field(repr=False)
@@ -43,7 +43,7 @@ class Situation:
     federation: Federation
     records: HomeRecords
     provided: Mapping[str, str] = field(default_factory=dict, repr=False)
-    """What the region's own system says came out, by name; empty until it has carried the order out."""
+    """The results of the region's own system, by name; empty until it has carried out the order."""
 
     def text(self, name: str) -> str:
         """A text or plan characteristic; empty where the request has none."""
@@ -64,7 +64,7 @@ class Situation:
 
     @property
     def of_line(self) -> LineSituation:
-        """What the catalogue's preconditions depend on."""
+        """The input of the catalogue's preconditions."""
         return LineSituation(
             business=self.business,
             line=self.line,
@@ -79,11 +79,11 @@ class Situation:
 
 @dataclass(frozen=True)
 class Effects:
-    """What fulfilling an order changes at the home region, and what is told.
+    """The changes of a fulfilled order at the home region, and the notices.
 
-    `line` is added where there is none with its id; `customer` too. `subscriptions` are those that are new or changed.
-    `identity` names the document by which the customer is known from now on. `forgets_password`: until the customer
-    sets a new one with a code, there is none.
+    `line` is added where its id is new; `customer` too. `subscriptions` are new or changed ones. `identity` names the
+    document that identifies the customer from now on. `forgets_password` removes the password until the customer sets
+    one with a code.
     """
 
     line: Line
@@ -97,7 +97,7 @@ class Effects:
 
 
 class BusinessRule:
-    """The part of a business that is not data. A business without a need for one of these leaves it as it is."""
+    """The part of a business that is not data. Each method has a default for businesses that do not need it."""
 
     opens_line: ClassVar[bool] = False
     """Whether its orders make a line, at the region that the catalogue's `home_characteristic` names."""
@@ -106,11 +106,11 @@ class BusinessRule:
         """Raises Refused where the home region cannot do it, beyond the catalogue's preconditions."""
 
     def start_time(self, situation: Situation) -> datetime | None:
-        """The agreed time for the step AGREED_TIME; None for at once."""
+        """The agreed time for the step AGREED_TIME; None for immediately."""
         return situation.time("start")
 
     def quote(self, situation: Situation) -> Quote:
-        """What the customer is asked to confirm in the step CONFIRM."""
+        """The quote that the customer confirms in the step CONFIRM."""
         raise NotImplementedError(f"{situation.business.code} has nothing to confirm")
 
     def fulfil(self, situation: Situation) -> Effects:
@@ -118,15 +118,15 @@ class BusinessRule:
         raise NotImplementedError(f"{situation.business.code} has no effect")
 
     def taken_in(self, order: Order) -> tuple[Posting, ...]:
-        """What the origin region books when it takes the order in for another region."""
+        """The origin region's bookings at intake of an order for another region."""
         return ()
 
     def done_elsewhere(self, order: Order) -> tuple[Posting, ...]:
-        """What the origin region books when the home region has completed the order."""
+        """The origin region's bookings when the home region has completed the order."""
         return ()
 
     def given_up(self, order: Order) -> tuple[Posting, ...]:
-        """What the origin region books when the order ended without effect."""
+        """The origin region's bookings when the order ended without effect."""
         return ()
 
 

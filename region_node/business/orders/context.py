@@ -1,4 +1,4 @@
-"""What operations on orders need besides the transaction and the command."""
+"""The ports of operations on orders, besides the transaction and the command."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -32,7 +32,7 @@ class OrderContext:
     def situation(
         self, tx: Transaction, order: Order, values: Mapping[str, Value], line: Line, now: datetime
     ) -> Situation:
-        """What a decision of this region on an order depends on; `now` in UTC.
+        """The input of this region's decision on an order; `now` in UTC.
 
         Raises Refused with BUSINESS_UNKNOWN.
         """

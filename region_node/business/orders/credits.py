@@ -1,4 +1,4 @@
-"""What a credit to an account changes beyond the balance: a line that was suspended for arrears is resumed. Pure."""
+"""The effect of a credit beyond the balance: a line suspended for arrears is resumed. Pure."""
 
 from gateway.api.region.v1.customer_service_pb2 import ProductStatus, SuspensionKind
 from region_node.business.billing.wording import resumed
@@ -8,10 +8,10 @@ from region_node.customers.rows import Line
 
 
 def after_credit(situation: Situation, amount: int) -> tuple[Line, tuple[Notice, ...]]:
-    """The line after `amount` was credited, and what the customer is told.
+    """The line after `amount` was credited, and the notices to the customer.
 
-    Once nothing is overdue the line is in service again in the same transaction, well within the strictest limit for it
-    (policy `resume-after-payment`).
+    Once nothing is overdue the line is in service again in the same transaction. This is well within the strictest
+    limit for it (policy `resume-after-payment`).
     """
     line = situation.line
     is_barred = (

@@ -1,4 +1,4 @@
-"""Who waits for the decision on an order: woken by what this process commits, and by what another one does."""
+"""Callers that wait for the decision on an order, woken by commits of this process and of others."""
 
 import asyncio
 from collections.abc import Iterator, Sequence
@@ -23,7 +23,7 @@ class Decisions:
 
     @contextmanager
     def decision_on(self, order_id: str) -> Iterator["asyncio.Future[Order]"]:
-        """A future of the order as it is once its home region has decided. Entered before the order is stored."""
+        """A future of the order after its home region's decision. Entered before the order is stored."""
         future: asyncio.Future[Order] = asyncio.get_running_loop().create_future()
         waiting = self._orders.setdefault(order_id, set())
         waiting.add(future)

@@ -23,7 +23,7 @@ class AboutCustomer:
 
     @property
     def is_open(self) -> bool:
-        """Whether it is not final, or the other region does not know yet that it is."""
+        """Whether the order is not final, or the other region does not know yet that it is."""
         return self.state not in rules.FINAL or self.waiting > 0
 
 

@@ -19,7 +19,7 @@ _FEED = "order-event-feed"
 
 
 class OrderEventService(OrderEventServiceServicer):
-    """See the contract. One message is read from the store once the one before has left for the reader."""
+    """See the contract. A message is read from the store once the previous one has left for the reader."""
 
     def __init__(self, store: Store, changes: Changes) -> None:
         self._store = store

@@ -7,7 +7,7 @@ from region_node.tickets.followed import Facts, Followed
 
 
 def facts(order: Order) -> Facts:
-    """Who has a part in an order."""
+    """The regions with a part in an order."""
     return Facts(
         name=order.id,
         origin=order.origin_region,

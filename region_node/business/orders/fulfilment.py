@@ -1,4 +1,4 @@
-"""Fulfilment as a port: who carries out what a business decides at the home region."""
+"""Fulfilment as a port: carries out the home region's decision on a business."""
 
 from typing import Protocol
 
@@ -16,7 +16,7 @@ class Fulfilment(Protocol):
     """Carries out the effects of an order, once, in the transaction that completes it."""
 
     def carry_out(self, tx: Transaction, situation: Situation, effects: Effects) -> None:
-        """Makes the effects happen. What it raises undoes the whole step, which is tried again."""
+        """Applies the effects. An exception undoes the whole step, which is repeated."""
         ...
 
 

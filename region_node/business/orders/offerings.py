@@ -1,4 +1,4 @@
-"""What a line has of its home region's offerings, as the rules of several businesses ask. Pure."""
+"""A line's subscriptions to its home region's offerings, for the rules of several businesses. Pure."""
 
 from gateway.api.federation.v1.configuration_pb2 import Offering
 from gateway.api.types.v1.reason_pb2 import Reason

@@ -1,4 +1,4 @@
-"""Which region owns what a request is about, and the line that an order makes. Pure."""
+"""The region that owns the subject of a request, and the line that an order opens. Pure."""
 
 import hashlib
 from collections.abc import Mapping
@@ -15,10 +15,10 @@ from region_node.customers.rows import Line
 
 
 def owner_of(federation: Federation, request: OrderRequest) -> str | None:
-    """The home region of a request: by its number, or as the customer chose for a line that does not exist yet.
+    """The home region of a request: by its number, or by the customer's choice for a new line.
 
-    None where no region is known for the number. Raises Refused for an unknown business or region, for a number that
-    is missing or does not belong, and as `read_characteristics`.
+    None where no region is known for the number. Raises Refused for an unknown business or region, for a missing or
+    superfluous number, and as `read_characteristics`.
     """
     business = federation.business(request.business)
     if not business.home_characteristic:
@@ -40,12 +40,12 @@ def chosen_region(federation: Federation, business: Business, values: Mapping[st
 
 
 def order_tag(order_id: str) -> str:
-    """What ids are made of that belong to an order: 24 characters that tell nothing about it."""
+    """The stem of ids that belong to an order: 24 characters that reveal nothing about it."""
     return hashlib.sha256(order_id.encode()).hexdigest()[:24]
 
 
 def line_to_open(order: Order) -> Line:
-    """What the line of an order would be before it is opened: ids that belong to the order, no number, no plan."""
+    """The future line of an order: ids that belong to the order, no number, no plan."""
     tag = order_tag(order.id)
     return Line(
         product_id=f"line-{tag}",

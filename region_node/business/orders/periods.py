@@ -7,10 +7,10 @@ from region_node.business.orders.business import Situation
 
 
 def require_period(situation: Situation) -> None:
-    """The agreed `end`, if there is one, lies after the agreed `start` and in the future.
+    """Requires an agreed `end`, if any, after the agreed `start` and in the future.
 
-    Raises Refused with CHARACTERISTIC_INVALID for an end that could never have been, with ORDER_EXPIRED for one that
-    has passed while the order waited.
+    Raises Refused with CHARACTERISTIC_INVALID for an end that was never possible. Raises Refused with ORDER_EXPIRED for
+    an end that has passed while the order waited.
     """
     end = situation.time("end")
     if end is None:

@@ -93,7 +93,7 @@ def note_sent(tx: Transaction, number: str, sent: Sent, now: datetime) -> None:
 def note(tx: Transaction, number: str, row: DisclosureRow) -> None:
     """Adds a row for the customer with a number, if there is one.
 
-    A restricted customer's data is never disclosed, so it is not noted: other regions get the empty list of an unknown
+    Data of a restricted customer is never disclosed, so there is no row. Other regions get the empty list of an unknown
     number.
     """
     line = find_line(tx, number)

@@ -79,8 +79,8 @@ def read_shared(
 ) -> api.ReadSharedCustomerResponse:
     """The data of one of this region's customers for a purpose.
 
-    One transaction checks, reads, audits and notes the disclosure. The number is in E.164. Raises Refused for the form,
-    and Moved where the number belongs to another region.
+    The same transaction checks, reads, audits and notes the disclosure. The number is in E.164. Raises Refused for the
+    form, and Moved where the number belongs to another region.
     """
     require_form(asked)
     purpose = context.federation.purpose(asked.purpose)

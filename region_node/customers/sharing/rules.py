@@ -192,8 +192,7 @@ def grant_period(
 def judge(reading: Reading) -> Shown | Denied:
     """The disclosed fields, or the denial.
 
-    A reader without a permission, and without earlier contact with the customer, gets the same answer as for an
-    unassigned number.
+    A reader without a permission, who does not know the customer yet, gets the answer for an unassigned number.
     """
     if reading.without_agreement:
         return Denied(

@@ -46,7 +46,7 @@ class Rule(BusinessRule):
         )
 
     def fulfil(self, situation: Situation) -> Effects:
-        """The access is in service; what is owed for lateness is credited."""
+        """The access is in service; a late installation is compensated."""
         effects = opened(situation, BROADBAND, number_for(situation, BROADBAND))
         late = _late_compensation(situation, effects.line.account_id)
         return replace(effects, postings=late)

@@ -20,7 +20,7 @@ REFUND = "refund"
 
 
 class Rule(BusinessRule):
-    """Gives back what was charged wrongly, on the account or to be paid out; a service nobody ordered ends."""
+    """Refunds wrong charges, to the account or as a payout; ends a service that nobody ordered."""
 
     def check(self, situation: Situation) -> None:
         """The bill is not too old, so much was charged, and the way of giving it back is possible."""
@@ -79,7 +79,7 @@ def _charge(situation: Situation) -> EntryKind:
 
 
 def _disputed(situation: Situation) -> list[Subscription]:
-    """The subscriptions to the offering that was not ordered. Raises Refused where it is not named or not there."""
+    """The subscriptions to the offering that was not ordered. Raises Refused where it is unnamed or missing."""
     offering = situation.text("offering")
     if not offering:
         raise Refused(Reason.REASON_CHARACTERISTIC_MISSING, business=situation.business.code, name="offering")
@@ -91,7 +91,7 @@ def _disputed(situation: Situation) -> list[Subscription]:
 
 
 def _ended(situation: Situation) -> tuple[Subscription, ...]:
-    """What was not ordered and still runs, ended now."""
+    """The subscriptions that nobody ordered and that still run, ended now."""
     if situation.text("category") != NOT_ORDERED:
         return ()
     running = [each for each in _disputed(situation) if each.runs_at(situation.now)]

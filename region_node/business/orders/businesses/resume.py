@@ -1,4 +1,4 @@
-"""RESUME 复机: at once or at an agreed time (specification 3.3.2)."""
+"""RESUME 复机: immediately or at an agreed time (specification 3.3.2)."""
 
 from gateway.api.region.v1.customer_service_pb2 import SuspensionKind
 from gateway.api.types.v1.reason_pb2 import Reason

@@ -1,4 +1,4 @@
-"""WORK_ORDER: what only people or a region's own systems carry out. Nothing of it stands in the node's records.
+"""WORK_ORDER: work of people or of a region's own systems only. The node's records do not change.
 
 A business of the catalogue follows it by `rule: WORK_ORDER`, without a line of code.
 """
@@ -16,5 +16,5 @@ class Rule(BusinessRule):
         return Quote(description=business.tariff, amount=business.fee if business.HasField("fee") else None)
 
     def fulfil(self, situation: Situation) -> Effects:
-        """The line stays as it is."""
+        """The line stays unchanged."""
         return Effects(situation.line)
