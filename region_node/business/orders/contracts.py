@@ -26,7 +26,7 @@ def contract_of(situation: Situation) -> Offering | None:
 
 
 def contract_end(start: datetime, months: int, time_zone: str) -> datetime:
-    """The end of a contract of some months, in UTC: the same day of the month, or else its last day."""
+    """The end of a contract of some months, in UTC: the same day of the month, or its last day."""
     local = start.astimezone(ZoneInfo(time_zone))
     month = local.month - 1 + months
     year, month = local.year + month // 12, month % 12 + 1

@@ -1,7 +1,7 @@
-"""Outages of services as every region keeps them: those of its own network, and what others tell of theirs.
+"""Outages of services as every region stores them: of its own network, and reported by others.
 
-A region may be the home of agreements on a service that others run, and an agreement may be made before anybody tells
-of an outage in its time: so every region is told, and each keeps what it is told.
+A region may be the home of agreements on another region's service. An agreement may be made before the report of an
+earlier outage. So every region receives and stores all reports.
 """
 
 from collections.abc import Iterable
@@ -55,10 +55,10 @@ class _Known:
 
 
 def note_outage(tx: Transaction, context: RegionContext, outage: ServiceOutage, now: datetime) -> bool:
-    """Notes an outage of this region's network, tells the others, and has statements that exist already corrected.
+    """Stores an outage of this region's network, sends it to the others, and corrects existing statements.
 
-    `outage.region` is this region. Done once for each version of what source, service, agreement and start name that
-    brings news; False where it is known, or a later one. Raises Refused before the first write.
+    `outage.region` is this region. Source, service, agreement and start name the outage; each new version is processed
+    once. Returns False for a known or older version. Raises Refused before the first write.
     """
     require_plausible(context.federation.network, outage)
     if not keep_outage(tx, context, outage, now):
@@ -69,7 +69,7 @@ def note_outage(tx: Transaction, context: RegionContext, outage: ServiceOutage, 
 
 
 def keep_outage(tx: Transaction, context: RegionContext, outage: ServiceOutage, now: datetime) -> bool:
-    """Keeps what a region says of an outage; False where that, or a later word, is known."""
+    """Stores a region's version of an outage; returns False where that, or a later one, is stored."""
     span = span_of(outage)
     announced = announced_at(outage)
     known = tx.first(
@@ -110,7 +110,7 @@ def keep_outage(tx: Transaction, context: RegionContext, outage: ServiceOutage, 
 def withdraw_outages(
     tx: Transaction, context: RegionContext, source: str, version: int, now: datetime, start: int | None = None
 ) -> None:
-    """Takes back what was noted for a source, or of it what began at a time, whatever the registry says by now."""
+    """Withdraws the outages of a source, or the one that began at a time, whatever the registry says by now."""
     found = tx.all(
         _withdrawal,
         "SELECT service, source, region, start_time, end_time, cause, announce_time FROM service_outages"
@@ -124,7 +124,7 @@ def withdraw_outages(
 
 
 def is_known(tx: Transaction, outage: ServiceOutage) -> bool:
-    """Whether a region has told of an outage of a service before."""
+    """Whether a region has reported an outage of a service before."""
     sql = (
         "SELECT 1 FROM service_outages WHERE service = :service AND source = :source AND agreement_id = ''"
         " AND start_time = :start"
@@ -160,9 +160,9 @@ def outages_of(tx: Transaction, service: str, agreement_id: str, span: Span) -> 
 def note_waiver(
     tx: Transaction, context: RegionContext, product_id: str, source: str, span: Span, now: datetime
 ) -> bool:
-    """Notes for which time the rent of a line was waived, once for each source; no agreement pays for it again.
+    """Stores the time of a line's waived rent, once per source; no agreement compensates for it again.
 
-    Statements of the line that exist already are corrected. False where it is known.
+    Corrects existing statements of the line. Returns False for a known waiver.
     """
     new = tx.execute(
         "INSERT INTO waived_times (product_id, source, start_time, end_time) VALUES (:product, :source, :start, :end)"
@@ -200,10 +200,10 @@ def runs_part_of(network: NetworkRegistry, service: str, region: str) -> bool:
 
 
 def require_plausible(network: NetworkRegistry, outage: ServiceOutage) -> None:
-    """Raises Refused unless the region may say so of that service, with a source of its own and a time with an end.
+    """Raises Refused unless the region may report on that service, with its own source and a finished span.
 
-    Only what concerns one agreement may be the customer's own, and never leaves its home: that is known there, whoever
-    runs the service.
+    Only an outage of a single agreement may be the customer's own. Such an outage never leaves its home, which knows
+    the cause whoever runs the service.
     """
     is_customers = outage.cause == OutageCause.OUTAGE_CAUSE_CUSTOMER
     runs_part = runs_part_of(network, outage.service, outage.region)
@@ -239,9 +239,9 @@ def tell_every_region(
     payload: bytes,
     now: datetime,
 ) -> None:
-    """Tells every other region that ever joined; of one subject in the order in which it was said.
+    """Sends a message to every other region that ever joined; messages of one subject stay in order.
 
-    `name` tells apart what is said of a subject.
+    `name` distinguishes the messages about a subject.
     """
     state = context.border.current.state()
     regions = (each.id for each in context.federation.configuration.regions if each.id != context.region)
@@ -269,7 +269,7 @@ def span_of(outage: ServiceOutage | PartOutage) -> Span:
 
 
 def announced_at(outage: ServiceOutage | PartOutage) -> int | None:
-    """When a planned one was announced, in microseconds; None for an emergency, and for what was not planned."""
+    """The announcement of a planned outage, in microseconds; None for an emergency, and for an unplanned one."""
     return to_microseconds(from_timestamp(outage.announce_time)) if outage.HasField("announce_time") else None
 
 

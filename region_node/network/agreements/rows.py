@@ -26,7 +26,7 @@ class _AtRest:
 
 @dataclass(frozen=True)
 class Numbered:
-    """An agreement and its number, by which lists are ordered; the agreement is None where it cannot be opened."""
+    """An agreement and its number, which orders lists; the agreement is None where it cannot be opened."""
 
     number: int
     agreement_id: str
@@ -123,9 +123,9 @@ def on_service_after(tx: Transaction, service: str, after: str, limit: int) -> l
 def list_agreements(
     tx: Transaction, product_id: str | None, service: str, before: int | None, limit: int
 ) -> list[Numbered]:
-    """At most so many agreements, newest first, older than a number; of a line or on a service where one is given.
+    """At most `limit` agreements, newest first, older than a number; of a line or on a service where given.
 
-    Those of customers who are stored only are left out.
+    Those of restricted customers are left out.
     """
     conditions, parameters = [_READABLE], dict[str, Value](limit=limit)
     for column, value in (("product_id", product_id), ("service", service or None)):
@@ -145,7 +145,7 @@ def list_agreements(
 
 
 def insert_statement(tx: Transaction, customer_id: str, statement: AgreementStatement, now: datetime) -> None:
-    """Adds a revision of a statement. A second time the same one is a defect, and fails the transaction."""
+    """Adds a revision of a statement. A repeat is a defect, and fails the transaction."""
     sealed = vault.seal(tx, customer_subject(customer_id), _statement_place(statement), statement.SerializeToString())
     tx.execute(
         "INSERT INTO agreement_statements (agreement_id, month, revision, create_time, body)"

@@ -1,4 +1,4 @@
-"""A fault across regions: the region that reports it is its origin, the region in which it is owns it."""
+"""A fault across regions: the reporting region is its origin, the region of its place owns it."""
 
 from gateway.api.region.v1.fault_pb2 import Fault
 from region_node.network.faults import outages, rules
@@ -7,7 +7,7 @@ from region_node.tickets.followed import Facts, Followed
 
 
 def facts(fault: Fault) -> Facts:
-    """Who has a part in a fault."""
+    """The regions with a part in a fault."""
     return Facts(
         name=fault.id,
         origin=fault.origin_region,

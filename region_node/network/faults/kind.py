@@ -1,4 +1,4 @@
-"""What faults register for erasure, legal holds and retention."""
+"""The registration of faults for erasure, legal holds and retention."""
 
 from collections.abc import Sequence
 

@@ -22,7 +22,7 @@ KIND = "fault"
 
 
 def fault_subject(fault_id: str) -> str:
-    """Under whose key a fault is sealed, and what is told of it to other processes."""
+    """The subject whose key seals a fault, also of notifications to other processes."""
     return FAULT_SUBJECTS + fault_id
 
 
@@ -42,7 +42,7 @@ class FaultChanged:
 
     @property
     def about(self) -> str:
-        """What other processes on the same database are told."""
+        """The subject of notifications to other processes on the same database."""
         return fault_subject(self.fault_id)
 
 
@@ -56,7 +56,7 @@ FAULT_RECORDS = Records(
     not_found=lambda fault_id: Refused(Reason.REASON_FAULT_NOT_FOUND, fault=fault_id),
 )
 EVENTS = Events("fault_events", "fault_id")
-"""What happened to faults."""
+"""The change events of faults."""
 
 
 @dataclass(frozen=True)
@@ -72,15 +72,16 @@ class FaultOfNumber:
 
     @property
     def is_ended(self) -> bool:
-        """Whether nobody works on it any more."""
+        """Whether the work on the fault has ended."""
         return self.state in rules.ENDED
 
 
 @prints_masked(number=masked_number)
 @dataclass(frozen=True)
 class FaultFilter:
-    """Which faults are listed; empty values restrict nothing. `operator` limits the list to faults that it
-    reported, that this region owns, or that concern its numbers.
+    """A filter of faults; empty values restrict nothing.
+
+    `operator` limits the list to faults that it reported, that this region owns, or that concern its numbers.
     """
 
     region: str
@@ -123,7 +124,7 @@ def faults_about(tx: Transaction, number: str) -> list[FaultOfNumber]:
 
 
 def is_reported_again(tx: Transaction, fault: Fault) -> bool:
-    """Whether this region has another fault of the same line to repair that was reported before."""
+    """Whether this region has another, earlier unrepaired fault of the same line."""
     states = ", ".join(str(int(state)) for state in sorted(rules.UNREPAIRED))
     before = (
         f"SELECT 1 FROM faults WHERE number_index = :number AND owner_region = :owner AND state IN ({states})"  # noqa: S608
@@ -184,7 +185,7 @@ def list_faults(tx: Transaction, wanted: FaultFilter, before: tuple[int, str] | 
 
 
 def forget_waivers(tx: Transaction, fault_id: str) -> None:
-    """Removes the rows of what was given back for a fault; the postings stay."""
+    """Removes the rows of a fault's rent waivers; the postings stay."""
     tx.execute("DELETE FROM fault_waivers WHERE fault_id = :id", id=fault_id)
 
 

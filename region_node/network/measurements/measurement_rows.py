@@ -1,4 +1,4 @@
-"""Measurements as they are stored: pieces as they came, and what they come to by hour and by day."""
+"""The stored measurements: the received pieces, and their totals by hour and by day."""
 
 import json
 import zlib
@@ -17,7 +17,7 @@ HOUR = 3_600_000_000  # microseconds
 DAY = 24 * HOUR
 Table = Literal["measurement_hours", "measurement_days"]
 Period = tuple[str, int]
-"""An object, and when an hour or a day of it began, in microseconds."""
+"""An object, and the start of an hour or a day, in microseconds."""
 
 ThresholdStates = Mapping[QualityFigure.ValueType, ThresholdState]
 
@@ -67,7 +67,7 @@ def add_totals(tx: Transaction, table: Table, more: Mapping[Period, Figures]) ->
 
 
 def totals_between(tx: Transaction, table: Table, about: str, first: int, last: int) -> list[tuple[int, Figures]]:
-    """What the hours or days of an object came to that began from `first` to `last`, in their order."""
+    """The totals of an object's hours or days that began from `first` to `last`, in order."""
     found = tx.all(
         _Kept,
         f"SELECT object, start, totals FROM {table} WHERE object = :about"  # noqa: S608 - of two names
@@ -80,7 +80,7 @@ def totals_between(tx: Transaction, table: Table, about: str, first: int, last: 
 
 
 def totals_since(tx: Transaction, first: int) -> dict[str, Figures]:
-    """What all hours of each object came to that began at `first` or later."""
+    """The totals of each object over all hours that began at `first` or later."""
     sql = "SELECT object, start, totals FROM measurement_hours WHERE start >= :first"
     found: dict[str, list[Figures]] = {}
     for each in tx.all(_Kept, sql, first=first):

@@ -1,4 +1,4 @@
-"""Purges what was told of the network: measurements, what they came to, and alarms that are over. Nobody is in it."""
+"""Purges measurements, their totals, and cleared alarms. They hold no personal data."""
 
 from dataclasses import dataclass
 
@@ -23,7 +23,7 @@ class _Piece:
 
 
 class Measurements:
-    """Measurements as they came; what they came to stays."""
+    """Purges measurements as received; their totals stay."""
 
     def page(self, tx: Transaction, cut: Cut, place: str) -> Page:
         """See Purger. There is no place: what may go goes."""
@@ -46,7 +46,7 @@ class Measurements:
 
 
 class MeasurementHours:
-    """What hours came to: it is added to their days as they go, so that each measurement is counted in one of them."""
+    """Purges the totals of hours and adds them to their days, so that each measurement counts once."""
 
     def page(self, tx: Transaction, cut: Cut, place: str) -> Page:
         """See Purger. There is no place: what may go goes."""
@@ -72,9 +72,9 @@ class MeasurementHours:
 
 
 class MeasurementDays:
-    """What days came to of which no hours are kept, and how far streams were of which nothing came since then.
+    """Purges the totals of days without hours, and the progress of streams without later data.
 
-    Whoever sent such a stream anew would double nothing that is kept.
+    A repeat of such a stream would count no stored data twice.
     """
 
     def page(self, tx: Transaction, cut: Cut, place: str) -> Page:
@@ -100,7 +100,7 @@ class MeasurementDays:
 
 
 class Alarms:
-    """Alarms that are over. One that is there is kept, however long."""
+    """Purges cleared alarms. Active ones are kept, however long."""
 
     def page(self, tx: Transaction, cut: Cut, place: str) -> Page:
         """See Purger. There is no place: what may go goes."""

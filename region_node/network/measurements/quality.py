@@ -1,4 +1,4 @@
-"""What measurements come to, as it is told: to those who look after the network, and to coordinators."""
+"""The totals of measurements in messages: for network staff, and for coordinators."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -47,7 +47,7 @@ def start_of(period: QualityPeriod.ValueType, time: int) -> int:
 def summaries(
     tx: Transaction, about: str, period: QualityPeriod.ValueType, first: int, last: int
 ) -> list[api.QualitySummary]:
-    """What an object's measurements came to. Of hours that are kept no more, only days and months tell."""
+    """The totals of an object's measurements. After the purge of the hours, only those of days and months."""
     found = totals_between(tx, "measurement_hours", about, first, last)
     if period != QualityPeriod.QUALITY_PERIOD_HOUR:
         found += totals_between(tx, "measurement_days", about, first, last)
@@ -61,7 +61,7 @@ def summaries(
 
 
 def link_reports(tx: Transaction, network: NetworkRegistry, region: str, now: datetime) -> list[api.LinkReport]:
-    """How the links stand that a region has an end of and of which there is anything to tell."""
+    """The reports on links with an end in the region and with measurements or alarms."""
     hour = to_microseconds(now) - to_microseconds(now) % HOUR
     measured, down = totals_since(tx, hour - HOUR), objects_down(tx)
     found = []

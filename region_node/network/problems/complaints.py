@@ -1,4 +1,4 @@
-"""Which complaints may belong to a problem of the network."""
+"""The complaints that may belong to a network problem."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""A support request across regions: the region that opened it is its origin, the region at fault owns it."""
+"""A support request across regions: the opening region is its origin, the region at fault owns it."""
 
 from gateway.api.region.v1.support_request_pb2 import SupportRequest
 from region_node.network.support import rules
@@ -7,7 +7,7 @@ from region_node.tickets.followed import Facts, Followed
 
 
 def facts(request: SupportRequest) -> Facts:
-    """Who has a part in a support request."""
+    """The regions with a part in a support request."""
     return Facts(
         name=request.id,
         origin=request.origin_region,

@@ -1,4 +1,4 @@
-"""What support requests register for erasure, legal holds and retention."""
+"""The registration of support requests for erasure, legal holds and retention."""
 
 from collections.abc import Sequence
 

@@ -178,7 +178,7 @@ def find_spares(tx: Transaction, context: RegionContext, wanted: SpareSearch) ->
 
 
 def answer(tx: Transaction, context: RegionContext, asked: SupportSearch) -> ListExpertsResponse | ListSparesResponse:
-    """What another region's staff are told. Raises Refused."""
+    """The answer to another region's staff. Raises Refused."""
     match asked.WhichOneof("search"):
         case "experts":
             return ListExpertsResponse(experts=find_experts(tx, context, asked.experts))

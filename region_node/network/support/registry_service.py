@@ -143,7 +143,7 @@ class SupportResourceService(SupportResourceServiceServicer):
         return response
 
     async def _ask(self, question: SupportSearch) -> tuple[Mapping[str, bytes], list[SupportUnanswered]]:
-        """What all other regions that ever joined answer, and who does not, each by region."""
+        """The answers of all other regions that ever joined, and the regions without one, each by region."""
         state, own = self._context.border.current.state(), self._context.region
         regions = sorted(
             each.id

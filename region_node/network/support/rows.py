@@ -56,14 +56,14 @@ class SupportOfNumber:
 
     @property
     def is_ended(self) -> bool:
-        """Whether nobody works on it any more."""
+        """Whether the work on the request has ended."""
         return self.state == rules.CLOSED
 
 
 @prints_masked(number=masked_number)
 @dataclass(frozen=True)
 class SupportFilter:
-    """Which support requests are listed; empty values restrict nothing. `operator` sees those that it opened."""
+    """A filter of support requests; empty values restrict nothing. `operator` sees its own requests."""
 
     operator: str = ""
     states: Sequence[SupportState.ValueType] = ()
@@ -117,7 +117,7 @@ def insert_support_request(tx: Transaction, row: SupportRow, support_number: int
 
 
 def update_support_request(tx: Transaction, request: SupportRequest, now: datetime) -> None:
-    """Stores a changed support request. One of a customer who was erased meanwhile is looked at once it is closed."""
+    """Stores a changed support request. A closed request of an erased customer is checked for erasure."""
     SUPPORT_RECORDS.update(tx, request.id, request, _changing(request, now))
     _look_if_erased(tx, request, now)
 
