@@ -1,4 +1,4 @@
-"""What the acceptance of a resolution sets going, in the transaction that closes the complaint."""
+"""The consequences of an accepted resolution, in the transaction that closes the complaint."""
 
 from datetime import datetime
 
@@ -15,10 +15,10 @@ REMEDY_TIMER = "complaint-remedy"  # the money of a complaint is to be ordered
 
 
 def accepted(tx: Transaction, context: RegionContext, complaint: Complaint, now: datetime) -> None:
-    """Has the money ordered that the resolution brings, and notes where an improvement did not keep the cause away.
+    """Orders the money of the resolution, and notes where an improvement did not prevent the cause.
 
-    The order is placed by a transaction of its own, which a timer stands for: nothing that stands in its way undoes the
-    acceptance. `complaint` is changed in place; the caller stores it.
+    A timer places the order in its own transaction, so that no failure of it undoes the acceptance. `complaint` is
+    changed in place; the caller stores it.
     """
     if remedy.brings_money(complaint):
         remedy.agree(complaint, now)
@@ -31,6 +31,6 @@ def accepted(tx: Transaction, context: RegionContext, complaint: Complaint, now:
 
 
 def order_soon(tx: Transaction, complaint: Complaint, now: datetime) -> None:
-    """Has the money of a complaint ordered at once; if the process dies before, by the next one."""
+    """Schedules the order of a complaint's money immediately; after a kill, another process places it."""
     timer_id = f"{REMEDY_TIMER}/{complaint.ticket_id}"
     set_timer(tx, timer_id, kind=REMEDY_TIMER, subject=complaint.ticket_id, due=now)

@@ -1,4 +1,4 @@
-"""The complaint application service: what the service does, without gRPC."""
+"""The complaint application service: the work of the service, without gRPC."""
 
 import asyncio
 import contextlib
@@ -42,7 +42,7 @@ Decide = Callable[[Transaction, datetime], Complaint]
 
 
 class ComplaintApplication:
-    """Takes in complaints and what is said to them, waits for the responsible region where asked to."""
+    """Accepts complaints and commands on them, and waits for the responsible region on request."""
 
     def __init__(self, context: RegionContext, store: Store, clock: Clock, changes: Changes) -> None:
         self._context = context
@@ -85,7 +85,7 @@ class ComplaintApplication:
                 self._filing.pop(ticket_id, None)
 
     async def command(self, caller: Caller, asked: ComplaintCommand, wait: float) -> Complaint:
-        """Passes on what the customer says; raises Refused where the responsible region has refused it."""
+        """Forwards the customer's command; raises Refused where the responsible region has refused it."""
         now = self._clock.now()
         writing = self._store.write(lambda tx: handling.command(tx, self._context, caller, asked, now))
         complaint = await self._changes.answered(caller, writing, wait)
@@ -148,7 +148,7 @@ class ComplaintApplication:
         return await self._decide(caller, request.ticket_id, content, "SettleRemedy", decide)
 
     async def give_back(self, caller: Caller, ticket_id: str, reason: ReturnReason.ValueType, text: str) -> Complaint:
-        """Staff of the responsible region return what is not their work."""
+        """Returns a complaint that is not the work of the responsible region's department."""
 
         def decide(tx: Transaction, now: datetime) -> Complaint:
             return returning.give_back(tx, self._context, ticket_id, caller.identity.name, reason, text, now)
@@ -159,7 +159,7 @@ class ComplaintApplication:
         return complaint
 
     async def classify(self, caller: Caller, ticket_id: str, category: str, reason: str) -> Complaint:
-        """Staff of the origin region say what a complaint is about."""
+        """Sets the category of a complaint by staff of the origin region."""
         author = f"{self._context.region}/{caller.identity.name}"
         wanted = Classification(ticket_id, category, reason, author, ClassifiedBy.CLASSIFIED_BY_DESK)
 
@@ -192,7 +192,7 @@ class ComplaintApplication:
         return problems_of(tx, self._context, complaint)
 
     async def _decide(self, caller: Caller, ticket_id: str, content: bytes, action: str, decide: Decide) -> Complaint:
-        """Does once what a member of staff asks about a complaint."""
+        """Executes a staff member's request on a complaint once."""
         now, key = self._clock.now(), RequestKey(caller.operator, caller.request_id, hashlib.sha256(content).digest())
 
         def once(tx: Transaction) -> Complaint:

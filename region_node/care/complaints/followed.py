@@ -7,7 +7,7 @@ from region_node.tickets.followed import Facts, Followed
 
 
 def facts(complaint: Complaint) -> Facts:
-    """Who has a part in a complaint."""
+    """The regions with a part in a complaint."""
     return Facts(
         name=complaint.ticket_id,
         origin=complaint.origin_region,

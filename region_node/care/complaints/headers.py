@@ -1,6 +1,6 @@
-"""Complaints as their columns tell them: who is responsible, how high, until when, and nothing of a person.
+"""Complaints by their columns: the responsible region, the level, the due time, without personal data.
 
-Nothing sealed is opened for that. The department is in the table of figures.
+No sealed content is opened for them. The department comes from the table of figures.
 """
 
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ _ENDED = ", ".join(str(state) for state in sorted(rules.FINAL))
 
 @dataclass(frozen=True)
 class HeaderFilter:
-    """Which complaints are listed; what is empty restricts nothing."""
+    """A filter of complaints; empty values restrict nothing."""
 
     now: datetime
     overdue: bool = False
@@ -40,7 +40,7 @@ class HeaderFilter:
 
 
 def list_headers(tx: Transaction, wanted: HeaderFilter, limit: int) -> Sequence[ComplaintHeader]:
-    """At most `limit` complaints: where their time is asked about, those that are due first, else the newest first."""
+    """At most `limit` complaints: by due time for a filter of time, else newest first."""
     conditions, parameters = _conditions(wanted)
     order = "c.due, c.ticket_id" if wanted.is_about_time else "c.create_time DESC, c.ticket_id DESC"
     return tx.all(
@@ -56,7 +56,7 @@ def list_headers(tx: Transaction, wanted: HeaderFilter, limit: int) -> Sequence[
 
 
 def header_of(complaint: Complaint) -> ComplaintHeader:
-    """The same of a complaint at hand."""
+    """The header of a loaded complaint."""
     each = find(complaint, rules.RESOLVE)
     is_due = each is not None and not is_met(each) and not rules.is_final(complaint)
     return ComplaintHeader(

@@ -29,9 +29,9 @@ _REFERENCE = "complaint reference"  # the kind of index
 
 @dataclass(frozen=True)
 class NewComplaint:
-    """A complaint to insert; `number` and `reference` are the indexes of its number and of its ticket id before.
+    """A complaint to insert; `number` and `reference` are the indexes of its number and of its former ticket id.
 
-    `closed` is when it ended, from which on it is kept; None for one that is open.
+    `closed` is its end, from which on it is kept; None for an open complaint.
     """
 
     row: ComplaintRow = field(repr=False)
@@ -57,12 +57,12 @@ class _Stored:
 
 
 def reference_index(tx: Transaction, reference: str) -> str:
-    """What stands in the database in the place of a ticket id of another system."""
+    """The index of another system's ticket id, which the database holds in its place."""
     return vault.index_of(tx, _REFERENCE, reference)
 
 
 def imported_among(tx: Transaction, references: Sequence[str]) -> Mapping[str, Known]:
-    """Those of the references whose complaints were imported before."""
+    """The references with imported complaints."""
     indexes = {reference_index(tx, each): each for each in references}
     rows = rows_among(
         tx, _Stored, "SELECT ticket_id, external_index, body FROM complaints WHERE external_index", list(indexes)
@@ -77,7 +77,7 @@ def imported_among(tx: Transaction, references: Sequence[str]) -> Mapping[str, K
 
 
 def earlier_about(tx: Transaction, numbers: Sequence[str]) -> Earlier:
-    """What this region has about numbers, by the numbers' indexes."""
+    """This region's earlier complaints about numbers, by the numbers' indexes."""
     found = Earlier()
 
     def take(number: str, category: str, filed: int, ticket_id: str) -> None:
@@ -108,5 +108,5 @@ def insert_complaints(tx: Transaction, new: Sequence[NewComplaint], now: datetim
         tx,
         [(each.ticket_id, event_columns(each, one.closed or now)) for each, one in zip(complaints, new, strict=True)],
     )
-    changed = ComplaintChanged(complaints[-1].ticket_id)  # whoever watches looks for all events
+    changed = ComplaintChanged(complaints[-1].ticket_id)  # watchers look for all events
     tx.publish(changed, about=changed.about)

@@ -1,4 +1,4 @@
-"""What arrives about complaints in envelopes, and what their receipts do."""
+"""Envelopes about complaints, and the effects of their receipts."""
 
 from datetime import datetime
 
@@ -65,7 +65,7 @@ class ComplaintEnvelopes:
             handling.adopt(tx, self._context, snapshot, now)
 
     def _commanded(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
-        """An origin region passes on what the customer says."""
+        """Handles the customer's command, forwarded by the origin region."""
         command = received(ComplaintCommand, content.payload)
         known = border.commanded(COMPLAINT, tx, self._context.region, command.ticket_id, content)
         border.require_author(command.requester.staff_id)
@@ -91,7 +91,7 @@ class ComplaintEnvelopes:
             attaching.answered(tx, self._context, asked, refused, now)
 
     def _updated(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
-        """The responsible region has a new version of a complaint of which this region is the first contact."""
+        """Handles the responsible region's new version of a complaint of this origin region."""
         snapshot = received(ComplaintUpdate, content.payload).complaint
         if border.updated(COMPLAINT, tx, snapshot, content, now):
             handling.adopt(tx, self._context, snapshot, now)

@@ -1,4 +1,4 @@
-"""What arrives about repeats in envelopes, and what their receipts do."""
+"""Envelopes about repeats, and the effects of their receipts."""
 
 from datetime import datetime
 
@@ -23,7 +23,7 @@ from region_node.tickets import border
 
 
 class JoiningEnvelopes:
-    """The kinds of envelope by which repeats are joined."""
+    """The kinds of envelope that join repeats."""
 
     def __init__(self, context: RegionContext) -> None:
         self._context = context
@@ -36,7 +36,7 @@ class JoiningEnvelopes:
         }
 
     def _noted(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
-        """An origin region tells of a complaint about a number of this region."""
+        """Handles an origin region's report of a complaint about a number of this region."""
         noted = received(ComplaintNoted, content.payload)
         border.require_origin(COMPLAINT, noted.ticket_id, content)
         rules.require_ticket_id(noted.ticket_id)
@@ -56,7 +56,7 @@ class JoiningEnvelopes:
     def _noted_answered(
         self, tx: Transaction, content: EnvelopeContent, receipt: ReceiptContent, now: datetime
     ) -> None:
-        """What it repeats goes to whoever answers for it; where the home region has refused, it is as it was."""
+        """Hands the repeats to the region that answers for the complaint; a refusal changes nothing."""
         if receipt.outcome != Outcome.OUTCOME_ACCEPTED:
             return
         told = parse(ComplaintRepeats, receipt.result)
@@ -65,7 +65,7 @@ class JoiningEnvelopes:
         failpoints.reach("complaint-joined.before-commit")
 
     def _repeats(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
-        """The home region tells what a complaint of this origin region repeats."""
+        """Handles the home region's report on the repeats of a complaint of this origin region."""
         told = received(ComplaintRepeats, content.payload)
         row = find_complaint(tx, told.ticket_id)
         if row is None:
@@ -93,5 +93,5 @@ class JoiningEnvelopes:
 
 
 def _step(content: EnvelopeContent) -> str:
-    """By what it became known: the part of the id between the subject and the destination."""
+    """The source of the repeats: the part of the id between the subject and the destination."""
     return content.id.partition("#")[2].rpartition(">")[0]

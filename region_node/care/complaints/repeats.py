@@ -1,7 +1,7 @@
-"""Which complaints of one number and category a complaint repeats: those filed in the thirty days before it. Pure.
+"""The repeats of a complaint: those of its number and category in the thirty days before it. Pure.
 
-Regions hear of a complaint in any order; what counts is when each was filed, so that all come to one answer. Of two
-that were filed at the same instant the ticket id says which is the first.
+Regions learn of complaints in any order. The filing times decide, so that all regions agree. Of two simultaneous
+filings the ticket id determines the first.
 """
 
 from collections.abc import Iterable, Sequence
@@ -21,7 +21,7 @@ class Filing:
 
     @property
     def _place(self) -> tuple[int, int, str]:
-        """Where it stands among all: the tenth of a day follows the ninth."""
+        """Its place among all filings: the tenth of a day follows the ninth."""
         return self.filed, len(self.ticket_id), self.ticket_id
 
     def repeats(self, other: "Filing") -> bool:
@@ -36,5 +36,5 @@ def repeated_by(filing: Filing, known: Iterable[Filing]) -> Sequence[str]:
 
 
 def repeating(filing: Filing, known: Iterable[Filing]) -> Sequence[Filing]:
-    """Those that repeat a complaint: of which it is known only now that it came before them."""
+    """The complaints that repeat a complaint, which is reported only now."""
     return [each for each in known if each.repeats(filing)]

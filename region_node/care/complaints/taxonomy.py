@@ -1,4 +1,4 @@
-"""Whose work a complaint is, by its category. Pure."""
+"""The responsible departments of a complaint, by its category. Pure."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from gateway.api.federation.v1.configuration_pb2 import ComplaintCategory, Compl
 from gateway.api.region.v1.complaint_pb2 import ComplaintRequest
 
 _HOME, _LOCATION, _HANDLING = "home", "location", "handling"
-# What is missing here is the work of the origin region.
+# A missing entry means the origin region.
 _CONCERNED: Mapping[ComplaintOwner.ValueType, Sequence[str]] = {
     contract.COMPLAINT_OWNER_HANDLING: (_HANDLING,),
     contract.COMPLAINT_OWNER_BOTH: (_HANDLING, _HOME),
@@ -34,10 +34,10 @@ class Concerned:
 def concerned(
     category: ComplaintCategory, request: ComplaintRequest, *, handling: str, home: str | None
 ) -> Sequence[Concerned]:
-    """Whose work it is, each once; nobody's where the coordinator says so.
+    """The responsible departments, each once; empty where the coordinator decides.
 
-    Where the place is not known, it is that of the origin region. Where the home region is needed and not
-    known, nobody guesses: it is nobody's, and the coordinator says so.
+    An unknown place counts as that of the origin region. A required but unknown home region leaves it to the
+    coordinator.
     """
     needed = _CONCERNED.get(category.owner, (_HANDLING,))
     if home is None and _HOME in needed:
@@ -48,10 +48,9 @@ def concerned(
 
 
 def owner_of(category: ComplaintCategory, request: ComplaintRequest, *, handling: str, home: str | None) -> str:
-    """The responsible region: the only one that is concerned, by one department.
+    """The responsible region, if it is the only one concerned, with one department.
 
-    Otherwise the complaint is a case, which is led by the region that received it first (Measures on complaints to
-    market regulators, art. 13).
+    Otherwise the complaint is a case, led by the origin region (Measures on complaints to market regulators, art. 13).
     """
     found = concerned(category, request, handling=handling, home=home)
     return found[0].region if len(found) == 1 else handling

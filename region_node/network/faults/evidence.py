@@ -28,8 +28,8 @@ _CONDITIONS = {
 def tell_fault(tx: Transaction, context: RegionContext, before: Fault, fault: Fault, now: datetime) -> None:
     """Reports the state of this region's fault to coordinators, if it concerns the network.
 
-    The report includes former network faults, which coordinators may still have: faults with a problem, or with a
-    reported earlier version. `before` is the former version; empty for a new fault.
+    Former network faults are included, since coordinators may still have them: faults with a problem, or reported
+    before. `before` is the former version; empty for a new fault.
     """
     event = event_of(context.region, context.federation.network, fault, now)
     event.reported_again = event.of_one_line and is_reported_again(tx, fault)
