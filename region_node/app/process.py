@@ -1,4 +1,4 @@
-"""One region node, put together and running."""
+"""A region node: its parts and its run."""
 
 import asyncio
 import contextlib
@@ -71,7 +71,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class _Ports:
-    """What the parts of one node share."""
+    """The shared parts of a node."""
 
     settings: RegionSettings
     clock: Clock
@@ -98,7 +98,7 @@ class RegionNode:
 
     @classmethod
     async def start(cls, settings: RegionSettings, clock: Clock | None = None) -> "RegionNode":
-        """Opens the database, takes up what was left, listens and joins.
+        """Opens the database, takes up earlier work, listens and joins.
 
         Raises CredentialsUnusable, RegionKeysUnusable, StoreUnusable, PortInUse, OSError or StoppedWhileStarting; then
         nothing is left open.
@@ -166,7 +166,7 @@ class RegionNode:
         raise AssertionError("the block above returns or raises")
 
     async def run_until_stopped(self) -> None:
-        """Returns when the process is told to stop. Raises what one of the node's loops dies of."""
+        """Returns when the process has to stop. Raises the exception of a loop that ends."""
         await run_until_stopped(self._loops)
 
     async def stop(self) -> None:
@@ -176,7 +176,7 @@ class RegionNode:
 
 
 async def serve(settings: RegionSettings, clock: Clock | None = None) -> None:
-    """Runs a node until the process is told to stop. Raises as `RegionNode.start`."""
+    """Runs a node until the process has to stop. Raises as `RegionNode.start`."""
     node = await RegionNode.start(settings, clock)
     try:
         await node.run_until_stopped()
@@ -307,7 +307,7 @@ def _core_ports(ports: _Ports) -> tuple[CorePorts, Questions]:
 
 
 def _sinks(settings: RegionSettings) -> dict[str, tuple[int, Sink]]:
-    """Where the escalation recipients are told of complaints, by name, with the lowest level that each is told of."""
+    """The sinks of escalation notices, by name, each with the lowest level that it receives."""
     found: dict[str, tuple[int, Sink]] = {"file": (LOWEST_LEVEL, FileSink(settings.escalation_file))}
     webhook = settings.escalations.webhook
     if webhook is not None:
@@ -316,7 +316,7 @@ def _sinks(settings: RegionSettings) -> dict[str, tuple[int, Sink]]:
 
 
 def _observe_lanes(meter: Meter, core: RegionCore) -> None:
-    """What operations staff watch: envelopes that wait, and repeats, per destination."""
+    """Registers the metrics of operations: waiting envelopes, and repeats, per destination."""
     observe(
         meter,
         "crossregion.lane.waiting",
@@ -332,7 +332,7 @@ def _observe_lanes(meter: Meter, core: RegionCore) -> None:
 
 
 def _observe_notifiers(meter: Meter, core: RegionCore) -> None:
-    """What was told of levels of complaints, and for how long a sink has taken nothing."""
+    """Registers the metrics of delivered levels of complaints, and of the time of a sink's failure."""
     observe(
         meter,
         "crossregion.escalation.told",

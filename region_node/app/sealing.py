@@ -1,7 +1,7 @@
-"""Seals what a version without sealing has left in the clear: at the start, before anybody is served, page by page.
+"""Seals rows of a version without sealing: at the start, before the node serves, page by page.
 
-Any page may be the last one before the process is killed: the next start goes on. What is sealed already is found by
-indexes that are empty from then on, so that a start costs nothing.
+The process may be killed after any page: the next start continues. Unsealed rows have their own index, which is empty
+afterwards, so that a start costs nothing.
 """
 
 import logging
@@ -46,7 +46,7 @@ def _page(seal_page: Callable[[Transaction, int], int], tx: Transaction) -> int:
 
 @dataclass(frozen=True)
 class _Clear:
-    """A row in the clear: its key, what its subject is made of, and what is to be sealed."""
+    """An unsealed row: its key, the parts of its subject, and the content to seal."""
 
     key: str
     of: str

@@ -1,6 +1,6 @@
 """The nightly purge: class by class, page by page, each page one transaction with its place.
 
-A timer carries the place, so that any process goes on where one was stopped, and no page is done twice.
+A timer holds the place. So any process continues after a stop, and no page is done twice.
 """
 
 from datetime import datetime, timedelta
@@ -34,10 +34,10 @@ def ensure_purge(tx: Transaction, now: datetime) -> None:
 
 
 def purge(tx: Transaction, registry: Registry, timer: Timer, now: datetime) -> None:
-    """Does one page and comes back for the next; after the last one, in the next night.
+    """Does one page and returns for the next; after the last one, in the next night.
 
-    The subject of the timer is `wait`, or empty at the beginning of a night, or the night, the number of the class and
-    the place in it.
+    The subject of the timer is `wait`, or empty at the beginning of a night. Otherwise it is the night, the number of
+    the class and the place in it.
     """
     try:
         federation = registry.context.federation
@@ -55,7 +55,7 @@ def purge(tx: Transaction, registry: Registry, timer: Timer, now: datetime) -> N
     classes = [each for each in known if federation.retention_rule(each) is not None]
     if data_class == 0 and classes:
         data_class = classes[0]
-    # One that was in the rules when the night began may have left them.
+    # The class may have left the rules since the night began.
     current = DataClass.ValueType(data_class)
     rule = federation.retention_rule(current)
     purger = known.get(current)

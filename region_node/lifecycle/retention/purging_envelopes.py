@@ -14,7 +14,7 @@ from region_node.records.purging.aged import aged
 from region_node.records.purging.port import Cut, Held, Page, place_of
 
 _SEEN_SINCE = timedelta(days=1)
-"""So long after an envelope came its origin has the receipt or has sent it again, whatever the clocks say."""
+"""The time after which an envelope's origin has the receipt or has sent it again, whatever the clocks say."""
 
 
 @dataclass(frozen=True)
@@ -33,11 +33,11 @@ class _Received:
 
 
 class Envelopes:
-    """Envelopes that are closed, then commands of other regions that were acted on.
+    """Purges closed envelopes, then executed commands of other regions.
 
-    A command may be forgotten, however long it was good for, once it was made before the time of its class: from then
-    on it would be refused. And its origin must have sent something since: its lane would have sent this one before
-    that, had it no receipt. Nothing goes while the record that it is about is open.
+    A command may be purged, whatever its lifetime, after the term of its class: the inbox then refuses it. Its origin
+    must also have sent an envelope since: without a receipt, its lane would have sent this command before. Envelopes of
+    an open record are kept.
     """
 
     def __init__(self, kinds: Sequence[RecordKind]) -> None:
