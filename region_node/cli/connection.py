@@ -1,4 +1,4 @@
-"""Which node a command calls, and as whom: the options that such commands share."""
+"""The node of a command, and the caller's identity: the options that such commands share."""
 
 import asyncio
 import re
@@ -87,7 +87,7 @@ _CHOICES = Choices("--node", "--region, --federation", "--credentials")
 
 @dataclass(frozen=True)
 class Target:
-    """Which node, what it must prove, and as whom it is called."""
+    """The node, the server name that it must prove, and the caller's credentials."""
 
     server: Server
     region: str
@@ -96,8 +96,10 @@ class Target:
     """See Link."""
 
     def ask(self, question: Callable[[grpc.aio.Channel], Awaitable[T]], request_id: str = "") -> T:
-        """The node's answer. Ends the command where there is none, and says how to ask again by the request's id, if it
-        has one. Raises UsageError where the credentials cannot be used."""
+        """The node's response. Ends the command without one, and prints how to repeat the request by its id, if any.
+
+        Raises UsageError for unusable credentials.
+        """
 
         async def run() -> T:
             async with self.channel() as channel:
@@ -119,8 +121,10 @@ class Target:
         return self.ask(lambda channel: rpc(channel)(request, timeout=seconds or _SECONDS), request_id)
 
     def follow(self, watch: Callable[[grpc.aio.Channel], AsyncIterable[T]], tell: Callable[[T], None]) -> None:
-        """Has each message of a stream told as it comes, until interrupted. Ends the command where the stream does with
-        an error. Raises UsageError where the credentials cannot be used."""
+        """Prints each message of a stream as it comes, until interrupted.
+
+        Ends the command where the stream ends with an error. Raises UsageError for unusable credentials.
+        """
 
         async def run() -> None:
             async with self.channel() as channel:
@@ -134,9 +138,9 @@ class Target:
 
     @asynccontextmanager
     async def channel(self) -> AsyncIterator[grpc.aio.Channel]:
-        """A channel to the node, once the command knows what the federation calls its regions and categories.
+        """A channel to the node, after the command has the federation's terms.
 
-        Raises UsageError where the credentials cannot be used. A node that does not answer shows that at the next call.
+        Raises UsageError for unusable credentials. A node that does not respond shows at the next call.
         """
         try:
             channel = self.server.channel()
@@ -150,7 +154,7 @@ class Target:
 
 
 async def learn_terms(channel: grpc.aio.Channel) -> None:
-    """Has the command know what the federation calls its regions and categories. Raises AioRpcError."""
+    """Fetches the federation's terms for the command. Raises AioRpcError."""
     learn((await CatalogueServiceStub(channel).GetTerms(GetTermsRequest(), timeout=_TERMS_SECONDS)).terms)
 
 

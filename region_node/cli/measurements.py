@@ -1,4 +1,4 @@
-"""`region-node measurements`: what was measured on the network, and what it comes to."""
+"""`region-node measurements`: the measurements on the network, and their totals."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta

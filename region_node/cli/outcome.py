@@ -38,7 +38,7 @@ class Stalled(grpc.aio.AioRpcError):
 
 
 def may_pass(error: grpc.aio.AioRpcError) -> bool:
-    """Whether the same call may succeed later as it is: the node is away, or cannot serve just now."""
+    """Whether the same call may succeed later without changes: the node is away, or temporarily unable to serve."""
     refused = from_rpc_error(error)
     return error.code() in _UNKNOWN_CODES if refused is None else is_temporary(refused.reason)
 
@@ -71,7 +71,7 @@ class Failure:
 
 
 class Teller:
-    """Tells how calls of one method of a node with one request ended."""
+    """Prints how calls of one method of a node with one request ended."""
 
     def __init__(self, server: Server, method: Method, request: Message) -> None:
         self._server = server

@@ -14,9 +14,9 @@ _UNREADABLE = datetime.min.replace(tzinfo=UTC)
 
 
 class ComplaintFile(LineFile):
-    """A file of complaints with its map. The lines come in the order of filing, in which a complaint repeats others.
+    """A file of complaints with its map. The lines come in the order of filing, since complaints repeat others.
 
-    A file that is not in that order is held in memory; one that is, most often, is read as it is sent.
+    A file in another order is held in memory; the usual one is read while it is sent.
     """
 
     def __init__(self, path: Path, columns: ComplaintMap) -> None:

@@ -1,4 +1,4 @@
-"""`region-node complaints dossier`: what goes to the regulator, as JSON and as a document in both languages."""
+"""`region-node complaints dossier`: the regulator's dossier, as JSON and as a document in both languages."""
 
 import uuid
 from datetime import timedelta
@@ -127,7 +127,7 @@ def _exported(target: Target, request: api.ExportDossierRequest) -> api.Dossier:
 
 
 async def _ask_for_regulator(node: "DossierServiceStub", ticket_id: str) -> None:
-    """Raises it, unless it is answered or over: then nothing is left to raise, and the conditions tell."""
+    """Raises the complaint to the regulator, unless it is answered or over: the conditions show that then."""
     asked = api.AskForRegulatorRequest(request_id=uuid.uuid4().hex, ticket_id=ticket_id)
     asked.wait.FromTimedelta(_WAIT)
     try:

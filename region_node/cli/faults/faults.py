@@ -18,7 +18,7 @@ from region_node.cli.faults.fault_view import FAULTS, PLACES, print_done, print_
 from region_node.cli.options import channel_option, staff_option
 from region_node.network.faults.rules import state_name
 
-_WAIT = Duration(seconds=10)  # for the region in which the fault is
+_WAIT = Duration(seconds=10)  # of waiting for the owner region
 _SEVERITIES = choices(FaultSeverity.items())
 _STATES = {state_name(state): state for state in FaultState.values()[1:]}
 

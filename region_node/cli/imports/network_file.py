@@ -1,4 +1,4 @@
-"""Files of alarms or measurements: CSV with the names of the fields as its header, or a JSON object in each line."""
+"""Files of alarms or measurements: CSV with field names as its header, or a JSON object a line."""
 
 import csv
 import hashlib
@@ -27,9 +27,9 @@ class NetworkFileUnusable(click.UsageError):
 
 @dataclass(frozen=True)
 class Item(Generic[M]):
-    """One line: what it tells, or why it tells nothing.
+    """A line: its message, or the problem without one.
 
-    `sequence` is what the node knows it by, 1 for the first one; `row` where it stands in the file.
+    `sequence` is the line's number at the node, from 1; `row` its place in the file.
     """
 
     sequence: int
@@ -40,13 +40,13 @@ class Item(Generic[M]):
 
 
 class NetworkFile(Generic[M]):
-    """A file as it was when it was opened."""
+    """A file as it was at opening."""
 
     def __init__(self, path: Path, message: type[M], source: str = "") -> None:
         """Reads the whole file once. Raises NetworkFileUnusable.
 
-        The node knows it by its content, or by a `source`: then lines may be added to it, and one that is not ended by
-        a line feed is still being written.
+        The node identifies it by its content, or by a `source`. With a source, lines may be added to it, and a last
+        line without a line feed is incomplete.
         """
         self.path = path
         self._message = message
@@ -66,7 +66,7 @@ class NetworkFile(Generic[M]):
             raise NetworkFileUnusable(f"{path}: {error}") from error
 
     def items(self) -> Iterator[Item[M]]:
-        """All lines in order, but for empty ones, and for the one that is still being written."""
+        """All lines in order, without empty ones and the incomplete last one."""
         for sequence, (row, text, told) in enumerate(self._rows(), 1):
             try:
                 fields = told if isinstance(told, dict) else _object(text)
@@ -103,7 +103,7 @@ class NetworkFile(Generic[M]):
 
 
 def _ends_with_line_feed(file: BinaryIO) -> bool:
-    """Whether the last line is complete; it is, where there is none."""
+    """Whether the last line is complete; also without any line."""
     if not file.seek(0, os.SEEK_END):
         return True
     file.seek(-1, os.SEEK_END)
@@ -142,7 +142,7 @@ def _spelled(message: Message, fields: Mapping[str, object]) -> dict[str, object
 
 
 def _names(message: Message) -> Sequence[str]:
-    """What columns, or fields of an object, may be called."""
+    """The permitted names of columns, or fields of an object."""
     known = list(message.DESCRIPTOR.fields_by_name)
     if "alarmed_object" not in known:
         return known

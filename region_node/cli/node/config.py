@@ -1,4 +1,4 @@
-"""Where the settings of a region node come from, and `region-node config`."""
+"""The sources of a region node's settings, and `region-node config`."""
 
 from gateway.cli.exits import USAGE, leave
 from gateway.cli.settings_commands import config_commands, sources_options

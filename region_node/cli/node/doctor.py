@@ -44,7 +44,7 @@ from region_node.node.settings import FulfilmentSettings, NotificationSettings, 
 from region_node.schema import PACKAGES
 
 _PROGRAM = "region-node"
-_HIGHEST_REVISION = 2**63 - 1  # one that needs no configuration to be sent
+_HIGHEST_REVISION = 2**63 - 1  # no configuration is needed above this revision
 
 
 def _examine(sources: Sources) -> Coroutine[Any, Any, Sequence[Finding]]:
@@ -157,7 +157,7 @@ async def _check_coordinator(endpoint: str, settings: RegionSettings, clock: Clo
 
 
 async def _first_state(channel: grpc.aio.Channel) -> WatchResponse | None:
-    """What the coordinator says at once; None where it waits. Raises Unreachable or Refused."""
+    """The coordinator's first message; None without an immediate one. Raises Unreachable or Refused."""
     call = FederationServiceStub(channel).Watch(
         WatchRequest(federation_revision=_HIGHEST_REVISION), timeout=ANSWER_SECONDS
     )

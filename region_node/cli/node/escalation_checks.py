@@ -1,6 +1,4 @@
-"""What `region-node doctor` finds about where the escalation recipients are told of complaints. Nothing is told for
-it.
-"""
+"""The checks of `region-node doctor` on the sinks of escalation notices. They send no notice."""
 
 import os
 import ssl

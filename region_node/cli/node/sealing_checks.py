@@ -1,4 +1,4 @@
-"""Whether other regions can send to this one: what a coordinator tells them to seal to is a key that the node has."""
+"""Checks that other regions can send to this one: the node has the sealing key that a coordinator publishes."""
 
 from datetime import datetime
 from pathlib import Path
@@ -19,7 +19,7 @@ def sealing_name(endpoint: str) -> str:
 
 
 def check_sealing_key(endpoint: str, member: Member | None, settings: RegionSettings, now: datetime) -> Finding:
-    """What the coordinator publishes of this region against the node's files."""
+    """Compares the coordinator's sealing key of this region with the node's files."""
     name = sealing_name(endpoint)
     if member is None or not member.signing_certificate:
         return not_checked(name, translated("this region has not joined: its node publishes the key when it joins"))

@@ -163,7 +163,7 @@ def events(target: Target, token_file: Path, only_past: bool, patience: float) -
     try:
         asyncio.run(run())
     except BrokenPipeError:
-        raise  # whoever reads what is printed has enough: the file is not to blame
+        raise  # the reader of the output has stopped: the file is not the cause
     except (OSError, UnicodeError) as error:
         raise click.UsageError(f"{token_file}: {error}") from error
     except grpc.aio.AioRpcError as error:

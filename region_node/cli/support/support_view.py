@@ -23,7 +23,7 @@ SUPPORT_REQUESTS = Table[SupportRequest](
     TableColumn("opened", lambda each: told_time(each.create_time)),
     TableColumn("subject", lambda each: each.inquiry.subject),
 )
-"""One line for each support request."""
+"""The table of support requests."""
 _MEASUREMENTS = Table[SupportMeasurement](
     TableColumn("link", lambda each: each.link),
     TableColumn("delay (us)", lambda each: str(each.delay_us)),
@@ -46,7 +46,7 @@ def print_told(request: SupportRequest) -> None:
 
 
 def print_request(request: SupportRequest) -> None:
-    """Everything that is known of a support request: why that region, what was measured, and the timeline of both."""
+    """Prints a support request in full: the finding, the measurements, and the timeline of both regions."""
     inquiry = request.inquiry
     print_told(request)
     click.echo(f"{inquiry.service} {inquiry.number} {inquiry.subject}")
