@@ -168,7 +168,7 @@ class Coordinator:
         await run_until_stopped(self._loops)
 
     async def stop(self) -> None:
-        """Takes no new calls, finishes those being served, and closes everything.
+        """Refuses new calls, finishes those being served, and closes everything.
 
         Suspensions wait for this coordinator until then, because some of those calls may be deliveries.
         """

@@ -1,6 +1,6 @@
-"""The two failures of a call, a refusal and no answer; and the one mapping of refusals to gRPC.
+"""The two failures of a call, a refusal and no response; and the only mapping of refusals to gRPC.
 
-Every refusal carries a `Reason` of the contract; the status code and the texts stand on the enum value itself.
+Every refusal carries a `Reason` of the contract; the status code and the texts are options of the enum value.
 """
 
 from collections.abc import Iterable, Mapping
@@ -52,7 +52,7 @@ class Unreachable(Exception):
 
 
 def unknown(reason: Reason.ValueType, known: Iterable[str], **named: str) -> Refused:
-    """The refusal of a name that is none of those that are known: it offers those that are like it.
+    """The refusal of an unknown name, with similar known names.
 
     `named` is the parameter of the reason, and the name.
     """
@@ -90,7 +90,7 @@ def status_code(reason: Reason.ValueType) -> grpc.StatusCode:
 
 
 def text(reason: Reason.ValueType, parameters: Mapping[str, str]) -> LocalizedText:
-    """The reason for people, in both languages. A parameter `<name>_zh_cn` stands for `<name>` in the Chinese one."""
+    """The reason for people, in both languages. The Chinese text prefers the parameter `<name>_zh_cn` to `<name>`."""
     told = _told(reason)
     chinese = {name.removesuffix(_CHINESE): value for name, value in parameters.items() if name.endswith(_CHINESE)}
     near = suggested([name for name in parameters.get(_NEAREST, "").split(_BETWEEN) if name])
@@ -132,7 +132,7 @@ def _short(value: str) -> str:
 
 
 def from_rpc_error(error: grpc.aio.AioRpcError) -> Refused | None:
-    """The refusal inside an RPC error; None where the peer gave no reason of ours (a cut connection, say)."""
+    """The refusal inside an RPC error; None without a reason of the contract, such as a cut connection."""
     packed = dict(error.trailing_metadata() or ()).get(_DETAILS)
     status = status_pb2.Status.FromString(packed) if isinstance(packed, bytes) else status_pb2.Status()
     for detail in status.details:

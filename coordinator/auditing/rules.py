@@ -42,7 +42,7 @@ def compare(verdict: ChainVerdict, sightings: Iterable[Sighting], told: Mapping[
 
 
 def take_part(verdict: ChainVerdict, part: VerifyChainResponse, told: dict[int, ToldRow]) -> None:
-    """Takes in how far a region says that its chain is unbroken."""
+    """Adds a part of a region's report on its own chain to the verdict."""
     verdict.head.CopyFrom(part.head)
     told.update({row.head.sequence: row for row in part.told})
     if part.HasField("end_time"):

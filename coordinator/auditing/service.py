@@ -1,4 +1,4 @@
-"""AuditService: walks the federation's audit chains, for administrators."""
+"""AuditService: verifies the federation's audit chains, for administrators."""
 
 import asyncio
 import logging

@@ -27,7 +27,7 @@ def leading_region(ticket_id: str) -> str:
 
 
 def require_header(header: CaseHeader, region: str) -> None:
-    """Raises Refused for a case that the region does not lead, or that is not one."""
+    """Raises Refused for a case that the region does not lead, and for an invalid one."""
     if leading_region(header.ticket_id) != region:
         raise Refused(Reason.REASON_REQUEST_INVALID, field="header.ticket_id", problem="of another region")
     if header.ByteSize() > _HEADER_BYTES:

@@ -1,4 +1,4 @@
-"""The connection of an administrator to the coordinators, and the options that say which."""
+"""The connection of an administrator to the coordinators, and its options."""
 
 import asyncio
 import contextlib
@@ -78,7 +78,7 @@ class Connection:
 
     async def _ask(self, question: Callable[[grpc.aio.Channel], Awaitable[T]]) -> T:
         failures: list[str] = []
-        outcome_known = True  # a refusal says that nothing was changed; no answer says nothing
+        outcome_known = True  # a refusal means that nothing was changed; no response means nothing
         for endpoint in self.endpoints:
             server = self.server(endpoint)
             async with server.channel() as channel:
@@ -122,8 +122,7 @@ class _Endpoints(click.ParamType[tuple[str, ...]]):
 
 
 def server_told(told: Mapping[str, object]) -> Server | None:
-    """The first coordinator that the values of the options name, where they do. Raises ValueError for a federation
-    that there cannot be."""
+    """The first coordinator in the option values, if any. Raises ValueError for an impossible federation."""
     match told:
         case {"endpoints": (str(endpoint), *_), "credentials": Path() as files, "federation": str(federation)}:
             return Connection((endpoint,), credentials_in(files), federation).server(endpoint)
@@ -147,7 +146,7 @@ def connected_if_told(command: Callable[Concatenate[Connection | None, P], None]
 
 
 def optionally_connected(command: Callable[..., None]) -> Callable[..., None]:
-    """As `connected_if_told`, by the name `connection`: for a command whose first argument are settings."""
+    """As `connected_if_told`, by the name `connection`: for a command whose first argument is its settings."""
 
     @functools.wraps(command)
     def give(connection: Connection | None, /, *args: object, **kwargs: object) -> None:

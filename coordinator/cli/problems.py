@@ -150,7 +150,7 @@ def _print_reports(problem: Problem) -> None:
 
 
 def _steps(problem: Problem, events: Sequence[NetworkEvent]) -> Iterator[tuple[datetime, str]]:
-    """When something happened, and what."""
+    """Time and text of each step."""
     for each in events:
         yield from_timestamp(each.raise_time), translated("{event} began", event=each.id)
         if each.HasField("clear_time"):
@@ -200,7 +200,7 @@ def _grade_word(grade: AccidentGrade.ValueType) -> str:
 
 
 def _affected(problem: Problem) -> str:
-    """How many customers and complaints there are, and who has not said so yet."""
+    """The numbers of customers and complaints, and the regions without a report."""
     if not problem.affected:
         return translated("Customers affected: no region has counted yet")
     count, complaints = _customers(problem), _complaints(problem)

@@ -23,7 +23,7 @@ class ConfigurationService(ConfigurationServiceServicer):
     """Gives and replaces the configuration as a whole."""
 
     def __init__(self, registry: Registry, federation: str) -> None:
-        """`federation` is the trust domain; a configuration for another one is not valid here."""
+        """`federation` is the trust domain; a configuration for another one is invalid here."""
         self._registry = registry
         self._federation = federation
 

@@ -45,7 +45,7 @@ def members_of(snapshot: Snapshot) -> dict[str, Member]:
 
 
 class CurrentMembers:
-    """The members as they stand, made anew when the registry changes and not for each call."""
+    """The current members, made anew when the registry changes and not for each call."""
 
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
@@ -77,7 +77,7 @@ class CurrentMembers:
 
 
 def _changed(before: Member, after: Member) -> str:
-    """How a region stands otherwise than before, for the log; empty where it stands as before."""
+    """The difference in a region's state, for the log; empty without one."""
     changes = []
     if after.state != before.state:
         changes.append(f"is now {MemberState.Name(after.state).removeprefix('MEMBER_STATE_').lower()}")

@@ -10,10 +10,10 @@ from coordinator.registry.rules import Suspension
 
 
 class Presence:
-    """Confirms suspensions once nothing is on its way to or from the regions that they are about.
+    """Confirms suspensions once no delivery to or from the suspended regions is in transit.
 
-    `members` are those that this coordinator routes by. `over` returns when the deliveries that touch some regions,
-    and are on their way, are over.
+    `members` are those of this coordinator's router. `over` returns when the current deliveries of some regions are
+    over.
     """
 
     def __init__(
@@ -25,7 +25,7 @@ class Presence:
         self._changed = asyncio.Event()
         self._confirming: asyncio.Task[None] | None = None
         self.own: Replica | None = None
-        """This coordinator once it has entered, with the last change by whose suspensions it acts."""
+        """This coordinator's entry, with the last change whose suspensions it enforces."""
 
     def may_route(self) -> bool:
         """Whether envelopes may be forwarded by the snapshot.
@@ -35,7 +35,7 @@ class Presence:
         return self.own is not None and self._registry.is_current()
 
     async def enter(self, name: str, endpoint: str) -> None:
-        """Says that this coordinator serves, and confirms suspensions from then on, until `close`."""
+        """Enters this coordinator as serving, and confirms suspensions from then on, until `close`."""
         await self._registry.enter(name, endpoint)
         own = self.own = Replica(name, endpoint, 0)
         self._members.on_change(lambda _: self._changed.set())

@@ -12,7 +12,7 @@ from gateway.errors import Refused, unknown
 
 @dataclass(frozen=True)
 class Membership:
-    """How a region stands, since when, and why."""
+    """The state of a region, its start and its reason."""
 
     state: MemberState.ValueType
     since: datetime | None

@@ -47,10 +47,10 @@ _NEWCOMERS_SECONDS = 60.0
 KEY_CHANGES = 16  # as a burst
 _KEY_CHANGES_PER_HOUR = 6
 _LARGEST_SEQUENCE = 2**63 - 1
-_CERTIFICATE_BYTES = 16 * 1024  # it travels to every node with every change
+_CERTIFICATE_BYTES = 16 * 1024  # each change sends it to every node
 _TOLD_BYTES = 16 * 1024  # of capabilities, and of a report
 _NOTE_LENGTH = 256
-_LOOK = 0.05  # seconds between looks at whether the registry is as of now
+_LOOK = 0.05  # seconds between checks whether the registry is current
 _LOOK_LONGER = 0.5  # and at whether it answers others only, for as long as nothing changes
 CONFIRM_SECONDS = 12.0  # for other coordinators to confirm: longer than a delivery takes, and than a lease by default
 _REGISTRY_LOST = frozenset({Reason.REASON_REGISTRY_UNAVAILABLE, Reason.REASON_OUTCOME_UNKNOWN})
@@ -70,7 +70,7 @@ class FederationPorts:
 
 
 class FederationService(FederationServiceServicer):
-    """The caller's region is what its certificate says, nothing else."""
+    """The caller's region is that of its certificate, nothing else."""
 
     def __init__(self, ports: FederationPorts) -> None:
         self._ports = ports
@@ -191,7 +191,7 @@ class FederationService(FederationServiceServicer):
             changed.set()
 
     def _require_configured(self, region: str) -> None:
-        """Raises Refused for a region that the configuration, if there is one yet, does not name."""
+        """Raises Refused for a region missing from the configuration, if there is one yet."""
         if self._ports.registry.snapshot().configuration is not None:
             require_configured(self._ports.members.all(), region)
 
@@ -250,7 +250,7 @@ class FederationService(FederationServiceServicer):
         except Refused as refused:
             if refused.reason not in _REGISTRY_LOST:
                 raise
-            # The region stays joined meanwhile, and hands it in with its next heartbeat again.
+            # The region stays joined, and sends the head again with its next heartbeat.
             _log.info("an audit head of %s is not kept: %s", region, refused)
             return
         if not continues:

@@ -8,7 +8,7 @@ from gateway.api.region.v1.measurement_service_pb2 import LinkReport, ReportLink
 
 
 def down_links(network: Network, reports: Mapping[str, ReportLinksResponse]) -> set[str]:
-    """The links that any region with an end of them says are down; `reports` are by region."""
+    """The links that a region with an end of them reports as down; `reports` are by region."""
     return {each.link for _, each in _reported(network, reports) if each.down}
 
 

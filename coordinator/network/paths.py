@@ -15,7 +15,7 @@ import networkx as nx
 from gateway.api.federation.v1.network_pb2 import Link, Network, QualityClass
 
 _ALL = 1_000_000_000  # the denominator of a share of packets
-_ROOM = 1 << 64  # more than any path adds up to: each figure of a cost has so much room to itself
+_ROOM = 1 << 64  # the room of each figure in a cost: more than the sum of any path
 _ONCE, _AGAIN = "12"  # suffixes of a link's id: for its first unit of flow, and for a shared one
 _SITE, _LINK = _ROOM**3, _ROOM**4  # the costs of sharing: more than all figures, more than all sites
 
@@ -83,7 +83,7 @@ class Ways:
     best: Path | None
     alternative: Path | None
     apart: Sequence[Path] = ()
-    """Two other ways that share less with each other than the best does with any; empty where there are none."""
+    """Two other paths that share less with each other than the best does with any; empty without such a pair."""
 
     @property
     def shared_links(self) -> Sequence[str]:
@@ -217,7 +217,7 @@ class LinkGraph:
         return figures.delay_us * _ROOM**2 + figures.delay_variation_us * _ROOM + figures.loss_ppb
 
     def _shortest(self, start: str, end: str, avoided: Path | None) -> Path | None:
-        """The way that shares the fewest links with one to be avoided, then the fewest sites.
+        """The path that shares the fewest links with `avoided`, then the fewest sites.
 
         Of those the one with the least delay, then variation, then loss.
         """

@@ -126,7 +126,7 @@ def _site(network: Network, place: str) -> str:
 
 
 def _after(configuration: Configuration, changes: Sequence[Link]) -> Network | None:
-    """The network with the changes; None where there are none. Raises Refused where it would not be valid."""
+    """The network with the changes; None without changes. Raises Refused for an invalid result."""
     if not changes:
         return None
     if len(changes) > _MOST_CHANGES:

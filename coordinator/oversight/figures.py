@@ -41,9 +41,9 @@ class _Group:
 
 
 def percentile(values: Sequence[int], percent: int) -> int:
-    """The nearest-rank percentile of ascending values: the smallest that so many percent of them do not exceed.
+    """The nearest-rank percentile of ascending values: the smallest that `percent` percent of them do not exceed.
 
-    Raises ValueError without values, or for a percentage that is not 1 to 100.
+    Raises ValueError without values, or for a percentage outside of 1 to 100.
     """
     if not values or not 1 <= percent <= 100:
         raise ValueError("a percentile needs values, and 1 to 100 percent")

@@ -16,11 +16,11 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused, Unreachable
 from gateway.rpc.calls import current_call
 
-ANSWER_SECONDS = 5.0  # for one region: a region that hangs must not keep the answers of all others back
+ANSWER_SECONDS = 5.0  # for one region: a region that hangs must not delay the responses of all others
 
 Answer = TypeVar("Answer")
 Ask = Callable[[grpc.aio.Channel, float], Awaitable[Answer]]
-"""Puts a question over the channel to one process of a region, within so many seconds."""
+"""Queries one process of a region over the channel, within so many seconds."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Answers(Generic[Answer]):
     refusals: dict[str, Refused]
 
     def unanswered(self, *but: Reason.ValueType) -> list[UnansweredRegion]:
-        """The regions without an answer, by id; not those that refused for one of the reasons `but`."""
+        """The regions without a response, by id, except refusals with one of the reasons `but`."""
         return [
             UnansweredRegion(region=region, reason=refused.reason)
             for region, refused in sorted(self.refusals.items())
@@ -39,7 +39,7 @@ class Answers(Generic[Answer]):
         ]
 
     def __or__(self, more: "Answers[Answer]") -> "Answers[Answer]":
-        """These answers and more."""
+        """The responses of both."""
         return Answers(self.by_region | more.by_region, self.refusals | more.refusals)
 
 

@@ -18,9 +18,9 @@ def origin_region(order_id: str) -> str:
 
 
 def merged(reports: Mapping[str, Iterable[OrderSummary]]) -> list[OrderSummary]:
-    """Each order of all reports once, newest first. `reports` are by the region that made them.
+    """Each order of all reports once, newest first. `reports` are by their region.
 
-    The home region's word counts; where it said nothing, the highest version does.
+    The home region's summary counts; without it, the highest version.
     """
     chosen: dict[str, tuple[bool, int]] = {}
     orders: dict[str, OrderSummary] = {}

@@ -14,7 +14,7 @@ from gateway.time.clock import from_timestamp
 LONGEST = timedelta(days=31)
 AHEAD = timedelta(days=366)
 _MOST_PARTS = 64
-_TOLD = 3  # of what would be cut, in the text of a refusal
+_TOLD = 3  # of the cut services, in the text of a refusal
 _ID = re.compile(r"(?P<region>[a-z][a-z0-9-]*)/planned/[A-Za-z0-9._/-]{1,130}", re.ASCII)
 _LARGEST_VERSION = 2**63 - 1
 

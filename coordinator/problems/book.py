@@ -28,7 +28,7 @@ _MOST_CHILDREN = 10_000  # children whose ids one problem keeps, the most that i
 
 @dataclass(frozen=True)
 class View:
-    """By what events are correlated."""
+    """The basis of correlation."""
 
     network: NetworkRegistry
     topology: Topology
@@ -169,7 +169,7 @@ def _new_id(cluster: Cluster, known: Iterable[str]) -> str:
 
 
 def _header(name: str, cluster: Cluster, members: Sequence[NetworkEvent], view: View) -> ProblemHeader:
-    """How a problem stands, but for its version and services."""
+    """The header of a problem, without its version and services."""
     is_open = [each for each in members if _is_open(each)]
     spoken = _speaking(cluster.cause, members, view)
     header = ProblemHeader(
@@ -192,14 +192,14 @@ def _header(name: str, cluster: Cluster, members: Sequence[NetworkEvent], view: 
 
 
 def _speaking(cause: Element, members: Sequence[NetworkEvent], view: View) -> list[NetworkEvent]:
-    """The members that say how bad the cause is."""
+    """The members that determine the condition of the cause."""
     found = speaking(cause, [observed(each) for each in members], view.topology, _microseconds(view.window))
     names = {each.id for each in found}
     return [each for each in members if each.id in names]
 
 
 def _severity(spoken: Sequence[NetworkEvent], is_open: Sequence[NetworkEvent]) -> PerceivedSeverity.ValueType:
-    """The worst of what says how bad the cause is. Once that is over, a customer's own line alone is a small matter."""
+    """The worst severity of the determining events. After their end, a customer's own line alone is minor."""
     going_on = [each.severity for each in spoken if _is_open(each)]
     rest = (max(each.severity, rules.MINOR) if each.of_one_line else each.severity for each in is_open)
     return min(going_on, default=None) or min(rest, default=None) or min(each.severity for each in spoken)

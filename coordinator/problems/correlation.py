@@ -23,7 +23,7 @@ _SITE_LEAST = 0.1
 _SERVICE = 0.3  # a service: where two services share a failed element, that element is the likelier cause
 _FOR_EVER = 2**62
 _CRITICAL, _MAJOR, _MINOR = 1, 2, 3  # severities
-_GRAVE = _MAJOR  # or worse, or not said
+_GRAVE = _MAJOR  # or worse, or unspecified
 _MOST = 0.75  # of the links at a site: so many do not fail independently at the same time
 _SEVERAL = 3  # links, or customers
 _HALF = 0.5  # of them, where the site has events of its own
@@ -33,14 +33,14 @@ _BY_SEVERITY = (1.0, 1.0, 1.0, 0.5, 0.3, 0.3)
 
 @dataclass(frozen=True)
 class Observed:
-    """An alarm or a fault, as far as correlation looks at it; times in microseconds."""
+    """The part of an alarm or a fault that correlation uses; times in microseconds."""
 
     id: str
     elements: frozenset[Element]
     raised: int
     cleared: int | None = None
     severity: int = 0
-    """As PerceivedSeverity: 1 is the worst, 0 is not said."""
+    """As PerceivedSeverity: 1 is the worst, 0 is unspecified."""
     is_fault: bool = False
     is_of_one_line: bool = False
     """Whether a single customer reports the own line. A claim needs several such reports, or an alarm."""
@@ -54,7 +54,7 @@ class Cluster:
     start: int
     events: tuple[str, ...]
     confidence: int
-    """How sure the cause is, in percent. 0: the cause is not known, they only have this element in common."""
+    """The confidence in the cause, in percent. 0: the cause is unknown, and the events only share this element."""
 
 
 def is_problem(events: Sequence[Observed], window: int) -> bool:
@@ -184,7 +184,7 @@ def _cleared(event: Observed) -> int:
 
 
 def _specific(event: Observed, topology: Topology) -> Observed:
-    """An event without the sites from which a link is watched: those that report are well."""
+    """An event without the sites from which a link is monitored: their reports show that they are healthy."""
     ends = {end for each in event.elements if each.kind == Kind.LINK for end in topology.expected(each)}
     return replace(event, elements=event.elements - ends) if not ends.isdisjoint(event.elements) else event
 
@@ -297,7 +297,7 @@ def _stretches(
 
 
 def _holds(stretch: _Stretch, event: Observed) -> bool:
-    """Whether a symptom falls into a stretch: what customers report may come as long as the cause is there."""
+    """Whether a symptom falls into a stretch: customers' reports may come as long as the cause lasts."""
     is_service = all(each.kind == Kind.SERVICE for each in event.elements)
     return stretch.first <= event.raised <= (stretch.reach if is_service else min(stretch.last, stretch.reach))
 

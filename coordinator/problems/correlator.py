@@ -93,7 +93,7 @@ class Correlator:
 
 
 class Deciding(Protocol):
-    """Decides by the book; `is_correlated` says that nothing new follows from its events."""
+    """Decides from the book; `is_correlated` means that its events give nothing new."""
 
     def __call__(self, book: Book, *, is_correlated: bool = False) -> Decision:
         """See the class."""

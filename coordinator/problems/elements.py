@@ -18,7 +18,7 @@ _OF_KINDS = {kind: own for own, kind in _KINDS.items()}
 
 
 def observed(event: NetworkEvent) -> Observed:
-    """An event as correlation looks at it."""
+    """An event in the form of correlation."""
     elements = {
         *(Element(Kind.SITE, each) for each in event.sites),
         *(Element(Kind.LINK, each) for each in event.links),

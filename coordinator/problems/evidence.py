@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
 
-# How much an event speaks for a cause, by its severity from not said to indeterminate. Small ones are everywhere.
+# The weight of an event for a cause, by its severity from unspecified to indeterminate. Minor events are everywhere.
 _POINTS = (3, 6, 3, 0, 0, 0)
 _FAULT = 2  # times as much: people looked at it
 _OF_ONE_LINE = 2  # the most; three reports suffice
@@ -32,7 +32,7 @@ class Witness:
 
 
 def points_of(severity: int, *, is_fault: bool, is_of_one_line: bool = False) -> int:
-    """How much an event speaks for a cause; `severity` as PerceivedSeverity, 0 for not said."""
+    """The weight of an event for a cause; `severity` as PerceivedSeverity, 0 for unspecified."""
     if is_of_one_line:
         return min(_OF_ONE_LINE, _POINTS[severity])
     return _POINTS[severity] * (_FAULT if is_fault else 1)

@@ -41,7 +41,7 @@ class Following:
         self._problems: Mapping[str, Problem] = {}
 
     def note_change(self, problems: Mapping[str, Problem]) -> None:
-        """Says how problems stand, by id: they may have changed."""
+        """Notes that problems, by id, may have changed."""
         self._problems = problems
         self._changed.set()
 

@@ -29,7 +29,10 @@ _NAMES = ((SPECIAL, "special"), (MAJOR, "major"), (LARGER, "larger"))
 
 @dataclass(frozen=True)
 class Threshold:
-    """A grade is reached by more users than these, for longer than this. `oral` and `written`: how long for reports."""
+    """The bounds above which a grade is reached: users, and time.
+
+    `oral` and `written` are the limits of the reports.
+    """
 
     grade: contract.AccidentGrade.ValueType
     users: int
@@ -78,7 +81,7 @@ def graded(problem: Problem, thresholds: Sequence[Threshold], zone: ZoneInfo, no
 
 
 def _without_open_reports(problem: Problem) -> Problem:
-    """The problem itself where it has none."""
+    """The problem without open reports; itself where it has none."""
     if not rules.has_open_reports(problem):
         return problem
     after = Problem()
@@ -90,7 +93,7 @@ def _without_open_reports(problem: Problem) -> Problem:
 
 
 def grade_of(problem: Problem) -> contract.AccidentGrade.ValueType:
-    """The gravest grade that it has reached."""
+    """The gravest grade reached so far."""
     return problem.grades[-1].grade if problem.grades else NONE
 
 

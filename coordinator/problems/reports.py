@@ -83,5 +83,5 @@ class ReportNotifier:
 
 
 def kind_name(report: AccidentReport) -> str:
-    """The kind of a report in a word."""
+    """The printed kind of a report."""
     return ReportKind.Name(report.kind).removeprefix("REPORT_KIND_").lower()

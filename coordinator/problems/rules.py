@@ -103,7 +103,7 @@ def complaints(problem: Problem) -> int:
 
 
 def has_open_reports(problem: Problem) -> bool:
-    """Whether a report is not made that it needs."""
+    """Whether a required report is missing."""
     return any(not each.HasField("make_time") for each in problem.reports)
 
 

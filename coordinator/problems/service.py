@@ -179,7 +179,7 @@ def _said(count: contract.AffectedCount) -> tuple[int, int, int]:
 
 
 def _with_report(problem: Problem, made: AccidentReport) -> list[Problem]:
-    """The problem with a report made; empty where it was. Raises Refused with REPORT_NOT_NEEDED."""
+    """The problem with a report made; empty for a report made before. Raises Refused with REPORT_NOT_NEEDED."""
     after = Problem()
     after.CopyFrom(problem)
     of_kind = [each for each in after.reports if each.kind == made.kind]

@@ -77,6 +77,6 @@ class Topology:
 
 
 def services_down(network: NetworkRegistry, down: frozenset[Element]) -> frozenset[str]:
-    """The services that do not work while these elements are down: themselves, a site of theirs, or every way."""
+    """The services that are down with these elements: by themselves, by a site, or by every path."""
     of_kind = {kind: frozenset(each.id for each in down if each.kind == kind) for kind in Kind}
     return of_kind[Kind.SERVICE] | network_ways.services_down(network, Parts(of_kind[Kind.SITE], of_kind[Kind.LINK]))

@@ -44,7 +44,8 @@ class EmbeddedRegistry:
         self._loop = asyncio.get_running_loop()
         self._expiry: asyncio.TimerHandle | None = None
         self._own: Replica | None = None
-        self._suspended_by: dict[str, int] = {}  # the change, by region; those of an earlier process are in every one
+        # the change of each region's suspension; changes of an earlier process are included in all
+        self._suspended_by: dict[str, int] = {}
         # A commit counts, even where its caller was cancelled before the result.
         store.subscribe(Revision, self._take_revision)
         store.subscribe(SuspensionChanged, self._take_suspension)

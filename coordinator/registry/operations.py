@@ -53,17 +53,17 @@ class Wanted:
 
     configuration: Configuration
     before: int
-    """The revision that it was compared with; 0 for none."""
+    """The revision of the comparison; 0 for none."""
     changes: int
-    """How many there are."""
+    """The number of changes."""
 
 
 def apply(tx: Transaction, wanted: Wanted, *, expected_revision: int, actor: str, now: datetime) -> int | None:
-    """Puts a configuration in force. See the port. None where another one is in force than it was compared with."""
+    """Puts a configuration in force. See the port. None where the comparison was with another revision."""
     revision = tx.first(int, "SELECT revision FROM configurations ORDER BY revision DESC LIMIT 1") or 0
     if revision != wanted.before:
         return None
-    # Before the check of the revision: who repeats a call whose answer was lost gets that answer.
+    # Before the check of the revision: a repeated call after a lost response gets that response.
     if not wanted.changes:
         return revision
     if revision != expected_revision:

@@ -65,14 +65,14 @@ class Registry(Protocol):
         ...
 
     def on_change(self, listener: Callable[[], None]) -> Callable[[], None]:
-        """Calls the listener on the event loop after every change of the snapshot; returns what ends that.
+        """Calls the listener on the event loop after every change of the snapshot; returns the function that ends that.
 
         A heartbeat that only renews a lease is no change.
         """
         ...
 
     async def beat(self, region: str, heartbeat: Heartbeat) -> None:
-        """Takes in a heartbeat: the process lives for one lease more. Its first one is durable on return."""
+        """Stores a heartbeat: the process lives for one lease more. Its first one is durable on return."""
         ...
 
     async def leave(self, region: str, endpoint: str) -> None:
@@ -87,11 +87,11 @@ class Registry(Protocol):
         ...
 
     async def enter(self, name: str, endpoint: str) -> None:
-        """Says that this coordinator serves; it counts as live until `close`, or until it falls silent for a lease."""
+        """Enters this coordinator as serving; it counts as live until `close`, or until it is silent for a lease."""
         ...
 
     async def confirm(self, change: int) -> None:
-        """Says for this coordinator that it acts by every change up to this one. Others see it in their snapshot."""
+        """Confirms every change up to this one for this coordinator, in the snapshot of the others."""
         ...
 
     def is_current(self) -> bool:
@@ -118,7 +118,7 @@ class Registry(Protocol):
         ...
 
     async def reinstate(self, region: str, *, actor: str) -> None:
-        """Ends a suspension; nothing happens where there is none."""
+        """Ends a suspension; nothing happens without one."""
         ...
 
     async def apply(self, configuration: Configuration, *, expected_revision: int, actor: str) -> int:
@@ -134,9 +134,9 @@ class Registry(Protocol):
         ...
 
     async def keep_audit_head(self, region: str, kept: KeptHead) -> bool:
-        """Keeps a head that is further than the one kept.
+        """Stores a head that is further than the stored one.
 
-        False, and nothing changed, for a head that contradicts the kept one: the chain was cut or rewritten.
+        Returns False without a change for a head that contradicts the stored one: the chain was truncated or rewritten.
         `gateway.auditing.audit_heads` has the rule.
         """
         ...
@@ -146,7 +146,7 @@ class Registry(Protocol):
         ...
 
     async def keep_case(self, header: CaseHeader) -> None:
-        """Keeps how a case stands, unless a version as high is kept. Durable on return."""
+        """Stores the header of a case, unless a version as high is stored. Durable on return."""
         ...
 
     async def cases(self) -> Sequence[CaseHeader]:

@@ -35,7 +35,7 @@ class Decision:
     """The changes to write."""
 
     problems: Sequence[Problem] = ()
-    """New ones, and those that have changed."""
+    """New and changed problems."""
     forgotten_events: Sequence[str] = ()
     forgotten_problems: Sequence[str] = ()
 
@@ -66,7 +66,7 @@ class ProblemRegistry(Protocol):
     """
 
     async def keep_event(self, event: NetworkEvent) -> None:
-        """Keeps how an alarm or a fault stands, unless a version as high is kept."""
+        """Stores an alarm or a fault, unless a version as high is stored."""
         ...
 
     async def book(self) -> Book:
@@ -78,9 +78,9 @@ class ProblemRegistry(Protocol):
         ...
 
     async def followed(self) -> Mapping[tuple[str, str], int]:
-        """The last version that was taken in, by problem and region."""
+        """The last accepted version, by problem and region."""
         ...
 
     async def note_followed(self, problem: str, region: str, version: int) -> None:
-        """Notes that a region has taken in a version of a problem."""
+        """Notes that a region has accepted a version of a problem."""
         ...

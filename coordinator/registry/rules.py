@@ -20,7 +20,7 @@ class Heartbeat:
     clock_error: timedelta
     """Its clock minus the coordinator's."""
     signing_certificate: bytes
-    """Verified, the PEM as encoded anew; empty of one whose region has a newer one."""
+    """The verified certificate, as PEM encoded anew; empty where the region has a newer one."""
     sealing_key: SealingKey = field(default_factory=SealingKey)
     """The verified sealing key for batches to the region; empty where the process reports none."""
     capabilities: Capabilities = field(default_factory=Capabilities)
@@ -56,11 +56,11 @@ class RegionFacts:
     capabilities: Capabilities = field(default_factory=Capabilities)
     """Kept when the region is silent, too."""
     live: Mapping[str, Heartbeat] = field(default_factory=dict)
-    """The last heartbeat of each process whose lease has not run out, by endpoint."""
+    """The last heartbeat of each process with a live lease, by endpoint."""
     last: Heartbeat | None = None
     """The last heartbeat of any process since the registry started."""
     presence_since: datetime | None = None
-    """Since when there is a live process, or none any more."""
+    """The start of the live time, or of the silence."""
     suspension: Suspension | None = None
 
     def joined_by(self, heartbeat: Heartbeat) -> "RegionFacts":
@@ -121,5 +121,5 @@ def expired(leases: Iterable[Lease], now: float) -> list[Lease]:
 
 
 def next_expiry(leases: Iterable[Lease]) -> float | None:
-    """When the next lease runs out; None where there is none."""
+    """The time of the next lease's expiry; None without leases."""
     return min((lease.expires for lease in leases), default=None)

@@ -58,7 +58,7 @@ class Router:
             traceparents=request.traceparents,
         )
         forwarded.journey.stamps.extend((received, self._stamp("forwarded")))
-        # Nothing is awaited between the checks and this: who waits for deliveries to be over misses none.
+        # No await comes between the checks and this line, so that a wait for deliveries misses none.
         with self._ports.deliveries.between(caller, request.destination):
             response = await self._forward(forwarded, timeout, require)
         response.journey.stamps.append(self._stamp("returned"))

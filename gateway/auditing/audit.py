@@ -81,12 +81,12 @@ class Seen:
 
 
 class ChainBroken(Exception):
-    """The chain does not verify; the text says where and how, in the language of the command."""
+    """The chain does not verify; the text has the place and the kind of the break, in the command's language."""
 
     def __init__(self, kind: ChainProblemKind.ValueType, sequence: int, time: int | None, seen: Seen | None) -> None:
         self.kind = kind
         self.sequence = sequence
-        """The row; of a tail that was cut, the first that is not there."""
+        """The number of the row; for a truncated tail, the first missing one."""
         self.time = time
         """The time of that row or of the last row before it, in microseconds. None for the first row."""
         self.seen = seen
@@ -153,7 +153,7 @@ def head(tx: Transaction) -> Head:
 
 
 def head_at(tx: Transaction, sequence: int) -> Head | None:
-    """The chain up to one row; None where that row is not there."""
+    """The chain up to a row; None for a missing row."""
     return tx.first(Head, "SELECT sequence, hash FROM audit WHERE sequence = :sequence", sequence=sequence)
 
 
@@ -187,7 +187,7 @@ class Walk:
     """Verifies a chain row by row, and compares it with the heads seen by others."""
 
     def __init__(self, seen: Iterable[Seen] = (), after: Head | None = None) -> None:
-        """`after` is a row that was verified before; the walk begins behind it."""
+        """`after` is a verified row; verification begins behind it."""
         start = after or Head(0, GENESIS)
         self._seen = sorted((each for each in seen if each.head.sequence > 0), key=lambda each: each.head.sequence)
         self._seen_at: dict[int, list[Seen]] = {}
@@ -237,7 +237,7 @@ class Walk:
 
 
 def verify(chain: Iterable[AuditRow], seen: Iterable[Seen] = ()) -> Head:
-    """Walks the whole chain and returns its end. Raises ChainBroken."""
+    """Verifies the whole chain and returns its end. Raises ChainBroken."""
     walk = Walk(seen)
     for row in chain:
         walk.take(row)

@@ -24,7 +24,7 @@ class KeptHead:
 
 
 class Continuation(Enum):
-    """How a head stands to the kept one."""
+    """The relation of a reported head to the kept one."""
 
     FURTHER = auto()
     """The reported head replaces the stored one."""

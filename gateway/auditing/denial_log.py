@@ -26,7 +26,7 @@ class _Case:
 
 
 class DenialLog:
-    """Keeps a row of who was turned away and of what looks wrong."""
+    """Adds audit rows about denied callers and suspicious events."""
 
     def __init__(self, store: Store, clock: Clock) -> None:
         self._store = store
@@ -38,7 +38,7 @@ class DenialLog:
         await self.note(identity.path, "DENIED", method, reason_name(refused.reason))
 
     async def alarm(self, actor: str, action: str, subject: str, detail: str) -> None:
-        """Something that must not be: logged as an error too."""
+        """Adds a row about an event that must not happen; also logged as an error."""
         if await self.note(actor, action, subject, detail):
             _log.error("%s by %s on %s: %s", action, actor, subject, detail)
 

@@ -30,7 +30,7 @@ request_option = click.option(
 
 
 def limit_option(help_text: str = "At most so many.", default: int = 50) -> Option:
-    """The option that says how many items of a list are wanted."""
+    """The option for the number of items in a list."""
     kind = click.IntRange(1, LARGEST_PAGE_SIZE)
     return click.option("--limit", type=kind, default=default, show_default=True, help=help_text)
 
@@ -40,11 +40,11 @@ class Link(Protocol):
 
     @property
     def prints_defaults(self) -> bool:
-        """Whether JSON names the fields that hold nothing, too."""
+        """Whether JSON includes empty fields."""
         ...
 
     def ask(self, question: Callable[[grpc.aio.Channel], Awaitable[T]], request_id: str = "") -> T:
-        """The answer to a question over a channel. Ends the command where there is none."""
+        """The response to a call over a channel. Ends the command without one."""
         ...
 
     def call(self, rpc: "Rpc[Q, A]", request: Q, seconds: float | None, request_id: str) -> A:
@@ -86,7 +86,7 @@ class Asking(Generic[L]):
         return self.requester.staff_id if self.requester is not None else ""
 
     def ask(self, rpc: "Rpc[Q, A]", request: Q, seconds: float | None = None) -> A:
-        """The answer to a request, which is filled in first. Ends the command where there is none."""
+        """The response to a request with the shared options set. Ends the command without one."""
         request_id = str(getattr(self.filled(request), "request_id", ""))
         return self.link.call(rpc, request, seconds, request_id)
 

@@ -1,4 +1,4 @@
-"""Parts of the view of a complaint that staff of a region and administrators are shown alike."""
+"""The common parts of the complaint view, for staff of a region and for administrators."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -52,7 +52,7 @@ def filing(
     severity: ComplaintSeverity.ValueType,
     settings: Iterable[ComplaintClassification.Setting],
 ) -> Iterator[Happening]:
-    """How a complaint was filed, with a category or the empty one, and how it was classified afterwards."""
+    """The events of a complaint's filing, with its category, and of its later classifications."""
     told = translated("filed without a category")
     if category:
         severity_word = word(ComplaintSeverity.Name(severity), "COMPLAINT_SEVERITY_")

@@ -25,7 +25,7 @@ FindServer = Callable[[Mapping[str, object]], Server | None]
 
 @dataclass(frozen=True)
 class TermsCompletions:
-    """How options are completed whose values are names of the federation."""
+    """The completions of options with names of the federation."""
 
     regions: Complete
     categories: Complete

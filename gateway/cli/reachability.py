@@ -40,7 +40,7 @@ class Choices:
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """Why a server is not reached, and what to do about it; both without a full stop."""
+    """The reason why a server is not reached, and the remedy; both without a full stop."""
 
     cause: str
     todo: str
@@ -173,13 +173,13 @@ class Server:
 
 
 def _accepts(secured: ssl.SSLSocket) -> bool:
-    """Whether a server goes on after the handshake: by TLS 1.3 it judges the caller's certificate only then."""
+    """Whether a server continues after the handshake: with TLS 1.3 it checks the caller's certificate only then."""
     try:
         return bool(secured.recv(1))
     except ssl.SSLError:
         return False
     except TimeoutError:
-        return True  # it waits for the caller to speak
+        return True  # the server waits for the caller's first message
 
 
 def _context(credentials: Credentials) -> ssl.SSLContext:

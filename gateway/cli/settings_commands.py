@@ -1,4 +1,4 @@
-"""The options that say where the settings of a command come from, and the commands that show and check them."""
+"""The options for the sources of a command's settings, and the commands that show and check settings."""
 
 import functools
 import os

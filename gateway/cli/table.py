@@ -13,7 +13,7 @@ from gateway.wording.times import told_time
 
 R = TypeVar("R")
 Happening = tuple[datetime, str, str]
-"""When, who, what."""
+"""Time, author and text of an event."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class TableColumn(Generic[R]):
     """The English title, written at the call, from where `deploy/texts.py` takes it into the catalogues."""
     cell: Callable[[R], str | Text]
     only_wide: bool = False
-    """Whether a narrow terminal is not shown it."""
+    """Whether a narrow terminal lacks the column."""
 
 
 class Table(Generic[R]):
@@ -50,7 +50,7 @@ class Table(Generic[R]):
 
 
 def show_timeline(happened: Iterable[Happening], title: str = "", *, timespec: str = "minutes") -> None:
-    """Prints what happened to a record, oldest first."""
+    """Prints the events of a record, oldest first."""
     table = Table[Happening](
         TableColumn("time", lambda each: told_time(each[0], timespec=timespec)),
         TableColumn("who", lambda each: each[1]),

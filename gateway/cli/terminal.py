@@ -16,10 +16,10 @@ from gateway.values.plain_text import visible
 from gateway.wording.languages import translated
 
 _SHORT = 40  # characters
-_PIPED_WIDTH = 200  # columns where no terminal says how many it has
+_PIPED_WIDTH = 200  # columns of an output without a terminal
 _TOO_NARROW = 0.9  # share of the width of all longest words: folding a word harms less than rows of ten lines
 _GAP = 2  # columns between two of a table
-_WIDE = 140  # columns from which on a table shows all that it has
+_WIDE = 140  # the width in columns from which a table shows all of its columns
 _ANY_WIDTH = 10_000  # columns: more than any table needs
 
 
@@ -105,13 +105,13 @@ def _print(console: Console, columns: Sequence[str], rows: Sequence[Sequence[str
 
 
 def tell_more(next_page_token: str) -> None:
-    """Says on standard error that a list goes on, where it does."""
+    """Prints on standard error that a list has further pages, if it does."""
     if next_page_token:
         click.echo(translated("There are more: narrow it down, or ask for more by --limit."), err=True)
 
 
 def _needs(console: Console, column: Column) -> Measurement:
-    """How wide a column is at least, so that no word is folded, and at most, so that nothing is."""
+    """The least width of a column without folded words, and its full width."""
     options = console.options.update(width=_ANY_WIDTH)
     found = [Measurement.get(console, options, cell) for cell in (column.header, *column.cells)]
     widest = max(each.maximum for each in found)

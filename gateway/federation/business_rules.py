@@ -20,7 +20,7 @@ from gateway.federation.checks import (
 from gateway.federation.documents import parse_alternatives
 from gateway.federation.policy_rules import limit_problems, looser_problems
 
-# A business whose code starts so reads and changes nothing; it alone has no steps.
+# The prefix of businesses that read and change nothing; only they have no steps.
 QUERY = "QRY_"
 _CHOICE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}", re.ASCII)
 

@@ -100,12 +100,12 @@ class Federation:
         return found
 
     def rule_of(self, code: str) -> str:
-        """The business whose rule a business follows: most often itself, also where it has left the catalogue."""
+        """The business whose rule a business follows: usually itself, also after its removal from the catalogue."""
         found = self._businesses.get(code)
         return code if found is None else found.rule or code
 
     def plan(self, plan: str) -> Plan:
-        """The tariff plan with this id, of whatever region. Raises `Refused` with PLAN_UNKNOWN."""
+        """The tariff plan with this id, of any region. Raises `Refused` with PLAN_UNKNOWN."""
         found = self._plans.get(plan)
         if found is None:
             raise unknown(Reason.REASON_PLAN_UNKNOWN, self._plans, plan=plan)
@@ -135,7 +135,7 @@ class Federation:
         return code in self._materials and self._materials[code].reusable
 
     def offering(self, offering: str) -> Offering:
-        """The offering with this id, of whatever region. Raises `Refused` with OFFERING_UNKNOWN."""
+        """The offering with this id, of any region. Raises `Refused` with OFFERING_UNKNOWN."""
         found = self._offerings.get(offering)
         if found is None:
             raise unknown(Reason.REASON_OFFERING_UNKNOWN, self._offerings, offering=offering)
@@ -150,7 +150,10 @@ class Federation:
         return tuple(point for point in self._service_points if point.region == region)
 
     def policy(self, name: str) -> Policy:
-        """The policy with this name. Raises `Refused` with CONFIGURATION_INVALID: rules name what must be there."""
+        """The policy with this name.
+
+        Raises `Refused` with CONFIGURATION_INVALID, since rules name required policies.
+        """
         found = self._policies.get(name)
         if found is None:
             raise Refused(Reason.REASON_CONFIGURATION_INVALID, problem=f"policies[{name}]: is missing")
@@ -176,7 +179,7 @@ class Federation:
         return tuple(self._purposes.values())
 
     def shares_records(self, region: str, now: datetime) -> bool:
-        """Whether a region's data agreement is in force; never for a region that there is not."""
+        """Whether a region's data agreement is in force; False for an unknown region."""
         found = self._regions.get(region)
         return found is not None and agreement_holds(found, now)
 
@@ -192,7 +195,7 @@ class Federation:
         return strictest_figure(self.policy(name), regions).value
 
     def retention_rule(self, data_class: DataClass.ValueType) -> RetentionRule | None:
-        """How long records of a class are kept; None where nothing says so, and they are kept for ever."""
+        """The retention rule of a class; None where its records are kept forever."""
         return self._retention.get(data_class)
 
     def policy_due(self, name: str, start: datetime, regions: Sequence[str]) -> datetime:
@@ -293,7 +296,7 @@ class Federation:
         return promises(policy.limit, policy.regional, regions, self._due_from(start))
 
     def promises(self, business: Business, start: datetime, regions: Sequence[str]) -> list[Promise]:
-        """The limits of a business that was taken in at `start`, strictest first, in UTC.
+        """The limits of a business accepted at `start`, strictest first, in UTC.
 
         `regions` are the origin and the home region. Raises `Refused` with REGION_UNKNOWN.
         """

@@ -21,7 +21,7 @@ _LEAST_INDICATIONS = 2  # for a critical category
 
 @dataclass(frozen=True)
 class Candidate:
-    """A category that a text may belong to."""
+    """A possible category of a text."""
 
     category: str
     confidence: float
@@ -37,11 +37,11 @@ class Proposal:
     category: str
     """The code; empty where a person has to decide."""
     candidates: tuple[Candidate, ...]
-    """The likeliest first; none where the text has no known word."""
+    """The candidates, likeliest first; empty for a text without known words."""
 
     @property
     def confidence(self) -> float:
-        """In the first candidate; 0 where there is none."""
+        """The confidence of the first candidate; 0 without one."""
         return self.candidates[0].confidence if self.candidates else 0.0
 
 
@@ -58,7 +58,7 @@ class Classifier:
         self._phrases = [(Phrase(text), owners) for text, owners in sorted(phrases.items())]
 
     def candidates(self, text: str) -> list[Candidate]:
-        """All categories that have a word in the text, the likeliest first, then by code."""
+        """All categories with a word in the text, likeliest first, then by code."""
         found = self._found(text)
         told_words = {code: _weightiest(words) for code, words in found.items()}
         weights = {code: _together(words) for code, words in told_words.items()}
@@ -88,7 +88,7 @@ class Classifier:
         return math.exp(weight / self._spread)
 
     def _found(self, text: str) -> dict[str, list[ComplaintWord]]:
-        """The words in a text by category, each once however often it stands there, so that length proves nothing."""
+        """The words in a text by category, each once, so that repetition proves nothing."""
         clauses = Clauses(text)
         places = [(place, owners) for phrase, owners in self._phrases for place in phrase.places(clauses)]
         found: dict[str, list[ComplaintWord]] = {}

@@ -44,7 +44,7 @@ _STAR_INSIDE = re.compile(r"\*(?!$)|[^a-z]\*|^\*")
 
 
 def severity_policy(severity: contract.ComplaintSeverity.ValueType, stage: str) -> str:
-    """The name of the policy that holds the limit of a severity: `complaint-s1-first-response`."""
+    """The name of the policy with the limit of a severity: `complaint-s1-first-response`."""
     name = contract.ComplaintSeverity.Name(severity).removeprefix("COMPLAINT_SEVERITY_").lower()
     return f"complaint-{name}-{stage}"
 

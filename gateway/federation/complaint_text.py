@@ -30,7 +30,7 @@ _DENIES_REST = re.compile(
     r"|not (?:about|because of|complaining|talking)|nothing (?:wrong|to do) with|no (?:problems?|issues?|complaints?)"
     r" (?:with|about)|dont mind)\b"
 )
-# The whole clause says that all is well.
+# The whole clause means that all is well.
 _DENIES_CLAUSE = re.compile(
     r"没有?(?:什么|任何)?问题(?!的?解决)|不是问题|无关|(?:都|很|挺|蛮|还|也)好(?:的|了)?$|(?:都|很|挺|还|也|一切|是)正常"
     r"|挺快的?$|很快的?$|很满意|挺满意"
@@ -38,7 +38,7 @@ _DENIES_CLAUSE = re.compile(
     r"|\b(?:isnt|not|arent) the (?:problem|issue|point)\b|\bno problem\b"
 )
 _ASKS = re.compile(r"[吗么嘛]$")
-# Straight before a phrase: that phrase is denied. Phrases that hold their own negation cover this.
+# Directly before a phrase, these deny it. Phrases with their own negation are covered.
 _DENIES_NEXT = re.compile(
     r"(?:没有?|并未|从未|未曾|不存在|不会|不算|不觉得)$"
     r"|\b(?:not|no|never|isnt|wasnt|arent|werent|without)(?: (?:really|very|so|too|even|any|being|that))? ?$"
@@ -75,7 +75,7 @@ class Place:
         return sum(end - start for start, end in self.spans)
 
     def is_part_of(self, other: "Place") -> bool:
-        """Whether another phrase says this one and more."""
+        """Whether another phrase includes this one and is longer."""
         return (
             self.clause == other.clause
             and self.length < other.length
@@ -84,7 +84,7 @@ class Place:
 
 
 class Phrase:
-    """A word of the classifier, as something to look for. Immutable."""
+    """A word of the classifier, prepared for search. Immutable."""
 
     def __init__(self, word: str) -> None:
         self._parts = pieces(word)
@@ -116,7 +116,7 @@ class Clauses:
         self._denied_from = [_denied_from(clause) for clause in self.texts]
 
     def is_denied(self, clause: int, at: int) -> bool:
-        """Whether what begins at a place of a clause is said not to be so."""
+        """Whether the clause denies the phrase at a place."""
         return at >= self._denied_from[clause] or _DENIES_NEXT.search(self.texts[clause][:at]) is not None
 
 

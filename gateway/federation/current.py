@@ -1,4 +1,4 @@
-"""The federation as this process knows it now: the configuration in force and how the regions stand."""
+"""The current state of the federation in this process: the configuration in force and the states of the regions."""
 
 import logging
 from collections.abc import Callable, Iterable, Mapping
@@ -67,7 +67,7 @@ class CurrentFederation:
         self._listeners.append(listener)
 
     def note_clock_error(self, error: timedelta) -> None:
-        """Takes in how far this clock is from a coordinator's."""
+        """Notes the error of this clock against a coordinator's."""
         self._clock_error = error
 
     def note_year_without_calendar(self, year: int) -> None:

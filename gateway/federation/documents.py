@@ -10,7 +10,7 @@ from gateway.federation.checks import CODE
 MEDIA_TYPES: Mapping[str, bytes] = MappingProxyType(
     {"application/pdf": b"%PDF-", "image/jpeg": b"\xff\xd8\xff", "image/png": b"\x89PNG\r\n\x1a\n"}
 )
-"""The media types that documents on file may have, with what such a file begins with."""
+"""The permitted media types of documents on file, with the first bytes of such files."""
 MATERIALS_OF_THE_MOMENT = frozenset({"FACE", "OTP", "PWD"})
 """Materials that prove presence: never taken from the file, whatever the catalogue says."""
 

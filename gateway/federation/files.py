@@ -95,7 +95,7 @@ def dump(configuration: Configuration) -> dict[str, str]:
 
 
 class _Quoting(yaml.representer.SafeRepresenter):
-    """Quotes what PyYAML does not read back as it wrote it: U+0085, for one, comes back as a space."""
+    """Quotes texts that PyYAML does not read back as written: U+0085, for example, would become a space."""
 
     def represent_scalar(self, tag: str, value: str, style: str | None = None) -> yaml.ScalarNode:
         return super().represent_scalar(tag, value, style if value.isprintable() else '"')

@@ -1,4 +1,4 @@
-"""Telephone numbers and the directory that says which region owns them. Pure."""
+"""Telephone numbers, and the number plan with the region of each. Pure."""
 
 import re
 

@@ -43,7 +43,7 @@ def promises(
 
 
 def strictest_figure(policy: Policy, regions: Sequence[str]) -> Figure:
-    """The value of a figure that holds between regions."""
+    """The value of a figure between regions."""
     figures = [policy.figure, *(each.figure for each in policy.regional if each.region in regions)]
     strictest = max if policy.stricter == Stricter.STRICTER_HIGHER else min
     return strictest(figures, key=lambda each: each.value)

@@ -99,9 +99,9 @@ class Change:
     path: str
     """The path, by ids: `businesses[PAY].limit.verified`."""
     old: str | None
-    """The value before; None where there was none."""
+    """The value before; None for a new one."""
     new: str | None
-    """The value after; None where there is none any more."""
+    """The value after; None for a removed one."""
 
 
 # The key fields of the elements of each list, so that their order does not matter.

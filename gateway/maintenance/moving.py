@@ -38,7 +38,7 @@ Row = tuple[object, ...]
 
 
 class NotMoved(StoreUnusable):
-    """The database was not moved, and nothing has changed; the text says why."""
+    """The database was not moved, and nothing has changed; the text has the reason."""
 
 
 class Progress(Protocol):

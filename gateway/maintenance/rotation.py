@@ -17,7 +17,7 @@ from gateway.security.region_keys import KeySet, RegionKeys, RegionKeysUnusable
 from gateway.store import vault
 from gateway.store.port import Store, Transaction
 
-LOOK_SECONDS = 1.0  # between two looks at the file
+LOOK_SECONDS = 1.0  # between two checks of the file
 PAGE = 250  # keys of subjects in one transaction
 BREATH_SECONDS = 0.05  # between two pages: orders go first
 
@@ -30,13 +30,13 @@ class KeyFile:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        # The stamp comes first: what changes between the two is noticed at the next look.
+        # The stamp comes first, so that the next check notices a change in between.
         self._stamp = _stamp_of(path)
         self.keys = RegionKeys(KeySet.load(path), look=self.look)
         """The keys in use. Making the object raises RegionKeysUnusable where the file cannot be used."""
 
     def look(self) -> bool:
-        """Takes over the file where it has changed; True if so. A broken or foreign one is logged and left alone."""
+        """Takes over a changed file; returns whether it has. A broken or foreign file is logged and ignored."""
         stamp = _stamp_of(self._path)
         if stamp == self._stamp:
             return False
@@ -70,13 +70,13 @@ class Rotation:
         """Watches the file and does the work of a new key. Never returns."""
         while True:
             self._file.look()
-            # The key in use may have been taken over in between, by an operation that needed it.
+            # An operation that needed the new key may have put it in use in between.
             if self._in_use != self._file.keys.set.in_use.id and await self._wrap_all():
                 self._in_use = self._file.keys.set.in_use.id
             await asyncio.sleep(LOOK_SECONDS)
 
     async def _wrap_all(self) -> bool:
-        """False where it has to be tried again: the store refuses, or a key is missing."""
+        """Wraps all keys; returns False where a retry is needed: the store refuses, or a key is missing."""
         in_use = self._file.keys.set.in_use.id
         try:
             self._left = total = await self._store.read(self._count_left)
@@ -95,7 +95,7 @@ class Rotation:
         self._left = 0
         if total:
             _log.info("all keys of subjects are wrapped by the region's key %s", in_use)
-        # A file that changed meanwhile begins again.
+        # A change of the file meanwhile requires another pass.
         return in_use == self._file.keys.set.in_use.id
 
     def _count_left(self, tx: Transaction) -> int:

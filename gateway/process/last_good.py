@@ -16,7 +16,7 @@ M = TypeVar("M", bound=Message)
 
 
 class LastGoodBroken(Exception):
-    """The file is there and cannot be used; the text says why."""
+    """The file exists and cannot be used; the text has the reason."""
 
 
 def load_last_good(path: Path, kind: type[M]) -> M | None:

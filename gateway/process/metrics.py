@@ -13,7 +13,7 @@ def make_meter_provider(service: str, instance: str, readers: Iterable[MetricRea
     """The meter provider of a process; `readers` supplement the readers of the environment."""
     configured: list[MetricReader] = list(readers)
     if "OTEL_EXPORTER_OTLP_ENDPOINT" in os.environ or "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT" in os.environ:
-        # Much to import, at every start, for those alone that export.
+        # A large import, needed only by processes that export.
         from opentelemetry.exporter.otlp.proto.grpc.metric_exporter import OTLPMetricExporter  # noqa: PLC0415
 
         configured.append(PeriodicExportingMetricReader(OTLPMetricExporter()))

@@ -14,7 +14,7 @@ INBOX, INBOX_RECEIPT = "inbox", "inbox.receipt"
 
 
 def envelope_subject(subject: str) -> str:
-    """Under whose key the envelopes about a subject are sealed."""
+    """The subject whose key seals the envelopes about a subject."""
     return f"envelope/{subject}"
 
 
@@ -45,7 +45,7 @@ class _Clear:
 
 
 def seal_clear_page(tx: Transaction, limit: int) -> int:
-    """Seals at most so many rows of each table that a version without sealing has written; returns how many."""
+    """Seals at most `limit` rows of each table from a version without sealing; returns the number of sealed rows."""
     sent = tx.all(
         _Clear,
         "SELECT '', envelope_id, subject, content, receipt_content FROM outbox WHERE is_sealed = 0"

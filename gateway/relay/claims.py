@@ -21,7 +21,7 @@ from gateway.store import vault
 from gateway.store.port import CommittedElsewhere, OutcomeLost, Store, Transaction
 
 BEAT_SECONDS = 1.0  # between two signs of life
-LEASE_SECONDS = 5.0  # without one, after which another process takes over
+LEASE_SECONDS = 5.0  # without a heartbeat, after which another process takes over
 PAGE = 500  # envelopes in one transaction, during which no other process can write
 _TAKE = "UPDATE outbox SET claimed_by = :number, handed_over = 0 WHERE closed IS NULL AND claimed_by = :claimant"
 _ROW = "created, envelope_id, subject, content, signature"
@@ -43,7 +43,7 @@ class Beats:
 
 
 def beat(tx: Transaction, number: int) -> Beats:
-    """Shows that this process lives, and looks at all."""
+    """Increments this process's counter, and reads all counters."""
     tx.execute(
         "INSERT INTO processes (number, beats) VALUES (:number, 1)"
         " ON CONFLICT (number) DO UPDATE SET beats = processes.beats + 1",
@@ -96,7 +96,7 @@ def take_over(tx: Transaction, number: int, silent: Mapping[int, int], limit: in
 
 
 def claimants(tx: Transaction) -> list[int]:
-    """The numbers that claim open envelopes: one look into the index for each, however many envelopes there are."""
+    """The numbers with open claims: one index look-up for each, however many envelopes there are."""
     found: list[int] = []
     following = "SELECT claimed_by FROM outbox WHERE closed IS NULL AND claimed_by > :after ORDER BY claimed_by LIMIT 1"
     while (number := tx.first(int, following, after=found[-1] if found else -1)) is not None:
@@ -113,7 +113,7 @@ class Waiting:
 
 
 class Silence:
-    """Finds the processes whose count stands still. Pure: the time is given, in seconds of a clock that only runs."""
+    """Finds processes with a counter that stands still. Pure: times are arguments, in seconds of a monotonic clock."""
 
     def __init__(self, number: int) -> None:
         self._number = number
@@ -138,7 +138,7 @@ class Silence:
 
 
 class Claims:
-    """Keeps the claims of this process, and takes over those of processes that fell silent."""
+    """Keeps the claims of this process, and takes over those of silent processes."""
 
     def __init__(self, store: Store, number: int, lanes: Lanes) -> None:
         self._store = store

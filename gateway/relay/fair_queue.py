@@ -13,7 +13,7 @@ from gateway.relay.envelopes import Sealed
 
 @dataclass
 class QueuedEnvelope:
-    """An envelope in a lane, and how often it was sent."""
+    """An envelope in a lane, with the number of its deliveries."""
 
     sealed: Sealed
     attempts: int = 0
@@ -57,7 +57,7 @@ class FairQueue:
         """
         envelope_id = queued.envelope_id
         if (waiting := self._waiting.get(envelope_id)) is not None:
-            waiting.attempts = max(waiting.attempts, queued.attempts)  # another process may have sent it meanwhile
+            waiting.attempts = max(waiting.attempts, queued.attempts)  # another process may have sent it in between
             return
         if envelope_id in self._withdrawn:
             return
@@ -96,7 +96,7 @@ class FairQueue:
             self._line(queued).appendleft(queued)
 
     def withdraw(self, envelope_id: str) -> QueuedEnvelope | None:
-        """Takes out a queued envelope that was never sent. None where it was, or is not here."""
+        """Removes a queued envelope that was never sent. None for a sent or missing one."""
         queued = self._waiting.get(envelope_id)
         if queued is None or queued.attempts > 0:
             return None
@@ -125,7 +125,7 @@ class FairQueue:
         return queued
 
     def _free(self, line: deque[QueuedEnvelope]) -> Iterator[QueuedEnvelope]:
-        """Queued envelopes of a line that may leave now; those behind one of their own subject step aside."""
+        """The queued envelopes of a line that may leave now, without those behind an envelope of their subject."""
         while line:
             queued = line.popleft()
             if queued.withdrawn:

@@ -1,4 +1,4 @@
-"""Carrying over gRPC: to whichever replica of the next hop answers."""
+"""The carrier over gRPC: delivers to any responding replica of the next hop."""
 
 import asyncio
 

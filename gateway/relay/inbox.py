@@ -125,7 +125,7 @@ class _SealedRow:
 
 
 def _require_not_suspended(border: Border, origin: str) -> None:
-    """A coordinator that was out of touch may bring what no other would."""
+    """Checks suspension again: an outdated coordinator may deliver batches that no other would."""
     state = border.current.state()
     for region in (origin, border.region):
         if state.member_state(region) == MemberState.MEMBER_STATE_SUSPENDED:
@@ -141,7 +141,7 @@ def _decide(tx: Transaction, kind: Command | Query, sealed: Sealed, now: datetim
             return kind.act(tx, sealed.content, now)
     except (Moved, Refused) as refused:
         return _refusal(refused)
-    except KeyDestroyed:  # to others, who was erased is as one who was never there
+    except KeyDestroyed:  # to other regions, an erased customer looks like an unknown one
         return _refusal(Refused(Reason.REASON_SUBSCRIPTION_NOT_FOUND))
 
 

@@ -93,7 +93,7 @@ class Lane:
         self._changed.set()
 
     def withdraw(self, envelope_id: str) -> QueuedEnvelope | None:
-        """Takes back an envelope that certainly never left; None where that is not certain."""
+        """Withdraws an envelope that certainly never left; None otherwise."""
         return self._queue.withdraw(envelope_id)
 
     def give_back(self, queued: QueuedEnvelope) -> None:
@@ -235,7 +235,7 @@ class Lanes:
     def __init__(self, ports: LanePorts) -> None:
         self._ports = ports
         self._lanes: dict[str, Lane] = {}
-        # A lane carries everybody's envelopes: it does not run in the trace of the call that needed it first.
+        # A lane carries envelopes of all calls: it must not run in the trace of the call that created it.
         self._context = copy_context()
         self._tasks: list[asyncio.Task[None]] = []
 

@@ -1,4 +1,4 @@
-"""Envelopes from the commit of what caused them until the receipt of their destination is committed."""
+"""The outbox: envelopes from the commit of their cause to the commit of their receipt."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -24,7 +24,7 @@ class Enqueued:
 
 @dataclass(frozen=True)
 class HandedOver:
-    """Published when an envelope waits to be taken up by its claimant: another process of this database, mostly."""
+    """Published when an envelope waits for its claimant, usually another process of this database."""
 
     claimant: int
 
@@ -119,7 +119,7 @@ def close_answered(
 
 
 def note_not_taken(tx: Transaction, envelope_id: str, reason: Reason.ValueType) -> None:
-    """Keeps why the destination has not taken an envelope, for people who look."""
+    """Stores the reason why the destination has not accepted an envelope, for people."""
     tx.execute(
         "UPDATE outbox SET not_taken = :reason WHERE envelope_id = :envelope_id AND closed IS NULL",
         reason=reason,

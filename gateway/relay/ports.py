@@ -11,7 +11,7 @@ from gateway.time.clock import Clock
 
 @dataclass(frozen=True)
 class RelayPorts:
-    """The border, what to do with each kind, and the world around."""
+    """The border, the handlers of each kind, and the outside ports."""
 
     border: Border
     kinds: Kinds

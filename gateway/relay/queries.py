@@ -31,7 +31,7 @@ class Asker:
     ) -> bytes:
         """Returns the result message of the answer, within `seconds`.
 
-        Raises Refused as the other region does, with REGION_UNREACHABLE where there was no answer.
+        Raises Refused as the other region does, and with REGION_UNREACHABLE without an answer.
         """
         now, revision = self._clock.now(), self._border.current.revision
         sealed = seal(

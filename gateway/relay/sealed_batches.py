@@ -22,7 +22,7 @@ Act = Callable[[Batch, str], Awaitable[BatchAnswer]]
 
 
 class SealedBatchTransport:
-    """The way out of a region: seals each batch to its destination and opens the answer."""
+    """The way out of a region: seals each batch to its destination and opens the response."""
 
     def __init__(self, border: Border, carrier: Carrier) -> None:
         self._border = border
@@ -50,7 +50,7 @@ class SealedBatchTransport:
             try:
                 return Sent(content, key, border.draw(KEY_BYTES), route)
             except KeyUnusable:
-                pass  # as good as none: the region signed what nothing can be sealed to
+                pass  # no usable key: the region signed one to which nothing can be sealed
         current = border.current
         if current.revision and current.state().member_state(destination) == MemberState.MEMBER_STATE_ABSENT:
             raise Refused(Reason.REASON_REGION_NOT_JOINED, region=destination)
@@ -59,7 +59,7 @@ class SealedBatchTransport:
 
 @dataclass(frozen=True)
 class SealedBatchReceiver:
-    """The way into a region: opens what coordinators bring, has it acted on, and seals the answer."""
+    """The way into a region: opens batches from coordinators, has them executed, and seals the response."""
 
     border: Border
     keys: RegionKeys

@@ -129,7 +129,7 @@ def _is_away(error: object) -> bool:
 
 
 def _is_kept(receipt: ReceiptContent, error: object) -> bool:
-    """Whether a receipt was committed; if it was not, says why."""
+    """Whether a receipt was committed; otherwise logs the reason."""
     if isinstance(error, UnknownChoice):
         _log.warning("the answer to %s waits until this region is upgraded: %s", receipt.envelope_id, error)
     elif isinstance(error, Exception):

@@ -18,7 +18,7 @@ _OF_GRPC = (
     health_pb2.DESCRIPTOR.services_by_name["Health"].full_name,
     reflection_pb2.DESCRIPTOR.services_by_name["ServerReflection"].full_name,
 )
-LARGEST_REQUEST = 256 * 1024  # bytes, where an RPC says no other number
+LARGEST_REQUEST = 256 * 1024  # bytes, unless the RPC sets another number
 
 
 class AccessRules:
@@ -30,9 +30,9 @@ class AccessRules:
         own_region: str,
         require_member: Callable[[str], None] | None = None,
     ) -> None:
-        """`own_region` is the region that the server belongs to; empty for a coordinator.
+        """`own_region` is the region of the server; empty for a coordinator.
 
-        `require_member` raises Refused for a region that may call nothing at present.
+        `require_member` raises Refused for a region that may not call at present.
         """
         options = {
             f"/{service.full_name}/{method.name}": method.GetOptions().Extensions

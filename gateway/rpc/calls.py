@@ -1,4 +1,4 @@
-"""The call that is being served: who calls, and how much time is left. Set by the server's border, read by services."""
+"""The call being served: its caller, and the time left. Set by the server's border, read by services."""
 
 import asyncio
 from contextvars import ContextVar, Token

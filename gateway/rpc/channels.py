@@ -18,17 +18,17 @@ from gateway.process.tracing import current_traceparent
 from gateway.security.tls import Credentials, CredentialsUnusable, client_credentials, member_options
 from gateway.time.clock import Clock
 
-TRIES = 2  # replicas that one call is offered to: repeats beyond that are the caller's, who counts them
+TRIES = 2  # replicas that are tried for one call; further repeats are the caller's, who counts them
 # While another replica is healthy, a replica that leaves a call unanswered is probed, and dropped if the probe fails.
 # Both together take less than a second.
 SILENCE = 0.25  # seconds
 CHECK_TIMEOUT = 0.6  # seconds: a process that is loaded and lives answers within that
-RECHECK = 0.5  # seconds at most between looks at a replica that is left out
+RECHECK = 0.5  # seconds at most between probes of a replica that is left out
 # Without a connection, a call would fail before it leaves, and count as an attempt. It waits for a reconnect, for a
 # little longer than a channel waits between two tries.
 RECONNECT_PATIENCE = 1.5  # seconds
-_LOOK_AGAIN = 0.02  # seconds between looks at the connections meanwhile
-STAMP_INTERVAL = 1.0  # seconds between looks at the certificate files
+_LOOK_AGAIN = 0.02  # seconds between checks of the connections meanwhile
+STAMP_INTERVAL = 1.0  # seconds between checks of the certificate files
 CLOSING_SECONDS = 10.0  # for calls on a channel that is no longer used: as long as a delivery may take
 _NO_ANSWER = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.CANCELLED)
 _log = logging.getLogger(__name__)
@@ -57,7 +57,7 @@ class Dialer:
         )
 
     def stamp(self) -> object:
-        """Changes when certificate files are replaced: a channel keeps those that it was made with."""
+        """A value that changes when certificate files are replaced: a channel keeps the files that it was made with."""
         return self._credentials.stamp()
 
 
@@ -83,7 +83,7 @@ class Replica:
         return self.channel.get_state(try_to_connect=True) == grpc.ChannelConnectivity.READY
 
     def condition(self) -> _Condition:
-        """How it stands; a lost connection is made again meanwhile."""
+        """The state of the connection; the channel reconnects a lost one meanwhile."""
         state = self.channel.get_state(try_to_connect=True)
         if self.recovery is not None or state == grpc.ChannelConnectivity.TRANSIENT_FAILURE:
             return _Condition.FAILING
@@ -124,11 +124,11 @@ class Replicas:
 
     @property
     def endpoints(self) -> tuple[str, ...]:
-        """The endpoints taken over last."""
+        """The current endpoints."""
         return tuple(replica.endpoint for replica in self._replicas)
 
     def update(self, endpoints: Sequence[str]) -> None:
-        """Takes over the endpoints that exist now. Raises CredentialsUnusable; then nothing has changed."""
+        """Replaces the endpoints. Raises CredentialsUnusable without a change."""
         known = {replica.endpoint: replica for replica in self._replicas}
         replicas = [known.get(each) or self._connect(each) for each in endpoints]
         self._close_later(known[endpoint] for endpoint in known.keys() - set(endpoints))
@@ -217,7 +217,7 @@ class Replicas:
 
     @contextlib.contextmanager
     def _watched(self, replica: Replica, patience: asyncio.Timeout) -> Iterator[None]:
-        """Ends the patience with a replica once it does not even say that it lives."""
+        """Ends the patience with a replica once its probe fails."""
         loop = asyncio.get_running_loop()
         looking: list[asyncio.Task[None]] = []
         timer = loop.call_later(
@@ -280,7 +280,7 @@ def _end_recovery(replica: Replica) -> None:
 
 
 async def health_of(channel: grpc.aio.Channel, service: str, timeout: float) -> HealthCheckResponse:
-    """How a service of a peer stands, by the standard health service. Raises AioRpcError or UsageError."""
+    """The health of a peer's service, by the standard health service. Raises AioRpcError or UsageError."""
     check: grpc.aio.UnaryUnaryMultiCallable[HealthCheckRequest, HealthCheckResponse] = channel.unary_unary(
         "/grpc.health.v1.Health/Check", HealthCheckRequest.SerializeToString, HealthCheckResponse.FromString
     )
@@ -292,7 +292,7 @@ async def invoke(
 ) -> Response:
     """Calls an RPC once, with a deadline and the current trace.
 
-    Raises Refused where the peer says why not, Unreachable where the outcome is not known.
+    Raises Refused with the peer's reason, and Unreachable where the outcome is unknown.
     """
     traceparent = current_traceparent()
     metadata = (("traceparent", traceparent),) if traceparent else ()

@@ -66,7 +66,7 @@ class BorderInterceptor(grpc.aio.ServerInterceptor):
         self._shares = Shares()
 
     def drain(self) -> None:
-        """Reads no more requests from streams; those that were read are answered."""
+        """Stops reading requests from streams; the ones already read are answered."""
         self._requests.close()
 
     async def intercept_service(

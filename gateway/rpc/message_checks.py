@@ -55,7 +55,7 @@ class _Plan:
 
 
 def _elements(message: Message, most: int) -> int:
-    """How many elements there are; counting ends beyond `most`, before any of them is looked at."""
+    """The number of elements; counting ends beyond `most`, before any further check."""
     plan = _plan(message.DESCRIPTOR)
     count = sum(len(getattr(message, name)) for name, _ in (*plan.maps, *plan.many))
     if count > most:

@@ -1,6 +1,6 @@
 """How often a caller may do something: a token bucket for each caller, in the memory of one process."""
 
-_SWEEP_AT = 1024  # callers remembered before those whose bucket is full again are forgotten
+_SWEEP_AT = 1024  # callers in memory; above it, callers with a full bucket are removed
 
 
 class Rate:

@@ -14,7 +14,7 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.rpc.message_checks import require_few, require_plain
 
-BYTES_PER_ELEMENT = 32  # of the largest request: 8,192 elements where nothing is said, 131,072 for a batch of 4 MiB
+BYTES_PER_ELEMENT = 32  # of the largest request: 8,192 elements by default, 131,072 for a batch of 4 MiB
 _LEAST_ELEMENT = 2  # bytes
 # The timeout of an admitted call's only request, and the least rate of the largest request in bytes per second.
 PATIENCE = 10.0

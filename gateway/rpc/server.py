@@ -73,7 +73,7 @@ class Server:
         try:
             port = self._server.add_secure_port(listen, credentials)
         except RuntimeError as error:
-            # A server that never started would hold up the end of the process.
+            # A server that never started would delay the end of the process.
             await self._server.start()
             await self._server.stop(None)
             raise PortInUse(f"cannot listen on {listen}: another process does, or the address is not ours") from error
@@ -82,7 +82,7 @@ class Server:
         return port
 
     async def drain(self) -> None:
-        """Takes no new calls, finishes those being served, then stops."""
+        """Refuses new calls, finishes those being served, then stops."""
         await self._say(health_pb2.HealthCheckResponse.NOT_SERVING)
         self._border.drain()
         await self._server.stop(DRAIN_SECONDS)

@@ -9,7 +9,7 @@ from gateway.errors import Refused
 from gateway.security.identity import Identity
 
 CALLS = 1024  # of one certificate; a quarter of a server's calls
-CALLS_OF_COORDINATOR = 2 * CALLS  # it carries what all other regions send
+CALLS_OF_COORDINATOR = 2 * CALLS  # a coordinator carries the envelopes of all other regions
 CALLS_OF_STRANGERS = 32  # of all of one region together: they can only ask for the health of the server
 
 

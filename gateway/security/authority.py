@@ -112,7 +112,7 @@ class Authority:
 
     @classmethod
     def load(cls, directory: Path) -> "Authority":
-        """The authority that `save` wrote. Raises OSError, or ValueError if the files hold no authority."""
+        """The authority saved in a directory. Raises OSError, or ValueError for files without an authority."""
         certificate = x509.load_pem_x509_certificate((directory / AUTHORITY_CERTIFICATE).read_bytes())
         try:
             key = load_pem_private_key((directory / AUTHORITY_KEY).read_bytes(), password=None)
@@ -192,7 +192,7 @@ class Authority:
 
     def _further(self, dns_names: Sequence[str]) -> Sequence[str]:
         for name in dns_names:
-            # Wildcards and names below the federation could stand for another member's server.
+            # Wildcards, and names below the federation, could be those of another member's server.
             if "*" in name or f".{name.lower()}".rstrip(".").endswith(f".{self.federation}"):
                 raise ValueError(f"the DNS name {name} belongs to the federation's roles")
         return dns_names

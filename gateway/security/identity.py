@@ -105,14 +105,14 @@ def parse(uri: str, federation: str) -> Identity:
 def trust_domain(federation: str) -> str:
     """The SPIFFE URI of a federation itself, which its authority's certificate carries (X509-SVID, 3.1).
 
-    Raises ValueError for a name that no federation can have.
+    Raises ValueError for an invalid name of a federation.
     """
     _require(_FEDERATION, "federation", federation)
     return _SCHEME + federation
 
 
 def federation_of(uri: str) -> str:
-    """The federation whose trust domain a URI is. Raises ValueError for a URI of another form."""
+    """The federation of a trust domain's URI. Raises ValueError for a URI of another form."""
     federation = uri.removeprefix(_SCHEME)
     if trust_domain(federation) != uri:
         raise ValueError(f"{uri[:200]!r} is no trust domain")

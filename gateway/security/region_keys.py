@@ -34,7 +34,7 @@ _HEADING = (
 
 
 class RegionKeysUnusable(Exception):
-    """The file of keys cannot be used; the text says which, why, and what to do about it."""
+    """The file of keys cannot be used; the text has the file, the reason and the remedy."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ class KeySet:
     index: RegionKey
     """The HMAC-SHA-256 key that makes numbers and documents searchable without storing them. It never changes."""
     wrapping: Sequence[RegionKey]
-    """The key that wraps, then those that have wrapped before."""
+    """The wrapping key in use, then the former ones."""
 
     @classmethod
     def new(cls, draw: Callable[[int], bytes] = secrets.token_bytes) -> "KeySet":
@@ -99,15 +99,15 @@ class KeySet:
 
     @cached_property
     def sealing_by_id(self) -> Mapping[bytes, PrivateKey]:
-        """The keys that open what other regions send, by id."""
+        """The keys that open batches from other regions, by id."""
         return {key.sealing.id: key.sealing for key in self.wrapping}
 
     def rotated(self, draw: Callable[[int], bytes] = secrets.token_bytes) -> "KeySet":
-        """With a new key in use before all that there are."""
+        """The set with a new key in use, before all existing keys."""
         return KeySet(self.index, (RegionKey.new(draw), *self.wrapping))
 
     def without(self, key_ids: Collection[str]) -> "KeySet":
-        """Without the keys of these ids; the one in use always stays."""
+        """The set without the keys of these ids; the one in use always stays."""
         kept = [key for key in self.wrapping if key.id not in key_ids or key is self.in_use]
         return KeySet(self.index, tuple(kept))
 

@@ -31,7 +31,7 @@ class KeyUnusable(Exception):
 
 
 class KeyUnknown(Exception):
-    """Something is sealed to a key that is not at hand."""
+    """The data is sealed to a key that is missing here."""
 
     def __init__(self, key_id: bytes) -> None:
         super().__init__(key_id.hex())
@@ -107,7 +107,7 @@ class Received:
     """Something that was sealed for this destination, opened, and the way to answer it."""
 
     def __init__(self, sealed: bytes, find: Callable[[bytes], PrivateKey | None], route: Route) -> None:
-        """`find` gives the private key of an id. Raises KeyUnknown where it has none, and Unreadable."""
+        """`find` returns the private key of an id. Raises KeyUnknown without one, and Unreadable."""
         named, self._theirs, content = sealed[:ID_BYTES], sealed[ID_BYTES:][:KEY_BYTES], sealed[ID_BYTES + KEY_BYTES :]
         if len(content) < _TAG_BYTES:
             raise Unreadable("it is too short")
@@ -134,7 +134,7 @@ _Derived = tuple[bytes, bytes]
 
 
 def _derive(purpose: bytes, secret: bytes, keys: tuple[bytes, ...], route: Route) -> _Derived:
-    """Key and nonce. Neither is ever used twice, because one of the keys that go into them is not."""
+    """Derives key and nonce. Neither is used twice, because one of the input keys is ephemeral."""
     told = (*keys, route.origin.encode(), route.destination.encode())
     info = purpose + b"".join(len(each).to_bytes(4, "big") + each for each in told)
     derived = HKDF(algorithm=SHA256(), length=KEY_BYTES + _NONCE_BYTES, salt=None, info=info).derive(secret)

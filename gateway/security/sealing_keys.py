@@ -32,7 +32,7 @@ class SealingKeys:
         self._known: dict[str, SealingKey] = {}
 
     def accept(self, region: str, told: SealingKey, verify: Verify) -> bool:
-        """Takes over a key that is newer than the one known; False where the region did not sign it."""
+        """Stores a newer key; returns False for a key that the region did not sign."""
         known = self._known.get(region)
         if known is not None and (told.key == known.key or told.time <= known.time):
             return True

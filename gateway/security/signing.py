@@ -129,7 +129,7 @@ class TrustedKeys:
         return None if newest is None else newest.pem
 
     def expire(self, now: datetime) -> None:
-        """Forgets the keys whose certificates, or their authority's, are not valid at `now` (aware)."""
+        """Removes the keys whose certificates, or their authority's, are not valid at `now` (aware)."""
         for region, known in list(self._accepted.items()):
             self._accepted[region] = tuple(each for each in known if _is_valid(each, now))
 

@@ -32,7 +32,7 @@ _KEEPALIVE_TIMEOUT_MS = 10 * _SECOND_MS
 # second, so detection takes up to 1.6 s. Calls detect it sooner: `gateway.rpc.channels.Replicas.call`.
 _MEMBER_KEEPALIVE_MS = 300
 _MEMBER_KEEPALIVE_TIMEOUT_MS = 600
-# Servers must allow pings more often than clients send them, else they hang up with too_many_pings.
+# Servers must allow pings more often than clients send them, else they disconnect with too_many_pings.
 _LEAST_PING_INTERVAL_MS = 200
 # Connections end now and then, so that peers present their present certificates and replicas share the load.
 _CONNECTION_AGE_MS = 20 * _MINUTE_MS
@@ -52,7 +52,7 @@ _CONNECT_MS = _SECOND_MS
 
 
 class CredentialsUnusable(Exception):
-    """A file is missing, unreadable, expired, or does not fit the others; the text says which and why."""
+    """A file is missing, unreadable, expired, or does not fit the others; the text has the file and the reason."""
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,7 @@ class Credentials:
             )
 
     def stamp(self) -> tuple[tuple[int, int, int] | None, ...]:
-        """A value that changes when a file is replaced, written or removed; cheap to ask for."""
+        """A value that changes when a file is replaced, written or removed; cheap to read."""
         return tuple(_stamp(path) for path in (self.authority, self.certificate, self.key))
 
 
@@ -194,9 +194,9 @@ def _configuration(loaded: Loaded) -> grpc.ServerCertificateConfiguration:
 
 
 def server_credentials(credentials: Credentials, clock: Clock) -> grpc.ServerCredentials:
-    """Credentials of one port of a server that demands from every client a certificate of the authority.
+    """The credentials of a server's port, which requires a certificate of the authority from every client.
 
-    New connections see files that were replaced meanwhile. Raises CredentialsUnusable if there are none now.
+    New connections use replaced files. Raises CredentialsUnusable without usable files now.
     """
     reloading = _Reloading(credentials, clock)
     # The stubs leave out None, which gRPC documents.
@@ -205,9 +205,9 @@ def server_credentials(credentials: Credentials, clock: Clock) -> grpc.ServerCre
 
 
 def client_credentials(credentials: Credentials, now: datetime) -> grpc.ChannelCredentials:
-    """Credentials of a client, as the files stand now (aware). Raises CredentialsUnusable.
+    """The credentials of a client, from the current files (aware time). Raises CredentialsUnusable.
 
-    A channel keeps them for life: when `Credentials.stamp` changes, make a new channel.
+    A channel keeps them: when `Credentials.stamp` changes, make a new channel.
     """
     loaded = credentials.load(now)
     return grpc.ssl_channel_credentials(loaded.authority, loaded.key, loaded.certificate)

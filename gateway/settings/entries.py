@@ -28,7 +28,7 @@ class Entry:
     kind: object
     """The type of its value; of a table, its dataclass."""
     required: bool
-    """Whether there is no default."""
+    """Whether the setting has no default."""
     default: object
     """The value where no source gives one; None for a required setting."""
     example: object
@@ -40,7 +40,7 @@ class Entry:
 
     @property
     def is_table(self) -> bool:
-        """Whether it holds entries instead of a value."""
+        """Whether the entry holds entries instead of a value."""
         return bool(self.entries)
 
     def settings(self) -> Iterator["Entry"]:

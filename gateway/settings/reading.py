@@ -168,7 +168,7 @@ class Reader:
         )
 
     def _note(self, key: str, problem: str) -> None:
-        """Notes a problem of a key where it was given, or else where it could have been."""
+        """Notes a problem of a key at the place of its value, or else at its possible place."""
         if (given := self._given.get(key)) is not None:
             self.problems.append(f"{given.place}: {problem}")
             return

@@ -41,7 +41,7 @@ class Shown:
 
     key: str
     value: str | int | float | bool | list[str] | None
-    """None for a table, a path or the like that is not there."""
+    """The value; None for an absent table, path or the like."""
     source: str
     """`default`, the file, the variable or `--set`."""
     description: str
@@ -61,7 +61,7 @@ class Shown:
 
 
 def shown(page: Page[T]) -> list[Shown]:
-    """Every setting of a page, in the order of its dataclass; a table that is not there is one."""
+    """Every setting of a page, in the order of its dataclass; an absent table is one setting."""
     return list(_shown(page.settings, entries_of(type(page.settings)), page.origins))
 
 

@@ -22,10 +22,10 @@ _log = logging.getLogger(__name__)
 
 
 class CommitQueue:
-    """Takes all that waits, up to the limit, into one commit; what arrives meanwhile is the next.
+    """Commits all waiting operations together, up to a limit; later ones form the next commit.
 
-    Made on the event loop that will use it. `commit` returns what became of each operation; an exception of `broken`
-    says that the database cannot be used at all.
+    Made on the event loop of its use. `commit` returns the outcome of each operation. An exception of `broken` means
+    that the database is unusable.
     """
 
     def __init__(self, commit: Commit, broken: type[Exception]) -> None:

@@ -24,7 +24,7 @@ _MOST_READERS = 64
 
 @dataclass(frozen=True)
 class PostgresqlSettings:
-    """Where the PostgreSQL database is, and how many connections read it at once."""
+    """The address of the PostgreSQL database, and the number of reading connections."""
 
     conninfo: str = field(repr=False)
     """What libpq connects by: `host=… dbname=…`, or a `postgresql://` URL. A password in it is never shown."""
@@ -125,7 +125,7 @@ class DatabasePlace:
 
     @contextlib.contextmanager
     def look(self, keys: RegionKeys | None = None) -> Iterator[Transaction]:
-        """A transaction that only reads, for tools that look at a database beside its processes.
+        """A read-only transaction, for tools beside the processes of a database.
 
         Raises DatabaseMoved or DatabaseUnreachable.
         """

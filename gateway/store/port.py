@@ -88,7 +88,7 @@ class Destroyed:
 
 
 class Store(Protocol):
-    """Runs operations. An operation is synchronous: nothing can come between its reading, deciding and writing.
+    """Runs operations. An operation is synchronous: no other one runs between its reads, decisions and writes.
 
     Operations of one database are serial, whichever of its processes runs them.
     """
@@ -124,11 +124,11 @@ class Store(Protocol):
 
 
 class StoreUnusable(Exception):
-    """The database cannot be opened; the text says which, why, and what to do about it."""
+    """The database cannot be opened; the text has the database, the reason and the remedy."""
 
 
 class DatabaseInUse(StoreUnusable):
-    """Another process has the place in the database that this one is to have."""
+    """Another process has this one's place in the database."""
 
 
 class WriteAfterRefusal(Exception):
@@ -170,7 +170,7 @@ class Database(Protocol):
 
     @property
     def errors(self) -> tuple[type[Exception], ...]:
-        """All its exceptions: outside of an operation each says that the engine failed."""
+        """All exceptions of the engine: outside of an operation each means a failure of the engine."""
         ...
 
 

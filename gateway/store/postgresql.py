@@ -39,7 +39,7 @@ READ_WAIT = 5.0  # seconds that a read waits for a connection: then the database
 ALONE_SECONDS = 5.0
 # Longer than the server's own statement timeout: a server that has not responded by then is gone.
 ANSWER_SECONDS = 35.0
-FULL_REST = 5.0  # seconds without new work after the server said that its disk is full
+FULL_REST = 5.0  # seconds without new work after the server has reported a full disk
 _log = logging.getLogger(__name__)
 
 T = TypeVar("T")
@@ -115,7 +115,7 @@ class PostgresqlStore:
             self._free_readers.release()
             raise store_unavailable()
         reading = self._reading.submit(copy_context().run, self._read, operation)
-        # Not before it has ended: the connection of a read that was given up is busy until then.
+        # Only at its end: the connection of an abandoned read is busy until then.
         reading.add_done_callback(lambda _: loop.call_soon_threadsafe(self._free_readers.release))
         return cast("T", await asyncio.wrap_future(reading))
 

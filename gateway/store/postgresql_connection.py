@@ -30,14 +30,15 @@ from gateway.store.postgresql_schema import require_current
 from gateway.store.schema import Migration, SchemaMismatch
 
 LOCK_WAIT = "8s"  # for a lock: longer than a process that froze keeps one
-FROZEN_WAIT = "5s"  # in a transaction without a word: then the server ends it
+FROZEN_WAIT = "5s"  # in a transaction without a statement: then the server ends it
 TAKEN_WAIT = "10s"  # until the process has taken a result; then the server ends it, too
-OUTCOME_SECONDS = 30.0  # for finding out what became of a commit whose answer was lost
+OUTCOME_SECONDS = 30.0  # for finding the outcome of a commit whose response was lost
 _KEEP_CONNECTING = 5.0  # seconds
 _LOOK_AGAIN = 0.2  # seconds between attempts to reach a server that is away
 _PREPARED = 512  # statements kept prepared per connection: more than all named statements of a process
 _LOCKS = 0x43524F53  # the class of this project's advisory locks in a database
-_SERIAL, _PRESENCE, _FIRST_NUMBER = 0, 1, 16  # the locks: transactions take turns; a process is there; its number
+# the locks: for turns of transactions; for the presence of a process; for its number
+_SERIAL, _PRESENCE, _FIRST_NUMBER = 0, 1, 16
 # A process that froze in a transaction must not stop the others, nor a lost machine keep its number.
 _SESSION = """SET synchronous_commit = on; SET statement_timeout = '30s';
 SET tcp_keepalives_idle = 5; SET tcp_keepalives_interval = 3; SET tcp_keepalives_count = 3"""
@@ -211,12 +212,12 @@ class Writer:
 
     def hang_up(self) -> None:
         """Closes a connection that does not respond, from another thread than the waiting one."""
-        with self._line_lock, contextlib.suppress(OSError):  # it may have ended by itself
+        with self._line_lock, contextlib.suppress(OSError):  # the connection may have ended by itself
             if self._line is not None:
                 self._line.shutdown(socket.SHUT_RDWR)
 
     def found_disk_full(self) -> bool:
-        """Whether the server has said since the last question that its disk is full."""
+        """Whether the server has reported a full disk since the last call."""
         found = self._disk_full or any(each.found_disk_full for each in self._transactions)
         self._disk_full = False
         return found
@@ -246,7 +247,7 @@ class Writer:
         except psycopg.Error as failure:
             self._disk_full = self._disk_full or isinstance(failure, DiskFull)
             if failure.diag.severity_nonlocalized == "ERROR":
-                raise  # the server's word that it has undone the transaction; it ends no connection by that
+                raise  # the server has rolled the transaction back and keeps the connection
             _log.warning("the connection was lost in a commit: %s", failure)
             self._connection.close()
             if not self._was_committed(batch):
@@ -328,7 +329,7 @@ class Writer:
             self._watch(connection)
             connection.execute(_SESSION)
             connection.execute(_frozen_wait())
-            # A former connection of this process that the server still holds for alive.
+            # A former connection of this process that the server still considers alive.
             connection.execute(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
                 " WHERE application_name = %s AND pid <> pg_backend_pid()",
@@ -342,7 +343,7 @@ class Writer:
         return connection
 
     def _watch(self, connection: Connection | None) -> None:
-        """Keeps hold of the line of a connection, for `hang_up`, instead of that of the one before."""
+        """Holds the file descriptor of a connection, for `hang_up`, in place of the former one's."""
         try:
             line = None if connection is None else socket.socket(fileno=os.dup(connection.fileno()))
         except OSError as error:

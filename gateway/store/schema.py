@@ -27,7 +27,7 @@ Applied = Mapping[tuple[str, str], str]
 
 
 class SchemaMismatch(StoreUnusable):
-    """The database was made by another version: a file that was applied has changed, or is not known here."""
+    """The database was made by another version: an applied file has changed, or is unknown here."""
 
 
 class SchemaOutdated(SchemaMismatch):

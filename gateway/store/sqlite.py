@@ -31,9 +31,9 @@ STATEMENT_CACHE = 512  # prepared statements kept per connection: more than all 
 WATERMARK_BYTES = (
     256 * 1024 * 1024
 )  # free disk below which no new work is accepted; SQLite cannot even delete on a full disk
-WATERMARK_INTERVAL = 1.0  # seconds between looks at the disk
-BUSY_MS = 1000  # for which a statement waits for another process that looks at the file
-EMPTYING_BUSY_MS = 50  # for which emptying the log does: all writers wait meanwhile
+WATERMARK_INTERVAL = 1.0  # seconds between checks of the disk
+BUSY_MS = 1000  # for which a statement waits for another process's read of the file
+EMPTYING_BUSY_MS = 50  # for which emptying the log waits: all writers wait meanwhile
 EMPTYING_REST = 1.0  # seconds until the next attempt
 
 
@@ -133,7 +133,7 @@ class SqliteDatabase:
         return not is_busy
 
     def close(self) -> None:
-        """Lets go of the file."""
+        """Closes the file."""
         self._connection.close()
 
 
@@ -165,7 +165,7 @@ class FileLock:
         os.write(self._file, str(os.getpid()).encode())
 
     def release(self) -> None:
-        """Lets the next process in."""
+        """Releases the lock for the next process."""
         os.close(self._file)
 
 
@@ -259,7 +259,7 @@ class SqliteStore:
 
 @contextlib.contextmanager
 def open_read_only(path: Path, keys: RegionKeys | None = None) -> Iterator[Transaction]:
-    """A transaction that can only read, for tools that look at a database beside its running process."""
+    """A read-only transaction, for tools beside the running process of a database."""
     connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
     with contextlib.closing(connection):
         connection.execute("BEGIN")

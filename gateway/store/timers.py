@@ -14,7 +14,7 @@ from gateway.time.clock import Clock, from_microseconds, to_microseconds
 
 SHORTEST_SLEEP = 0.05  # seconds: a failed timer stays due, and this delays the next look
 LONGEST_SLEEP = 1.0  # seconds: a stepped clock is noticed after at most this
-FAILED_REST = 1.0  # seconds before a timer whose handler failed is tried again
+FAILED_REST = 1.0  # seconds before the retry of a timer whose handler failed
 SWEEP_LIMIT = 100  # timers in one transaction
 _log = logging.getLogger(__name__)
 
@@ -63,7 +63,7 @@ def cancel_timer(tx: Transaction, timer_id: str) -> None:
 
 
 def is_set(tx: Transaction, timer_id: str) -> bool:
-    """Whether there is a timer with this id."""
+    """Whether a timer with this id exists."""
     return tx.first(int, "SELECT 1 FROM timers WHERE timer_id = :timer_id", timer_id=timer_id) is not None
 
 

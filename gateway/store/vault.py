@@ -26,7 +26,7 @@ class KeyDestroyed(Exception):
 
 
 class SealBroken(Exception):
-    """Sealed bytes were altered, or moved to another place or subject, or the region's keys are not those."""
+    """Sealed bytes were altered, or moved to another place or subject, or belong to other keys."""
 
 
 _SELECT = "SELECT subject, key_id, wrapped, wrapped_by FROM data_keys WHERE subject"
@@ -122,14 +122,14 @@ def index_of(tx: Transaction, kind: str, value: str) -> str:
 
 
 def key_ids_of(tx: Transaction, subjects: Sequence[str]) -> list[str]:
-    """The ids of the keys of subjects, of those that have one."""
+    """The ids of the existing keys of subjects."""
     names = _names(subjects)
     found = (tx.first(str, "SELECT key_id FROM data_keys WHERE subject = :subject", subject=each) for each in names)
     return [key_id for key_id in found if key_id is not None]
 
 
 def destroy(tx: Transaction, subjects: Sequence[str]) -> list[str]:
-    """Destroys the keys of subjects; returns the ids of those that there were."""
+    """Destroys the keys of subjects; returns the ids of the destroyed ones."""
     tx.subject_keys.clear()
     destroyed = key_ids_of(tx, subjects)
     if destroyed:
@@ -149,9 +149,9 @@ def destroy_by_id(tx: Transaction, key_ids: Sequence[str]) -> int:
 
 
 def rewrap_page(tx: Transaction, limit: int) -> int:
-    """Wraps at most so many keys by the region's key in use that are wrapped by another; returns how many.
+    """Wraps at most `limit` keys anew by the region's key in use; returns the number of keys.
 
-    Raises SealBroken where one is wrapped by a key that the region does not have any more.
+    Raises SealBroken for a key whose wrapping key the region no longer has.
     """
     keys = _keys(tx)
     found = tx.all(

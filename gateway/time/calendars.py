@@ -25,7 +25,7 @@ class WorkingDays:
         self._exceptions = exceptions
 
     def covers(self, year: int) -> bool:
-        """Whether there is a calendar for the year; without one, Monday to Friday is assumed."""
+        """Whether the year has a calendar; without one, Monday to Friday is assumed."""
         return year in self._years
 
     def is_working_day(self, day: date) -> bool:
@@ -34,7 +34,7 @@ class WorkingDays:
         return day.weekday() < _SATURDAY if worked is None else worked
 
     def add_working_days(self, start: date, days: int) -> date:
-        """The last day of a limit of that many working days; the day of the start is not counted.
+        """The last day of a limit of `days` working days; the day of the start is not counted.
 
         Raises ValueError for a negative count.
         """

@@ -18,12 +18,12 @@ _DAY = timedelta(days=1)
 _MINUTE = timedelta(minutes=1)
 _NONE = timedelta()
 _ALWAYS = OpeningHours(working_days=True, days_off=True, opens="00:00", closes="24:00")
-_DAYS_KEPT = 4000  # days whose open times are kept at hand: those of ten years
+_DAYS_KEPT = 4000  # days whose open times are cached: ten years
 _LONGEST_CLOSED = 400  # days on end; hours that are of no day at all never open
 
 
 class NeverOpen(ValueError):
-    """The hours of more than a year have no opening: there is no working time to count."""
+    """The hours have no opening in more than a year: there is no working time to count."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class WorkingHours:
         self._hours = tuple(hours) or (_ALWAYS,)
         self._zone = ZoneInfo(time_zone)
         self.spans_of: Callable[[date], Sequence[Span]] = lru_cache(maxsize=_DAYS_KEPT)(self._spans_of)
-        """The open times of a day, in order; those that meet or overlap are one."""
+        """The open times of a day, in order; adjacent and overlapping ones are merged."""
         self._open_on: Callable[[date], timedelta] = lru_cache(maxsize=_DAYS_KEPT)(self._total_of)
 
     def _total_of(self, day: date) -> timedelta:
@@ -97,7 +97,7 @@ class WorkingHours:
         raise NeverOpen
 
     def add(self, start: datetime, amount: timedelta) -> datetime:
-        """When so much working time has passed since the start: within an open time, or at its very end.
+        """The instant after `amount` of working time: within an open time, or at its very end.
 
         Raises ValueError for a negative amount, and NeverOpen.
         """
@@ -113,7 +113,7 @@ class WorkingHours:
         raise NeverOpen
 
     def before(self, end: datetime, amount: timedelta) -> datetime:
-        """When there was so much working time left until the end: within an open time, or at its very beginning.
+        """The instant `amount` of working time before the end: within an open time, or at its very beginning.
 
         Raises ValueError for a negative amount, and NeverOpen.
         """

@@ -21,7 +21,7 @@ Known = Mapping[str, frozenset[int]]
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """A value of an enum, or an arm of a oneof, that stands in a message."""
+    """A value of an enum, or an arm of a oneof, in a message."""
 
     path: str
     """For example `retention_rules[3].data_class`."""
@@ -79,9 +79,9 @@ class _Plan:
     enums: tuple[tuple[str, str, bool], ...]
     """With the full name of the enum, and whether the field is repeated."""
     single: tuple[str, ...]
-    """The messages that make choices, or hold some that do."""
+    """The single message fields with choices in them."""
     many: tuple[str, ...]
-    """The repeated ones of those."""
+    """The repeated message fields with choices in them."""
 
 
 def _choices(message: Message, path: str) -> Iterator[Choice]:
@@ -134,7 +134,7 @@ def _chooses(descriptor: Descriptor) -> bool:
 
 
 def _oneofs(descriptor: Descriptor) -> list[OneofDescriptor]:
-    """The oneofs of a message, without those that the compiler makes of fields that are `optional`."""
+    """The oneofs of a message, without the synthetic ones of `optional` fields."""
     return [each for each in descriptor.oneofs if not each.name.startswith("_")]
 
 

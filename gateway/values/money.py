@@ -2,7 +2,7 @@
 
 import re
 
-# Far more than anybody owes, and a number that a message holds.
+# Far more than any debt, and within the range of the message's number.
 _WRITTEN = re.compile(r"([0-9]{1,15})|([0-9]{1,13})\.([0-9]{1,2})")
 
 

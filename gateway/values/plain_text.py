@@ -21,9 +21,9 @@ _NUMBER: Final = re.compile(r"[+-]?\d+(\.\d+)?")
 
 
 def acting_character(text: str, *, lines: bool) -> str | None:
-    """The first character of a text that acts, as `U+001B`; None where there is none.
+    """The first acting character of a text, as `U+001B`; None without one.
 
-    With `lines` the text may have several, and tabs.
+    With `lines`, line feeds and tabs are permitted.
     """
     # Printable text, by far the most frequent, needs no further check.
     if text.isprintable():
@@ -45,7 +45,7 @@ def spreadsheet_row(cells: Iterable[object]) -> list[object]:
 def spreadsheet_cell(text: str) -> str:
     """The text for a cell of CSV: visible, and behind an apostrophe where a spreadsheet would compute it.
 
-    Numbers stay numbers, with a sign too: there is nothing to compute.
+    Numbers stay numbers, also signed ones: they contain nothing to compute.
     """
     shown = visible(text)
     return f"'{shown}" if _FORMULA.match(shown) and not _NUMBER.fullmatch(shown) else shown

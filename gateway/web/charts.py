@@ -116,7 +116,7 @@ class Figure:
     chart: Chart
     caption: str
     series: Sequence[str] = ()
-    """The names of its series, where there are several."""
+    """The names of its series, if there are several."""
 
 
 def bars(caption: Caption, groups: Sequence[tuple[str, Sequence[Bar]]], most: float) -> Chart:

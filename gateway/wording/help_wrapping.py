@@ -24,7 +24,7 @@ def columns(text: str) -> int:
 
 
 def folded(text: str, width: int) -> Sequence[str]:
-    """The lines of a paragraph, each up to `width` columns; a piece that is wider by itself stands alone."""
+    """The lines of a paragraph, each up to `width` columns; a wider piece has a line of its own."""
     lines, line = [], ""
     for piece in _PIECE.findall(text):
         told = " " if "\n" in piece else piece
@@ -36,7 +36,7 @@ def folded(text: str, width: int) -> Sequence[str]:
 
 
 def _laid_out(text: str, width: int) -> str:
-    """A text whose paragraphs are folded, so that click does not fold them again."""
+    """A text with wrapped paragraphs, so that click does not wrap them again."""
     return "\n\n".join(_paragraphs(text, width))
 
 

@@ -42,7 +42,7 @@ def in_language(told: LocalizedText) -> str:
 
 
 def refusal(error: Exception) -> str:
-    """Why something was not done, for people: a refusal with the code of its reason, anything else as it says."""
+    """The text of a failure for people: for a refusal with the code of its reason."""
     if not isinstance(error, Refused):
         return str(error)
     return f"{reason_name(error.reason)}: {in_language(text(error.reason, error.parameters))}"
@@ -78,7 +78,7 @@ def in_each_language(texts: Path, render: Callable[[], str]) -> Mapping[str, str
 
 
 def in_both_languages(words: str, texts: Path) -> LocalizedText:
-    """A text in both languages, by the catalogues in `texts`, whatever language this process speaks."""
+    """A text in both languages, by the catalogues in `texts`, whatever the language of this process."""
     chinese = gettext.translation(_DOMAIN, str(texts), languages=["zh"], fallback=True)
     return LocalizedText(zh_cn=chinese.gettext(words), en=words)
 
@@ -292,7 +292,7 @@ class _FirstOption(click.Option):
         opts: Mapping[str, Any],
         args: list[str],
     ) -> tuple[Any, list[str]]:
-        """See click. Raises UsageError where several are missing; of one, click says it."""
+        """See click. Raises UsageError for several missing options; click itself reports a single one."""
         taken = super().handle_parse_result(ctx, opts, args)
         required = [each for each in ctx.command.params if each.required and not ctx.resilient_parsing]
         missing = [each for each in required if each.value_is_missing(each.consume_value(ctx, opts)[0])]

@@ -11,7 +11,7 @@ _META = "crossregion.terms"
 
 
 def learn(terms: Terms) -> None:
-    """From here on the command that runs calls things by these names."""
+    """Sets the terms of the running command."""
     if (context := click.get_current_context(silent=True)) is not None:
         context.meta[_META] = terms
 

@@ -42,8 +42,10 @@ def told_if_set(told: Timestamp, *, timespec: str = "minutes") -> str:
 
 
 def instant_of(text: str) -> datetime:
-    """The instant that a text with its zone says, also as `told_time` writes it. Raises ValueError, with what to say to
-    people."""
+    """The instant of a text with its zone, also in the form of `told_time`.
+
+    Raises ValueError with a text for people.
+    """
     try:
         instant = datetime.fromisoformat(_SPACE_BEFORE_OFFSET.sub("", text))
         if instant.tzinfo is not None:

@@ -23,7 +23,7 @@ class VisibleStream:
 
     @property
     def buffer(self) -> BinaryIO:
-        """See io. Bytes are what programs take, as the names that a shell completes by: they pass as they are."""
+        """See io. Bytes are for programs, such as the names for completion: they pass unchanged."""
         return self.rich_proxied_file.buffer
 
     def writable(self) -> bool:
@@ -50,7 +50,7 @@ class VisibleStream:
 
 @contextmanager
 def visible_output() -> Iterator[None]:
-    """Standard output and error are visible streams meanwhile."""
+    """A context in which standard output and error are visible streams."""
     before = sys.stdout, sys.stderr
     for stream in before:
         # Click does the same for its own streams: an environment without a language reports ASCII as a mere default.

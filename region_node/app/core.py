@@ -109,7 +109,7 @@ class CorePorts:
     tracing: Tracing
     workers: Workers
     provider: FulfilmentProvider | None = None
-    """The region's own system that carries out the businesses that `orders` names as provisioned."""
+    """The region's own system for the businesses that `orders` lists as provisioned."""
     notifier: Notifier | None = None
     """The region's own system that sends texts to customers. Without one, notices wait and no code can be sent."""
     sinks: Mapping[str, Sink] = field(default_factory=dict)

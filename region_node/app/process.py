@@ -170,7 +170,7 @@ class RegionNode:
         await run_until_stopped(self._loops)
 
     async def stop(self) -> None:
-        """Leaves the federation, takes no new calls, finishes those being served, and closes everything."""
+        """Leaves the federation, refuses new calls, finishes those being served, and closes everything."""
         await self._rest.aclose()
         _log.info("stopped")
 

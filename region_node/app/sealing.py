@@ -28,7 +28,7 @@ _log = logging.getLogger(__name__)
 
 
 async def seal_what_is_clear(store: Store) -> int:
-    """Seals every row that is in the clear; returns how many there were. Raises Refused as the store does."""
+    """Seals every unsealed row; returns their number. Raises Refused as the store does."""
     total = 0
     for table, seal_page in _PAGES.items():
         sealed = 0
@@ -154,7 +154,7 @@ def _notices(tx: Transaction, limit: int) -> int:
 
 
 def _usage(tx: Transaction, limit: int) -> int:
-    """After the lines: the number under whose key a use is sealed is read from its line."""
+    """Runs after the lines: the number whose key seals a use is read from its line."""
     rows = tx.all(
         _Clear,
         "SELECT usage_id, product_id, other_number FROM usage_records WHERE other_number <> ''"

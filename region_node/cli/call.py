@@ -109,7 +109,7 @@ def _instead_of(method: Method) -> str:
 
 
 def _request(method: Method, content: str) -> Message:
-    """The request that the JSON text, `@FILE` or standard input (`-`) says."""
+    """The request from the JSON text, `@FILE` or standard input (`-`)."""
     wanted = method.descriptor.input_type
     try:
         if content == "-":

@@ -44,7 +44,7 @@ patience_option = click.option(
 
 
 def _own_region(context: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
-    """The region whose operator or member of staff the credentials are of: no other node answers them."""
+    """The region of the credentials' operator or staff: no other node accepts them."""
     try:
         names = credentials_in(Path(context.params.get("credentials") or "")).names()
     except CredentialsUnusable:
@@ -159,7 +159,7 @@ async def learn_terms(channel: grpc.aio.Channel) -> None:
 
 
 def server_told(told: Mapping[str, object]) -> Server | None:
-    """The node that the values of these options name, where they do. Raises ValueError for what names none."""
+    """The node in the option values, if any. Raises ValueError for an invalid one."""
     match told:
         case {"node": str(node), "credentials": Path() as files, "federation": str(name), "region": str(region)}:
             return _server(node, files, name, region)
@@ -171,7 +171,7 @@ def _server(node: str, credentials: Path, federation: str, region: str) -> Serve
 
 
 def connection_options(command: Callable[Concatenate[Target, P], None]) -> Callable[..., None]:
-    """Adds the options that say where the node is and who calls; the command is given the Target first."""
+    """Adds the options for the node's address and the caller; the command receives the Target first."""
 
     @wraps(command)
     def reached(node: str, credentials: Path, federation: str, region: str, *args: P.args, **kwargs: P.kwargs) -> None:

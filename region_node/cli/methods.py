@@ -120,7 +120,7 @@ def operator_methods() -> Mapping[str, Method]:
 
 
 def _service(name: str) -> tuple[ServiceDescriptor, type]:
-    """A service of the contract, and its generated servicer: the comments of methods stand only there."""
+    """A service of the contract, and its generated servicer, the only place of the methods' comments."""
     messages = importlib.import_module(f"{_CONTRACT}.{name}_pb2")
     (service,) = messages.DESCRIPTOR.services_by_name.values()
     servicer: type = getattr(importlib.import_module(f"{_CONTRACT}.{name}_pb2_grpc"), f"{service.name}Servicer")

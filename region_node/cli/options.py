@@ -17,7 +17,7 @@ Decorated = TypeVar("Decorated", bound=Callable[..., object])
 
 
 class _StaffOption(click.Option):
-    """`--staff-id`, also by the environment or the settings of the node, where there are some."""
+    """`--staff-id`, also from the environment or the settings of the node, if there are any."""
 
     def value_from_envvar(self, ctx: click.Context) -> str | None:
         """See click."""

@@ -164,7 +164,7 @@ def _is_of_one(error: grpc.aio.AioRpcError) -> bool:
 
 
 def _read(file: Path) -> Sequence[_Row]:
-    """The lines of a file that say something. Raises UsageError."""
+    """The non-empty lines of a file. Raises UsageError."""
     try:
         with file.open(encoding="utf-8-sig", newline="") as lines:
             reader = csv.DictReader(lines)

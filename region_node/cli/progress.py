@@ -63,7 +63,7 @@ class LineProgress:
 
     @property
     def seconds(self) -> float:
-        """How long it took, once it has ended."""
+        """The elapsed seconds, after the end."""
         return self._ended - self._started
 
     def __enter__(self) -> Self:

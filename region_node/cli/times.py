@@ -30,7 +30,7 @@ class InstantType(click.ParamType[datetime]):
 
 
 class DayOrInstantType(click.ParamType[date]):
-    """A time with its zone, or a day without one: `ending` says when it ends."""
+    """A time with its zone, or a day without one: `ending` gives the end of a day."""
 
     name = "time"
 

@@ -6,7 +6,7 @@ from region_node.customers.documents.rows import same_person
 
 
 def customer_known_by(tx: Transaction, attester: str, keyed_hash: bytes) -> str:
-    """The id of the customer whom a region has identified by this document; empty where there is none."""
+    """The id of the customer whom a region has identified by this document; empty for none."""
     return (
         tx.first(
             str,

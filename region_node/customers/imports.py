@@ -1,4 +1,4 @@
-"""Files of customers that a region takes over: no customer is stored by half, and none twice."""
+"""Imports of customers from files: no customer is stored in part, and none twice."""
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass

@@ -37,7 +37,7 @@ class KnownStatus:
 
 
 def keep_known(tx: Transaction, number: str, region: str, status: CustomerStatus.ValueType) -> None:
-    """Another region says how its customer of a number stands from now on."""
+    """Stores another region's status of its customer of a number."""
     index = number_index(tx, number)
     if status == ACTIVE:
         tx.execute(

@@ -50,9 +50,9 @@ class KnownCustomer:
 
 
 def create(tx: Transaction, batch: Sequence[NewCustomer], currency: str, asked: AuditedCall) -> int:
-    """Takes over customers, all or none; returns how many were new.
+    """Migrates customers, all or none; returns the number of new ones.
 
-    Raises Refused with CUSTOMER_EXISTS where a number or an id is taken by other content.
+    Raises Refused with CUSTOMER_EXISTS where a number or an id has other content.
     """
     registered = Registered(tx, batch)
     new = [each for each in batch if registered.admits(each)]
@@ -123,7 +123,7 @@ def own_line(tx: Transaction, federation: Federation, region: str, number: str, 
 
 
 def _require_not_erased(tx: Transaction, number: str) -> None:
-    if customer_numbered(tx, number) is not None:  # the line is there, and cannot be opened
+    if customer_numbered(tx, number) is not None:  # the line exists, and cannot be opened
         raise Refused(Reason.REASON_CUSTOMER_ERASED)
 
 

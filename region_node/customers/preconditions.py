@@ -55,7 +55,7 @@ def line_situation(
 
 
 def require_preconditions(situation: LineSituation) -> None:
-    """Raises Refused with the reason of the first precondition that does not hold."""
+    """Raises Refused with the reason of the first unfulfilled precondition."""
     for precondition in situation.business.preconditions:
         CHECKS[precondition](situation)
 

@@ -22,7 +22,7 @@ from region_node.requests.checks import Questioner, require_requester
 def read_profile(
     tx: Transaction, context: RegionContext, asked: QueryProfileRequest, questioner: Questioner, now: datetime
 ) -> Profile:
-    """The profile of one of this region's customers; the reading is audited. The number is in E.164.
+    """The profile of one of this region's customers; the read is audited. The number is in E.164.
 
     Raises Refused, or Moved where the number belongs to another region.
     """

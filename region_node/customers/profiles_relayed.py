@@ -1,4 +1,4 @@
-"""Profiles that other regions ask for."""
+"""Queries of other regions for profiles of this region's customers."""
 
 from datetime import datetime
 

@@ -1,4 +1,4 @@
-"""Reminders before a contract ends (specification 3.4.1): one timer looks at all lines once a day, page by page."""
+"""Reminders before a contract ends (specification 3.4.1): one timer goes through all lines once a day, page by page."""
 
 from collections.abc import Sequence
 from datetime import datetime, time, timedelta
@@ -16,7 +16,7 @@ from region_node.customers.rows import Line, lines_ending
 
 REMINDER_TIMER = "contract-reminders"
 REMINDERS = ("renewal-reminder-first", "renewal-reminder-second", "renewal-reminder-last")
-"""The policies that say how many days before the end a reminder is due, earliest first."""
+"""The policies with the number of days of each reminder before the end, earliest first."""
 _PAGE = 200  # lines in one transaction
 _HOUR = time(9)  # of the region's day, so that nobody is woken
 _RETRY = timedelta(minutes=1)

@@ -101,7 +101,7 @@ class Line:
         )
 
     def terminated(self) -> "Line":
-        """The line closed for good."""
+        """The terminated line."""
         return replace(self.resumed(), status=ProductStatus.PRODUCT_STATUS_TERMINATED)
 
 
@@ -136,7 +136,7 @@ def find_line(tx: Transaction, number: str) -> Line | None:
 
 
 def is_number_in_use(tx: Transaction, number: str) -> bool:
-    """Whether a line has the number, also one of a customer who was erased."""
+    """Whether a line has the number, also a line of an erased customer."""
     sql = "SELECT 1 FROM products WHERE number = :number"
     return tx.first(int, sql, number=number_index(tx, number)) is not None
 
@@ -173,7 +173,7 @@ def _insert_lines(tx: Transaction, lines: Sequence[Line], taken_over: int, diges
 
 
 def update_line(tx: Transaction, line: Line) -> None:
-    """Stores what can change about a line."""
+    """Stores the mutable columns of a line."""
     (sealed,) = vault.seal_many(tx, [line_sealing(line)])
     tx.execute(
         "UPDATE products SET status = :status, plan_id = :plan_id, contract_end = :contract_end, binding = :binding,"
@@ -204,7 +204,7 @@ def insert_customers(tx: Transaction, customers: Sequence[CustomerRow]) -> None:
 
 
 def update_customer(tx: Transaction, customer: CustomerRow) -> None:
-    """Stores what can change about a customer."""
+    """Stores the mutable columns of a customer."""
     (sealed,) = vault.seal_many(tx, [customer_sealing(customer)])
     tx.execute("UPDATE customers SET sealed = :sealed WHERE customer_id = :id", id=customer.customer_id, sealed=sealed)
 
@@ -254,12 +254,12 @@ def lines_ending(tx: Transaction, start: datetime, end: datetime, after: str, li
 
 
 def customer_numbered(tx: Transaction, number: str) -> str | None:
-    """The id of the customer whose line has a number, also of one who was erased."""
+    """The id of the customer whose line has a number, also of an erased one."""
     return tx.first(str, "SELECT customer_id FROM products WHERE number = :number", number=number_index(tx, number))
 
 
 def lines_of_customer(tx: Transaction, customer_id: str) -> list[Line]:
-    """All lines of a customer; none of one who was erased."""
+    """All lines of a customer; none of an erased one."""
     rows = tx.all(_LineAtRest, f"{_LINES} WHERE customer_id = :id ORDER BY product_id", id=customer_id)
     return [line for line in _opened(tx, rows) if line is not None]
 
@@ -295,7 +295,7 @@ def taken_over_content(tx: Transaction, digest: bytes) -> str:
 
 
 def lines_numbered(tx: Transaction, numbers: Sequence[str]) -> list[LineNames]:
-    """The lines that have one of the numbers, also of customers who were erased."""
+    """The lines with one of the numbers, also those of erased customers."""
     by_index = {number_index(tx, number): number for number in numbers}
     return rows_among(
         tx,
@@ -414,7 +414,7 @@ def _read(row: _LineAtRest, content: bytes) -> Line:
 
 
 def indexes_of_customer(tx: Transaction, customer_id: str) -> list[str]:
-    """The indexes of the numbers of a customer's lines, also of one who was erased."""
+    """The indexes of the numbers of a customer's lines, also of an erased one."""
     return tx.all(str, "SELECT number FROM products WHERE customer_id = :id AND number IS NOT NULL", id=customer_id)
 
 

@@ -11,7 +11,7 @@ from region_node.customers.rows import Line
 
 @dataclass(frozen=True)
 class LineState:
-    """How a line stands from a time on, until the next state."""
+    """The state of a line from a time on, until the next state."""
 
     time: datetime
     status: ProductStatus.ValueType

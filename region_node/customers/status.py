@@ -11,12 +11,12 @@ ERASED = CustomerStatus.CUSTOMER_STATUS_ERASED
 
 
 def status_of(tx: Transaction, customer_id: str) -> CustomerStatus.ValueType | None:
-    """How a customer stands; None for one who is not there."""
+    """The status of a customer; None for an unknown one."""
     return tx.first(CustomerStatus.ValueType, "SELECT status FROM customers WHERE customer_id = :id", id=customer_id)
 
 
 def keep_status(tx: Transaction, customer_id: str, status: CustomerStatus.ValueType) -> None:
-    """The customer stands so from now on."""
+    """Sets the status of a customer."""
     tx.execute("UPDATE customers SET status = :status WHERE customer_id = :id", id=customer_id, status=status)
 
 

@@ -19,7 +19,7 @@ class Subscription:
     end_time: datetime | None
 
     def runs_at(self, instant: datetime) -> bool:
-        """Whether the line has it then."""
+        """Whether the subscription runs at an instant."""
         return self.start_time <= instant and (self.end_time is None or instant < self.end_time)
 
 

@@ -38,7 +38,7 @@ _InstantField = Literal["start_time", "contract_end_time", "sim_replace_time", "
 
 @dataclass(frozen=True)
 class NewCustomer:
-    """A customer to take over, with the balance (minor units) that becomes the opening entry."""
+    """A customer to migrate, with the balance (minor units) of the opening entry."""
 
     customer: CustomerRow
     line: Line
@@ -49,7 +49,7 @@ class NewCustomer:
 
 
 def new_customer(customer: api.Customer, currency: str) -> NewCustomer:
-    """The customer as rows. Raises Refused for a field that is not valid."""
+    """The customer as rows. Raises Refused for an invalid field."""
     product, account = customer.product, customer.billing_account
     _require_texts(customer)
     _require_enums(product)

@@ -34,7 +34,7 @@ class Verified(Protocol):
 
     @property
     def applicant(self) -> Applicant.ValueType:
-        """For whom the applicant acts."""
+        """The kind of applicant."""
         ...
 
     @property

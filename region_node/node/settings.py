@@ -19,7 +19,7 @@ _OWN_MACHINE = frozenset({"127.0.0.1", "::1", "localhost"})
 
 @dataclass(frozen=True)
 class SigningFiles:
-    """Where the region's Ed25519 signing certificate and its key are, both PEM."""
+    """The files of the region's Ed25519 signing certificate and of its key, both PEM."""
 
     certificate: Path
     """The certificate that others verify the region's signatures by."""
@@ -78,7 +78,7 @@ class ProviderSettings:
 
 @dataclass(frozen=True)
 class WebhookSettings:
-    """A system of the region's own that is told by HTTPS of complaints that were raised."""
+    """A webhook of the region's own that receives raised complaints by HTTPS."""
 
     url: str
     """Where it takes a POST: `https://…`; `http://` only on this machine."""
@@ -107,7 +107,7 @@ class WebhookSettings:
 
 @dataclass(frozen=True)
 class EscalationSettings:
-    """Where the escalation recipients are told of the levels that complaints reach."""
+    """The sinks of the notices to the escalation recipients."""
 
     file: Path | None = field(default=None, metadata=example(Path("escalations.jsonl")))
     """The file that gets a line of JSON for each level from 1 on; without it, `escalations.jsonl` in `data`."""

@@ -14,7 +14,7 @@ def customer_subject(customer_id: str) -> str:
 
 
 def number_subject(tx: Transaction, number: str) -> str:
-    """Of what hangs on a number, also of another region's customer: notices, the other numbers of calls. E.164."""
+    """The subject of data about a number, E.164, also of another region's customer: notices, other numbers of calls."""
     return indexed_number_subject(number_index(tx, number))
 
 

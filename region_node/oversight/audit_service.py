@@ -1,4 +1,4 @@
-"""AuditService: the region's own chain, walked for coordinators, and the heads that it keeps for other regions."""
+"""AuditService: the region's own chain, verified for coordinators, and its stored heads of other regions."""
 
 import grpc
 

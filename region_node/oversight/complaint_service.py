@@ -1,4 +1,4 @@
-"""ComplaintOversightService: what coordinators see of this region's complaints, and an administrator's level."""
+"""ComplaintOversightService: coordinators' view of this region's complaints, and an administrator's escalation."""
 
 import hashlib
 import re
@@ -35,7 +35,7 @@ from region_node.requests.rows import RequestKey, insert_request
 from region_node.tickets.requested import known_request
 
 _ADMINISTRATOR = re.compile(r"admin/[A-Za-z0-9._-]{1,64}", re.ASCII)
-_PAGE = 500  # complaints counted before others are let in
+_PAGE = 500  # complaints in one read, so that other work continues in between
 _LONGEST = 3660 * 24 * 3600  # seconds ahead
 
 

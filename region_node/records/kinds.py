@@ -43,7 +43,7 @@ class Kept:
 
     record_id: str
     subjects: Sequence[str]
-    """The subjects whose keys are destroyed with the customer. Empty for a record that is destroyed once it ends."""
+    """The subjects whose keys are destroyed with the customer. Empty for a record that is destroyed at its end."""
     regions: Sequence[str] = ()
     """The regions that keep a part of the record; this one may be among them. They receive legal holds of it."""
     traceparent: str = ""
@@ -80,11 +80,11 @@ class ToErase:
 
     subjects: Sequence[str] = ()
     index: str = ""
-    """The index of the number whose data is destroyed as well; empty to keep that."""
+    """The index of the number whose data is destroyed as well; empty for none."""
     elsewhere: Sequence[Elsewhere] = ()
     """Regions that keep a part of the record without the home region's knowledge."""
     number: str = ""
-    """Set where the home region has to say by itself that the customer of this number was erased."""
+    """Set where the home region itself has to confirm the erasure of this number's customer."""
     home: str = ""
     """The home region of that number when the record was made."""
     remove: Callable[[Transaction], None] | None = None
@@ -100,10 +100,10 @@ class ErasurePort:
     """The port of a kind for the erasure of customers."""
 
     require_erasable: Callable[[Transaction, RegionContext, Customer], None] = lambda tx, context, customer: None
-    """Raises Refused while a record stands against erasing the customer."""
+    """Raises Refused while a record prevents the erasure of the customer."""
     kept_of: Callable[[Transaction, Customer], Sequence[Kept]] = lambda tx, customer: ()
     forget: Mapping[str, Forget] = field(default_factory=dict)
-    """By the first word of the subject whose key is destroyed, as `customer`, `number`, or a word of the kind."""
+    """The functions by the first word of the destroyed subject: `customer`, `number`, or a word of the kind."""
     told: Callable[[Transaction, RegionContext, str, str], ToErase | None] = lambda tx, context, origin, record_id: None
     """The data of a record that the region `origin` may have destroyed; None for no such record. Raises Refused."""
     about: Callable[[Transaction, str], Sequence[AboutNumber]] = lambda tx, number: ()
@@ -111,9 +111,9 @@ class ErasurePort:
     ended: Callable[[Transaction, str], Ended | None] = lambda tx, record_id: None
     """None for a record that is open, gone, or unreadable."""
     case: Callable[[Transaction, str], Sequence[str]] = lambda tx, record_id: ()
-    """The ids of the records that belong to a case."""
+    """The ids of the records of a case."""
     is_of_another: Callable[[Transaction, str, str], bool] = lambda tx, index, home: False
-    """Whether a record hangs on the number with an index whose customer is not one of the region `home`."""
+    """Whether a record about the number with an index belongs to another region's customer than `home`'s."""
 
 
 @dataclass(frozen=True)
@@ -129,7 +129,7 @@ class HoldPort:
     elsewhere: Callable[[Transaction, RegionContext, str, str], Sequence[Elsewhere]] = (
         lambda tx, context, origin, record_id: ()
     )
-    """The regions, besides `origin`, to which this one passes on a hold of a record."""
+    """The regions, besides `origin`, to which this one forwards a hold of a record."""
     early: str = ""
     """The prefix of ids whose hold may arrive before the record; empty for none."""
 
@@ -158,7 +158,7 @@ class RetentionPort:
 
 @dataclass(frozen=True)
 class RecordKind:
-    """A kind of record. `name` is one word, and is stored with timers: it never changes."""
+    """A kind of record. `name` is one word and never changes, since timers store it."""
 
     name: str
     erasure: ErasurePort = field(default_factory=ErasurePort)
@@ -172,11 +172,11 @@ class RecordKind:
 
 
 def ended_timer(kind: str) -> str:
-    """As `RecordKind.ended_timer`, for the kind itself, whose rows set it."""
+    """The kind of the timer as in `RecordKind.ended_timer`, for the kind itself, whose rows set it."""
     return f"{kind}-ended"
 
 
 def look_at_ended(tx: Transaction, kind: str, record_id: str, now: datetime) -> None:
-    """Has a record about a customer who was erased destroyed, if it has ended."""
+    """Schedules the erasure check of an ended record about an erased customer."""
     timer = ended_timer(kind)
     set_timer(tx, f"{timer}/{record_id}", kind=timer, subject=record_id, due=now)

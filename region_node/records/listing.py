@@ -17,7 +17,7 @@ from region_node.records.readable import readable_page
 
 T = TypeVar("T")
 SCANNED = 2_000
-"""Rows that a page looks at: a few milliseconds."""
+"""The number of rows that a page looks at: a few milliseconds."""
 
 
 @dataclass(frozen=True)
@@ -68,24 +68,27 @@ class Selection:
         self._parameters |= parameters
 
     def by(self, condition: str, **parameters: Value) -> None:
-        """As `only`, of a column that has an index with the date: a page looks at no others. The first one counts."""
+        """Restricts the selection by an indexed column: a page looks at no other rows.
+
+        Only the first such call has an effect.
+        """
         self._indexed = self._indexed or condition
         self.only(condition, **parameters)
 
     def in_states(self, states: Sequence[int]) -> None:
-        """Only those in one of these states; no states restrict nothing."""
+        """Restricts the selection to these states; an empty list restricts nothing."""
         if states:
             names = [f"state{index}" for index, _ in enumerate(states)]
             condition = f"state IN ({', '.join(':' + name for name in names)})"
             self.only(condition, **dict(zip(names, states, strict=True)))
 
     def of_number(self, tx: Transaction, number: str) -> None:
-        """Only those of a number; none restricts nothing."""
+        """Restricts the selection to a number; an empty one restricts nothing."""
         if number:
             self.by("number_index = :number_index AND number_index <> ''", number_index=number_index(tx, number))
 
     def due_before(self, instant: datetime | None) -> None:
-        """Only those that are due before an instant; none restricts nothing."""
+        """Restricts the selection to rows due before an instant; None restricts nothing."""
         if instant is not None:
             self.only("due < :due_before", due_before=to_microseconds(instant))
 

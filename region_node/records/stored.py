@@ -34,17 +34,17 @@ class Records(Generic[M, R]):
     row: Callable[[M, str], R]
     """The row of a message and the trace of all its envelopes."""
     subject: Callable[[str], str]
-    """Under whose key the record with an id is sealed."""
+    """The subject whose key seals the record with an id."""
     not_found: Callable[[str], Refused]
 
     def find(self, tx: Transaction, name: str) -> R | None:
-        """The record with an id; None also where it was made unreadable."""
+        """The record with an id; None also for an unreadable one."""
         stored = self._stored(tx, name)
         message = self._message(tx, stored)
         return None if stored is None or message is None else self.row(message, stored.traceparent)
 
     def read(self, tx: Transaction, name: str) -> M | None:
-        """The message of the record with an id; None also where it was made unreadable."""
+        """The message of the record with an id; None also for an unreadable one."""
         return self._message(tx, self._stored(tx, name))
 
     def text(self, tx: Transaction, name: str, column: str) -> str | None:
@@ -57,7 +57,7 @@ class Records(Generic[M, R]):
         return self.text(tx, name, self.key) is not None
 
     def require(self, tx: Transaction, name: str) -> R:
-        """The record with an id. Raises Refused as `not_found` says."""
+        """The record with an id. Raises Refused with the reason `not_found`."""
         row = self.find(tx, name)
         if row is None:
             raise self.not_found(name)
@@ -74,7 +74,7 @@ class Records(Generic[M, R]):
         tx.execute_many(_insert(self.table, rows[0]), rows)
 
     def update(self, tx: Transaction, name: str, message: M, columns: Mapping[str, Value]) -> None:
-        """Stores a changed record, with those of its columns that change."""
+        """Stores a changed record, with its changed columns."""
         body = vault.seal(tx, self.subject(name), self.table, message.SerializeToString())
         changed = ", ".join(f"{each} = :{each}" for each in (*columns, "body"))
         sql = f"UPDATE {self.table} SET {changed} WHERE {self.key} = :{self.key}"  # noqa: S608 - names of modules

@@ -78,7 +78,7 @@ class Feed(Generic[T]):
 
 
 class Follower(Generic[T]):
-    """Gives the changes of one kind to all who watch them."""
+    """Distributes the changes of one kind to all watchers."""
 
     def __init__(self, store: Store, changes: Changes, feed: Feed[T]) -> None:
         self._store = store

@@ -24,7 +24,7 @@ class Caller:
 
     @property
     def operator(self) -> str:
-        """The operator's name; that of staff, who call by themselves, is another one."""
+        """The operator's name; for staff, who call by themselves, a separate one."""
         name = self.identity.name
         return f"staff/{name}" if self.identity.role == Role.ROLE_STAFF else name
 

@@ -18,7 +18,7 @@ WATCHES = 32  # of one certificate at one process: each wakes with every change
 
 
 class Changes:
-    """Wakes those who wait: for the answer to a request, or for any change.
+    """Wakes callers that wait for the answer to a request, or for any change.
 
     `closed` once the process stops.
     """

@@ -35,7 +35,7 @@ class Questioner:
 
     @property
     def caller(self) -> str:
-        """Its name among all who call a node of its region."""
+        """The caller's name among all callers of a node of its region."""
         return f"staff/{self.operator}" if self.is_staff else self.operator
 
     def subject(self, request_id: str) -> str:

@@ -102,7 +102,7 @@ def decided(known: M, decide: Callable[[], M], told: Callable[[M], M] = lambda e
 
 
 def accepted(ticket: M) -> Answer:
-    """The answer that carries a ticket."""
+    """The answer with a ticket."""
     return Answer(Outcome.OUTCOME_ACCEPTED, result=ticket.SerializeToString())
 
 

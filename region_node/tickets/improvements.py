@@ -64,7 +64,7 @@ def insert_action(tx: Transaction, action: ImprovementAction, number: int) -> No
 
 
 def finish_action(tx: Transaction, action: ImprovementAction) -> None:
-    """Stores that an action is finished, and with what outcome."""
+    """Stores the end of an action, with its outcome."""
     tx.execute(
         "UPDATE improvement_actions SET finisher = :finisher, finish_time = :time, body = :body"
         " WHERE action_id = :action_id",
@@ -126,9 +126,9 @@ def note_repeat(tx: Transaction, region: str, complaint: Complaint, now: datetim
 
 
 def _count_repeat(tx: Transaction, complaint: Complaint, filed: datetime) -> list[str]:
-    """Counts a closed complaint for the actions against its cause that are older; returns those that proved of no use.
+    """Counts a closed complaint for earlier actions against its cause; returns the actions that proved useless.
 
-    An action that was finished before the complaint was filed has not kept the cause away.
+    An action finished before the filing of the complaint has not prevented the cause.
     """
     where = "category = :category AND cause_code = :cause AND create_time <= :filed"
     told: dict[str, Value] = {

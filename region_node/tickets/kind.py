@@ -35,7 +35,7 @@ class Ticket:
     is_ended: bool
     """Whether the work on the ticket has ended."""
     home: str = ""
-    """The home region of the number when the ticket was made; empty where the number plan in force says so."""
+    """The home region of the number when the ticket was made; empty where the number plan in force decides."""
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from gateway.store.port import Transaction
 from region_node.node.context import RegionContext
 from region_node.tickets.followed import Facts
 
-_LIFETIME = timedelta(days=3650)  # it waits however long the other region was away
+_LIFETIME = timedelta(days=3650)  # the message waits however long the other region was away
 
 
 def send_about(

@@ -101,6 +101,18 @@ WRITERS = frozenset(
 )
 WRITING_MODE = re.compile(r"[rb+]*[wax+][bt+]*")
 
+# Public docstrings are plain technical English: a noun is the subject, and no word is coined here. Settings show theirs
+# to users, and so do commands.
+PLAIN_PACKAGES = frozenset({"gateway", "region_node", "coordinator"})
+VAGUE_OPENING = re.compile(
+    r"(?:^|(?<=[.!?])\s+|\n\s*\n)"
+    r"(?:(?:By|For|From|In|Of|To|Under|With) )?(?:What|Whatever|Which|Who|Whoever|Whom|Whose|That which)\s",
+    re.IGNORECASE,
+)
+VAGUE_WORD = re.compile(
+    r"\b(?:told|tells|whoever|(?:is|are|was|were|be) asked|asks? for|those above|docket|parcel|pouch)\b", re.IGNORECASE
+)
+
 # The folders, by name, whose programs speak to a person on the terminal.
 PRINTING_PLACES = frozenset({"cli", "deploy", "tests", "protos"})
 
@@ -168,6 +180,32 @@ def empty_names(source: Source) -> Iterator[str]:
     for part in source.parts:
         if part in EMPTY_NAMES:
             yield f"{source.path}: `{part}` does not say what is inside"
+
+
+def vague_docstrings(source: Source) -> Iterator[str]:
+    if source.parts[0] not in PLAIN_PACKAGES:
+        return
+    for node in public_definitions(source.tree):
+        text = re.sub(r"`[^`]*`", "", ast.get_docstring(node) or "")
+        if found := VAGUE_OPENING.search(text) or VAGUE_WORD.search(text):
+            line = 1 if isinstance(node, ast.Module) else node.lineno
+            yield f"{source.path}:{line}: a docstring names its subject and uses field terms, not `{found[0].strip()}`"
+
+
+Definition = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
+
+
+def public_definitions(node: ast.AST) -> Iterator[Definition]:
+    """The module and its public classes and functions, without commands, whose docstrings are help."""
+    if isinstance(node, Definition):
+        is_command = isinstance(node, ast.FunctionDef) and any(
+            isinstance(each, ast.Call) for each in node.decorator_list
+        )
+        if is_command or (not isinstance(node, ast.Module) and re.match("_(?!_)", node.name)):
+            return
+        yield node
+    for child in ast.iter_child_nodes(node):
+        yield from public_definitions(child)
 
 
 def wrong_way_imports(source: Source) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""How well proposals fit what people decided. Pure."""
+"""The fit of proposals to people's labels. Pure."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -9,7 +9,7 @@ DESK = ""
 
 @dataclass(frozen=True)
 class Fit:
-    """How one category fared; None where there was nothing to divide by."""
+    """The fit of one category; None for a division by zero."""
 
     category: str
     texts: int
@@ -17,7 +17,7 @@ class Fit:
     precision: float | None
     """The share of its proposals that were right."""
     recall: float | None
-    """The share of its texts for which it was proposed."""
+    """The share of its texts with this proposal."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Measured:
 
     @property
     def accuracy(self) -> float | None:
-        """The share of proposals that were right; None where there was none."""
+        """The share of right proposals; None without any."""
         return self.right / self.proposed if self.proposed else None
 
 

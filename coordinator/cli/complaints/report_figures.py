@@ -20,13 +20,13 @@ from gateway.values.plain_text import spreadsheet_row
 from gateway.wording.languages import in_language, translated
 
 Value = int | float | str | None
-"""A figure; None where there is nothing to compute it from."""
+"""A figure; None where it cannot be computed."""
 
 _PER = 10_000  # customers
 _DIGITS = 4  # of a share, for programs
 _HIGHEST = 5
 _ESCALATED = 2  # from this level on a complaint has left the department
-_MINUTES_OF_HOURS, _MINUTES_OF_DAYS = 120, 3 * 24 * 60  # from so many on people read hours, and days
+_MINUTES_OF_HOURS, _MINUTES_OF_DAYS = 120, 3 * 24 * 60  # from these minutes on, people read hours, and days
 
 
 @dataclass(frozen=True)
@@ -77,12 +77,12 @@ def share_in_time(row: ComplaintFigures) -> float | None:
 
 
 def satisfaction(row: ComplaintFigures) -> float | None:
-    """The mean of what customers said, 1 to 5."""
+    """The mean of the customers' ratings, 1 to 5."""
     return _share(row.rating_sum, row.ratings)
 
 
 def per_customers(row: ComplaintFigures) -> float | None:
-    """How many complaints there were for each 10,000 customers."""
+    """The number of complaints per 10,000 customers."""
     return _share(row.complaints * _PER, row.customers)
 
 

@@ -181,7 +181,7 @@ def _table(table: ComplaintTable, report: ReportComplaintsResponse) -> Table:
     return Table(
         label=title,
         caption=title,
-        # Beside several columns of names there is no room for titles that lie flat, where words are long.
+        # Long titles have no horizontal room beside several columns of names.
         style="dense" if names > 1 else "",
         head=[Cell(each, "col", "name" if number < names else "") for number, each in enumerate(titles)],
         rows=[

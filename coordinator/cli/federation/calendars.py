@@ -87,7 +87,7 @@ def known_years() -> range:
 
 
 def calendar_of(year: int) -> Calendar:
-    """The calendar of one of `known_years`: what differs from Monday to Friday."""
+    """The calendar of one of `known_years`: the exceptions from Monday to Friday."""
     calendar = Calendar(year=year)
     day = date(year, 1, 1)
     while day.year == year:

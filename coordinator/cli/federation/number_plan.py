@@ -151,7 +151,7 @@ def import_number_plan(
 
 
 def _changes(before: Mapping[str, str], after: Mapping[str, str]) -> dict[str, int]:
-    """How many prefixes there are, and how many came, moved to another region and went."""
+    """The number of prefixes, and of new, moved and removed ones."""
     return {
         "prefixes": len(after),
         "added": len(after.keys() - before.keys()),

@@ -12,7 +12,7 @@ _OF_REJECTS = ("line", "reason")
 
 
 class FileUnusable(Exception):
-    """The file cannot be read line by line; the text says why."""
+    """The file cannot be read line by line; the text has the reason."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ def rejected_rows(lines: Iterable[str], problems: Collection[Problem]) -> Iterat
     reasons = {problem.line: problem.reason for problem in problems}
     rows = _rows(lines)
     header = next(rows, (0, []))[1]
-    # A file of rejects that is mended and rejected again has them once.
+    # A corrected file of rejects that is rejected again has these columns once.
     own = len(header) - len(_OF_REJECTS) if tuple(header[-len(_OF_REJECTS) :]) == _OF_REJECTS else len(header)
     yield [*header[:own], *_OF_REJECTS]
     for line, row in rows:

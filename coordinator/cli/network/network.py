@@ -1,4 +1,4 @@
-"""`coordinator network`: what paths between regions add up to."""
+"""`coordinator network`: the quality of paths between regions."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime

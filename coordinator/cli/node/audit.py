@@ -111,7 +111,7 @@ def verify_chain(
 
 
 def _asks_coordinators() -> bool:
-    """Whether the chains of the federation are meant: an option says which, else the environment."""
+    """Whether the chains of the federation are meant: by an option, else by the environment."""
     context = click.get_current_context()
     if context.get_parameter_source("endpoints") is ParameterSource.COMMANDLINE:
         return True
@@ -146,7 +146,7 @@ def _own_chain(settings: CoordinatorSettings, seen: Head | None) -> Head:
 async def _registry_chain(settings: CoordinatorSettings, seen: Head | None) -> Head:
     assert settings.etcd is not None
     lease = timedelta(seconds=settings.lease)
-    # The last good copy in the coordinator's own directory belongs to the coordinator, which may run.
+    # The last good copy in the coordinator's own directory belongs to that coordinator, which may be running.
     with tempfile.TemporaryDirectory() as directory:
         try:
             registry = await EtcdRegistry.open(

@@ -20,7 +20,7 @@ from gateway.time.clock import from_timestamp, to_microseconds
 from gateway.wording.languages import refusal, translated
 from gateway.wording.times import show_times_of, told_if_set
 
-_PATIENCE = 3600.0  # seconds: a chain of many millions of rows is walked beside all other work of its region
+_PATIENCE = 3600.0  # seconds: a chain of many millions of rows is read beside all other work of its region
 _HASH_SHOWN = 16  # digits of a hash in a table
 
 

@@ -37,7 +37,7 @@ class Member:
     endpoint: str
     status: rpc_pb2.StatusResponse | None
     listed: int
-    """How many members it says that the cluster has."""
+    """The number of members in the endpoint's list."""
     alarms: Sequence[str]
     milliseconds: float
     failure: Diagnosis | None

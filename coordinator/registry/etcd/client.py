@@ -18,15 +18,15 @@ from coordinator.registry.etcd.settings import EtcdSettings
 from gateway.security.tls import ChannelOptions, CredentialsUnusable, client_credentials
 from gateway.time.clock import Clock
 
-ATTEMPT_SECONDS = 1.0  # for one member; a call goes on at the next one
+ATTEMPT_SECONDS = 1.0  # for one member; a call continues at the next one
 SHORTEST_ATTEMPT_SECONDS = 0.1  # below that, no attempt begins: its failure would not mean a failed member
-_FULL_SECONDS = 0.9 * ATTEMPT_SECONDS  # a member that let so much pass had the time to answer
+_FULL_SECONDS = 0.9 * ATTEMPT_SECONDS  # a member with this much time had enough for a response
 CALL_SECONDS = 4.0  # for a call at all members: an election takes up to two, and a first attempt may hang
 # The time for which a failed member is skipped while another is there. It is longer than another failing look at the
 # member.
 LEFT_OUT_SECONDS = 2.5
 _PAUSE_SECONDS = 0.05  # between attempts, where members fail immediately
-_STAMP_SECONDS = 1.0  # between looks at the certificate files
+_STAMP_SECONDS = 1.0  # between checks of the certificate files
 # etcd disconnects clients that ping more often than every five seconds, or without a call.
 _KEEPALIVE_MS = 10_000
 _KEEPALIVE_TIMEOUT_MS = 3_000
@@ -152,7 +152,7 @@ class EtcdClient:
             raise
 
     async def keep_alive(self, lease: int, seconds: float = CALL_SECONDS) -> bool:
-        """Renews a lease for its full time; False where there is none. Raises Unanswered, or Rejected."""
+        """Renews a lease for its full time; returns False for a missing one. Raises Unanswered, or Rejected."""
         end = _now() + seconds
         while True:
             left = min(ATTEMPT_SECONDS, end - _now())
@@ -198,7 +198,7 @@ class EtcdClient:
 
     @asynccontextmanager
     async def watching(self, keys: KeyRange, start_revision: int) -> AsyncIterator[WatchCall]:
-        """A stream of what happens to these keys from a revision on, at one member. Raises Unanswered."""
+        """A stream of the events of these keys from a revision on, at one member. Raises Unanswered."""
         member = self._pick()
         stream: grpc.aio.StreamStreamMultiCallable[rpc_pb2.WatchRequest, rpc_pb2.WatchResponse]
         stream = member.channel.stream_stream(
@@ -241,7 +241,7 @@ class EtcdClient:
         ]
 
     async def _look_at(self, member: _Member, request: rpc_pb2.RangeRequest, seconds: float) -> int | str:
-        """The revision that a member knows of, or why it does not say."""
+        """The revision of a member, or the reason of its failure."""
         try:
             return (await _ask(member.channel, RANGE, request, seconds)).header.revision
         except (Unanswered, Rejected) as error:

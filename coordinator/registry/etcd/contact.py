@@ -13,7 +13,7 @@ from coordinator.registry.etcd.watch import Follower
 from gateway.time.clock import Clock
 
 _ANSWER_SECONDS = 1.0
-_ASK_OTHERS_AFTER = 1 / 3  # of a lease: they must have said so before this coordinator counts as gone
+_ASK_OTHERS_AFTER = 1 / 3  # of a lease: the others must respond before this coordinator counts as gone
 _CATCH_UP_SECONDS = 0.5
 _LONGEST_INTERVAL_SECONDS = 1.0
 _PATIENCE_OF_LEASE = 2 / 3  # a replica that was silent for longer may count as gone
@@ -22,7 +22,7 @@ _log = logging.getLogger(__name__)
 
 
 def seconds_since_boot() -> float:
-    """Goes on while this process is stopped or the machine sleeps, and is never set."""
+    """A clock that runs while this process is stopped or the machine sleeps, and is never set."""
     return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 

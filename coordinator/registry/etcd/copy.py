@@ -75,13 +75,13 @@ class Copy:
         return self._snapshot
 
     def replace(self, entries: Mapping[bytes, Entry], revision: int, now: datetime) -> bool:
-        """Takes over all entries as they are at a revision. Returns whether that changes what others go by."""
+        """Replaces all entries by those of a revision. Returns whether listeners need the change."""
         return self.take(difference(self._entries, entries), revision, now)
 
     def take(self, events: Iterable[Event], revision: int, now: datetime) -> bool:
-        """Takes in all events up to a revision. Returns whether they change what others go by.
+        """Applies all events up to a revision. Returns whether listeners need the change.
 
-        A heartbeat that only renews a lease changes nothing. `now` is when they were heard of, aware.
+        A heartbeat that only renews a lease changes nothing. `now` is the time of receipt, aware.
         """
         draft, before = _Draft(self._snapshot, self._living_since), self._snapshot
         for event in events:
@@ -172,7 +172,7 @@ class _Draft:
         self.told |= self._replicas.get(name) != before
 
     def date_presence(self, before: Snapshot, now: datetime) -> None:
-        """Notes since when each region has a live process, as its processes' values say, or none any more."""
+        """Notes the start of each region's live time by its processes' values, or the start of its silence."""
         for region, facts in self._regions.items():
             since = facts.presence_since
             if facts.live:

@@ -1,4 +1,4 @@
-"""The processes of regions in etcd: what keeps them alive there, joins their region, and takes them out."""
+"""The processes of regions in etcd: their heartbeats, the join of their region, and their removal."""
 
 import asyncio
 import logging
@@ -42,7 +42,7 @@ class EndpointPorts:
 
 
 class EtcdEndpoints:
-    """Heartbeats of processes, each with a lease of its own."""
+    """Heartbeats of processes, each with its own lease."""
 
     def __init__(self, ports: EndpointPorts) -> None:
         self._ports = ports

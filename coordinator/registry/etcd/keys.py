@@ -27,7 +27,7 @@ class SuspensionKey:
 
 @dataclass(frozen=True)
 class LiveKey:
-    """A process of a region whose lease has not run out."""
+    """A process of a region with a live lease."""
 
     region: str
     endpoint: str
@@ -137,12 +137,12 @@ class Keys:
         return self._key("problem-changes")
 
     def problem_follower(self, problem_id: str, region: str) -> bytes:
-        """The last version of a problem that a region has taken in."""
+        """The last version of a problem that a region has accepted."""
         return self._key(f"problem-followers/{problem_id}/{region}")
 
     @property
     def problem_followers(self) -> KeyRange:
-        """All of those."""
+        """The range of all followers."""
         return _below(f"{self._prefix}problem-followers/")
 
     def problem_follower_of(self, key: bytes) -> tuple[str, str]:

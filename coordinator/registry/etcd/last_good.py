@@ -33,7 +33,7 @@ class LastGood:
         return Read({pair.key: Entry(pair.value, pair.mod_revision) for pair in kept.kvs}, kept.header.revision)
 
     def saved_at(self) -> datetime:
-        """When it was saved last, which must have been. Raises OSError."""
+        """The time of the last save, which must exist. Raises OSError."""
         return datetime.fromtimestamp(self.path.stat().st_mtime, UTC)
 
     def save(self, entries: Mapping[bytes, Entry], revision: int) -> None:

@@ -44,7 +44,7 @@ class Leases:
         self._seconds = math.ceil(lease.total_seconds())
 
     async def extend(self, lease: int, seconds: float = CALL_SECONDS) -> None:
-        """Lets a lease run its full time from now on, or grants it, within `seconds`.
+        """Extends a lease for its full time from now on, or grants it, within `seconds`.
 
         Raises Unanswered, or Rejected.
         """
@@ -54,7 +54,7 @@ class Leases:
         try:
             await self._client.call(GRANT, rpc_pb2.LeaseGrantRequest(ID=lease, TTL=self._seconds), end - _now())
         except Rejected as error:
-            # Another replica was faster, or an attempt of ours whose answer was lost.
+            # Another replica was faster, or an own attempt with a lost response.
             if error.code != grpc.StatusCode.FAILED_PRECONDITION:
                 raise
 

@@ -19,7 +19,7 @@ PART_BYTES = 256 * 1024  # so that a slow disk takes one within an attempt
 
 
 class TooLarge(Exception):
-    """The configuration is too large for etcd, its number plan aside; the text says by how much."""
+    """The configuration without its number plan is too large for etcd; the text has the size."""
 
 
 class NotWhole(Exception):
@@ -33,7 +33,7 @@ class PlanName:
     digest: str
     """SHA-256 over the parts together, in hexadecimal."""
     parts: int
-    """How many there are."""
+    """The number of parts."""
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ async def change_planned_windows(changes: Changes, keys: Keys, decide: Decide, n
 
 
 def read_planned_windows(value: bytes | None) -> Sequence[PlannedWindow]:
-    """The windows in a value; none where nothing stands there. Raises Unreadable."""
+    """The windows in a value; none for a missing value. Raises Unreadable."""
     try:
         return PlannedWindows.FromString(value or b"").windows
     except DecodeError as error:

@@ -17,7 +17,7 @@ class Plans:
         self._keys = keys
 
     async def write(self, packed: Packed, seconds: float = CALL_SECONDS) -> None:
-        """Has etcd hold the parts of a number plan; `seconds` bound each of them. Raises Unanswered, or Rejected.
+        """Writes the parts of a number plan; `seconds` bounds each of them. Raises Unanswered, or Rejected.
 
         A configuration that names them must not be written before.
         """

@@ -58,7 +58,7 @@ class EtcdProblems:
 
     def __init__(self, ports: ProblemPorts) -> None:
         self._ports = ports
-        self._turn = asyncio.Lock()  # of those of one coordinator only one could succeed
+        self._turn = asyncio.Lock()  # of simultaneous changes of one coordinator only one could succeed
 
     async def keep_event(self, event: NetworkEvent) -> None:
         """See the port."""

@@ -48,7 +48,7 @@ T = TypeVar("T")
 
 
 class RegistryUnreachable(Exception):
-    """etcd does not answer, and there is no last good copy to start with; the text says why not."""
+    """etcd does not respond, and there is no last good copy to start with; the text has the reason."""
 
 
 @dataclass(frozen=True)
@@ -196,7 +196,10 @@ class EtcdRegistry:
             before = (applied.revision, applied.configuration) if applied is not None else (0, Configuration())
 
     async def _apply(self, packed: Packed, changes: int, before: int, expected_revision: int, actor: str) -> int | None:
-        """Puts a configuration in force that changes so much of revision `before`; None where another one is."""
+        """Puts a configuration in force with `changes` differences from revision `before`.
+
+        Returns None after another change.
+        """
         key, now, is_other = self._keys.configuration, self._clock.now(), False
         if changes and before == expected_revision:
             await self._answered(self._parts.plans.write(packed, self._contact.patience()))
@@ -206,7 +209,7 @@ class EtcdRegistry:
             nonlocal is_other
             in_force = values.revision_of(found[key].value) if key in found else 0
             is_other = in_force != before
-            # Before the check of the revision: who repeats a call whose answer was lost gets that answer.
+            # Before the check of the revision: a repeated call after a lost response gets that response.
             if is_other or not changes:
                 return None
             if in_force != expected_revision:
@@ -363,7 +366,7 @@ class EtcdRegistry:
         return revision
 
     async def _to_the_end(self, work: Coroutine[object, object, T]) -> T:
-        """Does something that is not left half done although its caller gives up."""
+        """Completes a coroutine even if its caller is cancelled."""
         task = asyncio.create_task(work)
         self._under_way.add(task)
         task.add_done_callback(self._done)
@@ -416,7 +419,7 @@ class EtcdRegistry:
             listener()
 
     async def _keep_last_good(self) -> None:
-        """Saves the copy after changes, those that come meanwhile together."""
+        """Saves the copy after changes; changes in between are saved together."""
         self._unsaved.set()
         while True:
             await self._unsaved.wait()

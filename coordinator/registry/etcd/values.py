@@ -34,7 +34,7 @@ M = TypeVar("M", bound=Message)
 
 
 class Unreadable(Exception):
-    """A value is of a later version, or damaged; the text says how."""
+    """A value is of a later version, or damaged; the text has the details."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ def encode_applied(applied: Applied) -> bytes:
 
 
 def encode_packed(revision: int, packed: Packed, actor: str, time: int) -> bytes:
-    """The value of a configuration, without the parts of a number plan that stands apart.
+    """The value of a configuration, without the parts of a separate number plan.
 
     `time` is in microseconds since 1970.
     """

@@ -103,7 +103,7 @@ class Follower:
             self._pause = min(2 * self._pause, _LONGEST_PAUSE_SECONDS)
 
     async def reached(self, revision: int, seconds: float) -> bool:
-        """Whether the copy contains this revision; waits for that so long."""
+        """Whether the copy contains this revision; waits for it up to `seconds`."""
         try:
             async with asyncio.timeout(seconds):
                 while self._copy.revision < revision:
@@ -113,7 +113,7 @@ class Follower:
         return True
 
     async def ask_for_progress(self) -> None:
-        """Has the stream say which revision it has come to, although nothing happens to our keys."""
+        """Requests the current revision of the stream, even without events of the federation's keys."""
         stream = self._stream
         if stream is None:
             return

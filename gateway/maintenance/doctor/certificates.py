@@ -24,7 +24,7 @@ OTHERS, ALL_BUT_OWNER = 0o007, 0o077
 
 
 class Unreadable(Exception):
-    """A file that cannot be read, or holds something else."""
+    """A file is unreadable, or has other content."""
 
 
 def check_credentials(credentials: Credentials, now: datetime, of: Identity | None, prefix: str = "") -> list[Finding]:
@@ -135,7 +135,7 @@ def _fault(
 
 
 def _is_issued(chain: Sequence[x509.Certificate], authorities: Sequence[x509.Certificate]) -> bool:
-    """Whether the first leads to an authority, over those that stand behind it in its file."""
+    """Whether the first certificate leads to an authority, over those behind it in its file."""
     for position, certificate in enumerate(chain):
         if any(_issued(each, certificate) for each in authorities):
             return True

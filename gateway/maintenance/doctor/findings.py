@@ -5,7 +5,7 @@ from enum import StrEnum
 
 
 class State(StrEnum):
-    """How something stands."""
+    """The result of a check."""
 
     GOOD = "good"
     WARNING = "warning"

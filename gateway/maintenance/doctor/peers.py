@@ -17,7 +17,7 @@ from gateway.settings import on_every_interface
 from gateway.wording.languages import refusal, translated
 
 ANSWER_SECONDS = 4.0
-# Half of what makes orders be refused, or less: a clock that is kept by NTP is within milliseconds.
+# At most half of the error that leads to refused orders; a clock under NTP is within milliseconds.
 CLOCK_WARNING = timedelta(seconds=2)
 
 

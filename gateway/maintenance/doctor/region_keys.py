@@ -14,7 +14,7 @@ from gateway.wording.languages import translated
 
 
 def check_region_keys(path: Path, place: DatabasePlace, program: str) -> Finding:
-    """Looks at the file, and at the database beside the processes that work on it. Changes nothing."""
+    """Checks the file, and the database beside its processes. Changes nothing."""
     name = translated("region keys")
     try:
         keys = KeySet.load(path)

@@ -30,7 +30,7 @@ class BillLineRow:
 
 
 def find_bill(tx: Transaction, account_id: str, month: str) -> BillRow | None:
-    """The bill of a month, once there is one."""
+    """The bill of a month; None before it is written."""
     return tx.first(
         _bill,
         "SELECT account_id, month, total, payment_due, abnormal FROM bills"
@@ -121,9 +121,9 @@ _NOT_HELD = (
 
 
 def forget_before(tx: Transaction, month: str, limit: int, now: datetime) -> int:
-    """Removes at most `limit` uses, and as many bills, of the months before one; returns how many went.
+    """Removes at most `limit` uses, and as many bills, of earlier months; returns the number of removed rows.
 
-    A bill that may be unpaid stays, and everything of a customer under a legal hold. The ledger never forgets.
+    Bills that may be unpaid stay, and all data under a legal hold. The ledger keeps everything.
     """
     uses = tx.execute(
         "DELETE FROM usage_records WHERE usage_id IN"  # noqa: S608 - the name of a table

@@ -23,14 +23,14 @@ CYCLE = "cycle"  # the run that bills a month
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a run has come: the period that comes next, and after which account it goes on."""
+    """The progress of a run: the next period, and the last account."""
 
     period: str
     after: str
 
 
 def progress_of(tx: Transaction, run: str) -> Progress | None:
-    """How far a run has come; None where it has never begun."""
+    """The progress of a run; None for a run that has never begun."""
     return tx.first(Progress, "SELECT period, after FROM billing_runs WHERE run = :run", run=run)
 
 
@@ -43,7 +43,7 @@ def lines_of_account(tx: Transaction, account_id: str) -> list[Line]:
 
 
 def lines_billed(tx: Transaction, account_id: str, month: Month) -> list[Line]:
-    """The lines whose month is billed here: not those that another system billed until it had ended."""
+    """The lines whose month is billed here, without those that another system billed to its end."""
     ids = tx.all(
         str,
         "SELECT product_id FROM products WHERE account_id = :account AND taken_over < :end ORDER BY product_id",

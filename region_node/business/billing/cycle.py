@@ -1,9 +1,9 @@
 """The charges of a line for a month, and abnormal bills. Pure.
 
-Rent is due for every day except days of suspension from beginning to end, whoever suspended the line. The days of
-opening, suspension, resumption and termination count. The last plan of the line in the month gives rent and rates. A
-value-added service and roaming cost the whole month in which they ran at any time. A pack costs its price once, in its
-first month, and holds for that month. A contract reduces the rent of every month at whose end it runs.
+Rent is due for every day except days of suspension from beginning to end, by customer or operator. The days of opening,
+suspension, resumption and termination count. The last plan of the line in the month gives rent and rates. A value-added
+service and roaming cost the whole month in which they ran at any time. A pack costs its price once, in its first month,
+and holds for that month. A contract reduces the rent of every month at whose end it runs.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -21,7 +21,7 @@ from region_node.customers.accounts.rules import CHARGES, EntryKind, Posting, ch
 from region_node.customers.states import LineState
 
 BILLS_COMPARED = (
-    3  # months before, whose mean an abnormal bill is measured by (Telecommunications Regulations, art. 33)
+    3  # months before, whose mean is the measure of an abnormal bill (Telecommunications Regulations, art. 33)
 )
 _IN_SERVICE = (ProductStatus.PRODUCT_STATUS_ACTIVE, ProductStatus.PRODUCT_STATUS_PENDING_TERMINATE)
 _INSTANT = timedelta(microseconds=1)
@@ -39,11 +39,11 @@ class Item:
     end: datetime | None
 
     def runs_at(self, instant: datetime) -> bool:
-        """Whether the line has it then."""
+        """Whether the subscription runs at an instant."""
         return self.start <= instant and (self.end is None or instant < self.end)
 
     def runs_between(self, start: datetime, end: datetime) -> bool:
-        """Whether the line has it at some time from `start` up to `end`."""
+        """Whether the subscription runs at some time from `start` up to `end`."""
         return self.start < end and (self.end is None or start < self.end)
 
 
@@ -158,7 +158,7 @@ def is_abnormal(total: int, before: Sequence[int], times: int, *, at_the_edge: b
     """Whether a bill is many times the mean of the three before (Telecommunications Regulations, art. 33).
 
     `times` and `at_the_edge` are the policies `abnormal-bill-times` and `abnormal-bill-at-the-edge`. With fewer bills
-    before it there is no mean to measure by.
+    before it there is no mean.
     """
     if len(before) < BILLS_COMPARED or total <= 0:
         return False

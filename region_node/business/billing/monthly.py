@@ -42,7 +42,7 @@ from region_node.node.context import RegionContext
 from region_node.records.purging.reports import note_removed
 from region_node.records.purging.rules import night_of
 
-SETTLES = timedelta(hours=1)  # after a month's end: orders that waited for the next cycle have been carried out by then
+SETTLES = timedelta(hours=1)  # after a month's end: orders for the next cycle have been carried out by then
 PAGE = 25  # accounts in one transaction, for which everything else of the region waits
 FORGOTTEN = 1000  # rows in one transaction
 BILLS_KEPT = "bills-kept"  # the policy
@@ -51,7 +51,7 @@ _log = logging.getLogger(__name__)
 
 
 def begin(tx: Transaction, context: RegionContext, now: datetime) -> bool:
-    """Sets the runs up: the running month is the first that is billed. False where they are there already."""
+    """Sets the runs up: the current month is the first billed one. Returns False for existing runs."""
     if progress_of(tx, CYCLE) is not None:
         return False
     today = now.astimezone(ZoneInfo(context.time_zone)).date()
@@ -144,7 +144,7 @@ def _is_closed(line: LineMonth, at: datetime) -> bool:
 def _charge_in_advance(
     tx: Transaction, context: RegionContext, tariffs: Tariffs, account: str, lines: list[LineMonth], month: Month
 ) -> None:
-    """Takes the rent of prepaid lines that are not closed, as they stand once the month has begun."""
+    """Books the rent of active prepaid lines, in their state at the beginning of the month."""
     open_lines = [each for each in lines if each.states[-1].status != ProductStatus.PRODUCT_STATUS_TERMINATED]
     at = month.start + SETTLES
     due = total_of([charge for each in open_lines for charge in in_advance(each, month, at, tariffs.plan)])

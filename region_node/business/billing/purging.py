@@ -1,11 +1,11 @@
-"""Says how old usage and bills are."""
+"""Reports the age of usage and bills."""
 
 from gateway.store.port import Transaction
 from region_node.records.purging.port import Cut, Page
 
 
 class UsageAndBills:
-    """Forgotten by the billing run, as it bills a month; the report says how much that was."""
+    """The billing run removes them with each month; the report has their number."""
 
     def page(self, tx: Transaction, cut: Cut, place: str) -> Page:
         """See Purger."""

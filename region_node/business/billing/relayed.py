@@ -1,4 +1,4 @@
-"""Bills that other regions ask for."""
+"""Queries of other regions for bills of this region's customers."""
 
 from datetime import datetime
 

@@ -53,7 +53,7 @@ class Month:
         return Month.at(self.end, self.time_zone)
 
     def before(self, months: int) -> "Month":
-        """The month so many months earlier."""
+        """The month `months` months earlier."""
         found = self
         for _ in range(months):
             found = Month.at(found.start - timedelta(microseconds=1), self.time_zone)

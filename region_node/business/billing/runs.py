@@ -18,7 +18,7 @@ _log = logging.getLogger(__name__)
 
 
 def is_due(tx: Transaction, context: RegionContext, now: datetime) -> bool:
-    """Whether there is something to do."""
+    """Whether work is due."""
     begun = progress_of(tx, CYCLE) is not None
     return not begun or monthly.is_due(tx, context, now) or dunning.is_due(tx, context, now)
 

@@ -1,4 +1,4 @@
-"""Usage of the region's own lines (TMF635 Usage): taken over once, rated, and listed."""
+"""Usage of the region's own lines (TMF635 Usage): imported once, rated, and listed."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -209,7 +209,7 @@ def _insert(tx: Transaction, row: UsageRow, line: Line, month: Month) -> None:
 
 
 def seal_other_number(tx: Transaction, number: str, usage_id: str, other_number: str) -> bytes:
-    """Whom a line has called, or was called by, for the row of the use."""
+    """Seals the other number of a use, for its row."""
     return vault.seal(tx, number_subject(tx, number), _place_of(usage_id), other_number.encode())
 
 
@@ -228,7 +228,7 @@ class _Recorded(_AtRest):
 
 
 def _rows(tx: Transaction, line: Line, month: Month) -> list[UsageRow]:
-    """The uses of a line. Whom it called is empty where the line's number was erased."""
+    """The uses of a line. The other number is empty after the erasure of the line's number."""
     found = tx.all(
         _AtRest,
         "SELECT usage_id, kind, usage_time, quantity, sealed FROM usage_records"

@@ -20,7 +20,7 @@ def fill_promises(
         for each in federation.promises(business, now, regions)
     )
     response.policies.extend(_of_regions(federation.policy(name), regions) for name in business.policies)
-    # As for an order: what changes with the next billing cycle is promised from there.
+    # As for an order: a change at the next billing cycle is promised from there.
     begins = next_cycle(now, federation.region(home).time_zone) if Step.STEP_NEXT_CYCLE in business.steps else now
     strictest = federation.promises(business, begins, regions)[0]
     response.expected_completion_time.CopyFrom(to_timestamp(strictest.due))

@@ -40,7 +40,7 @@ _STEM = 4  # letters from which a word of the catalogue may be the beginning of 
 
 
 def words_of(text: str) -> list[str]:
-    """The words of a text: pairs of neighbouring Chinese characters (one where it stands alone), English words."""
+    """The words of a text: pairs of adjacent Chinese characters (single ones alone), English words."""
     found: list[str] = []
     for run in _RUNS.findall(unicodedata.normalize("NFKC", text).casefold()):
         if run[0].isascii():
@@ -54,10 +54,10 @@ def words_of(text: str) -> list[str]:
 class _Entry:
     business: Business
     weights: dict[str, float]
-    """How much each word counts: by the most important place where it stands."""
+    """The weight of each word: that of its most important place."""
 
     def score(self, word: str) -> float:
-        """How well a typed word fits: as a whole word best, then as a beginning."""
+        """The score of a typed word: best as a whole word, then as a beginning."""
         if word in _ALSO:
             return max(self._fit(word), self._fit(_ALSO[word]))
         return self._fit(word)
@@ -79,7 +79,7 @@ class Search:
         self._entries = [_entry(business) for business in businesses]
 
     def find(self, query: str, limit: int) -> list[Business]:
-        """At most so many businesses, best first: those that fit at least a third of the words that say something."""
+        """At most `limit` businesses, best first: those that match at least a third of the significant words."""
         words = _meant(query)
         scores = {word: [entry.score(word) for entry in self._entries] for word in words}
         # A word that matches few businesses weighs more than one that matches many.
@@ -110,7 +110,7 @@ def _entry(business: Business) -> _Entry:
 
 
 def _meant(query: str) -> list[str]:
-    """The words of a query that say something; all of them where none does. Each once."""
+    """The significant words of a query, each once; all of them without any."""
     told = words_of(_EMPTY_CHINESE.sub(" ", query))
     meant = [word for word in told if word not in _EMPTY_WORDS]
     return list(dict.fromkeys(meant or words_of(query)))

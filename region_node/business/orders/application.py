@@ -68,7 +68,7 @@ class OrderApplication:
             intake.check(self._ports.context, intake.with_documents(request, on_file), self._ports.clock.now())
 
     async def submit(self, caller: Caller, request: OrderRequest, wait: float) -> Order:
-        """Takes in an order and returns it as it stands when the home region has decided or `wait` is over."""
+        """Accepts an order and returns it after the home region's decision or after `wait` seconds."""
         self._require_room(request)
         context, now = self._ports.context, self._ports.clock.now()
         with self._ports.decisions.decision_on(caller.subject(context.node.region)) as decision:
@@ -83,7 +83,7 @@ class OrderApplication:
                 return (await self._ports.store.read(lambda tx: require_order(tx, order.id))).order
 
     async def _take_in(self, caller: Caller, request: OrderRequest, now: datetime) -> Order:
-        """Takes in an order; where it brings too few documents, with those that are on file."""
+        """Accepts an order; with too few documents, together with those on file."""
         context, store = self._ports.context, self._ports.store
         try:
             return await store.write(lambda tx: intake.submit(tx, context, caller, request, now))
@@ -154,7 +154,7 @@ class OrderApplication:
         return self._ports.lanes.to(row.order.home_region).withdraw(intake.submission_id(row.order))
 
     async def _decided_on(self, queued: QueuedEnvelope, writing: Awaitable[Order]) -> Order:
-        """Waits for what decides on a queued envelope that was taken back. A caller that gives up does not end it."""
+        """Waits for the decision on a withdrawn queued envelope. A caller that leaves does not end it."""
         cancelling = asyncio.ensure_future(writing)
         cancelling.add_done_callback(partial(self._decide_on, queued))
         return await asyncio.shield(cancelling)

@@ -13,7 +13,7 @@ from region_node.customers.accounts.rules import Posting
 
 
 def book_intake(tx: Transaction, context: OrderContext, order: Order, now: datetime) -> None:
-    """The order was taken in for another region."""
+    """Books the intake of an order for another region."""
     _book(tx, context, _rule(context, order).taken_in(order), now)
 
 

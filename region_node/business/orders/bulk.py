@@ -16,10 +16,10 @@ AT_ONCE = 64
 # A full lane empties at the speed of its region. A lane without room within this time means that the region is away.
 # Orders for other regions further on the stream must not wait for it.
 LANE_PATIENCE = 10.0  # seconds
-_LOOK_AGAIN = 0.1  # seconds between looks at a lane that is full
+_LOOK_AGAIN = 0.1  # seconds between checks of a full lane
 
 TakeIn = Callable[[str, OrderRequest], Awaitable[Order]]
-"""Takes in the order of a request id. Raises Refused."""
+"""Accepts the order of a request id. Raises Refused."""
 
 
 def answer_orders(

@@ -59,7 +59,7 @@ class Situation:
 
     @property
     def regions(self) -> tuple[str, str]:
-        """The origin and the home region: of their policies the stricter one holds."""
+        """The origin and the home region, whose stricter policy counts."""
         return self.order.origin_region, self.region
 
     @property

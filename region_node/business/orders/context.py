@@ -21,13 +21,13 @@ from region_node.node.context import RegionContext
 
 @dataclass(frozen=True)
 class OrderContext:
-    """The region, the rules of the businesses that it knows, and what carries them out."""
+    """The region, the rules of its businesses, and the port of their execution."""
 
     node: RegionContext
     rules: Mapping[str, BusinessRule]
     fulfilment: Fulfilment = field(default_factory=OwnRecords)
     provisioned: frozenset[str] = frozenset()
-    """The codes of the businesses that the region's own system carries out before the records follow."""
+    """The codes of the businesses that the region's own system carries out before the records change."""
 
     def situation(
         self, tx: Transaction, order: Order, values: Mapping[str, Value], line: Line, now: datetime

@@ -35,6 +35,6 @@ def contract_end(start: datetime, months: int, time_zone: str) -> datetime:
 
 
 def contract_subscription(situation: Situation, offering: Offering, product_id: str, start: datetime) -> Subscription:
-    """The contract as the line has it from `start` on."""
+    """The contract of a line from `start` on."""
     end = contract_end(start, offering.months, situation.time_zone)
     return Subscription(f"{product_id}/{situation.order.id}#contract", product_id, offering.id, start, end)

@@ -12,7 +12,7 @@ from region_node.requests.changes import Changes
 
 
 class Decisions:
-    """Wakes those who wait for a decision on an order, and those who watch orders."""
+    """Wakes the callers that wait for a decision on an order, and the watchers of orders."""
 
     def __init__(self, store: Store, changes: Changes) -> None:
         self._orders: dict[str, set[asyncio.Future[Order]]] = {}

@@ -32,7 +32,7 @@ from region_node.customers.documents.rules import require_materials
 from region_node.requests.caller import Caller, note, settle_asked
 from region_node.requests.rows import insert_request
 
-COMMAND_LIFETIME = timedelta(days=7)  # as long as the shipped catalogue lets an order be executed
+COMMAND_LIFETIME = timedelta(days=7)  # the time in which the shipped catalogue lets an order be executed
 
 
 def command(
@@ -124,7 +124,7 @@ def settle_command(
     refused: Refused | None,
     now: datetime,
 ) -> None:
-    """The home region answered a command: its word on the request and, if it knows the order, on the order."""
+    """Stores the home region's answer to a command: the result of the request and, if known, the order."""
     settle_asked(tx, envelope_id, refused)
     if snapshot is not None:
         adopt(tx, context, snapshot, now)
@@ -181,7 +181,7 @@ def is_visible(order: Order, identity: Identity) -> bool:
 def _command_here(
     tx: Transaction, context: OrderContext, order: Order, content: EnvelopeContent, now: datetime
 ) -> None:
-    """Only a cancellation is sent before the home region has decided; it has found its order here again."""
+    """Before the home region's decision only a cancellation is sent; it finds its order here again."""
     command, refused = OrderCommand.FromString(content.payload), None
     try:
         if order.state == rules.HELD:

@@ -36,7 +36,7 @@ from region_node.customers.verification.rows import find_key
 from region_node.customers.verification.rules import require_verified
 from region_node.requests.checks import require_size
 
-UPDATE_LIFETIME = timedelta(days=3650)  # the word of what happened does not expire
+UPDATE_LIFETIME = timedelta(days=3650)  # the report of an event does not expire
 
 
 def decide(tx: Transaction, context: OrderContext, order: Order, now: datetime) -> None:
@@ -237,7 +237,7 @@ def step_is_due(tx: Transaction, context: OrderContext, timer: Timer, now: datet
         situation = situation_of(tx, context, order, now)
     except Refused as refused:
         if is_temporary(refused.reason):
-            raise  # nothing says that the order cannot be carried out: the timer stays due
+            raise  # the order may still be possible: the timer stays due
         fail(context, order, refused, now)
     else:
         order.steps_done += 1

@@ -247,7 +247,7 @@ def _forget_former_home(tx: Transaction, order: Order) -> None:
 
 
 def _send_or_hold(tx: Transaction, context: OrderContext, order: Order, traceparent: str, now: datetime) -> None:
-    """Seals the submission for its home region, or holds it with the reason why that cannot be done."""
+    """Seals the submission for its home region, or holds it with the obstacle."""
     business = context.node.federation.business(order.request.business)
     expires = from_timestamp(order.create_time) + business.executable_within.ToTimedelta()
     obstacle = _obstacle(context, order)

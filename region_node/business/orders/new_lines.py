@@ -106,7 +106,7 @@ def opened(situation: Situation, kind: LineKind.ValueType, number: str) -> Effec
 
 
 def _free_number(situation: Situation, pool: NumberPool) -> str:
-    """A free number of a pool; empty where none was found. Orders begin to look at different places."""
+    """A free number of a pool; empty for none. Orders begin the search at different places."""
     first, last = int(pool.first), int(pool.last)
     size = last - first + 1
     seed = int.from_bytes(hashlib.sha256(situation.order.id.encode()).digest()[:8], "big")

@@ -1,4 +1,4 @@
-"""From when to when something is to hold, as a customer has agreed it. Pure."""
+"""The agreed period of an order: its start and its end. Pure."""
 
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused

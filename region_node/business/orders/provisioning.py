@@ -39,7 +39,7 @@ def cancel(tx: Transaction, context: OrderContext, order: Order, reason: str, no
 
 
 def is_for_staff(order: Order) -> bool:
-    """Whether the region's staff have to decide because the region's own system said no."""
+    """Whether the region's staff have to decide after a rejection by the region's own system."""
     return order.awaiting.party == Party.PARTY_HOME_STAFF and order.awaiting.action in (FULFIL, UNDO)
 
 

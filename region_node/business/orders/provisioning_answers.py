@@ -34,7 +34,7 @@ from region_node.business.orders.rows import OrderRow, require_order
 from region_node.business.orders.steps import advance, carry_out, require_possible, situation_of
 from region_node.customers.rows import line_of
 
-FAILURES_TOLD = 2  # calls without an answer after which the order says so: one may be a restart of the system
+FAILURES_TOLD = 2  # calls without an answer before the order shows it: one may be a restart of the system
 RESULTS_LIMIT = 32  # results of one order
 _NAME_LIMIT = 64
 _NEXT: Mapping[Phase, Phase] = {Phase.CHECK: Phase.PROVISION, Phase.PROVISION: Phase.TEST}
@@ -141,7 +141,7 @@ def _are_of_the_contract(results: Mapping[str, str]) -> bool:
 def _refused(
     tx: Transaction, context: OrderContext, order: Order, task: Task, problem: LocalizedText, now: datetime
 ) -> None:
-    """The system says no, and the region's staff decide. Why the order is undone stays its error."""
+    """Hands a rejected order to the region's staff. The cause of an undo stays its error."""
     told = LocalizedText(zh_cn=visible(problem.zh_cn)[: rules.TEXT_LIMIT], en=visible(problem.en)[: rules.TEXT_LIMIT])
     give_to_staff(tx, task, f"{told.zh_cn} {told.en}")
     if task.phase != Phase.UNDO:

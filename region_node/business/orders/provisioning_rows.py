@@ -71,7 +71,7 @@ def add_task(tx: Transaction, order_id: str, now: datetime) -> None:
 
 
 def find_task(tx: Transaction, order_id: str) -> Task | None:
-    """The task of an order; None where the system has nothing to do with it, or nothing any more."""
+    """The task of an order; None without one, or after its end."""
     row = tx.first(_AtRest, f"SELECT {_COLUMNS} FROM fulfilment_tasks WHERE order_id = :id", id=order_id)  # noqa: S608
     return None if row is None else _opened(tx, row)
 

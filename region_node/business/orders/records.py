@@ -30,7 +30,7 @@ class HomeRecords(Protocol):
         ...
 
     def is_free(self, number: str) -> bool:
-        """Whether no line has the number, or has had it."""
+        """Whether no line has, or had, the number."""
         ...
 
     def customer_known_by(self, attester: str, document: Document) -> str:

@@ -28,7 +28,7 @@ class OrderEnvelopes:
         self._context = context
 
     def kinds(self) -> Kinds:
-        """How each kind is acted on here, and what its receipt does here."""
+        """The handlers of each kind and of its receipts."""
         return {
             EnvelopeKind.ENVELOPE_KIND_ORDER_SUBMIT: Command(self._submitted, self._submission_answered),
             EnvelopeKind.ENVELOPE_KIND_ORDER_COMMAND: Command(self._commanded, self._command_answered),
@@ -85,7 +85,7 @@ class OrderEnvelopes:
     def _commanded_unknown(
         self, tx: Transaction, content: EnvelopeContent, command: OrderCommand, now: datetime
     ) -> Answer:
-        """The order is not here: refused before, moved on, or still on its way."""
+        """Handles a command on an order that is not here: refused before, moved, or still in transit."""
         submission = inbox.find(tx, content.origin, f"{command.order_id}#submit>{self._context.node.region}")
         if submission is not None:
             receipt = ReceiptContent.FromString(submission.receipt_content)

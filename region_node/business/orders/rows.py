@@ -30,7 +30,7 @@ _UNDER_WAY = tuple(sorted(set(OrderState.values()) - FINAL - {OrderState.ORDER_S
 
 @dataclass(frozen=True)
 class OrderRow:
-    """An order and the trace to which all its envelopes belong."""
+    """An order and the trace of all its envelopes."""
 
     order: Order = field(repr=False)
     traceparent: str
@@ -70,7 +70,7 @@ EVENTS = Events("order_events", "order_id")
 
 
 def find_order(tx: Transaction, order_id: str) -> OrderRow | None:
-    """The order as this region has it; None also where it was erased."""
+    """This region's version of an order; None also for an erased one."""
     return ORDER_RECORDS.find(tx, order_id)
 
 

@@ -74,7 +74,7 @@ Value = str | int | datetime
 
 
 def is_final(order: Order) -> bool:
-    """Whether nothing can happen to the order any more."""
+    """Whether the order is in a final state."""
     return order.state in FINAL
 
 
@@ -139,7 +139,7 @@ def cancel(order: Order, *, reason: str, now: datetime, region: str) -> None:
 
 
 def grant_cancellation(order: Order, *, reason: str, now: datetime, region: str) -> None:
-    """Grants a cancellation that has yet to be carried out. Raises Refused as `cancel`."""
+    """Grants a cancellation before its execution. Raises Refused as `cancel`."""
     _require_cancellable(order)
     order.cancellation_reason = reason
     enter(order, ASSESSING_CANCELLATION, now=now, region=region, reason="cancellation requested")
@@ -167,7 +167,7 @@ def expedite(order: Order, staff_id: str, now: datetime) -> None:
 
 
 def require_other_reviewer(order: Order, reviewer_region: str, reviewer: str) -> None:
-    """Four eyes: raises Refused with REVIEWER_IS_SUBMITTER where the reviewer took the order in."""
+    """Four eyes: raises Refused with REVIEWER_IS_SUBMITTER where the reviewer has submitted the order."""
     if (order.origin_region, order.request.requester.staff_id) == (reviewer_region, reviewer):
         raise Refused(Reason.REASON_REVIEWER_IS_SUBMITTER)
 

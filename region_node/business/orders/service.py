@@ -1,4 +1,4 @@
-"""OrderService: gRPC in and out of the order application service."""
+"""OrderService: gRPC for the order application service."""
 
 from collections.abc import AsyncIterator, Awaitable, Sequence
 from contextlib import aclosing

@@ -66,7 +66,7 @@ def _line_of(tx: Transaction, context: OrderContext, order: Order) -> Line:
 
 
 def require_possible(context: OrderContext, situation: Situation) -> None:
-    """Raises Refused where a precondition, the fee or the business's own rule stands in the way."""
+    """Raises Refused for an unfulfilled precondition, the fee or the business's own rule."""
     require_preconditions(situation.of_line)
     rule, fee = context.rule(situation.business), situation.business.fee.minor_units
     if fee and fee > situation.balance and not rule.opens_line:
@@ -104,13 +104,13 @@ def fail(context: OrderContext, order: Order, refused: Refused, now: datetime) -
 
 
 def stop_timers(tx: Transaction, order: Order) -> None:
-    """Nothing is waited for any more."""
+    """Ends all waiting of an order."""
     for kind in (STEP_TIMER, ANSWER_TIMER):
         cancel_timer(tx, f"{kind}/{order.id}")
 
 
 def _waits(tx: Transaction, context: OrderContext, situation: Situation, step: Step.ValueType) -> bool:
-    """Begins a step; False where there is nothing to wait for."""
+    """Begins a step; returns whether it has to wait."""
     order, business, now = situation.order, situation.business, situation.now
     if step == Step.STEP_REVIEW:
         due = from_timestamp(order.expected_completion_time)
@@ -144,7 +144,7 @@ def _ask_customer(tx: Transaction, context: OrderContext, situation: Situation, 
 
 
 def _fulfil(tx: Transaction, context: OrderContext, situation: Situation) -> bool:
-    """Carries the order out, or fails it; True where the region's own system has to do it first."""
+    """Carries the order out, or fails it; returns True where the region's own system has to do it first."""
     order, now = situation.order, situation.now
     rules.enter(order, rules.IN_PROGRESS, now=now, region=context.node.region, reason="fulfilment")
     try:

@@ -54,7 +54,7 @@ class ComplaintApplication:
         store.subscribe(CommittedElsewhere, self._committed_elsewhere)
 
     async def file(self, caller: Caller, request: ComplaintRequest, wait: float = 0.0) -> Complaint:
-        """Takes in a complaint; waits so many seconds until another region that is responsible has taken it up."""
+        """Accepts a complaint; waits up to `wait` seconds for its acceptance by another responsible region."""
         self._context.border.current.require_trusted_clock()
         if not self._store.accepts_new_work():
             raise Refused(Reason.REASON_STORE_UNAVAILABLE)
@@ -68,7 +68,7 @@ class ComplaintApplication:
         return complaint
 
     async def _taken_up(self, ticket_id: str) -> Complaint:
-        """A complaint once the responsible region has taken it up, or refused it."""
+        """A complaint after its acceptance, or refusal, by the responsible region."""
         changed = asyncio.Event()
         waiting = self._filing.setdefault(ticket_id, set())
         waiting.add(changed)
@@ -104,7 +104,7 @@ class ComplaintApplication:
         return await self._decide(caller, ticket_id, content.encode(), "RespondToComplaint", decide)
 
     def levels_at(self, complaints: Sequence[Complaint], until: datetime) -> list[ReachedLevels]:
-        """The levels that complaints have reached by an instant, or will have; without those that were filed later."""
+        """The levels of complaints at an instant, past or future; without those filed later."""
         now, hours = self._clock.now(), self._context.federation.working_hours
         return [
             ReachedLevels(ticket_id=each.ticket_id, escalations=levels_at(each, hours, until, now))
@@ -113,7 +113,7 @@ class ComplaintApplication:
         ]
 
     async def note_privately(self, caller: Caller, ticket_id: str, text: str) -> Sequence[ComplaintNote]:
-        """Staff write down what only this region's staff see; returns all of that."""
+        """Stores a private note of this region's staff; returns all private notes."""
 
         def decide(tx: Transaction, now: datetime) -> Complaint:
             complaint = handling.find_for(tx, ticket_id, caller.identity)
@@ -172,7 +172,7 @@ class ComplaintApplication:
         return complaint
 
     async def owner_of(self, ticket_id: str, identity: Identity) -> str:
-        """The responsible region. Raises Refused with COMPLAINT_NOT_FOUND, also for those who may not see it."""
+        """The responsible region. Raises Refused with COMPLAINT_NOT_FOUND, also for callers who may not see it."""
         return (await self._store.read(lambda tx: handling.find_for(tx, ticket_id, identity))).owner_region
 
     def told(self, complaint: Complaint, now: datetime) -> GetComplaintResponse:
@@ -188,7 +188,7 @@ class ComplaintApplication:
         return response
 
     def network_problems(self, tx: Transaction, complaint: Complaint) -> Sequence[ProblemHeader]:
-        """The problems of the network that a complaint belongs to, the newest first."""
+        """The network problems of a complaint, newest first."""
         return problems_of(tx, self._context, complaint)
 
     async def _decide(self, caller: Caller, ticket_id: str, content: bytes, action: str, decide: Decide) -> Complaint:

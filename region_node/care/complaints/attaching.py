@@ -22,7 +22,7 @@ from region_node.customers.documents.rules import require_content
 from region_node.node.context import RegionContext
 
 MATERIAL = "ATTACHMENT"
-"""The material of the catalogue that says which types a file may have."""
+"""The material of the catalogue with the permitted types of a file."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ class Attaching(Incoming):
         return f"{file.document_id}, {super().what(file)}"
 
     def _complaint(self, tx: Transaction) -> Complaint:
-        """The complaint. Raises Refused for operators of a region that is not in contact with the customer."""
+        """The complaint. Raises Refused for operators of a region without contact to the customer."""
         complaint = handling.find_for(tx, self.named.ticket_id, self.identity)
         if not self._is_department(complaint) and complaint.origin_region != self.context.region:
             raise Refused(Reason.REASON_COMPLAINT_NOT_FIRST_CONTACT, region=complaint.origin_region)

@@ -119,7 +119,7 @@ def _note_for_customer(
     refused: Reason.ValueType,
     now: datetime,
 ) -> None:
-    """Notes a reading for a customer of this region once, whichever byte it begins with; and each denial."""
+    """Notes a read for a customer of this region once, whichever byte it begins with; and each denial."""
     line = find_line(tx, complaint.request.number)
     if line is None:
         return

@@ -52,7 +52,7 @@ def open_case(
 def assign_anew(
     tx: Transaction, context: RegionContext, row: ComplaintRow, whose: Sequence[Concerned], now: datetime
 ) -> None:
-    """Another category holds for a case: its departments take the place of those that were to be assigned.
+    """Replaces a case's unassigned departments by those of another category.
 
     The case is changed in place; the caller stores it.
     """
@@ -301,7 +301,7 @@ def _tell_attachments(
 
 
 def _conclude(tx: Transaction, context: RegionContext, row: ComplaintRow, item: WorkItem, now: datetime) -> None:
-    """The case has ended, and with it whatever is kept of its items."""
+    """Ends the case with all its items."""
     if item.state in (cases.ENDED, cases.DROPPED):
         return
     cases.move(item, cases.ENDED if item.state == cases.DONE else cases.DROPPED, now)

@@ -40,7 +40,7 @@ def to_tell(tx: Transaction, after: str, limit: int) -> list[ToTell]:
 
 
 def note_told(tx: Transaction, told: ToTell) -> None:
-    """A coordinator has it, unless it has changed meanwhile."""
+    """Removes a sent report from the queue, unless the case has changed meanwhile."""
     tx.execute(
         "DELETE FROM cases_to_tell WHERE ticket_id = :ticket_id AND version = :version",
         ticket_id=told.ticket_id,

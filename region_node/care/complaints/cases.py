@@ -46,7 +46,7 @@ def open_items(case: Complaint) -> Sequence[WorkItem]:
 
 
 def regions_at_work(case: Complaint) -> list[str]:
-    """The regions that have a work item to which they can still say something."""
+    """The regions with a work item that still accepts messages."""
     return [each.region for each in open_items(case) if each.state != AWAITING_COORDINATOR]
 
 
@@ -63,7 +63,7 @@ def require_returned(case: Complaint) -> None:
 
 
 def find_item(case: Complaint, ticket_id: str) -> WorkItem | None:
-    """The work item whose complaint has this ticket id."""
+    """The work item with this ticket id."""
     return next((each for each in case.items if each.ticket_id == ticket_id), None)
 
 
@@ -74,14 +74,14 @@ def to_assign(case: Complaint, number: int) -> WorkItem | None:
 
 
 def move(item: WorkItem, state: WorkItemState.ValueType, now: datetime) -> None:
-    """Notes how an item stands from now on."""
+    """Sets the state of an item."""
     if item.state != state:
         item.state = state
         item.state_time.CopyFrom(to_timestamp(now))
 
 
 def state_of(item: WorkItem, complaint: Complaint) -> WorkItemState.ValueType:
-    """How an item stands by its complaint, as this region has it."""
+    """The state of an item by its complaint in this region."""
     if complaint.HasField("returned"):
         return item.state if item.state == ASSIGNED else AWAITING_COORDINATOR
     if complaint.state == rules.ACKNOWLEDGED:

@@ -24,7 +24,7 @@ _MICROSECOND = timedelta(microseconds=1)
 
 @dataclass(frozen=True)
 class Limit:
-    """A limit, and the region by whose hours, calendar and zone it runs."""
+    """A limit, and the region whose hours, calendar and zone count for it."""
 
     region: str
     limit: TimeLimit
@@ -39,7 +39,7 @@ class Pause:
 
 
 def starting(kind: DeadlineKind.ValueType, limits: Iterable[Limit], start: datetime, hours: Hours) -> Deadline:
-    """A deadline that runs from `start`: of the limits what ends first holds. Raises ValueError without any."""
+    """A deadline from `start`: the earliest end of the limits counts. Raises ValueError without limits."""
     running = [(deadline(each.limit, start, hours(each.region)), each) for each in limits]
     begins = to_timestamp(start)
     return Deadline(
@@ -72,7 +72,7 @@ def is_met(each: Deadline) -> bool:
 
 
 def meet(complaint: Complaint, kinds: Sequence[DeadlineKind.ValueType], now: datetime) -> None:
-    """Notes that it has happened, where it had not."""
+    """Marks deadlines as met, if they are not yet."""
     for each in complaint.deadlines:
         if each.kind in kinds and not is_met(each):
             each.met_time.CopyFrom(to_timestamp(now))
@@ -142,7 +142,7 @@ def _earliest(terms: Iterable[Deadline.Term]) -> datetime:
 
 
 def _moved(limit: TimeLimit, instant: datetime, pause: Pause, counting: WorkingHours, *, ends: bool) -> datetime:
-    """An end of a term, later by what of the pause would have counted."""
+    """The end of a term, moved by the counting part of the pause."""
     kind = limit.WhichOneof("limit")
     if kind == "duration":
         return instant + (pause.end - pause.start)

@@ -27,7 +27,7 @@ from region_node.care.complaints import cases, rules
 from region_node.care.complaints.deadlines import Hours, due_of, find, is_met, marks, told_at
 
 FIRST_CONTACT, DEPARTMENT, QUALITY, COORDINATOR, EXECUTIVE, REGULATOR = range(6)
-ADMINISTRATORS = "admin/"  # how an author begins who is an administrator of the federation, and no region
+ADMINISTRATORS = "admin/"  # the prefix of an author who is an administrator of the federation, without a region
 REPEATS_TO_EXECUTIVE = 3  # complaints of one number and category within 30 days, this one counted
 
 RETURNS_TO_COORDINATOR = 2  # work items of a case that were returned
@@ -46,7 +46,7 @@ class Step:
 
 @dataclass(frozen=True)
 class AdministratorsWish:
-    """To what level an administrator raises a complaint, and why."""
+    """The level to which an administrator raises a complaint, and the reason."""
 
     level: int
     reason: str = field(repr=False)
@@ -63,9 +63,9 @@ def file(complaint: Complaint, now: datetime, region: str) -> None:
 
 
 def classified(complaint: Complaint, now: datetime, region: str) -> None:
-    """The levels that a complaint reaches by its category: the department it goes to, and who hears of the critical.
+    """The levels of a complaint by its category: its department, and the recipients of critical complaints.
 
-    A department that could have settled it at first contact would not have had it filed.
+    A department that settles a complaint at first contact files none.
     """
     not_settled = EscalationTrigger.ESCALATION_TRIGGER_NOT_SETTLED_AT_FIRST_CONTACT
     raise_to(complaint, Step(DEPARTMENT, not_settled, now), now, region)
@@ -198,7 +198,7 @@ def _of_the_law(complaint: Complaint) -> list[Step]:
 
 
 def _not_taken_up(complaint: Complaint) -> list[Step]:
-    """The responsible region has not said that it has it."""
+    """The steps of a complaint without acceptance by the responsible region."""
     each = find(complaint, rules.ACKNOWLEDGE)
     if each is None:
         return []
@@ -221,7 +221,7 @@ def _unresolved(complaint: Complaint, hours: Hours) -> Iterator[Step]:
     each = find(complaint, rules.RESOLVE)
     if each is None or is_met(each):
         return
-    if complaint.level < COORDINATOR:  # working time is counted for what still lies before it only
+    if complaint.level < COORDINATOR:  # working time is only counted for the steps ahead
         half, three_quarters = marks(each, (0.5, 0.75), hours)
         response = find(complaint, rules.FIRST_RESPONSE)
         if complaint.level < QUALITY and response is not None and not is_met(response):
@@ -241,7 +241,7 @@ def _is_without_plan(case: Complaint) -> bool:
 
 
 def _unhastened(complaint: Complaint) -> Iterator[Step]:
-    """The first reminder that is not answered in time raises to quality, the next one further, not past executives."""
+    """The steps of unanswered reminders: the first one raises to quality, the next one further, up to executives."""
     reminders: list[Deadline] = [each for each in complaint.deadlines if each.kind == rules.EXPEDITE]
     for number, each in enumerate(reminders):
         if not is_met(each):

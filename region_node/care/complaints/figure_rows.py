@@ -61,12 +61,12 @@ class Counted:
 
 
 def keep_figures(tx: Transaction, complaint: Complaint) -> None:
-    """Keeps what counts of a complaint as it stands now."""
+    """Stores the figures of a complaint in its current state."""
     tx.execute(_KEEP, **_values(complaint))
 
 
 def keep_figures_of(tx: Transaction, complaints: Iterable[Complaint]) -> None:
-    """Keeps what counts of many complaints."""
+    """Stores the figures of many complaints."""
     tx.execute_many(_KEEP, [_values(each) for each in complaints])
 
 
@@ -117,7 +117,7 @@ def counted_page(
 
 
 def count_customers(tx: Transaction) -> int:
-    """How many customers the region has now, without those who were erased."""
+    """The number of customers of the region, without erased ones."""
     return tx.first(int, "SELECT COUNT(*) FROM customers WHERE status <> :erased", erased=ERASED) or 0
 
 

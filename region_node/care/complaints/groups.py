@@ -24,7 +24,7 @@ _ALIKE = (  # an open complaint here with the same subject, filed within a time
 
 @dataclass(frozen=True)
 class GroupRule:
-    """From how many complaints on, filed within what time, they are a group."""
+    """The least number of complaints of a group, and the time of their filing."""
 
     size: int
     window: timedelta
@@ -78,7 +78,7 @@ def find_group(tx: Transaction, complaint: Complaint, rule: GroupRule) -> Group 
 
 
 def made(complaint: Complaint, before: Sequence[Alike], size: int) -> Group | None:
-    """The group that a complaint makes with those that were filed before it, oldest first. Pure.
+    """The group of a complaint with earlier ones, oldest first. Pure.
 
     None while they are fewer than `size`. A case counts once, with all its work items.
     """

@@ -36,10 +36,10 @@ from region_node.requests.caller import Caller, note, settle_asked
 from region_node.requests.rows import insert_request
 from region_node.tickets.requested import known_request
 
-_SAID = ("respond", "attach")  # by the customer: who waits for the customer waits no longer
+_SAID = ("respond", "attach")  # the customer's messages, which end the wait for the customer
 # The commands executed here after the other region has lost the complaint.
 _OUTLASTING = ("respond", "accept", "refuse", "withdraw", "expedite", "ask_for_regulator", "repeats")
-# How a region answers that has returned the complaint, has heard that it was recalled, or never took it up.
+# The reasons of a region that has returned the complaint, has received its recall, or never accepted it.
 _NOT_THERE = (Reason.REASON_COMPLAINT_NOT_RESPONSIBLE, Reason.REASON_COMPLAINT_NOT_FOUND)
 
 
@@ -87,7 +87,7 @@ def set_category(context: RegionContext, complaint: Complaint, code: str) -> Seq
     """
     category = context.federation.complaint_category(code)
     complaint.request.category, complaint.severity = code, category.severity
-    complaint.repeat_of, complaint.repeats = "", 0  # those of another category
+    complaint.repeat_of, complaint.repeats = "", 0  # repeats of the former category
     complaint.department.CopyFrom(category.departments[0].name)
     home = complaint.home_region or None
     return concerned(category, complaint.request, handling=complaint.origin_region, home=home)
@@ -221,7 +221,7 @@ def _spread_led(tx: Transaction, context: RegionContext, row: ComplaintRow, othe
 def _keep_what_was_said(
     tx: Transaction, context: RegionContext, complaint: Complaint, snapshot: Complaint, now: datetime
 ) -> None:
-    """A region to which a complaint was sent had taken it up before it heard that it was recalled."""
+    """Keeps the notes of a region that accepted a complaint before its recall arrived."""
     fresh = cases.unknown_notes(complaint, snapshot.notes)
     is_new = snapshot.version > complaint.version and snapshot.owner_region == context.region
     if not fresh or not is_new or rules.is_final(complaint):
@@ -289,7 +289,7 @@ def keep(tx: Transaction, context: RegionContext, ticket_id: str, refused: Refus
 
 
 def escalation_is_due(tx: Transaction, context: RegionContext, timer: Timer, now: datetime) -> None:
-    """A level is due: at the responsible region, or here, where that one has not taken the complaint up."""
+    """Handles a due level: at the responsible region, or here before its acceptance."""
     row = find_complaint(tx, timer.subject)
     if row is None:  # made unreadable since
         return

@@ -16,7 +16,7 @@ from gateway.time.clock import from_microseconds, to_microseconds, to_timestamp
 from region_node.care.complaints import rules
 from region_node.care.complaints.deadlines import due_of, find, is_met
 
-_RAISED = 2  # from this level on there is an index
+_RAISED = 2  # the first level with an index
 _ENDED = ", ".join(str(state) for state in sorted(rules.FINAL))
 
 
@@ -35,7 +35,7 @@ class HeaderFilter:
 
     @property
     def is_about_time(self) -> bool:
-        """Whether those that are due first come first."""
+        """Whether the list is ordered by due time."""
         return self.overdue or self.due_within is not None
 
 

@@ -43,7 +43,7 @@ class NewComplaint:
 
 @dataclass(frozen=True)
 class Known:
-    """A complaint that was imported before; without a digest where it was made unreadable since."""
+    """An imported complaint; without a digest if it is unreadable since."""
 
     ticket_id: str
     digest: bytes | None
@@ -94,9 +94,9 @@ def earlier_about(tx: Transaction, numbers: Sequence[str]) -> Earlier:
 
 
 def insert_complaints(tx: Transaction, new: Sequence[NewComplaint], now: datetime) -> None:
-    """Adds complaints with one event each, what counts of them, and the levels that they have reached by now.
+    """Adds complaints with one event each, their figures, and their levels up to now.
 
-    The event is of when the complaint ended, or of now.
+    The event has the time of the complaint's end, or of now.
     """
     complaints = [each.row.complaint for each in new]
     insert_all(

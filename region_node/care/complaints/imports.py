@@ -49,7 +49,7 @@ from region_node.requests.importing.progress import Rejection, Taken
 from region_node.requests.importing.stream import Work
 
 _REFERENCE_LIMIT = 64  # characters
-_OLDEST = timedelta(days=3650)  # of what may be filed between regions, too
+_OLDEST = timedelta(days=3650)  # the limit of filings between regions, too
 _NOT_CLOSED = ("of what was not closed", "该投诉尚未办结")
 
 
@@ -341,7 +341,7 @@ def _sorted_out(
 def _take_over(
     tx: Transaction, context: RegionContext, new: Sequence[Imported], traceparent: str, now: datetime
 ) -> list[str]:
-    """Stores complaints with their life until now; those that are open are raised from now on by their timers.
+    """Stores complaints with their life until now; timers raise the open ones from now on.
 
     Returns their ticket ids.
     """

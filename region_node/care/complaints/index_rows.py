@@ -15,7 +15,7 @@ from region_node.node.subjects import number_index
 
 @dataclass(frozen=True)
 class Indexed:
-    """A complaint about a number of this region that another one took in."""
+    """A complaint about a number of this region with another origin."""
 
     ticket_id: str
     traceparent: str

@@ -39,7 +39,7 @@ from region_node.customers.rows import is_number_in_use
 from region_node.node.context import RegionContext
 from region_node.tickets.sending import send_about
 
-ESCALATION_TIMER = "complaint-escalation"  # what raises a complaint next is due
+ESCALATION_TIMER = "complaint-escalation"  # the next escalation of a complaint is due
 # The commands of a case to its items, and of the origin region after the end of the work here.
 _OF_THE_CASE = ("share", "reopen", "conclude", "recall")
 # The delay of the escalation notices at acceptance. Behind the filing may come an administrator's escalation at the
@@ -48,7 +48,7 @@ _HEARD_BEHIND = timedelta(minutes=1)
 
 
 def take_up(tx: Transaction, context: RegionContext, complaint: Complaint, now: datetime) -> None:
-    """The responsible region takes a complaint up. `complaint` is changed in place; the caller stores it."""
+    """Accepts a complaint by the responsible region. `complaint` is changed in place; the caller stores it."""
     category = context.federation.complaint_category(complaint.request.category)
     if complaint.origin_region != context.region:
         escalation.raised_on_the_way(complaint, context.federation.working_hours, now)
@@ -113,7 +113,7 @@ def apply_command(tx: Transaction, context: RegionContext, command: ComplaintCom
     row = require_complaint(tx, command.ticket_id)
     complaint, known = row.complaint, row.complaint.level
     what = command.WhichOneof("command")
-    if complaint.HasField("returned") and what not in _OF_THE_CASE:  # the region that leads it has it by now
+    if complaint.HasField("returned") and what not in _OF_THE_CASE:  # the lead region has it by now
         raise Refused(Reason.REASON_COMPLAINT_NOT_RESPONSIBLE, region=complaint.origin_region)
     talks = what in ("respond", "attach")
     rules.require_room(complaint, command.ByteSize(), rules.TALK_LIMIT if talks else 0)
@@ -270,7 +270,7 @@ def require_owned(tx: Transaction, context: RegionContext, ticket_id: str) -> Co
 
 
 def watch(tx: Transaction, context: RegionContext, complaint: Complaint) -> None:
-    """Sets the timer for the next level, or takes it away where nothing raises the complaint by itself."""
+    """Sets the timer of the next level, or removes it without one."""
     timer_id = f"{ESCALATION_TIMER}/{complaint.ticket_id}"
     due = escalation.next_due(complaint, context.federation.working_hours)
     if due is None:
@@ -280,7 +280,7 @@ def watch(tx: Transaction, context: RegionContext, complaint: Complaint) -> None
 
 
 def forget(tx: Transaction, complaint: Complaint) -> None:
-    """Another region has taken the complaint up, and raises it from now on."""
+    """Removes the timers of a complaint that another region has accepted."""
     cancel_timer(tx, f"{ESCALATION_TIMER}/{complaint.ticket_id}")
 
 
@@ -332,7 +332,7 @@ def _customer_has_answered(context: RegionContext, complaint: Complaint, now: da
 
 
 def _goes_on(context: RegionContext, complaint: Complaint, now: datetime) -> None:
-    """The customer, who was waited for, has answered."""
+    """Resumes the work after the customer's answer."""
     end_pause(context, complaint, now)
     rules.enter(complaint, rules.IN_PROGRESS, now=now, region=context.region, reason="customer answered")
     rules.go_on(complaint, now)
@@ -345,7 +345,7 @@ def _case_says(context: RegionContext, complaint: Complaint, command: ComplaintC
             _goes_on(context, complaint, now)
     elif command.HasField("reopen"):
         rules.require_state(complaint, "reopen", rules.RESOLVED)
-        reopen(complaint)  # what counts as met gets no time back
+        reopen(complaint)  # met deadlines are not moved
         end_pause(context, complaint, now)
         items.open_again(context, complaint, now)
     else:
@@ -377,7 +377,7 @@ def _refuse(context: RegionContext, complaint: Complaint, command: ComplaintComm
     rules.enter(complaint, rules.IN_PROGRESS, now=now, region=context.region, reason="refused by the customer")
     rules.go_on(complaint, now)
     escalation.refuse(complaint, now, context.region, to_regulator=command.refuse.to_regulator)
-    escalation.repeated(complaint, now, context.region)  # as it may have become known once it was resolved
+    escalation.repeated(complaint, now, context.region)  # the count may have grown after the resolution
 
 
 def end_pause(context: RegionContext, complaint: Complaint, now: datetime) -> None:
@@ -405,7 +405,7 @@ def _raised_elsewhere(tx: Transaction, context: RegionContext, complaint: Compla
     remove_escalations(tx, complaint.ticket_id, theirs)
     for each in complaint.escalations:
         is_theirs = each.level in theirs and each.region == context.region
-        # When it was raised, and by what, is that region's word.
+        # Time and trigger of an escalation are decided by its region.
         if is_theirs or (each.level, each.region) == (raised.escalation.level, raised.escalation.region):
             level = each.level
             each.CopyFrom(raised.escalation)

@@ -1,4 +1,4 @@
-"""Whom a complaint concerns. Pure."""
+"""The regions that a complaint concerns. Pure."""
 
 from collections.abc import Sequence
 

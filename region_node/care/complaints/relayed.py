@@ -30,7 +30,7 @@ class ComplaintEnvelopes:
         self._attachments = attachments
 
     def kinds(self) -> Kinds:
-        """How each kind is acted on here, and what its receipt does here."""
+        """The handlers of each kind and of its receipts."""
         return {
             EnvelopeKind.ENVELOPE_KIND_COMPLAINT_FILED: Command(self._filed, self._filing_answered),
             EnvelopeKind.ENVELOPE_KIND_COMPLAINT_COMMAND: Command(self._commanded, self._command_answered),
@@ -114,7 +114,7 @@ class ComplaintEnvelopes:
 
 
 def _require_item(context: RegionContext, complaint: Complaint) -> None:
-    """A work item is where its case says; what region has no business with it returns it. Raises Refused."""
+    """Requires that a work item is for this region by its case; another one is returned. Raises Refused."""
     parent, number = cases.parent_of(complaint.ticket_id)
     if not number or complaint.parent != parent or complaint.owner_region != context.region or complaint.items:
         raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="no work item of that case")

@@ -26,7 +26,7 @@ _AT_HOME = frozenset({Party.PARTY_HOME_STAFF, Party.PARTY_HOME_REGION})
 
 
 def state_name(state: RemedyState.ValueType) -> str:
-    """In a word, for example `booked`."""
+    """The printed state, for example `booked`."""
     return RemedyState.Name(state).removeprefix("REMEDY_STATE_").lower()
 
 
@@ -103,7 +103,7 @@ def refuse(complaint: Complaint, error: OrderError, now: datetime) -> None:
 
 
 def order_again(complaint: Complaint, now: datetime) -> None:
-    """Has it ordered once more: the order before has ended without effect. Raises Refused as `_require_refused`."""
+    """Orders the money again after an order without effect. Raises Refused as `_require_refused`."""
     _require_refused(complaint)
     money = complaint.remedy
     money.attempt += 1

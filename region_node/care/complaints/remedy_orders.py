@@ -77,7 +77,7 @@ def settle_otherwise(
 
 
 def _keep(tx: Transaction, context: RegionContext, row: ComplaintRow, before: Complaint, now: datetime) -> None:
-    """Stores how the money stands; that it was given, or refused, is a row of the audit chain."""
+    """Stores the state of the money; its payment or refusal adds a row to the audit chain."""
     money = row.complaint.remedy
     if money.state != before.remedy.state and money.state in (remedy.BOOKED, remedy.REFUSED):
         audit.append(

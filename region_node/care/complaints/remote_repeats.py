@@ -47,7 +47,7 @@ def spread(tx: Transaction, context: RegionContext, row: ComplaintRow, now: date
 def note_withdrawn(
     tx: Transaction, context: RegionContext, row: ComplaintRow, before: Complaint, now: datetime
 ) -> None:
-    """Has the home region know that a complaint of this origin region was withdrawn, if that is new."""
+    """Reports a new withdrawal of a complaint of this origin region to the home region."""
     complaint = row.complaint
     is_new = complaint.state == rules.CANCELLED != before.state
     if is_new and _is_for_home(context, complaint):

@@ -29,7 +29,7 @@ class JoiningEnvelopes:
         self._context = context
 
     def kinds(self) -> Kinds:
-        """How each kind is acted on here, and what its receipt does here."""
+        """The handlers of each kind and of its receipts."""
         return {
             EnvelopeKind.ENVELOPE_KIND_COMPLAINT_NOTED: Command(self._noted, self._noted_answered),
             EnvelopeKind.ENVELOPE_KIND_COMPLAINT_REPEATS: Command(self._repeats, self._repeats_answered),

@@ -14,7 +14,7 @@ _WITHIN = REPEAT_WITHIN // timedelta(microseconds=1)
 
 @dataclass(frozen=True)
 class Filing:
-    """A complaint, or a case, and when it was filed, in microseconds."""
+    """A complaint, or a case, and its filing time in microseconds."""
 
     ticket_id: str
     filed: int
@@ -25,12 +25,12 @@ class Filing:
         return self.filed, len(self.ticket_id), self.ticket_id
 
     def repeats(self, other: "Filing") -> bool:
-        """Whether it was filed after the other one, and soon enough."""
+        """Whether it was filed after the other one, within the limit."""
         return other._place < self._place and self.filed - other.filed <= _WITHIN
 
 
 def repeated_by(filing: Filing, known: Iterable[Filing]) -> Sequence[str]:
-    """The ticket ids of those that a complaint repeats, newest first."""
+    """The ticket ids of the complaints that a complaint repeats, newest first."""
     found = [each for each in known if filing.repeats(each)]
     return [each.ticket_id for each in sorted(found, key=lambda each: each._place, reverse=True)]
 

@@ -140,7 +140,7 @@ class Earlier:
         self._known[number, category].append((filed, ticket_id))
 
     def before(self, number: str, category: str, filed: datetime) -> Sequence[str]:
-        """The ticket ids of those that were taken in and were filed within the time for repeats, newest first."""
+        """The ticket ids of the added complaints within the time for repeats, newest first."""
         since = filed - REPEAT_WITHIN
         latest: dict[str, datetime] = {}
         for instant, ticket_id in self._known.get((number, category), ()):

@@ -30,7 +30,7 @@ def complaint_subject(ticket_id: str) -> str:
 
 @dataclass(frozen=True)
 class ComplaintRow:
-    """A complaint and the trace to which all its envelopes belong."""
+    """A complaint and the trace of all its envelopes."""
 
     complaint: Complaint = field(repr=False)
     traceparent: str
@@ -116,7 +116,7 @@ def case_of(tx: Transaction, ticket_id: str) -> list[AboutNumber]:
 
 
 def next_ticket_number(tx: Transaction) -> int:
-    """The number of the next complaint that this region takes in."""
+    """The number of the next complaint with this origin region."""
     known = tx.first(
         int,
         "SELECT COALESCE(MAX(ticket_number), 0) FROM (SELECT MAX(ticket_number) AS ticket_number FROM complaints"
@@ -126,7 +126,7 @@ def next_ticket_number(tx: Transaction) -> int:
 
 
 def find_complaint(tx: Transaction, ticket_id: str) -> ComplaintRow | None:
-    """The complaint as this region has it; None also where it was made unreadable."""
+    """This region's version of a complaint; None also for an unreadable one."""
     return COMPLAINT_RECORDS.find(tx, ticket_id)
 
 
@@ -198,7 +198,7 @@ def escalation_values(ticket_id: str, reached: Iterable[Escalation]) -> Sequence
 
 
 def insert_escalations(tx: Transaction, rows: Sequence[Mapping[str, Value]]) -> None:
-    """Keeps levels, of whatever complaints. A level reached twice is a defect, and fails."""
+    """Stores levels of any complaints. A level reached twice is a defect, and fails."""
     tx.execute_many(
         "INSERT INTO complaint_escalations (ticket_id, level, trigger_code, due, time)"
         " VALUES (:ticket_id, :level, :trigger_code, :due, :time)",

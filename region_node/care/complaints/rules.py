@@ -57,10 +57,10 @@ TRANSITIONS: Mapping[ComplaintState.ValueType, frozenset[ComplaintState.ValueTyp
 
 EXPEDITE_INTERVAL = timedelta(hours=1)  # one reminder an hour: more would bury the department
 DESCRIPTION_LIMIT = 4000  # characters
-NOTE_LIMIT = 1000  # characters of whatever is said later
+NOTE_LIMIT = 1000  # characters of any later text
 COMPLAINT_LIMIT = 32 * 1024  # bytes of a complaint: half of an envelope's limit
 ITEM_LIMIT = 44 * 1024  # bytes of a work item: concurrent messages of others must find room, and a resolution
-CASE_LIMIT = 256 * 1024  # bytes of a case: it travels in no envelope, and holds what all say
+CASE_LIMIT = 256 * 1024  # bytes of a case: it travels in no envelope, and holds the notes of all
 TALK_LIMIT = 24 * 1024  # bytes of a complaint under discussion: its final step must always find room
 CODE_LIMIT = 64  # characters of a category's code
 FILE_NAME_LIMIT = 120  # characters
@@ -74,7 +74,7 @@ NOT_SAID = frozenset({ReturnReason.RETURN_REASON_UNSPECIFIED, ReturnReason.RETUR
 
 
 def is_final(complaint: Complaint) -> bool:
-    """Whether nothing can happen to the complaint any more."""
+    """Whether the complaint is in a final state."""
     return complaint.state in FINAL
 
 
@@ -153,7 +153,7 @@ def require_expeditable(complaint: Complaint, now: datetime) -> None:
 
 
 def require_open(complaint: Complaint, action: str) -> None:
-    """Raises Refused with COMPLAINT_STATE_FORBIDS for one to which nothing can happen any more."""
+    """Raises Refused with COMPLAINT_STATE_FORBIDS for a complaint in a final state."""
     if is_final(complaint):
         raise Refused(Reason.REASON_COMPLAINT_STATE_FORBIDS, state=state_name(complaint.state), action=action)
 
@@ -168,7 +168,7 @@ def require_room(complaint: Complaint, more: int, limit: int = 0) -> None:
 
 
 def require_room_for(known: int, more: int, limit: int) -> None:
-    """Raises Refused with MESSAGE_TOO_LARGE where so many bytes more would be more than the limit."""
+    """Raises Refused with MESSAGE_TOO_LARGE where `more` bytes would exceed the limit."""
     if known + more > limit:
         raise Refused(Reason.REASON_MESSAGE_TOO_LARGE, limit=str(limit))
 
@@ -278,7 +278,7 @@ def hear(complaint: Complaint, region: str, now: datetime) -> None:
 
 
 def go_on(complaint: Complaint, now: datetime) -> None:
-    """The responsible region has the complaint again, unless another one has not answered yet."""
+    """Returns the complaint to the responsible region, unless another one still has to answer."""
     asked = next((each.asks_region for each in complaint.notes if _is_open(complaint, each)), "")
     if asked:
         hand_over(complaint, asked, WAITING_FOR_REGION, now)

@@ -1,4 +1,4 @@
-"""ComplaintService: gRPC in and out of the complaint application service."""
+"""ComplaintService: gRPC for the complaint application service."""
 
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
@@ -316,7 +316,7 @@ def _as_of(request: api.ListComplaintsRequest) -> datetime | None:
 
 
 def _wait(wait: Duration) -> float:
-    """How long to wait for the responsible region, but never so long that no answer can be given."""
+    """The seconds to wait for the responsible region, within the deadline of the call."""
     return current_call().patience(wait_seconds(wait.seconds + wait.nanos / 1e9))
 
 

@@ -90,7 +90,7 @@ def joined(names: Sequence[LocalizedText]) -> LocalizedText:
 
 
 def policy_of(complaint_class: ComplaintClass.ValueType) -> str:
-    """The policy that says how long ago a matter of a class may have happened (art. 11(1))."""
+    """The policy with the longest age of a matter of a class (art. 11(1))."""
     return APPEAL_OF_CHARGES if complaint_class == ComplaintClass.COMPLAINT_CLASS_CHARGES else APPEAL_OF_OTHERS
 
 
@@ -141,7 +141,7 @@ def is_unanswered(complaint: Complaint, now: datetime) -> bool:
 
 
 def conditions(matter: Matter) -> Sequence[DossierCondition]:
-    """Each condition by itself, in the order of the articles."""
+    """Each condition singly, in the order of the articles."""
     checks: Sequence[Callable[[Matter], DossierCondition]] = (
         _direct_interest,
         _definite_respondent,

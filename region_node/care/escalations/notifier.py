@@ -36,7 +36,7 @@ class EscalationNotifier:
     def __init__(self, store: Store, clock: Clock, name: str, sink: Sink, source: random.Random) -> None:
         self.name = name
         self.told = 0
-        """How often the sink has taken something over from this process."""
+        """The number of notices that the sink has accepted from this process."""
         self._clock = clock
         self._sink = sink
         self._wait = FullJitter(source, longest=LONGEST_REST)
@@ -77,7 +77,7 @@ class EscalationNotifier:
         return True
 
     def _has_failed(self, failure: Unreachable) -> None:
-        """Says so in the log, and while it lasts once a minute."""
+        """Logs the failure, once a minute while it lasts."""
         now = time.monotonic()
         if self._failing_since is None:
             self._failing_since = self._reminded = now

@@ -139,7 +139,7 @@ def postpone(tx: Transaction, notice: EscalationNotice, due: datetime) -> None:
 
 
 def note_told(tx: Transaction, notice: EscalationNotice, now: datetime) -> None:
-    """The sink has taken it over."""
+    """Notes the acceptance by the sink."""
     tx.execute(
         "UPDATE escalation_notices SET told_time = :now"
         " WHERE ticket_id = :ticket_id AND level = :level AND sink = :sink AND told_time IS NULL",

@@ -1,4 +1,4 @@
-"""ImprovementService: gRPC in and out of the improvement actions."""
+"""ImprovementService: gRPC for the improvement actions."""
 
 import hashlib
 from collections.abc import Callable

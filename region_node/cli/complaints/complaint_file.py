@@ -27,7 +27,7 @@ class ComplaintFile(LineFile):
         self._is_in_order = self._look_at_order()
 
     def lines(self) -> Iterator[Line[ImportedComplaint]]:
-        """All lines in the order of filing, those whose time cannot be read first. Raises LineFileUnusable."""
+        """All lines in the order of filing, those with an unreadable time first. Raises LineFileUnusable."""
         rows = self.rows()
         if not self._is_in_order:
             rows = iter(sorted(rows, key=lambda each: (_filed(self._complaints, each[1]), each[0])))

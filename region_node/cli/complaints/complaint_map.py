@@ -57,11 +57,11 @@ _OWN = frozenset(
 _REQUIRED = ("external_id", "number", "description", "channel", "remedy_sought", "filed_time")
 _SETTINGS = frozenset({"time_zone", "encoding", "delimiter", _PLACE})
 _MOST_DIGITS = 4  # of a number of days
-_TABS = frozenset({".tsv", ".tab"})  # suffixes of files whose cells tabs separate
+_TABS = frozenset({".tsv", ".tab"})  # suffixes of files with tabs between their cells
 
 
 class ComplaintMap:
-    """A map as it stands in a file."""
+    """A map as read from a file."""
 
     def __init__(self, path: Path) -> None:
         """Raises MapUnusable, OSError."""
@@ -81,12 +81,12 @@ class ComplaintMap:
         return self._delimiter or ("\t" if path.suffix.lower() in _TABS else ",")
 
     def complaints(self, columns: Sequence[str]) -> "Complaints":
-        """The map at work on a file with these columns. Raises MapUnusable for a column that is not there."""
+        """The map applied to a file with these columns. Raises MapUnusable for a missing column."""
         return Complaints(Compiler(columns, Surroundings({}, ()), self.zone, None), self._fields, len(columns))
 
 
 class Complaints:
-    """Reads complaints out of rows."""
+    """Reads complaints from rows."""
 
     def __init__(self, compiler: Compiler, fields: Mapping[str, object], columns: int) -> None:
         self._compiler = compiler

@@ -1,4 +1,4 @@
-"""How complaints are shown to people: lists, the timeline of one, and who held it how long."""
+"""The printed views of complaints: lists, the timeline, and the ledger."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -230,7 +230,7 @@ def _item_state(item: WorkItem) -> str:
 
 
 def happened(complaint: Complaint) -> Iterator[Happening]:
-    """When, who, what."""
+    """Time, author and text of each event."""
     settings = complaint.classification.settings
     category = settings[0].category if settings else complaint.request.category
     if complaint.HasField("classification") and not any(map(is_at_filing, settings)):

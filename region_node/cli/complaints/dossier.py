@@ -115,7 +115,7 @@ def _written(out: Path, found: api.Dossier) -> tuple[Path, Path]:
 
 
 def _exported(target: Target, request: api.ExportDossierRequest) -> api.Dossier:
-    """The dossier. Ends the command where there is none."""
+    """The dossier. Ends the command without one."""
 
     async def export(channel: grpc.aio.Channel) -> api.Dossier:
         node = DossierServiceStub(channel)

@@ -59,7 +59,7 @@ class ReplayReport(ImportReport[ImportedComplaint, ImportComplaintsResponse]):
     """The report of rejected lines, and of the levels that each complaint would have reached."""
 
     def __init__(self, file: LineFile, rejects: Path | None, rows: int) -> None:
-        """`rows`: so many are shown. Raises OSError."""
+        """`rows` is the number of printed complaints. Raises OSError."""
         super().__init__(file, rejects)
         self._rows = rows
         self._replayed: dict[int, ReplayedComplaint] = {}

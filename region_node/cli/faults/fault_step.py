@@ -16,7 +16,7 @@ _FIELDS: Mapping[str, FieldDescriptor] = {
 }
 STEPS = tuple(_FIELDS)
 """The names of the steps."""
-_MEASURE = 3  # what; who; by when
+_MEASURE = 3  # text; person; day
 _REVIEW_FORM = "WHAT;WHO;YYYY-MM-DD"
 _EXAMPLES = {"Money": '"12000 CNY"', "Timestamp": "2027-01-31T09:00+08:00"}
 _YES, _NO = frozenset({"yes", "true", "1"}), frozenset({"no", "false", "0"})

@@ -1,4 +1,4 @@
-"""How faults are shown to people: lists, how one stands, its limits and its timeline."""
+"""The printed views of faults: lists, the state, its limits and its timeline."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -127,7 +127,7 @@ def _kind(place: FoundPlace) -> str:
 
 
 def _happened(fault: Fault) -> Iterator[tuple[datetime, str, str]]:
-    """When, who, what."""
+    """Time, author and text of each event."""
     yield from _done_by_people(fault)
     for outage in fault.outages:
         if outage.HasField("breach_time"):

@@ -24,7 +24,7 @@ _STATES = {state_name(state): state for state in FaultState.values()[1:]}
 
 
 def _list_steps(context: click.Context, _: click.Parameter, is_asked: bool) -> None:
-    """Prints what may be typed, and ends."""
+    """Prints the possible steps, and ends."""
     if is_asked and not context.resilient_parsing:
         click.echo(steps_told())
         context.exit()

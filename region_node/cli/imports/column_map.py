@@ -46,14 +46,14 @@ _SETTINGS = frozenset({"currency", "time_zone", "as_of", "encoding", "delimiter"
 
 _AMOUNT = re.compile(r"[+-]?\d{1,15}(\.\d{1,15})?", re.ASCII)
 _COUNT = re.compile(r"\d{1,4}", re.ASCII)  # of months
-_LARGEST_AMOUNT = 10**15  # minor units: far more than a node takes, and a number that a message holds
+_LARGEST_AMOUNT = 10**15  # minor units: far more than a node accepts, and within the range of the message's number
 
 Cells = Sequence[str]
 Reader = Callable[[Cells], str]
 
 
 class MapUnusable(Exception):
-    """The map cannot be used; the text says where and why."""
+    """The map cannot be used; the text has the place and the reason."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ class Surroundings:
 
 
 class ColumnMap:
-    """A map as it stands in a file."""
+    """A map as read from a file."""
 
     def __init__(self, path: Path) -> None:
         """Raises MapUnusable, OSError."""
@@ -103,7 +103,7 @@ class ColumnMap:
             raise MapUnusable(translated("currency: not told"))
 
     def customers(self, columns: Sequence[str], around: Surroundings) -> "Customers":
-        """The map at work on a file with these columns. Raises MapUnusable for a column or range that is not there."""
+        """The map applied to a file with these columns. Raises MapUnusable for a missing column or range."""
         compiler = Compiler(columns, around, self._zone, self._as_of)
         return Customers(compiler, self._fields, self.currency, len(columns))
 
@@ -129,7 +129,7 @@ class Customers:
     def customer(self, cells: Cells) -> api.Customer:
         """The customer that a row describes. Raises LineInvalid."""
         require_whole(cells, self._columns)
-        # First, so that a line takes its number whatever else is wrong with it: the lines after it keep theirs.
+        # First, so that an invalid line takes its number, too, and the numbers of later lines stay the same.
         product: dict[str, object] = {"number": self._number(cells)}
         for name, read in self._product.items():
             if text := read(cells):

@@ -102,7 +102,7 @@ class Uploading(Generic[Q, A]):
                         return
                     if answer.received < len(self._content):
                         await call.write(type(self._first)(chunk=self._chunk(answer.received)))
-        except asyncio.InvalidStateError:  # the stream is over: why, its status says
+        except asyncio.InvalidStateError:  # the stream has ended: its status has the reason
             await call.read()
             raise
         except TimeoutError:

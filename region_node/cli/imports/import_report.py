@@ -19,7 +19,7 @@ from region_node.cli.imports.column_map import Problem
 from region_node.cli.imports.line_file import Line, LineFile
 from region_node.cli.progress import LineProgress
 
-_SHOWN = 10  # lines that were not taken and are shown with their reasons; the file of rejects has them all
+_SHOWN = 10  # rejected lines printed with their reasons; the file of rejects has them all
 _COLUMNS = ("line", "reason", "zh_cn", "en")
 
 
@@ -106,16 +106,16 @@ class ImportReport(Generic[M, R]):
         self.count(answer)
 
     def count(self, answer: R) -> None:
-        """Takes in how far the node is."""
+        """Takes the node's progress."""
         self._last_line = answer.last_line
         self._created, self._existing, self.rejected = answer.created, answer.existing, answer.rejected_total
         self.progress.reached(max(self._last_line - 1, 0))
 
     def accept(self, line: Line[M]) -> None:
-        """Takes in a line that was taken, in the order of the file."""
+        """Counts an accepted line, in the order of the file."""
 
     def reject(self, line: Line[M], told: RejectedLine) -> None:
-        """Takes in a line that was not taken, in the order of the file."""
+        """Counts a rejected line, in the order of the file."""
         reason, message = told.reason, told.message
         if line.problem is not None:
             # A problem found by the map: the node has only the number of the line.
@@ -148,7 +148,7 @@ class ImportReport(Generic[M, R]):
         }
 
     def show(self) -> None:
-        """Prints what became of the lines, for people."""
+        """Prints the results of the lines, for people."""
         click.echo(self.summary())
 
     def summary(self) -> str:
@@ -190,7 +190,7 @@ class ImportReport(Generic[M, R]):
         )
 
     def _rate(self) -> float | None:
-        """Lines a second, without those that were done before; None where all that are done were."""
+        """Lines a second, without earlier ones; None without any of this run."""
         before = max(self._began_at, 1)
         if 1 < before == self._last_line:
             return None

@@ -16,7 +16,7 @@ from region_node.cli.imports.line_file import Line, LineFile, LineFileUnusable
 from region_node.cli.imports.reconnecting import Note, keep_trying
 from region_node.cli.outcome import Stalled
 
-_PIECE = 250  # lines in a message: one transaction, for whose time the node does nothing else
+_PIECE = 250  # lines in a message: one transaction, during which the node does nothing else
 
 Q = TypeVar("Q")
 
@@ -44,9 +44,9 @@ class FileImport(Generic[M, Q, R]):
         self._report = report
 
     async def run(self, patience: float, tell: Callable[[grpc.aio.AioRpcError], None]) -> None:
-        """Imports all lines. Raises AioRpcError where the node does not let it, or is away for too long.
+        """Imports all lines. Raises AioRpcError where the node refuses, or is away for too long.
 
-        Raises LineFileUnusable where the file cannot be read any more.
+        Raises LineFileUnusable where the file has become unreadable.
         """
 
         async def attempt(note: Note) -> None:

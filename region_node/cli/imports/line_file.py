@@ -1,4 +1,4 @@
-"""Files of lines that a region takes over: CSV or TSV with a header, read by a map."""
+"""Import files: CSV or TSV with a header, read by a map."""
 
 import csv
 import hashlib
@@ -15,7 +15,7 @@ M = TypeVar("M")
 
 
 class LineFileUnusable(Exception):
-    """The file as a whole cannot be read; the text says why."""
+    """The file as a whole cannot be read; the text has the reason."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class LineFile:
     """
 
     def __init__(self, path: Path, encoding: str, delimiter: str, map_content: bytes, settings: str = "") -> None:
-        """Reads the whole file once. Raises LineFileUnusable. `settings`: what else decides, apart from the map."""
+        """Reads the whole file once. Raises LineFileUnusable. `settings` is the rest of the input, besides the map."""
         self.path = path
         self._encoding = encoding
         self._delimiter = delimiter

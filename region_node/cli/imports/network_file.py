@@ -22,7 +22,7 @@ _OBJECTS = ("site", "link", "service")
 
 
 class NetworkFileUnusable(click.UsageError):
-    """The file as a whole cannot be read; the text says why."""
+    """The file as a whole cannot be read; the text has the reason."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ class NetworkFile(Generic[M]):
                 yield Item(sequence, row, text, None, str(error))
 
     def _rows(self) -> Iterator[_Row]:
-        """The number of each line, its text, and in CSV what its cells hold."""
+        """The number of each line, its text, and in CSV its cells."""
         rows = self._all_rows()
         if self._is_ended or not self._is_growing:
             yield from rows
@@ -119,9 +119,9 @@ def _object(text: str) -> Mapping[str, object]:
 
 
 def _spelled(message: Message, fields: Mapping[str, object]) -> dict[str, object]:
-    """Fields with the values of enums and booleans as the contract writes them: `raised` is `ALARM_STATE_RAISED`.
+    """Fields with the contract's names of enum values and booleans: `raised` is `ALARM_STATE_RAISED`.
 
-    Raises ValueError for a name that is none, and for a word that is none of an enum.
+    Raises ValueError for an unknown name, and for a word that is no value of an enum.
     """
     known = message.DESCRIPTOR.fields_by_name
     found = dict(fields)
@@ -150,7 +150,7 @@ def _names(message: Message) -> Sequence[str]:
 
 
 def _enum_value(field: str, names: Sequence[str], value: str) -> str:
-    """The full name of a value that may be written short. Raises ValueError where there is none."""
+    """The full name of an enum value with a short form. Raises ValueError for an unknown one."""
     prefix = names[0].removesuffix("UNSPECIFIED")
     full = prefix + value.upper().replace(" ", "_").replace("-", "_")
     for each in (full, value):

@@ -45,7 +45,7 @@ _EXITS = exit_codes(
     "the command line, the credentials or the file cannot be used",
     "the node went away before the end: run it again",
 )
-_SHOWN = 10  # lines that were not taken and are shown; the file of rejects has them all
+_SHOWN = 10  # rejected lines that are printed; the file of rejects has them all
 
 
 class Answer(Protocol):
@@ -93,7 +93,7 @@ class Report:
     rows: list[tuple[int, str, str, str]] = field(default_factory=list)
 
     def reject(self, item: Item[M], told: RejectedItem) -> None:
-        """Takes in a line that was not taken."""
+        """Counts a rejected line."""
         problem = item.problem or in_language(told.message)
         reason = reason_name(told.reason)
         self.rejected += 1
@@ -160,7 +160,7 @@ class _Import(Generic[M, Q, A]):
         try:
             async for request in self._pieces(done, waiting):
                 yield request
-        except (OSError, ValueError) as error:  # the file has changed, or gone, since it was opened
+        except (OSError, ValueError) as error:  # the file has changed, or was removed, since its opening
             self._unreadable = error
 
     async def _pieces(self, done: int, waiting: dict[int, Item[M]]) -> AsyncIterator[Q]:
@@ -169,7 +169,7 @@ class _Import(Generic[M, Q, A]):
             waiting.update({each.sequence: each for each in piece})
             contents = [each.content if each.content is not None else self._kind.nothing() for each in piece]
             yield self._kind.request(piece[0].sequence, contents)
-            await asyncio.sleep(0)  # reading the file must not keep answers back
+            await asyncio.sleep(0)  # reading the file must not delay responses
 
     def _take(self, answer: A, waiting: dict[int, Item[M]]) -> None:
         for each in answer.rejected:

@@ -14,7 +14,7 @@ from region_node.cli.outcome import may_pass, told_by
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 2.0  # seconds between two attempts
 
 Note = Callable[[], None]
-"""Called by an attempt whenever it has got further."""
+"""Called by an attempt after each progress."""
 
 
 async def keep_trying(

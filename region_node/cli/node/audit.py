@@ -139,7 +139,7 @@ def export_rows(sources: Sources, file: Path, customer_id: str, first: datetime,
 
 
 def _write(settings: RegionSettings, wanted: Wanted, proof: Proof, file: Path) -> int:
-    """Writes the file, which is there as a whole or not at all; returns how many rows it shows."""
+    """Writes the file, as a whole or not at all; returns the number of rows in it."""
     part, shown = file.with_name(f"{file.name}.part"), 0
     keys = RegionKeys(KeySet.load(settings.keys))
     with settings.database.look(keys) as tx:

@@ -107,7 +107,7 @@ class Witnesses:
         )
 
     async def _of_coordinators(self) -> chain.Head | None:
-        """The longest head that a coordinator keeps; None where none of those that answer keeps one."""
+        """The longest head of a coordinator; None where no responding one has any."""
         coordinators = self._settings.coordinators
         answers = await asyncio.gather(*(self._ask(each) for each in coordinators), return_exceptions=True)
         problems, heads = [], []
@@ -202,7 +202,7 @@ class Witnesses:
 
 
 class _AnyCoordinator:
-    """Carries to other regions, through the first coordinator that answers."""
+    """A carrier to other regions, through the first responding coordinator."""
 
     def __init__(self, dialer: Dialer, settings: RegionSettings) -> None:
         self._dialer = dialer

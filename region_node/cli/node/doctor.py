@@ -112,7 +112,7 @@ async def _check_provider(
 
 
 async def _check_coordinator(endpoint: str, settings: RegionSettings, clock: Clock) -> list[Finding]:
-    """Whether a coordinator is reached with the node's certificate, how the region stands there, its clock, its key."""
+    """Checks a coordinator: the connection with the node's certificate, the region's membership, its clock, its key."""
     name, clock_name = (
         translated("coordinator {endpoint}", endpoint=endpoint),
         translated("clock against {name}", name=endpoint),

@@ -47,7 +47,7 @@ def check_sealing_key(endpoint: str, member: Member | None, settings: RegionSett
 
 
 def _compared(name: str, told: bytes, keys: KeySet, file: Path) -> Finding:
-    """A key that this region has signed against those that the node has."""
+    """Compares a key signed by this region with the node's keys."""
     if told == keys.in_use.sealing.public:
         return good(name, translated("the key in use, {key}, is published", key=keys.in_use.id))
     former = next((key for key in keys.wrapping if key.sealing.public == told), None)

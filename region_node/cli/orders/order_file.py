@@ -31,7 +31,7 @@ Row = Mapping[str | None, str | list[str] | None]
 
 
 class OrderFileUnusable(Exception):
-    """The file as a whole cannot be read; the text says why."""
+    """The file as a whole cannot be read; the text has the reason."""
 
 
 class Format(Enum):

@@ -54,7 +54,7 @@ class Submission:
         self._changed = asyncio.Event()
 
     async def run(self, patience: float, tell: Callable[[grpc.aio.AioRpcError], None]) -> None:
-        """Submits every line. Raises AioRpcError where the node does not let it, or is away for too long."""
+        """Submits every line. Raises AioRpcError where the node refuses, or is away for too long."""
 
         async def attempt(note: Note) -> None:
             self._waiting.extendleft(sorted(self._under_way.values(), key=lambda line: -line.number))

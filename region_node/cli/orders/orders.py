@@ -106,7 +106,7 @@ def submit_file(
 
 
 def _run_submission(target: Target, file: OrderFile, told: OrderReport, patience: float) -> str:
-    """Submits the file; why it did not come to its end, empty where it did."""
+    """Submits the file; returns the reason of an early end, or an empty text."""
     again = translated("Run the same command again: what is done already is not done twice.")
     submissions: list[Submission] = []
 

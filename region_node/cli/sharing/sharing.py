@@ -1,4 +1,4 @@
-"""`region-node sharing`: records of customers of any region, their consent, and their own view of who looked."""
+"""`region-node sharing`: records of customers of any region, their consents, and their disclosures."""
 
 from collections.abc import Callable, Sequence
 from datetime import date

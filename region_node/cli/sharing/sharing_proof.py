@@ -45,6 +45,6 @@ async def prove(channel: grpc.aio.Channel, proof: Proof) -> list[Document]:
 def _said(what: str) -> str:
     if not sys.stdin.isatty():
         return sys.stdin.readline().strip()
-    # Standard error, so that standard output holds the answer alone.
+    # Standard error, so that standard output has only the response.
     said: str = click.prompt(what, hide_input=True, err=True)
     return said.strip()

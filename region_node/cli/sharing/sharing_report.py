@@ -20,7 +20,7 @@ _ENUMS = {SharedField.SHARED_FIELD_STATUS: "PRODUCT_STATUS_", SharedField.SHARED
 
 
 def print_record(answer: api.ReadSharedCustomerResponse) -> None:
-    """A record, or why there is none."""
+    """Prints a record, or the reason of its denial."""
     if answer.HasField("refusal"):
         refusal = answer.refusal
         click.echo(

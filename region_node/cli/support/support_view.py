@@ -35,7 +35,7 @@ _MEASUREMENTS = Table[SupportMeasurement](
 
 
 def print_told(request: SupportRequest) -> None:
-    """How a support request stands, in a line."""
+    """Prints the state of a support request in a line."""
     told = translated(
         "{request}: {state}; the region at fault is {region}",
         request=request.id,
@@ -87,7 +87,7 @@ def _why(request: SupportRequest) -> str:
 
 
 def _happened(request: SupportRequest) -> Iterator[tuple[datetime, str, str]]:
-    """When, who, what."""
+    """Time, author and text of each event."""
     for change in request.state_changes:
         told = f"{_state(change.state)} {change.reason}".strip()
         yield from_timestamp(change.time), change.author, told

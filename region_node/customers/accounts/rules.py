@@ -74,7 +74,7 @@ class EntryKind(Enum):
 
     @classmethod
     def of(cls, stored: str) -> "EntryKind":
-        """The kind that is stored so. Raises ValueError where there is none."""
+        """The kind of a stored name. Raises ValueError for an unknown one."""
         for kind in cls:
             if str(kind) == stored:
                 return kind
@@ -91,7 +91,10 @@ class EntryKind(Enum):
         return LocalizedText(zh_cn=zh_cn, en=en)
 
     def evidence(self, quantity: int, allowance: int, rate: str) -> LocalizedText:
-        """Why so much was charged (specification 4.2.1); `rate` is for people. Empty for kinds that say it all."""
+        """The reason for a charge (specification 4.2.1); `rate` is a text for people.
+
+        Empty for kinds without details.
+        """
         price = _PRICE if self.value.has_price else _NONE
         zh_cn, en = (
             (told + each).format(quantity=quantity, allowance=min(allowance, quantity), rate=rate)

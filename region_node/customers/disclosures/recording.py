@@ -46,8 +46,7 @@ def agreed_answer(
 ) -> Answer:
     """`noted_answer` while both regions have a data agreement in force; else nothing is read.
 
-    Without an agreement it is refused with DATA_AGREEMENT_MISSING, whoever has the number, and `action` is audited as
-    denied.
+    Without an agreement every query is refused with DATA_AGREEMENT_MISSING, and `action` is audited as denied.
     """
 
     def read_if_agreed() -> Message:
@@ -66,7 +65,7 @@ def agreed_answer(
 
 @dataclass(frozen=True)
 class Sent:
-    """A record about a customer that leaves this region: its id, who sends it where."""
+    """A record about a customer that leaves this region: its id, its sender, its destination."""
 
     kind: DisclosureKind.ValueType
     record: str
@@ -75,7 +74,7 @@ class Sent:
 
 
 def note_sent(tx: Transaction, number: str, sent: Sent, now: datetime) -> None:
-    """Has the customer with a number, if there is one here, see that something of theirs left this region."""
+    """Notes for the customer with a number, if there is one here, that a record of theirs left this region."""
     line = find_line(tx, number)
     if line is None:
         return

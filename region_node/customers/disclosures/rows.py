@@ -140,7 +140,7 @@ def opened(tx: Transaction, line: Line, place: str, sealed: bytes) -> bytes:
 
 
 def fields_written(fields: Collection[SharedField.ValueType]) -> str:
-    """Fields as a column holds them."""
+    """Fields in the form of a column."""
     return ",".join(SharedField.Name(each) for each in sorted(fields))
 
 

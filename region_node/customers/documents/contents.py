@@ -39,7 +39,7 @@ from region_node.requests.checks import Questioner
 
 ACTION = "GetDocumentContent"
 READING_LASTS = timedelta(hours=1)
-"""For how long a piece from the middle of a document belongs to a reading that the customer was shown."""
+"""The time for which a piece from the middle of a document belongs to a noted read."""
 
 
 @dataclass(frozen=True)
@@ -174,7 +174,7 @@ def _disclosure(
 
 
 def _note(tx: Transaction, asked: DocumentContentQuestion, line: Line, row: DisclosureRow) -> None:
-    """Notes a reading once, whichever byte it begins with; and each denial, which ends it, but none of the form."""
+    """Notes a read once, whichever byte it begins with. Notes each denial, which ends the read, except of the form."""
     if row.refused == Reason.REASON_REQUEST_INVALID:
         return
     if asked.offset and not row.refused and was_noted(tx, line, row, row.time - READING_LASTS):

@@ -53,7 +53,7 @@ class StoredFile:
 
 
 def find_upload(tx: Transaction, document_id: str) -> StoredFile | None:
-    """The upload with an id, of whichever kind."""
+    """The upload with an id, of any kind."""
     return tx.first(
         _file,
         f"SELECT {_COLUMNS} FROM document_files WHERE document_id = :id",  # noqa: S608 - column names only
@@ -88,7 +88,7 @@ def insert_file(tx: Transaction, file: StoredFile, named: bytes, now: datetime) 
 
 
 def add_chunk(tx: Transaction, file: StoredFile, data: bytes) -> int:
-    """Adds the next piece; returns how many bytes there are then."""
+    """Adds the next piece; returns the number of stored bytes."""
     received = file.received + len(data)
     tx.execute(
         "INSERT INTO document_chunks (document_id, start, length, content) VALUES (:id, :start, :length, :content)",
@@ -106,7 +106,7 @@ def add_chunk(tx: Transaction, file: StoredFile, data: bytes) -> int:
 
 
 def read_from(tx: Transaction, file: StoredFile, offset: int, pieces: int) -> bytes:
-    """The content from an offset on, of at most so many pieces; empty at the end.
+    """The content from an offset on, of at most `pieces` pieces; empty at the end.
 
     Raises KeyDestroyed where the customer was erased.
     """
@@ -124,7 +124,7 @@ def read_from(tx: Transaction, file: StoredFile, offset: int, pieces: int) -> by
 def set_state(
     tx: Transaction, document_id: str, state: UploadState.ValueType, *, home: str, refused: Refused | None = None
 ) -> None:
-    """How an upload stands from now on."""
+    """Sets the state of an upload."""
     tx.execute(
         "UPDATE document_files SET state = :state, home = :home, reason = :reason, parameters = :parameters"
         " WHERE document_id = :id",
@@ -137,7 +137,7 @@ def set_state(
 
 
 def note_withdrawal(tx: Transaction, document_id: str, now: datetime) -> None:
-    """The document was found false; the first time stands."""
+    """Stores the withdrawal of a document; the first time counts."""
     tx.execute(
         "UPDATE document_files SET withdraw_time = :now WHERE document_id = :id AND withdraw_time IS NULL",
         now=to_microseconds(now),
@@ -151,7 +151,7 @@ def remove_chunks(tx: Transaction, document_id: str) -> None:
 
 
 def remove_file(tx: Transaction, document_id: str) -> None:
-    """Removes all that there is of an upload."""
+    """Removes an upload with all its pieces."""
     remove_chunks(tx, document_id)
     tx.execute("DELETE FROM document_files WHERE document_id = :id", id=document_id)
 

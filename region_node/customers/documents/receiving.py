@@ -31,7 +31,7 @@ from region_node.customers.documents.files import (
 )
 from region_node.requests.auditing import AuditedCall
 
-UPLOAD_TIMER = "document-upload"  # nothing came for an upload any more
+UPLOAD_TIMER = "document-upload"  # an upload has received nothing for a while
 ABANDONED = timedelta(days=1)
 
 
@@ -40,7 +40,7 @@ class Incoming(ABC):
     """An incoming file with its description and its sender."""
 
     action: ClassVar[str]
-    """Under which name it stands in the audit chain."""
+    """The action in the audit chain."""
     kind: ClassVar[str]
     """The kind of the index of the description."""
     document_id: str
@@ -157,7 +157,7 @@ def settle(tx: Transaction, document_id: str, home: str, refused: Refused | None
 
 
 def abandon(tx: Transaction, timer: Timer, now: datetime) -> None:
-    """Nothing came for a day: what there is of an upload is removed."""
+    """Removes an upload that has received nothing for a day."""
     file = find_upload(tx, timer.subject)
     if file is not None and file.state == RECEIVING:
         remove_file(tx, file.document_id)

@@ -21,12 +21,12 @@ from region_node.customers.documents.receiving import Incoming, UploadSettled, r
 
 REGISTRATION_SECONDS = 3.0
 """The wait of an upload's last answer for the notified region; after that the state is COMPLETE."""
-_PIECES_AT_ONCE = 16  # of at most 64 KiB: one look at the store while the hash is taken
+_PIECES_AT_ONCE = 16  # of at most 64 KiB: one read of the store while the hash is computed
 _HEAD = 16  # bytes: more than the longest signature of a file type
 
 
 class ReceivingApplication:
-    """Takes in files of whichever kind."""
+    """Receives files of any kind."""
 
     def __init__(self, store: Store, clock: Clock) -> None:
         self._store = store

@@ -30,7 +30,7 @@ class DocumentEnvelopes:
         self._contents = contents
 
     def kinds(self) -> Kinds:
-        """How each kind is acted on here, and what its receipt does here."""
+        """The handlers of each kind and of its receipts."""
         return {
             EnvelopeKind.ENVELOPE_KIND_DOCUMENT: Command(self._told, self._answered),
             LIST_KIND: Query(self._listed),

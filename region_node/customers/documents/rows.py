@@ -83,7 +83,7 @@ def insert_document(tx: Transaction, row: DocumentRow) -> None:
 
 
 def withdraw_document(tx: Transaction, document_id: str, withdraw_time: datetime) -> None:
-    """The document counts no more; the first time stands."""
+    """Withdraws a document; the first time counts."""
     tx.execute(
         "UPDATE documents SET withdraw_time = :time WHERE document_id = :id AND withdraw_time IS NULL",
         time=to_microseconds(withdraw_time),

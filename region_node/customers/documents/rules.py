@@ -26,7 +26,7 @@ MEBIBYTE = 1024 * 1024
 HASH_BYTES = 32
 """Of a document's content by SHA-256, and of its keyed hash by HMAC-SHA-256."""
 IDENTIFYING = frozenset({"ID_ORIG", "BIZ_LIC"})
-"""The materials that say who the holder of a line is, by the number that stands on them."""
+"""The materials that identify the holder of a line, by their number."""
 CLOCKS_DIFFER = timedelta(seconds=30)
 """The largest clock error between members: so far in the future a time of verification may lie."""
 _IDENTITY_LIMIT = 64  # characters
@@ -71,13 +71,13 @@ def require_file(field: str, upload: DocumentUpload | AttachmentUpload, material
 
 
 def require_chunk(chunk: DocumentChunk) -> None:
-    """Raises Refused unless a chunk holds something, and not too much."""
+    """Raises Refused for an empty or oversized chunk."""
     if not 0 < len(chunk.data) <= CHUNK_LIMIT:
         raise Refused(Reason.REASON_REQUEST_INVALID, field="chunk.data", problem=f"not 1 to {CHUNK_LIMIT} bytes")
 
 
 def require_document_id(document_id: str, *, field: str = "document_id") -> None:
-    """Raises Refused for what cannot be the id of a document."""
+    """Raises Refused for a malformed document id."""
     if not _REGISTER_ID.fullmatch(document_id):
         problem = "not <region>/<operator>/<request id>"
         raise Refused(Reason.REASON_REQUEST_INVALID, field=field, problem=problem)
@@ -115,7 +115,7 @@ def attested(registered: RegisteredDocument) -> Document:
 
 
 def require_reusable(federation: Federation, documents: Sequence[Document]) -> None:
-    """Raises Refused with DOCUMENT_NOT_REUSABLE for a document said to be on file that has to be verified anew."""
+    """Raises Refused with DOCUMENT_NOT_REUSABLE for a document on file that has to be verified anew."""
     for document in documents:
         if document.document_id and not is_reusable(federation, document.code):
             raise Refused(Reason.REASON_DOCUMENT_NOT_REUSABLE, document=document.code)
@@ -215,7 +215,7 @@ def asks_for(federation: Federation, order: Order, code: str) -> bool:
         return True
     try:
         business = federation.business(order.request.business)
-    except Refused:  # it has left the catalogue
+    except Refused:  # the catalogue no longer has it
         return False
     needed = (each.all_of for each in business.documents if each.applicant == order.request.applicant)
     return any(code in alternative for lines in needed for line in lines for alternative in parse_alternatives(line))
@@ -227,9 +227,9 @@ def is_named_by(order: Order, document_id: str) -> bool:
 
 
 def paper_use(federation: Federation, documents: Sequence[Document]) -> PaperUse.ValueType:
-    """Whether papers were needed for an order, and whether one of them had to be handed in.
+    """Whether an order needed papers, and whether one of them had to be supplied.
 
-    A paper is what could be on file: a code, a password or a live check is none.
+    A paper can be on file; a code, a password or a live check cannot.
     """
     papers = [document for document in documents if federation.is_reusable(document.code)]
     if not papers:

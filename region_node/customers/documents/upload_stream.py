@@ -28,7 +28,7 @@ Requests = AsyncIterator[UploadDocumentRequest]
 
 
 class UploadApplication:
-    """Takes in documents that were verified in this region."""
+    """Receives documents that were verified in this region."""
 
     def __init__(self, context: RegionContext, store: Store, clock: Clock) -> None:
         self._context = context
@@ -36,7 +36,10 @@ class UploadApplication:
         self._receiving = ReceivingApplication(store, clock)
 
     async def answers(self, requests: Requests) -> AsyncIterator[UploadDocumentResponse]:
-        """How far the upload is, then the answer to each chunk. Raises Refused where it cannot go on."""
+        """The progress of the upload at its start, then the answer to each chunk.
+
+        Raises Refused where it cannot continue.
+        """
         first = await anext(requests, None)
         if first is None or not first.HasField("document"):
             raise Refused(Reason.REASON_REQUEST_INVALID, field="document", problem="not in the first message")

@@ -23,8 +23,8 @@ class Notifier(Protocol):
     """Sends texts to customers."""
 
     async def notify(self, message: Message, timeout: float) -> None:
-        """Returns once the messaging system has taken the text over, within `timeout` seconds.
+        """Returns once the messaging system has accepted the text, within `timeout` seconds.
 
-        Raises Unreachable where it has not said so: it may have sent it.
+        Raises Unreachable without a confirmation: the system may have sent it.
         """
         ...

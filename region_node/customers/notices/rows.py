@@ -29,7 +29,7 @@ class Notice:
 
 @dataclass(frozen=True)
 class Claimed:
-    """A notice that is to be delivered by who claimed it; how often that was tried before."""
+    """A notice claimed for delivery, with the number of earlier attempts."""
 
     notice: Notice
     attempts: int
@@ -62,7 +62,7 @@ def is_told(tx: Transaction, notice_id: str) -> bool:
 
 
 def told_at(tx: Transaction, notice_ids: Sequence[str]) -> Mapping[str, int]:
-    """When each of some notices was added, in microseconds; those that were not are left out."""
+    """The times at which notices were added, in microseconds; missing ones are left out."""
     names = [f"id{number}" for number in range(len(notice_ids))]
     found = tx.all(
         lambda notice_id, time: (str(notice_id), int(time)),
@@ -130,7 +130,7 @@ def postpone(tx: Transaction, notice_id: str, due: datetime, attempts: int) -> N
 
 
 def note_delivered(tx: Transaction, notice_id: str, now: datetime) -> None:
-    """The region's notification system has taken a notice over."""
+    """Notes the acceptance of a notice by the region's notification system."""
     tx.execute(
         "UPDATE notices SET delivery_time = :now WHERE notice_id = :id AND delivery_time IS NULL",
         id=notice_id,

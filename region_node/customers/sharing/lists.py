@@ -75,7 +75,7 @@ def _page(
     questioner: Questioner,
     now: datetime,
 ) -> tuple[Sequence[Row], str]:
-    """A page of rows about the customer who is there, and the token of the next."""
+    """A page of rows about the verified customer, and the token of the next page."""
     asked = listing.asked
     require_form(asked)
     size, key = page_size(asked.page_size), decode_token(listing.kind, asked.page_token)

@@ -61,7 +61,7 @@ class Call:
 
 
 def find_own_line(tx: Transaction, context: RegionContext, number: str) -> Line | None:
-    """The line with a number, if there is one whose customer was not erased.
+    """The line with a number, if its customer was not erased.
 
     Raises Moved where the number plan names another region.
     """
@@ -128,7 +128,7 @@ def version_of(context: RegionContext, purpose: str, reader: str) -> str:
 
 
 def said_basis(basis: str, reference: str) -> str:
-    """A legal basis as the audit chain names it: of a duty with the file number of what obliges."""
+    """The name of a legal basis in the audit chain: for a duty with the file number."""
     return f"{basis} {reference}" if reference else basis
 
 

@@ -17,7 +17,7 @@ _OLDER = (
     "EXISTS (SELECT 1 FROM sharing_grants AS older WHERE older.product_id = held.product_id"
     " AND older.reader = held.reader AND older.purpose = held.purpose AND older.sequence < held.sequence)"
 )
-# Of a customer who was erased no decision counts.
+# Decisions of erased customers do not count.
 _ERASED = (
     "CASE WHEN EXISTS (SELECT 1 FROM customers WHERE customers.customer_id = held.customer_id"  # noqa: S608
     f" AND customers.status = {ERASED}) THEN record_time END"

@@ -23,7 +23,7 @@ from region_node.requests.checks import Questioner, require_name
 def answer_query(
     tx: Transaction, context: RegionContext, query: SharingQuery, questioner: Questioner, now: datetime
 ) -> Message:
-    """The response of the home region to any of the questions; for its own operators as for other regions'.
+    """The response of the home region to any of the queries, of its own operators and other regions'.
 
     Raises Refused, or Moved where the number belongs to another region.
     """

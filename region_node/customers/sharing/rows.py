@@ -135,7 +135,7 @@ def grants_page(tx: Transaction, line: Line, before: int, limit: int) -> list[Gr
 
 
 def withdraw(tx: Transaction, grant_ids: Collection[str], now: datetime) -> None:
-    """Grants hold no more."""
+    """Ends grants."""
     tx.execute_many(
         "UPDATE sharing_grants SET withdraw_time = :now WHERE grant_id = :grant_id",
         [{"grant_id": each, "now": to_microseconds(now)} for each in grant_ids],

@@ -174,7 +174,7 @@ def not_allowed(purpose: Purpose, problem: str) -> Refused:
 def grant_period(
     purpose: Purpose, start: datetime | None, end: datetime | None, now: datetime
 ) -> tuple[datetime, datetime]:
-    """From when until when a grant holds: from now on, and as long as the purpose allows, unless said otherwise.
+    """The start and end of a grant: by default from now on, for the longest time of the purpose.
 
     Raises Refused with REQUEST_INVALID for an end that is not after the start and after now, or beyond the longest.
     """

@@ -124,10 +124,10 @@ def password_in_force(
 
 
 def begin_code(tx: Transaction, context: RegionContext, attempt: Attempt, fresh: Fresh) -> Sent | Refused:
-    """Puts a code in force, which is then to be sent.
+    """Puts a code in force, which the caller then sends.
 
-    Raises Moved; returns Refused with CODES_ASKED_TOO_OFTEN, VERIFICATION_LOCKED or CODE_SENT_RECENTLY, whether or not
-    the number is a customer's.
+    Raises Moved. Returns Refused with CODES_ASKED_TOO_OFTEN, VERIFICATION_LOCKED or CODE_SENT_RECENTLY, for assigned
+    and unassigned numbers alike.
     """
     line, now, asker = _line(tx, context, attempt), attempt.now, attempt.asker(tx)
     if (refused := _beyond_rate(tx, context, attempt)) is not None:

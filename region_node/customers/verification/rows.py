@@ -62,7 +62,7 @@ def keep_password(tx: Transaction, product_id: str, password: HashedPassword) ->
 
 
 def forget_password(tx: Transaction, product_id: str) -> None:
-    """The line has no service password any more, until its customer sets one with a code."""
+    """Removes the service password of a line, until its customer sets one with a code."""
     tx.execute("DELETE FROM passwords WHERE product_id = :id", id=product_id)
 
 
@@ -95,7 +95,7 @@ def keep_code(tx: Transaction, asker: Asker, code: StoredCode) -> None:
 
 
 def forget_code(tx: Transaction, asker: Asker) -> None:
-    """The number has no code for the asker's region any more."""
+    """Removes the code of the number for the caller's region."""
     tx.execute(
         "DELETE FROM asked_codes WHERE number = :number AND region = :region", number=asker.number, region=asker.region
     )
@@ -136,7 +136,7 @@ def lock(tx: Transaction, asker: Asker, until: datetime, now: datetime) -> None:
 
 @dataclass(frozen=True)
 class WrongAnswer:
-    """A wrong code or password, and the operator that said it."""
+    """A wrong code or password, and its operator."""
 
     operator: str
     time: datetime

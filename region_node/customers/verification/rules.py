@@ -1,4 +1,4 @@
-"""Codes and passwords, and what their checking attests. Pure."""
+"""Codes and passwords, and the attestation of their check. Pure."""
 
 import hashlib
 import hmac
@@ -16,7 +16,7 @@ from gateway.time.clock import from_timestamp, to_microseconds, to_timestamp
 OTP = "OTP"
 PWD = "PWD"  # noqa: S105 - a material of the catalogue
 CHECKED_AT_HOME = frozenset({OTP, PWD})
-"""The materials that the home region alone can attest: it has sent the code, and knows the password."""
+"""The materials that only the home region can attest: it has sent the code, and knows the password."""
 VERIFIER = "home"
 KEY_BYTES = 32
 SALT_BYTES = 16
@@ -24,7 +24,7 @@ PASSWORD_COST = 2**14
 """The cost of scrypt for a password, 16 MiB of memory: the value for logins (RFC 7914, 2)."""
 _CODE_DIGITS = 6
 CODES = 10**_CODE_DIGITS
-"""How many codes there are."""
+"""The number of possible codes."""
 _PASSWORD = re.compile(r"\d{6}", re.ASCII)
 _SCRYPT_BLOCKS = 8
 _HASH_BYTES = 32
@@ -82,7 +82,7 @@ def attest(key: bytes, subject: str, number: str, code: str, verify_time: dateti
 def require_verified(key: bytes | None, subject: str, number: str, documents: Sequence[Document]) -> None:
     """Raises Refused with NOT_VERIFIED for a code or password that this region has not checked for this very request.
 
-    `key` is None where nothing was ever checked. Documents of other kinds are the word of who has seen them.
+    `key` is None before any check. Documents of other kinds rest on the person who has seen them.
     """
     unverified = {each.code for each in documents if not _is_verified(key, subject, number, each)}
     if unverified:

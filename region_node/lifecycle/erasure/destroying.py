@@ -11,9 +11,9 @@ from region_node.node.erased_key_rows import note_erased_keys
 
 
 def destroy(tx: Transaction, registry: Registry, subjects: Sequence[str], now: datetime) -> int:
-    """Destroys the keys of subjects; how many there were. Their ids are on disk before, apart from the database.
+    """Destroys the keys of subjects; returns their number. Their ids are first stored on disk, apart from the database.
 
-    Raises Refused with STORE_UNAVAILABLE where the ids cannot be kept.
+    Raises Refused with STORE_UNAVAILABLE where the ids cannot be stored.
     """
     key_ids = vault.key_ids_of(tx, subjects)
     registry.context.erased_keys.add(key_ids)

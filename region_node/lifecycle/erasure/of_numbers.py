@@ -9,7 +9,7 @@ from region_node.lifecycle.holds.operations import held_now
 from region_node.lifecycle.registry import Registry
 from region_node.node.subjects import indexed_number_subject
 
-NUMBER_TIMER = "number-erased"  # a hold stood against it
+NUMBER_TIMER = "number-erased"  # a hold prevented it
 _LOOK_AGAIN = timedelta(days=1)
 
 
@@ -28,7 +28,7 @@ def forget_number(tx: Transaction, registry: Registry, home: str, index: str, no
 
 
 def number_is_due(tx: Transaction, registry: Registry, timer: Timer, now: datetime) -> None:
-    """Looks again at a number on which something under a hold has hung."""
+    """Checks a number with held data again."""
     home, _, index = timer.subject.partition(" ")
     forget_number(tx, registry, home, index, now)
 

@@ -84,9 +84,9 @@ def erase(tx: Transaction, registry: Registry, asked: Request, call: AuditedCall
 
 
 def retire(tx: Transaction, registry: Registry, customer_id: str, now: datetime) -> bool:
-    """Erases a customer whose time of retention is over; False, with nothing done, where something stands against it.
+    """Erases a customer after the retention; returns False, without a change, for an obstacle.
 
-    Raises Refused with STORE_UNAVAILABLE where the ids of the keys cannot be kept.
+    Raises Refused with STORE_UNAVAILABLE where the ids of the keys cannot be stored.
     """
     customer = customer_of(tx, customer_id)
     try:
@@ -122,7 +122,7 @@ class _Erased:
 
 
 def _require_erasable(tx: Transaction, registry: Registry, customer: Customer, now: datetime) -> None:
-    """Raises Refused with the first thing that stands against erasing a customer.
+    """Raises Refused with the first obstacle to a customer's erasure.
 
     Source: Personal Information Protection Law, art. 47.
     """
@@ -217,7 +217,7 @@ def apply_erased(tx: Transaction, registry: Registry, key_ids: Sequence[str], no
 
 
 def _require_there(tx: Transaction, customer: Named) -> str:
-    """The id of a customer who is there and not erased."""
+    """The id of an existing customer who is not erased."""
     customer_id = customer.customer_id or customer_numbered(tx, customer.number)
     status = status_of(tx, customer_id) if customer_id else None
     if customer_id is None or status is None:

@@ -18,8 +18,8 @@ from region_node.lifecycle.registry import Registry
 from region_node.node.context import RegionContext
 from region_node.records.kinds import Elsewhere
 
-ERASURE_TIMER = "erasure-told"  # something stood against it
-_LIFETIME = timedelta(days=3650)  # the word that something is erased does not expire
+ERASURE_TIMER = "erasure-told"  # an obstacle prevented it
+_LIFETIME = timedelta(days=3650)  # the report of an erasure does not expire
 
 
 def tell_region(tx: Transaction, context: RegionContext, kept: Elsewhere, now: datetime) -> None:
@@ -63,9 +63,10 @@ class ErasureEnvelopes:
 
 
 def erasure_is_due(tx: Transaction, registry: Registry, timer: Timer, now: datetime) -> None:
-    """Looks again at what another region has erased and a hold, or the home region's silence, has kept here."""
+    """Checks data again that a hold, or the home region's silence, has kept after another region's erasure."""
     origin, _, subject = timer.subject.partition(" ")
-    with contextlib.suppress(Refused):  # it has another home since, or goes on: then that region says so itself
+    # the data has another home since, or the customer continues: that region reports it itself then
+    with contextlib.suppress(Refused):
         _erase_told(tx, registry, origin, subject, now)
 
 

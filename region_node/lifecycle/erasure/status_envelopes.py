@@ -33,7 +33,7 @@ from region_node.node.subjects import customer_subject, number_index
 from region_node.records.forgetting import forget_later
 from region_node.records.kinds import RecordKind, look_at_ended
 
-_LIFETIME = timedelta(days=3650)  # the word that something is erased does not expire
+_LIFETIME = timedelta(days=3650)  # the report of an erasure does not expire
 _SUBJECTS = "status/"
 
 

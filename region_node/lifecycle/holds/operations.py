@@ -1,4 +1,4 @@
-"""Legal holds: customers of whom nothing is forgotten, for an authority or a court."""
+"""Legal holds: customers whose data is kept for an authority or a court."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -28,7 +28,7 @@ class Hold:
     actor: str
 
     def is_in_force(self, now: datetime) -> bool:
-        """Whether it holds."""
+        """Whether the hold is in force."""
         return self.until is None or now < self.until
 
 
@@ -61,7 +61,7 @@ def release(tx: Transaction, customer_id: str, reference: str, call: AuditedCall
 
 
 def holds_of(tx: Transaction, customer_id: str) -> list[Hold]:
-    """All holds of a customer, also those that have ended."""
+    """All holds of a customer, also the ended ones."""
     return tx.all(
         _row,
         f"SELECT {_COLUMNS} FROM legal_holds WHERE customer_id = :customer_id ORDER BY reference",  # noqa: S608

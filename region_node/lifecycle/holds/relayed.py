@@ -49,7 +49,7 @@ class HoldEnvelopes:
         return Answer(Outcome.OUTCOME_ACCEPTED)
 
     def _may_hold(self, tx: Transaction, subject: str, origin: str) -> bool | None:
-        """Whether a region may hold a record; None where nothing by that name is here."""
+        """Whether a region may hold a record; None for an unknown record."""
         kinds, context = self._registry.kinds, self._registry.context
         said = (kind.holds.may_hold(tx, context, origin, subject) for kind in kinds)
         return next((each for each in said if each is not None), None)
@@ -69,7 +69,7 @@ def _until(update: HoldUpdate) -> int | None:
 
 
 def _keep(tx: Transaction, subject: str, origin: str, version: int, until: int | None) -> bool:
-    """Notes a word of a region; False where a later one is known."""
+    """Stores a region's message; returns False where a later one is known."""
     return bool(
         tx.execute(
             "INSERT INTO holds_of_others (subject, origin, version, until) VALUES (:subject, :origin, :version, :until)"

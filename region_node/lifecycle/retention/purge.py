@@ -28,7 +28,7 @@ _BREATH = timedelta(milliseconds=50)  # between two pages, for everything else t
 
 
 def ensure_purge(tx: Transaction, now: datetime) -> None:
-    """Sets the timer where there is none: the first look finds when the night begins in the region."""
+    """Sets the timer if it is missing: the first run finds the beginning of the region's night."""
     if not is_set(tx, PURGE_TIMER):
         set_timer(tx, PURGE_TIMER, kind=PURGE_TIMER, subject="wait", due=now)
 
@@ -82,7 +82,7 @@ def _page(tx: Transaction, registry: Registry, rule: RetentionRule, purger: Purg
 
 
 def _finish(tx: Transaction, night: str, data_class: DataClass.ValueType, purger: Purger, now: datetime) -> None:
-    """The class is done: the report says so, and the audit chain where something was removed."""
+    """Ends a class: adds it to the report, and to the audit chain where rows were removed."""
     done = note_complete(tx, night, data_class, purger.oldest(tx))
     if done.removed or done.held:
         detail = f"night {night}, {done.removed} removed, {done.held} held"

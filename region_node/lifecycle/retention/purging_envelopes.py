@@ -1,4 +1,4 @@
-"""Purges envelopes, and the ids of requests: what records of every kind have besides themselves."""
+"""Purges envelopes, and the ids of requests: the data beside records of every kind."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -95,7 +95,7 @@ class Envelopes:
         )
 
     def _is_held(self, tx: Transaction, held: Held, subject: str) -> bool:
-        """Whether the record with an id is of a customer under a hold."""
+        """Whether the record with an id belongs to a customer under a hold."""
         if not held.numbers:
             return False
         return any(
@@ -110,7 +110,7 @@ class Envelopes:
 
 
 class Requests:
-    """The ids of settled requests whose record is gone, then of sharing."""
+    """Purges the ids of settled requests without a record, then those of sharing."""
 
     def __init__(self, kinds: Sequence[RecordKind]) -> None:
         self._kinds = kinds
@@ -187,7 +187,7 @@ def _exists(kinds: Sequence[RecordKind]) -> str:
 
 
 def _cannot_come_again(tx: Transaction, row: _Received, before: int) -> bool:
-    """Whether a command was made before an instant, and its origin has been heard of since it came."""
+    """Whether a command is older than an instant, and its origin has sent an envelope since."""
     try:
         found = inbox.find(tx, row.origin, row.envelope_id)
     except Refused:

@@ -10,7 +10,7 @@ class Imports:
     """Purges completed imports of customers or complaints: checkpoints, rejected lines, and their key."""
 
     def page(self, tx: Transaction, cut: Cut, place: str) -> Page:
-        """See Purger. There is no place: what may go goes."""
+        """See Purger. There is no place, since removed rows are gone."""
         found = tx.all(
             bytes,
             "SELECT sha256 FROM imports WHERE time < :before AND last_line >= lines ORDER BY time LIMIT :limit",
@@ -32,7 +32,7 @@ class ImpactRecords:
     """Assessments."""
 
     def page(self, tx: Transaction, cut: Cut, place: str) -> Page:
-        """See Purger. There is no place: what may go goes."""
+        """See Purger. There is no place, since removed rows are gone."""
         removed = tx.execute(
             "DELETE FROM impact_records WHERE record_id IN"
             " (SELECT record_id FROM impact_records WHERE recorded < :before ORDER BY recorded LIMIT :limit)",

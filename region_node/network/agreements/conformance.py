@@ -63,7 +63,7 @@ def measured_of(tx: Transaction, service: str, month: str) -> Measured:
 
 
 def require_measured(network: NetworkRegistry, told: ServiceConformance) -> None:
-    """Raises Refused unless the region that runs the service says it, of a month, with counts that can be."""
+    """Raises Refused unless the report comes from the region of the service, for a month, with possible counts."""
     if network.service(told.service).region != told.region:
         raise Refused(Reason.REASON_NETWORK_NOT_OF_REGION, part=told.service)
     require_month("month", told.month)

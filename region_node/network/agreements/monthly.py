@@ -23,7 +23,7 @@ def ensure_monthly(tx: Transaction, kind: str, now: datetime) -> None:
 
 
 def come_back(tx: Transaction, kind: str, subject: str, due: datetime) -> None:
-    """Has the one timer of a kind come again."""
+    """Sets the one timer of a kind again."""
     set_timer(tx, kind, kind=kind, subject=subject, due=due)
 
 

@@ -1,4 +1,4 @@
-"""Outages that faults of this region's network were: what agreements are measured by."""
+"""Outages of agreements from faults of this region's network."""
 
 from datetime import datetime
 

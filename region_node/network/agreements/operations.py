@@ -39,10 +39,10 @@ _BY_HAND = frozenset(
 def create(
     tx: Transaction, context: RegionContext, staff_id: str, asked: api.CreateAgreementRequest, now: datetime
 ) -> Agreement:
-    """Makes an agreement by the terms of a template as they are now. The customer hears of outages planned already.
+    """Makes an agreement by the current terms of a template. The customer gets notices of planned outages.
 
-    Raises Refused with NETWORK_SERVICE_UNKNOWN, AGREEMENT_TEMPLATE_UNKNOWN, SUBSCRIPTION_NOT_FOUND, LINE_CLOSED,
-    AGREEMENT_EXISTS, and for a start before the running month.
+    Raises Refused with NETWORK_SERVICE_UNKNOWN, AGREEMENT_TEMPLATE_UNKNOWN, SUBSCRIPTION_NOT_FOUND, LINE_CLOSED or
+    AGREEMENT_EXISTS. Raises Refused for a start before the current month.
     """
     federation = context.federation
     federation.network.service(asked.service)

@@ -28,7 +28,7 @@ from region_node.node.context import RegionContext
 
 CORRECTION_TIMER = "agreement-correction"
 LONGEST = timedelta(days=366)
-_LIFETIME = timedelta(days=3650)  # it counts however long the other region was away
+_LIFETIME = timedelta(days=3650)  # the report counts however long the other region was away
 SUBJECTS = "outage/"
 _LARGEST_VERSION = 2**63 - 1
 OF_A_SERVICE = frozenset(
@@ -49,7 +49,7 @@ class _Known:
     version: int
 
     def is_said_by(self, outage: ServiceOutage, end: int, announced: int | None) -> bool:
-        """Whether a word on it brings nothing new."""
+        """Whether a report of the outage brings no news."""
         known = (self.end_time, self.cause, self.announce_time, bool(self.withdrawn))
         return self.version >= outage.version or known == (end, outage.cause, announced, outage.withdrawn)
 
@@ -134,7 +134,7 @@ def is_known(tx: Transaction, outage: ServiceOutage) -> bool:
 
 
 def correct_soon(tx: Transaction, context: RegionContext, service: str, span: Span, now: datetime) -> None:
-    """Has the statements of months that have ended looked at again: something of that time has changed."""
+    """Schedules a correction of existing statements after a change of that time."""
     due = to_microseconds(now)
     timers = [
         Timer(f"{CORRECTION_TIMER}/{service}/{month.name}", CORRECTION_TIMER, f"{service} {month.name} ", due)
@@ -181,7 +181,7 @@ def note_waiver(
 
 
 def waivers_of(tx: Transaction, product_id: str, span: Span) -> list[Outage]:
-    """For which time of a stretch the rent of a line was waived."""
+    """The times of waived rent of a line that overlap `span`, as outages."""
     return tx.all(
         lambda source, start, end: Outage(source, Span(start, end), OutageCause.OUTAGE_CAUSE_WAIVED),
         "SELECT source, start_time, end_time FROM waived_times"
@@ -202,8 +202,8 @@ def runs_part_of(network: NetworkRegistry, service: str, region: str) -> bool:
 def require_plausible(network: NetworkRegistry, outage: ServiceOutage) -> None:
     """Raises Refused unless the region may report on that service, with its own source and a finished span.
 
-    Only an outage of a single agreement may be the customer's own. Such an outage never leaves its home, which knows
-    the cause whoever runs the service.
+    Only an outage of a single agreement may be the customer's own. Such an outage never leaves its home, the only
+    region that knows the cause.
     """
     is_customers = outage.cause == OutageCause.OUTAGE_CAUSE_CUSTOMER
     runs_part = runs_part_of(network, outage.service, outage.region)
@@ -259,7 +259,7 @@ def tell_every_region(
 
 
 def span_of(outage: ServiceOutage | PartOutage) -> Span:
-    """When it was. Raises Refused for a time out of range, also of the announcement."""
+    """The span of an outage. Raises Refused for a time out of range, also of the announcement."""
     try:
         times = (outage.start_time, outage.end_time, outage.announce_time)
         start, end, _ = (to_microseconds(from_timestamp(each)) for each in times)
@@ -289,7 +289,7 @@ def _outage(source: str, start: int, end: int, cause: int, announced: int | None
 def _withdrawal(
     service: str, source: str, region: str, start: int, end: int, cause: int, announced: int | None
 ) -> ServiceOutage:
-    """The word that an outage did not, or will not, take place; its version is the caller's."""
+    """The report that an outage did not, or will not, take place; its version is the caller's."""
     return ServiceOutage(
         service=service,
         source=source,

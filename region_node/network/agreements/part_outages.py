@@ -75,7 +75,7 @@ class _Row:
         return PartsOut(self.source, Span(self.start_time, self.end_time), self.parts, cause, self.announce_time)
 
     def withdrawal(self, version: int) -> PartOutage:
-        """The word that it did not, or will not, take place."""
+        """The report that the outage did not, or will not, take place."""
         announced = self.announce_time
         return PartOutage(
             source=self.source,

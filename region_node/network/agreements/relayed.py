@@ -49,7 +49,7 @@ class OutageEnvelopes:
         return Answer(Outcome.OUTCOME_ACCEPTED)
 
     def _parts_told(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
-        """A region speaks of its own parts alone."""
+        """Handles a report on parts; a region reports on its own parts only."""
         outage = received(PartOutageTold, content.payload).outage
         if outage.region != content.origin or content.subject != f"{SUBJECTS}{outage.source}":
             raise Refused(Reason.REASON_ENVELOPE_KIND_NOT_ALLOWED)
@@ -59,7 +59,7 @@ class OutageEnvelopes:
         return Answer(Outcome.OUTCOME_ACCEPTED)
 
     def _measured(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
-        """Only the region that runs a service says how good it was."""
+        """Handles a report on quality; only the region of a service reports on it."""
         told = received(ConformanceTold, content.payload).conformance
         if told.region != content.origin or content.subject != f"{CONFORMANCE_SUBJECTS}{told.service}":
             raise Refused(Reason.REASON_ENVELOPE_KIND_NOT_ALLOWED)

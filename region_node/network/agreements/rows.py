@@ -1,4 +1,4 @@
-"""Agreements and statements as stored: sealed under the customer's key. Of who was erased there are none."""
+"""Agreements and statements as stored: sealed under the customer's key. Erased customers have none."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -64,7 +64,7 @@ def end_agreement(tx: Transaction, agreement: Agreement) -> None:
 
 
 def find_agreement(tx: Transaction, agreement_id: str) -> Agreement | None:
-    """An agreement; None where there is none, or its customer was erased."""
+    """An agreement; None for a missing one, or after the erasure of its customer."""
     found = tx.all(_AtRest, f"SELECT {_COLUMNS} FROM agreements WHERE agreement_id = :id", id=agreement_id)  # noqa: S608
     return next((each.agreement for each in _opened(tx, found)), None)
 
@@ -90,7 +90,7 @@ def in_force(tx: Transaction, product_id: str, service: str, start: datetime) ->
 
 
 def running_after(tx: Transaction, start: datetime, end: datetime, after: str, limit: int) -> list[Numbered]:
-    """At most so many agreements that run at some time from `start` up to `end`, by id, after one."""
+    """At most `limit` agreements that run at some time from `start` up to `end`, by id, after one."""
     return _opened(
         tx,
         tx.all(
@@ -106,7 +106,7 @@ def running_after(tx: Transaction, start: datetime, end: datetime, after: str, l
 
 
 def on_service_after(tx: Transaction, service: str, after: str, limit: int) -> list[Numbered]:
-    """At most so many agreements on a service, by id, after one."""
+    """At most `limit` agreements on a service, by id, after one."""
     return _opened(
         tx,
         tx.all(

@@ -37,7 +37,7 @@ class Outage:
     span: Span
     cause: OutageCause.ValueType
     announced: int | None = None
-    """Of a planned one: when it was announced, in microseconds; None for an emergency."""
+    """The announcement of a planned outage, in microseconds; None for an emergency."""
 
 
 @dataclass(frozen=True)
@@ -87,17 +87,17 @@ class Result:
 
 
 def is_in_time(outage: Outage, notice: timedelta) -> bool:
-    """Whether a planned outage was announced so long before it began that it does not count."""
+    """Whether a planned outage was announced early enough not to count."""
     return outage.announced is not None and outage.span.start - outage.announced >= notice // _MICROSECOND
 
 
 def is_below(downtime: int, period: int, ppm: int) -> bool:
-    """Whether the availability is below so many millionths; as fractions, so that the very edge is not below."""
+    """Whether the availability is below `ppm` millionths; in fractions, so that the exact bound is not below."""
     return (period - downtime) * MILLION < ppm * period
 
 
 def availability_ppm(downtime: int, period: int) -> int:
-    """The availability in millionths for people, rounded down: what fell short of an edge is never shown as that edge.
+    """The availability in millionths for people, rounded down: a value below a bound is never shown as the bound.
 
     Decisions use `is_below`.
     """
@@ -126,7 +126,7 @@ def compute(situation: Situation) -> Result:
 
 
 def _times(situation: Situation) -> tuple[list[Line], int]:
-    """The lines of time, and the downtime that they come to."""
+    """The lines of time, and their sum, the downtime."""
     term = situation.term
     lines = [Line(StatementLineKind.STATEMENT_LINE_KIND_PERIOD, time=term.length, span=term)]
     counted, excluded = _parted(situation)
@@ -170,7 +170,7 @@ def _place(outage: Outage) -> tuple[int, Span, str]:
 
 
 def _amounts(situation: Situation, downtime: int) -> tuple[Iterable[Line], int]:
-    """The lines of money, and the credit that they come to. Each percentage is rounded once, half up."""
+    """The lines of money, and their sum, the credit. Each percentage is rounded once, half up."""
     term, terms = situation.term.length, situation.terms
     charge = share_half_up(situation.charge, term, situation.month.length)
     lines = [Line(StatementLineKind.STATEMENT_LINE_KIND_CHARGE, amount=charge)]

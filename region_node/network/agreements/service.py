@@ -1,4 +1,4 @@
-"""AgreementService: gRPC in and out of agreements, outages and statements."""
+"""AgreementService: gRPC for agreements, outages and statements."""
 
 import hashlib
 from collections.abc import Callable

@@ -23,7 +23,7 @@ class PartsOut:
     parts: Parts
     cause: OutageCause.ValueType
     announced: int | None = None
-    """Of a planned one: when it was announced, in microseconds; None for an emergency."""
+    """The announcement of a planned outage, in microseconds; None for an emergency."""
 
 
 def down_together(network: NetworkRegistry, service: NetworkService, found: Iterable[PartsOut]) -> list[Outage]:

@@ -32,7 +32,7 @@ class FaultApplication:
         store.subscribe(CommittedElsewhere, self._committed_elsewhere)
 
     async def report(self, caller: Caller, report: FaultReport) -> Fault:
-        """Takes in a fault."""
+        """Accepts a fault."""
         self._context.border.current.require_trusted_clock()
         if not self._store.accepts_new_work():
             raise Refused(Reason.REASON_STORE_UNAVAILABLE)

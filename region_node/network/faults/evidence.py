@@ -71,6 +71,6 @@ def _is_of_network(fault: Fault) -> bool:
 
 
 def _may_be_told(fault: Fault) -> bool:
-    """Whether coordinators may hold a version of a fault that is not retracted, by whatever network was in force."""
+    """Whether coordinators may have a version of a fault that is not retracted, by any network in force."""
     place = fault.report.place
     return _is_of_network(fault) and bool(place.site or place.link or fault.report.services)

@@ -16,7 +16,7 @@ from region_node.node.context import RegionContext
 
 
 def tell_reported(tx: Transaction, context: RegionContext, fault: Fault, now: datetime) -> None:
-    """The id, who repairs it, and until when."""
+    """The notice of the id, the repairing region, and the limit."""
     region, due = context.federation.region(fault.owner_region).name, _local(context, fault)
     text = LocalizedText(
         zh_cn=f"您的障碍申告已受理，编号{fault.id}，由{region.zh_cn}负责修复，预计{due}前修复。",
@@ -38,7 +38,8 @@ def tell_changed(tx: Transaction, context: RegionContext, before: Fault, fault: 
             en=f"We need your help with your fault {fault.id}: please contact us.",
         )
         _tell(tx, fault, f"asked/{changes}", text, now)
-    elif fault.state in rules.REPAIRED and before.state not in rules.REPAIRED:  # perhaps heard of once it was closed
+    # the report may arrive only after its closure
+    elif fault.state in rules.REPAIRED and before.state not in rules.REPAIRED:
         text = LocalizedText(
             zh_cn=f"您申告的障碍{fault.id}已修复，如仍有问题请告知我们，并欢迎评价本次服务。",
             en=f"Your fault {fault.id} is repaired. Tell us if it is not, and how the repair was.",

@@ -2,7 +2,7 @@
 
 Telecommunications Regulations, art. 32: the limit is 48 hours from the report in towns, and 72 hours in the
 countryside. After the limit the customer is notified, and pays no monthly rent for the time of the fault. Faults of the
-customer's own terminal are excluded. The clock never stops, whoever is waited for.
+customer's own terminal are excluded. The clock never stops, not even for the customer.
 
 An outage is such a time. A repair at the end of the limit is in time, and no rent is given back. A later repair gives
 back the whole time from the report to the repair, and not only the delay. The same holds for a report withdrawn after
@@ -32,7 +32,7 @@ _CLOCK_ERROR = 31_000_000  # microseconds between two members whose clocks are t
 
 
 def begin(federation: Federation, fault: Fault, start: datetime) -> None:
-    """A first outage, or another one, begins: of the limits of the regions concerned the strictest holds.
+    """Begins an outage; the strictest limit of the regions concerned counts.
 
     Raises Refused with CONFIGURATION_INVALID where the policy is missing.
     """
@@ -54,7 +54,7 @@ def due_of(fault: Fault) -> datetime | None:
 
 
 def note_breach(fault: Fault, now: datetime) -> bool:
-    """Notes that the limit has passed without a repair; whether it has, and had not been noted before."""
+    """Notes an unmet limit; returns whether it is new."""
     due = due_of(fault)
     if due is None or now <= due or fault.outages[-1].HasField("breach_time"):
         return False
@@ -117,7 +117,7 @@ def is_late_by_the_customer(fault: Fault) -> bool:
 
 
 def span_of(outage: FaultOutage) -> Span:
-    """From when until when an outage was."""
+    """The start and the end of an outage."""
     return from_timestamp(outage.start_time), from_timestamp(outage.end_time)
 
 

@@ -189,7 +189,7 @@ def leave_problem(tx: Transaction, context: RegionContext, fault_id: str, proble
 
 
 def changed(tx: Transaction, context: RegionContext, before: Fault, fault: Fault, now: datetime) -> None:
-    """Called in each transaction that changes a fault of this region, with how it stood before and stands then."""
+    """Called in each transaction that changes a fault of this region, with its former and its new version."""
     tell_fault(tx, context, before, fault, now)
     note_outages_of(tx, context, before, fault, now)
 
@@ -251,7 +251,7 @@ def _nothing_was_heard(tx: Transaction, context: RegionContext, fault: Fault, no
 
 
 def _goes_on(context: RegionContext, fault: Fault, now: datetime) -> None:
-    """The customer, who was waited for, has answered."""
+    """Resumes the work after the customer's answer."""
     if fault.state == rules.PENDING:
         rules.enter(fault, rules.IN_PROGRESS, now=now, region=context.region, reason="customer answered")
 

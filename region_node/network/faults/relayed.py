@@ -27,7 +27,7 @@ class FaultEnvelopes:
         self._context = context
 
     def kinds(self) -> Kinds:
-        """How each kind is acted on here, and what its receipt does here."""
+        """The handlers of each kind and of its receipts."""
         return {
             EnvelopeKind.ENVELOPE_KIND_FAULT_REPORTED: Command(self._reported, self._report_answered),
             EnvelopeKind.ENVELOPE_KIND_FAULT_COMMAND: Command(self._commanded, self._command_answered),

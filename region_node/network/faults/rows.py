@@ -28,7 +28,7 @@ def fault_subject(fault_id: str) -> str:
 
 @dataclass(frozen=True)
 class FaultRow:
-    """A fault and the trace to which all its envelopes belong."""
+    """A fault and the trace of all its envelopes."""
 
     fault: Fault = field(repr=False)
     traceparent: str
@@ -102,7 +102,7 @@ def next_fault_number(tx: Transaction) -> int:
 
 
 def find_fault(tx: Transaction, fault_id: str) -> FaultRow | None:
-    """The fault as this region has it; None also where it was made unreadable."""
+    """This region's version of a fault; None also for an unreadable one."""
     return FAULT_RECORDS.find(tx, fault_id)
 
 

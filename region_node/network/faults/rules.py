@@ -51,7 +51,7 @@ NOT_OF_THE_NETWORK = frozenset({FaultCause.FAULT_CAUSE_TERMINAL, FaultCause.FAUL
 """Causes for which no rent is waived."""
 
 DESCRIPTION_LIMIT = 4000  # characters
-TEXT_LIMIT = 1000  # characters of whatever is said later
+TEXT_LIMIT = 1000  # characters of any later text
 ADDRESS_LIMIT = 200  # characters
 NAME_LIMIT = 200  # characters of a part, a measure, the id of an alarm
 MOST_SERVICES = 100
@@ -94,7 +94,7 @@ def require_state(fault: Fault, action: str, *states: FaultState.ValueType) -> N
 
 
 def require_room(fault: Fault, more: int, limit: int = TALK_LIMIT) -> None:
-    """Raises Refused with MESSAGE_TOO_LARGE where so many bytes more would make it larger than the limit."""
+    """Raises Refused with MESSAGE_TOO_LARGE where `more` bytes would exceed the limit."""
     if fault.ByteSize() + more > limit:
         raise Refused(Reason.REASON_MESSAGE_TOO_LARGE, limit=str(limit))
 
@@ -114,7 +114,7 @@ def record(fault: Fault, author: str, done: FaultStep, now: datetime, limit: int
 
 
 def require_report(report: FaultReport) -> None:
-    """Raises Refused with REQUEST_INVALID unless a report says what and where."""
+    """Raises Refused with REQUEST_INVALID for a report without a text or a place."""
     require_length("report.description", report.description, DESCRIPTION_LIMIT, required=True)
     place = report.place
     require_length("report.place.address", place.address, ADDRESS_LIMIT)

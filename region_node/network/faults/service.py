@@ -1,4 +1,4 @@
-"""FaultService: gRPC in and out of the fault application service."""
+"""FaultService: gRPC for the fault application service."""
 
 from collections.abc import AsyncIterator, Sequence
 
@@ -218,7 +218,7 @@ def _states(asked: Sequence[FaultState.ValueType]) -> list[FaultState.ValueType]
 
 
 def _wait(wait: Duration) -> float:
-    """How long to wait for the other region, but never so long that no answer can be given."""
+    """The seconds to wait for the other region, within the deadline of the call."""
     return current_call().patience(wait_seconds(wait.seconds + wait.nanos / 1e9))
 
 

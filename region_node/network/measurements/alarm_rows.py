@@ -63,7 +63,7 @@ def open_alarm(tx: Transaction, external: str) -> Alarm | None:
 
 
 def find_alarm(tx: Transaction, alarm_id: str) -> Alarm | None:
-    """An alarm of this region; None where there is none by this id."""
+    """An alarm of this region; None for an unknown id."""
     body = tx.first(bytes, "SELECT body FROM alarms WHERE alarm_id = :id", id=alarm_id)
     return Alarm.FromString(body) if body is not None else None
 

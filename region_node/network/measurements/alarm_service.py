@@ -1,4 +1,4 @@
-"""AlarmService: alarms in on streams, and out to those who watch over the network."""
+"""AlarmService: alarms in by streams, and out to the staff of the network."""
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import datetime
@@ -152,5 +152,5 @@ async def _pieces(requests: AsyncIterator[api.SendAlarmsRequest]) -> AsyncIterat
 
 
 def _changes_after(tx: Transaction, sequence: int, _name: str) -> list[Change[Alarm]]:
-    """The alarms that changed after a change, each as it stands."""
+    """The alarms that changed after a change, each in its current state."""
     return [Change(change, "", alarm) for change, alarm in changes_after(tx, sequence, _AT_ONCE)]

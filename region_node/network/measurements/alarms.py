@@ -113,7 +113,7 @@ def cross(
 def no_bound(
     tx: Transaction, context: RegionContext, about: str, figure: QualityFigure.ValueType, now: datetime
 ) -> None:
-    """Clears the alarm about a figure that nothing bounds any more."""
+    """Clears the alarm about a figure without a bound any more."""
     there = open_alarm(tx, external_key("", THRESHOLD, _threshold_id(about, figure)))
     if there is not None:
         _clear(tx, context, there, now, now)
@@ -122,7 +122,7 @@ def no_bound(
 def acknowledge(
     tx: Transaction, context: RegionContext, alarm_ids: Sequence[str], staff_id: str, now: datetime
 ) -> list[Alarm]:
-    """Says that a member of staff has seen alarms. Raises Refused with ALARM_NOT_FOUND, and then none is changed."""
+    """Acknowledges alarms for a member of staff. Raises Refused with ALARM_NOT_FOUND, and then changes none."""
     found = [require_alarm(tx, each) for each in alarm_ids]
     for alarm in found:
         if alarm.ack_state != SEEN:
@@ -157,7 +157,7 @@ def clear(
 def _report(
     tx: Transaction, context: RegionContext, sender: tuple[str, str], report: AlarmReport, now: datetime
 ) -> None:
-    """Takes in a report. Raises Refused, before it writes, where it cannot be taken."""
+    """Processes a report. Raises Refused, before it writes, for an unacceptable one."""
     require_name("external_id", report.external_id)
     time = _time(report, now)
     there = open_alarm(tx, external_key(*sender, report.external_id))
@@ -220,7 +220,7 @@ def _raise(tx: Transaction, context: RegionContext, told: Alarm, time: datetime,
 
 
 def _clear(tx: Transaction, context: RegionContext, alarm: Alarm, time: datetime, now: datetime) -> None:
-    """Clears an alarm; a trouble does not end before it began, by whatever clock."""
+    """Clears an alarm; an alarm does not end before its start, by any clock."""
     assert not is_cleared(alarm)
     alarm.state = CLEARED
     alarm.clear_time.CopyFrom(to_timestamp(max(time, from_timestamp(alarm.raise_time))))

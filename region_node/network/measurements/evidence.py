@@ -1,4 +1,4 @@
-"""Alarms of this region as coordinators hear of them."""
+"""Alarms of this region as coordinators see them."""
 
 from datetime import datetime
 

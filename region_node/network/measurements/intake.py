@@ -1,4 +1,4 @@
-"""Taking in measurements: kept as they came, added to their hours, and held against thresholds, in one transaction."""
+"""The intake of measurements: stored, added to their hours, and compared with thresholds, in one transaction."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -170,7 +170,7 @@ def _hold_against_bounds(tx: Transaction, context: RegionContext, windows: dict[
                 for crossing in crossings:
                     alarms.cross(tx, context, about, figure, bound, crossing, now)
                 after[figure] = state
-        for figure in after.keys() - _bounds(network, about).keys():  # nothing bounds it any more
+        for figure in after.keys() - _bounds(network, about).keys():  # the figure has no bound any more
             if after.pop(figure).is_raised:
                 alarms.no_bound(tx, context, about, figure, now)
         left = {figure: each for figure, each in after.items() if each.is_raised or each.over}

@@ -44,7 +44,7 @@ def insert_piece(tx: Transaction, stream: str, first: int, measurements: Sequenc
 
 
 def add_totals(tx: Transaction, table: Table, more: Mapping[Period, Figures]) -> None:
-    """Adds to what hours, or days, came to."""
+    """Adds to the totals of hours, or days."""
     keys = {_key(*period): period for period in more}
     known = {
         _key(each.object, each.start): each
@@ -89,14 +89,14 @@ def totals_since(tx: Transaction, first: int) -> dict[str, Figures]:
 
 
 def threshold_states_of(tx: Transaction, objects: Iterable[str]) -> dict[str, ThresholdStates]:
-    """How the figures of objects stand that are not at ease."""
+    """The threshold states of objects with figures that are not at rest."""
     query = "SELECT object, states FROM threshold_states WHERE object"
     rows = rows_among(tx, lambda about, text: (str(about), str(text)), query, sorted(objects))
     return {about: _states(text) for about, text in rows}
 
 
 def keep_threshold_states(tx: Transaction, about: str, states: ThresholdStates) -> None:
-    """Remembers how the figures of an object stand; those at ease are left out."""
+    """Stores the threshold states of an object, without those at rest."""
     tx.execute("DELETE FROM threshold_states WHERE object = :about", about=about)
     if states:
         text = json.dumps({figure: (e.over, e.under, int(e.is_raised), e.last_start) for figure, e in states.items()})

@@ -26,7 +26,7 @@ class Measurements:
     """Purges measurements as received; their totals stay."""
 
     def page(self, tx: Transaction, cut: Cut, place: str) -> Page:
-        """See Purger. There is no place: what may go goes."""
+        """See Purger. There is no place, since removed rows are gone."""
         found = tx.all(
             _Piece,
             "SELECT stream, first_sequence FROM measurement_pieces WHERE end_time < :before"
@@ -49,7 +49,7 @@ class MeasurementHours:
     """Purges the totals of hours and adds them to their days, so that each measurement counts once."""
 
     def page(self, tx: Transaction, cut: Cut, place: str) -> Page:
-        """See Purger. There is no place: what may go goes."""
+        """See Purger. There is no place, since removed rows are gone."""
         found = tx.all(
             _Hour,
             "SELECT period, object, start, totals FROM measurement_hours WHERE start < :before"
@@ -78,7 +78,7 @@ class MeasurementDays:
     """
 
     def page(self, tx: Transaction, cut: Cut, place: str) -> Page:
-        """See Purger. There is no place: what may go goes."""
+        """See Purger. There is no place, since removed rows are gone."""
         found = tx.all(
             str,
             "SELECT period FROM measurement_days WHERE start < :before ORDER BY start, period LIMIT :limit",
@@ -103,7 +103,7 @@ class Alarms:
     """Purges cleared alarms. Active ones are kept, however long."""
 
     def page(self, tx: Transaction, cut: Cut, place: str) -> Page:
-        """See Purger. There is no place: what may go goes."""
+        """See Purger. There is no place, since removed rows are gone."""
         found = tx.all(
             str,
             "SELECT alarm_id FROM alarms WHERE clear_time IS NOT NULL AND clear_time < :before"

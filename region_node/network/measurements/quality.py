@@ -21,7 +21,10 @@ _LENGTH = {QualityPeriod.QUALITY_PERIOD_HOUR: HOUR, QualityPeriod.QUALITY_PERIOD
 
 
 def span_of(request: api.ListQualityRequest) -> tuple[int, int]:
-    """From when to when, in microseconds, both inclusive. Raises Refused with REQUEST_INVALID."""
+    """The first and the last instant of a query, in microseconds, both inclusive.
+
+    Raises Refused with REQUEST_INVALID.
+    """
     period = request.period
     if not period or period not in QualityPeriod.values():
         raise Refused(Reason.REASON_REQUEST_INVALID, field="period", problem="not set")
@@ -38,7 +41,7 @@ def span_of(request: api.ListQualityRequest) -> tuple[int, int]:
 
 
 def start_of(period: QualityPeriod.ValueType, time: int) -> int:
-    """When the hour, day or month of UTC began that holds a time; both in microseconds."""
+    """The start of the hour, day or month of UTC around a time; both in microseconds."""
     if period == QualityPeriod.QUALITY_PERIOD_MONTH:
         return to_microseconds(datetime(*from_microseconds(time).timetuple()[:2], 1, tzinfo=UTC))
     return time - time % _LENGTH[period]

@@ -15,7 +15,7 @@ from gateway.store.port import Store, Transaction
 from gateway.time.clock import Clock, to_microseconds
 from region_node.requests.checks import require_name
 
-COMPARED = 10_000  # items of a stream whose content is remembered: those of some pieces before the last answer
+COMPARED = 10_000  # items of a stream with stored content, for comparison: some pieces before the last answer
 _DIGEST = 8  # bytes of an item's digest: two items differ by chance in all of them
 PIECES_AHEAD = 4  # submitted and not answered: enough to keep the store busy while the caller waits for answers
 _LAST_SEQUENCE = 2**62  # more than any stream has
@@ -65,7 +65,7 @@ def require_source(source: str, *, is_alone: bool) -> None:
 
 
 def require_piece(source: str, first: int, count: int, limit: int) -> None:
-    """Raises Refused unless a message after the first one holds items, and no more than it may."""
+    """Raises Refused unless a message after the first one has items, within the limit."""
     if source or not 0 < count <= limit:
         raise Refused(Reason.REASON_REQUEST_INVALID, field="items", problem=f"not 1 to {limit}")
     if not 0 < first < _LAST_SEQUENCE:
@@ -85,7 +85,7 @@ def rejected_items(rejected: Sequence[Rejected]) -> Sequence[RejectedItem]:
 
 
 def position(tx: Transaction, stream: str) -> int:
-    """The number of the last item of a stream that was taken or rejected; 0 where there is none."""
+    """The number of the last processed item of a stream; 0 for a new stream."""
     return tx.first(int, "SELECT last_sequence FROM network_streams WHERE stream = :stream", stream=stream) or 0
 
 
@@ -118,7 +118,7 @@ def _digest(item: Message) -> bytes:
 
 
 def _require_same(tx: Transaction, stream: str, first: int, digests: Sequence[bytes], known: int) -> None:
-    """Raises Refused unless known items are those that were taken; where no content was kept, nothing is compared."""
+    """Raises Refused unless known items equal the processed ones; without stored content, nothing is compared."""
     columns = "SELECT last_sequence, digests FROM network_stream_items WHERE stream = :stream"
     oldest = tx.first(_Kept, f"{columns} ORDER BY last_sequence LIMIT 1", stream=stream)
     if oldest is None:

@@ -49,7 +49,7 @@ _AVAILABLE = {AVAILABILITY: Bound(ALL - _DOWN, ALL - _UP)}
 
 @dataclass(frozen=True)
 class ThresholdState:
-    """How a figure stands against its bound."""
+    """The state of a figure against its bound."""
 
     over: int = 0
     """Windows in a row that were over it, counted to RAISE_AFTER."""
@@ -85,7 +85,7 @@ class _Walk:
 
     def take(self, bound: Bound, window: Window) -> None:
         now = self.state
-        if window.start < now.last_start:  # it came late, and the windows after it were looked at
+        if window.start < now.last_start:  # it came late, after the processing of later windows
             return
         is_over, is_under = window.value > bound.raises_over, window.value <= bound.clears_at
         over = min(now.over + 1, RAISE_AFTER) if is_over else 0

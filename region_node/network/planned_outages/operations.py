@@ -73,7 +73,7 @@ def forget(tx: Transaction, outage_id: str) -> None:
 def moved(
     tx: Transaction, context: RegionContext, asked: api.ChangePlannedOutageRequest, now: datetime
 ) -> PlannedOutage:
-    """A planned outage at another time, as it would stand; nothing is stored. Raises Refused as `ask`."""
+    """A planned outage at another time, not stored. Raises Refused as `ask`."""
     planned = require_planned(tx, asked.planned_outage_id)
     _require_ahead(planned, now)
     if planned.state != ANNOUNCED:

@@ -30,7 +30,7 @@ from region_node.requests.rows import RequestKey, insert_request, settle_request
 
 _PAGE = "planned outages"
 Hold = Callable[[PlannedWindow], Awaitable[None]]
-"""Has a coordinator hold a window, or let it go. Raises Refused, or Unreachable where none answers."""
+"""Has a coordinator hold a window, or release it. Raises Refused, or Unreachable where none responds."""
 
 
 class PlannedOutageService(PlannedOutageServiceServicer):

@@ -140,7 +140,7 @@ def _notice_id(problem: str, stage: str, customer: AffectedCustomer, times: int)
 
 
 def _left(before: ProblemHeader, header: ProblemHeader) -> Iterator[str]:
-    """The children that belong to a problem no more; those of a part of another one belong to that."""
+    """The children that have left a problem; children of a merged problem belong to the absorbing one."""
     still = frozenset(header.children if header.state != PROBLEM_STATE_CANCELLED else ())
     return (each for each in before.children if each not in still and not header.merged_into)
 

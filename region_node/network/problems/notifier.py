@@ -126,7 +126,7 @@ class ProblemNotifier:
         return not any(outcome is not None and outcome.reason in _PASSING for outcome in outcomes)
 
     async def _told(self, event: NetworkEvent) -> Refused | None:
-        """Why a coordinator did not take an event; None where it has. Raises Unreachable."""
+        """The refusal of a coordinator; None where it has the event. Raises Unreachable."""
         try:
             await self._coordinators.tell_event(event)
         except Refused as refused:

@@ -12,7 +12,7 @@ from region_node.node.context import RegionContext
 Follow: TypeAlias = Callable[[Transaction, RegionContext, str, str, str, datetime], None]
 """Links a record, by its id, to a problem. The last text is the root cause's id, empty while it is unknown."""
 Leave: TypeAlias = Callable[[Transaction, RegionContext, str, str, datetime], None]
-"""A record, by its id, belongs to a problem no longer."""
+"""Unlinks a record, by its id, from a problem."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class ProblemPorts:
     """The port of a network kind for problems."""
 
     evidence: Mapping[str, Evidence]
-    """By the kind in the id of an event. Records of a kind that is not there follow no problem."""
+    """The ports by the kind in the id of an event. Records of other kinds follow no problem."""
     line_bound: Callable[[Transaction, RegionContext, str, Line, datetime, datetime], None]
     """Called once an active line uses a service: the service, the line, since when, and the time now."""
 

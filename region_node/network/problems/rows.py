@@ -63,7 +63,7 @@ def events_to_tell(tx: Transaction, after: str, limit: int) -> list[NetworkEvent
 
 
 def note_told(tx: Transaction, events: Sequence[NetworkEvent]) -> None:
-    """A coordinator has these, but for those that have changed meanwhile."""
+    """Removes sent events from the queue, except those that have changed meanwhile."""
     tx.execute_many(
         "DELETE FROM network_events_to_tell WHERE event_id = :event_id AND version = :version",
         [{"event_id": each.id, "version": each.version} for each in events],
@@ -80,7 +80,7 @@ def find_followed(tx: Transaction, problem: str) -> Followed | None:
 
 
 def keep_followed(tx: Transaction, header: ProblemHeader, now: datetime) -> None:
-    """Takes over how a problem stands. Its customers are to be counted."""
+    """Stores the version of a problem. Its customers are to be counted."""
     parameters: dict[str, Value] = {
         "problem": header.id,
         "version": header.version,
@@ -103,7 +103,7 @@ def keep_followed(tx: Transaction, header: ProblemHeader, now: datetime) -> None
 
 
 def followed_problems(tx: Transaction, *, with_ended: bool, limit: int) -> list[Followed]:
-    """At most so many of the problems that are followed, the newest first."""
+    """At most `limit` followed problems, newest first."""
     only = "" if with_ended else " WHERE end_time IS NULL AND merged_into = ''"
     return tx.all(
         _followed,
@@ -148,7 +148,7 @@ def forget_followed(tx: Transaction, before: datetime) -> None:
 
 
 def merged_problems(tx: Transaction, problem: str) -> list[str]:
-    """The problems that have turned out to be parts of one, and the parts of these."""
+    """The problems merged into a problem, directly or not."""
     found: list[str] = []
     ahead = [problem]
     while ahead:
@@ -171,7 +171,7 @@ def bind(tx: Transaction, product_id: str, service: str) -> bool:
 
 
 def unbind(tx: Transaction, product_id: str, service: str) -> bool:
-    """A line does not use a service any more; False where it did not."""
+    """Ends a line's use of a service; returns False for an unknown use."""
     return bool(
         tx.execute(
             "DELETE FROM line_services WHERE product_id = :product_id AND service = :service",
@@ -199,7 +199,7 @@ def count_affected(tx: Transaction, services: Sequence[str]) -> int:
 
 
 def affected_after(tx: Transaction, services: Sequence[str], after: str, limit: int) -> list[AffectedCustomer]:
-    """At most so many affected customers whose data may be used, by id, after one."""
+    """At most `limit` affected customers whose data may be used, by id, after one."""
     if not services:
         return []
     named, parameters = _among(services)

@@ -147,7 +147,7 @@ def settle_command(
     refused: Refused | None,
     now: datetime,
 ) -> None:
-    """The region at fault answers a command: its word on it and, if it has it, on the support request."""
+    """Stores the answer of the region at fault to a command: its result and, if known, the support request."""
     if snapshot is not None:
         adopt(tx, context, snapshot, now)
     settle_asked(tx, envelope_id, refused)

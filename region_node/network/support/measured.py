@@ -88,7 +88,10 @@ def completed(network: NetworkRegistry, inquiry: SupportInquiry, measured: Measu
 async def with_measurements(
     context: RegionContext, store: Store, questions: Questions, inquiry: SupportInquiry, now: datetime
 ) -> tuple[SupportInquiry, Sequence[SupportUnanswered]]:
-    """The inquiry with what all regions concerned have measured, and those that did not answer. Raises Refused."""
+    """The inquiry with the measurements of all regions concerned, and the regions without a response.
+
+    Raises Refused.
+    """
     network = context.federation.network
     wanted = wanted_of(network, inquiry)
     own = wanted.get(context.region, ())

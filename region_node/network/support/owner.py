@@ -18,13 +18,13 @@ from region_node.node.context import RegionContext
 
 
 def take(context: RegionContext, request: SupportRequest) -> None:
-    """This region has it from now on. `request` is changed in place; the caller stores it."""
+    """Makes this region the owner. `request` is changed in place; the caller stores it."""
     request.owner_region = context.region
     request.version = 1
 
 
 def apply_command(tx: Transaction, context: RegionContext, asked: SupportCommand, now: datetime) -> SupportRequest:
-    """Does what staff of the opening region say. Raises Refused before the first write."""
+    """Executes a command of the opening region's staff. Raises Refused before the first write."""
     row = require_support_request(tx, asked.id)
     request = row.request
     author = f"{request.origin_region}/{asked.staff_id}"

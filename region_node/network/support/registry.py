@@ -104,7 +104,7 @@ def remove_expert(tx: Transaction, staff_id: str) -> None:
 def find_experts(tx: Transaction, context: RegionContext, wanted: ExpertSearch) -> Sequence[Expert]:
     """At most MOST_FOUND experts of this region, by staff id.
 
-    For a site those who look after it, and of the site's own region those for all of the region. Raises Refused with
+    For a site, the site's own experts, and in the site's region also those for the whole region. Raises Refused with
     REQUEST_INVALID and SITE_UNKNOWN.
     """
     if wanted.skill:

@@ -1,4 +1,4 @@
-"""SupportResourceService: gRPC in and out of the experts and spares of all regions."""
+"""SupportResourceService: gRPC for the experts and spares of all regions."""
 
 import asyncio
 from collections.abc import Mapping
@@ -69,7 +69,7 @@ class SupportResourceService(SupportResourceServiceServicer):
         request: api.ListExpertsRequest,
         context: grpc.aio.ServicerContext[api.ListExpertsRequest, api.ListExpertsResponse],
     ) -> api.ListExpertsResponse:
-        """See the contract. Nothing of what other regions answer is kept."""
+        """See the contract. Responses of other regions are not stored."""
         calling = audited_call(request.requester, self._clock)
 
         def read(tx: Transaction) -> list[api.Expert]:
@@ -124,7 +124,7 @@ class SupportResourceService(SupportResourceServiceServicer):
         request: api.ListSparesRequest,
         context: grpc.aio.ServicerContext[api.ListSparesRequest, api.ListSparesResponse],
     ) -> api.ListSparesResponse:
-        """See the contract. Nothing of what other regions answer is kept."""
+        """See the contract. Responses of other regions are not stored."""
         calling = audited_call(request.requester, self._clock)
 
         def read(tx: Transaction) -> list[api.Spare]:

@@ -28,7 +28,7 @@ class SupportEnvelopes:
         self._context = context
 
     def kinds(self) -> Kinds:
-        """How each kind is acted on here, and what its receipt does here."""
+        """The handlers of each kind and of its receipts."""
         return {
             EnvelopeKind.ENVELOPE_KIND_SUPPORT_COMMAND: Command(self._commanded, self._command_answered),
             EnvelopeKind.ENVELOPE_KIND_SUPPORT_UPDATE: Command(self._updated, _nothing),

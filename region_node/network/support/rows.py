@@ -22,13 +22,13 @@ KIND = "support"
 
 
 def support_subject(support_id: str) -> str:
-    """Under whose key a support request is sealed."""
+    """The subject whose key seals a support request."""
     return SUPPORT_SUBJECTS + support_id
 
 
 @dataclass(frozen=True)
 class SupportRow:
-    """A support request and the trace to which all its envelopes belong."""
+    """A support request and the trace of all its envelopes."""
 
     request: SupportRequest = field(repr=False)
     traceparent: str
@@ -81,7 +81,7 @@ def next_support_number(tx: Transaction) -> int:
 
 
 def find_support_request(tx: Transaction, support_id: str) -> SupportRow | None:
-    """The support request as this region has it; None also where it was made unreadable."""
+    """This region's version of a support request; None also for an unreadable one."""
     return SUPPORT_RECORDS.find(tx, support_id)
 
 

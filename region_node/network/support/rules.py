@@ -36,7 +36,7 @@ TRANSITIONS: Mapping[SupportState.ValueType, frozenset[SupportState.ValueType]] 
 
 SUBJECT_LIMIT = 200  # characters
 DESCRIPTION_LIMIT = 4000  # characters
-TEXT_LIMIT = 1000  # characters of whatever is said later
+TEXT_LIMIT = 1000  # characters of any later text
 MOST_MEASUREMENTS = 100
 HIGHEST_FIGURE = 1_000_000_000  # microseconds, or all packets
 REQUEST_LIMIT = 32 * 1024  # bytes of a support request: half of an envelope's limit
@@ -56,7 +56,7 @@ def is_ended(request: SupportRequest) -> bool:
 
 
 def enter(request: SupportRequest, state: SupportState.ValueType, *, now: datetime, author: str, reason: str) -> None:
-    """Takes a support request into a state and notes it. Raises ValueError for a transition that there is not."""
+    """Moves a support request into a state and notes it. Raises ValueError for an impossible transition."""
     if request.state and state not in TRANSITIONS.get(request.state, ()):
         raise ValueError(f"a support request does not go from {state_name(request.state)} to {state_name(state)}")
     request.state = state
@@ -70,7 +70,7 @@ def require_state(request: SupportRequest, action: str, *states: SupportState.Va
 
 
 def require_room(request: SupportRequest, more: int, limit: int = TALK_LIMIT) -> None:
-    """Raises Refused with MESSAGE_TOO_LARGE where so many bytes more would make it larger than the limit."""
+    """Raises Refused with MESSAGE_TOO_LARGE where `more` bytes would exceed the limit."""
     if request.ByteSize() + more > limit:
         raise Refused(Reason.REASON_MESSAGE_TOO_LARGE, limit=str(limit))
 
@@ -83,7 +83,7 @@ def note(request: SupportRequest, author: str, text: str, now: datetime) -> None
 
 
 def require_inquiry(inquiry: SupportInquiry) -> None:
-    """Raises Refused with REQUEST_INVALID unless an inquiry is well formed, whatever the network is."""
+    """Raises Refused with REQUEST_INVALID for a malformed inquiry, whatever the network is."""
     require_length("inquiry.subject", inquiry.subject, SUBJECT_LIMIT, required=True)
     require_length("inquiry.description", inquiry.description, DESCRIPTION_LIMIT, required=True)
     field = "inquiry.measurements"

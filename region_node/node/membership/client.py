@@ -1,4 +1,4 @@
-"""The node's side of the federation: follows its state, sends heartbeats, and says when it leaves."""
+"""The node's side of the federation: follows its state, sends heartbeats, and leaves."""
 
 import asyncio
 import contextlib
@@ -21,7 +21,7 @@ from region_node.node.membership.state import StateKeeper
 from region_node.node.membership.watch import Watcher
 
 TELL_SECONDS = 5.0  # for a coordinator to keep a case
-CATCH_UP_SECONDS = 3.0  # for the state of now; a coordinator that can route has it at hand
+CATCH_UP_SECONDS = 3.0  # for the current state; a coordinator that can route has it available
 
 
 class FederationClient:
@@ -63,11 +63,14 @@ class FederationClient:
         await self._heartbeat.stay_joined(endpoint)
 
     async def leave(self, endpoint: str) -> None:
-        """Says that the process takes no more envelopes. Returns within two seconds, heard or not."""
+        """Announces that the process accepts no more envelopes.
+
+        Returns within two seconds, with or without a response.
+        """
         await self._heartbeat.leave(endpoint)
 
     async def tell_case(self, header: CaseHeader) -> None:
-        """Returns once a coordinator has how a case stands. Raises Refused, or Unreachable where none answers."""
+        """Returns once a coordinator has the header of a case. Raises Refused, or Unreachable where none responds."""
         request = ReportCaseRequest(header=header)
         await self._coordinators.call(
             lambda coordinator, seconds: invoke(CaseServiceStub(coordinator.channel).ReportCase, request, seconds),
@@ -75,7 +78,7 @@ class FederationClient:
         )
 
     async def tell_event(self, event: NetworkEvent) -> None:
-        """Returns once a coordinator has how an alarm or a fault stands. Raises as `tell_case`."""
+        """Returns once a coordinator has the event of an alarm or a fault. Raises as `tell_case`."""
         request = ReportEventRequest(event=event)
         await self._coordinators.call(
             lambda coordinator, seconds: invoke(ProblemServiceStub(coordinator.channel).ReportEvent, request, seconds),
@@ -92,9 +95,9 @@ class FederationClient:
         )
 
     async def hold_window(self, window: PlannedWindow) -> None:
-        """Returns once a coordinator holds a planned outage, or has let it go.
+        """Returns once a coordinator holds a planned outage, or has released it.
 
-        Raises Refused, or Unreachable where none answers.
+        Raises Refused, or Unreachable where none responds.
         """
         request = HoldWindowRequest(window=window)
         await self._coordinators.call(

@@ -20,10 +20,11 @@ from gateway.time.clock import from_timestamp, to_timestamp
 from region_node.node.membership.contact_state import ContactState
 from region_node.node.membership.node import MembershipPorts, Node
 
-JOIN_TIMEOUT = 2.0  # seconds for a heartbeat at one coordinator: far below any lease, so that the next hears it in time
+# seconds for a heartbeat at one coordinator: far below any lease, so that the next one gets it in time
+JOIN_TIMEOUT = 2.0
 LEAVE_TIMEOUT = 2.0  # seconds for the last message: without it the lease ends by itself
 _GOODBYES = 2  # coordinators tried within that time if the first does not respond
-SHORTEST_INTERVAL, LONGEST_INTERVAL = 0.1, 60.0  # seconds; whatever a coordinator says
+SHORTEST_INTERVAL, LONGEST_INTERVAL = 0.1, 60.0  # seconds; bounds of a coordinator's own value
 _FAILURES = (Unreachable, Refused)
 
 
@@ -52,7 +53,7 @@ class Heartbeat:
             await self._ports.sleep(min(max(interval, SHORTEST_INTERVAL), LONGEST_INTERVAL))
 
     async def leave(self, endpoint: str) -> None:
-        """Says once that the process leaves. `stay_joined` has ended by then, else it joins again."""
+        """Announces once that the process leaves. `stay_joined` must have ended, else it joins again."""
         request = await self._request(endpoint, leaving=True)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(LEAVE_TIMEOUT):
@@ -61,7 +62,7 @@ class Heartbeat:
                         return
 
     async def _join(self, endpoint: str) -> JoinResponse:
-        """Joins at the first coordinator that has it so. Raises as the last one fails where none has."""
+        """Joins at the first coordinator that accepts. Raises the last exception where none has."""
         failure: Exception = Unreachable("no coordinator is known")
         for coordinator in self._coordinators.in_turn():
             try:
@@ -100,7 +101,7 @@ class Heartbeat:
         self._node.border.current.note_clock_error(errors[len(errors) // 2])
 
     async def _say_goodbye(self, coordinator: Replica, request: JoinRequest) -> bool:
-        """Whether the coordinator has heard it."""
+        """Whether the coordinator has received it."""
         try:
             await self._send(coordinator, request, LEAVE_TIMEOUT / _GOODBYES)
         except _FAILURES as error:

@@ -1,4 +1,4 @@
-"""Takes over the federation state that a coordinator, or the file of the last good one, gives."""
+"""Puts the federation state from a coordinator, or from the file of the last good one, in force."""
 
 import asyncio
 import logging
@@ -18,7 +18,7 @@ _log = logging.getLogger(__name__)
 
 
 class StateUnusable(Exception):
-    """A federation state that is not taken over; the text says why. The one in force stays."""
+    """A rejected federation state; the text has the reason. The current one stays in force."""
 
 
 class StateUnreadable(StateUnusable):
@@ -67,7 +67,7 @@ class StateKeeper:
         federation = self._held(response)
         if federation is None:
             try:
-                # Half a million prefixes take seconds: beside the event loop, which has orders to take in.
+                # Half a million prefixes take seconds: they run beside the event loop, which must accept orders.
                 federation = await asyncio.to_thread(self._built, response)
             except StateUnreadable as unreadable:
                 federation = self._kept_instead(response.federation_revision, unreadable)
@@ -125,7 +125,7 @@ class StateKeeper:
         return found
 
     def _trust(self, member: Member) -> None:
-        """Trusts the member's signing key, if its certificate is the authority's word."""
+        """Trusts the member's signing key, if the authority has issued its certificate."""
         if not member.signing_certificate:
             return
         try:

@@ -8,7 +8,7 @@ from gateway.store.port import Transaction
 from gateway.time.clock import from_microseconds, to_microseconds
 
 INTERVAL = timedelta(seconds=60)  # between two statements of a region to one witness (guarantee G10)
-AGAIN = timedelta(seconds=1)  # between those to a witness that answers and keeps no row yet
+AGAIN = timedelta(seconds=1)  # the interval for a witness that responds and stores no row yet
 _COLUMNS = "witness, asked, sequence, hash, told, signature, contradicted, erased, heard"
 
 
@@ -27,7 +27,7 @@ class WitnessRow:
     contradicted: bool
     """Whether this region's chain contradicts the witness's head."""
     erased: int
-    """The number of the last destroyed key that it has acknowledged, as this region counts them."""
+    """The number of the last destroyed key that it has acknowledged, in this region's count."""
     heard: int
     """The number of the last destroyed key that the witness has reported, in the witness's count."""
 

@@ -1,4 +1,4 @@
-"""Rows whose time is over, page by page in the order of their time."""
+"""Expired rows, page by page in the order of their time."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

@@ -31,7 +31,7 @@ class Page:
 
     removed: int
     held: int
-    """Rows whose time is over and that a hold keeps."""
+    """Expired rows under a hold."""
     place: str
     """The place of the next page; empty where there is none."""
 
@@ -56,7 +56,7 @@ class Purger(Protocol):
     """Purges one class."""
 
     def page(self, tx: Transaction, cut: Cut, place: str) -> Page:
-        """Removes what may go of the rows after a place; the empty place is the beginning."""
+        """Removes the expired rows of the page after a place; the empty place is the beginning."""
         ...
 
     def oldest(self, tx: Transaction) -> int | None:

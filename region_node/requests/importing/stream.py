@@ -35,7 +35,7 @@ class Work(Generic[L]):
 
 
 def require_file(file: ImportFile) -> None:
-    """Raises Refused where a file is not named as the contract wants it."""
+    """Raises Refused for a file without the required fields."""
     if len(file.sha256) != _HASH_BYTES:
         raise Refused(Reason.REASON_REQUEST_INVALID, field="file.sha256", problem=f"not {_HASH_BYTES} bytes")
     if not 0 <= file.lines < _LAST_LINE:
@@ -49,7 +49,7 @@ def require_alone(*, holds_file: bool, lines: int) -> None:
 
 
 def require_piece(*, holds_file: bool, lines: int) -> None:
-    """Raises Refused unless a message after the first one holds lines, and no more than it may."""
+    """Raises Refused unless a message after the first one has lines, within the limit."""
     if holds_file or not 0 < lines <= PIECE_LIMIT:
         raise Refused(Reason.REASON_REQUEST_INVALID, field="lines", problem=f"not 1 to {PIECE_LIMIT}")
 

@@ -27,7 +27,7 @@ class Rule(BusinessRule):
     opens_line: ClassVar[bool] = True
 
     def check(self, situation: Situation) -> None:
-        """The region has the plan and the contract, and an access number is free."""
+        """Requires the plan and the contract in the region, and a free access number."""
         plan_of(situation, BROADBAND)
         contract_of(situation)
         number_for(situation, BROADBAND)

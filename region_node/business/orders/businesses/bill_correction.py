@@ -23,7 +23,7 @@ class Rule(BusinessRule):
     """Refunds wrong charges, to the account or as a payout; ends a service that nobody ordered."""
 
     def check(self, situation: Situation) -> None:
-        """The bill is not too old, so much was charged, and the way of giving it back is possible."""
+        """Requires a recent bill with at least that charge, and a possible way of refund."""
         month, charge = situation.text("month"), _charge(situation)
         age = Month.at(situation.now, situation.time_zone) - Month.of(month, situation.time_zone)
         if age > situation.federation.figure("bills-kept", situation.regions):
@@ -42,7 +42,7 @@ class Rule(BusinessRule):
             raise Refused(Reason.REASON_LINE_CLOSED)
 
     def quote(self, situation: Situation) -> Quote:
-        """How much is given back for what, and how."""
+        """The refund, its cause, and its way."""
         amount = Money(minor_units=situation.amount("amount"), currency=situation.currency)
         told, month = in_major_units(amount.minor_units, amount.currency), situation.text("month")
         kind = _charge(situation).description

@@ -24,7 +24,7 @@ class Rule(BusinessRule):
     """The responsible region pays through its node's order: it owes the home region the customer's compensation."""
 
     def check(self, situation: Situation) -> None:
-        """Nothing is paid out to who owes, nothing set off for who gets no bill any more."""
+        """Refuses a payout to a debtor, and a credit to a customer without further bills."""
         if situation.text("settlement") == REFUND:
             if situation.balance < 0:
                 owed = in_major_units(-situation.balance, situation.currency)

@@ -1,4 +1,4 @@
-"""PAY 异地交费: money is taken where the customer stands and credited where the customer belongs."""
+"""PAY 异地交费: accepts money at the customer's location and credits it at the customer's home."""
 
 from gateway.api.region.v1.order_pb2 import Order
 from region_node.business.orders.business import BusinessRule, Effects, Situation

@@ -1,4 +1,4 @@
-"""PLAN_CHANGE 套餐变更: the plan is shown, the customer confirms, it holds from the next cycle (specification 3.2)."""
+"""PLAN_CHANGE 套餐变更: shows the plan, the customer confirms, and the next cycle uses it (specification 3.2)."""
 
 from dataclasses import replace
 

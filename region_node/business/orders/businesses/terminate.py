@@ -16,7 +16,7 @@ def _charges(situation: Situation) -> tuple[tuple[Posting, ...], int]:
 
 
 class Rule(BusinessRule):
-    """Closes a line for good and pays the balance out."""
+    """Terminates a line and pays the balance out."""
 
     def check(self, situation: Situation) -> None:
         """The balance must cover the charges up to today."""

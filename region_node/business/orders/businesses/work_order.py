@@ -8,10 +8,10 @@ from region_node.business.orders.business import BusinessRule, Effects, Situatio
 
 
 class Rule(BusinessRule):
-    """Reviewed, confirmed and fulfilled as the catalogue's steps say; no record changes."""
+    """Reviewed, confirmed and fulfilled by the catalogue's steps; no record changes."""
 
     def quote(self, situation: Situation) -> Quote:
-        """The business by name, and its fee if it has one."""
+        """The business by name, and its fee, if any."""
         business = situation.business
         return Quote(description=business.tariff, amount=business.fee if business.HasField("fee") else None)
 
