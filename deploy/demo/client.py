@@ -1,4 +1,4 @@
-"""A client worth copying: it knows every process of its peer, and asks again, with the same request, while it can."""
+"""An exemplary client: it knows every process of its peer, and repeats the same request, while it can."""
 
 import asyncio
 from collections.abc import Callable
@@ -19,7 +19,7 @@ Rpc = Callable[[grpc.aio.Channel], "grpc.aio.UnaryUnaryMultiCallable[Request, Re
 
 
 class Client:
-    """Calls of one caller to one peer. Every request that changes something carries an id: asking again is safe."""
+    """Calls of one caller to one peer. Every request with an effect carries an id, so that a repeat is safe."""
 
     def __init__(self, replicas: Replicas) -> None:
         self._replicas = replicas

@@ -1,4 +1,4 @@
-"""The end: all orders, the way of one of them, and what was expected and seen."""
+"""The end: all orders, the path of one of them, and the expected and actual results."""
 
 from rich.text import Text
 

@@ -84,7 +84,7 @@ def _client(stack: AsyncExitStack, replicas: Replicas) -> Client:
 
 
 def _shape(federation: LocalFederation) -> str:
-    """What the federation consists of, in a sentence or two."""
+    """The parts of the federation, in a sentence or two."""
     coordinators, processes = len(federation.coordinators), sum(len(each) for each in federation.nodes.values())
     if coordinators == 1:
         return "One coordinator and three region nodes, each a process with its own database."
@@ -96,7 +96,7 @@ def _shape(federation: LocalFederation) -> str:
 
 @asynccontextmanager
 async def populated(stage: Stage, federation: LocalFederation) -> AsyncIterator[World]:
-    """The world with its people in it; at the end all channels are closed."""
+    """The world with its people; at the end all channels are closed."""
     configuration = load(FEDERATION_FILES)
     async with AsyncExitStack() as stack:
         counters = {

@@ -1,4 +1,7 @@
-"""The home region's node is killed; an order is taken meanwhile; it is done once. Then the audit chain is verified."""
+"""The home region's node is killed; an order is accepted meanwhile; it is done once.
+
+Then the audit chain is verified.
+"""
 
 import asyncio
 from datetime import UTC, datetime

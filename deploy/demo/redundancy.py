@@ -1,4 +1,4 @@
-"""One process of each kind is killed in the middle of business: nothing is lost, and most of it nobody notices."""
+"""A process of each kind is killed during business: nothing is lost, and little is noticed."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -74,7 +74,7 @@ async def _process(world: World) -> None:
 
 
 async def _database(world: World, postgresql: LocalPostgresql) -> None:
-    """Without its database a region accepts nothing, and says so; the same request later is the one order."""
+    """Without its database a region refuses orders with a reason; the same request later is the one order."""
     world.stage.say(f"$ kill -9 {postgresql.pid}   # PostgreSQL, and with it all its connections")
     await asyncio.to_thread(postgresql.kill)
     request = world.here.request(
@@ -104,7 +104,7 @@ async def _paid(world: World, request_id: str, step: str) -> None:
 
 
 async def _until_accepted(submit: Callable[[], Awaitable[Order]]) -> Order:
-    """Hands the same request in until it is taken: what refused it for now is over soon. Raises TimeoutError."""
+    """Repeats the same request until it is accepted: the obstacle ends soon. Raises TimeoutError."""
     async with asyncio.timeout(_PATIENCE):
         while True:
             try:

@@ -1,4 +1,4 @@
-"""`python -m deploy.local`: runs a federation on this machine until it is told to stop."""
+"""`python -m deploy.local`: runs a federation on this machine until a stop signal."""
 
 import argparse
 import shlex

@@ -1,6 +1,6 @@
-"""An authority of the stores' own: what PostgreSQL and etcd trust on this machine.
+"""An authority for the stores: PostgreSQL and etcd trust it on this machine.
 
-It is never the federation's: every member of the federation has a certificate of that one, and would be let in.
+It is never the federation's: every member of the federation has a certificate of that one, and would get access.
 """
 
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""The directory of a federation that is run for people: made anew, and with what it takes to stop the processes."""
+"""The directory of a federation for people: made anew, and with the means to stop its processes."""
 
 import os
 import shlex
@@ -12,8 +12,8 @@ STOP = "stop"
 _PIDS = "pids"
 _NONE = "-"
 
-# A process id may belong to somebody else by now: only what has a path of this federation in its command line is
-# stopped.
+# Another process may have the process id by now. Only processes with a path of this federation in their command line
+# are stopped.
 _STOP_SCRIPT = """\
 #!/bin/sh
 # Stops the processes of this federation in the order of the file `pids`: nodes, coordinators, then their stores.
@@ -57,7 +57,7 @@ def require_none_runs(directory: Path) -> None:
 
 
 def prepare(directory: Path) -> None:
-    """Empties the directory, after stopping what was left running in it. Raises NotAFederation."""
+    """Empties the directory, after stopping its leftover processes. Raises NotAFederation."""
     script = directory / STOP
     if script.exists():
         subprocess.run(["/bin/sh", str(script)], stdin=subprocess.DEVNULL, check=True)
@@ -70,7 +70,7 @@ def prepare(directory: Path) -> None:
 
 
 def note_processes(federation: LocalFederation, *beside: LocalFederation) -> None:
-    """Writes down what it takes to stop the processes that run, and those of federations beside it."""
+    """Writes down the means to stop the running processes, and those of federations beside it."""
     lines = [
         "\t".join((str(each.pid), each.ending.name.removeprefix("SIG"), each.mark, str(each.home or _NONE), each.name))
         for runs in (*beside, federation)

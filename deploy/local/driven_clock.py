@@ -1,4 +1,4 @@
-"""A clock that a story or a test drives: all processes of a federation see the same time, as far ahead as it says."""
+"""A clock driven by a story or a test: all processes of a federation see the same time."""
 
 import mmap
 import struct
@@ -9,7 +9,7 @@ _AHEAD = struct.Struct("=q")  # microseconds; one aligned word, which is never s
 
 
 class DrivenClock:
-    """The machine's clock, put ahead by what stands in a file that processes share."""
+    """The machine's clock, plus the offset in a file that processes share."""
 
     def __init__(self, file: Path) -> None:
         """Opens the file, which `create` has made."""
@@ -28,11 +28,11 @@ class DrivenClock:
 
     @property
     def ahead(self) -> timedelta:
-        """How far it is ahead of the machine's."""
+        """The offset to the machine's clock."""
         return timedelta(microseconds=_AHEAD.unpack_from(self._shared)[0])
 
     def drive_to(self, instant: datetime) -> None:
-        """Puts it ahead, so that it is this instant now. Raises ValueError for one that has passed: clocks go on."""
+        """Sets the clock to an instant. Raises ValueError for a past one: clocks do not go back."""
         if instant < self.now():
             raise ValueError(f"{instant} has passed")
         _AHEAD.pack_into(self._shared, 0, (instant - datetime.now(UTC)) // timedelta(microseconds=1))

@@ -30,13 +30,13 @@ from gateway.security.tls import Credentials, client_credentials, client_options
 PACKAGE = "etcd-server"
 """The Debian package that brings the server."""
 CLIENT = "coordinator"
-"""The common name of the client certificate that is given out if no other is asked for."""
+"""The common name of the default client certificate."""
 HEARTBEAT_MS = 100
 ELECTION_MS = 1000
 MINIMUM_LEASE_SECONDS = 2
 """etcd grants no shorter lease: one and a half election timeouts, in whole seconds."""
 PROGRESS_SECONDS = 1
-"""How often a quiet watch that asked for progress is told the revision."""
+"""The interval of progress notifications on a quiet watch."""
 
 _ADMINISTRATOR = "administrator"
 _MEMBER = "etcd-member"  # no other common name is let in as a peer
@@ -58,7 +58,7 @@ class _Refused(ProcessFailed):
 
 @dataclass(frozen=True)
 class _Member:
-    """One member: where it serves, its process and its data."""
+    """A member: its address, its process and its data."""
 
     name: str
     client: HeldPort
@@ -107,11 +107,11 @@ class LocalEtcd:
 
     @property
     def endpoints(self) -> tuple[str, ...]:
-        """Where clients reach the members, in their order; the same at every start."""
+        """The addresses of the members for clients, in order; the same at every start."""
         return tuple(member.endpoint for member in self._members)
 
     def credentials(self, common_name: str = CLIENT) -> Credentials:
-        """The TLS files of a client, issued when first asked for. The servers prove the name `localhost`."""
+        """The TLS files of a client, issued at the first call. The servers prove the name `localhost`."""
         directory = self._directory / "clients" / common_name
         if not directory.exists():
             self._authority.write(self._authority.issue_client(common_name), directory)
@@ -126,7 +126,7 @@ class LocalEtcd:
         return [index for index, member in enumerate(self._members) if member.process.runs()]
 
     def log(self, index: int) -> Path:
-        """What a member says."""
+        """The log of a member."""
         return self._members[index].process.log
 
     def prepare(self) -> None:
@@ -142,7 +142,7 @@ class LocalEtcd:
 
     def stop(self) -> None:
         """Ends all members in order. Raises ProcessFailed."""
-        # One after another: a leader that stops waits seconds for its successor where all are told at the same time.
+        # One after another: a leader waits seconds for its successor where all stop at the same time.
         for member in self._members:
             member.process.stop()
 
@@ -210,15 +210,15 @@ class LocalEtcd:
         self._members[index].process.thaw()
 
     def wipe_member(self, index: int) -> None:
-        """Kills a member and loses its data, as with its disk. It comes back by `rejoin_member` only."""
+        """Kills a member and removes its data, as with its disk. It comes back by `rejoin_member` only."""
         self.kill_member(index)
         shutil.rmtree(self._members[index].data)
 
     def rejoin_member(self, index: int) -> None:
-        """Has the others replace a wiped member by an empty one, and returns once that serves. Raises ProcessFailed.
+        """Replaces a wiped member by an empty one, and returns once that serves. Raises ProcessFailed.
 
-        The others form a majority by themselves, and have been connected to each other for five seconds: etcd
-        changes its membership no sooner.
+        The others must be a majority and connected to each other for five seconds: etcd changes its membership no
+        sooner.
         """
         member = self._members[index]
         other = self.leader()

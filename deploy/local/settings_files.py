@@ -34,5 +34,5 @@ def _lines(settings: Settings, prefix: str) -> Iterator[str]:
 
 
 def _toml(value: Value) -> str:
-    """What JSON writes of these is TOML too."""
+    """The JSON form of these values is TOML, too."""
     return json.dumps(value, ensure_ascii=False)

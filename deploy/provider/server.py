@@ -32,7 +32,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class ProviderOptions:
-    """What one example is told. `listen`: `host:port`; port 0 takes any free one."""
+    """The options of an example. `listen`: `host:port`; port 0 takes any free one."""
 
     directory: Path
     listen: str
@@ -97,7 +97,7 @@ class Provider:
 
 
 async def serve(options: ProviderOptions) -> None:
-    """Serves until the process is told to stop. Raises as `Provider.start`."""
+    """Serves until a stop signal. Raises as `Provider.start`."""
     provider = await Provider.start(options)
     try:
         await wait_for_stop()
@@ -106,7 +106,7 @@ async def serve(options: ProviderOptions) -> None:
 
 
 def provider_identity(certificate: Path) -> Identity:
-    """Whose system it is: its certificate says so. Raises CredentialsUnusable where it names no provider."""
+    """The identity of the system by its certificate. Raises CredentialsUnusable where it names no provider."""
     found = x509.load_pem_x509_certificate(certificate.read_bytes())
     names = found.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     for uri in names.get_values_for_type(x509.UniformResourceIdentifier):
