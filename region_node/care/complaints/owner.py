@@ -270,7 +270,7 @@ def require_owned(tx: Transaction, context: RegionContext, ticket_id: str) -> Co
 
 
 def watch(tx: Transaction, context: RegionContext, complaint: Complaint) -> None:
-    """Sets the timer of the next level, or removes it without one."""
+    """Sets the timer of the next level, or removes the timer where no level is next."""
     timer_id = f"{ESCALATION_TIMER}/{complaint.ticket_id}"
     due = escalation.next_due(complaint, context.federation.working_hours)
     if due is None:
