@@ -87,7 +87,7 @@ class Archive:
         return answer.document_id
 
     async def list(self, number: str) -> Sequence[api.RegisteredDocument]:
-        """What is on file."""
+        """The documents on file."""
         request = api.ListDocumentsRequest(number=number, requester=REQUESTER)
         return (await self.counter.documents.ListDocuments(request, timeout=CALL_SECONDS)).documents
 
@@ -106,7 +106,7 @@ class Archive:
         return b"".join([piece.data async for piece in self.pieces(number, document_id, offset)])
 
     async def check(self, business: str, number: str, documents: Sequence[Document] = ()) -> api.CheckDocumentsResponse:
-        """What counts and what is missing for the holder."""
+        """The counting and the missing documents of the holder."""
         request = api.CheckDocumentsRequest(
             business=business,
             number=number,

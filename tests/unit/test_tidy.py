@@ -65,7 +65,7 @@ def tracked_files() -> list[Path]:
 
 @dataclass
 class Found:
-    """What the hand-written Python files break, by the name of the rule, and where they catch everything."""
+    """The breaches in the hand-written Python files, by the name of the rule, and their broad catches."""
 
     complaints: dict[str, list[str]]
     broad_excepts: dict[str, int]

@@ -15,7 +15,7 @@ MAX_FILE_LINES = 500
 # A module named so says nothing about what is in it and grows without end.
 EMPTY_NAMES = frozenset({"utils", "util", "helpers", "helper", "common", "base", "misc"})
 
-# What each top-level package may not import.
+# The forbidden imports of each top-level package.
 FORBIDDEN_IMPORTS = {
     "gateway": frozenset({"region_node", "coordinator", "deploy", "tests"}),
     "region_node": frozenset({"coordinator", "deploy", "tests"}),
@@ -90,7 +90,7 @@ CLOCK_READS = frozenset({"now", "utcnow", "today"})
 IMPURE_BUILTINS = frozenset({"open", "print", "input", "exec", "eval", "__import__"})
 
 PROGRAMS = frozenset({"gateway", "region_node", "coordinator"})
-# Where files are opened: for all programs, and for what a process that serves adds to as long as it lives.
+# The openers of files: for all programs, and for files that a serving process appends to for its whole life.
 WRITERS = frozenset(
     {
         "gateway/process/files.py",
@@ -119,7 +119,7 @@ PRINTING_PLACES = frozenset({"cli", "deploy", "tests", "protos"})
 
 @dataclass(frozen=True)
 class Source:
-    """One hand-written Python file: its path relative to the repository, with slashes, and its text."""
+    """A hand-written Python file: its path relative to the repository, with slashes, and its text."""
 
     path: str
     text: str
@@ -270,7 +270,7 @@ def raises_again(handler: ast.ExceptHandler) -> bool:
 
 
 def files_written_by_hand(source: Source) -> Iterator[str]:
-    """What a program writes is its owner's alone from the moment it is there: `gateway/process/files.py` opens it."""
+    """Files of programs are private from their creation: `gateway/process/files.py` opens them."""
     if source.parts[0] not in PROGRAMS or source.path in WRITERS:
         return
     for node in ast.walk(source.tree):
