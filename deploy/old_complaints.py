@@ -38,7 +38,7 @@ COLUMNS = (
     "办结方式",
 )
 ENDED, RESOLVED, ANSWERED = 0.8, 0.05, 0.05  # shares of all; the rest has no answer yet
-RURAL, WITHDRAWN, REJECTED = 0.3, 0.04, 0.02  # shares of all, and of those that have ended
+RURAL, WITHDRAWN, REJECTED = 0.3, 0.04, 0.02  # shares of all, and of the ended ones
 REPEATED = 0.1  # share of those with an earlier one about the same number
 DAYS = 90  # before now, the days of filing
 
@@ -58,7 +58,7 @@ _FEDERATION = Path(__file__).parent / "federation"
 
 
 def rows(region: str, count: int, seed: int, now: datetime) -> Iterator[tuple[str, ...]]:
-    """The cells of so many complaints about numbers of a region, oldest first; `now` is when the file is made.
+    """The cells of `count` complaints about numbers of a region, oldest first; `now` is the time of the file.
 
     Raises ValueError as `generate`.
     """

@@ -32,7 +32,7 @@ from deploy.local.process import ProcessFailed
 from deploy.local.profiles import EMBEDDED, PROFILES, Profile
 
 DIRECTORY = Path(__file__).parents[2] / "build" / "demo"
-_INTERRUPTED = 130  # as shells say it for Ctrl-C
+_INTERRUPTED = 130  # the exit code of shells for Ctrl-C
 
 _Chapter = Callable[[World], Awaitable[None]]
 _BUSINESS: tuple[_Chapter, ...] = (

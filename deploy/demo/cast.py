@@ -45,7 +45,7 @@ _LOOK_AGAIN = 0.1  # seconds after a watch that was cut
 
 
 class Attester:
-    """Verifies papers at a counter: what travels is who saw what and when, and a keyed hash, never the paper."""
+    """Verifies papers at a counter: it sends the verifier, the paper, the time, and a keyed hash, never the content."""
 
     def __init__(self) -> None:
         self._key = secrets.token_bytes(32)
@@ -104,7 +104,7 @@ class Counter:
         return (await self._client.ask(lambda channel: OrderServiceStub(channel).SubmitOrder, request)).order
 
     async def order(self, order_id: str) -> Order:
-        """The order as this region has it now."""
+        """The order's current version in this region."""
         request = orders.GetOrderRequest(order_id=order_id, requester=_requester(CLERK))
         return (await self._client.ask(lambda channel: OrderServiceStub(channel).GetOrder, request)).order
 
@@ -120,7 +120,7 @@ class Counter:
             raise TimeoutError(f"{order_id}: nothing came of it within {_PATIENCE:.0f} s") from None
 
     async def _watched(self, order_id: str, holds: Callable[[Order], bool]) -> Order | None:
-        """The order for which something holds; None where the watch ended before: its process did."""
+        """The order once a condition holds; None where the watch ended before, with its process."""
         request = orders.WatchOrdersRequest(requester=_requester(CLERK))
         changes = OrderServiceStub(self._client.channel()).WatchOrders(request, timeout=_PATIENCE)
         try:
@@ -164,7 +164,7 @@ class Counter:
         return (await self._client.ask(lambda channel: OrderServiceStub(channel).ConfirmOrder, request)).order
 
     async def bill(self, number: str, month: str) -> billing.Bill:
-        """The bill of a month, from wherever the customer belongs."""
+        """The bill of a month, from any home region."""
         request = billing.QueryBillRequest(
             number=number,
             month=month,
@@ -218,7 +218,7 @@ class Counter:
         return (await self._client.ask(lambda channel: DocumentServiceStub(channel).ListDocuments, request)).documents
 
     async def document_reuse(self) -> Sequence[documents.DocumentReuse]:
-        """How many orders needed papers, and how many of those needed none again."""
+        """The number of orders that needed papers, and of those that needed no new ones."""
         request = documents.GetDocumentReuseRequest(requester=_requester(CLERK))
         return (await self._client.ask(lambda channel: DocumentServiceStub(channel).GetDocumentReuse, request)).reuse
 
@@ -316,20 +316,20 @@ class Reviewer:
 
 
 class Administrator:
-    """Looks at all regions through the coordinator, and sees no customer."""
+    """The administrator, who sees all regions through the coordinator, and no customer."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
 
     async def members(self) -> list[Member]:
-        """Every region of the configuration and how it stands."""
+        """Every region of the configuration, with its state."""
         response = await self._client.ask(
             lambda channel: MembershipServiceStub(channel).ListRegions, administration.ListRegionsRequest()
         )
         return list(response.members)
 
     async def held(self) -> list[OrderSummary]:
-        """The orders that cannot go on, of all regions."""
+        """The held orders of all regions."""
         request = administration.ListOrdersRequest(states=[OrderState.ORDER_STATE_HELD])
         return list(
             (await self._client.ask(lambda channel: OrderOversightServiceStub(channel).ListOrders, request)).orders

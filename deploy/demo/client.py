@@ -25,7 +25,7 @@ class Client:
         self._replicas = replicas
 
     async def ask(self, rpc: "Rpc[Request, Response]", request: Request, seconds: float = SECONDS) -> Response:
-        """The answer of whichever process answers. Raises Refused, or Unreachable where none did in time."""
+        """The response of any live process. Raises Refused, or Unreachable where none responded in time."""
 
         async def attempt(replica: Replica, left: float) -> Response:
             return await invoke(rpc(replica.channel), request, left)

@@ -34,7 +34,7 @@ _WITH_COORDINATOR = WorkItemState.WORK_ITEM_STATE_AWAITING_COORDINATOR
 
 
 async def across_three_regions(world: World, there: Elsewhen) -> None:
-    """The whole case, in a federation of its own, whose days take no time."""
+    """The whole case, in its own federation, whose days take no time."""
     who, stage = world.people.talkative, world.stage
     stage.chapter(
         f"{who.name} complains in Guangdong about a bill of Sichuan for calls in Henan",
@@ -106,7 +106,7 @@ async def _returned_and_assigned(world: World, there: Elsewhen, case: Complaint)
 
 
 async def _refused_once(world: World, there: Elsewhen, case: Complaint) -> Complaint:
-    """Guangdong is late to say anything, then offers half; the customer refuses, and both regions are at work again."""
+    """Guangdong is late with its answer, then offers half; the customer refuses, and both regions work again."""
     stage, ticket_id = world.stage, case.ticket_id
     item = await _driven_up(there, case.items[-1].ticket_id)
     raised = item.escalations[-1]
@@ -136,7 +136,7 @@ async def _refused_once(world: World, there: Elsewhen, case: Complaint) -> Compl
 
 
 async def _raised_by_the_clock(world: World, there: Elsewhen, case: Complaint) -> Complaint:
-    """Sichuan answers anew, Guangdong does not: the case goes up by itself, until executives have it."""
+    """Sichuan answers anew, Guangdong does not: the case is raised by itself, up to executives."""
     stage, ticket_id = world.stage, case.ticket_id
     await there.drive_to(there.clock.now() + 2 * _HOUR)
     await there.staff["sichuan"].propose(_answer("roam-sichuan-2", case.items[0].ticket_id, "四川更正清单，退全款"))
@@ -189,7 +189,7 @@ async def _driven_up(there: Elsewhen, ticket_id: str) -> Complaint:
 
 
 def _answer(request_id: str, ticket_id: str, text: str) -> api.ProposeResolutionRequest:
-    """How a region has done its part. The money is the word of who leads the case."""
+    """A region's completed part. The lead region decides on the money."""
     return api.ProposeResolutionRequest(
         request_id=request_id,
         ticket_id=ticket_id,

@@ -39,8 +39,8 @@ _PATIENCE = 40.0  # seconds until something that must happen is missed
 _LOOK_AGAIN = 0.05  # seconds
 _OPENS = time(9)
 _CLOCK = "clock"
-_VALID = timedelta(days=120)  # what happens in a month is settled after its end, and the month begins first
-_HEARTBEAT = 0.1  # seconds: by heartbeats all find that their clocks still agree once it was driven
+_VALID = timedelta(days=120)  # a month is settled after its end, and begins first
+_HEARTBEAT = 0.1  # seconds: after a clock change, all members confirm their agreement by heartbeats
 
 
 class Desk:
@@ -57,7 +57,7 @@ class Desk:
         return (await self._client.ask(lambda channel: ComplaintServiceStub(channel).FileComplaint, filed)).complaint
 
     async def told(self, ticket_id: str) -> api.GetComplaintResponse:
-        """The complaint as it stands at this region, with its ledger."""
+        """The complaint's current version in this region, with its ledger."""
         request = api.GetComplaintRequest(ticket_id=ticket_id, requester=self._requester)
         return await self._client.ask(lambda channel: ComplaintServiceStub(channel).GetComplaint, request)
 
@@ -79,7 +79,7 @@ class Desk:
         return (await self._client.ask(lambda channel: rpc(channel).ProposeResolution, request)).complaint
 
     async def refuse(self, request_id: str, ticket_id: str, reason: str) -> Complaint:
-        """The customer is not content with that."""
+        """Refuses a resolution for the customer."""
         request = api.RefuseResolutionRequest(
             request_id=request_id, ticket_id=ticket_id, requester=self._requester, reason=reason
         )

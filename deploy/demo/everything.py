@@ -63,7 +63,7 @@ _ERRANDS = (
 
 
 async def whole_catalogue(world: World) -> None:
-    """Every business of the catalogue, and what its customer reads."""
+    """Every business of the catalogue, with the customer's text."""
     stage, who = world.stage, world.people.regular
     stage.chapter(
         f"{who.name} gets everything done in {world.name('guangdong')}",

@@ -34,7 +34,7 @@ from region_node.network.faults.rules import state_name
 
 _LINK, _SERVICE, _TEMPLATE = "chengdu-guangzhou-1", "lines-chengdu-guangzhou", "leased-line"
 _CHARGE = 2_000_000  # minor units a month
-_LASTS = timedelta(hours=5)  # below 99.5 % of whatever month, and not below 99.0 %
+_LASTS = timedelta(hours=5)  # below 99.5 % of any month, and not below 99.0 %
 _PERCENT = 10
 _SECOND_DAY = timedelta(days=1, hours=9)  # of a month: a cut on it is repaired in the same month
 _STATED = timedelta(hours=1, minutes=1)  # after the end of a month
@@ -202,7 +202,7 @@ async def _way_round(affected: _Affected) -> None:
 
 
 async def _repaired(affected: _Affected, problem: Problem, fault: Fault) -> None:
-    """Taken up, spliced, and closed with a review; the alarms are over, and with them the problem."""
+    """Accepted, spliced, and closed with a review; the alarms end, and with them the problem."""
     watch, stage = affected.watch, affected.world.stage
     there, engineer = watch.there, watch.engineer
     await engineer.work(WorkOnFaultRequest(request_id="line-work-1", id=fault.id, take_up=WorkOnFaultRequest.TakeUp()))

@@ -91,13 +91,13 @@ class Systems:
         return answers[-1].last_sequence - sum(len(each.rejected) for each in answers)
 
     async def bind(self, number: str, service: str) -> int:
-        """Says which network service a line uses; returns how much of that is new. Raises Refused, as all calls."""
+        """Binds a line to a network service; returns the number of new bindings. Raises Refused, as all calls."""
         binding = followed.LineBinding(number=number, service=service)
         request = followed.BindLinesRequest(bindings=[binding], requester=_requester())
         return (await self._client.ask(lambda channel: FollowedServiceStub(channel).BindLines, request)).bound
 
     async def followed(self) -> Sequence[followed.FollowedProblem]:
-        """The problems that the region follows, also those that are over."""
+        """The region's followed problems, also ended ones."""
         request = followed.ListFollowedProblemsRequest(with_ended=True, requester=_requester())
         rpc = FollowedServiceStub
         return (await self._client.ask(lambda channel: rpc(channel).ListFollowedProblems, request)).problems
@@ -115,7 +115,7 @@ class Systems:
         return (await self._client.ask(lambda channel: FaultServiceStub(channel).ReportFault, request)).fault
 
     async def fault(self, fault_id: str) -> Fault:
-        """A fault as it stands at this region."""
+        """A fault's current version in this region."""
         request = faults.GetFaultRequest(id=fault_id, requester=_requester())
         return (await self._client.ask(lambda channel: FaultServiceStub(channel).GetFault, request)).fault
 
@@ -144,7 +144,7 @@ class Engineer:
 
 @dataclass(frozen=True)
 class Watch:
-    """All who have to do with the network."""
+    """The network's staff."""
 
     there: Elsewhen
     systems: Mapping[str, Systems]

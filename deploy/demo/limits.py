@@ -42,7 +42,7 @@ async def second_thoughts(world: World) -> None:
 
 
 async def nothing_twice(world: World) -> None:
-    """A request id names one request for ever."""
+    """A request id names one request forever."""
     stage, here, number = world.stage, world.here, world.people.traveller.product.number
     stage.chapter(
         "Nothing twice",

@@ -30,7 +30,7 @@ _PATIENCE = 20.0  # seconds until a node has the configuration
 
 
 async def start(stage: Stage, federation: LocalFederation) -> None:
-    """Coordinators and nodes, each a process of its own, with certificates made just now; and what keeps their data."""
+    """Starts coordinators and nodes, each with its own process and new certificates, and their databases."""
     stage.chapter(
         "A federation starts",
         f"{_shape(federation)} All of them speak mTLS only: the authorities and their certificates are made now.",

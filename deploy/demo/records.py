@@ -53,7 +53,7 @@ async def one_paper(world: World) -> None:
 
 
 async def one_consent(world: World) -> None:
-    """The customer lets a region read, takes it back, and sees who looked."""
+    """The customer consents to a region's reads, withdraws that, and sees the reads."""
     stage, number, here = world.stage, world.people.regular.product.number, world.here
     stage.chapter(
         "The customer decides who may read, and sees who did",

@@ -16,7 +16,7 @@ from gateway.values.money import in_major_units
 _AMOUNT = 1_000  # minor units, paid during each outage
 _PATIENCE = 30.0  # seconds until a request that should be taken is missed
 _LOOK_AGAIN = 0.2  # seconds before the same request again
-_SHORT = 1.0  # seconds that the clerk waits for Sichuan in a call that is to show how things stand
+_SHORT = 1.0  # seconds of the clerk's wait for Sichuan in a call that only shows the state
 
 
 async def one_of_each(world: World) -> None:

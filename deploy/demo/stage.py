@@ -13,7 +13,7 @@ from rich.text import Text
 
 from gateway.api.types.v1.types_pb2 import LocalizedText
 
-_PIPED_WIDTH = 130  # columns where no terminal says how many it has
+_PIPED_WIDTH = 130  # columns of an output without a terminal
 _WIDEST = 150
 _INDENT = (0, 0, 0, 2)  # in the order of rich: top, right, bottom, left
 _STEP_WIDTH = 40  # columns of a step before its result

@@ -59,7 +59,7 @@ class World:
 
     @property
     def home(self) -> Counter:
-        """The counter in Sichuan, where the customers belong."""
+        """The counter in Sichuan, the customers' home."""
         return self.counters["sichuan"]
 
     async def code(self, request_id: str, number: str) -> str:
@@ -89,7 +89,7 @@ def _is_active(customer: Customer) -> bool:
 
 
 def _is_free(customer: Customer) -> bool:
-    """Whether no rule of the catalogue stands in this customer's way."""
+    """Whether no rule of the catalogue prevents this customer's business."""
     product, now = customer.product, datetime.now(UTC)
     return (
         _is_active(customer)

@@ -24,7 +24,7 @@ DIRECTORY = Path(__file__).parents[2] / "build" / "local"
 RUNS = "It runs until Ctrl-C."
 STOPPED = "Everything is stopped."
 _LOOK_SECONDS = 1.0
-_PIPED_WIDTH = 200  # columns where no terminal says how many it has
+_PIPED_WIDTH = 200  # columns of an output without a terminal
 
 
 def main() -> int:

@@ -25,7 +25,7 @@ from gateway.security.tls import Credentials
 
 HOST_NAME = "localhost"  # the DNS name in a server's certificate
 _VALID = timedelta(days=30)
-_SKEW = timedelta(minutes=10)  # clocks may differ so much
+_SKEW = timedelta(minutes=10)  # the tolerance for clocks
 
 
 class StoreAuthority:

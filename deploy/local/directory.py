@@ -38,7 +38,7 @@ rm -f "$here/pids"
 
 
 class NotAFederation(Exception):
-    """The directory holds something else than an earlier federation."""
+    """The directory holds other files than those of an earlier federation."""
 
 
 class RunsAlready(Exception):
@@ -46,7 +46,7 @@ class RunsAlready(Exception):
 
 
 def require_none_runs(directory: Path) -> None:
-    """Raises RunsAlready where a process that was noted in the directory lives, and says how to stop it."""
+    """Raises RunsAlready, with the way to stop it, where a noted process of the directory lives."""
     noted = directory / _PIDS
     if not noted.exists():
         return
@@ -83,12 +83,12 @@ def note_processes(federation: LocalFederation, *beside: LocalFederation) -> Non
 
 
 def forget_processes(federation: LocalFederation) -> None:
-    """None runs any more."""
+    """Removes the notes after the end of all processes."""
     (federation.directory / _PIDS).unlink(missing_ok=True)
 
 
 def _command_line(pid: str) -> str:
-    """Of a process; empty where there is none."""
+    """The command line of a process; empty for a missing one."""
     if Path("/proc/self/cmdline").exists():
         try:
             return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode("utf-8", "replace")

@@ -5,7 +5,7 @@ import struct
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-_AHEAD = struct.Struct("=q")  # microseconds; one aligned word, which is never seen half written
+_AHEAD = struct.Struct("=q")  # microseconds; an aligned word, which is never seen half written
 
 
 class DrivenClock:
@@ -18,7 +18,7 @@ class DrivenClock:
 
     @classmethod
     def create(cls, file: Path) -> "DrivenClock":
-        """A clock that is not ahead yet."""
+        """A clock without an offset."""
         file.write_bytes(_AHEAD.pack(0))
         return cls(file)
 

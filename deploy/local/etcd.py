@@ -39,7 +39,7 @@ PROGRESS_SECONDS = 1
 """The interval of progress notifications on a quiet watch."""
 
 _ADMINISTRATOR = "administrator"
-_MEMBER = "etcd-member"  # no other common name is let in as a peer
+_MEMBER = "etcd-member"  # no other common name is accepted as a peer
 _ANSWER_SECONDS = 2.0
 _QUOTA_BYTES = 256 * 1024 * 1024
 _RETENTION = "5m"
@@ -49,7 +49,7 @@ Answer = TypeVar("Answer", bound=Message)
 
 
 class _Refused(ProcessFailed):
-    """A member did not answer, or said no."""
+    """A member did not respond, or refused."""
 
     def __init__(self, code: grpc.StatusCode, text: str) -> None:
         super().__init__(text)
@@ -76,12 +76,12 @@ class _Member:
 
 
 def program() -> str | None:
-    """The etcd server that is installed; None where there is none."""
+    """The installed etcd server; None without one."""
     return shutil.which("etcd")
 
 
 def require_program() -> str:
-    """The etcd server that is installed. Raises ProcessFailed where there is none."""
+    """The installed etcd server. Raises ProcessFailed without one."""
     found = program()
     if found is None:
         raise ProcessFailed(f"etcd is not installed (on Debian: the package {PACKAGE})")
@@ -89,7 +89,7 @@ def require_program() -> str:
 
 
 class LocalEtcd:
-    """A cluster whose members, counted from 0, can be started, stopped, killed, frozen and wiped one by one."""
+    """A cluster whose members, counted from 0, can be started, stopped, killed, frozen and wiped singly."""
 
     def __init__(self, directory: Path, members: int = 3) -> None:
         self._directory = directory
@@ -118,11 +118,11 @@ class LocalEtcd:
         return Credentials(directory / "authority.crt", directory / "tls.crt", directory / "tls.key")
 
     def pid(self, index: int) -> int:
-        """The process id of a member. Raises ProcessFailed where it was not started."""
+        """The process id of a member. Raises ProcessFailed for one that was not started."""
         return self._members[index].process.pid
 
     def running(self) -> list[int]:
-        """The members whose processes are there."""
+        """The members with live processes."""
         return [index for index, member in enumerate(self._members) if member.process.runs()]
 
     def log(self, index: int) -> Path:
@@ -206,7 +206,7 @@ class LocalEtcd:
         self._members[index].process.freeze()
 
     def thaw_member(self, index: int) -> None:
-        """Lets a member go on."""
+        """Thaws a member."""
         self._members[index].process.thaw()
 
     def wipe_member(self, index: int) -> None:
@@ -231,7 +231,7 @@ class LocalEtcd:
         self.await_member(index)
 
     def leader(self) -> int:
-        """The index of the leader, once a member that runs says to be it. Raises ProcessFailed."""
+        """The index of the leader, once a running member claims it. Raises ProcessFailed."""
         found: list[tuple[int, int]] = []
 
         def known() -> bool:

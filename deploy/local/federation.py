@@ -44,7 +44,7 @@ OPERATOR = "counter"
 COORDINATOR = "coordinator"
 PROVIDER = "systems"  # a region's own
 PROVIDED = {"sichuan": ("ROAMING", "BB_INSTALL")}
-"""The businesses that a system of the region's own carries out, in a federation that is run for people."""
+"""The businesses of the region's own system, in a federation for people."""
 HEARTBEAT_SECONDS = 0.5
 LEASE_SECONDS = 3.0
 _COORDINATOR_COMMAND, _REGION_COMMAND = "coordinator.cli.main", "region_node.cli.main"
@@ -58,7 +58,7 @@ class Replica:
     """A process of a group with the same service: a region's, or the coordinators'."""
 
     name: str
-    """The region or `coordinator`, followed by its number where there are several."""
+    """The region or `coordinator`, followed by its number if there are several."""
     number: int
     port: HeldPort
     process: LocalProcess
@@ -221,7 +221,7 @@ class LocalFederation:
             replica.process.await_port()
 
     def stop(self) -> None:
-        """Ends everything in order: nodes, coordinators, at last etcd and PostgreSQL, whose data are removed.
+        """Stops everything in order: nodes, coordinators, at last etcd and PostgreSQL, whose data is removed.
 
         Raises ProcessFailed.
         """
@@ -372,7 +372,7 @@ class LocalFederation:
         return _COORDINATOR_COMMAND if is_coordinator else _REGION_COMMAND, ("serve", "--settings", settings)
 
     def _provider(self, region: str) -> Replica:
-        """The region's own system: the example, whose directory is that of its certificate."""
+        """The region's own system: the example, in the directory of its certificate."""
         name, port = f"{region}-{PROVIDER}", HeldPort()
         port_file = self.directory / "data" / f"{name}.port"
         program = Program(

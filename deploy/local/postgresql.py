@@ -20,12 +20,12 @@ from deploy.local.process import HALTED, START_SECONDS, STOP_SECONDS, ChildProce
 APPLICATION = "crossregion"
 """The role that owns the databases of the project's programs."""
 ADMINISTRATOR = "postgres"
-"""The role that may do everything; for tests that look from outside and for what hinders a program."""
+"""The superuser role, for tests that look from outside and for disturbances."""
 PACKAGE = "postgresql"
 """The Debian package that brings the server."""
 
 _INSTALLED = Path("/usr/lib/postgresql")  # where Debian puts its versions, each into a directory of its number
-_SERVER_USER = "postgres"  # as whom the server runs where we are root, which it refuses to be
+_SERVER_USER = "postgres"  # the server's user under root, which it refuses
 _CONNECT_SECONDS = 5
 _OWNERS_ALONE = 0o700
 
@@ -56,7 +56,7 @@ log_error_verbosity = terse
 
 
 def programs() -> Path | None:
-    """The directory of the newest server that is installed, or the one on the path; None where there is none."""
+    """The directory of the newest installed server, or of the one on the path; None without any."""
     versions = [path for path in _INSTALLED.glob("*/bin") if (path / "postgres").is_file()]
     if versions:
         return max(versions, key=lambda path: [int(part) for part in path.parent.name.split(".") if part.isdigit()])
@@ -96,11 +96,11 @@ class LocalPostgresql:
 
     @property
     def pid(self) -> int:
-        """The process id of the postmaster. Raises ProcessFailed where it was not started."""
+        """The process id of the postmaster. Raises ProcessFailed for one that was not started."""
         return self._process.pid
 
     def runs(self) -> bool:
-        """Whether the postmaster is there."""
+        """Whether the postmaster lives."""
         return self._process.runs()
 
     @property
@@ -163,7 +163,7 @@ class LocalPostgresql:
         wait_until(self._all_halt, STOP_SECONDS, "PostgreSQL's processes halt")
 
     def thaw(self) -> None:
-        """Lets all its processes go on."""
+        """Thaws all of its processes."""
         _signal(self._processes(), signal.SIGCONT)
 
     def remove(self) -> None:
@@ -191,7 +191,7 @@ class LocalPostgresql:
         )
 
     def drop_database(self, name: str) -> None:
-        """Removes a database, with the connections that use it; nothing where there is none. Raises psycopg.Error."""
+        """Removes a database, with its connections; nothing for a missing one. Raises psycopg.Error."""
         self._administer(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
 
     def conninfo(self, database: str, role: str = APPLICATION, holder: str = "") -> str:

@@ -16,7 +16,7 @@ from typing import IO, Protocol
 START_SECONDS = 30.0  # a cold start on a busy machine of two cores takes a few seconds
 STOP_SECONDS = 20.0  # longer than a drain
 HALTED = "T"
-_LOOK = 0.02  # seconds between looks at a condition
+_LOOK = 0.02  # seconds between checks of a condition
 
 
 class ProcessFailed(Exception):
@@ -24,7 +24,7 @@ class ProcessFailed(Exception):
 
 
 class Started(Protocol):
-    """A process as the one holds it who has started it."""
+    """A process as seen by its starter."""
 
     @property
     def pid(self) -> int:
@@ -36,7 +36,10 @@ class Started(Protocol):
         ...
 
     def wait(self, timeout: float | None = None) -> int:
-        """Waits for its end, and returns it as `poll` does. Raises subprocess.TimeoutExpired after so many seconds."""
+        """Waits for its end, and returns it as `poll` does.
+
+        Raises subprocess.TimeoutExpired after `timeout` seconds.
+        """
         ...
 
 
@@ -71,7 +74,7 @@ class ChildProcess:
         self.hold(lambda log: _start(command, environment, log, directory))
 
     def hold(self, start: Callable[[IO[bytes]], Started]) -> None:
-        """Has it started, with its log."""
+        """Starts it through `start`, with its log."""
         # A running process that is unknown here could never be stopped.
         with self.log.open("ab") as log, _uninterrupted():
             self._process = start(log)
@@ -106,7 +109,7 @@ class ChildProcess:
         wait_until(self.is_frozen, STOP_SECONDS, f"{self.name} halts")
 
     def thaw(self) -> None:
-        """Lets it go on, if it runs."""
+        """Thaws it, if it runs."""
         if self.runs():
             os.kill(self.pid, signal.SIGCONT)
 
@@ -126,7 +129,7 @@ class ChildProcess:
             raise ProcessFailed(f"{self.name} did not stop\n{self.last_lines()}") from None
 
     def require_done(self) -> None:
-        """Waits until a program that ends by itself has ended well, and leaves none behind. Raises ProcessFailed."""
+        """Waits for a successful end of a program, which must leave no processes. Raises ProcessFailed."""
         try:
             code = self.wait_for_end()
         finally:
@@ -135,7 +138,7 @@ class ChildProcess:
             raise ProcessFailed(f"{self.name} ended with {code}\n{self.last_lines()}")
 
     def runs(self) -> bool:
-        """Whether the process is there."""
+        """Whether the process lives."""
         return self._process is not None and self._process.poll() is None
 
     def require_running(self) -> None:
@@ -235,13 +238,13 @@ def _start(
 def state_of(pid: int) -> str:
     """The state of a process in the kernel (proc(5): `T` halted, `Z` ended); empty for a missing one."""
     with contextlib.suppress(FileNotFoundError, ProcessLookupError):
-        # The name of the program stands in brackets before it and may hold anything.
+        # The name of the program before it is in brackets and may contain anything.
         return Path(f"/proc/{pid}/stat").read_text("utf-8", "replace").rpartition(")")[2].split()[0]
     return ""
 
 
 def wait_until(holds: Callable[[], bool], seconds: float, what: str) -> None:
-    """Returns once a condition holds. Raises ProcessFailed when it does not in time."""
+    """Returns once a condition holds. Raises ProcessFailed at the timeout."""
     end = time.monotonic() + seconds
     while not holds():
         if time.monotonic() > end:

@@ -38,7 +38,7 @@ class Profile:
     special: Mapping[str, Placement] = field(default_factory=dict)
     """Regions that are placed otherwise than the rest."""
     rest: Placement = field(default_factory=Placement)
-    """How a region is placed that is not special."""
+    """The placement of all other regions."""
 
     def __post_init__(self) -> None:
         if self.coordinators.processes > 1 and not self.etcd_members:

@@ -29,7 +29,7 @@ class Running:
 
 
 def require_installed(*, etcd: bool, postgresql: bool) -> None:
-    """Raises ProcessFailed with all of these servers that are not installed, and how to install them."""
+    """Raises ProcessFailed for missing servers, with the way to install them."""
     missing: list[str] = []
     for is_needed, require in ((etcd, require_program), (postgresql, require_programs)):
         if is_needed:
@@ -85,7 +85,7 @@ class LocalStores:
                 self._databases.append(name)
 
     def conninfo(self, owner: str, process: str) -> str:
-        """How a process reaches the database of its owner, with a certificate of its own."""
+        """The connection string of a process to its owner's database, with its own certificate."""
         if self.postgresql is None:
             raise ValueError("there is no PostgreSQL in this profile")
         name = self._prefix + owner

@@ -92,7 +92,7 @@ class Provider:
         raise AssertionError("the block above returns or raises")
 
     async def stop(self) -> None:
-        """Takes no new calls, finishes those being served, and closes its file."""
+        """Refuses new calls, finishes those being served, and closes its file."""
         await self._rest.aclose()
 
 

@@ -29,12 +29,12 @@ class Works:
         return None if found is None or found[1] else found[0]
 
     def is_undone(self, order_id: str) -> bool:
-        """Whether an order was undone, or must not be done any more."""
+        """Whether an order was undone, before or after its work."""
         found = self._find(order_id)
         return found is not None and found[1]
 
     def provision(self, order_id: str, results: Mapping[str, str]) -> None:
-        """Does it, for an order that is not known yet."""
+        """Does the work of a new order."""
         with self._connection:
             self._connection.execute("INSERT INTO works VALUES (?, ?, 0)", (order_id, json.dumps(dict(results))))
             self._note(order_id, PROVISIONED)

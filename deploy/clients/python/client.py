@@ -50,7 +50,7 @@ Response = TypeVar("Response")
 
 
 def dial() -> grpc.aio.Channel:
-    """A channel to the region's node, whose name is the region's and not that of its address."""
+    """A channel to the region's node, which proves the region's name and not that of its address."""
     files = Path(os.environ["CROSSREGION_CREDENTIALS"])
     authority, key, certificate = ((files / name).read_bytes() for name in ("authority.crt", "tls.key", "tls.crt"))
     name = f"{os.environ['CROSSREGION_REGION']}.region.{os.environ['CROSSREGION_FEDERATION']}"
