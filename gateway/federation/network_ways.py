@@ -21,7 +21,7 @@ class Parts:
 
 
 def services_down(network: NetworkRegistry, out: Parts) -> frozenset[str]:
-    """The services without a working site, or without a path between their sites, while these parts are out.
+    """The services with a site that is out, or without a path between their sites, while these parts are out.
 
     A service with links and fewer than two sites is down when all of its links are out.
     """
