@@ -1,4 +1,4 @@
-"""One coordinator, put together and running."""
+"""A coordinator: its parts and its run."""
 
 import asyncio
 import contextlib
@@ -83,7 +83,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class _Parts:
-    """What the services of one coordinator share."""
+    """The parts that the services of one coordinator share."""
 
     settings: CoordinatorSettings
     clock: Clock
@@ -107,7 +107,7 @@ async def start(settings: CoordinatorSettings, clock: Clock | None = None) -> Ru
     async with contextlib.AsyncExitStack() as stack:
         clock = clock or SystemClock()
         credentials = server_credentials(settings.credentials, clock)
-        # Whoever goes by another number than it proves would confirm a suspension in the name of that one.
+        # A coordinator under a number that it does not prove would confirm a suspension in another's name.
         settings.credentials.require_identity(settings.identity)
         telemetry = Telemetry.of(SERVICE_NAME, str(settings.number))
         stack.callback(telemetry.shutdown)
@@ -161,7 +161,7 @@ async def serve(settings: CoordinatorSettings, clock: Clock | None = None) -> No
 
 async def _open_store(settings: CoordinatorSettings) -> Store:
     settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
-    # The embedded registry is for one coordinator: nobody else may write what it keeps.
+    # The embedded registry is for one coordinator: no other process may write its data.
     alone = settings.etcd is None
     migrations = migrations_of(*PACKAGES)
     return await settings.database.open(migrations, number=settings.number, alone=alone)
@@ -187,7 +187,7 @@ def _parts(
         ChannelPorts(settings.federation, dialer, telemetry.tracing, telemetry.calls, random.Random())
     )
     members.on_change(channels.update)
-    channels.update(members.all())  # what a registry knows from before need not change for long
+    channels.update(members.all())  # channels to the members of the stored registry, which may stay unchanged for long
     denial_log = DenialLog(store, clock)
     keys = TrustedKeys(settings.credentials.authority.read_bytes(), settings.federation)
     federation = FederationService(

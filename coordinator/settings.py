@@ -1,4 +1,4 @@
-"""What `coordinator serve` is told by its settings."""
+"""The settings of `coordinator serve`."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -75,12 +75,12 @@ class CoordinatorSettings:
 
     @property
     def name(self) -> str:
-        """What others call this coordinator, for example `coordinator/0`."""
+        """This coordinator's name for others, for example `coordinator/0`."""
         return f"coordinator/{self.number}"
 
     @property
     def identity(self) -> Identity:
-        """Who this coordinator is, as its certificate must name it."""
+        """This coordinator's identity, which its certificate must name."""
         return Identity(self.federation, Role.ROLE_COORDINATOR, "", str(self.number))
 
     @property

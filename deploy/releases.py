@@ -25,12 +25,12 @@ RELEASES = ROOT / "deploy" / "releases.yaml"
 
 
 class ReleaseError(Exception):
-    """The list of releases cannot be used, or a commit of it is not at hand; the text says what to do."""
+    """The list of releases cannot be used, or a commit of it is missing; the text has the remedy."""
 
 
 @dataclass(frozen=True)
 class Release:
-    """One release."""
+    """A release."""
 
     version: str
     commit: str
@@ -71,7 +71,7 @@ def _git(*words: str) -> subprocess.CompletedProcess[bytes]:
 
 
 def breaks(commit: str) -> str:
-    """What in the contract breaks peers of a commit, a line each; empty where nothing does. Raises ReleaseError."""
+    """The breaking changes of the contract against a commit, a line each; empty without any. Raises ReleaseError."""
     with tempfile.TemporaryDirectory() as directory:
         extract(commit, Path(directory), "protos", "buf.yaml")
         buf = Path(sys.executable).parent / "buf"

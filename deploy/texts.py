@@ -31,7 +31,7 @@ ROOT = Path(__file__).resolve().parents[1]
 SHARED = "gateway"
 PROGRAMS: Mapping[str, SpeakingGroup] = {"region_node": region_node, "coordinator": coordinator}
 FUNCTIONS = frozenset({"translated", "TableColumn"})  # their first argument is a text
-_UNDATED = datetime(2000, 1, 1, tzinfo=UTC)  # the same texts are the same file, whenever they are compiled
+_UNDATED = datetime(2000, 1, 1, tzinfo=UTC)  # the same texts give the same file, whenever they are compiled
 _PARAMETER = re.compile(r"\{[^{}]*\}")
 
 
@@ -67,7 +67,7 @@ def _told_in(package: str) -> Iterator[str]:
 
 
 def _literals(path: Path, call: ast.Call) -> Iterator[str]:
-    """The text of a call; one that is not written there cannot be translated beforehand and has to be elsewhere."""
+    """The text of a call. Any other text cannot be translated here, and must be in a catalogue elsewhere."""
     first = call.args[0]
     if isinstance(first, ast.Constant) and isinstance(first.value, str):
         yield from filter(None, [first.value])
@@ -76,7 +76,7 @@ def _literals(path: Path, call: ast.Call) -> Iterator[str]:
 
 
 def update() -> list[str]:
-    """Takes new texts into the catalogues, lets go of those that are gone, and compiles; returns what is missing."""
+    """Takes new texts into the catalogues, removes unused ones, and compiles; returns the missing translations."""
     for package, texts in wanted_texts().items():
         catalogue = _read(package)
         for text in texts:

@@ -1,4 +1,4 @@
-"""What every test may ask for."""
+"""Fixtures for every test."""
 
 import gc
 import signal
@@ -25,7 +25,7 @@ def pytest_configure() -> None:
 
 @pytest.fixture(autouse=True)
 def english(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever language a command was asked for in a test, the tests after it hear English."""
+    """Restores English after a test in another language."""
     monkeypatch.delenv(VARIABLE, raising=False)
     monkeypatch.setenv("LANGUAGE", "en")
 

@@ -1,4 +1,4 @@
-"""CaseService: regions tell how the cases stand that they lead; administrators list them, and assign what waits."""
+"""CaseService: regions report the cases that they lead; administrators list them, and assign waiting ones."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -28,7 +28,7 @@ _FORGET_EVERY = timedelta(hours=1)
 
 @dataclass(frozen=True)
 class CasePorts:
-    """What the service works with."""
+    """The ports of the service."""
 
     registry: Registry
     members: CurrentMembers
@@ -37,7 +37,7 @@ class CasePorts:
 
 
 class CaseService(CaseServiceServicer):
-    """See the contract. Cases that have ended are forgotten as others are told."""
+    """See the contract. Each report of a case also removes cases that ended long ago."""
 
     def __init__(self, ports: CasePorts) -> None:
         self._ports = ports
@@ -52,7 +52,7 @@ class CaseService(CaseServiceServicer):
         rules.require_header(request.header, current_call().identity.region)
         own = region_contract.CaseHeader()
         own.CopyFrom(request.header)
-        own.DiscardUnknownFields()  # what a later version tells was not looked at
+        own.DiscardUnknownFields()  # fields of a later version were not checked
         await self._ports.registry.keep_case(own)
         await self._forget()
         return contract.ReportCaseResponse()
@@ -100,7 +100,7 @@ class CaseService(CaseServiceServicer):
         return contract.AssignComplaintResponse(header=answer.header)
 
     async def _forget(self) -> None:
-        """Forgets cases that ended long ago, every now and then: there are more of them only where some are told."""
+        """Removes cases that ended long ago, at intervals. Without reports their number does not grow."""
         now = self._ports.clock.now()
         if self._forgotten is None or now - self._forgotten >= _FORGET_EVERY:
             self._forgotten = now

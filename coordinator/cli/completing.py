@@ -1,4 +1,4 @@
-"""The names by which a shell completes options: those of the federation, as the coordinator tells them."""
+"""Shell completion of options with the federation's names, fetched from the coordinator."""
 
 import grpc
 

@@ -97,7 +97,7 @@ def report_made(asking: Asking, problem: str, kind: str) -> None:
 
 
 def problems_table(now: datetime) -> Table[Problem]:
-    """One line for each problem of the network."""
+    """The table of network problems."""
     return Table(
         TableColumn("problem", lambda each: each.header.id),
         TableColumn("state", lambda each: told_state(each.header)),
@@ -114,7 +114,7 @@ def problems_table(now: datetime) -> Table[Problem]:
 
 
 def _due(problem: Problem, now: datetime) -> Text:
-    """The next report, red once it is overdue."""
+    """The due time of the next report, red once it is overdue."""
     waiting = [each for each in problem.reports if not each.HasField("make_time")]
     due = min(waiting, key=lambda each: from_timestamp(each.due), default=None)
     if due is None:
@@ -150,7 +150,7 @@ def _print_reports(problem: Problem) -> None:
 
 
 def _steps(problem: Problem, events: Sequence[NetworkEvent]) -> Iterator[tuple[datetime, str]]:
-    """When something happened, and what."""
+    """Time and text of each step."""
     for each in events:
         yield from_timestamp(each.raise_time), translated("{event} began", event=each.id)
         if each.HasField("clear_time"):
@@ -182,7 +182,7 @@ def _event(event: NetworkEvent) -> str:
 
 
 def _cause(header: ProblemHeader) -> str:
-    """The root cause and how sure it is; where none is claimed, what the events have in common."""
+    """The root cause with its confidence. Without a claimed one, the property that the events share."""
     is_sure = is_cause_known(header) and header.HasField("confidence")
     return f"{told_cause(header)} ({header.confidence} %)" if is_sure else told_cause(header)
 
@@ -200,7 +200,7 @@ def _grade_word(grade: AccidentGrade.ValueType) -> str:
 
 
 def _affected(problem: Problem) -> str:
-    """How many customers and complaints there are, and who has not said so yet."""
+    """The numbers of customers and complaints, and the regions without a report."""
     if not problem.affected:
         return translated("Customers affected: no region has counted yet")
     count, complaints = _customers(problem), _complaints(problem)

@@ -23,7 +23,7 @@ class ConfigurationService(ConfigurationServiceServicer):
     """Gives and replaces the configuration as a whole."""
 
     def __init__(self, registry: Registry, federation: str) -> None:
-        """`federation` is the trust domain; a configuration for another one is not valid here."""
+        """`federation` is the trust domain; a configuration for another one is invalid here."""
         self._registry = registry
         self._federation = federation
 
@@ -81,8 +81,8 @@ class ConfigurationService(ConfigurationServiceServicer):
     def _require_readable(self, configuration: Configuration) -> None:
         """Raises Refused with CONFIGURATION_UNREADABLE where a member of the configuration cannot read it.
 
-        A member that is suspended is not told any. One that cannot read the configuration in force either loses
-        nothing by another.
+        Suspended members receive no configuration and are exempt. So are members that cannot read the one in force
+        either.
         """
         snapshot = self._registry.snapshot()
         before = unreadable_by(snapshot, snapshot.configuration or Configuration())

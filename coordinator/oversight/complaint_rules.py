@@ -1,4 +1,4 @@
-"""One complaint, reported by several regions. Pure."""
+"""A complaint in the reports of several regions. Pure."""
 
 from collections.abc import Mapping, Sequence
 
@@ -19,8 +19,8 @@ def first_contact(ticket_id: str) -> str:
 def merged(reports: Mapping[str, Sequence[ComplaintHeader]]) -> list[ComplaintHeader]:
     """Each complaint of all reports once. `reports` are by region.
 
-    The responsible region's word counts; where it said nothing, the highest version does. But what that region has
-    taken up and, asked the same, did not name, is not so there: what another region still keeps of it is older.
+    The responsible region's header counts; without it, the highest version. A complaint missing from the responsible
+    region's complete report is dropped: other regions' headers of it are older.
     """
     best = best_told(reports, lambda each: each.ticket_id, lambda each: each.owner_region)
     return [

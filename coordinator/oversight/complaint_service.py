@@ -1,4 +1,4 @@
-"""Complaints across regions, for administrators: asked of the nodes at the time of the question, and never stored."""
+"""Complaints across regions, for administrators: queried from the nodes at each call, and never stored."""
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
@@ -33,7 +33,7 @@ _Months = Mapping[str, region_contract.CountComplaintsResponse]
 
 
 class ComplaintOversightService(ComplaintOversightServiceServicer):
-    """Asks the nodes."""
+    """Queries the nodes."""
 
     def __init__(self, regions: Regions, registry: Registry) -> None:
         self._regions = regions
@@ -77,7 +77,7 @@ class ComplaintOversightService(ComplaintOversightServiceServicer):
         request: contract.ShowComplaintRequest,
         context: grpc.aio.ServicerContext[contract.ShowComplaintRequest, contract.ShowComplaintResponse],
     ) -> contract.ShowComplaintResponse:
-        """See the contract. Where the origin region does not answer, all others are asked."""
+        """See the contract. Where the origin region does not respond, all others are queried."""
         answers = await self._histories(request.ticket_id)
         response = contract.ShowComplaintResponse(unanswered=answers.unanswered(_NOT_FOUND))
         told_by = _best(answers.by_region)
@@ -93,8 +93,8 @@ class ComplaintOversightService(ComplaintOversightServiceServicer):
     ) -> contract.RaiseComplaintResponse:
         """See the contract.
 
-        The origin region is asked first: it knows whether it has done so already while the complaint was not
-        taken up, and else who is responsible.
+        The origin region is called first. It knows whether it has raised the complaint before its acceptance, and else
+        the responsible region.
         """
         contact = self._first_contact(request.ticket_id)
         asked = region_contract.RaiseComplaintRequest(
@@ -117,7 +117,7 @@ class ComplaintOversightService(ComplaintOversightServiceServicer):
         request: contract.ReclassifyComplaintRequest,
         context: grpc.aio.ServicerContext[contract.ReclassifyComplaintRequest, contract.ReclassifyComplaintResponse],
     ) -> contract.ReclassifyComplaintResponse:
-        """See the contract. The origin region alone says what a complaint is about."""
+        """See the contract. Only the origin region decides the category of a complaint."""
         contact = self._first_contact(request.ticket_id)
         asked = region_contract.ReclassifyComplaintRequest(
             request_id=request.request_id,
@@ -155,14 +155,14 @@ class ComplaintOversightService(ComplaintOversightServiceServicer):
         )
 
     def _first_contact(self, ticket_id: str) -> str:
-        """The origin region. Raises Refused with COMPLAINT_NOT_FOUND for one that there is not."""
+        """The origin region. Raises Refused with COMPLAINT_NOT_FOUND for an impossible ticket id."""
         contact = first_contact(ticket_id)
         if not self._regions.is_configured(contact):
             raise Refused(_NOT_FOUND, complaint=ticket_id)
         return contact
 
     async def _histories(self, ticket_id: str) -> Answers[_History]:
-        """What regions know of a complaint. Raises Refused with COMPLAINT_NOT_FOUND, as the first contact says."""
+        """The regions' histories of a complaint. Raises Refused with COMPLAINT_NOT_FOUND, as the origin region does."""
         contact = self._first_contact(ticket_id)
         first = await self._regions.ask([contact], _history_of(ticket_id))
         if contact in first.by_region:
@@ -184,7 +184,7 @@ class ComplaintOversightService(ComplaintOversightServiceServicer):
         return answers.by_region[region] if region in answers.by_region else answers.refusals[region]
 
     async def _owner_after(self, refused: Refused, ticket_id: str) -> str:
-        """Who is to be asked after the origin region has refused; empty where it stays with that."""
+        """The region to call after the origin region's refusal; empty where the refusal is final."""
         if refused.reason == Reason.REASON_COMPLAINT_NOT_RESPONSIBLE:
             return refused.parameters.get("region", "")
         if refused.reason not in (Reason.REASON_REGION_UNREACHABLE, Reason.REASON_REGION_SUSPENDED):
@@ -196,7 +196,7 @@ class ComplaintOversightService(ComplaintOversightServiceServicer):
 
 
 def _best(known: Mapping[str, _History]) -> str:
-    """Whose word counts: that of the responsible region, else of the highest version; empty where nobody knows it."""
+    """The region whose history counts: the responsible one, else that of the highest version; empty without any."""
 
     def rank(region: str) -> tuple[bool, int]:
         header = known[region].complaint.header
@@ -213,7 +213,7 @@ def _history_of(ticket_id: str) -> Ask[_History]:
 
 
 def _months(request: contract.ReportComplaintsRequest) -> Sequence[str]:
-    """The months that are asked about. Raises Refused with REQUEST_INVALID."""
+    """The requested months. Raises Refused with REQUEST_INVALID."""
     require_month("from_month", request.from_month)
     require_month("to_month", request.to_month)
     months = months_between(request.from_month, request.to_month)
@@ -223,7 +223,7 @@ def _months(request: contract.ReportComplaintsRequest) -> Sequence[str]:
 
 
 def _counted(months: Sequence[str]) -> Ask[_Months]:
-    """Asks a region for one month after the other: no message grows with the number of months."""
+    """Queries a region for one month after the other, so that no message grows with the number of months."""
 
     async def ask(channel: grpc.aio.Channel, seconds: float) -> _Months:
         loop = asyncio.get_running_loop()

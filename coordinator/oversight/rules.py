@@ -1,4 +1,4 @@
-"""One order, reported by several regions. Pure."""
+"""An order in the reports of several regions. Pure."""
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Protocol, TypeVar

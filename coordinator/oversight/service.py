@@ -1,4 +1,4 @@
-"""Orders across regions, for administrators: asked of the nodes at the time of the question, and never stored."""
+"""Orders across regions, for administrators: queried from the nodes at each call, and never stored."""
 
 from datetime import timedelta
 
@@ -24,7 +24,7 @@ _MOMENT = timedelta(microseconds=1)
 
 
 class OrderOversightService(OrderOversightServiceServicer):
-    """Asks the nodes."""
+    """Queries the nodes."""
 
     def __init__(self, regions: Regions) -> None:
         self._regions = regions
@@ -56,7 +56,7 @@ class OrderOversightService(OrderOversightServiceServicer):
         request: contract.TraceOrderRequest,
         context: grpc.aio.ServicerContext[contract.TraceOrderRequest, contract.TraceOrderResponse],
     ) -> contract.TraceOrderResponse:
-        """See the contract. Where the origin region does not answer, all others are asked for the order."""
+        """See the contract. Where the origin region does not respond, all others are queried."""
         handling = origin_region(request.order_id)
         if not self._regions.is_configured(handling):
             raise Refused(Reason.REASON_ORDER_NOT_FOUND, order=request.order_id)
@@ -71,7 +71,7 @@ class OrderOversightService(OrderOversightServiceServicer):
         second = await self._regions.ask(others, _trace_of(request.order_id))
         answers = first | second
         traces = [contract.RegionTrace(region=region, trace=trace) for region, trace in answers.by_region.items()]
-        # A region that knows nothing of the order was asked and has answered.
+        # A region without the order has responded, too.
         unanswered = answers.unanswered(Reason.REASON_ORDER_NOT_FOUND)
         return contract.TraceOrderResponse(traces=traces, unanswered=unanswered)
 

@@ -1,4 +1,4 @@
-"""Which windows may be held beside each other. Pure."""
+"""Rules for planned windows that overlap. Pure."""
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -14,7 +14,7 @@ from gateway.time.clock import from_timestamp
 LONGEST = timedelta(days=31)
 AHEAD = timedelta(days=366)
 _MOST_PARTS = 64
-_TOLD = 3  # of what would be cut, in the text of a refusal
+_TOLD = 3  # of the cut services, in the text of a refusal
 _ID = re.compile(r"(?P<region>[a-z][a-z0-9-]*)/planned/[A-Za-z0-9._/-]{1,130}", re.ASCII)
 _LARGEST_VERSION = 2**63 - 1
 
@@ -28,7 +28,7 @@ def region_of(window_id: str) -> str:
 
 
 def require_window(window: PlannedWindow, region: str, network: NetworkRegistry, now: datetime) -> None:
-    """Raises Refused unless a region may hold a window: parts of its own network, at a time that is not too far."""
+    """Raises Refused unless a region may hold a window: parts of its own network, at a permitted time."""
     if region_of(window.id) != region:
         raise Refused(Reason.REASON_REQUEST_INVALID, field="window.id", problem="of another region")
     if not 0 < window.version <= _LARGEST_VERSION:
@@ -50,9 +50,9 @@ def require_window(window: PlannedWindow, region: str, network: NetworkRegistry,
 def held_with(
     held: Sequence[PlannedWindow], window: PlannedWindow, network: NetworkRegistry, now: datetime
 ) -> list[PlannedWindow] | None:
-    """What is held once a window is, or is let go; None where that changes nothing. What has ended is left out.
+    """The held windows after a window is added or released; None for no change. Ended windows are left out.
 
-    Raises Refused with PLANNED_OUTAGE_CONFLICT, and with PLANNED_OUTAGE_OVER for an earlier word than the one held.
+    Raises Refused with PLANNED_OUTAGE_CONFLICT, and with PLANNED_OUTAGE_OVER for an earlier version than the held one.
     """
     before = next((each for each in held if each.id == window.id), None)
     if before == window:
@@ -66,7 +66,7 @@ def held_with(
 
 
 def listed(held: Iterable[PlannedWindow], region: str, now: datetime) -> list[PlannedWindow]:
-    """Those that have not ended, the earliest first; of one region where it is given."""
+    """The windows that have not ended, earliest first; with `region`, only its own."""
     found = (
         each
         for each in held
@@ -76,12 +76,12 @@ def listed(held: Iterable[PlannedWindow], region: str, now: datetime) -> list[Pl
 
 
 def active(held: Iterable[PlannedWindow], now: datetime) -> list[PlannedWindow]:
-    """Those in which something is out now, the earliest first."""
+    """The windows with an outage now, earliest first."""
     return [each for each in listed(held, "", now) if _is_out(each, now)]
 
 
 def _require_ways(others: Sequence[PlannedWindow], window: PlannedWindow, network: NetworkRegistry) -> None:
-    """Looks at every moment at which something begins: in between nothing is added to what is out."""
+    """Checks each moment at which a window begins: no other moment adds an outage."""
     at_once = [each for each in others if not each.withdrawn and _overlap(each, window)]
     moments = {from_timestamp(window.start_time), *(from_timestamp(each.start_time) for each in at_once)}
     for moment in sorted(moments):
@@ -102,12 +102,12 @@ def _cut_by(network: NetworkRegistry, window: PlannedWindow, other: PlannedWindo
 
 
 def parts_of(window: PlannedWindow) -> Parts:
-    """What is out in a window."""
+    """The parts that are out in a window."""
     return Parts(frozenset(window.sites), frozenset(window.links))
 
 
 def _parts_run(window: PlannedWindow, network: NetworkRegistry) -> Iterator[tuple[str, str]]:
-    """Which region runs each part. Raises Refused for what the registry of the network does not hold."""
+    """Each part with its operating region. Raises Refused for parts missing from the registry of the network."""
     yield from ((network.site(each).region, each) for each in window.sites)
     yield from ((network.link(each).region, each) for each in window.links)
 

@@ -33,7 +33,7 @@ class PlannedOutageService(PlannedOutageServiceServicer):
         """See the contract."""
         window = PlannedWindow()
         window.CopyFrom(request.window)
-        window.DiscardUnknownFields()  # what a later version tells was not looked at
+        window.DiscardUnknownFields()  # fields of a later version were not checked
         configuration = self._registry.snapshot().configuration
         network = NetworkRegistry(configuration.network if configuration is not None else Network())
         now = self._clock.now()

@@ -1,4 +1,4 @@
-"""Regions are told how problems stand: each version to each region that takes part, until it has taken it in."""
+"""Sends problems to regions: each version to each participating region, until the region has accepted it."""
 
 import asyncio
 import logging
@@ -18,14 +18,14 @@ from gateway.errors import Refused, Unreachable
 from gateway.process import failpoints
 from gateway.rpc.channels import invoke
 
-_AGAIN = 5.0  # seconds until a region is told again that did not answer
+_AGAIN = 5.0  # seconds until the next attempt at a region that did not respond
 _ANSWER_SECONDS = 10.0  # for a region, which only writes
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class FollowingPorts:
-    """What telling regions works with."""
+    """The ports of the follower loop."""
 
     registry: Registry
     members: CurrentMembers
@@ -33,7 +33,7 @@ class FollowingPorts:
 
 
 class Following:
-    """A loop of each coordinator. Two may tell the same: a region keeps the higher version."""
+    """A loop of each coordinator. Two may send the same problem: a region keeps the higher version."""
 
     def __init__(self, ports: FollowingPorts) -> None:
         self._ports = ports
@@ -41,7 +41,7 @@ class Following:
         self._problems: Mapping[str, Problem] = {}
 
     def note_change(self, problems: Mapping[str, Problem]) -> None:
-        """Says how problems stand, by id: they may have changed."""
+        """Notes that problems, by id, may have changed."""
         self._problems = problems
         self._changed.set()
 
@@ -60,7 +60,7 @@ class Following:
                 continue
 
     async def tell_all(self) -> None:
-        """Tells every region what it has not taken in. Raises Refused where the registry does not answer."""
+        """Sends each region the versions that it lacks. Raises Refused where the registry does not respond."""
         problems = self._problems
         followed = await self._ports.registry.problems.followed() if problems else {}
         regions = [
@@ -99,15 +99,15 @@ class Following:
 
 
 def in_order(problems: Iterable[Problem]) -> list[Problem]:
-    """Problems as a region is told of them, the newest first.
+    """Problems in the order of sending, newest first.
 
-    That one is a part of another is told before how that other one stands: its customers were told already.
+    A merged problem precedes the problem that absorbs it: the customers of the merged one are already notified.
     """
     return sorted(problems, key=lambda each: (each.header.state != rules.CANCELLED, rules.place(each)))
 
 
 def header_for(region: str, header: ProblemHeader) -> ProblemHeader:
-    """What a region is told: of the children, its own."""
+    """The header for a region, with only its own children."""
     told = ProblemHeader()
     told.CopyFrom(header)
     del told.children[:]

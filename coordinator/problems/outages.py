@@ -1,4 +1,4 @@
-"""What is down or degraded now: by problems that go on, and by planned outages. Pure."""
+"""The parts that are down or degraded now: by continuing problems, and by planned outages. Pure."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
@@ -20,9 +20,9 @@ from gateway.time.clock import from_timestamp
 def outages_now(
     network: NetworkRegistry, problems: Iterable[Problem], windows: Sequence[PlannedWindow], now: datetime
 ) -> list[Outage]:
-    """What is down or degraded, the longest first, each once: as down, if it is.
+    """The parts that are down or degraded, longest first, each once: as down, if it is.
 
-    Of two reasons for the same the problem is told, and else the older one.
+    Of two reasons for the same part the problem counts, else the older one.
     """
     told = [*_of_problems(network, problems), *_of_windows(network, active(windows, now))]
     found: dict[Element, Outage] = {}
@@ -65,8 +65,10 @@ def _of_problems(network: NetworkRegistry, problems: Iterable[Problem]) -> Itera
 
 
 def _of_windows(network: NetworkRegistry, windows: Sequence[PlannedWindow]) -> Iterator[tuple[Element, Outage]]:
-    """What is out, and the services that are down for all that is out together, each by a window that has a part in
-    that."""
+    """The parts in the windows, and the services that all windows together take down.
+
+    Each comes with a window that contributes to it.
+    """
     out = Parts()
     for each in windows:
         out |= parts_of(each)

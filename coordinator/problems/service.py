@@ -1,4 +1,4 @@
-"""ProblemService: regions tell of alarms, faults and customers affected; administrators see what was found."""
+"""ProblemService: regions report alarms, faults and affected customers; administrators see the problems."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ _LARGEST = 2**63 - 1
 
 @dataclass(frozen=True)
 class ProblemPorts:
-    """What the service works with."""
+    """The ports of the service."""
 
     registry: Registry
     current: CurrentNetwork
@@ -37,7 +37,7 @@ class ProblemPorts:
 
 
 class ProblemService(ProblemServiceServicer):
-    """See the contract. What is shown has the grade of now, whether or not that was written already."""
+    """See the contract. Responses have the current grade, even if it is not stored yet."""
 
     def __init__(self, ports: ProblemPorts) -> None:
         self._ports = ports
@@ -52,7 +52,7 @@ class ProblemService(ProblemServiceServicer):
         rules.require_event(request.event, current_call().identity.region, self._ports.current.federation.network)
         own = NetworkEvent()
         own.CopyFrom(request.event)
-        own.DiscardUnknownFields()  # what a later version tells was not looked at
+        own.DiscardUnknownFields()  # fields of a later version were not checked
         own.tell_time.CopyFrom(to_timestamp(self._ports.clock.now()))
         await self._problems.keep_event(own)
         failpoints.reach("network-event-kept.after-commit")
@@ -156,7 +156,7 @@ def _require(book: Book, name: str) -> Problem:
 
 
 def _with_count(problem: Problem, told: contract.AffectedCount) -> list[Problem]:
-    """The problem with a region's count; empty where a newer one, or the same, is there."""
+    """The problem with a region's count; empty where a newer or the same count is stored."""
     before = next((each for each in problem.affected if each.region == told.region), None)
     if before is not None and (before.problem_version > told.problem_version or _said(before) == _said(told)):
         return []
@@ -165,7 +165,8 @@ def _with_count(problem: Problem, told: contract.AffectedCount) -> list[Problem]
     own = contract.AffectedCount()
     own.CopyFrom(told)
     if before is not None and before.customers == told.customers:
-        own.count_time.CopyFrom(before.count_time)  # by it a grade was reached: a complaint more does not put that off
+        # the count reached a grade at that time; a further complaint does not postpone it
+        own.count_time.CopyFrom(before.count_time)
     others = [each for each in problem.affected if each.region != told.region]
     del after.affected[:]
     after.affected.extend(sorted([*others, own], key=lambda each: each.region))
@@ -177,7 +178,7 @@ def _said(count: contract.AffectedCount) -> tuple[int, int, int]:
 
 
 def _with_report(problem: Problem, made: AccidentReport) -> list[Problem]:
-    """The problem with a report made; empty where it was. Raises Refused with REPORT_NOT_NEEDED."""
+    """The problem with a report made; empty for a report made before. Raises Refused with REPORT_NOT_NEEDED."""
     after = Problem()
     after.CopyFrom(problem)
     of_kind = [each for each in after.reports if each.kind == made.kind]
@@ -200,7 +201,7 @@ def _short(problem: Problem) -> Problem:
 
 
 def _page_key(problem: Problem) -> str:
-    """Where the page after this problem begins."""
+    """The page token behind this problem."""
     start, name = rules.place(problem)
     return f"{-start} {name}"
 

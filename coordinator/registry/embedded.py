@@ -1,7 +1,7 @@
-"""The registry of a federation with exactly one coordinator: on that coordinator's own store.
+"""The registry of a federation with exactly one coordinator, in that coordinator's own store.
 
-A second coordinator on the same file is refused by the store. Leases are kept in memory: after a restart a region
-that had joined is lost until it beats again.
+The store refuses a second coordinator on the same file. Leases are kept in memory: after a restart a joined region is
+lost until its next heartbeat.
 """
 
 import asyncio
@@ -44,8 +44,9 @@ class EmbeddedRegistry:
         self._loop = asyncio.get_running_loop()
         self._expiry: asyncio.TimerHandle | None = None
         self._own: Replica | None = None
-        self._suspended_by: dict[str, int] = {}  # the change, by region; those of an earlier process are in every one
-        # What is committed counts, even where the caller was cancelled before it heard of it.
+        # the change of each region's suspension; changes of an earlier process are included in all
+        self._suspended_by: dict[str, int] = {}
+        # A commit counts, even where its caller was cancelled before the result.
         store.subscribe(Revision, self._take_revision)
         store.subscribe(SuspensionChanged, self._take_suspension)
 
@@ -153,7 +154,7 @@ class EmbeddedRegistry:
             self._put_replica()
 
     def is_current(self) -> bool:
-        """See the port. Nobody else changes this registry."""
+        """See the port. No other process changes this registry."""
         return True
 
     def answers(self) -> bool:
@@ -178,7 +179,7 @@ class EmbeddedRegistry:
         return ()
 
     async def close(self) -> None:
-        """See the port. The store stays open: it belongs to whoever opened it."""
+        """See the port. The store stays open: its opener closes it."""
         if self._expiry is not None:
             self._expiry.cancel()
             self._expiry = None
@@ -203,7 +204,7 @@ class EmbeddedRegistry:
             self._tell()
 
     def _expect_expiry(self) -> None:
-        """Looks again when the next lease runs out. One that was renewed meanwhile costs a look, no more."""
+        """Looks again when the next lease expires. A lease renewed meanwhile costs only a look."""
         due = next_expiry(self._leases.values())
         if self._expiry is None and due is not None:
             self._expiry = self._loop.call_at(due, self._expire)

@@ -9,7 +9,7 @@ Decide = Callable[[Sequence[PlannedWindow]], Sequence[PlannedWindow] | None]
 
 
 def planned_windows(tx: Transaction) -> Sequence[PlannedWindow]:
-    """All that are held, by id."""
+    """All held windows, by id."""
     return tx.all(PlannedWindow.FromString, "SELECT content FROM planned_windows ORDER BY window_id")
 
 

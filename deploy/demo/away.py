@@ -138,7 +138,7 @@ async def _return_and_supplement(world: World, reviewer: Reviewer, order_id: str
 
 
 async def four_eyes(world: World) -> None:
-    """Whoever took an order in may not review it, also at home."""
+    """The submitter of an order may not review it, also at home."""
     stage, who = world.stage, world.people.local
     stage.chapter(
         "Four eyes",

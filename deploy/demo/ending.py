@@ -1,4 +1,4 @@
-"""The end: all orders, the way of one of them, and what was expected and seen."""
+"""The end: all orders, the path of one of them, and the expected and actual results."""
 
 from rich.text import Text
 
@@ -17,7 +17,7 @@ _HOPS = ("sent", "received", "committed")
 
 
 async def all_orders(world: World) -> None:
-    """Every order of the story: what its customer reads, and who holds the ball."""
+    """Every order of the story: the customer's text, and the next actor."""
     world.stage.chapter(
         "Every order, and who holds the ball",
         "Asked of the regions now. Nobody has to remember anything: each order says whose turn it is, and until when.",

@@ -34,9 +34,9 @@ from region_node.network.faults.rules import state_name
 
 _LINK, _SERVICE, _TEMPLATE = "chengdu-guangzhou-1", "lines-chengdu-guangzhou", "leased-line"
 _CHARGE = 2_000_000  # minor units a month
-_LASTS = timedelta(hours=5)  # below 99.5 % of whatever month, and not below 99.0 %
+_LASTS = timedelta(hours=5)  # below 99.5 % of any month, and not below 99.0 %
 _PERCENT = 10
-_SECOND_DAY = timedelta(days=1, hours=9)  # of a month: what is cut then is repaired in the same month
+_SECOND_DAY = timedelta(days=1, hours=9)  # of a month: a cut on it is repaired in the same month
 _STATED = timedelta(hours=1, minutes=1)  # after the end of a month
 _HOUR = timedelta(hours=1)
 _BEGUN, _OVER, _CREDITED = "network-problem-begun", "network-problem-ended", "service-credit"
@@ -44,7 +44,7 @@ _BEGUN, _OVER, _CREDITED = "network-problem-begun", "network-problem-ended", "se
 
 @dataclass(frozen=True)
 class _Affected:
-    """Who feels it: a customer of Sichuan, who stands in Guangdong, and one of Guangdong."""
+    """The affected customers: one of Sichuan who is in Guangdong, and one of Guangdong."""
 
     watch: Watch
     world: World
@@ -63,7 +63,7 @@ class _Affected:
 
 
 async def between_two_provinces(world: World, there: Elsewhen) -> None:
-    """The whole of it, from the cut to the credit, by the clock of the small federation."""
+    """The whole chapter, from the cut to the credit, by the clock of the small federation."""
     who, stage = world.people.regular, world.stage
     stage.chapter(
         "A fibre between Chengdu and Guangzhou is cut",
@@ -112,7 +112,7 @@ async def _promised(world: World, there: Elsewhen, watch: Watch) -> _Affected:
 
 
 async def _cut(affected: _Affected) -> Problem:
-    """Both ends raise alarms; coordinators find one cause, home regions count and tell their customers."""
+    """Both ends raise alarms; coordinators find one cause, home regions count and notify their customers."""
     watch, stage = affected.watch, affected.world.stage
     taken = {
         region: await watch.systems[region].send(
@@ -142,7 +142,7 @@ async def _cut(affected: _Affected) -> Problem:
 
 
 async def _attached(affected: _Affected, problem: Problem) -> Fault:
-    """The customer, who stands in Guangdong, reports and complains; all of it belongs to the problem."""
+    """The customer, who is in Guangdong, reports and complains; all of it belongs to the problem."""
     watch, stage, number = affected.watch, affected.world.stage, affected.who.product.number
     desk = watch.systems["guangdong"]
     reported = await desk.report(
@@ -202,7 +202,7 @@ async def _way_round(affected: _Affected) -> None:
 
 
 async def _repaired(affected: _Affected, problem: Problem, fault: Fault) -> None:
-    """Taken up, spliced, and closed with a review; the alarms are over, and with them the problem."""
+    """Accepted, spliced, and closed with a review; the alarms end, and with them the problem."""
     watch, stage = affected.watch, affected.world.stage
     there, engineer = watch.there, watch.engineer
     await engineer.work(WorkOnFaultRequest(request_id="line-work-1", id=fault.id, take_up=WorkOnFaultRequest.TakeUp()))
@@ -239,7 +239,7 @@ async def _repaired(affected: _Affected, problem: Problem, fault: Fault) -> None
 
 
 async def _credited(affected: _Affected, fault: Fault) -> None:
-    """The month ends, and the statement comes; its credit is booked once, however often it is looked at."""
+    """The month ends, and the statement comes; its credit is booked once, despite repeated calculations."""
     watch, stage, agreement = affected.watch, affected.world.stage, affected.agreement
     there, number = watch.there, affected.who.product.number
     begun = from_timestamp(agreement.start_time)
@@ -270,7 +270,7 @@ async def _credited(affected: _Affected, fault: Fault) -> None:
 
 
 async def _booked(affected: _Affected, month: datetime) -> str:
-    """What stands on the customer's account of a month as credits under agreements."""
+    """The credits under agreements on the customer's account of a month."""
     counter = affected.watch.there.counters["sichuan"]
     bill = await counter.bill(affected.who.product.number, f"{month:%Y-%m}")
     credit = EntryKind.SERVICE_CREDIT.description
@@ -278,7 +278,7 @@ async def _booked(affected: _Affected, month: datetime) -> str:
 
 
 async def _told(watch: Watch, region: str, number: str, kinds: Sequence[str]) -> Sequence[Notice]:
-    """What the home region has told a customer about the network, once it is so much."""
+    """The home region's notices to a customer about the network, once they are complete."""
     systems = watch.systems[region]
     return await until(
         lambda: systems.notices(number),

@@ -17,7 +17,7 @@ from region_node.node.settings import RegionSettings
 
 
 def main(clock_file: str, command: str, settings_file: str) -> None:
-    """Serves until told to stop."""
+    """Serves until a stop signal."""
     logs.configure()
     clock, settings = DrivenClock(Path(clock_file)), Path(settings_file)
     if command == "coordinator":

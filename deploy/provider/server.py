@@ -32,7 +32,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class ProviderOptions:
-    """What one example is told. `listen`: `host:port`; port 0 takes any free one."""
+    """The options of an example. `listen`: `host:port`; port 0 takes any free one."""
 
     directory: Path
     listen: str
@@ -90,12 +90,12 @@ class Provider:
         raise AssertionError("the block above returns or raises")
 
     async def stop(self) -> None:
-        """Takes no new calls, finishes those being served, and closes its file."""
+        """Refuses new calls, finishes those being served, and closes its file."""
         await self._rest.aclose()
 
 
 async def serve(options: ProviderOptions) -> None:
-    """Serves until the process is told to stop. Raises as `Provider.start`."""
+    """Serves until a stop signal. Raises as `Provider.start`."""
     provider = await Provider.start(options)
     try:
         await wait_for_stop()
@@ -104,7 +104,7 @@ async def serve(options: ProviderOptions) -> None:
 
 
 def provider_identity(certificate: Path) -> Identity:
-    """Whose system it is: its certificate says so. Raises CredentialsUnusable where it names no provider."""
+    """The identity of the system by its certificate. Raises CredentialsUnusable where it names no provider."""
     found = x509.load_pem_x509_certificate(certificate.read_bytes())
     names = found.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     for uri in names.get_values_for_type(x509.UniformResourceIdentifier):

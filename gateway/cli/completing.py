@@ -12,19 +12,19 @@ from gateway.api.federation.v1.terms_pb2 import Terms
 from gateway.cli.reachability import Server
 from gateway.security.tls import CredentialsUnusable
 
-SECONDS = 0.5  # for the answer: with the start of the command it is there within a second
+SECONDS = 0.5  # for the response: with the start of the command, completion takes less than a second
 
 Complete = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
-"""What click asks for the words that begin as one that is being typed."""
+"""The callback by which click completes a partly typed word."""
 Ask = Callable[[grpc.aio.Channel], Awaitable[Iterable[str]]]
-"""Asks a server for all names of one kind."""
+"""Fetches all names of one kind from a server."""
 FindServer = Callable[[Mapping[str, object]], Server | None]
 """The server that the options and the environment name; None where they do not."""
 
 
 @dataclass(frozen=True)
 class TermsCompletions:
-    """How options are completed whose values are names of the federation."""
+    """The completions of options with names of the federation."""
 
     regions: Complete
     categories: Complete
@@ -32,7 +32,7 @@ class TermsCompletions:
 
 
 def completing(find: FindServer, ask: Ask) -> Complete:
-    """Completes by the names that a server tells; by none where it is not named, or does not answer at once."""
+    """Completes from the names on a server; with none without a configured server, or where it responds too late."""
 
     async def names(server: Server) -> Iterable[str]:
         async with asyncio.timeout(SECONDS), server.channel() as channel:
@@ -43,14 +43,14 @@ def completing(find: FindServer, ask: Ask) -> Complete:
             server = find(context.params)
             known = asyncio.run(names(server)) if server is not None else ()
         except (grpc.aio.AioRpcError, CredentialsUnusable, TimeoutError, ValueError):
-            return []  # an error in the middle of what somebody types helps nobody
+            return []  # an error message would disturb the line that the user is typing
         return [CompletionItem(each) for each in sorted(set(known)) if each.startswith(incomplete)]
 
     return complete
 
 
 def completing_terms(find: FindServer, terms: Callable[[grpc.aio.Channel], Awaitable[Terms]]) -> TermsCompletions:
-    """Completes by what a federation calls things, as `terms` asks a server for it."""
+    """Completes from the federation's terms, fetched by `terms`."""
 
     def by(names: Callable[[Terms], Iterable[str]]) -> Complete:
         async def ask(channel: grpc.aio.Channel) -> Iterable[str]:

@@ -10,7 +10,7 @@ REFUSED, USAGE, NOT_KNOWN = 1, 2, 3
 
 
 class NotDone(click.ClickException):
-    """The command was refused, or something here is not as it must be. One problem a line."""
+    """The command was refused, or a local precondition failed. One problem a line."""
 
     exit_code = REFUSED
 
@@ -19,7 +19,7 @@ class NotDone(click.ClickException):
 
 
 class CannotReach(click.ClickException):
-    """Nobody answered: whether anything was done is not known. Ask again."""
+    """No server responded: the outcome is unknown. The user may repeat the command."""
 
     exit_code = NOT_KNOWN
 

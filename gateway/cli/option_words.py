@@ -7,7 +7,7 @@ V = TypeVar("V")
 
 
 def option_words(values: Iterable[tuple[str, V]]) -> dict[str, V]:
-    """Each value but the first, which says nothing, by its word: `ORDER_STATE_IN_PROGRESS` is `in-progress`.
+    """Each value but the first, which means unspecified, by its word: `ORDER_STATE_IN_PROGRESS` is `in-progress`.
 
     `values` are the `items()` of the enum.
     """

@@ -1,4 +1,7 @@
-"""What a version can read of a configuration. Nodes tell it; coordinators apply nothing that members cannot read."""
+"""The enum values and oneof arms of a configuration that a version can read.
+
+Nodes report them; coordinators apply no configuration that a member cannot read.
+"""
 
 from collections.abc import Iterable
 
@@ -10,7 +13,7 @@ _Told = frozenset[tuple[str, frozenset[int]]]
 
 
 def own_capabilities() -> Capabilities:
-    """What this version can read."""
+    """The capabilities of this version."""
     known = known_of(Configuration.DESCRIPTOR)
     return Capabilities(capabilities=[Capability(name=name, numbers=sorted(known[name])) for name in sorted(known)])
 

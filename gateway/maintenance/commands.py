@@ -1,4 +1,4 @@
-"""The commands that bring the database of a program up to date and move it, for each program that has one."""
+"""The commands that upgrade and move the database of each program that has one."""
 
 import json
 from collections.abc import Sequence
@@ -52,7 +52,7 @@ Exit codes: 0 moved, 1 not moved, and the text says why, 2 wrong usage or settin
 
 @dataclass(frozen=True)
 class _File:
-    """A schema file, and what became of it."""
+    """A schema file, and its state."""
 
     package: str
     name: str

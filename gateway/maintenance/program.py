@@ -57,7 +57,7 @@ class Program(Generic[S]):
     kind: type[S]
     """Its settings."""
     packages: Sequence[str]
-    """Whose schema files make the database, in order."""
+    """The packages whose schema files make the database, in order."""
     end: Callable[[str, int], NoReturn]
     """Ends a command with a text and an exit code."""
 

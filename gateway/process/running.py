@@ -58,7 +58,7 @@ def show_port(file: Path | None, port: int, rest: contextlib.AsyncExitStack) -> 
 
 
 async def wait_for_stop() -> None:
-    """Returns when the process, which has started, is told to stop by SIGTERM or SIGINT; at once if it was before."""
+    """Returns when the started process receives SIGTERM or SIGINT; at once if it has received one before."""
     # Modules, descriptors and the configuration live as long as the process: no need to look for cycles among them.
     gc.freeze()
     stop = told_to_stop.get() or asyncio.Event()
@@ -69,9 +69,9 @@ async def wait_for_stop() -> None:
 
 
 async def run_until_stopped(loops: Collection["asyncio.Task[None]"]) -> None:
-    """Returns when the process is told to stop. Raises what one of the loops dies of, which go on until then.
+    """Returns when the process has to stop. Raises the exception of a loop that ends; the loops run until then.
 
-    A process without one of its loops seems to live and does not do its work: it has to be started again.
+    A process with a dead loop would look healthy and not do its work, so it has to be restarted.
     """
     stopping = asyncio.get_running_loop().create_task(wait_for_stop())
     done, _ = await asyncio.wait({stopping, *loops}, return_when=asyncio.FIRST_COMPLETED)
@@ -82,7 +82,10 @@ async def run_until_stopped(loops: Collection["asyncio.Task[None]"]) -> None:
 
 
 async def _remembering(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    """Runs `main`, and remembers that the process was told to stop while it starts. Told so twice, it ends there."""
+    """Runs `main`, and remembers a stop signal that arrives during its start.
+
+    A second signal ends the process there.
+    """
     stop = asyncio.Event()
     told_to_stop.set(stop)
     loop = asyncio.get_running_loop()

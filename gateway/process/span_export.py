@@ -34,7 +34,7 @@ def make_provider(service: str, instance: str) -> TracerProvider:
     resource = Resource.create({SERVICE_NAME: service, SERVICE_INSTANCE_ID: instance})
     exporters: list[SpanExporter] = []
     if "OTEL_EXPORTER_OTLP_ENDPOINT" in os.environ or "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT" in os.environ:
-        # Much to import, at every start, for those alone that export.
+        # A large import, needed only by processes that export.
         from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter  # noqa: PLC0415
 
         exporters.append(OTLPSpanExporter())

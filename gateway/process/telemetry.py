@@ -13,7 +13,7 @@ from gateway.process.tracing import Tracing
 
 @dataclass(frozen=True)
 class Telemetry:
-    """What the parts of a process report with."""
+    """The telemetry providers for the parts of a process."""
 
     tracing: Tracing
     calls: CallMetrics
@@ -29,6 +29,6 @@ class Telemetry:
         return cls(tracing_by(spans, service), CallMetrics(meter), meter, spans, meters)
 
     def shutdown(self) -> None:
-        """Exports what is left."""
+        """Exports the remaining data."""
         self._spans.shutdown()
         self._meters.shutdown()

@@ -1,4 +1,4 @@
-"""Pages of lists (AIP-158): their size, and opaque tokens that say where the next one starts. Pure."""
+"""Pages of lists (AIP-158): their size, and opaque tokens with the place of the next page. Pure."""
 
 import base64
 from collections.abc import Callable, Iterable, Sequence
@@ -10,7 +10,7 @@ from gateway.errors import Refused
 from gateway.time.clock import to_microseconds
 
 T = TypeVar("T")
-DEFAULT_PAGE_SIZE = 50  # items where the caller does not say
+DEFAULT_PAGE_SIZE = 50  # items by default
 LARGEST_PAGE_SIZE = 500  # items: such a page stays far below the largest message
 _COLUMN_DIGITS = 18  # of a number in a key: more may not fit a column of 64 bits
 _SEPARATOR = "\0"
@@ -48,15 +48,15 @@ def first_page(kind: str, found: Sequence[T], size: int, key: Callable[[T], str]
 def encode_token(kind: str, key: str) -> str:
     """A token for the page after `key` of the list `kind`; the empty token for the empty key.
 
-    The kind keeps a token of one list from being used for another; it carries no NUL.
+    The kind prevents the use of a token for another list; it contains no NUL.
     """
     return base64.urlsafe_b64encode(f"{kind}{_SEPARATOR}{key}".encode()).decode() if key else ""
 
 
 def decode_token(kind: str, token: str) -> str:
-    """The key that `encode_token` was given; empty for the empty token, which starts at the first page.
+    """The key in a token; empty for the empty token, which means the first page.
 
-    Raises Refused with TOKEN_INVALID for a token of another list, or for what never was a token.
+    Raises Refused with TOKEN_INVALID for a token of another list, and for any other text.
     """
     if not token:
         return ""
@@ -76,9 +76,9 @@ def dated_key(instant: datetime, name: str) -> str:
 
 
 def dated_place(key: str) -> tuple[int, str] | None:
-    """What `dated_key` was given, the time in microseconds; None for the first page.
+    """The arguments of `dated_key`, the time in microseconds; None for the first page.
 
-    Raises Refused with TOKEN_INVALID for what never was such a key.
+    Raises Refused with TOKEN_INVALID for any other key.
     """
     if not key:
         return None
@@ -87,9 +87,9 @@ def dated_place(key: str) -> tuple[int, str] | None:
 
 
 def sequence_after(key: str, last: int) -> int:
-    """The sequence number after which a stream of events resumes, of which `last` is the highest that there is.
+    """The sequence number after which a stream of events resumes; `last` is the highest existing number.
 
-    Raises Refused with TOKEN_INVALID for what no stream has told.
+    Raises Refused with TOKEN_INVALID for a key that no stream has sent.
     """
     sequence = key_number(key)
     if sequence > last:

@@ -16,7 +16,7 @@ from gateway.security.tls import server_options
 
 # Calls and streams at a time, of all callers: further ones are refused with RESOURCE_EXHAUSTED before they are read.
 MOST_CALLS = 4096
-DRAIN_SECONDS = 10.0  # for calls that are being served when the process is told to stop
+DRAIN_SECONDS = 10.0  # grace of open calls when the process has to stop
 
 S = TypeVar("S")
 
@@ -27,7 +27,7 @@ class PortInUse(Exception):
 
 @dataclass(frozen=True)
 class Service:
-    """One service of a server: its descriptor, and what adds it."""
+    """A service of a server: its descriptor, and the function that adds it."""
 
     descriptor: ServiceDescriptor
     add: Callable[[grpc.aio.Server], None]
@@ -39,7 +39,7 @@ class Service:
 
 
 class Server:
-    """One listening server."""
+    """A listening server."""
 
     def __init__(self, services: Sequence[Service], border: BorderInterceptor, *, reflects: bool) -> None:
         self._border = border
@@ -60,7 +60,7 @@ class Server:
         try:
             port = self._server.add_secure_port(listen, credentials)
         except RuntimeError as error:
-            # A server that never started would hold up the end of the process.
+            # A server that never started would delay the end of the process.
             await self._server.start()
             await self._server.stop(None)
             raise PortInUse(f"cannot listen on {listen}: another process does, or the address is not ours") from error
@@ -69,13 +69,13 @@ class Server:
         return port
 
     async def drain(self) -> None:
-        """Takes no new calls, finishes those being served, then stops."""
+        """Refuses new calls, finishes those being served, then stops."""
         await self._say(health_pb2.HealthCheckResponse.NOT_SERVING)
         self._border.drain()
         await self._server.stop(DRAIN_SECONDS)
 
     async def say(self, name: str, *, serves: bool) -> None:
-        """Tells by the health service how something else than a service stands."""
+        """Reports the health of a component other than a service through the health service."""
         told = health_pb2.HealthCheckResponse.SERVING if serves else health_pb2.HealthCheckResponse.NOT_SERVING
         await self._health.set(name, told)
 

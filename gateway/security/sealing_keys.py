@@ -1,4 +1,4 @@
-"""The keys to which regions seal what they send each other: published by each, and proven by its signature."""
+"""The keys for batches between regions: each region publishes its key, and proves it by its signature."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -14,7 +14,7 @@ Verify = Callable[[str, bytes, bytes, bytes], bool]
 
 
 def published(keys: KeySet, signer: Signer, now: datetime) -> SealingKey:
-    """The key in use of a region, signed by it."""
+    """The region's key in use, signed by the region."""
     told = SealingKey(key=keys.in_use.sealing.public, time=to_microseconds(now))
     told.signature = signer.sign(SEALING_KEY, _signed(told))
     return told
@@ -26,13 +26,13 @@ def is_proven(region: str, told: SealingKey, verify: Verify) -> bool:
 
 
 class SealingKeys:
-    """The keys of other regions, as a node knows them: of each the one that was signed last."""
+    """The keys of other regions known to a node: for each region the key that was signed last."""
 
     def __init__(self) -> None:
         self._known: dict[str, SealingKey] = {}
 
     def accept(self, region: str, told: SealingKey, verify: Verify) -> bool:
-        """Takes over a key that is newer than the one known; False where the region did not sign it."""
+        """Stores a newer key; returns False for a key that the region did not sign."""
         known = self._known.get(region)
         if known is not None and (told.key == known.key or told.time <= known.time):
             return True
@@ -42,7 +42,7 @@ class SealingKeys:
         return True
 
     def told(self, region: str) -> SealingKey | None:
-        """The key of a region as it was signed; None where none is known."""
+        """The key of a region as signed; None where none is known."""
         return self._known.get(region)
 
     def of(self, region: str) -> bytes | None:

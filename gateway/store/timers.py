@@ -1,4 +1,4 @@
-"""Things to do at a time of day: durable, and done once even when the process was down at that time."""
+"""Durable timers: each fires once at a time of day, also after a time in which the process was down."""
 
 import asyncio
 import contextlib
@@ -12,16 +12,16 @@ from gateway.errors import Refused
 from gateway.store.port import Store, Transaction
 from gateway.time.clock import Clock, from_microseconds, to_microseconds
 
-SHORTEST_SLEEP = 0.05  # seconds: while something that failed stays due, the next look is not at once
+SHORTEST_SLEEP = 0.05  # seconds: a failed timer stays due, and this delays the next look
 LONGEST_SLEEP = 1.0  # seconds: a stepped clock is noticed after at most this
-FAILED_REST = 1.0  # seconds before a timer whose handler failed is tried again
+FAILED_REST = 1.0  # seconds before the retry of a timer whose handler failed
 SWEEP_LIMIT = 100  # timers in one transaction
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Timer:
-    """One thing to do: the kind names the handler, the subject is what it is about."""
+    """A timer: `kind` names the handler, `subject` its subject."""
 
     timer_id: str
     kind: str
@@ -41,12 +41,12 @@ TimerHandler = Callable[[Transaction, Timer, datetime], None]
 
 
 def set_timer(tx: Transaction, timer_id: str, *, kind: str, subject: str, due: datetime) -> None:
-    """Sets a timer; one with the same id is replaced."""
+    """Sets a timer, and replaces one with the same id."""
     set_timers(tx, [Timer(timer_id, kind, subject, to_microseconds(due))])
 
 
 def set_timers(tx: Transaction, timers: Sequence[Timer]) -> None:
-    """Sets many timers; those with the same ids are replaced."""
+    """Sets many timers, and replaces those with the same ids."""
     if not timers:
         return
     tx.execute_many(
@@ -58,17 +58,17 @@ def set_timers(tx: Transaction, timers: Sequence[Timer]) -> None:
 
 
 def cancel_timer(tx: Transaction, timer_id: str) -> None:
-    """Removes a timer if it is there."""
+    """Removes a timer if it exists."""
     tx.execute("DELETE FROM timers WHERE timer_id = :timer_id", timer_id=timer_id)
 
 
 def is_set(tx: Transaction, timer_id: str) -> bool:
-    """Whether there is a timer with this id."""
+    """Whether a timer with this id exists."""
     return tx.first(int, "SELECT 1 FROM timers WHERE timer_id = :timer_id", timer_id=timer_id) is not None
 
 
 def due_timers(tx: Transaction, now: datetime, limit: int = SWEEP_LIMIT) -> list[Timer]:
-    """What is due, oldest first, at most so many."""
+    """The due timers, oldest first, at most `limit`."""
     return tx.all(
         Timer,
         "SELECT timer_id, kind, subject, due FROM timers WHERE due <= :now ORDER BY due, timer_id LIMIT :limit",
@@ -78,7 +78,7 @@ def due_timers(tx: Transaction, now: datetime, limit: int = SWEEP_LIMIT) -> list
 
 
 def fire(tx: Transaction, timer: Timer, handlers: Mapping[str, TimerHandler], now: datetime) -> bool:
-    """Does what a timer asks, in the transaction that removes it. False where it is no longer there."""
+    """Runs the handler of a timer, in the transaction that removes it. Returns False for a missing timer."""
     removed = tx.execute(
         "DELETE FROM timers WHERE timer_id = :timer_id AND due = :due", timer_id=timer.timer_id, due=timer.due
     )
@@ -116,7 +116,10 @@ class Scheduler:
             self._changed.set()
 
     async def _sweep(self) -> int:
-        """Fires what is due; what failed lately rests, so that it neither fills the log nor holds up the others."""
+        """Fires the due timers.
+
+        A timer that just failed rests, so that it neither fills the log nor delays the others.
+        """
         now, time = self._clock.now(), asyncio.get_running_loop().time()
         self._resting = {timer_id: until for timer_id, until in self._resting.items() if until > time}
         limit = SWEEP_LIMIT + len(self._resting)

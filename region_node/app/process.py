@@ -1,4 +1,4 @@
-"""One region node, put together and running."""
+"""A region node: its parts and its run."""
 
 import asyncio
 import contextlib
@@ -73,7 +73,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class _Ports:
-    """What the parts of one node share."""
+    """The shared parts of a node."""
 
     settings: RegionSettings
     clock: Clock
@@ -286,7 +286,7 @@ def _core_ports(ports: _Ports) -> tuple[CorePorts, Questions]:
 
 
 def _sinks(settings: RegionSettings) -> dict[str, tuple[int, Sink]]:
-    """Where the escalation recipients are told of complaints, by name, with the lowest level that each is told of."""
+    """The sinks of escalation notices, by name, each with the lowest level that it receives."""
     found: dict[str, tuple[int, Sink]] = {"file": (LOWEST_LEVEL, FileSink(settings.escalation_file))}
     webhook = settings.escalations.webhook
     if webhook is not None:
@@ -295,7 +295,7 @@ def _sinks(settings: RegionSettings) -> dict[str, tuple[int, Sink]]:
 
 
 def _observe_lanes(meter: Meter, core: RegionCore) -> None:
-    """What operations staff watch: envelopes that wait, and repeats, per destination."""
+    """Registers the metrics of operations: waiting envelopes, and repeats, per destination."""
     observe(
         meter,
         "crossregion.lane.waiting",
@@ -311,7 +311,7 @@ def _observe_lanes(meter: Meter, core: RegionCore) -> None:
 
 
 def _observe_notifiers(meter: Meter, core: RegionCore) -> None:
-    """What was told of levels of complaints, and for how long a sink has taken nothing."""
+    """Registers the metrics of delivered levels of complaints, and of the time of a sink's failure."""
     observe(
         meter,
         "crossregion.escalation.told",

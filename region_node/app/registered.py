@@ -1,4 +1,4 @@
-"""The one place in which kinds of records register with what works on all of them."""
+"""The only place where kinds of records register with the functions for all of them."""
 
 from collections.abc import Sequence
 
@@ -50,7 +50,7 @@ KINDS: Sequence[RecordKind] = (
 """Every kind, in the order in which its records are checked before an erasure, purged, and sealed at the start."""
 
 PROBLEMS = ProblemPorts(evidence={FAULTS.name: Evidence(follow_problem, leave_problem)}, line_bound=tell_announced)
-"""What problems of the network are made of."""
+"""The kinds of records behind network problems."""
 
 
 def registry(context: RegionContext) -> Registry:

@@ -1,7 +1,7 @@
-"""Seals what a version without sealing has left in the clear: at the start, before anybody is served, page by page.
+"""Seals rows of a version without sealing: at the start, before the node serves, page by page.
 
-Any page may be the last one before the process is killed: the next start goes on. What is sealed already is found by
-indexes that are empty from then on, so that a start costs nothing.
+The process may be killed after any page: the next start continues. Unsealed rows have their own index, which is empty
+afterwards, so that a start costs nothing.
 """
 
 import logging
@@ -16,7 +16,7 @@ _log = logging.getLogger(__name__)
 
 
 async def seal_what_is_clear(store: Store) -> int:
-    """Seals every row that is in the clear; returns how many there were. Raises Refused as the store does."""
+    """Seals every unsealed row; returns their number. Raises Refused as the store does."""
     total = 0
     for table, seal_page in [each for kind in KINDS for each in kind.seal_clear.items()]:
         sealed = 0

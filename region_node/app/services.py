@@ -1,4 +1,4 @@
-"""What a region node serves."""
+"""The services of a region node."""
 
 from dataclasses import dataclass
 
@@ -109,7 +109,7 @@ from region_node.requests.questions import Questions
 
 @dataclass(frozen=True)
 class ServicePorts:
-    """What services work with."""
+    """The ports of the services."""
 
     core: RegionCore
     store: Store
@@ -235,7 +235,7 @@ def _of_the_network(ports: ServicePorts) -> list[Service]:
 
 
 def _of_records(ports: ServicePorts) -> list[Service]:
-    """What is known and kept of customers."""
+    """The services of customers' records."""
     core, store, clock, questions = ports.core, ports.store, ports.clock, ports.questions
     context = core.context
     return [
@@ -263,7 +263,7 @@ def _of_records(ports: ServicePorts) -> list[Service]:
 
 
 def _of_the_federation(ports: ServicePorts) -> list[Service]:
-    """What coordinators and administrators call."""
+    """The services for coordinators and administrators."""
     core, store, context = ports.core, ports.store, ports.core.context
     return [
         Service.of(

@@ -1,4 +1,4 @@
-"""`region-node alarms`: what is wrong with the network."""
+"""`region-node alarms`: the alarms of the network."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The names by which a shell completes options: those of the node's federation, as the node tells them."""
+"""Shell completion of options with the federation's names, fetched from the node."""
 
 from collections.abc import Iterable
 

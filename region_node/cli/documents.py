@@ -1,4 +1,4 @@
-"""`region-node documents`: what is on file, and the way there and back."""
+"""`region-node documents`: the documents on file, their upload and download."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""`region-node measurements`: what was measured on the network, and what it comes to."""
+"""`region-node measurements`: the measurements on the network, and their totals."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -154,7 +154,7 @@ def _quality(asking: Asking, name: str, *, is_service: bool, by: str, last: int)
 
 
 def _both(summary: api.QualitySummary, figure: QualityFigure.ValueType, unit: float, digits: int) -> str:
-    """The mean of a figure, and what 95 of 100 windows did not pass."""
+    """The mean of a figure, and its 95th percentile of windows."""
     told = next((each for each in summary.figures if each.figure == figure), None)
     return f"{told.mean / unit:.{digits}f} ({told.percentile_95 / unit:.{digits}f})" if told is not None else ""
 

@@ -124,7 +124,7 @@ def import_file(asking: Asking, file: Path) -> None:
 
 @dataclass
 class _Taken:
-    """What became of the lines of a file."""
+    """The results of a file's lines."""
 
     bound: int = 0
     new: int = 0
@@ -132,7 +132,7 @@ class _Taken:
 
 
 _Row = tuple[int, api.LineBinding]
-"""The number of a line of a file, and what it says."""
+"""The number of a line of a file, and its content."""
 
 
 async def _import(asking: Asking, node: ProblemServiceStub, rows: Sequence[_Row]) -> _Taken:
@@ -147,7 +147,7 @@ async def _import(asking: Asking, node: ProblemServiceStub, rows: Sequence[_Row]
                 raise
             if len(some) == 1:
                 taken.refused.append((some[0][0], told_by(error, asking.link.server)))
-            else:  # all of it or nothing is bound: which line it was is found by halves
+            else:  # a batch is bound as a whole: bisection finds the refused line
                 waiting += [some[len(some) // 2 :], some[: len(some) // 2]]
             continue
         taken.bound += len(some)
@@ -156,7 +156,7 @@ async def _import(asking: Asking, node: ProblemServiceStub, rows: Sequence[_Row]
 
 
 def _is_of_one(error: grpc.aio.AioRpcError) -> bool:
-    """Whether a refusal is of one line, and not of who asks."""
+    """Whether a refusal concerns one line, and not the caller."""
     refused = from_rpc_error(error)
     if refused is None or refused.reason == Reason.REASON_PERMISSION_DENIED:
         return False
@@ -164,7 +164,7 @@ def _is_of_one(error: grpc.aio.AioRpcError) -> bool:
 
 
 def _read(file: Path) -> Sequence[_Row]:
-    """The lines of a file that say something. Raises UsageError."""
+    """The non-empty lines of a file. Raises UsageError."""
     try:
         with file.open(encoding="utf-8-sig", newline="") as lines:
             reader = csv.DictReader(lines)

@@ -1,4 +1,4 @@
-"""`region-node retention`: what the nightly purge did."""
+"""`region-node retention`: the results of the nightly purge."""
 
 import click
 

@@ -24,7 +24,7 @@ from region_node.requests.checks import require_length
 from region_node.requests.importing.stream import ImportStream
 
 _PAGE = "customers"
-_SEPARATOR = "\0"  # between the ids of a customer and a line: neither holds it
+_SEPARATOR = "\0"  # between the ids of a customer and a line: neither contains it
 _BATCH_LIMIT = 500
 _CHANGEABLE = frozenset({"name", "email"})
 
@@ -127,5 +127,5 @@ class CustomerService(CustomerServiceServicer):
 
 
 def _place(known: KnownCustomer) -> str:
-    """Where a customer's line stands in the list."""
+    """The place of a customer's line in the list."""
     return f"{known.customer.customer_id}{_SEPARATOR}{known.line.product_id}"

@@ -1,4 +1,4 @@
-"""What `region-node serve` is told by its settings."""
+"""The settings of `region-node serve`."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,7 +18,7 @@ _OWN_MACHINE = frozenset({"127.0.0.1", "::1", "localhost"})
 
 @dataclass(frozen=True)
 class SigningFiles:
-    """Where the region's Ed25519 signing certificate and its key are, both PEM."""
+    """The files of the region's Ed25519 signing certificate and of its key, both PEM."""
 
     certificate: Path
     """The certificate that others verify the region's signatures by."""
@@ -77,7 +77,7 @@ class ProviderSettings:
 
 @dataclass(frozen=True)
 class WebhookSettings:
-    """A system of the region's own that is told by HTTPS of complaints that were raised."""
+    """A webhook of the region's own that receives raised complaints by HTTPS."""
 
     url: str
     """Where it takes a POST: `https://…`; `http://` only on this machine."""
@@ -106,7 +106,7 @@ class WebhookSettings:
 
 @dataclass(frozen=True)
 class EscalationSettings:
-    """Where the escalation recipients are told of the levels that complaints reach."""
+    """The sinks of the notices to the escalation recipients."""
 
     file: Path | None = field(default=None, metadata=example(Path("escalations.jsonl")))
     """The file that gets a line of JSON for each level from 1 on; without it, `escalations.jsonl` in `data`."""
@@ -202,9 +202,9 @@ class RegionSettings:
 
     @property
     def escalation_file(self) -> Path:
-        """Where a line is written for each level that a complaint reaches."""
+        """The file with a line for each level that a complaint reaches."""
         return self.escalations.file or self.data / "escalations.jsonl"
 
     def endpoint(self, port: int) -> str:
-        """What coordinators are told of the node that got this port: `host:port`."""
+        """The node's advertised address, with the port that it received: `host:port`."""
         return self.advertise or f"{host_of(self.listen)}:{port}"

@@ -1,4 +1,4 @@
-"""AuditService: the region's own chain, walked for coordinators, and the heads that it keeps for other regions."""
+"""AuditService: the region's own chain, verified for coordinators, and its stored heads of other regions."""
 
 import grpc
 
@@ -62,7 +62,7 @@ class AuditService(AuditServiceServicer):
 
 
 def problem_of(broken: ChainBroken) -> api.ChainProblem:
-    """What is wrong with a chain, as the contract tells it."""
+    """The break in a chain as a message of the contract."""
     return api.ChainProblem(
         kind=broken.kind,
         sequence=broken.sequence,

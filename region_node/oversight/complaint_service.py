@@ -1,4 +1,4 @@
-"""ComplaintOversightService: what coordinators see of this region's complaints, and an administrator's level."""
+"""ComplaintOversightService: coordinators' view of this region's complaints, and an administrator's escalation."""
 
 import hashlib
 import re
@@ -34,7 +34,7 @@ from region_node.requests.rows import RequestKey, insert_request
 from region_node.tickets.followed import known_request
 
 _ADMINISTRATOR = re.compile(r"admin/[A-Za-z0-9._-]{1,64}", re.ASCII)
-_PAGE = 500  # complaints counted before others are let in
+_PAGE = 500  # complaints in one read, so that other work continues in between
 _LONGEST = 3660 * 24 * 3600  # seconds ahead
 
 
@@ -103,7 +103,7 @@ class ComplaintOversightService(ComplaintOversightServiceServicer):
         request: api.CountComplaintsRequest,
         context: grpc.aio.ServicerContext[api.CountComplaintsRequest, api.CountComplaintsResponse],
     ) -> api.CountComplaintsResponse:
-        """See the contract. Each page is a read of its own: what is filed in a month never moves to another place."""
+        """See the contract. Each page is a read of its own: the complaints of a month never change their order."""
         require_month("month", request.month)
         month = Month.of(request.month, self._context.time_zone)
         start, end = to_microseconds(month.start), to_microseconds(month.end)
@@ -150,7 +150,7 @@ class ComplaintOversightService(ComplaintOversightServiceServicer):
         )
 
     def _reclassified(self, tx: Transaction, request: api.ReclassifyComplaintRequest, through: str) -> Complaint:
-        """Says once what a complaint is about."""
+        """Reclassifies a complaint once."""
         now, content = self._clock.now(), f"classify\0{request.ticket_id}\0{request.category}\0{request.reason}"
         by = ClassifiedBy.CLASSIFIED_BY_ADMINISTRATOR
         wanted = Classification(request.ticket_id, request.category, request.reason, request.administrator, by)
@@ -160,7 +160,7 @@ class ComplaintOversightService(ComplaintOversightServiceServicer):
 
 @dataclass(frozen=True)
 class _Decided:
-    """What an administrator has decided: done once for its request id, with its row in the audit chain."""
+    """An administrator's decision: executed once per request id, with its row in the audit chain."""
 
     administrator: str
     request_id: str
@@ -168,7 +168,7 @@ class _Decided:
     action: str
 
     def once(self, tx: Transaction, now: datetime, decide: Callable[[], Complaint], detail: str) -> Complaint:
-        """The complaint as it stands then. Raises Refused, also for the same id with other content."""
+        """The complaint after the decision. Raises Refused, also for the same id with other content."""
         key = RequestKey(self.administrator, self.request_id, hashlib.sha256(self.content.encode()).digest())
         if (known := known_request(COMPLAINT, tx, key)) is not None:
             return known

@@ -72,7 +72,7 @@ class OrderOversightService(OrderOversightServiceServicer):
 
 
 def summary(order: Order) -> api.OrderSummary:
-    """An order without anything that tells who the customer is."""
+    """An order without data about the customer."""
     held = order.state == rules.HELD
     return api.OrderSummary(
         id=order.id,

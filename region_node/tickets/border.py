@@ -1,4 +1,4 @@
-"""The checks of everything that arrives about a ticket: the same for every kind.
+"""The checks of every arriving message about a ticket: the same for every kind.
 
 The border of the relay has checked the signature: `content.origin` is the sender.
 """
@@ -34,7 +34,7 @@ def require_origin(kind: Followed[M, R], name: str, content: EnvelopeContent) ->
 def require_filing(
     kind: Followed[M, R], filed: M, content: EnvelopeContent, now: datetime, *, is_untouched: bool
 ) -> None:
-    """The origin hands in a ticket of its own that carries no decision; `is_untouched` is the word of the kind on that.
+    """Requires that the origin files its own ticket without a decision; the kind determines `is_untouched`.
 
     Raises Refused with ENVELOPE_KIND_NOT_ALLOWED, ENVELOPE_INVALID.
     """
@@ -48,23 +48,23 @@ def require_filing(
 
 
 def require_unknown(kind: Followed[M, R], tx: Transaction, filed: M) -> None:
-    """Raises Refused with ENVELOPE_INVALID for a ticket that this region has, also one that was made unreadable."""
+    """Raises Refused with ENVELOPE_INVALID for a ticket that this region has, also an unreadable one."""
     if _owner(kind, tx, kind.facts(filed).name) is not None:
         raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="it is known")
 
 
 def require_plausible(created: Timestamp, now: datetime) -> None:
-    """Raises Refused with ENVELOPE_INVALID for a time at which no ticket was taken in that arrives now."""
+    """Raises Refused with ENVELOPE_INVALID for an impossible time of creation of a ticket that arrives now."""
     age = now.timestamp() - created.seconds
     if not -_CLOCK_ERROR.total_seconds() <= age <= _OLDEST.total_seconds():
         raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="no time of filing")
 
 
 def commanded(kind: Followed[M, R], tx: Transaction, region: str, name: str, content: EnvelopeContent) -> M:
-    """The ticket of this region about which its origin says something.
+    """The ticket of this region that its origin commands.
 
-    Raises Refused with ENVELOPE_KIND_NOT_ALLOWED to any other sender; as the records do for a ticket that is unknown,
-    unreadable, or decided elsewhere.
+    Raises Refused with ENVELOPE_KIND_NOT_ALLOWED to any other sender. Raises as the records do for a ticket that is
+    unknown, unreadable, or decided elsewhere.
     """
     require_origin(kind, name, content)
     known = kind.records.read(tx, name)
@@ -76,7 +76,7 @@ def commanded(kind: Followed[M, R], tx: Transaction, region: str, name: str, con
 
 
 def require_author(staff_id: str, *, is_required: bool = False) -> None:
-    """Raises Refused with REQUEST_INVALID for an author that is no name; none is needed of what a node says itself."""
+    """Raises Refused with REQUEST_INVALID for an invalid author. The node's own commands need none."""
     if staff_id or is_required:
         require_name("staff_id", staff_id)
 
@@ -84,14 +84,14 @@ def require_author(staff_id: str, *, is_required: bool = False) -> None:
 def require_text(said: str | None, texts: Mapping[str, str], limit: int, *, is_required: bool = False) -> None:
     """Raises Refused with REQUEST_INVALID for a command whose text is longer than `limit` characters.
 
-    `said` is what the command is, `texts` are the texts by that. Where `is_required`, none of them is empty.
+    `said` is the arm of the command, `texts` maps arms to texts. With `is_required`, no text is empty.
     """
     if said is not None and said in texts:
         require_length(said, texts[said], limit, required=is_required)
 
 
 def decided(known: M, decide: Callable[[], M], told: Callable[[M], M] = lambda each: each) -> Answer:
-    """The answer to a command: the ticket as `decide` leaves it, or why that refused and the ticket as it is.
+    """The answer to a command: the ticket after `decide`, or the refusal with the unchanged ticket.
 
     `told` makes of a ticket the part that its origin may see. Raises Refused for a temporary reason: the envelope is
     not taken, so the origin sends it again, and its caller sees the command as under way until it is answered.
@@ -105,7 +105,7 @@ def decided(known: M, decide: Callable[[], M], told: Callable[[M], M] = lambda e
 
 
 def accepted(ticket: M) -> Answer:
-    """The answer that carries a ticket."""
+    """The answer with a ticket."""
     return Answer(Outcome.OUTCOME_ACCEPTED, result=ticket.SerializeToString())
 
 
@@ -117,11 +117,11 @@ def updated(
     now: datetime,
     first_word: Callable[[M], None] | None = None,
 ) -> bool:
-    """Whether a version that another region tells concerns a ticket that can be stored here.
+    """Whether a version from another region concerns a ticket that can be stored here.
 
-    Only the owner tells it, of a ticket whose origin named that owner. False for one that was made unreadable: the
-    sender is told that it arrived. `first_word` raises Refused where this region may not begin to follow an unknown
-    ticket. Raises Refused with ENVELOPE_KIND_NOT_ALLOWED, ENVELOPE_INVALID.
+    Only the owner sends versions, and only as the owner that the origin named. False for an unreadable ticket, with a
+    receipt for the sender. `first_word` raises Refused where this region may not begin to follow an unknown ticket.
+    Raises Refused with ENVELOPE_KIND_NOT_ALLOWED, ENVELOPE_INVALID.
     """
     facts = kind.facts(told)
     if (facts.name, facts.owner) != (content.subject, content.origin) or not facts.version:
@@ -156,10 +156,10 @@ def require_own_customer(context: RegionContext, facts: Facts, responsible: Call
 def answered(
     kind: Followed[M, R], tx: Transaction, content: EnvelopeContent, receipt: ReceiptContent, now: datetime
 ) -> M | None:
-    """The version that a receipt carries; None for none, and for one that its sender had no right to tell.
+    """The version in a receipt; None for no version, and for one that its sender may not send.
 
-    The receipt is about the subject of its envelope, by the region to which that went. That region owns the ticket, or
-    has given it back to this one. None also for a ticket that this region has no more, or cannot read any more.
+    The receipt must be about its envelope's subject, from the envelope's destination. The sender must own the ticket,
+    or have returned it to this region. None also for a ticket that this region no longer has, or can no longer read.
     """
     known = kind.records.read(tx, content.subject)
     if known is None or not receipt.result:
@@ -209,5 +209,5 @@ def settle_command(
 
 
 def _owner(kind: Followed[M, R], tx: Transaction, name: str) -> str | None:
-    """The owner of a ticket that this region has, also of one that was made unreadable."""
+    """The owner of a ticket that this region has, also of an unreadable one."""
     return kind.records.text(tx, name, kind.owner_column)

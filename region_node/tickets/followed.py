@@ -1,7 +1,7 @@
-"""What kinds of ticket have in common: one region takes a ticket in, one region decides on it, others follow.
+"""The common part of all kinds of ticket: one region takes a ticket in, one decides on it, others follow.
 
-The origin takes a ticket in and speaks for its customer. The owner decides and counts versions. A follower keeps what
-the owner tells.
+The origin takes a ticket in and represents its customer. The owner decides and numbers the versions. A follower stores
+the owner's versions.
 """
 
 import logging
@@ -25,7 +25,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Facts:
-    """The part of a ticket by which regions know their rights."""
+    """The fields of a ticket that determine the rights of regions."""
 
     name: str
     """The id, which begins with the origin."""
@@ -55,23 +55,23 @@ class Followed(Generic[M, R]):
     prefix: str
     """The beginning of the id behind the origin and a slash."""
     first: int
-    """The state in which a ticket is filed."""
+    """The state of a newly filed ticket."""
     final: frozenset[int]
     """The states that no version leaves."""
     fixed: tuple[str, ...]
     """The fields of the message that the origin sets, and no version of the owner changes."""
     require_plausible: Callable[[M, datetime], None] = _anything
-    """Raises Refused with ENVELOPE_INVALID for content that no owner tells at this time."""
+    """Raises Refused with ENVELOPE_INVALID for content that no owner can have at this time."""
     owner_column: str = "owner_region"
 
     def copy(self, message: M) -> M:
-        """The same content, to be changed."""
+        """A copy of the message, for changes."""
         copy = self.records.message()
         copy.CopyFrom(message)
         return copy
 
     def merged(self, known: M, told: M) -> M:
-        """The version that the owner tells, with the fixed fields as this region knows them."""
+        """The owner's version, with the fixed fields of this region's copy."""
         merged, kept = self.copy(told), self.copy(known)
         for each, _ in known.ListFields():
             if each.name not in self.fixed:
@@ -82,10 +82,10 @@ class Followed(Generic[M, R]):
         return merged
 
     def next_version(self, region: str, known: M, told: M, *, again: bool = False) -> M | None:
-        """The ticket to store in a region that follows; None where the owner tells nothing new.
+        """The version to store in a follower; None where the owner's message brings nothing new.
 
-        Nothing is new of a ticket that the region owns itself, of an older version, and of the same version, which
-        counts `again` only where the follower has changed its copy. A ticket in a final state enters no other one.
+        A ticket of the region itself, and an older version, are never new. The same version counts, with `again`, only
+        after a change of the follower's own copy. A ticket in a final state enters no other one.
         """
         before, after = self.facts(known), self.facts(told)
         is_old = after.version < before.version or (after.version == before.version and not again)
@@ -98,7 +98,10 @@ class Followed(Generic[M, R]):
 
 
 def known_request(kind: Followed[M, R], tx: Transaction, key: RequestKey) -> M | None:
-    """The ticket of a request that was made before, as it stands. Raises Refused as it was, or for other content."""
+    """The ticket of an earlier request, in its current state.
+
+    Raises the earlier refusal again, and Refused for other content.
+    """
     known = done_before(tx, key)
     if known is None:
         return None
@@ -109,7 +112,7 @@ def known_request(kind: Followed[M, R], tx: Transaction, key: RequestKey) -> M |
 
 
 def answered_request(kind: Followed[M, R], tx: Transaction, caller: Caller, written: M) -> M:
-    """The ticket after a command of a caller: as it was `written` then, where it was made unreadable since.
+    """The ticket after a caller's command, or as `written` then if it is unreadable since.
 
     Raises Refused where the owner has refused the command.
     """

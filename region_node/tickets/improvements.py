@@ -62,7 +62,7 @@ def insert_action(tx: Transaction, action: ImprovementAction, number: int) -> No
 
 
 def finish_action(tx: Transaction, action: ImprovementAction) -> None:
-    """Stores that an action is finished, and with what outcome."""
+    """Stores the end of an action, with its outcome."""
     tx.execute(
         "UPDATE improvement_actions SET finisher = :finisher, finish_time = :time, body = :body"
         " WHERE action_id = :action_id",

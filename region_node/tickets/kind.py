@@ -1,4 +1,4 @@
-"""What tickets that one region owns and others follow register alike for erasure, legal holds and retention."""
+"""The common registration of owned and followed tickets for erasure, legal holds and retention."""
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
@@ -50,8 +50,8 @@ class _AboutNumber:
 class TicketKind(Generic[M, R]):
     """A kind of ticket. Its table has the columns `number_index`, `origin_region`, `state` and `create_time`.
 
-    An open ticket of a customer who was erased is destroyed once it has ended, in every region by the standing of the
-    customer. A ticket is purged once it ended before the term, and every region was told.
+    An open ticket of an erased customer is destroyed once it has ended, in every region by the customer's status. A
+    ticket is purged once it ended before the term, and every region has been notified.
     """
 
     name: str
@@ -69,7 +69,7 @@ class TicketKind(Generic[M, R]):
     events: Events | None = None
     """What happened to the tickets, where that is kept."""
     forget: Callable[[Transaction, str], None] = lambda tx, ticket_id: None
-    """Removes what is stored beside a ticket that is destroyed or purged."""
+    """Removes data beside a ticket that is destroyed or purged."""
 
     def registered(self, data_class: DataClass.ValueType) -> RecordKind:
         """What is registered."""

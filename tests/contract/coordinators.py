@@ -77,7 +77,7 @@ def settings(certificates: Certificates, data: Path, *, listen: str = "127.0.0.1
 
 @dataclass(frozen=True)
 class RegionKeys:
-    """What a region signs with."""
+    """The signing keys of a region."""
 
     region: str
     issued: CertificateSet
@@ -145,12 +145,12 @@ class Federation:
         return (await invoke(stub.ApplyConfiguration, request, PATIENCE_S)).federation_revision
 
     async def join(self, keys: RegionKeys, request: JoinRequest | None = None) -> JoinResponse:
-        """One heartbeat of the region."""
+        """Sends one heartbeat of the region."""
         stub = FederationServiceStub(self.as_(f"region/{keys.region}"))
         return await invoke(stub.Join, request or join_request(keys), PATIENCE_S)
 
     async def member(self, region: str) -> Member:
-        """How a region stands, as an administrator is told."""
+        """The state of a region in an administrator's response."""
         stub = MembershipServiceStub(self.as_(ADMIN))
         response = await invoke(stub.ListRegions, ListRegionsRequest(), PATIENCE_S)
         return next(each for each in response.members if each.region == region)
@@ -161,7 +161,7 @@ class Federation:
         return stub.Watch(WatchRequest(federation_revision=revision))
 
     def audit_rows(self) -> list[AuditRow]:
-        """What the coordinator noted; its chain is whole."""
+        """The coordinator's audit rows, after a check of the chain."""
         with open_read_only(self.data / "coordinator.db") as tx:
             rows = list(audit.rows(tx))
         audit.verify(rows)
@@ -224,5 +224,5 @@ async def eventually(holds: Callable[[], bool]) -> None:
 
 
 def denials(rows: Sequence[AuditRow]) -> list[tuple[str, str, str]]:
-    """Who was turned away from what, and why."""
+    """Each denied actor with the action and the reason."""
     return [(row.actor, row.subject.rpartition("/")[2], row.detail) for row in rows if row.action == "DENIED"]

@@ -1,4 +1,4 @@
-"""A region's database of a version before: its complaints are read, told of, carried on and purged by this one."""
+"""A region's database of an earlier version: this one reads, reports, continues and purges its complaints."""
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
@@ -68,7 +68,7 @@ def filed() -> Complaint:
 
 
 def keep(tx: Transaction, version: str) -> None:
-    """What a node of that version has of the complaint: a row in each table that it knew."""
+    """The rows of a complaint in a node of that version, in each of its tables."""
     body = vault.seal(tx, complaint_subject(TICKET_ID), "complaints", filed().SerializeToString())
     then = to_microseconds(THEN)
     add(

@@ -50,7 +50,7 @@ class Process:
         }
 
     def command(self, *words: str) -> Result:
-        """What an administrator's command prints, and how it ends."""
+        """The output and the exit of an administrator's command."""
         return CliRunner(env=self.environment).invoke(main, words)
 
 
@@ -72,7 +72,7 @@ def files_of_a_coordinator(tmp_path: Path) -> Process:
 
 @contextmanager
 def serving_process(files: Process) -> Iterator[LocalProcess]:
-    """The process, once it serves; at the end it is told to stop, and does."""
+    """The process, once it serves; at the end it gets a stop signal, and stops."""
     program = Program(
         "coordinator", MODULE, ("serve", "--settings", str(files.settings)), files.errors, files.port_file
     )

@@ -1,4 +1,4 @@
-"""What a coordinator takes from members that are suspended, or that say more than they should."""
+"""A coordinator's handling of suspended members, and of members that report more than they should."""
 
 import logging
 from collections import Counter
@@ -150,7 +150,7 @@ def test_a_region_that_writes_around_its_certificate_changes_nothing_and_its_hon
 
 
 def succession(certificates: Certificates, count: int) -> list[RegionKeys]:
-    """What Sichuan signs with, each certificate issued a second after the one before it."""
+    """The signing keys of Sichuan, each certificate issued a second after the one before it."""
     who = parse(f"spiffe://{FEDERATION}/region/sichuan", FEDERATION)
     times = [NOW - HOUR + timedelta(seconds=number) for number in range(count)]
     return [RegionKeys("sichuan", certificates.authority.issue(who, each, NOW + HOUR)) for each in times]

@@ -1,4 +1,4 @@
-"""Orders across regions, asked through a real coordinator of region servers that know what a test tells them."""
+"""Orders across regions, queried through a real coordinator from programmable region servers."""
 
 import asyncio
 import functools

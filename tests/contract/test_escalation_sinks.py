@@ -1,4 +1,4 @@
-"""Where the escalation recipients are told: a file that holds whole lines, and a webhook that proves who it is."""
+"""The sinks of escalation notices: a file with whole lines, and an authenticated webhook."""
 
 import asyncio
 import json

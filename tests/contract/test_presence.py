@@ -1,4 +1,4 @@
-"""A coordinator among the others: what it confirms and when, and what it does while it may be out of date."""
+"""A coordinator among the others: its confirmations, and its behaviour while it may be outdated."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable

@@ -45,7 +45,7 @@ def one_adapter(request: pytest.FixtureRequest, tmp_path: Path) -> Adapter:
 
 
 class Coordinator:
-    """Takes what it is told, then answers or not."""
+    """Receives reports, and then responds or not."""
 
     def __init__(self) -> None:
         self.events: list[NetworkEvent] = []
@@ -73,7 +73,7 @@ class Coordinator:
 
 
 def waiting(tx: Transaction) -> list[NetworkEvent]:
-    """What coordinators have not heard."""
+    """The events that coordinators still lack."""
     return rows.events_to_tell(tx, "", 100)
 
 

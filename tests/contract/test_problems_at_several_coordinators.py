@@ -1,4 +1,4 @@
-"""Two coordinators on one registry, told of one storm at the same time: they find the same problems, each once."""
+"""Two coordinators on one registry, with one storm at the same time: they find the same problems, each once."""
 
 import asyncio
 from collections.abc import Iterator, Sequence
@@ -36,7 +36,7 @@ def empty_registry(etcd_cluster: LocalEtcd) -> Iterator[EtcdSettings]:
 
 
 def storm() -> list[NetworkEvent]:
-    """A cut, each of whose ends tells of it many times, and an outage elsewhere."""
+    """A cut with many reports from each end, and an outage elsewhere."""
     began = CLOCK.now()
     told = [each for number in range(5) for each in cut(began + timedelta(seconds=number), f"{number}-")]
     told += [event(f"henan/fault/{number}", sites=["luoyang"], raised=began) for number in range(5)]

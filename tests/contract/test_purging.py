@@ -1,4 +1,4 @@
-"""What the purge asks of a database, on SQLite and on PostgreSQL: the same goes, and the same stays."""
+"""The purge on SQLite and on PostgreSQL: it removes and keeps the same rows."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace

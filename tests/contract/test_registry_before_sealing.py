@@ -1,4 +1,4 @@
-"""What a registry of the version before sealing holds: regions that have joined, no key of any, and no capabilities."""
+"""A registry of the version before sealing: joined regions without a sealing key and capabilities."""
 
 import asyncio
 from collections.abc import Iterable

@@ -131,7 +131,7 @@ def _told(cell: object) -> str:
 
 
 def everything(tx: Transaction) -> list[object]:
-    """What was stored, as the node reads it."""
+    """All stored data, as the node reads it."""
     line, request = find_line(tx, NUMBER), find_request(tx, "counter", "R1")
     assert line is not None
     assert request is not None

@@ -275,7 +275,7 @@ def test_a_frozen_coordinator_is_named_until_its_lease_ends_and_brings_nothing_w
 
 
 async def outcome(channel: grpc.aio.Channel) -> str:
-    """What becomes of an empty batch for Sichuan."""
+    """The outcome of an empty batch for Sichuan."""
     try:
         await probe(channel)
     except Refused as refusal:
@@ -399,7 +399,7 @@ def sealed(number: int) -> Sealed:
 
 
 def parties_of(delivered: Delivered) -> set[str]:
-    """Who stamped the batch."""
+    """The parties of the batch's stamps."""
     return {stamp.party for stamp in Journey.FromString(delivered.journey).stamps}
 
 

@@ -1,4 +1,4 @@
-"""One federation of real processes for each worker and engine; every test gets it whole and may break it."""
+"""A federation of real processes for each worker and engine; every test gets it whole and may break it."""
 
 from collections.abc import Iterator
 

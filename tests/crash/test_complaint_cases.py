@@ -62,7 +62,7 @@ def items_of(records: Records, ticket_id: str) -> list[object]:
 
 
 def require_told(scene: Scene, ticket_id: str) -> CaseHeader:
-    """The coordinator has the case as it stands, and nothing is left to be told."""
+    """Requires the current case at the coordinator, with an empty queue."""
     left = "SELECT COUNT(*) FROM cases_to_tell WHERE ticket_id = ?"
     wait_until(lambda: scene.handling.count(left, ticket_id) == 0, CALL_SECONDS, "a coordinator was told")
     held = scene.run(_held(scene, ticket_id))

@@ -1,4 +1,4 @@
-"""What a complaint repeats in another region is counted once, whatever is killed while that is told."""
+"""The repeats of a complaint in another region are counted once, despite kills during the report."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Of one cause there is one problem, followed and counted once, whatever is killed while it is told and followed."""
+"""A cause has one problem, followed and counted once, despite kills during its reports."""
 
 from datetime import UTC, datetime
 
@@ -55,7 +55,7 @@ def problems_of(scene: Scene, child: str) -> list[Problem]:
 
 
 def require_one(scene: Scene, child: str) -> Problem:
-    """There is one problem, whose customer at home was told and counted once, and it is as the home region has it."""
+    """Requires one problem, with one notice to the customer at home, equal at the home region."""
 
     def is_counted() -> bool:
         affected = [each for found in problems_of(scene, child) for each in found.affected]

@@ -28,7 +28,7 @@ DELIVER = "gateway.api.relay.v1.RelayService/Deliver"
 
 
 class Deliveries:
-    """What the origin region sent to the coordinator, from the spans that it recorded."""
+    """The origin region's deliveries to the coordinator, from its recorded spans."""
 
     def __init__(self, spans: Path) -> None:
         lines = [json.loads(line) for line in spans.read_text("utf-8").splitlines() if line.endswith("}")]

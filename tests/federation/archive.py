@@ -112,7 +112,7 @@ class Archive:
         return b"".join([piece.data async for piece in self.pieces(number, document_id, offset)])
 
     async def check(self, business: str, number: str, documents: Sequence[Document] = ()) -> api.CheckDocumentsResponse:
-        """What counts and what is missing for the holder."""
+        """The counting and the missing documents of the holder."""
         request = api.CheckDocumentsRequest(
             business=business,
             number=number,

@@ -1,4 +1,4 @@
-"""One stream on which complaints of another system come to a region's node."""
+"""An import stream of another system's complaints to a region's node."""
 
 import hashlib
 from collections.abc import Sequence
@@ -29,7 +29,7 @@ def levels(complaint: Complaint) -> list[Level]:
 
 @dataclass(frozen=True)
 class OldSystem:
-    """What kept the complaints of a region until now, and the region's desk."""
+    """The former system of a region's complaints, and the region's desk."""
 
     federation: Federation
     desk: Complainant
@@ -51,7 +51,7 @@ class OldSystem:
         )
 
     def closed(self, *, filed: datetime, took: timedelta, rating: int = 4, number: str = "") -> ImportedComplaint:
-        """One that was answered, resolved and closed."""
+        """An answered, resolved and closed complaint."""
         found = self.complaint(number, filed=filed)
         found.first_response_time.CopyFrom(to_timestamp(filed + took / 2))
         found.resolved_time.CopyFrom(to_timestamp(filed + took))

@@ -71,7 +71,7 @@ def _on_the_loop(runner: asyncio.Runner) -> None:
 
 @pytest.fixture(scope="package", autouse=True)
 def _all_is_noticed_soon() -> Iterator[None]:
-    """Whatever waits for a time looks at the clock again soon: tests move it. Who was away is found as soon."""
+    """Shortens all waits: tests move the clock, and absent processes are found soon."""
     quick = functools.partial(FullJitter, longest=4 * SOON)
     with pytest.MonkeyPatch.context() as patch:
         for module in (lanes, heartbeat, watch):
@@ -98,7 +98,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.fixture(scope="package")
 def databases(request: pytest.FixtureRequest) -> Databases:
-    """Where members keep what they know: files of their own, or a PostgreSQL server, with which they are removed."""
+    """The databases of members: files of their own, or a PostgreSQL server, with which they are removed."""
     engine: str = request.param
     return Databases(request.getfixturevalue("postgresql_server") if engine == "postgresql" else None)
 
@@ -116,7 +116,7 @@ def shared_federation(runner: asyncio.Runner, databases: Databases, fast_disk: P
 def federation(
     request: pytest.FixtureRequest, runner: asyncio.Runner, databases: Databases, fast_disk: Path | None
 ) -> Iterator[Federation]:
-    """A federation that the tests of a file share. They bring their own customers and leave its members as they were.
+    """A federation that the tests of a file share. They bring their own customers and leave its members unchanged.
 
     Files in which months pass, members stop or the configuration changes have one of their own.
     """

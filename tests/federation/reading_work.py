@@ -1,4 +1,4 @@
-"""What operators and staff read of complaints and faults, as bytes."""
+"""The reads of operators and staff about complaints and faults, as bytes."""
 
 from collections.abc import Awaitable, Callable, Mapping
 

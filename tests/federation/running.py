@@ -116,12 +116,12 @@ class Federation:
 
     @property
     def coordinator_endpoint(self) -> str:
-        """Where the coordinator serves."""
+        """The endpoint of the coordinator."""
         assert self.coordinator is not None
         return f"127.0.0.1:{self.coordinator.port}"
 
     def endpoint(self, region: str) -> str:
-        """Where a node serves."""
+        """The endpoint of a node."""
         return f"127.0.0.1:{self.nodes[region].port}"
 
     def database(self, region: str) -> Database:
@@ -187,7 +187,7 @@ class Federation:
             await self.coordinator.stop()
 
     def texts(self, number: str, sent_by: str = "") -> list[Text]:
-        """What has come to a customer's telephone, oldest first: from its home region, or another one."""
+        """The texts to a customer's telephone, oldest first: from its home region, or another one."""
         region = sent_by or next(region for region, prefix in MOBILE.items() if number.startswith(prefix))
         return Phones(self._messaging_directory(region)).texts(number)
 
@@ -285,22 +285,22 @@ class Federation:
 
     @property
     def membership(self) -> MembershipServiceStub:
-        """What an administrator does with regions."""
+        """An administrator's calls about regions."""
         return MembershipServiceStub(self.dial_coordinator("admin/root"))
 
     @property
     def oversight(self) -> OrderOversightServiceStub:
-        """What an administrator sees of orders."""
+        """An administrator's reads of orders."""
         return OrderOversightServiceStub(self.dial_coordinator("admin/root"))
 
     @property
     def complaint_oversight(self) -> ComplaintOversightServiceStub:
-        """What an administrator sees of complaints, and does to them."""
+        """An administrator's calls about complaints."""
         return ComplaintOversightServiceStub(self.dial_coordinator("admin/root"))
 
     @property
     def administration(self) -> ConfigurationServiceStub:
-        """What an administrator does with the configuration."""
+        """An administrator's calls about the configuration."""
         return ConfigurationServiceStub(self.dial_coordinator("admin/root"))
 
     async def configuration(self) -> Configuration:
@@ -408,9 +408,9 @@ async def until(holds: Callable[[], Awaitable[bool]], what: str, patience: float
 
 
 async def until_nothing_changes(act: Callable[[], Awaitable[None]], contents: Callable[[], object], what: str) -> None:
-    """Returns once something was done and left all contents as they were.
+    """Returns once an action leaves all contents unchanged.
 
-    What changes them each time is its doing; what does so now and then is what earlier tests have left to be done.
+    A change each time is the action's own; an occasional one is remaining work of earlier tests.
     """
 
     async def holds() -> bool:

@@ -1,4 +1,4 @@
-"""What operators and staff read that shows nobody's data, and is no row of the table: what it shows instead."""
+"""The reads of operators and staff that show no personal data, and their content."""
 
 SHOWS_NOBODY = {
     "AlarmService": "what is wrong with equipment, in codes",

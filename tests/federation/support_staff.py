@@ -1,4 +1,4 @@
-"""Who works on support requests at one region's node: an operator system, or a member of its staff."""
+"""A caller about support requests at one region's node: an operator system, or a member of its staff."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Who may call what: the option `allow` of every RPC, held against real servers for every kind of identity."""
+"""The permitted callers: the option `allow` of every RPC, checked on real servers for every kind of identity."""
 
 from collections.abc import Iterator
 
@@ -120,7 +120,7 @@ def methods() -> Iterator[MethodDescriptor]:
 
 
 def may_call(path: str, server: str, method: MethodDescriptor) -> bool:
-    """What the contract says: the role is named on the RPC, and operators and staff belong to the node's region."""
+    """The permission by the contract: the RPC names the role, and operators and staff belong to the node's region."""
     identity = parse(f"spiffe://{FEDERATION}/{path}", FEDERATION)
     if method.name == "Deliver":
         return identity.role == RELAY[server]

@@ -1,4 +1,4 @@
-"""The audit chains of the federation: told to witnesses every minute, verified by coordinator and region, exported."""
+"""The audit chains of the federation: sent to witnesses every minute, verified by coordinator and region, exported."""
 
 import json
 import subprocess
@@ -33,14 +33,14 @@ SCRIPT = Path(__file__).parents[2] / "deploy" / "audit" / "check_export.py"
 
 
 async def verdicts(federation: Federation, region: str = "") -> dict[str, ChainVerdict]:
-    """What an administrator is told of the chains."""
+    """The verdicts on the chains for an administrator."""
     stub = AuditServiceStub(federation.dial_coordinator("admin/root"))
     stream = stub.VerifyChains(VerifyChainsRequest(region=region), timeout=CALL_SECONDS)
     return {response.verdict.region: response.verdict async for response in stream}
 
 
 async def learnt(federation: Federation, region: str) -> audit_witnesses.Testimony:
-    """What the region's own command learns."""
+    """The heads collected by the region's own command."""
     return await audit_witnesses.Witnesses(federation.region_settings(region), federation.clock).testify()
 
 
@@ -164,7 +164,7 @@ async def exported(federation: Federation, number: str) -> str:
 
 
 def checked(federation: Federation, directory: Path, text: str) -> "subprocess.CompletedProcess[str]":
-    """What the published script says of a file."""
+    """The published script's verdict on a file."""
     path = directory / "export.jsonl"
     path.write_text(text, encoding="utf-8")
     authority = federation.certificates.credentials("region/henan").authority

@@ -27,7 +27,7 @@ def named(counter: Counter, orders: Iterable[OrderRequest]) -> list[SubmitOrders
 
 
 async def submitted(counter: Counter, requests: Sequence[SubmitOrdersRequest]) -> dict[str, SubmitOrdersResponse]:
-    """What became of each, by request id; each is answered once. The stream has no deadline."""
+    """The response to each request, by request id; each has one. The stream has no deadline."""
     answers = [answer async for answer in counter.orders.SubmitOrders(iter(requests))]
     assert len(answers) == len(requests)
     return {answer.request_id: answer for answer in answers}

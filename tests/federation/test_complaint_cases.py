@@ -60,7 +60,7 @@ _OF_NUMBERS = ("暂未确定负责部门", "核实号码", "承诺于", "未查�
 
 
 async def until_told(federation: Federation, number: str, words: tuple[str, ...]) -> None:
-    """Waits until the customer was told these words, in this order, of those that are about who has a complaint."""
+    """Waits for these words, in this order, among the notices about the complaint's holder."""
 
     async def is_told() -> bool:
         return tuple(each for text in texts(federation, number) for each in _OF_NUMBERS if each in text) == words

@@ -1,4 +1,4 @@
-"""What a complaint is about: named at filing, said by its words, or set by a person; and never guessed."""
+"""The category of a complaint: named at filing, proposed from its words, or set by a person; and never guessed."""
 
 import asyncio
 import json
@@ -54,7 +54,7 @@ def due(complaint: Complaint, kind: DeadlineKind.ValueType = DeadlineKind.DEADLI
 
 
 async def heard(federation: Federation, number: str, count: int) -> list[str]:
-    """What the customer was told, once that is so many texts."""
+    """The notices to the customer, once there are `count`."""
 
     async def is_so() -> bool:
         return len(texts(federation, number)) >= count

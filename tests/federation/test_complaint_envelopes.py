@@ -1,4 +1,4 @@
-"""What regions may say to each other about complaints, and what is refused although it is signed."""
+"""The permitted messages between regions about complaints, and refused ones despite their signature."""
 
 from collections.abc import Callable
 

@@ -32,7 +32,7 @@ def staff_of_the_responsible_region(federation: Federation) -> Complainant:
 
 @asynccontextmanager
 async def groups_of(federation: Federation, size: int) -> AsyncIterator[None]:
-    """So many complaints make a group meanwhile."""
+    """A context in which `size` complaints make a group."""
     configuration = await federation.configuration()
     (policy,) = [each for each in configuration.policies if each.name == SIZE_POLICY]
     shipped, policy.figure.value = policy.figure.value, size

@@ -1,4 +1,4 @@
-"""`region-node complaints import` against a region that runs: what it says, what it leaves, and what it would have."""
+"""`region-node complaints import` against a running region: its output, its effects, and its dry run."""
 
 import csv
 from collections.abc import Sequence

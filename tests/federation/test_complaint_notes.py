@@ -1,4 +1,4 @@
-"""What regions say to each other about a complaint, what they ask each other, and what stays in one of them."""
+"""Notes and questions between regions about a complaint, and private notes."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""What administrators see of complaints across regions, and do to them: never who complains, nor what was said."""
+"""Administrators' reads and actions on complaints across regions: without the customer, and without texts."""
 
 import uuid
 from collections.abc import Sequence

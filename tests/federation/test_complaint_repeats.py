@@ -41,7 +41,7 @@ def joined(complaint: Complaint) -> tuple[str, int]:
 
 
 def sent(federation: Federation, region: str, ticket_id: str) -> list[str]:
-    """The envelopes by which a region has told of a complaint what it repeats, or that there is one."""
+    """The envelopes by which a region has reported a complaint or its repeats."""
     sql = f"SELECT envelope_id FROM outbox WHERE subject = ? AND kind IN {KINDS} ORDER BY envelope_id"
     return [str(row[0]) for row in federation.database(region).rows(sql, ticket_id)]
 
@@ -53,7 +53,7 @@ def sent_commands(federation: Federation, ticket_id: str) -> list[str]:
 
 
 def counted(federation: Federation, region: str, ticket_id: str) -> Sequence[tuple[object, ...]]:
-    """What the figures of a region count of a complaint."""
+    """A region's figures of a complaint."""
     return federation.database(region).rows(
         "SELECT repeats, level FROM complaint_figures WHERE ticket_id = ?", ticket_id
     )

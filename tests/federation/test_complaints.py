@@ -1,4 +1,4 @@
-"""Complaints filed in one region and answered by another: one ticket id, the customer told, raised until it is done."""
+"""Complaints filed in one region and answered by another: one ticket id, notices to the customer, raised until done."""
 
 import asyncio
 from collections.abc import Callable

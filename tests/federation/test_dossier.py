@@ -1,4 +1,4 @@
-"""What goes to the regulator: exported by staff of the origin region, once the regulator is next."""
+"""The regulator's dossier: exported by staff of the origin region, once the regulator is next."""
 
 import json
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ WHO = api.Appellant(name="张三", address="广州市天河路1号", postal_code
 
 @dataclass(frozen=True)
 class Desk:
-    """Who deals with the regulator at a region's node."""
+    """The staff of a region's node for the regulator."""
 
     federation: Federation
     region: str

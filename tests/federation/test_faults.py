@@ -37,7 +37,7 @@ def texts(federation: Federation, number: str, sent_by: str) -> list[str]:
 
 
 def waived(federation: Federation, fault_id: str) -> list[int]:
-    """What was given back for a fault at the home region, in minor units, outage by outage."""
+    """The waived rent of a fault at the home region, in minor units, outage by outage."""
     sql = "SELECT amount FROM ledger_entries WHERE posting_id LIKE ? AND amount > 0 ORDER BY posting_id"
     return [int(str(amount)) for (amount,) in federation.database("sichuan").rows(sql, f"{fault_id}#waived%")]
 

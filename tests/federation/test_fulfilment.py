@@ -71,7 +71,7 @@ class Network:
             await provider.stop()
 
     def effects(self, order: Order) -> list[str]:
-        """What the system has done for an order."""
+        """The system's work for an order."""
         assert self.provider is not None
         return self.provider.works.effects(order.id)
 
@@ -103,7 +103,7 @@ class Network:
         await until(holds, f"the system is asked for phase {phase}")
 
     def tasks(self, order: Order) -> list[tuple[object, ...]]:
-        """What the node keeps of its task."""
+        """The node's row of its task."""
         rows = self.federation.database("sichuan").rows("SELECT 1 FROM fulfilment_tasks WHERE order_id = ?", order.id)
         return [tuple(row) for row in rows]
 

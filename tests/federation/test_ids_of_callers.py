@@ -325,7 +325,7 @@ VERIFYING = ("SendCode", "Verify", "ChangePassword")
 
 @dataclass(frozen=True)
 class Scene:
-    """A region with a customer, and what was asked there with one request id: by a counter, staff and a coordinator."""
+    """A region with a customer, and one request id of a counter, staff and a coordinator."""
 
     federation: Federation
     region: str
@@ -384,7 +384,7 @@ def _rejected(answer: Message) -> str:
 
 
 async def asked_before(federation: Federation) -> Scene:
-    """Its counter, staff and administrator have asked something with the same request id."""
+    """A scene whose counter, staff and administrator have used the same request id."""
     region, used = "guangdong", federation.next_id()
     counter = Counter(federation, region)
     number, erased = await counter.new_customer(), await counter.new_customer(balance=0, status=CLOSED)

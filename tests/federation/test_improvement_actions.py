@@ -1,4 +1,4 @@
-"""What a region does about the causes of complaints, and whether they come back all the same."""
+"""A region's actions against the causes of complaints, and their success."""
 
 from datetime import timedelta
 from zoneinfo import ZoneInfo

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.files  # what the commands do with answers is the same 
 
 @dataclass(frozen=True)
 class Shell:
-    """Who gives commands at Sichuan's node."""
+    """A user of commands at Sichuan's node."""
 
     federation: Federation
     directory: Path

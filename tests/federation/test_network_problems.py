@@ -1,4 +1,4 @@
-"""Problems of the network across regions: found, followed, counted, told to customers, graded and reported."""
+"""Problems of the network across regions: found, followed, counted, graded and reported, with notices to customers."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -39,14 +39,14 @@ def now_in_the_federation(federation: Federation) -> datetime:
 
 
 class Network:
-    """What regions tell of their networks, and what an administrator sees."""
+    """The reports of regions on their networks, and an administrator's reads."""
 
     def __init__(self, federation: Federation) -> None:
         self._federation = federation
         self.admin = ProblemServiceStub(federation.dial_coordinator("admin/root"))
 
     async def tell(self, told: NetworkEvent, teller: str = "") -> None:
-        """The region of the event tells of it, or another one that pretends to be."""
+        """Reports an event by its region, or by another one that pretends to be."""
         region = teller or told.id.partition("/")[0]
         stub = ProblemServiceStub(self._federation.dial_coordinator(f"region/{region}"))
         await stub.ReportEvent(api.ReportEventRequest(event=told), timeout=CALL_SECONDS)

@@ -18,7 +18,7 @@ from tests.federation.running import CALL_SECONDS, MESSAGING, Federation, runnin
 
 
 async def reset(counter: Counter, number: str) -> None:
-    """Does what a customer is told of."""
+    """Causes a notice to the customer."""
     order = await counter.submit(counter.request("PWD_RESET", number, papers=("ID_ORIG", "FACE")))
     assert order.state == OrderState.ORDER_STATE_COMPLETED
 

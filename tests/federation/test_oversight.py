@@ -1,4 +1,4 @@
-"""What administrators see: all orders across regions and the way of one, and never who the customer is."""
+"""Administrators' reads: all orders across regions and the path of one, and never the customer."""
 
 import pytest
 

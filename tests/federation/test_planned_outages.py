@@ -1,4 +1,4 @@
-"""Planned outages across regions: announced in time, never on both ways at once, told to customers by their homes."""
+"""Planned outages across regions: announced in time, never on both paths, with notices by the customers' homes."""
 
 from datetime import timedelta
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Who the customer is stands in the databases of the regions concerned, and nowhere else; one trace spans them."""
+"""Customers' identities are in the databases of the regions concerned, and nowhere else; one trace spans them."""
 
 import json
 import logging

@@ -1,6 +1,4 @@
-"""The escalation recipients are told of each level once, ascending, in time, by the region that raised it and by
-nobody else.
-"""
+"""The escalation recipients receive each level once, ascending, in time, from the region that raised it only."""
 
 import json
 from collections.abc import Sequence
@@ -37,7 +35,7 @@ IN_TIME = timedelta(seconds=5)  # after it is due
 
 
 def told_by(federation: Federation, node: str, ticket_id: str) -> list[dict[str, Any]]:
-    """What a node's file tells of a complaint, oldest first."""
+    """A node's file entries about a complaint, oldest first."""
     path = federation.region_settings(node).escalation_file
     lines = path.read_text("utf-8").splitlines() if path.exists() else []
     return [each for each in map(json.loads, lines) if each["ticket_id"] == ticket_id]
@@ -158,7 +156,7 @@ async def test_a_level_that_fell_due_while_both_regions_were_away_is_raised_and_
 
 
 async def a_minute_later(federation: Federation) -> None:
-    """Moves the clock past the minute for which Henan waits before it tells, and has it look at what it is to tell."""
+    """Moves the clock past Henan's delay of notices, and has it process the due ones."""
     await federation.advance(timedelta(minutes=2))
     await Complainant(federation, "henan").file("SVC_ATTITUDE", federation.next_number("henan"))
 
@@ -210,7 +208,7 @@ async def test_what_comes_once_too_often_is_told_by_who_takes_it_up_though_the_f
 
 
 class TwoCoordinators(Federation):
-    """A federation with two coordinators on one etcd. What each node tells goes to its file and to a webhook."""
+    """A federation with two coordinators on one etcd. Each node has a file and a webhook as sinks."""
 
     def __init__(self, directory: Path, databases: Databases, etcd: EtcdSettings, webhook: WebhookSettings) -> None:
         super().__init__(directory, databases)

@@ -21,7 +21,7 @@ NIGHT = timedelta(hours=24)
 
 
 def retention(federation: Federation, region: str = "sichuan") -> RetentionServiceStub:
-    """What a region's staff may do."""
+    """The calls of a region's staff about retention."""
     return RetentionServiceStub(federation.dial_node(region, f"region/{region}/staff/reviewer-1"))
 
 
@@ -61,7 +61,7 @@ def rows_about(federation: Federation, region: str, order_id: str) -> int:
 
 
 async def purged(federation: Federation, region: str) -> dict[int, api.Purge]:
-    """What the purge of the next night does, by class."""
+    """The results of the next night's purge, by class."""
     waiting = "SELECT 1 FROM timers WHERE kind = 'purge' AND subject = 'wait'"
     while federation.database(region).rows(waiting):  # a node that has just begun looks again in a minute
         await federation.advance(timedelta(seconds=61))
@@ -225,7 +225,7 @@ async def test_delivered_notices_of_long_ago_go_in_the_night(federation: Federat
 
 
 async def command(federation: Federation, who: str, *arguments: str, typed: str = "") -> tuple[int, str]:
-    """What one of the commands for staff prints, with the credentials of somebody."""
+    """The output of a staff command, with a caller's credentials."""
     directory = federation.certificates.credentials(who).certificate.parent
     options = ["--node", federation.endpoint("sichuan"), "--credentials", str(directory)]
     options += ["--federation", FEDERATION, "--region", "sichuan"]

@@ -1,4 +1,4 @@
-"""What regions may say to each other about support requests, and what is refused although it is signed."""
+"""The permitted messages between regions about support requests, and refused ones despite their signature."""
 
 from collections.abc import Callable
 

@@ -70,7 +70,7 @@ Table = Mapping[EnvelopeKind.ValueType, Forged]
 
 @dataclass(frozen=True)
 class Scene:
-    """What Guangdong took in for a customer of Sichuan. Henan has no part in any of it."""
+    """Guangdong's records for a customer of Sichuan. Henan has no part in any of it."""
 
     federation: Federation
     number: str
@@ -117,7 +117,7 @@ async def kept_of(scene: Scene) -> object:
 
 
 def of_orders(scene: Scene) -> Table:
-    """Orders and what is asked of a customer's home region."""
+    """The rows of orders and of queries to a customer's home region."""
     order, number = scene.order, scene.number
     lie = Order()
     lie.CopyFrom(order)
@@ -169,7 +169,7 @@ def of_orders(scene: Scene) -> Table:
 
 
 def of_customer_status(scene: Scene) -> Table:
-    """What takes everything away at once, and what keeps it; what one region witnesses for another."""
+    """The rows of status, holds and witnesses."""
     told = CustomerStatusNotice(numbers=[scene.number], status=CustomerStatus.CUSTOMER_STATUS_ERASED)
     head = AuditHead(sequence=10**6, hash=bytes(32), signature=bytes(64))
     hold = HoldUpdate(version=1)

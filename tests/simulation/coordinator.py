@@ -1,6 +1,4 @@
-"""The coordinator: the shipped router between the links, what it tells the regions about the federation, and problems
-of the network.
-"""
+"""The coordinator: the shipped router between the links, the federation state, and problems of the network."""
 
 import asyncio
 import random
@@ -96,7 +94,7 @@ class ToCoordinator:
 
 
 class Coordinator:
-    """One replica: it routes without state; the registry outlives its process."""
+    """A replica: it routes without state; the registry outlives its process."""
 
     def __init__(self, history: History, network: Network, clock: NodeClock, source: random.Random) -> None:
         self._history = history
@@ -173,7 +171,7 @@ class Coordinator:
     async def serve(
         self, region: str, request: ReportEventRequest | ReportAffectedRequest | HoldWindowRequest
     ) -> bytes:
-        """Answers what a region tells or asks of its network. Raises Refused, and NoAnswer where nobody is there."""
+        """Answers a region's report or query about its network. Raises Refused, and NoAnswer without a live process."""
         if self._support is None:
             raise NoAnswer
         await self._support.serve(Identity(configuration().federation, Role.ROLE_REGION, region, ""), request)

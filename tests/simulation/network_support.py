@@ -1,4 +1,4 @@
-"""What a coordinator's process does for the network: the shipped correlation, following and holding of windows."""
+"""A coordinator's process for the network: the shipped correlation, following and holding of windows."""
 
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ Exchange = Callable[[bytes, float], Awaitable[bytes]]
 
 
 class NetworkSupport:
-    """One process of a coordinator. It remembers nothing of an earlier one; the registry does."""
+    """A process of a coordinator. It remembers nothing of an earlier one; the registry does."""
 
     def __init__(
         self,
@@ -49,13 +49,13 @@ class NetworkSupport:
         self._planned = PlannedOutageService(registry, clock)
 
     def loops(self) -> list[Coroutine[object, object, None]]:
-        """What runs as long as the process does."""
+        """The loops of the process."""
         return [self._correlator.run(), self._following.run()]
 
     async def serve(
         self, caller: Identity, request: ReportEventRequest | ReportAffectedRequest | HoldWindowRequest
     ) -> None:
-        """Serves what a region tells or asks. Raises Refused."""
+        """Serves a region's report or query. Raises Refused."""
         if isinstance(request, ReportEventRequest):
             await served(self._problems.ReportEvent, caller, request)
         elif isinstance(request, ReportAffectedRequest):
@@ -65,7 +65,7 @@ class NetworkSupport:
 
 
 class _NobodyReports:
-    """Where reports of accidents are due nobody makes them: what is simulated is not that."""
+    """Sends no due reports of accidents: the simulation has no authors for them."""
 
     def tell(self, problem: str, report: AccidentReport, *, overdue: bool) -> None:
         """See the port."""

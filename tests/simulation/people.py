@@ -1,4 +1,4 @@
-"""The operator systems and the staff: they give up, ask again with the same id, and remember what they were told."""
+"""The operator systems and the staff: they give up, repeat with the same id, and remember the responses."""
 
 import asyncio
 import random
@@ -55,7 +55,7 @@ class Line:
     manners: Manners
 
     async def ask(self, work: Work[T]) -> T:
-        """One call. Raises NoAnswer, or what the call raises."""
+        """Makes one call. Raises NoAnswer, or the exceptions of the call."""
         if self.source.random() < self.manners.lose_call:
             self.history.count("calls lost")
             raise NoAnswer
@@ -202,7 +202,7 @@ class OperatorSystem:
                 self._see(order, f"{name} is answered")
 
     def _require_same(self, request_id: str, reason: Reason.ValueType | None) -> None:
-        """A request that was once taken in is never told to be another one."""
+        """An accepted request is never refused as another one."""
         if reason == Reason.REASON_REQUEST_ID_REUSED:
             self._history.broken("same answer", self._errand.order_id, f"{request_id} is called another request")
 

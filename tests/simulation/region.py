@@ -65,7 +65,7 @@ _rules = cache(load_rules)
 
 @dataclass(frozen=True)
 class Knowledge:
-    """What a region was last told about the federation; kept on its disk."""
+    """A region's last state of the federation, on its disk."""
 
     number: int
     federation: Federation
@@ -94,7 +94,7 @@ class SlowWorkers:
 
 @dataclass(frozen=True)
 class Node:
-    """What runs in a region's process."""
+    """The parts of a region's process."""
 
     core: RegionCore
     store: SimulatedStore
@@ -121,25 +121,25 @@ class Coordinators(Protocol):
 
 @dataclass
 class RegionPorts:
-    """What a machine is made of."""
+    """The ports of a machine."""
 
     history: History
     clock: NodeClock
     disk: Disk
     keys: RegionKeys
-    """Those of the disk, to which other regions seal."""
+    """The keys on the disk, to which other regions seal."""
     source: random.Random
     carrier: Carrier
     notifier: Notifier
     see: Callable[[str, str, DeliverResult], None]
-    """Told each answer of the region to an envelope, by the envelope's id."""
+    """Receives each answer of the region to an envelope, by the envelope's id."""
     coordinators: Coordinators
     provider: FulfilmentProvider | None = None
     """The region's own system, where it has one: it carries out what is `PROVISIONED`."""
 
 
 class Region:
-    """One region, running or not."""
+    """A region, running or not."""
 
     def __init__(self, name: str, ports: RegionPorts) -> None:
         self.name = name

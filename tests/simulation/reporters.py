@@ -1,4 +1,4 @@
-"""The operator systems that report faults for customers: they ask again with the same id, and pass on what is said."""
+"""The operator systems that report faults for customers: they repeat with the same id, and forward messages."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""What seeds have found about faults and problems, each a short story: numbers that move, lines that were closed."""
+"""Findings of seeds about faults and problems, each a short story: numbers that move, lines that were closed."""
 
 import contextlib
 import random
@@ -57,7 +57,7 @@ class Desk(OneRegion):
         return self.run(lambda tx: handling.report(tx, self.context, caller, wanted, START))
 
     def answer(self, kind: EnvelopeKind.ValueType, answer: Answer) -> None:
-        """What the settler does with the answer to the oldest open envelope of a kind."""
+        """Settles the oldest open envelope of a kind with an answer."""
         sealed = next(each for each in self.run(open_envelopes) if each.content.kind == kind)
         receipt = seal_receipt(sealed, answer, keys().signers["sichuan"], now=START, revision=self.revision)
         command = FaultEnvelopes(self.context).kinds()[kind]
@@ -91,7 +91,7 @@ class Desk(OneRegion):
         state: FaultState.ValueType,
         cause: FaultCause.ValueType = FaultCause.FAULT_CAUSE_UNSPECIFIED,
     ) -> None:
-        """The region in which a fault is tells a version of it; its outage is over."""
+        """The owner region of a fault sends a version of it; its outage is over."""
         word = self.fault(fault)
         word.version, word.state, word.cause = version, state, cause
         word.outages[0].end_time.CopyFrom(to_timestamp(START + LATE))

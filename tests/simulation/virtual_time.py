@@ -46,7 +46,7 @@ class _Selector(selectors.BaseSelector):
 
 
 class Process:
-    """What runs in one process. Every task that is made in it belongs to it and ends with it."""
+    """The tasks of one process. A task made in it belongs to it and ends with it."""
 
     def __init__(self, name: str) -> None:
         self.name = name

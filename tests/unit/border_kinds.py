@@ -1,4 +1,4 @@
-"""The kinds of record about which regions tell each other, as far as all are alike; for tests of the border."""
+"""The common parts of record kinds between regions, for tests of the border."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -62,7 +62,7 @@ class Kind:
     subject: Callable[[str], str]
     filing: tuple[EnvelopeKind.ValueType, Callable[[Message], Message]]
     command: tuple[EnvelopeKind.ValueType, Callable[[str, str, str], Message]]
-    """What the origin says, by the id, the author and the text."""
+    """The origin's command, by the id, the author and the text."""
     taken: Callable[[str], Message]
     """What the origin may say of a record that was just taken in, by the id."""
     update: tuple[EnvelopeKind.ValueType, Callable[[Message], Message]]

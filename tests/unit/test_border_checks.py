@@ -35,7 +35,7 @@ NOT_ALLOWED, INVALID, NOT_FOUND = "ENVELOPE_KIND_NOT_ALLOWED", "ENVELOPE_INVALID
 
 @dataclass(frozen=True)
 class Border:
-    """What arrives at the node of Sichuan about a kind."""
+    """The messages about a kind to the node of Sichuan."""
 
     node: Archive
     kind: Kind

@@ -1,4 +1,4 @@
-"""What an administrator is told of the regions' audit chains: once, with the row and its time."""
+"""An administrator's output about the regions' audit chains: each problem once, with the row and its time."""
 
 from collections.abc import Sequence
 
@@ -19,7 +19,7 @@ def row(number: int, content: bytes = b"own") -> AuditHead:
 
 
 def verdict(end: int, told: Sequence[int], *seen: tuple[str, AuditHead]) -> ChainVerdict:
-    """What is found of a chain of so many rows that tells some of them, and of which others have seen heads."""
+    """The verdict on a chain of `end` rows, with some of its rows, and heads seen by others."""
     found, rows = ChainVerdict(region="sichuan"), dict[int, ToldRow]()
     part = VerifyChainResponse(head=row(end), is_end=True, end_time=THEN)
     part.told.extend(ToldRow(head=row(each), time=THEN) for each in told)

@@ -1,4 +1,4 @@
-"""What a message of a later version says that this one cannot read, and what is no such thing."""
+"""The choices of a later version that this one cannot read, and other changes."""
 
 import pytest
 

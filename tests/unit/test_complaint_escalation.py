@@ -28,7 +28,7 @@ ALL = (
 
 
 def advanced(found: Complaint, now: datetime) -> list[tuple[int, str]]:
-    """What is reached at an instant."""
+    """The levels reached at an instant."""
     known = len(found.escalations)
     escalation.raise_due(found, hours, now, "sichuan")
     return fired(found)[known:]

@@ -131,7 +131,7 @@ def transaction_of_a_region() -> Iterator[SqliteTransaction]:
 
 
 def counted(tx: SqliteTransaction, region: str, name: str, size: int) -> CountComplaintsResponse:
-    """What a region answers for a month, counted in pages."""
+    """A region's counts of a month, in pages."""
     month = Month.of(name, ZONE)
     start, end = to_microseconds(month.start), to_microseconds(month.end)
     tally, after = Tally(to_microseconds(moment(NOW))), (start, "")

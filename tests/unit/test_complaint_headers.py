@@ -1,6 +1,4 @@
-"""Complaints told by their columns alone: lists for the escalation recipients, also of what nobody can read any
-more.
-"""
+"""Complaints by their columns alone: lists for the escalation recipients, also of unreadable ones."""
 
 import sqlite3
 from collections.abc import Iterator

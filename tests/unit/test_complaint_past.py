@@ -42,7 +42,7 @@ def received(
 
 
 def lived(complaint: Complaint, past: Past, until: datetime) -> Complaint:
-    """What live timers make of it: each fires when the next level is due, and what happens comes when it happens."""
+    """The result of live timers: each fires when the next level is due, and events come at their times."""
     region, filed = "sichuan", past.filed
     rules.enter(complaint, rules.ACKNOWLEDGED, now=filed, region=region, reason="received")
     escalation.file(complaint, filed, region)

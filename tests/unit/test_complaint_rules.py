@@ -1,4 +1,4 @@
-"""What categories of complaints and their words must keep to, each rule broken once; what is shipped; its limits."""
+"""The rules for complaint categories and their words, each broken once; the shipped ones; their limits."""
 
 import re
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""What a coordinator decides from facts alone."""
+"""A coordinator's decisions from facts alone."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""What a region destroys by the word of another one: of its customers alone, and nothing that is to be kept."""
+"""A region's erasure on another one's report: of that region's customers only, and without held data."""
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta

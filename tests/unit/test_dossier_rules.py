@@ -48,7 +48,7 @@ def filed(at_time: datetime = FILED) -> Complaint:
 
 
 def answered(at_time: datetime = FILED + DAY) -> Complaint:
-    """One that was answered in time."""
+    """A complaint answered in time."""
     found = filed()
     meet(found, [complaint_rules.LEGAL], at_time)
     found.state = complaint_rules.RESOLVED

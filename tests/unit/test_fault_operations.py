@@ -1,4 +1,4 @@
-"""What one region does about faults of its own customers in its own places, to the microsecond and the fen."""
+"""A region's handling of faults of its own customers in its own places, to the microsecond and the fen."""
 
 from collections.abc import Iterator
 from dataclasses import replace

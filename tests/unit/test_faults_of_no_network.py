@@ -1,4 +1,4 @@
-"""Whatever way a fault ceases to be one of the network, the problem that it made ends or is taken back."""
+"""In every way in which a fault ceases to concern the network, its problem ends or is withdrawn."""
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
@@ -49,7 +49,7 @@ ENDS, IS_TAKEN_BACK = False, True
 
 
 class Coordinator:
-    """What it holds, and finds, by what a node has to tell. Ten customers are affected by each problem."""
+    """A coordinator's events and problems, by a node's reports. Each problem affects ten customers."""
 
     def __init__(self) -> None:
         self.book = Book()
@@ -81,7 +81,7 @@ def _graded(problem: Problem, now: datetime) -> Problem:
 
 
 def told(node: Archive) -> list[NetworkEvent]:
-    """What the node has to tell, once."""
+    """The node's queued reports, once."""
     found = rows.events_to_tell(node.tx, "", 100)
     rows.note_told(node.tx, found)
     return found

@@ -83,7 +83,7 @@ def taken_over(node: Books) -> None:
 
 
 def month_of_use(node: Books) -> None:
-    """What exceeds every allowance; the bill is out, is not paid, and costs late fees; then it is paid."""
+    """Usage above every allowance; the bill is out, unpaid, and costs late fees; then it is paid."""
     for number in (LINE.number, "+8619851000002"):
         node.use(number, CALL, 60 * 500, at(6, 5))
         for _ in range(60):

@@ -36,7 +36,7 @@ PROGRAMS = {"region-node": region_node, "coordinator": coordinator}
 
 
 def said(program: str, *arguments: str) -> str:
-    """What a program prints."""
+    """The output of a program."""
     return CliRunner().invoke(PROGRAMS[program], list(arguments)).output
 
 
@@ -208,7 +208,7 @@ def test_what_is_wrong_with_settings_is_told_in_the_language_that_was_asked_for(
 
 
 def completed(program: str, *words: str) -> list[str]:
-    """What a shell offers for the last of the words."""
+    """A shell's completions for the last of the words."""
     *before, incomplete = words
     items = ShellComplete(PROGRAMS[program], {}, program, "_COMPLETE").get_completions(before, incomplete)
     return [item.value for item in items]

@@ -1,4 +1,4 @@
-"""A page of a list looks at so many rows and no more, whatever it is asked for, and no row is lost by that."""
+"""A page of a list looks at a limited number of rows, whatever the filter, and no row is lost by that."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -38,9 +38,9 @@ def an_archive(monkeypatch: pytest.MonkeyPatch) -> Iterator[Archive]:
 
 @dataclass(frozen=True)
 class Listed:
-    """One list: how it gets a row, which has what the filter wants or has not, and how a page of it is read.
+    """A list: how to add a row that matches the filter or not, and how to read a page.
 
-    A page gives the names of its rows, and the key of what follows.
+    A page has the names of its rows, and the key of the next page.
     """
 
     add: Callable[[Archive, int, bool], None]

@@ -1,4 +1,4 @@
-"""What measurements come to: percentiles within one in a hundred, and parts that add up to the whole."""
+"""The totals of measurements: percentiles within one in a hundred, and parts that add up to the whole."""
 
 from collections.abc import Sequence
 

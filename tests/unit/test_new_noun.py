@@ -55,7 +55,7 @@ def cancel(asking: Asking, fault: str) -> None:
 
 
 class Node:
-    """Stands for a node: keeps what it is asked, and answers or refuses."""
+    """A stand-in for a node: keeps its requests, and answers or refuses."""
 
     def __init__(self, answers: Sequence[Message] = (), code: grpc.StatusCode | None = None) -> None:
         self.asked: list[Message] = []

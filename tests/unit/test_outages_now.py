@@ -1,4 +1,4 @@
-"""What is down now: by problems and by planned outages."""
+"""The current outages: by problems and by planned outages."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta

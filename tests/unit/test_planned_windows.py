@@ -1,4 +1,4 @@
-"""Which planned outages may be at the same time: nobody is left without a way that each alone leaves one."""
+"""Planned outages at the same time: no combination cuts a connection that each alone leaves."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path

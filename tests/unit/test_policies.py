@@ -1,4 +1,4 @@
-"""Which policy holds between regions: the strictest of the national one and of theirs (facts 1 and 2)."""
+"""The policy between regions: the strictest of the national one and of theirs (facts 1 and 2)."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path

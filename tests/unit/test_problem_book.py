@@ -96,7 +96,7 @@ def test_small_alarms_are_no_problem_and_a_fault_is_one_by_itself() -> None:
 
 
 def lines(*minutes: int, site: str = "chengdu") -> list[NetworkEvent]:
-    """What as many customers report of their own lines, each so long after noon."""
+    """Reports of as many customers about their own lines, each at that time after noon."""
     return [
         event(f"sichuan/fault/{site}-{each}", sites=[site], raised=NOON + timedelta(minutes=each), of_one_line=True)
         for each in minutes
@@ -171,7 +171,7 @@ SLOW, SLOW_SERVICE = "chengdu-zhengzhou-1", "lines-chengdu-zhengzhou"
 
 
 def slow(*, cleared: datetime | None = None) -> list[NetworkEvent]:
-    """What measurements of a link and of its service say: both work badly."""
+    """The measurements of a link and of its service: both work badly."""
     told = [
         event("sichuan/alarm/delay", links=[SLOW], cleared=cleared),
         event("sichuan/alarm/service-delay", services=[SLOW_SERVICE], cleared=cleared),

@@ -1,4 +1,4 @@
-"""In which order, and with which children, regions are told of problems."""
+"""The order, and the children, in which regions receive problems."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""What is kept for how long: the rules of the configuration, and what the purge removes and keeps."""
+"""The retention of data: the rules of the configuration, and the work of the purge."""
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta

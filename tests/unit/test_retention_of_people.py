@@ -1,4 +1,4 @@
-"""What is kept of customers, of their consents, complaints and documents, and until when."""
+"""The retention of customers, and of their consents, complaints and documents."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -174,7 +174,7 @@ def test_a_case_goes_as_a_whole_once_all_of_it_has_ended(kept: Archive) -> None:
 
 
 def index(kept: Archive, number: int, filed: datetime) -> str:
-    """What Guangdong has told of a complaint about the line."""
+    """A report of Guangdong on a complaint about the line."""
     noted = ComplaintNoted(ticket_id=f"guangdong/1-{number}", number=LINE.number, category="OTHER")
     noted.create_time.CopyFrom(to_timestamp(filed))
     keep_indexed(kept.tx, noted, "")

@@ -1,4 +1,4 @@
-"""A process goes on until it is told to stop, or one of its loops ends."""
+"""A process continues until a stop signal, or the end of one of its loops."""
 
 import asyncio
 from collections.abc import Callable, Coroutine

@@ -1,4 +1,4 @@
-"""The purposes of sharing and the data agreements: what is wrong with them is told, all of it."""
+"""The purposes of sharing and the data agreements: all of their errors are reported."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta

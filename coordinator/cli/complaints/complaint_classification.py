@@ -1,4 +1,4 @@
-"""`coordinator complaints classify`: what the words in force make of the texts of a file."""
+"""`coordinator complaints classify`: the proposals of the words in force for the texts of a file."""
 
 import json
 import sys

@@ -24,7 +24,7 @@ from gateway.wording.languages import current_language, translated
 _PREFIX = "COMPLAINT_DIMENSION_"
 _DIMENSIONS = [name.removeprefix(_PREFIX).lower() for name in contract.ComplaintDimension.keys()[1:]]
 _SECONDS = 40.0  # regions are given thirty of them to count
-_MONTHS = 12  # where nobody says how many
+_MONTHS = 12  # the default
 
 _By = Sequence[contract.ComplaintDimension.ValueType]
 
@@ -124,7 +124,7 @@ def report(connection: Connection, first: str | None, last: str | None, by: _By,
 
 
 def _months(first: str | None, last: str | None, now: datetime) -> Sequence[str]:
-    """The months that are asked about, both ends with them."""
+    """The requested months, from the first to the last inclusive."""
     until = last or f"{now:%Y-%m}"
     months = months_between(first or month_before(until, _MONTHS - 1), until)
     if not 1 <= len(months) <= MOST_MONTHS:

@@ -24,7 +24,7 @@ _HIGH = 3  # the level from which the escalation recipients have it
 
 
 def complaint_headers(now: datetime) -> Table[ComplaintHeader]:
-    """One line for each complaint."""
+    """The table of complaint headers."""
     return Table(
         TableColumn("ticket id", lambda each: each.ticket_id),
         TableColumn("category", lambda each: category_name(each.category) or translated("not classified")),
@@ -40,13 +40,13 @@ def complaint_headers(now: datetime) -> Table[ComplaintHeader]:
 
 
 def print_groups(complaints: Sequence[ComplaintHeader]) -> None:
-    """How many of the complaints that are listed belong to each group, the largest first."""
+    """Prints the number of listed complaints in each group, largest first."""
     for group, number in Counter(each.group_id for each in complaints if each.group_id).most_common():
         click.echo(translated("group {group}: {number} of these", group=group, number=number))
 
 
 def print_history(history: ComplaintHistory, told_by: str) -> None:
-    """All that is known of a complaint without its texts."""
+    """Prints the history of a complaint without its texts."""
     header = history.header
     stands = {
         "ticket_id": header.ticket_id,
@@ -128,7 +128,7 @@ def _met(deadline: Deadline, history: ComplaintHistory) -> Text:
 
 
 def _happened(history: ComplaintHistory) -> Iterator[Happening]:
-    """When, who, what."""
+    """Time, author and text of each event."""
     header, settings = history.header, history.categories
     first = settings[0].category if settings else header.category
     category = "" if settings and not is_at_filing(settings[0]) else first

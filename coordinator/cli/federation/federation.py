@@ -179,7 +179,7 @@ def _read(directory: Path) -> tuple[Configuration, list[str]]:
 
 
 def _without_pools(configuration: Configuration) -> Configuration:
-    """The same configuration without what only a number plan can tell to be right."""
+    """The configuration without the parts that only a number plan can verify."""
     rest = Configuration()
     rest.CopyFrom(configuration)
     for region in rest.regions:

@@ -109,7 +109,7 @@ def verify_chain(
 
 
 def _asks_coordinators() -> bool:
-    """Whether the chains of the federation are meant: an option says which, else the environment."""
+    """Whether the chains of the federation are meant: by an option, else by the environment."""
     context = click.get_current_context()
     if context.get_parameter_source("endpoints") is ParameterSource.COMMANDLINE:
         return True

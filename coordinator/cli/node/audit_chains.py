@@ -1,4 +1,4 @@
-"""What `coordinator audit verify` says of the chains of the regions."""
+"""The output of `coordinator audit verify` about the regions' chains."""
 
 import json
 from collections.abc import Iterable
@@ -20,12 +20,12 @@ from gateway.time.clock import from_timestamp, to_microseconds
 from gateway.wording.languages import refusal, translated
 from gateway.wording.times import show_times_of, told_if_set
 
-_PATIENCE = 3600.0  # seconds: a chain of many millions of rows is walked beside all other work of its region
+_PATIENCE = 3600.0  # seconds: a chain of many millions of rows is read beside all other work of its region
 _HASH_SHOWN = 16  # digits of a hash in a table
 
 
 def verify_federation(connection: Connection, region: str, *, as_json: bool) -> None:
-    """Asks for a verdict on every region's chain, and prints all. Raises NotDone for a broken one, or CannotReach."""
+    """Requests a verdict on every region's chain, and prints all. Raises NotDone for a broken chain, or CannotReach."""
     show_times_of(region)
     verdicts = sorted(connection.ask(lambda channel: _verdicts(channel, region)), key=lambda each: each.region)
     if as_json:
@@ -47,9 +47,9 @@ def verify_federation(connection: Connection, region: str, *, as_json: bool) -> 
 
 
 def told_problems(problems: Iterable[ChainProblem]) -> list[str]:
-    """What is wrong, for people: what, the row, its time, and who has seen it otherwise.
+    """Descriptions of problems for people: the kind, the row, its time, and the witnesses that differ.
 
-    One line for what several witnesses show.
+    Several witnesses of one problem share a line.
     """
     witnesses: dict[tuple[ChainProblemKind.ValueType, int, int | None], list[str]] = {}
     for each in problems:
@@ -83,7 +83,7 @@ def _seen(sighting: Sighting) -> str:
 
 
 def _silent(verdict: ChainVerdict) -> list[str]:
-    """The witnesses that say nothing: they were never told a head, or do not answer."""
+    """The witnesses without a sighting: they never received a head, or do not respond."""
     said = {sighting.witness for sighting in verdict.sightings}
     silent = [f"region/{each}" for each in verdict.witnesses if f"region/{each}" not in said]
     return [translated("{witness}: nothing", witness=each) for each in silent]
@@ -91,7 +91,7 @@ def _silent(verdict: ChainVerdict) -> list[str]:
 
 def _verdict(verdict: ChainVerdict) -> str:
     if verdict.problems:
-        return translated("broken")  # how, is told below the table
+        return translated("broken")  # the lines below the table give details
     if verdict.reason:
         return translated("not verified")
     return translated("whole")

@@ -15,7 +15,7 @@ from gateway.time.clock import SystemClock
 async def registry_beside(settings: CoordinatorSettings) -> AsyncIterator[EtcdRegistry]:
     """The registry in etcd, which the settings name. Raises RegistryUnreachable or CredentialsUnusable."""
     assert settings.etcd is not None
-    # The last good copy in the coordinator's own directory belongs to the coordinator, which may run.
+    # The last good copy in the coordinator's own directory belongs to that coordinator, which may be running.
     with tempfile.TemporaryDirectory() as directory:
         lease = timedelta(seconds=settings.lease)
         registry = await EtcdRegistry.open(settings.etcd, settings.federation, Path(directory), SystemClock(), lease)

@@ -1,4 +1,4 @@
-"""An order's way through the federation, from what its regions noted, as one row of events."""
+"""The path of an order through the federation, from the notes of its regions, as one list of events."""
 
 import itertools
 from collections.abc import Iterator, Sequence
@@ -18,7 +18,7 @@ from gateway.wording.words import word
 
 @dataclass(frozen=True)
 class Hop:
-    """One event. The time is by the clock of its party."""
+    """An event. The time is by the clock of its party."""
 
     time: datetime
     party: str

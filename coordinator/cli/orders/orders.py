@@ -116,7 +116,7 @@ def _waits_for(awaiting: Awaiting) -> str:
 
 
 def _why(order: OrderSummary) -> str:
-    """The reason with its text, as far as the summary knows what the text speaks of."""
+    """The reason with its text, as far as the summary has the text's parameters."""
     if order.reason == Reason.REASON_UNSPECIFIED:
         return ""
     return told_reason(order.reason, region=region_name(order.home_region), number=order.number_prefix)

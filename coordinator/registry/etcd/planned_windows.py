@@ -1,4 +1,4 @@
-"""Planned outages in etcd: all in one value, so that of two decisions at the same time one is made anew."""
+"""Planned outages in etcd: all in one value, so that of two simultaneous decisions the second is made anew."""
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -27,7 +27,7 @@ async def change_planned_windows(changes: Changes, keys: Keys, decide: Decide, n
 
 
 def read_planned_windows(value: bytes | None) -> Sequence[PlannedWindow]:
-    """The windows in a value; none where nothing stands there. Raises Unreadable."""
+    """The windows in a value; none for a missing value. Raises Unreadable."""
     try:
         return PlannedWindows.FromString(value or b"").windows
     except DecodeError as error:

@@ -1,4 +1,4 @@
-"""What a guide promises: the limits and policies in force between the origin and the home region. Pure."""
+"""The promises of a guide: the limits and policies in force between the origin and the home region. Pure."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -20,7 +20,7 @@ def fill_promises(
         for each in federation.promises(business, now, regions)
     )
     response.policies.extend(_of_regions(federation.policy(name), regions) for name in business.policies)
-    # As for an order: what changes with the next billing cycle is promised from there.
+    # As for an order: a change at the next billing cycle is promised from there.
     begins = next_cycle(now, federation.region(home).time_zone) if Step.STEP_NEXT_CYCLE in business.steps else now
     strictest = federation.promises(business, begins, regions)[0]
     response.expected_completion_time.CopyFrom(to_timestamp(strictest.due))
@@ -28,7 +28,7 @@ def fill_promises(
 
 
 def _of_regions(policy: Policy, regions: Sequence[str]) -> Policy:
-    """A policy with what these regions say of it, and no others."""
+    """A policy with the values of these regions only."""
     told = Policy()
     told.CopyFrom(policy)
     del told.regional[:]

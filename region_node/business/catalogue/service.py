@@ -245,9 +245,10 @@ class CatalogueService(CatalogueServiceServicer):
         return self._words[1]
 
     def _is_offered_here(self, business: Business, home: str | None, *, is_asked_for_number: bool) -> bool:
-        """A business kept at home is offered for the region's own numbers; the rest for any number with a home.
+        """Whether a business is offered for a number with the home region `home`.
 
-        What a region's node orders by itself is offered to nobody.
+        A business kept at home is offered for the region's own numbers, others for any number with a home. Businesses
+        that only nodes order are never offered.
         """
         if is_ordered_by_nodes(business):
             return False

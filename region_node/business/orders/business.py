@@ -32,10 +32,10 @@ from region_node.customers.subscriptions import Subscription
 
 
 def owner_of(federation: Federation, request: OrderRequest) -> str | None:
-    """The home region of a request: by its number, or as the customer chose for a line that does not exist yet.
+    """The home region of a request: by its number, or by the customer's choice for a new line.
 
-    None where no region is known for the number. Raises Refused for an unknown business or region, for a number that
-    is missing or does not belong, and as `read_characteristics`.
+    None where no region is known for the number. Raises Refused for an unknown business or region, for a missing or
+    superfluous number, and as `read_characteristics`.
     """
     business = federation.business(request.business)
     if not business.home_characteristic:
@@ -57,12 +57,12 @@ def chosen_region(federation: Federation, business: Business, values: Mapping[st
 
 
 def order_tag(order_id: str) -> str:
-    """What ids are made of that belong to an order: 24 characters that tell nothing about it."""
+    """The stem of ids that belong to an order: 24 characters that reveal nothing about it."""
     return hashlib.sha256(order_id.encode()).hexdigest()[:24]
 
 
 def line_to_open(order: Order) -> Line:
-    """What the line of an order would be before it is opened: ids that belong to the order, no number, no plan."""
+    """The future line of an order: ids that belong to the order, no number, no plan."""
     tag = order_tag(order.id)
     return Line(
         product_id=f"line-{tag}",
@@ -82,9 +82,9 @@ def line_to_open(order: Order) -> Line:
 
 @dataclass(frozen=True)
 class Situation:
-    """Everything that the home region's decision may depend on. `balance` is in minor units, `now` in UTC.
+    """The input of the home region's decision. `balance` is in minor units, `now` in UTC.
 
-    For a line that does not exist yet, `line` is what it would be: without a number, in the state CREATED.
+    For an order that opens a line, `line` is the future line: without a number, in the state CREATED.
     """
 
     order: Order = field(repr=False)
@@ -99,7 +99,7 @@ class Situation:
     federation: Federation
     records: HomeRecords
     provided: Mapping[str, str] = field(default_factory=dict, repr=False)
-    """What the region's own system says came out, by name; empty until it has carried the order out."""
+    """The results of the region's own system, by name; empty until it has carried out the order."""
 
     def text(self, name: str) -> str:
         """A text or plan characteristic; empty where the request has none."""
@@ -115,12 +115,12 @@ class Situation:
 
     @property
     def regions(self) -> tuple[str, str]:
-        """The origin and the home region: of their policies the stricter one holds."""
+        """The origin and the home region, whose stricter policy counts."""
         return self.order.origin_region, self.region
 
     @property
     def of_line(self) -> LineSituation:
-        """What the catalogue's preconditions depend on."""
+        """The input of the catalogue's preconditions."""
         return LineSituation(
             business=self.business,
             line=self.line,
@@ -135,11 +135,11 @@ class Situation:
 
 @dataclass(frozen=True)
 class Effects:
-    """What fulfilling an order changes at the home region, and what is told.
+    """The changes of a fulfilled order at the home region, and the notices.
 
-    `line` is added where there is none with its id; `customer` too. `subscriptions` are those that are new or changed.
-    `identity` names the document by which the customer is known from now on. `forgets_password`: until the customer
-    sets a new one with a code, there is none.
+    `line` is added where its id is new; `customer` too. `subscriptions` are new or changed ones. `identity` names the
+    document that identifies the customer from now on. `forgets_password` removes the password until the customer sets
+    one with a code.
     """
 
     line: Line
@@ -153,7 +153,7 @@ class Effects:
 
 
 class BusinessRule:
-    """The part of a business that is not data. A business without a need for one of these leaves it as it is."""
+    """The part of a business that is not data. Each method has a default for businesses that do not need it."""
 
     opens_line: ClassVar[bool] = False
     """Whether its orders make a line, at the region that the catalogue's `home_characteristic` names."""
@@ -162,11 +162,11 @@ class BusinessRule:
         """Raises Refused where the home region cannot do it, beyond the catalogue's preconditions."""
 
     def start_time(self, situation: Situation) -> datetime | None:
-        """The agreed time for the step AGREED_TIME; None for at once."""
+        """The agreed time for the step AGREED_TIME; None for immediately."""
         return situation.time("start")
 
     def quote(self, situation: Situation) -> Quote:
-        """What the customer is asked to confirm in the step CONFIRM."""
+        """The quote that the customer confirms in the step CONFIRM."""
         raise NotImplementedError(f"{situation.business.code} has nothing to confirm")
 
     def fulfil(self, situation: Situation) -> Effects:
@@ -174,23 +174,23 @@ class BusinessRule:
         raise NotImplementedError(f"{situation.business.code} has no effect")
 
     def taken_in(self, order: Order) -> tuple[Posting, ...]:
-        """What the origin region books when it takes the order in for another region."""
+        """The origin region's bookings at intake of an order for another region."""
         return ()
 
     def done_elsewhere(self, order: Order) -> tuple[Posting, ...]:
-        """What the origin region books when the home region has completed the order."""
+        """The origin region's bookings when the home region has completed the order."""
         return ()
 
     def given_up(self, order: Order) -> tuple[Posting, ...]:
-        """What the origin region books when the order ended without effect."""
+        """The origin region's bookings when the order ended without effect."""
         return ()
 
 
 def require_period(situation: Situation) -> None:
-    """The agreed `end`, if there is one, lies after the agreed `start` and in the future.
+    """Requires an agreed `end`, if any, after the agreed `start` and in the future.
 
-    Raises Refused with CHARACTERISTIC_INVALID for an end that could never have been, with ORDER_EXPIRED for one that
-    has passed while the order waited.
+    Raises Refused with CHARACTERISTIC_INVALID for an end that was never possible. Raises Refused with ORDER_EXPIRED for
+    an end that has passed while the order waited.
     """
     end = situation.time("end")
     if end is None:
@@ -210,10 +210,10 @@ def chosen_offering(situation: Situation) -> Offering:
 
 
 def after_credit(situation: Situation, amount: int) -> tuple[Line, tuple[Notice, ...]]:
-    """The line after `amount` was credited, and what the customer is told.
+    """The line after `amount` was credited, and the notices to the customer.
 
-    Once nothing is overdue the line is in service again in the same transaction, well within the strictest limit for it
-    (policy `resume-after-payment`).
+    Once nothing is overdue the line is in service again in the same transaction. This is well within the strictest
+    limit for it (policy `resume-after-payment`).
     """
     line = situation.line
     is_barred = (

@@ -28,7 +28,7 @@ class Fulfilment(Protocol):
     """Carries out the effects of an order, once, in the transaction that completes it."""
 
     def carry_out(self, tx: Transaction, situation: Situation, effects: Effects) -> None:
-        """Makes the effects happen. What it raises undoes the whole step, which is tried again."""
+        """Applies the effects. An exception undoes the whole step, which is repeated."""
         ...
 
 
@@ -56,18 +56,18 @@ class OwnRecords:
 
 @dataclass(frozen=True)
 class OrderContext:
-    """The region, the rules of the businesses that it knows, and what carries them out."""
+    """The region, the rules of its businesses, and the port of their execution."""
 
     node: RegionContext
     rules: Mapping[str, BusinessRule]
     fulfilment: Fulfilment = field(default_factory=OwnRecords)
     provisioned: frozenset[str] = frozenset()
-    """The codes of the businesses that the region's own system carries out before the records follow."""
+    """The codes of the businesses that the region's own system carries out before the records change."""
 
     def situation(
         self, tx: Transaction, order: Order, values: Mapping[str, Value], line: Line, now: datetime
     ) -> Situation:
-        """What a decision of this region on an order depends on; `now` in UTC.
+        """The input of this region's decision on an order; `now` in UTC.
 
         Raises Refused with BUSINESS_UNKNOWN.
         """

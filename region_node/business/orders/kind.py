@@ -17,7 +17,7 @@ from region_node.node.context import RegionContext
 from region_node.node.subjects import number_index, order_subject
 from region_node.records.kinds import Customer, ErasurePort, HoldPort, Kept, RecordKind, RetentionPort, Table, ToErase
 
-_SUBJECTS = ("envelope", "order")  # the kinds of an order's subject: the second one of what a version before sealed
+_SUBJECTS = ("envelope", "order")  # the kinds of an order's subject; the second one is of earlier versions
 
 
 def _about(tx: Transaction, customer: Customer) -> Sequence[AboutCustomer]:
@@ -39,7 +39,7 @@ def _kept_of(tx: Transaction, customer: Customer) -> Sequence[Kept]:
 
 def _forget(tx: Transaction, order_id: str) -> None:
     tx.execute("UPDATE orders SET erased = 1, number = '' WHERE order_id = :id", id=order_id)
-    # What an event without a body tells, its other columns say.
+    # The other columns of an event without a body hold its content.
     tx.execute("UPDATE order_events SET body = NULL WHERE order_id = :id", id=order_id)
 
 

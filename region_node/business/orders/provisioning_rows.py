@@ -12,7 +12,7 @@ from gateway.time.clock import to_microseconds
 from gateway.values.plain_text import visible
 from region_node.node.subjects import order_subject
 
-# As long as a call may take, and its answer to be committed: then the system is asked again, by whichever process.
+# The time of a call and the commit of its answer. After that any process repeats the call.
 LEASE = timedelta(seconds=15)
 LONGEST_WAIT = 30.0  # seconds between two calls without an answer
 _COLUMNS = "order_id, phase, attempts, failures, due, sealed_results, sealed_problem"
@@ -21,7 +21,7 @@ _PROBLEM_LIMIT = 256
 
 
 class Phase(IntEnum):
-    """What the system is asked next."""
+    """The next call to the system."""
 
     CHECK = 1
     PROVISION = 2
@@ -31,7 +31,7 @@ class Phase(IntEnum):
 
 @dataclass(frozen=True)
 class Task:
-    """One order at the region's own system. `due` in microseconds; None while the region's staff have to decide."""
+    """An order at the region's own system. `due` in microseconds; None while the region's staff have to decide."""
 
     order_id: str
     phase: Phase
@@ -55,7 +55,7 @@ class _AtRest:
 
 @dataclass(frozen=True)
 class TaskDue:
-    """Published when there is something to ask the system at once."""
+    """Published when a call is due immediately."""
 
 
 def add_task(tx: Transaction, order_id: str, now: datetime) -> None:
@@ -71,20 +71,20 @@ def add_task(tx: Transaction, order_id: str, now: datetime) -> None:
 
 
 def find_task(tx: Transaction, order_id: str) -> Task | None:
-    """The task of an order; None where the system has nothing to do with it, or nothing any more."""
+    """The task of an order; None without one, or after its end."""
     row = tx.first(_AtRest, f"SELECT {_COLUMNS} FROM fulfilment_tasks WHERE order_id = :id", id=order_id)  # noqa: S608
     return None if row is None else _opened(tx, row)
 
 
 def remove_task(tx: Transaction, order_id: str) -> None:
-    """The system has nothing to do with the order any more; an answer that is still to come counts for nothing."""
+    """Removes an order's task; an outstanding answer is ignored."""
     tx.execute("DELETE FROM fulfilment_tasks WHERE order_id = :id", id=order_id)
 
 
 def due_tasks(tx: Transaction, now: datetime, limit: int) -> list[Task]:
-    """What the system is to be asked now, oldest first.
+    """The due calls, oldest first.
 
-    A task that is due later than any wait can last was put off before the clock was set back.
+    A task due later than the longest wait was postponed before the clock was set back.
     """
     latest = now + max(LEASE, timedelta(seconds=LONGEST_WAIT))
     rows = tx.all(
@@ -99,12 +99,12 @@ def due_tasks(tx: Transaction, now: datetime, limit: int) -> list[Task]:
 
 
 def next_due(tx: Transaction) -> int | None:
-    """When the system is to be asked next, in microseconds; None where it is not."""
+    """The time of the next call, in microseconds; None without one."""
     return tx.first(int, "SELECT due FROM fulfilment_tasks WHERE due IS NOT NULL ORDER BY due LIMIT 1")
 
 
 def count_call(tx: Transaction, task: Task, number: int, now: datetime) -> Task:
-    """Puts the task off while the process of that number asks, so that no other one does meanwhile."""
+    """Postpones the task while the process of that number calls, so that no other process does."""
     due = to_microseconds(now + LEASE)
     tx.execute(
         "UPDATE fulfilment_tasks SET attempts = attempts + 1, asked_by = :number, due = :due WHERE order_id = :id",
@@ -116,7 +116,7 @@ def count_call(tx: Transaction, task: Task, number: int, now: datetime) -> Task:
 
 
 def put_off(tx: Transaction, task: Task, due: datetime, problem: str) -> None:
-    """There was no answer: the same is asked again."""
+    """Postpones the call of a task without an answer."""
     tx.execute(
         "UPDATE fulfilment_tasks SET failures = failures + 1, due = :due, sealed_problem = :problem"
         " WHERE order_id = :id",
@@ -127,7 +127,7 @@ def put_off(tx: Transaction, task: Task, due: datetime, problem: str) -> None:
 
 
 def give_to_staff(tx: Transaction, task: Task, problem: str) -> None:
-    """The system said no: nothing is asked until the region's staff decide."""
+    """Hands a rejected task to the region's staff: no call is made until they decide."""
     tx.execute(
         "UPDATE fulfilment_tasks SET failures = 0, due = NULL, sealed_problem = :problem WHERE order_id = :id",
         id=task.order_id,
@@ -136,7 +136,7 @@ def give_to_staff(tx: Transaction, task: Task, problem: str) -> None:
 
 
 def enter_phase(tx: Transaction, task: Task, phase: Phase, now: datetime, results: Mapping[str, str]) -> Task:
-    """Asks for `phase` from now on; an answer to an earlier call counts for nothing any more."""
+    """Enters `phase`; outstanding answers to earlier calls are ignored."""
     due = to_microseconds(now)
     tx.execute(
         "UPDATE fulfilment_tasks SET phase = :phase, attempts = attempts + 1, failures = 0, due = :due,"
@@ -151,7 +151,7 @@ def enter_phase(tx: Transaction, task: Task, phase: Phase, now: datetime, result
 
 
 def ask_at_once(tx: Transaction, number: int, now: datetime) -> None:
-    """The process of that number has started again: what it had asked before has no lease to wait for."""
+    """Makes the former calls of a restarted process due immediately, without their leases."""
     tx.execute(
         "UPDATE fulfilment_tasks SET due = :now WHERE asked_by = :number AND due > :now",
         number=number,
@@ -190,7 +190,7 @@ def seal_clear_tasks(tx: Transaction, limit: int) -> int:
 
 
 def _seal_told(tx: Transaction, order_id: str, place: str, told: str) -> bytes:
-    """What a region's own system has told of an order, for its row: it may be personal."""
+    """Seals a message of the region's own system about an order, for its row: it may be personal."""
     return vault.seal(tx, order_subject(order_id), place, told.encode())
 
 
@@ -210,5 +210,5 @@ def _opened(tx: Transaction, row: _AtRest) -> Task:
 
 
 def _short(problem: str) -> str:
-    """What a foreign system says may be of any length, and hold anything."""
+    """The beginning of a foreign system's message, which may have any length and content."""
     return visible(problem)[:_PROBLEM_LIMIT]

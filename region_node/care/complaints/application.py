@@ -1,4 +1,4 @@
-"""The complaint application service: what the service does, without gRPC."""
+"""The complaint application service: the work of the service, without gRPC."""
 
 import asyncio
 import contextlib
@@ -47,7 +47,7 @@ Decide = Callable[[Transaction, datetime], Complaint]
 
 
 class ComplaintApplication:
-    """Takes in complaints and what is said to them, waits for the responsible region where asked to."""
+    """Accepts complaints and commands on them, and waits for the responsible region on request."""
 
     def __init__(self, context: RegionContext, store: Store, clock: Clock, changes: Changes) -> None:
         self._context = context
@@ -59,7 +59,7 @@ class ComplaintApplication:
         store.subscribe(CommittedElsewhere, self._committed_elsewhere)
 
     async def file(self, caller: Caller, request: ComplaintRequest, wait: float = 0.0) -> Complaint:
-        """Takes in a complaint; waits so many seconds until another region that is responsible has taken it up."""
+        """Accepts a complaint; waits up to `wait` seconds for its acceptance by another responsible region."""
         self._context.border.current.require_trusted_clock()
         if not self._store.accepts_new_work():
             raise Refused(Reason.REASON_STORE_UNAVAILABLE)
@@ -73,7 +73,7 @@ class ComplaintApplication:
         return complaint
 
     async def _taken_up(self, ticket_id: str) -> Complaint:
-        """A complaint once the responsible region has taken it up, or refused it."""
+        """A complaint after its acceptance, or refusal, by the responsible region."""
         changed = asyncio.Event()
         waiting = self._filing.setdefault(ticket_id, set())
         waiting.add(changed)
@@ -90,7 +90,7 @@ class ComplaintApplication:
                 self._filing.pop(ticket_id, None)
 
     async def command(self, caller: Caller, asked: ComplaintCommand, wait: float) -> Complaint:
-        """Passes on what the customer says; raises Refused where the responsible region has refused it."""
+        """Forwards the customer's command; raises Refused where the responsible region has refused it."""
         now = self._clock.now()
         writing = self._store.write(lambda tx: handling.command(tx, self._context, caller, asked, now))
         complaint = await self._changes.answered(caller, writing, wait)
@@ -109,7 +109,7 @@ class ComplaintApplication:
         return await self._decide(caller, ticket_id, content.encode(), "RespondToComplaint", decide)
 
     def levels_at(self, complaints: Sequence[Complaint], until: datetime) -> list[ReachedLevels]:
-        """The levels that complaints have reached by an instant, or will have; without those that were filed later."""
+        """The levels of complaints at an instant, past or future; without those filed later."""
         now, hours = self._clock.now(), self._context.federation.working_hours
         return [
             ReachedLevels(ticket_id=each.ticket_id, escalations=levels_at(each, hours, until, now))
@@ -118,7 +118,7 @@ class ComplaintApplication:
         ]
 
     async def note_privately(self, caller: Caller, ticket_id: str, text: str) -> Sequence[ComplaintNote]:
-        """Staff write down what only this region's staff see; returns all of that."""
+        """Stores a private note of this region's staff; returns all private notes."""
 
         def decide(tx: Transaction, now: datetime) -> Complaint:
             complaint = handling.find_for(tx, ticket_id, caller.identity)
@@ -153,7 +153,7 @@ class ComplaintApplication:
         return await self._decide(caller, request.ticket_id, content, "SettleRemedy", decide)
 
     async def give_back(self, caller: Caller, ticket_id: str, reason: ReturnReason.ValueType, text: str) -> Complaint:
-        """Staff of the responsible region return what is not their work."""
+        """Returns a complaint that is not the work of the responsible region's department."""
 
         def decide(tx: Transaction, now: datetime) -> Complaint:
             return returning.give_back(tx, self._context, ticket_id, caller.identity.name, reason, text, now)
@@ -164,7 +164,7 @@ class ComplaintApplication:
         return complaint
 
     async def classify(self, caller: Caller, ticket_id: str, category: str, reason: str) -> Complaint:
-        """Staff of the origin region say what a complaint is about."""
+        """Sets the category of a complaint by staff of the origin region."""
         author = f"{self._context.region}/{caller.identity.name}"
         wanted = Classification(ticket_id, category, reason, author, ClassifiedBy.CLASSIFIED_BY_DESK)
 
@@ -177,7 +177,7 @@ class ComplaintApplication:
         return complaint
 
     async def owner_of(self, ticket_id: str, identity: Identity) -> str:
-        """The responsible region. Raises Refused with COMPLAINT_NOT_FOUND, also for those who may not see it."""
+        """The responsible region. Raises Refused with COMPLAINT_NOT_FOUND, also for callers who may not see it."""
         return (await self._store.read(lambda tx: handling.find_for(tx, ticket_id, identity))).owner_region
 
     def told(self, complaint: Complaint, now: datetime) -> GetComplaintResponse:
@@ -193,11 +193,11 @@ class ComplaintApplication:
         return response
 
     def network_problems(self, tx: Transaction, complaint: Complaint) -> Sequence[ProblemHeader]:
-        """The problems of the network that a complaint belongs to, the newest first."""
+        """The network problems of a complaint, newest first."""
         return problems_of(tx, self._context, complaint)
 
     async def _decide(self, caller: Caller, ticket_id: str, content: bytes, action: str, decide: Decide) -> Complaint:
-        """Does once what a member of staff asks about a complaint."""
+        """Executes a staff member's request on a complaint once."""
         now, key = self._clock.now(), RequestKey(caller.operator, caller.request_id, hashlib.sha256(content).digest())
 
         def once(tx: Transaction) -> Complaint:

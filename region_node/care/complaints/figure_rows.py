@@ -1,4 +1,4 @@
-"""What counts of each complaint, as stored: plain columns that tell nothing of a person and outlive the complaint."""
+"""The stored figures of each complaint: plain columns without personal data, which outlive the complaint."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -43,7 +43,7 @@ _KEEP = (
 
 @dataclass(frozen=True)
 class Counted:
-    """What counts of one complaint; instants in microseconds."""
+    """The figures of one complaint; instants in microseconds."""
 
     ticket_id: str
     category: str
@@ -61,12 +61,12 @@ class Counted:
 
 
 def keep_figures(tx: Transaction, complaint: Complaint) -> None:
-    """Keeps what counts of a complaint as it stands now."""
+    """Stores the figures of a complaint in its current state."""
     tx.execute(_KEEP, **_values(complaint))
 
 
 def keep_figures_of(tx: Transaction, complaints: Iterable[Complaint]) -> None:
-    """Keeps what counts of many complaints."""
+    """Stores the figures of many complaints."""
     tx.execute_many(_KEEP, [_values(each) for each in complaints])
 
 
@@ -76,7 +76,7 @@ def _values(complaint: Complaint) -> Mapping[str, Value]:
     is_resolved = each is not None and is_met(each) and not is_estimated(complaint)
     return {
         "ticket_id": complaint.ticket_id,
-        # What a region has returned is led, and counted, by the origin region.
+        # The origin region leads, and counts, a complaint that another region has returned.
         "owner_region": complaint.origin_region if complaint.HasField("returned") else complaint.owner_region,
         "category": complaint.request.category,
         "department_zh": complaint.department.zh_cn,
@@ -97,9 +97,9 @@ def _values(complaint: Complaint) -> Mapping[str, Value]:
 def counted_page(
     tx: Transaction, region: str, start: int, end: int, after: tuple[int, str], limit: int
 ) -> list[Counted]:
-    """At most `limit` complaints of a responsible region that were filed in [start, end), microseconds, in order.
+    """At most `limit` complaints of a responsible region, filed in [start, end), microseconds, in order.
 
-    `after` is the time of filing and the ticket id of the last one of the page before; (start, "") for the first page.
+    `after` is the filing time and the ticket id of the previous page's last one. The first page takes (start, "").
     """
     return tx.all(
         Counted,
@@ -117,7 +117,7 @@ def counted_page(
 
 
 def count_customers(tx: Transaction) -> int:
-    """How many customers the region has now, without those who were erased."""
+    """The number of customers of the region, without erased ones."""
     return tx.first(int, "SELECT COUNT(*) FROM customers WHERE status <> :erased", erased=ERASED) or 0
 
 

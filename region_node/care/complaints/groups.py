@@ -1,6 +1,6 @@
-"""Groups: complaints of one category that come to their responsible region within hours are one complaint of many.
+"""Groups: complaints of one category that reach their responsible region within hours belong together.
 
-Whose work a category is decides what they have in common: where it is the region of a place, they are of that place.
+The owner of a category decides the common property. Complaints owned by the region of a place share the place.
 """
 
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from region_node.care.complaints import rules
 
 SIZE_POLICY, WINDOW_POLICY = "complaint-group-size", "complaint-group-window"
 _AT_WORK = ", ".join(str(state) for state in (rules.IN_PROGRESS, rules.PENDING))
-_ALIKE = (  # another one that is at work here, about the same, filed within a time
+_ALIKE = (  # an open complaint here with the same subject, filed within a time
     "owner_region = :region AND category = :category AND create_time BETWEEN :since AND :until"
     f" AND state IN ({_AT_WORK}) AND :own_case NOT IN (ticket_id, parent)"
 )
@@ -24,7 +24,7 @@ _ALIKE = (  # another one that is at work here, about the same, filed within a t
 
 @dataclass(frozen=True)
 class GroupRule:
-    """From how many complaints on, filed within what time, they are a group."""
+    """The least number of complaints of a group, and the time of their filing."""
 
     size: int
     window: timedelta
@@ -32,7 +32,7 @@ class GroupRule:
 
 @dataclass(frozen=True)
 class Group:
-    """A group that a complaint belongs to, and what belongs to it only since that complaint came, by ticket id."""
+    """The group of a complaint, and the ticket ids that joined it together with that complaint."""
 
     group_id: str
     others: Sequence[str] = ()
@@ -40,25 +40,25 @@ class Group:
 
 @dataclass(frozen=True)
 class Alike:
-    """A complaint, or a work item of the case `parent`, that is at work in the same region about the same."""
+    """An open complaint with the same subject in the same region, or a work item of the case `parent`."""
 
     ticket_id: str
     parent: str
 
 
 def group_rule(federation: Federation, region: str) -> GroupRule | None:
-    """What holds in a region; None where the configuration in force says nothing of groups."""
+    """The rule of a region; None where the configuration in force has no rule for groups."""
     try:
         size, hours = (federation.figure(name, [region]) for name in (SIZE_POLICY, WINDOW_POLICY))
-    except Refused:  # it is of a time before there were groups
+    except Refused:  # the configuration is older than the rule for groups
         return None
     return GroupRule(size, timedelta(hours=hours))
 
 
 def find_group(tx: Transaction, complaint: Complaint, rule: GroupRule) -> Group | None:
-    """The group that a complaint of this region belongs to: a known one, or one that it is the last to make.
+    """The group of a complaint of this region: an existing one, or a new one that it completes.
 
-    Only what is at work counts: what was resolved, returned or has ended does not.
+    Only open complaints count: resolved, returned and ended ones do not.
     """
     filed = from_timestamp(complaint.create_time)
     known = tx.first(
@@ -78,7 +78,7 @@ def find_group(tx: Transaction, complaint: Complaint, rule: GroupRule) -> Group 
 
 
 def made(complaint: Complaint, before: Sequence[Alike], size: int) -> Group | None:
-    """The group that a complaint makes with those that were filed before it, oldest first. Pure.
+    """The group of a complaint with earlier ones, oldest first. Pure.
 
     None while they are fewer than `size`. A case counts once, with all its work items.
     """

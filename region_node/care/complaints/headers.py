@@ -1,6 +1,6 @@
-"""Complaints as their columns tell them: who is responsible, how high, until when, and nothing of a person.
+"""Complaints by their columns: the responsible region, the level, the due time, without personal data.
 
-Nothing sealed is opened for that. The department is in the table of figures.
+No sealed content is opened for them. The department comes from the table of figures.
 """
 
 from collections.abc import Sequence
@@ -17,13 +17,13 @@ from gateway.time.clock import from_microseconds, from_timestamp, to_microsecond
 from region_node.care.complaints import rules
 from region_node.care.complaints.deadlines import due_of, find, is_met
 
-_RAISED = 2  # from this level on there is an index
+_RAISED = 2  # the first level with an index
 _ENDED = ", ".join(str(state) for state in sorted(rules.FINAL))
 
 
 @dataclass(frozen=True)
 class HeaderFilter:
-    """Which complaints are listed; what is empty restricts nothing."""
+    """A filter of complaints; empty values restrict nothing."""
 
     now: datetime
     overdue: bool = False
@@ -37,7 +37,7 @@ class HeaderFilter:
 
     @property
     def is_about_time(self) -> bool:
-        """Whether those that are due first come first."""
+        """Whether the list is ordered by due time."""
         return self.overdue or self.due_within is not None
 
     def key(self, header: ComplaintHeader) -> str:
@@ -56,7 +56,7 @@ def list_headers(
     order = "c.due, c.ticket_id" if wanted.is_about_time else "c.create_time DESC, c.ticket_id DESC"
     if after is not None:
         dated, behind = ("c.due", ">") if wanted.is_about_time else ("c.create_time", "<")
-        # The first part is what an index is entered by.
+        # The first part makes the index usable.
         conditions.append(f"{dated} {behind}= :time AND ({dated} {behind} :time OR c.ticket_id {behind} :ticket_id)")
         parameters |= {"time": after[0], "ticket_id": after[1]}
     return tx.all(
@@ -72,7 +72,7 @@ def list_headers(
 
 
 def header_of(complaint: Complaint) -> ComplaintHeader:
-    """The same of a complaint at hand."""
+    """The header of a loaded complaint."""
     each = find(complaint, rules.RESOLVE)
     is_due = each is not None and not is_met(each) and not rules.is_final(complaint)
     return ComplaintHeader(

@@ -29,7 +29,7 @@ _REFERENCE = "complaint reference"  # the kind of index
 
 @dataclass(frozen=True)
 class NewComplaint:
-    """A complaint to insert; `number` and `reference` are the indexes of its number and of its ticket id before.
+    """A complaint to insert; `number` and `reference` are the indexes of its number and of its former ticket id.
 
     `digest` is the keyed digest of its line, by which the same line is known again. `closed` is when it ended, from
     which on it is kept; None for one that is open.
@@ -59,12 +59,12 @@ class _Stored:
 
 
 def reference_index(tx: Transaction, reference: str) -> str:
-    """What stands in the database in the place of a ticket id of another system."""
+    """The index of another system's ticket id, which the database holds in its place."""
     return vault.index_of(tx, _REFERENCE, reference)
 
 
 def imported_among(tx: Transaction, references: Sequence[str]) -> Mapping[str, Known]:
-    """Those of the references whose complaints were imported before."""
+    """The references with imported complaints."""
     indexes = {reference_index(tx, each): each for each in references}
     select = "SELECT ticket_id, external_index, imported_digest FROM complaints WHERE external_index"
     rows = rows_among(tx, _Stored, select, list(indexes))
@@ -72,7 +72,7 @@ def imported_among(tx: Transaction, references: Sequence[str]) -> Mapping[str, K
 
 
 def earlier_about(tx: Transaction, numbers: Sequence[str]) -> Earlier:
-    """What this region has about numbers, by the numbers' indexes."""
+    """This region's earlier complaints about numbers, by the numbers' indexes."""
     found = Earlier()
 
     def take(number: str, category: str, filed: int, ticket_id: str) -> None:
@@ -89,9 +89,9 @@ def earlier_about(tx: Transaction, numbers: Sequence[str]) -> Earlier:
 
 
 def insert_complaints(tx: Transaction, new: Sequence[NewComplaint], now: datetime) -> None:
-    """Adds complaints with one event each, what counts of them, and the levels that they have reached by now.
+    """Adds complaints with one event each, their figures, and their levels up to now.
 
-    The event is of when the complaint ended, or of now.
+    The event has the time of the complaint's end, or of now.
     """
     complaints = [each.row.complaint for each in new]
     insert_all(tx, [(each.row, _columns(each)) for each in new])
@@ -101,7 +101,7 @@ def insert_complaints(tx: Transaction, new: Sequence[NewComplaint], now: datetim
         tx,
         [(each.ticket_id, event_columns(each, one.closed or now)) for each, one in zip(complaints, new, strict=True)],
     )
-    changed = ComplaintChanged(complaints[-1].ticket_id)  # whoever watches looks for all events
+    changed = ComplaintChanged(complaints[-1].ticket_id)  # watchers look for all events
     tx.publish(changed, about=changed.about)
 
 

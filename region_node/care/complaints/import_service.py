@@ -60,7 +60,7 @@ class ComplaintImportService(ComplaintImportServiceServicer):
             yield _answer(done)
 
     def _require_ready(self, file: ImportFile) -> None:
-        """What was due before is told from what will be by the clock. Raises Refused where it cannot be trusted."""
+        """Requires a trusted clock, which separates past deadlines from future ones. Raises Refused otherwise."""
         self._context.border.current.require_trusted_clock()
         if not file.validate_only and not self._store.accepts_new_work():
             raise Refused(Reason.REASON_STORE_UNAVAILABLE)
@@ -105,7 +105,7 @@ def _file(first: api.ImportComplaintsRequest) -> ImportFile:
 
 
 def _until(first: api.ImportComplaintsRequest) -> datetime | None:
-    """Up to which instant the clock is replayed; None where it is not. Raises Refused."""
+    """The end of the replay; None without a replay. Raises Refused."""
     if not first.HasField("as_of"):
         return None
     try:

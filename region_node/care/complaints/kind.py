@@ -1,4 +1,4 @@
-"""What complaints register for erasure, legal holds and retention. A case goes as a whole."""
+"""The registration of complaints for erasure, legal holds and retention. A case goes as a whole."""
 
 from collections.abc import Iterable, Sequence
 
@@ -50,9 +50,9 @@ def _require_erasable(tx: Transaction, context: RegionContext, customer: Custome
 
 
 def _regions_of(tx: Transaction, each: AboutNumber) -> Sequence[str]:
-    """The regions that took in or answered a complaint, and those that have returned it.
+    """The regions that accepted or answered a complaint, and those that have returned it.
 
-    To be asked while the complaint is readable: who has returned it before it became a case stands in the case.
+    Call it while the complaint is readable: the case lists the regions that returned it before it became a case.
     """
     regions = {each.origin_region, each.owner_region}
     row = find_complaint(tx, each.ticket_id)
@@ -99,8 +99,11 @@ def _forget_customer(tx: Transaction, customer_id: str) -> None:
 
 
 def _told(tx: Transaction, context: RegionContext, origin: str, ticket_id: str) -> ToErase | None:
-    """The home region knows the region that leads a case. That one has what others keep of it erased once it has ended,
-    whatever they have heard of that; but not before the home region has told them, as it tells all."""
+    """Handles an erasure report of the home region, or of the lead region of a case.
+
+    The home region knows the lead region. The lead region has other regions' copies erased once the case has ended,
+    whatever their state is. It does so only after the home region's own report, which goes to all.
+    """
     row = find_complaint(tx, ticket_id)
     if row is None:
         return None
@@ -161,7 +164,7 @@ def _may_hold(tx: Transaction, context: RegionContext, origin: str, ticket_id: s
 
 
 def _led_from_here(tx: Transaction, context: RegionContext, origin: str, ticket_id: str) -> Sequence[Elsewhere]:
-    """What other regions keep of a complaint that was taken in here, of which its home region does not know."""
+    """Other regions' copies of a complaint of this origin region, unknown to its home region."""
     row = find_complaint(tx, ticket_id)
     if row is None or row.complaint.origin_region != context.region:
         return []

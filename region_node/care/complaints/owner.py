@@ -1,6 +1,6 @@
-"""What the responsible region decides on a complaint: at its arrival, at what is said, and at timers.
+"""The responsible region's decisions on a complaint: at its arrival, at commands, and at timers.
 
-One transaction each. Whatever raises Refused does so before the first write.
+One transaction each. Every Refused comes before the first write.
 """
 
 from datetime import datetime, timedelta
@@ -38,16 +38,16 @@ from region_node.customers.rows import is_number_in_use
 from region_node.node.context import RegionContext
 from region_node.tickets.sending import send_about
 
-ESCALATION_TIMER = "complaint-escalation"  # what raises a complaint next is due
-# What a case says to its items, and first contact where nobody is to work on it here any more.
+ESCALATION_TIMER = "complaint-escalation"  # the next escalation of a complaint is due
+# The commands of a case to its items, and of the origin region after the end of the work here.
 _OF_THE_CASE = ("share", "reopen", "conclude", "recall")
-# How long the escalation recipients are not told of what a region finds as it takes a complaint up: behind the
-# filing comes what an administrator has raised at the first contact meanwhile, who has told of it.
+# The delay of the escalation notices at acceptance. Behind the filing may come an administrator's escalation at the
+# origin region, which has already sent its notices.
 _HEARD_BEHIND = timedelta(minutes=1)
 
 
 def take_up(tx: Transaction, context: RegionContext, complaint: Complaint, now: datetime) -> None:
-    """The responsible region takes a complaint up. `complaint` is changed in place; the caller stores it."""
+    """Accepts a complaint by the responsible region. `complaint` is changed in place; the caller stores it."""
     category = context.federation.complaint_category(complaint.request.category)
     if complaint.origin_region != context.region:
         escalation.raised_on_the_way(complaint, context.federation.working_hours, now)
@@ -77,7 +77,7 @@ def note_unassigned(tx: Transaction, context: RegionContext, complaint: Complain
 
 
 def join_group(tx: Transaction, context: RegionContext, complaint: Complaint, now: datetime) -> None:
-    """A complaint that is one of many alike belongs to their group; with the one that makes a group all are raised.
+    """Adds the complaint to a group of similar ones; the complaint that completes a group raises all.
 
     `complaint` is changed in place; the caller stores it. No other work item of its case is touched.
     """
@@ -96,9 +96,9 @@ def join_group(tx: Transaction, context: RegionContext, complaint: Complaint, no
 
 
 def note_earlier(tx: Transaction, complaint: Complaint) -> None:
-    """Notes what the complaint repeats: those of its number and category in the thirty days before it.
+    """Notes the repeats of the complaint: those of its number and category in the thirty days before it.
 
-    The home region of the number, where that took it in, may know more of them than this one.
+    Another home region of the number may know more of them than this one.
     """
     number, category = complaint.request.number, complaint.request.category
     known = known_around(tx, number, category, from_timestamp(complaint.create_time), complaint.ticket_id)
@@ -108,11 +108,11 @@ def note_earlier(tx: Transaction, complaint: Complaint) -> None:
 
 
 def apply_command(tx: Transaction, context: RegionContext, command: ComplaintCommand, now: datetime) -> Complaint:
-    """Does what the origin region asks. Raises Refused before the first write."""
+    """Executes the origin region's command. Raises Refused before the first write."""
     row = require_complaint(tx, command.ticket_id)
     complaint, known = row.complaint, row.complaint.level
     what = command.WhichOneof("command")
-    if complaint.HasField("returned") and what not in _OF_THE_CASE:  # the region that leads it has it by now
+    if complaint.HasField("returned") and what not in _OF_THE_CASE:  # the lead region has it by now
         raise Refused(Reason.REASON_COMPLAINT_NOT_RESPONSIBLE, region=complaint.origin_region)
     talks = what in ("respond", "attach")
     rules.require_room(complaint, command.ByteSize(), rules.TALK_LIMIT if talks else 0)
@@ -169,10 +169,10 @@ def respond(
     asks: bool,
     asks_region: str = "",
 ) -> Complaint:
-    """The responsible department answers, or asks the customer, for whom the internal clock then waits, or another
-    region, for which it does not.
+    """Stores the department's answer, or its question to the customer or another region.
 
-    The classification desk may ask the customer, too; nobody is at work yet, and no clock waits.
+    The internal clock pauses for the customer, but not for a region. The classification desk may also put questions to
+    the customer: without work in progress, no clock pauses.
     """
     row = require_owned(tx, context, ticket_id)
     complaint, before = row.complaint, _copy(row.complaint)
@@ -230,7 +230,7 @@ def propose(
     meet(complaint, (rules.FIRST_RESPONSE, rules.RESOLVE, rules.LEGAL, rules.EXPEDITE), now)
     rules.enter(complaint, rules.IN_PROGRESS, now=now, region=context.region, reason="no answer needed")
     rules.enter(complaint, rules.RESOLVED, now=now, region=context.region, reason="resolution proposed")
-    if complaint.parent:  # the customer is asked about the case, by the region that leads it and when it has all items
+    if complaint.parent:  # the lead region puts the question about the case, once it has all items
         rules.hand_over(complaint, complaint.origin_region, rules.WAITING_FOR_REGION, now)
     else:
         rules.hand_over(complaint, "", rules.WAITING_FOR_CUSTOMER, now)
@@ -269,7 +269,7 @@ def require_owned(tx: Transaction, context: RegionContext, ticket_id: str) -> Co
 
 
 def watch(tx: Transaction, context: RegionContext, complaint: Complaint) -> None:
-    """Sets the timer for the next level, or takes it away where nothing raises the complaint by itself."""
+    """Sets the timer of the next level, or removes the timer where no level is next."""
     timer_id = f"{ESCALATION_TIMER}/{complaint.ticket_id}"
     due = escalation.next_due(complaint, context.federation.working_hours)
     if due is None:
@@ -279,7 +279,7 @@ def watch(tx: Transaction, context: RegionContext, complaint: Complaint) -> None
 
 
 def forget(tx: Transaction, complaint: Complaint) -> None:
-    """Another region has taken the complaint up, and raises it from now on."""
+    """Removes the timers of a complaint that another region has accepted."""
     cancel_timer(tx, f"{ESCALATION_TIMER}/{complaint.ticket_id}")
 
 
@@ -292,8 +292,9 @@ def note_reached(
     *,
     wait: timedelta = timedelta(),
 ) -> None:
-    """Each level that this region has raised the complaint to has one row, and one in the audit chain; the
-    escalation recipients are told, after a wait.
+    """Adds a row and an audit row for each level raised by this region, and notifies the escalation recipients.
+
+    The notices wait for `wait`.
     """
     reached = [each for each in complaint.escalations if each.level > known and each.region == context.region]
     note_escalations(tx, complaint.ticket_id, reached)
@@ -311,7 +312,7 @@ def note_reached(
 
 def _customer_says(context: RegionContext, complaint: Complaint, command: ComplaintCommand, now: datetime) -> None:
     """An answer of the customer starts the internal clock again where it had stopped; a question to a region not."""
-    if not rules.is_unclassified(complaint):  # to that the customer may add what it is about
+    if not rules.is_unclassified(complaint):  # the customer may add the subject of such a complaint
         rules.require_state(complaint, "respond", rules.IN_PROGRESS, rules.PENDING, rules.HELD)
     rules.require_open(complaint, "respond")
     said = command.respond
@@ -330,7 +331,7 @@ def _customer_has_answered(context: RegionContext, complaint: Complaint, now: da
 
 
 def _goes_on(context: RegionContext, complaint: Complaint, now: datetime) -> None:
-    """The customer, who was waited for, has answered."""
+    """Resumes the work after the customer's answer."""
     end_pause(context, complaint, now)
     rules.enter(complaint, rules.IN_PROGRESS, now=now, region=context.region, reason="customer answered")
     rules.go_on(complaint, now)
@@ -343,7 +344,7 @@ def _case_says(context: RegionContext, complaint: Complaint, command: ComplaintC
             _goes_on(context, complaint, now)
     elif command.HasField("reopen"):
         rules.require_state(complaint, "reopen", rules.RESOLVED)
-        reopen(complaint)  # what counts as met gets no time back
+        reopen(complaint)  # met deadlines are not moved
         end_pause(context, complaint, now)
         items.open_again(context, complaint, now)
     else:
@@ -358,7 +359,7 @@ def _first_contact_says(context: RegionContext, complaint: Complaint, command: C
 
 
 def _recalled(context: RegionContext, complaint: Complaint, now: datetime) -> None:
-    """It is about something else: the origin region has it, and counts it."""
+    """Ends a complaint that is about something else: the origin region has it, and counts it."""
     rules.require_open(complaint, "recall")
     if complaint.state in (rules.HELD, rules.RESOLVED):  # from where TMF621 leads back to work only
         rules.enter(complaint, rules.IN_PROGRESS, now=now, region=context.region, reason="classified anew")
@@ -375,13 +376,13 @@ def _refuse(context: RegionContext, complaint: Complaint, command: ComplaintComm
     rules.enter(complaint, rules.IN_PROGRESS, now=now, region=context.region, reason="refused by the customer")
     rules.go_on(complaint, now)
     escalation.refuse(complaint, now, context.region, to_regulator=command.refuse.to_regulator)
-    escalation.repeated(complaint, now, context.region)  # as it may have become known once it was resolved
+    escalation.repeated(complaint, now, context.region)  # the count may have grown after the resolution
 
 
 def end_pause(context: RegionContext, complaint: Complaint, now: datetime) -> None:
-    """Where the customer was waited for, or the case of an item that was done, what is still open gets that time back.
+    """Moves the open deadlines by a pause for the customer, or by the done time of a case's item.
 
-    Of a done item the custody stays as it is, until it is opened again.
+    A done item keeps its holder until it is reopened.
     """
     last = complaint.custody[-1]
     start = from_timestamp(last.start_time)
@@ -392,9 +393,9 @@ def end_pause(context: RegionContext, complaint: Complaint, now: datetime) -> No
 
 
 def _raised_elsewhere(tx: Transaction, context: RegionContext, complaint: Complaint, command: ComplaintCommand) -> None:
-    """The origin region has raised it while this one could not be reached; it has told the escalation recipients.
+    """Stores escalations of the origin region, made while this region was unreachable, with notices sent.
 
-    What this region has found too, and has told nobody of yet, is that region's: each level is told of by one.
+    Levels also found here without a notice belong to that region: one region sends the notice of each level.
     """
     raised = command.raised
     if raised.reason:
@@ -403,7 +404,7 @@ def _raised_elsewhere(tx: Transaction, context: RegionContext, complaint: Compla
     remove_escalations(tx, complaint.ticket_id, theirs)
     for each in complaint.escalations:
         is_theirs = each.level in theirs and each.region == context.region
-        # When it was raised, and by what, is that region's word.
+        # Time and trigger of an escalation are decided by its region.
         if is_theirs or (each.level, each.region) == (raised.escalation.level, raised.escalation.region):
             level = each.level
             each.CopyFrom(raised.escalation)
@@ -418,7 +419,7 @@ def _raised_elsewhere(tx: Transaction, context: RegionContext, complaint: Compla
 
 
 def keep_and_tell(tx: Transaction, context: RegionContext, row: ComplaintRow, before: Complaint, now: datetime) -> None:
-    """Stores what nobody waits for in a receipt, and tells the customer, or the region that tells the customer."""
+    """Stores a decision outside of a receipt, and notifies the customer, or updates the origin region."""
     complaint = row.complaint
     rules.count_decision(complaint)
     watch(tx, context, complaint)

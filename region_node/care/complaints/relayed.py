@@ -1,4 +1,4 @@
-"""What arrives about complaints in envelopes, and what their receipts do."""
+"""Envelopes about complaints, and the effects of their receipts."""
 
 from datetime import datetime
 
@@ -29,7 +29,7 @@ class ComplaintEnvelopes:
         self._attachments = attachments
 
     def kinds(self) -> Kinds:
-        """How each kind is acted on here, and what its receipt does here."""
+        """The handlers of each kind and of its receipts."""
         return {
             EnvelopeKind.ENVELOPE_KIND_COMPLAINT_FILED: Command(self._filed, self._filing_answered),
             EnvelopeKind.ENVELOPE_KIND_COMPLAINT_COMMAND: Command(self._commanded, self._command_answered),
@@ -68,7 +68,7 @@ class ComplaintEnvelopes:
         border.settle_filing(COMPLAINT, tx, content, receipt, now, adopt, keep)
 
     def _commanded(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
-        """An origin region passes on what the customer says."""
+        """Handles the customer's command, forwarded by the origin region."""
         command = received(ComplaintCommand, content.payload)
         known = border.commanded(COMPLAINT, tx, self._context.region, command.ticket_id, content)
         border.require_author(command.requester.staff_id)
@@ -94,7 +94,7 @@ class ComplaintEnvelopes:
             attaching.answered(tx, self._context, asked, refused, now)
 
     def _updated(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
-        """The responsible region has a new version of a complaint of which this region is the first contact."""
+        """Handles the responsible region's new version of a complaint of this origin region."""
         snapshot = received(ComplaintUpdate, content.payload).complaint
         if border.updated(COMPLAINT, tx, snapshot, content, now):
             handling.adopt(tx, self._context, snapshot, now)
@@ -117,7 +117,7 @@ class ComplaintEnvelopes:
 
 
 def _require_item(context: RegionContext, complaint: Complaint) -> None:
-    """A work item is where its case says; what region has no business with it returns it. Raises Refused."""
+    """Requires that a work item is for this region by its case; another one is returned. Raises Refused."""
     parent, number = cases.parent_of(complaint.ticket_id)
     if not number or complaint.parent != parent or complaint.owner_region != context.region or complaint.items:
         raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="no work item of that case")

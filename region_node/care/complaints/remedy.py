@@ -27,24 +27,24 @@ BOOKED = RemedyState.REMEDY_STATE_BOOKED
 REFUSED = RemedyState.REMEDY_STATE_REFUSED
 SETTLED = RemedyState.REMEDY_STATE_SETTLED
 SETTLE = "settle"
-"""What staff of the responsible region have to do with money that the home region has refused."""
+"""The action of the responsible region's staff on money that the home region has refused."""
 _ORDER = "order the remedy"
-# Who acts for each party of an order: its home region, else the responsible region, whose node has placed it.
+# The region of each party of an order: its home region, else the responsible region, whose node has placed it.
 _AT_HOME = frozenset({Party.PARTY_HOME_STAFF, Party.PARTY_HOME_REGION})
 
 
 def state_name(state: RemedyState.ValueType) -> str:
-    """In a word, for example `booked`."""
+    """The printed state, for example `booked`."""
     return RemedyState.Name(state).removeprefix("REMEDY_STATE_").lower()
 
 
 def brings_money(complaint: Complaint) -> bool:
-    """Whether what was proposed last is a refund or a credit."""
+    """Whether the last proposal is a refund or a credit."""
     return complaint.resolution.remedy in rules.OF_MONEY
 
 
 def agree(complaint: Complaint, now: datetime) -> None:
-    """The customer has accepted a resolution that brings money: it is to be ordered."""
+    """Notes the customer's acceptance of a resolution with money, which is to be ordered."""
     money, resolution = complaint.remedy, complaint.resolution
     money.remedy, money.attempt = resolution.remedy, 1
     money.amount.CopyFrom(resolution.amount)
@@ -52,17 +52,17 @@ def agree(complaint: Complaint, now: datetime) -> None:
 
 
 def request_id(complaint: Complaint) -> str:
-    """The id of the request that orders the money: the same attempt is the same order, however often it is made."""
+    """The request id of the money's order: the same attempt is the same order, however often it is made."""
     return f"{complaint.ticket_id.replace('/', '.')}.{complaint.remedy.attempt}"
 
 
 def ticket_id_of(order_id: str) -> str:
-    """The ticket id of the complaint for which a node has placed an order; no part of a ticket id has a dot."""
+    """The ticket id of the complaint behind a node's order; no part of a ticket id has a dot."""
     return order_id.rpartition("/")[2].rpartition(".")[0].replace(".", "/")
 
 
 def order_for(complaint: Complaint) -> OrderRequest:
-    """What is ordered. The requester is who proposed the resolution, so that somebody else reviews the order."""
+    """The order of the money. Its requester is the author of the resolution, so that another person reviews it."""
     money, resolution = complaint.remedy, complaint.resolution
     settlement = "refund" if money.remedy == Remedy.REMEDY_REFUND else "offset"
     return OrderRequest(
@@ -81,7 +81,7 @@ def order_for(complaint: Complaint) -> OrderRequest:
 
 
 def follow(complaint: Complaint, order: Order, now: datetime) -> bool:
-    """Takes over how the order of the money stands. False where nothing is new, or it is no longer that order."""
+    """Takes over the state of the money's order. Returns False without news, or for another order."""
     money = complaint.remedy
     is_its = order.id.rpartition("/")[2] == request_id(complaint)
     if money.state not in (AGREED, ORDERED) or not is_its:
@@ -111,7 +111,7 @@ def refuse(complaint: Complaint, error: OrderError, now: datetime) -> None:
 
 
 def order_again(complaint: Complaint, now: datetime) -> None:
-    """Has it ordered once more: the order before has ended without effect. Raises Refused as `_require_refused`."""
+    """Orders the money again after an order without effect. Raises Refused as `_require_refused`."""
     _require_refused(complaint)
     money = complaint.remedy
     money.attempt += 1
@@ -129,7 +129,7 @@ def settle_otherwise(complaint: Complaint, author: str, note: str, now: datetime
 
 
 def due(complaint: Complaint) -> datetime | None:
-    """When somebody has to have acted: what was refused is due since then. None where nothing is, or has no limit."""
+    """The due time of the next action: refused money is due immediately. None without an action or a limit."""
     money, limit = complaint.remedy, find(complaint, rules.REFUND)
     if money.state == REFUSED:
         return from_timestamp(money.state_time)
@@ -161,10 +161,10 @@ def _stand(
 
 
 def accepted(tx: Transaction, context: RegionContext, complaint: Complaint, now: datetime) -> None:
-    """Has the money ordered that the resolution brings, and notes where an improvement did not keep the cause away.
+    """Orders the money of the resolution, and notes where an improvement did not prevent the cause.
 
-    The order is placed by a transaction of its own, which a timer stands for: nothing that stands in its way undoes the
-    acceptance. `complaint` is changed in place; the caller stores it.
+    A timer places the order in its own transaction, so that no failure of it undoes the acceptance. `complaint` is
+    changed in place; the caller stores it.
     """
     if brings_money(complaint):
         agree(complaint, now)
@@ -177,7 +177,7 @@ def accepted(tx: Transaction, context: RegionContext, complaint: Complaint, now:
 
 
 def order_soon(tx: Transaction, complaint: Complaint, now: datetime) -> None:
-    """Has the money of a complaint ordered at once; if the process dies before, by the next one."""
+    """Schedules the order of a complaint's money immediately; after a kill, another process places it."""
     timer_id = f"{REMEDY_TIMER}/{complaint.ticket_id}"
     set_timer(tx, timer_id, kind=REMEDY_TIMER, subject=complaint.ticket_id, due=now)
 

@@ -1,7 +1,7 @@
-"""Money for complaints: the responsible region's node orders it of the home region, and follows what becomes of it.
+"""Money for complaints: the responsible region's node orders it from the home region, and follows the order.
 
-The order's id is made of ticket id and attempt, and an attempt follows only one that ended without effect. So the home
-region books the money once, whatever is killed or sent again.
+The order's id consists of ticket id and attempt, and an attempt follows only one without effect. So the home region
+books the money once, despite kills and resends.
 """
 
 from datetime import datetime
@@ -41,7 +41,7 @@ def order_is_due(tx: Transaction, orders: OrderContext, timer: Timer, now: datet
 
 
 def order_changed(tx: Transaction, context: RegionContext, timer: Timer, now: datetime) -> None:
-    """Takes over into the complaint how the order of its money stands, and has the customer told."""
+    """Stores the state of the money's order in the complaint, and notifies the customer."""
     found = find_order(tx, timer.subject)
     row = _owned(tx, context, remedy.ticket_id_of(timer.subject))
     if found is None or row is None:  # made unreadable since, or only booked here
@@ -74,7 +74,7 @@ def settle_otherwise(
 
 
 def _keep(tx: Transaction, context: RegionContext, row: ComplaintRow, before: Complaint, now: datetime) -> None:
-    """Stores how the money stands; that it was given, or refused, is a row of the audit chain."""
+    """Stores the state of the money; its payment or refusal adds a row to the audit chain."""
     money = row.complaint.remedy
     if money.state != before.remedy.state and money.state in (remedy.BOOKED, remedy.REFUSED):
         audit.append(

@@ -1,4 +1,4 @@
-"""What arrives about repeats in envelopes, and what their receipts do."""
+"""Envelopes about repeats, and the effects of their receipts."""
 
 from datetime import datetime
 
@@ -22,20 +22,20 @@ from region_node.tickets import border
 
 
 class JoiningEnvelopes:
-    """The kinds of envelope by which repeats are joined."""
+    """The kinds of envelope that join repeats."""
 
     def __init__(self, context: RegionContext) -> None:
         self._context = context
 
     def kinds(self) -> Kinds:
-        """How each kind is acted on here, and what its receipt does here."""
+        """The handlers of each kind and of its receipts."""
         return {
             EnvelopeKind.ENVELOPE_KIND_COMPLAINT_NOTED: Command(self._noted, self._noted_answered),
             EnvelopeKind.ENVELOPE_KIND_COMPLAINT_REPEATS: Command(self._repeats, self._repeats_answered),
         }
 
     def _noted(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
-        """An origin region tells of a complaint about a number of this region."""
+        """Handles an origin region's report of a complaint about a number of this region."""
         noted = received(ComplaintNoted, content.payload)
         border.require_origin(COMPLAINT, noted.ticket_id, content)
         rules.require_ticket_id(noted.ticket_id)
@@ -55,7 +55,7 @@ class JoiningEnvelopes:
     def _noted_answered(
         self, tx: Transaction, content: EnvelopeContent, receipt: ReceiptContent, now: datetime
     ) -> None:
-        """What it repeats goes to whoever answers for it; where the home region has refused, it is as it was."""
+        """Hands the repeats to the region that answers for the complaint; a refusal changes nothing."""
         if receipt.outcome != Outcome.OUTCOME_ACCEPTED:
             return
         told = parse(ComplaintRepeats, receipt.result)
@@ -64,7 +64,7 @@ class JoiningEnvelopes:
         failpoints.reach("complaint-joined.before-commit")
 
     def _repeats(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
-        """The home region tells what a complaint of this origin region repeats."""
+        """Handles the home region's report on the repeats of a complaint of this origin region."""
         told = received(ComplaintRepeats, content.payload)
         row = find_complaint(tx, told.ticket_id)
         if row is None:
@@ -92,5 +92,5 @@ class JoiningEnvelopes:
 
 
 def _step(content: EnvelopeContent) -> str:
-    """By what it became known: the part of the id between the subject and the destination."""
+    """The source of the repeats: the part of the id between the subject and the destination."""
     return content.id.partition("#")[2].rpartition(">")[0]

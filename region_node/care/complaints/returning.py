@@ -1,4 +1,4 @@
-"""A region gives a complaint, or a work item, back to the coordinator; an administrator says whose work it is.
+"""A region returns a complaint, or a work item, to the coordinator, and an administrator assigns it.
 
 No region passes a complaint on to another (Measures on complaints to market regulators, art. 37).
 """
@@ -25,7 +25,7 @@ from region_node.tickets.followed import known_request
 
 @dataclass(frozen=True)
 class Assignment:
-    """What an administrator says about an item that awaits the coordinator."""
+    """An administrator's assignment of an item that awaits the coordinator."""
 
     request_id: str
     ticket_id: str
@@ -50,7 +50,7 @@ def give_back(
     text: str,
     now: datetime,
 ) -> Complaint:
-    """The responsible region is not competent. What it keeps is held until the case ends.
+    """Returns a complaint for which this region is not competent. Its copy is held until the case ends.
 
     Raises Refused, also with COMPLAINT_IS_CASE: a case is led to its end.
     """
@@ -77,7 +77,7 @@ def give_back(
 
 
 def assign(tx: Transaction, context: RegionContext, asked: Assignment, now: datetime) -> Complaint:
-    """Opens an item in place of the one that awaits the coordinator. The same request gives the case as it is.
+    """Opens an item in place of the one that awaits the coordinator. A repeated request returns the current case.
 
     Raises Refused with COMPLAINT_NOT_FOUND, COMPLAINT_NOT_AWAITING_COORDINATOR, REGION_UNKNOWN, DEPARTMENT_UNKNOWN or
     REQUEST_ID_REUSED.

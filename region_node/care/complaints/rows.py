@@ -27,13 +27,13 @@ _ABOUT = "ticket_id, state, origin_region, owner_region, due, traceparent, paren
 
 
 def complaint_subject(ticket_id: str) -> str:
-    """Under whose key a complaint is sealed, and what is told of it to other processes."""
+    """The subject whose key seals a complaint, also of notifications to other processes."""
     return COMPLAINT_SUBJECTS + ticket_id
 
 
 @dataclass(frozen=True)
 class ComplaintRow:
-    """A complaint and the trace to which all its envelopes belong."""
+    """A complaint and the trace of all its envelopes."""
 
     complaint: Complaint = field(repr=False)
     traceparent: str
@@ -47,14 +47,17 @@ class ComplaintChanged:
 
     @property
     def about(self) -> str:
-        """What other processes on the same database are told."""
+        """The subject of notifications to other processes on the same database."""
         return complaint_subject(self.ticket_id)
 
 
 @prints_masked(number=masked_number)
 @dataclass(frozen=True)
 class ComplaintFilter:
-    """Which complaints are listed; empty values restrict nothing. `operator` sees its own, and those that are owned."""
+    """A filter of complaints; empty values restrict nothing.
+
+    `operator` sees its own, and those of the responsible region.
+    """
 
     region: str
     operator: str = ""
@@ -79,7 +82,7 @@ class AboutNumber:
 
     @property
     def is_open(self) -> bool:
-        """Whether something is still to happen: also to one that is closed, while its money is due."""
+        """Whether the complaint is open; a closed one is open while its money is due."""
         return self.state not in rules.FINAL or self.due is not None
 
 
@@ -93,7 +96,7 @@ COMPLAINT_RECORDS = Records(
     not_found=lambda ticket_id: Refused(Reason.REASON_COMPLAINT_NOT_FOUND, complaint=ticket_id),
 )
 EVENTS = Events("complaint_events", "ticket_id")
-"""What happened to complaints."""
+"""The change events of complaints."""
 
 
 def complaints_about(tx: Transaction, number: str) -> list[AboutNumber]:
@@ -107,7 +110,7 @@ def complaints_about(tx: Transaction, number: str) -> list[AboutNumber]:
 
 
 def case_of(tx: Transaction, ticket_id: str) -> list[AboutNumber]:
-    """A complaint and, where it is a case that this region leads, or an item of one, all that belongs to the case."""
+    """A complaint, with all of its case if it is a case led here, or an item of one."""
     return tx.all(
         AboutNumber,
         f"SELECT {_ABOUT} FROM complaints WHERE :ticket_id IN (ticket_id, parent) ORDER BY ticket_id",  # noqa: S608 - no values
@@ -116,7 +119,7 @@ def case_of(tx: Transaction, ticket_id: str) -> list[AboutNumber]:
 
 
 def next_ticket_number(tx: Transaction) -> int:
-    """The number of the next complaint that this region takes in."""
+    """The number of the next complaint with this origin region."""
     known = tx.first(
         int,
         "SELECT COALESCE(MAX(ticket_number), 0) FROM (SELECT MAX(ticket_number) AS ticket_number FROM complaints"
@@ -126,7 +129,7 @@ def next_ticket_number(tx: Transaction) -> int:
 
 
 def find_complaint(tx: Transaction, ticket_id: str) -> ComplaintRow | None:
-    """The complaint as this region has it; None also where it was made unreadable."""
+    """This region's version of a complaint; None also for an unreadable one."""
     return COMPLAINT_RECORDS.find(tx, ticket_id)
 
 
@@ -184,7 +187,7 @@ def remove_escalations(tx: Transaction, ticket_id: str, levels: Iterable[int]) -
 
 
 def escalation_values(ticket_id: str, reached: Iterable[Escalation]) -> Sequence[Mapping[str, Value]]:
-    """What `insert_escalations` stores of the levels of one complaint."""
+    """The columns of `insert_escalations` for the levels of one complaint."""
     return [
         {
             "ticket_id": ticket_id,
@@ -198,7 +201,7 @@ def escalation_values(ticket_id: str, reached: Iterable[Escalation]) -> Sequence
 
 
 def insert_escalations(tx: Transaction, rows: Sequence[Mapping[str, Value]]) -> None:
-    """Keeps levels, of whatever complaints. A level reached twice is a defect, and fails."""
+    """Stores levels of any complaints. A level reached twice is a defect, and fails."""
     tx.execute_many(
         "INSERT INTO complaint_escalations (ticket_id, level, trigger_code, due, time)"
         " VALUES (:ticket_id, :level, :trigger_code, :due, :time)",
@@ -237,7 +240,7 @@ def _note_change(tx: Transaction, complaint: Complaint, now: datetime) -> None:
 
 
 def event_columns(complaint: Complaint, time: datetime) -> Mapping[str, Value]:
-    """The columns of the event that a complaint was stored as it is."""
+    """The columns of a complaint's change event."""
     return {
         "version": complaint.version,
         "state": complaint.state,
@@ -270,7 +273,7 @@ def _due(complaint: Complaint) -> int | None:
 
 
 def facts(complaint: Complaint) -> Facts:
-    """Who has a part in a complaint."""
+    """The regions with a part in a complaint."""
     return Facts(
         name=complaint.ticket_id,
         origin=complaint.origin_region,

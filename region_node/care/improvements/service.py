@@ -1,4 +1,4 @@
-"""ImprovementService: gRPC in and out of the improvement actions."""
+"""ImprovementService: gRPC for the improvement actions."""
 
 import hashlib
 from collections.abc import Callable
@@ -26,7 +26,7 @@ from region_node.tickets.improvements import list_actions, require_action
 
 _PAGE = "improvement actions"
 Decide = Callable[[Transaction, str, datetime], ImprovementAction]
-"""What is done in a transaction, by a member of staff, at a time."""
+"""A transaction's decision about an action, by a member of staff, at a time."""
 
 
 class ImprovementService(ImprovementServiceServicer):
@@ -90,7 +90,7 @@ class ImprovementService(ImprovementServiceServicer):
         return api.FinishImprovementActionResponse(action=finished)
 
     async def _decide(self, request_id: str, content: bytes, action: str, decide: Decide) -> ImprovementAction:
-        """Does once what a member of staff asks; the same request again gives the action as it stands now."""
+        """Executes a staff member's request once; a repeated request returns the action in its current state."""
         require_request_id(request_id)
         caller = Caller(current_call().identity, request_id, current_traceparent())
         key, now = caller.key(hashlib.sha256(action.encode()).digest() + content), self._clock.now()

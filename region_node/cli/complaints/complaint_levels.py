@@ -22,7 +22,7 @@ from region_node.cli.completing import complete_categories
 from region_node.cli.options import staff_option
 from region_node.cli.times import InstantType
 
-_SHOWN_FROM = 2  # every complaint reaches the levels below when it is filed
+_SHOWN_FROM = 2  # filing alone reaches the levels below
 _PREFIX = "ESCALATION_TRIGGER_"
 
 

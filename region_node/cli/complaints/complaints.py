@@ -25,7 +25,7 @@ from region_node.cli.completing import complete_categories, complete_causes
 from region_node.cli.options import AmountType, channel_option, staff_option
 
 _WAIT = Duration(seconds=10)  # for the responsible region
-_TAKEN_UP = Duration(seconds=3)  # for it to say at filing whether the number has a customer
+_TAKEN_UP = Duration(seconds=3)  # of waiting at filing, for whether the number has a customer
 _CAME_BY = option_words(ComplaintChannel.items())
 _REMEDIES = option_words(Remedy.items())
 _RETURNS = {name: value for name, value in option_words(ReturnReason.items()).items() if value not in NOT_SAID}

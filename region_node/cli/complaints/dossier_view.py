@@ -22,7 +22,7 @@ _NOT_FULFILLED = DossierFinding.DOSSIER_FINDING_NOT_FULFILLED
 
 
 def document(dossier: Dossier) -> str:
-    """The whole dossier. What people wrote is quoted, and none of it is taken for Markdown."""
+    """The whole dossier in Markdown. Texts of people are quoted and escaped."""
     parts: list[Iterable[str]] = [
         _head(dossier),
         _conditions(dossier),
@@ -38,7 +38,7 @@ def document(dossier: Dossier) -> str:
 
 
 def verdict_of(dossier: Dossier) -> str:
-    """What an appeal body will make of it, in a sentence."""
+    """The likely verdict of an appeal body, in a sentence."""
     if dossier.verdict == DossierVerdict.DOSSIER_VERDICT_ACCEPTABLE:
         return translated("An appeal can be accepted in principle: every condition is fulfilled.")
     if dossier.verdict == _REFUSED:
@@ -52,7 +52,7 @@ def verdict_of(dossier: Dossier) -> str:
 
 
 def open_points(dossier: Dossier) -> Iterator[str]:
-    """What is not fulfilled or not known, by its article, and what to do about it."""
+    """The unfulfilled and unknown conditions, by article, with the remedy."""
     for each in dossier.conditions:
         if each.finding != _FULFILLED:
             yield " ".join(

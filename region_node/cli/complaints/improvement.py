@@ -1,4 +1,4 @@
-"""`region-node complaints actions`: what is done so that the causes of complaints do not come back."""
+"""`region-node complaints actions`: the improvement actions against the causes of complaints."""
 
 import click
 

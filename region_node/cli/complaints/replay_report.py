@@ -1,4 +1,4 @@
-"""Which levels the complaints of a file would have reached, when, and why."""
+"""The levels that the complaints of a file would have reached, with time and trigger."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -23,7 +23,7 @@ from region_node.cli.imports.import_report import ImportReport
 from region_node.cli.imports.line_file import Line, LineFile
 
 _LEVELS = 6  # L0 to L5
-_SHOWN_FROM = 2  # every complaint reaches the levels below when it is filed
+_SHOWN_FROM = 2  # filing alone reaches the levels below
 _PREFIX = "ESCALATION_TRIGGER_"
 
 
@@ -56,10 +56,10 @@ _REACHED = Table[_Reached](
 
 
 class ReplayReport(ImportReport[ImportedComplaint, ImportComplaintsResponse]):
-    """Besides what was not taken, what each complaint would have reached."""
+    """The report of rejected lines, and of the levels that each complaint would have reached."""
 
     def __init__(self, file: LineFile, rejects: Path | None, rows: int) -> None:
-        """`rows`: so many are shown. Raises OSError."""
+        """`rows` is the number of printed complaints. Raises OSError."""
         super().__init__(file, rejects)
         self._rows = rows
         self._replayed: dict[int, ReplayedComplaint] = {}
@@ -95,7 +95,7 @@ class ReplayReport(ImportReport[ImportedComplaint, ImportComplaintsResponse]):
                 )
 
     def show(self) -> None:
-        """See ImportReport. First what was reached from level 2 on, in that order, and how often each level was."""
+        """See ImportReport. Prints the reached levels from 2 on, in order, and the count of each."""
         reached = sorted(self._reached, key=lambda each: (each.due, each.row, each.level))
         _REACHED.show(reached[: self._rows])
         if len(reached) > self._rows:

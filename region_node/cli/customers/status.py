@@ -1,4 +1,4 @@
-"""`region-node customers erase`, `restrict` and `release`: what may be done with a customer's data."""
+"""`region-node customers erase`, `restrict` and `release`: the permitted use of a customer's data."""
 
 import hashlib
 

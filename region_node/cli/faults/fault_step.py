@@ -1,4 +1,4 @@
-"""A step of the work on a fault as it is typed: its name, and `field=value` for each of its fields."""
+"""A typed step of the work on a fault: its name, and `field=value` for each of its fields."""
 
 from collections.abc import Mapping, Sequence
 
@@ -17,18 +17,18 @@ _FIELDS: Mapping[str, FieldDescriptor] = {
 }
 STEPS = tuple(_FIELDS)
 """The names of the steps."""
-_MEASURE = 3  # what; who; by when
+_MEASURE = 3  # text; person; day
 _REVIEW_FORM = "WHAT;WHO;YYYY-MM-DD"
 _EXAMPLES = {"Money": '"12000 CNY"', "Timestamp": "2027-01-31T09:00+08:00"}
 _YES, _NO = frozenset({"yes", "true", "1"}), frozenset({"no", "false", "0"})
 
 
 def step_of(name: str, typed: Sequence[str]) -> WorkOnFaultRequest:
-    """The request for a step. Raises ValueError, for people, where a field is none of it or has no such value.
+    """The request for a step. Raises ValueError, for people, for an unknown field or an invalid value.
 
-    Choices are typed in lower case (`cause=cable`), times in ISO 8601, a price as minor units and currency
-    (`price=12000 CNY`), or with a point as major units (`price=120.00 CNY`); of `close`, `summary` and any number of
-    `measure=WHAT;WHO;YYYY-MM-DD` make the review.
+    Choices are typed in lower case (`cause=cable`), times in ISO 8601. A price is in minor units with its currency
+    (`price=12000 CNY`), or with a point in major units (`price=120.00 CNY`). The review of `close` consists of
+    `summary` and any number of `measure=WHAT;WHO;YYYY-MM-DD`.
     """
     request, field = WorkOnFaultRequest(), _FIELDS[name]
     values = [_pair(each) for each in typed]

@@ -18,13 +18,13 @@ from region_node.cli.faults.fault_view import FAULTS, PLACES, print_done, print_
 from region_node.cli.options import channel_option, staff_option
 from region_node.network.faults.rules import state_name
 
-_WAIT = Duration(seconds=10)  # for the region in which the fault is
+_WAIT = Duration(seconds=10)  # of waiting for the owner region
 _SEVERITIES = option_words(FaultSeverity.items())
 _STATES = {state_name(state): state for state in FaultState.values()[1:]}
 
 
 def _list_steps(context: click.Context, _: click.Parameter, is_asked: bool) -> None:
-    """Prints what may be typed, and ends."""
+    """Prints the possible steps, and ends."""
     if is_asked and not context.resilient_parsing:
         click.echo(steps_told())
         context.exit()

@@ -1,4 +1,4 @@
-"""`region-node audit`: whether the audit chain is whole, and what of it an authority may have."""
+"""`region-node audit`: verifies the audit chain, and exports a part for an authority."""
 
 import asyncio
 from collections.abc import Sequence
@@ -56,7 +56,7 @@ def verify(sources: Sources, offline: bool) -> None:
     """
     settings = REGION_NODE.settings(sources)
     show_times_in(_time_zone(settings))
-    # The heads are asked for first: a chain read after that can only be longer.
+    # The heads are fetched first: a chain that is read later can only be longer.
     testimony = _testimony(settings, offline=offline)
     try:
         with settings.database.look() as tx:
@@ -139,7 +139,7 @@ def export_rows(sources: Sources, file: Path, customer_id: str, first: datetime,
 
 
 def _write(settings: RegionSettings, wanted: Wanted, proof: Proof, file: Path) -> int:
-    """Writes the file, which is there as a whole or not at all; returns how many rows it shows."""
+    """Writes the file, as a whole or not at all; returns the number of rows in it."""
     part, shown = file.with_name(f"{file.name}.part"), 0
     keys = RegionKeys(KeySet.load(settings.keys))
     with settings.database.look(keys) as tx:
@@ -157,7 +157,7 @@ def _write(settings: RegionSettings, wanted: Wanted, proof: Proof, file: Path) -
 
 
 def _testimony(settings: RegionSettings, *, offline: bool) -> Testimony:
-    """What others have seen. Ends the command where that cannot be found out."""
+    """The heads kept by others. Ends the command where they cannot be fetched."""
     if offline:
         return Testimony(None)
     try:

@@ -40,7 +40,7 @@ from region_node.cli.node.sealing_checks import check_sealing_key, sealing_name
 from region_node.node.provider_client import provider_name
 from region_node.node.settings import FulfilmentSettings, NotificationSettings, RegionSettings
 
-_HIGHEST_REVISION = 2**63 - 1  # one that needs no configuration to be sent
+_HIGHEST_REVISION = 2**63 - 1  # no configuration is needed above this revision
 _CONFIGURATION_SECONDS = 30.0  # for one with half a million prefixes
 
 

@@ -17,7 +17,7 @@ from gateway.wording.languages import translated
 from region_node.cli.node.config import REGION_NODE
 from region_node.node.settings import RegionSettings
 
-_SETTLED_SECONDS = 5.0  # within which every process on the same file has looked at it
+_SETTLED_SECONDS = 5.0  # within which every process on the same file has read it again
 
 _file = click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 

@@ -1,4 +1,4 @@
-"""`region-node sharing`: records of customers of any region, their consent, and their own view of who looked."""
+"""`region-node sharing`: records of customers of any region, their consents, and their disclosures."""
 
 from collections.abc import Callable, Sequence
 from datetime import date
@@ -51,7 +51,7 @@ _PERSON = (
 
 
 def _filled(context: click.Context, parameter: click.Parameter, value: str | None) -> str:
-    """An option that says something where it is given: an empty one is a mistake, and not as if it were left out."""
+    """Checks that a given option is not empty: an empty one is a mistake, and differs from a missing one."""
     if value is not None and not value.strip():
         raise click.BadParameter(translated("It is empty."), ctx=context, param=parameter)
     return value or ""
@@ -75,7 +75,7 @@ _FIELD = click.option(
 
 
 def person_options(command: Callable[P, None]) -> Callable[P, None]:
-    """Adds the options by which the customer proves to be the customer."""
+    """Adds the options that verify the customer."""
     decorated = command
     for option in reversed(_PERSON):
         decorated = option(decorated)
@@ -270,7 +270,7 @@ def disclosures(asking: Asking, number: str, verify: str, applicant: str) -> Non
 
 
 def _proven(asking: Asking, number: str, way: str, paper: str = "") -> Sequence[Document]:
-    """What the home region has verified of the customer for this request; nothing where there is a paper."""
+    """The home region's verification of the customer for this request; empty for a paper."""
     if paper:
         return []
     proof = Proof(number, way, asking.request_id, asking.requester)

@@ -1,4 +1,4 @@
-"""`region-node experts`: who can help with what, in all regions."""
+"""`region-node experts`: experts and their skills, in all regions."""
 
 import click
 

@@ -1,4 +1,4 @@
-"""`region-node spares`: what is in store, in all regions."""
+"""`region-node spares`: the spare parts in store, in all regions."""
 
 import click
 

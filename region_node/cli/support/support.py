@@ -177,7 +177,7 @@ def _work(asking: Asking, support_request: str, step: api.WorkOnSupportRequestRe
 
 
 def _measurement(told: str) -> SupportMeasurement:
-    """Raises UsageError for what is none."""
+    """Parses a measurement. Raises UsageError."""
     parts = told.split(",")
     try:
         if len(parts) != _PARTS:

@@ -1,4 +1,4 @@
-"""What other regions ask of a customer besides the shared record: noted for the customer with the answer itself."""
+"""Other regions' queries about a customer outside of shared records, noted for the customer with the answer."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -21,10 +21,10 @@ from region_node.requests.checks import Questioner, require_requester
 
 
 def noted_answer(tx: Transaction, number: str, asked: DisclosureRow, read: Callable[[], Message]) -> Answer:
-    """The answer to another region's question about one of this region's customers, noted in its transaction.
+    """The answer to another region's query about one of this region's customers, noted in its transaction.
 
-    A lasting refusal is noted too, and is therefore returned and not raised; but none of the form, of which there is
-    nothing to show. `read` raises Refused before it writes. Raises Refused for what was not noted, and Moved.
+    A lasting refusal is noted too, and is therefore returned and not raised. A refusal of the form is raised, since
+    nothing was read. `read` raises Refused before it writes. Raises Refused for answers that are not noted, and Moved.
     """
     try:
         answer = Answer(Outcome.OUTCOME_ACCEPTED, result=read().SerializeToString())
@@ -45,9 +45,9 @@ def agreed_answer(
     asked: DisclosureRow,
     read: Callable[[], Message],
 ) -> Answer:
-    """`noted_answer` while the asking region and this one have a data agreement in force; else nothing is read.
+    """`noted_answer` while both regions have a data agreement in force; else nothing is read.
 
-    Without one it is refused with DATA_AGREEMENT_MISSING, whoever has the number, and `action` is audited as denied.
+    Without an agreement every query is refused with DATA_AGREEMENT_MISSING, and `action` is audited as denied.
     """
 
     def read_if_agreed() -> Message:
@@ -66,7 +66,7 @@ def agreed_answer(
 
 @dataclass(frozen=True)
 class Sent:
-    """A record about a customer that leaves this region: its id, who sends it where."""
+    """A record about a customer that leaves this region: its id, its sender, its destination."""
 
     kind: DisclosureKind.ValueType
     record: str
@@ -75,7 +75,7 @@ class Sent:
 
 
 def note_sent(tx: Transaction, number: str, sent: Sent, now: datetime) -> None:
-    """Has the customer with a number, if there is one here, see that something of theirs left this region."""
+    """Notes for the customer with a number, if there is one here, that a record of theirs left this region."""
     line = find_line(tx, number)
     if line is None:
         return
@@ -93,8 +93,8 @@ def note_sent(tx: Transaction, number: str, sent: Sent, now: datetime) -> None:
 def note(tx: Transaction, number: str, row: DisclosureRow) -> None:
     """Adds a row for the customer with a number, if there is one.
 
-    Of who is stored only nothing is told, whatever the answer looks like: to another region the list of documents is
-    then as empty as a stranger's.
+    Data of a restricted customer is never disclosed, so there is no row. Other regions get the empty list of an unknown
+    number.
     """
     line = find_line(tx, number)
     if line is None:

@@ -1,4 +1,4 @@
-"""What the home region does with documents of its customers: registers them, tells of them, checks what orders name."""
+"""The register of documents at the customers' home region: registration, lists, and checks of orders' documents."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -31,13 +31,14 @@ from region_node.node.context import RegionContext
 from region_node.requests.auditing import AuditedCall
 
 _PAGE = "documents"
-CONTENT, IDENTITY = "document content", "identity document"  # kinds of what is indexed
+CONTENT, IDENTITY = "document content", "identity document"  # kinds of indexes
 
 
 def take_note(tx: Transaction, context: RegionContext, told: DocumentNotification, region: str, now: datetime) -> str:
-    """Does what the region that verified a document says of it; returns the customer's id. A repeat changes nothing.
+    """Stores a document or withdrawal reported by the verifying region; returns the customer's id.
 
-    Raises Refused, or Moved where the number belongs to another region, before the first write.
+    A repeat changes nothing. Raises Refused, or Moved where the number belongs to another region, before the first
+    write.
     """
     if not told.document_id.startswith(f"{region}/"):
         raise Refused(Reason.REASON_ENVELOPE_KIND_NOT_ALLOWED)
@@ -60,8 +61,8 @@ def list_documents(
 ) -> ListDocumentsResponse:
     """A page of what is on file for one of this region's customers, told to a region; the reading is audited.
 
-    To another region nothing is on file of whoever is stored only, or is not there. Raises Refused with
-    DATA_AGREEMENT_MISSING, at home with CUSTOMER_RESTRICTED or SUBSCRIPTION_NOT_FOUND; or Moved.
+    Other regions get an empty list for a restricted or unknown customer. Raises Refused with DATA_AGREEMENT_MISSING, at
+    home with CUSTOMER_RESTRICTED or SUBSCRIPTION_NOT_FOUND; or Moved.
     """
     size, after = page_size(question.page_size), dated_place(decode_token(_PAGE, question.page_token))
     number, purpose = question.number, f" for {question.business}" if question.business else ""
@@ -84,7 +85,7 @@ def _place(document: RegisteredDocument) -> str:
 
 
 def _tells_nothing(tx: Transaction, context: RegionContext, number: str) -> bool:
-    """Whether a number of this region is nobody's, or of a customer who is stored only."""
+    """Whether a number of this region is unassigned, or belongs to a restricted customer."""
     line = find_line(tx, number)
     if line is None:
         return context.federation.number_plan.home_of(number) == context.region
@@ -94,9 +95,9 @@ def _tells_nothing(tx: Transaction, context: RegionContext, number: str) -> bool
 def with_file(
     tx: Transaction, context: RegionContext, business: Business, request: OrderRequest, now: datetime
 ) -> OrderRequest:
-    """A request to one of this region's customers with what is on file, where what it brings does not suffice.
+    """A request to one of this region's customers, completed from the file where its own documents do not suffice.
 
-    The request itself where nothing is added; it is then refused as it would be without a register.
+    The request itself where nothing is added; its refusal is then that without a register.
     """
     requirement = next((each for each in business.documents if each.applicant == request.applicant), None)
     brought = {document.code for document in request.documents}
@@ -118,10 +119,11 @@ def with_file(
 def require_on_file(
     tx: Transaction, context: RegionContext, documents: Sequence[Document], line: Line | None, now: datetime
 ) -> None:
-    """Checks documents that are said to be on file against the register, which nobody else can answer for.
+    """Checks an order's documents on file against the register, the only authority for them.
 
-    `line` is None where the order opens one. Raises Refused with DOCUMENT_NOT_ON_FILE for one that is not there as it
-    was named, or is another person's; with DOCUMENT_WITHDRAWN, DOCUMENT_EXPIRED or DOCUMENT_NOT_REUSABLE.
+    `line` is None where the order opens one. Raises Refused with DOCUMENT_NOT_ON_FILE for a missing or different
+    document, or one of another person. Raises Refused with DOCUMENT_WITHDRAWN, DOCUMENT_EXPIRED or
+    DOCUMENT_NOT_REUSABLE.
     """
     rules.require_reusable(context.federation, documents)
     for document in documents:

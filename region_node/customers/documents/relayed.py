@@ -1,4 +1,4 @@
-"""What arrives about documents in envelopes, and what their receipts do."""
+"""Envelopes about documents, and the effects of their receipts."""
 
 from datetime import datetime
 
@@ -29,7 +29,7 @@ class DocumentEnvelopes:
         self._contents = contents
 
     def kinds(self) -> Kinds:
-        """How each kind is acted on here, and what its receipt does here."""
+        """The handlers of each kind and of its receipts."""
         return {
             EnvelopeKind.ENVELOPE_KIND_DOCUMENT: Command(self._told, self._answered),
             LIST_KIND: Query(self._listed),
@@ -37,7 +37,7 @@ class DocumentEnvelopes:
         }
 
     def _told(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
-        """The region that verified a document of one of our customers tells of it."""
+        """Handles the report of a region that verified a document of a customer here."""
         told = received(DocumentNotification, content.payload)
         customer_id = register.take_note(tx, self._context, told, content.origin, now)
         failpoints.reach("D2.before-commit")
@@ -50,7 +50,7 @@ class DocumentEnvelopes:
         uploads.answered(tx, self._context, content, receipt, now)
 
     def _listed(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
-        """Another region asks what is on file."""
+        """Handles another region's query for the documents on file."""
         asked = received(DocumentListQuestion, content.payload)
         for name, value in (("operator", content.operator), ("staff_id", asked.staff_id), ("business", asked.business)):
             if value:

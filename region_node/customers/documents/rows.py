@@ -44,7 +44,7 @@ class DocumentRow:
     register_time: int
 
     def message(self) -> RegisteredDocument:
-        """As the contract tells it."""
+        """The document as a message of the contract."""
         told = RegisteredDocument(
             document_id=self.document_id,
             code=self.code,
@@ -83,7 +83,7 @@ def insert_document(tx: Transaction, row: DocumentRow) -> None:
 
 
 def withdraw_document(tx: Transaction, document_id: str, withdraw_time: datetime) -> None:
-    """The document counts no more; the first time stands."""
+    """Withdraws a document; the first time counts."""
     tx.execute(
         "UPDATE documents SET withdraw_time = :time WHERE document_id = :id AND withdraw_time IS NULL",
         time=to_microseconds(withdraw_time),
@@ -100,7 +100,7 @@ class Kept:
 
 
 def kept_of(tx: Transaction, customer_id: str) -> Sequence[Kept]:
-    """All that is on file for a customer."""
+    """All documents on file for a customer, as stored."""
     return tx.all(
         Kept, "SELECT document_id, region FROM documents WHERE customer_id = :id ORDER BY document_id", id=customer_id
     )
@@ -129,18 +129,18 @@ def documents_of(
 
 
 def holder_of(tx: Transaction, document: Document) -> str:
-    """The id of the customer whose document on file this is; empty for one that is handed in."""
+    """The id of the customer who has this document on file; empty for a document supplied with an order."""
     row = find_document(tx, document.document_id) if document.document_id else None
     return "" if row is None else row.customer_id
 
 
 def is_same_person(tx: Transaction, customer_id: str, other: str) -> bool:
-    """Whether both customers are one, or have shown the same identity document, in whichever region."""
+    """Whether both customers are one, or have shown the same identity document, in any region."""
     return customer_id == other or other in same_person(tx, customer_id)
 
 
 def same_person(tx: Transaction, customer_id: str) -> Sequence[str]:
-    """The customers who have shown an identity document with the same number as this one, in whichever region."""
+    """The customers who have shown an identity document with the same number as this one, in any region."""
     return tx.all(
         str,
         "SELECT DISTINCT other.customer_id FROM documents AS own JOIN documents AS other"

@@ -1,4 +1,4 @@
-"""DocumentService: documents of own customers and of those of other regions, by the same calls."""
+"""DocumentService: documents of own and foreign customers, by the same calls."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ from region_node.requests.questions import Questions
 
 @dataclass(frozen=True)
 class DocumentPorts:
-    """What the service works with."""
+    """The ports of the service."""
 
     context: RegionContext
     store: Store

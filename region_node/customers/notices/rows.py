@@ -13,13 +13,13 @@ from gateway.wording.masking import masked_number, prints_masked
 from region_node.node.subjects import indexed_number_subject, number_index
 from region_node.records.readable import readable_page
 
-ABOUT = "notices"  # what other processes are told of
+ABOUT = "notices"  # the subject of notifications to other processes
 
 
 @prints_masked(number=masked_number)
 @dataclass(frozen=True)
 class Notice:
-    """A text to a customer. The id names its cause: the same notice is never told for two, nor twice for one."""
+    """A text to a customer. The id names its cause, so that each cause has one notice, and each notice one delivery."""
 
     notice_id: str
     kind: str
@@ -29,7 +29,7 @@ class Notice:
 
 @dataclass(frozen=True)
 class Claimed:
-    """A notice that is to be delivered by who claimed it; how often that was tried before."""
+    """A notice claimed for delivery, with the number of earlier attempts."""
 
     notice: Notice
     attempts: int
@@ -62,7 +62,7 @@ def is_told(tx: Transaction, notice_id: str) -> bool:
 
 
 def told_at(tx: Transaction, notice_ids: Sequence[str]) -> Mapping[str, int]:
-    """When each of some notices was added, in microseconds; those that were not are left out."""
+    """The times at which notices were added, in microseconds; missing ones are left out."""
     names = [f"id{number}" for number in range(len(notice_ids))]
     found = tx.all(
         lambda notice_id, time: (str(notice_id), int(time)),
@@ -74,7 +74,7 @@ def told_at(tx: Transaction, notice_ids: Sequence[str]) -> Mapping[str, int]:
 
 
 def tell(tx: Transaction, notice: Notice, now: datetime) -> bool:
-    """Adds a notice, to be delivered at once; False where it is there already. It holds no secret: it is stored."""
+    """Adds a notice for immediate delivery; False for one that exists. It is stored, so it may hold no secret."""
     if is_told(tx, notice.notice_id):
         return False
     index = number_index(tx, notice.number)
@@ -120,9 +120,9 @@ def _seal_notice(tx: Transaction, notice_id: str, index: str, number: str, text:
 
 
 def claim(tx: Transaction, now: datetime, limit: int, again: timedelta) -> list[Claimed]:
-    """At most so many notices that are due, oldest first. Until `again` from now nobody else claims them.
+    """Claims at most `limit` due notices, oldest first. No other process claims them until `again` from now.
 
-    One whose number was erased is told to nobody any more.
+    Leaves out notices of erased numbers.
     """
     found = tx.all(
         _AtRest,
@@ -152,7 +152,7 @@ def postpone(tx: Transaction, notice_id: str, due: datetime, attempts: int) -> N
 
 
 def note_delivered(tx: Transaction, notice_id: str, now: datetime) -> None:
-    """The region's notification system has taken a notice over."""
+    """Notes the acceptance of a notice by the region's notification system."""
     tx.execute(
         "UPDATE notices SET delivery_time = :now WHERE notice_id = :id AND delivery_time IS NULL",
         id=notice_id,
@@ -173,8 +173,9 @@ _READABLE = (
 
 
 def notices_after(tx: Transaction, number: str, after: tuple[int, str], limit: int) -> list[api.Notice]:
-    """At most so many notices to a number, or to all where it is empty, oldest first, after a time (in microseconds)
-    and an id. Those to customers who are stored only, or were erased, are left out.
+    """At most `limit` notices to a number, or to all where it is empty, oldest first.
+
+    They follow a time (in microseconds) and an id. Notices of restricted and erased customers are left out.
     """
     only = " AND number = :number" if number else ""
 
@@ -199,7 +200,7 @@ def _place(notice_id: str) -> str:
 
 
 def _opened(tx: Transaction, rows: Sequence[_AtRest]) -> list[api.Notice | None]:
-    """What was sealed of each: number and texts."""
+    """The unsealed content of each: number and texts."""
     sealed = [vault.Sealing(indexed_number_subject(row.index), _place(row.notice_id), row.sealed) for row in rows]
     return [None if each is None else api.Notice.FromString(each) for each in vault.open_many(tx, sealed)]
 

@@ -1,4 +1,4 @@
-"""NoticeService: what the region's customers were told, and what waits."""
+"""NoticeService: the notices to the region's customers, delivered and waiting."""
 
 import grpc
 

@@ -1,4 +1,4 @@
-"""RetentionService: what the purge did, legal holds, and impact records, for the region's own staff."""
+"""RetentionService: the results of the purge, legal holds, and impact records, for the region's own staff."""
 
 import re
 from datetime import datetime
@@ -130,7 +130,7 @@ class RetentionService(RetentionServiceServicer):
 
 
 def _audited(requester: Requester, clock: Clock) -> AuditedCall:
-    """The call being served; who asks is the certificate's member of staff, or whom the request names for it."""
+    """The call being served, by the staff member of the certificate, or the person in the request."""
     identity = current_call().identity
     if requester.staff_id:
         require_name("requester.staff_id", requester.staff_id)

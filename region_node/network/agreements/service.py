@@ -1,4 +1,4 @@
-"""AgreementService: gRPC in and out of agreements, outages and statements."""
+"""AgreementService: gRPC for agreements, outages and statements."""
 
 import hashlib
 from collections.abc import Callable
@@ -162,9 +162,9 @@ class AgreementService(AgreementServiceServicer):
         write: Callable[[Transaction, str, datetime], tuple[str, T]],
         read: Callable[[Transaction, str], T],
     ) -> T:
-        """Does once what a member of staff asks; the same request again gives what it is about as it stands now.
+        """Executes a staff member's request once; a repeated request returns the current state of its result.
 
-        `write` returns its id besides, by which `read` finds it.
+        `write` also returns an id, by which `read` finds the result.
         """
         require_request_id(request_id)
         caller = Caller(current_call().identity, request_id, current_traceparent())

@@ -1,4 +1,4 @@
-"""What faults register for erasure, legal holds and retention."""
+"""The registration of faults for erasure, legal holds and retention."""
 
 from gateway.api.federation.v1.configuration_pb2 import DataClass
 from region_node.network.faults import rules

@@ -1,4 +1,4 @@
-"""What arrives about faults in envelopes, and what their receipts do."""
+"""Envelopes about faults, and the effects of their receipts."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -27,7 +27,7 @@ class FaultEnvelopes:
         self._context = context
 
     def kinds(self) -> Kinds:
-        """How each kind is acted on here, and what its receipt does here."""
+        """The handlers of each kind and of its receipts."""
         return {
             EnvelopeKind.ENVELOPE_KIND_FAULT_REPORTED: Command(self._reported, self._report_answered),
             EnvelopeKind.ENVELOPE_KIND_FAULT_COMMAND: Command(self._commanded, self._command_answered),
@@ -62,7 +62,7 @@ class FaultEnvelopes:
         border.settle_filing(FAULT, tx, content, receipt, now, self._adopts(tx, now), keep)
 
     def _commanded(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
-        """The region in which a fault was reported passes on what the customer says."""
+        """Handles the customer's command, forwarded by the origin region."""
         command = received(FaultCommand, content.payload)
         known = border.commanded(FAULT, tx, self._context.region, command.id, content)
         border.require_author(command.requester.staff_id, is_required=True)
@@ -87,7 +87,7 @@ class FaultEnvelopes:
         return lambda snapshot: handling.adopt(tx, self._context, snapshot, "", now)
 
     def _updated(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
-        """The region in which a fault is has a new version of it: reported here, or of a number of this region."""
+        """Handles the owner region's new version of a fault reported here, or of a number of this region."""
         snapshot = received(FaultUpdate, content.payload).fault
         if not border.updated(FAULT, tx, snapshot, content, now, self._require_own_customer):
             return Answer(Outcome.OUTCOME_ACCEPTED, result=FaultWaived().SerializeToString())
@@ -99,9 +99,9 @@ class FaultEnvelopes:
     def _update_answered(
         self, tx: Transaction, content: EnvelopeContent, receipt: ReceiptContent, now: datetime
     ) -> None:
-        """The other region has it; the home region says for which outages it has given back rent.
+        """Handles the receipt of an update; the home region's one names the outages with rent given back.
 
-        Where it is not the home region, as the number has moved, the one that is hears of the fault.
+        After a move of the number, the real home region gets the update.
         """
         row = find_fault(tx, content.subject)
         if row is None or row.fault.home_region != content.destination:
@@ -128,5 +128,5 @@ class FaultEnvelopes:
 
 
 def _told(fault: Fault) -> Fault:
-    """The fault for the region in which it was reported."""
+    """The fault for its origin region."""
     return fault if fault.origin_region == fault.home_region else without_amounts(fault)

@@ -26,13 +26,13 @@ KIND = "fault"
 
 
 def fault_subject(fault_id: str) -> str:
-    """Under whose key a fault is sealed, and what is told of it to other processes."""
+    """The subject whose key seals a fault, also of notifications to other processes."""
     return FAULT_SUBJECTS + fault_id
 
 
 @dataclass(frozen=True)
 class FaultRow:
-    """A fault and the trace to which all its envelopes belong."""
+    """A fault and the trace of all its envelopes."""
 
     fault: Fault = field(repr=False)
     traceparent: str
@@ -46,7 +46,7 @@ class FaultChanged:
 
     @property
     def about(self) -> str:
-        """What other processes on the same database are told."""
+        """The subject of notifications to other processes on the same database."""
         return fault_subject(self.fault_id)
 
 
@@ -60,14 +60,15 @@ FAULT_RECORDS = Records(
     not_found=lambda fault_id: Refused(Reason.REASON_FAULT_NOT_FOUND, fault=fault_id),
 )
 EVENTS = Events("fault_events", "fault_id")
-"""What happened to faults."""
+"""The change events of faults."""
 
 
 @prints_masked(number=masked_number)
 @dataclass(frozen=True)
 class FaultFilter:
-    """Which faults are listed; empty values restrict nothing. `operator` limits the list to faults that it
-    reported, that this region owns, or that concern its numbers.
+    """A filter of faults; empty values restrict nothing.
+
+    `operator` limits the list to faults that it reported, that this region owns, or that concern its numbers.
     """
 
     region: str
@@ -88,7 +89,7 @@ def next_fault_number(tx: Transaction) -> int:
 
 
 def find_fault(tx: Transaction, fault_id: str) -> FaultRow | None:
-    """The fault as this region has it; None also where it was made unreadable."""
+    """This region's version of a fault; None also for an unreadable one."""
     return FAULT_RECORDS.find(tx, fault_id)
 
 
@@ -98,7 +99,7 @@ def require_fault(tx: Transaction, fault_id: str) -> FaultRow:
 
 
 def is_reported_again(tx: Transaction, fault: Fault) -> bool:
-    """Whether this region has another fault of the same line to repair that was reported before."""
+    """Whether this region has another, earlier unrepaired fault of the same line."""
     states = ", ".join(str(int(state)) for state in sorted(rules.UNREPAIRED))
     before = (
         f"SELECT 1 FROM faults WHERE number_index = :number AND owner_region = :owner AND state IN ({states})"  # noqa: S608
@@ -159,7 +160,7 @@ def list_faults(tx: Transaction, wanted: FaultFilter, before: tuple[int, str] | 
 
 
 def forget_waivers(tx: Transaction, fault_id: str) -> None:
-    """Removes the rows of what was given back for a fault; the postings stay."""
+    """Removes the rows of a fault's rent waivers; the postings stay."""
     tx.execute("DELETE FROM fault_waivers WHERE fault_id = :id", id=fault_id)
 
 
@@ -184,7 +185,7 @@ def _changing(fault: Fault) -> Mapping[str, Value]:
 
 
 def facts(fault: Fault) -> Facts:
-    """Who has a part in a fault."""
+    """The regions with a part in a fault."""
     return Facts(
         name=fault.id,
         origin=fault.origin_region,

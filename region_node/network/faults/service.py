@@ -1,4 +1,4 @@
-"""FaultService: gRPC in and out of the fault application service."""
+"""FaultService: gRPC for the fault application service."""
 
 from collections.abc import AsyncIterator, Sequence
 
@@ -184,14 +184,14 @@ def _caller(request_id: str) -> Caller:
 
 
 def _requester(told: Requester) -> Requester:
-    """Who asks: of staff the name in their certificate. Raises Refused where an operator system does not say."""
+    """The caller: for staff the name in their certificate. Raises Refused where an operator system names nobody."""
     return Requester(staff_id=require_reader(current_call().identity, told), channel=told.channel)
 
 
 def _normalised(report: FaultReport) -> FaultReport:
-    """The report in the form in which it is compared with others of its request. Raises Refused for a bad number.
+    """The report in the form in which requests are compared. Raises Refused for a bad number.
 
-    An operator system reports for a customer; what staff and alarms report need be of no number.
+    An operator system reports for a customer; reports of staff and alarms need no number.
     """
     found = FaultReport()
     found.CopyFrom(report)
@@ -218,12 +218,12 @@ def _states(asked: Sequence[FaultState.ValueType]) -> list[FaultState.ValueType]
 
 
 def _wait(wait: Duration) -> float:
-    """How long to wait for the other region, but never so long that no answer can be given."""
+    """The seconds to wait for the other region, within the deadline of the call."""
     return current_call().patience(wait_seconds(wait.seconds + wait.nanos / 1e9))
 
 
 def _changes_after(tx: Transaction, sequence: int, name: str) -> Sequence[Change[Fault]]:
-    """What happened after a sequence number: each fault as it stands; None of a restricted customer."""
+    """The changes after a sequence number: each fault in its current state; None for a restricted customer."""
 
     def now(found: str) -> Fault | None:
         row = find_fault(tx, found)

@@ -12,7 +12,7 @@ CANCELLED = PlannedOutageState.PLANNED_OUTAGE_STATE_CANCELLED
 
 
 def keep_planned(tx: Transaction, planned: PlannedOutage) -> None:
-    """Adds a planned outage, or stores how it stands now."""
+    """Adds a planned outage, or stores its current version."""
     tx.execute(
         "INSERT INTO planned_outages (outage_id, start_time, end_time, state, body)"
         " VALUES (:id, :start, :end, :state, :body) ON CONFLICT (outage_id) DO UPDATE SET"
@@ -37,9 +37,9 @@ def require_planned(tx: Transaction, outage_id: str) -> PlannedOutage:
 def list_planned(
     tx: Transaction, since: datetime | None, before: tuple[int, str] | None, limit: int
 ) -> list[PlannedOutage]:
-    """At most so many planned outages, the latest beginning first, before a beginning (in microseconds) and id.
+    """At most `limit` planned outages, latest beginning first, before a beginning (in microseconds) and id.
 
-    With `since` only those that are not cancelled and have not ended then.
+    With `since` only those that are not cancelled and end later.
     """
     time, outage_id = before if before is not None else (2**62, "")
     only = "" if since is None else f" AND end_time > :since AND state <> {CANCELLED}"

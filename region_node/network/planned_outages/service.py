@@ -1,7 +1,7 @@
-"""PlannedOutageService: gRPC in and out, and the coordinator in between.
+"""PlannedOutageService: gRPC, and the calls to the coordinator.
 
-What is announced is stored as asked for first, then held by a coordinator, then announced: killed anywhere in between,
-the same request goes on, and a window that is held for nobody is none that nobody knows of.
+An announcement is stored as requested first, then held by a coordinator, then announced. After a kill in between, the
+same request continues. A held window always has a stored request.
 """
 
 import hashlib
@@ -30,7 +30,7 @@ from region_node.requests.rows import RequestKey, insert_request, settle_request
 
 _PAGE = "planned outages"
 Hold = Callable[[PlannedWindow], Awaitable[None]]
-"""Has a coordinator hold a window, or let it go. Raises Refused, or Unreachable where none answers."""
+"""Has a coordinator hold a window, or release it. Raises Refused, or Unreachable where none responds."""
 
 
 class PlannedOutageService(PlannedOutageServiceServicer):
@@ -90,7 +90,7 @@ class PlannedOutageService(PlannedOutageServiceServicer):
             moved = await self._store.read(lambda tx: operations.moved(tx, self._context, request, self._clock.now()))
             await self._held(moved)
             failpoints.reach("planned-moved.before-commit")
-            # Somebody else may have changed it meanwhile: then what is held is set right by the next look.
+            # Another change may have come in between: the next look then corrects the held window.
             if await self._store.write(lambda tx, moved=moved: move(tx, moved)):  # type: ignore[misc]
                 return api.ChangePlannedOutageResponse(planned_outage=moved)
 
@@ -131,7 +131,10 @@ class PlannedOutageService(PlannedOutageServiceServicer):
         return api.ListPlannedOutagesResponse(planned_outages=page, next_page_token=token)
 
     async def _announce(self, planned: PlannedOutage, key: RequestKey) -> PlannedOutage:
-        """Has it held, and announces it. What is refused for good is so to the same request again."""
+        """Has a coordinator hold the outage, and announces it.
+
+        A permanent refusal holds for a repeated request, too.
+        """
         try:
             await self._held(planned)
             failpoints.reach("planned-announced.before-commit")
@@ -150,7 +153,7 @@ class PlannedOutageService(PlannedOutageServiceServicer):
         return announced
 
     async def _held(self, planned: PlannedOutage) -> None:
-        """Raises Refused; with REGISTRY_UNAVAILABLE where no coordinator answers: the same request may do later."""
+        """Raises Refused; with REGISTRY_UNAVAILABLE while no coordinator responds: a repeated request may succeed."""
         try:
             await self._hold(operations.window_of(planned))
         except Unreachable:
@@ -164,7 +167,7 @@ def _caller(request_id: str, action: str, content: bytes) -> tuple[Caller, Reque
 
 
 def _known(tx: Transaction, key: RequestKey) -> PlannedOutage | None:
-    """What a request that was made before is about. Raises Refused as it was, or for other content."""
+    """The result of an earlier request. Raises the earlier refusal again, or Refused for other content."""
     known = done_before(tx, key)
     return None if known is None else require_planned(tx, known)
 

@@ -1,4 +1,4 @@
-"""Which complaints may belong to a problem of the network."""
+"""The complaints that may belong to a network problem."""
 
 from collections.abc import Sequence
 
@@ -25,7 +25,7 @@ def categories_about_network(context: RegionContext) -> Sequence[str]:
 
 
 def problems_of(tx: Transaction, context: RegionContext, complaint: Complaint) -> Sequence[ProblemHeader]:
-    """The problems that a complaint belongs to, the newest first, without their children; none of a work item.
+    """The problems of a complaint, newest first, without their children; none of a work item.
 
     Raises Refused with CONFIGURATION_MISSING.
     """

@@ -1,4 +1,4 @@
-"""ProblemService: what coordinators tell of problems, and which network services lines use."""
+"""ProblemService: the coordinators' problems, and the network services of lines."""
 
 import grpc
 
@@ -46,7 +46,7 @@ class ProblemService(ProblemServiceServicer):
     ) -> api.FollowProblemResponse:
         """See the contract."""
         header, now = request.header, self._clock.now()
-        self._context.border.current.state()  # who knows no network yet is told again later
+        self._context.border.current.state()  # a node without a network is sent the problem again later
         require_length("header.id", header.id, _NAME_LIMIT, required=True)
         for child in header.children:
             if child.count("/") != _SLASHES:
@@ -90,7 +90,7 @@ class ProblemService(ProblemServiceServicer):
     ) -> api.UnbindLineResponse:
         """See the contract."""
         asked, number = audited_call(request.requester, self._clock), normalize(request.binding.number)
-        service = request.binding.service  # also one that the registry does not know any more
+        service = request.binding.service  # also a service that the registry no longer has
         require_length("binding.service", service, _NAME_LIMIT, required=True)
 
         def unbind(tx: Transaction) -> None:

@@ -1,4 +1,4 @@
-"""What support requests register for erasure, legal holds and retention."""
+"""The registration of support requests for erasure, legal holds and retention."""
 
 from gateway.api.federation.v1.configuration_pb2 import DataClass
 from region_node.network.support import rules

@@ -200,7 +200,7 @@ def spare_key(spare: Spare) -> str:
 
 
 def answer(tx: Transaction, context: RegionContext, asked: SupportSearch) -> ListExpertsResponse | ListSparesResponse:
-    """What another region's staff are told. Raises Refused."""
+    """The answer to another region's staff. Raises Refused."""
     match asked.WhichOneof("search"):
         case "experts":
             return experts_page(tx, context, asked)

@@ -1,4 +1,4 @@
-"""SupportResourceService: gRPC in and out of the experts and spares of all regions."""
+"""SupportResourceService: gRPC for the experts and spares of all regions."""
 
 import asyncio
 import itertools
@@ -77,7 +77,7 @@ class SupportResourceService(SupportResourceServiceServicer):
         request: api.ListExpertsRequest,
         context: grpc.aio.ServicerContext[api.ListExpertsRequest, api.ListExpertsResponse],
     ) -> api.ListExpertsResponse:
-        """See the contract. Nothing of what other regions answer is kept."""
+        """See the contract. Responses of other regions are not stored."""
         search = SupportSearch(experts=request.search, page_size=request.page_size)
         found, unanswered, token = await self._listed(_EXPERTS, request, search)
         return api.ListExpertsResponse(experts=found, unanswered=unanswered, next_page_token=token)
@@ -119,7 +119,7 @@ class SupportResourceService(SupportResourceServiceServicer):
         request: api.ListSparesRequest,
         context: grpc.aio.ServicerContext[api.ListSparesRequest, api.ListSparesResponse],
     ) -> api.ListSparesResponse:
-        """See the contract. Nothing of what other regions answer is kept."""
+        """See the contract. Responses of other regions are not stored."""
         search = SupportSearch(spares=request.search, page_size=request.page_size)
         found, unanswered, token = await self._listed(_SPARES, request, search)
         return api.ListSparesResponse(spares=found, unanswered=unanswered, next_page_token=token)

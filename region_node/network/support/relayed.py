@@ -1,4 +1,4 @@
-"""What arrives about support requests in envelopes, and what their receipts do."""
+"""Envelopes about support requests, and the effects of their receipts."""
 
 from datetime import datetime
 
@@ -27,7 +27,7 @@ class SupportEnvelopes:
         self._context = context
 
     def kinds(self) -> Kinds:
-        """How each kind is acted on here, and what its receipt does here."""
+        """The handlers of each kind and of its receipts."""
         return {
             EnvelopeKind.ENVELOPE_KIND_SUPPORT_COMMAND: Command(self._commanded, self._command_answered),
             EnvelopeKind.ENVELOPE_KIND_SUPPORT_UPDATE: Command(self._updated, _nothing),
@@ -35,7 +35,7 @@ class SupportEnvelopes:
         }
 
     def _commanded(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
-        """The opening region hands in a support request, or says something of it."""
+        """Handles a new support request, or a command, of the opening region."""
         command = received(SupportCommand, content.payload)
         if command.HasField("open"):
             return self._opened(tx, command, content, now)
@@ -49,7 +49,7 @@ class SupportEnvelopes:
         return owner.apply_command(tx, self._context, command, now)
 
     def _opened(self, tx: Transaction, command: SupportCommand, content: EnvelopeContent, now: datetime) -> Answer:
-        """A new one. Only what was opened: decisions that it brought along would be this region's own."""
+        """Accepts a new support request, which may carry no decisions: those are this region's own."""
         request = command.open
         is_untouched = len(request.state_changes) == 1 and not request.notes and not request.resolution
         border.require_origin(SUPPORT, command.id, content)
@@ -86,7 +86,7 @@ class SupportEnvelopes:
             border.settle_command(SUPPORT, tx, content, receipt, now, adopt)
 
     def _updated(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
-        """The region at fault has a new version of a support request: opened here, or of a number of this region."""
+        """Handles the region at fault's new version of a request, opened here or about a number of this region."""
         snapshot = received(SupportUpdate, content.payload).request
         if border.updated(SUPPORT, tx, snapshot, content, now, self._require_own_customer):
             handling.adopt(tx, self._context, snapshot, now, content.traceparent)
@@ -104,7 +104,7 @@ class SupportEnvelopes:
         border.require_own_customer(context, facts(snapshot), responsible)
 
     def _searched(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
-        """Staff of another region look for experts or spares, or for what was measured of links."""
+        """Handles another region's search for experts, spares, or measurements of links."""
         asked = received(SupportSearch, content.payload)
         if asked.HasField("links"):
             found = measured_here(tx, self._context, asked.links.links, now)
@@ -113,4 +113,4 @@ class SupportEnvelopes:
 
 
 def _nothing(tx: Transaction, content: EnvelopeContent, receipt: ReceiptContent, now: datetime) -> None:
-    """The opening region has it, or has no use for it."""
+    """The receipt has no effect: the opening region has the version, or ignores it."""

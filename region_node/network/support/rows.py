@@ -26,13 +26,13 @@ KIND = "support"
 
 
 def support_subject(support_id: str) -> str:
-    """Under whose key a support request is sealed."""
+    """The subject whose key seals a support request."""
     return SUPPORT_SUBJECTS + support_id
 
 
 @dataclass(frozen=True)
 class SupportRow:
-    """A support request and the trace to which all its envelopes belong."""
+    """A support request and the trace of all its envelopes."""
 
     request: SupportRequest = field(repr=False)
     traceparent: str
@@ -52,7 +52,7 @@ SUPPORT_RECORDS = Records(
 @prints_masked(number=masked_number)
 @dataclass(frozen=True)
 class SupportFilter:
-    """Which support requests are listed; empty values restrict nothing. `operator` sees those that it opened."""
+    """A filter of support requests; empty values restrict nothing. `operator` sees its own requests."""
 
     operator: str = ""
     states: Sequence[SupportState.ValueType] = ()
@@ -70,7 +70,7 @@ def next_support_number(tx: Transaction) -> int:
 
 
 def find_support_request(tx: Transaction, support_id: str) -> SupportRow | None:
-    """The support request as this region has it; None also where it was made unreadable."""
+    """This region's version of a support request; None also for an unreadable one."""
     return SUPPORT_RECORDS.find(tx, support_id)
 
 
@@ -96,7 +96,7 @@ def insert_support_request(tx: Transaction, row: SupportRow, support_number: int
 
 
 def update_support_request(tx: Transaction, request: SupportRequest, now: datetime) -> None:
-    """Stores a changed support request. One of a customer who was erased meanwhile is looked at once it is closed."""
+    """Stores a changed support request. A closed request of an erased customer is checked for erasure."""
     SUPPORT_RECORDS.update(tx, request.id, request, _changing(request, now))
     _look_if_erased(tx, request, now)
 
@@ -131,7 +131,7 @@ def _changing(request: SupportRequest, now: datetime) -> Mapping[str, Value]:
 
 
 def facts(request: SupportRequest) -> Facts:
-    """Who has a part in a support request."""
+    """The regions with a part in a support request."""
     return Facts(
         name=request.id,
         origin=request.origin_region,

@@ -1,4 +1,4 @@
-"""How what is said of a support request leaves for the other region."""
+"""The sending of messages about support requests to the other region."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -16,7 +16,7 @@ from region_node.tickets.sending import followers, send_about
 def send_command(
     tx: Transaction, context: RegionContext, row: SupportRow, envelope_id: str, asked: SupportCommand, now: datetime
 ) -> None:
-    """Sends a support request, or what the opening region says of it, to the region at fault."""
+    """Sends a support request, or the opening region's command on it, to the region at fault."""
     send_about(
         tx,
         context,
@@ -36,7 +36,7 @@ def send_command(
 def send_updates(
     tx: Transaction, context: RegionContext, row: SupportRow, now: datetime, *, informed: Sequence[str] = ()
 ) -> None:
-    """Tells the regions that follow a support request how it stands, but those `informed`."""
+    """Sends the current version of a support request to its followers, but `informed`."""
     request = row.request
     for region in followers(facts(request)):
         if region not in informed:

@@ -1,4 +1,4 @@
-"""SupportService: gRPC in and out of the support application service."""
+"""SupportService: gRPC for the support application service."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""What the purge of each night did, as stored."""
+"""The stored result of each night's purge."""
 
 from gateway.api.federation.v1.configuration_pb2 import DataClass
 from gateway.api.region.v1.retention_service_pb2 import Purge
@@ -7,7 +7,7 @@ from gateway.time.clock import from_microseconds, to_timestamp
 
 
 def note_removed(tx: Transaction, night: str, data_class: DataClass.ValueType, *, removed: int, held: int = 0) -> None:
-    """Adds to what was removed of a class in a night, and to what a hold has kept."""
+    """Adds to the number of removed rows of a class in a night, and to the number of held ones."""
     tx.execute(
         "INSERT INTO purges (night, data_class, removed, held, oldest, complete)"
         " VALUES (:night, :data_class, :removed, :held, NULL, 0)"
@@ -21,7 +21,10 @@ def note_removed(tx: Transaction, night: str, data_class: DataClass.ValueType, *
 
 
 def note_complete(tx: Transaction, night: str, data_class: DataClass.ValueType, oldest: int | None) -> Purge:
-    """A class was gone through; `oldest` is what is left, in microseconds. Returns the row of the report."""
+    """Notes the end of a class; `oldest` is the oldest remaining row, in microseconds.
+
+    Returns the row of the report.
+    """
     note_removed(tx, night, data_class, removed=0)
     tx.execute(
         "UPDATE purges SET oldest = :oldest, complete = 1 WHERE night = :night AND data_class = :data_class",

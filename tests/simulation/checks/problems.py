@@ -1,4 +1,4 @@
-"""Problems of the network: every fault that is felt belongs to one, all regions follow it, and customers were told."""
+"""Problems of the network: every felt fault belongs to one, all regions follow it, and customers have notices."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -58,7 +58,7 @@ def _is_in_the_book(
 
 
 def _children(evidence: Evidence, problems: Mapping[str, Problem], events: Mapping[str, NetworkEvent]) -> None:
-    """What is open and felt belongs to one problem that goes on; nothing belongs to two; what is over is over."""
+    """Every open, felt fault belongs to one current problem; none belongs to two; ended problems have ended parts."""
     parents = Counter(child for each in problems.values() for child in each.header.children)
     for child, times in parents.items():
         if times > 1:
@@ -113,7 +113,7 @@ def _counted(evidence: Evidence, problem: Problem) -> None:
 
 
 def _customers_told(evidence: Evidence, problems: Mapping[str, Problem]) -> None:
-    """Of what goes on and is felt each customer was told once: of it, or of what has turned out to be a part of it."""
+    """Every affected customer has one notice of each current problem, or of a problem merged into it."""
     rows = evidence.rows("SELECT notice_id FROM notices WHERE kind = 'network-problem-begun'")
     told = Counter((parts[1], parts[3]) for _, row in rows if (parts := row["notice_id"].split("/")))
     for name, problem in problems.items():

@@ -62,7 +62,7 @@ def home_region_not_told(patch: pytest.MonkeyPatch) -> None:
 
 
 def customer_told_at_each_version(patch: pytest.MonkeyPatch) -> None:
-    """What is late is told anew with each word on it."""
+    """A late repair has a notice for each version."""
 
     def notice(fault: Fault, what: str, number: str, text: LocalizedText) -> Notice:
         return Notice(f"fault/{fault.id}/{what}/{fault.version}", f"fault-{what.partition('/')[0]}", number, text)
@@ -72,7 +72,7 @@ def customer_told_at_each_version(patch: pytest.MonkeyPatch) -> None:
 
 
 def home_region_by_two_plans(patch: pytest.MonkeyPatch) -> None:
-    """The region in which a fault was reported stays by its own plan, whatever the region knows in which it is."""
+    """The origin region of a fault keeps its own plan, whatever the owner region's plan is."""
     patch.setattr(handling, "_home", lambda context, known, snapshot: known.home_region)
 
 
@@ -82,7 +82,7 @@ def children_do_not_follow(patch: pytest.MonkeyPatch) -> None:
 
 
 def event_forgotten_that_changed_on_its_way(patch: pytest.MonkeyPatch) -> None:
-    """What a coordinator has heard of is not told again, though it has changed meanwhile."""
+    """An event that a coordinator has is not sent again, though it has changed meanwhile."""
 
     def forget(tx: Transaction, events: Sequence[NetworkEvent]) -> None:
         sql = "DELETE FROM network_events_to_tell WHERE event_id = :event_id"
@@ -127,10 +127,10 @@ def whole_credit_at_each_correction(patch: pytest.MonkeyPatch) -> None:
 
 
 def planned_outages_counted(patch: pytest.MonkeyPatch) -> None:
-    """Works that were announced in time count as if nobody had been told."""
+    """Works announced in time count as if they had no notice."""
     patch.setattr(rules, "is_in_time", lambda outage, notice: False)
 
 
 def waived_time_credited_again(patch: pytest.MonkeyPatch) -> None:
-    """What the rent was given back for counts as downtime, too."""
+    """Time with waived rent counts as downtime, too."""
     patch.setattr(statements, "waivers_of", lambda tx, product_id, span: [])

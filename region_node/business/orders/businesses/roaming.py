@@ -17,7 +17,7 @@ class Rule(BusinessRule):
     """Subscribes a mobile line to the home region's roaming."""
 
     def check(self, situation: Situation) -> None:
-        """The region offers it, no other roaming of the line overlaps, and the balance covers what it may cost."""
+        """Checks that the region offers it, that no roaming of the line overlaps, and that the balance covers it."""
         offering = chosen_offering(situation)
         if offering.kind != ROAMING or not situation.line.is_mobile:
             problem = "no roaming for such a line"
