@@ -155,7 +155,7 @@ async def start(settings: CoordinatorSettings, clock: Clock | None = None) -> Ru
 
 
 async def serve(settings: CoordinatorSettings, clock: Clock | None = None) -> None:
-    """Runs a coordinator until the process is told to stop. Raises as `start`."""
+    """Runs a coordinator until the process gets a signal to stop. Raises as `start`."""
     await running.serve(start(settings, clock))
 
 

@@ -45,7 +45,7 @@ def require_department(configuration: Configuration | None, code: str) -> None:
 
 
 def listed(cases: Iterable[CaseHeader], region: str, now: datetime, *, with_ended: bool) -> list[CaseHeader]:
-    """Those that are asked for, by when they are due."""
+    """Returns the cases of a region, or of all, the first due first."""
     found = [
         each
         for each in cases

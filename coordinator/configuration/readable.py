@@ -1,4 +1,4 @@
-"""Which members can read a configuration, by the capabilities that their nodes have told."""
+"""The members that can read a configuration, by the capabilities that their nodes report."""
 
 from collections.abc import Mapping
 
@@ -11,7 +11,7 @@ from gateway.values.choices import Choice
 def unreadable_by(snapshot: Snapshot, configuration: Configuration) -> Mapping[str, Choice]:
     """The first part that a member of the configuration cannot read, by the region of each that cannot.
 
-    A member that is suspended is not told any configuration, and is left out.
+    A suspended member gets no configuration, and is left out.
     """
     readability, found = Readability(configuration), dict[str, Choice]()
     for region in sorted(each.id for each in configuration.regions):

@@ -20,7 +20,7 @@ AskMore = Callable[[grpc.aio.Channel, float, Part[Item]], Awaitable[Part[Item]]]
 
 @dataclass(frozen=True)
 class RegionsPage(Generic[Item]):
-    """A page, the token of the next one, and who could not be asked."""
+    """A page, the token of the next one, and the regions without an answer."""
 
     items: Sequence[Item]
     following: str
@@ -32,8 +32,8 @@ async def page_of_regions(
 ) -> RegionsPage[Item]:
     """The page of a token, which is empty for the first one. Raises Refused with TOKEN_INVALID.
 
-    A region may look at many rows for few items. While the page is not full, those that hold it up are asked for more;
-    in the second half of the time nobody is.
+    A region may look at many rows for few items. While the page is not full, the regions that hold it up get another
+    question; in the second half of the time none does.
     """
     joined = regions.joined()
     places = listing.places(token, joined)

@@ -11,7 +11,7 @@ _ID_PARTS = 3
 
 
 class Versioned(Protocol):
-    """What has a version, given by the region that owns it."""
+    """A record with a version that the owning region gives."""
 
     @property
     def version(self) -> int:
@@ -33,7 +33,7 @@ def origin_region(order_id: str) -> str:
 def best_told(
     reports: Mapping[str, Iterable[Item]], name: Callable[[Item], str], owner: Callable[[Item], str]
 ) -> dict[str, tuple[bool, Item]]:
-    """Each item of all reports once, by name, and whether its owner told it. `reports` are by region.
+    """Returns each item of all reports once, by name, and whether its owner reported it. `reports` are by region.
 
     The owner's word counts; where it said nothing, the highest version does.
     """
@@ -47,6 +47,6 @@ def best_told(
 
 
 def merged(reports: Mapping[str, Iterable[OrderSummary]]) -> list[OrderSummary]:
-    """Each order of all reports once, as its home region has it where that has told it."""
+    """Returns each order of all reports once, in the version of its home region where that reported it."""
     best = best_told(reports, lambda each: each.id, lambda each: each.home_region)
     return [order for _, order in best.values()]

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Protocol
 
-START_SECONDS = 30.0  # a cold start on a busy machine of two cores takes a few seconds
+START_SECONDS = 120.0  # a cold start takes a few seconds, a database after a kill on a busy disk a minute
 STOP_SECONDS = 20.0  # longer than a drain
 HALTED = "T"
 _LOOK = 0.02  # seconds between checks of a condition

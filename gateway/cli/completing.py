@@ -1,4 +1,4 @@
-"""What a shell completes options by: the names that a server knows."""
+"""Completion of options in a shell, by the names that a server knows."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping

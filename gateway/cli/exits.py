@@ -31,6 +31,6 @@ def leave(text: str, exit_code: int) -> NoReturn:
 
 
 def fail(text: str, exit_code: int) -> NoReturn:
-    """Ends the process with a text on standard error, as click tells an error."""
+    """Ends the process with a text on standard error, in the form of an error of click."""
     click.ClickException(text).show()
     sys.exit(exit_code)

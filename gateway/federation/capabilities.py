@@ -19,7 +19,7 @@ def own_capabilities() -> Capabilities:
 
 
 class Readability:
-    """Which versions can read a configuration. It is walked once for each distinct set of capabilities."""
+    """Decides which versions can read a configuration, in one walk for each distinct set of capabilities."""
 
     def __init__(self, configuration: Configuration) -> None:
         self._configuration = configuration
@@ -28,7 +28,7 @@ class Readability:
     def first_unreadable(self, versions: Iterable[Capabilities]) -> Choice | None:
         """The first part that one of some versions cannot read.
 
-        A version that tells no capabilities is older than they are, and is not asked.
+        A version without capabilities is older than they are, and is left out.
         """
         return next((found for each in versions if (found := self._first_outside(each)) is not None), None)
 

@@ -32,7 +32,7 @@ class Running:
         self._rest = rest
 
     async def run_until_stopped(self) -> None:
-        """Returns when the process is told to stop. Raises what one of its loops dies of."""
+        """Returns after a signal to stop. Raises the error of a loop that dies."""
         await run_until_stopped(self._loops)
 
     async def stop(self) -> None:
@@ -42,7 +42,7 @@ class Running:
 
 
 async def serve(start: Awaitable[Running]) -> None:
-    """Starts and runs until the process is told to stop. Raises what the start raises, or what a loop dies of."""
+    """Starts and runs until the process gets a signal to stop. Raises the errors of the start and of its loops."""
     running = await start
     try:
         await running.run_until_stopped()

@@ -1,7 +1,7 @@
 """One list out of the lists of several regions, page by page. Pure.
 
-A page ends where a region that has more has looked last: behind that place nobody knows yet what comes next. Items that
-others have told behind it are left to the next page, for which they are asked again by the same token.
+A page ends where a region with more items has looked last: the items behind that place are unknown yet. Items of other
+regions behind it wait for the next page, which asks these regions again by the same token.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -26,7 +26,7 @@ class Place:
 
 @dataclass(frozen=True)
 class Part(Generic[Item]):
-    """What a region has answered: its pages, each with the token that it was asked by, and the token of the next."""
+    """The answers of a region: its pages, each with the token of its question, and the token of the next."""
 
     pages: Sequence[tuple[str, Sequence[Item]]] = field(default=(), repr=False)
     following: str = ""
@@ -67,7 +67,7 @@ class MergedList(Generic[Item]):
     descending: bool = False
 
     def places(self, token: str, regions: Sequence[str]) -> dict[str, Place]:
-        """Which of the regions have more, and where each goes on: all, from their begin on, for the empty token.
+        """Returns the regions with more items, and their places; for the empty token, all regions at their begin.
 
         Raises Refused with TOKEN_INVALID.
         """
@@ -84,8 +84,8 @@ class MergedList(Generic[Item]):
     def page(self, places: Mapping[str, Place], parts: Mapping[str, Part[Item]], size: int) -> MergedPage[Item]:
         """At most `size` items in their order.
 
-        `places` are those of the regions that were asked, `parts` what was answered. A region without an answer keeps
-        its place as long as another one has more.
+        `places` are those of the questioned regions, `parts` their answers. A region without an answer keeps its place
+        as long as another one has more.
         """
         begins = {region: places.get(region, Place()) for region in parts}
         found = {

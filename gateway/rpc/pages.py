@@ -17,7 +17,7 @@ _SEPARATOR = "\0"
 
 
 def page_size(requested: int, field: str = "page_size") -> int:
-    """How many items a page holds: what was asked for in a field, or the default for 0.
+    """Returns the number of items of a page: the requested number, or the default for 0.
 
     Raises Refused with REQUEST_INVALID for more than the largest page, or for less than 0.
     """

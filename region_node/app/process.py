@@ -159,7 +159,7 @@ async def start(settings: RegionSettings, clock: Clock | None = None) -> Running
 
 
 async def serve(settings: RegionSettings, clock: Clock | None = None) -> None:
-    """Runs a node until the process is told to stop. Raises as `start`."""
+    """Runs a node until the process gets a signal to stop. Raises as `start`."""
     await running.serve(start(settings, clock))
 
 

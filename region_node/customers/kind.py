@@ -1,4 +1,4 @@
-"""What customers, their lines and identities register for erasure and sealing."""
+"""Registration of customers, lines and identities for erasure and sealing."""
 
 from dataclasses import dataclass, field
 

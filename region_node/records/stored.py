@@ -24,8 +24,8 @@ R = TypeVar("R")
 class Records(Generic[M, R]):
     """The records of one kind: `table` holds `message` sealed in its column `body`, also the place of the seal.
 
-    The message is what callers see and regions tell each other. A fact that only this region needs is no field of it:
-    it has a column of the row, or a table by the id of the record, and is sealed there if it tells of a person.
+    Callers and other regions see the message. A fact that only this region needs is no field of it: the fact has a
+    column of the row, or a table by the id of the record, and is sealed there if it is personal data.
 
     `key` is the column of the id, `dated` that of the date of creation.
     """

@@ -72,7 +72,7 @@ class TicketKind(Generic[M, R]):
     """Removes data beside a ticket that is destroyed or purged."""
 
     def registered(self, data_class: DataClass.ValueType) -> RecordKind:
-        """What is registered."""
+        """Returns the kind for the registry of the application."""
         table, held = self._table, f" AND {self.home_column} = held.origin" if self.home_column else ""
         return RecordKind(
             self.name,

@@ -1,4 +1,4 @@
-"""What accounts register for erasure, retention and sealing."""
+"""Registration of accounts for erasure, retention and sealing."""
 
 from gateway.api.federation.v1.configuration_pb2 import DataClass
 from gateway.api.types.v1.reason_pb2 import Reason

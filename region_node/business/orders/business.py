@@ -1,8 +1,8 @@
-"""What a business rule is: pure functions from a situation to a quote, a refusal or effects; and whose a request is.
+"""Business rules: pure functions from a situation to a quote, a refusal or effects; and the owner of a request.
 
 Each business is data in the catalogue and one module in `businesses/` with a class `Rule`, named like its code. A
 business that needs no rule of its own names another's in the catalogue, or WORK_ORDER.
-What several businesses check alike stands here.
+Checks of several businesses stand here.
 """
 
 import hashlib

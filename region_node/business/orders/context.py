@@ -1,4 +1,4 @@
-"""What operations on orders need besides the transaction and the command, and who carries orders out."""
+"""The ports of operations on orders besides the transaction and the command, and the systems that carry orders out."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field

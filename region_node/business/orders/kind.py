@@ -1,4 +1,4 @@
-"""What orders register for erasure, legal holds, retention and sealing."""
+"""Registration of orders for erasure, legal holds, retention and sealing."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field

@@ -81,7 +81,7 @@ def move(item: WorkItem, state: WorkItemState.ValueType, now: datetime) -> None:
 
 
 def state_of(item: WorkItem, complaint: Complaint, refusals_told: int) -> WorkItemState.ValueType:
-    """How an item stands by its complaint, as this region has it, after so many refusals that its region was told."""
+    """Returns the state of an item by its complaint here, after `refusals_told` refusals sent to its region."""
     if complaint.HasField("returned"):
         return item.state if item.state == ASSIGNED else AWAITING_COORDINATOR
     if complaint.state == rules.ACKNOWLEDGED:

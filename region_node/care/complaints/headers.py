@@ -48,7 +48,7 @@ class HeaderFilter:
 def list_headers(
     tx: Transaction, wanted: HeaderFilter, after: tuple[int, str] | None, limit: int
 ) -> Sequence[ComplaintHeader]:
-    """At most `limit` complaints: where their time is asked about, those that are due first, else the newest first.
+    """At most `limit` complaints: for a filter by time the first due first, else the newest first.
 
     Those behind the place `after` (time in microseconds, ticket id).
     """

@@ -106,7 +106,7 @@ def insert_complaints(tx: Transaction, new: Sequence[NewComplaint], now: datetim
 
 
 def forget_line(tx: Transaction, ticket_id: str) -> None:
-    """Removes what tells of the line from which a complaint was imported; its reference stays."""
+    """Removes the columns about the imported line of a complaint; its reference stays."""
     sql = "UPDATE complaints SET imported_digest = :none WHERE ticket_id = :id AND external_index IS NOT NULL"
     tx.execute(sql, id=ticket_id, none=UNREADABLE)
 

@@ -1,4 +1,4 @@
-"""How much of its case the region of a work item was told, as stored: only the region that leads needs it."""
+"""Rows with the amount of a case that went to the region of a work item. Only the leading region needs them."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ from gateway.store.port import Transaction
 
 @dataclass(frozen=True)
 class Told:
-    """How many notes, refusals and reminders of the customer, and attachments of a case a region was told."""
+    """The counts of notes, refusals, reminders and attachments of a case that went to a region."""
 
     notes: int = 0
     refusals: int = 0
@@ -22,13 +22,13 @@ class Told:
 
 
 def told_of(tx: Transaction, ticket_id: str) -> Told:
-    """How much the region of a work item was told, by the ticket id of the item."""
+    """Returns the counts that went to the region of a work item, by the ticket id of the item."""
     sql = "SELECT notes, refusals, expedites, attachments FROM work_items_told WHERE ticket_id = :ticket_id"
     return tx.first(Told, sql, ticket_id=ticket_id) or Told()
 
 
 def note_told(tx: Transaction, ticket_id: str, told: Told) -> None:
-    """Keeps how much the region of a work item was told."""
+    """Stores the counts that went to the region of a work item."""
     tx.execute(
         "INSERT INTO work_items_told (ticket_id, notes, refusals, expedites, attachments)"
         " VALUES (:ticket_id, :notes, :refusals, :expedites, :attachments) ON CONFLICT (ticket_id) DO UPDATE SET"

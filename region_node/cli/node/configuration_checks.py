@@ -1,4 +1,4 @@
-"""Whether this version can read the configuration that a coordinator tells, and which revision the node keeps."""
+"""Checks that this version can read the coordinator's configuration, and which revision the node keeps."""
 
 from pathlib import Path
 
@@ -25,7 +25,7 @@ def kept_revision(data: Path) -> int:
 
 
 def check_configuration(endpoint: str, response: WatchResponse, kept: int, *, serves: bool) -> Finding:
-    """The state that the coordinator tells to a node that keeps a revision. `serves`: whether the node is joined."""
+    """Checks the coordinator's state against the revision that a node keeps. `serves`: whether the node is joined."""
     name, revision = configuration_name(endpoint), response.federation_revision
     if revision <= kept:
         return good(name, translated("the node keeps revision {revision} and can read it", revision=kept))

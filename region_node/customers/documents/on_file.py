@@ -51,7 +51,7 @@ class RegisterApplication:
         return ListDocumentsResponse.FromString(answer)
 
     async def counting(self, number: str, call: AuditedCall, business: str) -> Sequence[RegisteredDocument]:
-        """What is on file for the customer of a number and may count for an order. Raises Refused as `list`."""
+        """Lists the documents on file that may count for an order of a number's customer. Raises Refused as `list`."""
         question = DocumentListQuestion(number=number, business=business, page_size=MOST_COUNTED)
         return (await self.list(question, call)).documents
 

@@ -59,7 +59,7 @@ def take_note(tx: Transaction, context: RegionContext, told: DocumentNotificatio
 def list_documents(
     tx: Transaction, context: RegionContext, question: DocumentListQuestion, asking: str, asked: AuditedCall
 ) -> ListDocumentsResponse:
-    """A page of what is on file for one of this region's customers, told to a region; the reading is audited.
+    """Returns a page of the documents on file of a customer of this region, for another region, and audits the reading.
 
     Other regions get an empty list for a restricted or unknown customer. Raises Refused with DATA_AGREEMENT_MISSING, at
     home with CUSTOMER_RESTRICTED or SUBSCRIPTION_NOT_FOUND; or Moved.

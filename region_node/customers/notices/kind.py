@@ -1,4 +1,4 @@
-"""What notices register for erasure, retention and sealing."""
+"""Registration of notices for erasure, retention and sealing."""
 
 from gateway.api.federation.v1.configuration_pb2 import DataClass
 from gateway.store.port import Transaction
