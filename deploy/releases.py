@@ -55,7 +55,7 @@ def releases(path: Path = RELEASES) -> list[Release]:
 
 def extract(commit: str, target: Path, *paths: str) -> None:
     """Writes the files of a commit into a directory; all of them where no paths are given. Raises ReleaseError."""
-    if _git("cat-file", "-e", f"{commit}^{{commit}}").returncode != 0:
+    if not _has(commit):
         raise ReleaseError(
             f"this clone lacks the commit {commit}: run `git fetch origin {commit}`,"
             " or `git fetch --unshallow` where the clone is shallow"
@@ -64,6 +64,14 @@ def extract(commit: str, target: Path, *paths: str) -> None:
     archive.check_returncode()
     with tarfile.open(fileobj=io.BytesIO(archive.stdout)) as files:
         files.extractall(target, filter="data")
+
+
+def _has(commit: str) -> bool:
+    return _git("cat-file", "-e", f"{commit}^{{commit}}").returncode == 0
+
+
+def _is_shallow() -> bool:
+    return _git("rev-parse", "--is-shallow-repository").stdout.strip() == b"true"
 
 
 def _git(*words: str) -> subprocess.CompletedProcess[bytes]:
@@ -92,6 +100,9 @@ def main(arguments: list[str] | None = None) -> int:
             print("no release yet: the contract may change as it likes")
             return 0
         name = commit or listed[-1].version
+        if not commit and _is_shallow() and not _has(listed[-1].commit):
+            print(f"not compared with {name}: this clone is shallow; `git fetch --unshallow` brings its commit")
+            return 0
         found = breaks(commit or listed[-1].commit)
     except ReleaseError as error:
         print(error, file=sys.stderr)
