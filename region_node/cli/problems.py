@@ -89,8 +89,8 @@ def unbind(asking: Asking, number: str, service: str) -> None:
     Examples:
       region-node problems unbind +8619844000001 broadband-guangzhou --staff-id 4711
     """
-    request = api.UnbindLineRequest(binding=api.LineBinding(number=number, service=service))
-    asking.ask(lambda channel: ProblemServiceStub(channel).UnbindLine, request)
+    request = api.UnbindLinesRequest(bindings=[api.LineBinding(number=number, service=service)])
+    asking.ask(lambda channel: ProblemServiceStub(channel).UnbindLines, request)
 
 
 @problems.command("import")

@@ -167,7 +167,7 @@ LATER_STATE: Mapping[str, str] = {
     "region.ErasureService.LiftRestriction": "a customer is no longer stored only",
     "region.ProblemService.FollowProblem": "a higher version of a problem is how it stands now",
     "region.ProblemService.BindLines": "a line and a service are bound, or are so already",
-    "region.ProblemService.UnbindLine": "a line and a service are bound no more",
+    "region.ProblemService.UnbindLines": "a line and a service are bound no more",
     "region.RetentionService.HoldCustomer": "the same reference moves the end of a hold",
     "region.RetentionService.ReleaseHold": "a hold is over",
     "region.SupportResourceService.KeepExpert": "how an expert is entered from now on",

@@ -307,7 +307,7 @@ async def test_lines_are_bound_and_unbound_and_nobody_elses(
 
 async def _unbind(node: RegionStub, number: str) -> None:
     binding = region_api.LineBinding(number=number, service="broadband-xichang")
-    await node.UnbindLine(region_api.UnbindLineRequest(binding=binding, requester=REQUESTER), timeout=CALL_SECONDS)
+    await node.UnbindLines(region_api.UnbindLinesRequest(bindings=[binding], requester=REQUESTER), timeout=CALL_SECONDS)
 
 
 async def _followed(node: RegionStub, problem: str) -> region_api.FollowedProblem:

@@ -1,5 +1,7 @@
 """ProblemService: the coordinators' problems, and the network services of lines."""
 
+from collections.abc import Sized
+
 import grpc
 
 from gateway.api.region.v1 import problem_service_pb2 as api
@@ -64,8 +66,7 @@ class ProblemService(ProblemServiceServicer):
     ) -> api.BindLinesResponse:
         """See the contract."""
         asked = audited_call(request.requester, self._clock)
-        if not 0 < len(request.bindings) <= _MOST_BINDINGS:
-            raise Refused(Reason.REASON_REQUEST_INVALID, field="bindings", problem=f"not 1 to {_MOST_BINDINGS}")
+        _require_some(request.bindings)
         wanted = [(normalize(each.number), self._service(each.service)) for each in request.bindings]
 
         def bind_all(tx: Transaction) -> int:
@@ -83,24 +84,27 @@ class ProblemService(ProblemServiceServicer):
 
         return api.BindLinesResponse(bound=await self._store.write(bind_all))
 
-    async def UnbindLine(
+    async def UnbindLines(
         self,
-        request: api.UnbindLineRequest,
-        context: grpc.aio.ServicerContext[api.UnbindLineRequest, api.UnbindLineResponse],
-    ) -> api.UnbindLineResponse:
+        request: api.UnbindLinesRequest,
+        context: grpc.aio.ServicerContext[api.UnbindLinesRequest, api.UnbindLinesResponse],
+    ) -> api.UnbindLinesResponse:
         """See the contract."""
-        asked, number = audited_call(request.requester, self._clock), normalize(request.binding.number)
-        service = request.binding.service  # also a service that the registry no longer has
-        require_length("binding.service", service, _NAME_LIMIT, required=True)
+        asked = audited_call(request.requester, self._clock)
+        _require_some(request.bindings)
+        for each in request.bindings:  # also services that the registry does not know any more
+            require_length("bindings.service", each.service, _NAME_LIMIT, required=True)
+        unwanted = [(normalize(each.number), each.service) for each in request.bindings]
 
-        def unbind(tx: Transaction) -> None:
-            line = _require_line(tx, number)
-            asked.record(tx, "UnbindLine", line.customer_id, service)
-            if rows.unbind(tx, line.product_id, service):
+        def unbind_all(tx: Transaction) -> None:
+            lines = [(_require_line(tx, number), service) for number, service in unwanted]
+            for line, service in lines:
+                asked.record(tx, "UnbindLines", line.customer_id, service)
+            if sum(rows.unbind(tx, line.product_id, service) for line, service in lines):
                 rows.count_again(tx)
 
-        await self._store.write(unbind)
-        return api.UnbindLineResponse()
+        await self._store.write(unbind_all)
+        return api.UnbindLinesResponse()
 
     async def ListFollowedProblems(
         self,
@@ -135,6 +139,11 @@ class ProblemService(ProblemServiceServicer):
 
 def _place(followed: rows.Followed) -> str:
     return dated_key(from_timestamp(followed.header.start_time), followed.header.id)
+
+
+def _require_some(bindings: Sized) -> None:
+    if not 0 < len(bindings) <= _MOST_BINDINGS:
+        raise Refused(Reason.REASON_REQUEST_INVALID, field="bindings", problem=f"not 1 to {_MOST_BINDINGS}")
 
 
 def _require_line(tx: Transaction, number: str) -> Line:

@@ -29,7 +29,7 @@ from gateway.api.types.v1 import types_pb2 as gateway_dot_api_dot_types_dot_v1_d
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n+gateway/api/region/v1/problem_service.proto\x12\x15gateway.api.region.v1\x1a\'gateway/api/federation/v1/problem.proto\x1a!gateway/api/types/v1/access.proto\x1a\"gateway/api/types/v1/privacy.proto\x1a gateway/api/types/v1/types.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"P\n\x14\x46ollowProblemRequest\x12\x38\n\x06header\x18\x01 \x01(\x0b\x32(.gateway.api.federation.v1.ProblemHeader\"\x17\n\x15\x46ollowProblemResponse\"4\n\x0bLineBinding\x12\x14\n\x06number\x18\x01 \x01(\tB\x04\xb8\xbb\x18\x01\x12\x0f\n\x07service\x18\x02 \x01(\t\"|\n\x10\x42indLinesRequest\x12\x34\n\x08\x62indings\x18\x01 \x03(\x0b\x32\".gateway.api.region.v1.LineBinding\x12\x32\n\trequester\x18\x02 \x01(\x0b\x32\x1f.gateway.api.types.v1.Requester\"\"\n\x11\x42indLinesResponse\x12\r\n\x05\x62ound\x18\x01 \x01(\r\"|\n\x11UnbindLineRequest\x12\x33\n\x07\x62inding\x18\x01 \x01(\x0b\x32\".gateway.api.region.v1.LineBinding\x12\x32\n\trequester\x18\x02 \x01(\x0b\x32\x1f.gateway.api.types.v1.Requester\"\x14\n\x12UnbindLineResponse\"\x8c\x01\n\x1bListFollowedProblemsRequest\x12\x12\n\nwith_ended\x18\x01 \x01(\x08\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x32\n\trequester\x18\x03 \x01(\x0b\x32\x1f.gateway.api.types.v1.Requester\x12\x12\n\npage_token\x18\x04 \x01(\t\"\xa3\x01\n\x0f\x46ollowedProblem\x12\x38\n\x06header\x18\x01 \x01(\x0b\x32(.gateway.api.federation.v1.ProblemHeader\x12\x11\n\tcustomers\x18\x02 \x01(\x03\x12/\n\x0b\x66ollow_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\ncomplaints\x18\x04 \x03(\t\"q\n\x1cListFollowedProblemsResponse\x12\x38\n\x08problems\x18\x01 \x03(\x0b\x32&.gateway.api.region.v1.FollowedProblem\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\xf9\x03\n\x0eProblemService\x12{\n\rFollowProblem\x12+.gateway.api.region.v1.FollowProblemRequest\x1a,.gateway.api.region.v1.FollowProblemResponse\"\x0f\x90\x02\x02\xaa\xbb\x18\x01\x04\xc0\xbb\x18\x80\x80\x80\x02\x12o\n\tBindLines\x12\'.gateway.api.region.v1.BindLinesRequest\x1a(.gateway.api.region.v1.BindLinesResponse\"\x0f\x90\x02\x02\xaa\xbb\x18\x02\x02\x03\xc0\xbb\x18\x80\x80@\x12l\n\nUnbindLine\x12(.gateway.api.region.v1.UnbindLineRequest\x1a).gateway.api.region.v1.UnbindLineResponse\"\t\x90\x02\x02\xaa\xbb\x18\x02\x02\x03\x12\x8a\x01\n\x14ListFollowedProblems\x12\x32.gateway.api.region.v1.ListFollowedProblemsRequest\x1a\x33.gateway.api.region.v1.ListFollowedProblemsResponse\"\t\x90\x02\x01\xaa\xbb\x18\x02\x02\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n+gateway/api/region/v1/problem_service.proto\x12\x15gateway.api.region.v1\x1a\'gateway/api/federation/v1/problem.proto\x1a!gateway/api/types/v1/access.proto\x1a\"gateway/api/types/v1/privacy.proto\x1a gateway/api/types/v1/types.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"P\n\x14\x46ollowProblemRequest\x12\x38\n\x06header\x18\x01 \x01(\x0b\x32(.gateway.api.federation.v1.ProblemHeader\"\x17\n\x15\x46ollowProblemResponse\"4\n\x0bLineBinding\x12\x14\n\x06number\x18\x01 \x01(\tB\x04\xb8\xbb\x18\x01\x12\x0f\n\x07service\x18\x02 \x01(\t\"|\n\x10\x42indLinesRequest\x12\x34\n\x08\x62indings\x18\x01 \x03(\x0b\x32\".gateway.api.region.v1.LineBinding\x12\x32\n\trequester\x18\x02 \x01(\x0b\x32\x1f.gateway.api.types.v1.Requester\"\"\n\x11\x42indLinesResponse\x12\r\n\x05\x62ound\x18\x01 \x01(\r\"~\n\x12UnbindLinesRequest\x12\x34\n\x08\x62indings\x18\x01 \x03(\x0b\x32\".gateway.api.region.v1.LineBinding\x12\x32\n\trequester\x18\x02 \x01(\x0b\x32\x1f.gateway.api.types.v1.Requester\"\x15\n\x13UnbindLinesResponse\"\x8c\x01\n\x1bListFollowedProblemsRequest\x12\x12\n\nwith_ended\x18\x01 \x01(\x08\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x32\n\trequester\x18\x03 \x01(\x0b\x32\x1f.gateway.api.types.v1.Requester\x12\x12\n\npage_token\x18\x04 \x01(\t\"\xa3\x01\n\x0f\x46ollowedProblem\x12\x38\n\x06header\x18\x01 \x01(\x0b\x32(.gateway.api.federation.v1.ProblemHeader\x12\x11\n\tcustomers\x18\x02 \x01(\x03\x12/\n\x0b\x66ollow_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\ncomplaints\x18\x04 \x03(\t\"q\n\x1cListFollowedProblemsResponse\x12\x38\n\x08problems\x18\x01 \x03(\x0b\x32&.gateway.api.region.v1.FollowedProblem\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\x82\x04\n\x0eProblemService\x12{\n\rFollowProblem\x12+.gateway.api.region.v1.FollowProblemRequest\x1a,.gateway.api.region.v1.FollowProblemResponse\"\x0f\x90\x02\x02\xaa\xbb\x18\x01\x04\xc0\xbb\x18\x80\x80\x80\x02\x12o\n\tBindLines\x12\'.gateway.api.region.v1.BindLinesRequest\x1a(.gateway.api.region.v1.BindLinesResponse\"\x0f\x90\x02\x02\xaa\xbb\x18\x02\x02\x03\xc0\xbb\x18\x80\x80@\x12u\n\x0bUnbindLines\x12).gateway.api.region.v1.UnbindLinesRequest\x1a*.gateway.api.region.v1.UnbindLinesResponse\"\x0f\x90\x02\x02\xaa\xbb\x18\x02\x02\x03\xc0\xbb\x18\x80\x80@\x12\x8a\x01\n\x14ListFollowedProblems\x12\x32.gateway.api.region.v1.ListFollowedProblemsRequest\x1a\x33.gateway.api.region.v1.ListFollowedProblemsResponse\"\t\x90\x02\x01\xaa\xbb\x18\x02\x02\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -42,8 +42,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PROBLEMSERVICE'].methods_by_name['FollowProblem']._serialized_options = b'\220\002\002\252\273\030\001\004\300\273\030\200\200\200\002'
   _globals['_PROBLEMSERVICE'].methods_by_name['BindLines']._loaded_options = None
   _globals['_PROBLEMSERVICE'].methods_by_name['BindLines']._serialized_options = b'\220\002\002\252\273\030\002\002\003\300\273\030\200\200@'
-  _globals['_PROBLEMSERVICE'].methods_by_name['UnbindLine']._loaded_options = None
-  _globals['_PROBLEMSERVICE'].methods_by_name['UnbindLine']._serialized_options = b'\220\002\002\252\273\030\002\002\003'
+  _globals['_PROBLEMSERVICE'].methods_by_name['UnbindLines']._loaded_options = None
+  _globals['_PROBLEMSERVICE'].methods_by_name['UnbindLines']._serialized_options = b'\220\002\002\252\273\030\002\002\003\300\273\030\200\200@'
   _globals['_PROBLEMSERVICE'].methods_by_name['ListFollowedProblems']._loaded_options = None
   _globals['_PROBLEMSERVICE'].methods_by_name['ListFollowedProblems']._serialized_options = b'\220\002\001\252\273\030\002\002\003'
   _globals['_FOLLOWPROBLEMREQUEST']._serialized_start=249
@@ -56,16 +56,16 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_BINDLINESREQUEST']._serialized_end=534
   _globals['_BINDLINESRESPONSE']._serialized_start=536
   _globals['_BINDLINESRESPONSE']._serialized_end=570
-  _globals['_UNBINDLINEREQUEST']._serialized_start=572
-  _globals['_UNBINDLINEREQUEST']._serialized_end=696
-  _globals['_UNBINDLINERESPONSE']._serialized_start=698
-  _globals['_UNBINDLINERESPONSE']._serialized_end=718
-  _globals['_LISTFOLLOWEDPROBLEMSREQUEST']._serialized_start=721
-  _globals['_LISTFOLLOWEDPROBLEMSREQUEST']._serialized_end=861
-  _globals['_FOLLOWEDPROBLEM']._serialized_start=864
-  _globals['_FOLLOWEDPROBLEM']._serialized_end=1027
-  _globals['_LISTFOLLOWEDPROBLEMSRESPONSE']._serialized_start=1029
-  _globals['_LISTFOLLOWEDPROBLEMSRESPONSE']._serialized_end=1142
-  _globals['_PROBLEMSERVICE']._serialized_start=1145
-  _globals['_PROBLEMSERVICE']._serialized_end=1650
+  _globals['_UNBINDLINESREQUEST']._serialized_start=572
+  _globals['_UNBINDLINESREQUEST']._serialized_end=698
+  _globals['_UNBINDLINESRESPONSE']._serialized_start=700
+  _globals['_UNBINDLINESRESPONSE']._serialized_end=721
+  _globals['_LISTFOLLOWEDPROBLEMSREQUEST']._serialized_start=724
+  _globals['_LISTFOLLOWEDPROBLEMSREQUEST']._serialized_end=864
+  _globals['_FOLLOWEDPROBLEM']._serialized_start=867
+  _globals['_FOLLOWEDPROBLEM']._serialized_end=1030
+  _globals['_LISTFOLLOWEDPROBLEMSRESPONSE']._serialized_start=1032
+  _globals['_LISTFOLLOWEDPROBLEMSRESPONSE']._serialized_end=1145
+  _globals['_PROBLEMSERVICE']._serialized_start=1148
+  _globals['_PROBLEMSERVICE']._serialized_end=1662
 # @@protoc_insertion_point(module_scope)

@@ -141,16 +141,16 @@ class BindLinesResponse(_message.Message):
 Global___BindLinesResponse: _TypeAlias = BindLinesResponse  # noqa: Y015
 
 @_typing.final
-class UnbindLineRequest(_message.Message):
-    """See UnbindLine."""
+class UnbindLinesRequest(_message.Message):
+    """See UnbindLines."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    BINDING_FIELD_NUMBER: _builtins.int
+    BINDINGS_FIELD_NUMBER: _builtins.int
     REQUESTER_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def binding(self) -> Global___LineBinding:
-        """Which."""
+    def bindings(self) -> _containers.RepeatedCompositeFieldContainer[Global___LineBinding]:
+        """1 to 500 of them."""
 
     @_builtins.property
     def requester(self) -> _types_pb2.Requester:
@@ -159,20 +159,20 @@ class UnbindLineRequest(_message.Message):
     def __init__(
         self,
         *,
-        binding: Global___LineBinding | None = ...,
+        bindings: _abc.Iterable[Global___LineBinding] | None = ...,
         requester: _types_pb2.Requester | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["binding", b"binding", "requester", b"requester"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["requester", b"requester"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["binding", b"binding", "requester", b"requester"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bindings", b"bindings", "requester", b"requester"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___UnbindLineRequest: _TypeAlias = UnbindLineRequest  # noqa: Y015
+Global___UnbindLinesRequest: _TypeAlias = UnbindLinesRequest  # noqa: Y015
 
 @_typing.final
-class UnbindLineResponse(_message.Message):
-    """See UnbindLine."""
+class UnbindLinesResponse(_message.Message):
+    """See UnbindLines."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -185,7 +185,7 @@ class UnbindLineResponse(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___UnbindLineResponse: _TypeAlias = UnbindLineResponse  # noqa: Y015
+Global___UnbindLinesResponse: _TypeAlias = UnbindLinesResponse  # noqa: Y015
 
 @_typing.final
 class ListFollowedProblemsRequest(_message.Message):

@@ -45,10 +45,10 @@ class ProblemServiceStub:
                 request_serializer=gateway_dot_api_dot_region_dot_v1_dot_problem__service__pb2.BindLinesRequest.SerializeToString,
                 response_deserializer=gateway_dot_api_dot_region_dot_v1_dot_problem__service__pb2.BindLinesResponse.FromString,
                 _registered_method=True)
-        self.UnbindLine = channel.unary_unary(
-                '/gateway.api.region.v1.ProblemService/UnbindLine',
-                request_serializer=gateway_dot_api_dot_region_dot_v1_dot_problem__service__pb2.UnbindLineRequest.SerializeToString,
-                response_deserializer=gateway_dot_api_dot_region_dot_v1_dot_problem__service__pb2.UnbindLineResponse.FromString,
+        self.UnbindLines = channel.unary_unary(
+                '/gateway.api.region.v1.ProblemService/UnbindLines',
+                request_serializer=gateway_dot_api_dot_region_dot_v1_dot_problem__service__pb2.UnbindLinesRequest.SerializeToString,
+                response_deserializer=gateway_dot_api_dot_region_dot_v1_dot_problem__service__pb2.UnbindLinesResponse.FromString,
                 _registered_method=True)
         self.ListFollowedProblems = channel.unary_unary(
                 '/gateway.api.region.v1.ProblemService/ListFollowedProblems',
@@ -75,8 +75,8 @@ class ProblemServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
-    def UnbindLine(self, request, context):
-        """Says that a line does not use a network service any more.
+    def UnbindLines(self, request, context):
+        """Says which network services lines do not use any more. All of a request, or nothing, is unbound; a line that was not bound stays so.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -102,10 +102,10 @@ def add_ProblemServiceServicer_to_server(servicer, server):
                     request_deserializer=gateway_dot_api_dot_region_dot_v1_dot_problem__service__pb2.BindLinesRequest.FromString,
                     response_serializer=gateway_dot_api_dot_region_dot_v1_dot_problem__service__pb2.BindLinesResponse.SerializeToString,
             ),
-            'UnbindLine': grpc.unary_unary_rpc_method_handler(
-                    servicer.UnbindLine,
-                    request_deserializer=gateway_dot_api_dot_region_dot_v1_dot_problem__service__pb2.UnbindLineRequest.FromString,
-                    response_serializer=gateway_dot_api_dot_region_dot_v1_dot_problem__service__pb2.UnbindLineResponse.SerializeToString,
+            'UnbindLines': grpc.unary_unary_rpc_method_handler(
+                    servicer.UnbindLines,
+                    request_deserializer=gateway_dot_api_dot_region_dot_v1_dot_problem__service__pb2.UnbindLinesRequest.FromString,
+                    response_serializer=gateway_dot_api_dot_region_dot_v1_dot_problem__service__pb2.UnbindLinesResponse.SerializeToString,
             ),
             'ListFollowedProblems': grpc.unary_unary_rpc_method_handler(
                     servicer.ListFollowedProblems,
@@ -179,7 +179,7 @@ class ProblemService:
             _registered_method=True)
 
     @staticmethod
-    def UnbindLine(request,
+    def UnbindLines(request,
             target,
             options=(),
             channel_credentials=None,
@@ -192,9 +192,9 @@ class ProblemService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/gateway.api.region.v1.ProblemService/UnbindLine',
-            gateway_dot_api_dot_region_dot_v1_dot_problem__service__pb2.UnbindLineRequest.SerializeToString,
-            gateway_dot_api_dot_region_dot_v1_dot_problem__service__pb2.UnbindLineResponse.FromString,
+            '/gateway.api.region.v1.ProblemService/UnbindLines',
+            gateway_dot_api_dot_region_dot_v1_dot_problem__service__pb2.UnbindLinesRequest.SerializeToString,
+            gateway_dot_api_dot_region_dot_v1_dot_problem__service__pb2.UnbindLinesResponse.FromString,
             options,
             channel_credentials,
             insecure,

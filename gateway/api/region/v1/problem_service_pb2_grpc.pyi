@@ -20,8 +20,8 @@ class ProblemServiceStub:
     """Tells a region how a problem stands. A version that is not higher than the one followed changes nothing."""
     BindLines: _aio.UnaryUnaryMultiCallable[_problem_service_pb2.BindLinesRequest, _problem_service_pb2.BindLinesResponse]
     """Says which network services lines of this region's customers use. All of a request, or nothing, is bound; a line keeps what it was bound to."""
-    UnbindLine: _aio.UnaryUnaryMultiCallable[_problem_service_pb2.UnbindLineRequest, _problem_service_pb2.UnbindLineResponse]
-    """Says that a line does not use a network service any more."""
+    UnbindLines: _aio.UnaryUnaryMultiCallable[_problem_service_pb2.UnbindLinesRequest, _problem_service_pb2.UnbindLinesResponse]
+    """Says which network services lines do not use any more. All of a request, or nothing, is unbound; a line that was not bound stays so."""
     ListFollowedProblems: _aio.UnaryUnaryMultiCallable[_problem_service_pb2.ListFollowedProblemsRequest, _problem_service_pb2.ListFollowedProblemsResponse]
     """Lists the problems that the region follows, the newest first, with how many of its customers each affects."""
 
@@ -45,12 +45,12 @@ class ProblemServiceServicer(metaclass=_abc_1.ABCMeta):
         """Says which network services lines of this region's customers use. All of a request, or nothing, is bound; a line keeps what it was bound to."""
 
     @_abc_1.abstractmethod
-    def UnbindLine(
+    def UnbindLines(
         self,
-        request: _problem_service_pb2.UnbindLineRequest,
-        context: _aio.ServicerContext[_problem_service_pb2.UnbindLineRequest, _problem_service_pb2.UnbindLineResponse],
-    ) -> _abc.Awaitable[_problem_service_pb2.UnbindLineResponse]:
-        """Says that a line does not use a network service any more."""
+        request: _problem_service_pb2.UnbindLinesRequest,
+        context: _aio.ServicerContext[_problem_service_pb2.UnbindLinesRequest, _problem_service_pb2.UnbindLinesResponse],
+    ) -> _abc.Awaitable[_problem_service_pb2.UnbindLinesResponse]:
+        """Says which network services lines do not use any more. All of a request, or nothing, is unbound; a line that was not bound stays so."""
 
     @_abc_1.abstractmethod
     def ListFollowedProblems(
