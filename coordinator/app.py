@@ -7,7 +7,7 @@ import random
 from dataclasses import dataclass
 from datetime import timedelta
 
-from coordinator.auditing.service import AuditPorts, AuditService
+from coordinator.auditing.service import AuditOversightService, AuditPorts
 from coordinator.cases.service import CasePorts, CaseService
 from coordinator.configuration.service import ConfigurationService
 from coordinator.membership.members import CurrentMembers
@@ -19,7 +19,7 @@ from coordinator.network.service import PathService
 from coordinator.oversight.complaint_service import ComplaintOversightService
 from coordinator.oversight.region_queries import Regions
 from coordinator.oversight.service import OrderOversightService
-from coordinator.planned_outages.service import PlannedOutageService
+from coordinator.planned_outages.service import PlannedOutageRegistryService
 from coordinator.problems.correlator import Correlator, CorrelatorPorts
 from coordinator.problems.current import CurrentNetwork
 from coordinator.problems.following import Following, FollowingPorts
@@ -40,11 +40,11 @@ from gateway.api.coordinator.v1 import (
     case_service_pb2,
     complaint_oversight_service_pb2,
     path_service_pb2,
-    planned_outage_service_pb2,
+    planned_outage_registry_service_pb2,
     problem_service_pb2,
 )
 from gateway.api.coordinator.v1.administration_pb2_grpc import (
-    add_AuditServiceServicer_to_server,
+    add_AuditOversightServiceServicer_to_server,
     add_ConfigurationServiceServicer_to_server,
     add_MembershipServiceServicer_to_server,
     add_OrderOversightServiceServicer_to_server,
@@ -54,8 +54,8 @@ from gateway.api.coordinator.v1.complaint_oversight_service_pb2_grpc import (
     add_ComplaintOversightServiceServicer_to_server,
 )
 from gateway.api.coordinator.v1.path_service_pb2_grpc import add_PathServiceServicer_to_server
-from gateway.api.coordinator.v1.planned_outage_service_pb2_grpc import (
-    add_PlannedOutageServiceServicer_to_server,
+from gateway.api.coordinator.v1.planned_outage_registry_service_pb2_grpc import (
+    add_PlannedOutageRegistryServiceServicer_to_server,
 )
 from gateway.api.coordinator.v1.problem_service_pb2_grpc import add_ProblemServiceServicer_to_server
 from gateway.api.federation.v1 import federation_pb2
@@ -231,7 +231,7 @@ def _services(parts: _Parts) -> list[Service]:
     regions = Regions(parts.members, parts.channels)
     oversight = OrderOversightService(regions)
     complaints = ComplaintOversightService(regions, parts.registry)
-    auditing = AuditService(AuditPorts(parts.members, parts.registry, parts.channels, parts.keys, parts.clock))
+    auditing = AuditOversightService(AuditPorts(parts.members, parts.registry, parts.channels, parts.keys, parts.clock))
     admin = administration_pb2.DESCRIPTOR.services_by_name
     return [
         Service.of(
@@ -270,8 +270,8 @@ def _services(parts: _Parts) -> list[Service]:
             complaints,
         ),
         Service.of(
-            admin["AuditService"],
-            add_AuditServiceServicer_to_server,
+            admin["AuditOversightService"],
+            add_AuditOversightServiceServicer_to_server,
             auditing,
         ),
         *_of_the_network(parts, regions),
@@ -282,9 +282,9 @@ def _of_the_network(parts: _Parts, regions: Regions) -> list[Service]:
     """Planned outages, problems and paths."""
     return [
         Service.of(
-            planned_outage_service_pb2.DESCRIPTOR.services_by_name["PlannedOutageService"],
-            add_PlannedOutageServiceServicer_to_server,
-            PlannedOutageService(parts.registry, parts.clock),
+            planned_outage_registry_service_pb2.DESCRIPTOR.services_by_name["PlannedOutageRegistryService"],
+            add_PlannedOutageRegistryServiceServicer_to_server,
+            PlannedOutageRegistryService(parts.registry, parts.clock),
         ),
         Service.of(
             problem_service_pb2.DESCRIPTOR.services_by_name["ProblemService"],

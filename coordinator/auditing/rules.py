@@ -26,7 +26,7 @@ def compare(verdict: ChainVerdict, sightings: Iterable[Sighting], told: Mapping[
                 ChainProblem(
                     kind=ChainProblemKind.CHAIN_PROBLEM_KIND_REWRITTEN,
                     sequence=sighting.head.sequence,
-                    time=found.time,
+                    row_time=found.time,
                     witness=sighting.witness,
                 )
             )
@@ -35,7 +35,7 @@ def compare(verdict: ChainVerdict, sightings: Iterable[Sighting], told: Mapping[
                 ChainProblem(
                     kind=ChainProblemKind.CHAIN_PROBLEM_KIND_CUT,
                     sequence=verdict.head.sequence + 1,
-                    time=end.time if end is not None and end.HasField("time") else None,
+                    row_time=end.time if end is not None and end.HasField("time") else None,
                     witness=sighting.witness,
                 )
             )

@@ -1,4 +1,4 @@
-"""AuditService: verifies the federation's audit chains, for administrators."""
+"""AuditOversightService: verifies the federation's audit chains, for administrators."""
 
 import asyncio
 import logging
@@ -20,7 +20,7 @@ from gateway.api.coordinator.v1.administration_pb2 import (
     VerifyChainsRequest,
     VerifyChainsResponse,
 )
-from gateway.api.coordinator.v1.administration_pb2_grpc import AuditServiceServicer
+from gateway.api.coordinator.v1.administration_pb2_grpc import AuditOversightServiceServicer
 from gateway.api.federation.v1.federation_pb2 import AuditHead, MemberState
 from gateway.api.region.v1.audit_service_pb2 import (
     ListWitnessedHeadsRequest,
@@ -56,7 +56,7 @@ class AuditPorts:
     clock: Clock
 
 
-class AuditService(AuditServiceServicer):
+class AuditOversightService(AuditOversightServiceServicer):
     """See the contract."""
 
     def __init__(self, ports: AuditPorts) -> None:

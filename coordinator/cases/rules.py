@@ -44,12 +44,12 @@ def require_department(configuration: Configuration | None, code: str) -> None:
         raise unknown(Reason.REASON_DEPARTMENT_UNKNOWN, known, department=code)
 
 
-def listed(cases: Iterable[CaseHeader], region: str, now: datetime, *, with_ended: bool) -> list[CaseHeader]:
+def listed(cases: Iterable[CaseHeader], region: str, now: datetime, *, include_ended: bool) -> list[CaseHeader]:
     """Returns the cases of a region, or of all, the first due first."""
     found = [
         each
         for each in cases
-        if (with_ended or not each.HasField("end_time"))
+        if (include_ended or not each.HasField("end_time"))
         and not is_past(each, now)
         and (not region or region == leading_region(each.ticket_id) or region in [item.region for item in each.items])
     ]
@@ -63,4 +63,4 @@ def is_past(header: CaseHeader, now: datetime) -> bool:
 
 def place(header: CaseHeader) -> tuple[int, str]:
     """The place of a case in lists."""
-    return to_microseconds(from_timestamp(header.due)), header.ticket_id
+    return to_microseconds(from_timestamp(header.due_time)), header.ticket_id

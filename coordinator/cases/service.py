@@ -66,7 +66,7 @@ class CaseService(CaseServiceServicer):
         if request.region:
             require_configured(self._ports.members.all(), request.region)
         kept = await self._ports.registry.cases()
-        found = rules.listed(kept, request.region, self._ports.clock.now(), with_ended=request.with_ended)
+        found = rules.listed(kept, request.region, self._ports.clock.now(), include_ended=request.include_ended)
         cases, token = page_after(_PAGE, found, _key, request.page_size, request.page_token)
         return contract.ListCasesResponse(cases=cases, next_page_token=token)
 
@@ -108,4 +108,4 @@ class CaseService(CaseServiceServicer):
 
 
 def _key(header: region_contract.CaseHeader) -> str:
-    return dated_key(from_timestamp(header.due), header.ticket_id)
+    return dated_key(from_timestamp(header.due_time), header.ticket_id)

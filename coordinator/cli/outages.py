@@ -50,8 +50,8 @@ def _outages(now: datetime) -> Table[Outage]:
         TableColumn("what", lambda each: told_element(each.element)),
         TableColumn("region", lambda each: region_name(each.region)),
         TableColumn("since", lambda each: told_age(each.start_time, now)),
-        TableColumn("problem or planned outage", lambda each: each.problem or each.planned_outage),
+        TableColumn("problem or planned outage", lambda each: each.problem_id or each.planned_outage_id),
         TableColumn("cause", lambda each: translated("yes") if each.is_root_cause else ""),
-        TableColumn("customers", lambda each: str(each.customers) if each.problem else ""),
+        TableColumn("customers", lambda each: str(each.customers) if each.problem_id else ""),
         TableColumn("planned until", lambda each: told_if_set(each.planned_end_time)),
     )

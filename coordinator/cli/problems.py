@@ -46,9 +46,9 @@ def problems() -> None:
 @problems.command("list", epilog=EPILOG)
 @asks(limit_option("At most so many, newest first."))
 @click.option("--region", default="", shell_complete=complete_regions, help="Only problems that concern this region.")
-@click.option("--all", "with_ended", is_flag=True, help="Also those that have ended, for 92 days.")
+@click.option("--all", "include_ended", is_flag=True, help="Also those that have ended, for 92 days.")
 @click.option("--reports", "with_reports", is_flag=True, help="Only those with a report that is still to be made.")
-def list_problems(asking: Asking, region: str, with_ended: bool, with_reports: bool) -> None:
+def list_problems(asking: Asking, region: str, include_ended: bool, with_reports: bool) -> None:
     """List problems of the network: probable cause, services, customers, grade, and the next report.
 
     A terminal of less than 140 columns is not shown the severity, services, regions and complaints, and told so.
@@ -59,7 +59,7 @@ def list_problems(asking: Asking, region: str, with_ended: bool, with_reports: b
       coordinator problems list --reports --json
     """
     show_times_of(region)
-    request = contract.ListProblemsRequest(region=region, with_ended=with_ended, with_open_reports=with_reports)
+    request = contract.ListProblemsRequest(region=region, include_ended=include_ended, with_open_reports=with_reports)
     response = asking.ask(lambda channel: ProblemServiceStub(channel).ListProblems, request)
     title = titled(translated("Problems of the network")) if response.problems else ""
     asking.show(response, problems_table(datetime.now(UTC)), response.problems, title)
@@ -75,7 +75,7 @@ def show(asking: Asking, problem: str) -> None:
     Examples:
       coordinator problems show problem-20261210-1f0c3a5b
     """
-    request = contract.GetProblemRequest(problem=problem)
+    request = contract.GetProblemRequest(problem_id=problem)
     response = asking.ask(lambda channel: ProblemServiceStub(channel).GetProblem, request)
     asking.tell(response, _print_problem)
 
@@ -91,7 +91,7 @@ def report_made(asking: Asking, problem: str, kind: str) -> None:
     Examples:
       coordinator problems report-made problem-20261210-1f0c3a5b --kind oral
     """
-    request = contract.RecordReportRequest(problem=problem, kind=_KINDS[kind])
+    request = contract.RecordReportRequest(problem_id=problem, kind=_KINDS[kind])
     response = asking.ask(lambda channel: ProblemServiceStub(channel).RecordReport, request)
     asking.tell(response, lambda _: _print_reports(response.problem))
 
@@ -116,10 +116,10 @@ def problems_table(now: datetime) -> Table[Problem]:
 def _due(problem: Problem, now: datetime) -> Text:
     """The due time of the next report, red once it is overdue."""
     waiting = [each for each in problem.reports if not each.HasField("make_time")]
-    due = min(waiting, key=lambda each: from_timestamp(each.due), default=None)
+    due = min(waiting, key=lambda each: from_timestamp(each.due_time), default=None)
     if due is None:
         return Text("")
-    return Text(f"{_kind(due)} {told_if_set(due.due)}", style="red" if from_timestamp(due.due) < now else "")
+    return Text(f"{_kind(due)} {told_if_set(due.due_time)}", style="red" if from_timestamp(due.due_time) < now else "")
 
 
 def _print_problem(response: contract.GetProblemResponse) -> None:
@@ -127,10 +127,10 @@ def _print_problem(response: contract.GetProblemResponse) -> None:
     if len(header.regions) == 1:
         show_times_of(header.regions[0])
     tree = Tree(Text(f"{header.id}: {_cause(header)} ({told_state(header)})"))
-    parent = next((each for each in events if each.id == header.parent), None)
-    branch = tree.add(Text(_event(parent) if parent is not None else header.parent))
+    parent = next((each for each in events if each.id == header.parent_id), None)
+    branch = tree.add(Text(_event(parent) if parent is not None else header.parent_id))
     for each in events:
-        if each.id != header.parent:
+        if each.id != header.parent_id:
             branch.add(Text(_event(each)))
     output().print(tree)
     affected = [each for each in problem.affected if each.customers or each.complaints]
@@ -224,7 +224,7 @@ _AFFECTED = Table[contract.AffectedCount](
 _REPORTS = Table[AccidentReport](
     TableColumn("report", _kind),
     TableColumn("grade", lambda each: _grade_word(each.grade)),
-    TableColumn("due", lambda each: told_if_set(each.due)),
+    TableColumn("due", lambda each: told_if_set(each.due_time)),
     TableColumn("made", lambda each: told_if_set(each.make_time)),
     TableColumn("administrator", lambda each: each.administrator),
 )

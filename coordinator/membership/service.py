@@ -109,7 +109,7 @@ class FederationService(FederationServiceServicer):
         interval.FromTimedelta(self._ports.interval)
         return federation_pb2.JoinResponse(
             interval=interval,
-            time=to_timestamp(self._ports.clock.now()),
+            coordinator_time=to_timestamp(self._ports.clock.now()),
             federation_revision=self._ports.registry.snapshot().revision,
         )
 
@@ -144,7 +144,7 @@ class FederationService(FederationServiceServicer):
                     response = federation_pb2.WatchResponse(
                         federation_revision=snapshot.revision,
                         members=self._ports.members.all().values(),
-                        time=to_timestamp(self._ports.clock.now()),
+                        coordinator_time=to_timestamp(self._ports.clock.now()),
                     )
                     is_suspended = snapshot.facts(region).suspension is not None
                     if snapshot.revision > held and not is_suspended:
@@ -174,7 +174,7 @@ class FederationService(FederationServiceServicer):
             audit_head=federation_pb2.AuditHead(
                 sequence=kept.head.sequence, hash=kept.head.hash, signature=kept.signature
             ),
-            time=to_timestamp(kept.time),
+            hand_in_time=to_timestamp(kept.time),
         )
 
     def close(self) -> None:
@@ -380,7 +380,7 @@ def _heartbeat(request: federation_pb2.JoinRequest, now: datetime) -> Heartbeat:
     """The heartbeat of a process in the request. Raises Refused with REQUEST_INVALID."""
     if len(request.endpoint) > _ENDPOINT_LENGTH or not _ENDPOINT.fullmatch(request.endpoint):
         raise _invalid("endpoint", "not host:port")
-    if not request.HasField("time"):
+    if not request.HasField("node_time"):
         raise _invalid("time", "is missing")
     if len(request.signing_certificate) > _CERTIFICATE_BYTES:
         raise _invalid("signing_certificate", f"more than {_CERTIFICATE_BYTES} bytes")
@@ -388,7 +388,7 @@ def _heartbeat(request: federation_pb2.JoinRequest, now: datetime) -> Heartbeat:
         if told.ByteSize() > _TOLD_BYTES:
             raise _invalid(field, f"more than {_TOLD_BYTES} bytes")
     try:
-        clock_error = from_timestamp(request.time) - now
+        clock_error = from_timestamp(request.node_time) - now
     except OverflowError:
         raise _invalid("time", "out of range") from None
     return Heartbeat(

@@ -39,11 +39,11 @@ class ComplaintOversightService(ComplaintOversightServiceServicer):
         self._regions = regions
         self._registry = registry
 
-    async def ListComplaints(  # noqa: N802 - named by the contract
+    async def ListComplaintHeaders(  # noqa: N802 - named by the contract
         self,
-        request: contract.ListComplaintsRequest,
-        context: grpc.aio.ServicerContext[contract.ListComplaintsRequest, contract.ListComplaintsResponse],
-    ) -> contract.ListComplaintsResponse:
+        request: contract.ListComplaintHeadersRequest,
+        context: grpc.aio.ServicerContext[contract.ListComplaintHeadersRequest, contract.ListComplaintHeadersResponse],
+    ) -> contract.ListComplaintHeadersResponse:
         """See the contract."""
         if request.region:
             self._regions.require_configured(request.region)
@@ -68,22 +68,22 @@ class ComplaintOversightService(ComplaintOversightServiceServicer):
         is_about_time = request.overdue or request.HasField("due_within")
         listing = DUE_COMPLAINTS if is_about_time else NEWEST_COMPLAINTS
         page = await page_of_regions(self._regions, listing, ask, size, request.page_token)
-        return contract.ListComplaintsResponse(
+        return contract.ListComplaintHeadersResponse(
             complaints=page.items, unanswered=page.unanswered, next_page_token=page.following
         )
 
-    async def ShowComplaint(  # noqa: N802 - named by the contract
+    async def GetComplaintHistory(  # noqa: N802 - named by the contract
         self,
-        request: contract.ShowComplaintRequest,
-        context: grpc.aio.ServicerContext[contract.ShowComplaintRequest, contract.ShowComplaintResponse],
-    ) -> contract.ShowComplaintResponse:
+        request: contract.GetComplaintHistoryRequest,
+        context: grpc.aio.ServicerContext[contract.GetComplaintHistoryRequest, contract.GetComplaintHistoryResponse],
+    ) -> contract.GetComplaintHistoryResponse:
         """See the contract. Where the origin region does not respond, all others are queried."""
         answers = await self._histories(request.ticket_id)
-        response = contract.ShowComplaintResponse(unanswered=answers.unanswered(_NOT_FOUND))
+        response = contract.GetComplaintHistoryResponse(unanswered=answers.unanswered(_NOT_FOUND))
         told_by = _best(answers.by_region)
         if told_by:
             response.complaint.CopyFrom(answers.by_region[told_by].complaint)
-            response.told_by = told_by
+            response.region = told_by
         return response
 
     async def RaiseComplaint(  # noqa: N802 - named by the contract

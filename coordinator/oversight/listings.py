@@ -2,7 +2,7 @@
 
 from coordinator.oversight import complaint_rules, rules
 from gateway.api.region.v1.complaint_oversight_service_pb2 import ComplaintHeader
-from gateway.api.region.v1.oversight_service_pb2 import OrderSummary
+from gateway.api.region.v1.order_oversight_service_pb2 import OrderSummary
 from gateway.rpc.merged_pages import MergedList
 from gateway.rpc.pages import dated_key
 from gateway.time.clock import from_timestamp
@@ -17,6 +17,6 @@ NEWEST_COMPLAINTS = MergedList[ComplaintHeader](
     descending=True,
 )
 DUE_COMPLAINTS = MergedList[ComplaintHeader](
-    "due complaints", lambda each: dated_key(from_timestamp(each.due), each.ticket_id), complaint_rules.merged
+    "due complaints", lambda each: dated_key(from_timestamp(each.due_time), each.ticket_id), complaint_rules.merged
 )
 """Those that are due first come first."""

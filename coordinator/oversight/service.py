@@ -10,9 +10,9 @@ from coordinator.oversight.region_queries import Ask, Regions
 from coordinator.oversight.rules import origin_region
 from gateway.api.coordinator.v1 import administration_pb2 as contract
 from gateway.api.coordinator.v1.administration_pb2_grpc import OrderOversightServiceServicer
-from gateway.api.region.v1 import oversight_service_pb2 as region_contract
-from gateway.api.region.v1.oversight_service_pb2 import OrderSummary
-from gateway.api.region.v1.oversight_service_pb2_grpc import OrderOversightServiceStub
+from gateway.api.region.v1 import order_oversight_service_pb2 as region_contract
+from gateway.api.region.v1.order_oversight_service_pb2 import OrderSummary
+from gateway.api.region.v1.order_oversight_service_pb2_grpc import OrderOversightServiceStub
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.rpc.channels import invoke
@@ -29,11 +29,11 @@ class OrderOversightService(OrderOversightServiceServicer):
     def __init__(self, regions: Regions) -> None:
         self._regions = regions
 
-    async def ListOrders(
+    async def ListOrderSummaries(
         self,
-        request: contract.ListOrdersRequest,
-        context: grpc.aio.ServicerContext[contract.ListOrdersRequest, contract.ListOrdersResponse],
-    ) -> contract.ListOrdersResponse:
+        request: contract.ListOrderSummariesRequest,
+        context: grpc.aio.ServicerContext[contract.ListOrderSummariesRequest, contract.ListOrderSummariesResponse],
+    ) -> contract.ListOrderSummariesResponse:
         """See the contract."""
         if request.region:
             self._regions.require_configured(request.region)
@@ -47,15 +47,15 @@ class OrderOversightService(OrderOversightServiceServicer):
             return told.more(answer.orders, answer.next_page_token, _looked(answer))
 
         page = await page_of_regions(self._regions, NEWEST_ORDERS, ask, size, request.page_token)
-        return contract.ListOrdersResponse(
+        return contract.ListOrderSummariesResponse(
             orders=page.items, unanswered=page.unanswered, next_page_token=page.following
         )
 
-    async def TraceOrder(
+    async def GetOrderTrace(
         self,
-        request: contract.TraceOrderRequest,
-        context: grpc.aio.ServicerContext[contract.TraceOrderRequest, contract.TraceOrderResponse],
-    ) -> contract.TraceOrderResponse:
+        request: contract.GetOrderTraceRequest,
+        context: grpc.aio.ServicerContext[contract.GetOrderTraceRequest, contract.GetOrderTraceResponse],
+    ) -> contract.GetOrderTraceResponse:
         """See the contract. Where the origin region does not respond, all others are queried."""
         handling = origin_region(request.order_id)
         if not self._regions.is_configured(handling):
@@ -73,7 +73,7 @@ class OrderOversightService(OrderOversightServiceServicer):
         traces = [contract.RegionTrace(region=region, trace=trace) for region, trace in answers.by_region.items()]
         # A region without the order has responded, too.
         unanswered = answers.unanswered(Reason.REASON_ORDER_NOT_FOUND)
-        return contract.TraceOrderResponse(traces=traces, unanswered=unanswered)
+        return contract.GetOrderTraceResponse(traces=traces, unanswered=unanswered)
 
 
 def _looked(answer: region_contract.ListOrderSummariesResponse) -> str:

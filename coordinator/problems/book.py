@@ -41,9 +41,9 @@ def correlated(book: Book, view: View) -> list[Problem]:
     """The problems that are new or have changed by the current events, with higher versions."""
     going_on = _going_on(book, view)
     settled = [each.header for name, each in book.problems.items() if name not in going_on]
-    taken = {child for each in settled if each.state != rules.CANCELLED for child in each.children}
+    taken = {child for each in settled if each.state != rules.CANCELLED for child in each.child_ids}
     # The parts of a continuing problem stay its parts, however long ago they ended.
-    kept = {child for each in going_on.values() for child in each.header.children}
+    kept = {child for each in going_on.values() for child in each.header.child_ids}
     events = [
         each for each in _present(book) if each.id not in taken and (each.id in kept or not _is_settled(each, view.now))
     ]
@@ -71,10 +71,10 @@ def _going_on(book: Book, view: View) -> dict[str, Problem]:
         name: each
         for name, each in possible.items()
         if not _ended_long_ago(each.header, view.now)
-        or any(_is_open(book.events.get(child)) for child in each.header.children)
+        or any(_is_open(book.events.get(child)) for child in each.header.child_ids)
         or _has_lost(each.header, book)
     }
-    taken = {child for each in possible.values() for child in each.header.children}
+    taken = {child for each in possible.values() for child in each.header.child_ids}
     late = [
         _Late(from_timestamp(each.raise_time), from_timestamp(each.clear_time), _causes_of(each, view))
         for each in _present(book)
@@ -125,7 +125,7 @@ def _present(book: Book) -> Iterable[NetworkEvent]:
 
 def _has_lost(header: ProblemHeader, book: Book) -> bool:
     """Whether something that belonged to a problem was retracted."""
-    return any(child in book.events and book.events[child].retracted for child in header.children)
+    return any(child in book.events and book.events[child].retracted for child in header.child_ids)
 
 
 def _is_settled(event: NetworkEvent, now: datetime) -> bool:
@@ -139,7 +139,7 @@ def _is_over(ended: datetime, now: datetime) -> bool:
 
 def _homes(clusters: Sequence[Cluster], going_on: Mapping[str, Problem]) -> dict[int, str]:
     """The problem that continues as each cluster: the one with most of its events, of two equal ones the older."""
-    owner = {child: name for name, each in going_on.items() for child in each.header.children}
+    owner = {child: name for name, each in going_on.items() for child in each.header.child_ids}
     shared: list[tuple[int, int, str, int]] = []
     for number, cluster in enumerate(clusters):
         for name, count in Counter(owner[each] for each in cluster.events if each in owner).items():
@@ -177,8 +177,8 @@ def _header(name: str, cluster: Cluster, members: Sequence[NetworkEvent], view: 
         state=rules.IN_PROGRESS if is_open else rules.RESOLVED,
         root_cause=element_message(cluster.cause),
         confidence=cluster.confidence,
-        parent=_parent(cluster.cause, members).id,
-        children=sorted(each.id for each in members),
+        parent_id=_parent(cluster.cause, members).id,
+        child_ids=sorted(each.id for each in members),
         severity=_severity(spoken, is_open),
         start_time=min((each.raise_time for each in members), key=_instant),
     )
@@ -262,11 +262,11 @@ def _name_services(
     """
     of_parts: dict[str, set[str]] = {}
     for each in cancelled:
-        of_parts.setdefault(each.merged_into, set()).update(each.services)
+        of_parts.setdefault(each.merged_into_id, set()).update(each.services)
     impaired = impaired_now(drafts.values())
     without_good_way = services_down(view.network, impaired)
     for name, header in drafts.items():
-        found = {service for child in header.children for service in book.events[child].services}
+        found = {service for child in header.child_ids for service in book.events[child].services}
         if name in book.problems:
             found.update(book.problems[name].header.services)
         found |= of_parts.get(name, set())
@@ -294,14 +294,14 @@ def _cancelled(header: ProblemHeader, drafts: Mapping[str, ProblemHeader], book:
 
     Where all of its events were retracted, it is cancelled and over.
     """
-    own = frozenset(header.children)
-    counts = {name: len(own.intersection(each.children)) for name, each in drafts.items() if name != header.id}
+    own = frozenset(header.child_ids)
+    counts = {name: len(own.intersection(each.child_ids)) for name, each in drafts.items() if name != header.id}
     cancelled = ProblemHeader()
     cancelled.CopyFrom(header)
     cancelled.state = rules.CANCELLED
     having = [name for name, count in counts.items() if count]
-    cancelled.merged_into = min(having, key=lambda name: (-counts[name], name), default="")
-    if not cancelled.merged_into:
+    cancelled.merged_into_id = min(having, key=lambda name: (-counts[name], name), default="")
+    if not cancelled.merged_into_id:
         over = [book.events[each].clear_time for each in own if book.events[each].HasField("clear_time")]
         cancelled.end_time.CopyFrom(max([header.start_time, *over], key=_instant))
     return cancelled
@@ -332,7 +332,7 @@ def _instant(timestamp: Timestamp) -> int:
 def past(book: Book, now: datetime) -> Decision:
     """The data to remove: problems that ended long ago with their events, and old events without a problem."""
     problems = {name: each for name, each in book.problems.items() if rules.is_past(_ended(each.header), now)}
-    kept = {child for name, each in book.problems.items() if name not in problems for child in each.header.children}
+    kept = {child for name, each in book.problems.items() if name not in problems for child in each.header.child_ids}
     events = [
         each.id
         for each in book.events.values()

@@ -12,8 +12,8 @@ from coordinator.routing.channels import RegionChannels
 from gateway.api.coordinator.v1.problem_service_pb2 import Problem
 from gateway.api.federation.v1.federation_pb2 import MemberState
 from gateway.api.federation.v1.problem_pb2 import ProblemHeader
-from gateway.api.region.v1.problem_service_pb2 import FollowProblemRequest
-from gateway.api.region.v1.problem_service_pb2_grpc import ProblemServiceStub
+from gateway.api.region.v1.followed_problem_service_pb2 import FollowProblemRequest
+from gateway.api.region.v1.followed_problem_service_pb2_grpc import FollowedProblemServiceStub
 from gateway.errors import Refused, Unreachable
 from gateway.process import failpoints
 from gateway.rpc.channels import invoke
@@ -88,7 +88,7 @@ class Following:
             try:
                 await self._ports.channels.call(
                     region,
-                    lambda replica, left: invoke(ProblemServiceStub(replica.channel).FollowProblem, request, left),  # noqa: B023
+                    lambda node, left: invoke(FollowedProblemServiceStub(node.channel).FollowProblem, request, left),  # noqa: B023
                     _ANSWER_SECONDS,
                 )
                 failpoints.reach("problem-followed.before-noted")
@@ -110,6 +110,6 @@ def header_for(region: str, header: ProblemHeader) -> ProblemHeader:
     """The header for a region, with only its own children."""
     told = ProblemHeader()
     told.CopyFrom(header)
-    del told.children[:]
-    told.children.extend(each for each in header.children if rules.reporting_region(each) == region)
+    del told.child_ids[:]
+    told.child_ids.extend(each for each in header.child_ids if rules.reporting_region(each) == region)
     return told

@@ -126,10 +126,10 @@ def _reports(reached: ReachedGrade, thresholds: Sequence[Threshold], zone: ZoneI
     since = from_timestamp(reached.reach_time)
     found = next((each for each in thresholds if each.grade == reached.grade), None)
     if found is None:
-        yield AccidentReport(kind=MONTHLY, grade=reached.grade, due=to_timestamp(_end_of_month(since, zone)))
+        yield AccidentReport(kind=MONTHLY, grade=reached.grade, due_time=to_timestamp(_end_of_month(since, zone)))
         return
-    yield AccidentReport(kind=ORAL, grade=reached.grade, due=to_timestamp(since + found.oral))
-    yield AccidentReport(kind=WRITTEN, grade=reached.grade, due=to_timestamp(since + found.written))
+    yield AccidentReport(kind=ORAL, grade=reached.grade, due_time=to_timestamp(since + found.oral))
+    yield AccidentReport(kind=WRITTEN, grade=reached.grade, due_time=to_timestamp(since + found.written))
 
 
 def _end_of_month(since: datetime, zone: ZoneInfo) -> datetime:

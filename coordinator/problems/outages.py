@@ -8,7 +8,7 @@ from coordinator.problems import rules
 from coordinator.problems.book import down_now, impaired_now
 from coordinator.problems.elements import element_message, element_of, region_of
 from coordinator.problems.topology import Element, Kind, services_down
-from gateway.api.coordinator.v1.planned_outage_service_pb2 import PlannedWindow
+from gateway.api.coordinator.v1.planned_outage_registry_service_pb2 import PlannedOutageHeader
 from gateway.api.coordinator.v1.problem_service_pb2 import Outage, Problem
 from gateway.federation import network_ways
 from gateway.federation.network import NetworkRegistry
@@ -18,7 +18,7 @@ from gateway.time.clock import from_timestamp
 
 
 def outages_now(
-    network: NetworkRegistry, problems: Iterable[Problem], windows: Sequence[PlannedWindow], now: datetime
+    network: NetworkRegistry, problems: Iterable[Problem], windows: Sequence[PlannedOutageHeader], now: datetime
 ) -> list[Outage]:
     """The parts that are down or degraded, longest first, each once: as down, if it is.
 
@@ -56,7 +56,7 @@ def _of_problems(network: NetworkRegistry, problems: Iterable[Problem]) -> Itera
                     element=element_message(element),
                     region=region_of(network, element),
                     start_time=problem.header.down_start_time if is_since_then else problem.header.start_time,
-                    problem=problem.header.id,
+                    problem_id=problem.header.id,
                     is_root_cause=element == cause,
                     customers=rules.customers(problem),
                     condition=rules.DOWN if is_down else rules.DEGRADED,
@@ -64,7 +64,7 @@ def _of_problems(network: NetworkRegistry, problems: Iterable[Problem]) -> Itera
             )
 
 
-def _of_windows(network: NetworkRegistry, windows: Sequence[PlannedWindow]) -> Iterator[tuple[Element, Outage]]:
+def _of_windows(network: NetworkRegistry, windows: Sequence[PlannedOutageHeader]) -> Iterator[tuple[Element, Outage]]:
     """The parts in the windows, and the services that all windows together take down.
 
     Each comes with a window that contributes to it.
@@ -86,7 +86,7 @@ def _of_windows(network: NetworkRegistry, windows: Sequence[PlannedWindow]) -> I
                     region=region_of(network, element),
                     start_time=window.start_time,
                     is_root_cause=element in named,
-                    planned_outage=window.id,
+                    planned_outage_id=window.id,
                     planned_end_time=window.end_time,
                     condition=rules.DOWN,
                 ),

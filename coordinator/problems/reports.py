@@ -40,7 +40,7 @@ class LogSink:
             problem,
             AccidentGrade.Name(report.grade).removeprefix("ACCIDENT_GRADE_").lower(),
             "was due at" if overdue else "is due at",
-            told_time(report.due),
+            told_time(report.due_time),
         )
 
 
@@ -58,7 +58,7 @@ class ReportNotifier:
         for problem in problems:
             for each in problem.reports if rules.has_open_reports(problem) else ():
                 if not each.HasField("make_time"):
-                    overdue = from_timestamp(each.due) < now
+                    overdue = from_timestamp(each.due_time) < now
                     waiting[kind_name(each), overdue] += 1
                     self._tell(problem.header.id, each, overdue=overdue)
         self._waiting = waiting

@@ -116,7 +116,7 @@ def listed(
     found = [
         each
         for each in problems
-        if (asked.with_ended or not has_ended(each.header) or (asked.with_open_reports and has_open_reports(each)))
+        if (asked.include_ended or not has_ended(each.header) or (asked.with_open_reports and has_open_reports(each)))
         and (not asked.region or asked.region in each.header.regions)
         and (not asked.with_open_reports or has_open_reports(each))
         and (after is None or place(each) > after)

@@ -80,7 +80,7 @@ class ProblemService(ProblemServiceServicer):
         )
 
         def decide(book: Book) -> Decision:
-            return Decision(_with_count(_require(book, request.problem), told))
+            return Decision(_with_count(_require(book, request.problem_id), told))
 
         await self._problems.change(decide)
         self._ports.correlator.note_event()
@@ -108,8 +108,8 @@ class ProblemService(ProblemServiceServicer):
     ) -> contract.GetProblemResponse:
         """See the contract."""
         grade, book = self._grade(), await self._problems.book()
-        problem = grade(_require(book, request.problem))
-        events = [book.events[each] for each in problem.header.children if each in book.events]
+        problem = grade(_require(book, request.problem_id))
+        events = [book.events[each] for each in problem.header.child_ids if each in book.events]
         events.sort(key=lambda each: (from_timestamp(each.raise_time), each.id))
         return contract.GetProblemResponse(problem=problem, events=events)
 
@@ -121,7 +121,7 @@ class ProblemService(ProblemServiceServicer):
         """See the contract."""
         network = self._ports.current.federation.network
         problems = (await self._problems.book()).problems.values()
-        windows = await self._ports.registry.planned_windows()
+        windows = await self._ports.registry.planned_outages()
         found = outages_now(network, problems, windows, self._ports.clock.now())
         outages, token = page_after("outages", found, outage_key, request.page_size, request.page_token)
         return contract.ListOutagesResponse(outages=outages, next_page_token=token)
@@ -138,11 +138,11 @@ class ProblemService(ProblemServiceServicer):
         made = AccidentReport(kind=request.kind, make_time=to_timestamp(self._ports.clock.now()), administrator=actor)
 
         def decide(book: Book) -> Decision:
-            return Decision(_with_report(grade(_require(book, request.problem)), made))
+            return Decision(_with_report(grade(_require(book, request.problem_id)), made))
 
-        by = Administered(actor, "REPORT_MADE", f"problem/{request.problem}", kind_name(made))
+        by = Administered(actor, "REPORT_MADE", f"problem/{request.problem_id}", kind_name(made))
         book = await self._problems.change(decide, by)
-        return contract.RecordReportResponse(problem=grade(_require(book, request.problem)))
+        return contract.RecordReportResponse(problem=grade(_require(book, request.problem_id)))
 
     def _grade(self) -> Callable[[Problem], Problem]:
         return grading(self._ports.current, self._ports.clock.now())
@@ -195,8 +195,8 @@ def _short(problem: Problem) -> Problem:
     """A problem for a list: of a storm, thousands of ids are left out."""
     short = Problem()
     short.CopyFrom(problem)
-    del short.header.children[:]
-    short.header.children.append(problem.header.parent)
+    del short.header.child_ids[:]
+    short.header.child_ids.append(problem.header.parent_id)
     return short
 
 

@@ -12,12 +12,12 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Final
 
-from coordinator.registry import case_rows, operations, planned_window_rows
+from coordinator.registry import case_rows, operations, planned_outage_rows
 from coordinator.registry.operations import Revision, SuspensionChanged, Wanted
 from coordinator.registry.port import Replica, Snapshot
 from coordinator.registry.problem_rows import EmbeddedProblems
 from coordinator.registry.rules import Heartbeat, Lease, RegionFacts, expired, next_expiry
-from gateway.api.coordinator.v1.planned_outage_service_pb2 import PlannedWindow
+from gateway.api.coordinator.v1.planned_outage_registry_service_pb2 import PlannedOutageHeader
 from gateway.api.federation.v1.configuration_pb2 import Configuration
 from gateway.api.region.v1.case_service_pb2 import CaseHeader
 from gateway.auditing import audit
@@ -134,13 +134,13 @@ class EmbeddedRegistry:
         """See the port."""
         await self._store.write(lambda tx: case_rows.forget_cases(tx, before))
 
-    async def planned_windows(self) -> Sequence[PlannedWindow]:
+    async def planned_outages(self) -> Sequence[PlannedOutageHeader]:
         """See the port."""
-        return await self._store.read(planned_window_rows.planned_windows)
+        return await self._store.read(planned_outage_rows.planned_outages)
 
-    async def change_planned_windows(self, decide: planned_window_rows.Decide) -> None:
+    async def change_planned_outages(self, decide: planned_outage_rows.Decide) -> None:
         """See the port."""
-        await self._store.write(lambda tx: planned_window_rows.change_planned_windows(tx, decide))
+        await self._store.write(lambda tx: planned_outage_rows.change_planned_outages(tx, decide))
 
     async def enter(self, name: str, endpoint: str) -> None:
         """See the port."""

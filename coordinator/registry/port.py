@@ -15,7 +15,7 @@ from typing import Protocol
 
 from coordinator.registry.problem_port import ProblemRegistry
 from coordinator.registry.rules import Heartbeat, RegionFacts
-from gateway.api.coordinator.v1.planned_outage_service_pb2 import PlannedWindow
+from gateway.api.coordinator.v1.planned_outage_registry_service_pb2 import PlannedOutageHeader
 from gateway.api.federation.v1.configuration_pb2 import Configuration
 from gateway.api.region.v1.case_service_pb2 import CaseHeader
 from gateway.auditing.audit import AuditRow
@@ -162,12 +162,12 @@ class Registry(Protocol):
         """Problems of the network, and the alarms and faults behind them."""
         ...
 
-    async def planned_windows(self) -> Sequence[PlannedWindow]:
+    async def planned_outages(self) -> Sequence[PlannedOutageHeader]:
         """All planned outages that are held, by id."""
         ...
 
-    async def change_planned_windows(
-        self, decide: Callable[[Sequence[PlannedWindow]], Sequence[PlannedWindow] | None]
+    async def change_planned_outages(
+        self, decide: Callable[[Sequence[PlannedOutageHeader]], Sequence[PlannedOutageHeader] | None]
     ) -> None:
         """Replaces the held windows by the result of `decide`; None changes nothing. Durable on return.
 

@@ -12,7 +12,7 @@ import grpc
 from deploy.demo.client import Client
 from gateway.api.coordinator.v1 import administration_pb2 as administration
 from gateway.api.coordinator.v1.administration_pb2_grpc import (
-    AuditServiceStub,
+    AuditOversightServiceStub,
     MembershipServiceStub,
     OrderOversightServiceStub,
 )
@@ -29,10 +29,10 @@ from gateway.api.region.v1.billing_service_pb2_grpc import BillingServiceStub
 from gateway.api.region.v1.catalogue_service_pb2_grpc import CatalogueServiceStub
 from gateway.api.region.v1.customer_service_pb2_grpc import CustomerServiceStub
 from gateway.api.region.v1.document_service_pb2_grpc import DocumentServiceStub
+from gateway.api.region.v1.order_oversight_service_pb2 import OrderSummary
 from gateway.api.region.v1.order_pb2 import Order, OrderRequest, OrderState
 from gateway.api.region.v1.order_service_pb2 import ReviewDecision, SubmitOrderRequest
 from gateway.api.region.v1.order_service_pb2_grpc import OrderServiceStub
-from gateway.api.region.v1.oversight_service_pb2 import OrderSummary
 from gateway.api.region.v1.sharing_service_pb2_grpc import SharingServiceStub
 from gateway.api.region.v1.verification_service_pb2_grpc import VerificationServiceStub
 from gateway.api.types.v1.types_pb2 import Applicant, Channel, Document, Requester
@@ -330,21 +330,23 @@ class Administrator:
 
     async def held(self) -> list[OrderSummary]:
         """The held orders of all regions."""
-        request = administration.ListOrdersRequest(states=[OrderState.ORDER_STATE_HELD])
+        request = administration.ListOrderSummariesRequest(states=[OrderState.ORDER_STATE_HELD])
         return list(
-            (await self._client.ask(lambda channel: OrderOversightServiceStub(channel).ListOrders, request)).orders
+            (
+                await self._client.ask(lambda channel: OrderOversightServiceStub(channel).ListOrderSummaries, request)
+            ).orders
         )
 
     async def chains(self) -> list[administration.ChainVerdict]:
         """The verdicts on the audit chains of all regions, with the keepers of their heads."""
-        stub = AuditServiceStub(self._client.channel())
+        stub = AuditOversightServiceStub(self._client.channel())
         stream = stub.VerifyChains(administration.VerifyChainsRequest(), timeout=_PATIENCE)
         return [response.verdict async for response in stream]
 
-    async def trace(self, order_id: str) -> administration.TraceOrderResponse:
+    async def trace(self, order_id: str) -> administration.GetOrderTraceResponse:
         """The regions' notes about an order."""
-        request = administration.TraceOrderRequest(order_id=order_id)
-        return await self._client.ask(lambda channel: OrderOversightServiceStub(channel).TraceOrder, request)
+        request = administration.GetOrderTraceRequest(order_id=order_id)
+        return await self._client.ask(lambda channel: OrderOversightServiceStub(channel).GetOrderTrace, request)
 
 
 def _requester(staff_id: str) -> Requester:

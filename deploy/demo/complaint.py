@@ -96,7 +96,7 @@ async def _returned_and_assigned(world: World, there: Elsewhen, case: Complaint)
     stage.check(
         "the administrator assigns it",
         "exit 0, guangdong, by admin/root",
-        f"exit {code}, {item.region}, by {item.assigned_by}",
+        f"exit {code}, {item.region}, by {item.administrator}",
         item.ticket_id,
     )
     said = ("complaints", "respond", ticket_id, "四川已核对，广东正在查 / Sichuan has looked, Guangdong is looking")

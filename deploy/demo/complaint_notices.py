@@ -27,7 +27,7 @@ def holder(region: str, reason: TimeReason.ValueType) -> str:
 
 def reached(raised: Escalation, in_time: timedelta) -> str:
     """How a level was reached."""
-    late = from_timestamp(raised.time) - from_timestamp(raised.due)
+    late = from_timestamp(raised.time) - from_timestamp(raised.due_time)
     return f"L{raised.level} within 5 s" if timedelta() <= late <= in_time else f"L{raised.level} after {late}"
 
 
@@ -115,8 +115,8 @@ async def _how_high(stage: Stage, there: Elsewhen, complaints: Sequence[Complain
             name,
             english(EscalationTrigger.Name(raised.trigger), "ESCALATION_TRIGGER_"),
             raised.region,
-            wording.time(raised.due),
-            f"{(from_timestamp(raised.time) - from_timestamp(raised.due)).total_seconds():.1f} s later",
+            wording.time(raised.due_time),
+            f"{(from_timestamp(raised.time) - from_timestamp(raised.due_time)).total_seconds():.1f} s later",
             f"{told.count(name)}x",
         )
         for name, raised in levels.items()

@@ -123,13 +123,13 @@ async def _cut(affected: _Affected) -> Problem:
     stage.check("critical alarms in two provinces", "guangdong 1, sichuan 1", _counted(taken))
     found = await until(
         watch.problems,
-        lambda seen: any(len(each.header.children) > 1 and _customers(each) > 1 for each in seen),
+        lambda seen: any(len(each.header.child_ids) > 1 and _customers(each) > 1 for each in seen),
         "a problem with the alarms of both",
     )
     stage.check(
         "the coordinator finds what it is",
         f"1 problem of 2 alarms, link {_LINK}",
-        f"{len(found)} problem of {len(found[0].header.children)} alarms, link {found[0].header.root_cause.id}",
+        f"{len(found)} problem of {len(found[0].header.child_ids)} alarms, link {found[0].header.root_cause.id}",
         found[0].header.id,
     )
     counts = {each.region: each.customers for each in found[0].affected if each.customers}
@@ -154,12 +154,12 @@ async def _attached(affected: _Affected, problem: Problem) -> Fault:
             severity=FaultSeverity.FAULT_SEVERITY_CRITICAL,
         ),
     )
-    fault = await until(lambda: desk.fault(reported.id), lambda seen: bool(seen.problem), "the fault's problem")
-    known = "the same problem" if fault.problem == problem.header.id else fault.problem
+    fault = await until(lambda: desk.fault(reported.id), lambda seen: bool(seen.problem_id), "the fault's problem")
+    known = "the same problem" if fault.problem_id == problem.header.id else fault.problem_id
     stage.check(
         "a fault reported in Guangdong",
         f"repaired by sichuan, the same problem, {_LINK}",
-        f"repaired by {fault.owner_region}, {known}, {fault.root_cause}",
+        f"repaired by {fault.owner_region}, {known}, {fault.root_cause_id}",
         fault.id,
     )
     filed = await watch.there.desk.file(
@@ -175,10 +175,10 @@ async def _attached(affected: _Affected, problem: Problem) -> Fault:
     )
     seen = await until(
         watch.systems["sichuan"].followed,
-        lambda followed: any(each.complaints for each in followed),
+        lambda followed: any(each.ticket_ids for each in followed),
         "the complaint's problem",
     )
-    attached = {each.header.id: ", ".join(each.complaints) for each in seen}
+    attached = {each.header.id: ", ".join(each.ticket_ids) for each in seen}
     stage.check("and a complaint, attached at home", filed.ticket_id, attached.get(problem.header.id, "none"))
     counted = await until(
         watch.problems, lambda found: any(_complaints(each) for each in found), "the count of complaints"
@@ -205,9 +205,11 @@ async def _repaired(affected: _Affected, problem: Problem, fault: Fault) -> None
     """Accepted, spliced, and closed with a review; the alarms end, and with them the problem."""
     watch, stage = affected.watch, affected.world.stage
     there, engineer = watch.there, watch.engineer
-    await engineer.work(WorkOnFaultRequest(request_id="line-work-1", id=fault.id, take_up=WorkOnFaultRequest.TakeUp()))
+    await engineer.work(
+        WorkOnFaultRequest(request_id="line-work-1", fault_id=fault.id, take_up=WorkOnFaultRequest.TakeUp())
+    )
     spliced = WorkOnFaultRequest.Resolve(cause=FaultCause.FAULT_CAUSE_CABLE, text="重新熔接 / spliced")
-    resolved = await engineer.work(WorkOnFaultRequest(request_id="line-work-2", id=fault.id, resolve=spliced))
+    resolved = await engineer.work(WorkOnFaultRequest(request_id="line-work-2", fault_id=fault.id, resolve=spliced))
     for region in ("sichuan", "guangdong"):
         await watch.systems[region].send(cast.alarm(_LINK, there.clock.now(), AlarmState.ALARM_STATE_CLEARED))
     review = ("summary=光缆裸露，被挖断 / it lay bare and was dug up", "measure=深埋 / bury it;li;2999-12-31")

@@ -22,16 +22,16 @@ from gateway.api.federation.v1.problem_pb2 import PerceivedSeverity
 from gateway.api.region.v1 import agreement_service_pb2 as agreements
 from gateway.api.region.v1 import alarm_service_pb2 as alarms
 from gateway.api.region.v1 import fault_service_pb2 as faults
-from gateway.api.region.v1 import problem_service_pb2 as followed
+from gateway.api.region.v1 import followed_problem_service_pb2 as followed
 from gateway.api.region.v1.agreement_pb2 import Agreement, AgreementStatement
 from gateway.api.region.v1.agreement_service_pb2_grpc import AgreementServiceStub
 from gateway.api.region.v1.alarm_pb2 import AlarmState, AlarmType, NetworkObject
 from gateway.api.region.v1.alarm_service_pb2_grpc import AlarmServiceStub
 from gateway.api.region.v1.fault_pb2 import Fault, FaultReport
 from gateway.api.region.v1.fault_service_pb2_grpc import FaultServiceStub
+from gateway.api.region.v1.followed_problem_service_pb2_grpc import FollowedProblemServiceStub as FollowedServiceStub
 from gateway.api.region.v1.notice_service_pb2 import ListNoticesRequest, Notice
 from gateway.api.region.v1.notice_service_pb2_grpc import NoticeServiceStub
-from gateway.api.region.v1.problem_service_pb2_grpc import ProblemServiceStub as FollowedServiceStub
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Channel, Requester
 from gateway.errors import Refused, Unreachable
@@ -98,7 +98,7 @@ class Systems:
 
     async def followed(self) -> Sequence[followed.FollowedProblem]:
         """The region's followed problems, also ended ones."""
-        request = followed.ListFollowedProblemsRequest(with_ended=True, requester=_requester())
+        request = followed.ListFollowedProblemsRequest(include_ended=True, requester=_requester())
         rpc = FollowedServiceStub
         return (await self._client.ask(lambda channel: rpc(channel).ListFollowedProblems, request)).problems
 
@@ -116,7 +116,7 @@ class Systems:
 
     async def fault(self, fault_id: str) -> Fault:
         """A fault's current version in this region."""
-        request = faults.GetFaultRequest(id=fault_id, requester=_requester())
+        request = faults.GetFaultRequest(fault_id=fault_id, requester=_requester())
         return (await self._client.ask(lambda channel: FaultServiceStub(channel).GetFault, request)).fault
 
 
@@ -153,8 +153,8 @@ class Watch:
     async def problems(self) -> Sequence[problems.Problem]:
         """All problems of the coordinators, also ended ones, with their parts."""
         rpc, ask = ProblemServiceStub, self.there.administrator.ask
-        listed = await ask(lambda channel: rpc(channel).ListProblems, problems.ListProblemsRequest(with_ended=True))
-        requests = [problems.GetProblemRequest(problem=each.header.id) for each in listed.problems]
+        listed = await ask(lambda channel: rpc(channel).ListProblems, problems.ListProblemsRequest(include_ended=True))
+        requests = [problems.GetProblemRequest(problem_id=each.header.id) for each in listed.problems]
         return [(await ask(lambda channel: rpc(channel).GetProblem, each)).problem for each in requests]
 
     async def way(self, start: str, end: str) -> Sequence[str]:
@@ -182,11 +182,11 @@ async def watch(there: Elsewhen) -> AsyncIterator[Watch]:
 def alarm(link: str, time: datetime, state: AlarmState.ValueType) -> alarms.AlarmReport:
     """The loss of light on a link, or its return."""
     if state == AlarmState.ALARM_STATE_CLEARED:
-        return alarms.AlarmReport(external_id=f"los-{link}", state=state, time=to_timestamp(time))
+        return alarms.AlarmReport(external_id=f"los-{link}", state=state, event_time=to_timestamp(time))
     return alarms.AlarmReport(
         external_id=f"los-{link}",
         state=state,
-        time=to_timestamp(time),
+        event_time=to_timestamp(time),
         alarmed_object=NetworkObject(link=link),
         alarm_type=AlarmType.ALARM_TYPE_COMMUNICATIONS,
         perceived_severity=PerceivedSeverity.PERCEIVED_SEVERITY_CRITICAL,

@@ -29,7 +29,7 @@ async def second_thoughts(world: World) -> None:
         "SUSPEND in two days",
         "inProgress, home region: agreed-time",
         f"{wording.state(order)}, {wording.turn(order)}",
-        f"due {wording.time(order.awaiting.due)}",
+        f"due {wording.time(order.awaiting.due_time)}",
     )
     order = await here.cancel("suspend-2-cancel", order.id, "the holiday is off")
     stage.check("cancelled in time", "cancelled", wording.state(order))

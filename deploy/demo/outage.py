@@ -39,7 +39,7 @@ async def killed_and_back(world: World) -> None:
         "a payment taken meanwhile",
         "acknowledged, home region: decide",
         f"{wording.state(order)}, {wording.turn(order)}",
-        f"by {wording.time(order.awaiting.due)}",
+        f"by {wording.time(order.awaiting.due_time)}",
     )
     stage.told("the customer reads", wording.for_customer(order))
     again = await here.submit(request)

@@ -182,5 +182,5 @@ def _row(disclosure: sharing.Disclosure) -> list[str | Text]:
         f"{disclosure.purpose_title.zh_cn}\n{disclosure.purpose_title.en}",
         happened,
         english(LegalBasis.Name(disclosure.legal_basis), "LEGAL_BASIS_") or "–",
-        ", ".join(fields) or disclosure.particulars.record or "–",
+        ", ".join(fields) or disclosure.particulars.record_id or "–",
     ]

@@ -73,5 +73,5 @@ class NotificationService(NotificationServiceServicer):
         """See the contract."""
         if not _NUMBER.fullmatch(request.number):
             raise Refused(Reason.REASON_NUMBER_INVALID, number="")
-        self._phones.add(request.number, Text(request.id, request.kind, request.text.zh_cn, request.text.en))
+        self._phones.add(request.number, Text(request.request_id, request.kind, request.text.zh_cn, request.text.en))
         return NotifyResponse()

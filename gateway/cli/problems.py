@@ -34,4 +34,4 @@ def told_state(header: ProblemHeader) -> str:
     state = word(ProblemState.Name(header.state), "PROBLEM_STATE_")
     if header.state == ProblemState.PROBLEM_STATE_IN_PROGRESS and header.condition:
         state = f"{state}, {word(NetworkCondition.Name(header.condition), 'NETWORK_CONDITION_')}"
-    return f"{state} → {header.merged_into}" if header.merged_into else state
+    return f"{state} → {header.merged_into_id}" if header.merged_into_id else state

@@ -12,4 +12,4 @@ def agreement_holds(region: Region, now: datetime) -> bool:
         return False
     agreement = region.data_agreement
     today = now.astimezone(ZoneInfo(region.time_zone)).date()
-    return date.fromisoformat(agreement.first_day) <= today <= date.fromisoformat(agreement.last_day)
+    return date.fromisoformat(agreement.first_date) <= today <= date.fromisoformat(agreement.last_date)

@@ -204,7 +204,7 @@ class Federation:
         `regions` are the origin and the home region. Raises `Refused` with CONFIGURATION_INVALID or REGION_UNKNOWN.
         """
         policy = self.policy(name)
-        return promises(policy.limit, policy.regional, regions, self._due_from(start))[0].due
+        return promises(policy.limit, policy.regional, regions, self._due_from(start))[0].due_time
 
     def note_years(self, limit: TimeLimit, start: datetime, due: datetime, region: str) -> None:
         """Notes each year without a calendar that a limit covers. Raises `Refused` with REGION_UNKNOWN."""
@@ -304,7 +304,7 @@ class Federation:
 
     def promised(self, business: Business, start: datetime, regions: Sequence[str]) -> datetime:
         """When the business is to be done by: the strictest of `promises`."""
-        return self.promises(business, start, regions)[0].due
+        return self.promises(business, start, regions)[0].due_time
 
     def years_without_calendar(self, promise: Promise, start: datetime, home: str) -> list[int]:
         """The years of a promise, since `start`, in which weekends alone counted as days off.
@@ -312,7 +312,7 @@ class Federation:
         `home` is the region whose calendar counts for the national limit.
         """
         zone = self.region(promise.region or home).time_zone
-        return years_without_calendar(promise.limit, start, promise.due, zone, self.working_days)
+        return years_without_calendar(promise.limit, start, promise.due_time, zone, self.working_days)
 
     def _due_from(self, start: datetime) -> Due:
         def due(limit: TimeLimit, region: str) -> datetime:

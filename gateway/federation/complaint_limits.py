@@ -45,4 +45,4 @@ def resolution_promises(
     else:
         own = policy(resolution_policy(severity, rural=rural))
         found += promises(own.limit, own.regional)
-    return sorted(found, key=lambda each: each.due)
+    return sorted(found, key=lambda each: each.due_time)

@@ -20,7 +20,7 @@ class Promise:
 
     region: str
     limit: TimeLimit
-    due: datetime
+    due_time: datetime
 
 
 Due = Callable[[TimeLimit, str], datetime]
@@ -39,7 +39,7 @@ def promises(
     found += [
         Promise(each.region, each.limit, due(each.limit, each.region)) for each in regional if each.region in regions
     ]
-    return sorted(found, key=lambda each: each.due)
+    return sorted(found, key=lambda each: each.due_time)
 
 
 def strictest_figure(policy: Policy, regions: Sequence[str]) -> Figure:

@@ -21,13 +21,13 @@ def agreements_problems(regions: Collection[Region]) -> Iterator[str]:
 def _agreement_problems(path: str, agreement: DataAgreement) -> Iterator[str]:
     if not agreement.reference.strip():
         yield f"{path}.reference: is missing"
-    days = {name: _day(getattr(agreement, name)) for name in ("first_day", "last_day")}
+    days = {name: _day(getattr(agreement, name)) for name in ("first_date", "last_date")}
     for name, day in days.items():
         if day is None:
             yield f"{path}.{name}: {getattr(agreement, name)!r} is not a day as YYYY-MM-DD"
-    first, last = days["first_day"], days["last_day"]
+    first, last = days["first_date"], days["last_date"]
     if first is not None and last is not None and last < first:
-        yield f"{path}.last_day: is before the first day"
+        yield f"{path}.last_date: is before the first day"
 
 
 def purposes_problems(purposes: Collection[Purpose], materials: Collection[str]) -> Iterator[str]:

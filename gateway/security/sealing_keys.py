@@ -15,7 +15,7 @@ Verify = Callable[[str, bytes, bytes, bytes], bool]
 
 def published(keys: KeySet, signer: Signer, now: datetime) -> SealingKey:
     """The region's key in use, signed by the region."""
-    told = SealingKey(key=keys.in_use.sealing.public, time=to_microseconds(now))
+    told = SealingKey(key=keys.in_use.sealing.public, sign_time_us=to_microseconds(now))
     told.signature = signer.sign(SEALING_KEY, _signed(told))
     return told
 
@@ -34,7 +34,7 @@ class SealingKeys:
     def accept(self, region: str, told: SealingKey, verify: Verify) -> bool:
         """Stores a newer key; returns False for a key that the region did not sign."""
         known = self._known.get(region)
-        if known is not None and (told.key == known.key or told.time <= known.time):
+        if known is not None and (told.key == known.key or told.sign_time_us <= known.sign_time_us):
             return True
         if not is_proven(region, told, verify):
             return False
@@ -52,4 +52,4 @@ class SealingKeys:
 
 
 def _signed(told: SealingKey) -> bytes:
-    return told.time.to_bytes(_TIME_BYTES, "big") + told.key
+    return told.sign_time_us.to_bytes(_TIME_BYTES, "big") + told.key

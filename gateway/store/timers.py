@@ -26,7 +26,7 @@ class Timer:
     timer_id: str
     kind: str
     subject: str
-    due: int
+    due_time: int
     """In microseconds."""
 
 
@@ -34,7 +34,7 @@ class Timer:
 class TimerSet:
     """Published when a timer was set."""
 
-    due: datetime
+    due_time: datetime
 
 
 TimerHandler = Callable[[Transaction, Timer, datetime], None]
@@ -50,11 +50,12 @@ def set_timers(tx: Transaction, timers: Sequence[Timer]) -> None:
     if not timers:
         return
     tx.execute_many(
-        "INSERT INTO timers (timer_id, kind, subject, due) VALUES (:timer_id, :kind, :subject, :due)"
-        " ON CONFLICT (timer_id) DO UPDATE SET kind = excluded.kind, subject = excluded.subject, due = excluded.due",
+        "INSERT INTO timers (timer_id, kind, subject, due_time) VALUES (:timer_id, :kind, :subject, :due_time)"
+        " ON CONFLICT (timer_id) DO UPDATE SET kind = excluded.kind, subject = excluded.subject,"
+        " due_time = excluded.due_time",
         [vars(each) for each in timers],
     )
-    tx.publish(TimerSet(from_microseconds(min(each.due for each in timers))))
+    tx.publish(TimerSet(from_microseconds(min(each.due_time for each in timers))))
 
 
 def cancel_timer(tx: Transaction, timer_id: str) -> None:
@@ -71,7 +72,8 @@ def due_timers(tx: Transaction, now: datetime, limit: int = SWEEP_LIMIT) -> list
     """The due timers, oldest first, at most `limit`."""
     return tx.all(
         Timer,
-        "SELECT timer_id, kind, subject, due FROM timers WHERE due <= :now ORDER BY due, timer_id LIMIT :limit",
+        "SELECT timer_id, kind, subject, due_time FROM timers WHERE due_time <= :now ORDER BY"
+        " due_time, timer_id LIMIT :limit",
         now=to_microseconds(now),
         limit=limit,
     )
@@ -80,7 +82,7 @@ def due_timers(tx: Transaction, now: datetime, limit: int = SWEEP_LIMIT) -> list
 def fire(tx: Transaction, timer: Timer, handlers: Mapping[str, TimerHandler], now: datetime) -> bool:
     """Runs the handler of a timer, in the transaction that removes it. Returns False for a missing timer."""
     removed = tx.execute(
-        "DELETE FROM timers WHERE timer_id = :timer_id AND due = :due", timer_id=timer.timer_id, due=timer.due
+        "DELETE FROM timers WHERE timer_id = :timer_id AND due_time = :due", timer_id=timer.timer_id, due=timer.due_time
     )
     if not removed:
         return False
@@ -112,7 +114,7 @@ class Scheduler:
                 await asyncio.sleep(FAILED_REST)
 
     def _timer_set(self, timer: TimerSet) -> None:
-        if self._awake_at is None or timer.due < self._awake_at:
+        if self._awake_at is None or timer.due_time < self._awake_at:
             self._changed.set()
 
     async def _sweep(self) -> int:
@@ -137,7 +139,9 @@ class Scheduler:
         return fire(tx, timer, self._handlers, now)
 
     async def _sleep(self) -> None:
-        next_due = await self._store.read(lambda tx: tx.first(int, "SELECT due FROM timers ORDER BY due LIMIT 1"))
+        next_due = await self._store.read(
+            lambda tx: tx.first(int, "SELECT due_time FROM timers ORDER BY due_time LIMIT 1")
+        )
         seconds = LONGEST_SLEEP
         if next_due is not None:
             left = (from_microseconds(next_due) - self._clock.now()).total_seconds()

@@ -120,7 +120,7 @@ async def start(settings: RegionSettings, clock: Clock | None = None) -> Running
         _observe_notifiers(telemetry.meter, core)
         measure_reuse(telemetry.meter, ports.store)
         denial_log = DenialLog(ports.store, clock)
-        services = node_services(ServicePorts(core, ports.store, ports.clock, questions, client.hold_window))
+        services = node_services(ServicePorts(core, ports.store, ports.clock, questions, client.hold_planned_outage))
         border = BorderInterceptor(
             BorderPorts(
                 federation=settings.federation,

@@ -139,7 +139,7 @@ def watch_command(asking: Asking, token: str) -> None:
 def import_file(asking: Asking, file: Path, rejects: Path | None, source: str, patience: float) -> None:
     """Send the reports of FILE to the running node: CSV with a header, or a JSON object in each line.
 
-    Columns, or names, are external_id, state (raised, updated, cleared), time (2026-11-01T09:00:00+08:00), one of
+    Columns, or names, are external_id, state (raised, updated, cleared), event_time (2026-11-01T09:00:00+08:00), one of
     site, link and service, alarm_type (communications, processing-error, environmental, quality-of-service, equipment),
     perceived_severity (critical, major, minor, warning, indeterminate), probable_cause, specific_problem,
     service_affecting and planned_outage. The node remembers how far it got, by the content of FILE: run the same

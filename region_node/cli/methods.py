@@ -31,7 +31,7 @@ _SERVICES = (
     "dossier_service",
     "improvement_service",
     "fault_service",
-    "problem_service",
+    "followed_problem_service",
     "alarm_service",
     "measurement_service",
     "agreement_service",

@@ -37,7 +37,7 @@ def _purge_line(purge: api.Purge) -> str:
         oldest = translated("not complete yet")
     return translated(
         "{night} {data_class}: {removed} removed, {held} held, oldest left: {oldest}",
-        night=purge.night,
+        night=purge.night_date,
         data_class=word(DataClass.Name(purge.data_class), "DATA_CLASS_"),
         removed=purge.removed,
         held=purge.held,

@@ -66,7 +66,7 @@ def problem_of(broken: ChainBroken) -> api.ChainProblem:
     return api.ChainProblem(
         kind=broken.kind,
         sequence=broken.sequence,
-        time=to_timestamp(from_microseconds(broken.time)) if broken.time is not None else None,
+        row_time=to_timestamp(from_microseconds(broken.time)) if broken.time is not None else None,
         witness=broken.seen.witness if broken.seen is not None else "",
     )
 

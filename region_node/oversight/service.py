@@ -3,9 +3,9 @@
 import grpc
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from gateway.api.region.v1 import oversight_service_pb2 as api
+from gateway.api.region.v1 import order_oversight_service_pb2 as api
+from gateway.api.region.v1.order_oversight_service_pb2_grpc import OrderOversightServiceServicer
 from gateway.api.region.v1.order_pb2 import Order
-from gateway.api.region.v1.oversight_service_pb2_grpc import OrderOversightServiceServicer
 from gateway.api.relay.v1.relay_pb2 import EnvelopeKind, Journey
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.federation.numberplan import number_prefix

@@ -90,7 +90,7 @@ class Selection:
     def due_before(self, instant: datetime | None) -> None:
         """Restricts the selection to rows due before an instant; None restricts nothing."""
         if instant is not None:
-            self.only("due < :due_before", due_before=to_microseconds(instant))
+            self.only("due_time < :due_before", due_before=to_microseconds(instant))
 
     def page(
         self,

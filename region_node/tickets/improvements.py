@@ -13,8 +13,8 @@ from region_node.node.subjects import improvement_subject
 
 _PLACE = "improvement_actions"
 _COLUMNS = (
-    "action_id, action_number, ticket_id, category, cause_code, owner, due_date, author, create_time, finisher,"
-    " finish_time, repeats, last_repeat, ineffective, body"
+    "action_id, action_number, ticket_id, category, cause_code, owner, due_date, staff_id, create_time, finisher,"
+    " finish_time, repeats, last_repeat_ticket_id, ineffective, body"
 )
 
 
@@ -55,7 +55,7 @@ def insert_action(tx: Transaction, action: ImprovementAction, number: int) -> No
         cause_code=action.cause_code,
         owner=action.owner,
         due_date=action.due_date,
-        author=action.author,
+        author=action.staff_id,
         create_time=to_microseconds(from_timestamp(action.create_time)),
         body=_sealed(tx, action),
     )
@@ -124,7 +124,7 @@ def count_repeat(tx: Transaction, ticket_id: str, category: str, cause_code: str
         **told,
     )
     tx.execute(
-        f"UPDATE improvement_actions SET repeats = repeats + 1, last_repeat = :ticket_id,"  # noqa: S608 - no values
+        f"UPDATE improvement_actions SET repeats = repeats + 1, last_repeat_ticket_id = :ticket_id,"  # noqa: S608 - no values
         f" ineffective = CASE WHEN finish_time < :filed THEN 1 ELSE ineffective END WHERE {where}",
         ticket_id=ticket_id,
         **told,
@@ -143,12 +143,12 @@ def _opened(tx: Transaction, stored: _Stored) -> ImprovementAction:
     )
     action.id, action.ticket_id = stored.action_id, stored.ticket_id
     action.category, action.cause_code = stored.category, stored.cause_code
-    action.owner, action.due_date, action.author = stored.owner, stored.due_date, stored.author
+    action.owner, action.due_date, action.staff_id = stored.owner, stored.due_date, stored.author
     action.create_time.CopyFrom(to_timestamp(from_microseconds(stored.create_time)))
     if stored.finish_time is not None:
         action.finisher = stored.finisher
         action.finish_time.CopyFrom(to_timestamp(from_microseconds(stored.finish_time)))
-    action.repeats, action.last_repeat, action.ineffective = (
+    action.repeats, action.last_repeat_ticket_id, action.ineffective = (
         stored.repeats,
         stored.last_repeat,
         bool(stored.ineffective),

@@ -108,7 +108,7 @@ def join_request(keys: RegionKeys, endpoint: str = "127.0.0.1:7443") -> JoinRequ
         endpoint=endpoint,
         signing_certificate=keys.certificate,
         federation_revision=1,
-        time=to_timestamp(CLOCK.now()),
+        node_time=to_timestamp(CLOCK.now()),
         sealing_key=published(region_keys(keys.region).set, keys.signer, CLOCK.now()),
     )
 

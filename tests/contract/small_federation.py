@@ -85,7 +85,7 @@ class Coordinator(FederationServiceServicer):
         self.joins.append(request)
         if self.refusal is not None:
             raise self.refusal
-        response = JoinResponse(time=to_timestamp(CLOCK.now() + self.clock_ahead))
+        response = JoinResponse(coordinator_time=to_timestamp(CLOCK.now() + self.clock_ahead))
         response.interval.FromMilliseconds(100)
         return response
 

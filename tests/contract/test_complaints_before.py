@@ -102,7 +102,7 @@ def keep(tx: Transaction, version: str) -> None:
             level=2,
             time=then,
         )
-    add(tx, version, "complaint_escalations", ticket_id=TICKET_ID, level=2, trigger_code=1, due=then, time=then)
+    add(tx, version, "complaint_escalations", ticket_id=TICKET_ID, level=2, trigger_code=1, due_time=then, time=then)
     if version >= "0023":
         add(
             tx,
@@ -113,7 +113,7 @@ def keep(tx: Transaction, version: str) -> None:
             sink="file",
             content=b"",
             create_time=then,
-            due=then,
+            due_time=then,
             attempts=1,
             told_time=then,
         )
@@ -147,6 +147,8 @@ BEFORE = {
     "complaints.create_time": ("0063", "creation_date"),
     "complaints.origin_region": ("0063", "handling_region"),
     "complaint_index.create_time": ("0063", "creation_date"),
+    "due_time": ("0065", "due"),
+    "case_id": ("0065", "parent"),
 }
 
 

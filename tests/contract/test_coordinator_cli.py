@@ -15,7 +15,7 @@ from click.testing import CliRunner, Result
 
 from coordinator.cli.main import main
 from deploy.local.process import LocalProcess, Program
-from gateway.api.region.v1.oversight_service_pb2_grpc import add_OrderOversightServiceServicer_to_server
+from gateway.api.region.v1.order_oversight_service_pb2_grpc import add_OrderOversightServiceServicer_to_server
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.federation.files import load
 from gateway.rpc.server import Service

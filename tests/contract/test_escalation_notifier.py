@@ -68,7 +68,8 @@ def raises(
     found = complaint(NOW)
     found.ticket_id = ticket_id
     reached = [
-        Escalation(level=level, due=to_timestamp(NOW), time=to_timestamp(NOW), region=region.region) for level in levels
+        Escalation(level=level, due_time=to_timestamp(NOW), time=to_timestamp(NOW), region=region.region)
+        for level in levels
     ]
     return lambda tx: notify_recipients(tx, region, found, reached, NOW, due=NOW + wait)
 

@@ -39,7 +39,8 @@ def add(tx: Transaction, ticket_id: str, body: bytes, *, parent: str = "", refer
     """A row of a complaint as the version before has written it."""
     tx.execute(
         "INSERT INTO complaints (ticket_id, ticket_number, origin_region, owner_region, operator, category,"
-        " number_index, severity, state, level, version, create_time, due, traceparent, parent, external_index, body)"
+        " number_index, severity, state, level, version, create_time, due_time, traceparent,"
+        " parent, external_index, body)"
         " VALUES (:id, 1, 'sichuan', 'sichuan', 'counter', 'OTHER', 'n', 3, 5, 1, 3, 0, NULL, '', :parent, :index,"
         " :body)",
         id=ticket_id,
@@ -52,7 +53,7 @@ def add(tx: Transaction, ticket_id: str, body: bytes, *, parent: str = "", refer
 def fill(tx: Transaction) -> None:
     """A case with the item that this region knows, more imported complaints, and an item that another region leads."""
     add(tx, CASE, BODY, reference="ERP-1")
-    add(tx, ITEM, Complaint(ticket_id=ITEM, parent=CASE).SerializeToString(), parent=CASE)
+    add(tx, ITEM, Complaint(ticket_id=ITEM, case_id=CASE).SerializeToString(), parent=CASE)
     for number in (2, 3, 4):
         add(tx, f"sichuan/20251101-1{number}", BODY, reference=f"ERP-{number}")
     vault.destroy(tx, [complaint_subject("sichuan/20251101-14")])

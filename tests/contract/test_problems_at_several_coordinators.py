@@ -51,16 +51,16 @@ async def tell(it: Federation, told: NetworkEvent) -> None:
 async def problems(it: Federation) -> list[ProblemHeader]:
     """The problems that are in progress, with all that belongs to them."""
     stub = ProblemServiceStub(it.as_(ADMIN))
-    listed = await invoke(stub.ListProblems, api.ListProblemsRequest(with_ended=True), PATIENCE_S)
+    listed = await invoke(stub.ListProblems, api.ListProblemsRequest(include_ended=True), PATIENCE_S)
     shown = [
-        await invoke(stub.GetProblem, api.GetProblemRequest(problem=each.header.id), PATIENCE_S)
+        await invoke(stub.GetProblem, api.GetProblemRequest(problem_id=each.header.id), PATIENCE_S)
         for each in listed.problems
     ]
     return [each.problem.header for each in shown if each.problem.header.state == rules.IN_PROGRESS]
 
 
 def found(headers: Sequence[ProblemHeader]) -> list[tuple[str, int]]:
-    return sorted((each.root_cause.id, len(each.children)) for each in headers)
+    return sorted((each.root_cause.id, len(each.child_ids)) for each in headers)
 
 
 def test_coordinators_that_are_told_of_one_storm_side_by_side_find_each_cause_once(

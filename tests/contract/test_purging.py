@@ -224,7 +224,7 @@ def fault_of(number: int, state: FaultState.ValueType, when: datetime) -> Fault:
         home_region="sichuan",
         create_time=to_timestamp(when),
     )
-    fault.outages.add(start_time=to_timestamp(when), due=to_timestamp(when + 2 * DAY))
+    fault.outages.add(start_time=to_timestamp(when), due_time=to_timestamp(when + 2 * DAY))
     return fault
 
 

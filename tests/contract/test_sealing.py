@@ -69,7 +69,7 @@ def fill(tx: Transaction) -> None:
         parameters=f'{{"number": "{NUMBER}"}}',
     )
     tx.execute(
-        "INSERT INTO notices (notice_id, kind, number, zh_cn, en, create_time, attempts, due)"
+        "INSERT INTO notices (notice_id, kind, number, zh_cn, en, create_time, attempts, due_time)"
         " VALUES ('n1', 'bill', :number, '', 'your bill', 1, 0, 0)",
         number=NUMBER,
     )
@@ -79,7 +79,7 @@ def fill(tx: Transaction) -> None:
         other=OTHER,
     )
     tx.execute(
-        "INSERT INTO fulfilment_tasks (order_id, phase, attempts, failures, asked_by, due, results, problem)"
+        "INSERT INTO fulfilment_tasks (order_id, phase, attempts, failures, asked_by, due_time, results, problem)"
         " VALUES ('guangdong/counter/R1', 1, 0, 0, 0, NULL, :results, '')",
         results=f'{{"number": "{NUMBER}"}}',
     )

@@ -61,7 +61,7 @@ async def at(store: Store, due: datetime, subject: str = "order 1", *, kind: str
 
 
 def left(tx: Transaction) -> list[str]:
-    return tx.all(str, "SELECT timer_id FROM timers ORDER BY due, timer_id")
+    return tx.all(str, "SELECT timer_id FROM timers ORDER BY due_time, timer_id")
 
 
 @contextmanager

@@ -182,13 +182,13 @@ async def faults(calm: Calm) -> None:
     )
     fault = await line.insist(lambda node: node.core.faults.report(counter("fault"), report))
     await calm.become_quiet()
-    said = FaultCommand(id=fault.id, requester=CLERK, respond=FaultCommand.Respond(text="still dead"))
+    said = FaultCommand(fault_id=fault.id, requester=CLERK, respond=FaultCommand.Respond(text="still dead"))
     await line.insist(lambda node: node.core.faults.command(counter("said"), said, 5.0))
-    begun = WorkOnFaultRequest(request_id="begin", id=fault.id)
+    begun = WorkOnFaultRequest(request_id="begin", fault_id=fault.id)
     begun.take_up.SetInParent()
     await home.insist(lambda node: node.core.faults.work(worker(HOME, "begin"), begun))
     await calm.pass_time(timedelta(days=4))
-    done = WorkOnFaultRequest(request_id="done", id=fault.id)
+    done = WorkOnFaultRequest(request_id="done", fault_id=fault.id)
     done.resolve.cause, done.resolve.text = FaultCause.FAULT_CAUSE_CABLE, "spliced"
     await home.insist(lambda node: node.core.faults.work(worker(HOME, "done"), done))
 
@@ -211,7 +211,7 @@ async def support(calm: Calm) -> None:
     )
     asked = await line.insist(lambda node: node.core.support.open(counter("support"), inquiry))
     await calm.become_quiet()
-    note = WorkOnSupportRequestRequest(request_id="note", id=asked.id, note="try at ten")
+    note = WorkOnSupportRequestRequest(request_id="note", support_request_id=asked.id, note="try at ten")
     await line.insist(lambda node: node.core.support.work(worker(HANDLING, "note"), note, 5.0))
 
 

@@ -24,7 +24,7 @@ Level = tuple[int, int, datetime]
 
 def levels(complaint: Complaint) -> list[Level]:
     """Each level with its trigger and when it was due."""
-    return [(each.level, each.trigger, from_timestamp(each.due)) for each in complaint.escalations]
+    return [(each.level, each.trigger, from_timestamp(each.due_time)) for each in complaint.escalations]
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ class OldSystem:
             requester=REQUESTER,
             validate_only=validate_only or as_of is not None,
         )
-        first = ImportComplaintsRequest(file=file, as_of=to_timestamp(as_of) if as_of is not None else None)
+        first = ImportComplaintsRequest(file=file, as_of_time=to_timestamp(as_of) if as_of is not None else None)
         pieces = [ImportComplaintsRequest(lines=lines[at : at + piece]) for at in range(0, len(lines), piece)]
         channel = self.federation.dial_node(self.desk.region, f"region/{self.desk.region}/{self.desk.name}")
         call = ComplaintImportServiceStub(channel).ImportComplaints(iter([first, *pieces]), timeout=CALL_SECONDS)

@@ -114,7 +114,7 @@ class Handling:
             elif awaited in ("confirm", "accept"):
                 await self.counter.confirm(order.id)
             else:
-                await self.federation.advance(from_timestamp(order.awaiting.due) - self.federation.clock.now())
+                await self.federation.advance(from_timestamp(order.awaiting.due_time) - self.federation.clock.now())
             order = await self._after(order.id, awaited)
         return order
 

@@ -122,7 +122,7 @@ def raised(
     return alarm_api.AlarmReport(
         external_id=external_id,
         state=AlarmState.ALARM_STATE_RAISED,
-        time=to_timestamp(time),
+        event_time=to_timestamp(time),
         alarmed_object=NetworkObject(link=link),
         alarm_type=AlarmType.ALARM_TYPE_COMMUNICATIONS,
         perceived_severity=PerceivedSeverity.PERCEIVED_SEVERITY_CRITICAL,
@@ -133,7 +133,9 @@ def raised(
 
 def cleared(external_id: str, time: datetime) -> alarm_api.AlarmReport:
     """The clearing of an alarm."""
-    return alarm_api.AlarmReport(external_id=external_id, state=AlarmState.ALARM_STATE_CLEARED, time=to_timestamp(time))
+    return alarm_api.AlarmReport(
+        external_id=external_id, state=AlarmState.ALARM_STATE_CLEARED, event_time=to_timestamp(time)
+    )
 
 
 def told_of(

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from gateway.api.coordinator.v1.administration_pb2 import ChainVerdict, VerifyChainsRequest
-from gateway.api.coordinator.v1.administration_pb2_grpc import AuditServiceStub
+from gateway.api.coordinator.v1.administration_pb2_grpc import AuditOversightServiceStub
 from gateway.api.federation.v1.federation_pb2 import AuditHead
 from gateway.api.region.v1.audit_service_pb2 import ChainProblemKind, VerifyChainRequest
 from gateway.api.region.v1.audit_service_pb2_grpc import AuditServiceStub as RegionAuditServiceStub
@@ -34,7 +34,7 @@ SCRIPT = Path(__file__).parents[2] / "deploy" / "audit" / "check_export.py"
 
 async def verdicts(federation: Federation, region: str = "") -> dict[str, ChainVerdict]:
     """The verdicts on the chains for an administrator."""
-    stub = AuditServiceStub(federation.dial_coordinator("admin/root"))
+    stub = AuditOversightServiceStub(federation.dial_coordinator("admin/root"))
     stream = stub.VerifyChains(VerifyChainsRequest(region=region), timeout=CALL_SECONDS)
     return {response.verdict.region: response.verdict async for response in stream}
 
@@ -95,7 +95,7 @@ async def test_what_is_done_to_a_chain_is_found_by_coordinator_and_region_with_i
     else:
         assert problem.sequence == raised.value.sequence == middle + manipulation.place
     assert f"row {raised.value.sequence}" in str(raised.value)
-    assert problem.HasField("time"), "of the row, or of the last one that is there"
+    assert problem.HasField("row_time"), "of the row, or of the last one that is there"
     for _ in range(2):  # beyond the row that was inserted, which a heartbeat has handed in
         await sichuan.new_customer()
     await until_witnessed(federation, "sichuan")

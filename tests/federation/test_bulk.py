@@ -182,12 +182,12 @@ async def test_each_bill_of_a_stream_is_answered_by_its_id_from_whichever_region
                 documents=[guangdong.document("ID_ORIG")],
                 requester=REQUESTER,
             )
-            yield QueryBillsRequest(id=name, query=query)
+            yield QueryBillsRequest(query_id=name, query=query)
 
     answers: dict[str, QueryBillsResponse] = {}
     async for answer in guangdong.billing.QueryBills(asked()):
-        assert answer.id not in answers
-        answers[answer.id] = answer
+        assert answer.query_id not in answers
+        answers[answer.query_id] = answer
     assert answers.keys() == questions.keys()
     assert answers["nobody"].refused.reason == Reason.REASON_NUMBER_UNRESOLVED
     for name, number in numbers.items():

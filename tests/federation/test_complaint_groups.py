@@ -53,8 +53,8 @@ async def taken_up(desk: Complainant, quality: Complainant, category: str) -> Co
 
 
 async def listed(federation: Federation, group: str) -> list[ComplaintHeader]:
-    request = api.ListComplaintsRequest(group_id=group, page_size=500)
-    response = await federation.complaint_oversight.ListComplaints(request, timeout=CALL_SECONDS)
+    request = api.ListComplaintHeadersRequest(group_id=group, page_size=500)
+    response = await federation.complaint_oversight.ListComplaintHeaders(request, timeout=CALL_SECONDS)
     return list(response.complaints)
 
 

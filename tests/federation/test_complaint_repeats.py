@@ -37,7 +37,7 @@ def another_first_contact(federation: Federation) -> Complainant:
 
 
 def joined(complaint: Complaint) -> tuple[str, int]:
-    return complaint.repeat_of, complaint.repeats
+    return complaint.repeated_ticket_id, complaint.repeats
 
 
 def sent(federation: Federation, region: str, ticket_id: str) -> list[str]:
@@ -304,7 +304,7 @@ async def test_only_its_first_contact_tells_of_a_complaint_and_only_the_home_reg
     noted.create_time.CopyFrom(to_timestamp(federation.clock.now() + timedelta(hours=1)))
     envelope = sichuan.seal(HOME, NOTED, noted, noted.ticket_id)
     assert refused(await sichuan.deliver(envelope, HOME)) == "ENVELOPE_INVALID"
-    told = ComplaintRepeats(ticket_id=filed.ticket_id, category=CATEGORY, repeat_of="sichuan/1", repeats=5)
+    told = ComplaintRepeats(ticket_id=filed.ticket_id, category=CATEGORY, repeated_ticket_id="sichuan/1", repeats=5)
     envelope = sichuan.seal("guangdong", REPEATS, told, filed.ticket_id)
     assert refused(await sichuan.deliver(envelope, "guangdong")) == "ENVELOPE_KIND_NOT_ALLOWED"
     await settled(federation)

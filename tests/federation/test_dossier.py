@@ -41,7 +41,7 @@ class Desk:
     async def export(self, ticket_id: str, *, asks: bool = False, who: api.Appellant = WHO) -> api.Dossier:
         """The dossier, with everything said that nobody has on record."""
         occurred = self.federation.clock.now().date() - timedelta(days=30)
-        statements = api.DossierStatements(occurred_on=f"{occurred}", **TOLD)
+        statements = api.DossierStatements(occurred_date=f"{occurred}", **TOLD)
         request = api.ExportDossierRequest(
             ticket_id=ticket_id, appellant=who, statements=statements, customer_asks=asks
         )

@@ -61,7 +61,7 @@ async def test_only_the_region_in_which_it_was_reported_says_what_the_customer_s
     federation: Federation, henan: Forger
 ) -> None:
     known = await taken_up(federation)
-    command = FaultCommand(id=known.id, cancel=FaultCommand.Cancel(reason="forged"))
+    command = FaultCommand(fault_id=known.id, cancel=FaultCommand.Cancel(reason="forged"))
     envelope = henan.seal("sichuan", COMMAND, command, known.id)
     assert refused(await henan.deliver(envelope, "sichuan")) == "ENVELOPE_KIND_NOT_ALLOWED"
     guangdong = Forger(federation, "guangdong")
@@ -118,7 +118,7 @@ async def test_no_region_has_rent_given_back_for_a_fault_that_is_not_its_own_or_
     forged.create_time.CopyFrom(to_timestamp(now - timedelta(days=20)))
     forged.outages.add(
         start_time=forged.create_time,
-        due=to_timestamp(now - timedelta(days=18)),
+        due_time=to_timestamp(now - timedelta(days=18)),
         breach_time=to_timestamp(now - timedelta(days=18)),
         end_time=to_timestamp(now),
     )

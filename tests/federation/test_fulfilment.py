@@ -96,7 +96,7 @@ class Network:
 
         async def holds() -> bool:
             rows = self.federation.database("sichuan").rows(
-                "SELECT phase FROM fulfilment_tasks WHERE order_id = ? AND due IS NOT NULL", order.id
+                "SELECT phase FROM fulfilment_tasks WHERE order_id = ? AND due_time IS NOT NULL", order.id
             )
             return rows == [(phase,)]
 
@@ -163,7 +163,7 @@ async def test_while_the_system_works_the_order_says_so_until_its_promise(networ
     order = await network.suspension(handling)
     assert (order.state, order.awaiting.party) == (OrderState.ORDER_STATE_IN_PROGRESS, Party.PARTY_HOME_REGION)
     assert order.awaiting.action == "provision"
-    assert order.awaiting.due == order.expected_completion_time
+    assert order.awaiting.due_time == order.expected_completion_time
     await Counter(network.federation, handling).reaches(order.id, COMPLETED)
 
 

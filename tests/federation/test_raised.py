@@ -73,14 +73,14 @@ async def test_each_region_tells_of_the_levels_that_it_has_raised_and_names_no_c
     told = [*told_by(federation, "guangdong", ticket_id), *told_by(federation, "sichuan", ticket_id)]
     assert [each["id"] for each in told] == [f"{ticket_id}/L{level}" for level in (1, 2, 3, 4, 5)]
     missed = told[1]
-    assert (missed["trigger"], missed["raised_by"]) == ("ESCALATION_TRIGGER_FIRST_RESPONSE_MISSED", "sichuan")
+    assert (missed["trigger"], missed["region"]) == ("ESCALATION_TRIGGER_FIRST_RESPONSE_MISSED", "sichuan")
     assert (missed["origin_region"], missed["owner_region"], missed["home_region"]) == (
         "guangdong",
         "sichuan",
         "sichuan",
     )
     assert missed["custody"]["region"] == "sichuan"
-    assert missed["custody"]["start_time"] <= missed["due"] <= missed["time"]
+    assert missed["custody"]["start_time"] <= missed["due_time"] <= missed["time"]
     written = json.dumps(told, ensure_ascii=False)
     assert not any(each in written for each in (number, number.removeprefix("+86"), secret, "clerk-7"))
 
@@ -92,7 +92,7 @@ async def test_a_level_is_reached_within_five_seconds_of_its_time_and_not_before
     soon = due_in(federation, filed, DeadlineKind.DEADLINE_KIND_FIRST_RESPONSE) - timedelta(milliseconds=300)
     federation.clock.advance(soon)
     raised = (await staff.rises(ticket_id, 2)).escalations[-1]
-    late = from_timestamp(raised.time) - from_timestamp(raised.due)
+    late = from_timestamp(raised.time) - from_timestamp(raised.due_time)
     assert timedelta() <= late < IN_TIME
     await federation.advance(timedelta())
 

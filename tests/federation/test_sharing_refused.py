@@ -366,7 +366,7 @@ def without_agreement(configuration: Configuration, region: str) -> Configuratio
     """A configuration in which a region's agreement has ended."""
     changed = Configuration()
     changed.CopyFrom(configuration)
-    next(each for each in changed.regions if each.id == region).data_agreement.last_day = "2021-11-02"
+    next(each for each in changed.regions if each.id == region).data_agreement.last_date = "2021-11-02"
     return changed
 
 

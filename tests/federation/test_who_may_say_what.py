@@ -232,7 +232,9 @@ def of_complaints(scene: Scene) -> Table:
     noted = complaints_api.ComplaintNoted(
         ticket_id=ticket_id, number=scene.number, category="OTHER", create_time=known.create_time, withdrawn=True
     )
-    repeats = complaints_api.ComplaintRepeats(ticket_id=ticket_id, category="OTHER", repeat_of="sichuan/1", repeats=5)
+    repeats = complaints_api.ComplaintRepeats(
+        ticket_id=ticket_id, category="OTHER", repeated_ticket_id="sichuan/1", repeats=5
+    )
     theirs = test_complaint_envelopes.fresh(scene.federation, "guangdong", scene.number)
     first, owner = "the origin region, its own complaint", "the responsible region, a complaint that it has"
     return {
@@ -263,8 +265,10 @@ def of_the_network(scene: Scene) -> Table:
     fault.owner_region = support.owner_region = LIAR
     theirs = test_fault_envelopes.fresh(scene.federation, scene.number)
     theirs.id, theirs.origin_region = "guangdong/F1-1", "guangdong"
-    cancel = faults_api.FaultCommand(id=fault.id, cancel=faults_api.FaultCommand.Cancel(reason="forged"))
-    close = support_api.SupportCommand(id=support.id, staff_id="wang", close=support_api.SupportCommand.Close())
+    cancel = faults_api.FaultCommand(fault_id=fault.id, cancel=faults_api.FaultCommand.Cancel(reason="forged"))
+    close = support_api.SupportCommand(
+        support_request_id=support.id, staff_id="wang", close=support_api.SupportCommand.Close()
+    )
     outage = ServiceOutage(source="sichuan/fault/1", service=SERVICE, region="sichuan", version=9, withdrawn=True)
     parts = PartOutage(source="sichuan/fault/1", region="sichuan", links=[LINK], version=9, withdrawn=True)
     for each in (outage, parts):

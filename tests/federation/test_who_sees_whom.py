@@ -326,7 +326,7 @@ def calls_about_records(federation: Federation, channel: grpc.aio.Channel, perso
         "ReadSharedCustomer": lambda: written(sharing.ReadSharedCustomer(read, timeout=CALL_SECONDS)),
         "ReadSharedCustomers": lambda: streamed(
             sharing.ReadSharedCustomers(
-                iter([sharing_api.ReadSharedCustomersRequest(id="1", read=read)]), timeout=CALL_SECONDS
+                iter([sharing_api.ReadSharedCustomersRequest(query_id="1", read=read)]), timeout=CALL_SECONDS
             ).read()
         ),
         "ListGrants": lambda: written(
@@ -353,7 +353,7 @@ def calls_about_records(federation: Federation, channel: grpc.aio.Channel, perso
         "QueryBill": lambda: written(BillingServiceStub(channel).QueryBill(bill, timeout=CALL_SECONDS)),
         "QueryBills": lambda: streamed(
             BillingServiceStub(channel)
-            .QueryBills(iter([billing_api.QueryBillsRequest(id="1", query=bill)]), timeout=CALL_SECONDS)
+            .QueryBills(iter([billing_api.QueryBillsRequest(query_id="1", query=bill)]), timeout=CALL_SECONDS)
             .read()
         ),
         "ListNotices": lambda: written(

@@ -257,7 +257,7 @@ class Simulation:
         dues = [
             row[0]
             for region in self._regions
-            for row in region.ports.disk.connection.execute("SELECT MIN(due) FROM timers")
+            for row in region.ports.disk.connection.execute("SELECT MIN(due_time) FROM timers")
             if row[0] is not None
         ]
         return from_microseconds(min(dues)) if dues else None
@@ -282,7 +282,7 @@ def open_envelopes(region: Region) -> list[str]:
 
 def asks_provider(region: Region) -> bool:
     """Whether the region's own system is still to answer, or to be asked."""
-    sql = "SELECT COUNT(*) FROM fulfilment_tasks WHERE due IS NOT NULL"
+    sql = "SELECT COUNT(*) FROM fulfilment_tasks WHERE due_time IS NOT NULL"
     return bool(region.ports.disk.connection.execute(sql).fetchone()[0])
 
 

@@ -10,10 +10,10 @@ from typing import Protocol, TypeVar
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 
-from gateway.api.coordinator.v1.planned_outage_service_pb2 import PlannedWindow
+from gateway.api.coordinator.v1.planned_outage_registry_service_pb2 import PlannedOutageHeader
 from gateway.api.coordinator.v1.problem_service_pb2 import NetworkEvent, ReportAffectedRequest
 from gateway.api.federation.v1.federation_pb2 import Member
-from gateway.api.region.v1.problem_service_pb2 import FollowProblemRequest
+from gateway.api.region.v1.followed_problem_service_pb2 import FollowProblemRequest
 from gateway.api.relay.v1.relay_pb2 import Batch, BatchAnswer, DeliverRequest, DeliverResponse, DeliverResult
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.federation.catalogue import Federation
@@ -37,7 +37,7 @@ from region_node.network.agreements.service import AgreementService
 from region_node.network.planned_outages.service import PlannedOutageService
 from region_node.network.problems.notifier import Coordinators as Notified
 from region_node.network.problems.notifier import ProblemNotifier
-from region_node.network.problems.service import ProblemService
+from region_node.network.problems.service import FollowedProblemService
 from region_node.node.context import RegionContext
 from tests.simulation.businesses import PROVISIONED
 from tests.simulation.calls import served
@@ -98,7 +98,7 @@ class Node:
 
     core: RegionCore
     store: SimulatedStore
-    problems: ProblemService
+    problems: FollowedProblemService
     agreements: AgreementService
     planned_outages: PlannedOutageService
 
@@ -114,7 +114,7 @@ class Coordinators(Protocol):
         """See the service."""
         ...
 
-    async def hold_window(self, window: PlannedWindow) -> None:
+    async def hold_planned_outage(self, window: PlannedOutageHeader) -> None:
         """See the service."""
         ...
 
@@ -191,9 +191,9 @@ class Region:
         return Node(
             core,
             store,
-            ProblemService(core.context, store, clock, PROBLEMS),
+            FollowedProblemService(core.context, store, clock, PROBLEMS),
             AgreementService(core.context, store, clock),
-            PlannedOutageService(core.context, store, clock, coordinators.hold_window),
+            PlannedOutageService(core.context, store, clock, coordinators.hold_planned_outage),
         )
 
     def _shown(self, act: Act) -> Act:

@@ -107,7 +107,7 @@ def new_fault(name: str, origin: str, owner: str) -> Fault:
         create_time=to_timestamp(NOW),
         state=FaultState.FAULT_STATE_ACKNOWLEDGED,
     )
-    found.outages.add(start_time=found.create_time, due=to_timestamp(NOW + timedelta(days=2)))
+    found.outages.add(start_time=found.create_time, due_time=to_timestamp(NOW + timedelta(days=2)))
     return found
 
 
@@ -173,16 +173,18 @@ def _of_support() -> Kind:
         (
             EnvelopeKind.ENVELOPE_KIND_SUPPORT_COMMAND,
             lambda each: support.SupportCommand(
-                id=cast(SupportRequest, each).id, staff_id="4711", open=cast(SupportRequest, each)
+                support_request_id=cast(SupportRequest, each).id, staff_id="4711", open=cast(SupportRequest, each)
             ),
         ),
         (
             EnvelopeKind.ENVELOPE_KIND_SUPPORT_COMMAND,
             lambda name, author, text: support.SupportCommand(
-                id=name, staff_id=author, note=support.SupportCommand.Note(text=text)
+                support_request_id=name, staff_id=author, note=support.SupportCommand.Note(text=text)
             ),
         ),
-        lambda name: support.SupportCommand(id=name, staff_id="4711", note=support.SupportCommand.Note(text="so")),
+        lambda name: support.SupportCommand(
+            support_request_id=name, staff_id="4711", note=support.SupportCommand.Note(text="so")
+        ),
         (
             EnvelopeKind.ENVELOPE_KIND_SUPPORT_UPDATE,
             lambda each: support.SupportUpdate(request=cast(SupportRequest, each)),
@@ -208,10 +210,12 @@ def _of_faults() -> Kind:
         (
             EnvelopeKind.ENVELOPE_KIND_FAULT_COMMAND,
             lambda name, author, text: faults.FaultCommand(
-                id=name, requester=Requester(staff_id=author), respond=faults.FaultCommand.Respond(text=text)
+                fault_id=name, requester=Requester(staff_id=author), respond=faults.FaultCommand.Respond(text=text)
             ),
         ),
-        lambda name: faults.FaultCommand(id=name, requester=STAFF, respond=faults.FaultCommand.Respond(text="so")),
+        lambda name: faults.FaultCommand(
+            fault_id=name, requester=STAFF, respond=faults.FaultCommand.Respond(text="so")
+        ),
         (EnvelopeKind.ENVELOPE_KIND_FAULT_UPDATE, lambda each: faults.FaultUpdate(fault=cast(Fault, each))),
         FAULT.prefix,
         events=fault_rows.EVENTS,

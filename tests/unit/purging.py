@@ -112,7 +112,7 @@ class Archive:
     def report(self) -> dict[str, Purge]:
         """The last night's results, by class."""
         found = purges_before(self.tx, "", 0, 100)
-        return {DataClass.Name(each.data_class): each for each in found if each.night == found[0].night}
+        return {DataClass.Name(each.data_class): each for each in found if each.night_date == found[0].night_date}
 
     def count(self, table: str) -> int:
         """How many rows a table has."""

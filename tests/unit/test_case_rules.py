@@ -140,7 +140,7 @@ def test_what_coordinators_hold_names_no_person_and_no_words() -> None:
 
 def header_of(ticket_id: str, due: timedelta = timedelta(), ended: timedelta | None = None) -> CaseHeader:
     header = CaseHeader(
-        ticket_id=ticket_id, version=1, due=to_timestamp(NOW + due), items=[item("henan", cases.AT_WORK)]
+        ticket_id=ticket_id, version=1, due_time=to_timestamp(NOW + due), items=[item("henan", cases.AT_WORK)]
     )
     if ended is not None:
         header.end_time.CopyFrom(to_timestamp(NOW + ended))
@@ -171,10 +171,10 @@ def test_cases_are_listed_by_when_they_are_due_and_those_that_ended_for_thirty_d
     late, soon = header_of("sichuan/1-1", DAY), header_of("guangdong/1-2", timedelta())
     ended, past = header_of("henan/1-3", ended=-29 * DAY), header_of("henan/1-4", ended=-31 * DAY)
     kept = [late, past, soon, ended]
-    assert held.listed(kept, "", NOW, with_ended=False) == [soon, late]
+    assert held.listed(kept, "", NOW, include_ended=False) == [soon, late]
     assert held.place(soon) < held.place(late)
-    assert held.listed(kept, "sichuan", NOW, with_ended=True) == [late]
-    assert held.listed(kept, "henan", NOW, with_ended=True) == [soon, ended, late]
+    assert held.listed(kept, "sichuan", NOW, include_ended=True) == [late]
+    assert held.listed(kept, "henan", NOW, include_ended=True) == [soon, ended, late]
 
 
 def test_a_department_is_one_that_a_category_names() -> None:

@@ -31,7 +31,7 @@ def verdict(end: int, told: Sequence[int], *seen: tuple[str, AuditHead]) -> Chai
 def test_of_a_tail_that_was_cut_the_time_of_the_last_row_is_told() -> None:
     found = verdict(3, [], ("coordinator", row(5)))
     assert [each.kind for each in found.problems] == [ChainProblemKind.CHAIN_PROBLEM_KIND_CUT]
-    assert (found.problems[0].sequence, found.problems[0].time) == (4, THEN)
+    assert (found.problems[0].sequence, found.problems[0].row_time) == (4, THEN)
     assert "2027-01-15 08:00:00 +00:00" in told_problems(found.problems)[0]
 
 
@@ -39,7 +39,7 @@ def test_of_a_chain_that_is_gone_there_is_no_time() -> None:
     found, rows = ChainVerdict(region="sichuan"), dict[int, ToldRow]()
     take_part(found, VerifyChainResponse(head=AuditHead(), is_end=True), rows)
     compare(found, [Sighting(witness="coordinator", head=row(2))], rows)
-    assert not found.problems[0].HasField("time")
+    assert not found.problems[0].HasField("row_time")
     assert "this is the first" in told_problems(found.problems)[0]
 
 

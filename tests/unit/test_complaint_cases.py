@@ -188,4 +188,4 @@ def test_a_filing_of_another_region_was_filed_at_some_time() -> None:
 def test_no_deadline_is_without_a_term() -> None:
     with pytest.raises(ValueError, match="empty"):
         starting(rules.RESOLVE, [], at("2026-03-02 10:00"), hours)
-    assert Deadline().due.seconds == 0
+    assert Deadline().due_time.seconds == 0

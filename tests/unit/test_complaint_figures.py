@@ -86,8 +86,8 @@ class Filed:
             found.state_changes.add(state=rules.PENDING)
         for _ in range(self.hastened):
             found.expedites.add()
-        found.deadlines.add(kind=rules.LEGAL, due=to_timestamp(moment(self.filed + 1)))
-        deadline = found.deadlines.add(kind=rules.RESOLVE, due=to_timestamp(moment(self.filed + self.allowed)))
+        found.deadlines.add(kind=rules.LEGAL, due_time=to_timestamp(moment(self.filed + 1)))
+        deadline = found.deadlines.add(kind=rules.RESOLVE, due_time=to_timestamp(moment(self.filed + self.allowed)))
         if self.took is not None:
             deadline.met_time.CopyFrom(to_timestamp(moment(self.filed + self.took)))
         return found

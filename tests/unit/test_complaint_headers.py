@@ -61,7 +61,7 @@ def test_columns_tell_what_the_complaint_itself_does(tx: SqliteTransaction) -> N
     found.request.category = "NET_SPEED"
     change_complaint(tx, found, NOW)
     assert list_headers(tx, HeaderFilter(NOW), None, 10) == [header_of(found)]
-    assert not header_of(found).HasField("due")
+    assert not header_of(found).HasField("due_time")
 
 
 def test_lists_are_narrowed_by_time_category_level_and_end(tx: SqliteTransaction) -> None:

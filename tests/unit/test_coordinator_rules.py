@@ -12,10 +12,11 @@ from coordinator.cli.output import told_age, told_span
 from coordinator.membership.rules import membership_of, require_route
 from coordinator.oversight.rules import merged, origin_region
 from coordinator.registry.rules import Heartbeat, Lease, RegionFacts, Suspension, expired, next_expiry
-from gateway.api.coordinator.v1.administration_pb2 import RegionTrace, TraceOrderResponse
+from gateway.api.coordinator.v1.administration_pb2 import GetOrderTraceResponse, RegionTrace
 from gateway.api.federation.v1.federation_pb2 import Capabilities, Capability, Member, MemberState, NodeReport
+from gateway.api.region.v1.order_oversight_service_pb2 import EnvelopeTrace, OrderSummary
+from gateway.api.region.v1.order_oversight_service_pb2 import GetOrderTraceResponse as TraceOfRegion
 from gateway.api.region.v1.order_pb2 import OrderState, StateChange
-from gateway.api.region.v1.oversight_service_pb2 import EnvelopeTrace, GetOrderTraceResponse, OrderSummary
 from gateway.api.relay.v1.relay_pb2 import EnvelopeKind, HopStamp, Journey
 from gateway.errors import Refused, reason_name
 from gateway.time.clock import to_timestamp
@@ -132,9 +133,9 @@ def test_a_timeline_tells_each_event_once_in_the_order_of_time() -> None:
         journey=Journey(stamps=[stamp]),
     )
     # Both regions know the state; only the sender knows the hop.
-    here = GetOrderTraceResponse(state_changes=[change], envelopes=[envelope])
-    there = GetOrderTraceResponse(state_changes=[change])
-    response = TraceOrderResponse(
+    here = TraceOfRegion(state_changes=[change], envelopes=[envelope])
+    there = TraceOfRegion(state_changes=[change])
+    response = GetOrderTraceResponse(
         traces=[RegionTrace(region="henan", trace=here), RegionTrace(region="sichuan", trace=there)]
     )
     hops = timeline(response)

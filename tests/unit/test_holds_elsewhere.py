@@ -192,7 +192,7 @@ def test_the_region_that_leads_a_case_tells_those_that_have_a_part_of_it(
     for ticket_id, parent, owner in (("sichuan/1", "", "sichuan"), ("sichuan/1/1", "sichuan/1", "henan")):
         complaint = Complaint(
             ticket_id=ticket_id,
-            parent=parent,
+            case_id=parent,
             origin_region="sichuan",
             owner_region=owner,
             version=1,

@@ -138,13 +138,13 @@ def money_of_orders(node: Books, now: datetime) -> None:
 def money_of_the_network(node: Books, now: datetime) -> None:
     """A fault that lasts too long and needs a part, and an agreement whose month was bad, and then less so."""
     tx, context = node.tx, node.context
-    report = FaultReport(number=LINE.number, description="no signal", place=FaultPlace(site="chengdu"), alarm="a1")
+    report = FaultReport(number=LINE.number, description="no signal", place=FaultPlace(site="chengdu"), alarm_id="a1")
     fault = handling.report(tx, context, OwnNode("sichuan", "late", ""), report, now)
     part = WorkOnFaultRequest.NamePart(name="ONU", price=Money(minor_units=12000, currency="CNY"), in_warranty=False)
     for step in (WorkOnFaultRequest(take_up=WorkOnFaultRequest.TakeUp()), WorkOnFaultRequest(name_part=part)):
-        step.id = fault.id
+        step.fault_id = fault.id
         repair.work(tx, context, step, "wang", now)
-    decided = FaultCommand(id=fault.id, requester=Requester(staff_id="4711"))
+    decided = FaultCommand(fault_id=fault.id, requester=Requester(staff_id="4711"))
     decided.decide_quote.part, decided.decide_quote.accepted = 1, True
     owner.apply_command(tx, context, decided, now)
     solved = WorkOnFaultRequest.Resolve(cause=FaultCause.FAULT_CAUSE_CABLE, text="done")
@@ -152,7 +152,7 @@ def money_of_the_network(node: Books, now: datetime) -> None:
         WorkOnFaultRequest(install_part=WorkOnFaultRequest.InstallPart(part=1)),
         WorkOnFaultRequest(resolve=solved),
     ):
-        step.id = fault.id
+        step.fault_id = fault.id
         repair.work(tx, context, step, "wang", now + 100 * HOUR)
     asked = CreateAgreementRequest(
         number=LINE.number,

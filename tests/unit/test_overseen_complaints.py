@@ -35,7 +35,7 @@ def header(number: int, *, version: int = 1, owner: str = "sichuan", due_in: int
         create_time=to_timestamp(START + timedelta(minutes=number)),
     )
     if due_in:
-        found.due.CopyFrom(to_timestamp(START + timedelta(hours=due_in)))
+        found.due_time.CopyFrom(to_timestamp(START + timedelta(hours=due_in)))
     return found
 
 

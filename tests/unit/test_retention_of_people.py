@@ -77,13 +77,13 @@ def complain(
     """A complaint of long ago about the line, with all that there may be about one."""
     ticket_id = f"{parent}/{number}" if parent else f"sichuan/20251101-{number}"
     complaint = Complaint(
-        ticket_id=ticket_id, origin_region="sichuan", owner_region="sichuan", state=state, version=1, parent=parent
+        ticket_id=ticket_id, origin_region="sichuan", owner_region="sichuan", state=state, version=1, case_id=parent
     )
     complaint.request.number, complaint.request.description = LINE.number, "no signal"
     complaint.create_time.CopyFrom(to_timestamp(OLD))
     add_complaint(kept.tx, ComplaintRow(complaint, ""), 0 if parent else number, ended)
     reached = complaint.escalations.add(level=2, trigger=EscalationTrigger.ESCALATION_TRIGGER_HALF_USED)
-    reached.due.CopyFrom(to_timestamp(OLD))
+    reached.due_time.CopyFrom(to_timestamp(OLD))
     reached.time.CopyFrom(to_timestamp(OLD))
     note_escalations(kept.tx, ticket_id, [reached])
     add_private_note(kept.tx, ticket_id, "sichuan/chen", "he was angry", OLD)
@@ -123,11 +123,12 @@ Waits = Callable[[Archive, str], object]
 @pytest.mark.parametrize(
     "why",
     [
-        lambda kept, ticket_id: kept.tx.execute("UPDATE complaints SET due = 1"),
+        lambda kept, ticket_id: kept.tx.execute("UPDATE complaints SET due_time = 1"),
         lambda kept, ticket_id: note_to_tell(kept.tx, ticket_id, 1),
         lambda kept, ticket_id: kept.sent(ticket_id, OLD, closed=False),
         lambda kept, ticket_id: kept.tx.execute(
-            "INSERT INTO escalation_notices (ticket_id, level, sink, content, create_time, due, attempts, told_time)"
+            "INSERT INTO escalation_notices (ticket_id, level, sink, content, create_time,"
+            " due_time, attempts, told_time)"
             " VALUES (:ticket_id, 2, 'webhook', :content, 1, 1, 0, NULL)",
             ticket_id=ticket_id,
             content=b"",

@@ -34,7 +34,7 @@ def complaint_headers(now: datetime) -> Table[ComplaintHeader]:
         TableColumn("from", lambda each: region_name(each.origin_region)),
         TableColumn("responsible", _responsible),
         TableColumn("taken in", lambda each: told_if_set(each.create_time)),
-        TableColumn("due", lambda each: told_due(each.due, now)),
+        TableColumn("due", lambda each: told_due(each.due_time, now)),
         TableColumn("time left", lambda each: _left(each, now)),
     )
 
@@ -70,8 +70,8 @@ def print_history(history: ComplaintHistory, told_by: str) -> None:
     click.echo(found)
     if header.group_id:
         click.echo(translated("It belongs to the group {group}.", group=header.group_id))
-    if history.repeat_of:
-        click.echo(translated("It repeats {ticket_id}.", ticket_id=history.repeat_of))
+    if history.repeated_ticket_id:
+        click.echo(translated("It repeats {ticket_id}.", ticket_id=history.repeated_ticket_id))
     _deadlines(history).show(history.deadlines, titled(translated("Deadlines")))
     show_timeline(_happened(history), titled(translated("Timeline")), timespec="seconds")
     if not history.HasField("lateness"):
@@ -104,16 +104,16 @@ def _responsible(header: ComplaintHeader) -> str:
 
 
 def _left(header: ComplaintHeader, now: datetime) -> Text:
-    if not header.HasField("due"):
+    if not header.HasField("due_time"):
         return Text("")
-    left = from_timestamp(header.due) - now
+    left = from_timestamp(header.due_time) - now
     return Text(f"-{length(-left)}", style="red") if left < timedelta() else Text(length(left))
 
 
 def _deadlines(history: ComplaintHistory) -> Table[Deadline]:
     return Table(
         TableColumn("deadline", lambda each: word(DeadlineKind.Name(each.kind), "DEADLINE_KIND_")),
-        TableColumn("due", lambda each: told_if_set(each.due)),
+        TableColumn("due", lambda each: told_if_set(each.due_time)),
         TableColumn("met", lambda each: _met(each, history)),
     )
 
@@ -123,7 +123,7 @@ def _met(deadline: Deadline, history: ComplaintHistory) -> Text:
     if not deadline.HasField("met_time"):
         return Text("-")
     is_estimated = any(change.estimated and change.time == deadline.met_time for change in history.state_changes)
-    late = not is_estimated and from_timestamp(deadline.met_time) > from_timestamp(deadline.due)
+    late = not is_estimated and from_timestamp(deadline.met_time) > from_timestamp(deadline.due_time)
     return Text(told_if_set(deadline.met_time), style="red" if late else "")
 
 

@@ -71,7 +71,7 @@ def list_complaints(
     if overdue and due_soon:
         raise click.UsageError(translated("a complaint is not overdue and due soon at once: give one of them"))
     show_times_of(region)
-    request = contract.ListComplaintsRequest(
+    request = contract.ListComplaintHeadersRequest(
         overdue=overdue,
         unclassified=unclassified,
         level=level,
@@ -82,7 +82,7 @@ def list_complaints(
     )
     if due_soon:
         request.due_within.FromTimedelta(timedelta(hours=within))
-    response = asking.ask(lambda channel: ComplaintOversightServiceStub(channel).ListComplaints, request)
+    response = asking.ask(lambda channel: ComplaintOversightServiceStub(channel).ListComplaintHeaders, request)
     now, title = datetime.now(UTC), titled(translated("Complaints"))
     asking.show(response, complaint_headers(now), response.complaints, title)
     if not asking.as_json:
@@ -104,10 +104,10 @@ def show(asking: Asking, ticket_id: str) -> None:
       coordinator complaints show guangdong/20261124-17
     """
     show_times_of(ticket_id)
-    request = contract.ShowComplaintRequest(ticket_id=ticket_id)
-    response = asking.ask(lambda channel: ComplaintOversightServiceStub(channel).ShowComplaint, request)
+    request = contract.GetComplaintHistoryRequest(ticket_id=ticket_id)
+    response = asking.ask(lambda channel: ComplaintOversightServiceStub(channel).GetComplaintHistory, request)
     if asking.as_json or response.HasField("complaint"):
-        asking.tell(response, lambda _: print_history(response.complaint, response.told_by))
+        asking.tell(response, lambda _: print_history(response.complaint, response.region))
     tell_unanswered(response.unanswered)
     if not response.HasField("complaint"):
         raise CannotReach(translated("no region that may know {ticket_id} could be asked", ticket_id=ticket_id))

@@ -10,7 +10,7 @@ from google.protobuf.json_format import MessageToDict
 from coordinator.cli.connection import Connection
 from coordinator.cli.output import titled
 from gateway.api.coordinator.v1.administration_pb2 import ChainVerdict, Sighting, VerifyChainsRequest
-from gateway.api.coordinator.v1.administration_pb2_grpc import AuditServiceStub
+from gateway.api.coordinator.v1.administration_pb2_grpc import AuditOversightServiceStub
 from gateway.api.region.v1.audit_service_pb2 import ChainProblem, ChainProblemKind
 from gateway.auditing.audit import problem_text
 from gateway.cli.exits import CannotReach, NotDone
@@ -53,14 +53,14 @@ def told_problems(problems: Iterable[ChainProblem]) -> list[str]:
     """
     witnesses: dict[tuple[ChainProblemKind.ValueType, int, int | None], list[str]] = {}
     for each in problems:
-        time = to_microseconds(from_timestamp(each.time)) if each.HasField("time") else None
+        time = to_microseconds(from_timestamp(each.row_time)) if each.HasField("row_time") else None
         witnesses.setdefault((each.kind, each.sequence, time), []).append(each.witness)
     return [problem_text(*problem, ", ".join(sorted(seen_by))) for problem, seen_by in witnesses.items()]
 
 
 async def _verdicts(channel: grpc.aio.Channel, region: str) -> list[ChainVerdict]:
     try:
-        stream = AuditServiceStub(channel).VerifyChains(VerifyChainsRequest(region=region), timeout=_PATIENCE)
+        stream = AuditOversightServiceStub(channel).VerifyChains(VerifyChainsRequest(region=region), timeout=_PATIENCE)
         return [response.verdict async for response in stream]
     except grpc.aio.AioRpcError as error:
         refused = from_rpc_error(error)

@@ -11,8 +11,8 @@ from coordinator.cli.orders.order_timeline import Hop, seconds_between, timeline
 from coordinator.cli.output import tell_unanswered, titled, told_age, told_due, told_reason, told_span
 from gateway.api.coordinator.v1 import administration_pb2 as contract
 from gateway.api.coordinator.v1.administration_pb2_grpc import OrderOversightServiceStub
+from gateway.api.region.v1.order_oversight_service_pb2 import OrderSummary
 from gateway.api.region.v1.order_pb2 import Awaiting, OrderState, Party
-from gateway.api.region.v1.oversight_service_pb2 import OrderSummary
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.cli.asking import limit_option
 from gateway.cli.exits import CannotReach
@@ -48,7 +48,7 @@ def list_orders(asking: Asking, states: tuple[str, ...], region: str) -> None:
       coordinator orders list --state pending --state in-progress --region sichuan
     """
     show_times_of(region)
-    request = contract.ListOrdersRequest(states=[_STATES[state] for state in states], region=region)
+    request = contract.ListOrderSummariesRequest(states=[_STATES[state] for state in states], region=region)
     _list(asking, request, translated("Orders"))
 
 
@@ -63,7 +63,7 @@ def held(asking: Asking, region: str) -> None:
       coordinator orders held
     """
     show_times_of(region)
-    request = contract.ListOrdersRequest(states=[OrderState.ORDER_STATE_HELD], region=region)
+    request = contract.ListOrderSummariesRequest(states=[OrderState.ORDER_STATE_HELD], region=region)
     _list(asking, request, translated("Held orders"))
 
 
@@ -81,16 +81,16 @@ def trace(asking: Asking, order_id: str) -> None:
       coordinator orders trace guangdong/counter/R1
     """
     show_times_of(order_id)
-    request = contract.TraceOrderRequest(order_id=order_id)
-    response = asking.ask(lambda channel: OrderOversightServiceStub(channel).TraceOrder, request)
+    request = contract.GetOrderTraceRequest(order_id=order_id)
+    response = asking.ask(lambda channel: OrderOversightServiceStub(channel).GetOrderTrace, request)
     asking.tell(response, lambda _: _print_trace(order_id, response))
     tell_unanswered(response.unanswered)
     if not response.traces:
         raise CannotReach(translated("no region that may know {order} could be asked", order=order_id))
 
 
-def _list(asking: Asking, request: contract.ListOrdersRequest, title: str) -> None:
-    response = asking.ask(lambda channel: OrderOversightServiceStub(channel).ListOrders, request)
+def _list(asking: Asking, request: contract.ListOrderSummariesRequest, title: str) -> None:
+    response = asking.ask(lambda channel: OrderOversightServiceStub(channel).ListOrderSummaries, request)
     asking.show(response, _orders(datetime.now(UTC)), response.orders, titled(title))
     tell_unanswered(response.unanswered)
 
@@ -104,8 +104,8 @@ def _orders(now: datetime) -> Table[OrderSummary]:
         TableColumn("to", lambda each: region_name(each.home_region) or each.number_prefix),
         TableColumn("taken in", lambda each: told_if_set(each.create_time)),
         TableColumn("waits for", lambda each: _waits_for(each.awaiting)),
-        TableColumn("since", lambda each: told_age(each.awaiting.since, now)),
-        TableColumn("until", lambda each: told_due(each.awaiting.due, now)),
+        TableColumn("since", lambda each: told_age(each.awaiting.since_time, now)),
+        TableColumn("until", lambda each: told_due(each.awaiting.due_time, now)),
         TableColumn("why", _why),
     )
 
@@ -122,7 +122,7 @@ def _why(order: OrderSummary) -> str:
     return told_reason(order.reason, region=region_name(order.home_region), number=order.number_prefix)
 
 
-def _print_trace(order_id: str, response: contract.TraceOrderResponse) -> None:
+def _print_trace(order_id: str, response: contract.GetOrderTraceResponse) -> None:
     for region in response.traces:
         order = region.trace.order
         state = word(OrderState.Name(order.state), _STATE)

@@ -151,7 +151,7 @@ class Keys:
         return problem, region
 
     @property
-    def planned_windows(self) -> bytes:
+    def planned_outages(self) -> bytes:
         """The planned outages of all regions."""
         return self._key("planned-windows")
 

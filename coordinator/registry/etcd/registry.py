@@ -22,7 +22,7 @@ from coordinator.registry.etcd.keys import KeyRange, Keys
 from coordinator.registry.etcd.last_good import LastGood
 from coordinator.registry.etcd.leases import Leases, OwnReplica
 from coordinator.registry.etcd.packing import Packed, TooLarge, pack
-from coordinator.registry.etcd.planned_windows import Decide, change_planned_windows, read_planned_windows
+from coordinator.registry.etcd.planned_outages import Decide, change_planned_outages, read_planned_outages
 from coordinator.registry.etcd.plans import Plans
 from coordinator.registry.etcd.problems import EtcdProblems, ProblemPorts
 from coordinator.registry.etcd.settings import EtcdSettings
@@ -30,7 +30,7 @@ from coordinator.registry.etcd.values import Applied
 from coordinator.registry.etcd.watch import Follower, FollowerPorts
 from coordinator.registry.port import Replica, Snapshot
 from coordinator.registry.rules import Heartbeat, Suspension
-from gateway.api.coordinator.v1.planned_outage_service_pb2 import PlannedWindow
+from gateway.api.coordinator.v1.planned_outage_registry_service_pb2 import PlannedOutageHeader
 from gateway.api.federation.v1.configuration_pb2 import Configuration
 from gateway.api.region.v1.case_service_pb2 import CaseHeader
 from gateway.api.types.v1.reason_pb2 import Reason
@@ -273,15 +273,15 @@ class EtcdRegistry:
         page = await self._read(KeyRange(self._keys.audit_row(first), self._keys.audit_row(first + _ROWS_AT_ONCE)))
         return [values.decode_row(page[key].value).row for key in sorted(page)]
 
-    async def planned_windows(self) -> Sequence[PlannedWindow]:
+    async def planned_outages(self) -> Sequence[PlannedOutageHeader]:
         """See the port."""
-        return read_planned_windows(await self._value(self._keys.planned_windows))
+        return read_planned_outages(await self._value(self._keys.planned_outages))
 
-    async def change_planned_windows(self, decide: Decide) -> None:
+    async def change_planned_outages(self, decide: Decide) -> None:
         """See the port. Raises Refused with REGISTRY_UNAVAILABLE."""
         self._require_onward()
         now, seconds = self._clock.now(), self._contact.patience()
-        await self._to_the_end(change_planned_windows(self._changes, self._keys, decide, now, seconds))
+        await self._to_the_end(change_planned_outages(self._changes, self._keys, decide, now, seconds))
 
     async def enter(self, name: str, endpoint: str) -> None:
         """See the port. While etcd does not respond, the entry waits."""

@@ -22,7 +22,7 @@ def answer_bills(query: Query, requests: AsyncIterator[QueryBillsRequest]) -> As
     """The answer to each question of a stream, in any order. A refusal of one ends nothing."""
 
     async def answer(request: QueryBillsRequest) -> QueryBillsResponse:
-        response = QueryBillsResponse(id=request.id)
+        response = QueryBillsResponse(query_id=request.query_id)
         try:
             response.bill.CopyFrom((await query(request.query)).bill)
         except Refused as refused:

@@ -38,7 +38,7 @@ class BillingEnvelopes:
             region=questioner.region,
             operator=questioner.operator,
             purpose=QRY_BILL,
-            particulars=DisclosureParticulars(requester=asked.requester, record=month),
+            particulars=DisclosureParticulars(requester=asked.requester, record_id=month),
         )
         return agreed_answer(
             tx,

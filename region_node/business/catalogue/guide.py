@@ -16,14 +16,14 @@ def fill_promises(
     """Adds limits, policies and the due date of `response.business`; `regions`: the origin and the home region."""
     business, home = response.business, regions[-1]
     response.limits.extend(
-        LimitInForce(region=each.region, limit=each.limit, due=to_timestamp(each.due))
+        LimitInForce(region=each.region, limit=each.limit, due_time=to_timestamp(each.due_time))
         for each in federation.promises(business, now, regions)
     )
     response.policies.extend(_of_regions(federation.policy(name), regions) for name in business.policies)
     # As for an order: a change at the next billing cycle is promised from there.
     begins = next_cycle(now, federation.region(home).time_zone) if Step.STEP_NEXT_CYCLE in business.steps else now
     strictest = federation.promises(business, begins, regions)[0]
-    response.expected_completion_time.CopyFrom(to_timestamp(strictest.due))
+    response.expected_completion_time.CopyFrom(to_timestamp(strictest.due_time))
     response.calendar_missing = bool(federation.years_without_calendar(strictest, begins, home))
 
 

@@ -162,7 +162,7 @@ class CatalogueService(CatalogueServiceServicer):
             found = opening(point, now, region.time_zone, federation.working_days)
             status = response.service_points.add(service_point=point, open=found.is_open)
             if found.next_change is not None:
-                status.next_change.CopyFrom(to_timestamp(found.next_change))
+                status.next_change_time.CopyFrom(to_timestamp(found.next_change))
         return response
 
     async def ListOfferings(

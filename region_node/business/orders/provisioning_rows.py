@@ -15,7 +15,7 @@ from region_node.node.subjects import order_subject
 # The time of a call and the commit of its answer. After that any process repeats the call.
 LEASE = timedelta(seconds=15)
 LONGEST_WAIT = 30.0  # seconds between two calls without an answer
-_COLUMNS = "order_id, phase, attempts, failures, due, sealed_results, sealed_problem"
+_COLUMNS = "order_id, phase, attempts, failures, due_time, sealed_results, sealed_problem"
 _RESULTS, _PROBLEM = "fulfilment_tasks.results", "fulfilment_tasks.problem"
 _PROBLEM_LIMIT = 256
 
@@ -37,7 +37,7 @@ class Task:
     phase: Phase
     attempts: int
     failures: int
-    due: int | None
+    due_time: int | None
     results: Mapping[str, str] = field(repr=False)
     problem: str = field(repr=False)
 
@@ -48,7 +48,7 @@ class _AtRest:
     phase: int
     attempts: int
     failures: int
-    due: int | None
+    due_time: int | None
     results: bytes | None
     problem: bytes | None
 
@@ -61,7 +61,7 @@ class TaskDue:
 def add_task(tx: Transaction, order_id: str, now: datetime) -> None:
     """Begins with the check."""
     tx.execute(
-        "INSERT INTO fulfilment_tasks (order_id, phase, attempts, failures, asked_by, due, results, problem)"
+        "INSERT INTO fulfilment_tasks (order_id, phase, attempts, failures, asked_by, due_time, results, problem)"
         " VALUES (:order_id, :phase, 0, 0, -1, :due, '{}', '')",
         order_id=order_id,
         phase=Phase.CHECK,
@@ -89,8 +89,8 @@ def due_tasks(tx: Transaction, now: datetime, limit: int) -> list[Task]:
     latest = now + max(LEASE, timedelta(seconds=LONGEST_WAIT))
     rows = tx.all(
         _AtRest,
-        f"SELECT {_COLUMNS} FROM fulfilment_tasks WHERE due <= :now OR due > :latest"  # noqa: S608 - constants
-        " ORDER BY due, order_id LIMIT :limit",
+        f"SELECT {_COLUMNS} FROM fulfilment_tasks WHERE due_time <= :now OR due_time > :latest"  # noqa: S608 - constants
+        " ORDER BY due_time, order_id LIMIT :limit",
         now=to_microseconds(now),
         latest=to_microseconds(latest),
         limit=limit,
@@ -100,14 +100,14 @@ def due_tasks(tx: Transaction, now: datetime, limit: int) -> list[Task]:
 
 def next_due(tx: Transaction) -> int | None:
     """The time of the next call, in microseconds; None without one."""
-    return tx.first(int, "SELECT due FROM fulfilment_tasks WHERE due IS NOT NULL ORDER BY due LIMIT 1")
+    return tx.first(int, "SELECT due_time FROM fulfilment_tasks WHERE due_time IS NOT NULL ORDER BY due_time LIMIT 1")
 
 
 def count_call(tx: Transaction, task: Task, number: int, now: datetime) -> Task:
     """Postpones the task while the process of that number calls, so that no other process does."""
     due = to_microseconds(now + LEASE)
     tx.execute(
-        "UPDATE fulfilment_tasks SET attempts = attempts + 1, asked_by = :number, due = :due WHERE order_id = :id",
+        "UPDATE fulfilment_tasks SET attempts = attempts + 1, asked_by = :number, due_time = :due WHERE order_id = :id",
         id=task.order_id,
         number=number,
         due=due,
@@ -118,7 +118,7 @@ def count_call(tx: Transaction, task: Task, number: int, now: datetime) -> Task:
 def put_off(tx: Transaction, task: Task, due: datetime, problem: str) -> None:
     """Postpones the call of a task without an answer."""
     tx.execute(
-        "UPDATE fulfilment_tasks SET failures = failures + 1, due = :due, sealed_problem = :problem"
+        "UPDATE fulfilment_tasks SET failures = failures + 1, due_time = :due, sealed_problem = :problem"
         " WHERE order_id = :id",
         id=task.order_id,
         due=to_microseconds(due),
@@ -129,7 +129,7 @@ def put_off(tx: Transaction, task: Task, due: datetime, problem: str) -> None:
 def give_to_staff(tx: Transaction, task: Task, problem: str) -> None:
     """Hands a rejected task to the region's staff: no call is made until they decide."""
     tx.execute(
-        "UPDATE fulfilment_tasks SET failures = 0, due = NULL, sealed_problem = :problem WHERE order_id = :id",
+        "UPDATE fulfilment_tasks SET failures = 0, due_time = NULL, sealed_problem = :problem WHERE order_id = :id",
         id=task.order_id,
         problem=_seal_told(tx, task.order_id, _PROBLEM, _short(problem)),
     )
@@ -139,7 +139,7 @@ def enter_phase(tx: Transaction, task: Task, phase: Phase, now: datetime, result
     """Enters `phase`; outstanding answers to earlier calls are ignored."""
     due = to_microseconds(now)
     tx.execute(
-        "UPDATE fulfilment_tasks SET phase = :phase, attempts = attempts + 1, failures = 0, due = :due,"
+        "UPDATE fulfilment_tasks SET phase = :phase, attempts = attempts + 1, failures = 0, due_time = :due,"
         " sealed_results = :results WHERE order_id = :id",
         id=task.order_id,
         phase=phase,
@@ -153,7 +153,7 @@ def enter_phase(tx: Transaction, task: Task, phase: Phase, now: datetime, result
 def ask_at_once(tx: Transaction, number: int, now: datetime) -> None:
     """Makes the former calls of a restarted process due immediately, without their leases."""
     tx.execute(
-        "UPDATE fulfilment_tasks SET due = :now WHERE asked_by = :number AND due > :now",
+        "UPDATE fulfilment_tasks SET due_time = :now WHERE asked_by = :number AND due_time > :now",
         number=number,
         now=to_microseconds(now),
     )
@@ -203,7 +203,7 @@ def _opened(tx: Transaction, row: _AtRest) -> Task:
         Phase(row.phase),
         row.attempts,
         row.failures,
-        row.due,
+        row.due_time,
         json.loads(results) if results is not None else {},
         problem.decode() if problem is not None else "",
     )

@@ -114,7 +114,9 @@ def enter(order: Order, state: OrderState.ValueType, *, now: datetime, region: s
 
 def wait_for(order: Order, party: Party.ValueType, action: str, *, now: datetime, due: datetime) -> None:
     """Gives the ball to a party: it must do `action` by `due`."""
-    order.awaiting.CopyFrom(Awaiting(party=party, action=action, since=to_timestamp(now), due=to_timestamp(due)))
+    order.awaiting.CopyFrom(
+        Awaiting(party=party, action=action, since_time=to_timestamp(now), due_time=to_timestamp(due))
+    )
 
 
 def note_error(order: Order, refused: Refused) -> None:

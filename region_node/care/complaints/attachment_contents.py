@@ -71,8 +71,8 @@ class AttachmentApplication:
         rules.require_ticket_id(asked.ticket_id)
         if asked.ticket_id != content.subject:
             raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="the subject is not the ticket id")
-        if asked.reading_region:
-            self._context.federation.region(asked.reading_region)
+        if asked.reader:
+            self._context.federation.region(asked.reader)
         found = await self._store.write(lambda tx: _noted_piece(tx, self._context.region, content, asked, now))
         if isinstance(found, Elsewhere):
             found = await self._fetch(found.region, asked, content)
@@ -83,7 +83,7 @@ class AttachmentApplication:
     async def _fetch(self, region: str, asked: AttachmentQuestion, content: EnvelopeContent) -> DocumentPiece:
         question = AttachmentQuestion()
         question.CopyFrom(asked)
-        question.reading_region = content.origin
+        question.reader = content.origin
         outgoing = OutgoingEnvelope(
             envelope_id=f"{asked.attachment_id}#content@{asked.offset}",
             destination=region,
@@ -106,7 +106,7 @@ def _noted_piece(
         _note_for_customer(tx, row.complaint, content, asked, refused, now)
     if refused or not asked.offset:
         told = reason_name(refused) if refused else asked.attachment_id
-        reader = f" for {asked.reading_region}" if asked.reading_region else ""
+        reader = f" for {asked.reader}" if asked.reader else ""
         AuditedCall(f"region/{content.origin}", asked.staff_id, now).record(tx, _ACTION, asked.ticket_id, told + reader)
     return found
 
@@ -126,12 +126,12 @@ def _note_for_customer(
     row = DisclosureRow(
         kind=DisclosureKind.DISCLOSURE_KIND_ATTACHMENT_READ,
         time=now,
-        region=asked.reading_region or content.origin,
+        region=asked.reader or content.origin,
         operator=content.operator,
         purpose="",
         refused=refused,
         particulars=DisclosureParticulars(
-            requester=Requester(staff_id=asked.staff_id), record=f"{asked.ticket_id} {asked.attachment_id}"
+            requester=Requester(staff_id=asked.staff_id), record_id=f"{asked.ticket_id} {asked.attachment_id}"
         ),
     )
     if refused or not asked.offset or not was_noted(tx, line, row, now - READING_LASTS):
@@ -214,20 +214,20 @@ def _piece_for(
 ) -> DocumentPiece | Elsewhere | Refused:
     """A piece for a permitted region. Only the origin region queries for other regions."""
     complaint = row.complaint if row is not None else Complaint()
-    asks_itself = asked.reading_region in ("", asker) or asker == complaint.origin_region
+    asks_itself = asked.reader in ("", asker) or asker == complaint.origin_region
     if row is None or not may_read(complaint, asker) or not asks_itself:
         return Refused(Reason.REASON_COMPLAINT_NOT_FOUND, complaint=asked.ticket_id)
     if is_restricted(tx, complaint.request.number):
         return Refused(Reason.REASON_CUSTOMER_RESTRICTED)
     if complaint.origin_region != here:
         return _piece(tx, asked)
-    case = find_complaint(tx, complaint.parent) if complaint.parent else row
+    case = find_complaint(tx, complaint.case_id) if complaint.case_id else row
     known = case.complaint.attachments if case is not None else ()
     named = next((each for each in known if each.id == asked.attachment_id), None)
     if named is not None and named.region not in (here, asker):
         return Elsewhere(named.region)
     file = _file(tx, asked)
-    if named is None and file is not None and file.ticket_id not in (complaint.ticket_id, complaint.parent):
+    if named is None and file is not None and file.ticket_id not in (complaint.ticket_id, complaint.case_id):
         return not_on_file(asked.attachment_id)
     return _piece(tx, asked)
 

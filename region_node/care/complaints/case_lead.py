@@ -80,7 +80,7 @@ def open_item(
     number = len(case.items) + 1
     complaint = Complaint(
         ticket_id=cases.ticket_id_of(case.ticket_id, number),
-        parent=case.ticket_id,
+        case_id=case.ticket_id,
         request=case.request,
         origin_region=context.region,
         operator=case.operator,
@@ -116,7 +116,7 @@ def open_item(
         department=whose.department,
         open_time=moment,
         state_time=moment,
-        assigned_by=assigned_by,
+        administrator=assigned_by,
     )
     note_told(tx, complaint.ticket_id, Told.all_of(case))
     item.state = cases.state_of(item, complaint, case.refusals)
@@ -177,10 +177,10 @@ def follow(
     Nothing happens for a complaint outside of a case led here. `by_customer` means a new message of the customer in the
     case.
     """
-    is_item = bool(changed.parent)
+    is_item = bool(changed.case_id)
     if changed.origin_region != context.region or not (is_item or changed.items):
         return
-    row = find_complaint(tx, changed.parent or changed.ticket_id)
+    row = find_complaint(tx, changed.case_id or changed.ticket_id)
     if row is None or (is_item and rules.is_final(row.complaint)):
         return
     case, before = row.complaint, row.complaint.SerializeToString(deterministic=True)

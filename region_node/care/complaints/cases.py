@@ -139,7 +139,7 @@ def header(case: Complaint) -> CaseHeader:
         state=case.state,
         level=case.level,
         create_time=case.create_time,
-        due=case.expected_resolution_time,
+        due_time=case.expected_resolution_time,
         custody=case.custody[-1],
         items=case.items,
     )

@@ -58,8 +58,8 @@ def classify(tx: Transaction, context: RegionContext, wanted: Classification, no
 
 def require_classifiable(tx: Transaction, context: RegionContext, complaint: Complaint, wanted: Classification) -> None:
     """Raises Refused for a complaint that this region cannot classify, with the required step."""
-    if complaint.parent:
-        raise Refused(Reason.REASON_COMPLAINT_IS_WORK_ITEM, complaint=complaint.parent)
+    if complaint.case_id:
+        raise Refused(Reason.REASON_COMPLAINT_IS_WORK_ITEM, complaint=complaint.case_id)
     if complaint.origin_region != context.region:
         raise Refused(Reason.REASON_COMPLAINT_NOT_FIRST_CONTACT, region=complaint.origin_region)
     rules.require_open(complaint, "classify")

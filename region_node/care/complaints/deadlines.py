@@ -48,7 +48,7 @@ def starting(kind: DeadlineKind.ValueType, limits: Iterable[Limit], start: datet
             Deadline.Term(region=each.region, limit=each.limit, start_time=begins, end_time=to_timestamp(ends))
             for ends, each in running
         ],
-        due=to_timestamp(min(ends for ends, _ in running)),
+        due_time=to_timestamp(min(ends for ends, _ in running)),
     )
 
 
@@ -63,7 +63,7 @@ def find(complaint: Complaint, kind: DeadlineKind.ValueType) -> Deadline | None:
 
 def due_of(each: Deadline) -> datetime:
     """When a deadline is due, in UTC."""
-    return from_timestamp(each.due)
+    return from_timestamp(each.due_time)
 
 
 def is_met(each: Deadline) -> bool:
@@ -99,7 +99,7 @@ def resume(complaint: Complaint, pause: Pause, hours: Hours) -> None:
             end = _moved(term.limit, from_timestamp(term.end_time), pause, counting, ends=True)
             term.start_time.CopyFrom(to_timestamp(start))
             term.end_time.CopyFrom(to_timestamp(end))
-        each.due.CopyFrom(to_timestamp(_earliest(each.terms)))
+        each.due_time.CopyFrom(to_timestamp(_earliest(each.terms)))
 
 
 def promised(complaint: Complaint) -> datetime:

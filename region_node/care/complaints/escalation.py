@@ -41,7 +41,7 @@ class Step:
 
     level: int
     trigger: EscalationTrigger.ValueType
-    due: datetime
+    due_time: datetime
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ def file(complaint: Complaint, now: datetime, region: str) -> None:
     """The level of a filing: the desk. `classified` adds the levels of its category."""
     filed = EscalationTrigger.ESCALATION_TRIGGER_FILED
     complaint.escalations.add(
-        level=FIRST_CONTACT, trigger=filed, due=to_timestamp(now), time=to_timestamp(now), region=region
+        level=FIRST_CONTACT, trigger=filed, due_time=to_timestamp(now), time=to_timestamp(now), region=region
     )
 
 
@@ -79,8 +79,8 @@ def raised_on_the_way(complaint: Complaint, hours: Hours, now: datetime) -> None
     Its timers run by the filing. It notifies the escalation recipients of these levels, and no other region does.
     """
     first_contact = complaint.origin_region
-    while (following := steps(complaint, hours)) and following[0].due <= now:
-        raise_to(complaint, following[0], following[0].due, first_contact)
+    while (following := steps(complaint, hours)) and following[0].due_time <= now:
+        raise_to(complaint, following[0], following[0].due_time, first_contact)
 
 
 def take_up(complaint: Complaint, now: datetime, region: str) -> None:
@@ -105,7 +105,7 @@ def joined(complaint: Complaint, told: ComplaintRepeats, now: datetime, region: 
     """
     if told.category != complaint.request.category or told.repeats <= complaint.repeats:
         return False
-    complaint.repeat_of, complaint.repeats = told.repeat_of, told.repeats
+    complaint.repeated_ticket_id, complaint.repeats = told.repeated_ticket_id, told.repeats
     if not rules.is_final(complaint) and complaint.state != rules.RESOLVED:
         repeated(complaint, now, region)
     return True
@@ -163,18 +163,20 @@ def steps(complaint: Complaint, hours: Hours) -> list[Step]:
         found += _not_taken_up(complaint)
     elif complaint.state != rules.PENDING:
         found += [*_unanswered(complaint), *_unresolved(complaint, hours), *_unhastened(complaint)]
-    return sorted((each for each in found if each.level > complaint.level), key=lambda each: (each.due, each.level))
+    return sorted(
+        (each for each in found if each.level > complaint.level), key=lambda each: (each.due_time, each.level)
+    )
 
 
 def next_due(complaint: Complaint, hours: Hours) -> datetime | None:
     """The time of the next escalation; None without one."""
-    return next((each.due for each in steps(complaint, hours)), None)
+    return next((each.due_time for each in steps(complaint, hours)), None)
 
 
 def raise_due(complaint: Complaint, hours: Hours, now: datetime, region: str) -> Sequence[Escalation]:
     """Raises the complaint by all that is due; returns the levels reached now, ascending."""
     reached: list[Escalation] = []
-    while (following := steps(complaint, hours)) and following[0].due <= now:
+    while (following := steps(complaint, hours)) and following[0].due_time <= now:
         reached += raise_to(complaint, following[0], now, region)
     return reached
 
@@ -182,7 +184,13 @@ def raise_due(complaint: Complaint, hours: Hours, now: datetime, region: str) ->
 def raise_to(complaint: Complaint, step: Step, now: datetime, region: str) -> Sequence[Escalation]:
     """Raises the complaint to a level, through those between. A level that it has changes nothing."""
     reached = [
-        Escalation(level=level, trigger=step.trigger, due=to_timestamp(step.due), time=to_timestamp(now), region=region)
+        Escalation(
+            level=level,
+            trigger=step.trigger,
+            due_time=to_timestamp(step.due_time),
+            time=to_timestamp(now),
+            region=region,
+        )
         for level in range(complaint.level + 1, step.level + 1)
     ]
     complaint.escalations.extend(reached)

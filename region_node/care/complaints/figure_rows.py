@@ -12,7 +12,8 @@ from region_node.care.complaints.ledger import is_estimated
 from region_node.customers.status import ERASED
 
 _COLUMNS = (
-    "ticket_id, category, department_zh, department_en, create_time, state, due, resolved, level, repeats, refusals,"
+    "ticket_id, category, department_zh, department_en, create_time, state, due_time, resolved,"
+    " level, repeats, refusals,"
     " contacts, rating"
 )
 _KEPT = ", ".join(
@@ -23,7 +24,7 @@ _KEPT = ", ".join(
         "department_zh",
         "department_en",
         "state",
-        "due",
+        "due_time",
         "resolved",
         "level",
         "repeats",
@@ -34,9 +35,9 @@ _KEPT = ", ".join(
 )
 _KEEP = (
     "INSERT INTO complaint_figures (ticket_id, owner_region, category, department_zh, department_en, is_item,"  # noqa: S608 - column names only
-    " create_time, state, due, resolved, level, repeats, refusals, contacts, rating)"
+    " create_time, state, due_time, resolved, level, repeats, refusals, contacts, rating)"
     " VALUES (:ticket_id, :owner_region, :category, :department_zh, :department_en, :is_item,"
-    " :create_time, :state, :due, :resolved, :level, :repeats, :refusals, :contacts, :rating)"
+    " :create_time, :state, :due_time, :resolved, :level, :repeats, :refusals, :contacts, :rating)"
     f" ON CONFLICT (ticket_id) DO UPDATE SET {_KEPT}"
 )
 
@@ -51,7 +52,7 @@ class Counted:
     department_en: str
     create_time: int
     state: int
-    due: int | None
+    due_time: int | None
     resolved: int | None
     level: int
     repeats: int
@@ -84,7 +85,7 @@ def _values(complaint: Complaint) -> Mapping[str, Value]:
         "is_item": int(complaint.ticket_id.count("/") > 1),
         "create_time": to_microseconds(from_timestamp(complaint.create_time)),
         "state": complaint.state,
-        "due": to_microseconds(due_of(each)) if each is not None else None,
+        "due_time": to_microseconds(due_of(each)) if each is not None else None,
         "resolved": to_microseconds(from_timestamp(each.met_time)) if each is not None and is_resolved else None,
         "level": complaint.level,
         "repeats": complaint.repeats,

@@ -43,10 +43,10 @@ class _Group:
         self.rating_sum += each.rating
         if each.resolved is not None:
             self.timed += 1
-            self.in_time += each.due is None or each.resolved <= each.due
+            self.in_time += each.due_time is None or each.resolved <= each.due_time
             self.first_contact += not each.contacts
             self.minutes.append(max(0, -((each.create_time - each.resolved) // _MINUTE)))
-        elif each.state not in rules.FINAL and each.due is not None and each.due < now:
+        elif each.state not in rules.FINAL and each.due_time is not None and each.due_time < now:
             self.timed += 1
 
 

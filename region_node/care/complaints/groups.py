@@ -18,7 +18,7 @@ SIZE_POLICY, WINDOW_POLICY = "complaint-group-size", "complaint-group-window"
 _AT_WORK = ", ".join(str(state) for state in (rules.IN_PROGRESS, rules.PENDING))
 _ALIKE = (  # an open complaint here with the same subject, filed within a time
     "owner_region = :region AND category = :category AND create_time BETWEEN :since AND :until"
-    f" AND state IN ({_AT_WORK}) AND :own_case NOT IN (ticket_id, parent)"
+    f" AND state IN ({_AT_WORK}) AND :own_case NOT IN (ticket_id, case_id)"
 )
 
 
@@ -71,7 +71,7 @@ def find_group(tx: Transaction, complaint: Complaint, rule: GroupRule) -> Group 
         return Group(known)
     before = tx.all(
         Alike,
-        f"SELECT ticket_id, parent FROM complaints WHERE {_ALIKE} ORDER BY create_time, ticket_id",  # noqa: S608 - no values
+        f"SELECT ticket_id, case_id FROM complaints WHERE {_ALIKE} ORDER BY create_time, ticket_id",  # noqa: S608 - no values
         **_about(complaint, filed - rule.window, filed),
     )
     return made(complaint, before, rule.size)
@@ -82,7 +82,7 @@ def made(complaint: Complaint, before: Sequence[Alike], size: int) -> Group | No
 
     None while they are fewer than `size`. A case counts once, with all its work items.
     """
-    cases = [*dict.fromkeys(each.parent or each.ticket_id for each in before), complaint.parent or complaint.ticket_id]
+    cases = [*dict.fromkeys(each.parent or each.ticket_id for each in before), complaint.case_id or complaint.ticket_id]
     if len(cases) < size:
         return None
     group_id = f"{complaint.owner_region}/{complaint.request.category}/{cases[0]}"
@@ -93,7 +93,7 @@ def _about(complaint: Complaint, since: datetime, until: datetime) -> dict[str, 
     return {
         "region": complaint.owner_region,
         "category": complaint.request.category,
-        "own_case": complaint.parent or complaint.ticket_id,
+        "own_case": complaint.case_id or complaint.ticket_id,
         "since": to_microseconds(since),
         "until": to_microseconds(until),
     }

@@ -87,7 +87,7 @@ def set_category(context: RegionContext, complaint: Complaint, code: str) -> Seq
     """
     category = context.federation.complaint_category(code)
     complaint.request.category, complaint.severity = code, category.severity
-    complaint.repeat_of, complaint.repeats = "", 0  # repeats of the former category
+    complaint.repeated_ticket_id, complaint.repeats = "", 0  # repeats of the former category
     complaint.department.CopyFrom(category.departments[0].name)
     home = complaint.home_region or None
     return concerned(category, complaint.request, handling=complaint.origin_region, home=home)
@@ -144,8 +144,8 @@ def command(
     if (known := known_request(COMPLAINT, tx, key)) is not None:
         return known
     complaint = find_for(tx, asked.ticket_id, caller.identity)
-    if complaint.parent:
-        raise Refused(Reason.REASON_COMPLAINT_IS_WORK_ITEM, complaint=complaint.parent)
+    if complaint.case_id:
+        raise Refused(Reason.REASON_COMPLAINT_IS_WORK_ITEM, complaint=complaint.case_id)
     if complaint.origin_region != context.region:
         raise Refused(Reason.REASON_COMPLAINT_NOT_FIRST_CONTACT, region=complaint.origin_region)
     settled = complaint.owner_region == context.region
@@ -168,7 +168,7 @@ def pass_on(
         send_to_region(tx, context, row, f"{known.ticket_id}#{step}", asked, now)
         return known
     complaint = owner.apply_command(tx, context, asked, now)
-    if not complaint.parent:
+    if not complaint.case_id:
         notices.tell_changed(tx, known, complaint, now)
     remote_repeats.note_withdrawn(tx, context, ComplaintRow(complaint, row.traceparent), known, now)
     by_customer = asked.WhichOneof("command") in _SAID and not asked.respond.asks_region
@@ -193,14 +193,14 @@ def adopt(tx: Transaction, context: RegionContext, snapshot: Complaint, now: dat
     own = [each for each in known.escalations if each.region == context.region and each.level > snapshot.level]
     complaint.escalations.extend(own)
     complaint.level = max([snapshot.level, *(each.level for each in own)])
-    if complaint.HasField("returned") and complaint.state == rules.HELD and not complaint.parent:
+    if complaint.HasField("returned") and complaint.state == rules.HELD and not complaint.case_id:
         case_lead.lead(context, complaint, now)
         complaint.version += 1
         owner.watch(tx, context, complaint)
         _spread_led(tx, context, ComplaintRow(complaint, row.traceparent), known.owner_region, now)
     else:
         owner.forget(tx, complaint)
-    if not complaint.parent:
+    if not complaint.case_id:
         notices.tell_changed(tx, known, complaint, now)
     if not known.version:  # events due here before the other region had it, whose timers have not fired here
         owner.note_reached(tx, context, complaint, known.level, now)
@@ -276,7 +276,7 @@ def keep(tx: Transaction, context: RegionContext, ticket_id: str, refused: Refus
     if row is None or row.complaint.version:
         return
     complaint = row.complaint
-    if complaint.parent:
+    if complaint.case_id:
         case_lead.refuse_item(tx, context, complaint, refused, now)
         return
     other = complaint.owner_region
@@ -356,7 +356,7 @@ def is_visible(complaint: Complaint, identity: Identity) -> bool:
 
     A work item has no operator: the operator sees the case.
     """
-    filed_it = complaint.operator == identity.name and not complaint.parent
+    filed_it = complaint.operator == identity.name and not complaint.case_id
     is_own = identity.role == Role.ROLE_STAFF or filed_it
     return complaint.owner_region == identity.region or (complaint.origin_region == identity.region and is_own)
 

@@ -42,7 +42,9 @@ class HeaderFilter:
 
     def key(self, header: ComplaintHeader) -> str:
         """The place of a complaint in the list."""
-        return dated_key(from_timestamp(header.due if self.is_about_time else header.create_time), header.ticket_id)
+        return dated_key(
+            from_timestamp(header.due_time if self.is_about_time else header.create_time), header.ticket_id
+        )
 
 
 def list_headers(
@@ -53,7 +55,7 @@ def list_headers(
     Those behind the place `after` (time in microseconds, ticket id).
     """
     conditions, parameters = _conditions(wanted)
-    order = "c.due, c.ticket_id" if wanted.is_about_time else "c.create_time DESC, c.ticket_id DESC"
+    order = "c.due_time, c.ticket_id" if wanted.is_about_time else "c.create_time DESC, c.ticket_id DESC"
     if after is not None:
         dated, behind = ("c.due", ">") if wanted.is_about_time else ("c.create_time", "<")
         # The first part makes the index usable.
@@ -64,7 +66,8 @@ def list_headers(
         "SELECT c.ticket_id, c.version, c.state, c.level, c.severity, COALESCE(f.category,"  # noqa: S608 - no values
         " c.category), c.origin_region,"
         " COALESCE(f.owner_region, c.owner_region), COALESCE(f.department_zh, ''), COALESCE(f.department_en, ''),"
-        " c.create_time, c.due, c.group_id FROM complaints c LEFT JOIN complaint_figures f ON f.ticket_id = c.ticket_id"
+        " c.create_time, c.due_time, c.group_id FROM complaints c LEFT JOIN complaint_figures f ON"
+        " f.ticket_id = c.ticket_id"
         f" WHERE {' AND '.join(conditions)} ORDER BY {order} LIMIT :limit",
         limit=limit,
         **parameters,
@@ -87,7 +90,7 @@ def header_of(complaint: Complaint) -> ComplaintHeader:
         department=None if rules.is_with_nobody(complaint) else complaint.department,
         create_time=complaint.create_time,
         group_id=complaint.group_id,
-        due=to_timestamp(due_of(each)) if each is not None and is_due else None,
+        due_time=to_timestamp(due_of(each)) if each is not None and is_due else None,
     )
 
 
@@ -97,10 +100,10 @@ def _conditions(wanted: HeaderFilter) -> tuple[list[str], dict[str, Value]]:
     if not wanted.include_ended:
         conditions.append(f"c.state NOT IN ({_ENDED})")
     if wanted.overdue:
-        conditions.append("c.due < :now")
+        conditions.append("c.due_time < :now")
         parameters["now"] = now
     if wanted.due_within is not None:
-        conditions.append("c.due >= :now AND c.due < :soon")
+        conditions.append("c.due_time >= :now AND c.due_time < :soon")
         parameters |= {"now": now, "soon": to_microseconds(wanted.now + wanted.due_within)}
     if wanted.unclassified:
         conditions.append("c.ticket_id IN (SELECT ticket_id FROM complaint_figures WHERE category = '')")
@@ -147,6 +150,6 @@ def _header(
         owner_region=owner_region,
         department=LocalizedText(zh_cn=department_zh, en=department_en),
         create_time=to_timestamp(from_microseconds(create_time)),
-        due=to_timestamp(from_microseconds(due)) if due is not None else None,
+        due_time=to_timestamp(from_microseconds(due)) if due is not None else None,
         group_id=group_id,
     )

@@ -22,7 +22,7 @@ def history(complaint: Complaint, now: datetime, hours: Hours) -> ComplaintHisto
         escalations=complaint.escalations,
         expedite_times=[each.time for each in complaint.expedites],
         refusals=complaint.refusals,
-        repeat_of=complaint.repeat_of,
+        repeated_ticket_id=complaint.repeated_ticket_id,
         ledger=ledger.entries(complaint, now, hours),
     )
     for note in complaint.notes:

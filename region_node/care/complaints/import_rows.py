@@ -81,7 +81,7 @@ def earlier_about(tx: Transaction, numbers: Sequence[str]) -> Earlier:
     rows_among(
         tx,
         take,
-        "SELECT number_index, category, create_time, CASE WHEN parent = '' THEN ticket_id ELSE parent END"  # noqa: S608 - a number only
+        "SELECT number_index, category, create_time, CASE WHEN case_id = '' THEN ticket_id ELSE case_id END"  # noqa: S608 - a number only
         f" FROM complaints WHERE state <> {rules.CANCELLED} AND number_index",
         numbers,
     )

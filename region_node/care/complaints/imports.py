@@ -377,6 +377,6 @@ def _find_repeats(earlier: Earlier, number: str, complaint: Complaint, life: Pas
     """Notes the repeats of a complaint, and adds it for later ones, unless it was withdrawn."""
     filed, category = from_timestamp(complaint.create_time), complaint.request.category
     ticket_ids = earlier.before(number, category, filed)
-    complaint.repeat_of, complaint.repeats = (ticket_ids[0] if ticket_ids else ""), len(ticket_ids)
+    complaint.repeated_ticket_id, complaint.repeats = (ticket_ids[0] if ticket_ids else ""), len(ticket_ids)
     if life.ended_as != rules.CANCELLED:
         earlier.add(number, category, filed, ticket_id)

@@ -40,9 +40,9 @@ def known_around(tx: Transaction, number: str, category: str, filed: datetime, t
     return tx.all(
         Filing,
         "SELECT case_ticket_id, MIN(create_time) FROM ("
-        "SELECT CASE WHEN parent = '' THEN ticket_id ELSE parent END AS case_ticket_id, create_time FROM complaints"
+        "SELECT CASE WHEN case_id = '' THEN ticket_id ELSE case_id END AS case_ticket_id, create_time FROM complaints"
         " WHERE number_index = :number AND category = :category AND state <> :cancelled"
-        " AND create_time BETWEEN :since AND :until AND CASE WHEN parent = '' THEN ticket_id ELSE parent END"
+        " AND create_time BETWEEN :since AND :until AND CASE WHEN case_id = '' THEN ticket_id ELSE case_id END"
         " NOT IN (SELECT ticket_id FROM complaint_index WHERE number_index = :number)"
         " UNION ALL SELECT ticket_id, create_time FROM complaint_index"
         " WHERE number_index = :number AND category = :category AND withdrawn = 0"

@@ -13,14 +13,14 @@ from region_node.node.context import RegionContext
 
 def require_item(complaint: Complaint) -> None:
     """Raises Refused for a message of a case to a complaint that is, or was, no work item."""
-    if not complaint.parent and not complaint.HasField("returned"):
+    if not complaint.case_id and not complaint.HasField("returned"):
         raise Refused(Reason.REASON_REQUEST_INVALID, field="command", problem="is for work items of a case")
 
 
 def require_no_money(complaint: Complaint, resolution: Resolution) -> None:
     """Raises Refused for money in a work item's resolution: a case pays once, for its own resolution."""
-    if complaint.parent and resolution.remedy in rules.OF_MONEY:
-        raise Refused(Reason.REASON_COMPLAINT_ITEM_WITHOUT_MONEY, complaint=complaint.parent)
+    if complaint.case_id and resolution.remedy in rules.OF_MONEY:
+        raise Refused(Reason.REASON_COMPLAINT_ITEM_WITHOUT_MONEY, complaint=complaint.case_id)
 
 
 def share(complaint: Complaint, command: ComplaintCommand, now: datetime) -> bool:

@@ -108,9 +108,9 @@ def _told(tx: Transaction, context: RegionContext, origin: str, ticket_id: str) 
     if row is None:
         return None
     complaint, number = row.complaint, row.complaint.request.number
-    whole = case_of(tx, complaint.parent or complaint.ticket_id)
+    whole = case_of(tx, complaint.case_id or complaint.ticket_id)
     home = context.federation.number_plan.home_of(number)
-    is_part = bool(complaint.parent) or complaint.HasField("returned")
+    is_part = bool(complaint.case_id) or complaint.HasField("returned")
     led_elsewhere = is_part and complaint.origin_region != context.region
     if led_elsewhere:
         may_ask = origin == complaint.origin_region
@@ -141,7 +141,7 @@ def _ended(tx: Transaction, ticket_id: str) -> Ended | None:
     row = find_complaint(tx, ticket_id)
     if row is None:
         return None
-    case = row.complaint.parent or ticket_id
+    case = row.complaint.case_id or ticket_id
     whole = case_of(tx, case)
     if any(each.is_open for each in whole):
         return None
@@ -168,7 +168,7 @@ def _led_from_here(tx: Transaction, context: RegionContext, origin: str, ticket_
     row = find_complaint(tx, ticket_id)
     if row is None or row.complaint.origin_region != context.region:
         return []
-    return _elsewhere(tx, case_of(tx, row.complaint.parent or ticket_id), origin, context.region)
+    return _elsewhere(tx, case_of(tx, row.complaint.case_id or ticket_id), origin, context.region)
 
 
 def _is_open(tx: Transaction, ticket_id: str) -> bool:

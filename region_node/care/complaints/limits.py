@@ -78,7 +78,7 @@ def _keep(each: Deadline, known: Deadline) -> None:
     if due_of(known) < due_of(each):
         first = min(known.terms, key=lambda term: from_timestamp(term.end_time))
         each.terms.append(first)
-        each.due.CopyFrom(known.due)
+        each.due_time.CopyFrom(known.due_time)
 
 
 def haste(federation: Federation, complaint: Complaint, now: datetime) -> Deadline:
@@ -94,7 +94,7 @@ def refund(federation: Federation, complaint: Complaint, now: datetime) -> Deadl
         return None
     limit = Limit(complaint.owner_region, category.refund_limit)
     found = starting(rules.REFUND, [limit], now, federation.working_hours)
-    federation.note_years(limit.limit, now, from_timestamp(found.due), limit.region)
+    federation.note_years(limit.limit, now, from_timestamp(found.due_time), limit.region)
     return found
 
 

@@ -53,7 +53,7 @@ def take_up(tx: Transaction, context: RegionContext, complaint: Complaint, now: 
         escalation.raised_on_the_way(complaint, context.federation.working_hours, now)
     complaint.severity = category.severity
     set_deadlines(context.federation, complaint, category, from_timestamp(complaint.create_time))
-    if not complaint.parent:  # otherwise that is the business of the case, and the item names its department
+    if not complaint.case_id:  # otherwise that is the business of the case, and the item names its department
         note_earlier(tx, complaint)
         complaint.department.CopyFrom(category.departments[0].name)  # the first of them leads
     note_unassigned(tx, context, complaint)
@@ -104,7 +104,7 @@ def note_earlier(tx: Transaction, complaint: Complaint) -> None:
     known = known_around(tx, number, category, from_timestamp(complaint.create_time), complaint.ticket_id)
     earlier = repeated_by(filing_of(complaint), known)
     if len(earlier) > complaint.repeats:
-        complaint.repeat_of, complaint.repeats = earlier[0], len(earlier)
+        complaint.repeated_ticket_id, complaint.repeats = earlier[0], len(earlier)
 
 
 def apply_command(tx: Transaction, context: RegionContext, command: ComplaintCommand, now: datetime) -> Complaint:
@@ -230,7 +230,7 @@ def propose(
     meet(complaint, (rules.FIRST_RESPONSE, rules.RESOLVE, rules.LEGAL, rules.EXPEDITE), now)
     rules.enter(complaint, rules.IN_PROGRESS, now=now, region=context.region, reason="no answer needed")
     rules.enter(complaint, rules.RESOLVED, now=now, region=context.region, reason="resolution proposed")
-    if complaint.parent:  # the lead region puts the question about the case, once it has all items
+    if complaint.case_id:  # the lead region puts the question about the case, once it has all items
         rules.hand_over(complaint, complaint.origin_region, rules.WAITING_FOR_REGION, now)
     else:
         rules.hand_over(complaint, "", rules.WAITING_FOR_CUSTOMER, now)
@@ -426,7 +426,7 @@ def keep_and_tell(tx: Transaction, context: RegionContext, row: ComplaintRow, be
     note_reached(tx, context, complaint, before.level, now)
     change_complaint(tx, complaint, now)
     if complaint.origin_region == context.region:
-        if not complaint.parent:
+        if not complaint.case_id:
             notices.tell_changed(tx, before, complaint, now)
         return
     send_about(

@@ -51,12 +51,12 @@ class Complaints:
         found = aged(
             tx,
             _Ended,
-            "SELECT ticket_id, create_time, number_index, parent FROM complaints",
+            "SELECT ticket_id, create_time, number_index, case_id FROM complaints",
             cut,
             place,
             time="create_time",
             key="ticket_id",
-            where=f"state IN ({_FINAL}) AND due IS NULL",
+            where=f"state IN ({_FINAL}) AND due_time IS NULL",
         )
         held = [each for each in found.rows if each.number_index in cut.held.numbers]
         removed = sum(self._remove(tx, each, cut.before) for each in found.rows if each not in held)
@@ -112,7 +112,7 @@ def _is_needed(tx: Transaction, ticket_id: str) -> bool:
     kept = tx.first(
         int,
         "SELECT 1 FROM outbox WHERE subject = :ticket_id UNION ALL SELECT 1 FROM inbox WHERE subject = :ticket_id"
-        " UNION ALL SELECT 1 FROM complaints WHERE :ticket_id IN (ticket_id, parent) LIMIT 1",
+        " UNION ALL SELECT 1 FROM complaints WHERE :ticket_id IN (ticket_id, case_id) LIMIT 1",
         ticket_id=ticket_id,
     )
     return kept is not None

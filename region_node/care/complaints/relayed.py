@@ -42,7 +42,7 @@ class ComplaintEnvelopes:
         complaint = received(ComplaintFiling, content.payload).complaint
         border.require_filing(COMPLAINT, complaint, content, now, is_untouched=not complaint.HasField("resolution"))
         rules.require_level(complaint, now)
-        if complaint.parent:
+        if complaint.case_id:
             _require_item(self._context, complaint)
         else:
             self._require_responsible(complaint)
@@ -119,5 +119,5 @@ class ComplaintEnvelopes:
 def _require_item(context: RegionContext, complaint: Complaint) -> None:
     """Requires that a work item is for this region by its case; another one is returned. Raises Refused."""
     parent, number = cases.parent_of(complaint.ticket_id)
-    if not number or complaint.parent != parent or complaint.owner_region != context.region or complaint.items:
+    if not number or complaint.case_id != parent or complaint.owner_region != context.region or complaint.items:
         raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="no work item of that case")

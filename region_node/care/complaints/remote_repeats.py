@@ -37,7 +37,7 @@ def spread(tx: Transaction, context: RegionContext, row: ComplaintRow, now: date
     is no report.
     """
     complaint = row.complaint
-    if complaint.home_region == context.region and not complaint.parent and complaint.request.category:
+    if complaint.home_region == context.region and not complaint.case_id and complaint.request.category:
         _tell_repeating(tx, context, _noted(complaint), now)
     elif _is_for_home(context, complaint):
         _note_at_home(tx, context, row, _noted(complaint), now)
@@ -58,7 +58,7 @@ def note_withdrawn(
 def _is_for_home(context: RegionContext, complaint: Complaint) -> bool:
     """Whether this origin region must report a complaint to the home region of its number."""
     home = complaint.home_region
-    if complaint.parent or not complaint.request.category or home in ("", context.region, complaint.owner_region):
+    if complaint.case_id or not complaint.request.category or home in ("", context.region, complaint.owner_region):
         return False
     has_joined = context.border.current.state().member_state(home) != MemberState.MEMBER_STATE_ABSENT
     return has_joined and complaint.origin_region == context.region
@@ -143,7 +143,9 @@ def _repeats_of(noted: ComplaintNoted, filing: Filing, known: Sequence[Filing]) 
     found = repeated_by(filing, known)
     if not found:
         return ComplaintRepeats()
-    return ComplaintRepeats(ticket_id=filing.ticket_id, category=noted.category, repeat_of=found[0], repeats=len(found))
+    return ComplaintRepeats(
+        ticket_id=filing.ticket_id, category=noted.category, repeated_ticket_id=found[0], repeats=len(found)
+    )
 
 
 def _noted(complaint: Complaint) -> ComplaintNoted:
@@ -186,5 +188,5 @@ def _note_for_customer(
     tx: Transaction, number: str, region: str, operator: str, told: ComplaintRepeats, now: datetime
 ) -> None:
     """Notes in the customer's own list that another region learned of an earlier complaint."""
-    sent = Sent(DisclosureKind.DISCLOSURE_KIND_REPEAT_TOLD, told.repeat_of, region, operator)
+    sent = Sent(DisclosureKind.DISCLOSURE_KIND_REPEAT_TOLD, told.repeated_ticket_id, region, operator)
     note_sent(tx, number, sent, now)

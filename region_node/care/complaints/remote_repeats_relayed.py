@@ -70,10 +70,10 @@ class JoiningEnvelopes:
         if row is None:
             raise Refused(Reason.REASON_COMPLAINT_NOT_FOUND, complaint=told.ticket_id)
         complaint = row.complaint
-        is_ours = complaint.origin_region == self._context.region and not complaint.parent
+        is_ours = complaint.origin_region == self._context.region and not complaint.case_id
         if not is_ours or content.origin != complaint.home_region or told.ticket_id != content.subject:
             raise Refused(Reason.REASON_ENVELOPE_KIND_NOT_ALLOWED)
-        rules.require_ticket_id(told.repeat_of)
+        rules.require_ticket_id(told.repeated_ticket_id)
         remote_repeats.join(tx, self._context, told, _step(content), now)
         return Answer(Outcome.OUTCOME_ACCEPTED)
 

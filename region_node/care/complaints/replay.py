@@ -83,10 +83,10 @@ def _raise_until(complaint: Complaint, hours: Hours, until: datetime) -> datetim
     """Applies all due escalations; returns the time of the next one."""
     region = complaint.owner_region if complaint.version else complaint.origin_region
     following = escalation.steps(complaint, hours)
-    while following and following[0].due <= until:
-        escalation.raise_to(complaint, following[0], following[0].due, region)
+    while following and following[0].due_time <= until:
+        escalation.raise_to(complaint, following[0], following[0].due_time, region)
         following = escalation.steps(complaint, hours)
-    return following[0].due if following else None
+    return following[0].due_time if following else None
 
 
 def _happenings(past: Past) -> Iterator[tuple[datetime, Callable[[Complaint, datetime], None]]]:

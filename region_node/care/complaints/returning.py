@@ -66,7 +66,7 @@ def give_back(
     rules.note(complaint, author, text, now)
     complaint.returned.CopyFrom(ComplaintReturn(reason=reason, author=author, time=to_timestamp(now)))
     rules.enter(complaint, rules.IN_PROGRESS, now=now, region=context.region, reason="given back")
-    if complaint.origin_region == context.region and not complaint.parent:
+    if complaint.origin_region == context.region and not complaint.case_id:
         case_lead.lead(context, complaint, now)
     else:
         rules.enter(complaint, rules.HELD, now=now, region=context.region, reason="given back")

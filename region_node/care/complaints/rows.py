@@ -23,7 +23,7 @@ from region_node.tickets.followed import Facts, Followed
 
 KIND = "complaint"
 COMPLAINT_SUBJECTS = "complaint/"
-_ABOUT = "ticket_id, state, origin_region, owner_region, due, traceparent, parent"
+_ABOUT = "ticket_id, state, origin_region, owner_region, due_time, traceparent, case_id"
 
 
 def complaint_subject(ticket_id: str) -> str:
@@ -76,14 +76,14 @@ class AboutNumber:
     state: ComplaintState.ValueType
     origin_region: str
     owner_region: str
-    due: int | None
+    due_time: int | None
     traceparent: str
     parent: str
 
     @property
     def is_open(self) -> bool:
         """Whether the complaint is open; a closed one is open while its money is due."""
-        return self.state not in rules.FINAL or self.due is not None
+        return self.state not in rules.FINAL or self.due_time is not None
 
 
 COMPLAINT_RECORDS = Records(
@@ -113,7 +113,7 @@ def case_of(tx: Transaction, ticket_id: str) -> list[AboutNumber]:
     """A complaint, with all of its case if it is a case led here, or an item of one."""
     return tx.all(
         AboutNumber,
-        f"SELECT {_ABOUT} FROM complaints WHERE :ticket_id IN (ticket_id, parent) ORDER BY ticket_id",  # noqa: S608 - no values
+        f"SELECT {_ABOUT} FROM complaints WHERE :ticket_id IN (ticket_id, case_id) ORDER BY ticket_id",  # noqa: S608 - no values
         ticket_id=ticket_id,
     )
 
@@ -161,7 +161,7 @@ def inserted_columns(row: ComplaintRow, ticket_number: int, number: str, referen
         "number_index": number,
         "create_time": to_microseconds(from_timestamp(complaint.create_time)),
         "traceparent": row.traceparent,
-        "parent": complaint.parent,
+        "case_id": complaint.case_id,
         "external_index": reference,
         **_changing(complaint),
     }
@@ -193,7 +193,7 @@ def escalation_values(ticket_id: str, reached: Iterable[Escalation]) -> Sequence
             "ticket_id": ticket_id,
             "level": each.level,
             "trigger_code": each.trigger,
-            "due": to_microseconds(from_timestamp(each.due)),
+            "due_time": to_microseconds(from_timestamp(each.due_time)),
             "time": to_microseconds(from_timestamp(each.time)),
         }
         for each in reached
@@ -203,8 +203,8 @@ def escalation_values(ticket_id: str, reached: Iterable[Escalation]) -> Sequence
 def insert_escalations(tx: Transaction, rows: Sequence[Mapping[str, Value]]) -> None:
     """Stores levels of any complaints. A level reached twice is a defect, and fails."""
     tx.execute_many(
-        "INSERT INTO complaint_escalations (ticket_id, level, trigger_code, due, time)"
-        " VALUES (:ticket_id, :level, :trigger_code, :due, :time)",
+        "INSERT INTO complaint_escalations (ticket_id, level, trigger_code, due_time, time)"
+        " VALUES (:ticket_id, :level, :trigger_code, :due_time, :time)",
         rows,
     )
 
@@ -219,7 +219,7 @@ def list_complaints(
     listed = COMPLAINT_RECORDS.listed(shown=NOT_RESTRICTED)
     if wanted.operator:
         listed.only(
-            "(owner_region = :region OR (operator = :operator AND parent = ''))",
+            "(owner_region = :region OR (operator = :operator AND case_id = ''))",
             region=wanted.region,
             operator=wanted.operator,
         )
@@ -257,7 +257,7 @@ def _changing(complaint: Complaint) -> Mapping[str, Value]:
         "state": complaint.state,
         "level": complaint.level,
         "version": complaint.version,
-        "due": _due(complaint),
+        "due_time": _due(complaint),
         "group_id": complaint.group_id,
     }
 
@@ -303,6 +303,6 @@ COMPLAINT = Followed(
         "operator",
         "owner_region",
         "home_region",
-        "parent",
+        "case_id",
     ),
 )

@@ -166,7 +166,7 @@ def require_room(complaint: Complaint, more: int, limit: int = 0) -> None:
 
     The default is the limit of a complaint, of a work item or of a case.
     """
-    limit = limit or (CASE_LIMIT if complaint.items else ITEM_LIMIT if complaint.parent else COMPLAINT_LIMIT)
+    limit = limit or (CASE_LIMIT if complaint.items else ITEM_LIMIT if complaint.case_id else COMPLAINT_LIMIT)
     require_room_for(complaint.ByteSize(), more, limit)
 
 

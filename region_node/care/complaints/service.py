@@ -310,9 +310,9 @@ def _states(asked: Sequence[ComplaintState.ValueType]) -> list[ComplaintState.Va
 def _as_of(request: api.ListComplaintsRequest) -> datetime | None:
     """The instant of a query. Raises Refused for an invalid one."""
     try:
-        return from_timestamp(request.as_of) if request.HasField("as_of") else None
+        return from_timestamp(request.as_of_time) if request.HasField("as_of_time") else None
     except OverflowError:
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="as_of", problem="out of range") from None
+        raise Refused(Reason.REASON_REQUEST_INVALID, field="as_of_time", problem="out of range") from None
 
 
 def _wait(wait: Duration) -> float:

@@ -122,15 +122,15 @@ def require_statements(statements: DossierStatements, appellant: Appellant, file
     for name in ("direct_interest", "settled", "appealed", "elsewhere"):
         if getattr(statements, name) not in Statement.values():
             raise Refused(Reason.REASON_REQUEST_INVALID, field=f"statements.{name}", problem="neither yes nor no")
-    if not statements.occurred_on:
+    if not statements.occurred_date:
         return None
     try:
-        occurred = date.fromisoformat(statements.occurred_on)
+        occurred = date.fromisoformat(statements.occurred_date)
     except ValueError:
         occurred = None
-    if occurred is None or statements.occurred_on != occurred.isoformat() or occurred > filed:
+    if occurred is None or statements.occurred_date != occurred.isoformat() or occurred > filed:
         problem = f"not a day as YYYY-MM-DD up to {filed}, when it was filed"
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="statements.occurred_on", problem=problem)
+        raise Refused(Reason.REASON_REQUEST_INVALID, field="statements.occurred_date", problem=problem)
     return occurred
 
 
@@ -244,7 +244,7 @@ def _in_time(matter: Matter) -> DossierCondition:
     """
     kind = DossierConditionKind.DOSSIER_CONDITION_KIND_IN_TIME
     filed = matter.day_of(from_timestamp(matter.complaint.create_time))
-    told = matter.statements.occurred_on
+    told = matter.statements.occurred_date
     last = last_day(date.fromisoformat(told) if told else filed, matter.months)
     if matter.today > last:
         advice = (
@@ -358,12 +358,12 @@ def _found(
 
 def _legal_due(complaint: Complaint) -> datetime | None:
     found = [each for each in complaint.deadlines if each.kind == complaint_rules.LEGAL]
-    return from_timestamp(found[-1].due) if found else None
+    return from_timestamp(found[-1].due_time) if found else None
 
 
 def _answered_in_time(complaint: Complaint) -> bool:
     return any(
-        each.HasField("met_time") and from_timestamp(each.met_time) <= from_timestamp(each.due)
+        each.HasField("met_time") and from_timestamp(each.met_time) <= from_timestamp(each.due_time)
         for each in complaint.deadlines
         if each.kind == complaint_rules.LEGAL
     )

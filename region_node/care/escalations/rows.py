@@ -54,7 +54,7 @@ def notify_recipients(
     if not rows:
         return
     tx.execute_many(
-        "INSERT INTO escalation_notices (ticket_id, level, sink, content, create_time, due, attempts, told_time)"
+        "INSERT INTO escalation_notices (ticket_id, level, sink, content, create_time, due_time, attempts, told_time)"
         " VALUES (:ticket_id, :level, :sink, :content, :now, :due, 0, NULL)",
         rows,
     )
@@ -89,9 +89,9 @@ def raised(complaint: Complaint, reached: Escalation) -> RaisedComplaint:
         ticket_id=complaint.ticket_id,
         level=reached.level,
         trigger=reached.trigger,
-        due=reached.due,
+        due_time=reached.due_time,
         time=reached.time,
-        raised_by=reached.region,
+        region=reached.region,
         category=complaint.request.category,
         severity=complaint.severity,
         state=complaint.state,
@@ -114,8 +114,8 @@ def claim(tx: Transaction, sink: str, now: datetime, limit: int, again: timedelt
 
     found = tx.all(
         notice,
-        "SELECT content, attempts FROM escalation_notices WHERE sink = :sink AND told_time IS NULL AND due <= :now"
-        " ORDER BY due, ticket_id, level LIMIT :limit",
+        "SELECT content, attempts FROM escalation_notices WHERE sink = :sink AND told_time IS NULL AND due_time <= :now"
+        " ORDER BY due_time, ticket_id, level LIMIT :limit",
         sink=sink,
         now=to_microseconds(now),
         limit=limit,
@@ -128,7 +128,7 @@ def claim(tx: Transaction, sink: str, now: datetime, limit: int, again: timedelt
 def postpone(tx: Transaction, notice: EscalationNotice, due: datetime) -> None:
     """Counts a failed attempt, and sets the next one."""
     tx.execute(
-        "UPDATE escalation_notices SET due = :due, attempts = :attempts"
+        "UPDATE escalation_notices SET due_time = :due, attempts = :attempts"
         " WHERE ticket_id = :ticket_id AND level = :level AND sink = :sink AND told_time IS NULL",
         due=to_microseconds(due),
         attempts=notice.attempts + 1,
@@ -154,7 +154,7 @@ def next_due(tx: Transaction, sink: str) -> datetime | None:
     """When the next notice of a sink that waits is due."""
     return tx.first(
         from_microseconds,
-        "SELECT due FROM escalation_notices WHERE sink = :sink AND told_time IS NULL ORDER BY due LIMIT 1",
+        "SELECT due_time FROM escalation_notices WHERE sink = :sink AND told_time IS NULL ORDER BY due_time LIMIT 1",
         sink=sink,
     )
 

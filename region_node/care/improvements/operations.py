@@ -61,7 +61,7 @@ def add(
         text=asked.text,
         owner=asked.owner,
         due_date=asked.due_date,
-        author=staff_id,
+        staff_id=staff_id,
         create_time=to_timestamp(now),
     )
     insert_action(tx, action, number)

@@ -62,7 +62,7 @@ _ITEMS = Table[tuple[Complaint, WorkItem]](
 )
 _DEADLINES = Table[Deadline](
     TableColumn("deadline", lambda each: word(DeadlineKind.Name(each.kind), "DEADLINE_KIND_")),
-    TableColumn("due", lambda each: told_time(each.due)),
+    TableColumn("due", lambda each: told_time(each.due_time)),
     TableColumn("met", lambda each: told_if_set(each.met_time) or "-"),
 )
 _ATTACHMENTS = Table[ComplaintAttachment](
@@ -146,10 +146,10 @@ def print_complaint(told: GetComplaintResponse) -> None:
     complaint = told.complaint
     print_told(complaint)
     click.echo(complaint.request.description)
-    if complaint.parent:
-        click.echo(translated("It is a work item of {ticket_id}.", ticket_id=complaint.parent))
-    if complaint.repeat_of:
-        click.echo(translated("It repeats {ticket_id}.", ticket_id=complaint.repeat_of))
+    if complaint.case_id:
+        click.echo(translated("It is a work item of {ticket_id}.", ticket_id=complaint.case_id))
+    if complaint.repeated_ticket_id:
+        click.echo(translated("It repeats {ticket_id}.", ticket_id=complaint.repeated_ticket_id))
     if complaint.group_id:
         click.echo(translated("It belongs to the group {group}.", group=complaint.group_id))
     for each in told.network_problems:

@@ -80,7 +80,7 @@ def dossier(
             settled=_statement(settled),
             appealed=_statement(appealed),
             elsewhere=_statement(elsewhere),
-            occurred_on=occurred_on,
+            occurred_date=occurred_on,
         ),
         customer_asks=customer_asks,
     )

@@ -114,7 +114,7 @@ def _request(dossier: Dossier) -> Iterator[str]:
         (translated("number"), request.number),
         (translated("sought"), word(Remedy.Name(request.remedy_sought), "REMEDY_")),
         (translated("came by"), word(ComplaintChannel.Name(request.channel), "COMPLAINT_CHANNEL_")),
-        (translated("happened on"), dossier.statements.occurred_on),
+        (translated("happened on"), dossier.statements.occurred_date),
         (translated("filed"), _time(dossier, from_timestamp(dossier.complaint.create_time))),
         (translated("promised by"), _time(dossier, from_timestamp(dossier.complaint.expected_resolution_time))),
         (translated("refused by the customer"), str(dossier.complaint.refusals)),
@@ -128,7 +128,7 @@ def _deadlines(dossier: Dossier) -> Iterator[str]:
     rows = [
         (
             word(DeadlineKind.Name(each.kind), "DEADLINE_KIND_"),
-            _time(dossier, from_timestamp(each.due)),
+            _time(dossier, from_timestamp(each.due_time)),
             _time(dossier, from_timestamp(each.met_time)) if each.HasField("met_time") else "-",
         )
         for each in dossier.complaint.deadlines
@@ -143,7 +143,7 @@ def _levels(dossier: Dossier) -> Iterator[str]:
             f"L{each.level}",
             word(EscalationTrigger.Name(each.trigger), "ESCALATION_TRIGGER_"),
             each.region,
-            _time(dossier, from_timestamp(each.due)),
+            _time(dossier, from_timestamp(each.due_time)),
             _time(dossier, from_timestamp(each.time)),
         )
         for each in dossier.complaint.escalations

@@ -35,7 +35,7 @@ class _Reached:
     filed: datetime
     level: int
     trigger: EscalationTrigger.ValueType
-    due: datetime
+    due_time: datetime
 
 
 _Group = tuple[str, str]
@@ -51,7 +51,7 @@ _REACHED = Table[_Reached](
     TableColumn("filed", lambda each: told_time(each.filed)),
     TableColumn("level", lambda each: f"L{each.level}"),
     TableColumn("why", lambda each: word(EscalationTrigger.Name(each.trigger), _PREFIX)),
-    TableColumn("due", lambda each: told_time(each.due)),
+    TableColumn("due", lambda each: told_time(each.due_time)),
 )
 
 
@@ -88,7 +88,7 @@ class ReplayReport(ImportReport[ImportedComplaint, ImportComplaintsResponse]):
         for each in replayed.escalations:
             self._levels[replayed.category, month, each.level] += 1
             if each.level >= _SHOWN_FROM:
-                due = from_timestamp(each.due)
+                due = from_timestamp(each.due_time)
                 reference = line.content.external_id
                 self._reached.append(
                     _Reached(line.row, reference, replayed.category, filed, each.level, each.trigger, due)
@@ -96,7 +96,7 @@ class ReplayReport(ImportReport[ImportedComplaint, ImportComplaintsResponse]):
 
     def show(self) -> None:
         """See ImportReport. Prints the reached levels from 2 on, in order, and the count of each."""
-        reached = sorted(self._reached, key=lambda each: (each.due, each.row, each.level))
+        reached = sorted(self._reached, key=lambda each: (each.due_time, each.row, each.level))
         _REACHED.show(reached[: self._rows])
         if len(reached) > self._rows:
             click.echo(
@@ -127,9 +127,9 @@ class ReplayReport(ImportReport[ImportedComplaint, ImportComplaintsResponse]):
                     "filed": each.filed.isoformat(),
                     "level": each.level,
                     "trigger": EscalationTrigger.Name(each.trigger).removeprefix(_PREFIX),
-                    "due": each.due.isoformat(),
+                    "due_time": each.due_time.isoformat(),
                 }
-                for each in sorted(self._reached, key=lambda each: (each.due, each.row, each.level))
+                for each in sorted(self._reached, key=lambda each: (each.due_time, each.row, each.level))
             ],
             "levels": [
                 {"category": category, "month": month, "level": level, "complaints": count}

@@ -64,11 +64,11 @@ def print_fault(fault: Fault) -> None:
     """Prints a fault in full: its state, its limits, its repair and its timeline."""
     print_told(fault)
     click.echo(f"{_place(fault)} {fault.report.description}")
-    if fault.report.alarm:
-        click.echo(translated("The alarm {alarm} raised it.", alarm=fault.report.alarm))
-    if fault.problem:
-        cause = fault.root_cause or translated("the cause is not known")
-        click.echo(translated("It belongs to the problem {problem}: {cause}", problem=fault.problem, cause=cause))
+    if fault.report.alarm_id:
+        click.echo(translated("The alarm {alarm} raised it.", alarm=fault.report.alarm_id))
+    if fault.problem_id:
+        cause = fault.root_cause_id or translated("the cause is not known")
+        click.echo(translated("It belongs to the problem {problem}: {cause}", problem=fault.problem_id, cause=cause))
     if fault.cause:
         cause = word(FaultCause.Name(fault.cause), "FAULT_CAUSE_")
         click.echo(translated("Cause: {cause}. {text}", cause=cause, text=fault.resolution))
@@ -165,8 +165,8 @@ def _done(fault: Fault, step: FaultStep) -> str:
             told = translated("assessed: {severity}", severity=severity)
             if step.assessed.terminal_caused:
                 told = translated("assessed: {severity}, the customer's own terminal", severity=severity)
-        case "estimated":
-            told = translated("expected to be repaired by {time}", time=told_time(step.estimated))
+        case "estimated_time":
+            told = translated("expected to be repaired by {time}", time=told_time(step.estimated_time))
         case "triaged":
             told = translated("repair: {mode}", mode=word(RepairMode.Name(step.triaged), "REPAIR_MODE_"))
         case "appointed":
@@ -234,7 +234,7 @@ PLACES = Table[FoundPlace](
 """The table of places that a report may name."""
 _OUTAGES = Table[FaultOutage](
     TableColumn("not repaired since", lambda each: told_time(each.start_time)),
-    TableColumn("due", lambda each: told_time(each.due)),
+    TableColumn("due", lambda each: told_time(each.due_time)),
     TableColumn("late", lambda each: translated("yes") if each.HasField("breach_time") else ""),
     TableColumn("repaired", lambda each: told_if_set(each.end_time)),
     TableColumn("rent given back", _given_back),

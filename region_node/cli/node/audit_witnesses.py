@@ -174,7 +174,7 @@ class Witnesses:
             )
         if not answer.HasField("kept"):
             return None
-        head, time = chain.Head(answer.kept.sequence, answer.kept.hash), from_timestamp(answer.time)
+        head, time = chain.Head(answer.kept.sequence, answer.kept.hash), from_timestamp(answer.tell_time)
         region = self._settings.region
         if not self._keys.verify(region, AUDIT_HEAD, head.signed_bytes(), answer.kept.signature):
             return translated("Region {region} keeps a head that this region's key did not sign.", region=member.region)

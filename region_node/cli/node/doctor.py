@@ -151,8 +151,8 @@ async def _check_coordinator(endpoint: str, settings: RegionSettings, clock: Clo
     published = await asyncio.to_thread(check_sealing_key, endpoint, member, settings, clock.now())
     serves = member is not None and bool(member.endpoints)
     read = check_configuration(endpoint, newer or response, kept, serves=serves)
-    if response.HasField("time"):
-        error = before + between / 2 - from_timestamp(response.time)
+    if response.HasField("coordinator_time"):
+        error = before + between / 2 - from_timestamp(response.coordinator_time)
         of_clock = clock_finding(clock_name, _beyond(error, between), translated("the coordinator"))
     else:
         of_clock = not_checked(clock_name, translated("this version of a coordinator does not tell its time"))

@@ -80,7 +80,7 @@ def _value(value: api.SharedValue) -> str:
 def _what(disclosure: api.Disclosure) -> str:
     """The kind of a disclosure, with its bill or document."""
     happened = word(DisclosureKind.Name(disclosure.kind), "DISCLOSURE_KIND_")
-    record = disclosure.particulars.record
+    record = disclosure.particulars.record_id
     return f"{happened}: {record}" if record else happened
 
 

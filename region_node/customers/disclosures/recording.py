@@ -85,7 +85,7 @@ def note_sent(tx: Transaction, number: str, sent: Sent, now: datetime) -> None:
         region=sent.region,
         operator=sent.operator,
         purpose="",
-        particulars=DisclosureParticulars(record=sent.record),
+        particulars=DisclosureParticulars(record_id=sent.record),
     )
     note_disclosure(tx, line, row)
 

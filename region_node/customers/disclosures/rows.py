@@ -80,7 +80,7 @@ def was_noted(tx: Transaction, line: Line, row: DisclosureRow, since: datetime) 
     )
     known = (DisclosureParticulars.FromString(opened(tx, line, _DISCLOSURES, each)) for each in found)
     own = row.particulars
-    return any((each.requester.staff_id, each.record) == (own.requester.staff_id, own.record) for each in known)
+    return any((each.requester.staff_id, each.record_id) == (own.requester.staff_id, own.record_id) for each in known)
 
 
 def disclosures_page(tx: Transaction, line: Line, before: int, limit: int) -> list[DisclosureRow]:

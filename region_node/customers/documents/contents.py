@@ -168,7 +168,7 @@ def _disclosure(
         particulars=DisclosureParticulars(
             requester=Requester(staff_id=call.staff_id),
             order_id="" if order is None else order.id,
-            record=asked.document_id,
+            record_id=asked.document_id,
         ),
     )
 

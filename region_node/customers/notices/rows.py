@@ -79,7 +79,8 @@ def tell(tx: Transaction, notice: Notice, now: datetime) -> bool:
         return False
     index = number_index(tx, notice.number)
     tx.execute(
-        "INSERT INTO notices (notice_id, kind, number, zh_cn, en, create_time, delivery_time, attempts, due, sealed)"
+        "INSERT INTO notices (notice_id, kind, number, zh_cn, en, create_time, delivery_time,"
+        " attempts, due_time, sealed)"
         " VALUES (:notice_id, :kind, :number, '', '', :now, NULL, 0, :now, :sealed)",
         notice_id=notice.notice_id,
         kind=notice.kind,
@@ -127,7 +128,7 @@ def claim(tx: Transaction, now: datetime, limit: int, again: timedelta) -> list[
     found = tx.all(
         _AtRest,
         f"SELECT {_COLUMNS} FROM notices"  # noqa: S608 - column names only
-        " WHERE delivery_time IS NULL AND due <= :now ORDER BY due, notice_id LIMIT :limit",
+        " WHERE delivery_time IS NULL AND due_time <= :now ORDER BY due_time, notice_id LIMIT :limit",
         now=to_microseconds(now),
         limit=limit,
     )
@@ -144,7 +145,7 @@ def claim(tx: Transaction, now: datetime, limit: int, again: timedelta) -> list[
 def postpone(tx: Transaction, notice_id: str, due: datetime, attempts: int) -> None:
     """A notice was tried so often, and is tried again then."""
     tx.execute(
-        "UPDATE notices SET due = :due, attempts = :attempts WHERE notice_id = :id AND delivery_time IS NULL",
+        "UPDATE notices SET due_time = :due, attempts = :attempts WHERE notice_id = :id AND delivery_time IS NULL",
         id=notice_id,
         due=to_microseconds(due),
         attempts=attempts,
@@ -162,7 +163,7 @@ def note_delivered(tx: Transaction, notice_id: str, now: datetime) -> None:
 
 def next_due(tx: Transaction) -> datetime | None:
     """When the next notice that waits is due."""
-    sql = "SELECT due FROM notices WHERE delivery_time IS NULL ORDER BY due LIMIT 1"
+    sql = "SELECT due_time FROM notices WHERE delivery_time IS NULL ORDER BY due_time LIMIT 1"
     return tx.first(from_microseconds, sql)
 
 

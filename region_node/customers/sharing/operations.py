@@ -136,7 +136,7 @@ def refusal_of(denied: Denied) -> api.SharingRefusal:
     """The answer of a denial, without other data."""
     refusal = api.SharingRefusal(reason=denied.reason, message=text(denied.reason, denied.parameters))
     if denied.not_until is not None:
-        refusal.not_until.CopyFrom(to_timestamp(denied.not_until))
+        refusal.earliest_time.CopyFrom(to_timestamp(denied.not_until))
     return refusal
 
 

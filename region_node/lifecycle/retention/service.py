@@ -50,7 +50,7 @@ class RetentionService(RetentionServiceServicer):
         night, _, number = decode_token(_PURGES, request.page_token).partition(" ")
         data_class = key_number(number) if number else 0
         found = await self._store.read(lambda tx: reports.purges_before(tx, night, data_class, size + 1))
-        purges, token = first_page(_PURGES, found, size, lambda each: f"{each.night} {each.data_class}")
+        purges, token = first_page(_PURGES, found, size, lambda each: f"{each.night_date} {each.data_class}")
         return api.ListPurgesResponse(purges=purges, next_page_token=token)
 
     async def HoldCustomer(

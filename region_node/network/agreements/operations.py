@@ -66,7 +66,7 @@ def create(
         terms=terms,
         monthly_charge=_charge(context, line, asked),
         start_time=to_timestamp(start),
-        author=staff_id,
+        staff_id=staff_id,
     )
     insert_agreement(tx, agreement, number)
     tell_announced(tx, context, asked.service, line, start, now)

@@ -111,8 +111,8 @@ def _outages(tx: Transaction, cut: Cut) -> Page:
             limit=cut.limit,
         ),
         tx.execute(
-            "DELETE FROM planned_outages WHERE outage_id IN (SELECT outage_id FROM planned_outages"
-            " WHERE end_time < :before ORDER BY end_time, outage_id LIMIT :limit)",
+            "DELETE FROM planned_outages WHERE planned_outage_id IN (SELECT planned_outage_id FROM planned_outages"
+            " WHERE end_time < :before ORDER BY end_time, planned_outage_id LIMIT :limit)",
             before=cut.before,
             limit=cut.limit,
         ),

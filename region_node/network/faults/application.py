@@ -53,7 +53,7 @@ class FaultApplication:
         now, key = self._clock.now(), RequestKey(caller.operator, caller.request_id, content)
 
         def once(tx: Transaction) -> Fault:
-            handling.require_readable(tx, request.id)
+            handling.require_readable(tx, request.fault_id)
             if (known := known_request(FAULT, tx, key)) is not None:
                 return known
             fault = repair.work(tx, self._context, request, caller.identity.name, now)

@@ -33,7 +33,7 @@ def tell_fault(tx: Transaction, context: RegionContext, before: Fault, fault: Fa
     """
     event = event_of(context.region, context.federation.network, fault, now)
     event.reported_again = event.of_one_line and is_reported_again(tx, fault)
-    if not event.retracted or before.problem or _may_be_told(before):
+    if not event.retracted or before.problem_id or _may_be_told(before):
         tell_event(tx, event)
 
 
@@ -53,7 +53,7 @@ def event_of(region: str, network: NetworkRegistry, fault: Fault, now: datetime)
         severity=_SEVERITIES.get(fault.severity, problem_pb2.PERCEIVED_SEVERITY_MINOR),
         raise_time=fault.create_time,
         version=fault.version,
-        problem=fault.problem,
+        problem_id=fault.problem_id,
         condition=_CONDITIONS.get(fault.severity, problem_pb2.NETWORK_CONDITION_UNSPECIFIED),
         of_one_line=rules.is_of_one_line(fault.report),
     )

@@ -19,7 +19,7 @@ def followed(tx: Transaction, context: RegionContext, before: Fault, fault: Faul
         return
     for number, each in enumerate(fault.outages):
         # An outage that is late by an earlier one brings no news.
-        is_told = each.HasField("breach_time") and each.breach_time == each.due
+        is_told = each.HasField("breach_time") and each.breach_time == each.due_time
         if is_told and not _was_late(before, number):
             notices.tell_late(tx, fault, number, now)
     waiver.settle(tx, context, fault, now)

@@ -79,10 +79,10 @@ def command(tx: Transaction, context: RegionContext, caller: Caller, asked: Faul
     Raises Refused; for a repeated request, the owner region's former refusal.
     """
     key = caller.key(asked.SerializeToString(deterministic=True))
-    require_readable(tx, asked.id)
+    require_readable(tx, asked.fault_id)
     if (known := known_request(FAULT, tx, key)) is not None:
         return known
-    fault = find_for(tx, asked.id, caller.identity)
+    fault = find_for(tx, asked.fault_id, caller.identity)
     if fault.origin_region != context.region:
         raise Refused(Reason.REASON_FAULT_NOT_REPORTED_HERE, region=fault.origin_region)
     is_own = fault.owner_region == context.region

@@ -26,7 +26,7 @@ def note_measures(tx: Transaction, context: RegionContext, fault: Fault, staff_i
             text=measure.what,
             owner=measure.owner,
             due_date=measure.due_date,
-            author=staff_id,
+            staff_id=staff_id,
             create_time=to_timestamp(now),
         )
         insert_action(tx, action, number)

@@ -28,9 +28,9 @@ def completed(tx: Transaction, network: NetworkRegistry, report: FaultReport) ->
     """
     told, place = FaultReport(), report.place
     told.CopyFrom(report)
-    if not report.alarm or place.site or place.link or place.address:
+    if not report.alarm_id or place.site or place.link or place.address:
         return told
-    alarm = require_alarm(tx, report.alarm)
+    alarm = require_alarm(tx, report.alarm_id)
     about = alarm.alarmed_object
     told.place.link, told.place.site = about.link, about.site or _site_of(network, about.service)
     if about.service and not told.services:
@@ -46,7 +46,7 @@ def raised_by_alarm(tx: Transaction, context: RegionContext, fault: Fault, now: 
     Raises Refused with ALARM_HAS_FAULT for an alarm with an open fault: two crews would go to one cut.
     """
     report = fault.report
-    if not report.alarm or report.number or (alarm := find_alarm(tx, report.alarm)) is None:
+    if not report.alarm_id or report.number or (alarm := find_alarm(tx, report.alarm_id)) is None:
         return
     before = find_fault(tx, alarm.fault_id) if alarm.fault_id else None
     if before is not None and before.fault.state not in rules.ENDED:

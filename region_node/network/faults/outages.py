@@ -38,7 +38,7 @@ def begin(federation: Federation, fault: Fault, start: datetime) -> None:
     """
     regions = [each for each in (fault.origin_region, fault.home_region, fault.owner_region) if each]
     first = federation.fault_repair(start, regions, rural=fault.report.place.rural)[0]
-    _add(fault, start, first.due, first.region, first.limit)
+    _add(fault, start, first.due_time, first.region, first.limit)
 
 
 def set_first(federation: Federation, fault: Fault) -> None:
@@ -50,7 +50,7 @@ def set_first(federation: Federation, fault: Fault) -> None:
 def due_of(fault: Fault) -> datetime | None:
     """The limit of the repair; None where it is repaired, needs no repair, or has no limit by law."""
     is_over = fault.outages[-1].HasField("end_time") or fault.state not in rules.UNREPAIRED
-    return None if is_over or _is_excluded(fault) else from_timestamp(fault.outages[-1].due)
+    return None if is_over or _is_excluded(fault) else from_timestamp(fault.outages[-1].due_time)
 
 
 def note_breach(fault: Fault, now: datetime) -> bool:
@@ -65,9 +65,9 @@ def note_breach(fault: Fault, now: datetime) -> bool:
 def note_late_repair(fault: Fault) -> None:
     """Notes a late repair of the customer's own fault, where it turns out to be the network's."""
     last = fault.outages[-1]
-    is_late = last.HasField("end_time") and from_timestamp(last.end_time) > from_timestamp(last.due)
+    is_late = last.HasField("end_time") and from_timestamp(last.end_time) > from_timestamp(last.due_time)
     if is_late and not last.HasField("breach_time") and not _is_excluded(fault):
-        last.breach_time.CopyFrom(last.due)
+        last.breach_time.CopyFrom(last.due_time)
 
 
 def repair(fault: Fault, now: datetime) -> None:
@@ -87,9 +87,9 @@ def reopen(federation: Federation, fault: Fault, now: datetime) -> None:
     """Begins an outage of a reopened fault. Call it after the new state."""
     last = fault.outages[-1]
     if last.HasField("breach_time"):
-        _add(fault, now, from_timestamp(last.due), last.limit_region, last.limit)
+        _add(fault, now, from_timestamp(last.due_time), last.limit_region, last.limit)
         fault.outages[-1].breach_time.CopyFrom(to_timestamp(now))
-    elif now <= from_timestamp(last.due):
+    elif now <= from_timestamp(last.due_time):
         last.ClearField("end_time")
     else:
         begin(federation, fault, now)
@@ -152,7 +152,7 @@ def require_plausible(fault: Fault, now: datetime) -> None:
     last = to_microseconds(from_timestamp(fault.create_time))
     latest = to_microseconds(now) + _CLOCK_ERROR
     for each in fault.outages:
-        start, due = (to_microseconds(from_timestamp(time)) for time in (each.start_time, each.due))
+        start, due = (to_microseconds(from_timestamp(time)) for time in (each.start_time, each.due_time))
         ends = to_microseconds(from_timestamp(each.end_time)) if each.HasField("end_time") else latest
         is_late = each.HasField("breach_time")
         if not last <= start <= ends <= latest or (is_late and ends <= due):
@@ -163,7 +163,7 @@ def require_plausible(fault: Fault, now: datetime) -> None:
 
 
 def _add(fault: Fault, start: datetime, due: datetime, region: str, limit: TimeLimit) -> None:
-    fault.outages.add(start_time=to_timestamp(start), due=to_timestamp(due), limit_region=region, limit=limit)
+    fault.outages.add(start_time=to_timestamp(start), due_time=to_timestamp(due), limit_region=region, limit=limit)
 
 
 def _is_excluded(fault: Fault) -> bool:

@@ -55,7 +55,7 @@ def taken_up(
 
 def apply_command(tx: Transaction, context: RegionContext, asked: FaultCommand, now: datetime) -> Fault:
     """Executes the customer's command. Raises Refused before the first write."""
-    row = require_fault(tx, asked.id)
+    row = require_fault(tx, asked.fault_id)
     fault, before, what = row.fault, _copy(row.fault), asked.WhichOneof("command")
     author = f"{fault.origin_region}/{asked.requester.staff_id}"
     rules.require_room(fault, asked.ByteSize(), rules.FAULT_LIMIT)
@@ -168,7 +168,7 @@ def follow_problem(
     if row is None or row.fault.owner_region != context.region or row.fault.state not in rules.UNREPAIRED:
         return
     fault, before = row.fault, _copy(row.fault)
-    fault.problem, fault.root_cause = problem_id, root_cause
+    fault.problem_id, fault.root_cause_id = problem_id, root_cause
     if estimated_end is not None:
         fault.expected_resolution_time.CopyFrom(to_timestamp(estimated_end))
     if fault == before:
@@ -182,7 +182,7 @@ def leave_problem(tx: Transaction, context: RegionContext, fault_id: str, proble
     Nothing happens to another region's fault, and to an ended one: its state was known then.
     """
     row = find_fault(tx, fault_id)
-    if row is None or row.fault.state not in rules.UNREPAIRED or row.fault.problem != problem_id:
+    if row is None or row.fault.state not in rules.UNREPAIRED or row.fault.problem_id != problem_id:
         return
     follow_problem(tx, context, fault_id, "", "", now)
 
@@ -203,7 +203,7 @@ def require_owned(tx: Transaction, context: RegionContext, fault_id: str) -> Fau
 
 def expect(fault: Fault) -> None:
     """Sets the limit as the customer's estimate, until staff estimate."""
-    fault.expected_resolution_time.CopyFrom(fault.outages[-1].due)
+    fault.expected_resolution_time.CopyFrom(fault.outages[-1].due_time)
 
 
 def watch(tx: Transaction, context: RegionContext, fault: Fault) -> None:

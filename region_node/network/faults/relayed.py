@@ -64,7 +64,7 @@ class FaultEnvelopes:
     def _commanded(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
         """Handles the customer's command, forwarded by the origin region."""
         command = received(FaultCommand, content.payload)
-        known = border.commanded(FAULT, tx, self._context.region, command.id, content)
+        known = border.commanded(FAULT, tx, self._context.region, command.fault_id, content)
         border.require_author(command.requester.staff_id, is_required=True)
         return border.decided(known, lambda: self._decide(tx, command, now), _told)
 

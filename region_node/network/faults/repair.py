@@ -59,7 +59,7 @@ class Step:
 
 def work(tx: Transaction, context: RegionContext, request: WorkOnFaultRequest, staff_id: str, now: datetime) -> Fault:
     """Executes the next step, and updates all followers. Raises Refused before the first write."""
-    row = owner.require_owned(tx, context, request.id)
+    row = owner.require_owned(tx, context, request.fault_id)
     fault, before = row.fault, Fault()
     before.CopyFrom(fault)
     what = request.WhichOneof("step")
@@ -105,7 +105,7 @@ def _estimate(step: Step) -> None:
     rules.require_state(step.fault, "estimate", *sorted(rules.UNREPAIRED))
     if _instant(step, "estimate.end_time", step.request.estimate.end_time) < step.now:
         raise Refused(Reason.REASON_REQUEST_INVALID, field="estimate.end_time", problem="has passed")
-    step.record(FaultStep(estimated=step.request.estimate.end_time))
+    step.record(FaultStep(estimated_time=step.request.estimate.end_time))
     step.fault.expected_resolution_time.CopyFrom(step.request.estimate.end_time)
 
 

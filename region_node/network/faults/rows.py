@@ -179,8 +179,8 @@ def _changing(fault: Fault) -> Mapping[str, Value]:
         "severity": fault.severity,
         "state": fault.state,
         "version": fault.version,
-        "due": None if due is None else to_microseconds(due),
-        "problem": fault.problem,
+        "due_time": None if due is None else to_microseconds(due),
+        "problem_id": fault.problem_id,
     }
 
 

@@ -126,7 +126,7 @@ def require_report(report: FaultReport) -> None:
         raise Refused(Reason.REASON_REQUEST_INVALID, field="report.severity", problem="unknown")
     if len(report.services) > MOST_SERVICES:
         raise Refused(Reason.REASON_REQUEST_INVALID, field="report.services", problem=f"more than {MOST_SERVICES}")
-    require_length("report.alarm", report.alarm, NAME_LIMIT)
+    require_length("report.alarm_id", report.alarm_id, NAME_LIMIT)
 
 
 def is_of_one_line(report: FaultReport) -> bool:

@@ -70,7 +70,7 @@ class FaultService(FaultServiceServicer):
         identity, reading = current_call().identity, audited_call(request.requester, self._clock)
 
         def read(tx: Transaction) -> Fault:
-            fault = handling.find_for(tx, request.id, identity)
+            fault = handling.find_for(tx, request.fault_id, identity)
             reading.record(tx, "GetFault", fault.id)
             return fault
 
@@ -111,16 +111,16 @@ class FaultService(FaultServiceServicer):
         key = decode_token(_WATCH, request.token)
 
         def start(tx: Transaction) -> int:
-            if request.id:
-                handling.find_for(tx, request.id, identity)
+            if request.fault_id:
+                handling.find_for(tx, request.fault_id, identity)
             sequence = EVENTS.resumed_after(tx, key) if key else EVENTS.last(tx)
-            reading.record(tx, "WatchFaults", request.id or "-")
+            reading.record(tx, "WatchFaults", request.fault_id or "-")
             return sequence
 
         with self._changes.watch(identity) as changed:
             sequence = await self._store.write(start)
             yield api.WatchFaultsResponse(token=encode_token(_WATCH, str(sequence)))
-            async for change in self._follower.follow(changed, sequence, request.id):
+            async for change in self._follower.follow(changed, sequence, request.fault_id):
                 if change.now is not None and handling.is_visible(change.now, identity):
                     token = encode_token(_WATCH, str(change.sequence))
                     yield api.WatchFaultsResponse(token=token, fault=change.now)
@@ -140,7 +140,7 @@ class FaultService(FaultServiceServicer):
         context: grpc.aio.ServicerContext[api.CancelFaultRequest, api.CancelFaultResponse],
     ) -> api.CancelFaultResponse:
         """See the contract."""
-        asked = FaultCommand(id=request.id, requester=_requester(request.requester))
+        asked = FaultCommand(fault_id=request.fault_id, requester=_requester(request.requester))
         asked.cancel.reason = _text("reason", request.reason)
         fault = await self._application.command(_caller(request.request_id), asked, _wait(request.wait))
         return api.CancelFaultResponse(fault=fault)
@@ -151,7 +151,7 @@ class FaultService(FaultServiceServicer):
         context: grpc.aio.ServicerContext[api.RespondToFaultRequest, api.RespondToFaultResponse],
     ) -> api.RespondToFaultResponse:
         """See the contract."""
-        asked = FaultCommand(id=request.id, requester=_requester(request.requester))
+        asked = FaultCommand(fault_id=request.fault_id, requester=_requester(request.requester))
         match request.WhichOneof("said"):
             case "text":
                 asked.respond.text = _text("text", request.text)

@@ -234,10 +234,10 @@ def _threshold_id(about: str, figure: QualityFigure.ValueType) -> str:
 
 def _time(report: AlarmReport, now: datetime) -> datetime:
     """The time of the report. Raises Refused for a missing time, or one out of range or ahead of the clock."""
-    if not report.HasField("time"):
+    if not report.HasField("event_time"):
         raise invalid("time", "not set", "未填写")
     try:
-        time = from_timestamp(report.time)
+        time = from_timestamp(report.event_time)
     except OverflowError:
         raise invalid("time", "out of range", "超出允许范围") from None
     if time > now + _AHEAD:

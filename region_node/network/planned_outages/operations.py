@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from gateway.api.coordinator.v1.planned_outage_service_pb2 import PlannedWindow
+from gateway.api.coordinator.v1.planned_outage_registry_service_pb2 import PlannedOutageHeader
 from gateway.api.region.v1 import planned_outage_service_pb2 as api
 from gateway.api.region.v1.agreement_pb2 import OutageCause, PartOutage
 from gateway.api.region.v1.planned_outage_service_pb2 import PlannedOutage, PlannedOutageState
@@ -46,7 +46,7 @@ def ask(
         state=ASKED,
         version=1,
         services=sorted(services_down(context.federation.network, parts)),
-        author=staff_id,
+        staff_id=staff_id,
     )
     keep_planned(tx, planned)
     return planned
@@ -67,7 +67,9 @@ def announce(tx: Transaction, context: RegionContext, outage_id: str, now: datet
 
 def forget(tx: Transaction, outage_id: str) -> None:
     """Removes an outage refused by a coordinator, of which nobody was notified."""
-    tx.execute("DELETE FROM planned_outages WHERE outage_id = :id AND state = :state", id=outage_id, state=ASKED)
+    tx.execute(
+        "DELETE FROM planned_outages WHERE planned_outage_id = :id AND state = :state", id=outage_id, state=ASKED
+    )
 
 
 def moved(
@@ -112,9 +114,9 @@ def cancel(tx: Transaction, context: RegionContext, outage_id: str, now: datetim
     return planned
 
 
-def window_of(planned: PlannedOutage) -> PlannedWindow:
+def header_of(planned: PlannedOutage) -> PlannedOutageHeader:
     """The window of an outage at the coordinator."""
-    return PlannedWindow(
+    return PlannedOutageHeader(
         id=planned.id,
         sites=planned.sites,
         links=planned.links,

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 
 import grpc
 
-from gateway.api.coordinator.v1.planned_outage_service_pb2 import PlannedWindow
+from gateway.api.coordinator.v1.planned_outage_registry_service_pb2 import PlannedOutageHeader
 from gateway.api.region.v1 import planned_outage_service_pb2 as api
 from gateway.api.region.v1.planned_outage_service_pb2 import PlannedOutage
 from gateway.api.region.v1.planned_outage_service_pb2_grpc import PlannedOutageServiceServicer
@@ -29,7 +29,7 @@ from region_node.requests.checks import require_request_id
 from region_node.requests.rows import RequestKey, insert_request, settle_request
 
 _PAGE = "planned outages"
-Hold = Callable[[PlannedWindow], Awaitable[None]]
+Hold = Callable[[PlannedOutageHeader], Awaitable[None]]
 """Has a coordinator hold a window, or release it. Raises Refused, or Unreachable where none responds."""
 
 
@@ -125,7 +125,7 @@ class PlannedOutageService(PlannedOutageServiceServicer):
         """See the contract."""
         size, key = page_size(request.page_size), decode_token(_PAGE, request.page_token)
         before = dated_place(key)
-        since = None if request.all else self._clock.now()
+        since = None if request.include_ended else self._clock.now()
         found = await self._store.read(lambda tx: list_planned(tx, since, before, size + 1))
         page, token = first_page(_PAGE, found, size, _place)
         return api.ListPlannedOutagesResponse(planned_outages=page, next_page_token=token)
@@ -155,7 +155,7 @@ class PlannedOutageService(PlannedOutageServiceServicer):
     async def _held(self, planned: PlannedOutage) -> None:
         """Raises Refused; with REGISTRY_UNAVAILABLE while no coordinator responds: a repeated request may succeed."""
         try:
-            await self._hold(operations.window_of(planned))
+            await self._hold(operations.header_of(planned))
         except Unreachable:
             raise Refused(Reason.REASON_REGISTRY_UNAVAILABLE) from None
 

@@ -29,10 +29,10 @@ def problems_of(tx: Transaction, context: RegionContext, complaint: Complaint) -
 
     Raises Refused with CONFIGURATION_MISSING.
     """
-    if complaint.parent or complaint.request.category not in categories_about_network(context):
+    if complaint.case_id or complaint.request.category not in categories_about_network(context):
         return ()
     index = number_index(tx, complaint.request.number)
     found = rows.problems_at(tx, index, from_timestamp(complaint.create_time))
     for each in found:
-        del each.children[:]
+        del each.child_ids[:]
     return found

@@ -50,7 +50,7 @@ def follow(
         _set_timer(tx, _ENDED, header.id, "", now)
     if header.state != PROBLEM_STATE_CANCELLED:
         cause = header.root_cause.id if is_cause_known(header) else ""
-        for kind, record in map(record_of, header.children):
+        for kind, record in map(record_of, header.child_ids):
             if kind in evidence:
                 evidence[kind].follow(tx, context, record, header.id, cause, now)
     for kind, record in map(record_of, _left(before.header, header) if before is not None else ()):
@@ -141,8 +141,8 @@ def _notice_id(problem: str, stage: str, customer: AffectedCustomer, times: int)
 
 def _left(before: ProblemHeader, header: ProblemHeader) -> Iterator[str]:
     """The children that have left a problem; children of a merged problem belong to the absorbing one."""
-    still = frozenset(header.children if header.state != PROBLEM_STATE_CANCELLED else ())
-    return (each for each in before.children if each not in still and not header.merged_into)
+    still = frozenset(header.child_ids if header.state != PROBLEM_STATE_CANCELLED else ())
+    return (each for each in before.child_ids if each not in still and not header.merged_into_id)
 
 
 def _goes_on(header: ProblemHeader) -> bool:
@@ -152,7 +152,7 @@ def _goes_on(header: ProblemHeader) -> bool:
 def _is_over(header: ProblemHeader) -> bool:
     """Whether the problem has ended and is not merged into another one; also for a retracted problem."""
     return header.state == PROBLEM_STATE_RESOLVED or (
-        header.state == PROBLEM_STATE_CANCELLED and not header.merged_into
+        header.state == PROBLEM_STATE_CANCELLED and not header.merged_into_id
     )
 
 

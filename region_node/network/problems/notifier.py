@@ -143,7 +143,7 @@ class ProblemNotifier:
 
         customers, complaints = await self._store.read(count)
         request = ReportAffectedRequest(
-            problem=header.id, customers=customers, problem_version=header.version, complaints=complaints
+            problem_id=header.id, customers=customers, problem_version=header.version, complaints=complaints
         )
         try:
             await self._coordinators.tell_affected(request)

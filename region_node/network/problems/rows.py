@@ -86,15 +86,16 @@ def keep_followed(tx: Transaction, header: ProblemHeader, now: datetime) -> None
         "version": header.version,
         "start": to_microseconds(from_timestamp(header.start_time)),
         "end": to_microseconds(from_timestamp(header.end_time)) if header.HasField("end_time") else None,
-        "merged_into": header.merged_into,
+        "merged_into": header.merged_into_id,
         "now": to_microseconds(now),
         "content": header.SerializeToString(),
     }
     tx.execute(
-        "INSERT INTO followed_problems (problem_id, version, start_time, end_time, merged_into, follow_time, customers,"
+        "INSERT INTO followed_problems (problem_id, version, start_time, end_time, merged_into_id,"
+        " follow_time, customers,"
         " to_count, content) VALUES (:problem, :version, :start, :end, :merged_into, :now, 0, 1, :content)"
         " ON CONFLICT (problem_id) DO UPDATE SET version = excluded.version, start_time = excluded.start_time,"
-        " end_time = excluded.end_time, merged_into = excluded.merged_into, follow_time = excluded.follow_time,"
+        " end_time = excluded.end_time, merged_into_id = excluded.merged_into_id, follow_time = excluded.follow_time,"
         " to_count = followed_problems.to_count + 1, content = excluded.content"
         " WHERE excluded.version > followed_problems.version",
         **parameters,
@@ -103,11 +104,11 @@ def keep_followed(tx: Transaction, header: ProblemHeader, now: datetime) -> None
 
 
 def followed_problems(
-    tx: Transaction, before: tuple[int, str] | None, *, with_ended: bool, limit: int
+    tx: Transaction, before: tuple[int, str] | None, *, include_ended: bool, limit: int
 ) -> list[Followed]:
     """At most so many of the problems that are followed, the newest first, older than `before` (begin in microseconds,
     id)."""
-    conditions = ["1 = 1"] if with_ended else ["end_time IS NULL AND merged_into = ''"]
+    conditions = ["1 = 1"] if include_ended else ["end_time IS NULL AND merged_into_id = ''"]
     place: dict[str, Value] = {}
     if before is not None:
         conditions.append("start_time <= :start AND (start_time < :start OR problem_id < :id)")
@@ -143,14 +144,14 @@ def note_counted(tx: Transaction, counted: Followed, customers: int) -> None:
 
 def count_again(tx: Transaction) -> None:
     """Requests new counts of current problems after a change of lines' services."""
-    tx.execute("UPDATE followed_problems SET to_count = to_count + 1 WHERE end_time IS NULL AND merged_into = ''")
+    tx.execute("UPDATE followed_problems SET to_count = to_count + 1 WHERE end_time IS NULL AND merged_into_id = ''")
     tx.publish(ToldNews(), about=ABOUT)
 
 
 def forget_followed(tx: Transaction, before: datetime) -> None:
     """Removes problems that ended or were merged before an instant."""
     tx.execute(
-        "DELETE FROM followed_problems WHERE end_time < :before OR (merged_into <> '' AND follow_time < :before)",
+        "DELETE FROM followed_problems WHERE end_time < :before OR (merged_into_id <> '' AND follow_time < :before)",
         before=to_microseconds(before),
     )
 
@@ -160,7 +161,7 @@ def merged_problems(tx: Transaction, problem: str) -> list[str]:
     found: list[str] = []
     ahead = [problem]
     while ahead:
-        sql = "SELECT problem_id FROM followed_problems WHERE merged_into = :problem AND merged_into <> ''"
+        sql = "SELECT problem_id FROM followed_problems WHERE merged_into_id = :problem AND merged_into_id <> ''"
         parts = [each for each in tx.all(str, sql, problem=ahead.pop()) if each not in (problem, *found)]
         found += parts
         ahead += parts
@@ -274,7 +275,7 @@ def problems_at(tx: Transaction, number_index: str, time: datetime) -> list[Prob
         return []
     found = tx.all(
         ProblemHeader.FromString,
-        "SELECT content FROM followed_problems WHERE merged_into = '' AND start_time <= :time"
+        "SELECT content FROM followed_problems WHERE merged_into_id = '' AND start_time <= :time"
         " AND (end_time IS NULL OR end_time >= :time) ORDER BY start_time DESC, problem_id DESC",
         time=to_microseconds(time),
     )
@@ -284,7 +285,7 @@ def problems_at(tx: Transaction, number_index: str, time: datetime) -> list[Prob
 def note_complaint(tx: Transaction, number_index: str) -> None:
     """Requests new counts after a new or reclassified complaint about a number, if a problem affects its line."""
     affected = tx.execute(
-        "UPDATE followed_problems SET to_count = to_count + 1 WHERE end_time IS NULL AND merged_into = '' AND EXISTS"
+        "UPDATE followed_problems SET to_count = to_count + 1 WHERE end_time IS NULL AND merged_into_id = '' AND EXISTS"
         " (SELECT 1 FROM line_services JOIN products ON products.product_id = line_services.product_id"
         " WHERE products.number = :number)",
         number=number_index,
@@ -308,7 +309,7 @@ def _belonging(header: ProblemHeader, categories: Sequence[str]) -> tuple[str, d
     return (
         "FROM line_services JOIN products ON products.product_id = line_services.product_id"
         " JOIN complaints ON complaints.number_index = products.number"
-        f" WHERE line_services.service IN ({services}) AND complaints.category IN ({named}) AND complaints.parent = ''"
+        f" WHERE line_services.service IN ({services}) AND complaints.category IN ({named}) AND complaints.case_id = ''"
         f" AND complaints.create_time >= :since{until}",
         parameters,
     )

@@ -1,12 +1,12 @@
-"""ProblemService: the coordinators' problems, and the network services of lines."""
+"""FollowedProblemService: the coordinators' problems, and the network services of lines."""
 
 from collections.abc import Sized
 
 import grpc
 
-from gateway.api.region.v1 import problem_service_pb2 as api
+from gateway.api.region.v1 import followed_problem_service_pb2 as api
 from gateway.api.region.v1.customer_service_pb2 import ProductStatus
-from gateway.api.region.v1.problem_service_pb2_grpc import ProblemServiceServicer
+from gateway.api.region.v1.followed_problem_service_pb2_grpc import FollowedProblemServiceServicer
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.federation.numberplan import normalize
@@ -32,7 +32,7 @@ _LARGEST = 2**63 - 1
 _SLASHES = 2  # of `<region>/<fault or alarm>/<key>`
 
 
-class ProblemService(ProblemServiceServicer):
+class FollowedProblemService(FollowedProblemServiceServicer):
     """See the contract."""
 
     def __init__(self, context: RegionContext, store: Store, clock: Clock, ports: ProblemPorts) -> None:
@@ -50,9 +50,9 @@ class ProblemService(ProblemServiceServicer):
         header, now = request.header, self._clock.now()
         self._context.border.current.state()  # a node without a network is sent the problem again later
         require_length("header.id", header.id, _NAME_LIMIT, required=True)
-        for child in header.children:
+        for child in header.child_ids:
             if child.count("/") != _SLASHES:
-                raise Refused(Reason.REASON_REQUEST_INVALID, field="header.children", problem="no event")
+                raise Refused(Reason.REASON_REQUEST_INVALID, field="header.child_ids", problem="no event")
         if not 0 < header.version <= _LARGEST or not header.state or not header.HasField("start_time"):
             raise Refused(Reason.REASON_REQUEST_INVALID, field="header", problem="no problem")
         await self._store.write(lambda tx: follow(tx, self._context, self._ports.evidence, header, now))
@@ -117,7 +117,7 @@ class ProblemService(ProblemServiceServicer):
         about_network = categories_about_network(self._context)
 
         def read(tx: Transaction) -> api.ListFollowedProblemsResponse:
-            found = rows.followed_problems(tx, before, with_ended=request.with_ended, limit=size + 1)
+            found = rows.followed_problems(tx, before, include_ended=request.include_ended, limit=size + 1)
             page, token = first_page(_PAGE, found, size, _place)
             asked.record(tx, "ListFollowedProblems", "-", f"{len(page)} read")
             problems = [
@@ -125,7 +125,7 @@ class ProblemService(ProblemServiceServicer):
                     header=each.header,
                     customers=each.customers,
                     follow_time=to_timestamp(each.follow_time),
-                    complaints=rows.complaints_of(tx, each.header, about_network, _MOST_COMPLAINTS),
+                    ticket_ids=rows.complaints_of(tx, each.header, about_network, _MOST_COMPLAINTS),
                 )
                 for each in page
             ]

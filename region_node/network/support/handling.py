@@ -78,7 +78,7 @@ def open_request(
     if is_own:
         send_updates(tx, context, row, now)
     else:
-        asked = SupportCommand(id=request.id, staff_id=inquiry.staff_id, open=request)
+        asked = SupportCommand(support_request_id=request.id, staff_id=inquiry.staff_id, open=request)
         send_command(tx, context, row, f"{request.id}#open", asked, now)
     notices.tell_opened(tx, request, now)
     insert_request(tx, key, request.id, settled=True, now=now)
@@ -97,7 +97,7 @@ def work(
     content.CopyFrom(asked)
     content.ClearField("wait")
     key = caller.key(b"work\0" + content.SerializeToString(deterministic=True))
-    request = find_for(tx, asked.id, caller.identity)
+    request = find_for(tx, asked.support_request_id, caller.identity)
     if (known := known_request(SUPPORT, tx, key)) is not None:
         return known
     step, is_own = asked.WhichOneof("step"), request.owner_region == context.region
@@ -177,7 +177,7 @@ def _command_of(asked: WorkOnSupportRequestRequest, staff_id: str) -> SupportCom
 
     None for an action that only the region at fault may take.
     """
-    command = SupportCommand(id=asked.id, staff_id=staff_id)
+    command = SupportCommand(support_request_id=asked.support_request_id, staff_id=staff_id)
     match asked.WhichOneof("step"):
         case "note":
             command.note.text = asked.note

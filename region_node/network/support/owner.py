@@ -25,7 +25,7 @@ def take(context: RegionContext, request: SupportRequest) -> None:
 
 def apply_command(tx: Transaction, context: RegionContext, asked: SupportCommand, now: datetime) -> SupportRequest:
     """Executes a command of the opening region's staff. Raises Refused before the first write."""
-    row = require_support_request(tx, asked.id)
+    row = require_support_request(tx, asked.support_request_id)
     request = row.request
     author = f"{request.origin_region}/{asked.staff_id}"
     match asked.WhichOneof("command"):
@@ -51,7 +51,7 @@ def work(
     tx: Transaction, context: RegionContext, asked: WorkOnSupportRequestRequest, staff_id: str, now: datetime
 ) -> SupportRequest:
     """Executes an action of this region's staff, and updates the followers. Raises Refused before the first write."""
-    row = require_owned(tx, context, asked.id)
+    row = require_owned(tx, context, asked.support_request_id)
     request, author, before = row.request, f"{context.region}/{staff_id}", SupportRequest()
     before.CopyFrom(request)
     match asked.WhichOneof("step"):

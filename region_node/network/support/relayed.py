@@ -39,7 +39,7 @@ class SupportEnvelopes:
         command = received(SupportCommand, content.payload)
         if command.HasField("open"):
             return self._opened(tx, command, content, now)
-        known = border.commanded(SUPPORT, tx, self._context.region, command.id, content)
+        known = border.commanded(SUPPORT, tx, self._context.region, command.support_request_id, content)
         border.require_author(command.staff_id, is_required=True)
         return border.decided(known, lambda: self._decide(tx, command, now))
 
@@ -52,7 +52,7 @@ class SupportEnvelopes:
         """Accepts a new support request, which may carry no decisions: those are this region's own."""
         request = command.open
         is_untouched = len(request.state_changes) == 1 and not request.notes and not request.resolution
-        border.require_origin(SUPPORT, command.id, content)
+        border.require_origin(SUPPORT, command.support_request_id, content)
         border.require_filing(SUPPORT, request, content, now, is_untouched=is_untouched)
         border.require_author(command.staff_id, is_required=True)
         rules.require_inquiry(request.inquiry)

@@ -40,7 +40,7 @@ class SupportRow:
 
 SUPPORT_RECORDS = Records(
     table="support_requests",
-    key="support_id",
+    key="support_request_id",
     dated="create_time",
     message=SupportRequest,
     row=SupportRow,

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from gateway.api.coordinator.v1.case_service_pb2 import ReportCaseRequest
 from gateway.api.coordinator.v1.case_service_pb2_grpc import CaseServiceStub
-from gateway.api.coordinator.v1.planned_outage_service_pb2 import HoldWindowRequest, PlannedWindow
-from gateway.api.coordinator.v1.planned_outage_service_pb2_grpc import PlannedOutageServiceStub
+from gateway.api.coordinator.v1.planned_outage_registry_service_pb2 import HoldPlannedOutageRequest, PlannedOutageHeader
+from gateway.api.coordinator.v1.planned_outage_registry_service_pb2_grpc import PlannedOutageRegistryServiceStub
 from gateway.api.coordinator.v1.problem_service_pb2 import NetworkEvent, ReportAffectedRequest, ReportEventRequest
 from gateway.api.coordinator.v1.problem_service_pb2_grpc import ProblemServiceStub
 from gateway.api.region.v1.case_service_pb2 import CaseHeader
@@ -94,14 +94,16 @@ class FederationClient:
             TELL_SECONDS,
         )
 
-    async def hold_window(self, window: PlannedWindow) -> None:
+    async def hold_planned_outage(self, window: PlannedOutageHeader) -> None:
         """Returns once a coordinator holds a planned outage, or has released it.
 
         Raises Refused, or Unreachable where none responds.
         """
-        request = HoldWindowRequest(window=window)
+        request = HoldPlannedOutageRequest(planned_outage=window)
         await self._coordinators.call(
-            lambda each, seconds: invoke(PlannedOutageServiceStub(each.channel).HoldWindow, request, seconds),
+            lambda each, seconds: invoke(
+                PlannedOutageRegistryServiceStub(each.channel).HoldPlannedOutage, request, seconds
+            ),
             TELL_SECONDS,
         )
 

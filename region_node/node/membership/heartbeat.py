@@ -82,7 +82,7 @@ class Heartbeat:
             self._clock_errors.pop(coordinator.endpoint, None)
             self._contact(coordinator).failed(error)
             raise
-        if response.HasField("time"):
+        if response.HasField("coordinator_time"):
             round_trip = timedelta(seconds=loop.time() - started)
             self._note_clock_error(coordinator, request, response, round_trip)
         self._contact(coordinator).well("joined")
@@ -95,8 +95,8 @@ class Heartbeat:
 
         The median of the coordinators counts, so that one wrong clock among three stops nobody.
         """
-        halfway = from_timestamp(request.time) + round_trip / 2
-        self._clock_errors[coordinator.endpoint] = halfway - from_timestamp(response.time)
+        halfway = from_timestamp(request.node_time) + round_trip / 2
+        self._clock_errors[coordinator.endpoint] = halfway - from_timestamp(response.coordinator_time)
         errors = sorted(self._clock_errors.values(), key=abs)
         self._node.border.current.note_clock_error(errors[len(errors) // 2])
 
@@ -129,7 +129,7 @@ class Heartbeat:
             endpoint=endpoint,
             signing_certificate=self._node.signing_certificate,
             federation_revision=border.current.revision,
-            time=to_timestamp(now),
+            node_time=to_timestamp(now),
             audit_head=AuditHead(sequence=head.sequence, hash=head.hash, signature=signature),
             leaving=leaving,
             # Signed each time, so that a valid signature replaces one made with a wrong clock.

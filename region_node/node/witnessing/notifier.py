@@ -124,7 +124,7 @@ class WitnessNotifier:
     def _heard(self, tx: Transaction, told: _Statement, answer: WitnessAnswer) -> None:
         """Stores the signed answer of a witness, and destroys keys that have come back."""
         before, border, now = told.before, self._ports.border, self._ports.clock.now()
-        head, time = Head(answer.kept.sequence, answer.kept.hash), from_timestamp(answer.time)
+        head, time = Head(answer.kept.sequence, answer.kept.hash), from_timestamp(answer.tell_time)
         is_own = border.keys.verify(border.region, AUDIT_HEAD, head.signed_bytes(), answer.kept.signature)
         signed = witnessed_bytes(border.region, head, time)
         if not is_own or not border.keys.verify(before.witness, WITNESSED_HEAD, signed, answer.signature):

@@ -54,7 +54,7 @@ def _answer(
     )
     if kept is not None:
         answer.kept.CopyFrom(_message(kept))
-        answer.time.CopyFrom(to_timestamp(kept.time))
+        answer.tell_time.CopyFrom(to_timestamp(kept.time))
         answer.signature = border.signer.sign(WITNESSED_HEAD, witnessed_bytes(region, kept.head, kept.time))
     return answer
 

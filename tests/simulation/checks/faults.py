@@ -77,10 +77,11 @@ def _agree(evidence: Evidence, owner: Fault, stored: dict[str, Fault]) -> None:
 def _course(fault: Fault) -> tuple[object, ...]:
     """The part of a fault that is equal in all regions: all but the amount of rent given back."""
     outages = [
-        (each.start_time, each.due, each.breach_time, each.end_time, each.HasField("waiver")) for each in fault.outages
+        (each.start_time, each.due_time, each.breach_time, each.end_time, each.HasField("waiver"))
+        for each in fault.outages
     ]
     said = [(each.author, each.text) for each in fault.notes]
-    return list(fault.state_changes), outages, said, fault.cause, fault.reopenings, fault.problem, fault.severity
+    return list(fault.state_changes), outages, said, fault.cause, fault.reopenings, fault.problem_id, fault.severity
 
 
 def _watched(evidence: Evidence, fault: Fault, timers: set[str]) -> None:
@@ -89,10 +90,10 @@ def _watched(evidence: Evidence, fault: Fault, timers: set[str]) -> None:
     is_due = not last.HasField("breach_time") and not _is_excluded(fault) and fault.state in fault_status.UNREPAIRED
     if is_due and f"fault-repair/{fault.id}" not in timers:
         evidence.broken(LOST, fault.id, "it is not repaired, and nobody watches its limit")
-    if is_due and evidence.now > from_timestamp(last.due) + _CLOCKS:
+    if is_due and evidence.now > from_timestamp(last.due_time) + _CLOCKS:
         evidence.broken(LOST, fault.id, "it is late, and that was never noted")
     for each in fault.outages:
-        if each.HasField("breach_time") and each.breach_time.ToNanoseconds() < each.due.ToNanoseconds():
+        if each.HasField("breach_time") and each.breach_time.ToNanoseconds() < each.due_time.ToNanoseconds():
             evidence.broken("right outcome", fault.id, "it is late before its limit")
 
 
@@ -224,7 +225,7 @@ def _told(evidence: Evidence) -> None:
         if fault is None or not fault.report.number:
             continue
         changes = Counter(fault_status.name(each.state) for each in fault.state_changes)
-        late = sum(each.HasField("breach_time") and each.breach_time == each.due for each in fault.outages)
+        late = sum(each.HasField("breach_time") and each.breach_time == each.due_time for each in fault.outages)
         wanted = {
             "reported": (1, 1),
             "repaired": (int(fault.state in fault_status.REPAIRED), changes["RESOLVED"]),

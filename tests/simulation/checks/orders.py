@@ -74,7 +74,7 @@ def _ended_or_waits(evidence: Evidence, order: Order, timers: set[str]) -> None:
     if order.state in FINAL:
         return
     awaited = order.awaiting
-    if not awaited.party or not awaited.action or not awaited.due.seconds:
+    if not awaited.party or not awaited.action or not awaited.due_time.seconds:
         evidence.broken(LOST, order.id, "it does not say who must act, and by when")
     if order.state == OrderState.ORDER_STATE_HELD:
         unplanned = order.request.number == UNPLANNED and not evidence.resolves(UNPLANNED)

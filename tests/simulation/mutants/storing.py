@@ -89,4 +89,4 @@ def timer_removed_in_another_transaction(patch: pytest.MonkeyPatch) -> None:
 
 
 def _remove(tx: Transaction, timer: Timer) -> None:
-    tx.execute("DELETE FROM timers WHERE timer_id = :id AND due = :due", id=timer.timer_id, due=timer.due)
+    tx.execute("DELETE FROM timers WHERE timer_id = :id AND due_time = :due", id=timer.timer_id, due=timer.due_time)

@@ -8,8 +8,8 @@ from gateway.api.federation.v1 import configuration_pb2 as _configuration_pb2
 from gateway.api.federation.v1 import federation_pb2 as _federation_pb2
 from gateway.api.federation.v1 import terms_pb2 as _terms_pb2
 from gateway.api.region.v1 import audit_service_pb2 as _audit_service_pb2
+from gateway.api.region.v1 import order_oversight_service_pb2 as _order_oversight_service_pb2
 from gateway.api.region.v1 import order_pb2 as _order_pb2
-from gateway.api.region.v1 import oversight_service_pb2 as _oversight_service_pb2
 from gateway.api.types.v1 import reason_pb2 as _reason_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
@@ -311,7 +311,7 @@ class ApplyConfigurationResponse(_message.Message):
 Global___ApplyConfigurationResponse: _TypeAlias = ApplyConfigurationResponse  # noqa: Y015
 
 @_typing.final
-class ListOrdersRequest(_message.Message):
+class ListOrderSummariesRequest(_message.Message):
     """A filter over all regions."""
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -344,10 +344,10 @@ class ListOrdersRequest(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___ListOrdersRequest: _TypeAlias = ListOrdersRequest  # noqa: Y015
+Global___ListOrderSummariesRequest: _TypeAlias = ListOrderSummariesRequest  # noqa: Y015
 
 @_typing.final
-class ListOrdersResponse(_message.Message):
+class ListOrderSummariesResponse(_message.Message):
     """Orders of all regions."""
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -358,7 +358,7 @@ class ListOrdersResponse(_message.Message):
     next_page_token: _builtins.str
     """For the next page; empty on the last."""
     @_builtins.property
-    def orders(self) -> _containers.RepeatedCompositeFieldContainer[_oversight_service_pb2.OrderSummary]:
+    def orders(self) -> _containers.RepeatedCompositeFieldContainer[_order_oversight_service_pb2.OrderSummary]:
         """Each order once, as its home region has it where that answered, newest first."""
 
     @_builtins.property
@@ -368,7 +368,7 @@ class ListOrdersResponse(_message.Message):
     def __init__(
         self,
         *,
-        orders: _abc.Iterable[_oversight_service_pb2.OrderSummary] | None = ...,
+        orders: _abc.Iterable[_order_oversight_service_pb2.OrderSummary] | None = ...,
         unanswered: _abc.Iterable[Global___UnansweredRegion] | None = ...,
         next_page_token: _builtins.str = ...,
     ) -> None: ...
@@ -378,7 +378,7 @@ class ListOrdersResponse(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___ListOrdersResponse: _TypeAlias = ListOrdersResponse  # noqa: Y015
+Global___ListOrderSummariesResponse: _TypeAlias = ListOrderSummariesResponse  # noqa: Y015
 
 @_typing.final
 class UnansweredRegion(_message.Message):
@@ -407,7 +407,7 @@ class UnansweredRegion(_message.Message):
 Global___UnansweredRegion: _TypeAlias = UnansweredRegion  # noqa: Y015
 
 @_typing.final
-class TraceOrderRequest(_message.Message):
+class GetOrderTraceRequest(_message.Message):
     """Names an order."""
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -426,10 +426,10 @@ class TraceOrderRequest(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___TraceOrderRequest: _TypeAlias = TraceOrderRequest  # noqa: Y015
+Global___GetOrderTraceRequest: _TypeAlias = GetOrderTraceRequest  # noqa: Y015
 
 @_typing.final
-class TraceOrderResponse(_message.Message):
+class GetOrderTraceResponse(_message.Message):
     """What the regions noted."""
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -456,7 +456,7 @@ class TraceOrderResponse(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___TraceOrderResponse: _TypeAlias = TraceOrderResponse  # noqa: Y015
+Global___GetOrderTraceResponse: _TypeAlias = GetOrderTraceResponse  # noqa: Y015
 
 @_typing.final
 class RegionTrace(_message.Message):
@@ -469,14 +469,14 @@ class RegionTrace(_message.Message):
     region: _builtins.str
     """The region id."""
     @_builtins.property
-    def trace(self) -> _oversight_service_pb2.GetOrderTraceResponse:
+    def trace(self) -> _order_oversight_service_pb2.GetOrderTraceResponse:
         """What it noted."""
 
     def __init__(
         self,
         *,
         region: _builtins.str = ...,
-        trace: _oversight_service_pb2.GetOrderTraceResponse | None = ...,
+        trace: _order_oversight_service_pb2.GetOrderTraceResponse | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["trace", b"trace"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...

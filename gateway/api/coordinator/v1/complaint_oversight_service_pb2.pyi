@@ -56,7 +56,7 @@ COMPLAINT_DIMENSION_MONTH: ComplaintDimension.ValueType  # 4
 Global___ComplaintDimension: _TypeAlias = ComplaintDimension  # noqa: Y015
 
 @_typing.final
-class ListComplaintsRequest(_message.Message):
+class ListComplaintHeadersRequest(_message.Message):
     """A filter over all regions."""
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -113,10 +113,10 @@ class ListComplaintsRequest(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___ListComplaintsRequest: _TypeAlias = ListComplaintsRequest  # noqa: Y015
+Global___ListComplaintHeadersRequest: _TypeAlias = ListComplaintHeadersRequest  # noqa: Y015
 
 @_typing.final
-class ListComplaintsResponse(_message.Message):
+class ListComplaintHeadersResponse(_message.Message):
     """Complaints of all regions."""
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -147,10 +147,10 @@ class ListComplaintsResponse(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___ListComplaintsResponse: _TypeAlias = ListComplaintsResponse  # noqa: Y015
+Global___ListComplaintHeadersResponse: _TypeAlias = ListComplaintHeadersResponse  # noqa: Y015
 
 @_typing.final
-class ShowComplaintRequest(_message.Message):
+class GetComplaintHistoryRequest(_message.Message):
     """Names a complaint."""
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -169,18 +169,18 @@ class ShowComplaintRequest(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___ShowComplaintRequest: _TypeAlias = ShowComplaintRequest  # noqa: Y015
+Global___GetComplaintHistoryRequest: _TypeAlias = GetComplaintHistoryRequest  # noqa: Y015
 
 @_typing.final
-class ShowComplaintResponse(_message.Message):
+class GetComplaintHistoryResponse(_message.Message):
     """How it went."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     COMPLAINT_FIELD_NUMBER: _builtins.int
-    TOLD_BY_FIELD_NUMBER: _builtins.int
+    REGION_FIELD_NUMBER: _builtins.int
     UNANSWERED_FIELD_NUMBER: _builtins.int
-    told_by: _builtins.str
+    region: _builtins.str
     """The region whose word it is: the responsible one, or the first contact where that one has not taken it up or could not be asked."""
     @_builtins.property
     def complaint(self) -> _complaint_oversight_service_pb2.ComplaintHistory:
@@ -194,16 +194,16 @@ class ShowComplaintResponse(_message.Message):
         self,
         *,
         complaint: _complaint_oversight_service_pb2.ComplaintHistory | None = ...,
-        told_by: _builtins.str = ...,
+        region: _builtins.str = ...,
         unanswered: _abc.Iterable[_administration_pb2.UnansweredRegion] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["complaint", b"complaint"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["complaint", b"complaint", "told_by", b"told_by", "unanswered", b"unanswered"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["complaint", b"complaint", "region", b"region", "unanswered", b"unanswered"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___ShowComplaintResponse: _TypeAlias = ShowComplaintResponse  # noqa: Y015
+Global___GetComplaintHistoryResponse: _TypeAlias = GetComplaintHistoryResponse  # noqa: Y015
 
 @_typing.final
 class RaiseComplaintRequest(_message.Message):

@@ -39,7 +39,7 @@ class ComplaintHeader(_message.Message):
     OWNER_REGION_FIELD_NUMBER: _builtins.int
     DEPARTMENT_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
-    DUE_FIELD_NUMBER: _builtins.int
+    DUE_TIME_FIELD_NUMBER: _builtins.int
     GROUP_ID_FIELD_NUMBER: _builtins.int
     ticket_id: _builtins.str
     """The ticket id."""
@@ -68,7 +68,7 @@ class ComplaintHeader(_message.Message):
         """When it was filed."""
 
     @_builtins.property
-    def due(self) -> _timestamp_pb2.Timestamp:
+    def due_time(self) -> _timestamp_pb2.Timestamp:
         """When it is to be resolved by; unset once it is, or has ended."""
 
     def __init__(
@@ -84,12 +84,12 @@ class ComplaintHeader(_message.Message):
         owner_region: _builtins.str = ...,
         department: _types_pb2.LocalizedText | None = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
-        due: _timestamp_pb2.Timestamp | None = ...,
+        due_time: _timestamp_pb2.Timestamp | None = ...,
         group_id: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "department", b"department", "due", b"due"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "department", b"department", "due_time", b"due_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["category", b"category", "create_time", b"create_time", "department", b"department", "due", b"due", "group_id", b"group_id", "level", b"level", "origin_region", b"origin_region", "owner_region", b"owner_region", "severity", b"severity", "state", b"state", "ticket_id", b"ticket_id", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["category", b"category", "create_time", b"create_time", "department", b"department", "due_time", b"due_time", "group_id", b"group_id", "level", b"level", "origin_region", b"origin_region", "owner_region", b"owner_region", "severity", b"severity", "state", b"state", "ticket_id", b"ticket_id", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -273,14 +273,14 @@ class ComplaintHistory(_message.Message):
     EXPEDITE_TIMES_FIELD_NUMBER: _builtins.int
     UTTERANCES_FIELD_NUMBER: _builtins.int
     REFUSALS_FIELD_NUMBER: _builtins.int
-    REPEAT_OF_FIELD_NUMBER: _builtins.int
+    REPEATED_TICKET_ID_FIELD_NUMBER: _builtins.int
     LEDGER_FIELD_NUMBER: _builtins.int
     LATENESS_FIELD_NUMBER: _builtins.int
     WHY_LATE_FIELD_NUMBER: _builtins.int
     CATEGORIES_FIELD_NUMBER: _builtins.int
     refusals: _builtins.int
     """How often the customer has refused a resolution."""
-    repeat_of: _builtins.str
+    repeated_ticket_id: _builtins.str
     """The ticket id of the complaint that this one repeats; empty for a first one."""
     @_builtins.property
     def header(self) -> Global___ComplaintHeader:
@@ -337,7 +337,7 @@ class ComplaintHistory(_message.Message):
         expedite_times: _abc.Iterable[_timestamp_pb2.Timestamp] | None = ...,
         utterances: _abc.Iterable[Global___ComplaintHistory.Utterance] | None = ...,
         refusals: _builtins.int = ...,
-        repeat_of: _builtins.str = ...,
+        repeated_ticket_id: _builtins.str = ...,
         ledger: _abc.Iterable[_complaint_pb2.LedgerEntry] | None = ...,
         lateness: _duration_pb2.Duration | None = ...,
         why_late: _abc.Iterable[_complaint_pb2.LedgerEntry] | None = ...,
@@ -345,7 +345,7 @@ class ComplaintHistory(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["header", b"header", "lateness", b"lateness"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["categories", b"categories", "custody", b"custody", "deadlines", b"deadlines", "escalations", b"escalations", "expedite_times", b"expedite_times", "header", b"header", "lateness", b"lateness", "ledger", b"ledger", "refusals", b"refusals", "repeat_of", b"repeat_of", "state_changes", b"state_changes", "utterances", b"utterances", "why_late", b"why_late"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["categories", b"categories", "custody", b"custody", "deadlines", b"deadlines", "escalations", b"escalations", "expedite_times", b"expedite_times", "header", b"header", "lateness", b"lateness", "ledger", b"ledger", "refusals", b"refusals", "repeated_ticket_id", b"repeated_ticket_id", "state_changes", b"state_changes", "utterances", b"utterances", "why_late", b"why_late"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

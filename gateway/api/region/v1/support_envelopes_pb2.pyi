@@ -81,13 +81,13 @@ class SupportCommand(_message.Message):
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-    ID_FIELD_NUMBER: _builtins.int
+    SUPPORT_REQUEST_ID_FIELD_NUMBER: _builtins.int
     STAFF_ID_FIELD_NUMBER: _builtins.int
     OPEN_FIELD_NUMBER: _builtins.int
     NOTE_FIELD_NUMBER: _builtins.int
     CLOSE_FIELD_NUMBER: _builtins.int
     REOPEN_FIELD_NUMBER: _builtins.int
-    id: _builtins.str
+    support_request_id: _builtins.str
     """The support request."""
     staff_id: _builtins.str
     """The member of staff of the opening region."""
@@ -110,7 +110,7 @@ class SupportCommand(_message.Message):
     def __init__(
         self,
         *,
-        id: _builtins.str = ...,
+        support_request_id: _builtins.str = ...,
         staff_id: _builtins.str = ...,
         open: _support_request_pb2.SupportRequest | None = ...,
         note: Global___SupportCommand.Note | None = ...,
@@ -119,7 +119,7 @@ class SupportCommand(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["close", b"close", "command", b"command", "note", b"note", "open", b"open", "reopen", b"reopen"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["close", b"close", "command", b"command", "id", b"id", "note", b"note", "open", b"open", "reopen", b"reopen", "staff_id", b"staff_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["close", b"close", "command", b"command", "note", b"note", "open", b"open", "reopen", b"reopen", "staff_id", b"staff_id", "support_request_id", b"support_request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_command: _TypeAlias = _typing.Literal["open", "note", "close", "reopen"]  # noqa: Y015
     _WhichOneofArgType_command: _TypeAlias = _typing.Literal["command", b"command"]  # noqa: Y015

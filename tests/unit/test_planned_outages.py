@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coordinator.planned_outages.rules import LONGEST, held_with, listed, require_window
-from gateway.api.coordinator.v1.planned_outage_service_pb2 import PlannedWindow
+from coordinator.planned_outages.rules import LONGEST, held_with, listed, require_planned_outage
+from gateway.api.coordinator.v1.planned_outage_registry_service_pb2 import PlannedOutageHeader
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.federation.catalogue import Federation
@@ -22,9 +22,11 @@ HOUR = timedelta(hours=1)
 DIRECT, DETOUR = "chengdu-zhengzhou-1", "zhengzhou-xian-1"  # the two ways of the lines from Chengdu to Zhengzhou
 
 
-def window(key: str, *links: str, start: timedelta = HOUR, lasts: timedelta = HOUR, version: int = 1) -> PlannedWindow:
+def window(
+    key: str, *links: str, start: timedelta = HOUR, lasts: timedelta = HOUR, version: int = 1
+) -> PlannedOutageHeader:
     begins = NOW + start
-    return PlannedWindow(
+    return PlannedOutageHeader(
         id=key,
         links=links,
         start_time=to_timestamp(begins),
@@ -110,12 +112,12 @@ WRONG = [
 @pytest.mark.parametrize(("changes", "reason"), WRONG)
 def test_a_region_holds_windows_of_its_own_network_alone(changes: dict[str, object], reason: Reason.ValueType) -> None:
     good = window("sichuan/planned/1", "chengdu-guangzhou-1")
-    require_window(good, "sichuan", NETWORK, NOW)
+    require_planned_outage(good, "sichuan", NETWORK, NOW)
     for name in changes:
         good.ClearField(name)  # type: ignore[arg-type]
-    good.MergeFrom(PlannedWindow(**changes))  # type: ignore[arg-type]
+    good.MergeFrom(PlannedOutageHeader(**changes))  # type: ignore[arg-type]
     with pytest.raises(Refused) as raised:
-        require_window(good, "sichuan", NETWORK, NOW)
+        require_planned_outage(good, "sichuan", NETWORK, NOW)
     assert raised.value.reason == reason
 
 
