@@ -26,8 +26,8 @@ _IMPORTED = (
     " ORDER BY ticket_id LIMIT :limit"
 )
 _CASES = (
-    "SELECT DISTINCT parent FROM complaints JOIN work_items_told ON work_items_told.ticket_id = complaints.ticket_id"
-    " WHERE notes < 0 ORDER BY parent LIMIT :limit"
+    "SELECT DISTINCT case_id FROM complaints JOIN work_items_told ON work_items_told.ticket_id = complaints.ticket_id"
+    " WHERE notes < 0 ORDER BY case_id LIMIT :limit"
 )
 _log = logging.getLogger(__name__)
 
@@ -69,7 +69,7 @@ def _move(tx: Transaction, ticket_id: str) -> None:
     # Of a case that another region leads, or that is unreadable, nobody is told anything from here.
     tx.execute(
         "DELETE FROM work_items_told WHERE notes < 0"
-        " AND ticket_id IN (SELECT ticket_id FROM complaints WHERE parent = :case)",
+        " AND ticket_id IN (SELECT ticket_id FROM complaints WHERE case_id = :case)",
         case=ticket_id,
     )
 

@@ -14,4 +14,4 @@ CREATE TABLE work_items_told (
 );
 CREATE INDEX work_items_to_count ON work_items_told (ticket_id) WHERE notes < 0;
 INSERT INTO work_items_told (ticket_id, notes, refusals, expedites, attachments)
-    SELECT ticket_id, -1, 0, 0, 0 FROM complaints WHERE parent <> '';
+    SELECT ticket_id, -1, 0, 0, 0 FROM complaints WHERE case_id <> '';

@@ -40,7 +40,7 @@ def add(tx: Transaction, ticket_id: str, body: bytes, *, parent: str = "", refer
     tx.execute(
         "INSERT INTO complaints (ticket_id, ticket_number, origin_region, owner_region, operator, category,"
         " number_index, severity, state, level, version, create_time, due_time, traceparent,"
-        " parent, external_index, body)"
+        " case_id, external_index, body)"
         " VALUES (:id, 1, 'sichuan', 'sichuan', 'counter', 'OTHER', 'n', 3, 5, 1, 3, 0, NULL, '', :parent, :index,"
         " :body)",
         id=ticket_id,

@@ -48,12 +48,12 @@ class Listed:
 
 
 def add_order(kept: Archive, number: int, is_wanted: bool) -> None:
-    state = OrderState.ORDER_STATE_HELD if is_wanted else OrderState.ORDER_STATE_COMPLETED
+    state = OrderState.ORDER_STATE_REJECTED if is_wanted else OrderState.ORDER_STATE_COMPLETED
     kept.order(f"{number:04}", NOW + timedelta(seconds=number // 2), state)
 
 
 def orders(kept: Archive, key: str) -> tuple[list[str], str]:
-    wanted = OrderFilter(states=[OrderState.ORDER_STATE_HELD])
+    wanted = OrderFilter(states=[OrderState.ORDER_STATE_REJECTED])
     page = list_orders(kept.tx, wanted, dated_place(key), PAGE)
     return [each.id for each in page.items], page.following
 

@@ -57,7 +57,7 @@ def list_headers(
     conditions, parameters = _conditions(wanted)
     order = "c.due_time, c.ticket_id" if wanted.is_about_time else "c.create_time DESC, c.ticket_id DESC"
     if after is not None:
-        dated, behind = ("c.due", ">") if wanted.is_about_time else ("c.create_time", "<")
+        dated, behind = ("c.due_time", ">") if wanted.is_about_time else ("c.create_time", "<")
         # The first part makes the index usable.
         conditions.append(f"{dated} {behind}= :time AND ({dated} {behind} :time OR c.ticket_id {behind} :ticket_id)")
         parameters |= {"time": after[0], "ticket_id": after[1]}

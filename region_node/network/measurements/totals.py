@@ -53,7 +53,7 @@ class Totals:
         return self.sum / self.count
 
     def percentile(self, of_100: int) -> int:
-        """The percentile (nearest rank), within 1 %."""
+        """The percentile (nearest rank), within 1 % and rounded to a whole number."""
         rank, passed = max(1, -(-self.count * of_100 // 100)), 0
         for bucket in sorted(self.buckets):
             passed += self.buckets[bucket]
