@@ -5,7 +5,7 @@ SEEDS ?= 200
 JOBS ?= 2
 TESTS ?= tests
 # Modules are compiled once for all the processes that tests start, whatever the machine says of bytecode.
-RUN_TESTS = PYTHONDONTWRITEBYTECODE= PYTHONPYCACHEPREFIX=$(CURDIR)/build/pycache $(BIN)/python -m pytest -n $(JOBS) --dist loadgroup --no-loadscope-reorder $(TESTS)
+RUN_TESTS = PYTHONDONTWRITEBYTECODE= PYTHONPYCACHEPREFIX=$(CURDIR)/build/pycache $(BIN)/python -m pytest -n $(JOBS) --dist loadgroup --no-loadscope-reorder --max-worker-restart 0 $(TESTS)
 ENGINES ?=
 PROFILE ?= embedded
 SECONDS ?= 60

@@ -1,14 +1,13 @@
-"""One coordinator, put together and running."""
+"""A coordinator: its parts and its run."""
 
 import asyncio
 import contextlib
 import logging
 import random
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from coordinator.auditing.service import AuditPorts, AuditService
+from coordinator.auditing.service import AuditOversightService, AuditPorts
 from coordinator.cases.service import CasePorts, CaseService
 from coordinator.configuration.service import ConfigurationService
 from coordinator.membership.members import CurrentMembers
@@ -20,7 +19,7 @@ from coordinator.network.service import PathService
 from coordinator.oversight.complaint_service import ComplaintOversightService
 from coordinator.oversight.region_queries import Regions
 from coordinator.oversight.service import OrderOversightService
-from coordinator.planned_outages.service import PlannedOutageService
+from coordinator.planned_outages.service import PlannedOutageRegistryService
 from coordinator.problems.correlator import Correlator, CorrelatorPorts
 from coordinator.problems.current import CurrentNetwork
 from coordinator.problems.following import Following, FollowingPorts
@@ -41,11 +40,11 @@ from gateway.api.coordinator.v1 import (
     case_service_pb2,
     complaint_oversight_service_pb2,
     path_service_pb2,
-    planned_outage_service_pb2,
+    planned_outage_registry_service_pb2,
     problem_service_pb2,
 )
 from gateway.api.coordinator.v1.administration_pb2_grpc import (
-    add_AuditServiceServicer_to_server,
+    add_AuditOversightServiceServicer_to_server,
     add_ConfigurationServiceServicer_to_server,
     add_MembershipServiceServicer_to_server,
     add_OrderOversightServiceServicer_to_server,
@@ -55,8 +54,8 @@ from gateway.api.coordinator.v1.complaint_oversight_service_pb2_grpc import (
     add_ComplaintOversightServiceServicer_to_server,
 )
 from gateway.api.coordinator.v1.path_service_pb2_grpc import add_PathServiceServicer_to_server
-from gateway.api.coordinator.v1.planned_outage_service_pb2_grpc import (
-    add_PlannedOutageServiceServicer_to_server,
+from gateway.api.coordinator.v1.planned_outage_registry_service_pb2_grpc import (
+    add_PlannedOutageRegistryServiceServicer_to_server,
 )
 from gateway.api.coordinator.v1.problem_service_pb2_grpc import add_ProblemServiceServicer_to_server
 from gateway.api.federation.v1 import federation_pb2
@@ -64,13 +63,14 @@ from gateway.api.federation.v1.federation_pb2_grpc import add_FederationServiceS
 from gateway.api.relay.v1 import relay_pb2
 from gateway.api.relay.v1.relay_pb2_grpc import add_RelayServiceServicer_to_server
 from gateway.auditing.denial_log import DenialLog
-from gateway.process.files import replace_file
+from gateway.process import running
+from gateway.process.running import Running, show_port, stop_tasks
 from gateway.process.starting import persistently
 from gateway.process.telemetry import Telemetry
 from gateway.rpc.access import AccessRules
 from gateway.rpc.channels import Dialer
 from gateway.rpc.interceptor import BorderInterceptor, BorderPorts
-from gateway.rpc.server import Server, Service, run_until_stopped, stop_tasks
+from gateway.rpc.server import Server, Service
 from gateway.security.signing import TrustedKeys
 from gateway.security.tls import server_credentials
 from gateway.store.port import Store
@@ -83,7 +83,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class _Parts:
-    """What the services of one coordinator share."""
+    """The parts that the services of one coordinator share."""
 
     settings: CoordinatorSettings
     clock: Clock
@@ -98,96 +98,70 @@ class _Parts:
     problems: ProblemPorts
 
 
-class Coordinator:
-    """A running coordinator. Made by `start`."""
+async def start(settings: CoordinatorSettings, clock: Clock | None = None) -> Running:
+    """Opens the database and the registry, listens, and enters the registry.
 
-    def __init__(self, port: int, loops: Sequence[asyncio.Task[None]], rest: contextlib.AsyncExitStack) -> None:
-        self.port = port
-        self._loops = loops
-        self._rest = rest
-
-    @classmethod
-    async def start(cls, settings: CoordinatorSettings, clock: Clock | None = None) -> "Coordinator":
-        """Opens the database and the registry, listens, and enters the registry.
-
-        Raises CredentialsUnusable, StoreUnusable, RegistryUnreachable, PortInUse, OSError or StoppedWhileStarting; then
-        nothing is left open.
-        """
-        async with contextlib.AsyncExitStack() as stack:
-            clock = clock or SystemClock()
-            credentials = server_credentials(settings.credentials, clock)
-            # Whoever goes by another number than it proves would confirm a suspension in the name of that one.
-            settings.credentials.require_identity(settings.identity)
-            telemetry = Telemetry.of(SERVICE_NAME, str(settings.number))
-            stack.callback(telemetry.shutdown)
-            store = await _open_store(settings)
-            stack.push_async_callback(store.close)
-            # Only now: before the lock of the store, the file could be that of a coordinator that runs.
-            if settings.port_file is not None:
-                settings.port_file.unlink(missing_ok=True)
-            registry = await persistently(lambda: _open_registry(settings, clock, store))
-            stack.push_async_callback(registry.close)
-            observe_age(telemetry.meter, registry, clock)
-            parts = _parts(settings, clock, store, registry, telemetry)
-            stack.push_async_callback(parts.channels.close)
-            stack.push_async_callback(parts.presence.close)
-            services = _services(parts)
-            border = BorderInterceptor(
-                BorderPorts(
-                    federation=settings.federation,
-                    access=AccessRules(
-                        (service.descriptor for service in services),
-                        own_region="",
-                        require_member=lambda region: require_not_suspended(parts.members.all(), region),
-                    ),
-                    tracing=telemetry.tracing,
-                    metrics=telemetry.calls,
-                    denied=parts.denial_log.denied,
-                )
+    Raises CredentialsUnusable, StoreUnusable, RegistryUnreachable, PortInUse, OSError or StoppedWhileStarting; then
+    nothing is left open.
+    """
+    async with contextlib.AsyncExitStack() as stack:
+        clock = clock or SystemClock()
+        credentials = server_credentials(settings.credentials, clock)
+        # A coordinator under a number that it does not prove would confirm a suspension in another's name.
+        settings.credentials.require_identity(settings.identity)
+        telemetry = Telemetry.of(SERVICE_NAME, str(settings.number))
+        stack.callback(telemetry.shutdown)
+        store = await _open_store(settings)
+        stack.push_async_callback(store.close)
+        # Only now: before the lock of the store, the file could be that of a coordinator that runs.
+        if settings.port_file is not None:
+            settings.port_file.unlink(missing_ok=True)
+        registry = await persistently(lambda: _open_registry(settings, clock, store))
+        stack.push_async_callback(registry.close)
+        observe_age(telemetry.meter, registry, clock)
+        parts = _parts(settings, clock, store, registry, telemetry)
+        stack.push_async_callback(parts.channels.close)
+        stack.push_async_callback(parts.presence.close)
+        services = _services(parts)
+        border = BorderInterceptor(
+            BorderPorts(
+                federation=settings.federation,
+                access=AccessRules(
+                    (service.descriptor for service in services),
+                    own_region="",
+                    require_member=lambda region: require_not_suspended(parts.members.all(), region),
+                ),
+                tracing=telemetry.tracing,
+                metrics=telemetry.calls,
+                denied=parts.denial_log.denied,
             )
-            server = Server(services, border, reflects=settings.reflection)
-            port = await server.start(settings.listen, credentials)
-            stack.push_async_callback(server.drain)
-            loop = asyncio.get_running_loop()
-            following = Following(FollowingPorts(registry, parts.members, parts.channels))
-            parts.problems.correlator.on_change(following.note_change)
-            running = (tell_of_registry(server, registry), parts.problems.correlator.run(), following.run())
-            tasks = [loop.create_task(each) for each in running]
-            stack.push_async_callback(stop_tasks, tasks)
-            stack.callback(parts.federation.close)
-            await parts.presence.enter(settings.name, settings.endpoint(port))
-            if settings.port_file is not None:
-                replace_file(settings.port_file, f"{port}\n".encode("ascii"), mode=0o644)
-                stack.callback(settings.port_file.unlink, missing_ok=True)
-            _log.info("%s of %s serves on %s:%d", settings.name, settings.federation, settings.host, port)
-            return cls(port, [*registry.loops, *parts.presence.loops, *tasks], stack.pop_all())
-        raise AssertionError("the block above returns or raises")
-
-    async def run_until_stopped(self) -> None:
-        """Returns when the process is told to stop. Raises what one of the coordinator's loops dies of."""
-        await run_until_stopped(self._loops)
-
-    async def stop(self) -> None:
-        """Takes no new calls, finishes those being served, and closes everything.
-
-        Suspensions wait for this coordinator until then, because some of those calls may be deliveries.
-        """
-        await self._rest.aclose()
-        _log.info("stopped")
+        )
+        server = Server(services, border, reflects=settings.reflection)
+        port = await server.start(settings.listen, credentials)
+        # Suspensions wait for this coordinator until then, because some of the calls may be deliveries.
+        stack.push_async_callback(server.drain)
+        loop = asyncio.get_running_loop()
+        following = Following(FollowingPorts(registry, parts.members, parts.channels))
+        parts.problems.correlator.on_change(following.note_change)
+        loops = (tell_of_registry(server, registry), parts.problems.correlator.run(), following.run())
+        tasks = [loop.create_task(each) for each in loops]
+        stack.push_async_callback(stop_tasks, tasks)
+        stack.callback(parts.federation.close)
+        await parts.presence.enter(settings.name, settings.endpoint(port))
+        show_port(settings.port_file, port, stack)
+        _log.info("%s of %s serves on %s:%d", settings.name, settings.federation, settings.host, port)
+        return Running(port, [*registry.loops, *parts.presence.loops, *tasks], stack.pop_all())
+    raise AssertionError("the block above returns or raises")
 
 
 async def serve(settings: CoordinatorSettings, clock: Clock | None = None) -> None:
-    """Runs a coordinator until the process is told to stop. Raises as `Coordinator.start`."""
-    coordinator = await Coordinator.start(settings, clock)
-    try:
-        await coordinator.run_until_stopped()
-    finally:
-        await coordinator.stop()
+    """Runs a coordinator until the process gets a signal to stop. Raises as `start`."""
+    await running.serve(start(settings, clock))
 
 
 async def _open_store(settings: CoordinatorSettings) -> Store:
     settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
-    # The embedded registry is for one coordinator: nobody else may write what it keeps.
+    # The embedded registry is for one coordinator: no other process may write its data.
     alone = settings.etcd is None
     migrations = migrations_of(*PACKAGES)
     return await settings.database.open(migrations, number=settings.number, alone=alone)
@@ -213,7 +187,7 @@ def _parts(
         ChannelPorts(settings.federation, dialer, telemetry.tracing, telemetry.calls, random.Random())
     )
     members.on_change(channels.update)
-    channels.update(members.all())  # what a registry knows from before need not change for long
+    channels.update(members.all())  # channels to the members of the stored registry, which may stay unchanged for long
     denial_log = DenialLog(store, clock)
     keys = TrustedKeys(settings.credentials.authority.read_bytes(), settings.federation)
     federation = FederationService(
@@ -257,7 +231,7 @@ def _services(parts: _Parts) -> list[Service]:
     regions = Regions(parts.members, parts.channels)
     oversight = OrderOversightService(regions)
     complaints = ComplaintOversightService(regions, parts.registry)
-    auditing = AuditService(AuditPorts(parts.members, parts.registry, parts.channels, parts.keys, parts.clock))
+    auditing = AuditOversightService(AuditPorts(parts.members, parts.registry, parts.channels, parts.keys, parts.clock))
     admin = administration_pb2.DESCRIPTOR.services_by_name
     return [
         Service.of(
@@ -296,8 +270,8 @@ def _services(parts: _Parts) -> list[Service]:
             complaints,
         ),
         Service.of(
-            admin["AuditService"],
-            add_AuditServiceServicer_to_server,
+            admin["AuditOversightService"],
+            add_AuditOversightServiceServicer_to_server,
             auditing,
         ),
         *_of_the_network(parts, regions),
@@ -308,9 +282,9 @@ def _of_the_network(parts: _Parts, regions: Regions) -> list[Service]:
     """Planned outages, problems and paths."""
     return [
         Service.of(
-            planned_outage_service_pb2.DESCRIPTOR.services_by_name["PlannedOutageService"],
-            add_PlannedOutageServiceServicer_to_server,
-            PlannedOutageService(parts.registry, parts.clock),
+            planned_outage_registry_service_pb2.DESCRIPTOR.services_by_name["PlannedOutageRegistryService"],
+            add_PlannedOutageRegistryServiceServicer_to_server,
+            PlannedOutageRegistryService(parts.registry, parts.clock),
         ),
         Service.of(
             problem_service_pb2.DESCRIPTOR.services_by_name["ProblemService"],

@@ -1,4 +1,4 @@
-"""What `coordinator serve` is told by its settings."""
+"""The settings of `coordinator serve`."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -8,11 +8,10 @@ from gateway.api.types.v1.access_pb2 import Role
 from gateway.security.authority import AUTHORITY_CERTIFICATE, TLS_CERTIFICATE, TLS_KEY
 from gateway.security.identity import Identity
 from gateway.security.tls import Credentials
-from gateway.settings import example, host_of, naming, on_every_interface, require_address
+from gateway.settings import example, host_of, naming, on_every_interface, require_address, require_number
 from gateway.store.opening import DatabasePlace, PostgresqlSettings
 from gateway.wording.languages import translated
 
-_HIGHEST_NUMBER = 99999
 # A node that misses one heartbeat is not lost: at least this many fit into a lease.
 _BEATS_IN_LEASE = 2
 _CREDENTIALS = Credentials(Path(AUTHORITY_CERTIFICATE), Path(TLS_CERTIFICATE), Path(TLS_KEY))
@@ -66,10 +65,7 @@ class CoordinatorSettings:
             raise ValueError(
                 translated("etcd.credentials.authority: must be etcd's own, else every member could open etcd")
             )
-        if not 0 <= self.number <= _HIGHEST_NUMBER:
-            raise ValueError(
-                translated("{key}: must be {least} to {most}", key="number", least=0, most=_HIGHEST_NUMBER)
-            )
+        require_number(self.number)
         if self.heartbeat_interval <= 0:
             raise ValueError(translated("heartbeat_interval: must be more than 0 seconds"))
         if self.lease < _BEATS_IN_LEASE * self.heartbeat_interval:
@@ -79,12 +75,12 @@ class CoordinatorSettings:
 
     @property
     def name(self) -> str:
-        """What others call this coordinator, for example `coordinator/0`."""
+        """This coordinator's name for others, for example `coordinator/0`."""
         return f"coordinator/{self.number}"
 
     @property
     def identity(self) -> Identity:
-        """Who this coordinator is, as its certificate must name it."""
+        """This coordinator's identity, which its certificate must name."""
         return Identity(self.federation, Role.ROLE_COORDINATOR, "", str(self.number))
 
     @property

@@ -1,1 +1,1 @@
-"""What is needed to run a federation: its data, the demo, and processes on one machine."""
+"""The means to run a federation: its data, the demo, and processes on one machine."""

@@ -1,4 +1,4 @@
-"""Invented customers for trying things out: the same seed gives the same people."""
+"""Invented customers for trials: the same seed gives the same people."""
 
 import random
 from collections.abc import Iterator, Sequence
@@ -40,10 +40,10 @@ _GIVEN = """
 
 
 def generate(configuration: Configuration, region: str, count: int, seed: int, as_of: datetime) -> list[Customer]:
-    """Customers of a region with numbers that the number plan gives to it and its own plans.
+    """Customers of a region, with its own numbers by the number plan and its own plans.
 
     Dates are relative to `as_of`, balances in minor units of the region's currency. Raises ValueError for a region
-    without a made-up mobile prefix or without plans, and for more customers than it has numbers.
+    without a made-up mobile prefix or without plans, and for more customers than numbers.
     """
     source = random.Random(f"{seed}/{region}")
     plans = [plan for plan in configuration.plans if plan.region == region]
@@ -77,7 +77,7 @@ def _numbers(configuration: Configuration, region: str, count: int, source: rand
 
 
 class _Person:
-    """One invented customer, drawn field by field in a fixed order."""
+    """An invented customer, drawn field by field in a fixed order."""
 
     def __init__(self, source: random.Random, region: str, order: int, as_of: datetime) -> None:
         self._source = source
@@ -145,7 +145,7 @@ class _Person:
         return self._source.randrange(1_000, 30_000)
 
     def _pick(self, names: str) -> tuple[str, str]:
-        """One of the names of a list: in characters and in letters."""
+        """A name of a list: in characters and in letters."""
         words = names.split()
         index = 2 * self._source.randrange(len(words) // 2)
         return words[index], words[index + 1]

@@ -37,10 +37,10 @@ COLUMNS = (
     "区域",
     "办结方式",
 )
-ENDED, RESOLVED, ANSWERED = 0.8, 0.05, 0.05  # shares of all; the rest nobody has answered yet
-RURAL, WITHDRAWN, REJECTED = 0.3, 0.04, 0.02  # shares of all, and of those that have ended
-REPEATED = 0.1  # share of those about a number of which there was one before
-DAYS = 90  # before now, in which they were filed
+ENDED, RESOLVED, ANSWERED = 0.8, 0.05, 0.05  # shares of all; the rest has no answer yet
+RURAL, WITHDRAWN, REJECTED = 0.3, 0.04, 0.02  # shares of all, and of the ended ones
+REPEATED = 0.1  # share of those with an earlier one about the same number
+DAYS = 90  # before now, the days of filing
 
 _WHAT = (
     ("费用争议", "本月账单多扣了两笔费用，请核查。", "退费", "计费差错"),
@@ -58,7 +58,7 @@ _FEDERATION = Path(__file__).parent / "federation"
 
 
 def rows(region: str, count: int, seed: int, now: datetime) -> Iterator[tuple[str, ...]]:
-    """The cells of so many complaints about numbers of a region, oldest first; `now` is when the file is made.
+    """The cells of `count` complaints about numbers of a region, oldest first; `now` is the time of the file.
 
     Raises ValueError as `generate`.
     """
@@ -98,7 +98,7 @@ def _story(source: random.Random, filed: datetime, now: datetime) -> tuple[str, 
 
 
 def _ended(source: random.Random, story: tuple[str, ...]) -> tuple[str, ...]:
-    """With the area, and how it ended: what was withdrawn or rejected was answered by nothing."""
+    """The row with its area and its end: a withdrawn or rejected one has no answer."""
     area = "农村" if source.random() < RURAL else "城市"
     begun, closed = story[:7], story[8]
     share = source.random()

@@ -25,12 +25,12 @@ RELEASES = ROOT / "deploy" / "releases.yaml"
 
 
 class ReleaseError(Exception):
-    """The list of releases cannot be used, or a commit of it is not at hand; the text says what to do."""
+    """The list of releases cannot be used, or a commit of it is missing; the text has the remedy."""
 
 
 @dataclass(frozen=True)
 class Release:
-    """One release."""
+    """A release."""
 
     version: str
     commit: str
@@ -55,7 +55,7 @@ def releases(path: Path = RELEASES) -> list[Release]:
 
 def extract(commit: str, target: Path, *paths: str) -> None:
     """Writes the files of a commit into a directory; all of them where no paths are given. Raises ReleaseError."""
-    if _git("cat-file", "-e", f"{commit}^{{commit}}").returncode != 0:
+    if not _has(commit):
         raise ReleaseError(
             f"this clone lacks the commit {commit}: run `git fetch origin {commit}`,"
             " or `git fetch --unshallow` where the clone is shallow"
@@ -66,12 +66,20 @@ def extract(commit: str, target: Path, *paths: str) -> None:
         files.extractall(target, filter="data")
 
 
+def _has(commit: str) -> bool:
+    return _git("cat-file", "-e", f"{commit}^{{commit}}").returncode == 0
+
+
+def _is_shallow() -> bool:
+    return _git("rev-parse", "--is-shallow-repository").stdout.strip() == b"true"
+
+
 def _git(*words: str) -> subprocess.CompletedProcess[bytes]:
     return subprocess.run([shutil.which("git") or "git", *words], cwd=ROOT, check=False, capture_output=True)
 
 
 def breaks(commit: str) -> str:
-    """What in the contract breaks peers of a commit, a line each; empty where nothing does. Raises ReleaseError."""
+    """The breaking changes of the contract against a commit, a line each; empty without any. Raises ReleaseError."""
     with tempfile.TemporaryDirectory() as directory:
         extract(commit, Path(directory), "protos", "buf.yaml")
         buf = Path(sys.executable).parent / "buf"
@@ -92,6 +100,9 @@ def main(arguments: list[str] | None = None) -> int:
             print("no release yet: the contract may change as it likes")
             return 0
         name = commit or listed[-1].version
+        if not commit and _is_shallow() and not _has(listed[-1].commit):
+            print(f"not compared with {name}: this clone is shallow; `git fetch --unshallow` brings its commit")
+            return 0
         found = breaks(commit or listed[-1].commit)
     except ReleaseError as error:
         print(error, file=sys.stderr)

@@ -4,7 +4,8 @@
     python -m deploy.texts --check    fail, naming them, where a text has no translation or a file is stale
 
 A program's texts are in `<package>/texts/zh.po`; what both say, and what click says, in `gateway/texts/zh.po`. They are
-compiled into `<package>/texts/zh/LC_MESSAGES/messages.mo`, which gettext reads.
+compiled into `<package>/texts/zh/LC_MESSAGES/messages.mo`, which gettext reads. `<package>/texts/commands.tsv` says
+what each command does, for the list of them.
 """
 
 import argparse
@@ -22,7 +23,7 @@ from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po, write_po
 
 from coordinator.cli.main import main as coordinator
-from gateway.wording.languages import SpeakingGroup, help_texts, helped
+from gateway.wording.languages import SUMMARIES, SpeakingGroup, help_texts, helped
 from gateway.wording.words import words
 from region_node.cli.main import main as region_node
 
@@ -30,7 +31,7 @@ ROOT = Path(__file__).resolve().parents[1]
 SHARED = "gateway"
 PROGRAMS: Mapping[str, SpeakingGroup] = {"region_node": region_node, "coordinator": coordinator}
 FUNCTIONS = frozenset({"translated", "TableColumn"})  # their first argument is a text
-_UNDATED = datetime(2000, 1, 1, tzinfo=UTC)  # the same texts are the same file, whenever they are compiled
+_UNDATED = datetime(2000, 1, 1, tzinfo=UTC)  # the same texts give the same file, whenever they are compiled
 _PARAMETER = re.compile(r"\{[^{}]*\}")
 
 
@@ -66,7 +67,7 @@ def _told_in(package: str) -> Iterator[str]:
 
 
 def _literals(path: Path, call: ast.Call) -> Iterator[str]:
-    """The text of a call; one that is not written there cannot be translated beforehand and has to be elsewhere."""
+    """The text of a call. Any other text cannot be translated here, and must be in a catalogue elsewhere."""
     first = call.args[0]
     if isinstance(first, ast.Constant) and isinstance(first.value, str):
         yield from filter(None, [first.value])
@@ -75,7 +76,7 @@ def _literals(path: Path, call: ast.Call) -> Iterator[str]:
 
 
 def update() -> list[str]:
-    """Takes new texts into the catalogues, lets go of those that are gone, and compiles; returns what is missing."""
+    """Takes new texts into the catalogues, removes unused ones, and compiles; returns the missing translations."""
     for package, texts in wanted_texts().items():
         catalogue = _read(package)
         for text in texts:
@@ -88,6 +89,7 @@ def update() -> list[str]:
         _po(package).parent.mkdir(parents=True, exist_ok=True)
         _po(package).write_bytes(_written(catalogue))
     for program in PROGRAMS:
+        _summaries(program).write_text(_summarized(program), "utf-8")
         _mo(program).parent.mkdir(parents=True, exist_ok=True)
         _mo(program).write_bytes(_compiled(program))
     return problems()
@@ -104,8 +106,17 @@ def problems() -> list[str]:
                 found.append(f"{_po(package).relative_to(ROOT)}: no translation of {text!r}")
             elif set(_PARAMETER.findall(text)) != set(_PARAMETER.findall(str(message.string))):
                 found.append(f"{_po(package).relative_to(ROOT)}: other parameters than in {text!r}")
-    stale = [each for each in PROGRAMS if not _mo(each).exists() or _mo(each).read_bytes() != _compiled(each)]
-    return [*found, *(f"{_mo(each).relative_to(ROOT)}: is stale; run `python -m deploy.texts`" for each in stale)]
+    made = {_mo(each): _compiled(each) for each in PROGRAMS}
+    made |= {_summaries(each): _summarized(each).encode() for each in PROGRAMS}
+    stale = [file for file, content in made.items() if not file.exists() or file.read_bytes() != content]
+    return [*found, *(f"{each.relative_to(ROOT)}: is stale; run `python -m deploy.texts`" for each in stale)]
+
+
+def _summarized(program: str) -> str:
+    """What each command of a program does, a line each, for the list of them."""
+    group = PROGRAMS[program].whole()
+    told = {name: next(help_texts(group.commands[name].help or "")) for name in sorted(group.places)}
+    return "".join(f"{name}\t{summary}\n" for name, summary in told.items())
 
 
 def _read(package: str) -> Catalog:
@@ -135,6 +146,10 @@ def _compiled(program: str) -> bytes:
 
 def _po(package: str) -> Path:
     return ROOT / package / "texts" / "zh.po"
+
+
+def _summaries(program: str) -> Path:
+    return PROGRAMS[program].texts / SUMMARIES
 
 
 def _mo(program: str) -> Path:

@@ -1,1 +1,1 @@
-"""The fabric: gRPC, borders, time and trust. It knows no customer, order or complaint."""
+"""The fabric: gRPC, borders, time and trust. The fabric depends on no customer, order or complaint."""

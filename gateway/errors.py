@@ -1,6 +1,6 @@
-"""The two failures of a call, a refusal and no answer; and the one mapping of refusals to gRPC.
+"""The two failures of a call, a refusal and no response; and the only mapping of refusals to gRPC.
 
-Every refusal carries a `Reason` of the contract; the status code and the texts stand on the enum value itself.
+Every refusal carries a `Reason` of the contract; the status code and the texts are options of the enum value.
 """
 
 from collections.abc import Iterable, Mapping
@@ -18,17 +18,17 @@ DOMAIN = "crossregion"
 _PREFIX = "REASON_"
 _CHINESE = "_zh_cn"
 _DETAILS = "grpc-status-details-bin"
-_NEAREST = "nearest"  # the parameter with the known names that are like one that is unknown, and what is between them
+_NEAREST = "nearest"  # the parameter that holds the known names similar to an unknown name, and their separator
 _BETWEEN = ", "
-# Bytes of one parameter as told: a status travels in headers, of which gRPC takes 16 KiB, and a text stands there in
-# several places.
+# Bytes of one parameter in a status. A status travels in headers, which gRPC limits to 16 KiB, and repeats a text
+# several times.
 _TOLD_BYTES = 1024
 
 
 class Refused(Exception):
-    """Something is not done, and the caller can be told why.
+    """An operation is refused, with a reason that the caller may learn.
 
-    Takes the reason and the parameters of its text, all strings and of any name: peers send them.
+    Takes the reason and the parameters of its text. All parameters are strings with any names, since peers send them.
     """
 
     def __init__(self, reason: Reason.ValueType, /, **parameters: str) -> None:
@@ -41,9 +41,9 @@ class Refused(Exception):
 
 
 class Unreachable(Exception):
-    """A call had no answer: its outcome is unknown, and the caller may repeat the same request.
+    """A call had no response: its outcome is unknown, and the caller may repeat the same request.
 
-    `status` is the name of the gRPC status code that stands for it.
+    `status` is the name of the gRPC status code for it.
     """
 
     def __init__(self, problem: str, status: str = "UNAVAILABLE") -> None:
@@ -52,7 +52,7 @@ class Unreachable(Exception):
 
 
 def unknown(reason: Reason.ValueType, known: Iterable[str], **named: str) -> Refused:
-    """The refusal of a name that is none of those that are known: it offers those that are like it.
+    """The refusal of an unknown name, with similar known names.
 
     `named` is the parameter of the reason, and the name.
     """
@@ -61,7 +61,7 @@ def unknown(reason: Reason.ValueType, known: Iterable[str], **named: str) -> Ref
 
 
 class _Blank(dict[str, str]):
-    """Parameters of a text; a missing one shows as its name, so that telling a refusal can never fail."""
+    """The parameters of a text; a missing parameter prints as its name, so that formatting never fails."""
 
     def __missing__(self, key: str) -> str:
         return "{" + key + "}"
@@ -90,7 +90,7 @@ def status_code(reason: Reason.ValueType) -> grpc.StatusCode:
 
 
 def text(reason: Reason.ValueType, parameters: Mapping[str, str]) -> LocalizedText:
-    """The reason for people, in both languages. A parameter `<name>_zh_cn` stands for `<name>` in the Chinese one."""
+    """The reason for people, in both languages. The Chinese text prefers the parameter `<name>_zh_cn` to `<name>`."""
     told = _told(reason)
     chinese = {name.removesuffix(_CHINESE): value for name, value in parameters.items() if name.endswith(_CHINESE)}
     near = suggested([name for name in parameters.get(_NEAREST, "").split(_BETWEEN) if name])
@@ -101,12 +101,19 @@ def text(reason: Reason.ValueType, parameters: Mapping[str, str]) -> LocalizedTe
 
 
 def is_temporary(reason: Reason.ValueType) -> bool:
-    """Whether the same request may succeed later as it is."""
+    """Whether the same request may succeed later without changes."""
     return reason == Reason.REASON_CALLS_TOO_MANY or status_code(reason) in (
         grpc.StatusCode.UNAVAILABLE,
         grpc.StatusCode.DEADLINE_EXCEEDED,
         grpc.StatusCode.INTERNAL,
     )
+
+
+def lasting(refused: Refused) -> Refused:
+    """A refusal that may be stored as the answer. Raises it instead where the same request may succeed later."""
+    if is_temporary(refused.reason):
+        raise refused
+    return refused
 
 
 def to_status(refused: Refused) -> status_pb2.Status:
@@ -127,12 +134,12 @@ def to_status(refused: Refused) -> status_pb2.Status:
 
 
 def _short(value: str) -> str:
-    """What a caller wrote may be of any length; its beginning is enough to recognise it."""
+    """The beginning of a caller's value of any length, enough to recognise the value."""
     return value.encode()[:_TOLD_BYTES].decode(errors="ignore")
 
 
 def from_rpc_error(error: grpc.aio.AioRpcError) -> Refused | None:
-    """The refusal inside an RPC error; None where the peer gave no reason of ours (a cut connection, say)."""
+    """The refusal inside an RPC error; None without a reason of the contract, such as a cut connection."""
     packed = dict(error.trailing_metadata() or ()).get(_DETAILS)
     status = status_pb2.Status.FromString(packed) if isinstance(packed, bytes) else status_pb2.Status()
     for detail in status.details:

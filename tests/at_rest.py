@@ -1,4 +1,4 @@
-"""What a region's database says once the region's keys are at hand."""
+"""Reads a region's database with the region's keys."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -45,19 +45,19 @@ _RECEIVED = (
 
 
 def sent(tx: Transaction, subject: str = "") -> Iterator[Kept]:
-    """What was sent, of one subject or of all, oldest first; not what was about a customer who was erased."""
+    """The sent envelopes, of one subject or of all, oldest first; without those about erased customers."""
     for row in tx.all(Kept, _SENT, subject=subject):
         yield from _opened(tx, row, OUTBOX, OUTBOX_RECEIPT, row.envelope_id)
 
 
 def received(tx: Transaction, subject: str = "") -> Iterator[Kept]:
-    """What was acted on, of one subject or of all, oldest first; not what was about a customer who was erased."""
+    """The executed envelopes, of one subject or of all, oldest first; without those about erased customers."""
     for row in tx.all(Kept, _RECEIVED, subject=subject):
         yield from _opened(tx, row, INBOX, INBOX_RECEIPT, inbox_key(row.peer, row.envelope_id))
 
 
 def open_envelopes(tx: Transaction) -> list[Sealed]:
-    """All that still waits for a receipt, oldest first."""
+    """All envelopes without a receipt, oldest first."""
     return [sealed_from(row.content, row.signature) for row in sent(tx) if row.closed is None]
 
 

@@ -1,7 +1,7 @@
-"""Which files of tests with databases run on SQLite and on PostgreSQL each time; `make test-all` has all do so.
+"""The files of tests with databases that always run on both engines; `make test-all` runs all files on both.
 
-Those that write and read most kinds of rows, or are about the engines themselves. What the others do to a database is
-in these, too: they differ by rules, by what is refused, and by what commands print.
+These write and read most kinds of rows, or concern the engines themselves. The other files use databases in the same
+way: they differ by rules, by refusals, and by output.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""What a shell offers for the last word of a command that is being typed."""
+"""A shell's completions for the last, partly typed word of a command."""
 
 import asyncio
 import importlib
@@ -11,7 +11,7 @@ _PROGRAMS = {"region-node": "region_node.cli.main", "coordinator": "coordinator.
 
 
 async def completed_at_last(environment: Mapping[str, str], program: str, *words: str) -> list[str]:
-    """As `completed`, however busy the server is: what it does not tell at once is asked again."""
+    """As `completed`, however busy the server is: it retries completions that come too late."""
     while not (found := await completed(environment, program, *words)):
         pass
     return found

@@ -1,13 +1,15 @@
-"""What every test may ask for."""
+"""Fixtures for every test."""
 
+import gc
 import signal
 
 import pytest
 from hypothesis import settings
 
+from gateway.process.running import GARBAGE_THRESHOLD
 from gateway.wording.languages import VARIABLE
 
-pytest_plugins = ["tests.engines", "tests.durations"]
+pytest_plugins = ["tests.engines", "tests.durations", "tests.failures"]
 
 
 def pytest_configure() -> None:
@@ -23,6 +25,13 @@ def pytest_configure() -> None:
 
 @pytest.fixture(autouse=True)
 def english(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever language a command was asked for in a test, the tests after it hear English."""
+    """Restores English after a test in another language."""
     monkeypatch.delenv(VARIABLE, raising=False)
     monkeypatch.setenv("LANGUAGE", "en")
+
+
+def pytest_collection_finish() -> None:
+    """Leaves what all tests need to itself: a worker holds some million objects, and would visit them over and over."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(GARBAGE_THRESHOLD, 20, 20)

@@ -1,7 +1,7 @@
-"""How long tests take: recorded on request, so that the longest files go out to the workers first.
+"""The durations of tests: recorded on request, so that the workers get the longest files first.
 
-A line of the record is seconds and a name: of a file with all its tests and what they start, or of a test that takes
-a second or more by itself.
+A line of the record is seconds and a name: of a file with all its tests and what they start, or of a test that takes a
+second or more by itself.
 """
 
 from collections import defaultdict
@@ -27,7 +27,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Records where it is asked for, in the process that hears of all tests."""
+    """Records on request, in the process that collects all tests."""
     if config.getoption(_OPTION) and not hasattr(config, "workerinput"):
         config.pluginmanager.register(_Recording())
 
@@ -76,7 +76,7 @@ def _file_of(name: str) -> str:
 
 
 def _folder(item: pytest.Item) -> tuple[str, str]:
-    """What tests may share a federation: those of a folder with one engine."""
+    """The group of tests that may share a federation: a folder with one engine."""
     called = getattr(item, "callspec", None)
     engine = next((called.params[name] for name in _ENGINES if name in called.params), "") if called else ""
     return item.path.parent.name, str(engine)

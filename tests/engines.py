@@ -1,7 +1,7 @@
 """Real servers for tests: an etcd cluster and a PostgreSQL server for each worker, started at first use.
 
-A server that is not installed is installed if we may. Else the tests that need it are skipped, which the summary
-tells once more; where everything has to be proven (CI=true), they fail.
+A missing server is installed if permitted. Else its tests are skipped, with a line in the summary; with CI=true they
+fail.
 """
 
 import functools
@@ -58,7 +58,7 @@ def _install(engine: Engine) -> str:
 
 @pytest.fixture(scope="session")
 def etcd_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalEtcd]:
-    """A cluster of three members that tests share. They use keys of their own, and leave all members well."""
+    """A cluster of three members that tests share. Tests use their own keys, and leave all members healthy."""
     require_engine(ETCD)
     cluster = LocalEtcd(tmp_path_factory.mktemp("etcd"))
     try:
@@ -71,7 +71,7 @@ def etcd_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalEtcd
 
 @pytest.fixture(scope="session")
 def postgresql_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalPostgresql]:
-    """A server that tests share. They make databases of their own, and leave it running."""
+    """A server that tests share. Tests make their own databases, and leave it running."""
     require_engine(POSTGRESQL)
     server = LocalPostgresql(tmp_path_factory.mktemp("postgresql"))
     try:
@@ -84,7 +84,7 @@ def postgresql_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Loca
 
 @pytest.fixture
 def postgresql_database(postgresql_server: LocalPostgresql) -> str:
-    """The name of an empty database for this test alone. It goes with its server: to drop it takes a checkpoint."""
+    """The name of an empty database for this test alone. It goes with its server: dropping it takes a checkpoint."""
     name = f"test_{uuid4().hex}"
     postgresql_server.create_database(name)
     return name

@@ -6,10 +6,10 @@ from gateway.security.region_keys import KeySet, RegionKeys
 
 
 def region_keys(region: str = "sichuan") -> RegionKeys:
-    """The keys of a region. Only the set is always the same: what is drawn from it is not."""
+    """The keys of a region. Only the set is always the same; new random values differ."""
     return RegionKeys(KeySet.new(random.Random(region).randbytes))
 
 
 def drawn_keys(source: random.Random) -> RegionKeys:
-    """Keys of which also everything that is drawn comes from a seeded source: the same run seals to the same bytes."""
+    """Keys with a seeded source for all random values: the same run seals to the same bytes."""
     return RegionKeys(KeySet.new(source.randbytes), source.randbytes)

@@ -1,8 +1,8 @@
-"""Programs as processes of their own that need not import anything: what the commands import is there already.
+"""Programs as processes of their own with all imports done: the commands' modules are already loaded.
 
 Each is forked from a server of Python's own (`multiprocessing.forkserver`), which has the commands' modules and has
-never started a thread, a loop or a channel. Importing them takes a second of a processor's time, as often as a test
-starts or restarts a node. What people start, `tests/stories` and `tests/contract` start as people do.
+never started a thread, a loop or a channel. Importing them takes a second of a processor's time for each start of a
+node. `tests/stories` and `tests/contract` start programs as people do.
 """
 
 import functools
@@ -70,7 +70,7 @@ class Ended:
 
     @property
     def summary(self) -> dict[str, object]:
-        """What it printed with `--json`."""
+        """The output with `--json`."""
         return cast("dict[str, object]", json.loads(self.out))
 
 

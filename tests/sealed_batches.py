@@ -29,7 +29,7 @@ class SealedBatch:
         )
 
     def answer(self, response: DeliverResponse) -> BatchAnswer:
-        """What is answered, with the journey. Raises Unreadable."""
+        """The response, with the journey. Raises Unreadable."""
         answer = BatchAnswer.FromString(self._sent.open_answer(response.sealed))
         answer.journey.CopyFrom(response.journey)
         return answer

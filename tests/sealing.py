@@ -43,7 +43,7 @@ class Sealing:
             return True
 
     def content_of(self, sealed: Mapping[str, bytes]) -> set[bytes]:
-        """What sealed bytes hold, by their subjects. Raises KeyDestroyed or SealBroken."""
+        """The content of sealed bytes, by their subjects. Raises KeyDestroyed or SealBroken."""
         with self.transaction() as tx:
             return {vault.open_sealed(tx, subject, _PLACE, each) for subject, each in sealed.items()}
 

@@ -21,14 +21,14 @@ _DAY = timedelta(days=1)
 
 @dataclass
 class Hook:
-    """What was posted, oldest first, and how the next posts are answered."""
+    """The posts, oldest first, and the next responses."""
 
     url: str = ""
     authority: Path | None = None
     answers: list[int] = field(default_factory=list)
     """Of the next posts, in order; 204 once none is left."""
     location: str = ""
-    """Where a redirect sends to."""
+    """The target of a redirect."""
     headers: list[dict[str, str]] = field(default_factory=list)
     paths: list[str] = field(default_factory=list)
     bodies: list[dict[str, Any]] = field(default_factory=list)
@@ -74,7 +74,7 @@ def _handler(hook: Hook) -> type[BaseHTTPRequestHandler]:
             self.end_headers()
 
         def log_message(self, *args: object) -> None:
-            """It says nothing."""
+            """Logs nothing."""
 
     return Handler
 

@@ -1,1 +1,1 @@
-"""The audit chains of the regions, held against what others have seen of them."""
+"""The verification of the regions' audit chains against the heads kept by other members."""

@@ -1,4 +1,4 @@
-"""What a region's chain, as it tells it, says to the heads that others keep of it. Pure."""
+"""Compares a region's chain, as reported, with the heads that other members keep of it. Pure."""
 
 from collections.abc import Iterable, Mapping
 
@@ -6,14 +6,14 @@ from gateway.api.coordinator.v1.administration_pb2 import ChainVerdict, Sighting
 from gateway.api.region.v1.audit_service_pb2 import ChainProblem, ChainProblemKind, ToldRow, VerifyChainResponse
 
 MOST_SEQUENCES = 256
-"""Rows that a region tells in one call."""
+"""The largest number of rows that a region reports in one call."""
 
 
 def compare(verdict: ChainVerdict, sightings: Iterable[Sighting], told: Mapping[int, ToldRow]) -> None:
-    """Adds sightings to a verdict, and a problem for each that the region's chain does not agree with.
+    """Adds sightings to a verdict, and a problem for each sighting that disagrees with the region's chain.
 
-    `told` are the last row of the chain and those at the places of the sightings, by number, as far as it was walked.
-    Where it is broken in itself, nothing is known of what lies behind that: it then only disagrees where it differs.
+    `told` maps row numbers to rows: the last row of the chain, and the rows at the sightings. Behind a break the rest
+    of the chain is unknown; a sighting there disagrees only where rows differ.
     """
     is_walked = not verdict.problems
     end = told.get(verdict.head.sequence)
@@ -26,7 +26,7 @@ def compare(verdict: ChainVerdict, sightings: Iterable[Sighting], told: Mapping[
                 ChainProblem(
                     kind=ChainProblemKind.CHAIN_PROBLEM_KIND_REWRITTEN,
                     sequence=sighting.head.sequence,
-                    time=found.time,
+                    row_time=found.time,
                     witness=sighting.witness,
                 )
             )
@@ -35,14 +35,14 @@ def compare(verdict: ChainVerdict, sightings: Iterable[Sighting], told: Mapping[
                 ChainProblem(
                     kind=ChainProblemKind.CHAIN_PROBLEM_KIND_CUT,
                     sequence=verdict.head.sequence + 1,
-                    time=end.time if end is not None and end.HasField("time") else None,
+                    row_time=end.time if end is not None and end.HasField("time") else None,
                     witness=sighting.witness,
                 )
             )
 
 
 def take_part(verdict: ChainVerdict, part: VerifyChainResponse, told: dict[int, ToldRow]) -> None:
-    """Takes in how far a region says that its chain is unbroken."""
+    """Adds a part of a region's report on its own chain to the verdict."""
     verdict.head.CopyFrom(part.head)
     told.update({row.head.sequence: row for row in part.told})
     if part.HasField("end_time"):

@@ -1,4 +1,4 @@
-"""AuditService: walks the federation's audit chains, for administrators."""
+"""AuditOversightService: verifies the federation's audit chains, for administrators."""
 
 import asyncio
 import logging
@@ -20,7 +20,7 @@ from gateway.api.coordinator.v1.administration_pb2 import (
     VerifyChainsRequest,
     VerifyChainsResponse,
 )
-from gateway.api.coordinator.v1.administration_pb2_grpc import AuditServiceServicer
+from gateway.api.coordinator.v1.administration_pb2_grpc import AuditOversightServiceServicer
 from gateway.api.federation.v1.federation_pb2 import AuditHead, MemberState
 from gateway.api.region.v1.audit_service_pb2 import (
     ListWitnessedHeadsRequest,
@@ -39,7 +39,7 @@ from gateway.security.signing import AUDIT_HEAD, TrustedKeys
 from gateway.time.clock import Clock, to_timestamp
 
 ANSWER_SECONDS = 10.0  # for one part of one chain
-_AT_ONCE = 4  # chains that are walked at the same time: they are read beside all other work of their regions
+_AT_ONCE = 4  # chains that are read at the same time, beside all other work of their regions
 _COORDINATOR = "coordinator"
 Answer = TypeVar("Answer")
 _log = logging.getLogger(__name__)
@@ -47,7 +47,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class AuditPorts:
-    """What the service is made of."""
+    """The ports of the service."""
 
     members: CurrentMembers
     registry: Registry
@@ -56,7 +56,7 @@ class AuditPorts:
     clock: Clock
 
 
-class AuditService(AuditServiceServicer):
+class AuditOversightService(AuditOversightServiceServicer):
     """See the contract."""
 
     def __init__(self, ports: AuditPorts) -> None:
@@ -67,7 +67,7 @@ class AuditService(AuditServiceServicer):
         request: VerifyChainsRequest,
         context: grpc.aio.ServicerContext[VerifyChainsRequest, VerifyChainsResponse],
     ) -> AsyncIterator[VerifyChainsResponse]:
-        """See the contract. What others have seen is asked first: a chain walked after it can only be longer."""
+        """See the contract. Sightings are fetched first, because a chain that is read later can only be longer."""
         members = self._ports.members.all()
         if request.region:
             require_configured(members, request.region)
@@ -86,7 +86,7 @@ class AuditService(AuditServiceServicer):
                 each.cancel()
 
     async def _seen(self, regions: Iterable[str]) -> dict[str, list[Sighting]]:
-        """What coordinators and regions keep, by the region whose chain it is."""
+        """The heads that coordinators and regions keep, by the region of the chain."""
         asked = list(regions)
         seen: dict[str, list[Sighting]] = {region: [] for region in asked}
         for region in asked:
@@ -103,7 +103,7 @@ class AuditService(AuditServiceServicer):
         return seen
 
     def _add(self, seen: dict[str, list[Sighting]], region: str, sighting: Sighting) -> None:
-        """Adds what the region itself has signed: nobody can be accused by a head that somebody made up."""
+        """Adds a sighting that the region itself has signed: an invented head must accuse nobody."""
         head = Head(sighting.head.sequence, sighting.head.hash)
         if region not in seen:
             return
@@ -126,7 +126,7 @@ class AuditService(AuditServiceServicer):
         return verdict
 
     async def _walk(self, verdict: ChainVerdict, sequences: set[int], told: dict[int, ToldRow]) -> Refused | None:
-        """Has the region walk its chain, part by part; why it could not be asked to the end."""
+        """Reads the region's chain part by part. Returns the refusal that ended the reading early, if any."""
         while True:
             wanted = sorted(each for each in sequences if each > verdict.head.sequence)[:MOST_SEQUENCES]
             request = VerifyChainRequest(after=verdict.head if verdict.HasField("head") else None, sequences=wanted)

@@ -1,1 +1,1 @@
-"""Cases of complaints: what coordinators hold of them, and who is to answer what nobody has."""
+"""Cases of complaints: their headers at the coordinators, and the assignment of cases without an owner."""

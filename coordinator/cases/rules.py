@@ -1,4 +1,4 @@
-"""What a region may tell of a case, and which cases are listed in which order. Pure."""
+"""Rules for the cases that a region reports, and the order of lists. Pure."""
 
 import re
 from collections.abc import Iterable
@@ -10,7 +10,7 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused, unknown
 from gateway.time.clock import from_timestamp, to_microseconds
 
-# A complaint of the same number and category within thirty days is a repeat: whoever looks at that still sees the case.
+# A complaint of the same number and category within thirty days is a repeat; its handler still sees the case.
 KEPT_AFTER_END = timedelta(days=30)
 
 _TICKET_ID = re.compile(r"(?P<region>[a-z][a-z0-9-]*)/[A-Za-z0-9._-]{1,64}(?:/[1-9][0-9]{0,3})?", re.ASCII)
@@ -27,7 +27,7 @@ def leading_region(ticket_id: str) -> str:
 
 
 def require_header(header: CaseHeader, region: str) -> None:
-    """Raises Refused for a case that the region does not lead, or that is not one."""
+    """Raises Refused for a case that the region does not lead, and for an invalid one."""
     if leading_region(header.ticket_id) != region:
         raise Refused(Reason.REASON_REQUEST_INVALID, field="header.ticket_id", problem="of another region")
     if header.ByteSize() > _HEADER_BYTES:
@@ -44,26 +44,23 @@ def require_department(configuration: Configuration | None, code: str) -> None:
         raise unknown(Reason.REASON_DEPARTMENT_UNKNOWN, known, department=code)
 
 
-def listed(
-    cases: Iterable[CaseHeader], region: str, now: datetime, after: tuple[int, str] | None, *, with_ended: bool
-) -> list[CaseHeader]:
-    """Those that are asked for, by when they are due, after a place in that order."""
+def listed(cases: Iterable[CaseHeader], region: str, now: datetime, *, include_ended: bool) -> list[CaseHeader]:
+    """Returns the cases of a region, or of all, the first due first."""
     found = [
         each
         for each in cases
-        if (with_ended or not each.HasField("end_time"))
+        if (include_ended or not each.HasField("end_time"))
         and not is_past(each, now)
         and (not region or region == leading_region(each.ticket_id) or region in [item.region for item in each.items])
-        and (after is None or place(each) > after)
     ]
     return sorted(found, key=place)
 
 
 def is_past(header: CaseHeader, now: datetime) -> bool:
-    """Whether a case ended so long ago that nobody holds it any more."""
+    """Whether a case ended so long ago that no coordinator keeps it."""
     return header.HasField("end_time") and from_timestamp(header.end_time) < now - KEPT_AFTER_END
 
 
 def place(header: CaseHeader) -> tuple[int, str]:
-    """Where a case stands in lists."""
-    return to_microseconds(from_timestamp(header.due)), header.ticket_id
+    """The place of a case in lists."""
+    return to_microseconds(from_timestamp(header.due_time)), header.ticket_id

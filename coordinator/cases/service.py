@@ -1,4 +1,4 @@
-"""CaseService: regions tell how the cases stand that they lead; administrators list them, and assign what waits."""
+"""CaseService: regions report the cases that they lead; administrators list them, and assign waiting ones."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -18,7 +18,7 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused, Unreachable
 from gateway.rpc.calls import current_call
 from gateway.rpc.channels import invoke
-from gateway.rpc.pages import dated_key, dated_place, decode_token, encode_token, page_size
+from gateway.rpc.pages import dated_key, page_after
 from gateway.time.clock import Clock, from_timestamp
 
 _PAGE = "cases"
@@ -28,7 +28,7 @@ _FORGET_EVERY = timedelta(hours=1)
 
 @dataclass(frozen=True)
 class CasePorts:
-    """What the service works with."""
+    """The ports of the service."""
 
     registry: Registry
     members: CurrentMembers
@@ -37,7 +37,7 @@ class CasePorts:
 
 
 class CaseService(CaseServiceServicer):
-    """See the contract. Cases that have ended are forgotten as others are told."""
+    """See the contract. Each report of a case also removes cases that ended long ago."""
 
     def __init__(self, ports: CasePorts) -> None:
         self._ports = ports
@@ -52,7 +52,7 @@ class CaseService(CaseServiceServicer):
         rules.require_header(request.header, current_call().identity.region)
         own = region_contract.CaseHeader()
         own.CopyFrom(request.header)
-        own.DiscardUnknownFields()  # what a later version tells was not looked at
+        own.DiscardUnknownFields()  # fields of a later version were not checked
         await self._ports.registry.keep_case(own)
         await self._forget()
         return contract.ReportCaseResponse()
@@ -65,14 +65,10 @@ class CaseService(CaseServiceServicer):
         """See the contract."""
         if request.region:
             require_configured(self._ports.members.all(), request.region)
-        size, after = page_size(request.page_size), dated_place(decode_token(_PAGE, request.page_token))
         kept = await self._ports.registry.cases()
-        found = rules.listed(kept, request.region, self._ports.clock.now(), after, with_ended=request.with_ended)
-        more = len(found) > size
-        return contract.ListCasesResponse(
-            cases=found[:size],
-            next_page_token=encode_token(_PAGE, _page_key(found[size - 1])) if more else "",
-        )
+        found = rules.listed(kept, request.region, self._ports.clock.now(), include_ended=request.include_ended)
+        cases, token = page_after(_PAGE, found, _key, request.page_size, request.page_token)
+        return contract.ListCasesResponse(cases=cases, next_page_token=token)
 
     async def AssignComplaint(
         self,
@@ -104,13 +100,12 @@ class CaseService(CaseServiceServicer):
         return contract.AssignComplaintResponse(header=answer.header)
 
     async def _forget(self) -> None:
-        """Forgets cases that ended long ago, every now and then: there are more of them only where some are told."""
+        """Removes cases that ended long ago, at intervals. Without reports their number does not grow."""
         now = self._ports.clock.now()
         if self._forgotten is None or now - self._forgotten >= _FORGET_EVERY:
             self._forgotten = now
             await self._ports.registry.forget_cases(now - rules.KEPT_AFTER_END)
 
 
-def _page_key(header: region_contract.CaseHeader) -> str:
-    """Where the page after this case begins."""
-    return dated_key(from_timestamp(header.due), header.ticket_id)
+def _key(header: region_contract.CaseHeader) -> str:
+    return dated_key(from_timestamp(header.due_time), header.ticket_id)

@@ -10,7 +10,7 @@ from gateway.security.identity import parse
 from gateway.wording.languages import translated
 
 _DIRECTORY = click.Path(path_type=Path, file_okay=False)
-# A certificate that begins now would be refused by a peer whose clock is a little behind.
+# A peer whose clock is a little behind would refuse a certificate that begins now.
 _HEAD_START = timedelta(minutes=5)
 _AUTHORITY_DAYS = 3650
 _MEMBER_DAYS = 90

@@ -1,4 +1,4 @@
-"""The names by which a shell completes options: those of the federation, as the coordinator tells them."""
+"""Shell completion of options with the federation's names, fetched from the coordinator."""
 
 import grpc
 
@@ -6,7 +6,7 @@ from coordinator.cli.connection import server_told
 from gateway.api.coordinator.v1.administration_pb2 import GetTermsRequest
 from gateway.api.coordinator.v1.administration_pb2_grpc import ConfigurationServiceStub
 from gateway.api.federation.v1.terms_pb2 import Terms
-from gateway.cli.completion import SECONDS, completing_terms
+from gateway.cli.completing import SECONDS, completing_terms
 
 
 async def _terms(channel: grpc.aio.Channel) -> Terms:

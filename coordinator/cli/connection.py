@@ -1,4 +1,4 @@
-"""The connection of an administrator to the coordinators, and the options that say which."""
+"""The connection of an administrator to the coordinators, and its options."""
 
 import asyncio
 import contextlib
@@ -29,10 +29,6 @@ from gateway.wording.terms import learn
 
 TIMEOUT = 10.0  # seconds for one call
 _TERMS_SECONDS = 2.0
-EPILOG = (
-    "Exit codes: 0 done, 1 refused or not possible, 2 wrong usage or settings, 3 the coordinator, or every region"
-    " asked, cannot be reached."
-)
 _CHOICES = Choices("--coordinator", "--federation", "--credentials")
 
 P = ParamSpec("P")
@@ -43,10 +39,13 @@ A = TypeVar("A", bound=Message)
 
 @dataclass(frozen=True)
 class Connection:
-    """Where the coordinators are, and who asks."""
+    """The addresses of the coordinators, and the caller's credentials."""
 
     endpoints: Sequence[str]
-    """At least one; the next is asked where one does not answer, or cannot reach the registry."""
+    """At least one address.
+
+    The next one is tried where a coordinator does not respond, or cannot reach the registry.
+    """
     credentials: Credentials
     federation: str
 
@@ -58,7 +57,7 @@ class Connection:
         return self.ask(lambda channel: invoke(rpc(channel), request, seconds or TIMEOUT), request_id)
 
     def ask(self, question: Callable[[grpc.aio.Channel], Awaitable[T]], request_id: str = "") -> T:
-        """Puts a question over a channel of its own. It may be put twice. Raises NotDone or CannotReach."""
+        """Makes a call over its own channel; a retry may repeat it. Raises NotDone or CannotReach."""
         try:
             return asyncio.run(self._ask(question))
         except Refused as error:
@@ -75,7 +74,7 @@ class Connection:
 
     async def _ask(self, question: Callable[[grpc.aio.Channel], Awaitable[T]]) -> T:
         failures: list[str] = []
-        outcome_known = True  # a refusal says that nothing was changed; no answer says nothing
+        outcome_known = True  # a refusal means that nothing was changed; no response means nothing
         for endpoint in self.endpoints:
             server = self.server(endpoint)
             async with server.channel() as channel:
@@ -103,7 +102,7 @@ class Connection:
 
 
 async def _learn_terms(channel: grpc.aio.Channel) -> None:
-    """Has the command know what the federation calls its regions and categories; it does without where that fails."""
+    """Fetches the federation's terms for the command, which works without them after a failure."""
     with contextlib.suppress(Unreachable, Refused):
         learn((await invoke(ConfigurationServiceStub(channel).GetTerms, GetTermsRequest(), _TERMS_SECONDS)).terms)
 
@@ -119,8 +118,7 @@ class _Endpoints(click.ParamType[tuple[str, ...]]):
 
 
 def server_told(told: Mapping[str, object]) -> Server | None:
-    """The first coordinator that the values of the options name, where they do. Raises ValueError for a federation
-    that there cannot be."""
+    """The first coordinator in the option values, if any. Raises ValueError for an impossible federation."""
     match told:
         case {"endpoints": (str(endpoint), *_), "credentials": Path() as files, "federation": str(federation)}:
             return Connection((endpoint,), credentials_in(files), federation).server(endpoint)
@@ -139,12 +137,12 @@ def connected(command: Callable[Concatenate[Connection, P], None]) -> Callable[.
 
 
 def connected_if_told(command: Callable[Concatenate[Connection | None, P], None]) -> Callable[..., None]:
-    """As `connected`, for a command that can do without: None where a part of it is not told."""
+    """As `connected`, for a command with an optional connection: None where an option is missing."""
     return _with_options(command, required=False)
 
 
 def optionally_connected(command: Callable[..., None]) -> Callable[..., None]:
-    """As `connected_if_told`, by the name `connection`: for a command whose first argument are settings."""
+    """As `connected_if_told`, by the name `connection`: for a command whose first argument is its settings."""
 
     @functools.wraps(command)
     def give(connection: Connection | None, /, *args: object, **kwargs: object) -> None:
@@ -171,14 +169,14 @@ def _with_options(command: Callable[Concatenate[Connection | None, P], None], *,
 def _connection(
     endpoints: tuple[str, ...] | None, credentials: Path | None, federation: str | None
 ) -> Connection | None:
-    """None where a part of it is not told."""
+    """The connection; None where an option is missing."""
     if not (endpoints and credentials and federation):
         return None
     return Connection(endpoints, credentials_in(credentials), federation)
 
 
 def _options(*, required: bool) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """The options that say where the coordinators are, and who asks; each also from the environment."""
+    """The options for the coordinators' addresses and the caller, each also read from the environment."""
     options = (
         click.option(
             "--coordinator",

@@ -5,7 +5,7 @@ from typing import Final
 
 import click
 
-from coordinator.cli.connection import EPILOG
+from coordinator.cli.exit_codes import EPILOG
 from gateway.cli.completion import completion_command
 from gateway.wording.languages import SpeakingGroup, speaking
 from gateway.wording.times import utc_option, zone_option

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import click
 
 from coordinator.cli.asking import Asking, asks
-from coordinator.cli.connection import EPILOG
+from coordinator.cli.exit_codes import EPILOG
 from coordinator.cli.output import titled, told_age
 from gateway.api.coordinator.v1 import problem_service_pb2 as contract
 from gateway.api.coordinator.v1.problem_service_pb2 import Outage
@@ -29,7 +29,7 @@ def outages(asking: Asking) -> None:
       coordinator outages
     """
     request = contract.ListOutagesRequest()
-    response = asking.ask(lambda channel: ProblemServiceStub(channel).ListOutages, request)
+    response = asking.ask_all(lambda channel: ProblemServiceStub(channel).ListOutages, request)
     asking.tell(response, _print_outages)
 
 
@@ -50,8 +50,8 @@ def _outages(now: datetime) -> Table[Outage]:
         TableColumn("what", lambda each: told_element(each.element)),
         TableColumn("region", lambda each: region_name(each.region)),
         TableColumn("since", lambda each: told_age(each.start_time, now)),
-        TableColumn("problem or planned outage", lambda each: each.problem or each.planned_outage),
+        TableColumn("problem or planned outage", lambda each: each.problem_id or each.planned_outage_id),
         TableColumn("cause", lambda each: translated("yes") if each.is_root_cause else ""),
-        TableColumn("customers", lambda each: str(each.customers) if each.problem else ""),
+        TableColumn("customers", lambda each: str(each.customers) if each.problem_id else ""),
         TableColumn("planned until", lambda each: told_if_set(each.planned_end_time)),
     )

@@ -1,4 +1,4 @@
-"""What commands print: tables for people, JSON for programs."""
+"""The output of commands: tables for people, JSON for programs."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -62,13 +62,13 @@ def told_due(due: Timestamp, now: datetime) -> Text:
 
 
 def tell_unanswered(unanswered: Sequence[UnansweredRegion]) -> None:
-    """Says on standard error which regions could not be asked, and why."""
+    """Prints on standard error the regions that did not respond, and why."""
     for region in unanswered:
         click.echo(unanswered_line(region), err=True)
 
 
 def unanswered_line(unanswered: UnansweredRegion) -> str:
-    """That a region could not be asked, and why."""
+    """A line about a region that did not respond, and why."""
     region = region_name(unanswered.region)
     problem = refusal(Refused(unanswered.reason, region=region))
     return translated("{region} could not be asked: {problem}", region=region, problem=problem)

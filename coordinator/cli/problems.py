@@ -9,7 +9,7 @@ from rich.tree import Tree
 
 from coordinator.cli.asking import Asking, asks
 from coordinator.cli.completing import complete_regions
-from coordinator.cli.connection import EPILOG
+from coordinator.cli.exit_codes import EPILOG
 from coordinator.cli.output import titled, told_age
 from gateway.api.coordinator.v1 import problem_service_pb2 as contract
 from gateway.api.coordinator.v1.problem_service_pb2 import (
@@ -23,7 +23,7 @@ from gateway.api.coordinator.v1.problem_service_pb2 import (
 from gateway.api.coordinator.v1.problem_service_pb2_grpc import ProblemServiceStub
 from gateway.api.federation.v1.problem_pb2 import NetworkCondition, ProblemHeader
 from gateway.cli.asking import limit_option
-from gateway.cli.choices import choices
+from gateway.cli.option_words import option_words
 from gateway.cli.problems import told_cause, told_severity, told_state
 from gateway.cli.table import Table, TableColumn
 from gateway.cli.terminal import output
@@ -34,7 +34,7 @@ from gateway.wording.terms import region_name
 from gateway.wording.times import show_times_of, told_if_set, told_time
 from gateway.wording.words import word
 
-_KINDS = choices(ReportKind.items())
+_KINDS = option_words(ReportKind.items())
 _PROBLEM = click.argument("problem", metavar="ID")
 
 
@@ -46,9 +46,9 @@ def problems() -> None:
 @problems.command("list", epilog=EPILOG)
 @asks(limit_option("At most so many, newest first."))
 @click.option("--region", default="", shell_complete=complete_regions, help="Only problems that concern this region.")
-@click.option("--all", "with_ended", is_flag=True, help="Also those that have ended, for 92 days.")
+@click.option("--all", "include_ended", is_flag=True, help="Also those that have ended, for 92 days.")
 @click.option("--reports", "with_reports", is_flag=True, help="Only those with a report that is still to be made.")
-def list_problems(asking: Asking, region: str, with_ended: bool, with_reports: bool) -> None:
+def list_problems(asking: Asking, region: str, include_ended: bool, with_reports: bool) -> None:
     """List problems of the network: probable cause, services, customers, grade, and the next report.
 
     A terminal of less than 140 columns is not shown the severity, services, regions and complaints, and told so.
@@ -59,7 +59,7 @@ def list_problems(asking: Asking, region: str, with_ended: bool, with_reports: b
       coordinator problems list --reports --json
     """
     show_times_of(region)
-    request = contract.ListProblemsRequest(region=region, with_ended=with_ended, with_open_reports=with_reports)
+    request = contract.ListProblemsRequest(region=region, include_ended=include_ended, with_open_reports=with_reports)
     response = asking.ask(lambda channel: ProblemServiceStub(channel).ListProblems, request)
     title = titled(translated("Problems of the network")) if response.problems else ""
     asking.show(response, problems_table(datetime.now(UTC)), response.problems, title)
@@ -75,7 +75,7 @@ def show(asking: Asking, problem: str) -> None:
     Examples:
       coordinator problems show problem-20261210-1f0c3a5b
     """
-    request = contract.GetProblemRequest(problem=problem)
+    request = contract.GetProblemRequest(problem_id=problem)
     response = asking.ask(lambda channel: ProblemServiceStub(channel).GetProblem, request)
     asking.tell(response, _print_problem)
 
@@ -91,13 +91,13 @@ def report_made(asking: Asking, problem: str, kind: str) -> None:
     Examples:
       coordinator problems report-made problem-20261210-1f0c3a5b --kind oral
     """
-    request = contract.RecordReportRequest(problem=problem, kind=_KINDS[kind])
+    request = contract.RecordReportRequest(problem_id=problem, kind=_KINDS[kind])
     response = asking.ask(lambda channel: ProblemServiceStub(channel).RecordReport, request)
     asking.tell(response, lambda _: _print_reports(response.problem))
 
 
 def problems_table(now: datetime) -> Table[Problem]:
-    """One line for each problem of the network."""
+    """The table of network problems."""
     return Table(
         TableColumn("problem", lambda each: each.header.id),
         TableColumn("state", lambda each: told_state(each.header)),
@@ -114,12 +114,12 @@ def problems_table(now: datetime) -> Table[Problem]:
 
 
 def _due(problem: Problem, now: datetime) -> Text:
-    """The next report, red once it is overdue."""
+    """The due time of the next report, red once it is overdue."""
     waiting = [each for each in problem.reports if not each.HasField("make_time")]
-    due = min(waiting, key=lambda each: from_timestamp(each.due), default=None)
+    due = min(waiting, key=lambda each: from_timestamp(each.due_time), default=None)
     if due is None:
         return Text("")
-    return Text(f"{_kind(due)} {told_if_set(due.due)}", style="red" if from_timestamp(due.due) < now else "")
+    return Text(f"{_kind(due)} {told_if_set(due.due_time)}", style="red" if from_timestamp(due.due_time) < now else "")
 
 
 def _print_problem(response: contract.GetProblemResponse) -> None:
@@ -127,10 +127,10 @@ def _print_problem(response: contract.GetProblemResponse) -> None:
     if len(header.regions) == 1:
         show_times_of(header.regions[0])
     tree = Tree(Text(f"{header.id}: {_cause(header)} ({told_state(header)})"))
-    parent = next((each for each in events if each.id == header.parent), None)
-    branch = tree.add(Text(_event(parent) if parent is not None else header.parent))
+    parent = next((each for each in events if each.id == header.parent_id), None)
+    branch = tree.add(Text(_event(parent) if parent is not None else header.parent_id))
     for each in events:
-        if each.id != header.parent:
+        if each.id != header.parent_id:
             branch.add(Text(_event(each)))
     output().print(tree)
     affected = [each for each in problem.affected if each.customers or each.complaints]
@@ -150,7 +150,7 @@ def _print_reports(problem: Problem) -> None:
 
 
 def _steps(problem: Problem, events: Sequence[NetworkEvent]) -> Iterator[tuple[datetime, str]]:
-    """When something happened, and what."""
+    """Time and text of each step."""
     for each in events:
         yield from_timestamp(each.raise_time), translated("{event} began", event=each.id)
         if each.HasField("clear_time"):
@@ -182,7 +182,7 @@ def _event(event: NetworkEvent) -> str:
 
 
 def _cause(header: ProblemHeader) -> str:
-    """The root cause and how sure it is; where none is claimed, what the events have in common."""
+    """The root cause with its confidence. Without a claimed one, the property that the events share."""
     is_sure = is_cause_known(header) and header.HasField("confidence")
     return f"{told_cause(header)} ({header.confidence} %)" if is_sure else told_cause(header)
 
@@ -200,7 +200,7 @@ def _grade_word(grade: AccidentGrade.ValueType) -> str:
 
 
 def _affected(problem: Problem) -> str:
-    """How many customers and complaints there are, and who has not said so yet."""
+    """The numbers of customers and complaints, and the regions without a report."""
     if not problem.affected:
         return translated("Customers affected: no region has counted yet")
     count, complaints = _customers(problem), _complaints(problem)
@@ -224,7 +224,7 @@ _AFFECTED = Table[contract.AffectedCount](
 _REPORTS = Table[AccidentReport](
     TableColumn("report", _kind),
     TableColumn("grade", lambda each: _grade_word(each.grade)),
-    TableColumn("due", lambda each: told_if_set(each.due)),
+    TableColumn("due", lambda each: told_if_set(each.due_time)),
     TableColumn("made", lambda each: told_if_set(each.make_time)),
     TableColumn("administrator", lambda each: each.administrator),
 )

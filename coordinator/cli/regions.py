@@ -8,7 +8,8 @@ import grpc
 from rich.text import Text
 
 from coordinator.cli.asking import Asking, asks
-from coordinator.cli.connection import EPILOG, TIMEOUT
+from coordinator.cli.connection import TIMEOUT
+from coordinator.cli.exit_codes import EPILOG
 from coordinator.cli.output import titled, told_age, told_span, why_not_taken
 from gateway.api.coordinator.v1 import administration_pb2 as contract
 from gateway.api.coordinator.v1.administration_pb2_grpc import MembershipServiceStub
@@ -24,7 +25,7 @@ from gateway.wording.times import told_if_set
 from gateway.wording.words import word
 
 SUSPEND_TIMEOUT = 15.0  # seconds: coordinators are given twelve of them to confirm
-SILENT_AFTER = 10.0  # seconds without an answer of the registry, which has to be told loudly: a lease by default
+SILENT_AFTER = 10.0  # seconds without a response of the registry before a loud warning: a lease by default
 _PREFIX = "MEMBER_STATE_"
 _STYLES = {
     MemberState.MEMBER_STATE_JOINED: "green",
@@ -123,7 +124,7 @@ def reinstate(asking: Asking, region: str) -> None:
 
 
 def _waiting_lines(members: Sequence[Member]) -> Iterator[str]:
-    """Which configuration members cannot read, and which envelopes wait at their origin, with the reason."""
+    """The members that cannot read the configuration, and the envelopes that wait at their origin, with the reason."""
     for member in members:
         region, report = region_name(member.region), member.report
         if report.unreadable:

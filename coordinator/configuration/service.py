@@ -4,17 +4,17 @@ import asyncio
 
 import grpc
 
+from coordinator.configuration.readable import unreadable_by
 from coordinator.registry.port import Registry
 from gateway.api.coordinator.v1 import administration_pb2 as contract
 from gateway.api.coordinator.v1.administration_pb2_grpc import ConfigurationServiceServicer
 from gateway.api.federation.v1.configuration_pb2 import Configuration
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
-from gateway.federation.capabilities import first_unreadable
 from gateway.federation.rules import difference, problems
 from gateway.federation.terms import terms_of
 from gateway.rpc.calls import current_call
-from gateway.values.choices import Choice, first_unknown
+from gateway.values.choices import first_unknown
 
 _TOLD_PROBLEMS = 20  # a status travels in headers, which have a limit; `federation validate` shows all
 
@@ -23,7 +23,7 @@ class ConfigurationService(ConfigurationServiceServicer):
     """Gives and replaces the configuration as a whole."""
 
     def __init__(self, registry: Registry, federation: str) -> None:
-        """`federation` is the trust domain; a configuration for another one is not valid here."""
+        """`federation` is the trust domain; a configuration for another one is invalid here."""
         self._registry = registry
         self._federation = federation
 
@@ -81,18 +81,13 @@ class ConfigurationService(ConfigurationServiceServicer):
     def _require_readable(self, configuration: Configuration) -> None:
         """Raises Refused with CONFIGURATION_UNREADABLE where a member of the configuration cannot read it.
 
-        A member that is suspended is not told any. One that cannot read the configuration in force either loses
-        nothing by another.
+        Suspended members receive no configuration and are exempt. So are members that cannot read the one in force
+        either.
         """
-        snapshot, unreadable = self._registry.snapshot(), dict[str, Choice]()
-        for region in sorted(each.id for each in configuration.regions):
-            facts = snapshot.facts(region)
-            versions = facts.versions() if facts.suspension is None else ()
-            if snapshot.configuration is not None and first_unreadable(snapshot.configuration, versions) is not None:
-                continue
-            if (found := first_unreadable(configuration, versions)) is not None:
-                unreadable[region] = found
-        if unreadable:
+        snapshot = self._registry.snapshot()
+        before = unreadable_by(snapshot, snapshot.configuration or Configuration())
+        wanted = unreadable_by(snapshot, configuration).items()
+        if unreadable := {region: choice for region, choice in wanted if region not in before}:
             fields = "; ".join(dict.fromkeys(map(str, unreadable.values())))
             raise Refused(Reason.REASON_CONFIGURATION_UNREADABLE, member=", ".join(unreadable), field=fields)
 

@@ -1,1 +1,1 @@
-"""Which regions belong to the federation, and how they stand."""
+"""The regions of the federation, and their membership."""

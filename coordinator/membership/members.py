@@ -16,7 +16,7 @@ _log = logging.getLogger(__name__)
 
 
 def member_of(facts: RegionFacts) -> Member:
-    """One region as the contract tells it."""
+    """A region as a message of the contract."""
     found = membership_of(facts)
     member = Member(
         region=facts.region,
@@ -45,7 +45,7 @@ def members_of(snapshot: Snapshot) -> dict[str, Member]:
 
 
 class CurrentMembers:
-    """The members as they stand, made anew when the registry changes and not for each call."""
+    """The current members, made anew when the registry changes and not for each call."""
 
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
@@ -55,11 +55,11 @@ class CurrentMembers:
         registry.on_change(self._renew)
 
     def all(self) -> Mapping[str, Member]:
-        """Every region of the configuration, by id. The messages are shared: nobody may change them."""
+        """Every region of the configuration, by id. The messages are shared and must not be changed."""
         return self._members
 
     def snapshot(self) -> Snapshot:
-        """What the members were made of. The registry's own may be further on, before it has told of it."""
+        """The snapshot from which the members were made. The registry's own may be newer."""
         return self._snapshot
 
     def on_change(self, listener: Callable[[Mapping[str, Member]], None]) -> None:
@@ -77,7 +77,7 @@ class CurrentMembers:
 
 
 def _changed(before: Member, after: Member) -> str:
-    """How a region stands otherwise than before, for the log; empty where it stands as before."""
+    """The difference in a region's state, for the log; empty without one."""
     changes = []
     if after.state != before.state:
         changes.append(f"is now {MemberState.Name(after.state).removeprefix('MEMBER_STATE_').lower()}")

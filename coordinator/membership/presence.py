@@ -1,4 +1,4 @@
-"""This coordinator among the others: it enters the registry, and says there what it acts by."""
+"""This coordinator's entry in the registry, with the changes that it has put in force."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
@@ -10,10 +10,10 @@ from coordinator.registry.rules import Suspension
 
 
 class Presence:
-    """Confirms suspensions once nothing is on its way to or from the regions that they are about.
+    """Confirms suspensions once no delivery to or from the suspended regions is in transit.
 
-    `members` are those that this coordinator routes by. `over` returns when the deliveries that touch some regions,
-    and are on their way, are over.
+    `members` are those of this coordinator's router. `over` returns when the current deliveries of some regions are
+    over.
     """
 
     def __init__(
@@ -25,17 +25,17 @@ class Presence:
         self._changed = asyncio.Event()
         self._confirming: asyncio.Task[None] | None = None
         self.own: Replica | None = None
-        """This coordinator once it has entered, with the last change by whose suspensions it acts."""
+        """This coordinator's entry, with the last change whose suspensions it enforces."""
 
     def may_route(self) -> bool:
         """Whether envelopes may be forwarded by the snapshot.
 
-        Before the registry counts this coordinator as live, a suspension would not wait for it.
+        Until the registry counts this coordinator as live, a suspension would not wait for its confirmation.
         """
         return self.own is not None and self._registry.is_current()
 
     async def enter(self, name: str, endpoint: str) -> None:
-        """Says that this coordinator serves, and confirms suspensions from then on, until `close`."""
+        """Enters this coordinator as serving, and confirms suspensions from then on, until `close`."""
         await self._registry.enter(name, endpoint)
         own = self.own = Replica(name, endpoint, 0)
         self._members.on_change(lambda _: self._changed.set())
@@ -43,7 +43,7 @@ class Presence:
 
     @property
     def loops(self) -> Sequence[asyncio.Task[None]]:
-        """What runs until `close`: one that ends before is a defect, and the process should end with it."""
+        """The tasks that run until `close`. The end of one earlier is a defect, and the process should end with it."""
         return [self._confirming] if self._confirming is not None else []
 
     async def close(self) -> None:
@@ -55,8 +55,8 @@ class Presence:
     async def _confirm(self, own: Replica) -> None:
         confirmed: Mapping[str, Suspension] = {}
         while True:
-            # Not the registry's own: that may be ahead of what the router refuses by, and what it lets through until
-            # then would not be waited for.
+            # The registry's own snapshot may be newer than the router's; confirming it would hide what the router still
+            # lets through.
             snapshot = self._members.snapshot()
             suspensions = _suspensions(snapshot)
             if suspensions != confirmed:

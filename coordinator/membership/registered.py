@@ -1,4 +1,4 @@
-"""What a coordinator knows of a region before the region has called it."""
+"""The stored facts of a region, from before its first call to this coordinator."""
 
 import contextlib
 from datetime import datetime
@@ -9,7 +9,7 @@ from gateway.security.signing import TrustedKeys
 
 
 def trust_registered(registry: Registry, keys: TrustedKeys, region: str, now: datetime) -> None:
-    """Trusts the signing certificate that the registry has of a region, if it is valid at `now` (aware)."""
+    """Trusts the region's signing certificate in the registry, if it is valid at `now` (aware)."""
     certificate = registry.snapshot().facts(region).signing_certificate
     if certificate:
         with contextlib.suppress(Refused):

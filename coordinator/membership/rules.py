@@ -12,7 +12,7 @@ from gateway.errors import Refused, unknown
 
 @dataclass(frozen=True)
 class Membership:
-    """How a region stands, since when, and why."""
+    """The state of a region, its start and its reason."""
 
     state: MemberState.ValueType
     since: datetime | None
@@ -20,7 +20,7 @@ class Membership:
 
 
 def membership_of(facts: RegionFacts) -> Membership:
-    """How a region stands by what is known of it. A suspension counts before everything else."""
+    """The membership of a region by its known facts. A suspension precedes everything else."""
     if facts.suspension is not None:
         note = f"{facts.suspension.note} (by {facts.suspension.actor})"
         return Membership(MemberState.MEMBER_STATE_SUSPENDED, facts.suspension.since, note)
@@ -40,7 +40,7 @@ def require_route(members: Mapping[str, Member], sender: str, destination: str) 
 
 
 def require_reachable(members: Mapping[str, Member], region: str) -> None:
-    """Raises Refused unless a region takes part and a process of it can be called."""
+    """Raises Refused unless a region takes part and at least one of its processes can be called."""
     if not require_member(members, region).endpoints:
         raise Refused(Reason.REASON_REGION_UNREACHABLE, region=region)
 

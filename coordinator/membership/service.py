@@ -1,4 +1,4 @@
-"""What coordinators do for region nodes and, about them, for administrators."""
+"""The coordinator's service for region nodes, and about them for administrators."""
 
 import asyncio
 import contextlib
@@ -38,18 +38,19 @@ _ENDPOINT = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):[1-9][0-9]{0,4}"
 _ENDPOINT_LENGTH = 255
 ENDPOINTS_PER_REGION = 32  # processes of one region; more are a mistake or an attack
 WATCHES_PER_REGION = 2 * ENDPOINTS_PER_REGION  # a process that connects anew may have two for a moment
-# Heartbeats of a region in one interval, and new endpoints of it in so many seconds: twice what all its processes need.
+# Limits per region: heartbeats in one interval, and new endpoints in so many seconds. Twice the need of all its
+# processes.
 _BURST = 2 * ENDPOINTS_PER_REGION
 _NEWCOMERS_SECONDS = 60.0
 # Each change of a region's certificate, sealing key or capabilities is an audit row and goes to every node. People make
 # them.
-KEY_CHANGES = 16  # at once
+KEY_CHANGES = 16  # as a burst
 _KEY_CHANGES_PER_HOUR = 6
 _LARGEST_SEQUENCE = 2**63 - 1
-_CERTIFICATE_BYTES = 16 * 1024  # it travels to every node with every change
+_CERTIFICATE_BYTES = 16 * 1024  # each change sends it to every node
 _TOLD_BYTES = 16 * 1024  # of capabilities, and of a report
 _NOTE_LENGTH = 256
-_LOOK = 0.05  # seconds between looks at whether the registry is as of now
+_LOOK = 0.05  # seconds between checks whether the registry is current
 _LOOK_LONGER = 0.5  # and at whether it answers others only, for as long as nothing changes
 CONFIRM_SECONDS = 12.0  # for other coordinators to confirm: longer than a delivery takes, and than a lease by default
 _REGISTRY_LOST = frozenset({Reason.REASON_REGISTRY_UNAVAILABLE, Reason.REASON_OUTCOME_UNKNOWN})
@@ -58,7 +59,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class FederationPorts:
-    """What the service is made of. `interval` is the time between heartbeats."""
+    """The ports of the service. `interval` is the time between heartbeats."""
 
     registry: Registry
     members: CurrentMembers
@@ -69,7 +70,7 @@ class FederationPorts:
 
 
 class FederationService(FederationServiceServicer):
-    """The caller's region is what its certificate says, nothing else."""
+    """The caller's region is that of its certificate, nothing else."""
 
     def __init__(self, ports: FederationPorts) -> None:
         self._ports = ports
@@ -108,7 +109,7 @@ class FederationService(FederationServiceServicer):
         interval.FromTimedelta(self._ports.interval)
         return federation_pb2.JoinResponse(
             interval=interval,
-            time=to_timestamp(self._ports.clock.now()),
+            coordinator_time=to_timestamp(self._ports.clock.now()),
             federation_revision=self._ports.registry.snapshot().revision,
         )
 
@@ -117,12 +118,12 @@ class FederationService(FederationServiceServicer):
         request: federation_pb2.WatchRequest,
         context: grpc.aio.ServicerContext[federation_pb2.WatchRequest, federation_pb2.WatchResponse],
     ) -> AsyncIterator[federation_pb2.WatchResponse]:
-        """See the federation_pb2. The first message comes as soon as there is a configuration.
+        """See the contract. The first message comes as soon as there is a configuration.
 
-        Nothing is sent of a registry that may have gone on meanwhile, and where it answers others, they are to be
-        watched instead: the stream ends with REGISTRY_UNAVAILABLE. A region that is suspended meanwhile is told so by
-        a last message without a configuration, and the stream ends with REGION_SUSPENDED. More streams of a region than
-        its processes need are refused with WATCHES_TOO_MANY.
+        Nothing is sent from a registry that may be outdated. Where it responds to other coordinators, the stream ends
+        with REGISTRY_UNAVAILABLE, so that the node watches one of them. A suspended region receives a last message
+        without a configuration, and the stream ends with REGION_SUSPENDED. More streams of a region than its processes
+        need are refused with WATCHES_TOO_MANY.
         """
         region = current_call().identity.region
         changed, held = asyncio.Event(), request.federation_revision
@@ -143,7 +144,7 @@ class FederationService(FederationServiceServicer):
                     response = federation_pb2.WatchResponse(
                         federation_revision=snapshot.revision,
                         members=self._ports.members.all().values(),
-                        time=to_timestamp(self._ports.clock.now()),
+                        coordinator_time=to_timestamp(self._ports.clock.now()),
                     )
                     is_suspended = snapshot.facts(region).suspension is not None
                     if snapshot.revision > held and not is_suspended:
@@ -173,7 +174,7 @@ class FederationService(FederationServiceServicer):
             audit_head=federation_pb2.AuditHead(
                 sequence=kept.head.sequence, hash=kept.head.hash, signature=kept.signature
             ),
-            time=to_timestamp(kept.time),
+            hand_in_time=to_timestamp(kept.time),
         )
 
     def close(self) -> None:
@@ -190,7 +191,7 @@ class FederationService(FederationServiceServicer):
             changed.set()
 
     def _require_configured(self, region: str) -> None:
-        """Raises Refused for a region that the configuration, if there is one yet, does not name."""
+        """Raises Refused for a region missing from the configuration, if there is one yet."""
         if self._ports.registry.snapshot().configuration is not None:
             require_configured(self._ports.members.all(), region)
 
@@ -207,7 +208,7 @@ class FederationService(FederationServiceServicer):
             raise Refused(Reason.REASON_HEARTBEATS_TOO_MANY, region=region)
 
     def _accepted(self, region: str, request: federation_pb2.JoinRequest, now: datetime) -> bytes:
-        """The certificate that a heartbeat tells, as `Heartbeat` has it. Raises Refused for one that is not valid."""
+        """The certificate of a heartbeat, in the form of `Heartbeat`. Raises Refused for an invalid one."""
         keys, known = self._ports.keys, self._ports.registry.snapshot().facts(region).signing_certificate
         # The region may have joined at another coordinator, or before this one was started.
         trust_registered(self._ports.registry, keys, region, now)
@@ -249,7 +250,7 @@ class FederationService(FederationServiceServicer):
         except Refused as refused:
             if refused.reason not in _REGISTRY_LOST:
                 raise
-            # The region stays joined meanwhile, and hands it in with its next heartbeat again.
+            # The region stays joined, and sends the head again with its next heartbeat.
             _log.info("an audit head of %s is not kept: %s", region, refused)
             return
         if not continues:
@@ -261,7 +262,7 @@ class FederationService(FederationServiceServicer):
             )
 
     async def _notice_oddities(self, region: str, heartbeat: Heartbeat) -> None:
-        """Logs what a node can only be told by people: a wrong clock, or a coordinator that forgot revisions."""
+        """Logs problems that people have to solve at the node: a wrong clock, or a coordinator that lost revisions."""
         endpoint, live = heartbeat.endpoint, self._ports.registry.snapshot().facts(region).live
         known = self._wrong_clocks.get(region, frozenset()) & live.keys()
         if abs(heartbeat.clock_error) <= MAX_CLOCK_ERROR:
@@ -353,7 +354,7 @@ class MembershipService(MembershipServiceServicer):
             end()
 
     def _unconfirmed(self, change: int) -> list[Replica]:
-        """The coordinators that live and do not act by a change yet; this one is asked itself."""
+        """The live coordinators that have not confirmed a change; this one is checked directly."""
         replicas = dict(self._registry.snapshot().replicas)
         if (own := self._presence.own) is not None:
             replicas[own.name] = own
@@ -376,10 +377,10 @@ def _invalid(field: str, problem: str) -> Refused:
 
 
 def _heartbeat(request: federation_pb2.JoinRequest, now: datetime) -> Heartbeat:
-    """What the request says of its process. Raises Refused with REQUEST_INVALID."""
+    """The heartbeat of a process in the request. Raises Refused with REQUEST_INVALID."""
     if len(request.endpoint) > _ENDPOINT_LENGTH or not _ENDPOINT.fullmatch(request.endpoint):
         raise _invalid("endpoint", "not host:port")
-    if not request.HasField("time"):
+    if not request.HasField("node_time"):
         raise _invalid("time", "is missing")
     if len(request.signing_certificate) > _CERTIFICATE_BYTES:
         raise _invalid("signing_certificate", f"more than {_CERTIFICATE_BYTES} bytes")
@@ -387,7 +388,7 @@ def _heartbeat(request: federation_pb2.JoinRequest, now: datetime) -> Heartbeat:
         if told.ByteSize() > _TOLD_BYTES:
             raise _invalid(field, f"more than {_TOLD_BYTES} bytes")
     try:
-        clock_error = from_timestamp(request.time) - now
+        clock_error = from_timestamp(request.node_time) - now
     except OverflowError:
         raise _invalid("time", "out of range") from None
     return Heartbeat(
@@ -396,7 +397,7 @@ def _heartbeat(request: federation_pb2.JoinRequest, now: datetime) -> Heartbeat:
         request.federation_revision,
         clock_error,
         request.signing_certificate,
-        # Of two keys the one that was signed later counts: one of a clock that is ahead would count for too long.
+        # The key signed last counts; a key from a clock that is ahead would count for too long.
         request.sealing_key if abs(clock_error) <= MAX_CLOCK_ERROR else federation_pb2.SealingKey(),
         request.capabilities,
         request.report,

@@ -1,4 +1,4 @@
-"""What other coordinators say of the registry: whether it answers them, where it does not answer this one."""
+"""Other coordinators' view of the registry: whether it responds to them while it does not respond to this one."""
 
 import asyncio
 from collections.abc import Collection
@@ -13,20 +13,20 @@ from gateway.rpc.server import Server
 from gateway.security.identity import server_name
 from gateway.security.tls import CredentialsUnusable
 
-REGISTRY = "crossregion.registry"  # the name by which the health service tells of the registry
+REGISTRY = "crossregion.registry"  # the name of the registry in the health service
 ASK_SECONDS = 0.5
-TELL_SECONDS = 0.25  # between looks at what the health service has to tell
+TELL_SECONDS = 0.25  # between updates of the health service
 
 
 class Witnesses:
-    """Asks other coordinators."""
+    """Queries other coordinators."""
 
     def __init__(self, dialer: Dialer, federation: str) -> None:
         self._dialer = dialer
         self._name = server_name(Role.ROLE_COORDINATOR, "", federation)
 
     async def say_it_answers(self, others: Collection[Replica]) -> bool:
-        """Whether at least one of them says so; not one that cannot be reached, or is not sure itself."""
+        """Whether at least one of them reports it. Unreachable and uncertain ones do not count."""
         return any(await asyncio.gather(*(self._ask(each.endpoint) for each in others)))
 
     async def _ask(self, endpoint: str) -> bool:
@@ -39,7 +39,7 @@ class Witnesses:
 
 
 async def tell_of_registry(server: Server, registry: Registry) -> None:
-    """Keeps what the health service tells of the registry up to date, until it is cancelled."""
+    """Keeps the registry's state in the health service up to date, until it is cancelled."""
     while True:
         await server.say(REGISTRY, serves=registry.answers())
         await asyncio.sleep(TELL_SECONDS)

@@ -1,4 +1,4 @@
-"""What regions report of their links, put together. Pure."""
+"""The link reports of the regions, combined. Pure."""
 
 from collections.abc import Mapping
 
@@ -8,12 +8,12 @@ from gateway.api.region.v1.measurement_service_pb2 import LinkReport, ReportLink
 
 
 def down_links(network: Network, reports: Mapping[str, ReportLinksResponse]) -> set[str]:
-    """The links that any region with an end of them says are down; `reports` are by region."""
+    """The links that a region with an end of them reports as down; `reports` are by region."""
     return {each.link for _, each in _reported(network, reports) if each.down}
 
 
 def measured_links(network: Network, reports: Mapping[str, ReportLinksResponse]) -> dict[str, Measured]:
-    """What was measured on links. Where both regions of a link measure, the one that maintains it counts."""
+    """The measurements of links. Where both regions of a link measure, that of the link's maintainer counts."""
     maintained_by = {link.id: link.region for link in network.links}
     found: dict[str, Measured] = {}
     for region, each in _reported(network, reports):
@@ -28,7 +28,7 @@ def measured_links(network: Network, reports: Mapping[str, ReportLinksResponse])
 
 
 def _reported(network: Network, reports: Mapping[str, ReportLinksResponse]) -> list[tuple[str, LinkReport]]:
-    """What regions say of links that they have an end of, and nothing that they say of others."""
+    """The reports of regions about links with an end in the region, without reports about other links."""
     region_of = {site.id: site.region for site in network.sites}
     ends = {link.id: (region_of.get(link.site_a), region_of.get(link.site_b)) for link in network.links}
     return [

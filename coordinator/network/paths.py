@@ -1,8 +1,8 @@
-"""Ways through the network, what they add up to, and what a class of quality leaves of it. Pure.
+"""Paths through the network, their quality, and the rest of a quality class's budget. Pure.
 
-ITU-T Y.1542 lets the parts of a path add up against one budget. Here delays are added, and so are variations: that is
-never too low, while quantiles of independent links add up to less (Y.1541, appendix, has a closer rule that needs more
-than a bound to be known of each). Of losses the product of the delivery ratios is taken.
+ITU-T Y.1542 adds the parts of a path against one budget. Here delays and variations are added. The sum of variations is
+never too low: quantiles of independent links add up to less. The closer rule of Y.1541 (appendix) needs more data per
+link than a bound. Delivery ratios are multiplied.
 """
 
 import itertools
@@ -14,10 +14,10 @@ import networkx as nx
 
 from gateway.api.federation.v1.network_pb2 import Link, Network, QualityClass
 
-_ALL = 1_000_000_000  # a share of packets is told of so many
-_ROOM = 1 << 64  # more than any path adds up to: each figure of a cost has so much room to itself
-_ONCE, _AGAIN = "12"  # a character behind the id of a link: that which flows over it first, and what shares it
-_SITE, _LINK = _ROOM**3, _ROOM**4  # what it costs to share one: more than all figures, more than all sites
+_ALL = 1_000_000_000  # the denominator of a share of packets
+_ROOM = 1 << 64  # the room of each figure in a cost: more than the sum of any path
+_ONCE, _AGAIN = "12"  # suffixes of a link's id: for its first unit of flow, and for a shared one
+_SITE, _LINK = _ROOM**3, _ROOM**4  # the costs of sharing: more than all figures, more than all sites
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Quality:
 
 @dataclass(frozen=True)
 class Measured:
-    """What was measured on a link; None for a figure that was not."""
+    """The measurements of a link; None for an unmeasured figure."""
 
     delay_us: int | None = None
     delay_variation_us: int | None = None
@@ -72,18 +72,18 @@ class Path:
 
     @property
     def quality(self) -> Quality:
-        """What it adds up to."""
+        """The quality of the whole path."""
         return added_up([hop.quality for hop in self.hops])
 
 
 @dataclass(frozen=True)
 class Ways:
-    """The best way between two sites, and the one that shares the fewest links with it, then the fewest sites."""
+    """The best path between two sites, and the one that shares the fewest links with it, then the fewest sites."""
 
     best: Path | None
     alternative: Path | None
     apart: Sequence[Path] = ()
-    """Two other ways that share less with each other than the best does with any; empty where there are none."""
+    """Two other paths that share less with each other than the best does with any; empty without such a pair."""
 
     @property
     def shared_links(self) -> Sequence[str]:
@@ -98,7 +98,7 @@ class Ways:
 
 @dataclass(frozen=True)
 class Budget:
-    """What a class leaves of its bounds, negative for what is too much; None where it has none."""
+    """The rest of each bound of a class, negative above the bound; None for a class without that bound."""
 
     delay_us: int | None
     delay_variation_us: int | None
@@ -125,7 +125,7 @@ def _amounts(one: Path | None, other: Path | None) -> tuple[int, int]:
 
 
 def added_up(parts: Sequence[Quality]) -> Quality:
-    """What links that follow each other come to; the loss is rounded up to the next of 1,000,000,000."""
+    """The quality of consecutive links; the loss is rounded up to the next of 1,000,000,000."""
     every = _ALL ** len(parts)
     lost = every - math.prod(_ALL - part.loss_ppb for part in parts)
     return Quality(
@@ -136,7 +136,7 @@ def added_up(parts: Sequence[Quality]) -> Quality:
 
 
 def budget(quality: Quality, allowed: QualityClass) -> Budget:
-    """What a class leaves. A bound of 0 is none."""
+    """The rest of a class's budget. A bound of 0 means no bound."""
     return Budget(
         allowed.delay_us - quality.delay_us if allowed.delay_us else None,
         allowed.delay_variation_us - quality.delay_variation_us if allowed.delay_variation_us else None,
@@ -145,7 +145,7 @@ def budget(quality: Quality, allowed: QualityClass) -> Budget:
 
 
 def main_sites(network: Network) -> dict[str, str]:
-    """The site that stands for a region, by region and in their order: the first of its sites in the registry."""
+    """The main site of each region, in the order of regions: its first site in the registry."""
     found: dict[str, str] = {}
     for site in network.sites:
         found.setdefault(site.region, site.id)
@@ -153,7 +153,7 @@ def main_sites(network: Network) -> dict[str, str]:
 
 
 def upgraded(network: Network, links: Iterable[Link]) -> Network:
-    """The network with links replaced by those of the same id, and with others added."""
+    """The network with links replaced by those of the same id, and with new links added."""
     after = Network()
     after.CopyFrom(network)
     known = {link.id: link for link in after.links}
@@ -166,7 +166,7 @@ def upgraded(network: Network, links: Iterable[Link]) -> Network:
 
 
 class LinkGraph:
-    """The links of a network that are up, with their figures: what was measured, and by design what was not."""
+    """The links of a network that are up, with their figures: measured, or else by design."""
 
     def __init__(self, network: Network, measured: Mapping[str, Measured], down: Collection[str]) -> None:
         self._graph: nx.MultiGraph[str] = nx.MultiGraph()
@@ -201,7 +201,7 @@ class LinkGraph:
             self._is_needed(start, end, site=each) for each in sites
         ):
             return Ways(best, other)
-        # The best may stand in the way of two that share less: then no other one is far enough from it.
+        # The best path may block two others that share less; then every alternative is too close to it.
         apart = self._apart(start, end)
         return Ways(best, other, apart if _amounts(*apart) < (len(links), len(sites)) else ())
 
@@ -217,7 +217,7 @@ class LinkGraph:
         return figures.delay_us * _ROOM**2 + figures.delay_variation_us * _ROOM + figures.loss_ppb
 
     def _shortest(self, start: str, end: str, avoided: Path | None) -> Path | None:
-        """The way that shares the fewest links with one to be avoided, then the fewest sites.
+        """The path that shares the fewest links with `avoided`, then the fewest sites.
 
         Of those the one with the least delay, then variation, then loss.
         """
@@ -238,10 +238,10 @@ class LinkGraph:
         return self._path(hops) if hops else None
 
     def _apart(self, start: str, end: str) -> tuple[Path, Path]:
-        """The two ways that share the fewest links, then the fewest sites, and of those add up to the least.
+        """The two paths that share the fewest links, then the fewest sites, and of those have the least sum.
 
-        Two units that flow at the least cost, where the second one over a link or through a site costs extra. There has
-        to be a way.
+        Two units of flow at the least cost; the second unit costs extra over a shared link or site. A path has to
+        exist.
         """
         flow: nx.MultiDiGraph[tuple[str, bool]] = nx.MultiDiGraph()
         for site in self._graph:  # comes in at False, goes out at True
@@ -249,7 +249,7 @@ class LinkGraph:
                 extra = _SITE if again and site not in (start, end) else 0
                 flow.add_edge((site, False), (site, True), capacity=1, weight=extra * _ROOM)
         for link in self._links.values():
-            # One more than nothing, so that nothing flows in circles.
+            # The extra cost of one prevents flow in circles.
             weight = self._cost(link.id) * _ROOM + 1
             for one, other in ((link.site_a, link.site_b), (link.site_b, link.site_a)):
                 for again in (False, True):
@@ -266,7 +266,7 @@ class LinkGraph:
         return first, second
 
     def _taken(self, used: "nx.MultiDiGraph[str]", start: str, end: str) -> Path:
-        """Takes the best way out of what is used."""
+        """Removes the best path from the used links, and returns it."""
 
         def cost(unit: str) -> int:
             return self._cost(unit[:-1])

@@ -29,7 +29,7 @@ _MOST_CHANGES = 200  # links in one question
 
 @dataclass(frozen=True)
 class _Basis:
-    """The network as it is and as it would be, and what is held against its paths."""
+    """The network now and after the changes, and the class of the comparison."""
 
     now: LinkGraph
     changed: LinkGraph | None
@@ -115,7 +115,7 @@ class PathService(PathServiceServicer):
 
 
 def _site(network: Network, place: str) -> str:
-    """The site by its id, or the one that stands for a region. Raises Refused with SITE_UNKNOWN."""
+    """The site of an id, or the main site of a region. Raises Refused with SITE_UNKNOWN."""
     if any(site.id == place for site in network.sites):
         return place
     by_region = main_sites(network)
@@ -126,7 +126,7 @@ def _site(network: Network, place: str) -> str:
 
 
 def _after(configuration: Configuration, changes: Sequence[Link]) -> Network | None:
-    """The network with the changes; None where there are none. Raises Refused where it would not be valid."""
+    """The network with the changes; None without changes. Raises Refused for an invalid result."""
     if not changes:
         return None
     if len(changes) > _MOST_CHANGES:
@@ -142,7 +142,7 @@ def _after(configuration: Configuration, changes: Sequence[Link]) -> Network | N
 def _graph_after(
     network: Network, changes: Sequence[Link], measured: Mapping[str, Measured], down: set[str]
 ) -> LinkGraph:
-    """What was measured on a link says nothing of what it will be changed to."""
+    """The measurements of a link do not hold after its change."""
     new = {link.id for link in changes}
     return LinkGraph(network, {link: told for link, told in measured.items() if link not in new}, down)
 

@@ -1,23 +1,27 @@
-"""Complaints across regions, for administrators: asked of the nodes at the time of the question, and never stored."""
+"""Complaints across regions, for administrators: queried from the nodes at each call, and never stored."""
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 
 import grpc
 
-from coordinator.oversight.complaint_rules import concerns, first_contact, merged
+from coordinator.oversight.complaint_rules import first_contact
 from coordinator.oversight.figures import MOST_MONTHS, customers_of, require_groupings, table
+from coordinator.oversight.listings import DUE_COMPLAINTS, NEWEST_COMPLAINTS
+from coordinator.oversight.region_pages import page_of_regions
 from coordinator.oversight.region_queries import Answers, Ask, Regions
 from coordinator.registry.port import Registry
 from gateway.api.coordinator.v1 import complaint_oversight_service_pb2 as contract
 from gateway.api.coordinator.v1.complaint_oversight_service_pb2_grpc import ComplaintOversightServiceServicer
 from gateway.api.federation.v1.configuration_pb2 import Configuration
 from gateway.api.region.v1 import complaint_oversight_service_pb2 as region_contract
+from gateway.api.region.v1.complaint_oversight_service_pb2 import ComplaintHeader
 from gateway.api.region.v1.complaint_oversight_service_pb2_grpc import ComplaintOversightServiceStub
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.rpc.calls import current_call
 from gateway.rpc.channels import invoke
+from gateway.rpc.merged_pages import Part
 from gateway.rpc.pages import page_size
 from gateway.time.months import months_between, require_month
 
@@ -29,57 +33,57 @@ _Months = Mapping[str, region_contract.CountComplaintsResponse]
 
 
 class ComplaintOversightService(ComplaintOversightServiceServicer):
-    """Asks the nodes."""
+    """Queries the nodes."""
 
     def __init__(self, regions: Regions, registry: Registry) -> None:
         self._regions = regions
         self._registry = registry
 
-    async def ListComplaints(  # noqa: N802 - named by the contract
+    async def ListComplaintHeaders(  # noqa: N802 - named by the contract
         self,
-        request: contract.ListComplaintsRequest,
-        context: grpc.aio.ServicerContext[contract.ListComplaintsRequest, contract.ListComplaintsResponse],
-    ) -> contract.ListComplaintsResponse:
+        request: contract.ListComplaintHeadersRequest,
+        context: grpc.aio.ServicerContext[contract.ListComplaintHeadersRequest, contract.ListComplaintHeadersResponse],
+    ) -> contract.ListComplaintHeadersResponse:
         """See the contract."""
         if request.region:
             self._regions.require_configured(request.region)
-        question = region_contract.ListComplaintHeadersRequest(
-            overdue=request.overdue,
-            due_within=request.due_within if request.HasField("due_within") else None,
-            unclassified=request.unclassified,
-            level=request.level,
-            category=request.category,
-            group_id=request.group_id,
-            include_ended=request.include_ended,
-            page_size=page_size(request.page_size),
-        )
-        answers = await self._regions.ask(
-            self._regions.joined(),
-            lambda channel, seconds: invoke(
-                ComplaintOversightServiceStub(channel).ListComplaintHeaders, question, seconds
-            ),
-        )
-        complaints = merged(answers.by_region, by_time=request.overdue or request.HasField("due_within"))
-        if request.region:
-            complaints = [each for each in complaints if concerns(each, request.region)]
-        return contract.ListComplaintsResponse(
-            complaints=complaints,
-            regions_with_more=sorted(region for region, answer in answers.by_region.items() if answer.has_more),
-            unanswered=answers.unanswered(),
+        size = page_size(request.page_size)
+
+        async def ask(channel: grpc.aio.Channel, seconds: float, told: Part[ComplaintHeader]) -> Part[ComplaintHeader]:
+            question = region_contract.ListComplaintHeadersRequest(
+                overdue=request.overdue,
+                due_within=request.due_within if request.HasField("due_within") else None,
+                unclassified=request.unclassified,
+                level=request.level,
+                region=request.region,
+                category=request.category,
+                group_id=request.group_id,
+                include_ended=request.include_ended,
+                page_size=size,
+                page_token=told.following,
+            )
+            answer = await invoke(ComplaintOversightServiceStub(channel).ListComplaintHeaders, question, seconds)
+            return told.more(answer.complaints, answer.next_page_token)
+
+        is_about_time = request.overdue or request.HasField("due_within")
+        listing = DUE_COMPLAINTS if is_about_time else NEWEST_COMPLAINTS
+        page = await page_of_regions(self._regions, listing, ask, size, request.page_token)
+        return contract.ListComplaintHeadersResponse(
+            complaints=page.items, unanswered=page.unanswered, next_page_token=page.following
         )
 
-    async def ShowComplaint(  # noqa: N802 - named by the contract
+    async def GetComplaintHistory(  # noqa: N802 - named by the contract
         self,
-        request: contract.ShowComplaintRequest,
-        context: grpc.aio.ServicerContext[contract.ShowComplaintRequest, contract.ShowComplaintResponse],
-    ) -> contract.ShowComplaintResponse:
-        """See the contract. Where the origin region does not answer, all others are asked."""
+        request: contract.GetComplaintHistoryRequest,
+        context: grpc.aio.ServicerContext[contract.GetComplaintHistoryRequest, contract.GetComplaintHistoryResponse],
+    ) -> contract.GetComplaintHistoryResponse:
+        """See the contract. Where the origin region does not respond, all others are queried."""
         answers = await self._histories(request.ticket_id)
-        response = contract.ShowComplaintResponse(unanswered=answers.unanswered(_NOT_FOUND))
+        response = contract.GetComplaintHistoryResponse(unanswered=answers.unanswered(_NOT_FOUND))
         told_by = _best(answers.by_region)
         if told_by:
             response.complaint.CopyFrom(answers.by_region[told_by].complaint)
-            response.told_by = told_by
+            response.region = told_by
         return response
 
     async def RaiseComplaint(  # noqa: N802 - named by the contract
@@ -89,8 +93,8 @@ class ComplaintOversightService(ComplaintOversightServiceServicer):
     ) -> contract.RaiseComplaintResponse:
         """See the contract.
 
-        The origin region is asked first: it knows whether it has done so already while the complaint was not
-        taken up, and else who is responsible.
+        The origin region is called first. It knows whether it has raised the complaint before its acceptance, and else
+        the responsible region.
         """
         contact = self._first_contact(request.ticket_id)
         asked = region_contract.RaiseComplaintRequest(
@@ -113,7 +117,7 @@ class ComplaintOversightService(ComplaintOversightServiceServicer):
         request: contract.ReclassifyComplaintRequest,
         context: grpc.aio.ServicerContext[contract.ReclassifyComplaintRequest, contract.ReclassifyComplaintResponse],
     ) -> contract.ReclassifyComplaintResponse:
-        """See the contract. The origin region alone says what a complaint is about."""
+        """See the contract. Only the origin region decides the category of a complaint."""
         contact = self._first_contact(request.ticket_id)
         asked = region_contract.ReclassifyComplaintRequest(
             request_id=request.request_id,
@@ -151,14 +155,14 @@ class ComplaintOversightService(ComplaintOversightServiceServicer):
         )
 
     def _first_contact(self, ticket_id: str) -> str:
-        """The origin region. Raises Refused with COMPLAINT_NOT_FOUND for one that there is not."""
+        """The origin region. Raises Refused with COMPLAINT_NOT_FOUND for an impossible ticket id."""
         contact = first_contact(ticket_id)
         if not self._regions.is_configured(contact):
             raise Refused(_NOT_FOUND, complaint=ticket_id)
         return contact
 
     async def _histories(self, ticket_id: str) -> Answers[_History]:
-        """What regions know of a complaint. Raises Refused with COMPLAINT_NOT_FOUND, as the first contact says."""
+        """The regions' histories of a complaint. Raises Refused with COMPLAINT_NOT_FOUND, as the origin region does."""
         contact = self._first_contact(ticket_id)
         first = await self._regions.ask([contact], _history_of(ticket_id))
         if contact in first.by_region:
@@ -180,7 +184,7 @@ class ComplaintOversightService(ComplaintOversightServiceServicer):
         return answers.by_region[region] if region in answers.by_region else answers.refusals[region]
 
     async def _owner_after(self, refused: Refused, ticket_id: str) -> str:
-        """Who is to be asked after the origin region has refused; empty where it stays with that."""
+        """The region to call after the origin region's refusal; empty where the refusal is final."""
         if refused.reason == Reason.REASON_COMPLAINT_NOT_RESPONSIBLE:
             return refused.parameters.get("region", "")
         if refused.reason not in (Reason.REASON_REGION_UNREACHABLE, Reason.REASON_REGION_SUSPENDED):
@@ -192,7 +196,7 @@ class ComplaintOversightService(ComplaintOversightServiceServicer):
 
 
 def _best(known: Mapping[str, _History]) -> str:
-    """Whose word counts: that of the responsible region, else of the highest version; empty where nobody knows it."""
+    """The region whose history counts: the responsible one, else that of the highest version; empty without any."""
 
     def rank(region: str) -> tuple[bool, int]:
         header = known[region].complaint.header
@@ -209,7 +213,7 @@ def _history_of(ticket_id: str) -> Ask[_History]:
 
 
 def _months(request: contract.ReportComplaintsRequest) -> Sequence[str]:
-    """The months that are asked about. Raises Refused with REQUEST_INVALID."""
+    """The requested months. Raises Refused with REQUEST_INVALID."""
     require_month("from_month", request.from_month)
     require_month("to_month", request.to_month)
     months = months_between(request.from_month, request.to_month)
@@ -219,7 +223,7 @@ def _months(request: contract.ReportComplaintsRequest) -> Sequence[str]:
 
 
 def _counted(months: Sequence[str]) -> Ask[_Months]:
-    """Asks a region for one month after the other: no message grows with the number of months."""
+    """Queries a region for one month after the other, so that no message grows with the number of months."""
 
     async def ask(channel: grpc.aio.Channel, seconds: float) -> _Months:
         loop = asyncio.get_running_loop()

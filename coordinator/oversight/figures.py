@@ -23,10 +23,10 @@ MOST_MONTHS = 36
 _LEVELS = 6  # L0 to L5
 
 Counts = Mapping[str, Mapping[str, CountComplaintsResponse]]
-"""What regions counted, by region and month."""
+"""The counts of regions, by region and month."""
 
 _Names = tuple[str, ...]
-"""What a group is called by its dimensions; of a department the English name and the Chinese one."""
+"""The names of a group by its dimensions; for a department its English and its Chinese name."""
 
 
 @dataclass
@@ -41,9 +41,9 @@ class _Group:
 
 
 def percentile(values: Sequence[int], percent: int) -> int:
-    """The nearest-rank percentile of ascending values: the smallest that so many percent of them do not exceed.
+    """The nearest-rank percentile of ascending values: the smallest that `percent` percent of them do not exceed.
 
-    Raises ValueError without values, or for a percentage that is not 1 to 100.
+    Raises ValueError without values, or for a percentage outside of 1 to 100.
     """
     if not values or not 1 <= percent <= 100:
         raise ValueError("a percentile needs values, and 1 to 100 percent")
@@ -131,5 +131,5 @@ def _figures(group: _Group, customers: int) -> ComplaintFigures:
 
 
 def _at(reached: Sequence[int], level: int) -> int:
-    """A region of another version may tell fewer levels."""
+    """A region of another version may report fewer levels."""
     return reached[level] if level < len(reached) else 0

@@ -1,4 +1,4 @@
-"""Puts questions to the nodes of regions, all at the same time; who does not answer is named with the reason."""
+"""Queries the nodes of regions, all at the same time, and lists those without a response, with the reason."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
@@ -16,22 +16,22 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused, Unreachable
 from gateway.rpc.calls import current_call
 
-ANSWER_SECONDS = 5.0  # for one region: a region that hangs must not keep the answers of all others back
+ANSWER_SECONDS = 5.0  # for one region: a region that hangs must not delay the responses of all others
 
 Answer = TypeVar("Answer")
 Ask = Callable[[grpc.aio.Channel, float], Awaitable[Answer]]
-"""Puts a question over the channel to one process of a region, within so many seconds."""
+"""Queries one process of a region over the channel, within so many seconds."""
 
 
 @dataclass(frozen=True)
 class Answers(Generic[Answer]):
-    """What regions answered, and why others did not."""
+    """The responses of regions, and the reasons of those without one."""
 
     by_region: dict[str, Answer]
     refusals: dict[str, Refused]
 
     def unanswered(self, *but: Reason.ValueType) -> list[UnansweredRegion]:
-        """The regions without an answer, by id; not those that refused for one of the reasons `but`."""
+        """The regions without a response, by id, except refusals with one of the reasons `but`."""
         return [
             UnansweredRegion(region=region, reason=refused.reason)
             for region, refused in sorted(self.refusals.items())
@@ -39,12 +39,12 @@ class Answers(Generic[Answer]):
         ]
 
     def __or__(self, more: "Answers[Answer]") -> "Answers[Answer]":
-        """These answers and more."""
+        """The responses of both."""
         return Answers(self.by_region | more.by_region, self.refusals | more.refusals)
 
 
 class Regions:
-    """The regions of the federation, to be asked. Those that never joined know nothing and are not asked."""
+    """The regions of the federation as targets of queries, without those that never joined."""
 
     def __init__(self, members: CurrentMembers, channels: RegionChannels) -> None:
         self._members = members
@@ -65,7 +65,7 @@ class Regions:
         ]
 
     async def ask(self, regions: Iterable[str], ask: Ask[Answer], at_most: float = ANSWER_SECONDS) -> Answers[Answer]:
-        """Asks regions at the same time, each within what is left of the call, and at most so many seconds."""
+        """Queries regions at the same time, each within the time left of the call, and at most `at_most` seconds."""
         seconds = current_call().seconds_left(at_most)
         asked = list(regions)
         answers: Answers[Answer] = Answers({}, {})

@@ -1,12 +1,25 @@
-"""One order, reported by several regions. Pure."""
+"""An order in the reports of several regions. Pure."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from typing import Protocol, TypeVar
 
-from gateway.api.region.v1.oversight_service_pb2 import OrderSummary
+from gateway.api.region.v1.order_oversight_service_pb2 import OrderSummary
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 
 _ID_PARTS = 3
+
+
+class Versioned(Protocol):
+    """A record with a version that the owning region gives."""
+
+    @property
+    def version(self) -> int:
+        """The higher, the later."""
+        ...
+
+
+Item = TypeVar("Item", bound=Versioned)
 
 
 def origin_region(order_id: str) -> str:
@@ -17,25 +30,23 @@ def origin_region(order_id: str) -> str:
     return parts[0]
 
 
-def merged(reports: Mapping[str, Iterable[OrderSummary]]) -> list[OrderSummary]:
-    """Each order of all reports once, newest first. `reports` are by the region that made them.
+def best_told(
+    reports: Mapping[str, Iterable[Item]], name: Callable[[Item], str], owner: Callable[[Item], str]
+) -> dict[str, tuple[bool, Item]]:
+    """Returns each item of all reports once, by name, and whether its owner reported it. `reports` are by region.
 
-    The home region's word counts; where it said nothing, the highest version does.
+    The owner's word counts; where it said nothing, the highest version does.
     """
-    chosen: dict[str, tuple[bool, int]] = {}
-    orders: dict[str, OrderSummary] = {}
-    for region, summaries in reports.items():
-        for summary in summaries:
-            rank = (summary.home_region == region, summary.version)
-            if summary.id not in chosen or rank > chosen[summary.id]:
-                chosen[summary.id], orders[summary.id] = rank, summary
-    return sorted(orders.values(), key=_age)
+    best: dict[str, tuple[bool, Item]] = {}
+    for region, items in reports.items():
+        for each in items:
+            is_owner, known = owner(each) == region, best.get(name(each))
+            if known is None or (is_owner, each.version) > (known[0], known[1].version):
+                best[name(each)] = is_owner, each
+    return best
 
 
-def concerns(summary: OrderSummary, region: str) -> bool:
-    """Whether a region handles or owns an order."""
-    return region in (summary.origin_region, summary.home_region)
-
-
-def _age(summary: OrderSummary) -> tuple[int, int, str]:
-    return (-summary.create_time.seconds, -summary.create_time.nanos, summary.id)
+def merged(reports: Mapping[str, Iterable[OrderSummary]]) -> list[OrderSummary]:
+    """Returns each order of all reports once, in the version of its home region where that reported it."""
+    best = best_told(reports, lambda each: each.id, lambda each: each.home_region)
+    return [order for _, order in best.values()]

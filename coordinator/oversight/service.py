@@ -1,51 +1,62 @@
-"""Orders across regions, for administrators: asked of the nodes at the time of the question, and never stored."""
+"""Orders across regions, for administrators: queried from the nodes at each call, and never stored."""
+
+from datetime import timedelta
 
 import grpc
 
+from coordinator.oversight.listings import NEWEST_ORDERS
+from coordinator.oversight.region_pages import page_of_regions
 from coordinator.oversight.region_queries import Ask, Regions
-from coordinator.oversight.rules import concerns, merged, origin_region
+from coordinator.oversight.rules import origin_region
 from gateway.api.coordinator.v1 import administration_pb2 as contract
 from gateway.api.coordinator.v1.administration_pb2_grpc import OrderOversightServiceServicer
-from gateway.api.region.v1 import oversight_service_pb2 as region_contract
-from gateway.api.region.v1.oversight_service_pb2_grpc import OrderOversightServiceStub
+from gateway.api.region.v1 import order_oversight_service_pb2 as region_contract
+from gateway.api.region.v1.order_oversight_service_pb2 import OrderSummary
+from gateway.api.region.v1.order_oversight_service_pb2_grpc import OrderOversightServiceStub
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.rpc.channels import invoke
-from gateway.rpc.pages import page_size
+from gateway.rpc.merged_pages import Part
+from gateway.rpc.pages import dated_key, page_size
+from gateway.time.clock import from_timestamp
+
+_MOMENT = timedelta(microseconds=1)
 
 
 class OrderOversightService(OrderOversightServiceServicer):
-    """Asks the nodes."""
+    """Queries the nodes."""
 
     def __init__(self, regions: Regions) -> None:
         self._regions = regions
 
-    async def ListOrders(
+    async def ListOrderSummaries(
         self,
-        request: contract.ListOrdersRequest,
-        context: grpc.aio.ServicerContext[contract.ListOrdersRequest, contract.ListOrdersResponse],
-    ) -> contract.ListOrdersResponse:
+        request: contract.ListOrderSummariesRequest,
+        context: grpc.aio.ServicerContext[contract.ListOrderSummariesRequest, contract.ListOrderSummariesResponse],
+    ) -> contract.ListOrderSummariesResponse:
         """See the contract."""
         if request.region:
             self._regions.require_configured(request.region)
-        question = region_contract.ListOrderSummariesRequest(
-            states=request.states, page_size=page_size(request.page_size)
-        )
-        answers = await self._regions.ask(
-            self._regions.joined(),
-            lambda channel, seconds: invoke(OrderOversightServiceStub(channel).ListOrderSummaries, question, seconds),
-        )
-        orders = merged({region: answer.orders for region, answer in answers.by_region.items()})
-        if request.region:
-            orders = [order for order in orders if concerns(order, request.region)]
-        return contract.ListOrdersResponse(orders=orders, unanswered=answers.unanswered())
+        size = page_size(request.page_size)
 
-    async def TraceOrder(
+        async def ask(channel: grpc.aio.Channel, seconds: float, told: Part[OrderSummary]) -> Part[OrderSummary]:
+            question = region_contract.ListOrderSummariesRequest(
+                states=request.states, region=request.region, page_size=size, page_token=told.following
+            )
+            answer = await invoke(OrderOversightServiceStub(channel).ListOrderSummaries, question, seconds)
+            return told.more(answer.orders, answer.next_page_token, _looked(answer))
+
+        page = await page_of_regions(self._regions, NEWEST_ORDERS, ask, size, request.page_token)
+        return contract.ListOrderSummariesResponse(
+            orders=page.items, unanswered=page.unanswered, next_page_token=page.following
+        )
+
+    async def GetOrderTrace(
         self,
-        request: contract.TraceOrderRequest,
-        context: grpc.aio.ServicerContext[contract.TraceOrderRequest, contract.TraceOrderResponse],
-    ) -> contract.TraceOrderResponse:
-        """See the contract. Where the origin region does not answer, all others are asked for the order."""
+        request: contract.GetOrderTraceRequest,
+        context: grpc.aio.ServicerContext[contract.GetOrderTraceRequest, contract.GetOrderTraceResponse],
+    ) -> contract.GetOrderTraceResponse:
+        """See the contract. Where the origin region does not respond, all others are queried."""
         handling = origin_region(request.order_id)
         if not self._regions.is_configured(handling):
             raise Refused(Reason.REASON_ORDER_NOT_FOUND, order=request.order_id)
@@ -60,9 +71,16 @@ class OrderOversightService(OrderOversightServiceServicer):
         second = await self._regions.ask(others, _trace_of(request.order_id))
         answers = first | second
         traces = [contract.RegionTrace(region=region, trace=trace) for region, trace in answers.by_region.items()]
-        # A region that knows nothing of the order was asked and has answered.
+        # A region without the order has responded, too.
         unanswered = answers.unanswered(Reason.REASON_ORDER_NOT_FOUND)
-        return contract.TraceOrderResponse(traces=traces, unanswered=unanswered)
+        return contract.GetOrderTraceResponse(traces=traces, unanswered=unanswered)
+
+
+def _looked(answer: region_contract.ListOrderSummariesResponse) -> str:
+    """The key up to which a region has looked, of which it tells the time alone; empty where it tells none."""
+    if not answer.HasField("looked_time"):
+        return ""
+    return dated_key(from_timestamp(answer.looked_time) + _MOMENT, "")
 
 
 def _trace_of(order_id: str) -> Ask[region_contract.GetOrderTraceResponse]:

@@ -1,10 +1,10 @@
-"""Which windows may be held beside each other. Pure."""
+"""Rules for planned windows that overlap. Pure."""
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 
-from gateway.api.coordinator.v1.planned_outage_service_pb2 import PlannedWindow
+from gateway.api.coordinator.v1.planned_outage_registry_service_pb2 import PlannedOutageHeader
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.federation.network import NetworkRegistry
@@ -14,7 +14,7 @@ from gateway.time.clock import from_timestamp
 LONGEST = timedelta(days=31)
 AHEAD = timedelta(days=366)
 _MOST_PARTS = 64
-_TOLD = 3  # of what would be cut, in the text of a refusal
+_TOLD = 3  # of the cut services, in the text of a refusal
 _ID = re.compile(r"(?P<region>[a-z][a-z0-9-]*)/planned/[A-Za-z0-9._/-]{1,130}", re.ASCII)
 _LARGEST_VERSION = 2**63 - 1
 
@@ -23,36 +23,40 @@ def region_of(window_id: str) -> str:
     """The region in `<region>/planned/<key>`. Raises Refused for another form."""
     found = _ID.fullmatch(window_id)
     if found is None:
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="window.id", problem="not region/planned/key")
+        raise Refused(Reason.REASON_REQUEST_INVALID, field="planned_outage.id", problem="not region/planned/key")
     return found["region"]
 
 
-def require_window(window: PlannedWindow, region: str, network: NetworkRegistry, now: datetime) -> None:
-    """Raises Refused unless a region may hold a window: parts of its own network, at a time that is not too far."""
+def require_planned_outage(window: PlannedOutageHeader, region: str, network: NetworkRegistry, now: datetime) -> None:
+    """Raises Refused unless a region may hold a window: parts of its own network, at a permitted time."""
     if region_of(window.id) != region:
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="window.id", problem="of another region")
+        raise Refused(Reason.REASON_REQUEST_INVALID, field="planned_outage.id", problem="of another region")
     if not 0 < window.version <= _LARGEST_VERSION:
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="window.version", problem="not from 1 on")
+        raise Refused(Reason.REASON_REQUEST_INVALID, field="planned_outage.version", problem="not from 1 on")
     if not 1 <= len(window.sites) + len(window.links) <= _MOST_PARTS:
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="window.links", problem=f"not 1 to {_MOST_PARTS} parts")
+        raise Refused(
+            Reason.REASON_REQUEST_INVALID, field="planned_outage.links", problem=f"not 1 to {_MOST_PARTS} parts"
+        )
     for run_by, part in _parts_run(window, network):
         if run_by != region:
             raise Refused(Reason.REASON_NETWORK_NOT_OF_REGION, part=part)
     try:
         start, end = from_timestamp(window.start_time), from_timestamp(window.end_time)
     except OverflowError:
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="window.start_time", problem="out of range") from None
+        raise Refused(
+            Reason.REASON_REQUEST_INVALID, field="planned_outage.start_time", problem="out of range"
+        ) from None
     if not start < end <= start + LONGEST or start > now + AHEAD:
         problem = f"longer than {LONGEST.days} days, or more than {AHEAD.days} days ahead"
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="window.end_time", problem=problem)
+        raise Refused(Reason.REASON_REQUEST_INVALID, field="planned_outage.end_time", problem=problem)
 
 
 def held_with(
-    held: Sequence[PlannedWindow], window: PlannedWindow, network: NetworkRegistry, now: datetime
-) -> list[PlannedWindow] | None:
-    """What is held once a window is, or is let go; None where that changes nothing. What has ended is left out.
+    held: Sequence[PlannedOutageHeader], window: PlannedOutageHeader, network: NetworkRegistry, now: datetime
+) -> list[PlannedOutageHeader] | None:
+    """The held windows after a window is added or released; None for no change. Ended windows are left out.
 
-    Raises Refused with PLANNED_OUTAGE_CONFLICT, and with PLANNED_OUTAGE_OVER for an earlier word than the one held.
+    Raises Refused with PLANNED_OUTAGE_CONFLICT, and with PLANNED_OUTAGE_OVER for an earlier version than the held one.
     """
     before = next((each for each in held if each.id == window.id), None)
     if before == window:
@@ -65,8 +69,8 @@ def held_with(
     return sorted([*others, window], key=lambda each: each.id)
 
 
-def listed(held: Iterable[PlannedWindow], region: str, now: datetime) -> list[PlannedWindow]:
-    """Those that have not ended, the earliest first; of one region where it is given."""
+def listed(held: Iterable[PlannedOutageHeader], region: str, now: datetime) -> list[PlannedOutageHeader]:
+    """The windows that have not ended, earliest first; with `region`, only its own."""
     found = (
         each
         for each in held
@@ -75,13 +79,13 @@ def listed(held: Iterable[PlannedWindow], region: str, now: datetime) -> list[Pl
     return sorted(found, key=lambda each: (each.start_time.seconds, each.start_time.nanos, each.id))
 
 
-def active(held: Iterable[PlannedWindow], now: datetime) -> list[PlannedWindow]:
-    """Those in which something is out now, the earliest first."""
+def active(held: Iterable[PlannedOutageHeader], now: datetime) -> list[PlannedOutageHeader]:
+    """The windows with an outage now, earliest first."""
     return [each for each in listed(held, "", now) if _is_out(each, now)]
 
 
-def _require_ways(others: Sequence[PlannedWindow], window: PlannedWindow, network: NetworkRegistry) -> None:
-    """Looks at every moment at which something begins: in between nothing is added to what is out."""
+def _require_ways(others: Sequence[PlannedOutageHeader], window: PlannedOutageHeader, network: NetworkRegistry) -> None:
+    """Checks each moment at which a window begins: no other moment adds an outage."""
     at_once = [each for each in others if not each.withdrawn and _overlap(each, window)]
     moments = {from_timestamp(window.start_time), *(from_timestamp(each.start_time) for each in at_once)}
     for moment in sorted(moments):
@@ -97,25 +101,25 @@ def _require_ways(others: Sequence[PlannedWindow], window: PlannedWindow, networ
             raise Refused(Reason.REASON_PLANNED_OUTAGE_CONFLICT, outage=blamed.id, affected=", ".join(cut[:_TOLD]))
 
 
-def _cut_by(network: NetworkRegistry, window: PlannedWindow, other: PlannedWindow) -> Iterator[str]:
+def _cut_by(network: NetworkRegistry, window: PlannedOutageHeader, other: PlannedOutageHeader) -> Iterator[str]:
     return cut_together(network, parts_of(window), parts_of(other))
 
 
-def parts_of(window: PlannedWindow) -> Parts:
-    """What is out in a window."""
+def parts_of(window: PlannedOutageHeader) -> Parts:
+    """The parts that are out in a window."""
     return Parts(frozenset(window.sites), frozenset(window.links))
 
 
-def _parts_run(window: PlannedWindow, network: NetworkRegistry) -> Iterator[tuple[str, str]]:
-    """Which region runs each part. Raises Refused for what the registry of the network does not hold."""
+def _parts_run(window: PlannedOutageHeader, network: NetworkRegistry) -> Iterator[tuple[str, str]]:
+    """Each part with its operating region. Raises Refused for parts missing from the registry of the network."""
     yield from ((network.site(each).region, each) for each in window.sites)
     yield from ((network.link(each).region, each) for each in window.links)
 
 
-def _overlap(one: PlannedWindow, other: PlannedWindow) -> bool:
+def _overlap(one: PlannedOutageHeader, other: PlannedOutageHeader) -> bool:
     first, second = from_timestamp(one.start_time), from_timestamp(other.start_time)
     return first < from_timestamp(other.end_time) and second < from_timestamp(one.end_time)
 
 
-def _is_out(window: PlannedWindow, moment: datetime) -> bool:
+def _is_out(window: PlannedOutageHeader, moment: datetime) -> bool:
     return from_timestamp(window.start_time) <= moment < from_timestamp(window.end_time)

@@ -1,6 +1,6 @@
-"""How problems follow what is correlated: which goes on, which is new, and which has turned out to be part of another.
+"""Updates problems from correlated events: problems that continue, new ones, and merged ones.
 
-Pure: what is decided from the same events and the same problems is the same at every coordinator.
+Pure: the same events and problems give the same result at every coordinator.
 """
 
 import hashlib
@@ -23,27 +23,27 @@ from gateway.federation.network import NetworkRegistry
 from gateway.federation.problems import is_cause_known
 from gateway.time.clock import from_microseconds, from_timestamp, to_microseconds
 
-_MOST_CHILDREN = 10_000  # whose ids one problem keeps: more is not kept at once
+_MOST_CHILDREN = 10_000  # children whose ids one problem keeps, the most that it keeps
 
 
 @dataclass(frozen=True)
 class View:
-    """By what events are correlated."""
+    """The basis of correlation."""
 
     network: NetworkRegistry
     topology: Topology
     window: timedelta
-    """So long after its cause a symptom may begin."""
+    """The longest time from a cause to the start of a symptom."""
     now: datetime
 
 
 def correlated(book: Book, view: View) -> list[Problem]:
-    """The problems that are new or have changed, by what is told of events now. Their versions are higher."""
+    """The problems that are new or have changed by the current events, with higher versions."""
     going_on = _going_on(book, view)
     settled = [each.header for name, each in book.problems.items() if name not in going_on]
-    taken = {child for each in settled if each.state != rules.CANCELLED for child in each.children}
-    # What belongs to a problem that goes on is a part of it however long ago it was over.
-    kept = {child for each in going_on.values() for child in each.header.children}
+    taken = {child for each in settled if each.state != rules.CANCELLED for child in each.child_ids}
+    # The parts of a continuing problem stay its parts, however long ago they ended.
+    kept = {child for each in going_on.values() for child in each.header.child_ids}
     events = [
         each for each in _present(book) if each.id not in taken and (each.id in kept or not _is_settled(each, view.now))
     ]
@@ -65,17 +65,16 @@ def correlated(book: Book, view: View) -> list[Problem]:
 
 
 def _going_on(book: Book, view: View) -> dict[str, Problem]:
-    """The problems of which something may still change: those that are not over for long, those of which something is
-    open again or was retracted, or of which something late was told."""
+    """The problems that may still change: recently ended ones, and those with reopened, retracted or late events."""
     possible = {name: each for name, each in book.problems.items() if each.header.state != rules.CANCELLED}
     found = {
         name: each
         for name, each in possible.items()
         if not _ended_long_ago(each.header, view.now)
-        or any(_is_open(book.events.get(child)) for child in each.header.children)
+        or any(_is_open(book.events.get(child)) for child in each.header.child_ids)
         or _has_lost(each.header, book)
     }
-    taken = {child for each in possible.values() for child in each.header.children}
+    taken = {child for each in possible.values() for child in each.header.child_ids}
     late = [
         _Late(from_timestamp(each.raise_time), from_timestamp(each.clear_time), _causes_of(each, view))
         for each in _present(book)
@@ -89,7 +88,7 @@ def _going_on(book: Book, view: View) -> dict[str, Problem]:
 
 @dataclass(frozen=True)
 class _Late:
-    """An event that is over for long, and was told of not long ago; `causes` are what could be behind it."""
+    """An event that ended long ago and was reported late; `causes` are its possible causes."""
 
     start: datetime
     end: datetime
@@ -101,7 +100,7 @@ def _causes_of(event: NetworkEvent, view: View) -> frozenset[Element]:
 
 
 def _may_have_one(header: ProblemHeader, late: Iterable[_Late], window: timedelta) -> bool:
-    """Whether one of some events could be of a problem that has ended: at its time, and explained by its cause."""
+    """Whether an event may belong to an ended problem: within its time, and explained by its cause."""
     first, last = from_timestamp(header.start_time) - window, from_timestamp(header.end_time) + window
     cause = element_of(header.root_cause)
     return any(each.start <= last and each.end >= first and cause in each.causes for each in late)
@@ -126,11 +125,11 @@ def _present(book: Book) -> Iterable[NetworkEvent]:
 
 def _has_lost(header: ProblemHeader, book: Book) -> bool:
     """Whether something that belonged to a problem was retracted."""
-    return any(child in book.events and book.events[child].retracted for child in header.children)
+    return any(child in book.events and book.events[child].retracted for child in header.child_ids)
 
 
 def _is_settled(event: NetworkEvent, now: datetime) -> bool:
-    """Whether it was over long ago, and told of long ago: a region may have been cut off meanwhile."""
+    """Whether the event ended long ago and was reported long ago: a region may have been cut off meanwhile."""
     return _was_over_long_ago(event, now) and _is_over(from_timestamp(event.tell_time), now)
 
 
@@ -139,8 +138,8 @@ def _is_over(ended: datetime, now: datetime) -> bool:
 
 
 def _homes(clusters: Sequence[Cluster], going_on: Mapping[str, Problem]) -> dict[int, str]:
-    """Which problem goes on with which cluster: that of which it has most, of two alike the older one."""
-    owner = {child: name for name, each in going_on.items() for child in each.header.children}
+    """The problem that continues as each cluster: the one with most of its events, of two equal ones the older."""
+    owner = {child: name for name, each in going_on.items() for child in each.header.child_ids}
     shared: list[tuple[int, int, str, int]] = []
     for number, cluster in enumerate(clusters):
         for name, count in Counter(owner[each] for each in cluster.events if each in owner).items():
@@ -158,7 +157,7 @@ def _is_problem(members: Sequence[NetworkEvent], window: int) -> bool:
 
 
 def _new_id(cluster: Cluster, known: Iterable[str]) -> str:
-    """`problem-<day>-<eight digits>`: of the same first event the same, whichever coordinator sees it first."""
+    """`problem-<day>-<eight digits>`, determined by the first event, so that all coordinators choose the same id."""
     day = from_microseconds(cluster.start)
     taken, attempt = frozenset(known), 0
     while True:
@@ -170,7 +169,7 @@ def _new_id(cluster: Cluster, known: Iterable[str]) -> str:
 
 
 def _header(name: str, cluster: Cluster, members: Sequence[NetworkEvent], view: View) -> ProblemHeader:
-    """How a problem stands, but for its version and services."""
+    """The header of a problem, without its version and services."""
     is_open = [each for each in members if _is_open(each)]
     spoken = _speaking(cluster.cause, members, view)
     header = ProblemHeader(
@@ -178,8 +177,8 @@ def _header(name: str, cluster: Cluster, members: Sequence[NetworkEvent], view: 
         state=rules.IN_PROGRESS if is_open else rules.RESOLVED,
         root_cause=element_message(cluster.cause),
         confidence=cluster.confidence,
-        parent=_parent(cluster.cause, members).id,
-        children=sorted(each.id for each in members),
+        parent_id=_parent(cluster.cause, members).id,
+        child_ids=sorted(each.id for each in members),
         severity=_severity(spoken, is_open),
         start_time=min((each.raise_time for each in members), key=_instant),
     )
@@ -193,22 +192,24 @@ def _header(name: str, cluster: Cluster, members: Sequence[NetworkEvent], view: 
 
 
 def _speaking(cause: Element, members: Sequence[NetworkEvent], view: View) -> list[NetworkEvent]:
-    """The members that say how bad the cause is."""
+    """The members that determine the condition of the cause."""
     found = speaking(cause, [observed(each) for each in members], view.topology, _microseconds(view.window))
     names = {each.id for each in found}
     return [each for each in members if each.id in names]
 
 
 def _severity(spoken: Sequence[NetworkEvent], is_open: Sequence[NetworkEvent]) -> PerceivedSeverity.ValueType:
-    """The worst of what says how bad the cause is. Once that is over, a customer's own line alone is a small matter."""
+    """The worst severity of the determining events. After their end, a customer's own line alone is minor."""
     going_on = [each.severity for each in spoken if _is_open(each)]
     rest = (max(each.severity, rules.MINOR) if each.of_one_line else each.severity for each in is_open)
     return min(going_on, default=None) or min(rest, default=None) or min(each.severity for each in spoken)
 
 
 def _set_condition(header: ProblemHeader, spoken: Sequence[NetworkEvent]) -> None:
-    """Whether the cause is down or degraded, and in what time it was down. It is down no more once all that says so is
-    over, though something else of the problem goes on."""
+    """Sets the condition of the cause, down or degraded, and its downtime.
+
+    The downtime ends with the last event that reports the cause down, even while other parts of the problem continue.
+    """
     going_on = [rules.condition_of(each) for each in spoken if _is_open(each)]
     worst = max(map(rules.condition_of, spoken))
     if header.state == rules.IN_PROGRESS and not going_on:
@@ -223,8 +224,11 @@ def _set_condition(header: ProblemHeader, spoken: Sequence[NetworkEvent]) -> Non
 
 
 def _parent(cause: Element, members: Sequence[NetworkEvent]) -> NetworkEvent:
-    """What others follow: what names the cause, a fault before an alarm and that before what a customer reports of the
-    own line, the worst, the first."""
+    """The event that the others follow.
+
+    The order of rank: an event that names the cause; a fault, an alarm, a customer's report. Then the worst, then the
+    first.
+    """
 
     def rank(event: NetworkEvent) -> tuple[bool, bool, bool, int, int, str]:
         names_it = cause in observed(event).elements
@@ -251,15 +255,18 @@ def impaired_now(headers: Iterable[ProblemHeader]) -> frozenset[Element]:
 def _name_services(
     drafts: Mapping[str, ProblemHeader], cancelled: Iterable[ProblemHeader], book: Book, view: View
 ) -> None:
-    """Names the services that each affects: those told of, those known before, also of what has turned out to be a
-    part of it, and those that are down or degraded for it."""
+    """Names the services that each problem affects.
+
+    These are the reported services, the known ones, those of merged problems, and those that the problem affects by
+    itself.
+    """
     of_parts: dict[str, set[str]] = {}
     for each in cancelled:
-        of_parts.setdefault(each.merged_into, set()).update(each.services)
+        of_parts.setdefault(each.merged_into_id, set()).update(each.services)
     impaired = impaired_now(drafts.values())
     without_good_way = services_down(view.network, impaired)
     for name, header in drafts.items():
-        found = {service for child in header.children for service in book.events[child].services}
+        found = {service for child in header.child_ids for service in book.events[child].services}
         if name in book.problems:
             found.update(book.problems[name].header.services)
         found |= of_parts.get(name, set())
@@ -283,16 +290,18 @@ def _using(network: NetworkRegistry, cause: Element) -> set[str]:
 
 
 def _cancelled(header: ProblemHeader, drafts: Mapping[str, ProblemHeader], book: Book) -> ProblemHeader:
-    """A problem whose events others have now: it is a part of the one that has most of them. Where none has any, as all
-    that made it a problem was retracted, it was none, and is over."""
-    own = frozenset(header.children)
-    counts = {name: len(own.intersection(each.children)) for name, each in drafts.items() if name != header.id}
+    """A problem whose events now belong to others: it becomes a part of the problem with most of them.
+
+    Where all of its events were retracted, it is cancelled and over.
+    """
+    own = frozenset(header.child_ids)
+    counts = {name: len(own.intersection(each.child_ids)) for name, each in drafts.items() if name != header.id}
     cancelled = ProblemHeader()
     cancelled.CopyFrom(header)
     cancelled.state = rules.CANCELLED
     having = [name for name, count in counts.items() if count]
-    cancelled.merged_into = min(having, key=lambda name: (-counts[name], name), default="")
-    if not cancelled.merged_into:
+    cancelled.merged_into_id = min(having, key=lambda name: (-counts[name], name), default="")
+    if not cancelled.merged_into_id:
         over = [book.events[each].clear_time for each in own if book.events[each].HasField("clear_time")]
         cancelled.end_time.CopyFrom(max([header.start_time, *over], key=_instant))
     return cancelled
@@ -321,9 +330,9 @@ def _instant(timestamp: Timestamp) -> int:
 
 
 def past(book: Book, now: datetime) -> Decision:
-    """What is forgotten: problems that ended long ago with their events, and such events of none."""
+    """The data to remove: problems that ended long ago with their events, and old events without a problem."""
     problems = {name: each for name, each in book.problems.items() if rules.is_past(_ended(each.header), now)}
-    kept = {child for name, each in book.problems.items() if name not in problems for child in each.header.children}
+    kept = {child for name, each in book.problems.items() if name not in problems for child in each.header.child_ids}
     events = [
         each.id
         for each in book.events.values()

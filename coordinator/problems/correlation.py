@@ -1,9 +1,9 @@
-"""Which alarms and faults have one cause, and which. Pure: the same events give the same, in whatever order they come.
+"""Finds the alarms and faults with a common cause, and the cause. Pure: the order of events does not matter.
 
-A cover of all events by as few causes as explain them: each link, site and service is a candidate. What it would
-explain is split in time into episodes, and each episode is worth what it explains, weighed by how much of what it
-would let one expect was seen. The best one takes its events, then the best of what is left, until none is left.
-What groups events in this way is claimed to be their cause only where enough speaks for it.
+Covers all events by the fewest causes that explain them. Each link, site and service is a candidate. The events that it
+explains form episodes in time. An episode is worth its explained events, weighted by the share of the expected events
+that was seen. The best episode takes its events, then the best of the rest, until none is left. The candidate is
+claimed as the cause only with enough evidence.
 """
 
 import heapq
@@ -14,36 +14,36 @@ from dataclasses import dataclass, field, replace
 from coordinator.problems.evidence import Witness, confidence, evidence, points_of
 from coordinator.problems.topology import Element, Kind, Topology
 
-# How much a cause is worth of what it explains.
-_SEEN = 1.0  # a link that is told of itself
-_BOTH_ENDS = 0.5  # a link of which only the two ends are heard
+# The weight of a cause by its evidence.
+_SEEN = 1.0  # a link with events of its own
+_BOTH_ENDS = 0.5  # a link with events only at its two ends
 _USERS_ALONE = 0.35  # a link that only services speak for
-_SITE_ITSELF = 0.5  # a site that is told of and whose links are well
+_SITE_ITSELF = 0.5  # a site with events of its own and healthy links
 _SITE_LEAST = 0.1
-_SERVICE = 0.3  # a service: what it stands on is the likelier cause where two services agree on it
+_SERVICE = 0.3  # a service: where two services share a failed element, that element is the likelier cause
 _FOR_EVER = 2**62
 _CRITICAL, _MAJOR, _MINOR = 1, 2, 3  # severities
-_GRAVE = _MAJOR  # or worse, or not said
-_MOST = 0.75  # of the links at a site: so many do not fail by themselves at the same time
+_GRAVE = _MAJOR  # or worse, or unspecified
+_MOST = 0.75  # of the links at a site: so many do not fail independently at the same time
 _SEVERAL = 3  # links, or customers
-_HALF = 0.5  # of them, where the site itself is told of
+_HALF = 0.5  # of them, where the site has events of its own
 # How much a symptom counts by its severity, from critical to indeterminate: small ones are everywhere.
 _BY_SEVERITY = (1.0, 1.0, 1.0, 0.5, 0.3, 0.3)
 
 
 @dataclass(frozen=True)
 class Observed:
-    """An alarm or a fault, as far as correlation looks at it; times in microseconds."""
+    """The part of an alarm or a fault that correlation uses; times in microseconds."""
 
     id: str
     elements: frozenset[Element]
     raised: int
     cleared: int | None = None
     severity: int = 0
-    """As PerceivedSeverity: 1 is the worst, 0 is not said."""
+    """As PerceivedSeverity: 1 is the worst, 0 is unspecified."""
     is_fault: bool = False
     is_of_one_line: bool = False
-    """Whether one customer reports it of the own line: it takes several of them, or an alarm, to speak for a cause."""
+    """Whether a single customer reports the own line. A claim needs several such reports, or an alarm."""
 
 
 @dataclass(frozen=True)
@@ -54,13 +54,13 @@ class Cluster:
     start: int
     events: tuple[str, ...]
     confidence: int
-    """How sure the cause is, in percent. 0: the cause is not known, they only have this element in common."""
+    """The confidence in the cause, in percent. 0: the cause is unknown, and the events only share this element."""
 
 
 def is_problem(events: Sequence[Observed], window: int) -> bool:
-    """Whether events with one cause are a problem: one small alarm by itself is none, nor are many small ones.
+    """Whether events with one cause are a problem: a single minor alarm is none, nor are many minor ones.
 
-    What customers report of their own lines is none either, unless several do within a window, in microseconds.
+    Customers' reports of their own lines are none either, unless several fall within `window`, in microseconds.
     """
     is_alone = len(events) == 1 and not events[0].is_fault
     grave = [each for each in events if each.severity in (_CRITICAL, _MAJOR)]
@@ -77,10 +77,10 @@ def _several_at(events: Iterable[Observed], window: int) -> int | None:
 
 
 def speaking(cause: Element, events: Sequence[Observed], topology: Topology, window: int) -> list[Observed]:
-    """The events that say how bad a cause is: those that name it, where they are enough to claim it.
+    """The events that determine the condition of a cause: those that name it, where they suffice for a claim.
 
-    Else these are all that count as evidence. What customers report of their own lines says so only where nothing else
-    does. `events` are those of the cause in the order of time, `window` is in microseconds.
+    Otherwise all events that count as evidence. Customers' reports of their own lines count only without any other
+    event. `events` are those of the cause in the order of time; `window` is in microseconds.
     """
     told = [_specific(each, topology) for each in events]
     grave = [each for each in told if _points(each) and not each.is_of_one_line]
@@ -90,22 +90,22 @@ def speaking(cause: Element, events: Sequence[Observed], topology: Topology, win
 
 @dataclass
 class _Episode:
-    """What one candidate would explain in one stretch of time. `groups` are events that say the same."""
+    """The events that one candidate explains in one span of time. `groups` are equivalent events."""
 
     cause: Element
     start: int
     fit: float = 0.0
     is_told: bool = False
-    """Whether what is told leaves little else to think of: it has to be somebody's cause in any case."""
+    """Whether the events admit hardly any other cause, so that the candidate is a cause in any case."""
     groups: dict[frozenset[Element], list[int]] = field(default_factory=dict)
     weights: dict[frozenset[Element], float] = field(default_factory=dict)
 
     def own(self) -> list[int]:
-        """What names the cause, in the order of time."""
+        """The events that name the cause, in the order of time."""
         return sorted(each for signature, members in self.groups.items() if self.cause in signature for each in members)
 
     def worth(self, is_taken: Sequence[bool]) -> float:
-        """What it explains of what is not taken. Many that say the same are believed more than one."""
+        """The worth of the events that are not taken. Several equivalent events count more than one."""
         worth = 0.0
         for signature, members in self.groups.items():
             if any(not is_taken[each] for each in members):
@@ -121,9 +121,10 @@ class _Episode:
 
 
 def correlate(events: Iterable[Observed], topology: Topology, window: int) -> list[Cluster]:
-    """All events, each in one cluster, by when the clusters begin.
+    """All events, each in one cluster, in the order in which the clusters begin.
 
-    `window`, in microseconds: so long after its cause a symptom may begin, and so long before it be told.
+    `window`, in microseconds, is the longest time from a cause to the start of a symptom. It is also the longest time
+    by which a symptom may precede the report of its cause.
     """
     ordered = [_specific(each, topology) for each in sorted(events, key=lambda each: (each.raised, each.id))]
     seen = _Seen(ordered)
@@ -148,7 +149,7 @@ def correlate(events: Iterable[Observed], topology: Topology, window: int) -> li
 
 
 def _apart(mine: list[int], ordered: Sequence[Observed], window: int) -> list[list[int]]:
-    """What customers report of their own lines once all the rest is over is apart from that: it does not go on."""
+    """Separates customers' reports of their own lines after all other events: they do not prolong a cluster."""
     parts: list[list[int]] = []
     left = mine
     while left:
@@ -161,9 +162,9 @@ def _apart(mine: list[int], ordered: Sequence[Observed], window: int) -> list[li
 
 
 def _end(events: Sequence[Observed], window: int) -> int:
-    """When some events in the order of time are over, but for what customers report of their own lines.
+    """The end of events in the order of time, without customers' reports of their own lines.
 
-    Where there is nothing else: when the lines of the several customers that made it a problem are mended.
+    With only such reports: the end of the reports that made the problem.
     """
     rest = [each for each in events if not each.is_of_one_line]
     if rest:
@@ -183,13 +184,13 @@ def _cleared(event: Observed) -> int:
 
 
 def _specific(event: Observed, topology: Topology) -> Observed:
-    """An event without the sites from which a link is watched: those that report are well."""
+    """An event without the sites from which a link is monitored: their reports show that they are healthy."""
     ends = {end for each in event.elements if each.kind == Kind.LINK for end in topology.expected(each)}
     return replace(event, elements=event.elements - ends) if not ends.isdisjoint(event.elements) else event
 
 
 def _confidence(cause: Element, events: Iterable[Observed], window: int) -> int:
-    """How sure it is that a cause is behind some events; see `evidence`."""
+    """The confidence that a cause is behind some events; see `evidence`."""
     witnesses = (Witness(each.raised, each.elements, _points(each), cause in each.elements) for each in events)
     return confidence(evidence(witnesses, window))
 
@@ -199,7 +200,7 @@ def _points(event: Observed) -> int:
 
 
 class _Seen:
-    """When something grave was told of each element, but by customers of their own lines."""
+    """The times of grave events of each element, without customers' reports of their own lines."""
 
     def __init__(self, ordered: Sequence[Observed]) -> None:
         self._times: dict[Element, list[int]] = {}
@@ -209,7 +210,7 @@ class _Seen:
                 self._times.setdefault(element, []).append(event.raised)
 
     def between(self, element: Element, first: int, last: int) -> bool:
-        """Whether something was told of an element from `first` to `last`."""
+        """Whether an element has an event from `first` to `last`."""
         times = self._times.get(element, [])
         place = bisect_left(times, first)
         return place < len(times) and times[place] <= last
@@ -238,7 +239,7 @@ def _causes(elements: frozenset[Element], topology: Topology) -> dict[Element, f
 
 @dataclass
 class _Stretch:
-    """A stretch in which a candidate is told of itself; others may follow until `last`, services until `reach`."""
+    """A span with events of the candidate itself. Other events may follow until `last`, services until `reach`."""
 
     first: int
     last: int
@@ -249,7 +250,7 @@ class _Stretch:
 def _episodes(
     cause: Element, explained: Sequence[tuple[int, float]], ordered: Sequence[Observed], window: int
 ) -> list[_Episode]:
-    """What a candidate explains, apart by stretches of time: those in which it is told of, then what is left over."""
+    """The events that a candidate explains, by spans of time: the spans with its own events, then the rest."""
     stretches = _stretches(cause, explained, ordered, window)
     left: list[tuple[int, float]] = []
     at = 0
@@ -296,7 +297,7 @@ def _stretches(
 
 
 def _holds(stretch: _Stretch, event: Observed) -> bool:
-    """Whether a symptom falls into a stretch: what customers report may come as long as the cause is there."""
+    """Whether a symptom falls into a stretch: customers' reports may come as long as the cause lasts."""
     is_service = all(each.kind == Kind.SERVICE for each in event.elements)
     return stretch.first <= event.raised <= (stretch.reach if is_service else min(stretch.last, stretch.reach))
 
@@ -309,7 +310,7 @@ def _add(episode: _Episode, place: int, event: Observed, weight: float) -> None:
 
 
 def _fit(episode: _Episode, topology: Topology, seen: _Seen, window: int) -> float:
-    """How much of what a cause would let one expect was seen, up to 1."""
+    """The share of a cause's expected events that was seen, up to 1."""
     cause = episode.cause
     if cause.kind == Kind.SERVICE:
         return _SERVICE
@@ -325,7 +326,7 @@ def _fit(episode: _Episode, topology: Topology, seen: _Seen, window: int) -> flo
 
 
 def _has_to_be(episode: _Episode, topology: Topology, seen: _Seen, ordered: Sequence[Observed], window: int) -> bool:
-    """Whether a cause has to be one in any case: of a link enough is told of itself, of a site of the links there."""
+    """Whether a cause is certain: a link with enough events of its own, or a site with enough links."""
     if episode.cause.kind == Kind.SERVICE:
         return False
     is_claimed = _confidence(episode.cause, (ordered[each] for each in episode.own()), window) > 0
@@ -338,14 +339,14 @@ def _has_to_be(episode: _Episode, topology: Topology, seen: _Seen, ordered: Sequ
 
 
 def _heard(episode: _Episode, topology: Topology, seen: _Seen, window: int) -> tuple[int, int]:
-    """Of how many of those that would tell of a cause something grave was told, and how many there are."""
+    """The number of elements that would show the cause, with a grave event and in all."""
     around = topology.expected(episode.cause)
     first, last = _when(episode, window)
     return sum(1 for each in around if seen.between(each, first, last)), len(around)
 
 
 def _when(episode: _Episode, window: int) -> tuple[int, int]:
-    """In what time others would have told of a cause."""
+    """The span in which other elements would have shown the cause."""
     return episode.start - window, episode.start + 2 * window
 
 
@@ -353,7 +354,10 @@ _Chosen = list[tuple[_Episode, list[int]]]
 
 
 def _covered(episodes: Sequence[_Episode], events: int) -> _Chosen:
-    """The best first. What one is worth only falls as others take, so that it is looked at again when it is up."""
+    """Greedy cover, best first.
+
+    The worth of an episode only falls as others take events, so it is computed again at its turn.
+    """
     is_taken = [False] * events
     waiting = [
         (not each.is_told, -each.worth(is_taken), each.cause, each.start, place) for place, each in enumerate(episodes)
@@ -373,7 +377,7 @@ def _covered(episodes: Sequence[_Episode], events: int) -> _Chosen:
 
 
 def _settled(chosen: _Chosen, ordered: Sequence[Observed], window: int) -> list[tuple[Element, list[int]]]:
-    """Gives each symptom to that of the chosen causes which was told of last before it began, and best."""
+    """Gives each symptom to the chosen cause with the latest and best events before its start."""
     told = [[ordered[each].raised for each in episode.own()] for episode, _ in chosen]
     causes_of: dict[int, list[int]] = {}
     for number, (episode, _) in enumerate(chosen):
@@ -399,7 +403,7 @@ def _settled(chosen: _Chosen, ordered: Sequence[Observed], window: int) -> list[
 
 
 def _nearness(told: Sequence[int], began: int, window: int) -> float:
-    """How likely a symptom is that of a cause by time: told of often, and not long before. 0 where only afterwards."""
+    """The likelihood, by time, that a symptom has a cause: many events, shortly before. 0 for later ones only."""
     before = bisect_right(told, began)
     if not before:
         return 0.0

@@ -1,6 +1,6 @@
-"""Finds what is behind the events that regions tell of: each coordinator does so for all of them, without a leader.
+"""Finds the causes of the events that regions report: each coordinator correlates all of them, without a leader.
 
-Two that decide at the same time decide by the same rules, and the registry takes what one of them has found first.
+Two coordinators decide by the same rules at the same time, and the registry accepts the first result.
 """
 
 import asyncio
@@ -22,15 +22,15 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.time.clock import Clock
 
-LOOK = 5.0  # seconds: in which a grade may have risen, or another coordinator died with an event to look at
+LOOK = 5.0  # seconds in which a grade may have risen, or another coordinator died with an unprocessed event
 Listener = Callable[[Mapping[str, Problem]], None]
-"""Is told all problems, by id: they may have changed."""
+"""A callback that receives all problems, by id, since they may have changed."""
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class CorrelatorPorts:
-    """What correlation works with."""
+    """The ports of correlation."""
 
     registry: Registry
     current: CurrentNetwork
@@ -45,11 +45,11 @@ class Correlator:
         self._ports = ports
         self._told = asyncio.Event()
         self._listeners: list[Listener] = []
-        # The events that were correlated last, and by which configuration: of the same nothing follows anew.
+        # The events and the configuration of the last correlation: the same input gives nothing new.
         self._correlated: tuple[dict[str, int], int] = {}, 0
 
     def note_event(self) -> None:
-        """Says that an event was told, or a count."""
+        """Notes the report of an event, or of a count."""
         self._told.set()
 
     def on_change(self, listener: Listener) -> None:
@@ -73,7 +73,10 @@ class Correlator:
                 continue
 
     async def look(self) -> None:
-        """Correlates what is there. Raises Refused where the registry does not answer, or has no configuration."""
+        """Correlates the current events.
+
+        Raises Refused where the registry does not respond, or has no configuration.
+        """
         registry, current, now = self._ports.registry.problems, self._ports.current, self._ports.clock.now()
         decide, revision, seen = decision(current, now), current.federation.revision, dict[str, int]()
 
@@ -90,7 +93,7 @@ class Correlator:
 
 
 class Deciding(Protocol):
-    """Decides by the book; `is_correlated` says that nothing new follows from its events."""
+    """Decides from the book; `is_correlated` means that its events give nothing new."""
 
     def __call__(self, book: Book, *, is_correlated: bool = False) -> Decision:
         """See the class."""
@@ -98,7 +101,10 @@ class Deciding(Protocol):
 
 
 def decision(current: CurrentNetwork, now: datetime) -> Deciding:
-    """What follows from what regions have told. Raises Refused with CONFIGURATION_MISSING or CONFIGURATION_INVALID."""
+    """The decision about all reported events.
+
+    Raises Refused with CONFIGURATION_MISSING or CONFIGURATION_INVALID.
+    """
     federation = current.federation
     view = View(federation.network, current.topology, duration_of(federation, "correlation-window"), now)
     grade = grading(current, now)

@@ -1,4 +1,4 @@
-"""The part of the configuration in force that problems are judged by, made anew when there is another."""
+"""The part of the configuration in force that concerns problems, made anew for each revision."""
 
 from zoneinfo import ZoneInfo
 
@@ -11,7 +11,7 @@ from gateway.federation.catalogue import Federation
 
 
 class CurrentNetwork:
-    """The network and the policies. The number plan is left out: it may be large, and says nothing of problems."""
+    """The network and the policies, without the number plan, which may be large and does not concern problems."""
 
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
@@ -35,13 +35,13 @@ class CurrentNetwork:
 
     @property
     def topology(self) -> Topology:
-        """What could cause what. Raises Refused with CONFIGURATION_MISSING."""
+        """The possible causes by the network in force. Raises Refused with CONFIGURATION_MISSING."""
         federation = self.federation
         assert self._topology is not None, federation.revision
         return self._topology
 
     def zone_of(self, region: str) -> ZoneInfo:
-        """The time zone of a region, or of the first one where there is none of that name any more."""
+        """The time zone of a region, or of the first one for a removed region."""
         found = [each.time_zone for each in self.federation.configuration.regions if each.id == region]
         found += [each.time_zone for each in self.federation.configuration.regions[:1]]
         return ZoneInfo(found[0])

@@ -1,4 +1,4 @@
-"""What events and problems name, as correlation looks at it and as the contract tells it. Pure."""
+"""The network elements of events and problems, for correlation and as messages of the contract. Pure."""
 
 from coordinator.problems.correlation import Observed
 from coordinator.problems.topology import Element, Kind
@@ -18,7 +18,7 @@ _OF_KINDS = {kind: own for own, kind in _KINDS.items()}
 
 
 def observed(event: NetworkEvent) -> Observed:
-    """An event as correlation looks at it."""
+    """An event in the form of correlation."""
     elements = {
         *(Element(Kind.SITE, each) for each in event.sites),
         *(Element(Kind.LINK, each) for each in event.links),
@@ -34,7 +34,7 @@ def observed(event: NetworkEvent) -> Observed:
 
 
 def element_message(element: Element) -> NetworkElement:
-    """An element as the contract tells it."""
+    """An element as a message of the contract."""
     return NetworkElement(kind=_KINDS[element.kind], id=element.id)
 
 
@@ -44,7 +44,7 @@ def element_of(message: NetworkElement) -> Element:
 
 
 def region_of(network: NetworkRegistry, element: Element) -> str:
-    """The region that answers for an element; empty where it is not in the registry any more."""
+    """The region responsible for an element; empty where the registry no longer has it."""
     found: Link | Site | NetworkService | None
     if element.kind == Kind.LINK:
         found = network.links.get(element.id)

@@ -1,47 +1,48 @@
-"""Whether what is told is enough to claim a cause, and how sure that is. Pure.
+"""The evidence for a cause: whether it suffices for a claim, and the confidence. Pure.
 
-Two small alarms that are near each other by chance have something in common, too. A claim tells people what failed, and
-services are taken for down by it: it needs what chance seldom brings together.
+Two small alarms near each other by chance share something, too. People act on a claim, and services count as down by
+it. So it needs a combination that chance seldom produces.
 """
 
 from collections import Counter
 from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
 
-# How much an event speaks for a cause, by its severity from not said to indeterminate. Small ones are everywhere.
+# The weight of an event for a cause, by its severity from unspecified to indeterminate. Minor events are everywhere.
 _POINTS = (3, 6, 3, 0, 0, 0)
 _FAULT = 2  # times as much: people looked at it
-_OF_ONE_LINE = 2  # at most, of what a customer reports of the own line: three are enough
+_OF_ONE_LINE = 2  # the most; three reports suffice
 _OF_ITSELF = 6  # one critical alarm, a fault, or two major alarms that name the cause
-_IN_ALL = 12  # as much as two critical alarms: from the ends, neighbours and users of a cause that is hardly told of
+# as much as two critical alarms: from the ends, neighbours and users of a cause with few own events
+_IN_ALL = 12
 _SUREST = 99  # percent
 
 
 @dataclass(frozen=True)
 class Witness:
-    """A moment at which something was told that a cause explains."""
+    """A moment with an event that a cause explains."""
 
     time: int
     """Microseconds."""
     place: Hashable
-    """What was told of: what says the same again says no more, but for the cause itself."""
+    """The element of the event. Repeated events of an element add nothing, except for the cause itself."""
     points: int
     is_of_cause: bool
-    """Whether the cause itself was told of."""
+    """Whether the event is of the cause itself."""
 
 
 def points_of(severity: int, *, is_fault: bool, is_of_one_line: bool = False) -> int:
-    """How much an event speaks for a cause; `severity` as PerceivedSeverity, 0 for not said."""
+    """The weight of an event for a cause; `severity` as PerceivedSeverity, 0 for unspecified."""
     if is_of_one_line:
         return min(_OF_ONE_LINE, _POINTS[severity])
     return _POINTS[severity] * (_FAULT if is_fault else 1)
 
 
 def evidence(witnesses: Iterable[Witness], window: int) -> int:
-    """The most points told within one window of time that are enough for a claim; 0 where nothing is enough.
+    """The most points within one window of time that suffice for a claim; 0 where nothing suffices.
 
-    Enough is what names the cause itself, or else so much more around it; see the numbers of this module. `witnesses`
-    are in the order of time, `window` is in microseconds.
+    Events of the cause itself suffice, or else much more around it; see the constants of this module. `witnesses` are
+    in the order of time; `window` is in microseconds.
     """
     heard = [each for each in witnesses if each.points]
     most = dict[Hashable, int]()
@@ -69,8 +70,8 @@ def evidence(witnesses: Iterable[Witness], window: int) -> int:
 
 
 def confidence(enough: int) -> int:
-    """How sure a claim is, in percent, by its evidence: 66 for the least that is enough, 0 for none.
+    """The confidence of a claim, in percent, by its evidence: 66 for the least that suffices, 0 for none.
 
-    It orders claims, and is no measured share of them; the bench prints how many of each band were right.
+    It orders claims and is no measured share; the bench prints how many of each band were right.
     """
     return min(_SUREST, 100 * enough // (enough + _OF_ITSELF // 2))

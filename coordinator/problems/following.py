@@ -1,4 +1,4 @@
-"""Regions are told how problems stand: each version to each region that takes part, until it has taken it in."""
+"""Sends problems to regions: each version to each participating region, until the region has accepted it."""
 
 import asyncio
 import logging
@@ -12,20 +12,20 @@ from coordinator.routing.channels import RegionChannels
 from gateway.api.coordinator.v1.problem_service_pb2 import Problem
 from gateway.api.federation.v1.federation_pb2 import MemberState
 from gateway.api.federation.v1.problem_pb2 import ProblemHeader
-from gateway.api.region.v1.problem_service_pb2 import FollowProblemRequest
-from gateway.api.region.v1.problem_service_pb2_grpc import ProblemServiceStub
+from gateway.api.region.v1.followed_problem_service_pb2 import FollowProblemRequest
+from gateway.api.region.v1.followed_problem_service_pb2_grpc import FollowedProblemServiceStub
 from gateway.errors import Refused, Unreachable
 from gateway.process import failpoints
 from gateway.rpc.channels import invoke
 
-_AGAIN = 5.0  # seconds until a region is told again that did not answer
+_AGAIN = 5.0  # seconds until the next attempt at a region that did not respond
 _ANSWER_SECONDS = 10.0  # for a region, which only writes
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class FollowingPorts:
-    """What telling regions works with."""
+    """The ports of the follower loop."""
 
     registry: Registry
     members: CurrentMembers
@@ -33,7 +33,7 @@ class FollowingPorts:
 
 
 class Following:
-    """A loop of each coordinator. Two may tell the same: a region keeps the higher version."""
+    """A loop of each coordinator. Two may send the same problem: a region keeps the higher version."""
 
     def __init__(self, ports: FollowingPorts) -> None:
         self._ports = ports
@@ -41,7 +41,7 @@ class Following:
         self._problems: Mapping[str, Problem] = {}
 
     def note_change(self, problems: Mapping[str, Problem]) -> None:
-        """Says how problems stand, by id: they may have changed."""
+        """Notes that problems, by id, may have changed."""
         self._problems = problems
         self._changed.set()
 
@@ -60,7 +60,7 @@ class Following:
                 continue
 
     async def tell_all(self) -> None:
-        """Tells every region what it has not taken in. Raises Refused where the registry does not answer."""
+        """Sends each region the versions that it lacks. Raises Refused where the registry does not respond."""
         problems = self._problems
         followed = await self._ports.registry.problems.followed() if problems else {}
         regions = [
@@ -88,7 +88,7 @@ class Following:
             try:
                 await self._ports.channels.call(
                     region,
-                    lambda replica, left: invoke(ProblemServiceStub(replica.channel).FollowProblem, request, left),  # noqa: B023
+                    lambda node, left: invoke(FollowedProblemServiceStub(node.channel).FollowProblem, request, left),  # noqa: B023
                     _ANSWER_SECONDS,
                 )
                 failpoints.reach("problem-followed.before-noted")
@@ -99,17 +99,17 @@ class Following:
 
 
 def in_order(problems: Iterable[Problem]) -> list[Problem]:
-    """Problems as a region is told of them, the newest first.
+    """Problems in the order of sending, newest first.
 
-    That one is a part of another is told before how that other one stands: its customers were told already.
+    A merged problem precedes the problem that absorbs it: the customers of the merged one are already notified.
     """
     return sorted(problems, key=lambda each: (each.header.state != rules.CANCELLED, rules.place(each)))
 
 
 def header_for(region: str, header: ProblemHeader) -> ProblemHeader:
-    """What a region is told: of the children, its own."""
+    """The header for a region, with only its own children."""
     told = ProblemHeader()
     told.CopyFrom(header)
-    del told.children[:]
-    told.children.extend(each for each in header.children if rules.reporting_region(each) == region)
+    del told.child_ids[:]
+    told.child_ids.extend(each for each in header.child_ids if rules.reporting_region(each) == region)
     return told

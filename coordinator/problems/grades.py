@@ -1,4 +1,4 @@
-"""How grave an accident is by users and the time in which something was down, and which reports that asks for. Pure.
+"""Grades an accident by its users and its downtime, and lists the reports that the grade requires. Pure.
 
 Grades and reports are those of 《电信网络运行监督管理办法》 (2009); their figures are policies of the federation.
 """
@@ -29,7 +29,10 @@ _NAMES = ((SPECIAL, "special"), (MAJOR, "major"), (LARGER, "larger"))
 
 @dataclass(frozen=True)
 class Threshold:
-    """A grade is reached by more users than these, for longer than this. `oral` and `written`: how long for reports."""
+    """The bounds above which a grade is reached: users, and time.
+
+    `oral` and `written` are the limits of the reports.
+    """
 
     grade: contract.AccidentGrade.ValueType
     users: int
@@ -45,7 +48,7 @@ def thresholds_of(federation: Federation) -> list[Threshold]:
             grade,
             federation.figure(f"accident-{name}-users", ()),
             duration_of(federation, f"accident-{name}-duration"),
-            # A special one is told at once, which is no time that a policy could set.
+            # A special accident is reported immediately, which no policy of time can express.
             timedelta() if grade == SPECIAL else duration_of(federation, f"accident-{name}-oral"),
             duration_of(federation, f"accident-{name}-written"),
         )
@@ -59,11 +62,11 @@ def duration_of(federation: Federation, policy: str) -> timedelta:
 
 
 def graded(problem: Problem, thresholds: Sequence[Threshold], zone: ZoneInfo, now: datetime) -> Problem:
-    """The problem with the grade that it has reached by now, and the reports that this asks for.
+    """The problem with the grade that it has reached by now, and the required reports.
 
-    A grade never falls: that fewer are affected later does not undo what has happened. Reports of a lower grade that
-    were not made are replaced. The month of an ordinary one ends in `zone`. What has turned out to be a part of another
-    problem needs no reports any more: that one does.
+    A grade never falls: a later drop in affected users does not undo the accident. Unmade reports of a lower grade are
+    replaced. The month of an ordinary accident ends in `zone`. A merged problem needs no more reports: the absorbing
+    one does.
     """
     if problem.header.state == rules.CANCELLED:
         return _without_open_reports(problem)
@@ -78,7 +81,7 @@ def graded(problem: Problem, thresholds: Sequence[Threshold], zone: ZoneInfo, no
 
 
 def _without_open_reports(problem: Problem) -> Problem:
-    """The problem itself where it has none."""
+    """The problem without open reports; itself where it has none."""
     if not rules.has_open_reports(problem):
         return problem
     after = Problem()
@@ -90,12 +93,12 @@ def _without_open_reports(problem: Problem) -> Problem:
 
 
 def grade_of(problem: Problem) -> contract.AccidentGrade.ValueType:
-    """The gravest grade that it has reached."""
+    """The gravest grade reached so far."""
     return problem.grades[-1].grade if problem.grades else NONE
 
 
 def _down(header: ProblemHeader, now: datetime) -> tuple[datetime, datetime]:
-    """From when until when something of it was down; what is still degraded counts no longer."""
+    """The start and the end of its downtime; a degraded time afterwards does not count."""
     if header.HasField("down_start_time"):
         start, has_ended, end = header.down_start_time, header.HasField("down_end_time"), header.down_end_time
     else:
@@ -123,10 +126,10 @@ def _reports(reached: ReachedGrade, thresholds: Sequence[Threshold], zone: ZoneI
     since = from_timestamp(reached.reach_time)
     found = next((each for each in thresholds if each.grade == reached.grade), None)
     if found is None:
-        yield AccidentReport(kind=MONTHLY, grade=reached.grade, due=to_timestamp(_end_of_month(since, zone)))
+        yield AccidentReport(kind=MONTHLY, grade=reached.grade, due_time=to_timestamp(_end_of_month(since, zone)))
         return
-    yield AccidentReport(kind=ORAL, grade=reached.grade, due=to_timestamp(since + found.oral))
-    yield AccidentReport(kind=WRITTEN, grade=reached.grade, due=to_timestamp(since + found.written))
+    yield AccidentReport(kind=ORAL, grade=reached.grade, due_time=to_timestamp(since + found.oral))
+    yield AccidentReport(kind=WRITTEN, grade=reached.grade, due_time=to_timestamp(since + found.written))
 
 
 def _end_of_month(since: datetime, zone: ZoneInfo) -> datetime:

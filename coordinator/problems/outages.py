@@ -1,4 +1,4 @@
-"""What is down or degraded now: by problems that go on, and by planned outages. Pure."""
+"""The parts that are down or degraded now: by continuing problems, and by planned outages. Pure."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
@@ -8,26 +8,33 @@ from coordinator.problems import rules
 from coordinator.problems.book import down_now, impaired_now
 from coordinator.problems.elements import element_message, element_of, region_of
 from coordinator.problems.topology import Element, Kind, services_down
-from gateway.api.coordinator.v1.planned_outage_service_pb2 import PlannedWindow
+from gateway.api.coordinator.v1.planned_outage_registry_service_pb2 import PlannedOutageHeader
 from gateway.api.coordinator.v1.problem_service_pb2 import Outage, Problem
 from gateway.federation import network_ways
 from gateway.federation.network import NetworkRegistry
 from gateway.federation.network_ways import Parts
+from gateway.rpc.pages import dated_key
 from gateway.time.clock import from_timestamp
 
 
 def outages_now(
-    network: NetworkRegistry, problems: Iterable[Problem], windows: Sequence[PlannedWindow], now: datetime
+    network: NetworkRegistry, problems: Iterable[Problem], windows: Sequence[PlannedOutageHeader], now: datetime
 ) -> list[Outage]:
-    """What is down or degraded, the longest first, each once: as down, if it is.
+    """The parts that are down or degraded, longest first, each once: as down, if it is.
 
-    Of two reasons for the same the problem is told, and else the older one.
+    Of two reasons for the same part the problem counts, else the older one.
     """
     told = [*_of_problems(network, problems), *_of_windows(network, active(windows, now))]
     found: dict[Element, Outage] = {}
     for element, outage in sorted(told, key=lambda each: each[1].condition != rules.DOWN):
         found.setdefault(element, outage)
-    return sorted(found.values(), key=lambda each: from_timestamp(each.start_time))
+    return sorted(found.values(), key=outage_key)
+
+
+def outage_key(outage: Outage) -> str:
+    """Where an outage stands in lists: the cause before what else is out since then."""
+    element, is_symptom = outage.element, not outage.is_root_cause
+    return dated_key(from_timestamp(outage.start_time), f"{is_symptom:d} {element.kind} {element.id}")
 
 
 def _of_problems(network: NetworkRegistry, problems: Iterable[Problem]) -> Iterator[tuple[Element, Outage]]:
@@ -49,7 +56,7 @@ def _of_problems(network: NetworkRegistry, problems: Iterable[Problem]) -> Itera
                     element=element_message(element),
                     region=region_of(network, element),
                     start_time=problem.header.down_start_time if is_since_then else problem.header.start_time,
-                    problem=problem.header.id,
+                    problem_id=problem.header.id,
                     is_root_cause=element == cause,
                     customers=rules.customers(problem),
                     condition=rules.DOWN if is_down else rules.DEGRADED,
@@ -57,9 +64,11 @@ def _of_problems(network: NetworkRegistry, problems: Iterable[Problem]) -> Itera
             )
 
 
-def _of_windows(network: NetworkRegistry, windows: Sequence[PlannedWindow]) -> Iterator[tuple[Element, Outage]]:
-    """What is out, and the services that are down for all that is out together, each by a window that has a part in
-    that."""
+def _of_windows(network: NetworkRegistry, windows: Sequence[PlannedOutageHeader]) -> Iterator[tuple[Element, Outage]]:
+    """The parts in the windows, and the services that all windows together take down.
+
+    Each comes with a window that contributes to it.
+    """
     out = Parts()
     for each in windows:
         out |= parts_of(each)
@@ -77,7 +86,7 @@ def _of_windows(network: NetworkRegistry, windows: Sequence[PlannedWindow]) -> I
                     region=region_of(network, element),
                     start_time=window.start_time,
                     is_root_cause=element in named,
-                    planned_outage=window.id,
+                    planned_outage_id=window.id,
                     planned_end_time=window.end_time,
                     condition=rules.DOWN,
                 ),

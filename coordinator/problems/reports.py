@@ -1,4 +1,4 @@
-"""Those who make reports are told of them: by a port, of which the log and a metric are the adapters that ship."""
+"""Notifies the authors of due reports through a port. Its adapters are the log and a metric."""
 
 import logging
 from collections import Counter
@@ -18,10 +18,13 @@ _log = logging.getLogger(__name__)
 
 
 class ReportSink(Protocol):
-    """Where it is told that a report is due, or overdue."""
+    """The destination of notices about due and overdue reports."""
 
     def tell(self, problem: str, report: AccidentReport, *, overdue: bool) -> None:
-        """Told once for each report, and once more when it is overdue, by each coordinator; and after a restart."""
+        """Sends a notice: once for each report, and again when it is overdue.
+
+        Each coordinator sends its own, also after a restart.
+        """
         ...
 
 
@@ -37,12 +40,12 @@ class LogSink:
             problem,
             AccidentGrade.Name(report.grade).removeprefix("ACCIDENT_GRADE_").lower(),
             "was due at" if overdue else "is due at",
-            told_time(report.due),
+            told_time(report.due_time),
         )
 
 
 class ReportNotifier:
-    """What waits, as last seen. The deadlines themselves are in the registry, with their problems."""
+    """The waiting reports as last seen. Their deadlines are in the registry, with their problems."""
 
     def __init__(self, sink: ReportSink) -> None:
         self._sink = sink
@@ -50,12 +53,12 @@ class ReportNotifier:
         self._waiting: Counter[tuple[str, bool]] = Counter()
 
     def take(self, problems: Iterable[Problem], now: datetime) -> None:
-        """Tells of what is new among the reports that are to be made."""
+        """Sends notices about the new reports."""
         waiting: Counter[tuple[str, bool]] = Counter()
         for problem in problems:
             for each in problem.reports if rules.has_open_reports(problem) else ():
                 if not each.HasField("make_time"):
-                    overdue = from_timestamp(each.due) < now
+                    overdue = from_timestamp(each.due_time) < now
                     waiting[kind_name(each), overdue] += 1
                     self._tell(problem.header.id, each, overdue=overdue)
         self._waiting = waiting
@@ -80,5 +83,5 @@ class ReportNotifier:
 
 
 def kind_name(report: AccidentReport) -> str:
-    """The kind of a report in a word."""
+    """The printed kind of a report."""
     return ReportKind.Name(report.kind).removeprefix("REPORT_KIND_").lower()

@@ -1,4 +1,4 @@
-"""What a region may tell of an alarm or a fault, and which problems are listed. Pure."""
+"""Rules for the alarms and faults that a region reports, and for the lists of problems. Pure."""
 
 import re
 from collections.abc import Iterable
@@ -25,9 +25,9 @@ _BY_SEVERITY = {
     problem_pb2.PERCEIVED_SEVERITY_CRITICAL: DOWN,  # X.733: totally out of service
     problem_pb2.PERCEIVED_SEVERITY_MAJOR: DEGRADED,  # X.733: severe degradation
 }
-# Accidents are rolled up once a month: whoever does that still sees the problem, also of the month before last.
+# Accidents are summed up once a month, so the author still sees the problems of the month before last.
 KEPT_AFTER_END = timedelta(days=92)
-# What is over for so long is not looked at again, so that no correlation has to look at everything that ever was.
+# Correlation skips older events, so that its work does not grow with the history.
 SETTLED_AFTER = timedelta(days=1)
 
 _ID = re.compile(r"(?P<region>[a-z][a-z0-9-]*)/(?:alarm|fault)/[A-Za-z0-9._:-]{1,64}", re.ASCII)
@@ -44,11 +44,11 @@ def reporting_region(event_id: str) -> str:
 
 
 def require_event(event: NetworkEvent, region: str, network: NetworkRegistry) -> None:
-    """Raises Refused for no event, and for one that is about what the region has nothing to do with.
+    """Raises Refused for an empty event, and for an event about an element that does not concern the region.
 
-    A link concerns the region that runs it and those of both ends; a service also those of the sites and links that it
-    uses. A retracted event names nothing, and is over.
-    Raises Refused with SITE_UNKNOWN, LINK_UNKNOWN or NETWORK_SERVICE_UNKNOWN, too.
+    A link concerns the region that runs it and the regions of both ends. A service also concerns the regions of its
+    sites and links. A retracted event names nothing, and is over. Also raises Refused with SITE_UNKNOWN, LINK_UNKNOWN
+    or NETWORK_SERVICE_UNKNOWN.
     """
     if reporting_region(event.id) != region:
         raise Refused(Reason.REASON_NETWORK_EVENT_NOT_OWN, element=event.id, region=region)
@@ -83,12 +83,12 @@ def _require_own(element: str, region: str, regions: Iterable[str]) -> None:
 
 
 def condition_of(event: NetworkEvent) -> problem_pb2.NetworkCondition.ValueType:
-    """What is wrong with what an event names; NO_CONDITION where that is minor."""
+    """The condition of the event's element; NO_CONDITION for a minor event."""
     return event.condition or _BY_SEVERITY.get(event.severity, NO_CONDITION)
 
 
 def has_ended(header: ProblemHeader) -> bool:
-    """Whether nothing of it goes on."""
+    """Whether all of its events have ended."""
     return header.state != IN_PROGRESS
 
 
@@ -98,12 +98,12 @@ def customers(problem: Problem) -> int:
 
 
 def complaints(problem: Problem) -> int:
-    """How many complaints belong to it, in all regions together."""
+    """The number of complaints of a problem, in all regions together."""
     return sum(each.complaints for each in problem.affected)
 
 
 def has_open_reports(problem: Problem) -> bool:
-    """Whether a report is not made that it needs."""
+    """Whether a required report is missing."""
     return any(not each.HasField("make_time") for each in problem.reports)
 
 
@@ -112,11 +112,11 @@ def listed(
     asked: contract.ListProblemsRequest,
     after: tuple[int, str] | None,
 ) -> list[Problem]:
-    """Those that are asked for, newest first, after a place in that order."""
+    """The problems of a filter, newest first, after a place in that order."""
     found = [
         each
         for each in problems
-        if (asked.with_ended or not has_ended(each.header) or (asked.with_open_reports and has_open_reports(each)))
+        if (asked.include_ended or not has_ended(each.header) or (asked.with_open_reports and has_open_reports(each)))
         and (not asked.region or asked.region in each.header.regions)
         and (not asked.with_open_reports or has_open_reports(each))
         and (after is None or place(each) > after)
@@ -125,10 +125,10 @@ def listed(
 
 
 def place(problem: Problem) -> tuple[int, str]:
-    """Where a problem stands in lists."""
+    """The place of a problem in lists."""
     return -to_microseconds(from_timestamp(problem.header.start_time)), problem.header.id
 
 
 def is_past(ended: datetime | None, now: datetime) -> bool:
-    """Whether something ended so long ago that nobody holds it any more."""
+    """Whether a problem or event ended so long ago that no coordinator keeps it."""
     return ended is not None and ended < now - KEPT_AFTER_END

@@ -1,4 +1,4 @@
-"""ProblemService: regions tell of alarms, faults and customers affected; administrators see what was found."""
+"""ProblemService: regions report alarms, faults and affected customers; administrators see the problems."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ import grpc
 from coordinator.problems import rules
 from coordinator.problems.correlator import Correlator, grading
 from coordinator.problems.current import CurrentNetwork
-from coordinator.problems.outages import outages_now
+from coordinator.problems.outages import outage_key, outages_now
 from coordinator.problems.reports import kind_name
 from coordinator.registry.port import Registry
 from coordinator.registry.problem_port import Administered, Book, Decision
@@ -19,7 +19,7 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.process import failpoints
 from gateway.rpc.calls import current_call
-from gateway.rpc.pages import decode_token, encode_token, key_number, page_size
+from gateway.rpc.pages import decode_token, first_page, key_number, page_after, page_size
 from gateway.time.clock import Clock, from_timestamp, to_timestamp
 
 _PAGE = "problems"
@@ -28,7 +28,7 @@ _LARGEST = 2**63 - 1
 
 @dataclass(frozen=True)
 class ProblemPorts:
-    """What the service works with."""
+    """The ports of the service."""
 
     registry: Registry
     current: CurrentNetwork
@@ -37,7 +37,7 @@ class ProblemPorts:
 
 
 class ProblemService(ProblemServiceServicer):
-    """See the contract. What is shown has the grade of now, whether or not that was written already."""
+    """See the contract. Responses have the current grade, even if it is not stored yet."""
 
     def __init__(self, ports: ProblemPorts) -> None:
         self._ports = ports
@@ -52,7 +52,7 @@ class ProblemService(ProblemServiceServicer):
         rules.require_event(request.event, current_call().identity.region, self._ports.current.federation.network)
         own = NetworkEvent()
         own.CopyFrom(request.event)
-        own.DiscardUnknownFields()  # what a later version tells was not looked at
+        own.DiscardUnknownFields()  # fields of a later version were not checked
         own.tell_time.CopyFrom(to_timestamp(self._ports.clock.now()))
         await self._problems.keep_event(own)
         failpoints.reach("network-event-kept.after-commit")
@@ -80,7 +80,7 @@ class ProblemService(ProblemServiceServicer):
         )
 
         def decide(book: Book) -> Decision:
-            return Decision(_with_count(_require(book, request.problem), told))
+            return Decision(_with_count(_require(book, request.problem_id), told))
 
         await self._problems.change(decide)
         self._ports.correlator.note_event()
@@ -98,11 +98,8 @@ class ProblemService(ProblemServiceServicer):
         grade = self._grade()
         kept = (await self._problems.book()).problems.values()
         found = rules.listed(map(grade, kept), request, after)
-        more = len(found) > size
-        return contract.ListProblemsResponse(
-            problems=[_short(each) for each in found[:size]],
-            next_page_token=encode_token(_PAGE, _page_key(found[size - 1])) if more else "",
-        )
+        page, token = first_page(_PAGE, found, size, _page_key)
+        return contract.ListProblemsResponse(problems=[_short(each) for each in page], next_page_token=token)
 
     async def GetProblem(
         self,
@@ -111,8 +108,8 @@ class ProblemService(ProblemServiceServicer):
     ) -> contract.GetProblemResponse:
         """See the contract."""
         grade, book = self._grade(), await self._problems.book()
-        problem = grade(_require(book, request.problem))
-        events = [book.events[each] for each in problem.header.children if each in book.events]
+        problem = grade(_require(book, request.problem_id))
+        events = [book.events[each] for each in problem.header.child_ids if each in book.events]
         events.sort(key=lambda each: (from_timestamp(each.raise_time), each.id))
         return contract.GetProblemResponse(problem=problem, events=events)
 
@@ -124,8 +121,10 @@ class ProblemService(ProblemServiceServicer):
         """See the contract."""
         network = self._ports.current.federation.network
         problems = (await self._problems.book()).problems.values()
-        windows = await self._ports.registry.planned_windows()
-        return contract.ListOutagesResponse(outages=outages_now(network, problems, windows, self._ports.clock.now()))
+        windows = await self._ports.registry.planned_outages()
+        found = outages_now(network, problems, windows, self._ports.clock.now())
+        outages, token = page_after("outages", found, outage_key, request.page_size, request.page_token)
+        return contract.ListOutagesResponse(outages=outages, next_page_token=token)
 
     async def RecordReport(
         self,
@@ -139,11 +138,11 @@ class ProblemService(ProblemServiceServicer):
         made = AccidentReport(kind=request.kind, make_time=to_timestamp(self._ports.clock.now()), administrator=actor)
 
         def decide(book: Book) -> Decision:
-            return Decision(_with_report(grade(_require(book, request.problem)), made))
+            return Decision(_with_report(grade(_require(book, request.problem_id)), made))
 
-        by = Administered(actor, "REPORT_MADE", f"problem/{request.problem}", kind_name(made))
+        by = Administered(actor, "REPORT_MADE", f"problem/{request.problem_id}", kind_name(made))
         book = await self._problems.change(decide, by)
-        return contract.RecordReportResponse(problem=grade(_require(book, request.problem)))
+        return contract.RecordReportResponse(problem=grade(_require(book, request.problem_id)))
 
     def _grade(self) -> Callable[[Problem], Problem]:
         return grading(self._ports.current, self._ports.clock.now())
@@ -157,7 +156,7 @@ def _require(book: Book, name: str) -> Problem:
 
 
 def _with_count(problem: Problem, told: contract.AffectedCount) -> list[Problem]:
-    """The problem with a region's count; empty where a newer one, or the same, is there."""
+    """The problem with a region's count; empty where a newer or the same count is stored."""
     before = next((each for each in problem.affected if each.region == told.region), None)
     if before is not None and (before.problem_version > told.problem_version or _said(before) == _said(told)):
         return []
@@ -166,7 +165,8 @@ def _with_count(problem: Problem, told: contract.AffectedCount) -> list[Problem]
     own = contract.AffectedCount()
     own.CopyFrom(told)
     if before is not None and before.customers == told.customers:
-        own.count_time.CopyFrom(before.count_time)  # by it a grade was reached: a complaint more does not put that off
+        # the count reached a grade at that time; a further complaint does not postpone it
+        own.count_time.CopyFrom(before.count_time)
     others = [each for each in problem.affected if each.region != told.region]
     del after.affected[:]
     after.affected.extend(sorted([*others, own], key=lambda each: each.region))
@@ -178,7 +178,7 @@ def _said(count: contract.AffectedCount) -> tuple[int, int, int]:
 
 
 def _with_report(problem: Problem, made: AccidentReport) -> list[Problem]:
-    """The problem with a report made; empty where it was. Raises Refused with REPORT_NOT_NEEDED."""
+    """The problem with a report made; empty for a report made before. Raises Refused with REPORT_NOT_NEEDED."""
     after = Problem()
     after.CopyFrom(problem)
     of_kind = [each for each in after.reports if each.kind == made.kind]
@@ -195,13 +195,13 @@ def _short(problem: Problem) -> Problem:
     """A problem for a list: of a storm, thousands of ids are left out."""
     short = Problem()
     short.CopyFrom(problem)
-    del short.header.children[:]
-    short.header.children.append(problem.header.parent)
+    del short.header.child_ids[:]
+    short.header.child_ids.append(problem.header.parent_id)
     return short
 
 
 def _page_key(problem: Problem) -> str:
-    """Where the page after this problem begins."""
+    """The page token behind this problem."""
     start, name = rules.place(problem)
     return f"{-start} {name}"
 

@@ -1,4 +1,4 @@
-"""What could cause what, by the registry of the network. Pure."""
+"""The possible causes of events, by the registry of the network. Pure."""
 
 from collections.abc import Iterator, Mapping
 from enum import IntEnum
@@ -10,14 +10,14 @@ from gateway.federation import network_ways
 from gateway.federation.network import NetworkRegistry
 from gateway.federation.network_ways import Parts
 
-_OWN = 1.0  # how much a cause explains what is told of itself
+_OWN = 1.0  # the weight of a cause for its own events
 _NEIGHBOUR = 0.7  # a link at a site that is down
 _END = 0.6  # a site at the end of a link that is cut
 _USER = 0.5  # a service that cannot do without it
 
 
 class Kind(IntEnum):
-    """What an element is; of two equally good causes, the first kind."""
+    """The kind of an element; of two equally good causes, the first kind counts."""
 
     LINK = 1
     SITE = 2
@@ -40,7 +40,7 @@ class Topology:
         self.expected: Final = lru_cache(maxsize=None)(self._expected)
 
     def _causes_of(self, element: Element) -> Mapping[Element, float]:
-        """What could be behind something told of an element, each with how well it would explain that, up to 1."""
+        """The possible causes of an event of an element, each with its weight, up to 1."""
         found = {element: _OWN}
         for cause, weight in self._others(element):
             found[cause] = max(weight, found.get(cause, 0.0))
@@ -67,7 +67,7 @@ class Topology:
             yield Element(Kind.SITE, link.site_b), _USER
 
     def _expected(self, cause: Element) -> tuple[Element, ...]:
-        """What else would tell of a cause: the links at a site, the ends of a link."""
+        """The other elements that would show a cause: the links at a site, the ends of a link."""
         if cause.kind == Kind.SITE:
             return tuple(Element(Kind.LINK, each.id) for each in self._network.links_at(cause.id))
         if cause.kind == Kind.LINK and cause.id in self._network.links:
@@ -77,6 +77,6 @@ class Topology:
 
 
 def services_down(network: NetworkRegistry, down: frozenset[Element]) -> frozenset[str]:
-    """The services that do not work while these elements are down: themselves, a site of theirs, or every way."""
+    """The services that are down with these elements: by themselves, by a site, or by every path."""
     of_kind = {kind: frozenset(each.id for each in down if each.kind == kind) for kind in Kind}
     return of_kind[Kind.SERVICE] | network_ways.services_down(network, Parts(of_kind[Kind.SITE], of_kind[Kind.LINK]))

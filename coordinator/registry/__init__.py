@@ -1,1 +1,1 @@
-"""What the coordinators of a federation know in common, as a port with adapters."""
+"""The shared state of a federation's coordinators, as a port with adapters."""

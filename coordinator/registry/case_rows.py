@@ -9,7 +9,7 @@ from gateway.time.clock import from_timestamp, to_microseconds
 
 
 def keep_case(tx: Transaction, header: CaseHeader) -> None:
-    """Keeps how a case stands. See the port."""
+    """Stores the header of a case. See the port."""
     tx.execute(
         "INSERT INTO cases (ticket_id, version, ended, content) VALUES (:ticket_id, :version, :ended, :content)"
         " ON CONFLICT (ticket_id) DO UPDATE SET version = excluded.version, ended = excluded.ended,"

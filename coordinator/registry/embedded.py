@@ -1,7 +1,7 @@
-"""The registry of a federation with exactly one coordinator: on that coordinator's own store.
+"""The registry of a federation with exactly one coordinator, in that coordinator's own store.
 
-A second coordinator on the same file is refused by the store. Leases are kept in memory: after a restart a region
-that had joined is lost until it beats again.
+The store refuses a second coordinator on the same file. Leases are kept in memory: after a restart a joined region is
+lost until its next heartbeat.
 """
 
 import asyncio
@@ -12,12 +12,12 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Final
 
-from coordinator.registry import case_rows, operations, planned_window_rows
+from coordinator.registry import case_rows, operations, planned_outage_rows
 from coordinator.registry.operations import Revision, SuspensionChanged, Wanted
 from coordinator.registry.port import Replica, Snapshot
 from coordinator.registry.problem_rows import EmbeddedProblems
 from coordinator.registry.rules import Heartbeat, Lease, RegionFacts, expired, next_expiry
-from gateway.api.coordinator.v1.planned_outage_service_pb2 import PlannedWindow
+from gateway.api.coordinator.v1.planned_outage_registry_service_pb2 import PlannedOutageHeader
 from gateway.api.federation.v1.configuration_pb2 import Configuration
 from gateway.api.region.v1.case_service_pb2 import CaseHeader
 from gateway.auditing import audit
@@ -44,23 +44,18 @@ class EmbeddedRegistry:
         self._loop = asyncio.get_running_loop()
         self._expiry: asyncio.TimerHandle | None = None
         self._own: Replica | None = None
-        self._suspended_by: dict[str, int] = {}  # the change, by region; those of an earlier process are in every one
-        # What is committed counts, even where the caller was cancelled before it heard of it.
+        # the change of each region's suspension; changes of an earlier process are included in all
+        self._suspended_by: dict[str, int] = {}
+        # A commit counts, even where its caller was cancelled before the result.
         store.subscribe(Revision, self._take_revision)
         store.subscribe(SuspensionChanged, self._take_suspension)
 
     @classmethod
     async def open(cls, store: Store, clock: Clock, lease: timedelta) -> "EmbeddedRegistry":
         """The registry as the store keeps it. An endpoint lives for `lease` after each heartbeat."""
-        revision = await store.read(operations.current)
-        now = clock.now()
-        known = [replace(facts, presence_since=now) for facts in await store.read(operations.regions)]
-        snapshot = Snapshot(
-            revision.revision if revision is not None else 0,
-            revision.configuration if revision is not None else None,
-            {facts.region: facts for facts in known},
-        )
-        return cls(store, clock, lease, snapshot)
+        kept, now = await store.read(operations.snapshot), clock.now()
+        known = {region: replace(facts, presence_since=now) for region, facts in kept.regions.items()}
+        return cls(store, clock, lease, replace(kept, regions=known))
 
     def snapshot(self) -> Snapshot:
         """See the port."""
@@ -139,13 +134,13 @@ class EmbeddedRegistry:
         """See the port."""
         await self._store.write(lambda tx: case_rows.forget_cases(tx, before))
 
-    async def planned_windows(self) -> Sequence[PlannedWindow]:
+    async def planned_outages(self) -> Sequence[PlannedOutageHeader]:
         """See the port."""
-        return await self._store.read(planned_window_rows.planned_windows)
+        return await self._store.read(planned_outage_rows.planned_outages)
 
-    async def change_planned_windows(self, decide: planned_window_rows.Decide) -> None:
+    async def change_planned_outages(self, decide: planned_outage_rows.Decide) -> None:
         """See the port."""
-        await self._store.write(lambda tx: planned_window_rows.change_planned_windows(tx, decide))
+        await self._store.write(lambda tx: planned_outage_rows.change_planned_outages(tx, decide))
 
     async def enter(self, name: str, endpoint: str) -> None:
         """See the port."""
@@ -159,7 +154,7 @@ class EmbeddedRegistry:
             self._put_replica()
 
     def is_current(self) -> bool:
-        """See the port. Nobody else changes this registry."""
+        """See the port. No other process changes this registry."""
         return True
 
     def answers(self) -> bool:
@@ -184,7 +179,7 @@ class EmbeddedRegistry:
         return ()
 
     async def close(self) -> None:
-        """See the port. The store stays open: it belongs to whoever opened it."""
+        """See the port. The store stays open: its opener closes it."""
         if self._expiry is not None:
             self._expiry.cancel()
             self._expiry = None
@@ -209,7 +204,7 @@ class EmbeddedRegistry:
             self._tell()
 
     def _expect_expiry(self) -> None:
-        """Looks again when the next lease runs out. One that was renewed meanwhile costs a look, no more."""
+        """Looks again when the next lease expires. A lease renewed meanwhile costs only a look."""
         due = next_expiry(self._leases.values())
         if self._expiry is None and due is not None:
             self._expiry = self._loop.call_at(due, self._expire)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from coordinator.registry.port import Snapshot
 from coordinator.registry.rules import RegionFacts, Suspension
 from gateway.api.federation.v1.configuration_pb2 import Configuration
 from gateway.api.federation.v1.federation_pb2 import Capabilities, SealingKey
@@ -38,6 +39,13 @@ def current(tx: Transaction) -> Revision | None:
     return tx.first(_revision, "SELECT revision, content FROM configurations ORDER BY revision DESC LIMIT 1")
 
 
+def snapshot(tx: Transaction) -> Snapshot:
+    """All that is durably known."""
+    found = current(tx)
+    known = {facts.region: facts for facts in regions(tx)}
+    return Snapshot(found.revision, found.configuration, known) if found is not None else Snapshot(0, None, known)
+
+
 def configuration_at(tx: Transaction, revision: int) -> Configuration | None:
     """The configuration of one revision."""
     return tx.first(
@@ -49,21 +57,21 @@ def configuration_at(tx: Transaction, revision: int) -> Configuration | None:
 
 @dataclass(frozen=True)
 class Wanted:
-    """A configuration to put in force, and what it changes: found out before the transaction, for it may take long."""
+    """A configuration to put in force, and its changes, computed before the transaction because that may take long."""
 
     configuration: Configuration
     before: int
-    """The revision that it was compared with; 0 for none."""
+    """The revision of the comparison; 0 for none."""
     changes: int
-    """How many there are."""
+    """The number of changes."""
 
 
 def apply(tx: Transaction, wanted: Wanted, *, expected_revision: int, actor: str, now: datetime) -> int | None:
-    """Puts a configuration in force. See the port. None where another one is in force than it was compared with."""
+    """Puts a configuration in force. See the port. None where the comparison was with another revision."""
     revision = tx.first(int, "SELECT revision FROM configurations ORDER BY revision DESC LIMIT 1") or 0
     if revision != wanted.before:
         return None
-    # Before the check of the revision: who repeats a call whose answer was lost gets that answer.
+    # Before the check of the revision: a repeated call after a lost response gets that response.
     if not wanted.changes:
         return revision
     if revision != expected_revision:
@@ -89,7 +97,7 @@ def apply(tx: Transaction, wanted: Wanted, *, expected_revision: int, actor: str
 
 
 def regions(tx: Transaction) -> list[RegionFacts]:
-    """What is durably known of each region."""
+    """The durable facts of each region."""
     suspensions = dict(tx.all(_suspension, "SELECT region, since, note, actor FROM suspensions"))
     joined = {each.region: each for each in tx.all(_joined, _JOINED)}
     return [
@@ -99,7 +107,7 @@ def regions(tx: Transaction) -> list[RegionFacts]:
 
 
 def keep_joined(tx: Transaction, facts: RegionFacts, now: datetime) -> None:
-    """Keeps that a region has joined, by which certificate it signs now, what is sealed to it, and what it can read."""
+    """Stores a region's join: its signing certificate, its sealing key and its capabilities."""
     region = facts.region
     before = tx.first(_joined, f"{_JOINED} WHERE region = :region", region=region)
     tx.execute(

@@ -1,10 +1,10 @@
-"""The registry: what the coordinators of a federation know in common.
+"""The registry: the shared state of a federation's coordinators.
 
-An adapter keeps eight things: the configuration with all its revisions, which regions ever joined and which of their
-processes live, suspensions, the furthest audit head of each region, the cases of complaints, planned outages, problems
-of the network, and which coordinators live. Those are durable, except for the lease of a process, which ends by itself
-when heartbeats stop. Where the registry does not answer, the snapshot stays as it was, and every change is refused with
-REGISTRY_UNAVAILABLE.
+An adapter keeps the configuration with all its revisions, the joined regions with their live processes, and
+suspensions. It keeps the furthest audit head of each region, the cases of complaints, planned outages and network
+problems. Last, it keeps the live coordinators. All are durable, except for the lease of a process, which ends by itself
+when heartbeats stop. While the registry does not respond, the snapshot stays unchanged, and every change is refused
+with REGISTRY_UNAVAILABLE.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ from typing import Protocol
 
 from coordinator.registry.problem_port import ProblemRegistry
 from coordinator.registry.rules import Heartbeat, RegionFacts
-from gateway.api.coordinator.v1.planned_outage_service_pb2 import PlannedWindow
+from gateway.api.coordinator.v1.planned_outage_registry_service_pb2 import PlannedOutageHeader
 from gateway.api.federation.v1.configuration_pb2 import Configuration
 from gateway.api.region.v1.case_service_pb2 import CaseHeader
 from gateway.auditing.audit import AuditRow
@@ -24,7 +24,7 @@ from gateway.auditing.audit_heads import KeptHead
 
 @dataclass(frozen=True)
 class Replica:
-    """One coordinator that lives."""
+    """A live coordinator."""
 
     name: str
     """For example `coordinator/0`."""
@@ -36,69 +36,69 @@ class Replica:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """The registry at one moment. The configuration is shared: nobody may change it."""
+    """The registry at one moment. The configuration is shared and must not be changed."""
 
     revision: int
     """The revision in force; 0 where none was ever applied."""
     configuration: Configuration | None
     regions: Mapping[str, RegionFacts]
-    """What is known of regions, configured or not, by id."""
+    """The facts of each region, configured or not, by id."""
     change: int = 0
-    """Counts what has happened: the snapshot contains every change up to this one. Never goes back."""
+    """The number of the latest change in the snapshot; it contains all earlier ones. Never decreases."""
     replicas: Mapping[str, Replica] = field(default_factory=dict)
     """The coordinators that live, by name."""
 
     def facts(self, region: str) -> RegionFacts:
-        """What is known of one region."""
+        """The facts of one region."""
         return self.regions.get(region) or RegionFacts(region)
 
 
 class Registry(Protocol):
     """See the module.
 
-    Every change leaves one audit row, before its method returns, but for what regions tell of themselves: audit heads,
-    cases and planned outages.
+    Every change leaves one audit row before its method returns. Reports of regions leave none: audit heads, cases and
+    planned outages.
     """
 
     def snapshot(self) -> Snapshot:
-        """All that is known now, without waiting."""
+        """The current state, without waiting."""
         ...
 
     def on_change(self, listener: Callable[[], None]) -> Callable[[], None]:
-        """Calls the listener on the event loop after every change of the snapshot; returns what ends that.
+        """Calls the listener on the event loop after every change of the snapshot; returns the function that ends that.
 
         A heartbeat that only renews a lease is no change.
         """
         ...
 
     async def beat(self, region: str, heartbeat: Heartbeat) -> None:
-        """Takes in a heartbeat: the process lives for one lease more. Its first one is durable on return."""
+        """Stores a heartbeat: the process lives for one lease more. Its first one is durable on return."""
         ...
 
     async def leave(self, region: str, endpoint: str) -> None:
-        """Ends the lease of a process at once."""
+        """Ends the lease of a process immediately."""
         ...
 
     async def suspend(self, region: str, *, note: str, actor: str) -> int:
-        """Suspends a region; of one that is suspended, only the note and the actor change.
+        """Suspends a region; of a suspended region, only the note and the actor change.
 
-        Returns the change by which it is so: replicas that have confirmed it, or a later one, act by it.
+        Returns the number of the change: replicas that have confirmed it, or a later one, enforce it.
         """
         ...
 
     async def enter(self, name: str, endpoint: str) -> None:
-        """Says that this coordinator serves; it counts as live until `close`, or until it falls silent for a lease."""
+        """Enters this coordinator as serving; it counts as live until `close`, or until it is silent for a lease."""
         ...
 
     async def confirm(self, change: int) -> None:
-        """Says for this coordinator that it acts by every change up to this one. Others see it in their snapshot."""
+        """Confirms every change up to this one for this coordinator, in the snapshot of the others."""
         ...
 
     def is_current(self) -> bool:
-        """Whether the snapshot may be acted on.
+        """Whether the snapshot is current.
 
-        False after a pause of this process, for as long as it takes to catch up, or to find that the registry does
-        not answer: then the last good copy has to do.
+        False after a pause of this process, until it has caught up, or knows that the registry does not respond. The
+        last good copy counts then.
         """
         ...
 
@@ -107,7 +107,7 @@ class Registry(Protocol):
         ...
 
     def is_cut_off(self) -> bool:
-        """Whether the registry answers other coordinators and not this one: they are to be asked instead.
+        """Whether the registry responds to other coordinators but not to this one: clients should call those instead.
 
         The snapshot is not current then, however long that lasts.
         """
@@ -118,14 +118,14 @@ class Registry(Protocol):
         ...
 
     async def reinstate(self, region: str, *, actor: str) -> None:
-        """Ends a suspension; nothing happens where there is none."""
+        """Ends a suspension; nothing happens without one."""
         ...
 
     async def apply(self, configuration: Configuration, *, expected_revision: int, actor: str) -> int:
         """Puts a valid configuration in force and returns its revision, higher than every one before.
 
-        One that means the same as that in force changes nothing. Raises Refused with CONFIGURATION_CHANGED where
-        the revision in force is not the expected one.
+        A configuration with the meaning of the current one changes nothing. Raises Refused with CONFIGURATION_CHANGED
+        where the revision in force is not the expected one.
         """
         ...
 
@@ -134,9 +134,9 @@ class Registry(Protocol):
         ...
 
     async def keep_audit_head(self, region: str, kept: KeptHead) -> bool:
-        """Keeps a head that is further than the one kept.
+        """Stores a head that is further than the stored one.
 
-        False, and nothing changed, for a head that contradicts the kept one: the chain was cut or rewritten.
+        Returns False without a change for a head that contradicts the stored one: the chain was truncated or rewritten.
         `gateway.auditing.audit_heads` has the rule.
         """
         ...
@@ -146,7 +146,7 @@ class Registry(Protocol):
         ...
 
     async def keep_case(self, header: CaseHeader) -> None:
-        """Keeps how a case stands, unless a version as high is kept. Durable on return."""
+        """Stores the header of a case, unless a version as high is stored. Durable on return."""
         ...
 
     async def cases(self) -> Sequence[CaseHeader]:
@@ -162,22 +162,22 @@ class Registry(Protocol):
         """Problems of the network, and the alarms and faults behind them."""
         ...
 
-    async def planned_windows(self) -> Sequence[PlannedWindow]:
+    async def planned_outages(self) -> Sequence[PlannedOutageHeader]:
         """All planned outages that are held, by id."""
         ...
 
-    async def change_planned_windows(
-        self, decide: Callable[[Sequence[PlannedWindow]], Sequence[PlannedWindow] | None]
+    async def change_planned_outages(
+        self, decide: Callable[[Sequence[PlannedOutageHeader]], Sequence[PlannedOutageHeader] | None]
     ) -> None:
-        """Puts what is decided in the place of what is held; None changes nothing. Durable on return.
+        """Replaces the held windows by the result of `decide`; None changes nothing. Durable on return.
 
-        Whoever decides at the same time decides on the outcome of the other: `decide` may be called again. Raises what
-        it raises.
+        Of two simultaneous decisions, the second starts from the result of the first: `decide` may be called again.
+        Raises its exceptions.
         """
         ...
 
     async def audit_page(self, after: int) -> list[AuditRow]:
-        """A page of the audit chain in which the registry's changes stand: what follows a row, oldest first.
+        """A page of the audit chain of the registry's changes, after a row, oldest first.
 
         Empty at the end of the chain.
         """
@@ -185,9 +185,9 @@ class Registry(Protocol):
 
     @property
     def loops(self) -> Sequence[asyncio.Task[None]]:
-        """What runs until `close`: one that ends before is a defect, and the process should end with it."""
+        """The tasks that run until `close`. The end of one earlier is a defect, and the process should end with it."""
         ...
 
     async def close(self) -> None:
-        """Ends the work of the registry; what is durable stays."""
+        """Ends the work of the registry; durable data stays."""
         ...

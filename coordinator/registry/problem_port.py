@@ -1,7 +1,7 @@
-"""Problems of the network in the registry: events, what was found behind them, and who was told.
+"""Problems of the network in the registry: events, the problems found from them, and the regions that have each.
 
-All of it is durable on return, and shared by the coordinators of a federation. Any of them may decide about problems
-at any time: what it decides by is compared when it is written, so that of two at the same time one decides anew.
+All of it is durable on return, and shared by the coordinators of a federation. Any of them may decide about problems at
+any time. A write compares the basis of the decision, so that of two simultaneous ones the second is decided anew.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -13,13 +13,13 @@ from gateway.api.coordinator.v1.problem_service_pb2 import NetworkEvent, Problem
 
 @dataclass(frozen=True)
 class Book:
-    """What coordinators hold: events and problems by id. The messages are shared: nobody may change them."""
+    """The coordinators' data: events and problems by id. The messages are shared and must not be changed."""
 
     events: Mapping[str, NetworkEvent] = field(default_factory=dict)
     problems: Mapping[str, Problem] = field(default_factory=dict)
 
     def after(self, decision: "Decision") -> "Book":
-        """The book with what was decided."""
+        """The book after a decision."""
         if decision.is_empty:
             return self
         no_events, no_problems = set(decision.forgotten_events), set(decision.forgotten_problems)
@@ -32,10 +32,10 @@ class Book:
 
 @dataclass(frozen=True)
 class Decision:
-    """What is to be written."""
+    """The changes to write."""
 
     problems: Sequence[Problem] = ()
-    """New ones, and those that have changed."""
+    """New and changed problems."""
     forgotten_events: Sequence[str] = ()
     forgotten_problems: Sequence[str] = ()
 
@@ -47,7 +47,7 @@ class Decision:
 
 @dataclass(frozen=True)
 class Administered:
-    """What the audit chain says of a change that an administrator makes."""
+    """The audit row of an administrator's change."""
 
     actor: str
     action: str
@@ -56,31 +56,31 @@ class Administered:
 
 
 Decide = Callable[[Book], Decision]
-"""Decides by the book as it stands. It may be called again, and runs beside the event loop."""
+"""Decides from the current book. It may be called again, and runs beside the event loop."""
 
 
 class ProblemRegistry(Protocol):
-    """See the module. What regions tell leaves no audit row; what an administrator does leaves one.
+    """See the module. Reports of regions leave no audit row; an administrator's action leaves one.
 
-    Each method raises Refused with REGISTRY_UNAVAILABLE where the registry does not answer.
+    Each method raises Refused with REGISTRY_UNAVAILABLE where the registry does not respond.
     """
 
     async def keep_event(self, event: NetworkEvent) -> None:
-        """Keeps how an alarm or a fault stands, unless a version as high is kept."""
+        """Stores an alarm or a fault, unless a version as high is stored."""
         ...
 
     async def book(self) -> Book:
-        """All that is kept."""
+        """The whole book."""
         ...
 
     async def change(self, decide: Decide, by: Administered | None = None) -> Book:
-        """Does what is decided by the book as it is when that is written; returns the book with it."""
+        """Writes the decision about the book, unchanged until the write. Returns the book after it."""
         ...
 
     async def followed(self) -> Mapping[tuple[str, str], int]:
-        """The last version that was taken in, by problem and region."""
+        """The last accepted version, by problem and region."""
         ...
 
     async def note_followed(self, problem: str, region: str, version: int) -> None:
-        """Notes that a region has taken in a version of a problem."""
+        """Notes that a region has accepted a version of a problem."""
         ...

@@ -51,7 +51,7 @@ class EmbeddedProblems:
         await self._store.write(lambda tx: _note_followed(tx, problem, region, version))
 
     def _write(self, tx: Transaction, changes: int, decision: Decision, by: Administered | None) -> bool:
-        """Writes what was decided; False where something was written since."""
+        """Writes a decision; returns False after another write in between."""
         is_ours = tx.execute(
             "INSERT INTO problem_changes (only_one, changes) VALUES (1, :following)"
             " ON CONFLICT (only_one) DO UPDATE SET changes = excluded.changes WHERE problem_changes.changes = :changes",

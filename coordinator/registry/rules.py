@@ -1,4 +1,4 @@
-"""What is known of a region, by the heartbeats of its processes, and which of those count as live. Pure."""
+"""The facts of a region, from the heartbeats of its processes, and its live processes. Pure."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -9,7 +9,7 @@ from gateway.api.federation.v1.federation_pb2 import Capabilities, NodeReport, S
 
 @dataclass(frozen=True)
 class Heartbeat:
-    """What a process of a region last said of itself."""
+    """The last heartbeat of a region's process."""
 
     endpoint: str
     """`host:port`, where coordinators reach it."""
@@ -20,15 +20,15 @@ class Heartbeat:
     clock_error: timedelta
     """Its clock minus the coordinator's."""
     signing_certificate: bytes
-    """Verified, the PEM as encoded anew; empty of one whose region has a newer one."""
+    """The verified certificate, as PEM encoded anew; empty where the region has a newer one."""
     sealing_key: SealingKey = field(default_factory=SealingKey)
-    """What batches for the region are to be sealed to, verified; empty of one that told none."""
+    """The verified sealing key for batches to the region; empty where the process reports none."""
     capabilities: Capabilities = field(default_factory=Capabilities)
-    """What it can read of a configuration; empty of one that told none."""
+    """The process's capabilities for configurations; empty where it reports none."""
     report: NodeReport = field(default_factory=NodeReport)
 
     def brings_news_after(self, known: "Heartbeat | None") -> bool:
-        """Whether the process is new, or tells another certificate, key or capabilities than it did before."""
+        """Whether the process is new, or reports another certificate, key or capabilities than before."""
         if known is None or self.signing_certificate not in (b"", known.signing_certificate):
             return True
         return (known.sealing_key.key, known.capabilities) != (self.sealing_key.key, self.capabilities)
@@ -36,7 +36,7 @@ class Heartbeat:
 
 @dataclass(frozen=True)
 class Suspension:
-    """An administrator's decision that nothing is routed to a region or taken from it."""
+    """An administrator's decision: coordinators route nothing to the region and accept nothing from it."""
 
     since: datetime
     note: str
@@ -45,7 +45,7 @@ class Suspension:
 
 @dataclass(frozen=True)
 class RegionFacts:
-    """All that is known of one region."""
+    """All known facts of a region."""
 
     region: str
     ever_joined: bool = False
@@ -56,17 +56,17 @@ class RegionFacts:
     capabilities: Capabilities = field(default_factory=Capabilities)
     """Kept when the region is silent, too."""
     live: Mapping[str, Heartbeat] = field(default_factory=dict)
-    """The last heartbeat of each process whose lease has not run out, by endpoint."""
+    """The last heartbeat of each process with a live lease, by endpoint."""
     last: Heartbeat | None = None
     """The last heartbeat of any process since the registry started."""
     presence_since: datetime | None = None
-    """Since when there is a live process, or none any more."""
+    """The start of the live time, or of the silence."""
     suspension: Suspension | None = None
 
     def joined_by(self, heartbeat: Heartbeat) -> "RegionFacts":
-        """With what a process that brings news tells of its region: the last that came newly counts.
+        """The facts after a process with news: the latest newcomer counts.
 
-        While certificates or keys are replaced, the processes of a region differ.
+        During a replacement of certificates or keys, the processes of a region differ.
         """
         certificate = heartbeat.signing_certificate or self.signing_certificate
         if certificate == self.signing_certificate and not self.is_told_otherwise_by(heartbeat):
@@ -80,16 +80,16 @@ class RegionFacts:
         )
 
     def is_told_otherwise_by(self, heartbeat: Heartbeat) -> bool:
-        """Whether a process tells another sealing key, or other capabilities, than those that count."""
+        """Whether a process reports a sealing key, or capabilities, other than the stored ones."""
         is_sealed_otherwise = heartbeat.sealing_key.key not in (b"", self.sealing_key.key)
         return is_sealed_otherwise or heartbeat.capabilities not in (Capabilities(), self.capabilities)
 
     def versions(self) -> Sequence[Capabilities]:
-        """What the processes of the region can read; of a silent region, what the last could."""
+        """The capabilities of the region's processes; of a silent region, those of its last one."""
         return [each.capabilities for each in self.live.values()] or [self.capabilities]
 
     def report(self) -> NodeReport:
-        """What a process last reported, with what any process that lives cannot read."""
+        """The last report of a process, with all parts that any live process cannot read."""
         report = NodeReport()
         if self.last is not None:
             report.CopyFrom(self.last.report)
@@ -98,7 +98,7 @@ class RegionFacts:
         return report
 
     def change_since(self, before: "RegionFacts | None") -> str:
-        """What the audit chain calls it that this follows after `before`."""
+        """The audit action for the change from `before` to this."""
         if before is None:
             return "REGION_JOINED"
         if before.signing_certificate != self.signing_certificate:
@@ -121,5 +121,5 @@ def expired(leases: Iterable[Lease], now: float) -> list[Lease]:
 
 
 def next_expiry(leases: Iterable[Lease]) -> float | None:
-    """When the next lease runs out; None where there is none."""
+    """The time of the next lease's expiry; None without leases."""
     return min((lease.expires for lease in leases), default=None)

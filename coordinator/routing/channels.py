@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class ChannelPorts:
-    """What connections are made with."""
+    """The ports of connections."""
 
     federation: str
     dialer: Dialer
@@ -40,7 +40,7 @@ class _Way:
 
 
 class RegionChannels:
-    """Follows the endpoints of regions as they come and go. A region is connected to when it is first needed."""
+    """Follows the endpoints of regions. A region is connected at its first use."""
 
     def __init__(self, ports: ChannelPorts) -> None:
         self._ports = ports
@@ -48,7 +48,7 @@ class RegionChannels:
         self._ways: dict[str, _Way] = {}
 
     def update(self, members: Mapping[str, Member]) -> None:
-        """Takes over the endpoints that exist now."""
+        """Replaces the endpoints."""
         self._wanted = {region: tuple(member.endpoints) for region, member in members.items()}
         for region in self._ways:
             try:
@@ -57,7 +57,7 @@ class RegionChannels:
                 _log.error("the connections to %s stay as they were: %s", region, error)
 
     def carrier_to(self, region: str) -> GrpcCarrier:
-        """Carries batches to a region. Raises Unreachable where no connection can be made."""
+        """A carrier of batches to a region. Raises Unreachable without a connection."""
         return self._connected(region).carrier
 
     async def call(self, region: str, attempt: Attempt[T], timeout: float) -> T:

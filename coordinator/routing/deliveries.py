@@ -23,7 +23,7 @@ class Deliveries:
             over.set()
 
     async def over(self, regions: Collection[str]) -> None:
-        """Returns when those that touch one of these regions, and are on their way now, are over."""
+        """Returns when the current deliveries of these regions are over."""
         touching = [over for over, ends in self._on_their_way.items() if not set(ends).isdisjoint(regions)]
         for over in touching:
             await over.wait()

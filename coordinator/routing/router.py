@@ -1,6 +1,6 @@
-"""Forwarding: from a region to a region, without state, and nothing of it can be read here.
+"""Forwarding from region to region, without state; this process cannot read the batches.
 
-Used by the gRPC service and, as it is, by the simulation.
+The gRPC service and the simulation both use it.
 """
 
 from collections.abc import Callable, Mapping
@@ -18,18 +18,18 @@ from gateway.time.clock import Clock, to_timestamp
 
 @dataclass(frozen=True)
 class RouterPorts:
-    """What a router needs. `name` is what it signs its stamps with, for example `coordinator/0`."""
+    """The ports of a router. `name` signs its stamps, for example `coordinator/0`."""
 
     name: str
     members: Callable[[], Mapping[str, Member]]
-    """The regions of the configuration as they stand, by id; asked directly before each attempt to deliver."""
+    """The regions of the configuration as they stand, by id; read directly before each delivery attempt."""
     carrier_to: Callable[[str], Carrier]
     """The way to a region. May raise Unreachable."""
     clock: Clock
     deliveries: Deliveries = field(default_factory=Deliveries)
-    """Where each delivery stands while it is on its way."""
+    """The state of each delivery in transit."""
     may_route: Callable[[], bool] = lambda: True
-    """Whether the members are certain enough to forward anything; asked when the members are."""
+    """Whether the members are certain enough to forward anything; read together with the members."""
 
 
 class Router:
@@ -39,10 +39,10 @@ class Router:
         self._ports = ports
 
     async def deliver(self, caller: str, request: DeliverRequest, timeout: float) -> DeliverResponse:
-        """Forwards what `caller` sends, in its name, within `timeout` seconds.
+        """Forwards a batch of `caller`, in its name, within `timeout` seconds.
 
-        Raises Refused where nothing may be forwarded, or where the destination did not answer; then it is not known
-        what was done, and the same envelopes may be sent again.
+        Raises Refused where nothing may be forwarded, or where the destination did not respond. The outcome is unknown
+        then, and the same envelopes may be sent again.
         """
         received = self._stamp("received")
 
@@ -58,7 +58,7 @@ class Router:
             traceparents=request.traceparents,
         )
         forwarded.journey.stamps.extend((received, self._stamp("forwarded")))
-        # Nothing is awaited between the checks and this: who waits for deliveries to be over misses none.
+        # No await comes between the checks and this line, so that a wait for deliveries misses none.
         with self._ports.deliveries.between(caller, request.destination):
             response = await self._forward(forwarded, timeout, require)
         response.journey.stamps.append(self._stamp("returned"))
@@ -71,7 +71,7 @@ class Router:
         require_route(self._ports.members(), caller, destination)
 
     async def _forward(self, request: DeliverRequest, timeout: float, require: BeforeAttempt) -> DeliverResponse:
-        # Asked again before each attempt: a connection may have to be waited for, or this process be stopped meanwhile.
+        # Checked before each attempt: the call may wait for a connection, or this process be stopped meanwhile.
         try:
             return await self._ports.carrier_to(request.destination).deliver(request, timeout, require)
         except Unreachable as failure:

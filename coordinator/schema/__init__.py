@@ -1,4 +1,4 @@
 """The tables of a coordinator, besides those of the fabric."""
 
 PACKAGES = ("gateway", "coordinator")
-"""Whose files make the database of the coordinators, in this order."""
+"""The packages whose files make the database of the coordinators, in this order."""

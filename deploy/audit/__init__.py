@@ -1,1 +1,1 @@
-"""What others check by themselves: exports of an audit chain."""
+"""Independent checks by others: exports of an audit chain."""

@@ -26,11 +26,11 @@ Json = dict[str, Any]
 
 
 class Wrong(Exception):
-    """What is wrong with the file."""
+    """The error in the file."""
 
 
 def digest_of(row: Json) -> bytes:
-    """What goes into the chain of a row that is shown."""
+    """The digest of a shown row in the chain."""
     names = ("sequence", "time", "actor", "action", "subject", "detail")
     digest = hashlib.sha256()
     for field in (bytes.fromhex(row["salt"]), *(str(row[name]).encode() for name in names)):
@@ -60,7 +60,7 @@ def walk(header: Json, lines: list[Json]) -> tuple[dict[int, str], list[Json]]:
 
 
 def key_of(end: Json, region: str, federation: str, authorities: list[x509.Certificate]) -> Any:  # noqa: ANN401
-    """The key by which a region signs, as the federation's authority has certified it."""
+    """The signing key of a region, as certified by the federation's authority."""
     if region not in end["certificates"]:
         raise Wrong(f"the certificate of {region} is missing")
     certificate = x509.load_pem_x509_certificate(end["certificates"][region].encode())
@@ -78,7 +78,7 @@ def key_of(end: Json, region: str, federation: str, authorities: list[x509.Certi
 
 
 def check(lines: list[Json], authorities: list[x509.Certificate]) -> list[str]:
-    """What was checked. Raises Wrong."""
+    """The performed checks. Raises Wrong."""
     header, end = lines[0], lines[-1]
     if header.get("format") != FORMAT or "head" not in end:
         raise Wrong("this is no whole export")

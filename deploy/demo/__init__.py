@@ -1,1 +1,1 @@
-"""The demo: a story with real processes, told on the terminal, which checks what it tells."""
+"""The demo: a story with real processes on the terminal, which checks its own claims."""

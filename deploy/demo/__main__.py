@@ -1,4 +1,4 @@
-"""`python -m deploy.demo`: tells the story, and exits with 0 only if everything was seen that was expected."""
+"""`python -m deploy.demo`: runs the story, and exits with 0 only if every expectation was met."""
 
 import argparse
 import asyncio
@@ -32,7 +32,7 @@ from deploy.local.process import ProcessFailed
 from deploy.local.profiles import EMBEDDED, PROFILES, Profile
 
 DIRECTORY = Path(__file__).parents[2] / "build" / "demo"
-_INTERRUPTED = 130  # as shells say it for Ctrl-C
+_INTERRUPTED = 130  # the exit code of shells for Ctrl-C
 
 _Chapter = Callable[[World], Awaitable[None]]
 _BUSINESS: tuple[_Chapter, ...] = (
@@ -54,10 +54,10 @@ _ENDING: tuple[_Chapter, ...] = (outage.whole_chain, records.every_chain, ending
 def main() -> int:
     """Runs the demo; returns the exit code."""
     options = _options()
-    # PostgreSQL is started by a fork, of which gRPC would say that it does not mind.
+    # A fork starts PostgreSQL; gRPC would print a warning about it.
     os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
     if isinstance(sys.stdout, TextIOWrapper):
-        sys.stdout.reconfigure(encoding="utf-8")  # the story is told in two languages, whatever the locale
+        sys.stdout.reconfigure(encoding="utf-8")  # the story is in two languages, whatever the locale
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         directory.prepare(options.directory)
@@ -114,7 +114,7 @@ def _run(where: Path, profile: Profile, *, keep: bool) -> int:
 
 
 async def _story(stage: Stage, federation: LocalFederation, *, keep: bool) -> bool:
-    """Tells all chapters; whether everything was seen that was expected."""
+    """Runs all chapters; returns whether every expectation was met."""
     begin = time.perf_counter()
     await opening.start(stage, federation)
     directory.note_processes(federation)

@@ -83,7 +83,8 @@ async def _change_plan(world: World, who: Customer) -> None:
     order = await world.here.confirm("plan-1-confirm", order.id)
     stage.check("PLAN_CHANGE: confirmed", "inProgress, home region: next-cycle", _state(order))
     stage.say(
-        f"It stays inProgress until {wording.time(order.awaiting.due)}: Sichuan's node changes the plan by itself when"
+        f"It stays inProgress until {wording.time(order.awaiting.due_time)}: Sichuan's node changes"
+        f" the plan by itself when"
         " the next billing cycle begins. Until then it can be cancelled."
     )
     line = (await world.home.customer(number)).product
@@ -128,7 +129,7 @@ async def _return_and_supplement(world: World, reviewer: Reviewer, order_id: str
         f"{reviewer.name} returns it for",
         "CONTRACT, origin region: supplement",
         f"{', '.join(order.documents_requested)}, {wording.turn(order)}",
-        f"by {wording.time(order.awaiting.due)}",
+        f"by {wording.time(order.awaiting.due_time)}",
     )
     stage.told("the customer reads", wording.for_customer(order))
     order = await world.here.supplement("terminate-1-contract", order_id, ["CONTRACT"], "合同已核验")
@@ -138,7 +139,7 @@ async def _return_and_supplement(world: World, reviewer: Reviewer, order_id: str
 
 
 async def four_eyes(world: World) -> None:
-    """Whoever took an order in may not review it, also at home."""
+    """The submitter of an order may not review it, also at home."""
     stage, who = world.stage, world.people.local
     stage.chapter(
         "Four eyes",

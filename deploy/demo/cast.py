@@ -1,4 +1,4 @@
-"""Who acts in the story: service centres, staff who review, an administrator. All are clients over mTLS."""
+"""The actors of the story: service centres, reviewers, an administrator. All are clients over mTLS."""
 
 import asyncio
 import hashlib
@@ -12,7 +12,7 @@ import grpc
 from deploy.demo.client import Client
 from gateway.api.coordinator.v1 import administration_pb2 as administration
 from gateway.api.coordinator.v1.administration_pb2_grpc import (
-    AuditServiceStub,
+    AuditOversightServiceStub,
     MembershipServiceStub,
     OrderOversightServiceStub,
 )
@@ -29,10 +29,10 @@ from gateway.api.region.v1.billing_service_pb2_grpc import BillingServiceStub
 from gateway.api.region.v1.catalogue_service_pb2_grpc import CatalogueServiceStub
 from gateway.api.region.v1.customer_service_pb2_grpc import CustomerServiceStub
 from gateway.api.region.v1.document_service_pb2_grpc import DocumentServiceStub
+from gateway.api.region.v1.order_oversight_service_pb2 import OrderSummary
 from gateway.api.region.v1.order_pb2 import Order, OrderRequest, OrderState
 from gateway.api.region.v1.order_service_pb2 import ReviewDecision, SubmitOrderRequest
 from gateway.api.region.v1.order_service_pb2_grpc import OrderServiceStub
-from gateway.api.region.v1.oversight_service_pb2 import OrderSummary
 from gateway.api.region.v1.sharing_service_pb2_grpc import SharingServiceStub
 from gateway.api.region.v1.verification_service_pb2_grpc import VerificationServiceStub
 from gateway.api.types.v1.types_pb2 import Applicant, Channel, Document, Requester
@@ -45,7 +45,7 @@ _LOOK_AGAIN = 0.1  # seconds after a watch that was cut
 
 
 class Attester:
-    """Verifies papers at a counter: what travels is who saw what and when, and a keyed hash, never the paper."""
+    """Verifies papers at a counter: it sends the verifier, the paper, the time, and a keyed hash, never the content."""
 
     def __init__(self) -> None:
         self._key = secrets.token_bytes(32)
@@ -65,7 +65,7 @@ class Attester:
 
 
 class Counter:
-    """The operator system of a region's service centres. It speaks to its own region's node only."""
+    """The operator system of a region's service centres. It calls its own region's node only."""
 
     def __init__(self, region: str, client: Client) -> None:
         self.region = region
@@ -84,7 +84,7 @@ class Counter:
         clerk: str = CLERK,
         wait: float = _WAIT,
     ) -> SubmitOrderRequest:
-        """A request of a customer who stands at the counter. `proven`: what the home region has verified for it."""
+        """A customer's request at the counter. `proven` is the home region's verification for it."""
         request = SubmitOrderRequest(
             request_id=request_id,
             order=OrderRequest(
@@ -104,12 +104,12 @@ class Counter:
         return (await self._client.ask(lambda channel: OrderServiceStub(channel).SubmitOrder, request)).order
 
     async def order(self, order_id: str) -> Order:
-        """The order as this region has it now."""
+        """The order's current version in this region."""
         request = orders.GetOrderRequest(order_id=order_id, requester=_requester(CLERK))
         return (await self._client.ask(lambda channel: OrderServiceStub(channel).GetOrder, request)).order
 
     async def until(self, order_id: str, holds: Callable[[Order], bool]) -> Order:
-        """The order as soon as something holds for it, told by watches. Raises TimeoutError."""
+        """The order as soon as a condition holds, found by watches. Raises TimeoutError."""
         try:
             async with asyncio.timeout(_PATIENCE):
                 while True:
@@ -120,12 +120,12 @@ class Counter:
             raise TimeoutError(f"{order_id}: nothing came of it within {_PATIENCE:.0f} s") from None
 
     async def _watched(self, order_id: str, holds: Callable[[Order], bool]) -> Order | None:
-        """The order for which something holds; None where the watch ended before: its process did."""
+        """The order once a condition holds; None where the watch ended before, with its process."""
         request = orders.WatchOrdersRequest(requester=_requester(CLERK))
         changes = OrderServiceStub(self._client.channel()).WatchOrders(request, timeout=_PATIENCE)
         try:
             async for change in changes:
-                # The first message says only that the watch has begun: what was before is read.
+                # The first message only means that the watch has begun: earlier changes are read.
                 order = change.order if change.HasField("order") else await self.order(order_id)
                 if order.id == order_id and holds(order):
                     return order
@@ -136,7 +136,7 @@ class Counter:
         return None
 
     async def cancel(self, request_id: str, order_id: str, reason: str) -> Order:
-        """Asks to cancel, and waits for the home region's word."""
+        """Requests a cancellation, and waits for the home region's answer."""
         request = orders.CancelOrderRequest(
             request_id=request_id, order_id=order_id, reason=reason, requester=_requester(CLERK)
         )
@@ -144,7 +144,7 @@ class Counter:
         return (await self._client.ask(lambda channel: OrderServiceStub(channel).CancelOrder, request)).order
 
     async def supplement(self, request_id: str, order_id: str, papers: Sequence[str], note: str) -> Order:
-        """Hands in documents that a review asked for."""
+        """Supplies the documents that a review requested."""
         request = orders.SupplementOrderRequest(
             request_id=request_id,
             order_id=order_id,
@@ -156,7 +156,7 @@ class Counter:
         return (await self._client.ask(lambda channel: OrderServiceStub(channel).SupplementOrder, request)).order
 
     async def confirm(self, request_id: str, order_id: str) -> Order:
-        """The customer agrees to what the quote shows."""
+        """Confirms the quote for the customer."""
         request = orders.ConfirmOrderRequest(
             request_id=request_id, order_id=order_id, agreed=True, requester=_requester(CLERK)
         )
@@ -164,7 +164,7 @@ class Counter:
         return (await self._client.ask(lambda channel: OrderServiceStub(channel).ConfirmOrder, request)).order
 
     async def bill(self, number: str, month: str) -> billing.Bill:
-        """The bill of a month, from wherever the customer belongs."""
+        """The bill of a month, from any home region."""
         request = billing.QueryBillRequest(
             number=number,
             month=month,
@@ -180,7 +180,7 @@ class Counter:
         await self._client.ask(lambda channel: VerificationServiceStub(channel).SendCode, request)
 
     async def verify(self, request_id: str, number: str, code: str, password: str) -> list[Document]:
-        """Has the home region check what the customer says; what is empty is not said."""
+        """Has the home region check the customer's code and password; empty ones are left out."""
         request = verification.VerifyRequest(
             request_id=request_id, number=number, code=code, password=password, requester=_requester(CLERK)
         )
@@ -213,22 +213,22 @@ class Counter:
         return answer
 
     async def documents_of(self, number: str) -> Sequence[documents.RegisteredDocument]:
-        """What is on file for a customer, anywhere."""
+        """The documents on file for a customer, in any region."""
         request = documents.ListDocumentsRequest(number=number, requester=_requester(CLERK))
         return (await self._client.ask(lambda channel: DocumentServiceStub(channel).ListDocuments, request)).documents
 
     async def document_reuse(self) -> Sequence[documents.DocumentReuse]:
-        """How many orders needed papers, and how many of those needed none again."""
+        """The number of orders that needed papers, and of those that needed no new ones."""
         request = documents.GetDocumentReuseRequest(requester=_requester(CLERK))
         return (await self._client.ask(lambda channel: DocumentServiceStub(channel).GetDocumentReuse, request)).reuse
 
     async def read_shared(self, request: sharing.ReadSharedCustomerRequest) -> sharing.ReadSharedCustomerResponse:
-        """What this region may see of a customer, for a purpose."""
+        """A customer's data that this region may see, for a purpose."""
         request.requester.CopyFrom(_requester(CLERK))
         return await self._client.ask(lambda channel: SharingServiceStub(channel).ReadSharedCustomer, request)
 
     async def give_consent(self, request: sharing.GiveConsentRequest) -> sharing.GiveConsentResponse:
-        """Records what a customer decided."""
+        """Records a customer's decision."""
         request.requester.CopyFrom(_requester(CLERK))
         return await self._client.ask(lambda channel: SharingServiceStub(channel).GiveConsent, request)
 
@@ -240,7 +240,7 @@ class Counter:
     async def disclosures(
         self, request_id: str, number: str, proven: Sequence[Document]
     ) -> Sequence[sharing.Disclosure]:
-        """Who saw what of a customer, newest first."""
+        """The disclosures of a customer's data, newest first."""
         request = sharing.ListDisclosuresRequest(
             request_id=request_id,
             number=number,
@@ -253,7 +253,7 @@ class Counter:
         ).disclosures
 
     async def profile(self, request_id: str, number: str, proven: Sequence[Document]) -> customers.Profile:
-        """What a customer has, from wherever the customer belongs."""
+        """The profile of a customer, from any home region."""
         request = customers.QueryProfileRequest(
             request_id=request_id,
             number=number,
@@ -264,12 +264,12 @@ class Counter:
         return (await self._client.ask(lambda channel: CustomerServiceStub(channel).QueryProfile, request)).profile
 
     async def record_usage(self, *used: billing.Usage) -> None:
-        """Takes over what this region has measured."""
+        """Records usage of this region."""
         request = billing.RecordUsageRequest(usage=used, requester=_requester(CLERK))
         await self._client.ask(lambda channel: BillingServiceStub(channel).RecordUsage, request)
 
     async def settlement_with(self, region: str) -> billing.Settlement:
-        """What this region and another owe each other, by this region's books."""
+        """The debts between this region and another, by this region's books."""
         request = billing.ListSettlementsRequest(requester=_requester(CLERK))
         response = await self._client.ask(lambda channel: BillingServiceStub(channel).ListSettlements, request)
         return next((each for each in response.settlements if each.region == region), billing.Settlement(region=region))
@@ -280,7 +280,7 @@ class Counter:
         return list((await self._client.ask(lambda channel: CatalogueServiceStub(channel).ListPlans, request)).plans)
 
     async def customer(self, number: str) -> customers.Customer:
-        """One of this region's own customers."""
+        """A customer of this region."""
         request = customers.GetCustomerRequest(number=number, requester=_requester(CLERK))
         return (await self._client.ask(lambda channel: CustomerServiceStub(channel).GetCustomer, request)).customer
 
@@ -316,35 +316,37 @@ class Reviewer:
 
 
 class Administrator:
-    """Looks at all regions through the coordinator, and sees no customer."""
+    """The administrator, who sees all regions through the coordinator, and no customer."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
 
     async def members(self) -> list[Member]:
-        """Every region of the configuration and how it stands."""
+        """Every region of the configuration, with its state."""
         response = await self._client.ask(
             lambda channel: MembershipServiceStub(channel).ListRegions, administration.ListRegionsRequest()
         )
         return list(response.members)
 
     async def held(self) -> list[OrderSummary]:
-        """The orders that cannot go on, of all regions."""
-        request = administration.ListOrdersRequest(states=[OrderState.ORDER_STATE_HELD])
+        """The held orders of all regions."""
+        request = administration.ListOrderSummariesRequest(states=[OrderState.ORDER_STATE_HELD])
         return list(
-            (await self._client.ask(lambda channel: OrderOversightServiceStub(channel).ListOrders, request)).orders
+            (
+                await self._client.ask(lambda channel: OrderOversightServiceStub(channel).ListOrderSummaries, request)
+            ).orders
         )
 
     async def chains(self) -> list[administration.ChainVerdict]:
-        """What is found of the audit chains of all regions, and who keeps their ends."""
-        stub = AuditServiceStub(self._client.channel())
+        """The verdicts on the audit chains of all regions, with the keepers of their heads."""
+        stub = AuditOversightServiceStub(self._client.channel())
         stream = stub.VerifyChains(administration.VerifyChainsRequest(), timeout=_PATIENCE)
         return [response.verdict async for response in stream]
 
-    async def trace(self, order_id: str) -> administration.TraceOrderResponse:
-        """What the regions noted about an order on its way."""
-        request = administration.TraceOrderRequest(order_id=order_id)
-        return await self._client.ask(lambda channel: OrderOversightServiceStub(channel).TraceOrder, request)
+    async def trace(self, order_id: str) -> administration.GetOrderTraceResponse:
+        """The regions' notes about an order."""
+        request = administration.GetOrderTraceRequest(order_id=order_id)
+        return await self._client.ask(lambda channel: OrderOversightServiceStub(channel).GetOrderTrace, request)
 
 
 def _requester(staff_id: str) -> Requester:

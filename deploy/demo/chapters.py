@@ -1,4 +1,4 @@
-"""How chapters are told: one after the other whatever becomes of one, and some by a clock that the story drives."""
+"""Runs chapters one after the other, also after a failed one, and some by a clock of the story."""
 
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -13,12 +13,12 @@ from deploy.local.process import ProcessFailed
 from gateway.errors import Refused, Unreachable
 
 BREAKS_OFF = (Refused, Unreachable, ProcessFailed, TimeoutError)
-"""What ends a chapter early."""
+"""The failures that end a chapter early."""
 _BY_ANOTHER_CLOCK = (complaint.across_three_regions, fibre_cut.between_two_provinces)
 
 
 async def tell(stage: Stage, name: str, chapter: Callable[[], Awaitable[None]]) -> None:
-    """Tells one chapter. One that breaks off is a mismatch, and the story goes on."""
+    """Runs a chapter. An early end is a mismatch, and the story continues."""
     try:
         await chapter()
     except BREAKS_OFF as failure:

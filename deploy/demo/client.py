@@ -1,4 +1,4 @@
-"""A client worth copying: it knows every process of its peer, and asks again, with the same request, while it can."""
+"""An exemplary client: it knows every process of its peer, and repeats the same request, while it can."""
 
 import asyncio
 from collections.abc import Callable
@@ -19,13 +19,13 @@ Rpc = Callable[[grpc.aio.Channel], "grpc.aio.UnaryUnaryMultiCallable[Request, Re
 
 
 class Client:
-    """Calls of one caller to one peer. Every request that changes something carries an id: asking again is safe."""
+    """Calls of one caller to one peer. Every request with an effect carries an id, so that a repeat is safe."""
 
     def __init__(self, replicas: Replicas) -> None:
         self._replicas = replicas
 
     async def ask(self, rpc: "Rpc[Request, Response]", request: Request, seconds: float = SECONDS) -> Response:
-        """The answer of whichever process answers. Raises Refused, or Unreachable where none did in time."""
+        """The response of any live process. Raises Refused, or Unreachable where none responded in time."""
 
         async def attempt(replica: Replica, left: float) -> Response:
             return await invoke(rpc(replica.channel), request, left)

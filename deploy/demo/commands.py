@@ -45,7 +45,7 @@ async def region_command(world: World, *arguments: str) -> int:
 
 
 def _as(certificates: Path) -> dict[str, str]:
-    """Who runs a command, and of what federation."""
+    """The environment of a command: its credentials, and its federation."""
     return {"CROSSREGION_CREDENTIALS": str(certificates), "CROSSREGION_FEDERATION": FEDERATION}
 
 

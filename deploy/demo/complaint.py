@@ -23,18 +23,18 @@ from gateway.values.money import in_major_units
 from region_node.care.complaints import escalation
 from region_node.care.complaints.rules import state_name
 
-_CATEGORY = "BILL_ROAM"  # the work of the home region and of the one that was visited
+_CATEGORY = "BILL_ROAM"  # the work of the home region and of the visited one
 _OFFERED, _CHARGED = 2_880, 5_760  # minor units
 _RATING = 4
 _BEFORE = timedelta(seconds=0.5)  # so that a level is reached by the clock itself, and not by being driven past
-_IN_TIME = timedelta(seconds=5)  # between a level's time and when it is reached
+_IN_TIME = timedelta(seconds=5)  # between a level's due time and its actual time
 _HOUR = timedelta(hours=1)
 _AT_WORK, _DONE = WorkItemState.WORK_ITEM_STATE_IN_PROGRESS, WorkItemState.WORK_ITEM_STATE_DONE
 _WITH_COORDINATOR = WorkItemState.WORK_ITEM_STATE_AWAITING_COORDINATOR
 
 
 async def across_three_regions(world: World, there: Elsewhen) -> None:
-    """The whole case, in a federation of its own, whose days take no time."""
+    """The whole case, in its own federation, whose days take no time."""
     who, stage = world.people.talkative, world.stage
     stage.chapter(
         f"{who.name} complains in Guangdong about a bill of Sichuan for calls in Henan",
@@ -53,7 +53,7 @@ async def across_three_regions(world: World, there: Elsewhen) -> None:
 
 
 async def _filed(world: World, there: Elsewhen) -> Complaint:
-    """The counter takes it in: two regions are at work at once, and the customer has one ticket id."""
+    """The counter accepts it: two regions work on it at the same time, and the customer has one ticket id."""
     who = world.people.talkative
     await there.counters["sichuan"].take_over([who])
     filed = await there.desk.file(
@@ -96,7 +96,7 @@ async def _returned_and_assigned(world: World, there: Elsewhen, case: Complaint)
     stage.check(
         "the administrator assigns it",
         "exit 0, guangdong, by admin/root",
-        f"exit {code}, {item.region}, by {item.assigned_by}",
+        f"exit {code}, {item.region}, by {item.administrator}",
         item.ticket_id,
     )
     said = ("complaints", "respond", ticket_id, "四川已核对，广东正在查 / Sichuan has looked, Guangdong is looking")
@@ -106,7 +106,7 @@ async def _returned_and_assigned(world: World, there: Elsewhen, case: Complaint)
 
 
 async def _refused_once(world: World, there: Elsewhen, case: Complaint) -> Complaint:
-    """Guangdong is late to say anything, then offers half; the customer refuses, and both regions are at work again."""
+    """Guangdong is late with its answer, then offers half; the customer refuses, and both regions work again."""
     stage, ticket_id = world.stage, case.ticket_id
     item = await _driven_up(there, case.items[-1].ticket_id)
     raised = item.escalations[-1]
@@ -136,7 +136,7 @@ async def _refused_once(world: World, there: Elsewhen, case: Complaint) -> Compl
 
 
 async def _raised_by_the_clock(world: World, there: Elsewhen, case: Complaint) -> Complaint:
-    """Sichuan answers anew, Guangdong does not: the case goes up by itself, until executives have it."""
+    """Sichuan answers anew, Guangdong does not: the case is raised by itself, up to executives."""
     stage, ticket_id = world.stage, case.ticket_id
     await there.drive_to(there.clock.now() + 2 * _HOUR)
     await there.staff["sichuan"].propose(_answer("roam-sichuan-2", case.items[0].ticket_id, "四川更正清单，退全款"))
@@ -152,7 +152,7 @@ async def _raised_by_the_clock(world: World, there: Elsewhen, case: Complaint) -
 
 
 async def _settled(world: World, there: Elsewhen, case: Complaint) -> Complaint:
-    """All of it is offered and accepted; the home region books it once, however often it is told."""
+    """The whole resolution is proposed and accepted; the home region books it once, despite repeats."""
     stage, ticket_id, guangdong = world.stage, case.ticket_id, there.staff["guangdong"]
     await there.drive_to(there.clock.now() + _HOUR)
     await guangdong.propose(_answer("roam-guangdong-2", case.items[-1].ticket_id, "全部系误判"))
@@ -160,7 +160,7 @@ async def _settled(world: World, there: Elsewhen, case: Complaint) -> Complaint:
     await guangdong.propose(_offer("roam-offer-2", ticket_id, _CHARGED))
     await there.desk.until(ticket_id, lambda seen: seen.state == ComplaintState.COMPLAINT_STATE_RESOLVED)
     closed = await there.desk.accept("roam-accepted-1", ticket_id, _RATING)
-    await there.desk.accept("roam-accepted-1", ticket_id, _RATING)  # a clerk who is not sure asks again
+    await there.desk.accept("roam-accepted-1", ticket_id, _RATING)  # a clerk in doubt repeats the request
     stage.check("accepted, twice by one click", "closed", state_name(closed.state), f"rated {closed.rating} of 5")
     ordered = await there.desk.until(ticket_id, lambda seen: seen.remedy.awaiting_action == "review")
     for _ in range(2):
@@ -189,7 +189,7 @@ async def _driven_up(there: Elsewhen, ticket_id: str) -> Complaint:
 
 
 def _answer(request_id: str, ticket_id: str, text: str) -> api.ProposeResolutionRequest:
-    """How a region has done its part. The money is the word of who leads the case."""
+    """A region's completed part. The lead region decides on the money."""
     return api.ProposeResolutionRequest(
         request_id=request_id,
         ticket_id=ticket_id,

@@ -1,4 +1,4 @@
-"""Who speaks about complaints in the story, and the small federation in which that plays."""
+"""The actors of the complaint in the story, and the small federation in which it takes place."""
 
 import asyncio
 import json
@@ -33,14 +33,14 @@ from gateway.time.clock import from_timestamp
 from region_node.node.settings import RegionSettings
 
 STAFF = {"guangdong": "chen.jing", "sichuan": "zhao.min", "henan": "liu.yang"}
-REVIEWER = "li.na"  # of Sichuan: whoever proposed a resolution does not also book its money
+REVIEWER = "li.na"  # of Sichuan: the author of a resolution may not book its money
 _WAIT = 10.0  # seconds that a call may wait for the responsible region
 _PATIENCE = 40.0  # seconds until something that must happen is missed
 _LOOK_AGAIN = 0.05  # seconds
 _OPENS = time(9)
 _CLOCK = "clock"
-_VALID = timedelta(days=120)  # what happens in a month is settled after its end, and the month begins first
-_HEARTBEAT = 0.1  # seconds: by heartbeats all find that their clocks still agree once it was driven
+_VALID = timedelta(days=120)  # a month is settled after its end, and begins first
+_HEARTBEAT = 0.1  # seconds: after a clock change, all members confirm their agreement by heartbeats
 
 
 class Desk:
@@ -51,18 +51,18 @@ class Desk:
         self._client = client
 
     async def file(self, request_id: str, request: ComplaintRequest) -> Complaint:
-        """Takes in what a customer has to say. Raises Refused or Unreachable, as all calls here."""
+        """Files a customer's complaint. Raises Refused or Unreachable, as all calls here."""
         request.requester.CopyFrom(self._requester)
         filed = api.FileComplaintRequest(request_id=request_id, complaint=request)
         return (await self._client.ask(lambda channel: ComplaintServiceStub(channel).FileComplaint, filed)).complaint
 
     async def told(self, ticket_id: str) -> api.GetComplaintResponse:
-        """The complaint as it stands at this region, with its ledger."""
+        """The complaint's current version in this region, with its ledger."""
         request = api.GetComplaintRequest(ticket_id=ticket_id, requester=self._requester)
         return await self._client.ask(lambda channel: ComplaintServiceStub(channel).GetComplaint, request)
 
     async def until(self, ticket_id: str, holds: Callable[[Complaint], bool]) -> Complaint:
-        """The complaint as soon as something holds of it here. Raises TimeoutError."""
+        """The complaint as soon as a condition holds for it here. Raises TimeoutError."""
         try:
             async with asyncio.timeout(_PATIENCE):
                 while True:
@@ -74,12 +74,12 @@ class Desk:
             raise TimeoutError(f"{ticket_id}: nothing came of it within {_PATIENCE:.0f} s") from None
 
     async def propose(self, request: api.ProposeResolutionRequest) -> Complaint:
-        """Says how it is to be settled."""
+        """Proposes a resolution."""
         rpc = ComplaintServiceStub
         return (await self._client.ask(lambda channel: rpc(channel).ProposeResolution, request)).complaint
 
     async def refuse(self, request_id: str, ticket_id: str, reason: str) -> Complaint:
-        """The customer is not content with that."""
+        """Refuses a resolution for the customer."""
         request = api.RefuseResolutionRequest(
             request_id=request_id, ticket_id=ticket_id, requester=self._requester, reason=reason
         )
@@ -97,7 +97,7 @@ class Desk:
         return (await self._client.ask(lambda channel: rpc(channel).AcceptResolution, request)).complaint
 
     async def notices(self, number: str) -> Sequence[Notice]:
-        """What this region has told a customer, oldest first."""
+        """The notices of this region to a customer, oldest first."""
         request = ListNoticesRequest(number=number, requester=self._requester)
         return (await self._client.ask(lambda channel: NoticeServiceStub(channel).ListNotices, request)).notices
 
@@ -123,7 +123,7 @@ class Elsewhen:
     async def drive_to(self, instant: datetime) -> None:
         """Puts the clock ahead; returns when all have found that their clocks still agree."""
         self.clock.drive_to(instant)
-        # A heartbeat that was under way has seen both times; the next one is a whole one of the new time.
+        # A heartbeat in progress has seen both times; the next one has only the new time.
         for _ in range(2):
             await self._heard_since(self.clock.now())
 
@@ -139,7 +139,7 @@ class Elsewhen:
                 await asyncio.sleep(_LOOK_AGAIN)
 
     async def notified_recipients(self, count: int) -> Sequence[RaisedComplaint]:
-        """What the escalation recipients were told by all regions, once it is so much. Raises TimeoutError."""
+        """The notices to the escalation recipients of all regions, once there are `count`. Raises TimeoutError."""
         async with asyncio.timeout(_PATIENCE):
             while True:
                 told = [each for region in REGIONS for each in await asyncio.to_thread(self._told_by, region)]
@@ -156,7 +156,7 @@ class Elsewhen:
 
 @asynccontextmanager
 async def elsewhen(directory: Path, note: Callable[[LocalFederation], None]) -> AsyncIterator[Elsewhen]:
-    """The small federation from its start, when `note` is told of it, to its end. Its first day is the next Monday."""
+    """The small federation from its start, which `note` receives, to its end. Its first day is the next Monday."""
     clock = _clock(directory)
     federation = LocalFederation(directory, REGIONS, clock_file=directory / _CLOCK)
     federation.heartbeat_seconds, federation.valid = _HEARTBEAT, _VALID

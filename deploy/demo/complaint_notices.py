@@ -1,4 +1,4 @@
-"""How the complaint of the story is shown: who had it and since when, how high it was raised, and who was told."""
+"""Prints the complaint of the story: its holders, its levels, and its notices."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -19,7 +19,7 @@ _BAR = 40  # characters of the whole time
 
 
 def holder(region: str, reason: TimeReason.ValueType) -> str:
-    """Who has a complaint."""
+    """The holder of a complaint."""
     if reason == TimeReason.TIME_REASON_WAITING_FOR_COORDINATOR:
         return "the coordinator"
     return region or "the customer"
@@ -27,12 +27,12 @@ def holder(region: str, reason: TimeReason.ValueType) -> str:
 
 def reached(raised: Escalation, in_time: timedelta) -> str:
     """How a level was reached."""
-    late = from_timestamp(raised.time) - from_timestamp(raised.due)
+    late = from_timestamp(raised.time) - from_timestamp(raised.due_time)
     return f"L{raised.level} within 5 s" if timedelta() <= late <= in_time else f"L{raised.level} after {late}"
 
 
 async def whole_story(stage: Stage, there: Elsewhen, case: Complaint) -> None:
-    """Everything that is kept of the case, and that it agrees with itself."""
+    """Prints all stored data of the case, and checks its consistency."""
     told = await there.desk.told(case.ticket_id)
     _who_had_it(stage, told.complaint)
     _where_its_time_went(stage, told.complaint, told.ledger)
@@ -47,7 +47,7 @@ async def whole_story(stage: Stage, there: Elsewhen, case: Complaint) -> None:
 
 
 async def billed(stage: Stage, there: Elsewhen, case: Complaint, amount: int) -> None:
-    """The bill of the month in which the money was booked, as the counter of the first contact reads it."""
+    """Checks the bill of the month in which the money was booked, from the counter of the origin region."""
     booked = from_timestamp(case.remedy.state_time).astimezone(wording.ZONE)
     bill = await there.counters["guangdong"].bill(case.request.number, f"{booked:%Y-%m}")
     kinds = (EntryKind.REMEDY, EntryKind.REFUND)
@@ -79,7 +79,7 @@ def _who_had_it(stage: Stage, case: Complaint) -> None:
 
 
 def _where_its_time_went(stage: Stage, case: Complaint, ledger: Sequence[LedgerEntry]) -> None:
-    """The same, with closed hours told apart; it sums to the whole."""
+    """Prints the ledger with closed hours apart; it sums to the whole."""
     whole = from_timestamp(case.state_changes[-1].time) - from_timestamp(case.create_time)
     amounts = [each.duration.ToTimedelta() for each in ledger]
     rows = [
@@ -102,7 +102,7 @@ def _where_its_time_went(stage: Stage, case: Complaint, ledger: Sequence[LedgerE
 
 
 async def _how_high(stage: Stage, there: Elsewhen, complaints: Sequence[Complaint]) -> None:
-    """Each level, when it was due and reached, and the notification of it that went out."""
+    """Prints each level, its due and actual time, and its notice."""
     levels = {
         f"{each.ticket_id}/L{raised.level}": raised
         for each in complaints
@@ -115,8 +115,8 @@ async def _how_high(stage: Stage, there: Elsewhen, complaints: Sequence[Complain
             name,
             english(EscalationTrigger.Name(raised.trigger), "ESCALATION_TRIGGER_"),
             raised.region,
-            wording.time(raised.due),
-            f"{(from_timestamp(raised.time) - from_timestamp(raised.due)).total_seconds():.1f} s later",
+            wording.time(raised.due_time),
+            f"{(from_timestamp(raised.time) - from_timestamp(raised.due_time)).total_seconds():.1f} s later",
             f"{told.count(name)}x",
         )
         for name, raised in levels.items()

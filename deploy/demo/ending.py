@@ -1,4 +1,4 @@
-"""The end: all orders, the way of one of them, and what was expected and seen."""
+"""The end: all orders, the path of one of them, and the expected and actual results."""
 
 from rich.text import Text
 
@@ -7,7 +7,7 @@ from deploy.demo.commands import coordinator_command
 from deploy.demo.outage import REQUEST
 from deploy.demo.stage import Stage
 from deploy.demo.world import World
-from gateway.api.coordinator.v1.administration_pb2 import TraceOrderResponse
+from gateway.api.coordinator.v1.administration_pb2 import GetOrderTraceResponse
 from gateway.api.region.v1.order_pb2 import Order
 from gateway.api.relay.v1.relay_pb2 import EnvelopeKind
 
@@ -17,7 +17,7 @@ _HOPS = ("sent", "received", "committed")
 
 
 async def all_orders(world: World) -> None:
-    """Every order of the story: what its customer reads, and who holds the ball."""
+    """Every order of the story: the customer's text, and the next actor."""
     world.stage.chapter(
         "Every order, and who holds the ball",
         "Asked of the regions now. Nobody has to remember anything: each order says whose turn it is, and until when.",
@@ -31,9 +31,9 @@ async def all_orders(world: World) -> None:
     world.stage.say("All times are Beijing time. Tries: how often the order was sent across the border.")
 
 
-def _row(order: Order, trace: TraceOrderResponse) -> list[str | Text]:
+def _row(order: Order, trace: GetOrderTraceResponse) -> list[str | Text]:
     state, told = wording.state(order), wording.for_customer(order)
-    by = f"\n{wording.time(order.awaiting.due)}" if order.awaiting.HasField("due") else ""
+    by = f"\n{wording.time(order.awaiting.due_time)}" if order.awaiting.HasField("due_time") else ""
     home = order.home_region
     return [
         f"{order.id.rpartition('/')[2]}\n{order.request.business}",
@@ -45,7 +45,7 @@ def _row(order: Order, trace: TraceOrderResponse) -> list[str | Text]:
     ]
 
 
-def _tries(trace: TraceOrderResponse) -> str:
+def _tries(trace: GetOrderTraceResponse) -> str:
     """How often the submission was sent; nothing for an order that crossed no border."""
     sent = [
         envelope.attempts

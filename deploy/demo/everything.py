@@ -16,7 +16,7 @@ from gateway.federation.documents import is_ordered_by_nodes
 from gateway.time.clock import to_timestamp
 from gateway.values.money import in_major_units
 
-_BEFORE = {"SUSPEND", "RESUME", "QRY_BILL", "PAY", "PLAN_CHANGE", "TERMINATE"}  # told by the chapter before
+_BEFORE = {"SUSPEND", "RESUME", "QRY_BILL", "PAY", "PLAN_CHANGE", "TERMINATE"}  # shown by the previous chapter
 _AFTER = {"MNP_IN"}  # which is refused in the chapter on limits
 _LONG_CALL = 36_000  # seconds: more than the plan includes
 PASSWORD = "275941"  # noqa: S105 - chosen by a made-up customer
@@ -33,7 +33,10 @@ _FINAL = frozenset(
 
 @dataclass(frozen=True)
 class Errand:
-    """One business as a customer asks for it. `said`: what the customer proves to the home region, `OTP` or `PWD`."""
+    """A business as a customer requests it.
+
+    `said` is the customer's verification at the home region, `OTP` or `PWD`.
+    """
 
     business: str
     told: Mapping[str, str] = field(default_factory=dict)
@@ -60,7 +63,7 @@ _ERRANDS = (
 
 
 async def whole_catalogue(world: World) -> None:
-    """Every business of the catalogue, and what its customer reads."""
+    """Every business of the catalogue, with the customer's text."""
     stage, who = world.stage, world.people.regular
     stage.chapter(
         f"{who.name} gets everything done in {world.name('guangdong')}",
@@ -139,7 +142,7 @@ async def _dispute(world: World, rows: list[list[str | Text]]) -> None:
 
 
 async def _through(world: World, errand: Errand, number: str = "") -> Order:
-    """The order of an errand, when it is over: reviewed, confirmed and accepted as it asks for that."""
+    """The order of an errand at its end: reviewed, confirmed and accepted as required."""
     here, request_id = world.here, f"{errand.business.lower().replace('_', '-')}-1"
     opens = "region" in errand.told
     number = number or ("" if opens else world.people.regular.product.number)

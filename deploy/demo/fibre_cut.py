@@ -34,9 +34,9 @@ from region_node.network.faults.rules import state_name
 
 _LINK, _SERVICE, _TEMPLATE = "chengdu-guangzhou-1", "lines-chengdu-guangzhou", "leased-line"
 _CHARGE = 2_000_000  # minor units a month
-_LASTS = timedelta(hours=5)  # below 99.5 % of whatever month, and not below 99.0 %
+_LASTS = timedelta(hours=5)  # below 99.5 % of any month, and not below 99.0 %
 _PERCENT = 10
-_SECOND_DAY = timedelta(days=1, hours=9)  # of a month: what is cut then is repaired in the same month
+_SECOND_DAY = timedelta(days=1, hours=9)  # of a month: a cut on it is repaired in the same month
 _STATED = timedelta(hours=1, minutes=1)  # after the end of a month
 _HOUR = timedelta(hours=1)
 _BEGUN, _OVER, _CREDITED = "network-problem-begun", "network-problem-ended", "service-credit"
@@ -44,7 +44,7 @@ _BEGUN, _OVER, _CREDITED = "network-problem-begun", "network-problem-ended", "se
 
 @dataclass(frozen=True)
 class _Affected:
-    """Who feels it: a customer of Sichuan, who stands in Guangdong, and one of Guangdong."""
+    """The affected customers: one of Sichuan who is in Guangdong, and one of Guangdong."""
 
     watch: Watch
     world: World
@@ -63,7 +63,7 @@ class _Affected:
 
 
 async def between_two_provinces(world: World, there: Elsewhen) -> None:
-    """The whole of it, from the cut to the credit, by the clock of the small federation."""
+    """The whole chapter, from the cut to the credit, by the clock of the small federation."""
     who, stage = world.people.regular, world.stage
     stage.chapter(
         "A fibre between Chengdu and Guangzhou is cut",
@@ -112,7 +112,7 @@ async def _promised(world: World, there: Elsewhen, watch: Watch) -> _Affected:
 
 
 async def _cut(affected: _Affected) -> Problem:
-    """Both ends raise alarms; coordinators find one cause, home regions count and tell their customers."""
+    """Both ends raise alarms; coordinators find one cause, home regions count and notify their customers."""
     watch, stage = affected.watch, affected.world.stage
     taken = {
         region: await watch.systems[region].send(
@@ -123,13 +123,13 @@ async def _cut(affected: _Affected) -> Problem:
     stage.check("critical alarms in two provinces", "guangdong 1, sichuan 1", _counted(taken))
     found = await until(
         watch.problems,
-        lambda seen: any(len(each.header.children) > 1 and _customers(each) > 1 for each in seen),
+        lambda seen: any(len(each.header.child_ids) > 1 and _customers(each) > 1 for each in seen),
         "a problem with the alarms of both",
     )
     stage.check(
         "the coordinator finds what it is",
         f"1 problem of 2 alarms, link {_LINK}",
-        f"{len(found)} problem of {len(found[0].header.children)} alarms, link {found[0].header.root_cause.id}",
+        f"{len(found)} problem of {len(found[0].header.child_ids)} alarms, link {found[0].header.root_cause.id}",
         found[0].header.id,
     )
     counts = {each.region: each.customers for each in found[0].affected if each.customers}
@@ -142,7 +142,7 @@ async def _cut(affected: _Affected) -> Problem:
 
 
 async def _attached(affected: _Affected, problem: Problem) -> Fault:
-    """The customer, who stands in Guangdong, reports and complains; all of it belongs to the problem."""
+    """The customer, who is in Guangdong, reports and complains; all of it belongs to the problem."""
     watch, stage, number = affected.watch, affected.world.stage, affected.who.product.number
     desk = watch.systems["guangdong"]
     reported = await desk.report(
@@ -154,12 +154,12 @@ async def _attached(affected: _Affected, problem: Problem) -> Fault:
             severity=FaultSeverity.FAULT_SEVERITY_CRITICAL,
         ),
     )
-    fault = await until(lambda: desk.fault(reported.id), lambda seen: bool(seen.problem), "the fault's problem")
-    known = "the same problem" if fault.problem == problem.header.id else fault.problem
+    fault = await until(lambda: desk.fault(reported.id), lambda seen: bool(seen.problem_id), "the fault's problem")
+    known = "the same problem" if fault.problem_id == problem.header.id else fault.problem_id
     stage.check(
         "a fault reported in Guangdong",
         f"repaired by sichuan, the same problem, {_LINK}",
-        f"repaired by {fault.owner_region}, {known}, {fault.root_cause}",
+        f"repaired by {fault.owner_region}, {known}, {fault.root_cause_id}",
         fault.id,
     )
     filed = await watch.there.desk.file(
@@ -175,10 +175,10 @@ async def _attached(affected: _Affected, problem: Problem) -> Fault:
     )
     seen = await until(
         watch.systems["sichuan"].followed,
-        lambda followed: any(each.complaints for each in followed),
+        lambda followed: any(each.ticket_ids for each in followed),
         "the complaint's problem",
     )
-    attached = {each.header.id: ", ".join(each.complaints) for each in seen}
+    attached = {each.header.id: ", ".join(each.ticket_ids) for each in seen}
     stage.check("and a complaint, attached at home", filed.ticket_id, attached.get(problem.header.id, "none"))
     counted = await until(
         watch.problems, lambda found: any(_complaints(each) for each in found), "the count of complaints"
@@ -202,12 +202,14 @@ async def _way_round(affected: _Affected) -> None:
 
 
 async def _repaired(affected: _Affected, problem: Problem, fault: Fault) -> None:
-    """Taken up, spliced, and closed with a review; the alarms are over, and with them the problem."""
+    """Accepted, spliced, and closed with a review; the alarms end, and with them the problem."""
     watch, stage = affected.watch, affected.world.stage
     there, engineer = watch.there, watch.engineer
-    await engineer.work(WorkOnFaultRequest(request_id="line-work-1", id=fault.id, take_up=WorkOnFaultRequest.TakeUp()))
+    await engineer.work(
+        WorkOnFaultRequest(request_id="line-work-1", fault_id=fault.id, take_up=WorkOnFaultRequest.TakeUp())
+    )
     spliced = WorkOnFaultRequest.Resolve(cause=FaultCause.FAULT_CAUSE_CABLE, text="重新熔接 / spliced")
-    resolved = await engineer.work(WorkOnFaultRequest(request_id="line-work-2", id=fault.id, resolve=spliced))
+    resolved = await engineer.work(WorkOnFaultRequest(request_id="line-work-2", fault_id=fault.id, resolve=spliced))
     for region in ("sichuan", "guangdong"):
         await watch.systems[region].send(cast.alarm(_LINK, there.clock.now(), AlarmState.ALARM_STATE_CLEARED))
     review = ("summary=光缆裸露，被挖断 / it lay bare and was dug up", "measure=深埋 / bury it;li;2999-12-31")
@@ -239,7 +241,7 @@ async def _repaired(affected: _Affected, problem: Problem, fault: Fault) -> None
 
 
 async def _credited(affected: _Affected, fault: Fault) -> None:
-    """The month ends, and the statement comes; its credit is booked once, however often it is looked at."""
+    """The month ends, and the statement comes; its credit is booked once, despite repeated calculations."""
     watch, stage, agreement = affected.watch, affected.world.stage, affected.agreement
     there, number = watch.there, affected.who.product.number
     begun = from_timestamp(agreement.start_time)
@@ -270,7 +272,7 @@ async def _credited(affected: _Affected, fault: Fault) -> None:
 
 
 async def _booked(affected: _Affected, month: datetime) -> str:
-    """What stands on the customer's account of a month as credits under agreements."""
+    """The credits under agreements on the customer's account of a month."""
     counter = affected.watch.there.counters["sichuan"]
     bill = await counter.bill(affected.who.product.number, f"{month:%Y-%m}")
     credit = EntryKind.SERVICE_CREDIT.description
@@ -278,7 +280,7 @@ async def _booked(affected: _Affected, month: datetime) -> str:
 
 
 async def _told(watch: Watch, region: str, number: str, kinds: Sequence[str]) -> Sequence[Notice]:
-    """What the home region has told a customer about the network, once it is so much."""
+    """The home region's notices to a customer about the network, once they are complete."""
     systems = watch.systems[region]
     return await until(
         lambda: systems.notices(number),

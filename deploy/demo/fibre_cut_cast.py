@@ -1,4 +1,4 @@
-"""Who speaks about the network in the story: the systems that watch it, its engineers, and an administrator."""
+"""The actors of the network in the story: its monitoring systems, its engineers, and an administrator."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
@@ -22,16 +22,16 @@ from gateway.api.federation.v1.problem_pb2 import PerceivedSeverity
 from gateway.api.region.v1 import agreement_service_pb2 as agreements
 from gateway.api.region.v1 import alarm_service_pb2 as alarms
 from gateway.api.region.v1 import fault_service_pb2 as faults
-from gateway.api.region.v1 import problem_service_pb2 as followed
+from gateway.api.region.v1 import followed_problem_service_pb2 as followed
 from gateway.api.region.v1.agreement_pb2 import Agreement, AgreementStatement
 from gateway.api.region.v1.agreement_service_pb2_grpc import AgreementServiceStub
 from gateway.api.region.v1.alarm_pb2 import AlarmState, AlarmType, NetworkObject
 from gateway.api.region.v1.alarm_service_pb2_grpc import AlarmServiceStub
 from gateway.api.region.v1.fault_pb2 import Fault, FaultReport
 from gateway.api.region.v1.fault_service_pb2_grpc import FaultServiceStub
+from gateway.api.region.v1.followed_problem_service_pb2_grpc import FollowedProblemServiceStub as FollowedServiceStub
 from gateway.api.region.v1.notice_service_pb2 import ListNoticesRequest, Notice
 from gateway.api.region.v1.notice_service_pb2_grpc import NoticeServiceStub
-from gateway.api.region.v1.problem_service_pb2_grpc import ProblemServiceStub as FollowedServiceStub
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Channel, Requester
 from gateway.errors import Refused, Unreachable
@@ -46,7 +46,7 @@ _NOT_YET = (Reason.REASON_FAULT_NOT_FOUND, Reason.REASON_STATEMENT_NOT_FOUND)
 
 
 async def until(call: Callable[[], Awaitable[T]], holds: Callable[[T], bool], what: str) -> T:
-    """What a call tells as soon as something holds of it; what is on its way may not be known yet.
+    """The result of a call as soon as a condition holds for it, since events in transit take time.
 
     Raises TimeoutError.
     """
@@ -91,32 +91,32 @@ class Systems:
         return answers[-1].last_sequence - sum(len(each.rejected) for each in answers)
 
     async def bind(self, number: str, service: str) -> int:
-        """Says which network service a line uses; returns how much of that is new. Raises Refused, as all calls."""
+        """Binds a line to a network service; returns the number of new bindings. Raises Refused, as all calls."""
         binding = followed.LineBinding(number=number, service=service)
         request = followed.BindLinesRequest(bindings=[binding], requester=_requester())
         return (await self._client.ask(lambda channel: FollowedServiceStub(channel).BindLines, request)).bound
 
     async def followed(self) -> Sequence[followed.FollowedProblem]:
-        """The problems that the region follows, also those that are over."""
-        request = followed.ListFollowedProblemsRequest(with_ended=True, requester=_requester())
+        """The region's followed problems, also ended ones."""
+        request = followed.ListFollowedProblemsRequest(include_ended=True, requester=_requester())
         rpc = FollowedServiceStub
         return (await self._client.ask(lambda channel: rpc(channel).ListFollowedProblems, request)).problems
 
     async def notices(self, number: str) -> Sequence[Notice]:
-        """What the region has told a customer about the network and what is given for it, oldest first."""
+        """The region's notices to a customer about the network and its credits, oldest first."""
         request = ListNoticesRequest(number=number, requester=_requester())
         told = await self._client.ask(lambda channel: NoticeServiceStub(channel).ListNotices, request)
         return [each for each in told.notices if each.kind.startswith(("network-problem-", "service-credit"))]
 
     async def report(self, request_id: str, report: FaultReport) -> Fault:
-        """Takes in what a customer reports."""
+        """Reports a customer's fault."""
         report.requester.CopyFrom(_requester())
         request = faults.ReportFaultRequest(request_id=request_id, report=report)
         return (await self._client.ask(lambda channel: FaultServiceStub(channel).ReportFault, request)).fault
 
     async def fault(self, fault_id: str) -> Fault:
-        """A fault as it stands at this region."""
-        request = faults.GetFaultRequest(id=fault_id, requester=_requester())
+        """A fault's current version in this region."""
+        request = faults.GetFaultRequest(fault_id=fault_id, requester=_requester())
         return (await self._client.ask(lambda channel: FaultServiceStub(channel).GetFault, request)).fault
 
 
@@ -133,7 +133,7 @@ class Engineer:
         return (await self._client.ask(lambda channel: rpc(channel).CreateAgreement, request)).agreement
 
     async def statement(self, agreement: str, month: str) -> AgreementStatement:
-        """What an agreement came to in a month, by the latest calculation."""
+        """The latest statement of an agreement in a month."""
         request = agreements.GetStatementRequest(agreement_id=agreement, month=month)
         return (await self._client.ask(lambda channel: AgreementServiceStub(channel).GetStatement, request)).statement
 
@@ -144,17 +144,17 @@ class Engineer:
 
 @dataclass(frozen=True)
 class Watch:
-    """All who have to do with the network."""
+    """The network's staff."""
 
     there: Elsewhen
     systems: Mapping[str, Systems]
     engineer: Engineer
 
     async def problems(self) -> Sequence[problems.Problem]:
-        """All problems that coordinators know, also those that are over, with what belongs to them."""
+        """All problems of the coordinators, also ended ones, with their parts."""
         rpc, ask = ProblemServiceStub, self.there.administrator.ask
-        listed = await ask(lambda channel: rpc(channel).ListProblems, problems.ListProblemsRequest(with_ended=True))
-        requests = [problems.GetProblemRequest(problem=each.header.id) for each in listed.problems]
+        listed = await ask(lambda channel: rpc(channel).ListProblems, problems.ListProblemsRequest(include_ended=True))
+        requests = [problems.GetProblemRequest(problem_id=each.header.id) for each in listed.problems]
         return [(await ask(lambda channel: rpc(channel).GetProblem, each)).problem for each in requests]
 
     async def way(self, start: str, end: str) -> Sequence[str]:
@@ -167,7 +167,7 @@ class Watch:
 
 @asynccontextmanager
 async def watch(there: Elsewhen) -> AsyncIterator[Watch]:
-    """Who watches and repairs the network; at the end all channels are closed."""
+    """The network's staff; at the end all channels are closed."""
     async with AsyncExitStack() as stack:
 
         def client(region: str, name: str) -> Client:
@@ -180,13 +180,13 @@ async def watch(there: Elsewhen) -> AsyncIterator[Watch]:
 
 
 def alarm(link: str, time: datetime, state: AlarmState.ValueType) -> alarms.AlarmReport:
-    """That no light comes through a link, or that it does again."""
+    """The loss of light on a link, or its return."""
     if state == AlarmState.ALARM_STATE_CLEARED:
-        return alarms.AlarmReport(external_id=f"los-{link}", state=state, time=to_timestamp(time))
+        return alarms.AlarmReport(external_id=f"los-{link}", state=state, event_time=to_timestamp(time))
     return alarms.AlarmReport(
         external_id=f"los-{link}",
         state=state,
-        time=to_timestamp(time),
+        event_time=to_timestamp(time),
         alarmed_object=NetworkObject(link=link),
         alarm_type=AlarmType.ALARM_TYPE_COMMUNICATIONS,
         perceived_severity=PerceivedSeverity.PERCEIVED_SEVERITY_CRITICAL,

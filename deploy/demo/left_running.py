@@ -1,4 +1,4 @@
-"""What is printed where the federation is left running: lines to copy into a shell."""
+"""The output for a federation that is left running: lines to copy into a shell."""
 
 import json
 import os
@@ -16,7 +16,7 @@ _COUNTER = f"guangdong-{OPERATOR}"
 _STAFF = "sichuan-zhao.min"
 _ADMIN = "administrator"
 _PROOF = " --verify password --staff-id me"
-_REQUESTER = {"staff_id": "me", "channel": "CHANNEL_COUNTER"}  # who asks: every request that concerns a person says so
+_REQUESTER = {"staff_id": "me", "channel": "CHANNEL_COUNTER"}  # the caller, which every request about a person names
 
 
 def write_environments(federation: LocalFederation, number: str) -> None:

@@ -1,4 +1,4 @@
-"""What is not done: cancelled orders, the same request twice, and business that stays at home."""
+"""Refused business: cancelled orders, a repeated request, and business that stays at home."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -15,7 +15,7 @@ _ABSENT_NUMBER = "+8619853000123"
 
 
 async def second_thoughts(world: World) -> None:
-    """One cancellation in time, one too late."""
+    """A cancellation in time, and one too late."""
     stage, here, number = world.stage, world.here, world.people.traveller.product.number
     stage.chapter(
         "Second thoughts",
@@ -29,7 +29,7 @@ async def second_thoughts(world: World) -> None:
         "SUSPEND in two days",
         "inProgress, home region: agreed-time",
         f"{wording.state(order)}, {wording.turn(order)}",
-        f"due {wording.time(order.awaiting.due)}",
+        f"due {wording.time(order.awaiting.due_time)}",
     )
     order = await here.cancel("suspend-2-cancel", order.id, "the holiday is off")
     stage.check("cancelled in time", "cancelled", wording.state(order))
@@ -42,7 +42,7 @@ async def second_thoughts(world: World) -> None:
 
 
 async def nothing_twice(world: World) -> None:
-    """A request id names one request for ever."""
+    """A request id names one request forever."""
     stage, here, number = world.stage, world.here, world.people.traveller.product.number
     stage.chapter(
         "Nothing twice",

@@ -30,7 +30,7 @@ _PATIENCE = 20.0  # seconds until a node has the configuration
 
 
 async def start(stage: Stage, federation: LocalFederation) -> None:
-    """Coordinators and nodes, each a process of its own, with certificates made just now; and what keeps their data."""
+    """Starts coordinators and nodes, each with its own process and new certificates, and their databases."""
     stage.chapter(
         "A federation starts",
         f"{_shape(federation)} All of them speak mTLS only: the authorities and their certificates are made now.",
@@ -84,7 +84,7 @@ def _client(stack: AsyncExitStack, replicas: Replicas) -> Client:
 
 
 def _shape(federation: LocalFederation) -> str:
-    """What the federation consists of, in a sentence or two."""
+    """The parts of the federation, in a sentence or two."""
     coordinators, processes = len(federation.coordinators), sum(len(each) for each in federation.nodes.values())
     if coordinators == 1:
         return "One coordinator and three region nodes, each a process with its own database."
@@ -96,7 +96,7 @@ def _shape(federation: LocalFederation) -> str:
 
 @asynccontextmanager
 async def populated(stage: Stage, federation: LocalFederation) -> AsyncIterator[World]:
-    """The world with its people in it; at the end all channels are closed."""
+    """The world with its people; at the end all channels are closed."""
     configuration = load(FEDERATION_FILES)
     async with AsyncExitStack() as stack:
         counters = {

@@ -1,4 +1,7 @@
-"""The home region's node is killed; an order is taken meanwhile; it is done once. Then the audit chain is verified."""
+"""The home region's node is killed; an order is accepted meanwhile; it is done once.
+
+Then the audit chain is verified.
+"""
 
 import asyncio
 from datetime import UTC, datetime
@@ -36,7 +39,7 @@ async def killed_and_back(world: World) -> None:
         "a payment taken meanwhile",
         "acknowledged, home region: decide",
         f"{wording.state(order)}, {wording.turn(order)}",
-        f"by {wording.time(order.awaiting.due)}",
+        f"by {wording.time(order.awaiting.due_time)}",
     )
     stage.told("the customer reads", wording.for_customer(order))
     again = await here.submit(request)
@@ -77,7 +80,7 @@ async def whole_chain(world: World) -> None:
 
 
 def _acceptances(settings_file: Path, order_id: str) -> int:
-    """How often the node's audit chain says that it accepted the submission of an order."""
+    """The number of accepted submissions of an order in the node's audit chain."""
     settings = load(RegionSettings, settings_file)
     with settings.database.look() as tx:
         return sum(row.subject == order_id and row.action == "ENVELOPE_KIND_ORDER_SUBMIT" for row in audit.rows(tx))

@@ -1,4 +1,4 @@
-"""One paper for all regions, and records that the customer may close: who saw what, and that nobody can deny it."""
+"""One paper for all regions, and records that the customer may close, with an undeniable list of reads."""
 
 import asyncio
 import hashlib
@@ -25,7 +25,7 @@ from gateway.wording.words import english
 _PURPOSE = "installation"
 _SCAN = b"\x89PNG\r\n\x1a\n" + hashlib.shake_256(b"an identity card").digest(40_000)
 _CHUNK = 16 * 1024
-_PATIENCE = 150.0  # seconds until witnesses that were told nothing are missed: two rounds, and some more
+_PATIENCE = 150.0  # seconds until witnesses without a head are missed: two rounds, and some more
 _BETWEEN = 1.0  # seconds between two looks
 
 
@@ -53,7 +53,7 @@ async def one_paper(world: World) -> None:
 
 
 async def one_consent(world: World) -> None:
-    """The customer lets a region read, takes it back, and sees who looked."""
+    """The customer consents to a region's reads, withdraws that, and sees the reads."""
     stage, number, here = world.stage, world.people.regular.product.number, world.here
     stage.chapter(
         "The customer decides who may read, and sees who did",
@@ -90,7 +90,10 @@ async def one_consent(world: World) -> None:
 
 
 async def every_chain(world: World) -> None:
-    """The chains of all regions, against what their witnesses keep. It stands late: witnesses are told each minute."""
+    """The chains of all regions, against the heads of their witnesses.
+
+    It runs late: witnesses receive heads each minute.
+    """
     stage = world.stage
     stage.chapter(
         "Nobody can deny it",
@@ -105,8 +108,7 @@ async def every_chain(world: World) -> None:
 
 
 async def _witnessed(world: World) -> Sequence[ChainVerdict]:
-    """The verdicts on the chains that can be asked for, once each of their witnesses keeps a row of them. Raises
-    TimeoutError."""
+    """The verdicts on the reachable chains, once each of their witnesses has a row of them. Raises TimeoutError."""
     async with asyncio.timeout(_PATIENCE):
         while True:
             asked = [each for each in await world.administrator.chains() if not each.reason]
@@ -138,7 +140,7 @@ async def _pieces() -> AsyncIterator[documents.DocumentChunk]:
 
 
 async def _by_password(world: World, request_id: str) -> list[Document]:
-    """What Sichuan attests for a request when the customer has typed the service password."""
+    """Sichuan's attestation for a request after the customer has typed the service password."""
     return await world.verified(request_id, world.people.regular.product.number, ("PWD",), PASSWORD)
 
 
@@ -180,5 +182,5 @@ def _row(disclosure: sharing.Disclosure) -> list[str | Text]:
         f"{disclosure.purpose_title.zh_cn}\n{disclosure.purpose_title.en}",
         happened,
         english(LegalBasis.Name(disclosure.legal_basis), "LEGAL_BASIS_") or "–",
-        ", ".join(fields) or disclosure.particulars.record or "–",
+        ", ".join(fields) or disclosure.particulars.record_id or "–",
     ]

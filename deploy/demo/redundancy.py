@@ -1,4 +1,4 @@
-"""One process of each kind is killed in the middle of business: nothing is lost, and most of it nobody notices."""
+"""A process of each kind is killed during business: nothing is lost, and little is noticed."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -16,7 +16,7 @@ from gateway.values.money import in_major_units
 _AMOUNT = 1_000  # minor units, paid during each outage
 _PATIENCE = 30.0  # seconds until a request that should be taken is missed
 _LOOK_AGAIN = 0.2  # seconds before the same request again
-_SHORT = 1.0  # seconds that the clerk waits for Sichuan in a call that is to show how things stand
+_SHORT = 1.0  # seconds of the clerk's wait for Sichuan in a call that only shows the state
 
 
 async def one_of_each(world: World) -> None:
@@ -74,7 +74,7 @@ async def _process(world: World) -> None:
 
 
 async def _database(world: World, postgresql: LocalPostgresql) -> None:
-    """Without its database a region accepts nothing, and says so; the same request later is the one order."""
+    """Without its database a region refuses orders with a reason; the same request later is the one order."""
     world.stage.say(f"$ kill -9 {postgresql.pid}   # PostgreSQL, and with it all its connections")
     await asyncio.to_thread(postgresql.kill)
     request = world.here.request(
@@ -104,7 +104,7 @@ async def _paid(world: World, request_id: str, step: str) -> None:
 
 
 async def _until_accepted(submit: Callable[[], Awaitable[Order]]) -> Order:
-    """Hands the same request in until it is taken: what refused it for now is over soon. Raises TimeoutError."""
+    """Repeats the same request until it is accepted: the obstacle ends soon. Raises TimeoutError."""
     async with asyncio.timeout(_PATIENCE):
         while True:
             try:

@@ -1,4 +1,4 @@
-"""What the audience sees: chapters, steps, and at the end whether each step went as expected."""
+"""The output for the audience: chapters, steps, and at the end whether each step went as expected."""
 
 import sys
 from collections.abc import Sequence
@@ -13,15 +13,15 @@ from rich.text import Text
 
 from gateway.api.types.v1.types_pb2 import LocalizedText
 
-_PIPED_WIDTH = 130  # columns where no terminal says how many it has
+_PIPED_WIDTH = 130  # columns of an output without a terminal
 _WIDEST = 150
 _INDENT = (0, 0, 0, 2)  # in the order of rich: top, right, bottom, left
-_STEP_WIDTH = 40  # columns of a step before what was seen
+_STEP_WIDTH = 40  # columns of a step before its result
 
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that the story promised, and what was seen."""
+    """A promise of the story, and the result."""
 
     step: str
     expected: str
@@ -49,7 +49,7 @@ class Stage:
             self.console.print(Text(line, style="dim"), justify="center")
 
     def chapter(self, title: str, what: str) -> None:
-        """A new chapter: one line says what happens in it and why that matters."""
+        """Prints a new chapter, with a line about its content and its point."""
         self._chapter += 1
         self.console.print()
         self.console.rule(Text(f"{self._chapter}  {title}", style="bold cyan"), align="left", style="cyan")
@@ -60,14 +60,14 @@ class Stage:
         self.console.print(Padding(Text(text, style="dim"), _INDENT, expand=False))
 
     def told(self, who: str, text: LocalizedText) -> None:
-        """What somebody reads or hears, in both languages."""
+        """Prints a text that a person reads or hears, in both languages."""
         if text.zh_cn or text.en:
             columns = Table.grid(padding=(0, 0, 0, 2))
             columns.add_row(Text(f"{who}:", style="dim"), Text(f"{text.zh_cn}\n{text.en}", style="yellow"))
             self.console.print(Padding(columns, _INDENT, expand=False))
 
     def check(self, step: str, expected: str, seen: str, detail: str = "") -> None:
-        """A step of the story: what was to be seen, and what was."""
+        """A step of the story: the expected and the actual result."""
         check = Check(step, expected, seen)
         self.checks.append(check)
         mark = ("✓ ", "bold green") if check.holds else ("✗ ", "bold red")

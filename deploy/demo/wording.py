@@ -1,4 +1,4 @@
-"""Orders in the words of people: what the customer reads, whose turn it is, and how a call ended."""
+"""Orders in everyday words: the customer's text, the next actor, and the end of a call."""
 
 from collections.abc import Awaitable
 from dataclasses import dataclass
@@ -84,7 +84,7 @@ def for_customer(order: Order) -> LocalizedText:
 
 
 def turn(order: Order) -> str:
-    """Who must act next, and what."""
+    """The next actor, and the action."""
     party = _PARTIES[order.awaiting.party]
     return f"{party}: {order.awaiting.action}" if order.awaiting.action else party
 
@@ -108,7 +108,7 @@ def span(start: datetime, end: datetime) -> str:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a call ended that should be refused: the short form, and what people are told."""
+    """The end of a call that should be refused: the short form, and the text for people."""
 
     seen: str
     told: LocalizedText

@@ -1,4 +1,4 @@
-"""The world of the story: a federation of real processes, who acts in it, and the orders so far."""
+"""The world of the story: a federation of real processes, its actors, and the orders so far."""
 
 import re
 from collections.abc import Collection, Mapping, Sequence
@@ -21,7 +21,7 @@ _COMFORTABLE = 10_000  # minor units: more than any monthly rent of Sichuan's pl
 
 
 class People:
-    """The customers of the story, chosen from the generated ones by what the story needs of them."""
+    """The customers of the story, chosen from the generated ones by the needs of the story."""
 
     def __init__(self, customers: Mapping[str, Sequence[Customer]]) -> None:
         free = [each for each in customers["sichuan"] if _is_free(each)]
@@ -41,7 +41,7 @@ class People:
 
 @dataclass
 class World:
-    """Everything that a chapter needs."""
+    """The context of a chapter."""
 
     stage: Stage
     federation: LocalFederation
@@ -59,7 +59,7 @@ class World:
 
     @property
     def home(self) -> Counter:
-        """The counter in Sichuan, where the customers belong."""
+        """The counter in Sichuan, the customers' home."""
         return self.counters["sichuan"]
 
     async def code(self, request_id: str, number: str) -> str:
@@ -69,7 +69,7 @@ class World:
         return str(re.findall(r"\d{6}", texts[-1].en)[0])
 
     async def verified(self, request_id: str, number: str, said: Collection[str], password: str = "") -> list[Document]:
-        """What Sichuan attests for a request when the customer has said a code (OTP), the password (PWD) or both."""
+        """Sichuan's attestation for a request after the customer's code (OTP), password (PWD) or both."""
         code = await self.code(request_id, number) if "OTP" in said else ""
         return await self.here.verify(request_id, number, code, password if "PWD" in said else "")
 
@@ -89,7 +89,7 @@ def _is_active(customer: Customer) -> bool:
 
 
 def _is_free(customer: Customer) -> bool:
-    """Whether no rule of the catalogue stands in this customer's way."""
+    """Whether no rule of the catalogue prevents this customer's business."""
     product, now = customer.product, datetime.now(UTC)
     return (
         _is_active(customer)

@@ -99,7 +99,7 @@ def _read() -> dict[str, list[dict[str, str]]]:
 
 
 def _marked(tree: ast.Module) -> Iterator[tuple[str, str]]:
-    """Each test of a module with each clause that a marker of it names."""
+    """Each test of a module with each clause in its markers."""
     for node in tree.body:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             for decorator in node.decorator_list:

@@ -1,4 +1,4 @@
-"""Cuts requirements.lock down to what the programs need when they run; what only development needs stays out.
+"""Reduces requirements.lock to the run-time needs of the programs, without development packages.
 
 Usage: runtime_lock.py PYPROJECT LOCK. Prints lines for `pip install --require-hashes -r`. Needs nothing but Python.
 """
@@ -17,7 +17,7 @@ _NAME = re.compile(r"[A-Za-z0-9._-]+")
 def runtime_lock(lock: str, dependencies: Iterable[str]) -> str:
     """The blocks of the lock that the dependencies lead to.
 
-    The lock says of each package what asks for it (`# via`). Raises ValueError if a dependency is not in it.
+    The lock names the dependents of each package (`# via`). Raises ValueError if a dependency is not in it.
     """
     blocks = _blocks(lock)
     wanted = {_normal(found[0]) for found in map(_NAME.match, dependencies) if found is not None}

@@ -1,4 +1,4 @@
-"""`python -m deploy.local`: runs a federation on this machine until it is told to stop."""
+"""`python -m deploy.local`: runs a federation on this machine until a stop signal."""
 
 import argparse
 import shlex
@@ -24,7 +24,7 @@ DIRECTORY = Path(__file__).parents[2] / "build" / "local"
 RUNS = "It runs until Ctrl-C."
 STOPPED = "Everything is stopped."
 _LOOK_SECONDS = 1.0
-_PIPED_WIDTH = 200  # columns where no terminal says how many it has
+_PIPED_WIDTH = 200  # columns of an output without a terminal
 
 
 def main() -> int:

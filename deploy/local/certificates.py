@@ -1,6 +1,6 @@
-"""An authority of the stores' own: what PostgreSQL and etcd trust on this machine.
+"""An authority for the stores: PostgreSQL and etcd trust it on this machine.
 
-It is never the federation's: every member of the federation has a certificate of that one, and would be let in.
+It is never the federation's: every member of the federation has a certificate of that one, and would get access.
 """
 
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ from gateway.security.tls import Credentials
 
 HOST_NAME = "localhost"  # the DNS name in a server's certificate
 _VALID = timedelta(days=30)
-_SKEW = timedelta(minutes=10)  # clocks may differ so much
+_SKEW = timedelta(minutes=10)  # the tolerance for clocks
 
 
 class StoreAuthority:

@@ -1,4 +1,4 @@
-"""The directory of a federation that is run for people: made anew, and with what it takes to stop the processes."""
+"""The directory of a federation for people: made anew, and with the means to stop its processes."""
 
 import os
 import shlex
@@ -12,8 +12,8 @@ STOP = "stop"
 _PIDS = "pids"
 _NONE = "-"
 
-# A process id may belong to somebody else by now: only what has a path of this federation in its command line is
-# stopped.
+# Another process may have the process id by now. Only processes with a path of this federation in their command line
+# are stopped.
 _STOP_SCRIPT = """\
 #!/bin/sh
 # Stops the processes of this federation in the order of the file `pids`: nodes, coordinators, then their stores.
@@ -38,7 +38,7 @@ rm -f "$here/pids"
 
 
 class NotAFederation(Exception):
-    """The directory holds something else than an earlier federation."""
+    """The directory holds other files than those of an earlier federation."""
 
 
 class RunsAlready(Exception):
@@ -46,7 +46,7 @@ class RunsAlready(Exception):
 
 
 def require_none_runs(directory: Path) -> None:
-    """Raises RunsAlready where a process that was noted in the directory lives, and says how to stop it."""
+    """Raises RunsAlready, with the way to stop it, where a noted process of the directory lives."""
     noted = directory / _PIDS
     if not noted.exists():
         return
@@ -57,7 +57,7 @@ def require_none_runs(directory: Path) -> None:
 
 
 def prepare(directory: Path) -> None:
-    """Empties the directory, after stopping what was left running in it. Raises NotAFederation."""
+    """Empties the directory, after stopping its leftover processes. Raises NotAFederation."""
     script = directory / STOP
     if script.exists():
         subprocess.run(["/bin/sh", str(script)], stdin=subprocess.DEVNULL, check=True)
@@ -70,7 +70,7 @@ def prepare(directory: Path) -> None:
 
 
 def note_processes(federation: LocalFederation, *beside: LocalFederation) -> None:
-    """Writes down what it takes to stop the processes that run, and those of federations beside it."""
+    """Writes down the means to stop the running processes, and those of federations beside it."""
     lines = [
         "\t".join((str(each.pid), each.ending.name.removeprefix("SIG"), each.mark, str(each.home or _NONE), each.name))
         for runs in (*beside, federation)
@@ -83,12 +83,12 @@ def note_processes(federation: LocalFederation, *beside: LocalFederation) -> Non
 
 
 def forget_processes(federation: LocalFederation) -> None:
-    """None runs any more."""
+    """Removes the notes after the end of all processes."""
     (federation.directory / _PIDS).unlink(missing_ok=True)
 
 
 def _command_line(pid: str) -> str:
-    """Of a process; empty where there is none."""
+    """The command line of a process; empty for a missing one."""
     if Path("/proc/self/cmdline").exists():
         try:
             return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode("utf-8", "replace")

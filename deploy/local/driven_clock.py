@@ -1,15 +1,15 @@
-"""A clock that a story or a test drives: all processes of a federation see the same time, as far ahead as it says."""
+"""A clock driven by a story or a test: all processes of a federation see the same time."""
 
 import mmap
 import struct
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-_AHEAD = struct.Struct("=q")  # microseconds; one aligned word, which is never seen half written
+_AHEAD = struct.Struct("=q")  # microseconds; an aligned word, which is never seen half written
 
 
 class DrivenClock:
-    """The machine's clock, put ahead by what stands in a file that processes share."""
+    """The machine's clock, plus the offset in a file that processes share."""
 
     def __init__(self, file: Path) -> None:
         """Opens the file, which `create` has made."""
@@ -18,7 +18,7 @@ class DrivenClock:
 
     @classmethod
     def create(cls, file: Path) -> "DrivenClock":
-        """A clock that is not ahead yet."""
+        """A clock without an offset."""
         file.write_bytes(_AHEAD.pack(0))
         return cls(file)
 
@@ -28,11 +28,11 @@ class DrivenClock:
 
     @property
     def ahead(self) -> timedelta:
-        """How far it is ahead of the machine's."""
+        """The offset to the machine's clock."""
         return timedelta(microseconds=_AHEAD.unpack_from(self._shared)[0])
 
     def drive_to(self, instant: datetime) -> None:
-        """Puts it ahead, so that it is this instant now. Raises ValueError for one that has passed: clocks go on."""
+        """Sets the clock to an instant. Raises ValueError for a past one: clocks do not go back."""
         if instant < self.now():
             raise ValueError(f"{instant} has passed")
         _AHEAD.pack_into(self._shared, 0, (instant - datetime.now(UTC)) // timedelta(microseconds=1))

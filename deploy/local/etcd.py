@@ -30,16 +30,16 @@ from gateway.security.tls import Credentials, client_credentials, client_options
 PACKAGE = "etcd-server"
 """The Debian package that brings the server."""
 CLIENT = "coordinator"
-"""The common name of the client certificate that is given out if no other is asked for."""
+"""The common name of the default client certificate."""
 HEARTBEAT_MS = 100
 ELECTION_MS = 1000
 MINIMUM_LEASE_SECONDS = 2
 """etcd grants no shorter lease: one and a half election timeouts, in whole seconds."""
 PROGRESS_SECONDS = 1
-"""How often a quiet watch that asked for progress is told the revision."""
+"""The interval of progress notifications on a quiet watch."""
 
 _ADMINISTRATOR = "administrator"
-_MEMBER = "etcd-member"  # no other common name is let in as a peer
+_MEMBER = "etcd-member"  # no other common name is accepted as a peer
 _ANSWER_SECONDS = 2.0
 _QUOTA_BYTES = 256 * 1024 * 1024
 _RETENTION = "5m"
@@ -49,7 +49,7 @@ Answer = TypeVar("Answer", bound=Message)
 
 
 class _Refused(ProcessFailed):
-    """A member did not answer, or said no."""
+    """A member did not respond, or refused."""
 
     def __init__(self, code: grpc.StatusCode, text: str) -> None:
         super().__init__(text)
@@ -58,7 +58,7 @@ class _Refused(ProcessFailed):
 
 @dataclass(frozen=True)
 class _Member:
-    """One member: where it serves, its process and its data."""
+    """A member: its address, its process and its data."""
 
     name: str
     client: HeldPort
@@ -76,12 +76,12 @@ class _Member:
 
 
 def program() -> str | None:
-    """The etcd server that is installed; None where there is none."""
+    """The installed etcd server; None without one."""
     return shutil.which("etcd")
 
 
 def require_program() -> str:
-    """The etcd server that is installed. Raises ProcessFailed where there is none."""
+    """The installed etcd server. Raises ProcessFailed without one."""
     found = program()
     if found is None:
         raise ProcessFailed(f"etcd is not installed (on Debian: the package {PACKAGE})")
@@ -89,7 +89,7 @@ def require_program() -> str:
 
 
 class LocalEtcd:
-    """A cluster whose members, counted from 0, can be started, stopped, killed, frozen and wiped one by one."""
+    """A cluster whose members, counted from 0, can be started, stopped, killed, frozen and wiped singly."""
 
     def __init__(self, directory: Path, members: int = 3) -> None:
         self._directory = directory
@@ -107,26 +107,26 @@ class LocalEtcd:
 
     @property
     def endpoints(self) -> tuple[str, ...]:
-        """Where clients reach the members, in their order; the same at every start."""
+        """The addresses of the members for clients, in order; the same at every start."""
         return tuple(member.endpoint for member in self._members)
 
     def credentials(self, common_name: str = CLIENT) -> Credentials:
-        """The TLS files of a client, issued when first asked for. The servers prove the name `localhost`."""
+        """The TLS files of a client, issued at the first call. The servers prove the name `localhost`."""
         directory = self._directory / "clients" / common_name
         if not directory.exists():
             self._authority.write(self._authority.issue_client(common_name), directory)
         return Credentials(directory / "authority.crt", directory / "tls.crt", directory / "tls.key")
 
     def pid(self, index: int) -> int:
-        """The process id of a member. Raises ProcessFailed where it was not started."""
+        """The process id of a member. Raises ProcessFailed for one that was not started."""
         return self._members[index].process.pid
 
     def running(self) -> list[int]:
-        """The members whose processes are there."""
+        """The members with live processes."""
         return [index for index, member in enumerate(self._members) if member.process.runs()]
 
     def log(self, index: int) -> Path:
-        """What a member says."""
+        """The log of a member."""
         return self._members[index].process.log
 
     def prepare(self) -> None:
@@ -142,7 +142,7 @@ class LocalEtcd:
 
     def stop(self) -> None:
         """Ends all members in order. Raises ProcessFailed."""
-        # One after another: a leader that stops waits seconds for its successor where all are told at the same time.
+        # One after another: a leader waits seconds for its successor where all stop at the same time.
         for member in self._members:
             member.process.stop()
 
@@ -206,19 +206,19 @@ class LocalEtcd:
         self._members[index].process.freeze()
 
     def thaw_member(self, index: int) -> None:
-        """Lets a member go on."""
+        """Thaws a member."""
         self._members[index].process.thaw()
 
     def wipe_member(self, index: int) -> None:
-        """Kills a member and loses its data, as with its disk. It comes back by `rejoin_member` only."""
+        """Kills a member and removes its data, as with its disk. It comes back by `rejoin_member` only."""
         self.kill_member(index)
         shutil.rmtree(self._members[index].data)
 
     def rejoin_member(self, index: int) -> None:
-        """Has the others replace a wiped member by an empty one, and returns once that serves. Raises ProcessFailed.
+        """Replaces a wiped member by an empty one, and returns once that serves. Raises ProcessFailed.
 
-        The others form a majority by themselves, and have been connected to each other for five seconds: etcd
-        changes its membership no sooner.
+        The others must be a majority and connected to each other for five seconds: etcd changes its membership no
+        sooner.
         """
         member = self._members[index]
         other = self.leader()
@@ -231,7 +231,7 @@ class LocalEtcd:
         self.await_member(index)
 
     def leader(self) -> int:
-        """The index of the leader, once a member that runs says to be it. Raises ProcessFailed."""
+        """The index of the leader, once a running member claims it. Raises ProcessFailed."""
         found: list[tuple[int, int]] = []
 
         def known() -> bool:

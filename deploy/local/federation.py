@@ -44,7 +44,7 @@ OPERATOR = "counter"
 COORDINATOR = "coordinator"
 PROVIDER = "systems"  # a region's own
 PROVIDED = {"sichuan": ("ROAMING", "BB_INSTALL")}
-"""The businesses that a system of the region's own carries out, in a federation that is run for people."""
+"""The businesses of the region's own system, in a federation for people."""
 HEARTBEAT_SECONDS = 0.5
 LEASE_SECONDS = 3.0
 _COORDINATOR_COMMAND, _REGION_COMMAND = "coordinator.cli.main", "region_node.cli.main"
@@ -55,25 +55,25 @@ _PATIENCE = 30.0  # seconds until all have joined
 
 @dataclass(frozen=True)
 class Replica:
-    """One of the processes that serve the same: a region, or the coordinators' part."""
+    """A process of a group with the same service: a region's, or the coordinators'."""
 
     name: str
-    """The region or `coordinator`, followed by its number where there are several."""
+    """The region or `coordinator`, followed by its number if there are several."""
     number: int
     port: HeldPort
     process: LocalProcess
 
     @property
     def endpoint(self) -> str:
-        """Where it serves."""
+        """The address of its server."""
         return f"127.0.0.1:{self.port.number}"
 
 
 class LocalFederation:
-    """Coordinators and the nodes of regions, in one directory that holds everything they need.
+    """Coordinators and the nodes of regions, with all their files in one directory.
 
-    Each process is in `processes` by its name, from the beginning, and may be stopped, killed, frozen and started one
-    by one: it serves on the same port again. What is set on the object counts from `prepare` on.
+    Each process is in `processes` by its name, from the beginning, and may be stopped, killed, frozen and started
+    singly. It always serves on the same port. Attributes of the object count from `prepare` on.
     """
 
     def __init__(
@@ -87,10 +87,10 @@ class LocalFederation:
         clock_file: Path | None = None,
         launcher: Launcher = launch_anew,
     ) -> None:
-        """`postgresql`: a server that runs and is shared with others; else one of its own is started where needed.
+        """`postgresql` is a running shared server; without it an own one is started if needed.
 
-        `provided`: the businesses that a system of a region's own carries out, by region. `clock_file`: that of the
-        clock by which all serve, instead of the machine's (`driven_clock.py`). `launcher`: starts the processes.
+        `provided` maps regions to the businesses of their own system. `clock_file` is that of a common clock, instead
+        of the machine's (`driven_clock.py`). `launcher` starts the processes.
         """
         self._clock_file = clock_file
         self._launcher = launcher
@@ -109,21 +109,21 @@ class LocalFederation:
         self.providers = {region: self._provider(region) for region in self.provided}
         self.processes |= {provider.name: provider.process for provider in self.providers.values()}
         self.reached_through: dict[str, tuple[str, ...]] = {}
-        """Where a region reaches the coordinators, by region, if not directly."""
+        """The addresses at which a region reaches the coordinators, by region, if not directly."""
         self.heartbeat_seconds = HEARTBEAT_SECONDS
-        """How often each node says that it is there."""
+        """The interval of the nodes' heartbeats."""
         self.valid = _VALID
-        """For how long certificates are valid. Those who drive a clock far need them for longer."""
+        """The validity of certificates. Tests that drive a clock far ahead need a longer one."""
         self.advertised: dict[str, str] = {}
-        """Where the coordinators reach a process of a region, by the name of the process, if not directly."""
+        """The addresses at which coordinators reach a region's process, by the process's name, if not directly."""
 
     @property
     def coordinator_endpoint(self) -> str:
-        """Where the first coordinator serves."""
+        """The address of the first coordinator."""
         return self.coordinators[0].endpoint
 
     def endpoint(self, region: str, number: int = 0) -> str:
-        """Where a process of a region serves."""
+        """The address of a region's process."""
         return self.nodes[region][number].endpoint
 
     def prepare(self) -> None:
@@ -221,7 +221,7 @@ class LocalFederation:
             replica.process.await_port()
 
     def stop(self) -> None:
-        """Ends everything in order: nodes, coordinators, at last etcd and PostgreSQL, whose data are removed.
+        """Stops everything in order: nodes, coordinators, at last etcd and PostgreSQL, whose data is removed.
 
         Raises ProcessFailed.
         """
@@ -234,13 +234,13 @@ class LocalFederation:
         self.stores.stop()
 
     def kill(self) -> None:
-        """Ends everything at once, and removes the data of etcd and PostgreSQL."""
+        """Kills everything, and removes the data of etcd and PostgreSQL."""
         for process in self.processes.values():
             process.kill()
         self.stores.remove()
 
     def running(self) -> list[Running]:
-        """The processes that run, in the order in which to stop them."""
+        """The running processes, in the order in which to stop them."""
         nodes = [replica for replicas in self.nodes.values() for replica in replicas]
         settings = f"{self.directory / 'settings'}/"
         certificates = f"{self.directory / 'certificates'}/"
@@ -372,7 +372,7 @@ class LocalFederation:
         return _COORDINATOR_COMMAND if is_coordinator else _REGION_COMMAND, ("serve", "--settings", settings)
 
     def _provider(self, region: str) -> Replica:
-        """The region's own system: the example, whose directory is that of its certificate."""
+        """The region's own system: the example, in the directory of its certificate."""
         name, port = f"{region}-{PROVIDER}", HeldPort()
         port_file = self.directory / "data" / f"{name}.port"
         program = Program(

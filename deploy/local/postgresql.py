@@ -20,16 +20,16 @@ from deploy.local.process import HALTED, START_SECONDS, STOP_SECONDS, ChildProce
 APPLICATION = "crossregion"
 """The role that owns the databases of the project's programs."""
 ADMINISTRATOR = "postgres"
-"""The role that may do everything; for tests that look from outside and for what hinders a program."""
+"""The superuser role, for tests that look from outside and for disturbances."""
 PACKAGE = "postgresql"
 """The Debian package that brings the server."""
 
 _INSTALLED = Path("/usr/lib/postgresql")  # where Debian puts its versions, each into a directory of its number
-_SERVER_USER = "postgres"  # as whom the server runs where we are root, which it refuses to be
+_SERVER_USER = "postgres"  # the server's user under root, which it refuses
 _CONNECT_SECONDS = 5
 _OWNERS_ALONE = 0o700
 
-# Whoever comes otherwise than by TLS and with the certificate of the role is refused.
+# Connections without TLS and the certificate of the role are refused.
 _HOST_BASED_AUTHENTICATION = "hostssl all all 127.0.0.1/32 cert clientcert=verify-full\n"
 _CONFIGURATION = """
 listen_addresses = '127.0.0.1'
@@ -56,7 +56,7 @@ log_error_verbosity = terse
 
 
 def programs() -> Path | None:
-    """The directory of the newest server that is installed, or the one on the path; None where there is none."""
+    """The directory of the newest installed server, or of the one on the path; None without any."""
     versions = [path for path in _INSTALLED.glob("*/bin") if (path / "postgres").is_file()]
     if versions:
         return max(versions, key=lambda path: [int(part) for part in path.parent.name.split(".") if part.isdigit()])
@@ -73,10 +73,10 @@ def require_programs() -> Path:
 
 
 class LocalPostgresql:
-    """One server: its data, its processes, and the certificates of its clients, made when first asked for.
+    """A server: its data, its processes, and the certificates of its clients, made at the first call.
 
-    What a client needs lies in `directory`. So do the data, except where we are root: the server then runs as another
-    user, and its data lie in a directory of that user among the system's temporary ones.
+    `directory` holds the clients' files. It also holds the data, except under root. The server then runs as another
+    user, with its data in that user's temporary directory.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -84,23 +84,23 @@ class LocalPostgresql:
         self._authority = StoreAuthority("PostgreSQL")
         self._user = _SERVER_USER if os.geteuid() == 0 else None
         self._held = HeldPort()
-        # In the command lines of all its processes, so that they are found whoever their parent is.
+        # In the command lines of all its processes, so that they can be found whatever their parent is.
         self._name = f"crossregion-{secrets.token_hex(8)}"
         self._home = directory / "postgresql"
         self._process = ChildProcess("PostgreSQL", directory / "postgresql.log")
 
     @property
     def port(self) -> int:
-        """Where it serves; the same at every start."""
+        """The port; the same at every start."""
         return self._held.number
 
     @property
     def pid(self) -> int:
-        """The process id of the postmaster. Raises ProcessFailed where it was not started."""
+        """The process id of the postmaster. Raises ProcessFailed for one that was not started."""
         return self._process.pid
 
     def runs(self) -> bool:
-        """Whether the postmaster is there."""
+        """Whether the postmaster lives."""
         return self._process.runs()
 
     @property
@@ -110,7 +110,7 @@ class LocalPostgresql:
 
     @property
     def log(self) -> Path:
-        """What the server says."""
+        """The log of the server."""
         return self._process.log
 
     def prepare(self) -> None:
@@ -132,9 +132,9 @@ class LocalPostgresql:
             self._give(path)
 
     def start(self) -> None:
-        """Starts it and returns once it takes connections; also after `stop` or `kill`. Raises ProcessFailed.
+        """Starts it and returns once it accepts connections; also after `stop` or `kill`. Raises ProcessFailed.
 
-        What still runs of it is killed first: its first process may have been killed alone.
+        Leftover processes are killed first: its first process may have been killed alone.
         """
         self.kill()
         data = str(self._home / "data")
@@ -145,7 +145,7 @@ class LocalPostgresql:
         wait_until(self._serves, START_SECONDS, "PostgreSQL takes connections")
 
     def stop(self) -> None:
-        """Ends it in order, its connections at once, and returns when none of its processes is left."""
+        """Stops it in order, its connections immediately, and returns when none of its processes is left."""
         if self._process.runs():
             self.thaw()
             self._process.tell_to_stop(signal.SIGINT)
@@ -163,7 +163,7 @@ class LocalPostgresql:
         wait_until(self._all_halt, STOP_SECONDS, "PostgreSQL's processes halt")
 
     def thaw(self) -> None:
-        """Lets all its processes go on."""
+        """Thaws all of its processes."""
         _signal(self._processes(), signal.SIGCONT)
 
     def remove(self) -> None:
@@ -178,7 +178,7 @@ class LocalPostgresql:
         self._administer(sql.SQL("CREATE ROLE {} LOGIN").format(sql.Identifier(role)))
 
     def create_database(self, name: str, owner: str = APPLICATION, template: str = "template0") -> None:
-        """Makes a database that only its owner may use: empty, or a copy of another one that nobody uses meanwhile.
+        """Makes a database that only its owner may use: empty, or a copy of an unused one.
 
         Raises psycopg.Error.
         """
@@ -191,11 +191,11 @@ class LocalPostgresql:
         )
 
     def drop_database(self, name: str) -> None:
-        """Removes a database, with the connections that use it; nothing where there is none. Raises psycopg.Error."""
+        """Removes a database, with its connections; nothing for a missing one. Raises psycopg.Error."""
         self._administer(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
 
     def conninfo(self, database: str, role: str = APPLICATION, holder: str = "") -> str:
-        """The connection string for a role, with a certificate that is issued to it when first asked for.
+        """The connection string for a role, with a certificate that is issued at the first call.
 
         `holder`: one of several who connect as that role, each with a certificate of its own.
         """
@@ -253,7 +253,7 @@ class LocalPostgresql:
         return all(state_of(pid) == HALTED for pid in processes)
 
     def _end_processes(self) -> None:
-        """Where the postmaster was killed, its backends live on until they look for it."""
+        """After a kill of the postmaster, its backends live on until they notice."""
 
         def ended() -> bool:
             processes = self._processes()
@@ -264,12 +264,12 @@ class LocalPostgresql:
 
 
 def _environment() -> dict[str, str]:
-    """Nothing of ours: PostgreSQL reads settings from it."""
+    """An environment without the caller's variables: PostgreSQL reads settings from them."""
     return {"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"}
 
 
 def _named(name: str) -> Iterator[int]:
-    """The processes with a name in their command line. The ended ones, that nobody has waited for, have none."""
+    """The processes with a name in their command line. Ended processes without a wait have none."""
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         try:
             if name.encode() in path.read_bytes():

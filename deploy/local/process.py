@@ -13,18 +13,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Protocol
 
-START_SECONDS = 30.0  # a cold start on a busy machine of two cores takes a few seconds
+START_SECONDS = 120.0  # a cold start takes a few seconds, a database after a kill on a busy disk a minute
 STOP_SECONDS = 20.0  # longer than a drain
 HALTED = "T"
-_LOOK = 0.02  # seconds between looks at a condition
+_LOOK = 0.02  # seconds between checks of a condition
 
 
 class ProcessFailed(Exception):
-    """A process ended, or did not do in time what it was waited for. The message ends with its last lines."""
+    """A process ended, or missed a condition in time. The message ends with its last lines."""
 
 
 class Started(Protocol):
-    """A process as the one holds it who has started it."""
+    """A process as seen by its starter."""
 
     @property
     def pid(self) -> int:
@@ -36,12 +36,15 @@ class Started(Protocol):
         ...
 
     def wait(self, timeout: float | None = None) -> int:
-        """Waits for its end, and returns it as `poll` does. Raises subprocess.TimeoutExpired after so many seconds."""
+        """Waits for its end, and returns it as `poll` does.
+
+        Raises subprocess.TimeoutExpired after `timeout` seconds.
+        """
         ...
 
 
 class ChildProcess:
-    """A program's process, and after it was stopped or killed the next one. What it says goes to a log."""
+    """A program's process, and its successor after a stop or a kill. Its output goes to a log."""
 
     def __init__(self, name: str, log: Path) -> None:
         self.name = name
@@ -71,8 +74,8 @@ class ChildProcess:
         self.hold(lambda log: _start(command, environment, log, directory))
 
     def hold(self, start: Callable[[IO[bytes]], Started]) -> None:
-        """Has it started, with its log."""
-        # A process that is there and not known here could never be stopped.
+        """Starts it through `start`, with its log."""
+        # A running process that is unknown here could never be stopped.
         with self.log.open("ab") as log, _uninterrupted():
             self._process = start(log)
 
@@ -83,35 +86,35 @@ class ChildProcess:
         self.wait_for_end()
 
     def kill_group(self) -> None:
-        """Ends it and what it has started, at once."""
+        """Kills it and its children."""
         if self.runs():
             os.killpg(self.pid, signal.SIGKILL)  # its session makes it the leader of a group
         self.wait_for_end()
 
     def stop(self) -> int:
-        """Tells it to stop, waits, and returns its exit code. Raises ProcessFailed."""
+        """Sends a stop signal, waits, and returns its exit code. Raises ProcessFailed."""
         self.tell_to_stop()
         return self.wait_for_end()
 
     def tell_to_stop(self, by: signal.Signals = signal.SIGTERM) -> None:
-        """Tells it to stop without waiting."""
+        """Sends a stop signal without waiting."""
         if self.runs():
             os.kill(self.pid, by)
-            os.kill(self.pid, signal.SIGCONT)  # else it would hear of it only when it is thawed
+            os.kill(self.pid, signal.SIGCONT)  # else a frozen process would get the signal only later
 
     def freeze(self) -> None:
-        """Halts it where it is, until `thaw`. Raises ProcessFailed where it does not run."""
+        """Freezes it until `thaw`. Raises ProcessFailed for a process that is not running."""
         self.require_running()
         os.kill(self.pid, signal.SIGSTOP)
         wait_until(self.is_frozen, STOP_SECONDS, f"{self.name} halts")
 
     def thaw(self) -> None:
-        """Lets it go on, if it runs."""
+        """Thaws it, if it runs."""
         if self.runs():
             os.kill(self.pid, signal.SIGCONT)
 
     def is_frozen(self) -> bool:
-        """Whether it is halted."""
+        """Whether it is frozen."""
         return self._process is not None and state_of(self._process.pid) == HALTED
 
     def wait_for_end(self) -> int:
@@ -126,7 +129,7 @@ class ChildProcess:
             raise ProcessFailed(f"{self.name} did not stop\n{self.last_lines()}") from None
 
     def require_done(self) -> None:
-        """Waits until a program that ends by itself has ended well, and leaves none behind. Raises ProcessFailed."""
+        """Waits for a successful end of a program, which must leave no processes. Raises ProcessFailed."""
         try:
             code = self.wait_for_end()
         finally:
@@ -135,7 +138,7 @@ class ChildProcess:
             raise ProcessFailed(f"{self.name} ended with {code}\n{self.last_lines()}")
 
     def runs(self) -> bool:
-        """Whether the process is there."""
+        """Whether the process lives."""
         return self._process is not None and self._process.poll() is None
 
     def require_running(self) -> None:
@@ -171,7 +174,7 @@ def _uninterrupted() -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Program:
-    """What to run: the module of a command, its arguments, and the files that the process writes."""
+    """The module of a command, its arguments, and the files of its process."""
 
     name: str
     module: str
@@ -181,16 +184,16 @@ class Program:
 
 
 Launcher = Callable[[Program, Mapping[str, str], IO[bytes]], Started]
-"""Starts a program in an environment, in a session of its own; what it says goes to a file."""
+"""Starts a program in an environment, in its own session; its output goes to a file."""
 
 
 def launch_anew(program: Program, environment: Mapping[str, str], log: IO[bytes]) -> Started:
-    """Starts a program with an interpreter of its own, as whoever types its command does."""
+    """Starts a program with its own interpreter, as a shell does."""
     return _start([sys.executable, "-m", program.module, *program.arguments], environment, log)
 
 
 class LocalProcess(ChildProcess):
-    """A command of this project, which tells its port in a file."""
+    """A command of this project, which writes its port to a file."""
 
     def __init__(self, program: Program, launcher: Launcher = launch_anew) -> None:
         super().__init__(program.name, program.log)
@@ -233,15 +236,15 @@ def _start(
 
 
 def state_of(pid: int) -> str:
-    """The state of a process as the kernel tells it (proc(5): `T` halted, `Z` ended); empty where there is none."""
+    """The state of a process in the kernel (proc(5): `T` halted, `Z` ended); empty for a missing one."""
     with contextlib.suppress(FileNotFoundError, ProcessLookupError):
-        # The name of the program stands in brackets before it and may hold anything.
+        # The name of the program before it is in brackets and may contain anything.
         return Path(f"/proc/{pid}/stat").read_text("utf-8", "replace").rpartition(")")[2].split()[0]
     return ""
 
 
 def wait_until(holds: Callable[[], bool], seconds: float, what: str) -> None:
-    """Returns once a condition holds. Raises ProcessFailed when it does not in time."""
+    """Returns once a condition holds. Raises ProcessFailed at the timeout."""
     end = time.monotonic() + seconds
     while not holds():
         if time.monotonic() > end:

@@ -1,4 +1,4 @@
-"""What a federation on one machine consists of: how many processes of what, on which engine."""
+"""The composition of a federation on one machine: the number of processes of each kind, and their engines."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -6,7 +6,7 @@ from enum import Enum
 
 
 class Engine(Enum):
-    """What keeps a database."""
+    """The engine of a database."""
 
     SQLITE = "sqlite"
     POSTGRESQL = "postgresql"
@@ -14,7 +14,10 @@ class Engine(Enum):
 
 @dataclass(frozen=True)
 class Placement:
-    """How many processes serve the same, and the engine of their database. SQLite serves one process alone."""
+    """The number of processes with the same service, and the engine of their database.
+
+    SQLite serves one process alone.
+    """
 
     engine: Engine = Engine.SQLITE
     processes: int = 1
@@ -35,7 +38,7 @@ class Profile:
     special: Mapping[str, Placement] = field(default_factory=dict)
     """Regions that are placed otherwise than the rest."""
     rest: Placement = field(default_factory=Placement)
-    """How a region is placed that is not special."""
+    """The placement of all other regions."""
 
     def __post_init__(self) -> None:
         if self.coordinators.processes > 1 and not self.etcd_members:

@@ -11,13 +11,13 @@ import region_node.app.process
 from coordinator.settings import CoordinatorSettings
 from deploy.local.driven_clock import DrivenClock
 from gateway.process import logs
-from gateway.rpc.server import run_process
+from gateway.process.running import run_process
 from gateway.settings import load
 from region_node.node.settings import RegionSettings
 
 
 def main(clock_file: str, command: str, settings_file: str) -> None:
-    """Serves until told to stop."""
+    """Serves until a stop signal."""
     logs.configure()
     clock, settings = DrivenClock(Path(clock_file)), Path(settings_file)
     if command == "coordinator":

@@ -9,7 +9,7 @@ Settings = Mapping[str, "Value | Settings"]
 
 
 def write_settings(path: Path, settings: Settings) -> None:
-    """Writes settings, with those of tables below their own, into a file that its owner alone can read."""
+    """Writes settings, with tables below the other keys, into a file that its owner alone can read."""
     path.touch(mode=0o600)
     path.write_text("\n".join(_lines(settings, "")) + "\n", "utf-8")
 
@@ -34,5 +34,5 @@ def _lines(settings: Settings, prefix: str) -> Iterator[str]:
 
 
 def _toml(value: Value) -> str:
-    """What JSON writes of these is TOML too."""
+    """The JSON form of these values is TOML, too."""
     return json.dumps(value, ensure_ascii=False)

@@ -14,22 +14,22 @@ from deploy.local.profiles import Engine, Profile
 
 @dataclass(frozen=True)
 class Running:
-    """A process that runs, with what a person or a script has to know of it."""
+    """A running process, with the facts that a person or a script needs."""
 
     name: str
     pid: int
     endpoint: str
     log: Path
     mark: str
-    """What stands in its command line and in no other's of this machine: a path."""
+    """A unique part of its command line on this machine: a path."""
     ending: signal.Signals = signal.SIGTERM
-    """What ends it in order."""
+    """The signal that stops it in order."""
     home: Path | None = None
     """A directory outside the federation's that is to be removed after its end."""
 
 
 def require_installed(*, etcd: bool, postgresql: bool) -> None:
-    """Raises ProcessFailed with all of these servers that are not installed, and how to install them."""
+    """Raises ProcessFailed for missing servers, with the way to install them."""
     missing: list[str] = []
     for is_needed, require in ((etcd, require_program), (postgresql, require_programs)):
         if is_needed:
@@ -42,10 +42,9 @@ def require_installed(*, etcd: bool, postgresql: bool) -> None:
 
 
 class LocalStores:
-    """The servers of one federation. Each owner (a region, or the coordinators) has a database and a role of its own.
+    """The servers of one federation. Each owner (a region, or the coordinators) has its own database and role.
 
-    A PostgreSQL server that is given is shared with others: it runs already, and only the databases are made and
-    removed.
+    A given PostgreSQL server is shared with others: it runs already, and only the databases are made and removed.
     """
 
     def __init__(
@@ -60,7 +59,10 @@ class LocalStores:
         self._databases: list[str] = []
 
     def prepare(self) -> None:
-        """Makes what the servers need before they start. Raises ProcessFailed where one is not installed."""
+        """Makes the files of the servers before their start.
+
+        Raises ProcessFailed for a server that is not installed.
+        """
         require_installed(etcd=self.etcd is not None, postgresql=self.postgresql is not None and not self._shares)
         if self.etcd is not None:
             self.etcd.prepare()
@@ -83,14 +85,14 @@ class LocalStores:
                 self._databases.append(name)
 
     def conninfo(self, owner: str, process: str) -> str:
-        """How a process reaches the database of its owner, with a certificate of its own."""
+        """The connection string of a process to its owner's database, with its own certificate."""
         if self.postgresql is None:
             raise ValueError("there is no PostgreSQL in this profile")
         name = self._prefix + owner
         return self.postgresql.conninfo(name, name, self._prefix + process)
 
     def running(self) -> list[Running]:
-        """The servers that run here, in the order in which to stop them; not a server that is shared."""
+        """The servers that run here, in the order in which to stop them, without a shared one."""
         found = [] if self.etcd is None else [self._member(self.etcd, index) for index in self.etcd.running()]
         server = self.postgresql
         if server is not None and not self._shares and server.runs():
@@ -108,7 +110,7 @@ class LocalStores:
         return found
 
     def stop(self) -> None:
-        """Ends the servers in order and removes what they kept. Raises ProcessFailed."""
+        """Stops the servers in order and removes their data. Raises ProcessFailed."""
         if self.etcd is not None:
             self.etcd.stop()
         if self.postgresql is not None and not self._shares:
@@ -116,7 +118,7 @@ class LocalStores:
         self.remove()
 
     def remove(self) -> None:
-        """Ends the servers at once, where they run, and removes what they kept."""
+        """Kills running servers and removes their data."""
         if self.etcd is not None:
             self.etcd.remove()
         if self.postgresql is None:

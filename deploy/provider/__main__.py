@@ -9,7 +9,8 @@ import deploy.provider
 from deploy.provider.server import ProviderOptions, serve
 from deploy.provider.service import PHASES, Behaviour
 from gateway.process import logs
-from gateway.rpc.server import PortInUse, run_process
+from gateway.process.running import run_process
+from gateway.rpc.server import PortInUse
 from gateway.security.tls import CredentialsUnusable
 
 

@@ -1,6 +1,6 @@
 """The example's NotificationService: texts go to a file per number, which stands for the customer's telephone.
 
-Secret texts too, codes among them, since somebody must be able to read them in a demo. A real system keeps none.
+Secret texts too, codes among them, so that people can read them in a demo. A real system stores none.
 """
 
 import json
@@ -34,19 +34,19 @@ class Phones:
     """The telephones of a region's customers: JSON Lines, one file per number, for their owner alone."""
 
     def __init__(self, directory: Path) -> None:
-        """Makes the directory where it is missing."""
+        """Makes a missing directory."""
         self._directory = directory / PHONES
         self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def texts(self, number: str) -> list[Text]:
-        """What has come to a number in E.164, oldest first."""
+        """The texts to a number in E.164, oldest first."""
         file = self._file(number)
         if not file.exists():
             return []
         return [Text(**json.loads(line)) for line in file.read_text("utf-8").splitlines()]
 
     def add(self, number: str, text: Text) -> None:
-        """Adds a text, unless it is there. Raises Refused with REQUEST_ID_REUSED for another text with its id."""
+        """Adds a text, unless it exists. Raises Refused with REQUEST_ID_REUSED for another text with its id."""
         known = [each for each in self.texts(number) if each.id == text.id]
         if known and known[0] != text:
             raise Refused(Reason.REASON_REQUEST_ID_REUSED)
@@ -73,5 +73,5 @@ class NotificationService(NotificationServiceServicer):
         """See the contract."""
         if not _NUMBER.fullmatch(request.number):
             raise Refused(Reason.REASON_NUMBER_INVALID, number="")
-        self._phones.add(request.number, Text(request.id, request.kind, request.text.zh_cn, request.text.en))
+        self._phones.add(request.number, Text(request.request_id, request.kind, request.text.zh_cn, request.text.en))
         return NotifyResponse()

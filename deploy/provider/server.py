@@ -16,11 +16,11 @@ from gateway.api.provider.v1.notification_service_pb2_grpc import add_Notificati
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
-from gateway.process.files import replace_file
+from gateway.process.running import show_port, wait_for_stop
 from gateway.process.telemetry import Telemetry
 from gateway.rpc.access import AccessRules
 from gateway.rpc.interceptor import BorderInterceptor, BorderPorts
-from gateway.rpc.server import Server, Service, wait_for_stop
+from gateway.rpc.server import Server, Service
 from gateway.security.authority import AUTHORITY_CERTIFICATE, TLS_CERTIFICATE, TLS_KEY
 from gateway.security.identity import Identity, parse
 from gateway.security.tls import Credentials, CredentialsUnusable, server_credentials
@@ -32,7 +32,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class ProviderOptions:
-    """What one example is told. `listen`: `host:port`; port 0 takes any free one."""
+    """The options of an example. `listen`: `host:port`; port 0 takes any free one."""
 
     directory: Path
     listen: str
@@ -84,20 +84,18 @@ class Provider:
             server = Server(services, BorderInterceptor(border), reflects=False)
             port = await server.start(options.listen, credentials)
             stack.push_async_callback(server.drain)
-            if options.port_file is not None:
-                replace_file(options.port_file, f"{port}\n".encode("ascii"), mode=0o644)
-                stack.callback(options.port_file.unlink, missing_ok=True)
+            show_port(options.port_file, port, stack)
             _log.info("%s serves on port %d", identity.path, port)
             return cls(port, works, stack.pop_all())
         raise AssertionError("the block above returns or raises")
 
     async def stop(self) -> None:
-        """Takes no new calls, finishes those being served, and closes its file."""
+        """Refuses new calls, finishes those being served, and closes its file."""
         await self._rest.aclose()
 
 
 async def serve(options: ProviderOptions) -> None:
-    """Serves until the process is told to stop. Raises as `Provider.start`."""
+    """Serves until a stop signal. Raises as `Provider.start`."""
     provider = await Provider.start(options)
     try:
         await wait_for_stop()
@@ -106,7 +104,7 @@ async def serve(options: ProviderOptions) -> None:
 
 
 def provider_identity(certificate: Path) -> Identity:
-    """Whose system it is: its certificate says so. Raises CredentialsUnusable where it names no provider."""
+    """The identity of the system by its certificate. Raises CredentialsUnusable where it names no provider."""
     found = x509.load_pem_x509_certificate(certificate.read_bytes())
     names = found.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     for uri in names.get_values_for_type(x509.UniformResourceIdentifier):

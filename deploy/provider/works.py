@@ -1,4 +1,4 @@
-"""What the example has done, in a SQLite file."""
+"""The finished work of the example, in a SQLite file."""
 
 import json
 import sqlite3
@@ -24,23 +24,23 @@ class Works:
         self._connection.executescript(_SCHEMA)
 
     def results(self, order_id: str) -> Mapping[str, str] | None:
-        """What came out for an order; None where it was not done, or was undone."""
+        """The results of an order; None for one that was not done, or was undone."""
         found = self._find(order_id)
         return None if found is None or found[1] else found[0]
 
     def is_undone(self, order_id: str) -> bool:
-        """Whether an order was undone, or must not be done any more."""
+        """Whether an order was undone, before or after its work."""
         found = self._find(order_id)
         return found is not None and found[1]
 
     def provision(self, order_id: str, results: Mapping[str, str]) -> None:
-        """Does it, for an order that is not known yet."""
+        """Does the work of a new order."""
         with self._connection:
             self._connection.execute("INSERT INTO works VALUES (?, ?, 0)", (order_id, json.dumps(dict(results))))
             self._note(order_id, PROVISIONED)
 
     def undo(self, order_id: str) -> None:
-        """Undoes what was done, once; of an order that was never seen, remembers that."""
+        """Undoes an order's work, once; remembers the undo of an unknown order."""
         found = self._find(order_id)
         with self._connection:
             if found is None:

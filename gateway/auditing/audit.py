@@ -1,9 +1,8 @@
 """The audit chain: one row per accepted command, read of personal data and denial, in the same transaction.
 
-Each row's hash covers the hash before it and a digest of its own content, so that alteration, removal, reordering and
-insertion are found; a cut tail, or a chain that was written anew, is found against heads that others keep. Since the
-content goes into the hash by its digest alone, a part of the chain can be shown to somebody who may see some of its
-rows and not the others.
+Each row's hash covers the previous hash and a digest of the row's content. This reveals alteration, removal, reordering
+and insertion. Heads kept by other members reveal a truncated or rewritten chain. The hash covers only the digest of the
+content, so a reader can verify rows without seeing the others.
 """
 
 import hashlib
@@ -19,7 +18,7 @@ from gateway.wording.times import told_time
 
 GENESIS = bytes(32)
 SALT_BYTES = 16
-PAGE = 500  # rows of a chain in memory at once
+PAGE = 500  # rows of a chain in memory at the same time
 _COLUMNS = "sequence, time, actor, action, subject, detail, hash, salt"
 _INSERT = (
     f"INSERT INTO audit ({_COLUMNS})"  # noqa: S608 - names from above
@@ -35,13 +34,13 @@ class Head:
     hash: bytes
 
     def signed_bytes(self) -> bytes:
-        """What the region signs: the sequence in 8 bytes big-endian, then the hash."""
+        """The bytes that the region signs: the sequence in 8 bytes big-endian, then the hash."""
         return self.sequence.to_bytes(8, "big") + self.hash
 
 
 @dataclass(frozen=True)
 class AuditRow:
-    """One row as stored."""
+    """An audit row as stored."""
 
     sequence: int
     time: int
@@ -51,7 +50,8 @@ class AuditRow:
     detail: str
     hash: bytes
     salt: bytes = b""
-    """Random, so that nobody can guess a row from its digest; empty in a chain of which no part is ever shown."""
+    """Random bytes, so that nobody can guess a row from its digest. Empty in a chain whose rows are never shown singly.
+    """
 
     def digest(self) -> bytes:
         """SHA-256 over the salt and each field, in UTF-8, numbers in decimal, each behind its length in 4 bytes."""
@@ -74,28 +74,28 @@ class AuditRow:
 
 @dataclass(frozen=True)
 class Seen:
-    """A head that somebody else keeps of a chain: `coordinator`, `region/<id>`, or whoever noted it down."""
+    """A chain head kept by another member: `coordinator`, `region/<id>`, or the person who noted it."""
 
     witness: str
     head: Head
 
 
 class ChainBroken(Exception):
-    """The chain does not verify; the text says where and how, in the language of the command."""
+    """The chain does not verify; the text has the place and the kind of the break, in the command's language."""
 
     def __init__(self, kind: ChainProblemKind.ValueType, sequence: int, time: int | None, seen: Seen | None) -> None:
         self.kind = kind
         self.sequence = sequence
-        """The row; of a tail that was cut, the first that is not there."""
+        """The number of the row; for a truncated tail, the first missing one."""
         self.time = time
-        """Of that row, or of the last one before it that is there, in microseconds; None for the first."""
+        """The time of that row or of the last row before it, in microseconds. None for the first row."""
         self.seen = seen
-        """What shows it; None where the chain itself does."""
+        """The witness whose head shows the break. None where the chain itself shows it."""
         super().__init__(problem_text(kind, sequence, time, seen.witness if seen is not None else ""))
 
 
 def problem_text(kind: ChainProblemKind.ValueType, sequence: int, time: int | None, witness: str) -> str:
-    """What is wrong with a chain, for people."""
+    """A readable description of the break in a chain."""
     when = translated("none, this is the first")
     if time is not None:
         when = told_time(from_microseconds(time), timespec="seconds")
@@ -153,7 +153,7 @@ def head(tx: Transaction) -> Head:
 
 
 def head_at(tx: Transaction, sequence: int) -> Head | None:
-    """The chain up to one row; None where that row is not there."""
+    """The chain up to a row; None for a missing row."""
     return tx.first(Head, "SELECT sequence, hash FROM audit WHERE sequence = :sequence", sequence=sequence)
 
 
@@ -184,10 +184,10 @@ def rows(tx: Transaction, after: int = 0) -> Iterator[AuditRow]:
 
 
 class Walk:
-    """Goes along a chain row by row, and holds it against what others have seen of it."""
+    """Verifies a chain row by row, and compares it with the heads seen by others."""
 
     def __init__(self, seen: Iterable[Seen] = (), after: Head | None = None) -> None:
-        """`after` is a row that was verified before; the walk begins behind it."""
+        """`after` is a verified row; verification begins behind it."""
         start = after or Head(0, GENESIS)
         self._seen = sorted((each for each in seen if each.head.sequence > 0), key=lambda each: each.head.sequence)
         self._seen_at: dict[int, list[Seen]] = {}
@@ -207,7 +207,10 @@ class Walk:
         return self._last_time
 
     def take(self, row: AuditRow) -> None:
-        """The next row. Raises ChainBroken where it does not follow, or differs from what somebody has seen."""
+        """Verifies the next row.
+
+        Raises ChainBroken where the row does not follow, or differs from a head seen by others.
+        """
         expected = self._previous.sequence + 1
         if row.sequence != expected:
             raise ChainBroken(ChainProblemKind.CHAIN_PROBLEM_KIND_MISSING, expected, self._last_time, None)
@@ -225,7 +228,7 @@ class Walk:
         return self.head
 
     def finish(self) -> Head:
-        """The chain has no more rows. Raises ChainBroken where somebody has seen more."""
+        """Ends the chain and returns its head. Raises ChainBroken where another member has seen more rows."""
         for seen in self._seen[-1:]:
             if seen.head.sequence > self._previous.sequence:
                 cut = ChainProblemKind.CHAIN_PROBLEM_KIND_CUT
@@ -234,7 +237,7 @@ class Walk:
 
 
 def verify(chain: Iterable[AuditRow], seen: Iterable[Seen] = ()) -> Head:
-    """Walks the whole chain and returns its end. Raises ChainBroken."""
+    """Verifies the whole chain and returns its end. Raises ChainBroken."""
     walk = Walk(seen)
     for row in chain:
         walk.take(row)

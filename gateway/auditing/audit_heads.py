@@ -1,4 +1,4 @@
-"""What an audit head that a region hands in says of its chain, given the one that is kept. Pure."""
+"""Compares the audit head reported by a region with the stored head of its chain. Pure."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -7,16 +7,16 @@ from enum import Enum, auto
 from gateway.auditing.audit import Head
 from gateway.federation.current import MAX_CLOCK_ERROR
 
-_JOIN_SECONDS = timedelta(seconds=2)  # in which a node gives up a heartbeat at one coordinator
-# A region's processes share a chain: a heartbeat that was overtaken by another one's is later by as long as it was on
-# its way. Each is dated by the coordinator that took it in, and of two of those the clocks may differ by as much as the
-# federation allows. A chain that was cut is found by a heartbeat after that, within a minute.
+_JOIN_SECONDS = timedelta(seconds=2)  # timeout of a heartbeat at one coordinator
+# Processes of a region share a chain, so a delayed heartbeat may arrive behind a later one. Each coordinator dates the
+# heads that it receives; two coordinator clocks differ by at most the permitted error. The first heartbeat after that
+# time, within a minute, reveals a truncated chain.
 ON_ITS_WAY = MAX_CLOCK_ERROR + _JOIN_SECONDS
 
 
 @dataclass(frozen=True)
 class KeptHead:
-    """The end of a region's audit chain as it was handed in to somebody who keeps it."""
+    """The end of a region's audit chain, as stored by the recipient of the head."""
 
     head: Head
     signature: bytes
@@ -24,18 +24,18 @@ class KeptHead:
 
 
 class Continuation(Enum):
-    """How a head stands to the kept one."""
+    """The relation of a reported head to the kept one."""
 
     FURTHER = auto()
-    """It is to be kept instead."""
+    """The reported head replaces the stored one."""
     KNOWN = auto()
-    """It is the kept one, or was overtaken by it on its way."""
+    """The reported head is the stored one, or was overtaken by it in transit."""
     CONTRADICTING = auto()
     """The region's chain was cut or rewritten."""
 
 
 def continuation(before: KeptHead | None, told: KeptHead) -> Continuation:
-    """Compares a head with the one that is kept, if there is one."""
+    """Compares a reported head with the stored head, if there is one."""
     if before is None or told.head.sequence > before.head.sequence:
         return Continuation.FURTHER
     if told.head == before.head:

@@ -1,6 +1,6 @@
-"""Audit rows for what peers may repeat at will: denials and alarms. One row per case and minute, with a count.
+"""Audit rows for events that peers may repeat at will: denials and alarms. One row per case and minute, with a count.
 
-A case is an actor, an action and a subject. No subject may hold text that the peer chooses, else each text is a case.
+A case is an actor, an action and a subject. No subject may hold text chosen by the peer, else each text is a case.
 """
 
 import logging
@@ -13,20 +13,20 @@ from gateway.store.port import Store
 from gateway.time.clock import Clock, to_microseconds
 
 INTERVAL_US = 60 * 1_000_000  # microseconds between two rows of one case: a peer cannot fill the disk
-CASES_LIMIT = 1024  # cases remembered at once; the one that was noted first is forgotten first
+CASES_LIMIT = 1024  # cases held in memory; the oldest case is dropped first
 _log = logging.getLogger(__name__)
 
 
 @dataclass
 class _Case:
-    """What happened since the last row of this case."""
+    """The events since the last row of this case."""
 
     noted: int
     unnoted: int = 0
 
 
 class DenialLog:
-    """Keeps a row of who was turned away and of what looks wrong."""
+    """Adds audit rows about denied callers and suspicious events."""
 
     def __init__(self, store: Store, clock: Clock) -> None:
         self._store = store
@@ -38,12 +38,12 @@ class DenialLog:
         await self.note(identity.path, "DENIED", method, reason_name(refused.reason))
 
     async def alarm(self, actor: str, action: str, subject: str, detail: str) -> None:
-        """Something that must not be: logged as an error too."""
+        """Adds a row about an event that must not happen; also logged as an error."""
         if await self.note(actor, action, subject, detail):
             _log.error("%s by %s on %s: %s", action, actor, subject, detail)
 
     async def note(self, actor: str, action: str, subject: str, detail: str) -> bool:
-        """Adds a row, unless the same actor did the same less than a minute ago. True where one was added."""
+        """Adds a row, unless the same actor did the same less than a minute ago. Returns whether a row was added."""
         now = self._clock.now()
         key, instant = (actor, action, subject), to_microseconds(now)
         case = self._cases.pop(key, None)

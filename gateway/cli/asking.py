@@ -30,7 +30,7 @@ request_option = click.option(
 
 
 def limit_option(help_text: str = "At most so many.", default: int = 50) -> Option:
-    """The option that says how many items of a list are wanted."""
+    """The option for the number of items in a list."""
     kind = click.IntRange(1, LARGEST_PAGE_SIZE)
     return click.option("--limit", type=kind, default=default, show_default=True, help=help_text)
 
@@ -40,11 +40,11 @@ class Link(Protocol):
 
     @property
     def prints_defaults(self) -> bool:
-        """Whether JSON names the fields that hold nothing, too."""
+        """Whether JSON includes empty fields."""
         ...
 
     def ask(self, question: Callable[[grpc.aio.Channel], Awaitable[T]], request_id: str = "") -> T:
-        """The answer to a question over a channel. Ends the command where there is none."""
+        """The response to a call over a channel. Ends the command without one."""
         ...
 
     def call(self, rpc: "Rpc[Q, A]", request: Q, seconds: float | None, request_id: str) -> A:
@@ -69,11 +69,11 @@ def print_message(message: Message, *, defaults: bool = False, indent: int | Non
 
 @dataclass(frozen=True)
 class Asking(Generic[L]):
-    """One run of a command: its server, what its shared options said, and how its answer is told."""
+    """One run of a command: its server, the values of its shared options, and the output of its response."""
 
     link: L
     requester: Requester | None = field(repr=False)
-    """Who asks; None for a command without --staff-id."""
+    """The caller; None for a command without --staff-id."""
     given_request_id: str
     request_id: str
     """As given, or a new one; empty for a command without --request-id."""
@@ -82,11 +82,11 @@ class Asking(Generic[L]):
 
     @property
     def staff_id(self) -> str:
-        """Who asks; empty where nobody said so."""
+        """The caller's staff id; empty where no option gave one."""
         return self.requester.staff_id if self.requester is not None else ""
 
     def ask(self, rpc: "Rpc[Q, A]", request: Q, seconds: float | None = None) -> A:
-        """The answer to a request, which is filled in first. Ends the command where there is none."""
+        """The response to a request with the shared options set. Ends the command without one."""
         request_id = str(getattr(self.filled(request), "request_id", ""))
         return self.link.call(rpc, request, seconds, request_id)
 
@@ -101,7 +101,7 @@ class Asking(Generic[L]):
         return whole
 
     def filled(self, request: Q) -> Q:
-        """The request, with what the shared options say as far as it has a field for it."""
+        """Returns the request with the shared options set, as far as it has fields for them."""
         fields = request.DESCRIPTOR.fields_by_name
         if "requester" in fields and self.requester is not None:
             getattr(request, "requester").CopyFrom(self.requester)  # noqa: B009 - not a field of every message
@@ -112,25 +112,25 @@ class Asking(Generic[L]):
         return request
 
     def tell(self, answer: A, show: Callable[[A], None]) -> None:
-        """Prints an answer as JSON where that was asked for, else as `show` does."""
+        """Prints a response: as JSON with --json, else by calling `show`."""
         if self.as_json:
             print_message(answer, defaults=self.link.prints_defaults)
         else:
             show(answer)
 
     def say(self, answer: Message, line: Callable[[], str]) -> None:
-        """As `tell`, for an answer that people are told in a text."""
+        """Prints a response: as JSON with --json, else as the text `line`."""
         self.tell(answer, lambda _: click.echo(line()))
 
     def say_each(self, answer: Message, lines: Sequence[str], nothing: str) -> None:
-        """As `tell`, in a line for each item, or in the text that there is none; JSON names all fields."""
+        """Prints a response: as JSON with all fields, else a line per item, or the text `nothing` for no items."""
         if self.as_json:
             print_message(answer, defaults=True)
         else:
             click.echo("\n".join(lines or [nothing]))
 
     def show(self, answer: Message, table: Table[R], rows: Iterable[R], title: str = "") -> None:
-        """As `tell`, for a list: a table of its rows, and on standard error that the list goes on, where it does."""
+        """Prints a list: as JSON, else as a table. A note on standard error says that further pages exist."""
 
         def show(page: Message) -> None:
             table.show(rows, title)
@@ -140,26 +140,26 @@ class Asking(Generic[L]):
 
 
 def exit_codes(*meanings: str) -> str:
-    """The paragraph of a help that says what each exit code means, from 0 on."""
+    """The help paragraph with the meaning of each exit code, from 0 on."""
     return "\n".join(["\b", "Exit codes:", *(f"  {code}  {meaning}" for code, meaning in enumerate(meanings))])
 
 
 @dataclass(frozen=True)
 class Commands(Generic[L]):
-    """How the commands of one program are given their Asking."""
+    """Gives the commands of one program their Asking."""
 
     connect: Callable[[Callable[..., None]], Callable[..., None]]
     """Adds the options of the connection to a command, and gives it the link as first argument."""
     connects_first: bool
-    """Whether the options of the connection are told before a command's own."""
+    """Whether the connection options appear in the help before a command's own."""
     json: Option
 
     def asking(
         self, *options: Option, exits: str = "", with_json: bool = True
     ) -> Callable[[Callable[Concatenate[Asking[L], ...], None]], Callable[..., None]]:
-        """Gives a command its Asking as first argument, and adds `options` behind the command's own.
+        """A decorator that passes an Asking as first argument, and adds `options` behind the command's own.
 
-        It stands above the arguments and options of the command. `exits` is a paragraph for the end of the help.
+        Place it above the arguments and options of the command. `exits` is a paragraph for the end of the help.
         """
 
         def give(command: Callable[Concatenate[Asking[L], ...], None]) -> Callable[..., None]:

@@ -1,4 +1,4 @@
-"""Parts of the view of a complaint that staff of a region and administrators are shown alike."""
+"""The common parts of the complaint view, for staff of a region and for administrators."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -36,12 +36,12 @@ def state_word(state: ComplaintState.ValueType) -> str:
 
 
 def time_reason_word(reason: TimeReason.ValueType) -> str:
-    """To what somebody's time was given, for people."""
+    """The printed word for the reason why a person spent time on a complaint."""
     return word(TimeReason.Name(reason), "TIME_REASON_")
 
 
 def is_at_filing(setting: ComplaintClassification.Setting) -> bool:
-    """Whether a category was set by whoever filed the complaint."""
+    """Whether the filer of the complaint set the category."""
     return setting.set_by == ClassifiedBy.CLASSIFIED_BY_FILING
 
 
@@ -52,7 +52,7 @@ def filing(
     severity: ComplaintSeverity.ValueType,
     settings: Iterable[ComplaintClassification.Setting],
 ) -> Iterator[Happening]:
-    """How a complaint was filed, with a category or the empty one, and how it was classified afterwards."""
+    """The events of a complaint's filing, with its category, and of its later classifications."""
     told = translated("filed without a category")
     if category:
         severity_word = word(ComplaintSeverity.Name(severity), "COMPLAINT_SEVERITY_")
@@ -83,7 +83,7 @@ def raised(escalations: Iterable[Escalation]) -> Iterator[Happening]:
 
 @dataclass(frozen=True)
 class _Held:
-    """One line of a ledger; the last one is the sum."""
+    """A row of a ledger; the last row is the sum."""
 
     party: str
     reason: str
@@ -102,7 +102,10 @@ _LEDGER = Table[_Held](
 
 
 def show_ledger(ledger: Sequence[LedgerEntry], length: Callable[[timedelta], str], title: str = "") -> None:
-    """Prints who had a complaint how long, in figures and as a bar; the lengths sum to the last one, as shown."""
+    """Prints the time that each holder had a complaint, in figures and as a bar.
+
+    The printed lengths add up to the printed sum.
+    """
     whole = whole_of(ledger)
     ends = pairwise(accumulate((each.duration.ToTimedelta() for each in ledger), initial=timedelta()))
     rows = []

@@ -1,69 +1,9 @@
 """`completion`: makes a shell complete the commands of a program, and the names that a server knows."""
 
-import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass
-
 import click
-import grpc
-from click.shell_completion import CompletionItem, get_completion_class
-
-from gateway.api.federation.v1.terms_pb2 import Terms
-from gateway.cli.reachability import Server
-from gateway.security.tls import CredentialsUnusable
+from click.shell_completion import get_completion_class
 
 SHELLS = ("bash", "zsh", "fish")
-SECONDS = 0.5  # for the answer: with the start of the command it is there within a second
-
-Complete = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
-"""What click asks for the words that begin as one that is being typed."""
-Ask = Callable[[grpc.aio.Channel], Awaitable[Iterable[str]]]
-"""Asks a server for all names of one kind."""
-FindServer = Callable[[Mapping[str, object]], Server | None]
-"""The server that the options and the environment name; None where they do not."""
-
-
-@dataclass(frozen=True)
-class TermsCompletions:
-    """How options are completed whose values are names of the federation."""
-
-    regions: Complete
-    categories: Complete
-    causes: Complete
-
-
-def completing(find: FindServer, ask: Ask) -> Complete:
-    """Completes by the names that a server tells; by none where it is not named, or does not answer at once."""
-
-    async def names(server: Server) -> Iterable[str]:
-        async with asyncio.timeout(SECONDS), server.channel() as channel:
-            return await ask(channel)
-
-    def complete(context: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:
-        try:
-            server = find(context.params)
-            known = asyncio.run(names(server)) if server is not None else ()
-        except (grpc.aio.AioRpcError, CredentialsUnusable, TimeoutError, ValueError):
-            return []  # an error in the middle of what somebody types helps nobody
-        return [CompletionItem(each) for each in sorted(set(known)) if each.startswith(incomplete)]
-
-    return complete
-
-
-def completing_terms(find: FindServer, terms: Callable[[grpc.aio.Channel], Awaitable[Terms]]) -> TermsCompletions:
-    """Completes by what a federation calls things, as `terms` asks a server for it."""
-
-    def by(names: Callable[[Terms], Iterable[str]]) -> Complete:
-        async def ask(channel: grpc.aio.Channel) -> Iterable[str]:
-            return names(await terms(channel))
-
-        return completing(find, ask)
-
-    return TermsCompletions(
-        regions=by(lambda told: [each.region for each in told.regions]),
-        categories=by(lambda told: [each.code for each in told.complaint_categories]),
-        causes=by(lambda told: [each.code for each in told.resolution_causes]),
-    )
 
 
 def completion_command(program: str) -> click.Command:

@@ -10,7 +10,7 @@ REFUSED, USAGE, NOT_KNOWN = 1, 2, 3
 
 
 class NotDone(click.ClickException):
-    """The command was refused, or something here is not as it must be. One problem a line."""
+    """The command was refused, or a local precondition failed. One problem a line."""
 
     exit_code = REFUSED
 
@@ -18,14 +18,8 @@ class NotDone(click.ClickException):
         super().__init__("\n".join(problems))
 
 
-class SettingsUnusable(NotDone):
-    """The settings cannot be read, or something in them is wrong. One problem a line."""
-
-    exit_code = USAGE
-
-
 class CannotReach(click.ClickException):
-    """Nobody answered: whether anything was done is not known. Ask again."""
+    """No server responded: the outcome is unknown. The user may repeat the command."""
 
     exit_code = NOT_KNOWN
 
@@ -33,4 +27,10 @@ class CannotReach(click.ClickException):
 def leave(text: str, exit_code: int) -> NoReturn:
     """Ends the process with a text on standard error."""
     click.echo(text, err=True)
+    sys.exit(exit_code)
+
+
+def fail(text: str, exit_code: int) -> NoReturn:
+    """Ends the process with a text on standard error, in the form of an error of click."""
+    click.ClickException(text).show()
     sys.exit(exit_code)

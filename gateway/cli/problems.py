@@ -1,4 +1,4 @@
-"""What problems of the network and what belongs to them are called for people."""
+"""The printed words for network problems and their parts."""
 
 from gateway.api.federation.v1.problem_pb2 import (
     NetworkCondition,
@@ -19,19 +19,19 @@ def told_element(element: NetworkElement) -> str:
 
 
 def told_cause(header: ProblemHeader) -> str:
-    """The root cause; where none is claimed, what the events have in common."""
+    """The root cause. Without a claimed one, the property that the events share."""
     element = told_element(header.root_cause)
     return element if is_cause_known(header) else translated("unknown, near {element}", element=element)
 
 
 def told_severity(severity: PerceivedSeverity.ValueType) -> str:
-    """How bad it is."""
+    """The printed severity."""
     return word(PerceivedSeverity.Name(severity), "PERCEIVED_SEVERITY_")
 
 
 def told_state(header: ProblemHeader) -> str:
-    """The state, with the condition of what is under way, and the problem into which it was merged."""
+    """The state, with the condition of the current action, and the problem into which this one was merged."""
     state = word(ProblemState.Name(header.state), "PROBLEM_STATE_")
     if header.state == ProblemState.PROBLEM_STATE_IN_PROGRESS and header.condition:
         state = f"{state}, {word(NetworkCondition.Name(header.condition), 'NETWORK_CONDITION_')}"
-    return f"{state} → {header.merged_into}" if header.merged_into else state
+    return f"{state} → {header.merged_into_id}" if header.merged_into_id else state

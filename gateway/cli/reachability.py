@@ -1,6 +1,6 @@
-"""The server that a command calls, and in words why it is not reached: found out by connecting once more.
+"""The server that a command calls, and a diagnosis of its connection errors by a second connection.
 
-gRPC says of all that goes wrong before a call UNAVAILABLE, with a text for its own developers.
+gRPC reports every failure before a call as UNAVAILABLE, with a text for its own developers.
 """
 
 import socket
@@ -24,23 +24,23 @@ from gateway.wording.languages import translated
 
 _SECONDS = 3.0  # for each step of a connection that is tried
 _NO_ANSWER = (grpc.StatusCode.UNAVAILABLE.name, grpc.StatusCode.DEADLINE_EXCEEDED.name)
-# What OpenSSL says of a certificate (x509_vfy.h).
+# OpenSSL's verification errors of a certificate (x509_vfy.h).
 _NOT_YET_VALID, _EXPIRED, _OTHER_NAME = 9, 10, 62
 
 
 @dataclass(frozen=True)
 class Choices:
-    """What a person can correct, as it is called there: options of a command, or keys of settings."""
+    """The names of the user's own settings for a connection: options of a command, or keys of settings."""
 
     endpoint: str
     names: str
-    """What the name that the server must prove is made of."""
+    """The options or keys that make the server name which the certificate must prove."""
     credentials: str
 
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """Why a server is not reached, and what to do about it; both without a full stop."""
+    """The reason why a server is not reached, and the remedy; both without a full stop."""
 
     cause: str
     todo: str
@@ -48,7 +48,7 @@ class Diagnosis:
 
 @dataclass(frozen=True)
 class Server:
-    """A server: where it is, what it must prove, and as whom it is called."""
+    """A server: its address, the name that it must prove, and the caller's identity."""
 
     endpoint: str
     name: str
@@ -57,13 +57,13 @@ class Server:
     choices: Choices
 
     def channel(self) -> grpc.aio.Channel:
-        """A channel to it. Raises CredentialsUnusable."""
+        """Opens a channel to the server. Raises CredentialsUnusable."""
         return Dialer(self.credentials, SystemClock()).dial(self.endpoint, self.name)
 
     def told(self, status: str) -> str:
-        """In words why a call ended with a gRPC status and no reason of the contract: what was tried, and what to do.
+        """Describes why a call ended with a gRPC status and no reason of the contract: the attempt, and the remedy.
 
-        Where the call may not have arrived this connects once more, which takes up to some seconds.
+        Connects a second time where the call may not have arrived; this takes up to some seconds.
         """
         found = self.diagnosis(status)
         return translated(
@@ -75,7 +75,7 @@ class Server:
         )
 
     def diagnosis(self, status: str) -> Diagnosis:
-        """As `told`, in its parts."""
+        """The same diagnosis as `told`, in parts."""
         if status not in _NO_ANSWER:
             return _ended(status)
         host, port = host_of(self.endpoint).strip("[]"), int(self.endpoint.rpartition(":")[2])
@@ -104,7 +104,7 @@ class Server:
             )
 
     def _secured(self, connection: socket.socket) -> Diagnosis | None:
-        """What is wrong with the handshake; None where both accept each other."""
+        """The error in the handshake; None where both sides accept each other."""
         try:
             with _context(self.credentials).wrap_socket(connection, server_hostname=self.name) as secured:
                 return None if _accepts(secured) else self._turned_away()
@@ -159,7 +159,7 @@ class Server:
         )
 
     def _shown_names(self) -> list[str]:
-        """The names in the certificate that the server shows, whatever it is worth. Raises OSError."""
+        """The names in the certificate that the server presents, trusted or not. Raises OSError."""
         context = _context(self.credentials)
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
         host, _, port = self.endpoint.rpartition(":")
@@ -173,13 +173,13 @@ class Server:
 
 
 def _accepts(secured: ssl.SSLSocket) -> bool:
-    """Whether a server goes on after the handshake: by TLS 1.3 it judges the caller's certificate only then."""
+    """Whether a server continues after the handshake: with TLS 1.3 it checks the caller's certificate only then."""
     try:
         return bool(secured.recv(1))
     except ssl.SSLError:
         return False
     except TimeoutError:
-        return True  # it waits for the caller to speak
+        return True  # the server waits for the caller's first message
 
 
 def _context(credentials: Credentials) -> ssl.SSLContext:
@@ -214,7 +214,7 @@ def credentials_in(directory: Path) -> Credentials:
 
 
 def credentials_advice(choices: Choices) -> str:
-    """What to do about files that cannot be used."""
+    """The remedy for unusable credential files."""
     return translated(
         "{credentials} names the directory with authority.crt, tls.crt and tls.key, as the authority of the "
         "federation issues them.",
@@ -223,8 +223,10 @@ def credentials_advice(choices: Choices) -> str:
 
 
 def for_whom(path: str) -> str:
-    """Whose credentials are needed to call a method of the contract (`/package.Service/Method`); empty for what is
-    none, or for members alone."""
+    """The role whose credentials a method of the contract needs (`/package.Service/Method`).
+
+    Empty for an unknown method, and for a method that only members may call.
+    """
     try:
         method = Default().FindMethodByName(path.removeprefix("/").replace("/", "."))
     except KeyError:

@@ -1,4 +1,4 @@
-"""Tables of records: a column names its title and what stands in its cells."""
+"""Tables of records: a column defines its title and its cells."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -13,22 +13,22 @@ from gateway.wording.times import told_time
 
 R = TypeVar("R")
 Happening = tuple[datetime, str, str]
-"""When, who, what."""
+"""Time, author and text of an event."""
 
 
 @dataclass(frozen=True)
 class TableColumn(Generic[R]):
-    """One column of a table of records `R`."""
+    """A column of a table of records `R`."""
 
     title: str
-    """English, as it is written at the call: `deploy/texts.py` takes it into the catalogues from there."""
+    """The English title, written at the call, from where `deploy/texts.py` takes it into the catalogues."""
     cell: Callable[[R], str | Text]
     only_wide: bool = False
-    """Whether a narrow terminal is not shown it."""
+    """Whether a narrow terminal lacks the column."""
 
 
 class Table(Generic[R]):
-    """The columns of a table, printed as often as there are rows for it."""
+    """The columns of a table, each printed as often as there are rows for it."""
 
     def __init__(self, *columns: TableColumn[R]) -> None:
         self._columns = columns
@@ -41,7 +41,7 @@ class Table(Generic[R]):
         print_table(titles, cells, title, only_wide=wide)
 
     def cells(self, row: R) -> list[str | Text]:
-        """What the cells of a row hold."""
+        """The cells of a row."""
         return [each.cell(row) for each in self._columns]
 
     def show_one(self, row: R) -> None:
@@ -50,7 +50,7 @@ class Table(Generic[R]):
 
 
 def show_timeline(happened: Iterable[Happening], title: str = "", *, timespec: str = "minutes") -> None:
-    """Prints what happened to a record, oldest first."""
+    """Prints the events of a record, oldest first."""
     table = Table[Happening](
         TableColumn("time", lambda each: told_time(each[0], timespec=timespec)),
         TableColumn("who", lambda each: each[1]),

@@ -1,4 +1,4 @@
-"""What commands print for people: tables, as wide as the terminal is."""
+"""Tables on the terminal, as wide as the terminal."""
 
 import sys
 from collections.abc import Collection, Sequence
@@ -16,27 +16,27 @@ from gateway.values.plain_text import visible
 from gateway.wording.languages import translated
 
 _SHORT = 40  # characters
-_PIPED_WIDTH = 200  # columns where no terminal says how many it has
-_TOO_NARROW = 0.9  # of the width of all longest words: one that is folded harms less than rows of ten lines
+_PIPED_WIDTH = 200  # columns of an output without a terminal
+_TOO_NARROW = 0.9  # share of the width of all longest words: folding a word harms less than rows of ten lines
 _GAP = 2  # columns between two of a table
-_WIDE = 140  # columns from which on a table shows all that it has
+_WIDE = 140  # the width in columns from which a table shows all of its columns
 _ANY_WIDTH = 10_000  # columns: more than any table needs
 
 
 def output() -> Console:
-    """Where tables go: standard output as it is now."""
+    """The console on standard output."""
     width = None if sys.stdout.isatty() else _PIPED_WIDTH
     return _visible(Console(file=sys.stdout, width=width, highlight=False))
 
 
 def error_output() -> Console:
-    """Where bars of progress go, and what is told meanwhile: standard error."""
+    """The console on standard error, for progress bars and messages meanwhile."""
     return _visible(Console(stderr=True, highlight=False))
 
 
 @dataclass(frozen=True)
 class _Visible:
-    """Something to print, with its texts made visible; what the console itself says to the terminal stays."""
+    """A renderable with visible texts; the console's own control sequences stay."""
 
     printed: ConsoleRenderable
 
@@ -60,10 +60,10 @@ def print_table(
 ) -> None:
     """Prints a table on standard output; texts are shown as they are and never read as markup.
 
-    A terminal of less than 140 columns is not shown those `only_wide`, and told so on standard error.
+    A terminal of less than 140 columns lacks the columns of `only_wide`; a note on standard error lists them.
 
-    No word is folded where the terminal has room for the longest of each column. Where it is much too narrow for that,
-    each row is printed by itself, a line for each of its cells. A table without rows and title says so in one line.
+    Words are not folded where each column has room for its longest word. On a much too narrow terminal each row is
+    printed by itself, a line per cell. A table without rows and title prints one line.
     """
     if not rows and not title:
         click.echo(translated("There is none."))
@@ -105,13 +105,13 @@ def _print(console: Console, columns: Sequence[str], rows: Sequence[Sequence[str
 
 
 def tell_more(next_page_token: str) -> None:
-    """Says on standard error that a list goes on, where it does."""
+    """Prints on standard error that a list has further pages, if it does."""
     if next_page_token:
         click.echo(translated("There are more: narrow it down, or ask for more by --limit."), err=True)
 
 
 def _needs(console: Console, column: Column) -> Measurement:
-    """How wide a column is at least, so that no word is folded, and at most, so that nothing is."""
+    """The least width of a column without folded words, and its full width."""
     options = console.options.update(width=_ANY_WIDTH)
     found = [Measurement.get(console, options, cell) for cell in (column.header, *column.cells)]
     widest = max(each.maximum for each in found)
@@ -119,7 +119,7 @@ def _needs(console: Console, column: Column) -> Measurement:
 
 
 def _widths(needs: Sequence[Measurement], room: int) -> list[int]:
-    """Widths that sum to no more than `room`: a column that lacks little gets all of it before one that lacks much."""
+    """Widths with a sum of at most `room`. Columns that lack little get all of it before columns that lack much."""
     widths = [need.minimum for need in needs]
     left = room - sum(widths)
     by_lack = sorted(range(len(needs)), key=lambda column: needs[column].span)
@@ -131,12 +131,12 @@ def _widths(needs: Sequence[Measurement], room: int) -> list[int]:
 
 
 def _is_short(rows: Sequence[Sequence[str | Text]]) -> bool:
-    """Whether what names the rows is so short that it need not be folded: then it can be copied on any terminal."""
+    """Whether the row names are so short that they need no folding: users can then copy them on any terminal."""
     return all(len(row[0]) <= _SHORT for row in rows)
 
 
 def _print_rows(console: Console, columns: Sequence[str], rows: Sequence[Sequence[str | Text]]) -> None:
-    """Each row under what names it: its other cells, one a line, but for those in which nothing is."""
+    """Prints each row under its name: the other cells, one a line, without empty cells."""
     for row in rows:
         console.print(Text.assemble((columns[0], "bold"), " ", _as_text(row[0])), soft_wrap=True)
         cells = Table(box=None, pad_edge=False, show_header=False, padding=(0, _GAP, 0, 0))
@@ -150,7 +150,7 @@ def _print_rows(console: Console, columns: Sequence[str], rows: Sequence[Sequenc
 
 
 def _as_text(cell: str | Text) -> Text:
-    # Before widths are measured: a text is longer once all of it is seen.
+    # Characters become visible before the width is measured, because this lengthens the text.
     if isinstance(cell, str):
         return Text(visible(cell))
     return cell if visible(cell.plain) == cell.plain else Text(visible(cell.plain), cell.style)

@@ -1,4 +1,4 @@
-"""What templates of agreements must keep to: bands that fall and credits that rise, and a cap that is a share. Pure."""
+"""Rules for templates of agreements: falling bands, rising credits, and a cap that is a share. Pure."""
 
 from collections.abc import Collection, Iterator
 from itertools import pairwise
@@ -11,7 +11,7 @@ _ALL_PERCENT = 100
 
 
 def template_problems(templates: Collection[AgreementTemplate], classes: Collection[str]) -> Iterator[str]:
-    """Everything that is wrong with the templates, each with the path to it; `classes` are those of the network."""
+    """Problems in the templates, each with its path; `classes` are those of the network."""
     yield from twice("agreement_templates", (each.id for each in templates))
     for each in templates:
         path = f"agreement_templates[{each.id}]"

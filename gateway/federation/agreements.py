@@ -7,9 +7,9 @@ from gateway.api.federation.v1.configuration_pb2 import Region
 
 
 def agreement_holds(region: Region, now: datetime) -> bool:
-    """Whether there is an agreement and the day, in the region's time zone, is one of its days; `now` in any zone."""
+    """Whether the region has an agreement that covers the current day in its time zone; `now` in any zone."""
     if not region.HasField("data_agreement"):
         return False
     agreement = region.data_agreement
     today = now.astimezone(ZoneInfo(region.time_zone)).date()
-    return date.fromisoformat(agreement.first_day) <= today <= date.fromisoformat(agreement.last_day)
+    return date.fromisoformat(agreement.first_date) <= today <= date.fromisoformat(agreement.last_date)

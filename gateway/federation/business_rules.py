@@ -1,4 +1,4 @@
-"""What a business in the catalogue must keep to. Pure."""
+"""Rules for a business in the catalogue. Pure."""
 
 import re
 from collections.abc import Collection, Iterator, Mapping
@@ -20,14 +20,14 @@ from gateway.federation.checks import (
 from gateway.federation.documents import parse_alternatives
 from gateway.federation.policy_rules import limit_problems, looser_problems
 
-# A business whose code starts so reads and changes nothing; it alone has no steps.
+# The prefix of businesses that read and change nothing; only they have no steps.
 QUERY = "QRY_"
 _CHOICE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}", re.ASCII)
 
 
 @dataclass(frozen=True)
 class _Known:
-    """What else stands in the configuration, as far as businesses refer to it."""
+    """The parts of the configuration to which businesses refer."""
 
     materials: Collection[str]
     policies: Collection[str]
@@ -38,7 +38,7 @@ class _Known:
 
 
 def businesses_problems(configuration: Configuration) -> Iterator[str]:
-    """Everything that is wrong with the businesses, each with the path to it."""
+    """Problems in the businesses, each with its path."""
     known = _Known(
         materials={material.code for material in configuration.materials},
         policies={policy.name for policy in configuration.policies},
@@ -79,7 +79,7 @@ def _business_problems(business: Business, known: _Known) -> Iterator[str]:
 def _fee_problems(path: str, fee: Money, currencies: Mapping[str, str]) -> Iterator[str]:
     if fee.minor_units <= 0:
         yield f"{path}.minor_units: must be positive"
-    # It is taken from an account of whatever region: in a federation of several currencies none would be right.
+    # Any region's account may pay the fee: with several currencies in the federation, no fee currency fits all.
     others = sorted({*currencies.values()} - {fee.currency})
     if others:
         yield f"{path}.currency: there are accounts in {', '.join(others)}"

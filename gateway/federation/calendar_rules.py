@@ -1,4 +1,4 @@
-"""What calendars and opening hours must keep to, and which years have none though promises reach into them. Pure."""
+"""Rules for calendars and opening hours, and the years that promises reach without a calendar. Pure."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -10,13 +10,13 @@ from gateway.federation.checks import twice
 _SATURDAY = 5
 _TIME = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]", re.ASCII)
 _MIDNIGHT = "24:00"  # as a time of closing
-# More calendar days than a working day ever takes on the average of a limit, with the longest holidays in between.
+# An upper bound of calendar days per working day, averaged over a limit and with the longest holidays in between.
 _DAYS_OF_A_WORKING_DAY = 2
 _LONG_HOLIDAY = timedelta(days=9)
 
 
 def calendars_problems(calendars: Iterable[Calendar]) -> Iterator[str]:
-    """Everything that is wrong with the calendars, each with the path to it."""
+    """Problems in the calendars, each with its path."""
     calendars = list(calendars)
     yield from twice("calendars", (str(calendar.year) for calendar in calendars))
     for calendar in calendars:
@@ -24,7 +24,7 @@ def calendars_problems(calendars: Iterable[Calendar]) -> Iterator[str]:
 
 
 def hours_problems(path: str, hours: OpeningHours) -> Iterator[str]:
-    """Everything that is wrong with opening hours."""
+    """Problems in the opening hours."""
     if not hours.working_days and not hours.days_off:
         yield f"{path}: must be for working days, for days off or for both"
     for name, time in (("opens", hours.opens), ("closes", hours.closes)):

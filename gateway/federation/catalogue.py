@@ -1,4 +1,4 @@
-"""One revision of the federation configuration, ready for look-ups."""
+"""A revision of the federation configuration, ready for look-ups."""
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -43,8 +43,8 @@ FAULT_REPAIR_URBAN, FAULT_REPAIR_RURAL = "fault-repair-urban", "fault-repair-rur
 class Federation:
     """An immutable view of a valid configuration, built once per revision.
 
-    The messages that it gives out are shared; nobody may change them. `note_year` is told of each year without a
-    calendar that a promise in working days runs through, whenever it does.
+    Returned messages are shared and must not be changed. `note_year` is called with each year without a calendar that a
+    promise in working days covers, each time.
     """
 
     def __init__(
@@ -100,12 +100,12 @@ class Federation:
         return found
 
     def rule_of(self, code: str) -> str:
-        """The business whose rule a business follows: most often itself, also where it has left the catalogue."""
+        """The business whose rule a business follows: usually itself, also after its removal from the catalogue."""
         found = self._businesses.get(code)
         return code if found is None else found.rule or code
 
     def plan(self, plan: str) -> Plan:
-        """The tariff plan with this id, of whatever region. Raises `Refused` with PLAN_UNKNOWN."""
+        """The tariff plan with this id, of any region. Raises `Refused` with PLAN_UNKNOWN."""
         found = self._plans.get(plan)
         if found is None:
             raise unknown(Reason.REASON_PLAN_UNKNOWN, self._plans, plan=plan)
@@ -131,26 +131,29 @@ class Federation:
         return self._materials.get(code)
 
     def is_reusable(self, code: str) -> bool:
-        """Whether one that is on file counts again."""
+        """Whether a document on file counts again."""
         return code in self._materials and self._materials[code].reusable
 
     def offering(self, offering: str) -> Offering:
-        """The offering with this id, of whatever region. Raises `Refused` with OFFERING_UNKNOWN."""
+        """The offering with this id, of any region. Raises `Refused` with OFFERING_UNKNOWN."""
         found = self._offerings.get(offering)
         if found is None:
             raise unknown(Reason.REASON_OFFERING_UNKNOWN, self._offerings, offering=offering)
         return found
 
     def offerings_of(self, region: str) -> tuple[Offering, ...]:
-        """What a region offers besides plans, by id."""
+        """The offerings of a region besides plans, by id."""
         return tuple(offering for offering in self._offerings.values() if offering.region == region)
 
     def service_points_of(self, region: str) -> tuple[ServicePoint, ...]:
-        """Where a region serves people, by id."""
+        """The service points of a region, by id."""
         return tuple(point for point in self._service_points if point.region == region)
 
     def policy(self, name: str) -> Policy:
-        """The policy with this name. Raises `Refused` with CONFIGURATION_INVALID: rules name what must be there."""
+        """The policy with this name.
+
+        Raises `Refused` with CONFIGURATION_INVALID, since rules name required policies.
+        """
         found = self._policies.get(name)
         if found is None:
             raise Refused(Reason.REASON_CONFIGURATION_INVALID, problem=f"policies[{name}]: is missing")
@@ -172,11 +175,11 @@ class Federation:
 
     @property
     def purposes(self) -> tuple[Purpose, ...]:
-        """What records are shared for, in the order of the files."""
+        """The purposes of sharing, in the order of the files."""
         return tuple(self._purposes.values())
 
     def shares_records(self, region: str, now: datetime) -> bool:
-        """Whether a region's data agreement is in force; never for a region that there is not."""
+        """Whether a region's data agreement is in force; False for an unknown region."""
         found = self._regions.get(region)
         return found is not None and agreement_holds(found, now)
 
@@ -185,26 +188,26 @@ class Federation:
         return next((each for each in regions if not self.shares_records(each, now)), "")
 
     def figure(self, name: str, regions: Sequence[str]) -> int:
-        """The value of a policy that is a number, the strictest of the national one and of those of the regions.
+        """The value of a numeric policy: the strictest of the national value and those of the regions.
 
         Raises `Refused` with CONFIGURATION_INVALID.
         """
         return strictest_figure(self.policy(name), regions).value
 
     def retention_rule(self, data_class: DataClass.ValueType) -> RetentionRule | None:
-        """How long records of a class are kept; None where nothing says so, and they are kept for ever."""
+        """The retention rule of a class; None where its records are kept forever."""
         return self._retention.get(data_class)
 
     def policy_due(self, name: str, start: datetime, regions: Sequence[str]) -> datetime:
-        """When a policy that is a time ends, in UTC, the strictest of the national one and of those of the regions.
+        """The end of a time policy, in UTC: the strictest of the national policy and those of the regions.
 
         `regions` are the origin and the home region. Raises `Refused` with CONFIGURATION_INVALID or REGION_UNKNOWN.
         """
         policy = self.policy(name)
-        return promises(policy.limit, policy.regional, regions, self._due_from(start))[0].due
+        return promises(policy.limit, policy.regional, regions, self._due_from(start))[0].due_time
 
     def note_years(self, limit: TimeLimit, start: datetime, due: datetime, region: str) -> None:
-        """Has each year without a calendar told that a limit runs through. Raises `Refused` with REGION_UNKNOWN."""
+        """Notes each year without a calendar that a limit covers. Raises `Refused` with REGION_UNKNOWN."""
         for year in years_without_calendar(limit, start, due, self.region(region).time_zone, self.working_days):
             self._note_year(year)
 
@@ -218,7 +221,7 @@ class Federation:
     def require_resolution_cause(self, code: str) -> None:
         """Raises `Refused` with RESOLUTION_CAUSE_UNKNOWN for a code that the federation does not have.
 
-        Where it has none at all, any is taken.
+        A federation without causes accepts any code.
         """
         known = [each.code for each in self.resolution_causes]
         if known and code not in known:
@@ -227,14 +230,15 @@ class Federation:
     def complaint_department(self, code: str) -> Department:
         """The department with this code, which some category of complaints names. Raises `Refused` with
         DEPARTMENT_UNKNOWN."""
-        categories = reversed(self._complaint_categories.values())  # the first one that names it counts
+        categories = reversed(self._complaint_categories.values())  # the first category that names it counts
         named = {each.code: each for category in categories for each in category.departments}
         if code not in named:
             raise unknown(Reason.REASON_DEPARTMENT_UNKNOWN, named, department=code)
         return named[code]
 
     def propose_complaint_category(self, text: str, regions: Sequence[str]) -> Proposal:
-        """What a complaint seems to be about, by its text; how sure one must be is a policy, the strictest of regions.
+        """Proposes a complaint category from the text. The required confidence is a policy, the strictest of the
+        regions.
 
         The text is personal data. Raises `Refused` with CONFIGURATION_INVALID where the federation has no categories.
         """
@@ -264,10 +268,10 @@ class Federation:
         *,
         rural: bool = False,
     ) -> list[Promise]:
-        """Until when a complaint of `start` is to be resolved, strictest first, in UTC.
+        """The resolution times of a complaint of `start`, in UTC, strictest first.
 
-        The limit of the category beats that of the severity; the answer that the law asks for caps both. `regions` are
-        the origin and the home region. Raises `Refused` with CONFIGURATION_INVALID or REGION_UNKNOWN.
+        The category's limit replaces that of the severity; the legal time for an answer caps both. `regions` are the
+        origin and the home region. Raises `Refused` with CONFIGURATION_INVALID or REGION_UNKNOWN.
         """
         return resolution_promises(
             category,
@@ -279,20 +283,20 @@ class Federation:
 
     @cached_property
     def _classifier(self) -> Classifier:
-        """Built where it is first asked: most processes classify nothing."""
+        """The classifier, built at its first use: most processes classify nothing."""
         return Classifier(self.configuration.complaint_words)
 
     def fault_repair(self, start: datetime, regions: Sequence[str], *, rural: bool) -> list[Promise]:
-        """Until when a fault of `start` is to be repaired, strictest first, in UTC.
+        """The repair times of a fault of `start`, in UTC, strictest first.
 
-        `regions` are those concerned, last the one in which it is. Raises `Refused` with CONFIGURATION_INVALID or
+        `regions` are the regions concerned; the last one has the fault. Raises `Refused` with CONFIGURATION_INVALID or
         REGION_UNKNOWN.
         """
         policy = self.policy(FAULT_REPAIR_RURAL if rural else FAULT_REPAIR_URBAN)
         return promises(policy.limit, policy.regional, regions, self._due_from(start))
 
     def promises(self, business: Business, start: datetime, regions: Sequence[str]) -> list[Promise]:
-        """The limits of a business that was taken in at `start`, strictest first, in UTC.
+        """The limits of a business accepted at `start`, strictest first, in UTC.
 
         `regions` are the origin and the home region. Raises `Refused` with REGION_UNKNOWN.
         """
@@ -300,15 +304,15 @@ class Federation:
 
     def promised(self, business: Business, start: datetime, regions: Sequence[str]) -> datetime:
         """When the business is to be done by: the strictest of `promises`."""
-        return self.promises(business, start, regions)[0].due
+        return self.promises(business, start, regions)[0].due_time
 
     def years_without_calendar(self, promise: Promise, start: datetime, home: str) -> list[int]:
-        """The years that a promise runs through, since `start`, in which weekends alone were counted as days off.
+        """The years of a promise, since `start`, in which weekends alone counted as days off.
 
-        `home` is the region by whose calendar the national limit runs.
+        `home` is the region whose calendar counts for the national limit.
         """
         zone = self.region(promise.region or home).time_zone
-        return years_without_calendar(promise.limit, start, promise.due, zone, self.working_days)
+        return years_without_calendar(promise.limit, start, promise.due_time, zone, self.working_days)
 
     def _due_from(self, start: datetime) -> Due:
         def due(limit: TimeLimit, region: str) -> datetime:

@@ -1,6 +1,6 @@
-"""What every part of a configuration is checked for: forms of names, texts in both languages, values of enums. Pure.
+"""Checks for every part of a configuration: forms of names, texts in both languages, values of enums. Pure.
 
-Each check yields what is wrong with the value at a path.
+Each check yields the problems of the value at a path.
 """
 
 import re
@@ -25,7 +25,7 @@ LONGEST = timedelta(days=366)
 
 
 def twice(path: str, keys: Iterable[str]) -> Iterator[str]:
-    """Keys that stand in a list more than once."""
+    """Keys that occur in a list more than once."""
     seen: set[str] = set()
     for key in keys:
         if key in seen:
@@ -82,7 +82,7 @@ def region_problems(path: str, region: str, currencies: Mapping[str, str]) -> It
 
 
 def price_problems(path: str, price: Money, region: str, currencies: Mapping[str, str]) -> Iterator[str]:
-    """A price that is not positive, or not in the currency of the region's accounts, by region in `currencies`."""
+    """Problems of a price: not positive, or not in the currency of the region's accounts, by region in `currencies`."""
     if price.minor_units <= 0:
         yield f"{path}.minor_units: must be positive"
     if region in currencies and price.currency != currencies[region]:
@@ -93,7 +93,7 @@ def is_time_zone(key: str) -> bool:
     """Whether this is the key of an IANA time zone."""
     try:
         ZoneInfo(key)
-    # Unknown keys, paths out of the data base, and its folders each fail in their own way.
+    # Unknown keys, paths outside of the data base, and its folders fail in different ways.
     except (KeyError, ValueError, OSError):
         return False
     return True

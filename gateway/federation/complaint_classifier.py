@@ -1,7 +1,7 @@
-"""Proposes what a complaint is about, by the words in its text; says so where nobody could tell. Pure.
+"""Proposes a complaint category from the words of the text, or none where the text is not clear. Pure.
 
-The words are data of the federation, so that a new category and its words come into force together, and every region
-gives the same text the same answer. The words that decided are told with the answer.
+The words are data of the federation: a new category and its words come into force together. Every region gives the same
+proposal for the same text. The proposal lists the deciding words.
 """
 
 import math
@@ -13,34 +13,35 @@ from gateway.federation.complaint_text import Clauses, Phrase, Place
 
 MOST_CANDIDATES = 3
 _TENTHS = 10
-# What a further word of a category counts, of the one before: many weak words do not outweigh a second complaint.
+# The weight of each further word of a category, relative to the previous word. Many weak words do not outweigh a second
+# complaint.
 _FURTHER = 1 / 3
-_LEAST_INDICATIONS = 2  # for what is critical
+_LEAST_INDICATIONS = 2  # for a critical category
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A category that a text may belong to."""
+    """A possible category of a text."""
 
     category: str
     confidence: float
-    """0 to 1: how likely it is the right one."""
+    """The probability that the category is right, from 0 to 1."""
     words: tuple[ComplaintWord, ...]
-    """Those of its words that stand in the text, weightiest first."""
+    """The category's words in the text, heaviest first."""
 
 
 @dataclass(frozen=True)
 class Proposal:
-    """What a text seems to be about."""
+    """The proposed category of a text."""
 
     category: str
     """The code; empty where a person has to decide."""
     candidates: tuple[Candidate, ...]
-    """The likeliest first; none where the text has no known word."""
+    """The candidates, likeliest first; empty for a text without known words."""
 
     @property
     def confidence(self) -> float:
-        """In the first candidate; 0 where there is none."""
+        """The confidence of the first candidate; 0 without one."""
         return self.candidates[0].confidence if self.candidates else 0.0
 
 
@@ -57,7 +58,7 @@ class Classifier:
         self._phrases = [(Phrase(text), owners) for text, owners in sorted(phrases.items())]
 
     def candidates(self, text: str) -> list[Candidate]:
-        """All categories that have a word in the text, the likeliest first, then by code."""
+        """All categories with a word in the text, likeliest first, then by code."""
         found = self._found(text)
         told_words = {code: _weightiest(words) for code, words in found.items()}
         weights = {code: _together(words) for code, words in told_words.items()}
@@ -71,10 +72,10 @@ class Classifier:
     def propose(
         self, text: str, *, confidence: float, lead: float, critical: Collection[str] = frozenset()
     ) -> Proposal:
-        """The likeliest category, where it has at least that confidence and that lead over the next; both 0 to 1.
+        """The likeliest category with at least that confidence, and that lead over the next category; both from 0 to 1.
 
-        One of `critical` needs a second indication as well, so that one states a fact: it wakes people at once, and
-        anger has many words.
+        A category in `critical` calls people at night. It needs a second indication of fact, since angry texts have
+        many words.
         """
         ranked = self.candidates(text)
         next_best = ranked[1].confidence if len(ranked) > 1 else 0.0
@@ -87,7 +88,7 @@ class Classifier:
         return math.exp(weight / self._spread)
 
     def _found(self, text: str) -> dict[str, list[ComplaintWord]]:
-        """The words in a text by category, each once however often it stands there, so that length proves nothing."""
+        """The words in a text by category, each once, so that repetition proves nothing."""
         clauses = Clauses(text)
         places = [(place, owners) for phrase, owners in self._phrases for place in phrase.places(clauses)]
         found: dict[str, list[ComplaintWord]] = {}
@@ -103,7 +104,7 @@ _Owners = list[tuple[str, ComplaintWord]]
 
 
 def _not_covered(places: Iterable[tuple[Place, _Owners]]) -> list[_Owners]:
-    """Whose phrases are said and not denied, without those that are only a part of a longer one."""
+    """The owners of all phrases that the text affirms, without phrases that are part of a longer phrase."""
     by_clause: dict[int, list[tuple[Place, _Owners]]] = {}
     for place, owners in places:
         by_clause.setdefault(place.clause, []).append((place, owners))
@@ -121,8 +122,10 @@ def _together(words: Sequence[ComplaintWord]) -> float:
 
 
 def _indications(words: Iterable[ComplaintWord]) -> int:
-    """How many different things words say: of those that hold one another, as `leak*` and `leaked`, one counts, and of
-    all rhetoric one."""
+    """The number of independent indications in the words.
+
+    Overlapping words, as `leak*` and `leaked`, count once, and so does all rhetoric.
+    """
     counted: list[str] = []
     rhetoric = 0
     for word in sorted(words, key=lambda each: each.rhetoric):

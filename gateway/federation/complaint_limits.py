@@ -1,4 +1,4 @@
-"""Which limits hold for the resolution of a complaint: the category's before the severity's, and the law's. Pure."""
+"""The limits for the resolution of a complaint: the category's before the severity's, and the legal cap. Pure."""
 
 from collections.abc import Callable, Iterable
 
@@ -15,16 +15,16 @@ from gateway.federation.complaint_rules import LEGAL_CAP, RURAL_RESOLUTION, STAG
 from gateway.federation.policies import Promise
 
 Promises = Callable[[TimeLimit, Iterable[RegionalLimit | RegionalPolicy]], list[Promise]]
-"""When a national limit and those of the regions concerned end."""
+"""Computes the ends of a national limit and of those of the regions concerned."""
 
 
 def resolution_limit(category: ComplaintCategory, *, rural: bool) -> TimeLimit:
-    """The category's own limit, which it must have: in the countryside that for it, where there is one."""
+    """The category's own limit, which must exist: the rural limit for a rural address, if there is one."""
     return category.rural_limit if rural and category.HasField("rural_limit") else category.resolution_limit
 
 
 def resolution_policy(severity: ComplaintSeverity.ValueType, *, rural: bool) -> str:
-    """The policy that holds the limit of a severity: only S2 has another one in the countryside."""
+    """The policy with the limit of a severity: only S2 has a rural one."""
     is_rural = rural and severity == contract.COMPLAINT_SEVERITY_S2
     return RURAL_RESOLUTION if is_rural else severity_policy(severity, STAGES[-1])
 
@@ -37,7 +37,7 @@ def resolution_promises(
     *,
     rural: bool,
 ) -> list[Promise]:
-    """All limits that hold for a complaint, strictest first: the legal cap is one of them."""
+    """All limits of a complaint, strictest first, with the legal cap among them."""
     cap = policy(LEGAL_CAP)
     found = promises(cap.limit, cap.regional)
     if category.HasField("resolution_limit"):
@@ -45,4 +45,4 @@ def resolution_promises(
     else:
         own = policy(resolution_policy(severity, rural=rural))
         found += promises(own.limit, own.regional)
-    return sorted(found, key=lambda each: each.due)
+    return sorted(found, key=lambda each: each.due_time)

@@ -1,4 +1,4 @@
-"""What the categories of complaints, and the words that propose them, must keep to. Pure."""
+"""Rules for the complaint categories and their words. Pure."""
 
 import re
 from collections.abc import Collection, Iterator, Mapping
@@ -23,7 +23,7 @@ from gateway.federation.complaint_text import GAP, LONGEST_WORD, normal, pieces
 from gateway.federation.policy_rules import limit_problems, looser_problems
 
 STAGES = ("acknowledgement", "first-response", "resolution")
-"""What has a limit by severity, in the order in which it is due."""
+"""The stages with a limit by severity, in the order in which they are due."""
 LEGAL_CAP = "complaint-answer"
 RURAL_RESOLUTION = "complaint-s2-resolution-rural"
 EXPEDITE = "complaint-expedite"
@@ -44,13 +44,13 @@ _STAR_INSIDE = re.compile(r"\*(?!$)|[^a-z]\*|^\*")
 
 
 def severity_policy(severity: contract.ComplaintSeverity.ValueType, stage: str) -> str:
-    """The name of the policy that holds the limit of a severity: `complaint-s1-first-response`."""
+    """The name of the policy with the limit of a severity: `complaint-s1-first-response`."""
     name = contract.ComplaintSeverity.Name(severity).removeprefix("COMPLAINT_SEVERITY_").lower()
     return f"complaint-{name}-{stage}"
 
 
 def complaints_problems(configuration: Configuration) -> Iterator[str]:
-    """Everything that is wrong with the categories and their words, each with the path to it."""
+    """Problems in the categories and their words, each with its path."""
     categories = configuration.complaint_categories
     currencies = {region.id: region.currency for region in configuration.regions}
     policies = {policy.name: policy for policy in configuration.policies}
@@ -101,7 +101,7 @@ def _regional_problems(path: str, category: ComplaintCategory, currencies: Mappi
 
 
 def _department_problems(categories: Collection[ComplaintCategory]) -> Iterator[str]:
-    """One code is one department: with one form and one name."""
+    """Problems in the departments: each code must have one form and one name."""
     named: dict[str, contract.Department] = {}
     for category in categories:
         for department in category.departments:

@@ -1,7 +1,7 @@
-"""How the text of a complaint is read: clauses, the words in them, and what is only denied. Pure.
+"""Reads the text of a complaint: clauses, their words, and denials. Pure.
 
-Chinese has no spaces and English has inflections; both are matched by phrases, without a dictionary that would divide
-texts into words. A phrase holds its own negation where that makes the complaint (`没信号`, `no signal`).
+Chinese has no spaces and English has inflections; phrases match both without a dictionary for word boundaries. A phrase
+includes its own negation where the negation is the complaint (`没信号`, `no signal`).
 """
 
 import re
@@ -15,22 +15,22 @@ GAP = "…"
 LONGEST_WORD = 40  # characters
 _GAP_REACH = 16  # characters
 _MOST_PLACES = 4  # of one phrase in a clause; it counts once
-_LONGEST_CLAUSE = 200  # characters; nobody speaks so long without a mark, and work grows with the square of it
+_LONGEST_CLAUSE = 200  # characters; nobody speaks so long without a mark, and the work grows with the square
 _RUNS = re.compile(r"[\u3400-\u9fff]+|[a-z0-9]+")
-# A turn of speech ends a clause as a mark does: what is denied before it says nothing about what follows.
+# A conjunction ends a clause as a punctuation mark does: a denial before it does not reach the next clause.
 _ENDS = re.compile(r"[^\w\s'’-]+|[\n_]|(?<!不)但是?(?!凡)|而是|可是|\bbut\b|\bhowever\b")
 _SILENT = re.compile(r"['’]")
 _BETWEEN = re.compile(r"(?<=[a-z0-9]) (?=[a-z0-9])")
 
-# What follows in the clause is not complained about. Rhetorical questions (`不是说好`, `是不是`) deny nothing, and
-# who says `不是我` speaks of what was done in his name.
+# The rest of the clause after such a word is no complaint. Rhetorical questions (`不是说好`, `是不是`) deny nothing.
+# The writer of `不是我` means something done in his name.
 _DENIES_REST = re.compile(
     r"(?<!是)不是(?!说|已经|承诺|都|答应|我|本人|自己|让|叫|应该|想)|并不是|并非|不投诉|不是投诉|与此无关的"
     r"|\b(?:(?:is|was|its|am|im|are|this is) not (?:about|because|complaining|a|an|the|my)|isnt (?:about|a|the)"
     r"|not (?:about|because of|complaining|talking)|nothing (?:wrong|to do) with|no (?:problems?|issues?|complaints?)"
     r" (?:with|about)|dont mind)\b"
 )
-# The whole clause says that all is well.
+# The whole clause means that all is well.
 _DENIES_CLAUSE = re.compile(
     r"没有?(?:什么|任何)?问题(?!的?解决)|不是问题|无关|(?:都|很|挺|蛮|还|也)好(?:的|了)?$|(?:都|很|挺|还|也|一切|是)正常"
     r"|挺快的?$|很快的?$|很满意|挺满意"
@@ -38,7 +38,7 @@ _DENIES_CLAUSE = re.compile(
     r"|\b(?:isnt|not|arent) the (?:problem|issue|point)\b|\bno problem\b"
 )
 _ASKS = re.compile(r"[吗么嘛]$")
-# Straight before a phrase: that phrase is denied. Phrases that hold their own negation cover this.
+# Directly before a phrase, these deny it. Phrases with their own negation are covered.
 _DENIES_NEXT = re.compile(
     r"(?:没有?|并未|从未|未曾|不存在|不会|不算|不觉得)$"
     r"|\b(?:not|no|never|isnt|wasnt|arent|werent|without)(?: (?:really|very|so|too|even|any|being|that))? ?$"
@@ -48,7 +48,7 @@ _DENIES_NEXT = re.compile(
 def normal(text: str) -> tuple[str, ...]:
     """The clauses of a text: small letters, half width, nothing but Chinese characters, Latin letters and digits.
 
-    English words are divided by one space; none stands beside a Chinese character, so that `信 号` is `信号`.
+    One space separates English words; no space stands beside a Chinese character, so that `信 号` is `信号`.
     """
     folded = _SILENT.sub("", unicodedata.normalize("NFKC", text).casefold())
     found = (" ".join(_RUNS.findall(clause)) for clause in _ENDS.split(folded))
@@ -63,7 +63,7 @@ def pieces(word: str) -> list[str]:
 
 @dataclass(frozen=True)
 class Place:
-    """Where a phrase stands in a clause: the ends of its parts, and whether it is only denied there."""
+    """The position of a phrase in a clause: the ends of its parts, and whether the clause only denies it."""
 
     clause: int
     spans: tuple[tuple[int, int], ...]
@@ -75,7 +75,7 @@ class Place:
         return sum(end - start for start, end in self.spans)
 
     def is_part_of(self, other: "Place") -> bool:
-        """Whether another phrase says this one and more."""
+        """Whether another phrase includes this one and is longer."""
         return (
             self.clause == other.clause
             and self.length < other.length
@@ -84,7 +84,7 @@ class Place:
 
 
 class Phrase:
-    """A word of the classifier, as something to look for. Immutable."""
+    """A word of the classifier, prepared for search. Immutable."""
 
     def __init__(self, word: str) -> None:
         self._parts = pieces(word)
@@ -92,11 +92,11 @@ class Phrase:
 
     @cached_property
     def _pattern(self) -> re.Pattern[str]:
-        """Compiled where it is first needed: thousands at once would keep a node busy for as long as a second."""
+        """The compiled pattern, made at its first use: compiling thousands at once would block a node for a second."""
         return re.compile(f".{{0,{_GAP_REACH}}}?".join(f"({_part(part)})" for part in self._parts))
 
     def places(self, clauses: "Clauses") -> Iterator[Place]:
-        """Where the phrase stands, without overlaps; the first places of each clause."""
+        """The positions of the phrase, without overlaps: the first positions of each clause."""
         if self._anchor not in clauses.whole:
             return
         for number, clause in enumerate(clauses.texts):
@@ -108,7 +108,7 @@ class Phrase:
 
 
 class Clauses:
-    """The clauses of one text, with what each denies."""
+    """The clauses of a text, with their denials."""
 
     def __init__(self, text: str) -> None:
         self.texts = normal(text)
@@ -116,7 +116,7 @@ class Clauses:
         self._denied_from = [_denied_from(clause) for clause in self.texts]
 
     def is_denied(self, clause: int, at: int) -> bool:
-        """Whether what begins at a place of a clause is said not to be so."""
+        """Whether the clause denies the phrase at a place."""
         return at >= self._denied_from[clause] or _DENIES_NEXT.search(self.texts[clause][:at]) is not None
 
 

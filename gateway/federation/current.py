@@ -1,4 +1,4 @@
-"""The federation as this process knows it now: the configuration in force and how the regions stand."""
+"""The current state of the federation in this process: the configuration in force and the states of the regions."""
 
 import logging
 from collections.abc import Callable, Iterable, Mapping
@@ -16,13 +16,13 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class FederationState:
-    """One state, never changed in place."""
+    """An immutable state of the federation."""
 
     federation: Federation
     members: Mapping[str, Member]
 
     def member_state(self, region: str) -> MemberState.ValueType:
-        """How a region stands; ABSENT for one that is not in the configuration."""
+        """The state of a region; ABSENT for a region that is not in the configuration."""
         member = self.members.get(region)
         return member.state if member is not None else MemberState.MEMBER_STATE_ABSENT
 
@@ -55,7 +55,7 @@ class CurrentFederation:
         return self._state.federation.revision if self._state is not None else 0
 
     def update(self, federation: Federation, members: Iterable[Member]) -> None:
-        """Puts a state in force and tells listeners. A lower revision than the one in force is not taken."""
+        """Puts a state in force and notifies the listeners. Ignores a revision lower than the current one."""
         if federation.revision < self.revision:
             return
         self._state = FederationState(federation, {member.region: member for member in members})
@@ -67,7 +67,7 @@ class CurrentFederation:
         self._listeners.append(listener)
 
     def note_clock_error(self, error: timedelta) -> None:
-        """Takes in how far this clock is from a coordinator's."""
+        """Notes the error of this clock against a coordinator's."""
         self._clock_error = error
 
     def note_year_without_calendar(self, year: int) -> None:

@@ -1,4 +1,4 @@
-"""The documents that a business asks for, as the catalogue writes them. Pure."""
+"""The documents required for a business, as written in the catalogue. Pure."""
 
 from collections.abc import Collection, Mapping
 from types import MappingProxyType
@@ -10,9 +10,9 @@ from gateway.federation.checks import CODE
 MEDIA_TYPES: Mapping[str, bytes] = MappingProxyType(
     {"application/pdf": b"%PDF-", "image/jpeg": b"\xff\xd8\xff", "image/png": b"\x89PNG\r\n\x1a\n"}
 )
-"""The media types that documents on file may have, with what such a file begins with."""
+"""The permitted media types of documents on file, with the first bytes of such files."""
 MATERIALS_OF_THE_MOMENT = frozenset({"FACE", "OTP", "PWD"})
-"""What proves that somebody is there now: never taken from the file, whatever the catalogue says."""
+"""Materials that prove presence: never taken from the file, whatever the catalogue says."""
 
 
 def parse_alternatives(line: str) -> tuple[tuple[str, ...], ...]:
@@ -28,7 +28,7 @@ def parse_alternatives(line: str) -> tuple[tuple[str, ...], ...]:
 
 
 def is_ordered_by_nodes(business: Business) -> bool:
-    """Whether nobody but a region's node orders a business."""
+    """Whether only a region's node may order the business."""
     return any(each.applicant == Applicant.APPLICANT_REGION for each in business.documents)
 
 

@@ -1,9 +1,8 @@
 """The federation configuration as YAML files.
 
-The files of a directory are one `Configuration` message: every file holds some of its fields, under the
-names of the contract, and lists that stand in several files are joined. Scalars are read by the type of their
-field, not by YAML's guesses, so that `+8628` stays a text and `2026-01-01` needs no quotes. Durations are in
-seconds: `86400s`.
+The files of a directory form one `Configuration` message. Each file holds some of its fields, under the names of the
+contract. Lists in several files are joined. The type of a field decides how a scalar is read. So `+8628` stays a text,
+and `2026-01-01` needs no quotes. Durations are in seconds: `86400s`.
 """
 
 from pathlib import Path
@@ -17,7 +16,7 @@ from google.protobuf.message_factory import GetMessageClass
 
 from gateway.api.federation.v1.configuration_pb2 import Configuration
 
-# What a node of YAML becomes: the JSON form of the message, which protobuf parses.
+# The value of a YAML node: the JSON form of the message, which protobuf parses.
 _Json: TypeAlias = "dict[str, _Json] | list[_Json] | str | bool | None"
 
 # How `dump` shares the fields out among files.
@@ -50,10 +49,10 @@ class ConfigurationError(Exception):
 
 
 def load(directory: Path) -> Configuration:
-    """The configuration that the `*.yaml` files of a directory make together.
+    """Loads the configuration from the `*.yaml` files of a directory.
 
-    Says nothing about whether it makes sense: `rules.problems` does. Raises `ConfigurationError` if a file
-    cannot be read, is not YAML, or holds a key or a value that the contract does not know.
+    Checks only the form; `rules.problems` checks the content. Raises `ConfigurationError` if a file cannot be read, is
+    not YAML, or holds an unknown key or value.
     """
     problems: list[str] = []
     merged = Configuration()
@@ -96,26 +95,26 @@ def dump(configuration: Configuration) -> dict[str, str]:
 
 
 class _Quoting(yaml.representer.SafeRepresenter):
-    """Quotes what PyYAML does not read back as it wrote it: U+0085, for one, comes back as a space."""
+    """Quotes texts that PyYAML does not read back as written: U+0085, for example, would become a space."""
 
     def represent_scalar(self, tag: str, value: str, style: str | None = None) -> yaml.ScalarNode:
         return super().represent_scalar(tag, value, style if value.isprintable() else '"')
 
 
 def _dumper() -> type:
-    """The dumper in C where there is one: a number plan of half a million prefixes takes five times as long without."""
+    """The YAML dumper, in C if available, which writes half a million prefixes in a fifth of the time."""
     return type("Dumper", (_Quoting, yaml.CSafeDumper if yaml.__with_libyaml__ else yaml.SafeDumper), {})
 
 
 class _File:
-    """Reads one file and notes what is wrong with it."""
+    """Reads one file and collects its problems."""
 
     def __init__(self, name: str, problems: list[str]) -> None:
         self._name = name
         self._problems = problems
 
     def read(self, path: Path) -> Configuration:
-        """The part of the configuration in this file; what is wrong is noted and left out."""
+        """The part of the configuration in this file; problems are collected and their values left out."""
         try:
             root = _compose(path.read_text(encoding="utf-8"))
         except OSError as error:
@@ -202,7 +201,7 @@ def _compose(text: str) -> yaml.Node | None:
 
 
 def _parses(field: FieldDescriptor, text: str) -> bool:
-    """Whether a value that is not a text can be read; tried alone, so that it is told with its own place."""
+    """Whether a value that is no text can be parsed. Each value is tried alone, so that its problem names its place."""
     if field.enum_type is not None:
         return text in field.enum_type.values_by_name
     holder = field.containing_type

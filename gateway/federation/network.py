@@ -10,7 +10,7 @@ from gateway.errors import unknown
 
 
 class NetworkRegistry:
-    """An immutable view of a valid network. The messages that it gives out are shared; nobody may change them."""
+    """An immutable view of a valid network. Returned messages are shared and must not be changed."""
 
     def __init__(self, network: Network) -> None:
         self.sites: Final = {site.id: site for site in sorted(network.sites, key=lambda each: each.id)}
@@ -51,11 +51,11 @@ class NetworkRegistry:
         return frozenset({self.sites[link.site_a].region, self.sites[link.site_b].region})
 
     def regions_reporting(self, link: Link) -> frozenset[str]:
-        """The regions that may say when a link is out: that which runs it, and those of its ends."""
+        """The regions that may report an outage of a link: its operator, and the regions of its ends."""
         return self.regions_of(link) | {link.region}
 
     def regions_concerned(self, service: NetworkService) -> frozenset[str]:
-        """The regions that a service has to do with: that which runs it, and those of its sites and links."""
+        """The regions that a service concerns: its operator, and the regions of its sites and links."""
         found = {service.region, *(self.sites[site].region for site in service.sites)}
         return frozenset(found.union(*(self.regions_of(self.links[link]) for link in service.links)))
 

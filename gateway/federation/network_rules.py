@@ -1,15 +1,15 @@
-"""What the registry of the network must keep to. Pure."""
+"""Rules for the registry of the network. Pure."""
 
 from collections.abc import Collection, Iterator, Mapping
 
 from gateway.api.federation.v1.network_pb2 import Link, Network, NetworkService, QualityClass, Site
 from gateway.federation.checks import label_problems, region_problems, text_problems, twice
 
-_ALL = 1_000_000_000  # a share of packets is told of so many
+_ALL = 1_000_000_000  # the denominator of a share of packets
 
 
 def network_problems(network: Network, currencies: Mapping[str, str]) -> Iterator[str]:
-    """Everything that is wrong with the network, each with the path to it; regions are the keys of `currencies`."""
+    """Problems in the network, each with its path; regions are the keys of `currencies`."""
     sites = {site.id: site for site in network.sites}
     links = {link.id: link for link in network.links}
     classes = {each.name for each in network.quality_classes}

@@ -1,4 +1,4 @@
-"""Which services and pairs of sites are left without a way where parts of the network are out. Pure."""
+"""The services and pairs of sites that lose every path while parts of the network are out. Pure."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ class Parts:
 
 
 def services_down(network: NetworkRegistry, out: Parts) -> frozenset[str]:
-    """The services that are down where these parts are out: a site of theirs is, or no way is left between their sites.
+    """The services with a site that is out, or without a path between their sites, while these parts are out.
 
     A service with links and fewer than two sites is down when all of its links are out.
     """
@@ -53,7 +53,7 @@ def is_down(network: NetworkRegistry, service: NetworkService, out: Parts) -> bo
 
 
 def cut_together(network: NetworkRegistry, one: Parts, other: Parts) -> Iterator[str]:
-    """What is left without a way only where both are out: ids of services, then pairs of sites as `a - b`."""
+    """The connections that only a failure of both cuts: ids of services, then pairs of sites as `a - b`."""
     both = one | other
     yield from sorted(services_down(network, both) - services_down(network, one) - services_down(network, other))
     alone, others, together = (_reached(network, each) for each in (one, other, both))
@@ -72,7 +72,7 @@ def _reached(network: NetworkRegistry, out: Parts) -> Mapping[str, str]:
 
 
 def _components(sites: Collection[str], links: Iterable[Link]) -> Mapping[str, str]:
-    """For each site one that stands for all that it can be reached from."""
+    """For each site, the representative of all sites that it can reach."""
     parent: dict[str, str] = {site: site for site in sites}
 
     def root(site: str) -> str:

@@ -1,4 +1,4 @@
-"""What the number plan and the pools of new numbers must keep to. Pure."""
+"""Rules for the number plan and the pools of new numbers. Pure."""
 
 import re
 from bisect import bisect_left, bisect_right
@@ -14,7 +14,7 @@ _PREFIX = re.compile(r"\+[1-9][0-9]{0,14}", re.ASCII)
 
 
 def number_plan_problems(plan: contract.NumberPlan, regions: Collection[str]) -> Iterator[str]:
-    """Everything that is wrong with the number plan, each with the path to it."""
+    """Problems in the number plan, each with its path."""
     claimed: dict[str, str] = {}
     for owned in plan.prefixes:
         if owned.region not in regions:
@@ -36,7 +36,7 @@ def number_plan_problems(plan: contract.NumberPlan, regions: Collection[str]) ->
 
 
 def pools_problems(configuration: Configuration) -> Iterator[str]:
-    """Everything that is wrong with the pools of new numbers, each with the path to it."""
+    """Problems in the pools of new numbers, each with its path."""
     pools = [(region, pool) for region in configuration.regions for pool in region.number_pools]
     if not pools:
         return
@@ -56,7 +56,7 @@ def pools_problems(configuration: Configuration) -> Iterator[str]:
 
 
 def pool_path(region: Region, pool: NumberPool) -> str:
-    """Where a pool stands, by its region and first number."""
+    """The path of a pool: its region and first number."""
     return f"regions[{region.id}].number_pools[{pool.first}]"
 
 

@@ -1,4 +1,4 @@
-"""Telephone numbers and the directory that says which region owns them. Pure."""
+"""Telephone numbers, and the number plan with the region of each. Pure."""
 
 import re
 
@@ -6,7 +6,7 @@ from gateway.api.federation.v1 import configuration_pb2
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 
-# A longer writing is not a number with separators but something else; it is not echoed in full either.
+# A longer text is no number with separators; messages do not repeat it in full either.
 _WRITING_LIMIT = 32
 
 # Chinese input methods give full-width forms of ASCII, 0xFEE0 above it; people separate digits as they like.
@@ -20,10 +20,10 @@ _ABROAD = re.compile(r"\(?(?:\+|00)")
 _CHINA = "86"
 # Mobile: 1[3-9] and nine digits. Fixed: area code 10, 2x or three digits, and seven or eight digits.
 _CHINESE_NUMBER = re.compile(r"1[3-9]\d{9}|(?:10|2\d|[3-9]\d\d)\d{7,8}", re.ASCII)
-# ITU-T E.164 clause 6: at most 15 digits, no country code starts with 0. Fewer than eight reach nobody.
+# ITU-T E.164 clause 6: at most 15 digits, and no country code starts with 0. No number has fewer than eight digits.
 _INTERNATIONAL_NUMBER = re.compile(r"[1-9]\d{7,14}", re.ASCII)
 
-# What such numbers begin with, and more than the country.
+# The leading digits of such numbers, longer than the country code alone.
 _CHINESE_PREFIX = re.compile(r"1[3-9]\d{0,9}|(?:10|2\d|[3-9]\d\d)\d{0,8}", re.ASCII)
 _INTERNATIONAL_PREFIX = re.compile(r"[1-9]\d{0,14}", re.ASCII)
 
@@ -36,9 +36,9 @@ _HIDDEN_DIGITS = 4
 def normalize(number: str) -> str:
     """The number in E.164 with the plus sign, for example `+8613812345678`.
 
-    Takes national Chinese writing (mobile, or fixed with the 0 of the area code) and international writing
-    (`+`, `00`, or a bare 86 before a Chinese number), with spaces, dashes, dots and parentheses.
-    Raises `Refused` with NUMBER_INVALID for anything else.
+    Accepts national Chinese notation: mobile, or fixed with the 0 of the area code. Accepts international notation:
+    `+`, `00`, or a bare 86 before a Chinese number. Spaces, dashes, dots and parentheses are ignored. Raises `Refused`
+    with NUMBER_INVALID for anything else.
     """
     found = _international(number) if len(number) <= _WRITING_LIMIT else None
     if found is None:
@@ -64,10 +64,10 @@ def _international(number: str) -> str | None:
 
 
 def normalize_prefix(writing: str) -> str:
-    """The prefix of numbers in E.164 with the plus sign: of `1381234`, `0755`, `755` or `+86755` for example `+86755`.
+    """The prefix of numbers in E.164 with the plus sign: `+86755` for `0755`, `755` or `+86755`.
 
-    Digits without `+`, `00` and 86 before them are a Chinese segment, or an area code with or without its 0.
-    Raises ValueError for anything else, and for China as a whole.
+    Digits without `+`, `00` and 86 before them are a Chinese segment, or an area code. The 0 of an area code is
+    optional. Raises ValueError for anything else, and for China as a whole.
     """
     prefix = _international_prefix(writing) if len(writing) <= _WRITING_LIMIT else None
     if prefix is None:
@@ -87,7 +87,7 @@ def _international_prefix(writing: str) -> str | None:
 
 
 def number_prefix(number: str) -> str:
-    """The part of an E.164 number that tells its region and not its owner.
+    """The part of an E.164 number that shows its region but not its owner.
 
     The country code and at most seven digits, never the last four. Empty for anything but digits.
     """

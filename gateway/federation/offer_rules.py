@@ -1,4 +1,4 @@
-"""What the plans, offerings and service points of the regions must keep to. Pure."""
+"""Rules for the plans, offerings and service points of the regions. Pure."""
 
 from collections.abc import Iterable, Iterator, Mapping
 
@@ -19,7 +19,7 @@ _LONGEST_CONTRACT = 60  # months
 
 
 def plans_problems(plans: Iterable[Plan], currencies: Mapping[str, str]) -> Iterator[str]:
-    """Everything that is wrong with the plans; `currencies` are those of the regions' accounts, by region."""
+    """Problems in the plans; `currencies` are those of the regions' accounts, by region."""
     plans = list(plans)
     yield from twice("plans", (plan.id for plan in plans))
     for plan in plans:
@@ -35,7 +35,7 @@ def plans_problems(plans: Iterable[Plan], currencies: Mapping[str, str]) -> Iter
 
 
 def offerings_problems(offerings: Iterable[Offering], currencies: Mapping[str, str]) -> Iterator[str]:
-    """Everything that is wrong with the offerings; `currencies` are those of the regions' accounts, by region."""
+    """Problems in the offerings; `currencies` are those of the regions' accounts, by region."""
     offerings = list(offerings)
     yield from twice("offerings", (offering.id for offering in offerings))
     for offering in offerings:
@@ -73,7 +73,7 @@ def _term_problems(path: str, offering: Offering) -> Iterator[str]:
 
 
 def service_points_problems(points: Iterable[ServicePoint], currencies: Mapping[str, str]) -> Iterator[str]:
-    """Everything that is wrong with the service points; the keys of `currencies` are the regions."""
+    """Problems in the service points; the keys of `currencies` are the regions."""
     points = list(points)
     yield from twice("service_points", (point.id for point in points))
     for point in points:

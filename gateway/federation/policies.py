@@ -1,4 +1,4 @@
-"""Which value of a policy holds between regions: the strictest of the national one and of theirs. Pure."""
+"""The value of a policy between regions: the strictest of the national and the regional values. Pure."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -16,11 +16,11 @@ from gateway.api.federation.v1.configuration_pb2 import (
 
 @dataclass(frozen=True)
 class Promise:
-    """A limit, whose it is (empty for the national one), and when it ends."""
+    """A limit, its region (empty for the national one), and its end."""
 
     region: str
     limit: TimeLimit
-    due: datetime
+    due_time: datetime
 
 
 Due = Callable[[TimeLimit, str], datetime]
@@ -30,20 +30,20 @@ Due = Callable[[TimeLimit, str], datetime]
 def promises(
     national: TimeLimit, regional: Iterable[RegionalLimit | RegionalPolicy], regions: Sequence[str], due: Due
 ) -> list[Promise]:
-    """The national limit and those of the regions, strictest first: what ends first.
+    """The national limit and those of the regions, strictest first: the earliest end first.
 
-    `regions` are the origin and the home region; the national limit runs by the calendar of the last of them. A
-    regional limit that is looser than the national one is told and never comes first.
+    `regions` are the origin and the home region; the calendar of the last one counts for the national limit. A regional
+    limit that is looser than the national one is listed, but never first.
     """
     found = [Promise("", national, due(national, regions[-1]))]
     found += [
         Promise(each.region, each.limit, due(each.limit, each.region)) for each in regional if each.region in regions
     ]
-    return sorted(found, key=lambda each: each.due)
+    return sorted(found, key=lambda each: each.due_time)
 
 
 def strictest_figure(policy: Policy, regions: Sequence[str]) -> Figure:
-    """The value of a figure that holds between regions."""
+    """The value of a figure between regions."""
     figures = [policy.figure, *(each.figure for each in policy.regional if each.region in regions)]
     strictest = max if policy.stricter == Stricter.STRICTER_HIGHER else min
     return strictest(figures, key=lambda each: each.value)

@@ -1,4 +1,4 @@
-"""What promises of time and policies must keep to: a region may only be stricter than the national value. Pure."""
+"""Rules for time limits and policies: a region may only be stricter than the national value. Pure."""
 
 from collections.abc import Collection, Iterator
 from datetime import timedelta
@@ -20,7 +20,7 @@ _LONGEST_WORKING_TIME = timedelta(days=31)  # 744 hours: at an hour a day, two y
 
 
 def limit_problems(path: str, limit: TimeLimit) -> Iterator[str]:
-    """Everything that is wrong with a promise of time."""
+    """Problems in a time limit."""
     kind = limit.WhichOneof("limit")
     if kind is None:
         yield f"{path}: says neither a duration nor days nor working days nor working time"
@@ -35,9 +35,9 @@ def limit_problems(path: str, limit: TimeLimit) -> Iterator[str]:
 
 
 def looser_problems(path: str, national: TimeLimit, regional: TimeLimit) -> Iterator[str]:
-    """A region's promise that is longer than the national one in the same unit.
+    """Problems of a regional limit that is longer than the national limit in the same unit.
 
-    In another unit it is not known beforehand which ends first: a promise says so when it begins.
+    Limits in different units can only be compared when a promise starts.
     """
     kind = national.WhichOneof("limit")
     if kind is None or regional.WhichOneof("limit") != kind:
@@ -53,7 +53,7 @@ def _length(limit: TimeLimit, kind: str) -> int:
 
 
 def policies_problems(policies: Collection[Policy], regions: Collection[str]) -> Iterator[str]:
-    """Everything that is wrong with the policies, each with the path to it."""
+    """Problems in the policies, each with its path."""
     yield from twice("policies", (policy.name for policy in policies))
     for policy in policies:
         path = f"policies[{policy.name}]"

@@ -1,4 +1,4 @@
-"""What rules of retention must keep to: no shorter than the law says, no two for one class. Pure."""
+"""Rules for retention: no rule below the legal minimum, and one rule per class. Pure."""
 
 from collections.abc import Collection, Iterator
 
@@ -45,7 +45,7 @@ _STARTS = {
 
 
 def retention_problems(rules: Collection[RetentionRule], policies: Collection[str]) -> Iterator[str]:
-    """Everything that is wrong with the rules, each with the path to it."""
+    """Problems in the rules, each with its path."""
     names = DataClass.DESCRIPTOR
     yield from twice("retention_rules", (enum_name(names, rule.data_class) for rule in rules))
     for rule in rules:
@@ -90,9 +90,9 @@ _NO_SHORTER = (
     (DataClass.DATA_CLASS_REQUESTS, DataClass.DATA_CLASS_SUPPORT_REQUESTS),
     (DataClass.DATA_CLASS_CONSENTS, DataClass.DATA_CLASS_DISCLOSURES),
 )
-"""Which class must be known for as long as which other.
+"""Pairs of classes of which the first must be kept at least as long as the second.
 
-Without the id of a request the same one would do it twice; without the consent nobody could say why something was told.
+Without the id of a request, a repeated request would act twice. Without the consent, nobody could justify a disclosure.
 """
 
 

@@ -1,4 +1,4 @@
-"""What a federation configuration must keep to, and how two of them differ. Pure."""
+"""Rules for a federation configuration, and the difference of two configurations. Pure."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -27,7 +27,7 @@ _CURRENCY = re.compile(r"[A-Z]{3}", re.ASCII)
 
 
 def problems(configuration: Configuration) -> list[str]:
-    """Everything that makes the configuration unusable, each with the path to it; empty for a valid one."""
+    """All problems that make the configuration unusable, each with its path; empty for a valid one."""
     currencies = {region.id: region.currency for region in configuration.regions}
     return [
         *_federation_problems(configuration),
@@ -94,17 +94,17 @@ def _material_problems(configuration: Configuration) -> Iterator[str]:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One difference between two configurations."""
+    """A difference between two configurations."""
 
     path: str
-    """Where, by ids: `businesses[PAY].limit.verified`."""
+    """The path, by ids: `businesses[PAY].limit.verified`."""
     old: str | None
-    """The value before; None where there was none."""
+    """The value before; None for a new one."""
     new: str | None
-    """The value after; None where there is none any more."""
+    """The value after; None for a removed one."""
 
 
-# How the elements of a list are told apart, so that their order does not matter.
+# The key fields of the elements of each list, so that their order does not matter.
 _KEYS = {
     "regions": "id",
     "exceptions": "number",
@@ -150,7 +150,7 @@ _SETS = frozenset(
 
 
 def difference(old: Configuration, new: Configuration) -> list[Change]:
-    """What changes from one valid configuration to another, by path; empty if they mean the same.
+    """The changes from one valid configuration to another, by path; empty for equal meaning.
 
     The order of a list counts only where it has a meaning: steps, lines of documents, the guide.
     """
@@ -162,7 +162,7 @@ def difference(old: Configuration, new: Configuration) -> list[Change]:
 
 
 def _changes(before: Mapping[str, str], after: Mapping[str, str], path: str) -> Iterator[Change]:
-    """What changes among values by their keys; `path` says where a key stands."""
+    """The changes among values by their keys, below `path`."""
     if before != after:
         for key in before.keys() | after.keys():
             if before.get(key) != after.get(key):

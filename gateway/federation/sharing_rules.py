@@ -1,4 +1,4 @@
-"""What purposes of sharing and data agreements must keep to. Pure."""
+"""Rules for purposes of sharing and data agreements. Pure."""
 
 from collections.abc import Collection, Iterator
 from datetime import date
@@ -12,7 +12,7 @@ CONSENT_PAPER = "SHARING_CONSENT"
 
 
 def agreements_problems(regions: Collection[Region]) -> Iterator[str]:
-    """Everything that is wrong with the data agreements. A region may have none: then it shares nothing."""
+    """Problems in the data agreements. A region without an agreement shares nothing."""
     for region in regions:
         if region.HasField("data_agreement"):
             yield from _agreement_problems(f"regions[{region.id}].data_agreement", region.data_agreement)
@@ -21,17 +21,17 @@ def agreements_problems(regions: Collection[Region]) -> Iterator[str]:
 def _agreement_problems(path: str, agreement: DataAgreement) -> Iterator[str]:
     if not agreement.reference.strip():
         yield f"{path}.reference: is missing"
-    days = {name: _day(getattr(agreement, name)) for name in ("first_day", "last_day")}
+    days = {name: _day(getattr(agreement, name)) for name in ("first_date", "last_date")}
     for name, day in days.items():
         if day is None:
             yield f"{path}.{name}: {getattr(agreement, name)!r} is not a day as YYYY-MM-DD"
-    first, last = days["first_day"], days["last_day"]
+    first, last = days["first_date"], days["last_date"]
     if first is not None and last is not None and last < first:
-        yield f"{path}.last_day: is before the first day"
+        yield f"{path}.last_date: is before the first day"
 
 
 def purposes_problems(purposes: Collection[Purpose], materials: Collection[str]) -> Iterator[str]:
-    """Everything that is wrong with the purposes, each with the path to it. `materials`: the codes that there are."""
+    """Problems in the purposes, each with its path. `materials` are the known codes."""
     on_paper = [each.name for each in purposes if ConsentMethod.CONSENT_METHOD_PAPER in each.consent_methods]
     if on_paper and CONSENT_PAPER not in materials:
         yield f"purposes[{on_paper[0]}].consent_methods: a paper is a material {CONSENT_PAPER}, which is not there"

@@ -1,4 +1,4 @@
-"""What the federation calls its regions, and the codes of complaints."""
+"""The federation's names for its regions and complaint codes."""
 
 from gateway.api.federation.v1.configuration_pb2 import Configuration
 from gateway.api.federation.v1.terms_pb2 import CodeTerm, RegionTerm, Terms

@@ -1,4 +1,4 @@
-"""Which regions keep the head of a region's audit chain, besides the coordinators. Pure."""
+"""The regions that keep the head of a region's audit chain, besides the coordinators. Pure."""
 
 import hashlib
 from collections.abc import Iterable, Mapping
@@ -10,17 +10,17 @@ _NO_WITNESS = frozenset({MemberState.MEMBER_STATE_ABSENT, MemberState.MEMBER_STA
 
 
 def witnesses_of(region: str, candidates: Iterable[str], count: int = WITNESSES) -> list[str]:
-    """The witnesses of a region among candidates, the first one first; fewer where there are not so many.
+    """The witnesses of a region among candidates, in order of rank; fewer where there are too few candidates.
 
-    By rendezvous hashing (Thaler and Ravishankar, 1998): everybody finds the same, and a region that comes or goes
-    changes the witnesses of those alone that it is a witness of.
+    Rendezvous hashing (Thaler and Ravishankar, 1998): every member computes the same list. A region that joins or
+    leaves changes only the lists that contain it.
     """
     others = {each for each in candidates if each != region}
     return sorted(others, key=lambda each: (_weight(region, each), each), reverse=True)[:count]
 
 
 def may_witness(members: Mapping[str, Member]) -> list[str]:
-    """The regions that ever joined and are not suspended. One that is silent stays a witness: it keeps what it has."""
+    """The regions that ever joined and are not suspended. A silent region stays a witness: it keeps its heads."""
     return sorted(region for region, member in members.items() if member.state not in _NO_WITNESS)
 
 

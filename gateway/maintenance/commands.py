@@ -1,24 +1,23 @@
-"""The commands that bring the database of a program up to date and move it, for each program that has one."""
+"""The commands that upgrade and move the database of each program that has one."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Concatenate, NoReturn
 
 import click
 from rich.progress import Progress as Bar
 
+from gateway.cli.exits import REFUSED
 from gateway.cli.terminal import error_output, print_table
 from gateway.maintenance.moving import Moved, move
+from gateway.maintenance.program import Program, S
 from gateway.settings import Sources
 from gateway.store.opening import DatabasePlace
 from gateway.store.port import StoreUnusable
-from gateway.store.schema import Migration, migrations_of
+from gateway.store.schema import Migration
 from gateway.wording.languages import translated
 
 _SHOWN_OF_CHECKSUM = 12  # characters in a table
-
-SourcesOptions = Callable[[Callable[Concatenate[Sources, ...], None]], Callable[..., None]]
 
 _MIGRATE = """Bring the database up to the schema of this version.
 
@@ -52,28 +51,8 @@ Exit codes: 0 moved, 1 not moved, and the text says why, 2 wrong usage or settin
 
 
 @dataclass(frozen=True)
-class DatabaseProgram:
-    """A program with a database, as its commands need to know it."""
-
-    name: str
-    """The name of the command."""
-    options: SourcesOptions
-    """Gives a command its settings' sources."""
-    place_of: Callable[[Sources], DatabasePlace]
-    """The database by the settings; ends the command where they cannot be used."""
-    packages: Sequence[str]
-    """Whose schema files make the database, in order."""
-    refuse: Callable[[str], NoReturn]
-    """Ends the command with a text: it was not possible."""
-
-    def migrations(self) -> list[Migration]:
-        """The schema files of this version."""
-        return migrations_of(*self.packages)
-
-
-@dataclass(frozen=True)
 class _File:
-    """A schema file, and what became of it."""
+    """A schema file, and its state."""
 
     package: str
     name: str
@@ -81,23 +60,23 @@ class _File:
     state: str
 
 
-def migrate_command(program: DatabaseProgram) -> click.Command:
+def migrate_command(program: Program[S]) -> click.Command:
     """The command `migrate` of a program."""
 
     @click.command("migrate")
-    @program.options
+    @program.settings_options
     @click.option("--dry-run", is_flag=True, help="Change nothing, and say what would be applied.")
     @click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
     def migrate(sources: Sources, dry_run: bool, as_json: bool) -> None:
-        place, migrations = program.place_of(sources), program.migrations()
+        place, migrations = program.settings(sources).database, program.migrations()
         try:
             if not dry_run:
                 place.make_directory()
             missing = place.migrate(migrations, dry_run=dry_run)
         except StoreUnusable as error:
-            program.refuse(str(error))
+            program.end(str(error), REFUSED)
         except OSError as error:
-            program.refuse(f"{error.filename or place}: {error.strerror or error}")
+            program.end(f"{error.filename or place}: {error.strerror or error}", REFUSED)
         files = _files(place, migrations, missing, dry_run=dry_run)
         if as_json:
             told = {"database": str(place), "dry_run": dry_run, "files": [asdict(each) for each in files]}
@@ -136,14 +115,14 @@ def _summary(place: DatabasePlace, count: int, *, dry_run: bool) -> str:
     return translated("{database}: {files} applied", database=place, files=files)
 
 
-def move_command(program: DatabaseProgram) -> click.Command:
+def move_command(program: Program[S]) -> click.Command:
     """The command `move-to-postgresql` of a program."""
 
     @click.command("move-to-postgresql")
-    @program.options
+    @program.settings_options
     @click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
     def move_to_postgresql(sources: Sources, as_json: bool) -> None:
-        place = program.place_of(sources)
+        place = program.settings(sources).database
         if place.postgresql is None:
             raise click.UsageError(
                 translated("postgresql: is needed in the settings: it says where to move the database")
@@ -152,9 +131,9 @@ def move_command(program: DatabaseProgram) -> click.Command:
             with _ProgressBar() as progress:
                 moved = move(place, program.migrations(), progress)
         except StoreUnusable as error:
-            program.refuse(str(error))
+            program.end(str(error), REFUSED)
         except OSError as error:
-            program.refuse(f"{error.filename or place}: {error.strerror or error}")
+            program.end(f"{error.filename or place}: {error.strerror or error}", REFUSED)
         if as_json:
             click.echo(json.dumps(_told_of_move(place, moved), indent=2, ensure_ascii=False))
             return

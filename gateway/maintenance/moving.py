@@ -1,8 +1,8 @@
 """Moves a program's database from SQLite to PostgreSQL: all of it or nothing, and compared row by row.
 
-Everything is copied and compared in one transaction of PostgreSQL. Only once that is committed the SQLite file gets
-another name, under which no process opens it. Interrupted before the commit, nothing has changed; after it, the next
-run finds that both hold the same, and goes on with the name.
+One transaction of PostgreSQL copies and compares all rows. Only after its commit the SQLite file is renamed, to a name
+that no process opens. An interruption before the commit changes nothing. After the commit, the next run finds equal
+content and renames the file.
 """
 
 import contextlib
@@ -28,9 +28,9 @@ from gateway.store.sqlite import FileLock, SqliteTransaction
 from gateway.wording.languages import translated
 
 _CHUNK = 1000  # rows between two signs of progress
-# What each engine has for itself, and which is nobody's data.
+# Internal tables of each engine, without data of the program.
 _NOT_DATA = frozenset({"schema_migrations", "store_writers"})
-# By the types of schema files: what PostgreSQL calls them, and how values travel to it.
+# By the types of schema files: the type names in PostgreSQL, and the types of the values in transit.
 _TYPES = {"INTEGER": ("bigint", "int8"), "TEXT": ("text", "text"), "BLOB": ("bytea", "bytea")}
 
 R = TypeVar("R")
@@ -38,18 +38,18 @@ Row = tuple[object, ...]
 
 
 class NotMoved(StoreUnusable):
-    """The database was not moved, and nothing has changed; the text says why."""
+    """The database was not moved, and nothing has changed; the text has the reason."""
 
 
 class Progress(Protocol):
-    """Is told how far a move is."""
+    """Receives the progress of a move."""
 
     def start(self, rows: int) -> None:
-        """So many rows are to be gone through, in all steps together."""
+        """Announces the number of rows in all steps together."""
         ...
 
     def advance(self, doing: str, rows: int) -> None:
-        """So many more are done."""
+        """Reports `rows` further rows as done."""
         ...
 
 
@@ -68,22 +68,22 @@ class Table:
 
 @dataclass(frozen=True)
 class Moved:
-    """What was moved, and compared."""
+    """The result of a move: the copied and compared rows."""
 
     tables: Sequence[Table]
     head: audit.Head
-    """The end of the audit chain, the same in both."""
+    """The end of the audit chain, the same in both databases."""
     file: Path
-    """What the SQLite file is called from now on."""
+    """The new name of the SQLite file."""
     was_copied: bool
     """False where an earlier run had copied everything."""
 
 
 def move(place: DatabasePlace, migrations: Sequence[Migration], progress: Progress) -> Moved:
-    """Moves what is in the SQLite file of a place to its PostgreSQL database, whose schema is made where it is empty.
+    """Moves the SQLite database of a place to its PostgreSQL database, and makes the schema of an empty one.
 
-    Raises NotMoved, DatabaseInUse where a process works on either of them, DatabaseUnreachable, or OSError where the
-    file cannot be given its other name.
+    Raises NotMoved, DatabaseUnreachable, DatabaseInUse where a process uses either of them, or OSError where the file
+    cannot be renamed.
     """
     file, kept = place.file, moved_file(place.file)
     if not file.is_file():
@@ -103,7 +103,7 @@ def move(place: DatabasePlace, migrations: Sequence[Migration], progress: Progre
 
 
 class _Move:
-    """One move, in a transaction of each engine."""
+    """A move, in a transaction of each engine."""
 
     def __init__(
         self, source: sqlite3.Connection, target: Connection, place: DatabasePlace, progress: Progress
@@ -147,7 +147,7 @@ class _Move:
         return Table(name, names, tuple(kind for _, kind, _ in columns), key or names, rows)
 
     def _require_typed(self, table: str, column: str, kind: str) -> None:
-        """SQLite takes a value of any type wherever it is put; PostgreSQL does not."""
+        """Checks the types of values: SQLite stores a value of any type in any column, PostgreSQL does not."""
         other = f"""SELECT 1 FROM "{table}" WHERE typeof("{column}") NOT IN ('null', ?) LIMIT 1"""  # noqa: S608 - of the schema
         if self._source.execute(other, (kind.lower(),)).fetchone() is not None:
             raise NotMoved(f"{self._place.file}: a row of {table} has something else than {kind} in {column}")
@@ -183,12 +183,12 @@ class _Move:
         except psycopg.OperationalError:
             raise
         except psycopg.Error as error:
-            # The whole text would repeat the row, whose content is nobody's business here.
+            # The whole text would repeat the row, and its content must not leave the database.
             told = error.diag.message_primary or type(error).__name__
             raise NotMoved(f"{self._place}: a row of {table.name} is not taken: {told}") from None
 
     def _compare(self, table: Table, filled: Sequence[str]) -> None:
-        """Goes through both at once, in the order of the key, which both engines tell by bytes."""
+        """Compares both tables in the order of the key, which both engines sort by bytes."""
         with self._target.cursor(name="compare") as cursor:
             cursor.itersize = _CHUNK
             there = iter(cursor.execute(_select(table)))
@@ -221,7 +221,7 @@ class _Move:
 
 @contextlib.contextmanager
 def _reading(file: Path) -> Iterator[sqlite3.Connection]:
-    """The file in a transaction that reads. What it was written in ahead is in the one file from here on."""
+    """The file in a read transaction, with its write-ahead log merged into it."""
     try:
         with contextlib.closing(sqlite3.connect(file, isolation_level=None)) as connection:
             connection.execute("PRAGMA journal_mode=DELETE")
@@ -273,7 +273,7 @@ def _require_unused(target: Connection) -> None:
 
 
 def _names(source: sqlite3.Connection) -> list[str]:
-    """The tables with data, in the order in which they were made: none refers to a later one."""
+    """The tables with data, in the order of their creation: no table refers to a later one."""
     found = source.execute(
         "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY rowid"
     )

@@ -1,7 +1,7 @@
-"""The region's keys rotate while a node serves: it notices a changed file, and wraps everything anew by the new key.
+"""Rotation of the region's keys while a node serves: it notices a changed file, and wraps all keys anew.
 
-Each process looks at its file by itself and does the work as long as there is any: pages of one transaction each, so
-that whoever is killed leaves the rest to the others, or to itself when it is back.
+Each process watches its file and works as long as keys are left, one page per transaction. Other processes, or its own
+restart, continue the work of a killed process.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ from gateway.security.region_keys import KeySet, RegionKeys, RegionKeysUnusable
 from gateway.store import vault
 from gateway.store.port import Store, Transaction
 
-LOOK_SECONDS = 1.0  # between two looks at the file
+LOOK_SECONDS = 1.0  # between two checks of the file
 PAGE = 250  # keys of subjects in one transaction
 BREATH_SECONDS = 0.05  # between two pages: orders go first
 
@@ -30,13 +30,13 @@ class KeyFile:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        # The stamp comes first: what changes between the two is noticed at the next look.
+        # The stamp comes first, so that the next check notices a change in between.
         self._stamp = _stamp_of(path)
         self.keys = RegionKeys(KeySet.load(path), look=self.look)
         """The keys in use. Making the object raises RegionKeysUnusable where the file cannot be used."""
 
     def look(self) -> bool:
-        """Takes over the file where it has changed; True if so. A broken or foreign one is logged and left alone."""
+        """Takes over a changed file; returns whether it has. A broken or foreign file is logged and ignored."""
         stamp = _stamp_of(self._path)
         if stamp == self._stamp:
             return False
@@ -63,20 +63,20 @@ class Rotation:
         self._in_use = ""
 
     def observe(self, meter: Meter) -> None:
-        """What operations staff watch: how many keys are still to be wrapped anew."""
+        """Registers the metric of keys that are still to be wrapped anew."""
         observe(meter, "crossregion.keys.to_wrap", "{key}", lambda: [(self._left, {})])
 
     async def run(self) -> None:
-        """Looks at the file again and again, and does what a new key asks for. Never ends by itself."""
+        """Watches the file and does the work of a new key. Never returns."""
         while True:
             self._file.look()
-            # The key in use may have been taken over in between, by an operation that needed it.
+            # An operation that needed the new key may have put it in use in between.
             if self._in_use != self._file.keys.set.in_use.id and await self._wrap_all():
                 self._in_use = self._file.keys.set.in_use.id
             await asyncio.sleep(LOOK_SECONDS)
 
     async def _wrap_all(self) -> bool:
-        """False where it has to be tried again: the store refuses, or a key is missing."""
+        """Wraps all keys; returns False where a retry is needed: the store refuses, or a key is missing."""
         in_use = self._file.keys.set.in_use.id
         try:
             self._left = total = await self._store.read(self._count_left)
@@ -95,7 +95,7 @@ class Rotation:
         self._left = 0
         if total:
             _log.info("all keys of subjects are wrapped by the region's key %s", in_use)
-        # A file that changed meanwhile begins again.
+        # A change of the file meanwhile requires another pass.
         return in_use == self._file.keys.set.in_use.id
 
     def _count_left(self, tx: Transaction) -> int:
@@ -111,7 +111,7 @@ def _wrap_page(tx: Transaction) -> int:
 
 
 def _stamp_of(path: Path) -> _Stamp | None:
-    """What changes with the content of a file; None where it cannot be looked at."""
+    """A stamp that changes with the content of a file; None where the file cannot be read."""
     try:
         found = path.stat()
     except OSError:

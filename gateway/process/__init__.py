@@ -1,1 +1,1 @@
-"""One process on its machine: files, logs, traces, metrics, start, fail points."""
+"""A process on its machine: files, logs, traces, metrics, start, fail points."""

@@ -12,7 +12,7 @@ _OF_OTHERS = 0o077
 
 
 def make_private(path: Path) -> None:
-    """Makes a file that only its owner may read, or closes one that is there. Raises OSError."""
+    """Makes a file that only its owner may read, or makes an existing file private. Raises OSError."""
     file = os.open(path, os.O_RDWR | os.O_CREAT, _PRIVATE)
     os.fchmod(file, _PRIVATE)
     os.close(file)
@@ -27,9 +27,9 @@ def create_file(path: Path, content: bytes, mode: int = _PRIVATE) -> None:
 
 
 def replace_file(path: Path, content: bytes, mode: int = _PRIVATE) -> None:
-    """Puts `content` in place of the file; on disk when it returns. Raises OSError, and leaves the old file then.
+    """Replaces the content of the file; on disk at return. Raises OSError, and keeps the old file then.
 
-    `mode`: who may read the new file, from the moment it is there; its owner alone where nothing else is said.
+    `mode` holds from the creation of the new file; by default its owner alone may read it.
     """
     if _is_special(path):
         path.write_bytes(content)
@@ -49,9 +49,9 @@ def replace_file(path: Path, content: bytes, mode: int = _PRIVATE) -> None:
 
 
 def open_private(path: Path, *, encoding: str = "utf-8", newline: str | None = None) -> IO[str]:
-    """Opens a file to write texts into, empty, that its owner alone may read, whoever could read the one before.
+    """Opens an empty file for texts, readable by its owner alone, whatever the mode of the former file.
 
-    A pipe or a device is opened as it is. Raises OSError.
+    Opens a pipe or a device as it is. Raises OSError.
     """
     if _is_special(path):
         return path.open("w", encoding=encoding, newline=newline)
@@ -68,8 +68,10 @@ def open_private(path: Path, *, encoding: str = "utf-8", newline: str | None = N
 
 
 def go_on_private(path: Path) -> IO[bytes]:
-    """Opens a file to add bytes to, which its owner alone may read. One that others may read is begun anew: what they
-    opened is not written to. Raises OSError."""
+    """Opens a file for appending bytes, readable by its owner alone.
+
+    Replaces a file that others may read, since they may still have it open. Raises OSError.
+    """
     file = _to_add(path)
     if os.fstat(file).st_mode & _OF_OTHERS and not _is_special(path):
         os.close(file)
@@ -83,12 +85,12 @@ def _to_add(path: Path) -> int:
 
 
 def _is_special(path: Path) -> bool:
-    """Whether it is there and no file that can be replaced: a pipe, a terminal, a device."""
+    """Whether the path exists and cannot be replaced: a pipe, a terminal, a device."""
     return path.exists() and not path.is_file() and not path.is_dir()
 
 
 def _beside(path: Path) -> Path:
-    """A name beside a file for what is to take its place. What a process of this id once left there goes."""
+    """The temporary name beside a file. Removes a leftover of an earlier process with this id."""
     fresh = path.with_name(f".{path.name}.{os.getpid()}")
     fresh.unlink(missing_ok=True)
     return fresh

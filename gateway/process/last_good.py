@@ -1,6 +1,6 @@
-"""A last good copy on disk, so that a process starts and works where those whom it learns from do not answer.
+"""A last good copy on disk, from which a process starts while its sources do not respond.
 
-The file is a SHA-256 over the rest, then the rest: a message of whoever keeps it.
+The file is a SHA-256 over the rest, then the rest: a message of the file's owner.
 """
 
 import hashlib
@@ -16,11 +16,11 @@ M = TypeVar("M", bound=Message)
 
 
 class LastGoodBroken(Exception):
-    """The file is there and cannot be used; the text says why."""
+    """The file exists and cannot be used; the text has the reason."""
 
 
 def load_last_good(path: Path, kind: type[M]) -> M | None:
-    """What was saved last; None where nothing ever was. Raises LastGoodBroken."""
+    """The message saved last; None where none was ever saved. Raises LastGoodBroken."""
     try:
         data = path.read_bytes()
     except FileNotFoundError:

@@ -8,7 +8,7 @@ from gateway.values.plain_text import visible
 
 
 class OneLine(logging.Formatter):
-    """Puts what would be several lines, as the story of an exception, on one; nothing in it acts on a terminal."""
+    """Formats a record of several lines, such as a traceback, as one line without terminal control characters."""
 
     def format(self, record: logging.LogRecord) -> str:
         """See logging: time in UTC, level, logger, text."""

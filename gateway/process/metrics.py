@@ -10,10 +10,10 @@ from opentelemetry.sdk.resources import SERVICE_INSTANCE_ID, SERVICE_NAME, Resou
 
 
 def make_meter_provider(service: str, instance: str, readers: Iterable[MetricReader] = ()) -> MeterProvider:
-    """The meter provider of a process; `readers` are added to what the environment configures."""
+    """The meter provider of a process; `readers` supplement the readers of the environment."""
     configured: list[MetricReader] = list(readers)
     if "OTEL_EXPORTER_OTLP_ENDPOINT" in os.environ or "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT" in os.environ:
-        # Much to import, at every start, for those alone that export.
+        # A large import, needed only by processes that export.
         from opentelemetry.exporter.otlp.proto.grpc.metric_exporter import OTLPMetricExporter  # noqa: PLC0415
 
         configured.append(PeriodicExportingMetricReader(OTLPMetricExporter()))

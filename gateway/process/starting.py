@@ -1,4 +1,4 @@
-"""The start of a process: what its store refuses at the moment is tried again, until the process is told to stop."""
+"""The start of a process: it retries a step that its store refuses, until the process has to stop."""
 
 import asyncio
 import contextlib
@@ -14,17 +14,17 @@ T = TypeVar("T")
 _log = logging.getLogger(__name__)
 
 told_to_stop: ContextVar[asyncio.Event | None] = ContextVar("told_to_stop", default=None)
-"""Set once the process was told to stop; None where it is no process of its own."""
+"""Set once the process has received a stop signal; None outside a process of its own."""
 
 
 class StoppedWhileStarting(Exception):
-    """The process was told to stop before it has started."""
+    """The process received a stop signal before its start was complete."""
 
 
 async def persistently(step: Callable[[], Awaitable[T]]) -> T:
-    """What a step of the start gives, which may be done more than once.
+    """Repeats a step of the start until it succeeds, and returns its result.
 
-    Raises StoppedWhileStarting where the process is told to stop meanwhile, and Refused for what does not pass.
+    Raises StoppedWhileStarting on a stop signal, and Refused for a permanent refusal.
     """
     stop = told_to_stop.get() or asyncio.Event()
     while True:

@@ -7,12 +7,13 @@ from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.trace import TracerProvider
 
 from gateway.process.metrics import CallMetrics, make_meter_provider
-from gateway.process.tracing import Tracing, make_provider
+from gateway.process.span_export import make_provider, tracing_by
+from gateway.process.tracing import Tracing
 
 
 @dataclass(frozen=True)
 class Telemetry:
-    """What the parts of a process report with."""
+    """The telemetry providers for the parts of a process."""
 
     tracing: Tracing
     calls: CallMetrics
@@ -25,9 +26,9 @@ class Telemetry:
         """The telemetry of a process: `service` is region-node or coordinator, `instance` its region or number."""
         spans, meters = make_provider(service, instance), make_meter_provider(service, instance)
         meter = meters.get_meter(service)
-        return cls(Tracing.of(spans, service), CallMetrics(meter), meter, spans, meters)
+        return cls(tracing_by(spans, service), CallMetrics(meter), meter, spans, meters)
 
     def shutdown(self) -> None:
-        """Exports what is left."""
+        """Exports the remaining data."""
         self._spans.shutdown()
         self._meters.shutdown()

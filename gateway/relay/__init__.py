@@ -1,1 +1,1 @@
-"""How commands and queries cross a border: sealed, stored, carried in batches, answered with a signed receipt."""
+"""The relay: commands and queries between regions, sealed, stored, sent in batches, answered with signed receipts."""

@@ -1,7 +1,7 @@
-"""Envelopes and receipts as they lie in the database: sealed under the key of what they are about.
+"""Envelopes and receipts in the database: sealed under the key of their subject.
 
-Only the bytes that were signed are sealed; they are sent, verified and compared opened. Once the key of their subject
-is destroyed, nobody can say any more what was sent, and that something was sent stays known.
+Only the signed bytes are sealed; they are sent, verified and compared in the clear. After the destruction of the
+subject's key the content is unreadable, and the record that something was sent remains.
 """
 
 from dataclasses import dataclass, field
@@ -14,12 +14,12 @@ INBOX, INBOX_RECEIPT = "inbox", "inbox.receipt"
 
 
 def envelope_subject(subject: str) -> str:
-    """Under whose key the envelopes about a subject are sealed."""
+    """The subject whose key seals the envelopes about a subject."""
     return f"envelope/{subject}"
 
 
 def inbox_key(origin: str, envelope_id: str) -> str:
-    """What names a row of the inbox."""
+    """The key of an inbox row."""
     return f"{origin}/{envelope_id}"
 
 
@@ -45,7 +45,7 @@ class _Clear:
 
 
 def seal_clear_page(tx: Transaction, limit: int) -> int:
-    """Seals at most so many rows of each table that a version without sealing has written; returns how many."""
+    """Seals at most `limit` rows of each table from a version without sealing; returns the number of sealed rows."""
     sent = tx.all(
         _Clear,
         "SELECT '', envelope_id, subject, content, receipt_content FROM outbox WHERE is_sealed = 0"

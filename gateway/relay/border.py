@@ -1,4 +1,4 @@
-"""A region's border: what it needs to let envelopes out and in, and what it does with each kind."""
+"""A region's border: its ports for sending and receiving envelopes, and the handlers of each kind."""
 
 import os
 from collections.abc import Awaitable, Callable, Mapping
@@ -29,13 +29,13 @@ Answered = Callable[[Transaction, EnvelopeContent, ReceiptContent, datetime], No
 
 @dataclass(frozen=True)
 class Command:
-    """A kind that is stored and acted on once.
+    """A kind of envelope that is stored and executed once.
 
     `act` runs at the destination, in the transaction that stores inbox row and receipt. It raises Refused or Moved
     before its first write. `answered` runs at the origin, in the transaction that closes the outbox row.
 
-    What was made so long ago that the inbox has forgotten its time is refused, for it may have been acted on; unless it
-    is repeatable: acted on twice, it has the same effect as once.
+    The inbox refuses commands older than its memory, since they may have been executed. A repeatable command is exempt:
+    its second execution has no further effect.
     """
 
     act: Act
@@ -45,11 +45,10 @@ class Command:
 
 @dataclass(frozen=True)
 class Query:
-    """A kind that is answered afresh and never stored.
+    """A kind of envelope that is answered anew each time and never stored.
 
-    `act` may write an audit row, and what is the same however often it is asked: a question may be repeated. The
-    question itself is one row of the audit chain, unless it is not noted: what comes all the time from every region
-    would drown what people ask.
+    `act` may write an audit row, and writes that are idempotent, because a query may be repeated. A query that is noted
+    is one row of the audit chain. Frequent queries between regions are not: they would hide the queries of people.
     """
 
     act: Act
@@ -58,10 +57,9 @@ class Query:
 
 @dataclass(frozen=True)
 class SlowQuery:
-    """A kind that is answered afresh and never stored, and whose answer takes more than one transaction: it needs work
-    that must not run on the event loop, or a system of the region's own.
+    """A query whose answer takes several transactions: it needs work off the event loop, or a system of the region.
 
-    `answer` runs transactions of its own, each of which may write. It raises Refused or Moved.
+    `answer` runs its own transactions, each of which may write. It raises Refused or Moved.
     """
 
     answer: Callable[[EnvelopeContent, datetime], Awaitable[Answer]]
@@ -72,7 +70,7 @@ Kinds = Mapping[EnvelopeKind.ValueType, Command | Query | SlowQuery]
 
 @dataclass(frozen=True)
 class Border:
-    """The region, its keys, what it knows of the federation. Shared by everything that sends or receives."""
+    """The region, its keys, and its view of the federation. Shared by everything that sends or receives."""
 
     region: str
     signer: Signer
@@ -81,14 +79,14 @@ class Border:
     number: int = 0
     """The number of this process among those of the region's database."""
     draw: Callable[[int], bytes] = os.urandom
-    """What the keys of single batches and answers are drawn from."""
+    """The source of randomness for the keys of single batches and answers."""
     sealing_keys: SealingKeys = field(default_factory=SealingKeys)
-    """What batches for other regions are sealed to."""
+    """The keys of other regions, to which batches are sealed."""
 
     def require_known_revision(self, content: EnvelopeContent) -> None:
-        """Raises Refused with CONFIGURATION_MISSING where the origin knows a later configuration than this region.
+        """Raises Refused with CONFIGURATION_MISSING where the origin has a later configuration than this region.
 
-        What it says may be right by that one: it is taken up once this region has heard of it.
+        The content may be right by the later configuration: this region accepts it once it has that revision.
         """
         if content.federation_revision > self.current.revision:
             raise Refused(Reason.REASON_CONFIGURATION_MISSING)

@@ -1,9 +1,8 @@
-"""Which process sends an envelope, where several work on one database.
+"""The process that sends an envelope, where several processes share one database.
 
-Each envelope is claimed by the number of one process. A process proves that it lives by counting up its row. A
-process whose count stands still for a lease loses its claims; the observer measures the lease by its own monotonic
-clock. Sending
-twice does no harm, so a process that was only frozen may go on when it wakes.
+The number of one process claims each envelope. A process proves that it lives by incrementing a counter in its row. A
+process whose counter stands still for a lease loses its claims. The observer measures the lease by its own monotonic
+clock. A second delivery does no harm, so a frozen process may continue when it wakes.
 """
 
 import asyncio
@@ -22,8 +21,8 @@ from gateway.store import vault
 from gateway.store.port import CommittedElsewhere, OutcomeLost, Store, Transaction
 
 BEAT_SECONDS = 1.0  # between two signs of life
-LEASE_SECONDS = 5.0  # without one, after which another process takes over
-PAGE = 500  # envelopes in one transaction: nobody else can write meanwhile
+LEASE_SECONDS = 5.0  # without a heartbeat, after which another process takes over
+PAGE = 500  # envelopes in one transaction, during which no other process can write
 _TAKE = "UPDATE outbox SET claimed_by = :number, handed_over = 0 WHERE closed IS NULL AND claimed_by = :claimant"
 _ROW = "created, envelope_id, subject, content, signature"
 _PAGE = "SELECT envelope_id FROM outbox WHERE closed IS NULL AND claimed_by = :claimant ORDER BY created, envelope_id"
@@ -44,7 +43,7 @@ class Beats:
 
 
 def beat(tx: Transaction, number: int) -> Beats:
-    """Shows that this process lives, and looks at all."""
+    """Increments this process's counter, and reads all counters."""
     tx.execute(
         "INSERT INTO processes (number, beats) VALUES (:number, 1)"
         " ON CONFLICT (number) DO UPDATE SET beats = processes.beats + 1",
@@ -54,7 +53,7 @@ def beat(tx: Transaction, number: int) -> Beats:
 
 
 def leave(tx: Transaction, number: int) -> None:
-    """Ends what this process claims: the next that looks takes it over."""
+    """Releases the claims of this process; the next observer takes them over."""
     tx.execute("DELETE FROM processes WHERE number = :number", number=number)
 
 
@@ -82,9 +81,9 @@ def take_handed_over(tx: Transaction, number: int) -> "list[Waiting]":
 
 
 def take_over(tx: Transaction, number: int, silent: Mapping[int, int], limit: int = PAGE) -> "list[Waiting]":
-    """Claims a page of what silent processes, and those that are gone, have left behind; oldest first.
+    """Claims a page of envelopes left by silent and ended processes, oldest first.
 
-    `silent`: how far each had counted when it was found silent; one that has counted since lives.
+    `silent` maps a process to its counter when it was found silent; a process with a higher counter lives.
     """
     for each, count in silent.items():
         tx.execute("DELETE FROM processes WHERE number = :number AND beats = :count", number=each, count=count)
@@ -97,7 +96,7 @@ def take_over(tx: Transaction, number: int, silent: Mapping[int, int], limit: in
 
 
 def claimants(tx: Transaction) -> list[int]:
-    """The numbers that claim open envelopes: one look into the index for each, however many envelopes there are."""
+    """The numbers with open claims: one index look-up for each, however many envelopes there are."""
     found: list[int] = []
     following = "SELECT claimed_by FROM outbox WHERE closed IS NULL AND claimed_by > :after ORDER BY claimed_by LIMIT 1"
     while (number := tx.first(int, following, after=found[-1] if found else -1)) is not None:
@@ -114,7 +113,7 @@ class Waiting:
 
 
 class Silence:
-    """Finds the processes whose count stands still. Pure: the time is given, in seconds of a clock that only runs."""
+    """Finds processes with a counter that stands still. Pure: times are arguments, in seconds of a monotonic clock."""
 
     def __init__(self, number: int) -> None:
         self._number = number
@@ -134,12 +133,12 @@ class Silence:
         }
 
     def begin_again(self) -> None:
-        """Forgets what was seen: this process could not look, and the others, perhaps, not count."""
+        """Forgets all observations: neither this process nor, perhaps, the others could reach the database."""
         self._seen = {}
 
 
 class Claims:
-    """Keeps the claims of this process, and takes over those of processes that fell silent."""
+    """Keeps the claims of this process, and takes over those of silent processes."""
 
     def __init__(self, store: Store, number: int, lanes: Lanes) -> None:
         self._store = store
@@ -154,7 +153,7 @@ class Claims:
         store.subscribe(CommittedElsewhere, self._committed_elsewhere)
 
     async def start(self) -> None:
-        """Takes up what an earlier process of this number, or on a database of one's own any, has left."""
+        """Takes up the envelopes of an earlier process with this number; in an unshared database, of any process."""
         if self._store.is_shared:
             await self._store.write(lambda tx: (beat(tx, self._number), take_handed_over(tx, self._number)))
         else:
@@ -162,7 +161,7 @@ class Claims:
         await self._take_up_own()
 
     async def run(self) -> None:
-        """Runs until it is cancelled: for a database on which other processes may be."""
+        """Watches a shared database for silent processes until it is cancelled."""
         while True:
             self._told.clear()
             try:
@@ -195,7 +194,7 @@ class Claims:
             await self._take_up_own()
 
     async def _take_up_own(self) -> None:
-        """What a lane has already is not added to it again."""
+        """Adds this process's claims to their lanes, except those already there."""
         last: Waiting | None = None
         try:
             while page := await self._store.read(partial(own, number=self._number, after=last)):
@@ -214,7 +213,7 @@ class Claims:
             self._told.set()
 
     def _outcome_lost(self, _: OutcomeLost) -> None:
-        """An envelope of ours may wait in the database of which no lane was told."""
+        """Reacts to a lost outcome: the database may hold an envelope of this process that no lane has."""
         self._may_have_missed = True
         self._told.set()
 
@@ -225,7 +224,7 @@ class Claims:
 
 @dataclass(frozen=True)
 class _Look:
-    """What a look at the database brought."""
+    """The result of a look at the database."""
 
     beats: Beats
     handed_over: list[Waiting]
@@ -250,7 +249,7 @@ class _Row:
 
 
 def _opened(tx: Transaction, rows: Sequence[_Row]) -> list[Waiting]:
-    """The envelopes of the rows. One whose key was destroyed can be sent by nobody any more, and is left out."""
+    """The envelopes of the rows, without those whose key was destroyed: nobody can send them any more."""
     sealed = [vault.Sealing(envelope_subject(row.subject), f"{OUTBOX}/{row.envelope_id}", row.content) for row in rows]
     return [
         Waiting(row.created, sealed_from(content, row.signature))

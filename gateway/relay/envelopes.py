@@ -1,6 +1,6 @@
 """Sealing and opening envelopes and receipts.
 
-What is signed is the transported bytes; they are stored and forwarded as they came and parsed only after verifying.
+The signature covers the transported bytes. They are stored and forwarded unchanged, and parsed only after verification.
 """
 
 import hashlib
@@ -33,7 +33,7 @@ BATCH_LIMIT = 256  # envelopes in one delivery
 
 @dataclass(frozen=True)
 class OutgoingEnvelope:
-    """What an operation wants to send: an envelope before it is sealed."""
+    """An envelope that an operation wants to send, before it is sealed."""
 
     envelope_id: str
     destination: str
@@ -55,7 +55,7 @@ class Sealed:
 
 @dataclass(frozen=True)
 class Answer:
-    """What a region decided about an envelope: the unsigned part of a receipt."""
+    """A region's decision about an envelope: the unsigned part of a receipt."""
 
     outcome: Outcome.ValueType
     result: bytes = field(default=b"", repr=False)
@@ -75,8 +75,8 @@ def seal(
 ) -> Sealed:
     """Signs an outgoing envelope in the name of the region `origin`.
 
-    Raises ValueError for more than an envelope holds: a defect, since what is taken in is far smaller. Sent, it would
-    be refused for ever and stop its lane.
+    Raises ValueError above the largest envelope: this is a defect, since requests are far smaller. The destination
+    would refuse such an envelope forever, and its lane would stop.
     """
     content = EnvelopeContent(
         id=outgoing.envelope_id,
@@ -99,7 +99,7 @@ def seal(
 
 
 def read_content(envelope: Envelope) -> EnvelopeContent:
-    """Parses what was signed, without verifying. Raises Refused with ENVELOPE_INVALID, or CHARACTER_NOT_ALLOWED."""
+    """Parses signed bytes without verification. Raises Refused with ENVELOPE_INVALID, or CHARACTER_NOT_ALLOWED."""
     if len(envelope.content) > CONTENT_LIMIT:
         raise Refused(Reason.REASON_ENVELOPE_INVALID, problem=f"more than {CONTENT_LIMIT} bytes")
     try:
@@ -134,7 +134,7 @@ def open_envelope(envelope: Envelope, keys: TrustedKeys, route: Route) -> Sealed
 
 @contextmanager
 def until_upgraded(region: str) -> Iterator[None]:
-    """Raises Refused with UPGRADE_REQUIRED where `region`, this one, is told what its version cannot read."""
+    """Raises Refused with UPGRADE_REQUIRED where this region's version cannot read a command. `region` is this one."""
     try:
         yield
     except UnknownChoice as unknown:

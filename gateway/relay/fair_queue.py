@@ -13,7 +13,7 @@ from gateway.relay.envelopes import Sealed
 
 @dataclass
 class QueuedEnvelope:
-    """An envelope in a lane, and how often it was sent."""
+    """An envelope in a lane, with the number of its deliveries."""
 
     sealed: Sealed
     attempts: int = 0
@@ -28,7 +28,7 @@ class QueuedEnvelope:
 
     @property
     def subject(self) -> str:
-        """What it is about: queued envelopes of one subject leave in the order in which they came."""
+        """The envelope's subject: queued envelopes of one subject leave in the order in which they came."""
         return self.sealed.content.subject
 
 
@@ -45,7 +45,7 @@ class FairQueue:
         self._bulk: _Lines = OrderedDict()
         self._waiting: dict[str, QueuedEnvelope] = {}
         self._out: dict[str, str] = {}  # the envelope that is out, by subject
-        self._withdrawn: set[str] = set()  # until it is decided what becomes of them
+        self._withdrawn: set[str] = set()  # until the caller decides about them
         self._blocked: dict[str, deque[QueuedEnvelope]] = {}
 
     def __len__(self) -> int:
@@ -57,7 +57,7 @@ class FairQueue:
         """
         envelope_id = queued.envelope_id
         if (waiting := self._waiting.get(envelope_id)) is not None:
-            waiting.attempts = max(waiting.attempts, queued.attempts)  # another process may have sent it meanwhile
+            waiting.attempts = max(waiting.attempts, queued.attempts)  # another process may have sent it in between
             return
         if envelope_id in self._withdrawn:
             return
@@ -81,7 +81,7 @@ class FairQueue:
         return taken
 
     def release(self, subject: str) -> None:
-        """Lets the next queued envelope of a subject go: the one before it is done."""
+        """Lets the next queued envelope of a subject leave, once the previous one is done."""
         self._out.pop(subject, None)
         blocked = self._blocked.pop(subject, None)
         if blocked:
@@ -96,7 +96,7 @@ class FairQueue:
             self._line(queued).appendleft(queued)
 
     def withdraw(self, envelope_id: str) -> QueuedEnvelope | None:
-        """Takes out a queued envelope that was never sent. None where it was, or is not here."""
+        """Removes a queued envelope that was never sent. None for a sent or missing one."""
         queued = self._waiting.get(envelope_id)
         if queued is None or queued.attempts > 0:
             return None
@@ -114,7 +114,7 @@ class FairQueue:
         return lines.setdefault(queued.sealed.content.operator, deque())
 
     def _take_turn(self, lines: _Lines) -> QueuedEnvelope | None:
-        """The next queued envelope of the operator whose turn it is; None where it has none that may leave."""
+        """The next queued envelope of the operator whose turn it is; None where none of the operator's may leave."""
         operator, line = lines.popitem(last=False)
         queued = next(self._free(line), None)
         if line:
@@ -125,7 +125,7 @@ class FairQueue:
         return queued
 
     def _free(self, line: deque[QueuedEnvelope]) -> Iterator[QueuedEnvelope]:
-        """Queued envelopes of a line that may leave now; those behind one of their own subject step aside."""
+        """The queued envelopes of a line that may leave now, without those behind an envelope of their subject."""
         while line:
             queued = line.popleft()
             if queued.withdrawn:

@@ -1,4 +1,4 @@
-"""Carrying over gRPC: to whichever replica of the next hop answers."""
+"""The carrier over gRPC: delivers to any responding replica of the next hop."""
 
 import asyncio
 
@@ -17,10 +17,10 @@ _METHOD = "gateway.api.relay.v1.RelayService/Deliver"
 
 
 class GrpcCarrier:
-    """Delivers through the replicas of one next hop: of a region the coordinators, of a coordinator the region.
+    """Delivers through the replicas of the next hop: a region's coordinators, or a coordinator's region.
 
-    A batch that one replica leaves unanswered is offered to another at once, if another is well. Then the request's
-    journey has a stamp more: what its last one says, and `again`.
+    Offers a batch that one replica leaves unanswered to another healthy replica immediately. The request's journey then
+    has one stamp more: a copy of the last one, with `again`.
     """
 
     def __init__(self, replicas: Replicas, tracing: Tracing, metrics: CallMetrics, clock: Clock | None = None) -> None:
@@ -42,7 +42,7 @@ class GrpcCarrier:
                 if before_attempt is not None:
                     before_attempt()
             except Refused as refused:
-                return refused  # not by the replica: it is not left out for that, and no other one is asked
+                return refused  # the refusal is not the replica's own: it stays in turn, and no other replica is tried
             if not is_first and stamps:
                 request.journey.stamps.append(self._again(request.journey.stamps[stamps - 1]))
             is_first = False

@@ -1,4 +1,4 @@
-"""What a region does with a command of another region: once, and with one answer for ever."""
+"""Receives commands of other regions: each is executed once, and has one permanent receipt."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -8,7 +8,7 @@ from gateway.api.federation.v1.federation_pb2 import MemberState
 from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, EnvelopeKind, Outcome, Receipt
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.auditing import audit
-from gateway.errors import Refused, is_temporary
+from gateway.errors import Refused, lasting
 from gateway.process import failpoints
 from gateway.relay.at_rest import INBOX, INBOX_RECEIPT, inbox_key, open_signed, seal_signed
 from gateway.relay.border import Border, Command, Kinds, Moved, Query, SlowQuery
@@ -28,12 +28,11 @@ class InboxRow:
 
 
 def receive(tx: Transaction, border: Border, kinds: Kinds, sealed: Sealed, now: datetime) -> Receipt:
-    """Acts on a verified envelope and returns the signed receipt; for a command received before, its stored one.
+    """Executes a verified envelope and returns the signed receipt; for a repeated command, the stored receipt.
 
-    Raises Refused where there is no answer to sign and nothing is stored: the sender or this region is suspended, the
-    id was used for other bytes, what it was about was erased, or the region cannot act for now: its store is away, or
-    its version cannot read what is asked. Raises WriteAfterRefusal for a handler with that defect: what is refused has
-    no effect.
+    Raises Refused, without a receipt and without a write, for a suspended sender or region, or an erased subject. The
+    same holds for an id already used for other bytes, an unavailable store, and an unreadable command. Raises
+    WriteAfterRefusal for a handler that writes before it refuses: a refusal has no effect.
     """
     content = sealed.content
     _require_not_suspended(border, content.origin)
@@ -78,9 +77,9 @@ async def answer_slowly(store: Store, border: Border, query: SlowQuery, sealed: 
 
 
 def find(tx: Transaction, origin: str, envelope_id: str) -> InboxRow | None:
-    """The command of that id, if it was acted on.
+    """The inbox row of a command; None where no such command was executed.
 
-    Raises Refused with ENVELOPE_CONTENT_DESTROYED where it was, and the key of what it was about was destroyed since.
+    Raises Refused with ENVELOPE_CONTENT_DESTROYED where the key of its subject was destroyed since.
     """
     row = tx.first(
         _SealedRow,
@@ -100,10 +99,10 @@ def find(tx: Transaction, origin: str, envelope_id: str) -> InboxRow | None:
 
 
 def forget(tx: Transaction, rows: Sequence[tuple[str, str]], before: int) -> None:
-    """Removes commands, each an origin and the id of an envelope, all of them made before an instant in microseconds.
+    """Removes commands, each an origin and the id of an envelope, all made before an instant in microseconds.
 
-    From then on no command that was made before it is acted on unless it is a repeatable one: none that was removed has
-    a second effect, whatever the rules of retention and the clock say later.
+    The inbox then refuses all commands made before the instant, except repeatable ones. No removed command has a second
+    effect, whatever the rules of retention and the clock say later.
     """
     tx.execute(
         "INSERT INTO inbox_forgotten (id, create_time) VALUES (1, :before) ON CONFLICT (id) DO UPDATE SET create_time ="
@@ -126,7 +125,7 @@ class _SealedRow:
 
 
 def _require_not_suspended(border: Border, origin: str) -> None:
-    """A coordinator that was out of touch may bring what no other would."""
+    """Checks suspension again: an outdated coordinator may deliver batches that no other would."""
     state = border.current.state()
     for region in (origin, border.region):
         if state.member_state(region) == MemberState.MEMBER_STATE_SUSPENDED:
@@ -142,7 +141,7 @@ def _decide(tx: Transaction, kind: Command | Query, sealed: Sealed, now: datetim
             return kind.act(tx, sealed.content, now)
     except (Moved, Refused) as refused:
         return _refusal(refused)
-    except KeyDestroyed:  # to others, who was erased is as one who was never there
+    except KeyDestroyed:  # to other regions, an erased customer looks like an unknown one
         return _refusal(Refused(Reason.REASON_SUBSCRIPTION_NOT_FOUND))
 
 
@@ -161,9 +160,8 @@ def _refusal(refused: Moved | Refused) -> Answer:
     """A lasting refusal is an answer too; a temporary one is passed on as Refused."""
     if isinstance(refused, Moved):
         return Answer(Outcome.OUTCOME_MOVED, moved_to=refused.region)
-    if is_temporary(refused.reason):
-        raise refused
-    return Answer(Outcome.OUTCOME_REFUSED, reason=refused.reason, parameters=refused.parameters)
+    last = lasting(refused)
+    return Answer(Outcome.OUTCOME_REFUSED, reason=last.reason, parameters=last.parameters)
 
 
 def _note(tx: Transaction, content: EnvelopeContent, answer: Answer, now: datetime) -> None:

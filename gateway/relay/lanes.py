@@ -1,8 +1,8 @@
-"""Lanes: one queue per destination, which batches by itself.
+"""Lanes: a queue per destination, which forms batches.
 
-At most two batches are on their way; while they travel, what arrives collects, and the next batch takes all that
-waits. There is no timer and no added wait when idle. A lane whose destination does not answer stops sending and
-probes with an empty batch until it does.
+At most two batches are in flight; arriving envelopes collect meanwhile, and the next batch takes all of them. There is
+no timer and no added wait when idle. A lane whose destination does not respond stops sending, and probes with an empty
+batch until it responds.
 """
 
 import asyncio
@@ -21,8 +21,8 @@ from gateway.relay.retry import FullJitter, RetryBudget, probe_until_answered
 from gateway.relay.transport import Transport
 from gateway.time.clock import Clock, to_timestamp
 
-BATCHES_IN_FLIGHT = 2  # one travels while the other is worked on; more would only split what one could carry
-BATCH_BYTES = 2 * 1024 * 1024  # contents in one delivery: half of what a server takes, since signatures come on top
+BATCHES_IN_FLIGHT = 2  # one is in transit while the destination works on the other; more would only split batches
+BATCH_BYTES = 2 * 1024 * 1024  # contents in one delivery: half of a server's limit, since signatures come on top
 DELIVER_TIMEOUT = 10.0  # seconds for a delivery there and back: a destination waits for its own commit only
 LONGEST_PARKING = 30.0  # seconds before an envelope that was not taken is offered again
 _log = logging.getLogger(__name__)
@@ -42,7 +42,10 @@ Settle = Callable[[Sequence[Delivered]], Awaitable[list[bool]]]
 
 @dataclass(frozen=True)
 class LanePorts:
-    """What lanes are made of. `settle` commits receipts at the origin; False in a place means: send that again."""
+    """The ports of a lane.
+
+    `settle` commits receipts at the origin; False at an index means: send that envelope again.
+    """
 
     region: str
     transport: Transport
@@ -53,7 +56,7 @@ class LanePorts:
 
 @dataclass
 class LaneCounts:
-    """What a lane did since it was made; read by metrics."""
+    """Counts of a lane since its start, for metrics."""
 
     sent: int = 0
     repeated: int = 0
@@ -90,7 +93,7 @@ class Lane:
         self._changed.set()
 
     def withdraw(self, envelope_id: str) -> QueuedEnvelope | None:
-        """Takes back an envelope that certainly never left; None where that is not certain."""
+        """Withdraws an envelope that certainly never left; None otherwise."""
         return self._queue.withdraw(envelope_id)
 
     def give_back(self, queued: QueuedEnvelope) -> None:
@@ -99,11 +102,11 @@ class Lane:
         self.add(queued.sealed)
 
     def forget(self, queued: QueuedEnvelope) -> None:
-        """Takes in that a withdrawn queued envelope is not given back."""
+        """Forgets a withdrawn queued envelope, which the caller does not return."""
         self._queue.forget(queued.envelope_id)
 
     async def run(self) -> None:
-        """Sends until cancelled; what is on its way then is sent again by the next process."""
+        """Sends until cancelled; the next process sends again the batches that are in flight then."""
         try:
             while True:
                 await self._changed.wait()
@@ -176,7 +179,7 @@ class Lane:
         self._budget.deposit(sum(settled))
 
     def _count_again(self, batch: Sequence[QueuedEnvelope]) -> None:
-        """Counts what the transport offers to another replica by itself."""
+        """Counts the transport's own second attempts at another replica."""
         for queued in batch:
             queued.attempts += 1
         self.counts.sent += len(batch)
@@ -232,7 +235,7 @@ class Lanes:
     def __init__(self, ports: LanePorts) -> None:
         self._ports = ports
         self._lanes: dict[str, Lane] = {}
-        # A lane carries everybody's envelopes: it does not run in the trace of the call that needed it first.
+        # A lane carries envelopes of all calls: it must not run in the trace of the call that created it.
         self._context = copy_context()
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -251,7 +254,7 @@ class Lanes:
         return list(self._lanes.values())
 
     async def close(self) -> None:
-        """Stops sending. What had no receipt stays in the outbox."""
+        """Stops sending. Envelopes without a receipt stay in the outbox."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

@@ -1,4 +1,4 @@
-"""Envelopes from the commit of what caused them until the receipt of their destination is committed."""
+"""The outbox: envelopes from the commit of their cause to the commit of their receipt."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -24,7 +24,7 @@ class Enqueued:
 
 @dataclass(frozen=True)
 class HandedOver:
-    """Published when an envelope waits to be taken up by its claimant: another process of this database, mostly."""
+    """Published when an envelope waits for its claimant, usually another process of this database."""
 
     claimant: int
 
@@ -37,7 +37,7 @@ class _Claim:
 
 @dataclass(frozen=True)
 class OutboxRow:
-    """What is kept of one envelope."""
+    """The stored columns of an envelope."""
 
     envelope_id: str
     kind: int
@@ -51,9 +51,8 @@ class OutboxRow:
 def send(tx: Transaction, border: Border, outgoing: OutgoingEnvelope, *, now: datetime, traceparent: str) -> None:
     """Seals an outgoing envelope and queues it in this transaction; it leaves after the commit.
 
-    The process that holds the open envelopes of its subject sends it, which keeps their order. Without open
-    envelopes, this process does. The same id can be queued once only: a second time is a defect and fails
-    the transaction.
+    The process that holds the open envelopes of its subject sends it, which keeps their order. Without open envelopes,
+    this process does. An id can be queued only once: a second call is a defect and fails the transaction.
     """
     sealed = seal(
         outgoing,
@@ -63,7 +62,7 @@ def send(tx: Transaction, border: Border, outgoing: OutgoingEnvelope, *, now: da
         revision=border.current.revision,
         traceparent=traceparent,
     )
-    # Behind one that its claimant has not taken up yet this one goes the same way, lest it overtake that.
+    # An envelope behind an unclaimed one of its subject waits for the same process, so that it cannot overtake.
     claim = tx.first(
         _Claim,
         "INSERT INTO outbox"
@@ -92,14 +91,14 @@ def send(tx: Transaction, border: Border, outgoing: OutgoingEnvelope, *, now: da
 
 
 def handed_over_to(number: int) -> str:
-    """What a process is told when another one leaves an envelope to it."""
+    """The event by which a process learns of an envelope that another process hands over."""
     return f"outbox/{number}"
 
 
 def close_answered(
     tx: Transaction, envelope_id: str, receipt: Receipt, *, journey: bytes, attempts: int, now: datetime
 ) -> bool:
-    """Keeps the receipt. False where the row was closed before; then it stays as it is."""
+    """Stores the receipt. Returns False where the row was already closed; the row stays unchanged then."""
     open_rows = "SELECT subject FROM outbox WHERE envelope_id = :envelope_id AND closed IS NULL"
     subject = tx.first(str, open_rows, envelope_id=envelope_id)
     if subject is None:
@@ -120,7 +119,7 @@ def close_answered(
 
 
 def note_not_taken(tx: Transaction, envelope_id: str, reason: Reason.ValueType) -> None:
-    """Keeps why the destination has not taken an envelope, for people who look."""
+    """Stores the reason why the destination has not accepted an envelope, for people."""
     tx.execute(
         "UPDATE outbox SET not_taken = :reason WHERE envelope_id = :envelope_id AND closed IS NULL",
         reason=reason,
@@ -156,7 +155,7 @@ class _SealedReceipt:
 
 
 def receipt_content(tx: Transaction, envelope_id: str) -> bytes | None:
-    """The receipt kept for an envelope, as it was signed; None where there is none, or its key was destroyed."""
+    """The stored receipt of an envelope, as signed; None without a receipt, or after the destruction of its key."""
     found = tx.first(
         _SealedReceipt,
         "SELECT subject, receipt_content FROM outbox WHERE envelope_id = :envelope_id AND receipt_content IS NOT NULL",
@@ -168,7 +167,7 @@ def receipt_content(tx: Transaction, envelope_id: str) -> bytes | None:
 def drop_unsent(tx: Transaction, border: Border, envelope_id: str, now: datetime) -> bool:
     """Closes the row of an envelope that this process's lane has given back.
 
-    False, and nothing is done, where it may have left all the same: another process has taken it over since.
+    Returns False without a change where another process has taken the envelope over, since it may have left.
     """
     return bool(
         tx.execute(
@@ -182,7 +181,7 @@ def drop_unsent(tx: Transaction, border: Border, envelope_id: str, now: datetime
 
 
 def rows_about(tx: Transaction, subject: str) -> list[OutboxRow]:
-    """What was sent about a subject, oldest first."""
+    """The envelopes about a subject, oldest first."""
     return tx.all(
         OutboxRow,
         "SELECT envelope_id, kind, destination, traceparent, attempts, journey, not_taken FROM outbox"

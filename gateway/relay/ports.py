@@ -1,4 +1,4 @@
-"""What both ends of the relay in a region work with: who receives, and who settles receipts."""
+"""The ports of a region's relay: the receiver of batches, and the settler of receipts."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ from gateway.time.clock import Clock
 
 @dataclass(frozen=True)
 class RelayPorts:
-    """The border, what to do with each kind, and the world around."""
+    """The border, the handlers of each kind, and the outside ports."""
 
     border: Border
     kinds: Kinds

@@ -14,11 +14,11 @@ from gateway.relay.retry import FullJitter
 from gateway.relay.transport import Transport
 from gateway.time.clock import Clock, to_timestamp
 
-ATTEMPTS = 2  # a question has no effect, so it may be asked again once; the person at the counter decides after that
+ATTEMPTS = 2  # a query has no effect, so it may be sent twice; after that the clerk decides
 
 
 class Asker:
-    """Asks other regions."""
+    """Sends queries to other regions."""
 
     def __init__(self, border: Border, transport: Transport, clock: Clock, source: random.Random) -> None:
         self._border = border
@@ -31,7 +31,7 @@ class Asker:
     ) -> bytes:
         """Returns the result message of the answer, within `seconds`.
 
-        Raises Refused as the other region does, with REGION_UNREACHABLE where there was no answer.
+        Raises Refused as the other region does, and with REGION_UNREACHABLE without an answer.
         """
         now, revision = self._clock.now(), self._border.current.revision
         sealed = seal(

@@ -1,7 +1,7 @@
-"""When a lane tries again: a breaker that probes with nothing in hand, and a budget for repeats.
+"""The retries of a lane: a breaker that probes with an empty batch, and a budget for repeats.
 
-Both keep a fault from turning into a storm (guarantee G12): while the breaker is open no order travels, and repeats
-are at most a tenth of what gets through, after a small allowance.
+Both keep a fault from becoming a storm (guarantee G12). No envelope travels while the breaker is open. Repeats are at
+most a tenth of the delivered envelopes, after a small allowance.
 """
 
 import random
@@ -29,7 +29,7 @@ class FullJitter:
         return self._source.uniform(self._shortest / 2, bound)
 
     def __call__(self, retry_state: RetryCallState) -> float:
-        """The wait, as tenacity asks for it."""
+        """The wait in seconds, in tenacity's form."""
         return self.seconds(retry_state.attempt_number)
 
 
@@ -40,7 +40,7 @@ class RetryBudget:
         self._tokens = BUDGET_ALLOWANCE
 
     def deposit(self, delivered: int) -> None:
-        """Takes in that envelopes got through."""
+        """Adds delivered envelopes to the budget."""
         self._tokens = min(BUDGET_ALLOWANCE, self._tokens + delivered * BUDGET_SHARE)
 
     def withdraw(self, repeats: int) -> bool:

@@ -1,7 +1,7 @@
-"""Batches as they cross the border: sealed when they leave, opened by their destination alone, and answered alike.
+"""Batches at the border: sealed when they leave, opened only by their destination, and answered alike.
 
-What is stored and signed is what is meant; it is sealed anew each time that it is sent. So a region may change its key
-while something is on its way, and what cannot be opened is sent again by the key that is known by then, unchanged.
+The store holds the signed content; each delivery seals it anew. So a region may change its key while a batch is in
+transit. A batch that the destination cannot open is sent again, unchanged, under the key known by then.
 """
 
 from collections.abc import Awaitable, Callable
@@ -22,7 +22,7 @@ Act = Callable[[Batch, str], Awaitable[BatchAnswer]]
 
 
 class SealedBatchTransport:
-    """The way out of a region: seals each batch to its destination and opens the answer."""
+    """The way out of a region: seals each batch to its destination and opens the response."""
 
     def __init__(self, border: Border, carrier: Carrier) -> None:
         self._border = border
@@ -50,7 +50,7 @@ class SealedBatchTransport:
             try:
                 return Sent(content, key, border.draw(KEY_BYTES), route)
             except KeyUnusable:
-                pass  # as good as none: the region signed what nothing can be sealed to
+                pass  # no usable key: the region signed one to which nothing can be sealed
         current = border.current
         if current.revision and current.state().member_state(destination) == MemberState.MEMBER_STATE_ABSENT:
             raise Refused(Reason.REASON_REGION_NOT_JOINED, region=destination)
@@ -59,7 +59,7 @@ class SealedBatchTransport:
 
 @dataclass(frozen=True)
 class SealedBatchReceiver:
-    """The way into a region: opens what coordinators bring, has it acted on, and seals the answer."""
+    """The way into a region: opens batches from coordinators, has them executed, and seals the response."""
 
     border: Border
     keys: RegionKeys
@@ -67,7 +67,10 @@ class SealedBatchReceiver:
     """Answers a batch of the region that sealed it."""
 
     async def deliver(self, request: DeliverRequest) -> DeliverResponse:
-        """Acts on a batch. Raises Refused where it is not opened; then nothing was done, and it may be sent again."""
+        """Acts on a batch.
+
+        Raises Refused for a batch that does not open; no effect has happened, and it may be sent again.
+        """
         border, origin = self.border, request.origin
         if request.destination != border.region:
             raise Refused(Reason.REASON_NOT_HOME, region=border.region)

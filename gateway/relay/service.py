@@ -1,4 +1,4 @@
-"""RelayService of a region node: acts on what coordinators bring, and answers each envelope in its place."""
+"""RelayService of a region node: executes batches from coordinators, and answers each envelope in its place."""
 
 import asyncio
 import logging
@@ -41,7 +41,7 @@ _log = logging.getLogger(__name__)
 
 
 class Receiver:
-    """Acts on batches. Used by the gRPC service and, as it is, by the simulation."""
+    """Acts on batches, for the gRPC service and the simulation."""
 
     def __init__(self, ports: RelayPorts) -> None:
         self._ports = ports
@@ -80,7 +80,7 @@ class Receiver:
                 return
 
     def _tell_of_upgrade(self, origin: str, answers: Sequence[object]) -> None:
-        """Says in the log, once each, which parts of a later version wait until this node is upgraded."""
+        """Logs, once each, the parts of a later version that wait for this node's upgrade."""
         for each in answers:
             if isinstance(each, Refused) and each.reason == Reason.REASON_UPGRADE_REQUIRED:
                 told = f"{origin}: {each}"
@@ -119,7 +119,7 @@ def _result(answer: Receipt | BaseException) -> DeliverResult:
 
 
 def _defect(error: BaseException) -> Refused:
-    """A defect in the work on one envelope must not keep the others of its batch from being answered."""
+    """The refusal for a defect in one envelope, so that the others of its batch are answered."""
     if not isinstance(error, Exception):
         raise error
     incident = secrets.token_hex(6)

@@ -1,4 +1,4 @@
-"""What the origin does with the answer to its envelope: one transaction, once."""
+"""The origin's handling of the receipt of its envelope: one transaction, once."""
 
 import asyncio
 import contextlib
@@ -29,9 +29,9 @@ class Settler:
         self._ports = ports
 
     async def settle(self, batch: Sequence[Delivered]) -> list[bool]:
-        """Commits what a destination answered, and while the store is away tries that again.
+        """Commits the receipts of a destination, and retries while the store is away.
 
-        False in the place of an envelope that has to be sent again.
+        False at an index means that the envelope has to be sent again.
         """
         opened = await self._ports.workers.each(self._open, batch)
         answered = [
@@ -39,7 +39,7 @@ class Settler:
         ]
         errors = await self._commit_all(answered)
         is_told = False
-        # What was answered need not be sent again because it cannot be noted here.
+        # A receipt that cannot be stored here now is no reason to send the envelope again.
         while away := [index for index, error in enumerate(errors) if _is_away(error)]:
             if not is_told:
                 is_told = True
@@ -54,7 +54,7 @@ class Settler:
         return [receipt is not None and _is_kept(receipt, next(outcomes)) for receipt in opened]
 
     async def _keep_why_not_taken(self, batch: Sequence[Delivered]) -> None:
-        """Keeps the reasons that are news. While the store is away, the next attempt tells them again."""
+        """Stores new reasons of refusal. While the store is away, the next attempt brings them again."""
         news = [each for each in batch if each.result.not_delivered.reason != each.queued.not_taken]
         if not news:
             return
@@ -69,12 +69,12 @@ class Settler:
                 each.queued.not_taken = each.result.not_delivered.reason
 
     async def _commit_all(self, answered: Sequence[tuple[Delivered, ReceiptContent]]) -> list[object]:
-        """What each of the commits raised, or None."""
+        """The exception of each commit, or None."""
         commits = [self._commit(delivered, receipt) for delivered, receipt in answered]
         return list(await asyncio.gather(*commits, return_exceptions=True))
 
     def _open(self, delivered: Delivered) -> ReceiptContent | None:
-        """The receipt, if there is one and it is good."""
+        """The receipt, if there is a valid one."""
         content = delivered.queued.sealed.content
         if delivered.result.HasField("not_delivered"):
             reason = delivered.result.not_delivered.reason
@@ -129,7 +129,7 @@ def _is_away(error: object) -> bool:
 
 
 def _is_kept(receipt: ReceiptContent, error: object) -> bool:
-    """Whether a receipt was committed; if it was not, says why."""
+    """Whether a receipt was committed; otherwise logs the reason."""
     if isinstance(error, UnknownChoice):
         _log.warning("the answer to %s waits until this region is upgraded: %s", receipt.envelope_id, error)
     elif isinstance(error, Exception):

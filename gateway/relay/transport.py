@@ -1,4 +1,4 @@
-"""The way out of a region, as two ports: what it sends, and who carries that sealed.
+"""The way out of a region, as two ports: the sender of batches, and the carrier of sealed batches.
 
 A carrier is gRPC in processes, and a faulty network in the simulation.
 """
@@ -15,20 +15,20 @@ class Transport(Protocol):
     """Brings a batch to its destination, and the answers back."""
 
     async def deliver(self, batch: Batch, timeout: float, before_attempt: BeforeAttempt | None = None) -> BatchAnswer:
-        """Delivers as a carrier does; nobody on the way can read it."""
+        """Delivers a batch like a carrier; no intermediary can read it."""
         ...
 
 
 class Carrier(Protocol):
-    """Carries what it cannot read to its destination, and brings the answer back."""
+    """Carries sealed batches to their destination, and returns the response."""
 
     async def deliver(
         self, request: DeliverRequest, timeout: float, before_attempt: BeforeAttempt | None = None
     ) -> DeliverResponse:
         """Delivers within `timeout` seconds.
 
-        `before_attempt` is called directly before each time that the batch leaves, which may be more than once; where
-        it raises Refused, the batch does not leave. Raises Unreachable where there is no answer, Refused where a
-        coordinator does not forward, or as `before_attempt` does.
+        `before_attempt` is called directly before each attempt, of which there may be several. The batch does not leave
+        where `before_attempt` raises Refused. Raises Unreachable where there is no response, and Refused where a
+        coordinator or `before_attempt` refuses.
         """
         ...

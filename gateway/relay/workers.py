@@ -1,4 +1,4 @@
-"""Where work is done that lets go of the interpreter's lock, as a port: signatures, and hashes of passwords."""
+"""A port for work that releases the interpreter's lock: signatures, and hashes of passwords."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -15,15 +15,15 @@ class Workers(Protocol):
     """Does a piece of pure work for many items."""
 
     async def each(self, work: Callable[[A], B], items: Sequence[A]) -> list[B]:
-        """`[work(item) for item in items]`. Raises what `work` raises."""
+        """`[work(item) for item in items]`. Raises the exceptions of `work`."""
         ...
 
     async def alone(self, work: Callable[[], B]) -> B:
-        """`work()`, which takes so long that it must never run on an event loop. Raises what `work` raises."""
+        """`work()`, too slow for any event loop. Raises the exceptions of `work`."""
         ...
 
     def close(self) -> None:
-        """Lets go of what it works with."""
+        """Releases its threads."""
         ...
 
 
@@ -47,7 +47,7 @@ class ThreadWorkers:
 
     def __init__(self) -> None:
         self._threads = ThreadPoolExecutor(1, thread_name_prefix="signatures")
-        # Of its own, so that no signature waits for a password.
+        # A thread of its own, so that no signature waits for a password.
         self._slow = ThreadPoolExecutor(1, thread_name_prefix="passwords")
 
     async def each(self, work: Callable[[A], B], items: Sequence[A]) -> list[B]:

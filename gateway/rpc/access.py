@@ -1,4 +1,4 @@
-"""Who may call what, and say how much: what stands on each RPC of the contract. Nobody may call one without roles."""
+"""The access rules of RPCs, read from their options in the contract. Without roles nobody may call an RPC."""
 
 from collections.abc import Callable, Iterable, Mapping
 
@@ -13,16 +13,16 @@ from gateway.errors import Refused
 from gateway.security.identity import Identity
 
 _OF_ONE_REGION = (Role.ROLE_OPERATOR, Role.ROLE_STAFF)
-# Services of gRPC itself cannot carry our option: whoever proves an identity of the federation may use them.
+# The services of gRPC itself cannot carry the option: every identity of the federation may use them.
 _OF_GRPC = (
     health_pb2.DESCRIPTOR.services_by_name["Health"].full_name,
     reflection_pb2.DESCRIPTOR.services_by_name["ServerReflection"].full_name,
 )
-LARGEST_REQUEST = 256 * 1024  # bytes, where an RPC says no other number
+LARGEST_REQUEST = 256 * 1024  # bytes, unless the RPC sets another number
 
 
 class AccessRules:
-    """What stands on the methods, by path (`/package.Service/Method`), of one server."""
+    """The options of the methods of one server, by path (`/package.Service/Method`)."""
 
     def __init__(
         self,
@@ -30,9 +30,9 @@ class AccessRules:
         own_region: str,
         require_member: Callable[[str], None] | None = None,
     ) -> None:
-        """`own_region` is the region that the server belongs to; empty for a coordinator.
+        """`own_region` is the region of the server; empty for a coordinator.
 
-        `require_member` raises Refused for a region that may call nothing at present.
+        `require_member` raises Refused for a region that may not call at present.
         """
         options = {
             f"/{service.full_name}/{method.name}": method.GetOptions().Extensions

@@ -1,4 +1,4 @@
-"""The call that is being served: who calls, and how much time is left. Set by the server's border, read by services."""
+"""The call being served: its caller, and the time left. Set by the server's border, read by services."""
 
 import asyncio
 from contextvars import ContextVar, Token
@@ -13,16 +13,16 @@ HOP_MARGIN = 0.1  # seconds kept back at each hop, so that an answer still trave
 
 @dataclass(frozen=True)
 class Call:
-    """One call. `deadline` is a time of the event loop; None for streams, which may be endless."""
+    """A call. `deadline` is a time of the event loop; None for streams, which may be endless."""
 
     identity: Identity
     method: str
     deadline: float | None
 
     def seconds_left(self, at_most: float) -> float:
-        """Time for a call onwards: what is left less one hop's margin, and never more than `at_most`.
+        """The timeout of an onward call: the time left less one hop's margin, and at most `at_most`.
 
-        Raises Refused with DEADLINE_TOO_SHORT where nothing is left.
+        Raises Refused with DEADLINE_TOO_SHORT where no time is left.
         """
         left = self._left(at_most)
         if left <= 0:

@@ -14,21 +14,20 @@ from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused, Unreachable, from_rpc_error
-from gateway.process.tracing import current_traceparent
 from gateway.security.tls import Credentials, CredentialsUnusable, client_credentials, member_options
 from gateway.time.clock import Clock
 
-TRIES = 2  # replicas that one call is offered to: repeats beyond that are the caller's, who counts them
-# While another replica is well, one that leaves a call unanswered is asked whether it lives, and given up if it does
-# not say so: both together take less than a second.
+TRIES = 2  # replicas that are tried for one call; further repeats are the caller's, who counts them
+# While another replica is healthy, a replica that leaves a call unanswered is probed, and dropped if the probe fails.
+# Both together take less than a second.
 SILENCE = 0.25  # seconds
 CHECK_TIMEOUT = 0.6  # seconds: a process that is loaded and lives answers within that
-RECHECK = 0.5  # seconds at most between looks at a replica that is left out
-# Where no connection stands, a call would fail before it leaves, and count as an attempt. It waits for one that is
-# being made again, for a little longer than a channel waits between two tries.
+RECHECK = 0.5  # seconds at most between probes of a replica that is left out
+# Without a connection, a call would fail before it leaves, and count as an attempt. It waits for a reconnect, for a
+# little longer than a channel waits between two tries.
 RECONNECT_PATIENCE = 1.5  # seconds
-_LOOK_AGAIN = 0.02  # seconds between looks at the connections meanwhile
-STAMP_INTERVAL = 1.0  # seconds between looks at the certificate files
+_LOOK_AGAIN = 0.02  # seconds between checks of the connections meanwhile
+STAMP_INTERVAL = 1.0  # seconds between checks of the certificate files
 CLOSING_SECONDS = 10.0  # for calls on a channel that is no longer used: as long as a delivery may take
 _NO_ANSWER = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.CANCELLED)
 _log = logging.getLogger(__name__)
@@ -57,7 +56,7 @@ class Dialer:
         )
 
     def stamp(self) -> object:
-        """Changes when certificate files are replaced: a channel keeps those that it was made with."""
+        """A value that changes when certificate files are replaced: a channel keeps the files that it was made with."""
         return self._credentials.stamp()
 
 
@@ -71,7 +70,7 @@ class _Condition(IntEnum):
 
 @dataclass
 class Replica:
-    """One process of a peer."""
+    """A process of a peer."""
 
     endpoint: str
     channel: grpc.aio.Channel
@@ -79,21 +78,20 @@ class Replica:
     """Runs while the replica is left out."""
 
     def is_connected(self) -> bool:
-        """Whether a connection stands; one that was lost is made again meanwhile."""
+        """Whether a connection stands; the channel reconnects a lost one meanwhile."""
         return self.channel.get_state(try_to_connect=True) == grpc.ChannelConnectivity.READY
 
     def condition(self) -> _Condition:
-        """How it stands; a lost connection is made again meanwhile."""
+        """The state of the connection; the channel reconnects a lost one meanwhile."""
         state = self.channel.get_state(try_to_connect=True)
         if self.recovery is not None or state == grpc.ChannelConnectivity.TRANSIENT_FAILURE:
             return _Condition.FAILING
         return _Condition.CONNECTED if state == grpc.ChannelConnectivity.READY else _Condition.UNTRIED
 
     async def lives(self) -> bool:
-        """Whether its process answers. That it does not know the question is an answer, too.
+        """Whether its process responds. An unknown method is a response, too.
 
-        A channel that is being closed cannot be asked: it counts as one that lives, and the calls on it end as they
-        may.
+        A channel that is closing cannot be probed and counts as live; calls on it end by themselves.
         """
         try:
             await health_of(self.channel, "", CHECK_TIMEOUT)
@@ -108,7 +106,7 @@ Attempt = Callable[[Replica, float], Awaitable[T]]
 
 
 class Replicas:
-    """The processes of one peer. They take turns; one that fails is left out until it answers again.
+    """The processes of one peer. They take turns; a failed replica is left out until it responds again.
 
     Channels are made anew when the certificate files are replaced. Used on one event loop.
     """
@@ -125,11 +123,11 @@ class Replicas:
 
     @property
     def endpoints(self) -> tuple[str, ...]:
-        """The endpoints taken over last."""
+        """The current endpoints."""
         return tuple(replica.endpoint for replica in self._replicas)
 
     def update(self, endpoints: Sequence[str]) -> None:
-        """Takes over the endpoints that exist now. Raises CredentialsUnusable; then nothing has changed."""
+        """Replaces the endpoints. Raises CredentialsUnusable without a change."""
         known = {replica.endpoint: replica for replica in self._replicas}
         replicas = [known.get(each) or self._connect(each) for each in endpoints]
         self._close_later(known[endpoint] for endpoint in known.keys() - set(endpoints))
@@ -137,7 +135,7 @@ class Replicas:
         self._turn = self._source.randrange(len(endpoints)) if endpoints else 0
 
     def in_turn(self) -> list[Replica]:
-        """All replicas, in the order in which to try them. Raises Unreachable where there is none."""
+        """All replicas, in the order of trial. Raises Unreachable where there is none."""
         if not self._replicas:
             raise Unreachable("no endpoint is known")
         self._follow_credentials(asyncio.get_running_loop().time())
@@ -150,15 +148,15 @@ class Replicas:
         return [*best[at:], *best[:at], *(replica for _, replica in found[len(best) :])]
 
     def pick(self) -> Replica:
-        """The replica whose turn it is. Raises as `in_turn`."""
+        """The replica whose turn it is. Raises Unreachable where there is none."""
         return self.in_turn()[0]
 
     async def call(self, attempt: Attempt[T], timeout: float) -> T:
-        """Makes a call within `timeout` seconds; `attempt` is given the replica and the seconds that are left.
+        """Makes a call within `timeout` seconds; `attempt` receives the replica and the remaining seconds.
 
-        Where a replica does not answer, or cannot act before it has caught up with the registry, another one is
-        tried at once if it is well: `attempt` may be run twice, and the first may have been acted on. Where no replica
-        is connected, the call waits for a moment. Raises as `attempt` does.
+        Tries another healthy replica at once where a replica does not respond, or lags behind the registry. So
+        `attempt` may run twice, and the first run may have had an effect. Waits for a moment where no replica is
+        connected. Raises the exceptions of `attempt`.
         """
         loop = asyncio.get_running_loop()
         deadline = loop.time() + timeout
@@ -176,7 +174,7 @@ class Replicas:
                     raise
 
     def leave_out(self, replica: Replica) -> None:
-        """Takes in that a replica failed: it is not chosen while another one is well, until it answers again."""
+        """Records a failure of a replica: it has no turn while another one is healthy, until it responds again."""
         if replica.recovery is None and len(self._replicas) > 1 and replica in self._replicas:
             replica.recovery = asyncio.get_running_loop().create_task(self._recover(replica))
 
@@ -190,9 +188,9 @@ class Replicas:
         await asyncio.gather(*self._closing, return_exceptions=True)
 
     async def _pick_connected(self, deadline: float, failed: Sequence[Replica]) -> Replica:
-        """The replica whose turn it is, but none that has `failed` while there are others.
+        """The replica whose turn it is, without those in `failed` while there are others.
 
-        Where all fail, one that is connected, if need be after a wait.
+        Where all have failed, a connected one, if need be after a wait.
         """
         loop = asyncio.get_running_loop()
         end = min(deadline, loop.time() + RECONNECT_PATIENCE)
@@ -218,7 +216,7 @@ class Replicas:
 
     @contextlib.contextmanager
     def _watched(self, replica: Replica, patience: asyncio.Timeout) -> Iterator[None]:
-        """Ends the patience with a replica once it does not even say that it lives."""
+        """Ends the patience with a replica once its probe fails."""
         loop = asyncio.get_running_loop()
         looking: list[asyncio.Task[None]] = []
         timer = loop.call_later(
@@ -281,7 +279,7 @@ def _end_recovery(replica: Replica) -> None:
 
 
 async def health_of(channel: grpc.aio.Channel, service: str, timeout: float) -> HealthCheckResponse:
-    """How a service of a peer stands, by the standard health service. Raises AioRpcError or UsageError."""
+    """The health of a peer's service, by the standard health service. Raises AioRpcError or UsageError."""
     check: grpc.aio.UnaryUnaryMultiCallable[HealthCheckRequest, HealthCheckResponse] = channel.unary_unary(
         "/grpc.health.v1.Health/Check", HealthCheckRequest.SerializeToString, HealthCheckResponse.FromString
     )
@@ -293,8 +291,11 @@ async def invoke(
 ) -> Response:
     """Calls an RPC once, with a deadline and the current trace.
 
-    Raises Refused where the peer says why not, Unreachable where the outcome is not known.
+    Raises Refused with the peer's reason, and Unreachable where the outcome is unknown.
     """
+    # OpenTelemetry is much to import for the help of a command, which calls nobody.
+    from gateway.process.tracing import current_traceparent  # noqa: PLC0415
+
     traceparent = current_traceparent()
     metadata = (("traceparent", traceparent),) if traceparent else ()
     try:

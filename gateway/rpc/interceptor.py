@@ -1,11 +1,11 @@
-"""The border of a server: every call passes here, and nowhere else, on its way in.
+"""The border of a server: each incoming call passes here, and nowhere else.
 
-In this order: an identity, a place among its calls, allowed, a deadline; then the request is read: soon, of a fair
-size, readable, plain. Refusals become a status with details; what was sealed under a key that was destroyed is told as
-erased; whatever else a service raises becomes INTERNAL with a number under which the log has the whole story.
+The order of checks: an identity, a place among its calls, permission, a deadline. Then the request is read: in time,
+within its size, parseable, plain. A refusal becomes a status with details. Data under a destroyed key is reported as
+erased. Any other exception becomes INTERNAL with a number, and the log has the full traceback under that number.
 
-To gRPC every request is a stream of bytes, also that of a unary call, which looks the same on the wire: of a unary call
-gRPC itself would read the request, and have it parsed, before anybody could ask who calls.
+gRPC treats every request here as a stream of bytes; a unary request looks the same on the wire. For a unary call gRPC
+would read and parse the request before this code could check the caller.
 """
 
 import asyncio
@@ -47,7 +47,7 @@ _Response = TypeVar("_Response")
 
 @dataclass(frozen=True)
 class BorderPorts:
-    """What the border needs. `denied` keeps an audit row of an authenticated peer that was turned away."""
+    """The ports of the border. `denied` writes an audit row about an authenticated peer that was turned away."""
 
     federation: str
     access: AccessRules
@@ -66,7 +66,7 @@ class BorderInterceptor(grpc.aio.ServerInterceptor):
         self._shares = Shares()
 
     def drain(self) -> None:
-        """Reads no more requests from streams; those that were read are answered."""
+        """Stops reading requests from streams; the ones already read are answered."""
         self._requests.close()
 
     async def intercept_service(
@@ -127,7 +127,7 @@ class BorderInterceptor(grpc.aio.ServerInterceptor):
     def _stream(
         self, method: str, serve: _Streams, reader: RequestReader, *, is_alone: bool
     ) -> Callable[[_Requests, _Context], Awaitable[None]]:
-        # It writes by itself: a generator would be left behind, open, where a caller goes away during a write.
+        # The function writes by itself: a generator would stay open where a caller goes away during a write.
         async def behave(requests: _Requests, context: _Context) -> None:
             with self._span(method, context):
                 try:
@@ -155,8 +155,10 @@ class BorderInterceptor(grpc.aio.ServerInterceptor):
 
     @asynccontextmanager
     async def _admitted(self, method: str, context: _Context, *, streams: bool) -> AsyncGenerator[None]:
-        """One call, which holds its place until it is served. Raises Refused unless it may go on: nothing of it was
-        read yet. Keeps an audit row where an authenticated peer is turned away, here or by the service itself.
+        """Admits a call, which holds its place until it is served.
+
+        Raises Refused before any of the call is read. Writes an audit row where this border, or the service itself,
+        turns an authenticated peer away.
         """
         identity = from_auth_context(context.auth_context(), self._ports.federation)
         access = self._ports.access

@@ -1,4 +1,4 @@
-"""What every message from outside keeps to, whatever it says: few elements, and no characters that act."""
+"""Checks of every message from outside: few elements, and no control characters."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -29,9 +29,9 @@ def require_few(message: Message, most: int) -> None:
 
 
 def require_plain(message: Message, path: str = "") -> None:
-    """Raises Refused with CHARACTER_NOT_ALLOWED, and the field, for a text with a character that acts.
+    """Raises Refused with CHARACTER_NOT_ALLOWED, and the field, for a text with an acting character.
 
-    Elements that are refused singly are left out; `path` is where the message stands in what was sent.
+    Elements that are refused singly are left out; `path` is the place of the message in the request.
     """
     found = _first_acting(message)
     if found is not None:
@@ -41,7 +41,7 @@ def require_plain(message: Message, path: str = "") -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
-    """Where a kind of message holds texts, and elements; a text with whether it may have several lines."""
+    """The texts and elements of a kind of message; for each text, whether it may have several lines."""
 
     texts: tuple[tuple[str, bool], ...]
     many_texts: tuple[tuple[str, bool], ...]
@@ -51,11 +51,11 @@ class _Plan:
     maps: tuple[tuple[str, bool], ...]
     """Each of texts by texts: the contract has no others."""
     above_elements: tuple[str, ...]
-    """Which of the single and repeated messages may have elements themselves."""
+    """The single and repeated message fields that may contain elements."""
 
 
 def _elements(message: Message, most: int) -> int:
-    """How many elements there are; counting ends beyond `most`, before any of them is looked at."""
+    """The number of elements; counting ends beyond `most`, before any further check."""
     plan = _plan(message.DESCRIPTOR)
     count = sum(len(getattr(message, name)) for name, _ in (*plan.maps, *plan.many))
     if count > most:
@@ -91,7 +91,7 @@ def _first_acting(message: Message) -> _Found | None:
 def _first_in_maps(message: Message, maps: Sequence[tuple[str, bool]]) -> _Found | None:
     for name, lines in maps:
         for key, value in getattr(message, name).items():
-            # The key may itself hold what acts: then it is not told.
+            # The key may itself hold an acting character; the reason leaves it out then.
             if (character := acting_character(key, lines=False)) is not None:
                 return name, character
             if (character := acting_character(value, lines=lines)) is not None:
@@ -124,7 +124,7 @@ def _is_map(field: FieldDescriptor) -> bool:
 
 
 def _holds_more(descriptor: Descriptor) -> bool:
-    """Whether a message has more than numbers and bytes: a time and an amount of money need not be looked into."""
+    """Whether a message has more than numbers and bytes: a time or an amount of money needs no check."""
     return any(each.type == FieldDescriptor.TYPE_STRING or each.message_type is not None for each in descriptor.fields)
 
 

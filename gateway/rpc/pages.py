@@ -1,40 +1,62 @@
-"""Pages of lists (AIP-158): their size, and opaque tokens that say where the next one starts. Pure."""
+"""Pages of lists (AIP-158): their size, and opaque tokens with the place of the next page. Pure."""
 
 import base64
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
+from typing import TypeVar
 
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.time.clock import to_microseconds
 
-DEFAULT_PAGE_SIZE = 50  # items where the caller does not say
+T = TypeVar("T")
+DEFAULT_PAGE_SIZE = 50  # items by default
 LARGEST_PAGE_SIZE = 500  # items: such a page stays far below the largest message
 _COLUMN_DIGITS = 18  # of a number in a key: more may not fit a column of 64 bits
 _SEPARATOR = "\0"
 
 
-def page_size(requested: int) -> int:
-    """How many items a page holds: what was asked for, or the default for 0.
+def page_size(requested: int, field: str = "page_size") -> int:
+    """Returns the number of items of a page: the requested number, or the default for 0.
 
     Raises Refused with REQUEST_INVALID for more than the largest page, or for less than 0.
     """
     if not 0 <= requested <= LARGEST_PAGE_SIZE:
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="page_size", problem=f"it is not 0 to {LARGEST_PAGE_SIZE}")
+        raise Refused(Reason.REASON_REQUEST_INVALID, field=field, problem=f"it is not 0 to {LARGEST_PAGE_SIZE}")
     return requested or DEFAULT_PAGE_SIZE
+
+
+def page_after(
+    kind: str, items: Iterable[T], key: Callable[[T], str], requested: int, token: str
+) -> tuple[Sequence[T], str]:
+    """A page of a list at hand, which is in the order of its keys, and the token of the next; empty on the last.
+
+    Raises Refused as `page_size` and `decode_token`.
+    """
+    size, after = page_size(requested), decode_token(kind, token)
+    return first_page(kind, [each for each in items if key(each) > after], size, key)
+
+
+def first_page(kind: str, found: Sequence[T], size: int, key: Callable[[T], str]) -> tuple[Sequence[T], str]:
+    """The first `size` of what was found, and the token of the page after them; empty where that was all.
+
+    `key` is that of the place behind an item.
+    """
+    return found[:size], encode_token(kind, key(found[size - 1])) if len(found) > size else ""
 
 
 def encode_token(kind: str, key: str) -> str:
     """A token for the page after `key` of the list `kind`; the empty token for the empty key.
 
-    The kind keeps a token of one list from being used for another; it carries no NUL.
+    The kind prevents the use of a token for another list; it contains no NUL.
     """
     return base64.urlsafe_b64encode(f"{kind}{_SEPARATOR}{key}".encode()).decode() if key else ""
 
 
 def decode_token(kind: str, token: str) -> str:
-    """The key that `encode_token` was given; empty for the empty token, which starts at the first page.
+    """The key in a token; empty for the empty token, which means the first page.
 
-    Raises Refused with TOKEN_INVALID for a token of another list, or for what never was a token.
+    Raises Refused with TOKEN_INVALID for a token of another list, and for any other text.
     """
     if not token:
         return ""
@@ -49,14 +71,14 @@ def decode_token(kind: str, token: str) -> str:
 
 
 def dated_key(instant: datetime, name: str) -> str:
-    """The key of a place in a list that is ordered by time, then by name."""
-    return f"{to_microseconds(instant)} {name}"
+    """The key of a place in a list that is ordered by time, then by name. Such keys sort as their places do."""
+    return f"{to_microseconds(instant):0{_COLUMN_DIGITS}} {name}"
 
 
 def dated_place(key: str) -> tuple[int, str] | None:
-    """What `dated_key` was given, the time in microseconds; None for the first page.
+    """The arguments of `dated_key`, the time in microseconds; None for the first page.
 
-    Raises Refused with TOKEN_INVALID for what never was such a key.
+    Raises Refused with TOKEN_INVALID for any other key.
     """
     if not key:
         return None
@@ -65,9 +87,9 @@ def dated_place(key: str) -> tuple[int, str] | None:
 
 
 def sequence_after(key: str, last: int) -> int:
-    """The sequence number after which a stream of events resumes, of which `last` is the highest that there is.
+    """The sequence number after which a stream of events resumes; `last` is the highest existing number.
 
-    Raises Refused with TOKEN_INVALID for what no stream has told.
+    Raises Refused with TOKEN_INVALID for a key that no stream has sent.
     """
     sequence = key_number(key)
     if sequence > last:

@@ -1,10 +1,10 @@
 """How often a caller may do something: a token bucket for each caller, in the memory of one process."""
 
-_SWEEP_AT = 1024  # callers remembered before those whose bucket is full again are forgotten
+_SWEEP_AT = 1024  # callers in memory; above it, callers with a full bucket are removed
 
 
 class Rate:
-    """Allows each caller `burst` actions at once, and `per_second` more for each second that passes."""
+    """Allows each caller a burst of `burst` actions, and `per_second` more for each second that passes."""
 
     def __init__(self, burst: int, per_second: float) -> None:
         self._interval = 1.0 / per_second

@@ -1,8 +1,8 @@
-"""Requests as they come: bytes that become a message only after the border admits their caller.
+"""Requests as bytes, parsed only after the border has admitted their caller.
 
 A parsed message takes up to a hundred times its bytes: an empty element of two bytes becomes an object. So each RPC
-says how large its requests are (`gateway.rpc.access`), and the elements of a parsed message are counted before anything
-else is done: there is never more than one such message at a time.
+declares the size of its requests (`gateway.rpc.access`). The elements of a parsed message are counted before any other
+step. So at most one uncounted message exists at a time.
 """
 
 import asyncio
@@ -14,15 +14,15 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.rpc.message_checks import require_few, require_plain
 
-BYTES_PER_ELEMENT = 32  # of the largest request: 8,192 elements where nothing is said, 131,072 for a batch of 4 MiB
+BYTES_PER_ELEMENT = 32  # of the largest request: 8,192 elements by default, 131,072 for a batch of 4 MiB
 _LEAST_ELEMENT = 2  # bytes
-# The only request of an admitted call comes within so many seconds, and of the largest at least so many bytes a second.
+# The timeout of an admitted call's only request, and the least rate of the largest request in bytes per second.
 PATIENCE = 10.0
 BYTES_PER_SECOND = 64 * 1024
 
 
 class RequestReader:
-    """How the requests of one RPC are read: `largest` is the bytes of one, or of one message of a stream."""
+    """Reads the requests of one RPC. `largest` is the size in bytes of a request, or of a stream's message."""
 
     def __init__(self, largest: int, deserialize: Callable[[bytes], Message]) -> None:
         self._largest = largest
@@ -42,7 +42,7 @@ class RequestReader:
         return self.read(data)
 
     def read(self, data: bytes) -> Message:
-        """The message. Raises Refused for one that is too large, unreadable, or says what none may."""
+        """Parses a message. Raises Refused for a message that is too large, unreadable, or has forbidden content."""
         if len(data) > self._largest:
             raise Refused(Reason.REASON_MESSAGE_TOO_LARGE, limit=str(self._largest))
         try:
@@ -65,13 +65,13 @@ class RequestStreams:
         """The reads that wait for a message."""
 
     def close(self) -> None:
-        """Nothing more is read: who reads is refused with TOO_BUSY, and answers what was read before."""
+        """Stops reading: the reader receives TOO_BUSY, and responds to the messages read before."""
         self.closing = True
         for read in self.reads:
             read.reschedule(asyncio.get_running_loop().time())
 
     def read(self, requests: AsyncIterator[bytes], reader: RequestReader) -> AsyncIterator[Message]:
-        """The messages of a stream. Raises Refused for one that is not fair, and once the server drains."""
+        """The messages of a stream. Raises Refused for a message that breaks a limit, and once the server drains."""
         return _Read(self, requests, reader)
 
 

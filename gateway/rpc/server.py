@@ -1,35 +1,22 @@
 """A gRPC server with the border in front, health, and a drain that loses nothing."""
 
-import asyncio
-import contextlib
-import gc
-import signal
-import sys
-from collections.abc import Callable, Collection, Coroutine, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import grpc
-import uvloop
 from google.protobuf.descriptor import ServiceDescriptor
 from grpc_health.v1 import health_pb2
 from grpc_health.v1.health import aio as health_aio
 from grpc_health.v1.health_pb2_grpc import add_HealthServicer_to_server
 from grpc_reflection.v1alpha import reflection
 
-from gateway.process.starting import StoppedWhileStarting, told_to_stop
 from gateway.rpc.interceptor import BorderInterceptor
 from gateway.security.tls import server_options
 
 # Calls and streams at a time, of all callers: further ones are refused with RESOURCE_EXHAUSTED before they are read.
 MOST_CALLS = 4096
-DRAIN_SECONDS = 10.0  # for calls that are being served when the process is told to stop
-# CPython's default of 5 ms lets the event loop keep the store's writer waiting after each commit.
-SWITCH_INTERVAL = 0.0005
-# Messages make garbage that reference counting removes; CPython's default looks for cycles 30 times as often.
-GARBAGE_THRESHOLD = 20_000
-_STOPPING = (signal.SIGTERM, signal.SIGINT)
-
+DRAIN_SECONDS = 10.0  # grace of open calls when the process has to stop
 
 S = TypeVar("S")
 
@@ -40,7 +27,7 @@ class PortInUse(Exception):
 
 @dataclass(frozen=True)
 class Service:
-    """One service of a server: its descriptor, and what adds it."""
+    """A service of a server: its descriptor, and the function that adds it."""
 
     descriptor: ServiceDescriptor
     add: Callable[[grpc.aio.Server], None]
@@ -52,7 +39,7 @@ class Service:
 
 
 class Server:
-    """One listening server."""
+    """A listening server."""
 
     def __init__(self, services: Sequence[Service], border: BorderInterceptor, *, reflects: bool) -> None:
         self._border = border
@@ -73,7 +60,7 @@ class Server:
         try:
             port = self._server.add_secure_port(listen, credentials)
         except RuntimeError as error:
-            # A server that never started would hold up the end of the process.
+            # A server that never started would delay the end of the process.
             await self._server.start()
             await self._server.stop(None)
             raise PortInUse(f"cannot listen on {listen}: another process does, or the address is not ours") from error
@@ -82,74 +69,16 @@ class Server:
         return port
 
     async def drain(self) -> None:
-        """Takes no new calls, finishes those being served, then stops."""
+        """Refuses new calls, finishes those being served, then stops."""
         await self._say(health_pb2.HealthCheckResponse.NOT_SERVING)
         self._border.drain()
         await self._server.stop(DRAIN_SECONDS)
 
     async def say(self, name: str, *, serves: bool) -> None:
-        """Tells by the health service how something else than a service stands."""
+        """Reports the health of a component other than a service through the health service."""
         told = health_pb2.HealthCheckResponse.SERVING if serves else health_pb2.HealthCheckResponse.NOT_SERVING
         await self._health.set(name, told)
 
     async def _say(self, status: int) -> None:
         for name in ["", *self._names]:
             await self._health.set(name, status)
-
-
-async def wait_for_stop() -> None:
-    """Returns when the process, which has started, is told to stop by SIGTERM or SIGINT; at once if it was before."""
-    # Modules, descriptors and the configuration live as long as the process: no need to look for cycles among them.
-    gc.freeze()
-    stop = told_to_stop.get() or asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in _STOPPING:
-        loop.add_signal_handler(number, stop.set)
-    await stop.wait()
-
-
-async def run_until_stopped(loops: Collection["asyncio.Task[None]"]) -> None:
-    """Returns when the process is told to stop. Raises what one of the loops dies of, which go on until then.
-
-    A process without one of its loops seems to live and does not do its work: it has to be started again.
-    """
-    stopping = asyncio.get_running_loop().create_task(wait_for_stop())
-    done, _ = await asyncio.wait({stopping, *loops}, return_when=asyncio.FIRST_COMPLETED)
-    stopping.cancel()
-    for task in done - {stopping}:
-        task.result()
-        raise RuntimeError(f"{task.get_name()} has ended by itself")
-
-
-async def _remembering(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    """Runs `main`, and remembers that the process was told to stop while it starts. Told so twice, it ends there."""
-    stop = asyncio.Event()
-    told_to_stop.set(stop)
-    loop = asyncio.get_running_loop()
-
-    def told() -> None:
-        stop.set()
-        for number in _STOPPING:
-            loop.remove_signal_handler(number)
-
-    for number in _STOPPING:
-        loop.add_signal_handler(number, told)
-    with contextlib.suppress(StoppedWhileStarting):
-        await main()
-
-
-def run_process(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    """Runs a process: one event loop, until `main` returns."""
-    sys.setswitchinterval(SWITCH_INTERVAL)
-    gc.set_threshold(GARBAGE_THRESHOLD)
-    uvloop.run(_remembering(main))
-    # A channel in a reference cycle would keep gRPC's exit handler waiting for 2 s.
-    gc.unfreeze()
-    gc.collect()
-
-
-async def stop_tasks(tasks: Sequence[asyncio.Task[None]]) -> None:
-    """Cancels tasks and waits until they are gone."""
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)

@@ -8,8 +8,8 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.security.identity import Identity
 
-CALLS = 1024  # of one certificate; a quarter of what a server takes
-CALLS_OF_COORDINATOR = 2 * CALLS  # it carries what all other regions send
+CALLS = 1024  # of one certificate; a quarter of a server's calls
+CALLS_OF_COORDINATOR = 2 * CALLS  # a coordinator carries the envelopes of all other regions
 CALLS_OF_STRANGERS = 32  # of all of one region together: they can only ask for the health of the server
 
 
@@ -40,7 +40,7 @@ class Shares:
 
 
 def _share(identity: Identity, *, is_stranger: bool) -> tuple[str, int]:
-    """Who shares the places, and how many there are."""
+    """The key under which callers share places, and the number of places."""
     if is_stranger:
         return f"region/{identity.region}/*" if identity.region else identity.path, CALLS_OF_STRANGERS
     return identity.path, CALLS_OF_COORDINATOR if identity.role == Role.ROLE_COORDINATOR else CALLS

@@ -1,7 +1,7 @@
 """A certificate authority for one federation: for the demo, the tests, and federations without their own.
 
-It issues what the fabric expects of any authority: one SPIFFE URI for each member, and to servers alone the
-DNS name of their role.
+It issues certificates in the form that the fabric expects of any authority. Each member has one SPIFFE URI; only
+servers have the DNS name of their role.
 """
 
 import ipaddress
@@ -68,14 +68,14 @@ class Issued:
 
 @dataclass(frozen=True)
 class CertificateSet:
-    """What a member needs: the authority to trust, its TLS certificate and, for a region, a signing one."""
+    """The credentials of a member: the trusted authority, its TLS certificate and, for a region, a signing one."""
 
     authority_pem: bytes
     tls: Issued
     signing: Issued | None
 
     def write(self, directory: Path) -> None:
-        """Lays the files down, each replaced at once, keys readable by their owner alone. Raises OSError."""
+        """Writes the files, each replaced atomically, keys readable by their owner alone. Raises OSError."""
         directory.mkdir(parents=True, exist_ok=True)
         replace_file(directory / AUTHORITY_CERTIFICATE, self.authority_pem, _PUBLIC)
         _write_issued(self.tls, directory / TLS_CERTIFICATE, directory / TLS_KEY)
@@ -112,7 +112,7 @@ class Authority:
 
     @classmethod
     def load(cls, directory: Path) -> "Authority":
-        """The authority that `save` wrote. Raises OSError, or ValueError if the files hold no authority."""
+        """The authority saved in a directory. Raises OSError, or ValueError for files without an authority."""
         certificate = x509.load_pem_x509_certificate((directory / AUTHORITY_CERTIFICATE).read_bytes())
         try:
             key = load_pem_private_key((directory / AUTHORITY_KEY).read_bytes(), password=None)
@@ -134,7 +134,7 @@ class Authority:
 
     @property
     def certificate_pem(self) -> bytes:
-        """The authority's certificate as PEM: what every member trusts."""
+        """The authority's certificate as PEM, trusted by every member."""
         return self.certificate.public_bytes(Encoding.PEM)
 
     def issue(
@@ -157,10 +157,10 @@ class Authority:
     ) -> Issued:
         """A TLS certificate (ECDSA P-256) with the identity's URI.
 
-        Regions and coordinators may serve and call, providers may only serve: theirs also carries the DNS name of
-        their role, the further `dns_names` and the `addresses`. All others may only call. Times are aware, and cut
-        to seconds. Raises ValueError for another federation, a time outside the authority's own, or a DNS name
-        that is a role's or that a caller cannot have.
+        Regions and coordinators may serve and call; providers may only serve. Certificates of servers also carry the
+        DNS name of their role, the further `dns_names` and the `addresses`. All others may only call. Times are aware,
+        and cut to seconds. Raises ValueError for another federation, or a time outside the authority's own. Raises
+        ValueError for a DNS name of a role, or one that a caller cannot have.
         """
         self._check(identity, valid_from, valid_until)
         key = ec.generate_private_key(ec.SECP256R1())
@@ -192,7 +192,7 @@ class Authority:
 
     def _further(self, dns_names: Sequence[str]) -> Sequence[str]:
         for name in dns_names:
-            # Wildcards and names below the federation could stand for another member's server.
+            # Wildcards, and names below the federation, could be those of another member's server.
             if "*" in name or f".{name.lower()}".rstrip(".").endswith(f".{self.federation}"):
                 raise ValueError(f"the DNS name {name} belongs to the federation's roles")
         return dns_names
@@ -245,7 +245,7 @@ def _names(uri: str, others: Sequence[x509.GeneralName] = ()) -> x509.SubjectAlt
 
 
 def key_usage(*, signs_certificates: bool) -> x509.KeyUsage:
-    """What a key is for: signing certificates, or signatures of its own."""
+    """The usage extension of a key: signing certificates, or making signatures."""
     return x509.KeyUsage(
         digital_signature=not signs_certificates,
         content_commitment=False,

@@ -1,7 +1,6 @@
-"""Who a certificate says somebody is: SPIFFE URIs of one federation.
+"""The identity in a certificate: SPIFFE URIs of one federation.
 
-The federation is the SPIFFE trust domain. Common names are never read, and a URI in any other form is no
-identity.
+The federation is the SPIFFE trust domain. Common names are never read, and a URI in any other form is no identity.
 """
 
 import re
@@ -14,14 +13,14 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 
 _SCHEME = "spiffe://"
-# gRPC lists under this key the URI names alone, so that a DNS name with the text of a URI proves nothing.
+# Under this key gRPC lists only URI names, so a DNS name with the text of a URI proves nothing.
 _URI_NAMES = "peer_uri"
 # A region is also a label of a DNS name (RFC 1035, 2.3.1), and a federation a whole one.
 _LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 _FEDERATION = re.compile(rf"(?=.{{1,253}}\Z){_LABEL.pattern}(?:\.{_LABEL.pattern})*")
 _NAME = re.compile(r"(?!\.{1,2}\Z)[A-Za-z0-9._-]{1,64}")
 _REPLICA = re.compile(r"0|[1-9][0-9]{0,4}")
-# The path of each role; `{region}` and `{name}` stand for what the identity carries.
+# The path of each role; `{region}` and `{name}` stand for the parts of the identity.
 _PATHS: Mapping[Role.ValueType, str] = {
     Role.ROLE_REGION: "region/{region}",
     Role.ROLE_OPERATOR: "region/{region}/operator/{name}",
@@ -36,10 +35,10 @@ _NAME_FORMS: Mapping[Role.ValueType, re.Pattern[str]] = {Role.ROLE_COORDINATOR: 
 
 @dataclass(frozen=True)
 class Identity:
-    """One member of a federation.
+    """A member of a federation.
 
-    `region` is empty for coordinators and administrators. `name` is empty for regions, and the decimal
-    replica number for coordinators. Raises ValueError for a part that its role does not allow.
+    `region` is empty for coordinators and administrators. `name` is empty for regions, and the decimal replica number
+    for coordinators. Raises ValueError for a part that its role does not allow.
     """
 
     federation: str
@@ -106,14 +105,14 @@ def parse(uri: str, federation: str) -> Identity:
 def trust_domain(federation: str) -> str:
     """The SPIFFE URI of a federation itself, which its authority's certificate carries (X509-SVID, 3.1).
 
-    Raises ValueError for a name that no federation can have.
+    Raises ValueError for an invalid name of a federation.
     """
     _require(_FEDERATION, "federation", federation)
     return _SCHEME + federation
 
 
 def federation_of(uri: str) -> str:
-    """The federation whose trust domain a URI is. Raises ValueError for a URI of another form."""
+    """The federation of a trust domain's URI. Raises ValueError for a URI of another form."""
     federation = uri.removeprefix(_SCHEME)
     if trust_domain(federation) != uri:
         raise ValueError(f"{uri[:200]!r} is no trust domain")
@@ -123,8 +122,8 @@ def federation_of(uri: str) -> str:
 def from_auth_context(auth_context: Mapping[str, Iterable[bytes]], federation: str) -> Identity:
     """The identity of a peer, from the `auth_context()` of a call or channel that mTLS secured.
 
-    Raises Refused(UNAUTHENTICATED) unless the certificate has exactly one URI name and that is an identity of
-    this federation (SPIFFE X509-SVID, 5.2).
+    Raises Refused(UNAUTHENTICATED) unless the certificate has exactly one URI name, which is an identity of this
+    federation (SPIFFE X509-SVID, 5.2).
     """
     uris = list(auth_context.get(_URI_NAMES, ()))
     if len(uris) != 1:
@@ -138,7 +137,8 @@ def from_auth_context(auth_context: Mapping[str, Iterable[bytes]], federation: s
 def server_name(role: Role.ValueType, region: str, federation: str, name: str = "") -> str:
     """The DNS name that a server of this role proves and its clients expect, whatever address they dial.
 
-    `name` is a provider's; all replicas of other roles prove the same. Raises ValueError for roles that serve nothing.
+    `name` is a provider's; all replicas of other roles prove the same name. Raises ValueError for roles without a
+    server.
     """
     if role == Role.ROLE_REGION:
         _require(_LABEL, "region", region)

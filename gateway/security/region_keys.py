@@ -1,10 +1,11 @@
-"""The keys of a region for what it stores: they wrap the key of every subject, and stand in a file of their own.
+"""The keys of a region for stored data: they wrap the key of every subject, and have their own file.
 
-The file has a line for each key, `index <id> <base64>` once and `wrapping <id> <base64>` at least once; the first that
-wraps is in use, those after it are only read by. Whoever has the database without this file can read no personal data.
+The file has a line for each key: `index <id> <base64>` once, and `wrapping <id> <base64>` at least once. The first
+wrapping key is in use; the later ones only decrypt. A thief of the database without this file can read no personal
+data.
 
-From each key that wraps comes one to which other regions seal what they send: it is rotated with it, and every process
-that can read the database can open what comes in.
+Each wrapping key derives a sealing key for batches from other regions. Both rotate together, so each process that can
+read the database can open incoming batches.
 """
 
 import base64
@@ -33,24 +34,24 @@ _HEADING = (
 
 
 class RegionKeysUnusable(Exception):
-    """The file of keys cannot be used; the text says which, why, and what to do about it."""
+    """The file of keys cannot be used; the text has the file, the reason and the remedy."""
 
 
 @dataclass(frozen=True)
 class RegionKey:
-    """One key: its id (for people and columns, no secret) and its 32 bytes."""
+    """A key: its id (for people and columns, no secret) and its 32 bytes."""
 
     id: str
     secret: bytes
 
     @cached_property
     def cipher(self) -> AESGCM:
-        """AES-GCM under this key, for one that wraps."""
+        """AES-GCM under this wrapping key."""
         return AESGCM(self.secret)
 
     @cached_property
     def sealing(self) -> PrivateKey:
-        """The key for what other regions send. Whoever learns it learns nothing of this one."""
+        """The derived key for batches from other regions. It reveals nothing of the wrapping key."""
         derived = HKDF(algorithm=SHA256(), length=KEY_BYTES, salt=None, info=_SEALING).derive(self.secret)
         return PrivateKey(derived)
 
@@ -66,7 +67,7 @@ class RegionKey:
 
 @dataclass(frozen=True)
 class SubjectKey:
-    """The key of one subject, unwrapped: a transaction remembers it, and nobody beyond its end."""
+    """The unwrapped key of a subject, kept no longer than its transaction."""
 
     id: str
     cipher: AESGCM = field(repr=False)
@@ -77,9 +78,9 @@ class KeySet:
     """All keys of a region at one time."""
 
     index: RegionKey
-    """By which numbers and documents are found without being stored: HMAC-SHA-256. It never changes."""
+    """The HMAC-SHA-256 key that makes numbers and documents searchable without storing them. It never changes."""
     wrapping: Sequence[RegionKey]
-    """The key that wraps, then those that have wrapped before."""
+    """The wrapping key in use, then the former ones."""
 
     @classmethod
     def new(cls, draw: Callable[[int], bytes] = secrets.token_bytes) -> "KeySet":
@@ -88,7 +89,7 @@ class KeySet:
 
     @property
     def in_use(self) -> RegionKey:
-        """The key by which new keys are wrapped."""
+        """The key that wraps new keys."""
         return self.wrapping[0]
 
     @cached_property
@@ -98,15 +99,15 @@ class KeySet:
 
     @cached_property
     def sealing_by_id(self) -> Mapping[bytes, PrivateKey]:
-        """The keys that open what other regions send, by id."""
+        """The keys that open batches from other regions, by id."""
         return {key.sealing.id: key.sealing for key in self.wrapping}
 
     def rotated(self, draw: Callable[[int], bytes] = secrets.token_bytes) -> "KeySet":
-        """With a new key in use before all that there are."""
+        """The set with a new key in use, before all existing keys."""
         return KeySet(self.index, (RegionKey.new(draw), *self.wrapping))
 
     def without(self, key_ids: Collection[str]) -> "KeySet":
-        """Without the keys of these ids; the one in use always stays."""
+        """The set without the keys of these ids; the one in use always stays."""
         kept = [key for key in self.wrapping if key.id not in key_ids or key is self.in_use]
         return KeySet(self.index, tuple(kept))
 
@@ -137,7 +138,7 @@ class KeySet:
 
     @classmethod
     def read(cls, content: str) -> "KeySet":
-        """The keys in the content of a file. Raises ValueError, which tells no secret."""
+        """Parses the keys in a file's content. Raises ValueError, whose text holds no secret."""
         found: dict[str, list[RegionKey]] = {"index": [], "wrapping": []}
         for number, line in enumerate(content.splitlines(), start=1):
             if not line.strip() or line.startswith("#"):
@@ -155,16 +156,17 @@ class KeySet:
 
 
 class RegionKeys:
-    """The keys in use by a process. They may be replaced while it serves, by those of the same region."""
+    """The keys in use by a process. A new file of the same region may replace them while the process serves."""
 
     def __init__(
         self, keys: KeySet, draw: Callable[[int], bytes] = os.urandom, look: Callable[[], object] | None = None
     ) -> None:
         self.set = keys
         self.draw = draw
-        """What new keys and nonces are drawn from."""
+        """The source of randomness for new keys and nonces."""
         self.look = look
-        """Looks at once whether the file has changed: another process may have seen its new key before this one."""
+        """Checks immediately whether the file has changed: another process may have seen its new key before this one.
+        """
 
     def wrapping_key(self, key_id: str) -> RegionKey | None:
         """The key with an id that wraps, or has wrapped; None where the region does not have it."""
@@ -175,7 +177,7 @@ class RegionKeys:
         return found
 
     def sealing_key(self, key_id: bytes) -> PrivateKey | None:
-        """The key with an id to which other regions seal, or have sealed; None where the region does not have it."""
+        """The sealing key with an id, current or former; None where the region does not have it."""
         found = self.set.sealing_by_id.get(key_id)
         if found is None and self.look is not None:
             self.look()
@@ -183,7 +185,7 @@ class RegionKeys:
         return found
 
     def replace(self, keys: KeySet) -> None:
-        """Takes over a file that has changed. Raises RegionKeysUnusable where it is another region's."""
+        """Takes over the keys of a changed file. Raises RegionKeysUnusable for the keys of another region."""
         if keys.index != self.set.index:
             raise RegionKeysUnusable("the index key is another one: nothing that is stored would be found by it")
         self.set = keys

@@ -1,9 +1,9 @@
-"""Pure sealing: what passes others, and only its destination can read; and its answer, which only the sender can.
+"""Public-key sealing: only the destination can read a message, and only its sender can read the response. Pure.
 
-X25519 (RFC 7748), HKDF-SHA-256 (RFC 5869), AES-256-GCM. The secrets are those of the pattern NK of the Noise Protocol
-Framework (revision 34, 7.5): what is sent is sealed by that of a key drawn for it and the destination's; the answer by
-that and the one of two drawn keys. So only the destination can answer, and an answer cannot be opened afterwards,
-whoever steals whose keys. Who sent something is not said here: its content is signed.
+X25519 (RFC 7748), HKDF-SHA-256 (RFC 5869), AES-256-GCM. The secrets are those of pattern NK of the Noise Protocol
+Framework (revision 34, 7.5). The first secret, of an ephemeral key and the destination's key, seals the message. That
+secret and the secret of two ephemeral keys seal the response. So only the destination can respond, and later theft of
+any key opens no response. Sealing does not name the sender: the content is signed.
 """
 
 import hashlib
@@ -21,17 +21,17 @@ ID_BYTES = 8
 _NONCE_BYTES = 12
 _TAG_BYTES = 16
 _LENGTH_BYTES = 4
-_BLOCK_BYTES = 4096  # what is sealed is filled up to a multiple: its length does not tell a record from a refusal
+_BLOCK_BYTES = 4096  # messages are padded to a multiple, so that the length of a record equals that of a refusal
 _SENT = b"crossregion.sent.v1"
 _ANSWERED = b"crossregion.answered.v1"
 
 
 class KeyUnusable(Exception):
-    """A public key is not one that anything can be sealed to."""
+    """The public key is not usable for sealing."""
 
 
 class KeyUnknown(Exception):
-    """Something is sealed to a key that is not at hand."""
+    """The data is sealed to a key that is missing here."""
 
     def __init__(self, key_id: bytes) -> None:
         super().__init__(key_id.hex())
@@ -60,7 +60,10 @@ class PrivateKey:
         self.id = key_id(self.public)
 
     def secret_with(self, public: bytes) -> bytes:
-        """What both keys have in common. Raises KeyUnusable for what is no key, or makes every secret the same."""
+        """The shared secret of both keys.
+
+        Raises KeyUnusable for bytes that are no key, or that make every secret equal.
+        """
         try:
             return self._private.exchange(X25519PublicKey.from_public_bytes(public))
         except ValueError:
@@ -68,12 +71,12 @@ class PrivateKey:
 
 
 def key_id(public: bytes) -> bytes:
-    """What names a key, 8 bytes."""
+    """The id of a public key, 8 bytes."""
     return hashlib.sha256(public).digest()[:ID_BYTES]
 
 
 class Sent:
-    """Something that was sealed for a destination, and opens the answers to it."""
+    """A message sealed for a destination; opens the responses to it."""
 
     def __init__(self, content: bytes, public: bytes, drawn: bytes, route: Route) -> None:
         """Seals to the destination's public key, by 32 random bytes that are used for nothing else.
@@ -87,10 +90,10 @@ class Sent:
         told = (self._own.public, public)
         sealed = _encrypt(content, _derive(_SENT, self._secret, told, route))
         self.sealed = key_id(public) + self._own.public + sealed
-        """What only the destination can open."""
+        """The bytes that only the destination can open."""
 
     def open_answer(self, sealed: bytes) -> bytes:
-        """An answer to this. Raises Unreadable, also for one of whoever is not the destination."""
+        """Opens a response to this message. Raises Unreadable, also for a response that another member has sealed."""
         theirs, content = sealed[:KEY_BYTES], sealed[KEY_BYTES:]
         try:
             secret = self._secret + self._own.secret_with(theirs)
@@ -104,7 +107,7 @@ class Received:
     """Something that was sealed for this destination, opened, and the way to answer it."""
 
     def __init__(self, sealed: bytes, find: Callable[[bytes], PrivateKey | None], route: Route) -> None:
-        """`find` gives the private key of an id. Raises KeyUnknown where it has none, and Unreadable."""
+        """`find` returns the private key of an id. Raises KeyUnknown without one, and Unreadable."""
         named, self._theirs, content = sealed[:ID_BYTES], sealed[ID_BYTES:][:KEY_BYTES], sealed[ID_BYTES + KEY_BYTES :]
         if len(content) < _TAG_BYTES:
             raise Unreadable("it is too short")
@@ -131,7 +134,7 @@ _Derived = tuple[bytes, bytes]
 
 
 def _derive(purpose: bytes, secret: bytes, keys: tuple[bytes, ...], route: Route) -> _Derived:
-    """Key and nonce. Neither is ever used twice, because one of the keys that go into them is not."""
+    """Derives key and nonce. Neither is used twice, because one of the input keys is ephemeral."""
     told = (*keys, route.origin.encode(), route.destination.encode())
     info = purpose + b"".join(len(each).to_bytes(4, "big") + each for each in told)
     derived = HKDF(algorithm=SHA256(), length=KEY_BYTES + _NONCE_BYTES, salt=None, info=info).derive(secret)

@@ -1,4 +1,4 @@
-"""The keys to which regions seal what they send each other: published by each, and proven by its signature."""
+"""The keys for batches between regions: each region publishes its key, and proves it by its signature."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -14,8 +14,8 @@ Verify = Callable[[str, bytes, bytes, bytes], bool]
 
 
 def published(keys: KeySet, signer: Signer, now: datetime) -> SealingKey:
-    """The key in use of a region, signed by it."""
-    told = SealingKey(key=keys.in_use.sealing.public, time=to_microseconds(now))
+    """The region's key in use, signed by the region."""
+    told = SealingKey(key=keys.in_use.sealing.public, sign_time_us=to_microseconds(now))
     told.signature = signer.sign(SEALING_KEY, _signed(told))
     return told
 
@@ -26,15 +26,15 @@ def is_proven(region: str, told: SealingKey, verify: Verify) -> bool:
 
 
 class SealingKeys:
-    """The keys of other regions, as a node knows them: of each the one that was signed last."""
+    """The keys of other regions known to a node: for each region the key that was signed last."""
 
     def __init__(self) -> None:
         self._known: dict[str, SealingKey] = {}
 
     def accept(self, region: str, told: SealingKey, verify: Verify) -> bool:
-        """Takes over a key that is newer than the one known; False where the region did not sign it."""
+        """Stores a newer key; returns False for a key that the region did not sign."""
         known = self._known.get(region)
-        if known is not None and (told.key == known.key or told.time <= known.time):
+        if known is not None and (told.key == known.key or told.sign_time_us <= known.sign_time_us):
             return True
         if not is_proven(region, told, verify):
             return False
@@ -42,7 +42,7 @@ class SealingKeys:
         return True
 
     def told(self, region: str) -> SealingKey | None:
-        """The key of a region as it was signed; None where none is known."""
+        """The key of a region as signed; None where none is known."""
         return self._known.get(region)
 
     def of(self, region: str) -> bytes | None:
@@ -52,4 +52,4 @@ class SealingKeys:
 
 
 def _signed(told: SealingKey) -> bytes:
-    return told.time.to_bytes(_TIME_BYTES, "big") + told.key
+    return told.sign_time_us.to_bytes(_TIME_BYTES, "big") + told.key

@@ -1,6 +1,6 @@
 """Signatures of regions: Ed25519 (RFC 8032) over a domain, a zero byte and the transported bytes.
 
-The domain keeps a signature of one purpose from serving another. What is signed is never serialised again.
+The domain keeps a signature of one purpose from serving another. Signed bytes are never serialised again.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -24,7 +24,7 @@ AUDIT_HEAD = b"crossregion.audit-head.v1"
 SEALING_KEY = b"crossregion.sealing-key.v1"
 WITNESSED_HEAD = b"crossregion.witnessed-head.v1"
 
-# The key in use and the one before it: what was signed just before a rotation is still on its way.
+# The key in use and the previous one: signatures from just before a rotation are still in transit.
 _KEYS_PER_REGION = 2
 # RFC 5280, 4.2: a certificate with a critical extension that the reader does not process must be refused.
 _PROCESSED = (x509.BasicConstraints.oid, x509.KeyUsage.oid, x509.SubjectAlternativeName.oid)
@@ -68,9 +68,9 @@ class _Accepted:
 
     @property
     def order(self) -> tuple[datetime, int, bytes]:
-        """Which certificate of a region is newer: all readers agree, whatever order they saw them in.
+        """The order of a region's certificates: all readers agree, whatever order they saw the certificates in.
 
-        A time of issue has seconds. In the same second the serial number decides, and then all that was signed.
+        The time of issue has seconds. Within a second the serial number decides, and then all signed bytes.
         """
         signed = self.certificate.tbs_certificate_bytes
         return self.certificate.not_valid_before_utc, self.certificate.serial_number, signed
@@ -94,14 +94,15 @@ class TrustedKeys:
     def accept(
         self, region: str, pem: bytes, now: datetime, *, before_change: Callable[[], None] | None = None
     ) -> bytes:
-        """Verifies a region's signing certificate (PEM), trusts its key from here on, and returns its own PEM alone.
+        """Verifies a region's signing certificate (PEM), trusts its key from here on, and returns its PEM alone.
 
-        Certificates are the same if the authority signed the same, whatever stands around them. `now` is aware.
-        Certificates only go forward: by their time of issue, in the same second by their serial number. Who shows a
-        region's former certificate changes nothing. `before_change` is called before another one becomes the newest,
-        and what it raises prevents that. Raises Refused(REQUEST_INVALID), and trusts nothing new, unless this is one
-        certificate, the authority issued it to exactly this region for an Ed25519 key, it is in force, and no newer
-        one was accepted.
+        Two certificates are the same if the authority signed the same bytes, whatever surrounds them. `now` is aware.
+        Certificates only go forward: by time of issue, within a second by serial number. A former certificate of the
+        region changes nothing. `before_change` is called before a new certificate becomes the newest; its exception
+        prevents the change.
+
+        Raises Refused(REQUEST_INVALID), and trusts nothing new, for anything but one certificate in force. The
+        authority must have issued it to exactly this region for an Ed25519 key, and no newer certificate was accepted.
         """
         known = self._accepted.get(region, ())
         newest = self._newest.get(region)
@@ -128,7 +129,7 @@ class TrustedKeys:
         return None if newest is None else newest.pem
 
     def expire(self, now: datetime) -> None:
-        """Forgets the keys whose certificates, or their authority's, are not valid at `now` (aware)."""
+        """Removes the keys whose certificates, or their authority's, are not valid at `now` (aware)."""
         for region, known in list(self._accepted.items()):
             self._accepted[region] = tuple(each for each in known if _is_valid(each, now))
 
@@ -159,7 +160,7 @@ def _only_certificate(pem: bytes) -> x509.Certificate:
 
 
 def _among(known: Sequence[_Accepted], pem: bytes) -> _Accepted | None:
-    """The accepted certificate that is shown. Heartbeats show it as it is kept: then nothing is parsed."""
+    """The accepted certificate equal to `pem`. Heartbeats present it in its stored form: then nothing is parsed."""
     if (found := next((each for each in known if each.pem == pem), None)) is not None:
         return found
     certificate = _only_certificate(pem)
@@ -167,7 +168,7 @@ def _among(known: Sequence[_Accepted], pem: bytes) -> _Accepted | None:
 
 
 def _are_same(one: x509.Certificate, other: x509.Certificate) -> bool:
-    """By what the authority signed: its signature itself can be written in two ways (ECDSA)."""
+    """Compares the bytes that the authority signed: the signature itself has two encodings (ECDSA)."""
     return one.tbs_certificate_bytes == other.tbs_certificate_bytes
 
 

@@ -28,16 +28,16 @@ _MINUTE_MS = 60 * _SECOND_MS
 # A dead peer is noticed in 40 s although a firewall drops packets silently.
 _KEEPALIVE_MS = 30 * _SECOND_MS
 _KEEPALIVE_TIMEOUT_MS = 10 * _SECOND_MS
-# Between members a frozen process, whose kernel still acknowledges, is noticed too. gRPC sends at most one ping a
-# second whatever is asked for, so that takes up to 1.6 s; calls know sooner (`gateway.rpc.channels.Replicas.call`).
+# Between members this also detects a frozen process whose kernel still acknowledges. gRPC sends at most one ping a
+# second, so detection takes up to 1.6 s. Calls detect it sooner: `gateway.rpc.channels.Replicas.call`.
 _MEMBER_KEEPALIVE_MS = 300
 _MEMBER_KEEPALIVE_TIMEOUT_MS = 600
-# Servers must allow pings more often than clients send them, else they hang up with too_many_pings.
+# Servers must allow pings more often than clients send them, else they disconnect with too_many_pings.
 _LEAST_PING_INTERVAL_MS = 200
 # Connections end now and then, so that peers present their present certificates and replicas share the load.
 _CONNECTION_AGE_MS = 20 * _MINUTE_MS
 _CONNECTION_GRACE_MS = _MINUTE_MS
-# Whoever connects must prove itself soon or lose its place.
+# A connecting client must finish its handshake soon or lose its place.
 _HANDSHAKE_MS = 10 * _SECOND_MS
 _MAX_CONCURRENT_STREAMS = 1024
 # The bits of gRPC's compression algorithms by their numbers: of these, none. A few kilobytes would become the largest
@@ -46,12 +46,13 @@ _UNCOMPRESSED = 1 << 0
 # After an outage of a minute the default back-off waits another 16 s; these bounds, half a second.
 _RECONNECT_MIN_MS = 200
 _RECONNECT_MAX_MS = _SECOND_MS
-# gRPC gives an attempt up after this shortest time between two: within it, a busy server or one far away proves itself.
+# gRPC abandons an attempt after this shortest time between two: it leaves time for a busy or distant server's
+# handshake.
 _CONNECT_MS = _SECOND_MS
 
 
 class CredentialsUnusable(Exception):
-    """A file is missing, unreadable, expired, or does not fit the others; the text says which and why."""
+    """A file is missing, unreadable, expired, or does not fit the others; the text has the file and the reason."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ class Loaded:
 
 @dataclass(frozen=True)
 class Credentials:
-    """Where a process finds the authority it trusts, its own certificate and its private key, all PEM."""
+    """The files of the trusted authority, the process's certificate and its private key, all PEM."""
 
     authority: Path
     """The certificate of the authority that others are trusted by."""
@@ -99,7 +100,7 @@ class Credentials:
         return _uris(_certificates(self.certificate, _read(self.certificate))[0])
 
     def require_identity(self, identity: Identity) -> None:
-        """Raises CredentialsUnusable unless the certificate names this member and nobody else."""
+        """Raises CredentialsUnusable unless the certificate names exactly this member."""
         uris = self.names()
         if uris != [identity.uri]:
             raise CredentialsUnusable(
@@ -112,7 +113,7 @@ class Credentials:
             )
 
     def stamp(self) -> tuple[tuple[int, int, int] | None, ...]:
-        """A value that changes when a file is replaced, written or removed; cheap to ask for."""
+        """A value that changes when a file is replaced, written or removed; cheap to read."""
         return tuple(_stamp(path) for path in (self.authority, self.certificate, self.key))
 
 
@@ -165,12 +166,13 @@ class _Reloading:
         self.initial = _configuration(credentials.load(clock.now()))
 
     def changed(self) -> grpc.ServerCertificateConfiguration | None:
-        """What to serve with from now on; None for no change.
+        """The new server credentials; None for no change.
 
-        Never raises: useless files, as a half replaced pair, are left for later. gRPC swaps what it serves with at
-        every other answer than None, unprotected from handshakes in its other threads: it must be rare.
+        Never raises: unusable files, such as a half replaced pair, wait for a later call. gRPC swaps its credentials at
+        each response other than None. It does so without a lock against handshakes in its other threads. A change must
+        therefore be rare.
         """
-        # The stamp is older than what is read next, so a file that changes meanwhile is read once more.
+        # The stamp is older than the content read next, so a file that changes meanwhile is read once more.
         stamp = self._credentials.stamp()
         if stamp == self._served:
             return None
@@ -192,9 +194,9 @@ def _configuration(loaded: Loaded) -> grpc.ServerCertificateConfiguration:
 
 
 def server_credentials(credentials: Credentials, clock: Clock) -> grpc.ServerCredentials:
-    """Credentials of one port of a server that demands from every client a certificate of the authority.
+    """The credentials of a server's port, which requires a certificate of the authority from every client.
 
-    New connections see files that were replaced meanwhile. Raises CredentialsUnusable if there are none now.
+    New connections use replaced files. Raises CredentialsUnusable without usable files now.
     """
     reloading = _Reloading(credentials, clock)
     # The stubs leave out None, which gRPC documents.
@@ -203,9 +205,9 @@ def server_credentials(credentials: Credentials, clock: Clock) -> grpc.ServerCre
 
 
 def client_credentials(credentials: Credentials, now: datetime) -> grpc.ChannelCredentials:
-    """Credentials of a client, as the files stand now (aware). Raises CredentialsUnusable.
+    """The credentials of a client, from the current files (aware time). Raises CredentialsUnusable.
 
-    A channel keeps them for life: when `Credentials.stamp` changes, make a new channel.
+    A channel keeps them: when `Credentials.stamp` changes, make a new channel.
     """
     loaded = credentials.load(now)
     return grpc.ssl_channel_credentials(loaded.authority, loaded.key, loaded.certificate)
@@ -220,7 +222,7 @@ def server_options() -> ChannelOptions:
         ("grpc.max_concurrent_streams", _MAX_CONCURRENT_STREAMS),
         ("grpc.compression_enabled_algorithms_bitset", _UNCOMPRESSED),
         ("grpc.http2.min_ping_interval_without_data_ms", _LEAST_PING_INTERVAL_MS),
-        # Pings that a slow network hands over together are no offence: whoever sends them has proved who it is.
+        # Pings that a slow network delivers together are no offence, since their sender is authenticated.
         ("grpc.http2.max_ping_strikes", 0),
         ("grpc.max_connection_age_ms", _CONNECTION_AGE_MS),
         ("grpc.max_connection_age_grace_ms", _CONNECTION_GRACE_MS),
@@ -257,7 +259,7 @@ def _common_options(keepalive_ms: int, timeout_ms: int) -> ChannelOptions:
     return [
         ("grpc.keepalive_time_ms", keepalive_ms),
         ("grpc.keepalive_timeout_ms", timeout_ms),
-        # gRPC 1.82 waits for the answer to a ping by this one, a minute by default, and not by the one above.
+        # gRPC 1.82 uses this timeout for ping responses, a minute by default, and not the option above.
         ("grpc.http2.ping_timeout_ms", timeout_ms),
         ("grpc.keepalive_permit_without_calls", 1),
         ("grpc.http2.max_pings_without_data", 0),

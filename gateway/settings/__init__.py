@@ -16,6 +16,7 @@ from gateway.settings.checks import host_of as host_of
 from gateway.settings.checks import naming as naming
 from gateway.settings.checks import on_every_interface as on_every_interface
 from gateway.settings.checks import require_address as require_address
+from gateway.settings.checks import require_number as require_number
 from gateway.settings.entries import example as example
 from gateway.settings.page import Page as Page
 from gateway.settings.page import load as load

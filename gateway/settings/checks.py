@@ -1,4 +1,4 @@
-"""What `__post_init__` of a settings page checks its values by."""
+"""Checks for the `__post_init__` of a settings page."""
 
 import contextlib
 import re
@@ -8,7 +8,8 @@ from gateway.wording.languages import translated
 
 _ADDRESS = re.compile(r"(?:\[[0-9A-Fa-f:.%]+\]|[A-Za-z0-9._-]+):([0-9]{1,5})", re.ASCII)
 _HIGHEST_PORT = 65535
-# On these a process listens, but nobody reaches it by them.
+_HIGHEST_NUMBER = 99999
+# Addresses on which a process may listen, but under which nobody reaches it.
 _EVERY_INTERFACE = frozenset({"0.0.0.0", "[::]"})  # noqa: S104
 
 
@@ -17,6 +18,12 @@ def require_address(key: str, address: str, *, lowest_port: int = 1) -> None:
     found = _ADDRESS.fullmatch(address)
     if found is None or not lowest_port <= int(found[1]) <= _HIGHEST_PORT:
         raise ValueError(translated("{key}: {address!r} is not host:port", key=key, address=address))
+
+
+def require_number(number: int) -> None:
+    """Raises ValueError unless processes of one database can have the number."""
+    if not 0 <= number <= _HIGHEST_NUMBER:
+        raise ValueError(translated("{key}: must be {least} to {most}", key="number", least=0, most=_HIGHEST_NUMBER))
 
 
 @contextlib.contextmanager
@@ -29,7 +36,7 @@ def naming(key: str) -> Iterator[None]:
 
 
 def on_every_interface(address: str) -> bool:
-    """Whether `host:port` is one to listen on by which nobody can reach the process."""
+    """Whether `host:port` is an address to listen on, under which nobody can reach the process."""
     return host_of(address) in _EVERY_INTERFACE
 
 

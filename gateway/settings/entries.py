@@ -1,4 +1,4 @@
-"""What a settings page consists of, read off its dataclass."""
+"""The entries of a settings page, read from its dataclass."""
 
 import ast
 import functools
@@ -19,7 +19,7 @@ def example(value: object) -> Mapping[str, object]:
 
 @dataclass(frozen=True)
 class Entry:
-    """One key of a page: a setting, or a table of entries."""
+    """A key of a page: a setting, or a table of entries."""
 
     name: str
     """The name within its table."""
@@ -28,19 +28,19 @@ class Entry:
     kind: object
     """The type of its value; of a table, its dataclass."""
     required: bool
-    """Whether there is no default."""
+    """Whether the setting has no default."""
     default: object
-    """The value where no source gives one; None where it is required."""
+    """The value where no source gives one; None for a required setting."""
     example: object
     """A value for an example: as the field names it, else the default."""
     description: str
-    """What it is; may be empty."""
+    """The description of the setting; may be empty."""
     entries: tuple["Entry", ...]
-    """What is in a table; empty for a setting."""
+    """The entries of a table; empty for a setting."""
 
     @property
     def is_table(self) -> bool:
-        """Whether it holds entries instead of a value."""
+        """Whether the entry holds entries instead of a value."""
         return bool(self.entries)
 
     def settings(self) -> Iterator["Entry"]:

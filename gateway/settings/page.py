@@ -43,9 +43,9 @@ def load_page(kind: type[T], sources: Sources) -> Page[T]:
 
 
 def text_in(sources: Sources, key: str) -> str:
-    """The text that the sources give for one key, whatever else they give or lack; empty where they give none.
+    """The text of one key in the sources; empty where they give none. Other keys are neither read nor checked.
 
-    For what does not serve: nothing else of the settings is needed, or told to be wrong.
+    For commands that do not serve and need no other setting.
     """
     if told := sources.environment.get(sources.variable(key)):
         return told

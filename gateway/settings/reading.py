@@ -17,17 +17,17 @@ _KEY = re.compile(r"[A-Za-z0-9_.-]{1,80}", re.ASCII)
 
 @dataclass(frozen=True)
 class _Given:
-    """What a source says of a setting."""
+    """A source's value of a setting."""
 
     value: Value | None
-    """None where it is wrong."""
+    """None for an invalid value."""
     source: str
     place: str
-    """What a problem with it begins with."""
+    """The prefix of a problem with the setting."""
 
 
 class Reader:
-    """Reads one page; later sources win. `problems` lists what is wrong."""
+    """Reads one page; later sources win. `problems` lists the errors."""
 
     def __init__(self, sources: Sources, entries: tuple[Entry, ...]) -> None:
         self.problems: list[str] = []
@@ -35,7 +35,7 @@ class Reader:
         self._entries = entries
         self._keys = {entry.key: entry for entry in _all(entries)}
         self._given: dict[str, _Given] = {}
-        # Tables that are there, even if empty, and those that are no tables.
+        # Tables that the sources name, even if empty, and values in the place of tables.
         self._tables: set[str] = set()
         self._no_tables: set[str] = set()
 
@@ -44,7 +44,7 @@ class Reader:
         return {key: given.source for key, given in self._given.items()}
 
     def read_file(self) -> bool:
-        """Reads the file, if there is one; False if nothing in it can be read."""
+        """Reads the file, if there is one; returns False if none of it can be read."""
         path = self._sources.file
         if path is None:
             return True
@@ -77,7 +77,7 @@ class Reader:
         for flag in self._sources.flags:
             key, equals, text = flag.partition("=")
             if not equals or _KEY.fullmatch(key) is None:
-                # Not told again: it may hold a password.
+                # The message leaves the value out: it may hold a password.
                 self.problems.append(translated("{flag}: must be KEY=VALUE", flag=FLAG))
             elif (entry := self._keys.get(key)) is not None:
                 self._take_text(entry, text, FLAG, f"{FLAG} {key}", str)
@@ -112,7 +112,7 @@ class Reader:
     def _is_absent(self, entry: Entry) -> bool:
         if not entry.is_table:
             return entry.key not in self._given
-        # Of a table that must be there, each setting that is missing is told.
+        # Each missing setting of a required table is reported.
         inside = any(each.key in self._given for each in entry.settings())
         return not entry.required and not inside and not self._tables & {each.key for each in _all((entry,))}
 
@@ -168,7 +168,7 @@ class Reader:
         )
 
     def _note(self, key: str, problem: str) -> None:
-        """Notes a problem of a key where it was given, or else where it could have been."""
+        """Notes a problem of a key at the place of its value, or else at its possible place."""
         if (given := self._given.get(key)) is not None:
             self.problems.append(f"{given.place}: {problem}")
             return

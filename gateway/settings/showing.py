@@ -1,4 +1,4 @@
-"""Settings for people and programs: what is in force, and an example of all there is."""
+"""Settings for people and programs: the values in force, and an example of all settings."""
 
 import json
 import re
@@ -15,7 +15,7 @@ T = TypeVar("T")
 _DEFAULT = "default"
 _HIDDEN = "***"
 _ADDRESS = re.compile(r"\s*[A-Za-z0-9+.-]+://")
-# The password of a URL ends at the last @, so that one which should have been encoded is hidden whole.
+# The password of a URL ends at the last @, so that an unencoded one is hidden whole.
 _IN_ADDRESS = re.compile(r"(://[^:@/?#\s]*:)\S*@")
 _IN_QUERY = re.compile(r"([?&])([^=&#\s]*)=([^&#\s]*)")
 # libpq allows spaces around the sign, quotes around the value, and a backslash before what would end it.
@@ -37,11 +37,11 @@ def _hidden_parameter(found: re.Match[str]) -> str:
 
 @dataclass(frozen=True)
 class Shown:
-    """One setting that is in force. Passwords in it are hidden."""
+    """A setting in force, with hidden passwords."""
 
     key: str
     value: str | int | float | bool | list[str] | None
-    """None for a table, a path or the like that is not there."""
+    """The value; None for an absent table, path or the like."""
     source: str
     """`default`, the file, the variable or `--set`."""
     description: str
@@ -61,7 +61,7 @@ class Shown:
 
 
 def shown(page: Page[T]) -> list[Shown]:
-    """Every setting of a page, in the order of its dataclass; a table that is not there is one."""
+    """Every setting of a page, in the order of its dataclass; an absent table is one setting."""
     return list(_shown(page.settings, entries_of(type(page.settings)), page.origins))
 
 
@@ -87,7 +87,7 @@ def _printable(value: object) -> str | int | float | bool | list[str] | None:
 
 
 def example_page(kind: type) -> str:
-    """A TOML file with every setting of a dataclass and what it is; what may be left out stands behind a `#`."""
+    """A TOML file with every setting of a dataclass and its description. Optional settings are commented out."""
     lines = [f"# {kind.__doc__}", "# Lines that begin with # and no space may be left out.", ""]
     lines += _example(entries_of(kind), None, required=True)
     return "\n".join(lines).rstrip() + "\n"

@@ -1,4 +1,4 @@
-"""Where the settings of a process come from."""
+"""The sources of the settings of a process."""
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -24,7 +24,7 @@ class Sources:
     file: Path | None = None
     """A TOML file."""
     prefix: str = ""
-    """What every variable begins with, for example `REGION_NODE_`; empty reads no environment."""
+    """The prefix of every variable, for example `REGION_NODE_`; empty reads no environment."""
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
     """All variables of the process."""
     flags: Sequence[str] = field(default=(), repr=False)
@@ -47,13 +47,13 @@ class Sources:
         return self.prefix + key.replace(".", "__").upper()
 
     def variables(self) -> Iterator[tuple[str, str]]:
-        """Name and value of each variable with the prefix, by name; the one that names the file is left out."""
+        """Name and value of each variable with the prefix, by name, without the variable that names the file."""
         for name in sorted(self.environment):
             if self.prefix and name.startswith(self.prefix) and name != self.file_variable:
                 yield name, self.environment[name]
 
     def __str__(self) -> str:
-        """Those of the sources that give something, for people; empty if none does."""
+        """The sources that give a value, for people; empty if none does."""
         given = [str(self.file)] if self.file is not None else []
         given += ["the environment"] if any(self.variables()) else []
         given += [FLAG] if self.flags else []

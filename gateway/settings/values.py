@@ -9,7 +9,7 @@ from gateway.wording.languages import translated
 
 Value: TypeAlias = str | int | float | bool | Path | tuple[str, ...]
 
-# So few digits that the number fits a column of any database.
+# The limit of digits lets every number fit a column of any database.
 _WHOLE = re.compile(r"-?(?:0|[1-9][0-9]{0,17})", re.ASCII)
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]{0,17})(?:\.[0-9]{1,18})?(?:[eE][+-]?[0-9]{1,3})?", re.ASCII)
 _TRUTHS = {"true": True, "false": False}

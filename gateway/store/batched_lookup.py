@@ -7,7 +7,7 @@ from gateway.store.port import Transaction, Value
 
 T = TypeVar("T")
 
-# How many values one query looks for: always the same, so that it is the same statement.
+# The number of values per query: constant, so that the statement stays the same.
 _ASKED = 250
 _NAMES = tuple(f"p{index}" for index in range(_ASKED))
 _LIST = ", ".join(f":{name}" for name in _NAMES)

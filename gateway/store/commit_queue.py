@@ -1,4 +1,4 @@
-"""The way into a store: operations wait here, go into one commit together, and those who wait are told."""
+"""The way into a store: operations wait here, are committed together, and their callers are notified."""
 
 import asyncio
 import logging
@@ -22,10 +22,10 @@ _log = logging.getLogger(__name__)
 
 
 class CommitQueue:
-    """Takes all that waits, up to the limit, into one commit; what arrives meanwhile is the next.
+    """Commits all waiting operations together, up to a limit; later ones form the next commit.
 
-    Made on the event loop that will use it. `commit` returns what became of each operation; an exception of `broken`
-    says that the database cannot be used at all.
+    Made on the event loop of its use. `commit` returns the outcome of each operation. An exception of `broken` means
+    that the database is unusable.
     """
 
     def __init__(self, commit: Commit, broken: type[Exception]) -> None:
@@ -54,12 +54,12 @@ class CommitQueue:
         self._listeners.setdefault(event, []).append(cast("Callable[[object], None]", listener))
 
     def tell(self, event: object) -> None:
-        """Tells listeners. The loop calls each apart, so that none can stop the store."""
+        """Notifies listeners. The loop calls each singly, so that no listener can stop the store."""
         for listener in self._listeners.get(type(event), ()):
             self._loop.call_soon(listener, event)
 
     async def close(self) -> None:
-        """Finishes what was submitted and takes nothing more."""
+        """Finishes the submitted operations and accepts no more."""
         self._closing = True
         self._arrived.set()
         await self._writer
@@ -79,7 +79,7 @@ class CommitQueue:
             self._settle([(future, outcome) for (_, future), outcome in zip(batch, outcomes, strict=True)])
 
     def _ended(self, writer: asyncio.Task[None]) -> None:
-        """Nobody may wait for a writer that a defect has ended."""
+        """Fails the callers of a writer that a defect has ended."""
         self._closing = True
         if not writer.cancelled() and writer.exception() is not None:
             _log.critical("the store takes nothing more", exc_info=writer.exception())
@@ -89,7 +89,7 @@ class CommitQueue:
                 future.set_exception(store_unavailable())
 
     def _settle(self, settled: list[tuple["asyncio.Future[object]", Outcome]]) -> None:
-        """Tells listeners first, then those who wait."""
+        """Notifies listeners first, then the waiting callers."""
         if any(_is_unknown(outcome) for _, outcome in settled):
             self.tell(OutcomeLost())
         for future, outcome in settled:

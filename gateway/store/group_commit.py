@@ -1,7 +1,7 @@
 """Many operations, one commit.
 
-The rule: a refusal comes before the first write of its operation and leaves the batch alone; any other exception
-rolls the batch back, and each operation runs again by itself, so that one defect cannot fail its neighbours.
+A refusal comes before the first write of its operation and leaves the batch alone. Any other exception rolls the batch
+back. Each operation then runs again by itself, so that one defect cannot fail the others.
 """
 
 import logging
@@ -18,7 +18,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass
 class Outcome:
-    """What became of one operation: a result, or the exception that it raised."""
+    """The outcome of an operation: its result, or its exception."""
 
     result: object = None
     error: Exception | None = None
@@ -58,7 +58,7 @@ def run_together(database: Database, operations: Sequence[Operation[object]]) ->
 def run_alone(
     database: Database, operations: Sequence[Operation[object]], *, seconds: float = math.inf
 ) -> list[Outcome]:
-    """Runs each operation in a commit of its own. Those that are not begun within so many seconds are refused."""
+    """Runs each operation in its own commit. Refuses operations that have not begun within `seconds`."""
     end = time.monotonic() + seconds
     return [
         _run_alone(database, operation) if time.monotonic() < end else Outcome(error=store_unavailable())

@@ -1,4 +1,4 @@
-"""Which database a process uses, as its settings say: how it is opened, and how its schema is brought up to date."""
+"""The database of a process, by its settings: opening it, and upgrading its schema."""
 
 import contextlib
 import sqlite3
@@ -24,7 +24,7 @@ _MOST_READERS = 64
 
 @dataclass(frozen=True)
 class PostgresqlSettings:
-    """Where the PostgreSQL database is, and how many connections read it at once."""
+    """The address of the PostgreSQL database, and the number of reading connections."""
 
     conninfo: str = field(repr=False)
     """What libpq connects by: `host=… dbname=…`, or a `postgresql://` URL. A password in it is never shown."""
@@ -37,7 +37,7 @@ class PostgresqlSettings:
         try:
             conninfo_to_dict(self.conninfo)
         except psycopg.ProgrammingError:
-            # What libpq says repeats a part of the text, which may be the password.
+            # The libpq error repeats a part of the text, which may be the password.
             raise ValueError(
                 translated("conninfo: is neither `name=value …` as libpq reads it nor a postgresql:// URL")
             ) from None
@@ -46,15 +46,15 @@ class PostgresqlSettings:
 
 
 class DatabaseUnreachable(StoreUnusable):
-    """The server, or the file, is not there or does not let us in. The text tells no secrets."""
+    """The server or file is missing, or denies access. The text holds no secrets."""
 
 
 class DatabaseMoved(StoreUnusable):
-    """What the file held is in PostgreSQL. An empty file in its place would be a node that has forgotten everything."""
+    """The content of the file is in PostgreSQL. A node on an empty file in its place would have lost all its data."""
 
 
 def moved_file(file: Path) -> Path:
-    """What a SQLite file is called once its content was moved to PostgreSQL."""
+    """The name of a SQLite file after its move to PostgreSQL."""
     return file.with_name(f"{file.name}.moved")
 
 
@@ -74,11 +74,11 @@ class DatabasePlace:
 
     @property
     def engine(self) -> str:
-        """The engine, as it stands in the names of schema files that are for it alone."""
+        """The engine, as named in schema files for it alone."""
         return sqlite_schema.ENGINE if self.postgresql is None else postgresql_schema.ENGINE
 
     def make_directory(self) -> None:
-        """Makes the directory of a SQLite file where it is missing. Raises OSError."""
+        """Makes the directory of a SQLite file if it is missing. Raises OSError."""
         if self.postgresql is None:
             self.file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
 
@@ -110,9 +110,9 @@ class DatabasePlace:
             )
 
     def migrate(self, migrations: Sequence[Migration], *, dry_run: bool) -> list[Migration]:
-        """Applies what the schema lacks, unless it is a dry run, and returns it.
+        """Applies the missing migrations, except in a dry run, and returns them.
 
-        Raises SchemaMismatch, MigrationFailed, DatabaseUnreachable; for a SQLite file also DatabaseInUse where its
+        Raises SchemaMismatch, MigrationFailed or DatabaseUnreachable. For a SQLite file also DatabaseInUse where its
         process runs, DatabaseMoved, or OSError where it cannot be made.
         """
         with self._reaching():
@@ -125,7 +125,7 @@ class DatabasePlace:
 
     @contextlib.contextmanager
     def look(self, keys: RegionKeys | None = None) -> Iterator[Transaction]:
-        """A transaction that only reads, for tools that look at a database beside its processes.
+        """A read-only transaction, for tools beside the processes of a database.
 
         Raises DatabaseMoved or DatabaseUnreachable.
         """

@@ -1,4 +1,4 @@
-"""What an operation sees of the store, and what the edges do with it."""
+"""The store as a port: the view of operations, and the view of services."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,16 +14,16 @@ E = TypeVar("E")
 
 
 class Transaction(Protocol):
-    """One unit of work. SQL is the common part of SQLite and PostgreSQL, with `:name` parameters."""
+    """A unit of work. SQL is the common part of SQLite and PostgreSQL, with `:name` parameters."""
 
     @property
     def keys(self) -> RegionKeys | None:
-        """By which personal data is sealed (`gateway.store.vault`); None in a store that holds none."""
+        """The keys that seal personal data (`gateway.store.vault`); None in a store without personal data."""
         ...
 
     @property
     def subject_keys(self) -> dict[str, SubjectKey | None]:
-        """The keys of subjects that this transaction has looked for, None for one that is not there."""
+        """The keys of subjects that this transaction has read; None for a missing key."""
         ...
 
     def execute(self, sql: str, **parameters: Value) -> int:
@@ -50,10 +50,10 @@ class Transaction(Protocol):
         ...
 
     def publish(self, event: object, *, about: str = "") -> None:
-        """Tells subscribers of the event's type once the transaction has committed, and only then.
+        """Notifies subscribers of the event's type after the commit of the transaction.
 
-        `about`: what other processes on the same database are told, as CommittedElsewhere; nothing where it is empty.
-        No personal data.
+        `about` is sent to other processes on the database, as CommittedElsewhere; nothing if it is empty. It holds no
+        personal data.
         """
         ...
 
@@ -63,17 +63,17 @@ Operation = Callable[[Transaction], T]
 
 @dataclass(frozen=True)
 class OutcomeLost:
-    """Published when somebody was told OUTCOME_UNKNOWN: what that write published, if it was committed, is not told.
+    """Published when a caller receives OUTCOME_UNKNOWN: the events of that write are lost, even if it was committed.
 
-    Whoever acts on such events looks in the database for what it has missed, as soon as that can be reached.
+    A subscriber to such events reads the database for missed changes as soon as it can be reached.
     """
 
 
 @dataclass(frozen=True)
 class CommittedElsewhere:
-    """Published when another process on the same database has committed something that was told `about` subjects.
+    """Published when another process on the same database has committed changes `about` subjects.
 
-    It is a hint: one may be missed while the database is out of reach, and `subjects` is empty once it is back.
+    The event is a hint: it may be lost while the database is away. `subjects` is empty once the database is back.
     """
 
     subjects: frozenset[str]
@@ -81,14 +81,14 @@ class CommittedElsewhere:
 
 @dataclass(frozen=True)
 class Destroyed:
-    """Published by an operation that has deleted what nobody may find any more: a key by which something is sealed.
+    """Published by an operation that has deleted a sealing key, which must not be recoverable.
 
-    The engine leaves it in no log of its own either, as far as it has the means.
+    The engine also removes the key from its own log, as far as it can.
     """
 
 
 class Store(Protocol):
-    """Runs operations. An operation is synchronous: nothing can come between its reading, deciding and writing.
+    """Runs operations. An operation is synchronous: no other one runs between its reads, decisions and writes.
 
     Operations of one database are serial, whichever of its processes runs them.
     """
@@ -96,9 +96,8 @@ class Store(Protocol):
     def write(self, operation: Operation[T]) -> Awaitable[T]:
         """Runs an operation and returns its result once the commit is on disk.
 
-        Raises whatever the operation raises; then nothing of it was written.
-        Raises Refused with STORE_UNAVAILABLE where the store could not commit, and with OUTCOME_UNKNOWN where it
-        could not find out in time whether it has.
+        Raises the exception of the operation; then nothing was written. Raises Refused with STORE_UNAVAILABLE where the
+        store could not commit. Raises Refused with OUTCOME_UNKNOWN where it could not find the outcome in time.
         """
         ...
 
@@ -116,20 +115,20 @@ class Store(Protocol):
         ...
 
     def accepts_new_work(self) -> bool:
-        """False once the disk is so full that only what was already accepted may still be finished."""
+        """Whether the disk has room for new work. On a full disk only accepted work may be finished."""
         ...
 
     async def close(self) -> None:
-        """Finishes what was submitted and lets go of the database."""
+        """Finishes the submitted operations and closes the database."""
         ...
 
 
 class StoreUnusable(Exception):
-    """The database cannot be opened; the text says which, why, and what to do about it."""
+    """The database cannot be opened; the text has the database, the reason and the remedy."""
 
 
 class DatabaseInUse(StoreUnusable):
-    """Another process has the place in the database that this one is to have."""
+    """Another process has this one's place in the database."""
 
 
 class WriteAfterRefusal(Exception):
@@ -142,17 +141,17 @@ def store_unavailable() -> Refused:
 
 
 class Database(Protocol):
-    """One writing connection, as the group commit drives it."""
+    """One writing connection, used by the group commit."""
 
     def begin(self) -> None:
         """Starts a transaction."""
         ...
 
     def commit(self) -> None:
-        """Makes it durable.
+        """Makes the transaction durable.
 
-        Raises an error of `errors` where it certainly is not, and Refused with OUTCOME_UNKNOWN where an engine that
-        is reached over a network could not find out.
+        Raises an error of `errors` where it certainly failed. Raises Refused with OUTCOME_UNKNOWN where a networked
+        engine could not find the outcome.
         """
         ...
 
@@ -166,12 +165,12 @@ class Database(Protocol):
 
     @property
     def failures(self) -> tuple[type[Exception], ...]:
-        """The exceptions by which the engine says that it failed, as against an operation that failed."""
+        """The exceptions by which the engine reports its own failure, as opposed to a failed operation."""
         ...
 
     @property
     def errors(self) -> tuple[type[Exception], ...]:
-        """All its exceptions: outside of an operation each says that the engine failed."""
+        """All exceptions of the engine: outside of an operation each means a failure of the engine."""
         ...
 
 
@@ -179,4 +178,4 @@ class RunningTransaction(Transaction, Protocol):
     """A transaction as the group commit sees it."""
 
     events: list[object]
-    """What was published."""
+    """The published events."""

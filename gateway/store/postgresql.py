@@ -1,8 +1,8 @@
 """The PostgreSQL store: one writing connection, a pool of reading ones, any number of processes on one database.
 
-The operations of one database are serial on this engine too: a transaction begins with a lock that all processes
-share, and a statement behind it sees all that was committed before. An operation so means the same here as on
-SQLite, and nobody who writes one has to think of locks. A process that freezes while it has the lock loses it.
+The operations of one database are serial on this engine too. A transaction begins with a lock that all processes share,
+and its next statement sees all earlier commits. So an operation means the same here as on SQLite, and its author needs
+no locks. A process that freezes while it has the lock loses it.
 """
 
 import asyncio
@@ -35,10 +35,11 @@ from gateway.store.postgresql_listening import listen
 from gateway.store.schema import Migration
 
 READ_WAIT = 5.0  # seconds that a read waits for a connection: then the database is too busy to be waited for
-ALONE_SECONDS = 5.0  # for the operations of a batch that could not share a commit: what is not begun then is refused
-# Longer than the server takes to give up a statement by itself: one that has not answered by then is not there.
+# for the single operations of a batch that could not share a commit; those not begun by then are refused
+ALONE_SECONDS = 5.0
+# Longer than the server's own statement timeout: a server that has not responded by then is gone.
 ANSWER_SECONDS = 35.0
-FULL_REST = 5.0  # seconds without new work after the server said that its disk is full
+FULL_REST = 5.0  # seconds without new work after the server has reported a full disk
 _log = logging.getLogger(__name__)
 
 T = TypeVar("T")
@@ -80,12 +81,12 @@ class PostgresqlStore:
         alone: bool = False,
         keys: RegionKeys | None = None,
     ) -> "PostgresqlStore":
-        """Opens the database for the process with this number, with so many connections that read at the same time.
+        """Opens the database for the process with this number; `readers` connections read at the same time.
 
         `alone`: no other process may work on it. `keys`: the region's, for personal data.
 
-        Raises DatabaseInUse where another process has the number, or the database; SchemaMismatch where `migrate` has
-        to run first; psycopg.OperationalError where the server cannot be reached.
+        Raises DatabaseInUse where another process has the number, or the database. Raises SchemaMismatch where
+        `migrate` has to run first, and psycopg.OperationalError where the server cannot be reached.
         """
         loop = asyncio.get_running_loop()
         writer = await loop.run_in_executor(
@@ -114,7 +115,7 @@ class PostgresqlStore:
             self._free_readers.release()
             raise store_unavailable()
         reading = self._reading.submit(copy_context().run, self._read, operation)
-        # Not before it has ended: the connection of a read that was given up is busy until then.
+        # Only at its end: the connection of an abandoned read is busy until then.
         reading.add_done_callback(lambda _: loop.call_soon_threadsafe(self._free_readers.release))
         return cast("T", await asyncio.wrap_future(reading))
 
@@ -123,7 +124,7 @@ class PostgresqlStore:
         self._queue.subscribe(event, listener)
 
     def accepts_new_work(self) -> bool:
-        """See the port. The server's disk cannot be looked at: once it is found full, nothing more for a while."""
+        """See the port. The server's disk cannot be queried: once it was full, new work waits for a while."""
         return time.monotonic() >= self._full_until
 
     async def close(self) -> None:
@@ -147,7 +148,7 @@ class PostgresqlStore:
                 with self._pool.connection(max(end - time.monotonic(), 0)) as connection:
                     return operation(PostgresqlTransaction(connection, self._writer.keys))
             except FAILURES as failure:
-                # A connection that was lost while nobody used it shows it only now; the next may be whole.
+                # A connection lost while idle shows the loss only now; the next one may work.
                 if connection is None or not connection.closed or time.monotonic() >= end:
                     _log.warning("the store could not be read: %s", failure)
                     raise store_unavailable() from None

@@ -1,4 +1,4 @@
-"""Connections to PostgreSQL: the one that writes, which finds out what became of a commit, and those that read."""
+"""Connections to PostgreSQL: the writing one, which determines the outcome of a commit, and the reading ones."""
 
 import contextlib
 import functools
@@ -30,21 +30,22 @@ from gateway.store.postgresql_schema import require_current
 from gateway.store.schema import Migration, SchemaMismatch
 
 LOCK_WAIT = "8s"  # for a lock: longer than a process that froze keeps one
-FROZEN_WAIT = "5s"  # in a transaction without a word: then the server ends it
-TAKEN_WAIT = "10s"  # until an answer is taken by the process that asked: then the server ends it, too
-OUTCOME_SECONDS = 30.0  # for finding out what became of a commit whose answer was lost
+FROZEN_WAIT = "5s"  # in a transaction without a statement: then the server ends it
+TAKEN_WAIT = "10s"  # until the process has taken a result; then the server ends it, too
+OUTCOME_SECONDS = 30.0  # for finding the outcome of a commit whose response was lost
 _KEEP_CONNECTING = 5.0  # seconds
 _LOOK_AGAIN = 0.2  # seconds between attempts to reach a server that is away
 _PREPARED = 512  # statements kept prepared per connection: more than all named statements of a process
 _LOCKS = 0x43524F53  # the class of this project's advisory locks in a database
-_SERIAL, _PRESENCE, _FIRST_NUMBER = 0, 1, 16  # the locks: transactions take turns; a process is there; its number
-# A process that froze in a transaction must not stop the others, nor one whose machine is gone keep its number.
+# the locks: for turns of transactions; for the presence of a process; for its number
+_SERIAL, _PRESENCE, _FIRST_NUMBER = 0, 1, 16
+# A process that froze in a transaction must not stop the others, nor a lost machine keep its number.
 _SESSION = """SET synchronous_commit = on; SET statement_timeout = '30s';
 SET tcp_keepalives_idle = 5; SET tcp_keepalives_interval = 3; SET tcp_keepalives_count = 3"""
-# What was committed before the lock was there must be seen behind it, whatever the database's own default is.
+# Commits before the lock must be visible after it, whatever the database's own default is.
 _BEGIN = f"BEGIN ISOLATION LEVEL READ COMMITTED; SELECT pg_advisory_xact_lock({_LOCKS}, {_SERIAL})".encode()
-# Where the operator has not said otherwise: a server, or a network, that is silent must not be waited for for ever, and
-# of several servers the one that takes writes is meant, whose reads alone include every finished write.
+# Defaults where the operator sets none. A silent server or network must not block forever. Of several servers only the
+# writable one is meant, since its reads alone include every finished write.
 _DEFAULTS: dict[str, int | str] = {
     "connect_timeout": 5,
     "keepalives_idle": 5,
@@ -54,7 +55,7 @@ _DEFAULTS: dict[str, int | str] = {
     "target_session_attrs": "read-write",
 }
 _READING = "SET lock_timeout = '5s'; SET statement_timeout = '30s'"
-_LONGEST_SUBJECT = 1000  # bytes of what others are told; many fit into one notification
+_LONGEST_SUBJECT = 1000  # bytes of a notification's subject; many subjects fit into one notification
 _PARAMETER = re.compile(r"'[^']*'|:([a-z_][a-z0-9_]*)|%")
 _log = logging.getLogger(__name__)
 
@@ -78,7 +79,7 @@ def _placeholder(found: re.Match[str]) -> str:
 
 
 class PostgresqlTransaction:
-    """One operation's view of the open transaction."""
+    """An operation's view of the open transaction."""
 
     def __init__(self, connection: Connection, keys: RegionKeys | None = None) -> None:
         self._connection = connection
@@ -136,7 +137,7 @@ class PostgresqlTransaction:
         return cursor
 
     def _told(self, error: psycopg.Error, values: Iterable[Value]) -> Exception:
-        """What an operation is told of an error of a statement with these parameters."""
+        """The exception of an operation for an error of a statement with these parameters."""
         self.found_disk_full = self.found_disk_full or isinstance(error, DiskFull)
         if any(isinstance(value, str) and "\0" in value for value in values):
             return Refused(Reason.REASON_REQUEST_INVALID, field="text", problem="holds a NUL character")
@@ -144,7 +145,7 @@ class PostgresqlTransaction:
 
 
 def _without_values(error: psycopg.Error) -> psycopg.Error:
-    """The same error without what the server quotes of a row: that may be personal data, and errors are logged."""
+    """The error without the server's quotation of the row: it may be personal data, and errors are logged."""
     told = error.diag
     if told.message_primary is None:
         return error
@@ -210,13 +211,13 @@ class Writer:
         return True
 
     def hang_up(self) -> None:
-        """Ends the connection on which an answer does not come; from another thread than the one that waits."""
-        with self._line_lock, contextlib.suppress(OSError):  # it may have ended by itself
+        """Closes a connection that does not respond, from another thread than the waiting one."""
+        with self._line_lock, contextlib.suppress(OSError):  # the connection may have ended by itself
             if self._line is not None:
                 self._line.shutdown(socket.SHUT_RDWR)
 
     def found_disk_full(self) -> bool:
-        """Whether the server has said since the last question that its disk is full."""
+        """Whether the server has reported a full disk since the last call."""
         found = self._disk_full or any(each.found_disk_full for each in self._transactions)
         self._disk_full = False
         return found
@@ -233,7 +234,7 @@ class Writer:
             self._connection.execute(_BEGIN)
 
     def commit(self) -> None:
-        """See the port. Where the answer is lost, the server is asked what became of the transaction."""
+        """See the port. Where the response is lost, the server is queried for the outcome of the transaction."""
         if self._connection.info.transaction_status == TransactionStatus.INERROR:
             # The server would answer COMMIT by undoing everything, without an error.
             raise psycopg.InternalError("an operation went on after an error of the database")
@@ -246,7 +247,7 @@ class Writer:
         except psycopg.Error as failure:
             self._disk_full = self._disk_full or isinstance(failure, DiskFull)
             if failure.diag.severity_nonlocalized == "ERROR":
-                raise  # the server's word that it has undone the transaction; it ends no connection by that
+                raise  # the server has rolled the transaction back and keeps the connection
             _log.warning("the connection was lost in a commit: %s", failure)
             self._connection.close()
             if not self._was_committed(batch):
@@ -298,10 +299,10 @@ class Writer:
         return sql.SQL("; ").join(parts)
 
     def _was_committed(self, batch: str) -> bool:
-        """Asks until the server has told. Raises Refused with OUTCOME_UNKNOWN where it does not in time."""
+        """Queries until the server reports the outcome. Raises Refused with OUTCOME_UNKNOWN at the timeout."""
         before, end = self._last_batch, time.monotonic() + OUTCOME_SECONDS
         while time.monotonic() < end:
-            # Who has the process's place knows that the former connection, with its transaction, is gone.
+            # With the process's place in hand, the former connection and its transaction are known to be gone.
             if self.is_connected():
                 if self._last_batch in (batch, before):
                     done = self._last_batch == batch
@@ -314,7 +315,7 @@ class Writer:
         raise Refused(Reason.REASON_OUTCOME_UNKNOWN)
 
     def _find_last_batch(self, connection: Connection) -> str:
-        """The last transaction of this number. Waits for one that the server is still at."""
+        """The last transaction of this number. Waits for a transaction that is still running on the server."""
         row = connection.execute(
             "INSERT INTO store_writers (number, last_batch) VALUES (%s, '')"
             " ON CONFLICT (number) DO UPDATE SET last_batch = store_writers.last_batch RETURNING last_batch",
@@ -328,7 +329,7 @@ class Writer:
             self._watch(connection)
             connection.execute(_SESSION)
             connection.execute(_frozen_wait())
-            # A former connection of this process that the server still holds for alive.
+            # A former connection of this process that the server still considers alive.
             connection.execute(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
                 " WHERE application_name = %s AND pid <> pg_backend_pid()",
@@ -342,7 +343,7 @@ class Writer:
         return connection
 
     def _watch(self, connection: Connection | None) -> None:
-        """Keeps hold of the line of a connection, for `hang_up`, instead of that of the one before."""
+        """Holds the file descriptor of a connection, for `hang_up`, in place of the former one's."""
         try:
             line = None if connection is None else socket.socket(fileno=os.dup(connection.fileno()))
         except OSError as error:
@@ -355,7 +356,7 @@ class Writer:
     def _take_place(self, connection: Connection) -> None:
         shared = "" if self._alone else "_shared"
         try:
-            connection.execute("SET lock_timeout = '2s'")  # long enough for one that was killed just now to be gone
+            connection.execute("SET lock_timeout = '2s'")  # long enough for a process that was just killed to be gone
             connection.execute(f"SELECT pg_advisory_lock({_LOCKS}, {_FIRST_NUMBER + self.number})".encode())
             connection.execute(f"SELECT pg_advisory_lock{shared}({_LOCKS}, {_PRESENCE})".encode())
             connection.execute(f"SET lock_timeout = '{LOCK_WAIT}'".encode())
@@ -373,13 +374,13 @@ class Writer:
 
 
 def completed(conninfo: str) -> str:
-    """The connection string, with our defaults for what it leaves open."""
+    """The connection string with this project's defaults for missing parts."""
     told = conninfo_to_dict(conninfo)
     return make_conninfo(conninfo, **{name: value for name, value in _DEFAULTS.items() if name not in told})
 
 
 def connect(conninfo: str, name: str) -> Connection:
-    """A connection on which each statement is its own transaction, unless told otherwise. Raises OperationalError."""
+    """Opens a connection with autocommit, unless set otherwise. Raises OperationalError."""
     connection: Connection = psycopg.connect(completed(conninfo), autocommit=True, application_name=name)
     _prepare(connection)
     return connection
@@ -406,7 +407,7 @@ def _frozen_wait() -> bytes:
 
 def _prepare(connection: Connection) -> None:
     connection.prepared_max = _PREPARED
-    # One type each, whatever the value: a statement is prepared once.
+    # One type for each parameter, whatever the value, so that a statement is prepared once.
     connection.adapters.register_dumper(int, Int8BinaryDumper)
     connection.adapters.register_dumper(str, StrDumper)
 

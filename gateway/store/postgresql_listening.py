@@ -1,4 +1,4 @@
-"""What other processes on the same database tell, and are told, of what they have committed."""
+"""Notifications between processes on the same database about their commits."""
 
 import asyncio
 import logging
@@ -14,7 +14,7 @@ _log = logging.getLogger(__name__)
 
 
 def payloads(number: int, subjects: Iterable[str]) -> list[str]:
-    """What a process tells the others: its number, then subjects, a line each, in as few texts as possible."""
+    """The texts by which a process notifies the others, as few as possible: its number, then a subject a line."""
     texts: list[str] = []
     lines, size = [str(number)], len(str(number))
     for subject in dict.fromkeys(subjects):

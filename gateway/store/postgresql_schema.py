@@ -19,14 +19,14 @@ from gateway.store.schema import (
 
 ENGINE = "postgresql"
 
-# One row per process that writes: the random id of its last transaction, looked up where the answer to a commit was
-# lost. The store's own, so that it is there before any schema file.
+# A row per writing process: the random id of its last transaction, read where a commit's response was lost. The table
+# belongs to the store, so it exists before any schema file.
 _WRITERS = """CREATE TABLE IF NOT EXISTS store_writers (
     number     BIGINT NOT NULL PRIMARY KEY,
     last_batch TEXT   NOT NULL
 )"""
 
-# What SQLite calls by these names: whole numbers of 8 bytes, and texts that are ordered by their bytes.
+# SQLite's names for its types: whole numbers of 8 bytes, and texts ordered by their bytes.
 _TYPES = {"INTEGER": "BIGINT", "BLOB": "BYTEA", "TEXT": 'TEXT COLLATE "C"'}
 _WORDS = re.compile(r"--[^\n]*|'[^']*'|\$\$.*?\$\$|\b(?:INTEGER|BLOB|TEXT)\b", re.DOTALL)
 
@@ -37,7 +37,7 @@ def ddl(sql: str) -> str:
 
 
 def applied(connection: psycopg.Connection[tuple[object, ...]]) -> Applied:
-    """What was applied to the database; nothing where it is empty."""
+    """The migrations applied to the database; none in an empty one."""
     with connection.cursor() as cursor:
         if cursor.execute("SELECT to_regclass('schema_migrations')").fetchone() == (None,):
             return {}
@@ -45,12 +45,12 @@ def applied(connection: psycopg.Connection[tuple[object, ...]]) -> Applied:
 
 
 def apply(connection: psycopg.Connection[tuple[object, ...]], migrations: Sequence[Migration]) -> list[Migration]:
-    """Applies what is missing in one transaction; returns what was.
+    """Applies the missing migrations in one transaction, and returns them.
 
     Raises SchemaMismatch, MigrationFailed, or a psycopg.Error.
     """
     with connection.transaction(), connection.cursor() as cursor:
-        # Two that migrate at the same time: the second finds everything done.
+        # Of two simultaneous migrations the second finds all work done.
         cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended('crossregion migrate', 0))")
         cursor.execute(ddl(LEDGER).encode())
         cursor.execute(_WRITERS)

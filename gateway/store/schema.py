@@ -1,7 +1,7 @@
 """Numbered SQL files, applied once each, in order, with a checksum.
 
-They are written once for every engine; `0002_name.sqlite.sql` is for one engine alone. Each engine's adapter applies
-them in its own way; what is to be applied is decided here.
+A file serves every engine; `0002_name.sqlite.sql` is for one engine alone. This module chooses the files; each engine's
+adapter applies them in its own way.
 """
 
 import hashlib
@@ -27,7 +27,7 @@ Applied = Mapping[tuple[str, str], str]
 
 
 class SchemaMismatch(StoreUnusable):
-    """The database was made by another version: a file that was applied has changed, or is not known here."""
+    """The database was made by another version: an applied file has changed, or is unknown here."""
 
 
 class SchemaOutdated(SchemaMismatch):
@@ -53,7 +53,7 @@ class MigrationFailed(StoreUnusable):
 
 @dataclass(frozen=True)
 class Migration:
-    """One numbered SQL file of a package."""
+    """A numbered SQL file of a package."""
 
     package: str
     name: str
@@ -66,7 +66,7 @@ class Migration:
 
     @property
     def engine(self) -> str:
-        """The only engine that it is for; empty for one that is for all."""
+        """The only engine of the file; empty for a file that serves all."""
         parts = self.name.split(".")
         return parts[1] if len(parts) > _ENGINE_PART else ""
 
@@ -82,7 +82,7 @@ def migrations_of(*packages: str) -> list[Migration]:
 
 
 def pending(applied: Applied, migrations: Sequence[Migration], engine: str) -> list[Migration]:
-    """What is still to be applied on an engine, in order. Raises SchemaMismatch where that is not safe."""
+    """The unapplied files of an engine, in order. Raises SchemaMismatch where applying them is not safe."""
     wanted = [migration for migration in migrations if migration.engine in ("", engine)]
     known = {(migration.package, migration.name) for migration in wanted}
     for package, name in sorted(applied.keys() - known):

@@ -31,14 +31,14 @@ STATEMENT_CACHE = 512  # prepared statements kept per connection: more than all 
 WATERMARK_BYTES = (
     256 * 1024 * 1024
 )  # free disk below which no new work is accepted; SQLite cannot even delete on a full disk
-WATERMARK_INTERVAL = 1.0  # seconds between looks at the disk
-BUSY_MS = 1000  # for which a statement waits for another process that looks at the file
-EMPTYING_BUSY_MS = 50  # for which emptying the log does: all writers wait meanwhile
-EMPTYING_REST = 1.0  # seconds until it is tried again
+WATERMARK_INTERVAL = 1.0  # seconds between checks of the disk
+BUSY_MS = 1000  # for which a statement waits for another process's read of the file
+EMPTYING_BUSY_MS = 50  # for which emptying the log waits: all writers wait meanwhile
+EMPTYING_REST = 1.0  # seconds until the next attempt
 
 
 class SqliteTransaction:
-    """One operation's view of the open transaction."""
+    """An operation's view of the open transaction."""
 
     def __init__(self, connection: sqlite3.Connection, keys: RegionKeys | None = None) -> None:
         self._connection = connection
@@ -74,7 +74,7 @@ class SqliteTransaction:
 
 
 class SqliteDatabase:
-    """One connection, opened so that a commit is on disk when it returns."""
+    """A connection whose commits are on disk when they return."""
 
     failures: tuple[type[Exception], ...] = (sqlite3.OperationalError,)
     errors: tuple[type[Exception], ...] = (sqlite3.DatabaseError,)
@@ -119,9 +119,9 @@ class SqliteDatabase:
         return SqliteTransaction(self._connection, self.keys)
 
     def empty_log(self) -> bool:
-        """Takes all of the write-ahead log into the file, and cuts it off: only there deleted content is overwritten.
+        """Moves the write-ahead log into the file and truncates it: only this overwrites deleted content.
 
-        False where somebody who reads, or the disk, is in the way. No transaction is open.
+        Returns False where a reader, or the disk, prevents it. Needs no open transaction.
         """
         try:
             self._connection.execute(f"PRAGMA busy_timeout={EMPTYING_BUSY_MS}")
@@ -133,7 +133,7 @@ class SqliteDatabase:
         return not is_busy
 
     def close(self) -> None:
-        """Lets go of the file."""
+        """Closes the file."""
         self._connection.close()
 
 
@@ -142,7 +142,7 @@ def _connect(path: str) -> sqlite3.Connection:
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA synchronous=FULL")
     connection.execute("PRAGMA foreign_keys=ON")
-    # What is deleted, a destroyed key above all, is overwritten and not left behind in the file.
+    # Deleted content, above all a destroyed key, is overwritten in the file.
     connection.execute("PRAGMA secure_delete=ON")
     connection.execute(f"PRAGMA busy_timeout={BUSY_MS}")
     return connection
@@ -165,7 +165,7 @@ class FileLock:
         os.write(self._file, str(os.getpid()).encode())
 
     def release(self) -> None:
-        """Lets the next process in."""
+        """Releases the lock for the next process."""
         os.close(self._file)
 
 
@@ -182,7 +182,7 @@ class SqliteStore:
         with contextlib.ExitStack() as opened:
             self._lock = FileLock(path)
             opened.callback(self._lock.release)
-            make_private(path)  # SQLite gives the files beside it the same mode
+            make_private(path)  # SQLite gives its companion files the same mode
             self._database = SqliteDatabase(str(path), keys)
             opened.callback(self._database.close)
             require_current(self._database.connection, migrations)
@@ -194,7 +194,7 @@ class SqliteStore:
         self._has_room = True
         self._queue = CommitQueue(self._commit, sqlite3.DatabaseError)
         self._emptying: asyncio.TimerHandle | None = None
-        # A process that was killed may have left in the log what it had destroyed.
+        # A killed process may have left destroyed content in the log.
         self._log_is_emptied(self._database.empty_log())
 
     def write(self, operation: Operation[T]) -> "asyncio.Future[T]":
@@ -248,7 +248,7 @@ class SqliteStore:
         return outcomes
 
     def _log_is_emptied(self, is_empty: bool) -> None:
-        """Where it is not, it is tried again with the next commit, which comes soon."""
+        """Otherwise the next commit, which comes soon, tries again."""
         if self._emptying is not None:
             self._emptying.cancel()
         self._emptying = None if is_empty else asyncio.get_running_loop().call_later(EMPTYING_REST, self._commit_anew)
@@ -259,7 +259,7 @@ class SqliteStore:
 
 @contextlib.contextmanager
 def open_read_only(path: Path, keys: RegionKeys | None = None) -> Iterator[Transaction]:
-    """A transaction that can only read, for tools that look at a database beside its running process."""
+    """A read-only transaction, for tools beside the running process of a database."""
     connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
     with contextlib.closing(connection):
         connection.execute("BEGIN")

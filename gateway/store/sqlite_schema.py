@@ -19,14 +19,14 @@ ENGINE = "sqlite"
 
 
 def applied(connection: sqlite3.Connection) -> Applied:
-    """What was applied to the file; nothing where it is empty."""
+    """The migrations applied to the file; none in an empty one."""
     if not _has_table(connection, "schema_migrations"):
         return {}
     return applied_from(connection.execute(APPLIED).fetchall())
 
 
 def apply(connection: sqlite3.Connection, migrations: Sequence[Migration]) -> list[Migration]:
-    """Applies what is missing, each file in a transaction of its own; returns what was.
+    """Applies the missing files, each in its own transaction, and returns them.
 
     Raises SchemaMismatch or MigrationFailed.
     """
@@ -47,7 +47,7 @@ def apply(connection: sqlite3.Connection, migrations: Sequence[Migration]) -> li
 
 
 def require_current(connection: sqlite3.Connection, migrations: Sequence[Migration]) -> None:
-    """Makes the schema of an empty file; of any other one, raises SchemaMismatch unless it is that of this version."""
+    """Makes the schema of an empty file. Raises SchemaMismatch for a file with a schema of another version."""
     if not _has_table(connection, "schema_migrations"):
         apply(connection, migrations)
     elif missing := pending(applied(connection), migrations, ENGINE):

@@ -1,4 +1,4 @@
-"""Things to do at a time of day: durable, and done once even when the process was down at that time."""
+"""Durable timers: each fires once at a time of day, also after a time in which the process was down."""
 
 import asyncio
 import contextlib
@@ -12,21 +12,21 @@ from gateway.errors import Refused
 from gateway.store.port import Store, Transaction
 from gateway.time.clock import Clock, from_microseconds, to_microseconds
 
-SHORTEST_SLEEP = 0.05  # seconds: while something that failed stays due, the next look is not at once
+SHORTEST_SLEEP = 0.05  # seconds: a failed timer stays due, and this delays the next look
 LONGEST_SLEEP = 1.0  # seconds: a stepped clock is noticed after at most this
-FAILED_REST = 1.0  # seconds before a timer whose handler failed is tried again
+FAILED_REST = 1.0  # seconds before the retry of a timer whose handler failed
 SWEEP_LIMIT = 100  # timers in one transaction
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Timer:
-    """One thing to do: the kind names the handler, the subject is what it is about."""
+    """A timer: `kind` names the handler, `subject` its subject."""
 
     timer_id: str
     kind: str
     subject: str
-    due: int
+    due_time: int
     """In microseconds."""
 
 
@@ -34,53 +34,55 @@ class Timer:
 class TimerSet:
     """Published when a timer was set."""
 
-    due: datetime
+    due_time: datetime
 
 
 TimerHandler = Callable[[Transaction, Timer, datetime], None]
 
 
 def set_timer(tx: Transaction, timer_id: str, *, kind: str, subject: str, due: datetime) -> None:
-    """Sets a timer; one with the same id is replaced."""
+    """Sets a timer, and replaces one with the same id."""
     set_timers(tx, [Timer(timer_id, kind, subject, to_microseconds(due))])
 
 
 def set_timers(tx: Transaction, timers: Sequence[Timer]) -> None:
-    """Sets many timers; those with the same ids are replaced."""
+    """Sets many timers, and replaces those with the same ids."""
     if not timers:
         return
     tx.execute_many(
-        "INSERT INTO timers (timer_id, kind, subject, due) VALUES (:timer_id, :kind, :subject, :due)"
-        " ON CONFLICT (timer_id) DO UPDATE SET kind = excluded.kind, subject = excluded.subject, due = excluded.due",
+        "INSERT INTO timers (timer_id, kind, subject, due_time) VALUES (:timer_id, :kind, :subject, :due_time)"
+        " ON CONFLICT (timer_id) DO UPDATE SET kind = excluded.kind, subject = excluded.subject,"
+        " due_time = excluded.due_time",
         [vars(each) for each in timers],
     )
-    tx.publish(TimerSet(from_microseconds(min(each.due for each in timers))))
+    tx.publish(TimerSet(from_microseconds(min(each.due_time for each in timers))))
 
 
 def cancel_timer(tx: Transaction, timer_id: str) -> None:
-    """Removes a timer if it is there."""
+    """Removes a timer if it exists."""
     tx.execute("DELETE FROM timers WHERE timer_id = :timer_id", timer_id=timer_id)
 
 
 def is_set(tx: Transaction, timer_id: str) -> bool:
-    """Whether there is a timer with this id."""
+    """Whether a timer with this id exists."""
     return tx.first(int, "SELECT 1 FROM timers WHERE timer_id = :timer_id", timer_id=timer_id) is not None
 
 
 def due_timers(tx: Transaction, now: datetime, limit: int = SWEEP_LIMIT) -> list[Timer]:
-    """What is due, oldest first, at most so many."""
+    """The due timers, oldest first, at most `limit`."""
     return tx.all(
         Timer,
-        "SELECT timer_id, kind, subject, due FROM timers WHERE due <= :now ORDER BY due, timer_id LIMIT :limit",
+        "SELECT timer_id, kind, subject, due_time FROM timers WHERE due_time <= :now ORDER BY"
+        " due_time, timer_id LIMIT :limit",
         now=to_microseconds(now),
         limit=limit,
     )
 
 
 def fire(tx: Transaction, timer: Timer, handlers: Mapping[str, TimerHandler], now: datetime) -> bool:
-    """Does what a timer asks, in the transaction that removes it. False where it is no longer there."""
+    """Runs the handler of a timer, in the transaction that removes it. Returns False for a missing timer."""
     removed = tx.execute(
-        "DELETE FROM timers WHERE timer_id = :timer_id AND due = :due", timer_id=timer.timer_id, due=timer.due
+        "DELETE FROM timers WHERE timer_id = :timer_id AND due_time = :due", timer_id=timer.timer_id, due=timer.due_time
     )
     if not removed:
         return False
@@ -112,11 +114,14 @@ class Scheduler:
                 await asyncio.sleep(FAILED_REST)
 
     def _timer_set(self, timer: TimerSet) -> None:
-        if self._awake_at is None or timer.due < self._awake_at:
+        if self._awake_at is None or timer.due_time < self._awake_at:
             self._changed.set()
 
     async def _sweep(self) -> int:
-        """Fires what is due; what failed lately rests, so that it neither fills the log nor holds up the others."""
+        """Fires the due timers.
+
+        A timer that just failed rests, so that it neither fills the log nor delays the others.
+        """
         now, time = self._clock.now(), asyncio.get_running_loop().time()
         self._resting = {timer_id: until for timer_id, until in self._resting.items() if until > time}
         limit = SWEEP_LIMIT + len(self._resting)
@@ -134,7 +139,9 @@ class Scheduler:
         return fire(tx, timer, self._handlers, now)
 
     async def _sleep(self) -> None:
-        next_due = await self._store.read(lambda tx: tx.first(int, "SELECT due FROM timers ORDER BY due LIMIT 1"))
+        next_due = await self._store.read(
+            lambda tx: tx.first(int, "SELECT due_time FROM timers ORDER BY due_time LIMIT 1")
+        )
         seconds = LONGEST_SLEEP
         if next_due is not None:
             left = (from_microseconds(next_due) - self._clock.now()).total_seconds()

@@ -1,8 +1,7 @@
 """Personal data at rest: sealed under the key of its subject, which the region's key wraps.
 
-A subject is whatever is to become unreadable by itself: a customer, a number, what envelopes say about one thing.
-Sealed bytes say which key they need. Once the subject's row is destroyed, nobody can read them again, wherever a copy
-is.
+A subject is a unit of erasure: a customer, a number, or the envelopes about one thing. Sealed bytes name their key.
+After the destruction of the subject's row nobody can read them, wherever a copy is.
 """
 
 import hmac
@@ -23,17 +22,17 @@ _HEAD = len(_VERSION) + _ID_BYTES + _NONCE_BYTES
 
 
 class KeyDestroyed(Exception):
-    """The key of a subject was destroyed: what was sealed under it cannot be read, and never will be."""
+    """The key of a subject was destroyed: its sealed data is unreadable forever."""
 
 
 class SealBroken(Exception):
-    """Sealed bytes were altered, or moved to another place or subject, or the region's keys are not those."""
+    """Sealed bytes were altered, or moved to another place or subject, or belong to other keys."""
 
 
 _SELECT = "SELECT subject, key_id, wrapped, wrapped_by FROM data_keys WHERE subject"
 _FEW = 8  # subjects that are looked for one by one
 _ENVELOPES, _FORMERLY = "envelope/", "order/"
-"""What was sealed under the second name before opens by the first one, and ends with it."""
+"""Data sealed under the second name opens under the first one, and ends with it."""
 
 
 @dataclass(frozen=True)
@@ -45,10 +44,10 @@ class _Wrapped:
 
 
 def seal(tx: Transaction, subject: str, place: str, content: bytes) -> bytes:
-    """Seals content under the subject's key, which is made where there is none yet.
+    """Seals content under the subject's key, and makes that key if it is missing.
 
-    `place` names the column, for example `customers`, and the row where a subject has several: what was sealed for one
-    place opens at no other.
+    `place` names the column, for example `customers`, and the row where a subject has several. Sealed bytes open only
+    at their own place.
     """
     key = _find(tx, subject)
     if key is None:
@@ -58,7 +57,7 @@ def seal(tx: Transaction, subject: str, place: str, content: bytes) -> bytes:
 
 @dataclass(frozen=True)
 class Sealing:
-    """What is to be sealed, or was: for which subject and place, and the bytes."""
+    """Bytes to seal, or sealed bytes, with their subject and place."""
 
     subject: str
     place: str
@@ -80,9 +79,9 @@ def seal_many(tx: Transaction, contents: Sequence[Sealing]) -> list[bytes]:
 
 
 def open_sealed(tx: Transaction, subject: str, place: str, sealed: bytes) -> bytes:
-    """The content of what `seal` gave for the same subject and place.
+    """Opens the result of `seal` for the same subject and place.
 
-    Raises KeyDestroyed where the key that it needs is gone, and SealBroken for what was tampered with.
+    Raises KeyDestroyed where its key is gone, and SealBroken for changed bytes.
     """
     if len(sealed) < _HEAD or not sealed.startswith(_VERSION):
         raise SealBroken(f"what is stored in {place} is not sealed")
@@ -115,7 +114,7 @@ def open_many(tx: Transaction, contents: Sequence[Sealing]) -> list[bytes | None
 
 
 def index_of(tx: Transaction, kind: str, value: str) -> str:
-    """What a value is found by without being stored: HMAC-SHA-256 in hexadecimal, under the region's index key.
+    """The search key of a value that is not stored: HMAC-SHA-256 in hexadecimal, under the region's index key.
 
     `kind` keeps equal values of different kinds apart, for example `number` and `identity document`.
     """
@@ -123,14 +122,14 @@ def index_of(tx: Transaction, kind: str, value: str) -> str:
 
 
 def key_ids_of(tx: Transaction, subjects: Sequence[str]) -> list[str]:
-    """The ids of the keys of subjects, of those that have one."""
+    """The ids of the existing keys of subjects."""
     names = _names(subjects)
     found = (tx.first(str, "SELECT key_id FROM data_keys WHERE subject = :subject", subject=each) for each in names)
     return [key_id for key_id in found if key_id is not None]
 
 
 def destroy(tx: Transaction, subjects: Sequence[str]) -> list[str]:
-    """Destroys the keys of subjects; returns the ids of those that there were."""
+    """Destroys the keys of subjects; returns the ids of the destroyed ones."""
     tx.subject_keys.clear()
     destroyed = key_ids_of(tx, subjects)
     if destroyed:
@@ -150,9 +149,9 @@ def destroy_by_id(tx: Transaction, key_ids: Sequence[str]) -> int:
 
 
 def rewrap_page(tx: Transaction, limit: int) -> int:
-    """Wraps at most so many keys by the region's key in use that are wrapped by another; returns how many.
+    """Wraps at most `limit` keys anew by the region's key in use; returns the number of keys.
 
-    Raises SealBroken where one is wrapped by a key that the region does not have any more.
+    Raises SealBroken for a key whose wrapping key the region no longer has.
     """
     keys = _keys(tx)
     found = tx.all(
@@ -162,7 +161,7 @@ def rewrap_page(tx: Transaction, limit: int) -> int:
         in_use=keys.set.in_use.id,
         limit=limit,
     )
-    # All are unwrapped before the first is written: one that cannot be leaves the page as it was.
+    # All keys are unwrapped before the first write: a broken one leaves the page unchanged.
     wrapped = [_wrap(keys, each.subject, each.key_id, _unwrap(keys, each)) for each in found]
     tx.execute_many(
         "UPDATE data_keys SET wrapped = :wrapped, wrapped_by = :wrapped_by WHERE subject = :subject",
@@ -185,7 +184,7 @@ def count_wrapped(tx: Transaction) -> dict[str, int]:
 
 
 def _names(subjects: Sequence[str]) -> list[str]:
-    """Subjects, each once, with what they were called before."""
+    """The subjects, each once, with their former names."""
     former = (_FORMERLY + each.removeprefix(_ENVELOPES) for each in subjects if each.startswith(_ENVELOPES))
     return list(dict.fromkeys([*subjects, *former]))
 
@@ -201,7 +200,7 @@ def _keys(tx: Transaction) -> RegionKeys:
 
 
 def _find(tx: Transaction, subject: str) -> SubjectKey | None:
-    """The subject's key. A transaction looks for it once."""
+    """The subject's key, read once per transaction."""
     known = tx.subject_keys
     if subject not in known:
         found = tx.first(_Wrapped, f"{_SELECT} = :subject", subject=subject)

@@ -25,7 +25,7 @@ class WorkingDays:
         self._exceptions = exceptions
 
     def covers(self, year: int) -> bool:
-        """Whether there is a calendar for the year; without one, Monday to Friday is assumed."""
+        """Whether the year has a calendar; without one, Monday to Friday is assumed."""
         return year in self._years
 
     def is_working_day(self, day: date) -> bool:
@@ -34,7 +34,7 @@ class WorkingDays:
         return day.weekday() < _SATURDAY if worked is None else worked
 
     def add_working_days(self, start: date, days: int) -> date:
-        """The last day of a limit of that many working days; the day of the start is not counted.
+        """The last day of a limit of `days` working days; the day of the start is not counted.
 
         Raises ValueError for a negative count.
         """
@@ -49,11 +49,10 @@ class WorkingDays:
 
 
 def due_time(limit: TimeLimit, start: datetime, time_zone: str, days: WorkingDays) -> datetime:
-    """When a limit that starts at `start` has passed, in UTC.
+    """The end of a limit that starts at `start`, in UTC.
 
-    A limit in days or working days ends at 24:00 of its last day in the IANA zone `time_zone`; a duration runs day
-    and night.
-    Raises ValueError for a start without a time zone and for a limit that says nothing. A limit in working time needs
+    A limit in days or working days ends at 24:00 of its last day in the IANA zone `time_zone`. A duration runs day and
+    night. Raises ValueError for a start without a time zone and for an empty limit. A limit in working time needs
     opening hours: see `working_time.deadline`.
     """
     if start.tzinfo is None:
@@ -75,9 +74,9 @@ def due_time(limit: TimeLimit, start: datetime, time_zone: str, days: WorkingDay
 def years_without_calendar(
     limit: TimeLimit, start: datetime, due: datetime, time_zone: str, days: WorkingDays
 ) -> list[int]:
-    """The years from the start of a limit to its end in which weekends alone were counted as days off.
+    """The years from the start of a limit to its end in which weekends alone counted as days off.
 
-    Empty for a limit that knows no working days. `due` is what `due_time`, or `deadline`, gave for the other values.
+    Empty for a limit without working days. `due` is the result of `due_time`, or `deadline`, for the other values.
     """
     if limit.WhichOneof("limit") not in ("working_days", "working_time"):
         return []

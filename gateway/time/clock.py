@@ -1,6 +1,6 @@
 """The clock as a port, and the conversions between instants, columns and messages.
 
-An instant is an aware `datetime` in UTC in Python, whole microseconds since 1970 in a column, a Timestamp in a message.
+An instant is an aware `datetime` in UTC in Python. Columns hold whole microseconds since 1970, messages a Timestamp.
 """
 
 from datetime import UTC, datetime, timedelta, tzinfo
@@ -13,7 +13,7 @@ _MICROSECOND = timedelta(microseconds=1)
 
 
 class Clock(Protocol):
-    """Tells the time of day."""
+    """A source of the time of day."""
 
     def now(self) -> datetime:
         """The instant, aware, in UTC."""

@@ -14,13 +14,13 @@ def is_month(text: str) -> bool:
 
 
 def require_month(field: str, text: str) -> None:
-    """Raises Refused with REQUEST_INVALID for what names no month."""
+    """Raises Refused with REQUEST_INVALID for a text that is no month."""
     if not is_month(text):
         raise Refused(Reason.REASON_REQUEST_INVALID, field=field, problem="not YYYY-MM")
 
 
 def month_before(month: str, months: int) -> str:
-    """The month so many months earlier."""
+    """The month `months` months earlier."""
     return _name(_number(month) - months)
 
 

@@ -1,8 +1,8 @@
 """Working time: the hours in which a region's departments, or a service point, are open. Pure.
 
-A door opens when the wall clock first shows its time on a day, and closes when it first shows the other one: in the
-night in which clocks are put forward that may be the moment of the change, and where an hour comes twice its first one
-counts. All instants that come in carry a zone; all that go out are in UTC.
+A door opens when the wall clock first shows its opening time on a day. It closes when the clock first shows the closing
+time. Where clocks skip a time, the change itself counts; where an hour comes twice, its first occurrence counts.
+Instants carry a zone as arguments and are in UTC as results.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -18,12 +18,12 @@ _DAY = timedelta(days=1)
 _MINUTE = timedelta(minutes=1)
 _NONE = timedelta()
 _ALWAYS = OpeningHours(working_days=True, days_off=True, opens="00:00", closes="24:00")
-_DAYS_KEPT = 4000  # days whose open times are kept at hand: those of ten years
+_DAYS_KEPT = 4000  # days whose open times are cached: ten years
 _LONGEST_CLOSED = 400  # days on end; hours that are of no day at all never open
 
 
 class NeverOpen(ValueError):
-    """The hours of more than a year have no opening: there is no working time to count."""
+    """The hours have no opening in more than a year: there is no working time to count."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class WorkingHours:
         self._hours = tuple(hours) or (_ALWAYS,)
         self._zone = ZoneInfo(time_zone)
         self.spans_of: Callable[[date], Sequence[Span]] = lru_cache(maxsize=_DAYS_KEPT)(self._spans_of)
-        """The open times of a day, in order; those that meet or overlap are one."""
+        """The open times of a day, in order; adjacent and overlapping ones are merged."""
         self._open_on: Callable[[date], timedelta] = lru_cache(maxsize=_DAYS_KEPT)(self._total_of)
 
     def _total_of(self, day: date) -> timedelta:
@@ -59,12 +59,15 @@ class WorkingHours:
         ):
             if found and opens <= found[-1].closes:
                 found[-1] = Span(found[-1].opens, max(found[-1].closes, closes))
-            elif opens < closes:  # the night in which clocks are put forward may swallow all of it
+            elif opens < closes:  # clocks put forward may skip the whole span
                 found.append(Span(opens, closes))
         return found
 
     def spans_from(self, since: datetime) -> Iterator[Span]:
-        """The open times that end after an instant, in order, day by day; they end only where it never opens again."""
+        """The open times that end after an instant, in order, day by day.
+
+        Endless unless the place never opens again.
+        """
         day, closed = self._day(since), 0
         while closed <= _LONGEST_CLOSED:
             spans = [each for each in self.spans_of(day) if each.closes > since]
@@ -82,19 +85,19 @@ class WorkingHours:
             day -= _DAY
 
     def is_open(self, instant: datetime) -> bool:
-        """Whether it is open at an instant."""
+        """Whether the place is open at an instant."""
         instant = _utc(instant)
         return any(each.opens <= instant < each.closes for each in self.spans_of(self._day(instant)))
 
     def next_open(self, instant: datetime) -> datetime:
-        """The instant itself where it is open, else when it opens next. Raises NeverOpen."""
+        """The instant itself while open, else the next opening. Raises NeverOpen."""
         instant = _utc(instant)
         for span in self.spans_from(instant):
             return max(span.opens, instant)
         raise NeverOpen
 
     def add(self, start: datetime, amount: timedelta) -> datetime:
-        """When so much working time has passed since the start: within an open time, or at its very end.
+        """The instant after `amount` of working time: within an open time, or at its very end.
 
         Raises ValueError for a negative amount, and NeverOpen.
         """
@@ -110,7 +113,7 @@ class WorkingHours:
         raise NeverOpen
 
     def before(self, end: datetime, amount: timedelta) -> datetime:
-        """When there was so much working time left until the end: within an open time, or at its very beginning.
+        """The instant `amount` of working time before the end: within an open time, or at its very beginning.
 
         Raises ValueError for a negative amount, and NeverOpen.
         """
@@ -127,7 +130,7 @@ class WorkingHours:
 
     def between(self, start: datetime, end: datetime) -> timedelta:
         """The working time from one instant to a later one. Raises ValueError where the end is before the start."""
-        # Two times of one zone would be compared by what clocks show, not by what has passed.
+        # Python compares two times of one zone by their wall clocks, not by elapsed time.
         start, end = _utc(start), _utc(end)
         if end < start:
             raise ValueError("the end is before the start")
@@ -147,12 +150,12 @@ class WorkingHours:
         return instant.astimezone(self._zone).date()
 
     def _at(self, day: date, wall_clock: str) -> datetime:
-        """The first instant at which the clock shows HH:MM or more on a day; 24:00 is the midnight that ends it."""
+        """The first instant at which the clock shows HH:MM or more on a day; 24:00 is the day's end."""
         hour, minute = int(wall_clock[:2]), int(wall_clock[3:])
         if hour == 24:
             day, hour = day + _DAY, 0
         wanted = datetime.combine(day, time(hour, minute))
-        # Of a time that clocks skip, the later reading of the zone is the earlier instant: the change is just ahead.
+        # For a time that clocks skip, the later reading of the zone is the earlier instant, just before the change.
         instant = min(wanted.replace(tzinfo=self._zone, fold=fold).astimezone(UTC) for fold in (0, 1))
         while instant.astimezone(self._zone).replace(tzinfo=None) < wanted:
             instant += _MINUTE
@@ -160,10 +163,10 @@ class WorkingHours:
 
 
 def deadline(limit: TimeLimit, start: datetime, hours: WorkingHours) -> datetime:
-    """When a limit that starts at `start` has passed, in UTC, by the hours, the calendar and the zone of a region.
+    """The end of a limit that starts at `start`, in UTC, by a region's hours, calendar and zone.
 
-    A limit in working time runs only while the region's departments are open; for others see `due_time`.
-    Raises ValueError for a start without a time zone and for a limit that says nothing, and NeverOpen.
+    A limit in working time runs only while the region's departments are open; for others see `due_time`. Raises
+    ValueError for a start without a time zone and for an empty limit, and NeverOpen.
     """
     if limit.WhichOneof("limit") == "working_time":
         return hours.add(start, limit.working_time.ToTimedelta())

@@ -1,8 +1,8 @@
-"""The choices that a message makes: the values of its enums and the arms of its oneofs, read from its descriptor.
+"""The choices in a message: the values of its enums and the arms of its oneofs, read from its descriptor.
 
-A later version of the contract adds values and arms. A process must not act on a message that makes a choice which its
-own version does not have: it would take the choice for none. A plain field that was added is different: it is left out,
-and unset means what it meant before.
+A later version of the contract adds values and arms. A process must not act on a message with an unknown choice: it
+would read the choice as unset. A new plain field is different: old versions ignore it, and unset keeps its former
+meaning.
 """
 
 from collections.abc import Iterator, Mapping
@@ -21,7 +21,7 @@ Known = Mapping[str, frozenset[int]]
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """A value of an enum, or an arm of a oneof, that stands in a message."""
+    """A value of an enum, or an arm of a oneof, in a message."""
 
     path: str
     """For example `retention_rules[3].data_class`."""
@@ -34,7 +34,7 @@ class Choice:
 
 
 class UnknownChoice(Exception):
-    """A message makes a choice that this version does not have. It is acted on after an upgrade, and not before."""
+    """A message holds a choice unknown to this version. It can be acted on after an upgrade."""
 
     def __init__(self, choice: Choice) -> None:
         super().__init__(str(choice))
@@ -54,7 +54,7 @@ def first_unknown(message: Message) -> Choice | None:
 
 
 def first_outside(message: Message, known: Known) -> Choice | None:
-    """The first choice of a message that a version with other choices does not have; `known` is of the same kind."""
+    """The first choice of a message that `known`, the choices of another version of the same kind, lacks."""
     nothing: frozenset[int] = frozenset()
     return next((each for each in _choices(message, "") if each.number not in known.get(each.name, nothing)), None)
 
@@ -72,16 +72,16 @@ def known_of(descriptor: Descriptor) -> Known:
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
-    """Where a kind of message makes choices, by the names of fields."""
+    """The fields with choices of a kind of message, by name."""
 
     oneofs: Mapping[str, str]
     """The full name of each oneof by its name in the message."""
     enums: tuple[tuple[str, str, bool], ...]
     """With the full name of the enum, and whether the field is repeated."""
     single: tuple[str, ...]
-    """The messages that make choices, or hold some that do."""
+    """The single message fields with choices in them."""
     many: tuple[str, ...]
-    """The repeated ones of those."""
+    """The repeated message fields with choices in them."""
 
 
 def _choices(message: Message, path: str) -> Iterator[Choice]:
@@ -91,7 +91,7 @@ def _choices(message: Message, path: str) -> Iterator[Choice]:
         if arm is not None:
             yield Choice(f"{path}{arm}", full_name, message.DESCRIPTOR.fields_by_name[arm].number)
         else:
-            # The arm of a later version is among what was not known when the message was read.
+            # The arm of a later version is among the unknown fields of the message.
             unknown = UnknownFieldSet(message)
             for index in range(len(unknown)):
                 yield Choice(f"{path}{name}", full_name, unknown[index].field_number)
@@ -115,7 +115,7 @@ def _plan(descriptor: Descriptor) -> _Plan:
     inner = [each for each in descriptor.fields if each.message_type is not None and _chooses(each.message_type)]
     return _Plan(
         oneofs={each.name: each.full_name for each in _oneofs(descriptor)},
-        # A reason is told to people, who get a text for one that is not known; nothing is decided by it.
+        # Reasons are exempt: they are for people, unknown ones have a default text, and no code decides by them.
         enums=tuple(
             (each.name, kind.full_name, each.is_repeated) for each, kind in enums if kind is not Reason.DESCRIPTOR
         ),
@@ -134,7 +134,7 @@ def _chooses(descriptor: Descriptor) -> bool:
 
 
 def _oneofs(descriptor: Descriptor) -> list[OneofDescriptor]:
-    """The oneofs of a message, without those that the compiler makes of fields that are `optional`."""
+    """The oneofs of a message, without the synthetic ones of `optional` fields."""
     return [each for each in descriptor.oneofs if not each.name.startswith("_")]
 
 

@@ -2,7 +2,7 @@
 
 import re
 
-# Far more than anybody owes, and a number that a message holds.
+# Far more than any debt, and within the range of the message's number.
 _WRITTEN = re.compile(r"([0-9]{1,15})|([0-9]{1,13})\.([0-9]{1,2})")
 
 
@@ -25,8 +25,11 @@ def in_major_units(minor_units: int, currency: str) -> str:
 
 
 def minor_units_of(written: str) -> int | None:
-    """The amount that somebody wrote: a whole number is in minor units (`1200`), one with a point in major units
-    (`12.00`, `12.5`). None for what is neither, or finer than a minor unit (`12.005`)."""
+    """Parses a written amount: whole numbers are minor units (`1200`), numbers with a point major units (`12.00`,
+    `12.5`).
+
+    None for any other text, or a fraction of a minor unit (`12.005`).
+    """
     found = _WRITTEN.fullmatch(written)
     if found is None:
         return None

@@ -1,4 +1,4 @@
-"""Known words that are like one that nobody knows, and how they are offered."""
+"""Known words similar to an unknown one, and the text that offers them."""
 
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
@@ -6,17 +6,17 @@ from difflib import get_close_matches
 from gateway.api.types.v1.types_pb2 import LocalizedText
 
 _MOST = 3  # words that are offered
-_LIKENESS = 0.6  # of two words, from 0 to 1: one letter of five may be wrong, or two in another order
-# A word is compared with each known one on the event loop: beyond so many with those of the same beginning alone.
+_LIKENESS = 0.6  # of two words, from 0 to 1: of five letters one may be wrong, or two swapped
+# Words are compared on the event loop: beyond this number, only with known words of the same beginning.
 _COMPARED = 500
 _LENGTH = 64  # characters: no known word is longer
 
 
 def nearest(word: str, known: Iterable[str]) -> list[str]:
-    """The known words that are most like a word, the likest first; none where none is like it.
+    """The known words most similar to a word, the most similar first; empty where none is similar.
 
-    Capitals and small letters are the same, and so are hyphens and underlines. `OrderService.SubmitOrdr` is like
-    `OrderService.SubmitOrder`, and so is `SubmitOrder`.
+    Case, hyphens and underscores do not count. `OrderService.SubmitOrdr` is similar to `OrderService.SubmitOrder`, and
+    so is `SubmitOrder`.
     """
     wanted = _plain(word[:_LENGTH])
     names = {_plain(each): each for each in known}
@@ -29,7 +29,7 @@ def nearest(word: str, known: Iterable[str]) -> list[str]:
 
 
 def suggested(names: Sequence[str]) -> LocalizedText:
-    """What is asked of somebody who wrote none of these names; both texts are empty where there is none."""
+    """The question to the author of an unknown name; both texts are empty without similar names."""
     if not names:
         return LocalizedText()
     english, chinese = ([*names[:-2], between.join(names[-2:])] for between in (" or ", "或"))
@@ -37,7 +37,7 @@ def suggested(names: Sequence[str]) -> LocalizedText:
 
 
 def _by_last_part(wanted: str, names: Iterable[str]) -> list[str]:
-    """Names of several parts of which the last one is like a word."""
+    """Names of several parts whose last part is similar to a word."""
     parts = [(each.rpartition(".")[2], each) for each in names if "." in each]
     like = get_close_matches(wanted, {part for part, _ in parts}, _MOST, _LIKENESS)
     return [each for near in like for part, each in parts if part == near][:_MOST]

@@ -1,14 +1,14 @@
-"""Characters that act on whatever shows a text: refused where texts come in, made visible where they go out. Pure.
+"""Acting characters: refused in incoming texts, made visible in outgoing ones. Pure.
 
 Controls (Unicode category Cc) clear a terminal, write its clipboard (OSC 52) or forge its lines. Bidirectional marks,
-embeddings, overrides and isolates (UAX #9), and separators of lines, show a text otherwise than it is stored.
+embeddings, overrides and isolates (UAX #9), and line separators, make a text look different from its stored form.
 """
 
 import re
 from collections.abc import Iterable
 from typing import Final
 
-# A carriage return before a newline belongs to it; alone it has what stands on the line written over.
+# A carriage return before a newline belongs to it; alone it overwrites the line.
 _ACTS: Final = (
     r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u206f]"
     r"|\r(?!\n)"
@@ -21,11 +21,11 @@ _NUMBER: Final = re.compile(r"[+-]?\d+(\.\d+)?")
 
 
 def acting_character(text: str, *, lines: bool) -> str | None:
-    """The first character of a text that acts, as `U+001B`; None where there is none.
+    """The first acting character of a text, as `U+001B`; None without one.
 
-    With `lines` the text may have several, and tabs.
+    With `lines`, line feeds and tabs are permitted.
     """
-    # Printable text, by far the most, is known at once.
+    # Printable text, by far the most frequent, needs no further check.
     if text.isprintable():
         return None
     found = (_ACTING if lines else _ACTING_IN_A_LINE).search(text)
@@ -33,7 +33,7 @@ def acting_character(text: str, *, lines: bool) -> str | None:
 
 
 def visible(text: str) -> str:
-    r"""The text with each acting character written as `\u001b`, which in JSON says the same; lines and tabs stay."""
+    r"""The text with each acting character written as `\u001b`, as in JSON; lines and tabs stay."""
     return text if text.isprintable() else _ACTING.sub(_written, text)
 
 
@@ -45,14 +45,16 @@ def spreadsheet_row(cells: Iterable[object]) -> list[object]:
 def spreadsheet_cell(text: str) -> str:
     """The text for a cell of CSV: visible, and behind an apostrophe where a spreadsheet would compute it.
 
-    Numbers stay numbers, with a sign too: there is nothing to compute.
+    Numbers stay numbers, also signed ones: they contain nothing to compute.
     """
     shown = visible(text)
     return f"'{shown}" if _FORMULA.match(shown) and not _NUMBER.fullmatch(shown) else shown
 
 
 def typed_cell(cell: str) -> str:
-    """What stands in a cell of CSV without the apostrophe of `spreadsheet_cell`: a file of it may be read again."""
+    """The content of a CSV cell without the apostrophe of `spreadsheet_cell`, so that an exported file can be read
+    again.
+    """
     return cell[1:] if cell.startswith("'") and _FORMULA.match(cell, 1) else cell
 
 

@@ -19,7 +19,7 @@ _TICKS = 4
 _APART = 8  # between two texts
 _FONT = 13  # as the style sheet says
 _CHINESE = 0x2E80  # from here on a letter is as wide as it is high
-# How wide other letters are in the widest font that a browser is likely to take, in parts of the height.
+# Widths of other letters in the widest font of common browsers, as parts of the height.
 _THIN, _NARROW, _MIDDLE, _CAPITAL, _BROAD = 0.34, 0.45, 0.65, 0.8, 1.0
 
 
@@ -36,12 +36,12 @@ class Caption:
 
 @dataclass(frozen=True)
 class Bar:
-    """One bar of a group; None where there is nothing to show."""
+    """A bar of a group; None where there is nothing to show."""
 
     value: float | None
     told: str
     series: int = 0
-    """Which colour."""
+    """The index of the colour."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ class GridLine:
 
 @dataclass(frozen=True)
 class Point:
-    """One value of a line, with its hint."""
+    """A value of a line, with its hint."""
 
     x: float
     y: float
@@ -86,7 +86,7 @@ class Point:
 
 @dataclass(frozen=True)
 class Label:
-    """A text; `y` is its middle, and `anchor` says which part of it stands at `x`."""
+    """A text; `y` is its middle, and `anchor` is its part at `x`."""
 
     x: float
     y: float
@@ -105,7 +105,7 @@ class Chart:
     rectangles: Sequence[Rectangle] = ()
     grid: Sequence[GridLine] = ()
     curves: Sequence[Sequence[Point]] = ()
-    """One for each line, from left to right; the number of a curve is its series."""
+    """A curve for each line, from left to right; the index of a curve is its series."""
     width: int = _WIDTH
 
 
@@ -116,7 +116,7 @@ class Figure:
     chart: Chart
     caption: str
     series: Sequence[str] = ()
-    """The names of its series, where there are several."""
+    """The names of its series, if there are several."""
 
 
 def bars(caption: Caption, groups: Sequence[tuple[str, Sequence[Bar]]], most: float) -> Chart:
@@ -153,7 +153,7 @@ def lines(caption: Caption, places: Sequence[str], drawn: Sequence[Line]) -> Cha
         return _LINES_HEIGHT - _BOTTOM - (_LINES_HEIGHT - _TOP - _BOTTOM) * value / top_value
 
     ticks = [top_value * tick / _TICKS for tick in range(_TICKS + 1)]
-    # So many names that none lies over the next.
+    # The number of names that fit without overlaps.
     every = max(1, ceil((widest + _APART) * (len(places) - 1) / room))
     return Chart(
         caption,
@@ -193,7 +193,7 @@ def _share(letter: str) -> float:
 
 
 def _shortened(name: str, room: float) -> str:
-    """A name, or as much of it as there is room for in so many pixels."""
+    """The name, shortened to so many pixels."""
     if width_of(name) <= room:
         return name
     told = name

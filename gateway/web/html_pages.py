@@ -1,6 +1,6 @@
-"""HTML pages from Jinja2 templates. A page needs nothing besides itself: no network, no script.
+"""HTML pages from Jinja2 templates. A page needs no other file: no network, no script.
 
-Templates escape every expression, and show characters that act. They hold markup, loops and conditions; every text and
+Templates escape every expression, and show acting characters. They hold markup, loops and conditions; every text and
 figure comes from the page, a frozen dataclass.
 """
 
@@ -31,16 +31,17 @@ class HtmlPages:
         self._environment.filters["pixels"] = _pixels
 
     def written(self, template: str, title: str, language: str, page: object) -> str:
-        """The HTML of a page: its template has `page`. `language` is one of `gateway.wording.languages.LANGUAGES`.
+        """The HTML of a page, which its template sees as `page`. `language` is one of
+        `gateway.wording.languages.LANGUAGES`.
 
-        Raises jinja2.UndefinedError where the template names what the page does not have.
+        Raises jinja2.UndefinedError where the template names an attribute that the page does not have.
         """
         tag = _LANGUAGE_TAGS[language]
         return self._environment.get_template(template).render(title=title, language=tag, page=page)
 
 
 def _shown(value: object) -> object:
-    """An expression before it is escaped. Markup comes from macros, whose expressions came here before."""
+    """An expression before it is escaped. Markup comes from macros, whose expressions passed here before."""
     return value if isinstance(value, Markup) else visible(str(value))
 
 

@@ -7,11 +7,11 @@ from typing import Literal
 
 @dataclass(frozen=True)
 class Cell:
-    """One cell."""
+    """A table cell."""
 
     text: str
     scope: Literal["", "row", "col"] = ""
-    """What it heads; empty for a cell with data."""
+    """The direction in which a heading cell applies; empty for a cell with data."""
     style: str = ""
     """Classes of the style sheet, with spaces between."""
     hint: str = ""

@@ -1,6 +1,6 @@
-"""How the help of commands is folded: by what is seen, where a letter of Chinese is two columns wide.
+"""Wraps command help by display width: a Chinese character takes two columns.
 
-Lines end at spaces and between Chinese letters, so that identifiers, times and addresses stay in one piece. A line
+Lines end at spaces and between Chinese characters, so that identifiers, times and addresses stay in one piece. A line
 neither begins with a closing mark nor ends with an opening one (GB/T 15834).
 """
 
@@ -24,7 +24,7 @@ def columns(text: str) -> int:
 
 
 def folded(text: str, width: int) -> Sequence[str]:
-    """The lines of a paragraph, each up to `width` columns; a piece that is wider by itself stands alone."""
+    """The lines of a paragraph, each up to `width` columns; a wider piece has a line of its own."""
     lines, line = [], ""
     for piece in _PIECE.findall(text):
         told = " " if "\n" in piece else piece
@@ -36,7 +36,7 @@ def folded(text: str, width: int) -> Sequence[str]:
 
 
 def _laid_out(text: str, width: int) -> str:
-    """A text whose paragraphs are folded, so that click does not fold them again."""
+    """A text with wrapped paragraphs, so that click does not wrap them again."""
     return "\n\n".join(_paragraphs(text, width))
 
 
@@ -47,7 +47,7 @@ def _paragraphs(text: str, width: int) -> Iterator[str]:
 
 
 class FoldedHelp(click.HelpFormatter):
-    """A help that is folded by what is seen."""
+    """A help formatter that wraps by display width."""
 
     def write_text(self, text: str) -> None:
         """See click."""
@@ -64,6 +64,6 @@ class FoldedHelp(click.HelpFormatter):
 
 
 class HelpContext(click.Context):
-    """The context of a command whose help is folded by what is seen."""
+    """The context of a command whose help wraps by display width."""
 
     formatter_class = FoldedHelp

@@ -20,6 +20,8 @@ from gateway.wording.visible_output import visible_output
 
 LANGUAGES = ("en", "zh")
 VARIABLE = "CROSSREGION_LANG"
+SUMMARIES = "commands.tsv"
+"""The file beside the catalogues of a program that says in a line what each command does."""
 _DOMAIN = "messages"  # where click looks for its own texts
 _KEPT = "\b\n"  # click does not wrap a paragraph that begins so
 _EXAMPLE = re.compile(r"Examples?:")
@@ -42,14 +44,14 @@ def in_language(told: LocalizedText) -> str:
 
 
 def refusal(error: Exception) -> str:
-    """Why something was not done, for people: a refusal with the code of its reason, anything else as it says."""
+    """The text of a failure for people: for a refusal with the code of its reason."""
     if not isinstance(error, Refused):
         return str(error)
     return f"{reason_name(error.reason)}: {in_language(text(error.reason, error.parameters))}"
 
 
 def offering(problem: str, word: str, known: Iterable[str]) -> str:
-    """What is said of a word that is unknown, and which of the known ones are like it."""
+    """The message about an unknown word, with the similar known words."""
     near = in_language(suggested(nearest(word, known)))
     stop = "。" if current_language() == "zh" else ". "
     return f"{problem.rstrip('.。')}{stop}{near}" if near else problem
@@ -63,7 +65,9 @@ def speak(language: str, texts: Path) -> None:
 
 
 def in_each_language(texts: Path, render: Callable[[], str]) -> Mapping[str, str]:
-    """What `render` says in each language, by the catalogues in `texts`; then this process speaks as before."""
+    """The result of `render` in each language, by the catalogues in `texts`; restores the process's language
+    afterwards.
+    """
     before = os.environ.get("LANGUAGE", LANGUAGES[0])
     said = {}
     try:
@@ -76,20 +80,20 @@ def in_each_language(texts: Path, render: Callable[[], str]) -> Mapping[str, str
 
 
 def in_both_languages(words: str, texts: Path) -> LocalizedText:
-    """A text in both languages, by the catalogues in `texts`, whatever language this process speaks."""
+    """A text in both languages, by the catalogues in `texts`, whatever the language of this process."""
     chinese = gettext.translation(_DOMAIN, str(texts), languages=["zh"], fallback=True)
     return LocalizedText(zh_cn=chinese.gettext(words), en=words)
 
 
 def speak_to_programs() -> None:
-    """From here on this process speaks English: what programs read does not depend on who asks."""
+    """Sets this process to English from here on: output for programs does not depend on the caller."""
     os.environ["LANGUAGE"] = LANGUAGES[0]
 
 
 def asked_language(arguments: Sequence[str], environment: MutableMapping[str, str]) -> str:
-    """The language that the command line asks for by `--lang`, wherever it stands, else the environment; English else.
+    """The language of `--lang`, at any place in the command line, else of the environment, else English.
 
-    A word that is no language is left to the option, which refuses it.
+    Leaves an unknown language to the option, which refuses it.
     """
     asked = environment.get(VARIABLE, "")
     for position, argument in enumerate(arguments):
@@ -101,11 +105,11 @@ def asked_language(arguments: Sequence[str], environment: MutableMapping[str, st
 
 
 class SpeakingGroup(click.Group):
-    """A program's tree of commands, with help and messages in the language that was asked for.
+    """A program's tree of commands, with help and messages in the selected language.
 
-    `texts` holds its catalogues; `options` makes what each command takes besides its own. `places` says where a
-    command is, by its name: `"orders"` at `"package.module:name"`. It is imported when it is asked for, so that nobody
-    who calls one waits for all.
+    `texts` holds its catalogues; `options` makes the options that all commands have. `places` maps a command's name to
+    its place: `"orders"` to `"package.module:name"`. A command is imported at its first use, so that no call waits for
+    all imports.
     """
 
     context_class = HelpContext
@@ -113,14 +117,30 @@ class SpeakingGroup(click.Group):
     places: Mapping[str, str]
     options: Sequence[Callable[[], click.Option]]
     _originals: dict[tuple[click.Command | click.Option, str], str | None]
+    _spoken: str  # the language of the helps, "" as they are written
 
     def whole(self) -> "SpeakingGroup":
-        """The tree once all its commands are there, with help as it is written, whatever was spoken before."""
+        """The tree with all commands imported, and with untranslated help, whatever the language was."""
         for name in self.places:
             self._find(name)
         for (owner, field), original in self.__dict__.get("_originals", {}).items():
             setattr(owner, field, original)
+        self._spoken = ""
         return self
+
+    def summaries(self) -> dict[str, str]:
+        """The first paragraph of each command's help, by name, as `make texts` has written it down."""
+        file = self.texts / SUMMARIES
+        lines = file.read_text("utf-8").splitlines() if file.exists() else ()
+        return {name: told for name, _, told in (line.partition("\t") for line in lines)}
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """See click. A command that is only listed is not imported."""
+        told = self.summaries()
+        for name in self.places.keys() - told.keys():
+            self._find(name)
+        briefly = {name: click.Command(name, help=_paragraph(told[name])) for name in self.places if name in told}
+        click.Group(commands={**briefly, **self.commands}).format_commands(ctx, formatter)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """See click."""
@@ -132,7 +152,7 @@ class SpeakingGroup(click.Group):
         return super().get_command(ctx, cmd_name)
 
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401
-        """See click. An unknown word is told with those that are like it."""
+        """See click. The error for an unknown word lists similar ones."""
         try:
             return super().invoke(ctx)
         except (click.NoSuchCommand, click.NoSuchOption) as error:
@@ -147,17 +167,18 @@ class SpeakingGroup(click.Group):
         _offer_choices(command)
         self._translate_help(command)
 
-    # What click hands through is typed so there.
+    # The types of click's own arguments.
     def main(self, *args: Any, **extra: Any) -> Any:  # noqa: ANN401
-        """See click. All that is written, errors too, is visible and does nothing; nothing is left at the end."""
+        """See click. Makes all output visible, including errors, and leaves no channel open at the end."""
         try:
             with visible_output():
                 return super().main(*args, **extra)
         except SystemExit as ended:
             code = ended.code
-        # An error that came out of an event loop refers to itself by its traceback, and to the channel by the frames
-        # there. gRPC makes the process wait for each channel that is left at its end, for two seconds.
-        gc.collect()
+        if not args and extra.get("args") is None:  # the process's own command line: it ends now
+            # An exception from an event loop refers to itself by its traceback. The frames there refer to the channel.
+            # gRPC makes the process wait two seconds for each channel that is open at its end.
+            gc.collect()
         raise SystemExit(code)
 
     def make_context(
@@ -168,10 +189,13 @@ class SpeakingGroup(click.Group):
         **extra: Any,  # noqa: ANN401
     ) -> click.Context:
         """See click. Chooses the language before anything is read."""
-        speak(asked_language(args, os.environ), self.texts)
-        self._translate_help(self)
+        language = asked_language(args, os.environ)
+        speak(language, self.texts)
+        if language != self.__dict__.get("_spoken"):
+            self._translate_help(self)
+            self._spoken = language
         try:
-            # What looks like a colour in a text of others is shown, and not left out where no terminal is.
+            # Texts of others that look like a colour code stay visible, also without a terminal.
             return super().make_context(info_name, args, parent, **{"color": True, **extra})
         except click.NoSuchOption as error:
             raise _with_nearest(error) from error
@@ -189,7 +213,7 @@ class SpeakingGroup(click.Group):
 
 
 class _Choice(click.Choice[str]):
-    """One of several words; those that are like another one are offered."""
+    """A choice of words; the error for an unknown word offers similar ones."""
 
     def get_invalid_choice_message(self, value: object, ctx: click.Context | None) -> str:
         """See click."""
@@ -200,13 +224,13 @@ class _Choice(click.Choice[str]):
 def speaking(
     group: SpeakingGroup, texts: Path, places: Mapping[str, str], options: Sequence[Callable[[], click.Option]] = ()
 ) -> None:
-    """Gives a program its catalogues and its commands, all of which have the option `--lang` and those of `options`."""
+    """Gives a program its catalogues, its commands, the option `--lang`, and those of `options`."""
     group.texts, group.places, group.options = texts, places, (*options, _language_option)
     _add_options(group, group.options)
 
 
 def commands(group: click.Command) -> Iterator[click.Command]:
-    """A command and all below it that are there."""
+    """A command and all loaded commands below it."""
     yield group
     if isinstance(group, click.Group):
         for command in group.commands.values():
@@ -221,7 +245,7 @@ def helped(group: click.Command) -> Iterator[click.Command | click.Option]:
 
 
 def help_texts(text: str) -> Iterator[str]:
-    """The texts of a help that are translated one by one: paragraphs, and the lines of what is not wrapped."""
+    """The texts of a help that are translated singly: paragraphs, and the lines of unwrapped blocks."""
     for paragraph in _paragraphs(text):
         if not paragraph.startswith(_KEPT):
             yield " ".join(paragraph.split())
@@ -255,7 +279,7 @@ def _imported(place: str) -> click.Command:
 
 
 def _with_nearest(error: click.NoSuchCommand | click.NoSuchOption) -> click.UsageError:
-    """The error, with the commands or options that are like what was written."""
+    """The error, with the commands or options similar to the unknown word."""
     assert error.ctx is not None, "click names the command whose word it is"
     command = error.ctx.command
     if isinstance(error, click.NoSuchOption):
@@ -274,7 +298,7 @@ def _offer_choices(group: click.Command) -> None:
 
 
 def _add_options(group: click.Command, options: Sequence[Callable[[], click.Option]]) -> None:
-    """Gives each command what all commands have: these options, and a help that is folded by what is seen."""
+    """Gives each command the common options, and a help that wraps by display width."""
     for command in commands(group):
         command.context_class = HelpContext
         known = {parameter.name for parameter in command.params}
@@ -282,7 +306,7 @@ def _add_options(group: click.Command, options: Sequence[Callable[[], click.Opti
 
 
 class _FirstOption(click.Option):
-    """An option that every command has, and that is looked at first: it tells all others that are missing, at once."""
+    """An option of every command, processed first: it reports all missing required options together."""
 
     def handle_parse_result(
         self,
@@ -290,7 +314,7 @@ class _FirstOption(click.Option):
         opts: Mapping[str, Any],
         args: list[str],
     ) -> tuple[Any, list[str]]:
-        """See click. Raises UsageError where several are missing; of one, click says it."""
+        """See click. Raises UsageError for several missing options; click itself reports a single one."""
         taken = super().handle_parse_result(ctx, opts, args)
         required = [each for each in ctx.command.params if each.required and not ctx.resilient_parsing]
         missing = [each for each in required if each.value_is_missing(each.consume_value(ctx, opts)[0])]

@@ -1,6 +1,6 @@
-"""How personal data is shown to whoever may not see it: enough to tell two apart, too little to know one. Pure.
+"""Masked personal data for readers without permission: values stay distinct, but nobody is identified. Pure.
 
-The forms are those of the trade: `138****5678`, `张*`, `110***********1234`.
+The forms are usual in the trade: `138****5678`, `张*`, `110***********1234`.
 """
 
 import dataclasses
@@ -32,7 +32,7 @@ def masked_number(number: str) -> str:
 
 
 def masked_name(name: str) -> str:
-    """A name of which the surname is shown, and not how long the rest is: `张*`, `欧阳*`; of a Latin one, `Z*`."""
+    """A masked name with the surname, without the length of the rest: `张*`, `欧阳*`; of a Latin name, `Z*`."""
     if not name:
         return ""
     return f"{name[:2]}*" if name[:2] in _COMPOUND_SURNAMES and len(name) > 2 else f"{name[:1]}*"
@@ -46,7 +46,7 @@ def masked_identity(number: str) -> str:
 
 
 def masked_email(email: str) -> str:
-    """A mail address of which the first character and the domain are shown: `z***@qq.com`."""
+    """A masked mail address with the first character and the domain: `z***@qq.com`."""
     name, at, domain = email.rpartition("@")
     if not at:
         return _STARS if email else ""
@@ -62,14 +62,14 @@ def masked_address(address: str) -> str:
 
 
 def masked_text(text: str) -> str:
-    """A text of which nothing is shown, and not how long it is; empty stays empty."""
+    """A mask without content and length of the text; empty stays empty."""
     return _STARS if text else ""
 
 
 def prints_masked(**masks: Callable[[str], str]) -> Callable[[type[C]], type[C]]:
-    """Makes a dataclass print the fields that are named by these masks, as a log or a traceback would show it.
+    """Makes a dataclass print its named fields through these masks, in logs and tracebacks too.
 
-    Fields that are not to be printed at all are `field(repr=False)`.
+    Fields that must not print at all are `field(repr=False)`.
     """
 
     def decorate(kind: type[C]) -> type[C]:

@@ -1,4 +1,4 @@
-"""The names of the federation as the server told them to the command that runs, and what it calls things by them."""
+"""The federation's names, sent by the server to the running command, and the words for them."""
 
 from collections.abc import Iterable
 
@@ -11,32 +11,32 @@ _META = "crossregion.terms"
 
 
 def learn(terms: Terms) -> None:
-    """From here on the command that runs calls things by these names."""
+    """Sets the terms of the running command."""
     if (context := click.get_current_context(silent=True)) is not None:
         context.meta[_META] = terms
 
 
 def learned() -> Terms:
-    """What the command that runs was told; empty before that, and where none runs."""
+    """The names sent to the running command; empty before, and outside a command."""
     context = click.get_current_context(silent=True)
     found: Terms = context.meta.get(_META, Terms()) if context is not None else Terms()
     return found
 
 
 def region_name(region: str) -> str:
-    """What people call a region: its Chinese name in Chinese, else its id, which is an English word."""
+    """A region's printed name: its Chinese name in Chinese, else its id, which is an English word."""
     if current_language() != "zh":
         return region
     return next((each.name.zh_cn for each in learned().regions if each.region == region), region)
 
 
 def category_name(code: str) -> str:
-    """What people call a category of complaints: in Chinese its name before its code, which options take."""
+    """A complaint category's printed name: in Chinese its name and its code, which options take."""
     return _named(code, learned().complaint_categories)
 
 
 def cause_name(code: str) -> str:
-    """What people call the cause of a resolution, as `category_name`."""
+    """The printed name of a resolution cause, in the form of `category_name`."""
     return _named(code, learned().resolution_causes)
 
 

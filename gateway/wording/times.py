@@ -23,12 +23,12 @@ _SPACE_BEFORE_OFFSET = re.compile(r" (?=[+-]\d\d:\d\d$)")
 
 @dataclass
 class _Zones:
-    """Which zone a command shows times in."""
+    """The time zones of a command's output."""
 
     chosen: tzinfo | None = None
     region: str = ""
     common: tzinfo | None = None
-    """That of what concerns several regions, where it is not the one that most regions are in."""
+    """The zone for matters of several regions, where it differs from the zone of most regions."""
 
 
 def told_time(told: datetime | Timestamp, *, timespec: str = "minutes") -> str:
@@ -42,8 +42,10 @@ def told_if_set(told: Timestamp, *, timespec: str = "minutes") -> str:
 
 
 def instant_of(text: str) -> datetime:
-    """The instant that a text with its zone says, also as `told_time` writes it. Raises ValueError, with what to say to
-    people."""
+    """The instant of a text with its zone, also in the form of `told_time`.
+
+    Raises ValueError with a text for people.
+    """
     try:
         instant = datetime.fromisoformat(_SPACE_BEFORE_OFFSET.sub("", text))
         if instant.tzinfo is not None:
@@ -54,14 +56,16 @@ def instant_of(text: str) -> datetime:
 
 
 def shown_zone() -> tzinfo:
-    """The zone that this command shows times in: the one it was told to, else that of the region in question, else the
-    one that most regions are in. UTC where no server has told any."""
+    """The zone of a command's times: the chosen zone, else the region's zone, else the zone of most regions.
+
+    UTC where no server has sent any.
+    """
     zones = _zones()
     return zones.chosen or region_zone()
 
 
 def region_zone() -> tzinfo:
-    """As `shown_zone`, whatever zone the command was told to show times in."""
+    """The zone as in `shown_zone`, without the chosen zone."""
     zones, told = _zones(), {each.region: each.time_zone for each in learned().regions}
     if zones.region in told:
         return _zone(told[zones.region])
@@ -75,13 +79,15 @@ def shown_zone_name() -> str:
 
 
 def show_times_of(region: str) -> None:
-    """From here on the command shows times in the zone of a region; the name may stand before what it handles:
-    `sichuan/R1`. Empty for no region in particular."""
+    """Shows times from here on in the zone of a region; `region` may begin a longer id: `sichuan/R1`.
+
+    Empty for no region in particular.
+    """
     _zones().region = region.partition("/")[0]
 
 
 def show_times_in(zone: tzinfo) -> None:
-    """From here on the command shows times in a zone, unless it was told another."""
+    """Shows times from here on in a zone, unless the user has chosen another."""
     _zones().common = zone
 
 
@@ -110,7 +116,7 @@ def utc_option() -> click.Option:
 
 
 def zone_option() -> click.Option:
-    """`--time-zone`, for a program that shows times of several regions at once."""
+    """The option `--time-zone`, for a program that shows times of several regions together."""
     return click.Option(
         ["--time-zone"],
         metavar="ZONE",

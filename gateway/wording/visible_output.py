@@ -1,4 +1,6 @@
-"""What a command writes to standard output and error: whatever others have written is seen there, and does nothing."""
+"""The standard output and error of a command: texts of others are visible there, and their control characters are
+inert.
+"""
 
 import codecs
 import io
@@ -11,17 +13,17 @@ from gateway.values.plain_text import visible
 
 
 class VisibleStream:
-    """A stream on which nothing acts on a terminal. What tables say to the terminal themselves goes past it."""
+    """A stream without effect on the terminal. The terminal control sequences of tables bypass it."""
 
     def __init__(self, stream: TextIO) -> None:
         self.rich_proxied_file = stream
-        """See rich: where its consoles write. Those of `gateway.cli.terminal` make texts visible by themselves."""
+        """See rich: the stream of its consoles. Those of `gateway.cli.terminal` make texts visible by themselves."""
         self.encoding = stream.encoding
         self.errors = stream.errors
 
     @property
     def buffer(self) -> BinaryIO:
-        """See io. Bytes are what programs take, as the names that a shell completes by: they pass as they are."""
+        """See io. Bytes are for programs, such as the names for completion: they pass unchanged."""
         return self.rich_proxied_file.buffer
 
     def writable(self) -> bool:
@@ -48,10 +50,10 @@ class VisibleStream:
 
 @contextmanager
 def visible_output() -> Iterator[None]:
-    """Standard output and error are visible streams meanwhile."""
+    """A context in which standard output and error are visible streams."""
     before = sys.stdout, sys.stderr
     for stream in before:
-        # As click does for streams of its own: an environment without a language says ASCII, and means nothing by it.
+        # Click does the same for its own streams: an environment without a language reports ASCII as a mere default.
         if isinstance(stream, io.TextIOWrapper) and codecs.lookup(stream.encoding).name == "ascii":
             stream.reconfigure(encoding="utf-8")
     sys.stdout, sys.stderr = (cast("TextIO", VisibleStream(stream)) for stream in before)

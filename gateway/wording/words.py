@@ -52,7 +52,7 @@ from gateway.api.relay.v1.relay_pb2 import EnvelopeKind
 from gateway.wording.languages import translated
 
 _UNSPECIFIED = "UNSPECIFIED"
-# What the contract leaves open as text; a region of another version may say others, which stay as they are.
+# The contract leaves these as free text. A region of another version may send others, which stay unchanged.
 _ACTIONS = (
     "accept",
     "adjust",
@@ -90,7 +90,7 @@ _CHANGES = (  # of the state of a complaint or a fault
     "work items go on",
 )
 _FINDINGS = ("good", "warning", "bad", "not checked")  # of `doctor`
-_NAMED = ("key", "variable")  # what settings are named by
+_NAMED = ("key", "variable")  # the names of settings
 _SCHEMA_FILES = ("applied", "applied before", "would be applied")  # to `migrate`
 _STATES = ("inProgress", "assessingCancellation", "pendingCancellation")  # as TMF622 writes them
 _HOPS = (
@@ -107,7 +107,7 @@ _HOPS = (
 
 
 def english(name: str, prefix: str) -> str:
-    """An enum value in words: `ORDER_STATE_IN_PROGRESS` is `in progress`; empty where nothing is said."""
+    """An enum value in words: `ORDER_STATE_IN_PROGRESS` is `in progress`; empty for an unspecified one."""
     short = name.removeprefix(prefix)
     return "" if short == _UNSPECIFIED else short.lower().replace("_", " ")
 

@@ -31,21 +31,20 @@ from region_node.app import registered
 from region_node.business.billing.relayed import BillingEnvelopes
 from region_node.business.billing.runs import BillingRuns
 from region_node.business.orders import home, intake, promises, steps
-from region_node.business.orders.application import OrderApplication, OrderApplicationPorts
+from region_node.business.orders.application import Decisions, OrderApplication, OrderApplicationPorts
 from region_node.business.orders.context import OrderContext
-from region_node.business.orders.decisions import Decisions
 from region_node.business.orders.provisioning_rows import next_due
 from region_node.business.orders.relayed import OrderEnvelopes
 from region_node.business.orders.rows import FOLLOW_TIMER
 from region_node.business.providers.fulfilment import FulfilmentProvider
 from region_node.business.providers.worker import FulfilmentWorker, WorkerPorts
 from region_node.care.complaints import remedy_orders
-from region_node.care.complaints.accepted import REMEDY_TIMER
 from region_node.care.complaints.application import ComplaintApplication
 from region_node.care.complaints.attachment_contents import AttachmentApplication
 from region_node.care.complaints.handling import escalation_is_due
 from region_node.care.complaints.owner import ESCALATION_TIMER
 from region_node.care.complaints.relayed import ComplaintEnvelopes
+from region_node.care.complaints.remedy import REMEDY_TIMER
 from region_node.care.complaints.remote_repeats_relayed import JoiningEnvelopes
 from region_node.care.escalations.notifier import EscalationNotifier
 from region_node.care.escalations.port import Sink
@@ -98,7 +97,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class CorePorts:
-    """What a region is made of."""
+    """The ports of a region."""
 
     orders: OrderContext
     keys: RegionKeys
@@ -109,17 +108,17 @@ class CorePorts:
     tracing: Tracing
     workers: Workers
     provider: FulfilmentProvider | None = None
-    """The region's own system that carries out the businesses that `orders` names as provisioned."""
+    """The region's own system for the businesses that `orders` lists as provisioned."""
     notifier: Notifier | None = None
     """The region's own system that sends texts to customers. Without one, notices wait and no code can be sent."""
     sinks: Mapping[str, Sink] = field(default_factory=dict)
-    """Where the escalation recipients are told of the levels of complaints: what the context names."""
+    """The sinks of escalation notices, by the names in the context."""
     secret_source: random.Random = field(default_factory=SystemRandom)
-    """What codes, keys and salts are drawn from."""
+    """The source of randomness for codes, keys and salts."""
     password_cost: int = PASSWORD_COST
     """The cost of scrypt for passwords."""
     questions: Questions | None = None
-    """What asks other regions for the call that is being served. Without it no register but the own is asked."""
+    """Queries other regions for the current call. Without it only the own register is used."""
 
     @property
     def context(self) -> RegionContext:
@@ -128,10 +127,9 @@ class CorePorts:
 
 
 class RegionCore:
-    """The application service, the receiver, the lanes and the scheduler of one region. Made on the event loop that
-    will use it.
+    """The application service, the receiver, the lanes and the scheduler of one region, made on its event loop.
 
-    `loops` run as long as the region does: one that ends is a defect, and the process should end with it.
+    `loops` run as long as the region does. The end of one is a defect, and the process should end with it.
     """
 
     def __init__(self, ports: CorePorts) -> None:
@@ -169,7 +167,7 @@ class RegionCore:
         self.loops: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
-        """Takes up what an earlier process left, then runs by itself. Raises StoppedWhileStarting."""
+        """Takes up the work of an earlier process, then runs by itself. Raises StoppedWhileStarting."""
         await persistently(self._claims.start)
         for ensure in (ensure_reminders, ensure_purge, ensure_statements, ensure_conformance):
             await persistently(partial(self._ensure, ensure))
@@ -198,7 +196,7 @@ class RegionCore:
         await self._ports.store.write(lambda tx: ensure(tx, self._ports.clock.now()))
 
     async def stop(self) -> None:
-        """Stops lanes and scheduler. What is not finished is durable and goes on with the next process."""
+        """Stops lanes and scheduler. Unfinished work is durable and continues in the next process."""
         await self.lanes.close()
         for task in self.loops:
             task.cancel()
@@ -209,7 +207,7 @@ class RegionCore:
         self._state_changed.set()
 
     async def _release_held(self) -> None:
-        """Looks again at held orders at the start and whenever a region may have joined, or a plan may name one."""
+        """Checks held orders again at the start, after a region may have joined, and after a new number plan."""
         while True:
             await self._state_changed.wait()
             self._state_changed.clear()
@@ -224,7 +222,7 @@ class RegionCore:
 
 @dataclass(frozen=True)
 class _Waiting:
-    """What an earlier process has left for systems of the region's own."""
+    """The calls to the region's own systems left by an earlier process."""
 
     is_to_be_provisioned: bool
     sinks: Sequence[str]
@@ -245,7 +243,7 @@ def _kinds(
     contents: ContentApplication,
     attachments: AttachmentApplication,
 ) -> Kinds:
-    """What the region does with each kind of envelope."""
+    """The handlers of each kind of envelope."""
     context = orders.node
     return {
         **OrderEnvelopes(orders).kinds(),

@@ -1,4 +1,4 @@
-"""One region node, put together and running."""
+"""A region node: its parts and its run."""
 
 import asyncio
 import contextlib
@@ -15,8 +15,9 @@ from gateway.api.types.v1.access_pb2 import Role
 from gateway.auditing.denial_log import DenialLog
 from gateway.federation.current import CurrentFederation
 from gateway.maintenance.rotation import KeyFile, Rotation
-from gateway.process.files import replace_file
+from gateway.process import running
 from gateway.process.metrics import observe
+from gateway.process.running import Running, show_port, stop_tasks
 from gateway.process.starting import persistently
 from gateway.process.telemetry import Telemetry
 from gateway.process.tracing import Tracing
@@ -28,7 +29,7 @@ from gateway.relay.workers import ThreadWorkers
 from gateway.rpc.access import AccessRules
 from gateway.rpc.channels import Dialer, Replicas
 from gateway.rpc.interceptor import BorderInterceptor, BorderPorts
-from gateway.rpc.server import Server, run_until_stopped, stop_tasks
+from gateway.rpc.server import Server
 from gateway.security.identity import server_name
 from gateway.security.signing import Signer, TrustedKeys
 from gateway.security.tls import CredentialsUnusable, server_credentials
@@ -37,6 +38,7 @@ from gateway.store.schema import migrations_of
 from gateway.time.clock import Clock, SystemClock
 from region_node.app import registered
 from region_node.app.core import CorePorts, RegionCore
+from region_node.app.private_facts import move_private_facts
 from region_node.app.sealing import seal_what_is_clear
 from region_node.app.services import ServicePorts
 from region_node.app.services import services as node_services
@@ -71,7 +73,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class _Ports:
-    """What the parts of one node share."""
+    """The shared parts of a node."""
 
     settings: RegionSettings
     clock: Clock
@@ -88,100 +90,77 @@ class _Ports:
     notifier: Notifier | None
 
 
-class RegionNode:
-    """A running node. Made by `start`."""
+async def start(settings: RegionSettings, clock: Clock | None = None) -> Running:
+    """Opens the database, takes up what was left, listens and joins.
 
-    def __init__(self, port: int, loops: Sequence[asyncio.Task[None]], rest: contextlib.AsyncExitStack) -> None:
-        self.port = port
-        self._loops = loops
-        self._rest = rest
-
-    @classmethod
-    async def start(cls, settings: RegionSettings, clock: Clock | None = None) -> "RegionNode":
-        """Opens the database, takes up what was left, listens and joins.
-
-        Raises CredentialsUnusable, RegionKeysUnusable, StoreUnusable, PortInUse, OSError or StoppedWhileStarting; then
-        nothing is left open.
-        """
-        async with contextlib.AsyncExitStack() as stack:
-            clock = clock or SystemClock()
-            credentials = server_credentials(settings.credentials, clock)
-            telemetry = Telemetry.of(SERVICE_NAME, settings.region)
-            stack.callback(telemetry.shutdown)
-            ports = await _open(settings, clock, telemetry, stack)
-            core_ports, questions = _core_ports(ports)
-            registry = registered.registry(core_ports.context)
-            keeper = ErasedKeysKeeper(registry, ports.store, clock)
-            await persistently(keeper.start)
-            rotation = Rotation(ports.key_file, ports.store)
-            rotation.observe(telemetry.meter)
-            await persistently(partial(seal_what_is_clear, ports.store))
-            client = _membership(ports)
-            stack.push_async_callback(client.close)
-            client.load()
-            core = RegionCore(core_ports)
-            await core.start()
-            stack.push_async_callback(core.stop)
-            _observe_lanes(telemetry.meter, core)
-            _observe_notifiers(telemetry.meter, core)
-            measure_reuse(telemetry.meter, ports.store)
-            denial_log = DenialLog(ports.store, clock)
-            services = node_services(ServicePorts(core, ports.store, ports.clock, questions, client.hold_window))
-            border = BorderInterceptor(
-                BorderPorts(
-                    federation=settings.federation,
-                    access=AccessRules((service.descriptor for service in services), own_region=settings.region),
-                    tracing=telemetry.tracing,
-                    metrics=telemetry.calls,
-                    denied=denial_log.denied,
-                )
+    Raises CredentialsUnusable, RegionKeysUnusable, StoreUnusable, PortInUse, OSError or StoppedWhileStarting; then
+    nothing is left open. Stopped, it leaves the federation before it takes no new calls.
+    """
+    async with contextlib.AsyncExitStack() as stack:
+        clock = clock or SystemClock()
+        credentials = server_credentials(settings.credentials, clock)
+        telemetry = Telemetry.of(SERVICE_NAME, settings.region)
+        stack.callback(telemetry.shutdown)
+        ports = await _open(settings, clock, telemetry, stack)
+        core_ports, questions = _core_ports(ports)
+        registry = registered.registry(core_ports.context)
+        keeper = ErasedKeysKeeper(registry, ports.store, clock)
+        await persistently(keeper.start)
+        rotation = Rotation(ports.key_file, ports.store)
+        rotation.observe(telemetry.meter)
+        await persistently(partial(seal_what_is_clear, ports.store))
+        await persistently(partial(move_private_facts, ports.store))
+        client = _membership(ports)
+        stack.push_async_callback(client.close)
+        client.load()
+        core = RegionCore(core_ports)
+        await core.start()
+        stack.push_async_callback(core.stop)
+        _observe_lanes(telemetry.meter, core)
+        _observe_notifiers(telemetry.meter, core)
+        measure_reuse(telemetry.meter, ports.store)
+        denial_log = DenialLog(ports.store, clock)
+        services = node_services(ServicePorts(core, ports.store, ports.clock, questions, client.hold_planned_outage))
+        border = BorderInterceptor(
+            BorderPorts(
+                federation=settings.federation,
+                access=AccessRules((service.descriptor for service in services), own_region=settings.region),
+                tracing=telemetry.tracing,
+                metrics=telemetry.calls,
+                denied=denial_log.denied,
             )
-            server = Server(services, border, reflects=settings.reflection)
-            port = await server.start(settings.listen, credentials)
-            stack.push_async_callback(server.drain)
-            stack.callback(core.changes.close)
-            endpoint = settings.endpoint(port)
-            loop = asyncio.get_running_loop()
-            notifier = _witness_telling(ports, registry)
-            cases = CaseNotifier(ports.store, client.tell_case)
-            tellers = Coordinators(client.tell_event, client.tell_affected)
-            problems = ProblemNotifier(core_ports.context, ports.store, tellers)
-            running = (
-                client.follow(),
-                _join(client, endpoint),
-                rotation.run(),
-                keeper.run(),
-                notifier.run(),
-                cases.run(),
-                problems.run(),
-            )
-            tasks = [loop.create_task(each) for each in running]
-            stack.push_async_callback(client.leave, endpoint)
-            stack.push_async_callback(stop_tasks, tasks)
-            if settings.port_file is not None:
-                replace_file(settings.port_file, f"{port}\n".encode("ascii"), mode=0o644)
-                stack.callback(settings.port_file.unlink, missing_ok=True)
-            _log.info("region %s of %s serves on %s", settings.region, settings.federation, endpoint)
-            return cls(port, [*tasks, *core.loops], stack.pop_all())
-        raise AssertionError("the block above returns or raises")
-
-    async def run_until_stopped(self) -> None:
-        """Returns when the process is told to stop. Raises what one of the node's loops dies of."""
-        await run_until_stopped(self._loops)
-
-    async def stop(self) -> None:
-        """Leaves the federation, takes no new calls, finishes those being served, and closes everything."""
-        await self._rest.aclose()
-        _log.info("stopped")
+        )
+        server = Server(services, border, reflects=settings.reflection)
+        port = await server.start(settings.listen, credentials)
+        stack.push_async_callback(server.drain)
+        stack.callback(core.changes.close)
+        endpoint = settings.endpoint(port)
+        loop = asyncio.get_running_loop()
+        notifier = _witness_telling(ports, registry)
+        cases = CaseNotifier(ports.store, client.tell_case)
+        tellers = Coordinators(client.tell_event, client.tell_affected)
+        problems = ProblemNotifier(core_ports.context, ports.store, tellers)
+        loops = (
+            client.follow(),
+            _join(client, endpoint),
+            rotation.run(),
+            keeper.run(),
+            notifier.run(),
+            cases.run(),
+            problems.run(),
+        )
+        tasks = [loop.create_task(each) for each in loops]
+        stack.push_async_callback(client.leave, endpoint)
+        stack.push_async_callback(stop_tasks, tasks)
+        show_port(settings.port_file, port, stack)
+        _log.info("region %s of %s serves on %s", settings.region, settings.federation, endpoint)
+        return Running(port, [*tasks, *core.loops], stack.pop_all())
+    raise AssertionError("the block above returns or raises")
 
 
 async def serve(settings: RegionSettings, clock: Clock | None = None) -> None:
-    """Runs a node until the process is told to stop. Raises as `RegionNode.start`."""
-    node = await RegionNode.start(settings, clock)
-    try:
-        await node.run_until_stopped()
-    finally:
-        await node.stop()
+    """Runs a node until the process gets a signal to stop. Raises as `start`."""
+    await running.serve(start(settings, clock))
 
 
 async def _open(
@@ -307,7 +286,7 @@ def _core_ports(ports: _Ports) -> tuple[CorePorts, Questions]:
 
 
 def _sinks(settings: RegionSettings) -> dict[str, tuple[int, Sink]]:
-    """Where the escalation recipients are told of complaints, by name, with the lowest level that each is told of."""
+    """The sinks of escalation notices, by name, each with the lowest level that it receives."""
     found: dict[str, tuple[int, Sink]] = {"file": (LOWEST_LEVEL, FileSink(settings.escalation_file))}
     webhook = settings.escalations.webhook
     if webhook is not None:
@@ -316,7 +295,7 @@ def _sinks(settings: RegionSettings) -> dict[str, tuple[int, Sink]]:
 
 
 def _observe_lanes(meter: Meter, core: RegionCore) -> None:
-    """What operations staff watch: envelopes that wait, and repeats, per destination."""
+    """Registers the metrics of operations: waiting envelopes, and repeats, per destination."""
     observe(
         meter,
         "crossregion.lane.waiting",
@@ -332,7 +311,7 @@ def _observe_lanes(meter: Meter, core: RegionCore) -> None:
 
 
 def _observe_notifiers(meter: Meter, core: RegionCore) -> None:
-    """What was told of levels of complaints, and for how long a sink has taken nothing."""
+    """Registers the metrics of delivered levels of complaints, and of the time of a sink's failure."""
     observe(
         meter,
         "crossregion.escalation.told",

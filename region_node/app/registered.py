@@ -1,7 +1,8 @@
-"""The one place in which kinds of records register with what works on all of them."""
+"""The only place where kinds of records register with the functions for all of them."""
 
 from collections.abc import Sequence
 
+from gateway.relay import at_rest
 from region_node.business.billing.kind import ACCOUNTS
 from region_node.business.orders.kind import ORDERS
 from region_node.care.complaints.kind import COMPLAINTS
@@ -21,7 +22,8 @@ from region_node.network.problems.port import Evidence, ProblemPorts
 from region_node.network.support.kind import SUPPORT_REQUESTS
 from region_node.node.context import RegionContext
 from region_node.records.kinds import ErasurePort, RecordKind
-from region_node.requests.importing.progress import forget_rejections
+from region_node.requests.importing.progress import forget_rejections, seal_clear_rejections
+from region_node.requests.rows import seal_clear_requests
 
 KINDS: Sequence[RecordKind] = (
     CUSTOMERS,
@@ -37,12 +39,18 @@ KINDS: Sequence[RecordKind] = (
     VERIFICATIONS,
     LINE_SERVICES,
     MEASUREMENTS,
-    RecordKind("import", ErasurePort(forget={"number": forget_rejections})),
+    RecordKind("request", seal_clear={"requests": seal_clear_requests}),
+    RecordKind(
+        "import",
+        ErasurePort(forget={"number": forget_rejections}),
+        seal_clear={"import_rejections": seal_clear_rejections},
+    ),
+    RecordKind("envelope", seal_clear={"outbox and inbox": at_rest.seal_clear_page}),
 )
-"""Every kind, in the order in which its records are checked before an erasure, and purged."""
+"""Every kind, in the order in which its records are checked before an erasure, purged, and sealed at the start."""
 
 PROBLEMS = ProblemPorts(evidence={FAULTS.name: Evidence(follow_problem, leave_problem)}, line_bound=tell_announced)
-"""What problems of the network are made of."""
+"""The kinds of records behind network problems."""
 
 
 def registry(context: RegionContext) -> Registry:

@@ -1,4 +1,4 @@
-"""What a region node serves."""
+"""The services of a region node."""
 
 from dataclasses import dataclass
 
@@ -18,14 +18,14 @@ from gateway.api.region.v1 import (
     dossier_service_pb2,
     erasure_service_pb2,
     fault_service_pb2,
+    followed_problem_service_pb2,
     improvement_service_pb2,
     measurement_service_pb2,
     notice_service_pb2,
     order_event_service_pb2,
+    order_oversight_service_pb2,
     order_service_pb2,
-    oversight_service_pb2,
     planned_outage_service_pb2,
-    problem_service_pb2,
     retention_service_pb2,
     sharing_service_pb2,
     support_resource_service_pb2,
@@ -51,14 +51,14 @@ from gateway.api.region.v1.document_service_pb2_grpc import add_DocumentServiceS
 from gateway.api.region.v1.dossier_service_pb2_grpc import add_DossierServiceServicer_to_server
 from gateway.api.region.v1.erasure_service_pb2_grpc import add_ErasureServiceServicer_to_server
 from gateway.api.region.v1.fault_service_pb2_grpc import add_FaultServiceServicer_to_server
+from gateway.api.region.v1.followed_problem_service_pb2_grpc import add_FollowedProblemServiceServicer_to_server
 from gateway.api.region.v1.improvement_service_pb2_grpc import add_ImprovementServiceServicer_to_server
 from gateway.api.region.v1.measurement_service_pb2_grpc import add_MeasurementServiceServicer_to_server
 from gateway.api.region.v1.notice_service_pb2_grpc import add_NoticeServiceServicer_to_server
 from gateway.api.region.v1.order_event_service_pb2_grpc import add_OrderEventServiceServicer_to_server
+from gateway.api.region.v1.order_oversight_service_pb2_grpc import add_OrderOversightServiceServicer_to_server
 from gateway.api.region.v1.order_service_pb2_grpc import add_OrderServiceServicer_to_server
-from gateway.api.region.v1.oversight_service_pb2_grpc import add_OrderOversightServiceServicer_to_server
 from gateway.api.region.v1.planned_outage_service_pb2_grpc import add_PlannedOutageServiceServicer_to_server
-from gateway.api.region.v1.problem_service_pb2_grpc import add_ProblemServiceServicer_to_server
 from gateway.api.region.v1.retention_service_pb2_grpc import add_RetentionServiceServicer_to_server
 from gateway.api.region.v1.sharing_service_pb2_grpc import add_SharingServiceServicer_to_server
 from gateway.api.region.v1.support_resource_service_pb2_grpc import (
@@ -98,7 +98,7 @@ from region_node.network.faults.service import FaultService
 from region_node.network.measurements.alarm_service import AlarmService
 from region_node.network.measurements.service import MeasurementService
 from region_node.network.planned_outages.service import Hold, PlannedOutageService
-from region_node.network.problems.service import ProblemService
+from region_node.network.problems.service import FollowedProblemService
 from region_node.network.support.registry_service import SupportResourceService
 from region_node.network.support.service import SupportService
 from region_node.oversight.audit_service import AuditService
@@ -109,7 +109,7 @@ from region_node.requests.questions import Questions
 
 @dataclass(frozen=True)
 class ServicePorts:
-    """What services work with."""
+    """The ports of the services."""
 
     core: RegionCore
     store: Store
@@ -235,7 +235,7 @@ def _of_the_network(ports: ServicePorts) -> list[Service]:
 
 
 def _of_records(ports: ServicePorts) -> list[Service]:
-    """What is known and kept of customers."""
+    """The services of customers' records."""
     core, store, clock, questions = ports.core, ports.store, ports.clock, ports.questions
     context = core.context
     return [
@@ -263,7 +263,7 @@ def _of_records(ports: ServicePorts) -> list[Service]:
 
 
 def _of_the_federation(ports: ServicePorts) -> list[Service]:
-    """What coordinators and administrators call."""
+    """The services for coordinators and administrators."""
     core, store, context = ports.core, ports.store, ports.core.context
     return [
         Service.of(
@@ -272,7 +272,7 @@ def _of_the_federation(ports: ServicePorts) -> list[Service]:
             RelayService(core.receiver),
         ),
         Service.of(
-            oversight_service_pb2.DESCRIPTOR.services_by_name["OrderOversightService"],
+            order_oversight_service_pb2.DESCRIPTOR.services_by_name["OrderOversightService"],
             add_OrderOversightServiceServicer_to_server,
             OrderOversightService(store, context.region),
         ),
@@ -287,9 +287,9 @@ def _of_the_federation(ports: ServicePorts) -> list[Service]:
             ComplaintOversightService(context, store, ports.clock),
         ),
         Service.of(
-            problem_service_pb2.DESCRIPTOR.services_by_name["ProblemService"],
-            add_ProblemServiceServicer_to_server,
-            ProblemService(context, store, ports.clock, PROBLEMS),
+            followed_problem_service_pb2.DESCRIPTOR.services_by_name["FollowedProblemService"],
+            add_FollowedProblemServiceServicer_to_server,
+            FollowedProblemService(context, store, ports.clock, PROBLEMS),
         ),
         Service.of(
             audit_service_pb2.DESCRIPTOR.services_by_name["AuditService"],

@@ -1,4 +1,4 @@
-"""`region-node agreements`: what customers were promised about the service of a line, and what a month came to."""
+"""`region-node agreements`: promises about the service of a line, and their monthly results."""
 
 from datetime import datetime
 
@@ -191,7 +191,7 @@ def _duration(microseconds: int) -> str:
 
 
 def _percent(ppm: int) -> str:
-    """Millionths as percent, with all their digits: what fell short of an edge is not rounded up to it."""
+    """Millionths as percent, with all their digits: a value below a limit is not rounded up to it."""
     return f"{ppm // _PPM_OF_A_PERCENT}.{ppm % _PPM_OF_A_PERCENT:04d}"
 
 

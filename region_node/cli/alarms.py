@@ -1,4 +1,4 @@
-"""`region-node alarms`: what is wrong with the network."""
+"""`region-node alarms`: the alarms of the network."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,7 +11,7 @@ from gateway.api.region.v1.alarm_pb2 import Alarm, AlarmAckState, AlarmState, Ne
 from gateway.api.region.v1.alarm_service_pb2 import AlarmReport, SendAlarmsRequest, SendAlarmsResponse
 from gateway.api.region.v1.alarm_service_pb2_grpc import AlarmServiceStub
 from gateway.cli.asking import limit_option
-from gateway.cli.choices import choices
+from gateway.cli.option_words import option_words
 from gateway.cli.problems import told_severity
 from gateway.cli.table import Table, TableColumn
 from gateway.wording.languages import translated
@@ -22,7 +22,7 @@ from region_node.cli.imports.network_file import NetworkFile
 from region_node.cli.imports.network_import import Kind, import_options, run_import
 
 _ACKNOWLEDGED = AlarmAckState.ALARM_ACK_STATE_ACKNOWLEDGED
-_SEVERITIES = choices(PerceivedSeverity.items())
+_SEVERITIES = option_words(PerceivedSeverity.items())
 _KIND: Kind[AlarmReport, SendAlarmsRequest, SendAlarmsResponse] = Kind(
     piece=200,
     opening=lambda source: SendAlarmsRequest(source=source),
@@ -139,7 +139,7 @@ def watch_command(asking: Asking, token: str) -> None:
 def import_file(asking: Asking, file: Path, rejects: Path | None, source: str, patience: float) -> None:
     """Send the reports of FILE to the running node: CSV with a header, or a JSON object in each line.
 
-    Columns, or names, are external_id, state (raised, updated, cleared), time (2026-11-01T09:00:00+08:00), one of
+    Columns, or names, are external_id, state (raised, updated, cleared), event_time (2026-11-01T09:00:00+08:00), one of
     site, link and service, alarm_type (communications, processing-error, environmental, quality-of-service, equipment),
     perceived_severity (critical, major, minor, warning, indeterminate), probable_cause, specific_problem,
     service_affecting and planned_outage. The node remembers how far it got, by the content of FILE: run the same

@@ -1,4 +1,4 @@
-"""Commands that ask a node: what each of them takes, and what its help says of its end."""
+"""Commands that call a node: their common options, and their exit codes in the help."""
 
 from collections.abc import Callable
 from typing import Concatenate, TypeVar
@@ -23,7 +23,7 @@ _UNUSABLE = "the command line or the credentials cannot be used"
 
 
 def reads(*options: Option, done: str = "shown") -> Verb:
-    """A command that changes nothing. `done`: what the exit code 0 means."""
+    """A command that changes nothing. `done` is the meaning of exit code 0."""
     node_away = "the node cannot be reached, or cannot answer just now"
     return NODE.asking(*options, exits=exit_codes(done, _REFUSED, _UNUSABLE, node_away))
 
@@ -35,7 +35,7 @@ def writes(*options: Option, done: str = "done") -> Verb:
 
 
 def repeats(*options: Option, done: str = "done", with_json: bool = True) -> Verb:
-    """A command that changes nothing more when it is run again."""
+    """A command whose repetition changes nothing more."""
     exits = exit_codes(done, _REFUSED, _UNUSABLE, "not known: run it again")
     return NODE.asking(*options, exits=exits, with_json=with_json)
 
@@ -46,6 +46,6 @@ def watch(
     request: Q,
     show: Callable[[A], None],
 ) -> None:
-    """Tells each message of a stream as it comes, until interrupted."""
+    """Prints each message of a stream as it comes, until interrupted."""
     request = asking.filled(request)
     asking.link.follow(lambda channel: rpc(channel)(request), lambda answer: asking.tell(answer, show))

@@ -102,14 +102,14 @@ def _method(name: str) -> Method:
 
 
 def _instead_of(method: Method) -> str:
-    """What to use in the shell where the requests are a stream."""
+    """The shell alternative for a method whose requests are a stream."""
     if method.command:
         return translated("use `{command}`.", command=method.command)
     return translated("call the method for one of them, once for each.")
 
 
 def _request(method: Method, content: str) -> Message:
-    """The request that the JSON text, `@FILE` or standard input (`-`) says."""
+    """The request from the JSON text, `@FILE` or standard input (`-`)."""
     wanted = method.descriptor.input_type
     try:
         if content == "-":
@@ -130,7 +130,7 @@ def _request(method: Method, content: str) -> Message:
 
 
 class _Session:
-    """One call on a channel of its own."""
+    """A call on its own channel."""
 
     def __init__(self, target: Target, method: Method, teller: Teller) -> None:
         self._target = target

@@ -1,4 +1,4 @@
-"""The names by which a shell completes options: those of the node's federation, as the node tells them."""
+"""Shell completion of options with the federation's names, fetched from the node."""
 
 from collections.abc import Iterable
 
@@ -9,7 +9,7 @@ from gateway.api.region.v1.catalogue_service_pb2 import GetTermsRequest
 from gateway.api.region.v1.catalogue_service_pb2_grpc import CatalogueServiceStub
 from gateway.api.region.v1.sharing_service_pb2 import ListPurposesRequest
 from gateway.api.region.v1.sharing_service_pb2_grpc import SharingServiceStub
-from gateway.cli.completion import SECONDS, completing, completing_terms
+from gateway.cli.completing import SECONDS, completing, completing_terms
 from region_node.cli.connection import server_told
 
 

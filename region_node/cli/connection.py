@@ -1,4 +1,4 @@
-"""Which node a command calls, and as whom: the options that such commands share."""
+"""The node of a command, and the caller's identity: the options that such commands share."""
 
 import asyncio
 import re
@@ -44,7 +44,7 @@ patience_option = click.option(
 
 
 def _own_region(context: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
-    """The region whose operator or member of staff the credentials are of: no other node answers them."""
+    """The region of the credentials' operator or staff: no other node accepts them."""
     try:
         names = credentials_in(Path(context.params.get("credentials") or "")).names()
     except CredentialsUnusable:
@@ -87,7 +87,7 @@ _CHOICES = Choices("--node", "--region, --federation", "--credentials")
 
 @dataclass(frozen=True)
 class Target:
-    """Which node, what it must prove, and as whom it is called."""
+    """The node, the server name that it must prove, and the caller's credentials."""
 
     server: Server
     region: str
@@ -96,8 +96,10 @@ class Target:
     """See Link."""
 
     def ask(self, question: Callable[[grpc.aio.Channel], Awaitable[T]], request_id: str = "") -> T:
-        """The node's answer. Ends the command where there is none, and says how to ask again by the request's id, if it
-        has one. Raises UsageError where the credentials cannot be used."""
+        """The node's response. Ends the command without one, and prints how to repeat the request by its id, if any.
+
+        Raises UsageError for unusable credentials.
+        """
 
         async def run() -> T:
             async with self.channel() as channel:
@@ -119,8 +121,10 @@ class Target:
         return self.ask(lambda channel: rpc(channel)(request, timeout=seconds or _SECONDS), request_id)
 
     def follow(self, watch: Callable[[grpc.aio.Channel], AsyncIterable[T]], tell: Callable[[T], None]) -> None:
-        """Has each message of a stream told as it comes, until interrupted. Ends the command where the stream does with
-        an error. Raises UsageError where the credentials cannot be used."""
+        """Prints each message of a stream as it comes, until interrupted.
+
+        Ends the command where the stream ends with an error. Raises UsageError for unusable credentials.
+        """
 
         async def run() -> None:
             async with self.channel() as channel:
@@ -134,9 +138,9 @@ class Target:
 
     @asynccontextmanager
     async def channel(self) -> AsyncIterator[grpc.aio.Channel]:
-        """A channel to the node, once the command knows what the federation calls its regions and categories.
+        """A channel to the node, after the command has the federation's terms.
 
-        Raises UsageError where the credentials cannot be used. A node that does not answer shows that at the next call.
+        Raises UsageError for unusable credentials. A node that does not respond shows at the next call.
         """
         try:
             channel = self.server.channel()
@@ -150,12 +154,12 @@ class Target:
 
 
 async def learn_terms(channel: grpc.aio.Channel) -> None:
-    """Has the command know what the federation calls its regions and categories. Raises AioRpcError."""
+    """Fetches the federation's terms for the command. Raises AioRpcError."""
     learn((await CatalogueServiceStub(channel).GetTerms(GetTermsRequest(), timeout=_TERMS_SECONDS)).terms)
 
 
 def server_told(told: Mapping[str, object]) -> Server | None:
-    """The node that the values of these options name, where they do. Raises ValueError for what names none."""
+    """The node in the option values, if any. Raises ValueError for an invalid one."""
     match told:
         case {"node": str(node), "credentials": Path() as files, "federation": str(name), "region": str(region)}:
             return _server(node, files, name, region)
@@ -167,7 +171,7 @@ def _server(node: str, credentials: Path, federation: str, region: str) -> Serve
 
 
 def connection_options(command: Callable[Concatenate[Target, P], None]) -> Callable[..., None]:
-    """Adds the options that say where the node is and who calls; the command is given the Target first."""
+    """Adds the options for the node's address and the caller; the command receives the Target first."""
 
     @wraps(command)
     def reached(node: str, credentials: Path, federation: str, region: str, *args: P.args, **kwargs: P.kwargs) -> None:

@@ -1,4 +1,4 @@
-"""`region-node documents`: what is on file, and the way there and back."""
+"""`region-node documents`: the documents on file, their upload and download."""
 
 import hashlib
 import json
@@ -120,7 +120,7 @@ def list_documents(asking: Asking, number: str) -> None:
       region-node documents list --number +8613800138000 --staff-id 4711
     """
     request = api.ListDocumentsRequest(number=number)
-    answer = asking.ask(lambda channel: DocumentServiceStub(channel).ListDocuments, request)
+    answer = asking.ask_all(lambda channel: DocumentServiceStub(channel).ListDocuments, request)
     asking.show(answer, _DOCUMENTS, answer.documents)
 
 

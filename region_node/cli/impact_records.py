@@ -1,4 +1,4 @@
-"""`region-node impact-records`: what was assessed before customers' data is given to other regions."""
+"""`region-node impact-records`: assessments before customers' data goes to other regions."""
 
 from typing import TextIO
 

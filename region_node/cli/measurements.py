@@ -1,4 +1,4 @@
-"""`region-node measurements`: what was measured on the network, and what it comes to."""
+"""`region-node measurements`: the measurements on the network, and their totals."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -15,7 +15,7 @@ from gateway.api.region.v1.measurement_service_pb2 import (
     SendMeasurementsResponse,
 )
 from gateway.api.region.v1.measurement_service_pb2_grpc import MeasurementServiceStub
-from gateway.cli.choices import choices
+from gateway.cli.option_words import option_words
 from gateway.cli.table import Table, TableColumn
 from gateway.time.clock import from_timestamp, to_timestamp
 from gateway.wording.languages import translated
@@ -25,7 +25,7 @@ from region_node.cli.imports.network_file import NetworkFile
 from region_node.cli.imports.network_import import Kind, import_options, run_import
 from region_node.network.measurements.capacity import trend
 
-_PERIODS = choices(QualityPeriod.items())
+_PERIODS = option_words(QualityPeriod.items())
 _LENGTHS = {"hour": timedelta(hours=1), "day": timedelta(days=1), "month": timedelta(days=31)}
 _BARS = "▁▂▃▄▅▆▇█"
 _DELAY = QualityFigure.QUALITY_FIGURE_DELAY
@@ -154,7 +154,7 @@ def _quality(asking: Asking, name: str, *, is_service: bool, by: str, last: int)
 
 
 def _both(summary: api.QualitySummary, figure: QualityFigure.ValueType, unit: float, digits: int) -> str:
-    """The mean of a figure, and what 95 of 100 windows did not pass."""
+    """The mean of a figure, and its 95th percentile of windows."""
     told = next((each for each in summary.figures if each.figure == figure), None)
     return f"{told.mean / unit:.{digits}f} ({told.percentile_95 / unit:.{digits}f})" if told is not None else ""
 

@@ -31,7 +31,7 @@ _SERVICES = (
     "dossier_service",
     "improvement_service",
     "fault_service",
-    "problem_service",
+    "followed_problem_service",
     "alarm_service",
     "measurement_service",
     "agreement_service",
@@ -53,19 +53,19 @@ _COMMANDS = {
 
 @dataclass(frozen=True)
 class Method:
-    """One RPC, and its comment in the contract."""
+    """An RPC, and its comment in the contract."""
 
     descriptor: MethodDescriptor
     comment: str
 
     @property
     def name(self) -> str:
-        """What people type: `OrderService.SubmitOrder`."""
+        """The typed name: `OrderService.SubmitOrder`."""
         return f"{self._service.name}.{self.descriptor.name}"
 
     @property
     def path(self) -> str:
-        """What gRPC calls: `/package.Service/Method`."""
+        """The path in gRPC: `/package.Service/Method`."""
         return f"/{self._service.full_name}/{self.descriptor.name}"
 
     @property
@@ -85,7 +85,7 @@ class Method:
 
     @property
     def command(self) -> str:
-        """What does the same in the shell where the requests are a stream; empty where nothing does."""
+        """The shell command for a method whose requests are a stream; empty without one."""
         return _COMMANDS.get(self.name, "")
 
     @property
@@ -120,7 +120,7 @@ def operator_methods() -> Mapping[str, Method]:
 
 
 def _service(name: str) -> tuple[ServiceDescriptor, type]:
-    """A service of the contract, and its generated servicer: the comments of methods stand only there."""
+    """A service of the contract, and its generated servicer, the only place of the methods' comments."""
     messages = importlib.import_module(f"{_CONTRACT}.{name}_pb2")
     (service,) = messages.DESCRIPTOR.services_by_name.values()
     servicer: type = getattr(importlib.import_module(f"{_CONTRACT}.{name}_pb2_grpc"), f"{service.name}Servicer")

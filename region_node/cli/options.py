@@ -17,7 +17,7 @@ Decorated = TypeVar("Decorated", bound=Callable[..., object])
 
 
 class _StaffOption(click.Option):
-    """`--staff-id`, also by the environment or the settings of the node, where there are some."""
+    """`--staff-id`, also from the environment or the settings of the node, if there are any."""
 
     def value_from_envvar(self, ctx: click.Context) -> str | None:
         """See click."""
@@ -26,7 +26,7 @@ class _StaffOption(click.Option):
 
 
 def staff_id_option(help_text: str, *, required: bool = False) -> Callable[[Decorated], Decorated]:
-    """The option that says which member of staff asks; without `required` it may be empty."""
+    """The option for the caller's staff id; without `required` it may be empty."""
     option = partial(
         click.option, "--staff-id", cls=_StaffOption, envvar="CROSSREGION_STAFF_ID", show_envvar=True, help=help_text
     )
@@ -34,7 +34,7 @@ def staff_id_option(help_text: str, *, required: bool = False) -> Callable[[Deco
 
 
 class AmountType(click.ParamType[int]):
-    """An amount of money, in minor units however it is written; never nothing."""
+    """An amount of money, in minor units however it is written; never zero."""
 
     name = "amount"
 
@@ -47,7 +47,7 @@ class AmountType(click.ParamType[int]):
 
 
 def not_an_amount(written: str) -> str:
-    """What to say of something that is no amount."""
+    """The message about a text that is no amount."""
     return translated("Not an amount, as 1200 (fen) or 12.00 (yuan, with a point): {text}", text=written)
 
 
@@ -63,4 +63,4 @@ APPLICANTS = {
     "agent": Applicant.APPLICANT_AGENT,
     "enterprise": Applicant.APPLICANT_ENTERPRISE,
 }
-"""Who may stand at a counter."""
+"""The possible applicants at a counter."""

@@ -13,9 +13,9 @@ from gateway.errors import from_rpc_error, is_temporary, reason_name, text
 from gateway.wording.languages import in_language, translated
 from region_node.cli.methods import Method
 
-# With these the node itself says that it does not know whether the call took effect.
+# With these reasons the node itself does not know whether the call took effect.
 _UNKNOWN_REASONS = frozenset({Reason.REASON_INTERNAL, Reason.REASON_DEADLINE_TOO_SHORT})
-# With these, and no reason of the contract beside them, a call may or may not have taken effect.
+# With these codes, and without a reason of the contract, a call may have taken effect.
 _UNKNOWN_CODES = frozenset(
     {
         grpc.StatusCode.UNAVAILABLE,
@@ -31,14 +31,14 @@ _STAFF_ID = "requester.staff_id"  # operator systems name the member of staff; -
 
 
 class Stalled(grpc.aio.AioRpcError):
-    """The node is there and does not go on; `words` say how that shows."""
+    """The node responds and makes no progress; `words` describe the symptom."""
 
     def __init__(self, words: str) -> None:
         super().__init__(grpc.StatusCode.UNAVAILABLE, grpc.aio.Metadata(), grpc.aio.Metadata(), details=words)
 
 
 def may_pass(error: grpc.aio.AioRpcError) -> bool:
-    """Whether the same call may succeed later as it is: the node is away, or cannot serve just now."""
+    """Whether the same call may succeed later without changes: the node is away, or temporarily unable to serve."""
     refused = from_rpc_error(error)
     return error.code() in _UNKNOWN_CODES if refused is None else is_temporary(refused.reason)
 
@@ -64,14 +64,14 @@ def _problem(error: grpc.aio.AioRpcError, server: Server) -> tuple[str, str]:
 
 @dataclass(frozen=True)
 class Failure:
-    """A call without a result: what to print, and the exit code."""
+    """A call without a result: the message, and the exit code."""
 
     text: str
     exit_code: int
 
 
 class Teller:
-    """Tells how calls of one method of a node with one request ended."""
+    """Prints how calls of one method of a node with one request ended."""
 
     def __init__(self, server: Server, method: Method, request: Message) -> None:
         self._server = server
@@ -79,7 +79,7 @@ class Teller:
         self._request = request
 
     def failed(self, error: grpc.aio.AioRpcError, token: str = "") -> Failure:
-        """An error of the call. `token` is the last one of a stream, if there was one."""
+        """The failure of a call. `token` is the last one of a stream, if there was one."""
         refused = from_rpc_error(error)
         is_known = error.code() not in _UNKNOWN_CODES if refused is None else refused.reason not in _UNKNOWN_REASONS
         problem, reason = _problem(error, self._server)
@@ -88,7 +88,7 @@ class Teller:
         return self._unknown(problem, reason, token)
 
     def interrupted(self) -> Failure:
-        """The person who called did not wait for the answer."""
+        """The failure of a call that the user interrupted."""
         return self._unknown(translated("interrupted before the answer came"), grpc.StatusCode.CANCELLED.name, "")
 
     def _unknown(self, problem: str, reason: str, token: str) -> Failure:

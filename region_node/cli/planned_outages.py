@@ -63,10 +63,10 @@ def announce(
 
 @planned_outages.command()
 @writes()
-@click.argument("outage_id")
+@click.argument("planned_outage_id")
 @_start_option
 @_end_option
-def change(asking: Asking, outage_id: str, start: datetime, end: datetime) -> None:
+def change(asking: Asking, planned_outage_id: str, start: datetime, end: datetime) -> None:
     """Move a planned outage that has not begun; the notice for it begins anew.
 
     \b
@@ -75,7 +75,7 @@ def change(asking: Asking, outage_id: str, start: datetime, end: datetime) -> No
         --end 2026-12-25T05:00+08:00
     """
     request = api.ChangePlannedOutageRequest(
-        planned_outage_id=outage_id, start_time=to_timestamp(start), end_time=to_timestamp(end)
+        planned_outage_id=planned_outage_id, start_time=to_timestamp(start), end_time=to_timestamp(end)
     )
     answer = asking.ask(lambda channel: PlannedOutageServiceStub(channel).ChangePlannedOutage, request)
     asking.show(answer, _PLANNED_OUTAGES, [answer.planned_outage])
@@ -83,15 +83,15 @@ def change(asking: Asking, outage_id: str, start: datetime, end: datetime) -> No
 
 @planned_outages.command()
 @writes()
-@click.argument("outage_id")
-def cancel(asking: Asking, outage_id: str) -> None:
+@click.argument("planned_outage_id")
+def cancel(asking: Asking, planned_outage_id: str) -> None:
     """Cancel a planned outage that has not begun; who was told of it is told so.
 
     \b
     Example:
       region-node planned-outages cancel sichuan/planned/liu/7
     """
-    request = api.CancelPlannedOutageRequest(planned_outage_id=outage_id)
+    request = api.CancelPlannedOutageRequest(planned_outage_id=planned_outage_id)
     answer = asking.ask(lambda channel: PlannedOutageServiceStub(channel).CancelPlannedOutage, request)
     asking.show(answer, _PLANNED_OUTAGES, [answer.planned_outage])
 
@@ -106,6 +106,6 @@ def list_command(asking: Asking, with_all: bool) -> None:
     Example:
       region-node planned-outages list --all --json
     """
-    request = api.ListPlannedOutagesRequest(all=with_all)
+    request = api.ListPlannedOutagesRequest(include_ended=with_all)
     answer = asking.ask(lambda channel: PlannedOutageServiceStub(channel).ListPlannedOutages, request)
     asking.show(answer, _PLANNED_OUTAGES, answer.planned_outages)

@@ -8,8 +8,8 @@ from pathlib import Path
 import click
 import grpc
 
-from gateway.api.region.v1 import problem_service_pb2 as api
-from gateway.api.region.v1.problem_service_pb2_grpc import ProblemServiceStub
+from gateway.api.region.v1 import followed_problem_service_pb2 as api
+from gateway.api.region.v1.followed_problem_service_pb2_grpc import FollowedProblemServiceStub
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.cli.asking import limit_option
 from gateway.cli.exits import REFUSED, leave
@@ -37,7 +37,7 @@ _PROBLEMS = Table[api.FollowedProblem](
     TableColumn("since", lambda each: told_time(each.header.start_time, timespec="seconds")),
     TableColumn("until", lambda each: told_if_set(each.header.end_time, timespec="seconds")),
     TableColumn("customers", lambda each: str(each.customers)),
-    TableColumn("complaints", lambda each: _complaints(each.complaints)),
+    TableColumn("complaints", lambda each: _complaints(each.ticket_ids)),
 )
 
 
@@ -48,8 +48,8 @@ def problems() -> None:
 
 @problems.command("list")
 @reads(limit_option(), staff_option, channel_option)
-@click.option("--all", "with_ended", is_flag=True, help="Also those that have ended.")
-def list_command(asking: Asking, with_ended: bool) -> None:
+@click.option("--all", "include_ended", is_flag=True, help="Also those that have ended.")
+def list_command(asking: Asking, include_ended: bool) -> None:
     """List problems of the network, newest first, with how many of the region's customers each affects.
 
     \b
@@ -57,8 +57,8 @@ def list_command(asking: Asking, with_ended: bool) -> None:
       region-node problems list --staff-id 4711
       region-node problems list --staff-id 4711 --all --json
     """
-    request = api.ListFollowedProblemsRequest(with_ended=with_ended)
-    found = asking.ask(lambda channel: ProblemServiceStub(channel).ListFollowedProblems, request)
+    request = api.ListFollowedProblemsRequest(include_ended=include_ended)
+    found = asking.ask(lambda channel: FollowedProblemServiceStub(channel).ListFollowedProblems, request)
     asking.show(found, _PROBLEMS, found.problems)
 
 
@@ -74,7 +74,7 @@ def bind(asking: Asking, number: str, service: str) -> None:
       region-node problems bind +8619844000001 broadband-guangzhou --staff-id 4711
     """
     request = api.BindLinesRequest(bindings=[api.LineBinding(number=number, service=service)])
-    answer = asking.ask(lambda channel: ProblemServiceStub(channel).BindLines, request)
+    answer = asking.ask(lambda channel: FollowedProblemServiceStub(channel).BindLines, request)
     click.echo(translated("{count} bound, {new} of them new", count=1, new=answer.bound))
 
 
@@ -89,8 +89,8 @@ def unbind(asking: Asking, number: str, service: str) -> None:
     Examples:
       region-node problems unbind +8619844000001 broadband-guangzhou --staff-id 4711
     """
-    request = api.UnbindLineRequest(binding=api.LineBinding(number=number, service=service))
-    asking.ask(lambda channel: ProblemServiceStub(channel).UnbindLine, request)
+    request = api.UnbindLinesRequest(bindings=[api.LineBinding(number=number, service=service)])
+    asking.ask(lambda channel: FollowedProblemServiceStub(channel).UnbindLines, request)
 
 
 @problems.command("import")
@@ -114,7 +114,7 @@ def import_file(asking: Asking, file: Path) -> None:
       3  the node went away before the end: run it again
     """
     rows = _read(file)
-    taken = asking.link.ask(lambda channel: _import(asking, ProblemServiceStub(channel), rows))
+    taken = asking.link.ask(lambda channel: _import(asking, FollowedProblemServiceStub(channel), rows))
     click.echo(translated("{count} bound, {new} of them new", count=taken.bound, new=taken.new))
     if taken.refused:
         told = [translated("line {line}: {problem}", line=line, problem=problem) for line, problem in taken.refused]
@@ -124,7 +124,7 @@ def import_file(asking: Asking, file: Path) -> None:
 
 @dataclass
 class _Taken:
-    """What became of the lines of a file."""
+    """The results of a file's lines."""
 
     bound: int = 0
     new: int = 0
@@ -132,10 +132,10 @@ class _Taken:
 
 
 _Row = tuple[int, api.LineBinding]
-"""The number of a line of a file, and what it says."""
+"""The number of a line of a file, and its content."""
 
 
-async def _import(asking: Asking, node: ProblemServiceStub, rows: Sequence[_Row]) -> _Taken:
+async def _import(asking: Asking, node: FollowedProblemServiceStub, rows: Sequence[_Row]) -> _Taken:
     taken, waiting = _Taken(), [rows[first : first + _AT_ONCE] for first in range(0, len(rows), _AT_ONCE)][::-1]
     while waiting and len(taken.refused) < _MOST_REFUSED:
         some = waiting.pop()
@@ -147,7 +147,7 @@ async def _import(asking: Asking, node: ProblemServiceStub, rows: Sequence[_Row]
                 raise
             if len(some) == 1:
                 taken.refused.append((some[0][0], told_by(error, asking.link.server)))
-            else:  # all of it or nothing is bound: which line it was is found by halves
+            else:  # a batch is bound as a whole: bisection finds the refused line
                 waiting += [some[len(some) // 2 :], some[: len(some) // 2]]
             continue
         taken.bound += len(some)
@@ -156,7 +156,7 @@ async def _import(asking: Asking, node: ProblemServiceStub, rows: Sequence[_Row]
 
 
 def _is_of_one(error: grpc.aio.AioRpcError) -> bool:
-    """Whether a refusal is of one line, and not of who asks."""
+    """Whether a refusal concerns one line, and not the caller."""
     refused = from_rpc_error(error)
     if refused is None or refused.reason == Reason.REASON_PERMISSION_DENIED:
         return False
@@ -164,7 +164,7 @@ def _is_of_one(error: grpc.aio.AioRpcError) -> bool:
 
 
 def _read(file: Path) -> Sequence[_Row]:
-    """The lines of a file that say something. Raises UsageError."""
+    """The non-empty lines of a file. Raises UsageError."""
     try:
         with file.open(encoding="utf-8-sig", newline="") as lines:
             reader = csv.DictReader(lines)

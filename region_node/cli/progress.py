@@ -43,7 +43,7 @@ def byte_progress() -> Progress:
 
 
 class LineProgress:
-    """A bar with the rate and the time left, on standard error, and the seconds that the lines of a file have taken.
+    """A progress bar with rate and remaining time on standard error, and the elapsed seconds.
 
     Nothing is shown where standard error is no terminal.
     """
@@ -63,7 +63,7 @@ class LineProgress:
 
     @property
     def seconds(self) -> float:
-        """How long it took, once it has ended."""
+        """The elapsed seconds, after the end."""
         return self._ended - self._started
 
     def __enter__(self) -> Self:
@@ -79,10 +79,10 @@ class LineProgress:
         self._bar.advance(self._task)
 
     def reached(self, lines: int) -> None:
-        """So many lines are done."""
+        """Advances the bar to `lines` lines."""
         self._bar.update(self._task, completed=lines)
 
     def interrupted(self, problem: str) -> None:
-        """Tells that the node is away and that it goes on by itself."""
+        """Prints that the node is away and that the command continues by itself."""
         told = translated("The node is away, it is tried again: {problem}", problem=problem)
         self._bar.console.print(told, markup=False, highlight=False, soft_wrap=True)

@@ -1,4 +1,4 @@
-"""`region-node retention`: what the nightly purge did."""
+"""`region-node retention`: the results of the nightly purge."""
 
 import click
 
@@ -37,7 +37,7 @@ def _purge_line(purge: api.Purge) -> str:
         oldest = translated("not complete yet")
     return translated(
         "{night} {data_class}: {removed} removed, {held} held, oldest left: {oldest}",
-        night=purge.night,
+        night=purge.night_date,
         data_class=word(DataClass.Name(purge.data_class), "DATA_CLASS_"),
         removed=purge.removed,
         held=purge.held,

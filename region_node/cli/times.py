@@ -1,4 +1,4 @@
-"""The times that options take: each names its zone, so that what a command shows is taken again."""
+"""The times in options: each has its zone, so that shown times can be entered again."""
 
 import re
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
@@ -30,7 +30,7 @@ class InstantType(click.ParamType[datetime]):
 
 
 class DayOrInstantType(click.ParamType[date]):
-    """A time with its zone, or a day without one: `ending` says when it ends."""
+    """A time with its zone, or a day without one: `ending` gives the end of a day."""
 
     name = "time"
 
@@ -45,9 +45,9 @@ class DayOrInstantType(click.ParamType[date]):
 
 
 def ending(target: Target, told: date) -> datetime:
-    """A time that was given, or the end of a day in the zone of the node's region, which may have to be asked for it.
+    """The given time, or the end of a day in the zone of the node's region, fetched if need be.
 
-    Ends the command where the node does not answer.
+    Ends the command where the node does not respond.
     """
     if isinstance(told, datetime):
         return told

@@ -1,4 +1,4 @@
-"""Whether the customer of a number was erased, and what follows for a record that has ended."""
+"""Whether the customer of a number was erased, and the consequence for an ended record."""
 
 from datetime import datetime
 
@@ -9,9 +9,9 @@ from region_node.records.kinds import look_at_ended
 
 
 def is_erased(tx: Transaction, context: RegionContext, number: str, *homes: str) -> bool:
-    """Whether the customer of a number was erased, by the region that is its home, or one of `homes` that were.
+    """Whether the customer of a number was erased, by its home region, or by one of the former `homes`.
 
-    Only these may say so.
+    Only these regions may report it.
     """
     said = {context.region if each == OWN else each for each in erased_by(tx, number)}
     return bool(said & {context.federation.number_plan.home_of(number), *homes})

@@ -1,4 +1,4 @@
-"""By which attested documents customers are known: keyed hashes of the region that saw them, never the documents."""
+"""The documents that identify customers, as keyed hashes of the region that saw them, never as content."""
 
 from gateway.api.region.v1.customer_service_pb2 import ProductStatus
 from gateway.store.port import Transaction
@@ -6,7 +6,7 @@ from region_node.customers.documents.rows import same_person
 
 
 def customer_known_by(tx: Transaction, attester: str, keyed_hash: bytes) -> str:
-    """The id of the customer whom a region has identified by this document; empty where there is none."""
+    """The id of the customer whom a region has identified by this document; empty for none."""
     return (
         tx.first(
             str,
@@ -19,7 +19,7 @@ def customer_known_by(tx: Transaction, attester: str, keyed_hash: bytes) -> str:
 
 
 def note_identity(tx: Transaction, attester: str, keyed_hash: bytes, customer_id: str) -> None:
-    """Remembers by which document a region has identified a customer."""
+    """Stores the keyed hash of the document by which a region has identified a customer."""
     tx.execute(
         "INSERT INTO identities (attester, keyed_hash, customer_id) SELECT :attester, :hash, :customer_id"
         " WHERE NOT EXISTS (SELECT 1 FROM identities"
@@ -31,8 +31,10 @@ def note_identity(tx: Transaction, attester: str, keyed_hash: bytes, customer_id
 
 
 def lines_held(tx: Transaction, customer_id: str) -> int:
-    """How many lines a person has that are not terminated: those of a customer, and of the customers whose identity
-    document on file has the same number, whichever region saw it."""
+    """The number of a person's active lines, over all customers with the same identity document.
+
+    An identity document on file counts whichever region saw it; terminated lines do not count.
+    """
     return sum(
         tx.first(
             int,

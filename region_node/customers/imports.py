@@ -1,4 +1,4 @@
-"""Files of customers that a region takes over: no customer is stored by half, and none twice."""
+"""Imports of customers from files: no customer is stored in part, and none twice."""
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ class Candidate:
 
 
 def importing(context: RegionContext) -> Work[Candidate]:
-    """What is done with the lines of a file of customers."""
+    """The processing of a customer file's lines."""
 
     def take(tx: Transaction, piece: Sequence[Candidate], asked: AuditedCall) -> Taken:
         new, rejections = _sorted_out(tx, piece)
@@ -39,9 +39,9 @@ def importing(context: RegionContext) -> Work[Candidate]:
 
 
 def check(tx: Transaction, piece: Sequence[Candidate]) -> Taken:
-    """What would become of a piece; changes nothing.
+    """The results of a piece in a dry run, without changes.
 
-    A line is compared with what is stored and with the lines of its own piece.
+    A line is compared with the stored customers and with the lines of its own piece.
     """
     new, rejections = _sorted_out(tx, piece)
     return Taken(len(new), rejections)
@@ -56,7 +56,7 @@ async def opened_file(requests: Requests) -> api.ImportFile:
 
 
 async def pieces(requests: Requests, context: RegionContext) -> AsyncIterator[Sequence[Candidate]]:
-    """The lines of each message. Raises Refused for one that holds none, or too many."""
+    """The lines of each message. Raises Refused for a message without lines, or with too many."""
     async for request in requests:
         require_piece(holds_file=request.HasField("file"), lines=len(request.lines))
         federation, currency = context.federation, context.currency
@@ -64,7 +64,7 @@ async def pieces(requests: Requests, context: RegionContext) -> AsyncIterator[Se
 
 
 def answer(done: Done) -> api.ImportCustomersResponse:
-    """What is told of a piece."""
+    """The response to a piece."""
     progress = done.progress
     return api.ImportCustomersResponse(
         last_line=progress.last_line,

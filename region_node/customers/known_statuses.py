@@ -1,4 +1,4 @@
-"""How the customers of numbers stand: the own ones by the records, those of other regions by what these have told."""
+"""The status of numbers' customers: from the own records, and from other regions' reports."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ NOT_RESTRICTED = (
 
 @dataclass(frozen=True)
 class KnownStatus:
-    """How the customer of a number stands who is not active, by the region that says so; `OWN` for this one."""
+    """The status of a number's customer who is not active, with the reporting region; `OWN` for this one."""
 
     number_index: str
     region: str
@@ -37,7 +37,7 @@ class KnownStatus:
 
 
 def keep_known(tx: Transaction, number: str, region: str, status: CustomerStatus.ValueType) -> None:
-    """Another region says how its customer of a number stands from now on."""
+    """Stores another region's status of its customer of a number."""
     index = number_index(tx, number)
     if status == ACTIVE:
         tx.execute(
@@ -54,7 +54,7 @@ def keep_known(tx: Transaction, number: str, region: str, status: CustomerStatus
 
 
 def statuses_of(tx: Transaction, numbers: Sequence[str]) -> Sequence[KnownStatus]:
-    """What is known of numbers, E.164, whose customers are not active."""
+    """The known statuses of numbers, E.164, without active customers."""
     indexes = [number_index(tx, each) for each in dict.fromkeys(numbers) if each]
     return [
         *rows_among(tx, KnownStatus, f"{_OWN} AND products.number", indexes),
@@ -79,10 +79,10 @@ def require_unrestricted(tx: Transaction, number: str) -> None:
 
 
 def require_takes_complaints(home: str | None, known: Sequence[KnownStatus]) -> None:
-    """Raises Refused unless a new complaint about a number with a home may be taken in, by what is known of the number.
+    """Raises Refused unless a new complaint about a number with a home may be accepted, by the known status.
 
-    With CUSTOMER_RESTRICTED, with CUSTOMER_ERASED at home, and with SUBSCRIPTION_NOT_FOUND elsewhere, where a customer
-    who was erased is one who does not exist. A number that has another home since is that one's.
+    With CUSTOMER_RESTRICTED, with CUSTOMER_ERASED at home, and elsewhere with SUBSCRIPTION_NOT_FOUND: other regions
+    must not learn of the erasure. The current home of a ported number counts.
     """
     for each in known:
         if each.status == RESTRICTED:

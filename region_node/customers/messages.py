@@ -12,7 +12,7 @@ from region_node.customers.subscriptions import Subscription
 
 
 def product_message(line: Line, subscriptions: Sequence[Subscription] = ()) -> api.Product:
-    """A line, with what it has besides its plan."""
+    """A line, with its subscriptions besides the plan."""
     return api.Product(
         id=line.product_id,
         number=line.number,

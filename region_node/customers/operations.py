@@ -1,4 +1,4 @@
-"""What happens to customers and their lines, one transaction each."""
+"""Operations on customers and their lines, one transaction each."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -41,7 +41,7 @@ SUSPENSION_TIMER = "suspension-end"
 
 @dataclass(frozen=True)
 class KnownCustomer:
-    """A customer with one line: what is on the account (minor units), and what the line has besides its plan."""
+    """A customer with one line: the account's balance (minor units), and the line's subscriptions besides its plan."""
 
     customer: CustomerRow
     line: Line
@@ -50,9 +50,9 @@ class KnownCustomer:
 
 
 def create(tx: Transaction, batch: Sequence[NewCustomer], currency: str, asked: AuditedCall) -> int:
-    """Takes over customers, all or none; returns how many were new.
+    """Migrates customers, all or none; returns the number of new ones.
 
-    Raises Refused with CUSTOMER_EXISTS where a number or an id is taken by other content.
+    Raises Refused with CUSTOMER_EXISTS where a number or an id has other content.
     """
     registered = Registered(tx, batch)
     new = [each for each in batch if registered.admits(each)]
@@ -105,11 +105,11 @@ def change(tx: Transaction, number: str, changes: dict[str, str], asked: Audited
 
 
 def own_line(tx: Transaction, federation: Federation, region: str, number: str, *, asking: str) -> Line:
-    """The line with a number, if `region` is its home, for whoever asks from the region `asking`.
+    """The line with a number, if `region` is its home, for a reader in the region `asking`.
 
-    Whoever shows or changes something of it calls `require_readable` as well. Raises Moved where the number plan names
-    another region, and Refused with SUBSCRIPTION_NOT_FOUND where there is no such line: so it is told to others of a
-    customer who was erased, too, and at home CUSTOMER_ERASED.
+    Callers that show or change its data also call `require_readable`. Raises Moved where the number plan names another
+    region, and Refused with SUBSCRIPTION_NOT_FOUND where there is no such line. For an erased customer, other regions
+    get the same, and the home region CUSTOMER_ERASED.
     """
     line = find_line(tx, number)
     if line is not None:
@@ -123,12 +123,12 @@ def own_line(tx: Transaction, federation: Federation, region: str, number: str, 
 
 
 def _require_not_erased(tx: Transaction, number: str) -> None:
-    if customer_numbered(tx, number) is not None:  # the line is there, and cannot be opened
+    if customer_numbered(tx, number) is not None:  # the line exists, and cannot be opened
         raise Refused(Reason.REASON_CUSTOMER_ERASED)
 
 
 def keep_line(tx: Transaction, line: Line, now: datetime) -> None:
-    """Stores a new or changed line and from when it is so; an agreed end of a suspension is watched by a timer."""
+    """Stores a new or changed line and the start of its state. A timer ends a suspension with an agreed end."""
     before = line_of(tx, line.product_id)
     if before is None:
         insert_line(tx, line)

@@ -23,9 +23,9 @@ TERMINATED = ProductStatus.PRODUCT_STATUS_TERMINATED
 
 @dataclass(frozen=True)
 class LineSituation:
-    """A line at its home region when a business is asked for. `balance` is in minor units, `now` in UTC.
+    """A line at its home region at the time of an order. `balance` is in minor units, `now` in UTC.
 
-    `regions` are the asking and the home region: of their policies the stricter one holds.
+    `regions` are the ordering and the home region: the stricter of their policies counts.
     """
 
     business: Business
@@ -41,7 +41,7 @@ class LineSituation:
 def line_situation(
     tx: Transaction, context: RegionContext, business: Business, line: Line, asking: str, now: datetime
 ) -> LineSituation:
-    """A line of this region as it stands when the region `asking` asks for a business."""
+    """A line of this region at the time of an order from the region `asking`."""
     return LineSituation(
         business=business,
         line=line,
@@ -55,7 +55,7 @@ def line_situation(
 
 
 def require_preconditions(situation: LineSituation) -> None:
-    """Raises Refused with the reason of the first precondition that does not hold."""
+    """Raises Refused with the reason of the first unfulfilled precondition."""
     for precondition in situation.business.preconditions:
         CHECKS[precondition](situation)
 

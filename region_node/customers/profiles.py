@@ -1,4 +1,4 @@
-"""What a customer has, from the home region at the time of asking (business QRY_PROFILE)."""
+"""The profile of a customer, from the home region at the time of the query (business QRY_PROFILE)."""
 
 from datetime import datetime
 
@@ -22,7 +22,7 @@ from region_node.requests.checks import Questioner, require_requester
 def read_profile(
     tx: Transaction, context: RegionContext, asked: QueryProfileRequest, questioner: Questioner, now: datetime
 ) -> Profile:
-    """The profile of one of this region's customers; the reading is audited. The number is in E.164.
+    """The profile of one of this region's customers; the read is audited. The number is in E.164.
 
     Raises Refused, or Moved where the number belongs to another region.
     """

@@ -16,7 +16,7 @@ from region_node.requests.questions import Questions
 
 
 class ProfileApplication:
-    """Finds the home region and asks it."""
+    """Finds the home region and queries it."""
 
     def __init__(self, context: RegionContext, store: Store, questions: Questions, clock: Clock) -> None:
         self._context = context

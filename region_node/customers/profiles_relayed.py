@@ -1,4 +1,4 @@
-"""Profiles that other regions ask for."""
+"""Queries of other regions for profiles of this region's customers."""
 
 from datetime import datetime
 
@@ -18,13 +18,13 @@ from region_node.requests.checks import Questioner, require_name
 
 
 class ProfileEnvelopes:
-    """The kind of envelope that asks for a profile."""
+    """The kind of envelope that queries a profile."""
 
     def __init__(self, context: RegionContext) -> None:
         self._context = context
 
     def kinds(self) -> Kinds:
-        """How it is answered here."""
+        """The handler here."""
         return {EnvelopeKind.ENVELOPE_KIND_PROFILE_QUERY: Query(self._asked)}
 
     def _asked(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:

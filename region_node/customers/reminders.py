@@ -1,4 +1,4 @@
-"""Reminders before a contract ends (specification 3.4.1): one timer looks at all lines once a day, page by page."""
+"""Reminders before a contract ends (specification 3.4.1): one timer goes through all lines once a day, page by page."""
 
 from collections.abc import Sequence
 from datetime import datetime, time, timedelta
@@ -16,23 +16,23 @@ from region_node.customers.rows import Line, lines_ending
 
 REMINDER_TIMER = "contract-reminders"
 REMINDERS = ("renewal-reminder-first", "renewal-reminder-second", "renewal-reminder-last")
-"""The policies that say how many days before the end a reminder is due, earliest first."""
+"""The policies with the number of days of each reminder before the end, earliest first."""
 _PAGE = 200  # lines in one transaction
-_HOUR = time(9)  # of the region's day: nobody is woken up
+_HOUR = time(9)  # of the region's day, so that nobody is woken
 _RETRY = timedelta(minutes=1)
 
 
 def ensure_reminders(tx: Transaction, now: datetime) -> None:
-    """Sets the timer where there is none, so that the first look is at once."""
+    """Sets a timer if there is none, due immediately."""
     if not is_set(tx, REMINDER_TIMER):
         set_timer(tx, REMINDER_TIMER, kind=REMINDER_TIMER, subject="", due=now)
 
 
 def remind(tx: Transaction, border: Border, timer: Timer, now: datetime) -> None:
-    """Looks at one page of lines whose contract ends soon, tells their customers, and comes back for the next.
+    """Looks at one page of lines whose contract ends soon, notifies their customers, and returns for the next page.
 
-    The subject of the timer is the last line of the page before. A line is told each reminder once; of those that
-    were missed while the node was down, the latest only.
+    The subject of the timer is the last line of the previous page. A line gets each reminder once; of those missed
+    during downtime only the latest.
     """
     try:
         federation = border.current.federation
@@ -57,7 +57,7 @@ def next_look(now: datetime, zone: ZoneInfo) -> datetime:
 
 
 def reminder_due(end: datetime, now: datetime, days: Sequence[int], zone: ZoneInfo) -> int | None:
-    """The reminder that is due before a contract's end, as its number of days; None where it is too early for any.
+    """The due reminder before a contract's end, as its number of days; None where all are too early.
 
     `days` are those of all reminders. Counted in days of the region's calendar.
     """
@@ -80,6 +80,6 @@ def _remind_of(tx: Transaction, line: Line, days: Sequence[int], zone: ZoneInfo,
 
 
 def _place(line: Line) -> str:
-    """Where the page after this line begins."""
+    """The place behind this line, where the next page begins."""
     assert line.contract_end is not None, "only lines with a contract are looked at"
     return f"{to_microseconds(line.contract_end)} {line.product_id}"

@@ -1,6 +1,6 @@
-"""Customers and lines as stored: what is personal of them is sealed under the customer's key.
+"""Customers and lines as stored: their personal data is sealed under the customer's key.
 
-Who was erased is there no more for whoever reads: not found, and left out of lists.
+Erased customers are not found, and are left out of lists.
 """
 
 from collections.abc import Mapping, Sequence
@@ -38,14 +38,14 @@ _INSERT_LINE = (
     " :taken_over, :taken_over_content)"
 )
 _INSERT_CUSTOMER = "INSERT INTO customers (customer_id, name, email, sealed) VALUES (:customer_id, '', '', :sealed)"
-_CONTENT = "taken-over customer"  # the kind of index by which contents are compared
+_CONTENT = "taken-over customer"  # the kind of index that compares contents
 _CUSTOMERS = "SELECT customer_id, sealed FROM customers WHERE customer_id"
 
 
 @prints_masked(name=masked_name, email=masked_email)
 @dataclass(frozen=True)
 class CustomerRow:
-    """Who the customer is."""
+    """The identity of the customer."""
 
     customer_id: str
     name: str
@@ -55,7 +55,7 @@ class CustomerRow:
 @prints_masked(number=masked_number, suspension_reason=masked_text, address=masked_address)
 @dataclass(frozen=True)
 class Line:
-    """A line (TMF637 Product) with the account that pays for it."""
+    """A line (TMF637 Product) with its billing account."""
 
     product_id: str
     customer_id: str
@@ -101,7 +101,7 @@ class Line:
         )
 
     def terminated(self) -> "Line":
-        """The line closed for good."""
+        """The terminated line."""
         return replace(self.resumed(), status=ProductStatus.PRODUCT_STATUS_TERMINATED)
 
 
@@ -136,7 +136,7 @@ def find_line(tx: Transaction, number: str) -> Line | None:
 
 
 def is_number_in_use(tx: Transaction, number: str) -> bool:
-    """Whether a line has the number, also one of a customer who was erased."""
+    """Whether a line has the number, also a line of an erased customer."""
     sql = "SELECT 1 FROM products WHERE number = :number"
     return tx.first(int, sql, number=number_index(tx, number)) is not None
 
@@ -152,9 +152,9 @@ def insert_line(tx: Transaction, line: Line) -> None:
 
 
 def insert_lines(tx: Transaction, lines: Sequence[Line], taken_over: datetime, digests: Sequence[bytes]) -> None:
-    """Adds lines that are taken over from another system: months that ended before then were its to bill.
+    """Adds lines migrated from another system, which billed all months that ended before `taken_over`.
 
-    `digests` are those of what was told of each, empty where nobody will tell it again.
+    `digests` are those of the content of each, empty for content that nobody will send again.
     """
     _insert_lines(tx, lines, to_microseconds(taken_over), digests)
 
@@ -173,7 +173,7 @@ def _insert_lines(tx: Transaction, lines: Sequence[Line], taken_over: int, diges
 
 
 def update_line(tx: Transaction, line: Line) -> None:
-    """Stores what can change about a line."""
+    """Stores the mutable columns of a line."""
     (sealed,) = vault.seal_many(tx, [line_sealing(line)])
     tx.execute(
         "UPDATE products SET status = :status, plan_id = :plan_id, contract_end = :contract_end, binding = :binding,"
@@ -204,7 +204,7 @@ def insert_customers(tx: Transaction, customers: Sequence[CustomerRow]) -> None:
 
 
 def update_customer(tx: Transaction, customer: CustomerRow) -> None:
-    """Stores what can change about a customer."""
+    """Stores the mutable columns of a customer."""
     (sealed,) = vault.seal_many(tx, [customer_sealing(customer)])
     tx.execute("UPDATE customers SET sealed = :sealed WHERE customer_id = :id", id=customer.customer_id, sealed=sealed)
 
@@ -212,7 +212,7 @@ def update_customer(tx: Transaction, customer: CustomerRow) -> None:
 def lines_after(tx: Transaction, customer_id: str, product_id: str, limit: int) -> list[Line]:
     """At most `limit` lines that follow a customer's line, by customer id, then by line.
 
-    Those of customers whose data may not be read are left out.
+    Lines of customers whose data may not be read are left out.
     """
 
     def rows_after(last: _LineAtRest | None) -> list[_LineAtRest]:
@@ -231,7 +231,7 @@ def lines_after(tx: Transaction, customer_id: str, product_id: str, limit: int) 
 def lines_ending(tx: Transaction, start: datetime, end: datetime, after: str, limit: int) -> list[Line]:
     """At most `limit` lines whose contract ends between two instants, by its end, after the place of another line.
 
-    Those of customers whose data may not be used are left out.
+    Lines of customers whose data may not be used are left out.
 
     The place of a line is the end in microseconds and its id, `1790000000000000 line-1`; empty for the first page.
     """
@@ -254,18 +254,18 @@ def lines_ending(tx: Transaction, start: datetime, end: datetime, after: str, li
 
 
 def customer_numbered(tx: Transaction, number: str) -> str | None:
-    """The id of the customer whose line has a number, also of one who was erased."""
+    """The id of the customer whose line has a number, also of an erased one."""
     return tx.first(str, "SELECT customer_id FROM products WHERE number = :number", number=number_index(tx, number))
 
 
 def lines_of_customer(tx: Transaction, customer_id: str) -> list[Line]:
-    """All lines of a customer; none of one who was erased."""
+    """All lines of a customer; none of an erased one."""
     rows = tx.all(_LineAtRest, f"{_LINES} WHERE customer_id = :id ORDER BY product_id", id=customer_id)
     return [line for line in _opened(tx, rows) if line is not None]
 
 
 def customers_of(tx: Transaction, customer_ids: Sequence[str]) -> Mapping[str, CustomerRow | None]:
-    """Those of the customers that are there, by id; None for one that was erased."""
+    """The existing customers among the ids, by id; None for an erased one."""
     if len(customer_ids) == 1:
         rows = tx.all(_CustomerAtRest, f"{_CUSTOMERS} = :id", id=customer_ids[0])
     else:
@@ -280,22 +280,22 @@ def customers_of(tx: Transaction, customer_ids: Sequence[str]) -> Mapping[str, C
 @prints_masked(number=masked_number)
 @dataclass(frozen=True)
 class LineNames:
-    """What a line is known by."""
+    """The identifiers of a line."""
 
     number: str
     product_id: str
     customer_id: str
     content: str | None = field(repr=False)
-    """Of what it was taken over from, as `taken_over_content`; None where that is not known."""
+    """The index of its migrated content, as `taken_over_content`; None where that is not known."""
 
 
 def taken_over_content(tx: Transaction, digest: bytes) -> str:
-    """What is remembered of the digest of a customer's content, by which nobody can try out names."""
+    """The stored index of the digest of a customer's content, with which nobody can try names."""
     return vault.index_of(tx, _CONTENT, digest.hex())
 
 
 def lines_numbered(tx: Transaction, numbers: Sequence[str]) -> list[LineNames]:
-    """The lines that have one of the numbers, also of customers who were erased."""
+    """The lines with one of the numbers, also those of erased customers."""
     by_index = {number_index(tx, number): number for number in numbers}
     return rows_among(
         tx,
@@ -306,30 +306,30 @@ def lines_numbered(tx: Transaction, numbers: Sequence[str]) -> list[LineNames]:
 
 
 def product_ids_in_use(tx: Transaction, product_ids: Sequence[str]) -> set[str]:
-    """Those of the ids that a line has."""
+    """The ids that a line has."""
     return set(rows_among(tx, str, "SELECT product_id FROM products WHERE product_id", product_ids))
 
 
 def accounts_in_use(tx: Transaction, accounts: Sequence[str]) -> set[str]:
-    """Those of the accounts that have entries or pay for a line."""
+    """The accounts that have entries or pay for a line."""
     booked = rows_among(tx, str, "SELECT DISTINCT account FROM ledger_entries WHERE account", accounts)
     return {*booked, *rows_among(tx, str, "SELECT account_id FROM products WHERE account_id", accounts)}
 
 
 def customer_sealing(customer: CustomerRow) -> vault.Sealing:
-    """What is sealed of a customer."""
+    """The sealed data of a customer."""
     content = Customer(name=customer.name, email=customer.email).SerializeToString()
     return _customer_place(customer.customer_id, content)
 
 
 def line_sealing(line: Line) -> vault.Sealing:
-    """What is sealed of a line."""
+    """The sealed data of a line."""
     product = Product(number=line.number, address=line.address, suspension_reason=line.suspension_reason)
     return product_sealing(line.customer_id, line.product_id, product)
 
 
 def product_sealing(customer_id: str, product_id: str, product: Product) -> vault.Sealing:
-    """What is sealed of a line, given as a message that holds that alone."""
+    """The sealed data of a line, given as a message of exactly that data."""
     return _line_place(customer_id, product_id, product.SerializeToString())
 
 
@@ -414,7 +414,7 @@ def _read(row: _LineAtRest, content: bytes) -> Line:
 
 
 def indexes_of_customer(tx: Transaction, customer_id: str) -> list[str]:
-    """The indexes of the numbers of a customer's lines, also of one who was erased."""
+    """The indexes of the numbers of a customer's lines, also of an erased one."""
     return tx.all(str, "SELECT number FROM products WHERE customer_id = :id AND number IS NOT NULL", id=customer_id)
 
 

@@ -10,7 +10,7 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Money
 from gateway.errors import Refused
 from gateway.federation.numberplan import normalize
-from gateway.rpc.pages import decode_token, encode_token, page_size
+from gateway.rpc.pages import decode_token, first_page, page_size
 from gateway.store.port import Store
 from gateway.time.clock import Clock
 from region_node.customers import imports, operations
@@ -24,7 +24,7 @@ from region_node.requests.checks import require_length
 from region_node.requests.importing.stream import ImportStream
 
 _PAGE = "customers"
-_SEPARATOR = "\0"  # between the ids of a customer and a line: neither holds it
+_SEPARATOR = "\0"  # between the ids of a customer and a line: neither contains it
 _BATCH_LIMIT = 500
 _CHANGEABLE = frozenset({"name", "email"})
 
@@ -92,11 +92,8 @@ class CustomerService(CustomerServiceServicer):
         size = page_size(request.page_size)
         customer_id, _, product_id = decode_token(_PAGE, request.page_token).partition(_SEPARATOR)
         found = await self._store.write(lambda tx: operations.read_page(tx, customer_id, product_id, size + 1, asked))
-        more = len(found) > size
-        return api.ListCustomersResponse(
-            customers=[self._message(each) for each in found[:size]],
-            next_page_token=encode_token(_PAGE, _place(found[size - 1])) if more else "",
-        )
+        page, token = first_page(_PAGE, found, size, _place)
+        return api.ListCustomersResponse(customers=[self._message(each) for each in page], next_page_token=token)
 
     async def UpdateCustomer(
         self,
@@ -130,5 +127,5 @@ class CustomerService(CustomerServiceServicer):
 
 
 def _place(known: KnownCustomer) -> str:
-    """Where a customer's line stands in the list."""
+    """The place of a customer's line in the list."""
     return f"{known.customer.customer_id}{_SEPARATOR}{known.line.product_id}"

@@ -1,4 +1,4 @@
-"""What lines were, and from when, as stored."""
+"""The stored states of lines, each with its start."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,7 +11,7 @@ from region_node.customers.rows import Line
 
 @dataclass(frozen=True)
 class LineState:
-    """How a line stands from a time on, until the next state."""
+    """The state of a line from a time on, until the next state."""
 
     time: datetime
     status: ProductStatus.ValueType
@@ -30,9 +30,9 @@ def states_of(tx: Transaction, line: Line) -> tuple[LineState, ...]:
 
 
 def note_state(tx: Transaction, before: Line | None, after: Line, now: datetime) -> None:
-    """Keeps what a line is from now on; `before` is None for a line that was just opened.
+    """Stores the state of a line from now on; `before` is None for a line that was just opened.
 
-    At the first change what it was before is kept, too: since its start.
+    The first change also stores the former state, from its start.
     """
     if before is None:
         _keep(tx, after.product_id, _state_of(after, now))

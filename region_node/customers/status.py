@@ -1,4 +1,4 @@
-"""What may be done with a customer's data: all, storing alone, or nothing any more."""
+"""The permitted use of a customer's data: all, storage alone, or none."""
 
 from gateway.api.region.v1.erasure_service_pb2 import CustomerStatus
 from gateway.api.types.v1.reason_pb2 import Reason
@@ -11,12 +11,12 @@ ERASED = CustomerStatus.CUSTOMER_STATUS_ERASED
 
 
 def status_of(tx: Transaction, customer_id: str) -> CustomerStatus.ValueType | None:
-    """How a customer stands; None for one who is not there."""
+    """The status of a customer; None for an unknown one."""
     return tx.first(CustomerStatus.ValueType, "SELECT status FROM customers WHERE customer_id = :id", id=customer_id)
 
 
 def keep_status(tx: Transaction, customer_id: str, status: CustomerStatus.ValueType) -> None:
-    """The customer stands so from now on."""
+    """Sets the status of a customer."""
     tx.execute("UPDATE customers SET status = :status WHERE customer_id = :id", id=customer_id, status=status)
 
 

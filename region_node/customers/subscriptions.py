@@ -19,12 +19,12 @@ class Subscription:
     end_time: datetime | None
 
     def runs_at(self, instant: datetime) -> bool:
-        """Whether the line has it then."""
+        """Whether the subscription runs at an instant."""
         return self.start_time <= instant and (self.end_time is None or instant < self.end_time)
 
 
 def subscriptions_of(tx: Transaction, product_id: str) -> list[Subscription]:
-    """All that a line has or has had, oldest first."""
+    """All current and former subscriptions of a line, oldest first."""
     return tx.all(
         _subscription,
         "SELECT subscription_id, product_id, offering_id, start_time, end_time FROM subscriptions"
@@ -34,7 +34,7 @@ def subscriptions_of(tx: Transaction, product_id: str) -> list[Subscription]:
 
 
 def keep_subscription(tx: Transaction, subscription: Subscription) -> None:
-    """Adds a subscription, or stores the end of one that is there."""
+    """Adds a subscription, or stores the end of an existing one."""
     end = None if subscription.end_time is None else to_microseconds(subscription.end_time)
     changed = tx.execute(
         "UPDATE subscriptions SET end_time = :end WHERE subscription_id = :id",
@@ -54,7 +54,7 @@ def keep_subscription(tx: Transaction, subscription: Subscription) -> None:
 
 
 def insert_subscriptions(tx: Transaction, subscriptions: Sequence[Subscription]) -> None:
-    """Adds those of the subscriptions that are not there; one that is there is left as it is."""
+    """Adds the missing subscriptions and leaves existing ones unchanged."""
     tx.execute_many(
         "INSERT INTO subscriptions (subscription_id, product_id, offering_id, start_time, end_time)"
         " SELECT :id, :product_id, :offering_id, :start, CAST(:end AS BIGINT)"

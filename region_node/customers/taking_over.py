@@ -1,4 +1,4 @@
-"""Customers to take over: from a message to rows, and what is there of them already."""
+"""The migration of customers: from a message to rows, and the comparison with existing rows."""
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
@@ -38,18 +38,18 @@ _InstantField = Literal["start_time", "contract_end_time", "sim_replace_time", "
 
 @dataclass(frozen=True)
 class NewCustomer:
-    """A customer to take over, with the balance (minor units) that becomes the opening entry."""
+    """A customer to migrate, with the balance (minor units) of the opening entry."""
 
     customer: CustomerRow
     line: Line
     balance: int
     subscriptions: tuple[Subscription, ...] = ()
     digest: bytes = field(default=b"", repr=False)
-    """Of all that was told of the customer; empty where nobody will tell it again."""
+    """The digest of all content of the customer; empty for content that nobody will send again."""
 
 
 def new_customer(customer: api.Customer, currency: str) -> NewCustomer:
-    """The customer as rows. Raises Refused for a field that is not valid."""
+    """The customer as rows. Raises Refused for an invalid field."""
     product, account = customer.product, customer.billing_account
     _require_texts(customer)
     _require_enums(product)
@@ -118,7 +118,7 @@ def require_ours(line: Line, federation: Federation, region: str) -> None:
 
 
 class Registered:
-    """What the region has of some customers to take over, and those of them that have been let in since."""
+    """The region's existing data of some migrated customers, and those admitted since."""
 
     def __init__(self, tx: Transaction, batch: Sequence[NewCustomer]) -> None:
         self._tx = tx
@@ -130,11 +130,10 @@ class Registered:
         self._accounts = accounts_in_use(tx, [line.account_id for line in lines])
 
     def admits(self, new: NewCustomer) -> bool:
-        """Whether the customer is new, who is let in by that; False for one that is there with the same content.
+        """Whether the customer is new, and admits the customer; False for an existing one with the same content.
 
-        Raises Refused with CUSTOMER_EXISTS where the number or one of the ids is taken by other content. What has
-        changed here since is no other content. Of who was taken over before contents were remembered, only names and
-        ids are compared.
+        Raises Refused with CUSTOMER_EXISTS where the number or one of the ids has other content. Later changes here are
+        not other content. Customers migrated before contents were stored are compared by names and ids only.
         """
         line, content = new.line, self._content(new)
         found, is_known = self._lines.get(line.number), line.customer_id in self._customers
@@ -204,7 +203,7 @@ def _require_enums(product: api.Product) -> None:
 
 
 def _instant(product: api.Product, field: _InstantField) -> datetime | None:
-    """An instant of a line, if it is set. Raises Refused for a time that no calendar has."""
+    """An instant of a line, if it is set. Raises Refused for an instant outside of the calendar."""
     return _time(getattr(product, field), f"product.{field}") if product.HasField(field) else None
 
 

@@ -1,4 +1,4 @@
-"""The customer in person: what opens whatever only the customer may see or decide (as business QRY_PROFILE asks it)."""
+"""The verified customer: the condition of calls that only the customer may make (as business QRY_PROFILE requires)."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -20,11 +20,11 @@ QRY_PROFILE = "QRY_PROFILE"
 
 
 class Verified(Protocol):
-    """A request that brings what the home region has verified for it. The number is in E.164."""
+    """A request with its verification at the home region. The number is in E.164."""
 
     @property
     def request_id(self) -> str:
-        """What it was verified for."""
+        """The request id of the verification."""
         ...
 
     @property
@@ -34,12 +34,12 @@ class Verified(Protocol):
 
     @property
     def applicant(self) -> Applicant.ValueType:
-        """For whom the applicant acts."""
+        """The kind of applicant."""
         ...
 
     @property
     def documents(self) -> Sequence[Document]:
-        """What was verified."""
+        """The verified materials."""
         ...
 
 
@@ -51,12 +51,12 @@ def verified_line(
     now: datetime,
     documents: Sequence[Document] | None = None,
 ) -> Line:
-    """The line of a customer of this region who has proved to be the customer, also of one who is stored only.
+    """The line of a verified customer of this region, also of a restricted one.
 
-    `documents`: what counts, where that is more than was asked with.
+    `documents`: the counting documents, where they are more than those of the request.
 
-    Raises Refused as the documents of QRY_PROFILE do, with NOT_VERIFIED, or with SUBSCRIPTION_NOT_FOUND; Moved where
-    the number belongs to another region.
+    Raises Refused as the documents of QRY_PROFILE do, with NOT_VERIFIED, or with SUBSCRIPTION_NOT_FOUND. Raises Moved
+    where the number belongs to another region.
     """
     business = context.federation.business(QRY_PROFILE)
     request = OrderRequest(

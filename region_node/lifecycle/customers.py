@@ -1,4 +1,4 @@
-"""A customer of this region as kinds of records are asked about one."""
+"""A customer of this region, in the form for queries of record kinds."""
 
 from gateway.store.port import Transaction
 from region_node.customers.rows import lines_of_customer

@@ -1,4 +1,4 @@
-"""The kinds of records of one region, as erasure, legal holds and retention find them."""
+"""The registered kinds of records of one region, for erasure, legal holds and retention."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Answering a stream of requests: many at once, in any order, and never more than the caller reads."""
+"""Responds to a stream of requests: many concurrently, in any order, with backpressure."""
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
@@ -13,11 +13,11 @@ Response = TypeVar("Response")
 async def answer_each(
     requests: AsyncIterator[Request], answer: Callable[[Request], Awaitable[Response]], at_most: int
 ) -> AsyncGenerator[Response, None]:
-    """Answers each request of a stream as soon as it can.
+    """Responds to each request of a stream as soon as it can.
 
-    Reads no further while `at_most` requests are being answered or their answers wait for the caller to read on: the
-    transport then holds the caller up. Where the stream of requests is refused, what was read before is answered
-    first. Raises what `answer` raises; it has to turn refusals into responses.
+    Stops reading while `at_most` requests are in progress or have unread responses: the transport then slows the
+    caller. Where the stream of requests is refused, the requests read before are answered first. Raises the exceptions
+    of `answer`, which has to turn refusals into responses.
     """
     places = asyncio.Semaphore(at_most)
     answered: asyncio.Queue[Response | None] = asyncio.Queue()

@@ -1,4 +1,4 @@
-"""What operations of a region need besides the transaction and the command: ports only."""
+"""The ports of a region's operations, besides the transaction and the command."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -26,16 +26,14 @@ def no_orders(tx: Transaction, region: str, number: str) -> Sequence[Order]:
 
 @dataclass(frozen=True)
 class RegionContext:
-    """One region: its border, and what is asked of it by name."""
+    """A region: its border, and its ports by name."""
 
     border: Border
     orders_under_way: OrdersUnderWay = no_orders
     erased_keys: ErasedKeys = field(default_factory=ErasedKeysInMemory)
-    """Where the ids of destroyed keys are remembered, apart from the database."""
+    """The store of the destroyed keys' ids, apart from the database."""
     sinks: Mapping[str, int] = field(default_factory=dict)
-    """Where the escalation recipients are told of levels of complaints, by name, each with the lowest level that it
-    is told of.
-    """
+    """The names of the sinks for escalation recipients, each with the lowest complaint level that it receives."""
 
     @property
     def region(self) -> str:

@@ -17,7 +17,7 @@ class ErasedKey:
 
 
 def note_erased_keys(tx: Transaction, key_ids: Sequence[str], now: datetime) -> None:
-    """Remembers ids of destroyed keys, those that are new."""
+    """Stores the new ones among ids of destroyed keys."""
     tx.execute_many(
         "INSERT INTO erased_keys (key_id, sequence, time)"
         " SELECT :key_id, (SELECT COALESCE(MAX(sequence), 0) + 1 FROM erased_keys), CAST(:time AS BIGINT)"
@@ -27,7 +27,7 @@ def note_erased_keys(tx: Transaction, key_ids: Sequence[str], now: datetime) -> 
 
 
 def erased_after(tx: Transaction, after: tuple[datetime, str], limit: int) -> list[ErasedKey]:
-    """At most so many of the destroyed keys that follow a time and id, by time and id."""
+    """At most `limit` destroyed keys after a time and id, by time and id."""
     return tx.all(
         _erased_key,
         "SELECT key_id, time FROM erased_keys WHERE time > :time OR (time = :time AND key_id > :id)"
@@ -40,14 +40,14 @@ def erased_after(tx: Transaction, after: tuple[datetime, str], limit: int) -> li
 
 @dataclass(frozen=True)
 class NumberedKey:
-    """A destroyed key, and which of the region's it is, from 1."""
+    """A destroyed key, and its number among those of the region, from 1."""
 
     sequence: int
     key_id: str
 
 
 def erased_after_number(tx: Transaction, after: int, limit: int) -> list[NumberedKey]:
-    """At most so many of the destroyed keys after a number, in order."""
+    """At most `limit` destroyed keys after a number, in order."""
     return tx.all(
         NumberedKey,
         "SELECT sequence, key_id FROM erased_keys WHERE sequence > :after ORDER BY sequence LIMIT :limit",

@@ -1,4 +1,4 @@
-"""The ids of destroyed keys, outside of the database: what an older backup brings back is destroyed again by them."""
+"""The ids of destroyed keys, outside of the database: keys restored from an older backup are destroyed again."""
 
 import logging
 import os
@@ -16,7 +16,7 @@ _log = logging.getLogger(__name__)
 
 
 class ErasedKeys(Protocol):
-    """The ids of the keys that were destroyed for good."""
+    """The ids of permanently destroyed keys."""
 
     @property
     def known(self) -> Collection[str]:
@@ -24,15 +24,15 @@ class ErasedKeys(Protocol):
         ...
 
     def add(self, key_ids: Iterable[str]) -> None:
-        """Remembers ids, those that are new; on disk when it returns.
+        """Stores the new ids; on disk when it returns.
 
-        Raises Refused with STORE_UNAVAILABLE where that cannot be: then no key may be destroyed.
+        Raises Refused with STORE_UNAVAILABLE after a failure: then no key may be destroyed.
         """
         ...
 
 
 class ErasedKeysInMemory:
-    """Ids that are remembered as long as the process runs: for a region without a directory of its own."""
+    """Ids in memory, for as long as the process runs: for a region without its own directory."""
 
     def __init__(self) -> None:
         self._known: set[str] = set()
@@ -51,7 +51,7 @@ class ErasedKeyFile:
     """A file to which lines are only added, an id each. A line that a crash cut short counts for nothing."""
 
     def __init__(self, path: Path) -> None:
-        """Reads the file, where there is one. Raises OSError."""
+        """Reads an existing file. Raises OSError."""
         self._path = path
         content = path.read_text("ascii", errors="replace") if path.exists() else ""
         self._begins = "" if not content or content.endswith("\n") else "\n"
@@ -74,7 +74,7 @@ class ErasedKeyFile:
             self._append(self._begins + "".join(f"{key_id}\n" for key_id in fresh))
         except OSError as error:
             _log.error("no key can be destroyed: %s: %s", self._path, error.strerror)
-            self._begins = "\n"  # a part may stand there
+            self._begins = "\n"  # a partial line may be there
             raise Refused(Reason.REASON_STORE_UNAVAILABLE) from None
         self._begins = ""
         self._known.update(fresh)

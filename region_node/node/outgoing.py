@@ -1,4 +1,4 @@
-"""Stored rows that are brought to a system outside, each until it is taken. Every process of a region may do so."""
+"""Sends stored rows to an external system, each until it is accepted. Each process of a region may do so."""
 
 import asyncio
 import contextlib
@@ -23,20 +23,23 @@ class Queue(Generic[T]):
     """Rows that wait."""
 
     about: str
-    """What other processes are told of where a row was added."""
+    """The notification to other processes after a row was added."""
     added: type[object]
-    """What is published where a row was added."""
+    """The type of the event published after a row was added."""
     next_due: Callable[[Transaction], datetime | None]
     """When the next row that waits is due."""
     claim: Callable[[Transaction, datetime], Sequence[T]]
-    """Takes what is due now, so that nobody else does for a while."""
+    """Claims the rows that are due, so that no other process sends them for a while."""
 
 
 class Outgoing(Generic[T]):
-    """A row belongs to who claimed it. Where a process dies with one, the claim ends, and another brings it again."""
+    """Sends the rows of a queue.
+
+    A row belongs to its claimant; after the claimant's death the claim ends, and another process sends it.
+    """
 
     def __init__(self, store: Store, clock: Clock, queue: Queue[T], bring: Callable[[T], Awaitable[bool]]) -> None:
-        """`bring` returns whether what it was given was taken."""
+        """`bring` returns whether the system has accepted the row."""
         self._store = store
         self._clock = clock
         self._queue = queue
@@ -60,7 +63,7 @@ class Outgoing(Generic[T]):
                 await asyncio.sleep(REST)
 
     async def keep(self, operation: Operation[None]) -> None:
-        """Notes what became of a row. Where the store refuses, the claim ends by itself and it is brought again."""
+        """Stores the result of a row. Where the store refuses, the claim ends by itself and the row is sent again."""
         try:
             await self._store.write(operation)
         except Refused as refused:
@@ -71,7 +74,7 @@ class Outgoing(Generic[T]):
             self._changed.set()
 
     async def _bring_due(self) -> list[bool]:
-        """Tries what is due; whether each was taken."""
+        """Sends the due rows; returns for each whether it was accepted."""
         now = self._clock.now()
         due = await self._store.read(self._queue.next_due)
         if due is None or due > now:

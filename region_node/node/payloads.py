@@ -24,7 +24,7 @@ def parse(message: type[M], payload: bytes) -> M:
 
 
 def received(message: type[M], payload: bytes) -> M:
-    """What another region asks or tells. Raises as `parse`, and Refused with CHARACTER_NOT_ALLOWED."""
+    """Parses a query or report of another region. Raises as `parse`, and Refused with CHARACTER_NOT_ALLOWED."""
     told = parse(message, payload)
     require_plain(told)
     return told

@@ -29,7 +29,7 @@ def provider_name(federation: str, region: str, provider: FulfilmentSettings | N
 
 @dataclass(frozen=True)
 class ProviderPorts:
-    """What calls to providers are made with."""
+    """The ports of calls to providers."""
 
     dialer: Dialer
     source: random.Random
@@ -38,14 +38,14 @@ class ProviderPorts:
 
 
 class ProviderClient:
-    """One system of the region. Made on the event loop that will use it; connects at the first call.
+    """A client of one system of the region, made on its event loop; connects at the first call.
 
-    It has one endpoint, and is not called through coordinators. The channel is made anew when the certificate files
-    are replaced.
+    The system has one endpoint, and is not called through coordinators. The channel is made anew when the certificate
+    files are replaced.
     """
 
     def __init__(self, endpoint: str, name: str, ports: ProviderPorts) -> None:
-        """`endpoint` is `host:port`, `name` what `provider_name` says. Raises CredentialsUnusable."""
+        """`endpoint` is `host:port`, `name` the result of `provider_name`. Raises CredentialsUnusable."""
         self._ports = ports
         self._replicas = Replicas(ports.dialer, name, ports.source)
         self._replicas.update((endpoint,))
@@ -54,7 +54,7 @@ class ProviderClient:
         """Calls once, within `timeout` seconds and in the current trace. `method` is `package.Service/Method`.
 
         `rpc` finds it on a channel, for example `lambda channel: FulfilmentServiceStub(channel).Check`. Raises
-        Unreachable wherever there is no answer of the contract, whatever status the system gave: it may have acted.
+        Unreachable without a response of the contract, whatever the status: the system may have acted.
         """
 
         async def attempt(replica: Replica, seconds: float) -> Response:

@@ -1,4 +1,4 @@
-"""What `region-node serve` is told by its settings."""
+"""The settings of `region-node serve`."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -8,18 +8,17 @@ from gateway.api.types.v1.access_pb2 import Role
 from gateway.security.authority import AUTHORITY_CERTIFICATE, SIGNING_CERTIFICATE, SIGNING_KEY, TLS_CERTIFICATE, TLS_KEY
 from gateway.security.identity import Identity
 from gateway.security.tls import Credentials
-from gateway.settings import example, host_of, naming, on_every_interface, require_address
+from gateway.settings import example, host_of, naming, on_every_interface, require_address, require_number
 from gateway.store.opening import DatabasePlace, PostgresqlSettings
 from gateway.wording.languages import translated
 
-_HIGHEST_NUMBER = 99999
 _HIGHEST_LEVEL = 5
 _OWN_MACHINE = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
 @dataclass(frozen=True)
 class SigningFiles:
-    """Where the region's Ed25519 signing certificate and its key are, both PEM."""
+    """The files of the region's Ed25519 signing certificate and of its key, both PEM."""
 
     certificate: Path
     """The certificate that others verify the region's signatures by."""
@@ -78,7 +77,7 @@ class ProviderSettings:
 
 @dataclass(frozen=True)
 class WebhookSettings:
-    """A system of the region's own that is told by HTTPS of complaints that were raised."""
+    """A webhook of the region's own that receives raised complaints by HTTPS."""
 
     url: str
     """Where it takes a POST: `https://…`; `http://` only on this machine."""
@@ -107,7 +106,7 @@ class WebhookSettings:
 
 @dataclass(frozen=True)
 class EscalationSettings:
-    """Where the escalation recipients are told of the levels that complaints reach."""
+    """The sinks of the notices to the escalation recipients."""
 
     file: Path | None = field(default=None, metadata=example(Path("escalations.jsonl")))
     """The file that gets a line of JSON for each level from 1 on; without it, `escalations.jsonl` in `data`."""
@@ -169,11 +168,8 @@ class RegionSettings:
         with naming("federation"):
             Identity(self.federation, Role.ROLE_COORDINATOR, "", "0")
         with naming("region"):
-            Identity(self.federation, Role.ROLE_REGION, self.region, "")
-        if not 0 <= self.number <= _HIGHEST_NUMBER:
-            raise ValueError(
-                translated("{key}: must be {least} to {most}", key="number", least=0, most=_HIGHEST_NUMBER)
-            )
+            _ = self.identity
+        require_number(self.number)
         if self.number and self.postgresql is None:
             raise ValueError(
                 translated("number: must be 0 without postgresql, because SQLite serves one process alone")
@@ -195,15 +191,20 @@ class RegionSettings:
                     Identity(self.federation, Role.ROLE_PROVIDER, self.region, provider.name)
 
     @property
+    def identity(self) -> Identity:
+        """The region, as the node's certificate must name it."""
+        return Identity(self.federation, Role.ROLE_REGION, self.region, "")
+
+    @property
     def database(self) -> DatabasePlace:
         """The region's database."""
         return DatabasePlace(self.data / "region-node.sqlite", self.postgresql)
 
     @property
     def escalation_file(self) -> Path:
-        """Where a line is written for each level that a complaint reaches."""
+        """The file with a line for each level that a complaint reaches."""
         return self.escalations.file or self.data / "escalations.jsonl"
 
     def endpoint(self, port: int) -> str:
-        """What coordinators are told of the node that got this port: `host:port`."""
+        """The node's advertised address, with the port that it received: `host:port`."""
         return self.advertise or f"{host_of(self.listen)}:{port}"

@@ -5,7 +5,7 @@ from datetime import date
 
 
 def add_months(day: date, months: int) -> date:
-    """The same day so many months later, or earlier for less than 0; the month's last day where it is shorter.
+    """The same day `months` months later, or earlier for less than 0. In a shorter month, its last day.
 
     Raises ValueError outside of the years 1 to 9999.
     """
@@ -16,7 +16,7 @@ def add_months(day: date, months: int) -> date:
 
 
 def term_end(start: date, months: int, as_of: date) -> date:
-    """When the term ends that runs at `as_of`, of terms of so many months, one after the other, from `start` on.
+    """The end of the term that is current at `as_of`. Terms of `months` months follow each other from `start` on.
 
     Raises ValueError for terms without a length.
     """

@@ -1,1 +1,1 @@
-"""What the coordinator may see of the region's orders."""
+"""The coordinator's view of the region's orders."""

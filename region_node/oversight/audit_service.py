@@ -1,4 +1,4 @@
-"""AuditService: the region's own chain, walked for coordinators, and the heads that it keeps for other regions."""
+"""AuditService: the region's own chain, verified for coordinators, and its stored heads of other regions."""
 
 import grpc
 
@@ -62,11 +62,11 @@ class AuditService(AuditServiceServicer):
 
 
 def problem_of(broken: ChainBroken) -> api.ChainProblem:
-    """What is wrong with a chain, as the contract tells it."""
+    """The break in a chain as a message of the contract."""
     return api.ChainProblem(
         kind=broken.kind,
         sequence=broken.sequence,
-        time=to_timestamp(from_microseconds(broken.time)) if broken.time is not None else None,
+        row_time=to_timestamp(from_microseconds(broken.time)) if broken.time is not None else None,
         witness=broken.seen.witness if broken.seen is not None else "",
     )
 

@@ -1,4 +1,4 @@
-"""ComplaintOversightService: what coordinators see of this region's complaints, and an administrator's level."""
+"""ComplaintOversightService: coordinators' view of this region's complaints, and an administrator's escalation."""
 
 import hashlib
 import re
@@ -15,7 +15,7 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.auditing import audit
 from gateway.errors import Refused
 from gateway.rpc.calls import current_call
-from gateway.rpc.pages import page_size
+from gateway.rpc.pages import dated_place, decode_token, first_page, page_size
 from gateway.store.port import Store, Transaction
 from gateway.time.clock import Clock, to_microseconds
 from gateway.time.months import require_month
@@ -25,17 +25,16 @@ from region_node.care.complaints.classifying import Classification, classify
 from region_node.care.complaints.escalation import REGULATOR, AdministratorsWish
 from region_node.care.complaints.figure_rows import count_customers, counted_page
 from region_node.care.complaints.figures import Tally
-from region_node.care.complaints.followed import COMPLAINT
 from region_node.care.complaints.headers import HeaderFilter, header_of, list_headers
 from region_node.care.complaints.history import history
-from region_node.care.complaints.rows import require_complaint
+from region_node.care.complaints.rows import COMPLAINT, require_complaint
 from region_node.node.context import RegionContext
 from region_node.requests.checks import require_length, require_request_id
 from region_node.requests.rows import RequestKey, insert_request
-from region_node.tickets.requested import known_request
+from region_node.tickets.followed import known_request
 
 _ADMINISTRATOR = re.compile(r"admin/[A-Za-z0-9._-]{1,64}", re.ASCII)
-_PAGE = 500  # complaints counted before others are let in
+_PAGE = 500  # complaints in one read, so that other work continues in between
 _LONGEST = 3660 * 24 * 3600  # seconds ahead
 
 
@@ -54,8 +53,11 @@ class ComplaintOversightService(ComplaintOversightServiceServicer):
     ) -> api.ListComplaintHeadersResponse:
         """See the contract."""
         size, wanted = page_size(request.page_size), self._filter(request)
-        found = await self._store.read(lambda tx: list_headers(tx, wanted, size + 1))
-        return api.ListComplaintHeadersResponse(complaints=found[:size], has_more=len(found) > size)
+        kind = "due headers" if wanted.is_about_time else "headers"
+        after = dated_place(decode_token(kind, request.page_token))
+        found = await self._store.read(lambda tx: list_headers(tx, wanted, after, size + 1))
+        complaints, token = first_page(kind, found, size, wanted.key)
+        return api.ListComplaintHeadersResponse(complaints=complaints, next_page_token=token)
 
     async def GetComplaintHistory(  # noqa: N802 - named by the contract
         self,
@@ -101,7 +103,7 @@ class ComplaintOversightService(ComplaintOversightServiceServicer):
         request: api.CountComplaintsRequest,
         context: grpc.aio.ServicerContext[api.CountComplaintsRequest, api.CountComplaintsResponse],
     ) -> api.CountComplaintsResponse:
-        """See the contract. Each page is a read of its own: what is filed in a month never moves to another place."""
+        """See the contract. Each page is a read of its own: the complaints of a month never change their order."""
         require_month("month", request.month)
         month = Month.of(request.month, self._context.time_zone)
         start, end = to_microseconds(month.start), to_microseconds(month.end)
@@ -129,6 +131,7 @@ class ComplaintOversightService(ComplaintOversightServiceServicer):
             due_within=within,
             unclassified=request.unclassified,
             level=min(request.level, REGULATOR + 1),
+            region=request.region,
             category=request.category,
             group_id=request.group_id,
             include_ended=request.include_ended,
@@ -147,7 +150,7 @@ class ComplaintOversightService(ComplaintOversightServiceServicer):
         )
 
     def _reclassified(self, tx: Transaction, request: api.ReclassifyComplaintRequest, through: str) -> Complaint:
-        """Says once what a complaint is about."""
+        """Reclassifies a complaint once."""
         now, content = self._clock.now(), f"classify\0{request.ticket_id}\0{request.category}\0{request.reason}"
         by = ClassifiedBy.CLASSIFIED_BY_ADMINISTRATOR
         wanted = Classification(request.ticket_id, request.category, request.reason, request.administrator, by)
@@ -157,7 +160,7 @@ class ComplaintOversightService(ComplaintOversightServiceServicer):
 
 @dataclass(frozen=True)
 class _Decided:
-    """What an administrator has decided: done once for its request id, with its row in the audit chain."""
+    """An administrator's decision: executed once per request id, with its row in the audit chain."""
 
     administrator: str
     request_id: str
@@ -165,7 +168,7 @@ class _Decided:
     action: str
 
     def once(self, tx: Transaction, now: datetime, decide: Callable[[], Complaint], detail: str) -> Complaint:
-        """The complaint as it stands then. Raises Refused, also for the same id with other content."""
+        """The complaint after the decision. Raises Refused, also for the same id with other content."""
         key = RequestKey(self.administrator, self.request_id, hashlib.sha256(self.content.encode()).digest())
         if (known := known_request(COMPLAINT, tx, key)) is not None:
             return known

@@ -1,16 +1,18 @@
 """OrderOversightService: orders without personal data, and the ways of their envelopes, for the coordinator."""
 
 import grpc
+from google.protobuf.timestamp_pb2 import Timestamp
 
-from gateway.api.region.v1 import oversight_service_pb2 as api
+from gateway.api.region.v1 import order_oversight_service_pb2 as api
+from gateway.api.region.v1.order_oversight_service_pb2_grpc import OrderOversightServiceServicer
 from gateway.api.region.v1.order_pb2 import Order
-from gateway.api.region.v1.oversight_service_pb2_grpc import OrderOversightServiceServicer
 from gateway.api.relay.v1.relay_pb2 import EnvelopeKind, Journey
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.federation.numberplan import number_prefix
 from gateway.relay.outbox import OutboxRow, rows_about
 from gateway.rpc.pages import dated_place, decode_token, encode_token, page_size
 from gateway.store.port import Store, Transaction
+from gateway.time.clock import from_microseconds, to_timestamp
 from region_node.business.orders import rules
 from region_node.business.orders.rows import OrderFilter, list_orders, require_order
 
@@ -31,12 +33,13 @@ class OrderOversightService(OrderOversightServiceServicer):
     ) -> api.ListOrderSummariesResponse:
         """See the contract."""
         size, token = page_size(request.page_size), decode_token(_PAGE, request.page_token)
-        wanted = OrderFilter(region=self._region, states=list(request.states))
+        wanted = OrderFilter(region=self._region, states=list(request.states), concerning=request.region)
         before = dated_place(token)
         page = await self._store.read(lambda tx: list_orders(tx, wanted, before, size))
         return api.ListOrderSummariesResponse(
             orders=[summary(order) for order in page.items],
             next_page_token=encode_token(_PAGE, page.following),
+            looked_time=_looked(page.following),
         )
 
     async def GetOrderTrace(
@@ -69,7 +72,7 @@ class OrderOversightService(OrderOversightServiceServicer):
 
 
 def summary(order: Order) -> api.OrderSummary:
-    """An order without anything that tells who the customer is."""
+    """An order without data about the customer."""
     held = order.state == rules.HELD
     return api.OrderSummary(
         id=order.id,
@@ -83,3 +86,8 @@ def summary(order: Order) -> api.OrderSummary:
         create_time=order.create_time,
         number_prefix=number_prefix(order.request.number) if held else "",
     )
+
+
+def _looked(following: str) -> Timestamp | None:
+    place = dated_place(following)
+    return to_timestamp(from_microseconds(place[0])) if place is not None else None

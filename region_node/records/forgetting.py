@@ -1,4 +1,4 @@
-"""Has the envelopes about a record forgotten once they have had their answers."""
+"""Forgets the envelopes about a record after their receipts."""
 
 from datetime import datetime, timedelta
 
@@ -10,5 +10,5 @@ _ANSWERED_WITHIN = timedelta(days=1)
 
 
 def forget_later(tx: Transaction, subject: str, now: datetime) -> None:
-    """Has the envelopes about a subject forgotten in a day, or later while one of them waits for its answer."""
+    """Forgets the envelopes about a subject in a day, or later while one of them waits for its receipt."""
     set_timer(tx, f"{FORGET_TIMER}/{subject}", kind=FORGET_TIMER, subject=subject, due=now + _ANSWERED_WITHIN)

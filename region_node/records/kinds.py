@@ -1,6 +1,6 @@
-"""The ports by which a kind of record registers: erasure, legal holds and retention work on every kind alike by them.
+"""The ports by which a kind of record registers: erasure, legal holds, retention and sealing work on every kind alike.
 
-Each port defaults to doing nothing, so a kind names only what concerns it.
+Each port defaults to doing nothing, so a kind names only the ports that concern it.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -18,7 +18,7 @@ from region_node.records.purging.port import Purger
 
 @dataclass(frozen=True)
 class Customer:
-    """A customer of this region, and all by which a record may name one."""
+    """A customer of this region, with all identifiers in records."""
 
     customer_id: str
     numbers: Sequence[str] = field(repr=False)
@@ -43,17 +43,17 @@ class Kept:
 
     record_id: str
     subjects: Sequence[str]
-    """The subjects whose keys are destroyed with the customer. Empty for a record that is destroyed once it ends."""
+    """The subjects whose keys are destroyed with the customer. Empty for a record that is destroyed at its end."""
     regions: Sequence[str] = ()
-    """The regions that keep something of it; this one may be among them. A legal hold is told to them."""
+    """The regions that keep a part of the record; this one may be among them. They receive legal holds of it."""
     traceparent: str = ""
     is_told: bool = True
-    """Whether the erasure of the record is told to these regions, besides the standing of the customer."""
+    """Whether these regions receive the erasure of the record, besides the customer's status."""
 
 
 @dataclass(frozen=True)
 class AboutNumber:
-    """A record about a number, and the region that was its home when the record was made; empty where none is kept."""
+    """A record about a number, and the region that was its home at the time; empty where none is stored."""
 
     record_id: str
     home: str = ""
@@ -68,7 +68,7 @@ class Ended:
     subjects: Sequence[str]
     number: str
     case: str
-    """The id of the record to which all of them belong. The envelopes about all of them are forgotten by it."""
+    """The id of the record to which all of them belong. It removes the envelopes about all of them."""
     home: str = ""
     """The home region of the number when the record was made."""
 
@@ -76,15 +76,15 @@ class Ended:
 @prints_masked(number=masked_number)
 @dataclass(frozen=True)
 class ToErase:
-    """What the word of another region destroys of a record."""
+    """The data of a record that another region's report destroys."""
 
     subjects: Sequence[str] = ()
     index: str = ""
-    """The index of the number whose data is destroyed as well; empty to keep that."""
+    """The index of the number whose data is destroyed as well; empty for none."""
     elsewhere: Sequence[Elsewhere] = ()
-    """Regions that keep something of the record and of which the home region does not know."""
+    """Regions that keep a part of the record without the home region's knowledge."""
     number: str = ""
-    """Set where the home region has to say by itself that the customer of this number was erased."""
+    """Set where the home region itself has to confirm the erasure of this number's customer."""
     home: str = ""
     """The home region of that number when the record was made."""
     remove: Callable[[Transaction], None] | None = None
@@ -92,33 +92,33 @@ class ToErase:
 
 
 Forget: TypeAlias = Callable[[Transaction, str], None]
-"""Removes what is stored beside sealed content, of a subject by the text after its first slash."""
+"""Removes data stored beside sealed content, by the text behind the first slash of its subject."""
 
 
 @dataclass(frozen=True)
 class ErasurePort:
-    """What erasing customers asks of a kind."""
+    """The port of a kind for the erasure of customers."""
 
     require_erasable: Callable[[Transaction, RegionContext, Customer], None] = lambda tx, context, customer: None
-    """Raises Refused while a record stands against erasing the customer."""
+    """Raises Refused while a record prevents the erasure of the customer."""
     kept_of: Callable[[Transaction, Customer], Sequence[Kept]] = lambda tx, customer: ()
     forget: Mapping[str, Forget] = field(default_factory=dict)
-    """By the first word of the subject whose key is destroyed, as `customer`, `number`, or a word of the kind."""
+    """The functions by the first word of the destroyed subject: `customer`, `number`, or a word of the kind."""
     told: Callable[[Transaction, RegionContext, str, str], ToErase | None] = lambda tx, context, origin, record_id: None
-    """What the region `origin` may have destroyed of a record; None for no such record. Raises Refused."""
+    """The data of a record that the region `origin` may have destroyed; None for no such record. Raises Refused."""
     about: Callable[[Transaction, str], Sequence[AboutNumber]] = lambda tx, number: ()
     """The records about a number of another region's customer, E.164, that are destroyed once they have ended."""
     ended: Callable[[Transaction, str], Ended | None] = lambda tx, record_id: None
     """None for a record that is open, gone, or unreadable."""
     case: Callable[[Transaction, str], Sequence[str]] = lambda tx, record_id: ()
-    """The ids of the records that belong to a case."""
+    """The ids of the records of a case."""
     is_of_another: Callable[[Transaction, str, str], bool] = lambda tx, index, home: False
-    """Whether a record hangs on the number with an index whose customer is not one of the region `home`."""
+    """Whether a record about the number with an index belongs to another region's customer than `home`'s."""
 
 
 @dataclass(frozen=True)
 class HoldPort:
-    """What legal holds of other regions ask of a kind."""
+    """The port of a kind for legal holds of other regions."""
 
     held: str = ""
     """Selects of the table `held` (subject, origin), each subject that is here, and the index of its number."""
@@ -129,14 +129,14 @@ class HoldPort:
     elsewhere: Callable[[Transaction, RegionContext, str, str], Sequence[Elsewhere]] = (
         lambda tx, context, origin, record_id: ()
     )
-    """The regions, besides `origin`, to which this one passes on a hold of a record."""
+    """The regions, besides `origin`, to which this one forwards a hold of a record."""
     early: str = ""
-    """The beginning of the ids of which a hold may arrive before the record; empty for none."""
+    """The prefix of ids whose hold may arrive before the record; empty for none."""
 
 
 @dataclass(frozen=True)
 class Table:
-    """Where records stand that envelopes and requests name by their ids."""
+    """The table of records that envelopes and requests name by their ids."""
 
     name: str
     key: str
@@ -147,36 +147,42 @@ class Table:
 
 @dataclass(frozen=True)
 class RetentionPort:
-    """What the nightly purge asks of a kind."""
+    """The port of a kind for the nightly purge."""
 
     purgers: Mapping[DataClass.ValueType, Purger] = field(default_factory=dict)
-    """By class, in the order in which they run."""
+    """The purgers by class, in the order in which they run."""
     table: Table | None = None
     is_open: Callable[[Transaction, str], bool] = lambda tx, record_id: False
     """Whether a record of the kind, by its id, can still change."""
 
 
+SealClear: TypeAlias = Callable[[Transaction, int], int]
+"""Seals at most so many rows that a version without sealing has left in the clear; returns how many."""
+
+
 @dataclass(frozen=True)
 class RecordKind:
-    """A kind of record. `name` is one word, and is stored with timers: it never changes."""
+    """A kind of record. `name` is one word and never changes, since timers store it."""
 
     name: str
     erasure: ErasurePort = field(default_factory=ErasurePort)
     holds: HoldPort = field(default_factory=HoldPort)
     retention: RetentionPort = field(default_factory=RetentionPort)
+    seal_clear: Mapping[str, SealClear] = field(default_factory=dict)
+    """By the name of the table, in the order in which they run."""
 
     @property
     def ended_timer(self) -> str:
-        """The kind of timer by which a record that has ended is looked at."""
+        """The kind of the timer that looks at an ended record."""
         return ended_timer(self.name)
 
 
 def ended_timer(kind: str) -> str:
-    """As `RecordKind.ended_timer`, for the kind itself, whose rows set it."""
+    """The kind of the timer as in `RecordKind.ended_timer`, for the kind itself, whose rows set it."""
     return f"{kind}-ended"
 
 
 def look_at_ended(tx: Transaction, kind: str, record_id: str, now: datetime) -> None:
-    """Has a record about a customer who was erased destroyed, if it has ended."""
+    """Schedules the erasure check of an ended record about an erased customer."""
     timer = ended_timer(kind)
     set_timer(tx, f"{timer}/{record_id}", kind=timer, subject=record_id, due=now)

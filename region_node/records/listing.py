@@ -1,7 +1,7 @@
-"""Lists of what regions work on, newest first: of sealed rows that have a state, a number, and a date of creation.
+"""Lists of records, newest first: sealed rows with a state, a number, and a date of creation.
 
-A page looks at so many rows and no more, whatever is asked for: everything else of the region waits meanwhile. Where
-these are used up, the page has what was found so far, and the next one goes on from there.
+A page looks at a limited number of rows whatever the filter: all other work of the region waits meanwhile. At the
+limit, the page has the rows found so far, and the next one continues from there.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,12 +17,12 @@ from region_node.records.readable import readable_page
 
 T = TypeVar("T")
 SCANNED = 2_000
-"""Rows that a page looks at: a few milliseconds."""
+"""The number of rows that a page looks at: a few milliseconds."""
 
 
 @dataclass(frozen=True)
 class Stored:
-    """A row as it is stored; `created` in microseconds."""
+    """A stored row; `created` in microseconds."""
 
     name: str
     created: int
@@ -32,7 +32,7 @@ class Stored:
 
 @dataclass(frozen=True)
 class Page(Generic[T]):
-    """A page of a list, and the key of the place after which the next one begins; empty after the last one."""
+    """A page of a list, and the key behind which the next one begins; empty after the last one."""
 
     items: list[T]
     following: str
@@ -48,12 +48,12 @@ class _Place:
 
 
 class Selection:
-    """Which rows of a table are listed."""
+    """A selection of rows of a table."""
 
     def __init__(self, table: str, key: str, *, shown: str, dated: str = "create_time") -> None:
-        """`key` is the column of what rows are called by, `dated` that of their date; both are indexed in this order.
+        """`key` is the column of the row's name, `dated` that of its date; both are indexed in this order.
 
-        `shown` is a condition in SQL that holds of all that is listed.
+        `shown` is an SQL condition on all listed rows.
         """
         self._table = table
         self._key = key
@@ -63,31 +63,34 @@ class Selection:
         self._parameters: dict[str, Value] = {}
 
     def only(self, condition: str, **parameters: Value) -> None:
-        """Only those of which a condition in SQL holds."""
+        """Restricts the selection by an SQL condition."""
         self._conditions.append(condition)
         self._parameters |= parameters
 
     def by(self, condition: str, **parameters: Value) -> None:
-        """As `only`, of a column that has an index with the date: a page looks at no others. The first one counts."""
+        """Restricts the selection by an indexed column: a page looks at no other rows.
+
+        Only the first such call has an effect.
+        """
         self._indexed = self._indexed or condition
         self.only(condition, **parameters)
 
     def in_states(self, states: Sequence[int]) -> None:
-        """Only those in one of these states; no states restrict nothing."""
+        """Restricts the selection to these states; an empty list restricts nothing."""
         if states:
             names = [f"state{index}" for index, _ in enumerate(states)]
             condition = f"state IN ({', '.join(':' + name for name in names)})"
             self.only(condition, **dict(zip(names, states, strict=True)))
 
     def of_number(self, tx: Transaction, number: str) -> None:
-        """Only those of a number; none restricts nothing."""
+        """Restricts the selection to a number; an empty one restricts nothing."""
         if number:
             self.by("number_index = :number_index AND number_index <> ''", number_index=number_index(tx, number))
 
     def due_before(self, instant: datetime | None) -> None:
-        """Only those that are due before an instant; none restricts nothing."""
+        """Restricts the selection to rows due before an instant; None restricts nothing."""
         if instant is not None:
-            self.only("due < :due_before", due_before=to_microseconds(instant))
+            self.only("due_time < :due_before", due_before=to_microseconds(instant))
 
     def page(
         self,
@@ -112,7 +115,7 @@ class Selection:
         return Page([each for _, each in read[:limit]], end.key() if end is not None else "")
 
     def _end(self, tx: Transaction, before: tuple[int, str] | None) -> _Place | None:
-        """The last row that a page looks at; None where that is the last one that there is."""
+        """The last row that a page looks at; None for the last row of the table."""
         where, place = self._older(before)
         conditions = " AND ".join(each for each in (self._indexed, where) if each) or "1 = 1"
         known = {name: each for name, each in self._parameters.items() if f":{name}" in self._indexed}
@@ -143,6 +146,6 @@ class Selection:
     def _older(self, before: tuple[int, str] | None) -> tuple[str, dict[str, Value]]:
         if before is None:
             return "", {}
-        # The first part is what an index is entered by.
+        # The first part makes the index usable.
         condition = f"{self._dated} <= :date AND ({self._dated} < :date OR {self._key} < :name)"
         return condition, {"date": before[0], "name": before[1]}

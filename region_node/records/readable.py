@@ -1,4 +1,4 @@
-"""Pages of rows of which some cannot be read any more, because their keys were destroyed."""
+"""Pages of rows of which some are unreadable, because their keys were destroyed."""
 
 from collections.abc import Callable, Sequence
 from typing import TypeVar
@@ -10,10 +10,10 @@ T = TypeVar("T")
 def readable_page(
     rows_after: Callable[[R | None], Sequence[R]], opened: Callable[[Sequence[R]], Sequence[T | None]], limit: int
 ) -> list[T]:
-    """The first `limit` rows that can be read.
+    """The first `limit` readable rows.
 
-    `rows_after` gives at most `limit` rows after one, or the first ones; `opened` reads them, with None in the place of
-    each that cannot be read.
+    `rows_after` returns at most `limit` rows after a row, or the first ones. `opened` decrypts them, with None in the
+    place of each unreadable one.
     """
     found: list[T] = []
     last: R | None = None

@@ -1,6 +1,6 @@
-"""How a kind of records is stored: a table of sealed messages by their ids, and a table of the events of their changes.
+"""The storage of a kind of records: a table of sealed messages by id, and a table of change events.
 
-What a kind adds to it are the columns by which its records are found, and what follows when one is stored.
+A kind adds its search columns, and the consequences of a write.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -22,7 +22,10 @@ R = TypeVar("R")
 
 @dataclass(frozen=True)
 class Records(Generic[M, R]):
-    """The records of one kind: `table` holds `message` sealed in its column `body`, which is the place of the seal too.
+    """The records of one kind: `table` holds `message` sealed in its column `body`, also the place of the seal.
+
+    Callers and other regions see the message. A fact that only this region needs is no field of it: the fact has a
+    column of the row, or a table by the id of the record, and is sealed there if it is personal data.
 
     `key` is the column of the id, `dated` that of the date of creation.
     """
@@ -32,32 +35,32 @@ class Records(Generic[M, R]):
     dated: str
     message: type[M]
     row: Callable[[M, str], R]
-    """What is read of a message and the trace to which all its envelopes belong."""
+    """The row of a message and the trace of all its envelopes."""
     subject: Callable[[str], str]
-    """Under whose key the record with an id is sealed."""
+    """The subject whose key seals the record with an id."""
     not_found: Callable[[str], Refused]
 
     def find(self, tx: Transaction, name: str) -> R | None:
-        """The record with an id; None also where it was made unreadable."""
+        """The record with an id; None also for an unreadable one."""
         stored = self._stored(tx, name)
         message = self._message(tx, stored)
         return None if stored is None or message is None else self.row(message, stored.traceparent)
 
     def read(self, tx: Transaction, name: str) -> M | None:
-        """The message of the record with an id; None also where it was made unreadable."""
+        """The message of the record with an id; None also for an unreadable one."""
         return self._message(tx, self._stored(tx, name))
 
     def text(self, tx: Transaction, name: str, column: str) -> str | None:
-        """A column of the record with an id, also of one that was made unreadable; None where there is no record."""
+        """A column of the record with an id, also of an unreadable one; None where there is no record."""
         sql = f"SELECT {column} FROM {self.table} WHERE {self.key} = :name"  # noqa: S608 - names of modules
         return tx.first(str, sql, name=name)
 
     def is_known(self, tx: Transaction, name: str) -> bool:
-        """Whether there is a record with an id, also one that was made unreadable."""
+        """Whether there is a record with an id, also an unreadable one."""
         return self.text(tx, name, self.key) is not None
 
     def require(self, tx: Transaction, name: str) -> R:
-        """The record with an id. Raises Refused as `not_found` says."""
+        """The record with an id. Raises Refused with the reason `not_found`."""
         row = self.find(tx, name)
         if row is None:
             raise self.not_found(name)
@@ -69,23 +72,23 @@ class Records(Generic[M, R]):
         tx.execute(_insert(self.table, row), **row)
 
     def insert_all(self, tx: Transaction, new: Sequence[tuple[str, M, Mapping[str, Value]]]) -> None:
-        """Adds records, of which each has the same columns."""
+        """Adds records, all with the same columns."""
         rows = self._rows(tx, new)
         tx.execute_many(_insert(self.table, rows[0]), rows)
 
     def update(self, tx: Transaction, name: str, message: M, columns: Mapping[str, Value]) -> None:
-        """Stores a changed record, with those of its columns that change."""
+        """Stores a changed record, with its changed columns."""
         body = vault.seal(tx, self.subject(name), self.table, message.SerializeToString())
         changed = ", ".join(f"{each} = :{each}" for each in (*columns, "body"))
         sql = f"UPDATE {self.table} SET {changed} WHERE {self.key} = :{self.key}"  # noqa: S608 - names of modules
         tx.execute(sql, **{self.key: name, **columns, "body": body})
 
     def listed(self, shown: str) -> Selection:
-        """All of which a condition in SQL holds, to be restricted further."""
+        """All records that satisfy an SQL condition, to be restricted further."""
         return Selection(self.table, self.key, dated=self.dated, shown=shown)
 
     def page(self, tx: Transaction, listed: Selection, before: tuple[int, str] | None, limit: int) -> Page[M]:
-        """At most `limit` of what is listed, the newest first, older than `before` (date in microseconds, id)."""
+        """At most `limit` records of a selection, newest first, older than `before` (date in microseconds, id)."""
         return listed.page(tx, lambda stored: self._messages(tx, stored), before, limit)
 
     def sealing(self, name: str, content: bytes) -> vault.Sealing:
@@ -113,7 +116,7 @@ class Records(Generic[M, R]):
 
 @dataclass(frozen=True)
 class Event:
-    """One change of a record, and its place among all changes of the kind."""
+    """A change of a record, and its place among all changes of the kind."""
 
     sequence: int
     name: str
@@ -137,10 +140,18 @@ class Events:
         )
 
     def note_all(self, tx: Transaction, changes: Sequence[tuple[str, Mapping[str, Value]]]) -> None:
-        """Adds changes, of which each has the same columns."""
+        """Adds changes, all with the same columns."""
         first = self.last(tx) + 1
         rows = [{"sequence": place, self.key: name, **columns} for place, (name, columns) in enumerate(changes, first)]
         tx.execute_many(_insert(self.table, rows[0]), rows)
+
+    def forget(self, tx: Transaction, names: Sequence[str]) -> None:
+        """Removes what happened to records. The last of all stays, because the next one is numbered after it."""
+        tx.execute_many(
+            f"DELETE FROM {self.table} WHERE {self.key} = :name"  # noqa: S608 - names of modules
+            f" AND sequence < (SELECT MAX(sequence) FROM {self.table})",
+            [{"name": each} for each in names],
+        )
 
     def last(self, tx: Transaction) -> int:
         """The sequence number of the last event; 0 before the first."""
@@ -151,9 +162,10 @@ class Events:
         return tx.first(int, f"SELECT COALESCE(MIN(sequence), 0) FROM {self.table}") or 0  # noqa: S608
 
     def resumed_after(self, tx: Transaction, key: str) -> int:
-        """The sequence number in the key of a token, after which a stream of events resumes.
+        """The sequence number in a token's key, after which a stream of events resumes.
 
-        Raises Refused with TOKEN_INVALID for what no stream has told, and TOKEN_EXPIRED where events after it are gone.
+        Raises Refused with TOKEN_INVALID for a token that no stream has sent. Raises Refused with TOKEN_EXPIRED where
+        events after it are gone.
         """
         sequence = sequence_after(key, self.last(tx))
         if sequence + 1 < self.first(tx):

@@ -1,4 +1,4 @@
-"""What is read for those who watch: once for all of them, however many they are."""
+"""Reads for watchers: one read serves all of them."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Hashable, Sequence
@@ -16,7 +16,7 @@ _EVENTS_AT_ONCE = 100
 
 
 class SharedReads(Generic[P]):
-    """What was read since the last change, by the place from which it was read."""
+    """The reads since the last change, by their place."""
 
     def __init__(self, store: Store, changes: Changes, read: Callable[[Transaction, int], P]) -> None:
         self._store = store
@@ -26,7 +26,7 @@ class SharedReads(Generic[P]):
         self._reads: dict[Hashable, asyncio.Task[P]] = {}
 
     async def after(self, sequence: int) -> P:
-        """What `read` gives for a sequence number. Raises Refused as the store does."""
+        """The result of `read` for a sequence number. Raises Refused as the store does."""
         if self._round != self._changes.round:
             self._round = self._changes.round
             self._reads.clear()
@@ -35,21 +35,21 @@ class SharedReads(Generic[P]):
             reading = asyncio.get_running_loop().create_task(self._read_once(sequence))
             self._reads[sequence] = reading
             reading.add_done_callback(partial(self._done, sequence))
-        # Whoever asked first may go before the others.
+        # The first caller may leave before the others.
         return await asyncio.shield(reading)
 
     async def _read_once(self, sequence: int) -> P:
         return await self._store.read(lambda tx: self._read(tx, sequence))
 
     def _done(self, sequence: int, reading: "asyncio.Task[P]") -> None:
-        """What failed is read anew by the next who asks."""
+        """Drops a failed read, so that the next caller reads anew."""
         if (reading.cancelled() or reading.exception() is not None) and self._reads.get(sequence) is reading:
             del self._reads[sequence]
 
 
 @dataclass(frozen=True)
 class Change(Generic[T]):
-    """A change of something: what it is called, and how it stands by now; None where nobody may see it."""
+    """A change of a record: its name, and its current state; None for a state that nobody may see."""
 
     sequence: int
     name: str
@@ -59,9 +59,9 @@ class Change(Generic[T]):
 def changes_after(
     tx: Transaction, events: Events, sequence: int, name: str, now: Callable[[str], T | None]
 ) -> Sequence[Change[T]]:
-    """Some of what happened after a sequence number, of one record or of all for an empty id: each as it is `now`.
+    """Changes after a sequence number, each with the state of `now`; of all records for an empty id.
 
-    Every event of a record reads the same row: only its last one here tells it.
+    All events of a record read the same row, so only its last one here yields a change.
     """
     last = {event.name: event.sequence for event in events.after(tx, sequence, name, _EVENTS_AT_ONCE)}
     return [Change(each, of, now(of)) for of, each in sorted(last.items(), key=lambda item: item[1])]
@@ -72,13 +72,13 @@ class Feed(Generic[T]):
     """How the changes of one kind are read."""
 
     after: Callable[[Transaction, int, str], Sequence[Change[T]]]
-    """Some that follow a sequence number, in order: of one thing by its name, or of all for an empty one."""
+    """Changes after a sequence number, in order: of one record by its name, or of all for an empty one."""
     last: Callable[[Transaction], int]
     """The sequence number of the last change."""
 
 
 class Follower(Generic[T]):
-    """Gives the changes of one kind to all who watch them."""
+    """Distributes the changes of one kind to all watchers."""
 
     def __init__(self, store: Store, changes: Changes, feed: Feed[T]) -> None:
         self._store = store
@@ -91,7 +91,7 @@ class Follower(Generic[T]):
 
         `changed` is that of the watch. Raises Refused as the store does.
         """
-        if name:  # what has happened of it so far: after that, it is looked for in what is read for all
+        if name:  # its changes so far; later ones come from the common read
             is_behind = True
             while is_behind:
                 seen, last = await self._store.read(partial(self._behind, sequence=sequence, name=name))

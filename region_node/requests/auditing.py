@@ -1,4 +1,4 @@
-"""Who asked for what, as the audit chain keeps it: the system by its certificate, and the person behind it."""
+"""The caller of a request in the audit chain: the system by its certificate, and the person behind it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from region_node.requests.checks import require_reader
 
 @dataclass(frozen=True)
 class AuditedCall:
-    """A call whose audit row is written in the transaction of what it does or reads."""
+    """A call with an audit row in the transaction of its effect or read."""
 
     actor: str
     staff_id: str
@@ -26,12 +26,12 @@ class AuditedCall:
         audit.append(tx, now=self.now, actor=self.actor, action=action, subject=subject, detail=detail)
 
     def record_each(self, tx: Transaction, action: str, subjects: Sequence[str]) -> None:
-        """Adds a row for each of many subjects, of which the same was done."""
+        """Adds a row for each of many subjects with the same action."""
         detail = f"staff {self.staff_id}"
         audit.append_each(tx, now=self.now, actor=self.actor, action=action, subjects=subjects, detail=detail)
 
 
 def audited_call(requester: Requester, clock: Clock) -> AuditedCall:
-    """The call being served. Raises Refused where an operator system does not say who asks."""
+    """The call being served. Raises Refused where an operator system does not name the person."""
     identity = current_call().identity
     return AuditedCall(identity.path, require_reader(identity, requester), clock.now())

@@ -1,4 +1,4 @@
-"""Who asks something of the origin region, and what it was told the first time."""
+"""The callers of the origin region, and the stored results of their requests."""
 
 import hashlib
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ class Caller:
 
     @property
     def operator(self) -> str:
-        """The operator's name; that of staff, who call by themselves, is another one."""
+        """The operator's name; for staff, who call by themselves, a separate one."""
         name = self.identity.name
         return f"staff/{name}" if self.identity.role == Role.ROLE_STAFF else name
 
@@ -33,7 +33,7 @@ class Caller:
         return RequestKey(self.operator, self.request_id, hashlib.sha256(content).digest())
 
     def subject(self, region: str) -> str:
-        """The id of what its request makes in a region: the same request always names the same."""
+        """The id of the request's result in a region, determined by the request."""
         return f"{region}/{self.operator}/{self.request_id}"
 
     @property
@@ -44,7 +44,7 @@ class Caller:
 
 @dataclass(frozen=True)
 class OwnNode:
-    """The region's own node, which orders something by itself: its request id is made of what it orders for."""
+    """The region's own node, which orders by itself: its request id is derived from the cause of the order."""
 
     region: str
     request_id: str
@@ -73,9 +73,9 @@ Submitter = Caller | OwnNode
 
 
 def done_before(tx: Transaction, key: RequestKey) -> str | None:
-    """The id of what a request is about that was made before; None where it was not.
+    """The id of an earlier request's subject; None for a new request.
 
-    Raises Refused as the request was, and with REQUEST_ID_REUSED for other content.
+    Raises the earlier refusal again, and Refused with REQUEST_ID_REUSED for other content.
     """
     known = find_request(tx, key.caller, key.request_id)
     if known is None:
@@ -88,9 +88,9 @@ def done_before(tx: Transaction, key: RequestKey) -> str | None:
 
 
 def settle_asked(tx: Transaction, envelope_id: str, refused: Refused | None) -> None:
-    """Remembers the other region's answer to what went in an envelope `<subject>#<caller>/<request id>><region>`.
+    """Stores the other region's answer to an envelope `<subject>#<caller>/<request id>><region>`.
 
-    What the node has asked by itself names no caller, and nobody waits for the answer.
+    The node's own requests name no caller, and nobody waits for the answer.
     """
     caller, _, request_id = envelope_id.partition("#")[2].rpartition(">")[0].rpartition("/")
     if caller:

@@ -1,4 +1,4 @@
-"""Who waits for what: woken by what this process commits, and by what another one on the same database does."""
+"""Waiting callers, woken by commits of this process and of others on the same database."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Sequence
@@ -18,7 +18,7 @@ WATCHES = 32  # of one certificate at one process: each wakes with every change
 
 
 class Changes:
-    """Wakes those who wait: for the answer to a request, or for any change.
+    """Wakes callers that wait for the answer to a request, or for any change.
 
     `closed` once the process stops.
     """
@@ -29,13 +29,13 @@ class Changes:
         self._store = store
         self._looking: set[asyncio.Task[None]] = set()
         self.closed = False
-        self.round = 0  # counts the times at which watchers were woken: what was read in an earlier one may be old
+        self.round = 0  # counts the wake-ups of watchers: data read in an earlier round may be outdated
         store.subscribe(RequestSettled, self._request_settled)
         store.subscribe(CommittedElsewhere, self._committed_elsewhere)
         store.subscribe(OutcomeLost, lambda _: self._committed_elsewhere(CommittedElsewhere(frozenset())))
 
     async def answered(self, caller: Caller, writing: Awaitable[T], wait: float) -> T:
-        """What `writing` gives, once the other region has answered the request that it stores, or `wait` s are over."""
+        """The result of `writing`, once the other region has answered the stored request, or after `wait` seconds."""
         event, key = asyncio.Event(), (caller.operator, caller.request_id)
         waiting = self._requests.setdefault(key, set())
         waiting.add(event)
@@ -73,7 +73,7 @@ class Changes:
             event.set()
 
     def look(self, read: Callable[[Transaction], T], found: Callable[[T], None]) -> None:
-        """Reads as soon as the store can be read, hands on what it reads, and wakes those who watch."""
+        """Reads as soon as the store is available, passes the data on, and wakes the watchers."""
         task = asyncio.get_running_loop().create_task(self._look(read, found))
         self._looking.add(task)
         task.add_done_callback(self._looking.discard)
@@ -88,7 +88,7 @@ class Changes:
             self.wake_watchers()
 
     def _committed_elsewhere(self, committed: CommittedElsewhere) -> None:
-        """Another process may have settled what somebody waits for here; without subjects, anything."""
+        """Another process may have settled a request of a caller here; without subjects, any request."""
         subjects, anything = committed.subjects, not committed.subjects
         keys = [each for each in self._requests if anything or request_subject(*each) in subjects]
         if keys or (anything and self._watching):
@@ -101,7 +101,7 @@ class Changes:
             self._request_settled(RequestSettled(*key))
 
     def wake_watchers(self) -> None:
-        """Something has changed that somebody may watch."""
+        """Wakes the watchers after a change."""
         self.round += 1
         for event in self._watching:
             event.set()

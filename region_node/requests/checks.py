@@ -1,4 +1,4 @@
-"""What every request of an operator system has to bring. Pure."""
+"""Checks of every request of an operator system. Pure."""
 
 import re
 from dataclasses import dataclass
@@ -14,14 +14,14 @@ from gateway.errors import Refused, text
 from gateway.security.identity import Identity
 
 LONGEST_WAIT = 30.0  # seconds that a caller may ask to wait for the home region
-NODE_OPERATOR = "node/complaints"  # of what a node orders by itself: no certificate has a name with a slash
-REQUEST_LIMIT = 32 * 1024  # bytes of a request: half of what an envelope holds, since what it makes grows on its way
+NODE_OPERATOR = "node/complaints"  # of the node's own orders: no certificate has a name with a slash
+REQUEST_LIMIT = 32 * 1024  # bytes of a request: half of an envelope's limit, since the content grows on its way
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
 @dataclass(frozen=True)
 class Questioner:
-    """An operator system, or a member of staff, that asks the home region something, wherever it stands."""
+    """An operator system, or a member of staff, in any region, that queries the home region."""
 
     region: str
     operator: str
@@ -35,11 +35,11 @@ class Questioner:
 
     @property
     def caller(self) -> str:
-        """Its name among all who call a node of its region."""
+        """The caller's name among all callers of a node of its region."""
         return f"staff/{self.operator}" if self.is_staff else self.operator
 
     def subject(self, request_id: str) -> str:
-        """What its request is called between regions; of an order this is its id."""
+        """The request's subject between regions; for an order this is its id."""
         return f"{self.region}/{self.caller}/{request_id}"
 
 
@@ -56,9 +56,9 @@ def require_requester(requester: Requester) -> None:
 
 
 def require_reader(identity: Identity, requester: Requester) -> str:
-    """The staff id of the person who reads: of staff that of their certificate, else the requester's.
+    """The staff id of the reader: that of a staff certificate, else the requester's.
 
-    Raises Refused where an operator system does not say who asks.
+    Raises Refused where an operator system does not name the person.
     """
     if identity.role == Role.ROLE_STAFF:
         return identity.name
@@ -74,7 +74,7 @@ def require_name(field: str, value: str) -> None:
 
 
 def invalid(field: str, problem: str, problem_zh_cn: str) -> Refused:
-    """REQUEST_INVALID for a field, with what is wrong with it in both languages."""
+    """REQUEST_INVALID for a field, with the problem in both languages."""
     return Refused(Reason.REASON_REQUEST_INVALID, field=field, problem=problem, problem_zh_cn=problem_zh_cn)
 
 
@@ -93,7 +93,7 @@ def require_size(size: int) -> None:
 
 
 def instant_within(field: str, within: Duration, now: datetime) -> datetime:
-    """The instant that is so long from now. Raises Refused with REQUEST_INVALID for one that no calendar has."""
+    """The instant `within` from now. Raises Refused with REQUEST_INVALID for an instant outside of the calendar."""
     try:
         return now + within.ToTimedelta()
     except (OverflowError, ValueError):

@@ -16,11 +16,11 @@ from gateway.rpc.calls import current_call
 from region_node.node.context import RegionContext
 from region_node.requests.checks import Questioner
 
-ANSWER_SECONDS = 10.0  # the promise of the catalogue for what is answered at once
+ANSWER_SECONDS = 10.0  # the limit in the catalogue for immediate answers
 
 
 class Questions:
-    """What the services of an origin region ask with."""
+    """The ports by which the services of an origin region query others."""
 
     def __init__(self, context: RegionContext, asker: Asker) -> None:
         self._context = context
@@ -28,7 +28,7 @@ class Questions:
 
     @property
     def questioner(self) -> Questioner:
-        """Who asks: the operator system or the member of staff that calls."""
+        """The caller: the operator system or the member of staff."""
         identity = current_call().identity
         return Questioner(self._context.region, identity.name, identity.role == Role.ROLE_STAFF)
 
@@ -49,7 +49,7 @@ class Questions:
         lifetime: timedelta = timedelta(seconds=ANSWER_SECONDS),
         attempts: int = ATTEMPTS,
     ) -> bytes:
-        """The answer of the region `owner`. `subject` says what is asked, without personal data.
+        """The answer of the region `owner`. `subject` names the query, without personal data.
 
         Raises Refused as that region does, and with REGION_UNREACHABLE.
         """

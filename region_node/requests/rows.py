@@ -1,8 +1,8 @@
-"""What is remembered of requests: each was made once, is about one subject, and has one answer."""
+"""Stored requests: each is made once, is about one subject, and has one answer."""
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from gateway.api.types.v1.reason_pb2 import Reason
@@ -13,11 +13,11 @@ from gateway.store.port import Transaction
 from gateway.time.clock import to_microseconds
 
 PARAMETERS = "requests"
-"""The place of what is sealed under the key of the envelopes about a request's subject."""
+"""The place of data sealed under the key of the envelopes about a request's subject."""
 
 
 def request_subject(caller: str, request_id: str) -> str:
-    """What is told of a request to other processes."""
+    """The subject of notifications to other processes about a request."""
     return f"request/{caller}/{request_id}"
 
 
@@ -30,13 +30,13 @@ class RequestSettled:
 
     @property
     def about(self) -> str:
-        """What other processes on the same database are told."""
+        """The subject of notifications to other processes on the same database."""
         return request_subject(self.caller, self.request_id)
 
 
 @dataclass(frozen=True)
 class RequestRow:
-    """What is remembered of a request. `settled` once the home region has answered; `refused` if it refused."""
+    """A stored request. `settled` after the home region's answer; `refused` after its refusal."""
 
     digest: bytes
     subject: str
@@ -54,7 +54,7 @@ class _RequestAtRest:
 
 
 def find_request(tx: Transaction, caller: str, request_id: str) -> RequestRow | None:
-    """What is remembered of a request."""
+    """The stored request."""
     row = tx.first(
         _RequestAtRest,
         "SELECT digest, order_id, settled, reason, sealed FROM requests"
@@ -74,12 +74,12 @@ class RequestKey:
     digest: bytes
 
     def is_of(self, tx: Transaction, known: RequestRow) -> bool:
-        """Whether a request that is remembered had the same content."""
+        """Whether a stored request has the same content."""
         return known.digest == keyed_digest(tx, self.digest)
 
 
 def keyed_digest(tx: Transaction, digest: bytes) -> bytes:
-    """What is remembered of a digest: by the digest itself, whoever has the database could try out numbers."""
+    """A keyed hash of a digest, for storage: the plain digest would let a thief of the database try numbers."""
     return bytes.fromhex(vault.index_of(tx, "request", digest.hex()))
 
 
@@ -106,15 +106,48 @@ def settle_request(tx: Transaction, caller: str, request_id: str, refused: Refus
     tx.execute(
         f"UPDATE requests SET settled = 1, reason = :reason, sealed = :sealed {where}",  # noqa: S608 - a constant
         reason=refused.reason if refused is not None else 0,
-        sealed=seal_parameters(tx, subject, json.dumps(refused.parameters)) if refused is not None else None,
+        sealed=_seal_parameters(tx, subject, json.dumps(refused.parameters)) if refused is not None else None,
         caller=caller,
         request_id=request_id,
     )
 
 
-def seal_parameters(tx: Transaction, subject: str, parameters: str) -> bytes:
-    """The parameters of a refusal, JSON, for their row: they may tell a number, or what was wrong with an address."""
+def _seal_parameters(tx: Transaction, subject: str, parameters: str) -> bytes:
+    """Seals the parameters of a refusal, JSON, for their row: they may hold a number, or an address."""
     return vault.seal(tx, envelope_subject(subject), PARAMETERS, parameters.encode())
+
+
+@dataclass(frozen=True)
+class _Clear:
+    caller: str
+    request_id: str
+    digest: bytes
+    subject: str
+    parameters: str = field(repr=False)
+
+
+def seal_clear_requests(tx: Transaction, limit: int) -> int:
+    """Seals at most so many requests that a version without sealing has written; returns how many."""
+    rows = tx.all(
+        _Clear,
+        "SELECT caller, request_id, digest, order_id, parameters FROM requests WHERE is_sealed = 0"
+        " ORDER BY caller, request_id LIMIT :limit",
+        limit=limit,
+    )
+    tx.execute_many(
+        "UPDATE requests SET digest = :digest, sealed = :sealed, parameters = '', is_sealed = 1"
+        " WHERE caller = :caller AND request_id = :request_id",
+        [
+            {
+                "caller": row.caller,
+                "request_id": row.request_id,
+                "digest": keyed_digest(tx, row.digest),
+                "sealed": _seal_parameters(tx, row.subject, row.parameters) if row.parameters else None,
+            }
+            for row in rows
+        ],
+    )
+    return len(rows)
 
 
 def _request_row(tx: Transaction, row: _RequestAtRest) -> RequestRow:

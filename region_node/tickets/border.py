@@ -1,4 +1,4 @@
-"""The checks of everything that arrives about a ticket: the same for every kind.
+"""The checks of every arriving message about a ticket: the same for every kind.
 
 The border of the relay has checked the signature: `content.origin` is the sender.
 """
@@ -11,11 +11,12 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, Outcome, ReceiptContent
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.errors import Refused
+from gateway.errors import Refused, lasting
 from gateway.relay.envelopes import Answer
 from gateway.store.port import Transaction
 from region_node.node.context import RegionContext
-from region_node.node.payloads import parse
+from region_node.node.payloads import parse, refusal_of
+from region_node.requests.caller import settle_asked
 from region_node.requests.checks import require_length, require_name
 from region_node.tickets.followed import Facts, Followed, M, R
 
@@ -33,7 +34,7 @@ def require_origin(kind: Followed[M, R], name: str, content: EnvelopeContent) ->
 def require_filing(
     kind: Followed[M, R], filed: M, content: EnvelopeContent, now: datetime, *, is_untouched: bool
 ) -> None:
-    """The origin hands in a ticket of its own that carries no decision; `is_untouched` is the word of the kind on that.
+    """Requires that the origin files its own ticket without a decision; the kind determines `is_untouched`.
 
     Raises Refused with ENVELOPE_KIND_NOT_ALLOWED, ENVELOPE_INVALID.
     """
@@ -47,23 +48,23 @@ def require_filing(
 
 
 def require_unknown(kind: Followed[M, R], tx: Transaction, filed: M) -> None:
-    """Raises Refused with ENVELOPE_INVALID for a ticket that this region has, also one that was made unreadable."""
+    """Raises Refused with ENVELOPE_INVALID for a ticket that this region has, also an unreadable one."""
     if _owner(kind, tx, kind.facts(filed).name) is not None:
         raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="it is known")
 
 
 def require_plausible(created: Timestamp, now: datetime) -> None:
-    """Raises Refused with ENVELOPE_INVALID for a time at which no ticket was taken in that arrives now."""
+    """Raises Refused with ENVELOPE_INVALID for an impossible time of creation of a ticket that arrives now."""
     age = now.timestamp() - created.seconds
     if not -_CLOCK_ERROR.total_seconds() <= age <= _OLDEST.total_seconds():
         raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="no time of filing")
 
 
 def commanded(kind: Followed[M, R], tx: Transaction, region: str, name: str, content: EnvelopeContent) -> M:
-    """The ticket of this region about which its origin says something.
+    """The ticket of this region that its origin commands.
 
-    Raises Refused with ENVELOPE_KIND_NOT_ALLOWED to any other sender; as the records do for a ticket that is unknown,
-    unreadable, or decided elsewhere.
+    Raises Refused with ENVELOPE_KIND_NOT_ALLOWED to any other sender. Raises as the records do for a ticket that is
+    unknown, unreadable, or decided elsewhere.
     """
     require_origin(kind, name, content)
     known = kind.records.read(tx, name)
@@ -75,7 +76,7 @@ def commanded(kind: Followed[M, R], tx: Transaction, region: str, name: str, con
 
 
 def require_author(staff_id: str, *, is_required: bool = False) -> None:
-    """Raises Refused with REQUEST_INVALID for an author that is no name; none is needed of what a node says itself."""
+    """Raises Refused with REQUEST_INVALID for an invalid author. The node's own commands need none."""
     if staff_id or is_required:
         require_name("staff_id", staff_id)
 
@@ -83,26 +84,28 @@ def require_author(staff_id: str, *, is_required: bool = False) -> None:
 def require_text(said: str | None, texts: Mapping[str, str], limit: int, *, is_required: bool = False) -> None:
     """Raises Refused with REQUEST_INVALID for a command whose text is longer than `limit` characters.
 
-    `said` is what the command is, `texts` are the texts by that. Where `is_required`, none of them is empty.
+    `said` is the arm of the command, `texts` maps arms to texts. With `is_required`, no text is empty.
     """
     if said is not None and said in texts:
         require_length(said, texts[said], limit, required=is_required)
 
 
 def decided(known: M, decide: Callable[[], M], told: Callable[[M], M] = lambda each: each) -> Answer:
-    """The answer to a command: the ticket as `decide` leaves it, or why that refused and the ticket as it is.
+    """The answer to a command: the ticket after `decide`, or the refusal with the unchanged ticket.
 
-    `told` makes of a ticket the part that its origin may see.
+    `told` makes of a ticket the part that its origin may see. Raises Refused for a temporary reason: the envelope is
+    not taken, so the origin sends it again, and its caller sees the command as under way until it is answered.
     """
     before = told(known).SerializeToString()
     try:
         return accepted(told(decide()))
     except Refused as refused:
-        return Answer(Outcome.OUTCOME_REFUSED, result=before, reason=refused.reason, parameters=refused.parameters)
+        last = lasting(refused)
+        return Answer(Outcome.OUTCOME_REFUSED, result=before, reason=last.reason, parameters=last.parameters)
 
 
 def accepted(ticket: M) -> Answer:
-    """The answer that carries a ticket."""
+    """The answer with a ticket."""
     return Answer(Outcome.OUTCOME_ACCEPTED, result=ticket.SerializeToString())
 
 
@@ -114,11 +117,11 @@ def updated(
     now: datetime,
     first_word: Callable[[M], None] | None = None,
 ) -> bool:
-    """Whether a version that another region tells concerns a ticket that can be stored here.
+    """Whether a version from another region concerns a ticket that can be stored here.
 
-    Only the owner tells it, of a ticket whose origin named that owner. False for one that was made unreadable: the
-    sender is told that it arrived. `first_word` raises Refused where this region may not begin to follow an unknown
-    ticket. Raises Refused with ENVELOPE_KIND_NOT_ALLOWED, ENVELOPE_INVALID.
+    Only the owner sends versions, and only as the owner that the origin named. False for an unreadable ticket, with a
+    receipt for the sender. `first_word` raises Refused where this region may not begin to follow an unknown ticket.
+    Raises Refused with ENVELOPE_KIND_NOT_ALLOWED, ENVELOPE_INVALID.
     """
     facts = kind.facts(told)
     if (facts.name, facts.owner) != (content.subject, content.origin) or not facts.version:
@@ -139,26 +142,24 @@ def updated(
     return known is not None
 
 
-def require_own_customer(
-    context: RegionContext, facts: Facts, number: str, home: str, responsible: Callable[[], str]
-) -> None:
+def require_own_customer(context: RegionContext, facts: Facts, responsible: Callable[[], str]) -> None:
     """The first that this region hears of a ticket: of a number of its own, by the region that may own the ticket.
 
-    That is the `responsible` region, or the origin where that refused it. `home` is what the owner takes for the home
-    region. Raises Refused with ENVELOPE_KIND_NOT_ALLOWED, and as `responsible`.
+    That is the `responsible` region, or the origin where that refused it. Raises Refused with
+    ENVELOPE_KIND_NOT_ALLOWED, and as `responsible`.
     """
-    own = context.federation.number_plan.home_of(number) if number else None
-    if (own, home) != (context.region, context.region) or facts.owner not in (facts.origin, responsible()):
+    own = context.federation.number_plan.home_of(facts.number) if facts.number else None
+    if (own, facts.home) != (context.region, context.region) or facts.owner not in (facts.origin, responsible()):
         raise Refused(Reason.REASON_ENVELOPE_KIND_NOT_ALLOWED)
 
 
 def answered(
     kind: Followed[M, R], tx: Transaction, content: EnvelopeContent, receipt: ReceiptContent, now: datetime
 ) -> M | None:
-    """The version that a receipt carries; None for none, and for one that its sender had no right to tell.
+    """The version in a receipt; None for no version, and for one that its sender may not send.
 
-    The receipt is about the subject of its envelope, by the region to which that went. That region owns the ticket, or
-    has given it back to this one. None also for a ticket that this region has no more, or cannot read any more.
+    The receipt must be about its envelope's subject, from the envelope's destination. The sender must own the ticket,
+    or have returned it to this region. None also for a ticket that this region no longer has, or can no longer read.
     """
     known = kind.records.read(tx, content.subject)
     if known is None or not receipt.result:
@@ -176,6 +177,37 @@ def answered(
     return None
 
 
+def settle_filing(
+    kind: Followed[M, R],
+    tx: Transaction,
+    content: EnvelopeContent,
+    receipt: ReceiptContent,
+    now: datetime,
+    adopt: Callable[[M], object],
+    keep: Callable[[Refused], object],
+) -> None:
+    """Acts on the answer to a filing: the origin follows the owner, or keeps a ticket that the other region refused."""
+    if receipt.outcome != Outcome.OUTCOME_ACCEPTED:
+        keep(refusal_of(receipt))
+    elif (told := answered(kind, tx, content, receipt, now)) is not None:
+        adopt(told)
+
+
+def settle_command(
+    kind: Followed[M, R],
+    tx: Transaction,
+    content: EnvelopeContent,
+    receipt: ReceiptContent,
+    now: datetime,
+    adopt: Callable[[M], object],
+) -> None:
+    """Acts on the answer to a command: the owner's word on the ticket, if it has one, and on the request."""
+    if (told := answered(kind, tx, content, receipt, now)) is not None:
+        adopt(told)
+    is_accepted = receipt.outcome == Outcome.OUTCOME_ACCEPTED
+    settle_asked(tx, content.id, None if is_accepted else refusal_of(receipt))
+
+
 def _owner(kind: Followed[M, R], tx: Transaction, name: str) -> str | None:
-    """The owner of a ticket that this region has, also of one that was made unreadable."""
+    """The owner of a ticket that this region has, also of an unreadable one."""
     return kind.records.text(tx, name, kind.owner_column)

@@ -1,12 +1,10 @@
-"""Improvement actions against the causes of tickets, as stored. Their texts are sealed under the key of the action."""
+"""Improvement actions against the causes of complaints and faults, as stored; their texts are sealed by the action."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from gateway.api.region.v1.complaint_pb2 import Complaint
 from gateway.api.region.v1.improvement_service_pb2 import ImprovementAction, ListImprovementActionsRequest
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.auditing import audit
 from gateway.errors import Refused
 from gateway.store import vault
 from gateway.store.port import Transaction, Value
@@ -15,8 +13,8 @@ from region_node.node.subjects import improvement_subject
 
 _PLACE = "improvement_actions"
 _COLUMNS = (
-    "action_id, action_number, ticket_id, category, cause_code, owner, due_date, author, create_time, finisher,"
-    " finish_time, repeats, last_repeat, ineffective, body"
+    "action_id, action_number, ticket_id, category, cause_code, owner, due_date, staff_id, create_time, finisher,"
+    " finish_time, repeats, last_repeat_ticket_id, ineffective, body"
 )
 
 
@@ -57,14 +55,14 @@ def insert_action(tx: Transaction, action: ImprovementAction, number: int) -> No
         cause_code=action.cause_code,
         owner=action.owner,
         due_date=action.due_date,
-        author=action.author,
+        author=action.staff_id,
         create_time=to_microseconds(from_timestamp(action.create_time)),
         body=_sealed(tx, action),
     )
 
 
 def finish_action(tx: Transaction, action: ImprovementAction) -> None:
-    """Stores that an action is finished, and with what outcome."""
+    """Stores the end of an action, with its outcome."""
     tx.execute(
         "UPDATE improvement_actions SET finisher = :finisher, finish_time = :time, body = :body"
         " WHERE action_id = :action_id",
@@ -112,30 +110,13 @@ def list_actions(
     return [(each.action_number, _opened(tx, each)) for each in found]
 
 
-def note_repeat(tx: Transaction, region: str, complaint: Complaint, now: datetime) -> None:
-    """Counts a complaint that is closed now for the older actions against its cause."""
-    for action_id in _count_repeat(tx, complaint, from_timestamp(complaint.create_time)):
-        audit.append(
-            tx,
-            now=now,
-            actor=f"region/{region}",
-            action="FlagImprovementAction",
-            subject=action_id,
-            detail=f"ineffective: {complaint.ticket_id}",
-        )
+def count_repeat(tx: Transaction, ticket_id: str, category: str, cause_code: str, filed: datetime) -> list[str]:
+    """Counts a closed ticket for the actions against its cause that are older; returns those that proved of no use.
 
-
-def _count_repeat(tx: Transaction, complaint: Complaint, filed: datetime) -> list[str]:
-    """Counts a closed complaint for the actions against its cause that are older; returns those that proved of no use.
-
-    An action that was finished before the complaint was filed has not kept the cause away.
+    An action that was finished before the ticket was filed has not kept the cause away.
     """
     where = "category = :category AND cause_code = :cause AND create_time <= :filed"
-    told: dict[str, Value] = {
-        "category": complaint.request.category,
-        "cause": complaint.resolution.cause_code,
-        "filed": to_microseconds(filed),
-    }
+    told: dict[str, Value] = {"category": category, "cause": cause_code, "filed": to_microseconds(filed)}
     useless = tx.all(
         str,
         f"SELECT action_id FROM improvement_actions WHERE {where} AND finish_time < :filed"  # noqa: S608 - no values
@@ -143,9 +124,9 @@ def _count_repeat(tx: Transaction, complaint: Complaint, filed: datetime) -> lis
         **told,
     )
     tx.execute(
-        f"UPDATE improvement_actions SET repeats = repeats + 1, last_repeat = :ticket_id,"  # noqa: S608 - no values
+        f"UPDATE improvement_actions SET repeats = repeats + 1, last_repeat_ticket_id = :ticket_id,"  # noqa: S608 - no values
         f" ineffective = CASE WHEN finish_time < :filed THEN 1 ELSE ineffective END WHERE {where}",
-        ticket_id=complaint.ticket_id,
+        ticket_id=ticket_id,
         **told,
     )
     return useless
@@ -162,12 +143,12 @@ def _opened(tx: Transaction, stored: _Stored) -> ImprovementAction:
     )
     action.id, action.ticket_id = stored.action_id, stored.ticket_id
     action.category, action.cause_code = stored.category, stored.cause_code
-    action.owner, action.due_date, action.author = stored.owner, stored.due_date, stored.author
+    action.owner, action.due_date, action.staff_id = stored.owner, stored.due_date, stored.author
     action.create_time.CopyFrom(to_timestamp(from_microseconds(stored.create_time)))
     if stored.finish_time is not None:
         action.finisher = stored.finisher
         action.finish_time.CopyFrom(to_timestamp(from_microseconds(stored.finish_time)))
-    action.repeats, action.last_repeat, action.ineffective = (
+    action.repeats, action.last_repeat_ticket_id, action.ineffective = (
         stored.repeats,
         stored.last_repeat,
         bool(stored.ineffective),

@@ -1,14 +1,15 @@
-"""What tickets that one region owns and others follow register alike for erasure, legal holds and retention."""
+"""The common registration of owned and followed tickets for erasure, legal holds and retention."""
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from typing import Generic
 
 from gateway.api.federation.v1.configuration_pb2 import DataClass
 from gateway.relay.at_rest import envelope_subject
 from gateway.store.port import Transaction
 from gateway.store.vault import destroy
-from gateway.wording.masking import masked_number, prints_masked
 from region_node.node.context import RegionContext
+from region_node.node.subjects import number_index
 from region_node.records.kinds import (
     AboutNumber,
     Customer,
@@ -22,20 +23,11 @@ from region_node.records.kinds import (
 )
 from region_node.records.purging.aged import aged
 from region_node.records.purging.port import Cut, Page
+from region_node.records.stored import Events
+from region_node.tickets.followed import Facts, Followed, M, R
 
-
-@prints_masked(number=masked_number)
-@dataclass(frozen=True)
-class Ticket:
-    """A ticket about a number, E.164, and the regions that keep something of it."""
-
-    ticket_id: str
-    number: str
-    regions: Sequence[str]
-    is_ended: bool
-    """Whether nobody works on it any more."""
-    home: str = ""
-    """The home region of the number when the ticket was made; empty where the number plan in force says so."""
+_INDEX = "number_index"
+_NO_HOME = "''"
 
 
 @dataclass(frozen=True)
@@ -46,116 +38,158 @@ class _Dated:
 
 
 @dataclass(frozen=True)
-class Tickets:
-    """One kind of ticket. Its table has the columns `state` and `create_time`; `<name>/<id>` is what seals a ticket.
+class _AboutNumber:
+    ticket_id: str
+    state: int
+    origin_region: str
+    owner_region: str
+    home_region: str
 
-    An open ticket of a customer who was erased is destroyed once it has ended, in every region by the standing of the
-    customer. A ticket is purged once it ended before the term, and every region was told.
+
+@dataclass(frozen=True)
+class TicketKind(Generic[M, R]):
+    """A kind of ticket. Its table has the columns `number_index`, `origin_region`, `state` and `create_time`.
+
+    An open ticket of an erased customer is destroyed once it has ended, in every region by the customer's status. A
+    ticket is purged once it ended before the term, and every region has been notified.
     """
 
     name: str
-    table: Table
+    followed: Followed[M, R]
     counter: str
     """The column of the running number."""
     purged: str
     """The table that keeps the highest running number that was purged."""
-    ended_states: Collection[int]
-    find: Callable[[Transaction, str], Ticket | None]
-    """None for a ticket that is gone or unreadable."""
-    about: Callable[[Transaction, str], Sequence[Ticket]]
-    """Those of a number."""
-    has_changed: Callable[[Transaction, str, int], bool]
-    """Whether a ticket has changed since an instant in microseconds."""
+    ended: Collection[int]
+    """The states in which nobody works on a ticket any more."""
+    changed: tuple[str, str]
+    """The table and the column that tell when a ticket changed, in microseconds."""
+    home_column: str = ""
+    """That of the home region when the ticket was made; empty where the number plan in force says it."""
+    events: Events | None = None
+    """What happened to the tickets, where that is kept."""
     forget: Callable[[Transaction, str], None] = lambda tx, ticket_id: None
-    """Removes what is stored beside a ticket that is destroyed or purged."""
-    remove: Callable[[Transaction, str], None] = lambda tx, ticket_id: None
-    """Removes what is stored beside a ticket that is purged."""
+    """Removes data beside a ticket that is destroyed or purged."""
 
-    def kind(self, data_class: DataClass.ValueType, held: str = "") -> RecordKind:
-        """What is registered. `held` is a condition more on tickets that another region holds, in SQL."""
-        name, key, index = self.table.name, self.table.key, self.table.index
+    def registered(self, data_class: DataClass.ValueType) -> RecordKind:
+        """Returns the kind for the registry of the application."""
+        table, held = self._table, f" AND {self.home_column} = held.origin" if self.home_column else ""
         return RecordKind(
             self.name,
             ErasurePort(
                 kept_of=self._kept_of,
                 forget={self.name: self._forget},
-                about=lambda tx, number: [AboutNumber(each.ticket_id, each.home) for each in self.about(tx, number)],
+                about=lambda tx, number: [
+                    AboutNumber(each.ticket_id, each.home_region) for each in self._about(tx, number)
+                ],
                 ended=self._ended,
             ),
             HoldPort(
-                held=f"SELECT held.subject, {index} FROM held JOIN {name} ON {key} = held.subject{held}",  # noqa: S608
+                held=f"SELECT held.subject, {_INDEX} FROM held"  # noqa: S608 - names of modules
+                f" JOIN {table.name} ON {table.key} = held.subject{held}",
                 may_hold=self._may_hold,
             ),
-            RetentionPort(purgers={data_class: self}, table=self.table, is_open=self._is_open),
+            RetentionPort(purgers={data_class: self}, table=table, is_open=self._is_open),
         )
 
     def page(self, tx: Transaction, cut: Cut, place: str) -> Page:
         """See Purger. A place is the instant and the id of the last ticket that was looked at."""
-        key, states = self.table.key, ", ".join(str(state) for state in sorted(self.ended_states))
-        select = f"SELECT {key}, create_time, {self.table.index} FROM {self.table.name}"  # noqa: S608 - names
+        key, states = self._table.key, ", ".join(str(state) for state in sorted(self.ended))
+        select = f"SELECT {key}, create_time, {_INDEX} FROM {self._table.name}"  # noqa: S608 - names of modules
         where = f"state IN ({states})"
         found = aged(tx, _Dated, select, cut, place, time="create_time", key=key, where=where)
         free = [each.ticket_id for each in found.rows if each.index not in cut.held.numbers]
-        gone = [each for each in free if not _waits(tx, each) and not self.has_changed(tx, each, cut.before)]
+        gone = [each for each in free if not _waits(tx, each) and not self._has_changed(tx, each, cut.before)]
         for ticket_id in gone:
             self._remove(tx, ticket_id)
         return Page(len(gone), len(found.rows) - len(free), found.behind)
 
     def oldest(self, tx: Transaction) -> int | None:
         """See Purger."""
-        return tx.first(int, f"SELECT create_time FROM {self.table.name} ORDER BY create_time LIMIT 1")  # noqa: S608
+        return tx.first(int, f"SELECT create_time FROM {self._table.name} ORDER BY create_time LIMIT 1")  # noqa: S608
 
     def _remove(self, tx: Transaction, ticket_id: str) -> None:
         tx.execute(
-            f"INSERT INTO {self.purged} (id, {self.counter}) SELECT 1, {self.counter} FROM {self.table.name}"  # noqa: S608
-            f" WHERE {self.table.key} = :id ON CONFLICT (id) DO UPDATE SET {self.counter} ="
+            f"INSERT INTO {self.purged} (id, {self.counter}) SELECT 1, {self.counter} FROM {self._table.name}"  # noqa: S608
+            f" WHERE {self._table.key} = :id ON CONFLICT (id) DO UPDATE SET {self.counter} ="
             f" CASE WHEN excluded.{self.counter} > {self.purged}.{self.counter} THEN excluded.{self.counter}"
             f" ELSE {self.purged}.{self.counter} END",
             id=ticket_id,
         )
-        self.remove(tx, ticket_id)
+        if self.events is not None:
+            self.events.forget(tx, [ticket_id])
         self.forget(tx, ticket_id)
-        tx.execute(f"DELETE FROM {self.table.name} WHERE {self.table.key} = :id", id=ticket_id)  # noqa: S608
-        destroy(tx, [self._subject(ticket_id), envelope_subject(ticket_id)])
+        tx.execute(f"DELETE FROM {self._table.name} WHERE {self._table.key} = :id", id=ticket_id)  # noqa: S608
+        destroy(tx, self._subjects(ticket_id))
 
-    def _subject(self, ticket_id: str) -> str:
-        return f"{self.name}/{ticket_id}"
+    @property
+    def _table(self) -> Table:
+        records = self.followed.records
+        return Table(records.table, records.key, _INDEX)
+
+    def _subjects(self, ticket_id: str) -> tuple[str, str]:
+        return self.followed.records.subject(ticket_id), envelope_subject(ticket_id)
+
+    def _about(self, tx: Transaction, number: str) -> Sequence[_AboutNumber]:
+        """The tickets of a number that this region has."""
+        if not number:
+            return ()
+        regions = f"origin_region, {self.followed.owner_column}, {self.home_column or _NO_HOME}"
+        return tx.all(
+            _AboutNumber,
+            f"SELECT {self._table.key}, state, {regions} FROM {self._table.name}"  # noqa: S608 - names of modules
+            f" WHERE {_INDEX} = :number AND {_INDEX} <> '' ORDER BY {self._table.key}",
+            number=number_index(tx, number),
+        )
+
+    def _has_changed(self, tx: Transaction, ticket_id: str, before: int) -> bool:
+        table, column = self.changed
+        sql = f"SELECT 1 FROM {table} WHERE {self._table.key} = :id AND {column} >= :before LIMIT 1"  # noqa: S608
+        return tx.first(int, sql, id=ticket_id, before=before) is not None
 
     def _kept_of(self, tx: Transaction, customer: Customer) -> Sequence[Kept]:
-        found = (each for number in customer.numbers for each in self.about(tx, number))
         return [
             Kept(
                 each.ticket_id,
-                (self._subject(each.ticket_id), envelope_subject(each.ticket_id)) if each.is_ended else (),
-                each.regions,
+                self._subjects(each.ticket_id) if each.state in self.ended else (),
+                (each.origin_region, each.owner_region),
                 is_told=False,
             )
-            for each in found
+            for number in customer.numbers
+            for each in self._about(tx, number)
         ]
 
     def _forget(self, tx: Transaction, ticket_id: str) -> None:
         self.forget(tx, ticket_id)
         tx.execute(
-            f"UPDATE {self.table.name} SET {self.table.index} = '' WHERE {self.table.key} = :id",  # noqa: S608 - names
+            f"UPDATE {self._table.name} SET {_INDEX} = '' WHERE {self._table.key} = :id",  # noqa: S608 - names
             id=ticket_id,
         )
 
+    def _facts(self, tx: Transaction, ticket_id: str) -> Facts | None:
+        """None for a ticket that is gone or unreadable."""
+        ticket = self.followed.records.read(tx, ticket_id)
+        return None if ticket is None else self.followed.facts(ticket)
+
     def _ended(self, tx: Transaction, ticket_id: str) -> Ended | None:
-        found = self.find(tx, ticket_id)
-        if found is None or not found.is_ended:
+        facts = self._facts(tx, ticket_id)
+        if facts is None or facts.state not in self.ended:
             return None
-        return Ended([ticket_id], [self._subject(ticket_id)], found.number, ticket_id, found.home)
+        return Ended([ticket_id], self._subjects(ticket_id)[:1], facts.number, ticket_id, self._home(facts))
+
+    def _home(self, facts: Facts) -> str:
+        return facts.home if self.home_column else ""
 
     def _may_hold(self, tx: Transaction, context: RegionContext, origin: str, ticket_id: str) -> bool | None:
-        found = self.find(tx, ticket_id)
-        if found is None:
+        facts = self._facts(tx, ticket_id)
+        if facts is None:
             return None
-        return origin == (found.home or context.federation.number_plan.home_of(found.number))
+        return origin == (self._home(facts) or context.federation.number_plan.home_of(facts.number))
 
     def _is_open(self, tx: Transaction, ticket_id: str) -> bool:
-        sql = f"SELECT state FROM {self.table.name} WHERE {self.table.key} = :id"  # noqa: S608 - names
+        sql = f"SELECT state FROM {self._table.name} WHERE {self._table.key} = :id"  # noqa: S608 - names of modules
         state = tx.first(int, sql, id=ticket_id)
-        return state is not None and state not in self.ended_states
+        return state is not None and state not in self.ended
 
 
 def _waits(tx: Transaction, ticket_id: str) -> bool:

@@ -1,4 +1,4 @@
-"""How what is said of a ticket leaves for other regions."""
+"""The sending of messages about tickets to other regions."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -12,7 +12,7 @@ from gateway.store.port import Transaction
 from region_node.node.context import RegionContext
 from region_node.tickets.followed import Facts
 
-_LIFETIME = timedelta(days=3650)  # it waits however long the other region was away
+_LIFETIME = timedelta(days=3650)  # the message waits however long the other region was away
 
 
 def send_about(
@@ -40,6 +40,6 @@ def send_about(
     send(tx, context.border, outgoing, now=now, traceparent=traceparent)
 
 
-def followers(facts: Facts, home: str = "") -> Sequence[str]:
-    """The regions that the owner tells of each version, each once: the origin, and the home region of the number."""
-    return [each for each in dict.fromkeys((facts.origin, home)) if each not in ("", facts.owner)]
+def followers(facts: Facts) -> Sequence[str]:
+    """The regions that receive each version from the owner, each once: the origin, and the number's home region."""
+    return [each for each in dict.fromkeys((facts.origin, facts.home)) if each not in ("", facts.owner)]

@@ -31,7 +31,7 @@ from tests.bench.table import business_table, suspension_table, table
 BUILD = Path(__file__).parents[2] / "build"
 LEVELS = (1, 32, 128)
 _BUSINESS_SECONDS = 1.0  # at most, for one way in one round of the rest of the business
-_PIPED_WIDTH = 120  # columns where no terminal says how many it has
+_PIPED_WIDTH = 120  # columns of an output without a terminal
 
 
 class Bench:

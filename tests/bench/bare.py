@@ -15,7 +15,7 @@ _REQUEST, _ANSWER = 512, 1024  # bytes: about what a question and a record are
 
 @contextlib.asynccontextmanager
 async def bare_calls(directory: Path) -> AsyncIterator[Call]:
-    """One call through three bare servers, which end with the context; their logs stand in `directory`."""
+    """A call through three bare servers, which end with the context; `directory` holds their logs."""
     chain = Chain(directory, _ANSWER)
     try:
         async with grpc.aio.insecure_channel(chain.start()) as channel:

@@ -54,7 +54,7 @@ class Bills:
         }
 
     def row(self) -> tuple[str, ...]:
-        """What is measured, local, foreign, and the ratio with the least and the greatest, for a table."""
+        """The figure, local, foreign, and the ratio with the least and the greatest, for a table."""
         ratio = self.spread(lambda each: each.ratio)
         return (
             f"QueryBill, 1/s: foreign against local, {CALLERS} callers",

@@ -1,4 +1,4 @@
-"""What this system is measured against: a bare grpc.aio server that forwards each call to the next, or answers it.
+"""The baseline of this system: a bare grpc.aio server that forwards each call to the next, or answers it.
 
 Plaintext, one unary method, no storage, no interceptor, no deadline of its own: the least that a chain can do.
 """
@@ -27,7 +27,7 @@ def forward_rpc(channel: grpc.aio.Channel) -> Forward:
 
 
 class ChainServer:
-    """One server of the chain: forwards to the next, or is the last and answers with so many bytes."""
+    """A server of the chain: forwards to the next, or is the last and answers with `size` bytes."""
 
     def __init__(self, following: Forward | None, answer: BytesValue) -> None:
         self._following = following

@@ -105,7 +105,7 @@ async def _imports(federation: LocalFederation, complaints: int, rounds: int) ->
 
 
 async def _import(stub: ComplaintImportServiceStub, pieces: Sequence[api.ImportComplaintsRequest]) -> int:
-    """One import of new complaints; how many came in. Raises ValueError where not all did."""
+    """One import of new complaints; returns their number. Raises ValueError where not all were imported."""
     count = sum(len(piece.lines) for piece in pieces)
     sha256 = hashlib.sha256(secrets.token_bytes()).digest()
     file = api.ImportComplaintsRequest(file=ImportFile(sha256=sha256, lines=count, requester=requester()))
@@ -143,7 +143,7 @@ def _lines(region: str, numbers: range) -> Sequence[api.ComplaintLine]:
 
 
 async def _sweeps(federation: LocalFederation, rounds: int) -> Comparison:
-    """What a scheduler asks its database, for an instant at which more is due than one sweep takes."""
+    """A scheduler's queries to its database, at an instant with more due work than one sweep takes."""
 
     async def sweep(region: str) -> float:
         with federation.database(region).look() as tx:

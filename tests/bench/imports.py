@@ -48,7 +48,7 @@ async def measure_imports(federation: LocalFederation, region: str, customers: i
 
 
 async def over_stream(stub: CustomerServiceStub, customers: Sequence[Customer]) -> int:
-    """One import; returns how many customers were new."""
+    """One import; returns the number of new customers."""
     lines = [ImportLine(number=number, customer=each) for number, each in enumerate(customers, 2)]
     pieces = [ImportCustomersRequest(lines=lines[at : at + _PIECE]) for at in range(0, len(lines), _PIECE)]
     sha256 = hashlib.sha256(secrets.token_bytes()).digest()

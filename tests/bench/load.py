@@ -124,7 +124,7 @@ class LoadClient:
         self.ready = self._answer()
 
     def run(self, callers: int, seconds: float) -> Window:
-        """One window. Raises RuntimeError where the client failed."""
+        """Runs one window. Raises RuntimeError where the client failed."""
         commands = cast("TextIO", self._process.stdin)
         commands.write(json.dumps({"callers": callers, "seconds": seconds}) + "\n")
         commands.flush()

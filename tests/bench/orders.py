@@ -1,4 +1,4 @@
-"""What is measured: SUSPEND and RESUME orders for customers of another region, each followed to its completion."""
+"""The measured load: SUSPEND and RESUME orders for customers of another region, each followed to its completion."""
 
 import itertools
 from collections.abc import Iterator, Sequence
@@ -36,7 +36,7 @@ class OrderNotCompleted(Exception):
 
 @dataclass
 class Line:
-    """One customer's line, as the load client left it."""
+    """A customer's line, in its last state at the load client."""
 
     number: str
     suspended: bool = False
@@ -56,11 +56,11 @@ class Clerk:
         self._ids = ids
 
     async def call(self) -> None:
-        """One order. Raises OrderNotCompleted."""
+        """Sends one order. Raises OrderNotCompleted."""
         await self.submit()
 
     async def submit(self) -> tuple[SubmitOrderRequest, SubmitOrderResponse]:
-        """One order: what was asked, and the completed order. Raises OrderNotCompleted."""
+        """Sends one order; returns the request and the completed order. Raises OrderNotCompleted."""
         line = next(self._lines)
         request = submission(next(self._ids), line)
         response = await self._orders.SubmitOrder(request, timeout=WAIT + 5)
@@ -120,12 +120,12 @@ def _customer(index: int, number: str, opened: Timestamp) -> Customer:
 
 
 def identity_document() -> Document:
-    """What shows that the customer is there."""
+    """The document that proves the customer's presence."""
     verified = Timestamp()
     verified.FromDatetime(datetime.now(UTC))
     return Document(code="ID_ORIG", verifier="4711", verify_time=verified, keyed_hash=b"\x11" * 32)
 
 
 def requester() -> Requester:
-    """Who asks for everything in the bench."""
+    """The requester of every call in the bench."""
     return Requester(staff_id="4711", channel=Channel.CHANNEL_COUNTER)

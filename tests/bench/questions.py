@@ -156,7 +156,7 @@ async def _stream_rate(service: "BillingServiceStub", queries: Iterator[QueryBil
             await places.acquire()
             if time.perf_counter() - started > seconds:
                 return
-            yield QueryBillsRequest(id=str(number), query=query)
+            yield QueryBillsRequest(query_id=str(number), query=query)
 
     shown = 0
     async for response in service.QueryBills(ask()):

@@ -1,7 +1,7 @@
-"""What was measured, and the arithmetic on it. Pure.
+"""The measurements, and the arithmetic on them. Pure.
 
 Throughput and CPU time are computed per window; a level's figure is the median over its rounds, with the least and the
-greatest. A ratio is what is measured over its base within one round, so that both halves of it saw the same machine.
+greatest. A ratio is the measured value over its base within one round, so that both halves saw the same machine.
 """
 
 import math
@@ -14,7 +14,7 @@ Report = dict[str, object]
 
 @dataclass(frozen=True)
 class Window:
-    """What one load client did in one stretch of time: latencies and CPU time in seconds."""
+    """A load client's work in one stretch of time: latencies and CPU time in seconds."""
 
     calls: int
     seconds: float
@@ -87,7 +87,7 @@ class Spread:
 
 @dataclass(frozen=True)
 class Figure:
-    """One thing that is measured: its name for programs, and label and unit for people."""
+    """A measured figure: its name for programs, and label and unit for people."""
 
     name: str
     label: str
@@ -100,13 +100,13 @@ class Figure:
         return Spread.of([self.read(window) * self.factor for window in windows])
 
     def ratio(self, rounds: Sequence[Round]) -> Spread:
-        """What is measured over its base."""
+        """The measured value over its base."""
         return Spread.of([self.read(each.measured) / self.read(each.base) for each in rounds])
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """One figure, measured in two ways in turns: how the second does beside the first."""
+    """A figure, measured alternately in two ways: the second beside the first."""
 
     name: str
     """For programs."""
@@ -119,7 +119,7 @@ class Comparison:
 
     @property
     def ratio(self) -> Spread:
-        """What is measured over its base."""
+        """The measured value over its base."""
         return Spread.of([measured / base for base, measured in self.rounds])
 
     @property

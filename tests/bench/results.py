@@ -1,4 +1,4 @@
-"""What a run has measured so far, and its file: written anew after each part, so that a later failure loses nothing."""
+"""The results of a run so far, and its file: written anew after each part, so that a later failure loses nothing."""
 
 import json
 from collections.abc import Sequence
@@ -48,7 +48,7 @@ class Results:
         self._write(complete=False)
 
     def add_business(self, comparison: Comparison) -> None:
-        """One figure of the rest of the business."""
+        """Adds a figure of the rest of the business."""
         self.business.append(comparison)
         self._write(complete=False)
 

@@ -24,12 +24,12 @@ class Storm:
     cause_of: Mapping[str, str]
     """By the id of an event."""
     roots: Mapping[str, Element]
-    """What failed, by cause; noise is not among them."""
+    """The failed elements, by cause, without noise."""
 
 
 @dataclass(frozen=True)
 class Weather:
-    """What a storm is like."""
+    """The parameters of a storm."""
 
     causes: int
     alarms: int
@@ -117,7 +117,7 @@ def _roots(network: NetworkRegistry, causes: int, source: random.Random) -> dict
 
 
 def _hides(network: NetworkRegistry, one: Element, other: Element) -> bool:
-    """Whether nobody could tell the other from the one: it is the same, or down with it."""
+    """Whether the one element hides the other: it is the same, or takes it down."""
     if one.kind == Kind.SITE:
         below = [Element(Kind.LINK, each.id) for each in network.links_at(one.id)]
         used = network.services_on(sites=[one.id], links=[each.id for each in below])
@@ -129,11 +129,11 @@ def _hides(network: NetworkRegistry, one: Element, other: Element) -> bool:
 
 
 Symptom = tuple[set[Element], int, int]
-"""What is told, how long after the cause at most, how severe."""
+"""The reporting elements, the longest delay after the cause, the severity."""
 
 
 def _symptoms(network: NetworkRegistry, root: Element, down: set[str], source: random.Random) -> Iterator[Symptom]:
-    """What comes of a cause. Services that are `down` already say nothing more; those of this cause are added."""
+    """The symptoms of a cause. Services in `down` report nothing more; those of this cause are added."""
     if root.kind == Kind.SERVICE:
         yield {root}, MINUTE, CRITICAL
         yield {root}, 10 * MINUTE, MAJOR

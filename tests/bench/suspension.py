@@ -27,7 +27,7 @@ _CALL_SECONDS = 20.0
 
 @dataclass(frozen=True)
 class Suspension:
-    """One suspension, in seconds from the moment when it was asked for."""
+    """A suspension, in seconds from its request."""
 
     confirmed: float
     """Until the call returned, with every coordinator's word."""

@@ -9,7 +9,7 @@ from tests.bench.suspension import Suspension
 
 
 def table(levels: Sequence[Level], title: str, base: str, measured: str) -> Table:
-    """One row per level and figure; medians over the rounds, with the least and the greatest ratio."""
+    """A row per level and figure; medians over the rounds, with the least and the greatest ratio."""
     others = [level.others for level in levels]
     disturbed = f"other processes kept {min(each.low for each in others):.2f} to "
     disturbed += f"{max(each.high for each in others):.2f} processors busy meanwhile"
@@ -38,7 +38,7 @@ def table(levels: Sequence[Level], title: str, base: str, measured: str) -> Tabl
 
 
 def suspension_table(suspensions: Sequence[Suspension]) -> Table:
-    """One row per suspension under load, in milliseconds from the moment when it was asked for."""
+    """A row per suspension under load, in milliseconds from its request."""
     shown = Table(
         title="`regions suspend` under load, two coordinators",
         title_justify="left",
@@ -53,7 +53,7 @@ def suspension_table(suspensions: Sequence[Suspension]) -> Table:
 
 
 def business_table(comparisons: Sequence[Comparison]) -> Table:
-    """One row per comparison; medians over the rounds, with the least and the greatest ratio."""
+    """A row per comparison; medians over the rounds, with the least and the greatest ratio."""
     shown = Table(
         title="the rest of the business",
         title_justify="left",

@@ -11,7 +11,7 @@ import grpc
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from coordinator.app import Coordinator
+from coordinator.app import start as start_coordinator
 from coordinator.registry.etcd.settings import EtcdSettings
 from coordinator.settings import CoordinatorSettings
 from gateway.api.coordinator.v1.administration_pb2 import (
@@ -35,6 +35,7 @@ from gateway.api.types.v1.access_pb2 import Role
 from gateway.auditing import audit
 from gateway.auditing.audit import AuditRow, Head
 from gateway.errors import Refused, reason_name
+from gateway.process.running import Running
 from gateway.rpc.channels import Dialer, invoke
 from gateway.security.authority import CertificateSet
 from gateway.security.identity import server_name
@@ -76,7 +77,7 @@ def settings(certificates: Certificates, data: Path, *, listen: str = "127.0.0.1
 
 @dataclass(frozen=True)
 class RegionKeys:
-    """What a region signs with."""
+    """The signing keys of a region."""
 
     region: str
     issued: CertificateSet
@@ -107,7 +108,7 @@ def join_request(keys: RegionKeys, endpoint: str = "127.0.0.1:7443") -> JoinRequ
         endpoint=endpoint,
         signing_certificate=keys.certificate,
         federation_revision=1,
-        time=to_timestamp(CLOCK.now()),
+        node_time=to_timestamp(CLOCK.now()),
         sealing_key=published(region_keys(keys.region).set, keys.signer, CLOCK.now()),
     )
 
@@ -116,7 +117,7 @@ def join_request(keys: RegionKeys, endpoint: str = "127.0.0.1:7443") -> JoinRequ
 class Federation:
     """A coordinator that runs, and channels of members to it."""
 
-    coordinator: Coordinator
+    coordinator: Running
     certificates: Certificates
     data: Path
     closing: AsyncExitStack
@@ -144,12 +145,12 @@ class Federation:
         return (await invoke(stub.ApplyConfiguration, request, PATIENCE_S)).federation_revision
 
     async def join(self, keys: RegionKeys, request: JoinRequest | None = None) -> JoinResponse:
-        """One heartbeat of the region."""
+        """Sends one heartbeat of the region."""
         stub = FederationServiceStub(self.as_(f"region/{keys.region}"))
         return await invoke(stub.Join, request or join_request(keys), PATIENCE_S)
 
     async def member(self, region: str) -> Member:
-        """How a region stands, as an administrator is told."""
+        """The state of a region in an administrator's response."""
         stub = MembershipServiceStub(self.as_(ADMIN))
         response = await invoke(stub.ListRegions, ListRegionsRequest(), PATIENCE_S)
         return next(each for each in response.members if each.region == region)
@@ -160,7 +161,7 @@ class Federation:
         return stub.Watch(WatchRequest(federation_revision=revision))
 
     def audit_rows(self) -> list[AuditRow]:
-        """What the coordinator noted; its chain is whole."""
+        """The coordinator's audit rows, after a check of the chain."""
         with open_read_only(self.data / "coordinator.db") as tx:
             rows = list(audit.rows(tx))
         audit.verify(rows)
@@ -188,7 +189,7 @@ async def federation(
         lease=lease,
         etcd=etcd,
     )
-    coordinator = await Coordinator.start(chosen, clock)
+    coordinator = await start_coordinator(chosen, clock)
     try:
         async with AsyncExitStack() as closing:
             yield Federation(coordinator, certificates, data, closing)
@@ -223,5 +224,5 @@ async def eventually(holds: Callable[[], bool]) -> None:
 
 
 def denials(rows: Sequence[AuditRow]) -> list[tuple[str, str, str]]:
-    """Who was turned away from what, and why."""
+    """Each denied actor with the action and the reason."""
     return [(row.actor, row.subject.rpartition("/")[2], row.detail) for row in rows if row.action == "DENIED"]

@@ -16,7 +16,7 @@ _SOURCE = 4  # of the random numbers: the same plan each time
 
 
 def segments(count: int = SEGMENTS) -> dict[str, list[str]]:
-    """So many random prefixes of seven digits, which no shipped one contains, by the regions that own them."""
+    """Random prefixes of seven digits, missing from the shipped plan, by their regions."""
     source = random.Random(_SOURCE)
     owned: dict[str, list[str]] = {region.id: [] for region in CONFIGURATION.regions}
     regions = list(owned)

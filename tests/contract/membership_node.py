@@ -9,9 +9,9 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from gateway.federation.current import CurrentFederation
+from gateway.process.running import stop_tasks
 from gateway.relay.border import Border
 from gateway.rpc.channels import Dialer
-from gateway.rpc.server import stop_tasks
 from gateway.security.authority import CertificateSet
 from gateway.security.signing import AUDIT_HEAD, Signer, TrustedKeys
 from gateway.store.schema import migrations_of

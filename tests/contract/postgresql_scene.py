@@ -1,7 +1,7 @@
-"""Stores on one PostgreSQL database, and what happens to it meanwhile: looks from outside, locks, a line that breaks.
+"""Stores on one PostgreSQL database, with outside events: looks, locks, a broken connection.
 
 As a program, another process on that database: `python -m tests.contract.postgresql_scene CONNINFO NUMBER`. It freezes
-itself in a transaction, and when it is woken, finishes that, and prints what it was told.
+itself in a transaction. After its wake-up it finishes that, and prints the notifications that it received.
 """
 
 import asyncio

@@ -113,7 +113,7 @@ class Installation:
 
     @contextmanager
     def serving(self) -> Iterator[LocalProcess]:
-        """A process that serves; at the end it is told to stop, and does."""
+        """A serving process; at the end it gets a stop signal, and stops."""
         arguments = ("serve", *self.flags())
         log, port_file = self.directory / "log", Path(self.settings["port_file"])
         process = LocalProcess(Program(self.name, _MODULES[self.name], arguments, log, port_file), preloaded.launch)

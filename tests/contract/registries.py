@@ -39,7 +39,7 @@ async def audit_rows(registry: Registry) -> list[AuditRow]:
 
 
 class Registries(Protocol):
-    """One adapter on durable state of its own."""
+    """An adapter on its own durable state."""
 
     short: timedelta
     """The shortest lease that it can give, or so."""
@@ -86,7 +86,7 @@ class EtcdRegistries:
 
     @asynccontextmanager
     async def __call__(self, lease: timedelta = LONG, name: str = "a") -> AsyncIterator[EtcdRegistry]:
-        """See Registries. `name` tells those apart that run at the same time."""
+        """See Registries. `name` distinguishes simultaneous ones."""
         directory = self._directory / name
         directory.mkdir(exist_ok=True)
         registry = await EtcdRegistry.open(self.settings, self.federation, directory, SystemClock(), lease)
@@ -114,7 +114,7 @@ def heartbeat(
     key: bytes = b"",
     reads: Sequence[int] = (),
 ) -> Heartbeat:
-    """`reads`: the values of the one enum of which the process tells what it can read."""
+    """`reads`: the values of the one enum in the process's capabilities."""
     return Heartbeat(
         endpoint,
         NOW + later,

@@ -92,7 +92,7 @@ class Pair:
 
 @dataclass
 class Desk:
-    """Handlers of a command and of a query, and what is to become of what they are asked."""
+    """Handlers of a command and of a query, with programmable outcomes."""
 
     result: bytes = b"done"
     before_effect: Exception | None = None
@@ -103,7 +103,7 @@ class Desk:
     is_repeatable: bool = False
 
     def kinds(self) -> Kinds:
-        """One command and one query."""
+        """A command and a query."""
         return {COMMAND: Command(self._act, self._answered, self.is_repeatable), QUERY: Query(self._look)}
 
     def _act(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
@@ -128,7 +128,7 @@ class Desk:
 
 
 def effects(tx: Transaction) -> list[str]:
-    """What was done."""
+    """The effects of commands."""
     return tx.all(str, "SELECT effect FROM effects")
 
 

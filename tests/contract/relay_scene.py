@@ -1,4 +1,4 @@
-"""One region's half of the relay on a real store, driven by hand: what it receives, and what it settles."""
+"""A region's half of the relay on a real store, driven by hand: the receiver and the settler."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
@@ -110,17 +110,17 @@ class Scene:
         )
 
     async def effects(self) -> list[str]:
-        """What was done."""
+        """The effects of commands."""
         return await self.store.read(effects)
 
     async def audited(self) -> list[tuple[str, str]]:
-        """Who did what, after checking that the chain is whole."""
+        """Actors and actions, after a check of the chain."""
         rows = await self.store.read(lambda tx: list(audit.rows(tx)))
         audit.verify(rows)
         return [(row.actor, row.action) for row in rows]
 
     async def denied(self) -> list[tuple[str, str, str]]:
-        """Who was turned away, from what and why."""
+        """Denied actors, with action and reason."""
         rows = await self.store.read(lambda tx: list(audit.rows(tx)))
         return [(row.actor, row.subject, row.detail) for row in rows if row.action == "DENIED"]
 

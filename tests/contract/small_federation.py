@@ -1,4 +1,4 @@
-"""A federation for tests at its border: certificates, and a coordinator that knows only what a test tells it."""
+"""A federation for tests at its border: certificates, and a coordinator with the knowledge that a test gives it."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -85,7 +85,7 @@ class Coordinator(FederationServiceServicer):
         self.joins.append(request)
         if self.refusal is not None:
             raise self.refusal
-        response = JoinResponse(time=to_timestamp(CLOCK.now() + self.clock_ahead))
+        response = JoinResponse(coordinator_time=to_timestamp(CLOCK.now() + self.clock_ahead))
         response.interval.FromMilliseconds(100)
         return response
 
@@ -121,7 +121,7 @@ class Coordinator(FederationServiceServicer):
 
 
 def border(services: Sequence[Service], region: str = "") -> BorderInterceptor:
-    """What stands before these services at a node of this region, or at a coordinator."""
+    """The border before these services at a node of this region, or at a coordinator."""
 
     async def denied(identity: Identity, method: str, refused: Refused) -> None:
         return None
@@ -141,7 +141,7 @@ def border(services: Sequence[Service], region: str = "") -> BorderInterceptor:
 async def serving(
     certificates: Certificates, path: str, services: Sequence[Service], region: str = ""
 ) -> AsyncIterator[str]:
-    """The endpoint of a server of this member, with the border in front; at the end it is gone at once."""
+    """The endpoint of a server of this member, with the border in front; at the end it stops immediately."""
     server = grpc.aio.server(interceptors=[border(services, region)], options=server_options())
     for service in services:
         service.add(server)

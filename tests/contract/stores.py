@@ -32,7 +32,7 @@ NOTES = Migration("notes", "0001_notes.sql", "CREATE TABLE notes (note TEXT NOT 
 
 
 class Adapter(Protocol):
-    """One adapter, on durable state that outlives the stores opened on it."""
+    """An adapter, on durable state that outlives the stores opened on it."""
 
     def open(self, migrations: Sequence[Migration] = (NOTES,)) -> AbstractAsyncContextManager[Store]:
         """The store, closed at the end."""
@@ -55,7 +55,7 @@ class Adapter(Protocol):
         ...
 
     def commit_failures(self) -> Sequence[Exception]:
-        """What the engine raises at a commit: for a disk that fails, and for a database that is broken."""
+        """The engine's exceptions at a commit: for a failing disk, and for a broken database."""
         ...
 
     def fail_commits(self, patch: pytest.MonkeyPatch, failure: Exception, count: int) -> None:
@@ -243,13 +243,13 @@ def notes(tx: Transaction) -> list[str]:
 
 @dataclass(frozen=True)
 class Written:
-    """Told after a note was written."""
+    """Published after a note was written."""
 
     note: str
 
 
 def writing(note: str) -> Operation[str]:
-    """An operation that writes a note and tells of it."""
+    """An operation that writes a note and publishes an event."""
 
     def operation(tx: Transaction) -> str:
         tx.publish(Written(note))

@@ -105,7 +105,7 @@ def dial(certificates: Certificates, server: str, caller: str, endpoint: str) ->
 async def refused(
     channel: grpc.aio.Channel, method: MethodDescriptor, data: bytes, compression: grpc.Compression | None = None
 ) -> str:
-    """Why a request is refused: the reason, or the status where none is told; empty where it is answered."""
+    """The reason of a refused request, or its status without a reason; empty for an answered one."""
     path = f"/{method.containing_service.full_name}/{method.name}"
     try:
         if not method.server_streaming:
@@ -141,7 +141,7 @@ async def refused_silent(channel: grpc.aio.Channel, path: str) -> str:
 
 
 async def asked(channel: grpc.aio.Channel) -> str:
-    """Why the health is not told; empty where it is."""
+    """The reason of a refused health check; empty for an answered one."""
     ask: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(CHECK)
     try:
         await ask(b"", timeout=PATIENCE_S)
@@ -191,7 +191,7 @@ def largest_request(method: MethodDescriptor) -> int:
 
 
 def services() -> Iterator[ServiceDescriptor]:
-    """Those of a node and of a coordinator."""
+    """The services of a node and of a coordinator."""
     for method in (SUBMIT, TELL, DELIVER):
         yield from method.containing_service.file.services_by_name.values()
 

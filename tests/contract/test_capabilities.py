@@ -1,4 +1,4 @@
-"""What regions can read of a configuration: told by nodes, kept by coordinators, and minded when one is applied."""
+"""The capabilities of regions: reported by nodes, stored by coordinators, and respected when one is applied."""
 
 from pathlib import Path
 
@@ -33,7 +33,7 @@ def certificates_of_a_federation(tmp_path: Path) -> Certificates:
 
 
 def without(number: int) -> Capabilities:
-    """What a version can read that has all but one class of data."""
+    """The capabilities of a version without one class of data."""
     capabilities = own_capabilities()
     (told,) = (each for each in capabilities.capabilities if each.name == DataClass.DESCRIPTOR.full_name)
     told.numbers.remove(number)

@@ -1,4 +1,4 @@
-"""Which process sends an envelope, on both engines; and on one database, two processes of which one falls silent."""
+"""The process that sends an envelope, on both engines; and on one database, two processes of which one falls silent."""
 
 import asyncio
 import random
@@ -81,7 +81,7 @@ def ids(envelopes: Sequence[Waiting]) -> list[str]:
 
 
 def claimants(tx: Transaction) -> dict[str, tuple[int, int]]:
-    """Who is to send what is open, and whether it was handed over."""
+    """The claimant of each open envelope, and whether it was handed over."""
     return dict(
         tx.all(
             lambda name, number, handed_over: (name, (number, handed_over)),
@@ -207,7 +207,7 @@ def test_an_envelope_that_another_process_took_over_cannot_be_dropped_as_never_s
 
 
 class Process:
-    """A process that keeps claims and sends. What it sends is in `sent`, and is answered while `answers` is set."""
+    """A process that keeps claims and sends. `sent` holds its envelopes, which are answered while `answers` is set."""
 
     def __init__(self, store: Store, border: Border, number: int) -> None:
         self.number = number

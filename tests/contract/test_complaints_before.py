@@ -1,4 +1,4 @@
-"""A region's database of a version before: its complaints are read, told of, carried on and purged by this one."""
+"""A region's database of an earlier version: this one reads, reports, continues and purges its complaints."""
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
@@ -68,7 +68,7 @@ def filed() -> Complaint:
 
 
 def keep(tx: Transaction, version: str) -> None:
-    """What a node of that version has of the complaint: a row in each table that it knew."""
+    """The rows of a complaint in a node of that version, in each of its tables."""
     body = vault.seal(tx, complaint_subject(TICKET_ID), "complaints", filed().SerializeToString())
     then = to_microseconds(THEN)
     add(
@@ -102,7 +102,7 @@ def keep(tx: Transaction, version: str) -> None:
             level=2,
             time=then,
         )
-    add(tx, version, "complaint_escalations", ticket_id=TICKET_ID, level=2, trigger_code=1, due=then, time=then)
+    add(tx, version, "complaint_escalations", ticket_id=TICKET_ID, level=2, trigger_code=1, due_time=then, time=then)
     if version >= "0023":
         add(
             tx,
@@ -113,7 +113,7 @@ def keep(tx: Transaction, version: str) -> None:
             sink="file",
             content=b"",
             create_time=then,
-            due=then,
+            due_time=then,
             attempts=1,
             told_time=then,
         )
@@ -147,6 +147,8 @@ BEFORE = {
     "complaints.create_time": ("0063", "creation_date"),
     "complaints.origin_region": ("0063", "handling_region"),
     "complaint_index.create_time": ("0063", "creation_date"),
+    "due_time": ("0065", "due"),
+    "case_id": ("0065", "parent"),
 }
 
 
@@ -195,7 +197,7 @@ def test_a_complaint_of_before_is_read_listed_and_carried_on(database: Sealing, 
         assert row.complaint == filed()
         assert [each.ticket_id for each in complaints_about(tx, NUMBER)] == [TICKET_ID]
         assert [each.ticket_id for each in case_of(tx, TICKET_ID)] == [TICKET_ID]
-        (header,) = list_headers(tx, HeaderFilter(NOW, include_ended=True), 10)
+        (header,) = list_headers(tx, HeaderFilter(NOW, include_ended=True), None, 10)
         assert (header.ticket_id, header.category, header.owner_region) == (TICKET_ID, "BILL_WRONG", "sichuan")
         assert (next_ticket_number(tx), EVENTS.last(tx)) == (8, 2)
         assert [note.text for note in private_notes(tx, TICKET_ID)] == (["he was angry"] if version >= "0024" else [])

@@ -22,7 +22,7 @@ from tests.contract.small_federation import FEDERATION, NOTHING_LISTENS, Certifi
 
 @dataclass(frozen=True)
 class Command:
-    """One of the two commands, and what it needs at least."""
+    """One of the two commands, with its least settings."""
 
     main: click.Command
     module: str
@@ -35,7 +35,7 @@ class Command:
         return CliRunner(env=environment).invoke(self.main, words)
 
     def settings(self, directory: Path) -> dict[str, str]:
-        """What a process of it needs to serve, by key."""
+        """The settings of a process that serves, by key."""
         certificates = Certificates(directory / "certificates")
         tls = certificates.credentials(self.member)
         found = {
@@ -96,7 +96,7 @@ def example(command: Command, directory: Path, *, everything: bool) -> Path:
 
 @contextmanager
 def serving(command: Command, directory: Path, words: Sequence[str], environment: Mapping[str, str]) -> Iterator[int]:
-    """A process that serves, and its port; at the end it is told to stop, and does."""
+    """A serving process, and its port; at the end it gets a stop signal, and stops."""
     program = Program("process", command.module, ("serve", *words), directory / "log", directory / "port")
     process = LocalProcess(program)
     try:

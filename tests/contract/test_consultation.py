@@ -169,9 +169,9 @@ def test_service_points_say_whether_they_are_open_and_until_when(tmp_path: Path)
     assert list(points) == sorted(points)
     assert {each.service_point.region for each in answer.service_points} == {"guangdong"}
     counter = points["guangzhou-tianhe"]  # Tuesday, 11:00 in China
-    assert (counter.open, from_timestamp(counter.next_change)) == (True, datetime(2026, 2, 10, 10, 30, tzinfo=UTC))
+    assert (counter.open, from_timestamp(counter.next_change_time)) == (True, datetime(2026, 2, 10, 10, 30, tzinfo=UTC))
     hotline = points["guangdong-hotline"]
-    assert (hotline.open, hotline.HasField("next_change")) == (True, False)
+    assert (hotline.open, hotline.HasField("next_change_time")) == (True, False)
 
 
 @pytest.mark.clause("4.1")

@@ -8,7 +8,7 @@ from pathlib import Path
 import grpc
 import pytest
 
-from coordinator.app import Coordinator
+from coordinator.app import start as start_coordinator
 from gateway.api.coordinator.v1.administration_pb2 import (
     ApplyConfigurationRequest,
     GetConfigurationRequest,
@@ -179,7 +179,7 @@ def test_the_difference_of_clocks_is_shown(certificates: Certificates, data: Pat
         async with federation(certificates, data) as it:
             await it.apply()
             request = join_request(sichuan)
-            request.time.CopyFrom(to_timestamp(CLOCK.now() + timedelta(minutes=5)))
+            request.node_time.CopyFrom(to_timestamp(CLOCK.now() + timedelta(minutes=5)))
             await it.join(sichuan, request)
             error = (await it.member("sichuan")).clock_error.ToTimedelta()
             assert timedelta(minutes=4) < error < timedelta(minutes=6)
@@ -202,11 +202,11 @@ def test_a_region_that_the_configuration_does_not_name_cannot_join(certificates:
         lambda request: request.ClearField("endpoint"),
         lambda request: setattr(request, "endpoint", "sichuan.example:0"),
         lambda request: setattr(request, "endpoint", "unix:/run/node.sock"),
-        lambda request: request.ClearField("time"),
+        lambda request: request.ClearField("node_time"),
         lambda request: request.ClearField("signing_certificate"),
         lambda request: setattr(request, "signing_certificate", request.signing_certificate + b"#" * 16384),
         lambda request: setattr(request.audit_head, "hash", b"short"),
-        lambda request: setattr(request.sealing_key, "time", 1),
+        lambda request: setattr(request.sealing_key, "sign_time_us", 1),
         lambda request: setattr(request.sealing_key, "key", bytes(32)),
         lambda request: request.capabilities.capabilities.add(name="#" * 16384),
         lambda request: setattr(request.report, "unreadable", "#" * 16384),
@@ -254,7 +254,7 @@ def test_what_is_to_be_sealed_for_a_region_is_told_to_all_and_kept_while_it_is_a
             await it.join(sichuan, first)
             assert (await it.member("sichuan")).sealing_key == first.sealing_key
             ahead = join_request(sichuan)
-            ahead.time.FromDatetime(CLOCK.now() + timedelta(minutes=5))
+            ahead.node_time.FromDatetime(CLOCK.now() + timedelta(minutes=5))
             ahead.sealing_key.CopyFrom(published(keys.rotated(), sichuan.signer, CLOCK.now() + timedelta(minutes=5)))
             await it.join(sichuan, ahead)
             assert (await it.member("sichuan")).sealing_key == first.sealing_key, "of a clock that is wrong"
@@ -448,7 +448,7 @@ def test_a_second_coordinator_on_the_same_database_does_not_start(certificates: 
     async def scenario() -> None:
         async with federation(certificates, data):
             with pytest.raises(DatabaseInUse, match="is in use by process"):
-                await Coordinator.start(settings(certificates, data))
+                await start_coordinator(settings(certificates, data))
         # Its lock goes with it.
         async with federation(certificates, data):
             pass
@@ -463,7 +463,7 @@ def test_a_second_coordinator_on_the_same_port_does_not_start_and_leaves_nothing
         other = tmp_path / "other"
         async with federation(certificates, data) as it:
             with pytest.raises(PortInUse, match="cannot listen on"):
-                await Coordinator.start(settings(certificates, other, listen=it.endpoint))
+                await start_coordinator(settings(certificates, other, listen=it.endpoint))
         async with federation(certificates, other):
             pass
 

@@ -1,4 +1,4 @@
-"""Who may call which RPC of a coordinator, and what is noted of those who may not."""
+"""The permitted callers of each RPC of a coordinator, and the audit of denied ones."""
 
 from pathlib import Path
 

@@ -15,7 +15,7 @@ from click.testing import CliRunner, Result
 
 from coordinator.cli.main import main
 from deploy.local.process import LocalProcess, Program
-from gateway.api.region.v1.oversight_service_pb2_grpc import add_OrderOversightServiceServicer_to_server
+from gateway.api.region.v1.order_oversight_service_pb2_grpc import add_OrderOversightServiceServicer_to_server
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.federation.files import load
 from gateway.rpc.server import Service
@@ -50,7 +50,7 @@ class Process:
         }
 
     def command(self, *words: str) -> Result:
-        """What an administrator's command prints, and how it ends."""
+        """The output and the exit of an administrator's command."""
         return CliRunner(env=self.environment).invoke(main, words)
 
 
@@ -72,7 +72,7 @@ def files_of_a_coordinator(tmp_path: Path) -> Process:
 
 @contextmanager
 def serving_process(files: Process) -> Iterator[LocalProcess]:
-    """The process, once it serves; at the end it is told to stop, and does."""
+    """The process, once it serves; at the end it gets a stop signal, and stops."""
     program = Program(
         "coordinator", MODULE, ("serve", "--settings", str(files.settings)), files.errors, files.port_file
     )

@@ -1,4 +1,4 @@
-"""What `coordinator regions` says of several coordinators, as a server tells it to real processes of the command."""
+"""The output of `coordinator regions` about several coordinators, by real processes against a server."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""What a coordinator takes from members that are suspended, or that say more than they should."""
+"""A coordinator's handling of suspended members, and of members that report more than they should."""
 
 import logging
 from collections import Counter
@@ -14,8 +14,8 @@ from gateway.api.coordinator.v1.administration_pb2 import ReinstateRegionRequest
 from gateway.api.coordinator.v1.administration_pb2_grpc import MembershipServiceStub
 from gateway.api.coordinator.v1.case_service_pb2 import ReportCaseRequest
 from gateway.api.coordinator.v1.case_service_pb2_grpc import CaseServiceStub
-from gateway.api.coordinator.v1.planned_outage_service_pb2 import HoldWindowRequest
-from gateway.api.coordinator.v1.planned_outage_service_pb2_grpc import PlannedOutageServiceStub
+from gateway.api.coordinator.v1.planned_outage_registry_service_pb2 import HoldPlannedOutageRequest
+from gateway.api.coordinator.v1.planned_outage_registry_service_pb2_grpc import PlannedOutageRegistryServiceStub
 from gateway.api.coordinator.v1.problem_service_pb2 import ReportAffectedRequest, ReportEventRequest
 from gateway.api.coordinator.v1.problem_service_pb2_grpc import ProblemServiceStub
 from gateway.api.federation.v1.configuration_pb2 import Configuration
@@ -79,7 +79,9 @@ def test_a_suspended_region_neither_joins_nor_follows_nor_tells_until_it_is_rein
             assert await refused(it.join(sichuan)) == "REGION_SUSPENDED"
             calls = {
                 "ReportCase": invoke(CaseServiceStub(own).ReportCase, ReportCaseRequest(), PATIENCE_S),
-                "HoldWindow": invoke(PlannedOutageServiceStub(own).HoldWindow, HoldWindowRequest(), PATIENCE_S),
+                "HoldPlannedOutage": invoke(
+                    PlannedOutageRegistryServiceStub(own).HoldPlannedOutage, HoldPlannedOutageRequest(), PATIENCE_S
+                ),
                 "ReportEvent": invoke(ProblemServiceStub(own).ReportEvent, ReportEventRequest(), PATIENCE_S),
                 "ReportAffected": invoke(ProblemServiceStub(own).ReportAffected, ReportAffectedRequest(), PATIENCE_S),
             }
@@ -115,7 +117,7 @@ def test_a_region_that_invents_processes_and_revisions_fills_neither_chain_nor_l
             for number in range(6 * ENDPOINTS_PER_REGION):
                 request = join_request(sichuan, f"127.0.0.1:{10_000 + number}")
                 request.federation_revision = 1_000 + number
-                request.time.FromDatetime(CLOCK.now() + timedelta(minutes=5))
+                request.node_time.FromDatetime(CLOCK.now() + timedelta(minutes=5))
                 for request.leaving in (False, True):
                     outcomes[await outcome(it.join(sichuan, request))] += 1
             assert outcomes["HEARTBEATS_TOO_MANY"] > outcomes["done"]
@@ -150,7 +152,7 @@ def test_a_region_that_writes_around_its_certificate_changes_nothing_and_its_hon
 
 
 def succession(certificates: Certificates, count: int) -> list[RegionKeys]:
-    """What Sichuan signs with, each certificate issued a second after the one before it."""
+    """The signing keys of Sichuan, each certificate issued a second after the one before it."""
     who = parse(f"spiffe://{FEDERATION}/region/sichuan", FEDERATION)
     times = [NOW - HOUR + timedelta(seconds=number) for number in range(count)]
     return [RegionKeys("sichuan", certificates.authority.issue(who, each, NOW + HOUR)) for each in times]
@@ -236,7 +238,7 @@ def test_leaving_says_nothing_of_a_process_that_was_not_there(
             await it.apply()
             request = join_request(sichuan, "127.0.0.1:9999")
             request.leaving, request.federation_revision = True, 77
-            request.time.FromDatetime(CLOCK.now() + timedelta(minutes=5))
+            request.node_time.FromDatetime(CLOCK.now() + timedelta(minutes=5))
             before = it.audit_rows()
             await it.join(sichuan, request)
             assert it.audit_rows() == before

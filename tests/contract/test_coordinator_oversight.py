@@ -1,4 +1,4 @@
-"""Orders across regions, asked through a real coordinator of region servers that know what a test tells them."""
+"""Orders across regions, queried through a real coordinator from programmable region servers."""
 
 import asyncio
 import functools
@@ -11,21 +11,22 @@ from pathlib import Path
 import grpc
 import pytest
 
+from coordinator.oversight.listings import NEWEST_ORDERS
 from gateway.api.coordinator.v1.administration_pb2 import (
-    ListOrdersRequest,
-    ListOrdersResponse,
+    GetOrderTraceRequest,
+    GetOrderTraceResponse,
+    ListOrderSummariesRequest,
+    ListOrderSummariesResponse,
     SuspendRegionRequest,
-    TraceOrderRequest,
-    TraceOrderResponse,
 )
 from gateway.api.coordinator.v1.administration_pb2_grpc import MembershipServiceStub, OrderOversightServiceStub
-from gateway.api.region.v1 import oversight_service_pb2 as region_contract
-from gateway.api.region.v1.order_pb2 import OrderState, StateChange
-from gateway.api.region.v1.oversight_service_pb2 import OrderSummary
-from gateway.api.region.v1.oversight_service_pb2_grpc import (
+from gateway.api.region.v1 import order_oversight_service_pb2 as region_contract
+from gateway.api.region.v1.order_oversight_service_pb2 import OrderSummary
+from gateway.api.region.v1.order_oversight_service_pb2_grpc import (
     OrderOversightServiceServicer,
     add_OrderOversightServiceServicer_to_server,
 )
+from gateway.api.region.v1.order_pb2 import OrderState, StateChange
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused, reason_name
 from gateway.rpc.channels import invoke
@@ -81,6 +82,7 @@ class Region(OrderOversightServiceServicer):
         self.orders = orders
         self.asked: list[region_contract.ListOrderSummariesRequest] = []
         self.hangs = False
+        self.largest_page = 500
 
     async def ListOrderSummaries(  # noqa: N802 - named by gRPC
         self,
@@ -92,8 +94,17 @@ class Region(OrderOversightServiceServicer):
         self.asked.append(request)
         if self.hangs:
             await asyncio.Event().wait()
-        found = [each for each in self.orders if not request.states or each.state in request.states]
-        return region_contract.ListOrderSummariesResponse(orders=found[: request.page_size])
+        found = [
+            each
+            for each in sorted(self.orders, key=NEWEST_ORDERS.key, reverse=True)
+            if (not request.states or each.state in request.states)
+            and request.region in ("", each.origin_region, each.home_region)
+        ]
+        begin = int(request.page_token or 0)
+        end = begin + min(request.page_size, self.largest_page)
+        return region_contract.ListOrderSummariesResponse(
+            orders=found[begin:end], next_page_token=str(end) if end < len(found) else ""
+        )
 
     async def GetOrderTrace(  # noqa: N802 - named by gRPC
         self,
@@ -114,13 +125,13 @@ class Overseen:
     federation: Federation
     regions: dict[str, Region] = field(default_factory=dict)
 
-    async def list(self, request: ListOrdersRequest, timeout: float = PATIENCE_S) -> ListOrdersResponse:
+    async def list(self, request: ListOrderSummariesRequest, timeout: float = PATIENCE_S) -> ListOrderSummariesResponse:
         stub = OrderOversightServiceStub(self.federation.as_(ADMIN))
-        return await invoke(stub.ListOrders, request, timeout)
+        return await invoke(stub.ListOrderSummaries, request, timeout)
 
-    async def trace(self, order_id: str) -> TraceOrderResponse:
+    async def trace(self, order_id: str) -> GetOrderTraceResponse:
         stub = OrderOversightServiceStub(self.federation.as_(ADMIN))
-        return await invoke(stub.TraceOrder, TraceOrderRequest(order_id=order_id), PATIENCE_S)
+        return await invoke(stub.GetOrderTrace, GetOrderTraceRequest(order_id=order_id), PATIENCE_S)
 
 
 @asynccontextmanager
@@ -138,7 +149,7 @@ async def overseen(certificates: Certificates, data: Path, **orders: Sequence[Or
         yield it
 
 
-def unanswered(response: ListOrdersResponse | TraceOrderResponse) -> dict[str, str]:
+def unanswered(response: ListOrderSummariesResponse | GetOrderTraceResponse) -> dict[str, str]:
     return {each.region: reason_name(each.reason) for each in response.unanswered}
 
 
@@ -150,7 +161,7 @@ def test_an_order_of_two_regions_is_listed_once_as_its_home_region_has_it(
         there, here = order(1, DONE, version=2), order(1, IN_PROGRESS, version=9)
         own = order(2, handling=SICHUAN)
         async with overseen(certificates, tmp_path / "data", henan=[here], sichuan=[there, own]) as it:
-            response = await it.list(ListOrdersRequest())
+            response = await it.list(ListOrderSummariesRequest())
             assert list(response.orders) == [own, there]
             assert not response.unanswered
 
@@ -164,7 +175,7 @@ def test_an_order_whose_home_region_is_silent_is_listed_as_the_other_has_it(
         async with overseen(certificates, tmp_path / "data", henan=[order(1, IN_PROGRESS)]) as it:
             sichuan = keys_of(certificates, SICHUAN)
             await it.federation.join(sichuan, join_request(sichuan, NOTHING_LISTENS))
-            response = await it.list(ListOrdersRequest())
+            response = await it.list(ListOrderSummariesRequest())
             assert list(response.orders) == [order(1, IN_PROGRESS)]
             assert unanswered(response) == {SICHUAN: "REGION_UNREACHABLE"}
 
@@ -175,7 +186,7 @@ def test_a_region_that_hangs_does_not_keep_back_what_others_answer(certificates:
     async def scenario() -> None:
         async with overseen(certificates, tmp_path / "data", henan=[order(1)], sichuan=[]) as it:
             it.regions[SICHUAN].hangs = True
-            response = await it.list(ListOrdersRequest(), timeout=1.0)
+            response = await it.list(ListOrderSummariesRequest(), timeout=1.0)
             assert list(response.orders) == [order(1)]
             assert unanswered(response) == {SICHUAN: "REGION_UNREACHABLE"}
 
@@ -187,7 +198,7 @@ def test_a_suspended_region_is_not_asked(certificates: Certificates, tmp_path: P
         async with overseen(certificates, tmp_path / "data", henan=[order(1)], sichuan=[order(2)]) as it:
             stub = MembershipServiceStub(it.federation.as_(ADMIN))
             await invoke(stub.SuspendRegion, SuspendRegionRequest(region=SICHUAN, note="note"), PATIENCE_S)
-            response = await it.list(ListOrdersRequest())
+            response = await it.list(ListOrderSummariesRequest())
             assert list(response.orders) == [order(1)]
             assert unanswered(response) == {SICHUAN: "REGION_SUSPENDED"}
             assert not it.regions[SICHUAN].asked
@@ -199,15 +210,49 @@ def test_states_regions_and_page_size_narrow_the_list(certificates: Certificates
     async def scenario() -> None:
         orders = [order(1), order(2, HELD, home=""), order(3, HELD, handling="hunan", home="")]
         async with overseen(certificates, tmp_path / "data", henan=orders) as it:
-            held = await it.list(ListOrdersRequest(states=[HELD]))
+            held = await it.list(ListOrderSummariesRequest(states=[HELD]))
             assert list(held.orders) == [orders[2], orders[1]]
-            of_sichuan = await it.list(ListOrdersRequest(region=SICHUAN))
+            of_sichuan = await it.list(ListOrderSummariesRequest(region=SICHUAN))
             assert list(of_sichuan.orders) == [orders[0]]
-            assert len((await it.list(ListOrdersRequest(page_size=2))).orders) == 2
+            assert len((await it.list(ListOrderSummariesRequest(page_size=2))).orders) == 2
             assert [each.page_size for each in it.regions[HENAN].asked] == [50, 50, 2]
             for size in (-1, 501):
-                assert await refused(it.list(ListOrdersRequest(page_size=size))) == "REQUEST_INVALID"
-            assert await refused(it.list(ListOrdersRequest(region="atlantis"))) == "REGION_UNKNOWN"
+                assert await refused(it.list(ListOrderSummariesRequest(page_size=size))) == "REQUEST_INVALID"
+            assert await refused(it.list(ListOrderSummariesRequest(region="atlantis"))) == "REGION_UNKNOWN"
+
+    run(scenario())
+
+
+def test_pages_give_every_order_of_all_regions_once_newest_first(certificates: Certificates, tmp_path: Path) -> None:
+    async def scenario() -> None:
+        of_both = [order(number) for number in range(0, 30, 3)]
+        here, there = [order(number, home="") for number in range(1, 30, 6)], [order(50, handling=SICHUAN)]
+        async with overseen(certificates, tmp_path / "data", henan=of_both + here, sichuan=of_both + there) as it:
+            it.regions[SICHUAN].largest_page = 1  # it has looked at all rows that a page may look at
+            found, request = list[OrderSummary](), ListOrderSummariesRequest(page_size=4)
+            while True:
+                page = await it.list(request)
+                assert len(page.orders) == 4 or not page.next_page_token, "a region is asked for more meanwhile"
+                found += page.orders
+                request.page_token = page.next_page_token
+                if not request.page_token:
+                    break
+            assert found == sorted([*of_both, *here, *there], key=NEWEST_ORDERS.key, reverse=True)
+            assert await refused(it.list(ListOrderSummariesRequest(page_token="garbage"))) == "TOKEN_INVALID"
+
+    run(scenario())
+
+
+def test_a_region_that_did_not_answer_keeps_its_place(certificates: Certificates, tmp_path: Path) -> None:
+    async def scenario() -> None:
+        here, there = [order(number, home="") for number in (1, 2, 3)], [order(9, handling=SICHUAN)]
+        async with overseen(certificates, tmp_path / "data", henan=here, sichuan=there) as it:
+            it.regions[SICHUAN].hangs = True
+            first = await it.list(ListOrderSummariesRequest(page_size=2), timeout=1.0)
+            assert (list(first.orders), unanswered(first)) == ([here[2], here[1]], {SICHUAN: "REGION_UNREACHABLE"})
+            it.regions[SICHUAN].hangs = False
+            last = await it.list(ListOrderSummariesRequest(page_size=2, page_token=first.next_page_token))
+            assert (list(last.orders), unanswered(last), last.next_page_token) == ([*there, here[0]], {}, "")
 
     run(scenario())
 

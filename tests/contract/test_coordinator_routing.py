@@ -164,7 +164,7 @@ def envelope(keys: RegionKeys, number: int = 1, to: str = SICHUAN, origin: str =
 
 
 def outcomes(response: BatchAnswer) -> list[str]:
-    """What became of each envelope."""
+    """The outcome of each envelope."""
     return [
         "receipt" if each.HasField("receipt") else reason_name(each.not_delivered.reason) for each in response.results
     ]

@@ -1,4 +1,4 @@
-"""What the PostgreSQL image starts: databases of their roles' own, entered by a certificate alone."""
+"""The databases of the PostgreSQL image: each for its own role, with access by a certificate only."""
 
 import os
 import pwd

@@ -1,78 +1,30 @@
 """`region-node doctor` and `coordinator doctor`: each thing that they look at is really broken here."""
 
-import asyncio
-import json
 import os
 import shutil
 import socket
-import threading
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 
-import click
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import CliRunner
 
 import coordinator.cli.main
 import region_node.cli.main
-from coordinator.app import Coordinator
-from coordinator.settings import CoordinatorSettings
-from deploy.local.federation import FEDERATION, FEDERATION_FILES, LocalFederation
-from gateway.api.coordinator.v1.administration_pb2 import ApplyConfigurationRequest
-from gateway.api.coordinator.v1.administration_pb2_grpc import ConfigurationServiceStub
+from deploy.local.federation import FEDERATION, LocalFederation
 from gateway.api.types.v1.access_pb2 import Role
-from gateway.federation.files import load
-from gateway.rpc.channels import Dialer
-from gateway.security.authority import Authority, CertificateSet
-from gateway.security.identity import Identity, server_name
-from gateway.security.tls import Credentials
+from gateway.security.authority import Authority
+from gateway.security.identity import Identity
 from gateway.store.opening import moved_file
 from gateway.store.sqlite import WATERMARK_BYTES
-from gateway.time.clock import SystemClock
+from tests.contract.doctors import DAY, REGION, Doctor, Shifted, checks, coordinator_with
 from tests.contract.small_federation import NOTHING_LISTENS
 
-REGION, OTHER = "sichuan", "henan"
-DAY = timedelta(days=1)
-PATIENCE_S = 30.0
+OTHER = "henan"
 NOBODY = 65534
-
-
-class Doctor:
-    """A federation whose coordinator and node of one region run, and the doctors of both."""
-
-    def __init__(self, federation: LocalFederation) -> None:
-        self.federation = federation
-        self.authority = Authority.load(federation.directory / "authority")
-
-    @property
-    def coordinator_endpoint(self) -> str:
-        return self.federation.coordinator_endpoint
-
-    def region(self, *words: str, **changed: str) -> Result:
-        """The doctor of the node; of changed settings, dots in keys are written as two underscores."""
-        return self._run(region_node.cli.main.main, REGION, words, changed)
-
-    def coordinator(self, *words: str, **changed: str) -> Result:
-        """The doctor of the coordinator."""
-        return self._run(coordinator.cli.main.main, "coordinator", words, changed)
-
-    def issue(self, directory: Path, region: str = REGION, *, by: Authority | None = None) -> CertificateSet:
-        """Certificates of a region for thirty days, in files."""
-        identity = Identity(FEDERATION, Role.ROLE_REGION, region, "")
-        now = datetime.now(UTC)
-        issued = (by or self.authority).issue(identity, now - timedelta(minutes=5), now + 30 * DAY)
-        issued.write(directory)
-        return issued
-
-    def _run(self, main: click.Command, name: str, words: tuple[str, ...], changed: Mapping[str, str]) -> Result:
-        flags = [word for key, text in changed.items() for word in ("--set", f"{key.replace('__', '.')}={text}")]
-        return CliRunner().invoke(
-            main, ["doctor", "--settings", str(self.federation.settings_file(name)), *words, *flags]
-        )
 
 
 @pytest.fixture(scope="module", name="doctor")
@@ -84,12 +36,6 @@ def a_running_federation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[D
         yield Doctor(federation)
     finally:
         federation.kill()
-
-
-def checks(told: Result) -> Mapping[str, tuple[str, str, str]]:
-    """State, finding and advice by the name of the check."""
-    assert told.exception is None or isinstance(told.exception, SystemExit), told.exception
-    return {each["name"]: (each["state"], each["found"], each["todo"]) for each in json.loads(told.stdout)["checks"]}
 
 
 def files_in(directory: Path) -> dict[str, str]:
@@ -127,6 +73,7 @@ def test_beside_a_node_that_is_well_everything_is_good(doctor: Doctor) -> None:
         "audit chain",
         f"coordinator {endpoint}",
         f"clock against {endpoint}",
+        f"configuration at {endpoint}",
         f"sealing key at {endpoint}",
     }
     assert "held by sichuan.region.crossregion.example, which says SERVING" in found["port"][1]
@@ -148,7 +95,7 @@ def test_the_table_says_what_was_found_and_sums_up(doctor: Doctor) -> None:
     (line,) = (line for line in told.stdout.splitlines() if line.startswith(f"coordinator {NOTHING_LISTENS}"))
     assert "bad" in line
     assert "start the server, or correct the address" in line
-    assert told.stdout.splitlines()[-1] == "14 good, 1 bad, 2 not checked"
+    assert told.stdout.splitlines()[-1] == "14 good, 1 bad, 3 not checked"
 
 
 def test_settings_that_cannot_be_used_end_it_with_2(doctor: Doctor) -> None:
@@ -324,55 +271,6 @@ def test_a_suspended_region_is_warned(doctor: Doctor) -> None:
     assert "this region is suspended" in found
 
 
-class Shifted:
-    """A clock that is wrong."""
-
-    def __init__(self, by: timedelta) -> None:
-        self._by = by
-
-    def now(self) -> datetime:
-        return datetime.now(UTC) + self._by
-
-
-async def apply(doctor: Doctor, endpoint: str) -> None:
-    """An administrator puts the shipped configuration in force."""
-    files = doctor.federation.directory / "certificates" / "admin"
-    dialer = Dialer(Credentials(files / "authority.crt", files / "tls.crt", files / "tls.key"), SystemClock())
-    async with dialer.dial(endpoint, server_name(Role.ROLE_COORDINATOR, "", FEDERATION)) as channel:
-        request = ApplyConfigurationRequest(configuration=load(FEDERATION_FILES))
-        await ConfigurationServiceStub(channel).ApplyConfiguration(request, timeout=PATIENCE_S)
-
-
-@contextmanager
-def coordinator_with(doctor: Doctor, clock: Shifted, data: Path, *, configured: bool = True) -> Iterator[str]:
-    """The endpoint of a second coordinator whose clock is this one, in a thread of its own."""
-    files = doctor.federation.directory / "certificates" / "coordinator"
-    credentials = Credentials(files / "authority.crt", files / "tls.crt", files / "tls.key")
-    settings = CoordinatorSettings(FEDERATION, "127.0.0.1:0", data, credentials)
-    ports: list[int] = []
-    started, ending = threading.Event(), threading.Event()
-
-    async def serve() -> None:
-        running = await Coordinator.start(settings, clock)
-        ports.append(running.port)
-        try:
-            if configured:
-                await apply(doctor, f"127.0.0.1:{running.port}")
-            started.set()
-            await asyncio.to_thread(ending.wait)
-        finally:
-            await running.stop()
-
-    thread = threading.Thread(target=lambda: asyncio.run(serve()))
-    thread.start()
-    try:
-        assert started.wait(PATIENCE_S)
-        yield f"127.0.0.1:{ports[0]}"
-    finally:
-        ending.set()
-        thread.join()
-
-
 @pytest.mark.parametrize(
     ("seconds", "state", "text"),
     [
@@ -398,6 +296,9 @@ def test_a_federation_without_a_configuration_is_told(doctor: Doctor, tmp_path: 
     assert found[f"coordinator {endpoint}"][0] == "warning"
     assert "coordinator federation apply" in found[f"coordinator {endpoint}"][2]
     assert found[f"clock against {endpoint}"][0] == "not checked"
+    assert found[f"configuration at {endpoint}"][0] == "not checked"
+    own = checks(doctor.coordinator("--json", data=str(tmp_path / "data")))["configuration in force"]
+    assert (own[0], own[2]) == ("warning", "apply a configuration: `coordinator federation apply`")
 
 
 def test_a_free_port_is_good_and_an_address_of_another_machine_is_not(doctor: Doctor) -> None:

@@ -1,4 +1,4 @@
-"""What `region-node doctor` finds about the file of the region's keys."""
+"""The findings of `region-node doctor` about the file of the region's keys."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What `region-node doctor` finds about a system of the region's own."""
+"""The findings of `region-node doctor` about a system of the region's own."""
 
 import json
 from collections.abc import Iterator

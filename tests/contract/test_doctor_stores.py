@@ -20,7 +20,8 @@ from gateway.security.tls import Credentials
 from gateway.store.opening import DatabasePlace
 from gateway.store.port import Transaction
 from tests.contract.programs import COORDINATOR, REGION_NODE, Installation
-from tests.contract.small_federation import CLOCK
+from tests.contract.registries import EtcdRegistries, heartbeat
+from tests.contract.small_federation import CLOCK, CONFIGURATION
 from tests.contract.stores import run
 
 ROWS = 5
@@ -305,6 +306,26 @@ def test_a_cluster_that_is_well_is_good(hub: Installation, etcd_cluster: LocalEt
     assert sorted(roles) == ["follower", "follower", "leader"]
     assert roles[etcd_cluster.leader()] == "leader"
     assert {found[name][0] for name in ("etcd authority", "etcd certificate", "etcd key")} == {"good"}
+
+
+def test_who_cannot_read_the_configuration_is_known_from_etcd(
+    hub: Installation, etcd_cluster: LocalEtcd, tmp_path: Path
+) -> None:
+    registries = EtcdRegistries.of(etcd_cluster, tmp_path)
+    hub.settings["federation"] = registries.federation
+
+    async def joined() -> None:
+        async with registries() as registry:
+            await registry.apply(CONFIGURATION, expected_revision=0, actor="admin/root")
+            await registry.beat("sichuan", heartbeat(reads=(1, 2)))
+
+    assert checks(hub.run("doctor", "--json"))["configuration in force"][0] == "warning", "there is none yet"
+    run(joined())
+    state, found, todo = checks(hub.run("doctor", "--json"))["configuration in force"]
+    assert (state, found.split(" cannot read ")[0]) == ("warning", "revision 1: sichuan")
+    assert todo.startswith("upgrade sichuan")
+    hub.settings["etcd.credentials.key"] = "/nowhere/etcd.key"
+    assert checks(hub.run("doctor", "--json"))["configuration in force"][0] == "not checked"
 
 
 def test_one_member_that_was_killed_is_bad_and_the_quorum_a_warning(hub: Installation, etcd_cluster: LocalEtcd) -> None:

@@ -1,4 +1,4 @@
-"""The escalation recipients are told of every level at least once, under one id, whatever a sink does."""
+"""The escalation recipients receive every level at least once, under one id, whatever a sink does."""
 
 import asyncio
 import logging
@@ -40,7 +40,7 @@ def _rests_little(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class Above:
-    """A sink that takes what it is told unless it is away."""
+    """A sink that accepts notices unless it is away."""
 
     def __init__(self) -> None:
         self.told: list[str] = []
@@ -64,11 +64,12 @@ def context(**sinks: int) -> RegionContext:
 def raises(
     region: RegionContext, levels: Sequence[int], ticket_id: str = "guangdong/1", *, wait: timedelta = timedelta()
 ) -> Callable[[Transaction], None]:
-    """What is written where a complaint reaches levels, of which sinks are told after a wait."""
+    """The writes for reached levels, whose notices wait."""
     found = complaint(NOW)
     found.ticket_id = ticket_id
     reached = [
-        Escalation(level=level, due=to_timestamp(NOW), time=to_timestamp(NOW), region=region.region) for level in levels
+        Escalation(level=level, due_time=to_timestamp(NOW), time=to_timestamp(NOW), region=region.region)
+        for level in levels
     ]
     return lambda tx: notify_recipients(tx, region, found, reached, NOW, due=NOW + wait)
 

@@ -1,4 +1,4 @@
-"""Where the escalation recipients are told: a file that holds whole lines, and a webhook that proves who it is."""
+"""The sinks of escalation notices: a file with whole lines, and an authenticated webhook."""
 
 import asyncio
 import json
@@ -28,14 +28,14 @@ def raised(ticket_id: str = "guangdong/20261210-17", level: int = 3) -> RaisedCo
         ticket_id=ticket_id,
         level=level,
         trigger=EscalationTrigger.ESCALATION_TRIGGER_LIMIT_PASSED,
-        raised_by="sichuan",
+        region="sichuan",
         category="BILL_WRONG",
         severity=ComplaintSeverity.COMPLAINT_SEVERITY_S3,
         state=ComplaintState.COMPLAINT_STATE_IN_PROGRESS,
         origin_region="guangdong",
         owner_region="sichuan",
     )
-    told.due.FromJsonString("2026-12-10T08:00:00Z")
+    told.due_time.FromJsonString("2026-12-10T08:00:00Z")
     told.custody.region, told.custody.reason = "sichuan", TimeReason.TIME_REASON_WORKING
     return told
 
@@ -58,7 +58,7 @@ def test_every_level_is_a_whole_line_of_a_file_that_its_owner_alone_reads(tmp_pa
     assert sorted(lines(path)) == sorted(f"{ticket_id}/L3" for ticket_id in ticket_ids)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     told = json.loads(path.read_text("utf-8").splitlines()[0])
-    assert (told["level"], told["trigger"], told["due"]) == (
+    assert (told["level"], told["trigger"], told["due_time"]) == (
         3,
         "ESCALATION_TRIGGER_LIMIT_PASSED",
         "2026-12-10T08:00:00Z",

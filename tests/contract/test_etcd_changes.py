@@ -48,7 +48,7 @@ class Loss(Enum):
 
 
 class LossyClient(EtcdClient):
-    """Loses what it is told to, one transaction after the other."""
+    """A client that loses transactions as programmed, one after the other."""
 
     def __init__(self, settings: EtcdSettings) -> None:
         super().__init__(settings, SystemClock())

@@ -24,7 +24,7 @@ def opened(etcd_cluster: LocalEtcd, tmp_path: Path) -> EtcdRegistries:
 
 
 async def stands(opened: EtcdRegistries, keys: KeyRange) -> Mapping[bytes, Entry]:
-    """What stands in etcd at these keys."""
+    """The values in etcd at these keys."""
     client = EtcdClient(opened.settings, SystemClock())
     try:
         return (await client.read([keys])).entries

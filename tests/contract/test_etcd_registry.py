@@ -62,7 +62,7 @@ def background() -> Iterator[Background]:
 
 @pytest.fixture
 def proxies(etcd_cluster: LocalEtcd, background: Background) -> Iterator[list[FaultProxy]]:
-    """One before each member."""
+    """A proxy before each member."""
     made = [FaultProxy(background, partial(str, endpoint)) for endpoint in etcd_cluster.endpoints]
     yield made
     for proxy in made:

@@ -37,7 +37,7 @@ class Administrator:
     directory: Path
 
     def command(self, *words: str) -> Result:
-        """What a command prints, and how it ends."""
+        """The output and the exit of a command."""
         environment = {
             "CROSSREGION_COORDINATOR": self.endpoint,
             "CROSSREGION_CREDENTIALS": str(self.credentials),

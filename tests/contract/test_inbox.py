@@ -1,4 +1,4 @@
-"""What a region does with an envelope, on a real store: acted on once, and answered for ever the same."""
+"""A region's handling of an envelope, on a real store: executed once, with one permanent receipt."""
 
 from datetime import timedelta
 from pathlib import Path

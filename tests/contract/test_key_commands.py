@@ -39,7 +39,7 @@ def let_it_settle(file: Path) -> None:
 
 
 def status(node: Installation) -> list[tuple[str, bool, int, bool]]:
-    """What `keys status --json` tells."""
+    """The output of `keys status --json`."""
     told = json.loads(node.run("keys", "status", "--json").stdout)
     assert told["file"] == str(file_of(node))
     return [(each["id"], each["in_use"], each["wraps"], each["missing"]) for each in told["keys"]]

@@ -267,7 +267,9 @@ def test_a_node_that_starts_anew_starts_by_the_revision_that_it_could_read(
             ):
                 await eventually(lambda: under_test.current.revision == 1)
                 hub.change(2, member(PEER), configuration=later)
-                await eventually(lambda: under_test.current.unreadable != "")
+                state = under_test.current.state
+                await eventually(lambda: state().member_state(PEER) == MemberState.MEMBER_STATE_JOINED)
+                assert under_test.current.unreadable
             async with node(certificates, tmp_path / "data", NOTHING_LISTENS) as under_test:
                 assert under_test.current.revision == 1
                 assert under_test.current.state().member_state(PEER) == MemberState.MEMBER_STATE_JOINED

@@ -142,7 +142,7 @@ def test_on_a_terminal_it_shows_how_far_it_is(node: Installation) -> None:
 
 
 def read_terminal(terminal: int) -> bytes:
-    """What was written to a terminal; nothing once nobody has it any more."""
+    """The text written to a terminal; empty once nobody holds it."""
     try:
         return os.read(terminal, 65536)
     except OSError:

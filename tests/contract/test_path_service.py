@@ -1,4 +1,4 @@
-"""The quality of paths, asked through a real coordinator of region servers that report what a test tells them."""
+"""The quality of paths, queried through a real coordinator from programmable region servers."""
 
 import asyncio
 import functools

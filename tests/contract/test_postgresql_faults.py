@@ -1,4 +1,4 @@
-"""The PostgreSQL store under faults: what was acknowledged is there, what was refused is not, and it goes on by itself.
+"""The PostgreSQL store under faults: acknowledged writes exist, refused ones do not, and it recovers by itself.
 
 Every test proves that its fault happened.
 """
@@ -78,7 +78,7 @@ def proxy(database: Database) -> Iterator[FaultProxy]:
 
 @pytest.fixture
 def told(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
-    """What the store says about its connection."""
+    """The store's log about its connection."""
     caplog.set_level(logging.WARNING)
     return caplog
 

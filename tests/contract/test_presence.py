@@ -1,4 +1,4 @@
-"""A coordinator among the others: what it confirms and when, and what it does while it may be out of date."""
+"""A coordinator among the others: its confirmations, and its behaviour while it may be outdated."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -224,7 +224,7 @@ def test_watchers_are_sent_nothing_of_a_registry_that_may_have_gone_on(tmp_path:
             watching = service.Watch(WatchRequest(), cast("_Watch", None))
             before = clock.now()
             first = await anext(watching)
-            assert before <= from_timestamp(first.time) <= clock.now()
+            assert before <= from_timestamp(first.coordinator_time) <= clock.now()
             registry.up_to_date = False
             await registry.suspend("sichuan", note="why", actor=ADMIN)
             second = asyncio.ensure_future(anext(watching))

@@ -45,7 +45,7 @@ def one_adapter(request: pytest.FixtureRequest, tmp_path: Path) -> Adapter:
 
 
 class Coordinator:
-    """Takes what it is told, then answers or not."""
+    """Receives reports, and then responds or not."""
 
     def __init__(self) -> None:
         self.events: list[NetworkEvent] = []
@@ -73,7 +73,7 @@ class Coordinator:
 
 
 def waiting(tx: Transaction) -> list[NetworkEvent]:
-    """What coordinators have not heard."""
+    """The events that coordinators still lack."""
     return rows.events_to_tell(tx, "", 100)
 
 
@@ -155,7 +155,7 @@ def test_a_count_is_told_once_for_each_version_and_again_when_lines_are_bound(ad
             assert not await notifier.tell_all()
             assert await notifier.tell_all()
             assert await notifier.tell_all()
-            assert [(each.problem, each.customers, each.problem_version) for each in coordinator.counts] == [
+            assert [(each.problem_id, each.customers, each.problem_version) for each in coordinator.counts] == [
                 ("problem-1", 0, 1),
                 ("problem-1", 0, 1),
             ]
@@ -184,7 +184,7 @@ def test_the_loop_tells_as_soon_as_something_is_to_be_told(adapter: Adapter) -> 
 
 def part(name: str, merged_into: str) -> ProblemHeader:
     found = header()
-    found.id, found.state, found.merged_into = name, PROBLEM_STATE_CANCELLED, merged_into
+    found.id, found.state, found.merged_into_id = name, PROBLEM_STATE_CANCELLED, merged_into
     return found
 
 
@@ -196,7 +196,7 @@ def test_the_parts_of_a_problem_are_known_also_those_of_its_parts_and_forgotten_
             parts = await store.read(lambda tx: rows.merged_problems(tx, "problem-1"))
             assert sorted(parts) == ["problem-2", "problem-3"]
             await store.write(lambda tx: rows.forget_followed(tx, NOON + timedelta(seconds=1)))
-            kept = await store.read(lambda tx: rows.followed_problems(tx, with_ended=True, limit=10))
+            kept = await store.read(lambda tx: rows.followed_problems(tx, None, include_ended=True, limit=10))
             assert [each.header.id for each in kept] == ["problem-1"], "it goes on"
 
     run(scenario())

@@ -25,7 +25,7 @@ def opened_on_one_state(request: pytest.FixtureRequest, tmp_path: Path) -> Regis
 
 
 def problem(name: str, version: int = 1) -> Problem:
-    return Problem(header=ProblemHeader(id=name, version=version, children=["sichuan/alarm/1"]))
+    return Problem(header=ProblemHeader(id=name, version=version, child_ids=["sichuan/alarm/1"]))
 
 
 def raised(book: Book, name: str) -> Decision:

@@ -1,4 +1,4 @@
-"""Two coordinators on one registry, told of one storm at the same time: they find the same problems, each once."""
+"""Two coordinators on one registry, with one storm at the same time: they find the same problems, each once."""
 
 import asyncio
 from collections.abc import Iterator, Sequence
@@ -36,7 +36,7 @@ def empty_registry(etcd_cluster: LocalEtcd) -> Iterator[EtcdSettings]:
 
 
 def storm() -> list[NetworkEvent]:
-    """A cut, each of whose ends tells of it many times, and an outage elsewhere."""
+    """A cut with many reports from each end, and an outage elsewhere."""
     began = CLOCK.now()
     told = [each for number in range(5) for each in cut(began + timedelta(seconds=number), f"{number}-")]
     told += [event(f"henan/fault/{number}", sites=["luoyang"], raised=began) for number in range(5)]
@@ -51,16 +51,16 @@ async def tell(it: Federation, told: NetworkEvent) -> None:
 async def problems(it: Federation) -> list[ProblemHeader]:
     """The problems that are in progress, with all that belongs to them."""
     stub = ProblemServiceStub(it.as_(ADMIN))
-    listed = await invoke(stub.ListProblems, api.ListProblemsRequest(with_ended=True), PATIENCE_S)
+    listed = await invoke(stub.ListProblems, api.ListProblemsRequest(include_ended=True), PATIENCE_S)
     shown = [
-        await invoke(stub.GetProblem, api.GetProblemRequest(problem=each.header.id), PATIENCE_S)
+        await invoke(stub.GetProblem, api.GetProblemRequest(problem_id=each.header.id), PATIENCE_S)
         for each in listed.problems
     ]
     return [each.problem.header for each in shown if each.problem.header.state == rules.IN_PROGRESS]
 
 
 def found(headers: Sequence[ProblemHeader]) -> list[tuple[str, int]]:
-    return sorted((each.root_cause.id, len(each.children)) for each in headers)
+    return sorted((each.root_cause.id, len(each.child_ids)) for each in headers)
 
 
 def test_coordinators_that_are_told_of_one_storm_side_by_side_find_each_cause_once(

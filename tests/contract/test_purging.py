@@ -1,4 +1,4 @@
-"""What the purge asks of a database, on SQLite and on PostgreSQL: the same goes, and the same stays."""
+"""The purge on SQLite and on PostgreSQL: it removes and keeps the same rows."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -38,7 +38,6 @@ from region_node.network.faults.rows import EVENTS as FAULT_EVENTS
 from region_node.network.faults.rows import (
     FaultFilter,
     FaultRow,
-    faults_about,
     insert_fault,
     list_faults,
     next_fault_number,
@@ -52,7 +51,6 @@ from region_node.network.support.rows import (
     insert_support_request,
     list_support_requests,
     next_support_number,
-    support_requests_about,
 )
 from region_node.records.purging.port import Cut, Page, Purger
 from region_node.requests.auditing import AuditedCall
@@ -226,7 +224,7 @@ def fault_of(number: int, state: FaultState.ValueType, when: datetime) -> Fault:
         home_region="sichuan",
         create_time=to_timestamp(when),
     )
-    fault.outages.add(start_time=to_timestamp(when), due=to_timestamp(when + 2 * DAY))
+    fault.outages.add(start_time=to_timestamp(when), due_time=to_timestamp(when + 2 * DAY))
     return fault
 
 
@@ -236,7 +234,7 @@ def test_faults_that_ended_long_ago_go_and_their_numbers_are_not_given_again(tx:
         insert_fault(tx, FaultRow(fault_of(number, state, when), ""), number, when)
     assert PURGES_FAULTS.oldest(tx) == to_microseconds(OLD)
     assert purge(tx, PURGES_FAULTS, limit=limit).removed == 2
-    assert [each.fault_id[-1] for each in faults_about(tx, LINE.number)] == ["2", "4"]
+    assert [each.record_id[-1] for each in FAULTS.erasure.about(tx, LINE.number)] == ["2", "4"]
     filters = FaultFilter("sichuan", "counter", (IN_PROGRESS, CLOSED), LINE.number, NOW)
     assert [each.id[-1] for each in list_faults(tx, filters, None, 10).items] == ["2"]
     assert next_fault_number(tx) == 5
@@ -266,7 +264,7 @@ def test_support_requests_that_were_closed_long_ago_go_and_their_numbers_are_not
         insert_support_request(tx, SupportRow(asked(number, state, when), ""), number, when)
     assert PURGES_SUPPORT.oldest(tx) == to_microseconds(OLD)
     assert purge(tx, PURGES_SUPPORT, limit=limit).removed == 2
-    assert [each.support_id[-1] for each in support_requests_about(tx, LINE.number)] == ["2", "4"]
+    assert [each.record_id[-1] for each in SUPPORT_REQUESTS.erasure.about(tx, LINE.number)] == ["2", "4"]
     filters = SupportFilter("counter", (resolved, closed), LINE.number)
     newest, oldest = list_support_requests(tx, filters, None, 10).items
     assert (newest.id[-1], oldest.id[-1]) == ("4", "2")

@@ -1,4 +1,4 @@
-"""What the purge does with measurements and alarms, on SQLite and on PostgreSQL."""
+"""The purge of measurements and alarms, on SQLite and on PostgreSQL."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""Why a server is not reached, in words: real servers, of which each but one is not what the caller expects."""
+"""Diagnoses of connection errors: real servers, of which all but one differ from the caller's expectation."""
 
 import asyncio
 import re
@@ -59,7 +59,7 @@ def expired(certificates: Certificates, directory: Path) -> ssl.SSLContext:
 
 
 def told(endpoint: str, credentials: Credentials, status: str = UNAVAILABLE) -> tuple[str, str]:
-    """What is said in English and in Chinese."""
+    """The diagnosis in English and in Chinese."""
     server = Server(endpoint, SICHUAN, credentials, CHOICES)
     said = in_each_language(TEXTS, lambda: server.told(status))
     return said["en"], said["zh"]

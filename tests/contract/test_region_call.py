@@ -49,7 +49,7 @@ REQUEST = '{"request_id": "counter-7-42", "order": {"business": "SUSPEND"}}'
 
 
 class Orders(OrderServiceServicer):
-    """Answers as a test tells it, and remembers what was asked."""
+    """A programmable server, which remembers its requests."""
 
     def __init__(self) -> None:
         self.requests: list[SubmitOrderRequest] = []

@@ -1,4 +1,4 @@
-"""`region-node orders` as people use it: a process of its own against a node that serves what the test tells it."""
+"""`region-node orders` as people use it: a process of its own against a programmable node."""
 
 import asyncio
 import json
@@ -43,7 +43,7 @@ ACKNOWLEDGED = OrderState.ORDER_STATE_ACKNOWLEDGED
 
 
 class Orders(OrderServiceServicer):
-    """Takes in every order, but for what a test tells it: refusals by request id, and cuts after so many answers."""
+    """Accepts every order, except for programmed refusals by request id, and cuts after so many answers."""
 
     def __init__(self) -> None:
         self.asked: Counter[str] = Counter()

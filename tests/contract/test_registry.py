@@ -1,4 +1,4 @@
-"""What every registry must do; written against the port, so that each adapter is held to the same."""
+"""The contract of every registry; written against the port, so that each adapter keeps the same."""
 
 import asyncio
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""What a registry of the version before sealing holds: regions that have joined, no key of any, and no capabilities."""
+"""A registry of the version before sealing: joined regions without a sealing key and capabilities."""
 
 import asyncio
 from collections.abc import Iterable
@@ -57,7 +57,7 @@ def test_values_of_before_are_read_from_etcd_and_those_of_now_come_back_whole() 
     assert joined == values.Joined(5, b"c")
     with_key = replace(
         joined,
-        sealing_key=SealingKey(key=b"k", time=7, signature=b"s"),
+        sealing_key=SealingKey(key=b"k", sign_time_us=7, signature=b"s"),
         capabilities=Capabilities(capabilities=[Capability(name="Enum", numbers=[1, 2])]),
     )
     assert values.decode_joined(values.encode_joined(with_key)) == with_key

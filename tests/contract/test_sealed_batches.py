@@ -216,7 +216,7 @@ def clear(request: DeliverRequest, response: DeliverResponse) -> None:
 
 
 def alter(request: DeliverRequest, response: DeliverResponse) -> None:
-    """One bit."""
+    """Flips one bit."""
     response.sealed = response.sealed[:-1] + bytes([response.sealed[-1] ^ 1])
 
 

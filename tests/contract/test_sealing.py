@@ -1,6 +1,5 @@
 """A database of the version before, with personal data in the clear: sealed at the start, and read as ever."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -16,6 +15,7 @@ from region_node.app import sealing
 from region_node.app.sealing import seal_what_is_clear
 from region_node.business.orders.provisioning_rows import find_task
 from region_node.business.orders.rows import OrderFilter, list_orders
+from region_node.customers.kind import CUSTOMERS as CUSTOMER_KIND
 from region_node.customers.notices.rows import notices_after
 from region_node.customers.rows import CustomerRow, find_customer, find_line
 from region_node.requests.importing.progress import rejections_between
@@ -69,7 +69,7 @@ def fill(tx: Transaction) -> None:
         parameters=f'{{"number": "{NUMBER}"}}',
     )
     tx.execute(
-        "INSERT INTO notices (notice_id, kind, number, zh_cn, en, create_time, attempts, due)"
+        "INSERT INTO notices (notice_id, kind, number, zh_cn, en, create_time, attempts, due_time)"
         " VALUES ('n1', 'bill', :number, '', 'your bill', 1, 0, 0)",
         number=NUMBER,
     )
@@ -79,7 +79,7 @@ def fill(tx: Transaction) -> None:
         other=OTHER,
     )
     tx.execute(
-        "INSERT INTO fulfilment_tasks (order_id, phase, attempts, failures, asked_by, due, results, problem)"
+        "INSERT INTO fulfilment_tasks (order_id, phase, attempts, failures, asked_by, due_time, results, problem)"
         " VALUES ('guangdong/counter/R1', 1, 0, 0, 0, NULL, :results, '')",
         results=f'{{"number": "{NUMBER}"}}',
     )
@@ -131,7 +131,7 @@ def _told(cell: object) -> str:
 
 
 def everything(tx: Transaction) -> list[object]:
-    """What was stored, as the node reads it."""
+    """All stored data, as the node reads it."""
     line, request = find_line(tx, NUMBER), find_request(tx, "counter", "R1")
     assert line is not None
     assert request is not None
@@ -176,8 +176,8 @@ def test_what_the_version_before_has_left_is_sealed_page_by_page_and_read_as_bef
             await store.write(fill)
         assert set(adapter.migrate(now)) == set(LATER)
         async with adapter.open(now) as store:
-            customers: Callable[[Transaction, int], int] = sealing._PAGES["customers"]
-            assert await store.write(lambda tx: customers(tx, 2)) == 2  # a process that was killed after its first page
+            seal = CUSTOMER_KIND.seal_clear["customers"]
+            assert await store.write(lambda tx: seal(tx, 2)) == 2  # a process that was killed after its first page
         async with adapter.open(now) as store:
             assert await seal_what_is_clear(store) == CUSTOMERS - 2 + CUSTOMERS + 9
             assert await store.read(everything) == EXPECTED

@@ -1,4 +1,4 @@
-"""What a region sends and what becomes of the answers, on a real store: sent once, settled once, never overwritten."""
+"""A region's envelopes and their answers, on a real store: sent once, settled once, never overwritten."""
 
 import asyncio
 import random

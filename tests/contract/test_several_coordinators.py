@@ -60,7 +60,6 @@ from gateway.relay.envelopes import Sealed
 from gateway.relay.grpc_carrier import GrpcCarrier
 from gateway.relay.lanes import Delivered, LanePorts, Lanes
 from gateway.relay.sealed_batches import SealedBatchTransport
-from gateway.rpc import server
 from gateway.rpc.channels import Dialer, Replicas, invoke
 from gateway.rpc.server import Service
 from gateway.security.identity import server_name
@@ -276,7 +275,7 @@ def test_a_frozen_coordinator_is_named_until_its_lease_ends_and_brings_nothing_w
 
 
 async def outcome(channel: grpc.aio.Channel) -> str:
-    """What becomes of an empty batch for Sichuan."""
+    """The outcome of an empty batch for Sichuan."""
     try:
         await probe(channel)
     except Refused as refusal:
@@ -308,7 +307,7 @@ def test_a_coordinator_one_of_whose_loops_dies_ends_so_that_it_is_started_again(
         raise ZeroDivisionError
 
     monkeypatch.setattr(part, loop, die)
-    monkeypatch.setattr(server, "wait_for_stop", asyncio.Event().wait)
+    monkeypatch.setattr("gateway.process.running.wait_for_stop", asyncio.Event().wait)
     chosen = CoordinatorSettings(
         FEDERATION, "127.0.0.1:0", tmp_path / "data", certificates.credentials("coordinator/0"), etcd=etcd
     )
@@ -400,7 +399,7 @@ def sealed(number: int) -> Sealed:
 
 
 def parties_of(delivered: Delivered) -> set[str]:
-    """Who stamped the batch."""
+    """The parties of the batch's stamps."""
     return {stamp.party for stamp in Journey.FromString(delivered.journey).stamps}
 
 

@@ -1,4 +1,4 @@
-"""A process that is told to stop ends in order, however far its start has come."""
+"""A process ends in order after a stop signal, at any stage of its start."""
 
 import signal
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What every store must do; written against the port, so that each adapter is held to the same."""
+"""The contract of every store; written against the port, so that each adapter keeps the same."""
 
 import asyncio
 from dataclasses import dataclass
@@ -37,7 +37,7 @@ def refusing_too_late(tx: Transaction) -> None:
 
 
 def breaking(tx: Transaction) -> None:
-    """An operation with a defect: it writes, tells of it, and breaks."""
+    """An operation with a defect: it writes, publishes an event, and breaks."""
     insert(tx, "broken")
     tx.publish(Written("broken"))
     raise ZeroDivisionError

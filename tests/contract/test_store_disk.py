@@ -1,4 +1,4 @@
-"""What every store must do about its disk: durable commits, one process at a time, and no file of another version."""
+"""The contract of every store about its disk: durable commits, one process at a time, no file of another version."""
 
 import asyncio
 import itertools

@@ -61,7 +61,7 @@ async def at(store: Store, due: datetime, subject: str = "order 1", *, kind: str
 
 
 def left(tx: Transaction) -> list[str]:
-    return tx.all(str, "SELECT timer_id FROM timers ORDER BY due, timer_id")
+    return tx.all(str, "SELECT timer_id FROM timers ORDER BY due_time, timer_id")
 
 
 @contextmanager
@@ -75,7 +75,7 @@ def running(store: Store, clock: FixedClock, handlers: dict[str, TimerHandler] |
 
 
 async def done(store: Store, count: int) -> list[str]:
-    """What fired, once so many did."""
+    """The fired timers, once there are `count`."""
     while len(fired := await store.read(effects)) < count:  # noqa: ASYNC110 - looked at over a connection of its own
         await asyncio.sleep(0)
     return fired

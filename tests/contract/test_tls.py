@@ -1,4 +1,4 @@
-"""Who gets through the handshake: real servers and clients on loopback."""
+"""The handshake: real servers and clients on loopback."""
 
 import asyncio
 import ssl
@@ -71,7 +71,7 @@ class Files:
         valid_from: datetime = NOW - HOUR,
         valid_until: datetime = NOW + HOUR,
     ) -> Credentials:
-        """Where the certificates of this member lie, issued by the federation's authority or by another."""
+        """The certificates of this member, issued by the federation's authority or by another."""
         target = self._root / (directory or path.replace("/", "_"))
         identity = parse(f"spiffe://{FEDERATION}/{path}", FEDERATION)
         (by or self.authority).issue(identity, valid_from, valid_until).write(target)
@@ -88,7 +88,7 @@ def files_of_a_federation(tmp_path: Path) -> Files:
 
 
 class Server:
-    """A server that answers with the caller's URI, and what it was asked."""
+    """A server that answers with the caller's URI, and its requests."""
 
     def __init__(self) -> None:
         self.port = 0
@@ -433,7 +433,7 @@ def test_a_message_beyond_the_limit_is_refused_and_the_largest_passes(
 
 
 def unusable(credentials: Credentials, now: datetime = NOW) -> str:
-    """Why the credentials cannot be used, as told by a client, a server and the loader alike."""
+    """The reason why credentials cannot be used, the same from a client, a server and the loader."""
     with pytest.raises(CredentialsUnusable) as told:
         credentials.load(now)
     with pytest.raises(CredentialsUnusable):

@@ -5,10 +5,10 @@ from datetime import UTC, datetime, timedelta
 import grpc
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from gateway.api.region.v1 import oversight_service_pb2 as contract
+from gateway.api.region.v1 import order_oversight_service_pb2 as contract
+from gateway.api.region.v1.order_oversight_service_pb2 import EnvelopeTrace, OrderSummary
+from gateway.api.region.v1.order_oversight_service_pb2_grpc import OrderOversightServiceServicer
 from gateway.api.region.v1.order_pb2 import Awaiting, OrderState, Party, StateChange
-from gateway.api.region.v1.oversight_service_pb2 import EnvelopeTrace, OrderSummary
-from gateway.api.region.v1.oversight_service_pb2_grpc import OrderOversightServiceServicer
 from gateway.api.relay.v1.relay_pb2 import EnvelopeKind, HopStamp, Journey
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
@@ -27,7 +27,9 @@ def pending_order() -> OrderSummary:
         version=2,
         origin_region="henan",
         home_region="sichuan",
-        awaiting=Awaiting(party=Party.PARTY_HOME_STAFF, action="review", since=_at(0), due=_at(24 * 3600 * 1000)),
+        awaiting=Awaiting(
+            party=Party.PARTY_HOME_STAFF, action="review", since_time=_at(0), due_time=_at(24 * 3600 * 1000)
+        ),
         create_time=_at(0),
     )
 

@@ -1,4 +1,4 @@
-"""One federation of real processes for each worker and engine; every test gets it whole and may break it."""
+"""A federation of real processes for each worker and engine; every test gets it whole and may break it."""
 
 from collections.abc import Iterator
 
@@ -20,10 +20,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         elif not runs_on_both(metafunc.definition.path):
             engines = [Engine.SQLITE]
         names = [engine.value for engine in engines]
-        metafunc.parametrize("running_scene", names, indirect=True, scope="session")
+        metafunc.parametrize("running_scene", names, indirect=True, scope="package")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def running_scene(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
     """The processes, with all their databases on one engine."""
     engine = Engine(request.param)

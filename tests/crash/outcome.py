@@ -1,4 +1,4 @@
-"""What must hold once the fault is over: exactly one effect, and the same word on it everywhere."""
+"""The conditions after a fault: exactly one effect, and the same record everywhere."""
 
 from collections.abc import Sequence
 from concurrent.futures import Future
@@ -70,7 +70,7 @@ def require_effect(regions: TwoRegions, request: SubmitOrderRequest) -> None:
 
 
 def require_audited_once(regions: TwoRegions, order_id: str) -> None:
-    """One row for the request and one for each receipt where they were committed, in chains that are whole."""
+    """Requires a row for the request and for each receipt where they were committed, in whole chains."""
     updates = regions.home.count("SELECT COUNT(*) FROM outbox WHERE subject = ?", order_id)
     submitted, updated = "ENVELOPE_KIND_ORDER_SUBMIT", "ENVELOPE_KIND_ORDER_UPDATE"
     assert sorted(regions.handling.actions(order_id)) == [*[updated] * updates, "Receipt", "SubmitOrder"]
@@ -94,7 +94,7 @@ def require_untouched(regions: TwoRegions, request: SubmitOrderRequest) -> None:
 
 
 def require_unanswered(call: Future[Order]) -> None:
-    """The caller was told that the outcome is not known."""
+    """Requires an unknown outcome for the caller."""
     with pytest.raises(grpc.aio.AioRpcError) as failed:
         call.result()
     assert failed.value.code() in _UNKNOWN_OUTCOMES, failed.value
@@ -102,7 +102,7 @@ def require_unanswered(call: Future[Order]) -> None:
 
 
 def require_refused(call: Future[Order], reason: str) -> None:
-    """The caller was told why not."""
+    """Requires a refusal with this reason for the caller."""
     with pytest.raises(grpc.aio.AioRpcError) as failed:
         call.result()
     refused = from_rpc_error(failed.value)

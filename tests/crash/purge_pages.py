@@ -36,7 +36,9 @@ async def run(path: Path, pages: int) -> None:
             purge(tx, every, timer, now)
 
         due = [timer for timer in due_timers(tx, before) if timer.kind == PURGE_TIMER]
-        return bool(due) and fire(tx, due[0], {PURGE_TIMER: handle}, max(from_microseconds(due[0].due), before - NIGHT))
+        return bool(due) and fire(
+            tx, due[0], {PURGE_TIMER: handle}, max(from_microseconds(due[0].due_time), before - NIGHT)
+        )
 
     await store.write(lambda tx: ensure_purge(tx, NOW - timedelta(days=1)))
     await store.write(lambda tx: one(tx, NOW - timedelta(days=1)))

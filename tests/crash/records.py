@@ -1,4 +1,4 @@
-"""What a node has in its database, read beside the process or after its death."""
+"""A node's database, read beside the process or after its death."""
 
 import sqlite3
 from collections.abc import Iterator, Sequence
@@ -183,12 +183,12 @@ class Records:
             return at_rest.orders(tx)
 
     def sent(self, subject: str = "") -> list[at_rest.Kept]:
-        """What this region has sent, about one subject or all, opened, by id."""
+        """The sent envelopes of this region, about one subject or all, opened, by id."""
         with self.database.look() as tx:
             return sorted(at_rest.sent(tx, subject), key=lambda row: row.envelope_id)
 
     def received(self, subject: str = "") -> list[at_rest.Kept]:
-        """What this region has acted on, about one subject or all, opened, by id."""
+        """The executed envelopes of this region, about one subject or all, opened, by id."""
         with self.database.look() as tx:
             return sorted(at_rest.received(tx, subject), key=lambda row: row.envelope_id)
 
@@ -228,7 +228,7 @@ class Records:
         ]
 
     def actions(self, order_id: str) -> list[str]:
-        """What was done about an order by the audit chain, oldest first; that it was read is left out."""
+        """The actions about an order in the audit chain, oldest first, without reads."""
         done = "SELECT action FROM audit WHERE subject = ? AND action <> 'GetOrder' ORDER BY sequence"
         return [str(each) for each in self.column(done, order_id)]
 

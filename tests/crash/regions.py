@@ -61,12 +61,12 @@ class TwoRegions:
 
     @property
     def handling(self) -> Records:
-        """What the origin region has in its database."""
+        """The database of the origin region."""
         return self._records[0]
 
     @property
     def home(self) -> Records:
-        """What the home region has in its database."""
+        """The database of the home region."""
         return self._records[1]
 
     def start(self, configuration: Path = FEDERATION_FILES) -> None:
@@ -183,7 +183,7 @@ class TwoRegions:
         return SubmitOrderRequest(request_id=request_id, order=order)
 
     def _waits(self) -> bool:
-        """Whoever has another process to turn to does not wait for one that is away."""
+        """Whether callers wait: a caller with another process to call does not."""
         return len(self._counters) == 1
 
     async def _submit(self, request: SubmitOrderRequest, wait: float, at: int) -> Order:

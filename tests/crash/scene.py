@@ -63,7 +63,7 @@ class Scene(TwoRegions):
         }[name]
 
     def records(self, region: str) -> Records:
-        """What a region has in its database."""
+        """The database of a region."""
         return {HANDLING: self.handling, HOME: self.home}[region]
 
     def build(self) -> None:
@@ -155,7 +155,7 @@ class Scene(TwoRegions):
         assert order.state == OrderState.ORDER_STATE_COMPLETED, order
 
     def log_of(self, name: str) -> str:
-        """All that a process has logged."""
+        """The whole log of a process."""
         return self.federation.processes[name].program.log.read_text("utf-8", "replace")
 
     def _proxy(self, target: Callable[[], str]) -> FaultProxy:

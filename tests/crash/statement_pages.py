@@ -1,7 +1,7 @@
-"""Runs what is due of agreements on a SQLite file, as a process of a node does: `FILE KEYS COMMAND`.
+"""Runs the due work of agreements on a SQLite file, as a process of a node does: `FILE KEYS COMMAND`.
 
-`make` makes a node with agreements and an outage; `late` notes another one when the month has been stated; `run` fires
-the timers until nothing is due.
+`make` makes a node with agreements and an outage. `late` notes another outage after the statement of the month. `run`
+fires the timers until nothing is due.
 """
 
 import asyncio

@@ -58,11 +58,11 @@ async def _held(scene: Scene, ticket_id: str) -> CaseHeader | None:
 
 
 def items_of(records: Records, ticket_id: str) -> list[object]:
-    return records.column("SELECT ticket_id FROM complaints WHERE parent = ? ORDER BY ticket_id", ticket_id)
+    return records.column("SELECT ticket_id FROM complaints WHERE case_id = ? ORDER BY ticket_id", ticket_id)
 
 
 def require_told(scene: Scene, ticket_id: str) -> CaseHeader:
-    """The coordinator has the case as it stands, and nothing is left to be told."""
+    """Requires the current case at the coordinator, with an empty queue."""
     left = "SELECT COUNT(*) FROM cases_to_tell WHERE ticket_id = ?"
     wait_until(lambda: scene.handling.count(left, ticket_id) == 0, CALL_SECONDS, "a coordinator was told")
     held = scene.run(_held(scene, ticket_id))
@@ -73,7 +73,7 @@ def require_told(scene: Scene, ticket_id: str) -> CaseHeader:
 
 def test_a_case_whose_node_dies_as_it_is_filed_has_each_item_once(scene: Scene) -> None:
     point = "complaint-filed.after-commit"  # before it nothing of it is there, as of any complaint
-    known = scene.handling.count("SELECT COUNT(*) FROM complaints WHERE parent = ''")
+    known = scene.handling.count("SELECT COUNT(*) FROM complaints WHERE case_id = ''")
     scene.arm(HANDLING, point)
     request = filing(scene, f"case-{point}", NUMBER)
     request.complaint.category = BOTH
@@ -83,7 +83,7 @@ def test_a_case_whose_node_dies_as_it_is_filed_has_each_item_once(scene: Scene) 
         call.result()
     scene.restart(HANDLING)
     ticket_id = scene.run(file_complaint(scene, request)).ticket_id
-    assert scene.handling.count("SELECT COUNT(*) FROM complaints WHERE parent = ''") == known + 1
+    assert scene.handling.count("SELECT COUNT(*) FROM complaints WHERE case_id = ''") == known + 1
     assert items_of(scene.handling, ticket_id) == [f"{ticket_id}/1", f"{ticket_id}/2"]
     wait_until(lambda: version(scene.handling, f"{ticket_id}/2") == 1, CALL_SECONDS, "the home region has taken it up")
     assert items_of(scene.home, ticket_id) == [f"{ticket_id}/2"]

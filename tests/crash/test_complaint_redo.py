@@ -1,4 +1,4 @@
-"""What the customer says while a return is on its way is done once in the case, whatever is killed meanwhile."""
+"""A customer's message during the transit of a return is processed once in the case, despite kills."""
 
 from collections.abc import Callable, Coroutine
 from typing import Any

@@ -1,4 +1,4 @@
-"""What a complaint repeats in another region is counted once, whatever is killed while that is told."""
+"""The repeats of a complaint in another region are counted once, despite kills during the report."""
 
 import pytest
 
@@ -46,11 +46,11 @@ def test_a_repeat_is_joined_once_whoever_is_killed_while_it_is_told(
     scene.restart(dies)
     wait_until(lambda: stored(scene.handling, filed.ticket_id).repeats == 2, CALL_SECONDS, "it is joined")
     found = stored(scene.handling, filed.ticket_id)
-    assert (found.repeat_of, found.version, found.level) == (earlier[1], 2, 4)
+    assert (found.repeated_ticket_id, found.version, found.level) == (earlier[1], 2, 4)
     assert raised(scene.handling, filed.ticket_id) == [0, 1, 2, 3, 4]
     assert scene.handling.open_envelopes(filed.ticket_id) == []
     assert scene.home.count(index, filed.ticket_id) == 1
     events = "SELECT COUNT(*) FROM complaint_events WHERE ticket_id = ?"
     assert scene.handling.count(events, filed.ticket_id) == 2
     later = scene.run(file_at_home(scene, filing(scene, f"later-{number}", about, CATEGORY)))
-    assert (later.repeat_of, later.repeats) == (filed.ticket_id, 3)
+    assert (later.repeated_ticket_id, later.repeats) == (filed.ticket_id, 3)

@@ -1,4 +1,4 @@
-"""A resolution is proposed once and the customer is told of it once, whatever is killed on the way to them."""
+"""A resolution is proposed once, with one notice to the customer, despite kills on the way."""
 
 import grpc
 import pytest
@@ -35,7 +35,7 @@ async def _propose(scene: Scene, certificate: str, ticket_id: str) -> Complaint:
 
 
 def at_work(scene: Scene, category: str, request_id: str) -> tuple[str, str]:
-    """The ticket ids of a complaint, and of what the home region has of it and works on: all, or its work item."""
+    """The ticket ids of a complaint, and of the part at the home region: all, or its work item."""
     ticket_id = scene.run(file_complaint(scene, filing(scene, request_id, NUMBER, category))).ticket_id
     own = ticket_id if category == SINGLE else f"{ticket_id}/2"
     wait_until(lambda: version(scene.handling, own) == TAKEN_UP, CALL_SECONDS, "the home region has taken it up")
@@ -43,7 +43,7 @@ def at_work(scene: Scene, category: str, request_id: str) -> tuple[str, str]:
 
 
 def notices(records: Records, ticket_id: str) -> int:
-    """How often the customer was told that there is a resolution."""
+    """The number of notices to the customer about a resolution."""
     return records.count("SELECT COUNT(*) FROM notices WHERE notice_id = ?", f"complaint/{ticket_id}/resolved/0")
 
 

@@ -51,7 +51,7 @@ class Scan:
         return self._scene.background.start(self._upload())
 
     def read(self) -> bytes:
-        """What the origin region gives back."""
+        """The content from the origin region."""
         return self._scene.background.run(self._read())
 
     def chunks(self) -> int:

@@ -1,4 +1,4 @@
-"""What coordinators go through while members of etcd are killed, frozen and lost: real members, real signals."""
+"""Coordinators while members of etcd are killed, frozen and lost: real members, real signals."""
 
 import asyncio
 from collections.abc import Iterator
@@ -42,7 +42,7 @@ def opened(cluster: LocalEtcd, tmp_path: Path) -> EtcdRegistries:
 
 
 async def insist(registry: EtcdRegistry, region: str, note: str) -> None:
-    """Suspends as an administrator would who is told to try again later."""
+    """Suspends like an administrator who retries after a temporary refusal."""
     while True:
         try:
             await registry.suspend(region, note=note, actor=ADMIN)

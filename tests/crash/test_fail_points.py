@@ -1,7 +1,7 @@
-"""Each fail point in process: whoever is killed there, everything is done once after the next start.
+"""Each fail point in process: after a kill there, everything is done once after the next start.
 
-The same stories are played without a kill and with one at each point that they reach. What they leave must be the same:
-the number of rows in every table of every region. Real processes are killed at the points by the other tests here.
+The same stories run without a kill and with one at each point that they reach. The number of rows in every table of
+every region must be the same. The other tests here kill real processes at the points.
 """
 
 import re
@@ -108,7 +108,7 @@ async def orders(calm: Calm) -> None:
 
 
 async def provided(calm: Calm) -> None:
-    """What the home region's own system carries out."""
+    """Orders that the home region's own system carries out."""
     line = calm.line(HANDLING)
     lost = ordered(calm, "LOSS_REPORT", 0, ("ID_ORIG",))
     await line.insist(lambda node: node.core.application.submit(counter("lost"), lost, 5.0))
@@ -126,7 +126,7 @@ def complaint(category: str, index: int, description: str = "charged twice") -> 
 
 
 async def complaints(calm: Calm) -> None:
-    """One that the home region answers, and one that the origin region pays for."""
+    """A complaint that the home region answers, and one that the origin region pays for."""
     line, home = calm.line(HANDLING), calm.line(HOME)
     filed: Complaint = await line.insist(
         lambda node: node.core.complaints.file(counter("late"), complaint("BILL_WRONG", 0), 5.0)
@@ -153,7 +153,7 @@ async def complaints(calm: Calm) -> None:
 
 
 async def cases(calm: Calm) -> None:
-    """One that staff classify for two departments, and one that the home region returns."""
+    """A case that staff classify for two departments, and one that the home region returns."""
     line, home = calm.line(HANDLING), calm.line(HOME)
     vague = complaint("", 2, "please call me")
     unclear = await line.insist(lambda node: node.core.complaints.file(counter("unclear"), vague, 5.0))
@@ -182,13 +182,13 @@ async def faults(calm: Calm) -> None:
     )
     fault = await line.insist(lambda node: node.core.faults.report(counter("fault"), report))
     await calm.become_quiet()
-    said = FaultCommand(id=fault.id, requester=CLERK, respond=FaultCommand.Respond(text="still dead"))
+    said = FaultCommand(fault_id=fault.id, requester=CLERK, respond=FaultCommand.Respond(text="still dead"))
     await line.insist(lambda node: node.core.faults.command(counter("said"), said, 5.0))
-    begun = WorkOnFaultRequest(request_id="begin", id=fault.id)
+    begun = WorkOnFaultRequest(request_id="begin", fault_id=fault.id)
     begun.take_up.SetInParent()
     await home.insist(lambda node: node.core.faults.work(worker(HOME, "begin"), begun))
     await calm.pass_time(timedelta(days=4))
-    done = WorkOnFaultRequest(request_id="done", id=fault.id)
+    done = WorkOnFaultRequest(request_id="done", fault_id=fault.id)
     done.resolve.cause, done.resolve.text = FaultCause.FAULT_CAUSE_CABLE, "spliced"
     await home.insist(lambda node: node.core.faults.work(worker(HOME, "done"), done))
 
@@ -211,7 +211,7 @@ async def support(calm: Calm) -> None:
     )
     asked = await line.insist(lambda node: node.core.support.open(counter("support"), inquiry))
     await calm.become_quiet()
-    note = WorkOnSupportRequestRequest(request_id="note", id=asked.id, note="try at ten")
+    note = WorkOnSupportRequestRequest(request_id="note", support_request_id=asked.id, note="try at ten")
     await line.insist(lambda node: node.core.support.work(worker(HANDLING, "note"), note, 5.0))
 
 
@@ -231,7 +231,7 @@ ELSEWHERE = """
 
 
 def differences(story: Story) -> list[str]:
-    """What a kill changes: the point, its time, and the table that has other rows in the end."""
+    """The differences after a kill: the point, its count, and the table with other rows in the end."""
     unbroken, wrong = play(story), []
     for point, times in sorted(unbroken.reached.items()):
         for time in range(1, min(times, MOST_TIMES) + 1):

@@ -64,7 +64,7 @@ async def cancel(scene: Scene, request: CancelFaultRequest) -> Fault:
 async def work(scene: Scene, certificate: str, fault_id: str, step: WorkOnFaultRequest) -> Fault:
     request = WorkOnFaultRequest()
     request.CopyFrom(step)
-    request.id = fault_id
+    request.fault_id = fault_id
     request.request_id = f"{step.WhichOneof('step')}-{fault_id.replace('/', '-')}"
     async with scene.federation.dial_region(HANDLING, certificate) as channel:
         node = FaultServiceStub(channel)
@@ -118,7 +118,7 @@ def test_what_the_customer_says_is_done_once_whoever_is_killed(scene: Scene) -> 
     wait_until(lambda: version(scene.handling, filed.id) == 1, CALL_SECONDS, "the region in which it is has it")
     scene.arm(HOME, "fault-commanded.before-commit")
     request = CancelFaultRequest(
-        request_id=f"fault-cancel-{scene.engine.value}", id=filed.id, requester=CLERK, reason="it works again"
+        request_id=f"fault-cancel-{scene.engine.value}", fault_id=filed.id, requester=CLERK, reason="it works again"
     )
     scene.run(cancel(scene, request))
     scene.require_killed(HOME)

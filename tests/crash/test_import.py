@@ -1,4 +1,4 @@
-"""A file of customers whose import is killed on both sides ends with the same rows as one that nothing disturbed."""
+"""An import of customers that is killed on both sides ends with the same rows as an undisturbed one."""
 
 import os
 import subprocess
@@ -67,7 +67,7 @@ class Site:
         return self.records.count("SELECT COALESCE(MAX(last_line), 0) FROM imports")
 
     def contents(self) -> Mapping[str, list[Row]]:
-        """What the import has left, without times; what is sealed is opened."""
+        """The rows of the import, without times; sealed content is opened."""
         with self.records.database.look() as tx:
             lines = [(line, find_customer(tx, line.customer_id)) for line in lines_after(tx, "", "", 2 * CUSTOMERS)]
         return {
@@ -115,7 +115,7 @@ def ended(process: "subprocess.Popen[str]") -> tuple[int, str]:
 
 @pytest.fixture(scope="module")
 def unbroken(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, list[Row]]:
-    """What an import leaves that nothing disturbs."""
+    """The rows of an undisturbed import."""
     with site(
         LocalFederation(tmp_path_factory.mktemp("unbroken"), (REGION,), EMBEDDED, launcher=preloaded.launch)
     ) as region:

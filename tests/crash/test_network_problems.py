@@ -1,4 +1,4 @@
-"""Of one cause there is one problem, followed and counted once, whatever is killed while it is told and followed."""
+"""A cause has one problem, followed and counted once, despite kills during its reports."""
 
 from datetime import UTC, datetime
 
@@ -10,11 +10,11 @@ from deploy.local.process import wait_until
 from gateway.api.coordinator.v1 import problem_service_pb2 as api
 from gateway.api.coordinator.v1.problem_service_pb2 import NetworkEvent, Problem
 from gateway.api.coordinator.v1.problem_service_pb2_grpc import ProblemServiceStub
-from gateway.api.region.v1 import problem_service_pb2 as region_api
+from gateway.api.region.v1 import followed_problem_service_pb2 as region_api
 from gateway.api.region.v1.fault_pb2 import FaultPlace, FaultReport, FaultSeverity
 from gateway.api.region.v1.fault_service_pb2 import ReportFaultRequest
 from gateway.api.region.v1.fault_service_pb2_grpc import FaultServiceStub
-from gateway.api.region.v1.problem_service_pb2_grpc import ProblemServiceStub as RegionStub
+from gateway.api.region.v1.followed_problem_service_pb2_grpc import FollowedProblemServiceStub as RegionStub
 from tests.crash.regions import CALL_SECONDS, CLERK, HOME, number_of
 from tests.crash.scene import Scene
 from tests.unit.network_events import event
@@ -35,10 +35,10 @@ async def tell(scene: Scene, told: NetworkEvent) -> None:
 async def _problems(scene: Scene) -> list[Problem]:
     async with scene.federation.dial_coordinator() as channel:
         stub, found = ProblemServiceStub(channel), list[Problem]()
-        request = api.ListProblemsRequest(with_ended=True, page_size=500)
+        request = api.ListProblemsRequest(include_ended=True, page_size=500)
         listed = await stub.ListProblems(request, timeout=CALL_SECONDS, wait_for_ready=True)
         for each in listed.problems:
-            shown = await stub.GetProblem(api.GetProblemRequest(problem=each.header.id), timeout=CALL_SECONDS)
+            shown = await stub.GetProblem(api.GetProblemRequest(problem_id=each.header.id), timeout=CALL_SECONDS)
             found.append(shown.problem)
         return found
 
@@ -51,11 +51,11 @@ async def _bind(scene: Scene) -> None:
 
 
 def problems_of(scene: Scene, child: str) -> list[Problem]:
-    return [each for each in scene.run(_problems(scene)) if child in each.header.children]
+    return [each for each in scene.run(_problems(scene)) if child in each.header.child_ids]
 
 
 def require_one(scene: Scene, child: str) -> Problem:
-    """There is one problem, whose customer at home was told and counted once, and it is as the home region has it."""
+    """Requires one problem, with one notice to the customer at home, equal at the home region."""
 
     def is_counted() -> bool:
         affected = [each for found in problems_of(scene, child) for each in found.affected]

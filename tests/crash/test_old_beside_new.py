@@ -1,7 +1,7 @@
-"""A node of the last release beside one of the present tree, in one federation: what only the new one can say waits.
+"""A node of the last release beside one of the present tree, in one federation: content unknown to the old one waits.
 
-`OLD=<commit>` takes a node of that commit instead. A command of a new arm is one that the old node has not: an arm is
-taken out of its contract before it starts.
+`OLD=<commit>` takes a node of that commit instead. For a command of a new arm, the arm is removed from the old node's
+contract before it starts.
 """
 
 import os
@@ -43,7 +43,7 @@ class OldBesideNew(TwoRegions):
         process.start()
 
     def waiting(self) -> list[dict[str, object]]:
-        """The envelopes of the origin region that wait, as an administrator is told."""
+        """The waiting envelopes of the origin region, in an administrator's response."""
         return self.run(self._waiting())
 
     def _launch(self, program: Program, environment: Mapping[str, str], log: IO[bytes]) -> Started:

@@ -30,7 +30,7 @@ def require_open(scene: Scene, request: SubmitOrderRequest) -> Order:
     assert order.state == OrderState.ORDER_STATE_ACKNOWLEDGED
     assert not order.HasField("error")
     assert order.awaiting.party == Party.PARTY_HOME_REGION
-    assert order.awaiting.HasField("due")
+    assert order.awaiting.HasField("due_time")
     assert scene.handling.open_envelopes(order.id) == [f"{order.id}#submit>{HOME}"]
     return order
 

@@ -1,4 +1,4 @@
-"""Outages and planned outages across regions: told once, noted once, announced once, whatever is killed on the way."""
+"""Outages and planned outages across regions: reported once, stored once, announced once, despite kills on the way."""
 
 from datetime import timedelta
 

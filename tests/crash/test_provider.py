@@ -1,6 +1,6 @@
-"""A region's own system is killed between its success and the node's commit, and the node is, and both are.
+"""Kills of a region's own system between its success and the node's commit, of the node, and of both.
 
-What the system did stands in its own file; the node's records follow once.
+The system's work is in its own file; the node's records follow once.
 """
 
 import sqlite3
@@ -22,7 +22,7 @@ POINTS = [f"F.{phase}.{moment}-commit" for phase in PHASES for moment in ("befor
 
 
 def effects(scene: Scene, order_id: str) -> list[str]:
-    """What the system has done for an order, oldest first."""
+    """The work of the system for an order, oldest first."""
     file = scene.federation.directory / "certificates" / SYSTEM / WORKS
     with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as connection:
         rows = connection.execute("SELECT kind FROM effects WHERE order_id = ? ORDER BY effect_id", (order_id,))

@@ -27,7 +27,7 @@ def filled(path: Path) -> None:
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         apply(connection, migrations_of("gateway", "region_node"))
         connection.executemany(
-            "INSERT INTO notices (notice_id, kind, number, zh_cn, en, create_time, delivery_time, attempts, due)"
+            "INSERT INTO notices (notice_id, kind, number, zh_cn, en, create_time, delivery_time, attempts, due_time)"
             " VALUES (?, 'bill', '+8619851000000', '', '', ?, ?, 1, ?)",
             [(f"n{each:04d}", then, then if each < OLD else None, then) for each in range(OLD + WAITING)],
         )

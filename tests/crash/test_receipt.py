@@ -158,7 +158,7 @@ class _Settling:
         self._sealed = Sealed(envelope, read_content(envelope))
 
     def another_receipt(self) -> Receipt:
-        """What the home region must never say: another answer to the same envelope."""
+        """An impossible receipt of the home region: another answer to the same envelope."""
         answer = Answer(Outcome.OUTCOME_REFUSED, reason=Reason.REASON_LINE_CLOSED)
         return seal_receipt(self._sealed, answer, self._home, now=self._clock.now(), revision=1)
 

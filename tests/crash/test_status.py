@@ -59,7 +59,7 @@ def test_s13_a_node_that_is_cut_off_gives_the_last_known_version_with_its_age_an
     )
     seen = [scene.get(known.id)]
     assert seen == [known]
-    assert from_timestamp(known.awaiting.since) < from_timestamp(known.awaiting.due) == start < scene.now()
+    assert from_timestamp(known.awaiting.since_time) < from_timestamp(known.awaiting.due_time) == start < scene.now()
     assert from_timestamp(known.state_changes[-1].time) < start
     for link in (scene.handling_to_coordinator, scene.coordinator_to_handling):
         link.heal()

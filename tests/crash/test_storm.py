@@ -13,7 +13,7 @@ from deploy.local.federation import COORDINATOR
 from deploy.local.process import wait_until
 from gateway.api.region.v1.order_pb2 import OrderState
 from gateway.api.region.v1.order_service_pb2 import SubmitOrderRequest
-from gateway.process.tracing import SPANS_FILE
+from gateway.process.span_export import SPANS_FILE
 from tests.crash.outcome import ATTEMPTS_IN_A_FAULT, require_attempts, require_one_effect
 from tests.crash.regions import HANDLING, HOME, order_id_of
 from tests.crash.scene import Scene
@@ -28,7 +28,7 @@ DELIVER = "gateway.api.relay.v1.RelayService/Deliver"
 
 
 class Deliveries:
-    """What the origin region sent to the coordinator, from the spans that it recorded."""
+    """The origin region's deliveries to the coordinator, from its recorded spans."""
 
     def __init__(self, spans: Path) -> None:
         lines = [json.loads(line) for line in spans.read_text("utf-8").splitlines() if line.endswith("}")]

@@ -22,7 +22,7 @@ NUMBER = number_of(930)  # of no order in these tests
 MEASURED_AT = datetime(2026, 1, 1, tzinfo=UTC)
 STAFF = "zhou"
 COUNTED = "SELECT COUNT(*) FROM support_requests"
-HOLDING = "SELECT COUNT(*) FROM support_requests WHERE support_id = ?"
+HOLDING = "SELECT COUNT(*) FROM support_requests WHERE support_request_id = ?"
 
 
 def wanted(scene: Scene, request_id: str) -> OpenSupportRequestRequest:
@@ -53,7 +53,7 @@ async def opened(scene: Scene, request: OpenSupportRequestRequest) -> SupportReq
 
 async def noted(scene: Scene, support_id: str) -> SupportRequest:
     request = WorkOnSupportRequestRequest(
-        request_id=f"support-note-{scene.engine.value}", id=support_id, note="try at ten"
+        request_id=f"support-note-{scene.engine.value}", support_request_id=support_id, note="try at ten"
     )
     async with scene.federation.dial_region(HANDLING, f"{HANDLING}-{STAFF}") as channel:
         node = SupportServiceStub(channel)

@@ -1,4 +1,4 @@
-"""What a caller was told is on disk: the kernel is asked to sync before the answer leaves."""
+"""An acknowledged write is on disk: the kernel syncs before the response leaves."""
 
 import os
 import re

@@ -1,8 +1,8 @@
-"""A TCP proxy that breaks connections on demand and counts what it did.
+"""A TCP proxy that breaks connections on demand and counts its actions.
 
-It copies bytes and understands none of them, so that TLS passes through untouched. "Requests" are the bytes that come
-from the side that connected, "answers" those that go back to it. Counts begin anew with every fault, so that a test
-can prove that its fault hit something.
+It copies bytes and understands none of them, so that TLS passes through untouched. "Requests" are the bytes from the
+connecting side, "answers" those to it. Counts begin anew with every fault, so that a test can prove the effect of its
+fault.
 """
 
 import asyncio
@@ -20,13 +20,13 @@ _PATIENCE = 10.0  # seconds for the loop to take over a fault
 
 
 class Fault(Enum):
-    """What the proxy does to the bytes."""
+    """The proxy's treatment of the bytes."""
 
     NONE = auto()
     CUT = auto()
     """Connections are reset; new ones are taken and reset at once."""
     BLACKHOLE = auto()
-    """Nothing gets through in either direction, and nobody is told."""
+    """Nothing gets through in either direction, without an error."""
     ANSWERS_DROPPED = auto()
     """Requests get through; their answers are swallowed."""
     HELD = auto()
@@ -45,7 +45,7 @@ _HOLDS_ANSWERS = frozenset({Fault.HELD, Fault.ANSWERS_HELD})
 
 @dataclass
 class Bytes:
-    """What happened to the bytes of one direction of a connection since the present fault began."""
+    """The bytes of one direction of a connection since the present fault began."""
 
     passed: int = 0
     lost: int = 0
@@ -58,7 +58,7 @@ class Bytes:
 
 @dataclass(eq=False)
 class Connection:
-    """One connection through the proxy."""
+    """A connection through the proxy."""
 
     writers: list[asyncio.StreamWriter] = field(default_factory=list)
     requests: Bytes = field(default_factory=Bytes)
@@ -66,7 +66,7 @@ class Connection:
     damaged: bool = False
     """Bytes of it are lost: it can never be used again."""
     hung_up: bool = False
-    """One side has ended it in order."""
+    """Whether one side has closed it in order."""
 
     def abort(self) -> None:
         """Resets both halves."""
@@ -92,7 +92,7 @@ class FaultProxy:
 
     @property
     def connections(self) -> list[Connection]:
-        """Those that lived during the present fault, closed ones too."""
+        """The connections during the present fault, closed ones too."""
         return list(self._counted)
 
     @property
@@ -238,7 +238,7 @@ class FaultProxy:
 
 
 def _reset(writer: asyncio.StreamWriter) -> None:
-    """Closes a connection the hard way: the peer is told that what it sent is lost."""
+    """Resets a connection: the peer learns that its bytes are lost."""
     connection = writer.get_extra_info("socket")
     if not writer.transport.is_closing():
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -247,7 +247,7 @@ def _reset(writer: asyncio.StreamWriter) -> None:
 
 @dataclass
 class _Way:
-    """One direction of a connection."""
+    """A direction of a connection."""
 
     connection: Connection
     counted: Bytes

@@ -24,7 +24,7 @@ CHARGE = 100_000
 
 @dataclass(frozen=True)
 class Agreements:
-    """What a member of a region's staff asks of its node."""
+    """The calls of a region's staff to its node."""
 
     federation: Federation
     region: str
@@ -67,12 +67,12 @@ class Agreements:
         return (await self.node.NoteOutage(request, timeout=CALL_SECONDS)).outage
 
     async def statement(self, agreement: Agreement, month: str, revision: int = 0) -> AgreementStatement:
-        """What an agreement came to in a month."""
+        """The statement of an agreement in a month."""
         request = api.GetStatementRequest(agreement_id=agreement.id, month=month, revision=revision)
         return (await self.node.GetStatement(request, timeout=CALL_SECONDS)).statement
 
     async def knows(self, outage: ServiceOutage) -> None:
-        """Returns once the region has been told of an outage."""
+        """Returns once the region has an outage."""
         sql = "SELECT COUNT(*) FROM service_outages WHERE source = ? AND version >= ?"
 
         async def holds() -> bool:
@@ -91,7 +91,7 @@ class Agreements:
         return await self.statement(agreement, month, revision)
 
     def postings(self, agreement: Agreement) -> list[tuple[object, ...]]:
-        """What was posted for an agreement on accounts of customers."""
+        """The postings for an agreement on accounts of customers."""
         sql = (
             "SELECT posting_id, amount FROM ledger_entries WHERE posting_id LIKE ? AND account <> 'compensation'"
             " ORDER BY posting_id DESC"
@@ -107,7 +107,7 @@ def month_of(federation: Federation) -> str:
 def calls_about_agreements(
     channel: grpc.aio.Channel, number: str, agreement_id: str
 ) -> Mapping[str, Callable[[], Awaitable[bytes]]]:
-    """What shows what a customer was promised, and what came of it."""
+    """The calls that show a customer's agreement, and its results."""
     node = AgreementServiceStub(channel)
     got = api.GetAgreementRequest(agreement_id=agreement_id, requester=REQUESTER)
     listed = api.ListAgreementsRequest(number=number, requester=REQUESTER)

@@ -86,10 +86,16 @@ class Archive:
             await until(is_registered, f"{answer.document_id} is registered")
         return answer.document_id
 
-    async def list(self, number: str) -> Sequence[api.RegisteredDocument]:
-        """What is on file."""
-        request = api.ListDocumentsRequest(number=number, requester=REQUESTER)
-        return (await self.counter.documents.ListDocuments(request, timeout=CALL_SECONDS)).documents
+    async def list(self, number: str, page_size: int = 0) -> Sequence[api.RegisteredDocument]:
+        """What is on file, on all pages."""
+        request, found = api.ListDocumentsRequest(number=number, page_size=page_size), list[api.RegisteredDocument]()
+        request.requester.CopyFrom(REQUESTER)
+        while True:
+            page = await self.counter.documents.ListDocuments(request, timeout=CALL_SECONDS)
+            found += page.documents
+            request.page_token = page.next_page_token
+            if not request.page_token:
+                return found
 
     async def pieces(
         self, number: str, document_id: str, offset: int = 0
@@ -106,7 +112,7 @@ class Archive:
         return b"".join([piece.data async for piece in self.pieces(number, document_id, offset)])
 
     async def check(self, business: str, number: str, documents: Sequence[Document] = ()) -> api.CheckDocumentsResponse:
-        """What counts and what is missing for the holder."""
+        """The counting and the missing documents of the holder."""
         request = api.CheckDocumentsRequest(
             business=business,
             number=number,

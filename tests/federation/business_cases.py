@@ -1,6 +1,6 @@
-"""One row per business: how it goes through. `test_businesses.py` tries everything that the catalogue says of each.
+"""A row per business: its path to completion. `test_businesses.py` tries everything in the catalogue about each.
 
-Whoever adds a business to the catalogue adds its row here; its refusals are tested by the catalogue alone.
+A new business in the catalogue needs a row here; the catalogue alone tests its refusals.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -26,7 +26,7 @@ class BusinessCase:
     done: Callable[[Customer], bool]
     """Whether Sichuan's records show the effect."""
     characteristics: Mapping[str, str] = field(default_factory=dict)
-    """What the request says; `{month}` stands for the running one."""
+    """The characteristics of the request; `{month}` stands for the current one."""
     line: Mapping[str, object] = field(default_factory=dict)
     """Fields of the line beforehand; a timedelta counts from the moment of the test. By default it is active."""
     subscriptions: Sequence[str] = ()

@@ -1,4 +1,4 @@
-"""What somebody does to the audit chain of a region's database, and how tests wait for its witnesses."""
+"""Manipulations of the audit chain in a region's database, and the wait for its witnesses."""
 
 import contextlib
 from collections.abc import Callable, Sequence
@@ -18,7 +18,7 @@ _TEXTS = ("actor", "action", "subject", "detail")
 
 @dataclass(frozen=True)
 class Manipulation:
-    """What is done, and what is told of it: the kind, and how far the row is from that in the middle."""
+    """A manipulation, and its finding: the kind, and the distance of the row from the middle."""
 
     name: str
     apply: Callable[[list[AuditRow], int], list[AuditRow]]

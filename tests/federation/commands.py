@@ -15,9 +15,9 @@ async def run_command(module: str, *arguments: str, environment: Mapping[str, st
 
 
 def as_caller(federation: Federation, region: str, who: str, *, node: str = "", language: str = "en") -> dict[str, str]:
-    """How the commands reach a region's node as somebody of the region, such as `operator/counter`.
+    """The environment of a command as a caller of the region, such as `operator/counter`.
 
-    They reach it at another endpoint where one is given.
+    `node` is another endpoint of the node.
     """
     return {
         "CROSSREGION_NODE": node or federation.endpoint(region),

@@ -1,4 +1,4 @@
-"""Who speaks about complaints at one region's node: an operator system, or a member of its staff."""
+"""A caller about complaints at one region's node: an operator system, or a member of its staff."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""One stream on which complaints of another system come to a region's node."""
+"""An import stream of another system's complaints to a region's node."""
 
 import hashlib
 from collections.abc import Sequence
@@ -24,12 +24,12 @@ Level = tuple[int, int, datetime]
 
 def levels(complaint: Complaint) -> list[Level]:
     """Each level with its trigger and when it was due."""
-    return [(each.level, each.trigger, from_timestamp(each.due)) for each in complaint.escalations]
+    return [(each.level, each.trigger, from_timestamp(each.due_time)) for each in complaint.escalations]
 
 
 @dataclass(frozen=True)
 class OldSystem:
-    """What kept the complaints of a region until now, and the region's desk."""
+    """The former system of a region's complaints, and the region's desk."""
 
     federation: Federation
     desk: Complainant
@@ -51,7 +51,7 @@ class OldSystem:
         )
 
     def closed(self, *, filed: datetime, took: timedelta, rating: int = 4, number: str = "") -> ImportedComplaint:
-        """One that was answered, resolved and closed."""
+        """An answered, resolved and closed complaint."""
         found = self.complaint(number, filed=filed)
         found.first_response_time.CopyFrom(to_timestamp(filed + took / 2))
         found.resolved_time.CopyFrom(to_timestamp(filed + took))
@@ -79,7 +79,7 @@ class OldSystem:
             requester=REQUESTER,
             validate_only=validate_only or as_of is not None,
         )
-        first = ImportComplaintsRequest(file=file, as_of=to_timestamp(as_of) if as_of is not None else None)
+        first = ImportComplaintsRequest(file=file, as_of_time=to_timestamp(as_of) if as_of is not None else None)
         pieces = [ImportComplaintsRequest(lines=lines[at : at + piece]) for at in range(0, len(lines), piece)]
         channel = self.federation.dial_node(self.desk.region, f"region/{self.desk.region}/{self.desk.name}")
         call = ComplaintImportServiceStub(channel).ImportComplaints(iter([first, *pieces]), timeout=CALL_SECONDS)

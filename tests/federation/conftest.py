@@ -45,7 +45,7 @@ def tmp_path(fast_disk: Path | None) -> Iterator[Path]:
         yield Path(name)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def runner() -> Iterator[asyncio.Runner]:
     """The event loop on which members and tests run."""
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
@@ -69,9 +69,9 @@ def _on_the_loop(runner: asyncio.Runner) -> None:
     """Every test has the loop at hand."""
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="package", autouse=True)
 def _all_is_noticed_soon() -> Iterator[None]:
-    """Whatever waits for a time looks at the clock again soon: tests move it. Who was away is found as soon."""
+    """Shortens all waits: tests move the clock, and absent processes are found soon."""
     quick = functools.partial(FullJitter, longest=4 * SOON)
     with pytest.MonkeyPatch.context() as patch:
         for module in (lanes, heartbeat, watch):
@@ -93,19 +93,22 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
             engines = ["postgresql"]
         elif not runs_on_both(metafunc.definition.path):
             engines = ["sqlite"]
-        metafunc.parametrize("databases", engines, indirect=True, scope="session")
+        metafunc.parametrize("databases", engines, indirect=True, scope="package")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def databases(request: pytest.FixtureRequest) -> Databases:
-    """Where members keep what they know: files of their own, or a PostgreSQL server, with which they are removed."""
+    """The databases of members: files of their own, or a PostgreSQL server, with which they are removed."""
     engine: str = request.param
     return Databases(request.getfixturevalue("postgresql_server") if engine == "postgresql" else None)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def shared_federation(runner: asyncio.Runner, databases: Databases, fast_disk: Path | None) -> Iterator[Federation]:
-    """The federation of a worker and engine for all files that share it."""
+    """The federation of a worker and engine for all files that share it.
+
+    It ends when the worker leaves the folder: nobody runs its event loop while the tests of another folder run theirs.
+    """
     yield from _started(runner, databases, fast_disk)
 
 
@@ -113,7 +116,7 @@ def shared_federation(runner: asyncio.Runner, databases: Databases, fast_disk: P
 def federation(
     request: pytest.FixtureRequest, runner: asyncio.Runner, databases: Databases, fast_disk: Path | None
 ) -> Iterator[Federation]:
-    """A federation that the tests of a file share. They bring their own customers and leave its members as they were.
+    """A federation that the tests of a file share. They bring their own customers and leave its members unchanged.
 
     Files in which months pass, members stop or the configuration changes have one of their own.
     """

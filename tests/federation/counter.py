@@ -301,7 +301,7 @@ class Counter:
         return await self.customers.BatchCreateCustomers(request, timeout=CALL_SECONDS)
 
     async def read(self, number: str) -> customer_api.Customer:
-        """One of this region's customers."""
+        """A customer of this region."""
         request = customer_api.GetCustomerRequest(number=number, requester=REQUESTER)
         return (await self.customers.GetCustomer(request, timeout=CALL_SECONDS)).customer
 

@@ -20,7 +20,7 @@ HOLDER = Applicant.APPLICANT_HOLDER
 
 
 def usual_codes(requirement: DocumentRequirement) -> list[str]:
-    """One alternative of each line, one that needs no code or password if there is such a one; each document once."""
+    """An alternative of each line, without code or password if possible; each document once."""
     chosen = (
         min(parse_alternatives(line), key=lambda alternative: len(CHECKED_AT_HOME.intersection(alternative)))
         for line in requirement.all_of
@@ -29,7 +29,7 @@ def usual_codes(requirement: DocumentRequirement) -> list[str]:
 
 
 def requirement_of(business: Business, applicant: Applicant.ValueType) -> DocumentRequirement:
-    """What the catalogue asks of an applicant."""
+    """The catalogue's requirement for an applicant."""
     return next(each for each in business.documents if each.applicant == applicant)
 
 
@@ -114,7 +114,7 @@ class Handling:
             elif awaited in ("confirm", "accept"):
                 await self.counter.confirm(order.id)
             else:
-                await self.federation.advance(from_timestamp(order.awaiting.due) - self.federation.clock.now())
+                await self.federation.advance(from_timestamp(order.awaiting.due_time) - self.federation.clock.now())
             order = await self._after(order.id, awaited)
         return order
 

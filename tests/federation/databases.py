@@ -29,7 +29,7 @@ _OWN_TABLES = ("processes", "store_writers", "witnesses", "witnessed_heads", "wi
 
 
 class Database:
-    """One SQLite file, or one PostgreSQL database where there is one."""
+    """A SQLite file, or a PostgreSQL database if there is one."""
 
     def __init__(self, path: Path, postgresql: PostgresqlSettings | None, keys: Path | None = None) -> None:
         self.path = path
@@ -42,7 +42,7 @@ class Database:
         return DatabasePlace(self.path, self._postgresql).look(keys)
 
     def index_of(self, number: str) -> str:
-        """What stands in the columns for a number."""
+        """The index of a number in the columns."""
         with self.look() as tx:
             return number_index(tx, number)
 
@@ -86,13 +86,13 @@ class Database:
         return b"\n".join(cell if isinstance(cell, bytes) else str(cell).encode() for cell in cells)
 
     def opened(self) -> bytes:
-        """What `raw` would hold without any sealing, of what is personal; and `raw`."""
+        """The content of `raw` without any sealing of personal data; and `raw`."""
         with self.look() as tx:
             return self.raw() + at_rest.told(tx)
 
     @contextlib.contextmanager
     def _looking(self) -> Iterator[Callable[[str, Sequence[Cell]], list[Row]]]:
-        """What runs queries over one connection."""
+        """A function that runs queries over one connection."""
         if self._postgresql is None:
             with contextlib.closing(sqlite3.connect(f"file:{self.path}?mode=ro", uri=True)) as connection:
                 yield lambda sql, parameters: connection.execute(sql, parameters).fetchall()

@@ -1,4 +1,4 @@
-"""Who speaks about faults at one region's node: an operator system, or a member of its staff."""
+"""A caller about faults at one region's node: an operator system, or a member of its staff."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -73,7 +73,7 @@ class FaultReporter:
 
     async def get(self, fault_id: str) -> Fault:
         """The fault as it stands at this region."""
-        request = api.GetFaultRequest(id=fault_id, requester=REQUESTER)
+        request = api.GetFaultRequest(fault_id=fault_id, requester=REQUESTER)
         return (await self.service.GetFault(request, timeout=CALL_SECONDS)).fault
 
     async def list(self, *, number: str = "", states: Sequence[FaultState.ValueType] = ()) -> list[str]:
@@ -109,7 +109,7 @@ class FaultReporter:
         """The customer takes it back."""
         request = api.CancelFaultRequest(
             request_id=self.federation.next_id(),
-            id=fault_id,
+            fault_id=fault_id,
             requester=REQUESTER,
             reason="误报",
             wait=seconds(WAIT),
@@ -120,7 +120,7 @@ class FaultReporter:
         """The customer says something: `text`, `accepted_part`, `refused_part`, `not_repaired` or `evaluation`."""
         request = api.RespondToFaultRequest(
             request_id=self.federation.next_id(),
-            id=fault_id,
+            fault_id=fault_id,
             requester=REQUESTER,
             wait=seconds(WAIT),
             **said,  # type: ignore[arg-type]
@@ -131,7 +131,7 @@ class FaultReporter:
         """Staff do a step."""
         request = WorkOnFaultRequest()
         request.CopyFrom(step)
-        request.id, request.request_id = fault_id, request_id or self.federation.next_id()
+        request.fault_id, request.request_id = fault_id, request_id or self.federation.next_id()
         return (await self.service.WorkOnFault(request, timeout=CALL_SECONDS)).fault
 
     async def takes_up(self, fault_id: str) -> Fault:

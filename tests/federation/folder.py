@@ -17,7 +17,7 @@ RECEIVING = UploadState.UPLOAD_STATE_RECEIVING
 
 @dataclass(frozen=True)
 class Folder:
-    """What somebody does with the files of a complaint."""
+    """A caller that works with the files of a complaint."""
 
     somebody: Complainant
     ticket_id: str

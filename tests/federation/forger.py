@@ -75,7 +75,7 @@ class Forger:
 
 
 def key_of(federation: Federation, region: str) -> bytes:
-    """What batches for a region are sealed to."""
+    """The sealing key for batches to a region."""
     return sealing_key(federation.certificates.keys(f"region/{region}"))
 
 

@@ -1,7 +1,7 @@
 """Says which network services lines use."""
 
-from gateway.api.region.v1 import problem_service_pb2 as region_api
-from gateway.api.region.v1.problem_service_pb2_grpc import ProblemServiceStub as RegionStub
+from gateway.api.region.v1 import followed_problem_service_pb2 as region_api
+from gateway.api.region.v1.followed_problem_service_pb2_grpc import FollowedProblemServiceStub as RegionStub
 from tests.federation.counter import REQUESTER, Counter
 from tests.federation.running import CALL_SECONDS
 

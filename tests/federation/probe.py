@@ -99,7 +99,7 @@ def measured(
     throughput: int | None = None,
     availability: int | None = None,
 ) -> api.Measurement:
-    """What was measured in a minute."""
+    """The measurement of a minute."""
     return api.Measurement(
         link=link,
         start_time=to_timestamp(start),
@@ -111,7 +111,7 @@ def measured(
 
 
 def minutes(start: datetime, count: int) -> list[api.Measurement]:
-    """So many minutes that follow each other."""
+    """Measurements of consecutive minutes."""
     return [measured(start + MINUTE * number) for number in range(count)]
 
 
@@ -122,7 +122,7 @@ def raised(
     return alarm_api.AlarmReport(
         external_id=external_id,
         state=AlarmState.ALARM_STATE_RAISED,
-        time=to_timestamp(time),
+        event_time=to_timestamp(time),
         alarmed_object=NetworkObject(link=link),
         alarm_type=AlarmType.ALARM_TYPE_COMMUNICATIONS,
         perceived_severity=PerceivedSeverity.PERCEIVED_SEVERITY_CRITICAL,
@@ -132,8 +132,10 @@ def raised(
 
 
 def cleared(external_id: str, time: datetime) -> alarm_api.AlarmReport:
-    """That an alarm is over."""
-    return alarm_api.AlarmReport(external_id=external_id, state=AlarmState.ALARM_STATE_CLEARED, time=to_timestamp(time))
+    """The clearing of an alarm."""
+    return alarm_api.AlarmReport(
+        external_id=external_id, state=AlarmState.ALARM_STATE_CLEARED, event_time=to_timestamp(time)
+    )
 
 
 def told_of(
@@ -148,5 +150,5 @@ def told_of(
 def rejected(
     answers: Sequence[api.SendMeasurementsResponse] | Sequence[alarm_api.SendAlarmsResponse],
 ) -> list[tuple[int, str]]:
-    """What was not taken, with the reasons."""
+    """The rejected items, with the reasons."""
     return [(each.sequence, reason_name(each.reason)) for answer in answers for each in answer.rejected]

@@ -1,4 +1,4 @@
-"""What operators and staff read of complaints and faults, as bytes."""
+"""The reads of operators and staff about complaints and faults, as bytes."""
 
 from collections.abc import Awaitable, Callable, Mapping
 
@@ -20,7 +20,7 @@ def calls_about_faults(
 ) -> Mapping[str, Callable[[], Awaitable[bytes]]]:
     """Faults."""
     faults = FaultServiceStub(channel)
-    asked = fault_api.GetFaultRequest(id=fault_id, requester=REQUESTER)
+    asked = fault_api.GetFaultRequest(fault_id=fault_id, requester=REQUESTER)
     listed = fault_api.ListFaultsRequest(number=number, requester=REQUESTER)
 
     async def read() -> bytes:
@@ -41,7 +41,7 @@ def calls_about_support(
 ) -> Mapping[str, Callable[[], Awaitable[bytes]]]:
     """Support requests."""
     support = SupportServiceStub(channel)
-    asked = support_api.GetSupportRequestRequest(id=support_id, requester=REQUESTER)
+    asked = support_api.GetSupportRequestRequest(support_request_id=support_id, requester=REQUESTER)
     listed = support_api.ListSupportRequestsRequest(number=number, requester=REQUESTER)
 
     async def read() -> bytes:
@@ -55,7 +55,9 @@ def calls_about_support(
 
 async def first_change_of_a_fault(stub: FaultServiceStub, fault_id: str) -> bytes:
     """The first change of a fault since the oldest that is kept."""
-    request = fault_api.WatchFaultsRequest(id=fault_id, token=encode_token("fault-events", "0"), requester=REQUESTER)
+    request = fault_api.WatchFaultsRequest(
+        fault_id=fault_id, token=encode_token("fault-events", "0"), requester=REQUESTER
+    )
     changes = stub.WatchFaults(request, timeout=CALL_SECONDS)
     async for change in changes:
         if change.HasField("fault"):

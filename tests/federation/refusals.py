@@ -22,7 +22,7 @@ class Told:
 
 
 def read(error: grpc.aio.AioRpcError) -> Told:
-    """The refusal inside an error; asserts that it is told as the contract says: one reason, two languages."""
+    """The refusal inside an error, with a check of its form in the contract: one reason, two languages."""
     packed = dict(error.trailing_metadata() or ()).get("grpc-status-details-bin")
     assert isinstance(packed, bytes), f"no details: {error.code()} {error.details()}"
     status = status_pb2.Status.FromString(packed)

@@ -15,7 +15,7 @@ import grpc
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from coordinator.app import Coordinator
+from coordinator.app import start as start_coordinator
 from coordinator.settings import CoordinatorSettings
 from deploy.local.federation import FEDERATION_FILES
 from deploy.provider.notification import Phones, Text
@@ -36,11 +36,12 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Applicant, Channel, Document, Requester
 from gateway.errors import from_rpc_error
 from gateway.federation.files import load
+from gateway.process.running import Running
 from gateway.rpc.channels import Dialer
 from gateway.security.identity import server_name
 from gateway.store.opening import PostgresqlSettings
 from gateway.time.clock import to_timestamp
-from region_node.app.process import RegionNode
+from region_node.app.process import start as start_node
 from region_node.node.settings import NotificationSettings, ProviderSettings, RegionSettings
 from tests.federation.certificates import FEDERATION, Certificates
 from tests.federation.databases import Database, Databases
@@ -99,8 +100,8 @@ class Federation:
         self.providers: dict[str, ProviderSettings] = {}
         self._messaging: dict[str, Provider] = {}
         """The own systems of the regions that have any."""
-        self.coordinator: Coordinator | None = None
-        self.nodes: dict[str, RegionNode] = {}
+        self.coordinator: Running | None = None
+        self.nodes: dict[str, Running] = {}
         self._channels: dict[tuple[str, str], grpc.aio.Channel] = {}
         self._numbers = itertools.count(1)
 
@@ -115,12 +116,12 @@ class Federation:
 
     @property
     def coordinator_endpoint(self) -> str:
-        """Where the coordinator serves."""
+        """The endpoint of the coordinator."""
         assert self.coordinator is not None
         return f"127.0.0.1:{self.coordinator.port}"
 
     def endpoint(self, region: str) -> str:
-        """Where a node serves."""
+        """The endpoint of a node."""
         return f"127.0.0.1:{self.nodes[region].port}"
 
     def database(self, region: str) -> Database:
@@ -136,7 +137,7 @@ class Federation:
 
     async def start(self, regions: Sequence[str] = REGIONS) -> None:
         """Starts everything by the shipped configuration and returns when all know each other."""
-        self.coordinator = await Coordinator.start(self._coordinator_settings(), self.clock)
+        self.coordinator = await start_coordinator(self._coordinator_settings(), self.clock)
         await self.apply(shipped_configuration())
         await asyncio.gather(*(self._start_messaging(region) for region in regions))
         await asyncio.gather(*(self.start_node(region) for region in regions))
@@ -186,7 +187,7 @@ class Federation:
             await self.coordinator.stop()
 
     def texts(self, number: str, sent_by: str = "") -> list[Text]:
-        """What has come to a customer's telephone, oldest first: from its home region, or another one."""
+        """The texts to a customer's telephone, oldest first: from its home region, or another one."""
         region = sent_by or next(region for region, prefix in MOBILE.items() if number.startswith(prefix))
         return Phones(self._messaging_directory(region)).texts(number)
 
@@ -209,12 +210,12 @@ class Federation:
 
         `guangdong/1` is the process number 1 of Guangdong, beside number 0, which is called `guangdong`.
         """
-        self.nodes[region] = await RegionNode.start(self.region_settings(region), self.clock)
+        self.nodes[region] = await start_node(self.region_settings(region), self.clock)
 
     async def restart_coordinator(self, port: int) -> None:
         """Starts the coordinator, which was stopped, again where it was."""
         settings = replace(self._coordinator_settings(), listen=f"127.0.0.1:{port}")
-        self.coordinator = await Coordinator.start(settings, self.clock)
+        self.coordinator = await start_coordinator(settings, self.clock)
 
     async def stop_node(self, region: str) -> None:
         """Stops a node."""
@@ -284,22 +285,22 @@ class Federation:
 
     @property
     def membership(self) -> MembershipServiceStub:
-        """What an administrator does with regions."""
+        """An administrator's calls about regions."""
         return MembershipServiceStub(self.dial_coordinator("admin/root"))
 
     @property
     def oversight(self) -> OrderOversightServiceStub:
-        """What an administrator sees of orders."""
+        """An administrator's reads of orders."""
         return OrderOversightServiceStub(self.dial_coordinator("admin/root"))
 
     @property
     def complaint_oversight(self) -> ComplaintOversightServiceStub:
-        """What an administrator sees of complaints, and does to them."""
+        """An administrator's calls about complaints."""
         return ComplaintOversightServiceStub(self.dial_coordinator("admin/root"))
 
     @property
     def administration(self) -> ConfigurationServiceStub:
-        """What an administrator does with the configuration."""
+        """An administrator's calls about the configuration."""
         return ConfigurationServiceStub(self.dial_coordinator("admin/root"))
 
     async def configuration(self) -> Configuration:
@@ -407,9 +408,9 @@ async def until(holds: Callable[[], Awaitable[bool]], what: str, patience: float
 
 
 async def until_nothing_changes(act: Callable[[], Awaitable[None]], contents: Callable[[], object], what: str) -> None:
-    """Returns once something was done and left all contents as they were.
+    """Returns once an action leaves all contents unchanged.
 
-    What changes them each time is its doing; what does so now and then is what earlier tests have left to be done.
+    A change each time is the action's own; an occasional one is remaining work of earlier tests.
     """
 
     async def holds() -> bool:

@@ -1,7 +1,7 @@
-"""Which files of tests share the one federation of their worker and engine.
+"""The files of tests that share the one federation of their worker and engine.
 
-Their tests find what they have brought by its number or id, whatever else there is. No month passes in them, no member
-stops, and the configuration stays.
+Their tests find their own data by its number or id, whatever else exists. No month passes in them, no member stops, and
+the configuration stays.
 """
 
 from pathlib import Path

@@ -43,7 +43,7 @@ class SharingCounter:
         return cls(Counter(federation, region, name))
 
     def by_staff(self, name: str = "wang") -> "SharingCounter":
-        """The same service, asked by a member of staff."""
+        """The same service, called by a member of staff."""
         return SharingCounter(self.counter, name)
 
     @property
@@ -84,11 +84,11 @@ class SharingCounter:
         return await self.stub.ReadSharedCustomer(request, timeout=CALL_SECONDS)
 
     async def read(self, number: str, purpose: str = "counter-service") -> api.ReadSharedCustomerResponse:
-        """What the customer's consent allows to see."""
+        """The data that the customer's consent permits."""
         return await self.ask(self.question(number, purpose))
 
     async def verified(self, number: str, request_id: str) -> list[Document]:
-        """What the home region has verified: the customer says the code that came."""
+        """The home region's verification after the customer has given the received code."""
         code = await self.counter.receive_code(number, request_id)
         return await self.counter.verify(number, request_id, code=code)
 
@@ -178,7 +178,7 @@ class SharingCounter:
         return await self.stub.WithdrawConsent(request, timeout=CALL_SECONDS)
 
     async def grants(self, number: str, *, page_size: int = 0) -> list[api.Grant]:
-        """All that the customer decided, by as many pages as it takes."""
+        """All decisions of the customer, by as many pages as needed."""
         request_id = self.federation.next_id()
         documents, token, found = await self.verified(number, request_id), "", list[api.Grant]()
         while True:

@@ -1,4 +1,4 @@
-"""What operators and staff read that shows nobody's data, and is no row of the table: what it shows instead."""
+"""The reads of operators and staff that show no personal data, and their content."""
 
 SHOWS_NOBODY = {
     "AlarmService": "what is wrong with equipment, in codes",
@@ -11,7 +11,7 @@ SHOWS_NOBODY = {
     "OrderEventService.StreamOrderEvents": "the ids and states of orders",
     "ErasureService.GetErasure": "the region's own id of a customer, and counts",
     "ImprovementService.ListImprovementActions": "what a region does about causes, of no customer",
-    "ProblemService": "problems of the network, and how many customers they affect",
+    "FollowedProblemService": "problems of the network, and how many customers they affect",
     "PlannedOutageService.ListPlannedOutages": "when a region works on its network",
     "SupportResourceService": "experts by staff id, and parts in store",
     "RetentionService.ListPurges": "counts of rows",

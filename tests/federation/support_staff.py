@@ -1,4 +1,4 @@
-"""Who works on support requests at one region's node: an operator system, or a member of its staff."""
+"""A caller about support requests at one region's node: an operator system, or a member of its staff."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -80,7 +80,7 @@ class SupportStaff:
 
     async def get(self, support_id: str) -> SupportRequest:
         """The support request as it stands at this region."""
-        message = api.GetSupportRequestRequest(id=support_id, requester=REQUESTER)
+        message = api.GetSupportRequestRequest(support_request_id=support_id, requester=REQUESTER)
         return (await self.service.GetSupportRequest(message, timeout=CALL_SECONDS)).request
 
     async def list(self, number: str) -> list[str]:
@@ -116,7 +116,7 @@ class SupportStaff:
         """Does a step."""
         message = WorkOnSupportRequestRequest()
         message.CopyFrom(step)
-        message.id, message.request_id = support_id, request_id or self.federation.next_id()
+        message.support_request_id, message.request_id = support_id, request_id or self.federation.next_id()
         message.wait.CopyFrom(seconds(WAIT))
         return (await self.service.WorkOnSupportRequest(message, timeout=CALL_SECONDS)).request
 
@@ -126,7 +126,9 @@ class SupportStaff:
 
     async def work_without_waiting(self, support_id: str, text: str) -> SupportRequest:
         """Writes something down and does not wait for the region at fault."""
-        message = WorkOnSupportRequestRequest(id=support_id, request_id=self.federation.next_id(), note=text)
+        message = WorkOnSupportRequestRequest(
+            support_request_id=support_id, request_id=self.federation.next_id(), note=text
+        )
         return (await self.service.WorkOnSupportRequest(message, timeout=CALL_SECONDS)).request
 
     async def takes_up(self, support_id: str) -> SupportRequest:

@@ -1,4 +1,4 @@
-"""Who may call what: the option `allow` of every RPC, held against real servers for every kind of identity."""
+"""The permitted callers: the option `allow` of every RPC, checked on real servers for every kind of identity."""
 
 from collections.abc import Iterator
 
@@ -8,7 +8,7 @@ from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 
 from gateway.api.coordinator.v1 import administration_pb2, path_service_pb2
 from gateway.api.coordinator.v1 import complaint_oversight_service_pb2 as overseen_complaints_pb2
-from gateway.api.coordinator.v1 import planned_outage_service_pb2 as held_windows_pb2
+from gateway.api.coordinator.v1 import planned_outage_registry_service_pb2 as held_windows_pb2
 from gateway.api.coordinator.v1 import problem_service_pb2 as found_problems_pb2
 from gateway.api.federation.v1 import federation_pb2
 from gateway.api.region.v1 import (
@@ -25,14 +25,14 @@ from gateway.api.region.v1 import (
     dossier_service_pb2,
     erasure_service_pb2,
     fault_service_pb2,
+    followed_problem_service_pb2,
     improvement_service_pb2,
     measurement_service_pb2,
     notice_service_pb2,
     order_event_service_pb2,
+    order_oversight_service_pb2,
     order_service_pb2,
-    oversight_service_pb2,
     planned_outage_service_pb2,
-    problem_service_pb2,
     retention_service_pb2,
     sharing_service_pb2,
     support_resource_service_pb2,
@@ -74,8 +74,8 @@ FILES = (
     notice_service_pb2,
     order_event_service_pb2,
     order_service_pb2,
-    oversight_service_pb2,
-    problem_service_pb2,
+    order_oversight_service_pb2,
+    followed_problem_service_pb2,
     relay_pb2,
     sharing_service_pb2,
     retention_service_pb2,
@@ -87,14 +87,14 @@ SERVICES: dict[str, ServiceDescriptor] = {
     service.full_name: service for file in FILES for service in file.DESCRIPTOR.services_by_name.values()
 }
 OF_COORDINATORS = {
-    "gateway.api.coordinator.v1.AuditService",
+    "gateway.api.coordinator.v1.AuditOversightService",
     "gateway.api.coordinator.v1.ComplaintOversightService",
     "gateway.api.coordinator.v1.ConfigurationService",
     "gateway.api.coordinator.v1.MembershipService",
     "gateway.api.coordinator.v1.OrderOversightService",
     "gateway.api.coordinator.v1.ProblemService",
     "gateway.api.coordinator.v1.PathService",
-    "gateway.api.coordinator.v1.PlannedOutageService",
+    "gateway.api.coordinator.v1.PlannedOutageRegistryService",
     "gateway.api.federation.v1.FederationService",
     "gateway.api.relay.v1.RelayService",
 }
@@ -120,7 +120,7 @@ def methods() -> Iterator[MethodDescriptor]:
 
 
 def may_call(path: str, server: str, method: MethodDescriptor) -> bool:
-    """What the contract says: the role is named on the RPC, and operators and staff belong to the node's region."""
+    """The permission by the contract: the RPC names the role, and operators and staff belong to the node's region."""
     identity = parse(f"spiffe://{FEDERATION}/{path}", FEDERATION)
     if method.name == "Deliver":
         return identity.role == RELAY[server]

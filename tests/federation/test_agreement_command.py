@@ -21,7 +21,7 @@ pytestmark = pytest.mark.files  # what a command prints is the same on each engi
 async def said(
     federation: Federation, region: str, *words: str, language: str = "en", with_errors: bool = False
 ) -> str:
-    """What a command prints for a member of a region's staff; it succeeds."""
+    """The output of a successful command for a member of a region's staff."""
     environment = as_caller(federation, region, "staff/chen", language=language)
     ended = await run_command("region_node.cli.main", *words, environment=environment)
     assert ended.code == 0, ended.err

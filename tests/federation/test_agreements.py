@@ -107,7 +107,7 @@ async def test_an_agreement_is_made_once_listed_and_ended(federation: Federation
         request_id=federation.next_id(), number=number, service=SERVICE, template="leased-line"
     )
     made = (await home.node.CreateAgreement(request, timeout=CALL_SECONDS)).agreement
-    assert (made.author, made.monthly_charge.currency) == ("chen", "CNY")
+    assert (made.staff_id, made.monthly_charge.currency) == ("chen", "CNY")
     assert made.monthly_charge.minor_units > 0, "the rent of the plan"
     assert (await home.node.CreateAgreement(request, timeout=CALL_SECONDS)).agreement == made
     again = api.CreateAgreementRequest(

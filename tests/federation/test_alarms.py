@@ -71,7 +71,7 @@ async def test_a_stream_that_is_resumed_raises_nothing_twice(probe: Probe, now: 
 async def test_a_report_that_cannot_be_taken_is_told_and_the_rest_is_taken(probe: Probe, now: datetime) -> None:
     no_cause, elsewhere, no_time = raised("a", now), raised("b", now, link="beijing-tianjin-1"), raised("c", now)
     no_cause.probable_cause = "fibre cut, says Mr Wang"
-    no_time.ClearField("time")
+    no_time.ClearField("event_time")
     nothing = raised("d", now)
     nothing.ClearField("alarmed_object")
     ahead = raised("e", now + timedelta(days=1))

@@ -55,7 +55,7 @@ def kept(federation: Federation, region: str, ticket_id: str) -> list[int]:
 
 
 def audited(federation: Federation, region: str, action: str, ticket_id: str) -> list[str]:
-    """Who, and the details, of the rows of an action about a complaint."""
+    """The actors and details in the audit rows of an action about a complaint."""
     rows = federation.database(region).rows(
         "SELECT actor, detail FROM audit WHERE action = ? AND subject = ? ORDER BY sequence", action, ticket_id
     )

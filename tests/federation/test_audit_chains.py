@@ -1,4 +1,4 @@
-"""The audit chains of the federation: told to witnesses every minute, verified by coordinator and region, exported."""
+"""The audit chains of the federation: sent to witnesses every minute, verified by coordinator and region, exported."""
 
 import json
 import subprocess
@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from gateway.api.coordinator.v1.administration_pb2 import ChainVerdict, VerifyChainsRequest
-from gateway.api.coordinator.v1.administration_pb2_grpc import AuditServiceStub
+from gateway.api.coordinator.v1.administration_pb2_grpc import AuditOversightServiceStub
 from gateway.api.federation.v1.federation_pb2 import AuditHead
 from gateway.api.region.v1.audit_service_pb2 import ChainProblemKind, VerifyChainRequest
 from gateway.api.region.v1.audit_service_pb2_grpc import AuditServiceStub as RegionAuditServiceStub
@@ -33,14 +33,14 @@ SCRIPT = Path(__file__).parents[2] / "deploy" / "audit" / "check_export.py"
 
 
 async def verdicts(federation: Federation, region: str = "") -> dict[str, ChainVerdict]:
-    """What an administrator is told of the chains."""
-    stub = AuditServiceStub(federation.dial_coordinator("admin/root"))
+    """The verdicts on the chains for an administrator."""
+    stub = AuditOversightServiceStub(federation.dial_coordinator("admin/root"))
     stream = stub.VerifyChains(VerifyChainsRequest(region=region), timeout=CALL_SECONDS)
     return {response.verdict.region: response.verdict async for response in stream}
 
 
 async def learnt(federation: Federation, region: str) -> audit_witnesses.Testimony:
-    """What the region's own command learns."""
+    """The heads collected by the region's own command."""
     return await audit_witnesses.Witnesses(federation.region_settings(region), federation.clock).testify()
 
 
@@ -95,7 +95,7 @@ async def test_what_is_done_to_a_chain_is_found_by_coordinator_and_region_with_i
     else:
         assert problem.sequence == raised.value.sequence == middle + manipulation.place
     assert f"row {raised.value.sequence}" in str(raised.value)
-    assert problem.HasField("time"), "of the row, or of the last one that is there"
+    assert problem.HasField("row_time"), "of the row, or of the last one that is there"
     for _ in range(2):  # beyond the row that was inserted, which a heartbeat has handed in
         await sichuan.new_customer()
     await until_witnessed(federation, "sichuan")
@@ -164,7 +164,7 @@ async def exported(federation: Federation, number: str) -> str:
 
 
 def checked(federation: Federation, directory: Path, text: str) -> "subprocess.CompletedProcess[str]":
-    """What the published script says of a file."""
+    """The published script's verdict on a file."""
     path = directory / "export.jsonl"
     path.write_text(text, encoding="utf-8")
     authority = federation.certificates.credentials("region/henan").authority

@@ -266,7 +266,9 @@ async def test_a_page_size_out_of_bounds_is_refused(federation: Federation, guan
             catalogue_api.ListBusinessesRequest(page_size=size), timeout=CALL_SECONDS
         ),
         lambda: guangdong.catalogue.ListPlans(catalogue_api.ListPlansRequest(page_size=size), timeout=CALL_SECONDS),
-        lambda: federation.oversight.ListOrders(admin_api.ListOrdersRequest(page_size=size), timeout=CALL_SECONDS),
+        lambda: federation.oversight.ListOrderSummaries(
+            admin_api.ListOrderSummariesRequest(page_size=size), timeout=CALL_SECONDS
+        ),
     ]
     for call in calls:
         assert await requires_nothing_changed(federation, call) == "REQUEST_INVALID"
@@ -403,7 +405,9 @@ async def test_an_unknown_region_is_neither_suspended_nor_listed(federation: Fed
     calls: list[Callable[[], Awaitable[object]]] = [
         lambda: federation.suspend("atlantis"),
         lambda: federation.reinstate("atlantis"),
-        lambda: federation.oversight.ListOrders(admin_api.ListOrdersRequest(region="atlantis"), timeout=CALL_SECONDS),
+        lambda: federation.oversight.ListOrderSummaries(
+            admin_api.ListOrderSummariesRequest(region="atlantis"), timeout=CALL_SECONDS
+        ),
     ]
     for call in calls:
         assert await requires_nothing_changed(federation, call) == "REGION_UNKNOWN"

@@ -27,7 +27,7 @@ def named(counter: Counter, orders: Iterable[OrderRequest]) -> list[SubmitOrders
 
 
 async def submitted(counter: Counter, requests: Sequence[SubmitOrdersRequest]) -> dict[str, SubmitOrdersResponse]:
-    """What became of each, by request id; each is answered once. The stream has no deadline."""
+    """The response to each request, by request id; each has one. The stream has no deadline."""
     answers = [answer async for answer in counter.orders.SubmitOrders(iter(requests))]
     assert len(answers) == len(requests)
     return {answer.request_id: answer for answer in answers}
@@ -182,12 +182,12 @@ async def test_each_bill_of_a_stream_is_answered_by_its_id_from_whichever_region
                 documents=[guangdong.document("ID_ORIG")],
                 requester=REQUESTER,
             )
-            yield QueryBillsRequest(id=name, query=query)
+            yield QueryBillsRequest(query_id=name, query=query)
 
     answers: dict[str, QueryBillsResponse] = {}
     async for answer in guangdong.billing.QueryBills(asked()):
-        assert answer.id not in answers
-        answers[answer.id] = answer
+        assert answer.query_id not in answers
+        answers[answer.query_id] = answer
     assert answers.keys() == questions.keys()
     assert answers["nobody"].refused.reason == Reason.REASON_NUMBER_UNRESOLVED
     for name, number in numbers.items():

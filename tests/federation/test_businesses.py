@@ -1,7 +1,7 @@
 """Every business of the shipped catalogue, handled in Guangdong for customers of Sichuan: done, and every refusal.
 
-What can be refused is read from the catalogue: each applicant, each line of documents, each precondition, each required
-characteristic, the fee, the promised date. Only how a business goes through is a row in `business_cases.py`.
+The catalogue gives the refusals: each applicant, each line of documents, each precondition, each required
+characteristic, the fee, the promised date. Only the path to completion is a row in `business_cases.py`.
 """
 
 from collections.abc import Awaitable, Mapping
@@ -61,7 +61,7 @@ class Handlings:
     federation: Federation
 
     def of(self, code: str) -> Handling:
-        """That of one business."""
+        """The handling of one business."""
         guangdong, sichuan = Counter(self.federation, "guangdong"), Counter(self.federation, "sichuan")
         return Handling(self.federation, ORDERED[code], CASES[code], guangdong, sichuan)
 
@@ -117,7 +117,7 @@ async def test_a_business_is_done_from_another_region_for_everybody_whom_the_cat
 
 
 def alternatives(business: Business) -> list[tuple[str, ...]]:
-    """What the holder may bring besides the usual documents: for each other alternative, all that is brought then."""
+    """The other alternatives besides the usual documents: for each, all documents of it."""
     requirement = next((each for each in business.documents if each.applicant == HOLDER), None)
     if requirement is None:
         return []

@@ -80,7 +80,7 @@ async def test_a_reading_through_the_leading_region_is_recorded_in_all_three_and
     assert audited(federation, "guangdong", action, item) == [f"henan: staff wang, {added}"]
     assert audited(federation, "sichuan", action, item) == [f"guangdong: staff wang, {added} for henan"]
     seen = await SharingCounter.of(federation, "sichuan").disclosures(number)
-    assert [(each.region, each.particulars.record) for each in seen] == [("henan", f"{item} {added}")]
+    assert [(each.region, each.particulars.record_id) for each in seen] == [("henan", f"{item} {added}")]
 
 
 @pytest.mark.files  # nothing of it depends on the engine
@@ -94,7 +94,7 @@ async def test_no_region_gets_a_file_of_a_case_past_the_one_that_leads_it(
 
     async def answered(destination: str, ticket_id: str, reading_region: str = "") -> str:
         asked = AttachmentQuestion(
-            ticket_id=ticket_id, attachment_id=added, staff_id="li", offset=1, reading_region=reading_region
+            ticket_id=ticket_id, attachment_id=added, staff_id="li", offset=1, reader=reading_region
         )
         return refused(await henan.deliver(henan.seal(destination, QUESTION, asked, ticket_id), destination))
 

@@ -105,7 +105,7 @@ async def test_a_payment_that_is_held_too_long_is_cancelled_and_the_money_return
         guangdong = Counter(federation, "guangdong")
         order = await guangdong.order("PAY", federation.next_number(""))
         assert (order.state, order.awaiting.action) == (HELD, "extend the number plan")
-        await federation.advance(from_timestamp(order.awaiting.due) - federation.clock.now())
+        await federation.advance(from_timestamp(order.awaiting.due_time) - federation.clock.now())
         cancelled = await until_final(guangdong, order.id)
         assert (cancelled.state, cancelled.error.reason) == (CANCELLED, Reason.REASON_ORDER_EXPIRED)
         in_transit = "SELECT COALESCE(SUM(amount), 0) FROM ledger_entries WHERE account = 'payments-in-transit'"
@@ -162,7 +162,7 @@ async def test_a_held_order_whose_business_is_gone_keeps_no_other_one_waiting(
         await put_in_force(federation, configuration)
         await guangdong.reaches(goes_on.id, COMPLETED)
         assert (await guangdong.get(stays.id)).state == HELD
-        await federation.advance(from_timestamp(stays.awaiting.due) - federation.clock.now())
+        await federation.advance(from_timestamp(stays.awaiting.due_time) - federation.clock.now())
         assert (await until_final(guangdong, stays.id)).state == CANCELLED
 
 
@@ -175,7 +175,7 @@ async def test_what_was_done_is_taken_over_also_when_its_business_is_gone(databa
         configuration.businesses.remove(business(configuration, "NEW_LINE"))
         await put_in_force(federation, configuration)
         assert (await guangdong.confirm(opened[0].id)).state == COMPLETED
-        await federation.advance(from_timestamp(opened[1].awaiting.due) - federation.clock.now())
+        await federation.advance(from_timestamp(opened[1].awaiting.due_time) - federation.clock.now())
         assert (await until_final(guangdong, opened[1].id)).state == COMPLETED
 
 

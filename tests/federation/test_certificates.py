@@ -88,7 +88,7 @@ def _join(federation: Federation, endpoint: str, *, leaving: bool = False) -> Ca
         endpoint=endpoint,
         signing_certificate=federation.certificates.signing("region/sichuan").certificate.read_bytes(),
         federation_revision=1,
-        time=to_timestamp(federation.clock.now()),
+        node_time=to_timestamp(federation.clock.now()),
         leaving=leaving,
     )
     service = FederationServiceStub(federation.dial_coordinator("region/sichuan"))
@@ -127,7 +127,7 @@ async def test_a_region_cannot_join_with_the_signing_certificate_of_another(fede
     request = JoinRequest(
         endpoint="127.0.0.1:1",
         signing_certificate=federation.certificates.signing("region/sichuan").certificate.read_bytes(),
-        time=to_timestamp(federation.clock.now()),
+        node_time=to_timestamp(federation.clock.now()),
     )
     service = FederationServiceStub(federation.dial_coordinator("region/henan"))
     told = await refusal(service.Join(request, timeout=CALL_SECONDS))

@@ -42,7 +42,7 @@ def nodejs() -> str:
 
 @pytest.fixture(scope="session")
 def generated(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What the compiler makes of the contract, with no more of this project beside it."""
+    """The compiler's output for the contract, without other parts of this project."""
     target = tmp_path_factory.mktemp("generated")
     protos = sorted(str(path.relative_to(PROTOS)) for path in PROTOS.rglob("*.proto"))
     places = [f"--proto_path={PROTOS}", f"--proto_path={files('grpc_tools').joinpath('_proto')}"]
@@ -52,7 +52,7 @@ def generated(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 async def printed(command: Sequence[str], environment: Mapping[str, str]) -> str:
-    """What a program prints, beside the event loop on which the node serves."""
+    """The output of a program, run beside the node's event loop."""
 
     def run() -> "subprocess.CompletedProcess[str]":
         given = {"PATH": os.environ["PATH"], **environment}

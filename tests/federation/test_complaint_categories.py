@@ -19,7 +19,7 @@ TEXT = f"网速慢得要命，一到晚上就卡顿，{UNUSUAL}"
 
 
 async def proposed(counter: Counter, text: str) -> api.ProposeComplaintCategoryResponse:
-    """What a node makes of a text."""
+    """A node's proposal for a text."""
     request = api.ProposeComplaintCategoryRequest(text=text)
     return await counter.catalogue.ProposeComplaintCategory(request, timeout=CALL_SECONDS)
 

@@ -1,4 +1,4 @@
-"""What a complaint is about: named at filing, said by its words, or set by a person; and never guessed."""
+"""The category of a complaint: named at filing, proposed from its words, or set by a person; and never guessed."""
 
 import asyncio
 import json
@@ -50,11 +50,11 @@ def settings(complaint: Complaint) -> list[tuple[str, ClassifiedBy.ValueType, st
 def due(complaint: Complaint, kind: DeadlineKind.ValueType = DeadlineKind.DEADLINE_KIND_RESOLVE) -> timedelta:
     """How long after filing."""
     (found,) = (each for each in complaint.deadlines if each.kind == kind)
-    return from_timestamp(found.due) - from_timestamp(complaint.create_time)
+    return from_timestamp(found.due_time) - from_timestamp(complaint.create_time)
 
 
 async def heard(federation: Federation, number: str, count: int) -> list[str]:
-    """What the customer was told, once that is so many texts."""
+    """The notices to the customer, once there are `count`."""
 
     async def is_so() -> bool:
         return len(texts(federation, number)) >= count
@@ -140,7 +140,7 @@ async def test_what_is_not_clear_stays_with_the_desk_until_somebody_says_what_it
     assert filed.ticket_id in told
     assert "正在确认负责部门" in told
     assert filed.ticket_id in await desk.list(unclassified=True)
-    header = (await listed(federation, api.ListComplaintsRequest(unclassified=True)))[filed.ticket_id]
+    header = (await listed(federation, api.ListComplaintHeadersRequest(unclassified=True)))[filed.ticket_id]
     assert (header.category, header.owner_region) == ("", "guangdong")
     assert (await refusal(quality.get(filed.ticket_id))).reason == "COMPLAINT_NOT_FOUND"
     assert (await refusal(classifier.propose(filed.ticket_id))).reason == "COMPLAINT_UNCLASSIFIED"
@@ -164,7 +164,7 @@ async def test_what_is_not_clear_stays_with_the_desk_until_somebody_says_what_it
     assert filed.ticket_id in second
     assert "四川计费账务部" in second
     assert filed.ticket_id not in await desk.list(unclassified=True)
-    assert filed.ticket_id not in await listed(federation, api.ListComplaintsRequest(unclassified=True))
+    assert filed.ticket_id not in await listed(federation, api.ListComplaintHeadersRequest(unclassified=True))
     assert await desk.list(number=number, category="BILL_WRONG") == [filed.ticket_id]
     await quality.propose(filed.ticket_id)
     await desk.reaches(filed.ticket_id, ComplaintState.COMPLAINT_STATE_RESOLVED)
@@ -207,7 +207,7 @@ async def test_the_customer_adds_to_hastens_and_withdraws_what_nobody_has_classi
     assert [each.kind for each in found.deadlines].count(DeadlineKind.DEADLINE_KIND_EXPEDITE) == 1
     other = await desk.file("", number, description=MEANINGLESS)
     assert (await desk.withdraw(other.ticket_id)).state == CANCELLED
-    assert other.ticket_id not in await listed(federation, api.ListComplaintsRequest(unclassified=True))
+    assert other.ticket_id not in await listed(federation, api.ListComplaintHeadersRequest(unclassified=True))
     late = await refusal(classifier.classify(other.ticket_id, "NET_SPEED"))
     assert late.reason == "COMPLAINT_STATE_FORBIDS"
 
@@ -225,7 +225,7 @@ async def test_a_repeat_is_found_and_counted_under_the_category_once_that_is_set
     third = await desk.file("", number, description=MEANINGLESS)
     assert (second.repeats, third.repeats, await counted()) == (0, 0, before + 1)
     found = await classifier.classify(second.ticket_id, "SVC_AFTERSALE")
-    assert (found.repeat_of, found.repeats, found.state) == (first.ticket_id, 1, IN_PROGRESS)
+    assert (found.repeated_ticket_id, found.repeats, found.state) == (first.ticket_id, 1, IN_PROGRESS)
     once_more = await classifier.classify(third.ticket_id, "SVC_AFTERSALE")
     assert (once_more.repeats, triggers(once_more)[-1]) == (2, (4, "REPEATED"))
     assert await counted() == before + 3

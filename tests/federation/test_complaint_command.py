@@ -183,6 +183,6 @@ async def test_the_levels_by_an_instant_are_told_in_a_table_and_as_json_of_one_t
     assert (await desk.get(ticket_id)).level == 2, "nothing is changed"
     await federation.advance(timedelta(days=30))
     reached = await desk.rises(ticket_id, 5)
-    assert [(each.level, from_timestamp(each.due).isoformat()) for each in reached.escalations][2:] == [
-        (each["level"], each["due"]) for each in found
+    assert [(each.level, from_timestamp(each.due_time).isoformat()) for each in reached.escalations][2:] == [
+        (each["level"], each["due_time"]) for each in found
     ], "as it was foreseen"

@@ -1,4 +1,4 @@
-"""What regions may say to each other about complaints, and what is refused although it is signed."""
+"""The permitted messages between regions about complaints, and refused ones despite their signature."""
 
 from collections.abc import Callable
 
@@ -75,7 +75,7 @@ async def test_only_the_first_contact_says_what_the_customer_says(federation: Fe
         (lambda each: each.resolution.SetInParent(), "ENVELOPE_INVALID"),
         (lambda each: each.ClearField("create_time"), "ENVELOPE_INVALID"),
         (lambda each: setattr(each, "level", 6), "ENVELOPE_INVALID"),
-        (lambda each: setattr(each, "parent", each.ticket_id), "ENVELOPE_INVALID"),
+        (lambda each: setattr(each, "case_id", each.ticket_id), "ENVELOPE_INVALID"),
         (lambda each: setattr(each.request, "category", "SVC_ATTITUDE"), "COMPLAINT_NOT_RESPONSIBLE"),
         (lambda each: setattr(each.request, "category", "NO_SUCH"), "COMPLAINT_CATEGORY_UNKNOWN"),
     ],
@@ -120,12 +120,12 @@ async def test_a_region_cannot_make_a_case_of_a_complaint_by_what_it_tells_of_it
     told.CopyFrom(known)
     told.version += 1
     told.items.add(number=1, ticket_id=known.ticket_id, region="henan", state=WorkItemState.WORK_ITEM_STATE_DONE)
-    told.parent = "guangdong/other"
+    told.case_id = "guangdong/other"
     sichuan = Forger(federation, "sichuan")
     envelope = sichuan.seal("guangdong", UPDATE, ComplaintUpdate(complaint=told), known.ticket_id)
     assert (await sichuan.deliver(envelope, "guangdong")).HasField("receipt")
     kept = await Complainant(federation, "guangdong").get(known.ticket_id)
-    assert (kept.version, list(kept.items), kept.parent) == (told.version, [], "")
+    assert (kept.version, list(kept.items), kept.case_id) == (told.version, [], "")
 
 
 async def test_what_the_customer_says_on_the_way_to_a_region_that_has_returned_it_is_refused_and_not_lost(

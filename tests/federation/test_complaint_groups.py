@@ -32,7 +32,7 @@ def staff_of_the_responsible_region(federation: Federation) -> Complainant:
 
 @asynccontextmanager
 async def groups_of(federation: Federation, size: int) -> AsyncIterator[None]:
-    """So many complaints make a group meanwhile."""
+    """A context in which `size` complaints make a group."""
     configuration = await federation.configuration()
     (policy,) = [each for each in configuration.policies if each.name == SIZE_POLICY]
     shipped, policy.figure.value = policy.figure.value, size
@@ -53,8 +53,8 @@ async def taken_up(desk: Complainant, quality: Complainant, category: str) -> Co
 
 
 async def listed(federation: Federation, group: str) -> list[ComplaintHeader]:
-    request = api.ListComplaintsRequest(group_id=group, page_size=500)
-    response = await federation.complaint_oversight.ListComplaints(request, timeout=CALL_SECONDS)
+    request = api.ListComplaintHeadersRequest(group_id=group, page_size=500)
+    response = await federation.complaint_oversight.ListComplaintHeaders(request, timeout=CALL_SECONDS)
     return list(response.complaints)
 
 

@@ -1,4 +1,4 @@
-"""`region-node complaints import` against a region that runs: what it says, what it leaves, and what it would have."""
+"""`region-node complaints import` against a running region: its output, its effects, and its dry run."""
 
 import csv
 from collections.abc import Sequence
@@ -57,7 +57,7 @@ class Files:
     def reached(self, first_ticket_id: int) -> list[tuple[int, str, str]]:
         """Level, trigger and time of what complaints reached, from level 2 on, of those from a ticket id on."""
         found = self.federation.database("sichuan").rows(
-            "SELECT e.level, e.trigger_code, e.due FROM complaint_escalations e"
+            "SELECT e.level, e.trigger_code, e.due_time FROM complaint_escalations e"
             " JOIN complaints c ON c.ticket_id = e.ticket_id WHERE c.ticket_number >= ? AND e.level >= 2",
             first_ticket_id,
         )
@@ -95,7 +95,7 @@ async def test_what_the_clock_would_have_made_of_a_file_is_what_its_import_leave
     assert [imported.summary[name] for name in ("lines", "done", "created", "rejected")] == [COUNT, COUNT, COUNT, 0]
     told = cast("list[dict[str, str]]", replayed.summary["escalations"])
     assert len(told) > COUNT / 4
-    in_utc = sorted((int(each["level"]), each["trigger"], _utc(each["due"])) for each in told)
+    in_utc = sorted((int(each["level"]), each["trigger"], _utc(each["due_time"])) for each in told)
     assert in_utc == files.reached(first)
     levels = cast("list[dict[str, int]]", replayed.summary["levels"])
     assert sum(each["complaints"] for each in levels if each["level"] == 0) == COUNT

@@ -78,7 +78,7 @@ async def test_levels_of_the_past_are_noted_when_they_were_due_and_nobody_is_tol
 ) -> None:
     (found,) = await old.imported(told := old.complaint(filed=now - 30 * DAY))
     assert (found.state, found.level) == (IN_PROGRESS, 5)
-    assert all(each.time == each.due and from_timestamp(each.due) < now for each in found.escalations)
+    assert all(each.time == each.due_time and from_timestamp(each.due_time) < now for each in found.escalations)
     rows = "SELECT level FROM complaint_escalations WHERE ticket_id = ? ORDER BY level"
     assert federation.database("sichuan").rows(rows, found.ticket_id) == [(level,) for level in range(6)]
     # What is filed after it is told of: had anything been to tell of the imported one, it would have come before.
@@ -96,7 +96,7 @@ async def test_an_open_complaint_is_raised_from_now_on_as_one_that_was_filed_her
     live = await old.desk.file("BILL_WRONG", federation.next_number("sichuan"))
     (found,) = await old.imported(old.complaint(filed=from_timestamp(live.create_time)))
     assert levels(found) == levels(await old.desk.get(live.ticket_id))
-    assert [each.due for each in found.deadlines] == [each.due for each in live.deadlines]
+    assert [each.due_time for each in found.deadlines] == [each.due_time for each in live.deadlines]
     expected = live
     for step in (5 * HOUR, DAY, 2 * DAY, 40 * DAY):
         await federation.advance(step)
@@ -110,7 +110,7 @@ async def test_an_open_complaint_is_raised_from_now_on_as_one_that_was_filed_her
     (replayed,) = (await old.hand_over([old.complaint(filed=from_timestamp(live.create_time))], as_of=last))[
         -1
     ].replayed
-    assert [(each.level, each.trigger, from_timestamp(each.due)) for each in replayed.escalations] == late
+    assert [(each.level, each.trigger, from_timestamp(each.due_time)) for each in replayed.escalations] == late
     (again,) = await old.imported(old.complaint(filed=from_timestamp(live.create_time)))
     assert levels(again) == late
 
@@ -118,7 +118,7 @@ async def test_an_open_complaint_is_raised_from_now_on_as_one_that_was_filed_her
 async def until_nothing_is_due(federation: Federation) -> None:
     """Returns once no level of a complaint in Sichuan is due."""
     due = to_microseconds(federation.clock.now())
-    sql = "SELECT 1 FROM timers WHERE kind = 'complaint-escalation' AND due <= ?"
+    sql = "SELECT 1 FROM timers WHERE kind = 'complaint-escalation' AND due_time <= ?"
 
     async def holds() -> bool:
         return federation.database("sichuan").rows(sql, due) == []
@@ -177,7 +177,7 @@ async def test_what_was_withdrawn_or_rejected_has_ended_without_a_resolution_and
     for each in (withdrawn, no_complaint):
         assert from_timestamp(each.state_changes[-1].time) == now - 6 * DAY
         assert (each.HasField("resolution"), met(each, DeadlineKind.DEADLINE_KIND_RESOLVE)) == (False, None)
-    assert (still_open.repeat_of, still_open.repeats) == (no_complaint.ticket_id, 1)
+    assert (still_open.repeated_ticket_id, still_open.repeats) == (no_complaint.ticket_id, 1)
     assert (await old.desk.file("BILL_WRONG", number)).repeats == 2, "as of what is filed from now on"
     again = (await old.hand_over(lines))[-1]
     assert (again.created, again.existing) == (0, 3)
@@ -277,9 +277,9 @@ async def test_imported_complaints_are_repeats_of_each_other_and_of_what_was_fil
     lines = [old.complaint(number, filed=now - days * DAY) for days in (100, 20, 10)]
     await old.hand_over(lines, piece=2)
     first, second, third = [await old.found(each) for each in lines]
-    assert (first.repeats, second.repeats, third.repeats, third.repeat_of) == (0, 0, 1, second.ticket_id)
+    assert (first.repeats, second.repeats, third.repeats, third.repeated_ticket_id) == (0, 0, 1, second.ticket_id)
     live = await old.desk.file("BILL_WRONG", number)
-    assert (live.repeats, live.repeat_of) == (2, third.ticket_id)
+    assert (live.repeats, live.repeated_ticket_id) == (2, third.ticket_id)
     await old.desk.withdraw(live.ticket_id)
     later = old.complaint(number, filed=federation.clock.now())
     await old.hand_over([later])
@@ -296,7 +296,7 @@ async def test_the_clock_is_replayed_up_to_an_instant_and_nothing_is_stored(
     answers = await old.hand_over(lines, as_of=filed + 10 * DAY)
     replayed = {each.number: [reached.level for reached in each.escalations] for each in answers[-1].replayed}
     assert replayed == {2: [0, 1, 2, 3, 4], 3: [0, 1]}
-    assert max(from_timestamp(reached.due) for each in answers[-1].replayed for reached in each.escalations) <= (
+    assert max(from_timestamp(reached.due_time) for each in answers[-1].replayed for reached in each.escalations) <= (
         filed + 10 * DAY
     )
     assert federation.database("sichuan").rows("SELECT COUNT(*) FROM complaints") == before
@@ -305,17 +305,17 @@ async def test_the_clock_is_replayed_up_to_an_instant_and_nothing_is_stored(
     (imported, *_) = await old.imported(*lines)
     whole = (await old.hand_over(lines, as_of=federation.clock.now()))[-1].replayed
     assert levels(imported) == [
-        (each.level, each.trigger, from_timestamp(each.due).astimezone(UTC)) for each in whole[0].escalations
+        (each.level, each.trigger, from_timestamp(each.due_time).astimezone(UTC)) for each in whole[0].escalations
     ]
 
 
 async def test_the_clock_is_only_replayed_over_a_file_that_is_only_checked(old: OldSystem, now: datetime) -> None:
     first = ImportComplaintsRequest(
-        file=ImportFile(sha256=old.new_hash(), lines=1, requester=REQUESTER), as_of=to_timestamp(now)
+        file=ImportFile(sha256=old.new_hash(), lines=1, requester=REQUESTER), as_of_time=to_timestamp(now)
     )
     channel = old.federation.dial_node("sichuan", "region/sichuan/operator/counter")
 
     async def ask() -> None:
         await ComplaintImportServiceStub(channel).ImportComplaints(iter([first])).read()
 
-    assert (await refusal(ask())).parameters["field"] == "as_of"
+    assert (await refusal(ask())).parameters["field"] == "as_of_time"

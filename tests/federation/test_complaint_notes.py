@@ -1,4 +1,4 @@
-"""What regions say to each other about a complaint, what they ask each other, and what stays in one of them."""
+"""Notes and questions between regions about a complaint, and private notes."""
 
 from datetime import timedelta
 
@@ -125,7 +125,7 @@ async def test_a_region_that_is_asked_answers_by_what_it_says_next_and_its_time_
     federation: Federation, desk: Complainant, quality: Complainant
 ) -> None:
     ticket_id = await taken_up(federation, desk, quality)
-    before = {each.kind: each.due for each in (await quality.get(ticket_id)).deadlines}
+    before = {each.kind: each.due_time for each in (await quality.get(ticket_id)).deadlines}
     asked = await quality.respond(ticket_id, "请补充业务受理单", asks_region="guangdong")
     assert (asked.state, asked.notes[-1].asks_region) == (IN_PROGRESS, "guangdong")
     assert not asked.deadlines[1].HasField("met_time"), "nobody has answered the customer yet"
@@ -134,7 +134,7 @@ async def test_a_region_that_is_asked_answers_by_what_it_says_next_and_its_time_
     answered = await desk.respond(ticket_id, "已附")
     assert answered.notes[0].HasField("answer_time")
     assert answered.custody[-1].region == "sichuan"
-    assert {each.kind: each.due for each in answered.deadlines} == before, "the clock went on"
+    assert {each.kind: each.due_time for each in answered.deadlines} == before, "the clock went on"
     await federation.advance(timedelta(hours=1))
     told = await quality.told(ticket_id)
     assert round(waited(told)["guangdong"] / timedelta(hours=1)) == 3

@@ -1,4 +1,4 @@
-"""What administrators see of complaints across regions, and do to them: never who complains, nor what was said."""
+"""Administrators' reads and actions on complaints across regions: without the customer, and without texts."""
 
 import uuid
 from collections.abc import Sequence
@@ -34,17 +34,17 @@ def staff_of_the_responsible_region(federation: Federation) -> Complainant:
     return Complainant(federation, "sichuan", "staff/wang")
 
 
-async def listed(federation: Federation, request: api.ListComplaintsRequest) -> dict[str, ComplaintHeader]:
+async def listed(federation: Federation, request: api.ListComplaintHeadersRequest) -> dict[str, ComplaintHeader]:
     request.page_size = 500
-    response = await federation.complaint_oversight.ListComplaints(request, timeout=CALL_SECONDS)
+    response = await federation.complaint_oversight.ListComplaintHeaders(request, timeout=CALL_SECONDS)
     found = {each.ticket_id: each for each in response.complaints}
     assert len(found) == len(response.complaints)
     return found
 
 
-async def shown(federation: Federation, ticket_id: str) -> api.ShowComplaintResponse:
-    request = api.ShowComplaintRequest(ticket_id=ticket_id)
-    return await federation.complaint_oversight.ShowComplaint(request, timeout=CALL_SECONDS)
+async def shown(federation: Federation, ticket_id: str) -> api.GetComplaintHistoryResponse:
+    request = api.GetComplaintHistoryRequest(ticket_id=ticket_id)
+    return await federation.complaint_oversight.GetComplaintHistory(request, timeout=CALL_SECONDS)
 
 
 async def raised(
@@ -81,24 +81,28 @@ async def test_a_late_complaint_is_listed_once_as_its_region_has_it_and_its_time
     filed = await desk.file("BILL_ABNORMAL", number, description="绝密的抱怨")  # to be resolved in 24 hours
     await quality.reaches(filed.ticket_id, IN_PROGRESS)
     await quality.respond(filed.ticket_id, "秘密的答复")
-    soon = api.ListComplaintsRequest()
+    soon = api.ListComplaintHeadersRequest()
     soon.due_within.FromTimedelta(timedelta(hours=30))
     assert filed.ticket_id in await listed(federation, soon)
-    assert filed.ticket_id not in await listed(federation, api.ListComplaintsRequest(overdue=True))
+    assert filed.ticket_id not in await listed(federation, api.ListComplaintHeadersRequest(overdue=True))
     await federation.advance(timedelta(hours=26))
-    late = (await listed(federation, api.ListComplaintsRequest(overdue=True, region="sichuan")))[filed.ticket_id]
+    late = (await listed(federation, api.ListComplaintHeadersRequest(overdue=True, region="sichuan")))[filed.ticket_id]
     assert (late.owner_region, late.origin_region, late.department.en) == ("sichuan", "guangdong", "Billing")
-    assert late.due == filed.deadlines[2].due
+    assert late.due_time == filed.deadlines[2].due_time
     assert filed.ticket_id not in await listed(federation, soon)
-    assert filed.ticket_id not in await listed(federation, api.ListComplaintsRequest(overdue=True, region="henan"))
-    assert filed.ticket_id not in await listed(federation, api.ListComplaintsRequest(unclassified=True))
+    assert filed.ticket_id not in await listed(
+        federation, api.ListComplaintHeadersRequest(overdue=True, region="henan")
+    )
+    assert filed.ticket_id not in await listed(federation, api.ListComplaintHeadersRequest(unclassified=True))
     await quality.rises(filed.ticket_id, 4)
-    assert filed.ticket_id in await listed(federation, api.ListComplaintsRequest(level=4, category="BILL_ABNORMAL"))
+    assert filed.ticket_id in await listed(
+        federation, api.ListComplaintHeadersRequest(level=4, category="BILL_ABNORMAL")
+    )
 
     told = await shown(federation, filed.ticket_id)
     history = told.complaint
-    assert (told.told_by, history.header.level, list(told.unanswered)) == ("sichuan", 4, [])
-    allowed = from_timestamp(history.header.due) - from_timestamp(filed.create_time)
+    assert (told.region, history.header.level, list(told.unanswered)) == ("sichuan", 4, [])
+    allowed = from_timestamp(history.header.due_time) - from_timestamp(filed.create_time)
     assert whole(history.why_late) == allowed + history.lateness.ToTimedelta() == whole(history.ledger)
     assert [each.region for each in history.utterances] == ["sichuan"]
     for secret in ("抱怨", "答复", number[-8:], "wang", "clerk"):
@@ -107,9 +111,9 @@ async def test_a_late_complaint_is_listed_once_as_its_region_has_it_and_its_time
     await quality.propose(filed.ticket_id)
     await federation.advance(timedelta(hours=5))
     after = (await shown(federation, filed.ticket_id)).complaint
-    assert not after.header.HasField("due")
+    assert not after.header.HasField("due_time")
     assert whole(after.why_late) == allowed + after.lateness.ToTimedelta() < whole(after.ledger)
-    assert filed.ticket_id not in await listed(federation, api.ListComplaintsRequest(overdue=True))
+    assert filed.ticket_id not in await listed(federation, api.ListComplaintHeadersRequest(overdue=True))
 
 
 async def test_an_administrator_raises_a_complaint_once_and_the_region_keeps_who_it_was(
@@ -143,9 +147,9 @@ async def test_what_nobody_has_taken_up_is_raised_at_the_first_contact(
     assert (once.level, once.version, once.owner_region) == (4, 0, NOT_JOINED)
     assert await raised(federation, filed.ticket_id, 4, request_id=request_id) == once
     told = await shown(federation, filed.ticket_id)
-    assert (told.told_by, told.complaint.header.level) == ("guangdong", 4)
+    assert (told.region, told.complaint.header.level) == ("guangdong", 4)
     assert [(each.region, reason_name(each.reason)) for each in told.unanswered] == [(NOT_JOINED, "REGION_NOT_JOINED")]
-    assert filed.ticket_id in await listed(federation, api.ListComplaintsRequest(level=4, region=NOT_JOINED))
+    assert filed.ticket_id in await listed(federation, api.ListComplaintHeadersRequest(level=4, region=NOT_JOINED))
 
 
 async def test_a_region_that_was_away_hears_why_a_complaint_was_raised_meanwhile(
@@ -155,8 +159,8 @@ async def test_a_region_that_was_away_hears_why_a_complaint_was_raised_meanwhile
     try:
         filed = await desk.file("BILL_WRONG", federation.next_number("henan"))
         await raised(federation, filed.ticket_id, 3)
-        everything = api.ListComplaintsRequest(level=3, region="henan", page_size=500)
-        response = await federation.complaint_oversight.ListComplaints(everything, timeout=CALL_SECONDS)
+        everything = api.ListComplaintHeadersRequest(level=3, region="henan", page_size=500)
+        response = await federation.complaint_oversight.ListComplaintHeaders(everything, timeout=CALL_SECONDS)
         assert filed.ticket_id in [each.ticket_id for each in response.complaints]
         unanswered = [(each.region, reason_name(each.reason)) for each in response.unanswered]
         assert unanswered == [("henan", "REGION_UNREACHABLE")]

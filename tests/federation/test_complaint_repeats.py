@@ -37,11 +37,11 @@ def another_first_contact(federation: Federation) -> Complainant:
 
 
 def joined(complaint: Complaint) -> tuple[str, int]:
-    return complaint.repeat_of, complaint.repeats
+    return complaint.repeated_ticket_id, complaint.repeats
 
 
 def sent(federation: Federation, region: str, ticket_id: str) -> list[str]:
-    """The envelopes by which a region has told of a complaint what it repeats, or that there is one."""
+    """The envelopes by which a region has reported a complaint or its repeats."""
     sql = f"SELECT envelope_id FROM outbox WHERE subject = ? AND kind IN {KINDS} ORDER BY envelope_id"
     return [str(row[0]) for row in federation.database(region).rows(sql, ticket_id)]
 
@@ -53,7 +53,7 @@ def sent_commands(federation: Federation, ticket_id: str) -> list[str]:
 
 
 def counted(federation: Federation, region: str, ticket_id: str) -> Sequence[tuple[object, ...]]:
-    """What the figures of a region count of a complaint."""
+    """A region's figures of a complaint."""
     return federation.database(region).rows(
         "SELECT repeats, level FROM complaint_figures WHERE ticket_id = ?", ticket_id
     )
@@ -304,7 +304,7 @@ async def test_only_its_first_contact_tells_of_a_complaint_and_only_the_home_reg
     noted.create_time.CopyFrom(to_timestamp(federation.clock.now() + timedelta(hours=1)))
     envelope = sichuan.seal(HOME, NOTED, noted, noted.ticket_id)
     assert refused(await sichuan.deliver(envelope, HOME)) == "ENVELOPE_INVALID"
-    told = ComplaintRepeats(ticket_id=filed.ticket_id, category=CATEGORY, repeat_of="sichuan/1", repeats=5)
+    told = ComplaintRepeats(ticket_id=filed.ticket_id, category=CATEGORY, repeated_ticket_id="sichuan/1", repeats=5)
     envelope = sichuan.seal("guangdong", REPEATS, told, filed.ticket_id)
     assert refused(await sichuan.deliver(envelope, "guangdong")) == "ENVELOPE_KIND_NOT_ALLOWED"
     await settled(federation)

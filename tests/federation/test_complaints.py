@@ -1,4 +1,4 @@
-"""Complaints filed in one region and answered by another: one ticket id, the customer told, raised until it is done."""
+"""Complaints filed in one region and answered by another: one ticket id, notices to the customer, raised until done."""
 
 import asyncio
 from collections.abc import Callable
@@ -125,8 +125,8 @@ async def test_waiting_for_the_customer_is_booked_to_the_customer_and_moves_the_
     await federation.advance(timedelta(hours=10))
     answered = await desk.respond(filed.ticket_id, "凭证号123")
     assert answered.state == IN_PROGRESS
-    before = {each.kind: from_timestamp(each.due) for each in filed.deadlines}
-    moved = {each.kind: from_timestamp(each.due) - before[each.kind] for each in answered.deadlines}
+    before = {each.kind: from_timestamp(each.due_time) for each in filed.deadlines}
+    moved = {each.kind: from_timestamp(each.due_time) - before[each.kind] for each in answered.deadlines}
     assert [round(each / timedelta(hours=1), 1) for each in moved.values()] == [0, 0, 10, 0]
     told = await quality.told(filed.ticket_id)
     ledger = ledger_of(told)
@@ -212,7 +212,7 @@ async def test_a_critical_complaint_and_the_third_of_a_month_reach_the_executive
     assert (await desk.file("PRIV_LEAK", number)).level == 4
     ticket_ids = [(await desk.file("BILL_WRONG", number)).ticket_id for _ in range(3)]
     found = [await quality.reaches(ticket_id, IN_PROGRESS) for ticket_id in ticket_ids]
-    assert [(each.repeats, each.repeat_of, each.level) for each in found] == [
+    assert [(each.repeats, each.repeated_ticket_id, each.level) for each in found] == [
         (0, "", 1),
         (1, ticket_ids[0], 1),
         (2, ticket_ids[1], 4),
@@ -230,9 +230,9 @@ async def test_what_was_withdrawn_is_repeated_by_nothing(federation: Federation,
         await desk.withdraw(ticket_id)
         await quality.reaches(ticket_id, CANCELLED)
     third = await quality.reaches((await desk.file("BILL_WRONG", number)).ticket_id, IN_PROGRESS)
-    assert (third.repeats, third.repeat_of, third.level) == (0, "", 1)
+    assert (third.repeats, third.repeated_ticket_id, third.level) == (0, "", 1)
     fourth = await quality.reaches((await desk.file("BILL_WRONG", number)).ticket_id, IN_PROGRESS)
-    assert (fourth.repeats, fourth.repeat_of) == (1, third.ticket_id)
+    assert (fourth.repeats, fourth.repeated_ticket_id) == (1, third.ticket_id)
 
 
 @pytest.mark.files  # nothing of it depends on the engine
@@ -244,7 +244,7 @@ async def test_what_happened_in_the_countryside_has_the_limit_for_it(federation:
         taken = await staff(federation, "henan").reaches(filed.ticket_id, IN_PROGRESS)
         for each in (filed, taken):
             (due,) = (found for found in each.deadlines if found.kind == DeadlineKind.DEADLINE_KIND_RESOLVE)
-            assert from_timestamp(due.due) - from_timestamp(each.create_time) == limit
+            assert from_timestamp(due.due_time) - from_timestamp(each.create_time) == limit
 
 
 @HOMES

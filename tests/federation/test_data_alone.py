@@ -160,7 +160,7 @@ async def test_what_is_not_accepted_is_adjusted_by_the_home_region_s_staff_and_s
 async def test_silence_accepts(federation: Federation, guangdong: Counter, home: str) -> None:
     async with offered(federation, "HOME_VISIT", "WORK_ORDER", Step.STEP_FULFIL, Step.STEP_ACCEPT):
         order = await hand_in(guangdong, "HOME_VISIT", await Counter(federation, home).new_customer())
-        await federation.advance(from_timestamp(order.awaiting.due) - federation.clock.now())
+        await federation.advance(from_timestamp(order.awaiting.due_time) - federation.clock.now())
         done = await guangdong.reaches(order.id, COMPLETED)
         assert not done.HasField("error")
         assert (await refusal(guangdong.confirm(order.id))).reason == "ORDER_STATE_FORBIDS"

@@ -49,6 +49,16 @@ async def test_verified_in_henan_ordered_in_guangdong_by_a_customer_of_sichuan_a
     assert [each.document_id for each in await Archive(sichuan).list(number)] == [document_id]
 
 
+async def test_what_is_on_file_elsewhere_is_listed_page_by_page(
+    henan: Archive, here: Archive, sichuan: Counter
+) -> None:
+    number = await sichuan.new_customer()
+    put = [await henan.put(number, age=minutes * MINUTE) for minutes in (3, 1, 2)]
+    found = await here.list(number, page_size=1)
+    assert [each.document_id for each in found] == [put[1], put[2], put[0]]
+    assert found == await here.list(number)
+
+
 @pytest.mark.parametrize("home", ["guangdong", "sichuan"])
 async def test_what_is_missing_after_the_file_was_counted_is_named_and_nothing_else(
     federation: Federation, henan: Archive, here: Archive, guangdong: Counter, home: str

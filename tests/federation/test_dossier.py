@@ -1,4 +1,4 @@
-"""What goes to the regulator: exported by staff of the origin region, once the regulator is next."""
+"""The regulator's dossier: exported by staff of the origin region, once the regulator is next."""
 
 import json
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ WHO = api.Appellant(name="张三", address="广州市天河路1号", postal_code
 
 @dataclass(frozen=True)
 class Desk:
-    """Who deals with the regulator at a region's node."""
+    """The staff of a region's node for the regulator."""
 
     federation: Federation
     region: str
@@ -41,7 +41,7 @@ class Desk:
     async def export(self, ticket_id: str, *, asks: bool = False, who: api.Appellant = WHO) -> api.Dossier:
         """The dossier, with everything said that nobody has on record."""
         occurred = self.federation.clock.now().date() - timedelta(days=30)
-        statements = api.DossierStatements(occurred_on=f"{occurred}", **TOLD)
+        statements = api.DossierStatements(occurred_date=f"{occurred}", **TOLD)
         request = api.ExportDossierRequest(
             ticket_id=ticket_id, appellant=who, statements=statements, customer_asks=asks
         )

@@ -1,4 +1,4 @@
-"""Erasing a customer: what stands against it, what nobody can read then, and what a backup does not bring back."""
+"""The erasure of a customer: its obstacles, its effect on reads, and a restored backup."""
 
 import json
 from collections.abc import Awaitable, Callable

@@ -1,4 +1,4 @@
-"""What other regions keep of a customer whom the home region erases or restricts, also what that one never saw."""
+"""Other regions' data of a customer whom the home region erases or restricts, also data unknown to it."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -27,7 +27,7 @@ HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
 
 def keys(federation: Federation, region: str, *subjects: str) -> list[str]:
-    """Which of the subjects have a key in a region, so that somebody could read what they seal."""
+    """The subjects with a key in a region, whose data is readable."""
     found = [
         federation.database(region).rows("SELECT subject FROM data_keys WHERE subject = ?", each) for each in subjects
     ]

@@ -10,7 +10,7 @@ from tests.federation.running import Federation
 
 
 async def said(federation: Federation, region: str, who: str, *words: str, code: int = 0) -> str:
-    """What the command prints, as somebody of a region."""
+    """The output of the command, as a caller of a region."""
     environment = as_caller(federation, region, who)
     ended = await run_command("region_node.cli.main", "faults", *words, environment=environment)
     assert ended.code == code, ended.err

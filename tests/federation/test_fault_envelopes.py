@@ -1,4 +1,4 @@
-"""What regions may say to each other about faults, and what is refused although it is signed."""
+"""The permitted messages between regions about faults, and refused ones despite their signature."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -61,7 +61,7 @@ async def test_only_the_region_in_which_it_was_reported_says_what_the_customer_s
     federation: Federation, henan: Forger
 ) -> None:
     known = await taken_up(federation)
-    command = FaultCommand(id=known.id, cancel=FaultCommand.Cancel(reason="forged"))
+    command = FaultCommand(fault_id=known.id, cancel=FaultCommand.Cancel(reason="forged"))
     envelope = henan.seal("sichuan", COMMAND, command, known.id)
     assert refused(await henan.deliver(envelope, "sichuan")) == "ENVELOPE_KIND_NOT_ALLOWED"
     guangdong = Forger(federation, "guangdong")
@@ -109,7 +109,7 @@ async def test_a_good_report_is_taken_up_and_not_twice(federation: Federation, h
 async def test_no_region_has_rent_given_back_for_a_fault_that_is_not_its_own_or_never_was(
     federation: Federation, henan: Forger, sichuan: Counter
 ) -> None:
-    """A fault of a place in Guangdong, or of times that cannot have been, told by Henan to the home region."""
+    """A fault of a place in Guangdong, or of impossible times, reported by Henan to the home region."""
     number, now = await sichuan.new_customer(balance=0), federation.clock.now()
     known = await taken_up(federation, number)
     forged = Fault()
@@ -118,7 +118,7 @@ async def test_no_region_has_rent_given_back_for_a_fault_that_is_not_its_own_or_
     forged.create_time.CopyFrom(to_timestamp(now - timedelta(days=20)))
     forged.outages.add(
         start_time=forged.create_time,
-        due=to_timestamp(now - timedelta(days=18)),
+        due_time=to_timestamp(now - timedelta(days=18)),
         breach_time=to_timestamp(now - timedelta(days=18)),
         end_time=to_timestamp(now),
     )

@@ -152,5 +152,5 @@ async def test_the_customers_list_names_the_region_that_was_sent_a_fault(
     fault = await FaultReporter(federation, "sichuan").report(number, site=SITES["henan"])
     await FaultReporter(federation, "sichuan").is_taken(fault.id)
     (seen,) = await SharingCounter.of(federation, "sichuan").disclosures(number)
-    assert (seen.kind, seen.region, seen.particulars.record) == (FAULT_SENT, "henan", fault.id)
+    assert (seen.kind, seen.region, seen.particulars.record_id) == (FAULT_SENT, "henan", fault.id)
     assert seen.purpose_title.en == "the fault is there"

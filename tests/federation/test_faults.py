@@ -37,7 +37,7 @@ def texts(federation: Federation, number: str, sent_by: str) -> list[str]:
 
 
 def waived(federation: Federation, fault_id: str) -> list[int]:
-    """What was given back for a fault at the home region, in minor units, outage by outage."""
+    """The waived rent of a fault at the home region, in minor units, outage by outage."""
     sql = "SELECT amount FROM ledger_entries WHERE posting_id LIKE ? AND amount > 0 ORDER BY posting_id"
     return [int(str(amount)) for (amount,) in federation.database("sichuan").rows(sql, f"{fault_id}#waived%")]
 
@@ -309,21 +309,21 @@ async def test_an_alarm_raises_a_fault_where_it_is_and_says_how_bad_it_is(
     report.alarmed_object.CopyFrom(about)
     await probe.report(report)
     (alarm,) = await probe.alarms()
-    filed = await engineers.hand_in(FaultReport(alarm=alarm.id), request_id)
+    filed = await engineers.hand_in(FaultReport(alarm_id=alarm.id), request_id)
     assert (filed.report.place, filed.severity) == (place, severity)
     assert services in filed.report.services
-    assert (filed.report.alarm, filed.report.description) == (alarm.id, "lossOfSignal")
+    assert (filed.report.alarm_id, filed.report.description) == (alarm.id, "lossOfSignal")
     assert [each.fault_id for each in await probe.alarms()] == [filed.id]
     report.specific_problem = "fibre-2"
     await probe.report(report, first=2)
-    assert (await engineers.hand_in(FaultReport(alarm=alarm.id), request_id)).id == filed.id
-    elsewhere = FaultReport(alarm=alarm.id, description="dark", place=FaultPlace(site="xichang"))
+    assert (await engineers.hand_in(FaultReport(alarm_id=alarm.id), request_id)).id == filed.id
+    elsewhere = FaultReport(alarm_id=alarm.id, description="dark", place=FaultPlace(site="xichang"))
     assert (await refusal(engineers.hand_in(elsewhere))).reason == "ALARM_HAS_FAULT"
     await engineers.work(filed.id, WorkOnFaultRequest(reject=WorkOnFaultRequest.Reject(reason="seen by nobody")))
     own = await engineers.hand_in(elsewhere)
     assert (own.report.place.site, own.report.description, own.severity) == ("xichang", "dark", MINOR)
     assert [each.fault_id for each in await probe.alarms()] == [own.id]
-    unknown = FaultReport(alarm="sichuan/alarm-0")
+    unknown = FaultReport(alarm_id="sichuan/alarm-0")
     assert (await refusal(engineers.hand_in(unknown))).reason == "ALARM_NOT_FOUND"
 
 
@@ -352,12 +352,12 @@ async def test_who_watches_resumes_after_what_was_read_and_loses_nothing(
     engineers = staff(federation, "henan")
     filed = await desk.report(federation.next_number("sichuan"), site=SITES["henan"])
     await desk.is_taken(filed.id)
-    watch = desk.service.WatchFaults(WatchFaultsRequest(id=filed.id, requester=REQUESTER), timeout=CALL_SECONDS)
+    watch = desk.service.WatchFaults(WatchFaultsRequest(fault_id=filed.id, requester=REQUESTER), timeout=CALL_SECONDS)
     first = await anext(aiter(watch))
     watch.cancel()
     await engineers.takes_up(filed.id)
     resumed = desk.service.WatchFaults(
-        WatchFaultsRequest(id=filed.id, requester=REQUESTER, token=first.token), timeout=CALL_SECONDS
+        WatchFaultsRequest(fault_id=filed.id, requester=REQUESTER, token=first.token), timeout=CALL_SECONDS
     )
     async with asyncio.timeout(CALL_SECONDS):
         async for change in resumed:

@@ -71,7 +71,7 @@ class Network:
             await provider.stop()
 
     def effects(self, order: Order) -> list[str]:
-        """What the system has done for an order."""
+        """The system's work for an order."""
         assert self.provider is not None
         return self.provider.works.effects(order.id)
 
@@ -96,14 +96,14 @@ class Network:
 
         async def holds() -> bool:
             rows = self.federation.database("sichuan").rows(
-                "SELECT phase FROM fulfilment_tasks WHERE order_id = ? AND due IS NOT NULL", order.id
+                "SELECT phase FROM fulfilment_tasks WHERE order_id = ? AND due_time IS NOT NULL", order.id
             )
             return rows == [(phase,)]
 
         await until(holds, f"the system is asked for phase {phase}")
 
     def tasks(self, order: Order) -> list[tuple[object, ...]]:
-        """What the node keeps of its task."""
+        """The node's row of its task."""
         rows = self.federation.database("sichuan").rows("SELECT 1 FROM fulfilment_tasks WHERE order_id = ?", order.id)
         return [tuple(row) for row in rows]
 
@@ -163,7 +163,7 @@ async def test_while_the_system_works_the_order_says_so_until_its_promise(networ
     order = await network.suspension(handling)
     assert (order.state, order.awaiting.party) == (OrderState.ORDER_STATE_IN_PROGRESS, Party.PARTY_HOME_REGION)
     assert order.awaiting.action == "provision"
-    assert order.awaiting.due == order.expected_completion_time
+    assert order.awaiting.due_time == order.expected_completion_time
     await Counter(network.federation, handling).reaches(order.id, COMPLETED)
 
 

@@ -24,7 +24,7 @@ async def test_a_guide_for_a_customer_of_henan_tells_henans_promise_and_the_orde
     told = await guide(guangdong, "RESUME", number)
     assert told.home_region == "henan"
     assert {limit.region for limit in told.limits} == {"", "henan"}
-    dues = [from_timestamp(limit.due) for limit in told.limits]
+    dues = [from_timestamp(limit.due_time) for limit in told.limits]
     assert dues == sorted(dues)
     assert from_timestamp(told.expected_completion_time) == dues[0]
     for business in ("SUSPEND", "RESUME"):

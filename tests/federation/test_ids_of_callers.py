@@ -107,9 +107,9 @@ ASKED_ONCE: Mapping[str, Fields] = {
     "region.FaultService.ReportFault": {
         "report": {"number": "NUMBER", "description": "other", "place": {"site": "guangzhou"}, "requester": WHO}
     },
-    "region.FaultService.CancelFault": {"id": "FAULT", "reason": "other"},
-    "region.FaultService.RespondToFault": {"id": "FAULT", "text": "other"},
-    "region.FaultService.WorkOnFault": {"id": "FAULT", "note": {"text": "other"}},
+    "region.FaultService.CancelFault": {"fault_id": "FAULT", "reason": "other"},
+    "region.FaultService.RespondToFault": {"fault_id": "FAULT", "text": "other"},
+    "region.FaultService.WorkOnFault": {"fault_id": "FAULT", "note": {"text": "other"}},
     "region.ImprovementService.AddImprovementAction": {
         "ticket_id": "TICKET_ID",
         "text": "other",
@@ -142,7 +142,7 @@ ASKED_ONCE: Mapping[str, Fields] = {
             "service": "lines-chengdu-guangzhou",
         }
     },
-    "region.SupportService.WorkOnSupportRequest": {"id": "SUPPORT", "note": "other"},
+    "region.SupportService.WorkOnSupportRequest": {"support_request_id": "SUPPORT", "note": "other"},
 }
 
 # RPCs by which what an id stands for may come to stand otherwise, or that take no id but of what is there already.
@@ -151,7 +151,8 @@ LATER_STATE: Mapping[str, str] = {
     "coordinator.MembershipService.ReinstateRegion": "a region is reinstated, or was never suspended",
     "coordinator.ConfigurationService.ApplyConfiguration": "names the revision that it follows",
     "coordinator.CaseService.ReportCase": "a higher version of a case is how it stands now",
-    "coordinator.PlannedOutageService.HoldWindow": "a window as the region that holds it has it now",
+    "coordinator.PlannedOutageRegistryService.HoldPlannedOutage": "a planned outage as the region"
+    " that holds it has it now",
     "coordinator.ProblemService.ReportEvent": "a higher version of an alarm or a fault is how it stands now",
     "coordinator.ProblemService.ReportAffected": "the last count counts",
     "coordinator.ProblemService.RecordReport": "a report of a kind is made once",
@@ -165,9 +166,9 @@ LATER_STATE: Mapping[str, str] = {
     "region.DocumentService.WithdrawDocument": "a document counts no more",
     "region.ErasureService.RestrictCustomer": "a customer is stored only",
     "region.ErasureService.LiftRestriction": "a customer is no longer stored only",
-    "region.ProblemService.FollowProblem": "a higher version of a problem is how it stands now",
-    "region.ProblemService.BindLines": "a line and a service are bound, or are so already",
-    "region.ProblemService.UnbindLine": "a line and a service are bound no more",
+    "region.FollowedProblemService.FollowProblem": "a higher version of a problem is how it stands now",
+    "region.FollowedProblemService.BindLines": "a line and a service are bound, or are so already",
+    "region.FollowedProblemService.UnbindLines": "a line and a service are bound no more",
     "region.RetentionService.HoldCustomer": "the same reference moves the end of a hold",
     "region.RetentionService.ReleaseHold": "a hold is over",
     "region.SupportResourceService.KeepExpert": "how an expert is entered from now on",
@@ -204,7 +205,7 @@ EXPENSIVE = other(CUSTOMER, billing_account={"id": "account-ID", "balance": {"mi
 ALARM: Fields = {
     "external_id": "ID",
     "state": "ALARM_STATE_RAISED",
-    "time": "NOW",
+    "event_time": "NOW",
     "alarmed_object": {"link": "chengdu-guangzhou-1"},
     "alarm_type": "ALARM_TYPE_COMMUNICATIONS",
     "perceived_severity": "PERCEIVED_SEVERITY_MAJOR",
@@ -325,7 +326,7 @@ VERIFYING = ("SendCode", "Verify", "ChangePassword")
 
 @dataclass(frozen=True)
 class Scene:
-    """A region with a customer, and what was asked there with one request id: by a counter, staff and a coordinator."""
+    """A region with a customer, and one request id of a counter, staff and a coordinator."""
 
     federation: Federation
     region: str
@@ -384,7 +385,7 @@ def _rejected(answer: Message) -> str:
 
 
 async def asked_before(federation: Federation) -> Scene:
-    """Its counter, staff and administrator have asked something with the same request id."""
+    """A scene whose counter, staff and administrator have used the same request id."""
     region, used = "guangdong", federation.next_id()
     counter = Counter(federation, region)
     number, erased = await counter.new_customer(), await counter.new_customer(balance=0, status=CLOSED)

@@ -43,7 +43,7 @@ def pieces(lines: Sequence[ImportLine], size: int = PIECE) -> list[ImportCustome
 
 
 class Import:
-    """One stream."""
+    """An import stream."""
 
     def __init__(self, counter: Counter, sha256: bytes, *, validate_only: bool = False) -> None:
         self._call = counter.customers.ImportCustomers(timeout=CALL_SECONDS)
@@ -56,7 +56,7 @@ class Import:
         return await self.read()
 
     async def ask(self, request: ImportCustomersRequest) -> ImportCustomersResponse:
-        """One piece and its answer."""
+        """Sends a piece and returns its answer."""
         await self._call.write(request)
         return await self.read()
 

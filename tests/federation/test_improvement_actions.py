@@ -1,4 +1,4 @@
-"""What a region does about the causes of complaints, and whether they come back all the same."""
+"""A region's actions against the causes of complaints, and their success."""
 
 from datetime import timedelta
 from zoneinfo import ZoneInfo
@@ -58,7 +58,7 @@ async def test_a_cause_that_comes_back_after_its_action_was_finished_flags_the_a
     ticket_id = await closed(federation, cause)
     request = adding(federation, ticket_id)
     added = (await node.AddImprovementAction(request, timeout=CALL_SECONDS)).action
-    assert (added.category, added.cause_code, added.author) == ("SVC_SUSPEND_WRONG", cause, "wang")
+    assert (added.category, added.cause_code, added.staff_id) == ("SVC_SUSPEND_WRONG", cause, "wang")
     assert (await node.AddImprovementAction(request, timeout=CALL_SECONDS)).action == added
 
     async def listed() -> api.ImprovementAction:
@@ -68,7 +68,11 @@ async def test_a_cause_that_comes_back_after_its_action_was_finished_flags_the_a
 
     assert (await listed()).repeats == 0
     early = await closed(federation, cause)  # while the action is under way
-    assert ((await listed()).repeats, (await listed()).last_repeat, (await listed()).ineffective) == (1, early, False)
+    assert ((await listed()).repeats, (await listed()).last_repeat_ticket_id, (await listed()).ineffective) == (
+        1,
+        early,
+        False,
+    )
     finish = api.FinishImprovementActionRequest(
         request_id=federation.next_id(), action_id=added.id, outcome="imports are compared"
     )
@@ -79,7 +83,7 @@ async def test_a_cause_that_comes_back_after_its_action_was_finished_flags_the_a
     assert not (await listed()).ineffective
     late = await closed(federation, cause)
     found = await listed()
-    assert (found.repeats, found.last_repeat, found.ineffective) == (2, late, True)
+    assert (found.repeats, found.last_repeat_ticket_id, found.ineffective) == (2, late, True)
     flagged = "SELECT detail FROM audit WHERE subject = ? AND action = 'FlagImprovementAction'"
     assert federation.database("sichuan").rows(flagged, added.id) == [(f"ineffective: {late}",)]
     useless = api.ListImprovementActionsRequest(ineffective=True, category="SVC_SUSPEND_WRONG", page_size=1)

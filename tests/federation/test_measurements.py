@@ -40,7 +40,7 @@ def stored(federation: Federation, probe: Probe) -> list[api.Measurement]:
 
 
 async def summaries(probe: Probe, start: datetime, *, link: str) -> list[api.QualitySummary]:
-    """What the hour came to."""
+    """The totals of the hour."""
     request = api.ListQualityRequest(
         object=NetworkObject(link=link),
         period=QualityPeriod.QUALITY_PERIOD_HOUR,

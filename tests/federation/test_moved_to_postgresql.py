@@ -13,7 +13,7 @@ from gateway.api.region.v1.order_pb2 import OrderState
 from gateway.maintenance.moving import move
 from gateway.store.opening import PostgresqlSettings
 from gateway.store.schema import migrations_of
-from region_node.app.process import RegionNode
+from region_node.app.process import start as start_node
 from region_node.node.settings import RegionSettings
 from region_node.schema import PACKAGES
 from tests.federation.counter import Counter
@@ -69,7 +69,7 @@ async def test_orders_under_way_go_on_after_the_move_and_happen_once(
 
         for region, postgresql in empty.items():
             settings = await move_region(federation, region, postgresql)
-            federation.nodes[region] = await RegionNode.start(settings, federation.clock)
+            federation.nodes[region] = await start_node(settings, federation.clock)
 
         finished = await guangdong.reaches(under_way.id, OrderState.ORDER_STATE_COMPLETED)
         assert not finished.HasField("error")

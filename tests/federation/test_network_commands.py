@@ -21,7 +21,7 @@ pytestmark = pytest.mark.files  # what the commands do with answers is the same 
 
 @dataclass(frozen=True)
 class Shell:
-    """Who gives commands at Sichuan's node."""
+    """A user of commands at Sichuan's node."""
 
     federation: Federation
     directory: Path
@@ -87,14 +87,14 @@ async def test_alarms_of_lines_of_json_are_taken_over_listed_and_seen(shell: She
         {
             "external_id": "cut-1",
             "state": "raised",
-            "time": now,
+            "event_time": now,
             "link": LINK,
             "alarm_type": "communications",
             "perceived_severity": "critical",
             "probable_cause": "lossOfSignal",
             "service_affecting": True,
         },
-        {"external_id": "cut-2", "state": "cleared", "time": now},
+        {"external_id": "cut-2", "state": "cleared", "event_time": now},
         {"external_id": "cut-3", "colour": "red"},
     ]
     file = shell.directory / "alarms.jsonl"

@@ -18,14 +18,14 @@ CLERK = ("--staff-id", "4711")
 
 
 async def administrator(federation: Federation, *words: str, code: int = 0) -> str:
-    """What the coordinator's command prints."""
+    """The output of the coordinator's command."""
     ended = await run_command("coordinator.cli.main", *words, environment=as_administrator(federation))
     assert ended.code == code, ended.err
     return ended.out + ended.err
 
 
 async def clerk(federation: Federation, *words: str, code: int = 0) -> str:
-    """What the command of Sichuan's node prints."""
+    """The output of the command of Sichuan's node."""
     environment = as_caller(federation, "sichuan", "operator/counter")
     ended = await run_command("region_node.cli.main", "problems", *words, *CLERK, environment=environment)
     assert ended.code == code, ended.err

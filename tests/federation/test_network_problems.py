@@ -1,4 +1,4 @@
-"""Problems of the network across regions: found, followed, counted, told to customers, graded and reported."""
+"""Problems of the network across regions: found, followed, counted, graded and reported, with notices to customers."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -10,9 +10,9 @@ from gateway.api.coordinator.v1 import problem_service_pb2 as api
 from gateway.api.coordinator.v1.problem_service_pb2 import NetworkEvent, Problem
 from gateway.api.coordinator.v1.problem_service_pb2_grpc import ProblemServiceStub
 from gateway.api.federation.v1 import problem_pb2
-from gateway.api.region.v1 import problem_service_pb2 as region_api
+from gateway.api.region.v1 import followed_problem_service_pb2 as region_api
 from gateway.api.region.v1.fault_pb2 import FaultSeverity
-from gateway.api.region.v1.problem_service_pb2_grpc import ProblemServiceStub as RegionStub
+from gateway.api.region.v1.followed_problem_service_pb2_grpc import FollowedProblemServiceStub as RegionStub
 from gateway.time.clock import to_timestamp
 from tests.federation.complainant import Complainant
 from tests.federation.counter import REQUESTER, Counter
@@ -39,14 +39,14 @@ def now_in_the_federation(federation: Federation) -> datetime:
 
 
 class Network:
-    """What regions tell of their networks, and what an administrator sees."""
+    """The reports of regions on their networks, and an administrator's reads."""
 
     def __init__(self, federation: Federation) -> None:
         self._federation = federation
         self.admin = ProblemServiceStub(federation.dial_coordinator("admin/root"))
 
     async def tell(self, told: NetworkEvent, teller: str = "") -> None:
-        """The region of the event tells of it, or another one that pretends to be."""
+        """Reports an event by its region, or by another one that pretends to be."""
         region = teller or told.id.partition("/")[0]
         stub = ProblemServiceStub(self._federation.dial_coordinator(f"region/{region}"))
         await stub.ReportEvent(api.ReportEventRequest(event=told), timeout=CALL_SECONDS)
@@ -55,7 +55,7 @@ class Network:
         """A region says how many customers are affected, in place of its node, which knows of fewer."""
         stub = ProblemServiceStub(self._federation.dial_coordinator(f"region/{region}"))
         request = api.ReportAffectedRequest(
-            problem=problem, customers=customers, problem_version=version, complaints=complaints
+            problem_id=problem, customers=customers, problem_version=version, complaints=complaints
         )
         await stub.ReportAffected(request, timeout=CALL_SECONDS)
 
@@ -64,10 +64,10 @@ class Network:
         found: list[Problem] = []
 
         async def is_so() -> bool:
-            listed = await self.admin.ListProblems(api.ListProblemsRequest(with_ended=True), timeout=CALL_SECONDS)
+            listed = await self.admin.ListProblems(api.ListProblemsRequest(include_ended=True), timeout=CALL_SECONDS)
             for each in listed.problems:
                 shown = await self.show(each.header.id)
-                if child in shown.problem.header.children and holds(shown.problem):
+                if child in shown.problem.header.child_ids and holds(shown.problem):
                     found.append(shown.problem)
             return bool(found)
 
@@ -75,11 +75,11 @@ class Network:
         return found[0]
 
     async def show(self, problem: str) -> api.GetProblemResponse:
-        return await self.admin.GetProblem(api.GetProblemRequest(problem=problem), timeout=CALL_SECONDS)
+        return await self.admin.GetProblem(api.GetProblemRequest(problem_id=problem), timeout=CALL_SECONDS)
 
     async def outages(self) -> list[tuple[str, str]]:
         listed = await self.admin.ListOutages(api.ListOutagesRequest(), timeout=CALL_SECONDS)
-        return [(each.element.id, each.problem) for each in listed.outages]
+        return [(each.element.id, each.problem_id) for each in listed.outages]
 
 
 @pytest.fixture(name="network")
@@ -112,10 +112,10 @@ async def test_a_cut_between_two_regions_is_one_problem_whose_customers_are_told
         await network.tell(each)
     found = await network.of(
         told[0].id,
-        lambda each: len(each.header.children) == len(told) and sum(count.customers for count in each.affected) == 2,
+        lambda each: len(each.header.child_ids) == len(told) and sum(count.customers for count in each.affected) == 2,
     )
     assert found.header.root_cause.id == "chengdu-guangzhou-1"
-    assert sorted(found.header.children) == sorted(each.id for each in told)
+    assert sorted(found.header.child_ids) == sorted(each.id for each in told)
     counts = {each.region: each.customers for each in found.affected}
     assert (counts["guangdong"], counts["sichuan"], counts.get("henan", 0)) == (1, 1, 0)
     assert (LINES, found.header.id) in await network.outages()
@@ -208,8 +208,8 @@ async def test_an_older_version_changes_nothing_and_what_happens_elsewhere_is_no
     elsewhere = event("guangdong/fault/elsewhere", services=["broadband-shenzhen"], raised=begins)
     await network.tell(elsewhere)
     found = await network.of(name)
-    assert (found.header.state, list(found.header.children)) == (problem_pb2.PROBLEM_STATE_RESOLVED, [name])
-    assert list((await network.of(elsewhere.id)).header.children) == [elsewhere.id]
+    assert (found.header.state, list(found.header.child_ids)) == (problem_pb2.PROBLEM_STATE_RESOLVED, [name])
+    assert list((await network.of(elsewhere.id)).header.child_ids) == [elsewhere.id]
     await cleared(network, [elsewhere], begins)
 
 
@@ -236,7 +236,7 @@ async def test_half_a_million_customers_for_more_than_an_hour_are_a_special_acci
     )
     reached = special.grades[-1].reach_time.ToDatetime()
     assert reached == told.raise_time.ToDatetime() + timedelta(hours=1)
-    assert [(each.kind, each.due.ToDatetime() - reached) for each in special.reports] == [
+    assert [(each.kind, each.due_time.ToDatetime() - reached) for each in special.reports] == [
         (ORAL, timedelta()),
         (WRITTEN, timedelta(hours=4)),
     ]
@@ -252,7 +252,7 @@ async def test_half_a_million_customers_for_more_than_an_hour_are_a_special_acci
 
 
 async def _report(network: Network, name: str, kind: api.ReportKind.ValueType) -> Problem:
-    request = api.RecordReportRequest(problem=name, kind=kind)
+    request = api.RecordReportRequest(problem_id=name, kind=kind)
     return (await network.admin.RecordReport(request, timeout=CALL_SECONDS)).problem
 
 
@@ -291,7 +291,7 @@ async def test_lines_are_bound_and_unbound_and_nobody_elses(
     complaint = await Complainant(federation, "sichuan").file("NET_OUTAGE", number)
     stub = RegionStub(federation.dial_node("sichuan", "region/sichuan/operator/counter"))
     belongs = await _followed(stub, found.header.id)
-    assert list(belongs.complaints) == [complaint.ticket_id]
+    assert list(belongs.ticket_ids) == [complaint.ticket_id]
     counted_too = await network.of(told.id, lambda each: any(one.complaints for one in each.affected))
     assert {each.region: each.complaints for each in counted_too.affected if each.complaints} == {"sichuan": 1}
     desk = Complainant(federation, "sichuan")
@@ -301,19 +301,25 @@ async def test_lines_are_bound_and_unbound_and_nobody_elses(
     await _unbind(stub, number)
     await network.of(told.id, lambda each: counted(each, 0))
     followed = await _followed(stub, found.header.id)
-    assert (list(followed.header.children), list(followed.complaints)) == ([told.id], [])
+    assert (list(followed.header.child_ids), list(followed.ticket_ids)) == ([told.id], [])
     await cleared(network, [told], begins)
 
 
 async def _unbind(node: RegionStub, number: str) -> None:
     binding = region_api.LineBinding(number=number, service="broadband-xichang")
-    await node.UnbindLine(region_api.UnbindLineRequest(binding=binding, requester=REQUESTER), timeout=CALL_SECONDS)
+    await node.UnbindLines(region_api.UnbindLinesRequest(bindings=[binding], requester=REQUESTER), timeout=CALL_SECONDS)
 
 
 async def _followed(node: RegionStub, problem: str) -> region_api.FollowedProblem:
-    request = region_api.ListFollowedProblemsRequest(requester=REQUESTER)
-    listed = await node.ListFollowedProblems(request, timeout=CALL_SECONDS)
-    (found,) = (each for each in listed.problems if each.header.id == problem)
+    request, listed = region_api.ListFollowedProblemsRequest(page_size=1), list[region_api.FollowedProblem]()
+    request.requester.CopyFrom(REQUESTER)
+    while True:
+        page = await node.ListFollowedProblems(request, timeout=CALL_SECONDS)
+        listed += page.problems
+        request.page_token = page.next_page_token
+        if not request.page_token:
+            break
+    (found,) = (each for each in listed if each.header.id == problem)
     return found
 
 
@@ -326,11 +332,11 @@ async def test_a_fault_that_is_reported_in_one_region_and_is_in_another_follows_
     found = await network.of(alarm.id)
     desk = FaultReporter(federation, "guangdong", "staff/wang")
     reported = await desk.report(link=link, severity=FaultSeverity.FAULT_SEVERITY_CRITICAL)
-    fault = await desk.follows(reported.id, lambda each: bool(each.problem), "it belongs to a problem")
-    assert (fault.problem, fault.root_cause) == (found.header.id, link)
+    fault = await desk.follows(reported.id, lambda each: bool(each.problem_id), "it belongs to a problem")
+    assert (fault.problem_id, fault.root_cause_id) == (found.header.id, link)
     child = f"sichuan/fault/{reported.id.replace('/', ':')}"
-    joined = await network.of(child, lambda each: alarm.id in each.header.children)
-    assert joined.header.parent == child, "people follow what people work on"
+    joined = await network.of(child, lambda each: alarm.id in each.header.child_ids)
+    assert joined.header.parent_id == child, "people follow what people work on"
     await desk.cancel(reported.id)
     await cleared(network, [alarm], begins)
     await network.of(child, lambda each: each.header.state == problem_pb2.PROBLEM_STATE_RESOLVED)

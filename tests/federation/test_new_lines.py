@@ -96,7 +96,7 @@ async def test_what_the_customer_finds_wrong_goes_back_to_the_home_region_s_staf
 async def test_silence_accepts_what_was_done(federation: Federation, guangdong: Counter) -> None:
     order = await guangdong.submit(new_line(guangdong))
     opened = await guangdong.confirm(order.id)
-    await federation.advance(from_timestamp(opened.awaiting.due) - federation.clock.now())
+    await federation.advance(from_timestamp(opened.awaiting.due_time) - federation.clock.now())
     done = await guangdong.reaches(order.id, COMPLETED)
     assert done.results["number"] == opened.results["number"]
 

@@ -18,7 +18,7 @@ from tests.federation.running import CALL_SECONDS, MESSAGING, Federation, runnin
 
 
 async def reset(counter: Counter, number: str) -> None:
-    """Does what a customer is told of."""
+    """Causes a notice to the customer."""
     order = await counter.submit(counter.request("PWD_RESET", number, papers=("ID_ORIG", "FACE")))
     assert order.state == OrderState.ORDER_STATE_COMPLETED
 
@@ -122,7 +122,7 @@ async def test_a_messaging_system_that_is_away_is_tried_again_and_sends_nothing_
             await until(has_come, "the notice has come")
             code = await guangdong.receive_code(number, "R")
             assert await guangdong.verify(number, "R", code=code), "the code that was not sent held nothing up"
-            federation.database("sichuan").change("UPDATE notices SET delivery_time = NULL, due = 0")
+            federation.database("sichuan").change("UPDATE notices SET delivery_time = NULL, due_time = 0")
             await federation.advance(timedelta(minutes=2))
             await reset(sichuan, await sichuan.new_customer())
 

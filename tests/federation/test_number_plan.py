@@ -63,7 +63,7 @@ async def test_a_plan_that_is_imported_comes_to_the_nodes_and_they_route_by_it(
 async def test_fact_17_a_segment_that_the_plan_does_not_name_is_unresolved_and_not_guessed(
     databases: Databases, tmp_path: Path
 ) -> None:
-    """What is beside the segment, and in it, belongs to a region; still nobody is asked before the plan says whom."""
+    """The numbers around and in the segment belong to a region; no region is queried before the plan names one."""
     async with running(tmp_path, databases) as federation:
         guangdong, sichuan = Counter(federation, "guangdong"), Counter(federation, "sichuan")
         beside = f"+86{int(NO_PREFIX[3:]) - 1}"

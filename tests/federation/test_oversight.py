@@ -1,8 +1,8 @@
-"""What administrators see: all orders across regions and the way of one, and never who the customer is."""
+"""Administrators' reads: all orders across regions and the path of one, and never the customer."""
 
 import pytest
 
-from gateway.api.coordinator.v1.administration_pb2 import ListOrdersRequest, TraceOrderRequest
+from gateway.api.coordinator.v1.administration_pb2 import GetOrderTraceRequest, ListOrderSummariesRequest
 from gateway.api.region.v1.catalogue_service_pb2 import GetBusinessGuideRequest, GetBusinessGuideResponse
 from gateway.api.region.v1.order_pb2 import OrderState
 from gateway.api.types.v1.reason_pb2 import Reason
@@ -15,8 +15,8 @@ async def test_an_order_is_listed_once_as_its_home_region_has_it(
     federation: Federation, guangdong: Counter, sichuan: Counter
 ) -> None:
     order = await guangdong.order("TERMINATE", await sichuan.new_customer())
-    request = ListOrdersRequest(region="sichuan", page_size=500)
-    listed = await federation.oversight.ListOrders(request, timeout=CALL_SECONDS)
+    request = ListOrderSummariesRequest(region="sichuan", page_size=500)
+    listed = await federation.oversight.ListOrderSummaries(request, timeout=CALL_SECONDS)
     (found,) = [each for each in listed.orders if each.id == order.id]
     assert (found.state, found.version, found.home_region) == (order.state, 1, "sichuan")
     assert found.number_prefix == ""
@@ -26,8 +26,8 @@ async def test_an_order_is_listed_once_as_its_home_region_has_it(
 async def test_a_held_order_shows_the_reason_and_the_prefix_alone(federation: Federation, guangdong: Counter) -> None:
     number = federation.next_number(NOT_JOINED)
     order = await guangdong.order("SUSPEND", number)
-    request = ListOrdersRequest(states=[OrderState.ORDER_STATE_HELD], page_size=500)
-    listed = await federation.oversight.ListOrders(request, timeout=CALL_SECONDS)
+    request = ListOrderSummariesRequest(states=[OrderState.ORDER_STATE_HELD], page_size=500)
+    listed = await federation.oversight.ListOrderSummaries(request, timeout=CALL_SECONDS)
     (found,) = [each for each in listed.orders if each.id == order.id]
     assert (found.reason, found.number_prefix) == (Reason.REASON_REGION_NOT_JOINED, number[:10])
 
@@ -36,7 +36,7 @@ async def test_a_trace_shows_every_hop_of_one_order(
     federation: Federation, guangdong: Counter, sichuan: Counter
 ) -> None:
     order = await guangdong.order("SUSPEND", await sichuan.new_customer())
-    traced = await federation.oversight.TraceOrder(TraceOrderRequest(order_id=order.id), timeout=CALL_SECONDS)
+    traced = await federation.oversight.GetOrderTrace(GetOrderTraceRequest(order_id=order.id), timeout=CALL_SECONDS)
     assert [trace.region for trace in traced.traces] == ["guangdong", "sichuan"]
     (envelope,) = traced.traces[0].trace.envelopes
     assert envelope.attempts == 1
@@ -62,8 +62,8 @@ async def test_an_order_that_nobody_knows_has_no_trace(federation: Federation) -
         "": "REQUEST_INVALID",
     }
     for order_id, reason in expected.items():
-        request = TraceOrderRequest(order_id=order_id)
-        told = await refusal(federation.oversight.TraceOrder(request, timeout=CALL_SECONDS))
+        request = GetOrderTraceRequest(order_id=order_id)
+        told = await refusal(federation.oversight.GetOrderTrace(request, timeout=CALL_SECONDS))
         assert told.reason == reason
 
 

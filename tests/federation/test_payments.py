@@ -29,7 +29,7 @@ def changes(before: Mapping[str, int], after: Mapping[str, int]) -> dict[str, in
 
 
 async def settlement(counter: Counter, region: str) -> Settlement:
-    """What stands between a counter's region and another."""
+    """The debts between a counter's region and another."""
     response = await counter.billing.ListSettlements(ListSettlementsRequest(requester=REQUESTER), timeout=CALL_SECONDS)
     found = {each.region: each for each in response.settlements}
     return found.get(region, Settlement())

@@ -83,7 +83,7 @@ async def test_without_an_answer_in_time_the_order_is_cancelled(
 ) -> None:
     number = await sichuan.new_customer()
     order = await guangdong.order("PLAN_CHANGE", number)
-    assert from_timestamp(order.awaiting.due) - federation.clock.now() <= timedelta(days=3)
+    assert from_timestamp(order.awaiting.due_time) - federation.clock.now() <= timedelta(days=3)
     await federation.advance(timedelta(days=3))
     ended = await guangdong.reaches(order.id, OrderState.ORDER_STATE_CANCELLED)
     assert ended.error.reason == Reason.REASON_ANSWER_OVERDUE

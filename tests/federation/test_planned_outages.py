@@ -1,13 +1,13 @@
-"""Planned outages across regions: announced in time, never on both ways at once, told to customers by their homes."""
+"""Planned outages across regions: announced in time, never on both paths, with notices by the customers' homes."""
 
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from gateway.api.coordinator.v1 import planned_outage_service_pb2 as coordinator_api
-from gateway.api.coordinator.v1.planned_outage_service_pb2_grpc import (
-    PlannedOutageServiceStub as CoordinatorStub,
+from gateway.api.coordinator.v1 import planned_outage_registry_service_pb2 as coordinator_api
+from gateway.api.coordinator.v1.planned_outage_registry_service_pb2_grpc import (
+    PlannedOutageRegistryServiceStub as CoordinatorStub,
 )
 from gateway.api.region.v1 import planned_outage_service_pb2 as api
 from gateway.api.region.v1.agreement_pb2 import StatementLineKind as Kind
@@ -64,8 +64,8 @@ async def cancel(federation: Federation, region: str, planned: PlannedOutage) ->
 async def held(federation: Federation) -> list[str]:
     """The ids of what the coordinator holds."""
     stub = CoordinatorStub(federation.dial_coordinator("admin/root"))
-    found = await stub.ListWindows(coordinator_api.ListWindowsRequest(), timeout=CALL_SECONDS)
-    return [each.id for each in found.windows]
+    found = await stub.ListPlannedOutages(coordinator_api.ListPlannedOutagesRequest(), timeout=CALL_SECONDS)
+    return [each.id for each in found.planned_outages]
 
 
 async def told(federation: Federation, region: str, number: str, count: int) -> list[str]:
@@ -148,7 +148,7 @@ async def test_two_regions_never_take_both_ways_of_a_service_at_the_same_time(fe
         assert refused.reason == "PLANNED_OUTAGE_CONFLICT"
         assert refused.parameters["outage"] == first.id
         assert SERVICE in refused.parameters["affected"]
-    listing = await henan.ListPlannedOutages(api.ListPlannedOutagesRequest(all=True), timeout=CALL_SECONDS)
+    listing = await henan.ListPlannedOutages(api.ListPlannedOutagesRequest(include_ended=True), timeout=CALL_SECONDS)
     assert not any(second.request_id in each.id for each in listing.planned_outages)
     later = await announce(federation, "henan", announcing(federation, OTHER_WAY, NOTICE + 2.1 * HOUR))
     moving = api.ChangePlannedOutageRequest(

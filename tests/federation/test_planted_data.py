@@ -125,7 +125,7 @@ async def command_in_every_way(federation: Federation) -> list[str]:
 
 
 class Wire:
-    """All that passes the coordinator: what it gets, what it hands on, and what comes back, byte by byte."""
+    """All bytes through the coordinator: received, forwarded, and returned."""
 
     def __init__(self, patch: pytest.MonkeyPatch) -> None:
         self.carried: list[bytes] = []
@@ -154,7 +154,7 @@ def kinds_sent(federation: Federation) -> set[int]:
 
 
 def leaks(places: dict[str, bytes], values: tuple[str, ...]) -> Iterator[tuple[str, str]]:
-    """Where a value stands that must not."""
+    """The places of values that must not be there."""
     for place, content in places.items():
         for value in values:
             # A span escapes what is not ASCII.

@@ -1,4 +1,4 @@
-"""Who the customer is stands in the databases of the regions concerned, and nowhere else; one trace spans them."""
+"""Customers' identities are in the databases of the regions concerned, and nowhere else; one trace spans them."""
 
 import json
 import logging
@@ -13,7 +13,7 @@ import pytest
 from gateway.api.region.v1.order_pb2 import OrderState
 from gateway.api.region.v1.order_service_pb2 import ReviewDecision, SubmitOrderRequest
 from gateway.api.relay.v1.relay_pb2 import EnvelopeKind
-from gateway.process.tracing import SPANS_FILE
+from gateway.process.span_export import SPANS_FILE
 from tests.federation.counter import WAIT, Counter, Reviewer, seconds
 from tests.federation.databases import Databases
 from tests.federation.running import CALL_SECONDS, Federation, running, until

@@ -1,4 +1,4 @@
-"""What members keep on disk is theirs alone: the directory from its creation, and every file in it."""
+"""The files of members are private: the directory from its creation, and every file in it."""
 
 import stat
 from contextlib import suppress

@@ -1,6 +1,4 @@
-"""The escalation recipients are told of each level once, ascending, in time, by the region that raised it and by
-nobody else.
-"""
+"""The escalation recipients receive each level once, ascending, in time, from the region that raised it only."""
 
 import json
 from collections.abc import Sequence
@@ -12,7 +10,7 @@ from typing import Any
 import pytest
 from etcd3.etcdrpc import rpc_pb2
 
-from coordinator.app import Coordinator
+from coordinator.app import start as start_coordinator
 from coordinator.registry.etcd.client import DELETE, EtcdClient
 from coordinator.registry.etcd.keys import Keys
 from coordinator.registry.etcd.settings import EtcdSettings
@@ -20,6 +18,7 @@ from coordinator.settings import CoordinatorSettings
 from deploy.local.etcd import LocalEtcd
 from gateway.api.federation.v1.federation_pb2 import MemberState
 from gateway.api.region.v1.complaint_pb2 import Complaint, ComplaintState, DeadlineKind
+from gateway.process.running import Running
 from gateway.time.clock import SystemClock, from_timestamp
 from region_node.care.complaints.deadlines import due_of, find
 from region_node.node.settings import EscalationSettings, RegionSettings, WebhookSettings
@@ -36,7 +35,7 @@ IN_TIME = timedelta(seconds=5)  # after it is due
 
 
 def told_by(federation: Federation, node: str, ticket_id: str) -> list[dict[str, Any]]:
-    """What a node's file tells of a complaint, oldest first."""
+    """A node's file entries about a complaint, oldest first."""
     path = federation.region_settings(node).escalation_file
     lines = path.read_text("utf-8").splitlines() if path.exists() else []
     return [each for each in map(json.loads, lines) if each["ticket_id"] == ticket_id]
@@ -74,14 +73,14 @@ async def test_each_region_tells_of_the_levels_that_it_has_raised_and_names_no_c
     told = [*told_by(federation, "guangdong", ticket_id), *told_by(federation, "sichuan", ticket_id)]
     assert [each["id"] for each in told] == [f"{ticket_id}/L{level}" for level in (1, 2, 3, 4, 5)]
     missed = told[1]
-    assert (missed["trigger"], missed["raised_by"]) == ("ESCALATION_TRIGGER_FIRST_RESPONSE_MISSED", "sichuan")
+    assert (missed["trigger"], missed["region"]) == ("ESCALATION_TRIGGER_FIRST_RESPONSE_MISSED", "sichuan")
     assert (missed["origin_region"], missed["owner_region"], missed["home_region"]) == (
         "guangdong",
         "sichuan",
         "sichuan",
     )
     assert missed["custody"]["region"] == "sichuan"
-    assert missed["custody"]["start_time"] <= missed["due"] <= missed["time"]
+    assert missed["custody"]["start_time"] <= missed["due_time"] <= missed["time"]
     written = json.dumps(told, ensure_ascii=False)
     assert not any(each in written for each in (number, number.removeprefix("+86"), secret, "clerk-7"))
 
@@ -93,7 +92,7 @@ async def test_a_level_is_reached_within_five_seconds_of_its_time_and_not_before
     soon = due_in(federation, filed, DeadlineKind.DEADLINE_KIND_FIRST_RESPONSE) - timedelta(milliseconds=300)
     federation.clock.advance(soon)
     raised = (await staff.rises(ticket_id, 2)).escalations[-1]
-    late = from_timestamp(raised.time) - from_timestamp(raised.due)
+    late = from_timestamp(raised.time) - from_timestamp(raised.due_time)
     assert timedelta() <= late < IN_TIME
     await federation.advance(timedelta())
 
@@ -157,7 +156,7 @@ async def test_a_level_that_fell_due_while_both_regions_were_away_is_raised_and_
 
 
 async def a_minute_later(federation: Federation) -> None:
-    """Moves the clock past the minute for which Henan waits before it tells, and has it look at what it is to tell."""
+    """Moves the clock past Henan's delay of notices, and has it process the due ones."""
     await federation.advance(timedelta(minutes=2))
     await Complainant(federation, "henan").file("SVC_ATTITUDE", federation.next_number("henan"))
 
@@ -209,16 +208,16 @@ async def test_what_comes_once_too_often_is_told_by_who_takes_it_up_though_the_f
 
 
 class TwoCoordinators(Federation):
-    """A federation with two coordinators on one etcd. What each node tells goes to its file and to a webhook."""
+    """A federation with two coordinators on one etcd. Each node has a file and a webhook as sinks."""
 
     def __init__(self, directory: Path, databases: Databases, etcd: EtcdSettings, webhook: WebhookSettings) -> None:
         super().__init__(directory, databases)
         self._etcd = etcd
         self._webhook = webhook
-        self.second: Coordinator | None = None
+        self.second: Running | None = None
 
     async def start(self, regions: Sequence[str] = ("guangdong", "sichuan")) -> None:
-        self.second = await Coordinator.start(self._coordinator_settings(1), self.clock)
+        self.second = await start_coordinator(self._coordinator_settings(1), self.clock)
         await super().start(regions)
 
     async def stop(self) -> None:
@@ -250,7 +249,7 @@ class TwoCoordinators(Federation):
         second, self.second = self.second, None
         port = second.port
         await second.stop()
-        self.second = await Coordinator.start(self._coordinator_settings(1, f"127.0.0.1:{port}"), self.clock)
+        self.second = await start_coordinator(self._coordinator_settings(1, f"127.0.0.1:{port}"), self.clock)
 
 
 @pytest.mark.several_processes

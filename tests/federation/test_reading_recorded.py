@@ -34,7 +34,7 @@ def app(federation: Federation) -> Counter:
 
 
 def rows(federation: Federation, path: str) -> list[Row]:
-    """What the audit of the region of `path` says of one actor, oldest first."""
+    """The audit rows of one actor in the region of `path`, oldest first."""
     return federation.database(path.split("/")[1]).rows(
         "SELECT action, subject, detail FROM audit WHERE actor = ? ORDER BY sequence", path
     )

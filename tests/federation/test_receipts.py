@@ -96,7 +96,7 @@ async def in_place_of_sichuan(federation: Federation, forge: Forge) -> AsyncIter
         endpoint=f"127.0.0.1:{port}",
         signing_certificate=federation.certificates.signing("region/sichuan").certificate.read_bytes(),
         federation_revision=1,
-        time=to_timestamp(federation.clock.now()),
+        node_time=to_timestamp(federation.clock.now()),
     )
     service = FederationServiceStub(federation.dial_coordinator("region/sichuan"))
     await service.Join(request, timeout=CALL_SECONDS)

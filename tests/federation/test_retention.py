@@ -21,7 +21,7 @@ NIGHT = timedelta(hours=24)
 
 
 def retention(federation: Federation, region: str = "sichuan") -> RetentionServiceStub:
-    """What a region's staff may do."""
+    """The calls of a region's staff about retention."""
     return RetentionServiceStub(federation.dial_node(region, f"region/{region}/staff/reviewer-1"))
 
 
@@ -61,7 +61,7 @@ def rows_about(federation: Federation, region: str, order_id: str) -> int:
 
 
 async def purged(federation: Federation, region: str) -> dict[int, api.Purge]:
-    """What the purge of the next night does, by class."""
+    """The results of the next night's purge, by class."""
     waiting = "SELECT 1 FROM timers WHERE kind = 'purge' AND subject = 'wait'"
     while federation.database(region).rows(waiting):  # a node that has just begun looks again in a minute
         await federation.advance(timedelta(seconds=61))
@@ -78,14 +78,16 @@ async def purged(federation: Federation, region: str) -> dict[int, api.Purge]:
     async def holds() -> bool:
         nonlocal night
         found = (await retention(federation, region).ListPurges(api.ListPurgesRequest(), timeout=CALL_SECONDS)).purges
-        night = found[0].night if found else ""
-        last = [each for each in found if each.night == night and each.data_class == DataClass.DATA_CLASS_AUDIT_TRAIL]
+        night = found[0].night_date if found else ""
+        last = [
+            each for each in found if each.night_date == night and each.data_class == DataClass.DATA_CLASS_AUDIT_TRAIL
+        ]
         today = federation.clock.now() + timedelta(hours=8)
         return bool(last) and last[0].complete and night == f"{today:%Y-%m-%d}"
 
     await until(holds, "the night is over", 60.0)  # it goes through all that other tests have left
     found = (await retention(federation, region).ListPurges(api.ListPurgesRequest(), timeout=CALL_SECONDS)).purges
-    return {each.data_class: each for each in found if each.night == night}
+    return {each.data_class: each for each in found if each.night_date == night}
 
 
 async def test_old_envelopes_go_and_open_or_held_ones_stay(
@@ -213,7 +215,7 @@ async def test_an_assessment_is_recorded_once_and_never_changed(federation: Fede
 
 async def test_delivered_notices_of_long_ago_go_in_the_night(federation: Federation, sichuan: Counter) -> None:
     database, then = federation.database("sichuan"), to_microseconds(federation.clock.now() - LONG_AGO)
-    columns = "notice_id, kind, number, zh_cn, en, create_time, delivery_time, attempts, due"
+    columns = "notice_id, kind, number, zh_cn, en, create_time, delivery_time, attempts, due_time"
     number = await sichuan.new_customer()
     old = ", ".join(f"('old/{n}', 'bill', '{number}', 'x', 'x', {then}, {then}, 1, {then})" for n in range(450))
     database.change(f"INSERT INTO notices ({columns}) VALUES {old}")
@@ -225,7 +227,7 @@ async def test_delivered_notices_of_long_ago_go_in_the_night(federation: Federat
 
 
 async def command(federation: Federation, who: str, *arguments: str, typed: str = "") -> tuple[int, str]:
-    """What one of the commands for staff prints, with the credentials of somebody."""
+    """The output of a staff command, with a caller's credentials."""
     directory = federation.certificates.credentials(who).certificate.parent
     options = ["--node", federation.endpoint("sichuan"), "--credentials", str(directory)]
     options += ["--federation", FEDERATION, "--region", "sichuan"]

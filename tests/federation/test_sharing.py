@@ -136,7 +136,7 @@ async def test_a_consent_that_begins_later_says_from_when(
     await south.consent(number, "guangdong", start=start, lasts=timedelta(hours=2))
     answer = await south.read(number)
     assert reason(answer) == "SHARING_NOT_UNTIL"
-    assert abs(answer.refusal.not_until.ToDatetime() - start.replace(tzinfo=None)) < timedelta(seconds=1)
+    assert abs(answer.refusal.earliest_time.ToDatetime() - start.replace(tzinfo=None)) < timedelta(seconds=1)
     await federation.advance(timedelta(hours=3))
     assert masks(await south.read(number)) == {"UNSPECIFIED"}
     await federation.advance(timedelta(hours=1))
@@ -277,7 +277,7 @@ async def test_the_customers_list_names_bills_and_profiles_that_another_region_r
             await guangdong.customers.QueryProfile(asked, timeout=CALL_SECONDS)
     await sichuan.bill(number)
     seen = await home.disclosures(number)
-    assert [(each.kind, each.purpose, each.particulars.record, Reason.Name(each.refused)) for each in seen] == [
+    assert [(each.kind, each.purpose, each.particulars.record_id, Reason.Name(each.refused)) for each in seen] == [
         (PROFILE_READ, "QRY_PROFILE", "", "REASON_UNSPECIFIED"),
         (PROFILE_READ, "QRY_PROFILE", "", "REASON_NOT_VERIFIED"),
         (BILL_READ, "QRY_BILL", month, "REASON_DOCUMENT_MISSING"),
@@ -316,7 +316,7 @@ async def test_the_customers_list_names_each_reading_of_a_document_once_and_why_
         "no order under way that needs it",
         "no business named",
     ]
-    assert {each.particulars.record for each in seen[:4]} == {document_id}
+    assert {each.particulars.record_id for each in seen[:4]} == {document_id}
     assert {each.particulars.requester.staff_id for each in seen} == {REQUESTER.staff_id}
     assert [each.legal_basis for each in seen[:4]] == [0, ORDER, ORDER, 0]
     assert [each.refused for each in seen if each.refused] == [Reason.REASON_DOCUMENT_CONTENT_DENIED]
@@ -333,7 +333,7 @@ async def test_the_customers_list_names_the_regions_that_were_sent_a_complaint_a
     await henan.follows(item, lambda found: len(found.attachments) == 1, "it hears of the file")
     await Folder(henan, item).read(brought)
     seen = await home.disclosures(number)
-    assert [(each.kind, each.region, each.particulars.record) for each in seen] == [
+    assert [(each.kind, each.region, each.particulars.record_id) for each in seen] == [
         (ATTACHMENT_READ, "henan", f"{item} {brought}"),
         (COMPLAINT_SENT, "henan", item),
     ]
@@ -362,15 +362,15 @@ async def test_a_stream_refuses_from_the_withdrawal_on(south: SharingCounter, si
     async def questions() -> AsyncIterator[api.ReadSharedCustomersRequest]:
         for question_id, asked in (("before", number), ("wrong", unknown)):
             question = south.question(asked, "installation")
-            yield api.ReadSharedCustomersRequest(id=question_id, read=question)
+            yield api.ReadSharedCustomersRequest(query_id=question_id, read=question)
         for question_id in ("after", "again"):
             await answered.wait()
-            yield api.ReadSharedCustomersRequest(id=question_id, read=south.question(number, "installation"))
+            yield api.ReadSharedCustomersRequest(query_id=question_id, read=south.question(number, "installation"))
 
     answered, seen = asyncio.Event(), {}
     stream = south.stub.ReadSharedCustomers(questions(), timeout=CALL_SECONDS)
     async for answer in stream:
-        seen[answer.id] = answer
+        seen[answer.query_id] = answer
         if len(seen) == 2:
             await south.withdraw(number)
             answered.set()

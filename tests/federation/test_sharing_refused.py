@@ -1,4 +1,4 @@
-"""What cannot be shared: forged, beyond its end, of another customer, without an agreement; and that nothing leaks."""
+"""Refused sharing: forged, expired, of another customer, without an agreement; and without leaks."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
@@ -31,7 +31,7 @@ def counter_in_guangdong(federation: Federation) -> SharingCounter:
 
 
 def alike(message: Message) -> bytes:
-    """An answer without what differs between any two: the time, and what was asked with."""
+    """An answer without its varying parts: the time, and the request's own values."""
     same = type(message)()
     same.CopyFrom(message)
     if isinstance(same, api.ReadSharedCustomerResponse):
@@ -366,7 +366,7 @@ def without_agreement(configuration: Configuration, region: str) -> Configuratio
     """A configuration in which a region's agreement has ended."""
     changed = Configuration()
     changed.CopyFrom(configuration)
-    next(each for each in changed.regions if each.id == region).data_agreement.last_day = "2021-11-02"
+    next(each for each in changed.regions if each.id == region).data_agreement.last_date = "2021-11-02"
     return changed
 
 

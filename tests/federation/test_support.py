@@ -265,6 +265,15 @@ async def test_spares_of_all_regions_are_found_by_part_model_and_site(
         "PSU-48"
     ]
     assert list((await henan.looks_for(everywhere=False)).spares) == []
+    every = (await henan.looks_for()).spares
+    told, request = list[registry_api.Spare](), registry_api.ListSparesRequest(everywhere=True, page_size=1)
+    while True:
+        page = await henan.registry.ListSpares(request, timeout=CALL_SECONDS)
+        told += page.spares
+        request.page_token = page.next_page_token
+        if not request.page_token:
+            break
+    assert (len(every), told) == (3, list(every))
     removed = registry_api.RemoveSpareRequest(part_number="PSU-48", site="chengdu")
     await west.registry.RemoveSpare(removed, timeout=CALL_SECONDS)
     assert (await refusal(west.registry.RemoveSpare(removed, timeout=CALL_SECONDS))).reason == "SUPPORT_ENTRY_NOT_FOUND"

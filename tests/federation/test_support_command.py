@@ -11,7 +11,7 @@ from tests.federation.support_staff import CLOSED, LINK, RESOLVED, SERVICE, Supp
 
 
 async def said(federation: Federation, region: str, *words: str, code: int = 0, who: str = "staff/wang") -> str:
-    """What the command prints, as somebody of a region."""
+    """The output of the command, as a caller of a region."""
     ended = await run_command("region_node.cli.main", *words, environment=as_caller(federation, region, who))
     assert ended.code == code, ended.err
     return ended.out + ended.err

@@ -1,4 +1,4 @@
-"""What regions may say to each other about support requests, and what is refused although it is signed."""
+"""The permitted messages between regions about support requests, and refused ones despite their signature."""
 
 from collections.abc import Callable
 
@@ -86,8 +86,8 @@ async def test_only_the_region_that_opened_it_closes_it_or_adds_to_it(federation
     known = await taken(federation)
     guangdong = Forger(federation, "guangdong")
     for command in (
-        SupportCommand(id=known.id, staff_id="wang", close=SupportCommand.Close()),
-        SupportCommand(id=known.id, staff_id="wang", note=SupportCommand.Note(text="forged")),
+        SupportCommand(support_request_id=known.id, staff_id="wang", close=SupportCommand.Close()),
+        SupportCommand(support_request_id=known.id, staff_id="wang", note=SupportCommand.Note(text="forged")),
     ):
         envelope = henan.seal("sichuan", COMMAND, command, known.id)
         assert refused(await henan.deliver(envelope, "sichuan")) == "ENVELOPE_KIND_NOT_ALLOWED"
@@ -116,7 +116,7 @@ async def test_one_that_is_opened_brings_no_decisions_along(
     opened = fresh(federation)
     subject = opened.id
     spoil(opened)
-    command = SupportCommand(id=opened.id, staff_id="wang", open=opened)
+    command = SupportCommand(support_request_id=opened.id, staff_id="wang", open=opened)
     envelope = henan.seal("sichuan", COMMAND, command, subject)
     assert refused(await henan.deliver(envelope, "sichuan")) == reason
 
@@ -125,7 +125,7 @@ async def test_a_good_one_is_taken_and_not_twice_and_nobody_takes_what_another_i
     federation: Federation, henan: Forger
 ) -> None:
     opened = fresh(federation)
-    command = SupportCommand(id=opened.id, staff_id="wang", open=opened)
+    command = SupportCommand(support_request_id=opened.id, staff_id="wang", open=opened)
     astray = henan.seal("guangdong", COMMAND, command, opened.id)
     assert refused(await henan.deliver(astray, "guangdong")) == "SUPPORT_NOT_RESPONSIBLE"
     first = henan.seal("sichuan", COMMAND, command, opened.id)

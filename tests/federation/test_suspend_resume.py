@@ -45,7 +45,7 @@ async def test_a_suspension_begins_and_ends_at_the_agreed_times_by_itself(
         "agreed-time",
         Party.PARTY_HOME_REGION,
     )
-    assert from_timestamp(order.awaiting.due) == start
+    assert from_timestamp(order.awaiting.due_time) == start
     assert from_timestamp(order.expected_completion_time) == start + timedelta(hours=24)
     assert (await at_home.read(number)).product.status == ACTIVE
 

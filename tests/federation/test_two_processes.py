@@ -36,7 +36,7 @@ def both_counters(federation: Federation) -> tuple[Counter, Counter]:
 
 
 def claimants(federation: Federation) -> list[object]:
-    """Which processes have envelopes of Guangdong that wait for their receipts, in the order of the envelopes."""
+    """The processes with open envelopes of Guangdong, in the order of the envelopes."""
     rows = federation.database("guangdong").rows("SELECT claimed_by FROM outbox WHERE closed IS NULL ORDER BY created")
     return [number for (number,) in rows]
 

@@ -1,4 +1,4 @@
-"""One-time codes and service passwords: sent, checked and changed by the home region alone, across a border and not."""
+"""One-time codes and service passwords: sent, checked and changed by the home region only, also across a border."""
 
 from datetime import timedelta
 
@@ -299,7 +299,7 @@ async def test_bad_requests_are_refused(
 
 
 async def told_about(counter: Counter, number: str) -> list[object]:
-    """What an operator is told about a number, and its codes and passwords, where it knows none."""
+    """An operator's responses about a number, and its codes and passwords, where it knows none."""
     first, second = counter.federation.next_id(), counter.federation.next_id()
     request = api.SendCodeRequest(request_id=first, number=number, requester=REQUESTER)
     now = counter.federation.clock.now()

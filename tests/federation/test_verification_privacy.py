@@ -1,4 +1,4 @@
-"""Codes and passwords stand nowhere but on the customer's telephone; and nobody asks in another's name."""
+"""Codes and passwords are nowhere but on the customer's telephone, and bound to their caller."""
 
 import logging
 import re
@@ -48,7 +48,7 @@ def stands_in(secret: str, told: bytes) -> bool:
 
 
 def files_of(directory: Path) -> tuple[dict[str, bytes], list[Path]]:
-    """What stands in each file under a directory, but for those that are customers' telephones, and these."""
+    """The content of each file under a directory, without customers' telephones, and these."""
     files = [path for path in directory.rglob("*") if path.is_file()]
     phones = [path for path in files if path.parent.name == PHONES]
     return {str(path): path.read_bytes() for path in files if path not in phones}, phones

@@ -70,7 +70,7 @@ Table = Mapping[EnvelopeKind.ValueType, Forged]
 
 @dataclass(frozen=True)
 class Scene:
-    """What Guangdong took in for a customer of Sichuan. Henan has no part in any of it."""
+    """Guangdong's records for a customer of Sichuan. Henan has no part in any of it."""
 
     federation: Federation
     number: str
@@ -117,7 +117,7 @@ async def kept_of(scene: Scene) -> object:
 
 
 def of_orders(scene: Scene) -> Table:
-    """Orders and what is asked of a customer's home region."""
+    """The rows of orders and of queries to a customer's home region."""
     order, number = scene.order, scene.number
     lie = Order()
     lie.CopyFrom(order)
@@ -169,7 +169,7 @@ def of_orders(scene: Scene) -> Table:
 
 
 def of_customer_status(scene: Scene) -> Table:
-    """What takes everything away at once, and what keeps it; what one region witnesses for another."""
+    """The rows of status, holds and witnesses."""
     told = CustomerStatusNotice(numbers=[scene.number], status=CustomerStatus.CUSTOMER_STATUS_ERASED)
     head = AuditHead(sequence=10**6, hash=bytes(32), signature=bytes(64))
     hold = HoldUpdate(version=1)
@@ -232,7 +232,9 @@ def of_complaints(scene: Scene) -> Table:
     noted = complaints_api.ComplaintNoted(
         ticket_id=ticket_id, number=scene.number, category="OTHER", create_time=known.create_time, withdrawn=True
     )
-    repeats = complaints_api.ComplaintRepeats(ticket_id=ticket_id, category="OTHER", repeat_of="sichuan/1", repeats=5)
+    repeats = complaints_api.ComplaintRepeats(
+        ticket_id=ticket_id, category="OTHER", repeated_ticket_id="sichuan/1", repeats=5
+    )
     theirs = test_complaint_envelopes.fresh(scene.federation, "guangdong", scene.number)
     first, owner = "the origin region, its own complaint", "the responsible region, a complaint that it has"
     return {
@@ -263,8 +265,10 @@ def of_the_network(scene: Scene) -> Table:
     fault.owner_region = support.owner_region = LIAR
     theirs = test_fault_envelopes.fresh(scene.federation, scene.number)
     theirs.id, theirs.origin_region = "guangdong/F1-1", "guangdong"
-    cancel = faults_api.FaultCommand(id=fault.id, cancel=faults_api.FaultCommand.Cancel(reason="forged"))
-    close = support_api.SupportCommand(id=support.id, staff_id="wang", close=support_api.SupportCommand.Close())
+    cancel = faults_api.FaultCommand(fault_id=fault.id, cancel=faults_api.FaultCommand.Cancel(reason="forged"))
+    close = support_api.SupportCommand(
+        support_request_id=support.id, staff_id="wang", close=support_api.SupportCommand.Close()
+    )
     outage = ServiceOutage(source="sichuan/fault/1", service=SERVICE, region="sichuan", version=9, withdrawn=True)
     parts = PartOutage(source="sichuan/fault/1", region="sichuan", links=[LINK], version=9, withdrawn=True)
     for each in (outage, parts):

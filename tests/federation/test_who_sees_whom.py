@@ -1,7 +1,7 @@
-"""Every RPC that shows somebody's data, for every identity, about every kind of customer: what comes of it, as a table.
+"""Every RPC that shows personal data, for every identity, about every kind of customer: its outcome, as a table.
 
-Which RPCs those are, the contract says: one that reads and is neither a row nor named as showing nobody fails a test.
-The node is Guangdong's; the customers, but for its own, are Sichuan's.
+The contract lists those RPCs: a read that is neither a row nor exempt fails a test. The node is Guangdong's; the
+customers, but for its own, are Sichuan's.
 """
 
 import importlib
@@ -76,7 +76,7 @@ IDENTITIES = {
 
 
 def row(*outcomes: str) -> dict[str, str]:
-    """What comes of each case, in the order of CASES; one outcome stands for all."""
+    """The outcome of each case, in the order of CASES; a single outcome stands for all."""
     return dict(zip(CASES, outcomes if len(outcomes) > 1 else outcomes * len(CASES), strict=True))
 
 
@@ -147,7 +147,7 @@ STAFF: Mapping[str, Mapping[str, str]] = (
 
 
 def read_rpcs() -> Iterator[MethodDescriptor]:
-    """What operators or staff may call at a node without changing anything, by the contract."""
+    """The read-only calls of operators and staff at a node, by the contract."""
     for module in pkgutil.iter_modules(contract.__path__):
         descriptor = getattr(importlib.import_module(f"{contract.__name__}.{module.name}"), "DESCRIPTOR", None)
         services = descriptor.services_by_name.values() if isinstance(descriptor, FileDescriptor) else ()
@@ -168,7 +168,7 @@ def test_every_read_rpc_of_the_contract_has_its_row() -> None:
 
 
 def names_of(method: MethodDescriptor) -> tuple[str, str]:
-    """What an RPC may be left out by: its service, or itself."""
+    """The names of an exemption for an RPC: its service, or itself."""
     service = method.containing_service.name
     return service, f"{service}.{method.name}"
 
@@ -189,8 +189,10 @@ def expected(rpc: str, identity: str) -> Mapping[str, str]:
 
 @dataclass(frozen=True)
 class Person:
-    """A customer, or nobody: the number, and an order, a document, a complaint with a file, a fault and a support
-    request that its home region has taken in."""
+    """A customer, or an unassigned number: the number, and its records at the home region.
+
+    The records are an order, a document, a complaint with a file, a fault and a support request.
+    """
 
     number: str
     order_id: str = "sichuan/counter/none"
@@ -278,7 +280,7 @@ async def decide(federation: Federation, home: Mapping[str, Person]) -> None:
 
 
 def forged(federation: Federation) -> list[Document]:
-    """What a home region never verified."""
+    """Documents without a home region's verification."""
     counter = Counter(federation, "guangdong")
     return [counter.document("OTP"), counter.document("PWD")]
 
@@ -287,7 +289,7 @@ Calls = Mapping[str, Callable[[], Awaitable[bytes]]]
 
 
 async def call(federation: Federation, channel: grpc.aio.Channel, rpc: str, person: Person, watched: Watched) -> bytes:
-    """What an RPC shows of somebody, whole lists included."""
+    """The content of an RPC about a customer, whole lists included."""
     calls = {
         **calls_about_records(federation, channel, person),
         **calls_about_work(channel, person, watched),
@@ -324,7 +326,7 @@ def calls_about_records(federation: Federation, channel: grpc.aio.Channel, perso
         "ReadSharedCustomer": lambda: written(sharing.ReadSharedCustomer(read, timeout=CALL_SECONDS)),
         "ReadSharedCustomers": lambda: streamed(
             sharing.ReadSharedCustomers(
-                iter([sharing_api.ReadSharedCustomersRequest(id="1", read=read)]), timeout=CALL_SECONDS
+                iter([sharing_api.ReadSharedCustomersRequest(query_id="1", read=read)]), timeout=CALL_SECONDS
             ).read()
         ),
         "ListGrants": lambda: written(
@@ -351,7 +353,7 @@ def calls_about_records(federation: Federation, channel: grpc.aio.Channel, perso
         "QueryBill": lambda: written(BillingServiceStub(channel).QueryBill(bill, timeout=CALL_SECONDS)),
         "QueryBills": lambda: streamed(
             BillingServiceStub(channel)
-            .QueryBills(iter([billing_api.QueryBillsRequest(id="1", query=bill)]), timeout=CALL_SECONDS)
+            .QueryBills(iter([billing_api.QueryBillsRequest(query_id="1", query=bill)]), timeout=CALL_SECONDS)
             .read()
         ),
         "ListNotices": lambda: written(
@@ -393,7 +395,7 @@ def calls_about_work(channel: grpc.aio.Channel, person: Person, watched: Watched
 
 
 def calls_about_documents(channel: grpc.aio.Channel, person: Person) -> Calls:
-    """What is on file, and its content."""
+    """The documents on file, and their content."""
     documents, number = DocumentServiceStub(channel), person.number
     check = document_api.CheckDocumentsRequest(business="SUSPEND", number=number, applicant=HOLDER, requester=REQUESTER)
     content = document_api.GetDocumentContentRequest(document_id=person.document_id, number=number, requester=REQUESTER)
@@ -455,7 +457,7 @@ async def outcome(
     watched: Watched,
     attempts: int = 5,
 ) -> str:
-    """What comes of it."""
+    """The outcome of a call."""
     try:
         answer = await call(federation, channel, rpc, person, watched)
     except grpc.aio.AioRpcError as error:

@@ -26,17 +26,17 @@ Rpc = Callable[[grpc.aio.Channel], "grpc.aio.UnaryUnaryMultiCallable[Request, Re
 
 @dataclass
 class Call:
-    """One call of a client with all its repeats. Times are of `time.monotonic`."""
+    """A call of one client with all its repeats. Times are of `time.monotonic`."""
 
     way: str
-    """Who asks whom for what."""
+    """The caller, the server and the purpose."""
     begun: float
     ended: float = 0.0
     tries: int = 0
     hindrances: Counter[str] = field(default_factory=Counter)
     """Why it was repeated: reasons of the contract, else status codes."""
     failure: str = ""
-    """What was told at last where all was in vain."""
+    """The last failure where all repeats were in vain."""
     completed: bool = False
     """Whether it was an order that was completed when it was answered."""
 

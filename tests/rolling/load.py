@@ -110,7 +110,7 @@ class Load:
         self.ways = ways()
         self.taken: list[Taken] = []
         self.told: dict[str, OrderState.ValueType] = {}
-        """The state in which the watch at guangdong told each order last."""
+        """The last state of each order in the watch at guangdong."""
         self.watches = 0
         self._callers = {
             region: Caller(region, federation.region_replicas(region, f"{region}-{OPERATOR}"), self.journal)

@@ -1,4 +1,4 @@
-"""What must hold afterwards: every order that was accepted is done, once, and all books say the same."""
+"""The conditions afterwards: every accepted order is done, once, and all books agree."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -90,7 +90,7 @@ def _entries(order: Taken, region: str) -> list[Row]:
 
 
 def _require_same_word(taken: Sequence[Taken], regions: Mapping[str, Records]) -> None:
-    """Both regions have the same order, the same receipts, and owe each other the same."""
+    """Requires the same order and the same receipts in both regions, and matching debts."""
     for handling, home in {(order.handling, order.line.home) for order in taken if order.is_foreign}:
         taken_in, owned = (
             [each for each in regions[region].orders() if (each.origin_region, each.home_region) == (handling, home)]

@@ -27,7 +27,7 @@ class NotReplaced(Exception):
 
 @dataclass(frozen=True)
 class Member:
-    """One process, by what can be done with it. `end` returns when it is gone, `begin` when it serves again."""
+    """A process and its controls. `end` returns when it is gone, `begin` when it serves again."""
 
     name: str
     pid: Callable[[], int]
@@ -37,13 +37,13 @@ class Member:
 
 @dataclass(frozen=True)
 class Replacement:
-    """One process gave way to the next. Times are of `time.monotonic`."""
+    """The replacement of a process by the next. Times are of `time.monotonic`."""
 
     name: str
     former: int
     present: int
     ended: float
-    """When it was told to end."""
+    """The time of its stop signal."""
     gone: float
     """When it had ended."""
     back: float

@@ -1,4 +1,4 @@
-"""One run: load, replacements under it, and the proof that nobody lost anything by them."""
+"""A run: load, replacements under it, and the proof that nothing was lost by them."""
 
 import time
 from collections import Counter
@@ -36,7 +36,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Report:
-    """What a run has shown. All of it holds: what does not hold is raised."""
+    """The results of a run. All of them hold: a violation raises."""
 
     ending: Ending
     lines: list[Line]
@@ -49,7 +49,7 @@ class Report:
 
 
 class Rolling:
-    """The production shape with load that can be put on it. What it was asked for in one run counts in the next."""
+    """The production shape with load on it. Requests of one run count in the next."""
 
     def __init__(self, directory: Path) -> None:
         self._background = Background()

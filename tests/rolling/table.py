@@ -23,7 +23,7 @@ _COLUMNS = (
 
 
 def table(report: Report) -> Table:
-    """One row per replacement, in their order."""
+    """A row per replacement, in order."""
     attempts = ", ".join(f"{count} by {number}" for number, count in sorted(report.attempts.items()))
     caption = f"{report.calls} calls, none failed; {report.orders} orders, each done once; "
     caption += f"the watch resumed {report.resumed} times, every order told; envelopes by attempts: {attempts}"

@@ -1,4 +1,4 @@
-"""What people want of each business of the shipped catalogue: how often, with which papers, and which values."""
+"""People's demand for each business of the shipped catalogue: its frequency, papers and values."""
 
 import random
 from collections.abc import Callable, Mapping
@@ -18,10 +18,10 @@ _CUSTOM = ("ID_ORIG",)
 
 @dataclass(frozen=True)
 class Want:
-    """A business as people ask for it.
+    """A business as people request it.
 
-    `beside` are the papers that everybody brings, `verified` what the home region attests, and `instead` the papers of
-    those whom it does not. `may_start` and `may_end`: the customer may agree from and until when.
+    `beside` are everybody's papers, `verified` the home region's attestations, and `instead` the papers without them.
+    `may_start` and `may_end`: the customer may agree on a start and an end.
     """
 
     weight: int
@@ -130,7 +130,7 @@ WANTS: Mapping[str, Want] = {
 LINE_OPENING = frozenset({"NEW_LINE", "BB_INSTALL", "BB_INSTALL_RURAL"})
 PROVIDER_REGION = "sichuan"
 PROVISIONED = frozenset({"LOSS_REPORT", "SIM_REPLACE", "ROAMING", "VAS_CANCEL", "NEW_LINE", "BB_INSTALL"})
-"""What the own system of that region carries out."""
+"""The businesses of that region's own system."""
 
 
 def described(code: str) -> Business:

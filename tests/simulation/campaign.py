@@ -14,7 +14,7 @@ _CHUNK = 10  # seeds that a process runs before it tells
 
 @dataclass
 class Summary:
-    """What became of many runs. Of those that went well only the counts are kept."""
+    """The results of many runs. Of successful ones only the counts are kept."""
 
     seeds: int = 0
     failed: list[Report] = field(default_factory=list)
@@ -47,7 +47,7 @@ class Summary:
 
 
 def run_seeds(seeds: range, jobs: int, told: Callable[[Summary], None]) -> Summary:
-    """Runs seeds, in `jobs` processes; tells how far it is after every few."""
+    """Runs seeds, in `jobs` processes; reports the progress after every few."""
     chunks = [seeds[index : index + _CHUNK] for index in range(0, len(seeds), _CHUNK)]
     summary = Summary()
     if jobs == 1:

@@ -1,13 +1,11 @@
-"""The coordinator: the shipped router between the links, what it tells the regions about the federation, and problems
-of the network.
-"""
+"""The coordinator: the shipped router between the links, the federation state, and problems of the network."""
 
 import asyncio
 import random
 from collections.abc import Mapping
 
 from coordinator.routing.router import Router, RouterPorts
-from gateway.api.coordinator.v1.planned_outage_service_pb2 import HoldWindowRequest, PlannedWindow
+from gateway.api.coordinator.v1.planned_outage_registry_service_pb2 import HoldPlannedOutageRequest, PlannedOutageHeader
 from gateway.api.coordinator.v1.problem_service_pb2 import NetworkEvent, ReportAffectedRequest, ReportEventRequest
 from gateway.api.federation.v1.configuration_pb2 import Configuration, NumberException
 from gateway.api.federation.v1.federation_pb2 import Member, MemberState
@@ -79,11 +77,11 @@ class ToCoordinator:
         """See `Coordinators`."""
         await self._call(request)
 
-    async def hold_window(self, window: PlannedWindow) -> None:
+    async def hold_planned_outage(self, window: PlannedOutageHeader) -> None:
         """See `Hold`."""
-        await self._call(HoldWindowRequest(window=window))
+        await self._call(HoldPlannedOutageRequest(planned_outage=window))
 
-    async def _call(self, request: ReportEventRequest | ReportAffectedRequest | HoldWindowRequest) -> None:
+    async def _call(self, request: ReportEventRequest | ReportAffectedRequest | HoldPlannedOutageRequest) -> None:
         """Raises Unreachable where no answer comes, and Refused as the coordinator does."""
         coordinator, kind = self._coordinator, type(request)
         await self._network.exchange(
@@ -96,7 +94,7 @@ class ToCoordinator:
 
 
 class Coordinator:
-    """One replica: it routes without state; the registry outlives its process."""
+    """A replica: it routes without state; the registry outlives its process."""
 
     def __init__(self, history: History, network: Network, clock: NodeClock, source: random.Random) -> None:
         self._history = history
@@ -171,9 +169,9 @@ class Coordinator:
         return Knowledge(self._number, self.federation, tuple(self._members.values()))
 
     async def serve(
-        self, region: str, request: ReportEventRequest | ReportAffectedRequest | HoldWindowRequest
+        self, region: str, request: ReportEventRequest | ReportAffectedRequest | HoldPlannedOutageRequest
     ) -> bytes:
-        """Answers what a region tells or asks of its network. Raises Refused, and NoAnswer where nobody is there."""
+        """Answers a region's report or query about its network. Raises Refused, and NoAnswer without a live process."""
         if self._support is None:
             raise NoAnswer
         await self._support.serve(Identity(configuration().federation, Role.ROLE_REGION, region, ""), request)

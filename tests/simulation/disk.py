@@ -58,7 +58,7 @@ class Disk(SqliteDatabase):
 
 
 class SimulatedStore:
-    """The store of one process. A crash may fall before the commit, or after it and before anybody is told."""
+    """The store of one process. A crash may fall before the commit, or between the commit and its report."""
 
     is_shared = False
 
@@ -98,7 +98,7 @@ class SimulatedStore:
         """See the port. Processes of a simulation are killed, never closed."""
 
     def is_idle(self) -> bool:
-        """Whether nothing waits to be committed or told."""
+        """Whether no commit or report is waiting."""
         return not self._waiting and self._told_until <= self._loop.time()
 
     def _expect_commit(self) -> None:

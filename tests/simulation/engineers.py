@@ -70,7 +70,7 @@ class Engineers:
 
     async def _work_on(self, fault: Fault) -> None:
         self._asked += 1
-        request = WorkOnFaultRequest(request_id=f"w{self._asked}", id=fault.id)
+        request = WorkOnFaultRequest(request_id=f"w{self._asked}", fault_id=fault.id)
         self._choose(fault, request)
         engineer = world.staff(self._line.region.name, f"engineer-{self._source.randint(1, 2)}")
         caller, step = Caller(engineer, request.request_id, ""), request.WhichOneof("step") or ""

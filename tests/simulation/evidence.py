@@ -1,4 +1,4 @@
-"""What the checks look at: every row of every database, what was on the wire, and what people were told."""
+"""The input of the checks: every row of every database, everything on the wire, and people's responses."""
 
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
@@ -72,12 +72,12 @@ class Evidence:
 
     @cached_property
     def sent(self) -> Sequence[tuple[str, at_rest.Kept]]:
-        """What each region has sent."""
+        """The sent envelopes of each region."""
         return [(each.name, row) for each in self.regions for row in each.ports.disk.read(at_rest.sent)]
 
     @cached_property
     def received(self) -> Sequence[tuple[str, at_rest.Kept]]:
-        """What each region has acted on."""
+        """The executed envelopes of each region."""
         return [(each.name, row) for each in self.regions for row in each.ports.disk.read(at_rest.received)]
 
     @cached_property
@@ -114,7 +114,7 @@ class Evidence:
 
     @cached_property
     def errand_of(self) -> Mapping[str, Errand]:
-        """What people wanted, by order id."""
+        """People's errands, by order id."""
         return {errand.order_id: errand for errand in self.errands}
 
     @cached_property

@@ -1,4 +1,4 @@
-"""Which way the state of a fault may go, written down here once more, and observers who hold it to that."""
+"""The permitted state changes of a fault, written down here once more, and observers that check them."""
 
 from collections.abc import Mapping
 from itertools import pairwise
@@ -38,7 +38,7 @@ def name(state: FaultState.ValueType) -> str:
 
 
 class FaultObserver:
-    """One who looks at faults again and again: what is seen never goes back, and what has happened stays (G7)."""
+    """An observer of faults: observed states never go back, and past events stay (G7)."""
 
     def __init__(self, who: str, history: History) -> None:
         self._who = who

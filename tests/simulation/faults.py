@@ -1,4 +1,4 @@
-"""What goes wrong, when, and for how long: drawn from the seed, and over at a given time."""
+"""The failures of a run with their times, drawn from the seed, and over at a given time."""
 
 import asyncio
 import random

@@ -1,4 +1,4 @@
-"""One run: a federation made from a seed, its faults, its healing, and the checks at the end."""
+"""A run: a federation made from a seed, its faults, its healing, and the checks at the end."""
 
 import asyncio
 import contextlib
@@ -47,7 +47,7 @@ _PACKAGES = ("gateway", "region_node", "coordinator")
 
 @dataclass(frozen=True)
 class Report:
-    """What became of one run."""
+    """The results of one run."""
 
     seed: int
     violations: Sequence[Violation]
@@ -194,7 +194,7 @@ class Simulation:
         self._tasks.extend(self._loop.create_task(each) for each in work)
 
     async def _require_healing(self) -> None:
-        """What waited for an answer when the faults ended has one soon after."""
+        """Every call that waited at the end of the faults has a response soon after."""
         open_before = {(region.name, each) for region in self._regions for each in open_envelopes(region)}
         problems = [each.header for each in self._coordinator.registry.kept.problems.values()]
         await asyncio.sleep(HEALING_SECONDS)
@@ -257,7 +257,7 @@ class Simulation:
         dues = [
             row[0]
             for region in self._regions
-            for row in region.ports.disk.connection.execute("SELECT MIN(due) FROM timers")
+            for row in region.ports.disk.connection.execute("SELECT MIN(due_time) FROM timers")
             if row[0] is not None
         ]
         return from_microseconds(min(dues)) if dues else None
@@ -282,7 +282,7 @@ def open_envelopes(region: Region) -> list[str]:
 
 def asks_provider(region: Region) -> bool:
     """Whether the region's own system is still to answer, or to be asked."""
-    sql = "SELECT COUNT(*) FROM fulfilment_tasks WHERE due IS NOT NULL"
+    sql = "SELECT COUNT(*) FROM fulfilment_tasks WHERE due_time IS NOT NULL"
     return bool(region.ports.disk.connection.execute(sql).fetchone()[0])
 
 
@@ -313,7 +313,7 @@ def simulate(seed: int) -> Report:
 
 @contextlib.contextmanager
 def _errors_are_defects(history: History) -> Iterator[None]:
-    """What the shipped code logs goes to the history and nowhere else."""
+    """The log of the shipped code goes to the history and nowhere else."""
     handler = DefectLog(history)
     loggers = [logging.getLogger(package) for package in _PACKAGES]
     for logger in loggers:

@@ -1,4 +1,4 @@
-"""What happened in one run, in order, and what of it must not have happened."""
+"""The events of one run, in order, and the forbidden ones among them."""
 
 import hashlib
 import logging
@@ -11,7 +11,7 @@ from tests.simulation.virtual_time import VirtualLoop
 
 @dataclass(frozen=True)
 class Event:
-    """One thing that happened. `about` is an order or envelope id, or empty."""
+    """An event. `about` is an order or envelope id, or empty."""
 
     seconds: float
     who: str
@@ -36,7 +36,7 @@ class Violation:
 
 @dataclass
 class History:
-    """Everything that is told about one run."""
+    """The record of one run."""
 
     loop: VirtualLoop
     events: list[Event] = field(default_factory=list)

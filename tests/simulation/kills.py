@@ -149,7 +149,7 @@ class Calm:
 
 @dataclass(frozen=True)
 class Played:
-    """What became of a story: how often each fail point was reached, what each region has, and if a kill was in it."""
+    """The results of a story: the count of each fail point, each region's rows, and whether it had a kill."""
 
     reached: Counter[str]
     left: dict[str, Left]
@@ -189,7 +189,7 @@ def _note(defects: list[str], context: Mapping[str, object]) -> None:
 
 @contextlib.contextmanager
 def _quietly() -> Iterator[None]:
-    """What a broken call makes the shipped code log is expected here."""
+    """The shipped code's log of a broken call is expected here."""
     logging.disable(logging.CRITICAL)
     try:
         yield

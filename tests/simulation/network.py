@@ -127,7 +127,7 @@ class Network:
         asyncio.get_running_loop().call_later(delay, arrive)
 
     async def _travel(self, link: str, what: str, loss: float, deadline: float) -> None:
-        """One way over a link. Raises Unreachable at once, or when the caller's time is over."""
+        """A trip over a link. Raises Unreachable immediately, or at the end of the caller's time."""
         delay = self.source.uniform(0.0005, self.weather.longest_delay)
         if self._chance(self.weather.straggler):
             self.history.count("messages delayed")
@@ -153,7 +153,7 @@ class Network:
 
 @dataclass(frozen=True)
 class _Call:
-    """One call on its way: the link, what is on the wire, the time that it has, and who serves it."""
+    """A call in transit: the link, the bytes, the time left, and the server."""
 
     link: str
     content: bytes

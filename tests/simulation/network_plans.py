@@ -1,4 +1,4 @@
-"""What people want of the network, drawn from the seed before anything runs: faults, agreements, outages, works."""
+"""People's demand on the network, drawn from the seed before anything runs: faults, agreements, outages, works."""
 
 import random
 from dataclasses import dataclass, field
@@ -38,7 +38,7 @@ _WORKED_ON = {  # of each region, links whose loss takes something down, and a s
 
 @dataclass
 class FaultErrand:
-    """One fault as its operator reports it, what the customer says to it, and what the operator was told."""
+    """A fault as its operator reports it, the customer's messages, and the operator's responses."""
 
     region: str
     operator: str
@@ -49,13 +49,13 @@ class FaultErrand:
     terminal_caused: bool
     begins: float  # virtual seconds
     says: list[str]
-    """What the customer will say, each as soon as the fault lets them."""
+    """The customer's future messages, each as soon as the fault permits."""
     resends: bool
     report: FaultReport | None = None
     fault_id: str = ""
     refused: Reason.ValueType | None = None
     said: dict[str, tuple[str, Reason.ValueType | None]] = field(default_factory=dict)
-    """What was told last of each request: what was said, and why it was refused; None where it was taken in."""
+    """The last response to each request: its message, and the reason of a refusal; None for an accepted one."""
     seen: list[Fault] = field(default_factory=list)
 
     @property
@@ -119,12 +119,12 @@ class WorksErrand:
     """`move`, `cancel` or nothing."""
     outage_id: str = ""
     changed: str = ""
-    """What was granted of `then`."""
+    """The granted part of `then`."""
 
 
 @dataclass
 class NetworkErrands:
-    """All that people want of the network in one run, and what its engineers have done."""
+    """All demand on the network in one run, and the engineers' work."""
 
     faults: list[FaultErrand]
     agreements: list[AgreementErrand]
@@ -135,7 +135,7 @@ class NetworkErrands:
 
 
 def draw_network_errands(source: random.Random, seconds: float) -> NetworkErrands:
-    """What is wanted in one run, spread over a time."""
+    """The demand of one run, spread over a time."""
     return NetworkErrands(
         [_fault(source, number, seconds) for number in range(FAULTS)],
         [

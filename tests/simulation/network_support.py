@@ -1,4 +1,4 @@
-"""What a coordinator's process does for the network: the shipped correlation, following and holding of windows."""
+"""A coordinator's process for the network: the shipped correlation, following and holding of windows."""
 
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import TypeVar, cast
 from google.protobuf.message import Message
 
 from coordinator.membership.members import CurrentMembers
-from coordinator.planned_outages.service import PlannedOutageService
+from coordinator.planned_outages.service import PlannedOutageRegistryService
 from coordinator.problems.correlator import Correlator, CorrelatorPorts
 from coordinator.problems.current import CurrentNetwork
 from coordinator.problems.following import Following, FollowingPorts
@@ -15,7 +15,7 @@ from coordinator.problems.reports import ReportNotifier
 from coordinator.problems.service import ProblemPorts, ProblemService
 from coordinator.registry.port import Registry
 from coordinator.routing.channels import RegionChannels
-from gateway.api.coordinator.v1.planned_outage_service_pb2 import HoldWindowRequest
+from gateway.api.coordinator.v1.planned_outage_registry_service_pb2 import HoldPlannedOutageRequest
 from gateway.api.coordinator.v1.problem_service_pb2 import AccidentReport, ReportAffectedRequest, ReportEventRequest
 from gateway.api.federation.v1.federation_pb2 import Member
 from gateway.rpc.channels import Attempt, Replica
@@ -30,7 +30,7 @@ Exchange = Callable[[bytes, float], Awaitable[bytes]]
 
 
 class NetworkSupport:
-    """One process of a coordinator. It remembers nothing of an earlier one; the registry does."""
+    """A process of a coordinator. It remembers nothing of an earlier one; the registry does."""
 
     def __init__(
         self,
@@ -46,26 +46,26 @@ class NetworkSupport:
         self._following = Following(FollowingPorts(registry, current_members, channels))
         self._correlator.on_change(self._following.note_change)
         self._problems = ProblemService(ProblemPorts(registry, current, self._correlator, clock))
-        self._planned = PlannedOutageService(registry, clock)
+        self._planned = PlannedOutageRegistryService(registry, clock)
 
     def loops(self) -> list[Coroutine[object, object, None]]:
-        """What runs as long as the process does."""
+        """The loops of the process."""
         return [self._correlator.run(), self._following.run()]
 
     async def serve(
-        self, caller: Identity, request: ReportEventRequest | ReportAffectedRequest | HoldWindowRequest
+        self, caller: Identity, request: ReportEventRequest | ReportAffectedRequest | HoldPlannedOutageRequest
     ) -> None:
-        """Serves what a region tells or asks. Raises Refused."""
+        """Serves a region's report or query. Raises Refused."""
         if isinstance(request, ReportEventRequest):
             await served(self._problems.ReportEvent, caller, request)
         elif isinstance(request, ReportAffectedRequest):
             await served(self._problems.ReportAffected, caller, request)
         else:
-            await served(self._planned.HoldWindow, caller, request)
+            await served(self._planned.HoldPlannedOutage, caller, request)
 
 
 class _NobodyReports:
-    """Where reports of accidents are due nobody makes them: what is simulated is not that."""
+    """Sends no due reports of accidents: the simulation has no authors for them."""
 
     def tell(self, problem: str, report: AccidentReport, *, overdue: bool) -> None:
         """See the port."""

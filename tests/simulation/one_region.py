@@ -1,4 +1,4 @@
-"""One region of the simulation by itself, for the stories of what seeds have found."""
+"""A region of the simulation by itself, for the stories found by seeds."""
 
 from dataclasses import dataclass
 from typing import TypeVar
@@ -39,7 +39,7 @@ class OneRegion:
         self.context.border.current.update(Federation(self.revision, changed), members)
 
     def run(self, operation: Operation[T]) -> T:
-        """What an operation returns. Raises what it raises."""
+        """The result of an operation. Raises its exceptions."""
         (outcome,) = run_batch(self.disk, [operation])
         if outcome.error is not None:
             raise outcome.error

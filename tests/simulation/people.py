@@ -1,4 +1,4 @@
-"""The operator systems and the staff: they give up, ask again with the same id, and remember what they were told."""
+"""The operator systems and the staff: they give up, repeat with the same id, and remember the responses."""
 
 import asyncio
 import random
@@ -30,6 +30,7 @@ Prove = Callable[[], Awaitable[Sequence[Document]]]
 """How a customer proves to the home region who is there: documents, or none."""
 
 _SLOWEST_LOOK = 6.0  # seconds between looks at an order
+_PATIENCE = 900.0  # seconds until a region that gives no final answer is a defect
 MOST_TRIES = 4  # that anybody makes to confirm or supplement the same version of an order
 SUPPLEMENTED = ("REFUND_ACC",)
 PUT_OFF = timedelta(days=30)  # longer than any installation may take
@@ -54,7 +55,7 @@ class Line:
     manners: Manners
 
     async def ask(self, work: Work[T]) -> T:
-        """One call. Raises NoAnswer, or what the call raises."""
+        """Makes one call. Raises NoAnswer, or the exceptions of the call."""
         if self.source.random() < self.manners.lose_call:
             self.history.count("calls lost")
             raise NoAnswer
@@ -69,16 +70,20 @@ class Line:
         return answer
 
     async def insist(self, work: Work[T]) -> T:
-        """Asks again until there is an answer that is not temporary."""
-        wait = 0.05
+        """Asks again until there is an answer that is not temporary. Raises AssertionError where none comes."""
+        wait, loop = 0.05, asyncio.get_running_loop()
+        until = loop.time() + _PATIENCE
         while True:
             try:
                 return await self.ask(work)
-            except NoAnswer:
-                pass
+            except NoAnswer as none:
+                last: Exception = none
             except Refused as refused:
                 if not is_temporary(refused.reason):
                     raise
+                last = refused
+            if loop.time() > until:
+                raise AssertionError(f"{self.region.name} gives no answer for {_PATIENCE:.0f} s: {last!r}")
             await asyncio.sleep(self.source.uniform(wait / 2, wait))
             wait = min(wait * 2, 4.0)
 
@@ -197,7 +202,7 @@ class OperatorSystem:
                 self._see(order, f"{name} is answered")
 
     def _require_same(self, request_id: str, reason: Reason.ValueType | None) -> None:
-        """A request that was once taken in is never told to be another one."""
+        """An accepted request is never refused as another one."""
         if reason == Reason.REASON_REQUEST_ID_REUSED:
             self._history.broken("same answer", self._errand.order_id, f"{request_id} is called another request")
 

@@ -20,7 +20,7 @@ TEMPLATES = {"lines": "leased-line", "broadband": "broadband-business"}
 
 
 class Planner:
-    """A member of a region's staff. Whatever is asked is asked again with the same id until there is an answer."""
+    """A member of a region's staff, who repeats each request with the same id until there is a response."""
 
     def __init__(self, line: Line, name: str) -> None:
         self._line = line

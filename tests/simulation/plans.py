@@ -1,4 +1,4 @@
-"""What operators want, drawn from the seed before anything runs: the oracle of the checks starts from here."""
+"""Operators' demand, drawn from the seed before anything runs: the oracle of the checks starts from here."""
 
 import hashlib
 import random
@@ -18,7 +18,7 @@ OPERATORS = ("counter", "app")
 
 @dataclass
 class Errand:
-    """One order as its operator wants it, and what the operator was told about it."""
+    """An order as its operator wants it, and the operator's responses about it."""
 
     region: str
     operator: str
@@ -28,7 +28,7 @@ class Errand:
     home: str
     """The region that the order is for at the start."""
     person: str
-    """Whose documents are shown."""
+    """The person of the shown documents."""
     values: Mapping[str, str]
     begins: float  # virtual seconds
     starts_after: timedelta | None
@@ -47,7 +47,7 @@ class Errand:
     cancel_asked: bool = False
     seen: list[Order] = field(default_factory=list)
     commands: dict[str, Reason.ValueType | None] = field(default_factory=dict)
-    """What was told last of each command: why it was refused, None where it was taken in."""
+    """The last response to each command: the reason of a refusal, None for an accepted one."""
 
     @property
     def order_id(self) -> str:
@@ -105,7 +105,7 @@ def documents(codes: Sequence[str], now: datetime, person: str) -> list[Document
 
 
 def draw_errands(source: random.Random, count: int, seconds: float) -> list[Errand]:
-    """So many errands, spread over a time."""
+    """`count` errands, spread over a time."""
     return [_draw(source, index, seconds) for index in range(count)]
 
 

@@ -1,6 +1,6 @@
-"""A region's own system: slow, sometimes away, sometimes refusing; asked twice it answers twice, and does things once.
+"""A region's own system: slow, sometimes away, sometimes refusing; it answers each repeat, and does things once.
 
-What it knows outlives the node that asks it, and what it was asked it does though nobody waits for the answer any more.
+Its data outlives the calling node. It completes a call though nobody waits for the answer any more.
 """
 
 import asyncio
@@ -34,7 +34,7 @@ class Provider:
         self.is_troubled = False
         self.refuses = _REFUSES
         self.provisioned: dict[str, dict[str, str]] = {}
-        """What is done and not undone: what came out of each order."""
+        """The finished work that is not undone: the results of each order."""
         self.done: Counter[str] = Counter()
         """How often each order was done."""
 

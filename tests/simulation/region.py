@@ -10,14 +10,15 @@ from typing import Protocol, TypeVar
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 
-from gateway.api.coordinator.v1.planned_outage_service_pb2 import PlannedWindow
+from gateway.api.coordinator.v1.planned_outage_registry_service_pb2 import PlannedOutageHeader
 from gateway.api.coordinator.v1.problem_service_pb2 import NetworkEvent, ReportAffectedRequest
 from gateway.api.federation.v1.federation_pb2 import Member
-from gateway.api.region.v1.problem_service_pb2 import FollowProblemRequest
+from gateway.api.region.v1.followed_problem_service_pb2 import FollowProblemRequest
 from gateway.api.relay.v1.relay_pb2 import Batch, BatchAnswer, DeliverRequest, DeliverResponse, DeliverResult
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.federation.catalogue import Federation
 from gateway.federation.current import CurrentFederation
+from gateway.process.span_export import tracing_by
 from gateway.process.tracing import Tracing
 from gateway.relay.border import Border
 from gateway.relay.envelopes import read_content
@@ -36,7 +37,7 @@ from region_node.network.agreements.service import AgreementService
 from region_node.network.planned_outages.service import PlannedOutageService
 from region_node.network.problems.notifier import Coordinators as Notified
 from region_node.network.problems.notifier import ProblemNotifier
-from region_node.network.problems.service import ProblemService
+from region_node.network.problems.service import FollowedProblemService
 from region_node.node.context import RegionContext
 from tests.simulation.businesses import PROVISIONED
 from tests.simulation.calls import served
@@ -56,7 +57,7 @@ class NoAnswer(Exception):
 
 @cache
 def _silent_tracing() -> Tracing:
-    return Tracing.of(TracerProvider(sampler=ALWAYS_OFF, shutdown_on_exit=False), "simulation")
+    return tracing_by(TracerProvider(sampler=ALWAYS_OFF, shutdown_on_exit=False), "simulation")
 
 
 _rules = cache(load_rules)
@@ -64,7 +65,7 @@ _rules = cache(load_rules)
 
 @dataclass(frozen=True)
 class Knowledge:
-    """What a region was last told about the federation; kept on its disk."""
+    """A region's last state of the federation, on its disk."""
 
     number: int
     federation: Federation
@@ -93,11 +94,11 @@ class SlowWorkers:
 
 @dataclass(frozen=True)
 class Node:
-    """What runs in a region's process."""
+    """The parts of a region's process."""
 
     core: RegionCore
     store: SimulatedStore
-    problems: ProblemService
+    problems: FollowedProblemService
     agreements: AgreementService
     planned_outages: PlannedOutageService
 
@@ -113,32 +114,32 @@ class Coordinators(Protocol):
         """See the service."""
         ...
 
-    async def hold_window(self, window: PlannedWindow) -> None:
+    async def hold_planned_outage(self, window: PlannedOutageHeader) -> None:
         """See the service."""
         ...
 
 
 @dataclass
 class RegionPorts:
-    """What a machine is made of."""
+    """The ports of a machine."""
 
     history: History
     clock: NodeClock
     disk: Disk
     keys: RegionKeys
-    """Those of the disk, to which other regions seal."""
+    """The keys on the disk, to which other regions seal."""
     source: random.Random
     carrier: Carrier
     notifier: Notifier
     see: Callable[[str, str, DeliverResult], None]
-    """Told each answer of the region to an envelope, by the envelope's id."""
+    """Receives each answer of the region to an envelope, by the envelope's id."""
     coordinators: Coordinators
     provider: FulfilmentProvider | None = None
     """The region's own system, where it has one: it carries out what is `PROVISIONED`."""
 
 
 class Region:
-    """One region, running or not."""
+    """A region, running or not."""
 
     def __init__(self, name: str, ports: RegionPorts) -> None:
         self.name = name
@@ -190,9 +191,9 @@ class Region:
         return Node(
             core,
             store,
-            ProblemService(core.context, store, clock, PROBLEMS),
+            FollowedProblemService(core.context, store, clock, PROBLEMS),
             AgreementService(core.context, store, clock),
-            PlannedOutageService(core.context, store, clock, coordinators.hold_window),
+            PlannedOutageService(core.context, store, clock, coordinators.hold_planned_outage),
         )
 
     def _shown(self, act: Act) -> Act:

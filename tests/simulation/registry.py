@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from coordinator.registry.port import Snapshot
 from coordinator.registry.problem_port import Administered, Book, Decide
-from gateway.api.coordinator.v1.planned_outage_service_pb2 import PlannedWindow
+from gateway.api.coordinator.v1.planned_outage_registry_service_pb2 import PlannedOutageHeader
 from gateway.api.coordinator.v1.problem_service_pb2 import NetworkEvent
 from gateway.federation.catalogue import Federation
 
@@ -21,7 +21,7 @@ class SimulatedRegistry:
     source: random.Random
     federation: Callable[[], Federation]
     kept: Book = field(default_factory=Book)
-    windows: Sequence[PlannedWindow] = ()
+    windows: Sequence[PlannedOutageHeader] = ()
     told: dict[tuple[str, str], int] = field(default_factory=dict)
     changes: int = 0
     """How often anything was changed."""
@@ -71,13 +71,13 @@ class SimulatedRegistry:
             self.told[problem, region] = version
             self.changes += 1
 
-    async def planned_windows(self) -> Sequence[PlannedWindow]:
+    async def planned_outages(self) -> Sequence[PlannedOutageHeader]:
         """See the port."""
         await self._travel()
         return self.windows
 
-    async def change_planned_windows(
-        self, decide: Callable[[Sequence[PlannedWindow]], Sequence[PlannedWindow] | None]
+    async def change_planned_outages(
+        self, decide: Callable[[Sequence[PlannedOutageHeader]], Sequence[PlannedOutageHeader] | None]
     ) -> None:
         """See the port."""
         await self._travel()

@@ -1,4 +1,4 @@
-"""The operator systems that report faults for customers: they ask again with the same id, and pass on what is said."""
+"""The operator systems that report faults for customers: they repeat with the same id, and forward messages."""
 
 import asyncio
 
@@ -119,7 +119,7 @@ class Reporter:
 
 
 def _command(what: str, errand: FaultErrand, request_id: str) -> FaultCommand:
-    asked = FaultCommand(id=errand.fault_id, requester=errand.fill_in().requester)
+    asked = FaultCommand(fault_id=errand.fault_id, requester=errand.fill_in().requester)
     match what:
         case "respond":
             asked.respond.text = f"said as {errand.fault_id}/{request_id}"

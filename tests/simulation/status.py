@@ -1,4 +1,4 @@
-"""Which way the status of an order may go, written down here once more, and observers who hold it to that."""
+"""The permitted status changes of an order, written down here once more, and observers that check them."""
 
 from collections.abc import Mapping
 from itertools import pairwise
@@ -26,7 +26,7 @@ FINAL = frozenset(map(_state, ("REJECTED", "CANCELLED", "COMPLETED", "FAILED", "
 
 
 def _reachable() -> dict[OrderState.ValueType, frozenset[OrderState.ValueType]]:
-    """What may be seen after a state by somebody who misses states in between."""
+    """The states after a state for an observer that misses states in between."""
     direct = {_state(name): frozenset(map(_state, after.split())) for name, after in _NEXT.items()}
     reached = dict(direct)
     for _ in direct:
@@ -45,7 +45,7 @@ def may_follow(before: OrderState.ValueType, after: OrderState.ValueType) -> boo
 
 
 class Observer:
-    """One who looks at orders again and again: what is seen never goes back (G7)."""
+    """An observer of orders: observed states never go back (G7)."""
 
     def __init__(self, name: str, history: History) -> None:
         self._name = name

@@ -1,5 +1,6 @@
-"""What seeds have found, each a short story: orders that move or are overtaken, what a region's own system says, a disk
-that fails while a node starts.
+"""Findings of seeds, each a short story.
+
+Orders move or are overtaken, a region's own system answers, a disk fails while a node starts.
 """
 
 import asyncio
@@ -65,7 +66,7 @@ class Counter(OneRegion):
         self.run(lambda tx: handling.command(tx, self.orders, _caller("r2"), asked, False, START))
 
     def answer(self, order: Order, kind: EnvelopeKind.ValueType, answer: Answer) -> None:
-        """What the settler does with the answer to the oldest open envelope of a kind."""
+        """Settles the oldest open envelope of a kind with an answer."""
         sealed = next(each for each in self.run(open_envelopes) if each.content.kind == kind)
         receipt = seal_receipt(sealed, answer, keys().signers["sichuan"], now=START, revision=self.revision)
         command = OrderEnvelopes(self.orders).kinds()[kind]
@@ -79,7 +80,7 @@ class Counter(OneRegion):
         self.run(settle)
 
     def tell(self, asked: Asked, results: Mapping[str, str]) -> Asked | None:
-        """The region's own system has done what it was asked."""
+        """The region's own system has completed the call."""
         told = Told(True, results=results)
         return self.run(lambda tx: answered(tx, self.orders, asked, told, START))
 

@@ -1,4 +1,4 @@
-"""What seeds have found about faults and problems, each a short story: numbers that move, lines that were closed."""
+"""Findings of seeds about faults and problems, each a short story: numbers that move, lines that were closed."""
 
 import contextlib
 import random
@@ -12,7 +12,7 @@ from gateway.api.federation.v1.problem_pb2 import PROBLEM_STATE_IN_PROGRESS, Pro
 from gateway.api.region.v1.customer_service_pb2 import ProductStatus
 from gateway.api.region.v1.fault_pb2 import Fault, FaultCause, FaultPlace, FaultReport, FaultState
 from gateway.api.region.v1.fault_service_pb2 import WorkOnFaultRequest
-from gateway.api.region.v1.problem_service_pb2 import FollowProblemRequest
+from gateway.api.region.v1.followed_problem_service_pb2 import FollowProblemRequest
 from gateway.api.relay.v1.relay_pb2 import EnvelopeKind, Outcome, ReceiptContent
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
@@ -31,7 +31,7 @@ from region_node.customers.rows import find_line
 from region_node.network.faults import handling, owner, repair
 from region_node.network.faults.relayed import FaultEnvelopes
 from region_node.network.faults.rows import require_fault
-from region_node.network.problems.service import ProblemService
+from region_node.network.problems.service import FollowedProblemService
 from region_node.node.context import RegionContext
 from region_node.requests.caller import Caller
 from tests.at_rest import open_envelopes
@@ -57,7 +57,7 @@ class Desk(OneRegion):
         return self.run(lambda tx: handling.report(tx, self.context, caller, wanted, START))
 
     def answer(self, kind: EnvelopeKind.ValueType, answer: Answer) -> None:
-        """What the settler does with the answer to the oldest open envelope of a kind."""
+        """Settles the oldest open envelope of a kind with an answer."""
         sealed = next(each for each in self.run(open_envelopes) if each.content.kind == kind)
         receipt = seal_receipt(sealed, answer, keys().signers["sichuan"], now=START, revision=self.revision)
         command = FaultEnvelopes(self.context).kinds()[kind]
@@ -81,7 +81,7 @@ class Desk(OneRegion):
         """The region in which a fault is says that its limit has passed."""
         word = self.fault(fault)
         word.version += 1
-        word.outages[0].breach_time.CopyFrom(word.outages[0].due)
+        word.outages[0].breach_time.CopyFrom(word.outages[0].due_time)
         self.run(lambda tx: handling.adopt(tx, self.context, word, "", START + LATE))
 
     def hear(
@@ -91,7 +91,7 @@ class Desk(OneRegion):
         state: FaultState.ValueType,
         cause: FaultCause.ValueType = FaultCause.FAULT_CAUSE_UNSPECIFIED,
     ) -> None:
-        """The region in which a fault is tells a version of it; its outage is over."""
+        """The owner region of a fault sends a version of it; its outage is over."""
         word = self.fault(fault)
         word.version, word.state, word.cause = version, state, cause
         word.outages[0].end_time.CopyFrom(to_timestamp(START + LATE))
@@ -165,8 +165,8 @@ def test_rent_that_is_given_back_for_a_line_that_was_closed_meanwhile_is_owed_to
     desk.run(lambda tx: owner.limit_has_passed(tx, desk.context, timer, late))
     resolve = WorkOnFaultRequest.Resolve(cause=FaultCause.FAULT_CAUSE_CABLE, text="repaired")
     for request in (
-        WorkOnFaultRequest(id=fault.id, take_up=WorkOnFaultRequest.TakeUp()),
-        WorkOnFaultRequest(id=fault.id, resolve=resolve),
+        WorkOnFaultRequest(fault_id=fault.id, take_up=WorkOnFaultRequest.TakeUp()),
+        WorkOnFaultRequest(fault_id=fault.id, resolve=resolve),
     ):
         desk.run(lambda tx, request=request: repair.work(tx, desk.context, request, "wang", late))  # type: ignore[misc]
     amount = desk.fault(fault).outages[0].waiver.amount.minor_units
@@ -200,7 +200,7 @@ def test_a_region_that_knows_no_network_yet_is_told_of_problems_later(desk: Desk
     header = ProblemHeader(id="problem-1", state=PROBLEM_STATE_IN_PROGRESS, version=1, start_time=to_timestamp(START))
     request, caller = FollowProblemRequest(header=header), operator("guangdong", "counter")
     with contextlib.closing(VirtualLoop()) as loop:
-        service = ProblemService(desk.context, cast("Store", None), NodeClock(WallTime(loop, START)), PROBLEMS)
+        service = FollowedProblemService(desk.context, cast("Store", None), NodeClock(WallTime(loop, START)), PROBLEMS)
         with pytest.raises(Refused) as refused:
             loop.run_until_complete(served(service.FollowProblem, caller, request))
     assert refused.value.reason == Reason.REASON_CONFIGURATION_MISSING

@@ -43,7 +43,7 @@ class Phones:
 
 
 class Customer:
-    """Who stands at the counter for an errand, and the way to the region that knows the customer."""
+    """A customer at the counter for an errand, and the way to the home region."""
 
     def __init__(self, errand: Errand, home: Line, phones: Phones) -> None:
         self._errand = errand

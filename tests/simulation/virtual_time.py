@@ -14,9 +14,11 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_LONGEST = 3600.0  # seconds; the longest run takes a tenth of them
+
 
 class Stalled(Exception):
-    """Nothing is left to do and nothing will ever happen: the simulation hangs."""
+    """Nothing is left to do and nothing will ever happen, or it goes on without end: the simulation hangs."""
 
 
 class _Selector(selectors.BaseSelector):
@@ -34,8 +36,8 @@ class _Selector(selectors.BaseSelector):
         return self._keys.pop(fileobj)
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        if timeout is None:
-            raise Stalled
+        if timeout is None or self.now > _LONGEST:
+            raise Stalled(f"after {self.now:.0f} s")
         self.now += max(timeout, 0.0)
         return []
 
@@ -44,7 +46,7 @@ class _Selector(selectors.BaseSelector):
 
 
 class Process:
-    """What runs in one process. Every task that is made in it belongs to it and ends with it."""
+    """The tasks of one process. A task made in it belongs to it and ends with it."""
 
     def __init__(self, name: str) -> None:
         self.name = name

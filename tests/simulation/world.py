@@ -1,4 +1,4 @@
-"""What every run starts from: three regions with their customers, the shipped configuration, and keys."""
+"""The start of every run: three regions with their customers, the shipped configuration, and keys."""
 
 import random
 from dataclasses import dataclass
@@ -51,7 +51,7 @@ RICH = 1_000_000  # minor units: who has a service of the network owes nothing
 FEBRUARY = {"rent": 2_900, "value-added": 1_100}  # what everybody was charged for the month before, in minor units
 SERVICES = ("ring-tones", "caller-display")  # that every line has at the start
 NETWORK_SERVICES = ("lines-chengdu-guangzhou", "lines-chengdu-zhengzhou", "broadband-guangzhou")
-"""What one customer of each region uses of the network."""
+"""The network services of one customer of each region."""
 _VALID = timedelta(days=400)
 
 # Counts every change of a line, a customer and a subscription by itself, in whatever transaction it happens.
@@ -137,7 +137,7 @@ def _stored_under(region: str) -> KeySet:
 
 
 def drawn_keys(region: str, source: random.Random) -> RegionKeys:
-    """The keys under which a region stores personal data, always the same; what is drawn for it comes from `source`."""
+    """The keys for a region's personal data, always the same; new random values come from `source`."""
     return RegionKeys(_stored_under(region), source.randbytes)
 
 

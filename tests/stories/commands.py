@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[2]
 def running(
     arguments: Sequence[str], directory: Path, environment: Mapping[str, str], seconds: float
 ) -> Iterator[subprocess.Popen[str]]:
-    """`python -m …` with its federation in `directory`; told to stop after so many seconds."""
+    """`python -m …` with its federation in `directory`; it gets a stop signal after `seconds`."""
     process = subprocess.Popen(
         [sys.executable, "-m", *arguments, "--directory", str(directory)],
         cwd=ROOT,

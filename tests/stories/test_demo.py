@@ -90,7 +90,7 @@ def told(process: subprocess.Popen[str]) -> str:
 
 
 def serving(output: str, expected: set[str] = EMBEDDED) -> dict[str, bool]:
-    """Which of the processes that the story names still listen."""
+    """The processes in the story's output that still listen."""
     ports = {name: int(port) for name, port in SERVES.findall(output)}
     assert set(ports) == expected, output
     return {name: _listens(port) for name, port in ports.items()}

@@ -1,4 +1,4 @@
-"""A federation that a person runs on this machine: what it prints can be pasted, and nothing of it is left behind."""
+"""A federation for people on this machine: its output can be pasted, and it leaves nothing behind."""
 
 import os
 import re
@@ -54,7 +54,7 @@ def local(profile: str, directory: Path, temporary: Path) -> Iterator[subprocess
 
 
 def read_until(process: subprocess.Popen[str], text: str) -> str:
-    """What a process says up to the line with a text."""
+    """The output of a process up to the line with a text."""
     assert process.stdout is not None
     said = ""
     for line in process.stdout:

@@ -29,7 +29,7 @@ exec {sys.executable} -m deploy.demo --directory "$PWD/build/demo"
 
 @dataclass(frozen=True)
 class Block:
-    """What to paste, and the lines that it should print; None where the page does not show them."""
+    """The lines to paste, and the expected output; None where the page does not show it."""
 
     shell: str
     expected: Sequence[str] | None = None

@@ -94,7 +94,7 @@ class Books:
         return self._connection.execute(sql).fetchall()
 
     def balance(self, account: str) -> int:
-        """What is on an account."""
+        """The balance of an account."""
         return ledger.balance(self.tx, account)
 
 

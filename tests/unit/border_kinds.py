@@ -1,4 +1,4 @@
-"""The kinds of record about which regions tell each other, as far as all are alike; for tests of the border."""
+"""The common parts of record kinds between regions, for tests of the border."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -23,22 +23,18 @@ from gateway.store.port import Store, Transaction
 from gateway.time.clock import to_timestamp
 from region_node.business.orders import rows as order_rows
 from region_node.business.orders.context import OrderContext
-from region_node.business.orders.followed import ORDER
 from region_node.business.orders.relayed import OrderEnvelopes
-from region_node.business.orders.rows import OrderRow, insert_order
+from region_node.business.orders.rows import ORDER, OrderRow, insert_order
 from region_node.care.complaints import rows as complaint_rows
 from region_node.care.complaints.attachment_contents import AttachmentApplication
-from region_node.care.complaints.followed import COMPLAINT
 from region_node.care.complaints.keeping import add_complaint
 from region_node.care.complaints.relayed import ComplaintEnvelopes
-from region_node.care.complaints.rows import ComplaintRow
+from region_node.care.complaints.rows import COMPLAINT, ComplaintRow
 from region_node.network.faults import rows as fault_rows
-from region_node.network.faults.followed import FAULT
 from region_node.network.faults.relayed import FaultEnvelopes
-from region_node.network.faults.rows import FaultRow, insert_fault
-from region_node.network.support.followed import SUPPORT
+from region_node.network.faults.rows import FAULT, FaultRow, insert_fault
 from region_node.network.support.relayed import SupportEnvelopes
-from region_node.network.support.rows import SupportRow, insert_support_request
+from region_node.network.support.rows import SUPPORT, SupportRow, insert_support_request
 from region_node.node.context import RegionContext
 from region_node.records.stored import Events
 from tests.unit.purging import NOW
@@ -66,8 +62,12 @@ class Kind:
     subject: Callable[[str], str]
     filing: tuple[EnvelopeKind.ValueType, Callable[[Message], Message]]
     command: tuple[EnvelopeKind.ValueType, Callable[[str, str, str], Message]]
-    """What the origin says, by the id, the author and the text."""
+    """The origin's command, by the id, the author and the text."""
+    taken: Callable[[str], Message]
+    """What the origin may say of a record that was just taken in, by the id."""
     update: tuple[EnvelopeKind.ValueType, Callable[[Message], Message]]
+    prefix: str
+    """The beginning of its ids behind the origin and a slash."""
     key: str = "id"
     events: Events | None = None
 
@@ -107,7 +107,7 @@ def new_fault(name: str, origin: str, owner: str) -> Fault:
         create_time=to_timestamp(NOW),
         state=FaultState.FAULT_STATE_ACKNOWLEDGED,
     )
-    found.outages.add(start_time=found.create_time, due=to_timestamp(NOW + timedelta(days=2)))
+    found.outages.add(start_time=found.create_time, due_time=to_timestamp(NOW + timedelta(days=2)))
     return found
 
 
@@ -173,19 +173,23 @@ def _of_support() -> Kind:
         (
             EnvelopeKind.ENVELOPE_KIND_SUPPORT_COMMAND,
             lambda each: support.SupportCommand(
-                id=cast(SupportRequest, each).id, staff_id="4711", open=cast(SupportRequest, each)
+                support_request_id=cast(SupportRequest, each).id, staff_id="4711", open=cast(SupportRequest, each)
             ),
         ),
         (
             EnvelopeKind.ENVELOPE_KIND_SUPPORT_COMMAND,
             lambda name, author, text: support.SupportCommand(
-                id=name, staff_id=author, note=support.SupportCommand.Note(text=text)
+                support_request_id=name, staff_id=author, note=support.SupportCommand.Note(text=text)
             ),
+        ),
+        lambda name: support.SupportCommand(
+            support_request_id=name, staff_id="4711", note=support.SupportCommand.Note(text="so")
         ),
         (
             EnvelopeKind.ENVELOPE_KIND_SUPPORT_UPDATE,
             lambda each: support.SupportUpdate(request=cast(SupportRequest, each)),
         ),
+        SUPPORT.prefix,
     )
 
 
@@ -206,10 +210,14 @@ def _of_faults() -> Kind:
         (
             EnvelopeKind.ENVELOPE_KIND_FAULT_COMMAND,
             lambda name, author, text: faults.FaultCommand(
-                id=name, requester=Requester(staff_id=author), respond=faults.FaultCommand.Respond(text=text)
+                fault_id=name, requester=Requester(staff_id=author), respond=faults.FaultCommand.Respond(text=text)
             ),
         ),
+        lambda name: faults.FaultCommand(
+            fault_id=name, requester=STAFF, respond=faults.FaultCommand.Respond(text="so")
+        ),
         (EnvelopeKind.ENVELOPE_KIND_FAULT_UPDATE, lambda each: faults.FaultUpdate(fault=cast(Fault, each))),
+        FAULT.prefix,
         events=fault_rows.EVENTS,
     )
 
@@ -239,10 +247,14 @@ def _of_complaints() -> Kind:
                 respond=complaints.ComplaintCommand.Respond(text=text),
             ),
         ),
+        lambda name: complaints.ComplaintCommand(
+            ticket_id=name, requester=STAFF, expedite=complaints.ComplaintCommand.Expedite()
+        ),
         (
             EnvelopeKind.ENVELOPE_KIND_COMPLAINT_UPDATE,
             lambda each: complaints.ComplaintUpdate(complaint=cast(Complaint, each)),
         ),
+        COMPLAINT.prefix,
         key="ticket_id",
         events=complaint_rows.EVENTS,
     )
@@ -270,7 +282,11 @@ def _of_orders() -> Kind:
                 confirm=orders.OrderCommand.Confirm(agreed=True, note=text),
             ),
         ),
+        lambda name: orders.OrderCommand(
+            order_id=name, requester=STAFF, expedite=orders.OrderCommand.ExpediteRequest()
+        ),
         (EnvelopeKind.ENVELOPE_KIND_ORDER_UPDATE, lambda each: orders.OrderUpdate(order=cast(Order, each))),
+        ORDER.prefix,
         events=order_rows.EVENTS,
     )
 

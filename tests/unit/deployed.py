@@ -1,4 +1,4 @@
-"""Processes as a description of the production shape has them, whatever it is written in, and what they are told."""
+"""The processes in a description of the production shape, in any format, with their settings."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -8,7 +8,7 @@ from pathlib import Path
 import yaml
 
 KINDS = ("federation", "etcd", "postgresql", "keys")
-"""Whose authority a certificate is of; `keys` is the directory of a region's keys for what it stores."""
+"""The authority of a certificate; `keys` is the directory of a region's keys for stored data."""
 _HOST = re.compile(r"\b((?:[a-z]+-[0-9]|postgresql))(?:\.[a-z0-9-]+)+")
 
 
@@ -30,7 +30,7 @@ class Node:
         return found
 
     def get(self, key: str) -> "Node | None":
-        """What is below a key; None where there is no such key, or nothing below."""
+        """The node below a key; None for a missing key or an empty one."""
         value = self._mapping().get(key)
         return None if value is None else Node(value, f"{self.where}.{key}")
 
@@ -91,7 +91,7 @@ class Mounted:
 
 @dataclass(frozen=True)
 class Process:
-    """One process that keeps running."""
+    """A process that keeps running."""
 
     name: str
     command: tuple[str, ...]
@@ -99,7 +99,7 @@ class Process:
     stop_seconds: float
     """How long it may take to stop before it is killed."""
     ports: frozenset[int] = frozenset()
-    """Where others reach it, as far as the description says so apart from the settings."""
+    """The ports at which others reach it, where the description has them apart from the settings."""
     before: tuple[str, ...] = ()
     """The command that must have ended well before this one starts."""
     before_variables: Mapping[str, str] = field(default_factory=dict)
@@ -125,7 +125,7 @@ class Process:
 
 
 def serving(processes: list[Process]) -> Iterator[Process]:
-    """Those that run a program of the project."""
+    """The processes of the project's programs."""
     return (process for process in processes if process.program in {"coordinator", "region-node"})
 
 

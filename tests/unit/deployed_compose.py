@@ -16,7 +16,7 @@ def services(deploy: Path) -> dict[str, Node]:
 
 
 def processes(deploy: Path) -> list[Process]:
-    """What keeps running."""
+    """The processes that keep running."""
     found = services(deploy)
     return [_process(name, service, found) for name, service in found.items() if not name.endswith("-migrate")]
 

@@ -15,7 +15,7 @@ _FROM = re.compile(r"(\S+) AS ([a-z]+)")
 
 @dataclass(frozen=True)
 class Stage:
-    """One stage: what it is made from, and its instructions in their order."""
+    """A stage: its base, and its instructions in order."""
 
     name: str
     base: str
@@ -34,7 +34,7 @@ class Stage:
                 raise Broken(f"stage {self.name}: {instruction} stands there {len(found)} times")
 
     def command(self) -> list[str]:
-        """What it runs: a list, so that the process gets signals itself. Raises Broken."""
+        """Its command: a list, so that the process gets signals itself. Raises Broken."""
         try:
             words = json.loads(self.only("CMD"))
         except json.JSONDecodeError as error:

@@ -39,7 +39,7 @@ def containers(pod: Node) -> list[Node]:
 
 
 def processes(deploy: Path) -> list[Process]:
-    """What keeps running: each replica of each stateful set."""
+    """The processes that keep running: each replica of each stateful set."""
     shared = {name_of(each): each.mapping("data") for each in manifests(deploy, "ConfigMap")}
     return [
         _process(each, index, shared)

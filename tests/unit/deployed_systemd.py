@@ -45,7 +45,7 @@ def only(lines: Lines, key: str) -> str:
 
 
 def processes(deploy: Path) -> list[Process]:
-    """What keeps running: an instance for each environment file, and the members of etcd by their host's name."""
+    """The processes that keep running: an instance for each environment file, and the members of etcd by host name."""
     directory = deploy / DIRECTORY
     found = []
     for path in sorted(directory.glob("*.env")):

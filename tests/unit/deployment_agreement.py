@@ -1,4 +1,4 @@
-"""What the descriptions of the production shape must keep together, and with the programs."""
+"""Rules for the descriptions of the production shape together, and with the programs."""
 
 import functools
 import re
@@ -98,7 +98,7 @@ def lay_down(certificates: Mapping[str, Mounted], root: Path) -> None:
 
 
 def settings_load(deploy: Path) -> Iterator[str]:
-    """What each process is told is what `serve` takes, and the files that it names are mounted and fit."""
+    """Each process has the settings that `serve` accepts, and their files are mounted and fit."""
     for description, processes in descriptions(deploy).items():
         for process in serving(list(processes.values())):
             root = deploy / "mounted" / description / process.name
@@ -145,7 +145,7 @@ def _expected(settings: Settings) -> Identity:
 
 
 def commands_exist(deploy: Path) -> Iterator[str]:
-    """Every command is one that the programs take, and the schema is brought up to date by the same settings before."""
+    """Every command exists in the programs, and the schema is upgraded by the same settings before."""
     for description, processes in descriptions(deploy).items():
         for process in serving(list(processes.values())):
             for command in (process.command, process.before):
@@ -219,7 +219,7 @@ def as_on_one_machine(deploy: Path) -> Iterator[str]:
 
 
 def names_resolve(deploy: Path) -> Iterator[str]:
-    """Whoever is dialled is a process of the same description, under a name that it has, where it listens."""
+    """Each dialled address is a process of the same description, under one of its names and its port."""
     for description, processes in descriptions(deploy).items():
         hosts = {host: process for process in processes.values() for host in process.hosts}
         if description == "systemd":
@@ -237,7 +237,7 @@ def names_resolve(deploy: Path) -> Iterator[str]:
 
 
 def dialled(process: Process) -> list[str]:
-    """The addresses, `host:port`, that a process is told to dial."""
+    """The addresses, `host:port`, that a process dials."""
     found: list[str] = []
     for name, value in process.variables.items():
         if name.endswith(("_COORDINATORS", "_ENDPOINTS")) and not name.startswith("ETCDCTL_"):
@@ -251,7 +251,7 @@ def dialled(process: Process) -> list[str]:
 
 
 def own_addresses(process: Process) -> list[str]:
-    """Where a process says that others reach it."""
+    """The own addresses in a process's settings."""
     names = ("_ADVERTISE", "_ADVERTISE_CLIENT_URLS", "_INITIAL_ADVERTISE_PEER_URLS")
     return [value.removeprefix("https://") for name, value in process.variables.items() if name.endswith(names)]
 

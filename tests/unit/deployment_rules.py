@@ -1,4 +1,4 @@
-"""What each description of the production shape must keep by itself. Each rule gives what it finds wrong."""
+"""Rules for each description of the production shape by itself. Each rule yields its findings."""
 
 import re
 import subprocess
@@ -40,7 +40,7 @@ def files(deploy: Path) -> Iterator[Path]:
 
 
 def unknown_command(command: Iterable[str]) -> str | None:
-    """What is wrong with a command line of a program of the project; None if it takes it."""
+    """The error in a command line of a program of the project; None for a valid one."""
     name, *arguments = command
     if name not in _PROGRAMS:
         return f"there is no program {name}"
@@ -116,7 +116,7 @@ def nothing_secret(deploy: Path) -> Iterator[str]:
 
 
 def compose_confined(deploy: Path) -> Iterator[str]:
-    """Every container may do little, is asked how it is, and has time to stop."""
+    """Every container has few privileges, a health check, and time to stop."""
     for name, service in deployed_compose.services(deploy).items():
         once = name.endswith("-migrate")
         if service["read_only"].value is not True:
@@ -189,7 +189,7 @@ def _probed(name: str, pod: Node) -> Iterator[str]:
 
 
 def replicas_disrupted_one_by_one(deploy: Path) -> Iterator[str]:
-    """Where there are several replicas, one at a time may be taken away; where there is one, nothing is promised."""
+    """Of several replicas, one at a time may be taken away; of a single one, none is promised."""
     budgets = {name_of(budget): budget["spec"] for budget in manifests(deploy, "PodDisruptionBudget")}
     for stateful_set in manifests(deploy, "StatefulSet"):
         name = name_of(stateful_set)
@@ -302,7 +302,7 @@ def versions(deploy: Path) -> Iterator[str]:
 
 
 def found_by(rule: Rule, deploy: Path) -> list[str]:
-    """What a rule finds wrong; a description that lacks what every one has is wrong too."""
+    """The findings of a rule; a description without the common parts is wrong too."""
     try:
         return list(rule(deploy))
     except Broken as error:

@@ -12,7 +12,7 @@ from tests.unit.tidy import Source, imports
 
 @dataclass(frozen=True)
 class Arrow:
-    """One import: the importing module and the imported name, both dotted, and the place in the file."""
+    """An import: the importing module and the imported name, both dotted, and the place in the file."""
 
     importing: str
     imported: str

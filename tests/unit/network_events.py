@@ -48,7 +48,7 @@ def event(
 
 
 def cut(raised: datetime = NOON, prefix: str = "") -> list[NetworkEvent]:
-    """What two regions tell of a cut of the link between Chengdu and Guangzhou."""
+    """The events of two regions about a cut of the link between Chengdu and Guangzhou."""
     link, minute = "chengdu-guangzhou-1", timedelta(minutes=1)
     return [
         event(f"sichuan/alarm/{prefix}1", sites=["chengdu"], links=[link], raised=raised),

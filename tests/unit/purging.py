@@ -110,9 +110,9 @@ class Archive:
         purge.purge(self.tx, self.registry, timer, now)
 
     def report(self) -> dict[str, Purge]:
-        """What the last night did, by class."""
+        """The last night's results, by class."""
         found = purges_before(self.tx, "", 0, 100)
-        return {DataClass.Name(each.data_class): each for each in found if each.night == found[0].night}
+        return {DataClass.Name(each.data_class): each for each in found if each.night_date == found[0].night_date}
 
     def count(self, table: str) -> int:
         """How many rows a table has."""
@@ -121,7 +121,7 @@ class Archive:
 
 @contextlib.contextmanager
 def archive() -> Iterator[Archive]:
-    """One that is empty."""
+    """An empty archive."""
     with contextlib.closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
         apply(connection, migrations_of("gateway", "region_node"))
         yield Archive(connection)

@@ -47,7 +47,7 @@ def at(found: Problem, now: datetime) -> Problem:
 
 
 def reports(found: Problem) -> list[tuple[int, datetime]]:
-    return [(each.kind, from_timestamp(each.due)) for each in found.reports]
+    return [(each.kind, from_timestamp(each.due_time)) for each in found.reports]
 
 
 @pytest.mark.parametrize(

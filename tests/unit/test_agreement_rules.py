@@ -1,4 +1,4 @@
-"""What an agreement gives for a month: bands to their very edges, exclusions, and no time compensated twice."""
+"""The credit of an agreement for a month: bands to their very edges, exclusions, and no time compensated twice."""
 
 from collections.abc import Sequence
 from dataclasses import replace

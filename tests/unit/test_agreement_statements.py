@@ -121,7 +121,7 @@ class Desk:
         return fired
 
     def measure(self, hours: Mapping[datetime, int]) -> None:
-        """So much delay, in microseconds, in each minute of these hours; of another figure it tells nothing."""
+        """Measures a delay, in microseconds, in each minute of these hours, and no other figure."""
         totals = {
             (f"service/{SERVICE}", to_microseconds(start.replace(minute=0))): {DELAY: Totals.of([delay] * 60)}
             for start, delay in hours.items()
@@ -135,7 +135,7 @@ class Desk:
         return found
 
     def postings(self, account: str) -> list[tuple[str, int]]:
-        """What was posted on an account."""
+        """The postings on an account."""
         sql = "SELECT posting_id, amount FROM ledger_entries WHERE account = ? ORDER BY time, posting_id"
         return self._connection.execute(sql, (account,)).fetchall()
 
@@ -353,7 +353,7 @@ _told = st.lists(
 def test_whatever_is_told_when_and_broken_where_the_sum_is_what_all_of_it_gives(
     told: list[tuple[int, int, int, str]], broken: set[int]
 ) -> None:
-    """Outages of June in hours, and on which day of sixty each is told; against a node that knew all in time."""
+    """Outages of June in hours, each reported on one of sixty days; against a node that knew all in time."""
     outages = [
         (outage(JUNE + start * HOUR, lasts * HOUR, f"f{each}", region=region), JUNE + day * DAY)
         for each, (start, lasts, day, region) in enumerate(told)
@@ -375,7 +375,7 @@ def test_whatever_is_told_when_and_broken_where_the_sum_is_what_all_of_it_gives(
 
 
 def _of_july(node: Desk) -> int:
-    """What outages that reached into July gave there: an agreement's number is the same at each node."""
+    """The credits of outages that reached into July: an agreement's number is the same at each node."""
     agreement = find_agreement(node.tx, "sichuan/agreement-1")
     assert agreement is not None
     return node.statement(agreement, "2030-07").credit.minor_units

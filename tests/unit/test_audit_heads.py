@@ -1,4 +1,4 @@
-"""What an audit head that is handed in says, given the one that is kept."""
+"""The comparison of a reported audit head with the kept one."""
 
 from datetime import UTC, datetime, timedelta
 

@@ -1,4 +1,4 @@
-"""What the authority issues, and the files it leaves."""
+"""The certificates of the authority, and its files."""
 
 import ipaddress
 import stat

@@ -1,4 +1,4 @@
-"""What a bench needs is known before it begins, and what it measured outlives what fails later."""
+"""The requirements of a bench are checked before it begins, and its results outlive a later failure."""
 
 import json
 from collections.abc import Callable, Sequence

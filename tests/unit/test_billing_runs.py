@@ -69,7 +69,7 @@ accounts = st.lists(st.tuples(st.sampled_from([PREPAID, POSTPAID]), events), min
 
 
 def happen(found: Books, index: int, event: Event) -> None:
-    """One thing happens."""
+    """Applies one event."""
     hours, what, much = event
     now, line = BEGAN + hours * HOUR, found.line(f"p{index}")
     match what:
@@ -86,7 +86,7 @@ def happen(found: Books, index: int, event: Event) -> None:
 
 
 def naive_months(history: list[Event]) -> Counter[int]:
-    """What June, July and August cost, reckoned hour by hour and use by use."""
+    """The cost of June, July and August, computed hour by hour and use by use."""
     in_service, days, uses = (
         True,
         {6: set[int](), 7: set[int](), 8: set[int]()},

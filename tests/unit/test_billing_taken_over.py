@@ -1,4 +1,4 @@
-"""Which months of a line that was taken over are billed here."""
+"""The months of a migrated line that are billed here."""
 
 from region_node.customers.operations import take_over
 from region_node.customers.rows import CustomerRow

@@ -3,7 +3,7 @@
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import cast
 
 import pytest
@@ -11,15 +11,21 @@ from google.protobuf.message import Message
 
 from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, EnvelopeKind, Outcome, ReceiptContent
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.errors import Refused
+from gateway.errors import Refused, is_temporary, reason_name
 from gateway.relay.border import Command
+from gateway.relay.envelopes import OutgoingEnvelope, Sealed, seal
+from gateway.relay.inbox import receive
 from gateway.store import vault
+from gateway.store.sqlite import SqliteTransaction
 from gateway.time.clock import to_timestamp
-from region_node.business.orders.followed import ORDER
-from region_node.care.complaints.followed import COMPLAINT
-from region_node.network.faults.followed import FAULT
-from region_node.network.support.followed import SUPPORT
+from region_node.business.orders.rows import ORDER
+from region_node.care.complaints.rows import COMPLAINT
+from region_node.network.faults.rows import FAULT
+from region_node.network.support.rows import SUPPORT
+from region_node.records.stored import Records
 from region_node.tickets.followed import Followed, M, R
+from tests.keys import region_keys
+from tests.simulation.world import keys
 from tests.unit.border_kinds import HERE, ORIGIN, OWNER, Kind, all_kinds
 from tests.unit.purging import NOW, Archive, archive
 
@@ -29,7 +35,7 @@ NOT_ALLOWED, INVALID, NOT_FOUND = "ENVELOPE_KIND_NOT_ALLOWED", "ENVELOPE_INVALID
 
 @dataclass(frozen=True)
 class Border:
-    """What arrives at the node of Sichuan about a kind."""
+    """The messages about a kind to the node of Sichuan."""
 
     node: Archive
     kind: Kind
@@ -96,8 +102,7 @@ class Border:
 
     def name(self, origin: str) -> str:
         """The id of a record."""
-        letter = {"support": "S", "fault": "F"}.get(self.kind.name, "")
-        return f"{origin}/{letter}20311124-1"
+        return f"{origin}/{self.kind.prefix}20311124-1"
 
     def stored(self, origin: str = HERE) -> Message | None:
         """The record as it is here."""
@@ -107,6 +112,56 @@ class Border:
         command = self.kind.kinds(self.node.context)[kind]
         assert isinstance(command, Command)
         return command
+
+
+@dataclass(frozen=True)
+class Sending:
+    """What Guangdong says of its own, sealed: it arrives at the inbox of Sichuan as often as it is sent."""
+
+    border: Border
+    sealed: Sealed
+
+    @classmethod
+    def to(cls, border: Border, lifetime: timedelta = timedelta(days=7), state: int = 0) -> "Sending":
+        """A command that its kind accepts of a record that this region has just taken in."""
+        name = border.name(ORIGIN)
+        border.has(name, ORIGIN, HERE, state=state)
+        outgoing = OutgoingEnvelope(
+            envelope_id=f"{name}#counter/R1>{HERE}",
+            destination=HERE,
+            kind=border.kind.command[0],
+            payload=border.kind.taken(name).SerializeToString(),
+            subject=name,
+            operator="counter",
+            lifetime=lifetime,
+        )
+        return cls(border, seal(outgoing, ORIGIN, keys().signers[ORIGIN], now=NOW, revision=1, traceparent=""))
+
+    def arrives(self, now: datetime = NOW) -> str:
+        """The answer in the signed receipt, and the version of the record then; the reason where there is none."""
+        node, kinds = self.border.node, self.border.kind.kinds(self.border.node.context)
+        tx = SqliteTransaction(node.connection, region_keys())
+        node.connection.execute("SAVEPOINT arrival")
+        try:
+            receipt = receive(tx, node.context.border, kinds, self.sealed, now)
+        except Refused as refused:
+            node.connection.execute("ROLLBACK TO arrival")
+            return f"sent again: {reason_name(refused.reason)}"
+        content = ReceiptContent.FromString(receipt.content)
+        told = "ACCEPTED" if content.outcome == Outcome.OUTCOME_ACCEPTED else reason_name(content.reason)
+        return f"{told}, version {getattr(self.border.stored(ORIGIN), 'version')}"  # noqa: B009 - of every kind
+
+
+@contextlib.contextmanager
+def refusing(reason: Reason.ValueType) -> Iterator[None]:
+    """No record can be stored."""
+
+    def update(*_: object) -> None:
+        raise Refused(reason)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Records, "update", update)
+        yield
 
 
 def as_it_is(_message: Message) -> None:
@@ -205,6 +260,12 @@ def test_a_forged_command_is_refused_alike_of_every_kind(borders: Sequence[Borde
         border.has(name, ORIGIN, HERE)
         return border.arrives(kind, command(name, "4711", "so"), name, STRANGER)
 
+    def of_nothing(border: Border) -> str:
+        name, (kind, command) = border.name(ORIGIN), border.kind.command
+        said = command(name, "4711", "so")
+        said.ClearField("command")
+        return border.arrives(kind, said, name, ORIGIN)
+
     def ended(border: Border) -> str:
         return owned(lambda each: each.commanded(), state=border.kind.final)(border)
 
@@ -219,7 +280,49 @@ def test_a_forged_command_is_refused_alike_of_every_kind(borders: Sequence[Borde
         ("by nobody with a name", owned(lambda each: each.commanded(author="no name")), "REQUEST_INVALID"),
         ("with a text that is too long", owned(lambda each: each.commanded(text="x" * 9_000)), "REQUEST_INVALID"),
         ("about what has ended", ended, "STATE_FORBIDS"),
+        ("that says nothing", owned(of_nothing), "REQUEST_INVALID"),
         ("no message", lambda each: each.arrives(each.kind.command[0], b"\xff", each.name(ORIGIN), ORIGIN), INVALID),
+    )
+    assert wrong(borders, table) == []
+
+
+def test_a_command_refused_for_now_is_sent_again_and_done_once_of_every_kind(borders: Sequence[Border]) -> None:
+    for_now = [each for each in Reason.values() if each and is_temporary(each)]
+    assert {Reason.REASON_TOO_BUSY, Reason.REASON_PROVIDER_UNAVAILABLE, Reason.REASON_UPGRADE_REQUIRED} < set(for_now)
+
+    def until_done(reason: Reason.ValueType) -> Callable[[Border], list[str]]:
+        def at(border: Border) -> list[str]:
+            sending = Sending.to(border)
+            with refusing(reason):
+                said = [sending.arrives(), sending.arrives()]
+            return [*said, sending.arrives(), sending.arrives()]
+
+        return at
+
+    def done(reason: Reason.ValueType) -> list[str]:
+        return [f"sent again: {reason_name(reason)}"] * 2 + ["ACCEPTED, version 2"] * 2
+
+    table: Sequence[Row] = [(reason_name(each), until_done(each), done(each)) for each in for_now]
+    assert wrong(borders, table) == []
+
+
+def test_a_command_is_refused_for_good_for_a_lasting_reason_or_past_its_time_of_every_kind(
+    borders: Sequence[Border],
+) -> None:
+    def ended(border: Border) -> str:
+        sending = Sending.to(border, state=border.kind.final)
+        (said,) = {sending.arrives(), sending.arrives()}
+        return said
+
+    def past_its_time(border: Border) -> list[str]:
+        sending = Sending.to(border, timedelta(minutes=5))
+        with refusing(Reason.REASON_TOO_BUSY):
+            said = [sending.arrives(), sending.arrives(NOW + timedelta(minutes=6))]
+        return [*said, sending.arrives()]
+
+    table: Sequence[Row] = (
+        ("a lasting reason", ended, "STATE_FORBIDS, version 1"),
+        ("past its time", past_its_time, ["sent again: TOO_BUSY", *["ENVELOPE_EXPIRED, version 1"] * 2]),
     )
     assert wrong(borders, table) == []
 

@@ -26,7 +26,7 @@ amounts = st.integers(1, 10**12)
 
 
 def sums(postings: Iterable[Posting]) -> dict[str, int]:
-    """What postings change, by account; accounts that end as they were are left out."""
+    """The changes of postings, by account, without unchanged accounts."""
     found: dict[str, int] = {}
     for posting in postings:
         require_balanced(posting)

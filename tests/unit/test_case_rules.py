@@ -91,8 +91,6 @@ def test_a_question_of_a_work_item_to_the_leading_region_is_answered_in_the_case
         (Complaint(state=rules.IN_PROGRESS), WorkItem(), cases.AT_WORK),
         (Complaint(state=rules.PENDING), WorkItem(), cases.AWAITING_CUSTOMER),
         (Complaint(state=rules.RESOLVED), WorkItem(), cases.DONE),
-        (Complaint(state=rules.RESOLVED), WorkItem(refusals_told=1), cases.AT_WORK),
-        (Complaint(state=rules.RESOLVED, refusals=1), WorkItem(refusals_told=1), cases.DONE),
         (Complaint(state=rules.HELD, returned=ComplaintReturn()), WorkItem(), cases.AWAITING_COORDINATOR),
         (Complaint(state=rules.HELD, returned=ComplaintReturn()), WorkItem(state=cases.ASSIGNED), cases.ASSIGNED),
         (Complaint(state=rules.CLOSED), WorkItem(), cases.ENDED),
@@ -102,7 +100,12 @@ def test_a_question_of_a_work_item_to_the_leading_region_is_answered_in_the_case
 def test_an_item_stands_as_its_complaint_does(
     found: Complaint, known: WorkItem, expected: WorkItemState.ValueType
 ) -> None:
-    assert cases.state_of(known, found) == expected
+    assert cases.state_of(known, found, 0) == expected
+
+
+def test_a_resolution_counts_once_it_has_heard_of_every_refusal() -> None:
+    for heard, expected in ((0, cases.AT_WORK), (1, cases.DONE)):
+        assert cases.state_of(WorkItem(), Complaint(state=rules.RESOLVED, refusals=heard), 1) == expected
 
 
 def test_a_ticket_id_tells_the_case_and_the_number_of_the_item() -> None:
@@ -122,7 +125,7 @@ def test_what_coordinators_hold_names_no_person_and_no_words() -> None:
     found.ticket_id, found.version = "guangdong/20260302-1", 4
     found.notes.add(author="henan/li", text="secret")
     returned = ComplaintReturn(reason=ReturnReason.RETURN_REASON_NOT_HERE, author="henan/li")
-    found.items.add(number=1, region="henan", state=cases.AWAITING_COORDINATOR, returned=returned, notes_told=1)
+    found.items.add(number=1, region="henan", state=cases.AWAITING_COORDINATOR, returned=returned)
     header = cases.header(found)
     assert header.items[0].returned.author == "henan"
     assert b"li" not in header.SerializeToString()
@@ -137,7 +140,7 @@ def test_what_coordinators_hold_names_no_person_and_no_words() -> None:
 
 def header_of(ticket_id: str, due: timedelta = timedelta(), ended: timedelta | None = None) -> CaseHeader:
     header = CaseHeader(
-        ticket_id=ticket_id, version=1, due=to_timestamp(NOW + due), items=[item("henan", cases.AT_WORK)]
+        ticket_id=ticket_id, version=1, due_time=to_timestamp(NOW + due), items=[item("henan", cases.AT_WORK)]
     )
     if ended is not None:
         header.end_time.CopyFrom(to_timestamp(NOW + ended))
@@ -168,10 +171,10 @@ def test_cases_are_listed_by_when_they_are_due_and_those_that_ended_for_thirty_d
     late, soon = header_of("sichuan/1-1", DAY), header_of("guangdong/1-2", timedelta())
     ended, past = header_of("henan/1-3", ended=-29 * DAY), header_of("henan/1-4", ended=-31 * DAY)
     kept = [late, past, soon, ended]
-    assert held.listed(kept, "", NOW, None, with_ended=False) == [soon, late]
-    assert held.listed(kept, "", NOW, held.place(soon), with_ended=False) == [late]
-    assert held.listed(kept, "sichuan", NOW, None, with_ended=True) == [late]
-    assert held.listed(kept, "henan", NOW, None, with_ended=True) == [soon, ended, late]
+    assert held.listed(kept, "", NOW, include_ended=False) == [soon, late]
+    assert held.place(soon) < held.place(late)
+    assert held.listed(kept, "sichuan", NOW, include_ended=True) == [late]
+    assert held.listed(kept, "henan", NOW, include_ended=True) == [soon, ended, late]
 
 
 def test_a_department_is_one_that_a_category_names() -> None:

@@ -1,4 +1,4 @@
-"""What consultation works out: costs, opening hours, how long orders took, words."""
+"""The calculations for consultation: costs, opening hours, durations of orders, words."""
 
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo

@@ -1,4 +1,4 @@
-"""What an administrator is told of the regions' audit chains: once, with the row and its time."""
+"""An administrator's output about the regions' audit chains: each problem once, with the row and its time."""
 
 from collections.abc import Sequence
 
@@ -19,7 +19,7 @@ def row(number: int, content: bytes = b"own") -> AuditHead:
 
 
 def verdict(end: int, told: Sequence[int], *seen: tuple[str, AuditHead]) -> ChainVerdict:
-    """What is found of a chain of so many rows that tells some of them, and of which others have seen heads."""
+    """The verdict on a chain of `end` rows, with some of its rows, and heads seen by others."""
     found, rows = ChainVerdict(region="sichuan"), dict[int, ToldRow]()
     part = VerifyChainResponse(head=row(end), is_end=True, end_time=THEN)
     part.told.extend(ToldRow(head=row(each), time=THEN) for each in told)
@@ -31,7 +31,7 @@ def verdict(end: int, told: Sequence[int], *seen: tuple[str, AuditHead]) -> Chai
 def test_of_a_tail_that_was_cut_the_time_of_the_last_row_is_told() -> None:
     found = verdict(3, [], ("coordinator", row(5)))
     assert [each.kind for each in found.problems] == [ChainProblemKind.CHAIN_PROBLEM_KIND_CUT]
-    assert (found.problems[0].sequence, found.problems[0].time) == (4, THEN)
+    assert (found.problems[0].sequence, found.problems[0].row_time) == (4, THEN)
     assert "2027-01-15 08:00:00 +00:00" in told_problems(found.problems)[0]
 
 
@@ -39,7 +39,7 @@ def test_of_a_chain_that_is_gone_there_is_no_time() -> None:
     found, rows = ChainVerdict(region="sichuan"), dict[int, ToldRow]()
     take_part(found, VerifyChainResponse(head=AuditHead(), is_end=True), rows)
     compare(found, [Sighting(witness="coordinator", head=row(2))], rows)
-    assert not found.problems[0].HasField("time")
+    assert not found.problems[0].HasField("row_time")
     assert "this is the first" in told_problems(found.problems)[0]
 
 

@@ -1,13 +1,16 @@
-"""What a message of a later version says that this one cannot read, and what is no such thing."""
+"""The choices of a later version that this one cannot read, and other changes."""
 
 import pytest
 
 from gateway.api.federation.v1.configuration_pb2 import Configuration, DataClass, RetentionRule
+from gateway.api.federation.v1.federation_pb2 import Capabilities
 from gateway.api.region.v1.order_envelopes_pb2 import OrderCommand, OrderUpdate
 from gateway.api.region.v1.order_pb2 import OrderState
 from gateway.api.relay.v1.relay_pb2 import ReceiptContent
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.values.choices import UnknownChoice, first_outside, first_unknown, known_of, require_known
+from gateway.federation import capabilities
+from gateway.federation.capabilities import Readability, own_capabilities
+from gateway.values.choices import Choice, Known, UnknownChoice, first_outside, first_unknown, known_of, require_known
 from tests.later_version import LATER_ARM, LATER_VALUE, choose_later_arm
 
 
@@ -59,3 +62,22 @@ def test_the_choices_of_another_version_are_those_that_it_tells() -> None:
     arms = {**known, "gateway.api.federation.v1.RetentionRule.kept": frozenset[int]()}
     assert "retention_rules[0].months" in str(first_outside(configuration, arms))
     assert first_outside(configuration, {}) is not None
+
+
+def test_a_configuration_is_walked_once_for_each_distinct_set_of_capabilities(monkeypatch: pytest.MonkeyPatch) -> None:
+    walks = list[Known]()
+
+    def counted(configuration: Configuration, known: Known) -> Choice | None:
+        walks.append(known)
+        return first_outside(configuration, known)
+
+    monkeypatch.setattr(capabilities, "first_outside", counted)
+    of_all, in_another_order, older = own_capabilities(), Capabilities(), Capabilities()
+    in_another_order.capabilities.extend(reversed(of_all.capabilities))
+    older.capabilities.extend(of_all.capabilities[1:])
+    configuration = Configuration(retention_rules=[RetentionRule(data_class=DataClass.DATA_CLASS_ORDERS, months=60)])
+    readability = Readability(configuration)
+    for versions in ([of_all, of_all], [in_another_order], [Capabilities(), of_all, older], [older]):
+        assert readability.first_unreadable(versions) is None
+    assert len(walks) == len({"of all", "older"})
+    assert Readability(configuration).first_unreadable([of_all, Capabilities(capabilities=of_all.capabilities[:1])])

@@ -1,4 +1,4 @@
-"""The pure parts of several processes on one database: silence, what is told, and SQL in PostgreSQL's words."""
+"""The pure parts of several processes on one database: silence, notifications, and SQL in PostgreSQL's words."""
 
 import pytest
 from hypothesis import given
@@ -16,7 +16,7 @@ SUBJECTS = st.lists(st.text(st.characters(exclude_categories=["C", "Z"]), min_si
 
 
 def looks(silence: Silence, *counts: int, every: float, other: int = 1) -> list[list[int]]:
-    """What is silent at looks that far apart, at each of which another process has counted so far."""
+    """The silent processes at looks that far apart, with the counter of another process at each."""
     return [list(silence.silent(Beats({0: 1, other: count}), at * every)) for at, count in enumerate(counts)]
 
 

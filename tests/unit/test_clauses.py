@@ -25,7 +25,7 @@ def numbered(counts: str, form: str) -> Iterator[str]:
 
 
 def in_order(clause: str) -> list[int]:
-    """Where a clause stands in the specification; the end of a section comes after its points."""
+    """The place of a clause in the specification; the end of a section comes after its points."""
     return [int(figure) for figure in re.findall(r"\d+", clause.replace("end", "99"))]
 
 

@@ -58,7 +58,7 @@ def test_refusals_beyond_the_rate_write_nothing_after_the_first_one() -> None:
 
 
 def guess(node: Books, number: int, now: datetime, *, code: str = "", has_password: bool = True) -> str:
-    """What Henan's spy is told for a code, or a password, of nobody's number."""
+    """The refusal of a code, or a password, from Henan's spy about an unassigned number."""
     asked = attempt("henan", "spy", number, now)
     held = password_in_force(node.tx, node.context, asked, code, DECOY) if has_password else None
     answer = verify(node.tx, node.context, asked, Said(code, has_password, held), bytes(32))

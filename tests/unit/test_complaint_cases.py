@@ -23,7 +23,7 @@ from gateway.federation.files import load
 from gateway.time.clock import from_timestamp, to_timestamp
 from region_node.care.complaints import ledger, rules
 from region_node.care.complaints.deadlines import meet, starting
-from region_node.care.complaints.taxonomy import concerned, owner_of
+from region_node.care.complaints.rules import concerned, owner_of
 from region_node.tickets.border import require_plausible
 from tests.unit.complaint_scene import DAY, HOUR, MOMENTS, at, complaint, duration, hours
 from tests.unit.test_federation_rules import SHIPPED
@@ -188,4 +188,4 @@ def test_a_filing_of_another_region_was_filed_at_some_time() -> None:
 def test_no_deadline_is_without_a_term() -> None:
     with pytest.raises(ValueError, match="empty"):
         starting(rules.RESOLVE, [], at("2026-03-02 10:00"), hours)
-    assert Deadline().due.seconds == 0
+    assert Deadline().due_time.seconds == 0

@@ -1,4 +1,4 @@
-"""What the words make of a text: always the same, told with the words that decided, and never a guess."""
+"""The classifier's proposals for a text: always the same, with the deciding words, and never a guess."""
 
 from pathlib import Path
 

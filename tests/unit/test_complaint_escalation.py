@@ -28,7 +28,7 @@ ALL = (
 
 
 def advanced(found: Complaint, now: datetime) -> list[tuple[int, str]]:
-    """What is reached at an instant."""
+    """The levels reached at an instant."""
     known = len(found.escalations)
     escalation.raise_due(found, hours, now, "sichuan")
     return fired(found)[known:]
@@ -66,7 +66,7 @@ def test_nobody_is_woken_at_night_or_on_a_weekend_for_a_limit_in_working_days() 
     )
     assert due(found) == at("2026-03-07 00:00")  # the midnight that ends Friday
     # A third-quarter, and that it is over, are told when the department works.
-    assert [(each.level, each.due) for each in escalation.steps(found, hours) if each.trigger != HALF_USED] == [
+    assert [(each.level, each.due_time) for each in escalation.steps(found, hours) if each.trigger != HALF_USED] == [
         (3, at("2026-03-05 15:15")),
         (2, start + 99 * HOUR),
         (4, at("2026-03-09 09:00")),
@@ -174,7 +174,7 @@ def test_a_case_counts_once_with_all_its_work_items_and_with_its_own_complaint()
     last = complaint(at("2026-03-02 10:00"), *ALL)
     before = alike("henan/7!/1", "henan/7!/2", "henan/7!/3")
     assert made(last, before, 3) is None
-    last.parent = "guangdong/0"
+    last.case_id = "guangdong/0"
     found = made(last, before, 2)
     assert found is not None
     assert (found.group_id, len(found.others)) == ("sichuan/BILL_WRONG/henan/7", 3)

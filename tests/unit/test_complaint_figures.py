@@ -86,8 +86,8 @@ class Filed:
             found.state_changes.add(state=rules.PENDING)
         for _ in range(self.hastened):
             found.expedites.add()
-        found.deadlines.add(kind=rules.LEGAL, due=to_timestamp(moment(self.filed + 1)))
-        deadline = found.deadlines.add(kind=rules.RESOLVE, due=to_timestamp(moment(self.filed + self.allowed)))
+        found.deadlines.add(kind=rules.LEGAL, due_time=to_timestamp(moment(self.filed + 1)))
+        deadline = found.deadlines.add(kind=rules.RESOLVE, due_time=to_timestamp(moment(self.filed + self.allowed)))
         if self.took is not None:
             deadline.met_time.CopyFrom(to_timestamp(moment(self.filed + self.took)))
         return found
@@ -131,7 +131,7 @@ def transaction_of_a_region() -> Iterator[SqliteTransaction]:
 
 
 def counted(tx: SqliteTransaction, region: str, name: str, size: int) -> CountComplaintsResponse:
-    """What a region answers for a month, counted in pages."""
+    """A region's counts of a month, in pages."""
     month = Month.of(name, ZONE)
     start, end = to_microseconds(month.start), to_microseconds(month.end)
     tally, after = Tally(to_microseconds(moment(NOW))), (start, "")

@@ -1,6 +1,4 @@
-"""Complaints told by their columns alone: lists for the escalation recipients, also of what nobody can read any
-more.
-"""
+"""Complaints by their columns alone: lists for the escalation recipients, also of unreadable ones."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -8,7 +6,9 @@ from datetime import timedelta
 
 import pytest
 
+from gateway.api.region.v1.complaint_oversight_service_pb2 import ComplaintHeader
 from gateway.api.region.v1.complaint_pb2 import Complaint
+from gateway.rpc.pages import dated_place
 from gateway.store import vault
 from gateway.store.schema import migrations_of
 from gateway.store.sqlite import SqliteTransaction
@@ -50,18 +50,18 @@ def kept(tx: SqliteTransaction, number: int, *, hours: float = 24, category: str
 
 
 def ticket_ids(tx: SqliteTransaction, wanted: HeaderFilter, limit: int = 10) -> list[str]:
-    return [each.ticket_id for each in list_headers(tx, wanted, limit)]
+    return [each.ticket_id for each in list_headers(tx, wanted, None, limit)]
 
 
 def test_columns_tell_what_the_complaint_itself_does(tx: SqliteTransaction) -> None:
     found = kept(tx, 1)
-    assert list_headers(tx, HeaderFilter(NOW), 10) == [header_of(found)]
+    assert list_headers(tx, HeaderFilter(NOW), None, 10) == [header_of(found)]
     meet(found, (rules.RESOLVE,), NOW)
     found.owner_region, found.version, found.level = "henan", 2, 3
     found.request.category = "NET_SPEED"
     change_complaint(tx, found, NOW)
-    assert list_headers(tx, HeaderFilter(NOW), 10) == [header_of(found)]
-    assert not header_of(found).HasField("due")
+    assert list_headers(tx, HeaderFilter(NOW), None, 10) == [header_of(found)]
+    assert not header_of(found).HasField("due_time")
 
 
 def test_lists_are_narrowed_by_time_category_level_and_end(tx: SqliteTransaction) -> None:
@@ -101,6 +101,34 @@ def test_lists_are_narrowed_by_time_category_level_and_end(tx: SqliteTransaction
     assert ticket_ids(tx, HeaderFilter(NOW, category="BILL_WRONG", level=3, overdue=True)) == []
 
 
+def test_a_list_of_what_goes_on_is_entered_by_an_index_without_what_has_ended(tx: SqliteTransaction) -> None:
+    ended = ", ".join(str(each) for each in sorted(rules.FINAL))
+    index = tx.first(str, "SELECT sql FROM sqlite_master WHERE name = 'complaints_open'")
+    assert index is not None
+    assert index.endswith(f"WHERE state NOT IN ({ended})"), "else SQLite does not use it"
+
+
+def test_pages_give_each_complaint_once_in_either_order(tx: SqliteTransaction) -> None:
+    for number in range(1, 8):
+        kept(tx, number, hours=1 + number % 3)
+    for wanted in (HeaderFilter(NOW, include_ended=True), HeaderFilter(NOW + DAY, overdue=True)):
+        told, after = list[ComplaintHeader](), dated_place("")
+        while page := list_headers(tx, wanted, after, 3):
+            told += page
+            after = dated_place(wanted.key(page[-1]))
+        assert told == list_headers(tx, wanted, None, 100)
+        assert [wanted.key(each) for each in told] == sorted(map(wanted.key, told), reverse=not wanted.overdue)
+
+
+def test_a_list_of_a_region_has_what_it_took_in_and_what_it_is_responsible_for(tx: SqliteTransaction) -> None:
+    own, other = kept(tx, 1), kept(tx, 2)
+    other.owner_region, other.version = "henan", 2
+    change_complaint(tx, other, NOW)
+    assert ticket_ids(tx, HeaderFilter(NOW, region="henan")) == [other.ticket_id]
+    assert ticket_ids(tx, HeaderFilter(NOW, region=own.origin_region)) == [own.ticket_id, other.ticket_id]
+    assert ticket_ids(tx, HeaderFilter(NOW, region="hunan")) == []
+
+
 def test_what_nobody_can_read_any_more_stays_counted(tx: SqliteTransaction) -> None:
     found = kept(tx, 1)
     vault.destroy(tx, [complaint_subject(found.ticket_id)])
@@ -110,4 +138,5 @@ def test_what_nobody_can_read_any_more_stays_counted(tx: SqliteTransaction) -> N
     (counted,) = counted_page(tx, "sichuan", start, to_microseconds(NOW), (start, ""), 10)
     assert (counted.ticket_id, counted.category, counted.level) == (found.ticket_id, "BILL_WRONG", 1)
     assert ticket_ids(tx, HeaderFilter(NOW)) == [found.ticket_id]
-    assert to_timestamp(from_timestamp(found.create_time)) == list_headers(tx, HeaderFilter(NOW), 1)[0].create_time
+    (header,) = list_headers(tx, HeaderFilter(NOW), None, 1)
+    assert to_timestamp(from_timestamp(found.create_time)) == header.create_time

@@ -42,7 +42,7 @@ def received(
 
 
 def lived(complaint: Complaint, past: Past, until: datetime) -> Complaint:
-    """What live timers make of it: each fires when the next level is due, and what happens comes when it happens."""
+    """The result of live timers: each fires when the next level is due, and events come at their times."""
     region, filed = "sichuan", past.filed
     rules.enter(complaint, rules.ACKNOWLEDGED, now=filed, region=region, reason="received")
     escalation.file(complaint, filed, region)
@@ -98,17 +98,17 @@ def test_a_replay_is_what_live_timers_do(
     due = relive(replayed, past, hours, until)
     live = lived(received(filed, limits, severity, repeats), past, until)
     assert fired(replayed) == fired(live)
-    assert [each.due for each in replayed.escalations] == [each.due for each in live.escalations]
+    assert [each.due_time for each in replayed.escalations] == [each.due_time for each in live.escalations]
     assert due == escalation.next_due(live, hours)
     assert (replayed.state, replayed.level) == (live.state, live.level)
     assert [each.met_time for each in replayed.deadlines] == [each.met_time for each in live.deadlines]
-    assert all(each.time == each.due for each in replayed.escalations)
+    assert all(each.time == each.due_time for each in replayed.escalations)
     assert [each.level for each in replayed.escalations] == list(range(replayed.level + 1))
 
 
 def test_what_comes_at_the_instant_at_which_its_time_ends_is_in_time() -> None:
     (_, response, resolution, _) = received(FILED).deadlines
-    ends = [from_timestamp(each.due) for each in (response, resolution)]
+    ends = [from_timestamp(each.due_time) for each in (response, resolution)]
     complaint = received(FILED)
     assert relive(complaint, Past(FILED, ends[0], ends[0] + HOUR), hours, FILED + 30 * DAY) is None
     assert complaint.level == escalation.DEPARTMENT

@@ -1,4 +1,4 @@
-"""How a complaint comes by its category, what holds while it has none, and what a change of it leaves as it was."""
+"""The category of a complaint at filing, the time without one, and the parts that a change leaves unchanged."""
 
 from datetime import timedelta
 

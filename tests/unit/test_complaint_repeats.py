@@ -1,4 +1,4 @@
-"""Which complaints a complaint repeats, in whatever order regions hear of them."""
+"""The repeats of a complaint, in whatever order regions learn of them."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""What categories of complaints and their words must keep to, each rule broken once; what is shipped; its limits."""
+"""The rules for complaint categories and their words, each broken once; the shipped ones; their limits."""
 
 import re
 from collections.abc import Callable
@@ -297,14 +297,14 @@ def test_each_severity_has_its_limits(
     severity: contract.ComplaintSeverity.ValueType, spans: list[timedelta | None]
 ) -> None:
     for stage, span in zip(STAGES, spans, strict=True):
-        due = FEDERATION.complaint_promises(severity, stage, RECEIVED, HERE)[0].due
+        due = FEDERATION.complaint_promises(severity, stage, RECEIVED, HERE)[0].due_time
         assert span is None or due == RECEIVED + span
     assert severity_policy(severity, "resolution") == f"complaint-s{severity}-resolution"
 
 
 def resolved(code: str, severity: contract.ComplaintSeverity.ValueType, *, rural: bool = False) -> timedelta:
     found = FEDERATION.complaint_category(code)
-    return FEDERATION.complaint_resolution(found, severity, RECEIVED, HERE, rural=rural)[0].due - RECEIVED
+    return FEDERATION.complaint_resolution(found, severity, RECEIVED, HERE, rural=rural)[0].due_time - RECEIVED
 
 
 def test_the_limit_of_the_category_beats_that_of_the_severity() -> None:
@@ -324,9 +324,9 @@ def test_no_complaint_takes_longer_than_the_law_of_either_region_allows() -> Non
     coverage = FEDERATION.complaint_category("NET_COVERAGE")
     here = FEDERATION.complaint_resolution(coverage, S3, RECEIVED, HERE)
     henan = FEDERATION.complaint_resolution(coverage, S3, RECEIVED, ("guangdong", "henan"))
-    assert (henan[0].region, henan[0].due < here[0].due) == ("henan", True)
+    assert (henan[0].region, henan[0].due_time < here[0].due_time) == ("henan", True)
     # Five working days from 2026-02-10 end with 2026-02-24: a holiday and a make-up day lie between.
-    assert henan[0].due == datetime(2026, 2, 24, 16, 0, tzinfo=UTC)
+    assert henan[0].due_time == datetime(2026, 2, 24, 16, 0, tzinfo=UTC)
 
 
 REGIONS = st.sampled_from([region.id for region in SHIPPED.regions])
@@ -339,5 +339,5 @@ def test_the_legal_cap_holds_for_every_complaint_and_the_strictest_limit_comes_f
     found = FEDERATION.complaint_resolution(
         FEDERATION.complaint_category(code), severity, RECEIVED, (handling, home), rural=rural
     )
-    assert found[0].due <= FEDERATION.policy_due("complaint-answer", RECEIVED, (handling, home))
-    assert [each.due for each in found] == sorted(each.due for each in found)
+    assert found[0].due_time <= FEDERATION.policy_due("complaint-answer", RECEIVED, (handling, home))
+    assert [each.due_time for each in found] == sorted(each.due_time for each in found)

@@ -22,7 +22,7 @@ MEMBERS = {
 
 
 class Destination:
-    """Answers as a test tells it; keeps what it was given."""
+    """A programmable destination, which keeps its requests."""
 
     def __init__(self, answer: Callable[[DeliverRequest], DeliverResponse]) -> None:
         self._answer = answer
@@ -114,7 +114,7 @@ def test_nothing_is_forwarded_by_what_may_be_out_of_date_and_it_may_be_sent_agai
 
 @dataclass
 class Membership:
-    """What a router goes by."""
+    """The members of a router."""
 
     members: Mapping[str, Member] = field(default_factory=lambda: MEMBERS)
     is_current: bool = True

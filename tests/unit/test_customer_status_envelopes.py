@@ -1,4 +1,4 @@
-"""What a region destroys by the word of another one: of its customers alone, and nothing that is to be kept."""
+"""A region's erasure on another one's report: of that region's customers only, and without held data."""
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -200,7 +200,7 @@ def test_a_complaint_under_a_hold_is_erased_once_that_has_ended(kept: Archive) -
 
 def test_the_region_that_leads_a_case_erases_nothing_of_which_the_home_region_has_not_spoken(kept: Archive) -> None:
     open_item = WorkItem(ticket_id="henan/1/1", region="sichuan")
-    complaint(kept, "henan/1/1", "sichuan", parent="henan/1", items=[open_item])
+    complaint(kept, "henan/1/1", "sichuan", case_id="henan/1", items=[open_item])
     document(kept, "paper")
     say(kept, "henan", "henan/1/1", OrderErasure())
     later(kept, NOW + DAY)

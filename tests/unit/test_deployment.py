@@ -1,7 +1,6 @@
 """The compose file, the Kubernetes manifests, the systemd units and the image describe one production shape.
 
-Each is checked by itself, with the others, and with what the programs take; and each check is shown to find what it is
-for, on a copy that is broken.
+Each is checked by itself, with the others, and with the programs. Each check finds its own error in a broken copy.
 """
 
 import os
@@ -92,7 +91,7 @@ def test_the_image_gets_what_the_programs_need_and_nothing_else() -> None:
 
 
 def needed_by(requirements: list[str]) -> set[str]:
-    """What is installed of requirements, and what that needs in turn, by its metadata."""
+    """The installed packages of requirements, and their own requirements, by metadata."""
     found: set[str] = set()
     waiting = [Requirement(text) for text in requirements]
     while waiting:
@@ -180,7 +179,7 @@ BROKEN: tuple[tuple[Rule, str, str, str, str], ...] = (
     (
         rules.versions,
         "kubernetes/etcd.yaml",
-        "crossregion-etcd:0.1.0",
+        "crossregion-etcd:0.2.0",
         "crossregion-etcd:latest",
         "crossregion-etcd:latest",
     ),

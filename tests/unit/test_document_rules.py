@@ -1,4 +1,4 @@
-"""What may be put on file, and what of it counts: by random times, and on the edges to the microsecond."""
+"""Documents on file, and the counting ones: by random times, and on the edges to the microsecond."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -64,7 +64,7 @@ def on_file(
 
 
 def needs(*lines: str) -> DocumentRequirement:
-    """What the holder has to bring."""
+    """The requirement for the holder."""
     return DocumentRequirement(applicant=Applicant.APPLICANT_HOLDER, all_of=lines)
 
 

@@ -48,7 +48,7 @@ def filed(at_time: datetime = FILED) -> Complaint:
 
 
 def answered(at_time: datetime = FILED + DAY) -> Complaint:
-    """One that was answered in time."""
+    """A complaint answered in time."""
     found = filed()
     meet(found, [complaint_rules.LEGAL], at_time)
     found.state = complaint_rules.RESOLVED
@@ -73,7 +73,7 @@ def matter(
         "settled": NO,
         "appealed": NO,
         "elsewhere": NO,
-        "occurred_on": "2026-02-20",
+        "occurred_date": "2026-02-20",
     }
     statements |= {name: changes.pop(name) for name in list(changes) if name in statements}
     good = rules.Matter(
@@ -117,7 +117,7 @@ def test_an_appeal_of_which_everything_is_in_order_is_accepted_in_principle() ->
         ({"respondent": LocalizedText()}, "DEFINITE_RESPONDENT", "10(2)"),
         ({"found": Complaint(deadlines=filed().deadlines)}, "SPECIFIC_REQUEST", "10(3)"),
         ({"now": FILED + DAY}, "COMPLAINED_BEFORE", "10(4)"),
-        ({"occurred_on": "2025-10-01"}, "IN_TIME", "11(1)"),
+        ({"occurred_date": "2025-10-01"}, "IN_TIME", "11(1)"),
         ({"settled": YES}, "NOT_SETTLED", "11(2)"),
         ({"appealed": YES}, "NOT_APPEALED", "11(3)"),
         ({"elsewhere": YES}, "NOT_ELSEWHERE", "11(4)"),
@@ -159,7 +159,7 @@ def test_the_last_day_is_that_with_the_same_number_or_the_months_last(occurred: 
     assert rules.last_day(date.fromisoformat(occurred), months) == date.fromisoformat(last)
     edge = datetime.fromisoformat(f"{last}T23:59:59+08:00")
     for now, told in ((edge, "FULFILLED"), (edge + timedelta(seconds=1), "NOT_FULFILLED")):
-        assert finding(matter(occurred_on=occurred, months=months, now=now), "IN_TIME") == told
+        assert finding(matter(occurred_date=occurred, months=months, now=now), "IN_TIME") == told
 
 
 @given(DAYS, st.sampled_from([5, 24]))
@@ -176,11 +176,11 @@ def test_what_happened_later_can_be_appealed_at_least_as_long(one: date, other: 
 
 
 def test_where_nobody_says_when_it_happened_the_day_of_filing_is_the_latest() -> None:
-    assert finding(matter(occurred_on=""), "IN_TIME") == "NOT_KNOWN"
-    assert "2026-08-02" in condition(matter(occurred_on=""), "IN_TIME").ground.en
-    too_late = matter(occurred_on="", now=at("2026-08-03 00:00"))
+    assert finding(matter(occurred_date=""), "IN_TIME") == "NOT_KNOWN"
+    assert "2026-08-02" in condition(matter(occurred_date=""), "IN_TIME").ground.en
+    too_late = matter(occurred_date="", now=at("2026-08-03 00:00"))
     assert finding(too_late, "IN_TIME") == "NOT_FULFILLED"
-    assert finding(matter(occurred_on="", now=at("2026-08-03 00:00"), months=24), "IN_TIME") == "NOT_KNOWN"
+    assert finding(matter(occurred_date="", now=at("2026-08-03 00:00"), months=24), "IN_TIME") == "NOT_KNOWN"
 
 
 def test_charges_have_a_window_of_their_own() -> None:
@@ -249,9 +249,9 @@ def test_the_regulator_is_next_at_level_five_after_the_laws_limit_or_where_the_c
 @pytest.mark.parametrize(
     ("statements", "field"),
     [
-        (DossierStatements(occurred_on="2026-03-03"), "statements.occurred_on"),  # after it was filed
-        (DossierStatements(occurred_on="2026-02-30"), "statements.occurred_on"),
-        (DossierStatements(occurred_on="20260301"), "statements.occurred_on"),
+        (DossierStatements(occurred_date="2026-03-03"), "statements.occurred_date"),  # after it was filed
+        (DossierStatements(occurred_date="2026-02-30"), "statements.occurred_date"),
+        (DossierStatements(occurred_date="20260301"), "statements.occurred_date"),
         (DossierStatements(settled=7), "statements.settled"),  # type: ignore[arg-type]
     ],
 )

@@ -22,7 +22,7 @@ class Etcd:
 
 
 class ListingFollower:
-    """Finds changes by listing, of which others are told on the loop's next turn."""
+    """A follower that finds changes by listing, with notifications on the loop's next turn."""
 
     def __init__(self) -> None:
         self.told = False

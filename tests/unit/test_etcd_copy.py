@@ -166,7 +166,7 @@ def entries_of(revision: int) -> st.SearchStrategy[tuple[bytes, Entry]]:
 
 @st.composite
 def histories(draw: st.DrawFn) -> list[Event]:
-    """Events as etcd would tell them, one for each revision; what is not there is not deleted."""
+    """Events as etcd would report them, one for each revision; a missing key is not deleted."""
     events: list[Event] = []
     for revision in range(1, draw(st.integers(1, 12)) + 1):
         key, entry = draw(entries_of(revision))
@@ -194,7 +194,7 @@ def test_whoever_lists_again_knows_the_same_as_whoever_watched(history: list[Eve
 
 
 def shown(copy: Copy) -> object:
-    """What others go by, without what only those know who were there: when what is gone went, and what came between."""
+    """The part of the copy that others rely on, without the details of missed events."""
     snapshot = copy.snapshot
     facts = {
         region: (

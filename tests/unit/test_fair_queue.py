@@ -150,14 +150,14 @@ def test_a_queued_envelope_larger_than_the_limit_still_leaves() -> None:
 
 @dataclass
 class Model:
-    """What a queue must hold, in the plainest form: a list."""
+    """The model of a queue, in the plainest form: a list."""
 
     waiting: list[QueuedEnvelope] = field(default_factory=list)
     out: list[QueuedEnvelope] = field(default_factory=list)
 
 
 class AnyUse(RuleBasedStateMachine):
-    """Whatever is done to a queue: nothing is lost, nothing leaves twice, subjects keep their order."""
+    """Random use of a queue: nothing is lost, nothing leaves twice, subjects keep their order."""
 
     def __init__(self) -> None:
         super().__init__()

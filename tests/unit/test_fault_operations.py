@@ -1,4 +1,4 @@
-"""What one region does about faults of its own customers in its own places, to the microsecond and the fen."""
+"""A region's handling of faults of its own customers in its own places, to the microsecond and the fen."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -68,14 +68,14 @@ def reported(
 ) -> Fault:
     """A fault that the region's own node reports, and on which somebody works."""
     report = FaultReport(
-        number=number, contact_number=contact, description="no signal", place=FaultPlace(site=site), alarm="a1"
+        number=number, contact_number=contact, description="no signal", place=FaultPlace(site=site), alarm_id="a1"
     )
     fault = handling.report(node.tx, node.context, OwnNode("sichuan", name, ""), report, at)
     return done(node, fault, WorkOnFaultRequest(take_up=WorkOnFaultRequest.TakeUp()), at)
 
 
 def done(node: Archive, fault: Fault, step: WorkOnFaultRequest, at: datetime) -> Fault:
-    step.id = fault.id
+    step.fault_id = fault.id
     return repair.work(node.tx, node.context, step, "wang", at)
 
 
@@ -183,7 +183,7 @@ def test_what_was_repaired_late_as_the_customers_own_and_turns_out_to_be_the_net
 
 
 def cancelled(node: Archive, fault: Fault, at: datetime) -> Fault:
-    asked = FaultCommand(id=fault.id, requester=Requester(staff_id="4711"))
+    asked = FaultCommand(fault_id=fault.id, requester=Requester(staff_id="4711"))
     asked.cancel.reason = "it works again"
     return owner.apply_command(node.tx, node.context, asked, at)
 
@@ -264,7 +264,7 @@ def test_a_part_outside_of_the_warranty_is_charged_once_it_is_put_in_and_only_at
     part = WorkOnFaultRequest.NamePart(name="ONU", price=Money(minor_units=12000, currency="CNY"), in_warranty=covered)
     done(node, fault, WorkOnFaultRequest(name_part=part), START + HOUR)
     if not covered:
-        asked = FaultCommand(id=fault.id, requester=Requester(staff_id="4711"))
+        asked = FaultCommand(fault_id=fault.id, requester=Requester(staff_id="4711"))
         asked.decide_quote.part, asked.decide_quote.accepted = 1, accepted
         owner.apply_command(node.tx, node.context, asked, START + HOUR)
     assert balance(node) == 0
@@ -287,7 +287,7 @@ def test_the_part_of_a_customer_of_another_region_is_not_charged_by_the_node(nod
     assert fault_row.home_region != "sichuan"
     part = WorkOnFaultRequest.NamePart(name="ONU", price=Money(minor_units=12000, currency="CNY"))
     done(node, fault, WorkOnFaultRequest(name_part=part), START + HOUR)
-    asked = FaultCommand(id=fault.id, requester=Requester(staff_id="4711"))
+    asked = FaultCommand(fault_id=fault.id, requester=Requester(staff_id="4711"))
     asked.decide_quote.part, asked.decide_quote.accepted = 1, True
     owner.apply_command(node.tx, node.context, asked, START + HOUR)
     put_in = WorkOnFaultRequest(install_part=WorkOnFaultRequest.InstallPart(part=1))
@@ -332,28 +332,28 @@ def test_a_fault_follows_its_problem_and_takes_over_the_estimated_end(node: Arch
     for _ in range(2):
         owner.follow_problem(node.tx, node.context, fault.id, "P-1", "link x", START + HOUR, estimated_end=end)
     known = require_fault(node.tx, fault.id).fault
-    assert (known.problem, known.root_cause, known.version) == ("P-1", "link x", fault.version + 1)
+    assert (known.problem_id, known.root_cause_id, known.version) == ("P-1", "link x", fault.version + 1)
     assert from_timestamp(known.expected_resolution_time) == end
     owner.follow_problem(node.tx, node.context, "sichuan/F1-1", "P-1", "link x", START)
     resolved(node, fault, START + 8 * HOUR)
     owner.follow_problem(node.tx, node.context, fault.id, "P-2", "", START + 9 * HOUR)
-    assert require_fault(node.tx, fault.id).fault.problem == "P-1"
+    assert require_fault(node.tx, fault.id).fault.problem_id == "P-1"
 
 
 def test_a_fault_of_a_problem_takes_over_its_cause_only_where_one_is_claimed(node: Archive) -> None:
     fault = reported(node, "problem")
-    header = ProblemHeader(id="P-1", version=1, children=[f"sichuan/fault/{fault.id.replace('/', ':')}"])
+    header = ProblemHeader(id="P-1", version=1, child_ids=[f"sichuan/fault/{fault.id.replace('/', ':')}"])
     header.root_cause.id = "chengdu-guangzhou-1"
     for confidence, cause in ((0, ""), (80, "chengdu-guangzhou-1")):
         header.confidence = confidence
         assert follow(node.tx, node.context, PROBLEMS.evidence, header, START + HOUR)
         known = require_fault(node.tx, fault.id).fault
-        assert (known.problem, known.root_cause) == ("P-1", cause)
+        assert (known.problem_id, known.root_cause_id) == ("P-1", cause)
         header.version += 1
 
 
 def test_what_the_node_reports_twice_by_one_id_is_one_fault(node: Archive) -> None:
-    report = FaultReport(description="loss of light", place=FaultPlace(link="chengdu-chongqing-1"), alarm="a2")
+    report = FaultReport(description="loss of light", place=FaultPlace(link="chengdu-chongqing-1"), alarm_id="a2")
     caller = OwnNode("sichuan", "alarm-a2", "")
     first = handling.report(node.tx, node.context, caller, report, START)
     assert handling.report(node.tx, node.context, caller, report, START + HOUR) == first

@@ -130,7 +130,7 @@ def test_outages_that_cannot_have_been_are_refused() -> None:
         spoiled.append(each)
     spoiled[0].outages[0].start_time.CopyFrom(to_timestamp(START - HOUR))
     spoiled[1].outages[0].end_time.CopyFrom(to_timestamp(now + HOUR))
-    spoiled[2].outages[0].due.CopyFrom(to_timestamp(START + 50 * HOUR))
+    spoiled[2].outages[0].due_time.CopyFrom(to_timestamp(START + 50 * HOUR))
     del spoiled[3].outages[:]
     for each in spoiled:
         with pytest.raises(Refused) as refused:

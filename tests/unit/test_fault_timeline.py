@@ -52,7 +52,7 @@ def taken(node: Archive, fault: Fault, step: str, fields: tuple[str, ...], minut
     at = START + minutes * MINUTE
     if step == "accept":
         decision = FaultCommand.DecideQuote(part=1, accepted=True)
-        owner.apply_command(node.tx, node.context, FaultCommand(id=fault.id, decide_quote=decision), at)
+        owner.apply_command(node.tx, node.context, FaultCommand(fault_id=fault.id, decide_quote=decision), at)
     else:
         done(node, fault, step_of(step, fields), at)
 

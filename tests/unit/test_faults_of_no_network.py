@@ -1,4 +1,4 @@
-"""Whatever way a fault ceases to be one of the network, the problem that it made ends or is taken back."""
+"""In every way in which a fault ceases to concern the network, its problem ends or is withdrawn."""
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
@@ -49,7 +49,7 @@ ENDS, IS_TAKEN_BACK = False, True
 
 
 class Coordinator:
-    """What it holds, and finds, by what a node has to tell. Ten customers are affected by each problem."""
+    """A coordinator's events and problems, by a node's reports. Each problem affects ten customers."""
 
     def __init__(self) -> None:
         self.book = Book()
@@ -81,7 +81,7 @@ def _graded(problem: Problem, now: datetime) -> Problem:
 
 
 def told(node: Archive) -> list[NetworkEvent]:
-    """What the node has to tell, once."""
+    """The node's queued reports, once."""
     found = rows.events_to_tell(node.tx, "", 100)
     rows.note_told(node.tx, found)
     return found
@@ -108,7 +108,7 @@ def reject(node: Archive, fault: Fault, at: datetime) -> None:
 
 def withdraw(node: Archive, fault: Fault, at: datetime) -> None:
     cancel = FaultCommand.Cancel(reason="the same as another one")
-    owner.apply_command(node.tx, node.context, FaultCommand(id=fault.id, cancel=cancel), at)
+    owner.apply_command(node.tx, node.context, FaultCommand(fault_id=fault.id, cancel=cancel), at)
 
 
 def repair_by(cause: FaultCause.ValueType) -> Callable[[Archive, Fault, datetime], Fault]:
@@ -240,23 +240,23 @@ def test_a_problem_goes_on_without_a_fault_that_was_none_only_where_the_rest_wou
         assess(node, fault, START + MINUTE)
         coordinator.hear(told(node), START + MINUTE)
         header = coordinator.problem(other).header
-        assert (header.state, list(header.children)) == (rules.IN_PROGRESS, [small.id, grave.id])
+        assert (header.state, list(header.child_ids)) == (rules.IN_PROGRESS, [small.id, grave.id])
         none = alarm(grave.id, links=[LINK], raised=START, version=2)
         coordinator.hear([retract(none, START + 2 * MINUTE)], START + 2 * MINUTE)
         header = coordinator.problem(other).header
-        assert (header.state, header.merged_into) == (rules.CANCELLED, "")
+        assert (header.state, header.merged_into_id) == (rules.CANCELLED, "")
 
 
 def test_a_fault_that_belongs_to_a_problem_no_more_names_none() -> None:
     with archive() as node:
         fault = reported(node)
         header = ProblemHeader(id="P-1", version=1, state=rules.IN_PROGRESS)
-        header.children.append(told(node)[0].id)
+        header.child_ids.append(told(node)[0].id)
         follow(node.tx, node.context, PROBLEMS.evidence, header, START)
-        assert require_fault(node.tx, fault.id).fault.problem == "P-1"
+        assert require_fault(node.tx, fault.id).fault.problem_id == "P-1"
         header.version, header.state = 2, rules.CANCELLED
         follow(node.tx, node.context, PROBLEMS.evidence, header, START)
-        assert require_fault(node.tx, fault.id).fault.problem == ""
+        assert require_fault(node.tx, fault.id).fault.problem_id == ""
 
 
 def test_a_customer_who_reports_the_own_line_several_times_is_one_customer() -> None:
@@ -289,7 +289,7 @@ def test_an_alarm_that_turns_out_to_be_of_a_planned_outage_takes_its_problem_bac
                 alarm_type=AlarmType.ALARM_TYPE_COMMUNICATIONS,
                 perceived_severity=PERCEIVED_SEVERITY_CRITICAL,
                 probable_cause="lossOfSignal",
-                time=to_timestamp(at),
+                event_time=to_timestamp(at),
                 planned_outage=planned,
             )
             assert not alarms.take(node.tx, node.context, ("nms", "x"), Piece(0, [said]), at)

@@ -1,4 +1,4 @@
-"""What a federation configuration must keep to, how two of them differ, and the view for look-ups."""
+"""The rules for a federation configuration, the difference of two, and the view for look-ups."""
 
 import re
 from collections.abc import Callable

@@ -53,7 +53,7 @@ def test_a_replaced_file_is_its_owners_alone_unless_it_is_for_others_too(tmp_pat
 
 @pytest.fixture
 def open_to_all(tmp_path: Path) -> Iterator[Path]:
-    """A file that is there and open to all, while files are made as wide as they are asked for."""
+    """An existing file open to all, while files are made with the requested mode."""
     umask = os.umask(0)
     path = tmp_path / "there"
     path.touch(mode=0o666)

@@ -1,4 +1,4 @@
-"""Legal holds across regions: whom the home region tells, once each, and what is kept here for another region."""
+"""Legal holds across regions: the recipients of the home region, once each, and data here for another region."""
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -43,7 +43,7 @@ def an_archive() -> Iterator[Archive]:
 
 
 def told(kept: Archive) -> list[str]:
-    """The envelopes by which others were told, in order."""
+    """The envelopes of the reports, in order."""
     sql = "SELECT envelope_id FROM outbox WHERE kind = ? ORDER BY 1"
     return [row[0] for row in kept.connection.execute(sql, (EnvelopeKind.ENVELOPE_KIND_LEGAL_HOLD,))]
 
@@ -55,7 +55,7 @@ def foreign_document(kept: Archive, name: str = FILE, number: str = "+8613900000
 
 
 def command(kept: Archive) -> Command:
-    """What the kind of envelope does."""
+    """The handler of the kind of envelope."""
     found = HoldEnvelopes(kept.registry).kinds()[EnvelopeKind.ENVELOPE_KIND_LEGAL_HOLD]
     assert isinstance(found, Command)
     return found
@@ -192,7 +192,7 @@ def test_the_region_that_leads_a_case_tells_those_that_have_a_part_of_it(
     for ticket_id, parent, owner in (("sichuan/1", "", "sichuan"), ("sichuan/1/1", "sichuan/1", "henan")):
         complaint = Complaint(
             ticket_id=ticket_id,
-            parent=parent,
+            case_id=parent,
             origin_region="sichuan",
             owner_region=owner,
             version=1,

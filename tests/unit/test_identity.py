@@ -1,4 +1,4 @@
-"""Who a certificate says somebody is."""
+"""The identity in a certificate."""
 
 import pytest
 from hypothesis import given

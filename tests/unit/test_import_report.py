@@ -1,4 +1,4 @@
-"""What an import says of how far it came, and the file of the lines that it did not take."""
+"""The progress output of an import, and the file of rejected lines."""
 
 import csv
 from pathlib import Path

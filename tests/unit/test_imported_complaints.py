@@ -1,4 +1,4 @@
-"""What a line of a file of old complaints becomes at the node, and why it becomes none: told in both languages."""
+"""The result of a line in a file of old complaints at the node, and the reasons of rejection in both languages."""
 
 import re
 from datetime import datetime, timedelta
@@ -43,7 +43,7 @@ def line(filed: datetime, **told: object) -> ImportedComplaint:
 
 
 def taken(told: ImportedComplaint, as_of: datetime | None = None) -> Imported | LocalizedText:
-    """What it becomes, or why it becomes nothing."""
+    """The imported complaint, or the reason of its rejection."""
     asked = Asked("counter", Requester(staff_id="4711"), NOW, as_of)
     found = candidate(region(), ComplaintLine(number=2, complaint=told), asked).imported
     if isinstance(found, Refused):
@@ -114,7 +114,7 @@ def test_an_estimated_end_is_marked_and_what_is_known_is_not() -> None:
 
 
 def test_an_estimated_end_to_come_is_the_instant_up_to_which_the_life_is_told() -> None:
-    """What is known to have happened later than that instant comes first all the same."""
+    """A known later event still comes first."""
     told = line(NOW - 9 * DAY, closed_time=NOW + 21 * DAY, closed_time_estimated=True)
     for as_of in (None, NOW - 2 * DAY, NOW + 5 * DAY):
         found = imported(told, as_of)

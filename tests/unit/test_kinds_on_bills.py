@@ -21,7 +21,7 @@ from gateway.time.clock import to_timestamp
 from region_node.business.billing.operations import read_bill
 from region_node.business.billing.rules import Month
 from region_node.business.orders import books as order_books
-from region_node.business.orders.owner import line_to_open
+from region_node.business.orders.business import line_to_open
 from region_node.business.orders.rules import Value
 from region_node.business.orders.steps import carry_out
 from region_node.customers import operations as customers
@@ -83,7 +83,7 @@ def taken_over(node: Books) -> None:
 
 
 def month_of_use(node: Books) -> None:
-    """What exceeds every allowance; the bill is out, is not paid, and costs late fees; then it is paid."""
+    """Usage above every allowance; the bill is out, unpaid, and costs late fees; then it is paid."""
     for number in (LINE.number, "+8619851000002"):
         node.use(number, CALL, 60 * 500, at(6, 5))
         for _ in range(60):
@@ -138,13 +138,13 @@ def money_of_orders(node: Books, now: datetime) -> None:
 def money_of_the_network(node: Books, now: datetime) -> None:
     """A fault that lasts too long and needs a part, and an agreement whose month was bad, and then less so."""
     tx, context = node.tx, node.context
-    report = FaultReport(number=LINE.number, description="no signal", place=FaultPlace(site="chengdu"), alarm="a1")
+    report = FaultReport(number=LINE.number, description="no signal", place=FaultPlace(site="chengdu"), alarm_id="a1")
     fault = handling.report(tx, context, OwnNode("sichuan", "late", ""), report, now)
     part = WorkOnFaultRequest.NamePart(name="ONU", price=Money(minor_units=12000, currency="CNY"), in_warranty=False)
     for step in (WorkOnFaultRequest(take_up=WorkOnFaultRequest.TakeUp()), WorkOnFaultRequest(name_part=part)):
-        step.id = fault.id
+        step.fault_id = fault.id
         repair.work(tx, context, step, "wang", now)
-    decided = FaultCommand(id=fault.id, requester=Requester(staff_id="4711"))
+    decided = FaultCommand(fault_id=fault.id, requester=Requester(staff_id="4711"))
     decided.decide_quote.part, decided.decide_quote.accepted = 1, True
     owner.apply_command(tx, context, decided, now)
     solved = WorkOnFaultRequest.Resolve(cause=FaultCause.FAULT_CAUSE_CABLE, text="done")
@@ -152,7 +152,7 @@ def money_of_the_network(node: Books, now: datetime) -> None:
         WorkOnFaultRequest(install_part=WorkOnFaultRequest.InstallPart(part=1)),
         WorkOnFaultRequest(resolve=solved),
     ):
-        step.id = fault.id
+        step.fault_id = fault.id
         repair.work(tx, context, step, "wang", now + 100 * HOUR)
     asked = CreateAgreementRequest(
         number=LINE.number,

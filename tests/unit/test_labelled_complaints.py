@@ -1,6 +1,6 @@
-"""The labelled complaints in deploy/complaints: divided by a rule, and what is proposed for the part kept out.
+"""The labelled complaints in deploy/complaints: divided by a rule, and the proposals for the held-out part.
 
-They and the words are of one hand, so that what others write is met less often than these figures say.
+One author wrote them and the words, so that texts of others are classified less well than these figures.
 """
 
 import csv

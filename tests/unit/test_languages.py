@@ -15,7 +15,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from coordinator.cli.main import main as coordinator
-from deploy import texts
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.wording.help_wrapping import columns, folded
@@ -37,16 +36,12 @@ PROGRAMS = {"region-node": region_node, "coordinator": coordinator}
 
 
 def said(program: str, *arguments: str) -> str:
-    """What a program prints."""
+    """The output of a program."""
     return CliRunner().invoke(PROGRAMS[program], list(arguments)).output
 
 
 def holds_chinese(text: str) -> bool:
     return any("\u4e00" <= character <= "\u9fff" for character in text)
-
-
-def test_every_text_of_the_commands_has_a_chinese_translation_with_the_same_parameters() -> None:
-    assert texts.problems() == []
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
@@ -213,7 +208,7 @@ def test_what_is_wrong_with_settings_is_told_in_the_language_that_was_asked_for(
 
 
 def completed(program: str, *words: str) -> list[str]:
-    """What a shell offers for the last of the words."""
+    """A shell's completions for the last of the words."""
     *before, incomplete = words
     items = ShellComplete(PROGRAMS[program], {}, program, "_COMPLETE").get_completions(before, incomplete)
     return [item.value for item in items]

@@ -1,4 +1,4 @@
-"""A page of a list looks at so many rows and no more, whatever it is asked for, and no row is lost by that."""
+"""A page of a list looks at a limited number of rows, whatever the filter, and no row is lost by that."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -38,9 +38,9 @@ def an_archive(monkeypatch: pytest.MonkeyPatch) -> Iterator[Archive]:
 
 @dataclass(frozen=True)
 class Listed:
-    """One list: how it gets a row, which has what the filter wants or has not, and how a page of it is read.
+    """A list: how to add a row that matches the filter or not, and how to read a page.
 
-    A page gives the names of its rows, and the key of what follows.
+    A page has the names of its rows, and the key of the next page.
     """
 
     add: Callable[[Archive, int, bool], None]
@@ -48,12 +48,12 @@ class Listed:
 
 
 def add_order(kept: Archive, number: int, is_wanted: bool) -> None:
-    state = OrderState.ORDER_STATE_HELD if is_wanted else OrderState.ORDER_STATE_COMPLETED
+    state = OrderState.ORDER_STATE_REJECTED if is_wanted else OrderState.ORDER_STATE_COMPLETED
     kept.order(f"{number:04}", NOW + timedelta(seconds=number // 2), state)
 
 
 def orders(kept: Archive, key: str) -> tuple[list[str], str]:
-    wanted = OrderFilter(states=[OrderState.ORDER_STATE_HELD])
+    wanted = OrderFilter(states=[OrderState.ORDER_STATE_REJECTED])
     page = list_orders(kept.tx, wanted, dated_place(key), PAGE)
     return [each.id for each in page.items], page.following
 

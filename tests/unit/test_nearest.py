@@ -1,4 +1,4 @@
-"""Which known words are like one that nobody knows, and how a refusal offers them."""
+"""Known words similar to an unknown one, and their offer in a refusal."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What coordinators hear of a region's alarms and faults, and what they do not."""
+"""The coordinators' view of a region's alarms and faults."""
 
 from datetime import timedelta
 from pathlib import Path

@@ -20,7 +20,7 @@ def only_line(path: Path, text: str) -> Item[AlarmReport]:
 
 @pytest.mark.parametrize("written", ["quality-of-service", "Quality of Service", "ALARM_TYPE_QUALITY_OF_SERVICE"])
 def test_a_word_of_a_choice_may_be_written_in_several_ways(tmp_path: Path, written: str) -> None:
-    header = "external_id,state,time,link,alarm_type,perceived_severity"
+    header = "external_id,state,event_time,link,alarm_type,perceived_severity"
     found = only_line(tmp_path / "a.csv", f"{header}\n7,raised,{TIME},a-b-1,{written},critical\n").content
     assert found is not None
     assert (found.state, found.alarm_type, found.perceived_severity, found.alarmed_object.link) == (
@@ -40,7 +40,7 @@ def test_a_word_of_a_choice_may_be_written_in_several_ways(tmp_path: Path, writt
             " equipment",
         ),
         ('{"state": "unspecified"}', "state unspecified is none of raised, updated, cleared"),
-        ('{"severity": "major"}', "there is no severity; the names are external_id, state, time, site, link,"),
+        ('{"severity": "major"}', "there is no severity; the names are external_id, state, event_time, site, link,"),
         ("{}{}", "Extra data"),
     ],
 )

@@ -27,7 +27,7 @@ def database() -> Iterator[SqliteTransaction]:
 
 
 def items(first: int, count: int, *, of: int = 0) -> list[Measurement]:
-    """So many measurements from a number on, of one of several systems."""
+    """`count` measurements from a number on, of one of several systems."""
     return [Measurement(link=f"system-{of}", delay_us=number) for number in range(first, first + count)]
 
 

@@ -1,4 +1,4 @@
-"""What `coordinator network paths` says of an alternative: what it shares with the best path, what would share less."""
+"""The output of `coordinator network paths` about an alternative: its shared parts, and paths that share less."""
 
 from collections.abc import Sequence
 

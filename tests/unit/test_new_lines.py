@@ -14,8 +14,7 @@ from gateway.api.types.v1.types_pb2 import Applicant, Document
 from gateway.errors import Refused
 from gateway.time.clock import from_timestamp, to_timestamp
 from region_node.business.billing.rules import late_compensation
-from region_node.business.orders.business import Situation, load_rules
-from region_node.business.orders.owner import line_to_open, owner_of
+from region_node.business.orders.business import Situation, line_to_open, load_rules, owner_of
 from region_node.business.orders.rules import Value
 from region_node.customers.rows import CustomerRow
 from tests.unit.situations import FEDERATION, NOW, Records, situation

@@ -27,7 +27,7 @@ from region_node.cli.options import staff_option
 
 NODE = ("--node", "127.0.0.1:1", "--federation", "f.example", "--region", "sichuan")
 OUTAGES = Table[Fault](
-    TableColumn("fault", lambda each: each.id), TableColumn("cause", lambda each: each.root_cause or "-")
+    TableColumn("fault", lambda each: each.id), TableColumn("cause", lambda each: each.root_cause_id or "-")
 )
 
 
@@ -50,12 +50,12 @@ def list_command(asking: Asking, number: str) -> None:
 @click.argument("fault")
 def cancel(asking: Asking, fault: str) -> None:
     """Cancel."""
-    answer = asking.ask(lambda channel: FaultServiceStub(channel).CancelFault, CancelFaultRequest(id=fault))
+    answer = asking.ask(lambda channel: FaultServiceStub(channel).CancelFault, CancelFaultRequest(fault_id=fault))
     asking.tell(answer.fault, OUTAGES.show_one)
 
 
 class Node:
-    """Stands for a node: keeps what it is asked, and answers or refuses."""
+    """A stand-in for a node: keeps its requests, and answers or refuses."""
 
     def __init__(self, answers: Sequence[Message] = (), code: grpc.StatusCode | None = None) -> None:
         self.asked: list[Message] = []
@@ -93,7 +93,7 @@ def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Result
 
 
 def test_a_list_is_a_table_that_says_where_it_goes_on(run: Callable[..., Result]) -> None:
-    node = Node([ListFaultsResponse(faults=[Fault(id="sichuan/F1", root_cause="cable")], next_page_token="more")])
+    node = Node([ListFaultsResponse(faults=[Fault(id="sichuan/F1", root_cause_id="cable")], next_page_token="more")])
     told = run(node, "list", "--number", "1", "--limit", "7", "--staff-id", "4711")
     assert (told.exit_code, told.stdout.split()) == (0, ["fault", "cause", "sichuan/F1", "cable"])
     assert "There are more" in told.stderr

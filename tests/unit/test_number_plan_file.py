@@ -116,7 +116,7 @@ owned = st.dictionaries(st.sampled_from(["+8610", "+86755", "+8628", "+861381234
 
 
 def plan(owners: Mapping[str, str]) -> NumberPlan:
-    """One range for each prefix, as nobody would write it."""
+    """A range for each prefix, as nobody would write it."""
     return NumberPlan(
         prefixes=[PrefixRange(region=region, prefixes=[prefix]) for prefix, region in owners.items()],
         exceptions=[NumberException(number="+8613812345678", region="a")],

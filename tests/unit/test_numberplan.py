@@ -23,7 +23,8 @@ def numbers(*patterns: str) -> st.SearchStrategy[str]:
 
 
 MOBILES = numbers(r"1[3-9][0-9]{9}")
-FIXED = numbers(r"(10|2[0-9]|[3-9][0-9]{2})[0-9]{7,8}")
+# No area code begins with 86, the code of the country.
+FIXED = numbers(r"(10|2[0-9]|[3-79][0-9]{2}|8[0-57-9][0-9])[0-9]{7,8}")
 SEPARATORS = st.sampled_from(["", " ", "-", ".", "\u00a0", "\u2013"])
 
 

@@ -152,7 +152,7 @@ def test_whose_turn_it_is_stands_on_the_order_until_it_is_final() -> None:
     rules.wait_for(order, Party.PARTY_CUSTOMER, "confirm", now=NOW, due=NOW + HOUR)
     enter(order, IN_PROGRESS)
     assert (order.awaiting.party, order.awaiting.action) == (Party.PARTY_CUSTOMER, "confirm")
-    assert from_timestamp(order.awaiting.due) - from_timestamp(order.awaiting.since) == HOUR
+    assert from_timestamp(order.awaiting.due_time) - from_timestamp(order.awaiting.since_time) == HOUR
 
 
 @pytest.mark.parametrize("state", [IN_PROGRESS, PENDING, HELD, ASSESSING_CANCELLATION])

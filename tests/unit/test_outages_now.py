@@ -1,4 +1,4 @@
-"""What is down now: by problems and by planned outages."""
+"""The current outages: by problems and by planned outages."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -6,7 +6,7 @@ from pathlib import Path
 
 from coordinator.problems.outages import outages_now
 from coordinator.problems.rules import DEGRADED, DOWN, IN_PROGRESS, RESOLVED
-from gateway.api.coordinator.v1.planned_outage_service_pb2 import PlannedWindow
+from gateway.api.coordinator.v1.planned_outage_registry_service_pb2 import PlannedOutageHeader
 from gateway.api.coordinator.v1.problem_service_pb2 import AffectedCount, Problem
 from gateway.api.federation.v1.problem_pb2 import (
     NETWORK_ELEMENT_KIND_LINK,
@@ -45,8 +45,8 @@ def degraded(link: str = LINK, services: Sequence[str] = (SERVICE,)) -> Problem:
     return found
 
 
-def window(*links: str, start: datetime = NOON - HOUR, withdrawn: bool = False) -> PlannedWindow:
-    return PlannedWindow(
+def window(*links: str, start: datetime = NOON - HOUR, withdrawn: bool = False) -> PlannedOutageHeader:
+    return PlannedOutageHeader(
         id=f"sichuan/planned/{links[0]}",
         links=links,
         start_time=to_timestamp(start),
@@ -56,9 +56,9 @@ def window(*links: str, start: datetime = NOON - HOUR, withdrawn: bool = False) 
     )
 
 
-def down(problems: Sequence[Problem], windows: Sequence[PlannedWindow]) -> list[tuple[str, str, bool, int]]:
+def down(problems: Sequence[Problem], windows: Sequence[PlannedOutageHeader]) -> list[tuple[str, str, bool, int]]:
     return [
-        (each.element.id, each.problem or each.planned_outage, each.is_root_cause, each.customers)
+        (each.element.id, each.problem_id or each.planned_outage_id, each.is_root_cause, each.customers)
         for each in outages_now(NETWORK, problems, windows, NOON + HOUR)
     ]
 
@@ -80,9 +80,9 @@ def test_what_is_down_for_both_is_told_once_by_its_problem() -> None:
 
 
 def test_what_works_badly_is_degraded_and_what_is_down_for_something_else_too_is_down() -> None:
-    def told(*problems: Problem, windows: Sequence[PlannedWindow] = ()) -> list[tuple[str, str, int]]:
+    def told(*problems: Problem, windows: Sequence[PlannedOutageHeader] = ()) -> list[tuple[str, str, int]]:
         found = outages_now(NETWORK, problems, windows, NOON + HOUR)
-        return sorted((each.element.id, each.problem or each.planned_outage, each.condition) for each in found)
+        return sorted((each.element.id, each.problem_id or each.planned_outage_id, each.condition) for each in found)
 
     assert told(degraded()) == [(LINK, "problem-2", DEGRADED), (SERVICE, "problem-2", DEGRADED)]
     cut = problem()

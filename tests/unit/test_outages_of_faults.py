@@ -1,4 +1,4 @@
-"""What a closed fault notes of outages, whatever has become of the network since."""
+"""The outages of a closed fault, despite later changes of the network."""
 
 from datetime import timedelta
 from pathlib import Path

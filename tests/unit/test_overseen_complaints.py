@@ -7,14 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from coordinator.cli.complaints.complaint_view import complaint_headers, length, print_groups, print_history
-from coordinator.oversight.complaint_rules import concerns, first_contact, merged
+from coordinator.oversight.complaint_rules import first_contact, merged
+from coordinator.oversight.listings import DUE_COMPLAINTS, NEWEST_COMPLAINTS
 from gateway.api.region.v1.complaint_oversight_service_pb2 import (
     ComplaintHeader,
     ComplaintHistory,
-    ListComplaintHeadersResponse,
 )
 from gateway.api.region.v1.complaint_pb2 import Complaint, ComplaintState, TimeReason
 from gateway.errors import Refused
+from gateway.rpc.merged_pages import Part
 from gateway.time.clock import to_timestamp
 from region_node.care.complaints import escalation, rules
 from region_node.care.complaints.deadlines import meet
@@ -34,34 +35,27 @@ def header(number: int, *, version: int = 1, owner: str = "sichuan", due_in: int
         create_time=to_timestamp(START + timedelta(minutes=number)),
     )
     if due_in:
-        found.due.CopyFrom(to_timestamp(START + timedelta(hours=due_in)))
+        found.due_time.CopyFrom(to_timestamp(START + timedelta(hours=due_in)))
     return found
-
-
-def told(*headers: ComplaintHeader, has_more: bool = False) -> ListComplaintHeadersResponse:
-    return ListComplaintHeadersResponse(complaints=headers, has_more=has_more)
 
 
 def test_the_responsible_regions_word_counts_whatever_version_another_has() -> None:
     here, there = header(1, version=9), header(1, version=2)
-    assert merged({"guangdong": told(here), "sichuan": told(there)}, by_time=False) == [there]
+    assert merged({"guangdong": [here], "sichuan": [there]}) == [there]
 
 
 def test_what_the_responsible_region_has_taken_up_and_does_not_name_is_no_longer_so() -> None:
     old, fresh = header(1, version=3), header(2, version=0)
-    assert merged({"guangdong": told(old, fresh), "sichuan": told()}, by_time=False) == [fresh]
-    # Where that region did not answer, or not to the end, another one's word has to do.
-    assert merged({"guangdong": told(old)}, by_time=False) == [old]
-    assert merged({"guangdong": told(old), "sichuan": told(has_more=True)}, by_time=False) == [old]
+    assert merged({"guangdong": [old, fresh], "sichuan": []}) == [fresh]
+    # Where that region did not answer, another one's word has to do.
+    assert merged({"guangdong": [old]}) == [old]
 
 
 def test_complaints_are_ordered_by_what_was_asked() -> None:
     soon, later = header(1, due_in=1), header(2, due_in=2)
-    reports = {"sichuan": told(later, soon)}
-    assert merged(reports, by_time=True) == [soon, later]
-    assert merged(reports, by_time=False) == [later, soon]
-    assert concerns(soon, "guangdong")
-    assert not concerns(soon, "henan")
+    parts = {"sichuan": Part([("", [later, soon])])}
+    assert DUE_COMPLAINTS.page({}, parts, 50).items == [soon, later]
+    assert NEWEST_COMPLAINTS.page({}, parts, 50).items == [later, soon]
 
 
 @pytest.mark.parametrize("ticket_id", ["", "guangdong", "/1", "guangdong/", "guangdong//1"])

@@ -1,6 +1,7 @@
 """Pages of lists."""
 
 import base64
+from datetime import datetime
 
 import pytest
 from hypothesis import given
@@ -8,7 +9,8 @@ from hypothesis import strategies as st
 
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
-from gateway.rpc.pages import decode_token, encode_token, page_size
+from gateway.rpc.pages import dated_key, decode_token, encode_token, page_after, page_size
+from gateway.time.clock import from_microseconds
 
 KINDS = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]))
 KEYS = st.text(st.characters(exclude_categories=["Cs"]))
@@ -57,6 +59,26 @@ def test_a_token_of_another_list_is_refused(kind: str, other: str, key: str) -> 
 )
 def test_what_never_was_a_token_is_refused(token: str) -> None:
     assert_refused("orders", token)
+
+
+@given(st.sets(st.tuples(st.integers(0, 2**52), st.text("abz-_.9", min_size=1))), st.integers(1, 7))
+def test_pages_of_a_list_at_hand_give_each_item_once(places: set[tuple[int, str]], size: int) -> None:
+    items = sorted((from_microseconds(time), name) for time, name in places)
+    found, token = list[tuple[datetime, str]](), ""
+    while True:
+        page, token = page_after("places", items, lambda each: dated_key(*each), size, token)
+        assert len(page) == size or not token
+        found += page
+        if not token:
+            break
+    assert found == items
+
+
+def test_a_page_at_hand_is_refused_as_any_other() -> None:
+    assert page_after("places", [1], str, 0, "") == ([1], "")
+    for wrong in ({"requested": 501, "token": ""}, {"requested": 1, "token": "garbage"}):
+        with pytest.raises(Refused):
+            page_after("places", [1], str, **wrong)  # type: ignore[arg-type]
 
 
 def assert_refused(kind: str, token: str) -> None:

@@ -47,11 +47,11 @@ def may_hold_anything(field: FieldDescriptor) -> bool:
 
 
 def is_value(field: FieldDescriptor) -> bool:
-    """Whether a field says something by itself, so that it has to be classified where it stands.
+    """Whether a field has content by itself, and so needs its own classification.
 
-    A field that is a message of the contract does not: each field of that message is classified there. Amounts, texts
-    in two languages and what is Google's (times, durations) say something only where they are used. A number, a date
-    or a choice in `federation.v1` tells of the federation: its configuration and its nodes. Nobody's line is there.
+    A message field of the contract does not: its own fields are classified. Amounts, texts in two languages and
+    Google's types (times, durations) only have a meaning in their use. A number, a date or a choice in `federation.v1`
+    concerns the configuration and its nodes. Nobody's line is there.
     """
     if may_hold_anything(field):
         return True
@@ -61,7 +61,7 @@ def is_value(field: FieldDescriptor) -> bool:
 
 
 def classified(field: FieldDescriptor) -> PersonalData.ValueType:
-    """What the contract says that the field tells about a person."""
+    """The classification of a field in the contract."""
     return field.GetOptions().Extensions[privacy_pb2.personal_data]
 
 
@@ -77,7 +77,7 @@ def reviewed() -> list[str]:
 
 
 def complaints(contract: Iterable[FieldDescriptor], listed: Iterable[str]) -> list[str]:
-    """What is wrong with the classification of a contract's fields."""
+    """The errors in the classification of a contract's fields."""
     known = {name_of(field): field for field in contract}
     open_ones = {name for name, field in known.items() if is_value(field) and not classified(field)}
     marked = {name for name, field in known.items() if classified(field)}

@@ -1,4 +1,4 @@
-"""Which policy holds between regions: the strictest of the national one and of theirs (facts 1 and 2)."""
+"""The policy between regions: the strictest of the national one and of theirs (facts 1 and 2)."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -103,7 +103,7 @@ def test_an_override_never_makes_a_due_date_later(
 ) -> None:
     before = told(national, {name: each for name, each in overrides.items() if name != region}, regions)
     after = told(national, {**overrides, region: limit}, regions)
-    assert after[0].due <= before[0].due <= due(national, regions[1])
+    assert after[0].due_time <= before[0].due_time <= due(national, regions[1])
 
 
 @given(LIMITS, OVERRIDES, PAIRS)
@@ -112,8 +112,8 @@ def test_the_first_promise_is_the_earliest_of_those_that_count(
 ) -> None:
     ends = [due(national, ""), *(due(limit, "") for region, limit in overrides.items() if region in regions)]
     found = told(national, overrides, regions)
-    assert [promise.due for promise in found] == sorted(ends)
-    assert found[0].due == told(national, overrides, (regions[1], regions[0]))[0].due
+    assert [promise.due_time for promise in found] == sorted(ends)
+    assert found[0].due_time == told(national, overrides, (regions[1], regions[0]))[0].due_time
 
 
 @given(

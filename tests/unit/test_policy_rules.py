@@ -1,4 +1,4 @@
-"""What policies, regional promises, offerings, service points and number pools must keep to; each rule broken once."""
+"""The rules for policies, regional promises, offerings, service points and number pools; each broken once."""
 
 import ast
 from collections.abc import Callable, Iterator

@@ -1,4 +1,4 @@
-"""What holds personal data prints masked: whoever logs one of these by mistake has logged nobody."""
+"""Dataclasses with personal data print masked, so that logging one by mistake reveals nobody."""
 
 import dataclasses
 import importlib

@@ -51,8 +51,8 @@ def headers(found: Book) -> list[ProblemHeader]:
 def test_a_cut_that_two_regions_tell_of_is_one_problem_with_its_cause_parent_services_and_regions() -> None:
     (header,) = headers(followed(book(cut())))
     assert (header.root_cause.id, header.state, header.version) == (LINK, rules.IN_PROGRESS, 1)
-    assert header.parent == "sichuan/alarm/1", "what names the cause comes before a fault that does not"
-    assert list(header.children) == ["guangdong/alarm/2", "sichuan/alarm/1", "sichuan/fault/3"]
+    assert header.parent_id == "sichuan/alarm/1", "what names the cause comes before a fault that does not"
+    assert list(header.child_ids) == ["guangdong/alarm/2", "sichuan/alarm/1", "sichuan/fault/3"]
     assert list(header.services) == ["lines-chengdu-guangzhou"]
     assert list(header.regions) == ["guangdong", "sichuan"]
 
@@ -61,7 +61,7 @@ def test_what_has_not_changed_keeps_its_version_and_what_has_gets_a_higher_one()
     once = followed(book(cut()[:2]))
     assert headers(followed(once)) == headers(once)
     (header,) = headers(followed(book(cut(), once.problems.values())))
-    assert (header.id, header.version, len(header.children)) == (headers(once)[0].id, 2, 3)
+    assert (header.id, header.version, len(header.child_ids)) == (headers(once)[0].id, 2, 3)
 
 
 def test_it_is_resolved_once_everything_is_over_and_goes_on_if_something_was_not() -> None:
@@ -84,8 +84,8 @@ def test_two_problems_that_a_late_alarm_shows_to_be_one_become_the_older_one() -
     first, second = headers(apart)[::-1]
     late = event("sichuan/alarm/3", sites=["xichang"])
     found = {each.id: each for each in headers(followed(book([*links, late], apart.problems.values())))}
-    assert (found[first.id].root_cause.id, len(found[first.id].children)) == ("xichang", 3)
-    assert (found[second.id].state, found[second.id].merged_into) == (rules.CANCELLED, first.id)
+    assert (found[first.id].root_cause.id, len(found[first.id].child_ids)) == ("xichang", 3)
+    assert (found[second.id].state, found[second.id].merged_into_id) == (rules.CANCELLED, first.id)
 
 
 def test_small_alarms_are_no_problem_and_a_fault_is_one_by_itself() -> None:
@@ -96,7 +96,7 @@ def test_small_alarms_are_no_problem_and_a_fault_is_one_by_itself() -> None:
 
 
 def lines(*minutes: int, site: str = "chengdu") -> list[NetworkEvent]:
-    """What as many customers report of their own lines, each so long after noon."""
+    """Reports of as many customers about their own lines, each at that time after noon."""
     return [
         event(f"sichuan/fault/{site}-{each}", sites=[site], raised=NOON + timedelta(minutes=each), of_one_line=True)
         for each in minutes
@@ -127,13 +127,13 @@ def test_what_customers_report_of_their_own_lines_opens_no_problem_again_that_is
     over = event("sichuan/alarm/1", sites=["chengdu"], cleared=NOON + 10 * minute, version=2)
     during = followed(book([over, *lines(5)], before.problems.values()))
     (header,) = headers(during)
-    assert (header.state, len(header.children)) == (rules.IN_PROGRESS, 2), "it is reported while the alarm is there"
+    assert (header.state, len(header.child_ids)) == (rules.IN_PROGRESS, 2), "it is reported while the alarm is there"
     resolved = followed(book([over], before.problems.values()))
     (header,) = headers(resolved)
     after = followed(book([over, *lines(12, 14)], resolved.problems.values()))
     assert headers(after) == [header]
     several = headers(followed(book([over, *lines(12, 14, 16)], resolved.problems.values())))
-    assert [(each.state, len(each.children)) for each in several] == [(rules.IN_PROGRESS, 3), (rules.RESOLVED, 1)]
+    assert [(each.state, len(each.child_ids)) for each in several] == [(rules.IN_PROGRESS, 3), (rules.RESOLVED, 1)]
 
 
 def test_one_customer_opens_no_problem_again_that_several_customers_made() -> None:
@@ -148,7 +148,7 @@ def test_one_customer_opens_no_problem_again_that_several_customers_made() -> No
 
     def after(*late: NetworkEvent) -> list[tuple[int, int]]:
         found = headers(followed(book([*over, *late], resolved.problems.values())))
-        return sorted((each.state, len(each.children)) for each in found)
+        return sorted((each.state, len(each.child_ids)) for each in found)
 
     alarm = event("sichuan/alarm/1", sites=["chengdu"], raised=NOON + 14 * minute)
     again = lines(9, 10, 11)
@@ -171,7 +171,7 @@ SLOW, SLOW_SERVICE = "chengdu-zhengzhou-1", "lines-chengdu-zhengzhou"
 
 
 def slow(*, cleared: datetime | None = None) -> list[NetworkEvent]:
-    """What measurements of a link and of its service say: both work badly."""
+    """The measurements of a link and of its service: both work badly."""
     told = [
         event("sichuan/alarm/delay", links=[SLOW], cleared=cleared),
         event("sichuan/alarm/service-delay", services=[SLOW_SERVICE], cleared=cleared),
@@ -194,7 +194,7 @@ def test_what_does_not_speak_for_the_cause_does_not_say_how_bad_it_is() -> None:
     wrong = dict[str, str]()
     for who, (events, severity) in told.items():
         (header,) = headers(followed(book(events)))
-        assert (header.root_cause.id, len(header.children), is_cause_known(header)) == (SLOW, len(events), True), who
+        assert (header.root_cause.id, len(header.child_ids), is_cause_known(header)) == (SLOW, len(events), True), who
         if (header.condition, header.severity) != (rules.DEGRADED, severity) or header.HasField("down_start_time"):
             wrong[who] = str(header)
     assert not wrong
@@ -217,7 +217,7 @@ def test_where_nothing_names_the_cause_what_speaks_for_it_says_how_bad_it_is_and
     for who, (events, since) in told.items():
         (header,) = headers(followed(book(events)))
         expected = (rules.DOWN, CRITICAL, to_timestamp(since), len(events))
-        if (header.condition, header.severity, header.down_start_time, len(header.children)) != expected:
+        if (header.condition, header.severity, header.down_start_time, len(header.child_ids)) != expected:
             wrong[who] = str(header)
     assert not wrong
 
@@ -307,7 +307,7 @@ def test_what_was_over_for_long_goes_on_where_a_fault_of_it_opens_again() -> Non
     again = followed(book([*over[:2], cut()[2]], resolved.problems.values()), later)
     (open_again,) = headers(again)
     assert (open_again.id, open_again.state, open_again.version) == (header.id, rules.IN_PROGRESS, header.version + 1)
-    assert cut()[2].id in open_again.children
+    assert cut()[2].id in open_again.child_ids
 
 
 def test_a_problem_that_goes_on_keeps_what_was_over_long_ago_and_its_beginning() -> None:
@@ -324,7 +324,7 @@ def test_what_a_region_tells_late_that_was_cut_off_for_days_joins_the_problem_of
     late = event("guangdong/alarm/2", links=[LINK], cleared=NOON + HOUR, told_at=later)
     joined = followed(book([*resolved.events.values(), late], resolved.problems.values()), later + HOUR)
     (header,) = headers(joined)
-    assert (header.id, len(header.children)) == (headers(resolved)[0].id, 2)
+    assert (header.id, len(header.child_ids)) == (headers(resolved)[0].id, 2)
     assert headers(followed(joined, later + 5 * DAY)) == [header]
 
 
@@ -337,7 +337,7 @@ def test_two_that_are_told_late_are_one_problem_and_what_was_at_another_time_is_
     ]
     once = followed(book([*earlier.events.values(), late[0]], earlier.problems.values()), later)
     twice = followed(book([*once.events.values(), late[1]], once.problems.values()), later + HOUR)
-    assert [len(each.children) for each in headers(twice)] == [2, 1]
+    assert [len(each.child_ids) for each in headers(twice)] == [2, 1]
     assert headers(twice)[1] == headers(earlier)[0]
 
 
@@ -353,7 +353,7 @@ def test_a_problem_takes_over_the_services_of_what_has_turned_out_to_be_a_part_o
                     state=rules.IN_PROGRESS,
                     version=1,
                     root_cause=NetworkElement(kind=kind, id=cause),
-                    children=[told.id],
+                    child_ids=[told.id],
                     services=services,
                     start_time=told.raise_time,
                 )
@@ -365,7 +365,7 @@ def test_a_problem_takes_over_the_services_of_what_has_turned_out_to_be_a_part_o
         },
     )
     found = {each.id: each for each in headers(followed(apart))}
-    assert (found["problem-2"].state, found["problem-2"].merged_into) == (rules.CANCELLED, "problem-1")
+    assert (found["problem-2"].state, found["problem-2"].merged_into_id) == (rules.CANCELLED, "problem-1")
     assert list(found["problem-1"].services) == ["broadband-xichang", "lines-of-before"]
 
 
@@ -394,4 +394,4 @@ def _told(observed: Observed) -> NetworkEvent:
 
 
 def _groups(found: Book) -> set[tuple[str, tuple[str, ...]]]:
-    return {(each.root_cause.id, tuple(each.children)) for each in headers(found) if each.state != rules.CANCELLED}
+    return {(each.root_cause.id, tuple(each.child_ids)) for each in headers(found) if each.state != rules.CANCELLED}

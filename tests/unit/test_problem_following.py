@@ -1,4 +1,4 @@
-"""In which order, and with which children, regions are told of problems."""
+"""The order, and the children, in which regions receive problems."""
 
 from datetime import timedelta
 
@@ -22,7 +22,7 @@ def test_that_a_problem_is_a_part_of_another_is_told_before_how_that_one_stands(
 
 def test_a_region_is_told_of_its_own_children_alone() -> None:
     header = problem("one", 0).header
-    header.children.extend(["guangdong/alarm/1", "sichuan/alarm/2", "sichuan/fault/3"])
-    assert list(header_for("sichuan", header).children) == ["sichuan/alarm/2", "sichuan/fault/3"]
-    assert list(header_for("henan", header).children) == []
-    assert len(header.children) == 3
+    header.child_ids.extend(["guangdong/alarm/1", "sichuan/alarm/2", "sichuan/fault/3"])
+    assert list(header_for("sichuan", header).child_ids) == ["sichuan/alarm/2", "sichuan/fault/3"]
+    assert list(header_for("henan", header).child_ids) == []
+    assert len(header.child_ids) == 3

@@ -1,4 +1,4 @@
-"""What usage and a month cost, against a second reckoning by days, uses and fractions."""
+"""The cost of usage and of a month, against a second computation by days, uses and fractions."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -53,7 +53,7 @@ uses = st.lists(st.tuples(st.sampled_from(KINDS), st.integers(1, 20_000)), max_s
 
 
 def naive_usage(found: Sequence[tuple[UsageKind.ValueType, int]], free: tuple[int, int, int]) -> dict[EntryKind, int]:
-    """Counts up minute by minute, message by message, and asks of each whether it is free still."""
+    """Counts up minute by minute, message by message, each free or not."""
     minutes = sum(1 for kind, quantity in found if kind == KINDS[0] for _ in range(0, quantity, 60))
     messages = sum(1 for kind, _ in found if kind == KINDS[1])
     kibibytes = sum(quantity for kind, quantity in found if kind == KINDS[2])

@@ -36,7 +36,7 @@ NO_BUSINESS = FULFILMENT.replace('"ROAMING"', "")
 
 
 def hooked(url: str) -> str:
-    """A webhook that is told of complaints that were raised."""
+    """A webhook that receives raised complaints."""
     return f'[escalations.webhook]\nurl = "{url}"\n'
 
 

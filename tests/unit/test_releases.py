@@ -46,6 +46,17 @@ def test_a_commit_that_is_not_in_the_clone_is_told_with_what_to_do(capsys: pytes
     assert f"run `git fetch origin {COMMIT}`" in capsys.readouterr().err
 
 
+def test_a_shallow_clone_without_the_last_release_is_not_compared(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    listed = [Release("0.1.0", COMMIT, datetime.date(2026, 11, 30))]
+    monkeypatch.setattr(releases, "releases", lambda: listed)
+    assert releases.main([]) == 1, "a whole clone has every commit"
+    monkeypatch.setattr(releases, "_is_shallow", lambda: True)
+    assert releases.main([]) == 0
+    assert "not compared with 0.1.0" in capsys.readouterr().out
+
+
 def test_before_the_first_release_there_is_nothing_to_keep_to(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -1,4 +1,4 @@
-"""RENEW and its reminders: from when to when a contract runs, and who is told when."""
+"""RENEW and its reminders: the term of a contract, and the notices before its end."""
 
 import calendar
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""What pages show fits where it is: no text of a chart over another one, no column of a table beyond the window."""
+"""The content of pages fits: no text of a chart over another one, no column of a table beyond the window."""
 
 import itertools
 import re
@@ -51,7 +51,7 @@ def extents(label: Label) -> tuple[float, float, float, str]:
 
 
 def overlapping(chart: Chart) -> list[str]:
-    """What is wrong with the texts of a chart."""
+    """The overlapping texts of a chart."""
     found = sorted(map(extents, chart.labels))
     wrong = [f"{told} is cut off" for _, start, end, told in found if start < 0 or end > chart.width]
     for (height, _, end, told), (other, start, _, following) in itertools.pairwise(found):

@@ -1,4 +1,4 @@
-"""What every request of an operator system has to bring."""
+"""The required parts of every request of an operator system."""
 
 import re
 from datetime import timedelta

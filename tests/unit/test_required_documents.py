@@ -1,4 +1,4 @@
-"""What documents an applicant must bring, and what each of them must say."""
+"""The documents required of an applicant, and their required content."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta

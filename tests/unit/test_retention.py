@@ -1,4 +1,4 @@
-"""What is kept for how long: the rules of the configuration, and what the purge removes and keeps."""
+"""The retention of data: the rules of the configuration, and the work of the purge."""
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -181,7 +181,7 @@ def test_a_night_that_is_broken_at_any_page_ends_as_one_that_is_not(broken_at: i
             for number in range(450):
                 kept.tx.execute(
                     "INSERT INTO notices (notice_id, kind, number, zh_cn, en, create_time, delivery_time, attempts,"
-                    " due) VALUES (:id, 'bill', '+8619851000000', '', '', :then, :delivered, 1, :then)",
+                    " due_time) VALUES (:id, 'bill', '+8619851000000', '', '', :then, :delivered, 1, :then)",
                     id=f"n{number}",
                     then=then,
                     delivered=then if number % 3 else None,

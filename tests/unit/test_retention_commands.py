@@ -1,4 +1,4 @@
-"""What `region-node retention`, `customers holds` and `impact-records` say where there is nothing to say."""
+"""The output of `region-node retention`, `customers holds` and `impact-records` without content."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What is kept of customers, of their consents, complaints and documents, and until when."""
+"""The retention of customers, and of their consents, complaints and documents."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -77,13 +77,13 @@ def complain(
     """A complaint of long ago about the line, with all that there may be about one."""
     ticket_id = f"{parent}/{number}" if parent else f"sichuan/20251101-{number}"
     complaint = Complaint(
-        ticket_id=ticket_id, origin_region="sichuan", owner_region="sichuan", state=state, version=1, parent=parent
+        ticket_id=ticket_id, origin_region="sichuan", owner_region="sichuan", state=state, version=1, case_id=parent
     )
     complaint.request.number, complaint.request.description = LINE.number, "no signal"
     complaint.create_time.CopyFrom(to_timestamp(OLD))
     add_complaint(kept.tx, ComplaintRow(complaint, ""), 0 if parent else number, ended)
     reached = complaint.escalations.add(level=2, trigger=EscalationTrigger.ESCALATION_TRIGGER_HALF_USED)
-    reached.due.CopyFrom(to_timestamp(OLD))
+    reached.due_time.CopyFrom(to_timestamp(OLD))
     reached.time.CopyFrom(to_timestamp(OLD))
     note_escalations(kept.tx, ticket_id, [reached])
     add_private_note(kept.tx, ticket_id, "sichuan/chen", "he was angry", OLD)
@@ -123,11 +123,12 @@ Waits = Callable[[Archive, str], object]
 @pytest.mark.parametrize(
     "why",
     [
-        lambda kept, ticket_id: kept.tx.execute("UPDATE complaints SET due = 1"),
+        lambda kept, ticket_id: kept.tx.execute("UPDATE complaints SET due_time = 1"),
         lambda kept, ticket_id: note_to_tell(kept.tx, ticket_id, 1),
         lambda kept, ticket_id: kept.sent(ticket_id, OLD, closed=False),
         lambda kept, ticket_id: kept.tx.execute(
-            "INSERT INTO escalation_notices (ticket_id, level, sink, content, create_time, due, attempts, told_time)"
+            "INSERT INTO escalation_notices (ticket_id, level, sink, content, create_time,"
+            " due_time, attempts, told_time)"
             " VALUES (:ticket_id, 2, 'webhook', :content, 1, 1, 0, NULL)",
             ticket_id=ticket_id,
             content=b"",
@@ -174,7 +175,7 @@ def test_a_case_goes_as_a_whole_once_all_of_it_has_ended(kept: Archive) -> None:
 
 
 def index(kept: Archive, number: int, filed: datetime) -> str:
-    """What Guangdong has told of a complaint about the line."""
+    """A report of Guangdong on a complaint about the line."""
     noted = ComplaintNoted(ticket_id=f"guangdong/1-{number}", number=LINE.number, category="OTHER")
     noted.create_time.CopyFrom(to_timestamp(filed))
     keep_indexed(kept.tx, noted, "")
@@ -288,7 +289,8 @@ def test_an_imported_complaint_counts_from_its_end_there(kept: Archive) -> None:
             ticket_id=f"sichuan/1-{number}", owner_region="sichuan", state=CLOSED if closed else IN_PROGRESS
         )
         complaint.create_time.CopyFrom(to_timestamp(OLD))
-        new = NewComplaint(ComplaintRow(complaint, ""), number, number_index(kept.tx, LINE.number), str(number), closed)
+        row, index = ComplaintRow(complaint, ""), number_index(kept.tx, LINE.number)
+        new = NewComplaint(row, number, index, str(number), b"digest", closed)
         insert_complaints(kept.tx, [new], NOW)
     kept.night(TOMORROW)
     assert kept.connection.execute("SELECT ticket_number FROM complaints ORDER BY 1").fetchall() == [(2,), (3,)]

@@ -1,4 +1,4 @@
-"""What passes others and only its destination can read, and its answer."""
+"""Messages that pass others and only their destination can read, and their responses."""
 
 import pytest
 from hypothesis import given

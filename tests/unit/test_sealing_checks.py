@@ -1,4 +1,4 @@
-"""What `region-node doctor` says of the key that other regions seal to, as a coordinator publishes it."""
+"""The findings of `region-node doctor` about the published sealing key."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -30,13 +30,13 @@ class Node:
     keys: KeySet
 
     def checked(self, told: SealingKey | None) -> Finding:
-        """What is found where this is published."""
+        """The finding about a published key."""
         certificate = self.settings.signing.certificate.read_bytes()
         member = Member(region="sichuan", signing_certificate=certificate, sealing_key=told)
         return check_sealing_key("hub:7443", member, self.settings, NOW)
 
     def signed(self, keys: KeySet, signer: Path | None = None) -> SealingKey:
-        """What a node with these keys publishes."""
+        """The published key of a node with these keys."""
         return published(keys, Signer.load(signer or self.settings.signing.key), NOW)
 
 

@@ -31,7 +31,7 @@ def test_a_region_is_sealed_to_by_its_own_word() -> None:
     assert known.of("sichuan") == region_keys().set.in_use.sealing.public
 
 
-@pytest.mark.parametrize("field", ["key", "time", "signature"])
+@pytest.mark.parametrize("field", ["key", "sign_time_us", "signature"])
 def test_what_a_coordinator_puts_in_its_place_is_not_taken(field: str) -> None:
     known, changed = SealingKeys(), told(after=timedelta(seconds=1))
     known.accept("sichuan", told(region_keys().set.rotated()), verify)
@@ -39,8 +39,8 @@ def test_what_a_coordinator_puts_in_its_place_is_not_taken(field: str) -> None:
     match field:
         case "key":
             changed.key = bytes(31) + b"\1"
-        case "time":
-            changed.time += 1
+        case "sign_time_us":
+            changed.sign_time_us += 1
         case _:
             changed.signature = bytes(64)
     assert not known.accept("sichuan", changed, verify)
@@ -77,5 +77,5 @@ def test_the_signature_serves_for_nothing_else() -> None:
     each = told()
     assert Signer(SIGNING).sign(b"crossregion.envelope.v1", each.key) != each.signature
     SIGNING.public_key().verify(
-        each.signature, _signed(b"crossregion.sealing-key.v1", each.time.to_bytes(8, "big") + each.key)
+        each.signature, _signed(b"crossregion.sealing-key.v1", each.sign_time_us.to_bytes(8, "big") + each.key)
     )

@@ -1,4 +1,4 @@
-"""A process goes on until it is told to stop, or one of its loops ends."""
+"""A process continues until a stop signal, or the end of one of its loops."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
@@ -7,10 +7,9 @@ import pytest
 
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
-from gateway.process import starting
+from gateway.process import running, starting
+from gateway.process.running import run_until_stopped, stop_tasks
 from gateway.process.starting import StoppedWhileStarting, persistently, told_to_stop
-from gateway.rpc import server
-from gateway.rpc.server import run_until_stopped
 
 
 async def for_ever() -> None:
@@ -31,7 +30,7 @@ def ended(*loops: Coroutine[object, object, None]) -> None:
         try:
             await run_until_stopped(tasks)
         finally:
-            await server.stop_tasks(tasks)
+            await stop_tasks(tasks)
 
     asyncio.run(scenario())
 
@@ -40,13 +39,13 @@ def ended(*loops: Coroutine[object, object, None]) -> None:
 def test_a_process_ends_with_the_first_of_its_loops(
     monkeypatch: pytest.MonkeyPatch, loop: Callable[[], Coroutine[object, object, None]], failure: type[Exception]
 ) -> None:
-    monkeypatch.setattr(server, "wait_for_stop", for_ever)
+    monkeypatch.setattr(running, "wait_for_stop", for_ever)
     with pytest.raises(failure):
         ended(for_ever(), loop())
 
 
 def test_a_process_that_is_told_to_stop_ends_without_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server, "wait_for_stop", nothing)
+    monkeypatch.setattr(running, "wait_for_stop", nothing)
     ended(for_ever())
 
 

@@ -1,4 +1,4 @@
-"""Settings files: what is read, and how what is wrong is told."""
+"""Settings files: their values, and the messages about errors."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -61,7 +61,7 @@ def house(directory: Path, text: str) -> House:
 
 
 def problems(directory: Path, text: str) -> list[str]:
-    """What is wrong, each without the name of the file, which every problem begins with."""
+    """The problems, each without the name of the file, with which every problem begins."""
     with pytest.raises(SettingsError) as error:
         house(directory, text)
     beginning = f"{directory / 'house.toml'}: "

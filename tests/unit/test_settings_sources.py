@@ -1,4 +1,4 @@
-"""Settings from a file, the environment and flags: what wins, what is refused, and how it is told."""
+"""Settings from a file, the environment and flags: precedence, errors, and their messages."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path

@@ -146,7 +146,7 @@ def reading(staff_id: str = "clerk-7", record: str = "henan/counter/1", **change
         region="guangdong",
         operator="counter",
         purpose="",
-        particulars=api.DisclosureParticulars(requester=Requester(staff_id=staff_id), record=record),
+        particulars=api.DisclosureParticulars(requester=Requester(staff_id=staff_id), record_id=record),
     )
     return replace(row, **changes)  # type: ignore[arg-type]
 

@@ -1,4 +1,4 @@
-"""The purposes of sharing and the data agreements: what is wrong with them is told, all of it."""
+"""The purposes of sharing and the data agreements: all of their errors are reported."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -86,10 +86,10 @@ def test_a_good_purpose_has_no_problems() -> None:
         (purpose(longest_grant=timedelta(days=400)), "purposes[new].longest_grant"),
         (purpose(source=" "), "purposes[new].source: is missing"),
         (agreement(reference=""), "regions[beijing].data_agreement.reference: is missing"),
-        (agreement(first_day="2026-02-30"), "data_agreement.first_day: '2026-02-30' is not a day as YYYY-MM-DD"),
-        (agreement(last_day="20301231"), "data_agreement.last_day: '20301231' is not a day as YYYY-MM-DD"),
-        (agreement(last_day=""), "data_agreement.last_day: '' is not a day"),
-        (agreement(last_day="2021-10-31"), "data_agreement.last_day: is before the first day"),
+        (agreement(first_date="2026-02-30"), "data_agreement.first_date: '2026-02-30' is not a day as YYYY-MM-DD"),
+        (agreement(last_date="20301231"), "data_agreement.last_date: '20301231' is not a day as YYYY-MM-DD"),
+        (agreement(last_date=""), "data_agreement.last_date: '' is not a day"),
+        (agreement(last_date="2021-10-31"), "data_agreement.last_date: is before the first day"),
     ],
 )
 def test_each_thing_that_is_wrong_is_told_with_its_place(change: Break, problem: str) -> None:
@@ -136,7 +136,7 @@ def test_every_region_that_is_shipped_may_share_and_every_basis_has_a_purpose() 
     ],
 )
 def test_an_agreement_holds_on_its_days_by_the_regions_own_calendar(time: datetime, holds: bool) -> None:
-    federation = Federation(7, changed(agreement(first_day="2026-06-01", last_day="2026-06-30")))
+    federation = Federation(7, changed(agreement(first_date="2026-06-01", last_date="2026-06-30")))
     assert federation.shares_records("beijing", time) is holds
 
 

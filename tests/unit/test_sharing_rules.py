@@ -1,4 +1,4 @@
-"""What a region may see of a customer, for a purpose and by a right."""
+"""The part of a customer's data that a region may see, for a purpose and by a right."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -170,7 +170,7 @@ def test_once_everything_is_withdrawn_nothing_is_clear_by_consent(asked: Reading
 
 
 def answer(asked: Reading, values: dict[Field, SharedValue]) -> object:
-    """Everything that a reader is told."""
+    """A reader's whole response."""
     found = judge(asked)
     if isinstance(found, Denied):
         return found

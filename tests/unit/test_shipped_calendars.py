@@ -147,7 +147,7 @@ def test_fact_16_a_year_without_holidays_counts_weekends_with_one_warning_and_ne
         start = datetime(2030, 9, 30, 3, 0, tzinfo=UTC)
         with caplog.at_level(logging.WARNING):
             promises = federation.promises(business, start, ("guangdong", "sichuan"))
-        assert promises[0].due == datetime(2030, 10, 3, 16, 0, tzinfo=UTC)
+        assert promises[0].due_time == datetime(2030, 10, 3, 16, 0, tzinfo=UTC)
         assert federation.years_without_calendar(promises[0], start, "sichuan") == [2030]
     assert [record.getMessage() for record in caplog.records] == [
         "there is no calendar of 2030: weekends alone count as days off in promises of time"

@@ -1,4 +1,4 @@
-"""Which region is at fault, and the life of a support request."""
+"""The region at fault, and the life cycle of a support request."""
 
 from datetime import UTC, datetime, timedelta
 

@@ -1,10 +1,13 @@
 """A kind of ticket of its own, made of a table, a message and a few words: regions file, command and follow it."""
 
+import importlib
+import re
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
@@ -22,6 +25,8 @@ from region_node.tickets import border
 from region_node.tickets.followed import Facts, Followed
 from region_node.tickets.sending import followers
 
+ROOT = Path(__file__).parents[2]
+TICKETS = ("network/support", "network/faults", "care/complaints")
 NOW = datetime(2030, 6, 15, 4, 0, tzinfo=UTC)
 OPEN, ENDED = OrderState.ORDER_STATE_ACKNOWLEDGED, OrderState.ORDER_STATE_CANCELLED
 
@@ -43,6 +48,8 @@ def facts(dispute: Order) -> Facts:
         version=dispute.version,
         state=dispute.state,
         created=dispute.create_time,
+        number=dispute.request.number,
+        home="",
     )
 
 
@@ -125,6 +132,26 @@ def test_its_origin_follows_the_owner_until_it_ends_and_keeps_its_own_words(tx: 
 
 
 def test_the_owner_tells_the_origin_and_the_home_region_each_once() -> None:
-    assert followers(facts(new()), "henan") == ["guangdong", "henan"]
-    assert followers(facts(new()), "guangdong") == ["guangdong"]
-    assert followers(facts(new()), "sichuan") == ["guangdong"]
+    def told(home: str) -> Sequence[str]:
+        return followers(replace(facts(new()), home=home))
+
+    assert told("henan") == ["guangdong", "henan"]
+    assert told("guangdong") == ["guangdong"]
+    assert told("sichuan") == ["guangdong"]
+
+
+def test_each_kind_has_the_modules_that_the_recipe_names() -> None:
+    _, _, rest = (ROOT / "CONTRIBUTING.md").read_text("utf-8").partition("## Add a kind of ticket\n")
+    names = re.findall(r"`(\w+)\.py`", rest.partition("\n## ")[0])
+    named = {each for each in names if not each.startswith("test_")}
+    assert named >= {"rules", "rows", "relayed", "kind", "service"}
+    missing = [
+        f"{folder}/{name}.py"
+        for folder in TICKETS
+        for name in sorted(named)
+        if not (ROOT / "region_node" / folder / f"{name}.py").exists()
+    ]
+    assert not missing
+    for folder in TICKETS:
+        rows = vars(importlib.import_module(f"region_node.{folder.replace('/', '.')}.rows"))
+        assert [each for each in rows.values() if isinstance(each, Followed)], folder

@@ -52,6 +52,7 @@ RULES: tuple[Rule, ...] = (
     tidy.stray_prints,
     tidy.waits_that_swallow,
     tidy.files_written_by_hand,
+    tidy.vague_docstrings,
 )
 
 
@@ -64,7 +65,7 @@ def tracked_files() -> list[Path]:
 
 @dataclass
 class Found:
-    """What the hand-written Python files break, by the name of the rule, and where they catch everything."""
+    """The breaches in the hand-written Python files, by the name of the rule, and their broad catches."""
 
     complaints: dict[str, list[str]]
     broad_excepts: dict[str, int]
@@ -205,6 +206,10 @@ OFFENDERS: tuple[tuple[Rule, str, str], ...] = (
     (tidy.files_written_by_hand, "coordinator/cli/x.py", "path.write_text('x')\n"),
     (tidy.files_written_by_hand, "gateway/x.py", "os.open(path, os.O_WRONLY | os.O_CREAT)\n"),
     (tidy.files_written_by_hand, "gateway/x.py", "path.chmod(0o600)\n"),
+    (tidy.vague_docstrings, "gateway/x.py", '"""What is sent."""\n'),
+    (tidy.vague_docstrings, "region_node/x.py", 'class C:\n    """A row. Whoever claims it sends it."""\n'),
+    (tidy.vague_docstrings, "coordinator/x.py", 'def f():\n    """Of whom it is known."""\n'),
+    (tidy.vague_docstrings, "coordinator/x.py", 'def f():\n    """A region that is told of it."""\n'),
 )
 
 
@@ -238,6 +243,10 @@ ALLOWED: tuple[tuple[Rule, str, str], ...] = (
     (tidy.files_written_by_hand, "region_node/cli/x.py", "path.open(encoding='utf-8')\nopen(path, 'rb')\n"),
     (tidy.files_written_by_hand, "gateway/x.py", "os.open(directory, os.O_RDONLY | os.O_DIRECTORY)\n"),
     (tidy.files_written_by_hand, "tests/x.py", "path.write_text('x')\n"),
+    (tidy.vague_docstrings, "gateway/x.py", 'def f(told):\n    """The head `told`. Whether it is news."""\n'),
+    (tidy.vague_docstrings, "gateway/x.py", 'def _f():\n    """What is sent."""\n'),
+    (tidy.vague_docstrings, "region_node/cli/x.py", '@reads(LIMIT)\ndef f():\n    """Show what is told."""\n'),
+    (tidy.vague_docstrings, "tests/x.py", '"""What is sent."""\n'),
 )
 
 

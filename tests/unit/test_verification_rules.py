@@ -1,4 +1,4 @@
-"""Codes, passwords and attestations: what is right, what is alike, and what nobody can make."""
+"""Codes, passwords and attestations: right ones, equal ones, and unforgeable ones."""
 
 from datetime import UTC, datetime, timedelta
 

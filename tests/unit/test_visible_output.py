@@ -1,4 +1,4 @@
-"""What others have written is seen where it is shown, and does nothing to who sees it."""
+"""Texts of others are visible where they are shown, and have no effect on the terminal."""
 
 import ast
 import csv

@@ -51,7 +51,7 @@ class Log:
 
 
 class Scene:
-    """What watches of one process share."""
+    """The shared parts of one process's watches."""
 
     def __init__(self) -> None:
         self.log = Log()
@@ -83,7 +83,7 @@ def run(scenario: Callable[[Scene], Awaitable[None]]) -> None:
 
 
 async def quiet() -> None:
-    """All that can be done without anything else is done."""
+    """Returns once all pending work is done."""
     for _ in range(50):
         await asyncio.sleep(0)
 

@@ -1,4 +1,4 @@
-"""When a region tells its witnesses the end of its audit chain: each minute, and the first rows at once."""
+"""The times at which a region sends its audit head to its witnesses: each minute, and the first rows immediately."""
 
 import contextlib
 import sqlite3
@@ -30,7 +30,7 @@ def transaction() -> Iterator[Transaction]:
 
 
 def tell(tx: Transaction, now: datetime, row: int, *, answers: bool = True) -> None:
-    """The witness is told of a chain that ends with a row, and keeps it if it answers."""
+    """Sends a head with this row to the witness, which keeps it if it answers."""
     claimed = rows.claim(tx, "henan", now)
     assert claimed is not None
     if answers:
@@ -43,7 +43,7 @@ def act(tx: Transaction) -> None:
 
 
 def is_told(tx: Transaction, after: timedelta) -> bool:
-    """Whether it is told so long after the last time; what says so and what claims it agree."""
+    """Whether a statement is due after a time; the check and the claim agree."""
     due = is_due(tx, "henan", NOW + after)
     assert not due or rows.claim(tx, "henan", NOW + after) is not None
     return due

@@ -15,7 +15,7 @@ MAX_FILE_LINES = 500
 # A module named so says nothing about what is in it and grows without end.
 EMPTY_NAMES = frozenset({"utils", "util", "helpers", "helper", "common", "base", "misc"})
 
-# What each top-level package may not import.
+# The forbidden imports of each top-level package.
 FORBIDDEN_IMPORTS = {
     "gateway": frozenset({"region_node", "coordinator", "deploy", "tests"}),
     "region_node": frozenset({"coordinator", "deploy", "tests"}),
@@ -90,7 +90,7 @@ CLOCK_READS = frozenset({"now", "utcnow", "today"})
 IMPURE_BUILTINS = frozenset({"open", "print", "input", "exec", "eval", "__import__"})
 
 PROGRAMS = frozenset({"gateway", "region_node", "coordinator"})
-# Where files are opened: for all programs, and for what a process that serves adds to as long as it lives.
+# The openers of files: for all programs, and for files that a serving process appends to for its whole life.
 WRITERS = frozenset(
     {
         "gateway/process/files.py",
@@ -101,13 +101,25 @@ WRITERS = frozenset(
 )
 WRITING_MODE = re.compile(r"[rb+]*[wax+][bt+]*")
 
+# Public docstrings are plain technical English: a noun is the subject, and no word is coined here. Settings show theirs
+# to users, and so do commands.
+PLAIN_PACKAGES = frozenset({"gateway", "region_node", "coordinator"})
+VAGUE_OPENING = re.compile(
+    r"(?:^|(?<=[.!?])\s+|\n\s*\n)"
+    r"(?:(?:By|For|From|In|Of|To|Under|With) )?(?:What|Whatever|Which|Who|Whoever|Whom|Whose|That which)\s",
+    re.IGNORECASE,
+)
+VAGUE_WORD = re.compile(
+    r"\b(?:told|tells|whoever|(?:is|are|was|were|be) asked|asks? for|those above|docket|parcel|pouch)\b", re.IGNORECASE
+)
+
 # The folders, by name, whose programs speak to a person on the terminal.
 PRINTING_PLACES = frozenset({"cli", "deploy", "tests", "protos"})
 
 
 @dataclass(frozen=True)
 class Source:
-    """One hand-written Python file: its path relative to the repository, with slashes, and its text."""
+    """A hand-written Python file: its path relative to the repository, with slashes, and its text."""
 
     path: str
     text: str
@@ -168,6 +180,32 @@ def empty_names(source: Source) -> Iterator[str]:
     for part in source.parts:
         if part in EMPTY_NAMES:
             yield f"{source.path}: `{part}` does not say what is inside"
+
+
+def vague_docstrings(source: Source) -> Iterator[str]:
+    if source.parts[0] not in PLAIN_PACKAGES:
+        return
+    for node in public_definitions(source.tree):
+        text = re.sub(r"`[^`]*`", "", ast.get_docstring(node) or "")
+        if found := VAGUE_OPENING.search(text) or VAGUE_WORD.search(text):
+            line = 1 if isinstance(node, ast.Module) else node.lineno
+            yield f"{source.path}:{line}: a docstring names its subject and uses field terms, not `{found[0].strip()}`"
+
+
+Definition = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
+
+
+def public_definitions(node: ast.AST) -> Iterator[Definition]:
+    """The module and its public classes and functions, without commands, whose docstrings are help."""
+    if isinstance(node, Definition):
+        is_command = isinstance(node, ast.FunctionDef) and any(
+            isinstance(each, ast.Call) for each in node.decorator_list
+        )
+        if is_command or (not isinstance(node, ast.Module) and re.match("_(?!_)", node.name)):
+            return
+        yield node
+    for child in ast.iter_child_nodes(node):
+        yield from public_definitions(child)
 
 
 def wrong_way_imports(source: Source) -> Iterator[str]:
@@ -232,7 +270,7 @@ def raises_again(handler: ast.ExceptHandler) -> bool:
 
 
 def files_written_by_hand(source: Source) -> Iterator[str]:
-    """What a program writes is its owner's alone from the moment it is there: `gateway/process/files.py` opens it."""
+    """Files of programs are private from their creation: `gateway/process/files.py` opens them."""
     if source.parts[0] not in PROGRAMS or source.path in WRITERS:
         return
     for node in ast.walk(source.tree):

@@ -7,7 +7,7 @@ from rich.text import Text
 
 from coordinator.cli.asking import Asking, asks
 from coordinator.cli.completing import complete_regions
-from coordinator.cli.connection import EPILOG
+from coordinator.cli.exit_codes import EPILOG
 from coordinator.cli.output import titled, told_age, told_due
 from gateway.api.coordinator.v1 import case_service_pb2 as contract
 from gateway.api.coordinator.v1.case_service_pb2_grpc import CaseServiceStub
@@ -26,8 +26,8 @@ from gateway.wording.words import word
 @click.option(
     "--region", default="", shell_complete=complete_regions, help="Only cases in which this region has, or had, a part."
 )
-@click.option("--all", "with_ended", is_flag=True, help="Also those that have ended, for thirty days.")
-def cases(asking: Asking, region: str, with_ended: bool) -> None:
+@click.option("--all", "include_ended", is_flag=True, help="Also those that have ended, for thirty days.")
+def cases(asking: Asking, region: str, include_ended: bool) -> None:
     """List complaints of several regions: who has the ball, since when, how high it was raised, when it is due.
 
     \b
@@ -36,7 +36,7 @@ def cases(asking: Asking, region: str, with_ended: bool) -> None:
       coordinator complaints cases --region sichuan --all --json
     """
     show_times_of(region)
-    request = contract.ListCasesRequest(region=region, with_ended=with_ended)
+    request = contract.ListCasesRequest(region=region, include_ended=include_ended)
     response = asking.ask(lambda channel: CaseServiceStub(channel).ListCases, request)
     asking.show(response, _cases(datetime.now(UTC)), response.cases, titled(translated("Cases")))
 
@@ -69,7 +69,9 @@ def _cases(now: datetime) -> Table[CaseHeader]:
         TableColumn(
             "since", lambda each: told_age(each.end_time if _has_ended(each) else each.custody.start_time, now)
         ),
-        TableColumn("due", lambda each: Text(told_if_set(each.due)) if _has_ended(each) else told_due(each.due, now)),
+        TableColumn(
+            "due", lambda each: Text(told_if_set(each.due_time)) if _has_ended(each) else told_due(each.due_time, now)
+        ),
         TableColumn("work items", lambda each: "\n".join(map(_item, each.items))),
     )
 

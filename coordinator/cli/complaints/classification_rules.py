@@ -1,4 +1,4 @@
-"""How well proposals fit what people decided. Pure."""
+"""The fit of proposals to people's labels. Pure."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -9,15 +9,15 @@ DESK = ""
 
 @dataclass(frozen=True)
 class Fit:
-    """How one category fared; None where there was nothing to divide by."""
+    """The fit of one category; None for a division by zero."""
 
     category: str
     texts: int
-    """That people gave it."""
+    """The number of texts with this label."""
     precision: float | None
     """The share of its proposals that were right."""
     recall: float | None
-    """The share of its texts for which it was proposed."""
+    """The share of its texts with this proposal."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Measured:
     fits: tuple[Fit, ...]
     """By category."""
     confused: tuple[tuple[str, str, int], ...]
-    """What people said, what was proposed instead (`DESK` for nothing) and how often, most often first."""
+    """Label, wrong proposal (`DESK` for none) and count, largest count first."""
 
     @property
     def coverage(self) -> float:
@@ -39,12 +39,12 @@ class Measured:
 
     @property
     def accuracy(self) -> float | None:
-        """The share of proposals that were right; None where there was none."""
+        """The share of right proposals; None without any."""
         return self.right / self.proposed if self.proposed else None
 
 
 def measured(pairs: Iterable[tuple[str, str]]) -> Measured:
-    """Measures pairs of what people said and what was proposed, `DESK` for nothing."""
+    """Measures pairs of a label and a proposal, `DESK` for none."""
     counts = Counter(pairs)
     given: Counter[str] = Counter()
     proposed: Counter[str] = Counter()

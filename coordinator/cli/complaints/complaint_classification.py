@@ -1,4 +1,4 @@
-"""`coordinator complaints classify`: what the words in force make of the texts of a file."""
+"""`coordinator complaints classify`: the proposals of the words in force for the texts of a file."""
 
 import json
 import sys
@@ -15,7 +15,8 @@ from coordinator.cli.asking import json_option
 from coordinator.cli.complaints.classification_rules import DESK, Measured, measured
 from coordinator.cli.complaints.labelled_file import Labelled, read_labelled
 from coordinator.cli.completing import complete_regions
-from coordinator.cli.connection import EPILOG, Connection, connected_if_told
+from coordinator.cli.connection import Connection, connected_if_told
+from coordinator.cli.exit_codes import EPILOG
 from coordinator.cli.federation.in_force import in_force
 from gateway.cli.exits import NotDone
 from gateway.cli.terminal import error_output, output

@@ -8,7 +8,8 @@ import click
 
 from coordinator.cli.complaints.report_figures import as_csv, as_json, as_rows
 from coordinator.cli.complaints.report_page import GROUPINGS, page
-from coordinator.cli.connection import EPILOG, Connection, connected
+from coordinator.cli.connection import Connection, connected
+from coordinator.cli.exit_codes import EPILOG
 from coordinator.cli.output import tell_unanswered
 from coordinator.oversight.figures import MOST_MONTHS
 from gateway.api.coordinator.v1 import complaint_oversight_service_pb2 as contract
@@ -23,7 +24,7 @@ from gateway.wording.languages import current_language, translated
 _PREFIX = "COMPLAINT_DIMENSION_"
 _DIMENSIONS = [name.removeprefix(_PREFIX).lower() for name in contract.ComplaintDimension.keys()[1:]]
 _SECONDS = 40.0  # regions are given thirty of them to count
-_MONTHS = 12  # where nobody says how many
+_MONTHS = 12  # the default
 
 _By = Sequence[contract.ComplaintDimension.ValueType]
 
@@ -123,7 +124,7 @@ def report(connection: Connection, first: str | None, last: str | None, by: _By,
 
 
 def _months(first: str | None, last: str | None, now: datetime) -> Sequence[str]:
-    """The months that are asked about, both ends with them."""
+    """The requested months, from the first to the last inclusive."""
     until = last or f"{now:%Y-%m}"
     months = months_between(first or month_before(until, _MONTHS - 1), until)
     if not 1 <= len(months) <= MOST_MONTHS:

@@ -24,7 +24,7 @@ _HIGH = 3  # the level from which the escalation recipients have it
 
 
 def complaint_headers(now: datetime) -> Table[ComplaintHeader]:
-    """One line for each complaint."""
+    """The table of complaint headers."""
     return Table(
         TableColumn("ticket id", lambda each: each.ticket_id),
         TableColumn("category", lambda each: category_name(each.category) or translated("not classified")),
@@ -34,19 +34,19 @@ def complaint_headers(now: datetime) -> Table[ComplaintHeader]:
         TableColumn("from", lambda each: region_name(each.origin_region)),
         TableColumn("responsible", _responsible),
         TableColumn("taken in", lambda each: told_if_set(each.create_time)),
-        TableColumn("due", lambda each: told_due(each.due, now)),
+        TableColumn("due", lambda each: told_due(each.due_time, now)),
         TableColumn("time left", lambda each: _left(each, now)),
     )
 
 
 def print_groups(complaints: Sequence[ComplaintHeader]) -> None:
-    """How many of the complaints that are listed belong to each group, the largest first."""
+    """Prints the number of listed complaints in each group, largest first."""
     for group, number in Counter(each.group_id for each in complaints if each.group_id).most_common():
         click.echo(translated("group {group}: {number} of these", group=group, number=number))
 
 
 def print_history(history: ComplaintHistory, told_by: str) -> None:
-    """All that is known of a complaint without its texts."""
+    """Prints the history of a complaint without its texts."""
     header = history.header
     stands = {
         "ticket_id": header.ticket_id,
@@ -70,8 +70,8 @@ def print_history(history: ComplaintHistory, told_by: str) -> None:
     click.echo(found)
     if header.group_id:
         click.echo(translated("It belongs to the group {group}.", group=header.group_id))
-    if history.repeat_of:
-        click.echo(translated("It repeats {ticket_id}.", ticket_id=history.repeat_of))
+    if history.repeated_ticket_id:
+        click.echo(translated("It repeats {ticket_id}.", ticket_id=history.repeated_ticket_id))
     _deadlines(history).show(history.deadlines, titled(translated("Deadlines")))
     show_timeline(_happened(history), titled(translated("Timeline")), timespec="seconds")
     if not history.HasField("lateness"):
@@ -104,16 +104,16 @@ def _responsible(header: ComplaintHeader) -> str:
 
 
 def _left(header: ComplaintHeader, now: datetime) -> Text:
-    if not header.HasField("due"):
+    if not header.HasField("due_time"):
         return Text("")
-    left = from_timestamp(header.due) - now
+    left = from_timestamp(header.due_time) - now
     return Text(f"-{length(-left)}", style="red") if left < timedelta() else Text(length(left))
 
 
 def _deadlines(history: ComplaintHistory) -> Table[Deadline]:
     return Table(
         TableColumn("deadline", lambda each: word(DeadlineKind.Name(each.kind), "DEADLINE_KIND_")),
-        TableColumn("due", lambda each: told_if_set(each.due)),
+        TableColumn("due", lambda each: told_if_set(each.due_time)),
         TableColumn("met", lambda each: _met(each, history)),
     )
 
@@ -123,12 +123,12 @@ def _met(deadline: Deadline, history: ComplaintHistory) -> Text:
     if not deadline.HasField("met_time"):
         return Text("-")
     is_estimated = any(change.estimated and change.time == deadline.met_time for change in history.state_changes)
-    late = not is_estimated and from_timestamp(deadline.met_time) > from_timestamp(deadline.due)
+    late = not is_estimated and from_timestamp(deadline.met_time) > from_timestamp(deadline.due_time)
     return Text(told_if_set(deadline.met_time), style="red" if late else "")
 
 
 def _happened(history: ComplaintHistory) -> Iterator[Happening]:
-    """When, who, what."""
+    """Time, author and text of each event."""
     header, settings = history.header, history.categories
     first = settings[0].category if settings else header.category
     category = "" if settings and not is_at_filing(settings[0]) else first

@@ -1,4 +1,4 @@
-"""Texts of complaints from a CSV or TSV file, with the category that somebody gave each, if anybody did."""
+"""Texts of complaints from a CSV or TSV file, with a category each, if labelled."""
 
 import csv
 from collections.abc import Iterator, Sequence
@@ -14,19 +14,19 @@ _LONGEST = 10_000  # characters of a text, as a node takes them
 
 @dataclass(frozen=True)
 class Labelled:
-    """One text."""
+    """A text and its label."""
 
     line: int
-    """Where it begins in the file; the head is line 1."""
+    """The line where the text begins in the file; the header is line 1."""
     text: str
     category: str
-    """The code that somebody gave it; empty where nobody did."""
+    """The category code of the label; empty for an unlabelled text."""
 
 
 def read_labelled(path: Path) -> list[Labelled]:
-    """The texts of a file. Raises NotDone for a file that cannot be read, or a line that is not as it must be.
+    """Reads the texts of a file. Raises NotDone for an unreadable file, or an invalid line.
 
-    A first line with a tab in it is the head of a TSV file, in which quotes mean nothing.
+    A first line with a tab is the header of a TSV file, in which quotes have no meaning.
     """
     try:
         with path.open(encoding="utf-8-sig", newline="") as lines:

@@ -8,7 +8,7 @@ import click
 from coordinator.cli.asking import Asking, asks
 from coordinator.cli.complaints.complaint_view import complaint_headers, print_groups, print_history
 from coordinator.cli.completing import complete_categories, complete_regions
-from coordinator.cli.connection import EPILOG
+from coordinator.cli.exit_codes import EPILOG
 from coordinator.cli.output import tell_unanswered, titled
 from gateway.api.coordinator.v1 import complaint_oversight_service_pb2 as contract
 from gateway.api.coordinator.v1.complaint_oversight_service_pb2_grpc import ComplaintOversightServiceStub
@@ -22,7 +22,7 @@ _LONGEST_HOURS = 10_000
 
 
 @click.command("list", epilog=EPILOG)
-@asks(limit_option("At most this many from each region."))
+@asks(limit_option())
 @click.option("--overdue", is_flag=True, help="Only those whose time has passed without a resolution.")
 @click.option("--due-soon", is_flag=True, help="Only those that are due soon, and not yet overdue.")
 @click.option(
@@ -71,7 +71,7 @@ def list_complaints(
     if overdue and due_soon:
         raise click.UsageError(translated("a complaint is not overdue and due soon at once: give one of them"))
     show_times_of(region)
-    request = contract.ListComplaintsRequest(
+    request = contract.ListComplaintHeadersRequest(
         overdue=overdue,
         unclassified=unclassified,
         level=level,
@@ -82,13 +82,11 @@ def list_complaints(
     )
     if due_soon:
         request.due_within.FromTimedelta(timedelta(hours=within))
-    response = asking.ask(lambda channel: ComplaintOversightServiceStub(channel).ListComplaints, request)
+    response = asking.ask(lambda channel: ComplaintOversightServiceStub(channel).ListComplaintHeaders, request)
     now, title = datetime.now(UTC), titled(translated("Complaints"))
     asking.show(response, complaint_headers(now), response.complaints, title)
     if not asking.as_json:
         print_groups(response.complaints)
-    for each in response.regions_with_more:
-        click.echo(translated("{region} has more: raise --limit, or ask for less", region=region_name(each)), err=True)
     tell_unanswered(response.unanswered)
 
 
@@ -106,10 +104,10 @@ def show(asking: Asking, ticket_id: str) -> None:
       coordinator complaints show guangdong/20261124-17
     """
     show_times_of(ticket_id)
-    request = contract.ShowComplaintRequest(ticket_id=ticket_id)
-    response = asking.ask(lambda channel: ComplaintOversightServiceStub(channel).ShowComplaint, request)
+    request = contract.GetComplaintHistoryRequest(ticket_id=ticket_id)
+    response = asking.ask(lambda channel: ComplaintOversightServiceStub(channel).GetComplaintHistory, request)
     if asking.as_json or response.HasField("complaint"):
-        asking.tell(response, lambda _: print_history(response.complaint, response.told_by))
+        asking.tell(response, lambda _: print_history(response.complaint, response.region))
     tell_unanswered(response.unanswered)
     if not response.HasField("complaint"):
         raise CannotReach(translated("no region that may know {ticket_id} could be asked", ticket_id=ticket_id))

@@ -1,4 +1,4 @@
-"""The figures of a report, each with its name, how it is computed from what was counted, and how people read it. Pure.
+"""The figures of a report: the name of each, its formula, and its printed form. Pure.
 
 One list of columns serves the table, CSV, JSON and the page.
 """
@@ -20,18 +20,18 @@ from gateway.values.plain_text import spreadsheet_row
 from gateway.wording.languages import in_language, translated
 
 Value = int | float | str | None
-"""A figure; None where there is nothing to compute it from."""
+"""A figure; None where it cannot be computed."""
 
 _PER = 10_000  # customers
 _DIGITS = 4  # of a share, for programs
 _HIGHEST = 5
 _ESCALATED = 2  # from this level on a complaint has left the department
-_MINUTES_OF_HOURS, _MINUTES_OF_DAYS = 120, 3 * 24 * 60  # from so many on people read hours, and days
+_MINUTES_OF_HOURS, _MINUTES_OF_DAYS = 120, 3 * 24 * 60  # from these minutes on, people read hours, and days
 
 
 @dataclass(frozen=True)
 class Column:
-    """One figure of a group."""
+    """A figure of a group."""
 
     key: str
     """Its name for programs."""
@@ -41,11 +41,11 @@ class Column:
     read: Callable[[Value], str]
     """The figure as people read it."""
     is_told: bool = True
-    """Whether people are shown it; programs are told all."""
+    """Whether the table for people has the column; programs receive all."""
 
 
 def plain(value: Value) -> str:
-    """A number or a text as it is; a dash for nothing."""
+    """A number or a text as written; a dash for None."""
     return "–" if value is None else f"{value:,}" if isinstance(value, int) else str(value)
 
 
@@ -72,17 +72,17 @@ def duration(value: Value) -> str:
 
 
 def share_in_time(row: ComplaintFigures) -> float | None:
-    """The share that was resolved in time, of those of which it is known."""
+    """The share resolved in time, among complaints with a known outcome."""
     return _share(row.in_time, row.timed)
 
 
 def satisfaction(row: ComplaintFigures) -> float | None:
-    """The mean of what customers said, 1 to 5."""
+    """The mean of the customers' ratings, 1 to 5."""
     return _share(row.rating_sum, row.ratings)
 
 
 def per_customers(row: ComplaintFigures) -> float | None:
-    """How many complaints there were for each 10,000 customers."""
+    """The number of complaints per 10,000 customers."""
     return _share(row.complaints * _PER, row.customers)
 
 
@@ -97,7 +97,7 @@ def percentile_95(row: ComplaintFigures) -> int | None:
 
 
 def figures() -> Sequence[Column]:
-    """The figures, in the order in which they are told."""
+    """The figures, in the order of columns."""
     return [
         Column("complaints", lambda: translated("complaints"), lambda row: row.complaints, plain),
         Column("customers", str, lambda row: row.customers, plain, is_told=False),
@@ -124,7 +124,7 @@ def figures() -> Sequence[Column]:
 
 
 def dimensions(by: Sequence[ComplaintDimension.ValueType], report: ReportComplaintsResponse) -> Sequence[Column]:
-    """What a group is called, by the dimensions of its table: by codes for programs, by names for people."""
+    """The name columns of a group, by the dimensions of its table: codes for programs, names for people."""
     regions = {each.region: in_language(each.name) for each in report.regions}
     departments = {row.department.en: in_language(row.department) for table in report.tables for row in table.rows}
     known = {
@@ -146,7 +146,7 @@ def dimensions(by: Sequence[ComplaintDimension.ValueType], report: ReportComplai
 
 
 def category_name(report: ReportComplaintsResponse) -> Callable[[Value], str]:
-    """Reads a category's code as its name; what nobody has classified says so."""
+    """Maps a category's code to its name; an unclassified one has its own text."""
     names = {each.code: in_language(each.name) for each in report.categories}
     return lambda value: names.get(str(value)) or str(value) or translated("not classified")
 
@@ -175,7 +175,7 @@ def as_json(report: ReportComplaintsResponse, months: Sequence[str]) -> str:
 
 
 def as_csv(report: ReportComplaintsResponse) -> str:
-    """The first table of a report, with the names of JSON in its first line; what cannot be computed is empty."""
+    """The first table of a report as CSV, with the names of JSON in its header. Undefined figures are empty."""
     table = report.tables[0]
     columns = [*dimensions(table.by, report), *figures()]
     told = io.StringIO()
@@ -215,7 +215,7 @@ def _rounded(value: Value) -> Value:
 
 
 def meanings() -> Sequence[tuple[str, str]]:
-    """What each figure means, for people."""
+    """The meaning of each figure, for people."""
     return [
         (
             translated("complaints"),

@@ -30,7 +30,7 @@ GROUPINGS = (
     ComplaintGrouping(by=[_REGION, _MONTH]),
     ComplaintGrouping(by=[_CATEGORY]),
 )
-"""What the charts need, besides the table that was asked for."""
+"""The groupings of the charts, besides the requested table."""
 
 _MOST_LINES = 6  # more in one chart cannot be told apart
 _MOST_CATEGORIES = 12
@@ -51,7 +51,7 @@ class _Report:
     when: str
     missing: str
     unanswered: Sequence[str]
-    """Regions that are in no figure: they are told before all figures."""
+    """The regions missing from all figures, listed before the figures."""
     tiles: Sequence[tuple[str, str]]
     sections: Sequence[_Section]
     tables_heading: str
@@ -61,7 +61,7 @@ class _Report:
 
 
 def page(report: ReportComplaintsResponse, months: Sequence[str], now: datetime, language: str) -> str:
-    """The page of a report whose tables are the one that was asked for and those of GROUPINGS, in that order."""
+    """The page of a report. Its tables are the requested one and those of GROUPINGS, in that order."""
     asked, everything, by_region, *_ = report.tables
     regions = _regions(report)
     told = _Report(
@@ -148,7 +148,7 @@ def _levels(row: ComplaintFigures) -> Chart:
 def _lines(
     by_both: ComplaintTable, by_month: ComplaintTable, months: Sequence[str], report: ReportComplaintsResponse
 ) -> list[Line]:
-    """One line for each region; where there are more than can be told apart, one for all."""
+    """A line for each region; above the limit of distinct lines, one line for all."""
     found: dict[str, dict[str, int]] = {}
     for row in by_both.rows:
         found.setdefault(row.region, {})[row.month] = row.complaints
@@ -169,7 +169,7 @@ def _by_month(months: Sequence[str], drawn: Sequence[Line]) -> Chart:
 
 
 def _caption(key: str, title: str, groups: Sequence[tuple[str, Sequence[Bar]]]) -> Caption:
-    """A caption that tells the bars in words."""
+    """A caption that describes the bars in words."""
     said = "; ".join(f"{name}: {', '.join(bar.told for bar in group)}" for name, group in groups)
     return Caption(key, title, said or translated("no complaints"))
 
@@ -181,7 +181,7 @@ def _table(table: ComplaintTable, report: ReportComplaintsResponse) -> Table:
     return Table(
         label=title,
         caption=title,
-        # Beside several columns of names there is no room for titles that lie flat, where words are long.
+        # Long titles have no horizontal room beside several columns of names.
         style="dense" if names > 1 else "",
         head=[Cell(each, "col", "name" if number < names else "") for number, each in enumerate(titles)],
         rows=[

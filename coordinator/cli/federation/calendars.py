@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 from chinese_calendar.constants import holidays, workdays
 
-from coordinator.cli.connection import EPILOG
+from coordinator.cli.exit_codes import EPILOG
 from gateway.api.federation.v1.configuration_pb2 import Calendar
 from gateway.cli.exits import NotDone
 from gateway.federation.files import ConfigurationError, load_file
@@ -29,7 +29,7 @@ calendars:
 
 
 class _Years(click.ParamType[range]):
-    """One year, or the first and the last of several."""
+    """A year, or the first and the last of several."""
 
     name = "year"
 
@@ -82,12 +82,12 @@ def import_calendar(years: range, directory: Path) -> None:
 
 
 def known_years() -> range:
-    """The years of which the library knows the holidays."""
+    """The years whose holidays the library has."""
     return range(min(holidays).year, max(holidays).year + 1)
 
 
 def calendar_of(year: int) -> Calendar:
-    """The calendar of one of `known_years`: what differs from Monday to Friday."""
+    """The calendar of one of `known_years`: the exceptions from Monday to Friday."""
     calendar = Calendar(year=year)
     day = date(year, 1, 1)
     while day.year == year:
@@ -100,7 +100,7 @@ def calendar_of(year: int) -> Calendar:
 
 
 def calendars_text(calendars: Iterable[Calendar]) -> str:
-    """The file, by year, with what each day is."""
+    """The calendar file, by year, with the meaning of each day."""
     lines = []
     for calendar in sorted(calendars, key=lambda each: each.year):
         lines.append(f"  - year: {calendar.year}\n")

@@ -9,7 +9,7 @@ import click
 from rich.text import Text
 
 from coordinator.cli.asking import Asking, asks, json_option
-from coordinator.cli.connection import EPILOG
+from coordinator.cli.exit_codes import EPILOG
 from coordinator.cli.federation.calendars import import_calendar
 from coordinator.cli.federation.in_force import in_force, put_in_force
 from coordinator.cli.federation.number_plan import import_number_plan
@@ -179,7 +179,7 @@ def _read(directory: Path) -> tuple[Configuration, list[str]]:
 
 
 def _without_pools(configuration: Configuration) -> Configuration:
-    """The same configuration without what only a number plan can tell to be right."""
+    """The configuration without the parts that only a number plan can verify."""
     rest = Configuration()
     rest.CopyFrom(configuration)
     for region in rest.regions:

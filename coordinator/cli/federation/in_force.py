@@ -1,4 +1,4 @@
-"""The configuration in force, as administrators' commands ask for it and replace it."""
+"""Reads and replaces the configuration in force for administrators' commands."""
 
 from coordinator.cli.connection import TIMEOUT, Connection
 from gateway.api.coordinator.v1 import administration_pb2 as contract
@@ -10,7 +10,7 @@ from gateway.security.tls import MAX_MESSAGE_BYTES
 from gateway.wording.languages import translated
 
 _APPLY_SECONDS = 60.0  # for a large number plan on a busy machine
-_ROOM_BYTES = 1024 * 1024  # for what travels beside the configuration, such as the members
+_ROOM_BYTES = 1024 * 1024  # for the rest of the message, such as the members
 
 
 def in_force(connection: Connection) -> contract.GetConfigurationResponse:
@@ -30,7 +30,7 @@ def put_in_force(
     dry_run: bool,
     allow_unreadable: bool = False,
 ) -> contract.ApplyConfigurationResponse:
-    """Puts a configuration in force, or has it only checked. Raises NotDone or CannotReach."""
+    """Puts a configuration in force, or only checks it. Raises NotDone or CannotReach."""
     if (size := wanted.ByteSize()) > MAX_MESSAGE_BYTES - _ROOM_BYTES:
         raise NotDone(
             [

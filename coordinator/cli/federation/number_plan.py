@@ -14,7 +14,8 @@ import click
 from rich.progress import Progress
 
 from coordinator.cli.asking import json_option
-from coordinator.cli.connection import EPILOG, Connection, connected
+from coordinator.cli.connection import Connection, connected
+from coordinator.cli.exit_codes import EPILOG
 from coordinator.cli.federation.in_force import in_force, put_in_force
 from coordinator.cli.federation.number_plan_file import (
     Columns,
@@ -39,7 +40,7 @@ _file = click.Path(path_type=Path, dir_okay=False)
 
 
 class _Columns(click.ParamType[Columns]):
-    """Which headers the columns have, as `prefix=HEADER,region=HEADER`."""
+    """The headers of the columns, as `prefix=HEADER,region=HEADER`."""
 
     name = "columns"
 
@@ -151,7 +152,7 @@ def import_number_plan(
 
 
 def _changes(before: Mapping[str, str], after: Mapping[str, str]) -> dict[str, int]:
-    """How many prefixes there are, and how many came, moved to another region and went."""
+    """The number of prefixes, and of new, moved and removed ones."""
     return {
         "prefixes": len(after),
         "added": len(after.keys() - before.keys()),
@@ -187,7 +188,10 @@ def _write_rejects(path: Path, file: Path, encoding: str, found: list[Problem]) 
 
 @contextmanager
 def _lines(file: Path, encoding: str, doing: str) -> Iterator[TextIO]:
-    """The lines of a file, with a bar on standard error if that is a terminal. Raises NotDone where it is unusable."""
+    """The lines of a file, with a progress bar on standard error if that is a terminal.
+
+    Raises NotDone for an unusable file.
+    """
     console = error_output()
     try:
         with (

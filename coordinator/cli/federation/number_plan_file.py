@@ -12,7 +12,7 @@ _OF_REJECTS = ("line", "reason")
 
 
 class FileUnusable(Exception):
-    """The file cannot be read line by line; the text says why."""
+    """The file cannot be read line by line; the text has the reason."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Problem:
     """A line that cannot be used."""
 
     line: int
-    """Where it begins in the file, counted from 1."""
+    """The line of the file where the problem begins, counted from 1."""
     reason: str
 
 
@@ -42,12 +42,12 @@ class _Claim:
 
 @dataclass
 class Found:
-    """What a file says."""
+    """The content of a number plan file."""
 
     owners: dict[str, str] = field(default_factory=dict)
     """The region of each prefix."""
     problems: list[Problem] = field(default_factory=list)
-    """By line. A prefix that is claimed by two regions is nobody's: each line that claims it is one of them."""
+    """Problems by line. A prefix that two regions claim belongs to neither: each line with it is a problem."""
 
 
 def regions_by_name(regions: Iterable[Region]) -> dict[str, str]:
@@ -58,7 +58,7 @@ def regions_by_name(regions: Iterable[Region]) -> dict[str, str]:
 
 
 def read_number_plan(lines: Iterable[str], columns: Columns, regions: Mapping[str, str]) -> Found:
-    """What the lines of a file with a header say. `regions` are the ids by what a file may call them.
+    """Reads the lines of a file with a header. `regions` maps the file's names of regions to their ids.
 
     Raises FileUnusable.
     """
@@ -98,11 +98,11 @@ def read_number_plan(lines: Iterable[str], columns: Columns, regions: Mapping[st
 
 
 def rejected_rows(lines: Iterable[str], problems: Collection[Problem]) -> Iterator[list[str]]:
-    """The rows of the same file that are problems, below its header, each with its line and the reason behind it."""
+    """The rows of a file that are problems, below its header, each followed by its line and the reason."""
     reasons = {problem.line: problem.reason for problem in problems}
     rows = _rows(lines)
     header = next(rows, (0, []))[1]
-    # A file of rejects that is mended and rejected again has them once.
+    # A corrected file of rejects that is rejected again has these columns once.
     own = len(header) - len(_OF_REJECTS) if tuple(header[-len(_OF_REJECTS) :]) == _OF_REJECTS else len(header)
     yield [*header[:own], *_OF_REJECTS]
     for line, row in rows:
@@ -112,9 +112,9 @@ def rejected_rows(lines: Iterable[str], problems: Collection[Problem]) -> Iterat
 
 
 def plan_of(owners: Mapping[str, str], before: NumberPlan, *, merges: bool) -> NumberPlan:
-    """The number plan in which these regions own these prefixes, and others those of `before` where it `merges`.
+    """The number plan in which these regions own these prefixes; with `merges`, also the prefixes of `before`.
 
-    Numbers that belong elsewhere than their prefix says stay as they were.
+    Ported numbers, which differ from their prefix, stay unchanged.
     """
     by_region: dict[str, list[str]] = {}
     for prefix, region in ({**owners_of(before), **owners} if merges else owners).items():

@@ -1,4 +1,4 @@
-"""The quality of paths between all regions as one HTML file: a heat map, and a table with what it shows."""
+"""The quality of paths between all regions as an HTML file: a heat map, and a table of its values."""
 
 import itertools
 from collections.abc import Sequence
@@ -37,7 +37,7 @@ class _Matrix:
 
 
 def page(response: contract.GetPathMatrixResponse, quality_class: str, now: datetime, language: str) -> str:
-    """The page of a matrix; `quality_class` is the class that it was asked to be held against, or empty."""
+    """The page of a matrix; `quality_class` is the class of the comparison, or empty."""
     names = {each.region: in_language(each.name) for each in response.regions}
     pairs = [(names.get(each.start, each.start), names.get(each.end, each.end), each) for each in response.pairs]
     now_pairs: _Pairs = [(start, end, each.paths) for start, end, each in pairs]

@@ -1,4 +1,4 @@
-"""`coordinator network`: what paths between regions add up to."""
+"""`coordinator network`: the quality of paths between regions."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -8,7 +8,8 @@ import click
 
 from coordinator.cli.asking import Asking, asks
 from coordinator.cli.completing import complete_regions
-from coordinator.cli.connection import EPILOG, Connection
+from coordinator.cli.connection import Connection
+from coordinator.cli.exit_codes import EPILOG
 from coordinator.cli.federation.in_force import in_force
 from coordinator.cli.network.matrix_page import page
 from coordinator.cli.network.network_view import print_matrix, print_ways
@@ -22,7 +23,7 @@ from gateway.process.files import replace_file
 from gateway.wording.languages import current_language, offering, translated
 from gateway.wording.times import show_times_of
 
-_SECONDS = 20.0  # regions are given five of them to tell what they measure
+_SECONDS = 20.0  # of which regions have five to report their measurements
 _FIGURES = ("capacity_mbps", "delay_us", "delay_variation_us", "loss_ppb")
 
 _Change = tuple[str, dict[str, int]]

@@ -23,7 +23,7 @@ def told_loss(parts: int) -> str:
 
 
 def told_left(budget: contract.QualityBudget) -> str:
-    """What a class leaves of each of its bounds."""
+    """The remaining budget of a class at each of its bounds, as text."""
     left = []
     if budget.HasField("delay_us"):
         left.append(translated("delay {left}", left=told_delay(budget.delay_us)))
@@ -42,7 +42,7 @@ def told_verdict(path: contract.NetworkPath) -> str:
 
 
 def print_ways(response: contract.FindPathsResponse, quality_class: str) -> None:
-    """The best path and the alternative, as it is and as it would be."""
+    """Prints the best path and the alternative, each with its quality now and after the changes."""
     _print_down(response.down)
     if response.HasField("changed"):
         click.echo(translated("Before"))
@@ -56,7 +56,7 @@ def print_ways(response: contract.FindPathsResponse, quality_class: str) -> None
 
 
 def print_matrix(response: contract.GetPathMatrixResponse, quality_class: str) -> None:
-    """One line for each pair of regions."""
+    """Prints a line for each pair of regions."""
     _print_down(response.down)
     columns = [
         translated("starts at"),
@@ -135,7 +135,7 @@ def _print_site_paths(found: contract.SitePaths, quality_class: str) -> None:
 
 
 def _print_shared(found: contract.SitePaths) -> None:
-    """What an alternative has in common with the best path."""
+    """Prints the links and sites that an alternative shares with the best path."""
     links, sites = ", ".join(found.shared_links), ", ".join(found.shared_sites)
     if links:
         click.echo(translated("The alternative shares links with the best path: {links}", links=links))

@@ -3,19 +3,18 @@
 import asyncio
 import json
 import re
-import tempfile
-from datetime import timedelta
-from pathlib import Path
 
 import click
 from click.core import ParameterSource
 
 from coordinator.cli.asking import json_option
 from coordinator.cli.completing import complete_regions
-from coordinator.cli.connection import EPILOG, Connection, optionally_connected
+from coordinator.cli.connection import Connection, optionally_connected
+from coordinator.cli.exit_codes import EPILOG
 from coordinator.cli.node.audit_chains import verify_federation
-from coordinator.cli.node.config import load_settings, settings_options
-from coordinator.registry.etcd.registry import EtcdRegistry, RegistryUnreachable
+from coordinator.cli.node.config import COORDINATOR
+from coordinator.cli.node.registry_beside import registry_beside
+from coordinator.registry.etcd.registry import RegistryUnreachable
 from coordinator.settings import CoordinatorSettings
 from gateway.auditing.audit import ChainBroken, Head, Seen, Walk, rows, verify
 from gateway.cli.exits import NotDone
@@ -23,7 +22,6 @@ from gateway.errors import Refused
 from gateway.security.tls import CredentialsUnusable
 from gateway.settings import Sources
 from gateway.store.port import StoreUnusable
-from gateway.time.clock import SystemClock
 from gateway.wording.languages import refusal, translated
 
 _HEAD = re.compile(r"(?P<sequence>[0-9]{1,18}):(?P<hash>[0-9a-f]{64})")
@@ -49,7 +47,7 @@ def audit_group() -> None:
 
 @audit_group.command("verify", epilog=EPILOG)
 @optionally_connected
-@settings_options
+@COORDINATOR.settings_options
 @click.option(
     "--seen", type=_HeadType(), metavar="ROW:HASH", help="A head printed earlier; finds a tail that was cut since."
 )
@@ -97,7 +95,7 @@ def verify_chain(
         return
     if region:
         raise click.UsageError(translated("--region: needs --coordinator"))
-    settings = load_settings(sources)
+    settings = COORDINATOR.settings(sources)
     if registry_seen is not None and settings.etcd is None:
         raise click.UsageError(translated("--registry-seen: these settings name no [etcd]"))
     head = _own_chain(settings, seen)
@@ -111,7 +109,7 @@ def verify_chain(
 
 
 def _asks_coordinators() -> bool:
-    """Whether the chains of the federation are meant: an option says which, else the environment."""
+    """Whether the chains of the federation are meant: by an option, else by the environment."""
     context = click.get_current_context()
     if context.get_parameter_source("endpoints") is ParameterSource.COMMANDLINE:
         return True
@@ -144,27 +142,18 @@ def _own_chain(settings: CoordinatorSettings, seen: Head | None) -> Head:
 
 
 async def _registry_chain(settings: CoordinatorSettings, seen: Head | None) -> Head:
-    assert settings.etcd is not None
-    lease = timedelta(seconds=settings.lease)
-    # The last good copy in the coordinator's own directory belongs to the coordinator, which may run.
-    with tempfile.TemporaryDirectory() as directory:
-        try:
-            registry = await EtcdRegistry.open(
-                settings.etcd, settings.federation, Path(directory), SystemClock(), lease
-            )
-        except (RegistryUnreachable, CredentialsUnusable) as error:
-            raise NotDone([_of_registry(error)]) from error
-        walk = Walk(_seen(seen))
-        try:
+    try:
+        async with registry_beside(settings) as registry:
+            walk = Walk(_seen(seen))
             while page := await registry.audit_page(walk.head.sequence):
                 walk.take_all(page)
             return walk.finish()
-        except Refused as refused:
-            raise NotDone([_of_registry(refusal(refused))]) from refused
-        except ChainBroken as error:
-            raise NotDone([_of_registry(_broken(error))]) from error
-        finally:
-            await registry.close()
+    except (RegistryUnreachable, CredentialsUnusable) as error:
+        raise NotDone([_of_registry(error)]) from error
+    except Refused as refused:
+        raise NotDone([_of_registry(refusal(refused))]) from refused
+    except ChainBroken as error:
+        raise NotDone([_of_registry(_broken(error))]) from error
 
 
 def _as_json(head: Head) -> dict[str, object]:

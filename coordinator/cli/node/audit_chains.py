@@ -1,4 +1,4 @@
-"""What `coordinator audit verify` says of the chains of the regions."""
+"""The output of `coordinator audit verify` about the regions' chains."""
 
 import json
 from collections.abc import Iterable
@@ -10,7 +10,7 @@ from google.protobuf.json_format import MessageToDict
 from coordinator.cli.connection import Connection
 from coordinator.cli.output import titled
 from gateway.api.coordinator.v1.administration_pb2 import ChainVerdict, Sighting, VerifyChainsRequest
-from gateway.api.coordinator.v1.administration_pb2_grpc import AuditServiceStub
+from gateway.api.coordinator.v1.administration_pb2_grpc import AuditOversightServiceStub
 from gateway.api.region.v1.audit_service_pb2 import ChainProblem, ChainProblemKind
 from gateway.auditing.audit import problem_text
 from gateway.cli.exits import CannotReach, NotDone
@@ -20,12 +20,12 @@ from gateway.time.clock import from_timestamp, to_microseconds
 from gateway.wording.languages import refusal, translated
 from gateway.wording.times import show_times_of, told_if_set
 
-_PATIENCE = 3600.0  # seconds: a chain of many millions of rows is walked beside all other work of its region
+_PATIENCE = 3600.0  # seconds: a chain of many millions of rows is read beside all other work of its region
 _HASH_SHOWN = 16  # digits of a hash in a table
 
 
 def verify_federation(connection: Connection, region: str, *, as_json: bool) -> None:
-    """Asks for a verdict on every region's chain, and prints all. Raises NotDone for a broken one, or CannotReach."""
+    """Requests a verdict on every region's chain, and prints all. Raises NotDone for a broken chain, or CannotReach."""
     show_times_of(region)
     verdicts = sorted(connection.ask(lambda channel: _verdicts(channel, region)), key=lambda each: each.region)
     if as_json:
@@ -47,20 +47,20 @@ def verify_federation(connection: Connection, region: str, *, as_json: bool) -> 
 
 
 def told_problems(problems: Iterable[ChainProblem]) -> list[str]:
-    """What is wrong, for people: what, the row, its time, and who has seen it otherwise.
+    """Descriptions of problems for people: the kind, the row, its time, and the witnesses that differ.
 
-    One line for what several witnesses show.
+    Several witnesses of one problem share a line.
     """
     witnesses: dict[tuple[ChainProblemKind.ValueType, int, int | None], list[str]] = {}
     for each in problems:
-        time = to_microseconds(from_timestamp(each.time)) if each.HasField("time") else None
+        time = to_microseconds(from_timestamp(each.row_time)) if each.HasField("row_time") else None
         witnesses.setdefault((each.kind, each.sequence, time), []).append(each.witness)
     return [problem_text(*problem, ", ".join(sorted(seen_by))) for problem, seen_by in witnesses.items()]
 
 
 async def _verdicts(channel: grpc.aio.Channel, region: str) -> list[ChainVerdict]:
     try:
-        stream = AuditServiceStub(channel).VerifyChains(VerifyChainsRequest(region=region), timeout=_PATIENCE)
+        stream = AuditOversightServiceStub(channel).VerifyChains(VerifyChainsRequest(region=region), timeout=_PATIENCE)
         return [response.verdict async for response in stream]
     except grpc.aio.AioRpcError as error:
         refused = from_rpc_error(error)
@@ -83,7 +83,7 @@ def _seen(sighting: Sighting) -> str:
 
 
 def _silent(verdict: ChainVerdict) -> list[str]:
-    """The witnesses that say nothing: they were never told a head, or do not answer."""
+    """The witnesses without a sighting: they never received a head, or do not respond."""
     said = {sighting.witness for sighting in verdict.sightings}
     silent = [f"region/{each}" for each in verdict.witnesses if f"region/{each}" not in said]
     return [translated("{witness}: nothing", witness=each) for each in silent]
@@ -91,7 +91,7 @@ def _silent(verdict: ChainVerdict) -> list[str]:
 
 def _verdict(verdict: ChainVerdict) -> str:
     if verdict.problems:
-        return translated("broken")  # how, is told below the table
+        return translated("broken")  # the lines below the table give details
     if verdict.reason:
         return translated("not verified")
     return translated("whole")

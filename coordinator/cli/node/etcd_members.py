@@ -23,7 +23,7 @@ from gateway.wording.languages import translated
 
 LEAST_VERSION = (3, 5)
 _SLOW_MS = 100.0  # a heartbeat of etcd: members farther from each other than this elect new leaders
-_FEWEST = 3  # members of which one may be lost
+_FEWEST = 3  # members, of which one may fail
 _ALARMS = {1: "NOSPACE", 2: "CORRUPT"}  # as etcd numbers them
 _OPTIONS: ChannelOptions = (("grpc.enable_http_proxy", 0), ("grpc.service_config_disable_resolution", 1))
 
@@ -32,19 +32,19 @@ Response = TypeVar("Response", bound=Message)
 
 @dataclass(frozen=True)
 class Member:
-    """What one endpoint answered."""
+    """The responses of one endpoint."""
 
     endpoint: str
     status: rpc_pb2.StatusResponse | None
     listed: int
-    """How many members it says that the cluster has."""
+    """The number of members in the endpoint's list."""
     alarms: Sequence[str]
     milliseconds: float
     failure: Diagnosis | None
 
 
 async def check_etcd(settings: EtcdSettings, clock: Clock) -> list[Finding]:
-    """Asks every member for itself, and finds out whether they agree."""
+    """Checks every member by itself, and their agreement."""
     try:
         credentials = client_credentials(settings.credentials, clock.now())
     except CredentialsUnusable:
@@ -57,7 +57,7 @@ async def check_etcd(settings: EtcdSettings, clock: Clock) -> list[Finding]:
 async def _look(endpoint: str, credentials: grpc.ChannelCredentials, settings: EtcdSettings) -> Member:
     async with grpc.aio.secure_channel(endpoint, credentials, options=_OPTIONS) as channel:
         try:
-            # The first call connects, and is not what is measured.
+            # The first call connects and is not measured.
             await _ask(channel, "Maintenance/Status", rpc_pb2.StatusRequest(), rpc_pb2.StatusResponse)
             began = time.perf_counter()
             status = await _ask(channel, "Maintenance/Status", rpc_pb2.StatusRequest(), rpc_pb2.StatusResponse)
@@ -76,7 +76,7 @@ async def _alarms(channel: grpc.aio.Channel, status: rpc_pb2.StatusResponse) -> 
     try:
         told = await _ask(channel, "Maintenance/Alarm", rpc_pb2.AlarmRequest(), rpc_pb2.AlarmResponse)
     except Unreachable:
-        return ()  # without a quorum, which is told for itself
+        return ()  # the lost quorum is a finding of its own
     own = [each for each in told.alarms if each.memberID == status.header.member_id]
     return [_ALARMS.get(each.alarm, str(each.alarm)) for each in own]
 
@@ -147,7 +147,7 @@ def _quorum(members: Sequence[Member]) -> Finding:
 
 
 def _agreement(size: int, named: int, answering: Sequence[rpc_pb2.StatusResponse]) -> Finding:
-    """Of a cluster of that many members, of which the settings name some."""
+    """The finding about a cluster of `size` members, of which the settings name `named`."""
     following = len({each.header.member_id for each in answering if each.leader})
     leaders = {each.leader for each in answering if each.leader}
     needed = size // 2 + 1

@@ -1,4 +1,4 @@
-"""An order's way through the federation, from what its regions noted, as one row of events."""
+"""The path of an order through the federation, from the notes of its regions, as one list of events."""
 
 import itertools
 from collections.abc import Iterator, Sequence
@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from coordinator.cli.output import why_not_taken
-from gateway.api.coordinator.v1.administration_pb2 import TraceOrderResponse
+from gateway.api.coordinator.v1.administration_pb2 import GetOrderTraceResponse
+from gateway.api.region.v1.order_oversight_service_pb2 import EnvelopeTrace
 from gateway.api.region.v1.order_pb2 import OrderState, StateChange
-from gateway.api.region.v1.oversight_service_pb2 import EnvelopeTrace
 from gateway.api.relay.v1.relay_pb2 import EnvelopeKind
 from gateway.time.clock import from_timestamp
 from gateway.wording.languages import translated
@@ -18,7 +18,7 @@ from gateway.wording.words import word
 
 @dataclass(frozen=True)
 class Hop:
-    """One event. The time is by the clock of its party."""
+    """An event. The time is by the clock of its party."""
 
     time: datetime
     party: str
@@ -26,13 +26,13 @@ class Hop:
     about: str
 
 
-def timeline(response: TraceOrderResponse) -> list[Hop]:
+def timeline(response: GetOrderTraceResponse) -> list[Hop]:
     """All events of an order, oldest first, each once although both regions know the states."""
     hops = dict.fromkeys(_hops(response))
     return sorted(hops, key=lambda hop: hop.time)
 
 
-def unanswered_envelopes(response: TraceOrderResponse) -> list[str]:
+def unanswered_envelopes(response: GetOrderTraceResponse) -> list[str]:
     """The envelopes that wait for their receipt, in words."""
     return [
         _waiting(envelope)
@@ -58,7 +58,7 @@ def seconds_between(hops: Sequence[Hop]) -> list[float | None]:
     return [None, *gaps] if hops else []
 
 
-def _hops(response: TraceOrderResponse) -> Iterator[Hop]:
+def _hops(response: GetOrderTraceResponse) -> Iterator[Hop]:
     for region in response.traces:
         for change in region.trace.state_changes:
             yield _state(change)

@@ -6,17 +6,17 @@ import click
 
 from coordinator.cli.asking import Asking, asks
 from coordinator.cli.completing import complete_regions
-from coordinator.cli.connection import EPILOG
+from coordinator.cli.exit_codes import EPILOG
 from coordinator.cli.orders.order_timeline import Hop, seconds_between, timeline, unanswered_envelopes
 from coordinator.cli.output import tell_unanswered, titled, told_age, told_due, told_reason, told_span
 from gateway.api.coordinator.v1 import administration_pb2 as contract
 from gateway.api.coordinator.v1.administration_pb2_grpc import OrderOversightServiceStub
+from gateway.api.region.v1.order_oversight_service_pb2 import OrderSummary
 from gateway.api.region.v1.order_pb2 import Awaiting, OrderState, Party
-from gateway.api.region.v1.oversight_service_pb2 import OrderSummary
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.cli.asking import limit_option
-from gateway.cli.choices import choices
 from gateway.cli.exits import CannotReach
+from gateway.cli.option_words import option_words
 from gateway.cli.table import Table, TableColumn
 from gateway.wording.languages import translated
 from gateway.wording.terms import region_name
@@ -24,12 +24,11 @@ from gateway.wording.times import show_times_of, told_if_set, told_time
 from gateway.wording.words import word
 
 _STATE = "ORDER_STATE_"
-_STATES = choices(OrderState.items())
+_STATES = option_words(OrderState.items())
 
 _region_option = click.option(
     "--region", default="", shell_complete=complete_regions, help="Only orders that this region handles or owns."
 )
-_limit_option = limit_option("At most this many from each region.")
 
 
 @click.group()
@@ -38,7 +37,7 @@ def orders() -> None:
 
 
 @orders.command("list", epilog=EPILOG)
-@asks(_limit_option)
+@asks(limit_option())
 @click.option("--state", "states", type=click.Choice(list(_STATES)), multiple=True, help="May be repeated.")
 @_region_option
 def list_orders(asking: Asking, states: tuple[str, ...], region: str) -> None:
@@ -49,12 +48,12 @@ def list_orders(asking: Asking, states: tuple[str, ...], region: str) -> None:
       coordinator orders list --state pending --state in-progress --region sichuan
     """
     show_times_of(region)
-    request = contract.ListOrdersRequest(states=[_STATES[state] for state in states], region=region)
+    request = contract.ListOrderSummariesRequest(states=[_STATES[state] for state in states], region=region)
     _list(asking, request, translated("Orders"))
 
 
 @orders.command(epilog=EPILOG)
-@asks(_limit_option)
+@asks(limit_option())
 @_region_option
 def held(asking: Asking, region: str) -> None:
     """List orders that cannot go on, with the reason and the part of the number that decides its region.
@@ -64,7 +63,7 @@ def held(asking: Asking, region: str) -> None:
       coordinator orders held
     """
     show_times_of(region)
-    request = contract.ListOrdersRequest(states=[OrderState.ORDER_STATE_HELD], region=region)
+    request = contract.ListOrderSummariesRequest(states=[OrderState.ORDER_STATE_HELD], region=region)
     _list(asking, request, translated("Held orders"))
 
 
@@ -82,16 +81,16 @@ def trace(asking: Asking, order_id: str) -> None:
       coordinator orders trace guangdong/counter/R1
     """
     show_times_of(order_id)
-    request = contract.TraceOrderRequest(order_id=order_id)
-    response = asking.ask(lambda channel: OrderOversightServiceStub(channel).TraceOrder, request)
+    request = contract.GetOrderTraceRequest(order_id=order_id)
+    response = asking.ask(lambda channel: OrderOversightServiceStub(channel).GetOrderTrace, request)
     asking.tell(response, lambda _: _print_trace(order_id, response))
     tell_unanswered(response.unanswered)
     if not response.traces:
         raise CannotReach(translated("no region that may know {order} could be asked", order=order_id))
 
 
-def _list(asking: Asking, request: contract.ListOrdersRequest, title: str) -> None:
-    response = asking.ask(lambda channel: OrderOversightServiceStub(channel).ListOrders, request)
+def _list(asking: Asking, request: contract.ListOrderSummariesRequest, title: str) -> None:
+    response = asking.ask(lambda channel: OrderOversightServiceStub(channel).ListOrderSummaries, request)
     asking.show(response, _orders(datetime.now(UTC)), response.orders, titled(title))
     tell_unanswered(response.unanswered)
 
@@ -105,8 +104,8 @@ def _orders(now: datetime) -> Table[OrderSummary]:
         TableColumn("to", lambda each: region_name(each.home_region) or each.number_prefix),
         TableColumn("taken in", lambda each: told_if_set(each.create_time)),
         TableColumn("waits for", lambda each: _waits_for(each.awaiting)),
-        TableColumn("since", lambda each: told_age(each.awaiting.since, now)),
-        TableColumn("until", lambda each: told_due(each.awaiting.due, now)),
+        TableColumn("since", lambda each: told_age(each.awaiting.since_time, now)),
+        TableColumn("until", lambda each: told_due(each.awaiting.due_time, now)),
         TableColumn("why", _why),
     )
 
@@ -117,13 +116,13 @@ def _waits_for(awaiting: Awaiting) -> str:
 
 
 def _why(order: OrderSummary) -> str:
-    """The reason with its text, as far as the summary knows what the text speaks of."""
+    """The reason with its text, as far as the summary has the text's parameters."""
     if order.reason == Reason.REASON_UNSPECIFIED:
         return ""
     return told_reason(order.reason, region=region_name(order.home_region), number=order.number_prefix)
 
 
-def _print_trace(order_id: str, response: contract.TraceOrderResponse) -> None:
+def _print_trace(order_id: str, response: contract.GetOrderTraceResponse) -> None:
     for region in response.traces:
         order = region.trace.order
         state = word(OrderState.Name(order.state), _STATE)

@@ -19,7 +19,7 @@ class EtcdCases:
         self._keys = keys
 
     async def keep(self, header: CaseHeader, now: datetime, seconds: float) -> None:
-        """Keeps how a case stands, unless a version as high is kept."""
+        """Stores the header of a case, unless a version as high is stored."""
         key = self._keys.case(header.ticket_id)
 
         def decide(found: Found) -> Change | None:
@@ -30,7 +30,7 @@ class EtcdCases:
         await self._changes.make([key], decide, now, seconds, is_noted=False)
 
     async def forget(self, ended: Sequence[CaseHeader], before: datetime, now: datetime, seconds: float) -> None:
-        """Forgets those of these cases that, as they are kept, ended before."""
+        """Removes those of these cases whose stored header ended before an instant."""
         for each in ended:
             key = self._keys.case(each.ticket_id)
 
@@ -42,7 +42,7 @@ class EtcdCases:
 
 
 def read_cases(entries: dict[bytes, Entry]) -> list[CaseHeader]:
-    """The cases of what stands in etcd, by ticket id. Raises Unreadable."""
+    """The cases in etcd's entries, by ticket id. Raises Unreadable."""
     return [values.decode_case(entries[key].value) for key in sorted(entries)]
 
 

@@ -1,9 +1,8 @@
 """Changes of the registry: one transaction of etcd each, together with its row in the audit chain.
 
-A transaction compares the keys that its decision was made by and the head of the chain, so that of two at the same
-time one is decided anew. Where the answer to a transaction is lost, the chain tells what became of it: the row that it
-would have written carries its id, and while that row is missing the same comparison lets at most one of the attempts
-succeed.
+A transaction compares the keys of its decision and the head of the chain. Of two simultaneous ones, the second is
+decided anew. The chain shows the outcome of a transaction whose response was lost: its row would carry its id. While
+that row is missing, the same comparison lets at most one of the attempts succeed.
 """
 
 import asyncio
@@ -48,7 +47,7 @@ class Put:
 
 @dataclass(frozen=True)
 class Noted:
-    """What the audit chain says of a change."""
+    """The audit row of a change."""
 
     actor: str
     action: str
@@ -58,12 +57,12 @@ class Noted:
 
 @dataclass(frozen=True)
 class Change:
-    """What is to be done in one transaction."""
+    """The writes of one transaction."""
 
     puts: Mapping[bytes, Put] = field(default_factory=dict)
     deletes: Sequence[bytes] = ()
     noted: Noted | None = None
-    """None for what the chain does not tell of."""
+    """None for a change without an audit row."""
 
 
 class Changes:
@@ -72,7 +71,7 @@ class Changes:
     def __init__(self, client: EtcdClient, keys: Keys) -> None:
         self._client = client
         self._keys = keys
-        # Each adds to the chain: of those at the same time only one could succeed.
+        # Each change extends the chain: of simultaneous ones only one could succeed.
         self._turn = asyncio.Lock()
 
     async def make(
@@ -84,12 +83,12 @@ class Changes:
         *,
         is_noted: bool = True,
     ) -> int:
-        """Makes the change that is decided by what stands at these keys; None changes nothing.
+        """Makes the change that `decide` returns for the values at these keys; None changes nothing.
 
-        Returns the revision by which it is so: that of the change, or of the newest of the keys. `decide` is called
-        again where somebody else came first. `seconds` bound the time; `is_noted` says whether the chain is to tell.
-        Raises what `decide` raises, Refused with REGISTRY_UNAVAILABLE where nothing was changed, and with
-        OUTCOME_UNKNOWN where that could not be found out.
+        Returns the revision of the result: that of the change, or of the newest of the keys. `decide` is called again
+        after another writer's change. `seconds` bounds the time; `is_noted` adds an audit row. Raises the exceptions of
+        `decide`. Raises Refused with REGISTRY_UNAVAILABLE where nothing was changed, and with OUTCOME_UNKNOWN where the
+        outcome could not be determined.
         """
         end = asyncio.get_running_loop().time() + seconds
         if not is_noted:
@@ -141,7 +140,7 @@ class Changes:
 
 
 class _Attempt:
-    """One change through all attempts at it."""
+    """A change through all its attempts."""
 
     def __init__(self, keys: Keys, change_id: str, now: datetime) -> None:
         self._keys = keys
@@ -162,7 +161,7 @@ class _Attempt:
             return None
         if values.decode_row(entry.value).change_id == self._change_id:
             return entry.revision
-        # Somebody else's row stands there: the head has moved on, and no attempt of before can succeed any more.
+        # Another writer's row is there: the head has moved on, and no earlier attempt can succeed any more.
         self._row, self.may_be_made = None, False
         return None
 
@@ -196,7 +195,7 @@ class _Attempt:
 
 
 def _refusal(attempt: _Attempt, error: Exception) -> Refused:
-    """What to say where it cannot go on: of an attempt whose answer was lost, nobody knows what became."""
+    """The refusal of an attempt that cannot continue: after a lost response the outcome is unknown."""
     if attempt.may_be_made:
         _log.warning("what became of a change is not known: %s", error)
         return Refused(Reason.REASON_OUTCOME_UNKNOWN)

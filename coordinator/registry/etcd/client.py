@@ -1,4 +1,4 @@
-"""Calls to etcd: its members take turns, every call has a deadline, and what an error means is said once, here."""
+"""Calls to etcd: its members take turns, each call has a deadline, and errors are classified here only."""
 
 import asyncio
 import itertools
@@ -18,23 +18,24 @@ from coordinator.registry.etcd.settings import EtcdSettings
 from gateway.security.tls import ChannelOptions, CredentialsUnusable, client_credentials
 from gateway.time.clock import Clock
 
-ATTEMPT_SECONDS = 1.0  # for one member; a call goes on at the next one
-SHORTEST_ATTEMPT_SECONDS = 0.1  # with less time left, none is begun: it would tell nothing of the member
-_FULL_SECONDS = 0.9 * ATTEMPT_SECONDS  # a member that let so much pass had the time to answer
+ATTEMPT_SECONDS = 1.0  # for one member; a call continues at the next one
+SHORTEST_ATTEMPT_SECONDS = 0.1  # below that, no attempt begins: its failure would not mean a failed member
+_FULL_SECONDS = 0.9 * ATTEMPT_SECONDS  # a member with this much time had enough for a response
 CALL_SECONDS = 4.0  # for a call at all members: an election takes up to two, and a first attempt may hang
-# In which a member that failed is not asked while another is there; longer than a look at it takes to fail again.
+# The time for which a failed member is skipped while another is there. It is longer than another failing look at the
+# member.
 LEFT_OUT_SECONDS = 2.5
-_PAUSE_SECONDS = 0.05  # between attempts, where members fail at once
-_STAMP_SECONDS = 1.0  # between looks at the certificate files
-# etcd hangs up on whoever pings more often than every five seconds, or without a call.
+_PAUSE_SECONDS = 0.05  # between attempts, where members fail immediately
+_STAMP_SECONDS = 1.0  # between checks of the certificate files
+# etcd disconnects clients that ping more often than every five seconds, or without a call.
 _KEEPALIVE_MS = 10_000
 _KEEPALIVE_TIMEOUT_MS = 3_000
 _RECONNECT_MIN_MS = 200
 _RECONNECT_MAX_MS = 1_000
 _MAX_MESSAGE_BYTES = 64 * 1024 * 1024
-# A member that has lost the others says so at once, and ends its streams.
+# A member without contact to the others then fails immediately, and ends its streams.
 _METADATA = (("hasleader", "true"),)
-# With these etcd says that it did not do what was asked, and never will. With any other, nothing is known.
+# With these errors etcd rejects a request for good. After any other error the outcome is unknown.
 _REJECTIONS = frozenset(
     {
         grpc.StatusCode.INVALID_ARGUMENT,
@@ -53,9 +54,9 @@ Response = TypeVar("Response", bound=Message)
 
 
 class Unanswered(Exception):
-    """No member answered in time. What was asked may have been done, or may yet be.
+    """No member responded in time. The request may have been executed, or may still be.
 
-    `is_cut_short`: a member that was asked had less time than others get, and may be well.
+    `is_cut_short`: a member had less time than usual, and may be healthy.
     """
 
     def __init__(self, problem: str, *, is_cut_short: bool = False) -> None:
@@ -64,7 +65,7 @@ class Unanswered(Exception):
 
 
 class Rejected(Exception):
-    """etcd did not do what was asked; the text is its own."""
+    """etcd rejected the request; the text is its own."""
 
     def __init__(self, code: grpc.StatusCode, details: str) -> None:
         super().__init__(f"{code.name}: {details}")
@@ -94,7 +95,7 @@ WatchCall = grpc.aio.StreamStreamCall[rpc_pb2.WatchRequest, rpc_pb2.WatchRespons
 
 @dataclass(eq=False)
 class _Member:
-    """One member of the cluster."""
+    """A member of the cluster."""
 
     endpoint: str
     channel: grpc.aio.Channel
@@ -141,7 +142,7 @@ class EtcdClient:
     async def once(
         self, method: Method[Request, Response], request: Request, seconds: float = ATTEMPT_SECONDS
     ) -> Response:
-        """The answer of one member, which is asked once. Raises Unanswered, or Rejected."""
+        """The response of one member to one attempt. Raises Unanswered, or Rejected."""
         _require_time(seconds)
         member = self._pick()
         try:
@@ -151,7 +152,7 @@ class EtcdClient:
             raise
 
     async def keep_alive(self, lease: int, seconds: float = CALL_SECONDS) -> bool:
-        """Renews a lease for its full time; False where there is none. Raises Unanswered, or Rejected."""
+        """Renews a lease for its full time; returns False for a missing one. Raises Unanswered, or Rejected."""
         end = _now() + seconds
         while True:
             left = min(ATTEMPT_SECONDS, end - _now())
@@ -166,7 +167,7 @@ class EtcdClient:
             await asyncio.sleep(_PAUSE_SECONDS)
 
     async def read(self, ranges: Iterable[KeyRange], seconds: float = CALL_SECONDS) -> Read:
-        """What stands in these ranges, all at one revision that no earlier answer of any member is ahead of.
+        """The values in these ranges, at one revision not older than any earlier response of any member.
 
         Raises Unanswered, or Rejected.
         """
@@ -178,9 +179,9 @@ class EtcdClient:
         return Read({pair.key: Entry(pair.value, pair.mod_revision) for pair in found}, response.header.revision)
 
     async def revision(self, key: bytes, seconds: float) -> int:
-        """The revision that etcd is at: all members are asked, and the first answer counts. Raises Unanswered.
+        """The current revision of etcd: all members are queried, and the first response counts. Raises Unanswered.
 
-        One that has stopped in the middle costs no time so, and is left out of other calls.
+        A frozen member thus costs no time, and other calls skip it.
         """
         request = rpc_pb2.RangeRequest(key=key, keys_only=True)
         asked = {asyncio.create_task(self._look_at(member, request, seconds)) for member in self._followed_members()}
@@ -197,7 +198,7 @@ class EtcdClient:
 
     @asynccontextmanager
     async def watching(self, keys: KeyRange, start_revision: int) -> AsyncIterator[WatchCall]:
-        """A stream of what happens to these keys from a revision on, at one member. Raises Unanswered."""
+        """A stream of the events of these keys from a revision on, at one member. Raises Unanswered."""
         member = self._pick()
         stream: grpc.aio.StreamStreamMultiCallable[rpc_pb2.WatchRequest, rpc_pb2.WatchResponse]
         stream = member.channel.stream_stream(
@@ -240,7 +241,7 @@ class EtcdClient:
         ]
 
     async def _look_at(self, member: _Member, request: rpc_pb2.RangeRequest, seconds: float) -> int | str:
-        """The revision that a member knows of, or why it does not say."""
+        """The revision of a member, or the reason of its failure."""
         try:
             return (await _ask(member.channel, RANGE, request, seconds)).header.revision
         except (Unanswered, Rejected) as error:
@@ -315,13 +316,13 @@ async def _keep_alive(channel: grpc.aio.Channel, lease: int, seconds: float) -> 
 
 
 def _require_time(seconds: float) -> None:
-    """Raises Unanswered where an attempt would have too little time to tell anything."""
+    """Raises Unanswered where an attempt would have too little time for a meaningful failure."""
     if seconds < SHORTEST_ATTEMPT_SECONDS:
         raise Unanswered("no time is left", is_cut_short=True)
 
 
 def _meaning(error: grpc.aio.AioRpcError, seconds: float) -> Unanswered | Rejected:
-    """What an error means of an attempt that had so many seconds."""
+    """The meaning of an error for an attempt of `seconds` seconds."""
     code, details = error.code(), error.details() or ""
     if code in _REJECTIONS:
         return Rejected(code, details)

@@ -1,4 +1,4 @@
-"""Whether etcd answers, and whether the copy may be acted on: asked by one task, answered without waiting."""
+"""Whether etcd responds, and whether the copy is current: one task queries etcd, and callers need not wait."""
 
 import asyncio
 import contextlib
@@ -13,7 +13,7 @@ from coordinator.registry.etcd.watch import Follower
 from gateway.time.clock import Clock
 
 _ANSWER_SECONDS = 1.0
-_ASK_OTHERS_AFTER = 1 / 3  # of a lease: they must have said so before this coordinator counts as gone
+_ASK_OTHERS_AFTER = 1 / 3  # of a lease: the others must respond before this coordinator counts as gone
 _CATCH_UP_SECONDS = 0.5
 _LONGEST_INTERVAL_SECONDS = 1.0
 _PATIENCE_OF_LEASE = 2 / 3  # a replica that was silent for longer may count as gone
@@ -22,12 +22,12 @@ _log = logging.getLogger(__name__)
 
 
 def seconds_since_boot() -> float:
-    """Goes on while this process is stopped or the machine sleeps, and is never set."""
+    """A clock that runs while this process is stopped or the machine sleeps, and is never set."""
     return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 class Contact:
-    """Asks etcd regularly for its revision, and sees to it that the copy gets there."""
+    """Queries etcd regularly for its revision, and makes the copy follow."""
 
     def __init__(
         self,
@@ -58,7 +58,7 @@ class Contact:
         self._answer_seconds = min(_ANSWER_SECONDS, self._lease_seconds / _LOOKS_IN_LEASE)
 
     def start_from(self, answered: datetime, *, is_silent: bool) -> None:
-        """Where there is a copy, and whether etcd gave it now, or is silent and the copy is an old one."""
+        """Starts from a copy: just read from etcd, or an old one while etcd is silent."""
         self._answered, self._is_silent = answered, is_silent
         self._answered_at = self._looked_at = self._seconds()
         if is_silent:
@@ -75,7 +75,7 @@ class Contact:
         return ATTEMPT_SECONDS if is_away else CALL_SECONDS
 
     def is_current(self) -> bool:
-        """See the port. The first call after a pause finds that nobody has looked since, and has it done."""
+        """See the port. The first call after a pause finds the last check outdated, and starts another."""
         if not self._is_cut_off and self._seconds() - self._looked_at <= self._lease_seconds * _PATIENCE_OF_LEASE:
             return True
         self._wanted.set()
@@ -91,7 +91,7 @@ class Contact:
         return self._is_cut_off
 
     async def run(self) -> None:
-        """Looks until it is cancelled."""
+        """Checks until it is cancelled."""
         while True:
             await self.look()
             with contextlib.suppress(TimeoutError):
@@ -100,7 +100,7 @@ class Contact:
             self._wanted.clear()
 
     async def look(self) -> None:
-        """Asks etcd once. What was found holds for the time when it was asked: a pause may have come between."""
+        """Queries etcd once. The result holds for the time of the request, since a pause may follow."""
         asked_at, asked, before = self._seconds(), self._clock.now(), self._copy.revision
         try:
             revision = await self._client.revision(self._key, self._answer_seconds)
@@ -126,11 +126,11 @@ class Contact:
         await self._follower.ask_for_progress()
         if not await self._follower.reached(revision, _CATCH_UP_SECONDS):
             await self._follower.list(_ANSWER_SECONDS)
-        # Whoever acts by the copy is told on the loop's next turn: only then may it be acted on.
+        # Listeners learn of the copy on the loop's next turn; only then may callers act on it.
         await asyncio.sleep(0)
 
     async def _ask_others(self) -> None:
-        """Where etcd answers others, a change may be made that only this coordinator does not hear of."""
+        """Checks whether etcd responds to others: a change may then happen without this coordinator."""
         if self._seconds() - self._answered_at <= self._lease_seconds * _ASK_OTHERS_AFTER:
             return
         before, self._is_cut_off = self._is_cut_off, await self._others_are_answered()

@@ -1,4 +1,4 @@
-"""What a coordinator knows of the registry: the entries as etcd has them, and the snapshot made of them. No I/O."""
+"""A coordinator's copy of the registry: the entries of etcd, and the snapshot made of them. No I/O."""
 
 import logging
 from collections.abc import Iterable, Mapping
@@ -32,7 +32,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Event:
-    """What became of one key."""
+    """The change of one key."""
 
     key: bytes
     entry: Entry | None
@@ -40,7 +40,7 @@ class Event:
 
 
 def difference(before: Mapping[bytes, Entry], after: Mapping[bytes, Entry]) -> list[Event]:
-    """The events that lead from one state to another, in the order in which they happened as far as that is known."""
+    """The events from one state to another, in their order as far as it is known."""
     gone = [Event(key, None) for key in sorted(before.keys() - after.keys())]
     put = [
         Event(key, entry)
@@ -61,7 +61,7 @@ class Copy:
 
     @property
     def entries(self) -> Mapping[bytes, Entry]:
-        """What etcd holds, as far as it is copied. Nobody else may change it."""
+        """The copied entries of etcd. They must not be changed elsewhere."""
         return self._entries
 
     @property
@@ -75,13 +75,13 @@ class Copy:
         return self._snapshot
 
     def replace(self, entries: Mapping[bytes, Entry], revision: int, now: datetime) -> bool:
-        """Takes over all entries as they are at a revision. Returns whether that changes what others go by."""
+        """Replaces all entries by those of a revision. Returns whether listeners need the change."""
         return self.take(difference(self._entries, entries), revision, now)
 
     def take(self, events: Iterable[Event], revision: int, now: datetime) -> bool:
-        """Takes in all events up to a revision. Returns whether they change what others go by.
+        """Applies all events up to a revision. Returns whether listeners need the change.
 
-        A heartbeat that only renews a lease changes nothing. `now` is when they were heard of, aware.
+        A heartbeat that only renews a lease changes nothing. `now` is the time of receipt, aware.
         """
         draft, before = _Draft(self._snapshot, self._living_since), self._snapshot
         for event in events:
@@ -115,9 +115,9 @@ class Copy:
 
 
 class _Draft:
-    """A snapshot that is being changed, and whether the changes are to be told.
+    """A snapshot under change, and whether listeners need the changes.
 
-    `living_since` is kept up to date: what the values of processes say of their regions.
+    `living_since` is kept up to date: the start of each region's process values.
     """
 
     def __init__(self, before: Snapshot, living_since: dict[LiveKey, datetime]) -> None:
@@ -172,7 +172,7 @@ class _Draft:
         self.told |= self._replicas.get(name) != before
 
     def date_presence(self, before: Snapshot, now: datetime) -> None:
-        """Notes since when each region has a live process, as its processes' values say, or none any more."""
+        """Notes the start of each region's live time by its processes' values, or the start of its silence."""
         for region, facts in self._regions.items():
             since = facts.presence_since
             if facts.live:
@@ -189,7 +189,7 @@ class _Draft:
         try:
             return values.decode_suspension(value)
         except Unreadable as error:
-            # That it is there counts, whatever it says.
+            # The suspension counts, whatever its value is.
             _log.error("the suspension of %s in etcd %s", before.region, error)
             return before.suspension or Suspension(_UNKNOWN_TIME, "a suspension that this version cannot read", "?")
 

@@ -1,4 +1,4 @@
-"""The processes of regions in etcd: what keeps them alive there, joins their region, and takes them out."""
+"""The processes of regions in etcd: their heartbeats, the join of their region, and their removal."""
 
 import asyncio
 import logging
@@ -24,7 +24,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class EndpointPorts:
-    """What is needed for it."""
+    """The ports of the endpoints."""
 
     client: EtcdClient
     changes: Changes
@@ -34,7 +34,7 @@ class EndpointPorts:
     follower: Follower
     clock: Clock
     patience: Callable[[], float]
-    """So many seconds for all calls of one change together."""
+    """The seconds for all calls of one change together."""
     require_onward: Callable[[], None]
     """Raises Refused where etcd has gone back."""
     contain: Callable[[Awaitable[int]], Awaitable[int]]
@@ -42,13 +42,13 @@ class EndpointPorts:
 
 
 class EtcdEndpoints:
-    """Heartbeats of processes, each with a lease of its own."""
+    """Heartbeats of processes, each with its own lease."""
 
     def __init__(self, ports: EndpointPorts) -> None:
         self._ports = ports
 
     async def beat(self, region: str, heartbeat: Heartbeat) -> None:
-        """See the port. Raises Refused with REGISTRY_UNAVAILABLE for one that brings news and did not get to etcd."""
+        """See the port. Raises Refused with REGISTRY_UNAVAILABLE for a heartbeat with news that did not reach etcd."""
         facts = self._ports.copy.snapshot.facts(region)
         known = facts.live.get(heartbeat.endpoint)
         is_new = heartbeat.brings_news_after(known)
@@ -93,7 +93,7 @@ class EtcdEndpoints:
         facts = self._ports.copy.snapshot.facts(region)
         if heartbeat.endpoint in facts.live and facts.presence_since is not None:
             return facts.presence_since
-        # The copy of this coordinator may be behind the one that the process beat to before.
+        # The copy of this coordinator may be older than that of the process's former coordinator.
         read = await self._ports.client.read([self._ports.keys.live_of(region)], seconds)
         since = [heartbeat.time]
         for key, entry in read.entries.items():
@@ -104,7 +104,7 @@ class EtcdEndpoints:
         return min(since)
 
     async def _join(self, region: str, heartbeat: Heartbeat, key: bytes, put: Put, seconds: float) -> int:
-        """A heartbeat by which the registry learns that a region has joined, or how it signs and is sealed to."""
+        """Stores a heartbeat with news: a first join, or another signing certificate or sealing key."""
         joined, now = self._ports.keys.joined(region), self._ports.clock.now()
 
         def decide(found: Found) -> Change | None:

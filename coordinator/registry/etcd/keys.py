@@ -1,4 +1,4 @@
-"""Where the things of one federation stand in etcd. Pure."""
+"""The keys of a federation in etcd. Pure."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ class ConfigurationKey:
 
 @dataclass(frozen=True)
 class JoinedKey:
-    """That a region ever joined, and the certificate by which it signs."""
+    """The key of a region's join, with its signing certificate."""
 
     region: str
 
@@ -27,7 +27,7 @@ class SuspensionKey:
 
 @dataclass(frozen=True)
 class LiveKey:
-    """A process of a region whose lease has not run out."""
+    """A process of a region with a live lease."""
 
     region: str
     endpoint: str
@@ -64,12 +64,12 @@ class Keys:
 
     @property
     def everything(self) -> KeyRange:
-        """All that the federation keeps in etcd."""
+        """All keys of the federation in etcd."""
         return _below(self._prefix)
 
     @property
     def copied(self) -> tuple[KeyRange, ...]:
-        """What every coordinator keeps a copy of. What may grow without end is not among it."""
+        """The ranges of which every coordinator keeps a copy. Ranges that may grow without limit are not among them."""
         return (
             KeyRange(self.configuration, self.configuration + b"\0"),
             *(_below(f"{self._prefix}{kind}/") for kind in ("joined", "suspensions", "live", "replicas")),
@@ -85,7 +85,7 @@ class Keys:
         return self._key(f"configurations/{revision:0{_SEQUENCE_DIGITS}}")
 
     def plan_part(self, digest: str, number: int) -> bytes:
-        """One part, counted from 0, of a number plan that stands apart from its configuration."""
+        """A part, counted from 0, of a number plan stored apart from its configuration."""
         return self._key(f"number-plans/{digest}/{number:0{_PART_DIGITS}}")
 
     def plan_parts(self, digest: str) -> KeyRange:
@@ -93,7 +93,7 @@ class Keys:
         return _below(f"{self._prefix}number-plans/{digest}/")
 
     def joined(self, region: str) -> bytes:
-        """That a region ever joined."""
+        """The key of a region's join."""
         return self._key(f"joined/{region}")
 
     def suspension(self, region: str) -> bytes:
@@ -114,7 +114,7 @@ class Keys:
         return _below(f"{self._prefix}cases/")
 
     def network_event(self, event_id: str) -> bytes:
-        """An alarm or a fault that a region tells of."""
+        """The key of an alarm or fault that a region reports."""
         return self._key(f"network-events/{event_id}")
 
     @property
@@ -133,16 +133,16 @@ class Keys:
 
     @property
     def problem_changes(self) -> bytes:
-        """What every change of problems writes, and compares."""
+        """The key that every change of problems writes and compares."""
         return self._key("problem-changes")
 
     def problem_follower(self, problem_id: str, region: str) -> bytes:
-        """The last version of a problem that a region has taken in."""
+        """The last version of a problem that a region has accepted."""
         return self._key(f"problem-followers/{problem_id}/{region}")
 
     @property
     def problem_followers(self) -> KeyRange:
-        """All of those."""
+        """The range of all followers."""
         return _below(f"{self._prefix}problem-followers/")
 
     def problem_follower_of(self, key: bytes) -> tuple[str, str]:
@@ -151,7 +151,7 @@ class Keys:
         return problem, region
 
     @property
-    def planned_windows(self) -> bytes:
+    def planned_outages(self) -> bytes:
         """The planned outages of all regions."""
         return self._key("planned-windows")
 
@@ -173,11 +173,11 @@ class Keys:
         return self._key("audit-head")
 
     def audit_row(self, sequence: int) -> bytes:
-        """One row of the registry's own audit chain."""
+        """A row of the registry's own audit chain."""
         return self._key(f"audit/{sequence:0{_SEQUENCE_DIGITS}}")
 
     def parse(self, key: bytes) -> CopiedKey | None:
-        """What stands at a key; None for what no coordinator keeps a copy of."""
+        """The parsed key; None for a key that no coordinator copies."""
         kind, _, rest = key.decode("utf-8", "replace").removeprefix(self._prefix).partition("/")
         if kind == "configuration" and not rest:
             return ConfigurationKey()

@@ -1,6 +1,6 @@
-"""The last good copy on disk, so that a coordinator starts and routes where etcd does not answer.
+"""The last good copy on disk, from which a coordinator starts and routes while etcd does not respond.
 
-It holds the entries as etcd told them: a RangeResponse of its own.
+It holds the entries in etcd's own form, a RangeResponse.
 """
 
 import threading
@@ -26,14 +26,14 @@ class LastGood:
         self._saving = threading.Lock()
 
     def load(self) -> Read | None:
-        """What was saved last; None where nothing ever was. Raises LastGoodBroken."""
+        """The copy saved last; None where none was ever saved. Raises LastGoodBroken."""
         kept = load_last_good(self.path, RangeResponse)
         if kept is None:
             return None
         return Read({pair.key: Entry(pair.value, pair.mod_revision) for pair in kept.kvs}, kept.header.revision)
 
     def saved_at(self) -> datetime:
-        """When it was saved last, which must have been. Raises OSError."""
+        """The time of the last save, which must exist. Raises OSError."""
         return datetime.fromtimestamp(self.path.stat().st_mtime, UTC)
 
     def save(self, entries: Mapping[bytes, Entry], revision: int) -> None:

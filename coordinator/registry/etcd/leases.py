@@ -1,4 +1,4 @@
-"""What lives in etcd only as long as somebody says so: the processes of regions, and this coordinator."""
+"""Entries of etcd that live only while their lease is extended: the processes of regions, and this coordinator."""
 
 import asyncio
 import contextlib
@@ -44,7 +44,7 @@ class Leases:
         self._seconds = math.ceil(lease.total_seconds())
 
     async def extend(self, lease: int, seconds: float = CALL_SECONDS) -> None:
-        """Lets a lease run its full time from now on, or grants it, within `seconds`.
+        """Extends a lease for its full time from now on, or grants it, within `seconds`.
 
         Raises Unanswered, or Rejected.
         """
@@ -54,7 +54,7 @@ class Leases:
         try:
             await self._client.call(GRANT, rpc_pb2.LeaseGrantRequest(ID=lease, TTL=self._seconds), end - _now())
         except Rejected as error:
-            # Another replica was faster, or an attempt of ours whose answer was lost.
+            # Another replica was faster, or an own attempt with a lost response.
             if error.code != grpc.StatusCode.FAILED_PRECONDITION:
                 raise
 
@@ -71,7 +71,7 @@ class Leases:
         except Rejected as error:
             if error.code != grpc.StatusCode.NOT_FOUND:
                 raise
-        # It ran out in between.
+        # The lease expired in between.
         await self.extend(lease, end - _now())
         return (await self._client.call(PUT, request, end - _now())).header.revision
 
@@ -88,15 +88,15 @@ class Leases:
 
 
 def lease_of(federation: str, region: str, endpoint: str) -> int:
-    """The id of the lease of a process: the same at every coordinator, so that each can extend it."""
+    """The lease id of a process: the same at every coordinator, so that each can extend it."""
     digest = hashlib.sha256(f"{federation}/{region}/{endpoint}".encode()).digest()
     return int.from_bytes(digest[:8], "big") % (1 << _LEASE_ID_BITS) or 1
 
 
 class OwnReplica:
-    """This coordinator as the others see it. It enters again by itself whenever its lease was lost.
+    """This coordinator's entry for the others. It is written again after each loss of its lease.
 
-    `patience` gives the seconds that a call to etcd may take.
+    `patience` returns the seconds that a call to etcd may take.
     """
 
     def __init__(self, client: EtcdClient, keys: Keys, lease: timedelta, patience: Callable[[], float]) -> None:
@@ -114,29 +114,29 @@ class OwnReplica:
 
     @property
     def replica(self) -> Replica | None:
-        """What is said of this coordinator; None before it has entered."""
+        """The entry of this coordinator; None before the first `enter`."""
         return self._own
 
     async def enter(self, name: str, endpoint: str) -> int:
-        """Says that this coordinator serves. Returns the revision; 0 where etcd has yet to hear of it."""
+        """Enters this coordinator as serving. Returns the revision; 0 while etcd has not stored it."""
         self._own = Replica(name, endpoint, 0)
         return await self._put_soon()
 
     async def confirm(self, change: int) -> int:
-        """Says by which change it acts. Returns the revision; 0 where etcd has yet to hear of it."""
+        """Confirms the change in force here. Returns the revision; 0 while etcd has not stored it."""
         if self._own is None or change <= self._own.confirmed:
             return 0
         self._own = replace(self._own, confirmed=change)
         return await self._put_soon()
 
     def look_at(self, replicas: Mapping[str, Replica]) -> None:
-        """Takes in which coordinators count as live: where this one is missing, it enters again at once."""
+        """Takes the list of live coordinators: where this one is missing, it enters again immediately."""
         if self._own is not None and self._is_put and self._own.name not in replicas:
             self._is_put = False
             self._missing.set()
 
     async def run(self) -> None:
-        """Keeps the lease until it is cancelled."""
+        """Extends the lease until it is cancelled."""
         pause = regular = self._lease_seconds / _RENEWALS_IN_LEASE
         while True:
             with contextlib.suppress(TimeoutError):

@@ -1,8 +1,8 @@
-"""A configuration as etcd can hold it: its number plan apart, compressed and in parts, where it is large. Pure.
+"""A configuration in etcd: a large number plan is stored apart, compressed and in parts. Pure.
 
-A request to etcd may be 1.5 MiB by default, and half a million prefixes are more. The parts stand under the digest of
-what they make together: they are written before the configuration that names them and never change, so that a
-configuration comes into force by one small transaction, and revisions with the same plan share its parts.
+A request to etcd may be 1.5 MiB by default; half a million prefixes are more. The keys of the parts hold the digest of
+the whole plan. The parts are written before the configuration that names them and never change. A configuration thus
+comes into force by one small transaction, and revisions with the same plan share its parts.
 """
 
 import hashlib
@@ -13,27 +13,27 @@ from google.protobuf.message import DecodeError
 
 from gateway.api.federation.v1.configuration_pb2 import Configuration, NumberPlan
 
-# A change writes the configuration twice, and etcd takes at most 1.5 MiB at once.
+# A change writes the configuration twice, and etcd accepts at most 1.5 MiB per request.
 MAX_CONFIGURATION_BYTES = 700 * 1024
 PART_BYTES = 256 * 1024  # so that a slow disk takes one within an attempt
 
 
 class TooLarge(Exception):
-    """The configuration is too large for etcd, its number plan aside; the text says by how much."""
+    """The configuration without its number plan is too large for etcd; the text has the size."""
 
 
 class NotWhole(Exception):
-    """The parts of a number plan are not what they were; the text says how."""
+    """The parts of a number plan have changed; the text says how."""
 
 
 @dataclass(frozen=True)
 class PlanName:
-    """Which number plan a configuration goes by."""
+    """The name of a configuration's number plan."""
 
     digest: str
     """SHA-256 over the parts together, in hexadecimal."""
     parts: int
-    """How many there are."""
+    """The number of parts."""
 
 
 @dataclass(frozen=True)
@@ -44,11 +44,11 @@ class Packed:
     """The message; without its number plan where that has a name."""
     plan: PlanName | None = None
     parts: tuple[bytes, ...] = ()
-    """The number plan; empty where it is part of the content."""
+    """The parts of the number plan; empty where the content includes it."""
 
 
 def pack(configuration: Configuration) -> Packed:
-    """A configuration as it is written; with its number plan in it where both are small. Raises TooLarge."""
+    """The written form of a configuration, with its number plan in it if both are small. Raises TooLarge."""
     content = configuration.SerializeToString(deterministic=True)
     if len(content) <= MAX_CONFIGURATION_BYTES:
         return Packed(content)

@@ -1,4 +1,4 @@
-"""Number plans that stand apart from their configurations: written part by part, and fetched by whoever needs them."""
+"""Number plans stored apart from their configurations: written part by part, and fetched on demand."""
 
 from etcd3.etcdrpc import rpc_pb2
 
@@ -10,14 +10,14 @@ from coordinator.registry.etcd.packing import Packed
 
 
 class Plans:
-    """The number plans of a federation in etcd. Parts are never changed, so nobody has to read them twice."""
+    """The number plans of a federation in etcd. Parts never change, so no part is read twice."""
 
     def __init__(self, client: EtcdClient, keys: Keys) -> None:
         self._client = client
         self._keys = keys
 
     async def write(self, packed: Packed, seconds: float = CALL_SECONDS) -> None:
-        """Has etcd hold the parts of a number plan; `seconds` bound each of them. Raises Unanswered, or Rejected.
+        """Writes the parts of a number plan; `seconds` bounds each of them. Raises Unanswered, or Rejected.
 
         A configuration that names them must not be written before.
         """
@@ -34,7 +34,7 @@ class Plans:
     async def complete(self, entry: Entry, seconds: float = CALL_SECONDS) -> Entry:
         """The entry of a configuration with all parts of its number plan. Raises Unanswered, or Rejected.
 
-        One that this version cannot read stays as it is.
+        An entry of a later version stays unchanged.
         """
         try:
             plan = values.missing_plan(entry.value)

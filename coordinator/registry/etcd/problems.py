@@ -1,7 +1,7 @@
-"""Problems in etcd: a key for each event, problem and follower, and one that every change of problems writes.
+"""Problems in etcd: a key for each event, problem and follower, and a key that every change of problems writes.
 
-What was decided is written by transactions that compare that key, so that of two coordinators one decides anew. Many
-changes are more than etcd takes at once: they are written in parts, each of which leaves what can be decided on anew.
+Transactions compare that key, so that of two coordinators the second decides anew. A large decision exceeds etcd's
+limit and is written in parts. The state after each part is a valid basis for the next decision.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ _BYTES_AT_ONCE = 1_000_000  # of 1.5 MiB
 
 @dataclass(frozen=True)
 class ProblemPorts:
-    """What the registry does for this part of it."""
+    """The registry's functions for this part."""
 
     changes: Changes
     keys: Keys
@@ -41,7 +41,7 @@ class ProblemPorts:
 
 @contextmanager
 def _readable() -> Iterator[None]:
-    """Raises Refused with REGISTRY_UNAVAILABLE for what a later version wrote: nobody decides by a part of the book."""
+    """Raises Refused with REGISTRY_UNAVAILABLE for values of a later version: decisions need the whole book."""
     try:
         yield
     except values.Unreadable as error:
@@ -58,7 +58,7 @@ class EtcdProblems:
 
     def __init__(self, ports: ProblemPorts) -> None:
         self._ports = ports
-        self._turn = asyncio.Lock()  # of those of one coordinator only one could succeed
+        self._turn = asyncio.Lock()  # of simultaneous changes of one coordinator only one could succeed
 
     async def keep_event(self, event: NetworkEvent) -> None:
         """See the port."""
@@ -130,7 +130,7 @@ class EtcdProblems:
         return book, read.entries[head].revision if head in read.entries else 0
 
     def _parts(self, decision: Decision, by: Administered | None) -> Iterator[Change]:
-        """What is decided, in transactions; what an administrator does is noted with the first."""
+        """The transactions of a decision; the first notes the administrator's action."""
         noted = Noted(by.actor, by.action, by.subject, by.detail) if by is not None else None
         keys = self._ports.keys
         puts: dict[bytes, Put] = {}

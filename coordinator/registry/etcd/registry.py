@@ -22,7 +22,7 @@ from coordinator.registry.etcd.keys import KeyRange, Keys
 from coordinator.registry.etcd.last_good import LastGood
 from coordinator.registry.etcd.leases import Leases, OwnReplica
 from coordinator.registry.etcd.packing import Packed, TooLarge, pack
-from coordinator.registry.etcd.planned_windows import Decide, change_planned_windows, read_planned_windows
+from coordinator.registry.etcd.planned_outages import Decide, change_planned_outages, read_planned_outages
 from coordinator.registry.etcd.plans import Plans
 from coordinator.registry.etcd.problems import EtcdProblems, ProblemPorts
 from coordinator.registry.etcd.settings import EtcdSettings
@@ -30,7 +30,7 @@ from coordinator.registry.etcd.values import Applied
 from coordinator.registry.etcd.watch import Follower, FollowerPorts
 from coordinator.registry.port import Replica, Snapshot
 from coordinator.registry.rules import Heartbeat, Suspension
-from gateway.api.coordinator.v1.planned_outage_service_pb2 import PlannedWindow
+from gateway.api.coordinator.v1.planned_outage_registry_service_pb2 import PlannedOutageHeader
 from gateway.api.federation.v1.configuration_pb2 import Configuration
 from gateway.api.region.v1.case_service_pb2 import CaseHeader
 from gateway.api.types.v1.reason_pb2 import Reason
@@ -42,18 +42,18 @@ from gateway.process.last_good import LastGoodBroken
 from gateway.time.clock import Clock, to_microseconds
 
 _ROWS_AT_ONCE = 1000
-_CONTAIN_SECONDS = 1.0  # in which the watch tells of a change that was made; then everything is listed
+_CONTAIN_SECONDS = 1.0  # the time in which the watch reports a change; after that everything is listed
 _log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 
 class RegistryUnreachable(Exception):
-    """etcd does not answer, and there is no last good copy to start with; the text says why not."""
+    """etcd does not respond, and there is no last good copy to start with; the text has the reason."""
 
 
 @dataclass(frozen=True)
 class _Parts:
-    """What the registry is made of."""
+    """The parts of the registry."""
 
     keys: Keys
     client: EtcdClient
@@ -118,13 +118,12 @@ class EtcdRegistry:
         lease: timedelta,
         others_are_answered: Callable[[Collection[Replica]], Awaitable[bool]] | None = None,
     ) -> "EtcdRegistry":
-        """The registry of a federation; an endpoint lives for `lease` after each heartbeat.
+        """Opens the registry of a federation; an endpoint lives for `lease` after each heartbeat.
 
-        `others_are_answered`: asks other coordinators whether etcd answers one of them.
+        `others_are_answered` queries other coordinators whether etcd responds to one of them.
 
-        `directory` is the coordinator's own, and is there: the last good copy is kept in it. Where etcd does not
-        answer, that copy is what is known until it does; where there is none, RegistryUnreachable is raised. Raises
-        CredentialsUnusable too.
+        `directory` is the coordinator's own, exists, and holds the last good copy. Until etcd responds, that copy is
+        the registry's state. Without a copy, RegistryUnreachable is raised. Also raises CredentialsUnusable.
         """
         keys = Keys(federation)
         client, ask = EtcdClient(settings, clock), others_are_answered or _nobody_to_ask
@@ -147,7 +146,7 @@ class EtcdRegistry:
         return lambda: self._listeners.remove(listener)
 
     async def beat(self, region: str, heartbeat: Heartbeat) -> None:
-        """See the port. One of a process that is known to live counts although etcd does not answer."""
+        """See the port. The heartbeat of a live process counts although etcd does not respond."""
         await self._to_the_end(self._endpoints.beat(region, heartbeat))
 
     async def leave(self, region: str, endpoint: str) -> None:
@@ -180,7 +179,7 @@ class EtcdRegistry:
         await self._change([key], decide, self._clock.now())
 
     async def apply(self, configuration: Configuration, *, expected_revision: int, actor: str) -> int:
-        """See the port. Raises Refused with REQUEST_INVALID for one that is too large for etcd."""
+        """See the port. Raises Refused with REQUEST_INVALID for a configuration that is too large for etcd."""
         self._require_onward()
         own, snapshot = Configuration(), self._copy.snapshot
         own.CopyFrom(configuration)
@@ -197,7 +196,10 @@ class EtcdRegistry:
             before = (applied.revision, applied.configuration) if applied is not None else (0, Configuration())
 
     async def _apply(self, packed: Packed, changes: int, before: int, expected_revision: int, actor: str) -> int | None:
-        """Puts a configuration in force that changes so much of revision `before`; None where another one is."""
+        """Puts a configuration in force with `changes` differences from revision `before`.
+
+        Returns None after another change.
+        """
         key, now, is_other = self._keys.configuration, self._clock.now(), False
         if changes and before == expected_revision:
             await self._answered(self._parts.plans.write(packed, self._contact.patience()))
@@ -207,7 +209,7 @@ class EtcdRegistry:
             nonlocal is_other
             in_force = values.revision_of(found[key].value) if key in found else 0
             is_other = in_force != before
-            # Before the check of the revision: who repeats a call whose answer was lost gets that answer.
+            # Before the check of the revision: a repeated call after a lost response gets that response.
             if is_other or not changes:
                 return None
             if in_force != expected_revision:
@@ -220,7 +222,7 @@ class EtcdRegistry:
         return None if is_other else revision
 
     async def configuration_at(self, revision: int) -> Configuration | None:
-        """See the port. Raises Refused with REGISTRY_UNAVAILABLE where only etcd could tell."""
+        """See the port. Raises Refused with REGISTRY_UNAVAILABLE for a revision that only etcd has."""
         snapshot = self._copy.snapshot
         if revision and revision == snapshot.revision:
             return snapshot.configuration
@@ -271,22 +273,22 @@ class EtcdRegistry:
         page = await self._read(KeyRange(self._keys.audit_row(first), self._keys.audit_row(first + _ROWS_AT_ONCE)))
         return [values.decode_row(page[key].value).row for key in sorted(page)]
 
-    async def planned_windows(self) -> Sequence[PlannedWindow]:
+    async def planned_outages(self) -> Sequence[PlannedOutageHeader]:
         """See the port."""
-        return read_planned_windows(await self._value(self._keys.planned_windows))
+        return read_planned_outages(await self._value(self._keys.planned_outages))
 
-    async def change_planned_windows(self, decide: Decide) -> None:
+    async def change_planned_outages(self, decide: Decide) -> None:
         """See the port. Raises Refused with REGISTRY_UNAVAILABLE."""
         self._require_onward()
         now, seconds = self._clock.now(), self._contact.patience()
-        await self._to_the_end(change_planned_windows(self._changes, self._keys, decide, now, seconds))
+        await self._to_the_end(change_planned_outages(self._changes, self._keys, decide, now, seconds))
 
     async def enter(self, name: str, endpoint: str) -> None:
-        """See the port. Where etcd does not answer, it hears of it once it does."""
+        """See the port. While etcd does not respond, the entry waits."""
         await self._to_the_end(self._contain(self._own.enter(name, endpoint)))
 
     async def confirm(self, change: int) -> None:
-        """See the port. Where etcd does not answer, it hears of it once it does."""
+        """See the port. While etcd does not respond, the confirmation waits."""
         await self._to_the_end(self._contain(self._own.confirm(change)))
 
     def is_current(self) -> bool:
@@ -364,7 +366,7 @@ class EtcdRegistry:
         return revision
 
     async def _to_the_end(self, work: Coroutine[object, object, T]) -> T:
-        """Does something that is not left half done although its caller gives up."""
+        """Completes a coroutine even if its caller is cancelled."""
         task = asyncio.create_task(work)
         self._under_way.add(task)
         task.add_done_callback(self._done)
@@ -408,7 +410,7 @@ class EtcdRegistry:
     def _tell(self) -> None:
         self._unsaved.set()
         self._own.look_at(self._copy.snapshot.replicas)
-        # Not at once: one that fails must not end the watch.
+        # Called later, so that a failing listener cannot end the watch.
         for listener in self._listeners:
             self._loop.call_soon(self._call, listener)
 
@@ -417,7 +419,7 @@ class EtcdRegistry:
             listener()
 
     async def _keep_last_good(self) -> None:
-        """Saves the copy after changes, those that come meanwhile together."""
+        """Saves the copy after changes; changes in between are saved together."""
         self._unsaved.set()
         while True:
             await self._unsaved.wait()

@@ -1,4 +1,4 @@
-"""Where the members of etcd are, and how a coordinator proves itself to them."""
+"""The addresses of etcd's members, and a coordinator's credentials for them."""
 
 from dataclasses import dataclass
 

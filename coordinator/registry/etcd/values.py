@@ -1,8 +1,8 @@
-"""The values in etcd: one line of JSON with named fields, and after it the bytes of a message where there is one. Pure.
+"""The values in etcd: a line of JSON with named fields, then the bytes of an optional message. Pure.
 
-A later version may add fields, which this one passes over; where it changes the meaning of one it raises `version`.
-A configuration whose number plan stands apart is of version 2: a program that does not know of that must not take it
-for one without a number plan. Its value is whole once the parts of the plan follow the bytes of the message.
+A later version may add fields, which this one ignores. A later version that changes a meaning increments `version`. A
+configuration with a separate number plan has version 2. An older program must not read it as a configuration without a
+plan. Its value is complete once the parts of the plan follow the bytes of the message.
 """
 
 import base64
@@ -34,7 +34,7 @@ M = TypeVar("M", bound=Message)
 
 
 class Unreadable(Exception):
-    """A value is of a later version, or damaged; the text says how."""
+    """A value is of a later version, or damaged; the text has the details."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class Living:
 
 @dataclass(frozen=True)
 class Joined:
-    """That a region has joined."""
+    """The value of a region's join."""
 
     first_joined: int
     """Microseconds since 1970."""
@@ -68,7 +68,7 @@ class Joined:
     capabilities: Capabilities = field(default_factory=Capabilities)
 
     def facts(self, region: str) -> RegionFacts:
-        """What that tells of a region."""
+        """The facts of a region in this value."""
         return RegionFacts(
             region,
             ever_joined=True,
@@ -80,7 +80,7 @@ class Joined:
 
 @dataclass(frozen=True)
 class Written:
-    """One row of the registry's audit chain, and the random id of the change that wrote it."""
+    """A row of the registry's audit chain, and the random id of the change that wrote it."""
 
     row: AuditRow
     change_id: str
@@ -93,7 +93,7 @@ def encode_applied(applied: Applied) -> bytes:
 
 
 def encode_packed(revision: int, packed: Packed, actor: str, time: int) -> bytes:
-    """The value of a configuration, without the parts of a number plan that stands apart.
+    """The value of a configuration, without the parts of a separate number plan.
 
     `time` is in microseconds since 1970.
     """
@@ -110,7 +110,7 @@ def whole(value: bytes, parts: Iterable[bytes]) -> bytes:
 
 
 def missing_plan(value: bytes) -> PlanName | None:
-    """The number plan whose parts the value of a configuration lacks; None where it is whole. Raises Unreadable."""
+    """The number plan missing from the value of a configuration; None for a complete value. Raises Unreadable."""
     fields = _Fields(value, _VERSION_APART)
     plan = _plan(fields)
     return plan if plan is not None and len(fields.content) <= fields.number("content") else None
@@ -281,7 +281,7 @@ def decode_problem(value: bytes) -> Problem:
 
 
 def encode_number(number: int) -> bytes:
-    """The value of what is a number and nothing else."""
+    """The value of a plain number."""
     return _encode({"number": number})
 
 

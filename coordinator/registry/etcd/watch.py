@@ -1,7 +1,7 @@
-"""Keeps the copy up to date: listed at one revision, then watched from the next on, over whatever breaks.
+"""Keeps the copy up to date: a list at one revision, then a watch from the next one.
 
 A stream that ends is resumed after the last revision seen, at another member. Where etcd has compacted that revision
-away, everything is listed again and the difference counts as what happened.
+away, everything is listed again, and the difference counts as events.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class FollowerPorts:
-    """What a follower works with. `last_good` is the file that keeps the copy."""
+    """The ports of a follower. `last_good` is the file of the copy."""
 
     client: EtcdClient
     keys: Keys
@@ -37,7 +37,7 @@ class FollowerPorts:
 
 
 class Follower:
-    """Follows etcd on the event loop that makes it. `tell` is called after each change that others go by."""
+    """Follows etcd on the event loop that makes it. `tell` is called after each relevant change."""
 
     def __init__(self, ports: FollowerPorts, copy: Copy, tell: Callable[[], None]) -> None:
         self._client = ports.client
@@ -54,11 +54,11 @@ class Follower:
 
     @property
     def has_gone_back(self) -> bool:
-        """Whether etcd was found behind what this coordinator knows: then nothing of it is taken over or changed."""
+        """Whether etcd was found behind this coordinator's copy: then none of its values are taken over or changed."""
         return self._has_gone_back
 
     async def list(self, seconds: float = CALL_SECONDS, *, seen: int = 0) -> None:
-        """Takes over everything as it is now, and follows from there. `seen`: a revision that etcd once was at.
+        """Takes over the current entries, and follows from there. `seen`: a former revision of etcd.
 
         Raises Unanswered, or Rejected.
         """
@@ -73,9 +73,9 @@ class Follower:
         self._moved(told)
 
     def require_onward(self, revision: int, seen: int) -> None:
-        """Raises Unanswered where etcd is behind a revision that was seen before, until this process ends.
+        """Raises Unanswered where etcd is behind a revision seen before, until this process ends.
 
-        It was restored from an old backup, or made anew: by what it forgot, suspended regions would be let in.
+        Such an etcd was restored from an old backup, or made anew: it may have lost suspensions of regions.
         """
         if revision < seen and not self._has_gone_back:
             self._has_gone_back = True
@@ -95,7 +95,7 @@ class Follower:
             try:
                 await self._watch()
             except Unanswered as error:
-                # Told once for each time that it worked before.
+                # Logged once for each failure after a success.
                 _log.log(logging.INFO if self._pause == _PAUSE_SECONDS else logging.DEBUG, "watch of etcd: %s", error)
             except Rejected as error:
                 _log.error("etcd does not let us list: %s", error)
@@ -103,7 +103,7 @@ class Follower:
             self._pause = min(2 * self._pause, _LONGEST_PAUSE_SECONDS)
 
     async def reached(self, revision: int, seconds: float) -> bool:
-        """Whether the copy contains this revision; waits for that so long."""
+        """Whether the copy contains this revision; waits for it up to `seconds`."""
         try:
             async with asyncio.timeout(seconds):
                 while self._copy.revision < revision:
@@ -113,7 +113,7 @@ class Follower:
         return True
 
     async def ask_for_progress(self) -> None:
-        """Has the stream say which revision it has come to, although nothing happens to our keys."""
+        """Requests the current revision of the stream, even without events of the federation's keys."""
         stream = self._stream
         if stream is None:
             return
@@ -135,7 +135,7 @@ class Follower:
                 while True:
                     response = await stream.read()
                     if self._stream is not stream:
-                        return  # what it says belongs to a copy that was replaced
+                        return  # the response belongs to a copy that was replaced
                     if not isinstance(response, rpc_pb2.WatchResponse):
                         raise Unanswered("the stream ended")
                     if response.compact_revision:
@@ -157,7 +157,7 @@ class Follower:
                     self._stream = None
 
     async def _events(self, response: rpc_pb2.WatchResponse) -> Sequence[Event]:
-        """What became of our keys, in order. Raises Unanswered, or Rejected."""
+        """The events of this federation's keys, in order. Raises Unanswered, or Rejected."""
         events = []
         for event in response.events:
             entry = Entry(event.kv.value, event.kv.mod_revision) if event.type == event.PUT else None
@@ -167,7 +167,7 @@ class Follower:
         return events
 
     async def _whole(self, entries: Mapping[bytes, Entry]) -> Mapping[bytes, Entry]:
-        """The same entries, that of the configuration with its number plan. Raises Unanswered, or Rejected."""
+        """The entries, with the number plan of the configuration. Raises Unanswered, or Rejected."""
         key = self._keys.configuration
         listed, held = entries.get(key), self._copy.entries.get(key)
         if listed is None:
@@ -178,7 +178,7 @@ class Follower:
 
     def _take(self, response: rpc_pb2.WatchResponse, events: Sequence[Event]) -> None:
         if not events:
-            # Whatever came before this revision was sent before this.
+            # All events before this revision were sent before this response.
             if not response.created and response.header.revision > self._copy.revision:
                 self._moved(self._copy.take((), response.header.revision, self._clock.now()))
             return
@@ -186,7 +186,7 @@ class Follower:
         self._moved(self._copy.take(events, revision, self._clock.now()))
 
     def _moved(self, told: bool) -> None:
-        # First, so that whoever waits for its own change goes on after the listeners.
+        # First, so that the caller of a change continues after the listeners.
         if told:
             self._tell()
         advanced, self._advanced = self._advanced, asyncio.Event()
@@ -199,6 +199,6 @@ class Follower:
 
 
 def _is_told_to_end() -> bool:
-    """Whether the task itself was cancelled: gRPC raises the same in whoever waits for a stream that we cancel."""
+    """Whether the task itself was cancelled: gRPC raises the same exception after the cancellation of a stream."""
     task = asyncio.current_task()
     return task is None or task.cancelling() > 0

@@ -3,8 +3,8 @@
 //     npm ci
 //     PROTOS=../../../protos node client.js NUMBER
 //
-// PROTOS is the folder `protos` of this project. Who calls whom is in the environment, as for `region-node`. It prints
-// one line of JSON for each step. docs/integrating.md explains the steps.
+// PROTOS is the folder `protos` of this project. The environment names the caller and the node, as for `region-node`.
+// The program prints one line of JSON for each step. docs/integrating.md explains the steps.
 "use strict";
 
 const { createHmac, randomBytes } = require("node:crypto");
@@ -19,7 +19,7 @@ const TRIES = 5;
 const WAIT = { seconds: 5 }; // for the home region's decision
 const NOBODY_ANSWERED = [grpc.status.UNAVAILABLE, grpc.status.DEADLINE_EXCEEDED, grpc.status.INTERNAL];
 const KEY = randomBytes(32); // a real client reads it from its region's store of secrets: it never changes
-const REQUESTER = { staff_id: "me", channel: "CHANNEL_COUNTER" }; // who asks, on every request about a person
+const REQUESTER = { staff_id: "me", channel: "CHANNEL_COUNTER" }; // the caller, on every request about a person
 
 // Names as in the contract; 64-bit integers as text, since a number of JavaScript holds 53 bits.
 const READING = { keepCase: true, longs: String, enums: String, defaults: true, oneofs: true };
@@ -52,7 +52,7 @@ function call(client, method, request) {
   });
 }
 
-// The answer. A call that nobody answered is sent again as it is, which its request id makes safe.
+// The response. A call without one is sent again unchanged, which its request id makes safe.
 async function ask(client, method, request) {
   for (let attempt = 1; ; attempt += 1) {
     try {
@@ -64,7 +64,7 @@ async function ask(client, method, request) {
   }
 }
 
-// Why a call was refused, for programs: the reason of the contract without its prefix; empty for other errors.
+// The reason of a refusal, for programs: that of the contract without its prefix; empty for other errors.
 function reason(error) {
   const [packed] = error.metadata?.get("grpc-status-details-bin") ?? [];
   const { details } = packed ? errors["client.Status"].deserialize(packed) : { details: [] };
@@ -91,7 +91,7 @@ function seen(code, numberOfPaper, key) {
 function suspension(number, run) {
   const start = new Date(Date.now() + 60 * 24 * 3600 * 1000).toISOString();
   return {
-    request_id: `${run}-suspend`, // kept before it is sent, so that it can be sent again after a crash
+    request_id: `${run}-suspend`, // stored before it is sent, so that it can be sent again after a crash
     wait: WAIT,
     order: {
       business: "SUSPEND",

@@ -6,8 +6,8 @@
         $(find PROTOS -name '*.proto')
     PYTHONPATH=generated python client.py NUMBER
 
-PROTOS is the folder `protos` of this project. Who calls whom is in the environment, as for `region-node`. It prints one
-line of JSON for each step. docs/integrating.md explains the steps.
+PROTOS is the folder `protos` of this project. The environment names the caller and the node, as for `region-node`. The
+program prints one line of JSON for each step. docs/integrating.md explains the steps.
 """
 
 import asyncio
@@ -43,14 +43,14 @@ TRIES = 5
 WAIT = Duration(seconds=5)  # for the home region's decision
 NOBODY_ANSWERED = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.INTERNAL)
 KEY = secrets.token_bytes(32)  # a real client reads it from its region's store of secrets: it never changes
-REQUESTER = Requester(staff_id="me", channel=Channel.CHANNEL_COUNTER)  # who asks, on every request about a person
+REQUESTER = Requester(staff_id="me", channel=Channel.CHANNEL_COUNTER)  # the caller, on every request about a person
 
 Request = TypeVar("Request")
 Response = TypeVar("Response")
 
 
 def dial() -> grpc.aio.Channel:
-    """A channel to the region's node, whose name is the region's and not that of its address."""
+    """A channel to the region's node, which proves the region's name and not that of its address."""
     files = Path(os.environ["CROSSREGION_CREDENTIALS"])
     authority, key, certificate = ((files / name).read_bytes() for name in ("authority.crt", "tls.key", "tls.crt"))
     name = f"{os.environ['CROSSREGION_REGION']}.region.{os.environ['CROSSREGION_FEDERATION']}"
@@ -62,7 +62,7 @@ def dial() -> grpc.aio.Channel:
 
 
 async def ask(rpc: Callable[..., Awaitable[Response]], request: Request) -> Response:
-    """The answer. A call that nobody answered is sent again as it is, which its request id makes safe."""
+    """The response. A call without one is sent again unchanged, which its request id makes safe."""
     for left in reversed(range(TRIES)):
         try:
             return await rpc(request, timeout=SECONDS)
@@ -95,7 +95,7 @@ def seen(code: str, number_of_paper: str, key: bytes) -> Document:
 def suspension(number: str, run: str) -> SubmitOrderRequest:
     """Suspends a line in sixty days."""
     return SubmitOrderRequest(
-        request_id=f"{run}-suspend",  # kept before it is sent, so that it can be sent again after a crash
+        request_id=f"{run}-suspend",  # stored before it is sent, so that it can be sent again after a crash
         wait=WAIT,
         order=orders_api.OrderRequest(
             business="SUSPEND",
@@ -112,7 +112,7 @@ async def order_and_cancel(orders: OrderServiceStub, number: str, run: str) -> N
     """Orders, twice with one request id, follows the order, and cancels it."""
     changes = orders.WatchOrders(WatchOrdersRequest(requester=REQUESTER))
     told = aiter(changes)
-    await anext(told)  # a token alone: every change from now on is told
+    await anext(told)  # a token alone: every change from now on follows
     request = suspension(number, run)
     order = (await ask(orders.SubmitOrder, request)).order
     tell("submitted", order=order.id, state=orders_api.OrderState.Name(order.state))

@@ -1,1 +1,1 @@
-"""What `doctor` looks at: certificates, clocks, disk, port, peers and database of a process that runs, or does not."""
+"""The checks of `doctor`: certificates, clocks, disk, port, peers and database of a running or stopped process."""

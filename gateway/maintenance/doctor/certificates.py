@@ -24,13 +24,13 @@ OTHERS, ALL_BUT_OWNER = 0o007, 0o077
 
 
 class Unreadable(Exception):
-    """A file that cannot be read, or holds something else."""
+    """A file is unreadable, or has other content."""
 
 
 def check_credentials(credentials: Credentials, now: datetime, of: Identity | None, prefix: str = "") -> list[Finding]:
-    """The authority, the certificate and the key. `of`: who it must name; nobody in particular where that is None.
+    """Checks the authority, the certificate and the key. `of` is the identity in the certificate; None accepts any.
 
-    `prefix` stands before the names of the checks. `now` is aware.
+    `prefix` precedes the names of the checks. `now` is aware.
     """
     authority_name, name, key_name = (
         f"{prefix}{part}" for part in (translated("authority"), translated("certificate"), translated("key"))
@@ -60,7 +60,7 @@ def check_credentials(credentials: Credentials, now: datetime, of: Identity | No
 def check_signing(
     certificate: Path, key: Path, credentials: Credentials, region: str, federation: str, now: datetime
 ) -> list[Finding]:
-    """What a region signs with: issued to it by the federation's authority, and the key of it."""
+    """Checks a region's signing credentials: issued to it by the federation's authority, and with the matching key."""
     name, key_name = translated("signing certificate"), translated("signing key")
     try:
         signing = _certificates(certificate)[0]
@@ -73,7 +73,8 @@ def check_signing(
     except (OSError, ValueError) as error:
         findings = [not_checked(name, translated("the authority cannot be used: {problem}", problem=error))]
     except Refused as refused:
-        if findings[0].state is not State.BAD:  # else it is only out of time, which is said already
+        # else the certificate is only out of its time, which another finding reports
+        if findings[0].state is not State.BAD:
             told = refused.parameters.get("problem", str(refused))
             todo = translated("other regions refuse what it signs: have the authority issue one to this region")
             findings = [bad(name, f"{certificate}: {told}", todo)]
@@ -134,7 +135,7 @@ def _fault(
 
 
 def _is_issued(chain: Sequence[x509.Certificate], authorities: Sequence[x509.Certificate]) -> bool:
-    """Whether the first leads to an authority, over those that stand behind it in its file."""
+    """Whether the first certificate leads to an authority, over those behind it in its file."""
     for position, certificate in enumerate(chain):
         if any(_issued(each, certificate) for each in authorities):
             return True

@@ -5,13 +5,14 @@ import json
 from collections import Counter
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import asdict
-from typing import Any, Concatenate
+from typing import Any
 
 import click
 from rich.text import Text
 
 from gateway.cli.terminal import print_table
 from gateway.maintenance.doctor.findings import Finding, State
+from gateway.maintenance.program import Program, S
 from gateway.settings import Sources
 from gateway.wording.languages import speak_to_programs, translated
 
@@ -29,22 +30,21 @@ Example:
 Exit codes: 0 nothing is bad, 1 something is bad (with --strict, or a warning), 2 wrong usage or settings.
 """
 
-SourcesOptions = Callable[[Callable[Concatenate[Sources, ...], None]], Callable[..., None]]
-Examination = Callable[[Sources], Coroutine[Any, Any, Sequence[Finding]]]
+Examination = Callable[[Sources, S], Coroutine[Any, Any, Sequence[Finding]]]
 
 
-def doctor_command(program: str, options: SourcesOptions, examine: Examination) -> click.Command:
-    """The command of a program. `examine` reads the settings first, and ends the command where they cannot be used."""
+def doctor_command(program: Program[S], examine: Examination[S]) -> click.Command:
+    """The command of a program. `examine` is given the settings, and says what it found."""
 
     @click.command("doctor")
-    @options
+    @program.settings_options
     @click.option("--strict", is_flag=True, help="Fail on warnings too.")
     @click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
     @click.pass_context
     def doctor(context: click.Context, sources: Sources, strict: bool, as_json: bool) -> None:
         if as_json:
             speak_to_programs()
-        findings = asyncio.run(examine(sources))
+        findings = asyncio.run(examine(sources, program.settings(sources)))
         counts = Counter(each.state for each in findings)
         if as_json:
             checks = [asdict(each) for each in findings]
@@ -61,5 +61,5 @@ def doctor_command(program: str, options: SourcesOptions, examine: Examination) 
             click.echo(", ".join(f"{counts[state]} {translated(state)}" for state in State if counts[state]))
         context.exit(1 if counts[State.BAD] or (strict and counts[State.WARNING]) else 0)
 
-    doctor.help = _HELP.format(program=program)
+    doctor.help = _HELP.format(program=program.name)
     return doctor

@@ -21,7 +21,7 @@ _OF_VERSION = 10_000  # 150004 is 15.4
 
 
 def check_database(place: DatabasePlace, migrations: Sequence[Migration], program: str, clock: Clock) -> list[Finding]:
-    """Looks at the database beside the processes that work on it, and changes nothing."""
+    """Checks the database beside its processes, and changes nothing."""
     names = (
         [translated("schema"), translated("audit chain")]
         if place.postgresql is None

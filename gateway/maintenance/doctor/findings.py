@@ -1,30 +1,30 @@
-"""What a check found, and what to do about it."""
+"""The result of a check, and its remedy."""
 
 from dataclasses import dataclass
 from enum import StrEnum
 
 
 class State(StrEnum):
-    """How something stands."""
+    """The result of a check."""
 
     GOOD = "good"
     WARNING = "warning"
-    """It works, and may not for long, or is not as it should be."""
+    """The part works, but needs attention."""
     BAD = "bad"
     NOT_CHECKED = "not checked"
-    """It could not be looked at; what was found says why."""
+    """The check was not possible; the finding says why."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One check. No text of it holds a secret."""
+    """The result of one check. No text of it holds a secret."""
 
     name: str
-    """What was looked at, the same in every run."""
+    """The name of the check, the same in every run."""
     state: State
     found: str
     todo: str = ""
-    """What to do about it; empty where nothing is to be done."""
+    """The remedy; empty where nothing is to be done."""
 
 
 def good(name: str, found: str) -> Finding:
@@ -33,15 +33,15 @@ def good(name: str, found: str) -> Finding:
 
 
 def warning(name: str, found: str, todo: str) -> Finding:
-    """It works and needs attention."""
+    """A finding of a part that works and needs attention."""
     return Finding(name, State.WARNING, found, todo)
 
 
 def bad(name: str, found: str, todo: str) -> Finding:
-    """It does not work."""
+    """A finding of a part that does not work."""
     return Finding(name, State.BAD, found, todo)
 
 
 def not_checked(name: str, found: str, todo: str = "") -> Finding:
-    """It could not be looked at."""
+    """A finding of a part that could not be checked."""
     return Finding(name, State.NOT_CHECKED, found, todo)

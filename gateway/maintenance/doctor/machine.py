@@ -1,4 +1,4 @@
-"""The machine that a process runs on: its data directory, its disk, and the port that it is to listen on."""
+"""The machine of a process: its data directory, its disk, and its port."""
 
 import errno
 import os
@@ -11,7 +11,7 @@ from gateway.maintenance.doctor.findings import Finding, bad, good, warning
 from gateway.store.sqlite import WATERMARK_BYTES
 from gateway.wording.languages import translated
 
-_PLENTY = 4  # times the watermark: less is told early
+_PLENTY = 4  # times the watermark: less is a warning
 _MEBIBYTE = 1024 * 1024
 _ALL_BUT_OWNER = 0o077
 
@@ -49,7 +49,7 @@ def check_data(directory: Path) -> list[Finding]:
 
 
 def _existing(directory: Path) -> Path:
-    """The directory, or the nearest above it that is there."""
+    """The directory, or its nearest existing ancestor."""
     place = directory.absolute()
     while not os.path.lexists(place) and place != place.parent:
         place = place.parent
@@ -89,11 +89,11 @@ def _room(place: Path, free: int) -> Finding:
 
 
 class PortTaken(Exception):
-    """Somebody listens there."""
+    """Another process listens on the port."""
 
 
 def try_port(listen: str) -> str:
-    """Listens on `host:port` for a moment, as the process will, and says what is there now.
+    """Listens on `host:port` for a moment, as the process will, and describes the result.
 
     Raises PortTaken, or OSError where this machine cannot listen there.
     """

@@ -1,4 +1,4 @@
-"""Other members: reached with this process's certificate, and asked for their health and their time."""
+"""Other members: called with this process's certificate for their health and their time."""
 
 import asyncio
 from datetime import timedelta
@@ -17,12 +17,12 @@ from gateway.settings import on_every_interface
 from gateway.wording.languages import refusal, translated
 
 ANSWER_SECONDS = 4.0
-# Half of what makes orders be refused, or less: a clock that is kept by NTP is within milliseconds.
+# At most half of the error that leads to refused orders; a clock under NTP is within milliseconds.
 CLOCK_WARNING = timedelta(seconds=2)
 
 
 async def health(channel: grpc.aio.Channel) -> int:
-    """What a server says of itself, as `HealthCheckResponse.ServingStatus`. Raises Unreachable or Refused."""
+    """The health that a server reports, as `HealthCheckResponse.ServingStatus`. Raises Unreachable or Refused."""
     check: grpc.aio.UnaryUnaryMultiCallable[HealthCheckRequest, HealthCheckResponse] = channel.unary_unary(
         "/grpc.health.v1.Health/Check", HealthCheckRequest.SerializeToString, HealthCheckResponse.FromString
     )
@@ -30,7 +30,7 @@ async def health(channel: grpc.aio.Channel) -> int:
 
 
 async def check_port(listen: str, server_name: str, credentials: Credentials) -> Finding:
-    """Whether the port is free, or held by a process that proves the same server name, as the running one does."""
+    """Checks that the port is free, or held by a process with the same server name."""
     try:
         return good(translated("port"), await asyncio.to_thread(try_port, listen))
     except OSError as error:
@@ -77,7 +77,7 @@ def status_name(status: int) -> str:
 
 
 async def unreached(name: str, server: Server, failure: Unreachable | Refused) -> Finding:
-    """What is wrong with a peer that gave no answer, and what to do."""
+    """The finding about a peer that did not respond: the error and the remedy."""
     if isinstance(failure, Refused):
         todo = translated("have the authority of the federation issue a certificate for this member")
         return bad(name, refusal(failure), todo)

@@ -1,4 +1,4 @@
-"""The file of a region's keys: there, closed to others, and the one by which the database was written."""
+"""Checks the file of a region's keys: it exists, is private, and fits the database."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from gateway.wording.languages import translated
 
 
 def check_region_keys(path: Path, place: DatabasePlace, program: str) -> Finding:
-    """Looks at the file, and at the database beside the processes that work on it. Changes nothing."""
+    """Checks the file, and the database beside its processes. Changes nothing."""
     name = translated("region keys")
     try:
         keys = KeySet.load(path)
@@ -50,9 +50,9 @@ def check_region_keys(path: Path, place: DatabasePlace, program: str) -> Finding
 
 
 def _wrapping(place: DatabasePlace) -> set[str]:
-    """The ids of the keys by which the database's keys are wrapped; none where that cannot be read."""
+    """The ids of the keys that wrap the database's keys; none where the database cannot be read."""
     try:
         with place.look() as tx:
             return set(vault.count_wrapped(tx))
     except (StoreUnusable, psycopg.Error):
-        return set()  # there is none yet, or another check says what is wrong with it
+        return set()  # no database yet, or another check reports the error

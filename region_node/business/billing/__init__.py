@@ -1,1 +1,1 @@
-"""Accounts as sums of immutable entries, bills, and what regions owe each other."""
+"""Accounts as sums of immutable entries, bills, and the debts between regions."""

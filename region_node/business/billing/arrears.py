@@ -1,9 +1,9 @@
 """Late fees and the procedure against arrears (Telecommunications Regulations, art. 34). Pure.
 
-Payments count towards what is charged first, the oldest first, and towards late fees last. A late fee is taken for
-every day at whose end a principal is still unpaid, from the day after the due date; never on late fees. A line is
-suspended only after days overdue, terminated only after further days of suspension, each told before (Order 36, art.
-10: 24 hours).
+Payments count towards charges first, the oldest first, and towards late fees last. A late fee accrues for every day
+that ends with an unpaid principal, from the day after the due date. Late fees bear no late fees. A line is suspended
+only after days overdue, and terminated only after further days of suspension. The customer is notified before each
+(Order 36, art. 10: 24 hours).
 """
 
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ NOTICE_BEFORE = timedelta(days=2)  # a run that comes some seconds earlier than 
 
 @dataclass(frozen=True)
 class ArrearsState:
-    """How far the procedure has come: when the customer was told or the lines were suspended; None where not yet."""
+    """The progress of the procedure: the times of the notices and of the suspension; None where not yet."""
 
     warned: datetime | None = None
     suspended: datetime | None = None
@@ -31,7 +31,7 @@ class ArrearsState:
 
 
 class Move(Enum):
-    """What comes next in the procedure."""
+    """The next step of the procedure."""
 
     NOTHING = auto()
     WARN = auto()
@@ -46,14 +46,14 @@ def late_fee(principal: int, per_mille: int) -> int:
 
 
 def unpaid(balance_then: int, credits_since: int) -> int:
-    """What is unpaid of everything that was charged up to a time: the balance then, and what came in since."""
+    """The unpaid part of all charges up to a time: the balance then, and the credits since."""
     return max(0, -(balance_then + credits_since))
 
 
 def next_move(
     state: ArrearsState, overdue_since: datetime, now: datetime, *, suspension_days: int, termination_days: int
 ) -> Move:
-    """What is to be done about an account that is overdue; the days are policies."""
+    """The next step for an overdue account; the days are policies."""
     if state.suspended is None:
         begins = overdue_since + timedelta(days=suspension_days)
         if state.warned is None:

@@ -12,7 +12,7 @@ from region_node.customers.accounts.rules import EntryKind
 
 @dataclass(frozen=True)
 class BillRow:
-    """A bill: what was charged for the month (minor units), and until when it is to be paid, if it is."""
+    """A bill: the charges of the month (minor units), and the due date, if it is to be paid."""
 
     account_id: str
     month: str
@@ -23,14 +23,14 @@ class BillRow:
 
 @dataclass(frozen=True)
 class BillLineRow:
-    """What one line is charged for one kind."""
+    """The charge of one line for one kind."""
 
     product_id: str
     charge: Charge
 
 
 def find_bill(tx: Transaction, account_id: str, month: str) -> BillRow | None:
-    """The bill of a month, once there is one."""
+    """The bill of a month; None before it is written."""
     return tx.first(
         _bill,
         "SELECT account_id, month, total, payment_due, abnormal FROM bills"
@@ -121,9 +121,9 @@ _NOT_HELD = (
 
 
 def forget_before(tx: Transaction, month: str, limit: int, now: datetime) -> int:
-    """Removes at most `limit` uses, and as many bills, of the months before one; returns how many went.
+    """Removes at most `limit` uses, and as many bills, of earlier months; returns the number of removed rows.
 
-    A bill that may be unpaid stays, and everything of a customer under a legal hold. The ledger never forgets.
+    Bills that may be unpaid stay, and all data under a legal hold. The ledger keeps everything.
     """
     uses = tx.execute(
         "DELETE FROM usage_records WHERE usage_id IN"  # noqa: S608 - the name of a table

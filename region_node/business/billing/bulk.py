@@ -1,4 +1,4 @@
-"""Bills in bulk: each question of a stream is asked as QueryBill asks it."""
+"""Bills in bulk: each request of a stream is answered in the same way as by QueryBill."""
 
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 
@@ -15,14 +15,14 @@ from region_node.requests.checks import error_of
 AT_ONCE = 16  # questions of one stream under way: each may be a call to another region, which others ask as well
 
 Query = Callable[[QueryBillRequest], Awaitable[QueryBillResponse]]
-"""Asks for one bill. Raises Refused."""
+"""Queries one bill. Raises Refused."""
 
 
 def answer_bills(query: Query, requests: AsyncIterator[QueryBillsRequest]) -> AsyncGenerator[QueryBillsResponse, None]:
     """The answer to each question of a stream, in any order. A refusal of one ends nothing."""
 
     async def answer(request: QueryBillsRequest) -> QueryBillsResponse:
-        response = QueryBillsResponse(id=request.id)
+        response = QueryBillsResponse(query_id=request.query_id)
         try:
             response.bill.CopyFrom((await query(request.query)).bill)
         except Refused as refused:

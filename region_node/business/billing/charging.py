@@ -1,4 +1,4 @@
-"""What an account is charged for a month, read from its lines, subscriptions, usage and ledger."""
+"""The charges of an account for a month, read from its lines, subscriptions, usage and ledger."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -23,14 +23,14 @@ CYCLE = "cycle"  # the run that bills a month
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a run has come: the period that comes next, and after which account it goes on."""
+    """The progress of a run: the next period, and the last account."""
 
     period: str
     after: str
 
 
 def progress_of(tx: Transaction, run: str) -> Progress | None:
-    """How far a run has come; None where it has never begun."""
+    """The progress of a run; None for a run that has never begun."""
     return tx.first(Progress, "SELECT period, after FROM billing_runs WHERE run = :run", run=run)
 
 
@@ -43,7 +43,7 @@ def lines_of_account(tx: Transaction, account_id: str) -> list[Line]:
 
 
 def lines_billed(tx: Transaction, account_id: str, month: Month) -> list[Line]:
-    """The lines whose month is billed here: not those that another system billed until it had ended."""
+    """The lines whose month is billed here, without those that another system billed to its end."""
     ids = tx.all(
         str,
         "SELECT product_id FROM products WHERE account_id = :account AND taken_over < :end ORDER BY product_id",
@@ -54,7 +54,7 @@ def lines_billed(tx: Transaction, account_id: str, month: Month) -> list[Line]:
 
 
 class Tariffs:
-    """Plans and offerings by id. What the catalogue does not hold costs nothing: nobody has agreed to a price."""
+    """Plans and offerings by id. Offerings missing from the catalogue cost nothing: nobody has agreed to a price."""
 
     def __init__(self, federation: Federation) -> None:
         self._federation = federation
@@ -67,7 +67,7 @@ class Tariffs:
             return None
 
     def items(self, tx: Transaction, product_id: str) -> Iterator[Item]:
-        """What a line has or has had besides its plan."""
+        """The current and former subscriptions of a line besides its plan."""
         for each in subscriptions_of(tx, product_id):
             try:
                 offering = self._federation.offering(each.offering_id)
@@ -85,7 +85,7 @@ def line_month(tx: Transaction, tariffs: Tariffs, line: Line, month: Month) -> L
 
 
 def used(tx: Transaction, product_id: str, month: str) -> Volume:
-    """What a line has used in a month."""
+    """The usage of a line in a month."""
     found = tx.first(
         Volume,
         "SELECT CAST(COALESCE(SUM(CASE WHEN kind = 1 THEN (quantity + 59) / 60 ELSE 0 END), 0) AS BIGINT),"
@@ -99,7 +99,7 @@ def used(tx: Transaction, product_id: str, month: str) -> Volume:
 
 
 def charged(tx: Transaction, account_id: str, month: Month) -> dict[EntryKind, int]:
-    """What was booked of a month's charges so far, by kind, in minor units; nothing was booked before it began."""
+    """The booked charges of a month so far, by kind, in minor units; none before the month began."""
     prefix = f"{account_id}/{month.name}#"
     found = tx.all(
         _amount,
@@ -114,7 +114,7 @@ def charged(tx: Transaction, account_id: str, month: Month) -> dict[EntryKind, i
 
 
 def given_back(tx: Transaction, account_id: str, month: Month, kind: EntryKind) -> int:
-    """What of a month's charges of one kind was given back by corrections, in minor units."""
+    """The corrections of a month's charges of one kind, in minor units."""
     prefix = correction_id(account_id, month.name, kind, "")
     return (
         tx.first(
@@ -132,17 +132,17 @@ def given_back(tx: Transaction, account_id: str, month: Month, kind: EntryKind) 
 
 
 def correction_id(account_id: str, month: str, kind: EntryKind, order_id: str) -> str:
-    """The id of the posting by which an order corrects what a month was charged for one kind."""
+    """The posting id of an order's correction of a month's charge for one kind."""
     return f"{account_id}/{month}#{kind}/correction/{order_id}"
 
 
 def final_charges(
     tx: Transaction, federation: Federation, time_zone: str, line: Line, now: datetime
 ) -> tuple[Posting, ...]:
-    """What a line's account is still to be charged up to now, when the line is closed.
+    """The remaining charges of a line's account up to now, at the closure of the line.
 
-    The running month by days and with today, and months that have ended and are not billed yet. The cycle finds what
-    was booked by account, month and kind, and charges nothing of it again.
+    The running month by days, with today, and ended months that are not billed yet. The cycle finds booked charges by
+    account, month and kind, and charges none again.
     """
     tariffs, running, run = Tariffs(federation), Month.at(now, time_zone), progress_of(tx, CYCLE)
     until = now + timedelta(microseconds=1)  # today counts, also at its very beginning
@@ -158,7 +158,7 @@ def final_charges(
 
 
 def due_of(tx: Transaction, tariffs: Tariffs, lines: Sequence[Line], month: Month, until: datetime) -> list[Charge]:
-    """What lines are charged for a month, up to an instant."""
+    """The charges of lines for a month, up to an instant."""
     return [
         charge
         for line in lines

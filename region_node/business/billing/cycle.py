@@ -1,10 +1,9 @@
-"""What a line is charged for a month, and when a bill is abnormal. Pure.
+"""The charges of a line for a month, and abnormal bills. Pure.
 
-Rent is due for every day on which the line was not suspended from beginning to end, whoever suspended it: the days of
-opening, suspension, resumption and termination count. The plan that the line has last in the month gives rent and
-rates. A value-added service and roaming cost the whole month in which they ran at any time; a pack costs its price
-once, in the month in which it begins, and holds for that month. A contract takes its price off the rent of every month
-at whose end it runs.
+Rent is due for every day except days of suspension from beginning to end, by customer or operator. The days of opening,
+suspension, resumption and termination count. The last plan of the line in the month gives rent and rates. A value-added
+service and roaming cost the whole month in which they ran at any time. A pack costs its price once, in its first month,
+and holds for that month. A contract reduces the rent of every month at whose end it runs.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -22,7 +21,7 @@ from region_node.customers.accounts.rules import CHARGES, EntryKind, Posting, ch
 from region_node.customers.states import LineState
 
 BILLS_COMPARED = (
-    3  # months before, whose mean an abnormal bill is measured by (Telecommunications Regulations, art. 33)
+    3  # months before, whose mean is the measure of an abnormal bill (Telecommunications Regulations, art. 33)
 )
 _IN_SERVICE = (ProductStatus.PRODUCT_STATUS_ACTIVE, ProductStatus.PRODUCT_STATUS_PENDING_TERMINATE)
 _INSTANT = timedelta(microseconds=1)
@@ -40,11 +39,11 @@ class Item:
     end: datetime | None
 
     def runs_at(self, instant: datetime) -> bool:
-        """Whether the line has it then."""
+        """Whether the subscription runs at an instant."""
         return self.start <= instant and (self.end is None or instant < self.end)
 
     def runs_between(self, start: datetime, end: datetime) -> bool:
-        """Whether the line has it at some time from `start` up to `end`."""
+        """Whether the subscription runs at some time from `start` up to `end`."""
         return self.start < end and (self.end is None or start < self.end)
 
 
@@ -60,7 +59,7 @@ class LineMonth:
 
     @property
     def is_prepaid(self) -> bool:
-        """Whether it is charged in advance, and for usage at once."""
+        """Whether the line is charged in advance, and for usage immediately."""
         return self.rating_type == RatingType.RATING_TYPE_PREPAID
 
     def had_service(self, month: Month) -> bool:
@@ -86,14 +85,14 @@ def rent_days(states: Sequence[LineState], month: Month, until: datetime) -> int
 
 
 def tariff_of(line: LineMonth, month: Month, until: datetime, plan_of: PlanOf) -> Tariff:
-    """What the line's usage of a month is rated by; where the plan is not known, usage costs nothing."""
+    """The tariff of the line's usage in a month; for an unknown plan, usage costs nothing."""
     plan = plan_of(_plan_id(line.states, min(until, month.end)))
     packs = [item.offering.allowance for item in _packs(line, month)]
     return Tariff() if plan is None else Tariff.of(plan, packs)
 
 
 def charges_of(line: LineMonth, month: Month, until: datetime, plan_of: PlanOf) -> tuple[Charge, ...]:
-    """What a line is charged for a month, up to `until`; one charge for each kind. Without a known plan, no rent."""
+    """The charges of a line for a month, up to `until`; one charge for each kind. Without a known plan, no rent."""
     until = min(until, month.end)
     plan, days = plan_of(_plan_id(line.states, until)), rent_days(line.states, month, until)
     found: list[Charge] = []
@@ -123,7 +122,7 @@ def charges_of(line: LineMonth, month: Month, until: datetime, plan_of: PlanOf) 
 
 
 def in_advance(line: LineMonth, month: Month, at: datetime, plan_of: PlanOf) -> tuple[Charge, ...]:
-    """What a prepaid line is charged as a month begins, as it stands `at` that time: rent less a discount."""
+    """The advance charges of a prepaid line for a month, by its state `at` the start: rent less a discount."""
     states = [state for state in line.states if state.time <= at]
     if not line.is_prepaid or not states:
         return ()
@@ -135,9 +134,9 @@ def in_advance(line: LineMonth, month: Month, at: datetime, plan_of: PlanOf) -> 
 def postings(
     account: str, month: Month, due: Mapping[EntryKind, int], charged: Mapping[EntryKind, int], part: str = ""
 ) -> list[Posting]:
-    """What is still to be booked of a month: what is due less what was charged already, one posting for each kind.
+    """The remaining postings of a month: the due charges less the booked ones, one posting for each kind.
 
-    Their ids say account, month and kind, so that nothing is booked twice; `part` tells bookings of one month apart.
+    Their ids hold account, month and kind, so that nothing is booked twice; `part` separates bookings of one month.
     """
     missing = {kind: due.get(kind, 0) - charged.get(kind, 0) for kind in CHARGES}
     return [
@@ -159,7 +158,7 @@ def is_abnormal(total: int, before: Sequence[int], times: int, *, at_the_edge: b
     """Whether a bill is many times the mean of the three before (Telecommunications Regulations, art. 33).
 
     `times` and `at_the_edge` are the policies `abnormal-bill-times` and `abnormal-bill-at-the-edge`. With fewer bills
-    before it there is no mean to measure by.
+    before it there is no mean.
     """
     if len(before) < BILLS_COMPARED or total <= 0:
         return False

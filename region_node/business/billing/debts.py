@@ -1,4 +1,4 @@
-"""What accounts owe beyond a due date, read from bills and ledger."""
+"""Overdue debts of accounts, read from bills and ledger."""
 
 from datetime import datetime
 
@@ -14,9 +14,9 @@ _SETTLING = ", ".join(f"'{kind}'" for kind in SETTLING)
 
 
 def overdue(tx: Transaction, time_zone: str, account: str, now: datetime) -> int:
-    """What has to be paid so that nothing is overdue, late fees included, in minor units.
+    """The amount that clears all overdue debt, late fees included, in minor units.
 
-    Where no bill is open, for a line that was taken over in arrears, what the balance is below zero.
+    Without an open bill, the negative balance: the line was migrated in arrears.
     """
     bills = open_bills(tx, account, now)
     if not bills:
@@ -25,7 +25,7 @@ def overdue(tx: Transaction, time_zone: str, account: str, now: datetime) -> int
 
 
 def unpaid_of(tx: Transaction, time_zone: str, bill: BillRow, at: datetime, *, with_late_fees: bool) -> int:
-    """What is unpaid at a time of everything that was charged up to the end of a bill's month."""
+    """The unpaid part, at a time, of all charges up to the end of a bill's month."""
     end = to_microseconds(Month.of(bill.month, time_zone).end)
     late_fees = str(EntryKind.LATE_FEE) if not with_late_fees else ""
     then = tx.first(

@@ -1,7 +1,7 @@
-"""Arrears, day by day: late fees, and lines that are suspended, terminated or resumed. One transaction for a page.
+"""Arrears, day by day: late fees, and suspension, termination or resumption of lines. One transaction for a page.
 
-Late fees of a day carry its last instant, whenever the run comes to it; what is done to a line depends on the time at
-which it is done, because it must be told before.
+Late fees of a day carry its last instant, whenever they are booked. Changes of a line depend on the time of the change,
+because a notice must precede it.
 """
 
 from collections.abc import Callable, Sequence
@@ -41,7 +41,7 @@ def is_due(tx: Transaction, context: RegionContext, now: datetime) -> bool:
 
 
 def arrears_page(tx: Transaction, context: RegionContext, now: datetime, limit: int = PAGE) -> bool:
-    """Looks at the next accounts that may be overdue at the end of a day. False where no day has ended."""
+    """Processes the next accounts that may be overdue at the end of a day. Returns False before the end of a day."""
     progress = progress_of(tx, ARREARS)
     if progress is None or not is_due(tx, context, now):
         return False
@@ -73,7 +73,7 @@ def _look_at(tx: Transaction, context: RegionContext, account: str, day: date, n
 
 
 def _proceed(tx: Transaction, context: RegionContext, account: str, lines: Sequence[Line], now: datetime) -> None:
-    """Takes the procedure on, as the account stands now."""
+    """Advances the procedure by the account's current state."""
     late = [
         bill
         for bill in open_bills(tx, account, now)
@@ -130,7 +130,7 @@ class _Procedure:
         self._state = _state_of(tx, account)
 
     def next_move(self) -> Move:
-        """What comes next."""
+        """The next step of the procedure."""
         federation, regions = self._context.federation, (self._context.region, self._context.region)
         return next_move(
             self._state,
@@ -158,7 +158,7 @@ class _Procedure:
                 self._tell(wording.terminated)
 
     def suspend_again(self) -> None:
-        """A line whose suspension at wish has ended meanwhile is still one in arrears."""
+        """Suspends a line in arrears again whose suspension on request has ended meanwhile."""
         if self._state.suspended is not None:
             self._suspend()
 

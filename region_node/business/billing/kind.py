@@ -1,4 +1,4 @@
-"""What accounts register for erasure and retention."""
+"""Registration of accounts for erasure, retention and sealing."""
 
 from gateway.api.federation.v1.configuration_pb2 import DataClass
 from gateway.api.types.v1.reason_pb2 import Reason
@@ -6,6 +6,7 @@ from gateway.errors import Refused
 from gateway.store.port import Transaction
 from gateway.values.money import in_major_units
 from region_node.business.billing.purging import UsageAndBills
+from region_node.business.billing.usage import seal_clear_usage
 from region_node.customers.accounts import ledger
 from region_node.node.context import RegionContext
 from region_node.records.kinds import Customer, ErasurePort, RecordKind, RetentionPort
@@ -22,4 +23,5 @@ ACCOUNTS = RecordKind(
     "account",
     ErasurePort(require_erasable=_require_settled),
     retention=RetentionPort(purgers={DataClass.DATA_CLASS_USAGE_AND_BILLS: UsageAndBills()}),
+    seal_clear={"usage_records": seal_clear_usage},
 )

@@ -1,7 +1,7 @@
-"""The monthly cycle: every account is billed once for every month, page by page, wherever a process was stopped.
+"""The monthly cycle: every account is billed once for every month, page by page, also after a stop.
 
-The checkpoint stands in the transaction of what it counts. Entries carry the last instant of their month whenever the
-run comes to them, so that a node that was off for two months books the same as one that was not.
+The transaction of a page includes its checkpoint. Entries carry the last instant of their month, whenever they are
+booked. A node that was off for two months thus books the same as one that was not.
 """
 
 import logging
@@ -42,7 +42,7 @@ from region_node.node.context import RegionContext
 from region_node.records.purging.reports import note_removed
 from region_node.records.purging.rules import night_of
 
-SETTLES = timedelta(hours=1)  # after a month's end: orders that waited for the next cycle have been carried out by then
+SETTLES = timedelta(hours=1)  # after a month's end: orders for the next cycle have been carried out by then
 PAGE = 25  # accounts in one transaction, for which everything else of the region waits
 FORGOTTEN = 1000  # rows in one transaction
 BILLS_KEPT = "bills-kept"  # the policy
@@ -51,7 +51,7 @@ _log = logging.getLogger(__name__)
 
 
 def begin(tx: Transaction, context: RegionContext, now: datetime) -> bool:
-    """Sets the runs up: the running month is the first that is billed. False where they are there already."""
+    """Sets the runs up: the current month is the first billed one. Returns False for existing runs."""
     if progress_of(tx, CYCLE) is not None:
         return False
     today = now.astimezone(ZoneInfo(context.time_zone)).date()
@@ -63,7 +63,7 @@ def begin(tx: Transaction, context: RegionContext, now: datetime) -> bool:
 
 
 def move_on(tx: Transaction, run: str, before: Progress, *, period: str = "", after: str = "") -> None:
-    """Moves a checkpoint on. Raises ValueError where it is not where it was read: a defect, operations are serial."""
+    """Advances a checkpoint. Raises ValueError where it differs from the read one: a defect, operations are serial."""
     moved = tx.execute(
         "UPDATE billing_runs SET period = :period, after = :after"
         " WHERE run = :run AND period = :old_period AND after = :old_after",
@@ -90,9 +90,9 @@ def is_due(tx: Transaction, context: RegionContext, now: datetime) -> bool:
 
 
 def bill_page(tx: Transaction, context: RegionContext, now: datetime, limit: int = PAGE) -> bool:
-    """Bills the next accounts of the month that has ended, or forgets what is older than bills are kept.
+    """Bills the next accounts of the ended month, or removes bills older than their retention.
 
-    False where nothing is to be done.
+    Returns False where nothing is due.
     """
     progress = progress_of(tx, CYCLE)
     if progress is None or not is_due(tx, context, now):
@@ -114,7 +114,7 @@ def bill_page(tx: Transaction, context: RegionContext, now: datetime, limit: int
 
 
 def bill_account(tx: Transaction, context: RegionContext, account: str, month: Month, now: datetime) -> None:
-    """Charges what a month still costs an account, writes the bill, and charges prepaid lines for the next one."""
+    """Books the remaining charges of a month for an account, writes the bill, and charges prepaid lines in advance."""
     tariffs, lines = Tariffs(context.federation), lines_billed(tx, account, month)
     months = [line_month(tx, tariffs, line, month) for line in lines]
     before = charged(tx, account, month)
@@ -129,7 +129,7 @@ def bill_account(tx: Transaction, context: RegionContext, account: str, month: M
     ]
     due = total_of([each.charge for each in found])
     if all(_is_closed(each, month.end) for each in months):
-        due = before  # what was due was charged when the last line was closed
+        due = before  # all charges were booked at the closure of the last line
     for posting in postings(account, month, due, before):
         ledger.post(tx, posting, context.currency, month.last_instant)
     _write_bill(tx, context, lines, found, sum(due.values()) + _fees(tx, account, month), month, now)
@@ -144,7 +144,7 @@ def _is_closed(line: LineMonth, at: datetime) -> bool:
 def _charge_in_advance(
     tx: Transaction, context: RegionContext, tariffs: Tariffs, account: str, lines: list[LineMonth], month: Month
 ) -> None:
-    """Takes the rent of prepaid lines that are not closed, as they stand once the month has begun."""
+    """Books the rent of active prepaid lines, in their state at the beginning of the month."""
     open_lines = [each for each in lines if each.states[-1].status != ProductStatus.PRODUCT_STATUS_TERMINATED]
     at = month.start + SETTLES
     due = total_of([charge for each in open_lines for charge in in_advance(each, month, at, tariffs.plan)])
@@ -183,7 +183,7 @@ def _write_bill(
 
 
 def _fees(tx: Transaction, account: str, month: Month) -> int:
-    """What orders have cost in a month."""
+    """The fees of orders in a month."""
     return (
         tx.first(
             int,

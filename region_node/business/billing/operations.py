@@ -31,7 +31,7 @@ QRY_BILL = "QRY_BILL"
 def read_bill(
     tx: Transaction, context: RegionContext, asked: QueryBillRequest, questioner: Questioner, now: datetime
 ) -> Bill:
-    """The bill of one of this region's customers; the reading is audited.
+    """The bill of one of this region's customers; the read is audited.
 
     Raises Refused, or Moved where the number belongs to another region.
     """
@@ -68,7 +68,7 @@ def read_bill(
 
 
 def _bill_lines(tx: Transaction, context: RegionContext, account: str, month: Month) -> list[BillLine]:
-    """The entries of a month, with the evidence of the bill for those that were booked when it was written."""
+    """The entries of a month, with the bill's evidence for those booked before the bill."""
     shown: dict[str, list[BillLineRow]] = {}
     for each in lines_of_bill(tx, account, month.name):
         shown.setdefault(f"{account}/{month.name}#{each.charge.kind}", []).append(each)
@@ -90,7 +90,7 @@ def _evidence(context: RegionContext, charge: Charge) -> LocalizedText:
 
 
 def settlements(tx: Transaction, context: RegionContext, reading: AuditedCall) -> list[Settlement]:
-    """What this region and each other one owe, from this region's books; the reading is audited."""
+    """The debts between this region and each other one, from this region's books; the read is audited."""
     reading.record(tx, "ListSettlements", "-")
     owed = {each.account: each.amount for each in ledger.balances_like(tx, payable(""))}
     due = {each.account: -each.amount for each in ledger.balances_like(tx, receivable(""))}

@@ -1,16 +1,16 @@
-"""Says how old usage and bills are."""
+"""Reports the age of usage and bills."""
 
 from gateway.store.port import Transaction
 from region_node.records.purging.port import Cut, Page
 
 
 class UsageAndBills:
-    """Forgotten by the billing run, as it bills a month; the report says how much that was."""
+    """The billing run removes them with each month; the report has their number."""
 
     def page(self, tx: Transaction, cut: Cut, place: str) -> Page:
         """See Purger."""
         return Page(0, 0, "")
 
     def oldest(self, tx: Transaction) -> int | None:
-        """See Purger. One of the oldest month."""
+        """See Purger. A row of the oldest month."""
         return tx.first(int, "SELECT usage_time FROM usage_records ORDER BY month LIMIT 1")

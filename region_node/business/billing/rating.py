@@ -1,7 +1,7 @@
-"""What usage costs: the plan's allowance first, then packs, then the plan's rates (specification 4.2.1). Pure.
+"""The cost of usage: the plan's allowance first, then packs, then the plan's rates (specification 4.2.1). Pure.
 
-A part of a minute counts as a whole one, call by call. Data is added up in kibibytes and rounded up to whole mebibytes
-once a cycle and line, not use by use: many small uses cost no more than one large one.
+A part of a minute counts as a whole minute, call by call. Data is added up in kibibytes, and rounded up to whole
+mebibytes once per cycle and line. So many small uses cost no more than one large use.
 """
 
 from collections.abc import Iterable, Sequence
@@ -22,7 +22,7 @@ KIBIBYTES = 1024  # of a mebibyte
 
 @dataclass(frozen=True)
 class Charge:
-    """What a line is charged for one kind (minor units), with its evidence in the unit of the kind."""
+    """The charge of a line for one kind (minor units), with its evidence in the unit of the kind."""
 
     kind: EntryKind
     amount: int
@@ -45,7 +45,7 @@ class Volume:
 
 @dataclass(frozen=True)
 class Tariff:
-    """What is free in a cycle, and what the rest costs, in minor units."""
+    """The free volume of a cycle, and the price of the rest, in minor units."""
 
     free: Volume = Volume()
     minute: int = 0
@@ -65,7 +65,7 @@ def volume_in(allowance: Allowance) -> Volume:
 
 
 def volume_of(kind: UsageKind.ValueType, quantity: int) -> Volume:
-    """One call, message or use of data, of a quantity in the unit of its kind."""
+    """The volume of one call, message or use of data, of a quantity in the unit of its kind."""
     if kind == UsageKind.USAGE_KIND_CALL:
         return Volume(minutes=-(-quantity // SECONDS))
     if kind == UsageKind.USAGE_KIND_MESSAGE:
@@ -74,7 +74,7 @@ def volume_of(kind: UsageKind.ValueType, quantity: int) -> Volume:
 
 
 def rate(used: Volume, tariff: Tariff) -> tuple[Charge, ...]:
-    """What usage costs, by kind; kinds that were not used are left out."""
+    """The cost of usage, by kind, without unused kinds."""
     found = (
         _charge(EntryKind.CALLS, used.minutes, tariff.free.minutes, tariff.minute),
         _charge(EntryKind.MESSAGES, used.messages, tariff.free.messages, tariff.message),
@@ -84,7 +84,7 @@ def rate(used: Volume, tariff: Tariff) -> tuple[Charge, ...]:
 
 
 def itemise(used: Sequence[Volume], tariff: Tariff, before: Volume = Volume()) -> list[int]:
-    """What each of some uses adds, in order, to the cost of what was used `before`; together what `rate` says."""
+    """The cost that each use adds, in order, to the cost of the volume `before`. The sum equals that of `rate`."""
     amounts, so_far = [], cost(before, tariff)
     for each in used:
         before += each
@@ -95,7 +95,7 @@ def itemise(used: Sequence[Volume], tariff: Tariff, before: Volume = Volume()) -
 
 
 def cost(used: Volume, tariff: Tariff) -> int:
-    """What usage costs in all, in minor units."""
+    """The total cost of usage, in minor units."""
     return sum(charge.amount for charge in rate(used, tariff))
 
 

@@ -1,4 +1,4 @@
-"""Bills that other regions ask for."""
+"""Queries of other regions for bills of this region's customers."""
 
 from datetime import datetime
 
@@ -24,21 +24,21 @@ class BillingEnvelopes:
         self._context = context
 
     def kinds(self) -> Kinds:
-        """How it is answered here."""
+        """The handler here."""
         return {EnvelopeKind.ENVELOPE_KIND_BILL_QUERY: Query(self._asked)}
 
     def _asked(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
         asked = received(QueryBillRequest, content.payload)
         require_name("operator", content.operator)
         questioner = Questioner(content.origin, content.operator)
-        month = asked.month if is_month(asked.month) else ""  # else it is refused, and no row holds what it says
+        month = asked.month if is_month(asked.month) else ""  # else the query is refused, and no row holds its text
         row = DisclosureRow(
             kind=DisclosureKind.DISCLOSURE_KIND_BILL_READ,
             time=now,
             region=questioner.region,
             operator=questioner.operator,
             purpose=QRY_BILL,
-            particulars=DisclosureParticulars(requester=asked.requester, record=month),
+            particulars=DisclosureParticulars(requester=asked.requester, record_id=month),
         )
         return agreed_answer(
             tx,

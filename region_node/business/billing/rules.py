@@ -1,4 +1,4 @@
-"""Billing cycles and what is owed for lateness. Pure."""
+"""Billing cycles and compensation for lateness. Pure."""
 
 import re
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ _MONTH = re.compile(r"(?!0000)\d{4}-(0[1-9]|1[0-2])", re.ASCII)
 
 
 def late_compensation(amount: int, days_late: int, per_mille: int) -> int:
-    """What a customer gets for lateness: thousandths of what was paid for each day; nothing in time (minor units).
+    """The compensation of a customer for lateness: thousandths of the price for each day, in minor units; 0 in time.
 
     Telecommunications Regulations, art. 31.
     """
@@ -45,7 +45,7 @@ class Month:
 
     @property
     def last_instant(self) -> datetime:
-        """The microsecond before the end: what is charged at the end still belongs to the month."""
+        """The microsecond before the end, so that a charge at the end still belongs to the month."""
         return self.end - timedelta(microseconds=1)
 
     def next(self) -> "Month":
@@ -53,7 +53,7 @@ class Month:
         return Month.at(self.end, self.time_zone)
 
     def before(self, months: int) -> "Month":
-        """The month so many months earlier."""
+        """The month `months` months earlier."""
         found = self
         for _ in range(months):
             found = Month.at(found.start - timedelta(microseconds=1), self.time_zone)
@@ -80,10 +80,10 @@ def is_month(month: str) -> bool:
 
 
 def month_bounds(month: str, now: datetime, time_zone: str, kept: int) -> Month:
-    """A month whose bill can be shown; `kept` is the policy `bills-kept`.
+    """A month with an available bill; `kept` is the policy `bills-kept`.
 
-    Raises Refused with REQUEST_INVALID for another form, with BILL_OUT_OF_RANGE for a month that has not begun or
-    is older than bills are kept.
+    Raises Refused with REQUEST_INVALID for another form. Raises Refused with BILL_OUT_OF_RANGE for a month that has not
+    begun or is older than the policy.
     """
     if not is_month(month):
         raise Refused(Reason.REASON_REQUEST_INVALID, field="month", problem="not YYYY-MM")

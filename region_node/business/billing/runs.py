@@ -1,4 +1,4 @@
-"""The runs of billing, as every process of a region does them: whoever moves the checkpoint on has done the page."""
+"""The billing runs, shared by the processes of a region: the process that advances the checkpoint has done the page."""
 
 import asyncio
 import contextlib
@@ -18,13 +18,13 @@ _log = logging.getLogger(__name__)
 
 
 def is_due(tx: Transaction, context: RegionContext, now: datetime) -> bool:
-    """Whether there is something to do."""
+    """Whether work is due."""
     begun = progress_of(tx, CYCLE) is not None
     return not begun or monthly.is_due(tx, context, now) or dunning.is_due(tx, context, now)
 
 
 def run_page(tx: Transaction, context: RegionContext, now: datetime) -> bool:
-    """Does one page of what is due, months before days. False where nothing is."""
+    """Does one page of the due work, months before days. Returns False where nothing is due."""
     return (
         monthly.begin(tx, context, now) or monthly.bill_page(tx, context, now) or dunning.arrears_page(tx, context, now)
     )

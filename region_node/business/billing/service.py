@@ -1,4 +1,4 @@
-"""BillingService: bills of own customers and of those of other regions, by the same call."""
+"""BillingService: bills of own and foreign customers, by the same call."""
 
 from collections.abc import AsyncIterator
 from contextlib import aclosing

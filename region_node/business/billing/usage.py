@@ -1,7 +1,7 @@
-"""Usage of the region's own lines (TMF635 Usage): taken over once, rated, and listed."""
+"""Usage of the region's own lines (TMF635 Usage): imported once, rated, and listed."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from gateway.api.region.v1.billing_service_pb2 import Usage, UsageKind
@@ -11,7 +11,7 @@ from gateway.api.types.v1.types_pb2 import Money
 from gateway.errors import Refused
 from gateway.federation.numberplan import normalize
 from gateway.store import vault
-from gateway.store.port import Transaction
+from gateway.store.port import Transaction, Value
 from gateway.time.clock import from_microseconds, from_timestamp, to_microseconds, to_timestamp
 from gateway.wording.masking import masked_number, prints_masked
 from region_node.business.billing.bills import find_bill
@@ -28,17 +28,17 @@ from region_node.requests.auditing import AuditedCall
 from region_node.requests.checks import require_length
 
 BATCH_LIMIT = 500
-LISTED_LIMIT = 10_000  # uses on one bill: what one answer may hold
+LISTED_LIMIT = 10_000  # uses on one bill: the limit of one response
 LARGEST_QUANTITY = 2**40
 _ID_LIMIT = 100
 _NUMBER_LIMIT = 32
-_AHEAD = timedelta(minutes=5)  # what the clock of a region's metering may be ahead
+_AHEAD = timedelta(minutes=5)  # the tolerance for a metering clock that is ahead
 
 
 @prints_masked(other_number=masked_number)
 @dataclass(frozen=True)
 class UsageRow:
-    """One call, message or use of data; the quantity is in the unit of its kind."""
+    """A call, message or use of data; the quantity is in the unit of its kind."""
 
     usage_id: str
     kind: UsageKind.ValueType
@@ -50,14 +50,14 @@ class UsageRow:
 @prints_masked(number=masked_number)
 @dataclass(frozen=True)
 class NewUsage:
-    """Usage to take over, and by which number."""
+    """Usage to import, with its number."""
 
     number: str
     row: UsageRow
 
 
 def read_usage(usage: Usage, index: int) -> NewUsage:
-    """What a caller hands in. Raises Refused for a field that is not valid."""
+    """The usage in a request. Raises Refused for an invalid field."""
     field = f"usage[{index}]"
     require_length(f"{field}.id", usage.id, _ID_LIMIT, required=True)
     require_length(f"{field}.other_number", usage.other_number, _NUMBER_LIMIT)
@@ -76,11 +76,11 @@ def read_usage(usage: Usage, index: int) -> NewUsage:
 
 
 def record_usage(tx: Transaction, context: RegionContext, batch: Sequence[NewUsage], asked: AuditedCall) -> int:
-    """Takes over usage, all or none; returns how much was new. Usage that is here already is left as it is.
+    """Imports usage, all or none; returns the number of new uses. Existing usage stays unchanged.
 
-    Usage of a month that is billed already is charged in the first one that is not. Prepaid lines pay at once.
-    Raises Refused with USAGE_RECORDED_OTHERWISE for an id that is here with other content, with SUBSCRIPTION_NOT_FOUND
-    or LINE_CLOSED, and with REQUEST_INVALID for usage of the future or of before bills are kept.
+    Usage of a billed month is charged in the first unbilled one. Prepaid lines pay immediately. Raises Refused with
+    USAGE_RECORDED_OTHERWISE for an id with other content, with SUBSCRIPTION_NOT_FOUND or LINE_CLOSED. Raises Refused
+    with REQUEST_INVALID for usage in the future or older than bills are kept.
     """
     new: dict[str, NewUsage] = {}
     for each in batch:
@@ -105,9 +105,9 @@ def record_usage(tx: Transaction, context: RegionContext, batch: Sequence[NewUsa
 
 
 def list_usage(tx: Transaction, context: RegionContext, account: str, month: Month) -> list[Usage]:
-    """An account's usage that a month charges, in order, each with what it adds to the cost beyond the allowance.
+    """The account's usage in the charges of a month, in order, each with its cost beyond the allowance.
 
-    Raises Refused with MESSAGE_TOO_LARGE where it is more than one answer holds.
+    Raises Refused with MESSAGE_TOO_LARGE above the limit of one response.
     """
     found: list[Usage] = []
     for line in lines_of_account(tx, account):
@@ -152,9 +152,9 @@ def _place(tx: Transaction, context: RegionContext, new: NewUsage, now: datetime
 def _prices_at_once(
     tx: Transaction, context: RegionContext, placed: Sequence[tuple[UsageRow, Line, Month]]
 ) -> dict[str, int]:
-    """What each use of a prepaid line adds to the cost of its month, by usage id.
+    """The cost that each use of a prepaid line adds to its month, by usage id.
 
-    What a line has used before is added up once, however many of the uses are its.
+    The earlier usage of a line is added up once for all of its uses.
     """
     months: dict[tuple[str, str], list[tuple[UsageRow, Line, Month]]] = {}
     for each in placed:
@@ -172,7 +172,7 @@ def _prices_at_once(
 
 
 def _recorded(tx: Transaction, told: NewUsage) -> NewUsage | None:
-    """What is recorded under the id of some usage; what was erased of it since is taken to be as it is told."""
+    """The recorded usage of an id; parts erased since count as equal to the new message."""
     found = tx.first(
         _Recorded,
         "SELECT usage_id, kind, usage_time, quantity, sealed, product_id FROM usage_records WHERE usage_id = :id",
@@ -204,12 +204,39 @@ def _insert(tx: Transaction, row: UsageRow, line: Line, month: Month) -> None:
         kind=row.kind,
         usage_time=to_microseconds(row.usage_time),
         quantity=row.quantity,
-        sealed=seal_other_number(tx, line.number, row.usage_id, row.other_number) if row.other_number else None,
+        sealed=_seal_other_number(tx, line.number, row.usage_id, row.other_number) if row.other_number else None,
     )
 
 
-def seal_other_number(tx: Transaction, number: str, usage_id: str, other_number: str) -> bytes:
-    """Whom a line has called, or was called by, for the row of the use."""
+@dataclass(frozen=True)
+class _Clear:
+    usage_id: str
+    product_id: str
+    other_number: str = field(repr=False)
+
+
+def seal_clear_usage(tx: Transaction, limit: int) -> int:
+    """Seals at most so many uses that a version without sealing has written; returns how many.
+
+    It reads the number under whose key a use is sealed from its line, which is sealed before.
+    """
+    rows = tx.all(
+        _Clear,
+        "SELECT usage_id, product_id, other_number FROM usage_records WHERE other_number <> ''"
+        " ORDER BY usage_id LIMIT :limit",
+        limit=limit,
+    )
+    updates: list[dict[str, Value]] = []
+    for row in rows:
+        line = line_of(tx, row.product_id)
+        sealed = None if line is None else _seal_other_number(tx, line.number, row.usage_id, row.other_number)
+        updates.append({"id": row.usage_id, "sealed": sealed})
+    tx.execute_many("UPDATE usage_records SET sealed = :sealed, other_number = '' WHERE usage_id = :id", updates)
+    return len(rows)
+
+
+def _seal_other_number(tx: Transaction, number: str, usage_id: str, other_number: str) -> bytes:
+    """Seals the other number of a use, for its row."""
     return vault.seal(tx, number_subject(tx, number), _place_of(usage_id), other_number.encode())
 
 
@@ -228,7 +255,7 @@ class _Recorded(_AtRest):
 
 
 def _rows(tx: Transaction, line: Line, month: Month) -> list[UsageRow]:
-    """The uses of a line. Whom it called is empty where the line's number was erased."""
+    """The uses of a line. The other number is empty after the erasure of the line's number."""
     found = tx.all(
         _AtRest,
         "SELECT usage_id, kind, usage_time, quantity, sealed FROM usage_records"

@@ -1,11 +1,11 @@
-"""What customers are told about their bills. Pure; no notice holds more than amounts and dates."""
+"""Notices to customers about their bills. Pure; no notice holds more than amounts and dates."""
 
 from gateway.api.types.v1.types_pb2 import LocalizedText
 from region_node.customers.notices.rows import Notice
 
 
 def bill_is_out(account: str, month: str, number: str, amount: str, due: str) -> Notice:
-    """The bill of a month by SMS (specification 4.3), to be paid by the end of a day; without one, it is paid."""
+    """The notice of a month's bill by SMS (specification 4.3), due at the end of a day. Without `due`, it is paid."""
     text = (
         LocalizedText(
             zh_cn=f"您{month}的账单为{amount}，请于{due}前（含当日）交费。",
@@ -21,7 +21,7 @@ def bill_is_out(account: str, month: str, number: str, amount: str, due: str) ->
 
 
 def bill_is_abnormal(account: str, month: str, number: str, amount: str, times: int) -> Notice:
-    """The bill is many times what it used to be (Telecommunications Regulations, art. 33)."""
+    """The notice of a bill far above the usual (Telecommunications Regulations, art. 33)."""
     text = LocalizedText(
         zh_cn=f"您{month}的账单为{amount}，达到前三个月平均的{times}倍以上，请核对；如有疑问可申请账单更正。",
         en=f"Your bill of {month} is {amount}, {times} times the mean of the three months before or more."
@@ -68,7 +68,7 @@ def terminated(account: str, since: str, number: str, amount: str) -> Notice:
 
 
 def resumed(cause: str, number: str) -> Notice:
-    """The arrears are paid and the line works again; `cause` is the id of the payment, or of the run that found it."""
+    """The notice that the line works again after payment. `cause` is the id of the payment, or of the run."""
     text = LocalizedText(
         zh_cn="欠费已交清，您的号码已复机。", en="The arrears are paid and the line is in service again."
     )

@@ -1,1 +1,1 @@
-"""What can be done, what it needs and what it costs."""
+"""The catalogue of businesses: their requirements and their costs."""

@@ -1,4 +1,4 @@
-"""Plans by what a month of use would cost, rated as bills are. Pure."""
+"""Compares plans by the cost of a month's usage, rated in the same way as bills. Pure."""
 
 from collections.abc import Iterable
 
@@ -7,7 +7,7 @@ from region_node.business.billing.rating import Tariff, cost, volume_in
 
 
 def cost_of(plan: Plan, usage: Allowance) -> int:
-    """What a month of use costs with a plan: the rent, and what is used beyond the allowance, in minor units."""
+    """The cost of a month's usage with a plan: the rent, and the usage beyond the allowance, in minor units."""
     return plan.monthly_rent.minor_units + cost(volume_in(usage), Tariff.of(plan, packs=()))
 
 

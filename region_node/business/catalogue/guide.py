@@ -1,4 +1,4 @@
-"""What a guide promises: the limits and policies in force between the origin and the home region. Pure."""
+"""The promises of a guide: the limits and policies in force between the origin and the home region. Pure."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -16,19 +16,19 @@ def fill_promises(
     """Adds limits, policies and the due date of `response.business`; `regions`: the origin and the home region."""
     business, home = response.business, regions[-1]
     response.limits.extend(
-        LimitInForce(region=each.region, limit=each.limit, due=to_timestamp(each.due))
+        LimitInForce(region=each.region, limit=each.limit, due_time=to_timestamp(each.due_time))
         for each in federation.promises(business, now, regions)
     )
     response.policies.extend(_of_regions(federation.policy(name), regions) for name in business.policies)
-    # As for an order: what changes with the next billing cycle is promised from there.
+    # As for an order: a change at the next billing cycle is promised from there.
     begins = next_cycle(now, federation.region(home).time_zone) if Step.STEP_NEXT_CYCLE in business.steps else now
     strictest = federation.promises(business, begins, regions)[0]
-    response.expected_completion_time.CopyFrom(to_timestamp(strictest.due))
+    response.expected_completion_time.CopyFrom(to_timestamp(strictest.due_time))
     response.calendar_missing = bool(federation.years_without_calendar(strictest, begins, home))
 
 
 def _of_regions(policy: Policy, regions: Sequence[str]) -> Policy:
-    """A policy with what these regions say of it, and no others."""
+    """A policy with the values of these regions only."""
     told = Policy()
     told.CopyFrom(policy)
     del told.regional[:]

@@ -1,4 +1,4 @@
-"""What consultation works out: opening hours, and how long orders took. Pure."""
+"""Calculations for consultation: opening hours, and the durations of orders. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from gateway.time.calendars import WorkingDays
 from gateway.time.working_time import WorkingHours
 
 MOST_USAGE = 10_000_000  # of minutes, messages or mebibytes in a month
-_LOOK_AHEAD = timedelta(days=40)  # no holiday is as long: what stays open for so long never closes
+_LOOK_AHEAD = timedelta(days=40)  # longer than any holiday: a place that stays open for so long never closes
 
 
 def require_usage(usage: Allowance) -> None:
@@ -23,7 +23,7 @@ def require_usage(usage: Allowance) -> None:
 
 
 def time_taken(counts: Sequence[tuple[int, int]]) -> TimeTaken | None:
-    """Median and ninth decile of times (milliseconds, ascending) with how many took so long; None for no orders."""
+    """Median and ninth decile of times (milliseconds, ascending) with their counts; None for no orders."""
     orders = sum(count for _, count in counts)
     if not orders:
         return None
@@ -34,7 +34,7 @@ def time_taken(counts: Sequence[tuple[int, int]]) -> TimeTaken | None:
 
 
 def _within(counts: Sequence[tuple[int, int]], wanted: int) -> int:
-    """The time within which so many orders were done."""
+    """The time within which `wanted` orders were done."""
     seen = 0
     for took, count in counts:
         seen += count

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from gateway.api.federation.v1.configuration_pb2 import Business
 
 _RUNS = re.compile(r"[\u3400-\u9fff]+|[a-z0-9]+")
-# What people say around what they mean.
+# Filler words around the meaning of a query.
 _EMPTY_WORDS = frozenset(
     {"a", "an", "and", "another", "at", "can", "do", "for", "how", "i", "in", "is", "it", "me", "my", "need", "of"}
     | {"on", "or", "please", "the", "to", "want", "with"}
 )
-# What people call it, and what the catalogue does.
+# Words of customers, and the words of the catalogue for the same.
 _ALSO = {
     "lost": "loss",
     "lose": "loss",
@@ -34,13 +34,13 @@ _ALSO = {
 }
 _EMPTY_CHINESE = re.compile(r"我想要?|我要|怎么|如何|请问|办理|的|了")
 _CODE, _NAME, _GUIDE, _TARIFF = 8.0, 6.0, 2.0, 1.0
-_BEGINNING = 0.7  # of what a whole word counts
-_SHARE = 3  # one word in so many has to fit: people tell more than the catalogue does
-_STEM = 4  # letters from which a word of the catalogue may be the beginning of one that was typed
+_BEGINNING = 0.7  # of the weight of a whole word
+_SHARE = 3  # one word in so many has to match, since people write more words than the catalogue has
+_STEM = 4  # letters from which a word of the catalogue may be the beginning of a typed word
 
 
 def words_of(text: str) -> list[str]:
-    """The words of a text: pairs of neighbouring Chinese characters (one where it stands alone), English words."""
+    """The words of a text: pairs of adjacent Chinese characters (single ones alone), English words."""
     found: list[str] = []
     for run in _RUNS.findall(unicodedata.normalize("NFKC", text).casefold()):
         if run[0].isascii():
@@ -54,10 +54,10 @@ def words_of(text: str) -> list[str]:
 class _Entry:
     business: Business
     weights: dict[str, float]
-    """How much each word counts: by the most important place where it stands."""
+    """The weight of each word: that of its most important place."""
 
     def score(self, word: str) -> float:
-        """How well a typed word fits: as a whole word best, then as a beginning."""
+        """The score of a typed word: best as a whole word, then as a beginning."""
         if word in _ALSO:
             return max(self._fit(word), self._fit(_ALSO[word]))
         return self._fit(word)
@@ -79,10 +79,10 @@ class Search:
         self._entries = [_entry(business) for business in businesses]
 
     def find(self, query: str, limit: int) -> list[Business]:
-        """At most so many businesses, best first: those that fit at least a third of the words that say something."""
+        """At most `limit` businesses, best first: those that match at least a third of the significant words."""
         words = _meant(query)
         scores = {word: [entry.score(word) for entry in self._entries] for word in words}
-        # A word that fits few businesses says more than one that fits many.
+        # A word that matches few businesses weighs more than one that matches many.
         worth = {
             word: math.log1p(len(self._entries) / hits)
             for word, found in scores.items()
@@ -110,7 +110,7 @@ def _entry(business: Business) -> _Entry:
 
 
 def _meant(query: str) -> list[str]:
-    """The words of a query that say something; all of them where none does. Each once."""
+    """The significant words of a query, each once; all of them without any."""
     told = words_of(_EMPTY_CHINESE.sub(" ", query))
     meant = [word for word in told if word not in _EMPTY_WORDS]
     return list(dict.fromkeys(meant or words_of(query)))

@@ -1,8 +1,6 @@
 """CatalogueService: answers from the federation configuration in force."""
 
 import asyncio
-from collections.abc import Callable, Sequence
-from typing import TypeVar
 
 import grpc
 
@@ -42,7 +40,7 @@ from gateway.federation.documents import is_ordered_by_nodes
 from gateway.federation.numberplan import normalize
 from gateway.federation.terms import terms_of
 from gateway.relay.border import Moved
-from gateway.rpc import pages
+from gateway.rpc.pages import page_after, page_size
 from gateway.store.port import Store, Transaction
 from gateway.time.clock import Clock, to_timestamp
 from region_node.business.catalogue.comparing import cheapest_first
@@ -59,7 +57,6 @@ from region_node.requests.checks import require_length
 
 _QUERY_LENGTH = 100  # characters
 _COMPLAINT_LENGTH = 10_000  # characters
-T = TypeVar("T")
 
 
 class CatalogueService(CatalogueServiceServicer):
@@ -78,10 +75,11 @@ class CatalogueService(CatalogueServiceServicer):
         context: grpc.aio.ServicerContext[ListBusinessesRequest, ListBusinessesResponse],
     ) -> ListBusinessesResponse:
         """See the contract."""
-        size = pages.page_size(request.page_size)
-        after = pages.decode_token("businesses", request.page_token)
-        found, last = _page(self._current.federation.businesses, lambda each: each.code, after, size)
-        return ListBusinessesResponse(businesses=found, next_page_token=pages.encode_token("businesses", last))
+        businesses = self._current.federation.businesses
+        found, token = page_after(
+            "businesses", businesses, lambda each: each.code, request.page_size, request.page_token
+        )
+        return ListBusinessesResponse(businesses=found, next_page_token=token)
 
     async def GetBusinessGuide(
         self,
@@ -111,7 +109,7 @@ class CatalogueService(CatalogueServiceServicer):
         """See the contract."""
         query = request.query.strip()
         require_length("query", query, _QUERY_LENGTH, required=True)
-        size = pages.page_size(request.page_size)
+        size = page_size(request.limit, "limit")
         return SearchBusinessesResponse(businesses=self._search().find(query, size))
 
     async def ComparePlans(
@@ -164,7 +162,7 @@ class CatalogueService(CatalogueServiceServicer):
             found = opening(point, now, region.time_zone, federation.working_days)
             status = response.service_points.add(service_point=point, open=found.is_open)
             if found.next_change is not None:
-                status.next_change.CopyFrom(to_timestamp(found.next_change))
+                status.next_change_time.CopyFrom(to_timestamp(found.next_change))
         return response
 
     async def ListOfferings(
@@ -173,13 +171,11 @@ class CatalogueService(CatalogueServiceServicer):
         context: grpc.aio.ServicerContext[ListOfferingsRequest, ListOfferingsResponse],
     ) -> ListOfferingsResponse:
         """See the contract."""
-        size = pages.page_size(request.page_size)
         federation = self._current.federation
         region = federation.region(request.region or self._region).id
-        kind = f"offerings of {region}"
-        after = pages.decode_token(kind, request.page_token)
-        found, last = _page(federation.offerings_of(region), lambda each: each.id, after, size)
-        return ListOfferingsResponse(offerings=found, next_page_token=pages.encode_token(kind, last))
+        offerings, kind = federation.offerings_of(region), f"offerings of {region}"
+        found, token = page_after(kind, offerings, lambda each: each.id, request.page_size, request.page_token)
+        return ListOfferingsResponse(offerings=found, next_page_token=token)
 
     async def ListComplaintCategories(
         self,
@@ -187,11 +183,11 @@ class CatalogueService(CatalogueServiceServicer):
         context: grpc.aio.ServicerContext[ListComplaintCategoriesRequest, ListComplaintCategoriesResponse],
     ) -> ListComplaintCategoriesResponse:
         """See the contract."""
-        kind = "complaint categories"
-        size = pages.page_size(request.page_size)
-        after = pages.decode_token(kind, request.page_token)
-        found, last = _page(self._current.federation.complaint_categories, lambda each: each.code, after, size)
-        return ListComplaintCategoriesResponse(categories=found, next_page_token=pages.encode_token(kind, last))
+        categories = self._current.federation.complaint_categories
+        found, token = page_after(
+            "complaint categories", categories, lambda each: each.code, request.page_size, request.page_token
+        )
+        return ListComplaintCategoriesResponse(categories=found, next_page_token=token)
 
     async def ListResolutionCauses(
         self,
@@ -199,11 +195,11 @@ class CatalogueService(CatalogueServiceServicer):
         context: grpc.aio.ServicerContext[ListResolutionCausesRequest, ListResolutionCausesResponse],
     ) -> ListResolutionCausesResponse:
         """See the contract."""
-        kind = "resolution causes"
-        size = pages.page_size(request.page_size)
-        after = pages.decode_token(kind, request.page_token)
-        found, last = _page(self._current.federation.resolution_causes, lambda each: each.code, after, size)
-        return ListResolutionCausesResponse(causes=found, next_page_token=pages.encode_token(kind, last))
+        causes = self._current.federation.resolution_causes
+        found, token = page_after(
+            "resolution causes", causes, lambda each: each.code, request.page_size, request.page_token
+        )
+        return ListResolutionCausesResponse(causes=found, next_page_token=token)
 
     async def ProposeComplaintCategory(
         self,
@@ -234,14 +230,12 @@ class CatalogueService(CatalogueServiceServicer):
         self, request: ListPlansRequest, context: grpc.aio.ServicerContext[ListPlansRequest, ListPlansResponse]
     ) -> ListPlansResponse:
         """See the contract."""
-        size = pages.page_size(request.page_size)
         federation = self._current.federation
         region = federation.region(request.region or self._region).id
         # Plans of one region only: a token of another region's list would skip some.
-        kind = f"plans of {region}"
-        after = pages.decode_token(kind, request.page_token)
-        found, last = _page(federation.plans_of(region), lambda each: each.id, after, size)
-        return ListPlansResponse(plans=found, next_page_token=pages.encode_token(kind, last))
+        plans, kind = federation.plans_of(region), f"plans of {region}"
+        found, token = page_after(kind, plans, lambda each: each.id, request.page_size, request.page_token)
+        return ListPlansResponse(plans=found, next_page_token=token)
 
     def _search(self) -> Search:
         """The words of the catalogue in force, read once per revision."""
@@ -251,19 +245,13 @@ class CatalogueService(CatalogueServiceServicer):
         return self._words[1]
 
     def _is_offered_here(self, business: Business, home: str | None, *, is_asked_for_number: bool) -> bool:
-        """A business kept at home is offered for the region's own numbers; the rest for any number with a home.
+        """Whether a business is offered for a number with the home region `home`.
 
-        What a region's node orders by itself is offered to nobody.
+        A business kept at home is offered for the region's own numbers, others for any number with a home. Businesses
+        that only nodes order are never offered.
         """
         if is_ordered_by_nodes(business):
             return False
         if business.reach == Reach.REACH_HOME:
             return home == self._region
         return home is not None or not is_asked_for_number
-
-
-def _page(items: Sequence[T], key: Callable[[T], str], after: str, size: int) -> tuple[Sequence[T], str]:
-    """The items after the key `after`, of a list in the order of its keys, and the last key if more follow."""
-    rest = [item for item in items if key(item) > after]
-    found = rest[:size]
-    return found, key(found[-1]) if len(rest) > size else ""

@@ -10,9 +10,9 @@ _KIBIBYTES = 1024  # of a mebibyte
 
 
 def mean_usage(tx: Transaction, line: Line) -> Allowance | None:
-    """The mean use of the last three months, or of as many as were billed, rounded up; None where none was.
+    """The mean usage of the last three billed months, or of fewer, rounded up; None without a billed month.
 
-    A part of a minute counts as a whole one, call by call, as on the bill.
+    A part of a minute counts as a whole minute, call by call, as on the bill.
     """
     months = tx.all(
         str,

@@ -1,1 +1,1 @@
-"""Orders: taken in anywhere, decided by the home region, done once."""
+"""Orders: accepted anywhere, decided by the home region, done once."""

@@ -1,9 +1,10 @@
-"""The application service of orders: what the services do, without gRPC. The simulation uses it too."""
+"""The application service of orders: the work of the services, without gRPC. The simulation uses it too."""
 
 import asyncio
 import hashlib
 import logging
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -13,33 +14,91 @@ from gateway.api.region.v1.order_pb2 import Order, OrderRequest
 from gateway.api.region.v1.order_service_pb2 import ReviewOrderRequest
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Document
-from gateway.errors import Refused, is_temporary
+from gateway.errors import Refused, lasting
 from gateway.process import failpoints
 from gateway.relay.fair_queue import QueuedEnvelope
 from gateway.relay.lanes import Lanes
 from gateway.relay.outbox import Enqueued
 from gateway.security.identity import Identity
-from gateway.store.port import Store, Transaction
+from gateway.store.port import CommittedElsewhere, OutcomeLost, Store, Transaction
 from gateway.time.clock import Clock
 from region_node.business.orders import handling, home, intake, rules
 from region_node.business.orders.context import OrderContext
-from region_node.business.orders.decisions import Decisions, is_decided
-from region_node.business.orders.followed import ORDER
-from region_node.business.orders.rows import find_order, held_orders, require_order
+from region_node.business.orders.rows import (
+    ORDER,
+    ORDERS,
+    OrderChanged,
+    OrderRow,
+    about_order,
+    find_order,
+    held_orders,
+    require_order,
+)
 from region_node.customers.documents.on_file import RegisterApplication
 from region_node.customers.documents.rules import require_materials
 from region_node.requests.caller import Caller, done_before
 from region_node.requests.changes import Changes
 from region_node.requests.rows import RequestKey, insert_request
-from region_node.tickets.requested import answered_request
+from region_node.tickets.followed import answered_request
 
-LONGEST_LANE = 50_000  # envelopes waiting for one region before new orders for it are turned away
+LONGEST_LANE = 50_000  # waiting envelopes for one region, above which new orders for it are refused
 _log = logging.getLogger(__name__)
+
+
+class Decisions:
+    """Wakes the callers that wait for a decision on an order, and the watchers of orders."""
+
+    def __init__(self, store: Store, changes: Changes) -> None:
+        self._orders: dict[str, set[asyncio.Future[Order]]] = {}
+        self._changes = changes
+        store.subscribe(OrderChanged, self._order_changed)
+        store.subscribe(CommittedElsewhere, self._committed_elsewhere)
+        store.subscribe(OutcomeLost, lambda _: self._look(list(self._orders)))
+
+    @contextmanager
+    def decision_on(self, order_id: str) -> Iterator["asyncio.Future[Order]"]:
+        """A future of the order after its home region's decision. Entered before the order is stored."""
+        future: asyncio.Future[Order] = asyncio.get_running_loop().create_future()
+        waiting = self._orders.setdefault(order_id, set())
+        waiting.add(future)
+        try:
+            yield future
+        finally:
+            waiting.discard(future)
+            if not waiting:
+                self._orders.pop(order_id, None)
+
+    def _order_changed(self, changed: OrderChanged) -> None:
+        self._tell_if_decided(changed.order)
+        self._changes.wake_watchers()
+
+    def _committed_elsewhere(self, committed: CommittedElsewhere) -> None:
+        """Another process may have decided; without subjects, anything may have changed."""
+        subjects = committed.subjects
+        self._look([each for each in self._orders if not subjects or about_order(each) in subjects])
+        if any(subject.startswith(ORDERS) for subject in subjects):
+            self._changes.wake_watchers()
+
+    def _look(self, orders: Sequence[str]) -> None:
+        if orders:
+            self._changes.look(
+                lambda tx: [row for each in orders if (row := find_order(tx, each)) is not None], self._found
+            )
+
+    def _found(self, rows: Sequence[OrderRow]) -> None:
+        for row in rows:
+            self._tell_if_decided(row.order)
+
+    def _tell_if_decided(self, order: Order) -> None:
+        if is_decided(order):
+            for future in self._orders.get(order.id, ()):
+                if not future.done():
+                    future.set_result(order)
 
 
 @dataclass(frozen=True)
 class OrderApplicationPorts:
-    """What the application service works with."""
+    """The ports of the application service."""
 
     context: OrderContext
     store: Store
@@ -48,18 +107,18 @@ class OrderApplicationPorts:
     changes: Changes
     decisions: Decisions
     register: RegisterApplication
-    """What is on file is asked of it where an order does not bring enough."""
+    """The register of documents on file, for orders that lack some."""
 
 
 class OrderApplication:
-    """Takes in orders and commands, waits for the home region where asked to."""
+    """Accepts orders and commands, and waits for the home region on request."""
 
     def __init__(self, ports: OrderApplicationPorts) -> None:
         self._ports = ports
         ports.store.subscribe(Enqueued, self._put_in_lane)
 
     async def check(self, caller: Caller, request: OrderRequest) -> None:
-        """Raises Refused where the order would not be taken in; stores and sends nothing of it."""
+        """Raises Refused where the order would not be accepted; stores and sends nothing."""
         rules.require_applicant(request, caller.operator)
         try:
             intake.check(self._ports.context, request, self._ports.clock.now())
@@ -68,7 +127,7 @@ class OrderApplication:
             intake.check(self._ports.context, intake.with_documents(request, on_file), self._ports.clock.now())
 
     async def submit(self, caller: Caller, request: OrderRequest, wait: float) -> Order:
-        """Takes in an order and returns it as it stands when the home region has decided or `wait` is over."""
+        """Accepts an order and returns it after the home region's decision or after `wait` seconds."""
         self._require_room(request)
         context, now = self._ports.context, self._ports.clock.now()
         with self._ports.decisions.decision_on(caller.subject(context.node.region)) as decision:
@@ -83,7 +142,7 @@ class OrderApplication:
                 return (await self._ports.store.read(lambda tx: require_order(tx, order.id))).order
 
     async def _take_in(self, caller: Caller, request: OrderRequest, now: datetime) -> Order:
-        """Takes in an order; where it brings too few documents, with those that are on file."""
+        """Accepts an order; with too few documents, together with those on file."""
         context, store = self._ports.context, self._ports.store
         try:
             return await store.write(lambda tx: intake.submit(tx, context, caller, request, now))
@@ -101,7 +160,7 @@ class OrderApplication:
         return found
 
     async def _on_file_for(self, caller: Caller, asked: OrderCommand) -> Sequence[Document]:
-        """The documents on file for what a review asked for and a supplement does not bring."""
+        """The documents on file that a review requested and a supplement does not contain."""
         if not asked.HasField("supplement"):
             return ()
         row = await self._ports.store.read(lambda tx: find_order(tx, asked.order_id))
@@ -111,7 +170,7 @@ class OrderApplication:
         return await self._ports.register.for_supplement(caller.identity.path, staff_id, row.order, brought)
 
     async def command(self, caller: Caller, asked: OrderCommand, wait: float) -> Order:
-        """Asks something about an order; raises Refused where the home region has refused it."""
+        """Sends a command about an order; raises Refused where the home region has refused it."""
         on_file = await self._on_file_for(caller, asked)
         context, now = self._ports.context, self._ports.clock.now()
         queued = await self._take_back(asked.order_id) if asked.HasField("cancel") else None
@@ -130,31 +189,29 @@ class OrderApplication:
         return order
 
     async def release_held(self) -> None:
-        """Sends home the held orders that can go home now.
+        """Sends the held orders home that can go home now.
 
-        One that the catalogue in force does not fit stays held, until it fits again or the time of the order is over.
+        An order stays held while the catalogue in force does not fit it, until its time has passed.
         """
         now = self._ports.clock.now()
         for held in await self._ports.store.read(held_orders):
             try:
                 await self._ports.store.write(partial(self._release, held=held, now=now))
             except Refused as refused:
-                if is_temporary(refused.reason):
-                    raise
-                _log.warning("order %s stays held: %s", held, refused)
+                _log.warning("order %s stays held: %s", held, lasting(refused))
 
     def _release(self, tx: Transaction, held: str, now: datetime) -> None:
         intake.release(tx, self._ports.context, held, now)
 
     async def _take_back(self, order_id: str) -> QueuedEnvelope | None:
-        """The submission of an order, if it is still in its lane and certainly never left."""
+        """Withdraws an order's submission from its lane, if it has certainly never left."""
         row = await self._ports.store.read(lambda tx: find_order(tx, order_id))
         if row is None or row.order.version > 0 or not row.order.home_region:
             return None
         return self._ports.lanes.to(row.order.home_region).withdraw(intake.submission_id(row.order))
 
     async def _decided_on(self, queued: QueuedEnvelope, writing: Awaitable[Order]) -> Order:
-        """Waits for what decides on a queued envelope that was taken back. A caller that gives up does not end it."""
+        """Waits for the decision on a withdrawn queued envelope. A caller that leaves does not end it."""
         cancelling = asyncio.ensure_future(writing)
         cancelling.add_done_callback(partial(self._decide_on, queued))
         return await asyncio.shield(cancelling)
@@ -163,7 +220,7 @@ class OrderApplication:
         """Sends a queued envelope that was taken back after all, unless its order is cancelled, or may be."""
         lane, error = self._ports.lanes.to(queued.sealed.content.destination), cancelling.exception()
         if isinstance(error, Refused) and error.reason == Reason.REASON_OUTCOME_UNKNOWN:
-            lane.forget(queued)  # where it is still to be sent, it is found in the outbox
+            lane.forget(queued)  # a submission that is still to be sent is in the outbox
         elif error is None and cancelling.result().state == rules.CANCELLED:
             lane.forget(queued)
         else:
@@ -193,3 +250,8 @@ def _review(
     order = home.review(tx, context, request.order_id, reviewer, request.decision, request.documents, request.note, now)
     insert_request(tx, key, order.id, settled=True, now=now)
     return order
+
+
+def is_decided(order: Order) -> bool:
+    """Whether the home region has decided, or the order cannot go there now."""
+    return order.version > 0 or rules.is_final(order) or order.state == rules.HELD

@@ -1,4 +1,4 @@
-"""What the origin region books for orders of other regions' customers: at intake, and when they end."""
+"""The origin region's bookings for orders of other regions' customers: at intake, and at the end."""
 
 from datetime import datetime
 
@@ -13,17 +13,17 @@ from region_node.customers.accounts.rules import Posting
 
 
 def book_intake(tx: Transaction, context: OrderContext, order: Order, now: datetime) -> None:
-    """The order was taken in for another region."""
+    """Books the intake of an order for another region."""
     _book(tx, context, _rule(context, order).taken_in(order), now)
 
 
 def take_back(tx: Transaction, context: OrderContext, order: Order, now: datetime) -> None:
-    """What was booked at intake goes back."""
+    """Reverses the bookings of intake."""
     _book(tx, context, _rule(context, order).given_up(order), now)
 
 
 def close_books(tx: Transaction, context: OrderContext, before: Order, after: Order, now: datetime) -> None:
-    """When an order becomes final: what was booked at intake is handed on, or goes back."""
+    """Transfers or reverses the bookings of intake when an order becomes final."""
     if rules.is_final(before) or not rules.is_final(after):
         return
     forget_promise(tx, after)

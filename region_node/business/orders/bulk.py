@@ -1,4 +1,4 @@
-"""Orders in bulk: each of a stream is taken in as SubmitOrder does, many in one commit, and waits for its turn."""
+"""Orders in bulk: each of a stream is accepted in the same way as by SubmitOrder, many in one commit."""
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
@@ -10,22 +10,25 @@ from gateway.errors import Refused
 from region_node.node.answering import answer_each
 from region_node.requests.checks import error_of
 
-# Orders of one stream that are taken in at a time: enough to share a commit, and few enough that somebody at a counter
-# waits behind no more than these.
+# The number of orders of one stream in progress. They suffice for a common commit, and an order from a counter waits
+# behind no more than these.
 AT_ONCE = 64
-# A lane that is full empties as fast as its region works. Where it finds no room within this time the region is away,
-# and orders for others, which come behind on the stream, are not to wait for it.
+# A full lane empties at the speed of its region. A lane without room within this time means that the region is away.
+# Orders for other regions further on the stream must not wait for it.
 LANE_PATIENCE = 10.0  # seconds
-_LOOK_AGAIN = 0.1  # seconds between looks at a lane that is full
+_LOOK_AGAIN = 0.1  # seconds between checks of a full lane
 
 TakeIn = Callable[[str, OrderRequest], Awaitable[Order]]
-"""Takes in the order of a request id. Raises Refused."""
+"""Accepts the order of a request id. Raises Refused."""
 
 
 def answer_orders(
     take_in: TakeIn, requests: AsyncIterator[SubmitOrdersRequest]
 ) -> AsyncGenerator[SubmitOrdersResponse, None]:
-    """What became of each request of a stream, as it is taken in, in any order. A refusal of one ends nothing."""
+    """The result of each request of a stream as it is accepted, in any order.
+
+    A refused request does not end the stream.
+    """
 
     async def answer(request: SubmitOrdersRequest) -> SubmitOrdersResponse:
         response = SubmitOrdersResponse(request_id=request.request_id)

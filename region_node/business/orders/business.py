@@ -1,9 +1,11 @@
-"""What a business rule is: pure functions from a situation to a quote, a refusal or effects.
+"""Business rules: pure functions from a situation to a quote, a refusal or effects; and the owner of a request.
 
 Each business is data in the catalogue and one module in `businesses/` with a class `Rule`, named like its code. A
 business that needs no rule of its own names another's in the catalogue, or WORK_ORDER.
+Checks of several businesses stand here.
 """
 
+import hashlib
 import importlib
 import pkgutil
 from collections.abc import Mapping
@@ -11,12 +13,17 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import ClassVar, cast
 
-from gateway.api.federation.v1.configuration_pb2 import Business
-from gateway.api.region.v1.order_pb2 import Order, Quote
+from gateway.api.federation.v1.configuration_pb2 import Business, Offering
+from gateway.api.region.v1.customer_service_pb2 import ProductStatus, SuspensionKind
+from gateway.api.region.v1.order_pb2 import Order, OrderRequest, Quote
+from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Document
+from gateway.errors import Refused
 from gateway.federation.catalogue import Federation
+from gateway.time.clock import from_timestamp
+from region_node.business.billing.wording import resumed
 from region_node.business.orders.records import HomeRecords
-from region_node.business.orders.rules import Value
+from region_node.business.orders.rules import Value, read_characteristics
 from region_node.customers.accounts.rules import Posting
 from region_node.customers.notices.rows import Notice
 from region_node.customers.preconditions import LineSituation
@@ -24,11 +31,60 @@ from region_node.customers.rows import CustomerRow, Line
 from region_node.customers.subscriptions import Subscription
 
 
+def owner_of(federation: Federation, request: OrderRequest) -> str | None:
+    """The home region of a request: by its number, or by the customer's choice for a new line.
+
+    None where no region is known for the number. Raises Refused for an unknown business or region, for a missing or
+    superfluous number, and as `read_characteristics`.
+    """
+    business = federation.business(request.business)
+    if not business.home_characteristic:
+        if not request.number:
+            raise Refused(Reason.REASON_NUMBER_INVALID, number="")
+        return federation.number_plan.home_of(request.number)
+    if request.number:
+        problem = f"left empty for {business.code}: the line does not exist yet"
+        raise Refused(Reason.REASON_REQUEST_INVALID, field="number", problem=problem)
+    return chosen_region(federation, business, read_characteristics(business, request))
+
+
+def chosen_region(federation: Federation, business: Business, values: Mapping[str, Value]) -> str:
+    """The region that the customer chose. Raises Refused with REGION_UNKNOWN, or where none was chosen."""
+    chosen = values.get(business.home_characteristic)
+    if chosen is None:
+        raise Refused(Reason.REASON_CHARACTERISTIC_MISSING, business=business.code, name=business.home_characteristic)
+    return federation.region(str(chosen)).id
+
+
+def order_tag(order_id: str) -> str:
+    """The stem of ids that belong to an order: 24 characters that reveal nothing about it."""
+    return hashlib.sha256(order_id.encode()).hexdigest()[:24]
+
+
+def line_to_open(order: Order) -> Line:
+    """The future line of an order: ids that belong to the order, no number, no plan."""
+    tag = order_tag(order.id)
+    return Line(
+        product_id=f"line-{tag}",
+        customer_id=f"customer-{tag}",
+        account_id=f"account-{tag}",
+        number="",
+        status=ProductStatus.PRODUCT_STATUS_CREATED,
+        plan_id="",
+        start_time=from_timestamp(order.create_time),
+        contract_end=None,
+        binding="",
+        sim_replaced=None,
+        suspension_reason="",
+        suspension_end=None,
+    )
+
+
 @dataclass(frozen=True)
 class Situation:
-    """Everything that the home region's decision may depend on. `balance` is in minor units, `now` in UTC.
+    """The input of the home region's decision. `balance` is in minor units, `now` in UTC.
 
-    For a line that does not exist yet, `line` is what it would be: without a number, in the state CREATED.
+    For an order that opens a line, `line` is the future line: without a number, in the state CREATED.
     """
 
     order: Order = field(repr=False)
@@ -43,7 +99,7 @@ class Situation:
     federation: Federation
     records: HomeRecords
     provided: Mapping[str, str] = field(default_factory=dict, repr=False)
-    """What the region's own system says came out, by name; empty until it has carried the order out."""
+    """The results of the region's own system, by name; empty until it has carried out the order."""
 
     def text(self, name: str) -> str:
         """A text or plan characteristic; empty where the request has none."""
@@ -59,12 +115,12 @@ class Situation:
 
     @property
     def regions(self) -> tuple[str, str]:
-        """The origin and the home region: of their policies the stricter one holds."""
+        """The origin and the home region, whose stricter policy counts."""
         return self.order.origin_region, self.region
 
     @property
     def of_line(self) -> LineSituation:
-        """What the catalogue's preconditions depend on."""
+        """The input of the catalogue's preconditions."""
         return LineSituation(
             business=self.business,
             line=self.line,
@@ -79,11 +135,11 @@ class Situation:
 
 @dataclass(frozen=True)
 class Effects:
-    """What fulfilling an order changes at the home region, and what is told.
+    """The changes of a fulfilled order at the home region, and the notices.
 
-    `line` is added where there is none with its id; `customer` too. `subscriptions` are those that are new or changed.
-    `identity` names the document by which the customer is known from now on. `forgets_password`: until the customer
-    sets a new one with a code, there is none.
+    `line` is added where its id is new; `customer` too. `subscriptions` are new or changed ones. `identity` names the
+    document that identifies the customer from now on. `forgets_password` removes the password until the customer sets
+    one with a code.
     """
 
     line: Line
@@ -97,7 +153,7 @@ class Effects:
 
 
 class BusinessRule:
-    """The part of a business that is not data. A business without a need for one of these leaves it as it is."""
+    """The part of a business that is not data. Each method has a default for businesses that do not need it."""
 
     opens_line: ClassVar[bool] = False
     """Whether its orders make a line, at the region that the catalogue's `home_characteristic` names."""
@@ -106,11 +162,11 @@ class BusinessRule:
         """Raises Refused where the home region cannot do it, beyond the catalogue's preconditions."""
 
     def start_time(self, situation: Situation) -> datetime | None:
-        """The agreed time for the step AGREED_TIME; None for at once."""
+        """The agreed time for the step AGREED_TIME; None for immediately."""
         return situation.time("start")
 
     def quote(self, situation: Situation) -> Quote:
-        """What the customer is asked to confirm in the step CONFIRM."""
+        """The quote that the customer confirms in the step CONFIRM."""
         raise NotImplementedError(f"{situation.business.code} has nothing to confirm")
 
     def fulfil(self, situation: Situation) -> Effects:
@@ -118,16 +174,55 @@ class BusinessRule:
         raise NotImplementedError(f"{situation.business.code} has no effect")
 
     def taken_in(self, order: Order) -> tuple[Posting, ...]:
-        """What the origin region books when it takes the order in for another region."""
+        """The origin region's bookings at intake of an order for another region."""
         return ()
 
     def done_elsewhere(self, order: Order) -> tuple[Posting, ...]:
-        """What the origin region books when the home region has completed the order."""
+        """The origin region's bookings when the home region has completed the order."""
         return ()
 
     def given_up(self, order: Order) -> tuple[Posting, ...]:
-        """What the origin region books when the order ended without effect."""
+        """The origin region's bookings when the order ended without effect."""
         return ()
+
+
+def require_period(situation: Situation) -> None:
+    """Requires an agreed `end`, if any, after the agreed `start` and in the future.
+
+    Raises Refused with CHARACTERISTIC_INVALID for an end that was never possible. Raises Refused with ORDER_EXPIRED for
+    an end that has passed while the order waited.
+    """
+    end = situation.time("end")
+    if end is None:
+        return
+    if end <= (situation.time("start") or from_timestamp(situation.order.create_time)):
+        raise Refused(Reason.REASON_CHARACTERISTIC_INVALID, name="end", problem="not after the start")
+    if end <= situation.now:
+        raise Refused(Reason.REASON_ORDER_EXPIRED)
+
+
+def chosen_offering(situation: Situation) -> Offering:
+    """The home region's offering that the request names. Raises Refused with OFFERING_UNKNOWN."""
+    offering = situation.federation.offering(situation.text("offering"))
+    if offering.region != situation.region:
+        raise Refused(Reason.REASON_OFFERING_UNKNOWN, offering=offering.id)
+    return offering
+
+
+def after_credit(situation: Situation, amount: int) -> tuple[Line, tuple[Notice, ...]]:
+    """The line after `amount` was credited, and the notices to the customer.
+
+    Once nothing is overdue the line is in service again in the same transaction. This is well within the strictest
+    limit for it (policy `resume-after-payment`).
+    """
+    line = situation.line
+    is_barred = (
+        line.status == ProductStatus.PRODUCT_STATUS_SUSPENDED
+        and line.suspension_kind == SuspensionKind.SUSPENSION_KIND_ARREARS
+    )
+    if not is_barred or situation.records.overdue(line.account_id, situation.now) > amount:
+        return line, ()
+    return line.resumed(), (resumed(situation.order.id, line.number),)
 
 
 def load_rules() -> dict[str, BusinessRule]:

@@ -46,7 +46,7 @@ def note_completed(tx: Transaction, order: Order, now: datetime) -> None:
 
 
 def times_taken(tx: Transaction, business: str, now: datetime) -> list[tuple[int, int]]:
-    """How long orders of a business took (milliseconds, ascending) and how many took so long, in the last 30 days."""
+    """The durations of orders of a business (milliseconds, ascending) with their counts, in the last 30 days."""
     return tx.all(
         lambda took, orders: (took, orders),
         "SELECT took, CAST(SUM(orders) AS BIGINT) FROM completed_orders"

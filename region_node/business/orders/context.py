@@ -1,8 +1,9 @@
-"""What operations on orders need besides the transaction and the command."""
+"""The ports of operations on orders besides the transaction and the command, and the systems that carry orders out."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Protocol
 
 from gateway.api.federation.v1.configuration_pb2 import Business
 from gateway.api.region.v1.order_pb2 import Order
@@ -10,29 +11,63 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.store.port import Transaction
 from region_node.business.orders import rules
-from region_node.business.orders.business import BusinessRule, Situation
-from region_node.business.orders.fulfilment import Fulfilment, OwnRecords
+from region_node.business.orders.business import BusinessRule, Effects, Situation
 from region_node.business.orders.records import StoredRecords
 from region_node.business.orders.rules import Value
 from region_node.customers.accounts import ledger
+from region_node.customers.identities import note_identity
+from region_node.customers.notices.rows import tell
+from region_node.customers.operations import keep_customer, keep_line
 from region_node.customers.rows import Line
+from region_node.customers.subscriptions import keep_subscription
+from region_node.customers.verification.rows import forget_password
 from region_node.node.context import RegionContext
+
+
+class Fulfilment(Protocol):
+    """Carries out the effects of an order, once, in the transaction that completes it."""
+
+    def carry_out(self, tx: Transaction, situation: Situation, effects: Effects) -> None:
+        """Applies the effects. An exception undoes the whole step, which is repeated."""
+        ...
+
+
+class OwnRecords:
+    """The default: the node's own records are the region's line and billing systems."""
+
+    def carry_out(self, tx: Transaction, situation: Situation, effects: Effects) -> None:
+        """See the port: changes customer, line and subscriptions, books the postings, writes the notices."""
+        if effects.customer is not None:
+            keep_customer(tx, effects.customer)
+        if effects.line != situation.line:
+            keep_line(tx, effects.line, situation.now)
+        for subscription in effects.subscriptions:
+            keep_subscription(tx, subscription)
+        for posting in effects.postings:
+            ledger.post(tx, posting, situation.currency, situation.now)
+        for notice in effects.notices:
+            tell(tx, notice, situation.now)
+        if effects.identity is not None and not effects.identity.document_id:
+            attester = situation.order.origin_region
+            note_identity(tx, attester, effects.identity.keyed_hash, effects.line.customer_id)
+        if effects.forgets_password:
+            forget_password(tx, effects.line.product_id)
 
 
 @dataclass(frozen=True)
 class OrderContext:
-    """The region, the rules of the businesses that it knows, and what carries them out."""
+    """The region, the rules of its businesses, and the port of their execution."""
 
     node: RegionContext
     rules: Mapping[str, BusinessRule]
     fulfilment: Fulfilment = field(default_factory=OwnRecords)
     provisioned: frozenset[str] = frozenset()
-    """The codes of the businesses that the region's own system carries out before the records follow."""
+    """The codes of the businesses that the region's own system carries out before the records change."""
 
     def situation(
         self, tx: Transaction, order: Order, values: Mapping[str, Value], line: Line, now: datetime
     ) -> Situation:
-        """What a decision of this region on an order depends on; `now` in UTC.
+        """The input of this region's decision on an order; `now` in UTC.
 
         Raises Refused with BUSINESS_UNKNOWN.
         """

@@ -26,7 +26,7 @@ def contract_of(situation: Situation) -> Offering | None:
 
 
 def contract_end(start: datetime, months: int, time_zone: str) -> datetime:
-    """The end of a contract of some months, in UTC: the same day of the month, or the last one where there is none."""
+    """The end of a contract of some months, in UTC: the same day of the month, or its last day."""
     local = start.astimezone(ZoneInfo(time_zone))
     month = local.month - 1 + months
     year, month = local.year + month // 12, month % 12 + 1
@@ -35,6 +35,6 @@ def contract_end(start: datetime, months: int, time_zone: str) -> datetime:
 
 
 def contract_subscription(situation: Situation, offering: Offering, product_id: str, start: datetime) -> Subscription:
-    """The contract as the line has it from `start` on."""
+    """The contract of a line from `start` on."""
     end = contract_end(start, offering.months, situation.time_zone)
     return Subscription(f"{product_id}/{situation.order.id}#contract", product_id, offering.id, start, end)

@@ -1,4 +1,4 @@
-"""Orders of a customer who is erased: which they are."""
+"""The orders of a customer under erasure."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from gateway.api.region.v1.order_pb2 import OrderState
 from gateway.store.port import Transaction
 from region_node.business.orders import rules
-from region_node.business.orders.owner import order_tag
+from region_node.business.orders.business import order_tag
 from region_node.node.subjects import number_index
 
 
@@ -23,7 +23,7 @@ class AboutCustomer:
 
     @property
     def is_open(self) -> bool:
-        """Whether it is not final, or the other region does not know yet that it is."""
+        """Whether the order is not final, or the other region does not know yet that it is."""
         return self.state not in rules.FINAL or self.waiting > 0
 
 
@@ -36,7 +36,7 @@ _WITHOUT_NUMBER = "SELECT order_id FROM orders WHERE erased = 0 AND number = ''"
 
 
 def orders_about(tx: Transaction, numbers: Collection[str], product_ids: Collection[str]) -> list[AboutCustomer]:
-    """The orders about lines: those that name their numbers, and those that have opened them."""
+    """The orders about lines: by their numbers, and by the lines that they opened."""
     found = [
         order
         for number in numbers

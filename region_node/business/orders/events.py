@@ -1,4 +1,4 @@
-"""The event feed: what is told of a change of an order to those who may not know the customer."""
+"""The event feed: the changes of orders for readers who may not know the customer."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -13,9 +13,9 @@ EVENTS_AT_ONCE = 500  # the contract's limit of one message
 
 
 def event_of(order: Order, now: datetime) -> OrderEvent:
-    """What is told of an order as it is after a change; its sequence number is given by the store.
+    """The event of an order's state after a change; the store adds its sequence number.
 
-    Field by field, so that a field that orders get later is told only by whoever has thought about it.
+    The fields are copied one by one. So a new field of orders stays out until it is added here.
     """
     event = OrderEvent(
         event_time=to_timestamp(now),
@@ -73,7 +73,7 @@ def _event(row: _Row) -> OrderEvent:
 
 
 def _known_of(row: _Row) -> OrderEvent:
-    """What an event without a body tells, with what never changes of its order."""
+    """An event without a body, completed with the constant fields of its order."""
     origin_region, operator, _ = row.order_id.split("/", 2)
     event = OrderEvent(
         sequence=row.sequence,

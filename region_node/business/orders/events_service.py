@@ -19,7 +19,7 @@ _FEED = "order-event-feed"
 
 
 class OrderEventService(OrderEventServiceServicer):
-    """See the contract. One message is read from the store once the one before has left for the reader."""
+    """See the contract. A message is read from the store once the previous one has left for the reader."""
 
     def __init__(self, store: Store, changes: Changes) -> None:
         self._store = store
@@ -50,7 +50,7 @@ def _message(events: Sequence[api.OrderEvent], sequence: int) -> api.StreamOrder
 
 
 def _start(tx: Transaction, token: str) -> tuple[int, int]:
-    """After which event the stream begins, and the last event that there is. Raises Refused as `resumed_after`."""
+    """The event after which the stream begins, and the last event. Raises Refused as `resumed_after`."""
     key = decode_token(_FEED, token)
     last = EVENTS.last(tx)
     return (EVENTS.resumed_after(tx, key) if key else max(0, EVENTS.first(tx) - 1)), last

@@ -1,4 +1,4 @@
-"""What the origin region does with an order that it took in: passes on commands, keeps the newest version it sees."""
+"""The origin region's handling of its orders: forwards commands, and stores the newest version."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -9,7 +9,7 @@ from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, EnvelopeKind
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Document
-from gateway.errors import Refused
+from gateway.errors import Refused, lasting
 from gateway.relay.envelopes import OutgoingEnvelope
 from gateway.relay.outbox import drop_unsent, send
 from gateway.security.identity import Identity
@@ -18,9 +18,9 @@ from gateway.time.clock import from_timestamp
 from region_node.business.orders import home, rules
 from region_node.business.orders.books import close_books
 from region_node.business.orders.context import OrderContext
-from region_node.business.orders.followed import ORDER
 from region_node.business.orders.intake import submission_id, unhold
 from region_node.business.orders.rows import (
+    ORDER,
     OrderRow,
     find_erased,
     find_order,
@@ -32,7 +32,7 @@ from region_node.customers.documents.rules import require_materials
 from region_node.requests.caller import Caller, note, settle_asked
 from region_node.requests.rows import insert_request
 
-COMMAND_LIFETIME = timedelta(days=7)  # as long as the shipped catalogue lets an order be executed
+COMMAND_LIFETIME = timedelta(days=7)  # the time in which the shipped catalogue lets an order be executed
 
 
 def command(
@@ -46,9 +46,9 @@ def command(
 ) -> Order:
     """Cancels, supplements, confirms or expedites an order that this region handles.
 
-    `taken_back`: the submission was taken back from the lane of this process, through which it never left. `on_file`:
-    documents of the register, besides those that a supplement brings. Raises Refused; for a request that was asked
-    before, what the home region answered then.
+    `taken_back`: the submission was withdrawn from the lane of this process, and never left. `on_file`: documents of
+    the register, besides those of a supplement. Raises Refused; for a repeated request, the home region's former
+    refusal.
     """
     key = caller.key(asked.SerializeToString(deterministic=True))
     if (known := known_request(tx, key)) is not None:
@@ -82,9 +82,9 @@ def command(
 
 
 def adopt(tx: Transaction, context: OrderContext, snapshot: Order, now: datetime, *, again: bool = True) -> bool:
-    """Takes over the home region's word on an order. False where nothing new came with it.
+    """Stores the home region's version of an order. Returns False for a version that is not new.
 
-    The answer to a command may bring the known version `again`: it undoes what this region has noted meanwhile.
+    With `again`, the answer to a command may bring the known version: it undoes local changes since.
     """
     row = find_order(tx, snapshot.id)
     order = None if row is None else ORDER.next_version(context.node.region, row.order, snapshot, again=again)
@@ -101,7 +101,10 @@ def adopt(tx: Transaction, context: OrderContext, snapshot: Order, now: datetime
 
 
 def reject(tx: Transaction, context: OrderContext, order_id: str, refused: Refused, now: datetime) -> None:
-    """The home region refused the submission. One that its own cancellation overtook is cancelled already."""
+    """Stores the home region's refusal of the submission.
+
+    An order with an overtaking cancellation is already cancelled.
+    """
     row = find_order(tx, order_id)
     if row is None or rules.is_final(row.order):
         return
@@ -121,7 +124,7 @@ def settle_command(
     refused: Refused | None,
     now: datetime,
 ) -> None:
-    """The home region answered a command: its word on the request and, if it knows the order, on the order."""
+    """Stores the home region's answer to a command: the result of the request and, if known, the order."""
     settle_asked(tx, envelope_id, refused)
     if snapshot is not None:
         adopt(tx, context, snapshot, now)
@@ -134,7 +137,7 @@ def settle_command(
 
 
 def redirect_command(tx: Transaction, context: OrderContext, content: EnvelopeContent, now: datetime) -> None:
-    """The order has left the region that a command was sent to; the command follows it to where it is now."""
+    """Sends a command again after its order has moved to another region."""
     row = find_order(tx, content.subject)
     if row is None:
         settle_asked(tx, content.id, Refused(Reason.REASON_ORDER_NOT_FOUND, order=content.subject))
@@ -156,9 +159,9 @@ def redirect_command(tx: Transaction, context: OrderContext, content: EnvelopeCo
 
 
 def find_for(tx: Transaction, order_id: str, identity: Identity) -> Order:
-    """The order, for whoever may see it.
+    """The order, for a permitted reader.
 
-    Raises Refused with ORDER_NOT_FOUND, also for those who may not; with CUSTOMER_ERASED where it was erased.
+    Raises Refused with ORDER_NOT_FOUND, also for other readers, and with CUSTOMER_ERASED for an erased order.
     """
     erased = find_erased(tx, order_id)
     if erased is not None and is_visible(erased, identity):
@@ -170,7 +173,7 @@ def find_for(tx: Transaction, order_id: str, identity: Identity) -> Order:
 
 
 def is_visible(order: Order, identity: Identity) -> bool:
-    """An order is seen by the operator that submitted it, by its region's staff, and by all of its home region."""
+    """Whether a caller may see an order: its submitting operator, its region's staff, and all of its home region."""
     is_own = identity.role == Role.ROLE_STAFF or order.operator == identity.name
     return order.home_region == identity.region or (order.origin_region == identity.region and is_own)
 
@@ -178,7 +181,7 @@ def is_visible(order: Order, identity: Identity) -> bool:
 def _command_here(
     tx: Transaction, context: OrderContext, order: Order, content: EnvelopeContent, now: datetime
 ) -> None:
-    """Only a cancellation is sent before the home region has decided; it has found its order here again."""
+    """Before the home region's decision only a cancellation is sent; it finds its order here again."""
     command, refused = OrderCommand.FromString(content.payload), None
     try:
         if order.state == rules.HELD:
@@ -186,12 +189,12 @@ def _command_here(
         else:
             home.apply_command(tx, context, command, now)
     except Refused as refusal:
-        refused = refusal
+        refused = lasting(refusal)
     settle_command(tx, context, content.id, require_order(tx, order.id).order, refused, now)
 
 
 def _cancel_here(tx: Transaction, context: OrderContext, order: Order, reason: str, now: datetime) -> None:
-    """The order never left: it is cancelled at once."""
+    """Cancels an order immediately that never left."""
     if order.state == rules.CANCELLED:
         return
     unhold(tx, order)

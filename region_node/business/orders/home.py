@@ -1,4 +1,4 @@
-"""What the home region decides on an order: at its arrival, at commands, reviews and timers. One transaction each."""
+"""The home region's decisions on an order: at arrival, commands, reviews and timers. One transaction each."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -9,7 +9,7 @@ from gateway.api.region.v1.order_service_pb2 import ReviewDecision
 from gateway.api.relay.v1.relay_pb2 import EnvelopeKind
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.auditing import audit
-from gateway.errors import Refused, is_temporary
+from gateway.errors import Refused, lasting
 from gateway.process import failpoints
 from gateway.relay.envelopes import OutgoingEnvelope
 from gateway.relay.outbox import send
@@ -36,7 +36,7 @@ from region_node.customers.verification.rows import find_key
 from region_node.customers.verification.rules import require_verified
 from region_node.requests.checks import require_size
 
-UPDATE_LIFETIME = timedelta(days=3650)  # the word of what happened does not expire
+UPDATE_LIFETIME = timedelta(days=3650)  # the report of an event does not expire
 
 
 def decide(tx: Transaction, context: OrderContext, order: Order, now: datetime) -> None:
@@ -69,7 +69,7 @@ def refuse(context: OrderContext, order: Order, refused: Refused, now: datetime)
 
 
 def apply_command(tx: Transaction, context: OrderContext, command: OrderCommand, now: datetime) -> Order:
-    """Does what the origin region asks about an order of this region. Raises Refused before the first write."""
+    """Executes the origin region's command on an order of this region. Raises Refused before the first write."""
     row = require_order(tx, command.order_id)
     order = row.order
     match command.WhichOneof("command"):
@@ -130,7 +130,7 @@ def _supplement(tx: Transaction, context: OrderContext, order: Order, command: O
 
 
 def _confirm(tx: Transaction, context: OrderContext, order: Order, command: OrderCommand, now: datetime) -> None:
-    """The customer's answer: to a quote, or to what was done."""
+    """Handles the customer's answer to a quote, or to the finished work."""
     require_size(order.ByteSize() + command.ByteSize())
     if rules.is_fulfilled(order):
         rules.require_awaiting(order, "accept")
@@ -144,7 +144,10 @@ def _confirm(tx: Transaction, context: OrderContext, order: Order, command: Orde
 
 
 def _take_over(tx: Transaction, context: OrderContext, order: Order, agreed: bool, now: datetime) -> None:
-    """The customer takes over what was done; otherwise the home region's staff put it right (specification 3.2.6)."""
+    """Completes an order that the customer accepts.
+
+    Otherwise the home region's staff correct it (specification 3.2.6).
+    """
     if agreed:
         accept(tx, context, order, now)
         return
@@ -166,7 +169,7 @@ def _take_up(tx: Transaction, context: OrderContext, order: Order, agreed: bool,
     if context.rule(situation.business).quote(situation) == order.quote:
         cancel_timer(tx, f"{ANSWER_TIMER}/{order.id}")
         order.steps_done += 1
-    # Otherwise what the customer agreed to no longer holds: the step begins again with the new quote.
+    # Otherwise the customer's agreement no longer holds: the step begins again with the new quote.
     advance(tx, context, situation)
 
 
@@ -197,7 +200,7 @@ def review(
         if not rules.is_fulfilled(order):
             require_possible(context, situation)
             order.steps_done += 1
-        # Otherwise what the customer found wrong is put right: the acceptance begins again.
+        # Otherwise the defect found by the customer is corrected: the acceptance begins again.
         advance(tx, context, situation)
     elif decision == ReviewDecision.REVIEW_DECISION_RETURN:
         business = context.node.federation.business(order.request.business)
@@ -225,7 +228,7 @@ def review(
 
 
 def step_is_due(tx: Transaction, context: OrderContext, timer: Timer, now: datetime) -> None:
-    """The agreed time of an order has come. Raises Refused where the node cannot tell now what becomes of it."""
+    """Handles the agreed time of an order. Raises Refused where the node cannot decide the order now."""
     row = require_order(tx, timer.subject)
     order = row.order
     if rules.is_final(order):
@@ -233,9 +236,7 @@ def step_is_due(tx: Transaction, context: OrderContext, timer: Timer, now: datet
     try:
         situation = situation_of(tx, context, order, now)
     except Refused as refused:
-        if is_temporary(refused.reason):
-            raise  # nothing says that the order cannot be carried out: the timer stays due
-        fail(context, order, refused, now)
+        fail(context, order, lasting(refused), now)  # for a temporary reason the timer stays due
     else:
         order.steps_done += 1
         advance(tx, context, situation)
@@ -243,7 +244,7 @@ def step_is_due(tx: Transaction, context: OrderContext, timer: Timer, now: datet
 
 
 def answer_is_overdue(tx: Transaction, context: OrderContext, timer: Timer, now: datetime) -> None:
-    """Nobody supplemented or confirmed in time: the order is cancelled (TMF622: information cannot be supplied).
+    """Cancels an order without a supplement or confirmation in time (TMF622: information cannot be supplied).
 
     Where only the acceptance is missing, silence accepts.
     """
@@ -261,7 +262,7 @@ def answer_is_overdue(tx: Transaction, context: OrderContext, timer: Timer, now:
 
 
 def keep_and_tell(tx: Transaction, context: OrderContext, row: OrderRow, now: datetime) -> None:
-    """Stores a decision that nobody is waiting for in a receipt, and tells the origin region."""
+    """Stores a decision outside of a receipt, and sends it to the origin region."""
     order = row.order
     order.version += 1
     update_order(tx, order, now)

@@ -1,6 +1,6 @@
-"""Taking in: the origin region checks what it can, decides for its own customers, sends the rest home or holds it.
+"""Intake: the origin region checks an order, decides for its own customers, and sends home or holds the rest.
 
-For its own customers the home region's operations run here in the same transaction, and the border falls away.
+For its own customers the home region's operations run here in the same transaction, without the border.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,7 +15,7 @@ from gateway.api.region.v1.order_pb2 import Order, OrderRequest, Party
 from gateway.api.relay.v1.relay_pb2 import EnvelopeKind
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Document
-from gateway.errors import Refused
+from gateway.errors import Refused, lasting
 from gateway.federation.numberplan import number_prefix
 from gateway.process import failpoints
 from gateway.relay.border import Moved
@@ -27,8 +27,8 @@ from gateway.time.clock import from_timestamp, to_timestamp
 from region_node.business.billing.rules import next_cycle
 from region_node.business.orders import home, rules
 from region_node.business.orders.books import book_intake, close_books, take_back
+from region_node.business.orders.business import owner_of
 from region_node.business.orders.context import OrderContext, require_amounts
-from region_node.business.orders.owner import owner_of
 from region_node.business.orders.promises import forget_promise, watch_promise
 from region_node.business.orders.rows import (
     OrderRow,
@@ -43,12 +43,12 @@ from region_node.requests.caller import Submitter, note
 from region_node.requests.checks import require_size
 from region_node.requests.rows import insert_request
 
-HELD_TIMER = "order-held"  # the time in which a held order could be executed has passed
+HELD_TIMER = "order-held"  # the latest possible execution of a held order has passed
 
 
 @dataclass(frozen=True)
 class Obstacle:
-    """Why an order cannot go home now, and what the federation has to do about it."""
+    """The reason why an order cannot go home now, and the condition for its release."""
 
     refused: Refused
     remedy: str
@@ -63,7 +63,7 @@ class Checked:
 
 
 def check(context: OrderContext, request: OrderRequest, now: datetime) -> Checked:
-    """Everything that can be checked without the customer's data. Raises Refused."""
+    """The checks that need no customer data. Raises Refused."""
     require_materials(context.node.federation.material_codes, request.documents)
     require_reusable(context.node.federation, request.documents)
     business = context.node.federation.business(request.business)
@@ -96,10 +96,10 @@ def submit(
     now: datetime,
     on_file: Sequence[Document] = (),
 ) -> Order:
-    """Takes in an order. The same request id with the same content gives the order as it stands now.
+    """Accepts an order. A repeated request with the same content returns the order in its current state.
 
-    `on_file` are documents that the register was asked for, besides those that the request brings. Raises Refused, also
-    with REQUEST_ID_REUSED for the same id with other content.
+    `on_file` are documents of the register, besides those of the request. Raises Refused, also with REQUEST_ID_REUSED
+    for the same id with other content.
     """
     key = caller.key(request.SerializeToString(deterministic=True))
     if (known := known_request(tx, key)) is not None:
@@ -122,7 +122,7 @@ def submit(
 
 
 def reroute(tx: Transaction, context: OrderContext, order_id: str, moved_to: str, now: datetime) -> None:
-    """A signed MOVED releases the order from the region that it was sealed for: it is sealed anew."""
+    """Seals an order anew for another region, after a signed MOVED of the region it was sealed for."""
     row = find_order(tx, order_id)
     if row is None:  # made unreadable since
         return
@@ -136,7 +136,7 @@ def reroute(tx: Transaction, context: OrderContext, order_id: str, moved_to: str
 
 
 def release(tx: Transaction, context: OrderContext, order_id: str, now: datetime) -> None:
-    """Looks again at a held order: sends it home if a region is known for it now and can be reached."""
+    """Checks a held order again: sends it home if its region is known and can be reached."""
     row = require_order(tx, order_id)
     order = row.order
     if order.state != rules.HELD:
@@ -168,7 +168,7 @@ def hold_is_over(tx: Transaction, context: OrderContext, timer: Timer, now: date
 
 
 def unhold(tx: Transaction, order: Order) -> None:
-    """Nobody waits for an obstacle any more: called before the order leaves the state HELD."""
+    """Ends the wait for an obstacle, before the order leaves the state HELD."""
     if order.state == rules.HELD:
         cancel_timer(tx, f"{HELD_TIMER}/{order.id}")
 
@@ -213,13 +213,13 @@ def _decide_here(tx: Transaction, context: OrderContext, order: Order, tracepare
     try:
         home.decide(tx, context, order, now)
     except Refused as refused:
-        home.refuse(context, order, refused, now)
+        home.refuse(context, order, lasting(refused), now)
     insert_order(tx, OrderRow(order, traceparent), now)
     watch_promise(tx, order)
 
 
 def _decide_taken_in(tx: Transaction, context: OrderContext, row: OrderRow, now: datetime) -> None:
-    """An order turns out to be about this region's own customer: what was booked for another's is taken back."""
+    """Decides an order that turns out to be about an own customer, and reverses its bookings for another region's."""
     order = row.order
     unhold(tx, order)
     order.ClearField("error")
@@ -227,7 +227,7 @@ def _decide_taken_in(tx: Transaction, context: OrderContext, row: OrderRow, now:
     try:
         home.decide(tx, context, order, now)
     except Refused as refused:
-        home.refuse(context, order, refused, now)
+        home.refuse(context, order, lasting(refused), now)
     except Moved:
         # The number is on its way here, and this region has neither the line nor the new plan yet.
         order.home_region = ""
@@ -241,13 +241,13 @@ def _decide_taken_in(tx: Transaction, context: OrderContext, row: OrderRow, now:
 
 
 def _forget_former_home(tx: Transaction, order: Order) -> None:
-    """A region that has answered MOVED answers so for ever: an order whose number came back to it has to be held."""
+    """Forgets the former home, which answers MOVED forever: an order whose number returned to it has to be held."""
     if order.home_region and is_answered(tx, submission_id(order)):
         order.home_region = ""
 
 
 def _send_or_hold(tx: Transaction, context: OrderContext, order: Order, traceparent: str, now: datetime) -> None:
-    """Seals the submission for its home region, or holds it with the reason why that cannot be done."""
+    """Seals the submission for its home region, or holds it with the obstacle."""
     business = context.node.federation.business(order.request.business)
     expires = from_timestamp(order.create_time) + business.executable_within.ToTimedelta()
     obstacle = _obstacle(context, order)

@@ -1,20 +1,23 @@
-"""What orders register for erasure, legal holds and retention."""
+"""Registration of orders for erasure, legal holds, retention and sealing."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 from gateway.api.federation.v1.configuration_pb2 import DataClass
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
+from gateway.store import vault
 from gateway.store.port import Transaction
 from region_node.business.orders import rules
 from region_node.business.orders.erasing import AboutCustomer, orders_about
+from region_node.business.orders.provisioning_rows import seal_clear_tasks
 from region_node.business.orders.purging import OrderEvents, Orders
-from region_node.business.orders.rows import find_order
+from region_node.business.orders.rows import ORDER_RECORDS, find_order
 from region_node.node.context import RegionContext
 from region_node.node.subjects import number_index, order_subject
 from region_node.records.kinds import Customer, ErasurePort, HoldPort, Kept, RecordKind, RetentionPort, Table, ToErase
 
-_SUBJECTS = ("envelope", "order")  # the kinds of an order's subject: the second one of what a version before sealed
+_SUBJECTS = ("envelope", "order")  # the kinds of an order's subject; the second one is of earlier versions
 
 
 def _about(tx: Transaction, customer: Customer) -> Sequence[AboutCustomer]:
@@ -36,7 +39,7 @@ def _kept_of(tx: Transaction, customer: Customer) -> Sequence[Kept]:
 
 def _forget(tx: Transaction, order_id: str) -> None:
     tx.execute("UPDATE orders SET erased = 1, number = '' WHERE order_id = :id", id=order_id)
-    # What an event without a body tells, its other columns say.
+    # The other columns of an event without a body hold its content.
     tx.execute("UPDATE order_events SET body = NULL WHERE order_id = :id", id=order_id)
 
 
@@ -64,6 +67,27 @@ def _is_open(tx: Transaction, order_id: str) -> bool:
     return state is not None and state not in rules.FINAL
 
 
+@dataclass(frozen=True)
+class _Clear:
+    order_id: str
+    number: str = field(repr=False)
+    body: bytes = field(repr=False)
+
+
+def _seal_clear(tx: Transaction, limit: int) -> int:
+    sql = "SELECT order_id, number, body FROM orders WHERE is_sealed = 0 ORDER BY order_id LIMIT :limit"
+    rows = tx.all(_Clear, sql, limit=limit)
+    sealed = vault.seal_many(tx, [ORDER_RECORDS.sealing(row.order_id, row.body) for row in rows])
+    tx.execute_many(
+        "UPDATE orders SET body = :body, number = :number, is_sealed = 1 WHERE order_id = :id",
+        [
+            {"id": row.order_id, "body": body, "number": number_index(tx, row.number)}
+            for row, body in zip(rows, sealed, strict=True)
+        ],
+    )
+    return len(rows)
+
+
 ORDERS = RecordKind(
     "order",
     ErasurePort(
@@ -79,4 +103,5 @@ ORDERS = RecordKind(
         table=Table("orders", "order_id", "number"),
         is_open=_is_open,
     ),
+    seal_clear={"orders": _seal_clear, "fulfilment_tasks": seal_clear_tasks},
 )

@@ -1,4 +1,4 @@
-"""What businesses that open a line have in common: plan, number, customer, card limit. Pure."""
+"""The common part of businesses that open a line: plan, number, customer, card limit. Pure."""
 
 import hashlib
 from dataclasses import replace
@@ -14,7 +14,7 @@ from region_node.business.orders.contracts import contract_of, contract_subscrip
 from region_node.customers.rows import CustomerRow
 from region_node.customers.subscriptions import Subscription
 
-_TRIES = 1000  # numbers of a pool that are looked at before it is taken as exhausted
+_TRIES = 1000  # numbers of a pool that are tried before it counts as exhausted
 
 
 def plan_of(situation: Situation, kind: LineKind.ValueType) -> Plan:
@@ -26,11 +26,11 @@ def plan_of(situation: Situation, kind: LineKind.ValueType) -> Plan:
 
 
 def number_for(situation: Situation, kind: LineKind.ValueType) -> str:
-    """The number of the new line: the wished one, the one that the region's own system has chosen, or a free one of the
-    region's pools; for one order always the same.
+    """The number of the new line, the same for each evaluation of one order.
 
-    Raises Refused with NUMBER_TAKEN, with NUMBER_INVALID for what the system calls a number and is none, or with
-    NUMBERS_EXHAUSTED where the pools have no free one.
+    It is the wished number, that of the region's own system, or a free number of the region's pools. Raises Refused
+    with NUMBER_TAKEN, with NUMBER_INVALID for an invalid number of the system, or with NUMBERS_EXHAUSTED without a free
+    number.
     """
     chosen = situation.provided.get("number", "")
     wished = situation.text("number") or (normalize(chosen) if chosen else "")
@@ -47,10 +47,10 @@ def number_for(situation: Situation, kind: LineKind.ValueType) -> str:
 
 
 def require_below_card_limit(situation: Situation) -> None:
-    """Raises Refused with CARD_LIMIT_REACHED for a person with as many lines here as allowed (Anti-fraud Law, art. 10).
+    """Raises Refused with CARD_LIMIT_REACHED for a person with the maximum of lines here (Anti-fraud Law, art. 10).
 
-    A person is known by an identity document on file, whichever region saw it, or by one that the same origin region
-    has attested before. Companies have no such limit.
+    An identity document on file identifies a person, whichever region saw it. An earlier attestation of the origin
+    region does so, too. Companies have no limit.
     """
     if situation.order.request.applicant == Applicant.APPLICANT_ENTERPRISE:
         return
@@ -61,13 +61,15 @@ def require_below_card_limit(situation: Situation) -> None:
 
 
 def known_customer(situation: Situation) -> str:
-    """The id of the customer whom the identity document shows: one on file, or one that the origin region has seen
-    before; empty for a new one."""
+    """The id of the customer of the identity document; empty for a new customer.
+
+    The document is on file, or the origin region has seen it before.
+    """
     return situation.records.customer_known_by(situation.order.origin_region, holder_document(situation))
 
 
 def holder_document(situation: Situation) -> Document:
-    """The document that proves who the holder is; the catalogue has asked for it."""
+    """The identity document of the holder, which the catalogue requires."""
     request = situation.order.request
     code = "BIZ_LIC" if request.applicant == Applicant.APPLICANT_ENTERPRISE else "ID_ORIG"
     return next(document for document in request.documents if document.code == code)
@@ -104,7 +106,7 @@ def opened(situation: Situation, kind: LineKind.ValueType, number: str) -> Effec
 
 
 def _free_number(situation: Situation, pool: NumberPool) -> str:
-    """A free number of a pool; empty where none was found. Orders begin to look at different places."""
+    """A free number of a pool; empty for none. Orders begin the search at different places."""
     first, last = int(pool.first), int(pool.last)
     size = last - first + 1
     seed = int.from_bytes(hashlib.sha256(situation.order.id.encode()).digest()[:8], "big")

@@ -26,7 +26,7 @@ def forget_promise(tx: Transaction, order: Order) -> None:
 
 
 def promise_is_due(tx: Transaction, context: OrderContext, timer: Timer, now: datetime) -> None:
-    """The promised date has come and the order is not done: raises the jeopardy alert."""
+    """Raises the jeopardy alert for an unfinished order at its promised date."""
     row = require_order(tx, timer.subject)
     order = row.order
     if rules.is_final(order):

@@ -1,7 +1,7 @@
-"""Orders that the region's own system carries out: begun, withdrawn and decided on. Parts of one transaction.
+"""Orders for the region's own system: start, withdrawal and decision. Parts of one transaction.
 
-The system is asked in phases (`provisioning_rows.Phase`) and with the order id as key. What it answers is taken in by
-`provisioning_answers`. Where it says no, the order waits for the region's staff, who have it asked again or give up.
+The system is called in phases (`provisioning_rows.Phase`) and with the order id as key. `provisioning_answers` handles
+its answers. After a rejection the order waits for the region's staff, who repeat the call or give up.
 """
 
 from datetime import datetime
@@ -17,9 +17,9 @@ from region_node.business.orders import rules
 from region_node.business.orders.context import OrderContext
 from region_node.business.orders.provisioning_rows import Phase, Task, add_task, enter_phase, find_task, remove_task
 
-PROVISION: Final = "provision"  # what the home region does meanwhile
-UNDO: Final = "undo"  # what the home region does, or its staff see to
-FULFIL: Final = "fulfil"  # what the home region's staff see to
+PROVISION: Final = "provision"  # the awaited action of the home region
+UNDO: Final = "undo"  # the awaited action of the home region, or of its staff
+FULFIL: Final = "fulfil"  # the awaited action of the home region's staff
 
 
 def begin(tx: Transaction, order: Order, now: datetime) -> None:
@@ -29,7 +29,7 @@ def begin(tx: Transaction, order: Order, now: datetime) -> None:
 
 
 def cancel(tx: Transaction, context: OrderContext, order: Order, reason: str, now: datetime) -> None:
-    """Cancels an order, which is over at once unless the system may have done something that it has to undo."""
+    """Cancels an order; it ends immediately unless the system may have work to undo."""
     task = find_task(tx, order.id)
     if task is None:
         rules.cancel(order, reason=reason, now=now, region=context.node.region)
@@ -39,16 +39,16 @@ def cancel(tx: Transaction, context: OrderContext, order: Order, reason: str, no
 
 
 def is_for_staff(order: Order) -> bool:
-    """Whether the region's staff have to decide because the region's own system said no."""
+    """Whether the region's staff have to decide after a rejection by the region's own system."""
     return order.awaiting.party == Party.PARTY_HOME_STAFF and order.awaiting.action in (FULFIL, UNDO)
 
 
 def review(
     tx: Transaction, context: OrderContext, order: Order, decision: ReviewDecision.ValueType, note: str, now: datetime
 ) -> None:
-    """APPROVE has the system asked again. REJECT undoes what was done, and fails the order.
+    """Repeats the system's call with APPROVE. Undoes the finished work and fails the order with REJECT.
 
-    Where it was the undoing that the system refused, REJECT says that it is undone by other means. Raises Refused with
+    Where the system refused the undo itself, REJECT means that it is undone by other means. Raises Refused with
     ORDER_STATE_FORBIDS for another decision.
     """
     action = order.awaiting.action
@@ -68,7 +68,7 @@ def review(
 
 
 def withdraw(tx: Transaction, context: OrderContext, order: Order, task: Task, now: datetime) -> None:
-    """Has the system undo an order that is not to be carried out; before anything can have been done, it just ends."""
+    """Withdraws an order from the system, which undoes its work. An order without any work just ends."""
     if task.phase == Phase.CHECK:
         end(tx, context, order, now)
         return
@@ -77,7 +77,7 @@ def withdraw(tx: Transaction, context: OrderContext, order: Order, task: Task, n
 
 
 def end(tx: Transaction, context: OrderContext, order: Order, now: datetime) -> None:
-    """Nothing of the order is left at the system: it is cancelled where that was granted, else it has failed."""
+    """Ends an order without remaining work at the system: cancelled where that was granted, else failed."""
     remove_task(tx, order.id)
     if order.state == rules.PENDING_CANCELLATION:
         rules.enter(order, rules.CANCELLED, now=now, region=context.node.region, reason="undone")

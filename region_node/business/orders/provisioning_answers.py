@@ -1,7 +1,7 @@
-"""What the region's own system is asked, and what becomes of its answers. One transaction each.
+"""The calls to the region's own system, and the handling of its answers. One transaction each.
 
-A call counts before it is made, and an answer counts for the last call alone: whichever process has made it, no answer
-is taken in twice. What the system has done but could not tell, it tells when it is asked again.
+A call is counted before it is made, and an answer counts for the last call only. So no answer is handled twice,
+whichever process made the call. A lost answer comes again with the repeated call.
 """
 
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from gateway.api.provider.v1.fulfilment_service_pb2 import Work
 from gateway.api.region.v1.order_pb2 import Order
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import LocalizedText
-from gateway.errors import Refused, is_temporary, text
+from gateway.errors import Refused, lasting, text
 from gateway.store.port import Transaction
 from gateway.time.clock import to_timestamp
 from gateway.values.plain_text import acting_character, visible
@@ -34,7 +34,7 @@ from region_node.business.orders.rows import OrderRow, require_order
 from region_node.business.orders.steps import advance, carry_out, require_possible, situation_of
 from region_node.customers.rows import line_of
 
-FAILURES_TOLD = 2  # calls without an answer after which the order says so: one may be a restart of the system
+FAILURES_TOLD = 2  # calls without an answer before the order shows it: one may be a restart of the system
 RESULTS_LIMIT = 32  # results of one order
 _NAME_LIMIT = 64
 _NEXT: Mapping[Phase, Phase] = {Phase.CHECK: Phase.PROVISION, Phase.PROVISION: Phase.TEST}
@@ -42,7 +42,7 @@ _NEXT: Mapping[Phase, Phase] = {Phase.CHECK: Phase.PROVISION, Phase.PROVISION: P
 
 @dataclass(frozen=True)
 class Asked:
-    """One call to make: the task as it stands for that call, the work, and the order's trace."""
+    """A call: the task at that time, the work, and the order's trace."""
 
     task: Task
     work: Work = field(repr=False)
@@ -51,7 +51,7 @@ class Asked:
 
 @dataclass(frozen=True)
 class Answer:
-    """What the system says. `problem` where it is not done; `results` of what was provisioned."""
+    """The system's answer. `problem` for unfinished work; `results` of the provisioning."""
 
     done: bool
     problem: LocalizedText = field(default_factory=LocalizedText, repr=False)
@@ -59,14 +59,14 @@ class Answer:
 
 
 def take(tx: Transaction, context: OrderContext, now: datetime, limit: int) -> list[Asked]:
-    """What the system is to be asked now, at most so many: this process asks it."""
+    """Claims the due calls, at most `limit`, for this process."""
     return [_ask(tx, context, task, now) for task in due_tasks(tx, now, limit)]
 
 
 def answered(tx: Transaction, context: OrderContext, asked: Asked, answer: Answer, now: datetime) -> Asked | None:
-    """Takes in an answer; returns the next call to make for the same order, if there is one.
+    """Handles an answer; returns the next call for the same order, if there is one.
 
-    An answer to a call that is not the last one of its order changes nothing.
+    An answer to an earlier call of the order changes nothing.
     """
     task = _current(tx, asked)
     if task is None:
@@ -92,7 +92,7 @@ def answered(tx: Transaction, context: OrderContext, asked: Asked, answer: Answe
 def unanswered(
     tx: Transaction, context: OrderContext, asked: Asked, problem: str, wait: timedelta, now: datetime
 ) -> None:
-    """There was no answer: the same is asked again after `wait`, for as long as it takes; the order says so."""
+    """Notes a call without an answer: it is repeated after `wait`, without limit, and the order shows the problem."""
     task = _current(tx, asked)
     if task is None:
         return
@@ -141,7 +141,7 @@ def _are_of_the_contract(results: Mapping[str, str]) -> bool:
 def _refused(
     tx: Transaction, context: OrderContext, order: Order, task: Task, problem: LocalizedText, now: datetime
 ) -> None:
-    """The system says no, and the region's staff decide. Why the order is undone stays its error."""
+    """Hands a rejected order to the region's staff. The cause of an undo stays its error."""
     told = LocalizedText(zh_cn=visible(problem.zh_cn)[: rules.TEXT_LIMIT], en=visible(problem.en)[: rules.TEXT_LIMIT])
     give_to_staff(tx, task, f"{told.zh_cn} {told.en}")
     if task.phase != Phase.UNDO:
@@ -155,15 +155,13 @@ def _refused(
 
 
 def _finish(tx: Transaction, context: OrderContext, order: Order, task: Task, now: datetime) -> None:
-    """It works: the node's own records follow, unless meanwhile the order cannot be carried out any more."""
+    """Completes the finished work in the node's own records, unless the order can no longer be carried out."""
     try:
         situation = replace(situation_of(tx, context, order, now), provided=task.results)
         require_possible(context, situation)
         effects = context.rule(situation.business).fulfil(situation)
     except Refused as refused:
-        if is_temporary(refused.reason):
-            raise  # nothing says that the order cannot be carried out: the answer is asked for again
-        rules.note_error(order, refused)
+        rules.note_error(order, lasting(refused))  # for a temporary reason the answer is asked for again
         provisioning.withdraw(tx, context, order, task, now)
         return
     remove_task(tx, order.id)

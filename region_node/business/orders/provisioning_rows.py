@@ -12,16 +12,16 @@ from gateway.time.clock import to_microseconds
 from gateway.values.plain_text import visible
 from region_node.node.subjects import order_subject
 
-# As long as a call may take, and its answer to be committed: then the system is asked again, by whichever process.
+# The time of a call and the commit of its answer. After that any process repeats the call.
 LEASE = timedelta(seconds=15)
 LONGEST_WAIT = 30.0  # seconds between two calls without an answer
-_COLUMNS = "order_id, phase, attempts, failures, due, sealed_results, sealed_problem"
-RESULTS, PROBLEM = "fulfilment_tasks.results", "fulfilment_tasks.problem"
+_COLUMNS = "order_id, phase, attempts, failures, due_time, sealed_results, sealed_problem"
+_RESULTS, _PROBLEM = "fulfilment_tasks.results", "fulfilment_tasks.problem"
 _PROBLEM_LIMIT = 256
 
 
 class Phase(IntEnum):
-    """What the system is asked next."""
+    """The next call to the system."""
 
     CHECK = 1
     PROVISION = 2
@@ -31,13 +31,13 @@ class Phase(IntEnum):
 
 @dataclass(frozen=True)
 class Task:
-    """One order at the region's own system. `due` in microseconds; None while the region's staff have to decide."""
+    """An order at the region's own system. `due` in microseconds; None while the region's staff have to decide."""
 
     order_id: str
     phase: Phase
     attempts: int
     failures: int
-    due: int | None
+    due_time: int | None
     results: Mapping[str, str] = field(repr=False)
     problem: str = field(repr=False)
 
@@ -48,20 +48,20 @@ class _AtRest:
     phase: int
     attempts: int
     failures: int
-    due: int | None
+    due_time: int | None
     results: bytes | None
     problem: bytes | None
 
 
 @dataclass(frozen=True)
 class TaskDue:
-    """Published when there is something to ask the system at once."""
+    """Published when a call is due immediately."""
 
 
 def add_task(tx: Transaction, order_id: str, now: datetime) -> None:
     """Begins with the check."""
     tx.execute(
-        "INSERT INTO fulfilment_tasks (order_id, phase, attempts, failures, asked_by, due, results, problem)"
+        "INSERT INTO fulfilment_tasks (order_id, phase, attempts, failures, asked_by, due_time, results, problem)"
         " VALUES (:order_id, :phase, 0, 0, -1, :due, '{}', '')",
         order_id=order_id,
         phase=Phase.CHECK,
@@ -71,26 +71,26 @@ def add_task(tx: Transaction, order_id: str, now: datetime) -> None:
 
 
 def find_task(tx: Transaction, order_id: str) -> Task | None:
-    """The task of an order; None where the system has nothing to do with it, or nothing any more."""
+    """The task of an order; None without one, or after its end."""
     row = tx.first(_AtRest, f"SELECT {_COLUMNS} FROM fulfilment_tasks WHERE order_id = :id", id=order_id)  # noqa: S608
     return None if row is None else _opened(tx, row)
 
 
 def remove_task(tx: Transaction, order_id: str) -> None:
-    """The system has nothing to do with the order any more; an answer that is still to come counts for nothing."""
+    """Removes an order's task; an outstanding answer is ignored."""
     tx.execute("DELETE FROM fulfilment_tasks WHERE order_id = :id", id=order_id)
 
 
 def due_tasks(tx: Transaction, now: datetime, limit: int) -> list[Task]:
-    """What the system is to be asked now, oldest first.
+    """The due calls, oldest first.
 
-    A task that is due later than any wait can last was put off before the clock was set back.
+    A task due later than the longest wait was postponed before the clock was set back.
     """
     latest = now + max(LEASE, timedelta(seconds=LONGEST_WAIT))
     rows = tx.all(
         _AtRest,
-        f"SELECT {_COLUMNS} FROM fulfilment_tasks WHERE due <= :now OR due > :latest"  # noqa: S608 - constants
-        " ORDER BY due, order_id LIMIT :limit",
+        f"SELECT {_COLUMNS} FROM fulfilment_tasks WHERE due_time <= :now OR due_time > :latest"  # noqa: S608 - constants
+        " ORDER BY due_time, order_id LIMIT :limit",
         now=to_microseconds(now),
         latest=to_microseconds(latest),
         limit=limit,
@@ -99,15 +99,15 @@ def due_tasks(tx: Transaction, now: datetime, limit: int) -> list[Task]:
 
 
 def next_due(tx: Transaction) -> int | None:
-    """When the system is to be asked next, in microseconds; None where it is not."""
-    return tx.first(int, "SELECT due FROM fulfilment_tasks WHERE due IS NOT NULL ORDER BY due LIMIT 1")
+    """The time of the next call, in microseconds; None without one."""
+    return tx.first(int, "SELECT due_time FROM fulfilment_tasks WHERE due_time IS NOT NULL ORDER BY due_time LIMIT 1")
 
 
 def count_call(tx: Transaction, task: Task, number: int, now: datetime) -> Task:
-    """Puts the task off while the process of that number asks, so that no other one does meanwhile."""
+    """Postpones the task while the process of that number calls, so that no other process does."""
     due = to_microseconds(now + LEASE)
     tx.execute(
-        "UPDATE fulfilment_tasks SET attempts = attempts + 1, asked_by = :number, due = :due WHERE order_id = :id",
+        "UPDATE fulfilment_tasks SET attempts = attempts + 1, asked_by = :number, due_time = :due WHERE order_id = :id",
         id=task.order_id,
         number=number,
         due=due,
@@ -116,69 +116,99 @@ def count_call(tx: Transaction, task: Task, number: int, now: datetime) -> Task:
 
 
 def put_off(tx: Transaction, task: Task, due: datetime, problem: str) -> None:
-    """There was no answer: the same is asked again."""
+    """Postpones the call of a task without an answer."""
     tx.execute(
-        "UPDATE fulfilment_tasks SET failures = failures + 1, due = :due, sealed_problem = :problem"
+        "UPDATE fulfilment_tasks SET failures = failures + 1, due_time = :due, sealed_problem = :problem"
         " WHERE order_id = :id",
         id=task.order_id,
         due=to_microseconds(due),
-        problem=seal_told(tx, task.order_id, PROBLEM, _short(problem)),
+        problem=_seal_told(tx, task.order_id, _PROBLEM, _short(problem)),
     )
 
 
 def give_to_staff(tx: Transaction, task: Task, problem: str) -> None:
-    """The system said no: nothing is asked until the region's staff decide."""
+    """Hands a rejected task to the region's staff: no call is made until they decide."""
     tx.execute(
-        "UPDATE fulfilment_tasks SET failures = 0, due = NULL, sealed_problem = :problem WHERE order_id = :id",
+        "UPDATE fulfilment_tasks SET failures = 0, due_time = NULL, sealed_problem = :problem WHERE order_id = :id",
         id=task.order_id,
-        problem=seal_told(tx, task.order_id, PROBLEM, _short(problem)),
+        problem=_seal_told(tx, task.order_id, _PROBLEM, _short(problem)),
     )
 
 
 def enter_phase(tx: Transaction, task: Task, phase: Phase, now: datetime, results: Mapping[str, str]) -> Task:
-    """Asks for `phase` from now on; an answer to an earlier call counts for nothing any more."""
+    """Enters `phase`; outstanding answers to earlier calls are ignored."""
     due = to_microseconds(now)
     tx.execute(
-        "UPDATE fulfilment_tasks SET phase = :phase, attempts = attempts + 1, failures = 0, due = :due,"
+        "UPDATE fulfilment_tasks SET phase = :phase, attempts = attempts + 1, failures = 0, due_time = :due,"
         " sealed_results = :results WHERE order_id = :id",
         id=task.order_id,
         phase=phase,
         due=due,
-        results=seal_told(tx, task.order_id, RESULTS, json.dumps(dict(results))),
+        results=_seal_told(tx, task.order_id, _RESULTS, json.dumps(dict(results))),
     )
     tx.publish(TaskDue())
     return Task(task.order_id, phase, task.attempts + 1, 0, due, results, task.problem)
 
 
 def ask_at_once(tx: Transaction, number: int, now: datetime) -> None:
-    """The process of that number has started again: what it had asked before has no lease to wait for."""
+    """Makes the former calls of a restarted process due immediately, without their leases."""
     tx.execute(
-        "UPDATE fulfilment_tasks SET due = :now WHERE asked_by = :number AND due > :now",
+        "UPDATE fulfilment_tasks SET due_time = :now WHERE asked_by = :number AND due_time > :now",
         number=number,
         now=to_microseconds(now),
     )
 
 
-def seal_told(tx: Transaction, order_id: str, place: str, told: str) -> bytes:
-    """What a region's own system has told of an order, for its row: it may be personal."""
+@dataclass(frozen=True)
+class _Clear:
+    order_id: str
+    results: str = field(repr=False)
+    problem: str = field(repr=False)
+
+
+def seal_clear_tasks(tx: Transaction, limit: int) -> int:
+    """Seals at most so many tasks that a version without sealing has written; returns how many."""
+    rows = tx.all(
+        _Clear,
+        "SELECT order_id, results, problem FROM fulfilment_tasks WHERE results <> '{}' OR problem <> ''"
+        " ORDER BY order_id LIMIT :limit",
+        limit=limit,
+    )
+    tx.execute_many(
+        "UPDATE fulfilment_tasks SET sealed_results = :results, sealed_problem = :problem, results = '{}', problem = ''"
+        " WHERE order_id = :id",
+        [
+            {
+                "id": row.order_id,
+                "results": _seal_told(tx, row.order_id, _RESULTS, row.results),
+                "problem": _seal_told(tx, row.order_id, _PROBLEM, row.problem),
+            }
+            for row in rows
+        ],
+    )
+    return len(rows)
+
+
+def _seal_told(tx: Transaction, order_id: str, place: str, told: str) -> bytes:
+    """Seals a message of the region's own system about an order, for its row: it may be personal."""
     return vault.seal(tx, order_subject(order_id), place, told.encode())
 
 
 def _opened(tx: Transaction, row: _AtRest) -> Task:
     subject = order_subject(row.order_id)
-    results = vault.open_if_kept(tx, subject, RESULTS, row.results) if row.results is not None else None
-    problem = vault.open_if_kept(tx, subject, PROBLEM, row.problem) if row.problem is not None else None
+    results = vault.open_if_kept(tx, subject, _RESULTS, row.results) if row.results is not None else None
+    problem = vault.open_if_kept(tx, subject, _PROBLEM, row.problem) if row.problem is not None else None
     return Task(
         row.order_id,
         Phase(row.phase),
         row.attempts,
         row.failures,
-        row.due,
+        row.due_time,
         json.loads(results) if results is not None else {},
         problem.decode() if problem is not None else "",
     )
 
 
 def _short(problem: str) -> str:
-    """What a foreign system says may be of any length, and hold anything."""
+    """The beginning of a foreign system's message, which may have any length and content."""
     return visible(problem)[:_PROBLEM_LIMIT]

@@ -33,13 +33,13 @@ class Orders:
 
 
 class OrderEvents:
-    """The beginning of the feed of changes: it tells nobody who a customer is, and nothing that an order does not.
+    """Purges the beginning of the change feed, which names no customer, and holds nothing that its orders lack.
 
-    Its last event stays, because the next one is numbered after it.
+    The last event stays, because the next one is numbered after it.
     """
 
     def page(self, tx: Transaction, cut: Cut, place: str) -> Page:
-        """See Purger. There is no place: what was removed is gone."""
+        """See Purger. There is no place, since removed rows are gone."""
         found = tx.all(
             _Event,
             "SELECT sequence, time FROM order_events WHERE sequence < (SELECT MAX(sequence) FROM order_events)"
@@ -74,7 +74,7 @@ class _Event:
 
 
 def _has_ended(tx: Transaction, dated: _Dated, before: int) -> bool:
-    """Whether an order ended before an instant, and nothing about it is kept besides its request."""
+    """Whether an order ended before an instant, and nothing but its request is kept about it."""
     if tx.first(
         int,
         "SELECT 1 FROM outbox WHERE subject = :id UNION ALL SELECT 1 FROM inbox WHERE subject = :id"
@@ -83,6 +83,6 @@ def _has_ended(tx: Transaction, dated: _Dated, before: int) -> bool:
     ):
         return False
     row = find_order(tx, dated.order_id)
-    # Of an erased customer only the date can be told, and that is old enough.
+    # An erased customer's order has only its date, which is old enough.
     changes = row.order.state_changes if row is not None else ()
     return not changes or to_microseconds(from_timestamp(changes[-1].time)) < before

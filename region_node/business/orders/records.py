@@ -1,4 +1,4 @@
-"""What a rule may read of the home region's records besides the line, as a port: rules stay free of SQL."""
+"""The home region's records that a rule may read besides the line, as a port: rules stay free of SQL."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -30,31 +30,30 @@ class HomeRecords(Protocol):
         ...
 
     def is_free(self, number: str) -> bool:
-        """Whether no line has the number, or has had it."""
+        """Whether no line has, or had, the number."""
         ...
 
     def customer_known_by(self, attester: str, document: Document) -> str:
-        """The id of the customer whose document on file it is, or whom a region has identified by the same document.
+        """The id of the customer of a document: by the file, or by a region's earlier identification.
 
         Empty where there is none. Raises Refused with CUSTOMER_RESTRICTED for one whose data may not be used.
         """
         ...
 
     def lines_held(self, customer_id: str) -> int:
-        """How many lines a person has that are not terminated: a customer, and those known by the same identity
-        document."""
+        """The number of a person's active lines, over all customers with the same identity document."""
         ...
 
     def charged(self, account_id: str, month: str, kind: EntryKind) -> int:
-        """What an account was charged for a month and kind, less what was given back, in minor units."""
+        """The charges of an account for a month and kind, less corrections, in minor units."""
         ...
 
     def final_charges(self, line: Line, now: datetime) -> Sequence[Posting]:
-        """What a line's account is still to be charged when the line is closed now, ready to be booked."""
+        """The remaining charges of a line's account at its closure now, ready to be booked."""
         ...
 
     def overdue(self, account_id: str, now: datetime) -> int:
-        """What has to be paid so that nothing is overdue, in minor units."""
+        """The amount that clears all overdue debt, in minor units."""
         ...
 
 

@@ -1,4 +1,4 @@
-"""What arrives about orders in envelopes, and what their receipts do."""
+"""Envelopes about orders, and the effects of their receipts."""
 
 from datetime import datetime
 
@@ -14,8 +14,7 @@ from gateway.relay.envelopes import Answer
 from gateway.store.port import Transaction
 from region_node.business.orders import handling, home, intake, rules
 from region_node.business.orders.context import OrderContext
-from region_node.business.orders.followed import ORDER
-from region_node.business.orders.rows import ORDER_RECORDS, OrderRow, find_order, insert_order
+from region_node.business.orders.rows import ORDER, ORDER_RECORDS, OrderRow, find_order, insert_order
 from region_node.customers.documents.rules import require_materials
 from region_node.node.payloads import received, refusal_of
 from region_node.tickets import border
@@ -28,7 +27,7 @@ class OrderEnvelopes:
         self._context = context
 
     def kinds(self) -> Kinds:
-        """How each kind is acted on here, and what its receipt does here."""
+        """The handlers of each kind and of its receipts."""
         return {
             EnvelopeKind.ENVELOPE_KIND_ORDER_SUBMIT: Command(self._submitted, self._submission_answered),
             EnvelopeKind.ENVELOPE_KIND_ORDER_COMMAND: Command(self._commanded, self._command_answered),
@@ -38,7 +37,7 @@ class OrderEnvelopes:
     def _submitted(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
         """An origin region hands in an order of one of our customers."""
         order = received(OrderSubmission, content.payload).order
-        # Steps said to be done, or a result said to be there, would let an order pass the home region's review.
+        # Steps marked as done, or a result, would let an order bypass the home region's review.
         is_untouched = not order.steps_done and not order.product_id
         border.require_filing(ORDER, order, content, now, is_untouched=is_untouched)
         rules.require_applicant(order.request, order.operator)
@@ -65,7 +64,7 @@ class OrderEnvelopes:
             handling.adopt(tx, self._context, snapshot, now)
 
     def _commanded(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
-        """An origin region asks something about an order that it handles."""
+        """Handles an origin region's command on an order that it handles."""
         command = received(OrderCommand, content.payload)
         border.require_origin(ORDER, command.order_id, content)
         border.require_author(command.requester.staff_id)
@@ -85,7 +84,7 @@ class OrderEnvelopes:
     def _commanded_unknown(
         self, tx: Transaction, content: EnvelopeContent, command: OrderCommand, now: datetime
     ) -> Answer:
-        """The order is not here: refused before, moved on, or still on its way."""
+        """Handles a command on an order that is not here: refused before, moved, or still in transit."""
         submission = inbox.find(tx, content.origin, f"{command.order_id}#submit>{self._context.node.region}")
         if submission is not None:
             receipt = ReceiptContent.FromString(submission.receipt_content)
@@ -110,7 +109,7 @@ class OrderEnvelopes:
         handling.settle_command(tx, self._context, content.id, snapshot, refused, now)
 
     def _buried(self, tx: Transaction, snapshot: Order) -> Order:
-        """The home region cancelled an order that it never saw: what was asked is known only here."""
+        """Restores the request of an order that the home region cancelled before it arrived there."""
         row = find_order(tx, snapshot.id)
         if row is not None:
             snapshot.request.CopyFrom(row.order.request)

@@ -1,4 +1,7 @@
-"""Orders and their events, as stored: what is personal of an order is sealed under its key."""
+"""Orders and their events, as stored: what is personal of an order is sealed under its key.
+
+The origin region is the origin of an order, the home region of its customer owns it.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -7,11 +10,11 @@ from datetime import datetime
 from gateway.api.region.v1.order_pb2 import Order, OrderState, Party
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
-from gateway.store import vault
 from gateway.store.port import Transaction, Value
 from gateway.store.timers import set_timer
 from gateway.time.clock import from_timestamp, to_microseconds
 from gateway.wording.masking import masked_number, prints_masked
+from region_node.business.orders import rules
 from region_node.business.orders.completed import note_completed
 from region_node.business.orders.events import event_of
 from region_node.business.orders.rules import FINAL
@@ -21,16 +24,18 @@ from region_node.records.stored import Events, Records
 from region_node.requests.caller import done_before
 from region_node.requests.checks import NODE_OPERATOR
 from region_node.requests.rows import RequestKey
+from region_node.tickets.followed import Facts, Followed
 
 COMPLETED = OrderState.ORDER_STATE_COMPLETED
-FOLLOW_TIMER = "order-follow"  # what a node has ordered by itself has changed
-_ORDERS_SEEN = 100  # orders of one number that are under way at once: far more than anybody has
+FOLLOW_TIMER = "order-follow"  # an order of the node itself has changed
+_HELD = OrderState.ORDER_STATE_HELD
+_ORDERS_SEEN = 100  # open orders of one number: far more than any number has
 _UNDER_WAY = tuple(sorted(set(OrderState.values()) - FINAL - {OrderState.ORDER_STATE_UNSPECIFIED}))
 
 
 @dataclass(frozen=True)
 class OrderRow:
-    """An order and the trace to which all its envelopes belong."""
+    """An order and the trace of all its envelopes."""
 
     order: Order = field(repr=False)
     traceparent: str
@@ -40,19 +45,19 @@ ORDERS = "order/"
 
 
 def about_order(order_id: str) -> str:
-    """What is told of an order to other processes."""
+    """The subject of notifications to other processes about an order."""
     return ORDERS + order_id
 
 
 @dataclass(frozen=True)
 class OrderChanged:
-    """Published when an order was stored, with the order as it is now."""
+    """Published when an order was stored, with its current state."""
 
     order: Order = field(repr=False)
 
     @property
     def about(self) -> str:
-        """What other processes on the same database are told."""
+        """The subject of notifications to other processes on the same database."""
         return about_order(self.order.id)
 
 
@@ -66,21 +71,16 @@ ORDER_RECORDS = Records(
     not_found=lambda order_id: Refused(Reason.REASON_ORDER_NOT_FOUND, order=order_id),
 )
 EVENTS = Events("order_events", "order_id")
-"""What happened to orders."""
+"""The change events of orders."""
 
 
 def find_order(tx: Transaction, order_id: str) -> OrderRow | None:
-    """The order as this region has it; None also where it was erased."""
+    """This region's version of an order; None also for an erased one."""
     return ORDER_RECORDS.find(tx, order_id)
 
 
-def order_sealing(order_id: str, body: bytes) -> vault.Sealing:
-    """The content of an order, sealed or to be sealed."""
-    return ORDER_RECORDS.sealing(order_id, body)
-
-
 def find_erased(tx: Transaction, order_id: str) -> Order | None:
-    """Who had handed in an order that was erased, and where; None for one that was not."""
+    """The submitter and the origin of an erased order; None for an order that was not erased."""
     return tx.first(
         _erased_order,
         "SELECT order_id, origin_region, home_region, operator FROM orders WHERE order_id = :id AND erased = 1",
@@ -137,10 +137,12 @@ def _is_completed(tx: Transaction, order_id: str) -> bool:
 @prints_masked(number=masked_number)
 @dataclass(frozen=True)
 class OrderFilter:
-    """Which orders to list; what is left empty does not filter. `operator` is empty for staff, who see all."""
+    """A filter of orders; empty fields do not filter. `operator` is empty for staff, who see all."""
 
     operator: str = ""
     region: str = ""
+    concerning: str = ""
+    """A region that handles or owns them."""
     states: Sequence[OrderState.ValueType] = ()
     business: str = ""
     number: str = ""
@@ -150,16 +152,20 @@ class OrderFilter:
 def list_orders(tx: Transaction, wanted: OrderFilter, before: tuple[int, str] | None, limit: int) -> Page[Order]:
     """At most `limit` orders, newest first, older than `before` (order date in microseconds, order id).
 
-    Those that were erased are left out.
+    Erased orders are left out.
     """
     listed = ORDER_RECORDS.listed(shown="erased = 0")
-    if wanted.operator:  # whoever sees all needs no condition: a node stores only orders that it handles or owns
+    if wanted.operator:  # readers of all orders need no condition: a node stores only orders that it handles or owns
         listed.only(
             "(home_region = :region OR (origin_region = :region AND operator = :operator))",
             region=wanted.region,
             operator=wanted.operator,
         )
+    if wanted.concerning:
+        listed.only("(home_region = :concerning OR origin_region = :concerning)", concerning=wanted.concerning)
     listed.in_states(wanted.states)
+    if list(wanted.states) == [_HELD]:  # few of very many
+        listed.by(f"state = {_HELD}")
     if wanted.number:
         listed.by("number = :number", number=number_index(tx, wanted.number))
     if wanted.business:
@@ -177,8 +183,7 @@ def orders_under_way(tx: Transaction, region: str, number: str) -> Sequence[Orde
 
 def held_orders(tx: Transaction) -> list[str]:
     """The ids of the orders that are held here, oldest first."""
-    held = OrderState.ORDER_STATE_HELD
-    return tx.all(str, f"SELECT order_id FROM orders WHERE state = {held} ORDER BY create_time, order_id")  # noqa: S608
+    return tx.all(str, f"SELECT order_id FROM orders WHERE state = {_HELD} ORDER BY create_time, order_id")  # noqa: S608
 
 
 def _note_event(tx: Transaction, order: Order, now: datetime) -> None:
@@ -189,7 +194,7 @@ def _note_event(tx: Transaction, order: Order, now: datetime) -> None:
         "body": event_of(order, now).SerializeToString(),
     }
     EVENTS.note(tx, order.id, columns)
-    if order.operator == NODE_OPERATOR:  # durable, unlike what is published: what was ordered for it follows
+    if order.operator == NODE_OPERATOR:  # durable, unlike published events: the cause of the order continues from here
         set_timer(tx, f"{FOLLOW_TIMER}/{order.id}", kind=FOLLOW_TIMER, subject=order.id, due=now)
     changed = OrderChanged(order)
     tx.publish(changed, about=changed.about)
@@ -206,3 +211,29 @@ def _changing(order: Order) -> Mapping[str, Value]:
 
 def _erased_order(order_id: str, origin_region: str, home_region: str, operator: str) -> Order:
     return Order(id=order_id, origin_region=origin_region, home_region=home_region, operator=operator)
+
+
+def facts(order: Order) -> Facts:
+    """The regions with a part in an order."""
+    return Facts(
+        name=order.id,
+        origin=order.origin_region,
+        owner=order.home_region,
+        operator=order.operator,
+        version=order.version,
+        state=order.state,
+        created=order.create_time,
+        number=order.request.number,
+        home=order.home_region,
+    )
+
+
+ORDER: Followed[Order, OrderRow] = Followed(
+    records=ORDER_RECORDS,
+    facts=facts,
+    prefix="",
+    first=rules.ACKNOWLEDGED,
+    final=rules.FINAL,
+    fixed=("id", "origin_region", "operator", "create_time", "home_region"),
+    owner_column="home_region",
+)

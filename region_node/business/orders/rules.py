@@ -1,7 +1,7 @@
-"""The life of an order (TMF622 ProductOrder) and what a request must bring. Pure.
+"""The life cycle of an order (TMF622 ProductOrder) and the checks of a request. Pure.
 
-The home region owns an order and takes it through TRANSITIONS. Until it has decided for the first time (version 0)
-the origin region's word is provisional and follows INTAKE_TRANSITIONS.
+The home region owns an order and takes it through TRANSITIONS. Before its first decision (version 0) the origin
+region's state is provisional and follows INTAKE_TRANSITIONS.
 """
 
 import re
@@ -55,8 +55,8 @@ TRANSITIONS: Mapping[OrderState.ValueType, frozenset[OrderState.ValueType]] = {
     PENDING_CANCELLATION: frozenset({CANCELLED}),
 }
 
-# What the origin region may say before the home region has decided: it may have to wait for the region, may take
-# back what was never sent, and learns of a rejection only after it has acknowledged.
+# The origin region's transitions before the home region's decision. The order may wait for the region, and may be
+# withdrawn if it never left. A rejection arrives only after the acknowledgement.
 INTAKE_TRANSITIONS: Mapping[OrderState.ValueType, frozenset[OrderState.ValueType]] = {
     ACKNOWLEDGED: frozenset({HELD, REJECTED, CANCELLED, ASSESSING_CANCELLATION}),
     HELD: frozenset({ACKNOWLEDGED, REJECTED, CANCELLED}),
@@ -74,7 +74,7 @@ Value = str | int | datetime
 
 
 def is_final(order: Order) -> bool:
-    """Whether nothing can happen to the order any more."""
+    """Whether the order is in a final state."""
     return order.state in FINAL
 
 
@@ -90,7 +90,7 @@ def state_name(state: OrderState.ValueType) -> str:
 
 
 def enter(order: Order, state: OrderState.ValueType, *, now: datetime, region: str, reason: str) -> None:
-    """Takes the order into a state and notes it; entering the state it is in changes nothing.
+    """Moves the order into a state and notes it; entering its current state changes nothing.
 
     Raises ValueError for a transition that TMF622 does not allow: a defect, since callers check first.
     """
@@ -114,7 +114,9 @@ def enter(order: Order, state: OrderState.ValueType, *, now: datetime, region: s
 
 def wait_for(order: Order, party: Party.ValueType, action: str, *, now: datetime, due: datetime) -> None:
     """Gives the ball to a party: it must do `action` by `due`."""
-    order.awaiting.CopyFrom(Awaiting(party=party, action=action, since=to_timestamp(now), due=to_timestamp(due)))
+    order.awaiting.CopyFrom(
+        Awaiting(party=party, action=action, since_time=to_timestamp(now), due_time=to_timestamp(due))
+    )
 
 
 def note_error(order: Order, refused: Refused) -> None:
@@ -139,7 +141,7 @@ def cancel(order: Order, *, reason: str, now: datetime, region: str) -> None:
 
 
 def grant_cancellation(order: Order, *, reason: str, now: datetime, region: str) -> None:
-    """Grants a cancellation that has yet to be carried out. Raises Refused as `cancel`."""
+    """Grants a cancellation before its execution. Raises Refused as `cancel`."""
     _require_cancellable(order)
     order.cancellation_reason = reason
     enter(order, ASSESSING_CANCELLATION, now=now, region=region, reason="cancellation requested")
@@ -167,7 +169,7 @@ def expedite(order: Order, staff_id: str, now: datetime) -> None:
 
 
 def require_other_reviewer(order: Order, reviewer_region: str, reviewer: str) -> None:
-    """Four eyes: raises Refused with REVIEWER_IS_SUBMITTER where the reviewer took the order in."""
+    """Four eyes: raises Refused with REVIEWER_IS_SUBMITTER where the reviewer has submitted the order."""
     if (order.origin_region, order.request.requester.staff_id) == (reviewer_region, reviewer):
         raise Refused(Reason.REASON_REVIEWER_IS_SUBMITTER)
 
@@ -219,9 +221,9 @@ def read_characteristics(business: Business, request: OrderRequest) -> dict[str,
 
 
 def require_amounts(business: Business, values: Mapping[str, Value], most: Callable[[str], int], currency: str) -> None:
-    """Raises Refused with AMOUNT_TOO_HIGH for an amount above the policy that the catalogue names for it.
+    """Raises Refused with AMOUNT_TOO_HIGH for an amount above its policy in the catalogue.
 
-    `most` gives the figure of a policy, in minor units.
+    `most` returns the figure of a policy, in minor units.
     """
     for each in business.characteristics:
         amount = values.get(each.name)

@@ -1,4 +1,4 @@
-"""OrderService: gRPC in and out of the order application service."""
+"""OrderService: gRPC for the order application service."""
 
 from collections.abc import AsyncIterator, Awaitable, Sequence
 from contextlib import aclosing
@@ -242,12 +242,12 @@ def _states(asked: Sequence[OrderState.ValueType]) -> list[OrderState.ValueType]
 
 
 def _wait(wait: Duration) -> float:
-    """How long to wait for the home region: as long as asked, but never so long that no answer can be given."""
+    """The seconds to wait for the home region: as requested, within the deadline of the call."""
     return current_call().patience(wait_seconds(wait.seconds + wait.nanos / 1e9))
 
 
 def _changes_after(tx: Transaction, sequence: int, name: str) -> Sequence[Change[Order]]:
-    """What happened after a sequence number: each order as it stands."""
+    """The changes after a sequence number: each order in its current state."""
 
     def now(order_id: str) -> Order | None:
         row = find_order(tx, order_id)
@@ -257,6 +257,6 @@ def _changes_after(tx: Transaction, sequence: int, name: str) -> Sequence[Change
 
 
 def _watch_start(tx: Transaction, token: str) -> int:
-    """Where a watch resumes. Raises Refused as `resumed_after`."""
+    """The place from which a watch resumes. Raises Refused as `resumed_after`."""
     key = decode_token(_WATCH, token)
     return EVENTS.resumed_after(tx, key) if key else EVENTS.last(tx)

@@ -1,4 +1,4 @@
-"""The steps of an order at home: what each waits for, and the fulfilment. Inside the transaction of a decision."""
+"""The steps of an order at home: their waiting conditions, and the fulfilment. Inside the transaction of a decision."""
 
 from dataclasses import replace
 from datetime import datetime
@@ -6,16 +6,15 @@ from datetime import datetime
 from gateway.api.federation.v1.configuration_pb2 import Step
 from gateway.api.region.v1.order_pb2 import Order, Party
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.errors import Refused
+from gateway.errors import Refused, lasting
 from gateway.store.port import Transaction
 from gateway.store.timers import cancel_timer, set_timer
 from gateway.time.clock import from_timestamp
 from gateway.values.money import in_major_units
 from region_node.business.billing.rules import next_cycle
 from region_node.business.orders import provisioning, rules
-from region_node.business.orders.business import Effects, Situation
+from region_node.business.orders.business import Effects, Situation, chosen_region, line_to_open
 from region_node.business.orders.context import OrderContext, require_amounts
-from region_node.business.orders.owner import chosen_region, line_to_open
 from region_node.customers.accounts.rules import FEES, EntryKind, transfer
 from region_node.customers.operations import own_line
 from region_node.customers.preconditions import require_preconditions
@@ -23,11 +22,11 @@ from region_node.customers.rows import Line, line_of
 from region_node.customers.status import require_readable
 
 STEP_TIMER = "order-step"  # the agreed time has come
-ANSWER_TIMER = "order-answer"  # nobody answered in time
+ANSWER_TIMER = "order-answer"  # no answer came in time
 
 
 def first_situation(tx: Transaction, context: OrderContext, order: Order, now: datetime) -> Situation:
-    """What the first decision on an order depends on: it finds the line, or lays out the one to be opened.
+    """The input of the first decision on an order, with the existing line or the one to open.
 
     Raises Refused, or Moved where the line belongs to another region.
     """
@@ -46,9 +45,9 @@ def first_situation(tx: Transaction, context: OrderContext, order: Order, now: d
 
 
 def situation_of(tx: Transaction, context: OrderContext, order: Order, now: datetime) -> Situation:
-    """What a later decision depends on.
+    """The input of a later decision.
 
-    Raises Refused where the catalogue has no such business any more, or the customer's data may not be used any more.
+    Raises Refused where the business has left the catalogue, or the customer's data may not be used any more.
     """
     business = context.node.federation.business(order.request.business)
     values = rules.read_characteristics(business, order.request)
@@ -66,7 +65,7 @@ def _line_of(tx: Transaction, context: OrderContext, order: Order) -> Line:
 
 
 def require_possible(context: OrderContext, situation: Situation) -> None:
-    """Raises Refused where a precondition, the fee or the business's own rule stands in the way."""
+    """Raises Refused for an unfulfilled precondition, the fee or the business's own rule."""
     require_preconditions(situation.of_line)
     rule, fee = context.rule(situation.business), situation.business.fee.minor_units
     if fee and fee > situation.balance and not rule.opens_line:
@@ -75,7 +74,7 @@ def require_possible(context: OrderContext, situation: Situation) -> None:
 
 
 def advance(tx: Transaction, context: OrderContext, situation: Situation) -> None:
-    """Takes the steps of the catalogue until one has to wait for somebody or for a time."""
+    """Takes the steps of the catalogue until one has to wait for a person or for a time."""
     order = situation.order
     while not rules.is_final(order):
         step = rules.steps_after(order)[0]
@@ -90,7 +89,7 @@ def advance(tx: Transaction, context: OrderContext, situation: Situation) -> Non
 
 
 def accept(tx: Transaction, context: OrderContext, order: Order, now: datetime) -> None:
-    """What was done is taken over: the last step, for which the catalogue need not have the business any more."""
+    """Accepts the finished work, the last step, even if the catalogue no longer has the business."""
     order.steps_done += 1
     rules.enter(order, rules.IN_PROGRESS, now=now, region=context.node.region, reason="accepted")
     rules.enter(order, rules.COMPLETED, now=now, region=context.node.region, reason="accepted")
@@ -98,19 +97,19 @@ def accept(tx: Transaction, context: OrderContext, order: Order, now: datetime) 
 
 
 def fail(context: OrderContext, order: Order, refused: Refused, now: datetime) -> None:
-    """The order can no longer be carried out; nothing of it was."""
+    """Fails an order that can no longer be carried out; it had no effect."""
     rules.note_error(order, refused)
     rules.enter(order, rules.FAILED, now=now, region=context.node.region, reason="no longer possible")
 
 
 def stop_timers(tx: Transaction, order: Order) -> None:
-    """Nothing is waited for any more."""
+    """Ends all waiting of an order."""
     for kind in (STEP_TIMER, ANSWER_TIMER):
         cancel_timer(tx, f"{kind}/{order.id}")
 
 
 def _waits(tx: Transaction, context: OrderContext, situation: Situation, step: Step.ValueType) -> bool:
-    """Begins a step; False where there is nothing to wait for."""
+    """Begins a step; returns whether it has to wait."""
     order, business, now = situation.order, situation.business, situation.now
     if step == Step.STEP_REVIEW:
         due = from_timestamp(order.expected_completion_time)
@@ -144,13 +143,13 @@ def _ask_customer(tx: Transaction, context: OrderContext, situation: Situation, 
 
 
 def _fulfil(tx: Transaction, context: OrderContext, situation: Situation) -> bool:
-    """Carries the order out, or fails it; True where the region's own system has to do it first."""
+    """Carries the order out, or fails it; returns True where the region's own system has to do it first."""
     order, now = situation.order, situation.now
     rules.enter(order, rules.IN_PROGRESS, now=now, region=context.node.region, reason="fulfilment")
     try:
         require_possible(context, situation)
     except Refused as refused:
-        fail(context, order, refused, now)
+        fail(context, order, lasting(refused), now)
         return False
     if situation.business.code in context.provisioned:
         provisioning.begin(tx, order, now)
@@ -161,7 +160,7 @@ def _fulfil(tx: Transaction, context: OrderContext, situation: Situation) -> boo
 
 
 def carry_out(tx: Transaction, context: OrderContext, situation: Situation, effects: Effects) -> None:
-    """Makes the effects of an order happen, takes its fee, and closes it unless the customer is still to accept it."""
+    """Applies the effects of an order, charges its fee, and closes it unless the customer's acceptance is missing."""
     order = situation.order
     context.fulfilment.carry_out(tx, situation, _with_fee(situation, effects))
     order.results.update(effects.results)

@@ -15,7 +15,7 @@ from region_node.business.orders.provisioning_answers import Answer
 from region_node.business.orders.provisioning_rows import Phase
 from region_node.node.provider_client import ProviderClient
 
-CALL_SECONDS = 10.0  # for one call; whoever needs longer answers the repeat
+CALL_SECONDS = 10.0  # for one call; a slower system answers the repeated call
 _SERVICE = "gateway.api.provider.v1.FulfilmentService"
 
 
@@ -23,7 +23,10 @@ class FulfilmentProvider(Protocol):
     """Carries out orders; the order id is the key, so that no call takes effect twice."""
 
     async def ask(self, phase: Phase, work: Work) -> Answer:
-        """Asks for one phase of an order. Raises Unreachable where there is no answer; it may have been done."""
+        """Makes the call for one phase of an order.
+
+        Raises Unreachable without an answer; the work may have been done.
+        """
         ...
 
 

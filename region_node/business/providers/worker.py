@@ -1,4 +1,4 @@
-"""Asks the region's own system for what is due, and takes its answers in. Every process of a region may do so."""
+"""Makes the due calls to the region's own system, and handles its answers. Each process of a region may do so."""
 
 import asyncio
 import contextlib
@@ -21,7 +21,7 @@ from region_node.business.orders.provisioning_answers import Asked, answered, ta
 from region_node.business.orders.provisioning_rows import LONGEST_WAIT, TaskDue, ask_at_once, next_due
 from region_node.business.providers.fulfilment import FulfilmentProvider
 
-CONCURRENCY = 8  # orders that the system is asked about at the same time
+CONCURRENCY = 8  # orders with a call in progress
 SHORTEST_SLEEP, LONGEST_SLEEP = 0.05, 1.0  # seconds between two looks; other processes make tasks, too
 REST = 1.0  # seconds before the store is looked at again after it refused
 _log = logging.getLogger(__name__)
@@ -29,7 +29,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class WorkerPorts:
-    """What the worker is made of."""
+    """The ports of the worker."""
 
     context: OrderContext
     store: Store
@@ -50,7 +50,7 @@ class FulfilmentWorker:
         ports.store.subscribe(TaskDue, lambda _: self._changed.set())
 
     async def run(self) -> None:
-        """Runs until cancelled. An answer that is not taken in by then is asked for again, by the next process."""
+        """Runs until cancelled. The next process repeats calls whose answers were not handled by then."""
         context, store, clock, begun = self._ports.context, self._ports.store, self._ports.clock, False
         try:
             while True:
@@ -69,7 +69,7 @@ class FulfilmentWorker:
             await asyncio.gather(*self._in_flight, return_exceptions=True)
 
     async def _ask_what_is_due(self) -> None:
-        """Asks, then sleeps until there may be more to ask."""
+        """Makes the due calls, then sleeps until the next one may be due."""
         store, now = self._ports.store, self._ports.clock.now()
         room = CONCURRENCY - len(self._in_flight)
         due = await store.read(next_due) if room else None
@@ -112,7 +112,7 @@ class FulfilmentWorker:
             return following
 
     def _carried(self, task: "asyncio.Task[None]") -> None:
-        """A call that ended without its answer being taken in is made again when the lease of the task is over."""
+        """Logs a call without a handled answer; it is repeated after the lease of the task."""
         self._in_flight.discard(task)
         self._changed.set()
         if task.cancelled():

@@ -1,4 +1,4 @@
-"""The complaint application service: what the service does, without gRPC."""
+"""The complaint application service: the work of the service, without gRPC."""
 
 import asyncio
 import contextlib
@@ -27,22 +27,27 @@ from gateway.store.port import CommittedElsewhere, Store, Transaction
 from gateway.time.clock import Clock, from_timestamp
 from region_node.care.complaints import case_lead, handling, ledger, owner, remedy_orders, returning, rules
 from region_node.care.complaints.classifying import Classification, classify
-from region_node.care.complaints.followed import COMPLAINT
 from region_node.care.complaints.private_notes import add_private_note, private_notes
 from region_node.care.complaints.replay import levels_at
-from region_node.care.complaints.rows import COMPLAINT_SUBJECTS, ComplaintChanged, find_complaint, require_complaint
+from region_node.care.complaints.rows import (
+    COMPLAINT,
+    COMPLAINT_SUBJECTS,
+    ComplaintChanged,
+    find_complaint,
+    require_complaint,
+)
 from region_node.network.problems.complaints import problems_of
 from region_node.node.context import RegionContext
 from region_node.requests.caller import Caller, note
 from region_node.requests.changes import Changes
 from region_node.requests.rows import RequestKey, insert_request
-from region_node.tickets.requested import answered_request, known_request
+from region_node.tickets.followed import answered_request, known_request
 
 Decide = Callable[[Transaction, datetime], Complaint]
 
 
 class ComplaintApplication:
-    """Takes in complaints and what is said to them, waits for the responsible region where asked to."""
+    """Accepts complaints and commands on them, and waits for the responsible region on request."""
 
     def __init__(self, context: RegionContext, store: Store, clock: Clock, changes: Changes) -> None:
         self._context = context
@@ -54,7 +59,7 @@ class ComplaintApplication:
         store.subscribe(CommittedElsewhere, self._committed_elsewhere)
 
     async def file(self, caller: Caller, request: ComplaintRequest, wait: float = 0.0) -> Complaint:
-        """Takes in a complaint; waits so many seconds until another region that is responsible has taken it up."""
+        """Accepts a complaint; waits up to `wait` seconds for its acceptance by another responsible region."""
         self._context.border.current.require_trusted_clock()
         if not self._store.accepts_new_work():
             raise Refused(Reason.REASON_STORE_UNAVAILABLE)
@@ -68,7 +73,7 @@ class ComplaintApplication:
         return complaint
 
     async def _taken_up(self, ticket_id: str) -> Complaint:
-        """A complaint once the responsible region has taken it up, or refused it."""
+        """A complaint after its acceptance, or refusal, by the responsible region."""
         changed = asyncio.Event()
         waiting = self._filing.setdefault(ticket_id, set())
         waiting.add(changed)
@@ -85,7 +90,7 @@ class ComplaintApplication:
                 self._filing.pop(ticket_id, None)
 
     async def command(self, caller: Caller, asked: ComplaintCommand, wait: float) -> Complaint:
-        """Passes on what the customer says; raises Refused where the responsible region has refused it."""
+        """Forwards the customer's command; raises Refused where the responsible region has refused it."""
         now = self._clock.now()
         writing = self._store.write(lambda tx: handling.command(tx, self._context, caller, asked, now))
         complaint = await self._changes.answered(caller, writing, wait)
@@ -104,7 +109,7 @@ class ComplaintApplication:
         return await self._decide(caller, ticket_id, content.encode(), "RespondToComplaint", decide)
 
     def levels_at(self, complaints: Sequence[Complaint], until: datetime) -> list[ReachedLevels]:
-        """The levels that complaints have reached by an instant, or will have; without those that were filed later."""
+        """The levels of complaints at an instant, past or future; without those filed later."""
         now, hours = self._clock.now(), self._context.federation.working_hours
         return [
             ReachedLevels(ticket_id=each.ticket_id, escalations=levels_at(each, hours, until, now))
@@ -113,7 +118,7 @@ class ComplaintApplication:
         ]
 
     async def note_privately(self, caller: Caller, ticket_id: str, text: str) -> Sequence[ComplaintNote]:
-        """Staff write down what only this region's staff see; returns all of that."""
+        """Stores a private note of this region's staff; returns all private notes."""
 
         def decide(tx: Transaction, now: datetime) -> Complaint:
             complaint = handling.find_for(tx, ticket_id, caller.identity)
@@ -148,7 +153,7 @@ class ComplaintApplication:
         return await self._decide(caller, request.ticket_id, content, "SettleRemedy", decide)
 
     async def give_back(self, caller: Caller, ticket_id: str, reason: ReturnReason.ValueType, text: str) -> Complaint:
-        """Staff of the responsible region return what is not their work."""
+        """Returns a complaint that is not the work of the responsible region's department."""
 
         def decide(tx: Transaction, now: datetime) -> Complaint:
             return returning.give_back(tx, self._context, ticket_id, caller.identity.name, reason, text, now)
@@ -159,7 +164,7 @@ class ComplaintApplication:
         return complaint
 
     async def classify(self, caller: Caller, ticket_id: str, category: str, reason: str) -> Complaint:
-        """Staff of the origin region say what a complaint is about."""
+        """Sets the category of a complaint by staff of the origin region."""
         author = f"{self._context.region}/{caller.identity.name}"
         wanted = Classification(ticket_id, category, reason, author, ClassifiedBy.CLASSIFIED_BY_DESK)
 
@@ -172,7 +177,7 @@ class ComplaintApplication:
         return complaint
 
     async def owner_of(self, ticket_id: str, identity: Identity) -> str:
-        """The responsible region. Raises Refused with COMPLAINT_NOT_FOUND, also for those who may not see it."""
+        """The responsible region. Raises Refused with COMPLAINT_NOT_FOUND, also for callers who may not see it."""
         return (await self._store.read(lambda tx: handling.find_for(tx, ticket_id, identity))).owner_region
 
     def told(self, complaint: Complaint, now: datetime) -> GetComplaintResponse:
@@ -188,11 +193,11 @@ class ComplaintApplication:
         return response
 
     def network_problems(self, tx: Transaction, complaint: Complaint) -> Sequence[ProblemHeader]:
-        """The problems of the network that a complaint belongs to, the newest first."""
+        """The network problems of a complaint, newest first."""
         return problems_of(tx, self._context, complaint)
 
     async def _decide(self, caller: Caller, ticket_id: str, content: bytes, action: str, decide: Decide) -> Complaint:
-        """Does once what a member of staff asks about a complaint."""
+        """Executes a staff member's request on a complaint once."""
         now, key = self._clock.now(), RequestKey(caller.operator, caller.request_id, hashlib.sha256(content).digest())
 
         def once(tx: Transaction) -> Complaint:

@@ -1,4 +1,4 @@
-"""Files that are attached to a complaint: the bytes stay here, the responsible region adds their name to it."""
+"""Attachments of a complaint: the bytes stay here, and the responsible region adds their description."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -10,7 +10,7 @@ from gateway.api.region.v1.complaint_pb2 import Complaint, ComplaintAttachment
 from gateway.api.region.v1.document_service_pb2 import UploadState
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.errors import Refused
+from gateway.errors import Refused, lasting
 from gateway.security.identity import Identity
 from gateway.store.port import Transaction
 from gateway.time.clock import to_timestamp
@@ -22,12 +22,12 @@ from region_node.customers.documents.rules import require_content
 from region_node.node.context import RegionContext
 
 MATERIAL = "ATTACHMENT"
-"""The material of the catalogue that says which types a file may have."""
+"""The material of the catalogue with the permitted types of a file."""
 
 
 @dataclass(frozen=True)
 class Attaching(Incoming):
-    """A file that comes in for a complaint, as it was named."""
+    """An incoming attachment of a complaint, with its description."""
 
     action: ClassVar[str] = "AttachFile"
     kind: ClassVar[str] = "attachment upload"
@@ -47,7 +47,7 @@ class Attaching(Incoming):
         return self.named.ticket_id
 
     def begun(self, tx: Transaction, named_hash: str) -> StoredFile:
-        """See Incoming. Raises Refused where nothing can be attached to the complaint by whoever asks."""
+        """See Incoming. Raises Refused where the caller may attach nothing to the complaint."""
         complaint = self._complaint(tx)
         rules.require_attachable(complaint)
         return StoredFile(
@@ -67,8 +67,7 @@ class Attaching(Incoming):
         require_content(MATERIAL, self.named, head, sha256)
 
     def pass_on(self, tx: Transaction, file: StoredFile) -> tuple[UploadState.ValueType, str]:
-        """Has the file added to the complaint: here and now by the responsible region, or by a command that leaves with
-        this commit."""
+        """Adds the file to the complaint: in this transaction at the responsible region, else by an envelope."""
         complaint, told, now = self._complaint(tx), self._told(), self.asked.now
         rules.require_attachable(complaint)
         if self._is_department(complaint):
@@ -88,7 +87,7 @@ class Attaching(Incoming):
         return f"{file.document_id}, {super().what(file)}"
 
     def _complaint(self, tx: Transaction) -> Complaint:
-        """The complaint. Raises Refused for operators of a region that is not in contact with the customer."""
+        """The complaint. Raises Refused for operators of a region without contact to the customer."""
         complaint = handling.find_for(tx, self.named.ticket_id, self.identity)
         if not self._is_department(complaint) and complaint.origin_region != self.context.region:
             raise Refused(Reason.REASON_COMPLAINT_NOT_FIRST_CONTACT, region=complaint.origin_region)
@@ -113,9 +112,9 @@ class Attaching(Incoming):
 def answered(
     tx: Transaction, context: RegionContext, asked: ComplaintCommand, refused: Refused | None, now: datetime
 ) -> None:
-    """The responsible region has added a file to the complaint, or will not: then its bytes go.
+    """Handles the responsible region's answer to an attachment; a refusal removes the bytes.
 
-    Where it was not competent, and this region answers for the complaint meanwhile, it is added here.
+    Where that region was not competent, and this region meanwhile answers for the complaint, it is added here.
     """
     attachment_id = asked.attach.attachment.id
     if find_file(tx, attachment_id, asked.ticket_id) is None:  # erased since
@@ -127,5 +126,5 @@ def answered(
             handling.pass_on(tx, context, row, asked, "", now)
             refused = None
         except Refused as again:
-            refused = again
+            refused = lasting(again)
     settle(tx, attachment_id, home, refused)

@@ -1,6 +1,6 @@
-"""Reading what was attached to a complaint: from here, or piece by piece from the region that has it.
+"""Reads complaint attachments: from here, or piece by piece from their region.
 
-Of a case the region that leads says who may read, and fetches for the regions of its items what a third region has.
+The lead region of a case decides about access. It fetches a third region's pieces for the regions of its items.
 """
 
 from collections.abc import AsyncIterator
@@ -44,15 +44,15 @@ _ACTION = "GetAttachmentContent"
 
 @dataclass(frozen=True)
 class Elsewhere:
-    """The bytes are in another region, of which the region that leads may ask them."""
+    """The bytes are in another region, which the lead region may query."""
 
     region: str
 
 
 class AttachmentApplication:
-    """Answers other regions for what is here, and, of a case that this region leads, for what another region has.
+    """Answers other regions from this region's content and, in a case led here, from other regions' content.
 
-    Who may read is looked up for each piece. The region that has the bytes gives them to the leading region alone.
+    Access is checked for each piece. The region with the bytes gives them to the lead region only.
     """
 
     def __init__(self, context: RegionContext, store: Store, asker: Asker) -> None:
@@ -71,8 +71,8 @@ class AttachmentApplication:
         rules.require_ticket_id(asked.ticket_id)
         if asked.ticket_id != content.subject:
             raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="the subject is not the ticket id")
-        if asked.reading_region:
-            self._context.federation.region(asked.reading_region)
+        if asked.reader:
+            self._context.federation.region(asked.reader)
         found = await self._store.write(lambda tx: _noted_piece(tx, self._context.region, content, asked, now))
         if isinstance(found, Elsewhere):
             found = await self._fetch(found.region, asked, content)
@@ -83,7 +83,7 @@ class AttachmentApplication:
     async def _fetch(self, region: str, asked: AttachmentQuestion, content: EnvelopeContent) -> DocumentPiece:
         question = AttachmentQuestion()
         question.CopyFrom(asked)
-        question.reading_region = content.origin
+        question.reader = content.origin
         outgoing = OutgoingEnvelope(
             envelope_id=f"{asked.attachment_id}#content@{asked.offset}",
             destination=region,
@@ -106,7 +106,7 @@ def _noted_piece(
         _note_for_customer(tx, row.complaint, content, asked, refused, now)
     if refused or not asked.offset:
         told = reason_name(refused) if refused else asked.attachment_id
-        reader = f" for {asked.reading_region}" if asked.reading_region else ""
+        reader = f" for {asked.reader}" if asked.reader else ""
         AuditedCall(f"region/{content.origin}", asked.staff_id, now).record(tx, _ACTION, asked.ticket_id, told + reader)
     return found
 
@@ -119,19 +119,19 @@ def _note_for_customer(
     refused: Reason.ValueType,
     now: datetime,
 ) -> None:
-    """Notes a reading for a customer of this region once, whichever byte it begins with; and each denial."""
+    """Notes a read for a customer of this region once, whichever byte it begins with; and each denial."""
     line = find_line(tx, complaint.request.number)
     if line is None:
         return
     row = DisclosureRow(
         kind=DisclosureKind.DISCLOSURE_KIND_ATTACHMENT_READ,
         time=now,
-        region=asked.reading_region or content.origin,
+        region=asked.reader or content.origin,
         operator=content.operator,
         purpose="",
         refused=refused,
         particulars=DisclosureParticulars(
-            requester=Requester(staff_id=asked.staff_id), record=f"{asked.ticket_id} {asked.attachment_id}"
+            requester=Requester(staff_id=asked.staff_id), record_id=f"{asked.ticket_id} {asked.attachment_id}"
         ),
     )
     if refused or not asked.offset or not was_noted(tx, line, row, now - READING_LASTS):
@@ -149,8 +149,11 @@ class AttachmentReading:
     async def pieces(
         self, request: GetAttachmentContentRequest, identity: Identity, call: AuditedCall
     ) -> AsyncIterator[GetAttachmentContentResponse]:
-        """The content as `checked_pieces` has it. Raises Refused with COMPLAINT_NOT_FOUND for whoever may not see the
-        complaint, with DOCUMENT_NOT_ON_FILE for what it does not name, and as the region that has it."""
+        """The content in the form of `checked_pieces`.
+
+        Raises Refused with COMPLAINT_NOT_FOUND for a caller who may not see the complaint. Raises Refused with
+        DOCUMENT_NOT_ON_FILE for an unknown attachment, and as the attachment's region.
+        """
         rules.require_ticket_id(request.ticket_id)
         asked = AttachmentQuestion(
             ticket_id=request.ticket_id, attachment_id=request.attachment_id, staff_id=call.staff_id
@@ -181,8 +184,10 @@ class AttachmentReading:
 def _giver(
     tx: Transaction, here: str, request: GetAttachmentContentRequest, identity: Identity, call: AuditedCall
 ) -> str | Refused:
-    """The region that gives an attachment to whoever may see the complaint: the one that has it to the first contact,
-    to others the first contact. Audited either way."""
+    """The region that supplies an attachment to a permitted reader; the query is audited either way.
+
+    For the origin region it is the region of the bytes, for others the origin region.
+    """
     try:
         complaint = handling.find_for(tx, request.ticket_id, identity)
         found = next((each for each in complaint.attachments if each.id == request.attachment_id), None)
@@ -198,8 +203,7 @@ def _giver(
 
 
 def _asked_about(tx: Transaction, asked: AttachmentQuestion) -> ComplaintRow | None:
-    """The complaint that is asked about; where that is a part of the case that is not here, the one to which the file
-    was attached here."""
+    """The complaint of a query; for a part of a case that is not here, the one with the attachment."""
     row = find_complaint(tx, asked.ticket_id)
     file = _file(tx, asked) if row is None else None
     return find_complaint(tx, file.ticket_id) if file is not None else row
@@ -208,33 +212,33 @@ def _asked_about(tx: Transaction, asked: AttachmentQuestion) -> ComplaintRow | N
 def _piece_for(
     tx: Transaction, here: str, row: ComplaintRow | None, asked: AttachmentQuestion, asker: str
 ) -> DocumentPiece | Elsewhere | Refused:
-    """A piece for a region that may read it. Only the first contact asks for another one."""
+    """A piece for a permitted region. Only the origin region queries for other regions."""
     complaint = row.complaint if row is not None else Complaint()
-    asks_itself = asked.reading_region in ("", asker) or asker == complaint.origin_region
+    asks_itself = asked.reader in ("", asker) or asker == complaint.origin_region
     if row is None or not may_read(complaint, asker) or not asks_itself:
         return Refused(Reason.REASON_COMPLAINT_NOT_FOUND, complaint=asked.ticket_id)
     if is_restricted(tx, complaint.request.number):
         return Refused(Reason.REASON_CUSTOMER_RESTRICTED)
     if complaint.origin_region != here:
         return _piece(tx, asked)
-    case = find_complaint(tx, complaint.parent) if complaint.parent else row
+    case = find_complaint(tx, complaint.case_id) if complaint.case_id else row
     known = case.complaint.attachments if case is not None else ()
     named = next((each for each in known if each.id == asked.attachment_id), None)
     if named is not None and named.region not in (here, asker):
         return Elsewhere(named.region)
     file = _file(tx, asked)
-    if named is None and file is not None and file.ticket_id not in (complaint.ticket_id, complaint.parent):
+    if named is None and file is not None and file.ticket_id not in (complaint.ticket_id, complaint.case_id):
         return not_on_file(asked.attachment_id)
     return _piece(tx, asked)
 
 
 def _piece(tx: Transaction, asked: AttachmentQuestion) -> DocumentPiece | Refused:
-    """A piece of what is here."""
+    """A piece of the content here."""
     file = _file(tx, asked)
     return not_on_file(asked.attachment_id) if file is None else piece_of(tx, file, asked.offset)
 
 
 def _file(tx: Transaction, asked: AttachmentQuestion) -> StoredFile | None:
-    """What was attached here to the complaint, or to another part of its case."""
+    """The attachment of the complaint here, or of another part of its case."""
     file = find_upload(tx, asked.attachment_id)
     return file if file is not None and file.ticket_id and are_of_one(file.ticket_id, asked.ticket_id) else None

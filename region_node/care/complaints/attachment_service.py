@@ -62,7 +62,10 @@ class AttachmentService(AttachmentServiceServicer):
             yield piece
 
     async def _named(self, named: api.AttachmentUpload) -> Attaching:
-        """The file that the first message names. Raises Refused, which is audited, for one that is not taken."""
+        """The attachment described by the first message.
+
+        Raises Refused, which is audited, for one that is not accepted.
+        """
         asked, identity = audited_call(named.requester, self._clock), current_call().identity
         require_request_id(named.request_id)
         rules.require_ticket_id(named.ticket_id)

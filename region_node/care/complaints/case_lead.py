@@ -1,7 +1,7 @@
-"""What the region that leads a case does: opens work items, and keeps the case and its items of one mind.
+"""The lead region of a case: opens work items, and keeps the case and its items consistent.
 
-The case is the hub: what happens to an item changes the case, and what is said in the case goes to every item, once.
-`follow` does both, from what is stored, after every change of a complaint.
+The case is the hub: a change of an item changes the case. A message in the case goes to every item, once. `follow` does
+both from stored data, after every change of a complaint.
 """
 
 import contextlib
@@ -26,8 +26,9 @@ from region_node.care.complaints.deadlines import meet
 from region_node.care.complaints.keeping import add_complaint, change_complaint
 from region_node.care.complaints.limits import set_deadlines
 from region_node.care.complaints.rows import ComplaintRow, find_complaint
+from region_node.care.complaints.rules import Concerned
 from region_node.care.complaints.sending import send_to_region
-from region_node.care.complaints.taxonomy import Concerned
+from region_node.care.complaints.told_rows import Told, note_told, told_of
 from region_node.node.context import RegionContext
 
 _ITEMS_ASK = "work items ask the customer"
@@ -37,7 +38,7 @@ _GOES_ON = "work items go on"
 def open_case(
     tx: Transaction, context: RegionContext, row: ComplaintRow, whose: Sequence[Concerned], now: datetime
 ) -> None:
-    """Gives a new case its work items; where it is nobody's work, one that awaits the coordinator.
+    """Gives a new case its work items; without a responsible department, an item that awaits the coordinator.
 
     The case is changed in place; the caller stores it.
     """
@@ -52,7 +53,7 @@ def open_case(
 def assign_anew(
     tx: Transaction, context: RegionContext, row: ComplaintRow, whose: Sequence[Concerned], now: datetime
 ) -> None:
-    """Another category holds for a case: its departments take the place of those that were to be assigned.
+    """Replaces a case's unassigned departments by those of another category.
 
     The case is changed in place; the caller stores it.
     """
@@ -71,7 +72,7 @@ def assign_anew(
 def open_item(
     tx: Transaction, context: RegionContext, row: ComplaintRow, whose: Concerned, now: datetime, assigned_by: str = ""
 ) -> WorkItem:
-    """Adds a work item, and files its complaint: here where it is this region's own work, else with its region.
+    """Adds a work item, and files its complaint: here for an own department, else with its region.
 
     The case is changed in place; the caller stores it. Raises Refused before the first write.
     """
@@ -79,7 +80,7 @@ def open_item(
     number = len(case.items) + 1
     complaint = Complaint(
         ticket_id=cases.ticket_id_of(case.ticket_id, number),
-        parent=case.ticket_id,
+        case_id=case.ticket_id,
         request=case.request,
         origin_region=context.region,
         operator=case.operator,
@@ -115,18 +116,15 @@ def open_item(
         department=whose.department,
         open_time=moment,
         state_time=moment,
-        assigned_by=assigned_by,
-        notes_told=len(case.notes),
-        refusals_told=case.refusals,
-        expedites_told=len(case.expedites),
-        attachments_told=len(case.attachments),
+        administrator=assigned_by,
     )
-    item.state = cases.state_of(item, complaint)
+    note_told(tx, complaint.ticket_id, Told.all_of(case))
+    item.state = cases.state_of(item, complaint, case.refusals)
     return item
 
 
 def lead(context: RegionContext, complaint: Complaint, now: datetime) -> None:
-    """A complaint that its only responsible region has returned becomes a case, whose item awaits the coordinator.
+    """Turns a complaint returned by its only responsible region into a case, whose item awaits the coordinator.
 
     It is changed in place; the caller stores it.
     """
@@ -135,7 +133,7 @@ def lead(context: RegionContext, complaint: Complaint, now: datetime) -> None:
     named = [each for each in category.departments if each.name == complaint.department]
     complaint.items.add(
         number=1,
-        # What that region keeps of it ends with the case.
+        # The end of the case ends that region's copy.
         ticket_id=complaint.ticket_id if returned_by != context.region else "",
         region=returned_by,
         department=named[0] if named else Department(name=complaint.department),
@@ -143,7 +141,6 @@ def lead(context: RegionContext, complaint: Complaint, now: datetime) -> None:
         open_time=complaint.create_time,
         state_time=complaint.returned.time,
         returned=complaint.returned,
-        notes_told=len(complaint.notes),
     )
     complaint.ClearField("returned")
     complaint.owner_region = context.region
@@ -152,7 +149,7 @@ def lead(context: RegionContext, complaint: Complaint, now: datetime) -> None:
 
 
 def refused_by_node(complaint: Complaint, region: str, refused: Refused, now: datetime) -> None:
-    """The node of a region has refused the filing: it is returned, and a note says why. Changes it in place."""
+    """Returns the filing that a region's node refused, with a note of the reason. Changes the complaint in place."""
     why = text(refused.reason, refused.parameters)
     rules.note(complaint, region, f"{why.zh_cn} {why.en}"[: rules.NOTE_LIMIT], now)
     complaint.returned.CopyFrom(
@@ -161,8 +158,10 @@ def refused_by_node(complaint: Complaint, region: str, refused: Refused, now: da
 
 
 def refuse_item(tx: Transaction, context: RegionContext, complaint: Complaint, refused: Refused, now: datetime) -> None:
-    """The node of a region has refused the filing of a work item: it is returned, and nothing of it is kept there. Why
-    is a note of the case."""
+    """Returns a work item whose filing the region's node refused and did not store.
+
+    A note of the case has the reason.
+    """
     refused_by_node(complaint, complaint.owner_region, refused, now)
     rules.enter(complaint, rules.CANCELLED, now=now, region=context.region, reason="given back")
     owner.forget(tx, complaint)
@@ -173,15 +172,15 @@ def refuse_item(tx: Transaction, context: RegionContext, complaint: Complaint, r
 def follow(
     tx: Transaction, context: RegionContext, changed: Complaint, now: datetime, *, by_customer: bool = False
 ) -> None:
-    """Has the case take over what has changed in it or in a work item of it, and tells every item what is new.
+    """Updates the case from a change in itself or in a work item, and sends the news to every item.
 
-    For the change of a complaint that belongs to no case that this region leads, nothing happens. `by_customer` says
-    that the customer has just said something in the case.
+    Nothing happens for a complaint outside of a case led here. `by_customer` means a new message of the customer in the
+    case.
     """
-    is_item = bool(changed.parent)
+    is_item = bool(changed.case_id)
     if changed.origin_region != context.region or not (is_item or changed.items):
         return
-    row = find_complaint(tx, changed.parent or changed.ticket_id)
+    row = find_complaint(tx, changed.case_id or changed.ticket_id)
     if row is None or (is_item and rules.is_final(row.complaint)):
         return
     case, before = row.complaint, row.complaint.SerializeToString(deterministic=True)
@@ -200,7 +199,7 @@ def follow(
 def settle(
     tx: Transaction, context: RegionContext, row: ComplaintRow, now: datetime, *, by_customer: bool = False
 ) -> None:
-    """Tells every item what it does not know yet, and books from now on who has the case. Changes it in place."""
+    """Sends every item the news, and books the case's time to its new holder. Changes the case in place."""
     case = row.complaint
     for item in case.items:
         if rules.is_final(case):
@@ -212,17 +211,17 @@ def settle(
 
 
 def _take_in(tx: Transaction, case: Complaint, complaint: Complaint, now: datetime) -> None:
-    """What has happened to a work item, and what its region has said."""
+    """Takes over the changes of a work item, and its region's notes."""
     item = cases.find_item(case, complaint.ticket_id)
     if item is None:
         return
-    cases.move(item, cases.state_of(item, complaint), now)
+    cases.move(item, cases.state_of(item, complaint, told_of(tx, item.ticket_id).refusals), now)
     if complaint.HasField("returned"):
         item.returned.CopyFrom(complaint.returned)
     cases.take_answers(case, complaint)
     if cases.take_attachments(case, complaint):
         failpoints.reach("complaint-attachment-taken.before-commit")
-    # For others it speaks not. What its node says has no name behind the region.
+    # The item's region writes for itself only. Notes of its node have no name behind the region.
     own = [each for each in complaint.notes if each.author.partition("/")[0] == item.region]
     fresh = cases.unknown_notes(case, own)
     for each in fresh:
@@ -234,8 +233,10 @@ def _take_in(tx: Transaction, case: Complaint, complaint: Complaint, now: dateti
 
 
 def _answers(note: ComplaintNote, complaint: Complaint) -> bool:
-    """Whether a note of a work item answers the customer, as it would in a complaint: what another region is asked, and
-    why the item is returned, does not."""
+    """Whether a note of a work item answers the customer, as it would in a complaint.
+
+    Questions to another region, and the reason of a return, do not.
+    """
     returned = complaint.returned
     return not note.asks_region and (note.author, note.time) != (returned.author, returned.time)
 
@@ -246,58 +247,36 @@ def _tell(
     case, known = row.complaint, find_complaint(tx, item.ticket_id)
     if known is None:  # made unreadable since
         return
-    unknown = cases.unknown_notes(known.complaint, case.notes[item.notes_told :])
+    told = told_of(tx, item.ticket_id)
+    unknown = cases.unknown_notes(known.complaint, case.notes[told.notes :])
     for index, each in enumerate(case.notes):
-        if index >= item.notes_told and each in unknown:
+        if index >= told.notes and each in unknown:
             command = ComplaintCommand(
                 share=ComplaintCommand.Share(note=cases.note_for(each, item.region), by_customer=by_customer)
             )
             _say(tx, context, row, item, f"share{index}", command, now)
-    item.notes_told = len(case.notes)
-    _tell_attachments(tx, context, row, item, known.complaint, now, by_customer=by_customer)
+    there = {each.id for each in known.complaint.attachments}
+    for index, attachment in enumerate(case.attachments):
+        if index >= told.attachments and attachment.id not in there:
+            command = ComplaintCommand(share=ComplaintCommand.Share(attachment=attachment, by_customer=by_customer))
+            _say(tx, context, row, item, f"attached{index}", command, now)
     if by_customer and item.state == cases.AWAITING_CUSTOMER:
         cases.move(item, cases.AT_WORK, now)
-    if item.refusals_told < case.refusals:
-        item.refusals_told = case.refusals
-        if item.state == cases.DONE:
-            _say(
-                tx,
-                context,
-                row,
-                item,
-                f"reopen{case.refusals}",
-                ComplaintCommand(reopen=ComplaintCommand.Reopen()),
-                now,
-            )
-            cases.move(item, cases.AT_WORK, now)
-    if item.expedites_told < len(case.expedites):
-        item.expedites_told = len(case.expedites)
-        if item.state in (cases.AWAITING_REGION, cases.AT_WORK):
-            command = ComplaintCommand(expedite=ComplaintCommand.Expedite())
-            command.requester.staff_id = case.expedites[-1].staff_id
-            _say(tx, context, row, item, f"expedite{item.expedites_told}", command, now)
-
-
-def _tell_attachments(
-    tx: Transaction,
-    context: RegionContext,
-    row: ComplaintRow,
-    item: WorkItem,
-    known: Complaint,
-    now: datetime,
-    *,
-    by_customer: bool,
-) -> None:
-    attachments, there = row.complaint.attachments, {each.id for each in known.attachments}
-    for index, each in enumerate(attachments):
-        if index >= item.attachments_told and each.id not in there:
-            command = ComplaintCommand(share=ComplaintCommand.Share(attachment=each, by_customer=by_customer))
-            _say(tx, context, row, item, f"attached{index}", command, now)
-    item.attachments_told = len(attachments)
+    if told.refusals < case.refusals and item.state == cases.DONE:
+        command = ComplaintCommand(reopen=ComplaintCommand.Reopen())
+        _say(tx, context, row, item, f"reopen{case.refusals}", command, now)
+        cases.move(item, cases.AT_WORK, now)
+    hastened = len(case.expedites)
+    if told.expedites < hastened and item.state in (cases.AWAITING_REGION, cases.AT_WORK):
+        command = ComplaintCommand(expedite=ComplaintCommand.Expedite())
+        command.requester.staff_id = case.expedites[-1].staff_id
+        _say(tx, context, row, item, f"expedite{hastened}", command, now)
+    if told != (all_told := Told.all_of(case)):
+        note_told(tx, item.ticket_id, all_told)
 
 
 def _conclude(tx: Transaction, context: RegionContext, row: ComplaintRow, item: WorkItem, now: datetime) -> None:
-    """The case has ended, and with it whatever is kept of its items."""
+    """Ends the case with all its items."""
     if item.state in (cases.ENDED, cases.DROPPED):
         return
     cases.move(item, cases.ENDED if item.state == cases.DONE else cases.DROPPED, now)
@@ -314,10 +293,10 @@ def _say(
     command: ComplaintCommand,
     now: datetime,
 ) -> None:
-    """A command of the case to a work item: done at once where it is here, else sent."""
+    """Sends a command of the case to a work item: executed immediately for an own item."""
     command.ticket_id = item.ticket_id
     if item.region == context.region:
-        with contextlib.suppress(Refused):  # as by the receipt of another region, which nobody waits for either
+        with contextlib.suppress(Refused):  # as with another region's receipt, for which nobody waits either
             owner.apply_command(tx, context, command, now)
         return
     case = row.complaint
@@ -326,13 +305,13 @@ def _say(
 
 
 def _await_coordinator(case: Complaint, now: datetime) -> None:
-    """Nobody is named: the coordinator says whose work it is."""
+    """Puts the case before the coordinator, who assigns it."""
     moment, number = to_timestamp(now), len(case.items) + 1
     case.items.add(number=number, state=cases.AWAITING_COORDINATOR, open_time=moment, state_time=moment)
 
 
 def _hand_on(context: RegionContext, case: Complaint, now: datetime) -> None:
-    """Books the time from now on to whoever has the case. What the case itself asked the customer is waited for."""
+    """Books the time from now on to the holder of the case. A question of the case to the customer makes it wait."""
     items_ask = case.state == rules.PENDING and case.state_changes[-1].reason == _ITEMS_ASK
     if case.state == rules.PENDING and not items_ask:
         return

@@ -1,4 +1,4 @@
-"""Tells coordinators how the cases stand that this region leads: after every change, until one of them has it."""
+"""Reports the cases that this region leads to coordinators: after every change, until one of them has it."""
 
 import asyncio
 import logging
@@ -15,13 +15,13 @@ Tell = Callable[[CaseHeader], Awaitable[None]]
 """Returns once a coordinator has it. Raises Refused, or Unreachable where none answers."""
 
 _AT_ONCE = 100
-_AGAIN = 1.0  # seconds until what was not heard is told again
-_LOOK = 60.0  # seconds: in which another process may have died with something to tell
+_AGAIN = 1.0  # seconds until the next attempt
+_LOOK = 60.0  # seconds in which another process may have died with unsent reports
 _log = logging.getLogger(__name__)
 
 
 class CaseNotifier:
-    """A loop of each process of a region. Two may tell the same: a coordinator keeps the higher version."""
+    """A loop of each process of a region. Two may send the same report: a coordinator keeps the higher version."""
 
     def __init__(self, store: Store, tell: Tell) -> None:
         self._store = store
@@ -46,9 +46,9 @@ class CaseNotifier:
                 continue
 
     async def tell_all(self) -> bool:
-        """Tells what is to be told; whether all of it was heard.
+        """Sends the queued reports; returns whether all arrived.
 
-        Raises Refused where the store does not answer, and Unreachable where no coordinator does.
+        Raises Refused where the store does not respond, and Unreachable where no coordinator does.
         """
         after, is_all_told = "", True
         while page := await self._store.read(lambda tx, after=after: to_tell(tx, after, _AT_ONCE)):  # type: ignore[misc]
@@ -60,7 +60,7 @@ class CaseNotifier:
     async def _tell_one(self, wanted: ToTell) -> bool:
         told = await self._store.read(lambda tx: _header(tx, wanted.ticket_id))
         try:
-            if told is not None:  # otherwise made unreadable since, and told before
+            if told is not None:  # otherwise the case is unreadable since, and was reported before
                 await self._tell(told)
         except Refused as refused:
             _log.warning("the case %s is told again: %s", wanted.ticket_id, refused)

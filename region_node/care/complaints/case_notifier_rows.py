@@ -1,4 +1,4 @@
-"""Cases that have changed since coordinators were told."""
+"""Cases with unreported changes."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from gateway.store.port import Transaction
 
 @dataclass(frozen=True)
 class ToTell:
-    """A case, and the version of which coordinators are to hear."""
+    """A case, and its version for coordinators."""
 
     ticket_id: str
     version: int
@@ -15,11 +15,11 @@ class ToTell:
 
 @dataclass(frozen=True)
 class CaseChanged:
-    """Published when coordinators are to be told of a case."""
+    """Published when a case needs a report to coordinators."""
 
 
 def note_to_tell(tx: Transaction, ticket_id: str, version: int) -> None:
-    """Coordinators are to be told of a case, in the transaction that changes it."""
+    """Queues the report of a case to coordinators, in the transaction of its change."""
     tx.execute(
         "INSERT INTO cases_to_tell (ticket_id, version) VALUES (:ticket_id, :version)"
         " ON CONFLICT (ticket_id) DO UPDATE SET version = excluded.version",
@@ -30,7 +30,7 @@ def note_to_tell(tx: Transaction, ticket_id: str, version: int) -> None:
 
 
 def to_tell(tx: Transaction, after: str, limit: int) -> list[ToTell]:
-    """At most `limit` cases of which coordinators are to hear, by ticket id, after one."""
+    """At most `limit` cases with queued reports, by ticket id, after one."""
     return tx.all(
         ToTell,
         "SELECT ticket_id, version FROM cases_to_tell WHERE ticket_id > :after ORDER BY ticket_id LIMIT :limit",
@@ -40,7 +40,7 @@ def to_tell(tx: Transaction, after: str, limit: int) -> list[ToTell]:
 
 
 def note_told(tx: Transaction, told: ToTell) -> None:
-    """A coordinator has it, unless it has changed meanwhile."""
+    """Removes a sent report from the queue, unless the case has changed meanwhile."""
     tx.execute(
         "DELETE FROM cases_to_tell WHERE ticket_id = :ticket_id AND version = :version",
         ticket_id=told.ticket_id,

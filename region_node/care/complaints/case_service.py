@@ -1,4 +1,4 @@
-"""CaseService: what the coordinator decides about the cases that this region leads."""
+"""CaseService: the coordinator's decisions about the cases that this region leads."""
 
 import grpc
 

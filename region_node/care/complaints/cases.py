@@ -1,4 +1,4 @@
-"""A case: which of its work items are open, who has it, and what coordinators are told of it. Pure."""
+"""The state of a case: its open work items, its holder, and its header for coordinators. Pure."""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -21,10 +21,11 @@ DROPPED = WorkItemState.WORK_ITEM_STATE_CANCELLED
 
 _OPEN = (AWAITING_REGION, AT_WORK, AWAITING_CUSTOMER, AWAITING_COORDINATOR)
 _WITH_REGION = (AWAITING_REGION, AT_WORK)
-TOLD = frozenset({AWAITING_REGION, AT_WORK, AWAITING_CUSTOMER, DONE})  # whose regions hear what is said in the case
+# the states whose regions receive messages of the case
+TOLD = frozenset({AWAITING_REGION, AT_WORK, AWAITING_CUSTOMER, DONE})
 
 Holder = tuple[str, TimeReason.ValueType]
-"""A region, or none for the customer and the coordinator, and what it takes its time for."""
+"""A region, or none for the customer and the coordinator, and the reason of the time."""
 
 
 def ticket_id_of(parent: str, number: int) -> str:
@@ -33,19 +34,19 @@ def ticket_id_of(parent: str, number: int) -> str:
 
 
 def parent_of(ticket_id: str) -> tuple[str, int]:
-    """The ticket id of the case, and the number of the work item; 0 where the ticket id is that of the case."""
+    """The ticket id of the case, and the number of the work item; 0 for the case itself."""
     region, _, rest = ticket_id.partition("/")
     day, _, number = rest.partition("/")
     return f"{region}/{day}", int(number) if number.isascii() and number.isdecimal() else 0
 
 
 def open_items(case: Complaint) -> Sequence[WorkItem]:
-    """Those for which somebody still has to do something."""
+    """The work items with remaining work."""
     return [each for each in case.items if each.state in _OPEN]
 
 
 def regions_at_work(case: Complaint) -> list[str]:
-    """The regions that have a work item to which they can still say something."""
+    """The regions with a work item that still accepts messages."""
     return [each.region for each in open_items(case) if each.state != AWAITING_COORDINATOR]
 
 
@@ -62,7 +63,7 @@ def require_returned(case: Complaint) -> None:
 
 
 def find_item(case: Complaint, ticket_id: str) -> WorkItem | None:
-    """The work item whose complaint has this ticket id."""
+    """The work item with this ticket id."""
     return next((each for each in case.items if each.ticket_id == ticket_id), None)
 
 
@@ -73,14 +74,14 @@ def to_assign(case: Complaint, number: int) -> WorkItem | None:
 
 
 def move(item: WorkItem, state: WorkItemState.ValueType, now: datetime) -> None:
-    """Notes how an item stands from now on."""
+    """Sets the state of an item."""
     if item.state != state:
         item.state = state
         item.state_time.CopyFrom(to_timestamp(now))
 
 
-def state_of(item: WorkItem, complaint: Complaint) -> WorkItemState.ValueType:
-    """How an item stands by its complaint, as this region has it."""
+def state_of(item: WorkItem, complaint: Complaint, refusals_told: int) -> WorkItemState.ValueType:
+    """Returns the state of an item by its complaint here, after `refusals_told` refusals sent to its region."""
     if complaint.HasField("returned"):
         return item.state if item.state == ASSIGNED else AWAITING_COORDINATOR
     if complaint.state == rules.ACKNOWLEDGED:
@@ -88,18 +89,18 @@ def state_of(item: WorkItem, complaint: Complaint) -> WorkItemState.ValueType:
     if complaint.state == rules.PENDING:
         return AWAITING_CUSTOMER
     if complaint.state == rules.RESOLVED:
-        # What it said before it heard of a refusal counts no more.
-        return DONE if complaint.refusals >= item.refusals_told else AT_WORK
+        # An answer from before a refusal counts no more.
+        return DONE if complaint.refusals >= refusals_told else AT_WORK
     ended = {rules.CLOSED: ENDED, rules.CANCELLED: DROPPED}
     return ended.get(complaint.state, AT_WORK)
 
 
 def holder(case: Complaint, leads: str) -> Holder:
-    """Who has a case, and for what: so that the ledger of the case still sums to the whole.
+    """The holder of a case and the reason, so that the ledger of the case still sums to the whole.
 
-    While somebody is at work, the region that has not answered yet what it was asked within the case; else the leading
-    region where an item of its own is open, or none is; else the region of the first open item; else the customer,
-    where all that are open wait for what was asked; else the coordinator.
+    First comes a working region with an unanswered question within the case. Then comes the lead region, with an own
+    open item or without any open item. Then come the first open item's region, the customer if all open items wait
+    for an answer, and the coordinator.
     """
     found = open_items(case)
     at_work = [each.region for each in found if each.state in _WITH_REGION]
@@ -116,20 +117,20 @@ def holder(case: Complaint, leads: str) -> Holder:
 
 
 def _asked(case: Complaint, leads: str) -> str:
-    """The region that owes the first answer, while both who asked and who was asked have something to do in it."""
+    """The region that owes the first answer, while both the questioner and the region have open work."""
     concerned = {leads, *regions_at_work(case)}
     owed = (each for each in case.notes if each.asks_region in concerned and not each.HasField("answer_time"))
     return next((each.asks_region for each in owed if each.author.partition("/")[0] in concerned), "")
 
 
 def unknown_notes(complaint: Complaint, told: Iterable[ComplaintNote]) -> list[ComplaintNote]:
-    """Those notes that a complaint does not have: the same person says the same at the same instant once."""
+    """The notes that a complaint lacks: one person's text at one instant counts once."""
     known = {_identity(each) for each in complaint.notes}
     return [each for each in told if _identity(each) not in known]
 
 
 def header(case: Complaint) -> CaseHeader:
-    """What coordinators hold of a case: nobody's words, and no person."""
+    """The coordinators' view of a case, without texts and personal data."""
     found = CaseHeader(
         ticket_id=case.ticket_id,
         version=case.version,
@@ -138,7 +139,7 @@ def header(case: Complaint) -> CaseHeader:
         state=case.state,
         level=case.level,
         create_time=case.create_time,
-        due=case.expected_resolution_time,
+        due_time=case.expected_resolution_time,
         custody=case.custody[-1],
         items=case.items,
     )
@@ -146,15 +147,13 @@ def header(case: Complaint) -> CaseHeader:
         each.returned.author = each.returned.author.partition("/")[0]
         if not each.returned.reason:
             each.ClearField("returned")
-        for counter in ("notes_told", "refusals_told", "expedites_told", "attachments_told"):
-            each.ClearField(counter)
     if rules.is_final(case):
         found.end_time.CopyFrom(case.state_changes[-1].time)
     return found
 
 
 def note_for(note: ComplaintNote, region: str) -> ComplaintNote:
-    """A note of a case as a work item of a region has it: only who is asked by it has it as a question."""
+    """A note of a case for a region's work item: a question only for the region that must answer it."""
     told = ComplaintNote()
     told.CopyFrom(note)
     if note.asks_region != region:
@@ -164,7 +163,7 @@ def note_for(note: ComplaintNote, region: str) -> ComplaintNote:
 
 
 def take_answers(case: Complaint, item: Complaint) -> None:
-    """What was asked is answered in the case when it is answered in the work item of who was asked, or of who asked."""
+    """Copies answers to the case: given in the work item of the questioner, or of the region that must answer."""
     answered = {_identity(each): each.answer_time for each in item.notes if each.HasField("answer_time")}
     for each in case.notes:
         if each.asks_region and not each.HasField("answer_time") and _identity(each) in answered:
@@ -172,8 +171,7 @@ def take_answers(case: Complaint, item: Complaint) -> None:
 
 
 def take_attachments(case: Complaint, item: Complaint) -> bool:
-    """What was attached to a work item is part of the case; whether something of it was not yet. The bytes stay where
-    they are."""
+    """Copies a work item's attachments to the case; returns whether one was new. The bytes stay in place."""
     known = {each.id for each in case.attachments}
     fresh = [each for each in item.attachments if each.id not in known]
     case.attachments.extend(fresh)

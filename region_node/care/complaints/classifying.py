@@ -1,7 +1,7 @@
-"""Somebody says what a complaint is about, where its text did not say so clearly, or where what was said is wrong.
+"""Manual classification of a complaint, where its text was not clear, or its category is wrong.
 
-Only the origin region does: it leads whatever nobody else has. What another region has taken up is not taken
-from it (Measures on complaints to market regulators, art. 37): that region returns it first.
+Only the origin region classifies: it leads every complaint without another region. A complaint accepted by another
+region stays there until its return (Measures on complaints to market regulators, art. 37).
 """
 
 from dataclasses import dataclass, field
@@ -24,7 +24,7 @@ from region_node.node.context import RegionContext
 
 @dataclass(frozen=True)
 class Classification:
-    """What somebody says a complaint is about, and why."""
+    """A category for a complaint, its author and the reason."""
 
     ticket_id: str
     category: str
@@ -35,9 +35,9 @@ class Classification:
 
 
 def classify(tx: Transaction, context: RegionContext, wanted: Classification, now: datetime) -> Complaint:
-    """Sets the category of a complaint, gives it to whoever's work that makes it, and has the customer told.
+    """Sets the category of a complaint, routes it to the responsible department, and notifies the customer.
 
-    Deadlines run from filing on: the time that was used stays used. Raises Refused.
+    Deadlines run from filing on: used time stays used. Raises Refused.
     """
     row = require_complaint(tx, wanted.ticket_id)
     complaint = row.complaint
@@ -57,9 +57,9 @@ def classify(tx: Transaction, context: RegionContext, wanted: Classification, no
 
 
 def require_classifiable(tx: Transaction, context: RegionContext, complaint: Complaint, wanted: Classification) -> None:
-    """Raises Refused for what this region cannot classify, with what is to be done before."""
-    if complaint.parent:
-        raise Refused(Reason.REASON_COMPLAINT_IS_WORK_ITEM, complaint=complaint.parent)
+    """Raises Refused for a complaint that this region cannot classify, with the required step."""
+    if complaint.case_id:
+        raise Refused(Reason.REASON_COMPLAINT_IS_WORK_ITEM, complaint=complaint.case_id)
     if complaint.origin_region != context.region:
         raise Refused(Reason.REASON_COMPLAINT_NOT_FIRST_CONTACT, region=complaint.origin_region)
     rules.require_open(complaint, "classify")
@@ -79,7 +79,7 @@ def require_classifiable(tx: Transaction, context: RegionContext, complaint: Com
 
 
 def _require_recallable(tx: Transaction, complaint: Complaint) -> None:
-    """Raises Refused where another region has taken it up, or is about to hear what the customer says."""
+    """Raises Refused where another region has accepted it, or is about to receive the customer's message."""
     if complaint.version:
         raise Refused(Reason.REASON_COMPLAINT_WITH_REGION, region=complaint.owner_region)
     if has_customers_command_under_way(tx, complaint.ticket_id):
@@ -87,10 +87,10 @@ def _require_recallable(tx: Transaction, complaint: Complaint) -> None:
 
 
 def _route(tx: Transaction, context: RegionContext, row: ComplaintRow, code: str, now: datetime) -> None:
-    """Gives what nobody is known to have taken up to whoever's work it is.
+    """Routes a complaint that no region is known to have accepted.
 
-    A region to which it was sent before may take it up yet: it is told to leave it, behind the filing, and whoever has
-    to do something by the new category gets a work item, which has a ticket id of its own.
+    A region that received it before may still accept it: it receives a recall behind the filing. Each department of the
+    new category gets a work item with its own ticket id.
     """
     complaint = row.complaint
     was_sent = complaint.owner_region != context.region
@@ -101,7 +101,7 @@ def _route(tx: Transaction, context: RegionContext, row: ComplaintRow, code: str
 
 
 def _change(tx: Transaction, context: RegionContext, row: ComplaintRow, code: str, now: datetime) -> None:
-    """Another category for what this region has: whoever else's work it is by that gets a work item of the case."""
+    """Changes the category of an own complaint; other departments of the category get work items of the case."""
     complaint, before = row.complaint, Complaint()
     before.CopyFrom(complaint)
     whose = handling.set_category(context, complaint, code)

@@ -1,7 +1,7 @@
-"""What has to happen by when, and how the internal clock stops while the customer is waited for. Pure.
+"""The deadlines of a complaint, and the pause of the internal clock while the customer must answer. Pure.
 
-A limit of days counts whole days, one of working time only open hours: a pause moves each by what would have counted of
-it, so that a weekend inside a pause is never counted twice.
+A limit of days counts whole days, one of working time only open hours. A pause moves each limit by the time that would
+have counted. So a weekend inside a pause never counts twice.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -24,7 +24,7 @@ _MICROSECOND = timedelta(microseconds=1)
 
 @dataclass(frozen=True)
 class Limit:
-    """A limit, and the region by whose hours, calendar and zone it runs."""
+    """A limit, and the region whose hours, calendar and zone count for it."""
 
     region: str
     limit: TimeLimit
@@ -32,14 +32,14 @@ class Limit:
 
 @dataclass(frozen=True)
 class Pause:
-    """A time in which the customer was waited for."""
+    """A time in which the complaint waited for the customer."""
 
     start: datetime
     end: datetime
 
 
 def starting(kind: DeadlineKind.ValueType, limits: Iterable[Limit], start: datetime, hours: Hours) -> Deadline:
-    """A deadline that runs from `start`: of the limits what ends first holds. Raises ValueError without any."""
+    """A deadline from `start`: the earliest end of the limits counts. Raises ValueError without limits."""
     running = [(deadline(each.limit, start, hours(each.region)), each) for each in limits]
     begins = to_timestamp(start)
     return Deadline(
@@ -48,7 +48,7 @@ def starting(kind: DeadlineKind.ValueType, limits: Iterable[Limit], start: datet
             Deadline.Term(region=each.region, limit=each.limit, start_time=begins, end_time=to_timestamp(ends))
             for ends, each in running
         ],
-        due=to_timestamp(min(ends for ends, _ in running)),
+        due_time=to_timestamp(min(ends for ends, _ in running)),
     )
 
 
@@ -63,32 +63,32 @@ def find(complaint: Complaint, kind: DeadlineKind.ValueType) -> Deadline | None:
 
 def due_of(each: Deadline) -> datetime:
     """When a deadline is due, in UTC."""
-    return from_timestamp(each.due)
+    return from_timestamp(each.due_time)
 
 
 def is_met(each: Deadline) -> bool:
-    """Whether what had to happen has happened."""
+    """Whether the required event has happened."""
     return each.HasField("met_time")
 
 
 def meet(complaint: Complaint, kinds: Sequence[DeadlineKind.ValueType], now: datetime) -> None:
-    """Notes that it has happened, where it had not."""
+    """Marks deadlines as met, if they are not yet."""
     for each in complaint.deadlines:
         if each.kind in kinds and not is_met(each):
             each.met_time.CopyFrom(to_timestamp(now))
 
 
 def reopen(complaint: Complaint) -> None:
-    """A refused resolution was none: it is still to be resolved, by the law's clock too."""
+    """Reopens the resolution after a refusal: it is unresolved again, by the legal clock too."""
     for each in complaint.deadlines:
         if each.kind in (rules.RESOLVE, rules.LEGAL):
             each.ClearField("met_time")
 
 
 def resume(complaint: Complaint, pause: Pause, hours: Hours) -> None:
-    """The customer has answered: what is not met yet, and was not late before, gets the time back that was waited.
+    """Moves the deadlines after the customer's answer by the time of the pause.
 
-    The law's clock has never stopped.
+    Deadlines that are met, or were late before, stay. The legal clock never stops.
     """
     for each in complaint.deadlines:
         if each.kind == rules.LEGAL or is_met(each) or due_of(each) <= pause.start:
@@ -99,27 +99,25 @@ def resume(complaint: Complaint, pause: Pause, hours: Hours) -> None:
             end = _moved(term.limit, from_timestamp(term.end_time), pause, counting, ends=True)
             term.start_time.CopyFrom(to_timestamp(start))
             term.end_time.CopyFrom(to_timestamp(end))
-        each.due.CopyFrom(to_timestamp(_earliest(each.terms)))
+        each.due_time.CopyFrom(to_timestamp(_earliest(each.terms)))
 
 
 def promised(complaint: Complaint) -> datetime:
-    """What the customer is told: the earlier of the department's limit and the law's."""
+    """The time promised to the customer: the earlier of the department's limit and the legal one."""
     return min(due_of(each) for each in complaint.deadlines if each.kind in (rules.RESOLVE, rules.LEGAL))
 
 
 def marks(each: Deadline, fractions: Sequence[float], hours: Hours) -> list[datetime]:
-    """When such parts of a deadline's time have been used, in UTC: never after it is due.
+    """The instants at which fractions of a deadline's time are used, in UTC: never after it is due.
 
-    Of a limit that is counted in days or in working time, while its region works: nobody is woken for half of a week.
+    For limits in days or in working time, within working hours: nobody is woken for half of a week.
     """
     by_term = [_term_marks(term, fractions, hours(term.region)) for term in each.terms]
     return [min(of_a_fraction) for of_a_fraction in zip(*by_term, strict=True)]
 
 
 def told_at(each: Deadline, hours: Hours) -> datetime:
-    """When the escalation recipients are told that a deadline has passed: at once, or where days are counted, when
-    work begins.
-    """
+    """The instant of the notice about a missed deadline: immediate, or for limits in days the next start of work."""
     last = min(each.terms, key=lambda term: from_timestamp(term.end_time))
     due = from_timestamp(last.end_time)
     return hours(last.region).next_open(due) if _counts_days(last.limit) else due
@@ -129,7 +127,7 @@ def _term_marks(term: Deadline.Term, fractions: Sequence[float], counting: Worki
     start, end = from_timestamp(term.start_time), from_timestamp(term.end_time)
     kind = term.limit.WhichOneof("limit")
     if kind in ("working_time", "working_days"):
-        open_time = counting.between(start, end)  # by far most of what this costs
+        open_time = counting.between(start, end)  # the most expensive step by far
         return [min(counting.add(start, open_time * fraction), end) for fraction in fractions]
     reached = [start + (end - start) * fraction for fraction in fractions]
     return [min(counting.next_open(each), end) for each in reached] if kind == "days" else reached
@@ -144,7 +142,7 @@ def _earliest(terms: Iterable[Deadline.Term]) -> datetime:
 
 
 def _moved(limit: TimeLimit, instant: datetime, pause: Pause, counting: WorkingHours, *, ends: bool) -> datetime:
-    """An end of a term, later by what of the pause would have counted."""
+    """The end of a term, moved by the counting part of the pause."""
     kind = limit.WhichOneof("limit")
     if kind == "duration":
         return instant + (pause.end - pause.start)

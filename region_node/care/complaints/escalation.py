@@ -1,16 +1,16 @@
-"""Levels L0 to L5: what raises a complaint, and when. Pure.
+"""The levels L0 to L5 of a complaint, and their triggers. Pure.
 
-| level | who | what raises it there |
+| level | recipient | trigger |
 |---|---|---|
 | 0 | the desk of first contact | filing |
 | 1 | the responsible department | not settled at first contact |
-| 2 | service quality of its region | taken up or answered too late; half of the time without an answer; refused |
+| 2 | service quality of its region | accepted or answered too late; half of the time without an answer; refused |
 | 3 | the coordinator | three quarters of the time; half, without a plan; region away; owners disagree; refused again |
 | 4 | the group's executive | the time has passed; critical; the third complaint in 30 days; one of many alike |
 | 5 | outside: the regulator | the law's limit has passed, or the customer asks |
 
-Levels are ascending and each is reached once; a higher trigger reaches those between on its way. Nothing is raised once
-a resolution was proposed, until the customer refuses it.
+Levels are ascending and each is reached once; a higher trigger also reaches the levels between. A proposed resolution
+stops all triggers until the customer refuses it.
 """
 
 from collections.abc import Iterator, Sequence
@@ -27,7 +27,7 @@ from region_node.care.complaints import cases, rules
 from region_node.care.complaints.deadlines import Hours, due_of, find, is_met, marks, told_at
 
 FIRST_CONTACT, DEPARTMENT, QUALITY, COORDINATOR, EXECUTIVE, REGULATOR = range(6)
-ADMINISTRATORS = "admin/"  # how an author begins who is an administrator of the federation, and no region
+ADMINISTRATORS = "admin/"  # the prefix of an author who is an administrator of the federation, without a region
 REPEATS_TO_EXECUTIVE = 3  # complaints of one number and category within 30 days, this one counted
 
 RETURNS_TO_COORDINATOR = 2  # work items of a case that were returned
@@ -41,12 +41,12 @@ class Step:
 
     level: int
     trigger: EscalationTrigger.ValueType
-    due: datetime
+    due_time: datetime
 
 
 @dataclass(frozen=True)
 class AdministratorsWish:
-    """To what level an administrator raises a complaint, and why."""
+    """The level to which an administrator raises a complaint, and the reason."""
 
     level: int
     reason: str = field(repr=False)
@@ -55,17 +55,17 @@ class AdministratorsWish:
 
 
 def file(complaint: Complaint, now: datetime, region: str) -> None:
-    """The level that a filing reaches at once: the desk. `classified` says which others it does by its category."""
+    """The level of a filing: the desk. `classified` adds the levels of its category."""
     filed = EscalationTrigger.ESCALATION_TRIGGER_FILED
     complaint.escalations.add(
-        level=FIRST_CONTACT, trigger=filed, due=to_timestamp(now), time=to_timestamp(now), region=region
+        level=FIRST_CONTACT, trigger=filed, due_time=to_timestamp(now), time=to_timestamp(now), region=region
     )
 
 
 def classified(complaint: Complaint, now: datetime, region: str) -> None:
-    """The levels that a complaint reaches by its category: the department it goes to, and who hears of the critical.
+    """The levels of a complaint by its category: its department, and the recipients of critical complaints.
 
-    A department that could have settled it at first contact would not have had it filed.
+    A department that settles a complaint at first contact files none.
     """
     not_settled = EscalationTrigger.ESCALATION_TRIGGER_NOT_SETTLED_AT_FIRST_CONTACT
     raise_to(complaint, Step(DEPARTMENT, not_settled, now), now, region)
@@ -74,18 +74,17 @@ def classified(complaint: Complaint, now: datetime, region: str) -> None:
 
 
 def raised_on_the_way(complaint: Complaint, hours: Hours, now: datetime) -> None:
-    """What the first contact has raised a complaint to, of its own accord, until this region hears of it.
+    """The levels that the origin region raises by itself, until this region has the complaint.
 
-    Its timers ran by what the filing says: each level is that region's, which tells the escalation recipients, and
-    no other's.
+    Its timers run by the filing. It notifies the escalation recipients of these levels, and no other region does.
     """
     first_contact = complaint.origin_region
-    while (following := steps(complaint, hours)) and following[0].due <= now:
-        raise_to(complaint, following[0], following[0].due, first_contact)
+    while (following := steps(complaint, hours)) and following[0].due_time <= now:
+        raise_to(complaint, following[0], following[0].due_time, first_contact)
 
 
 def take_up(complaint: Complaint, now: datetime, region: str) -> None:
-    """What the responsible region finds as it takes a complaint up: that it comes late, or once too often."""
+    """The levels at acceptance by the responsible region: a late arrival, or one repeat too many."""
     each = find(complaint, rules.ACKNOWLEDGE)
     if each is not None and now > due_of(each):
         missed = EscalationTrigger.ESCALATION_TRIGGER_ACKNOWLEDGEMENT_MISSED
@@ -94,32 +93,32 @@ def take_up(complaint: Complaint, now: datetime, region: str) -> None:
 
 
 def repeated(complaint: Complaint, now: datetime, region: str) -> None:
-    """What comes once too often is raised."""
+    """Raises a complaint with one repeat too many."""
     if complaint.repeats + 1 >= REPEATS_TO_EXECUTIVE:
         raise_to(complaint, Step(EXECUTIVE, EscalationTrigger.ESCALATION_TRIGGER_REPEATED, now), now, region)
 
 
 def joined(complaint: Complaint, told: ComplaintRepeats, now: datetime, region: str) -> bool:
-    """It repeats what other regions took in: taken over where that is more than is known, and of its category.
+    """Takes over repeats that other regions accepted, if there are new ones of its category; returns whether.
 
-    Whether it was. What comes once too often is raised, unless a resolution was proposed, until that is refused.
+    One repeat too many raises the complaint, except between a proposed resolution and its refusal.
     """
     if told.category != complaint.request.category or told.repeats <= complaint.repeats:
         return False
-    complaint.repeat_of, complaint.repeats = told.repeat_of, told.repeats
+    complaint.repeated_ticket_id, complaint.repeats = told.repeated_ticket_id, told.repeats
     if not rules.is_final(complaint) and complaint.state != rules.RESOLVED:
         repeated(complaint, now, region)
     return True
 
 
 def grouped(complaint: Complaint, group_id: str, now: datetime, region: str) -> None:
-    """It belongs to a group, of which executives hear: by each complaint once, whatever else raises it."""
+    """Adds the complaint to a group, which executives see: each complaint raises once, beside other causes."""
     complaint.group_id = group_id
     raise_to(complaint, Step(EXECUTIVE, EscalationTrigger.ESCALATION_TRIGGER_GROUP, now), now, region)
 
 
 def disagreed(case: Complaint, now: datetime, region: str) -> None:
-    """Owners disagree: what was assigned is returned again, or a second region or department returns its part."""
+    """Raises a case with disagreeing owners: a second return of an item, or a return by a second owner."""
     returned = sum(1 for each in case.items if each.HasField("returned"))
     if returned >= RETURNS_TO_COORDINATOR and not rules.is_final(case) and case.state != rules.RESOLVED:
         raise_to(case, Step(COORDINATOR, EscalationTrigger.ESCALATION_TRIGGER_OWNERS_DISAGREE, now), now, region)
@@ -141,9 +140,9 @@ def ask_for_regulator(complaint: Complaint, now: datetime, region: str) -> None:
 def raise_for_administrator(
     complaint: Complaint, wanted: AdministratorsWish, now: datetime, region: str
 ) -> Sequence[Escalation]:
-    """An administrator of the federation raises it; why is a note of it. Returns the levels reached, ascending.
+    """Raises the complaint for an administrator of the federation, with a note. Returns the levels, ascending.
 
-    Raises Refused for what is resolved or ended, and with COMPLAINT_LEVEL_REACHED where it stands there already.
+    Raises Refused for a resolved or ended complaint, and with COMPLAINT_LEVEL_REACHED for a level that it has.
     """
     if rules.is_final(complaint) or complaint.state == rules.RESOLVED:
         raise Refused(Reason.REASON_COMPLAINT_STATE_FORBIDS, state=rules.state_name(complaint.state), action="raise")
@@ -156,7 +155,7 @@ def raise_for_administrator(
 
 
 def steps(complaint: Complaint, hours: Hours) -> list[Step]:
-    """What lies before a complaint as it stands, in the order in which it comes due."""
+    """The coming escalations of a complaint in its current state, by due time."""
     if rules.is_final(complaint) or complaint.state == rules.RESOLVED or complaint.HasField("returned"):
         return []
     found = _of_the_law(complaint)
@@ -164,26 +163,34 @@ def steps(complaint: Complaint, hours: Hours) -> list[Step]:
         found += _not_taken_up(complaint)
     elif complaint.state != rules.PENDING:
         found += [*_unanswered(complaint), *_unresolved(complaint, hours), *_unhastened(complaint)]
-    return sorted((each for each in found if each.level > complaint.level), key=lambda each: (each.due, each.level))
+    return sorted(
+        (each for each in found if each.level > complaint.level), key=lambda each: (each.due_time, each.level)
+    )
 
 
 def next_due(complaint: Complaint, hours: Hours) -> datetime | None:
-    """When it is raised next; None where nothing raises it by itself."""
-    return next((each.due for each in steps(complaint, hours)), None)
+    """The time of the next escalation; None without one."""
+    return next((each.due_time for each in steps(complaint, hours)), None)
 
 
 def raise_due(complaint: Complaint, hours: Hours, now: datetime, region: str) -> Sequence[Escalation]:
     """Raises the complaint by all that is due; returns the levels reached now, ascending."""
     reached: list[Escalation] = []
-    while (following := steps(complaint, hours)) and following[0].due <= now:
+    while (following := steps(complaint, hours)) and following[0].due_time <= now:
         reached += raise_to(complaint, following[0], now, region)
     return reached
 
 
 def raise_to(complaint: Complaint, step: Step, now: datetime, region: str) -> Sequence[Escalation]:
-    """Raises the complaint to a level, and through those between; nothing where it is there already."""
+    """Raises the complaint to a level, through those between. A level that it has changes nothing."""
     reached = [
-        Escalation(level=level, trigger=step.trigger, due=to_timestamp(step.due), time=to_timestamp(now), region=region)
+        Escalation(
+            level=level,
+            trigger=step.trigger,
+            due_time=to_timestamp(step.due_time),
+            time=to_timestamp(now),
+            region=region,
+        )
         for level in range(complaint.level + 1, step.level + 1)
     ]
     complaint.escalations.extend(reached)
@@ -199,7 +206,7 @@ def _of_the_law(complaint: Complaint) -> list[Step]:
 
 
 def _not_taken_up(complaint: Complaint) -> list[Step]:
-    """The responsible region has not said that it has it."""
+    """The steps of a complaint without acceptance by the responsible region."""
     each = find(complaint, rules.ACKNOWLEDGE)
     if each is None:
         return []
@@ -222,7 +229,7 @@ def _unresolved(complaint: Complaint, hours: Hours) -> Iterator[Step]:
     each = find(complaint, rules.RESOLVE)
     if each is None or is_met(each):
         return
-    if complaint.level < COORDINATOR:  # working time is counted for what still lies before it only
+    if complaint.level < COORDINATOR:  # working time is only counted for the steps ahead
         half, three_quarters = marks(each, (0.5, 0.75), hours)
         response = find(complaint, rules.FIRST_RESPONSE)
         if complaint.level < QUALITY and response is not None and not is_met(response):
@@ -235,14 +242,14 @@ def _unresolved(complaint: Complaint, hours: Hours) -> Iterator[Step]:
 
 
 def _is_without_plan(case: Complaint) -> bool:
-    """Whether a case concerns several regions, and nobody has taken up some part of it."""
+    """Whether a case concerns several regions, and a part of it is not accepted yet."""
     parts = [each for each in case.items if each.state != cases.ASSIGNED]
     regions = {each.region for each in parts if each.region}
     return len(regions) > 1 and any(each.state in _WITH_NOBODY for each in parts)
 
 
 def _unhastened(complaint: Complaint) -> Iterator[Step]:
-    """The first reminder that is not answered in time raises to quality, the next one further, not past executives."""
+    """The steps of unanswered reminders: the first one raises to quality, the next one further, up to executives."""
     reminders: list[Deadline] = [each for each in complaint.deadlines if each.kind == rules.EXPEDITE]
     for number, each in enumerate(reminders):
         if not is_met(each):

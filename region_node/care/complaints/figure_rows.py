@@ -1,4 +1,4 @@
-"""What counts of each complaint, as stored: plain columns that tell nothing of a person and outlive the complaint."""
+"""The stored figures of each complaint: plain columns without personal data, which outlive the complaint."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -12,7 +12,8 @@ from region_node.care.complaints.ledger import is_estimated
 from region_node.customers.status import ERASED
 
 _COLUMNS = (
-    "ticket_id, category, department_zh, department_en, create_time, state, due, resolved, level, repeats, refusals,"
+    "ticket_id, category, department_zh, department_en, create_time, state, due_time, resolved,"
+    " level, repeats, refusals,"
     " contacts, rating"
 )
 _KEPT = ", ".join(
@@ -23,7 +24,7 @@ _KEPT = ", ".join(
         "department_zh",
         "department_en",
         "state",
-        "due",
+        "due_time",
         "resolved",
         "level",
         "repeats",
@@ -34,16 +35,16 @@ _KEPT = ", ".join(
 )
 _KEEP = (
     "INSERT INTO complaint_figures (ticket_id, owner_region, category, department_zh, department_en, is_item,"  # noqa: S608 - column names only
-    " create_time, state, due, resolved, level, repeats, refusals, contacts, rating)"
+    " create_time, state, due_time, resolved, level, repeats, refusals, contacts, rating)"
     " VALUES (:ticket_id, :owner_region, :category, :department_zh, :department_en, :is_item,"
-    " :create_time, :state, :due, :resolved, :level, :repeats, :refusals, :contacts, :rating)"
+    " :create_time, :state, :due_time, :resolved, :level, :repeats, :refusals, :contacts, :rating)"
     f" ON CONFLICT (ticket_id) DO UPDATE SET {_KEPT}"
 )
 
 
 @dataclass(frozen=True)
 class Counted:
-    """What counts of one complaint; instants in microseconds."""
+    """The figures of one complaint; instants in microseconds."""
 
     ticket_id: str
     category: str
@@ -51,7 +52,7 @@ class Counted:
     department_en: str
     create_time: int
     state: int
-    due: int | None
+    due_time: int | None
     resolved: int | None
     level: int
     repeats: int
@@ -61,12 +62,12 @@ class Counted:
 
 
 def keep_figures(tx: Transaction, complaint: Complaint) -> None:
-    """Keeps what counts of a complaint as it stands now."""
+    """Stores the figures of a complaint in its current state."""
     tx.execute(_KEEP, **_values(complaint))
 
 
 def keep_figures_of(tx: Transaction, complaints: Iterable[Complaint]) -> None:
-    """Keeps what counts of many complaints."""
+    """Stores the figures of many complaints."""
     tx.execute_many(_KEEP, [_values(each) for each in complaints])
 
 
@@ -76,7 +77,7 @@ def _values(complaint: Complaint) -> Mapping[str, Value]:
     is_resolved = each is not None and is_met(each) and not is_estimated(complaint)
     return {
         "ticket_id": complaint.ticket_id,
-        # What a region has returned is led, and counted, by the origin region.
+        # The origin region leads, and counts, a complaint that another region has returned.
         "owner_region": complaint.origin_region if complaint.HasField("returned") else complaint.owner_region,
         "category": complaint.request.category,
         "department_zh": complaint.department.zh_cn,
@@ -84,7 +85,7 @@ def _values(complaint: Complaint) -> Mapping[str, Value]:
         "is_item": int(complaint.ticket_id.count("/") > 1),
         "create_time": to_microseconds(from_timestamp(complaint.create_time)),
         "state": complaint.state,
-        "due": to_microseconds(due_of(each)) if each is not None else None,
+        "due_time": to_microseconds(due_of(each)) if each is not None else None,
         "resolved": to_microseconds(from_timestamp(each.met_time)) if each is not None and is_resolved else None,
         "level": complaint.level,
         "repeats": complaint.repeats,
@@ -97,9 +98,9 @@ def _values(complaint: Complaint) -> Mapping[str, Value]:
 def counted_page(
     tx: Transaction, region: str, start: int, end: int, after: tuple[int, str], limit: int
 ) -> list[Counted]:
-    """At most `limit` complaints of a responsible region that were filed in [start, end), microseconds, in order.
+    """At most `limit` complaints of a responsible region, filed in [start, end), microseconds, in order.
 
-    `after` is the time of filing and the ticket id of the last one of the page before; (start, "") for the first page.
+    `after` is the filing time and the ticket id of the previous page's last one. The first page takes (start, "").
     """
     return tx.all(
         Counted,
@@ -117,7 +118,7 @@ def counted_page(
 
 
 def count_customers(tx: Transaction) -> int:
-    """How many customers the region has now, without those who were erased."""
+    """The number of customers of the region, without erased ones."""
     return tx.first(int, "SELECT COUNT(*) FROM customers WHERE status <> :erased", erased=ERASED) or 0
 
 

@@ -1,8 +1,8 @@
 """The figures of complaints (ETSI EG 202 057-1, MIIT), counted one by one. Pure.
 
-A complaint belongs to the month in which it was filed, and to the region, department and category that are responsible
-now. Its time runs from filing to the resolution that stands, weekends and waiting for the customer included: that is
-what the customer had to wait. Whether that was in time is said by its own deadline, which may have moved.
+A complaint belongs to the month of its filing, and to its current responsible region, department and category. Its time
+runs from filing to the valid resolution. The time includes weekends and waiting for the customer, as the customer
+experienced them. Its own deadline, which may have moved, decides whether that was in time.
 """
 
 from collections.abc import Iterable, Sequence
@@ -33,7 +33,7 @@ class _Group:
     minutes: list[int] = field(default_factory=list)
 
     def take(self, each: Counted, now: int) -> None:
-        """One complaint more; `now` in microseconds."""
+        """Counts a complaint; `now` in microseconds."""
         self.complaints += 1
         self.repeats += each.repeats > 0
         self.reopened += each.refusals > 0
@@ -43,10 +43,10 @@ class _Group:
         self.rating_sum += each.rating
         if each.resolved is not None:
             self.timed += 1
-            self.in_time += each.due is None or each.resolved <= each.due
+            self.in_time += each.due_time is None or each.resolved <= each.due_time
             self.first_contact += not each.contacts
             self.minutes.append(max(0, -((each.create_time - each.resolved) // _MINUTE)))
-        elif each.state not in rules.FINAL and each.due is not None and each.due < now:
+        elif each.state not in rules.FINAL and each.due_time is not None and each.due_time < now:
             self.timed += 1
 
 
@@ -54,7 +54,7 @@ class Tally:
     """Counts complaints page by page."""
 
     def __init__(self, now: int) -> None:
-        """`now` in microseconds: what is open and past its time then was not in time."""
+        """`now` in microseconds: open complaints past their time then are late."""
         self._now = now
         self._groups: dict[tuple[str, str, str], _Group] = {}
 
@@ -65,7 +65,7 @@ class Tally:
             self._groups.setdefault(key, _Group()).take(each, self._now)
 
     def counts(self) -> Sequence[ComplaintCount]:
-        """What was counted, by category and department."""
+        """The counts, by category and department."""
         return [
             ComplaintCount(
                 category=category,

@@ -1,6 +1,6 @@
-"""Groups: complaints of one category that come to their responsible region within hours are one complaint of many.
+"""Groups: complaints of one category that reach their responsible region within hours belong together.
 
-Whose work a category is decides what they have in common: where it is the region of a place, they are of that place.
+The owner of a category decides the common property. Complaints owned by the region of a place share the place.
 """
 
 from collections.abc import Sequence
@@ -16,15 +16,15 @@ from region_node.care.complaints import rules
 
 SIZE_POLICY, WINDOW_POLICY = "complaint-group-size", "complaint-group-window"
 _AT_WORK = ", ".join(str(state) for state in (rules.IN_PROGRESS, rules.PENDING))
-_ALIKE = (  # another one that is at work here, about the same, filed within a time
+_ALIKE = (  # an open complaint here with the same subject, filed within a time
     "owner_region = :region AND category = :category AND create_time BETWEEN :since AND :until"
-    f" AND state IN ({_AT_WORK}) AND :own_case NOT IN (ticket_id, parent)"
+    f" AND state IN ({_AT_WORK}) AND :own_case NOT IN (ticket_id, case_id)"
 )
 
 
 @dataclass(frozen=True)
 class GroupRule:
-    """From how many complaints on, filed within what time, they are a group."""
+    """The least number of complaints of a group, and the time of their filing."""
 
     size: int
     window: timedelta
@@ -32,7 +32,7 @@ class GroupRule:
 
 @dataclass(frozen=True)
 class Group:
-    """A group that a complaint belongs to, and what belongs to it only since that complaint came, by ticket id."""
+    """The group of a complaint, and the ticket ids that joined it together with that complaint."""
 
     group_id: str
     others: Sequence[str] = ()
@@ -40,25 +40,25 @@ class Group:
 
 @dataclass(frozen=True)
 class Alike:
-    """A complaint, or a work item of the case `parent`, that is at work in the same region about the same."""
+    """An open complaint with the same subject in the same region, or a work item of the case `parent`."""
 
     ticket_id: str
     parent: str
 
 
 def group_rule(federation: Federation, region: str) -> GroupRule | None:
-    """What holds in a region; None where the configuration in force says nothing of groups."""
+    """The rule of a region; None where the configuration in force has no rule for groups."""
     try:
         size, hours = (federation.figure(name, [region]) for name in (SIZE_POLICY, WINDOW_POLICY))
-    except Refused:  # it is of a time before there were groups
+    except Refused:  # the configuration is older than the rule for groups
         return None
     return GroupRule(size, timedelta(hours=hours))
 
 
 def find_group(tx: Transaction, complaint: Complaint, rule: GroupRule) -> Group | None:
-    """The group that a complaint of this region belongs to: a known one, or one that it is the last to make.
+    """The group of a complaint of this region: an existing one, or a new one that it completes.
 
-    Only what is at work counts: what was resolved, returned or has ended does not.
+    Only open complaints count: resolved, returned and ended ones do not.
     """
     filed = from_timestamp(complaint.create_time)
     known = tx.first(
@@ -71,18 +71,18 @@ def find_group(tx: Transaction, complaint: Complaint, rule: GroupRule) -> Group 
         return Group(known)
     before = tx.all(
         Alike,
-        f"SELECT ticket_id, parent FROM complaints WHERE {_ALIKE} ORDER BY create_time, ticket_id",  # noqa: S608 - no values
+        f"SELECT ticket_id, case_id FROM complaints WHERE {_ALIKE} ORDER BY create_time, ticket_id",  # noqa: S608 - no values
         **_about(complaint, filed - rule.window, filed),
     )
     return made(complaint, before, rule.size)
 
 
 def made(complaint: Complaint, before: Sequence[Alike], size: int) -> Group | None:
-    """The group that a complaint makes with those that were filed before it, oldest first. Pure.
+    """The group of a complaint with earlier ones, oldest first. Pure.
 
     None while they are fewer than `size`. A case counts once, with all its work items.
     """
-    cases = [*dict.fromkeys(each.parent or each.ticket_id for each in before), complaint.parent or complaint.ticket_id]
+    cases = [*dict.fromkeys(each.parent or each.ticket_id for each in before), complaint.case_id or complaint.ticket_id]
     if len(cases) < size:
         return None
     group_id = f"{complaint.owner_region}/{complaint.request.category}/{cases[0]}"
@@ -93,7 +93,7 @@ def _about(complaint: Complaint, since: datetime, until: datetime) -> dict[str, 
     return {
         "region": complaint.owner_region,
         "category": complaint.request.category,
-        "own_case": complaint.parent or complaint.ticket_id,
+        "own_case": complaint.case_id or complaint.ticket_id,
         "since": to_microseconds(since),
         "until": to_microseconds(until),
     }

@@ -1,6 +1,6 @@
-"""What the origin region does: takes complaints in, passes on what the customer says, keeps what it is told.
+"""The origin region's handling of its complaints: accepts them, forwards commands, stores the owner's versions.
 
-It keeps the customer's contact to the end, whichever region is responsible.
+It is the customer's contact to the end, whichever region is responsible.
 """
 
 from collections.abc import Sequence
@@ -12,45 +12,45 @@ from gateway.api.region.v1.complaint_envelopes_pb2 import ComplaintCommand, Comp
 from gateway.api.region.v1.complaint_pb2 import Complaint, ComplaintRequest
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.errors import Refused
+from gateway.errors import Refused, lasting
 from gateway.process import failpoints
 from gateway.security.identity import Identity
 from gateway.store.port import Transaction
 from gateway.store.timers import Timer
 from gateway.time.clock import from_timestamp, to_timestamp
 from region_node.care.complaints import case_lead, cases, escalation, notices, owner, proposing, remote_repeats, rules
-from region_node.care.complaints.followed import COMPLAINT
 from region_node.care.complaints.keeping import add_complaint, change_complaint
 from region_node.care.complaints.limits import set_deadlines
 from region_node.care.complaints.rows import (
+    COMPLAINT,
     ComplaintRow,
     find_complaint,
     next_ticket_number,
     require_complaint,
 )
+from region_node.care.complaints.rules import Concerned, concerned
 from region_node.care.complaints.sending import send_to_region
-from region_node.care.complaints.taxonomy import Concerned, concerned
 from region_node.customers.known_statuses import require_takes_complaints, require_unrestricted, statuses_of
 from region_node.node.context import RegionContext
 from region_node.requests.caller import Caller, note, settle_asked
 from region_node.requests.rows import insert_request
-from region_node.tickets.requested import known_request
+from region_node.tickets.followed import known_request
 
-_SAID = ("respond", "attach")  # by the customer: who waits for the customer waits no longer
-# What is done here where the other region has not had the complaint any more.
+_SAID = ("respond", "attach")  # the customer's messages, which end the wait for the customer
+# The commands executed here after the other region has lost the complaint.
 _OUTLASTING = ("respond", "accept", "refuse", "withdraw", "expedite", "ask_for_regulator", "repeats")
-# How a region answers that has returned the complaint, has heard that it was recalled, or never took it up.
+# The reasons of a region that has returned the complaint, has received its recall, or never accepted it.
 _NOT_THERE = (Reason.REASON_COMPLAINT_NOT_RESPONSIBLE, Reason.REASON_COMPLAINT_NOT_FOUND)
 
 
 def file(
     tx: Transaction, context: RegionContext, caller: Caller, request: ComplaintRequest, now: datetime
 ) -> Complaint:
-    """Takes in a complaint, and has the customer told. The same request again gives the complaint as it stands now.
+    """Accepts a complaint, and notifies the customer. A repeated request returns the complaint in its current state.
 
-    Without a category it takes the one that its words speak for; where they are not clear, the classification desk of
-    this region has it, and it goes nowhere before that has said what it is about.
-    Raises Refused, also with REQUEST_ID_REUSED for the same id with other content.
+    Without a category, the words of the text decide. Where they are not clear, the classification desk of this region
+    keeps the complaint until it is classified. Raises Refused, also with REQUEST_ID_REUSED for the same id with other
+    content.
     """
     key = caller.key(request.SerializeToString(deterministic=True))
     require_unrestricted(tx, request.number)
@@ -81,13 +81,13 @@ def file(
 
 
 def set_category(context: RegionContext, complaint: Complaint, code: str) -> Sequence[Concerned]:
-    """Says what a complaint is about, by which it has a severity and a department; returns whose work it is.
+    """Sets the category of a complaint, with its severity and department; returns the responsible departments.
 
     It is changed in place. Raises Refused with COMPLAINT_CATEGORY_UNKNOWN.
     """
     category = context.federation.complaint_category(code)
     complaint.request.category, complaint.severity = code, category.severity
-    complaint.repeat_of, complaint.repeats = "", 0  # those of another category
+    complaint.repeated_ticket_id, complaint.repeats = "", 0  # repeats of the former category
     complaint.department.CopyFrom(category.departments[0].name)
     home = complaint.home_region or None
     return concerned(category, complaint.request, handling=complaint.origin_region, home=home)
@@ -103,12 +103,12 @@ def route(
     known: int | None = None,
     leads: bool = False,
 ) -> None:
-    """Gives a complaint that nobody has taken up yet to whoever's work it is by a category.
+    """Routes a complaint that is not accepted yet to the responsible departments of a category.
 
-    It is taken up here, sent to the responsible region, or is a case, which is led here. Its deadlines run from filing
-    on. `known` is the level that the escalation recipients know; that of the complaint where it is not said. Where
-    this region is to lead whatever others have to do, `leads`, they get work items. It is changed in place; the
-    caller stores it. Raises Refused before the first write.
+    It is accepted here, sent to the responsible region, or becomes a case led here. Its deadlines run from filing on.
+    `known` is the level known to the escalation recipients; by default that of the complaint. With `leads`, this region
+    leads it, and other departments get work items. It is changed in place; the caller stores it. Raises Refused before
+    the first write.
     """
     complaint = row.complaint
     known = complaint.level if known is None else known
@@ -135,17 +135,17 @@ def route(
 def command(
     tx: Transaction, context: RegionContext, caller: Caller, asked: ComplaintCommand, now: datetime
 ) -> Complaint:
-    """What the customer says to a complaint of which this region is the first contact.
+    """Executes the customer's command on a complaint of this origin region.
 
-    Raises Refused; for a request that was asked before, what the responsible region answered then.
+    Raises Refused; for a repeated request, the responsible region's former refusal.
     """
     key = caller.key(asked.SerializeToString(deterministic=True))
     require_readable(tx, asked.ticket_id)
     if (known := known_request(COMPLAINT, tx, key)) is not None:
         return known
     complaint = find_for(tx, asked.ticket_id, caller.identity)
-    if complaint.parent:
-        raise Refused(Reason.REASON_COMPLAINT_IS_WORK_ITEM, complaint=complaint.parent)
+    if complaint.case_id:
+        raise Refused(Reason.REASON_COMPLAINT_IS_WORK_ITEM, complaint=complaint.case_id)
     if complaint.origin_region != context.region:
         raise Refused(Reason.REASON_COMPLAINT_NOT_FIRST_CONTACT, region=complaint.origin_region)
     settled = complaint.owner_region == context.region
@@ -159,14 +159,16 @@ def command(
 def pass_on(
     tx: Transaction, context: RegionContext, row: ComplaintRow, asked: ComplaintCommand, step: str, now: datetime
 ) -> Complaint:
-    """Has the responsible region do what is asked, here and now or by an envelope with the id of the step; returns the
-    complaint as it stands. Raises Refused."""
+    """Executes a command at the responsible region: here, or by an envelope with the id of the step.
+
+    Returns the complaint in its current state. Raises Refused.
+    """
     known = row.complaint
     if known.owner_region != context.region:
         send_to_region(tx, context, row, f"{known.ticket_id}#{step}", asked, now)
         return known
     complaint = owner.apply_command(tx, context, asked, now)
-    if not complaint.parent:
+    if not complaint.case_id:
         notices.tell_changed(tx, known, complaint, now)
     remote_repeats.note_withdrawn(tx, context, ComplaintRow(complaint, row.traceparent), known, now)
     by_customer = asked.WhichOneof("command") in _SAID and not asked.respond.asks_region
@@ -175,7 +177,7 @@ def pass_on(
 
 
 def adopt(tx: Transaction, context: RegionContext, snapshot: Complaint, now: datetime) -> None:
-    """Takes over the responsible region's word on a complaint, and has the customer told what is new."""
+    """Stores the responsible region's version of a complaint, and notifies the customer of news."""
     row = find_complaint(tx, snapshot.ticket_id)
     if row is None:  # made unreadable since
         return
@@ -187,20 +189,20 @@ def adopt(tx: Transaction, context: RegionContext, snapshot: Complaint, now: dat
     if complaint is None:
         return
     del complaint.items[:]  # a case is led here, or is none
-    # What was raised here while that region could not be reached may be on its way there.
+    # Escalations made here while that region was unreachable may be in transit to it.
     own = [each for each in known.escalations if each.region == context.region and each.level > snapshot.level]
     complaint.escalations.extend(own)
     complaint.level = max([snapshot.level, *(each.level for each in own)])
-    if complaint.HasField("returned") and complaint.state == rules.HELD and not complaint.parent:
+    if complaint.HasField("returned") and complaint.state == rules.HELD and not complaint.case_id:
         case_lead.lead(context, complaint, now)
         complaint.version += 1
         owner.watch(tx, context, complaint)
         _spread_led(tx, context, ComplaintRow(complaint, row.traceparent), known.owner_region, now)
     else:
         owner.forget(tx, complaint)
-    if not complaint.parent:
+    if not complaint.case_id:
         notices.tell_changed(tx, known, complaint, now)
-    if not known.version:  # what was due here before the other region had it, and no timer here has come to
+    if not known.version:  # events due here before the other region had it, whose timers have not fired here
         owner.note_reached(tx, context, complaint, known.level, now)
     change_complaint(tx, complaint, now)
     remote_repeats.note_withdrawn(tx, context, ComplaintRow(complaint, row.traceparent), known, now)
@@ -208,8 +210,10 @@ def adopt(tx: Transaction, context: RegionContext, snapshot: Complaint, now: dat
 
 
 def _spread_led(tx: Transaction, context: RegionContext, row: ComplaintRow, other: str, now: datetime) -> None:
-    """A complaint is led here that another region has returned or refused: if that was the home region, it is told what
-    it has not been told yet."""
+    """Reports a complaint to the home region that another region has returned or refused, and that is now led here.
+
+    Only where that region is the home region, which has no report yet.
+    """
     if other == row.complaint.home_region:
         remote_repeats.spread(tx, context, row, now)
 
@@ -217,7 +221,7 @@ def _spread_led(tx: Transaction, context: RegionContext, row: ComplaintRow, othe
 def _keep_what_was_said(
     tx: Transaction, context: RegionContext, complaint: Complaint, snapshot: Complaint, now: datetime
 ) -> None:
-    """A region to which a complaint was sent had taken it up before it heard that it was recalled."""
+    """Keeps the notes of a region that accepted a complaint before its recall arrived."""
     fresh = cases.unknown_notes(complaint, snapshot.notes)
     is_new = snapshot.version > complaint.version and snapshot.owner_region == context.region
     if not fresh or not is_new or rules.is_final(complaint):
@@ -237,10 +241,9 @@ def settle_command(
     refused: Refused | None,
     now: datetime,
 ) -> None:
-    """The responsible region answered a command: its word on the request and, if it knows it, on the complaint.
+    """Stores the responsible region's answer to a command: the result of the request and, if known, the complaint.
 
-    Where it did not have the complaint any more, and this region answers for it meanwhile, what the customer said is
-    done here.
+    Where it no longer had the complaint, and this region meanwhile answers for it, the command is executed here.
     """
     if snapshot is not None:
         adopt(tx, context, snapshot, now)
@@ -252,26 +255,28 @@ def settle_command(
 def _do_here(
     tx: Transaction, context: RegionContext, asked: ComplaintCommand, refused: Refused, now: datetime
 ) -> Refused | None:
-    """Does what the customer said; returns why not, `refused` where this region does not answer for the complaint."""
+    """Executes the customer's command; returns its refusal, or `refused` for another region's complaint."""
     row = find_complaint(tx, asked.ticket_id)
     if row is None or row.complaint.owner_region != context.region:
         return refused
     try:
         pass_on(tx, context, row, asked, "", now)
     except Refused as again:
-        return again
+        return lasting(again)
     failpoints.reach("complaint-redone.before-commit")
     return None
 
 
 def keep(tx: Transaction, context: RegionContext, ticket_id: str, refused: Refused, now: datetime) -> None:
-    """The node of the other region has refused the filing, and passes nothing on: the region that received it first
-    leads a case, which awaits the coordinator and says why, and the customer is told who has it now."""
+    """Keeps a complaint whose filing the other region's node refused, as a case that awaits the coordinator.
+
+    The origin region leads the case, notes the reason, and notifies the customer of the new contact.
+    """
     row = find_complaint(tx, ticket_id)
     if row is None or row.complaint.version:
         return
     complaint = row.complaint
-    if complaint.parent:
+    if complaint.case_id:
         case_lead.refuse_item(tx, context, complaint, refused, now)
         return
     other = complaint.owner_region
@@ -284,7 +289,7 @@ def keep(tx: Transaction, context: RegionContext, ticket_id: str, refused: Refus
 
 
 def escalation_is_due(tx: Transaction, context: RegionContext, timer: Timer, now: datetime) -> None:
-    """A level is due: at the responsible region, or here, where that one has not taken the complaint up."""
+    """Handles a due level: at the responsible region, or here before its acceptance."""
     row = find_complaint(tx, timer.subject)
     if row is None:  # made unreadable since
         return
@@ -306,7 +311,7 @@ def escalation_is_due(tx: Transaction, context: RegionContext, timer: Timer, now
 def raise_for_administrator(
     tx: Transaction, context: RegionContext, ticket_id: str, wanted: escalation.AdministratorsWish, now: datetime
 ) -> Complaint:
-    """An administrator of the federation raises a complaint: of this region, or one that nobody has taken up yet.
+    """Raises a complaint for an administrator of the federation: of this region, or one not accepted yet.
 
     Raises Refused, with COMPLAINT_NOT_RESPONSIBLE where another region has it.
     """
@@ -328,9 +333,9 @@ def raise_for_administrator(
 
 
 def find_for(tx: Transaction, ticket_id: str, identity: Identity) -> Complaint:
-    """The complaint, for whoever may see it.
+    """The complaint, for a permitted reader.
 
-    Raises Refused with COMPLAINT_NOT_FOUND, also for those who may not, and with CUSTOMER_RESTRICTED.
+    Raises Refused with COMPLAINT_NOT_FOUND, also for other readers, and with CUSTOMER_RESTRICTED.
     """
     row = find_complaint(tx, ticket_id)
     if row is None or not is_visible(row.complaint, identity):
@@ -347,11 +352,11 @@ def require_readable(tx: Transaction, ticket_id: str) -> None:
 
 
 def is_visible(complaint: Complaint, identity: Identity) -> bool:
-    """It is seen by the operator that filed it, by its region's staff, and by all of the responsible region.
+    """Whether a caller may see a complaint: its operator, its region's staff, and all of the responsible region.
 
-    A work item was filed by no operator: the operator sees the case.
+    A work item has no operator: the operator sees the case.
     """
-    filed_it = complaint.operator == identity.name and not complaint.parent
+    filed_it = complaint.operator == identity.name and not complaint.case_id
     is_own = identity.role == Role.ROLE_STAFF or filed_it
     return complaint.owner_region == identity.region or (complaint.origin_region == identity.region and is_own)
 
@@ -364,7 +369,7 @@ def _new_complaint(
     number: int,
     now: datetime,
 ) -> Complaint:
-    """The complaint as it was received."""
+    """The complaint as received."""
     day = now.astimezone(ZoneInfo(context.time_zone))
     complaint = Complaint(
         ticket_id=f"{context.region}/{day:%Y%m%d}-{number}",
@@ -380,7 +385,7 @@ def _new_complaint(
 
 
 def _hold(tx: Transaction, context: RegionContext, complaint: Complaint, now: datetime) -> None:
-    """Nobody can tell what it is about: the classification desk has it, and the limits of an ordinary one run."""
+    """Holds an unclear complaint at the classification desk, with the limits of an ordinary complaint."""
     complaint.department.CopyFrom(proposing.DESK)
     complaint.severity = proposing.SEVERITY
     set_deadlines(context.federation, complaint, ComplaintCategory(), now)

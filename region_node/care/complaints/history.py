@@ -1,4 +1,4 @@
-"""How a complaint went, without a word of what was said. Pure."""
+"""The history of a complaint, without texts. Pure."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -22,7 +22,7 @@ def history(complaint: Complaint, now: datetime, hours: Hours) -> ComplaintHisto
         escalations=complaint.escalations,
         expedite_times=[each.time for each in complaint.expedites],
         refusals=complaint.refusals,
-        repeat_of=complaint.repeat_of,
+        repeated_ticket_id=complaint.repeated_ticket_id,
         ledger=ledger.entries(complaint, now, hours),
     )
     for note in complaint.notes:
@@ -39,12 +39,12 @@ def history(complaint: Complaint, now: datetime, hours: Hours) -> ComplaintHisto
 
 
 def _speaker(author: str) -> str:
-    """The region of who said something: who of its staff it was is nobody's business here. Administrators are told."""
+    """The region of an author, without the staff id. Administrators are named."""
     return author if author.startswith(ADMINISTRATORS) else author.partition("/")[0]
 
 
 def why_late(complaint: Complaint, now: datetime, hours: Hours) -> Sequence[LedgerEntry]:
-    """Who had a complaint until it was resolved, or until now. The sum is the time that it had, and its lateness."""
+    """The holders of a complaint until its resolution, or until now. The sum is its allowed time, and its lateness."""
     each = find(complaint, rules.RESOLVE)
     if each is None or not each.HasField("met_time"):
         return ledger.entries(complaint, now, hours)

@@ -4,10 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from gateway.api.region.v1.complaint_pb2 import Complaint
 from gateway.store import vault
 from gateway.store.batched_lookup import rows_among
-from gateway.store.port import Transaction
+from gateway.store.port import Transaction, Value
 from gateway.time.clock import from_microseconds
 from region_node.care.complaints import rules
 from region_node.care.complaints.figure_rows import keep_figures_of
@@ -16,7 +15,6 @@ from region_node.care.complaints.rows import (
     EVENTS,
     ComplaintChanged,
     ComplaintRow,
-    complaint_sealing,
     escalation_values,
     event_columns,
     insert_all,
@@ -24,60 +22,57 @@ from region_node.care.complaints.rows import (
     inserted_columns,
 )
 
+UNREADABLE = b""
+"""What stands in the place of a keyed digest once its complaint was made unreadable."""
 _REFERENCE = "complaint reference"  # the kind of index
 
 
 @dataclass(frozen=True)
 class NewComplaint:
-    """A complaint to insert; `number` and `reference` are the indexes of its number and of its ticket id before.
+    """A complaint to insert; `number` and `reference` are the indexes of its number and of its former ticket id.
 
-    `closed` is when it ended, from which on it is kept; None for one that is open.
+    `digest` is the keyed digest of its line, by which the same line is known again. `closed` is when it ended, from
+    which on it is kept; None for one that is open.
     """
 
     row: ComplaintRow = field(repr=False)
     ticket_number: int
     number: str = field(repr=False)
     reference: str = field(repr=False)
+    digest: bytes = field(repr=False)
     closed: datetime | None = None
 
 
 @dataclass(frozen=True)
 class Known:
-    """A complaint that was imported before; without a digest where it was made unreadable since."""
+    """A complaint that was imported before, and the keyed digest of its line; UNREADABLE for no digest any more."""
 
     ticket_id: str
-    digest: bytes | None
+    digest: bytes
 
 
 @dataclass(frozen=True)
 class _Stored:
     ticket_id: str
     external_index: str
-    body: bytes = field(repr=False)
+    imported_digest: bytes = field(repr=False)
 
 
 def reference_index(tx: Transaction, reference: str) -> str:
-    """What stands in the database in the place of a ticket id of another system."""
+    """The index of another system's ticket id, which the database holds in its place."""
     return vault.index_of(tx, _REFERENCE, reference)
 
 
 def imported_among(tx: Transaction, references: Sequence[str]) -> Mapping[str, Known]:
-    """Those of the references whose complaints were imported before."""
+    """The references with imported complaints."""
     indexes = {reference_index(tx, each): each for each in references}
-    rows = rows_among(
-        tx, _Stored, "SELECT ticket_id, external_index, body FROM complaints WHERE external_index", list(indexes)
-    )
-    opened = vault.open_many(tx, [complaint_sealing(row.ticket_id, row.body) for row in rows])
-    return {
-        indexes[row.external_index]: Known(
-            row.ticket_id, None if content is None else Complaint.FromString(content).imported_digest
-        )
-        for row, content in zip(rows, opened, strict=True)
-    }
+    select = "SELECT ticket_id, external_index, imported_digest FROM complaints WHERE external_index"
+    rows = rows_among(tx, _Stored, select, list(indexes))
+    return {indexes[row.external_index]: Known(row.ticket_id, row.imported_digest) for row in rows}
 
 
 def earlier_about(tx: Transaction, numbers: Sequence[str]) -> Earlier:
-    """What this region has about numbers, by the numbers' indexes."""
+    """This region's earlier complaints about numbers, by the numbers' indexes."""
     found = Earlier()
 
     def take(number: str, category: str, filed: int, ticket_id: str) -> None:
@@ -86,7 +81,7 @@ def earlier_about(tx: Transaction, numbers: Sequence[str]) -> Earlier:
     rows_among(
         tx,
         take,
-        "SELECT number_index, category, create_time, CASE WHEN parent = '' THEN ticket_id ELSE parent END"  # noqa: S608 - a number only
+        "SELECT number_index, category, create_time, CASE WHEN case_id = '' THEN ticket_id ELSE case_id END"  # noqa: S608 - a number only
         f" FROM complaints WHERE state <> {rules.CANCELLED} AND number_index",
         numbers,
     )
@@ -94,19 +89,28 @@ def earlier_about(tx: Transaction, numbers: Sequence[str]) -> Earlier:
 
 
 def insert_complaints(tx: Transaction, new: Sequence[NewComplaint], now: datetime) -> None:
-    """Adds complaints with one event each, what counts of them, and the levels that they have reached by now.
+    """Adds complaints with one event each, their figures, and their levels up to now.
 
-    The event is of when the complaint ended, or of now.
+    The event has the time of the complaint's end, or of now.
     """
     complaints = [each.row.complaint for each in new]
-    insert_all(
-        tx, [(each.row, inserted_columns(each.row, each.ticket_number, each.number, each.reference)) for each in new]
-    )
+    insert_all(tx, [(each.row, _columns(each)) for each in new])
     keep_figures_of(tx, complaints)
     insert_escalations(tx, [row for each in complaints for row in escalation_values(each.ticket_id, each.escalations)])
     EVENTS.note_all(
         tx,
         [(each.ticket_id, event_columns(each, one.closed or now)) for each, one in zip(complaints, new, strict=True)],
     )
-    changed = ComplaintChanged(complaints[-1].ticket_id)  # whoever watches looks for all events
+    changed = ComplaintChanged(complaints[-1].ticket_id)  # watchers look for all events
     tx.publish(changed, about=changed.about)
+
+
+def forget_line(tx: Transaction, ticket_id: str) -> None:
+    """Removes the columns about the imported line of a complaint; its reference stays."""
+    sql = "UPDATE complaints SET imported_digest = :none WHERE ticket_id = :id AND external_index IS NOT NULL"
+    tx.execute(sql, id=ticket_id, none=UNREADABLE)
+
+
+def _columns(new: NewComplaint) -> Mapping[str, Value]:
+    inserted = inserted_columns(new.row, new.ticket_number, new.number, new.reference)
+    return {**inserted, "imported_digest": new.digest}

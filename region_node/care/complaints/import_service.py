@@ -60,7 +60,7 @@ class ComplaintImportService(ComplaintImportServiceServicer):
             yield _answer(done)
 
     def _require_ready(self, file: ImportFile) -> None:
-        """What was due before is told from what will be by the clock. Raises Refused where it cannot be trusted."""
+        """Requires a trusted clock, which separates past deadlines from future ones. Raises Refused otherwise."""
         self._context.border.current.require_trusted_clock()
         if not file.validate_only and not self._store.accepts_new_work():
             raise Refused(Reason.REASON_STORE_UNAVAILABLE)
@@ -99,19 +99,19 @@ def _file(first: api.ImportComplaintsRequest) -> ImportFile:
     """The file that the first message names. Raises Refused where it names none as the contract wants it."""
     require_alone(holds_file=first.HasField("file"), lines=len(first.lines))
     require_file(first.file)
-    if first.HasField("as_of") and not first.file.validate_only:
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="as_of", problem="of a file that is only checked")
+    if first.HasField("as_of_time") and not first.file.validate_only:
+        raise Refused(Reason.REASON_REQUEST_INVALID, field="as_of_time", problem="of a file that is only checked")
     return first.file
 
 
 def _until(first: api.ImportComplaintsRequest) -> datetime | None:
-    """Up to which instant the clock is replayed; None where it is not. Raises Refused."""
-    if not first.HasField("as_of"):
+    """The end of the replay; None without a replay. Raises Refused."""
+    if not first.HasField("as_of_time"):
         return None
     try:
-        return from_timestamp(first.as_of)
+        return from_timestamp(first.as_of_time)
     except OverflowError:
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="as_of", problem="out of range") from None
+        raise Refused(Reason.REASON_REQUEST_INVALID, field="as_of_time", problem="out of range") from None
 
 
 def _answer(done: Done) -> api.ImportComplaintsResponse:

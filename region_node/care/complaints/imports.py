@@ -1,7 +1,7 @@
-"""Files of complaints that a region takes over: each with its own times, once, and without a word to anybody.
+"""Imports of complaints from files: each once, with its own times, and without notices.
 
-Only what this region answers for is taken: all that has ended, which was answered here, and what is open and its own by
-its category. What more than one department answers is led here, as the old system has led it: it gets no work items.
+Accepted are ended complaints that this region answered, and open ones of its own by their category. Complaints of
+several departments are led here, as the old system has led them, without work items.
 """
 
 import hashlib
@@ -26,6 +26,7 @@ from gateway.store.timers import Timer, set_timers
 from gateway.time.clock import from_timestamp, to_microseconds
 from region_node.care.complaints import replay, rules
 from region_node.care.complaints.import_rows import (
+    UNREADABLE,
     Known,
     NewComplaint,
     earlier_about,
@@ -38,7 +39,7 @@ from region_node.care.complaints.owner import ESCALATION_TIMER
 from region_node.care.complaints.proposing import category_set, classification, note_setting
 from region_node.care.complaints.replay import Earlier, Past
 from region_node.care.complaints.rows import ComplaintRow, next_ticket_number
-from region_node.care.complaints.taxonomy import owner_of
+from region_node.care.complaints.rules import owner_of
 from region_node.customers.known_statuses import KnownStatus, require_takes_complaints, statuses_of
 from region_node.node.context import RegionContext
 from region_node.node.subjects import number_index
@@ -47,17 +48,18 @@ from region_node.requests.auditing import AuditedCall
 from region_node.requests.checks import invalid, require_length
 from region_node.requests.importing.progress import Rejection, Taken
 from region_node.requests.importing.stream import Work
+from region_node.requests.rows import keyed_digest
 
 _REFERENCE_LIMIT = 64  # characters
-_OLDEST = timedelta(days=3650)  # of what may be filed between regions, too
+_OLDEST = timedelta(days=3650)  # the limit of filings between regions, too
 _NOT_CLOSED = ("of what was not closed", "该投诉尚未办结")
 
 
 @dataclass(frozen=True)
 class Imported:
-    """A complaint to take over: as it was received, with its deadlines, and what is known of its life.
+    """A complaint to import: its filing, its deadlines, and the known events of its life.
 
-    `over` is the day of its end where the time for which complaints are kept is over, else empty.
+    `over` is the day of its end where the retention of complaints is over, else empty.
     """
 
     complaint: Complaint = field(repr=False)
@@ -77,9 +79,9 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Asked:
-    """Who imports: the operator system, the person behind it, and when.
+    """The caller of an import: the operator system, the person, and the time.
 
-    `as_of` is set where nothing is stored: the instant up to which lives are replayed.
+    `as_of` is set in a dry run: the end of the replay.
     """
 
     operator: str
@@ -89,7 +91,7 @@ class Asked:
 
 
 def importing(context: RegionContext, traceparent: str) -> Work[Candidate]:
-    """What is done with the lines of a file of complaints."""
+    """The processing of a complaint file's lines."""
 
     def take(tx: Transaction, piece: Sequence[Candidate], asked: AuditedCall) -> Taken:
         new, rejections = _sorted_out(tx, context, piece)
@@ -119,9 +121,9 @@ def candidate(context: RegionContext, line: api.ComplaintLine, asked: Asked) -> 
 def replayed(
     context: RegionContext, earlier: Earlier, piece: Sequence[Candidate], until: datetime
 ) -> list[api.ReplayedComplaint]:
-    """Which levels the complaints of a piece would have reached by an instant; those filed later are left out.
+    """The levels that a piece's complaints would have reached by an instant, without those filed later.
 
-    `earlier` holds the complaints of the pieces before, and those of this one after that. The complaints are changed.
+    `earlier` holds the complaints of earlier pieces, and afterwards those of this one too. The complaints are changed.
     """
     found = []
     for each in piece:
@@ -142,7 +144,7 @@ def replayed(
 
 
 def _imported(context: RegionContext, told: api.ImportedComplaint, asked: Asked) -> Imported:
-    """Raises Refused for what the contract does not allow, and for what another region answers for."""
+    """Raises Refused for a line against the contract, or of another region."""
     require_length("external_id", told.external_id, _REFERENCE_LIMIT, required=True)
     rules.require_filing(told.request)
     life = _life(told, asked)
@@ -159,7 +161,7 @@ def _imported(context: RegionContext, told: api.ImportedComplaint, asked: Asked)
     if request.location_region:
         context.federation.region(request.location_region)
     home = context.federation.number_plan.home_of(request.number)
-    # Of what the line says: words that are in force later, and speak for something else, make it no other line.
+    # The digest covers the line's content: later words that propose another category do not change it.
     digest = hashlib.sha256(normal.SerializeToString(deterministic=True)).digest()
     request.requester.CopyFrom(asked.requester)
     classified = _classified(context, told, request, home, asked.now)
@@ -179,7 +181,6 @@ def _imported(context: RegionContext, told: api.ImportedComplaint, asked: Asked)
         create_time=told.filed_time,
         classification=classified,
         external_id=told.external_id,
-        imported_digest=digest,
     )
     if life.ended_as not in replay.WITHOUT_RESOLUTION and (life.resolved or life.closed):
         complaint.resolution.text, complaint.resolution.cause_code = told.resolution, told.cause_code
@@ -188,7 +189,7 @@ def _imported(context: RegionContext, told: api.ImportedComplaint, asked: Asked)
 
 
 def _over(context: RegionContext, life: Past, now: datetime) -> str:
-    """The day on which a complaint ended that would be purged at once: nobody would know then that it was here."""
+    """The end day of a complaint that would be purged immediately: nobody would know then that it was here."""
     rule = context.federation.retention_rule(DataClass.DATA_CLASS_COMPLAINTS)
     if rule is None or life.closed is None:
         return ""
@@ -199,9 +200,9 @@ def _over(context: RegionContext, life: Past, now: datetime) -> str:
 def _classified(
     context: RegionContext, told: api.ImportedComplaint, request: ComplaintRequest, home: str | None, now: datetime
 ) -> ComplaintClassification:
-    """The category of a line: the one that it names, else the one that its words speak for clearly, else its last.
+    """The category of a line: the named one, else a clear proposal from its words, else the last category.
 
-    Raises Refused for a line with none: nobody sits at a desk for what the old system has classified.
+    Raises Refused for a line without any: no desk classifies again what the old system has classified.
     """
     found = classification(context, request, home, now)
     if not category_set(found) and told.category_otherwise:
@@ -215,7 +216,7 @@ def _classified(
 
 
 def _life(told: api.ImportedComplaint, asked: Asked) -> Past:
-    """What a line tells of times. Raises Refused for times that no complaint can have had."""
+    """The events of a line. Raises Refused for impossible times."""
     known = (
         _filed(told, asked),
         _time("first_response_time", told.first_response_time) if told.HasField("first_response_time") else None,
@@ -241,7 +242,7 @@ def _life(told: api.ImportedComplaint, asked: Asked) -> Past:
 
 
 def _closed(told: api.ImportedComplaint, asked: Asked, known: Sequence[datetime | None]) -> datetime | None:
-    """When a line was closed; an estimate of a time to come is now, or the last of what is known to have happened."""
+    """The closing time of a line; an estimate in the future is now, or the last known event."""
     if not told.HasField("closed_time"):
         return None
     closed, latest = _time("closed_time", told.closed_time), asked.as_of or asked.now
@@ -251,7 +252,7 @@ def _closed(told: api.ImportedComplaint, asked: Asked, known: Sequence[datetime 
 
 
 def _filed(told: api.ImportedComplaint, asked: Asked) -> datetime:
-    """When a line was filed: of what is stored not so long ago that no other region would take it."""
+    """The filing time of a line; a stored one must be recent enough for other regions to accept it."""
     if not told.HasField("filed_time"):
         raise invalid("filed_time", "not set", "未填写")
     filed = _time("filed_time", told.filed_time)
@@ -290,7 +291,7 @@ def _require_outcome(told: api.ImportedComplaint, life: Past) -> None:
 
 
 def _require_end(told: api.ImportedComplaint, life: Past) -> None:
-    """Raises Refused for an end that is none, and for an answer to what was withdrawn or rejected."""
+    """Raises Refused for an invalid final state, and for an answer to a withdrawn or rejected complaint."""
     if told.ended_as not in rules.FINAL or life.is_open:
         raise invalid("ended_as", *(_NOT_CLOSED if told.ended_as in rules.FINAL else ("no end", "不是办结状态")))
     if told.ended_as == rules.CLOSED:
@@ -322,7 +323,7 @@ def _sorted_out(
         try:
             if isinstance(each.imported, Refused):
                 raise each.imported
-            reference, digest = each.imported.complaint.external_id, each.imported.digest
+            reference, digest = each.imported.complaint.external_id, keyed_digest(tx, each.imported.digest)
             if (before := taken.get(reference)) is None:
                 number, home = each.imported.complaint.request.number, each.imported.complaint.home_region
                 require_takes_complaints(home, statuses.get(number_index(tx, number), ()) if statuses else ())
@@ -330,7 +331,7 @@ def _sorted_out(
                     raise Refused(Reason.REASON_COMPLAINT_RETENTION_OVER, ended=each.imported.over)
                 taken[reference] = Known(reference, digest)
                 new.append(each.imported)
-            elif before.digest not in (digest, None):
+            elif before.digest not in (digest, UNREADABLE):
                 raise Refused(Reason.REASON_COMPLAINT_IMPORTED_OTHERWISE, complaint=before.ticket_id)
         except Refused as refused:
             about = each.imported.complaint.request.number if isinstance(each.imported, Imported) else ""
@@ -341,7 +342,7 @@ def _sorted_out(
 def _take_over(
     tx: Transaction, context: RegionContext, new: Sequence[Imported], traceparent: str, now: datetime
 ) -> list[str]:
-    """Stores complaints with their life until now; those that are open are raised from now on by their timers.
+    """Stores complaints with their life until now; timers raise the open ones from now on.
 
     Returns their ticket ids.
     """
@@ -365,16 +366,17 @@ def _take_over(
             timers.append(Timer(timer_id, ESCALATION_TIMER, complaint.ticket_id, to_microseconds(due)))
         reference = reference_index(tx, complaint.external_id)
         row = ComplaintRow(complaint, traceparent)
-        rows.append(NewComplaint(row, ticket_number, index, reference, each.past.closed))
+        digest = keyed_digest(tx, each.digest)
+        rows.append(NewComplaint(row, ticket_number, index, reference, digest, each.past.closed))
     insert_complaints(tx, rows, now)
     set_timers(tx, timers)
     return [each.row.complaint.ticket_id for each in rows]
 
 
 def _find_repeats(earlier: Earlier, number: str, complaint: Complaint, life: Past, ticket_id: str) -> None:
-    """Notes what a complaint repeats, and that later ones may repeat it, unless it was withdrawn."""
+    """Notes the repeats of a complaint, and adds it for later ones, unless it was withdrawn."""
     filed, category = from_timestamp(complaint.create_time), complaint.request.category
     ticket_ids = earlier.before(number, category, filed)
-    complaint.repeat_of, complaint.repeats = (ticket_ids[0] if ticket_ids else ""), len(ticket_ids)
+    complaint.repeated_ticket_id, complaint.repeats = (ticket_ids[0] if ticket_ids else ""), len(ticket_ids)
     if life.ended_as != rules.CANCELLED:
         earlier.add(number, category, filed, ticket_id)

@@ -1,4 +1,4 @@
-"""What a region knows of the complaints about a number: its own, and of its numbers what other regions took in."""
+"""The region's index of complaints about a number: its own, and other regions' about its numbers."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from region_node.node.subjects import number_index
 
 @dataclass(frozen=True)
 class Indexed:
-    """A complaint about a number of this region that another one took in."""
+    """A complaint about a number of this region with another origin."""
 
     ticket_id: str
     traceparent: str
@@ -32,17 +32,17 @@ def filing_of(complaint: Complaint) -> Filing:
 
 
 def known_around(tx: Transaction, number: str, category: str, filed: datetime, ticket_id: str) -> Sequence[Filing]:
-    """The other complaints of a number and category up to thirty days before and after an instant, in no order.
+    """The other complaints of a number and category up to thirty days before and after an instant, unordered.
 
-    Those that were withdrawn, or recalled because they are about something else, are none. A work item stands for its
-    case. Where the origin region has told of a complaint, what is kept here of the same one counts no more.
+    Withdrawn and reclassified ones do not count. A work item stands for its case. The origin region's report of a
+    complaint replaces this region's own copy.
     """
     return tx.all(
         Filing,
         "SELECT case_ticket_id, MIN(create_time) FROM ("
-        "SELECT CASE WHEN parent = '' THEN ticket_id ELSE parent END AS case_ticket_id, create_time FROM complaints"
+        "SELECT CASE WHEN case_id = '' THEN ticket_id ELSE case_id END AS case_ticket_id, create_time FROM complaints"
         " WHERE number_index = :number AND category = :category AND state <> :cancelled"
-        " AND create_time BETWEEN :since AND :until AND CASE WHEN parent = '' THEN ticket_id ELSE parent END"
+        " AND create_time BETWEEN :since AND :until AND CASE WHEN case_id = '' THEN ticket_id ELSE case_id END"
         " NOT IN (SELECT ticket_id FROM complaint_index WHERE number_index = :number)"
         " UNION ALL SELECT ticket_id, create_time FROM complaint_index"
         " WHERE number_index = :number AND category = :category AND withdrawn = 0"
@@ -58,7 +58,7 @@ def known_around(tx: Transaction, number: str, category: str, filed: datetime, t
 
 
 def keep_indexed(tx: Transaction, told: ComplaintNoted, traceparent: str) -> None:
-    """Keeps what an origin region says of a complaint; its latest word holds."""
+    """Stores an origin region's report of a complaint; the latest one counts."""
     tx.execute(
         "INSERT INTO complaint_index (ticket_id, number_index, category, create_time, withdrawn, traceparent)"
         " VALUES (:ticket_id, :number, :category, :create_time, :withdrawn, :traceparent)"
@@ -73,19 +73,19 @@ def keep_indexed(tx: Transaction, told: ComplaintNoted, traceparent: str) -> Non
 
 
 def find_indexed(tx: Transaction, ticket_id: str) -> Indexed | None:
-    """What was told of a complaint; None where nothing was."""
+    """The reported complaint; None without a report."""
     return tx.first(
         Indexed, "SELECT ticket_id, traceparent FROM complaint_index WHERE ticket_id = :ticket_id", ticket_id=ticket_id
     )
 
 
 def forget_indexed(tx: Transaction, number: str) -> None:
-    """Removes what other regions told of the complaints about the number with an index."""
+    """Removes other regions' reports about the number with an index."""
     tx.execute("DELETE FROM complaint_index WHERE number_index = :number", number=number)
 
 
 def indexed_about(tx: Transaction, number: str) -> list[Indexed]:
-    """The complaints about a number that other regions took in, as far as these have told."""
+    """The reported complaints of other regions about a number."""
     return tx.all(
         Indexed,
         "SELECT ticket_id, traceparent FROM complaint_index WHERE number_index = :number ORDER BY ticket_id",

@@ -1,4 +1,4 @@
-"""What a work item hears from the case that it belongs to. Pure, but for the limits in the context."""
+"""Messages from a case to its work items. Pure, but for the limits in the context."""
 
 from datetime import datetime
 
@@ -12,20 +12,22 @@ from region_node.node.context import RegionContext
 
 
 def require_item(complaint: Complaint) -> None:
-    """Raises Refused for what a case says to a complaint that is, or was, no work item of one."""
-    if not complaint.parent and not complaint.HasField("returned"):
+    """Raises Refused for a message of a case to a complaint that is, or was, no work item."""
+    if not complaint.case_id and not complaint.HasField("returned"):
         raise Refused(Reason.REASON_REQUEST_INVALID, field="command", problem="is for work items of a case")
 
 
 def require_no_money(complaint: Complaint, resolution: Resolution) -> None:
-    """Raises Refused where a work item would bring money: of a case it is paid once, for what the case comes to."""
-    if complaint.parent and resolution.remedy in rules.OF_MONEY:
-        raise Refused(Reason.REASON_COMPLAINT_ITEM_WITHOUT_MONEY, complaint=complaint.parent)
+    """Raises Refused for money in a work item's resolution: a case pays once, for its own resolution."""
+    if complaint.case_id and resolution.remedy in rules.OF_MONEY:
+        raise Refused(Reason.REASON_COMPLAINT_ITEM_WITHOUT_MONEY, complaint=complaint.case_id)
 
 
 def share(complaint: Complaint, command: ComplaintCommand, now: datetime) -> bool:
-    """Keeps what was said in the case or attached to it, once. Whether the customer was waited for, and has answered by
-    it. Raises Refused."""
+    """Stores a message or attachment of the case, once. Raises Refused.
+
+    Returns whether the customer had to answer, and has done so by it.
+    """
     rules.require_open(complaint, "share")
     shared = command.share
     if shared.HasField("attachment"):
@@ -38,7 +40,7 @@ def share(complaint: Complaint, command: ComplaintCommand, now: datetime) -> boo
 
 
 def _keep_attachment(complaint: Complaint, attachment: ComplaintAttachment, now: datetime) -> None:
-    """What is on file for the case, here or in another region, and read through the region that leads."""
+    """Stores the description of a case's attachment, whose content readers get through the lead region."""
     rules.require_file_name("attachment.name", attachment.name)
     if not attachment.region or not attachment.id.startswith(f"{attachment.region}/"):
         raise Refused(Reason.REASON_REQUEST_INVALID, field="attachment.id", problem="not one of its region")
@@ -49,7 +51,7 @@ def _keep_attachment(complaint: Complaint, attachment: ComplaintAttachment, now:
 
 
 def open_again(context: RegionContext, complaint: Complaint, now: datetime) -> None:
-    """The customer has refused what the case came to; its reason was shared. What is to be resolved is open again."""
+    """Reopens a work item after the customer's refusal of the case's resolution; the reason was shared before."""
     complaint.refusals += 1
     rules.enter(complaint, rules.IN_PROGRESS, now=now, region=context.region, reason="refused by the customer")
     rules.go_on(complaint, now)
@@ -57,7 +59,7 @@ def open_again(context: RegionContext, complaint: Complaint, now: datetime) -> N
 
 
 def conclude(context: RegionContext, complaint: Complaint, now: datetime) -> None:
-    """The case has ended: what was done is closed, what was not is over."""
+    """Ends a work item with its case: resolved work is closed, other work is cancelled."""
     rules.require_open(complaint, "conclude")
     if complaint.state == rules.RESOLVED:
         rules.enter(complaint, rules.CLOSED, now=now, region=context.region, reason="case ended")

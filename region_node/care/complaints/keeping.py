@@ -26,9 +26,9 @@ def change_complaint(tx: Transaction, complaint: Complaint, now: datetime) -> No
 
 
 def _follow(tx: Transaction, complaint: Complaint, now: datetime) -> None:
-    """Keeps the figures, counts for problems of the network, has a case told to coordinators, and looks at erasure.
+    """Updates the figures, the counts for network problems, the report of a case to coordinators, and the erasure.
 
-    Only the region that leads a case knows its items.
+    Only the lead region of a case knows its items.
     """
     keep_figures(tx, complaint)
     note_complaint(tx, number_index(tx, complaint.request.number))

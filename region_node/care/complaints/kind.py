@@ -1,4 +1,4 @@
-"""What complaints register for erasure, legal holds and retention. A case goes as a whole."""
+"""The registration of complaints for erasure, legal holds and retention. A case goes as a whole."""
 
 from collections.abc import Iterable, Sequence
 
@@ -8,6 +8,7 @@ from gateway.errors import Refused
 from gateway.relay.at_rest import envelope_subject
 from gateway.store.port import Transaction
 from region_node.care.complaints import rules
+from region_node.care.complaints.import_rows import forget_line
 from region_node.care.complaints.index_rows import forget_indexed, indexed_about
 from region_node.care.complaints.private_notes import remove_private_notes
 from region_node.care.complaints.purging import Complaints
@@ -49,9 +50,9 @@ def _require_erasable(tx: Transaction, context: RegionContext, customer: Custome
 
 
 def _regions_of(tx: Transaction, each: AboutNumber) -> Sequence[str]:
-    """The regions that took in or answered a complaint, and those that have returned it.
+    """The regions that accepted or answered a complaint, and those that have returned it.
 
-    To be asked while the complaint is readable: who has returned it before it became a case stands in the case.
+    Call it while the complaint is readable: the case lists the regions that returned it before it became a case.
     """
     regions = {each.origin_region, each.owner_region}
     row = find_complaint(tx, each.ticket_id)
@@ -88,6 +89,7 @@ def _kept_of(tx: Transaction, customer: Customer) -> Sequence[Kept]:
 def _forget(tx: Transaction, ticket_id: str) -> None:
     remove_files_of(tx, ticket_id)
     remove_private_notes(tx, ticket_id)
+    forget_line(tx, ticket_id)
     tx.execute("UPDATE complaints SET number_index = '' WHERE ticket_id = :id", id=ticket_id)
 
 
@@ -97,15 +99,18 @@ def _forget_customer(tx: Transaction, customer_id: str) -> None:
 
 
 def _told(tx: Transaction, context: RegionContext, origin: str, ticket_id: str) -> ToErase | None:
-    """The home region knows the region that leads a case. That one has what others keep of it erased once it has ended,
-    whatever they have heard of that; but not before the home region has told them, as it tells all."""
+    """Handles an erasure report of the home region, or of the lead region of a case.
+
+    The home region knows the lead region. The lead region has other regions' copies erased once the case has ended,
+    whatever their state is. It does so only after the home region's own report, which goes to all.
+    """
     row = find_complaint(tx, ticket_id)
     if row is None:
         return None
     complaint, number = row.complaint, row.complaint.request.number
-    whole = case_of(tx, complaint.parent or complaint.ticket_id)
+    whole = case_of(tx, complaint.case_id or complaint.ticket_id)
     home = context.federation.number_plan.home_of(number)
-    is_part = bool(complaint.parent) or complaint.HasField("returned")
+    is_part = bool(complaint.case_id) or complaint.HasField("returned")
     led_elsewhere = is_part and complaint.origin_region != context.region
     if led_elsewhere:
         may_ask = origin == complaint.origin_region
@@ -136,7 +141,7 @@ def _ended(tx: Transaction, ticket_id: str) -> Ended | None:
     row = find_complaint(tx, ticket_id)
     if row is None:
         return None
-    case = row.complaint.parent or ticket_id
+    case = row.complaint.case_id or ticket_id
     whole = case_of(tx, case)
     if any(each.is_open for each in whole):
         return None
@@ -159,11 +164,11 @@ def _may_hold(tx: Transaction, context: RegionContext, origin: str, ticket_id: s
 
 
 def _led_from_here(tx: Transaction, context: RegionContext, origin: str, ticket_id: str) -> Sequence[Elsewhere]:
-    """What other regions keep of a complaint that was taken in here, of which its home region does not know."""
+    """Other regions' copies of a complaint of this origin region, unknown to its home region."""
     row = find_complaint(tx, ticket_id)
     if row is None or row.complaint.origin_region != context.region:
         return []
-    return _elsewhere(tx, case_of(tx, row.complaint.parent or ticket_id), origin, context.region)
+    return _elsewhere(tx, case_of(tx, row.complaint.case_id or ticket_id), origin, context.region)
 
 
 def _is_open(tx: Transaction, ticket_id: str) -> bool:

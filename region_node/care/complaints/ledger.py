@@ -1,4 +1,4 @@
-"""Where the time of a complaint went: every second is booked to one party and one reason. Pure."""
+"""The ledger of a complaint's time: every second is booked to one party and one reason. Pure."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -13,20 +13,20 @@ Account = tuple[str, "TimeReason.ValueType"]
 
 
 def ended(complaint: Complaint) -> datetime | None:
-    """When nothing more could happen to it; None while something can."""
+    """The instant of its final event; None while it is open."""
     return from_timestamp(complaint.state_changes[-1].time) if rules.is_final(complaint) else None
 
 
 def is_estimated(complaint: Complaint) -> bool:
-    """Whether nobody has kept when it was resolved, or when it ended without a resolution."""
+    """Whether nobody has recorded its resolution, or its end without a resolution."""
     resolved = [each for each in complaint.state_changes if each.state == rules.RESOLVED]
     return any(each.estimated for each in (resolved or complaint.state_changes)[-1:])
 
 
 def booked(complaint: Complaint, until: datetime, hours: Hours) -> dict[Account, timedelta]:
-    """How much time each had, in the order in which each had it first; the sum is the time from filing to `until`.
+    """The time of each holder, in order of first appearance; the sum is the time from filing to `until`.
 
-    What a department has while it is closed is booked to its closed hours.
+    A department's time outside of its hours is booked to its closed hours.
     """
     totals: dict[Account, timedelta] = {}
 
@@ -57,7 +57,7 @@ def entries(complaint: Complaint, now: datetime, hours: Hours) -> Sequence[Ledge
 
 
 def remedy_lateness(complaint: Complaint, now: datetime) -> timedelta | None:
-    """How late the money that the customer accepted was given, or is; None where it is not late, or has no limit."""
+    """The delay of the accepted money; None where it is in time, or has no limit."""
     each = find(complaint, rules.REFUND)
     if each is None:
         return None
@@ -66,7 +66,7 @@ def remedy_lateness(complaint: Complaint, now: datetime) -> timedelta | None:
 
 
 def lateness(complaint: Complaint, now: datetime) -> timedelta | None:
-    """How late it was resolved, or is; None where it is not late, or nobody knows. Why is what the ledger says."""
+    """The delay of the resolution; None where it is in time, or unknown. The ledger has the reasons."""
     each = find(complaint, rules.RESOLVE)
     if each is None or is_estimated(complaint):
         return None

@@ -1,4 +1,4 @@
-"""Which limits hold for a complaint: the policies of its severity, its category's own, and the law's."""
+"""The limits of a complaint: the policies of its severity, its category's own, and the legal one."""
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
@@ -26,11 +26,11 @@ def set_deadlines(
     start: datetime,
     starts: Starts | None = None,
 ) -> None:
-    """Sets what has to happen by when, and the time that the customer is promised; reminders keep their deadlines.
+    """Sets the deadlines, and the time promised to the customer; reminders keep their deadlines.
 
-    Of the national limit and those of the regions concerned the strictest holds; the category's limit goes before that
-    of its severity, and the law's before both; in the countryside those for it. What a category promises to tell in the
-    meantime counts as a first response. Raises Refused where a policy is missing, with CONFIGURATION_INVALID.
+    The strictest of the national limit and those of the regions concerned counts. The category's limit replaces that of
+    its severity, and the legal one caps both; rural limits apply in the countryside. An interim answer promised by a
+    category counts as a first response. Raises Refused with CONFIGURATION_INVALID where a policy is missing.
     """
     hours, found, later = federation.working_hours, [], starts or {}
     for kind, stage in _STAGES.items():
@@ -43,7 +43,7 @@ def set_deadlines(
         found.append(starting(kind, limits, later.get(kind, start), hours))
     found.append(starting(rules.LEGAL, _limits(federation, LEGAL_CAP, complaint), start, hours))
     for each in found:
-        for term in each.terms:  # in a year without a calendar weekends alone count, which is told
+        for term in each.terms:  # in a year without a calendar only weekends count, which is noted
             federation.note_years(term.limit, start, from_timestamp(term.end_time), term.region)
     kinds = {each.kind for each in found}
     others = [each for each in complaint.deadlines if each.kind not in kinds]
@@ -53,10 +53,10 @@ def set_deadlines(
 
 
 def change_deadlines(federation: Federation, complaint: Complaint, category: ComplaintCategory) -> None:
-    """Another category holds for a complaint that somebody has worked on: its limits run from filing on.
+    """Applies the limits of another category to an accepted complaint, from filing on.
 
-    What has happened has happened, what was waited for the customer still does not count, and the customer was promised
-    something: a limit that ended sooner stays.
+    Past events stay, and time spent waiting for the customer still does not count. A former limit that ended sooner
+    stays, as it was promised.
     """
     before = list(complaint.deadlines)
     starts = {
@@ -78,7 +78,7 @@ def _keep(each: Deadline, known: Deadline) -> None:
     if due_of(known) < due_of(each):
         first = min(known.terms, key=lambda term: from_timestamp(term.end_time))
         each.terms.append(first)
-        each.due.CopyFrom(known.due)
+        each.due_time.CopyFrom(known.due_time)
 
 
 def haste(federation: Federation, complaint: Complaint, now: datetime) -> Deadline:
@@ -94,7 +94,7 @@ def refund(federation: Federation, complaint: Complaint, now: datetime) -> Deadl
         return None
     limit = Limit(complaint.owner_region, category.refund_limit)
     found = starting(rules.REFUND, [limit], now, federation.working_hours)
-    federation.note_years(limit.limit, now, from_timestamp(found.due), limit.region)
+    federation.note_years(limit.limit, now, from_timestamp(found.due_time), limit.region)
     return found
 
 
@@ -111,7 +111,7 @@ def _limits(federation: Federation, name: str, complaint: Complaint) -> list[Lim
 
 
 def _of(national: TimeLimit, regional: Iterable[RegionalLimit | RegionalPolicy], complaint: Complaint) -> list[Limit]:
-    """The national limit by the calendar of the responsible region, and those of the regions that are stricter."""
+    """The national limit by the calendar of the responsible region, and the stricter ones of the regions."""
     concerned = {complaint.origin_region, complaint.home_region, complaint.owner_region}
     stricter = (Limit(each.region, each.limit) for each in regional if each.region in concerned)
     return [Limit(complaint.owner_region, national), *stricter]

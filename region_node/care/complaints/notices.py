@@ -1,4 +1,4 @@
-"""What the customer is told about a complaint by the origin region. No text names its content."""
+"""The notices to the customer about a complaint, by the origin region. No text names its content."""
 
 from datetime import datetime
 from zoneinfo import ZoneInfo
@@ -28,7 +28,7 @@ def tell_filed(tx: Transaction, context: RegionContext, complaint: Complaint, no
 
 
 def tell_unclassified(tx: Transaction, complaint: Complaint, now: datetime) -> None:
-    """The ticket id; who answers until when is told once somebody has said what it is about."""
+    """The notice of the ticket id; the responsible region and its time follow after the classification."""
     text = LocalizedText(
         zh_cn=f"您的投诉已受理，编号{complaint.ticket_id}，正在确认负责部门，负责部门和承诺答复时间将另行告知。",
         en=f"Your complaint {complaint.ticket_id} was taken in. We are finding out who is"
@@ -39,17 +39,17 @@ def tell_unclassified(tx: Transaction, complaint: Complaint, now: datetime) -> N
 
 
 def tell_classified(tx: Transaction, context: RegionContext, complaint: Complaint, now: datetime) -> None:
-    """Who is responsible, and the promised time, once somebody has said what it is about, or said otherwise."""
+    """The notice of the responsible region, and of the promised time, after a classification."""
     _tell_responsible(tx, context, complaint, f"classified/{len(complaint.classification.settings)}", now)
 
 
 def tell_led(tx: Transaction, context: RegionContext, complaint: Complaint, now: datetime) -> None:
-    """Who is responsible, and the promised time, where the region that was named at filing has refused to be."""
+    """The notice of the new responsible region, and of the promised time, after the refusal of the former one."""
     _tell_responsible(tx, context, complaint, "led", now)
 
 
 def tell_assigned(tx: Transaction, context: RegionContext, complaint: Complaint, now: datetime) -> None:
-    """Who is responsible, and the promised time, once the coordinator has named somebody for what nobody had."""
+    """The notice of the responsible region, and of the promised time, after the coordinator's assignment."""
     _tell_responsible(tx, context, complaint, f"assigned/{len(complaint.items)}", now)
 
 
@@ -63,7 +63,7 @@ def _tell_responsible(tx: Transaction, context: RegionContext, complaint: Compla
 
 
 def _responsible(context: RegionContext, complaint: Complaint) -> LocalizedText:
-    """Who has a complaint, and by when that answers: a time is promised by whoever has it to the customer of a line."""
+    """The holder of a complaint, and its promised time, as text."""
     if rules.is_with_nobody(complaint):
         return LocalizedText(
             zh_cn="暂未确定负责部门，确定后将告知您由谁在何时前答复。",
@@ -89,7 +89,7 @@ def _responsible(context: RegionContext, complaint: Complaint) -> LocalizedText:
 
 
 def tell_changed(tx: Transaction, before: Complaint, complaint: Complaint, now: datetime) -> None:
-    """What is new for the customer: a question, a resolution, the end (specification 2.3.2)."""
+    """The notice of news: a question, a resolution, the end (specification 2.3.2)."""
     ticket_id = complaint.ticket_id
     if complaint.remedy.state != before.remedy.state:
         _tell_of_money(tx, complaint, now)
@@ -115,7 +115,7 @@ def tell_changed(tx: Transaction, before: Complaint, complaint: Complaint, now: 
 
 
 def _tell_of_money(tx: Transaction, complaint: Complaint, now: datetime) -> None:
-    """That the money is there, and that it is not there yet."""
+    """The notices of paid money, and of its delay."""
     ticket_id, money = complaint.ticket_id, complaint.remedy
     if money.state == remedy.BOOKED and money.remedy == Remedy.REMEDY_REFUND:
         text = LocalizedText(
@@ -144,7 +144,7 @@ def _tell_of_money(tx: Transaction, complaint: Complaint, now: datetime) -> None
 
 
 def tell_asked(tx: Transaction, complaint: Complaint, now: datetime) -> None:
-    """That somebody who works on it has a question."""
+    """The notice of a question about the complaint."""
     text = LocalizedText(
         zh_cn=f"关于您的投诉{complaint.ticket_id}，我们需要您补充说明，请与受理网点联系。",
         en=f"We need to know more about your complaint {complaint.ticket_id}: please contact us.",

@@ -1,6 +1,6 @@
-"""What the responsible region decides on a complaint: at its arrival, at what is said, and at timers.
+"""The responsible region's decisions on a complaint: at its arrival, at commands, and at timers.
 
-One transaction each. Whatever raises Refused does so before the first write.
+One transaction each. Every Refused comes before the first write.
 """
 
 from datetime import datetime, timedelta
@@ -17,18 +17,17 @@ from gateway.store.timers import cancel_timer, set_timer
 from gateway.time.clock import from_timestamp, to_timestamp
 from region_node.business.orders.context import require_amounts
 from region_node.care.complaints import cases, escalation, items, notices, rules
-from region_node.care.complaints.accepted import accepted
 from region_node.care.complaints.deadlines import Pause, meet, promised, reopen, resume
-from region_node.care.complaints.followed import facts
 from region_node.care.complaints.groups import find_group, group_rule
 from region_node.care.complaints.index_rows import filing_of, known_around
 from region_node.care.complaints.keeping import change_complaint
 from region_node.care.complaints.limits import haste, set_deadlines
 from region_node.care.complaints.parties import require_other_party
-from region_node.care.complaints.remedy import BUSINESS
+from region_node.care.complaints.remedy import BUSINESS, accepted
 from region_node.care.complaints.repeats import repeated_by
 from region_node.care.complaints.rows import (
     ComplaintRow,
+    facts,
     find_complaint,
     note_escalations,
     remove_escalations,
@@ -39,22 +38,22 @@ from region_node.customers.rows import is_number_in_use
 from region_node.node.context import RegionContext
 from region_node.tickets.sending import send_about
 
-ESCALATION_TIMER = "complaint-escalation"  # what raises a complaint next is due
-# What a case says to its items, and first contact where nobody is to work on it here any more.
+ESCALATION_TIMER = "complaint-escalation"  # the next escalation of a complaint is due
+# The commands of a case to its items, and of the origin region after the end of the work here.
 _OF_THE_CASE = ("share", "reopen", "conclude", "recall")
-# How long the escalation recipients are not told of what a region finds as it takes a complaint up: behind the
-# filing comes what an administrator has raised at the first contact meanwhile, who has told of it.
+# The delay of the escalation notices at acceptance. Behind the filing may come an administrator's escalation at the
+# origin region, which has already sent its notices.
 _HEARD_BEHIND = timedelta(minutes=1)
 
 
 def take_up(tx: Transaction, context: RegionContext, complaint: Complaint, now: datetime) -> None:
-    """The responsible region takes a complaint up. `complaint` is changed in place; the caller stores it."""
+    """Accepts a complaint by the responsible region. `complaint` is changed in place; the caller stores it."""
     category = context.federation.complaint_category(complaint.request.category)
     if complaint.origin_region != context.region:
         escalation.raised_on_the_way(complaint, context.federation.working_hours, now)
     complaint.severity = category.severity
     set_deadlines(context.federation, complaint, category, from_timestamp(complaint.create_time))
-    if not complaint.parent:  # otherwise that is the business of the case, and the item names its department
+    if not complaint.case_id:  # otherwise that is the business of the case, and the item names its department
         note_earlier(tx, complaint)
         complaint.department.CopyFrom(category.departments[0].name)  # the first of them leads
     note_unassigned(tx, context, complaint)
@@ -78,7 +77,7 @@ def note_unassigned(tx: Transaction, context: RegionContext, complaint: Complain
 
 
 def join_group(tx: Transaction, context: RegionContext, complaint: Complaint, now: datetime) -> None:
-    """A complaint that is one of many alike belongs to their group; with the one that makes a group all are raised.
+    """Adds the complaint to a group of similar ones; the complaint that completes a group raises all.
 
     `complaint` is changed in place; the caller stores it. No other work item of its case is touched.
     """
@@ -97,23 +96,23 @@ def join_group(tx: Transaction, context: RegionContext, complaint: Complaint, no
 
 
 def note_earlier(tx: Transaction, complaint: Complaint) -> None:
-    """Notes what the complaint repeats: those of its number and category in the thirty days before it.
+    """Notes the repeats of the complaint: those of its number and category in the thirty days before it.
 
-    The home region of the number, where that took it in, may know more of them than this one.
+    Another home region of the number may know more of them than this one.
     """
     number, category = complaint.request.number, complaint.request.category
     known = known_around(tx, number, category, from_timestamp(complaint.create_time), complaint.ticket_id)
     earlier = repeated_by(filing_of(complaint), known)
     if len(earlier) > complaint.repeats:
-        complaint.repeat_of, complaint.repeats = earlier[0], len(earlier)
+        complaint.repeated_ticket_id, complaint.repeats = earlier[0], len(earlier)
 
 
 def apply_command(tx: Transaction, context: RegionContext, command: ComplaintCommand, now: datetime) -> Complaint:
-    """Does what the origin region asks. Raises Refused before the first write."""
+    """Executes the origin region's command. Raises Refused before the first write."""
     row = require_complaint(tx, command.ticket_id)
     complaint, known = row.complaint, row.complaint.level
     what = command.WhichOneof("command")
-    if complaint.HasField("returned") and what not in _OF_THE_CASE:  # the region that leads it has it by now
+    if complaint.HasField("returned") and what not in _OF_THE_CASE:  # the lead region has it by now
         raise Refused(Reason.REASON_COMPLAINT_NOT_RESPONSIBLE, region=complaint.origin_region)
     talks = what in ("respond", "attach")
     rules.require_room(complaint, command.ByteSize(), rules.TALK_LIMIT if talks else 0)
@@ -170,10 +169,10 @@ def respond(
     asks: bool,
     asks_region: str = "",
 ) -> Complaint:
-    """The responsible department answers, or asks the customer, for whom the internal clock then waits, or another
-    region, for which it does not.
+    """Stores the department's answer, or its question to the customer or another region.
 
-    The classification desk may ask the customer, too; nobody is at work yet, and no clock waits.
+    The internal clock pauses for the customer, but not for a region. The classification desk may also put questions to
+    the customer: without work in progress, no clock pauses.
     """
     row = require_owned(tx, context, ticket_id)
     complaint, before = row.complaint, _copy(row.complaint)
@@ -231,7 +230,7 @@ def propose(
     meet(complaint, (rules.FIRST_RESPONSE, rules.RESOLVE, rules.LEGAL, rules.EXPEDITE), now)
     rules.enter(complaint, rules.IN_PROGRESS, now=now, region=context.region, reason="no answer needed")
     rules.enter(complaint, rules.RESOLVED, now=now, region=context.region, reason="resolution proposed")
-    if complaint.parent:  # the customer is asked about the case, by the region that leads it and when it has all items
+    if complaint.case_id:  # the lead region puts the question about the case, once it has all items
         rules.hand_over(complaint, complaint.origin_region, rules.WAITING_FOR_REGION, now)
     else:
         rules.hand_over(complaint, "", rules.WAITING_FOR_CUSTOMER, now)
@@ -270,7 +269,7 @@ def require_owned(tx: Transaction, context: RegionContext, ticket_id: str) -> Co
 
 
 def watch(tx: Transaction, context: RegionContext, complaint: Complaint) -> None:
-    """Sets the timer for the next level, or takes it away where nothing raises the complaint by itself."""
+    """Sets the timer of the next level, or removes the timer where no level is next."""
     timer_id = f"{ESCALATION_TIMER}/{complaint.ticket_id}"
     due = escalation.next_due(complaint, context.federation.working_hours)
     if due is None:
@@ -280,7 +279,7 @@ def watch(tx: Transaction, context: RegionContext, complaint: Complaint) -> None
 
 
 def forget(tx: Transaction, complaint: Complaint) -> None:
-    """Another region has taken the complaint up, and raises it from now on."""
+    """Removes the timers of a complaint that another region has accepted."""
     cancel_timer(tx, f"{ESCALATION_TIMER}/{complaint.ticket_id}")
 
 
@@ -293,8 +292,9 @@ def note_reached(
     *,
     wait: timedelta = timedelta(),
 ) -> None:
-    """Each level that this region has raised the complaint to has one row, and one in the audit chain; the
-    escalation recipients are told, after a wait.
+    """Adds a row and an audit row for each level raised by this region, and notifies the escalation recipients.
+
+    The notices wait for `wait`.
     """
     reached = [each for each in complaint.escalations if each.level > known and each.region == context.region]
     note_escalations(tx, complaint.ticket_id, reached)
@@ -312,7 +312,7 @@ def note_reached(
 
 def _customer_says(context: RegionContext, complaint: Complaint, command: ComplaintCommand, now: datetime) -> None:
     """An answer of the customer starts the internal clock again where it had stopped; a question to a region not."""
-    if not rules.is_unclassified(complaint):  # to that the customer may add what it is about
+    if not rules.is_unclassified(complaint):  # the customer may add the subject of such a complaint
         rules.require_state(complaint, "respond", rules.IN_PROGRESS, rules.PENDING, rules.HELD)
     rules.require_open(complaint, "respond")
     said = command.respond
@@ -331,7 +331,7 @@ def _customer_has_answered(context: RegionContext, complaint: Complaint, now: da
 
 
 def _goes_on(context: RegionContext, complaint: Complaint, now: datetime) -> None:
-    """The customer, who was waited for, has answered."""
+    """Resumes the work after the customer's answer."""
     end_pause(context, complaint, now)
     rules.enter(complaint, rules.IN_PROGRESS, now=now, region=context.region, reason="customer answered")
     rules.go_on(complaint, now)
@@ -344,7 +344,7 @@ def _case_says(context: RegionContext, complaint: Complaint, command: ComplaintC
             _goes_on(context, complaint, now)
     elif command.HasField("reopen"):
         rules.require_state(complaint, "reopen", rules.RESOLVED)
-        reopen(complaint)  # what counts as met gets no time back
+        reopen(complaint)  # met deadlines are not moved
         end_pause(context, complaint, now)
         items.open_again(context, complaint, now)
     else:
@@ -359,7 +359,7 @@ def _first_contact_says(context: RegionContext, complaint: Complaint, command: C
 
 
 def _recalled(context: RegionContext, complaint: Complaint, now: datetime) -> None:
-    """It is about something else: the origin region has it, and counts it."""
+    """Ends a complaint that is about something else: the origin region has it, and counts it."""
     rules.require_open(complaint, "recall")
     if complaint.state in (rules.HELD, rules.RESOLVED):  # from where TMF621 leads back to work only
         rules.enter(complaint, rules.IN_PROGRESS, now=now, region=context.region, reason="classified anew")
@@ -376,13 +376,13 @@ def _refuse(context: RegionContext, complaint: Complaint, command: ComplaintComm
     rules.enter(complaint, rules.IN_PROGRESS, now=now, region=context.region, reason="refused by the customer")
     rules.go_on(complaint, now)
     escalation.refuse(complaint, now, context.region, to_regulator=command.refuse.to_regulator)
-    escalation.repeated(complaint, now, context.region)  # as it may have become known once it was resolved
+    escalation.repeated(complaint, now, context.region)  # the count may have grown after the resolution
 
 
 def end_pause(context: RegionContext, complaint: Complaint, now: datetime) -> None:
-    """Where the customer was waited for, or the case of an item that was done, what is still open gets that time back.
+    """Moves the open deadlines by a pause for the customer, or by the done time of a case's item.
 
-    Of a done item the custody stays as it is, until it is opened again.
+    A done item keeps its holder until it is reopened.
     """
     last = complaint.custody[-1]
     start = from_timestamp(last.start_time)
@@ -393,9 +393,9 @@ def end_pause(context: RegionContext, complaint: Complaint, now: datetime) -> No
 
 
 def _raised_elsewhere(tx: Transaction, context: RegionContext, complaint: Complaint, command: ComplaintCommand) -> None:
-    """The origin region has raised it while this one could not be reached; it has told the escalation recipients.
+    """Stores escalations of the origin region, made while this region was unreachable, with notices sent.
 
-    What this region has found too, and has told nobody of yet, is that region's: each level is told of by one.
+    Levels also found here without a notice belong to that region: one region sends the notice of each level.
     """
     raised = command.raised
     if raised.reason:
@@ -404,7 +404,7 @@ def _raised_elsewhere(tx: Transaction, context: RegionContext, complaint: Compla
     remove_escalations(tx, complaint.ticket_id, theirs)
     for each in complaint.escalations:
         is_theirs = each.level in theirs and each.region == context.region
-        # When it was raised, and by what, is that region's word.
+        # Time and trigger of an escalation are decided by its region.
         if is_theirs or (each.level, each.region) == (raised.escalation.level, raised.escalation.region):
             level = each.level
             each.CopyFrom(raised.escalation)
@@ -419,14 +419,14 @@ def _raised_elsewhere(tx: Transaction, context: RegionContext, complaint: Compla
 
 
 def keep_and_tell(tx: Transaction, context: RegionContext, row: ComplaintRow, before: Complaint, now: datetime) -> None:
-    """Stores what nobody waits for in a receipt, and tells the customer, or the region that tells the customer."""
+    """Stores a decision outside of a receipt, and notifies the customer, or updates the origin region."""
     complaint = row.complaint
     rules.count_decision(complaint)
     watch(tx, context, complaint)
     note_reached(tx, context, complaint, before.level, now)
     change_complaint(tx, complaint, now)
     if complaint.origin_region == context.region:
-        if not complaint.parent:
+        if not complaint.case_id:
             notices.tell_changed(tx, before, complaint, now)
         return
     send_about(

@@ -1,4 +1,4 @@
-"""What staff of a region write down about a complaint for themselves: it never leaves the region."""
+"""Private notes of a region's staff about a complaint: they never leave the region."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -14,7 +14,7 @@ _PLACE = "complaint_private_notes"
 
 
 def add_private_note(tx: Transaction, ticket_id: str, author: str, text: str, now: datetime) -> None:
-    """Adds a note. Raises Refused with MESSAGE_TOO_LARGE where there are too many to be shown at once."""
+    """Adds a note. Raises Refused with MESSAGE_TOO_LARGE for more notes than one response holds."""
     known = private_notes(tx, ticket_id)
     note = ComplaintNote(author=author, time=to_timestamp(now), text=text)
     rules.require_room_for(sum(each.ByteSize() for each in known), note.ByteSize(), rules.COMPLAINT_LIMIT)

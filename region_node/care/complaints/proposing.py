@@ -1,6 +1,6 @@
-"""How a complaint comes by its category at filing: it is named, or the words of the text speak for one. Pure.
+"""The category of a complaint at filing: named, or proposed from the words of the text. Pure.
 
-Where they do not clearly, nobody guesses: the complaint is with the classification desk.
+Without a clear proposal, the complaint goes to the classification desk.
 """
 
 from datetime import datetime
@@ -17,20 +17,22 @@ from gateway.time.clock import to_timestamp
 from region_node.node.context import RegionContext
 
 DESK = LocalizedText(zh_cn="投诉归类岗", en="Classification desk")
-"""Who has a complaint of which nobody has said yet what it is about."""
+"""The holder of an unclassified complaint."""
 SEVERITY = ComplaintSeverity.COMPLAINT_SEVERITY_S3
-"""Its severity until then. That of an ordinary complaint: a lower one would leave it lying, and its law's limit is the
-same. What turns out graver has used its time all the same."""
+"""The severity of an unclassified complaint, that of an ordinary one.
+
+A lower severity would delay the complaint, with the same legal limit. A later higher severity counts the used time.
+"""
 _MOST_WORDS = 8  # of a candidate that are kept: further ones decide nothing
 
 
 def classification(
     context: RegionContext, request: ComplaintRequest, home: str | None, now: datetime
 ) -> ComplaintClassification:
-    """What is to be kept of how a filing came by its category; without a setting the desk has to set one.
+    """The stored classification of a filing; without a setting the desk has to set one.
 
-    How sure one must be is the strictest of the regions of first contact and home. Raises Refused with
-    COMPLAINT_CATEGORY_UNKNOWN for one that is named and does not exist.
+    The strictest of the origin's and the home region's confidence counts. Raises Refused with
+    COMPLAINT_CATEGORY_UNKNOWN for a named category that does not exist.
     """
     if request.category:
         context.federation.complaint_category(request.category)
@@ -61,5 +63,5 @@ def category_set(found: ComplaintClassification) -> str:
 def note_setting(
     found: ComplaintClassification, category: str, set_by: ClassifiedBy.ValueType, author: str, now: datetime
 ) -> None:
-    """Keeps who said when what a complaint is about."""
+    """Stores the author and the time of a category."""
     found.settings.add(category=category, set_by=set_by, author=author, time=to_timestamp(now))

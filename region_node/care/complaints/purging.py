@@ -1,4 +1,4 @@
-"""Purges complaints that have ended, and all that there is about each; what is counted of them stays."""
+"""Purges ended complaints with all their data; their figures stay."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from gateway.relay.at_rest import envelope_subject
 from gateway.store.port import Transaction
 from gateway.store.vault import destroy
 from region_node.care.complaints.private_notes import remove_private_notes
-from region_node.care.complaints.rows import AboutNumber, case_of, complaint_subject
+from region_node.care.complaints.rows import EVENTS, AboutNumber, case_of, complaint_subject
 from region_node.care.complaints.rules import FINAL
 from region_node.customers.documents.files import remove_files_of
 from region_node.records.purging.aged import aged
@@ -33,29 +33,30 @@ class _Indexed:
 
 
 class Complaints:
-    """Complaints that are final, whose money is settled and of which everybody was told. A case goes as a whole.
+    """Purges final complaints with settled money whose followers are all notified. A case goes as a whole.
 
-    What other regions have told of complaints about this region's numbers goes by when those were filed.
+    Other regions' reports of complaints about this region's numbers are purged by their filing.
 
-    The row of what is counted (`complaint_figures`) stays: without the complaint it hangs on nobody, unless money was
-    paid, of which the ledger keeps account and ticket id for ever. So do the improvement actions, which are about a
-    cause.
+    The row of the figures (`complaint_figures`) stays. Without the complaint it names nobody, unless money was paid:
+    the ledger keeps account and ticket id forever. Improvement actions stay as well, since they concern a cause.
     """
 
     def page(self, tx: Transaction, cut: Cut, place: str) -> Page:
-        """See Purger. A place is the instant and the ticket id of the last complaint that was looked at; the index
-        follows behind all of them."""
+        """See Purger.
+
+        A place is the instant and the ticket id of the last complaint; the index follows behind all of them.
+        """
         if place.startswith(_INDEX):
             return _index_page(tx, cut, place.removeprefix(_INDEX))
         found = aged(
             tx,
             _Ended,
-            "SELECT ticket_id, create_time, number_index, parent FROM complaints",
+            "SELECT ticket_id, create_time, number_index, case_id FROM complaints",
             cut,
             place,
             time="create_time",
             key="ticket_id",
-            where=f"state IN ({_FINAL}) AND due IS NULL",
+            where=f"state IN ({_FINAL}) AND due_time IS NULL",
         )
         held = [each for each in found.rows if each.number_index in cut.held.numbers]
         removed = sum(self._remove(tx, each, cut.before) for each in found.rows if each not in held)
@@ -74,13 +75,8 @@ class Complaints:
             return 0
         ticket_ids = [each.ticket_id for each in whole]
         _note_numbers(tx, ticket_ids)
-        # The last of all stays, because the next one is numbered after it.
-        tx.execute_many(
-            "DELETE FROM complaint_events WHERE ticket_id = :ticket_id"
-            " AND sequence < (SELECT MAX(sequence) FROM complaint_events)",
-            [{"ticket_id": each} for each in ticket_ids],
-        )
-        for table in ("complaint_escalations", "escalation_notices", "cases_to_tell", "complaints"):
+        EVENTS.forget(tx, ticket_ids)
+        for table in ("complaint_escalations", "escalation_notices", "cases_to_tell", "work_items_told", "complaints"):
             tx.execute_many(
                 f"DELETE FROM {table} WHERE ticket_id = :ticket_id",  # noqa: S608 - names from above
                 [{"ticket_id": each} for each in ticket_ids],
@@ -93,13 +89,13 @@ class Complaints:
 
 
 def _behind(tx: Transaction, cut: Cut) -> str:
-    """Where the page after all complaints begins; empty where the index has nothing as old."""
+    """The place of the page behind all complaints; empty without old reports in the index."""
     old = tx.first(int, "SELECT 1 FROM complaint_index WHERE create_time < :before LIMIT 1", before=cut.before)
     return "" if old is None else _INDEX
 
 
 def _index_page(tx: Transaction, cut: Cut, place: str) -> Page:
-    """Removes what other regions have told of complaints of long ago."""
+    """Removes old reports of other regions' complaints."""
     select = "SELECT ticket_id, create_time, number_index FROM complaint_index"
     found = aged(tx, _Indexed, select, cut, place, time="create_time", key="ticket_id")
     held = [each for each in found.rows if each.number_index in cut.held.numbers]
@@ -112,11 +108,11 @@ def _index_page(tx: Transaction, cut: Cut, place: str) -> Page:
 
 
 def _is_needed(tx: Transaction, ticket_id: str) -> bool:
-    """Whether what was said of a complaint is still kept, or itself: what was told of it overrules that."""
+    """Whether the complaint itself, or a message about it, is still kept: the reports overrule both."""
     kept = tx.first(
         int,
         "SELECT 1 FROM outbox WHERE subject = :ticket_id UNION ALL SELECT 1 FROM inbox WHERE subject = :ticket_id"
-        " UNION ALL SELECT 1 FROM complaints WHERE :ticket_id IN (ticket_id, parent) LIMIT 1",
+        " UNION ALL SELECT 1 FROM complaints WHERE :ticket_id IN (ticket_id, case_id) LIMIT 1",
         ticket_id=ticket_id,
     )
     return kept is not None

@@ -1,4 +1,4 @@
-"""What arrives about complaints in envelopes, and what their receipts do."""
+"""Envelopes about complaints, and the effects of their receipts."""
 
 from datetime import datetime
 
@@ -13,10 +13,9 @@ from gateway.relay.envelopes import Answer
 from gateway.store.port import Transaction
 from region_node.care.complaints import attaching, cases, handling, owner, remote_repeats, rules
 from region_node.care.complaints.attachment_contents import KIND, AttachmentApplication
-from region_node.care.complaints.followed import COMPLAINT
 from region_node.care.complaints.keeping import add_complaint
-from region_node.care.complaints.rows import ComplaintRow
-from region_node.care.complaints.taxonomy import owner_of
+from region_node.care.complaints.rows import COMPLAINT, ComplaintRow
+from region_node.care.complaints.rules import owner_of
 from region_node.node.context import RegionContext
 from region_node.node.payloads import parse, received, refusal_of
 from region_node.tickets import border
@@ -30,7 +29,7 @@ class ComplaintEnvelopes:
         self._attachments = attachments
 
     def kinds(self) -> Kinds:
-        """How each kind is acted on here, and what its receipt does here."""
+        """The handlers of each kind and of its receipts."""
         return {
             EnvelopeKind.ENVELOPE_KIND_COMPLAINT_FILED: Command(self._filed, self._filing_answered),
             EnvelopeKind.ENVELOPE_KIND_COMPLAINT_COMMAND: Command(self._commanded, self._command_answered),
@@ -43,7 +42,7 @@ class ComplaintEnvelopes:
         complaint = received(ComplaintFiling, content.payload).complaint
         border.require_filing(COMPLAINT, complaint, content, now, is_untouched=not complaint.HasField("resolution"))
         rules.require_level(complaint, now)
-        if complaint.parent:
+        if complaint.case_id:
             _require_item(self._context, complaint)
         else:
             self._require_responsible(complaint)
@@ -59,13 +58,17 @@ class ComplaintEnvelopes:
         self, tx: Transaction, content: EnvelopeContent, receipt: ReceiptContent, now: datetime
     ) -> None:
         failpoints.reach("complaint-answered.before-commit")
-        if receipt.outcome != Outcome.OUTCOME_ACCEPTED:
-            handling.keep(tx, self._context, content.subject, refusal_of(receipt), now)
-        elif (snapshot := border.answered(COMPLAINT, tx, content, receipt, now)) is not None:
+
+        def adopt(snapshot: Complaint) -> None:
             handling.adopt(tx, self._context, snapshot, now)
 
+        def keep(refused: Refused) -> None:
+            handling.keep(tx, self._context, content.subject, refused, now)
+
+        border.settle_filing(COMPLAINT, tx, content, receipt, now, adopt, keep)
+
     def _commanded(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
-        """An origin region passes on what the customer says."""
+        """Handles the customer's command, forwarded by the origin region."""
         command = received(ComplaintCommand, content.payload)
         known = border.commanded(COMPLAINT, tx, self._context.region, command.ticket_id, content)
         border.require_author(command.requester.staff_id)
@@ -91,7 +94,7 @@ class ComplaintEnvelopes:
             attaching.answered(tx, self._context, asked, refused, now)
 
     def _updated(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
-        """The responsible region has a new version of a complaint of which this region is the first contact."""
+        """Handles the responsible region's new version of a complaint of this origin region."""
         snapshot = received(ComplaintUpdate, content.payload).complaint
         if border.updated(COMPLAINT, tx, snapshot, content, now):
             handling.adopt(tx, self._context, snapshot, now)
@@ -114,7 +117,7 @@ class ComplaintEnvelopes:
 
 
 def _require_item(context: RegionContext, complaint: Complaint) -> None:
-    """A work item is where its case says; what region has no business with it returns it. Raises Refused."""
+    """Requires that a work item is for this region by its case; another one is returned. Raises Refused."""
     parent, number = cases.parent_of(complaint.ticket_id)
-    if not number or complaint.parent != parent or complaint.owner_region != context.region or complaint.items:
+    if not number or complaint.case_id != parent or complaint.owner_region != context.region or complaint.items:
         raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="no work item of that case")

@@ -1,4 +1,4 @@
-"""The money of an accepted resolution: what is ordered for it, and how it stands by what became of the order. Pure."""
+"""The money of an accepted resolution: what is ordered for it, and how it stands by what became of the order."""
 
 from datetime import datetime
 
@@ -6,37 +6,45 @@ from gateway.api.region.v1.complaint_pb2 import Complaint, Remedy, RemedyState
 from gateway.api.region.v1.order_pb2 import Order, OrderError, OrderRequest, Party
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Applicant, Requester
+from gateway.auditing import audit
 from gateway.errors import Refused
+from gateway.process import failpoints
+from gateway.store.port import Transaction
+from gateway.store.timers import set_timer
 from gateway.time.clock import from_timestamp, to_timestamp
 from region_node.business.orders.rules import COMPLETED, TEXT_LIMIT, is_final
 from region_node.care.complaints import rules
 from region_node.care.complaints.deadlines import due_of, find, is_met, meet
+from region_node.care.complaints.limits import refund
+from region_node.node.context import RegionContext
+from region_node.tickets.improvements import count_repeat
 
 BUSINESS = "COMPLAINT_REMEDY"
+REMEDY_TIMER = "complaint-remedy"  # the money of a complaint is to be ordered
 AGREED = RemedyState.REMEDY_STATE_AGREED
 ORDERED = RemedyState.REMEDY_STATE_ORDERED
 BOOKED = RemedyState.REMEDY_STATE_BOOKED
 REFUSED = RemedyState.REMEDY_STATE_REFUSED
 SETTLED = RemedyState.REMEDY_STATE_SETTLED
 SETTLE = "settle"
-"""What staff of the responsible region have to do with money that the home region has refused."""
+"""The action of the responsible region's staff on money that the home region has refused."""
 _ORDER = "order the remedy"
-# Who acts for each party of an order: its home region, else the responsible region, whose node has placed it.
+# The region of each party of an order: its home region, else the responsible region, whose node has placed it.
 _AT_HOME = frozenset({Party.PARTY_HOME_STAFF, Party.PARTY_HOME_REGION})
 
 
 def state_name(state: RemedyState.ValueType) -> str:
-    """In a word, for example `booked`."""
+    """The printed state, for example `booked`."""
     return RemedyState.Name(state).removeprefix("REMEDY_STATE_").lower()
 
 
 def brings_money(complaint: Complaint) -> bool:
-    """Whether what was proposed last is a refund or a credit."""
+    """Whether the last proposal is a refund or a credit."""
     return complaint.resolution.remedy in rules.OF_MONEY
 
 
 def agree(complaint: Complaint, now: datetime) -> None:
-    """The customer has accepted a resolution that brings money: it is to be ordered."""
+    """Notes the customer's acceptance of a resolution with money, which is to be ordered."""
     money, resolution = complaint.remedy, complaint.resolution
     money.remedy, money.attempt = resolution.remedy, 1
     money.amount.CopyFrom(resolution.amount)
@@ -44,17 +52,17 @@ def agree(complaint: Complaint, now: datetime) -> None:
 
 
 def request_id(complaint: Complaint) -> str:
-    """The id of the request that orders the money: the same attempt is the same order, however often it is made."""
+    """The request id of the money's order: the same attempt is the same order, however often it is made."""
     return f"{complaint.ticket_id.replace('/', '.')}.{complaint.remedy.attempt}"
 
 
 def ticket_id_of(order_id: str) -> str:
-    """The ticket id of the complaint for which a node has placed an order; no part of a ticket id has a dot."""
+    """The ticket id of the complaint behind a node's order; no part of a ticket id has a dot."""
     return order_id.rpartition("/")[2].rpartition(".")[0].replace(".", "/")
 
 
 def order_for(complaint: Complaint) -> OrderRequest:
-    """What is ordered. The requester is who proposed the resolution, so that somebody else reviews the order."""
+    """The order of the money. Its requester is the author of the resolution, so that another person reviews it."""
     money, resolution = complaint.remedy, complaint.resolution
     settlement = "refund" if money.remedy == Remedy.REMEDY_REFUND else "offset"
     return OrderRequest(
@@ -73,7 +81,7 @@ def order_for(complaint: Complaint) -> OrderRequest:
 
 
 def follow(complaint: Complaint, order: Order, now: datetime) -> bool:
-    """Takes over how the order of the money stands. False where nothing is new, or it is no longer that order."""
+    """Takes over the state of the money's order. Returns False without news, or for another order."""
     money = complaint.remedy
     is_its = order.id.rpartition("/")[2] == request_id(complaint)
     if money.state not in (AGREED, ORDERED) or not is_its:
@@ -103,7 +111,7 @@ def refuse(complaint: Complaint, error: OrderError, now: datetime) -> None:
 
 
 def order_again(complaint: Complaint, now: datetime) -> None:
-    """Has it ordered once more: the order before has ended without effect. Raises Refused as `_require_refused`."""
+    """Orders the money again after an order without effect. Raises Refused as `_require_refused`."""
     _require_refused(complaint)
     money = complaint.remedy
     money.attempt += 1
@@ -121,7 +129,7 @@ def settle_otherwise(complaint: Complaint, author: str, note: str, now: datetime
 
 
 def due(complaint: Complaint) -> datetime | None:
-    """When somebody has to have acted: what was refused is due since then. None where nothing is, or has no limit."""
+    """The due time of the next action: refused money is due immediately. None without an action or a limit."""
     money, limit = complaint.remedy, find(complaint, rules.REFUND)
     if money.state == REFUSED:
         return from_timestamp(money.state_time)
@@ -150,3 +158,39 @@ def _stand(
         money.state = state
         money.state_time.CopyFrom(to_timestamp(now))
     money.awaiting_region, money.awaiting_action = region, action
+
+
+def accepted(tx: Transaction, context: RegionContext, complaint: Complaint, now: datetime) -> None:
+    """Orders the money of the resolution, and notes where an improvement did not prevent the cause.
+
+    A timer places the order in its own transaction, so that no failure of it undoes the acceptance. `complaint` is
+    changed in place; the caller stores it.
+    """
+    if brings_money(complaint):
+        agree(complaint, now)
+        deadline = refund(context.federation, complaint, now)
+        if deadline is not None:
+            complaint.deadlines.append(deadline)
+        order_soon(tx, complaint, now)
+    _note_repeat(tx, context, complaint, now)
+    failpoints.reach("complaint-accepted.before-commit")
+
+
+def order_soon(tx: Transaction, complaint: Complaint, now: datetime) -> None:
+    """Schedules the order of a complaint's money immediately; after a kill, another process places it."""
+    timer_id = f"{REMEDY_TIMER}/{complaint.ticket_id}"
+    set_timer(tx, timer_id, kind=REMEDY_TIMER, subject=complaint.ticket_id, due=now)
+
+
+def _note_repeat(tx: Transaction, context: RegionContext, complaint: Complaint, now: datetime) -> None:
+    """Counts the complaint for the older actions against its cause."""
+    category, cause = complaint.request.category, complaint.resolution.cause_code
+    for action_id in count_repeat(tx, complaint.ticket_id, category, cause, from_timestamp(complaint.create_time)):
+        audit.append(
+            tx,
+            now=now,
+            actor=f"region/{context.region}",
+            action="FlagImprovementAction",
+            subject=action_id,
+            detail=f"ineffective: {complaint.ticket_id}",
+        )

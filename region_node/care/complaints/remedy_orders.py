@@ -1,14 +1,14 @@
-"""Money for complaints: the responsible region's node orders it of the home region, and follows what becomes of it.
+"""Money for complaints: the responsible region's node orders it from the home region, and follows the order.
 
-The order's id is made of ticket id and attempt, and an attempt follows only one that ended without effect. So the home
-region books the money once, whatever is killed or sent again.
+The order's id consists of ticket id and attempt, and an attempt follows only one without effect. So the home region
+books the money once, despite kills and resends.
 """
 
 from datetime import datetime
 
 from gateway.api.region.v1.complaint_pb2 import Complaint
 from gateway.auditing import audit
-from gateway.errors import Refused, is_temporary
+from gateway.errors import Refused, lasting
 from gateway.process import failpoints
 from gateway.store.port import Transaction
 from gateway.store.timers import Timer
@@ -16,7 +16,6 @@ from region_node.business.orders import intake
 from region_node.business.orders.context import OrderContext
 from region_node.business.orders.rows import find_order
 from region_node.care.complaints import owner, remedy
-from region_node.care.complaints.accepted import order_soon
 from region_node.care.complaints.rows import ComplaintRow, find_complaint
 from region_node.node.context import RegionContext
 from region_node.requests.caller import OwnNode
@@ -34,9 +33,7 @@ def order_is_due(tx: Transaction, orders: OrderContext, timer: Timer, now: datet
     try:
         order = intake.submit(tx, orders, caller, remedy.order_for(complaint), now)
     except Refused as refused:  # before its first write
-        if is_temporary(refused.reason):
-            raise
-        remedy.refuse(complaint, error_of(refused), now)
+        remedy.refuse(complaint, error_of(lasting(refused)), now)
     else:
         remedy.follow(complaint, order, now)
     failpoints.reach("remedy-ordered.before-commit")
@@ -44,7 +41,7 @@ def order_is_due(tx: Transaction, orders: OrderContext, timer: Timer, now: datet
 
 
 def order_changed(tx: Transaction, context: RegionContext, timer: Timer, now: datetime) -> None:
-    """Takes over into the complaint how the order of its money stands, and has the customer told."""
+    """Stores the state of the money's order in the complaint, and notifies the customer."""
     found = find_order(tx, timer.subject)
     row = _owned(tx, context, remedy.ticket_id_of(timer.subject))
     if found is None or row is None:  # made unreadable since, or only booked here
@@ -60,7 +57,7 @@ def order_again(tx: Transaction, context: RegionContext, ticket_id: str, now: da
     row = owner.require_owned(tx, context, ticket_id)
     before = _copy(row.complaint)
     remedy.order_again(row.complaint, now)
-    order_soon(tx, row.complaint, now)
+    remedy.order_soon(tx, row.complaint, now)
     owner.keep_and_tell(tx, context, row, before, now)
     return row.complaint
 
@@ -77,7 +74,7 @@ def settle_otherwise(
 
 
 def _keep(tx: Transaction, context: RegionContext, row: ComplaintRow, before: Complaint, now: datetime) -> None:
-    """Stores how the money stands; that it was given, or refused, is a row of the audit chain."""
+    """Stores the state of the money; its payment or refusal adds a row to the audit chain."""
     money = row.complaint.remedy
     if money.state != before.remedy.state and money.state in (remedy.BOOKED, remedy.REFUSED):
         audit.append(

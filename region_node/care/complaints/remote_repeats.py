@@ -1,8 +1,8 @@
-"""Repeats are joined across regions: the home region of a number knows of every complaint about it, and tells.
+"""Repeats are joined across regions: the home region of a number knows of every complaint about it, and reports.
 
-The origin reports each filing to the home region once, without its text, unless the home region owns the complaint.
-The home region answers with the complaints that it repeats, and notifies the regions of later repeats. The owner
-adopts the count, and alone escalates by it.
+The origin reports each filing to the home region once, without its text, unless the home region owns the complaint. The
+home region answers with the complaints that it repeats, and notifies the regions of later repeats. The owner adopts the
+count, and alone escalates by it.
 """
 
 from collections.abc import Sequence
@@ -18,27 +18,26 @@ from gateway.relay.outbox import send, was_sent
 from gateway.store.port import Transaction
 from gateway.time.clock import from_timestamp, to_microseconds
 from region_node.care.complaints import escalation, owner, rules
-from region_node.care.complaints.followed import facts
 from region_node.care.complaints.index_rows import Indexed, find_indexed, known_around
 from region_node.care.complaints.repeats import Filing, repeated_by, repeating
-from region_node.care.complaints.rows import ComplaintRow, find_complaint
+from region_node.care.complaints.rows import ComplaintRow, facts, find_complaint
 from region_node.care.complaints.sending import send_to_region
 from region_node.customers.disclosures.recording import Sent, note_sent
 from region_node.customers.known_statuses import is_restricted
 from region_node.node.context import RegionContext
 from region_node.tickets.sending import send_about
 
-_LIFETIME = timedelta(days=3650)  # it is joined however long the home region was away
+_LIFETIME = timedelta(days=3650)  # the report counts however long the home region was away
 
 
 def spread(tx: Transaction, context: RegionContext, row: ComplaintRow, now: datetime) -> None:
-    """Has the home region of its number know of a complaint whose category was set; here or by an envelope.
+    """Reports a classified complaint to the home region of its number; here or by an envelope.
 
-    Where the home region is to answer it, or has done so, it knows. Of a number of no region, or of one that never
-    joined, nobody is told.
+    A home region that answers it, or has done so, knows it. Without a home region, or with one that never joined, there
+    is no report.
     """
     complaint = row.complaint
-    if complaint.home_region == context.region and not complaint.parent and complaint.request.category:
+    if complaint.home_region == context.region and not complaint.case_id and complaint.request.category:
         _tell_repeating(tx, context, _noted(complaint), now)
     elif _is_for_home(context, complaint):
         _note_at_home(tx, context, row, _noted(complaint), now)
@@ -47,7 +46,7 @@ def spread(tx: Transaction, context: RegionContext, row: ComplaintRow, now: date
 def note_withdrawn(
     tx: Transaction, context: RegionContext, row: ComplaintRow, before: Complaint, now: datetime
 ) -> None:
-    """Has the home region know that a complaint of this origin region was withdrawn, if that is new."""
+    """Reports a new withdrawal of a complaint of this origin region to the home region."""
     complaint = row.complaint
     is_new = complaint.state == rules.CANCELLED != before.state
     if is_new and _is_for_home(context, complaint):
@@ -57,9 +56,9 @@ def note_withdrawn(
 
 
 def _is_for_home(context: RegionContext, complaint: Complaint) -> bool:
-    """Whether this first contact has to tell another region, whose number it is, of a complaint."""
+    """Whether this origin region must report a complaint to the home region of its number."""
     home = complaint.home_region
-    if complaint.parent or not complaint.request.category or home in ("", context.region, complaint.owner_region):
+    if complaint.case_id or not complaint.request.category or home in ("", context.region, complaint.owner_region):
         return False
     has_joined = context.border.current.state().member_state(home) != MemberState.MEMBER_STATE_ABSENT
     return has_joined and complaint.origin_region == context.region
@@ -68,9 +67,9 @@ def _is_for_home(context: RegionContext, complaint: Complaint) -> bool:
 def heard(
     tx: Transaction, context: RegionContext, noted: ComplaintNoted, operator: str, now: datetime
 ) -> ComplaintRepeats:
-    """What a complaint repeats of which this home region has heard; those that repeat it are told. Empty for none.
+    """The repeats of a reported complaint known to this home region; later repeats get their own report.
 
-    Of a customer who is stored only nothing is told.
+    Empty without repeats, and for a restricted customer.
     """
     if is_restricted(tx, noted.number):
         return ComplaintRepeats()
@@ -82,9 +81,9 @@ def heard(
 
 
 def join(tx: Transaction, context: RegionContext, told: ComplaintRepeats, step: str, now: datetime) -> bool:
-    """Has whoever answers for a complaint take over what it repeats; False where this region does not know who does.
+    """Hands repeats to the region that answers for a complaint; returns False where that is unknown here.
 
-    `step` says by what that became known: it is told once for each.
+    `step` names the source of the repeats: each is reported once.
     """
     row = find_complaint(tx, told.ticket_id)
     if row is None:
@@ -103,7 +102,7 @@ def join(tx: Transaction, context: RegionContext, told: ComplaintRepeats, step: 
 
 
 def _tell_repeating(tx: Transaction, context: RegionContext, noted: ComplaintNoted, now: datetime) -> None:
-    """Those that were filed later, and known earlier, are told what they repeat by now."""
+    """Sends repeats to complaints that were filed later, and reported earlier."""
     filing, known = _filing(noted), _known(tx, noted)
     step = f"repeats-{noted.ticket_id.replace('/', '-')}-{noted.setting}"
     later = () if is_restricted(tx, noted.number) else repeating(filing, known)
@@ -144,7 +143,9 @@ def _repeats_of(noted: ComplaintNoted, filing: Filing, known: Sequence[Filing]) 
     found = repeated_by(filing, known)
     if not found:
         return ComplaintRepeats()
-    return ComplaintRepeats(ticket_id=filing.ticket_id, category=noted.category, repeat_of=found[0], repeats=len(found))
+    return ComplaintRepeats(
+        ticket_id=filing.ticket_id, category=noted.category, repeated_ticket_id=found[0], repeats=len(found)
+    )
 
 
 def _noted(complaint: Complaint) -> ComplaintNoted:
@@ -186,6 +187,6 @@ def _note_at_home(
 def _note_for_customer(
     tx: Transaction, number: str, region: str, operator: str, told: ComplaintRepeats, now: datetime
 ) -> None:
-    """Has a customer of this region see that another one was told of an earlier complaint of theirs."""
-    sent = Sent(DisclosureKind.DISCLOSURE_KIND_REPEAT_TOLD, told.repeat_of, region, operator)
+    """Notes in the customer's own list that another region learned of an earlier complaint."""
+    sent = Sent(DisclosureKind.DISCLOSURE_KIND_REPEAT_TOLD, told.repeated_ticket_id, region, operator)
     note_sent(tx, number, sent, now)

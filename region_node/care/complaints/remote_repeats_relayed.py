@@ -1,4 +1,4 @@
-"""What arrives about repeats in envelopes, and what their receipts do."""
+"""Envelopes about repeats, and the effects of their receipts."""
 
 from datetime import datetime
 
@@ -11,9 +11,8 @@ from gateway.relay.border import Command, Kinds, Moved
 from gateway.relay.envelopes import Answer
 from gateway.store.port import Transaction
 from region_node.care.complaints import remote_repeats, rules
-from region_node.care.complaints.followed import COMPLAINT
 from region_node.care.complaints.index_rows import keep_indexed
-from region_node.care.complaints.rows import find_complaint
+from region_node.care.complaints.rows import COMPLAINT, find_complaint
 from region_node.customers.known_statuses import OWN, erased_by
 from region_node.node.context import RegionContext
 from region_node.node.payloads import parse, received
@@ -23,20 +22,20 @@ from region_node.tickets import border
 
 
 class JoiningEnvelopes:
-    """The kinds of envelope by which repeats are joined."""
+    """The kinds of envelope that join repeats."""
 
     def __init__(self, context: RegionContext) -> None:
         self._context = context
 
     def kinds(self) -> Kinds:
-        """How each kind is acted on here, and what its receipt does here."""
+        """The handlers of each kind and of its receipts."""
         return {
             EnvelopeKind.ENVELOPE_KIND_COMPLAINT_NOTED: Command(self._noted, self._noted_answered),
             EnvelopeKind.ENVELOPE_KIND_COMPLAINT_REPEATS: Command(self._repeats, self._repeats_answered),
         }
 
     def _noted(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
-        """An origin region tells of a complaint about a number of this region."""
+        """Handles an origin region's report of a complaint about a number of this region."""
         noted = received(ComplaintNoted, content.payload)
         border.require_origin(COMPLAINT, noted.ticket_id, content)
         rules.require_ticket_id(noted.ticket_id)
@@ -56,7 +55,7 @@ class JoiningEnvelopes:
     def _noted_answered(
         self, tx: Transaction, content: EnvelopeContent, receipt: ReceiptContent, now: datetime
     ) -> None:
-        """What it repeats goes to whoever answers for it; where the home region has refused, it is as it was."""
+        """Hands the repeats to the region that answers for the complaint; a refusal changes nothing."""
         if receipt.outcome != Outcome.OUTCOME_ACCEPTED:
             return
         told = parse(ComplaintRepeats, receipt.result)
@@ -65,16 +64,16 @@ class JoiningEnvelopes:
         failpoints.reach("complaint-joined.before-commit")
 
     def _repeats(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
-        """The home region tells what a complaint of this origin region repeats."""
+        """Handles the home region's report on the repeats of a complaint of this origin region."""
         told = received(ComplaintRepeats, content.payload)
         row = find_complaint(tx, told.ticket_id)
         if row is None:
             raise Refused(Reason.REASON_COMPLAINT_NOT_FOUND, complaint=told.ticket_id)
         complaint = row.complaint
-        is_ours = complaint.origin_region == self._context.region and not complaint.parent
+        is_ours = complaint.origin_region == self._context.region and not complaint.case_id
         if not is_ours or content.origin != complaint.home_region or told.ticket_id != content.subject:
             raise Refused(Reason.REASON_ENVELOPE_KIND_NOT_ALLOWED)
-        rules.require_ticket_id(told.repeat_of)
+        rules.require_ticket_id(told.repeated_ticket_id)
         remote_repeats.join(tx, self._context, told, _step(content), now)
         return Answer(Outcome.OUTCOME_ACCEPTED)
 
@@ -93,5 +92,5 @@ class JoiningEnvelopes:
 
 
 def _step(content: EnvelopeContent) -> str:
-    """By what it became known: the part of the id between the subject and the destination."""
+    """The source of the repeats: the part of the id between the subject and the destination."""
     return content.id.partition("#")[2].rpartition(">")[0]

@@ -1,7 +1,7 @@
-"""Which complaints of one number and category a complaint repeats: those filed in the thirty days before it. Pure.
+"""The repeats of a complaint: those of its number and category in the thirty days before it. Pure.
 
-Regions hear of a complaint in any order; what counts is when each was filed, so that all come to one answer. Of two
-that were filed at the same instant the ticket id says which is the first.
+Regions learn of complaints in any order. The filing times decide, so that all regions agree. Of two simultaneous
+filings the ticket id determines the first.
 """
 
 from collections.abc import Iterable, Sequence
@@ -14,27 +14,27 @@ _WITHIN = REPEAT_WITHIN // timedelta(microseconds=1)
 
 @dataclass(frozen=True)
 class Filing:
-    """A complaint, or a case, and when it was filed, in microseconds."""
+    """A complaint, or a case, and its filing time in microseconds."""
 
     ticket_id: str
     filed: int
 
     @property
     def _place(self) -> tuple[int, int, str]:
-        """Where it stands among all: the tenth of a day follows the ninth."""
+        """Its place among all filings: the tenth of a day follows the ninth."""
         return self.filed, len(self.ticket_id), self.ticket_id
 
     def repeats(self, other: "Filing") -> bool:
-        """Whether it was filed after the other one, and soon enough."""
+        """Whether it was filed after the other one, within the limit."""
         return other._place < self._place and self.filed - other.filed <= _WITHIN
 
 
 def repeated_by(filing: Filing, known: Iterable[Filing]) -> Sequence[str]:
-    """The ticket ids of those that a complaint repeats, newest first."""
+    """The ticket ids of the complaints that a complaint repeats, newest first."""
     found = [each for each in known if filing.repeats(each)]
     return [each.ticket_id for each in sorted(found, key=lambda each: each._place, reverse=True)]
 
 
 def repeating(filing: Filing, known: Iterable[Filing]) -> Sequence[Filing]:
-    """Those that repeat a complaint: of which it is known only now that it came before them."""
+    """The complaints that repeat a complaint, which is reported only now."""
     return [each for each in known if each.repeats(filing)]

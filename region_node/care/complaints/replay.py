@@ -1,7 +1,7 @@
-"""Complaints whose life has happened in another system: the clock is replayed over it, by the live rules. Pure.
+"""Replays the clock over complaints from another system, by the live rules. Pure.
 
-What live timers do one by one is done here in one go: before each thing that happened, and up to an instant at the end,
-the complaint is raised by all that was due until then, each level when it was due.
+The replay does the work of live timers in one pass. Before each event, and up to a final instant, the complaint reaches
+all levels due until then. Each level has its own due time.
 """
 
 from collections import defaultdict
@@ -22,16 +22,16 @@ _MOMENT = timedelta(microseconds=1)
 
 @dataclass(frozen=True)
 class Past:
-    """What is known of a complaint's life, in UTC; None for what has not happened."""
+    """The known events of a complaint's life, in UTC; None for an event that has not happened."""
 
     filed: datetime
     answered: datetime | None = None
     resolved: datetime | None = None
     closed: datetime | None = None
     ended_as: ComplaintState.ValueType = rules.CLOSED
-    """In which final state, once it is closed; withdrawn or rejected it has no resolution."""
+    """Its final state, once it is closed; a withdrawn or rejected one has no resolution."""
     is_end_estimated: bool = False
-    """Whether nobody has kept when it was closed."""
+    """Whether nobody has recorded its closing time."""
 
     @property
     def is_open(self) -> bool:
@@ -40,10 +40,9 @@ class Past:
 
 
 def relive(complaint: Complaint, past: Past, hours: Hours, until: datetime) -> datetime | None:
-    """Takes a complaint that has its deadlines, and that its region answers for, through its life up to an instant.
+    """Replays a complaint with deadlines, of its own region, up to an instant. Returns the next escalation, or None.
 
-    It must not have been filed after that. What it repeats is found by the caller before. Returns when it is raised
-    next; None where nothing raises it by itself.
+    The complaint must be filed before that instant. The caller determines its repeats before.
     """
     region, filed = complaint.owner_region, past.filed
     rules.enter(complaint, rules.ACKNOWLEDGED, now=filed, region=region, reason="received")
@@ -51,14 +50,14 @@ def relive(complaint: Complaint, past: Past, hours: Hours, until: datetime) -> d
     escalation.classified(complaint, filed, region)
     rules.hand_over(complaint, region, rules.WORKING, filed)
     complaint.version = 1
-    if past.ended_as != rules.REJECTED:  # to which TMF621 leads from where nobody was at work yet
+    if past.ended_as != rules.REJECTED:  # to which TMF621 leads from a state without work
         rules.enter(complaint, rules.IN_PROGRESS, now=filed, region=region, reason="taken up")
     meet(complaint, (rules.ACKNOWLEDGE,), filed)
     escalation.take_up(complaint, filed, region)
     for instant, happen in _happenings(past):
         if instant > until:
             break
-        # What happens at the very instant at which a time is over is in time.
+        # An event at the very end of a limit is in time.
         _raise_until(complaint, hours, instant - _MOMENT)
         happen(complaint, instant)
         complaint.version += 1
@@ -81,13 +80,13 @@ def levels_at(complaint: Complaint, hours: Hours, until: datetime, now: datetime
 
 
 def _raise_until(complaint: Complaint, hours: Hours, until: datetime) -> datetime | None:
-    """Raises it by all that is due; returns when it is raised next."""
+    """Applies all due escalations; returns the time of the next one."""
     region = complaint.owner_region if complaint.version else complaint.origin_region
     following = escalation.steps(complaint, hours)
-    while following and following[0].due <= until:
-        escalation.raise_to(complaint, following[0], following[0].due, region)
+    while following and following[0].due_time <= until:
+        escalation.raise_to(complaint, following[0], following[0].due_time, region)
         following = escalation.steps(complaint, hours)
-    return following[0].due if following else None
+    return following[0].due_time if following else None
 
 
 def _happenings(past: Past) -> Iterator[tuple[datetime, Callable[[Complaint, datetime], None]]]:
@@ -137,11 +136,11 @@ class Earlier:
         self._known: dict[tuple[str, str], list[tuple[datetime, str]]] = defaultdict(list)
 
     def add(self, number: str, category: str, filed: datetime, ticket_id: str) -> None:
-        """Takes in a complaint, or a work item by the ticket id of its case; `number` as the caller knows numbers."""
+        """Adds a complaint, or a work item by the ticket id of its case; `number` in the caller's form."""
         self._known[number, category].append((filed, ticket_id))
 
     def before(self, number: str, category: str, filed: datetime) -> Sequence[str]:
-        """The ticket ids of those that were taken in and were filed within the time for repeats, newest first."""
+        """The ticket ids of the added complaints within the time for repeats, newest first."""
         since = filed - REPEAT_WITHIN
         latest: dict[str, datetime] = {}
         for instant, ticket_id in self._known.get((number, category), ()):

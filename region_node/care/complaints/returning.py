@@ -1,4 +1,4 @@
-"""A region gives a complaint, or a work item, back to the coordinator; an administrator says whose work it is.
+"""A region returns a complaint, or a work item, to the coordinator, and an administrator assigns it.
 
 No region passes a complaint on to another (Measures on complaints to market regulators, art. 37).
 """
@@ -15,18 +15,17 @@ from gateway.process import failpoints
 from gateway.store.port import Transaction
 from gateway.time.clock import to_timestamp
 from region_node.care.complaints import case_lead, cases, notices, owner, rules
-from region_node.care.complaints.followed import COMPLAINT
 from region_node.care.complaints.keeping import change_complaint
-from region_node.care.complaints.rows import find_complaint
-from region_node.care.complaints.taxonomy import Concerned
+from region_node.care.complaints.rows import COMPLAINT, find_complaint
+from region_node.care.complaints.rules import Concerned
 from region_node.node.context import RegionContext
 from region_node.requests.rows import RequestKey, insert_request
-from region_node.tickets.requested import known_request
+from region_node.tickets.followed import known_request
 
 
 @dataclass(frozen=True)
 class Assignment:
-    """What an administrator says about an item that awaits the coordinator."""
+    """An administrator's assignment of an item that awaits the coordinator."""
 
     request_id: str
     ticket_id: str
@@ -51,7 +50,7 @@ def give_back(
     text: str,
     now: datetime,
 ) -> Complaint:
-    """The responsible region is not competent. What it keeps is held until the case ends.
+    """Returns a complaint for which this region is not competent. Its copy is held until the case ends.
 
     Raises Refused, also with COMPLAINT_IS_CASE: a case is led to its end.
     """
@@ -67,7 +66,7 @@ def give_back(
     rules.note(complaint, author, text, now)
     complaint.returned.CopyFrom(ComplaintReturn(reason=reason, author=author, time=to_timestamp(now)))
     rules.enter(complaint, rules.IN_PROGRESS, now=now, region=context.region, reason="given back")
-    if complaint.origin_region == context.region and not complaint.parent:
+    if complaint.origin_region == context.region and not complaint.case_id:
         case_lead.lead(context, complaint, now)
     else:
         rules.enter(complaint, rules.HELD, now=now, region=context.region, reason="given back")
@@ -78,7 +77,7 @@ def give_back(
 
 
 def assign(tx: Transaction, context: RegionContext, asked: Assignment, now: datetime) -> Complaint:
-    """Opens an item in place of the one that awaits the coordinator. The same request gives the case as it is.
+    """Opens an item in place of the one that awaits the coordinator. A repeated request returns the current case.
 
     Raises Refused with COMPLAINT_NOT_FOUND, COMPLAINT_NOT_AWAITING_COORDINATOR, REGION_UNKNOWN, DEPARTMENT_UNKNOWN or
     REQUEST_ID_REUSED.

@@ -1,4 +1,7 @@
-"""Complaints and their events, as stored."""
+"""Complaints and their events, as stored.
+
+The origin region is the origin of a complaint, the responsible region owns it.
+"""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -7,7 +10,6 @@ from datetime import datetime
 from gateway.api.region.v1.complaint_pb2 import Complaint, ComplaintState, Escalation
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
-from gateway.store import vault
 from gateway.store.port import Transaction, Value
 from gateway.time.clock import from_timestamp, to_microseconds
 from gateway.wording.masking import masked_number, prints_masked
@@ -17,20 +19,21 @@ from region_node.customers.known_statuses import NOT_RESTRICTED
 from region_node.node.subjects import number_index
 from region_node.records.listing import Page
 from region_node.records.stored import Events, Records
+from region_node.tickets.followed import Facts, Followed
 
 KIND = "complaint"
 COMPLAINT_SUBJECTS = "complaint/"
-_ABOUT = "ticket_id, state, origin_region, owner_region, due, traceparent, parent"
+_ABOUT = "ticket_id, state, origin_region, owner_region, due_time, traceparent, case_id"
 
 
 def complaint_subject(ticket_id: str) -> str:
-    """Under whose key a complaint is sealed, and what is told of it to other processes."""
+    """The subject whose key seals a complaint, also of notifications to other processes."""
     return COMPLAINT_SUBJECTS + ticket_id
 
 
 @dataclass(frozen=True)
 class ComplaintRow:
-    """A complaint and the trace to which all its envelopes belong."""
+    """A complaint and the trace of all its envelopes."""
 
     complaint: Complaint = field(repr=False)
     traceparent: str
@@ -44,14 +47,17 @@ class ComplaintChanged:
 
     @property
     def about(self) -> str:
-        """What other processes on the same database are told."""
+        """The subject of notifications to other processes on the same database."""
         return complaint_subject(self.ticket_id)
 
 
 @prints_masked(number=masked_number)
 @dataclass(frozen=True)
 class ComplaintFilter:
-    """Which complaints are listed; empty values restrict nothing. `operator` sees its own, and those that are owned."""
+    """A filter of complaints; empty values restrict nothing.
+
+    `operator` sees its own, and those of the responsible region.
+    """
 
     region: str
     operator: str = ""
@@ -70,14 +76,14 @@ class AboutNumber:
     state: ComplaintState.ValueType
     origin_region: str
     owner_region: str
-    due: int | None
+    due_time: int | None
     traceparent: str
     parent: str
 
     @property
     def is_open(self) -> bool:
-        """Whether something is still to happen: also to one that is closed, while its money is due."""
-        return self.state not in rules.FINAL or self.due is not None
+        """Whether the complaint is open; a closed one is open while its money is due."""
+        return self.state not in rules.FINAL or self.due_time is not None
 
 
 COMPLAINT_RECORDS = Records(
@@ -90,7 +96,7 @@ COMPLAINT_RECORDS = Records(
     not_found=lambda ticket_id: Refused(Reason.REASON_COMPLAINT_NOT_FOUND, complaint=ticket_id),
 )
 EVENTS = Events("complaint_events", "ticket_id")
-"""What happened to complaints."""
+"""The change events of complaints."""
 
 
 def complaints_about(tx: Transaction, number: str) -> list[AboutNumber]:
@@ -104,16 +110,16 @@ def complaints_about(tx: Transaction, number: str) -> list[AboutNumber]:
 
 
 def case_of(tx: Transaction, ticket_id: str) -> list[AboutNumber]:
-    """A complaint and, where it is a case that this region leads, or an item of one, all that belongs to the case."""
+    """A complaint, with all of its case if it is a case led here, or an item of one."""
     return tx.all(
         AboutNumber,
-        f"SELECT {_ABOUT} FROM complaints WHERE :ticket_id IN (ticket_id, parent) ORDER BY ticket_id",  # noqa: S608 - no values
+        f"SELECT {_ABOUT} FROM complaints WHERE :ticket_id IN (ticket_id, case_id) ORDER BY ticket_id",  # noqa: S608 - no values
         ticket_id=ticket_id,
     )
 
 
 def next_ticket_number(tx: Transaction) -> int:
-    """The number of the next complaint that this region takes in."""
+    """The number of the next complaint with this origin region."""
     known = tx.first(
         int,
         "SELECT COALESCE(MAX(ticket_number), 0) FROM (SELECT MAX(ticket_number) AS ticket_number FROM complaints"
@@ -123,7 +129,7 @@ def next_ticket_number(tx: Transaction) -> int:
 
 
 def find_complaint(tx: Transaction, ticket_id: str) -> ComplaintRow | None:
-    """The complaint as this region has it; None also where it was made unreadable."""
+    """This region's version of a complaint; None also for an unreadable one."""
     return COMPLAINT_RECORDS.find(tx, ticket_id)
 
 
@@ -155,7 +161,7 @@ def inserted_columns(row: ComplaintRow, ticket_number: int, number: str, referen
         "number_index": number,
         "create_time": to_microseconds(from_timestamp(complaint.create_time)),
         "traceparent": row.traceparent,
-        "parent": complaint.parent,
+        "case_id": complaint.case_id,
         "external_index": reference,
         **_changing(complaint),
     }
@@ -181,13 +187,13 @@ def remove_escalations(tx: Transaction, ticket_id: str, levels: Iterable[int]) -
 
 
 def escalation_values(ticket_id: str, reached: Iterable[Escalation]) -> Sequence[Mapping[str, Value]]:
-    """What `insert_escalations` stores of the levels of one complaint."""
+    """The columns of `insert_escalations` for the levels of one complaint."""
     return [
         {
             "ticket_id": ticket_id,
             "level": each.level,
             "trigger_code": each.trigger,
-            "due": to_microseconds(from_timestamp(each.due)),
+            "due_time": to_microseconds(from_timestamp(each.due_time)),
             "time": to_microseconds(from_timestamp(each.time)),
         }
         for each in reached
@@ -195,10 +201,10 @@ def escalation_values(ticket_id: str, reached: Iterable[Escalation]) -> Sequence
 
 
 def insert_escalations(tx: Transaction, rows: Sequence[Mapping[str, Value]]) -> None:
-    """Keeps levels, of whatever complaints. A level reached twice is a defect, and fails."""
+    """Stores levels of any complaints. A level reached twice is a defect, and fails."""
     tx.execute_many(
-        "INSERT INTO complaint_escalations (ticket_id, level, trigger_code, due, time)"
-        " VALUES (:ticket_id, :level, :trigger_code, :due, :time)",
+        "INSERT INTO complaint_escalations (ticket_id, level, trigger_code, due_time, time)"
+        " VALUES (:ticket_id, :level, :trigger_code, :due_time, :time)",
         rows,
     )
 
@@ -213,7 +219,7 @@ def list_complaints(
     listed = COMPLAINT_RECORDS.listed(shown=NOT_RESTRICTED)
     if wanted.operator:
         listed.only(
-            "(owner_region = :region OR (operator = :operator AND parent = ''))",
+            "(owner_region = :region OR (operator = :operator AND case_id = ''))",
             region=wanted.region,
             operator=wanted.operator,
         )
@@ -233,13 +239,8 @@ def _note_change(tx: Transaction, complaint: Complaint, now: datetime) -> None:
     tx.publish(changed, about=changed.about)
 
 
-def complaint_sealing(ticket_id: str, content: bytes) -> vault.Sealing:
-    """The content of a complaint, sealed or to be sealed."""
-    return COMPLAINT_RECORDS.sealing(ticket_id, content)
-
-
 def event_columns(complaint: Complaint, time: datetime) -> Mapping[str, Value]:
-    """The columns of the event that a complaint was stored as it is."""
+    """The columns of a complaint's change event."""
     return {
         "version": complaint.version,
         "state": complaint.state,
@@ -256,7 +257,7 @@ def _changing(complaint: Complaint) -> Mapping[str, Value]:
         "state": complaint.state,
         "level": complaint.level,
         "version": complaint.version,
-        "due": _due(complaint),
+        "due_time": _due(complaint),
         "group_id": complaint.group_id,
     }
 
@@ -269,3 +270,39 @@ def _due(complaint: Complaint) -> int | None:
     if each is None or is_met(each) or rules.is_final(complaint) or complaint.HasField("returned"):
         return None
     return to_microseconds(due_of(each))
+
+
+def facts(complaint: Complaint) -> Facts:
+    """The regions with a part in a complaint."""
+    return Facts(
+        name=complaint.ticket_id,
+        origin=complaint.origin_region,
+        owner=complaint.owner_region,
+        operator=complaint.operator,
+        version=complaint.version,
+        state=complaint.state,
+        created=complaint.create_time,
+        number=complaint.request.number,
+        home=complaint.home_region,
+    )
+
+
+COMPLAINT = Followed(
+    records=COMPLAINT_RECORDS,
+    facts=facts,
+    prefix="",
+    first=rules.ACKNOWLEDGED,
+    final=rules.FINAL,
+    require_plausible=rules.require_level,
+    fixed=(
+        "ticket_id",
+        "request",
+        "classification",
+        "create_time",
+        "origin_region",
+        "operator",
+        "owner_region",
+        "home_region",
+        "case_id",
+    ),
+)

@@ -1,9 +1,12 @@
-"""The life of a complaint (TMF621 TroubleTicket), and what a filing must bring. Pure."""
+"""The life of a complaint (TMF621 TroubleTicket), what a filing must bring, and whose work it is. Pure."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from gateway.api.federation.v1 import configuration_pb2 as contract
+from gateway.api.federation.v1.configuration_pb2 import ComplaintCategory, ComplaintOwner, Department
 from gateway.api.region.v1.complaint_pb2 import (
     Complaint,
     ComplaintAttachment,
@@ -57,11 +60,11 @@ TRANSITIONS: Mapping[ComplaintState.ValueType, frozenset[ComplaintState.ValueTyp
 
 EXPEDITE_INTERVAL = timedelta(hours=1)  # one reminder an hour: more would bury the department
 DESCRIPTION_LIMIT = 4000  # characters
-NOTE_LIMIT = 1000  # characters of whatever is said later
-COMPLAINT_LIMIT = 32 * 1024  # bytes of a complaint: half of what an envelope holds
-ITEM_LIMIT = 44 * 1024  # bytes of a work item: what others say at the same time must find room, and a resolution
-CASE_LIMIT = 256 * 1024  # bytes of a case: it travels in no envelope, and holds what all say
-TALK_LIMIT = 24 * 1024  # bytes of one to which somebody still adds a note: what ends it must always find room
+NOTE_LIMIT = 1000  # characters of any later text
+COMPLAINT_LIMIT = 32 * 1024  # bytes of a complaint: half of an envelope's limit
+ITEM_LIMIT = 44 * 1024  # bytes of a work item: concurrent messages of others must find room, and a resolution
+CASE_LIMIT = 256 * 1024  # bytes of a case: it travels in no envelope, and holds the notes of all
+TALK_LIMIT = 24 * 1024  # bytes of a complaint under discussion: its final step must always find room
 CODE_LIMIT = 64  # characters of a category's code
 FILE_NAME_LIMIT = 120  # characters
 HIGHEST_RATING = 5
@@ -74,33 +77,33 @@ NOT_SAID = frozenset({ReturnReason.RETURN_REASON_UNSPECIFIED, ReturnReason.RETUR
 
 
 def is_final(complaint: Complaint) -> bool:
-    """Whether nothing can happen to the complaint any more."""
+    """Whether the complaint is in a final state."""
     return complaint.state in FINAL
 
 
 def is_unclassified(complaint: Complaint) -> bool:
-    """Whether nobody has said yet what it is about, so that no department has it."""
+    """Whether the complaint has no category yet, so that no department has it."""
     return not complaint.request.category
 
 
 def is_with_nobody(complaint: Complaint) -> bool:
-    """Whether nobody is named who answers it, until the coordinator has said whose work it is."""
+    """Whether no region is responsible, until the coordinator assigns it."""
     last = complaint.custody[-1].reason if complaint.custody else None
     return last == WAITING_FOR_COORDINATOR and not is_final(complaint)
 
 
 def is_on_its_way(complaint: Complaint) -> bool:
-    """Whether another region is responsible, and has not said yet that it has it: whose number it is, is not known."""
+    """Whether another region is responsible, and has not confirmed it yet: its home may have changed."""
     return complaint.state == ACKNOWLEDGED and complaint.owner_region not in ("", complaint.origin_region)
 
 
 def was_with_nobody(complaint: Complaint) -> bool:
-    """Whether nobody is named who answers it, nor was since filing."""
+    """Whether no region is responsible, nor was since filing."""
     return is_with_nobody(complaint) and not any(each.region for each in complaint.items)
 
 
 def count_decision(complaint: Complaint) -> None:
-    """One decision more. Before somebody has said what it is about there is no responsible region to count them."""
+    """Counts a decision. An unclassified complaint has no responsible region to count them."""
     if not is_unclassified(complaint):
         complaint.version += 1
 
@@ -112,7 +115,7 @@ def state_name(state: ComplaintState.ValueType) -> str:
 
 
 def enter(complaint: Complaint, state: ComplaintState.ValueType, *, now: datetime, region: str, reason: str) -> None:
-    """Takes the complaint into a state and notes it; entering the state it is in changes nothing.
+    """Moves the complaint into a state and notes it; entering its current state changes nothing.
 
     Raises ValueError for a transition that TMF621 does not allow: a defect, since callers check first.
     """
@@ -137,7 +140,7 @@ def hand_over(complaint: Complaint, region: str, reason: TimeReason.ValueType, n
 def require_state(complaint: Complaint, action: str, *states: ComplaintState.ValueType) -> None:
     """Raises Refused with COMPLAINT_STATE_FORBIDS unless the complaint is in one of the states.
 
-    With COMPLAINT_UNCLASSIFIED where the reason is that nobody has said yet what it is about.
+    With COMPLAINT_UNCLASSIFIED where the missing category is the reason.
     """
     if complaint.state not in states:
         if is_unclassified(complaint) and not is_final(complaint):
@@ -146,29 +149,29 @@ def require_state(complaint: Complaint, action: str, *states: ComplaintState.Val
 
 
 def require_expeditable(complaint: Complaint, now: datetime) -> None:
-    """Raises Refused where nobody works on it, and within an hour of the last reminder."""
+    """Raises Refused for a complaint without work in progress, and within an hour of the last reminder."""
     require_state(complaint, "expedite", ACKNOWLEDGED, IN_PROGRESS, HELD)
     if complaint.expedites and now - from_timestamp(complaint.expedites[-1].time) < EXPEDITE_INTERVAL:
         raise Refused(Reason.REASON_COMPLAINT_EXPEDITED_RECENTLY)
 
 
 def require_open(complaint: Complaint, action: str) -> None:
-    """Raises Refused with COMPLAINT_STATE_FORBIDS for one to which nothing can happen any more."""
+    """Raises Refused with COMPLAINT_STATE_FORBIDS for a complaint in a final state."""
     if is_final(complaint):
         raise Refused(Reason.REASON_COMPLAINT_STATE_FORBIDS, state=state_name(complaint.state), action=action)
 
 
 def require_room(complaint: Complaint, more: int, limit: int = 0) -> None:
-    """Raises Refused with MESSAGE_TOO_LARGE where so many bytes more would make it larger than the limit.
+    """Raises Refused with MESSAGE_TOO_LARGE where `more` bytes would exceed the limit.
 
-    Without one it is that of a complaint, of a work item or of a case.
+    The default is the limit of a complaint, of a work item or of a case.
     """
-    limit = limit or (CASE_LIMIT if complaint.items else ITEM_LIMIT if complaint.parent else COMPLAINT_LIMIT)
+    limit = limit or (CASE_LIMIT if complaint.items else ITEM_LIMIT if complaint.case_id else COMPLAINT_LIMIT)
     require_room_for(complaint.ByteSize(), more, limit)
 
 
 def require_room_for(known: int, more: int, limit: int) -> None:
-    """Raises Refused with MESSAGE_TOO_LARGE where so many bytes more would be more than the limit."""
+    """Raises Refused with MESSAGE_TOO_LARGE where `more` bytes would exceed the limit."""
     if known + more > limit:
         raise Refused(Reason.REASON_MESSAGE_TOO_LARGE, limit=str(limit))
 
@@ -180,7 +183,7 @@ def require_level(complaint: Complaint, now: datetime) -> None:
 
 
 def require_filing(request: ComplaintRequest) -> None:
-    """Raises Refused with REQUEST_INVALID unless a filing says what, how it came in, and what is wanted."""
+    """Raises Refused with REQUEST_INVALID for a filing without its text, its channel or its demand."""
     require_length("complaint.description", request.description, DESCRIPTION_LIMIT, required=True)
     if request.channel not in ComplaintChannel.values() or not request.channel:
         raise invalid("complaint.channel", "not set", "未填写")
@@ -189,9 +192,9 @@ def require_filing(request: ComplaintRequest) -> None:
 
 
 def require_resolution(resolution: Resolution, currency: str) -> None:
-    """Raises Refused with REQUEST_INVALID unless it says what, the cause, what the customer gets, and how much.
+    """Raises Refused with REQUEST_INVALID for a resolution without text, cause, kind of remedy or amount.
 
-    Closing needs a cause code: prevention counts by it (specification 2.3.3).
+    Closing needs a cause code, by which prevention counts (specification 2.3.3).
     """
     require_length("text", resolution.text, NOTE_LIMIT, required=True)
     require_cause(resolution.cause_code)
@@ -205,7 +208,7 @@ def require_resolution(resolution: Resolution, currency: str) -> None:
 
 
 def require_cause(cause_code: str) -> None:
-    """Raises Refused with REQUEST_INVALID for what is no code of a cause."""
+    """Raises Refused with REQUEST_INVALID for a malformed cause code."""
     if not _CAUSE.fullmatch(cause_code):
         problem = "lower-case letters, digits and dashes, beginning with a letter"
         raise invalid("cause_code", problem, "须以字母开头，由小写字母、数字和连字符组成")
@@ -231,15 +234,13 @@ def require_attachable(complaint: Complaint) -> None:
 
 
 def require_ticket_id(ticket_id: str) -> None:
-    """Raises Refused with REQUEST_INVALID for what cannot be a ticket id, and must not stand in the audit chain as
-    one.
-    """
+    """Raises Refused with REQUEST_INVALID for a malformed ticket id, which must not enter the audit chain."""
     if not _TICKET_ID.fullmatch(ticket_id):
         raise Refused(Reason.REASON_REQUEST_INVALID, field="ticket_id", problem="not <region>/<day>-<number>")
 
 
 def require_file_name(field: str, name: str) -> None:
-    """Raises Refused with REQUEST_INVALID for what is no name of a file: empty, too long, a path, unprintable."""
+    """Raises Refused with REQUEST_INVALID for a bad file name: empty, too long, a path, unprintable."""
     require_length(field, name, FILE_NAME_LIMIT, required=True)
     if not name.isprintable() or "/" in name or "\\" in name:
         raise Refused(Reason.REASON_REQUEST_INVALID, field=field, problem="not the name of a file")
@@ -248,7 +249,7 @@ def require_file_name(field: str, name: str) -> None:
 def note(
     complaint: Complaint, author: str, text: str, now: datetime, *, asks_customer: bool = False, asks_region: str = ""
 ) -> None:
-    """Keeps what somebody said, and who is asked by it; what its region was asked before is answered."""
+    """Stores a note with its addressee. It answers earlier questions to the author's region."""
     hear(complaint, author.partition("/")[0], now)
     complaint.notes.add(
         author=author, time=to_timestamp(now), text=text, asks_customer=asks_customer, asks_region=asks_region
@@ -256,7 +257,7 @@ def note(
 
 
 def attach(complaint: Complaint, attachment: ComplaintAttachment, region: str, now: datetime) -> None:
-    """Adds what was attached in a region; what that was asked before is answered. Raises Refused."""
+    """Adds an attachment of a region, which answers earlier questions to the region. Raises Refused."""
     require_attachable(complaint)
     require_file_name("attachment.name", attachment.name)
     known = {each.id for each in complaint.attachments}
@@ -267,9 +268,9 @@ def attach(complaint: Complaint, attachment: ComplaintAttachment, region: str, n
 
 
 def hear(complaint: Complaint, region: str, now: datetime) -> None:
-    """A region has added something: that is its answer to what it was asked, and who waited for it goes on.
+    """Marks earlier questions to a region as answered, so that the questioner continues.
 
-    An item that is done goes on by a refusal only.
+    A done item is reopened by a refusal only.
     """
     for each in complaint.notes:
         if each.asks_region == region and not each.HasField("answer_time"):
@@ -280,7 +281,7 @@ def hear(complaint: Complaint, region: str, now: datetime) -> None:
 
 
 def go_on(complaint: Complaint, now: datetime) -> None:
-    """The responsible region has the complaint again, unless another one has not answered yet."""
+    """Returns the complaint to the responsible region, unless another one still has to answer."""
     asked = next((each.asks_region for each in complaint.notes if _is_open(complaint, each)), "")
     if asked:
         hand_over(complaint, asked, WAITING_FOR_REGION, now)
@@ -289,5 +290,54 @@ def go_on(complaint: Complaint, now: datetime) -> None:
 
 
 def _is_open(complaint: Complaint, each: ComplaintNote) -> bool:
-    """Whether somebody else than the responsible region, which has the complaint anyway, still has to answer."""
+    """Whether another region than the responsible one, which has the complaint anyway, still has to answer."""
     return each.asks_region not in ("", complaint.owner_region) and not each.HasField("answer_time")
+
+
+_HOME, _LOCATION, _HANDLING = "home", "location", "handling"
+# A missing entry means the origin region.
+_CONCERNED: Mapping[ComplaintOwner.ValueType, Sequence[str]] = {
+    contract.COMPLAINT_OWNER_HANDLING: (_HANDLING,),
+    contract.COMPLAINT_OWNER_BOTH: (_HANDLING, _HOME),
+    contract.COMPLAINT_OWNER_COORDINATOR: (),
+    contract.COMPLAINT_OWNER_HOME: (_HOME,),
+    contract.COMPLAINT_OWNER_HOME_AND_VISITED: (_HOME, _LOCATION),
+    contract.COMPLAINT_OWNER_ORDER: (_HOME,),
+    contract.COMPLAINT_OWNER_LEAD: (_HOME,),
+    contract.COMPLAINT_OWNER_PLACE_OF_LEAK_AND_HOME: (_LOCATION, _HOME),
+    contract.COMPLAINT_OWNER_LOCATION: (_LOCATION,),
+    contract.COMPLAINT_OWNER_PLACE_OF_REPAIR: (_LOCATION,),
+}
+
+
+@dataclass(frozen=True)
+class Concerned:
+    """A department of a region that has to answer."""
+
+    region: str
+    department: Department
+
+
+def concerned(
+    category: ComplaintCategory, request: ComplaintRequest, *, handling: str, home: str | None
+) -> Sequence[Concerned]:
+    """The responsible departments, each once; empty where the coordinator decides.
+
+    An unknown place counts as that of the origin region. A required but unknown home region leaves it to the
+    coordinator.
+    """
+    needed = _CONCERNED.get(category.owner, (_HANDLING,))
+    if home is None and _HOME in needed:
+        return []
+    known = {_HOME: home or "", _LOCATION: request.location_region or handling, _HANDLING: handling}
+    regions = dict.fromkeys(known[each] for each in needed)
+    return [Concerned(region, department) for region in regions for department in category.departments]
+
+
+def owner_of(category: ComplaintCategory, request: ComplaintRequest, *, handling: str, home: str | None) -> str:
+    """The responsible region, if it is the only one concerned, with one department.
+
+    Otherwise the complaint is a case, led by the origin region (Measures on complaints to market regulators, art. 13).
+    """
+    found = concerned(category, request, handling=handling, home=home)
+    return found[0].region if len(found) == 1 else handling

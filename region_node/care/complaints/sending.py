@@ -6,8 +6,7 @@ from gateway.api.region.v1.complaint_envelopes_pb2 import ComplaintCommand, Comp
 from gateway.api.region.v1.sharing_service_pb2 import DisclosureKind
 from gateway.api.relay.v1.relay_pb2 import EnvelopeKind
 from gateway.store.port import Transaction
-from region_node.care.complaints.followed import facts
-from region_node.care.complaints.rows import ComplaintRow
+from region_node.care.complaints.rows import ComplaintRow, facts
 from region_node.customers.disclosures.recording import Sent, note_sent
 from region_node.node.context import RegionContext
 from region_node.tickets.sending import send_about
@@ -23,7 +22,7 @@ def send_to_region(
     *,
     region: str = "",
 ) -> None:
-    """Sends a filing or a command to the responsible region, or to the one that is named."""
+    """Sends a filing or a command to the responsible region, or to `region`."""
     files, destination = isinstance(message, ComplaintFiling), region or row.complaint.owner_region
     send_about(
         tx,
@@ -42,6 +41,6 @@ def send_to_region(
 
 
 def has_customers_command_under_way(tx: Transaction, ticket_id: str) -> bool:
-    """Whether something that the customer says, by a request of somebody, has not been answered yet."""
+    """Whether a customer's command, by a caller's request, is still unanswered."""
     sql = "SELECT 1 FROM outbox WHERE subject = :ticket_id AND closed IS NULL AND envelope_id LIKE :request"
     return tx.first(int, sql, ticket_id=ticket_id, request=f"{ticket_id}#%/%") is not None

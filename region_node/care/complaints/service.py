@@ -1,4 +1,4 @@
-"""ComplaintService: gRPC in and out of the complaint application service."""
+"""ComplaintService: gRPC for the complaint application service."""
 
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
@@ -280,7 +280,7 @@ def _caller(request_id: str) -> Caller:
 
 
 def _requester(told: Requester) -> Requester:
-    """Who asks: of staff the name in their certificate. Raises Refused where an operator system does not say."""
+    """The caller: for staff the name in their certificate. Raises Refused where an operator system names nobody."""
     return Requester(staff_id=require_reader(current_call().identity, told), channel=told.channel)
 
 
@@ -308,20 +308,20 @@ def _states(asked: Sequence[ComplaintState.ValueType]) -> list[ComplaintState.Va
 
 
 def _as_of(request: api.ListComplaintsRequest) -> datetime | None:
-    """The instant that is asked about. Raises Refused for one that is none."""
+    """The instant of a query. Raises Refused for an invalid one."""
     try:
-        return from_timestamp(request.as_of) if request.HasField("as_of") else None
+        return from_timestamp(request.as_of_time) if request.HasField("as_of_time") else None
     except OverflowError:
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="as_of", problem="out of range") from None
+        raise Refused(Reason.REASON_REQUEST_INVALID, field="as_of_time", problem="out of range") from None
 
 
 def _wait(wait: Duration) -> float:
-    """How long to wait for the responsible region, but never so long that no answer can be given."""
+    """The seconds to wait for the responsible region, within the deadline of the call."""
     return current_call().patience(wait_seconds(wait.seconds + wait.nanos / 1e9))
 
 
 def _changes_after(tx: Transaction, sequence: int, name: str) -> Sequence[Change[Complaint]]:
-    """What happened after a sequence number: each complaint as it stands; None of a restricted customer."""
+    """The changes after a sequence number: each complaint in its current state; None for a restricted customer."""
 
     def now(found: str) -> Complaint | None:
         row = find_complaint(tx, found)

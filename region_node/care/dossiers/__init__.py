@@ -1,1 +1,1 @@
-"""What goes to the regulator with a complaint: all that is known of it, and whether an appeal would be accepted."""
+"""The regulator's dossier of a complaint: its whole record, and the conditions of an appeal."""

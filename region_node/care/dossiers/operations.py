@@ -21,17 +21,17 @@ from region_node.node.context import RegionContext
 
 @dataclass(frozen=True)
 class Exporter:
-    """Who exports, and when."""
+    """The author of an export, and the time."""
 
     identity: Identity
     now: datetime
 
 
 def export(tx: Transaction, context: RegionContext, exporter: Exporter, request: ExportDossierRequest) -> Dossier:
-    """All that this region knows of a complaint, with each condition of an appeal looked at.
+    """This region's whole record of a complaint, with a check of each condition of an appeal.
 
-    Raises Refused: the complaint is not there for whoever asks, this region is not its first contact, the regulator is
-    not next yet, or what staff say cannot be.
+    Raises Refused for a complaint of another origin region, or that the caller may not see. Raises Refused before the
+    regulator's turn, and for impossible statements.
     """
     complaint, now = handling.find_for(tx, request.ticket_id, exporter.identity), exporter.now
     if complaint.origin_region != context.region:
@@ -81,7 +81,7 @@ def export(tx: Transaction, context: RegionContext, exporter: Exporter, request:
 
 
 def _appellant(tx: Transaction, complaint: Complaint, told: Appellant) -> Appellant:
-    """Who appeals: what staff say, else the own records, which know the region's own customers alone."""
+    """The appellant: from the staff's statements, else from the own records of the region's own customers."""
     appellant = Appellant(telephone=complaint.request.contact_number or complaint.request.number)
     line = find_line(tx, complaint.request.number)
     if line is not None and status_of(tx, line.customer_id) == ACTIVE:

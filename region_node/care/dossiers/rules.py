@@ -1,7 +1,7 @@
-"""Whether an appeal to the regulator would be accepted (Order 35 of 2016, art. 10 to 12), and when it may go there.
+"""The conditions of an appeal to the regulator (Order 35 of 2016, art. 10 to 12), and its earliest time. Pure.
 
-Pure. A condition is fulfilled by what the records say, or by what staff say where no record can. What nobody said is
-not known, and an appeal of which something is not known is incomplete, neither good nor bad.
+The records fulfil a condition, or the statements of staff where no record can. Without either a condition is unknown.
+An appeal with an unknown condition is incomplete, neither good nor bad.
 """
 
 from collections.abc import Callable, Sequence
@@ -42,7 +42,7 @@ _TEXT_LIMIT = 200
 
 @dataclass(frozen=True)
 class Matter:
-    """What an appeal would be about."""
+    """The subject of an appeal."""
 
     complaint: Complaint = field(repr=False)
     complaint_class: ComplaintClass.ValueType
@@ -67,14 +67,14 @@ class Matter:
 
     @property
     def wants_regulator(self) -> bool:
-        """Whether the customer has asked for it, now or before."""
+        """Whether the customer has requested the regulator, now or before."""
         return self.customer_asks or any(each.trigger == _ASKED for each in self.complaint.escalations)
 
 
 def respondents(complaint: Complaint) -> Sequence[str]:
-    """The regions whose company is complained against (art. 9): the responsible region.
+    """The regions whose company is the respondent (art. 9): the responsible region.
 
-    Whoever leads a case is not for that: it is the home region, and where nobody knows that, those of the work items.
+    For a case it is the home region, and without one, the regions of the work items. The lead is no reason.
     """
     if not complaint.items:
         return [complaint.owner_region]
@@ -90,19 +90,23 @@ def joined(names: Sequence[LocalizedText]) -> LocalizedText:
 
 
 def policy_of(complaint_class: ComplaintClass.ValueType) -> str:
-    """The policy that says how long ago a matter of a class may have happened (art. 11(1))."""
+    """The policy with the longest age of a matter of a class (art. 11(1))."""
     return APPEAL_OF_CHARGES if complaint_class == ComplaintClass.COMPLAINT_CLASS_CHARGES else APPEAL_OF_OTHERS
 
 
 def last_day(occurred: date, months: int) -> date:
-    """The last day for an appeal: that with the same number, or the month's last where there is none (Civil Code,
-    art. 201 and 202).
+    """The last day for an appeal: the same day number, or a shorter month's last day.
+
+    Civil Code, art. 201 and 202.
     """
     return add_months(occurred, months)
 
 
 def require_exportable(complaint: Complaint, now: datetime, zone: ZoneInfo, *, customer_asks: bool) -> None:
-    """Raises Refused with DOSSIER_NOT_YET, told in a zone, or with DOSSIER_ANSWERED, unless the regulator is next."""
+    """Raises Refused with DOSSIER_NOT_YET, with a time in `zone`, or with DOSSIER_ANSWERED.
+
+    The regulator must be next.
+    """
     if customer_asks or complaint.level >= REGULATOR_LEVEL or is_unanswered(complaint, now):
         return
     due = _legal_due(complaint)
@@ -112,21 +116,21 @@ def require_exportable(complaint: Complaint, now: datetime, zone: ZoneInfo, *, c
 
 
 def require_statements(statements: DossierStatements, appellant: Appellant, filed: date) -> date | None:
-    """The day on which it happened, None where nobody said. Raises Refused with REQUEST_INVALID for what cannot be."""
+    """The day of the event; None for an unknown one. Raises Refused with REQUEST_INVALID for an impossible one."""
     for name in ("name", "address", "telephone", "postal_code"):
         require_length(f"appellant.{name}", getattr(appellant, name), _TEXT_LIMIT)
     for name in ("direct_interest", "settled", "appealed", "elsewhere"):
         if getattr(statements, name) not in Statement.values():
             raise Refused(Reason.REASON_REQUEST_INVALID, field=f"statements.{name}", problem="neither yes nor no")
-    if not statements.occurred_on:
+    if not statements.occurred_date:
         return None
     try:
-        occurred = date.fromisoformat(statements.occurred_on)
+        occurred = date.fromisoformat(statements.occurred_date)
     except ValueError:
         occurred = None
-    if occurred is None or statements.occurred_on != occurred.isoformat() or occurred > filed:
+    if occurred is None or statements.occurred_date != occurred.isoformat() or occurred > filed:
         problem = f"not a day as YYYY-MM-DD up to {filed}, when it was filed"
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="statements.occurred_on", problem=problem)
+        raise Refused(Reason.REASON_REQUEST_INVALID, field="statements.occurred_date", problem=problem)
     return occurred
 
 
@@ -137,7 +141,7 @@ def is_unanswered(complaint: Complaint, now: datetime) -> bool:
 
 
 def conditions(matter: Matter) -> Sequence[DossierCondition]:
-    """Each condition by itself, in the order of the articles."""
+    """Each condition singly, in the order of the articles."""
     checks: Sequence[Callable[[Matter], DossierCondition]] = (
         _direct_interest,
         _definite_respondent,
@@ -153,7 +157,7 @@ def conditions(matter: Matter) -> Sequence[DossierCondition]:
 
 
 def verdict(found: Sequence[DossierCondition]) -> DossierVerdict.ValueType:
-    """What an appeal body will make of it. Material that is missing can be brought, and refuses nothing."""
+    """The likely verdict of an appeal body. Missing material can be supplied, and refuses nothing."""
     if any(each.finding == NOT_FULFILLED and each.kind != _MATERIAL for each in found):
         return REFUSED
     return ACCEPTABLE if all(each.finding == FULFILLED for each in found) else INCOMPLETE
@@ -234,10 +238,13 @@ def _complained_before(matter: Matter) -> DossierCondition:
 
 
 def _in_time(matter: Matter) -> DossierCondition:
-    """Who complained on a day had the matter by then: where nobody says when it happened, that day is the latest."""
+    """The condition of time.
+
+    A complainant knew of the matter at filing: without a day of the event, that day counts.
+    """
     kind = DossierConditionKind.DOSSIER_CONDITION_KIND_IN_TIME
     filed = matter.day_of(from_timestamp(matter.complaint.create_time))
-    told = matter.statements.occurred_on
+    told = matter.statements.occurred_date
     last = last_day(date.fromisoformat(told) if told else filed, matter.months)
     if matter.today > last:
         advice = (
@@ -351,12 +358,12 @@ def _found(
 
 def _legal_due(complaint: Complaint) -> datetime | None:
     found = [each for each in complaint.deadlines if each.kind == complaint_rules.LEGAL]
-    return from_timestamp(found[-1].due) if found else None
+    return from_timestamp(found[-1].due_time) if found else None
 
 
 def _answered_in_time(complaint: Complaint) -> bool:
     return any(
-        each.HasField("met_time") and from_timestamp(each.met_time) <= from_timestamp(each.due)
+        each.HasField("met_time") and from_timestamp(each.met_time) <= from_timestamp(each.due_time)
         for each in complaint.deadlines
         if each.kind == complaint_rules.LEGAL
     )

@@ -1,4 +1,4 @@
-"""DossierService: gRPC in and out of what goes to the regulator."""
+"""DossierService: gRPC for the regulator's dossiers."""
 
 import grpc
 

@@ -1,1 +1,1 @@
-"""The escalation recipients are told of the levels that this region has raised complaints to."""
+"""Notices to the escalation recipients about the levels that this region has raised complaints to."""

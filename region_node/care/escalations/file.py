@@ -1,4 +1,4 @@
-"""The sink that is a file: a line of JSON for each level, on disk before it counts as told."""
+"""The file sink: a line of JSON for each level, on disk before it counts as delivered."""
 
 import asyncio
 import fcntl
@@ -44,7 +44,7 @@ class FileSink:
 
 
 def _append(path: Path, line: bytes) -> None:
-    """Adds a line for good. One that was cut off by a full disk or a crash is ended first: it was never told."""
+    """Appends a line durably. A line cut off by a full disk or a crash is ended first: it was not delivered."""
     is_new = not path.exists()
     if is_new:
         make_private(path)

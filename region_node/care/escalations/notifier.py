@@ -1,4 +1,4 @@
-"""Tells a sink of every level, each until it is taken: at least once, whatever is killed meanwhile."""
+"""Delivers every level to a sink until it is accepted: at least once, despite kills."""
 
 import logging
 import random
@@ -18,24 +18,25 @@ from region_node.care.escalations.rows import ABOUT, EscalationNotice, NoticeAdd
 from region_node.node.outgoing import Outgoing, Queue
 
 TELL_SECONDS = 5.0  # for one notice
-LONGEST_REST = 120.0  # seconds: a sink that is back is told within this
-_BATCH = 16  # at once
+LONGEST_REST = 120.0  # seconds: a recovered sink gets its notices within this time
+_BATCH = 16  # in one batch
 _REMINDER = 60.0  # seconds between two errors in the log about one sink
-# Longer than a notice may take: nobody claims what is under way. Where a process dies, another goes on after it.
+# Longer than the delivery of a notice, so that nobody claims a notice in delivery. After the death of a process another
+# one continues.
 _CLAIM = timedelta(seconds=2 * TELL_SECONDS)
 _log = logging.getLogger(__name__)
 
 
 class EscalationNotifier:
-    """Every process of a region may run one for each sink: a notice belongs to who claimed it.
+    """A loop for one sink that each process of a region may run. A notice belongs to its claimant.
 
-    A process that dies after it has told and before that is noted leaves it to be told again under the same id.
+    After a death between delivery and its record, the notice is delivered again under the same id.
     """
 
     def __init__(self, store: Store, clock: Clock, name: str, sink: Sink, source: random.Random) -> None:
         self.name = name
         self.told = 0
-        """How often the sink has taken something over from this process."""
+        """The number of notices that the sink has accepted from this process."""
         self._clock = clock
         self._sink = sink
         self._wait = FullJitter(source, longest=LONGEST_REST)
@@ -49,16 +50,16 @@ class EscalationNotifier:
         await self._outgoing.run()
 
     def failing(self) -> float:
-        """For how many seconds the sink has taken nothing, though it was tried; 0 where it takes what it is told."""
+        """The seconds for which the sink has failed every attempt; 0 for a working one."""
         return 0.0 if self._failing_since is None else time.monotonic() - self._failing_since
 
     def _claim(self, tx: Transaction, now: datetime) -> list[list[EscalationNotice]]:
-        """What is due, the levels of one complaint together."""
+        """The due notices, grouped by complaint."""
         found = claim(tx, self.name, now, _BATCH, _CLAIM)
         return [list(levels) for _, levels in groupby(found, key=lambda each: each.raised.ticket_id)]
 
     async def _tell_levels(self, levels: Sequence[EscalationNotice]) -> bool:
-        """One after the other, ascending. One that is not taken keeps no higher one back."""
+        """Delivers the levels in ascending order. A failed one does not delay higher ones."""
         return any([await self._tell(each) for each in levels])
 
     async def _tell(self, notice: EscalationNotice) -> bool:
@@ -76,7 +77,7 @@ class EscalationNotifier:
         return True
 
     def _has_failed(self, failure: Unreachable) -> None:
-        """Says so in the log, and while it lasts once a minute."""
+        """Logs the failure, once a minute while it lasts."""
         now = time.monotonic()
         if self._failing_since is None:
             self._failing_since = self._reminded = now

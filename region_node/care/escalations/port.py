@@ -1,4 +1,4 @@
-"""Where the escalation recipients are told of a level that a complaint has reached, as a port."""
+"""The port for notices to the escalation recipients about a complaint's level."""
 
 from typing import Protocol
 
@@ -8,12 +8,12 @@ LOWEST_LEVEL = 1  # the desk of first contact filed the complaint itself
 
 
 class Sink(Protocol):
-    """Tells the escalation recipients: a file, a webhook."""
+    """A destination of escalation notices: a file, a webhook."""
 
     async def tell(self, raised: RaisedComplaint, timeout: float) -> None:
-        """Returns once it was taken over for good, within about `timeout` seconds.
+        """Returns after durable acceptance, within about `timeout` seconds.
 
-        The same id may be told more than once. Raises Unreachable where nobody has said that it was taken: it may have
-        been.
+        An id may be delivered more than once. Raises Unreachable without a confirmation: the notice may have been
+        accepted.
         """
         ...

@@ -1,4 +1,4 @@
-"""What is told of levels, as stored: a row for each level and sink, written where the level is reached."""
+"""The stored notices about levels: a row for each level and sink, written together with the level."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -10,12 +10,12 @@ from gateway.store.port import Transaction, Value
 from gateway.time.clock import from_microseconds, to_microseconds
 from region_node.node.context import RegionContext
 
-ABOUT = "notices"  # what other processes are told of
+ABOUT = "notices"  # the subject of notifications to other processes
 
 
 @dataclass(frozen=True)
 class EscalationNotice:
-    """What a sink is to be told, by who claimed it, and how often that was tried before."""
+    """A notice to a sink, with its claimant, and the number of earlier attempts."""
 
     raised: RaisedComplaint = field(repr=False)
     sink: str
@@ -24,7 +24,7 @@ class EscalationNotice:
 
 @dataclass(frozen=True)
 class NoticeAdded:
-    """Published when something is to be told."""
+    """Published when there is a new notice."""
 
 
 def notify_recipients(
@@ -36,7 +36,7 @@ def notify_recipients(
     *,
     due: datetime,
 ) -> None:
-    """Has every sink told of the levels that this region has just raised a complaint to: at once, or when it is due."""
+    """Adds notices to every sink about levels that this region has just reached: immediate, or for `due`."""
     rows: list[dict[str, Value]] = [
         {
             "ticket_id": complaint.ticket_id,
@@ -54,7 +54,7 @@ def notify_recipients(
     if not rows:
         return
     tx.execute_many(
-        "INSERT INTO escalation_notices (ticket_id, level, sink, content, create_time, due, attempts, told_time)"
+        "INSERT INTO escalation_notices (ticket_id, level, sink, content, create_time, due_time, attempts, told_time)"
         " VALUES (:ticket_id, :level, :sink, :content, :now, :due, 0, NULL)",
         rows,
     )
@@ -62,7 +62,10 @@ def notify_recipients(
 
 
 def forgo(tx: Transaction, ticket_id: str, highest: int) -> set[int]:
-    """Has no sink told any more of the levels up to one that no sink was told of or is being told of; returns them."""
+    """Cancels the unsent notices of levels up to `highest`; returns these levels.
+
+    A level that a sink has, or is receiving, stays.
+    """
     found = set(
         tx.all(
             int,
@@ -80,15 +83,15 @@ def forgo(tx: Transaction, ticket_id: str, highest: int) -> set[int]:
 
 
 def raised(complaint: Complaint, reached: Escalation) -> RaisedComplaint:
-    """What is told of a level: how the complaint stands, nothing that anybody wrote, and nobody's number."""
+    """The content of a notice: the state of the complaint, without texts and the number."""
     return RaisedComplaint(
         id=f"{complaint.ticket_id}/L{reached.level}",
         ticket_id=complaint.ticket_id,
         level=reached.level,
         trigger=reached.trigger,
-        due=reached.due,
+        due_time=reached.due_time,
         time=reached.time,
-        raised_by=reached.region,
+        region=reached.region,
         category=complaint.request.category,
         severity=complaint.severity,
         state=complaint.state,
@@ -101,15 +104,18 @@ def raised(complaint: Complaint, reached: Escalation) -> RaisedComplaint:
 
 
 def claim(tx: Transaction, sink: str, now: datetime, limit: int, again: timedelta) -> list[EscalationNotice]:
-    """At most so many notices of a sink that are due, oldest first. Until `again` from now nobody else claims them."""
+    """Claims at most `limit` due notices of a sink, oldest first.
+
+    No other process claims them until `again` from now.
+    """
 
     def notice(content: bytes, attempts: int) -> EscalationNotice:
         return EscalationNotice(RaisedComplaint.FromString(content), sink, attempts)
 
     found = tx.all(
         notice,
-        "SELECT content, attempts FROM escalation_notices WHERE sink = :sink AND told_time IS NULL AND due <= :now"
-        " ORDER BY due, ticket_id, level LIMIT :limit",
+        "SELECT content, attempts FROM escalation_notices WHERE sink = :sink AND told_time IS NULL AND due_time <= :now"
+        " ORDER BY due_time, ticket_id, level LIMIT :limit",
         sink=sink,
         now=to_microseconds(now),
         limit=limit,
@@ -120,9 +126,9 @@ def claim(tx: Transaction, sink: str, now: datetime, limit: int, again: timedelt
 
 
 def postpone(tx: Transaction, notice: EscalationNotice, due: datetime) -> None:
-    """It was tried once more, and is tried again then."""
+    """Counts a failed attempt, and sets the next one."""
     tx.execute(
-        "UPDATE escalation_notices SET due = :due, attempts = :attempts"
+        "UPDATE escalation_notices SET due_time = :due, attempts = :attempts"
         " WHERE ticket_id = :ticket_id AND level = :level AND sink = :sink AND told_time IS NULL",
         due=to_microseconds(due),
         attempts=notice.attempts + 1,
@@ -133,7 +139,7 @@ def postpone(tx: Transaction, notice: EscalationNotice, due: datetime) -> None:
 
 
 def note_told(tx: Transaction, notice: EscalationNotice, now: datetime) -> None:
-    """The sink has taken it over."""
+    """Notes the acceptance by the sink."""
     tx.execute(
         "UPDATE escalation_notices SET told_time = :now"
         " WHERE ticket_id = :ticket_id AND level = :level AND sink = :sink AND told_time IS NULL",
@@ -148,11 +154,11 @@ def next_due(tx: Transaction, sink: str) -> datetime | None:
     """When the next notice of a sink that waits is due."""
     return tx.first(
         from_microseconds,
-        "SELECT due FROM escalation_notices WHERE sink = :sink AND told_time IS NULL ORDER BY due LIMIT 1",
+        "SELECT due_time FROM escalation_notices WHERE sink = :sink AND told_time IS NULL ORDER BY due_time LIMIT 1",
         sink=sink,
     )
 
 
 def waiting_sinks(tx: Transaction) -> list[str]:
-    """The sinks that still have to be told something, by name."""
+    """The sinks with waiting notices, by name."""
     return tx.all(str, "SELECT DISTINCT sink FROM escalation_notices WHERE told_time IS NULL ORDER BY sink")

@@ -12,11 +12,11 @@ from region_node.care.escalations.file import as_json
 from region_node.node.settings import WebhookSettings
 
 _TOKEN = re.compile(r"[\x21-\x7e]+", re.ASCII)
-_TAKEN = range(200, 300)  # everything else, a redirect too, is no answer: nothing is sent where nobody has set it
+_TAKEN = range(200, 300)  # everything else, a redirect too, is a failure: data goes only to the configured address
 
 
 def connect(settings: WebhookSettings, timeout: float) -> http.client.HTTPConnection:
-    """A connection that stands: verified where it is TLS. Raises OSError, of which certificates are a kind."""
+    """An open connection, verified if it is TLS. Raises OSError, also for certificates."""
     url = urlsplit(settings.url)
     host, port = url.hostname or "", url.port
     connection: http.client.HTTPConnection
@@ -31,7 +31,7 @@ def connect(settings: WebhookSettings, timeout: float) -> http.client.HTTPConnec
 
 
 def headers(settings: WebhookSettings, idempotency_key: str) -> dict[str, str]:
-    """What a POST says of itself. Raises OSError or ValueError where there is no token in the file."""
+    """The headers of a POST. Raises OSError or ValueError for a file without a token."""
     told = {
         "Content-Type": "application/json; charset=utf-8",
         "Idempotency-Key": idempotency_key,
@@ -46,7 +46,7 @@ def headers(settings: WebhookSettings, idempotency_key: str) -> dict[str, str]:
 
 
 class Webhook:
-    """See the port. Certificates and the token are read each time, so that new ones count at once."""
+    """See the port. Certificates and the token are read each time, so that new ones count immediately."""
 
     def __init__(self, settings: WebhookSettings) -> None:
         self._settings = settings

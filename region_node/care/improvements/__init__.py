@@ -1,1 +1,1 @@
-"""What a region does so that the causes of complaints do not come back."""
+"""Improvement actions of a region against the causes of complaints."""

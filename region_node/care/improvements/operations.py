@@ -1,4 +1,4 @@
-"""What the responsible region does so that the cause of a complaint does not come back (specification 2.3.3)."""
+"""The responsible region's actions against the cause of a complaint (specification 2.3.3)."""
 
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
@@ -27,7 +27,7 @@ def is_overdue(action: ImprovementAction, day: date) -> bool:
 
 
 def require_form(asked: api.AddImprovementActionRequest) -> None:
-    """Raises Refused with REQUEST_INVALID unless it says what is to be done, by whom, and by which day."""
+    """Raises Refused with REQUEST_INVALID for an action without a text, a person or a day."""
     require_length("text", asked.text, rules.NOTE_LIMIT, required=True)
     require_name("owner", asked.owner)
     try:
@@ -41,7 +41,7 @@ def require_form(asked: api.AddImprovementActionRequest) -> None:
 def add(
     tx: Transaction, context: RegionContext, staff_id: str, asked: api.AddImprovementActionRequest, now: datetime
 ) -> ImprovementAction:
-    """Records what is to be done about the cause of a closed complaint that this region was responsible for.
+    """Records an action against the cause of a closed complaint of this responsible region.
 
     Raises Refused with COMPLAINT_NOT_FOUND, COMPLAINT_NOT_RESPONSIBLE, COMPLAINT_STATE_FORBIDS, and for a day that has
     passed.
@@ -61,7 +61,7 @@ def add(
         text=asked.text,
         owner=asked.owner,
         due_date=asked.due_date,
-        author=staff_id,
+        staff_id=staff_id,
         create_time=to_timestamp(now),
     )
     insert_action(tx, action, number)
@@ -69,7 +69,7 @@ def add(
 
 
 def finish(tx: Transaction, action_id: str, staff_id: str, outcome: str, now: datetime) -> ImprovementAction:
-    """Closes an action with what was done.
+    """Closes an action with its outcome.
 
     Raises Refused with IMPROVEMENT_ACTION_NOT_FOUND or IMPROVEMENT_ACTION_FINISHED.
     """

@@ -1,4 +1,4 @@
-"""ImprovementService: gRPC in and out of the improvement actions."""
+"""ImprovementService: gRPC for the improvement actions."""
 
 import hashlib
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from gateway.api.region.v1.improvement_service_pb2_grpc import ImprovementServic
 from gateway.api.types.v1.types_pb2 import Requester
 from gateway.process.tracing import current_traceparent
 from gateway.rpc.calls import current_call
-from gateway.rpc.pages import decode_token, encode_token, key_number, page_size
+from gateway.rpc.pages import decode_token, first_page, key_number, page_size
 from gateway.store.port import Store, Transaction
 from gateway.time.clock import Clock
 from region_node.care.complaints import rules
@@ -26,7 +26,7 @@ from region_node.tickets.improvements import list_actions, require_action
 
 _PAGE = "improvement actions"
 Decide = Callable[[Transaction, str, datetime], ImprovementAction]
-"""What is done in a transaction, by a member of staff, at a time."""
+"""A transaction's decision about an action, by a member of staff, at a time."""
 
 
 class ImprovementService(ImprovementServiceServicer):
@@ -70,9 +70,9 @@ class ImprovementService(ImprovementServiceServicer):
         found = await self._store.write(read)
         if request.cause_code and not found:  # of a code that was taken out since there may still be some
             self._context.federation.require_resolution_cause(request.cause_code)
-        next_token = encode_token(_PAGE, str(found[size - 1][0])) if len(found) > size else ""
-        told = [self._told(action) for _, action in found[:size]]
-        return api.ListImprovementActionsResponse(actions=told, next_page_token=next_token)
+        page, token = first_page(_PAGE, found, size, lambda each: str(each[0]))
+        told = [self._told(action) for _, action in page]
+        return api.ListImprovementActionsResponse(actions=told, next_page_token=token)
 
     async def FinishImprovementAction(
         self,
@@ -90,7 +90,7 @@ class ImprovementService(ImprovementServiceServicer):
         return api.FinishImprovementActionResponse(action=finished)
 
     async def _decide(self, request_id: str, content: bytes, action: str, decide: Decide) -> ImprovementAction:
-        """Does once what a member of staff asks; the same request again gives the action as it stands now."""
+        """Executes a staff member's request once; a repeated request returns the action in its current state."""
         require_request_id(request_id)
         caller = Caller(current_call().identity, request_id, current_traceparent())
         key, now = caller.key(hashlib.sha256(action.encode()).digest() + content), self._clock.now()

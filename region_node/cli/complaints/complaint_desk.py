@@ -1,4 +1,4 @@
-"""`region-node complaints classify`: what a complaint is about, where its text did not say so clearly."""
+"""`region-node complaints classify`: the category of a complaint whose text was not clear."""
 
 from collections.abc import Sequence
 
@@ -36,7 +36,7 @@ def classify(asking: Asking, ticket_id: str, category: str, reason: str) -> None
 
 
 def category_and_description(words: Sequence[str]) -> tuple[str, str]:
-    """What is said of a complaint: a description, with the category before it or without one. Raises UsageError."""
+    """The description, and the category before it, if any. Raises UsageError."""
     if len(words) not in (1, 2):
         raise click.UsageError(translated("Say what happened in one argument, after the category if you name one."))
     return ("", words[0]) if len(words) == 1 else (words[0], words[1])

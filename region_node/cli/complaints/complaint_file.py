@@ -14,9 +14,9 @@ _UNREADABLE = datetime.min.replace(tzinfo=UTC)
 
 
 class ComplaintFile(LineFile):
-    """A file of complaints with its map. The lines come in the order of filing, in which a complaint repeats others.
+    """A file of complaints with its map. The lines come in the order of filing, since complaints repeat others.
 
-    A file that is not in that order is held in memory; one that is, most often, is read as it is sent.
+    A file in another order is held in memory; the usual one is read while it is sent.
     """
 
     def __init__(self, path: Path, columns: ComplaintMap) -> None:
@@ -27,7 +27,7 @@ class ComplaintFile(LineFile):
         self._is_in_order = self._look_at_order()
 
     def lines(self) -> Iterator[Line[ImportedComplaint]]:
-        """All lines in the order of filing, those whose time cannot be read first. Raises LineFileUnusable."""
+        """All lines in the order of filing, those with an unreadable time first. Raises LineFileUnusable."""
         rows = self.rows()
         if not self._is_in_order:
             rows = iter(sorted(rows, key=lambda each: (_filed(self._complaints, each[1]), each[0])))

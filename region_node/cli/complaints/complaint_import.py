@@ -110,7 +110,7 @@ def import_file(
     report = ReplayReport(opened, rejects, rows) if is_replay else ImportReport(opened, rejects)
     is_dry = dry_run or is_replay
     named = ImportFile(sha256=opened.sha256, lines=opened.count, requester=asking.requester, validate_only=is_dry)
-    first = ImportComplaintsRequest(file=named, as_of=to_timestamp(as_of) if as_of is not None else None)
+    first = ImportComplaintsRequest(file=named, as_of_time=to_timestamp(as_of) if as_of is not None else None)
 
     async def lines() -> Iterator[Line[ImportedComplaint]]:
         return opened.lines()

@@ -22,13 +22,13 @@ from region_node.cli.completing import complete_categories
 from region_node.cli.options import staff_option
 from region_node.cli.times import InstantType
 
-_SHOWN_FROM = 2  # every complaint reaches the levels below when it is filed
+_SHOWN_FROM = 2  # filing alone reaches the levels below
 _PREFIX = "ESCALATION_TRIGGER_"
 
 
 @dataclass(frozen=True)
 class _Reached:
-    due: datetime
+    due_time: datetime
     ticket_id: str
     level: int
     category: str
@@ -42,7 +42,7 @@ _LEVELS = Table[_Reached](
     TableColumn("category", lambda each: category_name(each.category) or translated("not classified")),
     TableColumn("level", lambda each: f"L{each.level}"),
     TableColumn("why", lambda each: word(each.trigger, _PREFIX)),
-    TableColumn("due", lambda each: told_time(each.due)),
+    TableColumn("due", lambda each: told_time(each.due_time)),
     TableColumn("region", lambda each: region_name(each.region)),
     TableColumn("reached", lambda each: translated("to come") if each.is_to_come else translated("yes")),
 )
@@ -70,9 +70,9 @@ def escalations(asking: Asking, as_of: datetime, number: str, category: str) -> 
       region-node complaints escalations --as-of 2026-12-01T09:00:00+08:00
       region-node complaints escalations --as-of 2026-12-01T09:00:00+08:00 --category BILL_WRONG --json
     """
-    request = ListComplaintsRequest(category=category, number=number, as_of=to_timestamp(as_of))
+    request = ListComplaintsRequest(category=category, number=number, as_of_time=to_timestamp(as_of))
     found = asking.ask(lambda channel: ComplaintServiceStub(channel).ListComplaints, request)
-    reached = sorted(_reached(found), key=lambda each: (each.due, each.ticket_id, each.level))
+    reached = sorted(_reached(found), key=lambda each: (each.due_time, each.ticket_id, each.level))
     if asking.as_json:
         click.echo(json.dumps([_plain(each) for each in reached], ensure_ascii=False))
         return
@@ -88,7 +88,7 @@ def _reached(found: ListComplaintsResponse) -> Iterator[_Reached]:
         for each in levels.escalations:
             if each.level >= _SHOWN_FROM:
                 yield _Reached(
-                    from_timestamp(each.due),
+                    from_timestamp(each.due_time),
                     levels.ticket_id,
                     each.level,
                     complaint.request.category,
@@ -104,7 +104,7 @@ def _plain(each: _Reached) -> dict[str, object]:
         "category": each.category,
         "level": each.level,
         "trigger": each.trigger.removeprefix(_PREFIX),
-        "due": each.due.isoformat(),
+        "due_time": each.due_time.isoformat(),
         "region": each.region,
         "is_to_come": each.is_to_come,
     }

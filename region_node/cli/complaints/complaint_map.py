@@ -1,6 +1,6 @@
-"""Maps: how the columns of a file become complaints, written in YAML. Documented in the help of the command.
+"""Maps in YAML from the columns of a file to complaints. Documented in the help of the command.
 
-A value is as in a map of customers, without ranges; beside it `as` tells a pattern of a time.
+A value is as in a map of customers, without ranges; its `as` gives the pattern of a time.
 """
 
 from collections.abc import Mapping, Sequence
@@ -57,11 +57,11 @@ _OWN = frozenset(
 _REQUIRED = ("external_id", "number", "description", "channel", "remedy_sought", "filed_time")
 _SETTINGS = frozenset({"time_zone", "encoding", "delimiter", _PLACE})
 _MOST_DIGITS = 4  # of a number of days
-_TABS = frozenset({".tsv", ".tab"})  # suffixes of files whose cells tabs separate
+_TABS = frozenset({".tsv", ".tab"})  # suffixes of files with tabs between their cells
 
 
 class ComplaintMap:
-    """A map as it stands in a file."""
+    """A map as read from a file."""
 
     def __init__(self, path: Path) -> None:
         """Raises MapUnusable, OSError."""
@@ -77,16 +77,16 @@ class ComplaintMap:
             raise MapUnusable(translated("complaint: {fields} not told", fields=", ".join(missing)))
 
     def delimiter_of(self, path: Path) -> str:
-        """What separates the cells of a file: what the map says, else by the suffix tabs or commas."""
+        """The separator of a file's cells: that of the map, else tabs or commas by the suffix."""
         return self._delimiter or ("\t" if path.suffix.lower() in _TABS else ",")
 
     def complaints(self, columns: Sequence[str]) -> "Complaints":
-        """The map at work on a file with these columns. Raises MapUnusable for a column that is not there."""
+        """The map applied to a file with these columns. Raises MapUnusable for a missing column."""
         return Complaints(Compiler(columns, Surroundings({}, ()), self.zone, None), self._fields, len(columns))
 
 
 class Complaints:
-    """Reads complaints out of rows."""
+    """Reads complaints from rows."""
 
     def __init__(self, compiler: Compiler, fields: Mapping[str, object], columns: int) -> None:
         self._compiler = compiler
@@ -132,7 +132,7 @@ class Complaints:
         return found
 
     def _estimate(self, told: Mapping[str, str]) -> datetime:
-        """When what has ended was closed, as far as the map can say: not before whatever is known to have happened."""
+        """The estimated closing time of an ended complaint: not before any known event."""
         known = [self._instant(name, told[name]) for name in _INSTANTS if name in told]
         text = told[_ESTIMATE]
         if self._forms[_ESTIMATE] != _DAYS:

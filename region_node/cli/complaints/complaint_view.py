@@ -1,4 +1,4 @@
-"""How complaints are shown to people: lists, the timeline of one, and who held it how long."""
+"""The printed views of complaints: lists, the timeline, and the ledger."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -53,7 +53,7 @@ COMPLAINTS = Table[Complaint](
     TableColumn("responsible", lambda each: translated("nobody yet") if is_with_nobody(each) else _owner(each)),
     TableColumn("due", lambda each: told_time(each.expected_resolution_time)),
 )
-"""One line for each complaint."""
+"""The table of complaints."""
 _ITEMS = Table[tuple[Complaint, WorkItem]](
     TableColumn("work item", lambda each: each[1].ticket_id or f"{each[0].ticket_id}/{each[1].number}"),
     TableColumn("responsible", lambda each: _item_owner(each[1])),
@@ -62,7 +62,7 @@ _ITEMS = Table[tuple[Complaint, WorkItem]](
 )
 _DEADLINES = Table[Deadline](
     TableColumn("deadline", lambda each: word(DeadlineKind.Name(each.kind), "DEADLINE_KIND_")),
-    TableColumn("due", lambda each: told_time(each.due)),
+    TableColumn("due", lambda each: told_time(each.due_time)),
     TableColumn("met", lambda each: told_if_set(each.met_time) or "-"),
 )
 _ATTACHMENTS = Table[ComplaintAttachment](
@@ -79,7 +79,7 @@ _CANDIDATES = Table[ComplaintCandidate](
 
 
 def _network_problem(header: ProblemHeader) -> str:
-    """That a complaint belongs to a problem of the network."""
+    """The line about a complaint's network problem."""
     return translated(
         "It belongs to the network problem {problem}: {cause}, {state}, since {time}.",
         problem=header.id,
@@ -90,7 +90,7 @@ def _network_problem(header: ProblemHeader) -> str:
 
 
 def print_told(complaint: Complaint) -> None:
-    """How a complaint stands, in a line: what the customer is told at filing."""
+    """Prints the state of a complaint in a line, as sent to the customer at filing."""
     if is_unclassified(complaint):
         told = translated(
             "{ticket_id}: {state}, L{level}; not classified: the desk of {region} says what it is about",
@@ -132,7 +132,7 @@ def print_told(complaint: Complaint) -> None:
 
 
 def _print_about_number(complaint: Complaint) -> None:
-    """That the number is nobody's: whoever filed it may have mistyped it."""
+    """Prints that the number is unassigned: the filer may have mistyped it."""
     if complaint.number_unassigned:
         click.echo(
             translated("No customer of {region} has the number: check it.", region=region_name(complaint.home_region))
@@ -142,14 +142,14 @@ def _print_about_number(complaint: Complaint) -> None:
 
 
 def print_complaint(told: GetComplaintResponse) -> None:
-    """Everything that is known of a complaint: how it stands, its deadlines, its timeline and its ledger."""
+    """Prints a complaint in full: its state, its deadlines, its timeline and its ledger."""
     complaint = told.complaint
     print_told(complaint)
     click.echo(complaint.request.description)
-    if complaint.parent:
-        click.echo(translated("It is a work item of {ticket_id}.", ticket_id=complaint.parent))
-    if complaint.repeat_of:
-        click.echo(translated("It repeats {ticket_id}.", ticket_id=complaint.repeat_of))
+    if complaint.case_id:
+        click.echo(translated("It is a work item of {ticket_id}.", ticket_id=complaint.case_id))
+    if complaint.repeated_ticket_id:
+        click.echo(translated("It repeats {ticket_id}.", ticket_id=complaint.repeated_ticket_id))
     if complaint.group_id:
         click.echo(translated("It belongs to the group {group}.", group=complaint.group_id))
     for each in told.network_problems:
@@ -182,7 +182,7 @@ def print_complaint(told: GetComplaintResponse) -> None:
 
 
 def print_proposal(classification: ComplaintClassification) -> None:
-    """What the words of the text speak for, and how surely; nothing where the category was named at filing."""
+    """Prints the proposals from the text, with their confidence; nothing for a named category."""
     if not classification.candidates:
         return
     proposed = category_name(classification.proposed_category) or translated("none clearly enough")
@@ -191,7 +191,7 @@ def print_proposal(classification: ComplaintClassification) -> None:
 
 
 def print_remedy(complaint: Complaint) -> None:
-    """How the money of an accepted resolution stands, who has to act, and why the home region has not booked it."""
+    """Prints the state of an accepted resolution's money, the next actor, and the home region's refusal."""
     money = complaint.remedy
     told = translated(
         "{remedy} of {amount}: {state} since {time}; order {order}",
@@ -230,14 +230,14 @@ def _item_state(item: WorkItem) -> str:
 
 
 def happened(complaint: Complaint) -> Iterator[Happening]:
-    """When, who, what."""
+    """Time, author and text of each event."""
     settings = complaint.classification.settings
     category = settings[0].category if settings else complaint.request.category
     if complaint.HasField("classification") and not any(map(is_at_filing, settings)):
         category = ""
     yield from filing(complaint.create_time, complaint.origin_region, category, complaint.severity, settings)
     if proposed := _proposed(complaint.resolution):
-        # Before the states, of which it may share the instant: what was closed was proposed before.
+        # Before the states, of which it may share the instant: the proposal precedes the closure.
         yield from_timestamp(complaint.resolution.time), region_name(complaint.resolution.author), proposed
     yield from entered(complaint.state_changes)
     if complaint.HasField("returned"):
@@ -255,7 +255,7 @@ def happened(complaint: Complaint) -> Iterator[Happening]:
 
 
 def _proposed(resolution: Resolution) -> str:
-    """What was proposed; empty where nobody has, and where the system before has kept nothing of it."""
+    """The proposed resolution; empty without one, and where the former system has stored none."""
     cause, text = cause_name(resolution.cause_code) if resolution.cause_code else "", resolution.text
     if cause and text:
         return translated("proposed ({cause}): {text}", cause=cause, text=text)

@@ -10,7 +10,7 @@ from gateway.api.region.v1.complaint_pb2 import ComplaintChannel, ComplaintReque
 from gateway.api.region.v1.complaint_service_pb2_grpc import ComplaintServiceStub
 from gateway.api.types.v1.types_pb2 import Money
 from gateway.cli.asking import limit_option
-from gateway.cli.choices import choices
+from gateway.cli.option_words import option_words
 from gateway.wording.languages import translated
 from region_node.care.complaints.rules import NOT_SAID, state_name
 from region_node.cli.asking import Asking, reads, writes
@@ -25,10 +25,10 @@ from region_node.cli.completing import complete_categories, complete_causes
 from region_node.cli.options import AmountType, channel_option, staff_option
 
 _WAIT = Duration(seconds=10)  # for the responsible region
-_TAKEN_UP = Duration(seconds=3)  # for it to say at filing whether the number has a customer
-_CAME_BY = choices(ComplaintChannel.items())
-_REMEDIES = choices(Remedy.items())
-_RETURNS = {name: value for name, value in choices(ReturnReason.items()).items() if value not in NOT_SAID}
+_TAKEN_UP = Duration(seconds=3)  # of waiting at filing, for whether the number has a customer
+_CAME_BY = option_words(ComplaintChannel.items())
+_REMEDIES = option_words(Remedy.items())
+_RETURNS = {name: value for name, value in option_words(ReturnReason.items()).items() if value not in NOT_SAID}
 _STATES = {state_name(state): state for state in ComplaintState.values()[1:]}
 
 

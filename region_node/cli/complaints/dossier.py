@@ -1,4 +1,4 @@
-"""`region-node complaints dossier`: what goes to the regulator, as JSON and as a document in both languages."""
+"""`region-node complaints dossier`: the regulator's dossier, as JSON and as a document in both languages."""
 
 import uuid
 from datetime import timedelta
@@ -80,7 +80,7 @@ def dossier(
             settled=_statement(settled),
             appealed=_statement(appealed),
             elsewhere=_statement(elsewhere),
-            occurred_on=occurred_on,
+            occurred_date=occurred_on,
         ),
         customer_asks=customer_asks,
     )
@@ -115,7 +115,7 @@ def _written(out: Path, found: api.Dossier) -> tuple[Path, Path]:
 
 
 def _exported(target: Target, request: api.ExportDossierRequest) -> api.Dossier:
-    """The dossier. Ends the command where there is none."""
+    """The dossier. Ends the command without one."""
 
     async def export(channel: grpc.aio.Channel) -> api.Dossier:
         node = DossierServiceStub(channel)
@@ -127,7 +127,7 @@ def _exported(target: Target, request: api.ExportDossierRequest) -> api.Dossier:
 
 
 async def _ask_for_regulator(node: "DossierServiceStub", ticket_id: str) -> None:
-    """Raises it, unless it is answered or over: then nothing is left to raise, and the conditions tell."""
+    """Raises the complaint to the regulator, unless it is answered or over: the conditions show that then."""
     asked = api.AskForRegulatorRequest(request_id=uuid.uuid4().hex, ticket_id=ticket_id)
     asked.wait.FromTimedelta(_WAIT)
     try:

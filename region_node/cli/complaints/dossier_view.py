@@ -22,7 +22,7 @@ _NOT_FULFILLED = DossierFinding.DOSSIER_FINDING_NOT_FULFILLED
 
 
 def document(dossier: Dossier) -> str:
-    """The whole dossier. What people wrote is quoted, and none of it is taken for Markdown."""
+    """The whole dossier in Markdown. Texts of people are quoted and escaped."""
     parts: list[Iterable[str]] = [
         _head(dossier),
         _conditions(dossier),
@@ -38,7 +38,7 @@ def document(dossier: Dossier) -> str:
 
 
 def verdict_of(dossier: Dossier) -> str:
-    """What an appeal body will make of it, in a sentence."""
+    """The likely verdict of an appeal body, in a sentence."""
     if dossier.verdict == DossierVerdict.DOSSIER_VERDICT_ACCEPTABLE:
         return translated("An appeal can be accepted in principle: every condition is fulfilled.")
     if dossier.verdict == _REFUSED:
@@ -52,7 +52,7 @@ def verdict_of(dossier: Dossier) -> str:
 
 
 def open_points(dossier: Dossier) -> Iterator[str]:
-    """What is not fulfilled or not known, by its article, and what to do about it."""
+    """The unfulfilled and unknown conditions, by article, with the remedy."""
     for each in dossier.conditions:
         if each.finding != _FULFILLED:
             yield " ".join(
@@ -114,7 +114,7 @@ def _request(dossier: Dossier) -> Iterator[str]:
         (translated("number"), request.number),
         (translated("sought"), word(Remedy.Name(request.remedy_sought), "REMEDY_")),
         (translated("came by"), word(ComplaintChannel.Name(request.channel), "COMPLAINT_CHANNEL_")),
-        (translated("happened on"), dossier.statements.occurred_on),
+        (translated("happened on"), dossier.statements.occurred_date),
         (translated("filed"), _time(dossier, from_timestamp(dossier.complaint.create_time))),
         (translated("promised by"), _time(dossier, from_timestamp(dossier.complaint.expected_resolution_time))),
         (translated("refused by the customer"), str(dossier.complaint.refusals)),
@@ -128,7 +128,7 @@ def _deadlines(dossier: Dossier) -> Iterator[str]:
     rows = [
         (
             word(DeadlineKind.Name(each.kind), "DEADLINE_KIND_"),
-            _time(dossier, from_timestamp(each.due)),
+            _time(dossier, from_timestamp(each.due_time)),
             _time(dossier, from_timestamp(each.met_time)) if each.HasField("met_time") else "-",
         )
         for each in dossier.complaint.deadlines
@@ -143,7 +143,7 @@ def _levels(dossier: Dossier) -> Iterator[str]:
             f"L{each.level}",
             word(EscalationTrigger.Name(each.trigger), "ESCALATION_TRIGGER_"),
             each.region,
-            _time(dossier, from_timestamp(each.due)),
+            _time(dossier, from_timestamp(each.due_time)),
             _time(dossier, from_timestamp(each.time)),
         )
         for each in dossier.complaint.escalations

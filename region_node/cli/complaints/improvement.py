@@ -1,4 +1,4 @@
-"""`region-node complaints actions`: what is done so that the causes of complaints do not come back."""
+"""`region-node complaints actions`: the improvement actions against the causes of complaints."""
 
 import click
 
@@ -75,7 +75,7 @@ def finish(asking: Asking, action_id: str, outcome: str) -> None:
 
 def _state(action: ImprovementAction) -> str:
     if action.ineffective:
-        return translated("ineffective: {ticket_id}", ticket_id=action.last_repeat)
+        return translated("ineffective: {ticket_id}", ticket_id=action.last_repeat_ticket_id)
     if action.finisher:
         return translated("finished")
     return translated("overdue") if action.overdue else translated("open")

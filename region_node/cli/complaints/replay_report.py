@@ -1,4 +1,4 @@
-"""Which levels the complaints of a file would have reached, when, and why."""
+"""The levels that the complaints of a file would have reached, with time and trigger."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -23,7 +23,7 @@ from region_node.cli.imports.import_report import ImportReport
 from region_node.cli.imports.line_file import Line, LineFile
 
 _LEVELS = 6  # L0 to L5
-_SHOWN_FROM = 2  # every complaint reaches the levels below when it is filed
+_SHOWN_FROM = 2  # filing alone reaches the levels below
 _PREFIX = "ESCALATION_TRIGGER_"
 
 
@@ -35,7 +35,7 @@ class _Reached:
     filed: datetime
     level: int
     trigger: EscalationTrigger.ValueType
-    due: datetime
+    due_time: datetime
 
 
 _Group = tuple[str, str]
@@ -51,15 +51,15 @@ _REACHED = Table[_Reached](
     TableColumn("filed", lambda each: told_time(each.filed)),
     TableColumn("level", lambda each: f"L{each.level}"),
     TableColumn("why", lambda each: word(EscalationTrigger.Name(each.trigger), _PREFIX)),
-    TableColumn("due", lambda each: told_time(each.due)),
+    TableColumn("due", lambda each: told_time(each.due_time)),
 )
 
 
 class ReplayReport(ImportReport[ImportedComplaint, ImportComplaintsResponse]):
-    """Besides what was not taken, what each complaint would have reached."""
+    """The report of rejected lines, and of the levels that each complaint would have reached."""
 
     def __init__(self, file: LineFile, rejects: Path | None, rows: int) -> None:
-        """`rows`: so many are shown. Raises OSError."""
+        """`rows` is the number of printed complaints. Raises OSError."""
         super().__init__(file, rejects)
         self._rows = rows
         self._replayed: dict[int, ReplayedComplaint] = {}
@@ -88,15 +88,15 @@ class ReplayReport(ImportReport[ImportedComplaint, ImportComplaintsResponse]):
         for each in replayed.escalations:
             self._levels[replayed.category, month, each.level] += 1
             if each.level >= _SHOWN_FROM:
-                due = from_timestamp(each.due)
+                due = from_timestamp(each.due_time)
                 reference = line.content.external_id
                 self._reached.append(
                     _Reached(line.row, reference, replayed.category, filed, each.level, each.trigger, due)
                 )
 
     def show(self) -> None:
-        """See ImportReport. First what was reached from level 2 on, in that order, and how often each level was."""
-        reached = sorted(self._reached, key=lambda each: (each.due, each.row, each.level))
+        """See ImportReport. Prints the reached levels from 2 on, in order, and the count of each."""
+        reached = sorted(self._reached, key=lambda each: (each.due_time, each.row, each.level))
         _REACHED.show(reached[: self._rows])
         if len(reached) > self._rows:
             click.echo(
@@ -127,9 +127,9 @@ class ReplayReport(ImportReport[ImportedComplaint, ImportComplaintsResponse]):
                     "filed": each.filed.isoformat(),
                     "level": each.level,
                     "trigger": EscalationTrigger.Name(each.trigger).removeprefix(_PREFIX),
-                    "due": each.due.isoformat(),
+                    "due_time": each.due_time.isoformat(),
                 }
-                for each in sorted(self._reached, key=lambda each: (each.due, each.row, each.level))
+                for each in sorted(self._reached, key=lambda each: (each.due_time, each.row, each.level))
             ],
             "levels": [
                 {"category": category, "month": month, "level": level, "complaints": count}

@@ -1,1 +1,1 @@
-"""Commands about customers, their documents, and who may see what of them."""
+"""Commands about customers, their documents, and the access to their data."""

@@ -1,4 +1,4 @@
-"""`region-node customers`: customers from a file, their end, and what keeps it."""
+"""`region-node customers`: the import of customers, their erasure, and its obstacles."""
 
 from collections.abc import Sequence
 from pathlib import Path

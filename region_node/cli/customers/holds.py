@@ -1,4 +1,4 @@
-"""`region-node customers hold`, `release-hold` and `holds`: what an authority has kept."""
+"""`region-node customers hold`, `release-hold` and `holds`: legal holds for an authority."""
 
 from datetime import date
 

@@ -1,4 +1,4 @@
-"""`region-node customers erase`, `restrict` and `release`: what may be done with a customer's data."""
+"""`region-node customers erase`, `restrict` and `release`: the permitted use of a customer's data."""
 
 import hashlib
 
@@ -6,13 +6,13 @@ import click
 
 from gateway.api.region.v1 import erasure_service_pb2 as api
 from gateway.api.region.v1.erasure_service_pb2_grpc import ErasureServiceStub
-from gateway.cli.choices import choices
+from gateway.cli.option_words import option_words
 from gateway.wording.languages import translated
 from region_node.cli.asking import Asking, repeats
 from region_node.cli.options import channel_option, required_staff_option
 
 _SECONDS = 35.0  # for one answer
-_REASONS = choices(api.ErasureReason.items())
+_REASONS = option_words(api.ErasureReason.items())
 
 Naming = api.EraseCustomerRequest | api.RestrictCustomerRequest | api.LiftRestrictionRequest
 

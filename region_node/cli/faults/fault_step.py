@@ -1,4 +1,4 @@
-"""A step of the work on a fault as it is typed: its name, and `field=value` for each of its fields."""
+"""A typed step of the work on a fault: its name, and `field=value` for each of its fields."""
 
 from collections.abc import Mapping, Sequence
 
@@ -7,6 +7,7 @@ from google.protobuf.descriptor import EnumDescriptor, FieldDescriptor
 
 from gateway.api.region.v1.fault_pb2 import FaultMeasure, FaultReview
 from gateway.api.region.v1.fault_service_pb2 import WorkOnFaultRequest
+from gateway.cli.option_words import option_words
 from gateway.values.money import minor_units_of
 from gateway.wording.languages import offering, translated
 from gateway.wording.times import instant_of
@@ -16,18 +17,18 @@ _FIELDS: Mapping[str, FieldDescriptor] = {
 }
 STEPS = tuple(_FIELDS)
 """The names of the steps."""
-_MEASURE = 3  # what; who; by when
+_MEASURE = 3  # text; person; day
 _REVIEW_FORM = "WHAT;WHO;YYYY-MM-DD"
 _EXAMPLES = {"Money": '"12000 CNY"', "Timestamp": "2027-01-31T09:00+08:00"}
 _YES, _NO = frozenset({"yes", "true", "1"}), frozenset({"no", "false", "0"})
 
 
 def step_of(name: str, typed: Sequence[str]) -> WorkOnFaultRequest:
-    """The request for a step. Raises ValueError, for people, where a field is none of it or has no such value.
+    """The request for a step. Raises ValueError, for people, for an unknown field or an invalid value.
 
-    Choices are typed in lower case (`cause=cable`), times in ISO 8601, a price as minor units and currency
-    (`price=12000 CNY`), or with a point as major units (`price=120.00 CNY`); of `close`, `summary` and any number of
-    `measure=WHAT;WHO;YYYY-MM-DD` make the review.
+    Choices are typed in lower case (`cause=cable`), times in ISO 8601. A price is in minor units with its currency
+    (`price=12000 CNY`), or with a point in major units (`price=120.00 CNY`). The review of `close` consists of
+    `summary` and any number of `measure=WHAT;WHO;YYYY-MM-DD`.
     """
     request, field = WorkOnFaultRequest(), _FIELDS[name]
     values = [_pair(each) for each in typed]
@@ -60,7 +61,7 @@ def _told(key: str, field: FieldDescriptor | None) -> str:
     if field is None:
         return key
     if field.enum_type is not None:
-        return f"{key}={'|'.join(_choices(field.enum_type)[1])}"
+        return f"{key}={'|'.join(_words(field.enum_type))}"
     if field.type == FieldDescriptor.TYPE_BOOL:
         return f"{key}=yes|no"
     kind = field.message_type.name if field.message_type is not None else ""
@@ -71,11 +72,9 @@ def _fields_of(step: FieldDescriptor) -> Mapping[str, FieldDescriptor]:
     return step.message_type.fields_by_name if step.message_type is not None else {}
 
 
-def _choices(enum: EnumDescriptor) -> tuple[str, Sequence[str]]:
-    """What the names of the choices begin with, and how each is typed."""
-    names = [each.name for each in enum.values]
-    prefix = names[0].removesuffix("UNSPECIFIED")
-    return prefix, [each.removeprefix(prefix).lower().replace("_", "-") for each in names[1:]]
+def _words(enum: EnumDescriptor) -> Mapping[str, str]:
+    """The name of each value by the word that is typed for it."""
+    return option_words((each.name, each.name) for each in enum.values)
 
 
 def _pair(typed: str) -> tuple[str, str]:
@@ -89,12 +88,11 @@ def _value(field: FieldDescriptor | None, key: str, value: str, known: Sequence[
     if field is None:
         raise ValueError(_no_such_field(key, known))
     if field.enum_type is not None:
-        prefix, choices = _choices(field.enum_type)
-        wanted = value.lower().replace("_", "-")
-        if wanted not in choices:
-            problem = translated("{field}: one of {values}.", field=key, values=", ".join(choices))
-            raise ValueError(offering(problem, wanted, choices))
-        return prefix + wanted.upper().replace("-", "_")
+        words, wanted = _words(field.enum_type), value.lower().replace("_", "-")
+        if wanted not in words:
+            problem = translated("{field}: one of {values}.", field=key, values=", ".join(words))
+            raise ValueError(offering(problem, wanted, words))
+        return words[wanted]
     if field.type == FieldDescriptor.TYPE_BOOL:
         if value.lower() not in _YES | _NO:
             raise ValueError(translated("{field}: one of {values}", field=key, values="yes, no"))

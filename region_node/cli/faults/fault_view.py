@@ -1,4 +1,4 @@
-"""How faults are shown to people: lists, how one stands, its limits and its timeline."""
+"""The printed views of faults: lists, the state, its limits and its timeline."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -32,7 +32,7 @@ _STATE = "FAULT_STATE_"
 
 
 def print_told(fault: Fault) -> None:
-    """How a fault stands, in a line: what the customer is told at reporting, and later whether it still goes on."""
+    """Prints the state of a fault in a line, as sent to the customer at reporting and later."""
     if fault.state not in UNREPAIRED:
         words = {
             "fault": fault.id,
@@ -54,21 +54,21 @@ def print_told(fault: Fault) -> None:
 
 
 def print_done(fault: Fault) -> None:
-    """What was done last, as the timeline has it, and how the fault stands since."""
+    """Prints the last step, in the form of the timeline, and the state of the fault since."""
     time, who, what = max(_done_by_people(fault), key=lambda row: row[0])
     click.echo(f"{told_time(time)} {who}: {what}")
     print_told(fault)
 
 
 def print_fault(fault: Fault) -> None:
-    """Everything that is known of a fault: how it stands, its limits, its repair and its timeline."""
+    """Prints a fault in full: its state, its limits, its repair and its timeline."""
     print_told(fault)
     click.echo(f"{_place(fault)} {fault.report.description}")
-    if fault.report.alarm:
-        click.echo(translated("The alarm {alarm} raised it.", alarm=fault.report.alarm))
-    if fault.problem:
-        cause = fault.root_cause or translated("the cause is not known")
-        click.echo(translated("It belongs to the problem {problem}: {cause}", problem=fault.problem, cause=cause))
+    if fault.report.alarm_id:
+        click.echo(translated("The alarm {alarm} raised it.", alarm=fault.report.alarm_id))
+    if fault.problem_id:
+        cause = fault.root_cause_id or translated("the cause is not known")
+        click.echo(translated("It belongs to the problem {problem}: {cause}", problem=fault.problem_id, cause=cause))
     if fault.cause:
         cause = word(FaultCause.Name(fault.cause), "FAULT_CAUSE_")
         click.echo(translated("Cause: {cause}. {text}", cause=cause, text=fault.resolution))
@@ -107,7 +107,7 @@ def _print_repair(fault: Fault) -> None:
 
 
 def _put_in(part: RepairPart) -> str:
-    """When a part was put in, and whether the customer pays for it."""
+    """The time of a part's installation, and whether the customer pays for it."""
     put_in = told_if_set(part.install_time)
     if put_in and part.quote == QuoteState.QUOTE_STATE_ACCEPTED:
         put_in += f" {translated('charged') if part.charged else translated('not charged: ask for the money')}"
@@ -127,7 +127,7 @@ def _kind(place: FoundPlace) -> str:
 
 
 def _happened(fault: Fault) -> Iterator[tuple[datetime, str, str]]:
-    """When, who, what."""
+    """Time, author and text of each event."""
     yield from _done_by_people(fault)
     for outage in fault.outages:
         if outage.HasField("breach_time"):
@@ -141,7 +141,7 @@ def _happened(fault: Fault) -> Iterator[tuple[datetime, str, str]]:
 
 
 def _done_by_people(fault: Fault) -> Iterator[tuple[datetime, str, str]]:
-    """When, who, what; of what was done at once, first what says most."""
+    """Time, author and text of each step; of simultaneous ones, the most significant first."""
     for change in fault.state_changes:
         told = f"{word(FaultState.Name(change.state), _STATE)} ({translated(change.reason)})"
         yield from_timestamp(change.time), region_name(change.region), told
@@ -157,7 +157,7 @@ def _done_by_people(fault: Fault) -> Iterator[tuple[datetime, str, str]]:
 
 
 def _done(fault: Fault, step: FaultStep) -> str:
-    """What was done, in words."""
+    """The step in words."""
     name = step.WhichOneof("step")
     match name:
         case "assessed":
@@ -165,8 +165,8 @@ def _done(fault: Fault, step: FaultStep) -> str:
             told = translated("assessed: {severity}", severity=severity)
             if step.assessed.terminal_caused:
                 told = translated("assessed: {severity}, the customer's own terminal", severity=severity)
-        case "estimated":
-            told = translated("expected to be repaired by {time}", time=told_time(step.estimated))
+        case "estimated_time":
+            told = translated("expected to be repaired by {time}", time=told_time(step.estimated_time))
         case "triaged":
             told = translated("repair: {mode}", mode=word(RepairMode.Name(step.triaged), "REPAIR_MODE_"))
         case "appointed":
@@ -207,7 +207,7 @@ def _state(fault: Fault) -> str:
 
 
 def _still_due(fault: Fault) -> str:
-    """By when it is to be repaired; nothing for what is repaired, and for what the law sets no limit for."""
+    """The limit of the repair; empty for a repaired fault, and for one without a legal limit."""
     due = due_of(fault)
     if due is None:
         return ""
@@ -223,7 +223,7 @@ FAULTS = Table[Fault](
     TableColumn("region", lambda each: region_name(each.owner_region)),
     TableColumn("due", _still_due),
 )
-"""One line for each fault."""
+"""The table of faults."""
 PLACES = Table[FoundPlace](
     TableColumn("kind", _kind),
     TableColumn("id", lambda each: each.object.site or each.object.link or each.object.service),
@@ -231,10 +231,10 @@ PLACES = Table[FoundPlace](
     TableColumn("region", lambda each: region_name(each.region)),
     TableColumn("", lambda each: translated("in the countryside") if each.rural else ""),
 )
-"""One line for each place that a report may name."""
+"""The table of places that a report may name."""
 _OUTAGES = Table[FaultOutage](
     TableColumn("not repaired since", lambda each: told_time(each.start_time)),
-    TableColumn("due", lambda each: told_time(each.due)),
+    TableColumn("due", lambda each: told_time(each.due_time)),
     TableColumn("late", lambda each: translated("yes") if each.HasField("breach_time") else ""),
     TableColumn("repaired", lambda each: told_if_set(each.end_time)),
     TableColumn("rent given back", _given_back),

@@ -9,7 +9,7 @@ from gateway.api.region.v1 import fault_service_pb2 as api
 from gateway.api.region.v1.fault_pb2 import FaultEvaluation, FaultPlace, FaultReport, FaultSeverity, FaultState
 from gateway.api.region.v1.fault_service_pb2_grpc import FaultServiceStub
 from gateway.cli.asking import limit_option
-from gateway.cli.choices import choices
+from gateway.cli.option_words import option_words
 from gateway.wording.languages import translated
 from region_node.cli.asking import Asking, reads, watch, writes
 from region_node.cli.completing import complete_regions
@@ -18,13 +18,13 @@ from region_node.cli.faults.fault_view import FAULTS, PLACES, print_done, print_
 from region_node.cli.options import channel_option, staff_option
 from region_node.network.faults.rules import state_name
 
-_WAIT = Duration(seconds=10)  # for the region in which the fault is
-_SEVERITIES = choices(FaultSeverity.items())
+_WAIT = Duration(seconds=10)  # of waiting for the owner region
+_SEVERITIES = option_words(FaultSeverity.items())
 _STATES = {state_name(state): state for state in FaultState.values()[1:]}
 
 
 def _list_steps(context: click.Context, _: click.Parameter, is_asked: bool) -> None:
-    """Prints what may be typed, and ends."""
+    """Prints the possible steps, and ends."""
     if is_asked and not context.resilient_parsing:
         click.echo(steps_told())
         context.exit()
@@ -81,7 +81,7 @@ def report(
         place=FaultPlace(site=site, link=link, address=address, region=in_region, rural=rural),
         severity=_SEVERITIES.get(severity or "", FaultSeverity.FAULT_SEVERITY_UNSPECIFIED),
         services=services,
-        alarm=alarm,
+        alarm_id=alarm,
         terminal_caused=terminal,
         requester=asking.requester,
     )
@@ -136,7 +136,7 @@ def show(asking: Asking, fault: str) -> None:
     Examples:
       region-node faults show guangdong/F20261210-17 --staff-id 4711
     """
-    request = api.GetFaultRequest(id=fault)
+    request = api.GetFaultRequest(fault_id=fault)
     told = asking.ask(lambda channel: FaultServiceStub(channel).GetFault, request).fault
     asking.tell(told, print_fault)
 
@@ -152,7 +152,7 @@ def watch_command(asking: Asking, fault: str, token: str) -> None:
     Examples:
       region-node faults watch --staff-id 4711
     """
-    request = api.WatchFaultsRequest(id=fault, token=token)
+    request = api.WatchFaultsRequest(fault_id=fault, token=token)
 
     def tell(change: api.WatchFaultsResponse) -> None:
         if change.HasField("fault"):
@@ -172,7 +172,7 @@ def cancel(asking: Asking, fault: str, reason: str) -> None:
     Examples:
       region-node faults cancel guangdong/F20261210-17 "it works again" --staff-id 4711
     """
-    request = api.CancelFaultRequest(id=fault, reason=reason, wait=_WAIT)
+    request = api.CancelFaultRequest(fault_id=fault, reason=reason, wait=_WAIT)
     answer = asking.ask(lambda channel: FaultServiceStub(channel).CancelFault, request)
     asking.tell(answer.fault, print_told)
 
@@ -202,7 +202,7 @@ def respond(
       region-node faults respond guangdong/F20261210-17 --accept-part 1 --staff-id 4711
       region-node faults respond guangdong/F20261210-17 --rate 5 4 5 --staff-id 4711
     """
-    request = api.RespondToFaultRequest(id=fault, wait=_WAIT)
+    request = api.RespondToFaultRequest(fault_id=fault, wait=_WAIT)
     said = [bool(text) and not rate, accept_part is not None, refuse_part is not None, bool(not_repaired), bool(rate)]
     if sum(said) != 1:
         raise click.UsageError(translated("Say one of --text, --accept-part, --refuse-part, --not-repaired, --rate."))
@@ -244,6 +244,6 @@ def work(asking: Asking, fault: str, step: str, fields: tuple[str, ...]) -> None
         request = step_of(step, fields)
     except ValueError as error:
         raise click.UsageError(str(error)) from error
-    request.id = fault
+    request.fault_id = fault
     answer = asking.ask(lambda channel: FaultServiceStub(channel).WorkOnFault, request)
     asking.tell(answer.fault, print_done)

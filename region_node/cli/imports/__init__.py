@@ -1,1 +1,1 @@
-"""What all imports of files have in common."""
+"""The common parts of all imports of files."""

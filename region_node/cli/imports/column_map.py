@@ -1,7 +1,7 @@
-"""Maps: how the columns of a CSV file become customers, written in YAML. Documented in the help of the command.
+"""Maps in YAML from the columns of a CSV file to customers. Documented in the help of the command.
 
-A value is a text, or a mapping with one source: `column`, `template`, `range`; beside it `table`, `empty`, `otherwise`
-and `as`. Amounts are decimal fractions in major units; nothing passes through a float.
+A value is a text, or a mapping with one source: `column`, `template` or `range`. Beside it stand `table`, `empty`,
+`otherwise` and `as`. Amounts are decimal fractions in major units; nothing passes through a float.
 """
 
 import re
@@ -46,19 +46,19 @@ _SETTINGS = frozenset({"currency", "time_zone", "as_of", "encoding", "delimiter"
 
 _AMOUNT = re.compile(r"[+-]?\d{1,15}(\.\d{1,15})?", re.ASCII)
 _COUNT = re.compile(r"\d{1,4}", re.ASCII)  # of months
-_LARGEST_AMOUNT = 10**15  # minor units: far more than a node takes, and a number that a message holds
+_LARGEST_AMOUNT = 10**15  # minor units: far more than a node accepts, and within the range of the message's number
 
 Cells = Sequence[str]
 Reader = Callable[[Cells], str]
 
 
 class MapUnusable(Exception):
-    """The map cannot be used; the text says where and why."""
+    """The map cannot be used; the text has the place and the reason."""
 
 
 @dataclass(frozen=True)
 class Problem:
-    """Why a line describes no customer by the map: the field, and what is wrong with it, in both languages."""
+    """The reason why a line gives no customer by the map: the field, and the problem in both languages."""
 
     field: str
     zh_cn: str
@@ -75,14 +75,14 @@ class LineInvalid(Exception):
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What a map is read with: the ranges of numbers by name, and the plans that the region offers."""
+    """The context of a map: the ranges of numbers by name, and the plans of the region."""
 
     ranges: Mapping[str, NumberRange]
     plans: Sequence[Plan]
 
 
 class ColumnMap:
-    """A map as it stands in a file."""
+    """A map as read from a file."""
 
     def __init__(self, path: Path) -> None:
         """Raises MapUnusable, OSError."""
@@ -103,13 +103,13 @@ class ColumnMap:
             raise MapUnusable(translated("currency: not told"))
 
     def customers(self, columns: Sequence[str], around: Surroundings) -> "Customers":
-        """The map at work on a file with these columns. Raises MapUnusable for a column or range that is not there."""
+        """The map applied to a file with these columns. Raises MapUnusable for a missing column or range."""
         compiler = Compiler(columns, around, self._zone, self._as_of)
         return Customers(compiler, self._fields, self.currency, len(columns))
 
 
 class Customers:
-    """Reads customers out of rows, which have to come in the order of the file: numbers are given in that order."""
+    """Reads customers from rows, which have to come in the order of the file: numbers are given in that order."""
 
     def __init__(self, compiler: "Compiler", fields: Mapping[str, object], currency: str, columns: int) -> None:
         self._compiler = compiler
@@ -129,7 +129,7 @@ class Customers:
     def customer(self, cells: Cells) -> api.Customer:
         """The customer that a row describes. Raises LineInvalid."""
         require_whole(cells, self._columns)
-        # First, so that a line takes its number whatever else is wrong with it: the lines after it keep theirs.
+        # First, so that an invalid line takes its number, too, and the numbers of later lines stay the same.
         product: dict[str, object] = {"number": self._number(cells)}
         for name, read in self._product.items():
             if text := read(cells):
@@ -167,7 +167,10 @@ class Compiler:
         self.as_of = as_of
 
     def reader(self, where: str, value: object) -> Reader:
-        """What gives the text of a value for a row; the row's text may be in no table: it raises LineInvalid."""
+        """The function that reads a value's text from a row.
+
+        It raises LineInvalid for a text missing from the table.
+        """
         if isinstance(value, str):
             return lambda cells: value
         told = mapping_at(where, value, frozenset((*_SOURCES, *_MODIFIERS)))
@@ -182,7 +185,7 @@ class Compiler:
         return self._with_empty(where, read, told) if "empty" in told else read
 
     def instant(self, field: str, text: str, form: str, start: object) -> datetime:
-        """The instant that a text means in the form that the map tells, in UTC."""
+        """The instant of a text in the form of the map, in UTC."""
         try:
             if form in _AS_OF:
                 if not _COUNT.fullmatch(text):
@@ -197,9 +200,9 @@ class Compiler:
             raise LineInvalid(field, f"不是有效的日期:{text}", f"not a date: {text}") from error
 
     def nearest_plan(self, field: str, text: str, kind: object) -> str:
-        """The plan whose rent is nearest to an amount; of those for the kind of line where the region has some.
+        """The plan whose rent is nearest to an amount; among plans for the kind of line, if there are any.
 
-        Of two that are as near the cheaper one.
+        Of two equally near ones the cheaper one.
         """
         found = self._nearest.get((text, kind))
         if found is None:
@@ -295,7 +298,7 @@ def _form(name: str, value: object) -> str:
 
 
 def _minor_units(text: str, field: str = "billing_account.balance") -> int:
-    """An amount in minor units. Raises LineInvalid for what is none, or is finer than they are."""
+    """An amount in minor units. Raises LineInvalid for a text that is no amount, or has fractions of a minor unit."""
     if _AMOUNT.fullmatch(text or "0"):
         minor = Decimal(text or "0").scaleb(_MINOR_DIGITS)
         if minor == (whole := int(minor)) and abs(whole) <= _LARGEST_AMOUNT:
@@ -316,7 +319,7 @@ def _flat(told: object) -> dict[str, object]:
 
 
 def _ranges(told: object) -> Iterator[str]:
-    """The ranges that a value of a map asks for, at whatever depth."""
+    """The ranges in a value of a map, at any depth."""
     if isinstance(told, dict):
         if isinstance(told.get("range"), str):
             yield told["range"]

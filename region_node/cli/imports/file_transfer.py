@@ -41,17 +41,19 @@ CHUNK = 64 * 1024
 _UNUSABLE = "the command line, the file or the credentials cannot be used; nothing was sent"
 Tell = Callable[[grpc.aio.AioRpcError], None]
 Progressed = Callable[[int], None]
-"""Told how many bytes are there."""
+"""Receives the number of transferred bytes."""
 
 
 def media_type_of(content: bytes) -> str:
-    """What a file is, by how it begins."""
+    """The media type of a file, by its first bytes."""
     return next((name for name, magic in MEDIA_TYPES.items() if content.startswith(magic)), "application/octet-stream")
 
 
 def content_request_id(named: DocumentUpload | AttachmentUpload) -> str:
-    """The same file named in the same way has the same id. Nobody can find what was named by trying: the content's hash
-    is a part of it."""
+    """A request id that is the same for the same file and description.
+
+    It includes the content's hash, so that nobody can find the description by trial.
+    """
     return hashlib.sha256(named.SerializeToString(deterministic=True)).hexdigest()[:32]
 
 
@@ -60,7 +62,7 @@ A = TypeVar("A", UploadDocumentResponse, AttachFileResponse)
 
 
 class Uploading(Generic[Q, A]):
-    """One file on its way to the node, by a call of the contract whose first message names it."""
+    """An upload to the node, by a call of the contract whose first message describes the file."""
 
     def __init__(
         self, call: "grpc.aio.StreamStreamMultiCallable[Q, A]", first: Q, content: bytes, progressed: Progressed
@@ -100,7 +102,7 @@ class Uploading(Generic[Q, A]):
                         return
                     if answer.received < len(self._content):
                         await call.write(type(self._first)(chunk=self._chunk(answer.received)))
-        except asyncio.InvalidStateError:  # the stream is over: why, its status says
+        except asyncio.InvalidStateError:  # the stream has ended: its status has the reason
             await call.read()
             raise
         except TimeoutError:
@@ -117,7 +119,7 @@ S = TypeVar("S", GetDocumentContentResponse, GetAttachmentContentResponse)
 
 
 class Downloading(Generic[R, S]):
-    """One file on its way here, by a call of the contract; until it is whole, it is in a file beside it."""
+    """A download from the node, by a call of the contract; an incomplete file has a temporary name."""
 
     def __init__(
         self, call: "grpc.aio.UnaryStreamMultiCallable[R, S]", request: R, file: Path, progressed: Progressed
@@ -132,9 +134,9 @@ class Downloading(Generic[R, S]):
         """How many bytes the file has, once that is known."""
 
     async def run(self, patience: float, tell: Tell) -> bool:
-        """Fetches what is missing and puts the file in place; False, and nothing is left, where its hash differs.
+        """Fetches the missing bytes and puts the file in place. Returns False, without a file, for a different hash.
 
-        Raises AioRpcError where the node does not give it, or is away for too long, and OSError.
+        Raises AioRpcError where the node refuses, or is away for too long, and OSError.
         """
 
         async def attempt(note: Note) -> None:
@@ -170,7 +172,7 @@ class Downloading(Generic[R, S]):
 
 
 def content_of(file: Path) -> bytes:
-    """What a file holds. Raises UsageError."""
+    """The content of a file. Raises UsageError."""
     try:
         return file.read_bytes()
     except OSError as error:

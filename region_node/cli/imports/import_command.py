@@ -1,4 +1,4 @@
-"""What the commands share that take over a file by a map: their options, how they open the file, and how they end."""
+"""The common parts of commands that import a file by a map: options, opening of the file, and exit."""
 
 import json
 import sys
@@ -36,7 +36,7 @@ def map_option(help_text: str) -> Option:
 
 @contextmanager
 def opening(map_file: Path) -> Iterator[None]:
-    """A file and its map are opened meanwhile. Raises UsageError for one that cannot be used."""
+    """A context for opening a file and its map. Raises UsageError for an unusable one."""
     try:
         yield
     except MapUnusable as error:
@@ -56,7 +56,7 @@ def run_import(
     *,
     is_dry: bool,
 ) -> None:
-    """Imports the file and tells how that went. Ends the command where not all lines were taken."""
+    """Imports the file and prints the result. Ends the command after rejected lines."""
     again = translated("Run the same command again: it goes on after the last line that is done.")
 
     def tell_away(error: grpc.aio.AioRpcError) -> None:

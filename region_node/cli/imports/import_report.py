@@ -19,12 +19,12 @@ from region_node.cli.imports.column_map import Problem
 from region_node.cli.imports.line_file import Line, LineFile
 from region_node.cli.progress import LineProgress
 
-_SHOWN = 10  # lines that were not taken and are shown with their reasons; the file of rejects has them all
+_SHOWN = 10  # rejected lines printed with their reasons; the file of rejects has them all
 _COLUMNS = ("line", "reason", "zh_cn", "en")
 
 
 class Answer(Protocol):
-    """What a node answers to each piece of a file."""
+    """The node's response to a piece of a file."""
 
     @property
     def last_line(self) -> int:
@@ -57,13 +57,13 @@ R = TypeVar("R", bound=Answer)
 
 
 def require_other_file(rejects: Path | None, file: Path) -> None:
-    """Raises UsageError where what was not taken would be written over the file that it comes from."""
+    """Raises UsageError where the file of rejects would overwrite its source."""
     if rejects is not None and rejects.resolve() == file.resolve():
         raise click.UsageError(translated("--rejects: is FILE itself"))
 
 
 class ImportReport(Generic[M, R]):
-    """Takes in what a node answers: shows a bar on a terminal, writes the file of rejects, and counts."""
+    """Receives the node's responses: shows a bar on a terminal, writes the file of rejects, and counts."""
 
     def __init__(self, file: LineFile, rejects: Path | None) -> None:
         """Raises UsageError where the file of rejects cannot be written, or is the file itself."""
@@ -93,7 +93,7 @@ class ImportReport(Generic[M, R]):
             self._rejects.close()
 
     def begin(self, answer: R) -> None:
-        """Takes in how far the node is, at the beginning of a stream; all rejected lines are told anew."""
+        """Takes the node's progress at the beginning of a stream, which repeats all rejected lines."""
         if self._last_line == 0:
             self._began_at = answer.last_line
         self._reasons.clear()
@@ -106,19 +106,19 @@ class ImportReport(Generic[M, R]):
         self.count(answer)
 
     def count(self, answer: R) -> None:
-        """Takes in how far the node is."""
+        """Takes the node's progress."""
         self._last_line = answer.last_line
         self._created, self._existing, self.rejected = answer.created, answer.existing, answer.rejected_total
         self.progress.reached(max(self._last_line - 1, 0))
 
     def accept(self, line: Line[M]) -> None:
-        """Takes in a line that was taken, in the order of the file."""
+        """Counts an accepted line, in the order of the file."""
 
     def reject(self, line: Line[M], told: RejectedLine) -> None:
-        """Takes in a line that was not taken, in the order of the file."""
+        """Counts a rejected line, in the order of the file."""
         reason, message = told.reason, told.message
         if line.problem is not None:
-            # What the map found: the node was told nothing of the line but its number.
+            # A problem found by the map: the node has only the number of the line.
             reason, message = Reason.REASON_REQUEST_INVALID, _text(line.problem)
         self._reasons[reason_name(reason)] += 1
         if len(self._shown) < _SHOWN:
@@ -129,7 +129,7 @@ class ImportReport(Generic[M, R]):
             csv.writer(self._rejects).writerow(spreadsheet_row(row))
 
     def _own(self, cells: Sequence[str]) -> Sequence[str]:
-        """The cells of a row without what an import wrote in front of it that has rejected it before."""
+        """The cells of a row without the columns that an earlier file of rejects has added."""
         return cells[len(_COLUMNS) :] if tuple(self._file.header[: len(_COLUMNS)]) == _COLUMNS else cells
 
     def plain(self) -> dict[str, object]:
@@ -148,7 +148,7 @@ class ImportReport(Generic[M, R]):
         }
 
     def show(self) -> None:
-        """Prints what became of the lines, for people."""
+        """Prints the results of the lines, for people."""
         click.echo(self.summary())
 
     def summary(self) -> str:
@@ -164,14 +164,14 @@ class ImportReport(Generic[M, R]):
         )
 
     def _taken(self) -> Sequence[str]:
-        """What became of the lines that were not rejected, a line each."""
+        """The results of accepted lines, a line each."""
         return (
             translated("new: {count}", count=f"{self._created:,}"),
             translated("there with the same content: {count}", count=f"{self._existing:,}"),
         )
 
     def _pace(self) -> str:
-        """How far it is, and how fast this run was where it had something to do."""
+        """The progress, and the rate of this run if it had work."""
         done = {
             "file": self._file.path.name,
             "done": f"{max(self._last_line - 1, 0):,}",
@@ -190,7 +190,7 @@ class ImportReport(Generic[M, R]):
         )
 
     def _rate(self) -> float | None:
-        """Lines a second, without those that were done before; None where all that are done were."""
+        """Lines a second, without earlier ones; None without any of this run."""
         before = max(self._began_at, 1)
         if 1 < before == self._last_line:
             return None

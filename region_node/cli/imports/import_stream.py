@@ -16,23 +16,23 @@ from region_node.cli.imports.line_file import Line, LineFile, LineFileUnusable
 from region_node.cli.imports.reconnecting import Note, keep_trying
 from region_node.cli.outcome import Stalled
 
-_PIECE = 250  # lines in a message: one transaction, for whose time the node does nothing else
+_PIECE = 250  # lines in a message: one transaction, during which the node does nothing else
 
 Q = TypeVar("Q")
 
 
 @dataclass(frozen=True)
 class LinesToImport(Generic[M, Q, R]):
-    """What lines of one kind are sent in, and how."""
+    """The messages and calls for lines of one kind."""
 
     first: Q
     """The message that names the file."""
     lines: Callable[[], Awaitable[Iterator[Line[M]]]]
-    """All lines in order. Raises LineFileUnusable as they are read, AioRpcError for what the node is asked."""
+    """All lines in order. Raises LineFileUnusable while reading, and AioRpcError for queries to the node."""
     request: Callable[[Sequence[Line[M]]], Q]
     """A message with lines."""
     call: Callable[[AsyncIterator[Q]], AsyncIterator[R]]
-    """One stream."""
+    """A stream."""
 
 
 class FileImport(Generic[M, Q, R]):
@@ -44,9 +44,9 @@ class FileImport(Generic[M, Q, R]):
         self._report = report
 
     async def run(self, patience: float, tell: Callable[[grpc.aio.AioRpcError], None]) -> None:
-        """Imports all lines. Raises AioRpcError where the node does not let it, or is away for too long.
+        """Imports all lines. Raises AioRpcError where the node refuses, or is away for too long.
 
-        Raises LineFileUnusable where the file cannot be read any more.
+        Raises LineFileUnusable where the file has become unreadable.
         """
 
         async def attempt(note: Note) -> None:
@@ -69,7 +69,7 @@ class FileImport(Generic[M, Q, R]):
 
 
 class _Stream(Generic[M, Q, R]):
-    """One connection's worth of an import."""
+    """A connection of an import."""
 
     def __init__(
         self, file: LineFile, work: LinesToImport[M, Q, R], lines: Iterator[Line[M]], report: ImportReport[M, R]
@@ -85,7 +85,7 @@ class _Stream(Generic[M, Q, R]):
         self._unreadable: LineFileUnusable | None = None
 
     async def requests(self) -> AsyncIterator[Q]:
-        """The file, and once the node has said how far it is with it, what follows."""
+        """The file, and after the node's response with its progress, the rest of the lines."""
         yield self._work.first
         done = await self._begun
         try:
@@ -102,7 +102,7 @@ class _Stream(Generic[M, Q, R]):
             self._unreadable = error
 
     def take(self, answer: R) -> bool:
-        """Takes in an answer; whether the import got further by it."""
+        """Handles a response; returns whether the import has advanced."""
         self._rejected.update({each.number: each for each in answer.rejected})
         if not self._begun.done():
             if len(self._rejected) < answer.rejected_total:
@@ -124,7 +124,7 @@ class _Stream(Generic[M, Q, R]):
             raise Stalled(translated("the node ended the stream"))
 
     def _settle(self, done: int) -> None:
-        """Tells the report of all lines up to one."""
+        """Reports all lines up to one."""
         while self._waiting and self._waiting[0].number <= done:
             line = self._waiting.popleft()
             rejected = self._rejected.pop(line.number, None)

@@ -1,4 +1,4 @@
-"""Files of lines that a region takes over: CSV or TSV with a header, read by a map."""
+"""Import files: CSV or TSV with a header, read by a map."""
 
 import csv
 import hashlib
@@ -15,14 +15,14 @@ M = TypeVar("M")
 
 
 class LineFileUnusable(Exception):
-    """The file as a whole cannot be read; the text says why."""
+    """The file as a whole cannot be read; the text has the reason."""
 
 
 @dataclass(frozen=True)
 class Line(Generic[M]):
-    """One line: what it describes, or the problem why it describes nothing.
+    """A line: its message, or the problem without one.
 
-    `number` is what the node knows it by, 2 for the first one; `row` where it stands in the file, whose header is 1.
+    `number` is the line's number at the node, from 2; `row` its place in the file, whose header is 1.
     """
 
     number: int
@@ -33,13 +33,13 @@ class Line(Generic[M]):
 
 
 class LineFile:
-    """A file as it was when it was opened: the hash of all that decides what comes out of it, its header, its rows.
+    """A file as it was at opening: the hash of its whole input, its header, its rows.
 
-    A line is a row: one whose cells hold line breaks counts as one, an empty one not at all.
+    A line is a row. A row whose cells hold line breaks counts as one, an empty row not at all.
     """
 
     def __init__(self, path: Path, encoding: str, delimiter: str, map_content: bytes, settings: str = "") -> None:
-        """Reads the whole file once. Raises LineFileUnusable. `settings`: what else decides, apart from the map."""
+        """Reads the whole file once. Raises LineFileUnusable. `settings` is the rest of the input, besides the map."""
         self.path = path
         self._encoding = encoding
         self._delimiter = delimiter

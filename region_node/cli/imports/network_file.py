@@ -1,4 +1,4 @@
-"""Files of alarms or measurements: CSV with the names of the fields as its header, or a JSON object in each line."""
+"""Files of alarms or measurements: CSV with field names as its header, or a JSON object a line."""
 
 import csv
 import hashlib
@@ -14,6 +14,7 @@ import click
 from google.protobuf.json_format import ParseDict, ParseError
 from google.protobuf.message import Message
 
+from gateway.cli.option_words import option_words
 from gateway.wording.languages import translated
 
 M = TypeVar("M", bound=Message)
@@ -22,14 +23,14 @@ _OBJECTS = ("site", "link", "service")
 
 
 class NetworkFileUnusable(click.UsageError):
-    """The file as a whole cannot be read; the text says why."""
+    """The file as a whole cannot be read; the text has the reason."""
 
 
 @dataclass(frozen=True)
 class Item(Generic[M]):
-    """One line: what it tells, or why it tells nothing.
+    """A line: its message, or the problem without one.
 
-    `sequence` is what the node knows it by, 1 for the first one; `row` where it stands in the file.
+    `sequence` is the line's number at the node, from 1; `row` its place in the file.
     """
 
     sequence: int
@@ -40,13 +41,13 @@ class Item(Generic[M]):
 
 
 class NetworkFile(Generic[M]):
-    """A file as it was when it was opened."""
+    """A file as it was at opening."""
 
     def __init__(self, path: Path, message: type[M], source: str = "") -> None:
         """Reads the whole file once. Raises NetworkFileUnusable.
 
-        The node knows it by its content, or by a `source`: then lines may be added to it, and one that is not ended by
-        a line feed is still being written.
+        The node identifies it by its content, or by a `source`. With a source, lines may be added to it, and a last
+        line without a line feed is incomplete.
         """
         self.path = path
         self._message = message
@@ -66,7 +67,7 @@ class NetworkFile(Generic[M]):
             raise NetworkFileUnusable(f"{path}: {error}") from error
 
     def items(self) -> Iterator[Item[M]]:
-        """All lines in order, but for empty ones, and for the one that is still being written."""
+        """All lines in order, without empty ones and the incomplete last one."""
         for sequence, (row, text, told) in enumerate(self._rows(), 1):
             try:
                 fields = told if isinstance(told, dict) else _object(text)
@@ -77,7 +78,7 @@ class NetworkFile(Generic[M]):
                 yield Item(sequence, row, text, None, str(error))
 
     def _rows(self) -> Iterator[_Row]:
-        """The number of each line, its text, and in CSV what its cells hold."""
+        """The number of each line, its text, and in CSV its cells."""
         rows = self._all_rows()
         if self._is_ended or not self._is_growing:
             yield from rows
@@ -103,7 +104,7 @@ class NetworkFile(Generic[M]):
 
 
 def _ends_with_line_feed(file: BinaryIO) -> bool:
-    """Whether the last line is complete; it is, where there is none."""
+    """Whether the last line is complete; also without any line."""
     if not file.seek(0, os.SEEK_END):
         return True
     file.seek(-1, os.SEEK_END)
@@ -119,9 +120,9 @@ def _object(text: str) -> Mapping[str, object]:
 
 
 def _spelled(message: Message, fields: Mapping[str, object]) -> dict[str, object]:
-    """Fields with the values of enums and booleans as the contract writes them: `raised` is `ALARM_STATE_RAISED`.
+    """Fields with the contract's names of enum values and booleans: `raised` is `ALARM_STATE_RAISED`.
 
-    Raises ValueError for a name that is none, and for a word that is none of an enum.
+    Raises ValueError for an unknown name, and for a word that is no value of an enum.
     """
     known = message.DESCRIPTOR.fields_by_name
     found = dict(fields)
@@ -142,7 +143,7 @@ def _spelled(message: Message, fields: Mapping[str, object]) -> dict[str, object
 
 
 def _names(message: Message) -> Sequence[str]:
-    """What columns, or fields of an object, may be called."""
+    """The permitted names of columns, or fields of an object."""
     known = list(message.DESCRIPTOR.fields_by_name)
     if "alarmed_object" not in known:
         return known
@@ -150,14 +151,13 @@ def _names(message: Message) -> Sequence[str]:
 
 
 def _enum_value(field: str, names: Sequence[str], value: str) -> str:
-    """The full name of a value that may be written short. Raises ValueError where there is none."""
-    prefix = names[0].removesuffix("UNSPECIFIED")
-    full = prefix + value.upper().replace(" ", "_").replace("-", "_")
-    for each in (full, value):
-        if each in names[1:]:
-            return each
-    words = ", ".join(each.removeprefix(prefix).lower().replace("_", "-") for each in names[1:])
-    raise ValueError(translated("{name} {value} is none of {words}", name=field, value=value, words=words))
+    """The full name of an enum value with a short form. Raises ValueError for an unknown one."""
+    words = option_words((each, each) for each in names)
+    full = words.get(value.lower().replace(" ", "-").replace("_", "-"), value)
+    if full not in words.values():
+        told = ", ".join(words)
+        raise ValueError(translated("{name} {value} is none of {words}", name=field, value=value, words=told))
+    return full
 
 
 def _nested(message: Message, fields: dict[str, object]) -> dict[str, object]:

@@ -1,4 +1,4 @@
-"""Sending a file of alarms or measurements to a node on a stream: from where the node is with it, whatever breaks."""
+"""Sends a file of alarms or measurements to a node on a stream, from the node's progress on."""
 
 import asyncio
 import csv
@@ -45,11 +45,11 @@ _EXITS = exit_codes(
     "the command line, the credentials or the file cannot be used",
     "the node went away before the end: run it again",
 )
-_SHOWN = 10  # lines that were not taken and are shown; the file of rejects has them all
+_SHOWN = 10  # rejected lines that are printed; the file of rejects has them all
 
 
 class Answer(Protocol):
-    """What a node answers to a piece."""
+    """The node's response to a piece."""
 
     @property
     def last_sequence(self) -> int:
@@ -58,7 +58,7 @@ class Answer(Protocol):
 
     @property
     def rejected(self) -> Sequence[RejectedItem]:
-        """What was not taken of the piece."""
+        """The rejected items of the piece."""
         ...
 
 
@@ -76,13 +76,13 @@ class Kind(Generic[M, Q, A]):
     request: Callable[[int, Sequence[M]], Q]
     """A message with items, by the number of the first."""
     nothing: Callable[[], M]
-    """What stands for a line that tells nothing: the node rejects it."""
+    """The message for an invalid line: the node rejects it."""
     call: Callable[[grpc.aio.Channel, AsyncIterator[Q]], AsyncIterator[A]]
 
 
 @dataclass
 class Report:
-    """What became of the lines of a file."""
+    """The results of a file's lines."""
 
     path: Path
     lines: int
@@ -93,7 +93,7 @@ class Report:
     rows: list[tuple[int, str, str, str]] = field(default_factory=list)
 
     def reject(self, item: Item[M], told: RejectedItem) -> None:
-        """Takes in a line that was not taken."""
+        """Counts a rejected line."""
         problem = item.problem or in_language(told.message)
         reason = reason_name(told.reason)
         self.rejected += 1
@@ -132,7 +132,7 @@ class _Import(Generic[M, Q, A]):
         self._unreadable: OSError | ValueError | None = None
 
     async def attempt(self, channel: grpc.aio.Channel, patience: float, note: Note) -> None:
-        """One connection's worth of it. Raises AioRpcError where it ended before the file."""
+        """Sends over one connection. Raises AioRpcError where it ended before the file."""
         begun: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         waiting: dict[int, Item[M]] = {}
         loop = asyncio.get_running_loop()
@@ -160,7 +160,7 @@ class _Import(Generic[M, Q, A]):
         try:
             async for request in self._pieces(done, waiting):
                 yield request
-        except (OSError, ValueError) as error:  # the file has changed, or gone, since it was opened
+        except (OSError, ValueError) as error:  # the file has changed, or was removed, since its opening
             self._unreadable = error
 
     async def _pieces(self, done: int, waiting: dict[int, Item[M]]) -> AsyncIterator[Q]:
@@ -169,7 +169,7 @@ class _Import(Generic[M, Q, A]):
             waiting.update({each.sequence: each for each in piece})
             contents = [each.content if each.content is not None else self._kind.nothing() for each in piece]
             yield self._kind.request(piece[0].sequence, contents)
-            await asyncio.sleep(0)  # reading the file must not keep answers back
+            await asyncio.sleep(0)  # reading the file must not delay responses
 
     def _take(self, answer: A, waiting: dict[int, Item[M]]) -> None:
         for each in answer.rejected:
@@ -180,7 +180,7 @@ class _Import(Generic[M, Q, A]):
 
 
 def import_options(command: Callable[Concatenate[Asking, Path, ...], None]) -> Callable[..., None]:
-    """What the commands take that send a file: FILE, what to do with lines that were not taken, and patience."""
+    """The options of commands that send a file: FILE, the handling of rejected lines, and patience."""
     options = (_rejects_option, _source_option, summary_json_option, patience_option)
     file_argument = click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
     return NODE.asking(*options, exits=_EXITS, with_json=False)(file_argument(command))
@@ -189,8 +189,7 @@ def import_options(command: Callable[Concatenate[Asking, Path, ...], None]) -> C
 def run_import(
     asking: Asking, file: NetworkFile[M], kind: Kind[M, Q, A], rejects: Path | None, patience: float
 ) -> None:
-    """Sends a file and says what became of it. Ends the command where it did not come to its end, or lines were not
-    taken."""
+    """Sends a file and prints the result. Ends the command after an incomplete transfer, or rejected lines."""
     require_other_file(rejects, file.path)
     report = Report(file.path, file.count)
     work = _Import(file, kind, report)

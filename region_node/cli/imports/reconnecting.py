@@ -14,16 +14,15 @@ from region_node.cli.outcome import may_pass, told_by
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 2.0  # seconds between two attempts
 
 Note = Callable[[], None]
-"""Called by an attempt whenever it has got further."""
+"""Called by an attempt after each progress."""
 
 
 async def keep_trying(
     attempt: Callable[[Note], Awaitable[None]], patience: float, tell: Callable[[grpc.aio.AioRpcError], None]
 ) -> None:
-    """Runs attempts until one ends by itself. `tell` is called at the first failure after each progress.
+    """Repeats attempts until one ends by itself. `tell` is called at the first failure after each progress.
 
-    Raises the AioRpcError of the last one where it says that trying again is in vain, and where there was no progress
-    for `patience` seconds.
+    Raises the last AioRpcError for a permanent error, and after `patience` seconds without progress.
     """
     loop = asyncio.get_running_loop()
     end, pause, is_told = loop.time() + patience, _FIRST_PAUSE, False
@@ -51,7 +50,7 @@ async def keep_trying(
 
 
 def telling_away(target: Target) -> Callable[[grpc.aio.AioRpcError], None]:
-    """Tells on standard error that the node is away, and that it is tried again."""
+    """Prints on standard error that the node is away, and that the command retries."""
 
     def tell(error: grpc.aio.AioRpcError) -> None:
         told = told_by(error, target.server)
@@ -63,9 +62,9 @@ def telling_away(target: Target) -> Callable[[grpc.aio.AioRpcError], None]:
 def ended(
     target: Target, work: Callable[[grpc.aio.Channel], Awaitable[None]], again: str, *unreadable: type[Exception]
 ) -> tuple[str, int]:
-    """Runs a stream to its end: why it did not come there, and the exit code; the empty text and 0 where it did.
+    """Runs a stream to its end; returns the failure's text and exit code, or the empty text and 0.
 
-    `again` says how to go on. `unreadable` are the errors of a file that cannot be read any more.
+    `again` describes how to continue. `unreadable` are the errors of an unreadable file.
     """
 
     async def run() -> None:

@@ -1,4 +1,4 @@
-"""`region-node audit`: whether the audit chain is whole, and what of it an authority may have."""
+"""`region-node audit`: verifies the audit chain, and exports a part for an authority."""
 
 import asyncio
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ from gateway.wording.languages import translated
 from gateway.wording.times import show_times_in, told_time
 from region_node.cli.node.audit_export import Proof, Wanted, export, is_known, written
 from region_node.cli.node.audit_witnesses import NoWitness, Testimony, Witnesses
-from region_node.cli.node.config import load_settings, settings_options
+from region_node.cli.node.config import REGION_NODE
 from region_node.node.membership.last_good import LastGood
 from region_node.node.settings import RegionSettings
 
@@ -35,7 +35,7 @@ def audit() -> None:
 
 
 @audit.command()
-@settings_options
+@REGION_NODE.settings_options
 @click.option("--offline", is_flag=True, help="Ask nobody; then a cut tail or a chain written anew is not found.")
 def verify(sources: Sources, offline: bool) -> None:
     """Check every row of the chain, also against what others saw.
@@ -54,9 +54,9 @@ def verify(sources: Sources, offline: bool) -> None:
       2  the command line, the settings or the database cannot be used
       3  no coordinator could be asked; give --offline to do without
     """
-    settings = load_settings(sources)
+    settings = REGION_NODE.settings(sources)
     show_times_in(_time_zone(settings))
-    # The heads are asked for first: a chain read after that can only be longer.
+    # The heads are fetched first: a chain that is read later can only be longer.
     testimony = _testimony(settings, offline=offline)
     try:
         with settings.database.look() as tx:
@@ -78,7 +78,7 @@ def verify(sources: Sources, offline: bool) -> None:
 
 
 @audit.command("export")
-@settings_options
+@REGION_NODE.settings_options
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 @click.option("--customer", "customer_id", required=True, help="The id of the customer.")
 @click.option("--from", "first", required=True, type=click.DateTime(["%Y-%m-%d"]), help="The first day.")
@@ -105,7 +105,7 @@ def export_rows(sources: Sources, file: Path, customer_id: str, first: datetime,
       2  the command line, the settings, the database or FILE cannot be used
       3  no coordinator could be asked; give --offline to do without
     """
-    settings = load_settings(sources)
+    settings = REGION_NODE.settings(sources)
     zone = _time_zone(settings)
     show_times_in(zone)
     wanted = Wanted(
@@ -139,7 +139,7 @@ def export_rows(sources: Sources, file: Path, customer_id: str, first: datetime,
 
 
 def _write(settings: RegionSettings, wanted: Wanted, proof: Proof, file: Path) -> int:
-    """Writes the file, which is there as a whole or not at all; returns how many rows it shows."""
+    """Writes the file, as a whole or not at all; returns the number of rows in it."""
     part, shown = file.with_name(f"{file.name}.part"), 0
     keys = RegionKeys(KeySet.load(settings.keys))
     with settings.database.look(keys) as tx:
@@ -157,7 +157,7 @@ def _write(settings: RegionSettings, wanted: Wanted, proof: Proof, file: Path) -
 
 
 def _testimony(settings: RegionSettings, *, offline: bool) -> Testimony:
-    """What others have seen. Ends the command where that cannot be found out."""
+    """The heads kept by others. Ends the command where they cannot be fetched."""
     if offline:
         return Testimony(None)
     try:

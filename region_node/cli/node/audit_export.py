@@ -1,8 +1,8 @@
-"""The rows about one customer in one period, with what proves that they stand in the audit chain.
+"""The rows about one customer in one period, with the proof of their place in the audit chain.
 
-The export goes from the first row of the period to a head that the region signs and that its witnesses have signed
-before. The customer's rows stand in it as they are, all others as the digest that their hash is made of: whoever has
-the file can make the chain again, and learns nothing of anybody else. `deploy/audit/check_export.py` does it.
+The export goes from the first row of the period to a head signed by the region and its witnesses. The customer's rows
+are in it in full, all others as the digests in their hashes. A reader of the file can compute the chain again, and
+learns nothing of anybody else. `deploy/audit/check_export.py` does it.
 """
 
 import base64
@@ -25,7 +25,7 @@ _DIGESTS_IN_LINE = 1000
 
 @dataclass(frozen=True)
 class Wanted:
-    """What is exported: the rows about a customer from `start` on, before `end`."""
+    """The selection of an export: the rows about a customer from `start` on, before `end`."""
 
     federation: str
     region: str
@@ -36,7 +36,7 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Proof:
-    """By what the end of the export is signed: the region's key with its certificate (PEM), and its witnesses."""
+    """The signatures of the export's end: the region's key with its certificate (PEM), and its witnesses."""
 
     signer: Signer
     certificate: bytes
@@ -44,10 +44,10 @@ class Proof:
 
 
 def subjects_of(tx: Transaction, customer_id: str) -> frozenset[str]:
-    """What rows about a customer are about: the customer, their lines and accounts, and what is known by their numbers:
-    orders, complaints, documents. It holds for one who was erased, too.
+    """The subjects of rows about a customer, also an erased one.
 
-    An order that was purged is known no more: rows about it stand in the export as digests.
+    These are the customer, their lines and accounts, and the orders, complaints and documents of their numbers. A
+    purged order is unknown: its rows are in the export as digests.
     """
     found = {customer_id}
     for line in tx.all(

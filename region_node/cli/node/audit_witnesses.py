@@ -1,4 +1,4 @@
-"""Who has seen the region's audit chain: coordinators, and the regions that are its witnesses, asked by a command."""
+"""The witnesses of the region's audit chain: coordinators and other regions, queried by a command."""
 
 import asyncio
 import random
@@ -41,7 +41,7 @@ COORDINATOR = "coordinator"
 
 
 class NoWitness(Exception):
-    """No coordinator gave a head that counts; the text says what each of them said."""
+    """No coordinator gave a valid head; the text has the reason of each."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Countersigned:
     witness: str
     head: chain.Head
     time: int
-    """When it was told, in microseconds by the witness's clock."""
+    """The time of the signature, in microseconds by the witness's clock."""
     signature: bytes
     certificate: bytes
     """PEM, of the witness's signing key."""
@@ -59,13 +59,13 @@ class Countersigned:
 
 @dataclass(frozen=True)
 class Testimony:
-    """What was learnt."""
+    """The collected heads."""
 
     coordinator: chain.Head | None
     """The longest head that a coordinator keeps."""
     regions: Sequence[Countersigned] = ()
     silent: Sequence[str] = field(default_factory=list)
-    """What cannot be asked, for people."""
+    """The witnesses that cannot be queried, for people."""
 
     def seen(self) -> list[chain.Seen]:
         """All heads."""
@@ -76,7 +76,7 @@ class Testimony:
 
 
 class Witnesses:
-    """The coordinators of the settings, and other regions through them, asked with the node's own certificate."""
+    """The coordinators of the settings, and other regions through them, queried with the node's own certificate."""
 
     def __init__(self, settings: RegionSettings, clock: Clock | None = None) -> None:
         """Raises CredentialsUnusable, or NoWitness where the node's own files cannot prove a signature."""
@@ -92,7 +92,10 @@ class Witnesses:
             raise NoWitness(f"{settings.signing.certificate}: {refusal(error)}") from error
 
     async def testify(self) -> Testimony:
-        """Asks all. Raises NoWitness where no coordinator answers, or one shows a head this region did not sign."""
+        """Queries all.
+
+        Raises NoWitness where no coordinator responds, or one has a head that this region did not sign.
+        """
         kept = await self._of_coordinators()
         members = self._members()
         names = witnesses_of(self._settings.region, may_witness(members))
@@ -104,7 +107,7 @@ class Witnesses:
         )
 
     async def _of_coordinators(self) -> chain.Head | None:
-        """The longest head that a coordinator keeps; None where none of those that answer keeps one."""
+        """The longest head of a coordinator; None where no responding one has any."""
         coordinators = self._settings.coordinators
         answers = await asyncio.gather(*(self._ask(each) for each in coordinators), return_exceptions=True)
         problems, heads = [], []
@@ -159,7 +162,7 @@ class Witnesses:
         return {member.region: member for member in state.members} if state is not None else {}
 
     async def _of_region(self, member: Member) -> Countersigned | str | None:
-        """What a region keeps; why it cannot be asked; None where it was never told anything."""
+        """The head kept by a region, or the reason without one; None for a region that never received any."""
         try:
             self._keys.accept(member.region, member.signing_certificate, self._clock.now())
             self._sealing_keys.accept(member.region, member.sealing_key, self._keys.verify)
@@ -171,7 +174,7 @@ class Witnesses:
             )
         if not answer.HasField("kept"):
             return None
-        head, time = chain.Head(answer.kept.sequence, answer.kept.hash), from_timestamp(answer.time)
+        head, time = chain.Head(answer.kept.sequence, answer.kept.hash), from_timestamp(answer.tell_time)
         region = self._settings.region
         if not self._keys.verify(region, AUDIT_HEAD, head.signed_bytes(), answer.kept.signature):
             return translated("Region {region} keeps a head that this region's key did not sign.", region=member.region)
@@ -180,7 +183,7 @@ class Witnesses:
         return Countersigned(member.region, head, to_microseconds(time), answer.signature, member.signing_certificate)
 
     async def _question(self, witness: str) -> WitnessAnswer:
-        """Asks by an envelope, as the node does: regions reach each other through a coordinator only."""
+        """Queries by an envelope, like the node: regions reach each other through a coordinator only."""
         settings, now = self._settings, self._clock.now()
         signer = Signer.load(settings.signing.key)
         border = Border(settings.region, signer, self._keys, CurrentFederation(), sealing_keys=self._sealing_keys)
@@ -199,7 +202,7 @@ class Witnesses:
 
 
 class _AnyCoordinator:
-    """Carries to other regions, through the first coordinator that answers."""
+    """A carrier to other regions, through the first responding coordinator."""
 
     def __init__(self, dialer: Dialer, settings: RegionSettings) -> None:
         self._dialer = dialer

@@ -14,52 +14,51 @@ from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.cli.reachability import Server
 from gateway.errors import Refused, Unreachable, from_rpc_error
-from gateway.maintenance.doctor.certificates import check_credentials, check_signing
+from gateway.maintenance.doctor.certificates import check_signing
 from gateway.maintenance.doctor.commands import doctor_command
-from gateway.maintenance.doctor.database import check_database
 from gateway.maintenance.doctor.findings import Finding, bad, good, not_checked, warning
-from gateway.maintenance.doctor.machine import check_data
 from gateway.maintenance.doctor.peers import (
     ANSWER_SECONDS,
-    check_port,
     clock_finding,
     health,
     peer,
     status_name,
     unreached,
 )
+from gateway.maintenance.doctor.process import check_process
 from gateway.maintenance.doctor.region_keys import check_region_keys
-from gateway.security.identity import Identity, server_name
+from gateway.security.identity import server_name
 from gateway.security.tls import CredentialsUnusable
 from gateway.settings import Sources
-from gateway.store.schema import migrations_of
 from gateway.time.clock import Clock, SystemClock, from_timestamp
 from gateway.wording.languages import translated
 from gateway.wording.words import word
-from region_node.cli.node.config import load_settings, settings_options
+from region_node.cli.node.config import REGION_NODE
+from region_node.cli.node.configuration_checks import check_configuration, configuration_name, kept_revision
 from region_node.cli.node.escalation_checks import check_escalations
 from region_node.cli.node.sealing_checks import check_sealing_key, sealing_name
 from region_node.node.provider_client import provider_name
 from region_node.node.settings import FulfilmentSettings, NotificationSettings, RegionSettings
-from region_node.schema import PACKAGES
 
-_PROGRAM = "region-node"
-_HIGHEST_REVISION = 2**63 - 1  # one that needs no configuration to be sent
-
-
-def _examine(sources: Sources) -> Coroutine[Any, Any, Sequence[Finding]]:
-    return _all(sources, load_settings(sources), SystemClock())
+_HIGHEST_REVISION = 2**63 - 1  # no configuration is needed above this revision
+_CONFIGURATION_SECONDS = 30.0  # for one with half a million prefixes
 
 
-async def _all(sources: Sources, settings: RegionSettings, clock: Clock) -> Sequence[Finding]:
-    own = Identity(settings.federation, Role.ROLE_REGION, settings.region, "")
-    name = server_name(Role.ROLE_REGION, settings.region, settings.federation)
-    signing, credentials = settings.signing, settings.credentials
-    now = clock.now()
+async def _examine(sources: Sources, settings: RegionSettings) -> Sequence[Finding]:
+    clock, signing = SystemClock(), settings.signing
+    files = [
+        *check_signing(
+            signing.certificate,
+            signing.key,
+            settings.credentials,
+            settings.region,
+            settings.federation,
+            clock.now(),
+        ),
+        await asyncio.to_thread(check_region_keys, settings.keys, settings.database, REGION_NODE.name),
+    ]
     groups = await asyncio.gather(
-        asyncio.to_thread(check_data, settings.data),
-        _alone(check_port(settings.listen, name, credentials)),
-        asyncio.to_thread(check_database, settings.database, migrations_of(*PACKAGES), _PROGRAM, clock),
+        check_process(REGION_NODE, sources, settings, clock, files),
         asyncio.to_thread(check_escalations, settings),
         *(_check_coordinator(endpoint, settings, clock) for endpoint in settings.coordinators),
         *(
@@ -71,14 +70,7 @@ async def _all(sources: Sources, settings: RegionSettings, clock: Clock) -> Sequ
             if provider is not None
         ),
     )
-    keys = await asyncio.to_thread(check_region_keys, settings.keys, settings.database, _PROGRAM)
-    return [
-        good(translated("settings"), translated("{sources}: fine", sources=sources)),
-        *check_credentials(credentials, now, own),
-        *check_signing(signing.certificate, signing.key, credentials, settings.region, settings.federation, now),
-        keys,
-        *(finding for group in groups for finding in group),
-    ]
+    return [finding for group in groups for finding in group]
 
 
 async def _alone(finding: Coroutine[Any, Any, Finding]) -> list[Finding]:
@@ -112,18 +104,21 @@ async def _check_provider(
 
 
 async def _check_coordinator(endpoint: str, settings: RegionSettings, clock: Clock) -> list[Finding]:
-    """Whether a coordinator is reached with the node's certificate, how the region stands there, its clock, its key."""
-    name, clock_name = (
-        translated("coordinator {endpoint}", endpoint=endpoint),
+    """Whether a coordinator is reached with the node's certificate, how the region stands there, its clock, its
+    configuration, and the region's key."""
+    name = translated("coordinator {endpoint}", endpoint=endpoint)
+    clock_name, configuration, sealing = (
         translated("clock against {name}", name=endpoint),
+        configuration_name(endpoint),
+        sealing_name(endpoint),
     )
-    sealing = sealing_name(endpoint)
+    names = (clock_name, configuration, sealing)
     server = peer(endpoint, server_name(Role.ROLE_COORDINATOR, "", settings.federation), settings.credentials)
     try:
         channel = server.channel()
     except CredentialsUnusable:
         told = translated("the node has no certificate that can be used")
-        return [not_checked(each, told) for each in (name, clock_name, sealing)]
+        return [not_checked(each, told) for each in (name, *names)]
     async with channel:
         try:
             status = await health(channel)
@@ -131,36 +126,47 @@ async def _check_coordinator(endpoint: str, settings: RegionSettings, clock: Clo
                 found = translated("reached, but it says {status}", status=status_name(status))
                 todo = translated("wait until it has started or stopped, and look at its log")
                 told = translated("the coordinator does not serve")
-                return [bad(name, found, todo), *(not_checked(each, told) for each in (clock_name, sealing))]
+                return [bad(name, found, todo), *(not_checked(each, told) for each in names)]
             before = clock.now()
             response = await _first_state(channel)
             between = clock.now() - before
+            kept = await asyncio.to_thread(kept_revision, settings.data)
+            newer = response
+            if response is not None and response.federation_revision > kept:
+                newer = await _first_state(channel, kept, _CONFIGURATION_SECONDS)
         except (Unreachable, Refused) as failure:
             told = translated("the coordinator gave no answer")
-            return [await _failed(name, server, failure), *(not_checked(each, told) for each in (clock_name, sealing))]
+            return [await _failed(name, server, failure), *(not_checked(each, told) for each in names)]
     if response is None:
         todo = translated("apply a configuration: `coordinator federation apply`")
         return [
             warning(name, translated("SERVING; the federation has no configuration yet"), todo),
             not_checked(clock_name, translated("without a configuration it tells no time")),
-            not_checked(sealing, translated("without a configuration it tells of no region")),
+            *(
+                not_checked(each, translated("without a configuration it tells of no region"))
+                for each in (configuration, sealing)
+            ),
         ]
     member = next((each for each in response.members if each.region == settings.region), None)
     published = await asyncio.to_thread(check_sealing_key, endpoint, member, settings, clock.now())
-    findings = [_membership(name, response, settings.region)]
-    if not response.HasField("time"):
-        told = translated("this version of a coordinator does not tell its time")
-        return [*findings, not_checked(clock_name, told), published]
-    error = before + between / 2 - from_timestamp(response.time)
-    of_clock = clock_finding(clock_name, _beyond(error, between), translated("the coordinator"))
-    return [*findings, of_clock, published]
+    serves = member is not None and bool(member.endpoints)
+    read = check_configuration(endpoint, newer or response, kept, serves=serves)
+    if response.HasField("coordinator_time"):
+        error = before + between / 2 - from_timestamp(response.coordinator_time)
+        of_clock = clock_finding(clock_name, _beyond(error, between), translated("the coordinator"))
+    else:
+        of_clock = not_checked(clock_name, translated("this version of a coordinator does not tell its time"))
+    return [_membership(name, response, settings.region), of_clock, read, published]
 
 
-async def _first_state(channel: grpc.aio.Channel) -> WatchResponse | None:
-    """What the coordinator says at once; None where it waits. Raises Unreachable or Refused."""
-    call = FederationServiceStub(channel).Watch(
-        WatchRequest(federation_revision=_HIGHEST_REVISION), timeout=ANSWER_SECONDS
-    )
+async def _first_state(
+    channel: grpc.aio.Channel, held: int = _HIGHEST_REVISION, seconds: float = ANSWER_SECONDS
+) -> WatchResponse | None:
+    """What the coordinator says at once to a node that holds a revision; None where it waits.
+
+    Raises Unreachable or Refused.
+    """
+    call = FederationServiceStub(channel).Watch(WatchRequest(federation_revision=held), timeout=seconds)
     try:
         async for response in call:
             return response
@@ -200,4 +206,4 @@ def _beyond(error: timedelta, between: timedelta) -> timedelta:
     return certain if error > timedelta(0) else -certain
 
 
-doctor = doctor_command(_PROGRAM, settings_options, _examine)
+doctor = doctor_command(REGION_NODE, _examine)

@@ -1,6 +1,4 @@
-"""What `region-node doctor` finds about where the escalation recipients are told of complaints. Nothing is told for
-it.
-"""
+"""The checks of `region-node doctor` on the sinks of escalation notices. They send no notice."""
 
 import os
 import ssl
@@ -21,7 +19,7 @@ def check_escalations(settings: RegionSettings) -> list[Finding]:
 
 def _check_file(settings: RegionSettings) -> Finding:
     name, path = translated("escalation file"), settings.escalation_file
-    # os.path, unlike Path, takes what may not be looked at for missing.
+    # os.path, unlike Path, treats an inaccessible path as missing.
     place = path if os.path.lexists(path) else path.parent
     is_made = path.parent == settings.data and not os.path.lexists(settings.data)
     while is_made and not os.path.lexists(place) and place != place.parent:

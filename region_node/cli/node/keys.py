@@ -14,10 +14,10 @@ from gateway.settings import Sources
 from gateway.store import vault
 from gateway.store.port import StoreUnusable
 from gateway.wording.languages import translated
-from region_node.cli.node.config import load_settings, settings_options
+from region_node.cli.node.config import REGION_NODE
 from region_node.node.settings import RegionSettings
 
-_SETTLED_SECONDS = 5.0  # within which every process on the same file has looked at it
+_SETTLED_SECONDS = 5.0  # within which every process on the same file has read it again
 
 _file = click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 
@@ -53,7 +53,7 @@ def create(file: Path) -> None:
 
 
 @keys.command()
-@settings_options
+@REGION_NODE.settings_options
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False), required=False)
 def rotate(sources: Sources, file: Path | None) -> None:
     """Put a new key in use, in FILE or in the file of the settings.
@@ -69,7 +69,7 @@ def rotate(sources: Sources, file: Path | None) -> None:
     \b
     Exit codes: 0 rotated, 1 not possible, and the text says why, 2 wrong usage or settings.
     """
-    file = file or load_settings(sources).keys
+    file = file or REGION_NODE.settings(sources).keys
     try:
         rotated = KeySet.load(file).rotated()
     except RegionKeysUnusable as error:
@@ -79,7 +79,7 @@ def rotate(sources: Sources, file: Path | None) -> None:
 
 
 @keys.command()
-@settings_options
+@REGION_NODE.settings_options
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 def status(sources: Sources, as_json: bool) -> None:
     """Show the keys, and how many others each of them wraps.
@@ -97,7 +97,7 @@ def status(sources: Sources, as_json: bool) -> None:
       1  something is wrapped by a key that is not in the file
       2  the command line, the settings, the file or the database cannot be used
     """
-    settings = load_settings(sources)
+    settings = REGION_NODE.settings(sources)
     held, wrapped = _looked(settings)
     missing = sorted(set(wrapped) - set(held.by_id))
     if as_json:
@@ -119,7 +119,7 @@ def status(sources: Sources, as_json: bool) -> None:
 
 
 @keys.command()
-@settings_options
+@REGION_NODE.settings_options
 def prune(sources: Sources) -> None:
     """Remove the former keys, which wrap nothing any more.
 
@@ -136,7 +136,7 @@ def prune(sources: Sources) -> None:
       1  refused; the text says why
       2  the command line, the settings, the file or the database cannot be used
     """
-    settings = load_settings(sources)
+    settings = REGION_NODE.settings(sources)
     if settings.keys.exists() and time.time() - settings.keys.stat().st_mtime < _SETTLED_SECONDS:
         leave(translated("{file} has just changed: wait until every node has seen it", file=settings.keys), REFUSED)
     held, wrapped = _looked(settings)

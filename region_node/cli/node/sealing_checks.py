@@ -1,4 +1,4 @@
-"""Whether other regions can send to this one: what a coordinator tells them to seal to is a key that the node has."""
+"""Checks that other regions can send to this one: the node has the sealing key that a coordinator publishes."""
 
 from datetime import datetime
 from pathlib import Path
@@ -19,7 +19,7 @@ def sealing_name(endpoint: str) -> str:
 
 
 def check_sealing_key(endpoint: str, member: Member | None, settings: RegionSettings, now: datetime) -> Finding:
-    """What the coordinator publishes of this region against the node's files."""
+    """Compares the coordinator's sealing key of this region with the node's files."""
     name = sealing_name(endpoint)
     if member is None or not member.signing_certificate:
         return not_checked(name, translated("this region has not joined: its node publishes the key when it joins"))
@@ -47,7 +47,7 @@ def check_sealing_key(endpoint: str, member: Member | None, settings: RegionSett
 
 
 def _compared(name: str, told: bytes, keys: KeySet, file: Path) -> Finding:
-    """A key that this region has signed against those that the node has."""
+    """Compares a key signed by this region with the node's keys."""
     if told == keys.in_use.sealing.public:
         return good(name, translated("the key in use, {key}, is published", key=keys.in_use.id))
     former = next((key for key in keys.wrapping if key.sealing.public == told), None)

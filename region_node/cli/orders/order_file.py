@@ -25,13 +25,13 @@ _KNOWN_COLUMNS = (
     " documents.<CODE>.verifier, documents.<CODE>.verify_time, documents.<CODE>.keyed_hash"
 )
 _HEX_HASH = re.compile(r"[0-9A-Fa-f]{64}")
-_ID_DIGITS = 24  # of the file's hash in a request id: nobody meets two such files by chance
+_ID_DIGITS = 24  # of the file's hash in a request id: enough against collisions by chance
 
 Row = Mapping[str | None, str | list[str] | None]
 
 
 class OrderFileUnusable(Exception):
-    """The file as a whole cannot be read; the text says why."""
+    """The file as a whole cannot be read; the text has the reason."""
 
 
 class Format(Enum):
@@ -43,7 +43,7 @@ class Format(Enum):
 
 @dataclass(frozen=True)
 class Line:
-    """One order of a file. `problem` says why it cannot be sent; then there is no order."""
+    """An order of a file. `problem` is the reason why it cannot be sent; then there is no order."""
 
     number: int
     request_id: str
@@ -53,7 +53,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Reading:
-    """How a file is read: its form, its encoding, and who asks where a line does not say so."""
+    """The reading options of a file: its form, its encoding, and the caller for lines without one."""
 
     format: Format
     encoding: str
@@ -67,7 +67,7 @@ class _LineInvalid(Exception):
 
 
 class OrderFile:
-    """A file as it was when it was opened: its hash, how many orders it has, and its lines, as often as wanted."""
+    """A file as it was at opening: its hash, the number of its orders, and its lines, readable repeatedly."""
 
     def __init__(self, path: Path, reading: Reading) -> None:
         """Reads the whole file once. Raises OrderFileUnusable."""
@@ -97,7 +97,7 @@ class OrderFile:
             yield line
 
     def _records(self) -> Iterator[tuple[int, str | Row]]:
-        """Each order as it is written, with the number of the line on which it begins. Empty lines are none."""
+        """Each order as written, with the number of its first line. Empty lines are skipped."""
         newline = "" if self._reading.format is Format.CSV else None
         with self.path.open(encoding=self._reading.encoding, newline=newline) as file:
             if self._reading.format is Format.JSONL:
@@ -156,7 +156,7 @@ def _from_json(text: str) -> dict[str, object]:
 
 
 def _from_row(row: Row) -> dict[str, object]:
-    """A row as the JSON of an OrderRequest; empty cells are not told."""
+    """A row as the JSON of an OrderRequest, without empty cells."""
     characteristics: dict[str, str] = {}
     documents: dict[str, dict[str, str]] = {}
     requester: dict[str, str] = {}

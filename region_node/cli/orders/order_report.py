@@ -1,4 +1,4 @@
-"""How far a file of orders is, and what became of its lines."""
+"""The progress of a file of orders, and the results of its lines."""
 
 import json
 from collections import Counter
@@ -15,11 +15,11 @@ from region_node.cli.orders.order_submission import REFUSED as REFUSED_LINE
 from region_node.cli.progress import LineProgress
 
 _REJECTED = state_name(REJECTED)
-_SHOWN = 10  # lines that were not taken in and are shown with their reasons; the report has them all
+_SHOWN = 10  # rejected lines printed with their reasons; the report has them all
 
 
 class OrderReport:
-    """Takes in outcomes: shows a bar on a terminal, writes the report, and counts for the summary."""
+    """Receives results: shows a bar on a terminal, writes the report, and counts for the summary."""
 
     def __init__(self, file: OrderFile, report: Path | None) -> None:
         """Raises OSError where the report cannot be written."""
@@ -43,7 +43,7 @@ class OrderReport:
             self._report.close()
 
     def add(self, outcome: Outcome) -> None:
-        """Takes in what became of a line."""
+        """Adds the result of a line."""
         self._counts[outcome.outcome] += 1
         if outcome.state:
             self._states[outcome.state] += 1
@@ -58,7 +58,7 @@ class OrderReport:
 
     @property
     def exit_code(self) -> int:
-        """The exit code of the command, as its help says."""
+        """The exit code of the command, as in its help."""
         if self.is_denied:
             return REFUSED
         if self._counts[UNKNOWN] or self._counts[NOT_SENT]:

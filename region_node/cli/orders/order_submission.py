@@ -18,7 +18,7 @@ from region_node.cli.imports.reconnecting import Note, keep_trying
 from region_node.cli.orders.order_file import Line, OrderFile
 from region_node.cli.outcome import Stalled
 
-_UNDER_WAY = 256  # lines that are sent and not answered: more than the node takes in at a time, so that it never waits
+_UNDER_WAY = 256  # unanswered lines in transit: more than the node's own limit, so that it never waits
 _RETRY_SECONDS = 1.0  # until a line is sent again that the node refused for a reason that passes
 
 ACCEPTED, REFUSED, INVALID, UNKNOWN, NOT_SENT = "accepted", "refused", "invalid", "unknown", "not-sent"
@@ -26,7 +26,7 @@ ACCEPTED, REFUSED, INVALID, UNKNOWN, NOT_SENT = "accepted", "refused", "invalid"
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a line. A rejected order is accepted, in the state `rejected`, and has a reason, too."""
+    """The result of a line. A rejected order is accepted, in the state `rejected`, and has a reason, too."""
 
     line: int
     request_id: str
@@ -38,7 +38,7 @@ class Outcome:
 
 
 class Submission:
-    """One run over a file. `told` is given the outcome of each line as soon as it is definite."""
+    """A run over a file. `told` receives the result of each line as soon as it is definite."""
 
     def __init__(self, file: OrderFile, orders: OrderServiceStub, told: Callable[[Outcome], None]) -> None:
         self._orders = orders
@@ -54,7 +54,7 @@ class Submission:
         self._changed = asyncio.Event()
 
     async def run(self, patience: float, tell: Callable[[grpc.aio.AioRpcError], None]) -> None:
-        """Submits every line. Raises AioRpcError where the node does not let it, or is away for too long."""
+        """Submits every line. Raises AioRpcError where the node refuses, or is away for too long."""
 
         async def attempt(note: Note) -> None:
             self._waiting.extendleft(sorted(self._under_way.values(), key=lambda line: -line.number))
@@ -76,7 +76,7 @@ class Submission:
         await keep_trying(attempt, patience, tell)
 
     def leave(self) -> None:
-        """Tells what became of the lines that have no answer, when it goes no further."""
+        """Reports the lines without a response when the run ends early."""
         open_lines = [*self._under_way.values(), *self._waiting, *self._later.values()]
         for line in sorted(open_lines, key=lambda each: each.number):
             error = self._refused.get(line.number, OrderError())
@@ -94,7 +94,7 @@ class Submission:
             self._told(Outcome(line.number, line.request_id, outcome, message=line.problem))
 
     async def _requests(self, attempt: int) -> AsyncIterator[SubmitOrdersRequest]:
-        """What one attempt sends. A call that has failed leaves its requests waiting: they must take no line then."""
+        """The requests of one attempt. After a failed call its iterator must take no more lines."""
         while attempt == self._attempt:
             line = self._next() if len(self._under_way) < _UNDER_WAY else None
             if line is not None:
@@ -107,7 +107,7 @@ class Submission:
                 return
 
     def _next(self) -> Line | None:
-        """The next line to send; those that cannot be sent are told on the way."""
+        """The next sendable line; reports the others on the way."""
         if self._waiting:
             return self._waiting.popleft()
         for line in self._lines:
@@ -117,7 +117,7 @@ class Submission:
         return None
 
     def _answered(self, response: SubmitOrdersResponse) -> bool:
-        """Takes in an answer; whether it is definite."""
+        """Handles a response; returns whether it is definite."""
         line = self._under_way.pop(response.request_id, None)
         self._changed.set()
         if line is None:

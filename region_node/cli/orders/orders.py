@@ -106,7 +106,7 @@ def submit_file(
 
 
 def _run_submission(target: Target, file: OrderFile, told: OrderReport, patience: float) -> str:
-    """Submits the file; why it did not come to its end, empty where it did."""
+    """Submits the file; returns the reason of an early end, or an empty text."""
     again = translated("Run the same command again: what is done already is not done twice.")
     submissions: list[Submission] = []
 
@@ -163,7 +163,7 @@ def events(target: Target, token_file: Path, only_past: bool, patience: float) -
     try:
         asyncio.run(run())
     except BrokenPipeError:
-        raise  # whoever reads what is printed has enough: the file is not to blame
+        raise  # the reader of the output has stopped: the file is not the cause
     except (OSError, UnicodeError) as error:
         raise click.UsageError(f"{token_file}: {error}") from error
     except grpc.aio.AioRpcError as error:

@@ -1,4 +1,4 @@
-"""`region-node sharing`: records of customers of any region, their consent, and their own view of who looked."""
+"""`region-node sharing`: records of customers of any region, their consents, and their disclosures."""
 
 from collections.abc import Callable, Sequence
 from datetime import date
@@ -11,8 +11,8 @@ from gateway.api.region.v1 import sharing_service_pb2 as api
 from gateway.api.region.v1.sharing_service_pb2_grpc import SharingServiceStub
 from gateway.api.types.v1.types_pb2 import Document
 from gateway.cli.asking import request_option
-from gateway.cli.choices import choices
 from gateway.cli.exits import REFUSED
+from gateway.cli.option_words import option_words
 from gateway.time.clock import to_timestamp
 from gateway.wording.languages import translated
 from region_node.cli.asking import Asking, reads, writes
@@ -30,8 +30,8 @@ from region_node.cli.sharing.sharing_report import (
 from region_node.cli.times import DayOrInstantType, ending
 
 P = ParamSpec("P")
-_BASES = choices(LegalBasis.items())
-_FIELDS = choices(SharedField.items())
+_BASES = option_words(LegalBasis.items())
+_FIELDS = option_words(SharedField.items())
 _PAGE = 200
 
 
@@ -51,7 +51,7 @@ _PERSON = (
 
 
 def _filled(context: click.Context, parameter: click.Parameter, value: str | None) -> str:
-    """An option that says something where it is given: an empty one is a mistake, and not as if it were left out."""
+    """Checks that a given option is not empty: an empty one is a mistake, and differs from a missing one."""
     if value is not None and not value.strip():
         raise click.BadParameter(translated("It is empty."), ctx=context, param=parameter)
     return value or ""
@@ -75,7 +75,7 @@ _FIELD = click.option(
 
 
 def person_options(command: Callable[P, None]) -> Callable[P, None]:
-    """Adds the options by which the customer proves to be the customer."""
+    """Adds the options that verify the customer."""
     decorated = command
     for option in reversed(_PERSON):
         decorated = option(decorated)
@@ -270,7 +270,7 @@ def disclosures(asking: Asking, number: str, verify: str, applicant: str) -> Non
 
 
 def _proven(asking: Asking, number: str, way: str, paper: str = "") -> Sequence[Document]:
-    """What the home region has verified of the customer for this request; nothing where there is a paper."""
+    """The home region's verification of the customer for this request; empty for a paper."""
     if paper:
         return []
     proof = Proof(number, way, asking.request_id, asking.requester)

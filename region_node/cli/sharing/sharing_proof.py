@@ -17,7 +17,7 @@ _TIMEOUT = 30.0  # seconds for one answer
 
 @dataclass(frozen=True)
 class Proof:
-    """Whom it is about, and how it is proved."""
+    """The customer, and the means of verification."""
 
     number: str
     way: str
@@ -26,7 +26,7 @@ class Proof:
 
 
 async def prove(channel: grpc.aio.Channel, proof: Proof) -> list[Document]:
-    """What the home region has verified for this request. What the customer says is asked for and never shown.
+    """The home region's verification for this request. Codes and passwords are prompted for and never shown.
 
     Raises AioRpcError.
     """
@@ -45,6 +45,6 @@ async def prove(channel: grpc.aio.Channel, proof: Proof) -> list[Document]:
 def _said(what: str) -> str:
     if not sys.stdin.isatty():
         return sys.stdin.readline().strip()
-    # Standard error, so that standard output holds the answer alone.
+    # Standard error, so that standard output has only the response.
     said: str = click.prompt(what, hide_input=True, err=True)
     return said.strip()

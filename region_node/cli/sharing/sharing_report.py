@@ -20,7 +20,7 @@ _ENUMS = {SharedField.SHARED_FIELD_STATUS: "PRODUCT_STATUS_", SharedField.SHARED
 
 
 def print_record(answer: api.ReadSharedCustomerResponse) -> None:
-    """A record, or why there is none."""
+    """Prints a record, or the reason of its denial."""
     if answer.HasField("refusal"):
         refusal = answer.refusal
         click.echo(
@@ -44,7 +44,7 @@ def print_record(answer: api.ReadSharedCustomerResponse) -> None:
 
 
 def print_consent(answer: api.GiveConsentResponse) -> None:
-    """What was recorded."""
+    """Prints a recorded consent."""
     click.echo(
         translated(
             "Recorded as {id}, from {start} until {end}",
@@ -56,14 +56,14 @@ def print_consent(answer: api.GiveConsentResponse) -> None:
 
 
 def print_withdrawal(answer: api.WithdrawConsentResponse) -> None:
-    """What was withdrawn."""
+    """Prints a withdrawal."""
     click.echo(translated("Withdrawn at {time}", time=told_if_set(answer.withdraw_time)))
     for grant_id in answer.grant_ids:
         click.echo(f"  {grant_id}")
 
 
 def word_of_mask(mask: MaskReason.ValueType) -> str:
-    """Why a field is masked; empty where it is not."""
+    """The reason for a field's mask; empty for an unmasked one."""
     return word(MaskReason.Name(mask), "MASK_REASON_") if mask else ""
 
 
@@ -78,9 +78,9 @@ def _value(value: api.SharedValue) -> str:
 
 
 def _what(disclosure: api.Disclosure) -> str:
-    """What happened, and to which bill or document."""
+    """The kind of a disclosure, with its bill or document."""
     happened = word(DisclosureKind.Name(disclosure.kind), "DISCLOSURE_KIND_")
-    record = disclosure.particulars.record
+    record = disclosure.particulars.record_id
     return f"{happened}: {record}" if record else happened
 
 
@@ -92,7 +92,7 @@ def _who(disclosure: api.Disclosure) -> str:
 
 
 def _basis(disclosure: api.Disclosure) -> str:
-    """By what right, and what it rests on."""
+    """The legal basis, and its ground."""
     basis, particulars = _basis_word(disclosure.legal_basis), disclosure.particulars
     ground = particulars.reference or particulars.order_id
     return f"{basis}: {ground}" if basis and ground else basis
@@ -124,7 +124,7 @@ PURPOSES = Table[Purpose](
     TableColumn("days at most", _days),
     TableColumn("legal source", lambda each: each.source),
 )
-"""What records are shared for."""
+"""The table of purposes."""
 GRANTS = Table[api.Grant](
     TableColumn("recorded", lambda each: told_if_set(each.record_time)),
     TableColumn("region", lambda each: each.reader),
@@ -135,7 +135,7 @@ GRANTS = Table[api.Grant](
     TableColumn("given", lambda each: _given(each.evidence)),
     TableColumn("grant", lambda each: each.id),
 )
-"""What a customer decided."""
+"""The table of a customer's decisions."""
 DISCLOSURES = Table[api.Disclosure](
     TableColumn("time", lambda each: told_if_set(each.time)),
     TableColumn("what", _what),
@@ -148,7 +148,7 @@ DISCLOSURES = Table[api.Disclosure](
     TableColumn("refused", lambda each: reason_name(each.refused) if each.refused else ""),
     TableColumn("grant", lambda each: each.grant_id),
 )
-"""Who saw what of a customer."""
+"""The table of disclosures."""
 _VALUES = Table[api.SharedValue](
     TableColumn("field", lambda each: word(SharedField.Name(each.field), "SHARED_FIELD_")),
     TableColumn("value", _value),

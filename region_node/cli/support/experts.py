@@ -1,9 +1,10 @@
-"""`region-node experts`: who can help with what, in all regions."""
+"""`region-node experts`: experts and their skills, in all regions."""
 
 import click
 
 from gateway.api.region.v1 import support_resource_service_pb2 as api
 from gateway.api.region.v1.support_resource_service_pb2_grpc import SupportResourceServiceStub
+from gateway.cli.asking import limit_option
 from gateway.cli.table import Table, TableColumn
 from gateway.wording.terms import region_name
 from region_node.cli.asking import Asking, reads, repeats
@@ -55,7 +56,7 @@ def remove(asking: Asking, expert: str) -> None:
 
 
 @experts.command("list")
-@reads(staff_option)
+@reads(limit_option(), staff_option)
 def list_experts(asking: Asking) -> None:
     """List the experts of this region.
 
@@ -67,7 +68,7 @@ def list_experts(asking: Asking) -> None:
 
 
 @experts.command("find")
-@reads(staff_option)
+@reads(limit_option(), staff_option)
 @click.option("--skill", default="", help="Only those who know this.")
 @click.option("--site", default="", help="Only those who look after this site.")
 def find_experts(asking: Asking, skill: str, site: str) -> None:

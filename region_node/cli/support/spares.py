@@ -1,9 +1,10 @@
-"""`region-node spares`: what is in store, in all regions."""
+"""`region-node spares`: the spare parts in store, in all regions."""
 
 import click
 
 from gateway.api.region.v1 import support_resource_service_pb2 as api
 from gateway.api.region.v1.support_resource_service_pb2_grpc import SupportResourceServiceStub
+from gateway.cli.asking import limit_option
 from gateway.cli.table import Table, TableColumn
 from gateway.wording.terms import region_name
 from region_node.cli.asking import Asking, reads, repeats
@@ -58,7 +59,7 @@ def remove_spares(asking: Asking, part_number: str, site: str) -> None:
 
 
 @spares.command("list")
-@reads(staff_option)
+@reads(limit_option(), staff_option)
 def list_spares(asking: Asking) -> None:
     """List the spares of this region.
 
@@ -70,7 +71,7 @@ def list_spares(asking: Asking) -> None:
 
 
 @spares.command("find")
-@reads(staff_option)
+@reads(limit_option(), staff_option)
 @click.option("--part-number", default="", help="Only this part.")
 @click.option("--model", default="", help="Only those whose model has these characters in it.")
 @click.option("--site", default="", help="Only those at this site.")

@@ -94,7 +94,7 @@ def show(asking: Asking, support_request: str) -> None:
     Examples:
       region-node support show guangdong/S20261210-17 --staff-id 4711
     """
-    request = api.GetSupportRequestRequest(id=support_request)
+    request = api.GetSupportRequestRequest(support_request_id=support_request)
     told = asking.ask(lambda channel: SupportServiceStub(channel).GetSupportRequest, request).request
     asking.tell(told, print_request)
 
@@ -170,14 +170,14 @@ def reopen(asking: Asking, support_request: str, reason: str) -> None:
 
 
 def _work(asking: Asking, support_request: str, step: api.WorkOnSupportRequestRequest) -> None:
-    step.id = support_request
+    step.support_request_id = support_request
     step.wait.CopyFrom(_WAIT)
     answer = asking.ask(lambda channel: SupportServiceStub(channel).WorkOnSupportRequest, step)
     asking.tell(answer.request, print_told)
 
 
 def _measurement(told: str) -> SupportMeasurement:
-    """Raises UsageError for what is none."""
+    """Parses a measurement. Raises UsageError."""
     parts = told.split(",")
     try:
         if len(parts) != _PARTS:

@@ -23,7 +23,7 @@ SUPPORT_REQUESTS = Table[SupportRequest](
     TableColumn("opened", lambda each: told_time(each.create_time)),
     TableColumn("subject", lambda each: each.inquiry.subject),
 )
-"""One line for each support request."""
+"""The table of support requests."""
 _MEASUREMENTS = Table[SupportMeasurement](
     TableColumn("link", lambda each: each.link),
     TableColumn("delay (us)", lambda each: str(each.delay_us)),
@@ -35,7 +35,7 @@ _MEASUREMENTS = Table[SupportMeasurement](
 
 
 def print_told(request: SupportRequest) -> None:
-    """How a support request stands, in a line."""
+    """Prints the state of a support request in a line."""
     told = translated(
         "{request}: {state}; the region at fault is {region}",
         request=request.id,
@@ -46,7 +46,7 @@ def print_told(request: SupportRequest) -> None:
 
 
 def print_request(request: SupportRequest) -> None:
-    """Everything that is known of a support request: why that region, what was measured, and the timeline of both."""
+    """Prints a support request in full: the finding, the measurements, and the timeline of both regions."""
     inquiry = request.inquiry
     print_told(request)
     click.echo(f"{inquiry.service} {inquiry.number} {inquiry.subject}")
@@ -87,7 +87,7 @@ def _why(request: SupportRequest) -> str:
 
 
 def _happened(request: SupportRequest) -> Iterator[tuple[datetime, str, str]]:
-    """When, who, what."""
+    """Time, author and text of each event."""
     for change in request.state_changes:
         told = f"{_state(change.state)} {change.reason}".strip()
         yield from_timestamp(change.time), change.author, told

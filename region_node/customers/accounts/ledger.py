@@ -11,7 +11,7 @@ from region_node.customers.accounts.rules import EntryKind, Posting, require_bal
 
 @dataclass(frozen=True)
 class LedgerEntry:
-    """One entry of an account. The time is in microseconds."""
+    """An entry of an account. The time is in microseconds."""
 
     posting_id: str
     kind: EntryKind

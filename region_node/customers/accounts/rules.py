@@ -1,11 +1,10 @@
 """Double entry. Credits are positive; the entries of a posting sum to zero; a balance is a sum of entries.
 
-Accounts: a customer's own id; `cash`; `payments-in-transit`, the liability for money taken and not yet booked at
-its home; `payable/<region>`, owed to a region for payments taken for its customers, and for what they were given for
-complaints; `receivable/<region>`, owed by a region for the same; `fees`, and one for each kind of charge (`rent`,
-`calls` and so on), earned; `refunds-due`, owed to customers who left or were charged too much; `opening`, the other
-side of balances taken over; `compensation`, paid for promises that were not kept, under agreements on service levels,
-and for complaints.
+Accounts: a customer's own id. `cash`. `payments-in-transit`: the liability for money taken and not yet booked at its
+home. `payable/<region>`: the debt to a region for payments of its customers taken here, and for compensations given to
+them. `receivable/<region>`: the debt of a region for the same. `fees`, and one account for each kind of charge (`rent`,
+`calls` and so on): the revenue. `refunds-due`: the debt to customers who left or were charged too much. `opening`: the
+other side of migrated balances. `compensation`: paid for breached service levels, and for complaints.
 """
 
 from collections.abc import Iterable
@@ -20,7 +19,7 @@ _PRICE = ("，单价{rate}", ", {rate} each")
 
 @dataclass(frozen=True)
 class _Told:
-    """How a kind is stored, and what a bill says about it, in Chinese and English."""
+    """The stored name of a kind, and its words on a bill, in Chinese and English."""
 
     stored: str
     name: tuple[str, str]
@@ -29,7 +28,7 @@ class _Told:
 
 
 class EntryKind(Enum):
-    """A kind of entry. Databases keep what is stored of it, so that never changes; none can be made without words."""
+    """A kind of entry. Databases keep its stored name, which never changes. Every kind needs words."""
 
     OPENING = _Told("opening", ("期初余额", "Balance taken over"))
     PAYMENT = _Told("payment", ("交费", "Payment"))
@@ -75,7 +74,7 @@ class EntryKind(Enum):
 
     @classmethod
     def of(cls, stored: str) -> "EntryKind":
-        """The kind that is stored so. Raises ValueError where there is none."""
+        """The kind of a stored name. Raises ValueError for an unknown one."""
         for kind in cls:
             if str(kind) == stored:
                 return kind
@@ -87,12 +86,15 @@ class EntryKind(Enum):
 
     @property
     def description(self) -> LocalizedText:
-        """What a bill says about entries of the kind."""
+        """The words of the kind on a bill."""
         zh_cn, en = self.value.name
         return LocalizedText(zh_cn=zh_cn, en=en)
 
     def evidence(self, quantity: int, allowance: int, rate: str) -> LocalizedText:
-        """Why so much was charged (specification 4.2.1); `rate` is for people. Empty for kinds that say it all."""
+        """The reason for a charge (specification 4.2.1); `rate` is a text for people.
+
+        Empty for kinds without details.
+        """
         price = _PRICE if self.value.has_price else _NONE
         zh_cn, en = (
             (told + each).format(quantity=quantity, allowance=min(allowance, quantity), rate=rate)
@@ -101,7 +103,7 @@ class EntryKind(Enum):
         return LocalizedText(zh_cn=zh_cn, en=en)
 
 
-# What a month is charged for.
+# The charges of a month.
 CHARGES = (
     EntryKind.RENT,
     EntryKind.DISCOUNT,
@@ -112,7 +114,7 @@ CHARGES = (
     EntryKind.PACKS,
     EntryKind.ROAMING,
 )
-# What is credited to an account after a bill counts towards what the bill left unpaid.
+# A credit to an account after a bill counts towards the unpaid part of the bill.
 SETTLING = (
     EntryKind.PAYMENT,
     EntryKind.CORRECTION,
@@ -144,7 +146,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Posting:
-    """Entries that belong together. The id says what for: the same posting is never booked twice."""
+    """Entries that belong together. The id names their cause: the same posting is never booked twice."""
 
     posting_id: str
     kind: EntryKind
@@ -152,12 +154,12 @@ class Posting:
 
 
 def payable(region: str) -> str:
-    """The account of what is owed to a region."""
+    """The account of the debt to a region."""
     return f"{_PAYABLE}{region}"
 
 
 def receivable(region: str) -> str:
-    """The account of what a region owes; its balance is negative while money is due."""
+    """The account of a region's debt; its balance is negative while money is due."""
     return f"{_RECEIVABLE}{region}"
 
 
@@ -183,7 +185,7 @@ def balance_of(account: str, postings: Iterable[Posting]) -> int:
 
 
 def earned(kind: EntryKind) -> str:
-    """The account of what a kind of charge earned, by the same name: a discount is taken off the rent."""
+    """The revenue account of a kind of charge, by the same name: a discount reduces the rent."""
     return str(EntryKind.RENT if kind is EntryKind.DISCOUNT else kind)
 
 

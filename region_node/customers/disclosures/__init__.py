@@ -1,1 +1,1 @@
-"""What customers can see of who read or asked about them."""
+"""The customers' view of reads of, and queries about, their data."""

@@ -1,4 +1,4 @@
-"""What other regions ask of a customer besides the shared record: noted for the customer with the answer itself."""
+"""Other regions' queries about a customer outside of shared records, noted for the customer with the answer."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -9,7 +9,7 @@ from google.protobuf.message import Message
 from gateway.api.region.v1.sharing_service_pb2 import DisclosureKind, DisclosureParticulars
 from gateway.api.relay.v1.relay_pb2 import Outcome
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.errors import Refused, is_temporary, reason_name
+from gateway.errors import Refused, lasting, reason_name
 from gateway.relay.envelopes import Answer
 from gateway.store.port import Transaction
 from region_node.customers.disclosures.rows import DisclosureRow, note_disclosure
@@ -21,17 +21,18 @@ from region_node.requests.checks import Questioner, require_requester
 
 
 def noted_answer(tx: Transaction, number: str, asked: DisclosureRow, read: Callable[[], Message]) -> Answer:
-    """The answer to another region's question about one of this region's customers, noted in its transaction.
+    """The answer to another region's query about one of this region's customers, noted in its transaction.
 
-    A lasting refusal is noted too, and is therefore returned and not raised; but none of the form, of which there is
-    nothing to show. `read` raises Refused before it writes. Raises Refused for what was not noted, and Moved.
+    A lasting refusal is noted too, and is therefore returned and not raised. A refusal of the form is raised, since
+    nothing was read. `read` raises Refused before it writes. Raises Refused for answers that are not noted, and Moved.
     """
     try:
         answer = Answer(Outcome.OUTCOME_ACCEPTED, result=read().SerializeToString())
     except Refused as refused:
-        if refused.reason == Reason.REASON_REQUEST_INVALID or is_temporary(refused.reason):
+        if refused.reason == Reason.REASON_REQUEST_INVALID:
             raise
-        answer = Answer(Outcome.OUTCOME_REFUSED, reason=refused.reason, parameters=refused.parameters)
+        last = lasting(refused)
+        answer = Answer(Outcome.OUTCOME_REFUSED, reason=last.reason, parameters=last.parameters)
     note(tx, number, replace(asked, refused=answer.reason))
     return answer
 
@@ -44,9 +45,9 @@ def agreed_answer(
     asked: DisclosureRow,
     read: Callable[[], Message],
 ) -> Answer:
-    """`noted_answer` while the asking region and this one have a data agreement in force; else nothing is read.
+    """`noted_answer` while both regions have a data agreement in force; else nothing is read.
 
-    Without one it is refused with DATA_AGREEMENT_MISSING, whoever has the number, and `action` is audited as denied.
+    Without an agreement every query is refused with DATA_AGREEMENT_MISSING, and `action` is audited as denied.
     """
 
     def read_if_agreed() -> Message:
@@ -65,7 +66,7 @@ def agreed_answer(
 
 @dataclass(frozen=True)
 class Sent:
-    """A record about a customer that leaves this region: its id, who sends it where."""
+    """A record about a customer that leaves this region: its id, its sender, its destination."""
 
     kind: DisclosureKind.ValueType
     record: str
@@ -74,7 +75,7 @@ class Sent:
 
 
 def note_sent(tx: Transaction, number: str, sent: Sent, now: datetime) -> None:
-    """Has the customer with a number, if there is one here, see that something of theirs left this region."""
+    """Notes for the customer with a number, if there is one here, that a record of theirs left this region."""
     line = find_line(tx, number)
     if line is None:
         return
@@ -84,7 +85,7 @@ def note_sent(tx: Transaction, number: str, sent: Sent, now: datetime) -> None:
         region=sent.region,
         operator=sent.operator,
         purpose="",
-        particulars=DisclosureParticulars(record=sent.record),
+        particulars=DisclosureParticulars(record_id=sent.record),
     )
     note_disclosure(tx, line, row)
 
@@ -92,8 +93,8 @@ def note_sent(tx: Transaction, number: str, sent: Sent, now: datetime) -> None:
 def note(tx: Transaction, number: str, row: DisclosureRow) -> None:
     """Adds a row for the customer with a number, if there is one.
 
-    Of who is stored only nothing is told, whatever the answer looks like: to another region the list of documents is
-    then as empty as a stranger's.
+    Data of a restricted customer is never disclosed, so there is no row. Other regions get the empty list of an unknown
+    number.
     """
     line = find_line(tx, number)
     if line is None:

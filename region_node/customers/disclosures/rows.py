@@ -1,4 +1,4 @@
-"""Who saw what of a customer, as stored."""
+"""The stored disclosures of a customer's data."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
@@ -20,7 +20,7 @@ FROM_NEWEST = 2**62
 
 @dataclass(frozen=True)
 class DisclosureRow:
-    """One reading, refusal or decision."""
+    """A read, a refusal or a decision."""
 
     kind: DisclosureKind.ValueType
     time: datetime
@@ -37,7 +37,7 @@ class DisclosureRow:
 
 
 def note_disclosure(tx: Transaction, line: Line, row: DisclosureRow) -> None:
-    """Adds a row to what the customer can see."""
+    """Adds a row to the customer's own list."""
     subject = customer_subject(line.customer_id)
     tx.execute(
         "INSERT INTO disclosures (sequence, customer_id, product_id, kind, time, region, operator, purpose,"
@@ -60,11 +60,11 @@ def note_disclosure(tx: Transaction, line: Line, row: DisclosureRow) -> None:
     )
 
 
-_NOTED = 50  # rows that are looked at: more readings of one line at once than any region has
+_NOTED = 50  # the most rows that are looked at: more reads of one line in the interval than any region has
 
 
 def was_noted(tx: Transaction, line: Line, row: DisclosureRow, since: datetime) -> bool:
-    """Whether the same person of the same region was told of the same record before, `since` then."""
+    """Whether the same person of the same region has read the same record since `since`."""
     found = tx.all(
         bytes,
         "SELECT particulars FROM disclosures WHERE product_id = :product AND customer_id = :customer AND kind = :kind"
@@ -80,7 +80,7 @@ def was_noted(tx: Transaction, line: Line, row: DisclosureRow, since: datetime) 
     )
     known = (DisclosureParticulars.FromString(opened(tx, line, _DISCLOSURES, each)) for each in found)
     own = row.particulars
-    return any((each.requester.staff_id, each.record) == (own.requester.staff_id, own.record) for each in known)
+    return any((each.requester.staff_id, each.record_id) == (own.requester.staff_id, own.record_id) for each in known)
 
 
 def disclosures_page(tx: Transaction, line: Line, before: int, limit: int) -> list[DisclosureRow]:
@@ -132,7 +132,7 @@ def disclosures_page(tx: Transaction, line: Line, before: int, limit: int) -> li
 
 
 def opened(tx: Transaction, line: Line, place: str, sealed: bytes) -> bytes:
-    """What was sealed; nothing where the customer was erased since, and came again under the same id."""
+    """The sealed content; empty for a customer who was erased since and came again under the same id."""
     try:
         return open_sealed(tx, customer_subject(line.customer_id), place, sealed)
     except KeyDestroyed:
@@ -140,11 +140,11 @@ def opened(tx: Transaction, line: Line, place: str, sealed: bytes) -> bytes:
 
 
 def fields_written(fields: Collection[SharedField.ValueType]) -> str:
-    """Fields as a column holds them."""
+    """Fields in the form of a column."""
     return ",".join(SharedField.Name(each) for each in sorted(fields))
 
 
 def fields_read(written: str) -> list[SharedField.ValueType]:
-    """The fields of a row; one that this version does not know, as after a step back, is left out."""
+    """The fields of a row, without fields unknown to this version, for example after a downgrade."""
     names = SharedField.keys()
     return [SharedField.Value(each) for each in written.split(",") if each in names]

@@ -1,4 +1,4 @@
-"""Reading a document piece by piece: the home region lets it be read, and gives it, from wherever it is."""
+"""Reads a document piece by piece: the home region permits the read, and supplies the pieces from any region."""
 
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
@@ -31,7 +31,7 @@ FETCH_SECONDS = 5.0
 
 
 class ContentApplication:
-    """Answers for what this region has, and fetches what another region has."""
+    """Supplies this region's content, and fetches the content of other regions."""
 
     def __init__(self, context: RegionContext, store: Store, clock: Clock, asker: Asker) -> None:
         self._context = context
@@ -77,10 +77,11 @@ class ContentApplication:
 
 
 class Reading:
-    """One reading by an operator of this region, from an offset on.
+    """A read by an operator of this region, from an offset on.
 
-    Of another region's customer each piece is asked of the home region, also one whose bytes are here: that may have
-    restricted or erased the customer since. It answers that with a few bytes. Without it nothing is read.
+    For another region's customer, each piece needs the home region's permission, also where the bytes are here. The
+    home region may have restricted or erased the customer since. Its answer then has a few bytes. Without an answer
+    nothing is read.
     """
 
     def __init__(self, application: ContentApplication, context: RegionContext, questions: Questions) -> None:

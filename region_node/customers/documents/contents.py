@@ -1,14 +1,14 @@
-"""Pieces of documents: at the region that has the content, and at the home region, which says who may see it.
+"""Pieces of documents: at the region with the content, and at the home region, which decides about access.
 
-Another region asks the customer's home region. The home region checks the reason for each piece, in the transaction
-that returns it. It returns its own content, fetches it from a third region, or lets the asking region read its own
-copy. A third region answers the home region alone. The customer can see each reading. What is denied is returned,
-not raised: it is written about.
+Other regions query the customer's home region. The home region checks the reason for each piece, in the transaction
+that returns it. It returns its own content, fetches it from a third region, or lets the calling region read its own
+copy. A third region answers the home region alone. The customer can see each read. Denials are returned, not raised,
+since they are noted.
 
-Two things are a reason: an order of the asking region about the number that is under way and asks for that document,
-and that the asking region has verified it. Whoever has neither is not told whether there is such a document. The region
-that has verified it has seen the paper and answers for what it attested; but it asks like everybody else, so that a
-restriction, an erasure and a withdrawal are seen there from the moment in which they stand at home.
+There are two reasons. The calling region has an open order about the number that needs this document, or it has
+verified the document. Without a reason, a region does not learn whether the document exists. The verifying region has
+seen the paper and attested it. It still needs the home region for each read, so that a restriction, erasure or
+withdrawal takes effect immediately.
 """
 
 from dataclasses import dataclass
@@ -39,12 +39,12 @@ from region_node.requests.checks import Questioner
 
 ACTION = "GetDocumentContent"
 READING_LASTS = timedelta(hours=1)
-"""For how long a piece from the middle of a document belongs to a reading that the customer was shown."""
+"""The time for which a piece from the middle of a document belongs to a noted read."""
 
 
 @dataclass(frozen=True)
 class Elsewhere:
-    """The content is in another region, of which it may be asked."""
+    """The content is in another region, which may be queried."""
 
     region: str
 
@@ -56,12 +56,12 @@ def piece_for(
     questioner: Questioner,
     call: AuditedCall,
 ) -> DocumentPiece | Elsewhere | Refused:
-    """What this region answers to who asks, which may be an operator of its own: of a customer of another region only
-    after that has let it read.
+    """The answer of this region to a reader, also one of its own operators.
 
-    Returns Refused with DATA_AGREEMENT_MISSING, with DOCUMENT_CONTENT_DENIED for a region without a reason, with
-    CUSTOMER_RESTRICTED, with DOCUMENT_WITHDRAWN for another region than the customer's, and with DOCUMENT_NOT_ON_FILE
-    for what is not here. Raises Moved where this region is neither the customer's home nor has verified the document.
+    An own operator reads another region's document only after that region's permission. Returns Refused with
+    DATA_AGREEMENT_MISSING, with DOCUMENT_CONTENT_DENIED for a region without a reason, or with CUSTOMER_RESTRICTED.
+    Returns Refused with DOCUMENT_WITHDRAWN to other regions than the customer's, and with DOCUMENT_NOT_ON_FILE for
+    missing content. Raises Moved where this region is neither the customer's home nor has verified the document.
     """
     line = find_line(tx, asked.number)
     home = context.region if line is not None else context.federation.number_plan.home_of(asked.number)
@@ -84,7 +84,7 @@ def piece_for(
 def _to_own_operator(
     tx: Transaction, context: RegionContext, asked: DocumentContentQuestion, line: Line | None
 ) -> DocumentPiece | Elsewhere | Refused:
-    """What was found false stays readable at home, as evidence."""
+    """A document found false stays readable at home, as evidence."""
     row = _registered(tx, asked, line)
     if row is None:
         return not_on_file(asked.document_id)
@@ -122,7 +122,7 @@ def _to_another_region(
 def _asking_order(
     tx: Transaction, context: RegionContext, asked: DocumentContentQuestion, row: DocumentRow | None, asker: str
 ) -> Order | None:
-    """The newest order under way of the asking region that asks for this very document, if there is one."""
+    """The newest open order of the calling region that needs this very document, if there is one."""
     for order in context.orders_under_way(tx, asker, asked.number):
         is_needed = row is not None and rules.asks_for(context.federation, order, row.code)
         if is_needed or rules.is_named_by(order, asked.document_id):
@@ -143,7 +143,7 @@ def _with_a_reason(
 
 
 def _registered(tx: Transaction, asked: DocumentContentQuestion, line: Line | None) -> DocumentRow | None:
-    """The document, if it is of the number's customer."""
+    """The document, if it belongs to the number's customer."""
     row = find_document(tx, asked.document_id)
     return row if row is not None and line is not None and row.customer_id == line.customer_id else None
 
@@ -155,7 +155,7 @@ def _disclosure(
     call: AuditedCall,
     answer: DocumentPiece | Elsewhere | Refused,
 ) -> DisclosureRow:
-    """What the customer sees of a piece: a reading for an order, or one by the region that verified the document."""
+    """The customer's record of a piece: a read for an order, or by the region that verified the document."""
     necessity, unset = LegalBasis.LEGAL_BASIS_CONTRACT_NECESSITY, LegalBasis.LEGAL_BASIS_UNSPECIFIED
     return DisclosureRow(
         kind=DisclosureKind.DISCLOSURE_KIND_DOCUMENT_READ,
@@ -168,13 +168,13 @@ def _disclosure(
         particulars=DisclosureParticulars(
             requester=Requester(staff_id=call.staff_id),
             order_id="" if order is None else order.id,
-            record=asked.document_id,
+            record_id=asked.document_id,
         ),
     )
 
 
 def _note(tx: Transaction, asked: DocumentContentQuestion, line: Line, row: DisclosureRow) -> None:
-    """Notes a reading once, whichever byte it begins with; and each denial, which ends it, but none of the form."""
+    """Notes a read once, whichever byte it begins with. Notes each denial, which ends the read, except of the form."""
     if row.refused == Reason.REASON_REQUEST_INVALID:
         return
     if asked.offset and not row.refused and was_noted(tx, line, row, row.time - READING_LASTS):
@@ -183,8 +183,10 @@ def _note(tx: Transaction, asked: DocumentContentQuestion, line: Line, row: Disc
 
 
 def _own_piece(tx: Transaction, asked: DocumentContentQuestion, *, is_evidence: bool = True) -> DocumentPiece | Refused:
-    """From the content that is here. `is_evidence`: also of what this region has found false, though the home region
-    may not have heard of it yet."""
+    """A piece of the content here.
+
+    `is_evidence` includes documents that this region found false, even before the home region knows of it.
+    """
     file = _own_file(tx, asked)
     if file is None:
         return not_on_file(asked.document_id)
@@ -195,7 +197,7 @@ def _own_piece(tx: Transaction, asked: DocumentContentQuestion, *, is_evidence: 
 
 
 def _own_file(tx: Transaction, asked: DocumentContentQuestion) -> StoredFile | None:
-    """The whole file that this region has under the id, if it is of the number's customer."""
+    """The whole file of this region under the id, if it belongs to the number's customer."""
     file = find_file(tx, asked.document_id)
     is_whole = file is not None and file.state in (COMPLETE, REGISTERED)
     return file if is_whole and file is not None and file.number_hash == index_of(tx, NUMBER, asked.number) else None

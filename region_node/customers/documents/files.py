@@ -1,5 +1,4 @@
-"""The content of documents that were verified here, and of what was attached to complaints here, as stored: what was
-named, and the pieces, all sealed."""
+"""The stored content of documents verified here and of complaint attachments: description and pieces, all sealed."""
 
 import json
 from dataclasses import dataclass, field
@@ -17,7 +16,7 @@ RECEIVING = UploadState.UPLOAD_STATE_RECEIVING
 COMPLETE = UploadState.UPLOAD_STATE_COMPLETE
 REGISTERED = UploadState.UPLOAD_STATE_REGISTERED
 REFUSED = UploadState.UPLOAD_STATE_REFUSED
-_FILES, _CHUNKS = "document_files", "document_chunks"  # the places of what is sealed
+_FILES, _CHUNKS = "document_files", "document_chunks"  # the places of the seals
 _COLUMNS = (
     "document_id, subject, number_hash, named, named_hash, size, received, state, home, reason, parameters,"
     " withdraw_time, create_time, ticket_id"
@@ -26,7 +25,7 @@ _COLUMNS = (
 
 @dataclass(frozen=True)
 class StoredFile:
-    """What is kept of one upload besides its pieces. `subject` is whose key seals it, `home` who is told of it.
+    """The row of an upload, without its pieces. The key of `subject` seals it; `home` receives its registration.
 
     A document has the keyed hash of its customer's number, an attachment the ticket id of its complaint.
     """
@@ -45,7 +44,7 @@ class StoredFile:
     named: bytes = field(default=b"", repr=False)
 
     def opened_name(self, tx: Transaction) -> bytes:
-        """What was named: a DocumentUpload, or an AttachmentUpload. Raises KeyDestroyed where it was erased."""
+        """The description: a DocumentUpload, or an AttachmentUpload. Raises KeyDestroyed after its erasure."""
         return vault.open_sealed(tx, self.subject, _FILES, self.named)
 
     def opened(self, tx: Transaction, content: bytes) -> bytes:
@@ -54,7 +53,7 @@ class StoredFile:
 
 
 def find_upload(tx: Transaction, document_id: str) -> StoredFile | None:
-    """The upload with an id, of whichever kind."""
+    """The upload with an id, of any kind."""
     return tx.first(
         _file,
         f"SELECT {_COLUMNS} FROM document_files WHERE document_id = :id",  # noqa: S608 - column names only
@@ -63,7 +62,7 @@ def find_upload(tx: Transaction, document_id: str) -> StoredFile | None:
 
 
 def find_file(tx: Transaction, document_id: str, ticket_id: str = "") -> StoredFile | None:
-    """The upload of a document, or of what is attached to a complaint."""
+    """The upload of a document, or of a complaint's attachment."""
     file = find_upload(tx, document_id)
     return file if file is not None and file.ticket_id == ticket_id else None
 
@@ -89,7 +88,7 @@ def insert_file(tx: Transaction, file: StoredFile, named: bytes, now: datetime) 
 
 
 def add_chunk(tx: Transaction, file: StoredFile, data: bytes) -> int:
-    """Adds the next piece; returns how many bytes there are then."""
+    """Adds the next piece; returns the number of stored bytes."""
     received = file.received + len(data)
     tx.execute(
         "INSERT INTO document_chunks (document_id, start, length, content) VALUES (:id, :start, :length, :content)",
@@ -107,7 +106,7 @@ def add_chunk(tx: Transaction, file: StoredFile, data: bytes) -> int:
 
 
 def read_from(tx: Transaction, file: StoredFile, offset: int, pieces: int) -> bytes:
-    """The content from an offset on, of at most so many pieces; empty at the end.
+    """The content from an offset on, of at most `pieces` pieces; empty at the end.
 
     Raises KeyDestroyed where the customer was erased.
     """
@@ -125,7 +124,7 @@ def read_from(tx: Transaction, file: StoredFile, offset: int, pieces: int) -> by
 def set_state(
     tx: Transaction, document_id: str, state: UploadState.ValueType, *, home: str, refused: Refused | None = None
 ) -> None:
-    """How an upload stands from now on."""
+    """Sets the state of an upload."""
     tx.execute(
         "UPDATE document_files SET state = :state, home = :home, reason = :reason, parameters = :parameters"
         " WHERE document_id = :id",
@@ -138,7 +137,7 @@ def set_state(
 
 
 def note_withdrawal(tx: Transaction, document_id: str, now: datetime) -> None:
-    """The document was found false; the first time stands."""
+    """Stores the withdrawal of a document; the first time counts."""
     tx.execute(
         "UPDATE document_files SET withdraw_time = :now WHERE document_id = :id AND withdraw_time IS NULL",
         now=to_microseconds(now),
@@ -152,7 +151,7 @@ def remove_chunks(tx: Transaction, document_id: str) -> None:
 
 
 def remove_file(tx: Transaction, document_id: str) -> None:
-    """Removes all that there is of an upload."""
+    """Removes an upload with all its pieces."""
     remove_chunks(tx, document_id)
     tx.execute("DELETE FROM document_files WHERE document_id = :id", id=document_id)
 

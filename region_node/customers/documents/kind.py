@@ -1,4 +1,4 @@
-"""What documents register for erasure, legal holds and retention."""
+"""The registration of documents for erasure, legal holds and retention."""
 
 from collections.abc import Sequence
 from functools import partial

@@ -1,4 +1,4 @@
-"""What is on file for a customer whose order does not bring enough: from the own register or the home region's."""
+"""Documents on file for a customer whose order lacks some: from the own register or the home region's."""
 
 from collections.abc import Sequence
 
@@ -14,6 +14,7 @@ from gateway.relay.border import Moved
 from gateway.store.port import Store
 from gateway.time.clock import Clock
 from region_node.customers.documents import register, rules
+from region_node.customers.documents.rows import MOST_COUNTED
 from region_node.node.context import RegionContext
 from region_node.requests.auditing import AuditedCall
 from region_node.requests.questions import Questions
@@ -22,7 +23,7 @@ LIST_KIND = EnvelopeKind.ENVELOPE_KIND_DOCUMENT_LIST
 
 
 class RegisterApplication:
-    """Asks the register of a customer's home region. `questions` is None where no other region can be asked."""
+    """Queries the register of a customer's home region. `questions` is None without access to other regions."""
 
     def __init__(self, context: RegionContext, store: Store, clock: Clock, questions: Questions | None) -> None:
         self._context = context
@@ -30,28 +31,32 @@ class RegisterApplication:
         self._clock = clock
         self._questions = questions
 
-    async def list(self, number: str, call: AuditedCall, business: str = "") -> Sequence[RegisteredDocument]:
-        """What is on file for the customer of a number in E.164, in whichever region.
+    async def list(self, question: DocumentListQuestion, call: AuditedCall) -> ListDocumentsResponse:
+        """A page of what is on file for the customer of a number in E.164, in whichever region.
 
-        Raises Refused as the home region does, with REGION_UNREACHABLE where it does not answer.
+        Raises Refused as the home region does, and with REGION_UNREACHABLE where it does not respond.
         """
-        owner = self._context.federation.number_plan.home_of(number)
+        owner = self._context.federation.number_plan.home_of(question.number)
         if owner == self._context.region:
             try:
                 return await self._store.write(
-                    lambda tx: register.list_documents(tx, self._context, number, self._context.region, call, business)
+                    lambda tx: register.list_documents(tx, self._context, question, self._context.region, call)
                 )
             except Moved as moved:
                 raise Refused(Reason.REASON_NOT_HOME, region=moved.region) from None
         if owner is None or self._questions is None:
             raise Refused(Reason.REASON_REGION_UNREACHABLE, region=owner or "-")
-        question = DocumentListQuestion(number=number, staff_id=call.staff_id, business=business)
+        question.staff_id = call.staff_id
         answer = await self._questions.ask(owner, LIST_KIND, "ListDocuments", question)
-        return ListDocumentsResponse.FromString(answer).documents
+        return ListDocumentsResponse.FromString(answer)
+
+    async def counting(self, number: str, call: AuditedCall, business: str) -> Sequence[RegisteredDocument]:
+        """Lists the documents on file that may count for an order of a number's customer. Raises Refused as `list`."""
+        question = DocumentListQuestion(number=number, business=business, page_size=MOST_COUNTED)
+        return (await self.list(question, call)).documents
 
     async def for_order(self, actor: str, request: OrderRequest) -> Sequence[Document]:
-        """The documents on file that an order with too few of its own may count in addition; none where the register
-        cannot be asked."""
+        """The documents on file that complete an order's own; none where the register does not respond."""
         business = self._context.federation.business(request.business)
         requirement = next((each for each in business.documents if each.applicant == request.applicant), None)
         if requirement is None or not request.number:
@@ -65,7 +70,7 @@ class RegisterApplication:
     async def for_supplement(
         self, actor: str, staff_id: str, order: Order, brought: Sequence[Document]
     ) -> Sequence[Document]:
-        """The documents on file that count for those that a review asked for and nobody brought."""
+        """The documents on file that stand in for those that a review requested and nobody supplied."""
         codes = {document.code for document in brought}
         wanted = [code for code in order.documents_requested if code not in codes]
         if not wanted or not order.request.number:
@@ -80,6 +85,6 @@ class RegisterApplication:
     ) -> Sequence[RegisteredDocument]:
         call = AuditedCall(actor, staff_id, self._clock.now())
         try:
-            return await self.list(number, call, business.code)
+            return await self.counting(number, call, business.code)
         except Refused:
-            return ()  # what is missing is then told as without a register
+            return ()  # the refusal then lists the missing documents as without a register

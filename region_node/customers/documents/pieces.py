@@ -1,4 +1,4 @@
-"""Files as they are read: a piece that fits an envelope, and all of them, compared with their hash at the end."""
+"""Reads of files: a piece that fits an envelope, and all pieces with a check of their hash."""
 
 import hashlib
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -15,7 +15,7 @@ from region_node.customers.documents.rules import PIECE_LIMIT
 
 
 def piece_of(tx: Transaction, file: StoredFile, offset: int) -> DocumentPiece | Refused:
-    """A piece of a file that is here; Refused with DOCUMENT_NOT_ON_FILE where it is not whole, or was erased."""
+    """A piece of a file that is here; Refused with DOCUMENT_NOT_ON_FILE for an incomplete or erased file."""
     if file.state not in (COMPLETE, REGISTERED):
         return not_on_file(file.document_id)
     if not 0 <= offset <= file.size:
@@ -29,17 +29,17 @@ def piece_of(tx: Transaction, file: StoredFile, offset: int) -> DocumentPiece | 
 
 
 def not_on_file(document_id: str) -> Refused:
-    """The refusal of what is not here."""
+    """The refusal for a file that is not here."""
     return Refused(Reason.REASON_DOCUMENT_NOT_ON_FILE, document=document_id)
 
 
 async def checked_pieces(
     piece: Callable[[int], Awaitable[DocumentPiece]], document_id: str, offset: int
 ) -> AsyncIterator[tuple[int, DocumentPiece]]:
-    """A file piece by piece from an offset on, each with where it begins; one empty piece where that is the end.
+    """A file piece by piece from an offset on, each piece with its offset; at the end one empty piece.
 
-    Before the last piece all that came is compared with the hash, where it was read from its beginning. Raises Refused,
-    with DOCUMENT_HASH_DIFFERS for what is not what was taken in.
+    A read from the beginning compares the hash before the last piece. Raises Refused, with DOCUMENT_HASH_DIFFERS for
+    content that has changed.
     """
     digest, is_whole = hashlib.sha256(), offset == 0
     while True:

@@ -18,8 +18,8 @@ class _Shared:
     owner: str
 
 
-# What a document has ended by: it was found false, it has expired, or it is as old as its verification. For its content
-# the same holds: what it names as its end is sealed.
+# The end of a document: its withdrawal, its expiry, or else its verification. The same holds for its content, whose own
+# end is sealed.
 _ENDED = "COALESCE(withdraw_time, expire_time, verify_time)"
 
 
@@ -76,12 +76,12 @@ def _has_expired(tx: Transaction, document_id: str, before: int) -> bool:
     try:
         named = DocumentUpload.FromString(file.opened_name(tx))
     except KeyDestroyed:
-        return True  # nobody can read it any more
+        return True  # its content is unreadable already
     return not named.HasField("expire_time") or to_microseconds(from_timestamp(named.expire_time)) < before
 
 
 class Uploads:
-    """Removed by a timer of their own, a day after they began; the report says what is still there."""
+    """A timer of each upload removes it a day after its start; the report lists the remaining ones."""
 
     def page(self, tx: Transaction, cut: Cut, place: str) -> Page:
         """See Purger."""

@@ -1,7 +1,7 @@
-"""Files that come in, whatever they are: one transaction for each message, and what they are for with the last one.
+"""Incoming files of any kind: one transaction per message, and their purpose with the last one.
 
-What is broken is removed in the transaction that finds it so. Such a refusal is returned, not raised: it is written
-about.
+The transaction that finds a broken file removes it. Such a refusal is returned, not raised, so that the removal is
+committed.
 """
 
 from abc import ABC, abstractmethod
@@ -31,62 +31,62 @@ from region_node.customers.documents.files import (
 )
 from region_node.requests.auditing import AuditedCall
 
-UPLOAD_TIMER = "document-upload"  # nothing came for an upload any more
+UPLOAD_TIMER = "document-upload"  # an upload has received nothing for a while
 ABANDONED = timedelta(days=1)
 
 
 @dataclass(frozen=True)
 class Incoming(ABC):
-    """A file as it was named, and who brings it."""
+    """An incoming file with its description and its sender."""
 
     action: ClassVar[str]
-    """Under which name it stands in the audit chain."""
+    """The action in the audit chain."""
     kind: ClassVar[str]
-    """The kind of the index of what was named."""
+    """The kind of the index of the description."""
     document_id: str
     asked: AuditedCall
 
     @property
     @abstractmethod
     def content_named(self) -> bytes:
-        """What was named, as it is stored and compared."""
+        """The description, as it is stored and compared."""
 
     @property
     def about(self) -> str:
-        """What its rows in the audit chain are about."""
+        """The subject of its rows in the audit chain."""
         return self.document_id
 
     @abstractmethod
     def begun(self, tx: Transaction, named_hash: str) -> StoredFile:
-        """The file as it is stored at its beginning. Raises Refused, or Moved."""
+        """The stored file at its beginning. Raises Refused, or Moved."""
 
     @abstractmethod
     def require_content(self, head: bytes, sha256: bytes) -> None:
-        """Raises Refused unless the content is what was named: by how it begins, and by its hash."""
+        """Raises Refused unless the content fits its description: by its first bytes, and by its hash."""
 
     @abstractmethod
     def pass_on(self, tx: Transaction, file: StoredFile) -> tuple[UploadState.ValueType, str]:
-        """Does what the whole file is for; how it stands then, and the region that is told of it.
+        """Carries out the purpose of the whole file; returns its state, and the region to notify.
 
         Raises Refused before its first write.
         """
 
     def what(self, file: StoredFile) -> str:
-        """What the audit chain says of the whole file: nothing personal."""
+        """The detail of the whole file in the audit chain, without personal data."""
         return f"{file.size} bytes"
 
 
 @dataclass(frozen=True)
 class UploadSettled:
-    """Published when the region that was told of a file has answered."""
+    """Published when the notified region has answered."""
 
     document_id: str
 
 
 def begin(tx: Transaction, incoming: Incoming) -> StoredFile:
-    """The upload, begun or gone on with.
+    """The upload, started or resumed.
 
-    Raises Refused with REQUEST_ID_REUSED where the same id named another file, and as `Incoming.begun`; or Moved.
+    Raises Refused with REQUEST_ID_REUSED for an id of another file, and as `Incoming.begun`; or Moved.
     """
     named = incoming.content_named
     named_hash = index_of(tx, incoming.kind, named.hex())
@@ -104,15 +104,15 @@ def begin(tx: Transaction, incoming: Incoming) -> StoredFile:
 
 
 def refuse(tx: Transaction, incoming: Incoming, refused: Refused) -> None:
-    """Keeps who brought what was not taken; whatever of it is there already stays as it is."""
+    """Notes the sender of a refused file; the stored part stays unchanged."""
     incoming.asked.record(tx, incoming.action, incoming.about, reason_name(refused.reason))
 
 
 def take(tx: Transaction, incoming: Incoming, chunk: DocumentChunk) -> int | Refused:
-    """Adds a chunk; returns how many bytes there are then. One that is there already changes nothing.
+    """Adds a chunk; returns the number of stored bytes. A repeated chunk changes nothing.
 
-    Raises Refused with DOCUMENT_NOT_ON_FILE for an upload that was removed meanwhile, with REQUEST_INVALID for a chunk
-    that does not follow; returns Refused with DOCUMENT_TOO_LARGE, and removes all, where more comes than was named.
+    Raises Refused with DOCUMENT_NOT_ON_FILE for an upload that was removed meanwhile, and with REQUEST_INVALID for a
+    chunk out of order. Returns Refused with DOCUMENT_TOO_LARGE, and removes all, for more bytes than described.
     """
     file = require_upload(tx, incoming.document_id)
     end = chunk.offset + len(chunk.data)
@@ -127,10 +127,11 @@ def take(tx: Transaction, incoming: Incoming, chunk: DocumentChunk) -> int | Ref
 
 
 def complete(tx: Transaction, incoming: Incoming, head: bytes, sha256: bytes) -> UploadState.ValueType | Refused:
-    """All bytes are there; `head` is how they begin and `sha256` their hash, as they are stored.
+    """Completes an upload; `head` is its first bytes and `sha256` its hash, both as stored.
 
-    Does what the file is for. Returns Refused, and removes all, where type or hash is not as it was named, or where it
-    is not taken. Raises Refused with DOCUMENT_NOT_ON_FILE where the upload was removed meanwhile.
+    Carries out the purpose of the file. Returns Refused, and removes all, where type or hash differ from the
+    description, or the purpose refuses. Raises Refused with DOCUMENT_NOT_ON_FILE where the upload was removed
+    meanwhile.
     """
     file = require_upload(tx, incoming.document_id)
     if file.state != RECEIVING:
@@ -148,7 +149,7 @@ def complete(tx: Transaction, incoming: Incoming, head: bytes, sha256: bytes) ->
 
 
 def settle(tx: Transaction, document_id: str, home: str, refused: Refused | None) -> None:
-    """The region that was told of a whole file has it, or does not take it: then the content goes."""
+    """Stores the notified region's answer. A refusal removes the content."""
     set_state(tx, document_id, REGISTERED if refused is None else REFUSED, home=home, refused=refused)
     if refused is not None:
         remove_chunks(tx, document_id)
@@ -156,7 +157,7 @@ def settle(tx: Transaction, document_id: str, home: str, refused: Refused | None
 
 
 def abandon(tx: Transaction, timer: Timer, now: datetime) -> None:
-    """Nothing came for a day: what there is of an upload is removed."""
+    """Removes an upload that has received nothing for a day."""
     file = find_upload(tx, timer.subject)
     if file is not None and file.state == RECEIVING:
         remove_file(tx, file.document_id)

@@ -1,4 +1,4 @@
-"""The stream of a file that comes in: each chunk is answered once it is durable, the last one once all is right."""
+"""The stream of an incoming file: each chunk is answered once durable, the last one after the final check."""
 
 import asyncio
 import contextlib
@@ -20,13 +20,13 @@ from region_node.customers.documents.files import COMPLETE, RECEIVING, StoredFil
 from region_node.customers.documents.receiving import Incoming, UploadSettled, require_upload
 
 REGISTRATION_SECONDS = 3.0
-"""How long the last answer of an upload waits for the region that is told; without its word it says COMPLETE."""
-_PIECES_AT_ONCE = 16  # of at most 64 KiB: one look at the store while the hash is taken
-_HEAD = 16  # bytes: more than the longest beginning by which a type is known
+"""The wait of an upload's last answer for the notified region; after that the state is COMPLETE."""
+_PIECES_AT_ONCE = 16  # of at most 64 KiB: one read of the store while the hash is computed
+_HEAD = 16  # bytes: more than the longest signature of a file type
 
 
 class ReceivingApplication:
-    """Takes in files of whichever kind."""
+    """Receives files of any kind."""
 
     def __init__(self, store: Store, clock: Clock) -> None:
         self._store = store
@@ -35,11 +35,11 @@ class ReceivingApplication:
         store.subscribe(UploadSettled, self._settled)
 
     async def refuse(self, incoming: Incoming, refused: Refused) -> None:
-        """Keeps who brought what is not taken as it was named."""
+        """Notes the sender of a refused file."""
         await self._store.write(lambda tx: receiving.refuse(tx, incoming, refused))
 
     async def taken(self, incoming: Incoming, chunks: AsyncIterator[DocumentChunk]) -> AsyncIterator[StoredFile]:
-        """How far the upload is, then the same after each chunk. Raises Refused where it cannot go on."""
+        """The progress of the upload at its start, then after each chunk. Raises Refused where it cannot continue."""
         file = await self._begin(incoming)
         yield file
         if file.state == RECEIVING:
@@ -69,7 +69,7 @@ class ReceivingApplication:
         return received
 
     async def _complete(self, incoming: Incoming) -> StoredFile:
-        """Checks what is stored, passes it on, and waits a moment for the region that is told."""
+        """Checks the stored file, passes it on, and waits a moment for the notified region."""
         document_id = incoming.document_id
         head, sha256 = await self._contents(document_id)
         current = self._now(incoming)

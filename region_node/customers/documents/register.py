@@ -1,16 +1,17 @@
-"""What the home region does with documents of its customers: registers them, tells of them, checks what orders name."""
+"""The register of documents at the customers' home region: registration, lists, and checks of orders' documents."""
 
 from collections.abc import Sequence
 from datetime import datetime
 
 from gateway.api.federation.v1.configuration_pb2 import Business
-from gateway.api.region.v1.document_envelopes_pb2 import DocumentNotification
-from gateway.api.region.v1.document_service_pb2 import RegisteredDocument
+from gateway.api.region.v1.document_envelopes_pb2 import DocumentListQuestion, DocumentNotification
+from gateway.api.region.v1.document_service_pb2 import ListDocumentsResponse, RegisteredDocument
 from gateway.api.region.v1.order_pb2 import OrderRequest
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Document
 from gateway.errors import Refused
 from gateway.federation.documents import documents_missing
+from gateway.rpc.pages import dated_key, dated_place, decode_token, first_page, page_size
 from gateway.store.port import Transaction
 from gateway.store.vault import index_of
 from gateway.time.clock import from_timestamp, to_microseconds
@@ -29,13 +30,15 @@ from region_node.customers.status import RESTRICTED, require_readable, status_of
 from region_node.node.context import RegionContext
 from region_node.requests.auditing import AuditedCall
 
-CONTENT, IDENTITY = "document content", "identity document"  # kinds of what is indexed
+_PAGE = "documents"
+CONTENT, IDENTITY = "document content", "identity document"  # kinds of indexes
 
 
 def take_note(tx: Transaction, context: RegionContext, told: DocumentNotification, region: str, now: datetime) -> str:
-    """Does what the region that verified a document says of it; returns the customer's id. A repeat changes nothing.
+    """Stores a document or withdrawal reported by the verifying region; returns the customer's id.
 
-    Raises Refused, or Moved where the number belongs to another region, before the first write.
+    A repeat changes nothing. Raises Refused, or Moved where the number belongs to another region, before the first
+    write.
     """
     if not told.document_id.startswith(f"{region}/"):
         raise Refused(Reason.REASON_ENVELOPE_KIND_NOT_ALLOWED)
@@ -54,28 +57,35 @@ def take_note(tx: Transaction, context: RegionContext, told: DocumentNotificatio
 
 
 def list_documents(
-    tx: Transaction, context: RegionContext, number: str, asking: str, asked: AuditedCall, business: str = ""
-) -> Sequence[RegisteredDocument]:
-    """What is on file for one of this region's customers, told to a region; the reading is audited.
+    tx: Transaction, context: RegionContext, question: DocumentListQuestion, asking: str, asked: AuditedCall
+) -> ListDocumentsResponse:
+    """Returns a page of the documents on file of a customer of this region, for another region, and audits the reading.
 
-    To another region nothing is on file of whoever is stored only, or is not there. Raises Refused with
-    DATA_AGREEMENT_MISSING, at home with CUSTOMER_RESTRICTED or SUBSCRIPTION_NOT_FOUND; or Moved.
+    Other regions get an empty list for a restricted or unknown customer. Raises Refused with DATA_AGREEMENT_MISSING, at
+    home with CUSTOMER_RESTRICTED or SUBSCRIPTION_NOT_FOUND; or Moved.
     """
+    size, after = page_size(question.page_size), dated_place(decode_token(_PAGE, question.page_token))
+    number, purpose = question.number, f" for {question.business}" if question.business else ""
     missing = context.federation.without_agreement((asking, context.region), asked.now)
     if missing and asking != context.region:
         raise Refused(Reason.REASON_DATA_AGREEMENT_MISSING, region=missing)
     if asking != context.region and _tells_nothing(tx, context, number):
-        asked.record(tx, "ListDocuments", "-", f"0 read{f' for {business}' if business else ''}")
-        return ()
+        asked.record(tx, "ListDocuments", "-", f"0 read{purpose}")
+        return ListDocumentsResponse()
     line = own_line(tx, context.federation, context.region, number, asking=asking)
     require_readable(tx, line.customer_id)
-    found = documents_of(tx, line.customer_id)
-    asked.record(tx, "ListDocuments", line.customer_id, f"{len(found)} read{f' for {business}' if business else ''}")
-    return found
+    found = documents_of(tx, line.customer_id, after, size + 1)
+    page, token = first_page(_PAGE, found, size, _place)
+    asked.record(tx, "ListDocuments", line.customer_id, f"{len(page)} read{purpose}")
+    return ListDocumentsResponse(documents=page, next_page_token=token)
+
+
+def _place(document: RegisteredDocument) -> str:
+    return dated_key(from_timestamp(document.verify_time), document.document_id)
 
 
 def _tells_nothing(tx: Transaction, context: RegionContext, number: str) -> bool:
-    """Whether a number of this region is nobody's, or of a customer who is stored only."""
+    """Whether a number of this region is unassigned, or belongs to a restricted customer."""
     line = find_line(tx, number)
     if line is None:
         return context.federation.number_plan.home_of(number) == context.region
@@ -85,9 +95,9 @@ def _tells_nothing(tx: Transaction, context: RegionContext, number: str) -> bool
 def with_file(
     tx: Transaction, context: RegionContext, business: Business, request: OrderRequest, now: datetime
 ) -> OrderRequest:
-    """A request to one of this region's customers with what is on file, where what it brings does not suffice.
+    """A request to one of this region's customers, completed from the file where its own documents do not suffice.
 
-    The request itself where nothing is added; it is then refused as it would be without a register.
+    The request itself where nothing is added; its refusal is then that without a register.
     """
     requirement = next((each for each in business.documents if each.applicant == request.applicant), None)
     brought = {document.code for document in request.documents}
@@ -109,10 +119,11 @@ def with_file(
 def require_on_file(
     tx: Transaction, context: RegionContext, documents: Sequence[Document], line: Line | None, now: datetime
 ) -> None:
-    """Checks documents that are said to be on file against the register, which nobody else can answer for.
+    """Checks an order's documents on file against the register, the only authority for them.
 
-    `line` is None where the order opens one. Raises Refused with DOCUMENT_NOT_ON_FILE for one that is not there as it
-    was named, or is another person's; with DOCUMENT_WITHDRAWN, DOCUMENT_EXPIRED or DOCUMENT_NOT_REUSABLE.
+    `line` is None where the order opens one. Raises Refused with DOCUMENT_NOT_ON_FILE for a missing or different
+    document, or one of another person. Raises Refused with DOCUMENT_WITHDRAWN, DOCUMENT_EXPIRED or
+    DOCUMENT_NOT_REUSABLE.
     """
     rules.require_reusable(context.federation, documents)
     for document in documents:

@@ -1,9 +1,8 @@
-"""What arrives about documents in envelopes, and what their receipts do."""
+"""Envelopes about documents, and the effects of their receipts."""
 
 from datetime import datetime
 
 from gateway.api.region.v1.document_envelopes_pb2 import DocumentListQuestion, DocumentNotification
-from gateway.api.region.v1.document_service_pb2 import ListDocumentsResponse
 from gateway.api.region.v1.sharing_service_pb2 import DisclosureKind, DisclosureParticulars
 from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, EnvelopeKind, Outcome, ReceiptContent
 from gateway.api.types.v1.types_pb2 import Requester
@@ -30,7 +29,7 @@ class DocumentEnvelopes:
         self._contents = contents
 
     def kinds(self) -> Kinds:
-        """How each kind is acted on here, and what its receipt does here."""
+        """The handlers of each kind and of its receipts."""
         return {
             EnvelopeKind.ENVELOPE_KIND_DOCUMENT: Command(self._told, self._answered),
             LIST_KIND: Query(self._listed),
@@ -38,7 +37,7 @@ class DocumentEnvelopes:
         }
 
     def _told(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
-        """The region that verified a document of one of our customers tells of it."""
+        """Handles the report of a region that verified a document of a customer here."""
         told = received(DocumentNotification, content.payload)
         customer_id = register.take_note(tx, self._context, told, content.origin, now)
         failpoints.reach("D2.before-commit")
@@ -51,7 +50,7 @@ class DocumentEnvelopes:
         uploads.answered(tx, self._context, content, receipt, now)
 
     def _listed(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
-        """Another region asks what is on file."""
+        """Handles another region's query for the documents on file."""
         asked = received(DocumentListQuestion, content.payload)
         for name, value in (("operator", content.operator), ("staff_id", asked.staff_id), ("business", asked.business)):
             if value:
@@ -66,8 +65,9 @@ class DocumentEnvelopes:
             particulars=DisclosureParticulars(requester=Requester(staff_id=asked.staff_id)),
         )
 
-        def listed() -> ListDocumentsResponse:
-            found = register.list_documents(tx, self._context, asked.number, content.origin, call, asked.business)
-            return ListDocumentsResponse(documents=found)
-
-        return noted_answer(tx, asked.number, row, listed)
+        return noted_answer(
+            tx,
+            asked.number,
+            row,
+            lambda: register.list_documents(tx, self._context, asked, content.origin, call),
+        )

@@ -6,11 +6,11 @@ from datetime import datetime
 
 from gateway.api.region.v1.document_service_pb2 import RegisteredDocument
 from gateway.api.types.v1.types_pb2 import Document
-from gateway.store.port import Transaction
+from gateway.store.port import Transaction, Value
 from gateway.time.clock import from_microseconds, to_microseconds, to_timestamp
 
-LIST_LIMIT = 200
-"""Documents of one customer that are told at once: far more than anybody has."""
+MOST_COUNTED = 200
+"""Documents of one customer that may count for an order: far more than anybody has."""
 _COLUMNS = (
     "document_id, customer_id, code, region, verifier, verify_time, expire_time, withdraw_time, media_type, size,"
     " content_hash, identity_hash, register_time"
@@ -44,7 +44,7 @@ class DocumentRow:
     register_time: int
 
     def message(self) -> RegisteredDocument:
-        """As the contract tells it."""
+        """The document as a message of the contract."""
         told = RegisteredDocument(
             document_id=self.document_id,
             code=self.code,
@@ -83,7 +83,7 @@ def insert_document(tx: Transaction, row: DocumentRow) -> None:
 
 
 def withdraw_document(tx: Transaction, document_id: str, withdraw_time: datetime) -> None:
-    """The document counts no more; the first time stands."""
+    """Withdraws a document; the first time counts."""
     tx.execute(
         "UPDATE documents SET withdraw_time = :time WHERE document_id = :id AND withdraw_time IS NULL",
         time=to_microseconds(withdraw_time),
@@ -100,37 +100,47 @@ class Kept:
 
 
 def kept_of(tx: Transaction, customer_id: str) -> Sequence[Kept]:
-    """All that is on file for a customer."""
+    """All documents on file for a customer, as stored."""
     return tx.all(
         Kept, "SELECT document_id, region FROM documents WHERE customer_id = :id ORDER BY document_id", id=customer_id
     )
 
 
-def documents_of(tx: Transaction, customer_id: str) -> Sequence[RegisteredDocument]:
-    """What is on file for a customer, the one verified last first."""
+def documents_of(
+    tx: Transaction, customer_id: str, after: tuple[int, str] | None = None, limit: int = MOST_COUNTED
+) -> Sequence[RegisteredDocument]:
+    """At most so many of what is on file for a customer, the one verified last first.
+
+    Those behind the place `after` (time of verification in microseconds, document id).
+    """
+    conditions, place = "customer_id = :customer_id", dict[str, Value]()
+    if after is not None:
+        conditions += " AND verify_time <= :time AND (verify_time < :time OR document_id > :document_id)"
+        place = {"time": after[0], "document_id": after[1]}
     rows = tx.all(
         DocumentRow,
-        f"SELECT {_COLUMNS} FROM documents WHERE customer_id = :customer_id"  # noqa: S608 - column names only
+        f"SELECT {_COLUMNS} FROM documents WHERE {conditions}"  # noqa: S608 - names of modules
         " ORDER BY verify_time DESC, document_id LIMIT :limit",
         customer_id=customer_id,
-        limit=LIST_LIMIT,
+        limit=limit,
+        **place,
     )
     return [row.message() for row in rows]
 
 
 def holder_of(tx: Transaction, document: Document) -> str:
-    """The id of the customer whose document on file this is; empty for one that is handed in."""
+    """The id of the customer who has this document on file; empty for a document supplied with an order."""
     row = find_document(tx, document.document_id) if document.document_id else None
     return "" if row is None else row.customer_id
 
 
 def is_same_person(tx: Transaction, customer_id: str, other: str) -> bool:
-    """Whether both customers are one, or have shown the same identity document, in whichever region."""
+    """Whether both customers are one, or have shown the same identity document, in any region."""
     return customer_id == other or other in same_person(tx, customer_id)
 
 
 def same_person(tx: Transaction, customer_id: str) -> Sequence[str]:
-    """The customers who have shown an identity document with the same number as this one, in whichever region."""
+    """The customers who have shown an identity document with the same number as this one, in any region."""
     return tx.all(
         str,
         "SELECT DISTINCT other.customer_id FROM documents AS own JOIN documents AS other"

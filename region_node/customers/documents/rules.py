@@ -1,4 +1,4 @@
-"""What a document must be to be put on file, and which of those on file count for a business. Pure."""
+"""Rules for documents on file: the conditions of an upload, and the documents that count for a business. Pure."""
 
 import re
 from collections.abc import Collection, Container, Iterable, Mapping, Sequence
@@ -20,13 +20,13 @@ from region_node.requests.checks import require_length, require_name, require_re
 CHUNK_LIMIT = 64 * 1024
 """Bytes in one chunk of an upload."""
 PIECE_LIMIT = 48 * 1024
-"""Bytes of content in an envelope's answer: with what is around them less than the 64 KiB of an envelope."""
+"""Bytes of content in an envelope's answer: with overhead less than the 64 KiB of an envelope."""
 SIZE_POLICY = "document-size"
 MEBIBYTE = 1024 * 1024
 HASH_BYTES = 32
 """Of a document's content by SHA-256, and of its keyed hash by HMAC-SHA-256."""
 IDENTIFYING = frozenset({"ID_ORIG", "BIZ_LIC"})
-"""The materials that say who the holder of a line is, by the number that stands on them."""
+"""The materials that identify the holder of a line, by their number."""
 CLOCKS_DIFFER = timedelta(seconds=30)
 """The largest clock error between members: so far in the future a time of verification may lie."""
 _IDENTITY_LIMIT = 64  # characters
@@ -36,10 +36,10 @@ _UNKNOWN = "application/octet-stream"
 
 
 def require_upload(upload: DocumentUpload, material: Material | None, limit: int, now: datetime) -> None:
-    """Raises Refused unless a document may be taken in as it is named, of at most `limit` bytes.
+    """Raises Refused unless a document of this description may be accepted, with at most `limit` bytes.
 
-    Raises DOCUMENT_TOO_LARGE, DOCUMENT_TYPE_NOT_ALLOWED, DOCUMENT_EXPIRED, DOCUMENT_NOT_REUSABLE for what only proves
-    something about a moment, or REQUEST_INVALID.
+    Raises DOCUMENT_TOO_LARGE, DOCUMENT_TYPE_NOT_ALLOWED, DOCUMENT_EXPIRED or REQUEST_INVALID. Raises
+    DOCUMENT_NOT_REUSABLE for a document that only proves presence at a moment.
     """
     require_request_id(upload.request_id)
     require_requester(upload.requester)
@@ -56,7 +56,7 @@ def require_upload(upload: DocumentUpload, material: Material | None, limit: int
 
 
 def require_file(field: str, upload: DocumentUpload | AttachmentUpload, material: Material, limit: int) -> None:
-    """Raises Refused unless a file may be taken in as it is named, of at most `limit` bytes.
+    """Raises Refused unless a file of this description may be accepted, with at most `limit` bytes.
 
     Raises DOCUMENT_TOO_LARGE, DOCUMENT_TYPE_NOT_ALLOWED or REQUEST_INVALID.
     """
@@ -71,20 +71,20 @@ def require_file(field: str, upload: DocumentUpload | AttachmentUpload, material
 
 
 def require_chunk(chunk: DocumentChunk) -> None:
-    """Raises Refused unless a chunk holds something, and not too much."""
+    """Raises Refused for an empty or oversized chunk."""
     if not 0 < len(chunk.data) <= CHUNK_LIMIT:
         raise Refused(Reason.REASON_REQUEST_INVALID, field="chunk.data", problem=f"not 1 to {CHUNK_LIMIT} bytes")
 
 
 def require_document_id(document_id: str, *, field: str = "document_id") -> None:
-    """Raises Refused for what cannot be the id of a document."""
+    """Raises Refused for a malformed document id."""
     if not _REGISTER_ID.fullmatch(document_id):
         problem = "not <region>/<operator>/<request id>"
         raise Refused(Reason.REASON_REQUEST_INVALID, field=field, problem=problem)
 
 
 def require_content(code: str, upload: DocumentUpload | AttachmentUpload, head: bytes, sha256: bytes) -> None:
-    """Raises Refused unless the content of a material is what was named: by how it begins, and by its hash."""
+    """Raises Refused unless the content of a material fits its description: by its first bytes, and by its hash."""
     found = next((name for name, magic in MEDIA_TYPES.items() if head.startswith(magic)), _UNKNOWN)
     if found != upload.media_type:
         raise type_not_allowed(code, found, [upload.media_type])
@@ -99,7 +99,7 @@ def type_not_allowed(code: str, found: str, allowed: Sequence[str]) -> Refused:
 
 
 def in_one_form(identity_number: str) -> str:
-    """The number of an identity document as it is compared, however it was typed."""
+    """The number of an identity document in normal form, for comparison."""
     return _NOT_IN_A_NUMBER.sub("", identity_number).upper()
 
 
@@ -115,7 +115,7 @@ def attested(registered: RegisteredDocument) -> Document:
 
 
 def require_reusable(federation: Federation, documents: Sequence[Document]) -> None:
-    """Raises Refused with DOCUMENT_NOT_REUSABLE for a document said to be on file that has to be verified anew."""
+    """Raises Refused with DOCUMENT_NOT_REUSABLE for a document on file that has to be verified anew."""
     for document in documents:
         if document.document_id and not is_reusable(federation, document.code):
             raise Refused(Reason.REASON_DOCUMENT_NOT_REUSABLE, document=document.code)
@@ -135,7 +135,7 @@ def require_good(registered: RegisteredDocument, now: datetime) -> None:
 
 
 def expire_time(business: Business, verify_time: datetime, expire_time: datetime | None) -> datetime:
-    """Until when, inclusively, a document counts for a business: while it is fresh, and before it expires."""
+    """The last instant at which a document counts for a business: while it is fresh, and before it expires."""
     ends = verify_time + business.document_freshness.ToTimedelta()
     return ends if expire_time is None else min(ends, expire_time)
 
@@ -164,7 +164,7 @@ def is_fresh(business: Business, document: Document, now: datetime) -> bool:
 
 @dataclass(frozen=True)
 class OnFile:
-    """What a business is given from the file, and the lines of the catalogue that are missing all the same."""
+    """The documents from the file for a business, and the lines of the catalogue that are still missing."""
 
     added: Sequence[RegisteredDocument] = field(repr=False)
     missing: Sequence[str]
@@ -178,10 +178,10 @@ def completed(
     registered: Sequence[RegisteredDocument],
     now: datetime,
 ) -> OnFile:
-    """Adds to the codes that an applicant brings what is on file and counts: no more than the business needs.
+    """Completes the applicant's codes with documents on file that count: no more than the business needs.
 
-    Of several of one code the one verified last is taken, of several alternatives the first that can be had. Raises
-    ValueError for a line that `parse_alternatives` does not know.
+    Of several documents of one code the latest verification counts, of several alternatives the first available one.
+    Raises ValueError for a line that `parse_alternatives` does not know.
     """
     usable = _newest(each for each in registered if counts(federation, business, each, now))
     added: dict[str, RegisteredDocument] = {}
@@ -204,18 +204,18 @@ def completed_codes(
     registered: Sequence[RegisteredDocument],
     now: datetime,
 ) -> Sequence[RegisteredDocument]:
-    """Those on file that count, of the codes that a review asked for and nobody brought."""
+    """The documents on file that count, among the codes that a review requested and nobody supplied."""
     usable = _newest(each for each in registered if counts(federation, business, each, now))
     return [usable[code] for code in dict.fromkeys(codes) if code in usable]
 
 
 def asks_for(federation: Federation, order: Order, code: str) -> bool:
-    """Whether an order needs documents of this code: by the catalogue for its applicant, or because a review asked."""
+    """Whether an order needs documents of this code: by the catalogue for its applicant, or by a review's request."""
     if code in order.documents_requested:
         return True
     try:
         business = federation.business(order.request.business)
-    except Refused:  # it has left the catalogue
+    except Refused:  # the catalogue no longer has it
         return False
     needed = (each.all_of for each in business.documents if each.applicant == order.request.applicant)
     return any(code in alternative for lines in needed for line in lines for alternative in parse_alternatives(line))
@@ -227,9 +227,9 @@ def is_named_by(order: Order, document_id: str) -> bool:
 
 
 def paper_use(federation: Federation, documents: Sequence[Document]) -> PaperUse.ValueType:
-    """Whether papers were needed for an order, and whether one of them had to be handed in.
+    """Whether an order needed papers, and whether one of them had to be supplied.
 
-    A paper is what could be on file: a code, a password or a live check is none.
+    A paper can be on file; a code, a password or a live check cannot.
     """
     papers = [document for document in documents if federation.is_reusable(document.code)]
     if not papers:
@@ -257,9 +257,9 @@ def require_fresh(business: Business, documents: Sequence[Document], now: dateti
 
 
 def require_attested(documents: Sequence[Document]) -> None:
-    """Raises Refused with REQUEST_INVALID unless each document says what was verified, by whom and when, with its hash.
+    """Raises Refused with REQUEST_INVALID unless each document has its verifier, time, material and hash.
 
-    A document is the word of the person who saw it: the home region acts on no more than these four facts.
+    The home region relies on these four facts of the person who saw the document.
     """
     for index, document in enumerate(documents):
         field = f"documents[{index}]"

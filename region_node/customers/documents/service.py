@@ -1,4 +1,4 @@
-"""DocumentService: documents of own customers and of those of other regions, by the same calls."""
+"""DocumentService: documents of own and foreign customers, by the same calls."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import grpc
 
 from gateway.api.region.v1 import document_service_pb2 as api
+from gateway.api.region.v1.document_envelopes_pb2 import DocumentListQuestion
 from gateway.api.region.v1.document_service_pb2_grpc import DocumentServiceServicer
 from gateway.api.region.v1.order_pb2 import OrderRequest
 from gateway.api.types.v1.reason_pb2 import Reason
@@ -30,7 +31,7 @@ from region_node.requests.questions import Questions
 
 @dataclass(frozen=True)
 class DocumentPorts:
-    """What the service works with."""
+    """The ports of the service."""
 
     context: RegionContext
     store: Store
@@ -63,8 +64,10 @@ class DocumentService(DocumentServiceServicer):
     ) -> api.ListDocumentsResponse:
         """See the contract."""
         asked = audited_call(request.requester, self._ports.clock)
-        found = await self._ports.register.list(normalize(request.number), asked)
-        return api.ListDocumentsResponse(documents=found)
+        question = DocumentListQuestion(
+            number=normalize(request.number), page_size=request.page_size, page_token=request.page_token
+        )
+        return await self._ports.register.list(question, asked)
 
     async def GetDocumentContent(
         self,
@@ -103,7 +106,7 @@ class DocumentService(DocumentServiceServicer):
             raise Refused(Reason.REASON_APPLICANT_NOT_ALLOWED, business=business.code)
         registered, answer = None, api.CheckDocumentsResponse()
         try:
-            registered = await self._ports.register.list(wanted.number, asked, business.code)
+            registered = await self._ports.register.counting(wanted.number, asked, business.code)
         except Refused as refused:
             if refused.reason != Reason.REASON_REGION_UNREACHABLE:
                 raise

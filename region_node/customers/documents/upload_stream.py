@@ -1,4 +1,4 @@
-"""One stream of the upload of a document, as the contract has it."""
+"""The upload stream of a document, in the messages of the contract."""
 
 from collections.abc import AsyncIterator
 from datetime import datetime
@@ -28,7 +28,7 @@ Requests = AsyncIterator[UploadDocumentRequest]
 
 
 class UploadApplication:
-    """Takes in documents that were verified in this region."""
+    """Receives documents that were verified in this region."""
 
     def __init__(self, context: RegionContext, store: Store, clock: Clock) -> None:
         self._context = context
@@ -36,7 +36,10 @@ class UploadApplication:
         self._receiving = ReceivingApplication(store, clock)
 
     async def answers(self, requests: Requests) -> AsyncIterator[UploadDocumentResponse]:
-        """How far the upload is, then the answer to each chunk. Raises Refused where it cannot go on."""
+        """The progress of the upload at its start, then the answer to each chunk.
+
+        Raises Refused where it cannot continue.
+        """
         first = await anext(requests, None)
         if first is None or not first.HasField("document"):
             raise Refused(Reason.REASON_REQUEST_INVALID, field="document", problem="not in the first message")
@@ -45,7 +48,7 @@ class UploadApplication:
             yield _answer(file)
 
     async def _named(self, named: DocumentUpload) -> Upload:
-        """The upload that the first message names. Raises Refused, which is audited, for one that is not taken."""
+        """The upload described by the first message. Raises Refused, which is audited, for one that is not accepted."""
         asked, identity = audited_call(named.requester, self._clock), current_call().identity
         require_request_id(named.request_id)
         document_id = f"{self._context.region}/{identity.name}/{named.request_id}"

@@ -1,4 +1,4 @@
-"""Documents at the region that verifies: what an upload is for, the registration, and a withdrawal."""
+"""Documents at the verifying region: the purpose of an upload, the registration, and a withdrawal."""
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -38,7 +38,7 @@ REGISTRATION_LIFETIME = timedelta(days=90)  # a document that was verified longe
 
 @dataclass(frozen=True)
 class Upload(Incoming):
-    """A document that comes in: as it was named, with its number in E.164."""
+    """An incoming document with its description, and its number in E.164."""
 
     action: ClassVar[str] = "UploadDocument"
     kind: ClassVar[str] = "document upload"
@@ -72,8 +72,7 @@ class Upload(Incoming):
         rules.require_content(self.named.code, self.named, head, sha256)
 
     def pass_on(self, tx: Transaction, file: StoredFile) -> tuple[UploadState.ValueType, str]:
-        """Registers the document: of an own customer here and now, of another region's by an envelope that leaves with
-        this commit."""
+        """Registers the document: of an own customer in this transaction, of a foreign one by an envelope."""
         told, now, home = _registration(self), self.asked.now, file.home
         try:
             if home == self.context.region:
@@ -92,9 +91,10 @@ class Upload(Incoming):
 def withdraw(
     tx: Transaction, context: RegionContext, document_id: str, operator: str, asked: AuditedCall, traceparent: str
 ) -> datetime:
-    """The document, verified here, was found false; returns since when it counts no more. A repeat changes nothing.
+    """Withdraws a document verified here that was found false; returns the time of withdrawal.
 
-    Raises Refused with DOCUMENT_NOT_ON_FILE for one that this region has not verified, or not yet.
+    A repeat changes nothing. Raises Refused with DOCUMENT_NOT_ON_FILE for one that this region has not, or not yet,
+    verified.
     """
     file = find_file(tx, document_id)
     if file is None or file.state not in (COMPLETE, REGISTERED):
@@ -115,7 +115,7 @@ def withdraw(
 def answered(
     tx: Transaction, context: RegionContext, content: EnvelopeContent, receipt: ReceiptContent, now: datetime
 ) -> None:
-    """The home region has taken note, or will not; where the number has moved, its new home is told."""
+    """Stores the home region's answer; where the number has moved, sends the report to its new home."""
     told = DocumentNotification.FromString(content.payload)
     file = find_file(tx, told.document_id)
     if file is None:

@@ -1,1 +1,1 @@
-"""What customers are told, kept until the region's notification system has taken it."""
+"""Notices to customers, kept until the region's notification system has accepted them."""

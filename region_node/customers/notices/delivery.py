@@ -1,4 +1,4 @@
-"""Brings stored notices to the region's notification system, each until it is taken."""
+"""Sends stored notices to the region's notification system, each until it is accepted."""
 
 import logging
 from datetime import timedelta
@@ -11,10 +11,11 @@ from region_node.customers.notices.rows import ABOUT, Claimed, NoticeAdded, clai
 from region_node.node.outgoing import Outgoing, Queue
 
 NOTIFY_SECONDS = 5.0  # for one text
-_BATCH = 32  # texts at once
+_BATCH = 32  # texts at the same time
 _SHORTEST_REST = 1.0  # seconds before a text is tried again
 _LONGEST_REST = 600.0
-# Longer than a text may take: nobody claims what is under way. Where a process dies, another goes on after it.
+# Longer than the delivery of a text, so that nobody claims a text in delivery. After the death of a process another one
+# continues.
 _CLAIM = timedelta(seconds=2 * NOTIFY_SECONDS)
 _log = logging.getLogger(__name__)
 
@@ -25,8 +26,9 @@ def rest_after(attempts: int) -> timedelta:
 
 
 class NoticeDelivery:
-    """Every process of a region may run one: a notice belongs to who claimed it, and its id keeps it from being sent
-    twice where two have.
+    """A loop that each process of a region may run. A notice belongs to its claimant.
+
+    Its id prevents a second delivery where two processes have sent it.
     """
 
     def __init__(self, store: Store, clock: Clock, notifier: Notifier) -> None:

@@ -1,8 +1,9 @@
-"""What notices register for erasure and retention."""
+"""Registration of notices for erasure, retention and sealing."""
 
 from gateway.api.federation.v1.configuration_pb2 import DataClass
 from gateway.store.port import Transaction
 from region_node.customers.notices.purging import Notices
+from region_node.customers.notices.rows import seal_clear_notices
 from region_node.records.kinds import ErasurePort, RecordKind, RetentionPort
 
 
@@ -14,4 +15,5 @@ NOTICES = RecordKind(
     "notice",
     ErasurePort(forget={"number": _forget_number}),
     retention=RetentionPort(purgers={DataClass.DATA_CLASS_NOTICES: Notices()}),
+    seal_clear={"notices": seal_clear_notices},
 )

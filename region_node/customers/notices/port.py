@@ -10,7 +10,7 @@ from gateway.wording.masking import masked_number, prints_masked
 @prints_masked(number=masked_number)
 @dataclass(frozen=True)
 class Message:
-    """A text to a customer. The same id is never sent twice. A secret one is kept and logged nowhere."""
+    """A text to a customer. The same id is never sent twice. A secret text is neither stored nor logged."""
 
     message_id: str
     kind: str
@@ -23,8 +23,8 @@ class Notifier(Protocol):
     """Sends texts to customers."""
 
     async def notify(self, message: Message, timeout: float) -> None:
-        """Returns once the messaging system has taken the text over, within `timeout` seconds.
+        """Returns once the messaging system has accepted the text, within `timeout` seconds.
 
-        Raises Unreachable where it has not said so: it may have sent it.
+        Raises Unreachable without a confirmation: the system may have sent it.
         """
         ...

@@ -17,6 +17,10 @@ class ProviderNotifier:
     async def notify(self, message: Message, timeout: float) -> None:
         """See the port."""
         request = NotifyRequest(
-            id=message.message_id, kind=message.kind, number=message.number, text=message.text, secret=message.secret
+            request_id=message.message_id,
+            kind=message.kind,
+            number=message.number,
+            text=message.text,
+            secret=message.secret,
         )
         await self._provider.call(_METHOD, lambda channel: NotificationServiceStub(channel).Notify, request, timeout)

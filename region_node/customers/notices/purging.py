@@ -15,7 +15,7 @@ class _Notice:
 
 
 class Notices:
-    """Notices that were delivered. What waits is kept, however long."""
+    """Purges delivered notices. Waiting ones are kept, however long."""
 
     def page(self, tx: Transaction, cut: Cut, place: str) -> Page:
         """See Purger. A place is the instant and the id of the last notice that was looked at."""

@@ -7,19 +7,19 @@ from datetime import datetime, timedelta
 from gateway.api.region.v1 import notice_service_pb2 as api
 from gateway.api.types.v1.types_pb2 import LocalizedText
 from gateway.store import vault
-from gateway.store.port import Transaction
+from gateway.store.port import Transaction, Value
 from gateway.time.clock import from_microseconds, to_microseconds, to_timestamp
 from gateway.wording.masking import masked_number, prints_masked
 from region_node.node.subjects import indexed_number_subject, number_index
 from region_node.records.readable import readable_page
 
-ABOUT = "notices"  # what other processes are told of
+ABOUT = "notices"  # the subject of notifications to other processes
 
 
 @prints_masked(number=masked_number)
 @dataclass(frozen=True)
 class Notice:
-    """A text to a customer. The id names its cause: the same notice is never told for two, nor twice for one."""
+    """A text to a customer. The id names its cause, so that each cause has one notice, and each notice one delivery."""
 
     notice_id: str
     kind: str
@@ -29,7 +29,7 @@ class Notice:
 
 @dataclass(frozen=True)
 class Claimed:
-    """A notice that is to be delivered by who claimed it; how often that was tried before."""
+    """A notice claimed for delivery, with the number of earlier attempts."""
 
     notice: Notice
     attempts: int
@@ -62,7 +62,7 @@ def is_told(tx: Transaction, notice_id: str) -> bool:
 
 
 def told_at(tx: Transaction, notice_ids: Sequence[str]) -> Mapping[str, int]:
-    """When each of some notices was added, in microseconds; those that were not are left out."""
+    """The times at which notices were added, in microseconds; missing ones are left out."""
     names = [f"id{number}" for number in range(len(notice_ids))]
     found = tx.all(
         lambda notice_id, time: (str(notice_id), int(time)),
@@ -74,38 +74,61 @@ def told_at(tx: Transaction, notice_ids: Sequence[str]) -> Mapping[str, int]:
 
 
 def tell(tx: Transaction, notice: Notice, now: datetime) -> bool:
-    """Adds a notice, to be delivered at once; False where it is there already. It holds no secret: it is stored."""
+    """Adds a notice for immediate delivery; False for one that exists. It is stored, so it may hold no secret."""
     if is_told(tx, notice.notice_id):
         return False
     index = number_index(tx, notice.number)
     tx.execute(
-        "INSERT INTO notices (notice_id, kind, number, zh_cn, en, create_time, delivery_time, attempts, due, sealed)"
+        "INSERT INTO notices (notice_id, kind, number, zh_cn, en, create_time, delivery_time,"
+        " attempts, due_time, sealed)"
         " VALUES (:notice_id, :kind, :number, '', '', :now, NULL, 0, :now, :sealed)",
         notice_id=notice.notice_id,
         kind=notice.kind,
         number=index,
-        sealed=seal_notice(tx, notice.notice_id, index, notice.number, notice.text),
+        sealed=_seal_notice(tx, notice.notice_id, index, notice.number, notice.text),
         now=to_microseconds(now),
     )
     tx.publish(NoticeAdded(), about=ABOUT)
     return True
 
 
-def seal_notice(tx: Transaction, notice_id: str, index: str, number: str, text: LocalizedText) -> bytes:
+@dataclass(frozen=True)
+class _Clear:
+    notice_id: str
+    number: str = field(repr=False)
+    zh_cn: str = field(repr=False)
+    en: str = field(repr=False)
+
+
+def seal_clear_notices(tx: Transaction, limit: int) -> int:
+    """Seals at most so many notices that a version without sealing has written; returns how many."""
+    sql = "SELECT notice_id, number, zh_cn, en FROM notices WHERE sealed IS NULL ORDER BY notice_id LIMIT :limit"
+    updates: list[dict[str, Value]] = []
+    for row in tx.all(_Clear, sql, limit=limit):
+        index, text = number_index(tx, row.number), LocalizedText(zh_cn=row.zh_cn, en=row.en)
+        sealed = _seal_notice(tx, row.notice_id, index, row.number, text)
+        updates.append({"id": row.notice_id, "number": index, "sealed": sealed})
+    tx.execute_many(
+        "UPDATE notices SET sealed = :sealed, number = :number, zh_cn = '', en = '' WHERE notice_id = :id", updates
+    )
+    return len(updates)
+
+
+def _seal_notice(tx: Transaction, notice_id: str, index: str, number: str, text: LocalizedText) -> bytes:
     """A notice for its row, to the number with an index."""
     content = api.Notice(number=number, text=text).SerializeToString()
     return vault.seal(tx, indexed_number_subject(index), _place(notice_id), content)
 
 
 def claim(tx: Transaction, now: datetime, limit: int, again: timedelta) -> list[Claimed]:
-    """At most so many notices that are due, oldest first. Until `again` from now nobody else claims them.
+    """Claims at most `limit` due notices, oldest first. No other process claims them until `again` from now.
 
-    One whose number was erased is told to nobody any more.
+    Leaves out notices of erased numbers.
     """
     found = tx.all(
         _AtRest,
         f"SELECT {_COLUMNS} FROM notices"  # noqa: S608 - column names only
-        " WHERE delivery_time IS NULL AND due <= :now ORDER BY due, notice_id LIMIT :limit",
+        " WHERE delivery_time IS NULL AND due_time <= :now ORDER BY due_time, notice_id LIMIT :limit",
         now=to_microseconds(now),
         limit=limit,
     )
@@ -122,7 +145,7 @@ def claim(tx: Transaction, now: datetime, limit: int, again: timedelta) -> list[
 def postpone(tx: Transaction, notice_id: str, due: datetime, attempts: int) -> None:
     """A notice was tried so often, and is tried again then."""
     tx.execute(
-        "UPDATE notices SET due = :due, attempts = :attempts WHERE notice_id = :id AND delivery_time IS NULL",
+        "UPDATE notices SET due_time = :due, attempts = :attempts WHERE notice_id = :id AND delivery_time IS NULL",
         id=notice_id,
         due=to_microseconds(due),
         attempts=attempts,
@@ -130,7 +153,7 @@ def postpone(tx: Transaction, notice_id: str, due: datetime, attempts: int) -> N
 
 
 def note_delivered(tx: Transaction, notice_id: str, now: datetime) -> None:
-    """The region's notification system has taken a notice over."""
+    """Notes the acceptance of a notice by the region's notification system."""
     tx.execute(
         "UPDATE notices SET delivery_time = :now WHERE notice_id = :id AND delivery_time IS NULL",
         id=notice_id,
@@ -140,7 +163,7 @@ def note_delivered(tx: Transaction, notice_id: str, now: datetime) -> None:
 
 def next_due(tx: Transaction) -> datetime | None:
     """When the next notice that waits is due."""
-    sql = "SELECT due FROM notices WHERE delivery_time IS NULL ORDER BY due LIMIT 1"
+    sql = "SELECT due_time FROM notices WHERE delivery_time IS NULL ORDER BY due_time LIMIT 1"
     return tx.first(from_microseconds, sql)
 
 
@@ -151,8 +174,9 @@ _READABLE = (
 
 
 def notices_after(tx: Transaction, number: str, after: tuple[int, str], limit: int) -> list[api.Notice]:
-    """At most so many notices to a number, or to all where it is empty, oldest first, after a time (in microseconds)
-    and an id. Those to customers who are stored only, or were erased, are left out.
+    """At most `limit` notices to a number, or to all where it is empty, oldest first.
+
+    They follow a time (in microseconds) and an id. Notices of restricted and erased customers are left out.
     """
     only = " AND number = :number" if number else ""
 
@@ -177,7 +201,7 @@ def _place(notice_id: str) -> str:
 
 
 def _opened(tx: Transaction, rows: Sequence[_AtRest]) -> list[api.Notice | None]:
-    """What was sealed of each: number and texts."""
+    """The unsealed content of each: number and texts."""
     sealed = [vault.Sealing(indexed_number_subject(row.index), _place(row.notice_id), row.sealed) for row in rows]
     return [None if each is None else api.Notice.FromString(each) for each in vault.open_many(tx, sealed)]
 

@@ -1,11 +1,11 @@
-"""NoticeService: what the region's customers were told, and what waits."""
+"""NoticeService: the notices to the region's customers, delivered and waiting."""
 
 import grpc
 
 from gateway.api.region.v1 import notice_service_pb2 as api
 from gateway.api.region.v1.notice_service_pb2_grpc import NoticeServiceServicer
 from gateway.federation.numberplan import normalize
-from gateway.rpc.pages import dated_key, dated_place, decode_token, encode_token, page_size
+from gateway.rpc.pages import dated_key, dated_place, decode_token, first_page, page_size
 from gateway.store.port import Store, Transaction
 from gateway.time.clock import Clock, from_timestamp
 from region_node.customers.notices.rows import notices_after
@@ -32,11 +32,8 @@ class NoticeService(NoticeServiceServicer):
         number = normalize(request.number) if request.number else ""
         size, after = page_size(request.page_size), dated_place(decode_token(_PAGE, request.page_token)) or (0, "")
         found = await self._store.write(lambda tx: _read(tx, number, after, size + 1, asked))
-        more = len(found) > size
-        return api.ListNoticesResponse(
-            notices=found[:size],
-            next_page_token=encode_token(_PAGE, _written(found[size - 1])) if more else "",
-        )
+        notices, token = first_page(_PAGE, found, size, _written)
+        return api.ListNoticesResponse(notices=notices, next_page_token=token)
 
 
 def _read(tx: Transaction, number: str, after: tuple[int, str], limit: int, asked: AuditedCall) -> list[api.Notice]:

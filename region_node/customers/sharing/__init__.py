@@ -1,1 +1,1 @@
-"""Records shared between regions: what a purpose may see, by whose consent, and who has seen it."""
+"""Records shared between regions: the fields of a purpose, the consents, and the disclosures."""

@@ -1,4 +1,4 @@
-"""Finds the home region of who is asked about, and asks it; or answers, where that is this region."""
+"""Finds the home region of a customer and queries it, or answers itself as the home region."""
 
 from collections.abc import Sequence
 from typing import TypeVar
@@ -27,10 +27,10 @@ R = TypeVar("R", bound=Message)
 
 
 class SharingApplication:
-    """What operators of this region ask about customers of any region. Raises Refused, also as the home region does.
+    """The queries of this region's operators about customers of any region.
 
-    Each refusal, and each reading of another region's customer, adds a row to this region's audit chain. The home
-    region writes its own.
+    Raises Refused, also as the home region does. Each refusal, and each read of another region's customer, adds a row
+    to this region's audit chain. The home region writes its own.
     """
 
     def __init__(self, context: RegionContext, store: Store, questions: Questions, clock: Clock) -> None:
@@ -41,11 +41,11 @@ class SharingApplication:
 
     @property
     def purposes(self) -> Sequence[Purpose]:
-        """What records are shared for. Raises Refused with CONFIGURATION_MISSING."""
+        """The purposes of sharing. Raises Refused with CONFIGURATION_MISSING."""
         return self._context.federation.purposes
 
     async def read(self, request: api.ReadSharedCustomerRequest) -> api.ReadSharedCustomerResponse:
-        """A record, or why there is none. A region without a data agreement asks nobody."""
+        """A record, or the reason for its denial. A region without a data agreement sends no query."""
         return await self.ask("ReadSharedCustomer", request, api.ReadSharedCustomerResponse)
 
     async def ask(self, action: str, asked: Asked, response: type[R]) -> R:

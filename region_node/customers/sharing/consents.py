@@ -1,4 +1,4 @@
-"""What customers decide about the sharing of their records, at the home region: one transaction each."""
+"""The customers' decisions about the sharing of their records, at the home region: one transaction each."""
 
 from datetime import datetime
 from typing import TypeVar
@@ -31,7 +31,7 @@ from region_node.customers.verified import verified_line
 from region_node.node.context import RegionContext
 from region_node.requests.checks import Questioner
 
-_DIGEST = "sharing request"  # the kind of index by which requests are compared
+_DIGEST = "sharing request"  # the kind of index that compares requests
 Asked = TypeVar("Asked", api.GiveConsentRequest, api.WithdrawConsentRequest)
 _GRANTED = ConsentDecision.CONSENT_DECISION_GRANTED
 
@@ -39,11 +39,11 @@ _GRANTED = ConsentDecision.CONSENT_DECISION_GRANTED
 def give_consent(
     tx: Transaction, context: RegionContext, asked: api.GiveConsentRequest, questioner: Questioner, now: datetime
 ) -> api.GiveConsentResponse:
-    """Records a decision about one of this region's customers, once for each request id. The number is in E.164.
+    """Records a decision about one of this region's customers, once per request id. The number is in E.164.
 
-    On paper it is answered alike for a number that nobody has. Raises Refused for the form, with PURPOSE_UNKNOWN,
-    REGION_UNKNOWN, DATA_AGREEMENT_MISSING, SHARING_NOT_ALLOWED, REQUEST_ID_REUSED, DOCUMENT_NOT_ON_FILE,
-    DOCUMENT_WITHDRAWN, DOCUMENT_EXPIRED, CONSENT_PAPER_USED, or as `verified_line`; Moved.
+    With a paper, the answer for an unassigned number is the same. Raises Refused for the form, with PURPOSE_UNKNOWN,
+    REGION_UNKNOWN, DATA_AGREEMENT_MISSING, SHARING_NOT_ALLOWED or REQUEST_ID_REUSED. Raises Refused with
+    DOCUMENT_NOT_ON_FILE, DOCUMENT_WITHDRAWN, DOCUMENT_EXPIRED or CONSENT_PAPER_USED, or as `verified_line`; Moved.
     """
     require_form(asked)
     purpose = context.federation.purpose(asked.purpose)
@@ -72,10 +72,10 @@ def give_consent(
 def withdraw_consent(
     tx: Transaction, context: RegionContext, asked: api.WithdrawConsentRequest, questioner: Questioner, now: datetime
 ) -> api.WithdrawConsentResponse:
-    """Ends the grants of one of this region's customers that fit. The number is in E.164.
+    """Ends the matching grants of one of this region's customers. The number is in E.164.
 
-    Each grant leaves a row of its own in the audit chain. The same request again ends what fits then. Raises Refused
-    for the form, with REQUEST_ID_REUSED, or as `verified_line`; Moved.
+    Each grant leaves a row of its own in the audit chain. A repeated request ends the grants that match then. Raises
+    Refused for the form, with REQUEST_ID_REUSED, or as `verified_line`; Moved.
     """
     require_form(asked)
     call = Call(questioner, asked.request_id, asked.requester.staff_id, now)
@@ -101,8 +101,10 @@ def withdraw_consent(
 
 
 def _require_paper(tx: Transaction, document_id: str, line: Line | None, questioner: Questioner, now: datetime) -> None:
-    """Raises Refused unless a signed paper of this customer is on file, put there by the region that records the
-    consent, and is the ground of no other: one that was withdrawn is not brought back by its old paper."""
+    """Raises Refused unless a signed paper of this customer is on file, from the region that records the consent.
+
+    No other consent may rest on the paper: an old paper does not restore a withdrawn consent.
+    """
     row = find_document(tx, document_id)
     is_own = row is not None and line is not None and row.customer_id == line.customer_id
     if row is None or not is_own or row.region != questioner.region or row.code != CONSENT_PAPER:
@@ -158,7 +160,7 @@ def _instant(asked: api.GiveConsentRequest, name: str) -> datetime | None:
 
 
 def _digest(tx: Transaction, asked: Asked) -> str:
-    """What makes two requests the same; not who asks, nor what was verified, which may be verified again."""
+    """The digest by which two requests are the same, without the caller and the verification, which may be repeated."""
     same = type(asked)()
     same.CopyFrom(asked)
     same.ClearField("requester")
@@ -229,8 +231,10 @@ def _note(
 def _tell_given(
     tx: Transaction, context: RegionContext, line: Line, purpose: Purpose, decided: Decided, now: datetime
 ) -> None:
-    """The customer is told who may read what, for what and until when, and that it can be withdrawn (PIPL art. 15, 17
-    and 23): a forged one shows."""
+    """Notifies the customer of the reader, the fields, the purpose, the end, and the right to withdraw.
+
+    PIPL art. 15, 17 and 23. The notice also reveals a forged consent.
+    """
     if not decided.granted or decided.end is None:
         return
     reader = context.federation.region(decided.reader).name

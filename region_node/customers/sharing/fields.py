@@ -1,4 +1,4 @@
-"""What the fields of a shared record are called in what customers are told."""
+"""The names of a shared record's fields in notices to customers."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What questions about shared records must look like, at the asking and at the home region. Pure."""
+"""Form checks of requests about shared records, at the calling and at the home region. Pure."""
 
 import re
 
@@ -24,8 +24,8 @@ Asked = (
     | api.ListDisclosuresRequest
 )
 _PAPER_LIMIT = 200  # characters of where a paper is filed
-# As authorities number what they write (GB/T 9704-2012, 7.2.5): who, the year in brackets, the number. It is no free
-# text, so that it may stand in the audit chain.
+# The form of authorities' file numbers (GB/T 9704-2012, 7.2.5): the issuer, the year in brackets, the number. It is no
+# free text, so it may be in the audit chain.
 _FILE_NUMBER = re.compile(
     r"[\u4e00-\u9fffA-Za-z()（）-]{1,20}"
     r"[\[〔(（](?:19|20)\d\d[\]〕)）]"
@@ -77,7 +77,7 @@ def _require_decision(asked: api.GiveConsentRequest) -> None:
 
 
 def _require_one_way(asked: api.GiveConsentRequest | api.WithdrawConsentRequest) -> None:
-    """The customer was verified, or has signed a paper that somebody named has seen."""
+    """Requires a verification of the customer, or a signed paper seen by a named person."""
     require_length("paper", asked.paper, _PAPER_LIMIT)
     if bool(asked.documents) == bool(asked.paper.strip()):
         problem = "exactly one of documents and paper says how it was given"

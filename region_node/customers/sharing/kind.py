@@ -1,4 +1,4 @@
-"""What disclosures and consents register for retention."""
+"""The registration of disclosures and consents for retention."""
 
 from gateway.api.federation.v1.configuration_pb2 import DataClass
 from region_node.customers.sharing.purging import Consents, Disclosures

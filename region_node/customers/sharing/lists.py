@@ -1,4 +1,4 @@
-"""The customer's own view: what was decided, and who saw what. At the home region, one transaction each."""
+"""The customer's own view: decisions and disclosures. At the home region, one transaction each."""
 
 import contextlib
 from collections.abc import Callable, Sequence
@@ -10,7 +10,7 @@ from gateway.api.region.v1 import sharing_service_pb2 as api
 from gateway.api.region.v1.sharing_service_pb2 import DisclosureKind
 from gateway.api.types.v1.types_pb2 import LocalizedText
 from gateway.errors import Refused
-from gateway.rpc.pages import decode_token, encode_token, key_number, page_size
+from gateway.rpc.pages import decode_token, first_page, key_number, page_size
 from gateway.store.port import Transaction
 from gateway.time.clock import to_timestamp
 from region_node.customers.disclosures.rows import DisclosureRow, disclosures_page
@@ -40,7 +40,7 @@ _OF_COMPLAINTS = (
 def list_grants(
     tx: Transaction, context: RegionContext, asked: api.ListGrantsRequest, questioner: Questioner, now: datetime
 ) -> api.ListGrantsResponse:
-    """What a customer decided, newest first; the reading is audited. Raises Refused as `verified_line`; Moved."""
+    """The decisions of a customer, newest first; the read is audited. Raises Refused as `verified_line`; Moved."""
     listing = _Listing("ListGrants", "grants", asked)
     page, token = _page(tx, context, listing, rows.grants_page, questioner, now)
     return api.ListGrantsResponse(grants=[_grant(context, each, now) for each in page], next_page_token=token)
@@ -49,7 +49,10 @@ def list_grants(
 def list_disclosures(
     tx: Transaction, context: RegionContext, asked: api.ListDisclosuresRequest, questioner: Questioner, now: datetime
 ) -> api.ListDisclosuresResponse:
-    """Who saw what of a customer, newest first; the reading is audited. Raises Refused as `verified_line`; Moved."""
+    """The disclosures of a customer's data, newest first; the read is audited.
+
+    Raises Refused as `verified_line`; Moved.
+    """
     listing = _Listing("ListDisclosures", "disclosures", asked)
     page, token = _page(tx, context, listing, disclosures_page, questioner, now)
     return api.ListDisclosuresResponse(disclosures=[_disclosure(context, each) for each in page], next_page_token=token)
@@ -57,7 +60,7 @@ def list_disclosures(
 
 @dataclass(frozen=True)
 class _Listing:
-    """A list that a customer asks for: the RPC, what its page tokens are called, and the request."""
+    """A list for a customer: the RPC, the kind of its page tokens, and the request."""
 
     action: str
     kind: str
@@ -72,20 +75,20 @@ def _page(
     questioner: Questioner,
     now: datetime,
 ) -> tuple[Sequence[Row], str]:
-    """A page of rows about the customer who is there, and the token of the next."""
+    """A page of rows about the verified customer, and the token of the next page."""
     asked = listing.asked
     require_form(asked)
     size, key = page_size(asked.page_size), decode_token(listing.kind, asked.page_token)
     line = verified_line(tx, context, asked, questioner, now)
     found = read(tx, line, key_number(key) if key else 0, size + 1)
-    page = found[:size]
+    page, token = first_page(listing.kind, found, size, lambda each: str(each.sequence))
     call = Call(questioner, asked.request_id, asked.requester.staff_id, now)
     call.record(tx, listing.action, line, f"{len(page)} read")
-    return page, encode_token(listing.kind, str(page[-1].sequence)) if len(found) > size else ""
+    return page, token
 
 
 def _purpose_title(context: RegionContext, row: DisclosureRow) -> LocalizedText:
-    """What a record was read for, for people; where nothing was named, why it could be read, or could not."""
+    """The printed purpose of a read; without a purpose, the reason for which it was permitted or refused."""
     if row.purpose:
         return _title(context, row.purpose)
     if row.kind == DisclosureKind.DISCLOSURE_KIND_DOCUMENT_READ:
@@ -100,7 +103,7 @@ def _purpose_title(context: RegionContext, row: DisclosureRow) -> LocalizedText:
 
 
 def _title(context: RegionContext, purpose: str) -> LocalizedText:
-    """What people call a purpose, or a business; its name where it has left the configuration."""
+    """The printed title of a purpose, or a business; its code after its removal from the configuration."""
     with contextlib.suppress(Refused):
         return context.federation.purpose(purpose).title
     with contextlib.suppress(Refused):

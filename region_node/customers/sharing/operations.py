@@ -42,7 +42,7 @@ from region_node.requests.checks import Questioner
 
 @dataclass(frozen=True)
 class Call:
-    """Who asks, for which request of theirs, and when."""
+    """The caller, its request, and the time."""
 
     questioner: Questioner
     request_id: str
@@ -51,7 +51,7 @@ class Call:
 
     @property
     def subject(self) -> str:
-        """What the request is called between regions."""
+        """The request's subject between regions."""
         return self.questioner.subject(self.request_id)
 
     def record(self, tx: Transaction, action: str, line: Line | None, what: str) -> None:
@@ -61,7 +61,7 @@ class Call:
 
 
 def find_own_line(tx: Transaction, context: RegionContext, number: str) -> Line | None:
-    """The line with a number, if there is one whose customer was not erased.
+    """The line with a number, if its customer was not erased.
 
     Raises Moved where the number plan names another region.
     """
@@ -77,9 +77,10 @@ def find_own_line(tx: Transaction, context: RegionContext, number: str) -> Line 
 def read_shared(
     tx: Transaction, context: RegionContext, asked: api.ReadSharedCustomerRequest, questioner: Questioner, now: datetime
 ) -> api.ReadSharedCustomerResponse:
-    """What a purpose may see of one of this region's customers; check, reading, audit row and disclosure in one.
+    """The data of one of this region's customers for a purpose.
 
-    The number is in E.164. Raises Refused for the form, and Moved where the number belongs to another region.
+    The same transaction checks, reads, audits and notes the disclosure. The number is in E.164. Raises Refused for the
+    form, and Moved where the number belongs to another region.
     """
     require_form(asked)
     purpose = context.federation.purpose(asked.purpose)
@@ -117,23 +118,25 @@ def read_shared(
 
 
 def version_of(context: RegionContext, purpose: str, reader: str) -> str:
-    """The version of what a customer consents to today; empty where the purpose or the region has left the
-    configuration, so that nothing is read at all."""
+    """The version of today's consent text.
+
+    Empty where the purpose or the region has left the configuration, so that nothing is read.
+    """
     with contextlib.suppress(Refused):
         return text_version(context.federation.purpose(purpose), context.federation.region(reader))
     return ""
 
 
 def said_basis(basis: str, reference: str) -> str:
-    """A legal basis as the audit chain names it: of a duty with the file number of what obliges."""
+    """The name of a legal basis in the audit chain: for a duty with the file number."""
     return f"{basis} {reference}" if reference else basis
 
 
 def refusal_of(denied: Denied) -> api.SharingRefusal:
-    """The answer that tells nothing else."""
+    """The answer of a denial, without other data."""
     refusal = api.SharingRefusal(reason=denied.reason, message=text(denied.reason, denied.parameters))
     if denied.not_until is not None:
-        refusal.not_until.CopyFrom(to_timestamp(denied.not_until))
+        refusal.earliest_time.CopyFrom(to_timestamp(denied.not_until))
     return refusal
 
 
@@ -150,7 +153,7 @@ def _known(
 def _has_order(
     tx: Transaction, context: RegionContext, asked: api.ReadSharedCustomerRequest, questioner: Questioner
 ) -> bool:
-    """Whether the order is the asking region's, about that number, and in progress here."""
+    """Whether the order is the calling region's, about that number, and in progress here."""
     if not asked.order_id:
         return False
     return any(each.id == asked.order_id for each in context.orders_under_way(tx, questioner.region, asked.number))
@@ -188,7 +191,7 @@ def _note_reading(
 
 
 def _values(tx: Transaction, context: RegionContext, line: Line, fields: Sequence[Field]) -> dict[Field, SharedValue]:
-    """The fields of a line and its customer, as they are. Only what is asked for is read."""
+    """The requested fields of a line and its customer, unmasked. Other fields are not read."""
     return {each: _value(tx, context, line, each) for each in fields}
 
 
@@ -225,7 +228,7 @@ def _line_value(line: Line, which: Field) -> SharedValue:
         SharedField.SHARED_FIELD_SIM_REPLACE_DATE: line.sim_replaced,
     }
     time = times.get(which)
-    # Neither holds what a configuration names that is newer than this node.
+    # Neither holds values that are newer in the configuration than this node.
     return _text(texts.get(which, "")) if time is None else SharedValue(time=to_timestamp(time))
 
 

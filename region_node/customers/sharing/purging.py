@@ -12,12 +12,12 @@ _NEXT = (
     "(SELECT MIN(newer.record_time) FROM sharing_grants AS newer WHERE newer.product_id = held.product_id"
     " AND newer.reader = held.reader AND newer.purpose = held.purpose AND newer.sequence > held.sequence)"
 )
-# Of one that is there still although it was replaced, the newer one must stay: without it the older one would count.
+# The newer decision must stay while a replaced one exists: without it the older one would count.
 _OLDER = (
     "EXISTS (SELECT 1 FROM sharing_grants AS older WHERE older.product_id = held.product_id"
     " AND older.reader = held.reader AND older.purpose = held.purpose AND older.sequence < held.sequence)"
 )
-# Of a customer who was erased no decision counts.
+# Decisions of erased customers do not count.
 _ERASED = (
     "CASE WHEN EXISTS (SELECT 1 FROM customers WHERE customers.customer_id = held.customer_id"  # noqa: S608
     f" AND customers.status = {ERASED}) THEN record_time END"
@@ -33,10 +33,10 @@ class _Decision:
 
 
 class Consents:
-    """Grants that were withdrawn, replaced or have run out, and refusals that were replaced or have run out.
+    """Purges withdrawn, replaced and expired grants, and replaced and expired refusals.
 
-    What still counts stays, however old, until the customer is erased: a grant without an end, and a refusal. The
-    oldest goes first, so that none comes into force again because the one that replaced it is gone.
+    Valid decisions stay until the erasure of the customer: a grant without an end, and a refusal. The oldest goes
+    first, so that the loss of a replacement restores none.
     """
 
     def page(self, tx: Transaction, cut: Cut, place: str) -> Page:
@@ -75,7 +75,7 @@ class _Disclosure:
 
 
 class Disclosures:
-    """Who was told what of a customer."""
+    """Purges disclosures of customers' data."""
 
     def page(self, tx: Transaction, cut: Cut, place: str) -> Page:
         """See Purger. A place is the number of the last disclosure that was looked at."""

@@ -23,7 +23,7 @@ from region_node.requests.checks import Questioner, require_name
 def answer_query(
     tx: Transaction, context: RegionContext, query: SharingQuery, questioner: Questioner, now: datetime
 ) -> Message:
-    """The response of the home region to any of the questions; for its own operators as for other regions'.
+    """The response of the home region to any of the queries, of its own operators and other regions'.
 
     Raises Refused, or Moved where the number belongs to another region.
     """
@@ -44,7 +44,7 @@ def answer_query(
 
 
 def _require_own(questioner: Questioner, query: SharingQuery) -> None:
-    """A region asks for its own requests alone."""
+    """Requires that a region queries for its own requests alone."""
     asked = query.WhichOneof("query")
     request_id: str = getattr(query, asked).request_id if asked is not None else ""
     if query.subject != questioner.subject(request_id):
@@ -54,16 +54,16 @@ def _require_own(questioner: Questioner, query: SharingQuery) -> None:
 class SharingEnvelopes:
     """The kind of envelope that shares records.
 
-    All are queries. A consent is no stored command, though it has an effect: the customer stands there and must know
-    that it holds, or holds no more, when the call returns, which a command that waits in a lane cannot say. A repeat
-    does nothing twice, by the request id.
+    All are queries. A consent has an effect but is no stored command. The customer is present and must know at the
+    return of the call whether it holds. A command may wait in a lane instead. By its request id, a repeat has no second
+    effect.
     """
 
     def __init__(self, context: RegionContext) -> None:
         self._context = context
 
     def kinds(self) -> Kinds:
-        """How it is answered here."""
+        """The handler here."""
         return {EnvelopeKind.ENVELOPE_KIND_SHARING: Query(self._asked)}
 
     def _asked(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:

@@ -19,7 +19,7 @@ _DECIDED = "grant_id, reader, purpose, fields, granted, start_time, end_time, wi
 
 @dataclass(frozen=True)
 class SharingRequest:
-    """What was done for a request id: a digest of what was asked, and from when until when it holds."""
+    """The result of a request id: a digest of the request, and the time in which it holds."""
 
     digest: str
     start: datetime | None
@@ -28,7 +28,7 @@ class SharingRequest:
 
 @dataclass(frozen=True)
 class GrantRow:
-    """A decision with its place in the list, when it was recorded, whether none is newer, and how it was given."""
+    """A decision: its place in the list, its time of recording, whether it is the newest, and its form."""
 
     sequence: int
     decided: Decided
@@ -38,14 +38,14 @@ class GrantRow:
 
 
 def find_request(tx: Transaction, subject: str) -> SharingRequest | None:
-    """What was done for a request id, if anything."""
+    """The stored result of a request id, if there is one."""
     return tx.first(
         _request, "SELECT digest, start_time, end_time FROM sharing_requests WHERE subject = :subject", subject=subject
     )
 
 
 def insert_request(tx: Transaction, subject: str, request: SharingRequest, now: datetime) -> None:
-    """Remembers what was done."""
+    """Stores the result of a request."""
     tx.execute(
         "INSERT INTO sharing_requests (subject, digest, start_time, end_time, request_time)"
         " VALUES (:subject, :digest, :start, :end, :now)",
@@ -58,7 +58,7 @@ def insert_request(tx: Transaction, subject: str, request: SharingRequest, now: 
 
 
 def decisions_of(tx: Transaction, line: Line, reader: str) -> list[Decided]:
-    """What the customer of a line decided about a region, newest first."""
+    """The decisions of a line's customer about a region, newest first."""
     return tx.all(
         _decided,
         f"SELECT {_DECIDED} FROM sharing_grants"  # noqa: S608 - column names only
@@ -94,7 +94,7 @@ def insert_grant(tx: Transaction, line: Line, decided: Decided, evidence: Consen
 
 
 def is_paper_used(tx: Transaction, document_id: str) -> bool:
-    """Whether a grant was given by a paper on file, of whichever line; also one that was withdrawn, or is forgotten."""
+    """Whether a grant rests on a paper on file, of any line. Withdrawn and purged grants count."""
     found = tx.first(
         int,
         "SELECT 1 FROM sharing_grants WHERE paper = :paper"
@@ -105,7 +105,7 @@ def is_paper_used(tx: Transaction, document_id: str) -> bool:
 
 
 def forget_grant(tx: Transaction, sequence: int) -> None:
-    """Removes a decision; the paper by which it was given stays used for as long as it is registered."""
+    """Removes a decision; the paper behind it stays used for as long as it is registered."""
     tx.execute(
         "UPDATE documents SET is_used = 1 WHERE document_id ="
         " (SELECT paper FROM sharing_grants WHERE sequence = :sequence)",
@@ -135,7 +135,7 @@ def grants_page(tx: Transaction, line: Line, before: int, limit: int) -> list[Gr
 
 
 def withdraw(tx: Transaction, grant_ids: Collection[str], now: datetime) -> None:
-    """Grants hold no more."""
+    """Ends grants."""
     tx.execute_many(
         "UPDATE sharing_grants SET withdraw_time = :now WHERE grant_id = :grant_id",
         [{"grant_id": each, "now": to_microseconds(now)} for each in grant_ids],

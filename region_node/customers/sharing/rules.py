@@ -1,4 +1,4 @@
-"""What a region may see of a customer, for a purpose and by a right. Pure."""
+"""The part of a customer's data that a region may see, for a purpose and by a right. Pure."""
 
 import hashlib
 import json
@@ -28,7 +28,7 @@ CLEAR = MaskReason.MASK_REASON_UNSPECIFIED
 
 @dataclass(frozen=True)
 class Decided:
-    """What a customer decided about one reader and one purpose. An end of None is open."""
+    """A customer's decision about one reader and one purpose. An end of None is open."""
 
     grant_id: str
     reader: str
@@ -39,12 +39,12 @@ class Decided:
     end: datetime | None
     withdrawn: datetime | None = None
     text_version: str = ""
-    """Of what was consented to; empty where it was not kept."""
+    """The version of the consent text; empty where it was not stored."""
 
     def state(self, now: datetime, *, is_newest: bool = True, text_version: str = "") -> GrantState.ValueType:
-        """How it stands, where `text_version` is that of today, if it is known.
+        """The state of the decision; `text_version` is today's version, if it is known.
 
-        A grant holds from its start up to, and not at, its end, and for what was consented to alone.
+        A grant holds from its start until just before its end, and only for its own version of the text.
         """
         if self.withdrawn is not None:
             return GrantState.GRANT_STATE_WITHDRAWN
@@ -61,23 +61,23 @@ class Decided:
 
 @dataclass(frozen=True)
 class Known:
-    """What the home region knows about a customer's line and the region that asks."""
+    """The home region's knowledge of a customer's line and the calling region."""
 
     decisions: Sequence[Decided] = ()
-    """What was decided about that region, newest first, for all purposes."""
+    """The customer's decisions about that region, newest first, for all purposes."""
     has_order: bool = False
     """Whether the order that it named is its own, about that number, and in progress."""
     restricted: bool = False
 
     @property
     def has_met(self) -> bool:
-        """Whether the region has been told of this customer before: by a decision about it, or by its own order."""
+        """Whether the region already knows this customer: by a decision about it, or by its own order."""
         return bool(self.decisions) or self.has_order
 
 
 @dataclass(frozen=True)
 class Reading:
-    """A question: who reads what, for which purpose and by which right; and what is known, if the line exists."""
+    """A query: the reader, the fields, the purpose and the right; and the knowledge of the line, if it exists."""
 
     home: str
     reader: str
@@ -89,14 +89,17 @@ class Reading:
     without_agreement: str = ""
     """The first of both regions that has no data agreement in force."""
     text_version: str = ""
-    """Of what a customer consents to today, for this purpose and reader."""
+    """The version of today's consent text, for this purpose and reader."""
     zone: tzinfo = UTC
-    """In which times are told."""
+    """The zone of printed times."""
 
 
 @dataclass(frozen=True)
 class Shown:
-    """Which fields are told, each with the reason of its mask. `has_met`: a masked form may tell what is there."""
+    """The disclosed fields, each with the reason of its mask.
+
+    `has_met` permits masks that show the existence of a value.
+    """
 
     fields: Mapping[Field, Mask]
     grant_id: str = ""
@@ -105,7 +108,7 @@ class Shown:
 
 @dataclass(frozen=True)
 class Denied:
-    """Nothing is told."""
+    """A denial, without data."""
 
     reason: Reason.ValueType
     not_until: datetime | None = None
@@ -113,8 +116,10 @@ class Denied:
 
 
 def text_version(purpose: Purpose, reader: Region) -> str:
-    """The version of what a customer consents to: SHA-256 in hexadecimal over the purpose, its title and fields, and
-    who receives them. Another one needs a new consent (PIPL art. 14)."""
+    """The version of a consent text: SHA-256 in hexadecimal over the purpose, its title and fields, and the reader.
+
+    Another version needs a new consent (PIPL art. 14).
+    """
     told = {
         "purpose": purpose.name,
         "title": [purpose.title.zh_cn, purpose.title.en],
@@ -125,9 +130,9 @@ def text_version(purpose: Purpose, reader: Region) -> str:
 
 
 def asked_fields(purpose: Purpose, fields: Sequence[Field]) -> list[Field]:
-    """The fields that are asked for, in the order of the purpose; all of its fields where none is named.
+    """The requested fields, in the order of the purpose; all of its fields where none is named.
 
-    Raises Refused with REQUEST_INVALID for one that the purpose may not see.
+    Raises Refused with REQUEST_INVALID for a field outside of the purpose.
     """
     foreign = [each for each in fields if each not in purpose.fields]
     if foreign:
@@ -138,8 +143,11 @@ def asked_fields(purpose: Purpose, fields: Sequence[Field]) -> list[Field]:
 
 
 def require_basis(purpose: Purpose, legal_basis: LegalBasis.ValueType, order_id: str, reference: str) -> None:
-    """Raises Refused with SHARING_NOT_ALLOWED for a basis that the purpose does not allow, and with REQUEST_INVALID
-    where the basis lacks what it rests on: an order (PIPL art. 13(2)), or the duty (art. 13(3))."""
+    """Checks the legal basis of a read.
+
+    Raises Refused with SHARING_NOT_ALLOWED for a basis that the purpose does not allow. Raises Refused with
+    REQUEST_INVALID for a basis without its ground: an order (PIPL art. 13(2)), or the duty (art. 13(3)).
+    """
     if not legal_basis or legal_basis not in LegalBasis.values():
         raise Refused(Reason.REASON_REQUEST_INVALID, field="legal_basis", problem="not set")
     if legal_basis not in purpose.legal_bases:
@@ -159,14 +167,14 @@ def require_method(purpose: Purpose, method: ConsentMethod.ValueType) -> None:
 
 
 def not_allowed(purpose: Purpose, problem: str) -> Refused:
-    """The refusal of what the purpose leaves no room for."""
+    """The refusal of a request outside of the purpose."""
     return Refused(Reason.REASON_SHARING_NOT_ALLOWED, purpose=purpose.name, problem=problem)
 
 
 def grant_period(
     purpose: Purpose, start: datetime | None, end: datetime | None, now: datetime
 ) -> tuple[datetime, datetime]:
-    """From when until when a grant holds: from now on, and as long as the purpose allows, unless said otherwise.
+    """The start and end of a grant: by default from now on, for the longest time of the purpose.
 
     Raises Refused with REQUEST_INVALID for an end that is not after the start and after now, or beyond the longest.
     """
@@ -182,10 +190,9 @@ def grant_period(
 
 
 def judge(reading: Reading) -> Shown | Denied:
-    """What is told.
+    """The disclosed fields, or the denial.
 
-    Whoever has nothing that allows it, and has not been told of the customer before, gets the same for a number that
-    nobody has.
+    A reader without a permission, who does not know the customer yet, gets the answer for an unassigned number.
     """
     if reading.without_agreement:
         return Denied(
@@ -248,10 +255,10 @@ def _withheld(reading: Reading, mask: Mask, has_met: bool) -> Shown | Denied:
 
 
 def told_values(shown: Shown, number: str, values: Mapping[Field, SharedValue]) -> list[SharedValue]:
-    """The fields as they are told, in order.
+    """The disclosed fields, in order.
 
-    `values` are those of the customer, as they are; none where there is no such customer. Whoever is told of one for
-    the first time sees of the number what it asked with, masked, and of everything else nothing.
+    `values` are those of the customer, unmasked; none where there is no such customer. A reader without earlier contact
+    sees its own number masked, and nothing else.
     """
     found = []
     for each, mask in shown.fields.items():

@@ -48,7 +48,7 @@ class SharingService(SharingServiceServicer):
                 yield response
 
     async def _read_one(self, request: api.ReadSharedCustomersRequest) -> api.ReadSharedCustomersResponse:
-        response = api.ReadSharedCustomersResponse(id=request.id)
+        response = api.ReadSharedCustomersResponse(query_id=request.query_id)
         try:
             answer = await self._application.read(request.read)
         except Refused as refused:

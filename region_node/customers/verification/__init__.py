@@ -1,1 +1,1 @@
-"""Whether somebody is the customer: one-time codes and service passwords, issued and checked at home only."""
+"""Verification of a customer: one-time codes and service passwords, issued and checked at home only."""

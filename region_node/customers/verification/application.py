@@ -1,4 +1,4 @@
-"""What the home region does about codes and passwords: transactions, hashing beside the event loop, and texts."""
+"""The home region's handling of codes and passwords: transactions, hashing beside the event loop, and texts."""
 
 import random
 from collections.abc import Callable
@@ -35,7 +35,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class VerificationPorts:
-    """What the home region works with. `source` is `secrets.SystemRandom` where anything real is kept."""
+    """The ports of the home region. `source` is `secrets.SystemRandom` wherever data is real."""
 
     context: RegionContext
     store: Store
@@ -47,7 +47,7 @@ class VerificationPorts:
 
 
 class VerificationApplication:
-    """Answers for the region's own customers, whoever asks. Numbers are in E.164.
+    """Verifies the region's own customers, for any caller. Numbers are in E.164.
 
     Each call raises Refused, or Moved where the number belongs to another region.
     """
@@ -56,7 +56,7 @@ class VerificationApplication:
         self._ports = ports
 
     async def send_code(self, questioner: Questioner, request: api.SendCodeRequest) -> api.SendCodeResponse:
-        """Sends a code; asked again for the same request within the minute, it says that the code is on its way."""
+        """Sends a code; a repeated request within the minute returns that the code is on its way."""
         attempt = self._attempt("SendCode", questioner, request)
         notifier = self._ports.notifier
         if notifier is None:
@@ -70,7 +70,7 @@ class VerificationApplication:
         )
 
     async def verify(self, questioner: Questioner, request: api.VerifyRequest) -> api.VerifyResponse:
-        """Checks what the customer said."""
+        """Checks the customer's code or password."""
         attempt = self._attempt("Verify", questioner, request)
         said = await self._said(attempt, request)
         fresh_key = self._ports.source.randbytes(KEY_BYTES)
@@ -119,7 +119,7 @@ class VerificationApplication:
             raise Refused(Reason.REASON_NOTIFICATION_UNAVAILABLE) from None
 
     async def _write(self, operation: Callable[[Transaction], T | Refused]) -> T:
-        """What an operation returns, once it is durable; a refusal that it returns is raised then."""
+        """The result of an operation, once it is durable; raises a returned refusal then."""
         outcome = await self._ports.store.write(operation)
         if isinstance(outcome, Refused):
             raise outcome

@@ -1,4 +1,4 @@
-"""What requests to send, check and change must look like, at the handling and at the home region. Pure."""
+"""Form checks of requests to send, check and change, at the calling and at the home region. Pure."""
 
 from gateway.api.region.v1 import verification_service_pb2 as api
 from gateway.api.types.v1.reason_pb2 import Reason
@@ -7,7 +7,7 @@ from region_node.customers.verification.rules import require_strong
 from region_node.requests.checks import require_length, require_request_id, require_requester
 
 Asked = api.SendCodeRequest | api.VerifyRequest | api.ChangePasswordRequest
-_LIMIT = 64  # characters of what is said to be a code or a password: the right ones have six
+_LIMIT = 64  # characters of a claimed code or password: the right ones have six
 
 
 def require_form(request: Asked) -> None:

@@ -1,4 +1,4 @@
-"""What verifications of callers register for erasure and retention."""
+"""The registration of verifications for erasure and retention."""
 
 from gateway.api.federation.v1.configuration_pb2 import DataClass
 from gateway.store.port import Transaction

@@ -1,6 +1,6 @@
 """Sending, checking and changing at the home region, one transaction each.
 
-What is refused here is returned, not raised: a wrong code counts, and every attempt leaves a row in the audit chain.
+Refusals are returned, not raised: a wrong code counts, and every attempt leaves a row in the audit chain.
 """
 
 from collections.abc import Sequence
@@ -43,7 +43,7 @@ WINDOW = "verification-window"
 LOCK = "verification-lock"
 OPERATOR_RATE = "codes-of-an-operator"
 REGION_RATE = "codes-of-a-region"
-# Of whom nothing may be read, or who is no customer, others are told the same: nobody finds out by a code who exists.
+# For unreadable and unknown customers, other regions get the same answer, so that a code reveals nobody.
 _NOBODY = frozenset(
     {
         Reason.REASON_SUBSCRIPTION_NOT_FOUND,
@@ -56,7 +56,7 @@ _NOBODY = frozenset(
 @prints_masked(number=masked_number)
 @dataclass(frozen=True)
 class Attempt:
-    """What is asked, by whom, about which number, for which request. `action` is the name of the RPC."""
+    """An attempt: its content, its caller, its number, and its request. `action` is the name of the RPC."""
 
     action: str
     questioner: Questioner
@@ -67,23 +67,25 @@ class Attempt:
 
     @property
     def subject(self) -> str:
-        """What the request is called between regions."""
+        """The request's subject between regions."""
         return self.questioner.subject(self.request_id)
 
     def asker(self, tx: Transaction) -> Asker:
-        """By whom about which number, as it is stored."""
+        """The caller and the number, as stored."""
         return Asker(number_index(tx, self.number), self.questioner.region, self.questioner.caller)
 
     def note(self, tx: Transaction, line: Line | None, outcome: str) -> None:
-        """Adds the audit row; no code and no password is in it."""
+        """Adds the audit row, without code and password."""
         call = AuditedCall(self.questioner.path, self.staff_id, self.now)
         call.record(tx, self.action, "-" if line is None else line.customer_id, f"{self.subject}: {outcome}")
 
 
 @dataclass(frozen=True)
 class Sent:
-    """A code that holds until `expire_time`; whether it is to be sent: not where it is on its way already, since it was
-    asked for before, and not to nobody, which is answered alike."""
+    """A code that is valid until `expire_time`, and whether to send it.
+
+    A repeated request does not send it again. An unknown number has no recipient, but the same answer.
+    """
 
     expire_time: datetime
     is_to_be_sent: bool
@@ -91,7 +93,7 @@ class Sent:
 
 @dataclass(frozen=True)
 class Said:
-    """What the customer said. The password is hashed as the one in force was, when it was read; None without one."""
+    """The customer's claim. The password is hashed with the parameters of the one in force; None without a password."""
 
     code: str = field(default="", repr=False)
     has_password: bool = False
@@ -100,7 +102,7 @@ class Said:
 
 @dataclass(frozen=True)
 class Fresh:
-    """What is drawn anew for an attempt: a code, and the region's key, should it have none yet."""
+    """New random values for an attempt: a code, and the region's key, should it have none yet."""
 
     code: str = field(repr=False)
     key: bytes = field(repr=False)
@@ -109,9 +111,9 @@ class Fresh:
 def password_in_force(
     tx: Transaction, context: RegionContext, attempt: Attempt, code: str, decoy: HashedPassword
 ) -> HashedPassword | None:
-    """By what salt and cost a password said with a code, or without, is to be hashed; None where neither is checked.
+    """The salt and cost for hashing a claimed password; None where neither code nor password is checked.
 
-    It is the decoy where there is no password: how long an answer takes says no more than the answer. Raises Moved.
+    Without a password in force it is the decoy, so that the time of an answer reveals nothing. Raises Moved.
     """
     line = _line(tx, context, attempt)
     if rows.locked_until(tx, attempt.asker(tx)) > attempt.now:
@@ -122,10 +124,10 @@ def password_in_force(
 
 
 def begin_code(tx: Transaction, context: RegionContext, attempt: Attempt, fresh: Fresh) -> Sent | Refused:
-    """Puts a code in force, which is then to be sent.
+    """Puts a code in force, which the caller then sends.
 
-    Raises Moved; returns Refused with CODES_ASKED_TOO_OFTEN, VERIFICATION_LOCKED or CODE_SENT_RECENTLY, whether or not
-    the number is a customer's.
+    Raises Moved. Returns Refused with CODES_ASKED_TOO_OFTEN, VERIFICATION_LOCKED or CODE_SENT_RECENTLY, for assigned
+    and unassigned numbers alike.
     """
     line, now, asker = _line(tx, context, attempt), attempt.now, attempt.asker(tx)
     if (refused := _beyond_rate(tx, context, attempt)) is not None:
@@ -147,7 +149,7 @@ def begin_code(tx: Transaction, context: RegionContext, attempt: Attempt, fresh:
 
 
 def _beyond_rate(tx: Transaction, context: RegionContext, attempt: Attempt) -> Refused | None:
-    """Counts a code that is asked for, or a guess; the refusal where the operator, or its region, has had too many.
+    """Counts a requested code, or a guess; returns a refusal where the operator, or its region, exceeds its rate.
 
     The first refusal of an operator in a minute leaves a row in the audit chain: rows, too, cost room.
     """
@@ -169,7 +171,7 @@ def _is_rate_reached(tx: Transaction, context: RegionContext, attempt: Attempt) 
 
 
 def _rates(context: RegionContext, attempt: Attempt) -> list[tuple[str, int]]:
-    """Whose codes and guesses are counted together, and how many they may have in a minute."""
+    """The callers whose codes and guesses are counted together, with their limit per minute."""
     region = attempt.questioner.region
     askers = ((attempt.questioner.path, OPERATOR_RATE), (f"region/{region}", REGION_RATE))
     return [(asker, context.federation.figure(policy, (region, context.region))) for asker, policy in askers]
@@ -180,7 +182,7 @@ def _minute(attempt: Attempt) -> int:
 
 
 def code_not_sent(tx: Transaction, context: RegionContext, attempt: Attempt) -> None:
-    """The code of an attempt could not be sent: it is void, and another may be asked for at once."""
+    """Voids the code of an attempt that could not be sent; another one may be requested immediately."""
     line, asker = _line(tx, context, attempt), attempt.asker(tx)
     known = rows.find_code(tx, asker, attempt.now)
     if known is not None and known.subject == attempt.subject and known.sent == attempt.now:
@@ -191,10 +193,10 @@ def code_not_sent(tx: Transaction, context: RegionContext, attempt: Attempt) -> 
 def verify(
     tx: Transaction, context: RegionContext, attempt: Attempt, said: Said, fresh_key: bytes
 ) -> Sequence[Document] | Refused:
-    """Checks what the customer said; gives the documents that attest it for this request alone. A code is used up.
+    """Checks the customer's claim; returns the documents that attest it for this request alone. Uses up a code.
 
-    Raises Moved; returns Refused with CODES_ASKED_TOO_OFTEN, VERIFICATION_LOCKED, CODE_EXPIRED or VERIFICATION_FAILED,
-    whether or not the number is a customer's, and has a password.
+    Raises Moved. Returns Refused with CODES_ASKED_TOO_OFTEN, VERIFICATION_LOCKED, CODE_EXPIRED or VERIFICATION_FAILED.
+    The answer is the same whether or not the number has a customer and a password.
     """
     line = _line(tx, context, attempt)
     if _is_guess(tx, attempt, said.code) and (beyond := _beyond_rate(tx, context, attempt)) is not None:
@@ -202,7 +204,7 @@ def verify(
     refused = _judge(tx, context, attempt, line, said)
     if refused is not None:
         return _refused(tx, attempt, line, refused)
-    if said.code:  # it is used up: who could read it is the customer, to whom another may be sent at once
+    if said.code:  # used up: only the customer could read it, who may get another one immediately
         rows.forget_code(tx, attempt.asker(tx))
     codes = [code for code, was_said in ((OTP, said.code), (PWD, said.has_password)) if was_said]
     key = rows.key_or(tx, fresh_key)
@@ -213,10 +215,10 @@ def verify(
 def change_password(
     tx: Transaction, context: RegionContext, attempt: Attempt, said: Said, chosen: HashedPassword
 ) -> Refused | None:
-    """Puts another password in force, and tells the customer.
+    """Puts another password in force, and notifies the customer.
 
-    Where there is one, it must be said; where there is none, a code. Raises and returns as `verify`; returns Refused
-    with REQUEST_INVALID where only a code was said though a password is in force.
+    A current password must be given; without one, a code. Raises and returns as `verify`. Returns Refused with
+    REQUEST_INVALID for a code alone though a password is in force.
     """
     line = _line(tx, context, attempt)
     if _is_guess(tx, attempt, said.code) and (beyond := _beyond_rate(tx, context, attempt)) is not None:
@@ -244,15 +246,15 @@ _CHANGED = LocalizedText(
 
 
 def _is_guess(tx: Transaction, attempt: Attempt, code: str) -> bool:
-    """Whether what is said counts by itself: a code for this request was counted when it was asked for."""
+    """Whether the claim counts as a guess: a code for this request was already counted at its sending."""
     known = rows.find_code(tx, attempt.asker(tx), attempt.now)
     return not code or known is None or known.subject != attempt.subject
 
 
 def _judge(tx: Transaction, context: RegionContext, attempt: Attempt, line: Line | None, said: Said) -> Refused | None:
-    """Whether what was said is right; what is wrong counts, and once too often locks the asker out.
+    """The refusal of a wrong claim, which is counted; one too many locks the caller out.
 
-    What is said about a number of nobody, or as the password where none is set, is wrong in the same words.
+    A claim about an unknown number, or without a password in force, gets the same refusal.
     """
     asker = attempt.asker(tx)
     if (locked := rows.locked_until(tx, asker)) > attempt.now:
@@ -277,7 +279,7 @@ def _is_code(tx: Transaction, attempt: Attempt, code: StoredCode | None, said: s
 
 
 def _count_failure(tx: Transaction, context: RegionContext, attempt: Attempt) -> Refused:
-    """One more failure of the operator, and of its region: only they are locked out, and the customer is not."""
+    """Counts a failure of the operator, and of its region. Only they are locked out, and not the customer."""
     now, asker, regions = attempt.now, attempt.asker(tx), (attempt.questioner.region, context.region)
     known = rows.wrong_answers(tx, asker)
     rows.note_wrong_answer(tx, asker, known, now)
@@ -305,7 +307,7 @@ def _locked(context: RegionContext, until: datetime) -> Refused:
 
 
 def _line(tx: Transaction, context: RegionContext, attempt: Attempt) -> Line | None:
-    """The customer's line; None for a number of nobody, and for one of whom nothing may be read. Raises Moved."""
+    """The customer's line; None for an unknown number, and for an unreadable customer. Raises Moved."""
     try:
         line = own_line(tx, context.federation, context.region, attempt.number, asking=attempt.questioner.region)
         require_readable(tx, line.customer_id)

@@ -1,4 +1,4 @@
-"""Purges what is remembered of verifications."""
+"""Purges stored verifications."""
 
 from dataclasses import dataclass, field, replace
 
@@ -14,7 +14,7 @@ class _Mark:
 
 
 class Verification:
-    """Failures that count no more, then codes whose time is over."""
+    """Purges expired failures, then expired codes."""
 
     def page(self, tx: Transaction, cut: Cut, place: str) -> Page:
         """See Purger. A place is the table, the instant and the number of the last row that was looked at."""

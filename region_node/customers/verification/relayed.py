@@ -1,4 +1,4 @@
-"""What origin regions ask about codes and passwords of this region's customers."""
+"""Origin regions' queries about codes and passwords of this region's customers."""
 
 from datetime import datetime
 
@@ -16,13 +16,13 @@ from region_node.requests.checks import Questioner, require_name
 
 
 class VerificationEnvelopes:
-    """The kind of envelope that verification uses. It is answered by more than one transaction, and stored nowhere."""
+    """The kind of envelope of verifications. Its answer takes several transactions, and it is never stored."""
 
     def __init__(self, application: VerificationApplication) -> None:
         self._application = application
 
     def kinds(self) -> Kinds:
-        """How it is answered here."""
+        """The handler here."""
         return {EnvelopeKind.ENVELOPE_KIND_VERIFICATION: SlowQuery(self._asked)}
 
     async def _asked(self, content: EnvelopeContent, now: datetime) -> Answer:
@@ -47,6 +47,6 @@ class VerificationEnvelopes:
 
 
 def _require_own(questioner: Questioner, subject: str, request_id: str) -> None:
-    """A region asks for its own requests alone."""
+    """Requires that a region queries for its own requests alone."""
     if subject != questioner.subject(request_id):
         raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="the request is another operator's")

@@ -13,7 +13,7 @@ _KEY = "verification"
 
 @dataclass(frozen=True)
 class Asker:
-    """Who asks about a number: an operator of a region. What it gets wrong is held against nobody else."""
+    """A caller about a number: an operator of a region. Its failures count against nobody else."""
 
     number: str = field(repr=False)
     """The index of the number."""
@@ -23,7 +23,7 @@ class Asker:
 
 @dataclass(frozen=True)
 class StoredCode:
-    """The code of a number that a region has asked for, the request that it is for, and when it was sent."""
+    """The code of a number for a region: its request, and its time of sending."""
 
     subject: str
     keyed_hash: bytes
@@ -62,12 +62,12 @@ def keep_password(tx: Transaction, product_id: str, password: HashedPassword) ->
 
 
 def forget_password(tx: Transaction, product_id: str) -> None:
-    """The line has no service password any more, until its customer sets one with a code."""
+    """Removes the service password of a line, until its customer sets one with a code."""
     tx.execute("DELETE FROM passwords WHERE product_id = :id", id=product_id)
 
 
 def find_code(tx: Transaction, asker: Asker, now: datetime) -> StoredCode | None:
-    """The code that the asker's region has asked for, where it is in force."""
+    """The valid code of the caller's region."""
     return tx.first(
         _code,
         "SELECT subject, keyed_hash, expire_time, sent FROM asked_codes"
@@ -95,14 +95,14 @@ def keep_code(tx: Transaction, asker: Asker, code: StoredCode) -> None:
 
 
 def forget_code(tx: Transaction, asker: Asker) -> None:
-    """The number has no code for the asker's region any more."""
+    """Removes the code of the number for the caller's region."""
     tx.execute(
         "DELETE FROM asked_codes WHERE number = :number AND region = :region", number=asker.number, region=asker.region
     )
 
 
 def locked_until(tx: Transaction, asker: Asker) -> datetime:
-    """Until when the asker is told nothing of the number, by itself or with all of its region."""
+    """The end of the caller's lock for the number, by itself or with all of its region."""
     found = tx.first(
         int,
         "SELECT COALESCE(MAX(locked_until), 0) FROM verification_locks"
@@ -115,7 +115,7 @@ def locked_until(tx: Transaction, asker: Asker) -> datetime:
 
 
 def lock(tx: Transaction, asker: Asker, until: datetime, now: datetime) -> None:
-    """The asker is told nothing of the number until then; all of its region where the operator is empty."""
+    """Locks the caller for the number; with an empty operator, all of its region."""
     tx.execute(
         "DELETE FROM verification_locks WHERE locked_until <= :now"
         " OR (number = :number AND region = :region AND operator = :operator)",
@@ -136,14 +136,14 @@ def lock(tx: Transaction, asker: Asker, until: datetime, now: datetime) -> None:
 
 @dataclass(frozen=True)
 class WrongAnswer:
-    """A wrong code or password, and the operator that said it."""
+    """A wrong code or password, and its operator."""
 
     operator: str
     time: datetime
 
 
 def wrong_answers(tx: Transaction, asker: Asker) -> list[WrongAnswer]:
-    """What the asker's region has got wrong about the number, oldest first."""
+    """The wrong claims of the caller's region about the number, oldest first."""
     return tx.all(
         _wrong_answer,
         "SELECT operator, time FROM wrong_answers WHERE number = :number AND region = :region ORDER BY time",
@@ -168,13 +168,13 @@ def note_wrong_answer(tx: Transaction, asker: Asker, known: Sequence[WrongAnswer
 
 
 def codes_asked(tx: Transaction, asker: str, minute: int) -> int:
-    """How many codes an asker has asked for in a minute (whole minutes since 1970)."""
+    """The number of codes that a caller has requested in a minute (whole minutes since 1970)."""
     sql = "SELECT codes FROM code_rates WHERE asker = :asker AND minute = :minute"
     return tx.first(int, sql, asker=asker, minute=minute) or 0
 
 
 def count_code(tx: Transaction, asker: str, minute: int) -> None:
-    """The asker has asked for one more. Minutes that are over are forgotten."""
+    """Counts a requested code. Removes past minutes."""
     tx.execute("DELETE FROM code_rates WHERE minute < :minute", minute=minute)
     tx.execute(
         "INSERT INTO code_rates (asker, minute, codes) VALUES (:asker, :minute, 1)"
@@ -185,7 +185,7 @@ def count_code(tx: Transaction, asker: str, minute: int) -> None:
 
 
 def forget_askers(tx: Transaction, number: str) -> None:
-    """Nothing is left of what was asked about the number with an index."""
+    """Removes all callers of the number with an index."""
     for table in ("asked_codes", "wrong_answers", "verification_locks"):
         tx.execute(f"DELETE FROM {table} WHERE number = :number", number=number)  # noqa: S608 - names from above
 

@@ -1,4 +1,4 @@
-"""Codes and passwords, and what their checking attests. Pure."""
+"""Codes and passwords, and the attestation of their check. Pure."""
 
 import hashlib
 import hmac
@@ -16,15 +16,15 @@ from gateway.time.clock import from_timestamp, to_microseconds, to_timestamp
 OTP = "OTP"
 PWD = "PWD"  # noqa: S105 - a material of the catalogue
 CHECKED_AT_HOME = frozenset({OTP, PWD})
-"""The materials that the home region alone can attest: it has sent the code, and knows the password."""
+"""The materials that only the home region can attest: it has sent the code, and knows the password."""
 VERIFIER = "home"
 KEY_BYTES = 32
 SALT_BYTES = 16
 PASSWORD_COST = 2**14
-"""The cost of scrypt for a password, 16 MiB of memory: what a login may take (RFC 7914, 2)."""
+"""The cost of scrypt for a password, 16 MiB of memory: the value for logins (RFC 7914, 2)."""
 _CODE_DIGITS = 6
 CODES = 10**_CODE_DIGITS
-"""How many codes there are."""
+"""The number of possible codes."""
 _PASSWORD = re.compile(r"\d{6}", re.ASCII)
 _SCRYPT_BLOCKS = 8
 _HASH_BYTES = 32
@@ -32,24 +32,24 @@ _HASH_BYTES = 32
 
 @dataclass(frozen=True)
 class HashedPassword:
-    """A password as it is stored: salted, by scrypt of a cost."""
+    """A password as stored: salted, by scrypt of a cost."""
 
     salt: bytes
     cost: int
     hash: bytes
 
     def equals(self, other: "HashedPassword") -> bool:
-        """Whether both are of the same password, made with the same salt and cost; in constant time."""
+        """Whether both are hashes of the same password, with the same salt and cost; in constant time."""
         return (self.salt, self.cost) == (other.salt, other.cost) and hmac.compare_digest(self.hash, other.hash)
 
 
 def written_code(drawn: int) -> str:
-    """A code of six digits from a number below `CODES` that nobody can guess."""
+    """A code of six digits from an unpredictable number below `CODES`."""
     return f"{drawn:0{_CODE_DIGITS}d}"
 
 
 def require_strong(password: str) -> None:
-    """Raises Refused with PASSWORD_WEAK unless it is six digits, not all the same and not in sequence up or down."""
+    """Raises Refused with PASSWORD_WEAK unless it is six digits, not all equal and not in sequence up or down."""
     if _PASSWORD.fullmatch(password):
         steps = {(int(after) - int(before)) % 10 for before, after in pairwise(password)}
         if steps not in ({0}, {1}, {9}):
@@ -58,23 +58,23 @@ def require_strong(password: str) -> None:
 
 
 def hash_password(password: str, salt: bytes, cost: int) -> HashedPassword:
-    """The password as it is stored. Takes tens of milliseconds at the usual cost: never on an event loop."""
+    """The password as stored. Takes tens of milliseconds at the usual cost: never on an event loop."""
     found = hashlib.scrypt(password.encode(), salt=salt, n=cost, r=_SCRYPT_BLOCKS, p=1, dklen=_HASH_BYTES)
     return HashedPassword(salt, cost, found)
 
 
 def hash_code(key: bytes, subject: str, number: str, code: str) -> bytes:
-    """A code as it is stored: bound to the request and the number that it was sent for."""
+    """A code as stored: bound to the request and the number."""
     return _keyed(key, "code", subject, number, code)
 
 
 def is_equal(one: bytes, other: bytes) -> bool:
-    """Whether two hashes are the same, in constant time."""
+    """Whether two hashes are equal, in constant time."""
     return hmac.compare_digest(one, other)
 
 
 def attest(key: bytes, subject: str, number: str, code: str, verify_time: datetime) -> Document:
-    """The document that says that a material was right for this request and number, which nobody else can make."""
+    """An unforgeable document that attests a verified material for this request and number."""
     signed = _keyed(key, "attestation", subject, number, code, str(to_microseconds(verify_time)))
     return Document(code=code, verifier=VERIFIER, verify_time=to_timestamp(verify_time), keyed_hash=signed)
 
@@ -82,7 +82,7 @@ def attest(key: bytes, subject: str, number: str, code: str, verify_time: dateti
 def require_verified(key: bytes | None, subject: str, number: str, documents: Sequence[Document]) -> None:
     """Raises Refused with NOT_VERIFIED for a code or password that this region has not checked for this very request.
 
-    `key` is None where nothing was ever checked. Documents of other kinds are the word of who has seen them.
+    `key` is None before any check. Documents of other kinds rest on the person who has seen them.
     """
     unverified = {each.code for each in documents if not _is_verified(key, subject, number, each)}
     if unverified:
@@ -90,7 +90,7 @@ def require_verified(key: bytes | None, subject: str, number: str, documents: Se
 
 
 def failures_that_count(failures: Sequence[datetime], now: datetime, window: timedelta) -> list[datetime]:
-    """Those not older than the window."""
+    """The failures within the window."""
     return [each for each in failures if now - each < window]
 
 
@@ -107,6 +107,6 @@ def _is_verified(key: bytes | None, subject: str, number: str, document: Documen
 
 
 def _keyed(key: bytes, *fields: str) -> bytes:
-    """HMAC-SHA-256 over fields, each after its length, so that no two lists of fields are the same bytes."""
+    """HMAC-SHA-256 over fields, each after its length, so that no two lists of fields have the same bytes."""
     told = [each.encode() for each in fields]
     return hmac.digest(key, b"".join(len(each).to_bytes(4, "big") + each for each in told), "sha256")

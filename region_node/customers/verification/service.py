@@ -19,7 +19,7 @@ from region_node.node.context import RegionContext
 from region_node.requests.questions import Questions
 
 A = TypeVar("A", api.SendCodeRequest, api.VerifyRequest, api.ChangePasswordRequest)
-_ONCE = 1  # attempts: a code is used up, and what is wrong counts
+_ONCE = 1  # attempts: a code is used up, and a wrong claim counts
 
 
 class VerificationService(VerificationServiceServicer):

@@ -1,1 +1,1 @@
-"""The end of a customer: restricted, erased, and kept erased whatever backup comes back."""
+"""The end of a customer: restriction, erasure, and repeated erasure after a restored backup."""

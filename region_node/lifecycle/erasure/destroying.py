@@ -1,4 +1,4 @@
-"""Destroying keys, so that no backup brings back what they seal."""
+"""Destroys keys so that no backup restores the data under them."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -11,9 +11,9 @@ from region_node.node.erased_key_rows import note_erased_keys
 
 
 def destroy(tx: Transaction, registry: Registry, subjects: Sequence[str], now: datetime) -> int:
-    """Destroys the keys of subjects; how many there were. Their ids are on disk before, apart from the database.
+    """Destroys the keys of subjects; returns their number. Their ids are first stored on disk, apart from the database.
 
-    Raises Refused with STORE_UNAVAILABLE where the ids cannot be kept.
+    Raises Refused with STORE_UNAVAILABLE where the ids cannot be stored.
     """
     key_ids = vault.key_ids_of(tx, subjects)
     registry.context.erased_keys.add(key_ids)
@@ -24,9 +24,9 @@ def destroy(tx: Transaction, registry: Registry, subjects: Sequence[str], now: d
 
 
 def mark_erased(tx: Transaction, registry: Registry, subjects: Sequence[str]) -> None:
-    """Notes of records whose keys are destroyed that they cannot be read any more.
+    """Marks records with destroyed keys as unreadable.
 
-    Each kind removes what it stores beside sealed content: hashes, waiting codes, keyed indexes of numbers, files.
+    Each kind removes its data beside sealed content: hashes, waiting codes, keyed indexes of numbers, files.
     """
     for subject in subjects:
         word, _, name = subject.partition("/")

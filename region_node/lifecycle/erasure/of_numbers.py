@@ -1,4 +1,4 @@
-"""What hangs here on the number of another region's customer, once that region has erased them."""
+"""Data here about the number of another region's customer, after that region has erased the customer."""
 
 from datetime import datetime, timedelta
 
@@ -9,15 +9,15 @@ from region_node.lifecycle.holds.operations import held_now
 from region_node.lifecycle.registry import Registry
 from region_node.node.subjects import indexed_number_subject
 
-NUMBER_TIMER = "number-erased"  # a hold stood against it
+NUMBER_TIMER = "number-erased"  # a hold prevented it
 _LOOK_AGAIN = timedelta(days=1)
 
 
 def forget_number(tx: Transaction, registry: Registry, home: str, index: str, now: datetime) -> None:
-    """Destroys what hangs on the number with an index, whose customer the region `home` has erased.
+    """Destroys the data of the number with an index, whose customer the region `home` has erased.
 
-    Not where the number is by now that of a customer of this region, or of another one of which something is here.
-    Under a hold it is looked at again in a day. Raises Refused with STORE_UNAVAILABLE.
+    Not where the number now belongs to a customer of this region, or to another one with data here. A held number is
+    checked again in a day. Raises Refused with STORE_UNAVAILABLE.
     """
     if not index or any(kind.erasure.is_of_another(tx, index, home) for kind in registry.kinds):
         return
@@ -28,17 +28,17 @@ def forget_number(tx: Transaction, registry: Registry, home: str, index: str, no
 
 
 def number_is_due(tx: Transaction, registry: Registry, timer: Timer, now: datetime) -> None:
-    """Looks again at a number on which something under a hold has hung."""
+    """Checks a number with held data again."""
     home, _, index = timer.subject.partition(" ")
     forget_number(tx, registry, home, index, now)
 
 
 def is_held(tx: Transaction, registry: Registry, subject: str, index: str, now: datetime) -> bool:
-    """Whether something, or all that hangs on the number with an index, must be kept for an authority or a court."""
+    """Whether a subject, or all data of the number with an index, is under a legal hold."""
     held = held_now(tx, registry.kinds, now)
     return subject in held.subjects or index in held.numbers
 
 
 def look_again(tx: Transaction, kind: str, subject: str, now: datetime) -> None:
-    """Has what is to be erased, and must not be yet, looked at again in a day."""
+    """Schedules another check of a held erasure in a day."""
     set_timer(tx, f"{kind}/{subject}", kind=kind, subject=subject, due=now + _LOOK_AGAIN)

@@ -1,4 +1,4 @@
-"""Erasing and restricting customers, and keeping erased what was erased. One transaction each."""
+"""Erasure and restriction of customers, and repeated erasure after a restore. One transaction each."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -27,8 +27,8 @@ from region_node.node.subjects import customer_subject, number_subject
 from region_node.records.kinds import Customer, Elsewhere
 from region_node.requests.auditing import AuditedCall
 
-_TIMER = "timer"  # who erases whom nobody named
-_ORDER = "order"  # the kind of which an Erasure tells how many were erased
+_TIMER = "timer"  # the author of an erasure by a timer
+_ORDER = "order"  # the kind whose erased records an Erasure counts
 
 
 @dataclass(frozen=True)
@@ -52,10 +52,10 @@ class Request:
 
 
 def erase(tx: Transaction, registry: Registry, asked: Request, call: AuditedCall) -> ErasureRow:
-    """Destroys the keys of a customer; the same request gives what it has erased the first time.
+    """Destroys the keys of a customer; a repeated request returns its first result.
 
-    Raises Refused with REQUEST_ID_REUSED, CUSTOMER_NOT_FOUND, CUSTOMER_ERASED, with what stands against it
-    (`_require_erasable`), and with STORE_UNAVAILABLE where the ids of the keys cannot be kept.
+    Raises Refused with REQUEST_ID_REUSED, CUSTOMER_NOT_FOUND or CUSTOMER_ERASED. Raises Refused with an obstacle
+    (`_require_erasable`), and with STORE_UNAVAILABLE where the ids of the keys cannot be stored.
     """
     known = erasure_asked(tx, asked.caller, asked.request_id)
     if known is not None:
@@ -84,9 +84,9 @@ def erase(tx: Transaction, registry: Registry, asked: Request, call: AuditedCall
 
 
 def retire(tx: Transaction, registry: Registry, customer_id: str, now: datetime) -> bool:
-    """Erases a customer whose time of retention is over; False, with nothing done, where something stands against it.
+    """Erases a customer after the retention; returns False, without a change, for an obstacle.
 
-    Raises Refused with STORE_UNAVAILABLE where the ids of the keys cannot be kept.
+    Raises Refused with STORE_UNAVAILABLE where the ids of the keys cannot be stored.
     """
     customer = customer_of(tx, customer_id)
     try:
@@ -122,7 +122,7 @@ class _Erased:
 
 
 def _require_erasable(tx: Transaction, registry: Registry, customer: Customer, now: datetime) -> None:
-    """Raises Refused with the first thing that stands against erasing a customer.
+    """Raises Refused with the first obstacle to a customer's erasure.
 
     Source: Personal Information Protection Law, art. 47.
     """
@@ -134,7 +134,7 @@ def _require_erasable(tx: Transaction, registry: Registry, customer: Customer, n
 
 
 def _erase_all(tx: Transaction, registry: Registry, customer: Customer, now: datetime) -> _Erased:
-    """Destroys what is kept of a customer, here and elsewhere."""
+    """Destroys all data of a customer, here and elsewhere."""
     by_kind = {kind.name: kind.erasure.kept_of(tx, customer) for kind in registry.kinds}
     kept = [each for records in by_kind.values() for each in records]
     subjects = [
@@ -152,7 +152,7 @@ def _erase_all(tx: Transaction, registry: Registry, customer: Customer, now: dat
 
 
 def read_erasure(tx: Transaction, caller: str, request_id: str, customer_id: str, call: AuditedCall) -> ErasureRow:
-    """What a request has erased, or how a customer was; the reading is audited.
+    """The erasure of a request, or of a customer; the read is audited.
 
     Raises Refused with CUSTOMER_NOT_FOUND where there was no such erasure.
     """
@@ -195,9 +195,9 @@ def _stand(
 
 
 def apply_erased(tx: Transaction, registry: Registry, key_ids: Sequence[str], now: datetime) -> int:
-    """Destroys keys that were destroyed before, and have come back with an older database; returns how many had.
+    """Destroys keys that an older database has restored; returns their number.
 
-    All ids are remembered. Where a key had come back, that is a row of the audit chain.
+    All ids are remembered. Restored keys leave a row of the audit chain.
     """
     subjects = subjects_of_keys(tx, key_ids)
     note_erased_keys(tx, key_ids, now)
@@ -217,7 +217,7 @@ def apply_erased(tx: Transaction, registry: Registry, key_ids: Sequence[str], no
 
 
 def _require_there(tx: Transaction, customer: Named) -> str:
-    """The id of a customer who is there and not erased."""
+    """The id of an existing customer who is not erased."""
     customer_id = customer.customer_id or customer_numbered(tx, customer.number)
     status = status_of(tx, customer_id) if customer_id else None
     if customer_id is None or status is None:

@@ -1,4 +1,4 @@
-"""Erasing across regions: whoever keeps something of an erased customer elsewhere is told by the home region."""
+"""Erasure across regions: the home region reports it to every region with data of the customer."""
 
 import contextlib
 from datetime import datetime, timedelta
@@ -18,14 +18,14 @@ from region_node.lifecycle.registry import Registry
 from region_node.node.context import RegionContext
 from region_node.records.kinds import Elsewhere
 
-ERASURE_TIMER = "erasure-told"  # something stood against it
-_LIFETIME = timedelta(days=3650)  # the word that something is erased does not expire
+ERASURE_TIMER = "erasure-told"  # an obstacle prevented it
+_LIFETIME = timedelta(days=3650)  # the report of an erasure does not expire
 
 
 def tell_region(tx: Transaction, context: RegionContext, kept: Elsewhere, now: datetime) -> None:
-    """Has another region destroy what it keeps of a record.
+    """Has another region destroy its part of a record.
 
-    Comes after the keys of this region are destroyed. It follows what was sent about the record before.
+    Called after the destruction of this region's keys. It follows the earlier envelopes about the record.
     """
     if kept.region == context.region:
         return
@@ -43,17 +43,17 @@ def tell_region(tx: Transaction, context: RegionContext, kept: Elsewhere, now: d
 
 
 class ErasureEnvelopes:
-    """The kind of envelope by which a home region has what is kept of its customers elsewhere erased there."""
+    """The kind of envelope by which a home region erases its customers' data in other regions."""
 
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
 
     def kinds(self) -> Kinds:
-        """What it does here, and what its receipt does."""
+        """The handler here, and that of its receipt."""
         return {EnvelopeKind.ENVELOPE_KIND_ERASURE: Command(self._erase, self._erased, is_repeatable=True)}
 
     def _erase(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
-        """The home region has erased the customer of what is kept here; of what is gone already nothing is left."""
+        """Erases data here of the home region's erased customer; missing data is no error."""
         self._registry.context.border.require_known_revision(content)
         _erase_told(tx, self._registry, content.origin, content.subject, now)
         return Answer(Outcome.OUTCOME_ACCEPTED)
@@ -63,14 +63,15 @@ class ErasureEnvelopes:
 
 
 def erasure_is_due(tx: Transaction, registry: Registry, timer: Timer, now: datetime) -> None:
-    """Looks again at what another region has erased and a hold, or the home region's silence, has kept here."""
+    """Checks data again that a hold, or the home region's silence, has kept after another region's erasure."""
     origin, _, subject = timer.subject.partition(" ")
-    with contextlib.suppress(Refused):  # it has another home since, or goes on: then that region says so itself
+    # the data has another home since, or the customer continues: that region reports it itself then
+    with contextlib.suppress(Refused):
         _erase_told(tx, registry, origin, subject, now)
 
 
 def _erase_told(tx: Transaction, registry: Registry, origin: str, subject: str, now: datetime) -> None:
-    """Does what a region says of a customer who was erased; under a hold, once that has ended. Raises Refused."""
+    """Executes a region's report of an erased customer; under a hold, after its end. Raises Refused."""
     asked = (kind.erasure.told(tx, registry.context, origin, subject) for kind in registry.kinds)
     found = next((each for each in asked if each is not None), None)
     if found is None:

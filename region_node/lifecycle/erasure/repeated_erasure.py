@@ -1,4 +1,4 @@
-"""Keeping erased what was erased: at the start what an older database has brought back, then what others erase."""
+"""Repeats erasures: at the start of data restored by an older database, later of other processes' erasures."""
 
 import asyncio
 import logging
@@ -13,14 +13,14 @@ from region_node.lifecycle.registry import Registry
 from region_node.node.erased_key_rows import erased_after
 
 _PAGE = 500  # ids in one transaction
-_LOOK_SECONDS = 5.0  # between two looks at what other processes have erased
-_OVERLAP = timedelta(hours=1)  # by which the clocks of two processes, or a long transaction, may be off
+_LOOK_SECONDS = 5.0  # between two reads of other processes' erasures
+_OVERLAP = timedelta(hours=1)  # tolerance for the clocks of two processes, or a long transaction
 _BEGINNING = (from_microseconds(0), "")
 _log = logging.getLogger(__name__)
 
 
 class ErasedKeysKeeper:
-    """Holds a process's own memory of destroyed keys against its database, in both directions."""
+    """Reconciles a process's own store of destroyed keys with its database, in both directions."""
 
     def __init__(self, registry: Registry, store: Store, clock: Clock) -> None:
         self._registry = registry
@@ -30,7 +30,7 @@ class ErasedKeysKeeper:
         self._seen = _BEGINNING
 
     async def start(self) -> None:
-        """Destroys every remembered key that is there again, before anybody is served. Raises Refused."""
+        """Destroys every remembered key that is present again, before the node serves. Raises Refused."""
         remembered = sorted(self._remembered.known)
         destroyed = 0
         for begin in range(0, len(remembered), _PAGE):
@@ -41,7 +41,7 @@ class ErasedKeysKeeper:
         await self._follow()
 
     async def run(self) -> None:
-        """Remembers what other processes of the region erase. Never ends by itself."""
+        """Stores the erasures of the region's other processes. Never returns."""
         while True:
             await asyncio.sleep(_LOOK_SECONDS)
             try:

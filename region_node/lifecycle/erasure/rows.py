@@ -12,7 +12,7 @@ _COLUMNS = "caller, request_id, digest, customer_id, reason, staff_id, channel, 
 
 @dataclass(frozen=True)
 class ErasureRow:
-    """One erasure, and the request that asked for it: the caller, its id and the digest of its content."""
+    """An erasure, and its request: the caller, its id and the digest of its content."""
 
     caller: str
     request_id: str
@@ -26,7 +26,7 @@ class ErasureRow:
     orders_erased: int
 
     def message(self) -> api.Erasure:
-        """As the contract tells it."""
+        """The erasure as a message of the contract."""
         return api.Erasure(
             request_id=self.request_id,
             customer_id=self.customer_id,
@@ -58,7 +58,7 @@ def insert_erasure(tx: Transaction, row: ErasureRow) -> None:
 
 
 def erasure_asked(tx: Transaction, caller: str, request_id: str) -> ErasureRow | None:
-    """What a request has erased."""
+    """The erasure of a request."""
     return tx.first(
         ErasureRow,
         f"SELECT {_COLUMNS} FROM erasures WHERE caller = :caller AND request_id = :request_id",  # noqa: S608

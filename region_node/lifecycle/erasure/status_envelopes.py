@@ -1,7 +1,7 @@
-"""How a customer stands, told to every region: what these keep about the customer's numbers follows.
+"""The status of a customer, sent to every region, which adapts its data about the customer's numbers.
 
-A region may have taken in or answered a complaint that the home region never saw: so all of them are told, and each
-looks for itself.
+A region may have accepted or answered a complaint unknown to the home region. So all regions receive the status, and
+each checks its own data.
 """
 
 from collections.abc import Sequence
@@ -33,7 +33,7 @@ from region_node.node.subjects import customer_subject, number_index
 from region_node.records.forgetting import forget_later
 from region_node.records.kinds import RecordKind, look_at_ended
 
-_LIFETIME = timedelta(days=3650)  # the word that something is erased does not expire
+_LIFETIME = timedelta(days=3650)  # the report of an erasure does not expire
 _SUBJECTS = "status/"
 
 
@@ -45,9 +45,9 @@ def send_status(
     status: CustomerStatus.ValueType,
     now: datetime,
 ) -> None:
-    """Tells every other region that ever joined how the customer of numbers stands; in the order in which it was said.
+    """Sends the status of numbers' customer to every other region that ever joined, in order.
 
-    `key_id` is that of the customer's key, which tells nothing of the person and is no other customer's.
+    `key_id` is that of the customer's key, which reveals nothing of the person and is unique to the customer.
     """
     if not key_id or not numbers:
         return
@@ -75,19 +75,19 @@ def customer_key(tx: Transaction, customer_id: str) -> str:
 
 
 class CustomerStatusEnvelopes:
-    """The kind of envelope by which home regions tell how their customers stand."""
+    """The kind of envelope by which home regions send the status of their customers."""
 
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
 
     def kinds(self) -> Kinds:
-        """What it does here, and what its receipt does."""
+        """The handler here, and that of its receipt."""
         return {EnvelopeKind.ENVELOPE_KIND_CUSTOMER_STATUS: Command(self._told, self._answered)}
 
     def _told(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
-        """Another region's word on its own customers alone; of other numbers nothing is done.
+        """Handles another region's status of its own customers; other numbers are ignored.
 
-        A region whose number has moved speaks of what was filed while it was the home, and takes back its own word.
+        A region whose number has moved reports on records from its time as home, and withdraws its own reports.
         """
         told = received(CustomerStatusNotice, content.payload)
         self._registry.context.border.require_known_revision(content)
@@ -122,9 +122,9 @@ class CustomerStatusEnvelopes:
 
 
 def record_has_ended(tx: Transaction, registry: Registry, kind: RecordKind, timer: Timer, now: datetime) -> None:
-    """Destroys the keys of a record that has ended, with all that goes with it, if its customer was erased at home.
+    """Destroys the keys of an ended record, with its dependent data, if its customer was erased at home.
 
-    The envelopes about it are forgotten when they have had their answers: a receipt needs the key.
+    Its envelopes are forgotten after their receipts, which need the key.
     """
     ended = kind.erasure.ended(tx, timer.subject)
     if ended is None or not is_erased(tx, registry.context, ended.number, ended.home):
@@ -141,7 +141,7 @@ def record_has_ended(tx: Transaction, registry: Registry, kind: RecordKind, time
 
 
 def forget_envelopes(tx: Transaction, registry: Registry, timer: Timer, now: datetime) -> None:
-    """Destroys the keys of the envelopes about a subject, and about all of a case, unless one waits for its answer."""
+    """Destroys the envelope keys of a subject, and of a whole case, unless an envelope waits for its receipt."""
     subjects = {timer.subject}.union(*(kind.erasure.case(tx, timer.subject) for kind in registry.kinds))
     waiting = "SELECT 1 FROM outbox WHERE subject = :subject AND closed IS NULL"
     if any(tx.first(int, waiting, subject=each) for each in subjects):

@@ -1,1 +1,1 @@
-"""Legal holds: what is kept for an authority or a court, here and in other regions."""
+"""Legal holds: data kept for an authority or a court, here and in other regions."""

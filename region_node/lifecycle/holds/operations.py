@@ -1,4 +1,4 @@
-"""Legal holds: customers of whom nothing is forgotten, for an authority or a court."""
+"""Legal holds: customers whose data is kept for an authority or a court."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -19,7 +19,7 @@ _COLUMNS = "customer_id, reference, since, until, actor"
 
 @dataclass(frozen=True)
 class Hold:
-    """One hold; `until` is None for one that lasts until it is released."""
+    """A legal hold; `until` is None for one without an end."""
 
     customer_id: str
     reference: str
@@ -28,7 +28,7 @@ class Hold:
     actor: str
 
     def is_in_force(self, now: datetime) -> bool:
-        """Whether it holds."""
+        """Whether the hold is in force."""
         return self.until is None or now < self.until
 
 
@@ -48,7 +48,7 @@ def hold(tx: Transaction, customer_id: str, reference: str, until: datetime | No
 
 
 def release(tx: Transaction, customer_id: str, reference: str, call: AuditedCall) -> Hold:
-    """Ends a hold. One that has ended stays as it is. Raises Refused with LEGAL_HOLD_NOT_FOUND."""
+    """Ends a hold. An ended one stays unchanged. Raises Refused with LEGAL_HOLD_NOT_FOUND."""
     known = _find(tx, customer_id, reference)
     if known is None:
         raise Refused(Reason.REASON_LEGAL_HOLD_NOT_FOUND, customer=customer_id, reference=reference)
@@ -61,7 +61,7 @@ def release(tx: Transaction, customer_id: str, reference: str, call: AuditedCall
 
 
 def holds_of(tx: Transaction, customer_id: str) -> list[Hold]:
-    """All holds of a customer, also those that have ended."""
+    """All holds of a customer, also the ended ones."""
     return tx.all(
         _row,
         f"SELECT {_COLUMNS} FROM legal_holds WHERE customer_id = :customer_id ORDER BY reference",  # noqa: S608
@@ -93,7 +93,7 @@ def held_customers(tx: Transaction, now: datetime) -> frozenset[str]:
 
 
 def held_now(tx: Transaction, kinds: Sequence[RecordKind], now: datetime) -> Held:
-    """What is under a hold, of this region's customers and of what other regions have told to keep."""
+    """The data under holds, of this region's customers and of other regions' holds."""
     customers = held_customers(tx, now)
     lines = [line for customer in customers for line in lines_of_customer(tx, customer)]
     told = _held_for_others(tx, kinds, now)
@@ -108,16 +108,16 @@ def held_now(tx: Transaction, kinds: Sequence[RecordKind], now: datetime) -> Hel
 
 @dataclass(frozen=True)
 class _HeldForAnother:
-    """What another region has told to keep, and the number on which it hangs."""
+    """A record under another region's hold, and its number."""
 
     subject: str
     index: str
 
 
 def _held_for_others(tx: Transaction, kinds: Sequence[RecordKind], now: datetime) -> list[_HeldForAnother]:
-    """What is here of what other regions have told to keep: all that hangs on its number here is kept.
+    """The data here under other regions' holds: all data of the record's number here is kept.
 
-    A hold may have arrived before what it names, when nobody could know whose that is.
+    A hold may have arrived before its record, when its number was unknown.
     """
     parts = [kind.holds.held for kind in kinds if kind.holds.held]
     if not parts:

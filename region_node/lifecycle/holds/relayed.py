@@ -1,4 +1,4 @@
-"""Legal holds that other regions have set or released of what is kept here."""
+"""Legal holds that other regions have set on, or released from, data here."""
 
 from datetime import datetime
 
@@ -16,20 +16,20 @@ from region_node.node.payloads import received
 
 
 class HoldEnvelopes:
-    """The kind of envelope by which a home region has what other regions keep of its customers held there."""
+    """The kind of envelope by which a home region holds its customers' data in other regions."""
 
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
 
     def kinds(self) -> Kinds:
-        """What it does here, and what its receipt does."""
+        """The handler here, and that of its receipt."""
         return {EnvelopeKind.ENVELOPE_KIND_LEGAL_HOLD: Command(self._hold, self._held)}
 
     def _hold(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
-        """Holds from now on, or until then; an earlier word of the same region changes nothing.
+        """Stores a hold or its end; an older version of the same region changes nothing.
 
-        A record that is not here yet is noted where it may still come: it is on its way from that region, or its kind
-        says so. It is held once it comes. Any other record is gone, and nothing is left of it to be held.
+        The hold of a missing record is stored where the record may still come: in transit, or by its kind. It takes
+        effect on arrival. Any other missing record is gone, without data to hold.
         """
         update = received(HoldUpdate, content.payload)
         if not content.subject.startswith(HOLD_SUBJECTS) or update.version < 1:
@@ -49,19 +49,19 @@ class HoldEnvelopes:
         return Answer(Outcome.OUTCOME_ACCEPTED)
 
     def _may_hold(self, tx: Transaction, subject: str, origin: str) -> bool | None:
-        """Whether a region may hold a record; None where nothing by that name is here."""
+        """Whether a region may hold a record; None for an unknown record."""
         kinds, context = self._registry.kinds, self._registry.context
         said = (kind.holds.may_hold(tx, context, origin, subject) for kind in kinds)
         return next((each for each in said if each is not None), None)
 
     def _held(self, tx: Transaction, content: EnvelopeContent, receipt: ReceiptContent, now: datetime) -> None:
-        """The other region knows; where it has refused, it is told anew in the next night."""
+        """Notes the other region's receipt; after a refusal, the next night sends the hold again."""
         if receipt.outcome != Outcome.OUTCOME_ACCEPTED:
             forget_notice(tx, content.subject.removeprefix(HOLD_SUBJECTS), content.destination)
 
 
 def _until(update: HoldUpdate) -> int | None:
-    """In microseconds; None for until it is released. Raises Refused with ENVELOPE_INVALID."""
+    """The end in microseconds; None for a hold without an end. Raises Refused with ENVELOPE_INVALID."""
     try:
         return to_microseconds(from_timestamp(update.end_time)) if update.HasField("end_time") else None
     except OverflowError:
@@ -69,7 +69,7 @@ def _until(update: HoldUpdate) -> int | None:
 
 
 def _keep(tx: Transaction, subject: str, origin: str, version: int, until: int | None) -> bool:
-    """Notes a word of a region; False where a later one is known."""
+    """Stores a region's message; returns False where a later one is known."""
     return bool(
         tx.execute(
             "INSERT INTO holds_of_others (subject, origin, version, until) VALUES (:subject, :origin, :version, :until)"

@@ -1,4 +1,4 @@
-"""Legal holds across regions: whoever keeps something of a customer under a hold is told by the home region."""
+"""Legal holds across regions: the home region sends them to every region with data of the customer."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,8 +16,8 @@ from region_node.lifecycle.registry import Registry
 from region_node.node.context import RegionContext
 
 HOLD_SUBJECTS = "legal-hold/"
-"""What the subjects of these envelopes begin with: they are in no order with those about what is held."""
-_LIFETIME = timedelta(days=3650)  # a hold is told however long the region was away
+"""The prefix of these envelopes' subjects: they are independent of the order of other envelopes about a record."""
+_LIFETIME = timedelta(days=3650)  # the hold counts however long the region was away
 
 
 @dataclass(frozen=True)
@@ -27,9 +27,9 @@ class _Told:
 
 
 def tell_hold(tx: Transaction, registry: Registry, customer_id: str, now: datetime) -> None:
-    """Tells every region that keeps something of a customer until when, unless it knows.
+    """Sends the end of a customer's holds to every region with data of the customer, unless known there.
 
-    Where nothing holds any more, those are told that think so.
+    After the last hold, regions with a hold receive its release.
     """
     ends = [each.until for each in holds_of(tx, customer_id) if each.is_in_force(now)]
     # The longest of several counts; one without an end is the longest.
@@ -45,7 +45,7 @@ def tell_hold(tx: Transaction, registry: Registry, customer_id: str, now: dateti
 
 
 def tell_holds(tx: Transaction, registry: Registry, now: datetime) -> None:
-    """As `tell_hold`, of all customers under a hold: of what has come to another region since."""
+    """As `tell_hold`, for all customers under a hold: includes regions with new data."""
     for customer_id in sorted(held_customers(tx, now)):
         tell_hold(tx, registry, customer_id, now)
 
@@ -53,9 +53,9 @@ def tell_holds(tx: Transaction, registry: Registry, now: datetime) -> None:
 def tell_until(
     tx: Transaction, context: RegionContext, region: str, subject: str, until: int | None, now: datetime
 ) -> None:
-    """Tells a region until when a record is to be kept, unless it was told just that.
+    """Sends the end of a record's hold to a region, unless that was its last message.
 
-    `until` in microseconds, None for until it is released.
+    `until` in microseconds, None for a hold without an end.
     """
     told = _told(tx, subject, region)
     if told is not None and told.until == until:
@@ -85,7 +85,7 @@ def tell_until(
 
 
 def forget_notice(tx: Transaction, subject: str, region: str) -> None:
-    """A region has not taken what it was told. Its version stays, so that the next word is another one."""
+    """Notes a region's refusal. The version stays, so that the next message has another one."""
     tx.execute(
         "UPDATE hold_notices SET until = 0 WHERE subject = :subject AND region = :region",
         subject=subject,
@@ -94,7 +94,7 @@ def forget_notice(tx: Transaction, subject: str, region: str) -> None:
 
 
 def _kept_elsewhere(tx: Transaction, registry: Registry, customer_id: str) -> Sequence[tuple[str, str]]:
-    """What other regions keep of a customer, as far as this one knows: the region and the id of each record."""
+    """Other regions' data of a customer, as far as known here: the region and the id of each record."""
     customer = customer_of(tx, customer_id)
     found = {
         (region, kept.record_id)

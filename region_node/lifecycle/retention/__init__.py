@@ -1,1 +1,1 @@
-"""How long what is kept is kept: the nightly purge, legal holds, and impact records."""
+"""The retention of data: the nightly purge, legal holds, and impact records."""

@@ -11,7 +11,7 @@ from region_node.records.purging.port import Purger
 
 
 def purgers(registry: Registry) -> Mapping[DataClass.ValueType, Purger]:
-    """All that this node can purge, in the order in which it does: what others depend on comes last."""
+    """All purgers of this node, in their order: classes on which others depend come last."""
     return {
         DataClass.DATA_CLASS_ENVELOPES: Envelopes(registry.kinds),
         **{each: purger for kind in registry.kinds for each, purger in kind.retention.purgers.items()},

@@ -1,4 +1,4 @@
-"""Impact records: what was assessed before customers' data is given to other handlers, and what came of it.
+"""Impact records: the assessment before customers' data goes to other handlers, and its result.
 
 Personal Information Protection Law, art. 55 (3) and 56.
 """
@@ -12,7 +12,7 @@ from region_node.requests.auditing import AuditedCall
 
 
 def record(tx: Transaction, told: ImpactRecord, call: AuditedCall) -> ImpactRecord:
-    """Keeps a record; the same again gives the one that is kept. Raises Refused with IMPACT_RECORD_EXISTS."""
+    """Stores a record; a repeat returns the stored one. Raises Refused with IMPACT_RECORD_EXISTS."""
     wanted = ImpactRecord()
     wanted.CopyFrom(told)
     wanted.create_time.CopyFrom(to_timestamp(call.now))

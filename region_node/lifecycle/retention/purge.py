@@ -1,6 +1,6 @@
 """The nightly purge: class by class, page by page, each page one transaction with its place.
 
-A timer carries the place, so that any process goes on where one was stopped, and no page is done twice.
+A timer holds the place. So any process continues after a stop, and no page is done twice.
 """
 
 from datetime import datetime, timedelta
@@ -28,16 +28,16 @@ _BREATH = timedelta(milliseconds=50)  # between two pages, for everything else t
 
 
 def ensure_purge(tx: Transaction, now: datetime) -> None:
-    """Sets the timer where there is none: the first look finds when the night begins in the region."""
+    """Sets the timer if it is missing: the first run finds the beginning of the region's night."""
     if not is_set(tx, PURGE_TIMER):
         set_timer(tx, PURGE_TIMER, kind=PURGE_TIMER, subject="wait", due=now)
 
 
 def purge(tx: Transaction, registry: Registry, timer: Timer, now: datetime) -> None:
-    """Does one page and comes back for the next; after the last one, in the next night.
+    """Does one page and returns for the next; after the last one, in the next night.
 
-    The subject of the timer is `wait`, or empty at the beginning of a night, or the night, the number of the class and
-    the place in it.
+    The subject of the timer is `wait`, or empty at the beginning of a night. Otherwise it is the night, the number of
+    the class and the place in it.
     """
     try:
         federation = registry.context.federation
@@ -55,7 +55,7 @@ def purge(tx: Transaction, registry: Registry, timer: Timer, now: datetime) -> N
     classes = [each for each in known if federation.retention_rule(each) is not None]
     if data_class == 0 and classes:
         data_class = classes[0]
-    # One that was in the rules when the night began may have left them.
+    # The class may have left the rules since the night began.
     current = DataClass.ValueType(data_class)
     rule = federation.retention_rule(current)
     purger = known.get(current)
@@ -82,7 +82,7 @@ def _page(tx: Transaction, registry: Registry, rule: RetentionRule, purger: Purg
 
 
 def _finish(tx: Transaction, night: str, data_class: DataClass.ValueType, purger: Purger, now: datetime) -> None:
-    """The class is done: the report says so, and the audit chain where something was removed."""
+    """Ends a class: adds it to the report, and to the audit chain where rows were removed."""
     done = note_complete(tx, night, data_class, purger.oldest(tx))
     if done.removed or done.held:
         detail = f"night {night}, {done.removed} removed, {done.held} held"

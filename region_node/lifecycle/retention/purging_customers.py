@@ -10,8 +10,8 @@ from region_node.lifecycle.registry import Registry
 from region_node.records.purging.port import Cut, Page
 
 _TERMINATED = ProductStatus.PRODUCT_STATUS_TERMINATED
-_PAGE = 10  # customers in one transaction: each takes along what is kept of it in every table
-# When a line has ended; one that was taken over as it was ended before that.
+_PAGE = 10  # customers in one transaction: each includes its rows in every table
+# The end of a line; a line migrated as terminated ended before its migration.
 _ENDED = (
     "COALESCE((SELECT MAX(time) FROM line_states WHERE line_states.product_id = products.product_id),"
     " CASE WHEN taken_over > 0 THEN taken_over END)"
@@ -32,10 +32,10 @@ class _Customer:
 
 
 class EndedCustomers:
-    """Customers all of whose lines are terminated, and against whose erasing nothing stands.
+    """Purges customers with only terminated lines, and without obstacles to erasure.
 
-    They are erased as by `EraseCustomer`, with all that other regions keep of them. Of one whose lines are without a
-    known end nothing is forgotten.
+    They are erased in the same way as by `EraseCustomer`, with all data in other regions. Customers with lines of
+    unknown end are kept.
     """
 
     def __init__(self, registry: Registry) -> None:

@@ -1,4 +1,4 @@
-"""Purges envelopes, and the ids of requests: what records of every kind have besides themselves."""
+"""Purges envelopes, and the ids of requests: the data beside records of every kind."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from region_node.records.purging.aged import aged
 from region_node.records.purging.port import Cut, Held, Page, place_of
 
 _SEEN_SINCE = timedelta(days=1)
-"""So long after an envelope came its origin has the receipt or has sent it again, whatever the clocks say."""
+"""The time after which an envelope's origin has the receipt or has sent it again, whatever the clocks say."""
 
 
 @dataclass(frozen=True)
@@ -33,11 +33,11 @@ class _Received:
 
 
 class Envelopes:
-    """Envelopes that are closed, then commands of other regions that were acted on.
+    """Purges closed envelopes, then executed commands of other regions.
 
-    A command may be forgotten, however long it was good for, once it was made before the time of its class: from then
-    on it would be refused. And its origin must have sent something since: its lane would have sent this one before
-    that, had it no receipt. Nothing goes while the record that it is about is open.
+    A command may be purged, whatever its lifetime, after the term of its class: the inbox then refuses it. Its origin
+    must also have sent an envelope since: without a receipt, its lane would have sent this command before. Envelopes of
+    an open record are kept.
     """
 
     def __init__(self, kinds: Sequence[RecordKind]) -> None:
@@ -95,7 +95,7 @@ class Envelopes:
         )
 
     def _is_held(self, tx: Transaction, held: Held, subject: str) -> bool:
-        """Whether the record with an id is of a customer under a hold."""
+        """Whether the record with an id belongs to a customer under a hold."""
         if not held.numbers:
             return False
         return any(
@@ -110,7 +110,7 @@ class Envelopes:
 
 
 class Requests:
-    """The ids of settled requests whose record is gone, then of sharing."""
+    """Purges the ids of settled requests without a record, then those of sharing."""
 
     def __init__(self, kinds: Sequence[RecordKind]) -> None:
         self._kinds = kinds
@@ -187,7 +187,7 @@ def _exists(kinds: Sequence[RecordKind]) -> str:
 
 
 def _cannot_come_again(tx: Transaction, row: _Received, before: int) -> bool:
-    """Whether a command was made before an instant, and its origin has been heard of since it came."""
+    """Whether a command is older than an instant, and its origin has sent an envelope since."""
     try:
         found = inbox.find(tx, row.origin, row.envelope_id)
     except Refused:

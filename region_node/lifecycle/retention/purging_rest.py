@@ -1,4 +1,4 @@
-"""Purges imports and impact records, and says how old the audit trail is."""
+"""Purges imports and impact records, and reports the age of the audit chain."""
 
 from gateway.store.port import Transaction
 from gateway.store.vault import destroy
@@ -7,10 +7,10 @@ from region_node.records.purging.port import Cut, Page
 
 
 class Imports:
-    """Files of customers or complaints that were taken over to their end: checkpoints, what was rejected, its key."""
+    """Purges completed imports of customers or complaints: checkpoints, rejected lines, and their key."""
 
     def page(self, tx: Transaction, cut: Cut, place: str) -> Page:
-        """See Purger. There is no place: what may go goes."""
+        """See Purger. There is no place, since removed rows are gone."""
         found = tx.all(
             bytes,
             "SELECT sha256 FROM imports WHERE time < :before AND last_line >= lines ORDER BY time LIMIT :limit",
@@ -32,7 +32,7 @@ class ImpactRecords:
     """Assessments."""
 
     def page(self, tx: Transaction, cut: Cut, place: str) -> Page:
-        """See Purger. There is no place: what may go goes."""
+        """See Purger. There is no place, since removed rows are gone."""
         removed = tx.execute(
             "DELETE FROM impact_records WHERE record_id IN"
             " (SELECT record_id FROM impact_records WHERE recorded < :before ORDER BY recorded LIMIT :limit)",
@@ -47,7 +47,7 @@ class ImpactRecords:
 
 
 class AuditTrail:
-    """Kept: a chain without its beginning could not be verified from it."""
+    """Removes nothing: a chain without its beginning could not be verified."""
 
     def page(self, tx: Transaction, cut: Cut, place: str) -> Page:
         """See Purger."""

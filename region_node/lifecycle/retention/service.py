@@ -1,4 +1,4 @@
-"""RetentionService: what the purge did, legal holds, and impact records, for the region's own staff."""
+"""RetentionService: the results of the purge, legal holds, and impact records, for the region's own staff."""
 
 import re
 from datetime import datetime
@@ -12,7 +12,7 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Requester
 from gateway.errors import Refused
 from gateway.rpc.calls import current_call
-from gateway.rpc.pages import decode_token, encode_token, key_number, page_size
+from gateway.rpc.pages import decode_token, first_page, key_number, page_size
 from gateway.store.port import Store, Transaction
 from gateway.time.clock import Clock, from_timestamp, to_timestamp
 from region_node.lifecycle.holds import operations as holds
@@ -50,11 +50,8 @@ class RetentionService(RetentionServiceServicer):
         night, _, number = decode_token(_PURGES, request.page_token).partition(" ")
         data_class = key_number(number) if number else 0
         found = await self._store.read(lambda tx: reports.purges_before(tx, night, data_class, size + 1))
-        last = found[size - 1] if len(found) > size else None
-        return api.ListPurgesResponse(
-            purges=found[:size],
-            next_page_token=encode_token(_PURGES, f"{last.night} {last.data_class}") if last is not None else "",
-        )
+        purges, token = first_page(_PURGES, found, size, lambda each: f"{each.night_date} {each.data_class}")
+        return api.ListPurgesResponse(purges=purges, next_page_token=token)
 
     async def HoldCustomer(
         self,
@@ -106,11 +103,8 @@ class RetentionService(RetentionServiceServicer):
         size = page_size(request.page_size)
         customer_id, _, reference = decode_token(_HOLDS, request.page_token).partition(_SEPARATOR)
         found = await self._store.read(lambda tx: holds.holds_after(tx, customer_id, reference, size + 1))
-        last = found[size - 1] if len(found) > size else None
-        key = f"{last.customer_id}{_SEPARATOR}{last.reference}" if last is not None else ""
-        return api.ListHoldsResponse(
-            holds=[_hold_message(each) for each in found[:size]], next_page_token=encode_token(_HOLDS, key)
-        )
+        page, token = first_page(_HOLDS, found, size, lambda each: f"{each.customer_id}{_SEPARATOR}{each.reference}")
+        return api.ListHoldsResponse(holds=[_hold_message(each) for each in page], next_page_token=token)
 
     async def RecordImpact(
         self,
@@ -131,12 +125,12 @@ class RetentionService(RetentionServiceServicer):
         """See the contract."""
         size, after = page_size(request.page_size), decode_token(_RECORDS, request.page_token)
         found = await self._store.read(lambda tx: impact.records_after(tx, after, size + 1))
-        key = found[size - 1].id if len(found) > size else ""
-        return api.ListImpactRecordsResponse(records=found[:size], next_page_token=encode_token(_RECORDS, key))
+        records, token = first_page(_RECORDS, found, size, lambda each: each.id)
+        return api.ListImpactRecordsResponse(records=records, next_page_token=token)
 
 
 def _audited(requester: Requester, clock: Clock) -> AuditedCall:
-    """The call being served; who asks is the certificate's member of staff, or whom the request names for it."""
+    """The call being served, by the staff member of the certificate, or the person in the request."""
     identity = current_call().identity
     if requester.staff_id:
         require_name("requester.staff_id", requester.staff_id)

@@ -1,7 +1,7 @@
-"""Customers whose lines a planned outage takes down are told by their home region: each once, page by page.
+"""Notices of planned outages: the home region notifies each affected customer once, page by page.
 
-Those are who have an agreement on a service that goes down, and whose lines use it (`network/problems`). Who makes
-such an agreement, or whose line comes to use the service, when it was announced already, is told of it then.
+Affected are customers with an agreement on a service that goes down, and with a line that uses it (`network/problems`).
+A customer who becomes affected after the announcement is notified then.
 """
 
 from dataclasses import dataclass
@@ -40,16 +40,16 @@ _COLUMNS = "source, start_time, end_time, version, withdrawn"
 
 
 def tell_planned_soon(tx: Transaction, service: str, source: str, start: int, now: datetime) -> None:
-    """Has those told whom a planned outage of a service concerns, or does so no more."""
+    """Schedules notices to the customers whom a planned outage of a service affects, or no longer affects."""
     subject = f"{service} {start} {source} "
     set_timer(tx, f"{PLANNED_TIMER}/{subject}", kind=PLANNED_TIMER, subject=subject, due=now)
 
 
 def planned_is_told(tx: Transaction, context: RegionContext, timer: Timer, now: datetime) -> None:
-    """Tells the customers of one page and comes back for the next.
+    """Notifies the customers of one page and returns for the next.
 
-    The subject of the timer is the service, the beginning, the source, and the last customer of the page before. A
-    window that was moved is told of as the new one; of what has begun already nobody is told.
+    The subject of the timer is the service, the beginning, the source, and the last customer of the previous page. A
+    moved window has a notice of its own. An outage that has begun has no more notices.
     """
     service, begins, source, after = timer.subject.split(" ", 3)
     start = int(begins)
@@ -77,7 +77,7 @@ def planned_is_told(tx: Transaction, context: RegionContext, timer: Timer, now: 
 def tell_announced(
     tx: Transaction, context: RegionContext, service: str, line: Line, since: datetime, now: datetime
 ) -> None:
-    """Tells the customer of a line that uses a service from `since` on of what was announced of it before."""
+    """Notifies the customer of a line, which uses a service from `since` on, of earlier announcements."""
     planned = tx.all(
         _Planned,
         f"SELECT {_COLUMNS} FROM service_outages WHERE service = :service AND cause = :cause"  # noqa: S608 - names
@@ -99,7 +99,7 @@ def _tell(tx: Transaction, context: RegionContext, line: Line, planned: _Planned
 
 
 def _was_told(tx: Transaction, planned: _Planned, customer_id: str) -> bool:
-    """Whether a customer was told of an earlier version, one of the last."""
+    """Whether a customer was notified of an earlier version, among the last ones."""
     earlier = range(max(1, planned.version - _LAST_VERSIONS), planned.version)
     return any(is_told(tx, _notice_id(planned, version, customer_id)) for version in earlier)
 
@@ -134,9 +134,9 @@ def _text(planned: _Planned, zone: ZoneInfo, *, is_moved: bool) -> LocalizedText
 
 
 def _customers_after(tx: Transaction, service: str, span: Span, after: str, limit: int) -> list[AffectedCustomer]:
-    """At most so many customers whose data may be used and whom a stretch without a service concerns, by id, after one.
+    """At most `limit` affected customers whose data may be used, by id, after one.
 
-    Each once: who has an agreement on it that runs then, and whose active line uses it.
+    Each once: a customer with a running agreement on the service, and with an active line that uses it.
     """
     return tx.all(
         AffectedCustomer,

@@ -1,4 +1,4 @@
-"""How much of what was measured of services kept to their class of quality, month by month, in every region."""
+"""The share of measured hours in which services kept to their class of quality, month by month, in every region."""
 
 from datetime import datetime
 
@@ -22,9 +22,9 @@ _MOST = 2**63 - 1
 
 
 def note_conformance(tx: Transaction, context: RegionContext, told: ServiceConformance, now: datetime) -> bool:
-    """Notes what this region has measured of a service that it runs, and tells the others; once for each version.
+    """Stores this region's measurements of a service that it runs, and sends them to the others; once per version.
 
-    False where this version, or a later one, is known. Raises Refused before the first write.
+    Returns False where this version, or a later one, is stored. Raises Refused before the first write.
     """
     require_measured(context.federation.network, told)
     if not keep_conformance(tx, context, told, now):
@@ -37,7 +37,7 @@ def note_conformance(tx: Transaction, context: RegionContext, told: ServiceConfo
 
 
 def keep_conformance(tx: Transaction, context: RegionContext, told: ServiceConformance, now: datetime) -> bool:
-    """Keeps what was measured, and has statements that exist already corrected; False for what is known."""
+    """Stores measurements, and corrects existing statements; returns False for known measurements."""
     is_news = tx.execute(
         "INSERT INTO service_conformance (service, month, windows, kept, version)"
         " VALUES (:service, :month, :windows, :kept, :version) ON CONFLICT (service, month) DO UPDATE SET"
@@ -57,13 +57,13 @@ def keep_conformance(tx: Transaction, context: RegionContext, told: ServiceConfo
 
 
 def measured_of(tx: Transaction, service: str, month: str) -> Measured:
-    """What was measured of a service in a month."""
+    """The measurements of a service in a month."""
     sql = "SELECT windows, kept FROM service_conformance WHERE service = :service AND month = :month"
     return tx.first(Measured, sql, service=service, month=month) or Measured()
 
 
 def require_measured(network: NetworkRegistry, told: ServiceConformance) -> None:
-    """Raises Refused unless the region that runs the service says it, of a month, with counts that can be."""
+    """Raises Refused unless the report comes from the region of the service, for a month, with possible counts."""
     if network.service(told.service).region != told.region:
         raise Refused(Reason.REASON_NETWORK_NOT_OF_REGION, part=told.service)
     require_month("month", told.month)

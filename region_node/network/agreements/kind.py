@@ -1,4 +1,4 @@
-"""What agreements and outages register for erasure and retention."""
+"""The registration of agreements and outages for erasure and retention."""
 
 from gateway.api.federation.v1.configuration_pb2 import DataClass
 from gateway.store.port import Transaction

@@ -1,6 +1,6 @@
-"""A timer that goes through each month once it has ended, place by place.
+"""A timer that goes through each month after its end, place by place.
 
-Its subject is the month and the place in it, or when the first look was wanted: in which month that lies is known once
+Its subject is the month and the place in it, or the time of the first request. The month of that time is known once
 there is a configuration.
 """
 
@@ -17,13 +17,13 @@ _SINCE = "since"
 
 
 def ensure_monthly(tx: Transaction, kind: str, now: datetime) -> None:
-    """Sets the one timer of a kind where there is none: the first month is the one that is running now."""
+    """Sets the one timer of a kind if it is missing: the first month is the current one."""
     if not is_set(tx, kind):
         come_back(tx, kind, f"{_SINCE} {to_microseconds(now)}", now)
 
 
 def come_back(tx: Transaction, kind: str, subject: str, due: datetime) -> None:
-    """Has the one timer of a kind come again."""
+    """Sets the one timer of a kind again."""
     set_timer(tx, kind, kind=kind, subject=subject, due=due)
 
 

@@ -1,4 +1,4 @@
-"""Outages that faults of this region's network were: what agreements are measured by."""
+"""Outages of agreements from faults of this region's network."""
 
 from datetime import datetime
 
@@ -15,11 +15,10 @@ _OF_THE_CUSTOMER = (FaultCause.FAULT_CAUSE_TERMINAL, FaultCause.FAULT_CAUSE_CUST
 
 
 def note_outages_of(tx: Transaction, context: RegionContext, before: Fault, fault: Fault, now: datetime) -> None:
-    """Notes, as a fault is closed, for which times it cut a site or a link off, and took services down by that alone.
+    """Notes the outages of a closed fault: the times in which it alone took parts or services down.
 
-    What is not as bad, a fault of one line above all, takes no service down for everybody. A fault that was opened
-    again is noted anew when it is closed; where it has turned out to be a customer's own, or less bad, what was noted
-    is taken back.
+    Lesser faults, above all those of one line, take no service down for everybody. A reopened fault is noted anew when
+    it is closed again. The notes are withdrawn where the fault has turned out to be a customer's own, or less severe.
     """
     closed = FaultState.FAULT_STATE_CLOSED
     if fault.state != closed or before.state == closed or fault.owner_region != context.region:

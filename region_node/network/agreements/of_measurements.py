@@ -1,8 +1,8 @@
-"""What a month's measurements of a service come to under agreements: told once the month has ended, by its region.
+"""A month's measurements of a service for agreements: sent by its region after the end of the month.
 
-What counts is an hour of which a figure was measured that the service's class of quality bounds. It kept to the class
-where the mean of each of these figures is within its bound: Y.1541 bounds means over a time, not single windows, and
-an hour is what measurements are added up by. The choice of the hour is this project's.
+An hour counts if a figure bounded by the service's class of quality was measured. It conforms where the mean of each of
+these figures is within its bound. Y.1541 bounds means over a time, not single windows, and measurements are summed up
+by hours. The choice of the hour is this project's.
 """
 
 from collections.abc import Mapping
@@ -27,19 +27,19 @@ from region_node.node.context import RegionContext
 
 CONFORMANCE_TIMER = "agreement-conformance"
 SETTLES = timedelta(minutes=30)  # after a month's end: every region knows before it states the month
-_VERSION = 1  # each month is told once
+_VERSION = 1  # each month is sent once
 
 
 def ensure_conformance(tx: Transaction, now: datetime) -> None:
-    """Sets the timer where there is none: the first month is the one that is running now."""
+    """Sets the timer if it is missing: the first month is the current one."""
     ensure_monthly(tx, CONFORMANCE_TIMER, now)
 
 
 def conformance_is_due(tx: Transaction, context: RegionContext, timer: Timer, now: datetime) -> None:
-    """Tells of one service of this region in the month that has ended and comes back for the next.
+    """Sends the figures of one service of this region in the ended month and returns for the next.
 
-    The subject of the timer is the month and the last service that was looked at, or when the first look was wanted.
-    Of a service of which nothing was measured nothing is told.
+    The subject of the timer is the month and the last service, or the time of the first request. Services without
+    measurements are skipped.
     """
     try:
         zone, network = context.time_zone, context.federation.network
@@ -65,14 +65,14 @@ def conformance_is_due(tx: Transaction, context: RegionContext, timer: Timer, no
             version=_VERSION,
         )
         note_conformance(tx, context, told, now)
-    # Due as before: also where much is overdue, a month is told before it is stated.
+    # Due as before: even after a long delay, the figures of a month precede its statement.
     come_back(tx, CONFORMANCE_TIMER, f"{month.name} {service}", month.end + SETTLES)
 
 
 def measured_in(tx: Transaction, network: NetworkRegistry, service: str, month: Month) -> Measured:
-    """How many hours that began in a month were measured of a service, and how many of them kept to its class.
+    """The measured hours that began in a month, and the conforming hours among them.
 
-    Raises Refused for a service that is not in the registry, or a class that is not.
+    Raises Refused for a service or a class missing from the registry.
     """
     bounds = strictest([network.quality_class(network.service(service).quality_class)])
     first, last = to_microseconds(month.start), to_microseconds(month.end) - 1

@@ -39,10 +39,10 @@ _BY_HAND = frozenset(
 def create(
     tx: Transaction, context: RegionContext, staff_id: str, asked: api.CreateAgreementRequest, now: datetime
 ) -> Agreement:
-    """Makes an agreement by the terms of a template as they are now. The customer hears of outages planned already.
+    """Makes an agreement by the current terms of a template. The customer gets notices of planned outages.
 
-    Raises Refused with NETWORK_SERVICE_UNKNOWN, AGREEMENT_TEMPLATE_UNKNOWN, SUBSCRIPTION_NOT_FOUND, LINE_CLOSED,
-    AGREEMENT_EXISTS, and for a start before the running month.
+    Raises Refused with NETWORK_SERVICE_UNKNOWN, AGREEMENT_TEMPLATE_UNKNOWN, SUBSCRIPTION_NOT_FOUND, LINE_CLOSED or
+    AGREEMENT_EXISTS. Raises Refused for a start before the current month.
     """
     federation = context.federation
     federation.network.service(asked.service)
@@ -66,7 +66,7 @@ def create(
         terms=terms,
         monthly_charge=_charge(context, line, asked),
         start_time=to_timestamp(start),
-        author=staff_id,
+        staff_id=staff_id,
     )
     insert_agreement(tx, agreement, number)
     tell_announced(tx, context, asked.service, line, start, now)
@@ -103,7 +103,7 @@ def noted(context: RegionContext, staff_id: str, asked: api.NoteOutageRequest) -
 def note(
     tx: Transaction, context: RegionContext, staff_id: str, asked: api.NoteOutageRequest, now: datetime
 ) -> ServiceOutage:
-    """Notes an outage that a member of staff tells of. Raises Refused as `note_outage`, and for one of the future."""
+    """Stores an outage reported by a member of staff. Raises Refused as `note_outage`, and for a future outage."""
     if asked.cause not in _BY_HAND:
         raise Refused(Reason.REASON_REQUEST_INVALID, field="cause", problem="not one to be noted by hand")
     if asked.agreement_id and require_agreement(tx, asked.agreement_id).service != asked.service:
@@ -125,7 +125,7 @@ def _line(tx: Transaction, context: RegionContext, number: str) -> Line:
 
 
 def _charge(context: RegionContext, line: Line, asked: api.CreateAgreementRequest) -> Money:
-    """What is said, or the rent of the line's plan."""
+    """The requested charge, or the rent of the line's plan."""
     if not asked.HasField("monthly_charge"):
         return context.federation.plan(line.plan_id).monthly_rent
     charge = asked.monthly_charge

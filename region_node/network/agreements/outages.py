@@ -1,7 +1,7 @@
-"""Outages of services as every region keeps them: those of its own network, and what others tell of theirs.
+"""Outages of services as every region stores them: of its own network, and reported by others.
 
-A region may be the home of agreements on a service that others run, and an agreement may be made before anybody tells
-of an outage in its time: so every region is told, and each keeps what it is told.
+A region may be the home of agreements on another region's service. An agreement may be made before the report of an
+earlier outage. So every region receives and stores all reports.
 """
 
 from collections.abc import Iterable
@@ -28,7 +28,7 @@ from region_node.node.context import RegionContext
 
 CORRECTION_TIMER = "agreement-correction"
 LONGEST = timedelta(days=366)
-_LIFETIME = timedelta(days=3650)  # it counts however long the other region was away
+_LIFETIME = timedelta(days=3650)  # the report counts however long the other region was away
 SUBJECTS = "outage/"
 _LARGEST_VERSION = 2**63 - 1
 OF_A_SERVICE = frozenset(
@@ -49,16 +49,16 @@ class _Known:
     version: int
 
     def is_said_by(self, outage: ServiceOutage, end: int, announced: int | None) -> bool:
-        """Whether a word on it brings nothing new."""
+        """Whether a report of the outage brings no news."""
         known = (self.end_time, self.cause, self.announce_time, bool(self.withdrawn))
         return self.version >= outage.version or known == (end, outage.cause, announced, outage.withdrawn)
 
 
 def note_outage(tx: Transaction, context: RegionContext, outage: ServiceOutage, now: datetime) -> bool:
-    """Notes an outage of this region's network, tells the others, and has statements that exist already corrected.
+    """Stores an outage of this region's network, sends it to the others, and corrects existing statements.
 
-    `outage.region` is this region. Done once for each version of what source, service, agreement and start name that
-    brings news; False where it is known, or a later one. Raises Refused before the first write.
+    `outage.region` is this region. Source, service, agreement and start name the outage; each new version is processed
+    once. Returns False for a known or older version. Raises Refused before the first write.
     """
     require_plausible(context.federation.network, outage)
     if not keep_outage(tx, context, outage, now):
@@ -69,7 +69,7 @@ def note_outage(tx: Transaction, context: RegionContext, outage: ServiceOutage, 
 
 
 def keep_outage(tx: Transaction, context: RegionContext, outage: ServiceOutage, now: datetime) -> bool:
-    """Keeps what a region says of an outage; False where that, or a later word, is known."""
+    """Stores a region's version of an outage; returns False where that, or a later one, is stored."""
     span = span_of(outage)
     announced = announced_at(outage)
     known = tx.first(
@@ -110,7 +110,7 @@ def keep_outage(tx: Transaction, context: RegionContext, outage: ServiceOutage, 
 def withdraw_outages(
     tx: Transaction, context: RegionContext, source: str, version: int, now: datetime, start: int | None = None
 ) -> None:
-    """Takes back what was noted for a source, or of it what began at a time, whatever the registry says by now."""
+    """Withdraws the outages of a source, or the one that began at a time, whatever the registry says by now."""
     found = tx.all(
         _withdrawal,
         "SELECT service, source, region, start_time, end_time, cause, announce_time FROM service_outages"
@@ -124,7 +124,7 @@ def withdraw_outages(
 
 
 def is_known(tx: Transaction, outage: ServiceOutage) -> bool:
-    """Whether a region has told of an outage of a service before."""
+    """Whether a region has reported an outage of a service before."""
     sql = (
         "SELECT 1 FROM service_outages WHERE service = :service AND source = :source AND agreement_id = ''"
         " AND start_time = :start"
@@ -134,7 +134,7 @@ def is_known(tx: Transaction, outage: ServiceOutage) -> bool:
 
 
 def correct_soon(tx: Transaction, context: RegionContext, service: str, span: Span, now: datetime) -> None:
-    """Has the statements of months that have ended looked at again: something of that time has changed."""
+    """Schedules a correction of existing statements after a change of that time."""
     due = to_microseconds(now)
     timers = [
         Timer(f"{CORRECTION_TIMER}/{service}/{month.name}", CORRECTION_TIMER, f"{service} {month.name} ", due)
@@ -160,9 +160,9 @@ def outages_of(tx: Transaction, service: str, agreement_id: str, span: Span) -> 
 def note_waiver(
     tx: Transaction, context: RegionContext, product_id: str, source: str, span: Span, now: datetime
 ) -> bool:
-    """Notes for which time the rent of a line was waived, once for each source; no agreement pays for it again.
+    """Stores the time of a line's waived rent, once per source; no agreement compensates for it again.
 
-    Statements of the line that exist already are corrected. False where it is known.
+    Corrects existing statements of the line. Returns False for a known waiver.
     """
     new = tx.execute(
         "INSERT INTO waived_times (product_id, source, start_time, end_time) VALUES (:product, :source, :start, :end)"
@@ -181,7 +181,7 @@ def note_waiver(
 
 
 def waivers_of(tx: Transaction, product_id: str, span: Span) -> list[Outage]:
-    """For which time of a stretch the rent of a line was waived."""
+    """The times of waived rent of a line that overlap `span`, as outages."""
     return tx.all(
         lambda source, start, end: Outage(source, Span(start, end), OutageCause.OUTAGE_CAUSE_WAIVED),
         "SELECT source, start_time, end_time FROM waived_times"
@@ -200,10 +200,10 @@ def runs_part_of(network: NetworkRegistry, service: str, region: str) -> bool:
 
 
 def require_plausible(network: NetworkRegistry, outage: ServiceOutage) -> None:
-    """Raises Refused unless the region may say so of that service, with a source of its own and a time with an end.
+    """Raises Refused unless the region may report on that service, with its own source and a finished span.
 
-    Only what concerns one agreement may be the customer's own, and never leaves its home: that is known there, whoever
-    runs the service.
+    Only an outage of a single agreement may be the customer's own. Such an outage never leaves its home, the only
+    region that knows the cause.
     """
     is_customers = outage.cause == OutageCause.OUTAGE_CAUSE_CUSTOMER
     runs_part = runs_part_of(network, outage.service, outage.region)
@@ -239,9 +239,9 @@ def tell_every_region(
     payload: bytes,
     now: datetime,
 ) -> None:
-    """Tells every other region that ever joined; of one subject in the order in which it was said.
+    """Sends a message to every other region that ever joined; messages of one subject stay in order.
 
-    `name` tells apart what is said of a subject.
+    `name` distinguishes the messages about a subject.
     """
     state = context.border.current.state()
     regions = (each.id for each in context.federation.configuration.regions if each.id != context.region)
@@ -259,7 +259,7 @@ def tell_every_region(
 
 
 def span_of(outage: ServiceOutage | PartOutage) -> Span:
-    """When it was. Raises Refused for a time out of range, also of the announcement."""
+    """The span of an outage. Raises Refused for a time out of range, also of the announcement."""
     try:
         times = (outage.start_time, outage.end_time, outage.announce_time)
         start, end, _ = (to_microseconds(from_timestamp(each)) for each in times)
@@ -269,7 +269,7 @@ def span_of(outage: ServiceOutage | PartOutage) -> Span:
 
 
 def announced_at(outage: ServiceOutage | PartOutage) -> int | None:
-    """When a planned one was announced, in microseconds; None for an emergency, and for what was not planned."""
+    """The announcement of a planned outage, in microseconds; None for an emergency, and for an unplanned one."""
     return to_microseconds(from_timestamp(outage.announce_time)) if outage.HasField("announce_time") else None
 
 
@@ -289,7 +289,7 @@ def _outage(source: str, start: int, end: int, cause: int, announced: int | None
 def _withdrawal(
     service: str, source: str, region: str, start: int, end: int, cause: int, announced: int | None
 ) -> ServiceOutage:
-    """The word that an outage did not, or will not, take place; its version is the caller's."""
+    """The report that an outage did not, or will not, take place; its version is the caller's."""
     return ServiceOutage(
         service=service,
         source=source,

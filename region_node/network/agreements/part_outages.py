@@ -1,7 +1,7 @@
-"""Outages of parts of the network as every region keeps them: those of its own parts, and what others tell of theirs.
+"""Outages of parts of the network as every region stores them: of its own parts, and reported by others.
 
-What one region tells says when a part of its own was out; only who knows of all can say when services were down by
-several together. So every region is told, and each finds it when it computes the months of its own agreements.
+A region reports the outages of its own parts. Only with all reports can the times be computed in which several together
+took a service down. So every region receives them, for the months of its own agreements.
 """
 
 from dataclasses import dataclass, replace
@@ -48,7 +48,7 @@ class _Row:
 
     @classmethod
     def of(cls, outage: PartOutage) -> "_Row":
-        """What is stored of an outage."""
+        """The stored row of an outage."""
         span = span_of(outage)
         return cls(
             source=outage.source,
@@ -75,7 +75,7 @@ class _Row:
         return PartsOut(self.source, Span(self.start_time, self.end_time), self.parts, cause, self.announce_time)
 
     def withdrawal(self, version: int) -> PartOutage:
-        """The word that it did not, or will not, take place."""
+        """The report that the outage did not, or will not, take place."""
         announced = self.announce_time
         return PartOutage(
             source=self.source,
@@ -92,9 +92,9 @@ class _Row:
 
 
 def note_parts_out(tx: Transaction, context: RegionContext, outage: PartOutage, now: datetime) -> None:
-    """Notes that parts of this region's network were, or will be, out, and tells the others of what is news.
+    """Stores outages of this region's parts, past or planned, and sends the news to the others.
 
-    Of parts that are not, or no longer, in the registry as this region's nothing is noted.
+    Parts that are not this region's in the registry are left out.
     """
     own = own_parts(context.federation.network, outage)
     if own.sites or own.links:
@@ -104,7 +104,7 @@ def note_parts_out(tx: Transaction, context: RegionContext, outage: PartOutage, 
 def withdraw_parts_out(
     tx: Transaction, context: RegionContext, source: str, version: int, now: datetime, start: int | None = None
 ) -> None:
-    """Takes back what was noted for a source, or of it what began at a time, whatever the registry says by now."""
+    """Withdraws the part outages of a source, or the one that began at a time, even against the registry."""
     found = tx.all(
         _Row,
         f"SELECT {_COLUMNS} FROM part_outages WHERE source = :source AND withdrawn = 0",  # noqa: S608 - names
@@ -116,10 +116,10 @@ def withdraw_parts_out(
 
 
 def believed_parts(tx: Transaction, network: NetworkRegistry, outage: PartOutage) -> PartOutage:
-    """What is to be kept of what another region tells of its parts: nothing of those that are not known here.
+    """The storable part of another region's report: without parts unknown here.
 
-    What was told before can be taken back whatever the registry says by now. Raises Refused with NETWORK_NOT_OF_REGION
-    for parts of others, and with REQUEST_INVALID for what makes no sense.
+    An earlier report can be withdrawn whatever the registry says by now. Raises Refused with NETWORK_NOT_OF_REGION for
+    parts of others, and with REQUEST_INVALID for an impossible report.
     """
     require_told(outage)
     if outage.withdrawn and _known(tx, outage.source, span_of(outage).start) is not None:
@@ -137,9 +137,9 @@ def believed_parts(tx: Transaction, network: NetworkRegistry, outage: PartOutage
 
 
 def keep_parts_out(tx: Transaction, context: RegionContext, outage: PartOutage, now: datetime) -> bool:
-    """Keeps what a region says of its parts; False where that, or a later word, is known.
+    """Stores a region's report on its parts; returns False where that, or a later one, is stored.
 
-    Statements of the services on them that exist already are looked at again.
+    Existing statements of the services on the parts are checked again.
     """
     told = _Row.of(outage)
     known = _known(tx, told.source, told.start_time)
@@ -185,7 +185,7 @@ def together_outages_of(tx: Transaction, network: NetworkRegistry, service: str,
 
 
 def own_parts(network: NetworkRegistry, outage: PartOutage) -> PartOutage:
-    """What an outage says of parts that are its region's by the registry."""
+    """The part of an outage on parts of its own region by the registry."""
     own = PartOutage()
     own.CopyFrom(outage)
     del own.sites[:], own.links[:]

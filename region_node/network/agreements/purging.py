@@ -30,9 +30,9 @@ class _Agreement:
 
 
 class Agreements:
-    """Statements by when they were computed, then agreements that ended with none left, then outages that are over.
+    """Purges statements by their date, then ended agreements without statements, then past outages.
 
-    What was posted stays in the ledger. A month whose statement has gone is not stated again.
+    Posted entries stay in the ledger. A month with a purged statement is not computed again.
     """
 
     def page(self, tx: Transaction, cut: Cut, place: str) -> Page:
@@ -95,7 +95,7 @@ def _agreements(tx: Transaction, cut: Cut, after: str) -> Page:
 
 
 def _outages(tx: Transaction, cut: Cut) -> Page:
-    """What may go goes; there is no place in it."""
+    """Purges outages; there is no place, since removed rows are gone."""
     removed = [
         tx.execute(
             "DELETE FROM service_outages WHERE (service, source, agreement_id, start_time) IN"
@@ -111,8 +111,8 @@ def _outages(tx: Transaction, cut: Cut) -> Page:
             limit=cut.limit,
         ),
         tx.execute(
-            "DELETE FROM planned_outages WHERE outage_id IN (SELECT outage_id FROM planned_outages"
-            " WHERE end_time < :before ORDER BY end_time, outage_id LIMIT :limit)",
+            "DELETE FROM planned_outages WHERE planned_outage_id IN (SELECT planned_outage_id FROM planned_outages"
+            " WHERE end_time < :before ORDER BY end_time, planned_outage_id LIMIT :limit)",
             before=cut.before,
             limit=cut.limit,
         ),

@@ -1,4 +1,4 @@
-"""What faults and works say of outages: of the parts that were, or will be, out, and of the services down by that."""
+"""The outages of faults and works: of network parts, past or planned, and of the services that they take down."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -11,9 +11,9 @@ from region_node.node.context import RegionContext
 
 
 def note(tx: Transaction, context: RegionContext, outage: PartOutage, services: Iterable[str], now: datetime) -> None:
-    """Notes that parts of this region's network are out, and which services are down by that alone.
+    """Stores an outage of this region's parts, and the services that are down by it alone.
 
-    Of services of which this region runs no part, by the registry as it is, nothing is noted: it would not be believed.
+    Services without a part of this region, by the current registry, are left out: others would refuse the report.
     """
     note_parts_out(tx, context, outage, now)
     network = context.federation.network
@@ -25,7 +25,7 @@ def note(tx: Transaction, context: RegionContext, outage: PartOutage, services: 
 def withdraw(
     tx: Transaction, context: RegionContext, source: str, version: int, now: datetime, start: int | None = None
 ) -> None:
-    """Takes back all that was noted for a source, or of it what began at a time, in microseconds."""
+    """Withdraws all outages of a source, or the one that began at a time, in microseconds."""
     withdraw_parts_out(tx, context, source, version, now, start)
     withdraw_outages(tx, context, source, version, now, start)
 

@@ -1,4 +1,4 @@
-"""Outages, and the quality of services, that other regions tell of."""
+"""Other regions' reports of outages, and of the quality of services."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -25,13 +25,13 @@ T = TypeVar("T")
 
 
 class OutageEnvelopes:
-    """The kinds of envelope by which a region tells of outages of its network, and of the quality of its services."""
+    """The kinds of envelope for reports on outages of a region's network, and on the quality of its services."""
 
     def __init__(self, context: RegionContext) -> None:
         self._context = context
 
     def kinds(self) -> Kinds:
-        """What each does here, and what its receipt does."""
+        """The handlers of each kind and of its receipts."""
         return {
             EnvelopeKind.ENVELOPE_KIND_SERVICE_OUTAGE: Command(self._told, self._answered, is_repeatable=True),
             EnvelopeKind.ENVELOPE_KIND_PART_OUTAGE: Command(self._parts_told, self._answered, is_repeatable=True),
@@ -39,7 +39,7 @@ class OutageEnvelopes:
         }
 
     def _told(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
-        """A region speaks of its own network alone, and of nobody's agreement."""
+        """Handles a report; a region reports on its own network only, and never on a single agreement."""
         outage = received(OutageTold, content.payload).outage
         if outage.region != content.origin or content.subject != f"{SUBJECTS}{outage.source}" or outage.agreement_id:
             raise Refused(Reason.REASON_ENVELOPE_KIND_NOT_ALLOWED)
@@ -49,7 +49,7 @@ class OutageEnvelopes:
         return Answer(Outcome.OUTCOME_ACCEPTED)
 
     def _parts_told(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
-        """A region speaks of its own parts alone."""
+        """Handles a report on parts; a region reports on its own parts only."""
         outage = received(PartOutageTold, content.payload).outage
         if outage.region != content.origin or content.subject != f"{SUBJECTS}{outage.source}":
             raise Refused(Reason.REASON_ENVELOPE_KIND_NOT_ALLOWED)
@@ -59,7 +59,7 @@ class OutageEnvelopes:
         return Answer(Outcome.OUTCOME_ACCEPTED)
 
     def _measured(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
-        """Only the region that runs a service says how good it was."""
+        """Handles a report on quality; only the region of a service reports on it."""
         told = received(ConformanceTold, content.payload).conformance
         if told.region != content.origin or content.subject != f"{CONFORMANCE_SUBJECTS}{told.service}":
             raise Refused(Reason.REASON_ENVELOPE_KIND_NOT_ALLOWED)
@@ -68,7 +68,7 @@ class OutageEnvelopes:
         return Answer(Outcome.OUTCOME_ACCEPTED)
 
     def _checked(self, content: EnvelopeContent, check: Callable[[NetworkRegistry], T]) -> T:
-        """What a check by the registry of the network gives. Raises Refused, as a receipt says it."""
+        """The result of a check by the registry of the network. Raises Refused in the form of a receipt."""
         self._context.border.require_known_revision(content)
         try:
             return check(self._context.federation.network)
@@ -82,7 +82,7 @@ class OutageEnvelopes:
 
 
 def _require_outage(tx: Transaction, network: NetworkRegistry, outage: ServiceOutage) -> None:
-    """Raises Refused for what cannot be; what was told before can be taken back whatever the registry says by now."""
+    """Raises Refused for an impossible outage. An earlier report can be withdrawn whatever the registry says by now."""
     if outage.withdrawn and is_known(tx, outage):
         require_told(outage)
     else:

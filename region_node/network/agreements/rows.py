@@ -1,4 +1,4 @@
-"""Agreements and statements as stored: sealed under the customer's key. Of who was erased there are none."""
+"""Agreements and statements as stored: sealed under the customer's key. Erased customers have none."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -26,7 +26,7 @@ class _AtRest:
 
 @dataclass(frozen=True)
 class Numbered:
-    """An agreement and its number, by which lists are ordered; the agreement is None where it cannot be opened."""
+    """An agreement and its number, which orders lists; the agreement is None where it cannot be opened."""
 
     number: int
     agreement_id: str
@@ -64,7 +64,7 @@ def end_agreement(tx: Transaction, agreement: Agreement) -> None:
 
 
 def find_agreement(tx: Transaction, agreement_id: str) -> Agreement | None:
-    """An agreement; None where there is none, or its customer was erased."""
+    """An agreement; None for a missing one, or after the erasure of its customer."""
     found = tx.all(_AtRest, f"SELECT {_COLUMNS} FROM agreements WHERE agreement_id = :id", id=agreement_id)  # noqa: S608
     return next((each.agreement for each in _opened(tx, found)), None)
 
@@ -90,7 +90,7 @@ def in_force(tx: Transaction, product_id: str, service: str, start: datetime) ->
 
 
 def running_after(tx: Transaction, start: datetime, end: datetime, after: str, limit: int) -> list[Numbered]:
-    """At most so many agreements that run at some time from `start` up to `end`, by id, after one."""
+    """At most `limit` agreements that run at some time from `start` up to `end`, by id, after one."""
     return _opened(
         tx,
         tx.all(
@@ -106,7 +106,7 @@ def running_after(tx: Transaction, start: datetime, end: datetime, after: str, l
 
 
 def on_service_after(tx: Transaction, service: str, after: str, limit: int) -> list[Numbered]:
-    """At most so many agreements on a service, by id, after one."""
+    """At most `limit` agreements on a service, by id, after one."""
     return _opened(
         tx,
         tx.all(
@@ -123,9 +123,9 @@ def on_service_after(tx: Transaction, service: str, after: str, limit: int) -> l
 def list_agreements(
     tx: Transaction, product_id: str | None, service: str, before: int | None, limit: int
 ) -> list[Numbered]:
-    """At most so many agreements, newest first, older than a number; of a line or on a service where one is given.
+    """At most `limit` agreements, newest first, older than a number; of a line or on a service where given.
 
-    Those of customers who are stored only are left out.
+    Those of restricted customers are left out.
     """
     conditions, parameters = [_READABLE], dict[str, Value](limit=limit)
     for column, value in (("product_id", product_id), ("service", service or None)):
@@ -145,7 +145,7 @@ def list_agreements(
 
 
 def insert_statement(tx: Transaction, customer_id: str, statement: AgreementStatement, now: datetime) -> None:
-    """Adds a revision of a statement. A second time the same one is a defect, and fails the transaction."""
+    """Adds a revision of a statement. A repeat is a defect, and fails the transaction."""
     sealed = vault.seal(tx, customer_subject(customer_id), _statement_place(statement), statement.SerializeToString())
     tx.execute(
         "INSERT INTO agreement_statements (agreement_id, month, revision, create_time, body)"

@@ -1,12 +1,12 @@
-"""What an agreement (TMF657 SLA) gives for a month. Pure, in whole numbers only: microseconds, minor units, millionths.
+"""The credit of an agreement (TMF657 SLA) for a month. Pure.
 
-Availability is the share of the month that is left without the downtime. Downtime is the time in which any outage was,
-each moment once whatever the number of outages and regions, without the time that does not count: a planned outage
-that was announced in time, the customer's own cause, force majeure, and time for which the rent was waived already
-(Telecommunications Regulations, art. 32), so that nothing is compensated twice. The month itself is never shortened
-by such time: an exclusion can only lower what is given.
+All figures are whole numbers: microseconds, minor units, millionths. Availability is the share of the month without the
+downtime. Downtime is the union of all outages, each moment once whatever the number of outages and regions. Excluded
+times do not count: an outage announced in time, the customer's own cause, force majeure, and waived rent. The rent
+waiver (Telecommunications Regulations, art. 32) is excluded so that nothing is compensated twice. Excluded time never
+shortens the month itself: an exclusion can only lower the credit.
 
-The result is a list of lines; those of one unit sum to what the last of them says.
+The result is a list of lines; the lines of one unit add up to the last of them.
 """
 
 from collections.abc import Iterable, Sequence
@@ -30,14 +30,14 @@ _EXCLUDED = {
 
 @dataclass(frozen=True)
 class Outage:
-    """Time in which a service was, or will be, down, and why."""
+    """A past or future time in which a service is down, with its cause."""
 
     source: str
-    """What it was noted for: a fault, a planned outage; it begins with the region. Several are apart by ` + `."""
+    """The cause: a fault, or a planned outage; the id begins with the region. ` + ` separates several."""
     span: Span
     cause: OutageCause.ValueType
     announced: int | None = None
-    """Of a planned one: when it was announced, in microseconds; None for an emergency."""
+    """The announcement of a planned outage, in microseconds; None for an emergency."""
 
 
 @dataclass(frozen=True)
@@ -50,14 +50,14 @@ class Measured:
 
 @dataclass(frozen=True)
 class Situation:
-    """All that a statement is computed from. Spans and times in microseconds, the charge in minor units."""
+    """The input of a statement. Spans and times in microseconds, the charge in minor units."""
 
     terms: AgreementTemplate
     month: Span
     term: Span
     """For how long of the month the agreement runs; it lies in the month."""
     charge: int
-    """What the customer pays for the whole month."""
+    """The customer's charge for the whole month."""
     notice: timedelta
     """How long before it begins a planned outage is announced in time."""
     outages: Sequence[Outage] = ()
@@ -66,7 +66,7 @@ class Situation:
 
 @dataclass(frozen=True)
 class Line:
-    """One line of the calculation: a time in microseconds, or an amount in minor units."""
+    """A line of the calculation: a time in microseconds, or an amount in minor units."""
 
     kind: StatementLineKind.ValueType
     time: int = 0
@@ -78,7 +78,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Result:
-    """What a month comes to: of `period` microseconds, so many of downtime; the credit in minor units."""
+    """The result of a month of `period` microseconds: the downtime, and the credit in minor units."""
 
     lines: tuple[Line, ...]
     period: int
@@ -87,17 +87,17 @@ class Result:
 
 
 def is_in_time(outage: Outage, notice: timedelta) -> bool:
-    """Whether a planned outage was announced so long before it began that it does not count."""
+    """Whether a planned outage was announced early enough not to count."""
     return outage.announced is not None and outage.span.start - outage.announced >= notice // _MICROSECOND
 
 
 def is_below(downtime: int, period: int, ppm: int) -> bool:
-    """Whether the availability is below so many millionths; as fractions, so that the very edge is not below."""
+    """Whether the availability is below `ppm` millionths; in fractions, so that the exact bound is not below."""
     return (period - downtime) * MILLION < ppm * period
 
 
 def availability_ppm(downtime: int, period: int) -> int:
-    """The availability in millionths for people, rounded down: what fell short of an edge is never shown as that edge.
+    """The availability in millionths for people, rounded down: a value below a bound is never shown as the bound.
 
     Decisions use `is_below`.
     """
@@ -105,12 +105,12 @@ def availability_ppm(downtime: int, period: int) -> int:
 
 
 def band_percent(terms: AgreementTemplate, downtime: int, period: int) -> int:
-    """What the lowest band that the availability is below gives, in percent of the charge; 0 for none."""
+    """The credit of the lowest band above the availability, in percent of the charge; 0 for none."""
     return max((each.credit_percent for each in terms.bands if is_below(downtime, period, each.below_ppm)), default=0)
 
 
 def quality_percent(terms: AgreementTemplate, measured: Measured) -> int:
-    """What is given for quality that was not kept, in percent; nothing where there is no promise or no measurement."""
+    """The credit for missed quality, in percent; nothing where there is no promise or no measurement."""
     if not terms.HasField("quality") or not measured.windows:
         return 0
     fails = measured.kept * MILLION < terms.quality.target_ppm * measured.windows
@@ -126,7 +126,7 @@ def compute(situation: Situation) -> Result:
 
 
 def _times(situation: Situation) -> tuple[list[Line], int]:
-    """The lines of time, and the downtime that they come to."""
+    """The lines of time, and their sum, the downtime."""
     term = situation.term
     lines = [Line(StatementLineKind.STATEMENT_LINE_KIND_PERIOD, time=term.length, span=term)]
     counted, excluded = _parted(situation)
@@ -151,7 +151,7 @@ def _times(situation: Situation) -> tuple[list[Line], int]:
 
 
 def _parted(situation: Situation) -> tuple[list[Outage], list[Outage]]:
-    """What counts and what takes time off, each in an order of its own that does not hang on the order given."""
+    """The counting and the excluded outages, each in an order independent of the input's order."""
     there = [each for each in situation.outages if each.span.within(situation.term).length]
     counted = [each for each in there if _counts(each, situation.notice)]
     excluded = [each for each in there if not _counts(each, situation.notice)]
@@ -159,7 +159,7 @@ def _parted(situation: Situation) -> tuple[list[Outage], list[Outage]]:
 
 
 def _counts(outage: Outage, notice: timedelta) -> bool:
-    """Whether its time is downtime: the operator's own, and planned work that nobody was told of in time."""
+    """Whether its time is downtime: the operator's own fault, or planned work without timely notice."""
     if outage.cause == OutageCause.OUTAGE_CAUSE_PLANNED:
         return not is_in_time(outage, notice)
     return outage.cause not in _EXCLUDED
@@ -170,7 +170,7 @@ def _place(outage: Outage) -> tuple[int, Span, str]:
 
 
 def _amounts(situation: Situation, downtime: int) -> tuple[Iterable[Line], int]:
-    """The lines of money, and the credit that they come to. Each percentage is rounded once, half up."""
+    """The lines of money, and their sum, the credit. Each percentage is rounded once, half up."""
     term, terms = situation.term.length, situation.terms
     charge = share_half_up(situation.charge, term, situation.month.length)
     lines = [Line(StatementLineKind.STATEMENT_LINE_KIND_CHARGE, amount=charge)]

@@ -1,4 +1,4 @@
-"""AgreementService: gRPC in and out of agreements, outages and statements."""
+"""AgreementService: gRPC for agreements, outages and statements."""
 
 import hashlib
 from collections.abc import Callable
@@ -15,7 +15,7 @@ from gateway.errors import Refused
 from gateway.federation.numberplan import normalize
 from gateway.process.tracing import current_traceparent
 from gateway.rpc.calls import current_call
-from gateway.rpc.pages import decode_token, encode_token, key_number, page_size
+from gateway.rpc.pages import decode_token, first_page, key_number, page_size
 from gateway.store.port import Store, Transaction
 from gateway.time.clock import Clock
 from gateway.time.months import require_month
@@ -128,9 +128,9 @@ class AgreementService(AgreementServiceServicer):
             return found
 
         found = await self._store.write(read)
-        next_token = encode_token(_PAGE, str(found[size - 1].number)) if len(found) > size else ""
-        told = [each.agreement for each in found[:size] if each.agreement is not None]
-        return api.ListAgreementsResponse(agreements=told, next_page_token=next_token)
+        page, token = first_page(_PAGE, found, size, lambda each: str(each.number))
+        told = [each.agreement for each in page if each.agreement is not None]
+        return api.ListAgreementsResponse(agreements=told, next_page_token=token)
 
     async def GetStatement(
         self,
@@ -162,9 +162,9 @@ class AgreementService(AgreementServiceServicer):
         write: Callable[[Transaction, str, datetime], tuple[str, T]],
         read: Callable[[Transaction, str], T],
     ) -> T:
-        """Does once what a member of staff asks; the same request again gives what it is about as it stands now.
+        """Executes a staff member's request once; a repeated request returns the current state of its result.
 
-        `write` returns its id besides, by which `read` finds it.
+        `write` also returns an id, by which `read` finds the result.
         """
         require_request_id(request_id)
         caller = Caller(current_call().identity, request_id, current_traceparent())

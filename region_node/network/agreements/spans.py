@@ -17,12 +17,12 @@ class Span:
         return max(0, self.end - self.start)
 
     def within(self, other: "Span") -> "Span":
-        """What of it lies in another one."""
+        """The part of it within another span."""
         return Span(max(self.start, other.start), min(self.end, other.end))
 
 
 def union(spans: Iterable[Span]) -> tuple[Span, ...]:
-    """The same time, each moment once: in order, apart from each other, without empty ones."""
+    """The same time, each moment once: in order, disjoint, without empty spans."""
     found: list[Span] = []
     for each in sorted(span for span in spans if span.length):
         if found and each.start <= found[-1].end:
@@ -33,7 +33,7 @@ def union(spans: Iterable[Span]) -> tuple[Span, ...]:
 
 
 def without(spans: Sequence[Span], taken: Span) -> tuple[Span, ...]:
-    """What is left of a union where one stretch is taken away."""
+    """The rest of a union after the removal of one span."""
     if not taken.length:
         return tuple(spans)
     parts = (

@@ -1,8 +1,7 @@
-"""Statements of months that have ended, and their credits: computed by a timer, page by page, each posted once.
+"""Statements of ended months, and their credits: computed by a timer, page by page, each posted once.
 
-The place of the run stands in its timer, which is set in the transaction of what was done: wherever a process is
-killed, another goes on. What is told of a month later, and changes it, leads to another revision that posts the
-difference.
+The timer holds the place of the run, and is set in the transaction of the page. After a kill, another process
+continues. A late report about a month leads to another revision, which posts the difference.
 """
 
 from datetime import datetime, timedelta
@@ -39,21 +38,21 @@ from region_node.node.context import RegionContext
 
 STATEMENT_TIMER = "agreement-statements"
 NOTICE_POLICY = "planned-outage-notice"
-SETTLES = timedelta(hours=1)  # after a month's end: what was under way then has been told by then
+SETTLES = timedelta(hours=1)  # after a month's end: reports in transit have arrived by then
 PAGE = 25  # agreements in one transaction, for which everything else of the region waits
 _BREATH = timedelta(milliseconds=20)  # between two pages, for everything else that the store has to do
 
 
 def ensure_statements(tx: Transaction, now: datetime) -> None:
-    """Sets the timer where there is none: the first month is the one that is running now."""
+    """Sets the timer if it is missing: the first month is the current one."""
     ensure_monthly(tx, STATEMENT_TIMER, now)
 
 
 def statements_are_due(tx: Transaction, context: RegionContext, timer: Timer, now: datetime) -> None:
-    """Does one page of the month that has ended and comes back for the next.
+    """Does one page of the ended month and returns for the next.
 
-    The subject of the timer is the month and the last agreement that was looked at, or when the first look was wanted:
-    in which month that lies is known once there is a configuration.
+    The subject of the timer is the month and the last agreement, or the time of the first request. The month of that
+    time is known once there is a configuration.
     """
     try:
         zone = context.time_zone
@@ -76,7 +75,7 @@ def statements_are_due(tx: Transaction, context: RegionContext, timer: Timer, no
 
 
 def correction_is_due(tx: Transaction, context: RegionContext, timer: Timer, now: datetime) -> None:
-    """Looks at the statements of a service and month again, page by page; what is not there yet comes by itself."""
+    """Computes existing statements of a service and month again, page by page; missing ones follow by themselves."""
     service, name, after = timer.subject.split(" ", 2)
     month = Month.of(name, context.time_zone)
     page = on_service_after(tx, service, after, PAGE)
@@ -90,7 +89,7 @@ def correction_is_due(tx: Transaction, context: RegionContext, timer: Timer, now
 
 
 def settle(tx: Transaction, context: RegionContext, agreement: Agreement, month: Month, now: datetime) -> bool:
-    """Computes a month, and posts what is missing to what was posted for it before. False where nothing has changed."""
+    """Computes a month, and posts the difference to earlier postings. Returns False without a change."""
     line = line_of(tx, agreement.product_id)
     if line is None:
         return False
@@ -149,7 +148,7 @@ def _computed(
 
 
 def _term(tx: Transaction, agreement: Agreement, line: Line) -> Span:
-    """For how long an agreement runs: until it is ended, or its line is closed."""
+    """The span of an agreement: until its end, or the closure of its line."""
     start = to_microseconds(from_timestamp(agreement.start_time))
     ends = [to_microseconds(from_timestamp(agreement.end_time))] if agreement.HasField("end_time") else []
     last = states_of(tx, line)[-1]
@@ -162,7 +161,7 @@ _FOR_EVER = 2**62  # microseconds
 
 
 def _suspensions(tx: Transaction, line: Line, term: Span) -> list[rules.Outage]:
-    """When the line was suspended, by the customer or for arrears: nobody could have used it."""
+    """The suspensions of the line, by the customer or for arrears: nobody could have used it."""
     states = states_of(tx, line)
     ends = [to_microseconds(each.time) for each in states[1:]] + [term.end]
     return [
@@ -173,7 +172,7 @@ def _suspensions(tx: Transaction, line: Line, term: Span) -> list[rules.Outage]:
 
 
 def _same(before: AgreementStatement, after: AgreementStatement) -> bool:
-    """Whether a calculation comes to the same by the same lines and measurements."""
+    """Whether two calculations have the same result, lines and measurements."""
     added = (Kind.STATEMENT_LINE_KIND_POSTED, Kind.STATEMENT_LINE_KIND_POSTING)
     if (before.measured_windows, before.kept_windows) != (after.measured_windows, after.kept_windows):
         return False
@@ -181,7 +180,7 @@ def _same(before: AgreementStatement, after: AgreementStatement) -> bool:
 
 
 def _posting(statement: AgreementStatement, line: Line, difference: int) -> Posting:
-    """What is booked. Of a closed line nothing is set off any more: it is owed to the customer."""
+    """The posting of a credit. The credit of a closed line is owed to the customer instead of set off."""
     is_first = statement.revision == 1
     part = "credit" if is_first else f"correction-{statement.revision}"
     posting_id = f"{statement.agreement_id}/{statement.month}#{part}"
@@ -194,7 +193,7 @@ def _posting(statement: AgreementStatement, line: Line, difference: int) -> Post
 
 
 def _credited(statement: AgreementStatement, line: Line, difference: int) -> Notice:
-    """What the customer is told of a credit, or of its correction."""
+    """The notice of a credit, or of its correction."""
     amount = in_major_units(difference, statement.posted.currency)
     month = statement.month
     text = (

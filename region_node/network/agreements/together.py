@@ -1,4 +1,4 @@
-"""When a service was down by several outages of parts together, none of which took it down alone. Pure."""
+"""The times in which several outages of parts together took a service down, but none alone. Pure."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -16,22 +16,22 @@ JOINED = " + "  # between the sources of an outage that had several
 
 @dataclass(frozen=True)
 class PartsOut:
-    """Time in which parts of the network were out, and why."""
+    """A time in which parts of the network were out, with its cause."""
 
     source: str
     span: Span
     parts: Parts
     cause: OutageCause.ValueType
     announced: int | None = None
-    """Of a planned one: when it was announced, in microseconds; None for an emergency."""
+    """The announcement of a planned outage, in microseconds; None for an emergency."""
 
 
 def down_together(network: NetworkRegistry, service: NetworkService, found: Iterable[PartsOut]) -> list[Outage]:
-    """The times at which what is out leaves a service without a way, and nothing of it does so alone.
+    """The times at which a combination of outages leaves a service without a path, and no single one does.
 
-    What is out for one cause and leaves no way is an outage of that cause, whatever else is out besides. Where only
-    several causes together do, it is the operators': the service was to outlive each. Of works it is as late as the one
-    that was announced the latest before it began.
+    Outages of a single cause without a path left belong to that cause, whatever else is out. Where only several causes
+    together leave no path, the operators are responsible: the service should survive each. The latest announcement
+    among the works counts.
     """
     touching = [each for each in found if uses(network, service, each.parts)]
     times = sorted({time for each in touching for time in (each.span.start, each.span.end)})
@@ -46,7 +46,7 @@ def down_together(network: NetworkRegistry, service: NetworkService, found: Iter
 
 
 def _add(outages: list[Outage], outage: Outage) -> None:
-    """Adds what comes next; what goes on stays one."""
+    """Adds the next outage; a continuing one stays one."""
     for place, before in enumerate(outages):
         if (before.source, before.cause, before.span.end) == (outage.source, outage.cause, outage.span.start):
             outages[place] = replace(before, span=Span(before.span.start, outage.span.end))
@@ -55,7 +55,7 @@ def _add(outages: list[Outage], outage: Outage) -> None:
 
 
 def _sets(network: NetworkRegistry, service: NetworkService, there: Sequence[PartsOut]) -> list[Sequence[PartsOut]]:
-    """The outages of each cause that leave no way together; where no cause is enough all of them, if they do."""
+    """The outages of each cause that together leave no path; without a sufficient cause, all of them, if they do."""
     causes = sorted({each.cause for each in there})
     of_one = [[each for each in there if each.cause == cause] for cause in causes]
     enough: list[Sequence[PartsOut]] = [each for each in of_one if _leave_no_way(network, service, each)]

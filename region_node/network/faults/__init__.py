@@ -1,1 +1,1 @@
-"""Faults: reported in any region, repaired by the one in which they are, followed by the home region of the number."""
+"""Faults: reported in any region, repaired by the owner region, followed by the home region of the number."""

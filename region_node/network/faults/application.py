@@ -1,4 +1,4 @@
-"""The fault application service: what the service does, without gRPC."""
+"""The fault application service: the work of the service, without gRPC."""
 
 import hashlib
 
@@ -11,17 +11,16 @@ from gateway.process import failpoints
 from gateway.store.port import CommittedElsewhere, Store, Transaction
 from gateway.time.clock import Clock
 from region_node.network.faults import handling, repair
-from region_node.network.faults.followed import FAULT
-from region_node.network.faults.rows import FAULT_SUBJECTS, FaultChanged
+from region_node.network.faults.rows import FAULT, FAULT_SUBJECTS, FaultChanged
 from region_node.node.context import RegionContext
 from region_node.requests.caller import Caller, note
 from region_node.requests.changes import Changes
 from region_node.requests.rows import RequestKey, insert_request
-from region_node.tickets.requested import answered_request, known_request
+from region_node.tickets.followed import answered_request, known_request
 
 
 class FaultApplication:
-    """Takes in faults and what is said to them, waits for the region in which they are where asked to."""
+    """Accepts faults and commands on them, and waits for the owner region on request."""
 
     def __init__(self, context: RegionContext, store: Store, clock: Clock, changes: Changes) -> None:
         self._context = context
@@ -32,7 +31,7 @@ class FaultApplication:
         store.subscribe(CommittedElsewhere, self._committed_elsewhere)
 
     async def report(self, caller: Caller, report: FaultReport) -> Fault:
-        """Takes in a fault."""
+        """Accepts a fault."""
         self._context.border.current.require_trusted_clock()
         if not self._store.accepts_new_work():
             raise Refused(Reason.REASON_STORE_UNAVAILABLE)
@@ -42,19 +41,19 @@ class FaultApplication:
         return fault
 
     async def command(self, caller: Caller, asked: FaultCommand, wait: float) -> Fault:
-        """Passes on what the customer says; raises Refused where the region in which the fault is has refused it."""
+        """Forwards the customer's command; raises Refused where the owner region has refused it."""
         now = self._clock.now()
         writing = self._store.write(lambda tx: handling.command(tx, self._context, caller, asked, now))
         fault = await self._changes.answered(caller, writing, wait)
         return await self._store.read(lambda tx: answered_request(FAULT, tx, caller, fault))
 
     async def work(self, caller: Caller, request: WorkOnFaultRequest) -> Fault:
-        """Does once what a member of staff does about a fault."""
+        """Executes a staff member's step on a fault once."""
         content = hashlib.sha256(b"work\0" + request.SerializeToString(deterministic=True)).digest()
         now, key = self._clock.now(), RequestKey(caller.operator, caller.request_id, content)
 
         def once(tx: Transaction) -> Fault:
-            handling.require_readable(tx, request.id)
+            handling.require_readable(tx, request.fault_id)
             if (known := known_request(FAULT, tx, key)) is not None:
                 return known
             fault = repair.work(tx, self._context, request, caller.identity.name, now)

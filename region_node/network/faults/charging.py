@@ -1,8 +1,8 @@
-"""The price of a part of a repair, charged to the account of the line (specification 6.3): once for each part.
+"""The price of a repair part, charged to the account of the line (specification 6.3): once for each part.
 
-Only the home region charges, and only for what its own staff have put in, at a price that the customer has accepted:
-no region makes another one charge its customers. What a customer of another region owes for a part is asked for by
-people, who see that it was not charged. That a part was put in is noted once, in the same transaction.
+Only the home region charges, for parts from its own staff, at a price that the customer has accepted. So no region
+makes another one charge its customers. A part for another region's customer stays uncharged; staff see that, and
+collect the price. The installation of a part is noted once, in the same transaction.
 """
 
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""Faults of this region as coordinators hear of them: where they are, how bad, since when, and nothing of a person."""
+"""Faults of this region as coordinators see them: place, severity and start, without personal data."""
 
 from datetime import datetime
 
@@ -26,18 +26,23 @@ _CONDITIONS = {
 
 
 def tell_fault(tx: Transaction, context: RegionContext, before: Fault, fault: Fault, now: datetime) -> None:
-    """Coordinators are to hear how a fault of this region stands, if it is one of the network, or may have been told
-    of as one: it still names a problem, or was one. `before` is how it stood; empty for a new one."""
+    """Reports the state of this region's fault to coordinators, if it concerns the network.
+
+    Former network faults are included, since coordinators may still have them: faults with a problem, or reported
+    before. `before` is the former version; empty for a new fault.
+    """
     event = event_of(context.region, context.federation.network, fault, now)
     event.reported_again = event.of_one_line and is_reported_again(tx, fault)
-    if not event.retracted or before.problem or _may_be_told(before):
+    if not event.retracted or before.problem_id or _may_be_told(before):
         tell_event(tx, event)
 
 
 def event_of(region: str, network: NetworkRegistry, fault: Fault, now: datetime) -> NetworkEvent:
-    """What coordinators hear. It is retracted where the trouble is no fault of the network, as the customer's own
-    terminal, and where nothing is named of which the region may tell: there is no such element, or it is another
-    region's by now."""
+    """The coordinators' view of a fault.
+
+    The event is retracted where the cause is outside of the network, such as the customer's own terminal. It is also
+    retracted without an element on which the region may report.
+    """
     place = fault.report.place
     event = NetworkEvent(
         id=event_id(region, KIND, fault.id),
@@ -48,7 +53,7 @@ def event_of(region: str, network: NetworkRegistry, fault: Fault, now: datetime)
         severity=_SEVERITIES.get(fault.severity, problem_pb2.PERCEIVED_SEVERITY_MINOR),
         raise_time=fault.create_time,
         version=fault.version,
-        problem=fault.problem,
+        problem_id=fault.problem_id,
         condition=_CONDITIONS.get(fault.severity, problem_pb2.NETWORK_CONDITION_UNSPECIFIED),
         of_one_line=rules.is_of_one_line(fault.report),
     )
@@ -66,6 +71,6 @@ def _is_of_network(fault: Fault) -> bool:
 
 
 def _may_be_told(fault: Fault) -> bool:
-    """Whether coordinators may hold a version of a fault that is not retracted, by whatever network was in force."""
+    """Whether coordinators may have a version of a fault that is not retracted, by any network in force."""
     place = fault.report.place
     return _is_of_network(fault) and bool(place.site or place.link or fault.report.services)

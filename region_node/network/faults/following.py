@@ -1,4 +1,4 @@
-"""What follows from a new version of a fault in the region in which it was reported, and in the home region."""
+"""The consequences of a fault's new version in the origin region, and in the home region."""
 
 from datetime import datetime
 
@@ -9,17 +9,17 @@ from region_node.node.context import RegionContext
 
 
 def followed(tx: Transaction, context: RegionContext, before: Fault, fault: Fault, now: datetime) -> None:
-    """Has the customer told what is new, and rent given back. `fault` is changed in place; the caller stores it.
+    """Notifies the customer of news, and gives rent back. `fault` is changed in place; the caller stores it.
 
-    `before` is the fault as this region knew it; empty where it did not.
+    `before` is this region's former version; empty for an unknown fault.
     """
     if fault.origin_region == context.region:
         notices.tell_changed(tx, context, before, fault, now)
     if fault.home_region != context.region:
         return
     for number, each in enumerate(fault.outages):
-        # One that is late because it was late before tells nothing new.
-        is_told = each.HasField("breach_time") and each.breach_time == each.due
+        # An outage that is late by an earlier one brings no news.
+        is_told = each.HasField("breach_time") and each.breach_time == each.due_time
         if is_told and not _was_late(before, number):
             notices.tell_late(tx, fault, number, now)
     waiver.settle(tx, context, fault, now)

@@ -1,6 +1,6 @@
-"""What the region in which a fault is reported does: takes it in, passes on what is said, keeps what it is told.
+"""The origin region's handling of its faults: accepts them, forwards commands, stores the owner's versions.
 
-It keeps the customer's contact to the end, wherever the fault is. The home region of the number follows as well.
+It is the customer's contact to the end, wherever the fault is. The home region of the number follows as well.
 """
 
 import logging
@@ -18,10 +18,10 @@ from gateway.store.port import Transaction
 from gateway.time.clock import to_timestamp
 from region_node.customers.known_statuses import require_takes_complaints, require_unrestricted, statuses_of
 from region_node.network.faults import notices, outages, owner, places, rules
-from region_node.network.faults.followed import FAULT
 from region_node.network.faults.following import followed
 from region_node.network.faults.of_alarms import completed, raised_by_alarm
 from region_node.network.faults.rows import (
+    FAULT,
     FaultRow,
     find_fault,
     insert_fault,
@@ -30,15 +30,15 @@ from region_node.network.faults.rows import (
 )
 from region_node.network.faults.sending import send_to_owner
 from region_node.node.context import RegionContext
-from region_node.requests.caller import Caller, Submitter, note, settle_asked
+from region_node.requests.caller import Caller, Submitter, note
 from region_node.requests.rows import insert_request
-from region_node.tickets.requested import known_request
+from region_node.tickets.followed import known_request
 
 _log = logging.getLogger(__name__)
 
 
 def report(tx: Transaction, context: RegionContext, caller: Submitter, reported: FaultReport, now: datetime) -> Fault:
-    """Takes in a fault, and has the customer told. The same request again gives the fault as it stands now.
+    """Accepts a fault, and notifies the customer. A repeated request returns the fault in its current state.
 
     Raises Refused, also with REQUEST_ID_REUSED for the same id with other content.
     """
@@ -74,15 +74,15 @@ def report(tx: Transaction, context: RegionContext, caller: Submitter, reported:
 
 
 def command(tx: Transaction, context: RegionContext, caller: Caller, asked: FaultCommand, now: datetime) -> Fault:
-    """What the customer says to a fault that was reported here.
+    """Executes the customer's command on a fault reported here.
 
-    Raises Refused; for a request that was asked before, what the region in which it is answered then.
+    Raises Refused; for a repeated request, the owner region's former refusal.
     """
     key = caller.key(asked.SerializeToString(deterministic=True))
-    require_readable(tx, asked.id)
+    require_readable(tx, asked.fault_id)
     if (known := known_request(FAULT, tx, key)) is not None:
         return known
-    fault = find_for(tx, asked.id, caller.identity)
+    fault = find_for(tx, asked.fault_id, caller.identity)
     if fault.origin_region != context.region:
         raise Refused(Reason.REASON_FAULT_NOT_REPORTED_HERE, region=fault.origin_region)
     is_own = fault.owner_region == context.region
@@ -97,9 +97,9 @@ def command(tx: Transaction, context: RegionContext, caller: Caller, asked: Faul
 
 
 def adopt(tx: Transaction, context: RegionContext, snapshot: Fault, traceparent: str, now: datetime) -> Fault:
-    """Takes over the word on a fault of the region in which it is; returns the fault as it stands here then.
+    """Stores the owner region's version of a fault; returns the fault as stored here.
 
-    The home region learns of a fault by this. The border has checked that the row is readable or absent.
+    The home region learns of a fault by it. The border has checked that the row is readable or absent.
     """
     row = find_fault(tx, snapshot.id)
     if row is None:
@@ -119,10 +119,10 @@ def adopt(tx: Transaction, context: RegionContext, snapshot: Fault, traceparent:
 
 
 def _home(context: RegionContext, known: Fault, snapshot: Fault) -> str:
-    """The home region, which stays what it was but for the first word of the region in which the fault is.
+    """The home region, which only the owner region's first version may change.
 
-    Where the number moves between the report and its arrival, the two go by different plans, and only one region may
-    act as the home region: the one that is told how the fault stands. None becomes it by another's word.
+    Where the number moves between the report and its arrival, both regions use different plans. Only one region may act
+    as the home region: the recipient of the owner's versions. None becomes it by another region's message.
     """
     told, number = snapshot.home_region, known.report.number
     if known.version or not number:
@@ -131,24 +131,10 @@ def _home(context: RegionContext, known: Fault, snapshot: Fault) -> str:
     return told if is_own else known.home_region
 
 
-def settle_command(
-    tx: Transaction,
-    context: RegionContext,
-    envelope_id: str,
-    snapshot: Fault | None,
-    refused: Refused | None,
-    now: datetime,
-) -> None:
-    """The region in which a fault is answered a command: its word on the request and, if it knows it, on the fault."""
-    if snapshot is not None:
-        adopt(tx, context, snapshot, "", now)
-    settle_asked(tx, envelope_id, refused)
-
-
 def keep(tx: Transaction, context: RegionContext, fault_id: str, refused: Refused, now: datetime) -> None:
-    """The other region does not take the fault, by the configuration that it has: it is not lost, and kept here.
+    """Keeps a fault here that the other region refuses by its configuration, so that it is not lost.
 
-    What is known of why is noted for staff, who see to it.
+    The reason is noted for staff, who handle it.
     """
     row = find_fault(tx, fault_id)
     if row is None or row.fault.version:
@@ -162,9 +148,9 @@ def keep(tx: Transaction, context: RegionContext, fault_id: str, refused: Refuse
 
 
 def find_for(tx: Transaction, fault_id: str, identity: Identity) -> Fault:
-    """The fault, for whoever may see it.
+    """The fault, for a permitted reader.
 
-    Raises Refused with FAULT_NOT_FOUND, also for those who may not, and with CUSTOMER_RESTRICTED.
+    Raises Refused with FAULT_NOT_FOUND, also for other readers, and with CUSTOMER_RESTRICTED.
     """
     row = find_fault(tx, fault_id)
     if row is None or not is_visible(row.fault, identity):
@@ -193,7 +179,7 @@ def is_visible(fault: Fault, identity: Identity) -> bool:
 def _new_fault(
     context: RegionContext, caller: Submitter, reported: FaultReport, home: str, number: int, now: datetime
 ) -> Fault:
-    """The fault as it was reported, with the limit that the customer is promised."""
+    """The reported fault, with the limit that the customer is promised."""
     day = now.astimezone(ZoneInfo(context.time_zone))
     fault = Fault(
         id=f"{context.region}/F{day:%Y%m%d}-{number}",

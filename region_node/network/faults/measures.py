@@ -1,4 +1,4 @@
-"""The measures of a review become improvement actions of the region in which the fault was (specification 5.4.4)."""
+"""The measures of a review become improvement actions of the owner region (specification 5.4.4)."""
 
 from datetime import datetime
 
@@ -10,7 +10,7 @@ from region_node.node.context import RegionContext
 from region_node.tickets.improvements import insert_action, next_action_number
 
 CATEGORY = "FAULT"
-"""In the place of a category of complaints, by which actions are listed."""
+"""In lists of actions, this stands in the place of a complaint category."""
 
 
 def note_measures(tx: Transaction, context: RegionContext, fault: Fault, staff_id: str, now: datetime) -> None:
@@ -26,7 +26,7 @@ def note_measures(tx: Transaction, context: RegionContext, fault: Fault, staff_i
             text=measure.what,
             owner=measure.owner,
             due_date=measure.due_date,
-            author=staff_id,
+            staff_id=staff_id,
             create_time=to_timestamp(now),
         )
         insert_action(tx, action, number)

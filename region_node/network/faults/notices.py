@@ -16,7 +16,7 @@ from region_node.node.context import RegionContext
 
 
 def tell_reported(tx: Transaction, context: RegionContext, fault: Fault, now: datetime) -> None:
-    """The id, who repairs it, and until when."""
+    """The notice of the id, the repairing region, and the limit."""
     region, due = context.federation.region(fault.owner_region).name, _local(context, fault)
     text = LocalizedText(
         zh_cn=f"您的障碍申告已受理，编号{fault.id}，由{region.zh_cn}负责修复，预计{due}前修复。",
@@ -26,7 +26,7 @@ def tell_reported(tx: Transaction, context: RegionContext, fault: Fault, now: da
 
 
 def tell_changed(tx: Transaction, context: RegionContext, before: Fault, fault: Fault, now: datetime) -> None:
-    """What is new for the customer: a question, a time, a price, the repair, the end."""
+    """The news for the customer: a question, a time, a price, the repair, the end."""
     _tell_of_the_repair(tx, context, before, fault, now)
     _tell_of_the_estimate(tx, context, before, fault, now)
     if fault.state == before.state:
@@ -38,7 +38,8 @@ def tell_changed(tx: Transaction, context: RegionContext, before: Fault, fault: 
             en=f"We need your help with your fault {fault.id}: please contact us.",
         )
         _tell(tx, fault, f"asked/{changes}", text, now)
-    elif fault.state in rules.REPAIRED and before.state not in rules.REPAIRED:  # perhaps heard of once it was closed
+    # the report may arrive only after its closure
+    elif fault.state in rules.REPAIRED and before.state not in rules.REPAIRED:
         text = LocalizedText(
             zh_cn=f"您申告的障碍{fault.id}已修复，如仍有问题请告知我们，并欢迎评价本次服务。",
             en=f"Your fault {fault.id} is repaired. Tell us if it is not, and how the repair was.",
@@ -63,7 +64,7 @@ def tell_changed(tx: Transaction, context: RegionContext, before: Fault, fault: 
 
 
 def tell_late(tx: Transaction, fault: Fault, outage: int, now: datetime) -> None:
-    """That the limit has passed, and what follows (Telecommunications Regulations, art. 32). By the home region."""
+    """The limit has passed, and the consequence (Telecommunications Regulations, art. 32). By the home region."""
     text = LocalizedText(
         zh_cn=f"很抱歉，您申告的障碍{fault.id}未能按期修复，我们正在抢修；障碍期间的月租费用将予免收。",
         en=f"We are sorry: your fault {fault.id} is not repaired in time. We go on, and you pay no rent for its time.",
@@ -72,7 +73,7 @@ def tell_late(tx: Transaction, fault: Fault, outage: int, now: datetime) -> None
 
 
 def tell_unheard(tx: Transaction, context: RegionContext, fault: Fault, outage: int, now: datetime) -> None:
-    """That the limit has passed, and that nobody here knows of a repair. By the region in which it was reported."""
+    """The limit has passed, and no repair is known here. By the origin region."""
     region = context.federation.region(fault.owner_region).name
     text = LocalizedText(
         zh_cn=f"您申告的障碍{fault.id}的修复时限已过，{region.zh_cn}尚未告知是否已修复，我们正在催办。",
@@ -83,18 +84,18 @@ def tell_unheard(tx: Transaction, context: RegionContext, fault: Fault, outage: 
 
 
 def tell_waived(tx: Transaction, fault: Fault, outage: int, amount: int, currency: str, now: datetime) -> None:
-    """That rent was given back, and how much. By the home region."""
+    """Rent was given back, with the amount. By the home region."""
     money = in_major_units(amount, currency)
     text = LocalizedText(
         zh_cn=f"障碍{fault.id}期间的月租{money}已退回您的账户。",
         en=f"The rent for the time of your fault {fault.id}, {money}, was credited to your account.",
     )
-    # Money is told to the number itself, and to nobody whom the reporter has named.
+    # Amounts are sent to the number itself, and to no other contact of the reporter.
     tell(tx, _notice(fault, f"waived/{outage}", fault.report.number, text), now)
 
 
 def tell_own_cause(tx: Transaction, fault: Fault, now: datetime) -> None:
-    """That no rent is given back after all for what was late, as it was the customer's own. By the home region."""
+    """No rent is given back for the delay, as the cause was the customer's own. By the home region."""
     text = LocalizedText(
         zh_cn=f"经查，障碍{fault.id}系用户终端或自身原因所致，障碍期间的月租费用不予减免；如有异议请告知我们。",
         en=f"Your fault {fault.id} came from your own terminal or side, so that its rent is not given back."
@@ -104,7 +105,7 @@ def tell_own_cause(tx: Transaction, fault: Fault, now: datetime) -> None:
 
 
 def tell_charged(tx: Transaction, fault: Fault, part: RepairPart, now: datetime) -> None:
-    """That a part was charged, and how much. By the home region."""
+    """A part was charged, with the amount. By the home region."""
     price = in_major_units(part.price.minor_units, part.price.currency)
     text = LocalizedText(
         zh_cn=f"障碍{fault.id}维修所换配件的费用{price}已计入您的账户。",
@@ -141,7 +142,7 @@ def _tell_of_the_repair(tx: Transaction, context: RegionContext, before: Fault, 
 
 
 def _tell_of_the_estimate(tx: Transaction, context: RegionContext, before: Fault, fault: Fault, now: datetime) -> None:
-    """What is expected now, where it is not what the customer was told. One that opens again says it by itself."""
+    """The current estimate, where the customer has another one. A reopened fault includes it in its own notice."""
     is_new = fault.expected_resolution_time != before.expected_resolution_time
     if not is_new or fault.state not in rules.UNREPAIRED or fault.reopenings > before.reopenings:
         return

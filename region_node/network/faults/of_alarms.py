@@ -1,4 +1,4 @@
-"""Faults that alarms raise: what an alarm says of the trouble is what the report says of the fault."""
+"""Faults that alarms raise: the fault's report takes its content from the alarm."""
 
 from datetime import datetime
 
@@ -22,15 +22,15 @@ _SEVERITIES = {
 
 
 def completed(tx: Transaction, network: NetworkRegistry, report: FaultReport) -> FaultReport:
-    """A copy of the report, with what its alarm says and it leaves out, where it names one and no place of its own.
+    """A copy of the report, completed from its alarm, where it names an alarm and no place.
 
-    Raises Refused with ALARM_NOT_FOUND, and with NETWORK_SERVICE_UNKNOWN for one of a service that is no more.
+    Raises Refused with ALARM_NOT_FOUND, and with NETWORK_SERVICE_UNKNOWN for an alarm of a removed service.
     """
     told, place = FaultReport(), report.place
     told.CopyFrom(report)
-    if not report.alarm or place.site or place.link or place.address:
+    if not report.alarm_id or place.site or place.link or place.address:
         return told
-    alarm = require_alarm(tx, report.alarm)
+    alarm = require_alarm(tx, report.alarm_id)
     about = alarm.alarmed_object
     told.place.link, told.place.site = about.link, about.site or _site_of(network, about.service)
     if about.service and not told.services:
@@ -41,12 +41,12 @@ def completed(tx: Transaction, network: NetworkRegistry, report: FaultReport) ->
 
 
 def raised_by_alarm(tx: Transaction, context: RegionContext, fault: Fault, now: datetime) -> None:
-    """Writes down at an alarm of this region which fault it has raised; nothing where a customer reports it.
+    """Stores the fault at the alarm of this region that raised it; nothing for a customer's report.
 
-    Raises Refused with ALARM_HAS_FAULT while somebody works on one: two crews would go to one cut.
+    Raises Refused with ALARM_HAS_FAULT for an alarm with an open fault: two crews would go to one cut.
     """
     report = fault.report
-    if not report.alarm or report.number or (alarm := find_alarm(tx, report.alarm)) is None:
+    if not report.alarm_id or report.number or (alarm := find_alarm(tx, report.alarm_id)) is None:
         return
     before = find_fault(tx, alarm.fault_id) if alarm.fault_id else None
     if before is not None and before.fault.state not in rules.ENDED:
@@ -56,13 +56,13 @@ def raised_by_alarm(tx: Transaction, context: RegionContext, fault: Fault, now: 
 
 
 def _severity_of(alarm: Alarm) -> FaultSeverity.ValueType:
-    """How bad it is: a critical one that customers do not feel cuts nobody off."""
+    """The severity: a critical alarm without an effect on customers cuts nobody off."""
     found = _SEVERITIES.get(alarm.perceived_severity, FaultSeverity.FAULT_SEVERITY_MINOR)
     return found if alarm.service_affecting else min(found, FaultSeverity.FAULT_SEVERITY_MAJOR)
 
 
 def _site_of(network: NetworkRegistry, service: str) -> str:
-    """Where a fault of a service is, as long as nobody knows better: at its first site in the region that runs it."""
+    """The assumed place of a service's fault: its first site in the region that runs it."""
     if not service:
         return ""
     known = network.service(service)

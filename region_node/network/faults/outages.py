@@ -1,14 +1,14 @@
-"""The times in which a fault is not repaired, and what of the rent is given back for them. Pure.
+"""The times of unrepaired faults, and the rent to give back for them. Pure.
 
-Telecommunications Regulations, art. 32: from the report on, a fault is repaired within 48 hours in towns and 72 hours
-in the countryside; where it is not, the customer is told and pays no monthly rent for the time of the fault. Faults of
-the customer's own terminal are excluded. The clock never stops, whoever is waited for.
+Telecommunications Regulations, art. 32: the limit is 48 hours from the report in towns, and 72 hours in the
+countryside. After the limit the customer is notified, and pays no monthly rent for the time of the fault. Faults of the
+customer's own terminal are excluded. The clock never stops, not even for the customer.
 
-An outage is such a time. What is repaired when the limit ends is repaired in time, and nothing is given back. What is
-later gets back the whole time from the report to the repair, and not only what is beyond the limit. So does what the
-customer takes back after the limit: it was late, and the customer was told so. A fault that opens again before its
-limit has not been repaired: its outage goes on. One that opens again later begins another outage, with a limit of its
-own, unless it was late before: then it is late at once, and the additional time is given back alone.
+An outage is such a time. A repair at the end of the limit is in time, and no rent is given back. A later repair gives
+back the whole time from the report to the repair, and not only the delay. The same holds for a report withdrawn after
+the limit: the customer already has a notice of the delay. A fault reopened before its limit has not been repaired: its
+outage continues. A fault reopened later begins another outage, with its own limit. If it was late before, it is late
+immediately, and only the additional time is given back.
 """
 
 from collections.abc import Iterable, Sequence
@@ -32,13 +32,13 @@ _CLOCK_ERROR = 31_000_000  # microseconds between two members whose clocks are t
 
 
 def begin(federation: Federation, fault: Fault, start: datetime) -> None:
-    """A first outage, or another one, begins: of the limits of the regions concerned the strictest holds.
+    """Begins an outage; the strictest limit of the regions concerned counts.
 
     Raises Refused with CONFIGURATION_INVALID where the policy is missing.
     """
     regions = [each for each in (fault.origin_region, fault.home_region, fault.owner_region) if each]
     first = federation.fault_repair(start, regions, rural=fault.report.place.rural)[0]
-    _add(fault, start, first.due, first.region, first.limit)
+    _add(fault, start, first.due_time, first.region, first.limit)
 
 
 def set_first(federation: Federation, fault: Fault) -> None:
@@ -48,13 +48,13 @@ def set_first(federation: Federation, fault: Fault) -> None:
 
 
 def due_of(fault: Fault) -> datetime | None:
-    """By when it is, or was, to be repaired; None where it is, where nobody has to, and where the law says no time."""
+    """The limit of the repair; None where it is repaired, needs no repair, or has no limit by law."""
     is_over = fault.outages[-1].HasField("end_time") or fault.state not in rules.UNREPAIRED
-    return None if is_over or _is_excluded(fault) else from_timestamp(fault.outages[-1].due)
+    return None if is_over or _is_excluded(fault) else from_timestamp(fault.outages[-1].due_time)
 
 
 def note_breach(fault: Fault, now: datetime) -> bool:
-    """Notes that the limit has passed without a repair; whether it has, and had not been noted before."""
+    """Notes an unmet limit; returns whether it is new."""
     due = due_of(fault)
     if due is None or now <= due or fault.outages[-1].HasField("breach_time"):
         return False
@@ -63,33 +63,33 @@ def note_breach(fault: Fault, now: datetime) -> bool:
 
 
 def note_late_repair(fault: Fault) -> None:
-    """Notes what was repaired too late while it seemed the customer's own, where it turns out to be the network's."""
+    """Notes a late repair of the customer's own fault, where it turns out to be the network's."""
     last = fault.outages[-1]
-    is_late = last.HasField("end_time") and from_timestamp(last.end_time) > from_timestamp(last.due)
+    is_late = last.HasField("end_time") and from_timestamp(last.end_time) > from_timestamp(last.due_time)
     if is_late and not last.HasField("breach_time") and not _is_excluded(fault):
-        last.breach_time.CopyFrom(last.due)
+        last.breach_time.CopyFrom(last.due_time)
 
 
 def repair(fault: Fault, now: datetime) -> None:
-    """It is repaired or taken back, late or in time, as its cause says already. To be called before the new state."""
+    """Ends the outage by a repair or withdrawal, late or in time by its cause. Call it before the new state."""
     note_breach(fault, now)
     stop(fault, now)
 
 
 def stop(fault: Fault, now: datetime) -> None:
-    """Nobody has to repair it any more."""
+    """Ends the outage of a fault that needs no repair any more."""
     last = fault.outages[-1]
     if not last.HasField("end_time"):
         last.end_time.CopyFrom(to_timestamp(max(now, from_timestamp(last.start_time))))
 
 
 def reopen(federation: Federation, fault: Fault, now: datetime) -> None:
-    """It is not repaired after all. To be called after the new state."""
+    """Begins an outage of a reopened fault. Call it after the new state."""
     last = fault.outages[-1]
     if last.HasField("breach_time"):
-        _add(fault, now, from_timestamp(last.due), last.limit_region, last.limit)
+        _add(fault, now, from_timestamp(last.due_time), last.limit_region, last.limit)
         fault.outages[-1].breach_time.CopyFrom(to_timestamp(now))
-    elif now <= from_timestamp(last.due):
+    elif now <= from_timestamp(last.due_time):
         last.ClearField("end_time")
     else:
         begin(federation, fault, now)
@@ -98,7 +98,7 @@ def reopen(federation: Federation, fault: Fault, now: datetime) -> None:
 def to_waive(fault: Fault) -> list[int]:
     """The outages, from 0, for which rent is due to the customer and was not given back yet.
 
-    None before it is repaired or taken back, and so known what it was: one that opens again has no cause any more.
+    None before the repair or withdrawal, which sets the cause: a reopened fault has no cause any more.
     """
     is_known = fault.state in rules.REPAIRED or fault.state == rules.CANCELLED
     if not fault.report.number or not is_known or _is_excluded(fault):
@@ -111,18 +111,18 @@ def to_waive(fault: Fault) -> list[int]:
 
 
 def is_late_by_the_customer(fault: Fault) -> bool:
-    """Whether the last outage was late, and nothing is given back for it as it was the customer's own."""
+    """Whether the last outage was late, but without rent given back, as the cause was the customer's own."""
     last = fault.outages[-1]
     return last.HasField("breach_time") and not last.HasField("waiver") and _is_excluded(fault)
 
 
 def span_of(outage: FaultOutage) -> Span:
-    """From when until when an outage was."""
+    """The start and the end of an outage."""
     return from_timestamp(outage.start_time), from_timestamp(outage.end_time)
 
 
 def without(span: Span, known: Iterable[Span]) -> list[Span]:
-    """What is left of a time without others: nothing is given back twice for two faults of one line."""
+    """The rest of a time without others: two faults of one line give nothing back twice."""
     left = [span]
     for start, end_ in known:
         cut: list[Span] = []
@@ -133,7 +133,7 @@ def without(span: Span, known: Iterable[Span]) -> list[Span]:
 
 
 def rent_of(monthly_rent: int, spans: Sequence[Span], time_zone: str) -> int:
-    """The part of a monthly rent for some times, in minor units: of each month its share, rounded half up once."""
+    """The part of a monthly rent for some times, in minor units: each month's share, rounded half up once."""
     share = Fraction(0)
     for start, end_ in spans:
         month = Month.at(start, time_zone)
@@ -145,14 +145,14 @@ def rent_of(monthly_rent: int, spans: Sequence[Span], time_zone: str) -> int:
 
 
 def require_plausible(fault: Fault, now: datetime) -> None:
-    """Raises Refused with ENVELOPE_INVALID for outages of another region's word that cannot have been.
+    """Raises Refused with ENVELOPE_INVALID for impossible outages in another region's version.
 
-    They are since the report, one after the other, late only where the limit had passed, and none ends in the future.
+    Outages begin after the report, follow one another, are late only after the limit, and end in the past.
     """
     last = to_microseconds(from_timestamp(fault.create_time))
     latest = to_microseconds(now) + _CLOCK_ERROR
     for each in fault.outages:
-        start, due = (to_microseconds(from_timestamp(time)) for time in (each.start_time, each.due))
+        start, due = (to_microseconds(from_timestamp(time)) for time in (each.start_time, each.due_time))
         ends = to_microseconds(from_timestamp(each.end_time)) if each.HasField("end_time") else latest
         is_late = each.HasField("breach_time")
         if not last <= start <= ends <= latest or (is_late and ends <= due):
@@ -163,7 +163,7 @@ def require_plausible(fault: Fault, now: datetime) -> None:
 
 
 def _add(fault: Fault, start: datetime, due: datetime, region: str, limit: TimeLimit) -> None:
-    fault.outages.add(start_time=to_timestamp(start), due=to_timestamp(due), limit_region=region, limit=limit)
+    fault.outages.add(start_time=to_timestamp(start), due_time=to_timestamp(due), limit_region=region, limit=limit)
 
 
 def _is_excluded(fault: Fault) -> bool:

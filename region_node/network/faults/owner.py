@@ -1,6 +1,6 @@
-"""What the region in which a fault is decides on it: at its arrival, at what the customer says, at the limit.
+"""The owner region's decisions on a fault: at its arrival, at customers' commands, at the limit.
 
-One transaction each. Whatever raises Refused does so before the first write.
+One transaction each. Every Refused comes before the first write.
 """
 
 import logging
@@ -19,9 +19,8 @@ from gateway.time.clock import to_timestamp
 from region_node.network.agreements.of_faults import note_outages_of
 from region_node.network.faults import notices, outages, parts, rules, waiver
 from region_node.network.faults.evidence import tell_fault
-from region_node.network.faults.followed import facts
 from region_node.network.faults.following import followed
-from region_node.network.faults.rows import FaultRow, find_fault, require_fault, update_fault
+from region_node.network.faults.rows import FaultRow, facts, find_fault, require_fault, update_fault
 from region_node.network.faults.sending import send_update
 from region_node.node.context import RegionContext
 from region_node.tickets.sending import followers
@@ -29,12 +28,12 @@ from region_node.tickets.sending import followers
 _log = logging.getLogger(__name__)
 
 REPAIR_TIMER = "fault-repair"  # the limit of the repair has passed
-_JUST_AFTER = timedelta(microseconds=1)  # what is repaired as the limit ends is repaired in time
-_FOR_WORD = timedelta(hours=1)  # that may be on its way from the region in which the fault is
+_JUST_AFTER = timedelta(microseconds=1)  # a repair at the end of the limit is in time
+_FOR_WORD = timedelta(hours=1)  # for messages in transit from the owner region
 
 
 def take_up(context: RegionContext, fault: Fault, now: datetime) -> None:
-    """The region in which the fault is has it from now on. `fault` is changed in place; the caller stores it."""
+    """Makes this region the owner of a fault. `fault` is changed in place; the caller stores it."""
     fault.owner_region = context.region
     fault.severity = fault.report.severity or rules.MINOR
     fault.terminal_caused = fault.report.terminal_caused
@@ -46,17 +45,17 @@ def take_up(context: RegionContext, fault: Fault, now: datetime) -> None:
 def taken_up(
     tx: Transaction, context: RegionContext, row: FaultRow, now: datetime, *, informed: Sequence[str] = ()
 ) -> None:
-    """Sets going what follows once it is stored: the limit is watched, and who follows it is told, but `informed`."""
+    """Starts the timer of a stored fault's limit, and updates the followers but `informed`."""
     watch(tx, context, row.fault)
     changed(tx, context, Fault(), row.fault, now)
-    for region in followers(facts(row.fault), row.fault.home_region):
+    for region in followers(facts(row.fault)):
         if region not in informed:
             send_update(tx, context, row, region, now)
 
 
 def apply_command(tx: Transaction, context: RegionContext, asked: FaultCommand, now: datetime) -> Fault:
-    """Does what the customer says. Raises Refused before the first write."""
-    row = require_fault(tx, asked.id)
+    """Executes the customer's command. Raises Refused before the first write."""
+    row = require_fault(tx, asked.fault_id)
     fault, before, what = row.fault, _copy(row.fault), asked.WhichOneof("command")
     author = f"{fault.origin_region}/{asked.requester.staff_id}"
     rules.require_room(fault, asked.ByteSize(), rules.FAULT_LIMIT)
@@ -91,16 +90,16 @@ def apply_command(tx: Transaction, context: RegionContext, asked: FaultCommand, 
 
 
 def _informed(fault: Fault) -> Sequence[str]:
-    """Who needs no update after a command, as its answer says all.
+    """The regions that need no update after a command, since its answer is complete.
 
-    Not a home region that gives back rent by it: only the answer to an update says for which outages it did.
+    A home region that gives back rent is not among them: only its answer to an update names the outages.
     """
     is_waived = fault.home_region == fault.origin_region and outages.to_waive(fault)
     return () if is_waived else (fault.origin_region,)
 
 
 def reopen(context: RegionContext, fault: Fault, region: str, reason: str, now: datetime) -> None:
-    """It is not repaired after all. `fault` is changed in place. Raises Refused."""
+    """Reopens a fault. `fault` is changed in place. Raises Refused."""
     rules.require_state(fault, "reopen", rules.RESOLVED, rules.CLOSED)
     rules.require_room(fault, len(reason.encode()))
     rules.enter(fault, rules.IN_PROGRESS, now=now, region=region, reason=reason)
@@ -113,7 +112,7 @@ def reopen(context: RegionContext, fault: Fault, region: str, reason: str, now: 
 
 
 def limit_has_passed(tx: Transaction, context: RegionContext, timer: Timer, now: datetime) -> None:
-    """The limit of the repair has passed: of a fault that is here, or that was reported here and is elsewhere."""
+    """Handles the end of the repair's limit, for a fault owned by this region or reported here."""
     row = find_fault(tx, timer.subject)
     if row is None:  # made unreadable since
         return
@@ -139,9 +138,9 @@ def note_waived(tx: Transaction, context: RegionContext, fault_id: str, waived: 
 
 
 def tell_other_home(tx: Transaction, context: RegionContext, row: FaultRow, now: datetime) -> None:
-    """What was taken for the home region is not: has the region told that is by the plan in force, if that is another.
+    """Sends the update to the home region by the plan in force, where the assumed one was wrong.
 
-    The former one has kept nothing of the fault, and has given back no rent.
+    The assumed one has stored nothing of the fault, and has given back no rent.
     """
     fault, before = row.fault, _copy(row.fault)
     home = context.federation.number_plan.home_of(fault.report.number)
@@ -161,15 +160,15 @@ def follow_problem(
     *,
     estimated_end: datetime | None = None,
 ) -> None:
-    """A coordinator has named the problem to which the fault belongs: it is noted, and its estimated end taken over.
+    """Stores a coordinator's problem at its fault, and takes over the estimated end.
 
-    Nothing happens to a fault of another region, to one that has ended, and where nothing is new.
+    Nothing happens to another region's fault, to an ended one, and without news.
     """
     row = find_fault(tx, fault_id)
     if row is None or row.fault.owner_region != context.region or row.fault.state not in rules.UNREPAIRED:
         return
     fault, before = row.fault, _copy(row.fault)
-    fault.problem, fault.root_cause = problem_id, root_cause
+    fault.problem_id, fault.root_cause_id = problem_id, root_cause
     if estimated_end is not None:
         fault.expected_resolution_time.CopyFrom(to_timestamp(estimated_end))
     if fault == before:
@@ -178,18 +177,18 @@ def follow_problem(
 
 
 def leave_problem(tx: Transaction, context: RegionContext, fault_id: str, problem_id: str, now: datetime) -> None:
-    """A coordinator does not count the fault to a problem any more: where it follows that one, it is of none.
+    """Removes a coordinator's problem from a fault that follows it.
 
-    Nothing happens to a fault of another region, and to one that has ended: that was known of it then.
+    Nothing happens to another region's fault, and to an ended one: its state was known then.
     """
     row = find_fault(tx, fault_id)
-    if row is None or row.fault.state not in rules.UNREPAIRED or row.fault.problem != problem_id:
+    if row is None or row.fault.state not in rules.UNREPAIRED or row.fault.problem_id != problem_id:
         return
     follow_problem(tx, context, fault_id, "", "", now)
 
 
 def changed(tx: Transaction, context: RegionContext, before: Fault, fault: Fault, now: datetime) -> None:
-    """Called in each transaction that changes a fault of this region, with how it stood before and stands then."""
+    """Called in each transaction that changes a fault of this region, with its former and its new version."""
     tell_fault(tx, context, before, fault, now)
     note_outages_of(tx, context, before, fault, now)
 
@@ -203,14 +202,14 @@ def require_owned(tx: Transaction, context: RegionContext, fault_id: str) -> Fau
 
 
 def expect(fault: Fault) -> None:
-    """The limit is what the customer is told, until somebody estimates."""
-    fault.expected_resolution_time.CopyFrom(fault.outages[-1].due)
+    """Sets the limit as the customer's estimate, until staff estimate."""
+    fault.expected_resolution_time.CopyFrom(fault.outages[-1].due_time)
 
 
 def watch(tx: Transaction, context: RegionContext, fault: Fault) -> None:
-    """Sets the timer of the limit, or takes it away where nothing more happens at it.
+    """Sets the timer of the limit, or removes one without effect.
 
-    The region in which it was reported waits a little longer for the word of the one in which it is.
+    The origin region waits a little longer, for messages of the owner region.
     """
     timer_id, due = f"{REPAIR_TIMER}/{fault.id}", outages.due_of(fault)
     if due is None or fault.outages[-1].HasField("breach_time"):
@@ -229,20 +228,20 @@ def keep_and_tell(
     *,
     informed: Sequence[str] = (),
 ) -> None:
-    """Stores a decision, does what follows from it here, and tells the regions that follow, but those `informed`."""
+    """Stores a decision, handles its consequences here, and updates the followers but `informed`."""
     fault = row.fault
     fault.version += 1
     watch(tx, context, fault)
     followed(tx, context, before, fault, now)
     changed(tx, context, before, fault, now)
     update_fault(tx, fault, now)
-    for region in followers(facts(fault), fault.home_region):
+    for region in followers(facts(fault)):
         if region not in informed:
             send_update(tx, context, row, region, now)
 
 
 def _nothing_was_heard(tx: Transaction, context: RegionContext, fault: Fault, now: datetime) -> None:
-    """The region in which the fault is has not said whether it is repaired: it is away, or forgets. Staff see to it."""
+    """Alerts staff where the owner region has not reported on the repair: it is away, or forgets."""
     due = outages.due_of(fault)
     if due is None or now <= due or fault.outages[-1].HasField("breach_time"):
         return
@@ -251,7 +250,7 @@ def _nothing_was_heard(tx: Transaction, context: RegionContext, fault: Fault, no
 
 
 def _goes_on(context: RegionContext, fault: Fault, now: datetime) -> None:
-    """The customer, who was waited for, has answered."""
+    """Resumes the work after the customer's answer."""
     if fault.state == rules.PENDING:
         rules.enter(fault, rules.IN_PROGRESS, now=now, region=context.region, reason="customer answered")
 

@@ -19,7 +19,7 @@ MOST_PARTS = 20
 
 
 def add(fault: Fault, wanted: WorkOnFaultRequest.NamePart, currency: str) -> None:
-    """A part is to be replaced. It is free within the warranty unless people have broken it, and needs no price then.
+    """Adds a part to replace. Within the warranty it is free, without a price, unless people have broken it.
 
     Raises Refused.
     """

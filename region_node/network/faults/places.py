@@ -1,4 +1,4 @@
-"""Where a fault is, by the registry of the network: whose it is, and whether that is in the countryside. Pure."""
+"""The place of a fault, by the registry of the network: its region, and whether it is rural. Pure."""
 
 from gateway.api.federation.v1.network_pb2 import Link
 from gateway.api.region.v1.alarm_pb2 import NetworkObject
@@ -12,15 +12,15 @@ from gateway.federation.network import NetworkRegistry
 from region_node.network.faults import rules
 
 MOST_FOUND = 500
-TEXT_LIMIT = 100  # characters of what is looked for
+TEXT_LIMIT = 100  # characters of a search
 
 
 def settle(federation: Federation, report: FaultReport) -> None:
-    """Completes where a fault is, and which services it affects, by the registry. `report` is changed in place.
+    """Completes the place of a fault, and the services that it affects, by the registry. `report` is changed in place.
 
-    A site beats a link, and both beat what was said of the region. Of a link that has an end in the countryside the
-    reporter says whether the fault is there. Raises Refused with SITE_UNKNOWN, LINK_UNKNOWN, NETWORK_SERVICE_UNKNOWN,
-    REGION_UNKNOWN, and with REQUEST_INVALID for a site that the link does not touch.
+    A site decides before a link, and both before the reporter's region. For a link with a rural end the reporter says
+    whether the fault is there. Raises Refused with SITE_UNKNOWN, LINK_UNKNOWN, NETWORK_SERVICE_UNKNOWN or
+    REGION_UNKNOWN. Raises Refused with REQUEST_INVALID for a site that the link does not touch.
     """
     place, network = report.place, federation.network
     region = owner_of(federation, place)
@@ -38,10 +38,10 @@ def settle(federation: Federation, report: FaultReport) -> None:
 
 
 def check(federation: Federation, report: FaultReport) -> str:
-    """Holds what another region has said of a place against the own registry; returns the region in which it is.
+    """Checks another region's place against the own registry; returns the region of the place.
 
-    Services that are unknown here are left out: the other region may go by a newer configuration. `report` is changed
-    in place. Raises Refused as `owner_of`.
+    Removes services unknown here: the other region may have a newer configuration. `report` is changed in place. Raises
+    Refused as `owner_of`.
     """
     place, network = report.place, federation.network
     region = owner_of(federation, place)
@@ -54,7 +54,7 @@ def check(federation: Federation, report: FaultReport) -> str:
 
 
 def found(federation: Federation, text: str) -> list[FoundPlace]:
-    """What of the registry has a text in its id, in one of its names or in its region's; at most MOST_FOUND."""
+    """The elements of the registry with a text in their id, their names or their region's names; at most MOST_FOUND."""
     network, words = federation.network, text.casefold()
     places = [
         *(
@@ -85,10 +85,10 @@ def _words_of(federation: Federation, place: FoundPlace) -> str:
 
 
 def owner_of(federation: Federation, place: FaultPlace) -> str:
-    """The region in which a fault is: that of the site, else the one that maintains the link, else the one named.
+    """The region of a fault: that of the site, else the maintainer of the link, else the named one.
 
-    Raises Refused with SITE_UNKNOWN, LINK_UNKNOWN, REGION_UNKNOWN, and with REQUEST_INVALID for a site that the link
-    does not touch.
+    Raises Refused with SITE_UNKNOWN, LINK_UNKNOWN or REGION_UNKNOWN. Raises Refused with REQUEST_INVALID for a site
+    that the link does not touch.
     """
     network = federation.network
     if place.link:

@@ -1,5 +1,6 @@
-"""What arrives about faults in envelopes, and what their receipts do."""
+"""Envelopes about faults, and the effects of their receipts."""
 
+from collections.abc import Callable
 from datetime import datetime
 
 from gateway.api.region.v1.fault_envelopes_pb2 import FaultCommand, FaultFiling, FaultUpdate, FaultWaived
@@ -12,11 +13,10 @@ from gateway.relay.border import Command, Kinds
 from gateway.relay.envelopes import Answer
 from gateway.store.port import Transaction
 from region_node.network.faults import handling, owner, places, rules, waiver
-from region_node.network.faults.followed import FAULT, facts
-from region_node.network.faults.rows import FaultRow, find_fault, insert_fault
+from region_node.network.faults.rows import FAULT, FaultRow, facts, find_fault, insert_fault
 from region_node.network.faults.waiver import without_amounts
 from region_node.node.context import RegionContext
-from region_node.node.payloads import parse, received, refusal_of
+from region_node.node.payloads import parse, received
 from region_node.tickets import border
 
 
@@ -27,7 +27,7 @@ class FaultEnvelopes:
         self._context = context
 
     def kinds(self) -> Kinds:
-        """How each kind is acted on here, and what its receipt does here."""
+        """The handlers of each kind and of its receipts."""
         return {
             EnvelopeKind.ENVELOPE_KIND_FAULT_REPORTED: Command(self._reported, self._report_answered),
             EnvelopeKind.ENVELOPE_KIND_FAULT_COMMAND: Command(self._commanded, self._command_answered),
@@ -55,15 +55,16 @@ class FaultEnvelopes:
         self, tx: Transaction, content: EnvelopeContent, receipt: ReceiptContent, now: datetime
     ) -> None:
         failpoints.reach("fault-answered.before-commit")
-        if receipt.outcome != Outcome.OUTCOME_ACCEPTED:
-            handling.keep(tx, self._context, content.subject, refusal_of(receipt), now)
-        elif (snapshot := border.answered(FAULT, tx, content, receipt, now)) is not None:
-            handling.adopt(tx, self._context, snapshot, content.traceparent, now)
+
+        def keep(refused: Refused) -> None:
+            handling.keep(tx, self._context, content.subject, refused, now)
+
+        border.settle_filing(FAULT, tx, content, receipt, now, self._adopts(tx, now), keep)
 
     def _commanded(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
-        """The region in which a fault was reported passes on what the customer says."""
+        """Handles the customer's command, forwarded by the origin region."""
         command = received(FaultCommand, content.payload)
-        known = border.commanded(FAULT, tx, self._context.region, command.id, content)
+        known = border.commanded(FAULT, tx, self._context.region, command.fault_id, content)
         border.require_author(command.requester.staff_id, is_required=True)
         return border.decided(known, lambda: self._decide(tx, command, now), _told)
 
@@ -79,13 +80,14 @@ class FaultEnvelopes:
     def _command_answered(
         self, tx: Transaction, content: EnvelopeContent, receipt: ReceiptContent, now: datetime
     ) -> None:
-        refused = None if receipt.outcome == Outcome.OUTCOME_ACCEPTED else refusal_of(receipt)
-        snapshot = border.answered(FAULT, tx, content, receipt, now)
-        handling.settle_command(tx, self._context, content.id, snapshot, refused, now)
+        border.settle_command(FAULT, tx, content, receipt, now, self._adopts(tx, now))
         failpoints.reach("fault-command-answered.before-commit")
 
+    def _adopts(self, tx: Transaction, now: datetime) -> Callable[[Fault], object]:
+        return lambda snapshot: handling.adopt(tx, self._context, snapshot, "", now)
+
     def _updated(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
-        """The region in which a fault is has a new version of it: reported here, or of a number of this region."""
+        """Handles the owner region's new version of a fault reported here, or of a number of this region."""
         snapshot = received(FaultUpdate, content.payload).fault
         if not border.updated(FAULT, tx, snapshot, content, now, self._require_own_customer):
             return Answer(Outcome.OUTCOME_ACCEPTED, result=FaultWaived().SerializeToString())
@@ -97,9 +99,9 @@ class FaultEnvelopes:
     def _update_answered(
         self, tx: Transaction, content: EnvelopeContent, receipt: ReceiptContent, now: datetime
     ) -> None:
-        """The other region has it; the home region says for which outages it has given back rent.
+        """Handles the receipt of an update; the home region's one names the outages with rent given back.
 
-        Where it is not the home region, as the number has moved, the one that is hears of the fault.
+        After a move of the number, the real home region gets the update.
         """
         row = find_fault(tx, content.subject)
         if row is None or row.fault.home_region != content.destination:
@@ -117,14 +119,14 @@ class FaultEnvelopes:
 
     def _require_own_customer(self, snapshot: Fault) -> None:
         """This region may begin to follow a fault. Raises Refused."""
-        context, report = self._context, snapshot.report
+        context = self._context
 
         def responsible() -> str:
-            return places.owner_of(context.federation, report.place)
+            return places.owner_of(context.federation, snapshot.report.place)
 
-        border.require_own_customer(context, facts(snapshot), report.number, snapshot.home_region, responsible)
+        border.require_own_customer(context, facts(snapshot), responsible)
 
 
 def _told(fault: Fault) -> Fault:
-    """The fault for the region in which it was reported."""
+    """The fault for its origin region."""
     return fault if fault.origin_region == fault.home_region else without_amounts(fault)

@@ -1,4 +1,4 @@
-"""What staff of the region in which a fault is do about it, step by step (specification 5.4 and 6.2)."""
+"""The owner region's staff at work on a fault, step by step (specification 5.4 and 6.2)."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -35,7 +35,7 @@ _OPEN = (*sorted(rules.UNREPAIRED), rules.RESOLVED)
 
 @dataclass(frozen=True)
 class Step:
-    """One step: of which fault, by whom, and when."""
+    """A step: its fault, its author, and its time."""
 
     context: RegionContext
     fault: Fault = field(repr=False)
@@ -45,11 +45,11 @@ class Step:
 
     @property
     def author(self) -> str:
-        """Who does it, as the fault keeps it."""
+        """The author, as the fault stores it."""
         return f"{self.context.region}/{self.staff_id}"
 
     def record(self, done: FaultStep, limit: int = rules.TALK_LIMIT) -> None:
-        """Keeps what is done, where nothing else of the fault tells when and by whom."""
+        """Stores the step, where no other field of the fault shows its author and time."""
         rules.record(self.fault, self.author, done, self.now, limit)
 
     def enter(self, state: FaultState.ValueType, reason: str) -> None:
@@ -58,8 +58,8 @@ class Step:
 
 
 def work(tx: Transaction, context: RegionContext, request: WorkOnFaultRequest, staff_id: str, now: datetime) -> Fault:
-    """Does the next step, and has all who follow told. Raises Refused before the first write."""
-    row = owner.require_owned(tx, context, request.id)
+    """Executes the next step, and updates all followers. Raises Refused before the first write."""
+    row = owner.require_owned(tx, context, request.fault_id)
     fault, before = row.fault, Fault()
     before.CopyFrom(fault)
     what = request.WhichOneof("step")
@@ -105,7 +105,7 @@ def _estimate(step: Step) -> None:
     rules.require_state(step.fault, "estimate", *sorted(rules.UNREPAIRED))
     if _instant(step, "estimate.end_time", step.request.estimate.end_time) < step.now:
         raise Refused(Reason.REASON_REQUEST_INVALID, field="estimate.end_time", problem="has passed")
-    step.record(FaultStep(estimated=step.request.estimate.end_time))
+    step.record(FaultStep(estimated_time=step.request.estimate.end_time))
     step.fault.expected_resolution_time.CopyFrom(step.request.estimate.end_time)
 
 
@@ -211,7 +211,7 @@ def _note(step: Step) -> None:
 
 
 def _instant(step: Step, field: str, time: Timestamp) -> datetime:
-    """A time that somebody named. Raises Refused with REQUEST_INVALID for one that nobody plans for."""
+    """An instant in a request. Raises Refused with REQUEST_INVALID for an implausible one."""
     try:
         told = from_timestamp(time)
     except OverflowError:

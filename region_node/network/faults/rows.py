@@ -1,4 +1,7 @@
-"""Faults and their events, as stored."""
+"""Faults and their events, as stored.
+
+The region that reports a fault is its origin, the region in which it is owns it.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,19 +19,20 @@ from region_node.network.faults import outages, rules
 from region_node.node.subjects import number_index
 from region_node.records.listing import Page
 from region_node.records.stored import Events, Records
+from region_node.tickets.followed import Facts, Followed
 
 FAULT_SUBJECTS = "fault/"
 KIND = "fault"
 
 
 def fault_subject(fault_id: str) -> str:
-    """Under whose key a fault is sealed, and what is told of it to other processes."""
+    """The subject whose key seals a fault, also of notifications to other processes."""
     return FAULT_SUBJECTS + fault_id
 
 
 @dataclass(frozen=True)
 class FaultRow:
-    """A fault and the trace to which all its envelopes belong."""
+    """A fault and the trace of all its envelopes."""
 
     fault: Fault = field(repr=False)
     traceparent: str
@@ -42,7 +46,7 @@ class FaultChanged:
 
     @property
     def about(self) -> str:
-        """What other processes on the same database are told."""
+        """The subject of notifications to other processes on the same database."""
         return fault_subject(self.fault_id)
 
 
@@ -56,31 +60,15 @@ FAULT_RECORDS = Records(
     not_found=lambda fault_id: Refused(Reason.REASON_FAULT_NOT_FOUND, fault=fault_id),
 )
 EVENTS = Events("fault_events", "fault_id")
-"""What happened to faults."""
-
-
-@dataclass(frozen=True)
-class FaultOfNumber:
-    """A fault of a number."""
-
-    fault_id: str
-    state: FaultState.ValueType
-    origin_region: str
-    owner_region: str
-    home_region: str
-    traceparent: str
-
-    @property
-    def is_ended(self) -> bool:
-        """Whether nobody works on it any more."""
-        return self.state in rules.ENDED
+"""The change events of faults."""
 
 
 @prints_masked(number=masked_number)
 @dataclass(frozen=True)
 class FaultFilter:
-    """Which faults are listed; empty values restrict nothing. `operator` limits the list to faults that it
-    reported, that this region owns, or that concern its numbers.
+    """A filter of faults; empty values restrict nothing.
+
+    `operator` limits the list to faults that it reported, that this region owns, or that concern its numbers.
     """
 
     region: str
@@ -101,7 +89,7 @@ def next_fault_number(tx: Transaction) -> int:
 
 
 def find_fault(tx: Transaction, fault_id: str) -> FaultRow | None:
-    """The fault as this region has it; None also where it was made unreadable."""
+    """This region's version of a fault; None also for an unreadable one."""
     return FAULT_RECORDS.find(tx, fault_id)
 
 
@@ -110,20 +98,8 @@ def require_fault(tx: Transaction, fault_id: str) -> FaultRow:
     return FAULT_RECORDS.require(tx, fault_id)
 
 
-def faults_about(tx: Transaction, number: str) -> list[FaultOfNumber]:
-    """The faults of a number that this region has."""
-    if not number:
-        return []
-    return tx.all(
-        FaultOfNumber,
-        "SELECT fault_id, state, origin_region, owner_region, home_region, traceparent FROM faults"
-        " WHERE number_index = :number AND number_index <> '' ORDER BY fault_id",
-        number=number_index(tx, number),
-    )
-
-
 def is_reported_again(tx: Transaction, fault: Fault) -> bool:
-    """Whether this region has another fault of the same line to repair that was reported before."""
+    """Whether this region has another, earlier unrepaired fault of the same line."""
     states = ", ".join(str(int(state)) for state in sorted(rules.UNREPAIRED))
     before = (
         f"SELECT 1 FROM faults WHERE number_index = :number AND owner_region = :owner AND state IN ({states})"  # noqa: S608
@@ -184,7 +160,7 @@ def list_faults(tx: Transaction, wanted: FaultFilter, before: tuple[int, str] | 
 
 
 def forget_waivers(tx: Transaction, fault_id: str) -> None:
-    """Removes the rows of what was given back for a fault; the postings stay."""
+    """Removes the rows of a fault's rent waivers; the postings stay."""
     tx.execute("DELETE FROM fault_waivers WHERE fault_id = :id", id=fault_id)
 
 
@@ -203,6 +179,32 @@ def _changing(fault: Fault) -> Mapping[str, Value]:
         "severity": fault.severity,
         "state": fault.state,
         "version": fault.version,
-        "due": None if due is None else to_microseconds(due),
-        "problem": fault.problem,
+        "due_time": None if due is None else to_microseconds(due),
+        "problem_id": fault.problem_id,
     }
+
+
+def facts(fault: Fault) -> Facts:
+    """The regions with a part in a fault."""
+    return Facts(
+        name=fault.id,
+        origin=fault.origin_region,
+        owner=fault.owner_region,
+        operator=fault.operator,
+        version=fault.version,
+        state=fault.state,
+        created=fault.create_time,
+        number=fault.report.number,
+        home=fault.home_region,
+    )
+
+
+FAULT = Followed(
+    records=FAULT_RECORDS,
+    facts=facts,
+    prefix="F",
+    first=rules.ACKNOWLEDGED,
+    final=rules.FINAL,
+    require_plausible=outages.require_plausible,
+    fixed=("id", "report", "create_time", "origin_region", "operator", "owner_region", "home_region"),
+)

@@ -1,4 +1,4 @@
-"""The life of a fault (TMF656 ServiceProblem), and what a report must bring. Pure."""
+"""The life cycle of a fault (TMF656 ServiceProblem), and the checks of a report. Pure."""
 
 import re
 from collections.abc import Mapping
@@ -33,7 +33,7 @@ MAJOR = FaultSeverity.FAULT_SEVERITY_MAJOR
 
 FINAL = frozenset({REJECTED, CANCELLED})
 ENDED = frozenset({REJECTED, CANCELLED, CLOSED})
-"""Nobody works on it any more; a closed one may open again."""
+"""The states without further work; a closed fault may be reopened."""
 REPAIRED = frozenset({RESOLVED, CLOSED})
 UNREPAIRED = frozenset({ACKNOWLEDGED, IN_PROGRESS, HELD, PENDING})
 
@@ -51,20 +51,20 @@ NOT_OF_THE_NETWORK = frozenset({FaultCause.FAULT_CAUSE_TERMINAL, FaultCause.FAUL
 """Causes for which no rent is waived."""
 
 DESCRIPTION_LIMIT = 4000  # characters
-TEXT_LIMIT = 1000  # characters of whatever is said later
+TEXT_LIMIT = 1000  # characters of any later text
 ADDRESS_LIMIT = 200  # characters
 NAME_LIMIT = 200  # characters of a part, a measure, the id of an alarm
 MOST_SERVICES = 100
 MOST_MEASURES = 20
 HIGHEST_MARK = 5
-FAULT_LIMIT = 48 * 1024  # bytes of a fault: three quarters of what an envelope holds
-TALK_LIMIT = 32 * 1024  # bytes of one to which somebody still adds something: what ends it must always find room
+FAULT_LIMIT = 48 * 1024  # bytes of a fault: three quarters of an envelope's limit
+TALK_LIMIT = 32 * 1024  # bytes of a fault that still grows: its final step must always find room
 _MEASURES_LIMIT = 6 * 1024  # bytes of a review
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
 
 def is_ended(fault: Fault) -> bool:
-    """Whether nobody works on the fault any more."""
+    """Whether the work on the fault has ended."""
     return fault.state in ENDED
 
 
@@ -75,7 +75,7 @@ def state_name(state: FaultState.ValueType) -> str:
 
 
 def enter(fault: Fault, state: FaultState.ValueType, *, now: datetime, region: str, reason: str) -> None:
-    """Takes the fault into a state and notes it; entering the state it is in changes nothing.
+    """Moves the fault into a state and notes it; entering its current state changes nothing.
 
     Raises ValueError for a transition that TMF656 does not allow: a defect, since callers check first.
     """
@@ -94,19 +94,19 @@ def require_state(fault: Fault, action: str, *states: FaultState.ValueType) -> N
 
 
 def require_room(fault: Fault, more: int, limit: int = TALK_LIMIT) -> None:
-    """Raises Refused with MESSAGE_TOO_LARGE where so many bytes more would make it larger than the limit."""
+    """Raises Refused with MESSAGE_TOO_LARGE where `more` bytes would exceed the limit."""
     if fault.ByteSize() + more > limit:
         raise Refused(Reason.REASON_MESSAGE_TOO_LARGE, limit=str(limit))
 
 
 def note(fault: Fault, author: str, text: str, now: datetime) -> None:
-    """Keeps what somebody said. Raises Refused with MESSAGE_TOO_LARGE where there is no room for it."""
+    """Stores a note. Raises Refused with MESSAGE_TOO_LARGE without room for it."""
     require_room(fault, len(text.encode()))
     fault.notes.add(author=author, time=to_timestamp(now), text=text)
 
 
 def record(fault: Fault, author: str, done: FaultStep, now: datetime, limit: int = TALK_LIMIT) -> None:
-    """Keeps what was done. Raises Refused with MESSAGE_TOO_LARGE where there is no room for it."""
+    """Stores a step. Raises Refused with MESSAGE_TOO_LARGE without room for it."""
     done.author = author
     done.time.CopyFrom(to_timestamp(now))
     require_room(fault, done.ByteSize(), limit)
@@ -114,7 +114,7 @@ def record(fault: Fault, author: str, done: FaultStep, now: datetime, limit: int
 
 
 def require_report(report: FaultReport) -> None:
-    """Raises Refused with REQUEST_INVALID unless a report says what and where."""
+    """Raises Refused with REQUEST_INVALID for a report without a text or a place."""
     require_length("report.description", report.description, DESCRIPTION_LIMIT, required=True)
     place = report.place
     require_length("report.place.address", place.address, ADDRESS_LIMIT)
@@ -126,16 +126,16 @@ def require_report(report: FaultReport) -> None:
         raise Refused(Reason.REASON_REQUEST_INVALID, field="report.severity", problem="unknown")
     if len(report.services) > MOST_SERVICES:
         raise Refused(Reason.REASON_REQUEST_INVALID, field="report.services", problem=f"more than {MOST_SERVICES}")
-    require_length("report.alarm", report.alarm, NAME_LIMIT)
+    require_length("report.alarm_id", report.alarm_id, NAME_LIMIT)
 
 
 def is_of_one_line(report: FaultReport) -> bool:
-    """Whether a customer reports it of the own line, which says little of the site: of a link people know more."""
+    """Whether a customer reports the own line, which shows little of the site; reports of links show more."""
     return bool(report.number) and not report.place.link
 
 
 def require_cause(cause: FaultCause.ValueType) -> None:
-    """Raises Refused with REQUEST_INVALID where no cause is named: nothing is learnt from what came from nowhere."""
+    """Raises Refused with REQUEST_INVALID without a cause: a fault without one teaches nothing."""
     if cause not in FaultCause.values() or not cause:
         raise Refused(Reason.REASON_REQUEST_INVALID, field="cause", problem="not set")
 
@@ -143,7 +143,7 @@ def require_cause(cause: FaultCause.ValueType) -> None:
 def require_reviewed(severity: FaultSeverity.ValueType, review: FaultReview | None) -> None:
     """Raises Refused with FAULT_REVIEW_MISSING for a major or critical fault without a review that has a measure.
 
-    With REQUEST_INVALID for one that is not well formed. Specification 5.4.4.
+    With REQUEST_INVALID for a malformed review. Specification 5.4.4.
     """
     if review is None or not review.measures or not review.summary:
         if severity >= MAJOR:

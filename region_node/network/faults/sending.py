@@ -1,4 +1,4 @@
-"""How what is said of a fault leaves for other regions."""
+"""The sending of messages about faults to other regions."""
 
 from datetime import datetime
 
@@ -7,8 +7,7 @@ from gateway.api.region.v1.sharing_service_pb2 import DisclosureKind
 from gateway.api.relay.v1.relay_pb2 import EnvelopeKind
 from gateway.store.port import Transaction
 from region_node.customers.disclosures.recording import Sent, note_sent
-from region_node.network.faults.followed import facts
-from region_node.network.faults.rows import FaultRow
+from region_node.network.faults.rows import FaultRow, facts
 from region_node.network.faults.waiver import without_amounts
 from region_node.node.context import RegionContext
 from region_node.tickets.sending import send_about
@@ -28,7 +27,7 @@ def send_to_owner(
     message: FaultFiling | FaultCommand,
     now: datetime,
 ) -> None:
-    """Sends a report, or what the customer says to it, to the region in which the fault is."""
+    """Sends a report, or the customer's command, to the owner region."""
     _send(tx, context, row, envelope_id, row.fault.owner_region, message, now)
     if isinstance(message, FaultFiling) and row.fault.report.number:
         fault, kind = row.fault, DisclosureKind.DISCLOSURE_KIND_FAULT_SENT
@@ -36,7 +35,7 @@ def send_to_owner(
 
 
 def send_update(tx: Transaction, context: RegionContext, row: FaultRow, region: str, now: datetime) -> None:
-    """Tells a region that follows the fault how it stands."""
+    """Sends the current version of the fault to a follower."""
     fault = row.fault
     told = fault if region == fault.home_region else without_amounts(fault)
     _send(tx, context, row, f"{fault.id}@{fault.version}", region, FaultUpdate(fault=told), now)

@@ -1,4 +1,4 @@
-"""FaultService: gRPC in and out of the fault application service."""
+"""FaultService: gRPC for the fault application service."""
 
 from collections.abc import AsyncIterator, Sequence
 
@@ -70,7 +70,7 @@ class FaultService(FaultServiceServicer):
         identity, reading = current_call().identity, audited_call(request.requester, self._clock)
 
         def read(tx: Transaction) -> Fault:
-            fault = handling.find_for(tx, request.id, identity)
+            fault = handling.find_for(tx, request.fault_id, identity)
             reading.record(tx, "GetFault", fault.id)
             return fault
 
@@ -111,16 +111,16 @@ class FaultService(FaultServiceServicer):
         key = decode_token(_WATCH, request.token)
 
         def start(tx: Transaction) -> int:
-            if request.id:
-                handling.find_for(tx, request.id, identity)
+            if request.fault_id:
+                handling.find_for(tx, request.fault_id, identity)
             sequence = EVENTS.resumed_after(tx, key) if key else EVENTS.last(tx)
-            reading.record(tx, "WatchFaults", request.id or "-")
+            reading.record(tx, "WatchFaults", request.fault_id or "-")
             return sequence
 
         with self._changes.watch(identity) as changed:
             sequence = await self._store.write(start)
             yield api.WatchFaultsResponse(token=encode_token(_WATCH, str(sequence)))
-            async for change in self._follower.follow(changed, sequence, request.id):
+            async for change in self._follower.follow(changed, sequence, request.fault_id):
                 if change.now is not None and handling.is_visible(change.now, identity):
                     token = encode_token(_WATCH, str(change.sequence))
                     yield api.WatchFaultsResponse(token=token, fault=change.now)
@@ -140,7 +140,7 @@ class FaultService(FaultServiceServicer):
         context: grpc.aio.ServicerContext[api.CancelFaultRequest, api.CancelFaultResponse],
     ) -> api.CancelFaultResponse:
         """See the contract."""
-        asked = FaultCommand(id=request.id, requester=_requester(request.requester))
+        asked = FaultCommand(fault_id=request.fault_id, requester=_requester(request.requester))
         asked.cancel.reason = _text("reason", request.reason)
         fault = await self._application.command(_caller(request.request_id), asked, _wait(request.wait))
         return api.CancelFaultResponse(fault=fault)
@@ -151,7 +151,7 @@ class FaultService(FaultServiceServicer):
         context: grpc.aio.ServicerContext[api.RespondToFaultRequest, api.RespondToFaultResponse],
     ) -> api.RespondToFaultResponse:
         """See the contract."""
-        asked = FaultCommand(id=request.id, requester=_requester(request.requester))
+        asked = FaultCommand(fault_id=request.fault_id, requester=_requester(request.requester))
         match request.WhichOneof("said"):
             case "text":
                 asked.respond.text = _text("text", request.text)
@@ -184,14 +184,14 @@ def _caller(request_id: str) -> Caller:
 
 
 def _requester(told: Requester) -> Requester:
-    """Who asks: of staff the name in their certificate. Raises Refused where an operator system does not say."""
+    """The caller: for staff the name in their certificate. Raises Refused where an operator system names nobody."""
     return Requester(staff_id=require_reader(current_call().identity, told), channel=told.channel)
 
 
 def _normalised(report: FaultReport) -> FaultReport:
-    """The report in the form in which it is compared with others of its request. Raises Refused for a bad number.
+    """The report in the form in which requests are compared. Raises Refused for a bad number.
 
-    An operator system reports for a customer; what staff and alarms report need be of no number.
+    An operator system reports for a customer; reports of staff and alarms need no number.
     """
     found = FaultReport()
     found.CopyFrom(report)
@@ -218,12 +218,12 @@ def _states(asked: Sequence[FaultState.ValueType]) -> list[FaultState.ValueType]
 
 
 def _wait(wait: Duration) -> float:
-    """How long to wait for the other region, but never so long that no answer can be given."""
+    """The seconds to wait for the other region, within the deadline of the call."""
     return current_call().patience(wait_seconds(wait.seconds + wait.nanos / 1e9))
 
 
 def _changes_after(tx: Transaction, sequence: int, name: str) -> Sequence[Change[Fault]]:
-    """What happened after a sequence number: each fault as it stands; None of a restricted customer."""
+    """The changes after a sequence number: each fault in its current state; None for a restricted customer."""
 
     def now(found: str) -> Fault | None:
         row = find_fault(tx, found)

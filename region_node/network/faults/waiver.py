@@ -1,9 +1,9 @@
 """Rent that this region gives back to its own customers for faults, wherever these were: once for each outage.
 
-The rule is that of `outages.py`: the rent of the line's plan, for the time from the report to the repair, of each
-month its share. A time for which rent was given back for another fault of the same line does not count again; neither
-does the time before the line began. The region earns that much less rent, whichever region was to blame: between
-regions nothing is settled for it. A row of `fault_waivers` and the id of the posting stand against a second time.
+The rule is that of `outages.py`: from the report to the repair, each month's share of the plan's rent. Excluded are
+time before the line began, and time with rent given back for another fault. The region loses that rent, whichever
+region caused the fault: regions settle nothing for it. A row of `fault_waivers` and the id of the posting prevent a
+repeat.
 """
 
 from dataclasses import dataclass
@@ -39,7 +39,10 @@ class _Waived:
 
 
 def settle(tx: Transaction, context: RegionContext, fault: Fault, now: datetime) -> None:
-    """Gives back what is due for the fault, tells the customer, and notes it in the fault, which the caller stores."""
+    """Gives back the due rent of the fault, notifies the customer, and notes it in the fault.
+
+    The caller stores the fault.
+    """
     known = _waived(tx, fault.id)
     for number in outages.to_waive(fault):
         if number not in known:
@@ -52,7 +55,7 @@ def settle(tx: Transaction, context: RegionContext, fault: Fault, now: datetime)
 
 
 def said(fault: Fault) -> FaultWaived:
-    """What the region in which the fault is hears: that rent was given back, and when. Not how much."""
+    """The waiver in messages to the owner region: its time, without the amount."""
     waived = FaultWaived()
     for number, each in enumerate(fault.outages):
         if each.HasField("waiver"):
@@ -71,7 +74,7 @@ def take_over(fault: Fault, waived: FaultWaived) -> bool:
 
 
 def without_amounts(fault: Fault) -> Fault:
-    """The fault as other regions than the home region are told of it."""
+    """The fault in messages to other regions than the home region."""
     copy = Fault()
     copy.CopyFrom(fault)
     for each in copy.outages:
@@ -99,7 +102,7 @@ def _give_back(tx: Transaction, context: RegionContext, fault: Fault, number: in
     if line is not None and amount:
         waived = microseconds.Span(to_microseconds(span[0]), to_microseconds(span[1]))
         note_waiver(tx, context, line.product_id, f"{fault.id}#{number}", waived, now)
-        # Of a closed line nothing is set off any more: it is owed to the customer.
+        # The credit of a closed line is owed to the customer instead of set off.
         is_closed = line.status == ProductStatus.PRODUCT_STATUS_TERMINATED
         account = REFUNDS_DUE if is_closed else line.account_id
         rent, posting_id = earned(EntryKind.RENT), f"{fault.id}#waived{number}"

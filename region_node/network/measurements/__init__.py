@@ -1,1 +1,1 @@
-"""Alarms and measurements of the network: taken in on streams, kept in little room, held against thresholds."""
+"""Alarms and measurements of the network: received on streams, stored compactly, compared with thresholds."""

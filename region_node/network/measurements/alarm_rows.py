@@ -11,7 +11,7 @@ from gateway.time.clock import from_timestamp, to_microseconds
 from region_node.network.measurements.objects import LINK, SITE, key_of
 from region_node.records.listing import SCANNED, Page
 
-ALARMS = "alarms/"  # what other processes are told that an alarm has changed begins so
+ALARMS = "alarms/"  # the prefix of notifications to other processes about an alarm
 _BAD = PerceivedSeverity.PERCEIVED_SEVERITY_CRITICAL
 
 
@@ -23,13 +23,13 @@ class AlarmChanged:
 
     @property
     def about(self) -> str:
-        """What other processes are told."""
+        """The subject of notifications to other processes."""
         return f"{ALARMS}{self.alarm_id}"
 
 
 @dataclass(frozen=True)
 class AlarmFilter:
-    """Which alarms are wanted."""
+    """A filter of alarms."""
 
     include_cleared: bool = False
     unacknowledged: bool = False
@@ -50,12 +50,12 @@ def next_number(tx: Transaction) -> int:
 
 
 def external_key(operator: str, source: str, external_id: str) -> str:
-    """What an alarm is known by while it is there."""
+    """The key of an active alarm."""
     return f"{operator} {source} {external_id}"
 
 
 def open_alarm(tx: Transaction, external: str) -> Alarm | None:
-    """The alarm that is there by this key."""
+    """The active alarm with this key."""
     body = tx.first(
         bytes, "SELECT body FROM alarms WHERE external = :external AND clear_time IS NULL", external=external
     )
@@ -63,7 +63,7 @@ def open_alarm(tx: Transaction, external: str) -> Alarm | None:
 
 
 def find_alarm(tx: Transaction, alarm_id: str) -> Alarm | None:
-    """An alarm of this region; None where there is none by this id."""
+    """An alarm of this region; None for an unknown id."""
     body = tx.first(bytes, "SELECT body FROM alarms WHERE alarm_id = :id", id=alarm_id)
     return Alarm.FromString(body) if body is not None else None
 
@@ -77,7 +77,7 @@ def require_alarm(tx: Transaction, alarm_id: str) -> Alarm:
 
 
 def keep(tx: Transaction, alarm: Alarm) -> None:
-    """Stores an alarm that is new or has changed, and tells those who watch."""
+    """Stores a new or changed alarm, and notifies watchers."""
     told: dict[str, Value] = {
         "alarm_id": alarm.id,
         "severity": alarm.perceived_severity,
@@ -109,9 +109,9 @@ def is_cleared(alarm: Alarm) -> bool:
 
 
 def list_alarms(tx: Transaction, wanted: AlarmFilter, before: int | None, limit: int) -> Page[Alarm]:
-    """At most `limit` alarms, the one that changed last first, older than the change `before`.
+    """At most `limit` alarms, latest change first, older than the change `before`.
 
-    As all lists, a page looks at so many rows and no more (`region_node/records/listing.py`).
+    A page looks at a limited number of rows, like all lists (`region_node/records/listing.py`).
     """
     conditions, parameters = ["1 = 1"], dict[str, Value]()
     if wanted.about:
@@ -162,7 +162,7 @@ def last_change(tx: Transaction) -> int:
 
 
 def objects_down(tx: Transaction) -> set[str]:
-    """The keys of links and sites of which a critical alarm is there that customers feel."""
+    """The keys of links and sites with an active critical alarm that affects customers."""
     sql = "SELECT body FROM alarms WHERE clear_time IS NULL AND severity = :bad"
     found = [Alarm.FromString(body) for body in tx.all(bytes, sql, bad=_BAD)]
     keys = [key_of(each.alarmed_object) for each in found if each.service_affecting]

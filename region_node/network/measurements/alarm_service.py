@@ -1,4 +1,4 @@
-"""AlarmService: alarms in on streams, and out to those who watch over the network."""
+"""AlarmService: alarms in by streams, and out to the staff of the network."""
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import datetime
@@ -127,7 +127,7 @@ class AlarmService(AlarmServiceServicer):
                 yield api.WatchAlarmsResponse(alarm=change.now, token=encode_token(_WATCH, str(change.sequence)))
 
     async def _done_to_each(self, alarm_ids: Sequence[str], action: str, act: _Act) -> list[Alarm]:
-        """What a member of staff does to alarms, and the row of each in the audit chain."""
+        """Executes a staff member's action on alarms, with an audit row for each."""
         ids = list(dict.fromkeys(alarm_ids))
         if not 0 < len(ids) <= _MOST_IDS:
             raise Refused(Reason.REASON_REQUEST_INVALID, field="alarm_ids", problem=f"not 1 to {_MOST_IDS}")
@@ -152,5 +152,5 @@ async def _pieces(requests: AsyncIterator[api.SendAlarmsRequest]) -> AsyncIterat
 
 
 def _changes_after(tx: Transaction, sequence: int, _name: str) -> list[Change[Alarm]]:
-    """The alarms that changed after a change, each as it stands."""
+    """The alarms that changed after a change, each in its current state."""
     return [Change(change, "", alarm) for change, alarm in changes_after(tx, sequence, _AT_ONCE)]

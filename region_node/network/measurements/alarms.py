@@ -1,4 +1,4 @@
-"""What becomes of alarms (TMF642): raised by a system or by what was measured, changed, cleared, seen by staff."""
+"""The life cycle of alarms (TMF642): raised by a system or by measurements, changed, cleared, acknowledged."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -39,7 +39,7 @@ BEFORE_COMMIT = "alarms.before-commit"
 RAISED, UPDATED, CLEARED = AlarmState.ALARM_STATE_RAISED, AlarmState.ALARM_STATE_UPDATED, AlarmState.ALARM_STATE_CLEARED
 SEEN, NOT_SEEN = AlarmAckState.ALARM_ACK_STATE_ACKNOWLEDGED, AlarmAckState.ALARM_ACK_STATE_UNACKNOWLEDGED
 THRESHOLD = "threshold"
-"""The source of alarms that the node raises by what was measured; they have no operator."""
+"""The source of alarms that the node raises from measurements; they have no operator."""
 _AHEAD = timedelta(hours=1)  # that the clock of a system may be
 _CAUSES = {  # X.733
     QualityFigure.QUALITY_FIGURE_DELAY: "responseTimeExcessive",
@@ -50,7 +50,7 @@ _CAUSES = {  # X.733
 
 
 def changed(tx: Transaction, context: RegionContext, alarm: Alarm, now: datetime) -> None:
-    """Stores an alarm that is new or has changed: every change of one passes here, in the transaction that makes it."""
+    """Stores a new or changed alarm: every change of an alarm passes here, in its own transaction."""
     alarm.version += 1
     if alarm.version > 1:
         alarm.change_time.CopyFrom(to_timestamp(now))
@@ -62,7 +62,7 @@ def changed(tx: Transaction, context: RegionContext, alarm: Alarm, now: datetime
 def take(
     tx: Transaction, context: RegionContext, sender: tuple[str, str], piece: Piece[AlarmReport], now: datetime
 ) -> Sequence[Rejected]:
-    """Takes in the reports of a piece; `sender` is the operator and the source. Returns what was not taken of it."""
+    """Processes the reports of a piece; `sender` is the operator and the source. Returns the rejected reports."""
     rejected = []
     for sequence, report in enumerate(piece.items, piece.first):
         try:
@@ -113,7 +113,7 @@ def cross(
 def no_bound(
     tx: Transaction, context: RegionContext, about: str, figure: QualityFigure.ValueType, now: datetime
 ) -> None:
-    """Clears the alarm about a figure that nothing bounds any more."""
+    """Clears the alarm about a figure without a bound any more."""
     there = open_alarm(tx, external_key("", THRESHOLD, _threshold_id(about, figure)))
     if there is not None:
         _clear(tx, context, there, now, now)
@@ -122,7 +122,7 @@ def no_bound(
 def acknowledge(
     tx: Transaction, context: RegionContext, alarm_ids: Sequence[str], staff_id: str, now: datetime
 ) -> list[Alarm]:
-    """Says that a member of staff has seen alarms. Raises Refused with ALARM_NOT_FOUND, and then none is changed."""
+    """Acknowledges alarms for a member of staff. Raises Refused with ALARM_NOT_FOUND, and then changes none."""
     found = [require_alarm(tx, each) for each in alarm_ids]
     for alarm in found:
         if alarm.ack_state != SEEN:
@@ -135,10 +135,10 @@ def acknowledge(
 def clear(
     tx: Transaction, context: RegionContext, alarm_ids: Sequence[str], staff_id: str, now: datetime
 ) -> list[Alarm]:
-    """Says that alarms are over of which nobody else says so: a system was taken away, or measures no more.
+    """Clears alarms that nobody else clears: their system was removed, or no longer measures.
 
-    One that was raised by what was measured is raised anew, once so many windows in a row are over their bound again.
-    Raises Refused with ALARM_NOT_FOUND, and then none is changed.
+    A threshold alarm is raised anew after enough consecutive windows over the bound. Raises Refused with
+    ALARM_NOT_FOUND, and then changes none.
     """
     found = [require_alarm(tx, each) for each in alarm_ids]
     for alarm in found:
@@ -157,7 +157,7 @@ def clear(
 def _report(
     tx: Transaction, context: RegionContext, sender: tuple[str, str], report: AlarmReport, now: datetime
 ) -> None:
-    """Takes in a report. Raises Refused, before it writes, where it cannot be taken."""
+    """Processes a report. Raises Refused, before it writes, for an unacceptable one."""
     require_name("external_id", report.external_id)
     time = _time(report, now)
     there = open_alarm(tx, external_key(*sender, report.external_id))
@@ -186,7 +186,7 @@ def _report(
 
 
 def _told(context: RegionContext, report: AlarmReport) -> Alarm:
-    """What a report says of an alarm that is there. Raises Refused where it is not as the contract wants it."""
+    """The alarm of a report. Raises Refused for a report against the contract."""
     kind = report.alarmed_object.WhichOneof("object") or ""
     name = getattr(report.alarmed_object, kind) if kind else ""
     require_own(context.federation.network, context.region, kind, name)
@@ -220,7 +220,7 @@ def _raise(tx: Transaction, context: RegionContext, told: Alarm, time: datetime,
 
 
 def _clear(tx: Transaction, context: RegionContext, alarm: Alarm, time: datetime, now: datetime) -> None:
-    """Clears an alarm; a trouble does not end before it began, by whatever clock."""
+    """Clears an alarm; an alarm does not end before its start, by any clock."""
     assert not is_cleared(alarm)
     alarm.state = CLEARED
     alarm.clear_time.CopyFrom(to_timestamp(max(time, from_timestamp(alarm.raise_time))))
@@ -233,11 +233,11 @@ def _threshold_id(about: str, figure: QualityFigure.ValueType) -> str:
 
 
 def _time(report: AlarmReport, now: datetime) -> datetime:
-    """When it was. Raises Refused for what is not set, out of range or ahead of the clock."""
-    if not report.HasField("time"):
+    """The time of the report. Raises Refused for a missing time, or one out of range or ahead of the clock."""
+    if not report.HasField("event_time"):
         raise invalid("time", "not set", "未填写")
     try:
-        time = from_timestamp(report.time)
+        time = from_timestamp(report.event_time)
     except OverflowError:
         raise invalid("time", "out of range", "超出允许范围") from None
     if time > now + _AHEAD:

@@ -1,4 +1,4 @@
-"""When what a link carries will fill it, by how it has grown. Pure."""
+"""The time at which a link's traffic will reach its capacity, by its growth. Pure."""
 
 import math
 from collections.abc import Sequence
@@ -14,11 +14,11 @@ class Trend:
     growth: float
     """In kbit/s a month."""
     months_left: int | None
-    """Whole months after the last one until the line reaches the capacity; 0 where it has, None where it never does."""
+    """Whole months after the last one until the line reaches the capacity; 0 where it has, None for never."""
 
 
 def trend(months: Sequence[tuple[int, int]], capacity_kbps: int) -> Trend | None:
-    """The trend of what was carried, as (number of the month, kbit/s), in their order; None of less than two months."""
+    """The trend of the traffic, as (number of the month, kbit/s), in order; None for less than two months."""
     if len(months) < _LEAST_MONTHS:
         return None
     middle = sum(month for month, _ in months) / len(months)

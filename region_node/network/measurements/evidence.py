@@ -1,4 +1,4 @@
-"""Alarms of this region as coordinators hear of them."""
+"""Alarms of this region as coordinators see them."""
 
 from datetime import datetime
 
@@ -16,17 +16,19 @@ _GRAVE = (problem_pb2.PERCEIVED_SEVERITY_CRITICAL, problem_pb2.PERCEIVED_SEVERIT
 
 
 def tell_alarm(tx: Transaction, context: RegionContext, before: Alarm, alarm: Alarm, now: datetime) -> None:
-    """Coordinators are to hear how an alarm of this region stands, unless it has always been known to be of a planned
-    outage. `before` is how it stood; empty for a new one."""
+    """Reports the state of this region's alarm to coordinators, unless it was always of a planned outage.
+
+    `before` is the former version; empty for a new alarm.
+    """
     event = event_of(context.region, context.federation.network, alarm, now)
     if not event.retracted or (before.version and not before.planned_outage):
         tell_event(tx, event)
 
 
 def event_of(region: str, network: NetworkRegistry, alarm: Alarm, now: datetime) -> NetworkEvent:
-    """What coordinators hear: what the alarm is about, and not what uses that; the registry tells them so.
+    """The coordinators' view of an alarm: its element, whose users the registry names.
 
-    It is retracted where it is of a planned outage, and where it is about what the region may not tell of any more.
+    The event is retracted for a planned outage, and for an element on which the region may no longer report.
     """
     about = alarm.alarmed_object
     event = NetworkEvent(
@@ -48,7 +50,7 @@ def event_of(region: str, network: NetworkRegistry, alarm: Alarm, now: datetime)
 
 
 def _condition_of(alarm: Alarm) -> problem_pb2.NetworkCondition.ValueType:
-    """Down is what a link is down by; what only its quality tells of, or customers do not feel, still works."""
+    """The condition: down for an alarm of a failed element; a loss of quality without effect on customers is less."""
     if alarm.perceived_severity not in _GRAVE:
         return problem_pb2.NETWORK_CONDITION_UNSPECIFIED
     is_down = (

@@ -1,4 +1,4 @@
-"""Taking in measurements: kept as they came, added to their hours, and held against thresholds, in one transaction."""
+"""The intake of measurements: stored, added to their hours, and compared with thresholds, in one transaction."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -42,7 +42,7 @@ from region_node.requests.checks import invalid
 
 BEFORE_COMMIT = "measurements.before-commit"
 _AHEAD = timedelta(hours=1)  # that the clock of a probe may be
-_MOST = 2**53  # of a delay, or of what was carried: what every language counts exactly
+_MOST = 2**53  # of a delay, or of traffic: the exact integers of every language
 _LONGEST_WINDOW = 3_600  # seconds
 _ALL_PACKETS = 1_000_000_000
 _EASE = ThresholdState()
@@ -52,7 +52,7 @@ _Windows = dict[QualityFigure.ValueType, list[Window]]
 
 @dataclass
 class _Sorted:
-    """The measurements of a piece, by what is done with them."""
+    """The measurements of a piece, by their processing."""
 
     kept: list[Measurement] = field(default_factory=list, repr=False)
     rejected: list[Rejected] = field(default_factory=list)
@@ -114,7 +114,7 @@ class _Sorting:
 def take(
     tx: Transaction, context: RegionContext, stream: str, piece: Piece[Measurement], now: datetime
 ) -> Sequence[Rejected]:
-    """Takes in a piece; returns what was not taken of it. Raises Refused where there is no configuration yet."""
+    """Processes a piece; returns the rejected measurements. Raises Refused without a configuration."""
     network = context.federation.network
     sorting = _Sorting(network, context.region, now)
     for sequence, measurement in enumerate(piece.items, piece.first):
@@ -133,7 +133,7 @@ def take(
 
 
 def _figures(measurement: Measurement) -> list[tuple[QualityFigure.ValueType, int]]:
-    """The figures that a measurement tells. Raises Refused with REQUEST_INVALID."""
+    """The figures of a measurement. Raises Refused with REQUEST_INVALID."""
     found = []
     if measurement.HasField("delay_us"):
         found.append((DELAY, _within("delay_us", measurement.delay_us, _MOST)))
@@ -157,7 +157,7 @@ def _within(name: str, value: int, most: int) -> int:
 
 
 def _hold_against_bounds(tx: Transaction, context: RegionContext, windows: dict[str, _Windows], now: datetime) -> None:
-    """Raises and clears alarms by what was measured."""
+    """Raises and clears alarms by the measurements."""
     network = context.federation.network
     before = threshold_states_of(tx, windows)
     for about in sorted(windows):
@@ -170,7 +170,7 @@ def _hold_against_bounds(tx: Transaction, context: RegionContext, windows: dict[
                 for crossing in crossings:
                     alarms.cross(tx, context, about, figure, bound, crossing, now)
                 after[figure] = state
-        for figure in after.keys() - _bounds(network, about).keys():  # nothing bounds it any more
+        for figure in after.keys() - _bounds(network, about).keys():  # the figure has no bound any more
             if after.pop(figure).is_raised:
                 alarms.no_bound(tx, context, about, figure, now)
         left = {figure: each for figure, each in after.items() if each.is_raised or each.over}

@@ -1,4 +1,4 @@
-"""What measurements and alarms register for retention. Nobody is in them."""
+"""The registration of measurements and alarms for retention. They hold no personal data."""
 
 from gateway.api.federation.v1.configuration_pb2 import DataClass
 from region_node.network.measurements.purging import Alarms, MeasurementDays, MeasurementHours, Measurements

@@ -1,4 +1,4 @@
-"""Measurements as they are stored: pieces as they came, and what they come to by hour and by day."""
+"""The stored measurements: the received pieces, and their totals by hour and by day."""
 
 import json
 import zlib
@@ -17,7 +17,7 @@ HOUR = 3_600_000_000  # microseconds
 DAY = 24 * HOUR
 Table = Literal["measurement_hours", "measurement_days"]
 Period = tuple[str, int]
-"""An object, and when an hour or a day of it began, in microseconds."""
+"""An object, and the start of an hour or a day, in microseconds."""
 
 ThresholdStates = Mapping[QualityFigure.ValueType, ThresholdState]
 
@@ -44,7 +44,7 @@ def insert_piece(tx: Transaction, stream: str, first: int, measurements: Sequenc
 
 
 def add_totals(tx: Transaction, table: Table, more: Mapping[Period, Figures]) -> None:
-    """Adds to what hours, or days, came to."""
+    """Adds to the totals of hours, or days."""
     keys = {_key(*period): period for period in more}
     known = {
         _key(each.object, each.start): each
@@ -67,7 +67,7 @@ def add_totals(tx: Transaction, table: Table, more: Mapping[Period, Figures]) ->
 
 
 def totals_between(tx: Transaction, table: Table, about: str, first: int, last: int) -> list[tuple[int, Figures]]:
-    """What the hours or days of an object came to that began from `first` to `last`, in their order."""
+    """The totals of an object's hours or days that began from `first` to `last`, in order."""
     found = tx.all(
         _Kept,
         f"SELECT object, start, totals FROM {table} WHERE object = :about"  # noqa: S608 - of two names
@@ -80,7 +80,7 @@ def totals_between(tx: Transaction, table: Table, about: str, first: int, last: 
 
 
 def totals_since(tx: Transaction, first: int) -> dict[str, Figures]:
-    """What all hours of each object came to that began at `first` or later."""
+    """The totals of each object over all hours that began at `first` or later."""
     sql = "SELECT object, start, totals FROM measurement_hours WHERE start >= :first"
     found: dict[str, list[Figures]] = {}
     for each in tx.all(_Kept, sql, first=first):
@@ -89,14 +89,14 @@ def totals_since(tx: Transaction, first: int) -> dict[str, Figures]:
 
 
 def threshold_states_of(tx: Transaction, objects: Iterable[str]) -> dict[str, ThresholdStates]:
-    """How the figures of objects stand that are not at ease."""
+    """The threshold states of objects with figures that are not at rest."""
     query = "SELECT object, states FROM threshold_states WHERE object"
     rows = rows_among(tx, lambda about, text: (str(about), str(text)), query, sorted(objects))
     return {about: _states(text) for about, text in rows}
 
 
 def keep_threshold_states(tx: Transaction, about: str, states: ThresholdStates) -> None:
-    """Remembers how the figures of an object stand; those at ease are left out."""
+    """Stores the threshold states of an object, without those at rest."""
     tx.execute("DELETE FROM threshold_states WHERE object = :about", about=about)
     if states:
         text = json.dumps({figure: (e.over, e.under, int(e.is_raised), e.last_start) for figure, e in states.items()})

@@ -1,4 +1,4 @@
-"""What alarms and measurements are about: sites, links and services of the registry that this region has a part in."""
+"""The objects of alarms and measurements: sites, links and services of the registry with a part in this region."""
 
 from gateway.api.region.v1.alarm_pb2 import NetworkObject
 from gateway.api.types.v1.reason_pb2 import Reason
@@ -10,10 +10,10 @@ SITE, LINK, SERVICE = "site", "link", "service"
 
 
 def require_own(network: NetworkRegistry, region: str, kind: str, name: str) -> str:
-    """The key of an object that the region tells of: `<kind>/<name>`.
+    """The key of an object on which the region reports: `<kind>/<name>`.
 
-    A region tells of its own sites and services, and of links that it has an end of. Raises Refused with SITE_UNKNOWN,
-    LINK_UNKNOWN, NETWORK_SERVICE_UNKNOWN, NETWORK_OBJECT_ELSEWHERE, or REQUEST_INVALID where there is no object.
+    A region reports on its own sites and services, and on links with an end in it. Raises Refused with SITE_UNKNOWN,
+    LINK_UNKNOWN, NETWORK_SERVICE_UNKNOWN, NETWORK_OBJECT_ELSEWHERE, or REQUEST_INVALID for a missing object.
     """
     if kind == LINK:
         link = network.link(name)

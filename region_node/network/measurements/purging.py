@@ -1,4 +1,4 @@
-"""Purges what was told of the network: measurements, what they came to, and alarms that are over. Nobody is in it."""
+"""Purges measurements, their totals, and cleared alarms. They hold no personal data."""
 
 from dataclasses import dataclass
 
@@ -23,10 +23,10 @@ class _Piece:
 
 
 class Measurements:
-    """Measurements as they came; what they came to stays."""
+    """Purges measurements as received; their totals stay."""
 
     def page(self, tx: Transaction, cut: Cut, place: str) -> Page:
-        """See Purger. There is no place: what may go goes."""
+        """See Purger. There is no place, since removed rows are gone."""
         found = tx.all(
             _Piece,
             "SELECT stream, first_sequence FROM measurement_pieces WHERE end_time < :before"
@@ -46,10 +46,10 @@ class Measurements:
 
 
 class MeasurementHours:
-    """What hours came to: it is added to their days as they go, so that each measurement is counted in one of them."""
+    """Purges the totals of hours and adds them to their days, so that each measurement counts once."""
 
     def page(self, tx: Transaction, cut: Cut, place: str) -> Page:
-        """See Purger. There is no place: what may go goes."""
+        """See Purger. There is no place, since removed rows are gone."""
         found = tx.all(
             _Hour,
             "SELECT period, object, start, totals FROM measurement_hours WHERE start < :before"
@@ -72,13 +72,13 @@ class MeasurementHours:
 
 
 class MeasurementDays:
-    """What days came to of which no hours are kept, and how far streams were of which nothing came since then.
+    """Purges the totals of days without hours, and the progress of streams without later data.
 
-    Whoever sent such a stream anew would double nothing that is kept.
+    A repeat of such a stream would count no stored data twice.
     """
 
     def page(self, tx: Transaction, cut: Cut, place: str) -> Page:
-        """See Purger. There is no place: what may go goes."""
+        """See Purger. There is no place, since removed rows are gone."""
         found = tx.all(
             str,
             "SELECT period FROM measurement_days WHERE start < :before ORDER BY start, period LIMIT :limit",
@@ -100,10 +100,10 @@ class MeasurementDays:
 
 
 class Alarms:
-    """Alarms that are over. One that is there is kept, however long."""
+    """Purges cleared alarms. Active ones are kept, however long."""
 
     def page(self, tx: Transaction, cut: Cut, place: str) -> Page:
-        """See Purger. There is no place: what may go goes."""
+        """See Purger. There is no place, since removed rows are gone."""
         found = tx.all(
             str,
             "SELECT alarm_id FROM alarms WHERE clear_time IS NOT NULL AND clear_time < :before"

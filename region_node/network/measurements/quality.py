@@ -1,4 +1,4 @@
-"""What measurements come to, as it is told: to those who look after the network, and to coordinators."""
+"""The totals of measurements in messages: for network staff, and for coordinators."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -21,7 +21,10 @@ _LENGTH = {QualityPeriod.QUALITY_PERIOD_HOUR: HOUR, QualityPeriod.QUALITY_PERIOD
 
 
 def span_of(request: api.ListQualityRequest) -> tuple[int, int]:
-    """From when to when, in microseconds, both inclusive. Raises Refused with REQUEST_INVALID."""
+    """The first and the last instant of a query, in microseconds, both inclusive.
+
+    Raises Refused with REQUEST_INVALID.
+    """
     period = request.period
     if not period or period not in QualityPeriod.values():
         raise Refused(Reason.REASON_REQUEST_INVALID, field="period", problem="not set")
@@ -38,7 +41,7 @@ def span_of(request: api.ListQualityRequest) -> tuple[int, int]:
 
 
 def start_of(period: QualityPeriod.ValueType, time: int) -> int:
-    """When the hour, day or month of UTC began that holds a time; both in microseconds."""
+    """The start of the hour, day or month of UTC around a time; both in microseconds."""
     if period == QualityPeriod.QUALITY_PERIOD_MONTH:
         return to_microseconds(datetime(*from_microseconds(time).timetuple()[:2], 1, tzinfo=UTC))
     return time - time % _LENGTH[period]
@@ -47,7 +50,7 @@ def start_of(period: QualityPeriod.ValueType, time: int) -> int:
 def summaries(
     tx: Transaction, about: str, period: QualityPeriod.ValueType, first: int, last: int
 ) -> list[api.QualitySummary]:
-    """What an object's measurements came to. Of hours that are kept no more, only days and months tell."""
+    """The totals of an object's measurements. After the purge of the hours, only those of days and months."""
     found = totals_between(tx, "measurement_hours", about, first, last)
     if period != QualityPeriod.QUALITY_PERIOD_HOUR:
         found += totals_between(tx, "measurement_days", about, first, last)
@@ -61,7 +64,7 @@ def summaries(
 
 
 def link_reports(tx: Transaction, network: NetworkRegistry, region: str, now: datetime) -> list[api.LinkReport]:
-    """How the links stand that a region has an end of and of which there is anything to tell."""
+    """The reports on links with an end in the region and with measurements or alarms."""
     hour = to_microseconds(now) - to_microseconds(now) % HOUR
     measured, down = totals_since(tx, hour - HOUR), objects_down(tx)
     found = []

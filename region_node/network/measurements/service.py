@@ -1,4 +1,4 @@
-"""MeasurementService: measurements in on streams, and what they come to out."""
+"""MeasurementService: measurements in by streams, and their totals out."""
 
 from collections.abc import AsyncIterator, Sequence
 

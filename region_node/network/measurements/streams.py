@@ -1,4 +1,4 @@
-"""Streams on which systems tell of the network: pieces are numbered, and each is taken once, however often it comes."""
+"""Streams of reports on the network: pieces are numbered, and each is processed once, however often it comes."""
 
 import asyncio
 import hashlib
@@ -15,7 +15,7 @@ from gateway.store.port import Store, Transaction
 from gateway.time.clock import Clock, to_microseconds
 from region_node.requests.checks import require_name
 
-COMPARED = 10_000  # items of a stream whose content is remembered: those of some pieces before the last answer
+COMPARED = 10_000  # items of a stream with stored content, for comparison: some pieces before the last answer
 _DIGEST = 8  # bytes of an item's digest: two items differ by chance in all of them
 PIECES_AHEAD = 4  # submitted and not answered: enough to keep the store busy while the caller waits for answers
 _LAST_SEQUENCE = 2**62  # more than any stream has
@@ -47,14 +47,14 @@ class Rejected:
 
 @dataclass(frozen=True)
 class Answer:
-    """How far a stream is, and what was not taken of the piece that was asked about."""
+    """The progress of a stream, and the rejected items of the piece."""
 
     last_sequence: int
     rejected: Sequence[Rejected] = ()
 
 
 Take = Callable[[Transaction, Piece[I]], Sequence[Rejected]]
-"""Takes the items of a piece in a transaction; those that it says are rejected, and no others, are not taken."""
+"""Processes the items of a piece in a transaction; returns the rejected ones."""
 
 
 def require_source(source: str, *, is_alone: bool) -> None:
@@ -65,7 +65,7 @@ def require_source(source: str, *, is_alone: bool) -> None:
 
 
 def require_piece(source: str, first: int, count: int, limit: int) -> None:
-    """Raises Refused unless a message after the first one holds items, and no more than it may."""
+    """Raises Refused unless a message after the first one has items, within the limit."""
     if source or not 0 < count <= limit:
         raise Refused(Reason.REASON_REQUEST_INVALID, field="items", problem=f"not 1 to {limit}")
     if not 0 < first < _LAST_SEQUENCE:
@@ -73,7 +73,7 @@ def require_piece(source: str, first: int, count: int, limit: int) -> None:
 
 
 def rejected_items(rejected: Sequence[Rejected]) -> Sequence[RejectedItem]:
-    """Items that were not taken, as they are told."""
+    """Rejected items as messages of the contract."""
     return [
         RejectedItem(
             sequence=each.sequence,
@@ -85,15 +85,15 @@ def rejected_items(rejected: Sequence[Rejected]) -> Sequence[RejectedItem]:
 
 
 def position(tx: Transaction, stream: str) -> int:
-    """The number of the last item of a stream that was taken or rejected; 0 where there is none."""
+    """The number of the last processed item of a stream; 0 for a new stream."""
     return tx.first(int, "SELECT last_sequence FROM network_streams WHERE stream = :stream", stream=stream) or 0
 
 
 def take_once(tx: Transaction, stream: str, piece: Piece[I], take: Take[I], now: int) -> Answer:
-    """Takes what is new of a piece.
+    """Processes the new items of a piece.
 
-    Raises Refused with STREAM_OUT_OF_ORDER where something before it is missing, or it begins so far back that nobody
-    can tell any more whether it is the same, and with STREAM_NUMBER_REUSED for other items with known numbers.
+    Raises Refused with STREAM_OUT_OF_ORDER for a gap before the piece, or a beginning too old to compare. Raises
+    Refused with STREAM_NUMBER_REUSED for other items with known numbers.
     """
     known = position(tx, stream)
     if piece.first > known + 1:
@@ -118,7 +118,7 @@ def _digest(item: Message) -> bytes:
 
 
 def _require_same(tx: Transaction, stream: str, first: int, digests: Sequence[bytes], known: int) -> None:
-    """Raises Refused unless known items are those that were taken; where no content was kept, nothing is compared."""
+    """Raises Refused unless known items equal the processed ones; without stored content, nothing is compared."""
     columns = "SELECT last_sequence, digests FROM network_stream_items WHERE stream = :stream"
     oldest = tx.first(_Kept, f"{columns} ORDER BY last_sequence LIMIT 1", stream=stream)
     if oldest is None:
@@ -167,7 +167,7 @@ class _Kept:
 
 
 class PieceStream(Generic[I]):
-    """One connection of one stream."""
+    """A connection of one stream."""
 
     def __init__(self, store: Store, clock: Clock, stream: str, take: Take[I]) -> None:
         self._store = store
@@ -176,10 +176,9 @@ class PieceStream(Generic[I]):
         self._take = take
 
     async def answers(self, pieces: AsyncIterator[Piece[I]]) -> AsyncIterator[Answer]:
-        """How far the stream is, then the answer to each piece once it is durable.
+        """The progress of the stream, then the answer to each piece once it is durable.
 
-        Raises Refused where one cannot be taken: pieces before it are answered; of it, and of those after it, nothing
-        is done.
+        Raises Refused for an unacceptable piece: earlier pieces are answered; that piece and later ones have no effect.
         """
         yield Answer(await self._store.read(lambda tx: position(tx, self._stream)))
         room = asyncio.Semaphore(PIECES_AHEAD)
@@ -205,7 +204,7 @@ class PieceStream(Generic[I]):
             async for each in pieces:
                 await room.acquire()
                 piece = asyncio.ensure_future(self._submit(each))
-                # Where the caller is gone, or a piece before it was refused, nobody asks what became of it.
+                # Where the caller is gone, or an earlier piece was refused, nobody reads the result.
                 piece.add_done_callback(_take_note)
                 submitted.put_nowait(piece)
         finally:
@@ -217,6 +216,6 @@ class PieceStream(Generic[I]):
 
 
 def _take_note(ended: asyncio.Future[T]) -> None:
-    """Asks for the exception that nobody else may ask for."""
+    """Retrieves an exception that may have no other reader."""
     if not ended.cancelled():
         ended.exception()

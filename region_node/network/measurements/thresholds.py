@@ -1,10 +1,9 @@
-"""When what is measured raises an alarm, and when it clears it: with hysteresis, so that nothing flaps. Pure.
+"""The alarms of measurements: raised and cleared with hysteresis, so that nothing flaps. Pure.
 
-An alarm is raised once RAISE_AFTER windows in a row are over the bound, and cleared once CLEAR_AFTER in a row are at
-most at a lower one. What lies between the two bounds neither raises nor clears. The bounds come from the class of
-quality of a service; a link has the strictest of the services that use it, because no part of a path may use up more
-than the whole.
-Both numbers of windows, and how far the lower bound lies below, are choices of this project.
+RAISE_AFTER consecutive windows over the bound raise an alarm. CLEAR_AFTER consecutive windows at or below a lower bound
+clear it. Windows between the two bounds do neither. The bounds come from the class of quality of a service. A link has
+the strictest bounds of its services, since no part may use up more than the whole. Both numbers of windows, and the
+distance of the lower bound, are choices of this project.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,8 +17,9 @@ from gateway.federation.network import NetworkRegistry
 
 RAISE_AFTER = 3  # windows
 CLEAR_AFTER = 5  # windows
-ALL = 1_000_000  # of the time, as availability is told
-_DOWN, _UP = 500_000, 900_000  # of the time: below the one it is down, from the other on it is up again
+ALL = 1_000_000  # the denominator of the availability
+# of the time: below the first value an element is down, from the second on it is up again
+_DOWN, _UP = 500_000, 900_000
 
 DELAY = QualityFigure.QUALITY_FIGURE_DELAY
 VARIATION = QualityFigure.QUALITY_FIGURE_DELAY_VARIATION
@@ -30,7 +30,7 @@ AVAILABILITY = QualityFigure.QUALITY_FIGURE_AVAILABILITY
 
 @dataclass(frozen=True)
 class Bound:
-    """What a figure may be at most, in its own unit. Of availability, the time that is missing counts."""
+    """The highest value of a figure, in its own unit. For availability, the missing time counts."""
 
     raises_over: int
     clears_at: int
@@ -38,7 +38,7 @@ class Bound:
 
     @property
     def severity(self) -> PerceivedSeverity.ValueType:
-        """How bad it is to be over it: a class that is not kept harms customers, and so does what is down, at once."""
+        """The severity above the bound: a missed class of quality harms customers at once, and so does an outage."""
         bad, worst = PerceivedSeverity.PERCEIVED_SEVERITY_MAJOR, PerceivedSeverity.PERCEIVED_SEVERITY_CRITICAL
         return bad if self.quality_class else worst
 
@@ -49,7 +49,7 @@ _AVAILABLE = {AVAILABILITY: Bound(ALL - _DOWN, ALL - _UP)}
 
 @dataclass(frozen=True)
 class ThresholdState:
-    """How a figure stands against its bound."""
+    """The state of a figure against its bound."""
 
     over: int = 0
     """Windows in a row that were over it, counted to RAISE_AFTER."""
@@ -71,7 +71,7 @@ class Crossing:
 
 
 class Window(NamedTuple):
-    """What one window told of a figure; there are so many of them that a tuple makes a difference."""
+    """A window's value of a figure; a tuple, since there are very many."""
 
     start: int
     """In microseconds."""
@@ -85,7 +85,7 @@ class _Walk:
 
     def take(self, bound: Bound, window: Window) -> None:
         now = self.state
-        if window.start < now.last_start:  # it came late, and the windows after it were looked at
+        if window.start < now.last_start:  # it came late, after the processing of later windows
             return
         is_over, is_under = window.value > bound.raises_over, window.value <= bound.clears_at
         over = min(now.over + 1, RAISE_AFTER) if is_over else 0
@@ -101,9 +101,9 @@ class _Walk:
 
 
 def stands(bound: Bound, state: ThresholdState, windows: Sequence[Window]) -> tuple[ThresholdState, Sequence[Crossing]]:
-    """How a figure stands after more windows, and what they raise or clear, in their order.
+    """The state of a figure after more windows, and the alarms that they raise or clear, in order.
 
-    Windows are looked at by when they began; one that began before the last that was looked at is passed over.
+    Windows are processed by their start; a window older than the last processed one is ignored.
     """
     ordered = sorted(windows, key=lambda window: window.start)
     is_calm = not state.is_raised and max((each.value for each in ordered), default=0) <= bound.raises_over
@@ -117,7 +117,7 @@ def stands(bound: Bound, state: ThresholdState, windows: Sequence[Window]) -> tu
 
 
 def bounds_of(network: NetworkRegistry, kind: str, name: str) -> Bounds:
-    """The bounds of a `link` or a `service` of the registry; each is held against the time in which it is there."""
+    """The bounds of a `link` or a `service` of the registry, for its time of existence."""
     if kind == "service":
         names = {network.services[name].quality_class}
     else:

@@ -1,7 +1,7 @@
-"""What many measurements come to, in little room: count, sum, ends, and how many lie in which bucket. Pure.
+"""Compact totals of many measurements: count, sum, extremes, and a histogram. Pure.
 
-Buckets grow by a fixed ratio, so that a percentile is within one part in a hundred of a value that was measured
-(DDSketch: Masson, Rim and Lee, 2019). Totals of parts add up to those of the whole, in any order.
+Buckets grow by a fixed ratio, so that a percentile is within 1 % of a measured value. The source is DDSketch (Masson,
+Rim and Lee, 2019). Totals of parts add up to those of the whole, in any order.
 """
 
 import json
@@ -21,18 +21,18 @@ _Stored = tuple[int, int, int, int, list[int]]
 
 @dataclass(frozen=True)
 class Totals:
-    """What the values of one figure come to; there is at least one."""
+    """The totals of one figure's values, of which there is at least one."""
 
     count: int
     sum: int
     minimum: int
     maximum: int
     buckets: Mapping[int, int]
-    """How many values lie in a bucket, by its number: 0 holds what is 0."""
+    """The number of values in each bucket, by its number: bucket 0 holds the value 0."""
 
     @classmethod
     def of(cls, values: Sequence[int]) -> "Totals":
-        """The totals of values that are not negative, of which there is one."""
+        """The totals of non-negative values, of which there is at least one."""
         return cls(len(values), sum(values), min(values), max(values), Counter(map(_bucket, values)))
 
     def __add__(self, more: "Totals") -> "Totals":
@@ -53,7 +53,7 @@ class Totals:
         return self.sum / self.count
 
     def percentile(self, of_100: int) -> int:
-        """What so many of 100 values do not pass (the nearest rank), within one part in a hundred."""
+        """The percentile (nearest rank), within 1 % and rounded to a whole number."""
         rank, passed = max(1, -(-self.count * of_100 // 100)), 0
         for bucket in sorted(self.buckets):
             passed += self.buckets[bucket]
@@ -63,7 +63,7 @@ class Totals:
 
 
 Figures = Mapping[QualityFigure.ValueType, Totals]
-"""The totals of the figures of which there are any."""
+"""The totals of all figures with values."""
 
 
 def added(parts: Iterable[Figures]) -> dict[QualityFigure.ValueType, Totals]:
@@ -76,7 +76,7 @@ def added(parts: Iterable[Figures]) -> dict[QualityFigure.ValueType, Totals]:
 
 
 def encoded(figures: Figures) -> str:
-    """As it is stored."""
+    """The stored form."""
     stored = {
         figure: (each.count, each.sum, each.minimum, each.maximum, [*each.buckets, *each.buckets.values()])
         for figure, each in figures.items()
@@ -85,7 +85,7 @@ def encoded(figures: Figures) -> str:
 
 
 def decoded(text: str) -> dict[QualityFigure.ValueType, Totals]:
-    """As it was before it was stored."""
+    """The totals in a stored form."""
     stored = cast("dict[str, _Stored]", json.loads(text))
     found = {}
     for figure, (count, total, least, most, flat) in stored.items():

@@ -1,1 +1,1 @@
-"""Planned outages: windows in which a region works on its network, announced to those whose lines they take down."""
+"""Planned outages: windows of a region's work on its network, announced to customers whose lines they take down."""

@@ -1,10 +1,10 @@
-"""Announcing, moving and cancelling planned outages; one transaction each. A coordinator is asked in between."""
+"""Announcing, moving and cancelling planned outages; one transaction each, with calls to a coordinator in between."""
 
 from datetime import datetime, timedelta
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from gateway.api.coordinator.v1.planned_outage_service_pb2 import PlannedWindow
+from gateway.api.coordinator.v1.planned_outage_registry_service_pb2 import PlannedOutageHeader
 from gateway.api.region.v1 import planned_outage_service_pb2 as api
 from gateway.api.region.v1.agreement_pb2 import OutageCause, PartOutage
 from gateway.api.region.v1.planned_outage_service_pb2 import PlannedOutage, PlannedOutageState
@@ -28,10 +28,10 @@ MOST_PARTS = 64
 def ask(
     tx: Transaction, context: RegionContext, staff_id: str, asked: api.AnnouncePlannedOutageRequest, now: datetime
 ) -> PlannedOutage:
-    """Notes what is to be announced once a coordinator holds it.
+    """Stores an outage for announcement once a coordinator holds it.
 
-    Raises Refused with SITE_UNKNOWN, LINK_UNKNOWN, NETWORK_NOT_OF_REGION, PLANNED_OUTAGE_NOTICE_SHORT, and for a time
-    that has begun or makes no sense.
+    Raises Refused with SITE_UNKNOWN, LINK_UNKNOWN, NETWORK_NOT_OF_REGION or PLANNED_OUTAGE_NOTICE_SHORT, and for a
+    started or impossible time.
     """
     _require_own_parts(context, asked)
     _require_time(context, asked.start_time, asked.end_time, now, emergency=asked.emergency)
@@ -46,14 +46,14 @@ def ask(
         state=ASKED,
         version=1,
         services=sorted(services_down(context.federation.network, parts)),
-        author=staff_id,
+        staff_id=staff_id,
     )
     keep_planned(tx, planned)
     return planned
 
 
 def announce(tx: Transaction, context: RegionContext, outage_id: str, now: datetime) -> PlannedOutage:
-    """A coordinator holds it: now it is announced. Raises Refused where too little time is left by now."""
+    """Announces an outage that a coordinator holds. Raises Refused where too little time is left by now."""
     planned = require_planned(tx, outage_id)
     if planned.state != ASKED:
         return planned
@@ -66,14 +66,16 @@ def announce(tx: Transaction, context: RegionContext, outage_id: str, now: datet
 
 
 def forget(tx: Transaction, outage_id: str) -> None:
-    """A coordinator has refused what nobody was told of."""
-    tx.execute("DELETE FROM planned_outages WHERE outage_id = :id AND state = :state", id=outage_id, state=ASKED)
+    """Removes an outage refused by a coordinator, of which nobody was notified."""
+    tx.execute(
+        "DELETE FROM planned_outages WHERE planned_outage_id = :id AND state = :state", id=outage_id, state=ASKED
+    )
 
 
 def moved(
     tx: Transaction, context: RegionContext, asked: api.ChangePlannedOutageRequest, now: datetime
 ) -> PlannedOutage:
-    """A planned outage at another time, as it would stand; nothing is stored. Raises Refused as `ask`."""
+    """A planned outage at another time, not stored. Raises Refused as `ask`."""
     planned = require_planned(tx, asked.planned_outage_id)
     _require_ahead(planned, now)
     if planned.state != ANNOUNCED:
@@ -87,7 +89,7 @@ def moved(
 
 
 def move(tx: Transaction, context: RegionContext, planned: PlannedOutage, now: datetime) -> bool:
-    """Stores what `moved` gave; False where it was changed since by somebody else."""
+    """Stores the result of `moved`; returns False after another change in between."""
     before = require_planned(tx, planned.id)
     if before.version != planned.version - 1 or before.state != ANNOUNCED:
         return False
@@ -112,9 +114,9 @@ def cancel(tx: Transaction, context: RegionContext, outage_id: str, now: datetim
     return planned
 
 
-def window_of(planned: PlannedOutage) -> PlannedWindow:
-    """What a coordinator holds of it."""
-    return PlannedWindow(
+def header_of(planned: PlannedOutage) -> PlannedOutageHeader:
+    """The window of an outage at the coordinator."""
+    return PlannedOutageHeader(
         id=planned.id,
         sites=planned.sites,
         links=planned.links,
@@ -126,7 +128,7 @@ def window_of(planned: PlannedOutage) -> PlannedWindow:
 
 
 def _note(tx: Transaction, context: RegionContext, planned: PlannedOutage, now: datetime) -> None:
-    """Every region is told when the parts are out, and which services are down by that."""
+    """Sends every region the times of the parts, and the services that are down by them."""
     outage = PartOutage(
         source=planned.id,
         region=context.region,

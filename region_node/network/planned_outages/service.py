@@ -1,7 +1,7 @@
-"""PlannedOutageService: gRPC in and out, and the coordinator in between.
+"""PlannedOutageService: gRPC, and the calls to the coordinator.
 
-What is announced is stored as asked for first, then held by a coordinator, then announced: killed anywhere in between,
-the same request goes on, and a window that is held for nobody is none that nobody knows of.
+An announcement is stored as requested first, then held by a coordinator, then announced. After a kill in between, the
+same request continues. A held window always has a stored request.
 """
 
 import hashlib
@@ -9,16 +9,16 @@ from collections.abc import Awaitable, Callable
 
 import grpc
 
-from gateway.api.coordinator.v1.planned_outage_service_pb2 import PlannedWindow
+from gateway.api.coordinator.v1.planned_outage_registry_service_pb2 import PlannedOutageHeader
 from gateway.api.region.v1 import planned_outage_service_pb2 as api
 from gateway.api.region.v1.planned_outage_service_pb2 import PlannedOutage
 from gateway.api.region.v1.planned_outage_service_pb2_grpc import PlannedOutageServiceServicer
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.errors import Refused, Unreachable, is_temporary
+from gateway.errors import Refused, Unreachable, lasting
 from gateway.process import failpoints
 from gateway.process.tracing import current_traceparent
 from gateway.rpc.calls import current_call
-from gateway.rpc.pages import dated_key, dated_place, decode_token, encode_token, page_size
+from gateway.rpc.pages import dated_key, dated_place, decode_token, first_page, page_size
 from gateway.store.port import Store, Transaction
 from gateway.time.clock import Clock, from_timestamp
 from region_node.network.planned_outages import operations
@@ -29,8 +29,8 @@ from region_node.requests.checks import require_request_id
 from region_node.requests.rows import RequestKey, insert_request, settle_request
 
 _PAGE = "planned outages"
-Hold = Callable[[PlannedWindow], Awaitable[None]]
-"""Has a coordinator hold a window, or let it go. Raises Refused, or Unreachable where none answers."""
+Hold = Callable[[PlannedOutageHeader], Awaitable[None]]
+"""Has a coordinator hold a window, or release it. Raises Refused, or Unreachable where none responds."""
 
 
 class PlannedOutageService(PlannedOutageServiceServicer):
@@ -90,7 +90,7 @@ class PlannedOutageService(PlannedOutageServiceServicer):
             moved = await self._store.read(lambda tx: operations.moved(tx, self._context, request, self._clock.now()))
             await self._held(moved)
             failpoints.reach("planned-moved.before-commit")
-            # Somebody else may have changed it meanwhile: then what is held is set right by the next look.
+            # Another change may have come in between: the next look then corrects the held window.
             if await self._store.write(lambda tx, moved=moved: move(tx, moved)):  # type: ignore[misc]
                 return api.ChangePlannedOutageResponse(planned_outage=moved)
 
@@ -125,24 +125,25 @@ class PlannedOutageService(PlannedOutageServiceServicer):
         """See the contract."""
         size, key = page_size(request.page_size), decode_token(_PAGE, request.page_token)
         before = dated_place(key)
-        since = None if request.all else self._clock.now()
+        since = None if request.include_ended else self._clock.now()
         found = await self._store.read(lambda tx: list_planned(tx, since, before, size + 1))
-        token = encode_token(_PAGE, _place(found[size - 1])) if len(found) > size else ""
-        return api.ListPlannedOutagesResponse(planned_outages=found[:size], next_page_token=token)
+        page, token = first_page(_PAGE, found, size, _place)
+        return api.ListPlannedOutagesResponse(planned_outages=page, next_page_token=token)
 
     async def _announce(self, planned: PlannedOutage, key: RequestKey) -> PlannedOutage:
-        """Has it held, and announces it. What is refused for good is so to the same request again."""
+        """Has a coordinator hold the outage, and announces it.
+
+        A permanent refusal holds for a repeated request, too.
+        """
         try:
             await self._held(planned)
             failpoints.reach("planned-announced.before-commit")
             return await self._store.write(lambda tx: self._announced(tx, planned.id, key))
         except Refused as refused:
-            if is_temporary(refused.reason):
-                raise
-            if refused.reason == Reason.REASON_PLANNED_OUTAGE_NOTICE_SHORT:  # by now, since no coordinator answered
+            why = lasting(refused)
+            if why.reason == Reason.REASON_PLANNED_OUTAGE_NOTICE_SHORT:  # by now, since no coordinator answered
                 planned.state, planned.version = CANCELLED, planned.version + 1
                 await self._held(planned)
-            why = refused
             await self._store.write(lambda tx: _forget(tx, planned.id, key, why))
             raise
 
@@ -152,9 +153,9 @@ class PlannedOutageService(PlannedOutageServiceServicer):
         return announced
 
     async def _held(self, planned: PlannedOutage) -> None:
-        """Raises Refused; with REGISTRY_UNAVAILABLE where no coordinator answers: the same request may do later."""
+        """Raises Refused; with REGISTRY_UNAVAILABLE while no coordinator responds: a repeated request may succeed."""
         try:
-            await self._hold(operations.window_of(planned))
+            await self._hold(operations.header_of(planned))
         except Unreachable:
             raise Refused(Reason.REASON_REGISTRY_UNAVAILABLE) from None
 
@@ -166,7 +167,7 @@ def _caller(request_id: str, action: str, content: bytes) -> tuple[Caller, Reque
 
 
 def _known(tx: Transaction, key: RequestKey) -> PlannedOutage | None:
-    """What a request that was made before is about. Raises Refused as it was, or for other content."""
+    """The result of an earlier request. Raises the earlier refusal again, or Refused for other content."""
     known = done_before(tx, key)
     return None if known is None else require_planned(tx, known)
 

@@ -1,1 +1,1 @@
-"""Problems of the network: telling coordinators of alarms and faults, and following what is found behind them."""
+"""Network problems: reporting alarms and faults to coordinators, and following the problems found from them."""

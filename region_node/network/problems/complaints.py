@@ -1,4 +1,4 @@
-"""Which complaints may belong to a problem of the network."""
+"""The complaints that may belong to a network problem."""
 
 from collections.abc import Sequence
 
@@ -25,14 +25,14 @@ def categories_about_network(context: RegionContext) -> Sequence[str]:
 
 
 def problems_of(tx: Transaction, context: RegionContext, complaint: Complaint) -> Sequence[ProblemHeader]:
-    """The problems that a complaint belongs to, the newest first, without their children; none of a work item.
+    """The problems of a complaint, newest first, without their children; none of a work item.
 
     Raises Refused with CONFIGURATION_MISSING.
     """
-    if complaint.parent or complaint.request.category not in categories_about_network(context):
+    if complaint.case_id or complaint.request.category not in categories_about_network(context):
         return ()
     index = number_index(tx, complaint.request.number)
     found = rows.problems_at(tx, index, from_timestamp(complaint.create_time))
     for each in found:
-        del each.children[:]
+        del each.child_ids[:]
     return found

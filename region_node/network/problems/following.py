@@ -1,6 +1,6 @@
-"""A region follows a problem: affected customers are told once when it begins, and once when it is over.
+"""A region follows a problem: affected customers get a notice at its beginning, and one at its end.
 
-Who was told that it is over is told again where it was not, a few times: what comes and goes is no news in the end.
+A reopened problem notifies its customers again, a few times: an outage that comes and goes stops being news.
 """
 
 from collections.abc import Iterator, Mapping
@@ -28,16 +28,16 @@ from region_node.node.context import RegionContext
 PROBLEM_TIMER = "network-problem-notices"
 _BEGUN, _ENDED = "begun", "ended"
 _PAGE = 200  # customers in one transaction
-_MOST_TIMES = 5  # that a customer is told that one problem begins, and as often that it is over
+_MOST_TIMES = 5  # notices to a customer of the beginning of one problem, and as many of its end
 _KEPT_AFTER_END = timedelta(days=92)
 
 
 def follow(
     tx: Transaction, context: RegionContext, evidence: Mapping[str, Evidence], header: ProblemHeader, now: datetime
 ) -> bool:
-    """Takes over how a problem stands; False where a version as high is followed already.
+    """Takes over the version of a problem; returns False where it is already followed.
 
-    The region's own records that belong to it follow it, by kind; those that do no more are of no problem.
+    The region's own records that belong to the problem follow it, by kind; others stop following it.
     """
     before = find_followed(tx, header.id)
     if before is not None and before.header.version >= header.version:
@@ -50,7 +50,7 @@ def follow(
         _set_timer(tx, _ENDED, header.id, "", now)
     if header.state != PROBLEM_STATE_CANCELLED:
         cause = header.root_cause.id if is_cause_known(header) else ""
-        for kind, record in map(record_of, header.children):
+        for kind, record in map(record_of, header.child_ids):
             if kind in evidence:
                 evidence[kind].follow(tx, context, record, header.id, cause, now)
     for kind, record in map(record_of, _left(before.header, header) if before is not None else ()):
@@ -60,9 +60,9 @@ def follow(
 
 
 def tell_customers(tx: Transaction, context: RegionContext, timer: Timer, now: datetime) -> None:
-    """Tells one page of affected customers, and comes back for the next.
+    """Notifies one page of affected customers, and returns for the next.
 
-    The subject of the timer is the stage, the problem and the last customer of the page before.
+    The subject of the timer is the stage, the problem and the last customer of the previous page.
     """
     stage, problem, after = timer.subject.split(" ")
     followed = find_followed(tx, problem)
@@ -73,7 +73,7 @@ def tell_customers(tx: Transaction, context: RegionContext, timer: Timer, now: d
     for each in page:
         told = told_at(tx, [notice for name in names for notice in _notice_ids(name, each)])
         times = _times_told(told, problem, stage, each)
-        # Who was told of a part of it before has been told of it.
+        # A notice of a merged part counts as a notice of the whole.
         if _is_waiting(told) == (stage == _ENDED) and times < _MOST_TIMES:
             _tell(tx, context, followed.header, stage, times, each, now)
     if len(page) == _PAGE:
@@ -89,7 +89,7 @@ def _tell(
     each: AffectedCustomer,
     now: datetime,
 ) -> None:
-    """Tells a customer, who was told the same so many times before."""
+    """Notifies a customer, who had `times` such notices before."""
     line = line_of(tx, each.product_id)
     if line is None:
         return
@@ -119,7 +119,7 @@ def _tell(
 
 
 def _is_waiting(told: Mapping[str, int]) -> bool:
-    """Whether what a customer was told last is that a problem began."""
+    """Whether the customer's last notice is the beginning of a problem."""
     last = max(told, key=lambda notice_id: (told[notice_id], f"/{_ENDED}/" in notice_id), default="")
     return f"/{_BEGUN}/" in last
 
@@ -140,9 +140,9 @@ def _notice_id(problem: str, stage: str, customer: AffectedCustomer, times: int)
 
 
 def _left(before: ProblemHeader, header: ProblemHeader) -> Iterator[str]:
-    """The children that belong to a problem no more; those of a part of another one belong to that."""
-    still = frozenset(header.children if header.state != PROBLEM_STATE_CANCELLED else ())
-    return (each for each in before.children if each not in still and not header.merged_into)
+    """The children that have left a problem; children of a merged problem belong to the absorbing one."""
+    still = frozenset(header.child_ids if header.state != PROBLEM_STATE_CANCELLED else ())
+    return (each for each in before.child_ids if each not in still and not header.merged_into_id)
 
 
 def _goes_on(header: ProblemHeader) -> bool:
@@ -150,9 +150,9 @@ def _goes_on(header: ProblemHeader) -> bool:
 
 
 def _is_over(header: ProblemHeader) -> bool:
-    """Whether nothing of it goes on, and it is no part of another one: also what has turned out to be no problem."""
+    """Whether the problem has ended and is not merged into another one; also for a retracted problem."""
     return header.state == PROBLEM_STATE_RESOLVED or (
-        header.state == PROBLEM_STATE_CANCELLED and not header.merged_into
+        header.state == PROBLEM_STATE_CANCELLED and not header.merged_into_id
     )
 
 

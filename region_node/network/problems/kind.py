@@ -1,4 +1,4 @@
-"""What the services that lines use register for erasure."""
+"""The registration of lines' network services for erasure."""
 
 from gateway.store.port import Transaction
 from region_node.customers.rows import remove_of_lines

@@ -1,5 +1,4 @@
-"""Tells coordinators of alarms and faults, how many customers a problem affects, and how many complaints belong to it:
-until one of them has it."""
+"""Sends coordinators the alarms, faults, affected customers and complaints of problems, until one has them."""
 
 import asyncio
 import logging
@@ -20,8 +19,8 @@ from region_node.network.problems.rows import Followed, ToldNews
 from region_node.node.context import RegionContext
 
 _AT_ONCE = 50
-_AGAIN = 1.0  # seconds until what was not heard is told again
-_LOOK = 60.0  # seconds: in which another process may have died with something to tell; and for what was refused
+_AGAIN = 1.0  # seconds until the next attempt
+_LOOK = 60.0  # seconds in which another process may have died with unsent events; also for refused ones
 _PASSING = frozenset(
     {
         Reason.REASON_REGISTRY_UNAVAILABLE,
@@ -35,23 +34,28 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Coordinators:
-    """Whom to tell. Each returns once a coordinator has it, and raises Refused, or Unreachable where none answers."""
+    """The coordinators as recipients. Each method returns once a coordinator has the message.
+
+    Raises Refused, or Unreachable where none responds.
+    """
 
     tell_event: Callable[[NetworkEvent], Awaitable[None]]
     tell_affected: Callable[[ReportAffectedRequest], Awaitable[None]]
 
 
 def tell_event(tx: Transaction, event: NetworkEvent) -> None:
-    """Coordinators are to hear how an alarm or a fault of this region stands, in the transaction that changes it.
+    """Queues the state of this region's alarm or fault for coordinators, in the transaction of its change.
 
-    The same version twice is told once; of several that none has heard of yet, the highest.
+    A repeated version is sent once; of several unsent versions, the highest.
     """
     rows.note_event(tx, event)
 
 
 def without_others(event: NetworkEvent, network: NetworkRegistry, region: str) -> None:
-    """Leaves out of an event what a coordinator would refuse to hear of a region: what the network does not know, or
-    what is only another region's. `event` is changed in place."""
+    """Removes parts of an event that a coordinator would refuse from a region. `event` is changed in place.
+
+    These are parts unknown to the network, and those of another region only.
+    """
     sites, links, services = network.sites, network.links, network.services
     event.sites[:] = [each for each in event.sites if each in sites and sites[each].region == region]
     event.links[:] = [
@@ -63,7 +67,7 @@ def without_others(event: NetworkEvent, network: NetworkRegistry, region: str) -
 
 
 def retract(event: NetworkEvent, now: datetime) -> NetworkEvent:
-    """The event as coordinators hear that it is none of the network: over, and about nothing."""
+    """The event that retracts a network event: ended, and without an element."""
     retracted = NetworkEvent(
         id=event.id,
         kind=event.kind,
@@ -77,7 +81,7 @@ def retract(event: NetworkEvent, now: datetime) -> NetworkEvent:
 
 
 class ProblemNotifier:
-    """A loop of each process of a region. Two may tell the same: a coordinator keeps the higher version."""
+    """A loop of each process of a region. Two may send the same event: a coordinator keeps the higher version."""
 
     def __init__(self, context: RegionContext, store: Store, coordinators: Coordinators) -> None:
         self._context = context
@@ -103,7 +107,7 @@ class ProblemNotifier:
                 continue
 
     async def tell_all(self) -> bool:
-        """Tells what is to be told; whether the rest can wait. Raises Refused and Unreachable where nobody answers."""
+        """Sends the queue; returns whether the rest can wait. Raises Refused and Unreachable where nobody responds."""
         after, is_all_told = "", True
         while page := await self._store.read(lambda tx, after=after: rows.events_to_tell(tx, after, _AT_ONCE)):  # type: ignore[misc]
             is_all_told &= await self._tell_events(page)
@@ -113,7 +117,7 @@ class ProblemNotifier:
         return is_all_told
 
     async def _tell_events(self, events: Sequence[NetworkEvent]) -> bool:
-        """Tells some side by side; a storm has thousands."""
+        """Sends events concurrently; a storm has thousands."""
         outcomes = await asyncio.gather(*(self._told(each) for each in events))
         heard = [each for each, outcome in zip(events, outcomes, strict=True) if outcome is None]
         failpoints.reach("network-events-told.before-noted")
@@ -122,7 +126,7 @@ class ProblemNotifier:
         return not any(outcome is not None and outcome.reason in _PASSING for outcome in outcomes)
 
     async def _told(self, event: NetworkEvent) -> Refused | None:
-        """Why a coordinator did not take an event; None where it has. Raises Unreachable."""
+        """The refusal of a coordinator; None where it has the event. Raises Unreachable."""
         try:
             await self._coordinators.tell_event(event)
         except Refused as refused:
@@ -139,7 +143,7 @@ class ProblemNotifier:
 
         customers, complaints = await self._store.read(count)
         request = ReportAffectedRequest(
-            problem=header.id, customers=customers, problem_version=header.version, complaints=complaints
+            problem_id=header.id, customers=customers, problem_version=header.version, complaints=complaints
         )
         try:
             await self._coordinators.tell_affected(request)

@@ -1,4 +1,4 @@
-"""What feeds problems: records of the network that are told to coordinators as events, by kind."""
+"""The sources of problems: network records that are reported to coordinators as events, by kind."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -10,9 +10,9 @@ from region_node.customers.rows import Line
 from region_node.node.context import RegionContext
 
 Follow: TypeAlias = Callable[[Transaction, RegionContext, str, str, str, datetime], None]
-"""A record, by its id, belongs to a problem; the last text is the id of the root cause, empty while it is unknown."""
+"""Links a record, by its id, to a problem. The last text is the root cause's id, empty while it is unknown."""
 Leave: TypeAlias = Callable[[Transaction, RegionContext, str, str, datetime], None]
-"""A record, by its id, belongs to a problem no longer."""
+"""Unlinks a record, by its id, from a problem."""
 
 
 @dataclass(frozen=True)
@@ -25,20 +25,20 @@ class Evidence:
 
 @dataclass(frozen=True)
 class ProblemPorts:
-    """What the kinds of the network do for problems."""
+    """The port of a network kind for problems."""
 
     evidence: Mapping[str, Evidence]
-    """By the kind in the id of an event. Records of a kind that is not there follow no problem."""
+    """The ports by the kind in the id of an event. Records of other kinds follow no problem."""
     line_bound: Callable[[Transaction, RegionContext, str, Line, datetime, datetime], None]
     """Called once an active line uses a service: the service, the line, since when, and the time now."""
 
 
 def event_id(region: str, kind: str, record_id: str) -> str:
-    """The id of the event that tells coordinators of a record."""
+    """The id of the event that reports a record to coordinators."""
     return f"{region}/{kind}/{record_id.replace('/', ':')}"
 
 
 def record_of(event: str) -> tuple[str, str]:
-    """The kind and the id of the record that an event tells of."""
+    """The kind and the id of the record of an event."""
     _, kind, key = event.split("/")
     return kind, key.replace(":", "/")

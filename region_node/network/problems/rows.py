@@ -1,4 +1,4 @@
-"""Events to be told, problems that are followed, and which network services lines use, as stored."""
+"""The stored events for coordinators, followed problems, and network services of lines."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,37 +10,37 @@ from gateway.api.region.v1.customer_service_pb2 import ProductStatus
 from gateway.store.port import Transaction, Value
 from gateway.time.clock import from_microseconds, from_timestamp, to_microseconds
 
-ABOUT = "network-problems"  # what other processes are told of
+ABOUT = "network-problems"  # the subject of notifications to other processes
 _ACTIVE = ProductStatus.PRODUCT_STATUS_ACTIVE
 _COLUMNS = "content, customers, follow_time, to_count"
 
 
 @dataclass(frozen=True)
 class ToldNews:
-    """Published when coordinators are to be told something: an event, or how many customers are affected."""
+    """Published when coordinators need a message: an event, or a number of affected customers."""
 
 
 @dataclass(frozen=True)
 class Followed:
-    """A problem, as coordinators have told last."""
+    """A problem, as last received from coordinators."""
 
     header: ProblemHeader
     customers: int
     follow_time: datetime
     to_count: int
-    """How often it is to be counted since coordinators were told."""
+    """The number of requested counts since the last report to coordinators."""
 
 
 @dataclass(frozen=True)
 class AffectedCustomer:
-    """A customer whose lines use what is affected, and the first of these lines."""
+    """A customer with lines on affected elements, and the first of these lines."""
 
     customer_id: str
     product_id: str
 
 
 def note_event(tx: Transaction, event: NetworkEvent) -> None:
-    """Coordinators are to be told of an event, unless they are to hear of a version as high."""
+    """Queues an event for coordinators, unless a version as high is queued."""
     tx.execute(
         "INSERT INTO network_events_to_tell (event_id, version, content) VALUES (:event_id, :version, :content)"
         " ON CONFLICT (event_id) DO UPDATE SET version = excluded.version, content = excluded.content"
@@ -53,7 +53,7 @@ def note_event(tx: Transaction, event: NetworkEvent) -> None:
 
 
 def events_to_tell(tx: Transaction, after: str, limit: int) -> list[NetworkEvent]:
-    """At most so many events of which coordinators are to hear, by id, after one."""
+    """At most `limit` queued events, by id, after one."""
     return tx.all(
         NetworkEvent.FromString,
         "SELECT content FROM network_events_to_tell WHERE event_id > :after ORDER BY event_id LIMIT :limit",
@@ -63,7 +63,7 @@ def events_to_tell(tx: Transaction, after: str, limit: int) -> list[NetworkEvent
 
 
 def note_told(tx: Transaction, events: Sequence[NetworkEvent]) -> None:
-    """A coordinator has these, but for those that have changed meanwhile."""
+    """Removes sent events from the queue, except those that have changed meanwhile."""
     tx.execute_many(
         "DELETE FROM network_events_to_tell WHERE event_id = :event_id AND version = :version",
         [{"event_id": each.id, "version": each.version} for each in events],
@@ -80,21 +80,22 @@ def find_followed(tx: Transaction, problem: str) -> Followed | None:
 
 
 def keep_followed(tx: Transaction, header: ProblemHeader, now: datetime) -> None:
-    """Takes over how a problem stands. Its customers are to be counted."""
+    """Stores the version of a problem. Its customers are to be counted."""
     parameters: dict[str, Value] = {
         "problem": header.id,
         "version": header.version,
         "start": to_microseconds(from_timestamp(header.start_time)),
         "end": to_microseconds(from_timestamp(header.end_time)) if header.HasField("end_time") else None,
-        "merged_into": header.merged_into,
+        "merged_into": header.merged_into_id,
         "now": to_microseconds(now),
         "content": header.SerializeToString(),
     }
     tx.execute(
-        "INSERT INTO followed_problems (problem_id, version, start_time, end_time, merged_into, follow_time, customers,"
+        "INSERT INTO followed_problems (problem_id, version, start_time, end_time, merged_into_id,"
+        " follow_time, customers,"
         " to_count, content) VALUES (:problem, :version, :start, :end, :merged_into, :now, 0, 1, :content)"
         " ON CONFLICT (problem_id) DO UPDATE SET version = excluded.version, start_time = excluded.start_time,"
-        " end_time = excluded.end_time, merged_into = excluded.merged_into, follow_time = excluded.follow_time,"
+        " end_time = excluded.end_time, merged_into_id = excluded.merged_into_id, follow_time = excluded.follow_time,"
         " to_count = followed_problems.to_count + 1, content = excluded.content"
         " WHERE excluded.version > followed_problems.version",
         **parameters,
@@ -102,19 +103,27 @@ def keep_followed(tx: Transaction, header: ProblemHeader, now: datetime) -> None
     tx.publish(ToldNews(), about=ABOUT)
 
 
-def followed_problems(tx: Transaction, *, with_ended: bool, limit: int) -> list[Followed]:
-    """At most so many of the problems that are followed, the newest first."""
-    only = "" if with_ended else " WHERE end_time IS NULL AND merged_into = ''"
+def followed_problems(
+    tx: Transaction, before: tuple[int, str] | None, *, include_ended: bool, limit: int
+) -> list[Followed]:
+    """At most so many of the problems that are followed, the newest first, older than `before` (begin in microseconds,
+    id)."""
+    conditions = ["1 = 1"] if include_ended else ["end_time IS NULL AND merged_into_id = ''"]
+    place: dict[str, Value] = {}
+    if before is not None:
+        conditions.append("start_time <= :start AND (start_time < :start OR problem_id < :id)")
+        place = {"start": before[0], "id": before[1]}
     return tx.all(
         _followed,
-        f"SELECT {_COLUMNS} FROM followed_problems{only}"  # noqa: S608 - no values
+        f"SELECT {_COLUMNS} FROM followed_problems WHERE {' AND '.join(conditions)}"  # noqa: S608 - no values
         " ORDER BY start_time DESC, problem_id DESC LIMIT :limit",
         limit=limit,
+        **place,
     )
 
 
 def problems_to_count(tx: Transaction, limit: int) -> list[Followed]:
-    """At most so many problems of which coordinators are to hear how many customers they affect."""
+    """At most `limit` problems whose affected customers coordinators still need."""
     return tx.all(
         _followed,
         f"SELECT {_COLUMNS} FROM followed_problems WHERE to_count > 0 ORDER BY problem_id LIMIT :limit",  # noqa: S608
@@ -123,7 +132,7 @@ def problems_to_count(tx: Transaction, limit: int) -> list[Followed]:
 
 
 def note_counted(tx: Transaction, counted: Followed, customers: int) -> None:
-    """A coordinator has the count, unless it is to be counted again since."""
+    """Notes that a coordinator has the count, unless another count was requested since."""
     tx.execute(
         "UPDATE followed_problems SET customers = :customers, to_count = 0"
         " WHERE problem_id = :problem AND to_count = :to_count",
@@ -134,25 +143,25 @@ def note_counted(tx: Transaction, counted: Followed, customers: int) -> None:
 
 
 def count_again(tx: Transaction) -> None:
-    """Lines use other services than before: what goes on is counted anew."""
-    tx.execute("UPDATE followed_problems SET to_count = to_count + 1 WHERE end_time IS NULL AND merged_into = ''")
+    """Requests new counts of current problems after a change of lines' services."""
+    tx.execute("UPDATE followed_problems SET to_count = to_count + 1 WHERE end_time IS NULL AND merged_into_id = ''")
     tx.publish(ToldNews(), about=ABOUT)
 
 
 def forget_followed(tx: Transaction, before: datetime) -> None:
-    """Forgets what ended before, and what had turned out by then to be a part of something else."""
+    """Removes problems that ended or were merged before an instant."""
     tx.execute(
-        "DELETE FROM followed_problems WHERE end_time < :before OR (merged_into <> '' AND follow_time < :before)",
+        "DELETE FROM followed_problems WHERE end_time < :before OR (merged_into_id <> '' AND follow_time < :before)",
         before=to_microseconds(before),
     )
 
 
 def merged_problems(tx: Transaction, problem: str) -> list[str]:
-    """The problems that have turned out to be parts of one, and the parts of these."""
+    """The problems merged into a problem, directly or not."""
     found: list[str] = []
     ahead = [problem]
     while ahead:
-        sql = "SELECT problem_id FROM followed_problems WHERE merged_into = :problem AND merged_into <> ''"
+        sql = "SELECT problem_id FROM followed_problems WHERE merged_into_id = :problem AND merged_into_id <> ''"
         parts = [each for each in tx.all(str, sql, problem=ahead.pop()) if each not in (problem, *found)]
         found += parts
         ahead += parts
@@ -171,7 +180,7 @@ def bind(tx: Transaction, product_id: str, service: str) -> bool:
 
 
 def unbind(tx: Transaction, product_id: str, service: str) -> bool:
-    """A line does not use a service any more; False where it did not."""
+    """Ends a line's use of a service; returns False for an unknown use."""
     return bool(
         tx.execute(
             "DELETE FROM line_services WHERE product_id = :product_id AND service = :service",
@@ -199,7 +208,7 @@ def count_affected(tx: Transaction, services: Sequence[str]) -> int:
 
 
 def affected_after(tx: Transaction, services: Sequence[str], after: str, limit: int) -> list[AffectedCustomer]:
-    """At most so many affected customers whose data may be used, by id, after one."""
+    """At most `limit` affected customers whose data may be used, by id, after one."""
     if not services:
         return []
     named, parameters = _among(services)
@@ -218,9 +227,9 @@ def affected_after(tx: Transaction, services: Sequence[str], after: str, limit: 
 
 
 def complaints_of(tx: Transaction, header: ProblemHeader, categories: Sequence[str], limit: int) -> list[str]:
-    """The ticket ids of at most so many complaints of these categories that belong to a problem, in their order.
+    """The ticket ids of at most `limit` complaints of these categories that belong to a problem, in order.
 
-    Those about lines that use an affected service, filed between its begin and its end.
+    These are about lines on an affected service, filed between its begin and its end.
     """
     belonging, parameters = _belonging(header, categories)
     if not belonging:
@@ -238,7 +247,7 @@ def count_complaints(tx: Transaction, header: ProblemHeader, categories: Sequenc
 
 
 def services_used(tx: Transaction, customer_id: str, services: Sequence[str]) -> list[str]:
-    """Those of some services that active lines of a customer use, in their order."""
+    """The services among `services` that active lines of a customer use, in order."""
     named, parameters = _among(services)
     return tx.all(
         str,
@@ -266,7 +275,7 @@ def problems_at(tx: Transaction, number_index: str, time: datetime) -> list[Prob
         return []
     found = tx.all(
         ProblemHeader.FromString,
-        "SELECT content FROM followed_problems WHERE merged_into = '' AND start_time <= :time"
+        "SELECT content FROM followed_problems WHERE merged_into_id = '' AND start_time <= :time"
         " AND (end_time IS NULL OR end_time >= :time) ORDER BY start_time DESC, problem_id DESC",
         time=to_microseconds(time),
     )
@@ -274,10 +283,9 @@ def problems_at(tx: Transaction, number_index: str, time: datetime) -> list[Prob
 
 
 def note_complaint(tx: Transaction, number_index: str) -> None:
-    """Something was filed about a number, or is about something else now: what goes on is counted anew, if it affects
-    the line with that number."""
+    """Requests new counts after a new or reclassified complaint about a number, if a problem affects its line."""
     affected = tx.execute(
-        "UPDATE followed_problems SET to_count = to_count + 1 WHERE end_time IS NULL AND merged_into = '' AND EXISTS"
+        "UPDATE followed_problems SET to_count = to_count + 1 WHERE end_time IS NULL AND merged_into_id = '' AND EXISTS"
         " (SELECT 1 FROM line_services JOIN products ON products.product_id = line_services.product_id"
         " WHERE products.number = :number)",
         number=number_index,
@@ -287,7 +295,7 @@ def note_complaint(tx: Transaction, number_index: str) -> None:
 
 
 def _belonging(header: ProblemHeader, categories: Sequence[str]) -> tuple[str, dict[str, Value]]:
-    """Where complaints are found that belong to a problem, in SQL; empty where there can be none."""
+    """The SQL for complaints that belong to a problem; empty where there can be none."""
     if not header.services or not categories:
         return "", {}
     services, parameters = _among(header.services)
@@ -301,7 +309,7 @@ def _belonging(header: ProblemHeader, categories: Sequence[str]) -> tuple[str, d
     return (
         "FROM line_services JOIN products ON products.product_id = line_services.product_id"
         " JOIN complaints ON complaints.number_index = products.number"
-        f" WHERE line_services.service IN ({services}) AND complaints.category IN ({named}) AND complaints.parent = ''"
+        f" WHERE line_services.service IN ({services}) AND complaints.category IN ({named}) AND complaints.case_id = ''"
         f" AND complaints.create_time >= :since{until}",
         parameters,
     )

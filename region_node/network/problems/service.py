@@ -1,17 +1,19 @@
-"""ProblemService: what coordinators tell of problems, and which network services lines use."""
+"""FollowedProblemService: the coordinators' problems, and the network services of lines."""
+
+from collections.abc import Sized
 
 import grpc
 
-from gateway.api.region.v1 import problem_service_pb2 as api
+from gateway.api.region.v1 import followed_problem_service_pb2 as api
 from gateway.api.region.v1.customer_service_pb2 import ProductStatus
-from gateway.api.region.v1.problem_service_pb2_grpc import ProblemServiceServicer
+from gateway.api.region.v1.followed_problem_service_pb2_grpc import FollowedProblemServiceServicer
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.federation.numberplan import normalize
 from gateway.process import failpoints
-from gateway.rpc.pages import page_size
+from gateway.rpc.pages import dated_key, dated_place, decode_token, first_page, page_size
 from gateway.store.port import Store, Transaction
-from gateway.time.clock import Clock, to_timestamp
+from gateway.time.clock import Clock, from_timestamp, to_timestamp
 from region_node.customers.rows import Line, find_line
 from region_node.customers.status import require_readable
 from region_node.network.problems import rows
@@ -22,6 +24,7 @@ from region_node.node.context import RegionContext
 from region_node.requests.auditing import audited_call
 from region_node.requests.checks import require_length
 
+_PAGE = "problems"
 _MOST_BINDINGS = 500
 _MOST_COMPLAINTS = 500  # that are named for a problem
 _NAME_LIMIT = 64  # characters of a problem, and of a service
@@ -29,7 +32,7 @@ _LARGEST = 2**63 - 1
 _SLASHES = 2  # of `<region>/<fault or alarm>/<key>`
 
 
-class ProblemService(ProblemServiceServicer):
+class FollowedProblemService(FollowedProblemServiceServicer):
     """See the contract."""
 
     def __init__(self, context: RegionContext, store: Store, clock: Clock, ports: ProblemPorts) -> None:
@@ -45,11 +48,11 @@ class ProblemService(ProblemServiceServicer):
     ) -> api.FollowProblemResponse:
         """See the contract."""
         header, now = request.header, self._clock.now()
-        self._context.border.current.state()  # who knows no network yet is told again later
+        self._context.border.current.state()  # a node without a network is sent the problem again later
         require_length("header.id", header.id, _NAME_LIMIT, required=True)
-        for child in header.children:
+        for child in header.child_ids:
             if child.count("/") != _SLASHES:
-                raise Refused(Reason.REASON_REQUEST_INVALID, field="header.children", problem="no event")
+                raise Refused(Reason.REASON_REQUEST_INVALID, field="header.child_ids", problem="no event")
         if not 0 < header.version <= _LARGEST or not header.state or not header.HasField("start_time"):
             raise Refused(Reason.REASON_REQUEST_INVALID, field="header", problem="no problem")
         await self._store.write(lambda tx: follow(tx, self._context, self._ports.evidence, header, now))
@@ -63,8 +66,7 @@ class ProblemService(ProblemServiceServicer):
     ) -> api.BindLinesResponse:
         """See the contract."""
         asked = audited_call(request.requester, self._clock)
-        if not 0 < len(request.bindings) <= _MOST_BINDINGS:
-            raise Refused(Reason.REASON_REQUEST_INVALID, field="bindings", problem=f"not 1 to {_MOST_BINDINGS}")
+        _require_some(request.bindings)
         wanted = [(normalize(each.number), self._service(each.service)) for each in request.bindings]
 
         def bind_all(tx: Transaction) -> int:
@@ -82,24 +84,27 @@ class ProblemService(ProblemServiceServicer):
 
         return api.BindLinesResponse(bound=await self._store.write(bind_all))
 
-    async def UnbindLine(
+    async def UnbindLines(
         self,
-        request: api.UnbindLineRequest,
-        context: grpc.aio.ServicerContext[api.UnbindLineRequest, api.UnbindLineResponse],
-    ) -> api.UnbindLineResponse:
+        request: api.UnbindLinesRequest,
+        context: grpc.aio.ServicerContext[api.UnbindLinesRequest, api.UnbindLinesResponse],
+    ) -> api.UnbindLinesResponse:
         """See the contract."""
-        asked, number = audited_call(request.requester, self._clock), normalize(request.binding.number)
-        service = request.binding.service  # also one that the registry does not know any more
-        require_length("binding.service", service, _NAME_LIMIT, required=True)
+        asked = audited_call(request.requester, self._clock)
+        _require_some(request.bindings)
+        for each in request.bindings:  # also services that the registry does not know any more
+            require_length("bindings.service", each.service, _NAME_LIMIT, required=True)
+        unwanted = [(normalize(each.number), each.service) for each in request.bindings]
 
-        def unbind(tx: Transaction) -> None:
-            line = _require_line(tx, number)
-            asked.record(tx, "UnbindLine", line.customer_id, service)
-            if rows.unbind(tx, line.product_id, service):
+        def unbind_all(tx: Transaction) -> None:
+            lines = [(_require_line(tx, number), service) for number, service in unwanted]
+            for line, service in lines:
+                asked.record(tx, "UnbindLines", line.customer_id, service)
+            if sum(rows.unbind(tx, line.product_id, service) for line, service in lines):
                 rows.count_again(tx)
 
-        await self._store.write(unbind)
-        return api.UnbindLineResponse()
+        await self._store.write(unbind_all)
+        return api.UnbindLinesResponse()
 
     async def ListFollowedProblems(
         self,
@@ -108,25 +113,37 @@ class ProblemService(ProblemServiceServicer):
     ) -> api.ListFollowedProblemsResponse:
         """See the contract."""
         asked, size = audited_call(request.requester, self._clock), page_size(request.page_size)
+        before = dated_place(decode_token(_PAGE, request.page_token))
         about_network = categories_about_network(self._context)
 
-        def read(tx: Transaction) -> list[api.FollowedProblem]:
-            found = rows.followed_problems(tx, with_ended=request.with_ended, limit=size)
-            asked.record(tx, "ListFollowedProblems", "-", f"{len(found)} read")
-            return [
+        def read(tx: Transaction) -> api.ListFollowedProblemsResponse:
+            found = rows.followed_problems(tx, before, include_ended=request.include_ended, limit=size + 1)
+            page, token = first_page(_PAGE, found, size, _place)
+            asked.record(tx, "ListFollowedProblems", "-", f"{len(page)} read")
+            problems = [
                 api.FollowedProblem(
                     header=each.header,
                     customers=each.customers,
                     follow_time=to_timestamp(each.follow_time),
-                    complaints=rows.complaints_of(tx, each.header, about_network, _MOST_COMPLAINTS),
+                    ticket_ids=rows.complaints_of(tx, each.header, about_network, _MOST_COMPLAINTS),
                 )
-                for each in found
+                for each in page
             ]
+            return api.ListFollowedProblemsResponse(problems=problems, next_page_token=token)
 
-        return api.ListFollowedProblemsResponse(problems=await self._store.write(read))
+        return await self._store.write(read)
 
     def _service(self, name: str) -> str:
         return self._context.federation.network.service(name).id
+
+
+def _place(followed: rows.Followed) -> str:
+    return dated_key(from_timestamp(followed.header.start_time), followed.header.id)
+
+
+def _require_some(bindings: Sized) -> None:
+    if not 0 < len(bindings) <= _MOST_BINDINGS:
+        raise Refused(Reason.REASON_REQUEST_INVALID, field="bindings", problem=f"not 1 to {_MOST_BINDINGS}")
 
 
 def _require_line(tx: Transaction, number: str) -> Line:

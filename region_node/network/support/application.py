@@ -1,4 +1,4 @@
-"""The support application service: what the service does, without gRPC."""
+"""The support application service: the work of the service, without gRPC."""
 
 from gateway.api.region.v1.support_request_pb2 import SupportInquiry, SupportRequest
 from gateway.api.region.v1.support_service_pb2 import WorkOnSupportRequestRequest
@@ -8,15 +8,15 @@ from gateway.process import failpoints
 from gateway.store.port import Store
 from gateway.time.clock import Clock
 from region_node.network.support import handling
-from region_node.network.support.followed import SUPPORT
+from region_node.network.support.rows import SUPPORT
 from region_node.node.context import RegionContext
 from region_node.requests.caller import Caller
 from region_node.requests.changes import Changes
-from region_node.tickets.requested import answered_request
+from region_node.tickets.followed import answered_request
 
 
 class SupportApplication:
-    """Takes in support requests and what staff do, waits for the region at fault where asked to."""
+    """Accepts support requests and staff actions, and waits for the region at fault on request."""
 
     def __init__(self, context: RegionContext, store: Store, clock: Clock, changes: Changes) -> None:
         self._context = context
@@ -27,7 +27,7 @@ class SupportApplication:
     async def open(
         self, caller: Caller, inquiry: SupportInquiry, unmeasured: SupportInquiry | None = None
     ) -> SupportRequest:
-        """Takes in a support request. `unmeasured` is the inquiry as it came, where measurements were added to it."""
+        """Accepts a support request. `unmeasured` is the original inquiry, where measurements were added to it."""
         self._context.border.current.require_trusted_clock()
         if not self._store.accepts_new_work():
             raise Refused(Reason.REASON_STORE_UNAVAILABLE)
@@ -39,7 +39,7 @@ class SupportApplication:
         return opened
 
     async def work(self, caller: Caller, asked: WorkOnSupportRequestRequest, wait: float) -> SupportRequest:
-        """Does what a member of staff does; raises Refused where the region at fault has refused it."""
+        """Executes a staff member's action; raises Refused where the region at fault has refused it."""
         done = await self._changes.answered(caller, self._worked(caller, asked), wait)
         return await self._store.read(lambda tx: answered_request(SUPPORT, tx, caller, done))
 

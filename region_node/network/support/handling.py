@@ -1,4 +1,4 @@
-"""What the region that opens a support request does: takes it in, passes on what is said, keeps what it is told."""
+"""The opening region's handling of support requests: accepts them, forwards commands, stores the owner's versions."""
 
 import logging
 from datetime import datetime
@@ -16,8 +16,8 @@ from gateway.store.port import Transaction
 from gateway.time.clock import to_timestamp
 from region_node.customers.known_statuses import require_takes_complaints, require_unrestricted, statuses_of
 from region_node.network.support import notices, owner, rules
-from region_node.network.support.followed import SUPPORT
 from region_node.network.support.rows import (
+    SUPPORT,
     SupportRow,
     find_support_request,
     insert_support_request,
@@ -26,9 +26,9 @@ from region_node.network.support.rows import (
 )
 from region_node.network.support.sending import send_command, send_updates
 from region_node.node.context import RegionContext
-from region_node.requests.caller import Caller, note, settle_asked
+from region_node.requests.caller import Caller, note
 from region_node.requests.rows import insert_request
-from region_node.tickets.requested import known_request
+from region_node.tickets.followed import known_request
 
 _log = logging.getLogger(__name__)
 
@@ -42,9 +42,9 @@ def open_request(
     *,
     unmeasured: SupportInquiry | None = None,
 ) -> SupportRequest:
-    """Takes in a support request. The same request again gives it as it stands now, whatever is measured by then.
+    """Accepts a support request. A repeated request returns its current state, whatever is measured by then.
 
-    `unmeasured` is the inquiry as it came, where measurements were added to it. Raises Refused, also with
+    `unmeasured` is the original inquiry, where measurements were added to it. Raises Refused, also with
     REQUEST_ID_REUSED for the same id with other content.
     """
     content = inquiry if unmeasured is None else unmeasured
@@ -78,7 +78,7 @@ def open_request(
     if is_own:
         send_updates(tx, context, row, now)
     else:
-        asked = SupportCommand(id=request.id, staff_id=inquiry.staff_id, open=request)
+        asked = SupportCommand(support_request_id=request.id, staff_id=inquiry.staff_id, open=request)
         send_command(tx, context, row, f"{request.id}#open", asked, now)
     notices.tell_opened(tx, request, now)
     insert_request(tx, key, request.id, settled=True, now=now)
@@ -89,15 +89,15 @@ def open_request(
 def work(
     tx: Transaction, context: RegionContext, caller: Caller, asked: WorkOnSupportRequestRequest, now: datetime
 ) -> SupportRequest:
-    """Does once what a member of staff does: here, or by the region at fault where that says so.
+    """Executes a staff member's action once: here, or at the region at fault where that decides.
 
-    Raises Refused; for a request that was asked before, what the region at fault answered then.
+    Raises Refused; for a repeated request, the former refusal of the region at fault.
     """
     content = WorkOnSupportRequestRequest()
     content.CopyFrom(asked)
     content.ClearField("wait")
     key = caller.key(b"work\0" + content.SerializeToString(deterministic=True))
-    request = find_for(tx, asked.id, caller.identity)
+    request = find_for(tx, asked.support_request_id, caller.identity)
     if (known := known_request(SUPPORT, tx, key)) is not None:
         return known
     step, is_own = asked.WhichOneof("step"), request.owner_region == context.region
@@ -123,9 +123,9 @@ def work(
 def adopt(
     tx: Transaction, context: RegionContext, snapshot: SupportRequest, now: datetime, traceparent: str = ""
 ) -> None:
-    """Takes over the word of the region at fault, where it is newer than the known one.
+    """Stores a newer version of the region at fault.
 
-    The home region learns of a support request by this. The border has checked that the row is readable or absent.
+    The home region learns of a support request by it. The border has checked that the row is readable or absent.
     """
     row = find_support_request(tx, snapshot.id)
     if row is None:
@@ -139,24 +139,10 @@ def adopt(
     update_support_request(tx, request, now)
 
 
-def settle_command(
-    tx: Transaction,
-    context: RegionContext,
-    envelope_id: str,
-    snapshot: SupportRequest | None,
-    refused: Refused | None,
-    now: datetime,
-) -> None:
-    """The region at fault answers a command: its word on it and, if it has it, on the support request."""
-    if snapshot is not None:
-        adopt(tx, context, snapshot, now)
-    settle_asked(tx, envelope_id, refused)
-
-
 def keep(tx: Transaction, context: RegionContext, support_id: str, refused: Refused, now: datetime) -> None:
-    """The other region does not take it, by the configuration that it has: it is not lost, and kept here.
+    """Keeps a support request here that the other region refuses by its configuration, so that it is not lost.
 
-    What is known of why is noted for staff, who see to it.
+    The reason is noted for staff, who handle it.
     """
     row = find_support_request(tx, support_id)
     if row is None or row.request.version:
@@ -170,10 +156,9 @@ def keep(tx: Transaction, context: RegionContext, support_id: str, refused: Refu
 
 
 def find_for(tx: Transaction, support_id: str, identity: Identity) -> SupportRequest:
-    """The support request, for whoever may see it: staff of the regions that have it, and the operator system that
-    opened it.
+    """The support request, for a permitted reader: staff of its regions, and its operator system.
 
-    Raises Refused with SUPPORT_REQUEST_NOT_FOUND, also for those who may not, and with CUSTOMER_RESTRICTED.
+    Raises Refused with SUPPORT_REQUEST_NOT_FOUND, also for other readers, and with CUSTOMER_RESTRICTED.
     """
     row = find_support_request(tx, support_id)
     is_staff = identity.role == Role.ROLE_STAFF
@@ -188,8 +173,11 @@ def _has_opened(request: SupportRequest, identity: Identity) -> bool:
 
 
 def _command_of(asked: WorkOnSupportRequestRequest, staff_id: str) -> SupportCommand | None:
-    """What the opening region may ask the region at fault for; None for what only that decides."""
-    command = SupportCommand(id=asked.id, staff_id=staff_id)
+    """The command of the opening region to the region at fault.
+
+    None for an action that only the region at fault may take.
+    """
+    command = SupportCommand(support_request_id=asked.support_request_id, staff_id=staff_id)
     match asked.WhichOneof("step"):
         case "note":
             command.note.text = asked.note

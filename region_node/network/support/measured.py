@@ -1,4 +1,4 @@
-"""What regions have measured of the links of a service: the diagnosis that goes along with a support request."""
+"""The regions' measurements of a service's links: the diagnosis in a support request."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -22,15 +22,15 @@ from region_node.requests.questions import Questions
 
 _KIND = EnvelopeKind.ENVELOPE_KIND_SUPPORT_SEARCH
 Measured = Mapping[str, Sequence[SupportMeasurement]]
-"""What was measured, by the region that has."""
+"""Measurements, by their region."""
 
 
 def measured_here(
     tx: Transaction, context: RegionContext, links: Sequence[str], now: datetime
 ) -> Sequence[SupportMeasurement]:
-    """The means of this hour and the one before, of those links that this region has an end of and has measured.
+    """The means of this hour and the previous one, for links with an end in this region and with measurements.
 
-    Raises Refused with REQUEST_INVALID for too many.
+    Raises Refused with REQUEST_INVALID for too many links.
     """
     if len(links) > MOST_MEASUREMENTS:
         raise Refused(Reason.REASON_REQUEST_INVALID, field="links", problem=f"more than {MOST_MEASUREMENTS}")
@@ -68,9 +68,9 @@ def wanted_of(network: NetworkRegistry, inquiry: SupportInquiry) -> Mapping[str,
 
 
 def completed(network: NetworkRegistry, inquiry: SupportInquiry, measured: Measured) -> SupportInquiry:
-    """The inquiry with what regions have measured: each link once, by the region that maintains it where it can. Pure.
+    """The inquiry with the regions' measurements: each link once, by its maintainer where possible. Pure.
 
-    What a region says of links that it was not asked about is left out, and so is what cannot be.
+    Unrequested links and impossible values are left out.
     """
     told = SupportInquiry()
     told.CopyFrom(inquiry)
@@ -88,7 +88,10 @@ def completed(network: NetworkRegistry, inquiry: SupportInquiry, measured: Measu
 async def with_measurements(
     context: RegionContext, store: Store, questions: Questions, inquiry: SupportInquiry, now: datetime
 ) -> tuple[SupportInquiry, Sequence[SupportUnanswered]]:
-    """The inquiry with what all regions concerned have measured, and those that did not answer. Raises Refused."""
+    """The inquiry with the measurements of all regions concerned, and the regions without a response.
+
+    Raises Refused.
+    """
     network = context.federation.network
     wanted = wanted_of(network, inquiry)
     own = wanted.get(context.region, ())

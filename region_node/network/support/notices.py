@@ -1,4 +1,4 @@
-"""What the customer is told about a support request, by the region that opened it. No text names what it is about."""
+"""The notices to the customer about a support request, by the opening region. No text names its subject."""
 
 from datetime import datetime
 
@@ -10,7 +10,7 @@ from region_node.network.support import rules
 
 
 def tell_opened(tx: Transaction, request: SupportRequest, now: datetime) -> None:
-    """The id, under which it is asked for."""
+    """The notice of the ticket id."""
     text = LocalizedText(
         zh_cn=f"您的技术支持请求已受理，编号{request.id}。",
         en=f"Your request for technical support was taken in as {request.id}.",
@@ -19,7 +19,7 @@ def tell_opened(tx: Transaction, request: SupportRequest, now: datetime) -> None
 
 
 def tell_changed(tx: Transaction, before: SupportRequest, request: SupportRequest, now: datetime) -> None:
-    """That it is resolved, each time that it is."""
+    """The notice of each resolution."""
     if before.state == request.state or request.state != rules.RESOLVED:
         return
     text = LocalizedText(

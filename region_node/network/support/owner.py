@@ -1,6 +1,6 @@
-"""What the region at fault decides on a support request. One transaction each.
+"""The decisions of the region at fault on a support request. One transaction each.
 
-Whatever raises Refused does so before the first write.
+Every Refused comes before the first write.
 """
 
 from datetime import datetime
@@ -18,14 +18,14 @@ from region_node.node.context import RegionContext
 
 
 def take(context: RegionContext, request: SupportRequest) -> None:
-    """This region has it from now on. `request` is changed in place; the caller stores it."""
+    """Makes this region the owner. `request` is changed in place; the caller stores it."""
     request.owner_region = context.region
     request.version = 1
 
 
 def apply_command(tx: Transaction, context: RegionContext, asked: SupportCommand, now: datetime) -> SupportRequest:
-    """Does what staff of the opening region say. Raises Refused before the first write."""
-    row = require_support_request(tx, asked.id)
+    """Executes a command of the opening region's staff. Raises Refused before the first write."""
+    row = require_support_request(tx, asked.support_request_id)
     request = row.request
     author = f"{request.origin_region}/{asked.staff_id}"
     match asked.WhichOneof("command"):
@@ -42,7 +42,7 @@ def apply_command(tx: Transaction, context: RegionContext, asked: SupportCommand
         case _:
             raise Refused(Reason.REASON_REQUEST_INVALID, field="command", problem="none is set")
     _keep(tx, request, now)
-    # The opening region knows by the answer, as it asked for it.
+    # The opening region gets it by the answer to its command.
     send_updates(tx, context, row, now, informed=(request.origin_region,))
     return request
 
@@ -50,8 +50,8 @@ def apply_command(tx: Transaction, context: RegionContext, asked: SupportCommand
 def work(
     tx: Transaction, context: RegionContext, asked: WorkOnSupportRequestRequest, staff_id: str, now: datetime
 ) -> SupportRequest:
-    """Does what staff of this region do, and tells those who follow. Raises Refused before the first write."""
-    row = require_owned(tx, context, asked.id)
+    """Executes an action of this region's staff, and updates the followers. Raises Refused before the first write."""
+    row = require_owned(tx, context, asked.support_request_id)
     request, author, before = row.request, f"{context.region}/{staff_id}", SupportRequest()
     before.CopyFrom(request)
     match asked.WhichOneof("step"):

@@ -8,20 +8,19 @@ from datetime import datetime
 from gateway.api.region.v1.support_envelopes_pb2 import SupportSearch
 from gateway.api.region.v1.support_resource_service_pb2 import (
     Expert,
-    ExpertSearch,
     ListExpertsResponse,
     ListSparesResponse,
     Spare,
-    SpareSearch,
 )
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
+from gateway.rpc.pages import decode_token, first_page, page_after, page_size
 from gateway.store.port import Transaction
 from gateway.time.clock import to_microseconds
 from region_node.node.context import RegionContext
 from region_node.requests.checks import require_length, require_name
 
-MOST_FOUND = 500  # of one region
+_EXPERTS_PAGE, _SPARES_PAGE = "experts", "spares"
 MOST_SKILLS = 20
 MOST_SITES = 100
 MODEL_LIMIT = 100  # characters
@@ -101,18 +100,19 @@ def remove_expert(tx: Transaction, staff_id: str) -> None:
         raise Refused(Reason.REASON_SUPPORT_ENTRY_NOT_FOUND, entry=staff_id)
 
 
-def find_experts(tx: Transaction, context: RegionContext, wanted: ExpertSearch) -> Sequence[Expert]:
-    """At most MOST_FOUND experts of this region, by staff id.
+def experts_page(tx: Transaction, context: RegionContext, asked: SupportSearch) -> ListExpertsResponse:
+    """A page of the experts of this region, by staff id.
 
     For a site those who look after it, and of the site's own region those for all of the region. Raises Refused with
-    REQUEST_INVALID and SITE_UNKNOWN.
+    REQUEST_INVALID, TOKEN_INVALID and SITE_UNKNOWN.
     """
+    wanted, size, after = asked.experts, page_size(asked.page_size), decode_token(_EXPERTS_PAGE, asked.page_token)
     if wanted.skill:
         require_skill("search.skill", wanted.skill)
     serves_all = bool(wanted.site) and context.federation.network.site(wanted.site).region == context.region
     found = tx.all(
         str,
-        "SELECT staff_id FROM experts WHERE (:skill = '' OR staff_id IN"
+        "SELECT staff_id FROM experts WHERE staff_id > :after AND (:skill = '' OR staff_id IN"
         " (SELECT staff_id FROM expert_skills WHERE skill = :skill))"
         " AND (:site = '' OR staff_id IN (SELECT staff_id FROM expert_sites WHERE site = :site)"
         " OR (:serves_all = 1 AND staff_id NOT IN (SELECT staff_id FROM expert_sites)))"
@@ -120,8 +120,14 @@ def find_experts(tx: Transaction, context: RegionContext, wanted: ExpertSearch) 
         skill=wanted.skill,
         site=wanted.site,
         serves_all=int(serves_all),
-        limit=MOST_FOUND,
+        after=after,
+        limit=size + 1,
     )
+    page, token = first_page(_EXPERTS_PAGE, found, size, str)
+    return ListExpertsResponse(experts=_experts(tx, context, page), next_page_token=token)
+
+
+def _experts(tx: Transaction, context: RegionContext, found: Sequence[str]) -> Sequence[Expert]:
     if not found:
         return []
     skills = tx.all(_Pair, "SELECT staff_id, skill AS value FROM expert_skills ORDER BY staff_id, skill")
@@ -157,8 +163,12 @@ def remove_spare(tx: Transaction, part_number: str, site: str) -> None:
         raise Refused(Reason.REASON_SUPPORT_ENTRY_NOT_FOUND, entry=f"{part_number} {site}")
 
 
-def find_spares(tx: Transaction, context: RegionContext, wanted: SpareSearch) -> Sequence[Spare]:
-    """At most MOST_FOUND spares of this region, by part number and site. Raises Refused with REQUEST_INVALID."""
+def spares_page(tx: Transaction, context: RegionContext, asked: SupportSearch) -> ListSparesResponse:
+    """A page of the spares of this region, by part number and site.
+
+    Raises Refused with REQUEST_INVALID and TOKEN_INVALID.
+    """
+    wanted = asked.spares
     require_length("search.model", wanted.model, MODEL_LIMIT)
     require_length("search.part_number", wanted.part_number, MODEL_LIMIT)
     require_length("search.site", wanted.site, MODEL_LIMIT)
@@ -170,20 +180,32 @@ def find_spares(tx: Transaction, context: RegionContext, wanted: SpareSearch) ->
         site=wanted.site,
     )
     words = wanted.model.casefold()
-    return [
+    spares = [
         Spare(region=context.region, part_number=each.part_number, model=each.model, site=each.site, count=each.count)
         for each in found
         if words in each.model.casefold()
-    ][:MOST_FOUND]
+    ]
+    page, token = page_after(_SPARES_PAGE, spares, spare_key, asked.page_size, asked.page_token)
+    return ListSparesResponse(spares=page, next_page_token=token)
+
+
+def expert_key(expert: Expert) -> str:
+    """Where an expert stands in the list of all regions."""
+    return f"{expert.region} {expert.staff_id}"
+
+
+def spare_key(spare: Spare) -> str:
+    """Where a spare stands in lists."""
+    return f"{spare.region} {spare.part_number} {spare.site}"
 
 
 def answer(tx: Transaction, context: RegionContext, asked: SupportSearch) -> ListExpertsResponse | ListSparesResponse:
-    """What another region's staff are told. Raises Refused."""
+    """The answer to another region's staff. Raises Refused."""
     match asked.WhichOneof("search"):
         case "experts":
-            return ListExpertsResponse(experts=find_experts(tx, context, asked.experts))
+            return experts_page(tx, context, asked)
         case "spares":
-            return ListSparesResponse(spares=find_spares(tx, context, asked.spares))
+            return spares_page(tx, context, asked)
         case _:
             raise Refused(Reason.REASON_REQUEST_INVALID, field="search", problem="none is set")
 

@@ -1,7 +1,10 @@
-"""SupportResourceService: gRPC in and out of the experts and spares of all regions."""
+"""SupportResourceService: gRPC for the experts and spares of all regions."""
 
 import asyncio
-from collections.abc import Mapping
+import itertools
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 import grpc
 
@@ -13,6 +16,8 @@ from gateway.api.region.v1.support_resource_service_pb2_grpc import SupportResou
 from gateway.api.relay.v1.relay_pb2 import EnvelopeKind
 from gateway.api.types.v1.types_pb2 import Requester
 from gateway.errors import Refused
+from gateway.rpc.merged_pages import MergedList, Part, Place
+from gateway.rpc.pages import page_size
 from gateway.store.port import Store, Transaction
 from gateway.time.clock import Clock
 from region_node.network.support import registry
@@ -20,6 +25,9 @@ from region_node.node.context import RegionContext
 from region_node.requests.auditing import audited_call
 from region_node.requests.questions import Questions
 
+Item = TypeVar("Item", api.Expert, api.Spare)
+Response = TypeVar("Response", api.ListExpertsResponse, api.ListSparesResponse)
+_Request = api.ListExpertsRequest | api.ListSparesRequest
 _KIND = EnvelopeKind.ENVELOPE_KIND_SUPPORT_SEARCH
 
 
@@ -69,23 +77,10 @@ class SupportResourceService(SupportResourceServiceServicer):
         request: api.ListExpertsRequest,
         context: grpc.aio.ServicerContext[api.ListExpertsRequest, api.ListExpertsResponse],
     ) -> api.ListExpertsResponse:
-        """See the contract. Nothing of what other regions answer is kept."""
-        calling = audited_call(request.requester, self._clock)
-
-        def read(tx: Transaction) -> list[api.Expert]:
-            found = registry.find_experts(tx, self._context, request.search)
-            calling.record(tx, "ListExperts", "-", f"{len(found)} read")
-            return list(found)
-
-        response = api.ListExpertsResponse(experts=await self._store.write(read))
-        if request.everywhere:
-            answers, unanswered = await self._ask(SupportSearch(experts=request.search))
-            for region, answer in answers.items():
-                told = api.ListExpertsResponse.FromString(answer).experts
-                response.experts.extend(each for each in told if each.region == region)
-            response.unanswered.extend(unanswered)
-        response.experts.sort(key=lambda each: (each.region, each.staff_id))
-        return response
+        """See the contract. Responses of other regions are not stored."""
+        search = SupportSearch(experts=request.search, page_size=request.page_size)
+        found, unanswered, token = await self._listed(_EXPERTS, request, search)
+        return api.ListExpertsResponse(experts=found, unanswered=unanswered, next_page_token=token)
 
     async def KeepSpare(  # noqa: N802 - named by the contract
         self,
@@ -124,43 +119,98 @@ class SupportResourceService(SupportResourceServiceServicer):
         request: api.ListSparesRequest,
         context: grpc.aio.ServicerContext[api.ListSparesRequest, api.ListSparesResponse],
     ) -> api.ListSparesResponse:
-        """See the contract. Nothing of what other regions answer is kept."""
-        calling = audited_call(request.requester, self._clock)
+        """See the contract. Responses of other regions are not stored."""
+        search = SupportSearch(spares=request.search, page_size=request.page_size)
+        found, unanswered, token = await self._listed(_SPARES, request, search)
+        return api.ListSparesResponse(spares=found, unanswered=unanswered, next_page_token=token)
 
-        def read(tx: Transaction) -> list[api.Spare]:
-            found = registry.find_spares(tx, self._context, request.search)
-            calling.record(tx, "ListSpares", "-", f"{len(found)} read")
-            return list(found)
+    async def _listed(
+        self, listing: "_Listing[Item, Response]", request: _Request, search: SupportSearch
+    ) -> tuple[Sequence[Item], Sequence[SupportUnanswered], str]:
+        """A page of the list of this region, or of all that ever joined; who did not answer; the token of the next.
 
-        response = api.ListSparesResponse(spares=await self._store.write(read))
-        if request.everywhere:
-            answers, unanswered = await self._ask(SupportSearch(spares=request.search))
-            for region, answer in answers.items():
-                told = api.ListSparesResponse.FromString(answer).spares
-                response.spares.extend(each for each in told if each.region == region)
-            response.unanswered.extend(unanswered)
-        response.spares.sort(key=lambda each: (each.region, each.part_number, each.site))
-        return response
+        Raises Refused.
+        """
+        calling, own = audited_call(request.requester, self._clock), self._context.region
+        size = page_size(request.page_size)
+        places = listing.merged.places(request.page_token, self._regions() if request.everywhere else [own])
+        questions = {region: _from(search, place) for region, place in places.items()}
 
-    async def _ask(self, question: SupportSearch) -> tuple[Mapping[str, bytes], list[SupportUnanswered]]:
-        """What all other regions that ever joined answer, and who does not, each by region."""
-        state, own = self._context.border.current.state(), self._context.region
-        regions = sorted(
-            each.id
-            for each in state.federation.configuration.regions
-            if each.id != own and state.member_state(each.id) != MemberState.MEMBER_STATE_ABSENT
-        )
-        found = await asyncio.gather(*(self._ask_one(region, question) for region in regions))
-        answers = {region: each for region, each in zip(regions, found, strict=True) if not isinstance(each, Refused)}
-        unanswered = [
-            SupportUnanswered(region=region, reason=each.reason)
-            for region, each in zip(regions, found, strict=True)
-            if isinstance(each, Refused)
+        def read(tx: Transaction) -> Response | None:
+            found = listing.page(tx, self._context, questions[own]) if own in questions else None
+            calling.record(tx, listing.action, "-", f"{len(listing.items(found)) if found is not None else 0} read")
+            return found
+
+        here = await self._store.write(read)
+        others = {region: question for region, question in questions.items() if region != own}
+        answers = await asyncio.gather(*(self._ask_one(*each) for each in others.items()))
+        pages, unanswered = {own: here} if here is not None else {}, []
+        for region, answer in zip(others, answers, strict=True):
+            if isinstance(answer, Refused):
+                unanswered.append(SupportUnanswered(region=region, reason=answer.reason))
+            else:
+                pages[region] = listing.parsed(answer)
+        parts = {region: listing.part(region, places[region], page) for region, page in pages.items()}
+        found = listing.merged.page(places, parts, size)
+        return found.items, unanswered, found.following
+
+    def _regions(self) -> Sequence[str]:
+        """The regions that ever joined, by id."""
+        state = self._context.border.current.state()
+        every = sorted(each.id for each in state.federation.configuration.regions)
+        return [
+            each
+            for each in every
+            if each == self._context.region or state.member_state(each) != MemberState.MEMBER_STATE_ABSENT
         ]
-        return answers, unanswered
 
     async def _ask_one(self, region: str, question: SupportSearch) -> bytes | Refused:
         try:
             return await self._questions.ask(region, _KIND, "SupportSearch", question)
         except Refused as refused:
             return refused
+
+
+@dataclass(frozen=True)
+class _Listing(Generic[Item, Response]):
+    """One of the lists."""
+
+    action: str
+    merged: MergedList[Item]
+    page: Callable[[Transaction, RegionContext, SupportSearch], Response]
+    """Of this region."""
+    parsed: Callable[[bytes], Response]
+    """Of another one's answer."""
+    items: Callable[[Response], Sequence[Item]]
+
+    def part(self, region: str, place: Place, page: Response) -> Part[Item]:
+        """What a region has told of its own, asked from a place on."""
+        own = [each for each in self.items(page) if each.region == region]
+        return Part[Item](following=place.token).more(own, page.next_page_token)
+
+
+def _from(search: SupportSearch, place: Place) -> SupportSearch:
+    asked = SupportSearch()
+    asked.CopyFrom(search)
+    asked.page_token = place.token
+    return asked
+
+
+def _all(told: Mapping[str, Sequence[Item]]) -> Iterable[Item]:
+    return itertools.chain.from_iterable(told.values())
+
+
+_EXPERTS = _Listing(
+    "ListExperts",
+    MergedList("experts", registry.expert_key, _all),
+    registry.experts_page,
+    api.ListExpertsResponse.FromString,
+    lambda page: page.experts,
+)
+_SPARES = _Listing(
+    "ListSpares",
+    MergedList("spares", registry.spare_key, _all),
+    registry.spares_page,
+    api.ListSparesResponse.FromString,
+    lambda page: page.spares,
+)

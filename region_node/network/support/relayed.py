@@ -1,4 +1,4 @@
-"""What arrives about support requests in envelopes, and what their receipts do."""
+"""Envelopes about support requests, and the effects of their receipts."""
 
 from datetime import datetime
 
@@ -12,12 +12,11 @@ from gateway.relay.border import Command, Kinds, Query
 from gateway.relay.envelopes import Answer
 from gateway.store.port import Transaction
 from region_node.network.support import handling, owner, registry, rules
-from region_node.network.support.followed import SUPPORT, facts
 from region_node.network.support.measured import measured_here
-from region_node.network.support.rows import SupportRow, insert_support_request
+from region_node.network.support.rows import SUPPORT, SupportRow, facts, insert_support_request
 from region_node.network.support.sending import send_updates
 from region_node.node.context import RegionContext
-from region_node.node.payloads import parse, received, refusal_of
+from region_node.node.payloads import parse, received
 from region_node.tickets import border
 
 
@@ -28,7 +27,7 @@ class SupportEnvelopes:
         self._context = context
 
     def kinds(self) -> Kinds:
-        """How each kind is acted on here, and what its receipt does here."""
+        """The handlers of each kind and of its receipts."""
         return {
             EnvelopeKind.ENVELOPE_KIND_SUPPORT_COMMAND: Command(self._commanded, self._command_answered),
             EnvelopeKind.ENVELOPE_KIND_SUPPORT_UPDATE: Command(self._updated, _nothing),
@@ -36,11 +35,11 @@ class SupportEnvelopes:
         }
 
     def _commanded(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
-        """The opening region hands in a support request, or says something of it."""
+        """Handles a new support request, or a command, of the opening region."""
         command = received(SupportCommand, content.payload)
         if command.HasField("open"):
             return self._opened(tx, command, content, now)
-        known = border.commanded(SUPPORT, tx, self._context.region, command.id, content)
+        known = border.commanded(SUPPORT, tx, self._context.region, command.support_request_id, content)
         border.require_author(command.staff_id, is_required=True)
         return border.decided(known, lambda: self._decide(tx, command, now))
 
@@ -50,10 +49,10 @@ class SupportEnvelopes:
         return owner.apply_command(tx, self._context, command, now)
 
     def _opened(self, tx: Transaction, command: SupportCommand, content: EnvelopeContent, now: datetime) -> Answer:
-        """A new one. Only what was opened: decisions that it brought along would be this region's own."""
+        """Accepts a new support request, which may carry no decisions: those are this region's own."""
         request = command.open
         is_untouched = len(request.state_changes) == 1 and not request.notes and not request.resolution
-        border.require_origin(SUPPORT, command.id, content)
+        border.require_origin(SUPPORT, command.support_request_id, content)
         border.require_filing(SUPPORT, request, content, now, is_untouched=is_untouched)
         border.require_author(command.staff_id, is_required=True)
         rules.require_inquiry(request.inquiry)
@@ -74,17 +73,20 @@ class SupportEnvelopes:
         self, tx: Transaction, content: EnvelopeContent, receipt: ReceiptContent, now: datetime
     ) -> None:
         failpoints.reach("support-answered.before-commit")
-        refused = None if receipt.outcome == Outcome.OUTCOME_ACCEPTED else refusal_of(receipt)
-        snapshot = border.answered(SUPPORT, tx, content, receipt, now)
-        if not parse(SupportCommand, content.payload).HasField("open"):
-            handling.settle_command(tx, self._context, content.id, snapshot, refused, now)
-        elif refused is not None:
-            handling.keep(tx, self._context, content.subject, refused, now)
-        elif snapshot is not None:
+
+        def adopt(snapshot: SupportRequest) -> None:
             handling.adopt(tx, self._context, snapshot, now)
 
+        def keep(refused: Refused) -> None:
+            handling.keep(tx, self._context, content.subject, refused, now)
+
+        if parse(SupportCommand, content.payload).HasField("open"):
+            border.settle_filing(SUPPORT, tx, content, receipt, now, adopt, keep)
+        else:
+            border.settle_command(SUPPORT, tx, content, receipt, now, adopt)
+
     def _updated(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
-        """The region at fault has a new version of a support request: opened here, or of a number of this region."""
+        """Handles the region at fault's new version of a request, opened here or about a number of this region."""
         snapshot = received(SupportUpdate, content.payload).request
         if border.updated(SUPPORT, tx, snapshot, content, now, self._require_own_customer):
             handling.adopt(tx, self._context, snapshot, now, content.traceparent)
@@ -99,10 +101,10 @@ class SupportEnvelopes:
             rules.require_inquiry(inquiry)
             return rules.at_fault(context.federation.network, inquiry).region
 
-        border.require_own_customer(context, facts(snapshot), inquiry.number, snapshot.home_region, responsible)
+        border.require_own_customer(context, facts(snapshot), responsible)
 
     def _searched(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
-        """Staff of another region look for experts or spares, or for what was measured of links."""
+        """Handles another region's search for experts, spares, or measurements of links."""
         asked = received(SupportSearch, content.payload)
         if asked.HasField("links"):
             found = measured_here(tx, self._context, asked.links.links, now)
@@ -111,4 +113,4 @@ class SupportEnvelopes:
 
 
 def _nothing(tx: Transaction, content: EnvelopeContent, receipt: ReceiptContent, now: datetime) -> None:
-    """The opening region has it, or has no use for it."""
+    """The receipt has no effect: the opening region has the version, or ignores it."""

@@ -1,4 +1,7 @@
-"""Support requests, as stored."""
+"""Support requests, as stored.
+
+The region that opens one is its origin, the region at fault owns it.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,19 +19,20 @@ from region_node.network.support import rules
 from region_node.node.subjects import number_index
 from region_node.records.listing import Page
 from region_node.records.stored import Records
+from region_node.tickets.followed import Facts, Followed
 
 SUPPORT_SUBJECTS = "support/"
 KIND = "support"
 
 
 def support_subject(support_id: str) -> str:
-    """Under whose key a support request is sealed."""
+    """The subject whose key seals a support request."""
     return SUPPORT_SUBJECTS + support_id
 
 
 @dataclass(frozen=True)
 class SupportRow:
-    """A support request and the trace to which all its envelopes belong."""
+    """A support request and the trace of all its envelopes."""
 
     request: SupportRequest = field(repr=False)
     traceparent: str
@@ -36,7 +40,7 @@ class SupportRow:
 
 SUPPORT_RECORDS = Records(
     table="support_requests",
-    key="support_id",
+    key="support_request_id",
     dated="create_time",
     message=SupportRequest,
     row=SupportRow,
@@ -45,25 +49,10 @@ SUPPORT_RECORDS = Records(
 )
 
 
-@dataclass(frozen=True)
-class SupportOfNumber:
-    """A support request of a number."""
-
-    support_id: str
-    state: SupportState.ValueType
-    origin_region: str
-    owner_region: str
-
-    @property
-    def is_ended(self) -> bool:
-        """Whether nobody works on it any more."""
-        return self.state == rules.CLOSED
-
-
 @prints_masked(number=masked_number)
 @dataclass(frozen=True)
 class SupportFilter:
-    """Which support requests are listed; empty values restrict nothing. `operator` sees those that it opened."""
+    """A filter of support requests; empty values restrict nothing. `operator` sees its own requests."""
 
     operator: str = ""
     states: Sequence[SupportState.ValueType] = ()
@@ -81,23 +70,13 @@ def next_support_number(tx: Transaction) -> int:
 
 
 def find_support_request(tx: Transaction, support_id: str) -> SupportRow | None:
-    """The support request as this region has it; None also where it was made unreadable."""
+    """This region's version of a support request; None also for an unreadable one."""
     return SUPPORT_RECORDS.find(tx, support_id)
 
 
 def require_support_request(tx: Transaction, support_id: str) -> SupportRow:
     """The support request as this region has it. Raises Refused with SUPPORT_REQUEST_NOT_FOUND."""
     return SUPPORT_RECORDS.require(tx, support_id)
-
-
-def support_requests_about(tx: Transaction, number: str) -> list[SupportOfNumber]:
-    """The support requests of a number that this region has."""
-    return tx.all(
-        SupportOfNumber,
-        "SELECT support_id, state, origin_region, owner_region FROM support_requests"
-        " WHERE number_index = :number AND number_index <> '' ORDER BY support_id",
-        number=number_index(tx, number),
-    )
 
 
 def insert_support_request(tx: Transaction, row: SupportRow, support_number: int, now: datetime) -> None:
@@ -117,7 +96,7 @@ def insert_support_request(tx: Transaction, row: SupportRow, support_number: int
 
 
 def update_support_request(tx: Transaction, request: SupportRequest, now: datetime) -> None:
-    """Stores a changed support request. One of a customer who was erased meanwhile is looked at once it is closed."""
+    """Stores a changed support request. A closed request of an erased customer is checked for erasure."""
     SUPPORT_RECORDS.update(tx, request.id, request, _changing(request, now))
     _look_if_erased(tx, request, now)
 
@@ -149,3 +128,37 @@ def _changing(request: SupportRequest, now: datetime) -> Mapping[str, Value]:
         "version": request.version,
         "changed": to_microseconds(now),
     }
+
+
+def facts(request: SupportRequest) -> Facts:
+    """The regions with a part in a support request."""
+    return Facts(
+        name=request.id,
+        origin=request.origin_region,
+        owner=request.owner_region,
+        operator=request.operator,
+        version=request.version,
+        state=request.state,
+        created=request.create_time,
+        number=request.inquiry.number,
+        home=request.home_region,
+    )
+
+
+SUPPORT = Followed(
+    records=SUPPORT_RECORDS,
+    facts=facts,
+    prefix="S",
+    first=rules.ACKNOWLEDGED,
+    final=frozenset({rules.CLOSED}),
+    fixed=(
+        "id",
+        "inquiry",
+        "finding",
+        "create_time",
+        "origin_region",
+        "operator",
+        "owner_region",
+        "home_region",
+    ),
+)

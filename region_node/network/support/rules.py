@@ -1,4 +1,4 @@
-"""The life of a support request, what one must bring, and which region is at fault. Pure."""
+"""The life cycle of a support request, the checks of a new one, and the region at fault. Pure."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -36,12 +36,12 @@ TRANSITIONS: Mapping[SupportState.ValueType, frozenset[SupportState.ValueType]] 
 
 SUBJECT_LIMIT = 200  # characters
 DESCRIPTION_LIMIT = 4000  # characters
-TEXT_LIMIT = 1000  # characters of whatever is said later
+TEXT_LIMIT = 1000  # characters of any later text
 MOST_MEASUREMENTS = 100
 HIGHEST_FIGURE = 1_000_000_000  # microseconds, or all packets
-REQUEST_LIMIT = 32 * 1024  # bytes of a support request: half of what an envelope holds
-TALK_LIMIT = 26 * 1024  # bytes of one that is still talked about: what ends it must always find room
-OPENING_LIMIT = 20 * 1024  # bytes of a new one, so that both regions find room for what they say
+REQUEST_LIMIT = 32 * 1024  # bytes of a support request: half of an envelope's limit
+TALK_LIMIT = 26 * 1024  # bytes of a request under discussion: its final step must always find room
+OPENING_LIMIT = 20 * 1024  # bytes of a new request, so that both regions have room for notes
 
 
 def state_name(state: SupportState.ValueType) -> str:
@@ -51,12 +51,12 @@ def state_name(state: SupportState.ValueType) -> str:
 
 
 def is_ended(request: SupportRequest) -> bool:
-    """Whether nobody works on it any more."""
+    """Whether the work on the request has ended."""
     return request.state == CLOSED
 
 
 def enter(request: SupportRequest, state: SupportState.ValueType, *, now: datetime, author: str, reason: str) -> None:
-    """Takes a support request into a state and notes it. Raises ValueError for a transition that there is not."""
+    """Moves a support request into a state and notes it. Raises ValueError for an impossible transition."""
     if request.state and state not in TRANSITIONS.get(request.state, ()):
         raise ValueError(f"a support request does not go from {state_name(request.state)} to {state_name(state)}")
     request.state = state
@@ -70,20 +70,20 @@ def require_state(request: SupportRequest, action: str, *states: SupportState.Va
 
 
 def require_room(request: SupportRequest, more: int, limit: int = TALK_LIMIT) -> None:
-    """Raises Refused with MESSAGE_TOO_LARGE where so many bytes more would make it larger than the limit."""
+    """Raises Refused with MESSAGE_TOO_LARGE where `more` bytes would exceed the limit."""
     if request.ByteSize() + more > limit:
         raise Refused(Reason.REASON_MESSAGE_TOO_LARGE, limit=str(limit))
 
 
 def note(request: SupportRequest, author: str, text: str, now: datetime) -> None:
-    """Keeps what somebody of either region has written down. Raises Refused, also once it is closed."""
+    """Stores a note of either region. Raises Refused, also after the closure."""
     require_state(request, "note", ACKNOWLEDGED, IN_PROGRESS, RESOLVED)
     require_room(request, len(text.encode()))
     request.notes.add(author=author, time=to_timestamp(now), text=text)
 
 
 def require_inquiry(inquiry: SupportInquiry) -> None:
-    """Raises Refused with REQUEST_INVALID unless an inquiry is well formed, whatever the network is."""
+    """Raises Refused with REQUEST_INVALID for a malformed inquiry, whatever the network is."""
     require_length("inquiry.subject", inquiry.subject, SUBJECT_LIMIT, required=True)
     require_length("inquiry.description", inquiry.description, DESCRIPTION_LIMIT, required=True)
     field = "inquiry.measurements"
@@ -104,13 +104,12 @@ def is_well_formed(measurement: SupportMeasurement) -> bool:
 
 
 def at_fault(network: NetworkRegistry, inquiry: SupportInquiry) -> SupportFinding:
-    """Which region is at fault, and by what: the same for every order of the same measurements.
+    """The region at fault, and the evidence: independent of the order of the measurements.
 
-    A link's share in a bound of the service's class of quality is its part of the figures by design of all links that
-    were measured (a figure of 0 by design counts as 1); of a service or a figure without a bound the share is the
-    figure by design. The region that maintains the link is at fault whose figure is the largest multiple of its share,
-    and more than it; of equal ones the first by figure (delay, variation, loss) and by the id of the link. Where no
-    figure is more than its share, it is the region that runs the service.
+    A link's share in a bound of the class is its part of the design figures of all measured links. A design figure of 0
+    counts as 1. Without a bound, the share is the design figure. The maintainer of the link with the largest multiple
+    of its share is at fault, if it exceeds the share. Ties go to the first figure (delay, variation, loss), then to the
+    first link id. Where no figure exceeds its share, the operator of the service is at fault.
 
     Raises Refused with NETWORK_SERVICE_UNKNOWN, LINK_UNKNOWN, SUPPORT_LINK_NOT_OF_SERVICE.
     """
@@ -133,7 +132,7 @@ def at_fault(network: NetworkRegistry, inquiry: SupportInquiry) -> SupportFindin
 
 
 def share_of(bounds: QualityClass, links: Mapping[str, Link], link: str, figure: SupportFigure.ValueType) -> Fraction:
-    """The share of a link in the bound of a figure, in its unit; of a figure without a bound the figure by design."""
+    """The share of a link in the bound of a figure, in its unit; without a bound the design figure."""
     own, bound = _by_design(links[link])[figure], _by_design(bounds)[figure]
     if not bound:
         return Fraction(max(own, 1))

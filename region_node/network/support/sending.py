@@ -1,4 +1,4 @@
-"""How what is said of a support request leaves for the other region."""
+"""The sending of messages about support requests to the other region."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -8,8 +8,7 @@ from gateway.api.region.v1.support_envelopes_pb2 import SupportCommand, SupportU
 from gateway.api.relay.v1.relay_pb2 import EnvelopeKind
 from gateway.store.port import Transaction
 from region_node.customers.disclosures.recording import Sent, note_sent
-from region_node.network.support.followed import facts
-from region_node.network.support.rows import SupportRow
+from region_node.network.support.rows import SupportRow, facts
 from region_node.node.context import RegionContext
 from region_node.tickets.sending import followers, send_about
 
@@ -17,7 +16,7 @@ from region_node.tickets.sending import followers, send_about
 def send_command(
     tx: Transaction, context: RegionContext, row: SupportRow, envelope_id: str, asked: SupportCommand, now: datetime
 ) -> None:
-    """Sends a support request, or what the opening region says of it, to the region at fault."""
+    """Sends a support request, or the opening region's command on it, to the region at fault."""
     send_about(
         tx,
         context,
@@ -37,9 +36,9 @@ def send_command(
 def send_updates(
     tx: Transaction, context: RegionContext, row: SupportRow, now: datetime, *, informed: Sequence[str] = ()
 ) -> None:
-    """Tells the regions that follow a support request how it stands, but those `informed`."""
+    """Sends the current version of a support request to its followers, but `informed`."""
     request = row.request
-    for region in followers(facts(request), request.home_region):
+    for region in followers(facts(request)):
         if region not in informed:
             send_about(
                 tx,

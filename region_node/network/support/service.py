@@ -1,4 +1,4 @@
-"""SupportService: gRPC in and out of the support application service."""
+"""SupportService: gRPC for the support application service."""
 
 from collections.abc import Sequence
 
@@ -70,7 +70,7 @@ class SupportService(SupportServiceServicer):
         identity, reading = current_call().identity, audited_call(request.requester, self._clock)
 
         def read(tx: Transaction) -> SupportRequest:
-            found = handling.find_for(tx, request.id, identity)
+            found = handling.find_for(tx, request.support_request_id, identity)
             reading.record(tx, "GetSupportRequest", found.id)
             return found
 

@@ -1,1 +1,1 @@
-"""How the node belongs to the federation: it joins, follows the configuration, and keeps the last good copy."""
+"""The node's membership in the federation: it joins, follows the configuration, and keeps the last good copy."""

@@ -1,4 +1,4 @@
-"""The node's side of the federation: follows its state, sends heartbeats, and says when it leaves."""
+"""The node's side of the federation: follows its state, sends heartbeats, and leaves."""
 
 import asyncio
 import contextlib
@@ -6,8 +6,8 @@ from pathlib import Path
 
 from gateway.api.coordinator.v1.case_service_pb2 import ReportCaseRequest
 from gateway.api.coordinator.v1.case_service_pb2_grpc import CaseServiceStub
-from gateway.api.coordinator.v1.planned_outage_service_pb2 import HoldWindowRequest, PlannedWindow
-from gateway.api.coordinator.v1.planned_outage_service_pb2_grpc import PlannedOutageServiceStub
+from gateway.api.coordinator.v1.planned_outage_registry_service_pb2 import HoldPlannedOutageRequest, PlannedOutageHeader
+from gateway.api.coordinator.v1.planned_outage_registry_service_pb2_grpc import PlannedOutageRegistryServiceStub
 from gateway.api.coordinator.v1.problem_service_pb2 import NetworkEvent, ReportAffectedRequest, ReportEventRequest
 from gateway.api.coordinator.v1.problem_service_pb2_grpc import ProblemServiceStub
 from gateway.api.region.v1.case_service_pb2 import CaseHeader
@@ -21,14 +21,14 @@ from region_node.node.membership.state import StateKeeper
 from region_node.node.membership.watch import Watcher
 
 TELL_SECONDS = 5.0  # for a coordinator to keep a case
-CATCH_UP_SECONDS = 3.0  # for the state of now; a coordinator that can route has it at hand
+CATCH_UP_SECONDS = 3.0  # for the current state; a coordinator that can route has it available
 
 
 class FederationClient:
-    """Membership of one process. Made on the event loop that will use it.
+    """The membership of one process, made on its event loop.
 
-    `load` once at the start; `follow` as a task, and beside it `catch_up`, then `stay_joined`; on drain cancel
-    `stay_joined`, then `leave`, then `close`.
+    Call `load` once at the start. Run `follow` as a task, and beside it `catch_up`, then `stay_joined`. On drain cancel
+    `stay_joined`, then call `leave` and `close`.
     """
 
     def __init__(self, node: Node, data: Path, ports: MembershipPorts) -> None:
@@ -45,29 +45,32 @@ class FederationClient:
         self._keeper.load()
 
     async def follow(self) -> None:
-        """Keeps the federation state up to date, and its copy on disk, until it is cancelled."""
+        """Keeps the federation state and its copy on disk up to date, until it is cancelled."""
         await self._watcher.follow()
 
     async def catch_up(self) -> None:
-        """Returns when a coordinator has told the state as it is now, or none has for three seconds.
+        """Returns after the first state from a coordinator, or after three seconds without one.
 
-        Until then a node should not join: without a state it can answer nothing, and by an old plan it would refuse,
-        for good, orders of customers who belong to another region by now. Runs beside `follow`.
+        A node should not join before. Without a state it can answer nothing. With an old plan it would permanently
+        refuse orders of customers who belong to another region by now. Runs beside `follow`.
         """
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(CATCH_UP_SECONDS):
                 await self._keeper.told.wait()
 
     async def stay_joined(self, endpoint: str) -> None:
-        """Sends heartbeats until it is cancelled. `endpoint` is where coordinators reach this process."""
+        """Sends heartbeats until it is cancelled. `endpoint` is this process's address for coordinators."""
         await self._heartbeat.stay_joined(endpoint)
 
     async def leave(self, endpoint: str) -> None:
-        """Says that the process takes no more envelopes. Returns within two seconds, heard or not."""
+        """Announces that the process accepts no more envelopes.
+
+        Returns within two seconds, with or without a response.
+        """
         await self._heartbeat.leave(endpoint)
 
     async def tell_case(self, header: CaseHeader) -> None:
-        """Returns once a coordinator has how a case stands. Raises Refused, or Unreachable where none answers."""
+        """Returns once a coordinator has the header of a case. Raises Refused, or Unreachable where none responds."""
         request = ReportCaseRequest(header=header)
         await self._coordinators.call(
             lambda coordinator, seconds: invoke(CaseServiceStub(coordinator.channel).ReportCase, request, seconds),
@@ -75,7 +78,7 @@ class FederationClient:
         )
 
     async def tell_event(self, event: NetworkEvent) -> None:
-        """Returns once a coordinator has how an alarm or a fault stands. Raises as `tell_case`."""
+        """Returns once a coordinator has the event of an alarm or a fault. Raises as `tell_case`."""
         request = ReportEventRequest(event=event)
         await self._coordinators.call(
             lambda coordinator, seconds: invoke(ProblemServiceStub(coordinator.channel).ReportEvent, request, seconds),
@@ -91,14 +94,16 @@ class FederationClient:
             TELL_SECONDS,
         )
 
-    async def hold_window(self, window: PlannedWindow) -> None:
-        """Returns once a coordinator holds a planned outage, or has let it go.
+    async def hold_planned_outage(self, window: PlannedOutageHeader) -> None:
+        """Returns once a coordinator holds a planned outage, or has released it.
 
-        Raises Refused, or Unreachable where none answers.
+        Raises Refused, or Unreachable where none responds.
         """
-        request = HoldWindowRequest(window=window)
+        request = HoldPlannedOutageRequest(planned_outage=window)
         await self._coordinators.call(
-            lambda each, seconds: invoke(PlannedOutageServiceStub(each.channel).HoldWindow, request, seconds),
+            lambda each, seconds: invoke(
+                PlannedOutageRegistryServiceStub(each.channel).HoldPlannedOutage, request, seconds
+            ),
             TELL_SECONDS,
         )
 

@@ -1,4 +1,4 @@
-"""The heartbeat: to one coordinator at a time, and at once to the next where one fails. They share what they hear."""
+"""The heartbeat: sent to one coordinator at a time, and to the next one immediately after a failure."""
 
 import asyncio
 import contextlib
@@ -20,15 +20,16 @@ from gateway.time.clock import from_timestamp, to_timestamp
 from region_node.node.membership.contact_state import ContactState
 from region_node.node.membership.node import MembershipPorts, Node
 
-JOIN_TIMEOUT = 2.0  # seconds for a heartbeat at one coordinator: far below any lease, so that the next hears it in time
-LEAVE_TIMEOUT = 2.0  # seconds for the last word: the lease ends by itself where it is not heard
-_GOODBYES = 2  # coordinators that may be told it within that time although the first says nothing
-SHORTEST_INTERVAL, LONGEST_INTERVAL = 0.1, 60.0  # seconds; whatever a coordinator says
+# seconds for a heartbeat at one coordinator: far below any lease, so that the next one gets it in time
+JOIN_TIMEOUT = 2.0
+LEAVE_TIMEOUT = 2.0  # seconds for the last message: without it the lease ends by itself
+_GOODBYES = 2  # coordinators tried within that time if the first does not respond
+SHORTEST_INTERVAL, LONGEST_INTERVAL = 0.1, 60.0  # seconds; bounds of a coordinator's own value
 _FAILURES = (Unreachable, Refused)
 
 
 class Heartbeat:
-    """Joins at whichever coordinator's turn it is, and stays joined."""
+    """Joins at the coordinator in turn, and stays joined."""
 
     def __init__(self, node: Node, coordinators: Replicas, ports: MembershipPorts) -> None:
         self._node = node
@@ -52,7 +53,7 @@ class Heartbeat:
             await self._ports.sleep(min(max(interval, SHORTEST_INTERVAL), LONGEST_INTERVAL))
 
     async def leave(self, endpoint: str) -> None:
-        """Says once that the process leaves. `stay_joined` has ended by then, else it joins again."""
+        """Announces once that the process leaves. `stay_joined` must have ended, else it joins again."""
         request = await self._request(endpoint, leaving=True)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(LEAVE_TIMEOUT):
@@ -61,7 +62,7 @@ class Heartbeat:
                         return
 
     async def _join(self, endpoint: str) -> JoinResponse:
-        """Joins at the first coordinator that has it so. Raises as the last one fails where none has."""
+        """Joins at the first coordinator that accepts. Raises the last exception where none has."""
         failure: Exception = Unreachable("no coordinator is known")
         for coordinator in self._coordinators.in_turn():
             try:
@@ -81,7 +82,7 @@ class Heartbeat:
             self._clock_errors.pop(coordinator.endpoint, None)
             self._contact(coordinator).failed(error)
             raise
-        if response.HasField("time"):
+        if response.HasField("coordinator_time"):
             round_trip = timedelta(seconds=loop.time() - started)
             self._note_clock_error(coordinator, request, response, round_trip)
         self._contact(coordinator).well("joined")
@@ -90,17 +91,17 @@ class Heartbeat:
     def _note_clock_error(
         self, coordinator: Replica, request: JoinRequest, response: JoinResponse, round_trip: timedelta
     ) -> None:
-        """Takes the coordinator's clock to have been read halfway.
+        """Notes the clock difference, assuming that the coordinator read its clock halfway.
 
-        Of several coordinators the one in the middle counts, so that one wrong clock among three stops nobody.
+        The median of the coordinators counts, so that one wrong clock among three stops nobody.
         """
-        halfway = from_timestamp(request.time) + round_trip / 2
-        self._clock_errors[coordinator.endpoint] = halfway - from_timestamp(response.time)
+        halfway = from_timestamp(request.node_time) + round_trip / 2
+        self._clock_errors[coordinator.endpoint] = halfway - from_timestamp(response.coordinator_time)
         errors = sorted(self._clock_errors.values(), key=abs)
         self._node.border.current.note_clock_error(errors[len(errors) // 2])
 
     async def _say_goodbye(self, coordinator: Replica, request: JoinRequest) -> bool:
-        """Whether the coordinator has heard it."""
+        """Whether the coordinator has received it."""
         try:
             await self._send(coordinator, request, LEAVE_TIMEOUT / _GOODBYES)
         except _FAILURES as error:
@@ -128,10 +129,10 @@ class Heartbeat:
             endpoint=endpoint,
             signing_certificate=self._node.signing_certificate,
             federation_revision=border.current.revision,
-            time=to_timestamp(now),
+            node_time=to_timestamp(now),
             audit_head=AuditHead(sequence=head.sequence, hash=head.hash, signature=signature),
             leaving=leaving,
-            # Signed each time: a key that was signed by a clock that was wrong is followed by one that counts.
+            # Signed each time, so that a valid signature replaces one made with a wrong clock.
             sealing_key=published(self._node.keys.set, border.signer, now),
             capabilities=self._capabilities,
             report=NodeReport(unreadable=border.current.unreadable, waiting=waiting),

@@ -1,6 +1,6 @@
-"""The last good federation state on disk, so that a node starts and works where no coordinator answers.
+"""The last good federation state on disk, from which a node starts and works while no coordinator responds.
 
-It holds a WatchResponse that carries its configuration.
+It holds a WatchResponse with its configuration.
 """
 
 from pathlib import Path
@@ -18,7 +18,7 @@ class LastGood:
         self.path = directory / FILE_NAME
 
     def load(self) -> WatchResponse | None:
-        """What was saved last; None where nothing ever was. Raises LastGoodBroken."""
+        """The state saved last; None where none was ever saved. Raises LastGoodBroken."""
         return load_last_good(self.path, WatchResponse)
 
     def save(self, state: WatchResponse) -> None:

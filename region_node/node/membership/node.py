@@ -1,4 +1,4 @@
-"""What the loops of membership share: the node as it presents itself, and the ports they work through."""
+"""The shared parts of the membership loops: the node's identity, and their ports."""
 
 import asyncio
 import random
@@ -28,7 +28,7 @@ class Node:
 
 @dataclass(frozen=True)
 class MembershipPorts:
-    """The world around. `store` is read for the end of the audit chain, and for what is not taken."""
+    """The outside ports. `store` supplies the end of the audit chain, and the envelopes that were not accepted."""
 
     dialer: Dialer
     store: Store

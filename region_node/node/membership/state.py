@@ -1,4 +1,4 @@
-"""Takes over the federation state that a coordinator, or the file of the last good one, gives."""
+"""Puts the federation state from a coordinator, or from the file of the last good one, in force."""
 
 import asyncio
 import logging
@@ -18,7 +18,7 @@ _log = logging.getLogger(__name__)
 
 
 class StateUnusable(Exception):
-    """A federation state that is not taken over; the text says why. The one in force stays."""
+    """A rejected federation state; the text has the reason. The current one stays in force."""
 
 
 class StateUnreadable(StateUnusable):
@@ -44,7 +44,7 @@ class StateKeeper:
         """Set once a coordinator's state is in force."""
 
     def load(self) -> None:
-        """Puts the last good state in force, if there is one that can be used; a broken file is told and left."""
+        """Puts the last good state in force, if there is a usable one. A broken file is logged and left."""
         try:
             state = self._last_good.load()
             if state is None:
@@ -59,15 +59,15 @@ class StateKeeper:
         _log.info("working by revision %d of the configuration, as last kept on disk", federation.revision)
 
     async def take(self, response: WatchResponse) -> None:
-        """Puts the state of a coordinator in force; with the configuration of before where this version cannot read it.
+        """Puts the state of a coordinator in force. An unreadable configuration leaves the former one in force.
 
-        Raises StateUnusable for a lower revision than the one in force, for a configuration that is not valid, or for
-        one that cannot be read where there is none of before.
+        Raises StateUnusable for a revision lower than the current one, and for an invalid configuration. Raises
+        StateUnusable for an unreadable configuration without a former one.
         """
         federation = self._held(response)
         if federation is None:
             try:
-                # Half a million prefixes take seconds: beside the event loop, which has orders to take in.
+                # Half a million prefixes take seconds: they run beside the event loop, which must accept orders.
                 federation = await asyncio.to_thread(self._built, response)
             except StateUnreadable as unreadable:
                 federation = self._kept_instead(response.federation_revision, unreadable)
@@ -87,7 +87,7 @@ class StateKeeper:
         return self._current.federation if revision in (held, self._unreadable_revision) and held else None
 
     def _kept_instead(self, revision: int, unreadable: "StateUnreadable") -> Federation:
-        """The configuration in force, by which the node goes on until it is upgraded."""
+        """The configuration in force, which stays until the node is upgraded."""
         if not self._current.revision:
             raise unreadable
         self._unreadable_revision, self._current.unreadable = revision, str(unreadable)
@@ -108,9 +108,9 @@ class StateKeeper:
         return Federation(revision, state.configuration, self._current.note_year_without_calendar)
 
     def _trusted(self, members: Iterable[Member]) -> list[Member]:
-        """The members, each with its newest keys: a coordinator that shows former ones is not believed.
+        """The members, each with its newest keys: former keys from a coordinator are ignored.
 
-        What is saved goes forward by that, too, so that a node that starts anew knows no less.
+        The saved state also has the newest keys, so that a restarted node knows no less.
         """
         found = []
         for told in members:
@@ -125,7 +125,7 @@ class StateKeeper:
         return found
 
     def _trust(self, member: Member) -> None:
-        """Trusts the member's signing key, if its certificate is the authority's word."""
+        """Trusts the member's signing key, if the authority has issued its certificate."""
         if not member.signing_certificate:
             return
         try:
@@ -139,7 +139,7 @@ class StateKeeper:
             self._seal_to(member)
 
     def _seal_to(self, member: Member) -> None:
-        """Takes over what is sealed for the member from now on, if it is the region's own word."""
+        """Takes over the member's sealing key, if the region itself has signed it."""
         if not member.HasField("sealing_key"):
             return
         told = member.sealing_key
@@ -150,7 +150,7 @@ class StateKeeper:
             _log.error("the sealing key of %s is not signed by it: what was known before is used", member.region)
 
     async def _save(self, federation: Federation, members: list[Member]) -> None:
-        """Keeps a state. Without room for it the node works on; it then starts by an older one."""
+        """Saves a state. On a full disk the node works on, and then restarts from an older one."""
 
         def save() -> None:
             state = WatchResponse(

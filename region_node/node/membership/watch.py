@@ -1,4 +1,4 @@
-"""Follows the federation state at whichever coordinator answers."""
+"""Follows the federation state at any responding coordinator."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""Tells the head of this region's audit chain to its witnesses, once a minute, and hears what they keep."""
+"""Sends the head of this region's audit chain to its witnesses, once a minute, and stores their heads of it."""
 
 import asyncio
 import logging
@@ -38,7 +38,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class WitnessNotifierPorts:
-    """What it works through."""
+    """The ports of the notifier."""
 
     border: Border
     store: Store
@@ -51,7 +51,7 @@ class WitnessNotifierPorts:
 
 @dataclass(frozen=True)
 class _Statement:
-    """What is told, and after which state of things."""
+    """A statement to a witness, with the state that it is based on."""
 
     before: WitnessRow
     erased: Sequence[NumberedKey]
@@ -59,14 +59,14 @@ class _Statement:
 
 
 class WitnessNotifier:
-    """A loop of each process of a region: whoever claims a witness for this minute tells it."""
+    """A loop of each process of a region. The claimant of a witness for this minute sends the statement."""
 
     def __init__(self, ports: WitnessNotifierPorts) -> None:
         self._ports = ports
         self._asker = Asker(ports.border, ports.transport, ports.clock, ports.source)
 
     async def run(self) -> None:
-        """Runs until cancelled. What fails is told again in the next minute."""
+        """Runs until cancelled. A failed statement is sent again in the next minute."""
         while True:
             (failed,) = await asyncio.gather(self.tell(), return_exceptions=True)
             if isinstance(failed, Exception) and not isinstance(failed, Refused):
@@ -74,7 +74,7 @@ class WitnessNotifier:
             await asyncio.sleep(LOOK_AGAIN)
 
     async def tell(self) -> None:
-        """Tells each witness whose minute is over. Raises Refused where the store does not answer."""
+        """Sends a statement to each due witness. Raises Refused where the store does not respond."""
         border = self._ports.border
         if not border.current.revision:
             return
@@ -105,7 +105,7 @@ class WitnessNotifier:
         await self._ports.store.write(lambda tx: self._heard(tx, told, answer))
 
     def _statement(self, tx: Transaction, witness: str, now: datetime) -> _Statement | None:
-        """Claims the witness for this minute, and makes what it is told."""
+        """Claims the witness for this minute, and makes its statement."""
         before = rows.claim(tx, witness, now)
         if before is None:
             return None
@@ -122,9 +122,9 @@ class WitnessNotifier:
         return _Statement(before, erased, message)
 
     def _heard(self, tx: Transaction, told: _Statement, answer: WitnessAnswer) -> None:
-        """Keeps what a witness says, if it is signed; destroys keys that have come back."""
+        """Stores the signed answer of a witness, and destroys keys that have come back."""
         before, border, now = told.before, self._ports.border, self._ports.clock.now()
-        head, time = Head(answer.kept.sequence, answer.kept.hash), from_timestamp(answer.time)
+        head, time = Head(answer.kept.sequence, answer.kept.hash), from_timestamp(answer.tell_time)
         is_own = border.keys.verify(border.region, AUDIT_HEAD, head.signed_bytes(), answer.kept.signature)
         signed = witnessed_bytes(border.region, head, time)
         if not is_own or not border.keys.verify(before.witness, WITNESSED_HEAD, signed, answer.signature):
@@ -133,7 +133,7 @@ class WitnessNotifier:
         if answer.contradicted and not before.contradicted:
             self._alarm(tx, before.witness, head, now)
         self._ports.destroy_again(tx, list(answer.destroyed_key_ids), now)
-        # A witness that was set up anew holds less than it has told before: everything is told to it again.
+        # A replaced witness holds fewer keys than it reported before: it receives everything again.
         lost = answer.held < before.heard
         acknowledged = told.erased[-1].sequence if told.erased else before.erased
         rows.update(
@@ -159,10 +159,9 @@ class WitnessNotifier:
 
 
 def is_due(tx: Transaction, witness: str, now: datetime) -> bool:
-    """Whether a witness is to be told; cheap, and without a claim.
+    """Whether a witness is due for a statement; cheap, and without a claim.
 
-    One that was told of an empty chain hears of its first rows at once: until then nobody could say that they were
-    rewritten.
+    A witness of an empty chain receives the first rows immediately: until then a rewrite of them would go unnoticed.
     """
     known = next((row for row in rows.known_witnesses(tx) if row.witness == witness), None)
     if known is None or known.asked <= now - rows.INTERVAL or known.asked > now:

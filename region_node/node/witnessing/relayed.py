@@ -1,4 +1,4 @@
-"""Heads that other regions tell this one as their witness."""
+"""The heads that other regions send to this one as their witness."""
 
 from datetime import datetime
 
@@ -12,13 +12,13 @@ from region_node.node.witnessing.witness import keep
 
 
 class WitnessEnvelopes:
-    """The kind of envelope that tells a head."""
+    """The kind of envelope with a head."""
 
     def __init__(self, border: Border) -> None:
         self._border = border
 
     def kinds(self) -> Kinds:
-        """How it is answered here. It comes once a minute for ever, and the head itself is kept: no audit row."""
+        """The handler here. It runs once a minute forever and the head itself is stored: no audit row."""
         return {EnvelopeKind.ENVELOPE_KIND_WITNESS: Query(self._told, is_noted=False)}
 
     def _told(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:

@@ -1,4 +1,4 @@
-"""This region's witnesses, as stored: whom a process tells the head, and what each has said last."""
+"""This region's witnesses, as stored: the claims of the notifier, and the last answer of each."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -8,35 +8,34 @@ from gateway.store.port import Transaction
 from gateway.time.clock import from_microseconds, to_microseconds
 
 INTERVAL = timedelta(seconds=60)  # between two statements of a region to one witness (guarantee G10)
-AGAIN = timedelta(seconds=1)  # between those to a witness that answers and keeps no row yet
+AGAIN = timedelta(seconds=1)  # the interval for a witness that responds and stores no row yet
 _COLUMNS = "witness, asked, sequence, hash, told, signature, contradicted, erased, heard"
 
 
 @dataclass(frozen=True)
 class WitnessRow:
-    """One witness."""
+    """A witness."""
 
     witness: str
     asked: datetime
     head: Head
-    """What it keeps of this region's chain."""
+    """The witness's head of this region's chain."""
     told: datetime
-    """When that was told, by its clock."""
+    """The time of that answer, by the witness's clock."""
     signature: bytes
-    """Of the witness, over whose head, `told` and the head."""
+    """The witness's signature over the region, `told` and the head."""
     contradicted: bool
-    """It says that this region's chain contradicts what it keeps."""
+    """Whether this region's chain contradicts the witness's head."""
     erased: int
-    """The number of the last destroyed key that it has acknowledged, as this region counts them."""
+    """The number of the last destroyed key that it has acknowledged, in this region's count."""
     heard: int
-    """The number of the last destroyed key that it has told, as the witness counts them."""
+    """The number of the last destroyed key that the witness has reported, in the witness's count."""
 
 
 def claim(tx: Transaction, witness: str, now: datetime) -> WitnessRow | None:
-    """Takes it on this process to tell a witness; None where a process has done so within the last interval.
+    """Claims a witness for this process; None where a process has claimed it within the last interval.
 
-    Also after a clock was stepped back: an instant that is to come counts as none. Of one that keeps no row yet the
-    interval is AGAIN.
+    A claim in the future, after a clock was set back, counts as none. A witness without a row has the interval AGAIN.
     """
     claimed = tx.execute(
         "INSERT INTO witnesses (witness, asked, sequence, hash, told, signature, contradicted, erased, heard)"
@@ -56,12 +55,12 @@ def claim(tx: Transaction, witness: str, now: datetime) -> WitnessRow | None:
 
 
 def known_witnesses(tx: Transaction) -> list[WitnessRow]:
-    """All that were ever told, by id."""
+    """All witnesses that ever received a statement, by id."""
     return tx.all(_row, f"SELECT {_COLUMNS} FROM witnesses ORDER BY witness")  # noqa: S608
 
 
 def update(tx: Transaction, row: WitnessRow) -> None:
-    """Keeps what a witness has said."""
+    """Stores the answer of a witness."""
     tx.execute(
         "UPDATE witnesses SET sequence = :sequence, hash = :hash, told = :told, signature = :signature,"
         " contradicted = :contradicted, erased = :erased, heard = :heard WHERE witness = :witness",

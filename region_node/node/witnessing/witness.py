@@ -1,4 +1,4 @@
-"""What a witness does: keeps the furthest head of another region's chain, and which keys that region has destroyed."""
+"""A witness: keeps the furthest head of another region's chain, and the ids of that region's destroyed keys."""
 
 import logging
 from collections.abc import Sequence
@@ -17,18 +17,17 @@ from gateway.security.signing import AUDIT_HEAD, WITNESSED_HEAD
 from gateway.store.port import Transaction
 from gateway.time.clock import from_microseconds, to_microseconds, to_timestamp
 
-IDS_AT_ONCE = 1000  # destroyed keys in one statement or answer: far below what an envelope holds
+IDS_AT_ONCE = 1000  # destroyed keys in one statement or answer: far below the limit of an envelope
 _ID_LENGTH = 64
 _LARGEST = 2**63 - 1
 _log = logging.getLogger(__name__)
 
 
 def keep(tx: Transaction, border: Border, region: str, statement: WitnessStatement, now: datetime) -> WitnessAnswer:
-    """Keeps what a region tells of its chain, unless it contradicts what is kept, and answers with what is kept then.
+    """Stores a region's statement about its chain, unless it contradicts the kept head; returns the kept head.
 
-    A contradiction is one row in this region's own chain and an error in the log, where it is the first since the
-    head was kept. A statement without a head only asks. Raises Refused with ENVELOPE_INVALID for what that region has
-    not signed.
+    The first contradiction of a head is a row in this region's own chain and an error in the log. A statement without a
+    head is only a query. Raises Refused with ENVELOPE_INVALID for a statement that the region has not signed.
     """
     before, was_contradicted = _kept(tx, region)
     if not statement.HasField("head"):
@@ -55,18 +54,18 @@ def _answer(
     )
     if kept is not None:
         answer.kept.CopyFrom(_message(kept))
-        answer.time.CopyFrom(to_timestamp(kept.time))
+        answer.tell_time.CopyFrom(to_timestamp(kept.time))
         answer.signature = border.signer.sign(WITNESSED_HEAD, witnessed_bytes(region, kept.head, kept.time))
     return answer
 
 
 def witnessed_bytes(region: str, head: Head, time: datetime) -> bytes:
-    """What a witness signs: whose head, when it was told (microseconds in 8 bytes big-endian), and the head."""
+    """The bytes that a witness signs: the region, the time (microseconds in 8 bytes big-endian), and the head."""
     return region.encode() + b"\0" + to_microseconds(time).to_bytes(8, "big") + head.signed_bytes()
 
 
 def witnessed_heads(tx: Transaction) -> list[WitnessedHead]:
-    """All that this region keeps as a witness, by region."""
+    """All heads that this region keeps as a witness, by region."""
     return tx.all(
         _witnessed, "SELECT region, sequence, hash, signature, told, contradicted FROM witnessed_heads ORDER BY region"
     )
@@ -91,7 +90,7 @@ def _invalid(problem: str) -> Refused:
 
 
 def _differs(before: KeptHead, known: AuditHead) -> bool:
-    """Whether the chain has another row now where it had the one that is kept: it was rewritten and grew again."""
+    """Whether the chain has another row in the place of the kept one: it was rewritten and grew again."""
     return 0 < known.sequence == before.head.sequence and known.hash != before.head.hash
 
 

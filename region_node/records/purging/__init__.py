@@ -1,1 +1,1 @@
-"""What a kind of record implements so that old records are purged: the port, the terms, and the report of a night."""
+"""The parts of a purge of old records: the port of a kind, the terms, and the nightly report."""

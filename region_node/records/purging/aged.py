@@ -1,4 +1,4 @@
-"""Rows whose time is over, page by page in the order of their time."""
+"""Expired rows, page by page in the order of their time."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Aged(Generic[T]):
-    """One page of rows, and the place behind its last row; empty where no page follows."""
+    """A page of rows, and the place behind its last row; empty where no page follows."""
 
     rows: Sequence[T]
     behind: str
@@ -32,8 +32,8 @@ def aged(
 ) -> Aged[T]:
     """The rows after a place whose time is before the cut, by time and key.
 
-    `select` is SQL up to the table, and begins with the columns `key` and `time`; `made` takes all of its columns.
-    `where` is a condition more, with its `parameters`; `:before` is the cut.
+    `select` is SQL up to the table. It begins with the columns `key` and `time`; `made` takes all of its columns.
+    `where` is a further condition, with its `parameters`; `:before` is the cut.
     """
     instant, after = place_of(place)
     found = tx.all(

@@ -1,7 +1,7 @@
-"""What purges one class of data.
+"""The purger of one class of data.
 
-A purger looks at one page of rows from a place on, and removes those that may go. It never removes what is open, or
-what exactly-once still needs; what it leaves is looked at again in the next night.
+A purger looks at one page of rows from a place on, and removes the expired ones. It never removes open rows, or rows
+needed for exactly-once. The next night looks again at the rows that stay.
 """
 
 from dataclasses import dataclass
@@ -13,32 +13,32 @@ from gateway.store.port import Transaction
 
 @dataclass(frozen=True)
 class Held:
-    """Everything by which a record may belong to a customer under a hold."""
+    """All identifiers by which a record may belong to a customer under a hold."""
 
     customers: frozenset[str]
     lines: frozenset[str]
     """The ids of their lines."""
     accounts: frozenset[str]
     numbers: frozenset[str]
-    """What stands in the database in the place of their numbers."""
+    """The indexes of their numbers, as stored in the database."""
     subjects: frozenset[str]
-    """The ids of the records that other regions have told to keep."""
+    """The ids of the records under holds of other regions."""
 
 
 @dataclass(frozen=True)
 class Page:
-    """What became of one page."""
+    """The result of a page."""
 
     removed: int
     held: int
-    """Rows whose time is over and that a hold keeps."""
+    """Expired rows under a hold."""
     place: str
-    """Where the next page begins; empty where there is none."""
+    """The place of the next page; empty where there is none."""
 
 
 @dataclass(frozen=True)
 class Cut:
-    """What is old enough, in microseconds, and how many rows are looked at in one transaction."""
+    """The age limit, in microseconds, and the number of rows in one transaction."""
 
     before: int
     held: Held
@@ -56,7 +56,7 @@ class Purger(Protocol):
     """Purges one class."""
 
     def page(self, tx: Transaction, cut: Cut, place: str) -> Page:
-        """Removes what may go of the rows after a place; the empty place is the beginning."""
+        """Removes the expired rows of the page after a place; the empty place is the beginning."""
         ...
 
     def oldest(self, tx: Transaction) -> int | None:

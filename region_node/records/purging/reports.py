@@ -1,4 +1,4 @@
-"""What the purge of each night did, as stored."""
+"""The stored result of each night's purge."""
 
 from gateway.api.federation.v1.configuration_pb2 import DataClass
 from gateway.api.region.v1.retention_service_pb2 import Purge
@@ -7,11 +7,11 @@ from gateway.time.clock import from_microseconds, to_timestamp
 
 
 def note_removed(tx: Transaction, night: str, data_class: DataClass.ValueType, *, removed: int, held: int = 0) -> None:
-    """Adds to what was removed of a class in a night, and to what a hold has kept."""
+    """Adds to the number of removed rows of a class in a night, and to the number of held ones."""
     tx.execute(
-        "INSERT INTO purges (night, data_class, removed, held, oldest, complete)"
+        "INSERT INTO purges (night_date, data_class, removed, held, oldest, complete)"
         " VALUES (:night, :data_class, :removed, :held, NULL, 0)"
-        " ON CONFLICT (night, data_class) DO UPDATE SET"
+        " ON CONFLICT (night_date, data_class) DO UPDATE SET"
         " removed = purges.removed + excluded.removed, held = purges.held + excluded.held",
         night=night,
         data_class=data_class,
@@ -21,18 +21,21 @@ def note_removed(tx: Transaction, night: str, data_class: DataClass.ValueType, *
 
 
 def note_complete(tx: Transaction, night: str, data_class: DataClass.ValueType, oldest: int | None) -> Purge:
-    """A class was gone through; `oldest` is what is left, in microseconds. Returns the row of the report."""
+    """Notes the end of a class; `oldest` is the oldest remaining row, in microseconds.
+
+    Returns the row of the report.
+    """
     note_removed(tx, night, data_class, removed=0)
     tx.execute(
-        "UPDATE purges SET oldest = :oldest, complete = 1 WHERE night = :night AND data_class = :data_class",
+        "UPDATE purges SET oldest = :oldest, complete = 1 WHERE night_date = :night AND data_class = :data_class",
         oldest=oldest,
         night=night,
         data_class=data_class,
     )
     found = tx.first(
         _purge,
-        "SELECT night, data_class, removed, held, oldest, complete FROM purges"
-        " WHERE night = :night AND data_class = :data_class",
+        "SELECT night_date, data_class, removed, held, oldest, complete FROM purges"
+        " WHERE night_date = :night AND data_class = :data_class",
         night=night,
         data_class=data_class,
     )
@@ -42,12 +45,12 @@ def note_complete(tx: Transaction, night: str, data_class: DataClass.ValueType, 
 
 def purges_before(tx: Transaction, night: str, data_class: int, limit: int) -> list[Purge]:
     """At most `limit` rows behind one, the last night first; from the first one for an empty night."""
-    where = "(night < :night OR (night = :night AND data_class > :data_class))" if night else "1 = 1"
+    where = "(night_date < :night OR (night_date = :night AND data_class > :data_class))" if night else "1 = 1"
     parameters: dict[str, Value] = {"night": night, "data_class": data_class} if night else {}
     return tx.all(
         _purge,
-        f"SELECT night, data_class, removed, held, oldest, complete FROM purges WHERE {where}"  # noqa: S608
-        " ORDER BY night DESC, data_class LIMIT :limit",
+        f"SELECT night_date, data_class, removed, held, oldest, complete FROM purges WHERE {where}"  # noqa: S608
+        " ORDER BY night_date DESC, data_class LIMIT :limit",
         limit=limit,
         **parameters,
     )
@@ -55,7 +58,7 @@ def purges_before(tx: Transaction, night: str, data_class: int, limit: int) -> l
 
 def _purge(night: str, data_class: int, removed: int, held: int, oldest: int | None, complete: int) -> Purge:
     return Purge(
-        night=night,
+        night_date=night,
         data_class=DataClass.ValueType(data_class),
         removed=removed,
         held=held,

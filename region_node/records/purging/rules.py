@@ -1,4 +1,4 @@
-"""What is old enough to go, and when the purge looks. Pure."""
+"""The age limits of records, and the time of the purge. Pure."""
 
 import calendar
 from datetime import date, datetime, time, timedelta
@@ -11,9 +11,9 @@ HOUR = time(2)
 
 
 def cutoff(rule: RetentionRule, now: datetime, zone: ZoneInfo) -> datetime:
-    """Before which instant a record must have begun, or ended, to go now. Months are those of the region's calendar.
+    """The instant before which an expired record must have begun, or ended. Months are those of the region's calendar.
 
-    Of a month without that day the last one counts: what ended on 31 January is kept for one month on 28 February.
+    In a month without that day the last day counts: a month from 31 January ends on 28 February.
     """
     if rule.WhichOneof("kept") == "days":
         return now - timedelta(days=rule.days)
@@ -32,5 +32,5 @@ def next_purge(now: datetime, zone: ZoneInfo) -> datetime:
 
 
 def night_of(now: datetime, zone: ZoneInfo) -> date:
-    """The day on which the night ends in which the purge works."""
+    """The day on which the current night of the purge ends."""
     return now.astimezone(zone).date()

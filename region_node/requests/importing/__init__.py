@@ -1,1 +1,1 @@
-"""Files that a region takes over line by line: how far the node is with each, and the stream on which they come."""
+"""The import of files line by line: the progress of each file, and its stream."""

@@ -1,7 +1,7 @@
-"""How far the node is with a file: each piece one transaction, with what was done and what was not taken.
+"""The progress of a file: each piece is one transaction, with accepted and rejected lines.
 
-A file is known by the hash of its content and of its map. Its progress is stored: a piece whose answer was lost is
-recognised, and a new start continues after the last finished line.
+The hash of its content and of its map identifies a file. The progress is stored. So a piece whose response was lost is
+recognised, and a restart continues after the last finished line.
 """
 
 import json
@@ -44,9 +44,9 @@ class Progress:
 
 @dataclass(frozen=True)
 class Rejection:
-    """A line that was not taken: its number, the reason and the parameters of the reason's text.
+    """A rejected line: its number, the reason and the parameters of the reason's text.
 
-    `about` is the subscriber's number, in E.164, that the line is about, if it tells one.
+    `about` is the subscriber's number of the line, in E.164, if it has one.
     """
 
     number: int
@@ -66,7 +66,7 @@ class Numbered(Protocol):
 
 @dataclass(frozen=True)
 class Taken:
-    """What became of the lines of a piece; the rest of them was there before."""
+    """The results of a piece's lines; lines in none of the lists existed before."""
 
     created: int
     rejections: Sequence[Rejection]
@@ -79,7 +79,7 @@ class Taken:
 
 @dataclass(frozen=True)
 class Done:
-    """What became of a piece: how the file stands after it, and the piece's lines that were not taken."""
+    """The result of a piece: the progress of the file, and the rejected lines of the piece."""
 
     progress: Progress
     rejections: Sequence[Rejection]
@@ -92,7 +92,7 @@ def progress_of(tx: Transaction, sha256: bytes) -> Progress:
 
 
 def rejections_between(tx: Transaction, sha256: bytes, first: int, last: int) -> list[Rejection]:
-    """The lines of a file from `first` to `last` that were not taken, by number, as many as a message holds."""
+    """The rejected lines of a file from `first` to `last`, by number, as many as a message holds."""
     rows = tx.all(
         _AtRest,
         "SELECT number, reason, subject, sealed FROM import_rejections"
@@ -114,10 +114,10 @@ def take_once(
     asked: AuditedCall,
     take: Callable[[], Taken],
 ) -> Done:
-    """Takes the lines of a piece, which follow each other, and notes how far the file is by that.
+    """Imports the consecutive lines of a piece, and stores the progress of the file.
 
-    A piece that is done already changes nothing and is answered with what became of it. Raises Refused with
-    IMPORT_OUT_OF_ORDER where the piece does not continue what is done. `action` is what the audit chain calls it.
+    A piece that is already done changes nothing and returns its former result. Raises Refused with IMPORT_OUT_OF_ORDER
+    where the piece does not continue the file. `action` is the action in the audit chain.
     """
     sha256 = file.sha256
     before = progress_of(tx, sha256)
@@ -164,7 +164,7 @@ def _keep(tx: Transaction, file: ImportFile, progress: Progress, asked: AuditedC
 def _keep_rejections(tx: Transaction, sha256: bytes, rejections: Sequence[Rejection]) -> None:
     parameters = [json.dumps(each.parameters, ensure_ascii=False) for each in rejections]
     sealings = [
-        rejection_sealing(tx, sha256, each.number, told, each.about)
+        _rejection_sealing(tx, sha256, each.number, told, each.about)
         for each, told in zip(rejections, parameters, strict=True)
     ]
     sealed = vault.seal_many(tx, sealings)
@@ -184,9 +184,36 @@ def _keep_rejections(tx: Transaction, sha256: bytes, rejections: Sequence[Reject
     )
 
 
-def rejection_sealing(tx: Transaction, sha256: bytes, line: int, parameters: str, about: str = "") -> vault.Sealing:
-    """What is sealed of a line that was not taken: under the number that it is about, else the one that its parameters
-    tell, else under the file."""
+@dataclass(frozen=True)
+class _Clear:
+    sha256: bytes
+    number: int
+    parameters: str = field(repr=False)
+
+
+def seal_clear_rejections(tx: Transaction, limit: int) -> int:
+    """Seals at most so many rejected lines that a version without sealing has written; returns how many."""
+    rows = tx.all(
+        _Clear,
+        "SELECT sha256, number, parameters FROM import_rejections WHERE sealed IS NULL"
+        " ORDER BY sha256, number LIMIT :limit",
+        limit=limit,
+    )
+    sealings = [_rejection_sealing(tx, row.sha256, row.number, row.parameters) for row in rows]
+    sealed = vault.seal_many(tx, sealings)
+    tx.execute_many(
+        "UPDATE import_rejections SET parameters = '', subject = :subject, sealed = :sealed"
+        " WHERE sha256 = :sha256 AND number = :number",
+        [
+            {"sha256": row.sha256, "number": row.number, "subject": sealing.subject, "sealed": content}
+            for row, sealing, content in zip(rows, sealings, sealed, strict=True)
+        ],
+    )
+    return len(rows)
+
+
+def _rejection_sealing(tx: Transaction, sha256: bytes, line: int, parameters: str, about: str = "") -> vault.Sealing:
+    """The sealed part of a rejected line: under its own number, else the number in its parameters, else the file."""
     number = about or json.loads(parameters).get("number", "")
     subject = number_subject(tx, number) if number else import_subject(sha256)
     return vault.Sealing(subject, _place(sha256, line), parameters.encode())
@@ -205,12 +232,12 @@ def _place(sha256: bytes, line: int) -> str:
 
 
 def _rejection(row: _AtRest, parameters: bytes | None) -> Rejection:
-    """The parameters are empty where the number that they told was erased."""
+    """The rejection, with empty parameters after the erasure of its number."""
     return Rejection(row.number, row.reason, cast("dict[str, str]", json.loads(parameters or b"{}")))
 
 
 def forget_rejections(tx: Transaction, index: str) -> None:
-    """What was rejected about the number with an index is found by it no more."""
+    """Removes the index of a number from rejected lines, so that it no longer finds them."""
     tx.execute(
         "UPDATE import_rejections SET subject = '' WHERE subject = :subject", subject=indexed_number_subject(index)
     )

@@ -1,4 +1,4 @@
-"""One stream of an import: pieces are submitted as they come and answered in their order, each once it is durable."""
+"""The stream of an import: pieces are submitted on arrival and answered in their order, each once it is durable."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -25,17 +25,17 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Work(Generic[L]):
-    """What is done with the lines of a piece."""
+    """The processing of a piece's lines."""
 
     action: str
-    """What the audit chain calls it."""
+    """The action in the audit chain."""
     take: Callable[[Transaction, Sequence[L], AuditedCall], Taken]
     check: Callable[[Transaction, Sequence[L]], Taken]
-    """What would become of them; changes nothing."""
+    """The results of the lines in a dry run, without changes."""
 
 
 def require_file(file: ImportFile) -> None:
-    """Raises Refused where a file is not named as the contract wants it."""
+    """Raises Refused for a file without the required fields."""
     if len(file.sha256) != _HASH_BYTES:
         raise Refused(Reason.REASON_REQUEST_INVALID, field="file.sha256", problem=f"not {_HASH_BYTES} bytes")
     if not 0 <= file.lines < _LAST_LINE:
@@ -49,13 +49,13 @@ def require_alone(*, holds_file: bool, lines: int) -> None:
 
 
 def require_piece(*, holds_file: bool, lines: int) -> None:
-    """Raises Refused unless a message after the first one holds lines, and no more than it may."""
+    """Raises Refused unless a message after the first one has lines, within the limit."""
     if holds_file or not 0 < lines <= PIECE_LIMIT:
         raise Refused(Reason.REASON_REQUEST_INVALID, field="lines", problem=f"not 1 to {PIECE_LIMIT}")
 
 
 def rejected_lines(rejections: Sequence[Rejection]) -> Sequence[RejectedLine]:
-    """Lines that were not taken, as they are told."""
+    """Rejected lines as messages of the contract."""
     return [
         RejectedLine(number=each.number, reason=each.reason, message=text(each.reason, each.parameters))
         for each in rejections
@@ -74,9 +74,9 @@ class ImportStream(Generic[L]):
         self._checked_to = progress.FIRST_LINE - 1
 
     async def answers(self, pieces: AsyncIterator[Sequence[L]]) -> AsyncIterator[Done]:
-        """What was done before, then the answer to each piece. Raises Refused where one cannot be taken.
+        """The earlier result, then the result of each piece. Raises Refused for a piece that cannot be imported.
 
-        Pieces before that one are answered; of it, and of those after it, nothing is done.
+        Earlier pieces are answered; that piece, and all after it, have no effect.
         """
         async for answer in self._known_before():
             yield answer
@@ -124,7 +124,7 @@ class ImportStream(Generic[L]):
             async for lines in pieces:
                 await room.acquire()
                 piece = asyncio.ensure_future(self._submit(lines))
-                # Where the caller is gone, or a piece before it was refused, nobody asks what became of it.
+                # Where the caller is gone, or an earlier piece was refused, nobody reads the result.
                 piece.add_done_callback(_take_note)
                 submitted.put_nowait(piece)
         finally:
@@ -148,6 +148,6 @@ def _checked(taken: Taken, piece: Sequence[Numbered]) -> Done:
 
 
 def _take_note(ended: asyncio.Future[T]) -> None:
-    """Asks for the exception that nobody else may ask for."""
+    """Retrieves an exception that may have no other reader."""
     if not ended.cancelled():
         ended.exception()

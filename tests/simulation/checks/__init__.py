@@ -1,4 +1,4 @@
-"""What must hold in the end, over all databases, for what people asked and were told."""
+"""The conditions in the end, over all databases, for people's requests and responses."""
 
 from tests.simulation.checks import (
     agreements,

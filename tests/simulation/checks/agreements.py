@@ -41,7 +41,7 @@ class _Noted:
 
 @dataclass(frozen=True)
 class _Known:
-    """What a region knows of outages of a service."""
+    """A region's outages of a service."""
 
     outages: Sequence[_Noted]
     together: Sequence[Span]
@@ -188,7 +188,7 @@ def _credit(agreement: Agreement, month: Month, term: Span, down: Sequence[Span]
 
 
 def _postings(evidence: Evidence, wanted: Counter[tuple[str, str]]) -> None:
-    """What was booked for each month comes to its credit."""
+    """The postings of each month add up to its credit."""
     sql = (
         "SELECT posting_id, amount FROM ledger_entries WHERE account LIKE 'account-%'"
         " AND kind IN ('service-credit', 'service-credit-correction')"

@@ -1,4 +1,4 @@
-"""Same answer (G3): one order per request, one receipt per command envelope, whoever asks how often."""
+"""Same answer (G3): one order per request, one receipt per command envelope, for any caller and any repeat."""
 
 from gateway.api.types.v1.reason_pb2 import Reason
 from tests.simulation.evidence import Evidence
@@ -7,7 +7,7 @@ SAME = "same answer"
 
 
 def check(evidence: Evidence) -> None:
-    """What is remembered of requests against what was told, and the receipts that were on the wire."""
+    """Compares stored requests with their responses, and the receipts on the wire."""
     remembered = {
         (region, row["caller"], row["request_id"]): row for region, row in evidence.rows("SELECT * FROM requests")
     }

@@ -9,7 +9,7 @@ CARRIED_OUT = "carried out"
 
 
 def check(evidence: Evidence) -> None:
-    """What stands at the system against the orders of its region."""
+    """Compares the system's work with the orders of its region."""
     provider, provisioned = evidence.provider, dict(evidence.provider.provisioned)
     for order_id, times in provider.done.items():
         if times > 1:

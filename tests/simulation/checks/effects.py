@@ -53,7 +53,7 @@ def _one_owner(evidence: Evidence) -> None:
 
 
 def completed(evidence: Evidence, *businesses: str) -> Iterator[tuple[Errand, Order]]:
-    """The orders of businesses that were completed, as their operators were told."""
+    """The orders of businesses that were completed by their operators' responses."""
     for order_id, errand in evidence.errand_of.items():
         order = evidence.handled.get(order_id)
         if order is not None and order.state == _COMPLETED and errand.business in businesses:
@@ -149,7 +149,7 @@ def _profiles(evidence: Evidence) -> None:
 
 
 def _passwords(evidence: Evidence) -> None:
-    """Who had the password reset was told so once, and has none."""
+    """A customer with a reset password has one notice, and no password."""
     told = Counter(
         row["notice_id"].partition("#")[0]
         for _, row in evidence.rows("SELECT notice_id FROM notices WHERE kind = 'password-reset'")
@@ -203,7 +203,7 @@ def _ended_subscriptions(evidence: Evidence) -> None:
 
 
 def _an_order(evidence: Evidence, number: str, business: str) -> str:
-    """An order that the finding may be about: the last one that an operator was told of."""
+    """A possible order of the finding: the last one in an operator's response."""
     found = [
         order_id
         for order_id, errand in evidence.errand_of.items()

@@ -1,4 +1,4 @@
-"""Faults: kept, agreed on by all regions that follow them, worked on as it was asked, their rent given back once."""
+"""Faults: kept, equal in all following regions, worked on as requested, their rent given back once."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -7,8 +7,8 @@ from datetime import timedelta
 from gateway.api.region.v1.fault_pb2 import Fault, FaultCause
 from gateway.errors import reason_name
 from gateway.time.clock import from_microseconds, from_timestamp
-from region_node.network.faults.followed import facts
 from region_node.network.faults.outages import Span, rent_of, without
+from region_node.network.faults.rows import facts
 from region_node.tickets.sending import followers
 from tests.simulation import fault_status
 from tests.simulation.evidence import Evidence
@@ -26,7 +26,7 @@ _CLOCKS = timedelta(minutes=1)  # by which clocks differ at most
 
 
 def check(evidence: Evidence) -> None:
-    """Every fault that anybody was told about, and every one that is stored."""
+    """Checks every fault in a response, and every stored one."""
     timers = {row["timer_id"] for _, row in evidence.rows("SELECT timer_id FROM timers")}
     for errand in evidence.network.faults:
         _kept(evidence, errand)
@@ -61,12 +61,8 @@ def _kept(evidence: Evidence, errand: FaultErrand) -> None:
 
 
 def _agree(evidence: Evidence, owner: Fault, stored: dict[str, Fault]) -> None:
-    """Whoever follows has the last word of the region in which it is."""
-    follow = (
-        {owner.origin_region}
-        if owner.report.number in evidence.moved
-        else set(followers(facts(owner), owner.home_region))
-    )
+    """Every follower has the last version of the owner region."""
+    follow = {owner.origin_region} if owner.report.number in evidence.moved else set(followers(facts(owner)))
     for region in follow:
         if region not in stored:
             evidence.broken(AGREE, owner.id, f"{region} follows it and does not know it")
@@ -79,24 +75,25 @@ def _agree(evidence: Evidence, owner: Fault, stored: dict[str, Fault]) -> None:
 
 
 def _course(fault: Fault) -> tuple[object, ...]:
-    """What all regions know of it alike: all but how much rent was given back."""
+    """The part of a fault that is equal in all regions: all but the amount of rent given back."""
     outages = [
-        (each.start_time, each.due, each.breach_time, each.end_time, each.HasField("waiver")) for each in fault.outages
+        (each.start_time, each.due_time, each.breach_time, each.end_time, each.HasField("waiver"))
+        for each in fault.outages
     ]
     said = [(each.author, each.text) for each in fault.notes]
-    return list(fault.state_changes), outages, said, fault.cause, fault.reopenings, fault.problem, fault.severity
+    return list(fault.state_changes), outages, said, fault.cause, fault.reopenings, fault.problem_id, fault.severity
 
 
 def _watched(evidence: Evidence, fault: Fault, timers: set[str]) -> None:
-    """What is not repaired has a limit, and what is beyond it was noted to be."""
+    """Every unrepaired fault has a limit, and a missed limit is noted."""
     last = fault.outages[-1]
     is_due = not last.HasField("breach_time") and not _is_excluded(fault) and fault.state in fault_status.UNREPAIRED
     if is_due and f"fault-repair/{fault.id}" not in timers:
         evidence.broken(LOST, fault.id, "it is not repaired, and nobody watches its limit")
-    if is_due and evidence.now > from_timestamp(last.due) + _CLOCKS:
+    if is_due and evidence.now > from_timestamp(last.due_time) + _CLOCKS:
         evidence.broken(LOST, fault.id, "it is late, and that was never noted")
     for each in fault.outages:
-        if each.HasField("breach_time") and each.breach_time.ToNanoseconds() < each.due.ToNanoseconds():
+        if each.HasField("breach_time") and each.breach_time.ToNanoseconds() < each.due_time.ToNanoseconds():
             evidence.broken("right outcome", fault.id, "it is late before its limit")
 
 
@@ -105,7 +102,7 @@ def _is_excluded(fault: Fault) -> bool:
 
 
 def _worked_on(evidence: Evidence, fault: Fault) -> None:
-    """It was opened again as often as somebody did so, and closed with what that takes."""
+    """A fault was reopened as often as somebody did so, and closed with the required data."""
     said = [
         (what, taken)
         for errand in evidence.network.faults
@@ -120,7 +117,7 @@ def _worked_on(evidence: Evidence, fault: Fault) -> None:
 
 
 def _said(evidence: Evidence, errand: FaultErrand) -> None:
-    """What the customer said is there once if it was taken in, and else not at all."""
+    """The customer's message is stored once if it was accepted, and else not at all."""
     stored = evidence.faults.get(errand.fault_id, {})
     fault = next((each for region, each in stored.items() if each.owner_region == region), None)
     if fault is None:
@@ -135,7 +132,7 @@ def _said(evidence: Evidence, errand: FaultErrand) -> None:
 
 
 def _outcomes(evidence: Evidence, errand: FaultErrand) -> Iterator[tuple[str, str, bool]]:
-    """What was said, by which request, and whether it was taken in by the region in which the fault is."""
+    """The messages, each with its request, and whether the owner region accepted it."""
     for request_id, (what, refused) in errand.said.items():
         reason = evidence.reasons.get((errand.region, errand.operator, request_id))
         if reason is None:
@@ -192,7 +189,7 @@ def _equal_postings(evidence: Evidence, wanted: dict[str, int]) -> None:
 
 
 def _no_moment_twice(evidence: Evidence, rows: dict[tuple[str, int], list[_Given]]) -> None:
-    """Whose plan never changes has back the very rent of the times together; cents are rounded once for each outage."""
+    """With a constant plan, the rent given back is that of the united times; cents are rounded once for each outage."""
     rents = {each.id: each.monthly_rent.minor_units for each in configuration().plans}
     customers = {each.number: rents[PLANS[each.region][0]] for each in subscribers() if "network" in each.traits}
     found: dict[str, list[tuple[Span, int]]] = {}
@@ -215,9 +212,9 @@ def _union(spans: Sequence[Span]) -> list[Span]:
 
 
 def _told(evidence: Evidence) -> None:
-    """Customers hear once of each thing that they are to hear of: neither twice nor never.
+    """Customers get each required notice once: neither twice nor never.
 
-    A region that hears of several changes at once tells of the last one.
+    A region that receives several changes together sends the notice of the last one.
     """
     told: Counter[tuple[str, str]] = Counter()
     for _, row in evidence.rows("SELECT notice_id, kind FROM notices WHERE kind LIKE 'fault-%'"):
@@ -228,7 +225,7 @@ def _told(evidence: Evidence) -> None:
         if fault is None or not fault.report.number:
             continue
         changes = Counter(fault_status.name(each.state) for each in fault.state_changes)
-        late = sum(each.HasField("breach_time") and each.breach_time == each.due for each in fault.outages)
+        late = sum(each.HasField("breach_time") and each.breach_time == each.due_time for each in fault.outages)
         wanted = {
             "reported": (1, 1),
             "repaired": (int(fault.state in fault_status.REPAIRED), changes["RESOLVED"]),

@@ -24,7 +24,7 @@ _COMPLETED = OrderState.ORDER_STATE_COMPLETED
 
 
 def check(evidence: Evidence) -> None:
-    """Every book against what people paid and were told."""
+    """Checks every book against people's payments and responses."""
     sql = "SELECT posting_id, SUM(amount) AS total FROM ledger_entries GROUP BY posting_id HAVING total != 0"
     for region, row in evidence.rows(sql):
         evidence.broken(MONEY, row["posting_id"], f"in {region} the posting sums to {row['total']}")
@@ -79,7 +79,7 @@ def _fulfilled(evidence: Evidence) -> Iterator[tuple[str, StoredOrder]]:
 
 
 def _orders_cost(evidence: Evidence) -> Counter[str]:
-    """What orders have cost, by account: the fee once for each that was carried out, less what is owed for lateness."""
+    """The cost of orders, by account: the fee once for each completed one, less the compensation for lateness."""
     expected: dict[tuple[str, str], int] = {}
     for account, owner in _fulfilled(evidence):
         fee, late = described(owner.order.request.business).fee.minor_units, _lateness(owner.order)
@@ -115,7 +115,7 @@ def _lateness(order: Order) -> int:
 
 
 def _billed(evidence: Evidence) -> Counter[str]:
-    """What months have cost, by account: each kind within what it can be, and together as the bill says."""
+    """The cost of months, by account: each kind within its possible range, and together equal to the bill."""
     totals = {
         (region, row["account_id"], row["month"]): row["total"]
         for region, row in evidence.rows("SELECT account_id, month, total FROM bills")
@@ -164,7 +164,7 @@ def _fees_by_month(evidence: Evidence) -> Counter[tuple[str, str, str]]:
 
 
 def _late_fees(evidence: Evidence) -> Counter[str]:
-    """What being late has cost, by account: after a due date only, and no more than the rate on the largest debt."""
+    """The late fees, by account: after a due date only, and no more than the rate on the largest debt."""
     due: dict[tuple[str, str], int] = {}
     for region, row in evidence.rows("SELECT account_id, MIN(payment_due) AS due FROM bills GROUP BY 1"):
         if row["due"] is not None:
@@ -186,7 +186,7 @@ def _late_fees(evidence: Evidence) -> Counter[str]:
 
 
 def _between_regions(evidence: Evidence, balances: Counter[tuple[str, str]], payments: Payments, region: str) -> None:
-    """What one region took: handed on, given back, or still in transit while an order is not final."""
+    """The payments taken by one region: transferred, reversed, or in transit while an order is not final."""
     done = [(errand, order) for errand, order in payments if order.state == _COMPLETED]
     in_transit = sum(errand.amount for errand, order in payments if order.state not in FINAL)
     taken = sum(errand.amount for errand, _ in done)

@@ -26,7 +26,7 @@ _TIMERS = {
 
 
 def check(evidence: Evidence) -> None:
-    """Every order that anybody was told about, and every one that is stored."""
+    """Checks every order in a response, and every stored one."""
     timers = {row["timer_id"] for _, row in evidence.rows("SELECT timer_id FROM timers")}
     for order_id, errand in evidence.errand_of.items():
         order = evidence.handled.get(order_id)
@@ -49,7 +49,7 @@ def check(evidence: Evidence) -> None:
 
 
 def _may_be_refused(errand: Errand) -> bool:
-    """Whether an errand may not be taken in for the reason that its operator was told."""
+    """Whether an errand may be refused for its operator's reason."""
     match errand.refused:
         case Reason.REASON_DOCUMENT_STALE:  # while a caller gets no answer
             return True
@@ -74,7 +74,7 @@ def _ended_or_waits(evidence: Evidence, order: Order, timers: set[str]) -> None:
     if order.state in FINAL:
         return
     awaited = order.awaiting
-    if not awaited.party or not awaited.action or not awaited.due.seconds:
+    if not awaited.party or not awaited.action or not awaited.due_time.seconds:
         evidence.broken(LOST, order.id, "it does not say who must act, and by when")
     if order.state == OrderState.ORDER_STATE_HELD:
         unplanned = order.request.number == UNPLANNED and not evidence.resolves(UNPLANNED)
@@ -146,9 +146,9 @@ def _is_fair(evidence: Evidence, errand: Errand, reason: Reason.ValueType) -> bo
 
 
 def _fair_by_line(errand: Errand, traits: frozenset[str], others: set[str]) -> Mapping[Reason.ValueType, bool]:
-    """What the line itself may stand against, by how it was at the start and what others ask about it.
+    """The line's own possible reasons, by its state at the start and others' requests about it.
 
-    What one home region has verified, charged or offers means nothing to the next one.
+    Verifications, charges and offers of one home region mean nothing to the next one.
     """
     code, moves = errand.business, "moves" in traits
     is_bound = bool(traits & {"contract"}) or "RENEW" in others

@@ -21,7 +21,7 @@ _NETWORK = FEDERATION.network
 
 @dataclass(frozen=True)
 class PartsNoted:
-    """What was noted of parts, as a region has it."""
+    """The part outages stored by a region."""
 
     source: str
     start_time: int
@@ -48,7 +48,7 @@ class PartsNoted:
 
 
 def noted_parts(evidence: Evidence) -> Mapping[str, Sequence[PartsNoted]]:
-    """What each region goes by; every region keeps the same of what each has noted of its own, once."""
+    """Each region's part outages; every region stores the same of each region's own, once."""
     kept: dict[str, list[PartsNoted]] = {region.name: [] for region in evidence.regions}
     for region, row in evidence.rows(f"SELECT {_COLUMNS} FROM part_outages"):
         kept[region].append(PartsNoted(**dict(row)))

@@ -1,4 +1,4 @@
-"""Problems of the network: every fault that is felt belongs to one, all regions follow it, and customers were told."""
+"""Problems of the network: every felt fault belongs to one, all regions follow it, and customers have notices."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -58,20 +58,20 @@ def _is_in_the_book(
 
 
 def _children(evidence: Evidence, problems: Mapping[str, Problem], events: Mapping[str, NetworkEvent]) -> None:
-    """What is open and felt belongs to one problem that goes on; nothing belongs to two; what is over is over."""
-    parents = Counter(child for each in problems.values() for child in each.header.children)
+    """Every open, felt fault belongs to one current problem; none belongs to two; ended problems have ended parts."""
+    parents = Counter(child for each in problems.values() for child in each.header.child_ids)
     for child, times in parents.items():
         if times > 1:
             evidence.broken(FOLLOWED, _about(child), f"it is the child of {times} problems")
     open_in = {
-        child for each in problems.values() if each.header.state == rules.IN_PROGRESS for child in each.header.children
+        child for each in problems.values() if each.header.state == rules.IN_PROGRESS for child in each.header.child_ids
     }
     for event in events.values():
         is_open = not event.HasField("clear_time")
         if is_open and not event.of_one_line and event.severity in rules.GRAVE and event.id not in open_in:
             evidence.broken(FOLLOWED, _about(event.id), "it is felt, and belongs to no problem that goes on")
     for name, each in problems.items():
-        is_open = any(not events[child].HasField("clear_time") for child in each.header.children)
+        is_open = any(not events[child].HasField("clear_time") for child in each.header.child_ids)
         if is_open != (each.header.state == rules.IN_PROGRESS):
             evidence.broken(FOLLOWED, name, f"some of it is open: {is_open}; it goes on: {not is_open}")
 
@@ -90,13 +90,13 @@ def _follows(evidence: Evidence, region: str, problem: Problem) -> None:
 def _faults_follow(evidence: Evidence, problem: Problem, owned: Mapping[str, Fault]) -> None:
     """Of a problem all children follow it that are not repaired."""
     cause = problem.header.root_cause.id if is_cause_known(problem.header) else ""
-    for fault_id in (record for kind, record in map(record_of, problem.header.children) if kind == KIND):
+    for fault_id in (record for kind, record in map(record_of, problem.header.child_ids) if kind == KIND):
         fault = owned.get(fault_id)
         if fault is None:
             evidence.broken(FOLLOWED, fault_id, f"it belongs to {problem.header.id}, and is nowhere")
-        elif fault.state in fault_status.UNREPAIRED and fault.problem != problem.header.id:
-            evidence.broken(FOLLOWED, fault_id, f"it belongs to {problem.header.id} and follows {fault.problem!r}")
-        elif fault.state in fault_status.UNREPAIRED and fault.root_cause != cause:
+        elif fault.state in fault_status.UNREPAIRED and fault.problem_id != problem.header.id:
+            evidence.broken(FOLLOWED, fault_id, f"it belongs to {problem.header.id} and follows {fault.problem_id!r}")
+        elif fault.state in fault_status.UNREPAIRED and fault.root_cause_id != cause:
             evidence.broken(FOLLOWED, fault_id, f"it does not know the cause {cause!r}")
 
 
@@ -113,13 +113,13 @@ def _counted(evidence: Evidence, problem: Problem) -> None:
 
 
 def _customers_told(evidence: Evidence, problems: Mapping[str, Problem]) -> None:
-    """Of what goes on and is felt each customer was told once: of it, or of what has turned out to be a part of it."""
+    """Every affected customer has one notice of each current problem, or of a problem merged into it."""
     rows = evidence.rows("SELECT notice_id FROM notices WHERE kind = 'network-problem-begun'")
     told = Counter((parts[1], parts[3]) for _, row in rows if (parts := row["notice_id"].split("/")))
     for name, problem in problems.items():
         header = problem.header
         is_felt = header.severity in rules.GRAVE and header.state == rules.IN_PROGRESS
-        parts = [name, *(other for other, each in problems.items() if each.header.merged_into == name)]
+        parts = [name, *(other for other, each in problems.items() if each.header.merged_into_id == name)]
         for subscriber in subscribers():
             if "network" not in subscriber.traits:
                 continue

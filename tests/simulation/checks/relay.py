@@ -68,7 +68,7 @@ def _both_ends(evidence: Evidence, row: Kept, arrived: list[tuple[str, Kept]]) -
 
 
 def _trace(evidence: Evidence, subject: str) -> str:
-    """The trace of an order, and of a fault; what is told of the network belongs to none."""
+    """The trace of an order, and of a fault; reports on the network have none."""
     if subject in evidence.traces:
         return evidence.traces[subject]
     return "" if subject.startswith("outage/") else f"trace-of-{subject}"

@@ -24,7 +24,7 @@ class Mutant:
 
     @property
     def name(self) -> str:
-        """What is wrong with it."""
+        """The defect of the mutant."""
         return self.patch.__name__.replace("_", "-")
 
 

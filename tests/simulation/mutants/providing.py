@@ -62,7 +62,7 @@ def fee_at_every_try(patch: pytest.MonkeyPatch) -> None:
 
 
 def fee_forgotten_after_the_provider(patch: pytest.MonkeyPatch) -> None:
-    """What the system has carried out costs nothing."""
+    """Orders of the region's own system cost nothing."""
     carry_out = steps.carry_out
 
     def carry_out_without_fee(tx: Transaction, context: OrderContext, situation: Situation, effects: Effects) -> None:

@@ -23,7 +23,7 @@ from tests.simulation.world import keys
 
 
 def new_id_on_retry(patch: pytest.MonkeyPatch) -> None:
-    """What is sent again is sealed again, under an id of its own."""
+    """A repeated envelope is sealed again, under an id of its own."""
     carry, close_answered = Lane._carry, outbox.close_answered
 
     async def carry_renewed(self: Lane, batch: Sequence[QueuedEnvelope]) -> None:
@@ -118,5 +118,5 @@ def taken_back_though_it_was_sent(patch: pytest.MonkeyPatch) -> None:
 
 
 def payment_kept_though_it_was_refused(patch: pytest.MonkeyPatch) -> None:
-    """What was taken for a payment that came to nothing stays in transit for ever."""
+    """The money of a refused payment stays in transit forever."""
     patch.setattr(pay.Rule, "given_up", lambda self, *asked: ())

@@ -41,7 +41,7 @@ def answer_before_the_commit(patch: pytest.MonkeyPatch) -> None:
 
 
 def requests_not_remembered(patch: pytest.MonkeyPatch) -> None:
-    """Nothing is kept of what an operator has asked before."""
+    """Operators' earlier requests are not stored."""
 
     def insert_nothing(tx: Transaction, key: RequestKey, order_id: str, *, settled: bool, now: datetime) -> None:
         return None
@@ -69,7 +69,7 @@ def audit_after_an_await(patch: pytest.MonkeyPatch) -> None:
 
 
 def timer_removed_in_another_transaction(patch: pytest.MonkeyPatch) -> None:
-    """A timer is removed after the commit of what it asks for."""
+    """A timer is removed after the commit of its work."""
     sweep = Scheduler._sweep
 
     def fire(tx: Transaction, timer: Timer, handlers: Mapping[str, TimerHandler], now: datetime) -> bool:
@@ -89,4 +89,4 @@ def timer_removed_in_another_transaction(patch: pytest.MonkeyPatch) -> None:
 
 
 def _remove(tx: Transaction, timer: Timer) -> None:
-    tx.execute("DELETE FROM timers WHERE timer_id = :id AND due = :due", id=timer.timer_id, due=timer.due)
+    tx.execute("DELETE FROM timers WHERE timer_id = :id AND due_time = :due", id=timer.timer_id, due=timer.due_time)

@@ -1,6 +1,7 @@
 """Defects in what is done for the network: faults, problems, outages and agreements."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 import pytest
@@ -16,6 +17,7 @@ from gateway.relay.envelopes import OutgoingEnvelope
 from gateway.relay.outbox import send
 from gateway.store.port import Transaction
 from gateway.store.timers import cancel_timer
+from region_node.app.registered import PROBLEMS
 from region_node.customers.accounts.rules import Posting
 from region_node.customers.notices.rows import Notice
 from region_node.customers.rows import Line
@@ -23,7 +25,6 @@ from region_node.network.agreements import outages as service_outages
 from region_node.network.agreements import rules, statements
 from region_node.network.faults import following, handling, notices, outages, owner
 from region_node.network.faults.outages import Span
-from region_node.network.problems import following as problem_following
 from region_node.network.problems import rows as problem_rows
 from region_node.node.context import RegionContext
 from region_node.tickets.followed import Facts
@@ -54,14 +55,14 @@ def limit_forgotten_after_the_first_step(patch: pytest.MonkeyPatch) -> None:
 def home_region_not_told(patch: pytest.MonkeyPatch) -> None:
     """Only the region in which a fault was reported hears how it goes on."""
 
-    def only_reporter(facts: Facts, home: str) -> Sequence[str]:
+    def only_reporter(facts: Facts) -> Sequence[str]:
         return [each for each in (facts.origin,) if each != facts.owner]
 
     patch.setattr(owner, "followers", only_reporter)
 
 
 def customer_told_at_each_version(patch: pytest.MonkeyPatch) -> None:
-    """What is late is told anew with each word on it."""
+    """A late repair has a notice for each version."""
 
     def notice(fault: Fault, what: str, number: str, text: LocalizedText) -> Notice:
         return Notice(f"fault/{fault.id}/{what}/{fault.version}", f"fault-{what.partition('/')[0]}", number, text)
@@ -71,17 +72,17 @@ def customer_told_at_each_version(patch: pytest.MonkeyPatch) -> None:
 
 
 def home_region_by_two_plans(patch: pytest.MonkeyPatch) -> None:
-    """The region in which a fault was reported stays by its own plan, whatever the region knows in which it is."""
+    """The origin region of a fault keeps its own plan, whatever the owner region's plan is."""
     patch.setattr(handling, "_home", lambda context, known, snapshot: known.home_region)
 
 
 def children_do_not_follow(patch: pytest.MonkeyPatch) -> None:
     """A region takes over how a problem stands, and says nothing to its faults."""
-    patch.setattr(problem_following, "follow_problem", lambda *asked: None)
+    patch.setattr("tests.simulation.region.PROBLEMS", replace(PROBLEMS, evidence={}))
 
 
 def event_forgotten_that_changed_on_its_way(patch: pytest.MonkeyPatch) -> None:
-    """What a coordinator has heard of is not told again, though it has changed meanwhile."""
+    """An event that a coordinator has is not sent again, though it has changed meanwhile."""
 
     def forget(tx: Transaction, events: Sequence[NetworkEvent]) -> None:
         sql = "DELETE FROM network_events_to_tell WHERE event_id = :event_id"
@@ -126,10 +127,10 @@ def whole_credit_at_each_correction(patch: pytest.MonkeyPatch) -> None:
 
 
 def planned_outages_counted(patch: pytest.MonkeyPatch) -> None:
-    """Works that were announced in time count as if nobody had been told."""
+    """Works announced in time count as if they had no notice."""
     patch.setattr(rules, "is_in_time", lambda outage, notice: False)
 
 
 def waived_time_credited_again(patch: pytest.MonkeyPatch) -> None:
-    """What the rent was given back for counts as downtime, too."""
+    """Time with waived rent counts as downtime, too."""
     patch.setattr(statements, "waivers_of", lambda tx, product_id, span: [])

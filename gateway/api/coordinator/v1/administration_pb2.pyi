@@ -8,8 +8,8 @@ from gateway.api.federation.v1 import configuration_pb2 as _configuration_pb2
 from gateway.api.federation.v1 import federation_pb2 as _federation_pb2
 from gateway.api.federation.v1 import terms_pb2 as _terms_pb2
 from gateway.api.region.v1 import audit_service_pb2 as _audit_service_pb2
+from gateway.api.region.v1 import order_oversight_service_pb2 as _order_oversight_service_pb2
 from gateway.api.region.v1 import order_pb2 as _order_pb2
-from gateway.api.region.v1 import oversight_service_pb2 as _oversight_service_pb2
 from gateway.api.types.v1 import reason_pb2 as _reason_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
@@ -311,7 +311,7 @@ class ApplyConfigurationResponse(_message.Message):
 Global___ApplyConfigurationResponse: _TypeAlias = ApplyConfigurationResponse  # noqa: Y015
 
 @_typing.final
-class ListOrdersRequest(_message.Message):
+class ListOrderSummariesRequest(_message.Message):
     """A filter over all regions."""
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -319,10 +319,13 @@ class ListOrdersRequest(_message.Message):
     STATES_FIELD_NUMBER: _builtins.int
     REGION_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     region: _builtins.str
     """Only orders that this region handles or owns; empty means all."""
     page_size: _builtins.int
-    """At most this many per region, 1 to 500; 0 means 50."""
+    """At most this many, 1 to 500; 0 means 50."""
+    page_token: _builtins.str
+    """The token of the page before."""
     @_builtins.property
     def states(self) -> _containers.RepeatedScalarFieldContainer[_order_pb2.OrderState.ValueType]:
         """Only these states; empty means all."""
@@ -333,44 +336,49 @@ class ListOrdersRequest(_message.Message):
         states: _abc.Iterable[_order_pb2.OrderState.ValueType] | None = ...,
         region: _builtins.str = ...,
         page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "region", b"region", "states", b"states"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "region", b"region", "states", b"states"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___ListOrdersRequest: _TypeAlias = ListOrdersRequest  # noqa: Y015
+Global___ListOrderSummariesRequest: _TypeAlias = ListOrderSummariesRequest  # noqa: Y015
 
 @_typing.final
-class ListOrdersResponse(_message.Message):
+class ListOrderSummariesResponse(_message.Message):
     """Orders of all regions."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     ORDERS_FIELD_NUMBER: _builtins.int
     UNANSWERED_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """For the next page; empty on the last."""
     @_builtins.property
-    def orders(self) -> _containers.RepeatedCompositeFieldContainer[_oversight_service_pb2.OrderSummary]:
+    def orders(self) -> _containers.RepeatedCompositeFieldContainer[_order_oversight_service_pb2.OrderSummary]:
         """Each order once, as its home region has it where that answered, newest first."""
 
     @_builtins.property
     def unanswered(self) -> _containers.RepeatedCompositeFieldContainer[Global___UnansweredRegion]:
-        """Regions that could not be asked."""
+        """Regions that could not be asked. The next page asks them again from where they were; on the last one the same token does."""
 
     def __init__(
         self,
         *,
-        orders: _abc.Iterable[_oversight_service_pb2.OrderSummary] | None = ...,
+        orders: _abc.Iterable[_order_oversight_service_pb2.OrderSummary] | None = ...,
         unanswered: _abc.Iterable[Global___UnansweredRegion] | None = ...,
+        next_page_token: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["orders", b"orders", "unanswered", b"unanswered"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "orders", b"orders", "unanswered", b"unanswered"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___ListOrdersResponse: _TypeAlias = ListOrdersResponse  # noqa: Y015
+Global___ListOrderSummariesResponse: _TypeAlias = ListOrderSummariesResponse  # noqa: Y015
 
 @_typing.final
 class UnansweredRegion(_message.Message):
@@ -399,7 +407,7 @@ class UnansweredRegion(_message.Message):
 Global___UnansweredRegion: _TypeAlias = UnansweredRegion  # noqa: Y015
 
 @_typing.final
-class TraceOrderRequest(_message.Message):
+class GetOrderTraceRequest(_message.Message):
     """Names an order."""
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -418,10 +426,10 @@ class TraceOrderRequest(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___TraceOrderRequest: _TypeAlias = TraceOrderRequest  # noqa: Y015
+Global___GetOrderTraceRequest: _TypeAlias = GetOrderTraceRequest  # noqa: Y015
 
 @_typing.final
-class TraceOrderResponse(_message.Message):
+class GetOrderTraceResponse(_message.Message):
     """What the regions noted."""
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -448,7 +456,7 @@ class TraceOrderResponse(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___TraceOrderResponse: _TypeAlias = TraceOrderResponse  # noqa: Y015
+Global___GetOrderTraceResponse: _TypeAlias = GetOrderTraceResponse  # noqa: Y015
 
 @_typing.final
 class RegionTrace(_message.Message):
@@ -461,14 +469,14 @@ class RegionTrace(_message.Message):
     region: _builtins.str
     """The region id."""
     @_builtins.property
-    def trace(self) -> _oversight_service_pb2.GetOrderTraceResponse:
+    def trace(self) -> _order_oversight_service_pb2.GetOrderTraceResponse:
         """What it noted."""
 
     def __init__(
         self,
         *,
         region: _builtins.str = ...,
-        trace: _oversight_service_pb2.GetOrderTraceResponse | None = ...,
+        trace: _order_oversight_service_pb2.GetOrderTraceResponse | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["trace", b"trace"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...

@@ -364,15 +364,15 @@ class OrderOversightServiceStub:
         Args:
             channel: A grpc.Channel.
         """
-        self.ListOrders = channel.unary_unary(
-                '/gateway.api.coordinator.v1.OrderOversightService/ListOrders',
-                request_serializer=gateway_dot_api_dot_coordinator_dot_v1_dot_administration__pb2.ListOrdersRequest.SerializeToString,
-                response_deserializer=gateway_dot_api_dot_coordinator_dot_v1_dot_administration__pb2.ListOrdersResponse.FromString,
+        self.ListOrderSummaries = channel.unary_unary(
+                '/gateway.api.coordinator.v1.OrderOversightService/ListOrderSummaries',
+                request_serializer=gateway_dot_api_dot_coordinator_dot_v1_dot_administration__pb2.ListOrderSummariesRequest.SerializeToString,
+                response_deserializer=gateway_dot_api_dot_coordinator_dot_v1_dot_administration__pb2.ListOrderSummariesResponse.FromString,
                 _registered_method=True)
-        self.TraceOrder = channel.unary_unary(
-                '/gateway.api.coordinator.v1.OrderOversightService/TraceOrder',
-                request_serializer=gateway_dot_api_dot_coordinator_dot_v1_dot_administration__pb2.TraceOrderRequest.SerializeToString,
-                response_deserializer=gateway_dot_api_dot_coordinator_dot_v1_dot_administration__pb2.TraceOrderResponse.FromString,
+        self.GetOrderTrace = channel.unary_unary(
+                '/gateway.api.coordinator.v1.OrderOversightService/GetOrderTrace',
+                request_serializer=gateway_dot_api_dot_coordinator_dot_v1_dot_administration__pb2.GetOrderTraceRequest.SerializeToString,
+                response_deserializer=gateway_dot_api_dot_coordinator_dot_v1_dot_administration__pb2.GetOrderTraceResponse.FromString,
                 _registered_method=True)
 
 
@@ -380,14 +380,14 @@ class OrderOversightServiceServicer:
     """Orders across regions, collected from the nodes.
     """
 
-    def ListOrders(self, request, context):
+    def ListOrderSummaries(self, request, context):
         """Lists orders of all regions, without personal data.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
-    def TraceOrder(self, request, context):
+    def GetOrderTrace(self, request, context):
         """Follows one order hop by hop.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -397,15 +397,15 @@ class OrderOversightServiceServicer:
 
 def add_OrderOversightServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
-            'ListOrders': grpc.unary_unary_rpc_method_handler(
-                    servicer.ListOrders,
-                    request_deserializer=gateway_dot_api_dot_coordinator_dot_v1_dot_administration__pb2.ListOrdersRequest.FromString,
-                    response_serializer=gateway_dot_api_dot_coordinator_dot_v1_dot_administration__pb2.ListOrdersResponse.SerializeToString,
+            'ListOrderSummaries': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListOrderSummaries,
+                    request_deserializer=gateway_dot_api_dot_coordinator_dot_v1_dot_administration__pb2.ListOrderSummariesRequest.FromString,
+                    response_serializer=gateway_dot_api_dot_coordinator_dot_v1_dot_administration__pb2.ListOrderSummariesResponse.SerializeToString,
             ),
-            'TraceOrder': grpc.unary_unary_rpc_method_handler(
-                    servicer.TraceOrder,
-                    request_deserializer=gateway_dot_api_dot_coordinator_dot_v1_dot_administration__pb2.TraceOrderRequest.FromString,
-                    response_serializer=gateway_dot_api_dot_coordinator_dot_v1_dot_administration__pb2.TraceOrderResponse.SerializeToString,
+            'GetOrderTrace': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetOrderTrace,
+                    request_deserializer=gateway_dot_api_dot_coordinator_dot_v1_dot_administration__pb2.GetOrderTraceRequest.FromString,
+                    response_serializer=gateway_dot_api_dot_coordinator_dot_v1_dot_administration__pb2.GetOrderTraceResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -420,7 +420,7 @@ class OrderOversightService:
     """
 
     @staticmethod
-    def ListOrders(request,
+    def ListOrderSummaries(request,
             target,
             options=(),
             channel_credentials=None,
@@ -433,9 +433,9 @@ class OrderOversightService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/gateway.api.coordinator.v1.OrderOversightService/ListOrders',
-            gateway_dot_api_dot_coordinator_dot_v1_dot_administration__pb2.ListOrdersRequest.SerializeToString,
-            gateway_dot_api_dot_coordinator_dot_v1_dot_administration__pb2.ListOrdersResponse.FromString,
+            '/gateway.api.coordinator.v1.OrderOversightService/ListOrderSummaries',
+            gateway_dot_api_dot_coordinator_dot_v1_dot_administration__pb2.ListOrderSummariesRequest.SerializeToString,
+            gateway_dot_api_dot_coordinator_dot_v1_dot_administration__pb2.ListOrderSummariesResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -447,7 +447,7 @@ class OrderOversightService:
             _registered_method=True)
 
     @staticmethod
-    def TraceOrder(request,
+    def GetOrderTrace(request,
             target,
             options=(),
             channel_credentials=None,
@@ -460,9 +460,9 @@ class OrderOversightService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/gateway.api.coordinator.v1.OrderOversightService/TraceOrder',
-            gateway_dot_api_dot_coordinator_dot_v1_dot_administration__pb2.TraceOrderRequest.SerializeToString,
-            gateway_dot_api_dot_coordinator_dot_v1_dot_administration__pb2.TraceOrderResponse.FromString,
+            '/gateway.api.coordinator.v1.OrderOversightService/GetOrderTrace',
+            gateway_dot_api_dot_coordinator_dot_v1_dot_administration__pb2.GetOrderTraceRequest.SerializeToString,
+            gateway_dot_api_dot_coordinator_dot_v1_dot_administration__pb2.GetOrderTraceResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -474,7 +474,7 @@ class OrderOversightService:
             _registered_method=True)
 
 
-class AuditServiceStub:
+class AuditOversightServiceStub:
     """The audit chains of the regions, compared with what their witnesses keep.
     """
 
@@ -485,13 +485,13 @@ class AuditServiceStub:
             channel: A grpc.Channel.
         """
         self.VerifyChains = channel.unary_stream(
-                '/gateway.api.coordinator.v1.AuditService/VerifyChains',
+                '/gateway.api.coordinator.v1.AuditOversightService/VerifyChains',
                 request_serializer=gateway_dot_api_dot_coordinator_dot_v1_dot_administration__pb2.VerifyChainsRequest.SerializeToString,
                 response_deserializer=gateway_dot_api_dot_coordinator_dot_v1_dot_administration__pb2.VerifyChainsResponse.FromString,
                 _registered_method=True)
 
 
-class AuditServiceServicer:
+class AuditOversightServiceServicer:
     """The audit chains of the regions, compared with what their witnesses keep.
     """
 
@@ -503,7 +503,7 @@ class AuditServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
 
-def add_AuditServiceServicer_to_server(servicer, server):
+def add_AuditOversightServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
             'VerifyChains': grpc.unary_stream_rpc_method_handler(
                     servicer.VerifyChains,
@@ -512,13 +512,13 @@ def add_AuditServiceServicer_to_server(servicer, server):
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
-            'gateway.api.coordinator.v1.AuditService', rpc_method_handlers)
+            'gateway.api.coordinator.v1.AuditOversightService', rpc_method_handlers)
     server.add_generic_rpc_handlers((generic_handler,))
-    server.add_registered_method_handlers('gateway.api.coordinator.v1.AuditService', rpc_method_handlers)
+    server.add_registered_method_handlers('gateway.api.coordinator.v1.AuditOversightService', rpc_method_handlers)
 
 
  # This class is part of an EXPERIMENTAL API.
-class AuditService:
+class AuditOversightService:
     """The audit chains of the regions, compared with what their witnesses keep.
     """
 
@@ -536,7 +536,7 @@ class AuditService:
         return grpc.experimental.unary_stream(
             request,
             target,
-            '/gateway.api.coordinator.v1.AuditService/VerifyChains',
+            '/gateway.api.coordinator.v1.AuditOversightService/VerifyChains',
             gateway_dot_api_dot_coordinator_dot_v1_dot_administration__pb2.VerifyChainsRequest.SerializeToString,
             gateway_dot_api_dot_coordinator_dot_v1_dot_administration__pb2.VerifyChainsResponse.FromString,
             options,

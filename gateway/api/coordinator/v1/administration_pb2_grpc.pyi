@@ -100,40 +100,40 @@ class OrderOversightServiceStub:
     """Orders across regions, collected from the nodes."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
-    ListOrders: _aio.UnaryUnaryMultiCallable[_administration_pb2.ListOrdersRequest, _administration_pb2.ListOrdersResponse]
+    ListOrderSummaries: _aio.UnaryUnaryMultiCallable[_administration_pb2.ListOrderSummariesRequest, _administration_pb2.ListOrderSummariesResponse]
     """Lists orders of all regions, without personal data."""
-    TraceOrder: _aio.UnaryUnaryMultiCallable[_administration_pb2.TraceOrderRequest, _administration_pb2.TraceOrderResponse]
+    GetOrderTrace: _aio.UnaryUnaryMultiCallable[_administration_pb2.GetOrderTraceRequest, _administration_pb2.GetOrderTraceResponse]
     """Follows one order hop by hop."""
 
 class OrderOversightServiceServicer(metaclass=_abc_1.ABCMeta):
     """Orders across regions, collected from the nodes."""
 
     @_abc_1.abstractmethod
-    def ListOrders(
+    def ListOrderSummaries(
         self,
-        request: _administration_pb2.ListOrdersRequest,
-        context: _aio.ServicerContext[_administration_pb2.ListOrdersRequest, _administration_pb2.ListOrdersResponse],
-    ) -> _abc.Awaitable[_administration_pb2.ListOrdersResponse]:
+        request: _administration_pb2.ListOrderSummariesRequest,
+        context: _aio.ServicerContext[_administration_pb2.ListOrderSummariesRequest, _administration_pb2.ListOrderSummariesResponse],
+    ) -> _abc.Awaitable[_administration_pb2.ListOrderSummariesResponse]:
         """Lists orders of all regions, without personal data."""
 
     @_abc_1.abstractmethod
-    def TraceOrder(
+    def GetOrderTrace(
         self,
-        request: _administration_pb2.TraceOrderRequest,
-        context: _aio.ServicerContext[_administration_pb2.TraceOrderRequest, _administration_pb2.TraceOrderResponse],
-    ) -> _abc.Awaitable[_administration_pb2.TraceOrderResponse]:
+        request: _administration_pb2.GetOrderTraceRequest,
+        context: _aio.ServicerContext[_administration_pb2.GetOrderTraceRequest, _administration_pb2.GetOrderTraceResponse],
+    ) -> _abc.Awaitable[_administration_pb2.GetOrderTraceResponse]:
         """Follows one order hop by hop."""
 
 def add_OrderOversightServiceServicer_to_server(servicer: OrderOversightServiceServicer, server: _aio.Server) -> None: ...
 
-class AuditServiceStub:
+class AuditOversightServiceStub:
     """The audit chains of the regions, compared with what their witnesses keep."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     VerifyChains: _aio.UnaryStreamMultiCallable[_administration_pb2.VerifyChainsRequest, _administration_pb2.VerifyChainsResponse]
     """Has every region walk its chain, and compares it with what coordinators and other regions have seen of it. Streams a verdict for each region as it is found."""
 
-class AuditServiceServicer(metaclass=_abc_1.ABCMeta):
+class AuditOversightServiceServicer(metaclass=_abc_1.ABCMeta):
     """The audit chains of the regions, compared with what their witnesses keep."""
 
     @_abc_1.abstractmethod
@@ -144,4 +144,4 @@ class AuditServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _abc.AsyncIterator[_administration_pb2.VerifyChainsResponse]:
         """Has every region walk its chain, and compares it with what coordinators and other regions have seen of it. Streams a verdict for each region as it is found."""
 
-def add_AuditServiceServicer_to_server(servicer: AuditServiceServicer, server: _aio.Server) -> None: ...
+def add_AuditOversightServiceServicer_to_server(servicer: AuditOversightServiceServicer, server: _aio.Server) -> None: ...

@@ -67,12 +67,12 @@ class ListCasesRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     REGION_FIELD_NUMBER: _builtins.int
-    WITH_ENDED_FIELD_NUMBER: _builtins.int
+    INCLUDE_ENDED_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     region: _builtins.str
     """Only cases in which this region has, or had, a work item, or that it leads; empty for all."""
-    with_ended: _builtins.bool
+    include_ended: _builtins.bool
     """Also those that have ended."""
     page_size: _builtins.int
     """At most so many; 0 for 50, at most 500."""
@@ -82,13 +82,13 @@ class ListCasesRequest(_message.Message):
         self,
         *,
         region: _builtins.str = ...,
-        with_ended: _builtins.bool = ...,
+        include_ended: _builtins.bool = ...,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "region", b"region", "with_ended", b"with_ended"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["include_ended", b"include_ended", "page_size", b"page_size", "page_token", b"page_token", "region", b"region"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

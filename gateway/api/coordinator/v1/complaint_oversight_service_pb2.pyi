@@ -56,7 +56,7 @@ COMPLAINT_DIMENSION_MONTH: ComplaintDimension.ValueType  # 4
 Global___ComplaintDimension: _TypeAlias = ComplaintDimension  # noqa: Y015
 
 @_typing.final
-class ListComplaintsRequest(_message.Message):
+class ListComplaintHeadersRequest(_message.Message):
     """A filter over all regions."""
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -69,6 +69,7 @@ class ListComplaintsRequest(_message.Message):
     CATEGORY_FIELD_NUMBER: _builtins.int
     INCLUDE_ENDED_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     GROUP_ID_FIELD_NUMBER: _builtins.int
     overdue: _builtins.bool
     """Only those whose time has passed, and nobody has proposed a resolution."""
@@ -83,7 +84,9 @@ class ListComplaintsRequest(_message.Message):
     include_ended: _builtins.bool
     """Also those that have ended."""
     page_size: _builtins.int
-    """At most this many of each region, 1 to 500; 0 means 50."""
+    """At most this many, 1 to 500; 0 means 50."""
+    page_token: _builtins.str
+    """The token of the page before."""
     group_id: _builtins.str
     """Only those of this group; empty for all."""
     @_builtins.property
@@ -101,54 +104,53 @@ class ListComplaintsRequest(_message.Message):
         category: _builtins.str = ...,
         include_ended: _builtins.bool = ...,
         page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
         group_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["due_within", b"due_within"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["category", b"category", "due_within", b"due_within", "group_id", b"group_id", "include_ended", b"include_ended", "level", b"level", "overdue", b"overdue", "page_size", b"page_size", "region", b"region", "unclassified", b"unclassified"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["category", b"category", "due_within", b"due_within", "group_id", b"group_id", "include_ended", b"include_ended", "level", b"level", "overdue", b"overdue", "page_size", b"page_size", "page_token", b"page_token", "region", b"region", "unclassified", b"unclassified"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___ListComplaintsRequest: _TypeAlias = ListComplaintsRequest  # noqa: Y015
+Global___ListComplaintHeadersRequest: _TypeAlias = ListComplaintHeadersRequest  # noqa: Y015
 
 @_typing.final
-class ListComplaintsResponse(_message.Message):
+class ListComplaintHeadersResponse(_message.Message):
     """Complaints of all regions."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     COMPLAINTS_FIELD_NUMBER: _builtins.int
-    REGIONS_WITH_MORE_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     UNANSWERED_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """For the next page; empty on the last."""
     @_builtins.property
     def complaints(self) -> _containers.RepeatedCompositeFieldContainer[_complaint_oversight_service_pb2.ComplaintHeader]:
         """Each once, as the responsible region has it where that answered: where their time is asked about, those that are due first, else the newest first."""
 
     @_builtins.property
-    def regions_with_more(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Regions that have more than were asked for."""
-
-    @_builtins.property
     def unanswered(self) -> _containers.RepeatedCompositeFieldContainer[_administration_pb2.UnansweredRegion]:
-        """Regions that could not be asked."""
+        """Regions that could not be asked. The next page asks them again from where they were; on the last one the same token does."""
 
     def __init__(
         self,
         *,
         complaints: _abc.Iterable[_complaint_oversight_service_pb2.ComplaintHeader] | None = ...,
-        regions_with_more: _abc.Iterable[_builtins.str] | None = ...,
+        next_page_token: _builtins.str = ...,
         unanswered: _abc.Iterable[_administration_pb2.UnansweredRegion] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["complaints", b"complaints", "regions_with_more", b"regions_with_more", "unanswered", b"unanswered"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["complaints", b"complaints", "next_page_token", b"next_page_token", "unanswered", b"unanswered"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___ListComplaintsResponse: _TypeAlias = ListComplaintsResponse  # noqa: Y015
+Global___ListComplaintHeadersResponse: _TypeAlias = ListComplaintHeadersResponse  # noqa: Y015
 
 @_typing.final
-class ShowComplaintRequest(_message.Message):
+class GetComplaintHistoryRequest(_message.Message):
     """Names a complaint."""
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -167,18 +169,18 @@ class ShowComplaintRequest(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___ShowComplaintRequest: _TypeAlias = ShowComplaintRequest  # noqa: Y015
+Global___GetComplaintHistoryRequest: _TypeAlias = GetComplaintHistoryRequest  # noqa: Y015
 
 @_typing.final
-class ShowComplaintResponse(_message.Message):
+class GetComplaintHistoryResponse(_message.Message):
     """How it went."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     COMPLAINT_FIELD_NUMBER: _builtins.int
-    TOLD_BY_FIELD_NUMBER: _builtins.int
+    REGION_FIELD_NUMBER: _builtins.int
     UNANSWERED_FIELD_NUMBER: _builtins.int
-    told_by: _builtins.str
+    region: _builtins.str
     """The region whose word it is: the responsible one, or the first contact where that one has not taken it up or could not be asked."""
     @_builtins.property
     def complaint(self) -> _complaint_oversight_service_pb2.ComplaintHistory:
@@ -192,16 +194,16 @@ class ShowComplaintResponse(_message.Message):
         self,
         *,
         complaint: _complaint_oversight_service_pb2.ComplaintHistory | None = ...,
-        told_by: _builtins.str = ...,
+        region: _builtins.str = ...,
         unanswered: _abc.Iterable[_administration_pb2.UnansweredRegion] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["complaint", b"complaint"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["complaint", b"complaint", "told_by", b"told_by", "unanswered", b"unanswered"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["complaint", b"complaint", "region", b"region", "unanswered", b"unanswered"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___ShowComplaintResponse: _TypeAlias = ShowComplaintResponse  # noqa: Y015
+Global___GetComplaintHistoryResponse: _TypeAlias = GetComplaintHistoryResponse  # noqa: Y015
 
 @_typing.final
 class RaiseComplaintRequest(_message.Message):

@@ -35,15 +35,15 @@ class ComplaintOversightServiceStub:
         Args:
             channel: A grpc.Channel.
         """
-        self.ListComplaints = channel.unary_unary(
-                '/gateway.api.coordinator.v1.ComplaintOversightService/ListComplaints',
-                request_serializer=gateway_dot_api_dot_coordinator_dot_v1_dot_complaint__oversight__service__pb2.ListComplaintsRequest.SerializeToString,
-                response_deserializer=gateway_dot_api_dot_coordinator_dot_v1_dot_complaint__oversight__service__pb2.ListComplaintsResponse.FromString,
+        self.ListComplaintHeaders = channel.unary_unary(
+                '/gateway.api.coordinator.v1.ComplaintOversightService/ListComplaintHeaders',
+                request_serializer=gateway_dot_api_dot_coordinator_dot_v1_dot_complaint__oversight__service__pb2.ListComplaintHeadersRequest.SerializeToString,
+                response_deserializer=gateway_dot_api_dot_coordinator_dot_v1_dot_complaint__oversight__service__pb2.ListComplaintHeadersResponse.FromString,
                 _registered_method=True)
-        self.ShowComplaint = channel.unary_unary(
-                '/gateway.api.coordinator.v1.ComplaintOversightService/ShowComplaint',
-                request_serializer=gateway_dot_api_dot_coordinator_dot_v1_dot_complaint__oversight__service__pb2.ShowComplaintRequest.SerializeToString,
-                response_deserializer=gateway_dot_api_dot_coordinator_dot_v1_dot_complaint__oversight__service__pb2.ShowComplaintResponse.FromString,
+        self.GetComplaintHistory = channel.unary_unary(
+                '/gateway.api.coordinator.v1.ComplaintOversightService/GetComplaintHistory',
+                request_serializer=gateway_dot_api_dot_coordinator_dot_v1_dot_complaint__oversight__service__pb2.GetComplaintHistoryRequest.SerializeToString,
+                response_deserializer=gateway_dot_api_dot_coordinator_dot_v1_dot_complaint__oversight__service__pb2.GetComplaintHistoryResponse.FromString,
                 _registered_method=True)
         self.RaiseComplaint = channel.unary_unary(
                 '/gateway.api.coordinator.v1.ComplaintOversightService/RaiseComplaint',
@@ -66,14 +66,14 @@ class ComplaintOversightServiceServicer:
     """Complaints across regions, asked of the nodes and never stored.
     """
 
-    def ListComplaints(self, request, context):
+    def ListComplaintHeaders(self, request, context):
         """Lists complaints of all regions, without personal data and texts.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
-    def ShowComplaint(self, request, context):
+    def GetComplaintHistory(self, request, context):
         """Tells how one complaint went, without texts.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -104,15 +104,15 @@ class ComplaintOversightServiceServicer:
 
 def add_ComplaintOversightServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
-            'ListComplaints': grpc.unary_unary_rpc_method_handler(
-                    servicer.ListComplaints,
-                    request_deserializer=gateway_dot_api_dot_coordinator_dot_v1_dot_complaint__oversight__service__pb2.ListComplaintsRequest.FromString,
-                    response_serializer=gateway_dot_api_dot_coordinator_dot_v1_dot_complaint__oversight__service__pb2.ListComplaintsResponse.SerializeToString,
+            'ListComplaintHeaders': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListComplaintHeaders,
+                    request_deserializer=gateway_dot_api_dot_coordinator_dot_v1_dot_complaint__oversight__service__pb2.ListComplaintHeadersRequest.FromString,
+                    response_serializer=gateway_dot_api_dot_coordinator_dot_v1_dot_complaint__oversight__service__pb2.ListComplaintHeadersResponse.SerializeToString,
             ),
-            'ShowComplaint': grpc.unary_unary_rpc_method_handler(
-                    servicer.ShowComplaint,
-                    request_deserializer=gateway_dot_api_dot_coordinator_dot_v1_dot_complaint__oversight__service__pb2.ShowComplaintRequest.FromString,
-                    response_serializer=gateway_dot_api_dot_coordinator_dot_v1_dot_complaint__oversight__service__pb2.ShowComplaintResponse.SerializeToString,
+            'GetComplaintHistory': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetComplaintHistory,
+                    request_deserializer=gateway_dot_api_dot_coordinator_dot_v1_dot_complaint__oversight__service__pb2.GetComplaintHistoryRequest.FromString,
+                    response_serializer=gateway_dot_api_dot_coordinator_dot_v1_dot_complaint__oversight__service__pb2.GetComplaintHistoryResponse.SerializeToString,
             ),
             'RaiseComplaint': grpc.unary_unary_rpc_method_handler(
                     servicer.RaiseComplaint,
@@ -142,7 +142,7 @@ class ComplaintOversightService:
     """
 
     @staticmethod
-    def ListComplaints(request,
+    def ListComplaintHeaders(request,
             target,
             options=(),
             channel_credentials=None,
@@ -155,9 +155,9 @@ class ComplaintOversightService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/gateway.api.coordinator.v1.ComplaintOversightService/ListComplaints',
-            gateway_dot_api_dot_coordinator_dot_v1_dot_complaint__oversight__service__pb2.ListComplaintsRequest.SerializeToString,
-            gateway_dot_api_dot_coordinator_dot_v1_dot_complaint__oversight__service__pb2.ListComplaintsResponse.FromString,
+            '/gateway.api.coordinator.v1.ComplaintOversightService/ListComplaintHeaders',
+            gateway_dot_api_dot_coordinator_dot_v1_dot_complaint__oversight__service__pb2.ListComplaintHeadersRequest.SerializeToString,
+            gateway_dot_api_dot_coordinator_dot_v1_dot_complaint__oversight__service__pb2.ListComplaintHeadersResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -169,7 +169,7 @@ class ComplaintOversightService:
             _registered_method=True)
 
     @staticmethod
-    def ShowComplaint(request,
+    def GetComplaintHistory(request,
             target,
             options=(),
             channel_credentials=None,
@@ -182,9 +182,9 @@ class ComplaintOversightService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/gateway.api.coordinator.v1.ComplaintOversightService/ShowComplaint',
-            gateway_dot_api_dot_coordinator_dot_v1_dot_complaint__oversight__service__pb2.ShowComplaintRequest.SerializeToString,
-            gateway_dot_api_dot_coordinator_dot_v1_dot_complaint__oversight__service__pb2.ShowComplaintResponse.FromString,
+            '/gateway.api.coordinator.v1.ComplaintOversightService/GetComplaintHistory',
+            gateway_dot_api_dot_coordinator_dot_v1_dot_complaint__oversight__service__pb2.GetComplaintHistoryRequest.SerializeToString,
+            gateway_dot_api_dot_coordinator_dot_v1_dot_complaint__oversight__service__pb2.GetComplaintHistoryResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -16,9 +16,9 @@ class ComplaintOversightServiceStub:
     """Complaints across regions, asked of the nodes and never stored."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
-    ListComplaints: _aio.UnaryUnaryMultiCallable[_complaint_oversight_service_pb2.ListComplaintsRequest, _complaint_oversight_service_pb2.ListComplaintsResponse]
+    ListComplaintHeaders: _aio.UnaryUnaryMultiCallable[_complaint_oversight_service_pb2.ListComplaintHeadersRequest, _complaint_oversight_service_pb2.ListComplaintHeadersResponse]
     """Lists complaints of all regions, without personal data and texts."""
-    ShowComplaint: _aio.UnaryUnaryMultiCallable[_complaint_oversight_service_pb2.ShowComplaintRequest, _complaint_oversight_service_pb2.ShowComplaintResponse]
+    GetComplaintHistory: _aio.UnaryUnaryMultiCallable[_complaint_oversight_service_pb2.GetComplaintHistoryRequest, _complaint_oversight_service_pb2.GetComplaintHistoryResponse]
     """Tells how one complaint went, without texts."""
     RaiseComplaint: _aio.UnaryUnaryMultiCallable[_complaint_oversight_service_pb2.RaiseComplaintRequest, _complaint_oversight_service_pb2.RaiseComplaintResponse]
     """Raises a complaint to a level. The same request id with the same content is done once."""
@@ -31,19 +31,19 @@ class ComplaintOversightServiceServicer(metaclass=_abc_1.ABCMeta):
     """Complaints across regions, asked of the nodes and never stored."""
 
     @_abc_1.abstractmethod
-    def ListComplaints(
+    def ListComplaintHeaders(
         self,
-        request: _complaint_oversight_service_pb2.ListComplaintsRequest,
-        context: _aio.ServicerContext[_complaint_oversight_service_pb2.ListComplaintsRequest, _complaint_oversight_service_pb2.ListComplaintsResponse],
-    ) -> _abc.Awaitable[_complaint_oversight_service_pb2.ListComplaintsResponse]:
+        request: _complaint_oversight_service_pb2.ListComplaintHeadersRequest,
+        context: _aio.ServicerContext[_complaint_oversight_service_pb2.ListComplaintHeadersRequest, _complaint_oversight_service_pb2.ListComplaintHeadersResponse],
+    ) -> _abc.Awaitable[_complaint_oversight_service_pb2.ListComplaintHeadersResponse]:
         """Lists complaints of all regions, without personal data and texts."""
 
     @_abc_1.abstractmethod
-    def ShowComplaint(
+    def GetComplaintHistory(
         self,
-        request: _complaint_oversight_service_pb2.ShowComplaintRequest,
-        context: _aio.ServicerContext[_complaint_oversight_service_pb2.ShowComplaintRequest, _complaint_oversight_service_pb2.ShowComplaintResponse],
-    ) -> _abc.Awaitable[_complaint_oversight_service_pb2.ShowComplaintResponse]:
+        request: _complaint_oversight_service_pb2.GetComplaintHistoryRequest,
+        context: _aio.ServicerContext[_complaint_oversight_service_pb2.GetComplaintHistoryRequest, _complaint_oversight_service_pb2.GetComplaintHistoryResponse],
+    ) -> _abc.Awaitable[_complaint_oversight_service_pb2.GetComplaintHistoryResponse]:
         """Tells how one complaint went, without texts."""
 
     @_abc_1.abstractmethod

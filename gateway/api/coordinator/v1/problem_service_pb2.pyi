@@ -120,7 +120,7 @@ class NetworkEvent(_message.Message):
     RAISE_TIME_FIELD_NUMBER: _builtins.int
     CLEAR_TIME_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
-    PROBLEM_FIELD_NUMBER: _builtins.int
+    PROBLEM_ID_FIELD_NUMBER: _builtins.int
     TELL_TIME_FIELD_NUMBER: _builtins.int
     RETRACTED_FIELD_NUMBER: _builtins.int
     OF_ONE_LINE_FIELD_NUMBER: _builtins.int
@@ -134,7 +134,7 @@ class NetworkEvent(_message.Message):
     """How bad it is."""
     version: _builtins.int
     """Counts its changes, from 1."""
-    problem: _builtins.str
+    problem_id: _builtins.str
     """The problem that the region knows it to belong to; empty for none."""
     retracted: _builtins.bool
     """It is none of the network, or none that the region may tell of, whatever earlier versions said: it names nothing, is over, and belongs to no problem."""
@@ -180,7 +180,7 @@ class NetworkEvent(_message.Message):
         raise_time: _timestamp_pb2.Timestamp | None = ...,
         clear_time: _timestamp_pb2.Timestamp | None = ...,
         version: _builtins.int = ...,
-        problem: _builtins.str = ...,
+        problem_id: _builtins.str = ...,
         tell_time: _timestamp_pb2.Timestamp | None = ...,
         retracted: _builtins.bool = ...,
         of_one_line: _builtins.bool = ...,
@@ -189,7 +189,7 @@ class NetworkEvent(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["clear_time", b"clear_time", "raise_time", b"raise_time", "tell_time", b"tell_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["clear_time", b"clear_time", "condition", b"condition", "id", b"id", "kind", b"kind", "links", b"links", "of_one_line", b"of_one_line", "problem", b"problem", "raise_time", b"raise_time", "reported_again", b"reported_again", "retracted", b"retracted", "services", b"services", "severity", b"severity", "sites", b"sites", "tell_time", b"tell_time", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["clear_time", b"clear_time", "condition", b"condition", "id", b"id", "kind", b"kind", "links", b"links", "of_one_line", b"of_one_line", "problem_id", b"problem_id", "raise_time", b"raise_time", "reported_again", b"reported_again", "retracted", b"retracted", "services", b"services", "severity", b"severity", "sites", b"sites", "tell_time", b"tell_time", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -275,7 +275,7 @@ class AccidentReport(_message.Message):
 
     KIND_FIELD_NUMBER: _builtins.int
     GRADE_FIELD_NUMBER: _builtins.int
-    DUE_FIELD_NUMBER: _builtins.int
+    DUE_TIME_FIELD_NUMBER: _builtins.int
     MAKE_TIME_FIELD_NUMBER: _builtins.int
     ADMINISTRATOR_FIELD_NUMBER: _builtins.int
     kind: Global___ReportKind.ValueType
@@ -285,7 +285,7 @@ class AccidentReport(_message.Message):
     administrator: _builtins.str
     """The administrator who noted that it was made."""
     @_builtins.property
-    def due(self) -> _timestamp_pb2.Timestamp:
+    def due_time(self) -> _timestamp_pb2.Timestamp:
         """Until when it is to be made."""
 
     @_builtins.property
@@ -297,13 +297,13 @@ class AccidentReport(_message.Message):
         *,
         kind: Global___ReportKind.ValueType = ...,
         grade: Global___AccidentGrade.ValueType = ...,
-        due: _timestamp_pb2.Timestamp | None = ...,
+        due_time: _timestamp_pb2.Timestamp | None = ...,
         make_time: _timestamp_pb2.Timestamp | None = ...,
         administrator: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["due", b"due", "make_time", b"make_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["due_time", b"due_time", "make_time", b"make_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["administrator", b"administrator", "due", b"due", "grade", b"grade", "kind", b"kind", "make_time", b"make_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["administrator", b"administrator", "due_time", b"due_time", "grade", b"grade", "kind", b"kind", "make_time", b"make_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -360,21 +360,21 @@ class Outage(_message.Message):
     ELEMENT_FIELD_NUMBER: _builtins.int
     REGION_FIELD_NUMBER: _builtins.int
     START_TIME_FIELD_NUMBER: _builtins.int
-    PROBLEM_FIELD_NUMBER: _builtins.int
+    PROBLEM_ID_FIELD_NUMBER: _builtins.int
     IS_ROOT_CAUSE_FIELD_NUMBER: _builtins.int
     CUSTOMERS_FIELD_NUMBER: _builtins.int
-    PLANNED_OUTAGE_FIELD_NUMBER: _builtins.int
+    PLANNED_OUTAGE_ID_FIELD_NUMBER: _builtins.int
     PLANNED_END_TIME_FIELD_NUMBER: _builtins.int
     CONDITION_FIELD_NUMBER: _builtins.int
     region: _builtins.str
     """The region that answers for it."""
-    problem: _builtins.str
+    problem_id: _builtins.str
     """The problem that it belongs to; empty where it is planned."""
     is_root_cause: _builtins.bool
     """Whether it is the root cause of that problem, or itself what the region has out."""
     customers: _builtins.int
     """How many customers that problem affects; 0 where it is planned: nobody counts those."""
-    planned_outage: _builtins.str
+    planned_outage_id: _builtins.str
     """The planned outage that it belongs to; empty where it is a problem."""
     condition: _problem_pb2.NetworkCondition.ValueType
     """Whether it is down, or degraded."""
@@ -396,16 +396,16 @@ class Outage(_message.Message):
         element: _problem_pb2.NetworkElement | None = ...,
         region: _builtins.str = ...,
         start_time: _timestamp_pb2.Timestamp | None = ...,
-        problem: _builtins.str = ...,
+        problem_id: _builtins.str = ...,
         is_root_cause: _builtins.bool = ...,
         customers: _builtins.int = ...,
-        planned_outage: _builtins.str = ...,
+        planned_outage_id: _builtins.str = ...,
         planned_end_time: _timestamp_pb2.Timestamp | None = ...,
         condition: _problem_pb2.NetworkCondition.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["element", b"element", "planned_end_time", b"planned_end_time", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["condition", b"condition", "customers", b"customers", "element", b"element", "is_root_cause", b"is_root_cause", "planned_end_time", b"planned_end_time", "planned_outage", b"planned_outage", "problem", b"problem", "region", b"region", "start_time", b"start_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["condition", b"condition", "customers", b"customers", "element", b"element", "is_root_cause", b"is_root_cause", "planned_end_time", b"planned_end_time", "planned_outage_id", b"planned_outage_id", "problem_id", b"problem_id", "region", b"region", "start_time", b"start_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -458,11 +458,11 @@ class ReportAffectedRequest(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    PROBLEM_FIELD_NUMBER: _builtins.int
+    PROBLEM_ID_FIELD_NUMBER: _builtins.int
     CUSTOMERS_FIELD_NUMBER: _builtins.int
     PROBLEM_VERSION_FIELD_NUMBER: _builtins.int
     COMPLAINTS_FIELD_NUMBER: _builtins.int
-    problem: _builtins.str
+    problem_id: _builtins.str
     """The problem."""
     customers: _builtins.int
     """How many customers it affects."""
@@ -473,14 +473,14 @@ class ReportAffectedRequest(_message.Message):
     def __init__(
         self,
         *,
-        problem: _builtins.str = ...,
+        problem_id: _builtins.str = ...,
         customers: _builtins.int = ...,
         problem_version: _builtins.int = ...,
         complaints: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["complaints", b"complaints", "customers", b"customers", "problem", b"problem", "problem_version", b"problem_version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["complaints", b"complaints", "customers", b"customers", "problem_id", b"problem_id", "problem_version", b"problem_version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -510,13 +510,13 @@ class ListProblemsRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     REGION_FIELD_NUMBER: _builtins.int
-    WITH_ENDED_FIELD_NUMBER: _builtins.int
+    INCLUDE_ENDED_FIELD_NUMBER: _builtins.int
     WITH_OPEN_REPORTS_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     region: _builtins.str
     """Only those that concern this region; empty for all."""
-    with_ended: _builtins.bool
+    include_ended: _builtins.bool
     """Also those that have ended."""
     with_open_reports: _builtins.bool
     """Only those with a report that is not made."""
@@ -528,14 +528,14 @@ class ListProblemsRequest(_message.Message):
         self,
         *,
         region: _builtins.str = ...,
-        with_ended: _builtins.bool = ...,
+        include_ended: _builtins.bool = ...,
         with_open_reports: _builtins.bool = ...,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "region", b"region", "with_ended", b"with_ended", "with_open_reports", b"with_open_reports"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["include_ended", b"include_ended", "page_size", b"page_size", "page_token", b"page_token", "region", b"region", "with_open_reports", b"with_open_reports"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -575,17 +575,17 @@ class GetProblemRequest(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    PROBLEM_FIELD_NUMBER: _builtins.int
-    problem: _builtins.str
+    PROBLEM_ID_FIELD_NUMBER: _builtins.int
+    problem_id: _builtins.str
     """The problem."""
     def __init__(
         self,
         *,
-        problem: _builtins.str = ...,
+        problem_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["problem", b"problem"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["problem_id", b"problem_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -627,12 +627,21 @@ class ListOutagesRequest(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    page_size: _builtins.int
+    """At most this many, 1 to 500; 0 means 50."""
+    page_token: _builtins.str
+    """The token of the page before."""
     def __init__(
         self,
+        *,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -645,6 +654,9 @@ class ListOutagesResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     OUTAGES_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """For the next page; empty on the last."""
     @_builtins.property
     def outages(self) -> _containers.RepeatedCompositeFieldContainer[Global___Outage]:
         """What is down or degraded, longest first."""
@@ -653,10 +665,11 @@ class ListOutagesResponse(_message.Message):
         self,
         *,
         outages: _abc.Iterable[Global___Outage] | None = ...,
+        next_page_token: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["outages", b"outages"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "outages", b"outages"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -668,21 +681,21 @@ class RecordReportRequest(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    PROBLEM_FIELD_NUMBER: _builtins.int
+    PROBLEM_ID_FIELD_NUMBER: _builtins.int
     KIND_FIELD_NUMBER: _builtins.int
-    problem: _builtins.str
+    problem_id: _builtins.str
     """The problem."""
     kind: Global___ReportKind.ValueType
     """Which report."""
     def __init__(
         self,
         *,
-        problem: _builtins.str = ...,
+        problem_id: _builtins.str = ...,
         kind: Global___ReportKind.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["kind", b"kind", "problem", b"problem"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["kind", b"kind", "problem_id", b"problem_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

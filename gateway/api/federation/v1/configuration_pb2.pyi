@@ -998,24 +998,24 @@ class DataAgreement(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     REFERENCE_FIELD_NUMBER: _builtins.int
-    FIRST_DAY_FIELD_NUMBER: _builtins.int
-    LAST_DAY_FIELD_NUMBER: _builtins.int
+    FIRST_DATE_FIELD_NUMBER: _builtins.int
+    LAST_DATE_FIELD_NUMBER: _builtins.int
     reference: _builtins.str
     """Where the signed paper is found, for example `DSA-2026-44`."""
-    first_day: _builtins.str
+    first_date: _builtins.str
     """The first day on which it holds, as YYYY-MM-DD, in the region's time zone."""
-    last_day: _builtins.str
+    last_date: _builtins.str
     """The last day on which it holds, as YYYY-MM-DD."""
     def __init__(
         self,
         *,
         reference: _builtins.str = ...,
-        first_day: _builtins.str = ...,
-        last_day: _builtins.str = ...,
+        first_date: _builtins.str = ...,
+        last_date: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["first_day", b"first_day", "last_day", b"last_day", "reference", b"reference"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["first_date", b"first_date", "last_date", b"last_date", "reference", b"reference"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -92,11 +92,11 @@ class SealingKey(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     KEY_FIELD_NUMBER: _builtins.int
-    TIME_FIELD_NUMBER: _builtins.int
+    SIGN_TIME_US_FIELD_NUMBER: _builtins.int
     SIGNATURE_FIELD_NUMBER: _builtins.int
     key: _builtins.bytes
     """The public half (32 bytes, RFC 7748)."""
-    time: _builtins.int
+    sign_time_us: _builtins.int
     """When it was signed, by the node's clock, in microseconds since 1970. Of two keys the one that was signed later counts."""
     signature: _builtins.bytes
     """The Ed25519 signature of the region over `crossregion.sealing-key.v1`, a zero byte, the time in 8 bytes big-endian and the key."""
@@ -104,12 +104,12 @@ class SealingKey(_message.Message):
         self,
         *,
         key: _builtins.bytes = ...,
-        time: _builtins.int = ...,
+        sign_time_us: _builtins.int = ...,
         signature: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "signature", b"signature", "time", b"time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "sign_time_us", b"sign_time_us", "signature", b"signature"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -124,7 +124,7 @@ class JoinRequest(_message.Message):
     ENDPOINT_FIELD_NUMBER: _builtins.int
     SIGNING_CERTIFICATE_FIELD_NUMBER: _builtins.int
     FEDERATION_REVISION_FIELD_NUMBER: _builtins.int
-    TIME_FIELD_NUMBER: _builtins.int
+    NODE_TIME_FIELD_NUMBER: _builtins.int
     AUDIT_HEAD_FIELD_NUMBER: _builtins.int
     LEAVING_FIELD_NUMBER: _builtins.int
     SEALING_KEY_FIELD_NUMBER: _builtins.int
@@ -139,7 +139,7 @@ class JoinRequest(_message.Message):
     leaving: _builtins.bool
     """The process leaves: it is no longer offered envelopes."""
     @_builtins.property
-    def time(self) -> _timestamp_pb2.Timestamp:
+    def node_time(self) -> _timestamp_pb2.Timestamp:
         """The node's clock, to find clocks that disagree."""
 
     @_builtins.property
@@ -164,16 +164,16 @@ class JoinRequest(_message.Message):
         endpoint: _builtins.str = ...,
         signing_certificate: _builtins.bytes = ...,
         federation_revision: _builtins.int = ...,
-        time: _timestamp_pb2.Timestamp | None = ...,
+        node_time: _timestamp_pb2.Timestamp | None = ...,
         audit_head: Global___AuditHead | None = ...,
         leaving: _builtins.bool = ...,
         sealing_key: Global___SealingKey | None = ...,
         capabilities: Global___Capabilities | None = ...,
         report: Global___NodeReport | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["audit_head", b"audit_head", "capabilities", b"capabilities", "report", b"report", "sealing_key", b"sealing_key", "time", b"time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["audit_head", b"audit_head", "capabilities", b"capabilities", "node_time", b"node_time", "report", b"report", "sealing_key", b"sealing_key"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["audit_head", b"audit_head", "capabilities", b"capabilities", "endpoint", b"endpoint", "federation_revision", b"federation_revision", "leaving", b"leaving", "report", b"report", "sealing_key", b"sealing_key", "signing_certificate", b"signing_certificate", "time", b"time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["audit_head", b"audit_head", "capabilities", b"capabilities", "endpoint", b"endpoint", "federation_revision", b"federation_revision", "leaving", b"leaving", "node_time", b"node_time", "report", b"report", "sealing_key", b"sealing_key", "signing_certificate", b"signing_certificate"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -302,7 +302,7 @@ class JoinResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     INTERVAL_FIELD_NUMBER: _builtins.int
-    TIME_FIELD_NUMBER: _builtins.int
+    COORDINATOR_TIME_FIELD_NUMBER: _builtins.int
     FEDERATION_REVISION_FIELD_NUMBER: _builtins.int
     federation_revision: _builtins.int
     """The newest configuration revision."""
@@ -311,19 +311,19 @@ class JoinResponse(_message.Message):
         """When to call again."""
 
     @_builtins.property
-    def time(self) -> _timestamp_pb2.Timestamp:
+    def coordinator_time(self) -> _timestamp_pb2.Timestamp:
         """The coordinator's clock."""
 
     def __init__(
         self,
         *,
         interval: _duration_pb2.Duration | None = ...,
-        time: _timestamp_pb2.Timestamp | None = ...,
+        coordinator_time: _timestamp_pb2.Timestamp | None = ...,
         federation_revision: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["interval", b"interval", "time", b"time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["coordinator_time", b"coordinator_time", "interval", b"interval"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["federation_revision", b"federation_revision", "interval", b"interval", "time", b"time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["coordinator_time", b"coordinator_time", "federation_revision", b"federation_revision", "interval", b"interval"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -360,7 +360,7 @@ class WatchResponse(_message.Message):
     FEDERATION_REVISION_FIELD_NUMBER: _builtins.int
     CONFIGURATION_FIELD_NUMBER: _builtins.int
     MEMBERS_FIELD_NUMBER: _builtins.int
-    TIME_FIELD_NUMBER: _builtins.int
+    COORDINATOR_TIME_FIELD_NUMBER: _builtins.int
     federation_revision: _builtins.int
     """The configuration revision in force."""
     @_builtins.property
@@ -372,7 +372,7 @@ class WatchResponse(_message.Message):
         """All regions of the configuration and how they stand."""
 
     @_builtins.property
-    def time(self) -> _timestamp_pb2.Timestamp:
+    def coordinator_time(self) -> _timestamp_pb2.Timestamp:
         """The coordinator's clock when this was sent."""
 
     def __init__(
@@ -381,11 +381,11 @@ class WatchResponse(_message.Message):
         federation_revision: _builtins.int = ...,
         configuration: _configuration_pb2.Configuration | None = ...,
         members: _abc.Iterable[Global___Member] | None = ...,
-        time: _timestamp_pb2.Timestamp | None = ...,
+        coordinator_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["configuration", b"configuration", "time", b"time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["configuration", b"configuration", "coordinator_time", b"coordinator_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["configuration", b"configuration", "federation_revision", b"federation_revision", "members", b"members", "time", b"time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["configuration", b"configuration", "coordinator_time", b"coordinator_time", "federation_revision", b"federation_revision", "members", b"members"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -489,24 +489,24 @@ class GetAuditHeadResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     AUDIT_HEAD_FIELD_NUMBER: _builtins.int
-    TIME_FIELD_NUMBER: _builtins.int
+    HAND_IN_TIME_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def audit_head(self) -> Global___AuditHead:
         """Empty where the region never handed one in."""
 
     @_builtins.property
-    def time(self) -> _timestamp_pb2.Timestamp:
+    def hand_in_time(self) -> _timestamp_pb2.Timestamp:
         """When it was handed in."""
 
     def __init__(
         self,
         *,
         audit_head: Global___AuditHead | None = ...,
-        time: _timestamp_pb2.Timestamp | None = ...,
+        hand_in_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["audit_head", b"audit_head", "time", b"time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["audit_head", b"audit_head", "hand_in_time", b"hand_in_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["audit_head", b"audit_head", "time", b"time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["audit_head", b"audit_head", "hand_in_time", b"hand_in_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

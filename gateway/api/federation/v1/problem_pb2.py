@@ -25,23 +25,23 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'gateway/api/federation/v1/problem.proto\x12\x19gateway.api.federation.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"Y\n\x0eNetworkElement\x12;\n\x04kind\x18\x01 \x01(\x0e\x32-.gateway.api.federation.v1.NetworkElementKind\x12\n\n\x02id\x18\x02 \x01(\t\"\xeb\x04\n\rProblemHeader\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x04\x12\x36\n\x05state\x18\x03 \x01(\x0e\x32\'.gateway.api.federation.v1.ProblemState\x12=\n\nroot_cause\x18\x04 \x01(\x0b\x32).gateway.api.federation.v1.NetworkElement\x12\x0e\n\x06parent\x18\x05 \x01(\t\x12\x10\n\x08\x63hildren\x18\x06 \x03(\t\x12\x10\n\x08services\x18\x07 \x03(\t\x12\x0f\n\x07regions\x18\x08 \x03(\t\x12>\n\x08severity\x18\t \x01(\x0e\x32,.gateway.api.federation.v1.PerceivedSeverity\x12.\n\nstart_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0bmerged_into\x18\x0c \x01(\t\x12\x17\n\nconfidence\x18\r \x01(\rH\x00\x88\x01\x01\x12>\n\tcondition\x18\x0e \x01(\x0e\x32+.gateway.api.federation.v1.NetworkCondition\x12\x33\n\x0f\x64own_start_time\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\rdown_end_time\x18\x10 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\r\n\x0b_confidence*\xda\x01\n\x11PerceivedSeverity\x12\"\n\x1ePERCEIVED_SEVERITY_UNSPECIFIED\x10\x00\x12\x1f\n\x1bPERCEIVED_SEVERITY_CRITICAL\x10\x01\x12\x1c\n\x18PERCEIVED_SEVERITY_MAJOR\x10\x02\x12\x1c\n\x18PERCEIVED_SEVERITY_MINOR\x10\x03\x12\x1e\n\x1aPERCEIVED_SEVERITY_WARNING\x10\x04\x12$\n PERCEIVED_SEVERITY_INDETERMINATE\x10\x05*q\n\x10NetworkCondition\x12!\n\x1dNETWORK_CONDITION_UNSPECIFIED\x10\x00\x12\x1e\n\x1aNETWORK_CONDITION_DEGRADED\x10\x01\x12\x1a\n\x16NETWORK_CONDITION_DOWN\x10\x02*\x9a\x01\n\x12NetworkElementKind\x12$\n NETWORK_ELEMENT_KIND_UNSPECIFIED\x10\x00\x12\x1d\n\x19NETWORK_ELEMENT_KIND_LINK\x10\x01\x12\x1d\n\x19NETWORK_ELEMENT_KIND_SITE\x10\x02\x12 \n\x1cNETWORK_ELEMENT_KIND_SERVICE\x10\x03*\x85\x01\n\x0cProblemState\x12\x1d\n\x19PROBLEM_STATE_UNSPECIFIED\x10\x00\x12\x1d\n\x19PROBLEM_STATE_IN_PROGRESS\x10\x01\x12\x1a\n\x16PROBLEM_STATE_RESOLVED\x10\x02\x12\x1b\n\x17PROBLEM_STATE_CANCELLED\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'gateway/api/federation/v1/problem.proto\x12\x19gateway.api.federation.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"Y\n\x0eNetworkElement\x12;\n\x04kind\x18\x01 \x01(\x0e\x32-.gateway.api.federation.v1.NetworkElementKind\x12\n\n\x02id\x18\x02 \x01(\t\"\xf2\x04\n\rProblemHeader\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x04\x12\x36\n\x05state\x18\x03 \x01(\x0e\x32\'.gateway.api.federation.v1.ProblemState\x12=\n\nroot_cause\x18\x04 \x01(\x0b\x32).gateway.api.federation.v1.NetworkElement\x12\x11\n\tparent_id\x18\x05 \x01(\t\x12\x11\n\tchild_ids\x18\x06 \x03(\t\x12\x10\n\x08services\x18\x07 \x03(\t\x12\x0f\n\x07regions\x18\x08 \x03(\t\x12>\n\x08severity\x18\t \x01(\x0e\x32,.gateway.api.federation.v1.PerceivedSeverity\x12.\n\nstart_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x16\n\x0emerged_into_id\x18\x0c \x01(\t\x12\x17\n\nconfidence\x18\r \x01(\rH\x00\x88\x01\x01\x12>\n\tcondition\x18\x0e \x01(\x0e\x32+.gateway.api.federation.v1.NetworkCondition\x12\x33\n\x0f\x64own_start_time\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\rdown_end_time\x18\x10 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\r\n\x0b_confidence*\xda\x01\n\x11PerceivedSeverity\x12\"\n\x1ePERCEIVED_SEVERITY_UNSPECIFIED\x10\x00\x12\x1f\n\x1bPERCEIVED_SEVERITY_CRITICAL\x10\x01\x12\x1c\n\x18PERCEIVED_SEVERITY_MAJOR\x10\x02\x12\x1c\n\x18PERCEIVED_SEVERITY_MINOR\x10\x03\x12\x1e\n\x1aPERCEIVED_SEVERITY_WARNING\x10\x04\x12$\n PERCEIVED_SEVERITY_INDETERMINATE\x10\x05*q\n\x10NetworkCondition\x12!\n\x1dNETWORK_CONDITION_UNSPECIFIED\x10\x00\x12\x1e\n\x1aNETWORK_CONDITION_DEGRADED\x10\x01\x12\x1a\n\x16NETWORK_CONDITION_DOWN\x10\x02*\x9a\x01\n\x12NetworkElementKind\x12$\n NETWORK_ELEMENT_KIND_UNSPECIFIED\x10\x00\x12\x1d\n\x19NETWORK_ELEMENT_KIND_LINK\x10\x01\x12\x1d\n\x19NETWORK_ELEMENT_KIND_SITE\x10\x02\x12 \n\x1cNETWORK_ELEMENT_KIND_SERVICE\x10\x03*\x85\x01\n\x0cProblemState\x12\x1d\n\x19PROBLEM_STATE_UNSPECIFIED\x10\x00\x12\x1d\n\x19PROBLEM_STATE_IN_PROGRESS\x10\x01\x12\x1a\n\x16PROBLEM_STATE_RESOLVED\x10\x02\x12\x1b\n\x17PROBLEM_STATE_CANCELLED\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'gateway.api.federation.v1.problem_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_PERCEIVEDSEVERITY']._serialized_start=817
-  _globals['_PERCEIVEDSEVERITY']._serialized_end=1035
-  _globals['_NETWORKCONDITION']._serialized_start=1037
-  _globals['_NETWORKCONDITION']._serialized_end=1150
-  _globals['_NETWORKELEMENTKIND']._serialized_start=1153
-  _globals['_NETWORKELEMENTKIND']._serialized_end=1307
-  _globals['_PROBLEMSTATE']._serialized_start=1310
-  _globals['_PROBLEMSTATE']._serialized_end=1443
+  _globals['_PERCEIVEDSEVERITY']._serialized_start=824
+  _globals['_PERCEIVEDSEVERITY']._serialized_end=1042
+  _globals['_NETWORKCONDITION']._serialized_start=1044
+  _globals['_NETWORKCONDITION']._serialized_end=1157
+  _globals['_NETWORKELEMENTKIND']._serialized_start=1160
+  _globals['_NETWORKELEMENTKIND']._serialized_end=1314
+  _globals['_PROBLEMSTATE']._serialized_start=1317
+  _globals['_PROBLEMSTATE']._serialized_end=1450
   _globals['_NETWORKELEMENT']._serialized_start=103
   _globals['_NETWORKELEMENT']._serialized_end=192
   _globals['_PROBLEMHEADER']._serialized_start=195
-  _globals['_PROBLEMHEADER']._serialized_end=814
+  _globals['_PROBLEMHEADER']._serialized_end=821
 # @@protoc_insertion_point(module_scope)

@@ -172,14 +172,14 @@ class ProblemHeader(_message.Message):
     VERSION_FIELD_NUMBER: _builtins.int
     STATE_FIELD_NUMBER: _builtins.int
     ROOT_CAUSE_FIELD_NUMBER: _builtins.int
-    PARENT_FIELD_NUMBER: _builtins.int
-    CHILDREN_FIELD_NUMBER: _builtins.int
+    PARENT_ID_FIELD_NUMBER: _builtins.int
+    CHILD_IDS_FIELD_NUMBER: _builtins.int
     SERVICES_FIELD_NUMBER: _builtins.int
     REGIONS_FIELD_NUMBER: _builtins.int
     SEVERITY_FIELD_NUMBER: _builtins.int
     START_TIME_FIELD_NUMBER: _builtins.int
     END_TIME_FIELD_NUMBER: _builtins.int
-    MERGED_INTO_FIELD_NUMBER: _builtins.int
+    MERGED_INTO_ID_FIELD_NUMBER: _builtins.int
     CONFIDENCE_FIELD_NUMBER: _builtins.int
     CONDITION_FIELD_NUMBER: _builtins.int
     DOWN_START_TIME_FIELD_NUMBER: _builtins.int
@@ -190,13 +190,13 @@ class ProblemHeader(_message.Message):
     """Counts its changes."""
     state: Global___ProblemState.ValueType
     """How it stands."""
-    parent: _builtins.str
+    parent_id: _builtins.str
     """The id of the alarm or fault that says so, which the others follow."""
     severity: Global___PerceivedSeverity.ValueType
     """The worst of what speaks for the root cause and is not over; of all that speaks for it, once everything is. Where
     only other children are not over, the worst of these, with what a customer reports of the own line as minor.
     """
-    merged_into: _builtins.str
+    merged_into_id: _builtins.str
     """The problem that it is a part of; empty unless it is cancelled as such."""
     confidence: _builtins.int
     """How sure the root cause is, in percent: 0 where too little speaks for any, so that nothing is claimed. Unset by
@@ -213,7 +213,7 @@ class ProblemHeader(_message.Message):
         """
 
     @_builtins.property
-    def children(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+    def child_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The ids of the alarms and faults that belong to it, the parent among them; to a region, its own."""
 
     @_builtins.property
@@ -247,14 +247,14 @@ class ProblemHeader(_message.Message):
         version: _builtins.int = ...,
         state: Global___ProblemState.ValueType = ...,
         root_cause: Global___NetworkElement | None = ...,
-        parent: _builtins.str = ...,
-        children: _abc.Iterable[_builtins.str] | None = ...,
+        parent_id: _builtins.str = ...,
+        child_ids: _abc.Iterable[_builtins.str] | None = ...,
         services: _abc.Iterable[_builtins.str] | None = ...,
         regions: _abc.Iterable[_builtins.str] | None = ...,
         severity: Global___PerceivedSeverity.ValueType = ...,
         start_time: _timestamp_pb2.Timestamp | None = ...,
         end_time: _timestamp_pb2.Timestamp | None = ...,
-        merged_into: _builtins.str = ...,
+        merged_into_id: _builtins.str = ...,
         confidence: _builtins.int | None = ...,
         condition: Global___NetworkCondition.ValueType = ...,
         down_start_time: _timestamp_pb2.Timestamp | None = ...,
@@ -262,7 +262,7 @@ class ProblemHeader(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_confidence", b"_confidence", "confidence", b"confidence", "down_end_time", b"down_end_time", "down_start_time", b"down_start_time", "end_time", b"end_time", "root_cause", b"root_cause", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_confidence", b"_confidence", "children", b"children", "condition", b"condition", "confidence", b"confidence", "down_end_time", b"down_end_time", "down_start_time", b"down_start_time", "end_time", b"end_time", "id", b"id", "merged_into", b"merged_into", "parent", b"parent", "regions", b"regions", "root_cause", b"root_cause", "services", b"services", "severity", b"severity", "start_time", b"start_time", "state", b"state", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_confidence", b"_confidence", "child_ids", b"child_ids", "condition", b"condition", "confidence", b"confidence", "down_end_time", b"down_end_time", "down_start_time", b"down_start_time", "end_time", b"end_time", "id", b"id", "merged_into_id", b"merged_into_id", "parent_id", b"parent_id", "regions", b"regions", "root_cause", b"root_cause", "services", b"services", "severity", b"severity", "start_time", b"start_time", "state", b"state", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__confidence: _TypeAlias = _typing.Literal["confidence"]  # noqa: Y015
     _WhichOneofArgType__confidence: _TypeAlias = _typing.Literal["_confidence", b"_confidence"]  # noqa: Y015

@@ -27,7 +27,7 @@ from gateway.api.types.v1 import privacy_pb2 as gateway_dot_api_dot_types_dot_v1
 from gateway.api.types.v1 import types_pb2 as gateway_dot_api_dot_types_dot_v1_dot_types__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n2gateway/api/provider/v1/notification_service.proto\x12\x17gateway.api.provider.v1\x1a!gateway/api/types/v1/access.proto\x1a\"gateway/api/types/v1/privacy.proto\x1a gateway/api/types/v1/types.proto\"\x88\x01\n\rNotifyRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\x14\n\x06number\x18\x03 \x01(\tB\x04\xb8\xbb\x18\x01\x12\x37\n\x04text\x18\x04 \x01(\x0b\x32#.gateway.api.types.v1.LocalizedTextB\x04\xb8\xbb\x18\x03\x12\x0e\n\x06secret\x18\x05 \x01(\x08\"\x10\n\x0eNotifyResponse2z\n\x13NotificationService\x12\x63\n\x06Notify\x12&.gateway.api.provider.v1.NotifyRequest\x1a\'.gateway.api.provider.v1.NotifyResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n2gateway/api/provider/v1/notification_service.proto\x12\x17gateway.api.provider.v1\x1a!gateway/api/types/v1/access.proto\x1a\"gateway/api/types/v1/privacy.proto\x1a gateway/api/types/v1/types.proto\"\x90\x01\n\rNotifyRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\x14\n\x06number\x18\x03 \x01(\tB\x04\xb8\xbb\x18\x01\x12\x37\n\x04text\x18\x04 \x01(\x0b\x32#.gateway.api.types.v1.LocalizedTextB\x04\xb8\xbb\x18\x03\x12\x0e\n\x06secret\x18\x05 \x01(\x08\"\x10\n\x0eNotifyResponse2z\n\x13NotificationService\x12\x63\n\x06Notify\x12&.gateway.api.provider.v1.NotifyRequest\x1a\'.gateway.api.provider.v1.NotifyResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -41,9 +41,9 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_NOTIFICATIONSERVICE'].methods_by_name['Notify']._loaded_options = None
   _globals['_NOTIFICATIONSERVICE'].methods_by_name['Notify']._serialized_options = b'\220\002\002\252\273\030\001\001'
   _globals['_NOTIFYREQUEST']._serialized_start=185
-  _globals['_NOTIFYREQUEST']._serialized_end=321
-  _globals['_NOTIFYRESPONSE']._serialized_start=323
-  _globals['_NOTIFYRESPONSE']._serialized_end=339
-  _globals['_NOTIFICATIONSERVICE']._serialized_start=341
-  _globals['_NOTIFICATIONSERVICE']._serialized_end=463
+  _globals['_NOTIFYREQUEST']._serialized_end=329
+  _globals['_NOTIFYRESPONSE']._serialized_start=331
+  _globals['_NOTIFYRESPONSE']._serialized_end=347
+  _globals['_NOTIFICATIONSERVICE']._serialized_start=349
+  _globals['_NOTIFICATIONSERVICE']._serialized_end=471
 # @@protoc_insertion_point(module_scope)

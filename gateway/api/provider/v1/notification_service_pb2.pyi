@@ -23,12 +23,12 @@ class NotifyRequest(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    ID_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
     KIND_FIELD_NUMBER: _builtins.int
     NUMBER_FIELD_NUMBER: _builtins.int
     TEXT_FIELD_NUMBER: _builtins.int
     SECRET_FIELD_NUMBER: _builtins.int
-    id: _builtins.str
+    request_id: _builtins.str
     """The key of idempotency."""
     kind: _builtins.str
     """What it is about, for example `one-time-code`, `contract-reminder`."""
@@ -43,7 +43,7 @@ class NotifyRequest(_message.Message):
     def __init__(
         self,
         *,
-        id: _builtins.str = ...,
+        request_id: _builtins.str = ...,
         kind: _builtins.str = ...,
         number: _builtins.str = ...,
         text: _types_pb2.LocalizedText | None = ...,
@@ -51,7 +51,7 @@ class NotifyRequest(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["text", b"text"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id", "kind", b"kind", "number", b"number", "secret", b"secret", "text", b"text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["kind", b"kind", "number", b"number", "request_id", b"request_id", "secret", b"secret", "text", b"text"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -29,9 +29,9 @@ class RaisedComplaint(_message.Message):
     TICKET_ID_FIELD_NUMBER: _builtins.int
     LEVEL_FIELD_NUMBER: _builtins.int
     TRIGGER_FIELD_NUMBER: _builtins.int
-    DUE_FIELD_NUMBER: _builtins.int
+    DUE_TIME_FIELD_NUMBER: _builtins.int
     TIME_FIELD_NUMBER: _builtins.int
-    RAISED_BY_FIELD_NUMBER: _builtins.int
+    REGION_FIELD_NUMBER: _builtins.int
     CATEGORY_FIELD_NUMBER: _builtins.int
     SEVERITY_FIELD_NUMBER: _builtins.int
     STATE_FIELD_NUMBER: _builtins.int
@@ -48,7 +48,7 @@ class RaisedComplaint(_message.Message):
     """The level that was reached, 1 to 5."""
     trigger: _complaint_pb2.EscalationTrigger.ValueType
     """Why."""
-    raised_by: _builtins.str
+    region: _builtins.str
     """The region that raised it, and tells this."""
     category: _builtins.str
     """The category's code."""
@@ -63,7 +63,7 @@ class RaisedComplaint(_message.Message):
     home_region: _builtins.str
     """The region that owns the number; empty where none is known for it."""
     @_builtins.property
-    def due(self) -> _timestamp_pb2.Timestamp:
+    def due_time(self) -> _timestamp_pb2.Timestamp:
         """When it was due."""
 
     @_builtins.property
@@ -85,9 +85,9 @@ class RaisedComplaint(_message.Message):
         ticket_id: _builtins.str = ...,
         level: _builtins.int = ...,
         trigger: _complaint_pb2.EscalationTrigger.ValueType = ...,
-        due: _timestamp_pb2.Timestamp | None = ...,
+        due_time: _timestamp_pb2.Timestamp | None = ...,
         time: _timestamp_pb2.Timestamp | None = ...,
-        raised_by: _builtins.str = ...,
+        region: _builtins.str = ...,
         category: _builtins.str = ...,
         severity: _configuration_pb2.ComplaintSeverity.ValueType = ...,
         state: _complaint_pb2.ComplaintState.ValueType = ...,
@@ -97,9 +97,9 @@ class RaisedComplaint(_message.Message):
         custody: _complaint_pb2.Custody | None = ...,
         expected_resolution_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["custody", b"custody", "due", b"due", "expected_resolution_time", b"expected_resolution_time", "time", b"time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["custody", b"custody", "due_time", b"due_time", "expected_resolution_time", b"expected_resolution_time", "time", b"time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["category", b"category", "custody", b"custody", "due", b"due", "expected_resolution_time", b"expected_resolution_time", "home_region", b"home_region", "id", b"id", "level", b"level", "origin_region", b"origin_region", "owner_region", b"owner_region", "raised_by", b"raised_by", "severity", b"severity", "state", b"state", "ticket_id", b"ticket_id", "time", b"time", "trigger", b"trigger"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["category", b"category", "custody", b"custody", "due_time", b"due_time", "expected_resolution_time", b"expected_resolution_time", "home_region", b"home_region", "id", b"id", "level", b"level", "origin_region", b"origin_region", "owner_region", b"owner_region", "region", b"region", "severity", b"severity", "state", b"state", "ticket_id", b"ticket_id", "time", b"time", "trigger", b"trigger"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -148,7 +148,7 @@ class Agreement(_message.Message):
     MONTHLY_CHARGE_FIELD_NUMBER: _builtins.int
     START_TIME_FIELD_NUMBER: _builtins.int
     END_TIME_FIELD_NUMBER: _builtins.int
-    AUTHOR_FIELD_NUMBER: _builtins.int
+    STAFF_ID_FIELD_NUMBER: _builtins.int
     PRODUCT_ID_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """`<home region>/agreement-<number>`."""
@@ -158,7 +158,7 @@ class Agreement(_message.Message):
     """The region's own id of the customer."""
     service: _builtins.str
     """The id of the network service that the line uses."""
-    author: _builtins.str
+    staff_id: _builtins.str
     """The staff id of who made it."""
     product_id: _builtins.str
     """The line's id at home."""
@@ -189,12 +189,12 @@ class Agreement(_message.Message):
         monthly_charge: _types_pb2.Money | None = ...,
         start_time: _timestamp_pb2.Timestamp | None = ...,
         end_time: _timestamp_pb2.Timestamp | None = ...,
-        author: _builtins.str = ...,
+        staff_id: _builtins.str = ...,
         product_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "monthly_charge", b"monthly_charge", "start_time", b"start_time", "terms", b"terms"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["author", b"author", "customer_id", b"customer_id", "end_time", b"end_time", "id", b"id", "monthly_charge", b"monthly_charge", "number", b"number", "product_id", b"product_id", "service", b"service", "start_time", b"start_time", "terms", b"terms"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["customer_id", b"customer_id", "end_time", b"end_time", "id", b"id", "monthly_charge", b"monthly_charge", "number", b"number", "product_id", b"product_id", "service", b"service", "staff_id", b"staff_id", "start_time", b"start_time", "terms", b"terms"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

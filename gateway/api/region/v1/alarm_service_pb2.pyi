@@ -31,7 +31,7 @@ class AlarmReport(_message.Message):
 
     EXTERNAL_ID_FIELD_NUMBER: _builtins.int
     STATE_FIELD_NUMBER: _builtins.int
-    TIME_FIELD_NUMBER: _builtins.int
+    EVENT_TIME_FIELD_NUMBER: _builtins.int
     ALARMED_OBJECT_FIELD_NUMBER: _builtins.int
     ALARM_TYPE_FIELD_NUMBER: _builtins.int
     PERCEIVED_SEVERITY_FIELD_NUMBER: _builtins.int
@@ -56,7 +56,7 @@ class AlarmReport(_message.Message):
     planned_outage: _builtins.bool
     """Whether it is known to be of a planned outage."""
     @_builtins.property
-    def time(self) -> _timestamp_pb2.Timestamp:
+    def event_time(self) -> _timestamp_pb2.Timestamp:
         """When."""
 
     @_builtins.property
@@ -68,7 +68,7 @@ class AlarmReport(_message.Message):
         *,
         external_id: _builtins.str = ...,
         state: _alarm_pb2.AlarmState.ValueType = ...,
-        time: _timestamp_pb2.Timestamp | None = ...,
+        event_time: _timestamp_pb2.Timestamp | None = ...,
         alarmed_object: _alarm_pb2.NetworkObject | None = ...,
         alarm_type: _alarm_pb2.AlarmType.ValueType = ...,
         perceived_severity: _problem_pb2.PerceivedSeverity.ValueType = ...,
@@ -77,9 +77,9 @@ class AlarmReport(_message.Message):
         service_affecting: _builtins.bool = ...,
         planned_outage: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["alarmed_object", b"alarmed_object", "time", b"time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["alarmed_object", b"alarmed_object", "event_time", b"event_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["alarm_type", b"alarm_type", "alarmed_object", b"alarmed_object", "external_id", b"external_id", "perceived_severity", b"perceived_severity", "planned_outage", b"planned_outage", "probable_cause", b"probable_cause", "service_affecting", b"service_affecting", "specific_problem", b"specific_problem", "state", b"state", "time", b"time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alarm_type", b"alarm_type", "alarmed_object", b"alarmed_object", "event_time", b"event_time", "external_id", b"external_id", "perceived_severity", b"perceived_severity", "planned_outage", b"planned_outage", "probable_cause", b"probable_cause", "service_affecting", b"service_affecting", "specific_problem", b"specific_problem", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

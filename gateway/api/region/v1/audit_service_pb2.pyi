@@ -250,7 +250,7 @@ class ChainProblem(_message.Message):
 
     KIND_FIELD_NUMBER: _builtins.int
     SEQUENCE_FIELD_NUMBER: _builtins.int
-    TIME_FIELD_NUMBER: _builtins.int
+    ROW_TIME_FIELD_NUMBER: _builtins.int
     WITNESS_FIELD_NUMBER: _builtins.int
     kind: Global___ChainProblemKind.ValueType
     """What is wrong."""
@@ -259,7 +259,7 @@ class ChainProblem(_message.Message):
     witness: _builtins.str
     """The witness that has seen it otherwise: `region/henan` or `coordinator`; empty where the chain itself shows it."""
     @_builtins.property
-    def time(self) -> _timestamp_pb2.Timestamp:
+    def row_time(self) -> _timestamp_pb2.Timestamp:
         """The time of that row, or of the last one before it that is there; unset for the first."""
 
     def __init__(
@@ -267,12 +267,12 @@ class ChainProblem(_message.Message):
         *,
         kind: Global___ChainProblemKind.ValueType = ...,
         sequence: _builtins.int = ...,
-        time: _timestamp_pb2.Timestamp | None = ...,
+        row_time: _timestamp_pb2.Timestamp | None = ...,
         witness: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["time", b"time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["row_time", b"row_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["kind", b"kind", "sequence", b"sequence", "time", b"time", "witness", b"witness"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["kind", b"kind", "row_time", b"row_time", "sequence", b"sequence", "witness", b"witness"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

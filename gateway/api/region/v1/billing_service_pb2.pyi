@@ -302,9 +302,9 @@ class QueryBillsRequest(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    ID_FIELD_NUMBER: _builtins.int
+    QUERY_ID_FIELD_NUMBER: _builtins.int
     QUERY_FIELD_NUMBER: _builtins.int
-    id: _builtins.str
+    query_id: _builtins.str
     """Chosen by the caller; names the answer."""
     @_builtins.property
     def query(self) -> Global___QueryBillRequest:
@@ -313,12 +313,12 @@ class QueryBillsRequest(_message.Message):
     def __init__(
         self,
         *,
-        id: _builtins.str = ...,
+        query_id: _builtins.str = ...,
         query: Global___QueryBillRequest | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["query", b"query"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id", "query", b"query"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["query", b"query", "query_id", b"query_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -330,10 +330,10 @@ class QueryBillsResponse(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    ID_FIELD_NUMBER: _builtins.int
+    QUERY_ID_FIELD_NUMBER: _builtins.int
     BILL_FIELD_NUMBER: _builtins.int
     REFUSED_FIELD_NUMBER: _builtins.int
-    id: _builtins.str
+    query_id: _builtins.str
     """The id of the question."""
     @_builtins.property
     def bill(self) -> Global___Bill:
@@ -346,13 +346,13 @@ class QueryBillsResponse(_message.Message):
     def __init__(
         self,
         *,
-        id: _builtins.str = ...,
+        query_id: _builtins.str = ...,
         bill: Global___Bill | None = ...,
         refused: _order_pb2.OrderError | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["bill", b"bill", "outcome", b"outcome", "refused", b"refused"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["bill", b"bill", "id", b"id", "outcome", b"outcome", "refused", b"refused"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bill", b"bill", "outcome", b"outcome", "query_id", b"query_id", "refused", b"refused"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_outcome: _TypeAlias = _typing.Literal["bill", "refused"]  # noqa: Y015
     _WhichOneofArgType_outcome: _TypeAlias = _typing.Literal["outcome", b"outcome"]  # noqa: Y015

@@ -34,7 +34,7 @@ class CaseHeader(_message.Message):
     STATE_FIELD_NUMBER: _builtins.int
     LEVEL_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
-    DUE_FIELD_NUMBER: _builtins.int
+    DUE_TIME_FIELD_NUMBER: _builtins.int
     END_TIME_FIELD_NUMBER: _builtins.int
     CUSTODY_FIELD_NUMBER: _builtins.int
     ITEMS_FIELD_NUMBER: _builtins.int
@@ -55,7 +55,7 @@ class CaseHeader(_message.Message):
         """When it was filed."""
 
     @_builtins.property
-    def due(self) -> _timestamp_pb2.Timestamp:
+    def due_time(self) -> _timestamp_pb2.Timestamp:
         """By when it is to be resolved; the law's limit where that comes first."""
 
     @_builtins.property
@@ -80,14 +80,14 @@ class CaseHeader(_message.Message):
         state: _complaint_pb2.ComplaintState.ValueType = ...,
         level: _builtins.int = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
-        due: _timestamp_pb2.Timestamp | None = ...,
+        due_time: _timestamp_pb2.Timestamp | None = ...,
         end_time: _timestamp_pb2.Timestamp | None = ...,
         custody: _complaint_pb2.Custody | None = ...,
         items: _abc.Iterable[_complaint_pb2.WorkItem] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "custody", b"custody", "due", b"due", "end_time", b"end_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "custody", b"custody", "due_time", b"due_time", "end_time", b"end_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["category", b"category", "create_time", b"create_time", "custody", b"custody", "due", b"due", "end_time", b"end_time", "items", b"items", "level", b"level", "severity", b"severity", "state", b"state", "ticket_id", b"ticket_id", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["category", b"category", "create_time", b"create_time", "custody", b"custody", "due_time", b"due_time", "end_time", b"end_time", "items", b"items", "level", b"level", "severity", b"severity", "state", b"state", "ticket_id", b"ticket_id", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

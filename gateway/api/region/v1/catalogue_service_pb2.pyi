@@ -178,7 +178,7 @@ class LimitInForce(_message.Message):
 
     REGION_FIELD_NUMBER: _builtins.int
     LIMIT_FIELD_NUMBER: _builtins.int
-    DUE_FIELD_NUMBER: _builtins.int
+    DUE_TIME_FIELD_NUMBER: _builtins.int
     region: _builtins.str
     """The region whose own promise it is; empty for the national one."""
     @_builtins.property
@@ -186,7 +186,7 @@ class LimitInForce(_message.Message):
         """The promise."""
 
     @_builtins.property
-    def due(self) -> _timestamp_pb2.Timestamp:
+    def due_time(self) -> _timestamp_pb2.Timestamp:
         """When it would end if it began now."""
 
     def __init__(
@@ -194,11 +194,11 @@ class LimitInForce(_message.Message):
         *,
         region: _builtins.str = ...,
         limit: _configuration_pb2.TimeLimit | None = ...,
-        due: _timestamp_pb2.Timestamp | None = ...,
+        due_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["due", b"due", "limit", b"limit"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["due_time", b"due_time", "limit", b"limit"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["due", b"due", "limit", b"limit", "region", b"region"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["due_time", b"due_time", "limit", b"limit", "region", b"region"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -245,20 +245,20 @@ class SearchBusinessesRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     QUERY_FIELD_NUMBER: _builtins.int
-    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    LIMIT_FIELD_NUMBER: _builtins.int
     query: _builtins.str
     """What somebody wants, in Chinese or English; at most 100 characters."""
-    page_size: _builtins.int
-    """At most this many, 1 to 500; 0 means 50."""
+    limit: _builtins.int
+    """At most this many, 1 to 500; 0 means 50. The best come first: there are no pages."""
     def __init__(
         self,
         *,
         query: _builtins.str = ...,
-        page_size: _builtins.int = ...,
+        limit: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "query", b"query"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["limit", b"limit", "query", b"query"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -444,7 +444,7 @@ class ServicePointStatus(_message.Message):
 
     SERVICE_POINT_FIELD_NUMBER: _builtins.int
     OPEN_FIELD_NUMBER: _builtins.int
-    NEXT_CHANGE_FIELD_NUMBER: _builtins.int
+    NEXT_CHANGE_TIME_FIELD_NUMBER: _builtins.int
     open: _builtins.bool
     """Whether it is open."""
     @_builtins.property
@@ -452,7 +452,7 @@ class ServicePointStatus(_message.Message):
         """The service point."""
 
     @_builtins.property
-    def next_change(self) -> _timestamp_pb2.Timestamp:
+    def next_change_time(self) -> _timestamp_pb2.Timestamp:
         """When it next opens, or closes if it is open; unset where it never does."""
 
     def __init__(
@@ -460,11 +460,11 @@ class ServicePointStatus(_message.Message):
         *,
         service_point: _configuration_pb2.ServicePoint | None = ...,
         open: _builtins.bool = ...,
-        next_change: _timestamp_pb2.Timestamp | None = ...,
+        next_change_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["next_change", b"next_change", "service_point", b"service_point"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["next_change_time", b"next_change_time", "service_point", b"service_point"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_change", b"next_change", "open", b"open", "service_point", b"service_point"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_change_time", b"next_change_time", "open", b"open", "service_point", b"service_point"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

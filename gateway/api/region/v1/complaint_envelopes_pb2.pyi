@@ -432,7 +432,7 @@ class AttachmentQuestion(_message.Message):
     ATTACHMENT_ID_FIELD_NUMBER: _builtins.int
     OFFSET_FIELD_NUMBER: _builtins.int
     STAFF_ID_FIELD_NUMBER: _builtins.int
-    READING_REGION_FIELD_NUMBER: _builtins.int
+    READER_FIELD_NUMBER: _builtins.int
     ticket_id: _builtins.str
     """The ticket id."""
     attachment_id: _builtins.str
@@ -441,7 +441,7 @@ class AttachmentQuestion(_message.Message):
     """From where on."""
     staff_id: _builtins.str
     """Who asks, in the asking region, or in the one that reads."""
-    reading_region: _builtins.str
+    reader: _builtins.str
     """The region of a work item for which the region that leads the case asks; empty where that reads itself."""
     def __init__(
         self,
@@ -450,11 +450,11 @@ class AttachmentQuestion(_message.Message):
         attachment_id: _builtins.str = ...,
         offset: _builtins.int = ...,
         staff_id: _builtins.str = ...,
-        reading_region: _builtins.str = ...,
+        reader: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attachment_id", b"attachment_id", "offset", b"offset", "reading_region", b"reading_region", "staff_id", b"staff_id", "ticket_id", b"ticket_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attachment_id", b"attachment_id", "offset", b"offset", "reader", b"reader", "staff_id", b"staff_id", "ticket_id", b"ticket_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -512,13 +512,13 @@ class ComplaintRepeats(_message.Message):
 
     TICKET_ID_FIELD_NUMBER: _builtins.int
     CATEGORY_FIELD_NUMBER: _builtins.int
-    REPEAT_OF_FIELD_NUMBER: _builtins.int
+    REPEATED_TICKET_ID_FIELD_NUMBER: _builtins.int
     REPEATS_FIELD_NUMBER: _builtins.int
     ticket_id: _builtins.str
     """The ticket id."""
     category: _builtins.str
     """The category that it had when that was counted."""
-    repeat_of: _builtins.str
+    repeated_ticket_id: _builtins.str
     """The ticket id of the newest complaint that it repeats."""
     repeats: _builtins.int
     """How many complaints of the same number and category there were in the 30 days before."""
@@ -527,12 +527,12 @@ class ComplaintRepeats(_message.Message):
         *,
         ticket_id: _builtins.str = ...,
         category: _builtins.str = ...,
-        repeat_of: _builtins.str = ...,
+        repeated_ticket_id: _builtins.str = ...,
         repeats: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["category", b"category", "repeat_of", b"repeat_of", "repeats", b"repeats", "ticket_id", b"ticket_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["category", b"category", "repeated_ticket_id", b"repeated_ticket_id", "repeats", b"repeats", "ticket_id", b"ticket_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -29,7 +29,7 @@ from gateway.api.types.v1 import privacy_pb2 as gateway_dot_api_dot_types_dot_v1
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n4gateway/api/region/v1/complaint_import_service.proto\x12\x15gateway.api.region.v1\x1a%gateway/api/region/v1/complaint.proto\x1a,gateway/api/region/v1/customer_service.proto\x1a!gateway/api/types/v1/access.proto\x1a\"gateway/api/types/v1/privacy.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb0\x01\n\x17ImportComplaintsRequest\x12/\n\x04\x66ile\x18\x01 \x01(\x0b\x32!.gateway.api.region.v1.ImportFile\x12\x39\n\x05lines\x18\x02 \x03(\x0b\x32$.gateway.api.region.v1.ComplaintLineB\x04\xc8\xbb\x18\x01\x12)\n\x05\x61s_of\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\\\n\rComplaintLine\x12\x0e\n\x06number\x18\x01 \x01(\x03\x12;\n\tcomplaint\x18\x02 \x01(\x0b\x32(.gateway.api.region.v1.ImportedComplaint\"\xf3\x03\n\x11ImportedComplaint\x12\x19\n\x0b\x65xternal_id\x18\x01 \x01(\tB\x04\xb8\xbb\x18\x01\x12\x38\n\x07request\x18\x02 \x01(\x0b\x32\'.gateway.api.region.v1.ComplaintRequest\x12.\n\nfiled_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x37\n\x13\x66irst_response_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\rresolved_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x63losed_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\ncause_code\x18\x07 \x01(\t\x12\x18\n\nresolution\x18\x08 \x01(\tB\x04\xb8\xbb\x18\x03\x12\x14\n\x06rating\x18\t \x01(\rB\x04\xb8\xbb\x18\x04\x12=\n\x08\x65nded_as\x18\n \x01(\x0e\x32%.gateway.api.region.v1.ComplaintStateB\x04\xb8\xbb\x18\x04\x12\x1d\n\x15\x63losed_time_estimated\x18\x0b \x01(\x08\x12\x1a\n\x12\x63\x61tegory_otherwise\x18\x0c \x01(\t\"\xdb\x01\n\x18ImportComplaintsResponse\x12\x11\n\tlast_line\x18\x01 \x01(\x03\x12\x0f\n\x07\x63reated\x18\x02 \x01(\x03\x12\x10\n\x08\x65xisting\x18\x03 \x01(\x03\x12\x35\n\x08rejected\x18\x04 \x03(\x0b\x32#.gateway.api.region.v1.RejectedLine\x12\x16\n\x0erejected_total\x18\x05 \x01(\x03\x12:\n\x08replayed\x18\x06 \x03(\x0b\x32(.gateway.api.region.v1.ReplayedComplaint\"\x9d\x01\n\x11ReplayedComplaint\x12\x0e\n\x06number\x18\x01 \x01(\x03\x12\x10\n\x08\x63\x61tegory\x18\x02 \x01(\t\x12.\n\nfiled_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x36\n\x0b\x65scalations\x18\x04 \x03(\x0b\x32!.gateway.api.region.v1.Escalation2\xa3\x01\n\x16\x43omplaintImportService\x12\x88\x01\n\x10ImportComplaints\x12..gateway.api.region.v1.ImportComplaintsRequest\x1a/.gateway.api.region.v1.ImportComplaintsResponse\"\x0f\x90\x02\x02\xaa\xbb\x18\x01\x02\xc0\xbb\x18\x80\x80\x80\x02(\x01\x30\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n4gateway/api/region/v1/complaint_import_service.proto\x12\x15gateway.api.region.v1\x1a%gateway/api/region/v1/complaint.proto\x1a,gateway/api/region/v1/customer_service.proto\x1a!gateway/api/types/v1/access.proto\x1a\"gateway/api/types/v1/privacy.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb5\x01\n\x17ImportComplaintsRequest\x12/\n\x04\x66ile\x18\x01 \x01(\x0b\x32!.gateway.api.region.v1.ImportFile\x12\x39\n\x05lines\x18\x02 \x03(\x0b\x32$.gateway.api.region.v1.ComplaintLineB\x04\xc8\xbb\x18\x01\x12.\n\nas_of_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\\\n\rComplaintLine\x12\x0e\n\x06number\x18\x01 \x01(\x03\x12;\n\tcomplaint\x18\x02 \x01(\x0b\x32(.gateway.api.region.v1.ImportedComplaint\"\xf3\x03\n\x11ImportedComplaint\x12\x19\n\x0b\x65xternal_id\x18\x01 \x01(\tB\x04\xb8\xbb\x18\x01\x12\x38\n\x07request\x18\x02 \x01(\x0b\x32\'.gateway.api.region.v1.ComplaintRequest\x12.\n\nfiled_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x37\n\x13\x66irst_response_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\rresolved_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x63losed_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\ncause_code\x18\x07 \x01(\t\x12\x18\n\nresolution\x18\x08 \x01(\tB\x04\xb8\xbb\x18\x03\x12\x14\n\x06rating\x18\t \x01(\rB\x04\xb8\xbb\x18\x04\x12=\n\x08\x65nded_as\x18\n \x01(\x0e\x32%.gateway.api.region.v1.ComplaintStateB\x04\xb8\xbb\x18\x04\x12\x1d\n\x15\x63losed_time_estimated\x18\x0b \x01(\x08\x12\x1a\n\x12\x63\x61tegory_otherwise\x18\x0c \x01(\t\"\xdb\x01\n\x18ImportComplaintsResponse\x12\x11\n\tlast_line\x18\x01 \x01(\x03\x12\x0f\n\x07\x63reated\x18\x02 \x01(\x03\x12\x10\n\x08\x65xisting\x18\x03 \x01(\x03\x12\x35\n\x08rejected\x18\x04 \x03(\x0b\x32#.gateway.api.region.v1.RejectedLine\x12\x16\n\x0erejected_total\x18\x05 \x01(\x03\x12:\n\x08replayed\x18\x06 \x03(\x0b\x32(.gateway.api.region.v1.ReplayedComplaint\"\x9d\x01\n\x11ReplayedComplaint\x12\x0e\n\x06number\x18\x01 \x01(\x03\x12\x10\n\x08\x63\x61tegory\x18\x02 \x01(\t\x12.\n\nfiled_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x36\n\x0b\x65scalations\x18\x04 \x03(\x0b\x32!.gateway.api.region.v1.Escalation2\xa3\x01\n\x16\x43omplaintImportService\x12\x88\x01\n\x10ImportComplaints\x12..gateway.api.region.v1.ImportComplaintsRequest\x1a/.gateway.api.region.v1.ImportComplaintsResponse\"\x0f\x90\x02\x02\xaa\xbb\x18\x01\x02\xc0\xbb\x18\x80\x80\x80\x02(\x01\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -49,15 +49,15 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_COMPLAINTIMPORTSERVICE'].methods_by_name['ImportComplaints']._loaded_options = None
   _globals['_COMPLAINTIMPORTSERVICE'].methods_by_name['ImportComplaints']._serialized_options = b'\220\002\002\252\273\030\001\002\300\273\030\200\200\200\002'
   _globals['_IMPORTCOMPLAINTSREQUEST']._serialized_start=269
-  _globals['_IMPORTCOMPLAINTSREQUEST']._serialized_end=445
-  _globals['_COMPLAINTLINE']._serialized_start=447
-  _globals['_COMPLAINTLINE']._serialized_end=539
-  _globals['_IMPORTEDCOMPLAINT']._serialized_start=542
-  _globals['_IMPORTEDCOMPLAINT']._serialized_end=1041
-  _globals['_IMPORTCOMPLAINTSRESPONSE']._serialized_start=1044
-  _globals['_IMPORTCOMPLAINTSRESPONSE']._serialized_end=1263
-  _globals['_REPLAYEDCOMPLAINT']._serialized_start=1266
-  _globals['_REPLAYEDCOMPLAINT']._serialized_end=1423
-  _globals['_COMPLAINTIMPORTSERVICE']._serialized_start=1426
-  _globals['_COMPLAINTIMPORTSERVICE']._serialized_end=1589
+  _globals['_IMPORTCOMPLAINTSREQUEST']._serialized_end=450
+  _globals['_COMPLAINTLINE']._serialized_start=452
+  _globals['_COMPLAINTLINE']._serialized_end=544
+  _globals['_IMPORTEDCOMPLAINT']._serialized_start=547
+  _globals['_IMPORTEDCOMPLAINT']._serialized_end=1046
+  _globals['_IMPORTCOMPLAINTSRESPONSE']._serialized_start=1049
+  _globals['_IMPORTCOMPLAINTSRESPONSE']._serialized_end=1268
+  _globals['_REPLAYEDCOMPLAINT']._serialized_start=1271
+  _globals['_REPLAYEDCOMPLAINT']._serialized_end=1428
+  _globals['_COMPLAINTIMPORTSERVICE']._serialized_start=1431
+  _globals['_COMPLAINTIMPORTSERVICE']._serialized_end=1594
 # @@protoc_insertion_point(module_scope)

@@ -29,7 +29,7 @@ class ImportComplaintsRequest(_message.Message):
 
     FILE_FIELD_NUMBER: _builtins.int
     LINES_FIELD_NUMBER: _builtins.int
-    AS_OF_FIELD_NUMBER: _builtins.int
+    AS_OF_TIME_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def file(self) -> _customer_service_pb2.ImportFile:
         """Which file, in the first message only."""
@@ -39,7 +39,7 @@ class ImportComplaintsRequest(_message.Message):
         """The lines that follow those of the message before, at most 500. Those filed first come first: a complaint repeats those before it."""
 
     @_builtins.property
-    def as_of(self) -> _timestamp_pb2.Timestamp:
+    def as_of_time(self) -> _timestamp_pb2.Timestamp:
         """Beside a file that is only checked: replays the clock over its lines alone, up to this instant, by the rules by which complaints are raised. The lines are not compared with what the region has."""
 
     def __init__(
@@ -47,11 +47,11 @@ class ImportComplaintsRequest(_message.Message):
         *,
         file: _customer_service_pb2.ImportFile | None = ...,
         lines: _abc.Iterable[Global___ComplaintLine] | None = ...,
-        as_of: _timestamp_pb2.Timestamp | None = ...,
+        as_of_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "file", b"file"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["as_of_time", b"as_of_time", "file", b"file"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "file", b"file", "lines", b"lines"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of_time", b"as_of_time", "file", b"file", "lines", b"lines"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -114,7 +114,7 @@ class ImportedComplaint(_message.Message):
     ended_as: _complaint_pb2.ComplaintState.ValueType
     """How it ended: unset or closed, cancelled where the customer withdrew it, rejected where it was no complaint. Of the last two nothing was resolved. Only of what was closed."""
     closed_time_estimated: _builtins.bool
-    """Whether the closing time is an estimate, because the old system has kept none; the complaint says so of its state changes. An estimate of a time to come stands for now, in a replay for `as_of`. Only of what was closed."""
+    """Whether the closing time is an estimate, because the old system has kept none; the complaint says so of its state changes. An estimate of a time to come stands for now, in a replay for `as_of_time`. Only of what was closed."""
     category_otherwise: _builtins.str
     """The category of a line that names none and whose words do not speak clearly for one; empty where such a line is rejected."""
     @_builtins.property
@@ -227,7 +227,7 @@ class ReplayedComplaint(_message.Message):
 
     @_builtins.property
     def escalations(self) -> _containers.RepeatedCompositeFieldContainer[_complaint_pb2.Escalation]:
-        """Each level that it would have reached, ascending; `time` is `due`."""
+        """Each level that it would have reached, ascending; `time` is `due_time`."""
 
     def __init__(
         self,

@@ -39,7 +39,7 @@ class ComplaintHeader(_message.Message):
     OWNER_REGION_FIELD_NUMBER: _builtins.int
     DEPARTMENT_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
-    DUE_FIELD_NUMBER: _builtins.int
+    DUE_TIME_FIELD_NUMBER: _builtins.int
     GROUP_ID_FIELD_NUMBER: _builtins.int
     ticket_id: _builtins.str
     """The ticket id."""
@@ -68,7 +68,7 @@ class ComplaintHeader(_message.Message):
         """When it was filed."""
 
     @_builtins.property
-    def due(self) -> _timestamp_pb2.Timestamp:
+    def due_time(self) -> _timestamp_pb2.Timestamp:
         """When it is to be resolved by; unset once it is, or has ended."""
 
     def __init__(
@@ -84,12 +84,12 @@ class ComplaintHeader(_message.Message):
         owner_region: _builtins.str = ...,
         department: _types_pb2.LocalizedText | None = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
-        due: _timestamp_pb2.Timestamp | None = ...,
+        due_time: _timestamp_pb2.Timestamp | None = ...,
         group_id: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "department", b"department", "due", b"due"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "department", b"department", "due_time", b"due_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["category", b"category", "create_time", b"create_time", "department", b"department", "due", b"due", "group_id", b"group_id", "level", b"level", "origin_region", b"origin_region", "owner_region", b"owner_region", "severity", b"severity", "state", b"state", "ticket_id", b"ticket_id", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["category", b"category", "create_time", b"create_time", "department", b"department", "due_time", b"due_time", "group_id", b"group_id", "level", b"level", "origin_region", b"origin_region", "owner_region", b"owner_region", "severity", b"severity", "state", b"state", "ticket_id", b"ticket_id", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -108,6 +108,8 @@ class ListComplaintHeadersRequest(_message.Message):
     CATEGORY_FIELD_NUMBER: _builtins.int
     INCLUDE_ENDED_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    REGION_FIELD_NUMBER: _builtins.int
     GROUP_ID_FIELD_NUMBER: _builtins.int
     overdue: _builtins.bool
     """Only those whose time has passed, and nobody has proposed a resolution."""
@@ -121,6 +123,10 @@ class ListComplaintHeadersRequest(_message.Message):
     """Also those that have ended."""
     page_size: _builtins.int
     """At most this many, 1 to 500; 0 means 50."""
+    page_token: _builtins.str
+    """The token of the page before."""
+    region: _builtins.str
+    """Only those of which this region is the first contact or the responsible one; empty for all."""
     group_id: _builtins.str
     """Only those of this group; empty for all."""
     @_builtins.property
@@ -137,11 +143,13 @@ class ListComplaintHeadersRequest(_message.Message):
         category: _builtins.str = ...,
         include_ended: _builtins.bool = ...,
         page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+        region: _builtins.str = ...,
         group_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["due_within", b"due_within"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["category", b"category", "due_within", b"due_within", "group_id", b"group_id", "include_ended", b"include_ended", "level", b"level", "overdue", b"overdue", "page_size", b"page_size", "unclassified", b"unclassified"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["category", b"category", "due_within", b"due_within", "group_id", b"group_id", "include_ended", b"include_ended", "level", b"level", "overdue", b"overdue", "page_size", b"page_size", "page_token", b"page_token", "region", b"region", "unclassified", b"unclassified"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -154,9 +162,9 @@ class ListComplaintHeadersResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     COMPLAINTS_FIELD_NUMBER: _builtins.int
-    HAS_MORE_FIELD_NUMBER: _builtins.int
-    has_more: _builtins.bool
-    """There are more."""
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """For the next page; empty on the last."""
     @_builtins.property
     def complaints(self) -> _containers.RepeatedCompositeFieldContainer[Global___ComplaintHeader]:
         """The complaints: where their time is asked about, those that are due first, else the newest first."""
@@ -165,11 +173,11 @@ class ListComplaintHeadersResponse(_message.Message):
         self,
         *,
         complaints: _abc.Iterable[Global___ComplaintHeader] | None = ...,
-        has_more: _builtins.bool = ...,
+        next_page_token: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["complaints", b"complaints", "has_more", b"has_more"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["complaints", b"complaints", "next_page_token", b"next_page_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -265,14 +273,14 @@ class ComplaintHistory(_message.Message):
     EXPEDITE_TIMES_FIELD_NUMBER: _builtins.int
     UTTERANCES_FIELD_NUMBER: _builtins.int
     REFUSALS_FIELD_NUMBER: _builtins.int
-    REPEAT_OF_FIELD_NUMBER: _builtins.int
+    REPEATED_TICKET_ID_FIELD_NUMBER: _builtins.int
     LEDGER_FIELD_NUMBER: _builtins.int
     LATENESS_FIELD_NUMBER: _builtins.int
     WHY_LATE_FIELD_NUMBER: _builtins.int
     CATEGORIES_FIELD_NUMBER: _builtins.int
     refusals: _builtins.int
     """How often the customer has refused a resolution."""
-    repeat_of: _builtins.str
+    repeated_ticket_id: _builtins.str
     """The ticket id of the complaint that this one repeats; empty for a first one."""
     @_builtins.property
     def header(self) -> Global___ComplaintHeader:
@@ -329,7 +337,7 @@ class ComplaintHistory(_message.Message):
         expedite_times: _abc.Iterable[_timestamp_pb2.Timestamp] | None = ...,
         utterances: _abc.Iterable[Global___ComplaintHistory.Utterance] | None = ...,
         refusals: _builtins.int = ...,
-        repeat_of: _builtins.str = ...,
+        repeated_ticket_id: _builtins.str = ...,
         ledger: _abc.Iterable[_complaint_pb2.LedgerEntry] | None = ...,
         lateness: _duration_pb2.Duration | None = ...,
         why_late: _abc.Iterable[_complaint_pb2.LedgerEntry] | None = ...,
@@ -337,7 +345,7 @@ class ComplaintHistory(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["header", b"header", "lateness", b"lateness"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["categories", b"categories", "custody", b"custody", "deadlines", b"deadlines", "escalations", b"escalations", "expedite_times", b"expedite_times", "header", b"header", "lateness", b"lateness", "ledger", b"ledger", "refusals", b"refusals", "repeat_of", b"repeat_of", "state_changes", b"state_changes", "utterances", b"utterances", "why_late", b"why_late"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["categories", b"categories", "custody", b"custody", "deadlines", b"deadlines", "escalations", b"escalations", "expedite_times", b"expedite_times", "header", b"header", "lateness", b"lateness", "ledger", b"ledger", "refusals", b"refusals", "repeated_ticket_id", b"repeated_ticket_id", "state_changes", b"state_changes", "utterances", b"utterances", "why_late", b"why_late"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -491,17 +491,16 @@ class Complaint(_message.Message):
     NOTES_FIELD_NUMBER: _builtins.int
     RESOLUTION_FIELD_NUMBER: _builtins.int
     REFUSALS_FIELD_NUMBER: _builtins.int
-    REPEAT_OF_FIELD_NUMBER: _builtins.int
+    REPEATED_TICKET_ID_FIELD_NUMBER: _builtins.int
     REPEATS_FIELD_NUMBER: _builtins.int
     RATING_FIELD_NUMBER: _builtins.int
     ITEMS_FIELD_NUMBER: _builtins.int
-    PARENT_FIELD_NUMBER: _builtins.int
+    CASE_ID_FIELD_NUMBER: _builtins.int
     RETURNED_FIELD_NUMBER: _builtins.int
     ATTACHMENTS_FIELD_NUMBER: _builtins.int
     REMEDY_FIELD_NUMBER: _builtins.int
     CLASSIFICATION_FIELD_NUMBER: _builtins.int
     EXTERNAL_ID_FIELD_NUMBER: _builtins.int
-    IMPORTED_DIGEST_FIELD_NUMBER: _builtins.int
     GROUP_ID_FIELD_NUMBER: _builtins.int
     NUMBER_UNASSIGNED_FIELD_NUMBER: _builtins.int
     ticket_id: _builtins.str
@@ -524,18 +523,16 @@ class Complaint(_message.Message):
     """How high it has been raised, 0 to 5."""
     refusals: _builtins.int
     """How often the customer has refused a resolution."""
-    repeat_of: _builtins.str
+    repeated_ticket_id: _builtins.str
     """The ticket id of the complaint that this one repeats; empty for a first one."""
     repeats: _builtins.int
     """How many complaints of the same number and category there were in the 30 days before."""
     rating: _builtins.int
     """How satisfied the customer is, 1 to 5; 0 where it was not said."""
-    parent: _builtins.str
+    case_id: _builtins.str
     """The ticket id of the case whose work item this is; empty for what is none."""
     external_id: _builtins.str
     """Its ticket id in the system from which it was imported; empty for one that was filed here."""
-    imported_digest: _builtins.bytes
-    """SHA-256 of the line from which it was imported; empty for one that was filed here."""
     group_id: _builtins.str
     """The group that it belongs to, `<responsible region>/<category>/<ticket_id of the first>`; empty for none."""
     number_unassigned: _builtins.bool
@@ -628,23 +625,22 @@ class Complaint(_message.Message):
         notes: _abc.Iterable[Global___ComplaintNote] | None = ...,
         resolution: Global___Resolution | None = ...,
         refusals: _builtins.int = ...,
-        repeat_of: _builtins.str = ...,
+        repeated_ticket_id: _builtins.str = ...,
         repeats: _builtins.int = ...,
         rating: _builtins.int = ...,
         items: _abc.Iterable[Global___WorkItem] | None = ...,
-        parent: _builtins.str = ...,
+        case_id: _builtins.str = ...,
         returned: Global___ComplaintReturn | None = ...,
         attachments: _abc.Iterable[Global___ComplaintAttachment] | None = ...,
         remedy: Global___ComplaintRemedy | None = ...,
         classification: Global___ComplaintClassification | None = ...,
         external_id: _builtins.str = ...,
-        imported_digest: _builtins.bytes = ...,
         group_id: _builtins.str = ...,
         number_unassigned: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["classification", b"classification", "create_time", b"create_time", "department", b"department", "expected_resolution_time", b"expected_resolution_time", "remedy", b"remedy", "request", b"request", "resolution", b"resolution", "returned", b"returned"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attachments", b"attachments", "classification", b"classification", "create_time", b"create_time", "custody", b"custody", "deadlines", b"deadlines", "department", b"department", "escalations", b"escalations", "expected_resolution_time", b"expected_resolution_time", "expedites", b"expedites", "external_id", b"external_id", "group_id", b"group_id", "home_region", b"home_region", "imported_digest", b"imported_digest", "items", b"items", "level", b"level", "notes", b"notes", "number_unassigned", b"number_unassigned", "operator", b"operator", "origin_region", b"origin_region", "owner_region", b"owner_region", "parent", b"parent", "rating", b"rating", "refusals", b"refusals", "remedy", b"remedy", "repeat_of", b"repeat_of", "repeats", b"repeats", "request", b"request", "resolution", b"resolution", "returned", b"returned", "severity", b"severity", "state", b"state", "state_changes", b"state_changes", "ticket_id", b"ticket_id", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attachments", b"attachments", "case_id", b"case_id", "classification", b"classification", "create_time", b"create_time", "custody", b"custody", "deadlines", b"deadlines", "department", b"department", "escalations", b"escalations", "expected_resolution_time", b"expected_resolution_time", "expedites", b"expedites", "external_id", b"external_id", "group_id", b"group_id", "home_region", b"home_region", "items", b"items", "level", b"level", "notes", b"notes", "number_unassigned", b"number_unassigned", "operator", b"operator", "origin_region", b"origin_region", "owner_region", b"owner_region", "rating", b"rating", "refusals", b"refusals", "remedy", b"remedy", "repeated_ticket_id", b"repeated_ticket_id", "repeats", b"repeats", "request", b"request", "resolution", b"resolution", "returned", b"returned", "severity", b"severity", "state", b"state", "state_changes", b"state_changes", "ticket_id", b"ticket_id", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -769,11 +765,7 @@ class WorkItem(_message.Message):
     STATE_TIME_FIELD_NUMBER: _builtins.int
     RETURNED_FIELD_NUMBER: _builtins.int
     ASSIGNED_AS_FIELD_NUMBER: _builtins.int
-    ASSIGNED_BY_FIELD_NUMBER: _builtins.int
-    NOTES_TOLD_FIELD_NUMBER: _builtins.int
-    REFUSALS_TOLD_FIELD_NUMBER: _builtins.int
-    EXPEDITES_TOLD_FIELD_NUMBER: _builtins.int
-    ATTACHMENTS_TOLD_FIELD_NUMBER: _builtins.int
+    ADMINISTRATOR_FIELD_NUMBER: _builtins.int
     number: _builtins.int
     """Counts the items of the case from 1."""
     ticket_id: _builtins.str
@@ -784,16 +776,8 @@ class WorkItem(_message.Message):
     """How it stands."""
     assigned_as: _builtins.int
     """The number of the item that took its place; 0 where none has."""
-    assigned_by: _builtins.str
+    administrator: _builtins.str
     """The administrator who opened it; empty where the category did."""
-    notes_told: _builtins.int
-    """How many notes of the case its region was told."""
-    refusals_told: _builtins.int
-    """How many refusals of the customer its region was told."""
-    expedites_told: _builtins.int
-    """How many reminders of the customer its region was told."""
-    attachments_told: _builtins.int
-    """How many attachments of the case its region was told."""
     @_builtins.property
     def department(self) -> _configuration_pb2.Department:
         """The department; unset where nobody was named yet."""
@@ -822,15 +806,11 @@ class WorkItem(_message.Message):
         state_time: _timestamp_pb2.Timestamp | None = ...,
         returned: Global___ComplaintReturn | None = ...,
         assigned_as: _builtins.int = ...,
-        assigned_by: _builtins.str = ...,
-        notes_told: _builtins.int = ...,
-        refusals_told: _builtins.int = ...,
-        expedites_told: _builtins.int = ...,
-        attachments_told: _builtins.int = ...,
+        administrator: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["department", b"department", "open_time", b"open_time", "returned", b"returned", "state_time", b"state_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["assigned_as", b"assigned_as", "assigned_by", b"assigned_by", "attachments_told", b"attachments_told", "department", b"department", "expedites_told", b"expedites_told", "notes_told", b"notes_told", "number", b"number", "open_time", b"open_time", "refusals_told", b"refusals_told", "region", b"region", "returned", b"returned", "state", b"state", "state_time", b"state_time", "ticket_id", b"ticket_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["administrator", b"administrator", "assigned_as", b"assigned_as", "department", b"department", "number", b"number", "open_time", b"open_time", "region", b"region", "returned", b"returned", "state", b"state", "state_time", b"state_time", "ticket_id", b"ticket_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -969,13 +949,13 @@ class Deadline(_message.Message):
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
     KIND_FIELD_NUMBER: _builtins.int
-    DUE_FIELD_NUMBER: _builtins.int
+    DUE_TIME_FIELD_NUMBER: _builtins.int
     MET_TIME_FIELD_NUMBER: _builtins.int
     TERMS_FIELD_NUMBER: _builtins.int
     kind: Global___DeadlineKind.ValueType
     """What."""
     @_builtins.property
-    def due(self) -> _timestamp_pb2.Timestamp:
+    def due_time(self) -> _timestamp_pb2.Timestamp:
         """By when: the earliest end of the terms."""
 
     @_builtins.property
@@ -990,13 +970,13 @@ class Deadline(_message.Message):
         self,
         *,
         kind: Global___DeadlineKind.ValueType = ...,
-        due: _timestamp_pb2.Timestamp | None = ...,
+        due_time: _timestamp_pb2.Timestamp | None = ...,
         met_time: _timestamp_pb2.Timestamp | None = ...,
         terms: _abc.Iterable[Global___Deadline.Term] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["due", b"due", "met_time", b"met_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["due_time", b"due_time", "met_time", b"met_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["due", b"due", "kind", b"kind", "met_time", b"met_time", "terms", b"terms"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["due_time", b"due_time", "kind", b"kind", "met_time", b"met_time", "terms", b"terms"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1114,7 +1094,7 @@ class Escalation(_message.Message):
 
     LEVEL_FIELD_NUMBER: _builtins.int
     TRIGGER_FIELD_NUMBER: _builtins.int
-    DUE_FIELD_NUMBER: _builtins.int
+    DUE_TIME_FIELD_NUMBER: _builtins.int
     TIME_FIELD_NUMBER: _builtins.int
     REGION_FIELD_NUMBER: _builtins.int
     level: _builtins.int
@@ -1124,7 +1104,7 @@ class Escalation(_message.Message):
     region: _builtins.str
     """The region that raised it."""
     @_builtins.property
-    def due(self) -> _timestamp_pb2.Timestamp:
+    def due_time(self) -> _timestamp_pb2.Timestamp:
         """When it was due."""
 
     @_builtins.property
@@ -1136,13 +1116,13 @@ class Escalation(_message.Message):
         *,
         level: _builtins.int = ...,
         trigger: Global___EscalationTrigger.ValueType = ...,
-        due: _timestamp_pb2.Timestamp | None = ...,
+        due_time: _timestamp_pb2.Timestamp | None = ...,
         time: _timestamp_pb2.Timestamp | None = ...,
         region: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["due", b"due", "time", b"time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["due_time", b"due_time", "time", b"time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["due", b"due", "level", b"level", "region", b"region", "time", b"time", "trigger", b"trigger"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["due_time", b"due_time", "level", b"level", "region", b"region", "time", b"time", "trigger", b"trigger"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

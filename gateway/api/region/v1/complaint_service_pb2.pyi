@@ -177,7 +177,7 @@ class ListComplaintsRequest(_message.Message):
     NUMBER_FIELD_NUMBER: _builtins.int
     DUE_WITHIN_FIELD_NUMBER: _builtins.int
     UNCLASSIFIED_FIELD_NUMBER: _builtins.int
-    AS_OF_FIELD_NUMBER: _builtins.int
+    AS_OF_TIME_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
     """At most so many; 0 for 50, at most 500."""
     page_token: _builtins.str
@@ -201,7 +201,7 @@ class ListComplaintsRequest(_message.Message):
         """Only those for whose resolution, or whose money, less than this is left, or none; unset for all. Refused money is due at once."""
 
     @_builtins.property
-    def as_of(self) -> _timestamp_pb2.Timestamp:
+    def as_of_time(self) -> _timestamp_pb2.Timestamp:
         """Asks which levels each has reached by this instant, or will have if nothing happens to it before; unset for none."""
 
     def __init__(
@@ -215,11 +215,11 @@ class ListComplaintsRequest(_message.Message):
         number: _builtins.str = ...,
         due_within: _duration_pb2.Duration | None = ...,
         unclassified: _builtins.bool = ...,
-        as_of: _timestamp_pb2.Timestamp | None = ...,
+        as_of_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "due_within", b"due_within", "requester", b"requester"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["as_of_time", b"as_of_time", "due_within", b"due_within", "requester", b"requester"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "category", b"category", "due_within", b"due_within", "number", b"number", "page_size", b"page_size", "page_token", b"page_token", "requester", b"requester", "states", b"states", "unclassified", b"unclassified"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of_time", b"as_of_time", "category", b"category", "due_within", b"due_within", "number", b"number", "page_size", b"page_size", "page_token", b"page_token", "requester", b"requester", "states", b"states", "unclassified", b"unclassified"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -242,7 +242,7 @@ class ListComplaintsResponse(_message.Message):
 
     @_builtins.property
     def levels(self) -> _containers.RepeatedCompositeFieldContainer[Global___ReachedLevels]:
-        """What was asked by `as_of`, in the order of the complaints; without those that were filed later."""
+        """What was asked by `as_of_time`, in the order of the complaints; without those that were filed later."""
 
     def __init__(
         self,
@@ -271,7 +271,7 @@ class ReachedLevels(_message.Message):
     """The ticket id."""
     @_builtins.property
     def escalations(self) -> _containers.RepeatedCompositeFieldContainer[_complaint_pb2.Escalation]:
-        """Each level, ascending; `time` of what is to come is `due`."""
+        """Each level, ascending; `time` of what is to come is `due_time`."""
 
     def __init__(
         self,

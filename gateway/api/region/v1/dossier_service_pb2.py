@@ -31,7 +31,7 @@ from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n+gateway/api/region/v1/dossier_service.proto\x12\x15gateway.api.region.v1\x1a-gateway/api/federation/v1/configuration.proto\x1a%gateway/api/region/v1/complaint.proto\x1a!gateway/api/types/v1/access.proto\x1a\"gateway/api/types/v1/privacy.proto\x1a gateway/api/types/v1/types.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"j\n\tAppellant\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xb8\xbb\x18\x01\x12\x15\n\x07\x61\x64\x64ress\x18\x02 \x01(\tB\x04\xb8\xbb\x18\x01\x12\x17\n\ttelephone\x18\x03 \x01(\tB\x04\xb8\xbb\x18\x01\x12\x19\n\x0bpostal_code\x18\x04 \x01(\tB\x04\xb8\xbb\x18\x01\"\x9d\x02\n\x11\x44ossierStatements\x12?\n\x0f\x64irect_interest\x18\x01 \x01(\x0e\x32 .gateway.api.region.v1.StatementB\x04\xb8\xbb\x18\x04\x12\x37\n\x07settled\x18\x02 \x01(\x0e\x32 .gateway.api.region.v1.StatementB\x04\xb8\xbb\x18\x04\x12\x38\n\x08\x61ppealed\x18\x03 \x01(\x0e\x32 .gateway.api.region.v1.StatementB\x04\xb8\xbb\x18\x04\x12\x39\n\telsewhere\x18\x04 \x01(\x0e\x32 .gateway.api.region.v1.StatementB\x04\xb8\xbb\x18\x04\x12\x19\n\x0boccurred_on\x18\x05 \x01(\tB\x04\xb8\xbb\x18\x04\"\x9c\x01\n\x16\x41skForRegulatorRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x11\n\tticket_id\x18\x02 \x01(\t\x12\x32\n\trequester\x18\x03 \x01(\x0b\x32\x1f.gateway.api.types.v1.Requester\x12\'\n\x04wait\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\"N\n\x17\x41skForRegulatorResponse\x12\x33\n\tcomplaint\x18\x01 \x01(\x0b\x32 .gateway.api.region.v1.Complaint\"\xb9\x01\n\x14\x45xportDossierRequest\x12\x11\n\tticket_id\x18\x01 \x01(\t\x12\x33\n\tappellant\x18\x02 \x01(\x0b\x32 .gateway.api.region.v1.Appellant\x12<\n\nstatements\x18\x03 \x01(\x0b\x32(.gateway.api.region.v1.DossierStatements\x12\x1b\n\rcustomer_asks\x18\x04 \x01(\x08\x42\x04\xb8\xbb\x18\x04\"H\n\x15\x45xportDossierResponse\x12/\n\x07\x64ossier\x18\x01 \x01(\x0b\x32\x1e.gateway.api.region.v1.Dossier\"\xab\x02\n\x10\x44ossierCondition\x12\x39\n\x04kind\x18\x01 \x01(\x0e\x32+.gateway.api.region.v1.DossierConditionKind\x12\x34\n\x07\x61rticle\x18\x02 \x01(\x0b\x32#.gateway.api.types.v1.LocalizedText\x12<\n\x07\x66inding\x18\x03 \x01(\x0e\x32%.gateway.api.region.v1.DossierFindingB\x04\xb8\xbb\x18\x04\x12\x33\n\x06ground\x18\x04 \x01(\x0b\x32#.gateway.api.types.v1.LocalizedText\x12\x33\n\x06\x61\x64vice\x18\x05 \x01(\x0b\x32#.gateway.api.types.v1.LocalizedText\"\xe1\x05\n\x07\x44ossier\x12\x11\n\tticket_id\x18\x01 \x01(\t\x12/\n\x0b\x65xport_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06\x61uthor\x18\x03 \x01(\t\x12\x11\n\ttime_zone\x18\x04 \x01(\t\x12<\n\x07verdict\x18\x05 \x01(\x0e\x32%.gateway.api.region.v1.DossierVerdictB\x04\xb8\xbb\x18\x04\x12;\n\nconditions\x18\x06 \x03(\x0b\x32\'.gateway.api.region.v1.DossierCondition\x12\x33\n\tappellant\x18\x07 \x01(\x0b\x32 .gateway.api.region.v1.Appellant\x12\x37\n\nrespondent\x18\x08 \x01(\x0b\x32#.gateway.api.types.v1.LocalizedText\x12\x37\n\ndepartment\x18\t \x01(\x0b\x32#.gateway.api.types.v1.LocalizedText\x12\x35\n\x08\x63\x61tegory\x18\n \x01(\x0b\x32#.gateway.api.types.v1.LocalizedText\x12\x42\n\x0f\x63omplaint_class\x18\x0b \x01(\x0e\x32).gateway.api.federation.v1.ComplaintClass\x12<\n\nstatements\x18\x0c \x01(\x0b\x32(.gateway.api.region.v1.DossierStatements\x12\x33\n\tcomplaint\x18\r \x01(\x0b\x32 .gateway.api.region.v1.Complaint\x12\x32\n\x06ledger\x18\x0e \x03(\x0b\x32\".gateway.api.region.v1.LedgerEntry\x12+\n\x08lateness\x18\x0f \x01(\x0b\x32\x19.google.protobuf.Duration*K\n\tStatement\x12\x19\n\x15STATEMENT_UNSPECIFIED\x10\x00\x12\x11\n\rSTATEMENT_YES\x10\x01\x12\x10\n\x0cSTATEMENT_NO\x10\x02*\xc2\x03\n\x14\x44ossierConditionKind\x12&\n\"DOSSIER_CONDITION_KIND_UNSPECIFIED\x10\x00\x12*\n&DOSSIER_CONDITION_KIND_DIRECT_INTEREST\x10\x01\x12.\n*DOSSIER_CONDITION_KIND_DEFINITE_RESPONDENT\x10\x02\x12+\n\'DOSSIER_CONDITION_KIND_SPECIFIC_REQUEST\x10\x03\x12,\n(DOSSIER_CONDITION_KIND_COMPLAINED_BEFORE\x10\x04\x12\"\n\x1e\x44OSSIER_CONDITION_KIND_IN_TIME\x10\x05\x12&\n\"DOSSIER_CONDITION_KIND_NOT_SETTLED\x10\x06\x12\'\n#DOSSIER_CONDITION_KIND_NOT_APPEALED\x10\x07\x12(\n$DOSSIER_CONDITION_KIND_NOT_ELSEWHERE\x10\x08\x12,\n(DOSSIER_CONDITION_KIND_COMPLETE_MATERIAL\x10\t*\x92\x01\n\x0e\x44ossierFinding\x12\x1f\n\x1b\x44OSSIER_FINDING_UNSPECIFIED\x10\x00\x12\x1d\n\x19\x44OSSIER_FINDING_FULFILLED\x10\x01\x12!\n\x1d\x44OSSIER_FINDING_NOT_FULFILLED\x10\x02\x12\x1d\n\x19\x44OSSIER_FINDING_NOT_KNOWN\x10\x03*\x8e\x01\n\x0e\x44ossierVerdict\x12\x1f\n\x1b\x44OSSIER_VERDICT_UNSPECIFIED\x10\x00\x12\x1e\n\x1a\x44OSSIER_VERDICT_ACCEPTABLE\x10\x01\x12\x1b\n\x17\x44OSSIER_VERDICT_REFUSED\x10\x02\x12\x1e\n\x1a\x44OSSIER_VERDICT_INCOMPLETE\x10\x03\x32\x83\x02\n\x0e\x44ossierService\x12{\n\x0f\x41skForRegulator\x12-.gateway.api.region.v1.AskForRegulatorRequest\x1a..gateway.api.region.v1.AskForRegulatorResponse\"\t\x90\x02\x02\xaa\xbb\x18\x02\x02\x03\x12t\n\rExportDossier\x12+.gateway.api.region.v1.ExportDossierRequest\x1a,.gateway.api.region.v1.ExportDossierResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n+gateway/api/region/v1/dossier_service.proto\x12\x15gateway.api.region.v1\x1a-gateway/api/federation/v1/configuration.proto\x1a%gateway/api/region/v1/complaint.proto\x1a!gateway/api/types/v1/access.proto\x1a\"gateway/api/types/v1/privacy.proto\x1a gateway/api/types/v1/types.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"j\n\tAppellant\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xb8\xbb\x18\x01\x12\x15\n\x07\x61\x64\x64ress\x18\x02 \x01(\tB\x04\xb8\xbb\x18\x01\x12\x17\n\ttelephone\x18\x03 \x01(\tB\x04\xb8\xbb\x18\x01\x12\x19\n\x0bpostal_code\x18\x04 \x01(\tB\x04\xb8\xbb\x18\x01\"\x9f\x02\n\x11\x44ossierStatements\x12?\n\x0f\x64irect_interest\x18\x01 \x01(\x0e\x32 .gateway.api.region.v1.StatementB\x04\xb8\xbb\x18\x04\x12\x37\n\x07settled\x18\x02 \x01(\x0e\x32 .gateway.api.region.v1.StatementB\x04\xb8\xbb\x18\x04\x12\x38\n\x08\x61ppealed\x18\x03 \x01(\x0e\x32 .gateway.api.region.v1.StatementB\x04\xb8\xbb\x18\x04\x12\x39\n\telsewhere\x18\x04 \x01(\x0e\x32 .gateway.api.region.v1.StatementB\x04\xb8\xbb\x18\x04\x12\x1b\n\roccurred_date\x18\x05 \x01(\tB\x04\xb8\xbb\x18\x04\"\x9c\x01\n\x16\x41skForRegulatorRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x11\n\tticket_id\x18\x02 \x01(\t\x12\x32\n\trequester\x18\x03 \x01(\x0b\x32\x1f.gateway.api.types.v1.Requester\x12\'\n\x04wait\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\"N\n\x17\x41skForRegulatorResponse\x12\x33\n\tcomplaint\x18\x01 \x01(\x0b\x32 .gateway.api.region.v1.Complaint\"\xb9\x01\n\x14\x45xportDossierRequest\x12\x11\n\tticket_id\x18\x01 \x01(\t\x12\x33\n\tappellant\x18\x02 \x01(\x0b\x32 .gateway.api.region.v1.Appellant\x12<\n\nstatements\x18\x03 \x01(\x0b\x32(.gateway.api.region.v1.DossierStatements\x12\x1b\n\rcustomer_asks\x18\x04 \x01(\x08\x42\x04\xb8\xbb\x18\x04\"H\n\x15\x45xportDossierResponse\x12/\n\x07\x64ossier\x18\x01 \x01(\x0b\x32\x1e.gateway.api.region.v1.Dossier\"\xab\x02\n\x10\x44ossierCondition\x12\x39\n\x04kind\x18\x01 \x01(\x0e\x32+.gateway.api.region.v1.DossierConditionKind\x12\x34\n\x07\x61rticle\x18\x02 \x01(\x0b\x32#.gateway.api.types.v1.LocalizedText\x12<\n\x07\x66inding\x18\x03 \x01(\x0e\x32%.gateway.api.region.v1.DossierFindingB\x04\xb8\xbb\x18\x04\x12\x33\n\x06ground\x18\x04 \x01(\x0b\x32#.gateway.api.types.v1.LocalizedText\x12\x33\n\x06\x61\x64vice\x18\x05 \x01(\x0b\x32#.gateway.api.types.v1.LocalizedText\"\xe1\x05\n\x07\x44ossier\x12\x11\n\tticket_id\x18\x01 \x01(\t\x12/\n\x0b\x65xport_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06\x61uthor\x18\x03 \x01(\t\x12\x11\n\ttime_zone\x18\x04 \x01(\t\x12<\n\x07verdict\x18\x05 \x01(\x0e\x32%.gateway.api.region.v1.DossierVerdictB\x04\xb8\xbb\x18\x04\x12;\n\nconditions\x18\x06 \x03(\x0b\x32\'.gateway.api.region.v1.DossierCondition\x12\x33\n\tappellant\x18\x07 \x01(\x0b\x32 .gateway.api.region.v1.Appellant\x12\x37\n\nrespondent\x18\x08 \x01(\x0b\x32#.gateway.api.types.v1.LocalizedText\x12\x37\n\ndepartment\x18\t \x01(\x0b\x32#.gateway.api.types.v1.LocalizedText\x12\x35\n\x08\x63\x61tegory\x18\n \x01(\x0b\x32#.gateway.api.types.v1.LocalizedText\x12\x42\n\x0f\x63omplaint_class\x18\x0b \x01(\x0e\x32).gateway.api.federation.v1.ComplaintClass\x12<\n\nstatements\x18\x0c \x01(\x0b\x32(.gateway.api.region.v1.DossierStatements\x12\x33\n\tcomplaint\x18\r \x01(\x0b\x32 .gateway.api.region.v1.Complaint\x12\x32\n\x06ledger\x18\x0e \x03(\x0b\x32\".gateway.api.region.v1.LedgerEntry\x12+\n\x08lateness\x18\x0f \x01(\x0b\x32\x19.google.protobuf.Duration*K\n\tStatement\x12\x19\n\x15STATEMENT_UNSPECIFIED\x10\x00\x12\x11\n\rSTATEMENT_YES\x10\x01\x12\x10\n\x0cSTATEMENT_NO\x10\x02*\xc2\x03\n\x14\x44ossierConditionKind\x12&\n\"DOSSIER_CONDITION_KIND_UNSPECIFIED\x10\x00\x12*\n&DOSSIER_CONDITION_KIND_DIRECT_INTEREST\x10\x01\x12.\n*DOSSIER_CONDITION_KIND_DEFINITE_RESPONDENT\x10\x02\x12+\n\'DOSSIER_CONDITION_KIND_SPECIFIC_REQUEST\x10\x03\x12,\n(DOSSIER_CONDITION_KIND_COMPLAINED_BEFORE\x10\x04\x12\"\n\x1e\x44OSSIER_CONDITION_KIND_IN_TIME\x10\x05\x12&\n\"DOSSIER_CONDITION_KIND_NOT_SETTLED\x10\x06\x12\'\n#DOSSIER_CONDITION_KIND_NOT_APPEALED\x10\x07\x12(\n$DOSSIER_CONDITION_KIND_NOT_ELSEWHERE\x10\x08\x12,\n(DOSSIER_CONDITION_KIND_COMPLETE_MATERIAL\x10\t*\x92\x01\n\x0e\x44ossierFinding\x12\x1f\n\x1b\x44OSSIER_FINDING_UNSPECIFIED\x10\x00\x12\x1d\n\x19\x44OSSIER_FINDING_FULFILLED\x10\x01\x12!\n\x1d\x44OSSIER_FINDING_NOT_FULFILLED\x10\x02\x12\x1d\n\x19\x44OSSIER_FINDING_NOT_KNOWN\x10\x03*\x8e\x01\n\x0e\x44ossierVerdict\x12\x1f\n\x1b\x44OSSIER_VERDICT_UNSPECIFIED\x10\x00\x12\x1e\n\x1a\x44OSSIER_VERDICT_ACCEPTABLE\x10\x01\x12\x1b\n\x17\x44OSSIER_VERDICT_REFUSED\x10\x02\x12\x1e\n\x1a\x44OSSIER_VERDICT_INCOMPLETE\x10\x03\x32\x83\x02\n\x0e\x44ossierService\x12{\n\x0f\x41skForRegulator\x12-.gateway.api.region.v1.AskForRegulatorRequest\x1a..gateway.api.region.v1.AskForRegulatorResponse\"\t\x90\x02\x02\xaa\xbb\x18\x02\x02\x03\x12t\n\rExportDossier\x12+.gateway.api.region.v1.ExportDossierRequest\x1a,.gateway.api.region.v1.ExportDossierResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -54,8 +54,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_DOSSIERSTATEMENTS'].fields_by_name['appealed']._serialized_options = b'\270\273\030\004'
   _globals['_DOSSIERSTATEMENTS'].fields_by_name['elsewhere']._loaded_options = None
   _globals['_DOSSIERSTATEMENTS'].fields_by_name['elsewhere']._serialized_options = b'\270\273\030\004'
-  _globals['_DOSSIERSTATEMENTS'].fields_by_name['occurred_on']._loaded_options = None
-  _globals['_DOSSIERSTATEMENTS'].fields_by_name['occurred_on']._serialized_options = b'\270\273\030\004'
+  _globals['_DOSSIERSTATEMENTS'].fields_by_name['occurred_date']._loaded_options = None
+  _globals['_DOSSIERSTATEMENTS'].fields_by_name['occurred_date']._serialized_options = b'\270\273\030\004'
   _globals['_EXPORTDOSSIERREQUEST'].fields_by_name['customer_asks']._loaded_options = None
   _globals['_EXPORTDOSSIERREQUEST'].fields_by_name['customer_asks']._serialized_options = b'\270\273\030\004'
   _globals['_DOSSIERCONDITION'].fields_by_name['finding']._loaded_options = None
@@ -66,30 +66,30 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_DOSSIERSERVICE'].methods_by_name['AskForRegulator']._serialized_options = b'\220\002\002\252\273\030\002\002\003'
   _globals['_DOSSIERSERVICE'].methods_by_name['ExportDossier']._loaded_options = None
   _globals['_DOSSIERSERVICE'].methods_by_name['ExportDossier']._serialized_options = b'\220\002\001\252\273\030\001\003'
-  _globals['_STATEMENT']._serialized_start=2265
-  _globals['_STATEMENT']._serialized_end=2340
-  _globals['_DOSSIERCONDITIONKIND']._serialized_start=2343
-  _globals['_DOSSIERCONDITIONKIND']._serialized_end=2793
-  _globals['_DOSSIERFINDING']._serialized_start=2796
-  _globals['_DOSSIERFINDING']._serialized_end=2942
-  _globals['_DOSSIERVERDICT']._serialized_start=2945
-  _globals['_DOSSIERVERDICT']._serialized_end=3087
+  _globals['_STATEMENT']._serialized_start=2267
+  _globals['_STATEMENT']._serialized_end=2342
+  _globals['_DOSSIERCONDITIONKIND']._serialized_start=2345
+  _globals['_DOSSIERCONDITIONKIND']._serialized_end=2795
+  _globals['_DOSSIERFINDING']._serialized_start=2798
+  _globals['_DOSSIERFINDING']._serialized_end=2944
+  _globals['_DOSSIERVERDICT']._serialized_start=2947
+  _globals['_DOSSIERVERDICT']._serialized_end=3089
   _globals['_APPELLANT']._serialized_start=326
   _globals['_APPELLANT']._serialized_end=432
   _globals['_DOSSIERSTATEMENTS']._serialized_start=435
-  _globals['_DOSSIERSTATEMENTS']._serialized_end=720
-  _globals['_ASKFORREGULATORREQUEST']._serialized_start=723
-  _globals['_ASKFORREGULATORREQUEST']._serialized_end=879
-  _globals['_ASKFORREGULATORRESPONSE']._serialized_start=881
-  _globals['_ASKFORREGULATORRESPONSE']._serialized_end=959
-  _globals['_EXPORTDOSSIERREQUEST']._serialized_start=962
-  _globals['_EXPORTDOSSIERREQUEST']._serialized_end=1147
-  _globals['_EXPORTDOSSIERRESPONSE']._serialized_start=1149
-  _globals['_EXPORTDOSSIERRESPONSE']._serialized_end=1221
-  _globals['_DOSSIERCONDITION']._serialized_start=1224
-  _globals['_DOSSIERCONDITION']._serialized_end=1523
-  _globals['_DOSSIER']._serialized_start=1526
-  _globals['_DOSSIER']._serialized_end=2263
-  _globals['_DOSSIERSERVICE']._serialized_start=3090
-  _globals['_DOSSIERSERVICE']._serialized_end=3349
+  _globals['_DOSSIERSTATEMENTS']._serialized_end=722
+  _globals['_ASKFORREGULATORREQUEST']._serialized_start=725
+  _globals['_ASKFORREGULATORREQUEST']._serialized_end=881
+  _globals['_ASKFORREGULATORRESPONSE']._serialized_start=883
+  _globals['_ASKFORREGULATORRESPONSE']._serialized_end=961
+  _globals['_EXPORTDOSSIERREQUEST']._serialized_start=964
+  _globals['_EXPORTDOSSIERREQUEST']._serialized_end=1149
+  _globals['_EXPORTDOSSIERRESPONSE']._serialized_start=1151
+  _globals['_EXPORTDOSSIERRESPONSE']._serialized_end=1223
+  _globals['_DOSSIERCONDITION']._serialized_start=1226
+  _globals['_DOSSIERCONDITION']._serialized_end=1525
+  _globals['_DOSSIER']._serialized_start=1528
+  _globals['_DOSSIER']._serialized_end=2265
+  _globals['_DOSSIERSERVICE']._serialized_start=3092
+  _globals['_DOSSIERSERVICE']._serialized_end=3351
 # @@protoc_insertion_point(module_scope)

@@ -200,7 +200,7 @@ class DossierStatements(_message.Message):
     SETTLED_FIELD_NUMBER: _builtins.int
     APPEALED_FIELD_NUMBER: _builtins.int
     ELSEWHERE_FIELD_NUMBER: _builtins.int
-    OCCURRED_ON_FIELD_NUMBER: _builtins.int
+    OCCURRED_DATE_FIELD_NUMBER: _builtins.int
     direct_interest: Global___Statement.ValueType
     """Whether whoever appeals has a direct interest in it."""
     settled: Global___Statement.ValueType
@@ -209,7 +209,7 @@ class DossierStatements(_message.Message):
     """Whether an appeal body has taken it."""
     elsewhere: Global___Statement.ValueType
     """Whether a court, an arbitration, a consumer association or another authority has taken it."""
-    occurred_on: _builtins.str
+    occurred_date: _builtins.str
     """The day on which it happened, YYYY-MM-DD in the region's time zone; empty where it is not known."""
     def __init__(
         self,
@@ -218,11 +218,11 @@ class DossierStatements(_message.Message):
         settled: Global___Statement.ValueType = ...,
         appealed: Global___Statement.ValueType = ...,
         elsewhere: Global___Statement.ValueType = ...,
-        occurred_on: _builtins.str = ...,
+        occurred_date: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["appealed", b"appealed", "direct_interest", b"direct_interest", "elsewhere", b"elsewhere", "occurred_on", b"occurred_on", "settled", b"settled"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["appealed", b"appealed", "direct_interest", b"direct_interest", "elsewhere", b"elsewhere", "occurred_date", b"occurred_date", "settled", b"settled"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -134,14 +134,14 @@ class FaultCommand(_message.Message):
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-    ID_FIELD_NUMBER: _builtins.int
+    FAULT_ID_FIELD_NUMBER: _builtins.int
     REQUESTER_FIELD_NUMBER: _builtins.int
     RESPOND_FIELD_NUMBER: _builtins.int
     CANCEL_FIELD_NUMBER: _builtins.int
     DECIDE_QUOTE_FIELD_NUMBER: _builtins.int
     REOPEN_FIELD_NUMBER: _builtins.int
     EVALUATE_FIELD_NUMBER: _builtins.int
-    id: _builtins.str
+    fault_id: _builtins.str
     """The fault."""
     @_builtins.property
     def requester(self) -> _types_pb2.Requester:
@@ -170,7 +170,7 @@ class FaultCommand(_message.Message):
     def __init__(
         self,
         *,
-        id: _builtins.str = ...,
+        fault_id: _builtins.str = ...,
         requester: _types_pb2.Requester | None = ...,
         respond: Global___FaultCommand.Respond | None = ...,
         cancel: Global___FaultCommand.Cancel | None = ...,
@@ -180,7 +180,7 @@ class FaultCommand(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["cancel", b"cancel", "command", b"command", "decide_quote", b"decide_quote", "evaluate", b"evaluate", "reopen", b"reopen", "requester", b"requester", "respond", b"respond"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cancel", b"cancel", "command", b"command", "decide_quote", b"decide_quote", "evaluate", b"evaluate", "id", b"id", "reopen", b"reopen", "requester", b"requester", "respond", b"respond"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cancel", b"cancel", "command", b"command", "decide_quote", b"decide_quote", "evaluate", b"evaluate", "fault_id", b"fault_id", "reopen", b"reopen", "requester", b"requester", "respond", b"respond"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_command: _TypeAlias = _typing.Literal["respond", "cancel", "decide_quote", "reopen", "evaluate"]  # noqa: Y015
     _WhichOneofArgType_command: _TypeAlias = _typing.Literal["command", b"command"]  # noqa: Y015

@@ -276,8 +276,8 @@ class Fault(_message.Message):
     RESOLUTION_FIELD_NUMBER: _builtins.int
     REVIEW_FIELD_NUMBER: _builtins.int
     REOPENINGS_FIELD_NUMBER: _builtins.int
-    PROBLEM_FIELD_NUMBER: _builtins.int
-    ROOT_CAUSE_FIELD_NUMBER: _builtins.int
+    PROBLEM_ID_FIELD_NUMBER: _builtins.int
+    ROOT_CAUSE_ID_FIELD_NUMBER: _builtins.int
     EVALUATION_FIELD_NUMBER: _builtins.int
     STEPS_FIELD_NUMBER: _builtins.int
     id: _builtins.str
@@ -304,9 +304,9 @@ class Fault(_message.Message):
     """What was done, in words."""
     reopenings: _builtins.int
     """How often it opened again."""
-    problem: _builtins.str
+    problem_id: _builtins.str
     """The problem of the federation to which it belongs; empty for none."""
-    root_cause: _builtins.str
+    root_cause_id: _builtins.str
     """What a coordinator takes for the root cause of that problem; empty for none."""
     @_builtins.property
     def report(self) -> Global___FaultReport:
@@ -371,14 +371,14 @@ class Fault(_message.Message):
         resolution: _builtins.str = ...,
         review: Global___FaultReview | None = ...,
         reopenings: _builtins.int = ...,
-        problem: _builtins.str = ...,
-        root_cause: _builtins.str = ...,
+        problem_id: _builtins.str = ...,
+        root_cause_id: _builtins.str = ...,
         evaluation: Global___FaultEvaluation | None = ...,
         steps: _abc.Iterable[Global___FaultStep] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "evaluation", b"evaluation", "expected_resolution_time", b"expected_resolution_time", "repair", b"repair", "report", b"report", "review", b"review"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cause", b"cause", "create_time", b"create_time", "evaluation", b"evaluation", "expected_resolution_time", b"expected_resolution_time", "home_region", b"home_region", "id", b"id", "notes", b"notes", "operator", b"operator", "origin_region", b"origin_region", "outages", b"outages", "owner_region", b"owner_region", "problem", b"problem", "reopenings", b"reopenings", "repair", b"repair", "report", b"report", "resolution", b"resolution", "review", b"review", "root_cause", b"root_cause", "severity", b"severity", "state", b"state", "state_changes", b"state_changes", "steps", b"steps", "terminal_caused", b"terminal_caused", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cause", b"cause", "create_time", b"create_time", "evaluation", b"evaluation", "expected_resolution_time", b"expected_resolution_time", "home_region", b"home_region", "id", b"id", "notes", b"notes", "operator", b"operator", "origin_region", b"origin_region", "outages", b"outages", "owner_region", b"owner_region", "problem_id", b"problem_id", "reopenings", b"reopenings", "repair", b"repair", "report", b"report", "resolution", b"resolution", "review", b"review", "root_cause_id", b"root_cause_id", "severity", b"severity", "state", b"state", "state_changes", b"state_changes", "steps", b"steps", "terminal_caused", b"terminal_caused", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -397,7 +397,7 @@ class FaultReport(_message.Message):
     SEVERITY_FIELD_NUMBER: _builtins.int
     TERMINAL_CAUSED_FIELD_NUMBER: _builtins.int
     SERVICES_FIELD_NUMBER: _builtins.int
-    ALARM_FIELD_NUMBER: _builtins.int
+    ALARM_ID_FIELD_NUMBER: _builtins.int
     REQUESTER_FIELD_NUMBER: _builtins.int
     number: _builtins.str
     """The number of the line, of any region, in E.164 with the plus sign once accepted; empty where staff or an alarm report it."""
@@ -409,7 +409,7 @@ class FaultReport(_message.Message):
     """How bad it seems; minor where it is not said."""
     terminal_caused: _builtins.bool
     """Whether the customer's own terminal seems to be the cause."""
-    alarm: _builtins.str
+    alarm_id: _builtins.str
     """The alarm that raised it; empty for none. Where no place is said, it is one of the region that is asked, and says what is left out: place, severity, services and description."""
     @_builtins.property
     def place(self) -> Global___FaultPlace:
@@ -433,12 +433,12 @@ class FaultReport(_message.Message):
         severity: Global___FaultSeverity.ValueType = ...,
         terminal_caused: _builtins.bool = ...,
         services: _abc.Iterable[_builtins.str] | None = ...,
-        alarm: _builtins.str = ...,
+        alarm_id: _builtins.str = ...,
         requester: _types_pb2.Requester | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["place", b"place", "requester", b"requester"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["alarm", b"alarm", "contact_number", b"contact_number", "description", b"description", "number", b"number", "place", b"place", "requester", b"requester", "services", b"services", "severity", b"severity", "terminal_caused", b"terminal_caused"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alarm_id", b"alarm_id", "contact_number", b"contact_number", "description", b"description", "number", b"number", "place", b"place", "requester", b"requester", "services", b"services", "severity", b"severity", "terminal_caused", b"terminal_caused"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -489,7 +489,7 @@ class FaultOutage(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     START_TIME_FIELD_NUMBER: _builtins.int
-    DUE_FIELD_NUMBER: _builtins.int
+    DUE_TIME_FIELD_NUMBER: _builtins.int
     LIMIT_REGION_FIELD_NUMBER: _builtins.int
     LIMIT_FIELD_NUMBER: _builtins.int
     BREACH_TIME_FIELD_NUMBER: _builtins.int
@@ -502,7 +502,7 @@ class FaultOutage(_message.Message):
         """From when on: the report, or that it had opened again."""
 
     @_builtins.property
-    def due(self) -> _timestamp_pb2.Timestamp:
+    def due_time(self) -> _timestamp_pb2.Timestamp:
         """By when it was to be repaired."""
 
     @_builtins.property
@@ -525,16 +525,16 @@ class FaultOutage(_message.Message):
         self,
         *,
         start_time: _timestamp_pb2.Timestamp | None = ...,
-        due: _timestamp_pb2.Timestamp | None = ...,
+        due_time: _timestamp_pb2.Timestamp | None = ...,
         limit_region: _builtins.str = ...,
         limit: _configuration_pb2.TimeLimit | None = ...,
         breach_time: _timestamp_pb2.Timestamp | None = ...,
         end_time: _timestamp_pb2.Timestamp | None = ...,
         waiver: Global___FaultWaiver | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["breach_time", b"breach_time", "due", b"due", "end_time", b"end_time", "limit", b"limit", "start_time", b"start_time", "waiver", b"waiver"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["breach_time", b"breach_time", "due_time", b"due_time", "end_time", b"end_time", "limit", b"limit", "start_time", b"start_time", "waiver", b"waiver"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["breach_time", b"breach_time", "due", b"due", "end_time", b"end_time", "limit", b"limit", "limit_region", b"limit_region", "start_time", b"start_time", "waiver", b"waiver"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["breach_time", b"breach_time", "due_time", b"due_time", "end_time", b"end_time", "limit", b"limit", "limit_region", b"limit_region", "start_time", b"start_time", "waiver", b"waiver"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -647,7 +647,7 @@ class FaultStep(_message.Message):
     TIME_FIELD_NUMBER: _builtins.int
     AUTHOR_FIELD_NUMBER: _builtins.int
     ASSESSED_FIELD_NUMBER: _builtins.int
-    ESTIMATED_FIELD_NUMBER: _builtins.int
+    ESTIMATED_TIME_FIELD_NUMBER: _builtins.int
     TRIAGED_FIELD_NUMBER: _builtins.int
     APPOINTED_FIELD_NUMBER: _builtins.int
     ASSIGNED_FIELD_NUMBER: _builtins.int
@@ -678,7 +678,7 @@ class FaultStep(_message.Message):
         """It was looked at."""
 
     @_builtins.property
-    def estimated(self) -> _timestamp_pb2.Timestamp:
+    def estimated_time(self) -> _timestamp_pb2.Timestamp:
         """It is expected to be repaired by then."""
 
     @_builtins.property
@@ -691,7 +691,7 @@ class FaultStep(_message.Message):
         time: _timestamp_pb2.Timestamp | None = ...,
         author: _builtins.str = ...,
         assessed: Global___FaultAssessment | None = ...,
-        estimated: _timestamp_pb2.Timestamp | None = ...,
+        estimated_time: _timestamp_pb2.Timestamp | None = ...,
         triaged: Global___RepairMode.ValueType = ...,
         appointed: Global___RepairAppointment | None = ...,
         assigned: _builtins.str = ...,
@@ -700,11 +700,11 @@ class FaultStep(_message.Message):
         price_accepted: _builtins.int = ...,
         price_refused: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["appointed", b"appointed", "assessed", b"assessed", "assigned", b"assigned", "estimated", b"estimated", "part_installed", b"part_installed", "part_named", b"part_named", "price_accepted", b"price_accepted", "price_refused", b"price_refused", "step", b"step", "time", b"time", "triaged", b"triaged"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["appointed", b"appointed", "assessed", b"assessed", "assigned", b"assigned", "estimated_time", b"estimated_time", "part_installed", b"part_installed", "part_named", b"part_named", "price_accepted", b"price_accepted", "price_refused", b"price_refused", "step", b"step", "time", b"time", "triaged", b"triaged"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["appointed", b"appointed", "assessed", b"assessed", "assigned", b"assigned", "author", b"author", "estimated", b"estimated", "part_installed", b"part_installed", "part_named", b"part_named", "price_accepted", b"price_accepted", "price_refused", b"price_refused", "step", b"step", "time", b"time", "triaged", b"triaged"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["appointed", b"appointed", "assessed", b"assessed", "assigned", b"assigned", "author", b"author", "estimated_time", b"estimated_time", "part_installed", b"part_installed", "part_named", b"part_named", "price_accepted", b"price_accepted", "price_refused", b"price_refused", "step", b"step", "time", b"time", "triaged", b"triaged"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_step: _TypeAlias = _typing.Literal["assessed", "estimated", "triaged", "appointed", "assigned", "part_named", "part_installed", "price_accepted", "price_refused"]  # noqa: Y015
+    _WhichOneofReturnType_step: _TypeAlias = _typing.Literal["assessed", "estimated_time", "triaged", "appointed", "assigned", "part_named", "part_installed", "price_accepted", "price_refused"]  # noqa: Y015
     _WhichOneofArgType_step: _TypeAlias = _typing.Literal["step", b"step"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_step) -> _WhichOneofReturnType_step | None: ...
 

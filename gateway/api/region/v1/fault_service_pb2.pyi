@@ -81,9 +81,9 @@ class GetFaultRequest(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    ID_FIELD_NUMBER: _builtins.int
+    FAULT_ID_FIELD_NUMBER: _builtins.int
     REQUESTER_FIELD_NUMBER: _builtins.int
-    id: _builtins.str
+    fault_id: _builtins.str
     """The fault."""
     @_builtins.property
     def requester(self) -> _types_pb2.Requester:
@@ -92,12 +92,12 @@ class GetFaultRequest(_message.Message):
     def __init__(
         self,
         *,
-        id: _builtins.str = ...,
+        fault_id: _builtins.str = ...,
         requester: _types_pb2.Requester | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["requester", b"requester"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id", "requester", b"requester"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["fault_id", b"fault_id", "requester", b"requester"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -209,10 +209,10 @@ class WatchFaultsRequest(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    ID_FIELD_NUMBER: _builtins.int
+    FAULT_ID_FIELD_NUMBER: _builtins.int
     TOKEN_FIELD_NUMBER: _builtins.int
     REQUESTER_FIELD_NUMBER: _builtins.int
-    id: _builtins.str
+    fault_id: _builtins.str
     """The fault; empty for all that the caller may see."""
     token: _builtins.str
     """From the last message that was read; empty for what happens from now on."""
@@ -223,13 +223,13 @@ class WatchFaultsRequest(_message.Message):
     def __init__(
         self,
         *,
-        id: _builtins.str = ...,
+        fault_id: _builtins.str = ...,
         token: _builtins.str = ...,
         requester: _types_pb2.Requester | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["requester", b"requester"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id", "requester", b"requester", "token", b"token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["fault_id", b"fault_id", "requester", b"requester", "token", b"token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -354,13 +354,13 @@ class CancelFaultRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     REQUEST_ID_FIELD_NUMBER: _builtins.int
-    ID_FIELD_NUMBER: _builtins.int
+    FAULT_ID_FIELD_NUMBER: _builtins.int
     REQUESTER_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
     WAIT_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Chosen and stored by the caller before the first try, 1 to 64 characters of [A-Za-z0-9._-]."""
-    id: _builtins.str
+    fault_id: _builtins.str
     """The fault."""
     reason: _builtins.str
     """Why, 1 to 1,000 characters."""
@@ -376,14 +376,14 @@ class CancelFaultRequest(_message.Message):
         self,
         *,
         request_id: _builtins.str = ...,
-        id: _builtins.str = ...,
+        fault_id: _builtins.str = ...,
         requester: _types_pb2.Requester | None = ...,
         reason: _builtins.str = ...,
         wait: _duration_pb2.Duration | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["requester", b"requester", "wait", b"wait"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id", "reason", b"reason", "request_id", b"request_id", "requester", b"requester", "wait", b"wait"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["fault_id", b"fault_id", "reason", b"reason", "request_id", b"request_id", "requester", b"requester", "wait", b"wait"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -420,7 +420,7 @@ class RespondToFaultRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     REQUEST_ID_FIELD_NUMBER: _builtins.int
-    ID_FIELD_NUMBER: _builtins.int
+    FAULT_ID_FIELD_NUMBER: _builtins.int
     REQUESTER_FIELD_NUMBER: _builtins.int
     TEXT_FIELD_NUMBER: _builtins.int
     ACCEPTED_PART_FIELD_NUMBER: _builtins.int
@@ -430,7 +430,7 @@ class RespondToFaultRequest(_message.Message):
     WAIT_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Chosen and stored by the caller before the first try, 1 to 64 characters of [A-Za-z0-9._-]."""
-    id: _builtins.str
+    fault_id: _builtins.str
     """The fault."""
     text: _builtins.str
     """Something, 1 to 1,000 characters: whoever waits for the customer waits no longer."""
@@ -456,7 +456,7 @@ class RespondToFaultRequest(_message.Message):
         self,
         *,
         request_id: _builtins.str = ...,
-        id: _builtins.str = ...,
+        fault_id: _builtins.str = ...,
         requester: _types_pb2.Requester | None = ...,
         text: _builtins.str = ...,
         accepted_part: _builtins.int = ...,
@@ -467,7 +467,7 @@ class RespondToFaultRequest(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["accepted_part", b"accepted_part", "evaluation", b"evaluation", "not_repaired", b"not_repaired", "refused_part", b"refused_part", "requester", b"requester", "said", b"said", "text", b"text", "wait", b"wait"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted_part", b"accepted_part", "evaluation", b"evaluation", "id", b"id", "not_repaired", b"not_repaired", "refused_part", b"refused_part", "request_id", b"request_id", "requester", b"requester", "said", b"said", "text", b"text", "wait", b"wait"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted_part", b"accepted_part", "evaluation", b"evaluation", "fault_id", b"fault_id", "not_repaired", b"not_repaired", "refused_part", b"refused_part", "request_id", b"request_id", "requester", b"requester", "said", b"said", "text", b"text", "wait", b"wait"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_said: _TypeAlias = _typing.Literal["text", "accepted_part", "refused_part", "not_repaired", "evaluation"]  # noqa: Y015
     _WhichOneofArgType_said: _TypeAlias = _typing.Literal["said", b"said"]  # noqa: Y015
@@ -859,7 +859,7 @@ class WorkOnFaultRequest(_message.Message):
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
     REQUEST_ID_FIELD_NUMBER: _builtins.int
-    ID_FIELD_NUMBER: _builtins.int
+    FAULT_ID_FIELD_NUMBER: _builtins.int
     TAKE_UP_FIELD_NUMBER: _builtins.int
     REJECT_FIELD_NUMBER: _builtins.int
     HOLD_FIELD_NUMBER: _builtins.int
@@ -878,7 +878,7 @@ class WorkOnFaultRequest(_message.Message):
     NOTE_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Chosen and stored by the caller before the first try, 1 to 64 characters of [A-Za-z0-9._-]."""
-    id: _builtins.str
+    fault_id: _builtins.str
     """The fault."""
     @_builtins.property
     def take_up(self) -> Global___WorkOnFaultRequest.TakeUp:
@@ -948,7 +948,7 @@ class WorkOnFaultRequest(_message.Message):
         self,
         *,
         request_id: _builtins.str = ...,
-        id: _builtins.str = ...,
+        fault_id: _builtins.str = ...,
         take_up: Global___WorkOnFaultRequest.TakeUp | None = ...,
         reject: Global___WorkOnFaultRequest.Reject | None = ...,
         hold: Global___WorkOnFaultRequest.Hold | None = ...,
@@ -968,7 +968,7 @@ class WorkOnFaultRequest(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["appoint", b"appoint", "ask_customer", b"ask_customer", "assess", b"assess", "assign", b"assign", "close", b"close", "estimate", b"estimate", "hold", b"hold", "install_part", b"install_part", "name_part", b"name_part", "note", b"note", "reach", b"reach", "reject", b"reject", "reopen", b"reopen", "resolve", b"resolve", "step", b"step", "take_up", b"take_up", "triage", b"triage"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["appoint", b"appoint", "ask_customer", b"ask_customer", "assess", b"assess", "assign", b"assign", "close", b"close", "estimate", b"estimate", "hold", b"hold", "id", b"id", "install_part", b"install_part", "name_part", b"name_part", "note", b"note", "reach", b"reach", "reject", b"reject", "reopen", b"reopen", "request_id", b"request_id", "resolve", b"resolve", "step", b"step", "take_up", b"take_up", "triage", b"triage"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["appoint", b"appoint", "ask_customer", b"ask_customer", "assess", b"assess", "assign", b"assign", "close", b"close", "estimate", b"estimate", "fault_id", b"fault_id", "hold", b"hold", "install_part", b"install_part", "name_part", b"name_part", "note", b"note", "reach", b"reach", "reject", b"reject", "reopen", b"reopen", "request_id", b"request_id", "resolve", b"resolve", "step", b"step", "take_up", b"take_up", "triage", b"triage"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_step: _TypeAlias = _typing.Literal["take_up", "reject", "hold", "ask_customer", "estimate", "assess", "triage", "appoint", "assign", "name_part", "install_part", "reach", "resolve", "close", "reopen", "note"]  # noqa: Y015
     _WhichOneofArgType_step: _TypeAlias = _typing.Literal["step", b"step"]  # noqa: Y015

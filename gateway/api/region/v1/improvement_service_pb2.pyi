@@ -32,13 +32,13 @@ class ImprovementAction(_message.Message):
     TEXT_FIELD_NUMBER: _builtins.int
     OWNER_FIELD_NUMBER: _builtins.int
     DUE_DATE_FIELD_NUMBER: _builtins.int
-    AUTHOR_FIELD_NUMBER: _builtins.int
+    STAFF_ID_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     OUTCOME_FIELD_NUMBER: _builtins.int
     FINISHER_FIELD_NUMBER: _builtins.int
     FINISH_TIME_FIELD_NUMBER: _builtins.int
     REPEATS_FIELD_NUMBER: _builtins.int
-    LAST_REPEAT_FIELD_NUMBER: _builtins.int
+    LAST_REPEAT_TICKET_ID_FIELD_NUMBER: _builtins.int
     INEFFECTIVE_FIELD_NUMBER: _builtins.int
     OVERDUE_FIELD_NUMBER: _builtins.int
     id: _builtins.str
@@ -55,7 +55,7 @@ class ImprovementAction(_message.Message):
     """Who sees to it: a staff id or the code of a department."""
     due_date: _builtins.str
     """By which day, `YYYY-MM-DD` in the region."""
-    author: _builtins.str
+    staff_id: _builtins.str
     """The staff id of who recorded it."""
     outcome: _builtins.str
     """What was done, 1 to 1,000 characters; empty while it is open."""
@@ -63,7 +63,7 @@ class ImprovementAction(_message.Message):
     """The staff id of who closed it."""
     repeats: _builtins.int
     """Of a complaint: how many of this category and cause were filed since it was recorded, and are closed."""
-    last_repeat: _builtins.str
+    last_repeat_ticket_id: _builtins.str
     """The ticket id of the last of them."""
     ineffective: _builtins.bool
     """Whether one of them was filed after the action was finished: it has not helped."""
@@ -87,19 +87,19 @@ class ImprovementAction(_message.Message):
         text: _builtins.str = ...,
         owner: _builtins.str = ...,
         due_date: _builtins.str = ...,
-        author: _builtins.str = ...,
+        staff_id: _builtins.str = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
         outcome: _builtins.str = ...,
         finisher: _builtins.str = ...,
         finish_time: _timestamp_pb2.Timestamp | None = ...,
         repeats: _builtins.int = ...,
-        last_repeat: _builtins.str = ...,
+        last_repeat_ticket_id: _builtins.str = ...,
         ineffective: _builtins.bool = ...,
         overdue: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "finish_time", b"finish_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["author", b"author", "category", b"category", "cause_code", b"cause_code", "create_time", b"create_time", "due_date", b"due_date", "finish_time", b"finish_time", "finisher", b"finisher", "id", b"id", "ineffective", b"ineffective", "last_repeat", b"last_repeat", "outcome", b"outcome", "overdue", b"overdue", "owner", b"owner", "repeats", b"repeats", "text", b"text", "ticket_id", b"ticket_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["category", b"category", "cause_code", b"cause_code", "create_time", b"create_time", "due_date", b"due_date", "finish_time", b"finish_time", "finisher", b"finisher", "id", b"id", "ineffective", b"ineffective", "last_repeat_ticket_id", b"last_repeat_ticket_id", "outcome", b"outcome", "overdue", b"overdue", "owner", b"owner", "repeats", b"repeats", "staff_id", b"staff_id", "text", b"text", "ticket_id", b"ticket_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

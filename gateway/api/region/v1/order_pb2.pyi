@@ -391,18 +391,18 @@ class Awaiting(_message.Message):
 
     PARTY_FIELD_NUMBER: _builtins.int
     ACTION_FIELD_NUMBER: _builtins.int
-    SINCE_FIELD_NUMBER: _builtins.int
-    DUE_FIELD_NUMBER: _builtins.int
+    SINCE_TIME_FIELD_NUMBER: _builtins.int
+    DUE_TIME_FIELD_NUMBER: _builtins.int
     party: Global___Party.ValueType
     """Who must act next."""
     action: _builtins.str
     """What is to be done, for example `review`, `confirm`, `supplement`, `agreed-time`."""
     @_builtins.property
-    def since(self) -> _timestamp_pb2.Timestamp:
+    def since_time(self) -> _timestamp_pb2.Timestamp:
         """Since when."""
 
     @_builtins.property
-    def due(self) -> _timestamp_pb2.Timestamp:
+    def due_time(self) -> _timestamp_pb2.Timestamp:
         """By when."""
 
     def __init__(
@@ -410,12 +410,12 @@ class Awaiting(_message.Message):
         *,
         party: Global___Party.ValueType = ...,
         action: _builtins.str = ...,
-        since: _timestamp_pb2.Timestamp | None = ...,
-        due: _timestamp_pb2.Timestamp | None = ...,
+        since_time: _timestamp_pb2.Timestamp | None = ...,
+        due_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["due", b"due", "since", b"since"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["due_time", b"due_time", "since_time", b"since_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "due", b"due", "party", b"party", "since", b"since"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "due_time", b"due_time", "party", b"party", "since_time", b"since_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

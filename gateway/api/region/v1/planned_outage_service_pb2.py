@@ -26,7 +26,7 @@ from gateway.api.types.v1 import access_pb2 as gateway_dot_api_dot_types_dot_v1_
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n2gateway/api/region/v1/planned_outage_service.proto\x12\x15gateway.api.region.v1\x1a!gateway/api/types/v1/access.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xca\x02\n\rPlannedOutage\x12\n\n\x02id\x18\x01 \x01(\t\x12\r\n\x05sites\x18\x02 \x03(\t\x12\r\n\x05links\x18\x03 \x03(\t\x12.\n\nstart_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\rannounce_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\temergency\x18\x07 \x01(\x08\x12\x38\n\x05state\x18\x08 \x01(\x0e\x32).gateway.api.region.v1.PlannedOutageState\x12\x0f\n\x07version\x18\t \x01(\x03\x12\x10\n\x08services\x18\n \x03(\t\x12\x0e\n\x06\x61uthor\x18\x0b \x01(\t\"\xc1\x01\n\x1c\x41nnouncePlannedOutageRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\r\n\x05sites\x18\x02 \x03(\t\x12\r\n\x05links\x18\x03 \x03(\t\x12.\n\nstart_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\temergency\x18\x06 \x01(\x08\"]\n\x1d\x41nnouncePlannedOutageResponse\x12<\n\x0eplanned_outage\x18\x01 \x01(\x0b\x32$.gateway.api.region.v1.PlannedOutage\"\xa9\x01\n\x1a\x43hangePlannedOutageRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x19\n\x11planned_outage_id\x18\x02 \x01(\t\x12.\n\nstart_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"[\n\x1b\x43hangePlannedOutageResponse\x12<\n\x0eplanned_outage\x18\x01 \x01(\x0b\x32$.gateway.api.region.v1.PlannedOutage\"K\n\x1a\x43\x61ncelPlannedOutageRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x19\n\x11planned_outage_id\x18\x02 \x01(\t\"[\n\x1b\x43\x61ncelPlannedOutageResponse\x12<\n\x0eplanned_outage\x18\x01 \x01(\x0b\x32$.gateway.api.region.v1.PlannedOutage\"O\n\x19ListPlannedOutagesRequest\x12\x0b\n\x03\x61ll\x18\x01 \x01(\x08\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"t\n\x1aListPlannedOutagesResponse\x12=\n\x0fplanned_outages\x18\x01 \x03(\x0b\x32$.gateway.api.region.v1.PlannedOutage\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t*\xa2\x01\n\x12PlannedOutageState\x12$\n PLANNED_OUTAGE_STATE_UNSPECIFIED\x10\x00\x12\x1e\n\x1aPLANNED_OUTAGE_STATE_ASKED\x10\x01\x12\"\n\x1ePLANNED_OUTAGE_STATE_ANNOUNCED\x10\x02\x12\"\n\x1ePLANNED_OUTAGE_STATE_CANCELLED\x10\x03\x32\xbe\x04\n\x14PlannedOutageService\x12\x8c\x01\n\x15\x41nnouncePlannedOutage\x12\x33.gateway.api.region.v1.AnnouncePlannedOutageRequest\x1a\x34.gateway.api.region.v1.AnnouncePlannedOutageResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x03\x12\x86\x01\n\x13\x43hangePlannedOutage\x12\x31.gateway.api.region.v1.ChangePlannedOutageRequest\x1a\x32.gateway.api.region.v1.ChangePlannedOutageResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x03\x12\x86\x01\n\x13\x43\x61ncelPlannedOutage\x12\x31.gateway.api.region.v1.CancelPlannedOutageRequest\x1a\x32.gateway.api.region.v1.CancelPlannedOutageResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x03\x12\x84\x01\n\x12ListPlannedOutages\x12\x30.gateway.api.region.v1.ListPlannedOutagesRequest\x1a\x31.gateway.api.region.v1.ListPlannedOutagesResponse\"\t\x90\x02\x01\xaa\xbb\x18\x02\x02\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n2gateway/api/region/v1/planned_outage_service.proto\x12\x15gateway.api.region.v1\x1a!gateway/api/types/v1/access.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xcc\x02\n\rPlannedOutage\x12\n\n\x02id\x18\x01 \x01(\t\x12\r\n\x05sites\x18\x02 \x03(\t\x12\r\n\x05links\x18\x03 \x03(\t\x12.\n\nstart_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\rannounce_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\temergency\x18\x07 \x01(\x08\x12\x38\n\x05state\x18\x08 \x01(\x0e\x32).gateway.api.region.v1.PlannedOutageState\x12\x0f\n\x07version\x18\t \x01(\x03\x12\x10\n\x08services\x18\n \x03(\t\x12\x10\n\x08staff_id\x18\x0b \x01(\t\"\xc1\x01\n\x1c\x41nnouncePlannedOutageRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\r\n\x05sites\x18\x02 \x03(\t\x12\r\n\x05links\x18\x03 \x03(\t\x12.\n\nstart_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\temergency\x18\x06 \x01(\x08\"]\n\x1d\x41nnouncePlannedOutageResponse\x12<\n\x0eplanned_outage\x18\x01 \x01(\x0b\x32$.gateway.api.region.v1.PlannedOutage\"\xa9\x01\n\x1a\x43hangePlannedOutageRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x19\n\x11planned_outage_id\x18\x02 \x01(\t\x12.\n\nstart_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"[\n\x1b\x43hangePlannedOutageResponse\x12<\n\x0eplanned_outage\x18\x01 \x01(\x0b\x32$.gateway.api.region.v1.PlannedOutage\"K\n\x1a\x43\x61ncelPlannedOutageRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x19\n\x11planned_outage_id\x18\x02 \x01(\t\"[\n\x1b\x43\x61ncelPlannedOutageResponse\x12<\n\x0eplanned_outage\x18\x01 \x01(\x0b\x32$.gateway.api.region.v1.PlannedOutage\"Y\n\x19ListPlannedOutagesRequest\x12\x15\n\rinclude_ended\x18\x01 \x01(\x08\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"t\n\x1aListPlannedOutagesResponse\x12=\n\x0fplanned_outages\x18\x01 \x03(\x0b\x32$.gateway.api.region.v1.PlannedOutage\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t*\xa2\x01\n\x12PlannedOutageState\x12$\n PLANNED_OUTAGE_STATE_UNSPECIFIED\x10\x00\x12\x1e\n\x1aPLANNED_OUTAGE_STATE_ASKED\x10\x01\x12\"\n\x1ePLANNED_OUTAGE_STATE_ANNOUNCED\x10\x02\x12\"\n\x1ePLANNED_OUTAGE_STATE_CANCELLED\x10\x03\x32\xbe\x04\n\x14PlannedOutageService\x12\x8c\x01\n\x15\x41nnouncePlannedOutage\x12\x33.gateway.api.region.v1.AnnouncePlannedOutageRequest\x1a\x34.gateway.api.region.v1.AnnouncePlannedOutageResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x03\x12\x86\x01\n\x13\x43hangePlannedOutage\x12\x31.gateway.api.region.v1.ChangePlannedOutageRequest\x1a\x32.gateway.api.region.v1.ChangePlannedOutageResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x03\x12\x86\x01\n\x13\x43\x61ncelPlannedOutage\x12\x31.gateway.api.region.v1.CancelPlannedOutageRequest\x1a\x32.gateway.api.region.v1.CancelPlannedOutageResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x03\x12\x84\x01\n\x12ListPlannedOutages\x12\x30.gateway.api.region.v1.ListPlannedOutagesRequest\x1a\x31.gateway.api.region.v1.ListPlannedOutagesResponse\"\t\x90\x02\x01\xaa\xbb\x18\x02\x02\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -41,26 +41,26 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PLANNEDOUTAGESERVICE'].methods_by_name['CancelPlannedOutage']._serialized_options = b'\220\002\002\252\273\030\001\003'
   _globals['_PLANNEDOUTAGESERVICE'].methods_by_name['ListPlannedOutages']._loaded_options = None
   _globals['_PLANNEDOUTAGESERVICE'].methods_by_name['ListPlannedOutages']._serialized_options = b'\220\002\001\252\273\030\002\002\003'
-  _globals['_PLANNEDOUTAGESTATE']._serialized_start=1404
-  _globals['_PLANNEDOUTAGESTATE']._serialized_end=1566
+  _globals['_PLANNEDOUTAGESTATE']._serialized_start=1416
+  _globals['_PLANNEDOUTAGESTATE']._serialized_end=1578
   _globals['_PLANNEDOUTAGE']._serialized_start=146
-  _globals['_PLANNEDOUTAGE']._serialized_end=476
-  _globals['_ANNOUNCEPLANNEDOUTAGEREQUEST']._serialized_start=479
-  _globals['_ANNOUNCEPLANNEDOUTAGEREQUEST']._serialized_end=672
-  _globals['_ANNOUNCEPLANNEDOUTAGERESPONSE']._serialized_start=674
-  _globals['_ANNOUNCEPLANNEDOUTAGERESPONSE']._serialized_end=767
-  _globals['_CHANGEPLANNEDOUTAGEREQUEST']._serialized_start=770
-  _globals['_CHANGEPLANNEDOUTAGEREQUEST']._serialized_end=939
-  _globals['_CHANGEPLANNEDOUTAGERESPONSE']._serialized_start=941
-  _globals['_CHANGEPLANNEDOUTAGERESPONSE']._serialized_end=1032
-  _globals['_CANCELPLANNEDOUTAGEREQUEST']._serialized_start=1034
-  _globals['_CANCELPLANNEDOUTAGEREQUEST']._serialized_end=1109
-  _globals['_CANCELPLANNEDOUTAGERESPONSE']._serialized_start=1111
-  _globals['_CANCELPLANNEDOUTAGERESPONSE']._serialized_end=1202
-  _globals['_LISTPLANNEDOUTAGESREQUEST']._serialized_start=1204
-  _globals['_LISTPLANNEDOUTAGESREQUEST']._serialized_end=1283
-  _globals['_LISTPLANNEDOUTAGESRESPONSE']._serialized_start=1285
-  _globals['_LISTPLANNEDOUTAGESRESPONSE']._serialized_end=1401
-  _globals['_PLANNEDOUTAGESERVICE']._serialized_start=1569
-  _globals['_PLANNEDOUTAGESERVICE']._serialized_end=2143
+  _globals['_PLANNEDOUTAGE']._serialized_end=478
+  _globals['_ANNOUNCEPLANNEDOUTAGEREQUEST']._serialized_start=481
+  _globals['_ANNOUNCEPLANNEDOUTAGEREQUEST']._serialized_end=674
+  _globals['_ANNOUNCEPLANNEDOUTAGERESPONSE']._serialized_start=676
+  _globals['_ANNOUNCEPLANNEDOUTAGERESPONSE']._serialized_end=769
+  _globals['_CHANGEPLANNEDOUTAGEREQUEST']._serialized_start=772
+  _globals['_CHANGEPLANNEDOUTAGEREQUEST']._serialized_end=941
+  _globals['_CHANGEPLANNEDOUTAGERESPONSE']._serialized_start=943
+  _globals['_CHANGEPLANNEDOUTAGERESPONSE']._serialized_end=1034
+  _globals['_CANCELPLANNEDOUTAGEREQUEST']._serialized_start=1036
+  _globals['_CANCELPLANNEDOUTAGEREQUEST']._serialized_end=1111
+  _globals['_CANCELPLANNEDOUTAGERESPONSE']._serialized_start=1113
+  _globals['_CANCELPLANNEDOUTAGERESPONSE']._serialized_end=1204
+  _globals['_LISTPLANNEDOUTAGESREQUEST']._serialized_start=1206
+  _globals['_LISTPLANNEDOUTAGESREQUEST']._serialized_end=1295
+  _globals['_LISTPLANNEDOUTAGESRESPONSE']._serialized_start=1297
+  _globals['_LISTPLANNEDOUTAGESRESPONSE']._serialized_end=1413
+  _globals['_PLANNEDOUTAGESERVICE']._serialized_start=1581
+  _globals['_PLANNEDOUTAGESERVICE']._serialized_end=2155
 # @@protoc_insertion_point(module_scope)

@@ -64,7 +64,7 @@ class PlannedOutage(_message.Message):
     STATE_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
     SERVICES_FIELD_NUMBER: _builtins.int
-    AUTHOR_FIELD_NUMBER: _builtins.int
+    STAFF_ID_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """`<region>/planned/<staff id>/<request id>`."""
     emergency: _builtins.bool
@@ -73,7 +73,7 @@ class PlannedOutage(_message.Message):
     """How it stands."""
     version: _builtins.int
     """Grows with every change."""
-    author: _builtins.str
+    staff_id: _builtins.str
     """The staff id of who announced it."""
     @_builtins.property
     def sites(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
@@ -112,11 +112,11 @@ class PlannedOutage(_message.Message):
         state: Global___PlannedOutageState.ValueType = ...,
         version: _builtins.int = ...,
         services: _abc.Iterable[_builtins.str] | None = ...,
-        author: _builtins.str = ...,
+        staff_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["announce_time", b"announce_time", "end_time", b"end_time", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["announce_time", b"announce_time", "author", b"author", "emergency", b"emergency", "end_time", b"end_time", "id", b"id", "links", b"links", "services", b"services", "sites", b"sites", "start_time", b"start_time", "state", b"state", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["announce_time", b"announce_time", "emergency", b"emergency", "end_time", b"end_time", "id", b"id", "links", b"links", "services", b"services", "sites", b"sites", "staff_id", b"staff_id", "start_time", b"start_time", "state", b"state", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -314,10 +314,10 @@ class ListPlannedOutagesRequest(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    ALL_FIELD_NUMBER: _builtins.int
+    INCLUDE_ENDED_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
-    all: _builtins.bool
+    include_ended: _builtins.bool
     """Also those that were cancelled or are over."""
     page_size: _builtins.int
     """At most so many; 0 for 50, at most 500."""
@@ -326,13 +326,13 @@ class ListPlannedOutagesRequest(_message.Message):
     def __init__(
         self,
         *,
-        all: _builtins.bool = ...,
+        include_ended: _builtins.bool = ...,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["all", b"all", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["include_ended", b"include_ended", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

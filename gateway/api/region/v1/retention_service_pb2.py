@@ -29,7 +29,7 @@ from gateway.api.types.v1 import types_pb2 as gateway_dot_api_dot_types_dot_v1_d
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n-gateway/api/region/v1/retention_service.proto\x12\x15gateway.api.region.v1\x1a-gateway/api/federation/v1/configuration.proto\x1a!gateway/api/types/v1/access.proto\x1a\"gateway/api/types/v1/privacy.proto\x1a gateway/api/types/v1/types.proto\x1a\x1fgoogle/protobuf/timestamp.proto\":\n\x11ListPurgesRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"[\n\x12ListPurgesResponse\x12,\n\x06purges\x18\x01 \x03(\x0b\x32\x1c.gateway.api.region.v1.Purge\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xb2\x01\n\x05Purge\x12\r\n\x05night\x18\x01 \x01(\t\x12\x38\n\ndata_class\x18\x02 \x01(\x0e\x32$.gateway.api.federation.v1.DataClass\x12\x0f\n\x07removed\x18\x03 \x01(\x04\x12\x0c\n\x04held\x18\x04 \x01(\x04\x12/\n\x0boldest_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08\x63omplete\x18\x06 \x01(\x08\"\xac\x01\n\tLegalHold\x12\x13\n\x0b\x63ustomer_id\x18\x01 \x01(\t\x12\x11\n\treference\x18\x02 \x01(\t\x12\x34\n\nstart_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xb8\xbb\x18\x04\x12\x32\n\x08\x65nd_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xb8\xbb\x18\x04\x12\r\n\x05\x61\x63tor\x18\x05 \x01(\t\"\xa5\x01\n\x13HoldCustomerRequest\x12\x13\n\x0b\x63ustomer_id\x18\x01 \x01(\t\x12\x11\n\treference\x18\x02 \x01(\t\x12\x32\n\x08\x65nd_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xb8\xbb\x18\x04\x12\x32\n\trequester\x18\x04 \x01(\x0b\x32\x1f.gateway.api.types.v1.Requester\"F\n\x14HoldCustomerResponse\x12.\n\x04hold\x18\x01 \x01(\x0b\x32 .gateway.api.region.v1.LegalHold\"p\n\x12ReleaseHoldRequest\x12\x13\n\x0b\x63ustomer_id\x18\x01 \x01(\t\x12\x11\n\treference\x18\x02 \x01(\t\x12\x32\n\trequester\x18\x03 \x01(\x0b\x32\x1f.gateway.api.types.v1.Requester\"E\n\x13ReleaseHoldResponse\x12.\n\x04hold\x18\x01 \x01(\x0b\x32 .gateway.api.region.v1.LegalHold\"N\n\x10ListHoldsRequest\x12\x13\n\x0b\x63ustomer_id\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"]\n\x11ListHoldsResponse\x12/\n\x05holds\x18\x01 \x03(\x0b\x32 .gateway.api.region.v1.LegalHold\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x82\x02\n\x0cImpactRecord\x12\n\n\x02id\x18\x01 \x01(\t\x12\x12\n\nrecipients\x18\x02 \x03(\t\x12\x15\n\x07purpose\x18\x03 \x01(\tB\x04\xb8\xbb\x18\x03\x12\x17\n\tnecessity\x18\x04 \x01(\tB\x04\xb8\xbb\x18\x03\x12\x14\n\x06\x65\x66\x66\x65\x63t\x18\x05 \x01(\tB\x04\xb8\xbb\x18\x03\x12\x18\n\nprotection\x18\x06 \x01(\tB\x04\xb8\xbb\x18\x03\x12\x10\n\x08\x61ssessor\x18\x07 \x01(\t\x12/\n\x0b\x61ssess_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x63reate_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"~\n\x13RecordImpactRequest\x12\x33\n\x06record\x18\x01 \x01(\x0b\x32#.gateway.api.region.v1.ImpactRecord\x12\x32\n\trequester\x18\x02 \x01(\x0b\x32\x1f.gateway.api.types.v1.Requester\"K\n\x14RecordImpactResponse\x12\x33\n\x06record\x18\x01 \x01(\x0b\x32#.gateway.api.region.v1.ImpactRecord\"A\n\x18ListImpactRecordsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"j\n\x19ListImpactRecordsResponse\x12\x34\n\x07records\x18\x01 \x03(\x0b\x32#.gateway.api.region.v1.ImpactRecord\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\xc2\x05\n\x10RetentionService\x12k\n\nListPurges\x12(.gateway.api.region.v1.ListPurgesRequest\x1a).gateway.api.region.v1.ListPurgesResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x03\x12q\n\x0cHoldCustomer\x12*.gateway.api.region.v1.HoldCustomerRequest\x1a+.gateway.api.region.v1.HoldCustomerResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x03\x12n\n\x0bReleaseHold\x12).gateway.api.region.v1.ReleaseHoldRequest\x1a*.gateway.api.region.v1.ReleaseHoldResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x03\x12h\n\tListHolds\x12\'.gateway.api.region.v1.ListHoldsRequest\x1a(.gateway.api.region.v1.ListHoldsResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x03\x12q\n\x0cRecordImpact\x12*.gateway.api.region.v1.RecordImpactRequest\x1a+.gateway.api.region.v1.RecordImpactResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x03\x12\x80\x01\n\x11ListImpactRecords\x12/.gateway.api.region.v1.ListImpactRecordsRequest\x1a\x30.gateway.api.region.v1.ListImpactRecordsResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n-gateway/api/region/v1/retention_service.proto\x12\x15gateway.api.region.v1\x1a-gateway/api/federation/v1/configuration.proto\x1a!gateway/api/types/v1/access.proto\x1a\"gateway/api/types/v1/privacy.proto\x1a gateway/api/types/v1/types.proto\x1a\x1fgoogle/protobuf/timestamp.proto\":\n\x11ListPurgesRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"[\n\x12ListPurgesResponse\x12,\n\x06purges\x18\x01 \x03(\x0b\x32\x1c.gateway.api.region.v1.Purge\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xb7\x01\n\x05Purge\x12\x12\n\nnight_date\x18\x01 \x01(\t\x12\x38\n\ndata_class\x18\x02 \x01(\x0e\x32$.gateway.api.federation.v1.DataClass\x12\x0f\n\x07removed\x18\x03 \x01(\x04\x12\x0c\n\x04held\x18\x04 \x01(\x04\x12/\n\x0boldest_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08\x63omplete\x18\x06 \x01(\x08\"\xac\x01\n\tLegalHold\x12\x13\n\x0b\x63ustomer_id\x18\x01 \x01(\t\x12\x11\n\treference\x18\x02 \x01(\t\x12\x34\n\nstart_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xb8\xbb\x18\x04\x12\x32\n\x08\x65nd_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xb8\xbb\x18\x04\x12\r\n\x05\x61\x63tor\x18\x05 \x01(\t\"\xa5\x01\n\x13HoldCustomerRequest\x12\x13\n\x0b\x63ustomer_id\x18\x01 \x01(\t\x12\x11\n\treference\x18\x02 \x01(\t\x12\x32\n\x08\x65nd_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xb8\xbb\x18\x04\x12\x32\n\trequester\x18\x04 \x01(\x0b\x32\x1f.gateway.api.types.v1.Requester\"F\n\x14HoldCustomerResponse\x12.\n\x04hold\x18\x01 \x01(\x0b\x32 .gateway.api.region.v1.LegalHold\"p\n\x12ReleaseHoldRequest\x12\x13\n\x0b\x63ustomer_id\x18\x01 \x01(\t\x12\x11\n\treference\x18\x02 \x01(\t\x12\x32\n\trequester\x18\x03 \x01(\x0b\x32\x1f.gateway.api.types.v1.Requester\"E\n\x13ReleaseHoldResponse\x12.\n\x04hold\x18\x01 \x01(\x0b\x32 .gateway.api.region.v1.LegalHold\"N\n\x10ListHoldsRequest\x12\x13\n\x0b\x63ustomer_id\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"]\n\x11ListHoldsResponse\x12/\n\x05holds\x18\x01 \x03(\x0b\x32 .gateway.api.region.v1.LegalHold\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x82\x02\n\x0cImpactRecord\x12\n\n\x02id\x18\x01 \x01(\t\x12\x12\n\nrecipients\x18\x02 \x03(\t\x12\x15\n\x07purpose\x18\x03 \x01(\tB\x04\xb8\xbb\x18\x03\x12\x17\n\tnecessity\x18\x04 \x01(\tB\x04\xb8\xbb\x18\x03\x12\x14\n\x06\x65\x66\x66\x65\x63t\x18\x05 \x01(\tB\x04\xb8\xbb\x18\x03\x12\x18\n\nprotection\x18\x06 \x01(\tB\x04\xb8\xbb\x18\x03\x12\x10\n\x08\x61ssessor\x18\x07 \x01(\t\x12/\n\x0b\x61ssess_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x63reate_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"~\n\x13RecordImpactRequest\x12\x33\n\x06record\x18\x01 \x01(\x0b\x32#.gateway.api.region.v1.ImpactRecord\x12\x32\n\trequester\x18\x02 \x01(\x0b\x32\x1f.gateway.api.types.v1.Requester\"K\n\x14RecordImpactResponse\x12\x33\n\x06record\x18\x01 \x01(\x0b\x32#.gateway.api.region.v1.ImpactRecord\"A\n\x18ListImpactRecordsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"j\n\x19ListImpactRecordsResponse\x12\x34\n\x07records\x18\x01 \x03(\x0b\x32#.gateway.api.region.v1.ImpactRecord\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\xc2\x05\n\x10RetentionService\x12k\n\nListPurges\x12(.gateway.api.region.v1.ListPurgesRequest\x1a).gateway.api.region.v1.ListPurgesResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x03\x12q\n\x0cHoldCustomer\x12*.gateway.api.region.v1.HoldCustomerRequest\x1a+.gateway.api.region.v1.HoldCustomerResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x03\x12n\n\x0bReleaseHold\x12).gateway.api.region.v1.ReleaseHoldRequest\x1a*.gateway.api.region.v1.ReleaseHoldResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x03\x12h\n\tListHolds\x12\'.gateway.api.region.v1.ListHoldsRequest\x1a(.gateway.api.region.v1.ListHoldsResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x03\x12q\n\x0cRecordImpact\x12*.gateway.api.region.v1.RecordImpactRequest\x1a+.gateway.api.region.v1.RecordImpactResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x03\x12\x80\x01\n\x11ListImpactRecords\x12/.gateway.api.region.v1.ListImpactRecordsRequest\x1a\x30.gateway.api.region.v1.ListImpactRecordsResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -67,31 +67,31 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTPURGESRESPONSE']._serialized_start=317
   _globals['_LISTPURGESRESPONSE']._serialized_end=408
   _globals['_PURGE']._serialized_start=411
-  _globals['_PURGE']._serialized_end=589
-  _globals['_LEGALHOLD']._serialized_start=592
-  _globals['_LEGALHOLD']._serialized_end=764
-  _globals['_HOLDCUSTOMERREQUEST']._serialized_start=767
-  _globals['_HOLDCUSTOMERREQUEST']._serialized_end=932
-  _globals['_HOLDCUSTOMERRESPONSE']._serialized_start=934
-  _globals['_HOLDCUSTOMERRESPONSE']._serialized_end=1004
-  _globals['_RELEASEHOLDREQUEST']._serialized_start=1006
-  _globals['_RELEASEHOLDREQUEST']._serialized_end=1118
-  _globals['_RELEASEHOLDRESPONSE']._serialized_start=1120
-  _globals['_RELEASEHOLDRESPONSE']._serialized_end=1189
-  _globals['_LISTHOLDSREQUEST']._serialized_start=1191
-  _globals['_LISTHOLDSREQUEST']._serialized_end=1269
-  _globals['_LISTHOLDSRESPONSE']._serialized_start=1271
-  _globals['_LISTHOLDSRESPONSE']._serialized_end=1364
-  _globals['_IMPACTRECORD']._serialized_start=1367
-  _globals['_IMPACTRECORD']._serialized_end=1625
-  _globals['_RECORDIMPACTREQUEST']._serialized_start=1627
-  _globals['_RECORDIMPACTREQUEST']._serialized_end=1753
-  _globals['_RECORDIMPACTRESPONSE']._serialized_start=1755
-  _globals['_RECORDIMPACTRESPONSE']._serialized_end=1830
-  _globals['_LISTIMPACTRECORDSREQUEST']._serialized_start=1832
-  _globals['_LISTIMPACTRECORDSREQUEST']._serialized_end=1897
-  _globals['_LISTIMPACTRECORDSRESPONSE']._serialized_start=1899
-  _globals['_LISTIMPACTRECORDSRESPONSE']._serialized_end=2005
-  _globals['_RETENTIONSERVICE']._serialized_start=2008
-  _globals['_RETENTIONSERVICE']._serialized_end=2714
+  _globals['_PURGE']._serialized_end=594
+  _globals['_LEGALHOLD']._serialized_start=597
+  _globals['_LEGALHOLD']._serialized_end=769
+  _globals['_HOLDCUSTOMERREQUEST']._serialized_start=772
+  _globals['_HOLDCUSTOMERREQUEST']._serialized_end=937
+  _globals['_HOLDCUSTOMERRESPONSE']._serialized_start=939
+  _globals['_HOLDCUSTOMERRESPONSE']._serialized_end=1009
+  _globals['_RELEASEHOLDREQUEST']._serialized_start=1011
+  _globals['_RELEASEHOLDREQUEST']._serialized_end=1123
+  _globals['_RELEASEHOLDRESPONSE']._serialized_start=1125
+  _globals['_RELEASEHOLDRESPONSE']._serialized_end=1194
+  _globals['_LISTHOLDSREQUEST']._serialized_start=1196
+  _globals['_LISTHOLDSREQUEST']._serialized_end=1274
+  _globals['_LISTHOLDSRESPONSE']._serialized_start=1276
+  _globals['_LISTHOLDSRESPONSE']._serialized_end=1369
+  _globals['_IMPACTRECORD']._serialized_start=1372
+  _globals['_IMPACTRECORD']._serialized_end=1630
+  _globals['_RECORDIMPACTREQUEST']._serialized_start=1632
+  _globals['_RECORDIMPACTREQUEST']._serialized_end=1758
+  _globals['_RECORDIMPACTRESPONSE']._serialized_start=1760
+  _globals['_RECORDIMPACTRESPONSE']._serialized_end=1835
+  _globals['_LISTIMPACTRECORDSREQUEST']._serialized_start=1837
+  _globals['_LISTIMPACTRECORDSREQUEST']._serialized_end=1902
+  _globals['_LISTIMPACTRECORDSRESPONSE']._serialized_start=1904
+  _globals['_LISTIMPACTRECORDSRESPONSE']._serialized_end=2010
+  _globals['_RETENTIONSERVICE']._serialized_start=2013
+  _globals['_RETENTIONSERVICE']._serialized_end=2719
 # @@protoc_insertion_point(module_scope)

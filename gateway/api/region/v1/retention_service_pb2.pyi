@@ -81,13 +81,13 @@ class Purge(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    NIGHT_FIELD_NUMBER: _builtins.int
+    NIGHT_DATE_FIELD_NUMBER: _builtins.int
     DATA_CLASS_FIELD_NUMBER: _builtins.int
     REMOVED_FIELD_NUMBER: _builtins.int
     HELD_FIELD_NUMBER: _builtins.int
     OLDEST_TIME_FIELD_NUMBER: _builtins.int
     COMPLETE_FIELD_NUMBER: _builtins.int
-    night: _builtins.str
+    night_date: _builtins.str
     """The night, by the day on which it ends, in the region's time zone: YYYY-MM-DD."""
     data_class: _configuration_pb2.DataClass.ValueType
     """Which records."""
@@ -104,7 +104,7 @@ class Purge(_message.Message):
     def __init__(
         self,
         *,
-        night: _builtins.str = ...,
+        night_date: _builtins.str = ...,
         data_class: _configuration_pb2.DataClass.ValueType = ...,
         removed: _builtins.int = ...,
         held: _builtins.int = ...,
@@ -113,7 +113,7 @@ class Purge(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["oldest_time", b"oldest_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["complete", b"complete", "data_class", b"data_class", "held", b"held", "night", b"night", "oldest_time", b"oldest_time", "removed", b"removed"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["complete", b"complete", "data_class", b"data_class", "held", b"held", "night_date", b"night_date", "oldest_time", b"oldest_time", "removed", b"removed"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

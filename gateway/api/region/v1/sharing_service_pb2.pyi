@@ -329,9 +329,9 @@ class ReadSharedCustomersRequest(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    ID_FIELD_NUMBER: _builtins.int
+    QUERY_ID_FIELD_NUMBER: _builtins.int
     READ_FIELD_NUMBER: _builtins.int
-    id: _builtins.str
+    query_id: _builtins.str
     """Chosen by the caller; names the answer."""
     @_builtins.property
     def read(self) -> Global___ReadSharedCustomerRequest:
@@ -340,12 +340,12 @@ class ReadSharedCustomersRequest(_message.Message):
     def __init__(
         self,
         *,
-        id: _builtins.str = ...,
+        query_id: _builtins.str = ...,
         read: Global___ReadSharedCustomerRequest | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["read", b"read"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id", "read", b"read"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["query_id", b"query_id", "read", b"read"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -357,11 +357,11 @@ class ReadSharedCustomersResponse(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    ID_FIELD_NUMBER: _builtins.int
+    QUERY_ID_FIELD_NUMBER: _builtins.int
     RECORD_FIELD_NUMBER: _builtins.int
     REFUSAL_FIELD_NUMBER: _builtins.int
     ERROR_FIELD_NUMBER: _builtins.int
-    id: _builtins.str
+    query_id: _builtins.str
     """The id of the question."""
     @_builtins.property
     def record(self) -> Global___SharedRecord:
@@ -378,14 +378,14 @@ class ReadSharedCustomersResponse(_message.Message):
     def __init__(
         self,
         *,
-        id: _builtins.str = ...,
+        query_id: _builtins.str = ...,
         record: Global___SharedRecord | None = ...,
         refusal: Global___SharingRefusal | None = ...,
         error: _order_pb2.OrderError | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "error", b"error", "record", b"record", "refusal", b"refusal"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "error", b"error", "id", b"id", "record", b"record", "refusal", b"refusal"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "error", b"error", "query_id", b"query_id", "record", b"record", "refusal", b"refusal"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_answer: _TypeAlias = _typing.Literal["record", "refusal", "error"]  # noqa: Y015
     _WhichOneofArgType_answer: _TypeAlias = _typing.Literal["answer", b"answer"]  # noqa: Y015
@@ -491,7 +491,7 @@ class SharingRefusal(_message.Message):
 
     REASON_FIELD_NUMBER: _builtins.int
     MESSAGE_FIELD_NUMBER: _builtins.int
-    NOT_UNTIL_FIELD_NUMBER: _builtins.int
+    EARLIEST_TIME_FIELD_NUMBER: _builtins.int
     reason: _reason_pb2.Reason.ValueType
     """The reason, for programs: SHARING_NOT_GRANTED, SHARING_DECLINED, SHARING_NOT_UNTIL, SHARING_CONSENT_OUTDATED, SHARING_RESTRICTED or DATA_AGREEMENT_MISSING."""
     @_builtins.property
@@ -499,7 +499,7 @@ class SharingRefusal(_message.Message):
         """The reason, for people."""
 
     @_builtins.property
-    def not_until(self) -> _timestamp_pb2.Timestamp:
+    def earliest_time(self) -> _timestamp_pb2.Timestamp:
         """From when it will be allowed, for SHARING_NOT_UNTIL."""
 
     def __init__(
@@ -507,11 +507,11 @@ class SharingRefusal(_message.Message):
         *,
         reason: _reason_pb2.Reason.ValueType = ...,
         message: _types_pb2.LocalizedText | None = ...,
-        not_until: _timestamp_pb2.Timestamp | None = ...,
+        earliest_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["message", b"message", "not_until", b"not_until"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["earliest_time", b"earliest_time", "message", b"message"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["message", b"message", "not_until", b"not_until", "reason", b"reason"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["earliest_time", b"earliest_time", "message", b"message", "reason", b"reason"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1052,12 +1052,12 @@ class DisclosureParticulars(_message.Message):
     REQUESTER_FIELD_NUMBER: _builtins.int
     ORDER_ID_FIELD_NUMBER: _builtins.int
     REFERENCE_FIELD_NUMBER: _builtins.int
-    RECORD_FIELD_NUMBER: _builtins.int
+    RECORD_ID_FIELD_NUMBER: _builtins.int
     order_id: _builtins.str
     """The order, for contract necessity."""
     reference: _builtins.str
     """What obliges, for a legal duty."""
-    record: _builtins.str
+    record_id: _builtins.str
     """Which record: the month of a bill, the register id of a document, the ticket id of a complaint; with the id of what was attached to it."""
     @_builtins.property
     def requester(self) -> _types_pb2.Requester:
@@ -1069,11 +1069,11 @@ class DisclosureParticulars(_message.Message):
         requester: _types_pb2.Requester | None = ...,
         order_id: _builtins.str = ...,
         reference: _builtins.str = ...,
-        record: _builtins.str = ...,
+        record_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["requester", b"requester"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["order_id", b"order_id", "record", b"record", "reference", b"reference", "requester", b"requester"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["order_id", b"order_id", "record_id", b"record_id", "reference", b"reference", "requester", b"requester"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

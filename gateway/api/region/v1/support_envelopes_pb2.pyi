@@ -81,13 +81,13 @@ class SupportCommand(_message.Message):
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-    ID_FIELD_NUMBER: _builtins.int
+    SUPPORT_REQUEST_ID_FIELD_NUMBER: _builtins.int
     STAFF_ID_FIELD_NUMBER: _builtins.int
     OPEN_FIELD_NUMBER: _builtins.int
     NOTE_FIELD_NUMBER: _builtins.int
     CLOSE_FIELD_NUMBER: _builtins.int
     REOPEN_FIELD_NUMBER: _builtins.int
-    id: _builtins.str
+    support_request_id: _builtins.str
     """The support request."""
     staff_id: _builtins.str
     """The member of staff of the opening region."""
@@ -110,7 +110,7 @@ class SupportCommand(_message.Message):
     def __init__(
         self,
         *,
-        id: _builtins.str = ...,
+        support_request_id: _builtins.str = ...,
         staff_id: _builtins.str = ...,
         open: _support_request_pb2.SupportRequest | None = ...,
         note: Global___SupportCommand.Note | None = ...,
@@ -119,7 +119,7 @@ class SupportCommand(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["close", b"close", "command", b"command", "note", b"note", "open", b"open", "reopen", b"reopen"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["close", b"close", "command", b"command", "id", b"id", "note", b"note", "open", b"open", "reopen", b"reopen", "staff_id", b"staff_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["close", b"close", "command", b"command", "note", b"note", "open", b"open", "reopen", b"reopen", "staff_id", b"staff_id", "support_request_id", b"support_request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_command: _TypeAlias = _typing.Literal["open", "note", "close", "reopen"]  # noqa: Y015
     _WhichOneofArgType_command: _TypeAlias = _typing.Literal["command", b"command"]  # noqa: Y015
@@ -182,6 +182,12 @@ class SupportSearch(_message.Message):
     EXPERTS_FIELD_NUMBER: _builtins.int
     SPARES_FIELD_NUMBER: _builtins.int
     LINKS_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    page_size: _builtins.int
+    """Of experts and spares at most this many, 1 to 500; 0 means 50."""
+    page_token: _builtins.str
+    """The token of the page before."""
     @_builtins.property
     def experts(self) -> _support_resource_service_pb2.ExpertSearch:
         """Experts. The answer is a ListExpertsResponse."""
@@ -200,10 +206,12 @@ class SupportSearch(_message.Message):
         experts: _support_resource_service_pb2.ExpertSearch | None = ...,
         spares: _support_resource_service_pb2.SpareSearch | None = ...,
         links: Global___SupportSearch.LinkSearch | None = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["experts", b"experts", "links", b"links", "search", b"search", "spares", b"spares"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["experts", b"experts", "links", b"links", "search", b"search", "spares", b"spares"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["experts", b"experts", "links", b"links", "page_size", b"page_size", "page_token", b"page_token", "search", b"search", "spares", b"spares"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_search: _TypeAlias = _typing.Literal["experts", "spares", "links"]  # noqa: Y015
     _WhichOneofArgType_search: _TypeAlias = _typing.Literal["search", b"search"]  # noqa: Y015

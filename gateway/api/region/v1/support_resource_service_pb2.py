@@ -27,7 +27,7 @@ from gateway.api.types.v1 import reason_pb2 as gateway_dot_api_dot_types_dot_v1_
 from gateway.api.types.v1 import types_pb2 as gateway_dot_api_dot_types_dot_v1_dot_types__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n4gateway/api/region/v1/support_resource_service.proto\x12\x15gateway.api.region.v1\x1a!gateway/api/types/v1/access.proto\x1a!gateway/api/types/v1/reason.proto\x1a gateway/api/types/v1/types.proto\"I\n\x06\x45xpert\x12\x0e\n\x06region\x18\x01 \x01(\t\x12\x10\n\x08staff_id\x18\x02 \x01(\t\x12\x0e\n\x06skills\x18\x03 \x03(\t\x12\r\n\x05sites\x18\x04 \x03(\t\"X\n\x05Spare\x12\x0e\n\x06region\x18\x01 \x01(\t\x12\x13\n\x0bpart_number\x18\x02 \x01(\t\x12\r\n\x05model\x18\x03 \x01(\t\x12\x0c\n\x04site\x18\x04 \x01(\t\x12\r\n\x05\x63ount\x18\x05 \x01(\r\"+\n\x0c\x45xpertSearch\x12\r\n\x05skill\x18\x01 \x01(\t\x12\x0c\n\x04site\x18\x02 \x01(\t\"?\n\x0bSpareSearch\x12\x13\n\x0bpart_number\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\x12\x0c\n\x04site\x18\x03 \x01(\t\"Q\n\x11SupportUnanswered\x12\x0e\n\x06region\x18\x01 \x01(\t\x12,\n\x06reason\x18\x02 \x01(\x0e\x32\x1c.gateway.api.types.v1.Reason\"B\n\x11KeepExpertRequest\x12-\n\x06\x65xpert\x18\x01 \x01(\x0b\x32\x1d.gateway.api.region.v1.Expert\"C\n\x12KeepExpertResponse\x12-\n\x06\x65xpert\x18\x01 \x01(\x0b\x32\x1d.gateway.api.region.v1.Expert\"\'\n\x13RemoveExpertRequest\x12\x10\n\x08staff_id\x18\x01 \x01(\t\"\x16\n\x14RemoveExpertResponse\"\x91\x01\n\x12ListExpertsRequest\x12\x33\n\x06search\x18\x01 \x01(\x0b\x32#.gateway.api.region.v1.ExpertSearch\x12\x12\n\neverywhere\x18\x02 \x01(\x08\x12\x32\n\trequester\x18\x03 \x01(\x0b\x32\x1f.gateway.api.types.v1.Requester\"\x83\x01\n\x13ListExpertsResponse\x12.\n\x07\x65xperts\x18\x01 \x03(\x0b\x32\x1d.gateway.api.region.v1.Expert\x12<\n\nunanswered\x18\x02 \x03(\x0b\x32(.gateway.api.region.v1.SupportUnanswered\"?\n\x10KeepSpareRequest\x12+\n\x05spare\x18\x01 \x01(\x0b\x32\x1c.gateway.api.region.v1.Spare\"@\n\x11KeepSpareResponse\x12+\n\x05spare\x18\x01 \x01(\x0b\x32\x1c.gateway.api.region.v1.Spare\"7\n\x12RemoveSpareRequest\x12\x13\n\x0bpart_number\x18\x01 \x01(\t\x12\x0c\n\x04site\x18\x02 \x01(\t\"\x15\n\x13RemoveSpareResponse\"\x8f\x01\n\x11ListSparesRequest\x12\x32\n\x06search\x18\x01 \x01(\x0b\x32\".gateway.api.region.v1.SpareSearch\x12\x12\n\neverywhere\x18\x02 \x01(\x08\x12\x32\n\trequester\x18\x03 \x01(\x0b\x32\x1f.gateway.api.types.v1.Requester\"\x80\x01\n\x12ListSparesResponse\x12,\n\x06spares\x18\x01 \x03(\x0b\x32\x1c.gateway.api.region.v1.Spare\x12<\n\nunanswered\x18\x02 \x03(\x0b\x32(.gateway.api.region.v1.SupportUnanswered2\xaf\x05\n\x16SupportResourceService\x12k\n\nKeepExpert\x12(.gateway.api.region.v1.KeepExpertRequest\x1a).gateway.api.region.v1.KeepExpertResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x03\x12q\n\x0cRemoveExpert\x12*.gateway.api.region.v1.RemoveExpertRequest\x1a+.gateway.api.region.v1.RemoveExpertResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x03\x12n\n\x0bListExperts\x12).gateway.api.region.v1.ListExpertsRequest\x1a*.gateway.api.region.v1.ListExpertsResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x03\x12h\n\tKeepSpare\x12\'.gateway.api.region.v1.KeepSpareRequest\x1a(.gateway.api.region.v1.KeepSpareResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x03\x12n\n\x0bRemoveSpare\x12).gateway.api.region.v1.RemoveSpareRequest\x1a*.gateway.api.region.v1.RemoveSpareResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x03\x12k\n\nListSpares\x12(.gateway.api.region.v1.ListSparesRequest\x1a).gateway.api.region.v1.ListSparesResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n4gateway/api/region/v1/support_resource_service.proto\x12\x15gateway.api.region.v1\x1a!gateway/api/types/v1/access.proto\x1a!gateway/api/types/v1/reason.proto\x1a gateway/api/types/v1/types.proto\"I\n\x06\x45xpert\x12\x0e\n\x06region\x18\x01 \x01(\t\x12\x10\n\x08staff_id\x18\x02 \x01(\t\x12\x0e\n\x06skills\x18\x03 \x03(\t\x12\r\n\x05sites\x18\x04 \x03(\t\"X\n\x05Spare\x12\x0e\n\x06region\x18\x01 \x01(\t\x12\x13\n\x0bpart_number\x18\x02 \x01(\t\x12\r\n\x05model\x18\x03 \x01(\t\x12\x0c\n\x04site\x18\x04 \x01(\t\x12\r\n\x05\x63ount\x18\x05 \x01(\r\"+\n\x0c\x45xpertSearch\x12\r\n\x05skill\x18\x01 \x01(\t\x12\x0c\n\x04site\x18\x02 \x01(\t\"?\n\x0bSpareSearch\x12\x13\n\x0bpart_number\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\x12\x0c\n\x04site\x18\x03 \x01(\t\"Q\n\x11SupportUnanswered\x12\x0e\n\x06region\x18\x01 \x01(\t\x12,\n\x06reason\x18\x02 \x01(\x0e\x32\x1c.gateway.api.types.v1.Reason\"B\n\x11KeepExpertRequest\x12-\n\x06\x65xpert\x18\x01 \x01(\x0b\x32\x1d.gateway.api.region.v1.Expert\"C\n\x12KeepExpertResponse\x12-\n\x06\x65xpert\x18\x01 \x01(\x0b\x32\x1d.gateway.api.region.v1.Expert\"\'\n\x13RemoveExpertRequest\x12\x10\n\x08staff_id\x18\x01 \x01(\t\"\x16\n\x14RemoveExpertResponse\"\xb8\x01\n\x12ListExpertsRequest\x12\x33\n\x06search\x18\x01 \x01(\x0b\x32#.gateway.api.region.v1.ExpertSearch\x12\x12\n\neverywhere\x18\x02 \x01(\x08\x12\x32\n\trequester\x18\x03 \x01(\x0b\x32\x1f.gateway.api.types.v1.Requester\x12\x11\n\tpage_size\x18\x04 \x01(\x05\x12\x12\n\npage_token\x18\x05 \x01(\t\"\x9c\x01\n\x13ListExpertsResponse\x12.\n\x07\x65xperts\x18\x01 \x03(\x0b\x32\x1d.gateway.api.region.v1.Expert\x12<\n\nunanswered\x18\x02 \x03(\x0b\x32(.gateway.api.region.v1.SupportUnanswered\x12\x17\n\x0fnext_page_token\x18\x03 \x01(\t\"?\n\x10KeepSpareRequest\x12+\n\x05spare\x18\x01 \x01(\x0b\x32\x1c.gateway.api.region.v1.Spare\"@\n\x11KeepSpareResponse\x12+\n\x05spare\x18\x01 \x01(\x0b\x32\x1c.gateway.api.region.v1.Spare\"7\n\x12RemoveSpareRequest\x12\x13\n\x0bpart_number\x18\x01 \x01(\t\x12\x0c\n\x04site\x18\x02 \x01(\t\"\x15\n\x13RemoveSpareResponse\"\xb6\x01\n\x11ListSparesRequest\x12\x32\n\x06search\x18\x01 \x01(\x0b\x32\".gateway.api.region.v1.SpareSearch\x12\x12\n\neverywhere\x18\x02 \x01(\x08\x12\x32\n\trequester\x18\x03 \x01(\x0b\x32\x1f.gateway.api.types.v1.Requester\x12\x11\n\tpage_size\x18\x04 \x01(\x05\x12\x12\n\npage_token\x18\x05 \x01(\t\"\x99\x01\n\x12ListSparesResponse\x12,\n\x06spares\x18\x01 \x03(\x0b\x32\x1c.gateway.api.region.v1.Spare\x12<\n\nunanswered\x18\x02 \x03(\x0b\x32(.gateway.api.region.v1.SupportUnanswered\x12\x17\n\x0fnext_page_token\x18\x03 \x01(\t2\xaf\x05\n\x16SupportResourceService\x12k\n\nKeepExpert\x12(.gateway.api.region.v1.KeepExpertRequest\x1a).gateway.api.region.v1.KeepExpertResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x03\x12q\n\x0cRemoveExpert\x12*.gateway.api.region.v1.RemoveExpertRequest\x1a+.gateway.api.region.v1.RemoveExpertResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x03\x12n\n\x0bListExperts\x12).gateway.api.region.v1.ListExpertsRequest\x1a*.gateway.api.region.v1.ListExpertsResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x03\x12h\n\tKeepSpare\x12\'.gateway.api.region.v1.KeepSpareRequest\x1a(.gateway.api.region.v1.KeepSpareResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x03\x12n\n\x0bRemoveSpare\x12).gateway.api.region.v1.RemoveSpareRequest\x1a*.gateway.api.region.v1.RemoveSpareResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x03\x12k\n\nListSpares\x12(.gateway.api.region.v1.ListSparesRequest\x1a).gateway.api.region.v1.ListSparesResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -65,21 +65,21 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_REMOVEEXPERTRESPONSE']._serialized_start=719
   _globals['_REMOVEEXPERTRESPONSE']._serialized_end=741
   _globals['_LISTEXPERTSREQUEST']._serialized_start=744
-  _globals['_LISTEXPERTSREQUEST']._serialized_end=889
-  _globals['_LISTEXPERTSRESPONSE']._serialized_start=892
-  _globals['_LISTEXPERTSRESPONSE']._serialized_end=1023
-  _globals['_KEEPSPAREREQUEST']._serialized_start=1025
-  _globals['_KEEPSPAREREQUEST']._serialized_end=1088
-  _globals['_KEEPSPARERESPONSE']._serialized_start=1090
-  _globals['_KEEPSPARERESPONSE']._serialized_end=1154
-  _globals['_REMOVESPAREREQUEST']._serialized_start=1156
-  _globals['_REMOVESPAREREQUEST']._serialized_end=1211
-  _globals['_REMOVESPARERESPONSE']._serialized_start=1213
-  _globals['_REMOVESPARERESPONSE']._serialized_end=1234
-  _globals['_LISTSPARESREQUEST']._serialized_start=1237
-  _globals['_LISTSPARESREQUEST']._serialized_end=1380
-  _globals['_LISTSPARESRESPONSE']._serialized_start=1383
-  _globals['_LISTSPARESRESPONSE']._serialized_end=1511
-  _globals['_SUPPORTRESOURCESERVICE']._serialized_start=1514
-  _globals['_SUPPORTRESOURCESERVICE']._serialized_end=2201
+  _globals['_LISTEXPERTSREQUEST']._serialized_end=928
+  _globals['_LISTEXPERTSRESPONSE']._serialized_start=931
+  _globals['_LISTEXPERTSRESPONSE']._serialized_end=1087
+  _globals['_KEEPSPAREREQUEST']._serialized_start=1089
+  _globals['_KEEPSPAREREQUEST']._serialized_end=1152
+  _globals['_KEEPSPARERESPONSE']._serialized_start=1154
+  _globals['_KEEPSPARERESPONSE']._serialized_end=1218
+  _globals['_REMOVESPAREREQUEST']._serialized_start=1220
+  _globals['_REMOVESPAREREQUEST']._serialized_end=1275
+  _globals['_REMOVESPARERESPONSE']._serialized_start=1277
+  _globals['_REMOVESPARERESPONSE']._serialized_end=1298
+  _globals['_LISTSPARESREQUEST']._serialized_start=1301
+  _globals['_LISTSPARESREQUEST']._serialized_end=1483
+  _globals['_LISTSPARESRESPONSE']._serialized_start=1486
+  _globals['_LISTSPARESRESPONSE']._serialized_end=1639
+  _globals['_SUPPORTRESOURCESERVICE']._serialized_start=1642
+  _globals['_SUPPORTRESOURCESERVICE']._serialized_end=2329
 # @@protoc_insertion_point(module_scope)

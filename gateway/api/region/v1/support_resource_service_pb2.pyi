@@ -274,8 +274,14 @@ class ListExpertsRequest(_message.Message):
     SEARCH_FIELD_NUMBER: _builtins.int
     EVERYWHERE_FIELD_NUMBER: _builtins.int
     REQUESTER_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     everywhere: _builtins.bool
     """Also those of all other regions."""
+    page_size: _builtins.int
+    """At most this many, 1 to 500; 0 means 50."""
+    page_token: _builtins.str
+    """The token of the page before."""
     @_builtins.property
     def search(self) -> Global___ExpertSearch:
         """Which."""
@@ -290,10 +296,12 @@ class ListExpertsRequest(_message.Message):
         search: Global___ExpertSearch | None = ...,
         everywhere: _builtins.bool = ...,
         requester: _types_pb2.Requester | None = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["requester", b"requester", "search", b"search"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["everywhere", b"everywhere", "requester", b"requester", "search", b"search"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["everywhere", b"everywhere", "page_size", b"page_size", "page_token", b"page_token", "requester", b"requester", "search", b"search"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -307,23 +315,27 @@ class ListExpertsResponse(_message.Message):
 
     EXPERTS_FIELD_NUMBER: _builtins.int
     UNANSWERED_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """For the next page; empty on the last."""
     @_builtins.property
     def experts(self) -> _containers.RepeatedCompositeFieldContainer[Global___Expert]:
-        """The experts, at most 500 of a region."""
+        """The experts."""
 
     @_builtins.property
     def unanswered(self) -> _containers.RepeatedCompositeFieldContainer[Global___SupportUnanswered]:
-        """The regions that did not answer, by id."""
+        """The regions that did not answer, by id. The next page asks them again from where they were; on the last one the same token does."""
 
     def __init__(
         self,
         *,
         experts: _abc.Iterable[Global___Expert] | None = ...,
         unanswered: _abc.Iterable[Global___SupportUnanswered] | None = ...,
+        next_page_token: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["experts", b"experts", "unanswered", b"unanswered"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["experts", b"experts", "next_page_token", b"next_page_token", "unanswered", b"unanswered"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -429,8 +441,14 @@ class ListSparesRequest(_message.Message):
     SEARCH_FIELD_NUMBER: _builtins.int
     EVERYWHERE_FIELD_NUMBER: _builtins.int
     REQUESTER_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     everywhere: _builtins.bool
     """Also those of all other regions."""
+    page_size: _builtins.int
+    """At most this many, 1 to 500; 0 means 50."""
+    page_token: _builtins.str
+    """The token of the page before."""
     @_builtins.property
     def search(self) -> Global___SpareSearch:
         """Which."""
@@ -445,10 +463,12 @@ class ListSparesRequest(_message.Message):
         search: Global___SpareSearch | None = ...,
         everywhere: _builtins.bool = ...,
         requester: _types_pb2.Requester | None = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["requester", b"requester", "search", b"search"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["everywhere", b"everywhere", "requester", b"requester", "search", b"search"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["everywhere", b"everywhere", "page_size", b"page_size", "page_token", b"page_token", "requester", b"requester", "search", b"search"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -462,23 +482,27 @@ class ListSparesResponse(_message.Message):
 
     SPARES_FIELD_NUMBER: _builtins.int
     UNANSWERED_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """For the next page; empty on the last."""
     @_builtins.property
     def spares(self) -> _containers.RepeatedCompositeFieldContainer[Global___Spare]:
-        """The spares, at most 500 of a region."""
+        """The spares."""
 
     @_builtins.property
     def unanswered(self) -> _containers.RepeatedCompositeFieldContainer[Global___SupportUnanswered]:
-        """The regions that did not answer, by id."""
+        """The regions that did not answer, by id. The next page asks them again from where they were; on the last one the same token does."""
 
     def __init__(
         self,
         *,
         spares: _abc.Iterable[Global___Spare] | None = ...,
         unanswered: _abc.Iterable[Global___SupportUnanswered] | None = ...,
+        next_page_token: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["spares", b"spares", "unanswered", b"unanswered"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "spares", b"spares", "unanswered", b"unanswered"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

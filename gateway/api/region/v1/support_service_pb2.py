@@ -30,7 +30,7 @@ from gateway.api.types.v1 import types_pb2 as gateway_dot_api_dot_types_dot_v1_d
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n+gateway/api/region/v1/support_service.proto\x12\x15gateway.api.region.v1\x1a+gateway/api/region/v1/support_request.proto\x1a\x34gateway/api/region/v1/support_resource_service.proto\x1a!gateway/api/types/v1/access.proto\x1a\"gateway/api/types/v1/privacy.proto\x1a gateway/api/types/v1/types.proto\x1a\x1egoogle/protobuf/duration.proto\"\xac\x01\n\x19OpenSupportRequestRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x36\n\x07inquiry\x18\x02 \x01(\x0b\x32%.gateway.api.region.v1.SupportInquiry\x12\x32\n\trequester\x18\x03 \x01(\x0b\x32\x1f.gateway.api.types.v1.Requester\x12\x0f\n\x07measure\x18\x04 \x01(\x08\"\x92\x01\n\x1aOpenSupportRequestResponse\x12\x36\n\x07request\x18\x01 \x01(\x0b\x32%.gateway.api.region.v1.SupportRequest\x12<\n\nunanswered\x18\x02 \x03(\x0b\x32(.gateway.api.region.v1.SupportUnanswered\"Z\n\x18GetSupportRequestRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\x32\n\trequester\x18\x02 \x01(\x0b\x32\x1f.gateway.api.types.v1.Requester\"S\n\x19GetSupportRequestResponse\x12\x36\n\x07request\x18\x01 \x01(\x0b\x32%.gateway.api.region.v1.SupportRequest\"\xc2\x01\n\x1aListSupportRequestsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x32\n\trequester\x18\x03 \x01(\x0b\x32\x1f.gateway.api.types.v1.Requester\x12\x33\n\x06states\x18\x04 \x03(\x0e\x32#.gateway.api.region.v1.SupportState\x12\x14\n\x06number\x18\x05 \x01(\tB\x04\xb8\xbb\x18\x01\"o\n\x1bListSupportRequestsResponse\x12\x37\n\x08requests\x18\x01 \x03(\x0b\x32%.gateway.api.region.v1.SupportRequest\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xe1\x02\n\x1bWorkOnSupportRequestRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\n\n\x02id\x18\x02 \x01(\t\x12\x14\n\x04note\x18\x03 \x01(\tB\x04\xb8\xbb\x18\x03H\x00\x12L\n\x07take_up\x18\x04 \x01(\x0b\x32\x39.gateway.api.region.v1.WorkOnSupportRequestRequest.TakeUpH\x00\x12\x17\n\x07resolve\x18\x05 \x01(\tB\x04\xb8\xbb\x18\x03H\x00\x12I\n\x05\x63lose\x18\x06 \x01(\x0b\x32\x38.gateway.api.region.v1.WorkOnSupportRequestRequest.CloseH\x00\x12\x16\n\x06reopen\x18\x07 \x01(\tB\x04\xb8\xbb\x18\x03H\x00\x12\'\n\x04wait\x18\x08 \x01(\x0b\x32\x19.google.protobuf.Duration\x1a\x08\n\x06TakeUp\x1a\x07\n\x05\x43loseB\x06\n\x04step\"V\n\x1cWorkOnSupportRequestResponse\x12\x36\n\x07request\x18\x01 \x01(\x0b\x32%.gateway.api.region.v1.SupportRequest2\xb1\x04\n\x0eSupportService\x12\x84\x01\n\x12OpenSupportRequest\x12\x30.gateway.api.region.v1.OpenSupportRequestRequest\x1a\x31.gateway.api.region.v1.OpenSupportRequestResponse\"\t\x90\x02\x02\xaa\xbb\x18\x02\x02\x03\x12\x81\x01\n\x11GetSupportRequest\x12/.gateway.api.region.v1.GetSupportRequestRequest\x1a\x30.gateway.api.region.v1.GetSupportRequestResponse\"\t\x90\x02\x01\xaa\xbb\x18\x02\x02\x03\x12\x87\x01\n\x13ListSupportRequests\x12\x31.gateway.api.region.v1.ListSupportRequestsRequest\x1a\x32.gateway.api.region.v1.ListSupportRequestsResponse\"\t\x90\x02\x01\xaa\xbb\x18\x02\x02\x03\x12\x89\x01\n\x14WorkOnSupportRequest\x12\x32.gateway.api.region.v1.WorkOnSupportRequestRequest\x1a\x33.gateway.api.region.v1.WorkOnSupportRequestResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n+gateway/api/region/v1/support_service.proto\x12\x15gateway.api.region.v1\x1a+gateway/api/region/v1/support_request.proto\x1a\x34gateway/api/region/v1/support_resource_service.proto\x1a!gateway/api/types/v1/access.proto\x1a\"gateway/api/types/v1/privacy.proto\x1a gateway/api/types/v1/types.proto\x1a\x1egoogle/protobuf/duration.proto\"\xac\x01\n\x19OpenSupportRequestRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x36\n\x07inquiry\x18\x02 \x01(\x0b\x32%.gateway.api.region.v1.SupportInquiry\x12\x32\n\trequester\x18\x03 \x01(\x0b\x32\x1f.gateway.api.types.v1.Requester\x12\x0f\n\x07measure\x18\x04 \x01(\x08\"\x92\x01\n\x1aOpenSupportRequestResponse\x12\x36\n\x07request\x18\x01 \x01(\x0b\x32%.gateway.api.region.v1.SupportRequest\x12<\n\nunanswered\x18\x02 \x03(\x0b\x32(.gateway.api.region.v1.SupportUnanswered\"j\n\x18GetSupportRequestRequest\x12\x1a\n\x12support_request_id\x18\x01 \x01(\t\x12\x32\n\trequester\x18\x02 \x01(\x0b\x32\x1f.gateway.api.types.v1.Requester\"S\n\x19GetSupportRequestResponse\x12\x36\n\x07request\x18\x01 \x01(\x0b\x32%.gateway.api.region.v1.SupportRequest\"\xc2\x01\n\x1aListSupportRequestsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x32\n\trequester\x18\x03 \x01(\x0b\x32\x1f.gateway.api.types.v1.Requester\x12\x33\n\x06states\x18\x04 \x03(\x0e\x32#.gateway.api.region.v1.SupportState\x12\x14\n\x06number\x18\x05 \x01(\tB\x04\xb8\xbb\x18\x01\"o\n\x1bListSupportRequestsResponse\x12\x37\n\x08requests\x18\x01 \x03(\x0b\x32%.gateway.api.region.v1.SupportRequest\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xf1\x02\n\x1bWorkOnSupportRequestRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x1a\n\x12support_request_id\x18\x02 \x01(\t\x12\x14\n\x04note\x18\x03 \x01(\tB\x04\xb8\xbb\x18\x03H\x00\x12L\n\x07take_up\x18\x04 \x01(\x0b\x32\x39.gateway.api.region.v1.WorkOnSupportRequestRequest.TakeUpH\x00\x12\x17\n\x07resolve\x18\x05 \x01(\tB\x04\xb8\xbb\x18\x03H\x00\x12I\n\x05\x63lose\x18\x06 \x01(\x0b\x32\x38.gateway.api.region.v1.WorkOnSupportRequestRequest.CloseH\x00\x12\x16\n\x06reopen\x18\x07 \x01(\tB\x04\xb8\xbb\x18\x03H\x00\x12\'\n\x04wait\x18\x08 \x01(\x0b\x32\x19.google.protobuf.Duration\x1a\x08\n\x06TakeUp\x1a\x07\n\x05\x43loseB\x06\n\x04step\"V\n\x1cWorkOnSupportRequestResponse\x12\x36\n\x07request\x18\x01 \x01(\x0b\x32%.gateway.api.region.v1.SupportRequest2\xb1\x04\n\x0eSupportService\x12\x84\x01\n\x12OpenSupportRequest\x12\x30.gateway.api.region.v1.OpenSupportRequestRequest\x1a\x31.gateway.api.region.v1.OpenSupportRequestResponse\"\t\x90\x02\x02\xaa\xbb\x18\x02\x02\x03\x12\x81\x01\n\x11GetSupportRequest\x12/.gateway.api.region.v1.GetSupportRequestRequest\x1a\x30.gateway.api.region.v1.GetSupportRequestResponse\"\t\x90\x02\x01\xaa\xbb\x18\x02\x02\x03\x12\x87\x01\n\x13ListSupportRequests\x12\x31.gateway.api.region.v1.ListSupportRequestsRequest\x1a\x32.gateway.api.region.v1.ListSupportRequestsResponse\"\t\x90\x02\x01\xaa\xbb\x18\x02\x02\x03\x12\x89\x01\n\x14WorkOnSupportRequest\x12\x32.gateway.api.region.v1.WorkOnSupportRequestRequest\x1a\x33.gateway.api.region.v1.WorkOnSupportRequestResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -58,21 +58,21 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_OPENSUPPORTREQUESTRESPONSE']._serialized_start=482
   _globals['_OPENSUPPORTREQUESTRESPONSE']._serialized_end=628
   _globals['_GETSUPPORTREQUESTREQUEST']._serialized_start=630
-  _globals['_GETSUPPORTREQUESTREQUEST']._serialized_end=720
-  _globals['_GETSUPPORTREQUESTRESPONSE']._serialized_start=722
-  _globals['_GETSUPPORTREQUESTRESPONSE']._serialized_end=805
-  _globals['_LISTSUPPORTREQUESTSREQUEST']._serialized_start=808
-  _globals['_LISTSUPPORTREQUESTSREQUEST']._serialized_end=1002
-  _globals['_LISTSUPPORTREQUESTSRESPONSE']._serialized_start=1004
-  _globals['_LISTSUPPORTREQUESTSRESPONSE']._serialized_end=1115
-  _globals['_WORKONSUPPORTREQUESTREQUEST']._serialized_start=1118
-  _globals['_WORKONSUPPORTREQUESTREQUEST']._serialized_end=1471
-  _globals['_WORKONSUPPORTREQUESTREQUEST_TAKEUP']._serialized_start=1446
-  _globals['_WORKONSUPPORTREQUESTREQUEST_TAKEUP']._serialized_end=1454
-  _globals['_WORKONSUPPORTREQUESTREQUEST_CLOSE']._serialized_start=1456
-  _globals['_WORKONSUPPORTREQUESTREQUEST_CLOSE']._serialized_end=1463
-  _globals['_WORKONSUPPORTREQUESTRESPONSE']._serialized_start=1473
-  _globals['_WORKONSUPPORTREQUESTRESPONSE']._serialized_end=1559
-  _globals['_SUPPORTSERVICE']._serialized_start=1562
-  _globals['_SUPPORTSERVICE']._serialized_end=2123
+  _globals['_GETSUPPORTREQUESTREQUEST']._serialized_end=736
+  _globals['_GETSUPPORTREQUESTRESPONSE']._serialized_start=738
+  _globals['_GETSUPPORTREQUESTRESPONSE']._serialized_end=821
+  _globals['_LISTSUPPORTREQUESTSREQUEST']._serialized_start=824
+  _globals['_LISTSUPPORTREQUESTSREQUEST']._serialized_end=1018
+  _globals['_LISTSUPPORTREQUESTSRESPONSE']._serialized_start=1020
+  _globals['_LISTSUPPORTREQUESTSRESPONSE']._serialized_end=1131
+  _globals['_WORKONSUPPORTREQUESTREQUEST']._serialized_start=1134
+  _globals['_WORKONSUPPORTREQUESTREQUEST']._serialized_end=1503
+  _globals['_WORKONSUPPORTREQUESTREQUEST_TAKEUP']._serialized_start=1478
+  _globals['_WORKONSUPPORTREQUESTREQUEST_TAKEUP']._serialized_end=1486
+  _globals['_WORKONSUPPORTREQUESTREQUEST_CLOSE']._serialized_start=1488
+  _globals['_WORKONSUPPORTREQUESTREQUEST_CLOSE']._serialized_end=1495
+  _globals['_WORKONSUPPORTREQUESTRESPONSE']._serialized_start=1505
+  _globals['_WORKONSUPPORTREQUESTRESPONSE']._serialized_end=1591
+  _globals['_SUPPORTSERVICE']._serialized_start=1594
+  _globals['_SUPPORTSERVICE']._serialized_end=2155
 # @@protoc_insertion_point(module_scope)

@@ -96,9 +96,9 @@ class GetSupportRequestRequest(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    ID_FIELD_NUMBER: _builtins.int
+    SUPPORT_REQUEST_ID_FIELD_NUMBER: _builtins.int
     REQUESTER_FIELD_NUMBER: _builtins.int
-    id: _builtins.str
+    support_request_id: _builtins.str
     """The support request."""
     @_builtins.property
     def requester(self) -> _types_pb2.Requester:
@@ -107,12 +107,12 @@ class GetSupportRequestRequest(_message.Message):
     def __init__(
         self,
         *,
-        id: _builtins.str = ...,
+        support_request_id: _builtins.str = ...,
         requester: _types_pb2.Requester | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["requester", b"requester"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id", "requester", b"requester"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["requester", b"requester", "support_request_id", b"support_request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -249,7 +249,7 @@ class WorkOnSupportRequestRequest(_message.Message):
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
     REQUEST_ID_FIELD_NUMBER: _builtins.int
-    ID_FIELD_NUMBER: _builtins.int
+    SUPPORT_REQUEST_ID_FIELD_NUMBER: _builtins.int
     NOTE_FIELD_NUMBER: _builtins.int
     TAKE_UP_FIELD_NUMBER: _builtins.int
     RESOLVE_FIELD_NUMBER: _builtins.int
@@ -258,7 +258,7 @@ class WorkOnSupportRequestRequest(_message.Message):
     WAIT_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Chosen and stored by the caller before the first try, 1 to 64 characters of [A-Za-z0-9._-]."""
-    id: _builtins.str
+    support_request_id: _builtins.str
     """The support request."""
     note: _builtins.str
     """Something is written down, for both regions: 1 to 1,000 characters."""
@@ -282,7 +282,7 @@ class WorkOnSupportRequestRequest(_message.Message):
         self,
         *,
         request_id: _builtins.str = ...,
-        id: _builtins.str = ...,
+        support_request_id: _builtins.str = ...,
         note: _builtins.str = ...,
         take_up: Global___WorkOnSupportRequestRequest.TakeUp | None = ...,
         resolve: _builtins.str = ...,
@@ -292,7 +292,7 @@ class WorkOnSupportRequestRequest(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["close", b"close", "note", b"note", "reopen", b"reopen", "resolve", b"resolve", "step", b"step", "take_up", b"take_up", "wait", b"wait"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["close", b"close", "id", b"id", "note", b"note", "reopen", b"reopen", "request_id", b"request_id", "resolve", b"resolve", "step", b"step", "take_up", b"take_up", "wait", b"wait"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["close", b"close", "note", b"note", "reopen", b"reopen", "request_id", b"request_id", "resolve", b"resolve", "step", b"step", "support_request_id", b"support_request_id", "take_up", b"take_up", "wait", b"wait"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_step: _TypeAlias = _typing.Literal["note", "take_up", "resolve", "close", "reopen"]  # noqa: Y015
     _WhichOneofArgType_step: _TypeAlias = _typing.Literal["step", b"step"]  # noqa: Y015

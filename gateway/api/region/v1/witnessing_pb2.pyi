@@ -67,7 +67,7 @@ class WitnessAnswer(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     KEPT_FIELD_NUMBER: _builtins.int
-    TIME_FIELD_NUMBER: _builtins.int
+    TELL_TIME_FIELD_NUMBER: _builtins.int
     SIGNATURE_FIELD_NUMBER: _builtins.int
     CONTRADICTED_FIELD_NUMBER: _builtins.int
     DESTROYED_KEY_IDS_FIELD_NUMBER: _builtins.int
@@ -83,7 +83,7 @@ class WitnessAnswer(_message.Message):
         """The furthest head that it keeps now, signed by the asking region; unset where it was never told one."""
 
     @_builtins.property
-    def time(self) -> _timestamp_pb2.Timestamp:
+    def tell_time(self) -> _timestamp_pb2.Timestamp:
         """When that was told, by the witness's clock."""
 
     @_builtins.property
@@ -94,15 +94,15 @@ class WitnessAnswer(_message.Message):
         self,
         *,
         kept: _federation_pb2.AuditHead | None = ...,
-        time: _timestamp_pb2.Timestamp | None = ...,
+        tell_time: _timestamp_pb2.Timestamp | None = ...,
         signature: _builtins.bytes = ...,
         contradicted: _builtins.bool = ...,
         destroyed_key_ids: _abc.Iterable[_builtins.str] | None = ...,
         held: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["kept", b"kept", "time", b"time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["kept", b"kept", "tell_time", b"tell_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["contradicted", b"contradicted", "destroyed_key_ids", b"destroyed_key_ids", "held", b"held", "kept", b"kept", "signature", b"signature", "time", b"time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["contradicted", b"contradicted", "destroyed_key_ids", b"destroyed_key_ids", "held", b"held", "kept", b"kept", "signature", b"signature", "tell_time", b"tell_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

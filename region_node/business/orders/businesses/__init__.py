@@ -1,1 +1,1 @@
-"""One module per business: what about it is not data in the catalogue."""
+"""One module per business: its rule, beside its data in the catalogue."""

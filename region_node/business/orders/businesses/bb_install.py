@@ -27,7 +27,7 @@ class Rule(BusinessRule):
     opens_line: ClassVar[bool] = True
 
     def check(self, situation: Situation) -> None:
-        """The region has the plan and the contract, and an access number is free."""
+        """Requires the plan and the contract in the region, and a free access number."""
         plan_of(situation, BROADBAND)
         contract_of(situation)
         number_for(situation, BROADBAND)
@@ -46,7 +46,7 @@ class Rule(BusinessRule):
         )
 
     def fulfil(self, situation: Situation) -> Effects:
-        """The access is in service; what is owed for lateness is credited."""
+        """The access is in service; a late installation is compensated."""
         effects = opened(situation, BROADBAND, number_for(situation, BROADBAND))
         late = _late_compensation(situation, effects.line.account_id)
         return replace(effects, postings=late)

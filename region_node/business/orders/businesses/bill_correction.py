@@ -10,8 +10,7 @@ from gateway.errors import Refused
 from gateway.values.money import in_major_units
 from region_node.business.billing.charging import correction_id
 from region_node.business.billing.rules import Month
-from region_node.business.orders.business import BusinessRule, Effects, Situation
-from region_node.business.orders.credits import after_credit
+from region_node.business.orders.business import BusinessRule, Effects, Situation, after_credit
 from region_node.customers.accounts.rules import REFUNDS_DUE, EntryKind, earned, transfer
 from region_node.customers.subscriptions import Subscription
 
@@ -20,10 +19,10 @@ REFUND = "refund"
 
 
 class Rule(BusinessRule):
-    """Gives back what was charged wrongly, on the account or to be paid out; a service nobody ordered ends."""
+    """Refunds wrong charges, to the account or as a payout; ends a service that nobody ordered."""
 
     def check(self, situation: Situation) -> None:
-        """The bill is not too old, so much was charged, and the way of giving it back is possible."""
+        """Requires a recent bill with at least that charge, and a possible way of refund."""
         month, charge = situation.text("month"), _charge(situation)
         age = Month.at(situation.now, situation.time_zone) - Month.of(month, situation.time_zone)
         if age > situation.federation.figure("bills-kept", situation.regions):
@@ -42,7 +41,7 @@ class Rule(BusinessRule):
             raise Refused(Reason.REASON_LINE_CLOSED)
 
     def quote(self, situation: Situation) -> Quote:
-        """How much is given back for what, and how."""
+        """The refund, its cause, and its way."""
         amount = Money(minor_units=situation.amount("amount"), currency=situation.currency)
         told, month = in_major_units(amount.minor_units, amount.currency), situation.text("month")
         kind = _charge(situation).description
@@ -79,7 +78,7 @@ def _charge(situation: Situation) -> EntryKind:
 
 
 def _disputed(situation: Situation) -> list[Subscription]:
-    """The subscriptions to the offering that was not ordered. Raises Refused where it is not named or not there."""
+    """The subscriptions to the offering that was not ordered. Raises Refused where it is unnamed or missing."""
     offering = situation.text("offering")
     if not offering:
         raise Refused(Reason.REASON_CHARACTERISTIC_MISSING, business=situation.business.code, name="offering")
@@ -91,7 +90,7 @@ def _disputed(situation: Situation) -> list[Subscription]:
 
 
 def _ended(situation: Situation) -> tuple[Subscription, ...]:
-    """What was not ordered and still runs, ended now."""
+    """The subscriptions that nobody ordered and that still run, ended now."""
     if situation.text("category") != NOT_ORDERED:
         return ()
     running = [each for each in _disputed(situation) if each.runs_at(situation.now)]

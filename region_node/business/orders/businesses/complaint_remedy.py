@@ -1,12 +1,11 @@
-"""COMPLAINT_REMEDY 投诉退费: what a complaint was settled with is booked at home, at the cost of who settled it."""
+"""COMPLAINT_REMEDY 投诉退费: books a complaint's compensation at home, at the responsible region's expense."""
 
 from gateway.api.region.v1.customer_service_pb2 import ProductStatus
 from gateway.api.region.v1.order_pb2 import Order
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.values.money import in_major_units
-from region_node.business.orders.business import BusinessRule, Effects, Situation
-from region_node.business.orders.credits import after_credit
+from region_node.business.orders.business import BusinessRule, Effects, Situation, after_credit
 from region_node.customers.accounts.rules import (
     COMPENSATION,
     REFUNDS_DUE,
@@ -21,10 +20,10 @@ REFUND = "refund"
 
 
 class Rule(BusinessRule):
-    """The responsible region pays for it, by its node's order: it owes the home region what the customer was given."""
+    """The responsible region pays through its node's order: it owes the home region the customer's compensation."""
 
     def check(self, situation: Situation) -> None:
-        """Nothing is paid out to who owes, nothing set off for who gets no bill any more."""
+        """Refuses a payout to a debtor, and a credit to a customer without further bills."""
         if situation.text("settlement") == REFUND:
             if situation.balance < 0:
                 owed = in_major_units(-situation.balance, situation.currency)
@@ -46,6 +45,6 @@ class Rule(BusinessRule):
         return Effects(line, (given,), results, notices=notices)
 
     def done_elsewhere(self, order: Order) -> tuple[Posting, ...]:
-        """What the customer was given is owed to the home region."""
+        """Books the customer's compensation as a debt to the home region."""
         amount, to_home = int(order.request.characteristics["amount"]), payable(order.home_region)
         return (transfer(f"{order.id}#owed", EntryKind.REMEDY_OWED, amount, debit=COMPENSATION, credit=to_home),)

@@ -1,7 +1,7 @@
 """MNP_IN 携号转网: the authorisation to leave, in the number's own local network only (MIIT rules, since 2019-12-01).
 
-The catalogue keeps it at home. The number itself is moved by the operators' porting systems; what the home region
-decides is whether it may be, and until when that holds.
+The catalogue keeps it at home. The operators' porting systems move the number itself. The home region decides on the
+permission and its validity.
 """
 
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ EXCLUDED: Mapping[tuple[str, ...], tuple[str, str]] = {
     ("1349", "174"): ("卫星移动号码", "satellite"),
     ("146", "148", "149", "140", "141", "142", "143", "144", "1064"): ("物联网号码", "internet of things"),
 }
-"""The number segments that never move, in national writing, and what they are."""
+"""The number segments that never move, in national notation, and their kind."""
 
 
 class Rule(BusinessRule):
@@ -37,6 +37,6 @@ class Rule(BusinessRule):
             raise Refused(Reason.REASON_PORTED_RECENTLY, days=str(days), **{"from": day})
 
     def fulfil(self, situation: Situation) -> Effects:
-        """The authorisation holds for an hour; the line stays as it is until the porting systems move it."""
+        """The authorisation holds for an hour; the line stays unchanged until the porting systems move it."""
         ends = situation.federation.policy_due("porting-authorisation", situation.now, situation.regions)
         return Effects(situation.line, results={"authorisation_expire_time": ends.isoformat()})

@@ -19,7 +19,7 @@ class Rule(BusinessRule):
     opens_line: ClassVar[bool] = True
 
     def check(self, situation: Situation) -> None:
-        """The region has the plan and the contract, the number is free, the person may have one more line."""
+        """Requires the plan and the contract in the region, a free number, and the person's card limit."""
         plan_of(situation, MOBILE)
         contract_of(situation)
         require_below_card_limit(situation)

@@ -1,18 +1,17 @@
-"""PAY 异地交费: money is taken where the customer stands and credited where the customer belongs."""
+"""PAY 异地交费: accepts money at the customer's location and credits it at the customer's home."""
 
 from gateway.api.region.v1.order_pb2 import Order
-from region_node.business.orders.business import BusinessRule, Effects, Situation
-from region_node.business.orders.credits import after_credit
+from region_node.business.orders.business import BusinessRule, Effects, Situation, after_credit
 from region_node.customers.accounts.rules import CASH, IN_TRANSIT, EntryKind, Posting, payable, receivable, transfer
 
 
 def _amount(order: Order) -> int:
-    """The amount in minor units; intake has checked that it is one."""
+    """The amount in minor units; intake has checked its form."""
     return int(order.request.characteristics["amount"])
 
 
 class Rule(BusinessRule):
-    """The origin region owes what it took, first to the payer, then to the home region."""
+    """The origin region owes the payment, first to the payer, then to the home region."""
 
     def fulfil(self, situation: Situation) -> Effects:
         """The account is credited, against cash at home or a receivable from the origin region.

@@ -1,4 +1,4 @@
-"""PLAN_CHANGE 套餐变更: the plan is shown, the customer confirms, it holds from the next cycle (specification 3.2)."""
+"""PLAN_CHANGE 套餐变更: shows the plan, the customer confirms, and the next cycle uses it (specification 3.2)."""
 
 from dataclasses import replace
 
@@ -25,7 +25,7 @@ class Rule(BusinessRule):
     """Changes the tariff plan of a line to another of its home region."""
 
     def check(self, situation: Situation) -> None:
-        """The home region offers the plan for such a line, and it is another than today's."""
+        """The home region must offer the plan for such a line, and the plan must differ from the current one."""
         plan = _plan(situation)
         if plan.id == situation.line.plan_id:
             raise Refused(Reason.REASON_PLAN_SAME, plan=plan.id)

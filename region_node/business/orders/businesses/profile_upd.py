@@ -1,4 +1,4 @@
-"""PROFILE_UPD 资料变更: what stands about a customer is corrected by the identity document (Order 25, 2013)."""
+"""PROFILE_UPD 资料变更: corrects a customer's data by the identity document (Order 25, 2013)."""
 
 from dataclasses import replace
 
@@ -19,7 +19,7 @@ class Rule(BusinessRule):
             raise Refused(Reason.REASON_CHARACTERISTIC_INVALID, name="address", problem=problem)
 
     def fulfil(self, situation: Situation) -> Effects:
-        """What the request names is changed, nothing else."""
+        """Changes the named fields only."""
         line, customer = situation.line, _customer(situation)
         return Effects(
             replace(line, address=situation.text("address") or line.address),

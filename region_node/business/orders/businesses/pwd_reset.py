@@ -12,9 +12,9 @@ _TOLD = LocalizedText(
 
 
 class Rule(BusinessRule):
-    """No password is ever told to anybody: not to the clerk, and not in a text."""
+    """A password is never disclosed: not to the clerk, and not in a text."""
 
     def fulfil(self, situation: Situation) -> Effects:
-        """The line has no password until its customer sets one; the customer is told."""
+        """The line has no password until its customer sets one; the customer is notified."""
         notice = Notice(f"{situation.order.id}#password-reset", "password-reset", situation.line.number, _TOLD)
         return Effects(situation.line, notices=(notice,), forgets_password=True)

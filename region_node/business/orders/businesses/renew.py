@@ -1,4 +1,4 @@
-"""RENEW 到期续约: a new contract after, or instead of, the one that ends (specification 3.4)."""
+"""RENEW 到期续约: a new contract after, or instead of, the current one (specification 3.4)."""
 
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -16,7 +16,7 @@ from region_node.business.orders.contracts import contract_end, contract_of, con
 
 
 class Rule(BusinessRule):
-    """Binds a line for a further term, which begins when the running one ends, or at once where none runs."""
+    """Binds a line for a further term, which begins at the end of the current one, or immediately without one."""
 
     def check(self, situation: Situation) -> None:
         """The region offers the contract, and the running one ends soon."""
@@ -28,7 +28,7 @@ class Rule(BusinessRule):
             raise Refused(Reason.REASON_CONTRACT_NOT_DUE, **{name: _day(situation, at) for name, at in dates.items()})
 
     def quote(self, situation: Situation) -> Quote:
-        """The contract, from when to when, and what it takes off the rent."""
+        """The contract, its start and end, and its discount on the rent."""
         contract, start = _contract(situation), _start(situation)
         end = contract_end(start, contract.months, situation.time_zone)
         first, last = _day(situation, start), _day(situation, end)

@@ -1,4 +1,4 @@
-"""RESUME 复机: at once or at an agreed time (specification 3.3.2)."""
+"""RESUME 复机: immediately or at an agreed time (specification 3.3.2)."""
 
 from gateway.api.region.v1.customer_service_pb2 import SuspensionKind
 from gateway.api.types.v1.reason_pb2 import Reason
@@ -9,10 +9,10 @@ IDENTITY_DOCUMENT = "ID_ORIG"
 
 
 class Rule(BusinessRule):
-    """Ends a suspension, of whatever kind."""
+    """Ends a suspension of any kind."""
 
     def check(self, situation: Situation) -> None:
-        """After a report of a loss the identity document was shown: who has found a telephone may know its password."""
+        """Requires the identity document after a report of a loss: the finder of a telephone may know its password."""
         shown = {document.code for document in situation.order.request.documents}
         lost = situation.line.suspension_kind == SuspensionKind.SUSPENSION_KIND_LOST
         if lost and IDENTITY_DOCUMENT not in shown:

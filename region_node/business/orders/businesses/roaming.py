@@ -6,9 +6,7 @@ from gateway.api.federation.v1.configuration_pb2 import OfferingKind
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.values.money import in_major_units
-from region_node.business.orders.business import BusinessRule, Effects, Situation
-from region_node.business.orders.offerings import chosen_offering
-from region_node.business.orders.periods import require_period
+from region_node.business.orders.business import BusinessRule, Effects, Situation, chosen_offering, require_period
 from region_node.customers.subscriptions import Subscription
 
 ROAMING = OfferingKind.OFFERING_KIND_ROAMING
@@ -19,7 +17,7 @@ class Rule(BusinessRule):
     """Subscribes a mobile line to the home region's roaming."""
 
     def check(self, situation: Situation) -> None:
-        """The region offers it, no other roaming of the line overlaps, and the balance covers what it may cost."""
+        """Checks that the region offers it, that no roaming of the line overlaps, and that the balance covers it."""
         offering = chosen_offering(situation)
         if offering.kind != ROAMING or not situation.line.is_mobile:
             problem = "no roaming for such a line"

@@ -18,11 +18,14 @@ RESIDENT_ID_CARD = "resident-id-card"
 class Rule(BusinessRule):
     """Puts a new card into use and the former one out of use.
 
-    A card may be replaced again at any time; each change begins the time anew in which no bill is shown.
+    A card may be replaced again at any time; each replacement restarts the time in which no bill is shown.
     """
 
     def check(self, situation: Situation) -> None:
-        """The card has a number and a way to the customer; far from home, only the holder with an identity card."""
+        """Requires a card number and a way to the customer.
+
+        Far from home, only the holder with an identity card may order.
+        """
         if not _ICCID.fullmatch(situation.text("iccid")):
             problem = "not 19 or 20 digits that begin with 89"
             raise Refused(Reason.REASON_CHARACTERISTIC_INVALID, name="iccid", problem=problem)

@@ -1,8 +1,7 @@
 """SUSPEND 停机保号: from an agreed start to an agreed end (specification 3.3.1)."""
 
 from gateway.api.region.v1.customer_service_pb2 import SuspensionKind
-from region_node.business.orders.business import BusinessRule, Effects, Situation
-from region_node.business.orders.periods import require_period
+from region_node.business.orders.business import BusinessRule, Effects, Situation, require_period
 
 
 class Rule(BusinessRule):

@@ -10,22 +10,22 @@ from region_node.customers.accounts.rules import REFUNDS_DUE, EntryKind, Posting
 
 
 def _charges(situation: Situation) -> tuple[tuple[Posting, ...], int]:
-    """What is still to be charged up to and with today, as the cycle reckons it, and the balance after that."""
+    """The remaining charges up to and including today, by the billing cycle, and the balance after them."""
     postings = tuple(situation.records.final_charges(situation.line, situation.now))
     return postings, situation.balance + balance_of(situation.line.account_id, postings)
 
 
 class Rule(BusinessRule):
-    """Closes a line for good and pays the balance out."""
+    """Terminates a line and pays the balance out."""
 
     def check(self, situation: Situation) -> None:
-        """The balance covers what is charged up to today."""
+        """The balance must cover the charges up to today."""
         _, left = _charges(situation)
         if left < 0:
             raise Refused(Reason.REASON_IN_ARREARS, amount=in_major_units(-left, situation.currency))
 
     def quote(self, situation: Situation) -> Quote:
-        """What is paid out, and that it cannot be undone."""
+        """The payout, and that the termination is final."""
         _, refund = _charges(situation)
         paid_out = in_major_units(refund, situation.currency)
         return Quote(

@@ -1,20 +1,19 @@
-"""VAS_CANCEL 增值业务退订: what a line has besides its plan ends (specification 4.1.2)."""
+"""VAS_CANCEL 增值业务退订: ends a line's subscription besides its plan (specification 4.1.2)."""
 
 from dataclasses import replace
 
 from gateway.api.federation.v1.configuration_pb2 import OfferingKind
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
-from region_node.business.orders.business import BusinessRule, Effects, Situation
-from region_node.business.orders.offerings import chosen_offering
+from region_node.business.orders.business import BusinessRule, Effects, Situation, chosen_offering
 from region_node.customers.subscriptions import Subscription
 
 
 class Rule(BusinessRule):
-    """Ends the subscription of a service, a pack or international roaming, also of one that is not offered any more."""
+    """Ends the subscription of a service, a pack or international roaming, also of a withdrawn offering."""
 
     def check(self, situation: Situation) -> None:
-        """The line has it, and it is no contract."""
+        """The line must have the subscription, which must not be a contract."""
         if not _subscribed(situation):
             raise Refused(Reason.REASON_NOT_SUBSCRIBED, offering=chosen_offering(situation).id)
         if situation.text("offering") in _contracts(situation):
@@ -22,13 +21,13 @@ class Rule(BusinessRule):
             raise Refused(Reason.REASON_CHARACTERISTIC_INVALID, name="offering", problem=problem)
 
     def fulfil(self, situation: Situation) -> Effects:
-        """It ends at once, whatever end was agreed: the cycle that runs is the last one in which it is charged."""
+        """The subscription ends immediately, whatever end was agreed: the current cycle is the last one charged."""
         ended = [replace(each, end_time=situation.now) for each in _subscribed(situation)]
         return Effects(situation.line, subscriptions=tuple(ended))
 
 
 def _subscribed(situation: Situation) -> list[Subscription]:
-    """The running subscriptions of what the request names."""
+    """The running subscriptions of the named offering."""
     return [
         each
         for each in situation.records.subscriptions(situation.line.product_id)

@@ -1,4 +1,4 @@
-"""WORK_ORDER: what only people or a region's own systems carry out. Nothing of it stands in the node's records.
+"""WORK_ORDER: work of people or of a region's own systems only. The node's records do not change.
 
 A business of the catalogue follows it by `rule: WORK_ORDER`, without a line of code.
 """
@@ -8,13 +8,13 @@ from region_node.business.orders.business import BusinessRule, Effects, Situatio
 
 
 class Rule(BusinessRule):
-    """Reviewed, confirmed and fulfilled as the catalogue's steps say; no record changes."""
+    """Reviewed, confirmed and fulfilled by the catalogue's steps; no record changes."""
 
     def quote(self, situation: Situation) -> Quote:
-        """The business by name, and its fee if it has one."""
+        """The business by name, and its fee, if any."""
         business = situation.business
         return Quote(description=business.tariff, amount=business.fee if business.HasField("fee") else None)
 
     def fulfil(self, situation: Situation) -> Effects:
-        """The line stays as it is."""
+        """The line stays unchanged."""
         return Effects(situation.line)

@@ -1,0 +1,52 @@
+"""Checks that this version can read the coordinator's configuration, and which revision the node keeps."""
+
+from pathlib import Path
+
+from gateway.api.federation.v1.federation_pb2 import WatchResponse
+from gateway.maintenance.doctor.findings import Finding, bad, good, not_checked, warning
+from gateway.process.last_good import LastGoodBroken
+from gateway.values.choices import first_unknown
+from gateway.wording.languages import translated
+from region_node.node.membership.last_good import LastGood
+
+
+def configuration_name(endpoint: str) -> str:
+    """The name of the check against one coordinator."""
+    return translated("configuration at {name}", name=endpoint)
+
+
+def kept_revision(data: Path) -> int:
+    """The revision by which the node works without a coordinator; 0 where it keeps none that this version can read."""
+    try:
+        state = LastGood(data).load()
+    except LastGoodBroken:
+        return 0
+    return state.federation_revision if state is not None and first_unknown(state.configuration) is None else 0
+
+
+def check_configuration(endpoint: str, response: WatchResponse, kept: int, *, serves: bool) -> Finding:
+    """Checks the coordinator's state against the revision that a node keeps. `serves`: whether the node is joined."""
+    name, revision = configuration_name(endpoint), response.federation_revision
+    if revision <= kept:
+        return good(name, translated("the node keeps revision {revision} and can read it", revision=kept))
+    if not response.HasField("configuration"):
+        return not_checked(name, translated("the coordinator gave no answer"))
+    unknown = first_unknown(response.configuration)
+    if unknown is None and not (serves and kept):
+        return good(name, translated("this version can read revision {revision}", revision=revision))
+    if unknown is None:
+        found = translated("the node keeps revision {kept}; {revision} is in force", kept=kept, revision=revision)
+        return warning(
+            name, found, translated("look again; where it stays so, an older version runs: restart the node")
+        )
+    found = translated(
+        "revision {revision} has {field}, which this version cannot read", revision=revision, field=unknown
+    )
+    if not kept:
+        todo = translated("upgrade this node: it keeps no revision that it can read, and refuses all work until then")
+        return bad(name, found, todo)
+    todo = translated(
+        "upgrade this node: it works by revision {kept} until then, and takes the one in force by itself",
+        kept=kept,
+    )
+    return warning(name, found, todo)

@@ -1,0 +1,16 @@
+-- Columns have the names of the contract.
+ALTER TABLE complaint_escalations RENAME COLUMN due TO due_time;
+ALTER TABLE complaint_figures RENAME COLUMN due TO due_time;
+ALTER TABLE complaints RENAME COLUMN due TO due_time;
+ALTER TABLE complaints RENAME COLUMN parent TO case_id;
+ALTER TABLE escalation_notices RENAME COLUMN due TO due_time;
+ALTER TABLE faults RENAME COLUMN due TO due_time;
+ALTER TABLE faults RENAME COLUMN problem TO problem_id;
+ALTER TABLE followed_problems RENAME COLUMN merged_into TO merged_into_id;
+ALTER TABLE fulfilment_tasks RENAME COLUMN due TO due_time;
+ALTER TABLE improvement_actions RENAME COLUMN author TO staff_id;
+ALTER TABLE improvement_actions RENAME COLUMN last_repeat TO last_repeat_ticket_id;
+ALTER TABLE notices RENAME COLUMN due TO due_time;
+ALTER TABLE planned_outages RENAME COLUMN outage_id TO planned_outage_id;
+ALTER TABLE purges RENAME COLUMN night TO night_date;
+ALTER TABLE support_requests RENAME COLUMN support_id TO support_request_id;

@@ -1,0 +1,140 @@
+"""Planned outages at the same time: no combination cuts a connection that each alone leaves."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from coordinator.planned_outages.rules import LONGEST, held_with, listed, require_planned_outage
+from gateway.api.coordinator.v1.planned_outage_registry_service_pb2 import PlannedOutageHeader
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.errors import Refused
+from gateway.federation.catalogue import Federation
+from gateway.federation.files import load
+from gateway.federation.network_ways import Parts, cut_together, services_down
+from gateway.time.clock import to_timestamp
+
+NETWORK = Federation(1, load(Path(__file__).parents[2] / "deploy" / "federation")).network
+NOW = datetime(2026, 12, 1, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+DIRECT, DETOUR = "chengdu-zhengzhou-1", "zhengzhou-xian-1"  # the two ways of the lines from Chengdu to Zhengzhou
+
+
+def window(
+    key: str, *links: str, start: timedelta = HOUR, lasts: timedelta = HOUR, version: int = 1
+) -> PlannedOutageHeader:
+    begins = NOW + start
+    return PlannedOutageHeader(
+        id=key,
+        links=links,
+        start_time=to_timestamp(begins),
+        end_time=to_timestamp(begins + lasts),
+        version=version,
+    )
+
+
+def links(*names: str) -> Parts:
+    return Parts(links=frozenset(names))
+
+
+def test_a_service_is_down_when_a_site_of_it_is_out_or_no_way_is_left() -> None:
+    assert services_down(NETWORK, links("chengdu-guangzhou-1")) == {"lines-chengdu-guangzhou"}
+    assert services_down(NETWORK, links(DIRECT)) == frozenset()
+    assert services_down(NETWORK, links(DIRECT, DETOUR)) == {"lines-chengdu-zhengzhou"}
+    assert services_down(NETWORK, Parts(sites=frozenset({"xian"}))) == frozenset()
+    assert services_down(NETWORK, Parts(frozenset({"xian"}), frozenset({DIRECT}))) == {"lines-chengdu-zhengzhou"}
+    at_chengdu = services_down(NETWORK, Parts(sites=frozenset({"chengdu"})))
+    assert at_chengdu == {"broadband-chengdu", "lines-chengdu-guangzhou", "lines-chengdu-zhengzhou"}
+
+
+def test_two_windows_that_take_both_ways_of_a_service_conflict_only_at_the_same_time() -> None:
+    first = window("sichuan/planned/1", DIRECT)
+    held = held_with([], first, NETWORK, NOW)
+    assert held == [first]
+    at_once = window("henan/planned/1", DETOUR, start=1.5 * HOUR)
+    with pytest.raises(Refused) as raised:
+        held_with(held, at_once, NETWORK, NOW)
+    assert raised.value.reason == Reason.REASON_PLANNED_OUTAGE_CONFLICT
+    assert raised.value.parameters["outage"] == "sichuan/planned/1"
+    assert "lines-chengdu-zhengzhou" in raised.value.parameters["affected"]
+    behind = window("henan/planned/1", DETOUR, start=2 * HOUR)
+    assert held_with(held, behind, NETWORK, NOW) == [behind, first]
+    harmless = window("sichuan/planned/2", "chengdu-guangzhou-1")
+    assert held_with(held, harmless, NETWORK, NOW) == [first, harmless], "it takes a service down by itself"
+
+
+def test_a_window_that_is_let_go_or_has_ended_is_in_nobodys_way() -> None:
+    first = window("sichuan/planned/1", DIRECT)
+    gone = window("sichuan/planned/1", DIRECT, version=2)
+    gone.withdrawn = True
+    held = held_with([first], gone, NETWORK, NOW)
+    assert held == [gone]
+    other = window("henan/planned/1", DETOUR)
+    assert held_with(held, other, NETWORK, NOW) == [other, gone]
+    assert held_with([first], other, NETWORK, NOW + 5 * HOUR) == [other]
+    assert listed([first, other, gone], "", NOW) == [other, first]
+    assert listed([first, other], "henan", NOW) == [other]
+
+
+def test_the_same_word_changes_nothing_and_an_earlier_one_is_refused() -> None:
+    second = window("sichuan/planned/1", DIRECT, version=2)
+    assert held_with([second], second, NETWORK, NOW) is None
+    with pytest.raises(Refused) as raised:
+        held_with([second], window("sichuan/planned/1", DIRECT), NETWORK, NOW)
+    assert raised.value.reason == Reason.REASON_PLANNED_OUTAGE_OVER
+    moved = window("sichuan/planned/1", DIRECT, start=9 * HOUR, version=3)
+    assert held_with([second], moved, NETWORK, NOW) == [moved]
+
+
+def test_of_a_pair_of_sites_the_last_two_ways_are_not_taken_at_once() -> None:
+    lhasa = [each.id for each in NETWORK.links_at("lhasa")]
+    assert len(lhasa) >= 2, "there is a pair of ways"
+    *others, last = lhasa
+    assert "chengdu - lhasa" in set(cut_together(NETWORK, links(*others), links(last)))
+
+
+WRONG = [
+    ({"id": "henan/planned/1"}, Reason.REASON_REQUEST_INVALID),
+    ({"id": "sichuan/1"}, Reason.REASON_REQUEST_INVALID),
+    ({"version": 0}, Reason.REASON_REQUEST_INVALID),
+    ({"links": []}, Reason.REASON_REQUEST_INVALID),
+    ({"links": ["none"]}, Reason.REASON_LINK_UNKNOWN),
+    ({"links": ["beijing-tianjin-1"]}, Reason.REASON_NETWORK_NOT_OF_REGION),
+    ({"sites": ["zhengzhou"]}, Reason.REASON_NETWORK_NOT_OF_REGION),
+    ({"end_time": to_timestamp(NOW)}, Reason.REASON_REQUEST_INVALID),
+    ({"end_time": to_timestamp(NOW + 2 * LONGEST)}, Reason.REASON_REQUEST_INVALID),
+    ({"start_time": to_timestamp(NOW + timedelta(days=400))}, Reason.REASON_REQUEST_INVALID),
+]
+
+
+@pytest.mark.parametrize(("changes", "reason"), WRONG)
+def test_a_region_holds_windows_of_its_own_network_alone(changes: dict[str, object], reason: Reason.ValueType) -> None:
+    good = window("sichuan/planned/1", "chengdu-guangzhou-1")
+    require_planned_outage(good, "sichuan", NETWORK, NOW)
+    for name in changes:
+        good.ClearField(name)  # type: ignore[arg-type]
+    good.MergeFrom(PlannedOutageHeader(**changes))  # type: ignore[arg-type]
+    with pytest.raises(Refused) as raised:
+        require_planned_outage(good, "sichuan", NETWORK, NOW)
+    assert raised.value.reason == reason
+
+
+_parts = st.builds(
+    Parts,
+    st.frozensets(st.sampled_from(sorted(NETWORK.sites)), max_size=3),
+    st.frozensets(st.sampled_from(sorted(NETWORK.links)), max_size=6),
+)
+
+
+@given(_parts, _parts)
+def test_who_comes_first_makes_no_difference_and_nothing_is_cut_by_one_alone(one: Parts, other: Parts) -> None:
+    assert list(cut_together(NETWORK, one, other)) == list(cut_together(NETWORK, other, one))
+    assert list(cut_together(NETWORK, one, one)) == []
+    assert list(cut_together(NETWORK, one, Parts())) == []
+
+
+@given(_parts, _parts)
+def test_what_more_is_out_never_brings_a_service_back(one: Parts, other: Parts) -> None:
+    assert services_down(NETWORK, one) <= services_down(NETWORK, one | other)
