@@ -62,7 +62,7 @@ def sichuan() -> RegionContext:
 
 
 def signed(tx: Transaction, name: str, **changes: object) -> str:
-    """A consent that the customer has signed in Guangdong, on file; returns its register id."""
+    """A consent that the customer has signed in Guangdong, on file; returns its document id."""
     row = DocumentRow(
         document_id=f"guangdong/counter/{name}",
         customer_id=LINE.customer_id,
