@@ -81,7 +81,7 @@ def _told(reason: Reason.ValueType) -> reason_pb2.ReasonOptions:
             en="Refused for a reason that this version does not know.",
             zh_cn="被拒绝，原因在当前版本中未定义。",
         )
-    return value.GetOptions().Extensions[reason_pb2.told]
+    return value.GetOptions().Extensions[reason_pb2.reason_options]
 
 
 def status_code(reason: Reason.ValueType) -> grpc.StatusCode:

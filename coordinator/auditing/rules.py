@@ -3,13 +3,13 @@
 from collections.abc import Iterable, Mapping
 
 from gateway.api.coordinator.v1.administration_pb2 import ChainVerdict, Sighting
-from gateway.api.region.v1.audit_service_pb2 import ChainProblem, ChainProblemKind, ToldRow, VerifyChainResponse
+from gateway.api.region.v1.audit_service_pb2 import ChainProblem, ChainProblemKind, RequestedRow, VerifyChainResponse
 
 MOST_SEQUENCES = 256
 """The largest number of rows that a region reports in one call."""
 
 
-def compare(verdict: ChainVerdict, sightings: Iterable[Sighting], told: Mapping[int, ToldRow]) -> None:
+def compare(verdict: ChainVerdict, sightings: Iterable[Sighting], told: Mapping[int, RequestedRow]) -> None:
     """Adds sightings to a verdict, and a problem for each sighting that disagrees with the region's chain.
 
     `told` maps row numbers to rows: the last row of the chain, and the rows at the sightings. Behind a break the rest
@@ -41,11 +41,11 @@ def compare(verdict: ChainVerdict, sightings: Iterable[Sighting], told: Mapping[
             )
 
 
-def take_part(verdict: ChainVerdict, part: VerifyChainResponse, told: dict[int, ToldRow]) -> None:
+def take_part(verdict: ChainVerdict, part: VerifyChainResponse, told: dict[int, RequestedRow]) -> None:
     """Adds a part of a region's report on its own chain to the verdict."""
     verdict.head.CopyFrom(part.head)
-    told.update({row.head.sequence: row for row in part.told})
+    told.update({row.head.sequence: row for row in part.requested_rows})
     if part.HasField("end_time"):
-        told[part.head.sequence] = ToldRow(head=part.head, time=part.end_time)
+        told[part.head.sequence] = RequestedRow(head=part.head, time=part.end_time)
     if part.HasField("problem"):
         verdict.problems.append(part.problem)

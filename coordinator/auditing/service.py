@@ -25,7 +25,7 @@ from gateway.api.federation.v1.federation_pb2 import AuditHead, MemberState
 from gateway.api.region.v1.audit_service_pb2 import (
     ListWitnessedHeadsRequest,
     ListWitnessedHeadsResponse,
-    ToldRow,
+    RequestedRow,
     VerifyChainRequest,
     VerifyChainResponse,
 )
@@ -115,7 +115,7 @@ class AuditOversightService(AuditOversightServiceServicer):
     async def _verdict(self, region: str, seen: list[Sighting], limit: asyncio.Semaphore) -> ChainVerdict:
         members = may_witness(self._ports.members.all())
         verdict = ChainVerdict(region=region, witnesses=witnesses_of(region, members))
-        told: dict[int, ToldRow] = {}
+        told: dict[int, RequestedRow] = {}
         async with limit:
             refused = await self._walk(verdict, {each.head.sequence for each in seen}, told)
         if refused is not None:
@@ -125,7 +125,7 @@ class AuditOversightService(AuditOversightServiceServicer):
             compare(verdict, seen, told)
         return verdict
 
-    async def _walk(self, verdict: ChainVerdict, sequences: set[int], told: dict[int, ToldRow]) -> Refused | None:
+    async def _walk(self, verdict: ChainVerdict, sequences: set[int], told: dict[int, RequestedRow]) -> Refused | None:
         """Reads the region's chain part by part. Returns the refusal that ended the reading early, if any."""
         while True:
             wanted = sorted(each for each in sequences if each > verdict.head.sequence)[:MOST_SEQUENCES]

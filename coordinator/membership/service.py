@@ -381,7 +381,7 @@ def _heartbeat(request: federation_pb2.JoinRequest, now: datetime) -> Heartbeat:
     if len(request.endpoint) > _ENDPOINT_LENGTH or not _ENDPOINT.fullmatch(request.endpoint):
         raise _invalid("endpoint", "not host:port")
     if not request.HasField("node_time"):
-        raise _invalid("time", "is missing")
+        raise _invalid("node_time", "is missing")
     if len(request.signing_certificate) > _CERTIFICATE_BYTES:
         raise _invalid("signing_certificate", f"more than {_CERTIFICATE_BYTES} bytes")
     for field, told in (("capabilities", request.capabilities), ("report", request.report)):
@@ -390,7 +390,7 @@ def _heartbeat(request: federation_pb2.JoinRequest, now: datetime) -> Heartbeat:
     try:
         clock_error = from_timestamp(request.node_time) - now
     except OverflowError:
-        raise _invalid("time", "out of range") from None
+        raise _invalid("node_time", "out of range") from None
     return Heartbeat(
         request.endpoint,
         now,

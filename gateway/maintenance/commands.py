@@ -23,8 +23,8 @@ _MIGRATE = """Bring the database up to the schema of this version.
 
 The schema is a row of numbered SQL files; each is applied once and noted with its checksum. `{program} serve` refuses
 a database that lacks one, and never changes a schema itself, except that it makes a SQLite file that is not there.
-Where the database is PostgreSQL, processes of the former version may go on meanwhile; a SQLite file is refused while
-its process runs. Running it twice, or in two places at once, does no harm.
+Where the database is PostgreSQL, processes of the former version may go on meanwhile, from 0.2.0 on; a SQLite file is
+refused while its process runs. Running it twice, or in two places at once, does no harm.
 
 \b
 Example:

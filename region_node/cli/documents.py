@@ -264,7 +264,7 @@ def _share(part: int, whole: int) -> str:
 
 
 _DOCUMENTS = Table[api.RegisteredDocument](
-    TableColumn("register id", lambda each: each.document_id),
+    TableColumn("document id", lambda each: each.document_id),
     TableColumn("material", lambda each: each.code),
     TableColumn("verified by", lambda each: f"{each.region}/{each.verifier}"),
     TableColumn("verified", lambda each: told_time(each.verify_time)),

@@ -50,7 +50,7 @@ class AuditService(AuditServiceServicer):
                 for row in found:
                     walk.take(row)
                     if row.sequence in wanted:
-                        response.told.append(_told(row))
+                        response.requested_rows.append(_told(row))
                 left -= len(found)
                 response.is_end = len(found) < size
         except ChainBroken as broken:
@@ -83,7 +83,7 @@ def _start(request: api.VerifyChainRequest) -> tuple[Head | None, int]:
     return head, request.rows or _ROWS
 
 
-def _told(row: AuditRow) -> api.ToldRow:
-    return api.ToldRow(
+def _told(row: AuditRow) -> api.RequestedRow:
+    return api.RequestedRow(
         head=AuditHead(sequence=row.sequence, hash=row.hash), time=to_timestamp(from_microseconds(row.time))
     )

@@ -76,7 +76,7 @@ def _asking(service: "BillingServiceStub", numbers: Iterator[str], documents: li
 
 
 async def put_on_file(service: "DocumentServiceStub", number: str, code: str) -> str:
-    """Puts a document on file; returns its register id. Raises NotOnFile."""
+    """Puts a document on file; returns its document id. Raises NotOnFile."""
     verified = Timestamp()
     verified.FromDatetime(datetime.now(UTC))
     named = DocumentUpload(

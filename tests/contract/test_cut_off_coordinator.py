@@ -67,6 +67,7 @@ async def cut(lines: Sequence[FaultProxy]) -> None:
         await asyncio.to_thread(line.cut)
 
 
+@pytest.mark.long("a coordinator waits until it may no longer act by its copy")
 def test_while_etcd_answers_others_it_routes_nothing_and_sends_nodes_to_them(
     certificates: Certificates, tmp_path: Path, etcd_cluster: LocalEtcd, lines: Sequence[FaultProxy]
 ) -> None:

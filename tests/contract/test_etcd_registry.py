@@ -372,6 +372,7 @@ def test_certificate_files_that_are_replaced_are_used_without_a_restart(opened: 
     run(scenario(), 60)
 
 
+@pytest.mark.long("etcd stops, and starts again")
 def test_a_coordinator_starts_with_the_last_good_copy_and_catches_up_by_itself(
     opened: EtcdRegistries, proxies: list[FaultProxy], tmp_path: Path
 ) -> None:

@@ -127,6 +127,7 @@ def test_a_database_is_made_as_a_copy_of_another(postgresql_server: LocalPostgre
         postgresql_server.drop_database(copy)
 
 
+@pytest.mark.long("a killed server reads its log again")
 def test_what_was_committed_is_there_after_a_kill(postgresql_server: LocalPostgresql, postgresql_database: str) -> None:
     add_note(postgresql_server, postgresql_database, "committed")
     port = postgresql_server.port

@@ -20,6 +20,7 @@ def keys(scene: Scene, *words: str) -> Result:
     return CliRunner().invoke(main, ["keys", *words])
 
 
+@pytest.mark.long("a node starts three times")
 @pytest.mark.parametrize("point", ["keys.before-commit", pytest.param("keys.after-page", marks=pytest.mark.slow)])
 def test_a_node_killed_in_the_middle_of_a_rotation_loses_nothing_and_goes_on(scene: Scene, point: str) -> None:
     settings = str(scene.federation.settings_file(HOME))

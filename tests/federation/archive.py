@@ -74,7 +74,7 @@ class Archive:
         return answer
 
     async def put(self, number: str, content: bytes | None = None, **named: object) -> str:
-        """Puts a good document on file; returns its register id once the home region has it."""
+        """Puts a good document on file; returns its document id once the home region has it."""
         content = scan() if content is None else content
         upload = self.named(number, content, **named)  # type: ignore[arg-type]
         answer = await self.send(upload, content)

@@ -156,7 +156,7 @@ class SharingCounter:
         )
 
     async def sign(self, number: str) -> str:
-        """The customer signs a consent, which is put on file; returns its register id."""
+        """The customer signs a consent, which is put on file; returns its document id."""
         return await Archive(self.counter).put(number, code=CONSENT_PAPER)
 
     async def withdraw(

@@ -131,7 +131,7 @@ async def test_a_region_walks_its_chain_in_parts_and_refuses_what_is_no_part(fed
     stub = RegionAuditServiceStub(federation.dial_node("sichuan", "coordinator/0"))
     first = await stub.VerifyChain(VerifyChainRequest(rows=1, sequences=[1]), timeout=CALL_SECONDS)
     assert (first.head.sequence, first.is_end) == (1, False)
-    assert [row.head.sequence for row in first.told] == [1]
+    assert [row.head.sequence for row in first.requested_rows] == [1]
     rest = await stub.VerifyChain(VerifyChainRequest(after=first.head), timeout=CALL_SECONDS)
     assert (rest.is_end, rest.HasField("problem")) == (True, False)
     wrong = AuditHead(sequence=1, hash=bytes(32))

@@ -423,6 +423,7 @@ async def test_a_restored_older_database_does_not_bring_an_erased_customer_back(
         assert federation.database("sichuan").rows("SELECT COUNT(*) FROM audit WHERE action = 'ErasedAgain'") == [(1,)]
 
 
+@pytest.mark.long("it has a federation of its own, with two processes of a region")
 @pytest.mark.several_processes
 async def test_what_one_process_erases_the_others_of_its_region_remember_too(
     tmp_path: Path, databases: Databases

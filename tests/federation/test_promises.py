@@ -83,6 +83,7 @@ async def test_an_order_that_arrives_after_its_time_is_never_done_and_the_money_
         assert sums == []
 
 
+@pytest.mark.long("a caller's time runs out")
 async def test_a_caller_with_less_time_than_its_wait_is_answered_within_its_time(
     databases: Databases, tmp_path: Path
 ) -> None:

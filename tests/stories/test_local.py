@@ -77,6 +77,7 @@ def left_of(*places: Path) -> list[str]:
     return found
 
 
+@pytest.mark.long("a federation of real processes starts and stops")
 @pytest.mark.parametrize(
     ("profile", "by"), [pytest.param("production", signal.SIGTERM, marks=pytest.mark.slow), ("embedded", signal.SIGINT)]
 )

@@ -9,9 +9,7 @@ from gateway.api.region.v1.billing_service_pb2 import UsageKind
 from gateway.federation.catalogue import Federation
 from gateway.federation.current import CurrentFederation
 from gateway.relay.border import Border
-from gateway.store.schema import migrations_of
 from gateway.store.sqlite import SqliteTransaction
-from gateway.store.sqlite_schema import apply
 from region_node.business.billing.runs import is_due, run_page
 from region_node.business.billing.usage import NewUsage, UsageRow, record_usage
 from region_node.business.orders.business import load_rules
@@ -23,6 +21,7 @@ from region_node.customers.rows import CustomerRow, Line, insert_line, line_of
 from region_node.customers.subscriptions import Subscription, keep_subscription
 from region_node.node.context import RegionContext
 from region_node.requests.auditing import AuditedCall
+from tests.empty_database import empty_database
 from tests.keys import region_keys
 from tests.simulation.world import keys
 from tests.unit.situations import FEDERATION
@@ -101,8 +100,7 @@ class Books:
 @contextlib.contextmanager
 def books(began: datetime, federation: Federation = FEDERATION) -> Iterator[Books]:
     """The books of a node that began to bill at a time."""
-    with contextlib.closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
-        apply(connection, migrations_of("gateway", "region_node"))
+    with contextlib.closing(empty_database("gateway", "region_node")) as connection:
         found = Books(connection, federation)
         found.run(began)
         yield found

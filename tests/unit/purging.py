@@ -12,9 +12,7 @@ from gateway.api.relay.v1.relay_pb2 import EnvelopeContent
 from gateway.federation.current import CurrentFederation
 from gateway.relay.at_rest import INBOX, INBOX_RECEIPT, inbox_key, seal_signed
 from gateway.relay.border import Border
-from gateway.store.schema import migrations_of
 from gateway.store.sqlite import SqliteTransaction
-from gateway.store.sqlite_schema import apply
 from gateway.store.timers import Timer, due_timers, fire
 from gateway.time.clock import to_microseconds, to_timestamp
 from region_node.app.registered import registry
@@ -26,6 +24,7 @@ from region_node.lifecycle.retention.purge import PURGE_TIMER
 from region_node.node.context import RegionContext
 from region_node.records.purging.reports import purges_before
 from region_node.requests.rows import RequestKey, insert_request
+from tests.empty_database import empty_database
 from tests.keys import region_keys
 from tests.simulation.world import keys
 from tests.unit.situations import FEDERATION, LINE
@@ -122,6 +121,5 @@ class Archive:
 @contextlib.contextmanager
 def archive() -> Iterator[Archive]:
     """An empty archive."""
-    with contextlib.closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
-        apply(connection, migrations_of("gateway", "region_node"))
+    with contextlib.closing(empty_database("gateway", "region_node")) as connection:
         yield Archive(connection)

@@ -26,9 +26,7 @@ from gateway.federation.current import CurrentFederation
 from gateway.relay.border import Border
 from gateway.store import vault
 from gateway.store.port import Transaction
-from gateway.store.schema import migrations_of
 from gateway.store.sqlite import SqliteTransaction
-from gateway.store.sqlite_schema import apply
 from gateway.store.timers import Timer, TimerHandler, due_timers, fire
 from gateway.time.clock import to_microseconds, to_timestamp
 from region_node.customers.accounts import ledger
@@ -58,6 +56,7 @@ from region_node.network.measurements.measurement_rows import add_totals
 from region_node.network.measurements.thresholds import DELAY, LOSS, THROUGHPUT, strictest
 from region_node.network.measurements.totals import Totals
 from region_node.node.context import RegionContext
+from tests.empty_database import empty_database
 from tests.keys import region_keys
 from tests.simulation.world import keys
 from tests.unit.situations import FEDERATION, LINE
@@ -163,8 +162,7 @@ def outage(start: datetime, lasts: timedelta, source: str, version: int = 1, reg
 @contextmanager
 def desk(began: datetime = JUNE) -> Iterator[Desk]:
     """A node that began at a time."""
-    with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
-        apply(connection, migrations_of("gateway", "region_node"))
+    with closing(empty_database("gateway", "region_node")) as connection:
         found = Desk(connection)
         ensure_statements(found.tx, began)
         found.run(began)

@@ -9,7 +9,7 @@ from coordinator.auditing.rules import compare, take_part
 from coordinator.cli.node.audit_chains import told_problems
 from gateway.api.coordinator.v1.administration_pb2 import ChainVerdict, Sighting
 from gateway.api.federation.v1.federation_pb2 import AuditHead
-from gateway.api.region.v1.audit_service_pb2 import ChainProblemKind, ToldRow, VerifyChainResponse
+from gateway.api.region.v1.audit_service_pb2 import ChainProblemKind, RequestedRow, VerifyChainResponse
 
 THEN = Timestamp(seconds=1_800_000_000)  # 2027-01-15 08:00:00 UTC
 
@@ -20,9 +20,9 @@ def row(number: int, content: bytes = b"own") -> AuditHead:
 
 def verdict(end: int, told: Sequence[int], *seen: tuple[str, AuditHead]) -> ChainVerdict:
     """The verdict on a chain of `end` rows, with some of its rows, and heads seen by others."""
-    found, rows = ChainVerdict(region="sichuan"), dict[int, ToldRow]()
+    found, rows = ChainVerdict(region="sichuan"), dict[int, RequestedRow]()
     part = VerifyChainResponse(head=row(end), is_end=True, end_time=THEN)
-    part.told.extend(ToldRow(head=row(each), time=THEN) for each in told)
+    part.requested_rows.extend(RequestedRow(head=row(each), time=THEN) for each in told)
     take_part(found, part, rows)
     compare(found, [Sighting(witness=witness, head=head) for witness, head in seen], rows)
     return found
@@ -36,7 +36,7 @@ def test_of_a_tail_that_was_cut_the_time_of_the_last_row_is_told() -> None:
 
 
 def test_of_a_chain_that_is_gone_there_is_no_time() -> None:
-    found, rows = ChainVerdict(region="sichuan"), dict[int, ToldRow]()
+    found, rows = ChainVerdict(region="sichuan"), dict[int, RequestedRow]()
     take_part(found, VerifyChainResponse(head=AuditHead(), is_end=True), rows)
     compare(found, [Sighting(witness="coordinator", head=row(2))], rows)
     assert not found.problems[0].HasField("row_time")

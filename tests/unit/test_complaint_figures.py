@@ -1,7 +1,6 @@
 """The figures of complaints: counted at regions row by row, put together by the coordinator, as a plain list says."""
 
 import itertools
-import sqlite3
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -19,9 +18,7 @@ from gateway.api.coordinator.v1.complaint_oversight_service_pb2 import (
 from gateway.api.region.v1.complaint_oversight_service_pb2 import CountComplaintsResponse
 from gateway.api.region.v1.complaint_pb2 import Complaint, ComplaintState
 from gateway.errors import Refused
-from gateway.store.schema import migrations_of
 from gateway.store.sqlite import SqliteTransaction
-from gateway.store.sqlite_schema import apply
 from gateway.time.clock import to_microseconds, to_timestamp
 from gateway.time.months import month_before, months_between, require_month
 from region_node.business.billing.rules import Month
@@ -29,6 +26,7 @@ from region_node.care.complaints import rules
 from region_node.care.complaints.figure_rows import counted_page, keep_figures
 from region_node.care.complaints.figures import Tally
 from region_node.schema import PACKAGES
+from tests.empty_database import empty_database
 
 START = datetime(2026, 9, 1, 0, 0, tzinfo=UTC)
 ZONE = "Asia/Shanghai"
@@ -124,8 +122,7 @@ def filings(draw: st.DrawFn) -> Filed:
 
 @pytest.fixture(name="tx", scope="module")
 def transaction_of_a_region() -> Iterator[SqliteTransaction]:
-    connection = sqlite3.connect(":memory:", isolation_level=None)
-    apply(connection, migrations_of(*PACKAGES))
+    connection = empty_database(*PACKAGES)
     yield SqliteTransaction(connection, None)
     connection.close()
 

@@ -1,6 +1,5 @@
 """Complaints by their columns alone: lists for the escalation recipients, also of unreadable ones."""
 
-import sqlite3
 from collections.abc import Iterator
 from datetime import timedelta
 
@@ -10,9 +9,7 @@ from gateway.api.region.v1.complaint_oversight_service_pb2 import ComplaintHeade
 from gateway.api.region.v1.complaint_pb2 import Complaint
 from gateway.rpc.pages import dated_place
 from gateway.store import vault
-from gateway.store.schema import migrations_of
 from gateway.store.sqlite import SqliteTransaction
-from gateway.store.sqlite_schema import apply
 from gateway.time.clock import from_timestamp, to_microseconds, to_timestamp
 from region_node.care.complaints import rules
 from region_node.care.complaints.deadlines import meet
@@ -25,6 +22,7 @@ from region_node.care.complaints.rows import (
     find_complaint,
 )
 from region_node.schema import PACKAGES
+from tests.empty_database import empty_database
 from tests.keys import region_keys
 from tests.unit.complaint_scene import DAY, HOUR, at, complaint, duration
 
@@ -33,8 +31,7 @@ NOW = at("2026-03-02 10:00")
 
 @pytest.fixture(name="tx")
 def transaction_of_a_region() -> Iterator[SqliteTransaction]:
-    connection = sqlite3.connect(":memory:", isolation_level=None)
-    apply(connection, migrations_of(*PACKAGES))
+    connection = empty_database(*PACKAGES)
     yield SqliteTransaction(connection, region_keys())
     connection.close()
 

@@ -12,9 +12,7 @@ from hypothesis import strategies as st
 
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
-from gateway.store.schema import migrations_of
 from gateway.store.sqlite import SqliteTransaction
-from gateway.store.sqlite_schema import apply
 from region_node.business.billing.rules import month_bounds, next_cycle, next_month
 from region_node.customers.accounts import ledger
 from region_node.customers.accounts.rules import (
@@ -27,6 +25,7 @@ from region_node.customers.accounts.rules import (
     require_balanced,
     transfer,
 )
+from tests.empty_database import empty_database
 
 NOW = datetime(2030, 6, 15, 4, 0, tzinfo=UTC)
 SHANGHAI = "Asia/Shanghai"
@@ -43,8 +42,7 @@ transfers = st.lists(st.tuples(accounts, accounts, amounts, st.integers(0, 600))
 @contextlib.contextmanager
 def books() -> Iterator[SqliteTransaction]:
     """An empty database of a region, in memory."""
-    with contextlib.closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
-        apply(connection, migrations_of("gateway", "region_node"))
+    with contextlib.closing(empty_database("gateway", "region_node")) as connection:
         yield SqliteTransaction(connection)
 
 

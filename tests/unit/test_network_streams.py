@@ -1,7 +1,6 @@
 """Items of a stream that are known: passed over where they are the same, refused where they are others."""
 
 import contextlib
-import sqlite3
 from collections.abc import Iterator, Sequence
 
 import pytest
@@ -11,18 +10,16 @@ from hypothesis import strategies as st
 from gateway.api.region.v1.measurement_service_pb2 import Measurement
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
-from gateway.store.schema import migrations_of
 from gateway.store.sqlite import SqliteTransaction
-from gateway.store.sqlite_schema import apply
 from region_node.network.measurements.streams import COMPARED, Piece, Rejected, position, take_once
+from tests.empty_database import empty_database
 
 STREAM = "measurements probe s1"
 
 
 @contextlib.contextmanager
 def database() -> Iterator[SqliteTransaction]:
-    with contextlib.closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
-        apply(connection, migrations_of("gateway", "region_node"))
+    with contextlib.closing(empty_database("gateway", "region_node")) as connection:
         yield SqliteTransaction(connection)
 
 

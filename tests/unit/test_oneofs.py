@@ -78,7 +78,7 @@ def support(node: Archive) -> object:
 
 
 ASKED: Mapping[str, Callable[[Archive], object]] = {
-    "region.v1.DocumentNotification.told": documents,
+    "region.v1.DocumentNotification.outcome": documents,
     "region.v1.SharingQuery.query": sharing,
     "region.v1.SupportSearch.search": support,
     "region.v1.VerificationQuery.query": verification,

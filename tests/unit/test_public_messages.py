@@ -1,19 +1,17 @@
 """What callers are answered: nothing that only one region needs, and nothing that only regions tell each other."""
 
-import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 
 from google.protobuf.descriptor import Descriptor, FileDescriptor
 from google.protobuf.descriptor_pool import Default
 
-from gateway.store.schema import migrations_of
-from gateway.store.sqlite_schema import apply
 from region_node.business.orders.rows import ORDER_RECORDS
 from region_node.care.complaints.rows import COMPLAINT_RECORDS
 from region_node.network.faults.rows import FAULT_RECORDS
 from region_node.network.support.rows import SUPPORT_RECORDS
 from region_node.schema import PACKAGES
+from tests.empty_database import empty_database
 from tests.unit.test_contract_numbers import contract
 
 PRIVATE = {"complaints": ("imported_digest",), "work_items_told": ("notes", "refusals", "expedites", "attachments")}
@@ -51,8 +49,7 @@ def test_a_record_is_stored_as_callers_see_it_and_its_private_columns_are_fields
     seen = answered()
     for records in (ORDER_RECORDS, COMPLAINT_RECORDS, FAULT_RECORDS, SUPPORT_RECORDS):
         assert records.message.DESCRIPTOR.full_name in seen
-    with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
-        apply(connection, migrations_of(*PACKAGES))
+    with closing(empty_database(*PACKAGES)) as connection:
         for table, columns in PRIVATE.items():
             has = {name for _, name, *_ in connection.execute(f"PRAGMA table_info({table})")}
             assert has.issuperset(columns), table

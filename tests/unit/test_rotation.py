@@ -1,7 +1,6 @@
 """A process follows the file of the region's keys, and whatever happens in between, what was sealed stays readable."""
 
 import logging
-import sqlite3
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -13,9 +12,8 @@ from hypothesis import strategies as st
 from gateway.maintenance.rotation import KeyFile
 from gateway.security.region_keys import KeySet, RegionKeys, RegionKeysUnusable
 from gateway.store import vault
-from gateway.store.schema import migrations_of
 from gateway.store.sqlite import SqliteTransaction
-from gateway.store.sqlite_schema import apply
+from tests.empty_database import empty_database
 
 SECRET = "欧阳娜娜".encode()
 
@@ -75,8 +73,7 @@ def test_a_process_cannot_start_without_its_keys(file: Path) -> None:
 
 def test_a_key_that_another_process_has_seen_before_is_looked_for_at_once(file: Path) -> None:
     followed = KeyFile(file)
-    with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
-        apply(connection, migrations_of("gateway"))
+    with closing(empty_database("gateway")) as connection:
         KeySet.load(file).rotated().save(file)
         ahead = SqliteTransaction(connection, RegionKeys(KeySet.load(file)))
         sealed = vault.seal(ahead, "customer/1", "customers", SECRET)
@@ -86,8 +83,7 @@ def test_a_key_that_another_process_has_seen_before_is_looked_for_at_once(file: 
 
 def test_a_page_with_a_key_that_cannot_be_unwrapped_is_left_as_it_was(file: Path) -> None:
     keys = RegionKeys(KeySet.load(file))
-    with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
-        apply(connection, migrations_of("gateway"))
+    with closing(empty_database("gateway")) as connection:
         tx = SqliteTransaction(connection, keys)
         for each in range(3):
             vault.seal(tx, f"customer/{each}", "customers", SECRET)
@@ -104,8 +100,7 @@ ROTATE, SEAL, WRAP, PRUNE, DESTROY = "rotate", "seal", "wrap", "prune", "destroy
 
 @given(st.lists(st.sampled_from([ROTATE, SEAL, WRAP, PRUNE, DESTROY]), max_size=30))
 def test_whatever_is_rotated_wrapped_pruned_and_destroyed_the_rest_stays_readable(steps: list[str]) -> None:
-    with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
-        apply(connection, migrations_of("gateway"))
+    with closing(empty_database("gateway")) as connection:
         keys = RegionKeys(KeySet.new())
         tx = SqliteTransaction(connection, keys)
         sealed: dict[str, bytes] = {}

@@ -36,6 +36,7 @@ from region_node.customers.status import ERASED, RESTRICTED, keep_status
 from region_node.node.context import RegionContext
 from region_node.node.subjects import customer_subject
 from region_node.requests.checks import Questioner
+from tests.empty_database import empty_database
 from tests.simulation.world import keys
 from tests.unit.situations import FEDERATION, LINE, NOW
 
@@ -46,8 +47,7 @@ NOBODYS = "+8619851999999"
 
 @pytest.fixture(name="tx")
 def transaction() -> Iterator[Transaction]:
-    with contextlib.closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
-        apply(connection, migrations_of("gateway", "region_node"))
+    with contextlib.closing(empty_database("gateway", "region_node")) as connection:
         tx = SqliteTransaction(connection, RegionKeys(KeySet.new()))
         keep_customer(tx, CustomerRow(LINE.customer_id, "王芳", "wang@example.com"))
         insert_line(tx, LINE)
@@ -62,7 +62,7 @@ def sichuan() -> RegionContext:
 
 
 def signed(tx: Transaction, name: str, **changes: object) -> str:
-    """A consent that the customer has signed in Guangdong, on file; returns its register id."""
+    """A consent that the customer has signed in Guangdong, on file; returns its document id."""
     row = DocumentRow(
         document_id=f"guangdong/counter/{name}",
         customer_id=LINE.customer_id,

@@ -1,6 +1,5 @@
 """Records of a kind of its own: what is stored is found, listed and followed until its key is destroyed."""
 
-import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -12,10 +11,9 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.security.region_keys import KeySet, RegionKeys
 from gateway.store import vault
-from gateway.store.schema import migrations_of
 from gateway.store.sqlite import SqliteTransaction
-from gateway.store.sqlite_schema import apply
 from region_node.records.stored import Event, Events, Records
+from tests.empty_database import empty_database
 
 
 @dataclass(frozen=True)
@@ -40,8 +38,7 @@ EVENTS = Events("thing_events", "thing_id")
 
 @pytest.fixture
 def tx() -> Iterator[SqliteTransaction]:
-    with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
-        apply(connection, migrations_of("gateway"))
+    with closing(empty_database("gateway")) as connection:
         connection.execute(
             "CREATE TABLE things (thing_id TEXT PRIMARY KEY, made INTEGER, state INTEGER, traceparent TEXT, body BLOB)"
         )

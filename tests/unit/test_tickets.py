@@ -2,7 +2,6 @@
 
 import importlib
 import re
-import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
@@ -16,14 +15,13 @@ from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, Outcome, ReceiptCont
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.security.region_keys import KeySet, RegionKeys
-from gateway.store.schema import migrations_of
 from gateway.store.sqlite import SqliteTransaction
-from gateway.store.sqlite_schema import apply
 from gateway.time.clock import to_timestamp
 from region_node.records.stored import Records
 from region_node.tickets import border
 from region_node.tickets.followed import Facts, Followed
 from region_node.tickets.sending import followers
+from tests.empty_database import empty_database
 
 ROOT = Path(__file__).parents[2]
 TICKETS = ("network/support", "network/faults", "care/complaints")
@@ -74,8 +72,7 @@ DISPUTE = Followed(
 
 @pytest.fixture
 def tx() -> Iterator[SqliteTransaction]:
-    with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
-        apply(connection, migrations_of("gateway"))
+    with closing(empty_database("gateway")) as connection:
         connection.execute(
             "CREATE TABLE disputes (dispute_id TEXT PRIMARY KEY, made INTEGER, owner TEXT, traceparent TEXT, body BLOB)"
         )

@@ -1,6 +1,5 @@
 """Personal data at rest: what is sealed for one subject and place opens there alone, until its key is destroyed."""
 
-import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 
@@ -8,17 +7,15 @@ import pytest
 
 from gateway.security.region_keys import KeySet, RegionKeys, RegionKeysUnusable
 from gateway.store import vault
-from gateway.store.schema import migrations_of
 from gateway.store.sqlite import SqliteTransaction
-from gateway.store.sqlite_schema import apply
+from tests.empty_database import empty_database
 
 SECRET = "欧阳娜娜".encode()
 
 
 @pytest.fixture
 def tx() -> Iterator[SqliteTransaction]:
-    with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
-        apply(connection, migrations_of("gateway"))
+    with closing(empty_database("gateway")) as connection:
         yield SqliteTransaction(connection, RegionKeys(KeySet.new()))
 
 

@@ -1,7 +1,6 @@
 """The times at which a region sends its audit head to its witnesses: each minute, and the first rows immediately."""
 
 import contextlib
-import sqlite3
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -12,11 +11,10 @@ from gateway.auditing import audit
 from gateway.auditing.audit import Head
 from gateway.security.region_keys import KeySet, RegionKeys
 from gateway.store.port import Transaction
-from gateway.store.schema import migrations_of
 from gateway.store.sqlite import SqliteTransaction
-from gateway.store.sqlite_schema import apply
 from region_node.node.witnessing import rows
 from region_node.node.witnessing.notifier import is_due
+from tests.empty_database import empty_database
 from tests.unit.situations import NOW
 
 SECOND = timedelta(seconds=1)
@@ -24,8 +22,7 @@ SECOND = timedelta(seconds=1)
 
 @pytest.fixture(name="tx")
 def transaction() -> Iterator[Transaction]:
-    with contextlib.closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
-        apply(connection, migrations_of("gateway", "region_node"))
+    with contextlib.closing(empty_database("gateway", "region_node")) as connection:
         yield SqliteTransaction(connection, RegionKeys(KeySet.new()))
 
 

@@ -52,7 +52,7 @@ def take_note(tx: Transaction, context: RegionContext, told: DocumentNotificatio
             raise Refused(Reason.REASON_DOCUMENT_NOT_ON_FILE, document=told.document_id)
         withdraw_document(tx, told.document_id, from_timestamp(told.withdrawal.withdraw_time))
     else:
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="told", problem="not set")
+        raise Refused(Reason.REASON_REQUEST_INVALID, field="outcome", problem="not set")
     return line.customer_id
 
 

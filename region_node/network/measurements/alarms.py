@@ -235,11 +235,11 @@ def _threshold_id(about: str, figure: QualityFigure.ValueType) -> str:
 def _time(report: AlarmReport, now: datetime) -> datetime:
     """The time of the report. Raises Refused for a missing time, or one out of range or ahead of the clock."""
     if not report.HasField("event_time"):
-        raise invalid("time", "not set", "未填写")
+        raise invalid("event_time", "not set", "未填写")
     try:
         time = from_timestamp(report.event_time)
     except OverflowError:
-        raise invalid("time", "out of range", "超出允许范围") from None
+        raise invalid("event_time", "out of range", "超出允许范围") from None
     if time > now + _AHEAD:
-        raise invalid("time", "in the future", "晚于当前时间")
+        raise invalid("event_time", "in the future", "晚于当前时间")
     return time

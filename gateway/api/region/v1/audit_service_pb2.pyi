@@ -175,7 +175,7 @@ class VerifyChainResponse(_message.Message):
     HEAD_FIELD_NUMBER: _builtins.int
     IS_END_FIELD_NUMBER: _builtins.int
     PROBLEM_FIELD_NUMBER: _builtins.int
-    TOLD_FIELD_NUMBER: _builtins.int
+    REQUESTED_ROWS_FIELD_NUMBER: _builtins.int
     END_TIME_FIELD_NUMBER: _builtins.int
     is_end: _builtins.bool
     """That row is the chain's end."""
@@ -188,7 +188,7 @@ class VerifyChainResponse(_message.Message):
         """What is wrong after it; unset where nothing is."""
 
     @_builtins.property
-    def told(self) -> _containers.RepeatedCompositeFieldContainer[Global___ToldRow]:
+    def requested_rows(self) -> _containers.RepeatedCompositeFieldContainer[Global___RequestedRow]:
         """The rows that were asked for, of those that were walked over."""
 
     @_builtins.property
@@ -201,19 +201,19 @@ class VerifyChainResponse(_message.Message):
         head: _federation_pb2.AuditHead | None = ...,
         is_end: _builtins.bool = ...,
         problem: Global___ChainProblem | None = ...,
-        told: _abc.Iterable[Global___ToldRow] | None = ...,
+        requested_rows: _abc.Iterable[Global___RequestedRow] | None = ...,
         end_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "head", b"head", "problem", b"problem"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "head", b"head", "is_end", b"is_end", "problem", b"problem", "told", b"told"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "head", b"head", "is_end", b"is_end", "problem", b"problem", "requested_rows", b"requested_rows"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___VerifyChainResponse: _TypeAlias = VerifyChainResponse  # noqa: Y015
 
 @_typing.final
-class ToldRow(_message.Message):
+class RequestedRow(_message.Message):
     """A row, without what it says."""
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -240,7 +240,7 @@ class ToldRow(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___ToldRow: _TypeAlias = ToldRow  # noqa: Y015
+Global___RequestedRow: _TypeAlias = RequestedRow  # noqa: Y015
 
 @_typing.final
 class ChainProblem(_message.Message):

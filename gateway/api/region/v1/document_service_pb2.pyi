@@ -71,7 +71,7 @@ class DocumentUpload(_message.Message):
     IDENTITY_NUMBER_FIELD_NUMBER: _builtins.int
     REQUESTER_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
-    """Chosen and stored by the caller before the first send; 1 to 64 characters of [A-Za-z0-9._-], unique per operator. The document's register id is `<region>/<operator>/<request id>`."""
+    """Chosen and stored by the caller before the first send; 1 to 64 characters of [A-Za-z0-9._-], unique per operator. The document's id is `<region>/<operator>/<request id>`."""
     number: _builtins.str
     """The customer's number, in any region."""
     code: _builtins.str
@@ -475,7 +475,7 @@ class CountingDocument(_message.Message):
     """The region that verified it."""
     @_builtins.property
     def document(self) -> _types_pb2.Document:
-        """As it stands in an order; with its register id where it is on file."""
+        """As it stands in an order; with its document id where it is on file."""
 
     @_builtins.property
     def expire_time(self) -> _timestamp_pb2.Timestamp:

@@ -86,7 +86,7 @@ class DocumentServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetDocumentContent(self, request, context):
-        """Gives the bytes of a document from an offset on, verified against its hash before the last of them. Of a customer of another region only while the home region lets it, which is asked for each piece: while an order of this region about the number is under way that asks for this document (by the catalogue, by a review or by its register id), or because this region has verified the document, and never of a customer who is stored only or of a document that was withdrawn. Each reading is recorded, and the customer can see it.
+        """Gives the bytes of a document from an offset on, verified against its hash before the last of them. Of a customer of another region only while the home region lets it, which is asked for each piece: while an order of this region about the number is under way that asks for this document (by the catalogue, by a review or by its document id), or because this region has verified the document, and never of a customer who is stored only or of a document that was withdrawn. Each reading is recorded, and the customer can see it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

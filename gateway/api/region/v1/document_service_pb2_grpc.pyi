@@ -21,7 +21,7 @@ class DocumentServiceStub:
     ListDocuments: _aio.UnaryUnaryMultiCallable[_document_service_pb2.ListDocumentsRequest, _document_service_pb2.ListDocumentsResponse]
     """Lists what is on file for a customer anywhere in the federation, newest first, from the home region's register: never the content. The reading is recorded."""
     GetDocumentContent: _aio.UnaryStreamMultiCallable[_document_service_pb2.GetDocumentContentRequest, _document_service_pb2.GetDocumentContentResponse]
-    """Gives the bytes of a document from an offset on, verified against its hash before the last of them. Of a customer of another region only while the home region lets it, which is asked for each piece: while an order of this region about the number is under way that asks for this document (by the catalogue, by a review or by its register id), or because this region has verified the document, and never of a customer who is stored only or of a document that was withdrawn. Each reading is recorded, and the customer can see it."""
+    """Gives the bytes of a document from an offset on, verified against its hash before the last of them. Of a customer of another region only while the home region lets it, which is asked for each piece: while an order of this region about the number is under way that asks for this document (by the catalogue, by a review or by its document id), or because this region has verified the document, and never of a customer who is stored only or of a document that was withdrawn. Each reading is recorded, and the customer can see it."""
     CheckDocuments: _aio.UnaryUnaryMultiCallable[_document_service_pb2.CheckDocumentsRequest, _document_service_pb2.CheckDocumentsResponse]
     """Says in advance which documents a business needs, which of those on file count, until when, and which are missing."""
     WithdrawDocument: _aio.UnaryUnaryMultiCallable[_document_service_pb2.WithdrawDocumentRequest, _document_service_pb2.WithdrawDocumentResponse]
@@ -54,7 +54,7 @@ class DocumentServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _document_service_pb2.GetDocumentContentRequest,
         context: _aio.ServicerContext[_document_service_pb2.GetDocumentContentRequest, _document_service_pb2.GetDocumentContentResponse],
     ) -> _abc.AsyncIterator[_document_service_pb2.GetDocumentContentResponse]:
-        """Gives the bytes of a document from an offset on, verified against its hash before the last of them. Of a customer of another region only while the home region lets it, which is asked for each piece: while an order of this region about the number is under way that asks for this document (by the catalogue, by a review or by its register id), or because this region has verified the document, and never of a customer who is stored only or of a document that was withdrawn. Each reading is recorded, and the customer can see it."""
+        """Gives the bytes of a document from an offset on, verified against its hash before the last of them. Of a customer of another region only while the home region lets it, which is asked for each piece: while an order of this region about the number is under way that asks for this document (by the catalogue, by a review or by its document id), or because this region has verified the document, and never of a customer who is stored only or of a document that was withdrawn. Each reading is recorded, and the customer can see it."""
 
     @_abc_1.abstractmethod
     def CheckDocuments(

@@ -548,7 +548,7 @@ class GiveConsentRequest(_message.Message):
     applicant: _types_pb2.Applicant.ValueType
     """For whom the applicant acts."""
     paper: _builtins.str
-    """How it was given, where the member of staff in `requester` has seen a signed paper: of a grant the register id of the paper, a material SHARING_CONSENT that this region has put on file for the customer and that no other decision was given by; of who declined where it is filed. Empty where it was verified."""
+    """How it was given, where the member of staff in `requester` has seen a signed paper: of a grant the document id of the paper, a material SHARING_CONSENT that this region has put on file for the customer and that no other decision was given by; of who declined where it is filed. Empty where it was verified."""
     @_builtins.property
     def fields(self) -> _containers.RepeatedScalarFieldContainer[_configuration_pb2.SharedField.ValueType]:
         """Which fields of the purpose; all of them where none is named."""
@@ -860,7 +860,7 @@ class ConsentEvidence(_message.Message):
     method: _configuration_pb2.ConsentMethod.ValueType
     """The way."""
     paper: _builtins.str
-    """The register id of the paper, or where it is filed."""
+    """The document id of the paper, or where it is filed."""
     staff_id: _builtins.str
     """Who recorded it, and saw the paper."""
     channel: _types_pb2.Channel.ValueType
@@ -1058,7 +1058,7 @@ class DisclosureParticulars(_message.Message):
     reference: _builtins.str
     """What obliges, for a legal duty."""
     record_id: _builtins.str
-    """Which record: the month of a bill, the register id of a document, the ticket id of a complaint; with the id of what was attached to it."""
+    """Which record: the month of a bill, the document id of a document, the ticket id of a complaint; with the id of what was attached to it."""
     @_builtins.property
     def requester(self) -> _types_pb2.Requester:
         """Who asked."""

@@ -809,7 +809,7 @@ Global___Reason: _TypeAlias = Reason  # noqa: Y015
 
 @_typing.final
 class ReasonOptions(_message.Message):
-    """How a reason is told to programs and to people."""
+    """The gRPC status of a reason, for programs, and its texts, for people."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -837,6 +837,6 @@ class ReasonOptions(_message.Message):
 
 Global___ReasonOptions: _TypeAlias = ReasonOptions  # noqa: Y015
 
-TOLD_FIELD_NUMBER: _builtins.int
-told: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.EnumValueOptions, Global___ReasonOptions]
-"""How the reason is told."""
+REASON_OPTIONS_FIELD_NUMBER: _builtins.int
+reason_options: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.EnumValueOptions, Global___ReasonOptions]
+"""The gRPC status and the texts of the reason."""
