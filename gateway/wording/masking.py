@@ -19,7 +19,6 @@ _SURNAMES = (
 _COMPOUND_SURNAMES = frozenset(_SURNAMES[at : at + 2] for at in range(0, len(_SURNAMES), 2))
 _DISTRICT = re.compile(r"(?:.*?(?:省|自治区))?(?:.*?[市州盟])?.*?[区县旗]")
 _SHOWN_OF_ADDRESS = 3  # characters, where no district is found
-_LEAST_HIDDEN = 4  # characters: of anything shorter nothing is shown
 
 
 def masked_number(number: str) -> str:
@@ -36,13 +35,6 @@ def masked_name(name: str) -> str:
     if not name:
         return ""
     return f"{name[:2]}*" if name[:2] in _COMPOUND_SURNAMES and len(name) > 2 else f"{name[:1]}*"
-
-
-def masked_identity(number: str) -> str:
-    """The number of an identity document: three characters, stars for the rest, the last four."""
-    if len(number) < 3 + _LEAST_HIDDEN + 4:
-        return "*" * len(number)
-    return f"{number[:3]}{'*' * (len(number) - 7)}{number[-4:]}"
 
 
 def masked_email(email: str) -> str:

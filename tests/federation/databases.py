@@ -129,11 +129,6 @@ class Databases:
         self._made_by_members = made_by_members
         self._free: list[PostgresqlSettings] = []
 
-    @property
-    def are_files(self) -> bool:
-        """Whether members keep SQLite files."""
-        return self._server is None
-
     def copy(self, postgresql: PostgresqlSettings) -> PostgresqlSettings:
         """A copy of a database of the server that nobody is connected to."""
         assert self._server is not None
