@@ -47,6 +47,7 @@ from region_node.business.orders.context import OrderContext
 from region_node.business.orders.rows import orders_under_way
 from region_node.business.providers.fulfilment import FulfilmentProvider, GrpcFulfilment
 from region_node.care.complaints.case_notifier import CaseNotifier
+from region_node.care.complaints.of_problems import count_complaints
 from region_node.care.escalations.file import FileSink
 from region_node.care.escalations.port import LOWEST_LEVEL, Sink
 from region_node.care.escalations.webhook import Webhook
@@ -139,7 +140,7 @@ async def start(settings: RegionSettings, clock: Clock | None = None) -> Running
         notifier = _witness_telling(ports, registry)
         cases = CaseNotifier(ports.store, client.tell_case)
         tellers = Coordinators(client.tell_event, client.tell_affected)
-        problems = ProblemNotifier(core_ports.context, ports.store, tellers)
+        problems = ProblemNotifier(core_ports.context, ports.store, tellers, count_complaints)
         loops = (
             client.follow(),
             _join(client, endpoint),
@@ -314,7 +315,7 @@ def _observe_notifiers(meter: Meter, core: RegionCore) -> None:
     """Registers the metrics of delivered levels of complaints, and of the time of a sink's failure."""
     observe(
         meter,
-        "crossregion.escalation.told",
+        "crossregion.escalation.delivered",
         "{escalation}",
         lambda: [(each.told, {"sink": each.name}) for each in core.notifiers],
     )

@@ -6,6 +6,7 @@ from gateway.relay import at_rest
 from region_node.business.billing.kind import ACCOUNTS
 from region_node.business.orders.kind import ORDERS
 from region_node.care.complaints.kind import COMPLAINTS
+from region_node.care.complaints.of_problems import complaints_of
 from region_node.customers.documents.kind import DOCUMENTS
 from region_node.customers.kind import CUSTOMERS
 from region_node.customers.notices.kind import NOTICES
@@ -49,7 +50,11 @@ KINDS: Sequence[RecordKind] = (
 )
 """Every kind, in the order in which its records are checked before an erasure, purged, and sealed at the start."""
 
-PROBLEMS = ProblemPorts(evidence={FAULTS.name: Evidence(follow_problem, leave_problem)}, line_bound=tell_announced)
+PROBLEMS = ProblemPorts(
+    evidence={FAULTS.name: Evidence(follow_problem, leave_problem)},
+    line_bound=tell_announced,
+    complaints_of=complaints_of,
+)
 """The kinds of records behind network problems."""
 
 

@@ -23,6 +23,7 @@ from gateway.store.port import Store, Transaction
 from gateway.store.schema import migrations_of
 from gateway.time.clock import to_timestamp
 from region_node.app.registered import PROBLEMS
+from region_node.care.complaints.of_problems import count_complaints
 from region_node.network.problems import rows
 from region_node.network.problems.following import follow
 from region_node.network.problems.notifier import Coordinators, ProblemNotifier, tell_event
@@ -91,7 +92,7 @@ def test_an_event_is_told_until_it_was_heard_and_a_later_version_after_it(adapte
     async def scenario() -> None:
         coordinator = Coordinator()
         async with adapter.open(migrations_of(*PACKAGES)) as store:
-            notifier = ProblemNotifier(CONTEXT, store, coordinator.port)
+            notifier = ProblemNotifier(CONTEXT, store, coordinator.port, count_complaints)
             await store.write(lambda tx: tell_event(tx, FIRST))
             coordinator.failures = [Unreachable("the answer is lost")]
             with pytest.raises(Unreachable):
@@ -134,7 +135,7 @@ def test_what_is_refused_for_good_waits_and_does_not_hold_up_the_others(adapter:
         async with adapter.open(migrations_of(*PACKAGES)) as store:
             for each in (FIRST, other):
                 await store.write(lambda tx, each=each: tell_event(tx, each))  # type: ignore[misc]
-            notifier = ProblemNotifier(CONTEXT, store, coordinator.port)
+            notifier = ProblemNotifier(CONTEXT, store, coordinator.port, count_complaints)
             coordinator.failures = [Refused(Reason.REASON_LINK_UNKNOWN, link=LINK[0])]
             assert await notifier.tell_all(), "it can wait"
             assert await store.read(waiting) == [FIRST]
@@ -148,7 +149,7 @@ def test_a_count_is_told_once_for_each_version_and_again_when_lines_are_bound(ad
     async def scenario() -> None:
         coordinator = Coordinator()
         async with adapter.open(migrations_of(*PACKAGES)) as store:
-            notifier = ProblemNotifier(CONTEXT, store, coordinator.port)
+            notifier = ProblemNotifier(CONTEXT, store, coordinator.port, count_complaints)
             assert await store.write(lambda tx: follow(tx, CONTEXT, PROBLEMS.evidence, header(), NOON))
             assert not await store.write(lambda tx: follow(tx, CONTEXT, PROBLEMS.evidence, header(), NOON))
             coordinator.failures = [Refused(Reason.REASON_REGISTRY_UNAVAILABLE)]
@@ -172,7 +173,7 @@ def test_the_loop_tells_as_soon_as_something_is_to_be_told(adapter: Adapter) -> 
     async def scenario() -> None:
         coordinator = Coordinator()
         async with adapter.open(migrations_of(*PACKAGES)) as store:
-            loop = asyncio.create_task(ProblemNotifier(CONTEXT, store, coordinator.port).run())
+            loop = asyncio.create_task(ProblemNotifier(CONTEXT, store, coordinator.port, count_complaints).run())
             await store.write(lambda tx: tell_event(tx, FIRST))
             await coordinator.heard.wait()
             loop.cancel()

@@ -32,6 +32,7 @@ from region_node.business.orders.business import load_rules
 from region_node.business.orders.context import OrderContext
 from region_node.business.orders.rows import orders_under_way
 from region_node.business.providers.fulfilment import FulfilmentProvider
+from region_node.care.complaints.of_problems import count_complaints
 from region_node.customers.notices.port import Notifier
 from region_node.network.agreements.service import AgreementService
 from region_node.network.planned_outages.service import PlannedOutageService
@@ -186,7 +187,9 @@ class Region:
 
     def _node(self, process: Process, core: RegionCore, store: SimulatedStore) -> Node:
         clock, coordinators = self.ports.clock, self.ports.coordinators
-        notifier = ProblemNotifier(core.context, store, Notified(coordinators.tell_event, coordinators.tell_affected))
+        notifier = ProblemNotifier(
+            core.context, store, Notified(coordinators.tell_event, coordinators.tell_affected), count_complaints
+        )
         process.spawn(notifier.run())
         return Node(
             core,

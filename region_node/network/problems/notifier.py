@@ -14,7 +14,7 @@ from gateway.process import failpoints
 from gateway.store.port import CommittedElsewhere, Store, Transaction
 from gateway.time.clock import to_timestamp
 from region_node.network.problems import rows
-from region_node.network.problems.complaints import categories_about_network
+from region_node.network.problems.port import CountComplaints
 from region_node.network.problems.rows import Followed, ToldNews
 from region_node.node.context import RegionContext
 
@@ -83,10 +83,13 @@ def retract(event: NetworkEvent, now: datetime) -> NetworkEvent:
 class ProblemNotifier:
     """A loop of each process of a region. Two may send the same event: a coordinator keeps the higher version."""
 
-    def __init__(self, context: RegionContext, store: Store, coordinators: Coordinators) -> None:
+    def __init__(
+        self, context: RegionContext, store: Store, coordinators: Coordinators, count_complaints: CountComplaints
+    ) -> None:
         self._context = context
         self._store = store
         self._coordinators = coordinators
+        self._count_complaints = count_complaints
         self._news = asyncio.Event()
         store.subscribe(ToldNews, lambda _: self._news.set())
         store.subscribe(CommittedElsewhere, self._committed_elsewhere)
@@ -135,11 +138,11 @@ class ProblemNotifier:
         return None
 
     async def _tell_affected(self, followed: Followed) -> bool:
-        header, about_network = followed.header, categories_about_network(self._context)
+        header = followed.header
 
         def count(tx: Transaction) -> tuple[int, int]:
             affected = rows.count_affected(tx, list(header.services))
-            return affected, rows.count_complaints(tx, header, about_network)
+            return affected, self._count_complaints(tx, self._context, header)
 
         customers, complaints = await self._store.read(count)
         request = ReportAffectedRequest(

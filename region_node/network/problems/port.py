@@ -1,10 +1,11 @@
 """The sources of problems: network records that are reported to coordinators as events, by kind."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeAlias
 
+from gateway.api.federation.v1.problem_pb2 import ProblemHeader
 from gateway.store.port import Transaction
 from region_node.customers.rows import Line
 from region_node.node.context import RegionContext
@@ -13,6 +14,12 @@ Follow: TypeAlias = Callable[[Transaction, RegionContext, str, str, str, datetim
 """Links a record, by its id, to a problem. The last text is the root cause's id, empty while it is unknown."""
 Leave: TypeAlias = Callable[[Transaction, RegionContext, str, str, datetime], None]
 """Unlinks a record, by its id, from a problem."""
+
+
+ListComplaints: TypeAlias = Callable[[Transaction, RegionContext, ProblemHeader, int], Sequence[str]]
+"""The ticket ids of at most so many complaints that belong to a problem, in order."""
+CountComplaints: TypeAlias = Callable[[Transaction, RegionContext, ProblemHeader], int]
+"""The number of complaints that belong to a problem."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +38,7 @@ class ProblemPorts:
     """The ports by the kind in the id of an event. Records of other kinds follow no problem."""
     line_bound: Callable[[Transaction, RegionContext, str, Line, datetime, datetime], None]
     """Called once an active line uses a service: the service, the line, since when, and the time now."""
+    complaints_of: ListComplaints
 
 
 def event_id(region: str, kind: str, record_id: str) -> str:

@@ -194,7 +194,7 @@ def count_affected(tx: Transaction, services: Sequence[str]) -> int:
     """How many customers have an active line that uses one of the services."""
     if not services:
         return 0
-    named, parameters = _among(services)
+    named, parameters = among(services)
     counted = tx.first(
         int,
         "SELECT COUNT(DISTINCT products.customer_id) FROM line_services"  # noqa: S608 - names of parameters
@@ -211,7 +211,7 @@ def affected_after(tx: Transaction, services: Sequence[str], after: str, limit: 
     """At most `limit` affected customers whose data may be used, by id, after one."""
     if not services:
         return []
-    named, parameters = _among(services)
+    named, parameters = among(services)
     return tx.all(
         AffectedCustomer,
         "SELECT products.customer_id, MIN(products.product_id) FROM line_services"  # noqa: S608 - names of parameters
@@ -226,29 +226,9 @@ def affected_after(tx: Transaction, services: Sequence[str], after: str, limit: 
     )
 
 
-def complaints_of(tx: Transaction, header: ProblemHeader, categories: Sequence[str], limit: int) -> list[str]:
-    """The ticket ids of at most `limit` complaints of these categories that belong to a problem, in order.
-
-    These are about lines on an affected service, filed between its begin and its end.
-    """
-    belonging, parameters = _belonging(header, categories)
-    if not belonging:
-        return []
-    sql = f"SELECT DISTINCT complaints.ticket_id {belonging} ORDER BY complaints.ticket_id LIMIT :limit"
-    return tx.all(str, sql, limit=limit, **parameters)
-
-
-def count_complaints(tx: Transaction, header: ProblemHeader, categories: Sequence[str]) -> int:
-    """How many complaints `complaints_of` would give without a limit."""
-    belonging, parameters = _belonging(header, categories)
-    if not belonging:
-        return 0
-    return tx.first(int, f"SELECT COUNT(DISTINCT complaints.ticket_id) {belonging}", **parameters) or 0
-
-
 def services_used(tx: Transaction, customer_id: str, services: Sequence[str]) -> list[str]:
     """The services among `services` that active lines of a customer use, in order."""
-    named, parameters = _among(services)
+    named, parameters = among(services)
     return tx.all(
         str,
         "SELECT DISTINCT line_services.service FROM line_services"  # noqa: S608 - names of parameters
@@ -294,28 +274,8 @@ def note_complaint(tx: Transaction, number_index: str) -> None:
         tx.publish(ToldNews(), about=ABOUT)
 
 
-def _belonging(header: ProblemHeader, categories: Sequence[str]) -> tuple[str, dict[str, Value]]:
-    """The SQL for complaints that belong to a problem; empty where there can be none."""
-    if not header.services or not categories:
-        return "", {}
-    services, parameters = _among(header.services)
-    named = ", ".join(f":category{number}" for number in range(len(categories)))
-    parameters.update({f"category{number}": each for number, each in enumerate(categories)})
-    parameters["since"] = to_microseconds(from_timestamp(header.start_time))
-    until = ""
-    if header.HasField("end_time"):
-        until = " AND complaints.create_time <= :until"
-        parameters["until"] = to_microseconds(from_timestamp(header.end_time))
-    return (
-        "FROM line_services JOIN products ON products.product_id = line_services.product_id"
-        " JOIN complaints ON complaints.number_index = products.number"
-        f" WHERE line_services.service IN ({services}) AND complaints.category IN ({named}) AND complaints.case_id = ''"
-        f" AND complaints.create_time >= :since{until}",
-        parameters,
-    )
-
-
-def _among(services: Sequence[str]) -> tuple[str, dict[str, Value]]:
+def among(services: Sequence[str]) -> tuple[str, dict[str, Value]]:
+    """The named parameters of services for SQL, and their values."""
     parameters: dict[str, Value] = {f"service{number}": each for number, each in enumerate(services)}
     return ", ".join(f":{name}" for name in parameters), parameters
 

@@ -17,7 +17,6 @@ from gateway.time.clock import Clock, from_timestamp, to_timestamp
 from region_node.customers.rows import Line, find_line
 from region_node.customers.status import require_readable
 from region_node.network.problems import rows
-from region_node.network.problems.complaints import categories_about_network
 from region_node.network.problems.following import follow
 from region_node.network.problems.port import ProblemPorts
 from region_node.node.context import RegionContext
@@ -114,7 +113,6 @@ class FollowedProblemService(FollowedProblemServiceServicer):
         """See the contract."""
         asked, size = audited_call(request.requester, self._clock), page_size(request.page_size)
         before = dated_place(decode_token(_PAGE, request.page_token))
-        about_network = categories_about_network(self._context)
 
         def read(tx: Transaction) -> api.ListFollowedProblemsResponse:
             found = rows.followed_problems(tx, before, include_ended=request.include_ended, limit=size + 1)
@@ -125,7 +123,7 @@ class FollowedProblemService(FollowedProblemServiceServicer):
                     header=each.header,
                     customers=each.customers,
                     follow_time=to_timestamp(each.follow_time),
-                    ticket_ids=rows.complaints_of(tx, each.header, about_network, _MOST_COMPLAINTS),
+                    ticket_ids=self._ports.complaints_of(tx, self._context, each.header, _MOST_COMPLAINTS),
                 )
                 for each in page
             ]
