@@ -1360,7 +1360,7 @@ class ComplaintRemedy(_message.Message):
 
     @_builtins.property
     def error(self) -> _order_pb2.OrderError:
-        """Reason why the home region has not booked the order, or holds it."""
+        """Reason why the home region has not booked the order, or why it is on hold."""
 
     def __init__(
         self,
