@@ -1,6 +1,7 @@
 """The RPCs that operator systems and staff may call, found in the contract itself."""
 
 import importlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -70,8 +71,9 @@ class Method:
 
     @property
     def summary(self) -> str:
-        """The first sentence of the comment."""
-        return self.comment.partition(". ")[0].rstrip(".") + "."
+        """The first sentence of the comment, on one line."""
+        paragraph = " ".join(re.split(r"\n\s*\n", self.comment)[0].split())
+        return re.split(r"(?<=\.) (?=[A-Z])", paragraph)[0]
 
     @property
     def streams(self) -> bool:

@@ -320,6 +320,7 @@ def test_the_list_has_one_line_for_each_method_and_needs_no_node(tmp_path: Path)
         assert method in call.out
     assert "Oversight" not in call.out
     assert all(len(line.split()) > 1 and line.endswith(".") for line in lines)
+    assert not [line for line in lines if line.endswith(" art.")], "a sentence does not end at an abbreviation"
 
 
 def test_options_are_completed_by_names_that_the_node_tells_and_by_none_where_it_is_away(tmp_path: Path) -> None:

@@ -162,6 +162,14 @@ def test_no_file_names_a_registry_or_a_path_of_one_machine() -> None:
     assert not complaints, "\n".join(complaints)
 
 
+def test_the_comments_of_the_contract_name_their_subjects() -> None:
+    paths = [path for path in tracked_files() if path.is_relative_to("protos") and path.suffix == ".proto"]
+    assert paths, "no file of the contract was found, so nothing was checked"
+    sources = (Source(path.as_posix(), (ROOT / path).read_text(encoding="utf-8")) for path in paths)
+    complaints = [complaint for source in sources for complaint in tidy.vague_comments(source)]
+    assert not complaints, "\n".join(complaints)
+
+
 def test_every_rpc_says_who_may_call_it() -> None:
     rpcs = methods()
     if not rpcs:
@@ -210,6 +218,11 @@ OFFENDERS: tuple[tuple[Rule, str, str], ...] = (
     (tidy.vague_docstrings, "region_node/x.py", 'class C:\n    """A row. Whoever claims it sends it."""\n'),
     (tidy.vague_docstrings, "coordinator/x.py", 'def f():\n    """Of whom it is known."""\n'),
     (tidy.vague_docstrings, "coordinator/x.py", 'def f():\n    """A region that is told of it."""\n'),
+    (tidy.vague_comments, "protos/x.proto", "// What is sent.\nmessage Sent {}\n"),
+    (tidy.vague_comments, "protos/x.proto", "message Sent {\n  // Time of sending.\n  // Since when it waits.\n}\n"),
+    (tidy.vague_comments, "protos/x.proto", "message Sent {\n  // A row.\n  //\n  // Whether it is new.\n}\n"),
+    (tidy.vague_comments, "protos/x.proto", "// Those that are open.\n"),
+    (tidy.vague_comments, "protos/x.proto", "// A region that is\n// told of it.\n"),
 )
 
 
@@ -247,6 +260,8 @@ ALLOWED: tuple[tuple[Rule, str, str], ...] = (
     (tidy.vague_docstrings, "gateway/x.py", 'def _f():\n    """What is sent."""\n'),
     (tidy.vague_docstrings, "region_node/cli/x.py", '@reads(LIMIT)\ndef f():\n    """Show what is told."""\n'),
     (tidy.vague_docstrings, "tests/x.py", '"""What is sent."""\n'),
+    (tidy.vague_comments, "protos/x.proto", "// The envelope `told`, which the region has sent. One envelope.\n"),
+    (tidy.vague_comments, "protos/x.proto", 'option (en) = "What is missing?";  // Text.\n'),
 )
 
 

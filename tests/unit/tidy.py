@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import groupby
 from pathlib import PurePosixPath
 
 MAX_FUNCTION_LINES = 70
@@ -101,17 +102,23 @@ WRITERS = frozenset(
 )
 WRITING_MODE = re.compile(r"[rb+]*[wax+][bt+]*")
 
-# Public docstrings are plain technical English: a noun is the subject, and no word is coined here. Settings show theirs
-# to users, and so do commands.
+# Public docstrings, and comments of the contract, are plain technical English: a noun is the subject, and no word is
+# coined here. Settings show theirs to users, and so do commands.
 PLAIN_PACKAGES = frozenset({"gateway", "region_node", "coordinator"})
+SENTENCE_START = r"(?:^|(?<=[.!?])\s+|\n\s*\n)(?:(?:At|By|For|From|In|Of|On|Since|To|Under|Until|With) )?"
 VAGUE_OPENING = re.compile(
-    r"(?:^|(?<=[.!?])\s+|\n\s*\n)"
-    r"(?:(?:By|For|From|In|Of|To|Under|With) )?(?:What|Whatever|Which|Who|Whoever|Whom|Whose|That which)\s",
+    SENTENCE_START + r"(?:What|Whatever|Which|Who|Whoever|Whom|Whose|That which)\s",
     re.IGNORECASE,
 )
 VAGUE_WORD = re.compile(
     r"\b(?:told|tells|whoever|(?:is|are|was|were|be) asked|asks? for|those above|docket|parcel|pouch)\b", re.IGNORECASE
 )
+# Openings of comments of the contract: no clause is a subject there, and no pronoun begins a comment.
+VAGUE_CLAUSE = re.compile(SENTENCE_START + r"(?:How|That|When|Where|Whether|Why)\s", re.IGNORECASE)
+VAGUE_PRONOUN = re.compile(
+    r"^(?:It|Its|They|(?:Only )?those|Nobody|Somebody|Something|One (?:of|that|which|whose))\b", re.IGNORECASE
+)
+PROTO_COMMENT = re.compile(r"(?:^[ \t]*//.*\n?)+", re.MULTILINE)
 
 # The folders, by name, whose programs speak to a person on the terminal.
 PRINTING_PLACES = frozenset({"cli", "deploy", "tests", "protos"})
@@ -119,7 +126,7 @@ PRINTING_PLACES = frozenset({"cli", "deploy", "tests", "protos"})
 
 @dataclass(frozen=True)
 class Source:
-    """A hand-written Python file: its path relative to the repository, with slashes, and its text."""
+    """A hand-written file: its path relative to the repository, with slashes, and its text."""
 
     path: str
     text: str
@@ -190,6 +197,18 @@ def vague_docstrings(source: Source) -> Iterator[str]:
         if found := VAGUE_OPENING.search(text) or VAGUE_WORD.search(text):
             line = 1 if isinstance(node, ast.Module) else node.lineno
             yield f"{source.path}:{line}: a docstring names its subject and uses field terms, not `{found[0].strip()}`"
+
+
+def vague_comments(source: Source) -> Iterator[str]:
+    """Comments of the contract, which are the documentation and the help of its methods and fields."""
+    for comment in PROTO_COMMENT.finditer(source.text):
+        lines = [line.strip().removeprefix("//").strip() for line in comment[0].splitlines()]
+        paragraphs = (" ".join(group) for filled, group in groupby(lines, key=bool) if filled)
+        text = re.sub(r"`[^`]*`", "", "\n\n".join(paragraphs))
+        searches = (each.search(text) for each in (VAGUE_OPENING, VAGUE_CLAUSE, VAGUE_PRONOUN, VAGUE_WORD))
+        if found := next(filter(None, searches), None):
+            line = source.text.count("\n", 0, comment.start()) + 1
+            yield f"{source.path}:{line}: a comment names its subject and uses field terms, not `{found[0].strip()}`"
 
 
 Definition = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef

@@ -57,15 +57,17 @@ class MembershipServiceServicer:
     """
 
     def ListRegions(self, request, context):
-        """Lists the regions and how they stand.
+        """Lists the regions and their membership states.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def SuspendRegion(self, request, context):
-        """Suspends a region: nothing is routed to it or taken from it. Returns once every live coordinator acts by it, or names
-        those that have not said so in time; the suspension stands in either case, and may be asked for again.
+        """Suspends a region: no envelope is routed to it or accepted from it.
+
+        Returns as soon as every live coordinator enforces the suspension. Otherwise names the coordinators that did not
+        confirm in time. The suspension holds in both cases, and the call may be repeated.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -222,21 +224,21 @@ class ConfigurationServiceServicer:
     """
 
     def GetConfiguration(self, request, context):
-        """Gives the configuration in force.
+        """Returns the configuration in force.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetTerms(self, request, context):
-        """Gives what people call regions and categories of complaints, and the zones of the regions' times.
+        """Returns the names of regions and complaint categories, and the time zones of the regions.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ApplyConfiguration(self, request, context):
-        """Puts a configuration in force, as a whole, if it is valid and nobody else was faster.
+        """Puts a whole configuration in force, if it is valid and still based on the current revision.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -388,7 +390,7 @@ class OrderOversightServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetOrderTrace(self, request, context):
-        """Follows one order hop by hop.
+        """Returns the trace of one order, hop by hop.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -475,7 +477,7 @@ class OrderOversightService:
 
 
 class AuditOversightServiceStub:
-    """The audit chains of the regions, compared with what their witnesses keep.
+    """The audit chains of the regions, compared with the heads that their witnesses keep.
     """
 
     def __init__(self, channel):
@@ -492,11 +494,13 @@ class AuditOversightServiceStub:
 
 
 class AuditOversightServiceServicer:
-    """The audit chains of the regions, compared with what their witnesses keep.
+    """The audit chains of the regions, compared with the heads that their witnesses keep.
     """
 
     def VerifyChains(self, request, context):
-        """Has every region walk its chain, and compares it with what coordinators and other regions have seen of it. Streams a verdict for each region as it is found.
+        """Makes every region verify its chain, and compares it with the heads that coordinators and other regions keep.
+
+        Streams the verdict on each region as it becomes available.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -519,7 +523,7 @@ def add_AuditOversightServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class AuditOversightService:
-    """The audit chains of the regions, compared with what their witnesses keep.
+    """The audit chains of the regions, compared with the heads that their witnesses keep.
     """
 
     @staticmethod

@@ -57,21 +57,25 @@ class CaseServiceServicer:
     """
 
     def ReportCase(self, request, context):
-        """Tells how a case stands that the caller's region leads. A version that is not higher than the one held changes nothing.
+        """Reports the state of a case that the caller's region leads.
+
+        A version that is not higher than the stored one changes nothing.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListCases(self, request, context):
-        """Lists the cases that are open, or ended not long ago, those that are due first at the front.
+        """Lists open cases, and cases that ended recently, by due time.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def AssignComplaint(self, request, context):
-        """Says whose work an item is that awaits the coordinator: the region that leads the case opens a new one there. The same request id does so once.
+        """Assigns a work item that awaits the coordinator. The region that leads the case opens a new item there.
+
+        The same request id does so once.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class ComplaintOversightServiceStub:
-    """Complaints across regions, asked of the nodes and never stored.
+    """Complaints across regions, queried from the nodes and never stored.
     """
 
     def __init__(self, channel):
@@ -63,7 +63,7 @@ class ComplaintOversightServiceStub:
 
 
 class ComplaintOversightServiceServicer:
-    """Complaints across regions, asked of the nodes and never stored.
+    """Complaints across regions, queried from the nodes and never stored.
     """
 
     def ListComplaintHeaders(self, request, context):
@@ -74,28 +74,32 @@ class ComplaintOversightServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetComplaintHistory(self, request, context):
-        """Tells how one complaint went, without texts.
+        """Returns the history of one complaint, without texts.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RaiseComplaint(self, request, context):
-        """Raises a complaint to a level. The same request id with the same content is done once.
+        """Escalates a complaint to a level.
+
+        The same request id with the same content takes effect once.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ReclassifyComplaint(self, request, context):
-        """Says what a complaint is about, and has it routed by that. The same request id with the same content is done once.
+        """Sets the category of a complaint, and routes it by the new category.
+
+        The same request id with the same content takes effect once.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ReportComplaints(self, request, context):
-        """Gives the figures of complaints of some months.
+        """Returns the figures of complaints of some months.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -138,7 +142,7 @@ def add_ComplaintOversightServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class ComplaintOversightService:
-    """Complaints across regions, asked of the nodes and never stored.
+    """Complaints across regions, queried from the nodes and never stored.
     """
 
     @staticmethod

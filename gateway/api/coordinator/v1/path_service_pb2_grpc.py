@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class PathServiceStub:
-    """Paths over the links of the registry, by what regions measure on them, else by their design.
+    """Paths over the links of the registry, by measurements of the regions, or by design if there are none.
     """
 
     def __init__(self, channel):
@@ -48,18 +48,18 @@ class PathServiceStub:
 
 
 class PathServiceServicer:
-    """Paths over the links of the registry, by what regions measure on them, else by their design.
+    """Paths over the links of the registry, by measurements of the regions, or by design if there are none.
     """
 
     def FindPaths(self, request, context):
-        """Finds the best path between two places and an alternative, each with its figures and what a class leaves of them.
+        """Finds the best path between two places, and an alternative. Each has its figures and its budget in a quality class.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetPathMatrix(self, request, context):
-        """Finds the same for each pair of regions.
+        """Finds the best path and an alternative for each pair of regions.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -87,7 +87,7 @@ def add_PathServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class PathService:
-    """Paths over the links of the registry, by what regions measure on them, else by their design.
+    """Paths over the links of the registry, by measurements of the regions, or by design if there are none.
     """
 
     @staticmethod

@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class PlannedOutageRegistryServiceStub:
-    """The one place that sees the planned outages of every region.
+    """The registry of the planned outages of all regions.
     """
 
     def __init__(self, channel):
@@ -48,18 +48,21 @@ class PlannedOutageRegistryServiceStub:
 
 
 class PlannedOutageRegistryServiceServicer:
-    """The one place that sees the planned outages of every region.
+    """The registry of the planned outages of all regions.
     """
 
     def HoldPlannedOutage(self, request, context):
-        """Holds a planned outage for the caller's region, changes it, or lets it go. Refused where another one at the same time would, together with it, leave a service or a pair of sites without a way that each alone leaves one. The same one again changes nothing.
+        """Reserves, changes or releases a planned outage of the caller's region. The same header again changes nothing.
+
+        Refused if it conflicts with another planned outage at the same time. A conflict leaves a service or a pair of
+        sites without a path, though each outage alone leaves one.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListPlannedOutages(self, request, context):
-        """Lists the planned outages that have not ended, the earliest first.
+        """Lists the planned outages that have not ended, by start time.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -87,7 +90,7 @@ def add_PlannedOutageRegistryServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class PlannedOutageRegistryService:
-    """The one place that sees the planned outages of every region.
+    """The registry of the planned outages of all regions.
     """
 
     @staticmethod

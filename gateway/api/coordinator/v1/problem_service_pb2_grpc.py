@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class ProblemServiceStub:
-    """Problems of all regions. What is told here names no customer.
+    """Problems of all regions. Reports to this service identify no customer.
     """
 
     def __init__(self, channel):
@@ -68,46 +68,51 @@ class ProblemServiceStub:
 
 
 class ProblemServiceServicer:
-    """Problems of all regions. What is told here names no customer.
+    """Problems of all regions. Reports to this service identify no customer.
     """
 
     def ReportEvent(self, request, context):
-        """Tells how an alarm or a fault of the caller's region stands. A version that is not higher than the one held changes nothing.
+        """Reports the state of an alarm or a fault of the caller's region.
+
+        A version that is not higher than the stored one changes nothing.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ReportAffected(self, request, context):
-        """Tells how many customers of the caller's region a problem affects, and how many complaints belong to it. The last one told counts.
+        """Reports the number of customers of the caller's region that a problem affects, and the number of related
+        complaints. The last report counts.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListProblems(self, request, context):
-        """Lists the problems that are in progress, or ended not long ago, the newest first.
+        """Lists the problems that are in progress or ended recently, newest first.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetProblem(self, request, context):
-        """Shows one problem with the alarms and faults that belong to it.
+        """Returns one problem with its alarms and faults.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListOutages(self, request, context):
-        """Lists what is down or degraded now, by problems and by planned outages: root causes, and the services that have no way left, or no good one.
+        """Lists present outages and degradations, by problems and by planned outages.
+
+        The list has root causes, and services that have no path left, or no good one.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RecordReport(self, request, context):
-        """Notes that a report of an accident was made to the authority. Of one that was made already nothing changes.
+        """Records that a report of an accident was made to the authority. A report already recorded stays unchanged.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -155,7 +160,7 @@ def add_ProblemServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class ProblemService:
-    """Problems of all regions. What is told here names no customer.
+    """Problems of all regions. Reports to this service identify no customer.
     """
 
     @staticmethod

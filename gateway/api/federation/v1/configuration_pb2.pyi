@@ -32,103 +32,111 @@ class _DataClassEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_DataClass.V
     DATA_CLASS_UNSPECIFIED: _DataClass.ValueType  # 0
     """Never valid."""
     DATA_CLASS_AUDIT_TRAIL: _DataClass.ValueType  # 1
-    """The audit chain. The rule says the least time; the chain itself is never cut."""
+    """The audit chain. The rule gives the minimum time; the chain itself is never cut."""
     DATA_CLASS_DISCLOSURES: _DataClass.ValueType  # 2
-    """What was told of customers to other regions, by which grant or legal basis."""
+    """Disclosures of customers' data to other regions, with grant or legal basis."""
     DATA_CLASS_ORDERS: _DataClass.ValueType  # 3
-    """Orders that are final."""
+    """Orders in a final state."""
     DATA_CLASS_ENVELOPES: _DataClass.ValueType  # 4
-    """Envelopes that have their receipt, and commands of other regions that were acted on."""
+    """Envelopes with a receipt, and executed commands of other regions."""
     DATA_CLASS_ORDER_EVENTS: _DataClass.ValueType  # 5
-    """The feed of changes of orders. Whoever reads it has this long to read on."""
+    """The feed of order changes. A reader has this much time to continue."""
     DATA_CLASS_NOTICES: _DataClass.ValueType  # 6
-    """Texts to customers that were delivered."""
+    """Delivered texts to customers."""
     DATA_CLASS_USAGE_AND_BILLS: _DataClass.ValueType  # 7
-    """Usage, and bills that are paid. Forgotten by the billing run, by the policy that the rule names."""
+    """Usage, and paid bills. The billing run deletes them by the policy that the rule names."""
     DATA_CLASS_DOCUMENTS: _DataClass.ValueType  # 8
     """Documents of customers."""
     DATA_CLASS_UPLOADS: _DataClass.ValueType  # 9
-    """Uploads that were never finished."""
+    """Unfinished uploads."""
     DATA_CLASS_IMPORTS: _DataClass.ValueType  # 10
-    """Checkpoints of files of customers or complaints that were taken over to the end, with what was rejected."""
+    """Checkpoints of completed imports of customers or complaints, with the rejected lines."""
     DATA_CLASS_REQUESTS: _DataClass.ValueType  # 11
-    """Request ids of operator systems and staff: for that long the same id never does two things."""
+    """Request ids of operator systems and staff. During this period the same id never takes effect twice."""
     DATA_CLASS_VERIFICATION: _DataClass.ValueType  # 12
-    """Failed verifications, and codes whose time is over."""
+    """Failed verifications, and expired codes."""
     DATA_CLASS_IMPACT_RECORDS: _DataClass.ValueType  # 13
     """Impact assessments of provisions to other handlers."""
     DATA_CLASS_CONSENTS: _DataClass.ValueType  # 14
-    """Consents that were withdrawn, replaced or have run out, and refusals that were replaced. The decision that counts stays."""
+    """Consents that were withdrawn, replaced or have expired, and refusals that were replaced. The decision in force
+    stays.
+    """
     DATA_CLASS_COMPLAINTS: _DataClass.ValueType  # 15
-    """Complaints that have ended, with their work items, attachments, notes and what was told of them. What is counted stays."""
+    """Ended complaints, with their work items, attachments, notes and notices. Figures stay."""
     DATA_CLASS_ENDED_CUSTOMERS: _DataClass.ValueType  # 16
-    """Customers whose last line was terminated. They are erased: their keys are destroyed, here and wherever something of them is kept."""
+    """Customers whose last line was terminated. They are erased: their keys are destroyed, here and in every region that
+    keeps data about them.
+    """
     DATA_CLASS_AGREEMENTS: _DataClass.ValueType  # 50
-    """Statements of agreements on the service of lines, agreements that have ended, and outages and planned outages that are over."""
+    """Statements of agreements on the service of lines, ended agreements, and outages and planned outages that are over."""
     DATA_CLASS_FAULTS: _DataClass.ValueType  # 40
-    """Faults that are closed, rejected or cancelled, with what was said about them. What was given back stays in the ledger."""
+    """Faults that are closed, rejected or cancelled, with their notes. Refunds stay in the ledger."""
     DATA_CLASS_MEASUREMENTS: _DataClass.ValueType  # 45
-    """Measurements of the network as they came. What they come to by hour and day stays."""
+    """Raw measurements of the network. Their summaries by hour and day stay."""
     DATA_CLASS_MEASUREMENT_HOURS: _DataClass.ValueType  # 46
-    """What measurements come to by hour. As it goes it is put together into days, which stay."""
+    """Hourly summaries of measurements. Before deletion they are merged into days, which stay."""
     DATA_CLASS_MEASUREMENT_DAYS: _DataClass.ValueType  # 47
-    """What they come to by day."""
+    """Daily summaries of measurements."""
     DATA_CLASS_ALARMS: _DataClass.ValueType  # 48
-    """Alarms of the network that are over."""
+    """Cleared alarms of the network."""
     DATA_CLASS_SUPPORT_REQUESTS: _DataClass.ValueType  # 55
-    """Support requests that are closed, with what both regions have written down."""
+    """Closed support requests, with the notes of both regions."""
 
 class DataClass(_DataClass, metaclass=_DataClassEnumTypeWrapper):
-    """A kind of record that a region keeps, for as long as a rule says."""
+    """A class of records that a region keeps for the period of a rule."""
 
 DATA_CLASS_UNSPECIFIED: DataClass.ValueType  # 0
 """Never valid."""
 DATA_CLASS_AUDIT_TRAIL: DataClass.ValueType  # 1
-"""The audit chain. The rule says the least time; the chain itself is never cut."""
+"""The audit chain. The rule gives the minimum time; the chain itself is never cut."""
 DATA_CLASS_DISCLOSURES: DataClass.ValueType  # 2
-"""What was told of customers to other regions, by which grant or legal basis."""
+"""Disclosures of customers' data to other regions, with grant or legal basis."""
 DATA_CLASS_ORDERS: DataClass.ValueType  # 3
-"""Orders that are final."""
+"""Orders in a final state."""
 DATA_CLASS_ENVELOPES: DataClass.ValueType  # 4
-"""Envelopes that have their receipt, and commands of other regions that were acted on."""
+"""Envelopes with a receipt, and executed commands of other regions."""
 DATA_CLASS_ORDER_EVENTS: DataClass.ValueType  # 5
-"""The feed of changes of orders. Whoever reads it has this long to read on."""
+"""The feed of order changes. A reader has this much time to continue."""
 DATA_CLASS_NOTICES: DataClass.ValueType  # 6
-"""Texts to customers that were delivered."""
+"""Delivered texts to customers."""
 DATA_CLASS_USAGE_AND_BILLS: DataClass.ValueType  # 7
-"""Usage, and bills that are paid. Forgotten by the billing run, by the policy that the rule names."""
+"""Usage, and paid bills. The billing run deletes them by the policy that the rule names."""
 DATA_CLASS_DOCUMENTS: DataClass.ValueType  # 8
 """Documents of customers."""
 DATA_CLASS_UPLOADS: DataClass.ValueType  # 9
-"""Uploads that were never finished."""
+"""Unfinished uploads."""
 DATA_CLASS_IMPORTS: DataClass.ValueType  # 10
-"""Checkpoints of files of customers or complaints that were taken over to the end, with what was rejected."""
+"""Checkpoints of completed imports of customers or complaints, with the rejected lines."""
 DATA_CLASS_REQUESTS: DataClass.ValueType  # 11
-"""Request ids of operator systems and staff: for that long the same id never does two things."""
+"""Request ids of operator systems and staff. During this period the same id never takes effect twice."""
 DATA_CLASS_VERIFICATION: DataClass.ValueType  # 12
-"""Failed verifications, and codes whose time is over."""
+"""Failed verifications, and expired codes."""
 DATA_CLASS_IMPACT_RECORDS: DataClass.ValueType  # 13
 """Impact assessments of provisions to other handlers."""
 DATA_CLASS_CONSENTS: DataClass.ValueType  # 14
-"""Consents that were withdrawn, replaced or have run out, and refusals that were replaced. The decision that counts stays."""
+"""Consents that were withdrawn, replaced or have expired, and refusals that were replaced. The decision in force
+stays.
+"""
 DATA_CLASS_COMPLAINTS: DataClass.ValueType  # 15
-"""Complaints that have ended, with their work items, attachments, notes and what was told of them. What is counted stays."""
+"""Ended complaints, with their work items, attachments, notes and notices. Figures stay."""
 DATA_CLASS_ENDED_CUSTOMERS: DataClass.ValueType  # 16
-"""Customers whose last line was terminated. They are erased: their keys are destroyed, here and wherever something of them is kept."""
+"""Customers whose last line was terminated. They are erased: their keys are destroyed, here and in every region that
+keeps data about them.
+"""
 DATA_CLASS_AGREEMENTS: DataClass.ValueType  # 50
-"""Statements of agreements on the service of lines, agreements that have ended, and outages and planned outages that are over."""
+"""Statements of agreements on the service of lines, ended agreements, and outages and planned outages that are over."""
 DATA_CLASS_FAULTS: DataClass.ValueType  # 40
-"""Faults that are closed, rejected or cancelled, with what was said about them. What was given back stays in the ledger."""
+"""Faults that are closed, rejected or cancelled, with their notes. Refunds stay in the ledger."""
 DATA_CLASS_MEASUREMENTS: DataClass.ValueType  # 45
-"""Measurements of the network as they came. What they come to by hour and day stays."""
+"""Raw measurements of the network. Their summaries by hour and day stay."""
 DATA_CLASS_MEASUREMENT_HOURS: DataClass.ValueType  # 46
-"""What measurements come to by hour. As it goes it is put together into days, which stay."""
+"""Hourly summaries of measurements. Before deletion they are merged into days, which stay."""
 DATA_CLASS_MEASUREMENT_DAYS: DataClass.ValueType  # 47
-"""What they come to by day."""
+"""Daily summaries of measurements."""
 DATA_CLASS_ALARMS: DataClass.ValueType  # 48
-"""Alarms of the network that are over."""
+"""Cleared alarms of the network."""
 DATA_CLASS_SUPPORT_REQUESTS: DataClass.ValueType  # 55
-"""Support requests that are closed, with what both regions have written down."""
+"""Closed support requests, with the notes of both regions."""
 Global___DataClass: _TypeAlias = DataClass  # noqa: Y015
 
 class _RetentionStart:
@@ -140,19 +148,19 @@ class _RetentionStartEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Retent
     RETENTION_START_UNSPECIFIED: _RetentionStart.ValueType  # 0
     """Never valid."""
     RETENTION_START_CREATION: _RetentionStart.ValueType  # 1
-    """From the record's creation."""
+    """Creation of the record."""
     RETENTION_START_END: _RetentionStart.ValueType  # 2
-    """From its end: completion, receipt, delivery."""
+    """End of the record: completion, receipt, delivery."""
 
 class RetentionStart(_RetentionStart, metaclass=_RetentionStartEnumTypeWrapper):
-    """From when the time of a rule counts."""
+    """The start of the period of a rule."""
 
 RETENTION_START_UNSPECIFIED: RetentionStart.ValueType  # 0
 """Never valid."""
 RETENTION_START_CREATION: RetentionStart.ValueType  # 1
-"""From the record's creation."""
+"""Creation of the record."""
 RETENTION_START_END: RetentionStart.ValueType  # 2
-"""From its end: completion, receipt, delivery."""
+"""End of the record: completion, receipt, delivery."""
 Global___RetentionStart: _TypeAlias = RetentionStart  # noqa: Y015
 
 class _SharedField:
@@ -164,67 +172,67 @@ class _SharedFieldEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_SharedFie
     SHARED_FIELD_UNSPECIFIED: _SharedField.ValueType  # 0
     """Never valid."""
     SHARED_FIELD_NAME: _SharedField.ValueType  # 1
-    """The full name; masked: the surname."""
+    """Full name; masked: the surname."""
     SHARED_FIELD_EMAIL: _SharedField.ValueType  # 2
-    """The mail address; masked: its first character and the domain."""
+    """Mail address; masked: its first character and the domain."""
     SHARED_FIELD_NUMBER: _SharedField.ValueType  # 3
-    """The number of the line; masked: without four digits of its middle."""
+    """Number of the line; masked: without four digits of its middle."""
     SHARED_FIELD_ADDRESS: _SharedField.ValueType  # 4
-    """Where a broadband access is installed; masked: down to the district."""
+    """Installation address of a broadband access; masked: down to the district."""
     SHARED_FIELD_STATUS: _SharedField.ValueType  # 5
-    """How the line stands; masked: not told, as all that follow."""
+    """Status of the line; masked: not disclosed, as all fields that follow."""
     SHARED_FIELD_LINE_KIND: _SharedField.ValueType  # 6
-    """What the line is."""
+    """Kind of line."""
     SHARED_FIELD_PLAN: _SharedField.ValueType  # 7
-    """The tariff plan."""
+    """Tariff plan."""
     SHARED_FIELD_START_DATE: _SharedField.ValueType  # 8
-    """When the line was opened."""
+    """Opening date of the line."""
     SHARED_FIELD_CONTRACT_END_DATE: _SharedField.ValueType  # 9
-    """Until when a contract runs."""
+    """End date of the contract."""
     SHARED_FIELD_BINDING: _SharedField.ValueType  # 10
-    """The bundle or group that the line belongs to."""
+    """Bundle or group to which the line belongs."""
     SHARED_FIELD_SUBSCRIPTIONS: _SharedField.ValueType  # 11
-    """The offerings that the line has besides its plan."""
+    """Offerings of the line in addition to its plan."""
     SHARED_FIELD_SUSPENSION: _SharedField.ValueType  # 12
-    """Why the line is suspended."""
+    """Reason for the suspension of the line."""
     SHARED_FIELD_BALANCE: _SharedField.ValueType  # 13
-    """The balance of the account."""
+    """Balance of the account."""
     SHARED_FIELD_SIM_REPLACE_DATE: _SharedField.ValueType  # 14
-    """When the SIM card was last replaced."""
+    """Date of the last SIM card replacement."""
 
 class SharedField(_SharedField, metaclass=_SharedFieldEnumTypeWrapper):
-    """What can be told of a customer of another region. What is not listed is never told."""
+    """Fields of a customer's record that may be disclosed to another region. Fields not listed are never disclosed."""
 
 SHARED_FIELD_UNSPECIFIED: SharedField.ValueType  # 0
 """Never valid."""
 SHARED_FIELD_NAME: SharedField.ValueType  # 1
-"""The full name; masked: the surname."""
+"""Full name; masked: the surname."""
 SHARED_FIELD_EMAIL: SharedField.ValueType  # 2
-"""The mail address; masked: its first character and the domain."""
+"""Mail address; masked: its first character and the domain."""
 SHARED_FIELD_NUMBER: SharedField.ValueType  # 3
-"""The number of the line; masked: without four digits of its middle."""
+"""Number of the line; masked: without four digits of its middle."""
 SHARED_FIELD_ADDRESS: SharedField.ValueType  # 4
-"""Where a broadband access is installed; masked: down to the district."""
+"""Installation address of a broadband access; masked: down to the district."""
 SHARED_FIELD_STATUS: SharedField.ValueType  # 5
-"""How the line stands; masked: not told, as all that follow."""
+"""Status of the line; masked: not disclosed, as all fields that follow."""
 SHARED_FIELD_LINE_KIND: SharedField.ValueType  # 6
-"""What the line is."""
+"""Kind of line."""
 SHARED_FIELD_PLAN: SharedField.ValueType  # 7
-"""The tariff plan."""
+"""Tariff plan."""
 SHARED_FIELD_START_DATE: SharedField.ValueType  # 8
-"""When the line was opened."""
+"""Opening date of the line."""
 SHARED_FIELD_CONTRACT_END_DATE: SharedField.ValueType  # 9
-"""Until when a contract runs."""
+"""End date of the contract."""
 SHARED_FIELD_BINDING: SharedField.ValueType  # 10
-"""The bundle or group that the line belongs to."""
+"""Bundle or group to which the line belongs."""
 SHARED_FIELD_SUBSCRIPTIONS: SharedField.ValueType  # 11
-"""The offerings that the line has besides its plan."""
+"""Offerings of the line in addition to its plan."""
 SHARED_FIELD_SUSPENSION: SharedField.ValueType  # 12
-"""Why the line is suspended."""
+"""Reason for the suspension of the line."""
 SHARED_FIELD_BALANCE: SharedField.ValueType  # 13
-"""The balance of the account."""
+"""Balance of the account."""
 SHARED_FIELD_SIM_REPLACE_DATE: SharedField.ValueType  # 14
-"""When the SIM card was last replaced."""
+"""Date of the last SIM card replacement."""
 Global___SharedField: _TypeAlias = SharedField  # noqa: Y015
 
 class _LegalBasis:
@@ -236,23 +244,27 @@ class _LegalBasisEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_LegalBasis
     LEGAL_BASIS_UNSPECIFIED: _LegalBasis.ValueType  # 0
     """Never valid."""
     LEGAL_BASIS_CONSENT: _LegalBasis.ValueType  # 1
-    """The customer's separate consent (art. 13(1) and 23): a grant that is in force."""
+    """Separate consent of the customer (art. 13(1) and 23): a grant in force."""
     LEGAL_BASIS_CONTRACT_NECESSITY: _LegalBasis.ValueType  # 2
-    """Needed for a contract that the customer wants (art. 13(2)): an order of the asking region about that number is in progress."""
+    """Necessity for a contract with the customer (art. 13(2)): the reading region has an order about the number in
+    progress.
+    """
     LEGAL_BASIS_LEGAL_DUTY: _LegalBasis.ValueType  # 3
-    """Needed for a duty of law (art. 13(3)): the asking region names what obliges it."""
+    """Legal duty (art. 13(3)): the reading region names the document that obliges it."""
 
 class LegalBasis(_LegalBasis, metaclass=_LegalBasisEnumTypeWrapper):
-    """By what right a record is read (Personal Information Protection Law, art. 13)."""
+    """Legal basis on which a record is read (Personal Information Protection Law, art. 13)."""
 
 LEGAL_BASIS_UNSPECIFIED: LegalBasis.ValueType  # 0
 """Never valid."""
 LEGAL_BASIS_CONSENT: LegalBasis.ValueType  # 1
-"""The customer's separate consent (art. 13(1) and 23): a grant that is in force."""
+"""Separate consent of the customer (art. 13(1) and 23): a grant in force."""
 LEGAL_BASIS_CONTRACT_NECESSITY: LegalBasis.ValueType  # 2
-"""Needed for a contract that the customer wants (art. 13(2)): an order of the asking region about that number is in progress."""
+"""Necessity for a contract with the customer (art. 13(2)): the reading region has an order about the number in
+progress.
+"""
 LEGAL_BASIS_LEGAL_DUTY: LegalBasis.ValueType  # 3
-"""Needed for a duty of law (art. 13(3)): the asking region names what obliges it."""
+"""Legal duty (art. 13(3)): the reading region names the document that obliges it."""
 Global___LegalBasis: _TypeAlias = LegalBasis  # noqa: Y015
 
 class _ConsentMethod:
@@ -264,19 +276,19 @@ class _ConsentMethodEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Consent
     CONSENT_METHOD_UNSPECIFIED: _ConsentMethod.ValueType  # 0
     """Never valid."""
     CONSENT_METHOD_VERIFIED: _ConsentMethod.ValueType  # 1
-    """By a one-time code or service password, which the home region has checked for this very request."""
+    """One-time code or service password, verified by the home region for this request."""
     CONSENT_METHOD_PAPER: _ConsentMethod.ValueType  # 2
-    """On a signed paper that a named member of staff has seen."""
+    """Signed paper, seen by a named member of staff."""
 
 class ConsentMethod(_ConsentMethod, metaclass=_ConsentMethodEnumTypeWrapper):
-    """How a customer's consent was given."""
+    """Ways in which a customer gives consent."""
 
 CONSENT_METHOD_UNSPECIFIED: ConsentMethod.ValueType  # 0
 """Never valid."""
 CONSENT_METHOD_VERIFIED: ConsentMethod.ValueType  # 1
-"""By a one-time code or service password, which the home region has checked for this very request."""
+"""One-time code or service password, verified by the home region for this request."""
 CONSENT_METHOD_PAPER: ConsentMethod.ValueType  # 2
-"""On a signed paper that a named member of staff has seen."""
+"""Signed paper, seen by a named member of staff."""
 Global___ConsentMethod: _TypeAlias = ConsentMethod  # noqa: Y015
 
 class _WithoutGrant:
@@ -288,19 +300,19 @@ class _WithoutGrantEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_WithoutG
     WITHOUT_GRANT_UNSPECIFIED: _WithoutGrant.ValueType  # 0
     """Never valid."""
     WITHOUT_GRANT_MASKED: _WithoutGrant.ValueType  # 1
-    """The fields, masked."""
+    """Masked fields."""
     WITHOUT_GRANT_REFUSED: _WithoutGrant.ValueType  # 2
-    """Nothing."""
+    """No disclosure."""
 
 class WithoutGrant(_WithoutGrant, metaclass=_WithoutGrantEnumTypeWrapper):
-    """What is told where nothing gives the right to read."""
+    """Disclosure without a right to read."""
 
 WITHOUT_GRANT_UNSPECIFIED: WithoutGrant.ValueType  # 0
 """Never valid."""
 WITHOUT_GRANT_MASKED: WithoutGrant.ValueType  # 1
-"""The fields, masked."""
+"""Masked fields."""
 WITHOUT_GRANT_REFUSED: WithoutGrant.ValueType  # 2
-"""Nothing."""
+"""No disclosure."""
 Global___WithoutGrant: _TypeAlias = WithoutGrant  # noqa: Y015
 
 class _LineKind:
@@ -310,21 +322,21 @@ class _LineKind:
 class _LineKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_LineKind.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     LINE_KIND_UNSPECIFIED: _LineKind.ValueType  # 0
-    """Never valid in a pool; a line of which it is not said is mobile."""
+    """Never valid in a pool; a line without a kind is mobile."""
     LINE_KIND_MOBILE: _LineKind.ValueType  # 1
-    """A mobile line with a SIM card."""
+    """Mobile line with a SIM card."""
     LINE_KIND_BROADBAND: _LineKind.ValueType  # 2
-    """A broadband access at an address; its number is the access number."""
+    """Broadband access at an address; its number is the access number."""
 
 class LineKind(_LineKind, metaclass=_LineKindEnumTypeWrapper):
-    """What a line is."""
+    """Kinds of lines."""
 
 LINE_KIND_UNSPECIFIED: LineKind.ValueType  # 0
-"""Never valid in a pool; a line of which it is not said is mobile."""
+"""Never valid in a pool; a line without a kind is mobile."""
 LINE_KIND_MOBILE: LineKind.ValueType  # 1
-"""A mobile line with a SIM card."""
+"""Mobile line with a SIM card."""
 LINE_KIND_BROADBAND: LineKind.ValueType  # 2
-"""A broadband access at an address; its number is the access number."""
+"""Broadband access at an address; its number is the access number."""
 Global___LineKind: _TypeAlias = LineKind  # noqa: Y015
 
 class _Mode:
@@ -340,10 +352,10 @@ class _ModeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Mode.ValueType],
     MODE_ONLINE: _Mode.ValueType  # 2
     """Handled online from anywhere (全程网办)."""
     MODE_PROXY: _Mode.ValueType  # 3
-    """The origin region checks identity and papers, the home region decides and executes (异地代收代办)."""
+    """The origin region checks identity and papers; the home region decides and executes (异地代收代办)."""
 
 class Mode(_Mode, metaclass=_ModeEnumTypeWrapper):
-    """How a business crosses a border."""
+    """Ways in which a business crosses a border."""
 
 MODE_UNSPECIFIED: Mode.ValueType  # 0
 """Never valid."""
@@ -352,7 +364,7 @@ MODE_DIRECT: Mode.ValueType  # 1
 MODE_ONLINE: Mode.ValueType  # 2
 """Handled online from anywhere (全程网办)."""
 MODE_PROXY: Mode.ValueType  # 3
-"""The origin region checks identity and papers, the home region decides and executes (异地代收代办)."""
+"""The origin region checks identity and papers; the home region decides and executes (异地代收代办)."""
 Global___Mode: _TypeAlias = Mode  # noqa: Y015
 
 class _Reach:
@@ -364,19 +376,19 @@ class _ReachEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reach.ValueType
     REACH_UNSPECIFIED: _Reach.ValueType  # 0
     """Never valid."""
     REACH_FEDERATION: _Reach.ValueType  # 1
-    """In any region."""
+    """Any region."""
     REACH_HOME: _Reach.ValueType  # 2
-    """In the home region only; elsewhere it is refused with the reason."""
+    """The home region only; other regions refuse with the reason."""
 
 class Reach(_Reach, metaclass=_ReachEnumTypeWrapper):
-    """Where a business may be handled."""
+    """Regions that may handle a business."""
 
 REACH_UNSPECIFIED: Reach.ValueType  # 0
 """Never valid."""
 REACH_FEDERATION: Reach.ValueType  # 1
-"""In any region."""
+"""Any region."""
 REACH_HOME: Reach.ValueType  # 2
-"""In the home region only; elsewhere it is refused with the reason."""
+"""The home region only; other regions refuse with the reason."""
 Global___Reach: _TypeAlias = Reach  # noqa: Y015
 
 class _Step:
@@ -388,35 +400,39 @@ class _StepEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Step.ValueType],
     STEP_UNSPECIFIED: _Step.ValueType  # 0
     """Never valid."""
     STEP_REVIEW: _Step.ValueType  # 1
-    """Staff of the home region, never the submitter, approve, return or reject."""
+    """Review: staff of the home region, never the submitter, approve, return or reject."""
     STEP_CONFIRM: _Step.ValueType  # 2
-    """The customer confirms what is shown: plan, price, settlement."""
+    """Confirmation by the customer of the offer: plan, price, settlement."""
     STEP_AGREED_TIME: _Step.ValueType  # 3
-    """The order waits for the agreed start date, if one was given."""
+    """Wait for the agreed start date, if one was given."""
     STEP_NEXT_CYCLE: _Step.ValueType  # 4
-    """The order waits for the next billing cycle."""
+    """Wait for the next billing cycle."""
     STEP_FULFIL: _Step.ValueType  # 5
-    """The home region fulfils it: checks, provisions and tests."""
+    """Fulfilment by the home region: check, provisioning and test."""
     STEP_ACCEPT: _Step.ValueType  # 6
-    """After the fulfilment: the customer is shown how to use it and takes it over, or says what is wrong. Silence accepts."""
+    """Acceptance after the fulfilment: the customer is shown how to use the result, and accepts it or reports a defect.
+    Silence accepts.
+    """
 
 class Step(_Step, metaclass=_StepEnumTypeWrapper):
-    """One step of an order, in the order in which the catalogue lists them."""
+    """Steps of an order. An order takes them in the sequence of the catalogue."""
 
 STEP_UNSPECIFIED: Step.ValueType  # 0
 """Never valid."""
 STEP_REVIEW: Step.ValueType  # 1
-"""Staff of the home region, never the submitter, approve, return or reject."""
+"""Review: staff of the home region, never the submitter, approve, return or reject."""
 STEP_CONFIRM: Step.ValueType  # 2
-"""The customer confirms what is shown: plan, price, settlement."""
+"""Confirmation by the customer of the offer: plan, price, settlement."""
 STEP_AGREED_TIME: Step.ValueType  # 3
-"""The order waits for the agreed start date, if one was given."""
+"""Wait for the agreed start date, if one was given."""
 STEP_NEXT_CYCLE: Step.ValueType  # 4
-"""The order waits for the next billing cycle."""
+"""Wait for the next billing cycle."""
 STEP_FULFIL: Step.ValueType  # 5
-"""The home region fulfils it: checks, provisions and tests."""
+"""Fulfilment by the home region: check, provisioning and test."""
 STEP_ACCEPT: Step.ValueType  # 6
-"""After the fulfilment: the customer is shown how to use it and takes it over, or says what is wrong. Silence accepts."""
+"""Acceptance after the fulfilment: the customer is shown how to use the result, and accepts it or reports a defect.
+Silence accepts.
+"""
 Global___Step: _TypeAlias = Step  # noqa: Y015
 
 class _Precondition:
@@ -428,51 +444,51 @@ class _PreconditionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Precondi
     PRECONDITION_UNSPECIFIED: _Precondition.ValueType  # 0
     """Never valid."""
     PRECONDITION_LINE_ACTIVE: _Precondition.ValueType  # 1
-    """The line is active."""
+    """Line active."""
     PRECONDITION_LINE_SUSPENDED: _Precondition.ValueType  # 2
-    """The line is suspended."""
+    """Line suspended."""
     PRECONDITION_LINE_NOT_CLOSED: _Precondition.ValueType  # 3
-    """The line is not terminated."""
+    """Line not terminated."""
     PRECONDITION_NO_ARREARS: _Precondition.ValueType  # 4
-    """The account's balance is not below zero."""
+    """Balance of the account not below zero."""
     PRECONDITION_NO_CONTRACT: _Precondition.ValueType  # 5
-    """No contract term is running."""
+    """No contract term in progress."""
     PRECONDITION_NO_BINDING: _Precondition.ValueType  # 6
-    """No bundle or group is bound to the line."""
+    """No bundle or group bound to the line."""
     PRECONDITION_SIM_SETTLED: _Precondition.ValueType  # 7
-    """The SIM card was not replaced within 72 hours."""
+    """SIM card not replaced within 72 hours."""
     PRECONDITION_LINE_IN_SERVICE: _Precondition.ValueType  # 8
-    """The line is active or suspended, not on its way out."""
+    """Line active or suspended, with no termination pending."""
     PRECONDITION_LINE_ACTIVE_OR_LOST: _Precondition.ValueType  # 9
-    """The line is active, or suspended because its loss was reported."""
+    """Line active, or suspended after a loss report."""
     PRECONDITION_CARD_ORDINARY: _Precondition.ValueType  # 10
-    """The SIM card is an ordinary one: no NFC or dual-number card."""
+    """Ordinary SIM card: no NFC or dual-number card."""
 
 class Precondition(_Precondition, metaclass=_PreconditionEnumTypeWrapper):
-    """A fact that must hold at the home region before a business may go on."""
+    """Facts that must hold at the home region before a business may proceed."""
 
 PRECONDITION_UNSPECIFIED: Precondition.ValueType  # 0
 """Never valid."""
 PRECONDITION_LINE_ACTIVE: Precondition.ValueType  # 1
-"""The line is active."""
+"""Line active."""
 PRECONDITION_LINE_SUSPENDED: Precondition.ValueType  # 2
-"""The line is suspended."""
+"""Line suspended."""
 PRECONDITION_LINE_NOT_CLOSED: Precondition.ValueType  # 3
-"""The line is not terminated."""
+"""Line not terminated."""
 PRECONDITION_NO_ARREARS: Precondition.ValueType  # 4
-"""The account's balance is not below zero."""
+"""Balance of the account not below zero."""
 PRECONDITION_NO_CONTRACT: Precondition.ValueType  # 5
-"""No contract term is running."""
+"""No contract term in progress."""
 PRECONDITION_NO_BINDING: Precondition.ValueType  # 6
-"""No bundle or group is bound to the line."""
+"""No bundle or group bound to the line."""
 PRECONDITION_SIM_SETTLED: Precondition.ValueType  # 7
-"""The SIM card was not replaced within 72 hours."""
+"""SIM card not replaced within 72 hours."""
 PRECONDITION_LINE_IN_SERVICE: Precondition.ValueType  # 8
-"""The line is active or suspended, not on its way out."""
+"""Line active or suspended, with no termination pending."""
 PRECONDITION_LINE_ACTIVE_OR_LOST: Precondition.ValueType  # 9
-"""The line is active, or suspended because its loss was reported."""
+"""Line active, or suspended after a loss report."""
 PRECONDITION_CARD_ORDINARY: Precondition.ValueType  # 10
-"""The SIM card is an ordinary one: no NFC or dual-number card."""
+"""Ordinary SIM card: no NFC or dual-number card."""
 Global___Precondition: _TypeAlias = Precondition  # noqa: Y015
 
 class _ValueType:
@@ -486,45 +502,45 @@ class _ValueTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ValueType.V
     VALUE_TYPE_TEXT: _ValueType.ValueType  # 1
     """Free text, at most 256 characters."""
     VALUE_TYPE_TIME: _ValueType.ValueType  # 2
-    """An RFC 3339 time stamp with its offset."""
+    """RFC 3339 time stamp with its offset."""
     VALUE_TYPE_AMOUNT: _ValueType.ValueType  # 3
-    """A positive whole number of minor currency units."""
+    """Positive whole number of minor currency units."""
     VALUE_TYPE_PLAN: _ValueType.ValueType  # 4
-    """The id of a tariff plan of the home region."""
+    """Id of a tariff plan of the home region."""
     VALUE_TYPE_CHOICE: _ValueType.ValueType  # 5
-    """One of the words in `choices`."""
+    """Word listed in `choices`."""
     VALUE_TYPE_REGION: _ValueType.ValueType  # 6
-    """The id of a region of the federation."""
+    """Id of a region of the federation."""
     VALUE_TYPE_OFFERING: _ValueType.ValueType  # 7
-    """The id of an offering of the home region."""
+    """Id of an offering of the home region."""
     VALUE_TYPE_NUMBER: _ValueType.ValueType  # 8
-    """A telephone number in E.164 with the plus sign."""
+    """Telephone number in E.164 with the plus sign."""
     VALUE_TYPE_MONTH: _ValueType.ValueType  # 9
-    """A month as YYYY-MM."""
+    """Month as YYYY-MM."""
 
 class ValueType(_ValueType, metaclass=_ValueTypeEnumTypeWrapper):
-    """What a characteristic's value must be."""
+    """Types of the values of characteristics."""
 
 VALUE_TYPE_UNSPECIFIED: ValueType.ValueType  # 0
 """Never valid."""
 VALUE_TYPE_TEXT: ValueType.ValueType  # 1
 """Free text, at most 256 characters."""
 VALUE_TYPE_TIME: ValueType.ValueType  # 2
-"""An RFC 3339 time stamp with its offset."""
+"""RFC 3339 time stamp with its offset."""
 VALUE_TYPE_AMOUNT: ValueType.ValueType  # 3
-"""A positive whole number of minor currency units."""
+"""Positive whole number of minor currency units."""
 VALUE_TYPE_PLAN: ValueType.ValueType  # 4
-"""The id of a tariff plan of the home region."""
+"""Id of a tariff plan of the home region."""
 VALUE_TYPE_CHOICE: ValueType.ValueType  # 5
-"""One of the words in `choices`."""
+"""Word listed in `choices`."""
 VALUE_TYPE_REGION: ValueType.ValueType  # 6
-"""The id of a region of the federation."""
+"""Id of a region of the federation."""
 VALUE_TYPE_OFFERING: ValueType.ValueType  # 7
-"""The id of an offering of the home region."""
+"""Id of an offering of the home region."""
 VALUE_TYPE_NUMBER: ValueType.ValueType  # 8
-"""A telephone number in E.164 with the plus sign."""
+"""Telephone number in E.164 with the plus sign."""
 VALUE_TYPE_MONTH: ValueType.ValueType  # 9
-"""A month as YYYY-MM."""
+"""Month as YYYY-MM."""
 Global___ValueType: _TypeAlias = ValueType  # noqa: Y015
 
 class _Stricter:
@@ -534,17 +550,17 @@ class _Stricter:
 class _StricterEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Stricter.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     STRICTER_UNSPECIFIED: _Stricter.ValueType  # 0
-    """Never valid for a figure; a limit in time needs none: the earlier end is the stricter."""
+    """Never valid for a figure. A time limit needs no direction: the earlier end is stricter."""
     STRICTER_LOWER: _Stricter.ValueType  # 1
     """The lower figure."""
     STRICTER_HIGHER: _Stricter.ValueType  # 2
     """The higher figure."""
 
 class Stricter(_Stricter, metaclass=_StricterEnumTypeWrapper):
-    """In which direction a figure is better for the customer, so that regions may only go there."""
+    """Direction in which a figure is better for the customer. Regions may deviate only in this direction."""
 
 STRICTER_UNSPECIFIED: Stricter.ValueType  # 0
-"""Never valid for a figure; a limit in time needs none: the earlier end is the stricter."""
+"""Never valid for a figure. A time limit needs no direction: the earlier end is stricter."""
 STRICTER_LOWER: Stricter.ValueType  # 1
 """The lower figure."""
 STRICTER_HIGHER: Stricter.ValueType  # 2
@@ -560,7 +576,7 @@ class _UnitEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Unit.ValueType],
     UNIT_UNSPECIFIED: _Unit.ValueType  # 0
     """Never valid."""
     UNIT_COUNT: _Unit.ValueType  # 1
-    """Things."""
+    """Number of items."""
     UNIT_DAYS: _Unit.ValueType  # 2
     """Calendar days."""
     UNIT_MONTHS: _Unit.ValueType  # 3
@@ -568,11 +584,11 @@ class _UnitEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Unit.ValueType],
     UNIT_PER_MILLE_A_DAY: _Unit.ValueType  # 4
     """Thousandths of an amount for each day."""
     UNIT_TIMES: _Unit.ValueType  # 5
-    """Times an amount."""
+    """Multiples of an amount."""
     UNIT_MINOR_UNITS: _Unit.ValueType  # 6
     """Minor units of the currency."""
     UNIT_YES_NO: _Unit.ValueType  # 7
-    """1 for yes and 0 for no."""
+    """Boolean: 1 for yes and 0 for no."""
     UNIT_HOURS: _Unit.ValueType  # 8
     """Hours."""
     UNIT_MEBIBYTES: _Unit.ValueType  # 9
@@ -581,12 +597,12 @@ class _UnitEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Unit.ValueType],
     """Hundredths of a whole."""
 
 class Unit(_Unit, metaclass=_UnitEnumTypeWrapper):
-    """What a figure counts."""
+    """Units of figures."""
 
 UNIT_UNSPECIFIED: Unit.ValueType  # 0
 """Never valid."""
 UNIT_COUNT: Unit.ValueType  # 1
-"""Things."""
+"""Number of items."""
 UNIT_DAYS: Unit.ValueType  # 2
 """Calendar days."""
 UNIT_MONTHS: Unit.ValueType  # 3
@@ -594,11 +610,11 @@ UNIT_MONTHS: Unit.ValueType  # 3
 UNIT_PER_MILLE_A_DAY: Unit.ValueType  # 4
 """Thousandths of an amount for each day."""
 UNIT_TIMES: Unit.ValueType  # 5
-"""Times an amount."""
+"""Multiples of an amount."""
 UNIT_MINOR_UNITS: Unit.ValueType  # 6
 """Minor units of the currency."""
 UNIT_YES_NO: Unit.ValueType  # 7
-"""1 for yes and 0 for no."""
+"""Boolean: 1 for yes and 0 for no."""
 UNIT_HOURS: Unit.ValueType  # 8
 """Hours."""
 UNIT_MEBIBYTES: Unit.ValueType  # 9
@@ -616,27 +632,27 @@ class _OfferingKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Offering
     OFFERING_KIND_UNSPECIFIED: _OfferingKind.ValueType  # 0
     """Never valid."""
     OFFERING_KIND_VALUE_ADDED: _OfferingKind.ValueType  # 1
-    """A value-added service, charged each month until it is cancelled."""
+    """Value-added service, charged each month until its cancellation."""
     OFFERING_KIND_PACK: _OfferingKind.ValueType  # 2
-    """A pack of minutes, messages or data for one billing cycle, charged once."""
+    """Pack of minutes, messages or data for one billing cycle, charged once."""
     OFFERING_KIND_ROAMING: _OfferingKind.ValueType  # 3
     """International roaming."""
     OFFERING_KIND_CONTRACT: _OfferingKind.ValueType  # 4
-    """A contract term: the line is bound for `months`, and `price` is taken off the rent of each of them."""
+    """Contract term: the line is bound for `months`, and each monthly rent is reduced by `price`."""
 
 class OfferingKind(_OfferingKind, metaclass=_OfferingKindEnumTypeWrapper):
-    """What an offering is."""
+    """Kinds of offerings."""
 
 OFFERING_KIND_UNSPECIFIED: OfferingKind.ValueType  # 0
 """Never valid."""
 OFFERING_KIND_VALUE_ADDED: OfferingKind.ValueType  # 1
-"""A value-added service, charged each month until it is cancelled."""
+"""Value-added service, charged each month until its cancellation."""
 OFFERING_KIND_PACK: OfferingKind.ValueType  # 2
-"""A pack of minutes, messages or data for one billing cycle, charged once."""
+"""Pack of minutes, messages or data for one billing cycle, charged once."""
 OFFERING_KIND_ROAMING: OfferingKind.ValueType  # 3
 """International roaming."""
 OFFERING_KIND_CONTRACT: OfferingKind.ValueType  # 4
-"""A contract term: the line is bound for `months`, and `price` is taken off the rent of each of them."""
+"""Contract term: the line is bound for `months`, and each monthly rent is reduced by `price`."""
 Global___OfferingKind: _TypeAlias = OfferingKind  # noqa: Y015
 
 class _ComplaintClass:
@@ -648,35 +664,35 @@ class _ComplaintClassEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Compla
     COMPLAINT_CLASS_UNSPECIFIED: _ComplaintClass.ValueType  # 0
     """Never valid."""
     COMPLAINT_CLASS_USER_SERVICE: _ComplaintClass.ValueType  # 1
-    """How customers are served."""
+    """Service to customers."""
     COMPLAINT_CLASS_NETWORK_QUALITY: _ComplaintClass.ValueType  # 2
-    """How the network serves."""
+    """Quality of the network."""
     COMPLAINT_CLASS_CHARGES: _ComplaintClass.ValueType  # 3
-    """What was charged."""
+    """Charges."""
     COMPLAINT_CLASS_INFORMATION_SECURITY: _ComplaintClass.ValueType  # 4
     """Personal information, nuisance and fraud."""
     COMPLAINT_CLASS_ENTERPRISE: _ComplaintClass.ValueType  # 5
     """Leased lines of enterprises."""
     COMPLAINT_CLASS_OTHER: _ComplaintClass.ValueType  # 6
-    """Everything else."""
+    """All other matters."""
 
 class ComplaintClass(_ComplaintClass, metaclass=_ComplaintClassEnumTypeWrapper):
-    """The classes of complaints; the first three are those of the regulator's quarterly notices."""
+    """Classes of complaints; the first three are those of the regulator's quarterly notices."""
 
 COMPLAINT_CLASS_UNSPECIFIED: ComplaintClass.ValueType  # 0
 """Never valid."""
 COMPLAINT_CLASS_USER_SERVICE: ComplaintClass.ValueType  # 1
-"""How customers are served."""
+"""Service to customers."""
 COMPLAINT_CLASS_NETWORK_QUALITY: ComplaintClass.ValueType  # 2
-"""How the network serves."""
+"""Quality of the network."""
 COMPLAINT_CLASS_CHARGES: ComplaintClass.ValueType  # 3
-"""What was charged."""
+"""Charges."""
 COMPLAINT_CLASS_INFORMATION_SECURITY: ComplaintClass.ValueType  # 4
 """Personal information, nuisance and fraud."""
 COMPLAINT_CLASS_ENTERPRISE: ComplaintClass.ValueType  # 5
 """Leased lines of enterprises."""
 COMPLAINT_CLASS_OTHER: ComplaintClass.ValueType  # 6
-"""Everything else."""
+"""All other matters."""
 Global___ComplaintClass: _TypeAlias = ComplaintClass  # noqa: Y015
 
 class _ComplaintSeverity:
@@ -688,23 +704,25 @@ class _ComplaintSeverityEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Com
     COMPLAINT_SEVERITY_UNSPECIFIED: _ComplaintSeverity.ValueType  # 0
     """Never valid."""
     COMPLAINT_SEVERITY_S1: _ComplaintSeverity.ValueType  # 1
-    """Critical: safety, a mass outage, the data of many, no emergency calls, many complaints of one cause."""
+    """Critical: safety, a mass outage, data of many customers, no emergency calls, many complaints of one cause."""
     COMPLAINT_SEVERITY_S2: _ComplaintSeverity.ValueType  # 2
-    """Major: service lost for one customer, a wrong suspension, charges that nobody agreed to, a complaint that came back."""
+    """Major: loss of service for one customer, a wrong suspension, charges without consent, a complaint that came back."""
     COMPLAINT_SEVERITY_S3: _ComplaintSeverity.ValueType  # 3
     """Normal: quality, a disputed fee, an order overdue."""
     COMPLAINT_SEVERITY_S4: _ComplaintSeverity.ValueType  # 4
     """Low: manners, advice, information."""
 
 class ComplaintSeverity(_ComplaintSeverity, metaclass=_ComplaintSeverityEnumTypeWrapper):
-    """How bad it is. The limits of each are the policies `complaint-s1-acknowledgement`, `complaint-s1-first-response`, `complaint-s1-resolution` and so on."""
+    """Severity of a complaint. The limits of each are the policies `complaint-s1-acknowledgement`,
+    `complaint-s1-first-response`, `complaint-s1-resolution` and so on.
+    """
 
 COMPLAINT_SEVERITY_UNSPECIFIED: ComplaintSeverity.ValueType  # 0
 """Never valid."""
 COMPLAINT_SEVERITY_S1: ComplaintSeverity.ValueType  # 1
-"""Critical: safety, a mass outage, the data of many, no emergency calls, many complaints of one cause."""
+"""Critical: safety, a mass outage, data of many customers, no emergency calls, many complaints of one cause."""
 COMPLAINT_SEVERITY_S2: ComplaintSeverity.ValueType  # 2
-"""Major: service lost for one customer, a wrong suspension, charges that nobody agreed to, a complaint that came back."""
+"""Major: loss of service for one customer, a wrong suspension, charges without consent, a complaint that came back."""
 COMPLAINT_SEVERITY_S3: ComplaintSeverity.ValueType  # 3
 """Normal: quality, a disputed fee, an order overdue."""
 COMPLAINT_SEVERITY_S4: ComplaintSeverity.ValueType  # 4
@@ -720,60 +738,62 @@ class _ComplaintOwnerEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Compla
     COMPLAINT_OWNER_UNSPECIFIED: _ComplaintOwner.ValueType  # 0
     """Never valid."""
     COMPLAINT_OWNER_HANDLING: _ComplaintOwner.ValueType  # 1
-    """The origin region, where it happened."""
+    """The origin region."""
     COMPLAINT_OWNER_HOME: _ComplaintOwner.ValueType  # 2
     """The customer's home region."""
     COMPLAINT_OWNER_BOTH: _ComplaintOwner.ValueType  # 3
     """The origin and the home region; the origin region leads."""
     COMPLAINT_OWNER_LOCATION: _ComplaintOwner.ValueType  # 4
-    """The region of the place that is complained about; jointly where a path spans several."""
+    """The region of the place in question; several regions jointly if a path spans them."""
     COMPLAINT_OWNER_COORDINATOR: _ComplaintOwner.ValueType  # 5
-    """The coordinator, which gives each region its part."""
+    """The coordinator, which assigns a part to each region."""
     COMPLAINT_OWNER_PLACE_OF_REPAIR: _ComplaintOwner.ValueType  # 6
-    """The region where it was repaired."""
+    """The region of the repair."""
     COMPLAINT_OWNER_ORDER: _ComplaintOwner.ValueType  # 7
-    """The region that owns the order at the time."""
+    """The region that owns the order at that time."""
     COMPLAINT_OWNER_HOME_AND_VISITED: _ComplaintOwner.ValueType  # 8
-    """The home region and the one that was visited."""
+    """The home region and the visited region."""
     COMPLAINT_OWNER_PLACE_OF_LEAK_AND_HOME: _ComplaintOwner.ValueType  # 9
-    """The region where it leaked, and the home region."""
+    """The region of the leak, and the home region."""
     COMPLAINT_OWNER_HOME_OF_ORIGIN: _ComplaintOwner.ValueType  # 10
-    """The home region of the number from which it came."""
+    """The home region of the calling number."""
     COMPLAINT_OWNER_LEAD: _ComplaintOwner.ValueType  # 11
-    """The region that leads the enterprise's contract."""
+    """The lead region of the enterprise contract."""
 
 class ComplaintOwner(_ComplaintOwner, metaclass=_ComplaintOwnerEnumTypeWrapper):
-    """Whose work it is, where more than one region is concerned."""
+    """Ownership of a complaint that concerns several regions."""
 
 COMPLAINT_OWNER_UNSPECIFIED: ComplaintOwner.ValueType  # 0
 """Never valid."""
 COMPLAINT_OWNER_HANDLING: ComplaintOwner.ValueType  # 1
-"""The origin region, where it happened."""
+"""The origin region."""
 COMPLAINT_OWNER_HOME: ComplaintOwner.ValueType  # 2
 """The customer's home region."""
 COMPLAINT_OWNER_BOTH: ComplaintOwner.ValueType  # 3
 """The origin and the home region; the origin region leads."""
 COMPLAINT_OWNER_LOCATION: ComplaintOwner.ValueType  # 4
-"""The region of the place that is complained about; jointly where a path spans several."""
+"""The region of the place in question; several regions jointly if a path spans them."""
 COMPLAINT_OWNER_COORDINATOR: ComplaintOwner.ValueType  # 5
-"""The coordinator, which gives each region its part."""
+"""The coordinator, which assigns a part to each region."""
 COMPLAINT_OWNER_PLACE_OF_REPAIR: ComplaintOwner.ValueType  # 6
-"""The region where it was repaired."""
+"""The region of the repair."""
 COMPLAINT_OWNER_ORDER: ComplaintOwner.ValueType  # 7
-"""The region that owns the order at the time."""
+"""The region that owns the order at that time."""
 COMPLAINT_OWNER_HOME_AND_VISITED: ComplaintOwner.ValueType  # 8
-"""The home region and the one that was visited."""
+"""The home region and the visited region."""
 COMPLAINT_OWNER_PLACE_OF_LEAK_AND_HOME: ComplaintOwner.ValueType  # 9
-"""The region where it leaked, and the home region."""
+"""The region of the leak, and the home region."""
 COMPLAINT_OWNER_HOME_OF_ORIGIN: ComplaintOwner.ValueType  # 10
-"""The home region of the number from which it came."""
+"""The home region of the calling number."""
 COMPLAINT_OWNER_LEAD: ComplaintOwner.ValueType  # 11
-"""The region that leads the enterprise's contract."""
+"""The lead region of the enterprise contract."""
 Global___ComplaintOwner: _TypeAlias = ComplaintOwner  # noqa: Y015
 
 @_typing.final
 class Configuration(_message.Message):
-    """All that every member must agree on. Owned by the coordinator, versioned, pushed to nodes, kept by them on disk."""
+    """The configuration shared by all members. The coordinator owns and versions it and pushes it to nodes, which keep it
+    on disk.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -802,7 +822,7 @@ class Configuration(_message.Message):
 
     @_builtins.property
     def number_plan(self) -> Global___NumberPlan:
-        """Which region owns which numbers."""
+        """Assignment of numbers to regions."""
 
     @_builtins.property
     def businesses(self) -> _containers.RepeatedCompositeFieldContainer[Global___Business]:
@@ -810,7 +830,7 @@ class Configuration(_message.Message):
 
     @_builtins.property
     def materials(self) -> _containers.RepeatedCompositeFieldContainer[Global___Material]:
-        """The materials that a business may ask for."""
+        """The materials that a business may require."""
 
     @_builtins.property
     def plans(self) -> _containers.RepeatedCompositeFieldContainer[Global___Plan]:
@@ -822,43 +842,43 @@ class Configuration(_message.Message):
 
     @_builtins.property
     def offerings(self) -> _containers.RepeatedCompositeFieldContainer[Global___Offering]:
-        """What can be subscribed to a line besides its plan."""
+        """The offerings that a line may subscribe to, in addition to its plan."""
 
     @_builtins.property
     def policies(self) -> _containers.RepeatedCompositeFieldContainer[Global___Policy]:
-        """The figures of law and custom, with what single regions promise beyond them."""
+        """The figures of law and custom, with the stricter promises of single regions."""
 
     @_builtins.property
     def service_points(self) -> _containers.RepeatedCompositeFieldContainer[Global___ServicePoint]:
-        """Where and how regions serve people in person."""
+        """Places and channels at which regions serve customers in person."""
 
     @_builtins.property
     def purposes(self) -> _containers.RepeatedCompositeFieldContainer[Global___Purpose]:
-        """What records may be shared for between regions. What is not listed is denied."""
+        """Purposes for which regions may share records. A purpose that is not listed is denied."""
 
     @_builtins.property
     def retention_rules(self) -> _containers.RepeatedCompositeFieldContainer[Global___RetentionRule]:
-        """How long what is kept is kept."""
+        """Retention periods of stored data."""
 
     @_builtins.property
     def complaint_categories(self) -> _containers.RepeatedCompositeFieldContainer[Global___ComplaintCategory]:
-        """What complaints are about, and who answers them."""
+        """Categories of complaints, with their owners."""
 
     @_builtins.property
     def complaint_words(self) -> Global___ComplaintWords:
-        """By which words a category is proposed for the text of a complaint; unset proposes none."""
+        """Words by which a category is proposed for the text of a complaint. If unset, no category is proposed."""
 
     @_builtins.property
     def resolution_causes(self) -> _containers.RepeatedCompositeFieldContainer[Global___ResolutionCause]:
-        """What complaints come from: the codes of resolutions. Where there are none, any code of the form is taken."""
+        """Cause codes of resolutions. If there are none, any well-formed code is accepted."""
 
     @_builtins.property
     def network(self) -> _network_pb2.Network:
-        """Sites, links, the services on them, and classes of quality; unset for a federation without network support."""
+        """Sites, links, network services and quality classes; unset for a federation without network support."""
 
     @_builtins.property
     def agreement_templates(self) -> _containers.RepeatedCompositeFieldContainer[_agreement_pb2.AgreementTemplate]:
-        """The terms that agreements on the service of a line are made by."""
+        """Terms of agreements on the service of a line."""
 
     def __init__(
         self,
@@ -891,7 +911,7 @@ Global___Configuration: _TypeAlias = Configuration  # noqa: Y015
 
 @_typing.final
 class RetentionRule(_message.Message):
-    """How long the records of one class are kept. What is open, or under a legal hold, is kept beyond it."""
+    """Retention period of one class. Open records, and records under a legal hold, are kept beyond it."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -903,19 +923,19 @@ class RetentionRule(_message.Message):
     SOURCE_FIELD_NUMBER: _builtins.int
     VERIFIED_FIELD_NUMBER: _builtins.int
     data_class: Global___DataClass.ValueType
-    """Of which records."""
+    """Class of records."""
     days: _builtins.int
     """Days."""
     months: _builtins.int
     """Calendar months."""
     policy: _builtins.str
-    """As the policy with this name says, by whatever enforces it."""
+    """Name of the policy that gives the period; the component that applies the policy enforces it."""
     start: Global___RetentionStart.ValueType
-    """From when; not said where a policy is named."""
+    """Start of the period; unspecified if a policy is named."""
     source: _builtins.str
-    """Where it comes from: a law with its article, or a practice."""
+    """Source: a law with its article, or a practice."""
     verified: _builtins.bool
-    """Whether the source was read."""
+    """True if the source was verified."""
     def __init__(
         self,
         *,
@@ -951,26 +971,28 @@ class Region(_message.Message):
     DATA_AGREEMENT_FIELD_NUMBER: _builtins.int
     WORKING_HOURS_FIELD_NUMBER: _builtins.int
     id: _builtins.str
-    """The id used everywhere: lower-case letters, digits and dashes, for example `sichuan`."""
+    """Region id used everywhere: lower-case letters, digits and dashes, for example `sichuan`."""
     time_zone: _builtins.str
-    """The IANA time zone of its billing and working days, for example `Asia/Shanghai`."""
+    """IANA time zone of its billing and working days, for example `Asia/Shanghai`."""
     currency: _builtins.str
-    """The ISO 4217 code of its accounts."""
+    """ISO 4217 code of its accounts."""
     @_builtins.property
     def name(self) -> _types_pb2.LocalizedText:
-        """What people call it."""
+        """Display name."""
 
     @_builtins.property
     def number_pools(self) -> _containers.RepeatedCompositeFieldContainer[Global___NumberPool]:
-        """Where the numbers of new lines come from."""
+        """Number ranges for new lines."""
 
     @_builtins.property
     def data_agreement(self) -> Global___DataAgreement:
-        """By what it may share records with other regions. A region without one that is in force is denied, as asker and as giver."""
+        """Agreement on sharing records with other regions. Without an agreement in force the region may neither receive nor
+        give shared records.
+        """
 
     @_builtins.property
     def working_hours(self) -> _containers.RepeatedCompositeFieldContainer[Global___OpeningHours]:
-        """When its departments work on what customers bring, in its time zone; empty means day and night."""
+        """Working hours of its departments, in its time zone; empty means day and night."""
 
     def __init__(
         self,
@@ -993,7 +1015,10 @@ Global___Region: _TypeAlias = Region  # noqa: Y015
 
 @_typing.final
 class DataAgreement(_message.Message):
-    """A region's data agreement with the federation: purpose, method, kinds and protection of what is shared (Personal Information Protection Law, art. 20 and 23; Network Data Security Regulations, art. 12)."""
+    """A region's data agreement with the federation: purpose, method, kinds and protection of shared data.
+
+    Sources: Personal Information Protection Law, art. 20 and 23; Network Data Security Regulations, art. 12.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1001,11 +1026,11 @@ class DataAgreement(_message.Message):
     FIRST_DATE_FIELD_NUMBER: _builtins.int
     LAST_DATE_FIELD_NUMBER: _builtins.int
     reference: _builtins.str
-    """Where the signed paper is found, for example `DSA-2026-44`."""
+    """Location of the signed paper, for example `DSA-2026-44`."""
     first_date: _builtins.str
-    """The first day on which it holds, as YYYY-MM-DD, in the region's time zone."""
+    """First day in force, as YYYY-MM-DD, in the region's time zone."""
     last_date: _builtins.str
-    """The last day on which it holds, as YYYY-MM-DD."""
+    """Last day in force, as YYYY-MM-DD."""
     def __init__(
         self,
         *,
@@ -1023,7 +1048,10 @@ Global___DataAgreement: _TypeAlias = DataAgreement  # noqa: Y015
 
 @_typing.final
 class Purpose(_message.Message):
-    """What records may be shared for, and what of them (Personal Information Protection Law, art. 6: the least that serves it)."""
+    """A purpose for sharing records, with the fields that it needs.
+
+    Source: Personal Information Protection Law, art. 6: the least that serves it.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1037,32 +1065,32 @@ class Purpose(_message.Message):
     SOURCE_FIELD_NUMBER: _builtins.int
     VERIFIED_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """The name by which requests and grants call it, for example `counter-service`."""
+    """Name used in requests and grants, for example `counter-service`."""
     without_grant: Global___WithoutGrant.ValueType
-    """What is told without a live grant, or without what another basis needs."""
+    """Disclosure without a grant in force and without another fulfilled basis."""
     source: _builtins.str
-    """The law, standard or rule that allows it."""
+    """Law, standard or rule that allows the purpose."""
     verified: _builtins.bool
-    """Whether the source was checked in its primary text."""
+    """True if the source was verified in its primary text."""
     @_builtins.property
     def title(self) -> _types_pb2.LocalizedText:
-        """What people call it; the customer reads it when asked for consent."""
+        """Display name; the customer reads it before consenting."""
 
     @_builtins.property
     def fields(self) -> _containers.RepeatedScalarFieldContainer[Global___SharedField.ValueType]:
-        """All that may be told for it."""
+        """All fields that may be disclosed for the purpose."""
 
     @_builtins.property
     def legal_bases(self) -> _containers.RepeatedScalarFieldContainer[Global___LegalBasis.ValueType]:
-        """The legal bases that allow it."""
+        """Legal bases that allow the purpose."""
 
     @_builtins.property
     def consent_methods(self) -> _containers.RepeatedScalarFieldContainer[Global___ConsentMethod.ValueType]:
-        """How consent to it may be given; empty where it is not asked."""
+        """Accepted ways to give consent; empty if the purpose needs no consent."""
 
     @_builtins.property
     def longest_grant(self) -> _duration_pb2.Duration:
-        """The longest that a grant may run; unset where consent is not asked."""
+        """Longest duration of a grant; unset if the purpose needs no consent."""
 
     def __init__(
         self,
@@ -1087,7 +1115,7 @@ Global___Purpose: _TypeAlias = Purpose  # noqa: Y015
 
 @_typing.final
 class NumberPool(_message.Message):
-    """Numbers that a region gives to new lines, both ends included and of the same length."""
+    """Range of numbers that a region assigns to new lines, both ends included and of the same length."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1095,7 +1123,7 @@ class NumberPool(_message.Message):
     FIRST_FIELD_NUMBER: _builtins.int
     LAST_FIELD_NUMBER: _builtins.int
     kind: Global___LineKind.ValueType
-    """For which lines."""
+    """Kind of line."""
     first: _builtins.str
     """The first number, E.164 with the plus sign."""
     last: _builtins.str
@@ -1117,7 +1145,7 @@ Global___NumberPool: _TypeAlias = NumberPool  # noqa: Y015
 
 @_typing.final
 class NumberPlan(_message.Message):
-    """The directory of numbers: an exact exception wins, then the longest prefix."""
+    """Directory of numbers: an exact exception takes precedence, then the longest prefix."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1129,7 +1157,7 @@ class NumberPlan(_message.Message):
 
     @_builtins.property
     def exceptions(self) -> _containers.RepeatedCompositeFieldContainer[Global___NumberException]:
-        """Single numbers that belong elsewhere than their prefix says."""
+        """Single numbers assigned to another region than their prefix."""
 
     def __init__(
         self,
@@ -1154,7 +1182,7 @@ class PrefixRange(_message.Message):
     REGION_FIELD_NUMBER: _builtins.int
     PREFIXES_FIELD_NUMBER: _builtins.int
     region: _builtins.str
-    """The region that owns them."""
+    """The region that owns the prefixes."""
     @_builtins.property
     def prefixes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """E.164 prefixes with the plus sign, for example `+8628`."""
@@ -1175,16 +1203,16 @@ Global___PrefixRange: _TypeAlias = PrefixRange  # noqa: Y015
 
 @_typing.final
 class NumberException(_message.Message):
-    """One number with a home of its own."""
+    """A single number with its own home region."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     NUMBER_FIELD_NUMBER: _builtins.int
     REGION_FIELD_NUMBER: _builtins.int
     number: _builtins.str
-    """The full E.164 number."""
+    """Full E.164 number."""
     region: _builtins.str
-    """The region that owns it."""
+    """The region that owns the number."""
     def __init__(
         self,
         *,
@@ -1201,7 +1229,7 @@ Global___NumberException: _TypeAlias = NumberException  # noqa: Y015
 
 @_typing.final
 class Business(_message.Message):
-    """A kind of handling, as data."""
+    """A kind of service request, as data."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1226,22 +1254,24 @@ class Business(_message.Message):
     POLICIES_FIELD_NUMBER: _builtins.int
     FEE_FIELD_NUMBER: _builtins.int
     code: _builtins.str
-    """The code, for example `SUSPEND`."""
+    """Business code, for example `SUSPEND`."""
     mode: Global___Mode.ValueType
-    """How it crosses a border."""
+    """Way in which it crosses a border."""
     reach: Global___Reach.ValueType
-    """Where it may be handled."""
+    """Regions that may handle it."""
     rule: _builtins.str
-    """The business whose rule this one follows; empty for the rule of its own code. `WORK_ORDER` is the rule of what only people or a region's own systems carry out."""
+    """Business whose rule applies; empty for the rule of its own code. `WORK_ORDER` is the rule of work that only people
+    or a region's own systems carry out.
+    """
     home_characteristic: _builtins.str
-    """The characteristic that names the home region, for a line that does not exist yet; empty where the number plan says it."""
+    """Characteristic that names the home region, for a line that does not exist yet; empty if the number plan decides."""
     @_builtins.property
     def name(self) -> _types_pb2.LocalizedText:
-        """What people call it."""
+        """Display name."""
 
     @_builtins.property
     def reach_note(self) -> _types_pb2.LocalizedText:
-        """Why it is not offered elsewhere; required where reach is REACH_HOME."""
+        """Reason for the restriction to the home region; required if reach is REACH_HOME."""
 
     @_builtins.property
     def steps(self) -> _containers.RepeatedScalarFieldContainer[Global___Step.ValueType]:
@@ -1249,51 +1279,51 @@ class Business(_message.Message):
 
     @_builtins.property
     def preconditions(self) -> _containers.RepeatedScalarFieldContainer[Global___Precondition.ValueType]:
-        """What must hold at the home region."""
+        """Facts required at the home region."""
 
     @_builtins.property
     def documents(self) -> _containers.RepeatedCompositeFieldContainer[Global___DocumentRequirement]:
-        """The documents by applicant."""
+        """Required documents by applicant."""
 
     @_builtins.property
     def characteristics(self) -> _containers.RepeatedCompositeFieldContainer[Global___CharacteristicSpecification]:
-        """What a request must or may say."""
+        """Required and optional values of a request."""
 
     @_builtins.property
     def limit(self) -> Global___TimeLimit:
-        """The promise to the customer."""
+        """Time limit promised to the customer."""
 
     @_builtins.property
     def tariff(self) -> _types_pb2.LocalizedText:
-        """What it costs."""
+        """Price, as text."""
 
     @_builtins.property
     def guide(self) -> _containers.RepeatedCompositeFieldContainer[_types_pb2.LocalizedText]:
-        """The steps as told to the customer."""
+        """Steps, as text for the customer."""
 
     @_builtins.property
     def document_freshness(self) -> _duration_pb2.Duration:
-        """How long a verified document counts for this business: 24 h for high risk, 90 days for low risk."""
+        """Validity of a verified document for this business: 24 h for high risk, 90 days for low risk."""
 
     @_builtins.property
     def answer_within(self) -> _duration_pb2.Duration:
-        """How long the customer or the origin region may take to answer before the order is cancelled."""
+        """Time for an answer of the customer or the origin region. Afterwards the order is cancelled."""
 
     @_builtins.property
     def executable_within(self) -> _duration_pb2.Duration:
-        """How long the request stays executable if the home region cannot be reached."""
+        """Time during which the request stays executable if the home region is unreachable."""
 
     @_builtins.property
     def regional_limits(self) -> _containers.RepeatedCompositeFieldContainer[Global___RegionalLimit]:
-        """What single regions promise beyond `limit`. Whichever ends first counts, of the origin and of the home region."""
+        """Promises of single regions beyond `limit`. The earliest end counts: national, origin region or home region."""
 
     @_builtins.property
     def policies(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """The policies that apply to it, by name, as the guide shows them."""
+        """Names of the policies that apply, shown in the guide."""
 
     @_builtins.property
     def fee(self) -> _types_pb2.Money:
-        """What is taken from the account at the fulfilment; unset for nothing."""
+        """Fee charged to the account at the fulfilment; unset for none."""
 
     def __init__(
         self,
@@ -1329,7 +1359,7 @@ Global___Business: _TypeAlias = Business  # noqa: Y015
 
 @_typing.final
 class RegionalLimit(_message.Message):
-    """A region's own promise for one business."""
+    """Promise of one region for one business."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1357,17 +1387,19 @@ Global___RegionalLimit: _TypeAlias = RegionalLimit  # noqa: Y015
 
 @_typing.final
 class DocumentRequirement(_message.Message):
-    """The documents of one kind of applicant."""
+    """Required documents of one kind of applicant."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     APPLICANT_FIELD_NUMBER: _builtins.int
     ALL_OF_FIELD_NUMBER: _builtins.int
     applicant: _types_pb2.Applicant.ValueType
-    """For whom; an applicant that is not listed is refused."""
+    """Kind of applicant; an applicant that is not listed is refused."""
     @_builtins.property
     def all_of(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Every line is needed. A line lists alternatives with `|`, each a code or several joined by `+`: `ID_ORIG|PWD+OTP`."""
+        """Lines that are all required. A line lists alternatives with `|`, each a code or several joined by `+`:
+        `ID_ORIG|PWD+OTP`.
+        """
 
     def __init__(
         self,
@@ -1385,7 +1417,7 @@ Global___DocumentRequirement: _TypeAlias = DocumentRequirement  # noqa: Y015
 
 @_typing.final
 class CharacteristicSpecification(_message.Message):
-    """One thing a request says about the product (TMF620 CharacteristicSpecification)."""
+    """Specification of one value of a request (TMF620 CharacteristicSpecification)."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1396,20 +1428,20 @@ class CharacteristicSpecification(_message.Message):
     CHOICES_FIELD_NUMBER: _builtins.int
     AT_MOST_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """The name, for example `reason`."""
+    """Name, for example `reason`."""
     value_type: Global___ValueType.ValueType
-    """What its value must be."""
+    """Type of the value."""
     required: _builtins.bool
-    """Whether a request without it is refused."""
+    """True if a request without the value is refused."""
     at_most: _builtins.str
-    """The name of the policy whose figure an amount may not exceed, in minor units; empty for none."""
+    """Name of the policy that gives the maximum of an amount, in minor units; empty for none."""
     @_builtins.property
     def description(self) -> _types_pb2.LocalizedText:
-        """What it means."""
+        """Meaning of the value."""
 
     @_builtins.property
     def choices(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """The words that VALUE_TYPE_CHOICE allows."""
+        """Words that VALUE_TYPE_CHOICE accepts."""
 
     def __init__(
         self,
@@ -1431,7 +1463,7 @@ Global___CharacteristicSpecification: _TypeAlias = CharacteristicSpecification  
 
 @_typing.final
 class TimeLimit(_message.Message):
-    """A promise of time and where it comes from."""
+    """Promised time limit, with its source."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1442,20 +1474,20 @@ class TimeLimit(_message.Message):
     SOURCE_FIELD_NUMBER: _builtins.int
     VERIFIED_FIELD_NUMBER: _builtins.int
     working_days: _builtins.int
-    """Whole working days; the day of the start is not counted."""
+    """Whole working days; the day of the start does not count."""
     days: _builtins.int
-    """Whole calendar days; the day of the start is not counted."""
+    """Whole calendar days; the day of the start does not count."""
     source: _builtins.str
-    """The law, standard or rule that sets it."""
+    """Law, standard or rule that sets the limit."""
     verified: _builtins.bool
-    """Whether the source was checked in its primary text."""
+    """True if the source was verified in its primary text."""
     @_builtins.property
     def duration(self) -> _duration_pb2.Duration:
-        """Time that runs day and night."""
+        """Time that passes day and night."""
 
     @_builtins.property
     def working_time(self) -> _duration_pb2.Duration:
-        """Time that runs only while the region's departments are open, by its `working_hours`."""
+        """Time that passes only during the `working_hours` of the region's departments."""
 
     def __init__(
         self,
@@ -1479,7 +1511,7 @@ Global___TimeLimit: _TypeAlias = TimeLimit  # noqa: Y015
 
 @_typing.final
 class Figure(_message.Message):
-    """A number of law or custom and where it comes from."""
+    """A number of law or custom, with its source."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1490,11 +1522,11 @@ class Figure(_message.Message):
     value: _builtins.int
     """The number."""
     unit: Global___Unit.ValueType
-    """What it counts."""
+    """The unit."""
     source: _builtins.str
-    """The law, standard or rule that sets it."""
+    """Law, standard or rule that sets the limit."""
     verified: _builtins.bool
-    """Whether the source was checked in its primary text."""
+    """True if the source was verified in its primary text."""
     def __init__(
         self,
         *,
@@ -1513,7 +1545,7 @@ Global___Figure: _TypeAlias = Figure  # noqa: Y015
 
 @_typing.final
 class Policy(_message.Message):
-    """One rule of the trade that is a time or a number: the national value, and regions that are stricter."""
+    """A rule of the trade that is a time or a number: the national value, and stricter regional values."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1524,16 +1556,16 @@ class Policy(_message.Message):
     STRICTER_FIELD_NUMBER: _builtins.int
     REGIONAL_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """The name by which rules ask for it, for example `late-fee`."""
+    """Name used by rules, for example `late-fee`."""
     stricter: Global___Stricter.ValueType
-    """For a figure: which way regions may go."""
+    """Direction in which regional figures may deviate."""
     @_builtins.property
     def title(self) -> _types_pb2.LocalizedText:
-        """What it says."""
+        """Meaning of the policy, as text."""
 
     @_builtins.property
     def limit(self) -> Global___TimeLimit:
-        """A time."""
+        """A time limit."""
 
     @_builtins.property
     def figure(self) -> Global___Figure:
@@ -1541,7 +1573,7 @@ class Policy(_message.Message):
 
     @_builtins.property
     def regional(self) -> _containers.RepeatedCompositeFieldContainer[Global___RegionalPolicy]:
-        """What single regions say. One that is looser than the national value never counts."""
+        """Values of single regions. A value looser than the national one never counts."""
 
     def __init__(
         self,
@@ -1565,7 +1597,7 @@ Global___Policy: _TypeAlias = Policy  # noqa: Y015
 
 @_typing.final
 class RegionalPolicy(_message.Message):
-    """A region's own value of a policy; of the same kind as the national one."""
+    """The value of one region, of the same kind as the national value."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1576,7 +1608,7 @@ class RegionalPolicy(_message.Message):
     """The region."""
     @_builtins.property
     def limit(self) -> Global___TimeLimit:
-        """A time."""
+        """A time limit."""
 
     @_builtins.property
     def figure(self) -> Global___Figure:
@@ -1601,7 +1633,7 @@ Global___RegionalPolicy: _TypeAlias = RegionalPolicy  # noqa: Y015
 
 @_typing.final
 class Material(_message.Message):
-    """A paper or proof that a business may ask for."""
+    """A paper or proof that a business may require."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1610,16 +1642,20 @@ class Material(_message.Message):
     REUSABLE_FIELD_NUMBER: _builtins.int
     MEDIA_TYPES_FIELD_NUMBER: _builtins.int
     code: _builtins.str
-    """The code, for example `ID_ORIG`."""
+    """Material code, for example `ID_ORIG`."""
     reusable: _builtins.bool
-    """Whether one that is on file counts for another business while it is fresh. False for what proves something about this moment or about whoever stands there, and for what is used up."""
+    """True if a document on file counts for further businesses while it is fresh. False for proofs of the present moment
+    or of presence, and for proofs that are used up.
+    """
     @_builtins.property
     def name(self) -> _types_pb2.LocalizedText:
-        """What people call it."""
+        """Display name."""
 
     @_builtins.property
     def media_types(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """What its content may be when it is put on file: `application/pdf`, `image/jpeg`, `image/png`. Empty for what has no content."""
+        """Media types accepted for the content: `application/pdf`, `image/jpeg`, `image/png`. Empty for a material without
+        content.
+        """
 
     def __init__(
         self,
@@ -1651,14 +1687,14 @@ class Plan(_message.Message):
     RATES_FIELD_NUMBER: _builtins.int
     LINE_KIND_FIELD_NUMBER: _builtins.int
     id: _builtins.str
-    """The id, unique in the federation, for example `sichuan-59`."""
+    """Plan id, unique in the federation, for example `sichuan-59`."""
     region: _builtins.str
-    """The region that offers it."""
+    """The region that offers the plan."""
     line_kind: Global___LineKind.ValueType
-    """For which lines; unset means mobile."""
+    """Kind of line; unset means mobile."""
     @_builtins.property
     def name(self) -> _types_pb2.LocalizedText:
-        """What people call it."""
+        """Display name."""
 
     @_builtins.property
     def monthly_rent(self) -> _types_pb2.Money:
@@ -1666,11 +1702,11 @@ class Plan(_message.Message):
 
     @_builtins.property
     def allowance(self) -> Global___Allowance:
-        """What the rent includes each month."""
+        """Usage included in the monthly rent."""
 
     @_builtins.property
     def rates(self) -> Global___Rates:
-        """What is charged beyond the allowance."""
+        """Prices beyond the allowance."""
 
     def __init__(
         self,
@@ -1693,7 +1729,7 @@ Global___Plan: _TypeAlias = Plan  # noqa: Y015
 
 @_typing.final
 class Allowance(_message.Message):
-    """Usage that costs nothing more, for each billing cycle."""
+    """Free usage for each billing cycle."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1701,11 +1737,11 @@ class Allowance(_message.Message):
     MESSAGES_FIELD_NUMBER: _builtins.int
     MEBIBYTES_FIELD_NUMBER: _builtins.int
     minutes: _builtins.int
-    """Minutes of calls."""
+    """Call minutes."""
     messages: _builtins.int
-    """Messages sent."""
+    """Sent messages."""
     mebibytes: _builtins.int
-    """Mebibytes of data."""
+    """Data, in mebibytes."""
     def __init__(
         self,
         *,
@@ -1731,11 +1767,11 @@ class Rates(_message.Message):
     MESSAGE_FIELD_NUMBER: _builtins.int
     MEBIBYTE_FIELD_NUMBER: _builtins.int
     minute: _builtins.int
-    """For a minute of a call; a part counts as a whole."""
+    """Price of a minute of a call; a part counts as a whole."""
     message: _builtins.int
-    """For a message sent."""
+    """Price of a sent message."""
     mebibyte: _builtins.int
-    """For a mebibyte of data."""
+    """Price of a mebibyte of data."""
     def __init__(
         self,
         *,
@@ -1753,7 +1789,7 @@ Global___Rates: _TypeAlias = Rates  # noqa: Y015
 
 @_typing.final
 class Offering(_message.Message):
-    """What one region offers besides plans (TMF620 ProductOffering)."""
+    """An offering of one region in addition to plans (TMF620 ProductOffering)."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1765,24 +1801,24 @@ class Offering(_message.Message):
     ALLOWANCE_FIELD_NUMBER: _builtins.int
     MONTHS_FIELD_NUMBER: _builtins.int
     id: _builtins.str
-    """The id, unique in the federation, for example `sichuan-ring-tones`."""
+    """Offering id, unique in the federation, for example `sichuan-ring-tones`."""
     region: _builtins.str
-    """The region that offers it."""
+    """The region that offers the plan."""
     kind: Global___OfferingKind.ValueType
-    """What it is."""
+    """Kind of the event."""
     months: _builtins.int
-    """How many months a contract runs."""
+    """Contract duration in months."""
     @_builtins.property
     def name(self) -> _types_pb2.LocalizedText:
-        """What people call it."""
+        """Display name."""
 
     @_builtins.property
     def price(self) -> _types_pb2.Money:
-        """The price: a month, or once for a pack."""
+        """Price: of a month, or of one pack."""
 
     @_builtins.property
     def allowance(self) -> Global___Allowance:
-        """What a pack holds."""
+        """Content of a pack."""
 
     def __init__(
         self,
@@ -1805,7 +1841,7 @@ Global___Offering: _TypeAlias = Offering  # noqa: Y015
 
 @_typing.final
 class ServicePoint(_message.Message):
-    """Where people are served in person, or by telephone (specification 1.3)."""
+    """Place or channel at which a region serves customers (specification 1.3)."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1816,24 +1852,24 @@ class ServicePoint(_message.Message):
     CHANNELS_FIELD_NUMBER: _builtins.int
     OPENING_HOURS_FIELD_NUMBER: _builtins.int
     id: _builtins.str
-    """The id, unique in the federation."""
+    """Service point id, unique in the federation."""
     region: _builtins.str
     """The region that runs it."""
     @_builtins.property
     def name(self) -> _types_pb2.LocalizedText:
-        """What people call it."""
+        """Display name."""
 
     @_builtins.property
     def address(self) -> _types_pb2.LocalizedText:
-        """Where it is; the number of a hotline, the address of a web hall."""
+        """Street address, hotline number, or address of a web hall."""
 
     @_builtins.property
     def channels(self) -> _containers.RepeatedScalarFieldContainer[_types_pb2.Channel.ValueType]:
-        """Which channels it serves."""
+        """Channels that it serves."""
 
     @_builtins.property
     def opening_hours(self) -> _containers.RepeatedCompositeFieldContainer[Global___OpeningHours]:
-        """When it is open, in the region's time zone; empty means day and night."""
+        """Opening hours, in the region's time zone; empty means day and night."""
 
     def __init__(
         self,
@@ -1864,13 +1900,13 @@ class OpeningHours(_message.Message):
     OPENS_FIELD_NUMBER: _builtins.int
     CLOSES_FIELD_NUMBER: _builtins.int
     working_days: _builtins.bool
-    """On working days of the calendar, holidays and make-up workdays considered."""
+    """True for working days of the calendar, with holidays and make-up workdays considered."""
     days_off: _builtins.bool
-    """On all other days."""
+    """True for all other days."""
     opens: _builtins.str
-    """From when, as HH:MM."""
+    """Opening time, as HH:MM."""
     closes: _builtins.str
-    """Until when, as HH:MM."""
+    """Closing time, as HH:MM."""
     def __init__(
         self,
         *,
@@ -1889,7 +1925,7 @@ Global___OpeningHours: _TypeAlias = OpeningHours  # noqa: Y015
 
 @_typing.final
 class Calendar(_message.Message):
-    """The exceptions to Monday-to-Friday in one year."""
+    """Exceptions to the Monday-to-Friday week in one year."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1904,7 +1940,7 @@ class Calendar(_message.Message):
 
     @_builtins.property
     def makeup_workdays(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Weekend days that are worked, as YYYY-MM-DD."""
+        """Make-up workdays on weekends, as YYYY-MM-DD."""
 
     def __init__(
         self,
@@ -1923,7 +1959,7 @@ Global___Calendar: _TypeAlias = Calendar  # noqa: Y015
 
 @_typing.final
 class ComplaintCategory(_message.Message):
-    """What a complaint can be about."""
+    """A category of complaints."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1939,40 +1975,42 @@ class ComplaintCategory(_message.Message):
     INTERIM_LIMIT_FIELD_NUMBER: _builtins.int
     REFUND_LIMIT_FIELD_NUMBER: _builtins.int
     code: _builtins.str
-    """The code, for example `BILL_WRONG`."""
+    """Category code, for example `BILL_WRONG`."""
     complaint_class: Global___ComplaintClass.ValueType
-    """The class that it belongs to."""
+    """Class of the category."""
     owner: Global___ComplaintOwner.ValueType
-    """Whose work it is."""
+    """Owner of the complaint."""
     severity: Global___ComplaintSeverity.ValueType
-    """How bad it is unless somebody says otherwise."""
+    """Default severity."""
     @_builtins.property
     def name(self) -> _types_pb2.LocalizedText:
-        """What people call it."""
+        """Display name."""
 
     @_builtins.property
     def departments(self) -> _containers.RepeatedCompositeFieldContainer[Global___Department]:
-        """The departments of the owner region that answer it, the first of them leading."""
+        """Departments of the owner region that answer; the first one leads."""
 
     @_builtins.property
     def resolution_limit(self) -> Global___TimeLimit:
-        """When it must be resolved; beats the limit of the severity. Unset where the severity alone decides."""
+        """Resolution limit; takes precedence over the limit of the severity. Unset if the severity alone decides."""
 
     @_builtins.property
     def regional_limits(self) -> _containers.RepeatedCompositeFieldContainer[Global___RegionalLimit]:
-        """What single regions promise beyond `resolution_limit`."""
+        """Promises of single regions beyond `resolution_limit`."""
 
     @_builtins.property
     def rural_limit(self) -> Global___TimeLimit:
-        """The resolution limit where the filing says that it happened in the countryside; unset where it is the same."""
+        """Resolution limit for an event in the countryside, as declared at filing; unset if it is the same."""
 
     @_builtins.property
     def interim_limit(self) -> Global___TimeLimit:
-        """When the customer is told how far it is, at the latest: the first response is due then, where that is sooner than by the severity. Unset where nobody promised that."""
+        """Latest time of an interim notice to the customer. The first response is due then, if this is earlier than the limit
+        of the severity. Unset if none is promised.
+        """
 
     @_builtins.property
     def refund_limit(self) -> Global___TimeLimit:
-        """When money is given back after the resolution; unset where nobody promised that."""
+        """Limit for a refund after the resolution; unset if none is promised."""
 
     def __init__(
         self,
@@ -1999,17 +2037,17 @@ Global___ComplaintCategory: _TypeAlias = ComplaintCategory  # noqa: Y015
 
 @_typing.final
 class ResolutionCause(_message.Message):
-    """What a complaint comes from, as its resolution says."""
+    """A cause of complaints, as named by a resolution."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     CODE_FIELD_NUMBER: _builtins.int
     NAME_FIELD_NUMBER: _builtins.int
     code: _builtins.str
-    """The code in lower case, for example `billing-error`."""
+    """Cause code in lower case, for example `billing-error`."""
     @_builtins.property
     def name(self) -> _types_pb2.LocalizedText:
-        """What people call it."""
+        """Display name."""
 
     def __init__(
         self,
@@ -2027,17 +2065,17 @@ Global___ResolutionCause: _TypeAlias = ResolutionCause  # noqa: Y015
 
 @_typing.final
 class Department(_message.Message):
-    """A department that every region has, under whatever name of its own."""
+    """A department that every region has, under whatever local name."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     CODE_FIELD_NUMBER: _builtins.int
     NAME_FIELD_NUMBER: _builtins.int
     code: _builtins.str
-    """The code, for example `BILLING`."""
+    """Department code, for example `BILLING`."""
     @_builtins.property
     def name(self) -> _types_pb2.LocalizedText:
-        """What people call it; the same wherever the code stands."""
+        """Display name; the same for every use of the code."""
 
     def __init__(
         self,
@@ -2055,7 +2093,14 @@ Global___Department: _TypeAlias = Department  # noqa: Y015
 
 @_typing.final
 class ComplaintWords(_message.Message):
-    """By which words a category is proposed for a text. The words of a category weigh as much as the weightiest, a third of the next, a ninth of the one after it and so on. Confidence in a category that weighs `s` is the share of exp(s/spread) in the sum of that over all categories that have a word in the text, and of exp(doubt/spread)."""
+    """Words by which a category is proposed for a text.
+
+    The words of a category add up to a weight `s`. The weightiest counts in full, the next a third, the next a ninth and
+    so on.
+
+    The confidence in a category is exp(s/spread), divided by a sum. The sum has exp(s/spread) of every category with a
+    word in the text, and exp(doubt/spread).
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -2063,9 +2108,9 @@ class ComplaintWords(_message.Message):
     DOUBT_FIELD_NUMBER: _builtins.int
     SPREAD_FIELD_NUMBER: _builtins.int
     doubt: _builtins.int
-    """Weight for anything that the words do not know, in tenths: how much has to be said before it is believed."""
+    """Weight of the unknown, in tenths. A higher value demands more evidence before a category is proposed."""
     spread: _builtins.int
-    """How fast more words make more confidence, in tenths of a weight; larger is slower."""
+    """Slope of the confidence, in tenths of a weight. A larger value makes confidence rise more slowly."""
     @_builtins.property
     def categories(self) -> _containers.RepeatedCompositeFieldContainer[Global___CategoryWords]:
         """The words of each category."""
@@ -2094,7 +2139,7 @@ class CategoryWords(_message.Message):
     CATEGORY_FIELD_NUMBER: _builtins.int
     WORDS_FIELD_NUMBER: _builtins.int
     category: _builtins.str
-    """The code of the category."""
+    """Category code."""
     @_builtins.property
     def words(self) -> _containers.RepeatedCompositeFieldContainer[Global___ComplaintWord]:
         """The words."""
@@ -2115,7 +2160,7 @@ Global___CategoryWords: _TypeAlias = CategoryWords  # noqa: Y015
 
 @_typing.final
 class ComplaintWord(_message.Message):
-    """A word or phrase that speaks for a category."""
+    """A word or phrase that indicates a category."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -2123,11 +2168,15 @@ class ComplaintWord(_message.Message):
     WEIGHT_FIELD_NUMBER: _builtins.int
     RHETORIC_FIELD_NUMBER: _builtins.int
     text: _builtins.str
-    """In small letters and half width, for example `乱扣`. `…` stands for up to sixteen characters of the same clause; `*` at the end of an English word for any further letters."""
+    """The word in lower case and half width, for example `乱扣`. `…` stands for up to sixteen characters of the same
+    clause. `*` at the end of an English word stands for any further letters.
+    """
     weight: _builtins.int
-    """How much it says, 1 to 9."""
+    """Weight, 1 to 9."""
     rhetoric: _builtins.bool
-    """It states no fact: an insult, an accusation, a threat. All such words of a critical category together are one indication."""
+    """True if the word states no fact: an insult, an accusation, a threat. All such words of a critical category together
+    count as one indication.
+    """
     def __init__(
         self,
         *,

@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class FederationServiceStub:
-    """Served by coordinators to region nodes. A region that is suspended is refused every RPC with REGION_SUSPENDED.
+    """Membership of region nodes; served by coordinators. A suspended region is refused every RPC with REGION_SUSPENDED.
     """
 
     def __init__(self, channel):
@@ -53,25 +53,28 @@ class FederationServiceStub:
 
 
 class FederationServiceServicer:
-    """Served by coordinators to region nodes. A region that is suspended is refused every RPC with REGION_SUSPENDED.
+    """Membership of region nodes; served by coordinators. A suspended region is refused every RPC with REGION_SUSPENDED.
     """
 
     def Join(self, request, context):
-        """Joins the federation, or stays in it: called at start and then once per interval as the heartbeat.
+        """Joins the federation, or renews the membership. A node calls it at start and then once per interval as its
+        heartbeat.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Watch(self, request, context):
-        """Streams the federation state: first as it stands, then on every change. A suspension of the caller's region ends it.
+        """Streams the federation state: first the present state, then every change. The stream ends at a suspension of the
+        caller's region.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetAuditHead(self, request, context):
-        """Gives the last audit head that the caller's region handed in, so that a cut tail is found.
+        """Returns the last audit head that the caller's region reported. A node compares it with its chain to detect a cut
+        tail.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -104,7 +107,7 @@ def add_FederationServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class FederationService:
-    """Served by coordinators to region nodes. A region that is suspended is refused every RPC with REGION_SUSPENDED.
+    """Membership of region nodes; served by coordinators. A suspended region is refused every RPC with REGION_SUSPENDED.
     """
 
     @staticmethod

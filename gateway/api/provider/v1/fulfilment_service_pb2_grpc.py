@@ -26,7 +26,11 @@ if _version_not_supported:
 
 
 class FulfilmentServiceStub:
-    """Carries out orders in the systems of a region. Every call names the order; the same order id never takes effect twice, and a repeat of what was done gets the same answer. What was refused may be done at a repeat, which the region's staff ask for. The node repeats a call until it is answered.
+    """Carries out orders in the systems of a region. Every call names the order, and the node repeats a call until it gets
+    an answer.
+
+    The same order id never takes effect twice: a repeat of a completed call gets the same answer. A refused call may be
+    executed at a repeat, which the region's staff request.
     """
 
     def __init__(self, channel):
@@ -58,32 +62,37 @@ class FulfilmentServiceStub:
 
 
 class FulfilmentServiceServicer:
-    """Carries out orders in the systems of a region. Every call names the order; the same order id never takes effect twice, and a repeat of what was done gets the same answer. What was refused may be done at a repeat, which the region's staff ask for. The node repeats a call until it is answered.
+    """Carries out orders in the systems of a region. Every call names the order, and the node repeats a call until it gets
+    an answer.
+
+    The same order id never takes effect twice: a repeat of a completed call gets the same answer. A refused call may be
+    executed at a repeat, which the region's staff request.
     """
 
     def Check(self, request, context):
-        """Whether it can be done: resources, coverage, stock. Changes nothing.
+        """Checks feasibility: resources, coverage, stock. Changes nothing.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Provision(self, request, context):
-        """Does it.
+        """Carries out the order.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Test(self, request, context):
-        """Tests what was done (specification 3.1.5 and 3.2.5).
+        """Tests the result (specification 3.1.5 and 3.2.5).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Undo(self, request, context):
-        """Undoes it, whatever of it was done; of an order that it never saw, it remembers that it must not be done any more.
+        """Reverts every effect of the order. An order id unknown to the system is recorded, so that it is never executed
+        later.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -121,7 +130,11 @@ def add_FulfilmentServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class FulfilmentService:
-    """Carries out orders in the systems of a region. Every call names the order; the same order id never takes effect twice, and a repeat of what was done gets the same answer. What was refused may be done at a repeat, which the region's staff ask for. The node repeats a call until it is answered.
+    """Carries out orders in the systems of a region. Every call names the order, and the node repeats a call until it gets
+    an answer.
+
+    The same order id never takes effect twice: a repeat of a completed call gets the same answer. A refused call may be
+    executed at a repeat, which the region's staff request.
     """
 
     @staticmethod

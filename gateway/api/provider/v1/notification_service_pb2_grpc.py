@@ -47,7 +47,7 @@ class NotificationServiceServicer:
     """
 
     def Notify(self, request, context):
-        """Takes a text over for delivery. The same id is never sent twice.
+        """Accepts a text for delivery. The same id is never sent twice.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

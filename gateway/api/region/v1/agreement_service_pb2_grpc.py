@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class AgreementServiceStub:
-    """Agreements of the region's own customers. Credits are posted by the node itself once a month has ended, each once.
+    """Agreements of the region's own customers. After the end of a month the node itself posts the credits, each once.
     """
 
     def __init__(self, channel):
@@ -68,11 +68,11 @@ class AgreementServiceStub:
 
 
 class AgreementServiceServicer:
-    """Agreements of the region's own customers. Credits are posted by the node itself once a month has ended, each once.
+    """Agreements of the region's own customers. After the end of a month the node itself posts the credits, each once.
     """
 
     def CreateAgreement(self, request, context):
-        """Makes an agreement on the service of a line of this region.
+        """Creates an agreement on the service of a line of this region.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -86,14 +86,17 @@ class AgreementServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def NoteOutage(self, request, context):
-        """Notes an outage of a service of which this region runs a part; every region is told whose customers it may concern. Statements of months that have ended are corrected.
+        """Records an outage of a service of which this region runs a part. Every region with possibly affected customers
+        receives it.
+
+        Statements of past months are corrected.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetAgreement(self, request, context):
-        """Shows an agreement. The reading is recorded.
+        """Returns an agreement. The reading is recorded.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -107,7 +110,7 @@ class AgreementServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetStatement(self, request, context):
-        """Shows what an agreement came to in a month, line by line. The reading is recorded.
+        """Returns the statement of an agreement for one month, line by line. The reading is recorded.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -155,7 +158,7 @@ def add_AgreementServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class AgreementService:
-    """Agreements of the region's own customers. Credits are posted by the node itself once a month has ended, each once.
+    """Agreements of the region's own customers. After the end of a month the node itself posts the credits, each once.
     """
 
     @staticmethod

@@ -30,31 +30,31 @@ class _AlarmTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_AlarmType.V
     ALARM_TYPE_UNSPECIFIED: _AlarmType.ValueType  # 0
     """Never valid."""
     ALARM_TYPE_COMMUNICATIONS: _AlarmType.ValueType  # 1
-    """Something is not conveyed from one point to another."""
+    """Failure to convey information from one point to another."""
     ALARM_TYPE_PROCESSING_ERROR: _AlarmType.ValueType  # 2
-    """Software does not what it should."""
+    """Software failure."""
     ALARM_TYPE_ENVIRONMENTAL: _AlarmType.ValueType  # 3
-    """What surrounds the equipment: temperature, water, power."""
+    """Environment of the equipment: temperature, water, power."""
     ALARM_TYPE_QUALITY_OF_SERVICE: _AlarmType.ValueType  # 4
-    """The quality of a service is worse than it should be."""
+    """Degradation of the quality of a service."""
     ALARM_TYPE_EQUIPMENT: _AlarmType.ValueType  # 5
-    """Equipment is broken."""
+    """Equipment failure."""
 
 class AlarmType(_AlarmType, metaclass=_AlarmTypeEnumTypeWrapper):
-    """X.733: what kind of trouble it is."""
+    """X.733 event types."""
 
 ALARM_TYPE_UNSPECIFIED: AlarmType.ValueType  # 0
 """Never valid."""
 ALARM_TYPE_COMMUNICATIONS: AlarmType.ValueType  # 1
-"""Something is not conveyed from one point to another."""
+"""Failure to convey information from one point to another."""
 ALARM_TYPE_PROCESSING_ERROR: AlarmType.ValueType  # 2
-"""Software does not what it should."""
+"""Software failure."""
 ALARM_TYPE_ENVIRONMENTAL: AlarmType.ValueType  # 3
-"""What surrounds the equipment: temperature, water, power."""
+"""Environment of the equipment: temperature, water, power."""
 ALARM_TYPE_QUALITY_OF_SERVICE: AlarmType.ValueType  # 4
-"""The quality of a service is worse than it should be."""
+"""Degradation of the quality of a service."""
 ALARM_TYPE_EQUIPMENT: AlarmType.ValueType  # 5
-"""Equipment is broken."""
+"""Equipment failure."""
 Global___AlarmType: _TypeAlias = AlarmType  # noqa: Y015
 
 class _AlarmState:
@@ -66,23 +66,23 @@ class _AlarmStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_AlarmState
     ALARM_STATE_UNSPECIFIED: _AlarmState.ValueType  # 0
     """Never valid."""
     ALARM_STATE_RAISED: _AlarmState.ValueType  # 1
-    """There, as it was raised."""
+    """Raised and unchanged."""
     ALARM_STATE_UPDATED: _AlarmState.ValueType  # 2
-    """There, and changed since."""
+    """Raised, and changed since."""
     ALARM_STATE_CLEARED: _AlarmState.ValueType  # 3
-    """Over."""
+    """Cleared."""
 
 class AlarmState(_AlarmState, metaclass=_AlarmStateEnumTypeWrapper):
-    """TMF642: how an alarm stands."""
+    """TMF642 alarm states."""
 
 ALARM_STATE_UNSPECIFIED: AlarmState.ValueType  # 0
 """Never valid."""
 ALARM_STATE_RAISED: AlarmState.ValueType  # 1
-"""There, as it was raised."""
+"""Raised and unchanged."""
 ALARM_STATE_UPDATED: AlarmState.ValueType  # 2
-"""There, and changed since."""
+"""Raised, and changed since."""
 ALARM_STATE_CLEARED: AlarmState.ValueType  # 3
-"""Over."""
+"""Cleared."""
 Global___AlarmState: _TypeAlias = AlarmState  # noqa: Y015
 
 class _AlarmAckState:
@@ -94,19 +94,19 @@ class _AlarmAckStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_AlarmAc
     ALARM_ACK_STATE_UNSPECIFIED: _AlarmAckState.ValueType  # 0
     """Never valid."""
     ALARM_ACK_STATE_UNACKNOWLEDGED: _AlarmAckState.ValueType  # 1
-    """Nobody has said so."""
+    """Not acknowledged."""
     ALARM_ACK_STATE_ACKNOWLEDGED: _AlarmAckState.ValueType  # 2
-    """A member of staff has."""
+    """Acknowledged by a member of staff."""
 
 class AlarmAckState(_AlarmAckState, metaclass=_AlarmAckStateEnumTypeWrapper):
-    """TMF642: whether somebody has seen it."""
+    """TMF642 acknowledgement states of an alarm."""
 
 ALARM_ACK_STATE_UNSPECIFIED: AlarmAckState.ValueType  # 0
 """Never valid."""
 ALARM_ACK_STATE_UNACKNOWLEDGED: AlarmAckState.ValueType  # 1
-"""Nobody has said so."""
+"""Not acknowledged."""
 ALARM_ACK_STATE_ACKNOWLEDGED: AlarmAckState.ValueType  # 2
-"""A member of staff has."""
+"""Acknowledged by a member of staff."""
 Global___AlarmAckState: _TypeAlias = AlarmAckState  # noqa: Y015
 
 class _QualityFigure:
@@ -120,34 +120,34 @@ class _QualityFigureEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Quality
     QUALITY_FIGURE_DELAY: _QualityFigure.ValueType  # 1
     """One-way delay, in microseconds."""
     QUALITY_FIGURE_DELAY_VARIATION: _QualityFigure.ValueType  # 2
-    """Variation of delay, in microseconds."""
+    """Variation of one-way delay, in microseconds."""
     QUALITY_FIGURE_LOSS: _QualityFigure.ValueType  # 3
     """Lost packets, of 1,000,000,000."""
     QUALITY_FIGURE_THROUGHPUT: _QualityFigure.ValueType  # 4
-    """What was carried, in kbit/s."""
+    """Throughput, in kbit/s."""
     QUALITY_FIGURE_AVAILABILITY: _QualityFigure.ValueType  # 5
-    """The part of the time in which it could be used, of 1,000,000."""
+    """Share of time in which the object was usable, of 1,000,000."""
 
 class QualityFigure(_QualityFigure, metaclass=_QualityFigureEnumTypeWrapper):
-    """What of a measurement is held against a bound."""
+    """Figures of a measurement that have bounds."""
 
 QUALITY_FIGURE_UNSPECIFIED: QualityFigure.ValueType  # 0
 """Never valid."""
 QUALITY_FIGURE_DELAY: QualityFigure.ValueType  # 1
 """One-way delay, in microseconds."""
 QUALITY_FIGURE_DELAY_VARIATION: QualityFigure.ValueType  # 2
-"""Variation of delay, in microseconds."""
+"""Variation of one-way delay, in microseconds."""
 QUALITY_FIGURE_LOSS: QualityFigure.ValueType  # 3
 """Lost packets, of 1,000,000,000."""
 QUALITY_FIGURE_THROUGHPUT: QualityFigure.ValueType  # 4
-"""What was carried, in kbit/s."""
+"""Throughput, in kbit/s."""
 QUALITY_FIGURE_AVAILABILITY: QualityFigure.ValueType  # 5
-"""The part of the time in which it could be used, of 1,000,000."""
+"""Share of time in which the object was usable, of 1,000,000."""
 Global___QualityFigure: _TypeAlias = QualityFigure  # noqa: Y015
 
 @_typing.final
 class NetworkObject(_message.Message):
-    """What an alarm or a measurement is about, by its id in the registry of the network."""
+    """Object of an alarm or a measurement, by its id in the registry of the network."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -155,11 +155,11 @@ class NetworkObject(_message.Message):
     LINK_FIELD_NUMBER: _builtins.int
     SERVICE_FIELD_NUMBER: _builtins.int
     site: _builtins.str
-    """A site; of alarms only."""
+    """Site id; only for alarms."""
     link: _builtins.str
     """A link."""
     service: _builtins.str
-    """A service."""
+    """Service id."""
     def __init__(
         self,
         *,
@@ -179,7 +179,7 @@ Global___NetworkObject: _TypeAlias = NetworkObject  # noqa: Y015
 
 @_typing.final
 class ThresholdCrossing(_message.Message):
-    """TMF642: what an alarm was raised by, where the node raised it itself."""
+    """TMF642 crossed threshold, for alarms that the node itself raised."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -188,13 +188,13 @@ class ThresholdCrossing(_message.Message):
     VALUE_FIELD_NUMBER: _builtins.int
     QUALITY_CLASS_FIELD_NUMBER: _builtins.int
     figure: Global___QualityFigure.ValueType
-    """What was measured."""
+    """Measured figure."""
     bound: _builtins.int
-    """What it may be at most; of availability, at least."""
+    """Bound: a maximum; for availability, a minimum."""
     value: _builtins.int
-    """What it was in the window that raised the alarm."""
+    """Value in the window that raised the alarm."""
     quality_class: _builtins.str
-    """The class that the bound is from; empty where it is from none."""
+    """Quality class that gives the bound; empty if the bound is of no class."""
     def __init__(
         self,
         *,
@@ -213,7 +213,7 @@ Global___ThresholdCrossing: _TypeAlias = ThresholdCrossing  # noqa: Y015
 
 @_typing.final
 class Alarm(_message.Message):
-    """An alarm. It tells of equipment and of nobody: its words are codes."""
+    """An alarm. It describes equipment and no person: its texts are codes."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -243,62 +243,62 @@ class Alarm(_message.Message):
     id: _builtins.str
     """`<region>/alarm-<number>`."""
     operator: _builtins.str
-    """The system that sent it, by its certificate; empty where the node raised it by what was measured."""
+    """Sending system, by its certificate; empty if the node raised the alarm from measurements."""
     source: _builtins.str
-    """The stream of that system."""
+    """Stream of the sending system."""
     external_id: _builtins.str
-    """Its id there."""
+    """Alarm id in the sending system."""
     alarm_type: Global___AlarmType.ValueType
-    """What kind of trouble it is."""
+    """Event type."""
     perceived_severity: _problem_pb2.PerceivedSeverity.ValueType
-    """How bad it is; of one that is over, how bad it was."""
+    """Severity; of a cleared alarm, its last severity."""
     probable_cause: _builtins.str
-    """X.733, for example `lossOfSignal`: 1 to 64 characters of [A-Za-z0-9._-]."""
+    """X.733 probable cause, for example `lossOfSignal`: 1 to 64 characters of [A-Za-z0-9._-]."""
     specific_problem: _builtins.str
-    """What exactly, in the code of the maker: at most 64 characters of [A-Za-z0-9._-]."""
+    """Specific problem as a code of the maker: at most 64 characters of [A-Za-z0-9._-]."""
     state: Global___AlarmState.ValueType
-    """How it stands."""
+    """Present state."""
     ack_state: Global___AlarmAckState.ValueType
-    """Whether somebody has seen it."""
+    """Acknowledgement state."""
     ack_user: _builtins.str
-    """The staff id of who has."""
+    """Staff id that acknowledged the alarm."""
     service_affecting: _builtins.bool
-    """Whether customers feel it."""
+    """True if customers are affected."""
     planned_outage: _builtins.bool
-    """Whether it is known to be of a planned outage."""
+    """True if the alarm is known to belong to a planned outage."""
     version: _builtins.int
-    """Counts its changes from 1."""
+    """Number of its changes, from 1."""
     clear_user: _builtins.str
-    """The staff id of who has said that it is over; empty where a system, or what was measured, says so."""
+    """Staff id that cleared the alarm; empty if a system or a measurement cleared it."""
     fault_id: _builtins.str
-    """The fault that it has raised, the last of several; empty where there is none."""
+    """Fault that the alarm raised; of several, the last. Empty for none."""
     @_builtins.property
     def alarmed_object(self) -> Global___NetworkObject:
-        """What it is about."""
+        """Object of the alarm."""
 
     @_builtins.property
     def ack_time(self) -> _timestamp_pb2.Timestamp:
-        """When."""
+        """Time of the acknowledgement."""
 
     @_builtins.property
     def raise_time(self) -> _timestamp_pb2.Timestamp:
-        """When the trouble began, by whoever reported it."""
+        """Start time of the trouble, by the reporting system."""
 
     @_builtins.property
     def change_time(self) -> _timestamp_pb2.Timestamp:
-        """When it last changed; unset while it is as it was raised."""
+        """Time of the last change; unset if the alarm is unchanged since it was raised."""
 
     @_builtins.property
     def clear_time(self) -> _timestamp_pb2.Timestamp:
-        """When the trouble ended; unset while it is there."""
+        """End time of the trouble; unset while it lasts."""
 
     @_builtins.property
     def affected_services(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """The services of the registry that use the object, or are it."""
+        """Services of the registry that use the object, or that are the object."""
 
     @_builtins.property
     def crossed_threshold(self) -> Global___ThresholdCrossing:
-        """The threshold; unset where a system has sent it."""
+        """The crossed threshold; unset if a system sent the alarm."""
 
     def __init__(
         self,

@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class AlarmServiceStub:
-    """Takes in alarms and shows them.
+    """Intake, display and handling of alarms.
     """
 
     def __init__(self, channel):
@@ -63,39 +63,44 @@ class AlarmServiceStub:
 
 
 class AlarmServiceServicer:
-    """Takes in alarms and shows them.
+    """Intake, display and handling of alarms.
     """
 
     def SendAlarms(self, request_iterator, context):
-        """Takes in reports of alarms in pieces; each piece is answered once it is durable. The node remembers how far it got with each stream of a system: begin again and go on from there.
+        """Accepts alarm reports in pieces; each piece is answered once it is durable.
+
+        The node remembers its position in each stream of a system. An interrupted caller begins the call again and
+        continues from that position.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListAlarms(self, request, context):
-        """Lists alarms, those that changed last first.
+        """Lists alarms, most recently changed first.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def AcknowledgeAlarms(self, request, context):
-        """Says that a member of staff has seen alarms. One that somebody has seen before stays as it is.
+        """Acknowledges alarms for a member of staff. An alarm already acknowledged stays unchanged.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ClearAlarms(self, request, context):
-        """Says that troubles are over of which no system says so any more. One that is over stays as it is; what is measured, or sent, later raises another alarm.
+        """Clears alarms that no system clears any more. A cleared alarm stays unchanged.
+
+        A later measurement or report raises a new alarm.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def WatchAlarms(self, request, context):
-        """Tells of each change of an alarm, as it stands then, until the caller hangs up.
+        """Streams each change of an alarm, with its state at that time, until the caller closes the call.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -138,7 +143,7 @@ def add_AlarmServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class AlarmService:
-    """Takes in alarms and shows them.
+    """Intake, display and handling of alarms.
     """
 
     @staticmethod

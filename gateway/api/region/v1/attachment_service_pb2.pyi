@@ -21,7 +21,7 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class AttachmentUpload(_message.Message):
-    """A file that is to come."""
+    """Description of a file to be uploaded."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -33,20 +33,22 @@ class AttachmentUpload(_message.Message):
     SHA256_FIELD_NUMBER: _builtins.int
     REQUESTER_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
-    """Chosen and stored by the caller before the first send; 1 to 64 characters of [A-Za-z0-9._-], unique per caller."""
+    """Id chosen and stored by the caller before the first attempt; 1 to 64 characters of [A-Za-z0-9._-], unique per
+    caller.
+    """
     ticket_id: _builtins.str
     """The ticket id."""
     name: _builtins.str
-    """What the file is called, 1 to 120 characters."""
+    """File name, 1 to 120 characters."""
     media_type: _builtins.str
-    """What the bytes are: one of the media types of the material ATTACHMENT."""
+    """Media type: one of those of the material ATTACHMENT."""
     size: _builtins.int
-    """How many bytes will come; at most what the policy `attachment-size` says."""
+    """Size in bytes; at most the policy `attachment-size`."""
     sha256: _builtins.bytes
-    """SHA-256 (32 bytes) of all of them."""
+    """SHA-256 (32 bytes) of the whole file."""
     @_builtins.property
     def requester(self) -> _types_pb2.Requester:
-        """Who attaches it; staff need not say so."""
+        """Author of the attachment; not required of staff."""
 
     def __init__(
         self,
@@ -77,11 +79,11 @@ class AttachFileRequest(_message.Message):
     CHUNK_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def attachment(self) -> Global___AttachmentUpload:
-        """The first message: which file it is."""
+        """First message: the description of the file."""
 
     @_builtins.property
     def chunk(self) -> _document_service_pb2.DocumentChunk:
-        """Every other message."""
+        """All other messages: the bytes."""
 
     def __init__(
         self,
@@ -110,14 +112,14 @@ class AttachFileResponse(_message.Message):
     STATE_FIELD_NUMBER: _builtins.int
     REFUSED_FIELD_NUMBER: _builtins.int
     attachment_id: _builtins.str
-    """The id of the attachment, `<region>/<caller>/<request id>`."""
+    """Attachment id, `<region>/<caller>/<request id>`."""
     received: _builtins.int
-    """How many bytes are durable; the next chunk begins there."""
+    """Number of durable bytes; the next chunk begins there."""
     state: _document_service_pb2.UploadState.ValueType
-    """How it stands."""
+    """Present state."""
     @_builtins.property
     def refused(self) -> _order_pb2.OrderError:
-        """Why the responsible region did not take it."""
+        """Reason for a refusal by the owner region."""
 
     def __init__(
         self,
@@ -148,12 +150,12 @@ class GetAttachmentContentRequest(_message.Message):
     ticket_id: _builtins.str
     """The ticket id."""
     attachment_id: _builtins.str
-    """The attachment, as the complaint names it."""
+    """Attachment id, as in the complaint."""
     offset: _builtins.int
-    """From where on; what came before is not sent again."""
+    """First byte to return."""
     @_builtins.property
     def requester(self) -> _types_pb2.Requester:
-        """Who reads; staff need not say so."""
+        """The reader; not required of staff."""
 
     def __init__(
         self,
@@ -173,7 +175,7 @@ Global___GetAttachmentContentRequest: _TypeAlias = GetAttachmentContentRequest  
 
 @_typing.final
 class GetAttachmentContentResponse(_message.Message):
-    """Some of the bytes; the last message of a whole reading comes only when all of them have the hash."""
+    """A part of the bytes. The last message of a complete reading is sent only if all bytes match the hash."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -183,15 +185,15 @@ class GetAttachmentContentResponse(_message.Message):
     SHA256_FIELD_NUMBER: _builtins.int
     MEDIA_TYPE_FIELD_NUMBER: _builtins.int
     offset: _builtins.int
-    """Where they begin."""
+    """Position of the first byte."""
     data: _builtins.bytes
     """The bytes."""
     size: _builtins.int
-    """How many there are in all."""
+    """Total size in bytes."""
     sha256: _builtins.bytes
-    """SHA-256 (32 bytes) of all of them."""
+    """SHA-256 (32 bytes) of the whole file."""
     media_type: _builtins.str
-    """What they are."""
+    """Media type."""
     def __init__(
         self,
         *,

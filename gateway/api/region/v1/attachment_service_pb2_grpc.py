@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class AttachmentServiceStub:
-    """Files of complaints. The bytes stay, sealed, in the region in which they were attached; the complaint names them.
+    """Files of complaints. The region of the upload stores the bytes, sealed; the complaint names them.
     """
 
     def __init__(self, channel):
@@ -48,18 +48,29 @@ class AttachmentServiceStub:
 
 
 class AttachmentServiceServicer:
-    """Files of complaints. The bytes stay, sealed, in the region in which they were attached; the complaint names them.
+    """Files of complaints. The region of the upload stores the bytes, sealed; the complaint names them.
     """
 
     def AttachFile(self, request_iterator, context):
-        """Attaches a file to a complaint: in the origin region, or as staff of the responsible one. The first message names it and is answered with how many bytes the node has; the caller goes on from there in chunks, each answered once it is durable. The last answer comes when size, type and hash are right; what is broken leaves nothing behind, and what is not finished within a day is removed.
+        """Attaches a file to a complaint: in the origin region, or as staff of the owner region.
+
+        The first message describes the file; the answer gives the number of bytes that the node has. The caller continues
+        from there in chunks, each answered once it is durable.
+
+        The last answer follows the checks of size, type and hash. A broken file is discarded, and an unfinished one is
+        removed within a day.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetAttachmentContent(self, request, context):
-        """Gives the bytes of an attachment from an offset on, verified against its hash before the last of them, to whoever may see the complaint: from here, or from the region that has them while this one is concerned by the complaint. Each reading and each denial is recorded.
+        """Returns the bytes of an attachment from an offset on, verified against its hash before the last of them.
+
+        The caller must be allowed to see the complaint. The bytes come from this region, or from the region that stores
+        them while the complaint concerns this one.
+
+        Each reading and each denial is recorded.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -87,7 +98,7 @@ def add_AttachmentServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class AttachmentService:
-    """Files of complaints. The bytes stay, sealed, in the region in which they were attached; the complaint names them.
+    """Files of complaints. The region of the upload stores the bytes, sealed; the complaint names them.
     """
 
     @staticmethod

@@ -13,16 +13,29 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class AttachmentServiceStub:
-    """Files of complaints. The bytes stay, sealed, in the region in which they were attached; the complaint names them."""
+    """Files of complaints. The region of the upload stores the bytes, sealed; the complaint names them."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     AttachFile: _aio.StreamStreamMultiCallable[_attachment_service_pb2.AttachFileRequest, _attachment_service_pb2.AttachFileResponse]
-    """Attaches a file to a complaint: in the origin region, or as staff of the responsible one. The first message names it and is answered with how many bytes the node has; the caller goes on from there in chunks, each answered once it is durable. The last answer comes when size, type and hash are right; what is broken leaves nothing behind, and what is not finished within a day is removed."""
+    """Attaches a file to a complaint: in the origin region, or as staff of the owner region.
+
+    The first message describes the file; the answer gives the number of bytes that the node has. The caller continues
+    from there in chunks, each answered once it is durable.
+
+    The last answer follows the checks of size, type and hash. A broken file is discarded, and an unfinished one is
+    removed within a day.
+    """
     GetAttachmentContent: _aio.UnaryStreamMultiCallable[_attachment_service_pb2.GetAttachmentContentRequest, _attachment_service_pb2.GetAttachmentContentResponse]
-    """Gives the bytes of an attachment from an offset on, verified against its hash before the last of them, to whoever may see the complaint: from here, or from the region that has them while this one is concerned by the complaint. Each reading and each denial is recorded."""
+    """Returns the bytes of an attachment from an offset on, verified against its hash before the last of them.
+
+    The caller must be allowed to see the complaint. The bytes come from this region, or from the region that stores
+    them while the complaint concerns this one.
+
+    Each reading and each denial is recorded.
+    """
 
 class AttachmentServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Files of complaints. The bytes stay, sealed, in the region in which they were attached; the complaint names them."""
+    """Files of complaints. The region of the upload stores the bytes, sealed; the complaint names them."""
 
     @_abc_1.abstractmethod
     def AttachFile(
@@ -30,7 +43,14 @@ class AttachmentServiceServicer(metaclass=_abc_1.ABCMeta):
         request_iterator: _abc.AsyncIterator[_attachment_service_pb2.AttachFileRequest],
         context: _aio.ServicerContext[_attachment_service_pb2.AttachFileRequest, _attachment_service_pb2.AttachFileResponse],
     ) -> _abc.AsyncIterator[_attachment_service_pb2.AttachFileResponse]:
-        """Attaches a file to a complaint: in the origin region, or as staff of the responsible one. The first message names it and is answered with how many bytes the node has; the caller goes on from there in chunks, each answered once it is durable. The last answer comes when size, type and hash are right; what is broken leaves nothing behind, and what is not finished within a day is removed."""
+        """Attaches a file to a complaint: in the origin region, or as staff of the owner region.
+
+        The first message describes the file; the answer gives the number of bytes that the node has. The caller continues
+        from there in chunks, each answered once it is durable.
+
+        The last answer follows the checks of size, type and hash. A broken file is discarded, and an unfinished one is
+        removed within a day.
+        """
 
     @_abc_1.abstractmethod
     def GetAttachmentContent(
@@ -38,6 +58,12 @@ class AttachmentServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _attachment_service_pb2.GetAttachmentContentRequest,
         context: _aio.ServicerContext[_attachment_service_pb2.GetAttachmentContentRequest, _attachment_service_pb2.GetAttachmentContentResponse],
     ) -> _abc.AsyncIterator[_attachment_service_pb2.GetAttachmentContentResponse]:
-        """Gives the bytes of an attachment from an offset on, verified against its hash before the last of them, to whoever may see the complaint: from here, or from the region that has them while this one is concerned by the complaint. Each reading and each denial is recorded."""
+        """Returns the bytes of an attachment from an offset on, verified against its hash before the last of them.
+
+        The caller must be allowed to see the complaint. The bytes come from this region, or from the region that stores
+        them while the complaint concerns this one.
+
+        Each reading and each denial is recorded.
+        """
 
 def add_AttachmentServiceServicer_to_server(servicer: AttachmentServiceServicer, server: _aio.Server) -> None: ...

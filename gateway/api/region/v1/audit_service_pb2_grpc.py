@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class AuditServiceStub:
-    """Served by region nodes to coordinators, and to the nodes of the same region.
+    """Verification of audit chains. Region nodes serve it to coordinators, and to nodes of the same region.
     """
 
     def __init__(self, channel):
@@ -48,7 +48,7 @@ class AuditServiceStub:
 
 
 class AuditServiceServicer:
-    """Served by region nodes to coordinators, and to the nodes of the same region.
+    """Verification of audit chains. Region nodes serve it to coordinators, and to nodes of the same region.
     """
 
     def ListWitnessedHeads(self, request, context):
@@ -59,7 +59,7 @@ class AuditServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def VerifyChain(self, request, context):
-        """Walks a part of this region's audit chain, page by page beside all other work, and says how far it is unbroken.
+        """Verifies a part of this region's audit chain, page by page beside all other work. Reports how far it is unbroken.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -87,7 +87,7 @@ def add_AuditServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class AuditService:
-    """Served by region nodes to coordinators, and to the nodes of the same region.
+    """Verification of audit chains. Region nodes serve it to coordinators, and to nodes of the same region.
     """
 
     @staticmethod

@@ -31,28 +31,28 @@ class _UsageKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_UsageKind.V
     USAGE_KIND_UNSPECIFIED: _UsageKind.ValueType  # 0
     """Never valid."""
     USAGE_KIND_CALL: _UsageKind.ValueType  # 1
-    """A call; the quantity is in seconds."""
+    """Call; the quantity is in seconds."""
     USAGE_KIND_MESSAGE: _UsageKind.ValueType  # 2
-    """A message sent; the quantity is 1."""
+    """Sent message; the quantity is 1."""
     USAGE_KIND_DATA: _UsageKind.ValueType  # 3
     """Data; the quantity is in kibibytes."""
 
 class UsageKind(_UsageKind, metaclass=_UsageKindEnumTypeWrapper):
-    """What was used."""
+    """Kinds of usage."""
 
 USAGE_KIND_UNSPECIFIED: UsageKind.ValueType  # 0
 """Never valid."""
 USAGE_KIND_CALL: UsageKind.ValueType  # 1
-"""A call; the quantity is in seconds."""
+"""Call; the quantity is in seconds."""
 USAGE_KIND_MESSAGE: UsageKind.ValueType  # 2
-"""A message sent; the quantity is 1."""
+"""Sent message; the quantity is 1."""
 USAGE_KIND_DATA: UsageKind.ValueType  # 3
 """Data; the quantity is in kibibytes."""
 Global___UsageKind: _TypeAlias = UsageKind  # noqa: Y015
 
 @_typing.final
 class QueryBillRequest(_message.Message):
-    """Asks for a bill."""
+    """Request for a bill."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -66,20 +66,20 @@ class QueryBillRequest(_message.Message):
     number: _builtins.str
     """The customer's number."""
     month: _builtins.str
-    """The month, as YYYY-MM, in the home region's time zone; at most five months back."""
+    """Month, as YYYY-MM, in the home region's time zone; at most five months back."""
     applicant: _types_pb2.Applicant.ValueType
-    """For whom the applicant acts."""
+    """Kind of applicant."""
     request_id: _builtins.str
-    """Chosen by the caller, as for SubmitOrder: what a password or code was verified for. Not needed otherwise."""
+    """Id chosen by the caller, as for SubmitOrder, for which a password or code was verified. Otherwise not required."""
     itemised: _builtins.bool
-    """Whether every call, message and use of data is listed."""
+    """True to list every call, message and use of data."""
     @_builtins.property
     def documents(self) -> _containers.RepeatedCompositeFieldContainer[_types_pb2.Document]:
-        """The attested documents: `ID_ORIG`, or `PWD` and `OTP`."""
+        """Attested documents: `ID_ORIG`, or `PWD` and `OTP`."""
 
     @_builtins.property
     def requester(self) -> _types_pb2.Requester:
-        """Who asks."""
+        """The requester."""
 
     def __init__(
         self,
@@ -126,7 +126,7 @@ Global___QueryBillResponse: _TypeAlias = QueryBillResponse  # noqa: Y015
 
 @_typing.final
 class Bill(_message.Message):
-    """One month of an account. The account number and the lines are the home region's."""
+    """Bill of one month. Account number and lines are those of the home region."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -140,11 +140,13 @@ class Bill(_message.Message):
     PAYMENT_DUE_TIME_FIELD_NUMBER: _builtins.int
     ABNORMAL_FIELD_NUMBER: _builtins.int
     month: _builtins.str
-    """The month, as YYYY-MM."""
+    """Month, as YYYY-MM."""
     region: _builtins.str
-    """The region that issued it."""
+    """The region that issued the bill."""
     abnormal: _builtins.bool
-    """Whether it is many times the mean of the three months before (Telecommunications Regulations, art. 33); then the customer was told."""
+    """True if the total is many times the mean of the three months before (Telecommunications Regulations, art. 33). The
+    customer has then been notified.
+    """
     @_builtins.property
     def lines(self) -> _containers.RepeatedCompositeFieldContainer[Global___BillLine]:
         """Charges and payments of the month, in order."""
@@ -155,19 +157,19 @@ class Bill(_message.Message):
 
     @_builtins.property
     def closing_balance(self) -> _types_pb2.Money:
-        """The balance at the end of the month, or now."""
+        """The balance at the end of the month, or at present."""
 
     @_builtins.property
     def usage(self) -> _containers.RepeatedCompositeFieldContainer[Global___Usage]:
-        """What was used, in order; only where it was asked for."""
+        """Usage in order; only if requested."""
 
     @_builtins.property
     def total(self) -> _types_pb2.Money:
-        """What was charged for the month; unset while it is not billed."""
+        """Total charges of the month; unset while it is not billed."""
 
     @_builtins.property
     def payment_due_time(self) -> _timestamp_pb2.Timestamp:
-        """Until when it is to be paid; unset for prepaid lines and while it is not billed."""
+        """Due time of the payment; unset for prepaid lines and while the month is not billed."""
 
     def __init__(
         self,
@@ -192,7 +194,7 @@ Global___Bill: _TypeAlias = Bill  # noqa: Y015
 
 @_typing.final
 class Usage(_message.Message):
-    """One call, message or use of data (TMF635 Usage)."""
+    """A call, a message or a use of data (TMF635 Usage)."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -204,22 +206,24 @@ class Usage(_message.Message):
     OTHER_NUMBER_FIELD_NUMBER: _builtins.int
     AMOUNT_FIELD_NUMBER: _builtins.int
     id: _builtins.str
-    """Unique at the region that measured it: the same usage again is there already, other usage with this id is refused with USAGE_RECORDED_OTHERWISE."""
+    """Id, unique in the measuring region. The same usage counts as existing; other usage with this id is refused with
+    USAGE_RECORDED_OTHERWISE.
+    """
     number: _builtins.str
-    """The line's number."""
+    """Number of the line."""
     kind: Global___UsageKind.ValueType
-    """What."""
+    """Kind of usage."""
     quantity: _builtins.int
-    """How much, in the unit of the kind."""
+    """Quantity, in the unit of the kind."""
     other_number: _builtins.str
-    """The other number of a call or message; empty for data."""
+    """Other number of a call or message; empty for data."""
     @_builtins.property
     def usage_time(self) -> _timestamp_pb2.Timestamp:
-        """When it began."""
+        """Start time."""
 
     @_builtins.property
     def amount(self) -> _types_pb2.Money:
-        """What it costs beyond the allowance; set by the region."""
+        """Price beyond the allowance; set by the region."""
 
     def __init__(
         self,
@@ -250,11 +254,11 @@ class RecordUsageRequest(_message.Message):
     REQUESTER_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def usage(self) -> _containers.RepeatedCompositeFieldContainer[Global___Usage]:
-        """At most 500."""
+        """The usage, at most 500 entries."""
 
     @_builtins.property
     def requester(self) -> _types_pb2.Requester:
-        """Who asks."""
+        """The requester."""
 
     def __init__(
         self,
@@ -272,16 +276,16 @@ Global___RecordUsageRequest: _TypeAlias = RecordUsageRequest  # noqa: Y015
 
 @_typing.final
 class RecordUsageResponse(_message.Message):
-    """What was done."""
+    """Result of the batch."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     RECORDED_FIELD_NUMBER: _builtins.int
     EXISTING_FIELD_NUMBER: _builtins.int
     recorded: _builtins.int
-    """How many were new."""
+    """Number of new entries."""
     existing: _builtins.int
-    """How many were here already."""
+    """Number of existing entries."""
     def __init__(
         self,
         *,
@@ -298,17 +302,17 @@ Global___RecordUsageResponse: _TypeAlias = RecordUsageResponse  # noqa: Y015
 
 @_typing.final
 class QueryBillsRequest(_message.Message):
-    """One bill of many."""
+    """Request for one bill of many."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     QUERY_ID_FIELD_NUMBER: _builtins.int
     QUERY_FIELD_NUMBER: _builtins.int
     query_id: _builtins.str
-    """Chosen by the caller; names the answer."""
+    """Id chosen by the caller; the answer has it too."""
     @_builtins.property
     def query(self) -> Global___QueryBillRequest:
-        """As for QueryBill."""
+        """The query, as for QueryBill."""
 
     def __init__(
         self,
@@ -326,7 +330,7 @@ Global___QueryBillsRequest: _TypeAlias = QueryBillsRequest  # noqa: Y015
 
 @_typing.final
 class QueryBillsResponse(_message.Message):
-    """The answer to one of them."""
+    """Answer to one query."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -334,14 +338,14 @@ class QueryBillsResponse(_message.Message):
     BILL_FIELD_NUMBER: _builtins.int
     REFUSED_FIELD_NUMBER: _builtins.int
     query_id: _builtins.str
-    """The id of the question."""
+    """Id of the query."""
     @_builtins.property
     def bill(self) -> Global___Bill:
         """The bill."""
 
     @_builtins.property
     def refused(self) -> _order_pb2.OrderError:
-        """Why it is not shown."""
+        """Reason for a refusal."""
 
     def __init__(
         self,
@@ -371,15 +375,15 @@ class BillLine(_message.Message):
     AMOUNT_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def time(self) -> _timestamp_pb2.Timestamp:
-        """When it was booked."""
+        """Booking time."""
 
     @_builtins.property
     def description(self) -> _types_pb2.LocalizedText:
-        """What it is for."""
+        """Description."""
 
     @_builtins.property
     def amount(self) -> _types_pb2.Money:
-        """The amount: positive is credit."""
+        """Amount: positive is credit."""
 
     def __init__(
         self,
@@ -398,14 +402,14 @@ Global___BillLine: _TypeAlias = BillLine  # noqa: Y015
 
 @_typing.final
 class ListSettlementsRequest(_message.Message):
-    """Asks for the books between regions."""
+    """Request for the books between regions."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     REQUESTER_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def requester(self) -> _types_pb2.Requester:
-        """Who asks; recorded. Not needed of staff, who are named by their certificate."""
+        """The requester; recorded. Not required of staff, whose certificate names them."""
 
     def __init__(
         self,
@@ -429,7 +433,7 @@ class ListSettlementsResponse(_message.Message):
     SETTLEMENTS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def settlements(self) -> _containers.RepeatedCompositeFieldContainer[Global___Settlement]:
-        """One row per other region."""
+        """One entry for each other region."""
 
     def __init__(
         self,
@@ -446,7 +450,7 @@ Global___ListSettlementsResponse: _TypeAlias = ListSettlementsResponse  # noqa: 
 
 @_typing.final
 class Settlement(_message.Message):
-    """What stands between this region and another."""
+    """Balance between this region and another."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -457,11 +461,11 @@ class Settlement(_message.Message):
     """The other region."""
     @_builtins.property
     def payable(self) -> _types_pb2.Money:
-        """What this region owes for payments it took for the other's customers."""
+        """This region's debt from payments it took for the other's customers."""
 
     @_builtins.property
     def receivable(self) -> _types_pb2.Money:
-        """What the other owes for payments it took for this region's customers."""
+        """The other region's debt from payments it took for this region's customers."""
 
     def __init__(
         self,

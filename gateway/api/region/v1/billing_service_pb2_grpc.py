@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class BillingServiceStub:
-    """Reads bills and accounts.
+    """Bills and accounts.
     """
 
     def __init__(self, channel):
@@ -58,32 +58,33 @@ class BillingServiceStub:
 
 
 class BillingServiceServicer:
-    """Reads bills and accounts.
+    """Bills and accounts.
     """
 
     def QueryBill(self, request, context):
-        """Shows the bill of one month (business QRY_BILL), from the home region at the time of asking.
+        """Returns the bill of one month (business QRY_BILL), from the home region at the time of the request.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def QueryBills(self, request_iterator, context):
-        """Shows many bills on one stream, each answered in any order, as fast as the caller reads.
+        """Returns many bills on one stream, in any order, at the speed of the reader.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RecordUsage(self, request, context):
-        """Takes over usage of the region's own lines (TMF635 Usage) and rates it; all of the batch or none. A usage id that is here already is left as it is.
+        """Accepts usage of the region's own lines (TMF635 Usage) and rates it; the whole batch or none. Usage with a known id
+        stays unchanged.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListSettlements(self, request, context):
-        """Shows what regions owe each other from payments taken for one another, from this region's books.
+        """Lists the debts between regions from payments taken for one another, from this region's books.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -121,7 +122,7 @@ def add_BillingServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class BillingService:
-    """Reads bills and accounts.
+    """Bills and accounts.
     """
 
     @staticmethod

@@ -13,20 +13,22 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class BillingServiceStub:
-    """Reads bills and accounts."""
+    """Bills and accounts."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     QueryBill: _aio.UnaryUnaryMultiCallable[_billing_service_pb2.QueryBillRequest, _billing_service_pb2.QueryBillResponse]
-    """Shows the bill of one month (business QRY_BILL), from the home region at the time of asking."""
+    """Returns the bill of one month (business QRY_BILL), from the home region at the time of the request."""
     QueryBills: _aio.StreamStreamMultiCallable[_billing_service_pb2.QueryBillsRequest, _billing_service_pb2.QueryBillsResponse]
-    """Shows many bills on one stream, each answered in any order, as fast as the caller reads."""
+    """Returns many bills on one stream, in any order, at the speed of the reader."""
     RecordUsage: _aio.UnaryUnaryMultiCallable[_billing_service_pb2.RecordUsageRequest, _billing_service_pb2.RecordUsageResponse]
-    """Takes over usage of the region's own lines (TMF635 Usage) and rates it; all of the batch or none. A usage id that is here already is left as it is."""
+    """Accepts usage of the region's own lines (TMF635 Usage) and rates it; the whole batch or none. Usage with a known id
+    stays unchanged.
+    """
     ListSettlements: _aio.UnaryUnaryMultiCallable[_billing_service_pb2.ListSettlementsRequest, _billing_service_pb2.ListSettlementsResponse]
-    """Shows what regions owe each other from payments taken for one another, from this region's books."""
+    """Lists the debts between regions from payments taken for one another, from this region's books."""
 
 class BillingServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Reads bills and accounts."""
+    """Bills and accounts."""
 
     @_abc_1.abstractmethod
     def QueryBill(
@@ -34,7 +36,7 @@ class BillingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _billing_service_pb2.QueryBillRequest,
         context: _aio.ServicerContext[_billing_service_pb2.QueryBillRequest, _billing_service_pb2.QueryBillResponse],
     ) -> _abc.Awaitable[_billing_service_pb2.QueryBillResponse]:
-        """Shows the bill of one month (business QRY_BILL), from the home region at the time of asking."""
+        """Returns the bill of one month (business QRY_BILL), from the home region at the time of the request."""
 
     @_abc_1.abstractmethod
     def QueryBills(
@@ -42,7 +44,7 @@ class BillingServiceServicer(metaclass=_abc_1.ABCMeta):
         request_iterator: _abc.AsyncIterator[_billing_service_pb2.QueryBillsRequest],
         context: _aio.ServicerContext[_billing_service_pb2.QueryBillsRequest, _billing_service_pb2.QueryBillsResponse],
     ) -> _abc.AsyncIterator[_billing_service_pb2.QueryBillsResponse]:
-        """Shows many bills on one stream, each answered in any order, as fast as the caller reads."""
+        """Returns many bills on one stream, in any order, at the speed of the reader."""
 
     @_abc_1.abstractmethod
     def RecordUsage(
@@ -50,7 +52,9 @@ class BillingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _billing_service_pb2.RecordUsageRequest,
         context: _aio.ServicerContext[_billing_service_pb2.RecordUsageRequest, _billing_service_pb2.RecordUsageResponse],
     ) -> _abc.Awaitable[_billing_service_pb2.RecordUsageResponse]:
-        """Takes over usage of the region's own lines (TMF635 Usage) and rates it; all of the batch or none. A usage id that is here already is left as it is."""
+        """Accepts usage of the region's own lines (TMF635 Usage) and rates it; the whole batch or none. Usage with a known id
+        stays unchanged.
+        """
 
     @_abc_1.abstractmethod
     def ListSettlements(
@@ -58,6 +62,6 @@ class BillingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _billing_service_pb2.ListSettlementsRequest,
         context: _aio.ServicerContext[_billing_service_pb2.ListSettlementsRequest, _billing_service_pb2.ListSettlementsResponse],
     ) -> _abc.Awaitable[_billing_service_pb2.ListSettlementsResponse]:
-        """Shows what regions owe each other from payments taken for one another, from this region's books."""
+        """Lists the debts between regions from payments taken for one another, from this region's books."""
 
 def add_BillingServiceServicer_to_server(servicer: BillingServiceServicer, server: _aio.Server) -> None: ...

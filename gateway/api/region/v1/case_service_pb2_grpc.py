@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class CaseServiceStub:
-    """Served by region nodes to coordinators.
+    """Cases that a region leads, served by its nodes to coordinators.
     """
 
     def __init__(self, channel):
@@ -43,11 +43,13 @@ class CaseServiceStub:
 
 
 class CaseServiceServicer:
-    """Served by region nodes to coordinators.
+    """Cases that a region leads, served by its nodes to coordinators.
     """
 
     def AssignComplaint(self, request, context):
-        """Opens a work item in place of one that awaits the coordinator, in a case that this region leads. The same request id does so once.
+        """Opens a work item in place of an item that awaits the coordinator, in a case led by this region.
+
+        The same request id does so once.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -70,7 +72,7 @@ def add_CaseServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class CaseService:
-    """Served by region nodes to coordinators.
+    """Cases that a region leads, served by its nodes to coordinators.
     """
 
     @staticmethod

@@ -26,7 +26,8 @@ if _version_not_supported:
 
 
 class CatalogueServiceStub:
-    """Answers from the federation configuration that the node works by. Nothing that it tells is personal data, so that nobody has to say who asks and nothing is recorded.
+    """Catalogue of the federation configuration in use at the node. It contains no personal data, so requests need no
+    requester and are not recorded.
     """
 
     def __init__(self, channel):
@@ -93,7 +94,8 @@ class CatalogueServiceStub:
 
 
 class CatalogueServiceServicer:
-    """Answers from the federation configuration that the node works by. Nothing that it tells is personal data, so that nobody has to say who asks and nothing is recorded.
+    """Catalogue of the federation configuration in use at the node. It contains no personal data, so requests need no
+    requester and are not recorded.
     """
 
     def ListBusinesses(self, request, context):
@@ -104,7 +106,7 @@ class CatalogueServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetBusinessGuide(self, request, context):
-        """Gives the guide of one business: steps, documents, limit, tariff.
+        """Returns the guide of one business: steps, documents, limit, tariff.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -118,49 +120,51 @@ class CatalogueServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ComparePlans(self, request, context):
-        """Compares the plans of one region by what a month of use would cost, cheapest first.
+        """Compares the plans of one region by the price of a month of use, cheapest first.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListServicePoints(self, request, context):
-        """Lists the service points of one region and whether they are open.
+        """Lists the service points of one region, with their present opening state.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListOfferings(self, request, context):
-        """Lists what one region offers besides plans.
+        """Lists the offerings of one region in addition to plans.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListComplaintCategories(self, request, context):
-        """Lists what complaints can be about, and who answers them.
+        """Lists the categories of complaints, with their owners.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListResolutionCauses(self, request, context):
-        """Lists what complaints can come from, as their resolutions say.
+        """Lists the cause codes for resolutions of complaints.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ProposeComplaintCategory(self, request, context):
-        """Proposes a category for the text of a complaint, by its words. The text is neither kept nor logged; the same text gets the same answer at every node of one revision.
+        """Proposes a category for the text of a complaint, by its words. The text is neither kept nor logged.
+
+        The same text gets the same answer at every node with the same revision.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetTerms(self, request, context):
-        """Gives what people call regions and categories of complaints, and the zones of the regions' times.
+        """Returns the names of regions and complaint categories, and the time zones of the regions.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -240,7 +244,8 @@ def add_CatalogueServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class CatalogueService:
-    """Answers from the federation configuration that the node works by. Nothing that it tells is personal data, so that nobody has to say who asks and nothing is recorded.
+    """Catalogue of the federation configuration in use at the node. It contains no personal data, so requests need no
+    requester and are not recorded.
     """
 
     @staticmethod

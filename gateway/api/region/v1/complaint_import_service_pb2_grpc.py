@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class ComplaintImportServiceStub:
-    """Taking over complaints, and replaying the clock over them.
+    """Import of complaints, and replay of their deadlines.
     """
 
     def __init__(self, channel):
@@ -43,11 +43,20 @@ class ComplaintImportServiceStub:
 
 
 class ComplaintImportServiceServicer:
-    """Taking over complaints, and replaying the clock over them.
+    """Import of complaints, and replay of their deadlines.
     """
 
     def ImportComplaints(self, request_iterator, context):
-        """Takes over many complaints from a file, in pieces of some lines; each piece is answered once it is durable. The node remembers how far it got with a file, by its hash: begin again and go on from there. A piece is all or nothing but for the lines that are told as rejected. Deadlines are those of today's rules from the time of filing; levels that were due before the import are noted as reached when they were due, and nobody is told of them. Open complaints are raised from now on like all others. Customers are told nothing.
+        """Imports many complaints from a file, in pieces of some lines; each piece is answered once it is durable. A piece is
+        accepted whole, except for lines reported as rejected.
+
+        The node remembers its position in a file, by the file's hash. An interrupted caller begins the call again and
+        continues from that position.
+
+        Deadlines follow the present rules from the time of filing. Levels due before the import are recorded at their due
+        times, without a notice to anybody. Open complaints escalate from now on like all others.
+
+        Customers receive no notice.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -70,7 +79,7 @@ def add_ComplaintImportServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class ComplaintImportService:
-    """Taking over complaints, and replaying the clock over them.
+    """Import of complaints, and replay of their deadlines.
     """
 
     @staticmethod

@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class ComplaintOversightServiceStub:
-    """Served by region nodes to coordinators.
+    """Complaints of a region, served by its nodes to coordinators.
     """
 
     def __init__(self, channel):
@@ -63,39 +63,46 @@ class ComplaintOversightServiceStub:
 
 
 class ComplaintOversightServiceServicer:
-    """Served by region nodes to coordinators.
+    """Complaints of a region, served by its nodes to coordinators.
     """
 
     def ListComplaintHeaders(self, request, context):
-        """Lists complaints of which this region is the first contact or the responsible one, without texts.
+        """Lists complaints of which this region is the origin or the owner, without texts.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetComplaintHistory(self, request, context):
-        """Tells how one complaint went, without texts.
+        """Returns the history of one complaint, without texts.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RaiseComplaint(self, request, context):
-        """Raises a complaint to a level for an administrator. Asked of the responsible region, or of the first contact while that one has not taken it up. The same request id with the same content is done once.
+        """Escalates a complaint to a level for an administrator. Called at the owner region, or at the origin before the
+        owner has accepted the complaint.
+
+        The same request id with the same content takes effect once.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ReclassifyComplaint(self, request, context):
-        """Says for an administrator what a complaint is about, and has it routed by that, as ComplaintService.ClassifyComplaint does for staff. Asked of the origin region. The same request id with the same content is done once.
+        """Sets the category of a complaint for an administrator, and routes it by the new category. Called at the origin
+        region.
+
+        The administrator's counterpart of ComplaintService.ClassifyComplaint. The same request id with the same content
+        takes effect once.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CountComplaints(self, request, context):
-        """Counts the complaints of one month for which this region is responsible, by category and department.
+        """Counts the complaints of one month that this region owns, by category and department.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -138,7 +145,7 @@ def add_ComplaintOversightServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class ComplaintOversightService:
-    """Served by region nodes to coordinators.
+    """Complaints of a region, served by its nodes to coordinators.
     """
 
     @staticmethod

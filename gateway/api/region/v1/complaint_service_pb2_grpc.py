@@ -26,7 +26,8 @@ if _version_not_supported:
 
 
 class ComplaintServiceStub:
-    """Complaints, filed in whichever region the customer stands: the same calls for those that this region answers for and for those of others.
+    """Complaints, filed in the region that the customer visits. The same calls serve complaints that this region owns and
+    those that others own.
     """
 
     def __init__(self, channel):
@@ -108,18 +109,27 @@ class ComplaintServiceStub:
 
 
 class ComplaintServiceServicer:
-    """Complaints, filed in whichever region the customer stands: the same calls for those that this region answers for and for those of others.
+    """Complaints, filed in the region that the customer visits. The same calls serve complaints that this region owns and
+    those that others own.
     """
 
     def FileComplaint(self, request, context):
-        """Takes in a complaint, and has the customer told its ticket id, the responsible department and the promised time. Without a category it takes the one that the words of the text speak for; where they are not clear, the customer is told the ticket id now, and the rest once somebody has classified it. Where nobody is named who answers, or no customer has the number, the customer is told that, and is promised no time. The same request id with the same content returns the same complaint.
+        """Accepts a complaint. The customer is notified of the ticket id, the owner department and the promised time.
+
+        Without a category, the words of the text decide it. If they are not clear, the customer receives the ticket id
+        now, and the rest after the classification.
+
+        Without an owner, or without a customer for the number, the notice states this and promises no time.
+
+        The same request id with the same content returns the same complaint.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetComplaint(self, request, context):
-        """Reads a complaint of which this region is the first contact or the responsible one, with the ledger of its time. The reading is recorded.
+        """Returns a complaint of which this region is the origin or the owner, with the ledger of its time. The reading is
+        recorded.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -133,77 +143,89 @@ class ComplaintServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ClassifyComplaint(self, request, context):
-        """Says what a complaint is about, where its text did not say so clearly or what was said is wrong, and has it routed by that: staff of the origin region. A complaint that another region has taken up, and a case whose work items others have, are refused: those return them first. What no region has taken up yet is recalled.
+        """Sets an unclear or wrong category of a complaint, and routes it by the new one. For staff of the origin region.
+
+        A complaint that another region has accepted is refused, and so is a case with accepted work items. Those regions
+        return them first.
+
+        A complaint that no region has accepted is recalled.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RespondToComplaint(self, request, context):
-        """Says something to a complaint: staff of the responsible region answer, or ask the customer; everybody else passes on, in the origin region, what the customer says.
+        """Adds a note to a complaint. Staff of the owner region answer, or query the customer. Other callers pass on the
+        customer's words in the origin region.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def AddPrivateNote(self, request, context):
-        """Writes down what only staff of this region are to see; it never leaves the region.
+        """Adds a note that only staff of this region can see; it never leaves the region.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ProposeResolution(self, request, context):
-        """Proposes a resolution: staff of the responsible region.
+        """Proposes a resolution. For staff of the owner region.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ReturnComplaint(self, request, context):
-        """Gives a complaint, or a work item, back to the coordinator, which assigns it: staff of the responsible region. Nothing is ever passed on to another region.
+        """Returns a complaint, or a work item, to the coordinator, which assigns it. For staff of the owner region.
+
+        A complaint is never passed on directly to another region.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def AcceptResolution(self, request, context):
-        """The customer accepts the resolution, which closes the complaint. Asked in the origin region.
+        """Accepts the resolution for the customer, which closes the complaint. Called in the origin region.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RefuseResolution(self, request, context):
-        """The customer refuses the resolution, which opens the complaint again and raises it. Asked in the origin region.
+        """Refuses the resolution for the customer, which reopens and escalates the complaint. Called in the origin region.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def WithdrawComplaint(self, request, context):
-        """The customer withdraws the complaint. Asked in the origin region.
+        """Withdraws the complaint for the customer. Called in the origin region.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ExpediteComplaint(self, request, context):
-        """The customer asks for haste (催单), at most once an hour; the answer has a limit of its own. Asked in the origin region.
+        """Sends a reminder of the customer (催单), at most once an hour; the answer has its own limit. Called in the origin
+        region.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def SettleRemedy(self, request, context):
-        """Settles money that the home region has refused to book: it is ordered again, or was given in another way. Staff of the responsible region.
+        """Settles money that the home region refused to book: it is ordered again, or was given in another way. For staff of
+        the owner region.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def WatchComplaint(self, request, context):
-        """Streams changes of one complaint, or of all; resumes after the last token. Recorded once, when it begins. One that changed several times in a row may be told once, as it stands now.
+        """Streams changes of one complaint, or of all; resumes after the last token. Recorded once, at the start.
+
+        Several changes in a row may be reported once, with the present state.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -291,7 +313,8 @@ def add_ComplaintServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class ComplaintService:
-    """Complaints, filed in whichever region the customer stands: the same calls for those that this region answers for and for those of others.
+    """Complaints, filed in the region that the customer visits. The same calls serve complaints that this region owns and
+    those that others own.
     """
 
     @staticmethod

@@ -37,14 +37,14 @@ class _ProductStatusEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Product
     PRODUCT_STATUS_SUSPENDED: _ProductStatus.ValueType  # 2
     """Suspended; emergency calls stay possible."""
     PRODUCT_STATUS_PENDING_TERMINATE: _ProductStatus.ValueType  # 3
-    """Its termination is approved and not yet confirmed."""
+    """Termination approved, but not confirmed yet."""
     PRODUCT_STATUS_TERMINATED: _ProductStatus.ValueType  # 4
-    """Closed for good."""
+    """Terminated for good."""
     PRODUCT_STATUS_CREATED: _ProductStatus.ValueType  # 5
-    """Ordered and not in service yet."""
+    """Ordered, but not in service yet."""
 
 class ProductStatus(_ProductStatus, metaclass=_ProductStatusEnumTypeWrapper):
-    """The states of TMF637 Product that a line goes through."""
+    """States of a line (TMF637 Product)."""
 
 PRODUCT_STATUS_UNSPECIFIED: ProductStatus.ValueType  # 0
 """Never valid."""
@@ -53,11 +53,11 @@ PRODUCT_STATUS_ACTIVE: ProductStatus.ValueType  # 1
 PRODUCT_STATUS_SUSPENDED: ProductStatus.ValueType  # 2
 """Suspended; emergency calls stay possible."""
 PRODUCT_STATUS_PENDING_TERMINATE: ProductStatus.ValueType  # 3
-"""Its termination is approved and not yet confirmed."""
+"""Termination approved, but not confirmed yet."""
 PRODUCT_STATUS_TERMINATED: ProductStatus.ValueType  # 4
-"""Closed for good."""
+"""Terminated for good."""
 PRODUCT_STATUS_CREATED: ProductStatus.ValueType  # 5
-"""Ordered and not in service yet."""
+"""Ordered, but not in service yet."""
 Global___ProductStatus: _TypeAlias = ProductStatus  # noqa: Y015
 
 class _SuspensionKind:
@@ -67,25 +67,25 @@ class _SuspensionKind:
 class _SuspensionKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_SuspensionKind.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     SUSPENSION_KIND_UNSPECIFIED: _SuspensionKind.ValueType  # 0
-    """Not suspended, or at the customer's wish."""
+    """Not suspended, or at the customer's request."""
     SUSPENSION_KIND_REQUESTED: _SuspensionKind.ValueType  # 1
-    """At the customer's wish (business SUSPEND)."""
+    """At the customer's request (business SUSPEND)."""
     SUSPENSION_KIND_LOST: _SuspensionKind.ValueType  # 2
-    """The card or the telephone was reported lost (business LOSS_REPORT)."""
+    """Card or telephone reported lost (business LOSS_REPORT)."""
     SUSPENSION_KIND_ARREARS: _SuspensionKind.ValueType  # 3
-    """By the region, for arrears; ends by itself when they are paid."""
+    """By the region, for arrears; ends by itself after their payment."""
 
 class SuspensionKind(_SuspensionKind, metaclass=_SuspensionKindEnumTypeWrapper):
-    """Why a line is suspended; decides who may end it."""
+    """Kinds of suspension; they decide the ways to end it."""
 
 SUSPENSION_KIND_UNSPECIFIED: SuspensionKind.ValueType  # 0
-"""Not suspended, or at the customer's wish."""
+"""Not suspended, or at the customer's request."""
 SUSPENSION_KIND_REQUESTED: SuspensionKind.ValueType  # 1
-"""At the customer's wish (business SUSPEND)."""
+"""At the customer's request (business SUSPEND)."""
 SUSPENSION_KIND_LOST: SuspensionKind.ValueType  # 2
-"""The card or the telephone was reported lost (business LOSS_REPORT)."""
+"""Card or telephone reported lost (business LOSS_REPORT)."""
 SUSPENSION_KIND_ARREARS: SuspensionKind.ValueType  # 3
-"""By the region, for arrears; ends by itself when they are paid."""
+"""By the region, for arrears; ends by itself after their payment."""
 Global___SuspensionKind: _TypeAlias = SuspensionKind  # noqa: Y015
 
 class _RatingType:
@@ -95,21 +95,21 @@ class _RatingType:
 class _RatingTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RatingType.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     RATING_TYPE_UNSPECIFIED: _RatingType.ValueType  # 0
-    """Taken as postpaid."""
+    """Counts as postpaid."""
     RATING_TYPE_PREPAID: _RatingType.ValueType  # 1
-    """From the balance, when it is used."""
+    """Prepaid: usage is paid from the balance."""
     RATING_TYPE_POSTPAID: _RatingType.ValueType  # 2
-    """By a monthly bill with a due date."""
+    """Postpaid: a monthly bill with a due date."""
 
 class RatingType(_RatingType, metaclass=_RatingTypeEnumTypeWrapper):
-    """How a line is paid for (specification 4.2.2)."""
+    """Payment modes of a line (specification 4.2.2)."""
 
 RATING_TYPE_UNSPECIFIED: RatingType.ValueType  # 0
-"""Taken as postpaid."""
+"""Counts as postpaid."""
 RATING_TYPE_PREPAID: RatingType.ValueType  # 1
-"""From the balance, when it is used."""
+"""Prepaid: usage is paid from the balance."""
 RATING_TYPE_POSTPAID: RatingType.ValueType  # 2
-"""By a monthly bill with a due date."""
+"""Postpaid: a monthly bill with a due date."""
 Global___RatingType: _TypeAlias = RatingType  # noqa: Y015
 
 class _CardKind:
@@ -119,26 +119,26 @@ class _CardKind:
 class _CardKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_CardKind.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     CARD_KIND_UNSPECIFIED: _CardKind.ValueType  # 0
-    """Taken as ordinary."""
+    """Counts as ordinary."""
     CARD_KIND_ORDINARY: _CardKind.ValueType  # 1
-    """An ordinary card."""
+    """Ordinary card."""
     CARD_KIND_SPECIAL: _CardKind.ValueType  # 2
-    """An NFC or dual-number card: only its home region replaces it."""
+    """NFC or dual-number card: only its home region replaces it."""
 
 class CardKind(_CardKind, metaclass=_CardKindEnumTypeWrapper):
-    """The SIM card of a mobile line."""
+    """Kinds of SIM cards of a mobile line."""
 
 CARD_KIND_UNSPECIFIED: CardKind.ValueType  # 0
-"""Taken as ordinary."""
+"""Counts as ordinary."""
 CARD_KIND_ORDINARY: CardKind.ValueType  # 1
-"""An ordinary card."""
+"""Ordinary card."""
 CARD_KIND_SPECIAL: CardKind.ValueType  # 2
-"""An NFC or dual-number card: only its home region replaces it."""
+"""NFC or dual-number card: only its home region replaces it."""
 Global___CardKind: _TypeAlias = CardKind  # noqa: Y015
 
 @_typing.final
 class Subscription(_message.Message):
-    """An offering that a line has (TMF637 Product)."""
+    """An offering to which a line subscribes (TMF637 Product)."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -147,16 +147,16 @@ class Subscription(_message.Message):
     START_TIME_FIELD_NUMBER: _builtins.int
     END_TIME_FIELD_NUMBER: _builtins.int
     id: _builtins.str
-    """The region's id of it: that of the line, a slash, and what tells it apart."""
+    """The region's id of it: the line's id, a slash and a distinguishing part."""
     offering_id: _builtins.str
     """The offering."""
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp:
-        """From when."""
+        """Start time."""
 
     @_builtins.property
     def end_time(self) -> _timestamp_pb2.Timestamp:
-        """Until when; unset while it runs."""
+        """End time; unset while it runs."""
 
     def __init__(
         self,
@@ -176,7 +176,7 @@ Global___Subscription: _TypeAlias = Subscription  # noqa: Y015
 
 @_typing.final
 class Customer(_message.Message):
-    """A person or enterprise with one line and one account."""
+    """A person or an enterprise, with one line and one account."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -190,7 +190,7 @@ class Customer(_message.Message):
     name: _builtins.str
     """The full name."""
     email: _builtins.str
-    """Where to reach the customer by mail; may be empty."""
+    """Mail address; may be empty."""
     @_builtins.property
     def product(self) -> Global___Product:
         """The line."""
@@ -242,46 +242,46 @@ class Product(_message.Message):
     id: _builtins.str
     """The region's id of the line."""
     number: _builtins.str
-    """The E.164 number with the plus sign."""
+    """E.164 number with the plus sign."""
     status: Global___ProductStatus.ValueType
-    """How it stands."""
+    """Present state."""
     plan_id: _builtins.str
-    """The tariff plan."""
+    """Tariff plan."""
     binding: _builtins.str
-    """The bundle or group it belongs to; empty for none."""
+    """Bundle or group to which it belongs; empty for none."""
     suspension_reason: _builtins.str
-    """Why it is suspended."""
+    """Reason for the suspension, as text."""
     emergency_calls_allowed: _builtins.bool
     """Always true: emergency calls (110, 119, 120, 122) are never barred (Telecommunications Regulations, art. 36)."""
     kind: _configuration_pb2.LineKind.ValueType
-    """What it is; unset means mobile."""
+    """Kind of line; unset means mobile."""
     rating_type: Global___RatingType.ValueType
-    """How it is paid for."""
+    """Payment mode."""
     suspension_kind: Global___SuspensionKind.ValueType
-    """Why it is suspended, for programs."""
+    """Kind of suspension, for programs."""
     card_kind: Global___CardKind.ValueType
-    """Its SIM card."""
+    """Kind of SIM card."""
     address: _builtins.str
-    """Where a broadband access is installed."""
+    """Installation address of a broadband access."""
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp:
-        """When it was opened."""
+        """Opening time."""
 
     @_builtins.property
     def contract_end_time(self) -> _timestamp_pb2.Timestamp:
-        """Until when a contract runs; unset without one."""
+        """End of the contract; unset without one."""
 
     @_builtins.property
     def sim_replace_time(self) -> _timestamp_pb2.Timestamp:
-        """When the SIM card was last replaced; unset if never."""
+        """Time of the last SIM card replacement; unset if never."""
 
     @_builtins.property
     def suspension_end_time(self) -> _timestamp_pb2.Timestamp:
-        """Until when it is suspended; unset for an open end."""
+        """End of the suspension; unset for an open end."""
 
     @_builtins.property
     def subscriptions(self) -> _containers.RepeatedCompositeFieldContainer[Global___Subscription]:
-        """What it has besides its plan, running or ended."""
+        """Offerings in addition to the plan, running or ended."""
 
     def __init__(
         self,
@@ -324,7 +324,7 @@ class BillingAccount(_message.Message):
     """The region's id of the account."""
     @_builtins.property
     def balance(self) -> _types_pb2.Money:
-        """The balance: positive is credit. At creation it becomes the opening entry."""
+        """Balance: positive is credit. At creation it becomes the opening entry."""
 
     def __init__(
         self,
@@ -350,11 +350,11 @@ class BatchCreateCustomersRequest(_message.Message):
     REQUESTER_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def customers(self) -> _containers.RepeatedCompositeFieldContainer[Global___Customer]:
-        """At most 500."""
+        """The customers, at most 500."""
 
     @_builtins.property
     def requester(self) -> _types_pb2.Requester:
-        """Who asks."""
+        """The requester."""
 
     def __init__(
         self,
@@ -372,16 +372,16 @@ Global___BatchCreateCustomersRequest: _TypeAlias = BatchCreateCustomersRequest  
 
 @_typing.final
 class BatchCreateCustomersResponse(_message.Message):
-    """What was done."""
+    """Result of the batch."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     CREATED_FIELD_NUMBER: _builtins.int
     EXISTING_FIELD_NUMBER: _builtins.int
     created: _builtins.int
-    """How many were new."""
+    """Number of new entries."""
     existing: _builtins.int
-    """How many existed already with the same content."""
+    """Number of customers that existed already with the same content."""
     def __init__(
         self,
         *,
@@ -398,7 +398,7 @@ Global___BatchCreateCustomersResponse: _TypeAlias = BatchCreateCustomersResponse
 
 @_typing.final
 class GetCustomerRequest(_message.Message):
-    """Names a customer."""
+    """A customer."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -408,7 +408,7 @@ class GetCustomerRequest(_message.Message):
     """The number of the line."""
     @_builtins.property
     def requester(self) -> _types_pb2.Requester:
-        """Who asks; recorded, because this reads personal data. Not needed of staff, who are named by their certificate."""
+        """The requester; recorded, because the call reads personal data. Not required of staff, whose certificate names them."""
 
     def __init__(
         self,
@@ -460,10 +460,10 @@ class ListCustomersRequest(_message.Message):
     page_size: _builtins.int
     """At most this many, 1 to 500; 0 means 50."""
     page_token: _builtins.str
-    """The token of the page before."""
+    """Token from the page before; empty for the first."""
     @_builtins.property
     def requester(self) -> _types_pb2.Requester:
-        """Who asks."""
+        """The requester."""
 
     def __init__(
         self,
@@ -489,7 +489,7 @@ class ListCustomersResponse(_message.Message):
     CUSTOMERS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
-    """For the next page; empty on the last."""
+    """Token for the next page; empty on the last."""
     @_builtins.property
     def customers(self) -> _containers.RepeatedCompositeFieldContainer[Global___Customer]:
         """The customers, by id."""
@@ -519,15 +519,15 @@ class UpdateCustomerRequest(_message.Message):
     REQUESTER_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def customer(self) -> Global___Customer:
-        """The number names the customer; the other fields are read as the mask says."""
+        """The number identifies the customer; the mask selects the fields to change."""
 
     @_builtins.property
     def update_mask(self) -> _field_mask_pb2.FieldMask:
-        """The fields to change: `name` and `email` are possible."""
+        """Fields to change: `name` and `email` are possible."""
 
     @_builtins.property
     def requester(self) -> _types_pb2.Requester:
-        """Who asks."""
+        """The requester."""
 
     def __init__(
         self,
@@ -570,7 +570,7 @@ Global___UpdateCustomerResponse: _TypeAlias = UpdateCustomerResponse  # noqa: Y0
 
 @_typing.final
 class ImportCustomersRequest(_message.Message):
-    """A piece of a file. The first message of a stream carries `file` and no lines."""
+    """A piece of a file. The first message of a stream has `file` and no lines."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -578,11 +578,11 @@ class ImportCustomersRequest(_message.Message):
     LINES_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def file(self) -> Global___ImportFile:
-        """Which file, in the first message only."""
+        """The file; in the first message only."""
 
     @_builtins.property
     def lines(self) -> _containers.RepeatedCompositeFieldContainer[Global___ImportLine]:
-        """The lines that follow those of the message before, at most 500."""
+        """Lines that follow those of the message before, at most 500."""
 
     def __init__(
         self,
@@ -600,7 +600,7 @@ Global___ImportCustomersRequest: _TypeAlias = ImportCustomersRequest  # noqa: Y0
 
 @_typing.final
 class ImportFile(_message.Message):
-    """The file that is imported."""
+    """The file to import."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -611,12 +611,16 @@ class ImportFile(_message.Message):
     sha256: _builtins.bytes
     """SHA-256 of the file and of the map by which it is read, 32 bytes."""
     lines: _builtins.int
-    """How many lines of data it has."""
+    """Number of lines of data."""
     validate_only: _builtins.bool
-    """Only says what would become of the lines, from the first on; nothing is taken over, and the node does not remember how far it got. A line is compared with what the region has and with the lines of its own piece."""
+    """True to check only: reports the result for the lines, from the first on. Nothing is stored, and the node does not
+    remember its position.
+
+    A line is compared with the region's data and with the lines of its own piece.
+    """
     @_builtins.property
     def requester(self) -> _types_pb2.Requester:
-        """Who asks."""
+        """The requester."""
 
     def __init__(
         self,
@@ -636,14 +640,14 @@ Global___ImportFile: _TypeAlias = ImportFile  # noqa: Y015
 
 @_typing.final
 class ImportLine(_message.Message):
-    """One line of a file as a customer."""
+    """One line of a file, as a customer."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     NUMBER_FIELD_NUMBER: _builtins.int
     CUSTOMER_FIELD_NUMBER: _builtins.int
     number: _builtins.int
-    """The number of the line in the file; the first line of data after a header is 2."""
+    """Line number in the file; the first line of data after a header is 2."""
     @_builtins.property
     def customer(self) -> Global___Customer:
         """The customer."""
@@ -664,7 +668,7 @@ Global___ImportLine: _TypeAlias = ImportLine  # noqa: Y015
 
 @_typing.final
 class ImportCustomersResponse(_message.Message):
-    """How far the node is."""
+    """Progress of the import."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -674,16 +678,20 @@ class ImportCustomersResponse(_message.Message):
     REJECTED_FIELD_NUMBER: _builtins.int
     REJECTED_TOTAL_FIELD_NUMBER: _builtins.int
     last_line: _builtins.int
-    """The number of the last line that is done, imported or rejected; 0 where none is. The caller goes on after it."""
+    """Number of the last processed line, imported or rejected; 0 for none. The caller continues after it."""
     created: _builtins.int
-    """How many customers were new, of the whole file so far."""
+    """Number of new customers in the whole file so far."""
     existing: _builtins.int
-    """How many existed with the same content."""
+    """Number of customers that existed with the same content."""
     rejected_total: _builtins.int
-    """How many were rejected, of the whole file so far."""
+    """Number of rejected lines in the whole file so far."""
     @_builtins.property
     def rejected(self) -> _containers.RepeatedCompositeFieldContainer[Global___RejectedLine]:
-        """The lines of this piece that were not taken. In answer to the first message those of before, in as many messages as they need: once `rejected_total` of them are told, it is the caller's turn."""
+        """Rejected lines of this piece.
+
+        The answer to the first message has those of earlier pieces, in as many messages as needed. After `rejected_total`
+        lines it is the caller's turn.
+        """
 
     def __init__(
         self,
@@ -704,7 +712,7 @@ Global___ImportCustomersResponse: _TypeAlias = ImportCustomersResponse  # noqa: 
 
 @_typing.final
 class RejectedLine(_message.Message):
-    """A line that was not taken, and why."""
+    """A line that was not accepted, with the reason."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -712,7 +720,7 @@ class RejectedLine(_message.Message):
     REASON_FIELD_NUMBER: _builtins.int
     MESSAGE_FIELD_NUMBER: _builtins.int
     number: _builtins.int
-    """The number of the line in the file."""
+    """Line number in the file."""
     reason: _reason_pb2.Reason.ValueType
     """The reason, for programs."""
     @_builtins.property
@@ -736,7 +744,7 @@ Global___RejectedLine: _TypeAlias = RejectedLine  # noqa: Y015
 
 @_typing.final
 class QueryProfileRequest(_message.Message):
-    """Asks for a profile."""
+    """Request for a profile."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -746,18 +754,18 @@ class QueryProfileRequest(_message.Message):
     DOCUMENTS_FIELD_NUMBER: _builtins.int
     REQUESTER_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
-    """Chosen by the caller, as for SubmitOrder: what a password or code was verified for."""
+    """Id chosen by the caller, as for SubmitOrder, for which a password or code was verified."""
     number: _builtins.str
     """The customer's number."""
     applicant: _types_pb2.Applicant.ValueType
-    """For whom the applicant acts."""
+    """Kind of applicant."""
     @_builtins.property
     def documents(self) -> _containers.RepeatedCompositeFieldContainer[_types_pb2.Document]:
-        """The documents: what the home region has verified for this request."""
+        """Documents that the home region has verified for this request."""
 
     @_builtins.property
     def requester(self) -> _types_pb2.Requester:
-        """Who asks."""
+        """The requester."""
 
     def __init__(
         self,
@@ -785,7 +793,7 @@ class QueryProfileResponse(_message.Message):
     PROFILE_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def profile(self) -> Global___Profile:
-        """What the home region shows."""
+        """The profile as the home region shows it."""
 
     def __init__(
         self,
@@ -802,7 +810,7 @@ Global___QueryProfileResponse: _TypeAlias = QueryProfileResponse  # noqa: Y015
 
 @_typing.final
 class Profile(_message.Message):
-    """What a customer has, without what identifies a person: of the name the surname is shown."""
+    """A customer's line and account, without the identity of the person: of the name only the surname is shown."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -811,16 +819,16 @@ class Profile(_message.Message):
     PRODUCT_FIELD_NUMBER: _builtins.int
     BALANCE_FIELD_NUMBER: _builtins.int
     region: _builtins.str
-    """The region that answers."""
+    """The answering region."""
     masked_name: _builtins.str
-    """The name, masked."""
+    """Masked name."""
     @_builtins.property
     def product(self) -> Global___Product:
         """The line."""
 
     @_builtins.property
     def balance(self) -> _types_pb2.Money:
-        """The balance: positive is credit."""
+        """Balance: positive is credit."""
 
     def __init__(
         self,

@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class CustomerServiceStub:
-    """The region's own customers; those of other regions are not readable here.
+    """The region's own customers; customers of other regions are not readable here.
     """
 
     def __init__(self, channel):
@@ -68,32 +68,40 @@ class CustomerServiceStub:
 
 
 class CustomerServiceServicer:
-    """The region's own customers; those of other regions are not readable here.
+    """The region's own customers; customers of other regions are not readable here.
     """
 
     def BatchCreateCustomers(self, request, context):
-        """Takes over customers with their line and account; all of the batch or none. A customer that exists with the same content is left as it is, also where it has changed here since; other content is refused with CUSTOMER_EXISTS.
+        """Accepts customers with their line and account; the whole batch or none.
+
+        A customer that exists with the same content stays unchanged, even after changes here. Other content is refused
+        with CUSTOMER_EXISTS.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ImportCustomers(self, request_iterator, context):
-        """Takes over many customers from a file, in pieces of some lines; each piece is answered once it is durable. The node remembers how far it got with a file, by its hash: begin again and go on from there. A piece is all or nothing but for the lines that are told as rejected.
+        """Imports many customers from a file, in pieces of some lines; each piece is answered once it is durable. A piece is
+        accepted whole, except for lines reported as rejected.
+
+        The node remembers its position in a file, by the file's hash. An interrupted caller begins the call again and
+        continues from that position.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def QueryProfile(self, request, context):
-        """Shows what a customer's line has: plan, contract, subscriptions, balance (business QRY_PROFILE), from the home region at the time of asking.
+        """Returns the profile of a customer's line: plan, contract, subscriptions, balance (business QRY_PROFILE). The home
+        region answers at the time of the request.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetCustomer(self, request, context):
-        """Reads one customer by number.
+        """Returns one customer by number.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -155,7 +163,7 @@ def add_CustomerServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class CustomerService:
-    """The region's own customers; those of other regions are not readable here.
+    """The region's own customers; customers of other regions are not readable here.
     """
 
     @staticmethod

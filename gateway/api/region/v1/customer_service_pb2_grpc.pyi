@@ -13,24 +13,35 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class CustomerServiceStub:
-    """The region's own customers; those of other regions are not readable here."""
+    """The region's own customers; customers of other regions are not readable here."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     BatchCreateCustomers: _aio.UnaryUnaryMultiCallable[_customer_service_pb2.BatchCreateCustomersRequest, _customer_service_pb2.BatchCreateCustomersResponse]
-    """Takes over customers with their line and account; all of the batch or none. A customer that exists with the same content is left as it is, also where it has changed here since; other content is refused with CUSTOMER_EXISTS."""
+    """Accepts customers with their line and account; the whole batch or none.
+
+    A customer that exists with the same content stays unchanged, even after changes here. Other content is refused
+    with CUSTOMER_EXISTS.
+    """
     ImportCustomers: _aio.StreamStreamMultiCallable[_customer_service_pb2.ImportCustomersRequest, _customer_service_pb2.ImportCustomersResponse]
-    """Takes over many customers from a file, in pieces of some lines; each piece is answered once it is durable. The node remembers how far it got with a file, by its hash: begin again and go on from there. A piece is all or nothing but for the lines that are told as rejected."""
+    """Imports many customers from a file, in pieces of some lines; each piece is answered once it is durable. A piece is
+    accepted whole, except for lines reported as rejected.
+
+    The node remembers its position in a file, by the file's hash. An interrupted caller begins the call again and
+    continues from that position.
+    """
     QueryProfile: _aio.UnaryUnaryMultiCallable[_customer_service_pb2.QueryProfileRequest, _customer_service_pb2.QueryProfileResponse]
-    """Shows what a customer's line has: plan, contract, subscriptions, balance (business QRY_PROFILE), from the home region at the time of asking."""
+    """Returns the profile of a customer's line: plan, contract, subscriptions, balance (business QRY_PROFILE). The home
+    region answers at the time of the request.
+    """
     GetCustomer: _aio.UnaryUnaryMultiCallable[_customer_service_pb2.GetCustomerRequest, _customer_service_pb2.GetCustomerResponse]
-    """Reads one customer by number."""
+    """Returns one customer by number."""
     ListCustomers: _aio.UnaryUnaryMultiCallable[_customer_service_pb2.ListCustomersRequest, _customer_service_pb2.ListCustomersResponse]
     """Lists customers by id."""
     UpdateCustomer: _aio.UnaryUnaryMultiCallable[_customer_service_pb2.UpdateCustomerRequest, _customer_service_pb2.UpdateCustomerResponse]
     """Changes the fields that the mask names."""
 
 class CustomerServiceServicer(metaclass=_abc_1.ABCMeta):
-    """The region's own customers; those of other regions are not readable here."""
+    """The region's own customers; customers of other regions are not readable here."""
 
     @_abc_1.abstractmethod
     def BatchCreateCustomers(
@@ -38,7 +49,11 @@ class CustomerServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _customer_service_pb2.BatchCreateCustomersRequest,
         context: _aio.ServicerContext[_customer_service_pb2.BatchCreateCustomersRequest, _customer_service_pb2.BatchCreateCustomersResponse],
     ) -> _abc.Awaitable[_customer_service_pb2.BatchCreateCustomersResponse]:
-        """Takes over customers with their line and account; all of the batch or none. A customer that exists with the same content is left as it is, also where it has changed here since; other content is refused with CUSTOMER_EXISTS."""
+        """Accepts customers with their line and account; the whole batch or none.
+
+        A customer that exists with the same content stays unchanged, even after changes here. Other content is refused
+        with CUSTOMER_EXISTS.
+        """
 
     @_abc_1.abstractmethod
     def ImportCustomers(
@@ -46,7 +61,12 @@ class CustomerServiceServicer(metaclass=_abc_1.ABCMeta):
         request_iterator: _abc.AsyncIterator[_customer_service_pb2.ImportCustomersRequest],
         context: _aio.ServicerContext[_customer_service_pb2.ImportCustomersRequest, _customer_service_pb2.ImportCustomersResponse],
     ) -> _abc.AsyncIterator[_customer_service_pb2.ImportCustomersResponse]:
-        """Takes over many customers from a file, in pieces of some lines; each piece is answered once it is durable. The node remembers how far it got with a file, by its hash: begin again and go on from there. A piece is all or nothing but for the lines that are told as rejected."""
+        """Imports many customers from a file, in pieces of some lines; each piece is answered once it is durable. A piece is
+        accepted whole, except for lines reported as rejected.
+
+        The node remembers its position in a file, by the file's hash. An interrupted caller begins the call again and
+        continues from that position.
+        """
 
     @_abc_1.abstractmethod
     def QueryProfile(
@@ -54,7 +74,9 @@ class CustomerServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _customer_service_pb2.QueryProfileRequest,
         context: _aio.ServicerContext[_customer_service_pb2.QueryProfileRequest, _customer_service_pb2.QueryProfileResponse],
     ) -> _abc.Awaitable[_customer_service_pb2.QueryProfileResponse]:
-        """Shows what a customer's line has: plan, contract, subscriptions, balance (business QRY_PROFILE), from the home region at the time of asking."""
+        """Returns the profile of a customer's line: plan, contract, subscriptions, balance (business QRY_PROFILE). The home
+        region answers at the time of the request.
+        """
 
     @_abc_1.abstractmethod
     def GetCustomer(
@@ -62,7 +84,7 @@ class CustomerServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _customer_service_pb2.GetCustomerRequest,
         context: _aio.ServicerContext[_customer_service_pb2.GetCustomerRequest, _customer_service_pb2.GetCustomerResponse],
     ) -> _abc.Awaitable[_customer_service_pb2.GetCustomerResponse]:
-        """Reads one customer by number."""
+        """Returns one customer by number."""
 
     @_abc_1.abstractmethod
     def ListCustomers(

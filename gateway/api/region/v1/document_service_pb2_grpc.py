@@ -26,7 +26,9 @@ if _version_not_supported:
 
 
 class DocumentServiceStub:
-    """Documents of the region's own customers and of those of other regions: the same calls. The bytes stay, sealed, in the region that verified them; the customer's home region keeps the register of what there is.
+    """Documents of customers of this and other regions; the same calls serve both.
+
+    The verifying region stores the bytes, sealed. The customer's home region keeps the register of documents.
     """
 
     def __init__(self, channel):
@@ -68,46 +70,65 @@ class DocumentServiceStub:
 
 
 class DocumentServiceServicer:
-    """Documents of the region's own customers and of those of other regions: the same calls. The bytes stay, sealed, in the region that verified them; the customer's home region keeps the register of what there is.
+    """Documents of customers of this and other regions; the same calls serve both.
+
+    The verifying region stores the bytes, sealed. The customer's home region keeps the register of documents.
     """
 
     def UploadDocument(self, request_iterator, context):
-        """Takes in a document that was verified here. The first message names it and is answered with how many bytes the node has; the caller goes on from there in chunks, each answered once it is durable. The last answer comes when size, type and hash are right; what is broken leaves nothing behind, and what is not finished within a day is removed.
+        """Uploads a document that was verified here.
+
+        The first message describes it; the answer gives the number of bytes that the node has. The caller continues from
+        there in chunks, each answered once it is durable.
+
+        The last answer follows the checks of size, type and hash. A broken upload is discarded, and an unfinished one is
+        removed within a day.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListDocuments(self, request, context):
-        """Lists what is on file for a customer anywhere in the federation, newest first, from the home region's register: never the content. The reading is recorded.
+        """Lists a customer's documents on file in the whole federation, newest first, from the home region's register; never
+        the content. The reading is recorded.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetDocumentContent(self, request, context):
-        """Gives the bytes of a document from an offset on, verified against its hash before the last of them. Of a customer of another region only while the home region lets it, which is asked for each piece: while an order of this region about the number is under way that asks for this document (by the catalogue, by a review or by its document id), or because this region has verified the document, and never of a customer who is stored only or of a document that was withdrawn. Each reading is recorded, and the customer can see it.
+        """Returns the bytes of a document from an offset on, verified against its hash before the last of them. Each reading
+        is recorded, and the customer can see it.
+
+        For a customer of another region, the home region must permit each piece. It permits the region that verified the
+        document.
+
+        It also permits a region with an order about the number in progress, if the order requires this document. The
+        catalogue, a review or the order's document id states the requirement.
+
+        It never permits the reading for a restricted customer, or of a withdrawn document.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CheckDocuments(self, request, context):
-        """Says in advance which documents a business needs, which of those on file count, until when, and which are missing.
+        """Lists in advance the documents that a business requires: those on file that count, with their expiry, and those
+        missing.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def WithdrawDocument(self, request, context):
-        """Says of a document that was verified here that it was found false: it counts nowhere from then on.
+        """Withdraws a document that was verified here and found false: it counts nowhere from then on.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetDocumentReuse(self, request, context):
-        """Counts the completed orders between this region and others, and those for which no document was handed in again.
+        """Counts the completed orders between this region and others, and those that needed no document handed in again.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -155,7 +176,9 @@ def add_DocumentServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class DocumentService:
-    """Documents of the region's own customers and of those of other regions: the same calls. The bytes stay, sealed, in the region that verified them; the customer's home region keeps the register of what there is.
+    """Documents of customers of this and other regions; the same calls serve both.
+
+    The verifying region stores the bytes, sealed. The customer's home region keeps the register of documents.
     """
 
     @staticmethod

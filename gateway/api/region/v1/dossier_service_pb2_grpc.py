@@ -52,14 +52,17 @@ class DossierServiceServicer:
     """
 
     def AskForRegulator(self, request, context):
-        """The customer wants the regulator, which raises the complaint to level 5. Where a resolution is proposed, it is refused instead.
+        """Records that the customer wants the regulator, which escalates the complaint to level 5. A proposed resolution is
+        refused.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ExportDossier(self, request, context):
-        """Exports all that this region knows of a complaint, with each condition of an appeal looked at. From level 5 on, once the law's limit has passed, or where the customer asks. The reading is recorded.
+        """Exports all records of this region on a complaint, and examines each condition of an appeal.
+
+        Possible from level 5 on, after the legal limit, or at the customer's request. The reading is recorded.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class ErasureServiceStub:
-    """The end of the region's own customers. What is erased cannot be brought back, not even by a backup.
+    """Erasure and restriction of the region's own customers. Erased data cannot be restored, not even from a backup.
     """
 
     def __init__(self, channel):
@@ -58,25 +58,41 @@ class ErasureServiceStub:
 
 
 class ErasureServiceServicer:
-    """The end of the region's own customers. What is erased cannot be brought back, not even by a backup.
+    """Erasure and restriction of the region's own customers. Erased data cannot be restored, not even from a backup.
     """
 
     def EraseCustomer(self, request, context):
-        """Destroys the keys of all that is stored of a customer: fields, documents, what hangs on the numbers, orders, complaints. Every other region is told the numbers and destroys what it keeps about them, of a complaint that is still open there once it has ended. The same request id is done once. Refused while a line is not terminated, an order or a complaint that this region has is open, the balance is not zero or somebody must keep the data.
+        """Destroys the keys of all stored data of a customer: fields, documents, data under the numbers, orders, complaints.
+
+        Every other region receives the numbers and destroys its data about them. Data of a complaint still open there
+        follows after its end.
+
+        The same request id does so once. Refused while a line is not terminated, or while an order or complaint here is
+        open.
+
+        Refused also while a balance remains, or under a legal hold.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetErasure(self, request, context):
-        """Says what was erased, when and why. The reading is recorded.
+        """Returns the extent, time and reason of an erasure. The reading is recorded.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RestrictCustomer(self, request, context):
-        """Stores a customer only: from the answer on nothing of it is read here and no order or complaint is taken in or goes on by anybody's hand. Every other region is told the numbers, and from then on shows and takes in no complaint about them. What runs by itself runs on: the time of a complaint, its levels and who is told of those. For what would be to be erased and must still be kept, or cannot be erased yet (art. 47, paragraph 2). A repeat changes nothing.
+        """Restricts a customer to storage, if the data must be kept or cannot be erased yet (art. 47, paragraph 2). A repeat
+        changes nothing.
+
+        From the answer on, this region reads nothing of the customer. It accepts no order or complaint, and nobody
+        continues one by hand.
+
+        Every other region receives the numbers. From then on it neither shows nor accepts complaints about them.
+
+        Automatic processes continue: the time of a complaint, its levels and their notices.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -121,7 +137,7 @@ def add_ErasureServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class ErasureService:
-    """The end of the region's own customers. What is erased cannot be brought back, not even by a backup.
+    """Erasure and restriction of the region's own customers. Erased data cannot be restored, not even from a backup.
     """
 
     @staticmethod

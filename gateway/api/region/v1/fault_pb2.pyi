@@ -31,41 +31,41 @@ class _FaultStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_FaultState
     FAULT_STATE_UNSPECIFIED: _FaultState.ValueType  # 0
     """Never valid."""
     FAULT_STATE_ACKNOWLEDGED: _FaultState.ValueType  # 1
-    """Reported; nobody works on it yet."""
+    """Reported; repair not begun."""
     FAULT_STATE_REJECTED: _FaultState.ValueType  # 2
-    """Final: it is none, or not of this network."""
+    """No fault, or not of this network; final."""
     FAULT_STATE_PENDING: _FaultState.ValueType  # 3
-    """The customer is waited for."""
+    """Waiting for the customer."""
     FAULT_STATE_HELD: _FaultState.ValueType  # 4
-    """Something else is waited for: a part, a permission, the weather."""
+    """Waiting for another event: a part, a permission, the weather."""
     FAULT_STATE_IN_PROGRESS: _FaultState.ValueType  # 5
-    """Somebody works on it."""
+    """Repair in progress."""
     FAULT_STATE_RESOLVED: _FaultState.ValueType  # 6
-    """Repaired; it may turn out that it is not."""
+    """Repaired, but not confirmed yet."""
     FAULT_STATE_CANCELLED: _FaultState.ValueType  # 7
-    """Final: the customer took it back, or it is another fault."""
+    """Taken back by the customer, or part of another fault; final."""
     FAULT_STATE_CLOSED: _FaultState.ValueType  # 8
     """Done. It may open again."""
 
 class FaultState(_FaultState, metaclass=_FaultStateEnumTypeWrapper):
-    """How a fault stands (TMF656)."""
+    """States of a fault (TMF656)."""
 
 FAULT_STATE_UNSPECIFIED: FaultState.ValueType  # 0
 """Never valid."""
 FAULT_STATE_ACKNOWLEDGED: FaultState.ValueType  # 1
-"""Reported; nobody works on it yet."""
+"""Reported; repair not begun."""
 FAULT_STATE_REJECTED: FaultState.ValueType  # 2
-"""Final: it is none, or not of this network."""
+"""No fault, or not of this network; final."""
 FAULT_STATE_PENDING: FaultState.ValueType  # 3
-"""The customer is waited for."""
+"""Waiting for the customer."""
 FAULT_STATE_HELD: FaultState.ValueType  # 4
-"""Something else is waited for: a part, a permission, the weather."""
+"""Waiting for another event: a part, a permission, the weather."""
 FAULT_STATE_IN_PROGRESS: FaultState.ValueType  # 5
-"""Somebody works on it."""
+"""Repair in progress."""
 FAULT_STATE_RESOLVED: FaultState.ValueType  # 6
-"""Repaired; it may turn out that it is not."""
+"""Repaired, but not confirmed yet."""
 FAULT_STATE_CANCELLED: FaultState.ValueType  # 7
-"""Final: the customer took it back, or it is another fault."""
+"""Taken back by the customer, or part of another fault; final."""
 FAULT_STATE_CLOSED: FaultState.ValueType  # 8
 """Done. It may open again."""
 Global___FaultState: _TypeAlias = FaultState  # noqa: Y015
@@ -77,23 +77,23 @@ class _FaultSeverity:
 class _FaultSeverityEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_FaultSeverity.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     FAULT_SEVERITY_UNSPECIFIED: _FaultSeverity.ValueType  # 0
-    """Not said."""
+    """Not specified."""
     FAULT_SEVERITY_MINOR: _FaultSeverity.ValueType  # 1
     """One customer, or worse quality."""
     FAULT_SEVERITY_MAJOR: _FaultSeverity.ValueType  # 2
-    """Many customers. From here on a review goes before the end."""
+    """Many customers. From this severity on, a review is required before the end."""
     FAULT_SEVERITY_CRITICAL: _FaultSeverity.ValueType  # 3
     """A place, or a link between regions, is cut off."""
 
 class FaultSeverity(_FaultSeverity, metaclass=_FaultSeverityEnumTypeWrapper):
-    """How bad a fault is."""
+    """Severities of a fault."""
 
 FAULT_SEVERITY_UNSPECIFIED: FaultSeverity.ValueType  # 0
-"""Not said."""
+"""Not specified."""
 FAULT_SEVERITY_MINOR: FaultSeverity.ValueType  # 1
 """One customer, or worse quality."""
 FAULT_SEVERITY_MAJOR: FaultSeverity.ValueType  # 2
-"""Many customers. From here on a review goes before the end."""
+"""Many customers. From this severity on, a review is required before the end."""
 FAULT_SEVERITY_CRITICAL: FaultSeverity.ValueType  # 3
 """A place, or a link between regions, is cut off."""
 Global___FaultSeverity: _TypeAlias = FaultSeverity  # noqa: Y015
@@ -105,53 +105,53 @@ class _FaultCause:
 class _FaultCauseEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_FaultCause.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     FAULT_CAUSE_UNSPECIFIED: _FaultCause.ValueType  # 0
-    """Not known yet."""
+    """Unknown so far."""
     FAULT_CAUSE_EQUIPMENT: _FaultCause.ValueType  # 1
-    """Equipment failed."""
+    """Failed equipment."""
     FAULT_CAUSE_CABLE: _FaultCause.ValueType  # 2
-    """A cable was cut or damaged."""
+    """Cut or damaged cable."""
     FAULT_CAUSE_POWER: _FaultCause.ValueType  # 3
-    """Power was lost."""
+    """Loss of power."""
     FAULT_CAUSE_CONFIGURATION: _FaultCause.ValueType  # 4
-    """It was set up wrongly."""
+    """Wrong configuration."""
     FAULT_CAUSE_CAPACITY: _FaultCause.ValueType  # 5
-    """There was more traffic than room."""
+    """Traffic above the capacity."""
     FAULT_CAUSE_THIRD_PARTY: _FaultCause.ValueType  # 6
-    """Somebody else did it."""
+    """Action of a third party."""
     FAULT_CAUSE_FORCE_MAJEURE: _FaultCause.ValueType  # 7
-    """Nobody could have prevented it."""
+    """Force majeure."""
     FAULT_CAUSE_TERMINAL: _FaultCause.ValueType  # 8
     """The customer's own terminal: no rent is waived for it (Telecommunications Regulations, art. 32)."""
     FAULT_CAUSE_CUSTOMER: _FaultCause.ValueType  # 9
-    """The customer did it: no rent is waived for it."""
+    """Action of the customer: no rent is waived for it."""
     FAULT_CAUSE_UNKNOWN: _FaultCause.ValueType  # 10
-    """It went away and nobody knows why."""
+    """Unknown: the fault ended without a known cause."""
 
 class FaultCause(_FaultCause, metaclass=_FaultCauseEnumTypeWrapper):
-    """What a fault came from."""
+    """Causes of a fault."""
 
 FAULT_CAUSE_UNSPECIFIED: FaultCause.ValueType  # 0
-"""Not known yet."""
+"""Unknown so far."""
 FAULT_CAUSE_EQUIPMENT: FaultCause.ValueType  # 1
-"""Equipment failed."""
+"""Failed equipment."""
 FAULT_CAUSE_CABLE: FaultCause.ValueType  # 2
-"""A cable was cut or damaged."""
+"""Cut or damaged cable."""
 FAULT_CAUSE_POWER: FaultCause.ValueType  # 3
-"""Power was lost."""
+"""Loss of power."""
 FAULT_CAUSE_CONFIGURATION: FaultCause.ValueType  # 4
-"""It was set up wrongly."""
+"""Wrong configuration."""
 FAULT_CAUSE_CAPACITY: FaultCause.ValueType  # 5
-"""There was more traffic than room."""
+"""Traffic above the capacity."""
 FAULT_CAUSE_THIRD_PARTY: FaultCause.ValueType  # 6
-"""Somebody else did it."""
+"""Action of a third party."""
 FAULT_CAUSE_FORCE_MAJEURE: FaultCause.ValueType  # 7
-"""Nobody could have prevented it."""
+"""Force majeure."""
 FAULT_CAUSE_TERMINAL: FaultCause.ValueType  # 8
 """The customer's own terminal: no rent is waived for it (Telecommunications Regulations, art. 32)."""
 FAULT_CAUSE_CUSTOMER: FaultCause.ValueType  # 9
-"""The customer did it: no rent is waived for it."""
+"""Action of the customer: no rent is waived for it."""
 FAULT_CAUSE_UNKNOWN: FaultCause.ValueType  # 10
-"""It went away and nobody knows why."""
+"""Unknown: the fault ended without a known cause."""
 Global___FaultCause: _TypeAlias = FaultCause  # noqa: Y015
 
 class _RepairMode:
@@ -161,25 +161,25 @@ class _RepairMode:
 class _RepairModeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RepairMode.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     REPAIR_MODE_UNSPECIFIED: _RepairMode.ValueType  # 0
-    """Not said yet."""
+    """Not decided yet."""
     REPAIR_MODE_REMOTE: _RepairMode.ValueType  # 1
-    """In the network; the customer need do nothing."""
+    """Repair in the network, without action by the customer."""
     REPAIR_MODE_SEND_IN: _RepairMode.ValueType  # 2
-    """The customer sends the device in."""
+    """Repair of a device that the customer sends in."""
     REPAIR_MODE_VISIT: _RepairMode.ValueType  # 3
-    """An engineer comes."""
+    """Visit by an engineer."""
 
 class RepairMode(_RepairMode, metaclass=_RepairModeEnumTypeWrapper):
-    """How it is repaired."""
+    """Ways of a repair."""
 
 REPAIR_MODE_UNSPECIFIED: RepairMode.ValueType  # 0
-"""Not said yet."""
+"""Not decided yet."""
 REPAIR_MODE_REMOTE: RepairMode.ValueType  # 1
-"""In the network; the customer need do nothing."""
+"""Repair in the network, without action by the customer."""
 REPAIR_MODE_SEND_IN: RepairMode.ValueType  # 2
-"""The customer sends the device in."""
+"""Repair of a device that the customer sends in."""
 REPAIR_MODE_VISIT: RepairMode.ValueType  # 3
-"""An engineer comes."""
+"""Visit by an engineer."""
 Global___RepairMode: _TypeAlias = RepairMode  # noqa: Y015
 
 class _RepairMilestone:
@@ -191,31 +191,31 @@ class _RepairMilestoneEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Repai
     REPAIR_MILESTONE_UNSPECIFIED: _RepairMilestone.ValueType  # 0
     """Never valid."""
     REPAIR_MILESTONE_RECEIVED: _RepairMilestone.ValueType  # 1
-    """The device is here, or the engineer is there."""
+    """Device received, or engineer on site."""
     REPAIR_MILESTONE_TESTED: _RepairMilestone.ValueType  # 2
-    """It was tested, and what is wrong is known."""
+    """Device tested, and defect known."""
     REPAIR_MILESTONE_REPAIRED: _RepairMilestone.ValueType  # 3
-    """It works again."""
+    """Defect repaired."""
     REPAIR_MILESTONE_RETURNED: _RepairMilestone.ValueType  # 4
-    """It was sent back."""
+    """Device sent back."""
     REPAIR_MILESTONE_INSTALLED: _RepairMilestone.ValueType  # 5
-    """It was installed at the customer's."""
+    """Device installed at the customer's."""
 
 class RepairMilestone(_RepairMilestone, metaclass=_RepairMilestoneEnumTypeWrapper):
-    """What was reached of a repair."""
+    """Milestones of a repair."""
 
 REPAIR_MILESTONE_UNSPECIFIED: RepairMilestone.ValueType  # 0
 """Never valid."""
 REPAIR_MILESTONE_RECEIVED: RepairMilestone.ValueType  # 1
-"""The device is here, or the engineer is there."""
+"""Device received, or engineer on site."""
 REPAIR_MILESTONE_TESTED: RepairMilestone.ValueType  # 2
-"""It was tested, and what is wrong is known."""
+"""Device tested, and defect known."""
 REPAIR_MILESTONE_REPAIRED: RepairMilestone.ValueType  # 3
-"""It works again."""
+"""Defect repaired."""
 REPAIR_MILESTONE_RETURNED: RepairMilestone.ValueType  # 4
-"""It was sent back."""
+"""Device sent back."""
 REPAIR_MILESTONE_INSTALLED: RepairMilestone.ValueType  # 5
-"""It was installed at the customer's."""
+"""Device installed at the customer's."""
 Global___RepairMilestone: _TypeAlias = RepairMilestone  # noqa: Y015
 
 class _QuoteState:
@@ -227,32 +227,32 @@ class _QuoteStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_QuoteState
     QUOTE_STATE_UNSPECIFIED: _QuoteState.ValueType  # 0
     """Never valid."""
     QUOTE_STATE_FREE: _QuoteState.ValueType  # 1
-    """Nothing to say: it is free, within the warranty and not broken by people (specification 6.1 and 6.3)."""
+    """Free of charge: within the warranty and not broken by people (specification 6.1 and 6.3)."""
     QUOTE_STATE_OFFERED: _QuoteState.ValueType  # 2
-    """The customer was told the price."""
+    """Price communicated to the customer."""
     QUOTE_STATE_ACCEPTED: _QuoteState.ValueType  # 3
-    """The customer wants it."""
+    """Price accepted by the customer."""
     QUOTE_STATE_REFUSED: _QuoteState.ValueType  # 4
-    """The customer does not."""
+    """Price refused by the customer."""
 
 class QuoteState(_QuoteState, metaclass=_QuoteStateEnumTypeWrapper):
-    """What the customer says to the price of a part."""
+    """States of a quote for a part."""
 
 QUOTE_STATE_UNSPECIFIED: QuoteState.ValueType  # 0
 """Never valid."""
 QUOTE_STATE_FREE: QuoteState.ValueType  # 1
-"""Nothing to say: it is free, within the warranty and not broken by people (specification 6.1 and 6.3)."""
+"""Free of charge: within the warranty and not broken by people (specification 6.1 and 6.3)."""
 QUOTE_STATE_OFFERED: QuoteState.ValueType  # 2
-"""The customer was told the price."""
+"""Price communicated to the customer."""
 QUOTE_STATE_ACCEPTED: QuoteState.ValueType  # 3
-"""The customer wants it."""
+"""Price accepted by the customer."""
 QUOTE_STATE_REFUSED: QuoteState.ValueType  # 4
-"""The customer does not."""
+"""Price refused by the customer."""
 Global___QuoteState: _TypeAlias = QuoteState  # noqa: Y015
 
 @_typing.final
 class Fault(_message.Message):
-    """A fault, owned by the region in which it is; the region in which it was reported and the home region of the number follow."""
+    """A fault, owned by the region of its location. The origin region and the home region of the number follow it."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -281,72 +281,72 @@ class Fault(_message.Message):
     EVALUATION_FIELD_NUMBER: _builtins.int
     STEPS_FIELD_NUMBER: _builtins.int
     id: _builtins.str
-    """`<origin region>/F<day>-<number>`."""
+    """Fault id, `<origin region>/F<day>-<number>`."""
     version: _builtins.int
-    """How often the region that owns it has decided; zero before it has taken it up."""
+    """Number of decisions of the owner region; zero before it has accepted the fault."""
     state: Global___FaultState.ValueType
-    """How it stands."""
+    """Present state."""
     origin_region: _builtins.str
-    """The region in which it was reported."""
+    """The region that accepted the report."""
     operator: _builtins.str
-    """The operator system that reported it; `staff/<name>` of staff."""
+    """Operator system that reported it; `staff/<name>` for staff."""
     home_region: _builtins.str
-    """The home region of the number; empty where no number was said."""
+    """Home region of the number; empty without a number."""
     owner_region: _builtins.str
-    """The region in which it is."""
+    """The region of the fault's location."""
     severity: Global___FaultSeverity.ValueType
-    """How bad it is, as the region that owns it says."""
+    """Severity, as set by the owner region."""
     terminal_caused: _builtins.bool
-    """Whether it comes from the customer's own terminal, as the region that owns it says."""
+    """True if the customer's own terminal is the cause, as found by the owner region."""
     cause: Global___FaultCause.ValueType
-    """What it came from; before the end it must be known."""
+    """Cause; required before the end."""
     resolution: _builtins.str
-    """What was done, in words."""
+    """Description of the repair."""
     reopenings: _builtins.int
-    """How often it opened again."""
+    """Number of reopenings."""
     problem_id: _builtins.str
-    """The problem of the federation to which it belongs; empty for none."""
+    """Problem of the federation to which it belongs; empty for none."""
     root_cause_id: _builtins.str
-    """What a coordinator takes for the root cause of that problem; empty for none."""
+    """Probable root cause of that problem, by a coordinator; empty for none."""
     @_builtins.property
     def report(self) -> Global___FaultReport:
-        """What was reported."""
+        """The report."""
 
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
-        """When it was reported."""
+        """Time of the report."""
 
     @_builtins.property
     def expected_resolution_time(self) -> _timestamp_pb2.Timestamp:
-        """Until when it is expected to be repaired: what the customer is told. The limit, unless somebody has estimated."""
+        """Expected repair time for the customer: the estimate of staff, otherwise the limit."""
 
     @_builtins.property
     def outages(self) -> _containers.RepeatedCompositeFieldContainer[Global___FaultOutage]:
-        """The times in which it was not repaired, oldest first."""
+        """Times without service until a repair, oldest first."""
 
     @_builtins.property
     def state_changes(self) -> _containers.RepeatedCompositeFieldContainer[Global___FaultStateChange]:
-        """The states it was in, oldest first."""
+        """All states, oldest first."""
 
     @_builtins.property
     def notes(self) -> _containers.RepeatedCompositeFieldContainer[Global___FaultNote]:
-        """What was said, oldest first."""
+        """Notes, oldest first."""
 
     @_builtins.property
     def repair(self) -> Global___FaultRepair:
-        """How it is repaired."""
+        """The repair."""
 
     @_builtins.property
     def review(self) -> Global___FaultReview:
-        """What was learnt from it; before the end it must be there of a major or critical one (specification 5.4.4)."""
+        """Review; required before the end of a major or critical fault (specification 5.4.4)."""
 
     @_builtins.property
     def evaluation(self) -> Global___FaultEvaluation:
-        """What the customer says about the repair (specification 6.4)."""
+        """Evaluation of the repair by the customer (specification 6.4)."""
 
     @_builtins.property
     def steps(self) -> _containers.RepeatedCompositeFieldContainer[Global___FaultStep]:
-        """What was done that stands in no state, note, milestone or review, oldest first."""
+        """Steps outside the states, notes, milestones and review, oldest first."""
 
     def __init__(
         self,
@@ -386,7 +386,7 @@ Global___Fault: _TypeAlias = Fault  # noqa: Y015
 
 @_typing.final
 class FaultReport(_message.Message):
-    """What is reported."""
+    """Report of a fault."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -400,28 +400,35 @@ class FaultReport(_message.Message):
     ALARM_ID_FIELD_NUMBER: _builtins.int
     REQUESTER_FIELD_NUMBER: _builtins.int
     number: _builtins.str
-    """The number of the line, of any region, in E.164 with the plus sign once accepted; empty where staff or an alarm report it."""
+    """Number of the line, of any region, in E.164 with the plus sign once accepted. Empty for a report by staff or an
+    alarm.
+    """
     contact_number: _builtins.str
-    """Where the customer is told about it; empty for the number itself."""
+    """Number for notices to the customer; empty for the number itself."""
     description: _builtins.str
-    """What happens, 1 to 4,000 characters."""
+    """Description, 1 to 4,000 characters."""
     severity: Global___FaultSeverity.ValueType
-    """How bad it seems; minor where it is not said."""
+    """Apparent severity; minor if unset."""
     terminal_caused: _builtins.bool
-    """Whether the customer's own terminal seems to be the cause."""
+    """True if the customer's own terminal seems to be the cause."""
     alarm_id: _builtins.str
-    """The alarm that raised it; empty for none. Where no place is said, it is one of the region that is asked, and says what is left out: place, severity, services and description."""
+    """Alarm that raised the fault; empty for none. A report without a location needs an alarm of the called region.
+
+    The alarm then provides the omitted place, severity, services and description.
+    """
     @_builtins.property
     def place(self) -> Global___FaultPlace:
-        """Where."""
+        """Location."""
 
     @_builtins.property
     def services(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """The services of the registry that it affects. Where none is said: those on its link, and those on its site unless a customer reports it of the own line."""
+        """Affected services of the registry. If empty: those on the link, and those on the site unless a customer reports the
+        own line.
+        """
 
     @_builtins.property
     def requester(self) -> _types_pb2.Requester:
-        """Who reports it."""
+        """The requester who reports it."""
 
     def __init__(
         self,
@@ -446,7 +453,7 @@ Global___FaultReport: _TypeAlias = FaultReport  # noqa: Y015
 
 @_typing.final
 class FaultPlace(_message.Message):
-    """Where a fault is. Something of it is said."""
+    """Location of a fault; at least one field is set."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -456,15 +463,15 @@ class FaultPlace(_message.Message):
     REGION_FIELD_NUMBER: _builtins.int
     RURAL_FIELD_NUMBER: _builtins.int
     site: _builtins.str
-    """A site of the registry of the network."""
+    """Site of the registry of the network."""
     link: _builtins.str
-    """A link of the registry."""
+    """Link of the registry of the network."""
     address: _builtins.str
-    """In words, for example the street and the house."""
+    """Address as text, for example the street and the house."""
     region: _builtins.str
-    """The region; needed for an address alone. It is that of the site, else the one that maintains the link."""
+    """The region; required with an address alone. Otherwise the region of the site, or the one that maintains the link."""
     rural: _builtins.bool
-    """Whether it is in the countryside, where a repair has a longer limit. Of a site the registry says so."""
+    """True for the countryside, where a repair has a longer limit. For a site the registry decides."""
     def __init__(
         self,
         *,
@@ -484,7 +491,9 @@ Global___FaultPlace: _TypeAlias = FaultPlace  # noqa: Y015
 
 @_typing.final
 class FaultOutage(_message.Message):
-    """A time in which a fault was not repaired. One that opens again before its limit has never been repaired; later there is a new outage."""
+    """A time without a repair. A fault that reopens before its limit continues the outage; a later reopening starts a new
+    one.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -496,14 +505,14 @@ class FaultOutage(_message.Message):
     END_TIME_FIELD_NUMBER: _builtins.int
     WAIVER_FIELD_NUMBER: _builtins.int
     limit_region: _builtins.str
-    """Whose limit that is; empty for the national one."""
+    """The region of the limit; empty for the national one."""
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp:
-        """From when on: the report, or that it had opened again."""
+        """Start time: the report, or the reopening."""
 
     @_builtins.property
     def due_time(self) -> _timestamp_pb2.Timestamp:
-        """By when it was to be repaired."""
+        """Due time of the repair."""
 
     @_builtins.property
     def limit(self) -> _configuration_pb2.TimeLimit:
@@ -511,15 +520,15 @@ class FaultOutage(_message.Message):
 
     @_builtins.property
     def breach_time(self) -> _timestamp_pb2.Timestamp:
-        """When the limit passed without a repair; unset while it has not."""
+        """Time at which the limit passed without a repair; unset until then."""
 
     @_builtins.property
     def end_time(self) -> _timestamp_pb2.Timestamp:
-        """When it was repaired, or taken back."""
+        """Time of the repair, or of the withdrawal."""
 
     @_builtins.property
     def waiver(self) -> Global___FaultWaiver:
-        """The rent that the home region gave back for it; unset where none is due, or not yet."""
+        """Rent waived by the home region; unset if none is due, or not yet."""
 
     def __init__(
         self,
@@ -542,7 +551,7 @@ Global___FaultOutage: _TypeAlias = FaultOutage  # noqa: Y015
 
 @_typing.final
 class FaultWaiver(_message.Message):
-    """Rent that was given back (Telecommunications Regulations, art. 32)."""
+    """Rent waived for an outage (Telecommunications Regulations, art. 32)."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -550,11 +559,11 @@ class FaultWaiver(_message.Message):
     TIME_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def amount(self) -> _types_pb2.Money:
-        """How much; zero where the line has no rent."""
+        """The amount; zero for a line without a rent."""
 
     @_builtins.property
     def time(self) -> _timestamp_pb2.Timestamp:
-        """When it was booked."""
+        """Booking time."""
 
     def __init__(
         self,
@@ -572,7 +581,7 @@ Global___FaultWaiver: _TypeAlias = FaultWaiver  # noqa: Y015
 
 @_typing.final
 class FaultStateChange(_message.Message):
-    """A state that a fault was in."""
+    """A state of a fault."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -581,14 +590,14 @@ class FaultStateChange(_message.Message):
     REGION_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
     state: Global___FaultState.ValueType
-    """Which."""
+    """The state."""
     region: _builtins.str
-    """The region that decided it."""
+    """The deciding region."""
     reason: _builtins.str
-    """Why, in words of the node's own or of staff."""
+    """Reason, in words of the node or of staff."""
     @_builtins.property
     def time(self) -> _timestamp_pb2.Timestamp:
-        """Since when."""
+        """Time of the change."""
 
     def __init__(
         self,
@@ -608,7 +617,7 @@ Global___FaultStateChange: _TypeAlias = FaultStateChange  # noqa: Y015
 
 @_typing.final
 class FaultNote(_message.Message):
-    """Something that was said about a fault."""
+    """A note on a fault."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -616,12 +625,12 @@ class FaultNote(_message.Message):
     TIME_FIELD_NUMBER: _builtins.int
     TEXT_FIELD_NUMBER: _builtins.int
     author: _builtins.str
-    """Who: `<region>/<staff id>`."""
+    """Author: `<region>/<staff id>`."""
     text: _builtins.str
-    """What."""
+    """The text."""
     @_builtins.property
     def time(self) -> _timestamp_pb2.Timestamp:
-        """When."""
+        """Time."""
 
     def __init__(
         self,
@@ -640,7 +649,7 @@ Global___FaultNote: _TypeAlias = FaultNote  # noqa: Y015
 
 @_typing.final
 class FaultStep(_message.Message):
-    """Something that was done about a fault."""
+    """A step in the handling of a fault."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -656,34 +665,34 @@ class FaultStep(_message.Message):
     PRICE_ACCEPTED_FIELD_NUMBER: _builtins.int
     PRICE_REFUSED_FIELD_NUMBER: _builtins.int
     author: _builtins.str
-    """Who: `<region>/<staff id>`."""
+    """Author: `<region>/<staff id>`."""
     triaged: Global___RepairMode.ValueType
-    """It is repaired in this way."""
+    """Chosen way of repair."""
     assigned: _builtins.str
-    """This person repairs it: a staff id of the region that owns it."""
+    """Assigned engineer: a staff id of the owner region."""
     part_named: _builtins.int
-    """The part with this number is to be replaced."""
+    """Number of a part to be replaced."""
     part_installed: _builtins.int
-    """It was put in."""
+    """Number of an installed part."""
     price_accepted: _builtins.int
-    """The customer accepts its price."""
+    """Number of a part with a price that the customer accepts."""
     price_refused: _builtins.int
-    """The customer does not."""
+    """Number of a part with a price that the customer refuses."""
     @_builtins.property
     def time(self) -> _timestamp_pb2.Timestamp:
-        """When."""
+        """Time."""
 
     @_builtins.property
     def assessed(self) -> Global___FaultAssessment:
-        """It was looked at."""
+        """Assessment."""
 
     @_builtins.property
     def estimated_time(self) -> _timestamp_pb2.Timestamp:
-        """It is expected to be repaired by then."""
+        """Estimated repair time."""
 
     @_builtins.property
     def appointed(self) -> Global___RepairAppointment:
-        """A time was agreed with the customer."""
+        """Appointment with the customer."""
 
     def __init__(
         self,
@@ -712,16 +721,16 @@ Global___FaultStep: _TypeAlias = FaultStep  # noqa: Y015
 
 @_typing.final
 class FaultAssessment(_message.Message):
-    """What a fault was found to be."""
+    """Assessment of a fault."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     SEVERITY_FIELD_NUMBER: _builtins.int
     TERMINAL_CAUSED_FIELD_NUMBER: _builtins.int
     severity: Global___FaultSeverity.ValueType
-    """How bad it is."""
+    """Severity."""
     terminal_caused: _builtins.bool
-    """Whether it comes from the customer's own terminal."""
+    """True if the customer's own terminal is the cause."""
     def __init__(
         self,
         *,
@@ -738,7 +747,7 @@ Global___FaultAssessment: _TypeAlias = FaultAssessment  # noqa: Y015
 
 @_typing.final
 class FaultRepair(_message.Message):
-    """How a fault is repaired (specification 6.1 to 6.3)."""
+    """Repair of a fault (specification 6.1 to 6.3)."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -749,22 +758,22 @@ class FaultRepair(_message.Message):
     PARTS_FIELD_NUMBER: _builtins.int
     MILESTONES_FIELD_NUMBER: _builtins.int
     advice: _builtins.str
-    """What the customer was told to try first."""
+    """Advice to the customer for a first attempt."""
     mode: Global___RepairMode.ValueType
-    """Where it is repaired."""
+    """Way of the repair."""
     engineer: _builtins.str
-    """The one person who repairs it: a staff id of the region that owns it."""
+    """Assigned engineer: a staff id of the owner region."""
     @_builtins.property
     def appointments(self) -> _containers.RepeatedCompositeFieldContainer[Global___RepairAppointment]:
-        """When somebody comes, or the device is expected; the last one holds."""
+        """Appointments for a visit or for the device; the last one counts."""
 
     @_builtins.property
     def parts(self) -> _containers.RepeatedCompositeFieldContainer[Global___RepairPart]:
-        """Parts, in the order in which they were named."""
+        """Parts in the order in which they were named."""
 
     @_builtins.property
     def milestones(self) -> _containers.RepeatedCompositeFieldContainer[Global___MilestoneReached]:
-        """What was reached, in order."""
+        """Milestones in order."""
 
     def __init__(
         self,
@@ -786,7 +795,7 @@ Global___FaultRepair: _TypeAlias = FaultRepair  # noqa: Y015
 
 @_typing.final
 class RepairAppointment(_message.Message):
-    """A time that was agreed with the customer."""
+    """An appointment with the customer."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -794,14 +803,14 @@ class RepairAppointment(_message.Message):
     END_TIME_FIELD_NUMBER: _builtins.int
     AUTHOR_FIELD_NUMBER: _builtins.int
     author: _builtins.str
-    """Who agreed it with the customer."""
+    """Author of the appointment."""
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp:
-        """From."""
+        """Start time."""
 
     @_builtins.property
     def end_time(self) -> _timestamp_pb2.Timestamp:
-        """Until."""
+        """End time."""
 
     def __init__(
         self,
@@ -820,7 +829,7 @@ Global___RepairAppointment: _TypeAlias = RepairAppointment  # noqa: Y015
 
 @_typing.final
 class RepairPart(_message.Message):
-    """A part that is replaced by an original one."""
+    """A part to be replaced by an original one."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -833,24 +842,26 @@ class RepairPart(_message.Message):
     INSTALL_TIME_FIELD_NUMBER: _builtins.int
     CHARGED_FIELD_NUMBER: _builtins.int
     number: _builtins.int
-    """From 1."""
+    """Number of the part, from 1."""
     name: _builtins.str
-    """What it is, for example `optical network unit`."""
+    """Name, for example `optical network unit`."""
     in_warranty: _builtins.bool
-    """Whether it is within the warranty."""
+    """True if the part is within the warranty."""
     human_caused: _builtins.bool
-    """Whether people have broken it."""
+    """True if people broke the part."""
     quote: Global___QuoteState.ValueType
-    """What the customer says to the price."""
+    """State of the quote."""
     charged: _builtins.bool
-    """Whether the price is on the account of the customer's line: where the region that put it in is the home region. Else people ask for the money."""
+    """True if the price is charged to the account of the customer's line. The home region does so for its own
+    installation. Otherwise people collect the money.
+    """
     @_builtins.property
     def price(self) -> _types_pb2.Money:
-        """What it costs outside of the warranty."""
+        """Price outside the warranty."""
 
     @_builtins.property
     def install_time(self) -> _timestamp_pb2.Timestamp:
-        """When it was put in; unset while it was not."""
+        """Time of the installation; unset until then."""
 
     def __init__(
         self,
@@ -874,7 +885,7 @@ Global___RepairPart: _TypeAlias = RepairPart  # noqa: Y015
 
 @_typing.final
 class MilestoneReached(_message.Message):
-    """Something that was reached."""
+    """A milestone of a repair."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -882,12 +893,12 @@ class MilestoneReached(_message.Message):
     TIME_FIELD_NUMBER: _builtins.int
     AUTHOR_FIELD_NUMBER: _builtins.int
     milestone: Global___RepairMilestone.ValueType
-    """What."""
+    """The milestone."""
     author: _builtins.str
-    """By whom."""
+    """The author."""
     @_builtins.property
     def time(self) -> _timestamp_pb2.Timestamp:
-        """When."""
+        """Time."""
 
     def __init__(
         self,
@@ -906,7 +917,7 @@ Global___MilestoneReached: _TypeAlias = MilestoneReached  # noqa: Y015
 
 @_typing.final
 class FaultReview(_message.Message):
-    """What was learnt from a fault."""
+    """Review of a fault."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -915,16 +926,16 @@ class FaultReview(_message.Message):
     AUTHOR_FIELD_NUMBER: _builtins.int
     TIME_FIELD_NUMBER: _builtins.int
     summary: _builtins.str
-    """What happened and why, 1 to 1,000 characters."""
+    """Events and causes, 1 to 1,000 characters."""
     author: _builtins.str
-    """Who wrote it."""
+    """The author."""
     @_builtins.property
     def measures(self) -> _containers.RepeatedCompositeFieldContainer[Global___FaultMeasure]:
-        """What is done so that it does not come back; at least one."""
+        """Measures against a recurrence; at least one."""
 
     @_builtins.property
     def time(self) -> _timestamp_pb2.Timestamp:
-        """When."""
+        """Time."""
 
     def __init__(
         self,
@@ -944,7 +955,7 @@ Global___FaultReview: _TypeAlias = FaultReview  # noqa: Y015
 
 @_typing.final
 class FaultMeasure(_message.Message):
-    """Something that is done so that a fault does not come back."""
+    """A measure against the recurrence of a fault."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -952,11 +963,11 @@ class FaultMeasure(_message.Message):
     OWNER_FIELD_NUMBER: _builtins.int
     DUE_DATE_FIELD_NUMBER: _builtins.int
     what: _builtins.str
-    """What, 1 to 200 characters."""
+    """Description, 1 to 200 characters."""
     owner: _builtins.str
-    """The staff id of who answers for it."""
+    """Staff id in charge of the measure."""
     due_date: _builtins.str
-    """By which day, as YYYY-MM-DD."""
+    """Due date, as YYYY-MM-DD."""
     def __init__(
         self,
         *,
@@ -974,7 +985,7 @@ Global___FaultMeasure: _TypeAlias = FaultMeasure  # noqa: Y015
 
 @_typing.final
 class FaultEvaluation(_message.Message):
-    """What the customer says about a repair, each 1 to 5 (specification 6.4)."""
+    """Evaluation of a repair by the customer, each figure 1 to 5 (specification 6.4)."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -983,13 +994,13 @@ class FaultEvaluation(_message.Message):
     SPEED_FIELD_NUMBER: _builtins.int
     TEXT_FIELD_NUMBER: _builtins.int
     attitude: _builtins.int
-    """How people behaved."""
+    """Attitude of the staff."""
     quality: _builtins.int
-    """How well it was repaired."""
+    """Quality of the repair."""
     speed: _builtins.int
-    """How fast."""
+    """Speed of the repair."""
     text: _builtins.str
-    """In words."""
+    """Comment."""
     def __init__(
         self,
         *,

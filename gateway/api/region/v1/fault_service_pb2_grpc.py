@@ -26,7 +26,8 @@ if _version_not_supported:
 
 
 class FaultServiceStub:
-    """Faults, reported in whichever region the customer stands: the same calls for those that this region repairs and for those of others.
+    """Faults, reported in the region that the customer visits. The same calls serve faults that this region repairs and
+    those of others.
     """
 
     def __init__(self, channel):
@@ -78,18 +79,24 @@ class FaultServiceStub:
 
 
 class FaultServiceServicer:
-    """Faults, reported in whichever region the customer stands: the same calls for those that this region repairs and for those of others.
+    """Faults, reported in the region that the customer visits. The same calls serve faults that this region repairs and
+    those of others.
     """
 
     def ReportFault(self, request, context):
-        """Takes in a fault, and has the customer told its id and until when it is repaired. The region in which it is gets it, however long that is away. The same request id with the same content returns the same fault.
+        """Accepts a report of a fault, and notifies the customer of its id and expected repair time.
+
+        The region of the location receives it, however long that region is unreachable.
+
+        The same request id with the same content returns the same fault.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetFault(self, request, context):
-        """Reads a fault that was reported here, is here, or is of a number of this region. The reading is recorded.
+        """Returns a fault that was reported here, is located here, or concerns a number of this region. The reading is
+        recorded.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -103,35 +110,38 @@ class FaultServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def WatchFaults(self, request, context):
-        """Streams changes of one fault, or of all; resumes after the last token. Recorded once, when it begins. One that changed several times in a row may be told once, as it stands now.
+        """Streams changes of one fault, or of all; resumes after the last token. Recorded once, at the start.
+
+        Several changes in a row may be reported once, with the present state.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def FindPlaces(self, request, context):
-        """Finds sites, links and services of the registry of the network by what people call them: what a report names.
+        """Finds sites, links and services of the registry by their display names, for use in a report.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CancelFault(self, request, context):
-        """The customer takes a report back. Asked in the region in which it was reported.
+        """Withdraws a report for the customer. Called in the origin region.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RespondToFault(self, request, context):
-        """The customer says something: answers, decides on a price, says that it is not repaired, or how the repair was. Asked in the region in which it was reported.
+        """Passes on an answer of the customer: a note, a decision on a price, a reopening or an evaluation. Called in the
+        origin region.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def WorkOnFault(self, request, context):
-        """Does the next thing about a fault: staff of the region in which it is.
+        """Executes the next step of a fault. For staff of the owner region.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -189,7 +199,8 @@ def add_FaultServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class FaultService:
-    """Faults, reported in whichever region the customer stands: the same calls for those that this region repairs and for those of others.
+    """Faults, reported in the region that the customer visits. The same calls serve faults that this region repairs and
+    those of others.
     """
 
     @staticmethod

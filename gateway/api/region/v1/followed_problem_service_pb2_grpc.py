@@ -62,28 +62,30 @@ class FollowedProblemServiceServicer:
     """
 
     def FollowProblem(self, request, context):
-        """Tells a region how a problem stands. A version that is not higher than the one followed changes nothing.
+        """Sends a region the state of a problem. A version that is not higher than the followed one changes nothing.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def BindLines(self, request, context):
-        """Says which network services lines of this region's customers use. All of a request, or nothing, is bound; a line keeps what it was bound to.
+        """Binds lines of this region's customers to the network services that they use. The whole request is bound, or
+        nothing; existing bindings of a line stay.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def UnbindLines(self, request, context):
-        """Says which network services lines do not use any more. All of a request, or nothing, is unbound; a line that was not bound stays so.
+        """Removes bindings of lines to network services. The whole request is unbound, or nothing; a line without the binding
+        stays unchanged.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListFollowedProblems(self, request, context):
-        """Lists the problems that the region follows, the newest first, with how many of its customers each affects.
+        """Lists the problems that the region follows, newest first, each with its number of affected customers.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

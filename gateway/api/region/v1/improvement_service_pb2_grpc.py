@@ -26,7 +26,8 @@ if _version_not_supported:
 
 
 class ImprovementServiceStub:
-    """Improvement actions of the responsible region. A later complaint of the same category and cause shows whether they helped.
+    """Improvement actions of the owner region. A later complaint of the same category and cause shows whether they were
+    effective.
     """
 
     def __init__(self, channel):
@@ -53,11 +54,12 @@ class ImprovementServiceStub:
 
 
 class ImprovementServiceServicer:
-    """Improvement actions of the responsible region. A later complaint of the same category and cause shows whether they helped.
+    """Improvement actions of the owner region. A later complaint of the same category and cause shows whether they were
+    effective.
     """
 
     def AddImprovementAction(self, request, context):
-        """Records what is to be done about the cause of a closed complaint for which this region was responsible.
+        """Records an action against the cause of a closed complaint that this region owned.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -71,7 +73,7 @@ class ImprovementServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def FinishImprovementAction(self, request, context):
-        """Closes an action with what was done.
+        """Closes an action with its outcome.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -104,7 +106,8 @@ def add_ImprovementServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class ImprovementService:
-    """Improvement actions of the responsible region. A later complaint of the same category and cause shows whether they helped.
+    """Improvement actions of the owner region. A later complaint of the same category and cause shows whether they were
+    effective.
     """
 
     @staticmethod

@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class MeasurementServiceStub:
-    """Takes in measurements, and shows what they come to.
+    """Intake of measurements, and summaries of them.
     """
 
     def __init__(self, channel):
@@ -53,25 +53,28 @@ class MeasurementServiceStub:
 
 
 class MeasurementServiceServicer:
-    """Takes in measurements, and shows what they come to.
+    """Intake of measurements, and summaries of them.
     """
 
     def SendMeasurements(self, request_iterator, context):
-        """Takes in measurements in pieces; each piece is answered once it is durable. The node remembers how far it got with each stream of a system: begin again and go on from there.
+        """Accepts measurements in pieces; each piece is answered once it is durable.
+
+        The node remembers its position in each stream of a system. An interrupted caller begins the call again and
+        continues from that position.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListQuality(self, request, context):
-        """Tells what the measurements of one object come to, hour by hour, day by day or month by month. Hours and days are those of UTC.
+        """Lists the summaries of one object's measurements by hour, day or month. Hours and days are those of UTC.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ReportLinks(self, request, context):
-        """Tells coordinators how the links of this region stand, for the quality of paths.
+        """Reports to coordinators the state of this region's links, for the quality of paths.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -104,7 +107,7 @@ def add_MeasurementServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class MeasurementService:
-    """Takes in measurements, and shows what they come to.
+    """Intake of measurements, and summaries of them.
     """
 
     @staticmethod

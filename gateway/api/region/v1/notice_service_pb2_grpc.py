@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class NoticeServiceStub:
-    """The notices of the region's own customers. They are kept until the region's notification system has taken them.
+    """The notices of the region's own customers, kept until the region's notification system has accepted them.
     """
 
     def __init__(self, channel):
@@ -43,7 +43,7 @@ class NoticeServiceStub:
 
 
 class NoticeServiceServicer:
-    """The notices of the region's own customers. They are kept until the region's notification system has taken them.
+    """The notices of the region's own customers, kept until the region's notification system has accepted them.
     """
 
     def ListNotices(self, request, context):
@@ -70,7 +70,7 @@ def add_NoticeServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class NoticeService:
-    """The notices of the region's own customers. They are kept until the region's notification system has taken them.
+    """The notices of the region's own customers, kept until the region's notification system has accepted them.
     """
 
     @staticmethod

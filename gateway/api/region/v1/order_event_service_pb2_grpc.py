@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class OrderEventServiceStub:
-    """The event feed. Nothing in it says who the customer is, so that nobody has to say who asks.
+    """The event feed. It contains no identity of a customer, so requests need no requester.
     """
 
     def __init__(self, channel):
@@ -43,11 +43,13 @@ class OrderEventServiceStub:
 
 
 class OrderEventServiceServicer:
-    """The event feed. Nothing in it says who the customer is, so that nobody has to say who asks.
+    """The event feed. It contains no identity of a customer, so requests need no requester.
     """
 
     def StreamOrderEvents(self, request, context):
-        """Streams order events, each once, in the order of commits; resumes after a token. Unlike WatchOrders it tells every change, also of orders that changed several times in a row.
+        """Streams order events, each once, in the order of commits; resumes after a token.
+
+        Unlike WatchOrders it reports every change, also several changes of an order in a row.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -70,7 +72,7 @@ def add_OrderEventServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class OrderEventService:
-    """The event feed. Nothing in it says who the customer is, so that nobody has to say who asks.
+    """The event feed. It contains no identity of a customer, so requests need no requester.
     """
 
     @staticmethod

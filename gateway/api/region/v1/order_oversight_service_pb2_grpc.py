@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class OrderOversightServiceStub:
-    """Served by region nodes to coordinators.
+    """Orders of a region, served by its nodes to coordinators.
     """
 
     def __init__(self, channel):
@@ -48,18 +48,18 @@ class OrderOversightServiceStub:
 
 
 class OrderOversightServiceServicer:
-    """Served by region nodes to coordinators.
+    """Orders of a region, served by its nodes to coordinators.
     """
 
     def ListOrderSummaries(self, request, context):
-        """Lists orders that this region handles or owns, without personal data.
+        """Lists orders of which this region is the origin or the home, without personal data.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetOrderTrace(self, request, context):
-        """Gives all that this region noted about one order on its way.
+        """Returns all records of this region on the way of one order.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -87,7 +87,7 @@ def add_OrderOversightServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class OrderOversightService:
-    """Served by region nodes to coordinators.
+    """Orders of a region, served by its nodes to coordinators.
     """
 
     @staticmethod

@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class OrderServiceStub:
-    """Orders for the region's own customers and for those of other regions: the same calls.
+    """Orders for customers of this and other regions; the same calls serve both.
     """
 
     def __init__(self, channel):
@@ -88,25 +88,30 @@ class OrderServiceStub:
 
 
 class OrderServiceServicer:
-    """Orders for the region's own customers and for those of other regions: the same calls.
+    """Orders for customers of this and other regions; the same calls serve both.
     """
 
     def SubmitOrder(self, request, context):
-        """Takes in an order. The same request id with the same content returns the same order; with other content it is refused.
+        """Accepts an order.
+
+        The same request id with the same content returns the same order. With other content it is refused.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def SubmitOrders(self, request_iterator, context):
-        """Takes in many orders on one stream and answers each as it is taken in, in any order. The node reads on as fast as it can store; nothing is lost when either end dies: send the same again.
+        """Accepts many orders on one stream, and answers each as it is accepted, in any order.
+
+        The node reads at the speed at which it can store. After a failure of either end, the caller sends the same orders
+        again, and nothing is lost.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetOrder(self, request, context):
-        """Reads an order that this region handles or owns. The reading is recorded.
+        """Returns an order of which this region is the origin or the home. The reading is recorded.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -120,42 +125,45 @@ class OrderServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def CancelOrder(self, request, context):
-        """Asks to cancel an order (TMF622 CancelProductOrder).
+        """Requests the cancellation of an order (TMF622 CancelProductOrder).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def SupplementOrder(self, request, context):
-        """Hands in documents that a review asked for.
+        """Adds documents that a review requested.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ConfirmOrder(self, request, context):
-        """Says that the customer confirms, or declines, what the order's quote shows; after the fulfilment, that the customer takes over what was done, or what is wrong with it.
+        """Confirms or declines the quote of an order for the customer. After the fulfilment: accepts the result, or reports a
+        defect.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ExpediteOrder(self, request, context):
-        """Reminds the home region of an order (催单): at most once an hour.
+        """Sends a reminder of the customer to the home region (催单), at most once an hour.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ReviewOrder(self, request, context):
-        """Decides on an order in review: staff of the home region, never the submitter.
+        """Decides an order in review. For staff of the home region, never the submitter.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def WatchOrders(self, request, context):
-        """Streams changes of orders; resumes after the last token. Recorded once, when it begins. An order that changed several times in a row may be told once, as it stands now.
+        """Streams changes of orders; resumes after the last token. Recorded once, at the start.
+
+        Several changes of an order in a row may be reported once, with the present state.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -223,7 +231,7 @@ def add_OrderServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class OrderService:
-    """Orders for the region's own customers and for those of other regions: the same calls.
+    """Orders for customers of this and other regions; the same calls serve both.
     """
 
     @staticmethod

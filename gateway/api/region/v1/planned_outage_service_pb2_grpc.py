@@ -62,14 +62,17 @@ class PlannedOutageServiceServicer:
     """
 
     def AnnouncePlannedOutage(self, request, context):
-        """Announces a planned outage. A coordinator holds it first: it is refused where another one, of whatever region, at the same time leaves somebody without a way.
+        """Announces a planned outage, which a coordinator reserves first.
+
+        Refused if it conflicts with another outage of any region at the same time, by
+        PlannedOutageRegistryService.HoldPlannedOutage.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ChangePlannedOutage(self, request, context):
-        """Moves a planned outage that has not begun; the notice for it begins anew.
+        """Moves a planned outage that has not begun; the notice period begins anew.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -83,7 +86,7 @@ class PlannedOutageServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListPlannedOutages(self, request, context):
-        """Lists planned outages, the latest beginning first.
+        """Lists planned outages, by start time, the latest first.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class RetentionServiceStub:
-    """Served to the region's own staff.
+    """Retention, for the region's own staff.
     """
 
     def __init__(self, channel):
@@ -68,25 +68,26 @@ class RetentionServiceStub:
 
 
 class RetentionServiceServicer:
-    """Served to the region's own staff.
+    """Retention, for the region's own staff.
     """
 
     def ListPurges(self, request, context):
-        """Shows what the purge has done, night by night, the last night first.
+        """Lists the results of the purge by night, the last night first.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def HoldCustomer(self, request, context):
-        """Keeps everything of a customer for an authority or a court, whatever the rules say. The same reference again moves its end.
+        """Places a legal hold on a customer for an authority or a court: all data stays, whatever the rules say. The same
+        reference again moves its end.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ReleaseHold(self, request, context):
-        """Ends a hold before its time. The hold stays in the list.
+        """Ends a hold early. The hold stays in the list.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -100,7 +101,8 @@ class RetentionServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def RecordImpact(self, request, context):
-        """Records an assessment of what a provision to other handlers means for the customers (Personal Information Protection Law, art. 55 and 56).
+        """Records an impact assessment of a provision to other handlers (Personal Information Protection Law, art. 55 and
+        56).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -155,7 +157,7 @@ def add_RetentionServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class RetentionService:
-    """Served to the region's own staff.
+    """Retention, for the region's own staff.
     """
 
     @staticmethod

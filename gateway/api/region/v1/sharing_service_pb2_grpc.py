@@ -26,7 +26,9 @@ if _version_not_supported:
 
 
 class SharingServiceStub:
-    """Shares records of own customers and those of other regions, by the same calls. The home region answers, afresh, in one transaction with the check of what allows it.
+    """Shares records of customers of this and other regions; the same calls serve both.
+
+    The home region answers afresh, and checks the legal basis in the same transaction.
     """
 
     def __init__(self, channel):
@@ -73,53 +75,67 @@ class SharingServiceStub:
 
 
 class SharingServiceServicer:
-    """Shares records of own customers and those of other regions, by the same calls. The home region answers, afresh, in one transaction with the check of what allows it.
+    """Shares records of customers of this and other regions; the same calls serve both.
+
+    The home region answers afresh, and checks the legal basis in the same transaction.
     """
 
     def ListPurposes(self, request, context):
-        """Lists what records are shared for: what each purpose may see, by which right, and what is told without one. It is what a customer is told before consenting.
+        """Lists the purposes of sharing: for each the visible fields, the legal bases, and the disclosure without a basis.
+        The customer is informed of this before consenting.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ReadSharedCustomer(self, request, context):
-        """Reads what a purpose may see of a customer of any region. A refusal is an ordinary answer. A duty of law is claimed by staff alone, who read by nothing else.
+        """Returns the fields of a customer's record that a purpose allows, for a customer of any region. A refusal is an
+        ordinary answer.
+
+        Only staff may use a legal duty as the basis, and staff may use no other basis.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ReadSharedCustomers(self, request_iterator, context):
-        """Reads many on one stream, each checked by itself and answered in any order: a consent that is withdrawn meanwhile is refused from then on.
+        """Returns many records on one stream, each checked separately and answered in any order. After the withdrawal of a
+        consent, the records that depend on it are refused.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GiveConsent(self, request, context):
-        """Records at the home region that the customer has consented, or has declined. Asked again with the same request id, nothing is done twice.
+        """Records at the home region that the customer has consented or declined. A repeat with the same request id has no
+        further effect.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def WithdrawConsent(self, request, context):
-        """Withdraws the customer's consent. Once it has returned, no read that begins later succeeds by it. It needs no data agreement, and no purpose can forbid it.
+        """Withdraws the customer's consent. After the return, no read that begins later succeeds on this consent.
+
+        A withdrawal needs no data agreement, and no purpose can forbid it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListGrants(self, request, context):
-        """Shows the customer what was decided, newest first.
+        """Lists the customer's decisions, newest first.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListDisclosures(self, request, context):
-        """Shows the customer who saw what, when, why and by which grant, and who was refused; newest first. It holds what was read by this service, and what other regions read by others: profiles, bills and documents.
+        """Lists the disclosures of the customer's records: reader, fields, time, reason and grant; also refusals. Newest
+        first.
+
+        The list covers readings by this service, and readings by other regions through other services: profiles, bills and
+        documents.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -172,7 +188,9 @@ def add_SharingServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class SharingService:
-    """Shares records of own customers and those of other regions, by the same calls. The home region answers, afresh, in one transaction with the check of what allows it.
+    """Shares records of customers of this and other regions; the same calls serve both.
+
+    The home region answers afresh, and checks the legal basis in the same transaction.
     """
 
     @staticmethod

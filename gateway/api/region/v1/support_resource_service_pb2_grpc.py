@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class SupportResourceServiceStub:
-    """Experts and spares. Each region's staff keep their own; all regions' are searched.
+    """Experts and spares. The staff of each region maintain its entries; a search can cover all regions.
     """
 
     def __init__(self, channel):
@@ -68,46 +68,46 @@ class SupportResourceServiceStub:
 
 
 class SupportResourceServiceServicer:
-    """Experts and spares. Each region's staff keep their own; all regions' are searched.
+    """Experts and spares. The staff of each region maintain its entries; a search can cover all regions.
     """
 
     def KeepExpert(self, request, context):
-        """Says how an expert of this region is entered from now on.
+        """Enters or changes an expert of this region.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RemoveExpert(self, request, context):
-        """Takes an expert of this region off the registry.
+        """Removes an expert of this region.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListExperts(self, request, context):
-        """Lists experts of this region, or of all that answer, by region and staff id.
+        """Lists experts of this region, or of all answering regions, by region and staff id.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def KeepSpare(self, request, context):
-        """Says how many of a part are in store at a site of this region from now on.
+        """Sets the number of a part in store at a site of this region.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RemoveSpare(self, request, context):
-        """Takes a part at a site off the registry.
+        """Removes a part at a site.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListSpares(self, request, context):
-        """Lists spares of this region, or of all that answer, by region, part number and site.
+        """Lists spares of this region, or of all answering regions, by region, part number and site.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -155,7 +155,7 @@ def add_SupportResourceServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class SupportResourceService:
-    """Experts and spares. Each region's staff keep their own; all regions' are searched.
+    """Experts and spares. The staff of each region maintain its entries; a search can cover all regions.
     """
 
     @staticmethod

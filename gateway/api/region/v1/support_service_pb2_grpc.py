@@ -26,7 +26,8 @@ if _version_not_supported:
 
 
 class SupportServiceStub:
-    """Support requests, opened in whichever region the customer stands and worked on together with the region at fault.
+    """Support requests, opened in the region that the customer visits. Both this region and the region at fault work on
+    them.
     """
 
     def __init__(self, channel):
@@ -58,18 +59,22 @@ class SupportServiceStub:
 
 
 class SupportServiceServicer:
-    """Support requests, opened in whichever region the customer stands and worked on together with the region at fault.
+    """Support requests, opened in the region that the customer visits. Both this region and the region at fault work on
+    them.
     """
 
     def OpenSupportRequest(self, request, context):
-        """Takes in a support request. The region at fault gets it, however long that is away. The same request id with the same content returns the same one.
+        """Accepts a support request. The region at fault receives it, however long that region is unreachable.
+
+        The same request id with the same content returns the same support request.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetSupportRequest(self, request, context):
-        """Reads a support request that was opened here, or is here; of others' only staff. The reading is recorded.
+        """Returns a support request that was opened here or is owned here. Staff can read all of them, an operator system
+        only its own. The reading is recorded.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -83,7 +88,10 @@ class SupportServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def WorkOnSupportRequest(self, request, context):
-        """Does the next thing about a support request: staff of both regions write notes, those of the region at fault take it up and resolve it, those of the region that opened it close it or open it again.
+        """Executes the next step of a support request.
+
+        Staff of both regions write notes. Those of the region at fault begin and resolve it; those of the opening region
+        close or reopen it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -121,7 +129,8 @@ def add_SupportServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class SupportService:
-    """Support requests, opened in whichever region the customer stands and worked on together with the region at fault.
+    """Support requests, opened in the region that the customer visits. Both this region and the region at fault work on
+    them.
     """
 
     @staticmethod

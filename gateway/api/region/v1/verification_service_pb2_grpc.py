@@ -26,7 +26,10 @@ if _version_not_supported:
 
 
 class VerificationServiceStub:
-    """Called at the origin region before a request that needs `OTP` or `PWD`; the home region answers at the time of asking. Nothing of it is stored on the way, and neither code nor password is written to a log anywhere.
+    """Verification of a customer, called at the origin region before a request that requires `OTP` or `PWD`. The home
+    region answers at the time of the request.
+
+    No part of it is stored on the way, and no log ever contains a code or password.
     """
 
     def __init__(self, channel):
@@ -53,25 +56,45 @@ class VerificationServiceStub:
 
 
 class VerificationServiceServicer:
-    """Called at the origin region before a request that needs `OTP` or `PWD`; the home region answers at the time of asking. Nothing of it is stored on the way, and neither code nor password is written to a log anywhere.
+    """Verification of a customer, called at the origin region before a request that requires `OTP` or `PWD`. The home
+    region answers at the time of the request.
+
+    No part of it is stored on the way, and no log ever contains a code or password.
     """
 
     def SendCode(self, request, context):
-        """Sends a one-time code to the customer's number. It opens the request with this id and no other; a new code ends the one before that the same region asked for. Of a number of nobody the answer is the same, and nothing is sent: nobody finds out by it who is a customer. How many codes an operator and its region may ask for in a minute say the policies `codes-of-an-operator` and `codes-of-a-region`; a password that is checked, or a code that was not asked for, counts as one of them.
+        """Sends a one-time code to the customer's number.
+
+        The code is valid only for the request with this id. A new code invalidates the one that the same region requested
+        before.
+
+        For a number without a customer the answer is the same, and nothing is sent. The answer therefore never reveals the
+        existence of a customer.
+
+        The policies `codes-of-an-operator` and `codes-of-a-region` limit the codes per minute. A checked password, or a
+        code that was never requested, counts as one of them.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Verify(self, request, context):
-        """Checks a code, a service password, or both; a right code is used up, so that whoever lost the answer sends a new one; gives the documents to put into the request. After five failures within a quarter of an hour, the operator that asked is told nothing more about the number for half an hour; after twenty all of its region. The customer and everybody else go on. About a number of nobody everything is wrong, in the same words and counted alike, and so is a password where none is set.
+        """Checks a code, a service password, or both, and returns the documents for the request. A correct code is used up: a
+        caller that lost the answer sends a new one.
+
+        After five failures within a quarter of an hour, the number is locked for the operator for half an hour. After
+        twenty, it is locked for its whole region. The customer and all other callers are not affected.
+
+        For a number without a customer every code and password is wrong, with the same text and the same counting. The
+        same holds for a password where none is set.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ChangePassword(self, request, context):
-        """Changes the service password for one that the customer chose; needs the one in force, or a code where there is none, as after a reset.
+        """Changes the service password to one that the customer chose. Requires the present password, or a code if there is
+        none, as after a reset.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -104,7 +127,10 @@ def add_VerificationServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class VerificationService:
-    """Called at the origin region before a request that needs `OTP` or `PWD`; the home region answers at the time of asking. Nothing of it is stored on the way, and neither code nor password is written to a log anywhere.
+    """Verification of a customer, called at the origin region before a request that requires `OTP` or `PWD`. The home
+    region answers at the time of the request.
+
+    No part of it is stored on the way, and no log ever contains a code or password.
     """
 
     @staticmethod

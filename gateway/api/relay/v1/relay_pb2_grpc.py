@@ -26,7 +26,8 @@ if _version_not_supported:
 
 
 class RelayServiceStub:
-    """Carries envelopes towards their destination and receipts back. Served by coordinators (which forward) and by region nodes (which act).
+    """Carries envelopes to their destination and receipts back. Served by coordinators (which forward) and by region nodes
+    (which act).
     """
 
     def __init__(self, channel):
@@ -43,11 +44,14 @@ class RelayServiceStub:
 
 
 class RelayServiceServicer:
-    """Carries envelopes towards their destination and receipts back. Served by coordinators (which forward) and by region nodes (which act).
+    """Carries envelopes to their destination and receipts back. Served by coordinators (which forward) and by region nodes
+    (which act).
     """
 
     def Deliver(self, request, context):
-        """Delivers a sealed batch of envelopes that share one destination; each is answered in its place. A command that was delivered before gets its stored receipt again.
+        """Delivers a sealed batch of envelopes with one destination; each answer has its envelope's position.
+
+        A command that was delivered before gets its stored receipt again.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -70,7 +74,8 @@ def add_RelayServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class RelayService:
-    """Carries envelopes towards their destination and receipts back. Served by coordinators (which forward) and by region nodes (which act).
+    """Carries envelopes to their destination and receipts back. Served by coordinators (which forward) and by region nodes
+    (which act).
     """
 
     @staticmethod
