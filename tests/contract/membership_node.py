@@ -49,9 +49,13 @@ async def node(
     data: Path,
     *coordinators: str,
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    issued: CertificateSet | None = None,
 ) -> AsyncIterator[NodeUnderTest]:
-    """A node that has loaded its last good state and whose loops do not run yet."""
-    issued = certificates.issue(f"region/{REGION}")
+    """A node that has loaded its last good state and whose loops do not run yet.
+
+    `issued` are its certificates where its region has joined before: of two of one time, the higher serial counts.
+    """
+    issued = issued or certificates.issue(f"region/{REGION}")
     assert issued.signing is not None
     signer = signer_of(issued)
     keys = TrustedKeys(certificates.authority.certificate_pem, FEDERATION)

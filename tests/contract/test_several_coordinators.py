@@ -70,6 +70,7 @@ from tests.contract.coordinators import (
     ADMIN,
     PATIENCE_S,
     Federation,
+    RegionKeys,
     federation,
     join_request,
     keys_of,
@@ -141,6 +142,7 @@ class Scene:
     it: Federation
     sichuan: Destination
     closing: AsyncExitStack
+    keys: RegionKeys  # of Sichuan
 
     def dial(self, path: str, endpoint: str) -> grpc.aio.Channel:
         """A channel of a member to any coordinator."""
@@ -178,9 +180,10 @@ async def scene(
     ):
         await it.apply()
         await it.join(keys_of(certificates, HENAN))
-        await it.join(keys_of(certificates, SICHUAN), join_request(keys_of(certificates, SICHUAN), endpoint))
+        keys = keys_of(certificates, SICHUAN)
+        await it.join(keys, join_request(keys, endpoint))
         async with closing:
-            yield Scene(it, sichuan, closing)
+            yield Scene(it, sichuan, closing, keys)
 
 
 async def probe(channel: grpc.aio.Channel, seconds: float = PATIENCE_S) -> DeliverResponse:
@@ -411,7 +414,9 @@ def test_a_node_stays_joined_and_hears_of_changes_whichever_coordinator_freezes(
         (tmp_path / "node").mkdir()
         async with (
             scene(certificates, tmp_path, etcd) as at,
-            node(certificates, tmp_path / "node", *(each.endpoint for each in processes)) as under_test,
+            node(
+                certificates, tmp_path / "node", *(each.endpoint for each in processes), issued=at.keys.issued
+            ) as under_test,
             running(under_test.client.follow(), under_test.client.stay_joined(ENDPOINT)),
         ):
             stub = MembershipServiceStub(at.it.as_(ADMIN))
