@@ -20,6 +20,7 @@ PART = 50  # seeds in one test: enough for every kind of fault to happen
 
 @pytest.mark.guarantee("G2", "G3", "G4", "G7", "G10")
 @pytest.mark.long("each seed is a federation that lives through a minute of faults")
+@pytest.mark.timeout(600)  # 16 seconds of work, beside whatever else the machine does
 def test_every_guarantee_holds_in_the_first_seeds() -> None:
     summary = run_seeds(range(FEW), 1, lambda _: None)
     assert not summary.failed, "\n".join("\n".join(report.story()) for report in summary.failed)
