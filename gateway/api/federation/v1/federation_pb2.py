@@ -73,3 +73,6 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_FEDERATIONSERVICE']._serialized_start=2303
   _globals['_FEDERATIONSERVICE']._serialized_end=2648
 # @@protoc_insertion_point(module_scope)
+
+for _enum in (MemberState,):
+    _enum.__dict__.update(_enum.items())
