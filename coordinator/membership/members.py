@@ -25,6 +25,7 @@ def member_of(facts: RegionFacts) -> Member:
         signing_certificate=facts.signing_certificate,
         state_note=found.note,
         sealing_key=facts.sealing_key if facts.sealing_key.key else None,
+        features=facts.features(),
     )
     if found.since is not None:
         member.state_time.CopyFrom(to_timestamp(found.since))

@@ -4,7 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from gateway.api.federation.v1.federation_pb2 import Capabilities, NodeReport, SealingKey
+from gateway.api.federation.v1.federation_pb2 import Capabilities, Feature, NodeReport, SealingKey
+from gateway.federation.capabilities import features_of
 
 
 @dataclass(frozen=True)
@@ -87,6 +88,11 @@ class RegionFacts:
     def versions(self) -> Sequence[Capabilities]:
         """The capabilities of the region's processes; of a silent region, those of its last one."""
         return [each.capabilities for each in self.live.values()] or [self.capabilities]
+
+    def features(self) -> Sequence[Feature.ValueType]:
+        """The features of every live process, in ascending order; none of a silent region."""
+        told = [features_of(each.capabilities) for each in self.live.values()]
+        return sorted(frozenset.intersection(*told)) if told else []
 
     def report(self) -> NodeReport:
         """The last report of a process, with all parts that any live process cannot read."""

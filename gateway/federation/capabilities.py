@@ -1,13 +1,16 @@
-"""The enum values and oneof arms of a configuration that a version can read.
+"""The enum values and oneof arms of a configuration that a version can read, and its features.
 
-Nodes report them; coordinators apply no configuration that a member cannot read.
+Nodes report both. Coordinators apply no configuration that a member cannot read, and tell all members the features.
 """
 
 from collections.abc import Iterable
 
 from gateway.api.federation.v1.configuration_pb2 import Configuration
-from gateway.api.federation.v1.federation_pb2 import Capabilities, Capability
+from gateway.api.federation.v1.federation_pb2 import Capabilities, Capability, Feature
 from gateway.values.choices import Choice, first_outside, known_of
+
+FEATURES = (Feature.FEATURE_TREE_SIGNATURES,)
+"""The features of this version."""
 
 _Told = frozenset[tuple[str, frozenset[int]]]
 
@@ -15,7 +18,15 @@ _Told = frozenset[tuple[str, frozenset[int]]]
 def own_capabilities() -> Capabilities:
     """The capabilities of this version."""
     known = known_of(Configuration.DESCRIPTOR)
-    return Capabilities(capabilities=[Capability(name=name, numbers=sorted(known[name])) for name in sorted(known)])
+    choices = [Capability(name=name, numbers=sorted(known[name])) for name in sorted(known)]
+    return Capabilities(capabilities=[Capability(name=Feature.DESCRIPTOR.full_name, numbers=FEATURES), *choices])
+
+
+def features_of(version: Capabilities) -> frozenset[Feature.ValueType]:
+    """The features that a version reports, without those of a version later than this."""
+    name = Feature.DESCRIPTOR.full_name
+    numbers = next((each.numbers for each in version.capabilities if each.name == name), ())
+    return frozenset(each for each in Feature.values() if each and each in numbers)
 
 
 class Readability:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
-from gateway.api.federation.v1.federation_pb2 import Member, MemberState
+from gateway.api.federation.v1.federation_pb2 import Feature, Member, MemberState
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.federation.catalogue import Federation
@@ -53,6 +53,14 @@ class CurrentFederation:
     def revision(self) -> int:
         """The revision in force, 0 before the first."""
         return self._state.federation.revision if self._state is not None else 0
+
+    def understands(self, region: str, feature: Feature.ValueType) -> bool:
+        """Whether every live process of a region has a feature.
+
+        False for a silent region, for a region outside of the configuration, and before the first state.
+        """
+        member = self._state.members.get(region) if self._state is not None else None
+        return member is not None and feature in member.features
 
     def update(self, federation: Federation, members: Iterable[Member]) -> None:
         """Puts a state in force and notifies the listeners. Ignores a revision lower than the current one."""

@@ -1,11 +1,17 @@
 """Signatures of regions: Ed25519 (RFC 8032) over a domain, a zero byte and the transported bytes.
 
 The domain keeps a signature of one purpose from serving another. Signed bytes are never serialised again.
+
+One signature can serve several contents: it is over the root of their hash tree, and each content has a proof. The
+proof is the signature (64 bytes), a salt (16), the size of the tree and the place in it (2 each, big-endian), and the
+path to the root (32 bytes for each hash).
 """
 
+import struct
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
 
 from cryptography import x509
@@ -16,6 +22,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, load_pem_priv
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
+from gateway.security.hash_trees import SALT_BYTES, leaf, root_of, tree
 from gateway.security.identity import Identity
 
 ENVELOPE = b"crossregion.envelope.v1"
@@ -23,6 +30,14 @@ RECEIPT = b"crossregion.receipt.v1"
 AUDIT_HEAD = b"crossregion.audit-head.v1"
 SEALING_KEY = b"crossregion.sealing-key.v1"
 WITNESSED_HEAD = b"crossregion.witnessed-head.v1"
+# The domain of a tree's root, by the domain of its contents.
+_TREE_DOMAINS = {ENVELOPE: b"crossregion.envelope-tree.v1", RECEIPT: b"crossregion.receipt-tree.v1"}
+
+_SIGNATURE_BYTES = 64
+_PLACE = struct.Struct(f">{SALT_BYTES}sHH")  # behind the signature: salt, size of the tree, index in it
+_PATH_BEGINS = _SIGNATURE_BYTES + _PLACE.size
+# Contents of one commit arrive in few batches: their root is verified once. A forgotten root is verified again.
+_REMEMBERED_ROOTS = 512
 
 # The key in use and the previous one: signatures from just before a rotation are still in transit.
 _KEYS_PER_REGION = 2
@@ -51,12 +66,44 @@ class Signer:
         """The signature (64 bytes) over content (any bytes, as transported) for one purpose."""
         return self._key.sign(_signed(domain, content))
 
+    def sign_all(self, domain: bytes, contents: Sequence[bytes], draw: Callable[[int], bytes]) -> list[bytes]:
+        """One signature for all contents (any bytes, as transported): for each its proof, in their order.
+
+        `draw` gives random bytes. A content without others gets a signature as by `sign`. Raises ValueError for more
+        than 65,535 contents, and for several of another domain than ENVELOPE and RECEIPT.
+        """
+        if len(contents) < 2:
+            return [self.sign(domain, content) for content in contents]
+        if domain not in _TREE_DOMAINS:
+            raise ValueError(f"contents of {domain.decode()} are signed one by one")
+        drawn = draw(SALT_BYTES * len(contents))
+        salts = [drawn[start : start + SALT_BYTES] for start in range(0, len(drawn), SALT_BYTES)]
+        root, paths = tree([leaf(salt, content) for salt, content in zip(salts, contents, strict=True)])
+        signature = self._key.sign(_signed_root(domain, len(contents), root))
+        return [
+            signature + _PLACE.pack(salt, len(contents), index) + path
+            for index, (salt, path) in enumerate(zip(salts, paths, strict=True))
+        ]
+
 
 def _signed(domain: bytes, content: bytes) -> bytes:
     return domain + b"\0" + content
 
 
-@dataclass(frozen=True)
+def _signed_root(domain: bytes, size: int, root: bytes) -> bytes:
+    return _signed(_TREE_DOMAINS[domain], size.to_bytes(2, "big") + root)
+
+
+def _proven_root(domain: bytes, content: bytes, proof: bytes) -> bytes | None:
+    """The bytes that a region must have signed for a content with a proof; None where no proof has this form."""
+    if domain not in _TREE_DOMAINS or len(proof) < _PATH_BEGINS:
+        return None
+    salt, size, index = _PLACE.unpack_from(proof, _SIGNATURE_BYTES)
+    root = root_of(leaf(salt, content), index, size, proof[_PATH_BEGINS:])
+    return None if root is None else _signed_root(domain, size, root)
+
+
+@dataclass(frozen=True, eq=False)
 class _Accepted:
     """A signing certificate that was verified once."""
 
@@ -90,6 +137,8 @@ class TrustedKeys:
         self._federation = federation
         self._accepted: dict[str, tuple[_Accepted, ...]] = {}
         self._newest: dict[str, _Accepted] = {}
+        # The accepted key is an argument, so that no remembered root outlives it. Some callers are threads.
+        self._is_root = lru_cache(_REMEMBERED_ROOTS)(_is_signature)
 
     def accept(
         self, region: str, pem: bytes, now: datetime, *, before_change: Callable[[], None] | None = None
@@ -134,9 +183,16 @@ class TrustedKeys:
             self._accepted[region] = tuple(each for each in known if _is_valid(each, now))
 
     def verify(self, region: str, domain: bytes, content: bytes, signature: bytes) -> bool:
-        """Whether the region signed this content for this purpose; False for one without a trusted key."""
-        signed = _signed(domain, content)
-        return any(_is_signature(accepted.key, signature, signed) for accepted in self._accepted.get(region, ()))
+        """Whether the region signed this content for this purpose, alone or with others (`Signer.sign_all`).
+
+        False for a region without a trusted key.
+        """
+        accepted = self._accepted.get(region, ())
+        if len(signature) <= _SIGNATURE_BYTES:
+            signed = _signed(domain, content)
+            return any(_is_signature(each, signature, signed) for each in accepted)
+        root = _proven_root(domain, content, signature)
+        return root is not None and any(self._is_root(each, signature[:_SIGNATURE_BYTES], root) for each in accepted)
 
     def _verified(self, region: str, certificate: x509.Certificate) -> _Accepted:
         issuer = next((each for each in self._authorities if _issued(each, certificate)), None)
@@ -172,9 +228,9 @@ def _are_same(one: x509.Certificate, other: x509.Certificate) -> bool:
     return one.tbs_certificate_bytes == other.tbs_certificate_bytes
 
 
-def _is_signature(key: Ed25519PublicKey, signature: bytes, signed: bytes) -> bool:
+def _is_signature(accepted: _Accepted, signature: bytes, signed: bytes) -> bool:
     try:
-        key.verify(signature, signed)
+        accepted.key.verify(signature, signed)
     except InvalidSignature:
         return False
     return True

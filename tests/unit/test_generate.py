@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import importlib
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from google.protobuf.internal.enum_type_wrapper import EnumTypeWrapper
 
-GENERATE = Path(__file__).resolve().parents[2] / "protos" / "generate.py"
+from gateway.api.federation.v1.federation_pb2 import MemberState
+from gateway.values.names import name_of
+
+ROOT = Path(__file__).resolve().parents[2]
+GENERATE = ROOT / "protos" / "generate.py"
 CONTRACT = """
 syntax = "proto3";
 package gateway.api.probe.v1;
@@ -17,6 +23,8 @@ service ProbeService {
 }
 message ProbeRequest {}
 message ProbeResponse {}
+enum Colour { COLOUR_UNSPECIFIED = 0; }
+enum Shape { SHAPE_UNSPECIFIED = 0; }
 """
 
 
@@ -59,8 +67,35 @@ def test_a_changed_contract_makes_the_code_stale(root: Path) -> None:
 
 
 def test_code_edited_by_hand_is_stale(root: Path) -> None:
-    (root / "gateway/api/probe/v1/probe_pb2.py").write_text("edited = True\n")
+    generated = root / "gateway/api/probe/v1/probe_pb2.py"
+    before = generated.read_text()
+    generated.write_text(before.replace("for _enum in (Colour, Shape,):", "for _enum in ():"))
+    assert generated.read_text() != before, "the values of both enums are made attributes"
     assert generate(root, "--check").returncode == 1
+
+
+def test_every_value_of_every_enum_of_the_contract_is_an_attribute() -> None:
+    wrong, enums = [], 0
+    for path in sorted((ROOT / "gateway/api").rglob("*_pb2.py")):
+        module = importlib.import_module(".".join(path.relative_to(ROOT).with_suffix("").parts))
+        for name in module.DESCRIPTOR.enum_types_by_name:
+            enum: EnumTypeWrapper = getattr(module, name)
+            enums += 1
+            wrong += [
+                f"{name}.{value}"
+                for value, number in enum.items()
+                if vars(enum).get(value) != number or name_of(enum, number) != enum.Name(number)
+            ]
+    assert enums > 0
+    assert wrong == []
+
+
+def test_a_value_that_an_enum_does_not_have_is_no_attribute_and_has_no_name() -> None:
+    unknown = "MEMBER_STATE_ELSEWHERE"
+    with pytest.raises(AttributeError, match=unknown):
+        getattr(MemberState, unknown)
+    with pytest.raises(ValueError, match="4096"):
+        name_of(MemberState, 4096)
 
 
 def test_code_without_a_contract_is_left_over_until_it_is_generated_anew(root: Path) -> None:

@@ -86,3 +86,6 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_COMPLAINTOVERSIGHTSERVICE']._serialized_start=2771
   _globals['_COMPLAINTOVERSIGHTSERVICE']._serialized_end=3512
 # @@protoc_insertion_point(module_scope)
+
+for _enum in (ComplaintDimension,):
+    _enum.__dict__.update(_enum.items())

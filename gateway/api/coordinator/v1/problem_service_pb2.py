@@ -91,3 +91,6 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PROBLEMSERVICE']._serialized_start=3199
   _globals['_PROBLEMSERVICE']._serialized_end=3966
 # @@protoc_insertion_point(module_scope)
+
+for _enum in (NetworkEventKind, AccidentGrade, ReportKind,):
+    _enum.__dict__.update(_enum.items())

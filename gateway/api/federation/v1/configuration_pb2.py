@@ -134,3 +134,6 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_COMPLAINTWORD']._serialized_start=6970
   _globals['_COMPLAINTWORD']._serialized_end=7033
 # @@protoc_insertion_point(module_scope)
+
+for _enum in (DataClass, RetentionStart, SharedField, LegalBasis, ConsentMethod, WithoutGrant, LineKind, Mode, Reach, Step, Precondition, ValueType, Stricter, Unit, OfferingKind, ComplaintClass, ComplaintSeverity, ComplaintOwner,):
+    _enum.__dict__.update(_enum.items())

@@ -23,6 +23,30 @@ else:
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class _Feature:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _FeatureEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Feature.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    FEATURE_UNSPECIFIED: _Feature.ValueType  # 0
+    """Never valid."""
+    FEATURE_TREE_SIGNATURES: _Feature.ValueType  # 1
+    """Verification of envelopes and receipts that were signed together with others."""
+    FEATURE_SESSION_KEYS: _Feature.ValueType  # 2
+    """Opening of batches sealed under the key of a session."""
+
+class Feature(_Feature, metaclass=_FeatureEnumTypeWrapper):
+    """Features of a version. A region uses a feature only towards regions that have it."""
+
+FEATURE_UNSPECIFIED: Feature.ValueType  # 0
+"""Never valid."""
+FEATURE_TREE_SIGNATURES: Feature.ValueType  # 1
+"""Verification of envelopes and receipts that were signed together with others."""
+FEATURE_SESSION_KEYS: Feature.ValueType  # 2
+"""Opening of batches sealed under the key of a session."""
+Global___Feature: _TypeAlias = Feature  # noqa: Y015
+
 class _MemberState:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -158,7 +182,7 @@ class JoinRequest(_message.Message):
 
     @_builtins.property
     def capabilities(self) -> Global___Capabilities:
-        """Parts of a configuration that the node can read."""
+        """Parts of a configuration that the node can read, and its features."""
 
     @_builtins.property
     def report(self) -> Global___NodeReport:
@@ -196,7 +220,7 @@ class Capabilities(_message.Message):
     CAPABILITIES_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def capabilities(self) -> _containers.RepeatedCompositeFieldContainer[Global___Capability]:
-        """One entry for each enum and each oneof of a configuration, by name."""
+        """One entry for each enum and each oneof of a configuration, by name, and one for Feature."""
 
     def __init__(
         self,
@@ -418,6 +442,7 @@ class Member(_message.Message):
     STATE_NOTE_FIELD_NUMBER: _builtins.int
     SEALING_KEY_FIELD_NUMBER: _builtins.int
     REPORT_FIELD_NUMBER: _builtins.int
+    FEATURES_FIELD_NUMBER: _builtins.int
     region: _builtins.str
     """The region id."""
     state: Global___MemberState.ValueType
@@ -455,6 +480,10 @@ class Member(_message.Message):
     def report(self) -> Global___NodeReport:
         """Last report of its node, for administrators only."""
 
+    @_builtins.property
+    def features(self) -> _containers.RepeatedScalarFieldContainer[Global___Feature.ValueType]:
+        """Features of every live process of the region, in ascending order. Empty for a silent region."""
+
     def __init__(
         self,
         *,
@@ -469,10 +498,11 @@ class Member(_message.Message):
         state_note: _builtins.str = ...,
         sealing_key: Global___SealingKey | None = ...,
         report: Global___NodeReport | None = ...,
+        features: _abc.Iterable[Global___Feature.ValueType] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["clock_error", b"clock_error", "heartbeat_time", b"heartbeat_time", "report", b"report", "sealing_key", b"sealing_key", "state_time", b"state_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["clock_error", b"clock_error", "endpoints", b"endpoints", "federation_revision", b"federation_revision", "heartbeat_time", b"heartbeat_time", "region", b"region", "report", b"report", "sealing_key", b"sealing_key", "signing_certificate", b"signing_certificate", "state", b"state", "state_note", b"state_note", "state_time", b"state_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["clock_error", b"clock_error", "endpoints", b"endpoints", "features", b"features", "federation_revision", b"federation_revision", "heartbeat_time", b"heartbeat_time", "region", b"region", "report", b"report", "sealing_key", b"sealing_key", "signing_certificate", b"signing_certificate", "state", b"state", "state_note", b"state_note", "state_time", b"state_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -45,3 +45,6 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PROBLEMHEADER']._serialized_start=195
   _globals['_PROBLEMHEADER']._serialized_end=821
 # @@protoc_insertion_point(module_scope)
+
+for _enum in (PerceivedSeverity, NetworkCondition, NetworkElementKind, ProblemState,):
+    _enum.__dict__.update(_enum.items())

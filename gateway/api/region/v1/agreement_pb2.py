@@ -84,3 +84,6 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_AGREEMENTSTATEMENT']._serialized_start=1608
   _globals['_AGREEMENTSTATEMENT']._serialized_end=2045
 # @@protoc_insertion_point(module_scope)
+
+for _enum in (OutageCause, StatementLineKind,):
+    _enum.__dict__.update(_enum.items())

@@ -48,3 +48,6 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ALARM']._serialized_start=341
   _globals['_ALARM']._serialized_end=1173
 # @@protoc_insertion_point(module_scope)
+
+for _enum in (AlarmType, AlarmState, AlarmAckState, QualityFigure,):
+    _enum.__dict__.update(_enum.items())

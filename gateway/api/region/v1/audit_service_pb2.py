@@ -57,3 +57,6 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_AUDITSERVICE']._serialized_start=1250
   _globals['_AUDITSERVICE']._serialized_end=1511
 # @@protoc_insertion_point(module_scope)
+
+for _enum in (ChainProblemKind,):
+    _enum.__dict__.update(_enum.items())

@@ -105,3 +105,6 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_BILLINGSERVICE']._serialized_start=2200
   _globals['_BILLINGSERVICE']._serialized_end=2678
 # @@protoc_insertion_point(module_scope)
+
+for _enum in (UsageKind,):
+    _enum.__dict__.update(_enum.items())

@@ -128,3 +128,6 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_COMPLAINTREMEDY']._serialized_start=4663
   _globals['_COMPLAINTREMEDY']._serialized_end=5060
 # @@protoc_insertion_point(module_scope)
+
+for _enum in (ComplaintState, Remedy, ComplaintChannel, DeadlineKind, RemedyState, TimeReason, WorkItemState, ClassifiedBy, ReturnReason, EscalationTrigger,):
+    _enum.__dict__.update(_enum.items())

@@ -157,3 +157,6 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CUSTOMERSERVICE']._serialized_start=3997
   _globals['_CUSTOMERSERVICE']._serialized_end=4764
 # @@protoc_insertion_point(module_scope)
+
+for _enum in (ProductStatus, SuspensionKind, RatingType, CardKind,):
+    _enum.__dict__.update(_enum.items())

@@ -127,3 +127,6 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_DOCUMENTSERVICE']._serialized_start=2975
   _globals['_DOCUMENTSERVICE']._serialized_end=3756
 # @@protoc_insertion_point(module_scope)
+
+for _enum in (UploadState,):
+    _enum.__dict__.update(_enum.items())

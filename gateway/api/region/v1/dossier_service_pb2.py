@@ -93,3 +93,6 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_DOSSIERSERVICE']._serialized_start=3092
   _globals['_DOSSIERSERVICE']._serialized_end=3351
 # @@protoc_insertion_point(module_scope)
+
+for _enum in (Statement, DossierConditionKind, DossierFinding, DossierVerdict,):
+    _enum.__dict__.update(_enum.items())

@@ -74,3 +74,6 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ERASURESERVICE']._serialized_start=1778
   _globals['_ERASURESERVICE']._serialized_end=2272
 # @@protoc_insertion_point(module_scope)
+
+for _enum in (ErasureReason, CustomerStatus,):
+    _enum.__dict__.update(_enum.items())

@@ -130,3 +130,6 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_FAULTEVALUATION']._serialized_start=3847
   _globals['_FAULTEVALUATION']._serialized_end=3952
 # @@protoc_insertion_point(module_scope)
+
+for _enum in (FaultState, FaultSeverity, FaultCause, RepairMode, RepairMilestone, QuoteState,):
+    _enum.__dict__.update(_enum.items())

@@ -66,3 +66,6 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_MEASUREMENTSERVICE']._serialized_start=1813
   _globals['_MEASUREMENTSERVICE']._serialized_end=2197
 # @@protoc_insertion_point(module_scope)
+
+for _enum in (QualityPeriod,):
+    _enum.__dict__.update(_enum.items())

@@ -95,3 +95,6 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_JEOPARDYALERT']._serialized_start=2626
   _globals['_JEOPARDYALERT']._serialized_end=2722
 # @@protoc_insertion_point(module_scope)
+
+for _enum in (OrderState, Party, PaperUse,):
+    _enum.__dict__.update(_enum.items())

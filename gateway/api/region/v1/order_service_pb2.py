@@ -113,3 +113,6 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ORDERSERVICE']._serialized_start=2790
   _globals['_ORDERSERVICE']._serialized_end=3945
 # @@protoc_insertion_point(module_scope)
+
+for _enum in (ReviewDecision,):
+    _enum.__dict__.update(_enum.items())

@@ -64,3 +64,6 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PLANNEDOUTAGESERVICE']._serialized_start=1581
   _globals['_PLANNEDOUTAGESERVICE']._serialized_end=2155
 # @@protoc_insertion_point(module_scope)
+
+for _enum in (PlannedOutageState,):
+    _enum.__dict__.update(_enum.items())

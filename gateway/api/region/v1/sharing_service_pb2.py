@@ -175,3 +175,6 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SHARINGSERVICE']._serialized_start=6102
   _globals['_SHARINGSERVICE']._serialized_end=6979
 # @@protoc_insertion_point(module_scope)
+
+for _enum in (MaskReason, ConsentDecision, GrantState, DisclosureKind,):
+    _enum.__dict__.update(_enum.items())

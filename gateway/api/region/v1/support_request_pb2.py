@@ -62,3 +62,6 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SUPPORTNOTE']._serialized_start=1304
   _globals['_SUPPORTNOTE']._serialized_end=1395
 # @@protoc_insertion_point(module_scope)
+
+for _enum in (SupportState, SupportFigure,):
+    _enum.__dict__.update(_enum.items())

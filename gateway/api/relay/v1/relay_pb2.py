@@ -92,3 +92,6 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RELAYSERVICE']._serialized_start=3314
   _globals['_RELAYSERVICE']._serialized_end=3434
 # @@protoc_insertion_point(module_scope)
+
+for _enum in (EnvelopeKind, Outcome,):
+    _enum.__dict__.update(_enum.items())

@@ -218,7 +218,14 @@ class Envelope(_message.Message):
     canonical.
     """
     signature: _builtins.bytes
-    """The Ed25519 signature (64 bytes) of the origin region over `crossregion.envelope.v1`, a zero byte and `content`."""
+    """The Ed25519 signature (64 bytes) of the origin region over `crossregion.envelope.v1`, a zero byte and `content`.
+
+    Longer for an envelope signed together with others: signature (64 bytes), salt (16), size of a hash tree (2), index
+    of the envelope in the tree (2), and path to its root (32 for each hash). Numbers are big-endian.
+
+    The tree is that of RFC 9162, 2.1, with SHA-256. Its entries are salt and `content`. The signature is over
+    `crossregion.envelope-tree.v1`, a zero byte, the size in 2 bytes and the root.
+    """
     def __init__(
         self,
         *,
@@ -316,7 +323,11 @@ class Receipt(_message.Message):
     content: _builtins.bytes
     """A serialised ReceiptContent, stored as signed: the same command gets the same bytes."""
     signature: _builtins.bytes
-    """Ed25519 signature (64 bytes) of the destination region over `crossregion.receipt.v1`, a zero byte and `content`."""
+    """Ed25519 signature (64 bytes) of the destination region over `crossregion.receipt.v1`, a zero byte and `content`.
+
+    Longer for a receipt signed together with others: the form of `Envelope.signature`, with
+    `crossregion.receipt-tree.v1`.
+    """
     def __init__(
         self,
         *,

@@ -35,3 +35,6 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ROLE']._serialized_start=94
   _globals['_ROLE']._serialized_end=231
 # @@protoc_insertion_point(module_scope)
+
+for _enum in (Role,):
+    _enum.__dict__.update(_enum.items())

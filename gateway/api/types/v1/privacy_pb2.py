@@ -35,3 +35,6 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PERSONALDATA']._serialized_start=95
   _globals['_PERSONALDATA']._serialized_end=259
 # @@protoc_insertion_point(module_scope)
+
+for _enum in (PersonalData,):
+    _enum.__dict__.update(_enum.items())

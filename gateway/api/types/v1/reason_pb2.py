@@ -423,3 +423,6 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_REASONOPTIONS']._serialized_start=93
   _globals['_REASONOPTIONS']._serialized_end=151
 # @@protoc_insertion_point(module_scope)
+
+for _enum in (Reason,):
+    _enum.__dict__.update(_enum.items())

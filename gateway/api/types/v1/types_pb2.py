@@ -54,3 +54,6 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_DOCUMENT']._serialized_start=305
   _globals['_DOCUMENT']._serialized_end=455
 # @@protoc_insertion_point(module_scope)
+
+for _enum in (Channel, Applicant,):
+    _enum.__dict__.update(_enum.items())
