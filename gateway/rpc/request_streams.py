@@ -26,17 +26,17 @@ class RequestReader:
 
     def __init__(self, largest: int, deserialize: Callable[[bytes], Message]) -> None:
         self._largest = largest
+        self._patience = PATIENCE + largest / BYTES_PER_SECOND
         self._most = largest // BYTES_PER_ELEMENT
         self._deserialize = deserialize
 
     async def read_only(self, coming: Awaitable[object]) -> Message:
         """The request of a call that has one, which gRPC gives. Raises Refused as `read`, and where none comes."""
-        patience = PATIENCE + self._largest / BYTES_PER_SECOND
         try:
-            async with asyncio.timeout(patience):
+            async with asyncio.timeout(self._patience):
                 data = await coming
         except TimeoutError:
-            raise Refused(Reason.REASON_REQUEST_NOT_SENT, seconds=f"{patience:.0f}") from None
+            raise Refused(Reason.REASON_REQUEST_NOT_SENT, seconds=f"{self._patience:.0f}") from None
         if not isinstance(data, bytes):
             raise Refused(Reason.REASON_REQUEST_INVALID, field="request", problem="there is none")
         return self.read(data)
