@@ -91,7 +91,8 @@ class _Unrecorded:
 
 def _new_traceparent() -> str:
     """A new trace, which nobody records so far."""
-    return f"00-{secrets.randbits(128) or 1:032x}-{secrets.randbits(64) or 1:016x}-00"
+    drawn = secrets.token_hex(24)  # of zeros, which are no id, less often than any span is drawn twice
+    return f"00-{drawn[:32]}-{drawn[32:]}-00"
 
 
 def current_traceparent() -> str:

@@ -58,7 +58,11 @@ class BorderPorts:
 
 
 class _Method:
-    """One RPC of a server. `serve` reads the request of an admitted call and answers; only streams write themselves."""
+    """One RPC of a server, made at its first call.
+
+    `serve` reads the requests of an admitted call and gives the answer; that of a stream writes its answers, and gives
+    none.
+    """
 
     def __init__(self, path: str, serve: _Serve, *, streams: bool) -> None:
         self.path = path
@@ -104,15 +108,15 @@ class BorderInterceptor(grpc.aio.ServerInterceptor):
         reader = RequestReader(self._ports.access.largest_request(path), deserialize)
         if handler.unary_unary is not None:
             method = _Method(path, _unary(cast("_Unary", handler.unary_unary), reader), streams=False)
-            return grpc.stream_unary_rpc_method_handler(self._border(method), None, handler.response_serializer)
+            return grpc.stream_unary_rpc_method_handler(self._guarded(method), None, handler.response_serializer)
         serve = handler.unary_stream or handler.stream_stream
         if serve is None:
             raise TypeError(f"{path} has a form that the border does not know")
         requests = self._requests if handler.request_streaming else None
         method = _Method(path, _stream(cast("_Streams", serve), reader, requests), streams=True)
-        return grpc.stream_stream_rpc_method_handler(self._border(method), None, handler.response_serializer)
+        return grpc.stream_stream_rpc_method_handler(self._guarded(method), None, handler.response_serializer)
 
-    def _border(self, method: _Method) -> _Serve:
+    def _guarded(self, method: _Method) -> _Serve:
         tracing, metrics = self._ports.tracing, self._ports.metrics
 
         async def behave(requests: _Requests, context: _Context) -> Message | None:
