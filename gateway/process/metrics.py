@@ -1,7 +1,9 @@
 """OpenTelemetry metrics of one process; exported where the standard OTEL_ variables name a collector."""
 
 import os
-from collections.abc import Callable, Iterable
+import time
+from collections.abc import Callable, Iterable, Sequence
+from typing import Protocol
 
 from opentelemetry.metrics import CallbackOptions, Meter, Observation
 from opentelemetry.sdk.metrics import MeterProvider
@@ -9,32 +11,70 @@ from opentelemetry.sdk.metrics.export import MetricReader, PeriodicExportingMetr
 from opentelemetry.sdk.resources import SERVICE_INSTANCE_ID, SERVICE_NAME, Resource
 
 
-def make_meter_provider(service: str, instance: str, readers: Iterable[MetricReader] = ()) -> MeterProvider:
-    """The meter provider of a process; `readers` supplement the readers of the environment."""
-    configured: list[MetricReader] = list(readers)
-    if "OTEL_EXPORTER_OTLP_ENDPOINT" in os.environ or "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT" in os.environ:
-        # A large import, needed only by processes that export.
-        from opentelemetry.exporter.otlp.proto.grpc.metric_exporter import OTLPMetricExporter  # noqa: PLC0415
+def configured_readers() -> list[MetricReader]:
+    """The readers that the environment names; without one, nobody collects the metrics of this process."""
+    if "OTEL_EXPORTER_OTLP_ENDPOINT" not in os.environ and "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT" not in os.environ:
+        return []
+    # A large import, needed only by processes that export.
+    from opentelemetry.exporter.otlp.proto.grpc.metric_exporter import OTLPMetricExporter  # noqa: PLC0415
 
-        configured.append(PeriodicExportingMetricReader(OTLPMetricExporter()))
+    return [PeriodicExportingMetricReader(OTLPMetricExporter())]
+
+
+def make_meter_provider(service: str, instance: str, readers: Sequence[MetricReader]) -> MeterProvider:
+    """The meter provider of a process: `service` is region-node or coordinator, `instance` its region or number."""
     resource = Resource.create({SERVICE_NAME: service, SERVICE_INSTANCE_ID: instance})
-    return MeterProvider(metric_readers=configured, resource=resource)
+    return MeterProvider(metric_readers=readers, resource=resource)
 
 
-class CallMetrics:
-    """How long calls take, by the names of the OpenTelemetry RPC conventions; seconds."""
+class CallMetrics(Protocol):
+    """How long calls take. A method is `package.Service/Method`, a status the name of a gRPC status code."""
+
+    def start(self) -> float:
+        """The start of a call, which `served` or `called` is given at its end."""
+        ...
+
+    def served(self, method: str, status: str, started: float) -> None:
+        """A call was answered."""
+        ...
+
+    def called(self, method: str, status: str, started: float) -> None:
+        """A call was made."""
+        ...
+
+
+class RecordedCalls:
+    """The durations of calls in seconds, by the names of the OpenTelemetry RPC conventions."""
 
     def __init__(self, meter: Meter) -> None:
         self._server = meter.create_histogram("rpc.server.call.duration", unit="s")
         self._client = meter.create_histogram("rpc.client.call.duration", unit="s")
 
-    def served(self, method: str, status: str, seconds: float) -> None:
-        """A call was answered."""
-        self._server.record(seconds, _attributes(method, status))
+    def start(self) -> float:
+        """See the port."""
+        return time.perf_counter()
 
-    def called(self, method: str, status: str, seconds: float) -> None:
-        """A call was made."""
-        self._client.record(seconds, _attributes(method, status))
+    def served(self, method: str, status: str, started: float) -> None:
+        """See the port."""
+        self._server.record(time.perf_counter() - started, _attributes(method, status))
+
+    def called(self, method: str, status: str, started: float) -> None:
+        """See the port."""
+        self._client.record(time.perf_counter() - started, _attributes(method, status))
+
+
+class UnrecordedCalls:
+    """Calls whose durations nobody collects: reads no clock."""
+
+    def start(self) -> float:
+        """See the port."""
+        return 0.0
+
+    def served(self, method: str, status: str, started: float) -> None:
+        """See the port."""
+
+    def called(self, method: str, status: str, started: float) -> None:
+        """See the port."""
 
 
 def observe(meter: Meter, name: str, unit: str, read: Callable[[], Iterable[tuple[float, dict[str, str]]]]) -> None:
@@ -49,6 +89,6 @@ def observe(meter: Meter, name: str, unit: str, read: Callable[[], Iterable[tupl
 def _attributes(method: str, status: str) -> dict[str, str]:
     return {
         "rpc.system.name": "grpc",
-        "rpc.method": method.removeprefix("/"),
+        "rpc.method": method,
         "rpc.response.status_code": status,
     }

@@ -1,12 +1,20 @@
 """The OpenTelemetry of one process: traces and metrics, as the standard OTEL_ variables configure them."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from opentelemetry.metrics import Meter
 from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import MetricReader
 from opentelemetry.sdk.trace import TracerProvider
 
-from gateway.process.metrics import CallMetrics, make_meter_provider
+from gateway.process.metrics import (
+    CallMetrics,
+    RecordedCalls,
+    UnrecordedCalls,
+    configured_readers,
+    make_meter_provider,
+)
 from gateway.process.span_export import make_provider, tracing_by
 from gateway.process.tracing import Tracing
 
@@ -22,11 +30,16 @@ class Telemetry:
     _meters: MeterProvider
 
     @classmethod
-    def of(cls, service: str, instance: str) -> "Telemetry":
-        """The telemetry of a process: `service` is region-node or coordinator, `instance` its region or number."""
-        spans, meters = make_provider(service, instance), make_meter_provider(service, instance)
+    def of(cls, service: str, instance: str, readers: Iterable[MetricReader] = ()) -> "Telemetry":
+        """The telemetry of a process: `service` is region-node or coordinator, `instance` its region or number.
+
+        `readers` supplement the readers of the environment.
+        """
+        every = [*readers, *configured_readers()]
+        spans, meters = make_provider(service, instance), make_meter_provider(service, instance, every)
         meter = meters.get_meter(service)
-        return cls(tracing_by(spans, service), CallMetrics(meter), meter, spans, meters)
+        calls = RecordedCalls(meter) if every else UnrecordedCalls()
+        return cls(tracing_by(spans, service), calls, meter, spans, meters)
 
     def shutdown(self) -> None:
         """Exports the remaining data."""

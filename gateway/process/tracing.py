@@ -4,26 +4,24 @@ Without an exporter nothing is recorded and no span is made, but trace ids still
 wherever somebody records it.
 """
 
+import re
 import secrets
-from collections.abc import Awaitable, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Awaitable, Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from contextvars import ContextVar
 from typing import TypeVar
 
 from opentelemetry import trace
-from opentelemetry.context import Context, attach, detach
-from opentelemetry.trace import (
-    INVALID_SPAN_CONTEXT,
-    Link,
-    NonRecordingSpan,
-    SpanContext,
-    SpanKind,
-    Tracer,
-    set_span_in_context,
-)
+from opentelemetry.context import Context
+from opentelemetry.trace import Link, SpanContext, SpanKind, Tracer
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 _TRACEPARENT = "traceparent"
-_TRACE_BITS, _SPAN_BITS = 128, 64
+# W3C Trace Context, 2.2 and 4.3: ids of zeros are none, and a later version may have further parts.
+_FORM = re.compile(
+    r"(?:00(?!.{53}-)|(?!00|ff)[0-9a-f]{2})-((?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2})(?:-.*)?"
+)
+_unrecorded: ContextVar[str] = ContextVar("crossregion_traceparent", default="")
 _propagator = TraceContextTextMapPropagator()
 
 T = TypeVar("T")
@@ -47,7 +45,7 @@ class Tracing:
     ) -> AbstractContextManager[object]:
         """A current span. `parent` and `links` are traceparents; without a parent the current span is it."""
         if not self._records:
-            return self._trace_only(parent) if kind == SpanKind.SERVER or parent else nullcontext()
+            return _Unrecorded(parent) if kind == SpanKind.SERVER or parent else nullcontext()
         return self._tracer.start_as_current_span(
             name,
             context=_context_of(parent) if parent else None,
@@ -71,26 +69,37 @@ class Tracing:
         with self.span(name, SpanKind.CONSUMER, parent=parent, attributes=attributes):
             return await awaited
 
-    @contextmanager
-    def _trace_only(self, parent: str) -> Iterator[None]:
-        """Makes the caller's trace the current one, or a new one where the caller has none."""
-        context = _span_context_of(parent) if parent else INVALID_SPAN_CONTEXT
-        if not context.is_valid:
-            context = SpanContext(_random_id(_TRACE_BITS), _random_id(_SPAN_BITS), is_remote=False)
-        token = attach(set_span_in_context(NonRecordingSpan(context)))
-        try:
-            yield
-        finally:
-            detach(token)
+
+class _Unrecorded:
+    """Makes the caller's trace the current one, or a new one where the caller has none."""
+
+    __slots__ = ("_before", "_traceparent")
+
+    def __init__(self, parent: str) -> None:
+        found = _FORM.fullmatch(parent)
+        self._traceparent = f"00-{found[1]}" if found else _new_traceparent()
+        self._before = ""
+
+    def __enter__(self) -> None:
+        self._before = _unrecorded.get()
+        _unrecorded.set(self._traceparent)
+
+    def __exit__(self, *_: object) -> None:
+        # Not by a token: a coroutine that the end of the process closes leaves in another context than it entered.
+        _unrecorded.set(self._before)
 
 
-def _random_id(bits: int) -> int:
-    """An id of a trace or a span: 0 is none."""
-    return secrets.randbits(bits) or 1
+def _new_traceparent() -> str:
+    """A new trace, which nobody records so far."""
+    drawn = secrets.token_hex(24)  # of zeros, which are no id, less often than any span is drawn twice
+    return f"00-{drawn[:32]}-{drawn[32:]}-00"
 
 
 def current_traceparent() -> str:
-    """The W3C traceparent of the current span; empty outside of any."""
+    """The W3C traceparent of the current trace; empty outside of any."""
+    unrecorded = _unrecorded.get()
+    if unrecorded:
+        return unrecorded
     carrier: dict[str, str] = {}
     _propagator.inject(carrier)
     return carrier.get(_TRACEPARENT, "")

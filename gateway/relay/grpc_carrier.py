@@ -1,7 +1,5 @@
 """The carrier over gRPC: delivers to any responding replica of the next hop."""
 
-import asyncio
-
 from opentelemetry.trace import SpanKind
 
 from gateway.api.relay.v1.relay_pb2 import DeliverRequest, DeliverResponse, HopStamp
@@ -54,8 +52,7 @@ class GrpcCarrier:
         return outcome
 
     async def _deliver(self, replica: Replica, request: DeliverRequest, timeout: float) -> DeliverResponse:
-        loop = asyncio.get_running_loop()
-        started, status = loop.time(), "CANCELLED"
+        started, status = self._metrics.start(), "CANCELLED"
         with self._tracing.span(
             _METHOD,
             SpanKind.CLIENT,
@@ -78,7 +75,7 @@ class GrpcCarrier:
                 status = "OK"
                 return response
             finally:
-                self._metrics.called(_METHOD, status, loop.time() - started)
+                self._metrics.called(_METHOD, status, started)
 
     def _again(self, stamp: HopStamp) -> HopStamp:
         return HopStamp(party=stamp.party, event=f"{stamp.event} again", time=to_timestamp(self._clock.now()))

@@ -13,6 +13,7 @@ from gateway.errors import Refused
 from gateway.security.identity import Identity
 
 _OF_ONE_REGION = (Role.ROLE_OPERATOR, Role.ROLE_STAFF)
+_NOBODY: frozenset[Role.ValueType] = frozenset()
 # The services of gRPC itself cannot carry the option: every identity of the federation may use them.
 _OF_GRPC = (
     health_pb2.DESCRIPTOR.services_by_name["Health"].full_name,
@@ -54,9 +55,9 @@ class AccessRules:
 
         Raises as `require_member` for a region.
         """
-        if method[1:].rpartition("/")[0] in _OF_GRPC:
-            return
-        if not self._is_of(identity, self._allowed.get(method, frozenset())):
+        if not self._is_of(identity, self._allowed.get(method, _NOBODY)):
+            if method[1:].rpartition("/")[0] in _OF_GRPC:
+                return
             raise Refused(Reason.REASON_PERMISSION_DENIED, identity=identity.path, method=method)
         if self._require_member is not None and identity.role == Role.ROLE_REGION:
             self._require_member(identity.region)

@@ -2,7 +2,7 @@
 
 import asyncio
 from contextvars import ContextVar, Token
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
@@ -11,8 +11,7 @@ from gateway.security.identity import Identity
 HOP_MARGIN = 0.1  # seconds kept back at each hop, so that an answer still travels before the caller gives up
 
 
-@dataclass(frozen=True)
-class Call:
+class Call(NamedTuple):
     """A call. `deadline` is a time of the event loop; None for streams, which may be endless."""
 
     identity: Identity

@@ -13,7 +13,7 @@ import inspect
 import logging
 import secrets
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
-from contextlib import AbstractContextManager, aclosing, asynccontextmanager
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import TypeAlias, TypeVar, cast
 
@@ -38,9 +38,10 @@ _log = logging.getLogger(__name__)
 Denied = Callable[[Identity, str, Refused], Awaitable[None]]
 _Context = grpc.aio.ServicerContext[bytes, Message]
 _Handler: TypeAlias = "grpc.RpcMethodHandler[bytes, Message]"
-_Serve = Callable[[Message, _Context], Awaitable[Message]]
+_Unary = Callable[[Message, _Context], Awaitable[Message]]
 _Streams = Callable[[object, _Context], object]
 _Requests = AsyncIterator[bytes]
+_Serve = Callable[[_Requests, _Context], Awaitable[Message | None]]
 _Request = TypeVar("_Request")
 _Response = TypeVar("_Response")
 
@@ -54,6 +55,21 @@ class BorderPorts:
     tracing: Tracing
     metrics: CallMetrics
     denied: Denied
+
+
+class _Method:
+    """One RPC of a server, made at its first call.
+
+    `serve` reads the requests of an admitted call and gives the answer; that of a stream writes its answers, and gives
+    none.
+    """
+
+    def __init__(self, path: str, serve: _Serve, *, streams: bool) -> None:
+        self.path = path
+        self.name = path.removeprefix("/")
+        self.attributes = {"rpc.system.name": "grpc", "rpc.method": self.name}
+        self.serve = serve
+        self.streams = streams
 
 
 class BorderInterceptor(grpc.aio.ServerInterceptor):
@@ -82,120 +98,118 @@ class BorderInterceptor(grpc.aio.ServerInterceptor):
         if wrapped is None:
             handler = cast("_Handler | None", await continuation(handler_call_details))
             if handler is None:
-                wrapped = grpc.stream_unary_rpc_method_handler(self._unknown(method))
+                wrapped = grpc.stream_unary_rpc_method_handler(_unknown(method))
             else:
                 wrapped = self._wrapped[method] = self._wrap(method, handler)
         return cast("grpc.RpcMethodHandler[_Request, _Response]", wrapped)
 
-    def _wrap(self, method: str, handler: _Handler) -> _Handler:
+    def _wrap(self, path: str, handler: _Handler) -> _Handler:
         deserialize = cast("Callable[[bytes], Message]", handler.request_deserializer)
-        reader = RequestReader(self._ports.access.largest_request(method), deserialize)
+        reader = RequestReader(self._ports.access.largest_request(path), deserialize)
         if handler.unary_unary is not None:
-            behave = self._unary(method, cast("_Serve", handler.unary_unary), reader)
-            return grpc.stream_unary_rpc_method_handler(behave, None, handler.response_serializer)
+            method = _Method(path, _unary(cast("_Unary", handler.unary_unary), reader), streams=False)
+            return grpc.stream_unary_rpc_method_handler(self._guarded(method), None, handler.response_serializer)
         serve = handler.unary_stream or handler.stream_stream
         if serve is None:
-            raise TypeError(f"{method} has a form that the border does not know")
-        streaming = self._stream(method, cast("_Streams", serve), reader, is_alone=not handler.request_streaming)
-        return grpc.stream_stream_rpc_method_handler(streaming, None, handler.response_serializer)
+            raise TypeError(f"{path} has a form that the border does not know")
+        requests = self._requests if handler.request_streaming else None
+        method = _Method(path, _stream(cast("_Streams", serve), reader, requests), streams=True)
+        return grpc.stream_stream_rpc_method_handler(self._guarded(method), None, handler.response_serializer)
 
-    def _unary(
-        self, method: str, serve: _Serve, reader: RequestReader
-    ) -> Callable[[_Requests, _Context], Awaitable[Message]]:
-        async def behave(_: _Requests, context: _Context) -> Message:
-            loop = asyncio.get_running_loop()
-            started, status = loop.time(), "OK"
-            with self._span(method, context):
+    def _guarded(self, method: _Method) -> _Serve:
+        tracing, metrics = self._ports.tracing, self._ports.metrics
+
+        async def behave(requests: _Requests, context: _Context) -> Message | None:
+            started, status = metrics.start(), "CANCELLED"
+            with tracing.span(method.name, SpanKind.SERVER, parent=_traceparent(context), attributes=method.attributes):
                 try:
-                    async with self._admitted(method, context, streams=False):
-                        return await serve(await reader.read_only(context.read()), context)
+                    answer = await self._admitted(method, requests, context)
+                    status = "OK"
+                    return answer
                 except Refused as refused:
                     status = status_code(refused.reason).name
                     await _abort(context, refused)
                     raise
-                except (grpc.aio.AbortError, grpc.aio.UsageError):
+                except grpc.aio.AbortError:
+                    status = context.code().name
+                    raise
+                except grpc.aio.UsageError:
                     raise
                 except Exception as error:
                     status = "INTERNAL"
-                    await _abort(context, _incident(method, error))
+                    await _abort(context, _incident(method.path, error))
                     raise
                 finally:
-                    self._ports.metrics.served(method, status, loop.time() - started)
+                    metrics.served(method.name, status, started)
 
         return behave
 
-    def _stream(
-        self, method: str, serve: _Streams, reader: RequestReader, *, is_alone: bool
-    ) -> Callable[[_Requests, _Context], Awaitable[None]]:
-        # The function writes by itself: a generator would stay open where a caller goes away during a write.
-        async def behave(requests: _Requests, context: _Context) -> None:
-            with self._span(method, context):
-                try:
-                    async with self._admitted(method, context, streams=True):
-                        if is_alone:
-                            request: object = await reader.read_only(context.read())
-                        else:
-                            request = self._requests.read(requests, reader)
-                        if inspect.isasyncgenfunction(serve):
-                            async with aclosing(
-                                cast("AsyncGenerator[Message, None]", serve(request, context))
-                            ) as responses:
-                                async for response in responses:
-                                    await context.write(response)
-                        else:
-                            await cast("Awaitable[None]", serve(request, context))
-                except Refused as refused:
-                    await _abort(context, refused)
-                except (grpc.aio.AbortError, grpc.aio.UsageError):
-                    raise
-                except Exception as error:  # noqa: BLE001 - as for unary calls
-                    await _abort(context, _incident(method, error))
-
-        return behave
-
-    @asynccontextmanager
-    async def _admitted(self, method: str, context: _Context, *, streams: bool) -> AsyncGenerator[None]:
-        """Admits a call, which holds its place until it is served.
+    async def _admitted(self, method: _Method, requests: _Requests, context: _Context) -> Message | None:
+        """Admits a call, which holds its place until it is served, and serves it.
 
         Raises Refused before any of the call is read. Writes an audit row where this border, or the service itself,
         turns an authenticated peer away.
         """
         identity = from_auth_context(context.auth_context(), self._ports.federation)
         access = self._ports.access
-        with self._shares.held(identity, is_stranger=access.is_stranger(identity)):
-            try:
-                access.require_allowed(identity, method)
-                remaining = cast("float | None", context.time_remaining())
-                if remaining is None and not streams:
-                    raise Refused(Reason.REASON_DEADLINE_MISSING)
-                deadline = None if remaining is None else asyncio.get_running_loop().time() + remaining
-                enter(Call(identity, method, deadline))
-                yield
-            except Refused as refused:
-                if status_code(refused.reason) == grpc.StatusCode.PERMISSION_DENIED:
-                    await self._ports.denied(identity, method, refused)
-                raise
-            except KeyDestroyed:
-                raise Refused(Reason.REASON_CUSTOMER_ERASED) from None
+        place = self._shares.enter(identity, is_stranger=access.is_stranger(identity))
+        try:
+            access.require_allowed(identity, method.path)
+            remaining = cast("float | None", context.time_remaining())
+            if remaining is None and not method.streams:
+                raise Refused(Reason.REASON_DEADLINE_MISSING)
+            deadline = None if remaining is None else asyncio.get_running_loop().time() + remaining
+            enter(Call(identity, method.path, deadline))
+            return await method.serve(requests, context)
+        except Refused as refused:
+            if status_code(refused.reason) == grpc.StatusCode.PERMISSION_DENIED:
+                await self._ports.denied(identity, method.path, refused)
+            raise
+        except KeyDestroyed:
+            raise Refused(Reason.REASON_CUSTOMER_ERASED) from None
+        finally:
+            self._shares.leave(place)
 
-    def _span(self, method: str, context: _Context) -> AbstractContextManager[object]:
-        metadata = dict(context.invocation_metadata() or ())
-        parent = metadata.get("traceparent", "")
-        name = method.removeprefix("/")
-        return self._ports.tracing.span(
-            name,
-            SpanKind.SERVER,
-            parent=parent if isinstance(parent, str) else "",
-            attributes={"rpc.system.name": "grpc", "rpc.method": name},
-        )
 
-    def _unknown(self, method: str) -> Callable[[_Requests, _Context], Awaitable[Message]]:
-        async def behave(_: _Requests, context: _Context) -> Message:
-            refused = Refused(Reason.REASON_METHOD_UNKNOWN, method=method)
-            await _abort(context, refused)
-            raise refused
+def _unary(serve: _Unary, reader: RequestReader) -> _Serve:
+    async def answer(_: _Requests, context: _Context) -> Message:
+        return await serve(await reader.read_only(context.read()), context)
 
-        return behave
+    return answer
+
+
+def _stream(serve: _Streams, reader: RequestReader, streams: RequestStreams | None) -> _Serve:
+    """`streams` reads the requests of a call; without it, a call has one request."""
+    generates = inspect.isasyncgenfunction(serve)
+
+    # The function writes by itself: a generator would stay open where a caller goes away during a write.
+    async def answer(requests: _Requests, context: _Context) -> None:
+        request = await reader.read_only(context.read()) if streams is None else streams.read(requests, reader)
+        if not generates:
+            await cast("Awaitable[None]", serve(request, context))
+            return
+        async with aclosing(cast("AsyncGenerator[Message, None]", serve(request, context))) as responses:
+            async for response in responses:
+                await context.write(response)
+
+    return answer
+
+
+def _unknown(method: str) -> _Serve:
+    async def behave(_: _Requests, context: _Context) -> Message:
+        refused = Refused(Reason.REASON_METHOD_UNKNOWN, method=method)
+        await _abort(context, refused)
+        raise refused
+
+    return behave
+
+
+def _traceparent(context: _Context) -> str:
+    """The caller's trace, as the metadata of a call have it; empty without one."""
+    for key, value in context.invocation_metadata() or ():
+        if key == "traceparent":
+            return value if isinstance(value, str) else ""
+    return ""
 
 
 async def _abort(context: _Context, refused: Refused) -> None:

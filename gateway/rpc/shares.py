@@ -1,8 +1,5 @@
 """How much of a server one caller may take: its calls and streams at a time."""
 
-from collections.abc import Generator
-from contextlib import contextmanager
-
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
@@ -19,24 +16,24 @@ class Shares:
     def __init__(self) -> None:
         self._held: dict[str, int] = {}
 
-    @contextmanager
-    def held(self, identity: Identity, *, is_stranger: bool) -> Generator[None]:
-        """The place of one call. Raises Refused with CALLS_TOO_MANY where the caller has no place left.
+    def enter(self, identity: Identity, *, is_stranger: bool) -> str:
+        """Takes a place for one call, and gives the caller's key for `leave`.
 
-        A stranger may call nothing of the contract at this server.
+        A stranger may call nothing of the contract at this server. Raises Refused with CALLS_TOO_MANY where the caller
+        has no place left.
         """
         caller, most = _share(identity, is_stranger=is_stranger)
         held = self._held.get(caller, 0)
         if held >= most:
             raise Refused(Reason.REASON_CALLS_TOO_MANY, caller=caller, calls=str(held))
         self._held[caller] = held + 1
-        try:
-            yield
-        finally:
-            if self._held[caller] == 1:
-                del self._held[caller]
-            else:
-                self._held[caller] -= 1
+        return caller
+
+    def leave(self, caller: str) -> None:
+        """Gives one place of a caller back, by the key of `enter`."""
+        held = self._held.pop(caller)
+        if held > 1:
+            self._held[caller] = held - 1
 
 
 def _share(identity: Identity, *, is_stranger: bool) -> tuple[str, int]:

@@ -6,7 +6,7 @@ The federation is the SPIFFE trust domain. Common names are never read, and a UR
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
@@ -60,7 +60,7 @@ class Identity:
         elif self.name:
             raise ValueError(f"{Role.Name(self.role)} has no name besides its region")
 
-    @property
+    @cached_property
     def path(self) -> str:
         """The part of the URI after the federation, for example `region/sichuan`."""
         return _PATHS[self.role].format(region=self.region, name=self.name)

@@ -1,6 +1,5 @@
 """Calls to one of the region's own systems, with the node's own certificate."""
 
-import asyncio
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -60,8 +59,7 @@ class ProviderClient:
         async def attempt(replica: Replica, seconds: float) -> Response:
             return await invoke(rpc(replica.channel), request, seconds)
 
-        loop = asyncio.get_running_loop()
-        started, status = loop.time(), "CANCELLED"
+        started, status = self._ports.metrics.start(), "CANCELLED"
         attributes = {"rpc.system.name": "grpc", "rpc.method": method}
         with self._ports.tracing.span(method, SpanKind.CLIENT, attributes=attributes):
             try:
@@ -76,7 +74,7 @@ class ProviderClient:
                 status = "OK"
                 return response
             finally:
-                self._ports.metrics.called(method, status, loop.time() - started)
+                self._ports.metrics.called(method, status, started)
 
     async def close(self) -> None:
         """Closes the channel."""

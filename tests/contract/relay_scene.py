@@ -88,13 +88,15 @@ class Scene:
         """The answer to a question, as Guangdong reads it."""
         return self.opened(receipt, asked).result
 
-    async def send(self, name: str = "1") -> Sealed:
+    async def send(self, name: str = "1", traceparent: str = "00-1") -> Sealed:
         """Guangdong sends an order."""
         told: list[Enqueued] = []
         self.store.subscribe(Enqueued, told.append)
         outgoing = outgoing_named(name)
         border = self.pair.borders[ORIGIN]
-        await self.store.write(lambda tx: outbox.send(tx, border, outgoing, now=self.clock.now(), traceparent="00-1"))
+        await self.store.write(
+            lambda tx: outbox.send(tx, border, outgoing, now=self.clock.now(), traceparent=traceparent)
+        )
         return told[-1].sealed
 
     def answer(self, sent: Sealed, answer: Answer | None = None) -> Receipt:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import grpc
-from opentelemetry import metrics, trace
+from opentelemetry.trace import NoOpTracer
 
 from gateway.api.federation.v1 import federation_pb2
 from gateway.api.federation.v1.configuration_pb2 import Configuration
@@ -26,7 +26,7 @@ from gateway.api.federation.v1.federation_pb2_grpc import (
 )
 from gateway.errors import Refused
 from gateway.federation import files
-from gateway.process.metrics import CallMetrics
+from gateway.process.metrics import CallMetrics, UnrecordedCalls
 from gateway.process.tracing import Tracing
 from gateway.rpc.access import AccessRules
 from gateway.rpc.interceptor import BorderInterceptor, BorderPorts
@@ -120,8 +120,8 @@ class Coordinator(FederationServiceServicer):
         changed.set()
 
 
-def border(services: Sequence[Service], region: str = "") -> BorderInterceptor:
-    """The border before these services at a node of this region, or at a coordinator."""
+def border(services: Sequence[Service], region: str = "", calls: CallMetrics | None = None) -> BorderInterceptor:
+    """The border before these services at a node of this region, or at a coordinator. Records no spans."""
 
     async def denied(identity: Identity, method: str, refused: Refused) -> None:
         return None
@@ -130,8 +130,8 @@ def border(services: Sequence[Service], region: str = "") -> BorderInterceptor:
         BorderPorts(
             FEDERATION,
             AccessRules([service.descriptor for service in services], region),
-            Tracing(trace.get_tracer("test")),
-            CallMetrics(metrics.get_meter("test")),
+            Tracing(NoOpTracer(), records=False),
+            calls or UnrecordedCalls(),
             denied,
         )
     )
@@ -139,10 +139,14 @@ def border(services: Sequence[Service], region: str = "") -> BorderInterceptor:
 
 @asynccontextmanager
 async def serving(
-    certificates: Certificates, path: str, services: Sequence[Service], region: str = ""
+    certificates: Certificates,
+    path: str,
+    services: Sequence[Service],
+    region: str = "",
+    calls: CallMetrics | None = None,
 ) -> AsyncIterator[str]:
     """The endpoint of a server of this member, with the border in front; at the end it stops immediately."""
-    server = grpc.aio.server(interceptors=[border(services, region)], options=server_options())
+    server = grpc.aio.server(interceptors=[border(services, region, calls)], options=server_options())
     for service in services:
         service.add(server)
     port = server.add_secure_port("127.0.0.1:0", server_credentials(certificates.credentials(path), CLOCK))

@@ -6,12 +6,15 @@ import grpc
 import pytest
 
 from gateway.api.coordinator.v1 import administration_pb2
+from gateway.api.coordinator.v1.administration_pb2 import ReinstateRegionRequest, SuspendRegionRequest
+from gateway.api.coordinator.v1.administration_pb2_grpc import MembershipServiceStub
 from gateway.api.federation.v1 import federation_pb2
 from gateway.api.federation.v1.federation_pb2 import JoinRequest
 from gateway.api.relay.v1 import relay_pb2
 from gateway.api.types.v1 import access_pb2
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.errors import from_rpc_error, reason_name
+from gateway.rpc.channels import invoke
 from tests.contract.coordinators import ADMIN, PATIENCE_S, denials, federation, keys_of, refused, run
 from tests.contract.small_federation import Certificates
 
@@ -89,5 +92,23 @@ def test_a_denial_is_noted_once_and_not_for_every_try(certificates: Certificates
                 method = "/gateway.api.coordinator.v1.MembershipService/ListRegions"
                 await reason_of(it.as_("region/sichuan"), method, streams=False)
             assert denials(it.audit_rows()) == [("region/sichuan", "ListRegions", "PERMISSION_DENIED")]
+
+    run(scenario())
+
+
+def test_a_region_that_is_suspended_between_two_calls_of_a_connection_is_refused(
+    certificates: Certificates, data: Path
+) -> None:
+    async def scenario() -> None:
+        async with federation(certificates, data) as it:
+            await it.apply()
+            await it.join(keys_of(certificates, "sichuan"))
+            asked, method = it.as_("region/sichuan"), "/gateway.api.federation.v1.FederationService/GetAuditHead"
+            members = MembershipServiceStub(it.as_(ADMIN))
+            assert await reason_of(asked, method, streams=False) == ""
+            await invoke(members.SuspendRegion, SuspendRegionRequest(region="sichuan", note="lost key"), PATIENCE_S)
+            assert await reason_of(asked, method, streams=False) == "REGION_SUSPENDED"
+            await invoke(members.ReinstateRegion, ReinstateRegionRequest(region="sichuan"), PATIENCE_S)
+            assert await reason_of(asked, method, streams=False) == ""
 
     run(scenario())

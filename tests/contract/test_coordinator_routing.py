@@ -11,7 +11,7 @@ from typing import TypeVar
 
 import grpc
 import pytest
-from opentelemetry import metrics, trace
+from opentelemetry import trace
 
 from coordinator.routing.channels import ChannelPorts, RegionChannels
 from gateway.api.coordinator.v1.administration_pb2 import SuspendRegionRequest
@@ -38,7 +38,7 @@ from gateway.api.relay.v1.relay_pb2_grpc import (
 from gateway.errors import Unreachable, reason_name
 from gateway.federation.catalogue import Federation as Catalogue
 from gateway.federation.current import CurrentFederation
-from gateway.process.metrics import CallMetrics
+from gateway.process.metrics import UnrecordedCalls
 from gateway.process.tracing import Tracing
 from gateway.relay.border import Border, Command
 from gateway.relay.envelopes import BATCH_LIMIT, Answer, OutgoingEnvelope, Sealed, open_receipt, seal
@@ -450,7 +450,7 @@ def test_connections_are_made_anew_with_replaced_certificates(certificates: Cert
                 FEDERATION,
                 Dialer(credentials, CLOCK),
                 Tracing(trace.get_tracer("test")),
-                CallMetrics(metrics.get_meter("test")),
+                UnrecordedCalls(),
                 random.Random(1),
             )
         )

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import grpc
 import pytest
-from opentelemetry import metrics, trace
+from opentelemetry import trace
 
 from gateway.api.coordinator.v1.administration_pb2 import GetConfigurationRequest
 from gateway.api.coordinator.v1.administration_pb2_grpc import ConfigurationServiceStub
@@ -22,7 +22,7 @@ from gateway.api.relay.v1.relay_pb2_grpc import RelayServiceServicer, add_RelayS
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused, Unreachable
-from gateway.process.metrics import CallMetrics
+from gateway.process.metrics import UnrecordedCalls
 from gateway.process.tracing import Tracing
 from gateway.relay.grpc_carrier import GrpcCarrier
 from gateway.rpc import channels
@@ -229,7 +229,7 @@ class Coordinator(RelayServiceServicer):
 async def transport_to(certificates: Certificates, *endpoints: str) -> AsyncIterator[tuple[GrpcCarrier, Replicas]]:
     async with replicas_of(certificates, *endpoints, caller="region/henan") as replicas:
         yield (
-            GrpcCarrier(replicas, Tracing(trace.get_tracer("test")), CallMetrics(metrics.get_meter("test"))),
+            GrpcCarrier(replicas, Tracing(trace.get_tracer("test")), UnrecordedCalls()),
             replicas,
         )
 

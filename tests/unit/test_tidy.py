@@ -21,7 +21,6 @@ OPTION = "gateway.api.types.v1.allow"
 
 # Where everything must be caught, as `path::Class.function`, with the reason.
 BROAD_EXCEPT = {
-    "gateway/rpc/interceptor.py::BorderInterceptor._stream.behave": "a defect is told with a number and logged",
     "gateway/store/group_commit.py::_run": "what an operation raises is the answer to its caller alone",
 }
 
