@@ -44,9 +44,10 @@ def decide(tx: Transaction, context: OrderContext, order: Order, now: datetime) 
 
     `order` is changed in place; the caller stores it. Raises Refused or Moved before the first write.
     """
-    business = context.node.federation.business(order.request.business)
+    prepared = context.node.federation.prepared(order.request.business)
+    business = prepared.business
     rules.require_offered(business, at_home=order.origin_region == context.node.region)
-    require_documents(business, order.request, now)
+    require_documents(prepared, order.request, now)
     require_verified(find_key(tx), order.id, order.request.number, order.request.documents)
     situation = first_situation(tx, context, order, now)
     line = None if context.rule(business).opens_line else situation.line
@@ -109,7 +110,7 @@ def bury(tx: Transaction, context: OrderContext, command: OrderCommand, origin: 
 
 def _supplement(tx: Transaction, context: OrderContext, order: Order, command: OrderCommand, now: datetime) -> None:
     rules.require_awaiting(order, "supplement")
-    business = context.node.federation.business(order.request.business)
+    business = context.node.federation.prepared(order.request.business)
     brought = {document.code for document in command.supplement.documents}
     missing = [code for code in order.documents_requested if code not in brought]
     if missing:

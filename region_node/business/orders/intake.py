@@ -66,14 +66,14 @@ def check(context: OrderContext, request: OrderRequest, now: datetime) -> Checke
     """The checks that need no customer data. Raises Refused."""
     require_materials(context.node.federation.material_codes, request.documents)
     require_reusable(context.node.federation, request.documents)
-    business = context.node.federation.business(request.business)
-    if not business.steps:
+    prepared = context.node.federation.prepared(request.business)
+    if not prepared.business.steps:
         raise Refused(Reason.REASON_REQUEST_INVALID, field="business", problem="it is a query, not an order")
     owner = owner_of(context.node.federation, request)
-    rules.require_offered(business, at_home=owner == context.node.region)
-    values = rules.read_characteristics(business, request)
-    require_amounts(context.node, business, values, (context.node.region, owner or context.node.region))
-    require_documents(business, request, now)
+    rules.require_offered(prepared.business, at_home=owner == context.node.region)
+    values = rules.read_characteristics(prepared, request)
+    require_amounts(context.node, prepared, values, (context.node.region, owner or context.node.region))
+    require_documents(prepared, request, now)
     return Checked(owner, values)
 
 

@@ -30,9 +30,10 @@ def first_situation(tx: Transaction, context: OrderContext, order: Order, now: d
 
     Raises Refused, or Moved where the line belongs to another region.
     """
-    business = context.node.federation.business(order.request.business)
-    values = rules.read_characteristics(business, order.request)
-    require_amounts(context.node, business, values, (order.origin_region, context.node.region))
+    prepared = context.node.federation.prepared(order.request.business)
+    business = prepared.business
+    values = rules.read_characteristics(prepared, order.request)
+    require_amounts(context.node, prepared, values, (order.origin_region, context.node.region))
     if not context.rule(business).opens_line:
         number, asking = order.request.number, order.origin_region
         line = own_line(tx, context.node.federation, context.node.region, number, asking=asking)
@@ -49,7 +50,7 @@ def situation_of(tx: Transaction, context: OrderContext, order: Order, now: date
 
     Raises Refused where the business has left the catalogue, or the customer's data may not be used any more.
     """
-    business = context.node.federation.business(order.request.business)
+    business = context.node.federation.prepared(order.request.business)
     values = rules.read_characteristics(business, order.request)
     return context.situation(tx, order, values, _line_of(tx, context, order), now)
 
@@ -66,7 +67,7 @@ def _line_of(tx: Transaction, context: OrderContext, order: Order) -> Line:
 
 def require_possible(context: OrderContext, situation: Situation) -> None:
     """Raises Refused for an unfulfilled precondition, the fee or the business's own rule."""
-    require_preconditions(situation.of_line)
+    require_preconditions(situation.business.preconditions, situation.of_line)
     rule, fee = context.rule(situation.business), situation.business.fee.minor_units
     if fee and fee > situation.balance and not rule.opens_line:
         raise Refused(Reason.REASON_CREDIT_TOO_LOW, amount=in_major_units(fee, situation.currency))
