@@ -115,9 +115,9 @@ def read_characteristics(business: Business, request: OrderRequest) -> Refusal:
     return None
 
 
-def read_amounts(business: Business, request: OrderRequest) -> Refusal:
+def read_amounts(business: Business, values: Mapping[str, int]) -> Refusal:
     for each in business.characteristics:
-        if each.at_most and int(request.characteristics.get(each.name) or 0) > MOST[each.at_most]:
+        if each.at_most and each.name in values and values[each.name] > MOST[each.at_most]:
             most = MOST[each.at_most]
             return "AMOUNT_TOO_HIGH", {"amount": f"{most // 100}.{most % 100:02d} CNY"}
     return None
@@ -130,13 +130,11 @@ DOCUMENT_LINES = st.lists(ALTERNATIVES, min_size=1, max_size=2, unique=True).map
 @st.composite
 def characteristics(draw: st.DrawFn, name: str) -> CharacteristicSpecification:
     value_type = draw(st.sampled_from([each for each in ValueType.values() if each]))
-    is_amount = value_type == ValueType.VALUE_TYPE_AMOUNT
     return CharacteristicSpecification(
         name=name,
         value_type=value_type,
         required=draw(st.booleans()),
         choices=["one", "two"] if value_type == ValueType.VALUE_TYPE_CHOICE else [],
-        at_most=draw(st.sampled_from(["", *MOST])) if is_amount else "",
     )
 
 
@@ -188,10 +186,26 @@ def test_a_prepared_business_reads_the_characteristics_that_the_catalogue_names(
     expected = refusal_of(lambda: read_characteristics(business, request)) or read_characteristics(business, request)
     assert refusal_of(lambda: rules.read_characteristics(prepared, request)) == expected
     if expected is None:
-        values = rules.read_characteristics(prepared, request)
-        assert values.keys() == {name for name, text in request.characteristics.items() if text}
-        found = refusal_of(lambda: rules.require_amounts(prepared, values, MOST.__getitem__, "CNY"))
-        assert found == read_amounts(business, request)
+        assert rules.read_characteristics(prepared, request).keys() == {
+            name for name, text in request.characteristics.items() if text
+        }
+
+
+@given(
+    st.lists(st.sampled_from(["", *MOST]), max_size=3),
+    st.dictionaries(st.sampled_from(["0", "1", "2"]), st.sampled_from([1, 11, 12, 10**6, 10**6 + 1])),
+)
+def test_a_prepared_business_bounds_the_amounts_that_the_catalogue_bounds(
+    policies: list[str], values: dict[str, int]
+) -> None:
+    amounts = [
+        CharacteristicSpecification(name=str(index), value_type=ValueType.VALUE_TYPE_AMOUNT, at_most=policy)
+        for index, policy in enumerate(policies)
+    ]
+    business = Business(code="TEST", characteristics=amounts)
+    prepared = PreparedBusiness(business)
+    found = refusal_of(lambda: rules.require_amounts(prepared, values, MOST.__getitem__, "CNY"))
+    assert found == read_amounts(business, values)
 
 
 def test_every_business_of_the_shipped_catalogue_is_prepared_once() -> None:
