@@ -59,7 +59,7 @@ def decide(tx: Transaction, context: OrderContext, order: Order, now: datetime) 
     order.version = 1
     order.steps[:] = business.steps
     order.steps_done = 0
-    advance(tx, context, situation)
+    advance(tx, context, situation, is_possible=True)
 
 
 def refuse(context: OrderContext, order: Order, refused: Refused, now: datetime) -> None:
@@ -171,7 +171,7 @@ def _take_up(tx: Transaction, context: OrderContext, order: Order, agreed: bool,
         cancel_timer(tx, f"{ANSWER_TIMER}/{order.id}")
         order.steps_done += 1
     # Otherwise the customer's agreement no longer holds: the step begins again with the new quote.
-    advance(tx, context, situation)
+    advance(tx, context, situation, is_possible=True)
 
 
 def review(
@@ -198,11 +198,12 @@ def review(
         provisioning.review(tx, context, order, decision, note, now)
     elif decision == ReviewDecision.REVIEW_DECISION_APPROVE:
         situation = situation_of(tx, context, order, now)
-        if not rules.is_fulfilled(order):
+        is_ahead = not rules.is_fulfilled(order)
+        if is_ahead:
             require_possible(context, situation)
             order.steps_done += 1
         # Otherwise the defect found by the customer is corrected: the acceptance begins again.
-        advance(tx, context, situation)
+        advance(tx, context, situation, is_possible=is_ahead)
     elif decision == ReviewDecision.REVIEW_DECISION_RETURN:
         business = context.node.federation.business(order.request.business)
         due = now + business.answer_within.ToTimedelta()

@@ -74,13 +74,16 @@ def require_possible(context: OrderContext, situation: Situation) -> None:
     rule.check(situation)
 
 
-def advance(tx: Transaction, context: OrderContext, situation: Situation) -> None:
-    """Takes the steps of the catalogue until one has to wait for a person or for a time."""
+def advance(tx: Transaction, context: OrderContext, situation: Situation, *, is_possible: bool = False) -> None:
+    """Takes the steps of the catalogue until one has to wait for a person or for a time.
+
+    With `is_possible` this very situation has passed `require_possible`: the fulfilment does not repeat the check.
+    """
     order = situation.order
     while not rules.is_final(order):
         step = rules.steps_after(order)[0]
         if step == Step.STEP_FULFIL:
-            if _fulfil(tx, context, situation):
+            if _fulfil(tx, context, situation, is_possible=is_possible):
                 return
         elif not _waits(tx, context, situation, step):
             order.steps_done += 1
@@ -143,15 +146,16 @@ def _ask_customer(tx: Transaction, context: OrderContext, situation: Situation, 
     set_timer(tx, f"{ANSWER_TIMER}/{order.id}", kind=ANSWER_TIMER, subject=order.id, due=due)
 
 
-def _fulfil(tx: Transaction, context: OrderContext, situation: Situation) -> bool:
+def _fulfil(tx: Transaction, context: OrderContext, situation: Situation, *, is_possible: bool) -> bool:
     """Carries the order out, or fails it; returns True where the region's own system has to do it first."""
     order, now = situation.order, situation.now
     rules.enter(order, rules.IN_PROGRESS, now=now, region=context.node.region, reason="fulfilment")
-    try:
-        require_possible(context, situation)
-    except Refused as refused:
-        fail(context, order, lasting(refused), now)
-        return False
+    if not is_possible:
+        try:
+            require_possible(context, situation)
+        except Refused as refused:
+            fail(context, order, lasting(refused), now)
+            return False
     if situation.business.code in context.provisioned:
         provisioning.begin(tx, order, now)
         return True
