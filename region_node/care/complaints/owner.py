@@ -219,7 +219,7 @@ def propose(
     context.federation.require_resolution_cause(resolution.cause_code)
     rules.require_resolution(resolution, context.currency)
     if resolution.amount.minor_units:
-        business, regions = context.federation.business(BUSINESS), (context.region, complaint.home_region)
+        business, regions = context.federation.prepared(BUSINESS), (context.region, complaint.home_region)
         require_amounts(context, business, {"amount": resolution.amount.minor_units}, regions)
     items.require_no_money(complaint, resolution)
     rules.require_room(complaint, resolution.ByteSize())
