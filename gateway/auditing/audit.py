@@ -136,8 +136,8 @@ def append_each(
 
 
 def _digest(salt: bytes, sequence: int, time: int, *texts: str) -> bytes:
-    fields = (salt, str(sequence).encode(), str(time).encode(), *(text.encode() for text in texts))
-    return hashlib.sha256(b"".join(len(field).to_bytes(4, "big") + field for field in fields)).digest()
+    fields = [salt, b"%d" % sequence, b"%d" % time, *map(str.encode, texts)]
+    return hashlib.sha256(b"".join([len(field).to_bytes(4, "big") + field for field in fields])).digest()
 
 
 def _hash(previous: bytes, digest: bytes) -> bytes:

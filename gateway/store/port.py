@@ -59,12 +59,19 @@ class Transaction(Protocol):
         """The row of a key, or None."""
         ...
 
+    def find_all(self, table: Table[R], **columns: Value) -> list[R]:
+        """The rows with these values in columns, in any order. A value of None finds rows with NULL."""
+        ...
+
     def insert(self, table: Table[R], row: R) -> None:
         """Puts a new row. A row of its key must not exist: a second one is a defect and fails its operation."""
         ...
 
-    def insert_late(self, table: Table[R], make: Callable[[], R], *key: Value) -> None:
-        """Puts a new row that `make` gives when the row is written, once, after the companions have finished."""
+    def insert_late(self, table: Table[R], row: R, complete: Callable[[R], R]) -> None:
+        """Puts a new row that `complete` changes when it is written: once, after the companions have finished.
+
+        `complete` changes no column by which the row is found.
+        """
         ...
 
     def update(self, table: Table[R], row: R) -> None:

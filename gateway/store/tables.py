@@ -5,7 +5,7 @@ A statement has a `?` for each of its values; the query by key has `:name` param
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
-from functools import cached_property
+from functools import cache, cached_property
 from operator import attrgetter
 from typing import Generic, TypeVar
 
@@ -50,8 +50,7 @@ class Table(Generic[R]):
     @cached_property
     def query(self) -> str:
         """The query for a row by its key."""
-        places = " AND ".join(f"{each} = :{each}" for each in self.key)
-        return f"SELECT {', '.join(self.columns)} FROM {self.name} WHERE {places}"  # noqa: S608 - names of modules
+        return query_of(self, tuple((each, False) for each in self.key))
 
     @cached_property
     def insert(self) -> str:
@@ -89,6 +88,13 @@ class Tally:
         return (
             f"{_insert(self.name, (*self.key, *self.added))} ON CONFLICT ({', '.join(self.key)}) DO UPDATE SET {sums}"
         )
+
+
+@cache
+def query_of(table: Table[R], wanted: tuple[tuple[str, bool], ...]) -> str:
+    """The query for rows by columns, each of which is named and is null where that is True."""
+    places = " AND ".join(f"{name} IS NULL" if is_null else f"{name} = :{name}" for name, is_null in wanted)
+    return f"SELECT {', '.join(table.columns)} FROM {table.name} WHERE {places}"  # noqa: S608 - names of modules
 
 
 def _insert(name: str, columns: Sequence[str]) -> str:

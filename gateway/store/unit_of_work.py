@@ -5,13 +5,13 @@ Every statement of SQL sees the rows that were put before it: tables that it nam
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Generic, Protocol, TypeVar, cast
 
 from gateway.errors import Refused
 from gateway.security.region_keys import RegionKeys, SubjectKey
-from gateway.store.tables import Key, Table, Tally, Value
+from gateway.store.tables import Key, Table, Tally, Value, query_of
 
 _STATEMENTS = 2048  # whose words are kept: more than all named statements of a process
 _WORD = re.compile(r"\w+")
@@ -65,18 +65,36 @@ def _words(statement: str) -> frozenset[str]:
 
 
 class _Rows(Generic[R]):
-    """The pending rows of a table. A key is in at most one of the four groups."""
+    """The pending rows of a table. A key is in at most one of the groups `removed`, `updated` and `inserted`."""
 
     def __init__(self, table: Table[R]) -> None:
         self.table = table
         self.removed: dict[Key, None] = {}
         self.updated: dict[Key, R] = {}
         self.inserted: dict[Key, R] = {}
-        self.late: dict[Key, Callable[[], R]] = {}
+        self.late: dict[Key, Callable[[R], R]] = {}
+        """The functions that complete inserted rows."""
+        self._indexes: dict[tuple[str, ...], dict[Key, dict[Key, None]]] = {}
+        """By the names of columns: the keys of pending rows that have, or had, these values."""
+
+    def insert(self, key: Key, row: R) -> None:
+        """Adds a new row."""
+        self.inserted[key] = row
+        if self._indexes:
+            self._index(key, row, self._indexes)
 
     def holds(self, key: Key) -> bool:
         """Whether a row of a key is pending."""
-        return key in self.inserted or key in self.updated or key in self.late
+        return key in self.inserted or key in self.updated
+
+    def changes(self, key: Key) -> bool:
+        """Whether the stored row of a key is not as it will be."""
+        return key in self.updated or key in self.removed
+
+    def find(self, key: Key) -> R | None:
+        """The pending row of a key."""
+        row = self.inserted.get(key)
+        return self.updated.get(key) if row is None else row
 
     def update(self, key: Key, row: R) -> None:
         """Raises RowMissing for a removed row."""
@@ -84,6 +102,21 @@ class _Rows(Generic[R]):
             raise RowMissing(self.table.name)
         group = self.inserted if key in self.inserted else self.updated
         group[key] = row
+        self._index(key, row, self._indexes)
+
+    def matching(self, columns: Mapping[str, Value]) -> dict[Key, R]:
+        """The pending rows with these values, by their keys."""
+        names, wanted = tuple(columns), tuple(columns.values())
+        if names not in self._indexes:
+            self._indexes[names] = {}
+            for key, row in (*self.inserted.items(), *self.updated.items()):
+                self._index(key, row, [names])
+        found = {key: self.find(key) for key in self._indexes[names].get(wanted, ())}
+        return {key: row for key, row in found.items() if row is not None and _values(row, names) == wanted}
+
+    def _index(self, key: Key, row: R, indexes: Iterable[tuple[str, ...]]) -> None:
+        for names in indexes:
+            self._indexes[names].setdefault(_values(row, names), {})[key] = None
 
     def write(self, write: WriteRows) -> None:
         """Writes removals first and new rows last, so that unique values of changed rows are free for new ones."""
@@ -94,9 +127,14 @@ class _Rows(Generic[R]):
             changed = [table.updated(row) for row in self.updated.values()]
             if write(table.update, changed) < len(changed):
                 raise RowMissing(table.name)
-        rows = [*self.inserted.values(), *(make() for make in self.late.values())]
-        if rows:
-            write(table.insert, [table.inserted(row) for row in rows])
+        for key, complete in self.late.items():
+            self.inserted[key] = complete(self.inserted[key])
+        if self.inserted:
+            write(table.insert, [table.inserted(row) for row in self.inserted.values()])
+
+
+def _values(row: object, names: Sequence[str]) -> Key:
+    return tuple([getattr(row, name) for name in names])
 
 
 class _Sums:
@@ -217,30 +255,42 @@ class UnitTransaction(ABC):
 
     def find(self, table: Table[R], *key: Value) -> R | None:
         """See the port."""
-        rows = cast("_Rows[R] | None", self._pending(table))
+        rows = self._pending(table)
         if rows is not None:
             if key in rows.removed:
                 return None
-            row = rows.updated.get(key)
-            if row is None:
-                row = rows.inserted.get(key)
-            if row is not None:
-                return row
             if key in rows.late:
                 self._write([table.name])
+            elif (row := rows.find(key)) is not None:
+                return row
         found = self._run(table.query, dict(zip(table.key, key, strict=True))).fetchone()
         shape: Callable[..., R] = table.shape
         return None if found is None else shape(*found)
 
+    def find_all(self, table: Table[R], **columns: Value) -> list[R]:
+        """See the port."""
+        rows, put = self._pending(table), dict[Key, R]()
+        if rows is not None:
+            put = rows.matching(columns)
+            if not rows.late.keys().isdisjoint(put):
+                self._write([table.name])
+                rows, put = None, {}
+        shape: Callable[..., R] = table.shape
+        query = query_of(table, tuple((name, value is None) for name, value in columns.items()))
+        found = [shape(*row) for row in self._run(query, columns).fetchall()]
+        if rows is not None:
+            found = [row for row in found if not rows.changes(table.key_of(row))]
+        return [*found, *put.values()]
+
     def insert(self, table: Table[R], row: R) -> None:
         """See the port."""
-        key = table.key_of(row)
-        self._rows_for_new(table, key).inserted[key] = row
+        self._put_new(table, row)
         self._was_put()
 
-    def insert_late(self, table: Table[R], make: Callable[[], R], *key: Value) -> None:
+    def insert_late(self, table: Table[R], row: R, complete: Callable[[R], R]) -> None:
         """See the port."""
-        self._rows_for_new(table, key).late[key] = make
+        rows, key = self._put_new(table, row)
+        rows.late[key] = complete
         self._was_put()
 
     def update(self, table: Table[R], row: R) -> None:
@@ -261,8 +311,9 @@ class UnitTransaction(ABC):
 
     def add(self, tally: Tally, *key: Value, **amounts: int) -> None:
         """See the port."""
-        sums = self._pending(tally)
-        if not isinstance(sums, _Sums):
+        sums = self._unit.pending.get(tally.name)
+        if not isinstance(sums, _Sums) or sums.table is not tally:
+            self._write([tally.name])
             self._unit.pending[tally.name] = sums = _Sums(tally)
             self._unit.names.add(tally.name)
         self._unit.known.pop(tally.name, None)
@@ -309,21 +360,22 @@ class UnitTransaction(ABC):
             if sql.lstrip()[:6].upper() != "SELECT":
                 self._unit.forget(named)
 
-    def _pending(self, table: Table[R] | Tally) -> object:
+    def _pending(self, table: Table[R]) -> _Rows[R] | None:
         rows = self._unit.pending.get(table.name)
         if rows is not None and rows.table is not table:
             self._write([table.name])
             return None
-        return rows
+        return cast("_Rows[R] | None", rows)
 
     def _rows(self, table: Table[R]) -> _Rows[R]:
         """The pending rows of a table that is about to change."""
-        rows = cast("_Rows[R] | None", self._pending(table))
+        unit = self._unit
+        rows = self._pending(table)
         if rows is None:
             rows = _Rows(table)
-            self._unit.pending[table.name] = cast("_Rows[object]", rows)
-            self._unit.names.add(table.name)
-        self._unit.known.pop(table.name, None)
+            unit.pending[table.name] = cast("_Rows[object]", rows)
+            unit.names.add(table.name)
+        unit.known.pop(table.name, None)
         return rows
 
     def _rows_written(self, table: Table[R]) -> _Rows[R]:
@@ -331,13 +383,14 @@ class UnitTransaction(ABC):
         self._write([table.name])
         return self._rows(table)
 
-    def _rows_for_new(self, table: Table[R], key: Key) -> _Rows[R]:
-        rows = self._rows(table)
-        if key in rows.removed:
-            return self._rows_written(table)
+    def _put_new(self, table: Table[R], row: R) -> tuple[_Rows[R], Key]:
+        key, rows = table.key_of(row), self._rows(table)
         if rows.holds(key):
             raise RowPutTwice(table.name)
-        return rows
+        if key in rows.removed:
+            rows = self._rows_written(table)
+        rows.insert(key, row)
+        return rows, key
 
     def _write(self, names: Collection[str]) -> None:
         if self._unit.is_broken:

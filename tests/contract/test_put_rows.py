@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -193,6 +193,11 @@ def test_rows_are_written_in_the_order_of_references_whichever_operation_was_fir
     assert adapter.notes() == ["a", "b"]
 
 
+async def with_box(store: Store) -> None:
+    """Writes the box of the items."""
+    await store.write(lambda tx: tx.insert(BOXES, Note("box")))
+
+
 def inserting(item: Item) -> Operation[object]:
     return lambda tx: tx.insert(ITEMS, item)
 
@@ -254,7 +259,7 @@ def test_a_unique_value_that_one_row_gives_up_is_free_for_another_in_the_same_co
     runs: list[str] = []
 
     async def scenario(store: Store) -> None:
-        await store.write(lambda tx: tx.insert(BOXES, Note("box")))
+        await with_box(store)
         await all_of(store, inserting(Item("box", 1, "x", b"")), inserting(Item("box", 2, "y", b"")))
         taking = [removing(1), updating(Item("box", 2, "x", b"")), inserting(Item("box", 3, "y", b""))]
         assert await all_of(store, lambda tx: runs.append("run"), *taking) == [None] * 4
@@ -269,7 +274,7 @@ def test_a_changed_row_that_does_not_exist_fails_its_operation_alone(adapter: Ad
         missing = updating(Item("box", 1, None, b""))
         outcomes = await all_of(store, putting("a"), missing, putting("b"))
         assert [type(each) for each in outcomes] == [str, RowMissing, str]
-        await store.write(lambda tx: tx.insert(BOXES, Note("box")))
+        await with_box(store)
         await store.write(inserting(Item("box", 1, None, b"")))
         outcomes = await all_of(store, removing(1), missing, putting("c"))
         assert [type(each) for each in outcomes] == [type(None), RowMissing, str]
@@ -336,7 +341,7 @@ def test_a_value_is_read_once_per_commit_and_again_after_a_change_of_its_table(a
 
 
 class Signature:
-    """A companion: a signature over all that the operations of a commit have put."""
+    """A companion: a signature over the items that the operations of a commit have put."""
 
     def __init__(self) -> None:
         self.signed: list[str] = []
@@ -345,81 +350,109 @@ class Signature:
     def finish(self) -> None:
         """Signs."""
         assert not self.text, "finished twice"
-        self.text = f"over {len(self.signed)}: {'+'.join(self.signed)}"
+        self.text = "+".join(self.signed)
 
 
-def signing(name: str) -> Operation[object]:
-    """An operation that puts a note with a part of the signature."""
+def signing(place: int, code: str) -> Operation[object]:
+    """An operation that puts an item with the signature of its commit, and another row before it."""
 
     def operation(tx: Transaction) -> None:
         signature = tx.companion(Signature, Signature)
-        signature.signed.append(name)
-        tx.add(COUNTS, name, 1, seen=1)
-        tx.insert_late(PUT_NOTES, lambda: Note(f"{name} {signature.text}"), name)
+        signature.signed.append(code)
+        tx.add(COUNTS, "box", place, seen=1)
+        tx.insert_late(ITEMS, Item("box", place, code, b""), lambda row: replace(row, content=signature.text.encode()))
 
     return operation
 
 
-def test_a_late_row_is_made_once_its_companion_has_finished_with_all_operations(adapter: Adapter) -> None:
+def signatures(tx: Transaction) -> str:
+    """The contents of all items, by SQL."""
+    return " ".join(each.content.decode() for each in items(tx))
+
+
+def test_a_late_row_is_completed_once_its_companion_has_finished_with_all_operations(adapter: Adapter) -> None:
+    def of_code(code: str) -> Operation[object]:
+        return lambda tx: [each.content for each in tx.find_all(ITEMS, code=code)]
+
     async def scenario(store: Store) -> None:
-        await all_of(store, *(signing(each) for each in "abc"))
-        assert await store.read(notes) == ["a over 3: a+b+c", "b over 3: a+b+c", "c over 3: a+b+c"]
-        await store.write(lambda tx: tx.execute("DELETE FROM notes"))
-        looking = await all_of(store, signing("d"), notes, signing("e"), signing("f"))
-        assert looking[1] == ["d over 1: d"]
+        await with_box(store)
+        await all_of(store, *(signing(place, code) for place, code in enumerate("abc")))
+        assert await store.read(signatures) == "a+b+c a+b+c a+b+c"
+        for look, found in ((signatures, "d"), (finding(1), Item("box", 1, "d", b"d")), (of_code("d"), [b"d"])):
+            await store.write(lambda tx: tx.execute("DELETE FROM items"))
+            looking = await all_of(store, signing(1, "d"), look, signing(2, "e"), signing(3, "f"))
+            assert looking[1] == found
+            assert await store.read(signatures) == "d e+f e+f"
+        await store.write(lambda tx: tx.execute("DELETE FROM items"))
+        others = finding(4), of_code("x")
+        await all_of(store, signing(1, "d"), *others, signing(2, "e"))
+        assert await store.read(signatures) == "d+e d+e", "who looks for another row does not complete it"
 
     with_store(adapter, scenario)
-    assert adapter.notes() == ["d over 1: d", "e over 2: e+f", "f over 2: e+f"]
 
 
-def test_a_late_row_is_unique_by_its_key_before_it_is_made(adapter: Adapter) -> None:
-    made: list[str] = []
-
-    def late(name: str) -> Operation[object]:
-        def make() -> Note:
-            made.append(name)
-            return Note(name)
-
-        def operation(tx: Transaction) -> Note | None:
-            tx.insert_late(PUT_NOTES, make, name)
-            return tx.find(PUT_NOTES, name)
-
-        return operation
+def test_a_late_row_has_its_key_before_it_is_completed_and_a_failure_is_its_operations_alone(adapter: Adapter) -> None:
+    def failing(row: Item) -> Item:
+        raise ZeroDivisionError
 
     async def scenario(store: Store) -> None:
-        assert await all_of(store, late("a"), late("b")) == [Note("a"), Note("b")]
-        assert made == ["a", "b"]
-        first, second = await all_of(store, late("c"), late("c"))
-        assert first == Note("c")
-        assert isinstance(second, Exception)
-
-    with_store(adapter, scenario)
-    assert adapter.notes() == ["a", "b", "c"]
-
-
-def test_a_row_that_cannot_be_made_fails_its_operation_alone(adapter: Adapter) -> None:
-    def failing(tx: Transaction) -> None:
-        tx.insert_late(PUT_NOTES, lambda: Note(str(1 // 0)), "x")
-
-    async def scenario(store: Store) -> None:
-        outcomes = await all_of(store, putting("a"), failing, putting("b"))
+        await with_box(store)
+        outcomes = await all_of(store, signing(1, "a"), signing(1, "b"), inserting(Item("box", 1, "c", b"")))
+        assert [each is None for each in outcomes] == [True, False, False]
+        outcomes = await all_of(
+            store,
+            putting("a"),
+            lambda tx: tx.insert_late(ITEMS, Item("box", 2, None, b""), failing),
+            putting("b"),
+        )
         assert [type(each) for each in outcomes] == [str, ZeroDivisionError, str]
+        assert await store.read(signatures) == "a"
 
     with_store(adapter, scenario)
     assert adapter.notes() == ["a", "b"]
+
+
+def test_rows_are_found_by_any_columns_as_they_are_now(adapter: Adapter) -> None:
+    def of(box: str, content: bytes) -> Operation[object]:
+        return lambda tx: sorted(each.place for each in tx.find_all(ITEMS, box=box, content=content))
+
+    def without_code(tx: Transaction) -> list[int]:
+        return sorted(each.place for each in tx.find_all(ITEMS, code=None))
+
+    async def scenario(store: Store) -> None:
+        await with_box(store)
+        await all_of(store, *(inserting(Item("box", place, None, b"x")) for place in (1, 2, 3)))
+        steps: list[tuple[Operation[object], object]] = [
+            (of("box", b"x"), [1, 2, 3]),
+            (inserting(Item("box", 4, "4", b"x")), None),
+            (of("box", b"x"), [1, 2, 3, 4]),
+            (without_code, [1, 2, 3]),
+            (updating(Item("box", 1, "1", b"y")), None),
+            (removing(2), None),
+            (updating(Item("box", 4, None, b"y")), None),
+            (of("box", b"x"), [3]),
+            (of("box", b"y"), [1, 4]),
+            (without_code, [3, 4]),
+            (of("other", b"x"), []),
+        ]
+        assert await all_of(store, *(step for step, _ in steps)) == [result for _, result in steps]
+        assert [await store.read(look) for look in (of("box", b"y"), without_code)] == [[1, 4], [3, 4]]
+
+    with_store(adapter, scenario)
 
 
 def test_when_a_commit_fails_each_operation_writes_its_rows_once_alone(
     adapter: Adapter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def scenario(store: Store) -> None:
+        await with_box(store)
         adapter.fail_commits(monkeypatch, adapter.commit_failures()[0], 1)
-        operations = [putting("a"), signing("b"), signing("c"), putting("d"), notes]
-        written = ["a", "b over 1: b", "c over 1: c", "d"]
-        assert await all_of(store, *operations) == ["a", None, None, "d", written]
+        operations = [putting("a"), signing(1, "b"), signing(2, "c"), putting("d"), signatures]
+        assert await all_of(store, *operations) == ["a", None, None, "d", "b c"]
+        assert await store.read(signatures) == "b c"
 
     with_store(adapter, scenario)
-    assert adapter.notes() == ["a", "b over 1: b", "c over 1: c", "d"]
+    assert adapter.notes() == ["a", "d"]
 
 
 def test_without_room_for_put_rows_nothing_is_written_and_work_goes_on_when_there_is_room(adapter: Adapter) -> None:

@@ -3,7 +3,7 @@
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -24,12 +24,13 @@ class Item:
 
     name: str
     code: int | None
+    late: bool = False
 
 
 ITEMS = Table("items", Item, key=("name",))
 COUNTS = Tally("counts", key=("name",), added=("seen",))
 SCHEMA = (
-    "CREATE TABLE items (name TEXT PRIMARY KEY, code INTEGER)",
+    "CREATE TABLE items (name TEXT PRIMARY KEY, code INTEGER, late INTEGER NOT NULL)",
     "CREATE TABLE counts (name TEXT PRIMARY KEY, seen INTEGER NOT NULL)",
 )
 
@@ -51,7 +52,8 @@ def update_if_found(tx: Transaction, row: Item) -> None:
 CALLS: dict[str, Callable[[Transaction, Item], object]] = {
     "find": lambda tx, row: tx.find(ITEMS, row.name),
     "insert": lambda tx, row: tx.insert(ITEMS, row),
-    "insert late": lambda tx, row: tx.insert_late(ITEMS, lambda: row, row.name),
+    "insert late": lambda tx, row: tx.insert_late(ITEMS, row, lambda row: replace(row, late=True)),
+    "find all": lambda tx, row: sorted(each.name for each in tx.find_all(ITEMS, code=row.code)),
     "insert if missing": insert_if_missing,
     "update": lambda tx, row: tx.update(ITEMS, row),
     "update if found": update_if_found,
@@ -60,7 +62,7 @@ CALLS: dict[str, Callable[[Transaction, Item], object]] = {
     "count once": lambda tx, _: tx.once("items", "count", lambda: tx.first(int, "SELECT COUNT(*) FROM items")),
     "change": lambda tx, row: tx.execute("UPDATE items SET code = code + 10 WHERE name = :name", name=row.name),
     "sum": lambda tx, _: tx.first(int, "SELECT SUM(seen) FROM counts"),
-    "all": lambda tx, _: tx.all(Item, "SELECT name, code FROM items ORDER BY name"),
+    "all": lambda tx, _: tx.all(Item, "SELECT name, code, late FROM items ORDER BY name"),
     "refuse": refuse,
 }
 
@@ -122,7 +124,7 @@ def test_an_operation_that_goes_on_after_rows_could_not_be_written_shares_no_com
         return "done"
 
     with opened() as database:
-        database.connection.execute("INSERT INTO items VALUES ('a', 1)")
+        database.connection.execute("INSERT INTO items VALUES ('a', 1, 0)")
         outcomes = start_batch(database, [operation_of([Step("insert", Item("a", 1))]), swallowing])
         assert outcomes is None
         assert not database.connection.in_transaction
