@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -11,9 +12,8 @@ from hypothesis import strategies as st
 
 from gateway.auditing import audit
 from gateway.auditing.audit import GENESIS, AuditRow, ChainBroken, Head, Seen
-from gateway.store.schema import migrations_of
-from gateway.store.sqlite import SqliteDatabase, SqliteTransaction
-from gateway.store.sqlite_schema import apply
+from gateway.store.sqlite import SqliteTransaction
+from tests.empty_database import empty_database
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 TEXTS = ("actor", "action", "subject", "detail")
@@ -21,10 +21,8 @@ TEXTS = ("actor", "action", "subject", "detail")
 
 @pytest.fixture(name="tx")
 def a_transaction() -> Iterator[SqliteTransaction]:
-    database = SqliteDatabase(":memory:")
-    apply(database.connection, migrations_of("gateway"))
-    yield database.transaction()
-    database.close()
+    with closing(empty_database("gateway")) as connection:
+        yield SqliteTransaction(connection)
 
 
 def chain(count: int) -> list[AuditRow]:
