@@ -14,6 +14,7 @@ from gateway.api.region.v1.fault_service_pb2 import WorkOnFaultRequest
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Money, Requester
 from gateway.errors import Refused
+from gateway.federation.current import CurrentFederation
 from gateway.rpc.pages import dated_place
 from gateway.store import vault
 from gateway.store.timers import due_timers
@@ -23,7 +24,7 @@ from region_node.customers.accounts import ledger
 from region_node.customers.accounts.rules import EntryKind, earned
 from region_node.customers.rows import insert_line
 from region_node.lifecycle.holds import operations as holds
-from region_node.network.faults import handling, owner, repair
+from region_node.network.faults import handling, owner, repair, waiver
 from region_node.network.faults.owner import REPAIR_TIMER
 from region_node.network.faults.rows import (
     FaultFilter,
@@ -132,6 +133,15 @@ def test_a_limit_that_passes_while_the_node_is_down_is_noted_at_the_repair_and_t
     assert fire(node, START + 61 * HOUR) == 0
     assert told(node).count("fault-late") == 1
     assert balance(node) == share(60)
+
+
+def test_no_rent_is_given_back_before_the_configuration_that_says_how_much_is_known(node: Archive) -> None:
+    fault = resolved(node, reported(node, "in-time"), START + HOUR)
+    fault.outages[0].breach_time.CopyFrom(fault.outages[0].due_time)
+    unready = replace(node.context, border=replace(node.context.border, current=CurrentFederation()))
+    with pytest.raises(Refused) as refused:
+        waiver.settle(node.tx, unready, fault, START + HOUR)
+    assert (refused.value.reason, node.count("fault_waivers")) == (Reason.REASON_CONFIGURATION_MISSING, 0)
 
 
 def test_a_later_version_gives_nothing_back_again_and_the_rent_account_bears_it(node: Archive) -> None:
