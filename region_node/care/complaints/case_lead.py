@@ -17,7 +17,7 @@ from gateway.api.region.v1.complaint_pb2 import (
     ReturnReason,
     WorkItem,
 )
-from gateway.errors import Refused, text
+from gateway.errors import Refused
 from gateway.process import failpoints
 from gateway.store.port import Transaction
 from gateway.time.clock import to_timestamp
@@ -148,21 +148,20 @@ def lead(context: RegionContext, complaint: Complaint, now: datetime) -> None:
     _hand_on(context, complaint, now)
 
 
-def refused_by_node(complaint: Complaint, region: str, refused: Refused, now: datetime) -> None:
+def refused_by_node(complaint: Complaint, region: str, why: str, now: datetime) -> None:
     """Returns the filing that a region's node refused, with a note of the reason. Changes the complaint in place."""
-    why = text(refused.reason, refused.parameters)
-    rules.note(complaint, region, f"{why.zh_cn} {why.en}"[: rules.NOTE_LIMIT], now)
+    rules.note(complaint, region, why[: rules.NOTE_LIMIT], now)
     complaint.returned.CopyFrom(
         ComplaintReturn(reason=ReturnReason.RETURN_REASON_REFUSED, author=region, time=to_timestamp(now))
     )
 
 
-def refuse_item(tx: Transaction, context: RegionContext, complaint: Complaint, refused: Refused, now: datetime) -> None:
+def refuse_item(tx: Transaction, context: RegionContext, complaint: Complaint, why: str, now: datetime) -> None:
     """Returns a work item whose filing the region's node refused and did not store.
 
     A note of the case has the reason.
     """
-    refused_by_node(complaint, complaint.owner_region, refused, now)
+    refused_by_node(complaint, complaint.owner_region, why, now)
     rules.enter(complaint, rules.CANCELLED, now=now, region=context.region, reason="given back")
     owner.forget(tx, complaint)
     change_complaint(tx, complaint, now)

@@ -267,21 +267,18 @@ def _do_here(
     return None
 
 
-def keep(tx: Transaction, context: RegionContext, ticket_id: str, refused: Refused, now: datetime) -> None:
-    """Keeps a complaint whose filing the other region's node refused, as a case that awaits the coordinator.
+def keep(tx: Transaction, context: RegionContext, row: ComplaintRow, why: str, now: datetime) -> None:
+    """Keeps a complaint that the other region has refused, as a case that awaits the coordinator.
 
-    The origin region leads the case, notes the reason, and notifies the customer of the new contact.
+    The origin region leads the case, and notifies the customer of the new contact. See `border.settle_filing`.
     """
-    row = find_complaint(tx, ticket_id)
-    if row is None or row.complaint.version:
-        return
     complaint = row.complaint
     if complaint.case_id:
-        case_lead.refuse_item(tx, context, complaint, refused, now)
+        case_lead.refuse_item(tx, context, complaint, why, now)
         return
     other = complaint.owner_region
     owner.take_up(tx, context, complaint, now)
-    case_lead.refused_by_node(complaint, other, refused, now)
+    case_lead.refused_by_node(complaint, other, why, now)
     case_lead.lead(context, complaint, now)
     notices.tell_led(tx, context, complaint, now)
     change_complaint(tx, complaint, now)

@@ -62,8 +62,8 @@ class ComplaintEnvelopes:
         def adopt(snapshot: Complaint) -> None:
             handling.adopt(tx, self._context, snapshot, now)
 
-        def keep(refused: Refused) -> None:
-            handling.keep(tx, self._context, content.subject, refused, now)
+        def keep(complaint: Complaint, why: str) -> None:
+            handling.keep(tx, self._context, ComplaintRow(complaint, content.traceparent), why, now)
 
         border.settle_filing(COMPLAINT, tx, content, receipt, now, adopt, keep)
 
