@@ -214,20 +214,21 @@ def _take_in(tx: Transaction, case: Complaint, complaint: Complaint, now: dateti
     item = cases.find_item(case, complaint.ticket_id)
     if item is None:
         return
-    cases.move(item, cases.state_of(item, complaint, told_of(tx, item.ticket_id).refusals), now)
+    # The item's region writes for itself only. Notes of its node have no name behind the region.
+    own = [each for each in complaint.notes if each.author.partition("/")[0] == item.region]
+    fresh = cases.unknown_notes(case, own)
+    is_asked = any(each.asks_customer for each in fresh)
+    cases.move(item, cases.state_of(item, complaint, told_of(tx, item.ticket_id).refusals, is_asked=is_asked), now)
     if complaint.HasField("returned"):
         item.returned.CopyFrom(complaint.returned)
     cases.take_answers(case, complaint)
     if cases.take_attachments(case, complaint):
         failpoints.reach("complaint-attachment-taken.before-commit")
-    # The item's region writes for itself only. Notes of its node have no name behind the region.
-    own = [each for each in complaint.notes if each.author.partition("/")[0] == item.region]
-    fresh = cases.unknown_notes(case, own)
     for each in fresh:
         case.notes.append(cases.note_for(each, case.owner_region))
     if any(_answers(each, complaint) for each in fresh):
         meet(case, (rules.FIRST_RESPONSE, rules.EXPEDITE), now)
-    if any(each.asks_customer for each in fresh):
+    if is_asked:
         notices.tell_asked(tx, case, now)
 
 

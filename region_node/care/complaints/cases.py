@@ -80,14 +80,20 @@ def move(item: WorkItem, state: WorkItemState.ValueType, now: datetime) -> None:
         item.state_time.CopyFrom(to_timestamp(now))
 
 
-def state_of(item: WorkItem, complaint: Complaint, refusals_told: int) -> WorkItemState.ValueType:
-    """Returns the state of an item by its complaint here, after `refusals_told` refusals sent to its region."""
+def state_of(
+    item: WorkItem, complaint: Complaint, refusals_told: int, *, is_asked: bool = False
+) -> WorkItemState.ValueType:
+    """Returns the state of an item by its complaint here, after `refusals_told` refusals sent to its region.
+
+    With `is_asked`, the complaint has a question to the customer that is new to the case.
+    """
     if complaint.HasField("returned"):
         return item.state if item.state == ASSIGNED else AWAITING_COORDINATOR
     if complaint.state == rules.ACKNOWLEDGED:
         return AWAITING_REGION
     if complaint.state == rules.PENDING:
-        return AWAITING_CUSTOMER
+        # After the customer's answer, the region may still send what it did before it heard of the answer.
+        return AT_WORK if item.state == AT_WORK and not is_asked else AWAITING_CUSTOMER
     if complaint.state == rules.RESOLVED:
         # An answer from before a refusal counts no more.
         return DONE if complaint.refusals >= refusals_told else AT_WORK
