@@ -13,7 +13,7 @@ from region_node.app.row_migrations import migrate_rows
 from region_node.care.complaints.import_rows import UNREADABLE, Known, imported_among, reference_index
 from region_node.care.complaints.kind import COMPLAINTS
 from region_node.care.complaints.rows import KIND, complaint_subject, find_complaint
-from region_node.care.complaints.told_rows import Told, told_of
+from region_node.care.complaints.sent_counts import SentCounts, sent_counts_of
 from region_node.requests.rows import keyed_digest
 from region_node.schema import PACKAGES
 from tests.contract.stores import ADAPTERS, Adapter, adapter_for, run
@@ -67,7 +67,7 @@ def check_moved(tx: Transaction) -> None:
     assert [(each.number, each.region) for each in (first, second)] == [(1, "guangdong"), (2, "henan")]
     assert [len(UnknownFieldSet(each)) for each in (row.complaint, first, second)] == [0, 0, 0]
     assert DIGEST not in row.complaint.SerializeToString()
-    assert told_of(tx, ITEM) == Told(notes=3, refusals=1, attachments=2)
+    assert sent_counts_of(tx, ITEM) == SentCounts(notes=3, refusals=1, attachments=2)
     known, moved = imported_among(tx, [f"ERP-{each}" for each in range(1, 6)]), keyed_digest(tx, DIGEST)
     assert known["ERP-1"] == Known(CASE, moved)
     assert [known[f"ERP-{each}"].digest for each in (2, 3, 4)] == [moved, moved, UNREADABLE]

@@ -11,11 +11,11 @@ from google.protobuf.unknown_fields import UnknownFieldSet
 from gateway.store.port import Transaction
 from region_node.care.complaints.import_rows import UNREADABLE
 from region_node.care.complaints.rows import COMPLAINT_RECORDS
-from region_node.care.complaints.told_rows import Told, note_told
+from region_node.care.complaints.sent_counts import SentCounts, keep_sent_counts
 from region_node.requests.rows import keyed_digest
 
 _DIGEST = 33  # the field of a complaint that had the digest of its line
-_TOLD = (11, 12, 13, 14)  # the fields of a work item that had the counts of Told, in its order
+_COUNTS = (11, 12, 13, 14)  # the fields of a work item that had the counts of SentCounts, in its order
 _IMPORTED = (
     "SELECT ticket_id FROM complaints WHERE external_index IS NOT NULL AND imported_digest IS NULL"
     " ORDER BY ticket_id LIMIT :limit"
@@ -41,7 +41,7 @@ def _move(tx: Transaction, ticket_id: str) -> None:
         for item in complaint.items:
             if item.ticket_id.startswith(f"{ticket_id}/"):
                 counts = _unknown(item)
-                note_told(tx, item.ticket_id, Told(*(int(counts.get(each, 0)) for each in _TOLD)))
+                keep_sent_counts(tx, item.ticket_id, SentCounts(*(int(counts.get(each, 0)) for each in _COUNTS)))
         digest = keyed_digest(tx, bytes(_unknown(complaint).get(_DIGEST, b"")))
         complaint.DiscardUnknownFields()
         COMPLAINT_RECORDS.update(tx, ticket_id, complaint, {})
